@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "engine/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/require.h"
+
+_Noreturn void
+require_failed(const char *expression, const char *file, int line)
+{
+    fprintf(stderr, "limn: internal error: %s (%s:%d)\n", expression, file, line);
+    abort();
+}
+
+static void *
+checked(void *p)
+{
+    if (!p) {
+        fputs("limn: out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+void *
+mem_alloc(size_t size)
+{
+    return checked(malloc(size ? size : 1));
+}
+
+void *
+mem_zalloc(size_t size)
+{
+    return checked(calloc(1, size ? size : 1));
+}
+
+void *
+mem_realloc(void *old, size_t size)
+{
+    return checked(realloc(old, size ? size : 1));
+}
+
+char *
+mem_strndup(const char *text, size_t n)
+{
+    size_t len = strnlen(text, n);
+    char *copy = mem_alloc(len + 1);
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    return copy;
+}
+
+char *
+mem_strdup(const char *text)
+{
+    return mem_strndup(text, strlen(text));
+}
+
+char *
+mem_printf(const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    require(n >= 0);
+    char *text = mem_alloc((size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void *
+mem_try_calloc(size_t count, size_t size, const char *what, struct err *err)
+{
+    size_t total;
+    if (!mem_mul(count, size, &total)) {
+        err_set(err, ERR_MEMORY, "%s: %zu x %zu bytes is more than can be addressed", what, count,
+                size);
+        return NULL;
+    }
+    void *p = calloc(1, total ? total : 1);
+    if (!p)
+        err_set(err, ERR_MEMORY, "%s: cannot allocate %zu bytes", what, total);
+    return p;
+}
+
+void *
+mem_try_aligned(size_t size, size_t alignment, const char *what, struct err *err)
+{
+    size_t rounded = (size + alignment - 1) / alignment * alignment;
+    if (rounded < size) {
+        err_set(err, ERR_MEMORY, "%s: %zu bytes is more than can be addressed", what, size);
+        return NULL;
+    }
+    void *p = aligned_alloc(alignment, rounded ? rounded : alignment);
+    if (!p) {
+        err_set(err, ERR_MEMORY, "%s: cannot allocate %zu bytes", what, size);
+        return NULL;
+    }
+    memset(p, 0, rounded ? rounded : alignment);
+    return p;
+}
+
+void
+mem_aligned_free(void *p)
+{
+    free(p);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Memory. Small host allocations stop the process when they fail (there is nothing sensible left
+// to do); anything whose size comes from a user, a file or a model goes through mem_try_*(), which
+// checks the multiplication and reports.
+#ifndef LIMN_ENGINE_BASE_MEM_H
+#define LIMN_ENGINE_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
+void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
+void *mem_realloc(void *old, size_t size) __attribute__((returns_nonnull, warn_unused_result));
+char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull, warn_unused_result));
+char *mem_strndup(const char *text, size_t n)
+    __attribute__((malloc, returns_nonnull, warn_unused_result));
+__attribute__((format(printf, 1, 2))) char *mem_printf(const char *format, ...);
+
+// count*size bytes, zeroed; NULL and a sentence naming `what` when the product overflows or the
+// system has no such memory. Freed with free().
+void *mem_try_calloc(size_t count, size_t size, const char *what, struct err *err);
+
+// Zeroed memory aligned to `alignment` (a power of two), rounded up. Freed with mem_aligned_free().
+void *mem_try_aligned(size_t size, size_t alignment, const char *what, struct err *err);
+void mem_aligned_free(void *p);
+
+// False when a*b does not fit.
+static inline bool
+mem_mul(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+// Growable array: ARRAY_PUSH(items, count, capacity, value).
+#define ARRAY_PUSH(items, count, capacity, value)                                                  \
+    do {                                                                                           \
+        if ((count) == (capacity)) {                                                               \
+            (capacity) = (capacity) ? 2 * (capacity) : 8;                                          \
+            (items) = mem_realloc((items), (size_t)(capacity) * sizeof *(items));                  \
+        }                                                                                          \
+        (items)[(count)++] = (value);                                                              \
+    } while (0)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "engine/tensor/dtype.h"
+
+#include <math.h>
+
+#include "engine/base/require.h"
+
+static const struct {
+    const char *name, *upper;
+    size_t size;
+} types[DTYPE_COUNT] = {
+    [DTYPE_NONE] = {"none", "NONE", 0}, [DTYPE_F64] = {"f64", "F64", 8},
+    [DTYPE_F32] = {"f32", "F32", 4},    [DTYPE_F16] = {"f16", "F16", 2},
+    [DTYPE_BF16] = {"bf16", "BF16", 2}, [DTYPE_I64] = {"i64", "I64", 8},
+    [DTYPE_I32] = {"i32", "I32", 4},    [DTYPE_U8] = {"u8", "U8", 1},
+};
+
+size_t
+dtype_size(enum dtype t)
+{
+    return types[t].size;
+}
+
+const char *
+dtype_name(enum dtype t)
+{
+    return types[t].name;
+}
+
+enum dtype
+dtype_from_name(const char *name)
+{
+    for (int t = DTYPE_F64; t < DTYPE_COUNT; t++)
+        if (strcmp(name, types[t].name) == 0 || strcmp(name, types[t].upper) == 0)
+            return (enum dtype)t;
+    return DTYPE_NONE;
+}
+
+int
+dtype_is_float(enum dtype t)
+{
+    return t == DTYPE_F64 || t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
+}
+
+float
+f16_to_f32(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, mantissa = h & 0x3FFu;
+    uint32_t u;
+    if (exponent == 31) {
+        u = sign | 0x7F800000u | mantissa << 13;
+    } else if (exponent) {
+        u = sign | (exponent + 112) << 23 | mantissa << 13;
+    } else {
+        float f = (float)mantissa * 0x1p-24f;
+        memcpy(&u, &f, 4);
+        u |= sign;
+    }
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+uint16_t
+f16_from_f32(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    uint16_t sign = (uint16_t)(u >> 16 & 0x8000u);
+    float magnitude = fabsf(f);
+    if (isnan(f))
+        return sign | 0x7E00u;
+    if (magnitude >= 65520.0f)
+        return sign | 0x7C00u;
+    if (magnitude < 0x1p-14f) // subnormal: a multiple of 2^-24
+        return sign | (uint16_t)rintf(magnitude * 0x1p24f);
+    memcpy(&u, &magnitude, 4);
+    u += 0xFFFu + ((u >> 13) & 1u);
+    return sign | (uint16_t)((u >> 13) - (112u << 10));
+}
+
+double
+dtype_load(enum dtype t, const void *base, int64_t i)
+{
+    switch (t) {
+    case DTYPE_F64:
+        return ((const double *)base)[i];
+    case DTYPE_F32:
+        return ((const float *)base)[i];
+    case DTYPE_F16:
+        return f16_to_f32(((const uint16_t *)base)[i]);
+    case DTYPE_BF16:
+        return bf16_to_f32(((const uint16_t *)base)[i]);
+    case DTYPE_I64:
+        return (double)((const int64_t *)base)[i];
+    case DTYPE_I32:
+        return ((const int32_t *)base)[i];
+    case DTYPE_U8:
+        return ((const uint8_t *)base)[i];
+    case DTYPE_NONE:
+    case DTYPE_COUNT:
+        break;
+    }
+    unreachable_here();
+}
+
+static double
+clamp_integer(double v, double low, double high)
+{
+    return v < low ? low : v > high ? high : v == v ? trunc(v) : 0;
+}
+
+void
+dtype_store(enum dtype t, void *base, int64_t i, double value)
+{
+    switch (t) {
+    case DTYPE_F64:
+        ((double *)base)[i] = value;
+        return;
+    case DTYPE_F32:
+        ((float *)base)[i] = (float)value;
+        return;
+    case DTYPE_F16:
+        ((uint16_t *)base)[i] = f16_from_f32((float)value);
+        return;
+    case DTYPE_BF16:
+        ((uint16_t *)base)[i] = bf16_from_f32((float)value);
+        return;
+    case DTYPE_I64:
+        ((int64_t *)base)[i] = (int64_t)clamp_integer(value, -0x1p62, 0x1p62);
+        return;
+    case DTYPE_I32:
+        ((int32_t *)base)[i] = (int32_t)clamp_integer(value, INT32_MIN, INT32_MAX);
+        return;
+    case DTYPE_U8:
+        ((uint8_t *)base)[i] = (uint8_t)clamp_integer(value, 0, 255);
+        return;
+    case DTYPE_NONE:
+    case DTYPE_COUNT:
+        break;
+    }
+    unreachable_here();
+}
+
+void
+dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_t n)
+{
+    if (to == from) {
+        memmove(dst, src, (size_t)n * dtype_size(to));
+    } else if (to == DTYPE_F32 && from == DTYPE_BF16) {
+        for (int64_t i = 0; i < n; i++)
+            ((float *)dst)[i] = bf16_to_f32(((const uint16_t *)src)[i]);
+    } else if (to == DTYPE_BF16 && from == DTYPE_F32) {
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)dst)[i] = bf16_from_f32(((const float *)src)[i]);
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            dtype_store(to, dst, i, dtype_load(from, src, i));
+    }
+}

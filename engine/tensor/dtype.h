@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Element types and their conversions.
+#ifndef LIMN_ENGINE_TENSOR_DTYPE_H
+#define LIMN_ENGINE_TENSOR_DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum dtype {
+    DTYPE_NONE = 0,
+    DTYPE_F64, // tests: finite differences
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_I64,
+    DTYPE_I32,
+    DTYPE_U8,
+    DTYPE_COUNT
+};
+
+size_t dtype_size(enum dtype t);        // bytes, 0 for DTYPE_NONE
+const char *dtype_name(enum dtype t);   // "f32"
+enum dtype dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE if unknown
+int dtype_is_float(enum dtype t);
+
+static inline float
+bf16_to_f32(uint16_t h)
+{
+    uint32_t u = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+// Round to nearest even; NaN stays NaN.
+static inline uint16_t
+bf16_from_f32(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    uint32_t rounded = (u + 0x7FFFu + ((u >> 16) & 1u)) >> 16;
+    uint32_t nan = (u >> 16) | 0x40u;
+    return (uint16_t)((u & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+}
+
+float f16_to_f32(uint16_t h);
+uint16_t f16_from_f32(float f); // round to nearest even, overflow to infinity
+
+// One element as double; integers exactly up to 2^53.
+double dtype_load(enum dtype t, const void *base, int64_t i);
+void dtype_store(enum dtype t, void *base, int64_t i, double value); // integers: truncated, clamped
+
+// n elements; src and dst must not overlap unless equal with equal sizes.
+void dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_t n);
+
+#endif

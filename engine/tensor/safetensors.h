@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Safetensors files: 8 bytes little-endian header length, a JSON header {name: {dtype, shape,
+// data_offsets}, "__metadata__": {…}}, then the data. Reading maps the file; every number of the
+// header is checked before it is believed (offsets inside the file, no overlap, size = shape x
+// dtype without overflow, names unique), so a lying file is an error and never a bad pointer.
+#ifndef LIMN_ENGINE_TENSOR_SAFETENSORS_H
+#define LIMN_ENGINE_TENSOR_SAFETENSORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/tensor/dtype.h"
+#include "engine/tensor/shape.h"
+
+struct tensor_view {
+    const char *name;
+    enum dtype dtype;
+    struct shape shape; // dimensions may be 0 here
+    const void *data;   // aligned to the element where the file is; size bytes; mapped, read-only
+    size_t size;        // bytes
+};
+
+struct safetensors;
+
+// Opens FILE.safetensors, or FILE.safetensors.index.json (sharded: every shard it names, from the
+// same folder, is mapped and the tensors are found as if they were in one file). Limits: header at
+// most 256 MiB, 1,000,000 tensors, rank at most SHAPE_RANK_MAX.
+struct safetensors *safetensors_open(const char *path, struct err *err);
+void safetensors_close(struct safetensors *st); // NULL is fine
+
+size_t safetensors_count(const struct safetensors *st);
+const struct tensor_view *safetensors_at(const struct safetensors *st, size_t i); // by offset order
+const struct tensor_view *safetensors_find(const struct safetensors *st, const char *name);
+const char *safetensors_metadata(const struct safetensors *st, const char *key); // NULL: none
+size_t safetensors_metadata_count(const struct safetensors *st);
+const char *safetensors_metadata_at(const struct safetensors *st, size_t i, const char **value);
+
+// Writing: tensors in the order given, data aligned to 64 bytes, the file renamed into place when
+// complete. `metadata` is pairs key, value, …, NULL; may be NULL.
+bool safetensors_write(const char *path, const struct tensor_view *tensors, size_t count,
+                       const char *const *metadata, struct err *err);
+
+// The same for data that does not fit in memory: declare all tensors (data is ignored), then give
+// their bytes in order, in pieces of any size, then commit.
+struct safetensors_writer;
+struct safetensors_writer *safetensors_writer_open(const char *path,
+                                                   const struct tensor_view *tensors, size_t count,
+                                                   const char *const *metadata, struct err *err);
+bool safetensors_writer_put(struct safetensors_writer *w, const void *data, size_t size,
+                            struct err *err);
+// Fails when fewer or more bytes were given than declared. Frees w in every case.
+bool safetensors_writer_commit(struct safetensors_writer *w, struct err *err);
+void safetensors_writer_abort(struct safetensors_writer *w); // NULL is fine
+
+#endif
