@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The CPU device's inside: what a kernel is. Private to engine/device/cpu.
+#ifndef LIMN_ENGINE_DEVICE_CPU_CPU_H
+#define LIMN_ENGINE_DEVICE_CPU_CPU_H
+
+#include "engine/ops/op.h"
+
+// One node made ready. Pointers are to dense row-major memory, aligned to 64 bytes (views made by
+// op_part: to the element). dst may equal src[i] only where the planner allows it: elementwise
+// kernels whose row is read at the same index as it is written (see cpu_may_overwrite()).
+struct cpu_step {
+    const struct node *node;
+    void *dst;
+    const void *src[OP_SRC_MAX];
+    void *scratch;           // scratch_size bytes, 64-byte aligned, contents undefined
+    size_t scratch_size;     // set by prepare()
+    void *state;             // the kernel's own, made by prepare(), freed by release()
+    bool constant[OP_SRC_MAX]; // src[i] never changes while the plan lives: it may be packed once
+    size_t packed;           // bytes of packed weights in state, set by prepare() or the first run
+    const struct cpu_kernel *kernel; // NULL: plain
+};
+
+// A fast kernel. `prepare` says whether it takes the node (shapes, dtypes) and reserves scratch and
+// state; pointers in the step are not set yet when it runs. false: not mine, the next candidate or
+// the plain kernel takes it (not an error). `release` may be NULL.
+struct cpu_kernel {
+    const char *name;
+    bool (*prepare)(struct cpu_step *s);
+    void (*run)(struct cpu_step *s);
+    void (*release)(struct cpu_step *s);
+};
+
+// Candidates for an op, best first, NULL at the end; filled by cpu_fast_table() at start-up for
+// this processor. An op without any has only its plain kernel.
+enum { CPU_KERNELS_PER_OP = 3 };
+struct cpu_table {
+    const struct cpu_kernel *kernels[OP_COUNT][CPU_KERNELS_PER_OP + 1];
+};
+void cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k); // appends
+
+// Each family of kernels adds what it has (fast_*.c, dnnl_*.c).
+void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; nothing without oneDNN
+void cpu_add_fast(struct cpu_table *t);  // everything else, for the best instruction set here
+
+// The plain kernels: the definition. False + sentence only for bad data (gather ids out of range).
+typedef bool cpu_plain_fn(const struct cpu_step *s, struct err *err);
+extern cpu_plain_fn *const cpu_plain[OP_COUNT];
+
+// Threads. Runs body(ctx, first, last) over [0,n) split in contiguous pieces of at least `grain`,
+// at most cpu_threads() of them, always the same split for the same n, grain and thread count.
+// Nested calls run on the calling thread. (OpenMP underneath, which oneDNN uses too, so that there
+// is one pool.)
+int cpu_threads(void);
+void cpu_parallel(int64_t n, int64_t grain, void (*body)(void *ctx, int64_t first, int64_t last),
+                  void *ctx);
+
+#endif

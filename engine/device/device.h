@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Devices and plans.
+//
+// A device is a const table of functions. A plan is a graph made ready for one device: which nodes
+// run, in which order, where each tensor lives (one arena, shared by tensors whose lifetimes do not
+// meet), and whatever the device prepared (primitives, command buffers). It is made once and run
+// many times. Memory of a device is reached only through these calls, never by pointer.
+#ifndef LIMN_ENGINE_DEVICE_DEVICE_H
+#define LIMN_ENGINE_DEVICE_DEVICE_H
+
+#include "engine/tensor/graph.h"
+
+struct device;
+struct buffer;
+struct plan;
+
+struct device_limits {
+    char name[128];      // "cpu: AMD EPYC, 2 threads, oneDNN 2.6, avx512_bf16"
+    int threads;         // 0: not a CPU
+    bool f16, bf16;      // fast, in hardware
+    size_t memory;       // bytes, 0: unknown
+    size_t alignment;    // of tensors in buffers, bytes
+};
+
+// "cpu", "null", "auto". ERR_INPUT for a name that is none of these.
+struct device *device_open(const char *name, struct err *err);
+void device_close(struct device *d); // NULL is fine; buffers and plans are to be gone before
+const struct device_limits *device_limits(const struct device *d);
+const char *device_kind(const struct device *d); // "cpu"
+
+// Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
+struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
+void buffer_destroy(struct buffer *b);
+size_t buffer_size(const struct buffer *b);
+bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
+bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
+bool buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
+                 size_t size, struct err *err);
+
+struct plan_params {
+    struct device *device;
+    struct buffer *slots[SLOT_COUNT]; // for bound tensors; SLOT_ARENA stays NULL
+    bool constant_params; // SLOT_PARAMS will not change while the plan lives: weights may be packed
+    bool plain;           // only plain kernels: the definition, slow
+};
+
+struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
+void plan_destroy(struct plan *p); // before its graph; NULL is fine
+
+// Whole tensors, dense, in the node's dtype. n: an input or output of the plan's graph.
+bool plan_write(struct plan *p, const struct node *n, const void *data, struct err *err);
+bool plan_read(struct plan *p, const struct node *n, void *data, struct err *err);
+// As above with conversion from/to f32.
+bool plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
+bool plan_read_f32(struct plan *p, const struct node *n, float *data, struct err *err);
+// Output of one plan to input of another on the same device, same shape and dtype.
+bool plan_copy(struct plan *to, const struct node *input, struct plan *from,
+               const struct node *output, struct err *err);
+
+bool plan_run(struct plan *p, struct err *err);
+
+struct plan_stats {
+    int steps;          // nodes that run
+    size_t arena;       // bytes the planner laid out
+    size_t lower_bound; // bytes live at the worst moment: no layout can need less
+    size_t scratch;     // bytes of working memory of kernels
+    size_t packed;      // bytes of packed weights
+    double flops;       // of products, one run
+};
+void plan_stats(const struct plan *p, struct plan_stats *stats);
+
+// Seconds of each step in the last runs: plan_profile(p, true) turns counting on (and to zero).
+void plan_profile(struct plan *p, bool on);
+struct plan_time {
+    const struct node *node;
+    double seconds; // total since plan_profile()
+    double flops;   // of one run, 0 if not a product
+    size_t bytes;   // read and written in one run
+    bool fast;      // not the plain kernel
+};
+int plan_times(const struct plan *p, struct plan_time *times, int max); // returns the count
+
+// FLOPs (2 a multiply-add) of one node, 0 for what is not a product.
+double node_flops(const struct node *n);
+
+#endif
