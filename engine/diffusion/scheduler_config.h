@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// scheduler/scheduler_config.json of a model folder, in diffusers' spelling, as parameters of this
+// folder's functions.
+#ifndef LIMN_ENGINE_DIFFUSION_SCHEDULER_CONFIG_H
+#define LIMN_ENGINE_DIFFUSION_SCHEDULER_CONFIG_H
+
+#include "engine/base/jv.h"
+#include "engine/diffusion/sampler.h"
+#include "engine/diffusion/schedule.h"
+
+struct scheduler_config {
+    struct schedule_params schedule;
+    enum prediction prediction;
+    enum variance variance;
+    enum threshold threshold;
+    double threshold_max, threshold_quantile;
+    enum spacing spacing;
+    int offset;
+    double lambda_min;             // 0: none
+    const struct sampler *sampler; // of _class_name; ddpm where it names none of ours
+};
+
+// Absent keys get diffusers' defaults. Options that would change the numbers and are not implemented
+// (trained_betas, rescale_betas_zero_snr, solver orders, other schedules) are refused by name.
+// `name` (the file) starts the error. ERR_INPUT.
+bool scheduler_config_read(const struct jv *json, const char *name, struct scheduler_config *out,
+                           struct err *err);
+
+#endif
