@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+// The CPU device: for each node the best kernel that takes it, else the plain one.
+#include "engine/device/cpu/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+#include "engine/device/plan.h"
+#include "engine/ops/rules.h"
+
+// Each row's plain kernel under the CPU device's own calling form.
+#define OP(n, ...)                                                                                 \
+    static bool plain_##n(const struct cpu_step *s, struct err *err)                               \
+    {                                                                                              \
+        return op_plain_##n(                                                                       \
+            &(struct op_args){.node = s->node, .dst = s->dst, .src = (const void *const *)s->src}, \
+            err);                                                                                  \
+    }
+#include "engine/ops/ops.def"
+#undef OP
+
+cpu_plain_fn *const cpu_plain[OP_COUNT] = {
+#define OP(n, ...) [OP_##n] = plain_##n,
+#include "engine/ops/ops.def"
+#undef OP
+};
+
+struct exec {
+    struct cpu_step *steps;
+    double *seconds; // by step, while profiling
+    void *scratch;
+};
+
+void
+cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k)
+{
+    int i = 0;
+    while (t->kernels[op][i])
+        i++;
+    require(i < CPU_KERNELS_PER_OP);
+    t->kernels[op][i] = k;
+}
+
+static void
+processor_name(char *name, size_t size)
+{
+    char line[256];
+    snprintf(name, size, "processor");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon) {
+            snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+            break;
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+static bool
+cpu_open(struct device *d, struct err *err)
+{
+    (void)err;
+    struct cpu_table *t = mem_zalloc(sizeof *t);
+    cpu_add_dnnl(t);
+    cpu_add_fast(t);
+    d->state = t;
+    char name[80];
+    processor_name(name, sizeof name);
+    d->limits.threads = cpu_threads();
+#if defined(__x86_64__)
+    d->limits.bf16 = __builtin_cpu_supports("avx512bf16") && t->kernels[OP_conv2d][0];
+#endif
+    snprintf(d->limits.name, sizeof d->limits.name, "cpu: %s, %d threads%s%s", name,
+             d->limits.threads, t->kernels[OP_conv2d][0] ? ", oneDNN" : "",
+             d->limits.bf16 ? ", bf16" : "");
+    struct sysinfo info;
+    if (sysinfo(&info) == 0)
+        d->limits.memory = (size_t)info.totalram * info.mem_unit;
+    return true;
+}
+
+static void
+cpu_close(struct device *d)
+{
+    free(d->state);
+}
+
+static bool
+prepare_step(struct plan *p, const struct cpu_table *t, struct cpu_step *s)
+{
+    for (int k = 0; k < s->node->source_count; k++)
+        s->constant[k] = p->params.constant_params && s->node->source[k]->op == OP_NONE &&
+                         s->node->source[k]->flags & NODE_BOUND &&
+                         s->node->source[k]->slot == SLOT_PARAMS;
+    if (p->params.plain)
+        return false;
+    for (int i = 0; t->kernels[s->node->op][i]; i++) {
+        s->scratch_size = 0;
+        if (t->kernels[s->node->op][i]->prepare(s)) {
+            s->kernel = t->kernels[s->node->op][i];
+            return true;
+        }
+    }
+    s->scratch_size = 0;
+    return false;
+}
+
+static char *
+address(const struct plan *p, const struct node *n)
+{
+    const struct place *at = &p->places[n->id];
+    return (char *)p->slots[at->slot]->memory + at->offset;
+}
+
+static void
+cpu_release(struct plan *p)
+{
+    struct exec *e = p->exec;
+    for (int i = 0; e->steps && i < p->step_count; i++)
+        if (e->steps[i].kernel && e->steps[i].kernel->release)
+            e->steps[i].kernel->release(&e->steps[i]);
+    mem_aligned_free(e->scratch);
+    free(e->seconds);
+    free(e->steps);
+    free(e);
+    p->exec = NULL;
+}
+
+static bool
+cpu_prepare(struct plan *p, struct err *err)
+{
+    struct exec *e = p->exec = mem_zalloc(sizeof *e);
+    e->steps = mem_zalloc((size_t)p->step_count * sizeof *e->steps);
+    e->seconds = mem_zalloc((size_t)p->step_count * sizeof *e->seconds);
+    for (int i = 0; i < p->step_count; i++) {
+        e->steps[i].node = p->steps[i];
+        prepare_step(p, p->params.device->state, &e->steps[i]);
+        p->scratch = MAX(p->scratch, e->steps[i].scratch_size);
+    }
+    e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);
+    if (!e->scratch)
+        return false;
+    for (int i = 0; i < p->step_count; i++) {
+        struct cpu_step *s = &e->steps[i];
+        s->dst = address(p, s->node);
+        s->scratch = e->scratch;
+        for (int k = 0; k < s->node->source_count; k++)
+            s->src[k] = address(p, s->node->source[k]);
+    }
+    return true;
+}
+
+static double
+now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool
+ids_in_range(const struct cpu_step *s, struct err *err)
+{
+    if (s->node->op != OP_gather && s->node->op != OP_gather_grad)
+        return true;
+    int at = s->node->op == OP_gather;
+    int64_t rows = at ? s->node->source[0]->shape.dim[0] : s->node->shape.dim[0];
+    const int32_t *ids = s->src[at];
+    for (int64_t i = 0; i < shape_count(&s->node->source[at]->shape); i++)
+        if (ids[i] < 0 || ids[i] >= rows)
+            return err_set(err, ERR_INPUT, "id %d is outside the table of %lld rows", ids[i],
+                           (long long)rows);
+    return true;
+}
+
+static bool
+cpu_run(struct plan *p, struct err *err)
+{
+    struct exec *e = p->exec;
+    for (int i = 0; i < p->step_count; i++) {
+        struct cpu_step *s = &e->steps[i];
+        double start = p->profiling ? now() : 0;
+        if (s->kernel) {
+            if (!ids_in_range(s, err))
+                return false;
+            s->kernel->run(s);
+        } else if (!cpu_plain[s->node->op](s, err)) {
+            return false;
+        }
+        if (p->profiling)
+            e->seconds[i] += now() - start;
+    }
+    p->packed = 0;
+    for (int i = 0; i < p->step_count; i++)
+        p->packed += e->steps[i].packed;
+    return true;
+}
+
+static void
+cpu_profile(struct plan *p, bool on)
+{
+    struct exec *e = p->exec;
+    if (on)
+        memset(e->seconds, 0, (size_t)p->step_count * sizeof *e->seconds);
+}
+
+static int
+cpu_times(const struct plan *p, struct plan_time *times, int max)
+{
+    const struct exec *e = p->exec;
+    for (int i = 0; i < p->step_count && i < max; i++) {
+        const struct node *n = p->steps[i];
+        size_t bytes = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        for (int k = 0; k < n->source_count; k++)
+            bytes += (size_t)shape_count(&n->source[k]->shape) * dtype_size(n->source[k]->dtype);
+        times[i] = (struct plan_time){.node = n, .seconds = e->seconds[i],
+                                      .flops = node_flops(n), .bytes = bytes,
+                                      .fast = e->steps[i].kernel != NULL};
+    }
+    return MIN(p->step_count, max);
+}
+
+static void *
+cpu_memory_create(struct device *d, size_t size, const char *what, struct err *err)
+{
+    (void)d;
+    return mem_try_aligned(size, 64, what, err);
+}
+
+static void
+cpu_memory_destroy(struct device *d, void *memory)
+{
+    (void)d;
+    mem_aligned_free(memory);
+}
+
+static bool
+cpu_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err)
+{
+    (void)err;
+    memcpy((char *)b->memory + offset, data, size);
+    return true;
+}
+
+static bool
+cpu_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err)
+{
+    (void)err;
+    memcpy(data, (const char *)b->memory + offset, size);
+    return true;
+}
+
+static bool
+cpu_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset, size_t size,
+         struct err *err)
+{
+    (void)err;
+    memmove((char *)to->memory + to_offset, (const char *)from->memory + from_offset, size);
+    return true;
+}
+
+const struct device_table device_cpu = {
+    .kind = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .memory_create = cpu_memory_create,
+    .memory_destroy = cpu_memory_destroy,
+    .write = cpu_write,
+    .read = cpu_read,
+    .copy = cpu_copy,
+    .prepare = cpu_prepare,
+    .release = cpu_release,
+    .run = cpu_run,
+    .times = cpu_times,
+    .profile = cpu_profile,
+};

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+#include "engine/device/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/device/plan.h"
+
+// Best first: `auto` takes the first that opens.
+static const struct device_table *const tables[] = {&device_cpu, &device_null};
+
+struct device *
+device_open(const char *name, struct err *err)
+{
+    const char *kind = strcmp(name, "auto") == 0 ? tables[0]->kind : name;
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        if (strcmp(tables[i]->kind, kind) != 0)
+            continue;
+        struct device *d = mem_zalloc(sizeof *d);
+        d->table = tables[i];
+        d->limits.alignment = 64;
+        if (d->table->open(d, err))
+            return d;
+        free(d);
+        return NULL;
+    }
+    err_set(err, ERR_INPUT, "no device is called '%s' (there are auto, cpu and null)", name);
+    return NULL;
+}
+
+void
+device_close(struct device *d)
+{
+    if (!d)
+        return;
+    d->table->close(d);
+    free(d);
+}
+
+const struct device_limits *
+device_limits(const struct device *d)
+{
+    return &d->limits;
+}
+
+const char *
+device_kind(const struct device *d)
+{
+    return d->table->kind;
+}
+
+struct buffer *
+buffer_create(struct device *d, size_t size, const char *what, struct err *err)
+{
+    void *memory = d->table->memory_create(d, size, what, err);
+    if (!memory)
+        return NULL;
+    struct buffer *b = mem_zalloc(sizeof *b);
+    *b = (struct buffer){.device = d, .size = size, .memory = memory};
+    return b;
+}
+
+void
+buffer_destroy(struct buffer *b)
+{
+    if (!b)
+        return;
+    b->device->table->memory_destroy(b->device, b->memory);
+    free(b);
+}
+
+size_t
+buffer_size(const struct buffer *b)
+{
+    return b->size;
+}
+
+static bool
+inside(const struct buffer *b, size_t offset, size_t size, struct err *err)
+{
+    if (offset <= b->size && size <= b->size - offset)
+        return true;
+    return err_set(err, ERR_INPUT, "bytes %zu..%zu lie outside a buffer of %zu", offset,
+                   offset + size, b->size);
+}
+
+bool
+buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err)
+{
+    return inside(b, offset, size, err) &&
+           b->device->table->write(b, offset, data, size, err);
+}
+
+bool
+buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err)
+{
+    return inside(b, offset, size, err) && b->device->table->read(b, offset, data, size, err);
+}
+
+bool
+buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
+            size_t size, struct err *err)
+{
+    return inside(to, to_offset, size, err) && inside(from, from_offset, size, err) &&
+           to->device->table->copy(to, to_offset, from, from_offset, size, err);
+}
+
+struct plan *
+plan_create(struct graph *g, const struct plan_params *params, struct err *err)
+{
+    struct err own = {0};
+    struct plan *p = mem_zalloc(sizeof *p);
+    p->graph = g;
+    p->params = *params;
+    memcpy(p->slots, params->slots, sizeof p->slots);
+    if (!plan_layout(p, params->device->limits.alignment, &own))
+        goto failed;
+    p->slots[SLOT_ARENA] = buffer_create(params->device, MAX(p->arena_size, 1), "plan", &own);
+    if (!p->slots[SLOT_ARENA] || !params->device->table->prepare(p, &own))
+        goto failed;
+    return p;
+failed:
+    err_set(err, own.code, "%s", own.text);
+    plan_destroy(p);
+    return NULL;
+}
+
+void
+plan_destroy(struct plan *p)
+{
+    if (!p)
+        return;
+    if (p->exec)
+        p->params.device->table->release(p);
+    buffer_destroy(p->slots[SLOT_ARENA]);
+    plan_layout_free(p);
+    free(p);
+}
+
+static size_t
+node_bytes(const struct node *n)
+{
+    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+}
+
+bool
+plan_write(struct plan *p, const struct node *n, const void *data, struct err *err)
+{
+    const struct place *at = &p->places[n->id];
+    return buffer_write(p->slots[at->slot], at->offset, data, node_bytes(n), err);
+}
+
+bool
+plan_read(struct plan *p, const struct node *n, void *data, struct err *err)
+{
+    const struct place *at = &p->places[n->id];
+    return buffer_read(p->slots[at->slot], at->offset, data, node_bytes(n), err);
+}
+
+bool
+plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err)
+{
+    if (n->dtype == DTYPE_F32)
+        return plan_write(p, n, data, err);
+    void *converted = mem_try_calloc(1, node_bytes(n), "input", err);
+    if (!converted)
+        return false;
+    dtype_convert(n->dtype, converted, DTYPE_F32, data, shape_count(&n->shape));
+    bool ok = plan_write(p, n, converted, err);
+    free(converted);
+    return ok;
+}
+
+bool
+plan_read_f32(struct plan *p, const struct node *n, float *data, struct err *err)
+{
+    if (n->dtype == DTYPE_F32)
+        return plan_read(p, n, data, err);
+    void *stored = mem_try_calloc(1, node_bytes(n), "output", err);
+    bool ok = stored && plan_read(p, n, stored, err);
+    if (ok)
+        dtype_convert(DTYPE_F32, data, n->dtype, stored, shape_count(&n->shape));
+    free(stored);
+    return ok;
+}
+
+bool
+plan_copy(struct plan *to, const struct node *input, struct plan *from, const struct node *output,
+          struct err *err)
+{
+    if (!shape_equal(&input->shape, &output->shape) || input->dtype != output->dtype)
+        return err_set(err, ERR_INPUT, "plan_copy: the tensors differ in shape or type");
+    const struct place *a = &to->places[input->id], *b = &from->places[output->id];
+    return buffer_copy(to->slots[a->slot], a->offset, from->slots[b->slot], b->offset,
+                       node_bytes(input), err);
+}
+
+bool
+plan_run(struct plan *p, struct err *err)
+{
+    return p->params.device->table->run(p, err);
+}
+
+double
+node_flops(const struct node *n)
+{
+    double count = (double)shape_count(&n->shape);
+    switch ((int)n->op) {
+    case OP_matmul: {
+        const struct shape *a = &n->source[0]->shape;
+        return 2 * count * (double)a->dim[a->rank - (n->params.matmul.transpose_a ? 2 : 1)];
+    }
+    case OP_conv2d: {
+        const struct shape *w = &n->source[1]->shape;
+        return 2 * count * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
+    }
+    case OP_conv2d_grad_x: { // the multiply-adds of the forward convolution
+        const struct shape *w = &n->source[1]->shape;
+        return 2 * (double)shape_count(&n->source[0]->shape) *
+               (double)(w->dim[1] * w->dim[2] * w->dim[3]);
+    }
+    case OP_conv2d_grad_w:
+        return 2 * (double)shape_count(&n->source[1]->shape) *
+               (double)(n->shape.dim[1] * n->shape.dim[2] * n->shape.dim[3]);
+    case OP_attention:
+        return 4 * count * (double)n->source[1]->shape.dim[1];
+    case OP_attention_grad: // five products: scores again, dp, dv, dq, dk
+        return 10 * (double)shape_count(&n->source[0]->shape) *
+               (double)n->source[1]->shape.dim[1];
+    default:
+        return 0;
+    }
+}
+
+void
+plan_stats(const struct plan *p, struct plan_stats *stats)
+{
+    *stats = (struct plan_stats){.steps = p->step_count, .arena = p->arena_size,
+                                 .lower_bound = p->lower_bound, .scratch = p->scratch,
+                                 .packed = p->packed};
+    for (int i = 0; i < p->step_count; i++)
+        stats->flops += node_flops(p->steps[i]);
+}
+
+void
+plan_profile(struct plan *p, bool on)
+{
+    p->profiling = on;
+    if (p->params.device->table->profile)
+        p->params.device->table->profile(p, on);
+}
+
+int
+plan_times(const struct plan *p, struct plan_time *times, int max)
+{
+    return p->params.device->table->times ? p->params.device->table->times(p, times, max) : 0;
+}

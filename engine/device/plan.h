@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What devices see of a plan, and the table each device fills. Private to engine/device.
+#ifndef LIMN_ENGINE_DEVICE_PLAN_H
+#define LIMN_ENGINE_DEVICE_PLAN_H
+
+#include "engine/device/device.h"
+#include "engine/ops/op.h"
+
+// Where a node's bytes are.
+struct place {
+    enum slot slot;
+    size_t offset; // bytes
+};
+
+struct plan {
+    struct graph *graph;
+    struct plan_params params;
+    struct buffer *slots[SLOT_COUNT]; // params.slots and the plan's own arena
+    struct place *places;             // by node id; views and in-place results resolved
+    bool *live;                       // by node id: runs, or is read by one that runs
+    struct node **steps;              // what runs, in order
+    int step_count;
+    size_t arena_size, lower_bound;
+    void *exec; // the device's own, made by prepare()
+    size_t scratch, packed;
+    bool profiling;
+};
+
+// Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes.
+bool plan_layout(struct plan *p, size_t alignment, struct err *err);
+void plan_layout_free(struct plan *p);
+
+// The node that owns n's memory: through views and in-place steps.
+const struct node *plan_root(const struct node *n);
+
+struct device {
+    const struct device_table *table;
+    struct device_limits limits;
+    void *state; // the device's own
+};
+
+struct buffer {
+    struct device *device;
+    size_t size;
+    void *memory; // the device's own: on the CPU the address
+};
+
+// A device. Offsets and sizes have been checked by device.c.
+struct device_table {
+    const char *kind;
+    bool (*open)(struct device *d, struct err *err);
+    void (*close)(struct device *d);
+    void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
+    void (*memory_destroy)(struct device *d, void *memory);
+    bool (*write)(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
+    bool (*read)(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
+    bool (*copy)(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
+                 size_t size, struct err *err);
+    bool (*prepare)(struct plan *p, struct err *err);
+    void (*release)(struct plan *p); // exec may be NULL
+    bool (*run)(struct plan *p, struct err *err);
+    int (*times)(const struct plan *p, struct plan_time *times, int max); // NULL: cannot tell
+    void (*profile)(struct plan *p, bool on);                              // NULL: cannot tell
+};
+
+extern const struct device_table device_cpu, device_null;
+
+#endif
