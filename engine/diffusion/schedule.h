@@ -43,13 +43,13 @@ double schedule_alpha_bar(const struct schedule *s, int t);
 double schedule_beta(const struct schedule *s, int t); // t >= 0
 double schedule_alpha(const struct schedule *s, int t);
 double schedule_sigma(const struct schedule *s, int t);
-double schedule_lambda(const struct schedule *s, int t); // log(alpha/sigma), half the log-SNR; t >= 0
+double schedule_lambda(const struct schedule *s, int t); // log(alpha/sigma), half log-SNR; t >= 0
 
 // The cosine curve at u in [0,1] without steps or cap, for training in continuous time:
 // cos^2((u + 0.008)/1.008 * pi/2), divided by its value at 0.
 double schedule_cosine_alpha_bar(double u);
 
-// --- What a model predicts -----------------------------------------------------------------------
+// --- What a model predicts -------------------------------------------------------------------
 
 enum prediction {
     PREDICTION_NONE = 0,
@@ -68,7 +68,7 @@ void schedule_add_noise(const struct schedule *s, int t, const float *x0, const 
 void schedule_target(const struct schedule *s, int t, enum prediction p, const float *x0,
                      const float *noise, float *out, size_t n);
 
-// --- Timesteps of a sampler ----------------------------------------------------------------------
+// --- Timesteps of a sampler ------------------------------------------------------------------
 
 enum spacing {
     SPACING_NONE = 0,

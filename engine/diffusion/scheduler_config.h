@@ -20,10 +20,14 @@ struct scheduler_config {
     const struct sampler *sampler; // of _class_name; ddpm where it names none of ours
 };
 
-// Absent keys get diffusers' defaults. Options that would change the numbers and are not implemented
-// (trained_betas, rescale_betas_zero_snr, solver orders, other schedules) are refused by name.
-// `name` (the file) starts the error. ERR_INPUT.
+// Absent keys get diffusers' defaults. Options that would change the numbers and are not
+// implemented (trained_betas, rescale_betas_zero_snr, other solver orders and schedules) are
+// refused by name. `name` (the file) starts the error. ERR_INPUT.
 bool scheduler_config_read(const struct jv *json, const char *name, struct scheduler_config *out,
                            struct err *err);
+
+// The same from a file. Python writes an infinite lambda_min_clipped as a bare -Infinity, which is
+// no JSON: it is read as null, no limit.
+bool scheduler_config_load(const char *path, struct scheduler_config *out, struct err *err);
 
 #endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// DDPM (Ho et al. 2020): draws from the posterior of the next sample given x and the estimate x0,
+//     mean = alpha_next*beta/sigma^2 * x0 + sqrt(1-beta)*sigma_next^2/sigma^2 * x        (their 7)
+// with beta = 1 - (alpha/alpha_next)^2 taken over the steps that are visited, as Nichol & Dhariwal
+// 2021 do for respaced chains. The last step adds no noise.
+#include <math.h>
+
+#include "engine/diffusion/sampler_rows.h"
+
+// Where the posterior is a point, the range of learned variances would start at log(0).
+static const double VARIANCE_MIN = 1e-20;
+
+static bool
+wants_noise(const struct sampler_step *s)
+{
+    return s->step + 1 < s->total;
+}
+
+static void
+step(const struct sampler_step *s)
+{
+    double sigma2 = s->sigma * s->sigma, sigma2_next = s->sigma_next * s->sigma_next;
+    double ratio = s->alpha / s->alpha_next, beta = 1 - ratio * ratio;
+    double from_x0 = s->alpha_next * beta / sigma2, from_x = ratio * sigma2_next / sigma2;
+    double small = fmax(sigma2_next / sigma2 * beta, VARIANCE_MIN);
+    double deviation = sqrt(s->variance == VARIANCE_FIXED_LARGE ? beta : small);
+    // Learned: log variance = f*log(beta) + (1-f)*log(small), f = (value+1)/2 (IF; Nichol 2021, 15).
+    const float *value = s->variance == VARIANCE_LEARNED_RANGE ? s->variance_value : NULL;
+    double log_small = log(small), log_large = log(beta);
+    for (size_t i = 0; i < s->size; i++) {
+        double x = from_x0 * s->x0[i] + from_x * s->x[i];
+        if (s->noise != NULL) {
+            if (value != NULL) {
+                double f = (value[i] + 1.0) / 2;
+                deviation = exp(0.5 * (f * log_large + (1 - f) * log_small));
+            }
+            x += deviation * s->noise[i];
+        }
+        s->x[i] = (float)x;
+    }
+}
+
+const struct sampler sampler_ddpm = {
+    .name = "ddpm",
+    .help = "ancestral sampling, the paper's; noise in every step, wants 100 to 256 steps",
+    .stochastic = true,
+    .wants_noise = wants_noise,
+    .step = step,
+};

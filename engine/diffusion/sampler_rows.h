@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+// The samplers there are, for the table in sampler.c. Others use sampler_find().
+#ifndef LIMN_ENGINE_DIFFUSION_SAMPLER_ROWS_H
+#define LIMN_ENGINE_DIFFUSION_SAMPLER_ROWS_H
+
+#include "engine/diffusion/sampler.h"
+
+extern const struct sampler sampler_ddpm, sampler_ddim, sampler_dpmpp;
+
+#endif
