@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: MIT
+#include "engine/device/cpu/dnnl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+
+#ifdef HAVE_DNNL
+
+#include <oneapi/dnnl/dnnl.h>
+#include <oneapi/dnnl/dnnl_version.h>
+#include <pthread.h>
+#include <time.h>
+
+// --- the two C APIs
+//
+// 2.x passes memory descriptors as pointers to structs and makes primitives in two steps (operation
+// descriptor, then primitive descriptor); 3.x passes handles and makes them in one. `layout_ref` is
+// what functions take, `LAYOUT(x)` makes one from an owned `dnnl_memory_desc_t x`.
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t layout_ref;
+#define LAYOUT(x) (x)
+#else
+typedef const dnnl_memory_desc_t *layout_ref;
+#define LAYOUT(x) (&(x))
+#endif
+
+// stride NULL: the library's choice
+static bool
+layout_init(dnnl_memory_desc_t *md, int rank, const int64_t *dim, dnnl_data_type_t type,
+            const int64_t *stride)
+{
+    dnnl_dims_t dims = {0}, strides = {0}; // the library's arrays are longer than ours
+    for (int i = 0; i < rank; i++) {
+        dims[i] = dim[i];
+        strides[i] = stride != NULL ? stride[i] : 0;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    return (stride == NULL
+                ? dnnl_memory_desc_create_with_tag(md, rank, dims, type, dnnl_format_tag_any)
+                : dnnl_memory_desc_create_with_strides(md, rank, dims, type, strides)) ==
+           dnnl_success;
+#else
+    return (stride == NULL ? dnnl_memory_desc_init_by_tag(md, rank, dims, type, dnnl_format_tag_any)
+                           : dnnl_memory_desc_init_by_strides(md, rank, dims, type, strides)) ==
+           dnnl_success;
+#endif
+}
+
+static void
+layout_finish(dnnl_memory_desc_t *md)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    if (*md != NULL)
+        dnnl_memory_desc_destroy(*md);
+    *md = NULL;
+#else
+    (void)md; // a plain struct
+#endif
+}
+
+struct conv_geometry {
+    dnnl_dims_t stride, dilate, pad;
+};
+
+static dnnl_status_t
+matmul_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
+          layout_ref bias, layout_ref dst, dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(pd, engine, src, weights, bias, dst, attr);
+#else
+    dnnl_matmul_desc_t desc;
+    dnnl_status_t status = dnnl_matmul_desc_init(&desc, src, weights, bias, dst);
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
+#endif
+}
+
+static dnnl_status_t
+conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
+        layout_ref bias, layout_ref dst, const struct conv_geometry *g, dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_convolution_forward_primitive_desc_create(
+        pd, engine, dnnl_forward_training, dnnl_convolution_direct, src, weights, bias, dst,
+        g->stride, g->dilate, g->pad, g->pad, attr);
+#else
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &desc, dnnl_forward_training, dnnl_convolution_direct, src, weights, bias, dst, g->stride,
+        g->dilate, g->pad, g->pad);
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
+#endif
+}
+
+static dnnl_status_t
+conv_grad_x_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
+               layout_ref dst, const struct conv_geometry *g, dnnl_primitive_desc_t hint,
+               dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, engine, dnnl_convolution_direct, src, weights, dst, g->stride, g->dilate, g->pad,
+        g->pad, hint, attr);
+#else
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
+        &desc, dnnl_convolution_direct, src, weights, dst, g->stride, g->dilate, g->pad, g->pad);
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
+#endif
+}
+
+static dnnl_status_t
+conv_grad_w_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
+               layout_ref dst, const struct conv_geometry *g, dnnl_primitive_desc_t hint,
+               dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_convolution_backward_weights_primitive_desc_create(
+        pd, engine, dnnl_convolution_direct, src, weights, NULL, dst, g->stride, g->dilate, g->pad,
+        g->pad, hint, attr);
+#else
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
+        &desc, dnnl_convolution_direct, src, weights, NULL, dst, g->stride, g->dilate, g->pad,
+        g->pad);
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
+#endif
+}
+
+// --- the call
+
+enum { ALIGNMENT = 64 };
+
+struct argument {
+    dnnl_memory_t outer, inner;   // as the tensor lies; as the primitive wants it (may be the same)
+    dnnl_primitive_t reorder;     // NULL: inner is outer
+    void *at;                     // where outer points now
+    size_t offset, size;          // of inner: in scratch, or the kept copy
+    void *packed;                 // the kept copy of a constant
+    bool constant, ready, result; // ready: packed is filled
+};
+
+struct onednn_call {
+    dnnl_primitive_t primitive;
+    dnnl_stream_t stream;
+    dnnl_memory_t pad; // the library's scratchpad, shared by the primitive and the reorders
+    struct argument argument[ONEDNN_ARGS];
+    dnnl_exec_arg_t exec[ONEDNN_ARGS + 1];
+    int exec_count;
+    void *scratch_at;
+    size_t pad_size, scratch, packed;
+    char name[96];
+};
+
+static dnnl_engine_t the_engine;
+static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+
+static void
+engine_open(void)
+{
+    if (dnnl_engine_create(&the_engine, dnnl_cpu, 0) != dnnl_success)
+        the_engine = NULL;
+}
+
+static dnnl_engine_t
+engine_get(void)
+{
+    pthread_once(&engine_once, engine_open);
+    return the_engine;
+}
+
+static dnnl_data_type_t
+data_type(enum dtype t)
+{
+    return t == DTYPE_F32 ? dnnl_f32 : t == DTYPE_BF16 ? dnnl_bf16 : dnnl_data_type_undef;
+}
+
+// What the library calls an argument of this kind of call: when executing, and when asked for its
+// layout.
+struct arg_id {
+    int exec;
+    dnnl_query_t query;
+};
+
+static struct arg_id
+arg_id(enum onednn_kind kind, enum onednn_which which)
+{
+    bool backward = kind == ONEDNN_CONV_GRAD_X || kind == ONEDNN_CONV_GRAD_W;
+    switch (which) {
+    case ONEDNN_SOURCE:
+        return kind == ONEDNN_CONV_GRAD_X
+                   ? (struct arg_id){DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md}
+                   : (struct arg_id){DNNL_ARG_SRC, dnnl_query_src_md};
+    case ONEDNN_WEIGHTS:
+        return kind == ONEDNN_CONV_GRAD_W
+                   ? (struct arg_id){DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md}
+                   : (struct arg_id){DNNL_ARG_WEIGHTS, dnnl_query_weights_md};
+    case ONEDNN_BIAS:
+        return (struct arg_id){DNNL_ARG_BIAS, dnnl_query_weights_md}; // index 1
+    case ONEDNN_RESULT:
+        return backward ? (struct arg_id){DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md}
+                        : (struct arg_id){DNNL_ARG_DST, dnnl_query_dst_md};
+    case ONEDNN_ARGS:
+        break;
+    }
+    return (struct arg_id){0};
+}
+
+static enum onednn_which
+computed(enum onednn_kind kind)
+{
+    return kind == ONEDNN_CONV_GRAD_X   ? ONEDNN_SOURCE
+           : kind == ONEDNN_CONV_GRAD_W ? ONEDNN_WEIGHTS
+                                        : ONEDNN_RESULT;
+}
+
+// The layout offered to the library for one argument.
+static bool
+layout_offer(dnnl_memory_desc_t *md, const struct onednn_arg *a, enum dtype inside)
+{
+    return layout_init(md, a->rank, a->dim, data_type(inside), a->any ? NULL : a->stride);
+}
+
+static enum dtype
+inside_of(const struct onednn_arg *a)
+{
+    return a->inside == DTYPE_NONE ? a->dtype : a->inside;
+}
+
+static dnnl_primitive_desc_t
+describe(const struct onednn_params *p, dnnl_primitive_attr_t attr)
+{
+    dnnl_memory_desc_t md[ONEDNN_ARGS] = {0}, hint_weights = {0};
+    dnnl_primitive_desc_t pd = NULL, hint = NULL;
+    dnnl_engine_t engine = engine_get();
+    struct conv_geometry g = {.stride = {p->stride, p->stride}, .pad = {p->pad, p->pad}};
+    const struct onednn_arg *weights = &p->arg[ONEDNN_WEIGHTS];
+    bool has_bias = p->arg[ONEDNN_BIAS].rank > 0, ok = true;
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        if (p->arg[i].rank > 0)
+            ok = ok && layout_offer(&md[i], &p->arg[i], inside_of(&p->arg[i]));
+    if (!ok)
+        goto out;
+    layout_ref src = LAYOUT(md[ONEDNN_SOURCE]), w = LAYOUT(md[ONEDNN_WEIGHTS]);
+    layout_ref bias = has_bias ? LAYOUT(md[ONEDNN_BIAS]) : NULL, dst = LAYOUT(md[ONEDNN_RESULT]);
+    if (p->kind == ONEDNN_CONV_GRAD_X || p->kind == ONEDNN_CONV_GRAD_W) {
+        // Backward primitives want to see the forward one; its weights are of the sources' type.
+        if (!layout_init(&hint_weights, weights->rank, weights->dim,
+                         data_type(inside_of(&p->arg[ONEDNN_RESULT])), NULL) ||
+            conv_pd(&hint, engine, src, LAYOUT(hint_weights), NULL, dst, &g, NULL) != dnnl_success)
+            goto out;
+    }
+    dnnl_status_t status = dnnl_unimplemented;
+    switch (p->kind) {
+    case ONEDNN_MATMUL:
+        status = matmul_pd(&pd, engine, src, w, bias, dst, attr);
+        break;
+    case ONEDNN_CONV:
+        status = conv_pd(&pd, engine, src, w, bias, dst, &g, attr);
+        break;
+    case ONEDNN_CONV_GRAD_X:
+        status = conv_grad_x_pd(&pd, engine, src, w, dst, &g, hint, attr);
+        break;
+    case ONEDNN_CONV_GRAD_W:
+        status = conv_grad_w_pd(&pd, engine, src, w, dst, &g, hint, attr);
+        break;
+    case ONEDNN_NONE:
+    case ONEDNN_KIND_COUNT:
+        break;
+    }
+    if (status != dnnl_success)
+        pd = NULL;
+out:
+    if (hint != NULL)
+        dnnl_primitive_desc_destroy(hint);
+    layout_finish(&hint_weights);
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        layout_finish(&md[i]);
+    return pd;
+}
+
+static const char *
+pd_name(dnnl_primitive_desc_t pd)
+{
+    const char *name = "";
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}
+
+// Bytes of scratchpad a primitive asks for.
+static size_t
+pd_pad(dnnl_primitive_desc_t pd)
+{
+    layout_ref md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    return md == NULL ? 0 : dnnl_memory_desc_get_size(md);
+}
+
+static bool
+memory_init(dnnl_memory_t *m, layout_ref md)
+{
+    return dnnl_memory_create(m, md, engine_get(), DNNL_MEMORY_NONE) == dnnl_success;
+}
+
+static size_t
+align(size_t n)
+{
+    return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+// Memory objects of one argument and, when the layouts differ, the reorder between them.
+static bool
+argument_init(struct onednn_call *c, const struct onednn_params *p, int i,
+              dnnl_primitive_desc_t pd, dnnl_primitive_attr_t attr)
+{
+    const struct onednn_arg *a = &p->arg[i];
+    struct argument *to = &c->argument[i];
+    struct arg_id id = arg_id(p->kind, (enum onednn_which)i);
+    dnnl_memory_desc_t outer = {0};
+    dnnl_primitive_desc_t reorder = NULL;
+    bool ok = false;
+    to->result = computed(p->kind) == (enum onednn_which)i;
+    to->constant = a->constant && !to->result;
+    layout_ref inner = dnnl_primitive_desc_query_md(pd, id.query, i == ONEDNN_BIAS);
+    if (inner == NULL || !layout_init(&outer, a->rank, a->dim, data_type(a->dtype), a->stride) ||
+        !memory_init(&to->outer, LAYOUT(outer)))
+        goto out;
+    to->inner = to->outer;
+    if (!dnnl_memory_desc_equal(LAYOUT(outer), inner)) {
+        to->inner = NULL;
+        if (!memory_init(&to->inner, inner))
+            goto out;
+        layout_ref from = to->result ? inner : LAYOUT(outer);
+        layout_ref into = to->result ? LAYOUT(outer) : inner;
+        if (dnnl_reorder_primitive_desc_create(&reorder, from, engine_get(), into, engine_get(),
+                                               attr) != dnnl_success ||
+            dnnl_primitive_create(&to->reorder, reorder) != dnnl_success)
+            goto out;
+        c->pad_size = MAX(c->pad_size, pd_pad(reorder));
+        to->size = align(dnnl_memory_desc_get_size(inner));
+    }
+    c->exec[c->exec_count++] = (dnnl_exec_arg_t){id.exec, to->inner};
+    ok = true;
+out:
+    if (reorder != NULL)
+        dnnl_primitive_desc_destroy(reorder);
+    layout_finish(&outer);
+    return ok;
+}
+
+static bool
+call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_attr_t attr,
+          dnnl_primitive_desc_t pd)
+{
+    // The library's reference loops are no faster than ours, and they come last in its list.
+    if (strncmp(pd_name(pd), "ref", 3) == 0)
+        return false;
+    if (dnnl_primitive_create(&c->primitive, pd) != dnnl_success ||
+        dnnl_stream_create(&c->stream, engine_get(), dnnl_stream_default_flags) != dnnl_success)
+        return false;
+    c->pad_size = pd_pad(pd);
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        if (p->arg[i].rank > 0 && !argument_init(c, p, i, pd, attr))
+            return false;
+    dnnl_memory_desc_t pad = {0};
+    bool ok = layout_init(&pad, 1, (int64_t[]){(int64_t)MAX(c->pad_size, 1)}, dnnl_u8,
+                          (int64_t[]){1}) &&
+              memory_init(&c->pad, LAYOUT(pad));
+    layout_finish(&pad);
+    c->exec[c->exec_count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, c->pad};
+    c->scratch = align(c->pad_size);
+    int used = snprintf(c->name, sizeof c->name, "%s", pd_name(pd));
+    for (int i = 0; i < ONEDNN_ARGS; i++) {
+        struct argument *a = &c->argument[i];
+        if (a->reorder == NULL)
+            continue;
+        if (used < (int)sizeof c->name - 8)
+            used += snprintf(c->name + used, sizeof c->name - (size_t)used, " %c%s", "xwby"[i],
+                             a->constant ? "(once)" : "");
+        if (a->constant) {
+            c->packed += a->size;
+        } else {
+            a->offset = c->scratch;
+            c->scratch += a->size;
+        }
+    }
+    return ok;
+}
+
+struct onednn_call *
+onednn_call_create(const struct onednn_params *p)
+{
+    if (engine_get() == NULL)
+        return NULL;
+    struct onednn_call *c = mem_zalloc(sizeof *c);
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success &&
+              dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) ==
+                  dnnl_success &&
+              (pd = describe(p, attr)) != NULL && call_init(c, p, attr, pd);
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    if (!ok) {
+        onednn_call_destroy(c);
+        return NULL;
+    }
+    return c;
+}
+
+void
+onednn_call_destroy(struct onednn_call *c)
+{
+    if (c == NULL)
+        return;
+    for (int i = 0; i < ONEDNN_ARGS; i++) {
+        struct argument *a = &c->argument[i];
+        if (a->reorder != NULL)
+            dnnl_primitive_destroy(a->reorder);
+        if (a->inner != NULL && a->inner != a->outer)
+            dnnl_memory_destroy(a->inner);
+        if (a->outer != NULL)
+            dnnl_memory_destroy(a->outer);
+        mem_aligned_free(a->packed);
+    }
+    if (c->pad != NULL)
+        dnnl_memory_destroy(c->pad);
+    if (c->stream != NULL)
+        dnnl_stream_destroy(c->stream);
+    if (c->primitive != NULL)
+        dnnl_primitive_destroy(c->primitive);
+    free(c);
+}
+
+size_t
+onednn_call_scratch(const struct onednn_call *c)
+{
+    return c->scratch;
+}
+
+size_t
+onednn_call_packed(const struct onednn_call *c)
+{
+    return c->packed;
+}
+
+const char *
+onednn_call_name(const struct onednn_call *c)
+{
+    return c->name;
+}
+
+static void
+execute(struct onednn_call *c, dnnl_primitive_t primitive, int count, const dnnl_exec_arg_t *args)
+{
+    dnnl_status_t status = dnnl_primitive_execute(primitive, c->stream, count, args);
+    require(status == dnnl_success);
+}
+
+static void
+reorder(struct onednn_call *c, const struct argument *a)
+{
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, a->result ? a->inner : a->outer},
+                              {DNNL_ARG_TO, a->result ? a->outer : a->inner},
+                              {DNNL_ARG_SCRATCHPAD, c->pad}};
+    execute(c, a->reorder, 3, args);
+}
+
+// Kept copies are made in the first run, when the weights are there.
+static void
+pack(struct onednn_call *c, struct argument *a)
+{
+    if (a->packed == NULL) {
+        a->packed = mem_try_aligned(a->size, ALIGNMENT, "packed weights", NULL);
+        require(a->packed != NULL);
+        dnnl_memory_set_data_handle(a->inner, a->packed);
+    }
+    reorder(c, a);
+    a->ready = true;
+}
+
+void
+onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch)
+{
+    // Pointers rarely change from run to run, and telling the library is not free.
+    if (c->scratch_at != scratch && scratch != NULL) {
+        dnnl_memory_set_data_handle(c->pad, scratch);
+        for (int i = 0; i < ONEDNN_ARGS; i++)
+            if (c->argument[i].reorder != NULL && !c->argument[i].constant)
+                dnnl_memory_set_data_handle(c->argument[i].inner,
+                                            (char *)scratch + c->argument[i].offset);
+        c->scratch_at = scratch;
+    }
+    for (int i = 0; i < ONEDNN_ARGS; i++) {
+        struct argument *a = &c->argument[i];
+        if (a->outer == NULL)
+            continue;
+        if (a->at != data[i]) {
+            dnnl_memory_set_data_handle(a->outer, data[i]);
+            a->at = data[i];
+        }
+        if (a->constant && a->reorder != NULL && !a->ready)
+            pack(c, a);
+        else if (!a->constant && a->reorder != NULL && !a->result)
+            reorder(c, a);
+    }
+    execute(c, c->primitive, c->exec_count, c->exec);
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        if (c->argument[i].result && c->argument[i].reorder != NULL)
+            reorder(c, &c->argument[i]);
+}
+
+bool
+onednn_available(void)
+{
+    return engine_get() != NULL;
+}
+
+const char *
+onednn_version(void)
+{
+    static char text[32];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+    return text;
+}
+
+// --- the machine's own rate
+
+static double
+now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double
+cpu_matmul_rate(enum dtype dtype, struct err *err)
+{
+    enum { SIDE = 2048, RUNS = 8 };
+    const size_t count = (size_t)SIDE * SIDE;
+    struct onednn_arg square = {.rank = 2, .dim = {SIDE, SIDE}, .stride = {SIDE, 1},
+                                .dtype = dtype};
+    struct onednn_params params = {.kind = ONEDNN_MATMUL,
+                                   .arg = {square, square, {0}, square}};
+    params.arg[ONEDNN_WEIGHTS].any = params.arg[ONEDNN_WEIGHTS].constant = true;
+    void *data[ONEDNN_ARGS] = {0}, *scratch = NULL;
+    double best = 0;
+    struct onednn_call *c = onednn_call_create(&params);
+    if (c == NULL) {
+        err_set(err, ERR_UNSUPPORTED, "oneDNN has no fast %s matrix product on this processor",
+                dtype_name(dtype));
+        goto out;
+    }
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        if (params.arg[i].rank > 0 &&
+            (data[i] = mem_try_aligned(count * 4, ALIGNMENT, "a test matrix", err)) == NULL)
+            goto out;
+    if ((scratch = mem_try_aligned(onednn_call_scratch(c) + ALIGNMENT, ALIGNMENT, "a test matrix",
+                                   err)) == NULL)
+        goto out;
+    // Small numbers that are not zero: zeros draw less power and may run at a higher clock.
+    for (size_t i = 0; i < count; i++) {
+        dtype_store(dtype, data[ONEDNN_SOURCE], (int64_t)i, (double)(i % 31) / 31 - 0.5);
+        dtype_store(dtype, data[ONEDNN_WEIGHTS], (int64_t)i, (double)(i % 37) / 37 - 0.5);
+    }
+    for (int run = 0; run < RUNS; run++) {
+        double start = now();
+        onednn_call_run(c, data, scratch);
+        double seconds = now() - start;
+        if (run >= 2) // the first ones wake the threads and pack the weights
+            best = MAX(best, 2.0 * SIDE * SIDE * SIDE / seconds);
+    }
+out:
+    onednn_call_destroy(c);
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        mem_aligned_free(data[i]);
+    mem_aligned_free(scratch);
+    return best;
+}
+
+#else // without the library nothing is ever created
+
+bool
+onednn_available(void)
+{
+    return false;
+}
+
+const char *
+onednn_version(void)
+{
+    return "";
+}
+
+struct onednn_call *
+onednn_call_create(const struct onednn_params *params)
+{
+    (void)params;
+    return NULL;
+}
+
+void
+onednn_call_destroy(struct onednn_call *c)
+{
+    (void)c;
+}
+
+size_t
+onednn_call_scratch(const struct onednn_call *c)
+{
+    (void)c;
+    return 0;
+}
+
+size_t
+onednn_call_packed(const struct onednn_call *c)
+{
+    (void)c;
+    return 0;
+}
+
+void
+onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch)
+{
+    (void)c, (void)data, (void)scratch;
+}
+
+const char *
+onednn_call_name(const struct onednn_call *c)
+{
+    (void)c;
+    return "";
+}
+
+double
+cpu_matmul_rate(enum dtype dtype, struct err *err)
+{
+    (void)dtype;
+    err_set(err, ERR_UNSUPPORTED, "this limn was built without oneDNN");
+    return 0;
+}
+
+#endif
+
+void
+cpu_add_dnnl(struct cpu_table *t)
+{
+    if (!onednn_available())
+        return;
+    onednn_add_conv(t);
+    onednn_add_matmul(t);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// oneDNN behind one door: the only header of ours that knows the library is there. Both of its C
+// APIs (2.x and 3.x) are behind it. Names start with onednn_ because dnnl_ belongs to the library.
+//
+// A call is one product made ready: a primitive, and around it a reorder for each argument whose
+// memory does not lie as the primitive wants it. Tensors keep the engine's layouts (channels last,
+// weights as in checkpoints); layouts of the library's own choice exist only inside a call.
+//
+//     struct onednn_call *c = onednn_call_create(&params);   // NULL: the library does not take it
+//     size_t n = onednn_call_scratch(c);                      // working memory of a run
+//     onednn_call_run(c, (void *[]){x, w, bias, y}, scratch);
+//     onednn_call_destroy(c);
+//
+// Calls are independent of each other; one call is run by one thread at a time (and uses the
+// OpenMP pool inside).
+#ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_H
+#define LIMN_ENGINE_DEVICE_CPU_DNNL_H
+
+#include "engine/device/cpu/cpu.h"
+
+enum onednn_kind {
+    ONEDNN_NONE = 0,
+    ONEDNN_MATMUL,
+    ONEDNN_CONV,        // forward
+    ONEDNN_CONV_GRAD_X, // SOURCE is what is computed, from WEIGHTS and RESULT
+    ONEDNN_CONV_GRAD_W, // WEIGHTS is what is computed, from SOURCE and RESULT
+    ONEDNN_KIND_COUNT
+};
+
+// Named as in the forward direction, whichever of them is computed.
+enum onednn_which { ONEDNN_SOURCE, ONEDNN_WEIGHTS, ONEDNN_BIAS, ONEDNN_RESULT, ONEDNN_ARGS };
+
+enum { ONEDNN_RANK_MAX = 4 };
+
+// One tensor. Dimensions in the library's order: pictures (N,C,H,W), convolution weights
+// (K,C,k,k), matrices (M,K) (K,N) (M,N) or with one leading batch; strides in elements say how they
+// really lie.
+struct onednn_arg {
+    int rank; // 0: this argument is absent (bias)
+    int64_t dim[ONEDNN_RANK_MAX], stride[ONEDNN_RANK_MAX];
+    enum dtype dtype;  // f32 or bf16
+    enum dtype inside; // what the primitive computes with, DTYPE_NONE: dtype
+    bool any;          // the library chooses the layout, the call reorders
+    bool constant;     // never changes: reordered in the first run only, and kept
+};
+
+struct onednn_params {
+    enum onednn_kind kind;
+    struct onednn_arg arg[ONEDNN_ARGS];
+    int stride, pad; // convolutions
+};
+
+struct onednn_call;
+
+bool onednn_available(void);
+
+// NULL where the library has nothing better than its reference loops, or is not built in.
+struct onednn_call *onednn_call_create(const struct onednn_params *params);
+void onednn_call_destroy(struct onednn_call *c); // NULL is fine
+
+size_t onednn_call_scratch(const struct onednn_call *c); // bytes, 64-byte aligned
+size_t onednn_call_packed(const struct onednn_call *c);  // bytes kept for constant arguments
+
+// data[i]: the tensors in the order of enum onednn_which, NULL where absent.
+void onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch);
+
+// "brgconv:avx512_core_bf16", and which arguments are reordered; for benchmarks and logs.
+const char *onednn_call_name(const struct onednn_call *c);
+
+// FLOP/s of a large square matrix product of this type, the best of several after a warm-up: what
+// `limn bench` calls the machine's own rate. 0 and a sentence where that cannot be measured.
+double cpu_matmul_rate(enum dtype dtype, struct err *err);
+
+// The version as text, "2.6.3"; "" without the library.
+const char *onednn_version(void);
+
+// What the two files of kernels add to the table.
+void onednn_add_conv(struct cpu_table *t);
+void onednn_add_matmul(struct cpu_table *t);
+
+#endif
