@@ -137,6 +137,30 @@ jv_value_at(const struct jv *object, size_t i)
     return it ? out(json_object_iter_value(it)) : NULL;
 }
 
+void *
+jv_iterator(const struct jv *object)
+{
+    return jv_is_object(object) ? json_object_iter(in(object)) : NULL;
+}
+
+void *
+jv_next(const struct jv *object, void *iterator)
+{
+    return json_object_iter_next(in(object), iterator);
+}
+
+const char *
+jv_iterator_key(void *iterator)
+{
+    return json_object_iter_key(iterator);
+}
+
+struct jv *
+jv_iterator_value(void *iterator)
+{
+    return out(json_object_iter_value(iterator));
+}
+
 const char *
 jv_string(const struct jv *v, const char *fallback)
 {

@@ -35,6 +35,12 @@ size_t jv_size(const struct jv *v);                            // of an array or
 const char *jv_key_at(const struct jv *object, size_t i);      // keys in the file's order
 struct jv *jv_value_at(const struct jv *object, size_t i);
 
+// Walking a large object in linear time: for (void *it = jv_iterator(o); it; it = jv_next(o, it)).
+void *jv_iterator(const struct jv *object); // NULL: empty or no object
+void *jv_next(const struct jv *object, void *iterator);
+const char *jv_iterator_key(void *iterator);
+struct jv *jv_iterator_value(void *iterator);
+
 const char *jv_string(const struct jv *v, const char *fallback);
 double jv_number(const struct jv *v, double fallback); // integer or real
 int64_t jv_integer(const struct jv *v, int64_t fallback);

@@ -106,6 +106,12 @@ buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t fro
            to->device->table->copy(to, to_offset, from, from_offset, size, err);
 }
 
+bool
+buffer_zero(struct buffer *b, struct err *err)
+{
+    return b->device->table->zero(b, err);
+}
+
 struct plan *
 plan_create(struct graph *g, const struct plan_params *params, struct err *err)
 {

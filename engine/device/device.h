@@ -37,6 +37,8 @@ bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struc
 bool buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
                  size_t size, struct err *err);
 
+bool buffer_zero(struct buffer *b, struct err *err);
+
 struct plan_params {
     struct device *device;
     struct buffer *slots[SLOT_COUNT]; // for bound tensors; SLOT_ARENA stays NULL

@@ -80,6 +80,14 @@ null_run(struct plan *p, struct err *err)
     return true;
 }
 
+static bool
+null_zero(struct buffer *b, struct err *err)
+{
+    (void)err;
+    memset(b->memory, 0, b->size);
+    return true;
+}
+
 const struct device_table device_null = {
     .kind = "null",
     .open = null_open,
@@ -89,6 +97,7 @@ const struct device_table device_null = {
     .write = null_write,
     .read = null_read,
     .copy = null_copy,
+    .zero = null_zero,
     .prepare = null_prepare,
     .release = null_release,
     .run = null_run,

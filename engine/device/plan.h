@@ -56,6 +56,7 @@ struct device_table {
     bool (*read)(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
     bool (*copy)(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
                  size_t size, struct err *err);
+    bool (*zero)(struct buffer *b, struct err *err);
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);

@@ -266,6 +266,14 @@ cpu_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_o
     return true;
 }
 
+static bool
+cpu_zero(struct buffer *b, struct err *err)
+{
+    (void)err;
+    memset(b->memory, 0, b->size);
+    return true;
+}
+
 const struct device_table device_cpu = {
     .kind = "cpu",
     .open = cpu_open,
@@ -275,6 +283,7 @@ const struct device_table device_cpu = {
     .write = cpu_write,
     .read = cpu_read,
     .copy = cpu_copy,
+    .zero = cpu_zero,
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,
