@@ -79,10 +79,10 @@ struct guidance_plan guidance_plan(const struct guidance *g, int step);
 // where max_count is not NULL, the most that one step needs.
 unsigned guidance_mask(const struct guidance *g, int steps, int *max_count);
 
-// out = sum of weight * branch over the mask. branch[b] (pixels,model_channels) f32 for each b in the
-// mask, others ignored; out the same shape, may be one of them. The first `channels` of a pixel are
-// guided; the rest (variance) are FULL's, or where FULL is not evaluated the first branch's in the
-// mask (as IF keeps the variance of the conditional half).
+// out = sum of weight * branch over the mask. branch[b] (pixels,model_channels) f32 for each b in
+// the mask, others ignored; out the same shape, may be one of them. The first `channels` of a pixel
+// are guided; the rest (variance) are FULL's, or where FULL is not evaluated those of the first
+// branch in the mask (as IF keeps the variance of the conditional half).
 void guidance_combine(const struct guidance_plan *plan,
                       const float *const branch[GUIDANCE_BRANCH_COUNT], size_t pixels, int channels,
                       int model_channels, float *out);

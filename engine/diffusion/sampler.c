@@ -153,7 +153,7 @@ run_step(struct run *r, int step, float *x, struct err *err)
         return err_set(err, ERR_DEVICE, "the model failed in step %d", step + 1);
     if (!all_finite(r->prediction, p->n * p->pixels * (size_t)p->model_channels))
         return err_set(err, ERR_DEVICE,
-                       "the model's prediction in step %d (timestep %d) is not finite", step + 1, t);
+                       "the prediction of step %d (timestep %d) is not finite", step + 1, t);
     convert(r, x, s.alpha, s.sigma);
     double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
     sampler_threshold(p->threshold, quantile, p->threshold_max, r->x0, p->n, r->size / p->n);

@@ -6,7 +6,7 @@
 //     int count, *t = schedule_timesteps(schedule, &(struct timesteps_params){.count = 30,
 //                                        .extra_point = sampler->extra_point}, &count, &err);
 //     sampler_noise(x, n, elements, seeds);
-//     sampler_run(&(struct sampler_params){.sampler = sampler, .schedule = schedule, …}, x, &err);
+//     sampler_run(&(struct sampler_params){.sampler = sampler, .timesteps = t, …}, x, &err);
 //
 // Arrays are host floats, (N,H,W,C) with C last, as everywhere in limn. One thread at a time per
 // run; several runs may go on at once.
@@ -21,8 +21,8 @@
 #include "engine/base/err.h"
 #include "engine/diffusion/schedule.h"
 
-// The guided prediction of the model at timestep t. x (N,H,W,C) f32, out (N,H,W,model_channels) f32:
-// where model_channels is 2C, the second C of each pixel are the variance channel values of IF.
+// The guided prediction of the model at timestep t. x (N,H,W,C) f32, out (N,H,W,model_channels)
+// f32: where model_channels is 2C, the second C of each pixel are IF's variance channels.
 // step counts from 0 (guidance alternates on it). False: the run stops with the error set here.
 typedef bool denoise_fn(void *ctx, const float *x, double t, int step, float *out, struct err *err);
 
@@ -112,7 +112,7 @@ struct sampler_params {
     void *denoise_ctx;
     sampler_progress_fn *progress; // may be NULL
     void *progress_ctx;
-    const atomic_int *cancel; // not 0: the run ends with ERR_CANCELLED before the next step; or NULL
+    const atomic_int *cancel; // not 0: ERR_CANCELLED before the next step; may be NULL
     sampler_noise_fn *noise;  // NULL: Philox, stream RNG_STREAM_SAMPLER + 16*(step+1)
     void *noise_ctx;
 };
@@ -120,8 +120,8 @@ struct sampler_params {
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
 
-// x (N,H,W,C) f32: noise in, pictures out (about [-1,1]). On failure x holds the last finished step.
-// A prediction that is not finite ends the run (ERR_DEVICE), since everything after it would be.
+// x (N,H,W,C) f32: noise in, pictures out (about [-1,1]). On failure x holds the last finished
+// step. A prediction that is not finite ends the run (ERR_DEVICE): nothing after it could be.
 bool sampler_run(const struct sampler_params *params, float *x, struct err *err);
 
 // Thresholds x0 in place: n pictures of `elements` floats each. For pipelines that show or use an

@@ -24,7 +24,7 @@ step(const struct sampler_step *s)
     double from_x0 = s->alpha_next * beta / sigma2, from_x = ratio * sigma2_next / sigma2;
     double small = fmax(sigma2_next / sigma2 * beta, VARIANCE_MIN);
     double deviation = sqrt(s->variance == VARIANCE_FIXED_LARGE ? beta : small);
-    // Learned: log variance = f*log(beta) + (1-f)*log(small), f = (value+1)/2 (IF; Nichol 2021, 15).
+    // Learned: log variance = f*log(beta) + (1-f)*log(small), f = (value+1)/2 (Nichol 2021, 15).
     const float *value = s->variance == VARIANCE_LEARNED_RANGE ? s->variance_value : NULL;
     double log_small = log(small), log_large = log(beta);
     for (size_t i = 0; i < s->size; i++) {

@@ -59,7 +59,7 @@ enum prediction {
     PREDICTION_COUNT
 };
 
-enum prediction prediction_from_name(const char *name); // "epsilon", "v_prediction" or "v", "sample"
+enum prediction prediction_from_name(const char *name); // "epsilon", "v_prediction", "v", "sample"
 const char *prediction_name(enum prediction p);
 
 // For training and for noise conditioning. All arrays n floats; out may be x0 or noise.

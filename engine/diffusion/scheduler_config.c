@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "engine/diffusion/scheduler_config.h"
 
-#include <limits.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
+
+enum { CONFIG_SIZE_MAX = 1 << 20 };
 
 // The first row is what an unknown class gets: other classes differ in the sampler only.
 static const struct {
@@ -103,7 +105,8 @@ scheduler_config_read(const struct jv *json, const char *name, struct scheduler_
     // Absent and null both mean minus infinity: no limit.
     c.lambda_min = jv_number(jv_get(json, "lambda_min_clipped"), 0);
     // DPM-Solver has no static clipping; the others clip unless told not to.
-    bool clips = strcmp(c.sampler->name, "dpm++") != 0 && jv_bool(jv_get(json, "clip_sample"), true);
+    bool clips =
+        strcmp(c.sampler->name, "dpm++") != 0 && jv_bool(jv_get(json, "clip_sample"), true);
     if (jv_bool(jv_get(json, "thresholding"), false)) {
         c.threshold = THRESHOLD_DYNAMIC;
         c.threshold_max = sample_max;
@@ -114,4 +117,29 @@ scheduler_config_read(const struct jv *json, const char *name, struct scheduler_
     }
     *out = c;
     return true;
+}
+
+// Overwrites the value -Infinity of a key with null and spaces, of the same length.
+static void
+replace_infinity(char *text)
+{
+    static const char infinity[] = ": -Infinity", null[] = ": null     ";
+    _Static_assert(sizeof infinity == sizeof null, "replaced in place");
+    for (char *at = text; (at = strstr(at, infinity)) != NULL; at += sizeof null - 1)
+        memcpy(at, null, sizeof null - 1);
+}
+
+bool
+scheduler_config_load(const char *path, struct scheduler_config *out, struct err *err)
+{
+    size_t size;
+    char *text = file_read(path, CONFIG_SIZE_MAX, &size, err);
+    if (text == NULL)
+        return false;
+    replace_infinity(text);
+    struct jv *json = jv_parse(text, size, path, err);
+    bool ok = json != NULL && scheduler_config_read(json, path, out, err);
+    jv_free(json);
+    free(text);
+    return ok;
 }

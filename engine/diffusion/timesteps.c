@@ -62,8 +62,8 @@ parse_sections(const char *text, int *counts, int *section_count, struct err *er
         long value = isdigit((unsigned char)*at) ? strtol(at, &end, 10) : 0;
         if (value < 1 || value > 100000 || n == SECTIONS_MAX || (*end != ',' && *end != '\0'))
             return err_set(err, ERR_INPUT,
-                           "'%s' is neither the name of a respacing nor a list of up to %d positive "
-                           "numbers such as 10,6,4",
+                           "'%s' is neither the name of a respacing nor a list of up to %d "
+                           "positive numbers such as 10,6,4",
                            text, SECTIONS_MAX);
         counts[n++] = (int)value;
         if (*end == '\0')
@@ -97,8 +97,9 @@ respaced(int train_steps, const char *sections, int *count, struct err *err)
     for (int i = 0; i < n; i++) {
         int size = train_steps / n + (i < train_steps % n ? 1 : 0);
         double stride = counts[i] > 1 ? (size - 1.0) / (counts[i] - 1) : 0;
-        for (int k = 0; k < counts[i]; k++)
-            out[--at] = first + (int)rint(k * stride);
+        double place = 0; // summed up, not k*stride: the published lists round that sum
+        for (int k = 0; k < counts[i]; k++, place += stride)
+            out[--at] = first + (int)rint(place);
         first += size;
     }
     *count = (int)total;
@@ -147,8 +148,8 @@ even(const struct schedule *s, const struct timesteps_params *p, int *count, str
     }
     for (int i = 0; i < made; i++) {
         if (out[i] < 0 || out[i] >= train_steps || (i > 0 && out[i] >= out[i - 1])) {
-            err_set(err, ERR_INPUT, "%d steps with spacing %s and offset %d do not fit %d timesteps",
-                    n, spacing_names[p->spacing], p->offset, usable);
+            err_set(err, ERR_INPUT, "%d steps, spacing %s, offset %d do not fit %d timesteps", n,
+                    spacing_names[p->spacing], p->offset, usable);
             free(out);
             return NULL;
         }
