@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The training graph: text encoder, reference encoder, U-Net, loss and gradients in one graph, for
+// a fixed number of examples that all have the same number of references. Gradients are added to
+// SLOT_GRADS, laid out as the weights are.
+#ifndef LIMN_ENGINE_TRAIN_NETWORK_H
+#define LIMN_ENGINE_TRAIN_NETWORK_H
+
+#include "engine/device/device.h"
+#include "engine/nn/params.h"
+#include "engine/model/model_folder.h"
+
+struct network_params {
+    const struct model_folder *folder; // configs of unet and text encoder
+    struct params *params;             // declared by network_declare() before
+    int batch, references;
+    int text_tokens, reference_tokens;
+    enum dtype dtype; // of activations
+    bool checkpoint_activations, freeze_text;
+};
+
+struct network {
+    struct graph *g;
+    // Inputs. N = batch, R = references, S = picture side, T and U tokens.
+    struct node *sample;    // (N,S,S,3) f32: noisy picture
+    struct node *target;    // (N,S,S,3) f32: what is to be predicted
+    struct node *weight;    // (N,1,1,1) f32: weight of each example's loss times 1/accumulate
+    struct node *timestep;  // (N) f32
+    struct node *text;      // (N,T) i32
+    struct node *ref_image; // (N*R,S,S,3) f32 in [-1,1]; NULL when R = 0
+    struct node *ref_text;  // (N*R,U) i32; NULL when R = 0
+    // Outputs.
+    struct node *loss;      // () f32: mean over the batch of weighted squared error
+    struct node *each;      // (N,1,1,1) f32: mean squared error of each example, unweighted
+    struct node *prediction; // (N,S,S,3)
+};
+
+// Declares every parameter of the model in `params` (pass 1; nothing is kept of the graph).
+bool network_declare(const struct network_params *p, struct err *err);
+bool network_build(struct network *n, const struct network_params *p, struct err *err);
+void network_finish(struct network *n);
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "engine/train/pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/tensor/safetensors.h"
+
+const char *const pack_split_names[PACK_SPLIT_COUNT] = {"train", "held-out subject",
+                                                        "held-out pair", "held-out style"};
+
+struct texts {
+    const char *bytes;
+    const int64_t *ends;
+};
+
+struct pack {
+    struct safetensors *file;
+    struct jv *styles;
+    int count, size, subject_count;
+    const uint8_t *images, *split;
+    const int32_t *subject, *style;
+    struct texts caption, keywords;
+};
+
+static const struct tensor_view *
+find(const struct pack *p, const char *name, enum dtype dtype, int rank, const char *path,
+     struct err *err)
+{
+    const struct tensor_view *v = safetensors_find(p->file, name);
+    if (!v || v->dtype != dtype || v->shape.rank != rank ||
+        (v->shape.rank && strncmp(name, "text.", 5) != 0 && v->shape.dim[0] != p->count)) {
+        err_set(err, ERR_INPUT, "%s: not a pack, or damaged: tensor '%s' is missing or misshapen",
+                path, name);
+        return NULL;
+    }
+    if ((uintptr_t)v->data % dtype_size(dtype)) {
+        err_set(err, ERR_INPUT, "%s: tensor '%s' is not aligned", path, name);
+        return NULL;
+    }
+    return v;
+}
+
+static bool
+read_texts(struct pack *p, struct texts *t, const char *name, const char *path, struct err *err)
+{
+    char full[64], ends_name[64];
+    strcat(strcpy(full, "text."), name);
+    strcat(strcpy(ends_name, full), ".ends");
+    const struct tensor_view *bytes = find(p, full, DTYPE_U8, 1, path, err);
+    const struct tensor_view *ends = bytes ? find(p, ends_name, DTYPE_I64, 1, path, err) : NULL;
+    if (!ends || ends->shape.dim[0] != p->count)
+        return err_set(err, ERR_INPUT, "%s: '%s' has no end for each record", path, full);
+    t->bytes = bytes->data;
+    t->ends = ends->data;
+    for (int i = 0; i < p->count; i++)
+        if (t->ends[i] < (i ? t->ends[i - 1] : 0) || t->ends[i] > bytes->shape.dim[0])
+            return err_set(err, ERR_INPUT, "%s: text %d of '%s' lies outside the file", path, i,
+                           full);
+    return true;
+}
+
+static bool
+read_roles(const struct pack *p, const char *path, struct err *err)
+{
+    for (size_t i = 0; i < safetensors_count(p->file); i++) {
+        const struct tensor_view *v = safetensors_at(p->file, i);
+        if (strncmp(v->name, "role.", 5) != 0)
+            continue;
+        struct shape want = SHAPE(p->count, p->size, p->size, 3);
+        if (v->dtype != DTYPE_U8 || !shape_equal(&v->shape, &want))
+            return err_set(err, ERR_INPUT, "%s: tensor '%s' is misshapen", path, v->name);
+    }
+    return true;
+}
+
+static bool
+read_records(struct pack *p, const char *path, struct err *err)
+{
+    const struct tensor_view *images = safetensors_find(p->file, "images");
+    if (!images || images->shape.rank != 4 || images->shape.dim[0] < 1 ||
+        images->shape.dim[0] > INT32_MAX || images->shape.dim[1] != images->shape.dim[2] ||
+        images->shape.dim[1] < 1 || images->shape.dim[1] > 4096 || images->shape.dim[3] != 3 ||
+        images->dtype != DTYPE_U8)
+        return err_set(err, ERR_INPUT, "%s: not a pack (no tensor 'images' u8 [n,S,S,3])", path);
+    p->count = (int)images->shape.dim[0];
+    p->size = (int)images->shape.dim[1];
+    p->images = images->data;
+    const struct tensor_view *subject = find(p, "subject", DTYPE_I32, 1, path, err);
+    const struct tensor_view *style = find(p, "style", DTYPE_I32, 1, path, err);
+    const struct tensor_view *split = find(p, "split", DTYPE_U8, 1, path, err);
+    if (!subject || !style || !split)
+        return false;
+    p->subject = subject->data;
+    p->style = style->data;
+    p->split = split->data;
+    for (int i = 0; i < p->count; i++) {
+        if (p->subject[i] < -1 || p->subject[i] >= p->count || p->style[i] < -1 ||
+            p->style[i] >= (int)jv_size(p->styles) || p->split[i] >= PACK_SPLIT_COUNT)
+            return err_set(err, ERR_INPUT, "%s: record %d has an impossible subject, style or split",
+                           path, i);
+        p->subject_count = MAX(p->subject_count, p->subject[i] + 1);
+    }
+    return read_texts(p, &p->caption, "caption", path, err) &&
+           read_texts(p, &p->keywords, "keywords", path, err) && read_roles(p, path, err);
+}
+
+struct pack *
+pack_open(const char *path, struct err *err)
+{
+    struct pack *p = mem_zalloc(sizeof *p);
+    p->file = safetensors_open(path, err);
+    bool ok = p->file != NULL;
+    if (ok) {
+        const char *format = safetensors_metadata(p->file, "format");
+        const char *styles = safetensors_metadata(p->file, "styles");
+        if (!format || strcmp(format, "limn pack 1") != 0 || !styles)
+            ok = err_set(err, ERR_INPUT, "%s: not a pack (format is '%.40s')", path,
+                         format ? format : "missing");
+        else
+            p->styles = jv_parse(styles, strlen(styles), path, err);
+        ok = ok && p->styles != NULL;
+        for (size_t i = 0; ok && i < jv_size(p->styles); i++)
+            if (!jv_is_string(jv_at(p->styles, i)))
+                ok = err_set(err, ERR_INPUT, "%s: style %zu has no name", path, i);
+    }
+    if (ok && read_records(p, path, err))
+        return p;
+    pack_close(p);
+    return NULL;
+}
+
+void
+pack_close(struct pack *p)
+{
+    if (!p)
+        return;
+    safetensors_close(p->file);
+    jv_free(p->styles);
+    free(p);
+}
+
+int
+pack_count(const struct pack *p)
+{
+    return p->count;
+}
+
+int
+pack_size(const struct pack *p)
+{
+    return p->size;
+}
+
+const uint8_t *
+pack_image(const struct pack *p, int record)
+{
+    return p->images + (size_t)record * (size_t)p->size * (size_t)p->size * 3;
+}
+
+const uint8_t *
+pack_role(const struct pack *p, const char *role, int record)
+{
+    char name[64] = "role.";
+    if (strlen(role) > 40)
+        return NULL;
+    const struct tensor_view *v = safetensors_find(p->file, strcat(name, role));
+    return v ? (const uint8_t *)v->data + (size_t)record * (size_t)p->size * (size_t)p->size * 3
+             : NULL;
+}
+
+int
+pack_subject(const struct pack *p, int record)
+{
+    return p->subject[record];
+}
+
+int
+pack_style(const struct pack *p, int record)
+{
+    return p->style[record];
+}
+
+enum pack_split
+pack_split(const struct pack *p, int record)
+{
+    return (enum pack_split)p->split[record];
+}
+
+int
+pack_style_count(const struct pack *p)
+{
+    return (int)jv_size(p->styles);
+}
+
+const char *
+pack_style_name(const struct pack *p, int style)
+{
+    return jv_string(jv_at(p->styles, (size_t)MAX(style, 0)), "");
+}
+
+int
+pack_subject_count(const struct pack *p)
+{
+    return p->subject_count;
+}
+
+static char *
+copy_text(const struct texts *t, int record, char *text, size_t size)
+{
+    int64_t first = record ? t->ends[record - 1] : 0;
+    size_t n = MIN((size_t)(t->ends[record] - first), size - 1);
+    memcpy(text, t->bytes + first, n);
+    text[n] = 0;
+    return text;
+}
+
+char *
+pack_caption(const struct pack *p, int record, char *text, size_t size)
+{
+    return copy_text(&p->caption, record, text, size);
+}
+
+char *
+pack_keywords(const struct pack *p, int record, char *text, size_t size)
+{
+    return copy_text(&p->keywords, record, text, size);
+}
+
+const char *
+pack_metadata(const struct pack *p, const char *key)
+{
+    return safetensors_metadata(p->file, key);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// A pack: training pictures as one mapped safetensors file.
+//
+//     images            u8 [n,S,S,3]   pictures on white, sRGB
+//     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
+//     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
+//     split             u8 [n]         enum pack_split
+//     text.NAME         u8 [bytes]     UTF-8 texts of caption and keywords, one behind the other …
+//     text.NAME.ends    i64 [n]        … and where each ends
+//     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were made
+//
+// keywords are separated by commas. Read-only; any thread.
+#ifndef LIMN_ENGINE_TRAIN_PACK_H
+#define LIMN_ENGINE_TRAIN_PACK_H
+
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/jv.h"
+
+enum pack_split {
+    PACK_TRAIN = 0,
+    PACK_HELDOUT_SUBJECT, // a subject no style of which is trained on
+    PACK_HELDOUT_PAIR,    // this subject in this style is not trained on
+    PACK_HELDOUT_STYLE,   // a style that is not trained on
+    PACK_SPLIT_COUNT
+};
+extern const char *const pack_split_names[PACK_SPLIT_COUNT];
+
+struct pack;
+
+// Every size, offset, index and text of the file is checked here, so that the calls below cannot
+// fail. ERR_INPUT with the file's name.
+struct pack *pack_open(const char *path, struct err *err);
+void pack_close(struct pack *p); // NULL is fine
+
+int pack_count(const struct pack *p);
+int pack_size(const struct pack *p); // pixels a side
+const uint8_t *pack_image(const struct pack *p, int record);
+const uint8_t *pack_role(const struct pack *p, const char *role, int record); // NULL: no such role
+int pack_subject(const struct pack *p, int record);
+int pack_style(const struct pack *p, int record);
+enum pack_split pack_split(const struct pack *p, int record);
+int pack_style_count(const struct pack *p);
+const char *pack_style_name(const struct pack *p, int style);
+int pack_subject_count(const struct pack *p); // largest subject + 1
+
+// Copies at most size-1 bytes and a 0; returns text.
+char *pack_caption(const struct pack *p, int record, char *text, size_t size);
+char *pack_keywords(const struct pack *p, int record, char *text, size_t size);
+
+const char *pack_metadata(const struct pack *p, const char *key); // NULL: none
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "engine/train/recipe.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+enum kind { KIND_TEXT, KIND_INT64, KIND_INT, KIND_REAL, KIND_BOOL, KIND_OTHER };
+
+// One row a key: name, kind, place, default, range.
+struct key {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    double fallback, low, high;
+};
+
+#define AT(member) offsetof(struct recipe, member)
+static const struct key keys[] = {
+    {"model", KIND_TEXT, AT(model), 0, 0, 0},
+    {"tokenizer", KIND_TEXT, AT(tokenizer), 0, 0, 0},
+    {"pack", KIND_TEXT, AT(pack), 0, 0, 0},
+    {"output", KIND_TEXT, AT(output), 0, 0, 0},
+    {"tasks", KIND_OTHER, AT(tasks), 0, 0, 0},
+    {"seed", KIND_INT64, AT(seed), 1, 0, 9e15},
+    {"steps", KIND_INT64, AT(steps), 100000, 1, 1e12},
+    {"micro_batch", KIND_INT, AT(micro_batch), 8, 1, 4096},
+    {"accumulate", KIND_INT, AT(accumulate), 1, 1, 4096},
+    {"text_tokens", KIND_INT, AT(text_tokens), 48, 2, 4096},
+    {"reference_tokens", KIND_INT, AT(reference_tokens), 16, 2, 4096},
+    {"dtype", KIND_OTHER, AT(dtype), 0, 0, 0},
+    {"lr", KIND_REAL, AT(lr), 1e-4, 0, 10},
+    {"lr_final", KIND_REAL, AT(lr_final), 0, 0, 10},
+    {"beta1", KIND_REAL, AT(beta1), 0.9, 0, 0.99999},
+    {"beta2", KIND_REAL, AT(beta2), 0.999, 0, 0.999999},
+    {"eps", KIND_REAL, AT(eps), 1e-8, 1e-20, 1},
+    {"weight_decay", KIND_REAL, AT(weight_decay), 0, 0, 1},
+    {"clip", KIND_REAL, AT(clip), 1, 0, 1e9},
+    {"warmup", KIND_INT64, AT(warmup), 10000, 0, 1e12},
+    {"decay_start", KIND_INT64, AT(decay_start), 0, 0, 1e12},
+    {"schedule", KIND_OTHER, AT(schedule), 0, 0, 0},
+    {"ema", KIND_REAL, AT(ema), 0.9999, 0, 0.9999999},
+    {"snr_gamma", KIND_REAL, AT(snr_gamma), 0, 0, 1e6},
+    {"save_every", KIND_INT64, AT(save_every), 1000, 0, 1e12},
+    {"sheet_every", KIND_INT64, AT(sheet_every), 0, 0, 1e12},
+    {"log_every", KIND_INT64, AT(log_every), 1, 1, 1e12},
+    {"checkpoint_activations", KIND_OTHER, AT(checkpoint_activations), 0, 0, 0},
+    {"freeze_text", KIND_BOOL, AT(freeze_text), 0, 0, 0},
+};
+
+static const struct key *
+find_key(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+static bool
+read_choice(struct recipe *r, const struct jv *json, const char *name, struct err *err)
+{
+    const char *dtype = jv_string(jv_get(json, "dtype"), "auto");
+    r->dtype = strcmp(dtype, "auto") == 0 ? DTYPE_NONE : dtype_from_name(dtype);
+    if (strcmp(dtype, "auto") != 0 && r->dtype != DTYPE_F32 && r->dtype != DTYPE_BF16)
+        return err_set(err, ERR_INPUT, "%s: dtype is '%s', it must be auto, f32 or bf16", name,
+                       dtype);
+    static const char *const schedules[LR_COUNT] = {"", "constant", "cosine", "linear"};
+    const char *schedule = jv_string(jv_get(json, "schedule"), "constant");
+    for (int i = LR_CONSTANT; i < LR_COUNT; i++)
+        if (strcmp(schedule, schedules[i]) == 0)
+            r->schedule = (enum lr_schedule)i;
+    if (r->schedule == LR_NONE)
+        return err_set(err, ERR_INPUT,
+                       "%s: schedule is '%s', it must be constant, cosine or linear", name,
+                       schedule);
+    const struct jv *again = jv_get(json, "checkpoint_activations");
+    r->checkpoint_activations = jv_is_bool(again) ? jv_bool(again, false) : -1;
+    if (again && !jv_is_bool(again) && strcmp(jv_string(again, ""), "auto") != 0)
+        return err_set(err, ERR_INPUT, "%s: checkpoint_activations must be true, false or auto",
+                       name);
+    return true;
+}
+
+static bool
+read_key(struct recipe *r, const struct key *key, const struct jv *v, const char *name,
+         struct err *err)
+{
+    char *at = (char *)r + key->offset;
+    double number = jv_number(v, key->fallback);
+    bool whole = key->kind == KIND_INT || key->kind == KIND_INT64;
+    if (whole || key->kind == KIND_REAL) {
+        if (v && !(whole ? jv_is_integer(v) : jv_is_number(v)))
+            return err_set(err, ERR_INPUT, "%s: %s must be a%s number", name, key->name,
+                           whole ? " whole" : "");
+        if (!(number >= key->low && number <= key->high))
+            return err_set(err, ERR_INPUT, "%s: %s is %g, it must lie in %g..%g", name, key->name,
+                           number, key->low, key->high);
+    }
+    switch (key->kind) {
+    case KIND_TEXT:
+        if (v && !jv_is_string(v))
+            return err_set(err, ERR_INPUT, "%s: %s must be a text", name, key->name);
+        *(char **)at = v ? mem_strdup(jv_string(v, "")) : NULL;
+        break;
+    case KIND_INT64:
+        *(int64_t *)at = jv_integer(v, (int64_t)key->fallback);
+        break;
+    case KIND_INT:
+        *(int *)at = (int)jv_integer(v, (int64_t)key->fallback);
+        break;
+    case KIND_REAL:
+        *(double *)at = number;
+        break;
+    case KIND_BOOL:
+        if (v && !jv_is_bool(v))
+            return err_set(err, ERR_INPUT, "%s: %s must be true or false", name, key->name);
+        *(bool *)at = jv_bool(v, key->fallback != 0);
+        break;
+    case KIND_OTHER:
+        break;
+    }
+    return true;
+}
+
+bool
+recipe_read(struct recipe *r, const struct jv *json, const char *name, struct err *err)
+{
+    *r = (struct recipe){0};
+    if (!jv_is_object(json))
+        return err_set(err, ERR_INPUT, "%s: a recipe is a list of KEY: VALUE", name);
+    for (size_t i = 0; i < jv_size(json); i++)
+        if (!find_key(jv_key_at(json, i)))
+            return err_set(err, ERR_INPUT, "%s: unknown key '%s'", name, jv_key_at(json, i));
+    bool ok = read_choice(r, json, name, err);
+    for (size_t i = 0; ok && i < COUNT_OF(keys); i++)
+        ok = read_key(r, &keys[i], jv_get(json, keys[i].name), name, err);
+    const char *const needed[] = {"model", "pack", "output", "tasks"};
+    for (size_t i = 0; ok && i < COUNT_OF(needed); i++)
+        if (!jv_get(json, needed[i]))
+            ok = err_set(err, ERR_INPUT, "%s: the key '%s' is missing", name, needed[i]);
+    if (ok)
+        r->tasks = jv_copy(jv_get(json, "tasks"));
+    else
+        recipe_finish(r);
+    return ok;
+}
+
+void
+recipe_finish(struct recipe *r)
+{
+    free(r->model);
+    free(r->tokenizer);
+    free(r->pack);
+    free(r->output);
+    jv_free(r->tasks);
+    *r = (struct recipe){0};
+}
+
+double
+recipe_lr(const struct recipe *r, int64_t t)
+{
+    double lr = r->lr, done;
+    switch (r->schedule) {
+    case LR_NONE:
+    case LR_COUNT:
+    case LR_CONSTANT:
+        break;
+    case LR_COSINE:
+        done = fmin(1, (double)t / (double)r->steps);
+        lr = r->lr_final + (r->lr - r->lr_final) * 0.5 * (1 + cos(M_PI * done));
+        break;
+    case LR_LINEAR:
+        if (t > r->decay_start && r->steps > r->decay_start) {
+            done = fmin(1, (double)(t - r->decay_start) / (double)(r->steps - r->decay_start));
+            lr = r->lr + (r->lr_final - r->lr) * done;
+        }
+        break;
+    }
+    if (t < r->warmup)
+        lr *= (double)(t + 1) / (double)r->warmup;
+    return lr;
+}

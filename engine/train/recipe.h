@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// A training recipe: everything a run depends on besides its data. Written as YAML for people;
+// the program hands it over as JSON. Unknown keys and values out of range are errors that name
+// the key, so that a misspelt setting never trains silently with its default.
+#ifndef LIMN_ENGINE_TRAIN_RECIPE_H
+#define LIMN_ENGINE_TRAIN_RECIPE_H
+
+#include "engine/base/jv.h"
+#include "engine/tensor/dtype.h"
+
+enum lr_schedule {
+    LR_NONE = 0,
+    LR_CONSTANT,
+    LR_COSINE, // to lr_final at `steps`
+    LR_LINEAR, // constant until `decay_start`, then straight to lr_final at `steps`
+    LR_COUNT
+};
+
+struct recipe {
+    char *model;     // folder to start from: configs, and weights if it has them
+    char *tokenizer; // spiece.model; NULL: the model folder's
+    char *pack;      // training data
+    char *output;    // folder of the run: log, checkpoints, sheets, the exported model
+    struct jv *tasks; // the mixture (engine/train/tasks.h); owned
+    uint64_t seed;
+    int64_t steps;      // optimiser steps
+    int micro_batch;    // examples that run at once
+    int accumulate;     // micro-batches of one optimiser step
+    int text_tokens;      // of the instruction, padded
+    int reference_tokens; // of a reference's own text
+    enum dtype dtype;   // of activations; DTYPE_NONE: what is fast on the device
+    double lr, lr_final, beta1, beta2, eps, weight_decay, clip;
+    int64_t warmup, decay_start;
+    enum lr_schedule schedule;
+    double ema;        // decay of the averaged weights; warmed up as min(ema, (1+t)/(10+t))
+    double snr_gamma;  // 0: plain L2 on v; > 0: min-SNR weights (Hang et al. 2023) with this gamma
+    int64_t save_every, sheet_every, log_every; // steps; 0: never (log: 1)
+    int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
+    bool freeze_text;           // the text encoder is not trained
+};
+
+// Paths are taken as they are. `name` (the file) starts the errors. Does not keep `json`.
+bool recipe_read(struct recipe *r, const struct jv *json, const char *name, struct err *err);
+void recipe_finish(struct recipe *r); // zeroed is fine
+
+// Learning rate of optimiser step t, t >= 0.
+double recipe_lr(const struct recipe *r, int64_t t);
+
+#endif

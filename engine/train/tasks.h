@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// The mixture of tasks (Instruct-Imagen, Table 1 and A.3.2): a pack's pictures to examples of
+// multi-modal instructions. Described by JSON:
+//
+//   { "drop_all": 0.1, "drop_context": 0.1,
+//     "mixture": [ { "name": "edge", "ratio": 0.1,
+//                    "references": [ { "slot": "edge", "picture": "role.edge",
+//                                      "texts": ["edge map", "outline of {subject}"] } ],
+//                    "texts": ["Draw {subject} along {edge}", …] }, … ] }
+//
+// A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the target's
+// subject in another style) or "style" (another subject in the target's style). In texts, {subject}
+// is the caption, {style} the name of the style, {keyword} one of the record's keywords, and {SLOT}
+// the reference: its marker and its own words, as in "[ref#1] edge map"; {SLOT.marker} is the marker
+// alone. Marker numbers are drawn at random and references come in random order.
+//
+// With probability drop_all an example loses text and context, with drop_context only the context
+// (paper, section 3.2). What an example is depends on (seed, index) alone. Any thread.
+#ifndef LIMN_ENGINE_TRAIN_TASKS_H
+#define LIMN_ENGINE_TRAIN_TASKS_H
+
+#include "engine/base/jv.h"
+#include "engine/train/pack.h"
+
+enum { EXAMPLE_REFERENCE_MAX = 3, EXAMPLE_TEXT_MAX = 1024 };
+
+struct example {
+    char text[EXAMPLE_TEXT_MAX]; // "" when dropped
+    int ref_count;
+    struct {
+        int marker;
+        char text[EXAMPLE_TEXT_MAX]; // "[ref#1] edge map"
+        const uint8_t *image;        // S*S*3, in the pack
+        int record;                  // whose picture it is
+    } refs[EXAMPLE_REFERENCE_MAX];
+    const uint8_t *target; // S*S*3, in the pack
+    int task, record;
+    bool text_dropped, context_dropped;
+};
+
+struct tasks;
+
+// Keeps `pack`, copies what it needs of the description. Errors name task and key.
+struct tasks *tasks_create(const struct pack *pack, const struct jv *description, struct err *err);
+void tasks_destroy(struct tasks *t); // NULL is fine
+int tasks_count(const struct tasks *t);
+const char *tasks_name(const struct tasks *t, int task);
+
+// Probability that an example of the mixture has this many references after dropping.
+double tasks_share(const struct tasks *t, int references);
+
+// Example `index` among those with `references` references. Fails only when the pack has no
+// picture that fits (no two styles of one subject).
+bool tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
+                struct example *e, struct err *err);
+
+// Examples for measuring: targets from the held-out splits, every task that has this many
+// references in turn, nothing dropped. i in [0, tasks_heldout_count()).
+int tasks_heldout_count(const struct tasks *t, int references);
+bool tasks_heldout(const struct tasks *t, int references, int i, struct example *e,
+                   struct err *err);
+// The same for one task and split; returns how many there are when e is NULL.
+int tasks_heldout_of(const struct tasks *t, int task, enum pack_split split, int i,
+                     struct example *e);
+
+#endif

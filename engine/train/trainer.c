@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: MIT
+// The step, in order: for each micro-batch draw how many references its examples have, draw the
+// examples, noise them at random timesteps, run the plan for that number of references, which adds
+// its gradients to SLOT_GRADS; then the update plan: norm of the gradients, AdamW, averaged
+// weights; then the gradients are zeroed.
+#include "engine/train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "engine/diffusion/schedule.h"
+#include "engine/model/tokenizer.h"
+#include "engine/train/network.h"
+#include "engine/train/pack.h"
+#include "engine/train/state.h"
+#include "engine/train/tasks.h"
+
+enum { REFERENCE_COUNTS = 4 }; // 0..3 references in one example
+
+// One micro-batch on the host, in the order of the plan's inputs.
+struct batch {
+    float *sample, *target, *weight, *timestep, *ref_image, *noise;
+    int32_t *text, *ref_text;
+    int *task; // by example
+    float *each;
+};
+
+struct trainer {
+    const struct recipe *recipe;
+    struct device *device;
+    struct model_folder *folder;
+    struct tokenizer *tokenizer;
+    struct pack *pack;
+    struct tasks *tasks;
+    struct schedule *schedule;
+    struct params *params;
+    struct buffer *slots[SLOT_COUNT];
+    struct network networks[REFERENCE_COUNTS];
+    struct plan *plans[REFERENCE_COUNTS]; // made when first needed
+    bool built[REFERENCE_COUNTS];
+    struct graph *update;
+    struct node *hyper, *decay, *norm; // of the update graph
+    struct plan *update_plan;
+    struct batch batch;
+    enum dtype dtype;
+    bool checkpointing;
+    int64_t done;
+    char description[256];
+};
+
+static double
+now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// --- building
+
+static struct network_params
+network_params(const struct trainer *t, int references)
+{
+    return (struct network_params){.folder = t->folder,
+                                   .params = t->params,
+                                   .batch = t->recipe->micro_batch,
+                                   .references = references,
+                                   .text_tokens = t->recipe->text_tokens,
+                                   .reference_tokens = t->recipe->reference_tokens,
+                                   .dtype = t->dtype,
+                                   .checkpoint_activations = t->checkpointing,
+                                   .freeze_text = t->recipe->freeze_text};
+}
+
+static bool
+build_plan(struct trainer *t, int references, struct err *err)
+{
+    if (t->plans[references])
+        return true;
+    struct network_params np = network_params(t, references);
+    if (!network_build(&t->networks[references], &np, err))
+        return false;
+    t->built[references] = true;
+    struct plan_params pp = {.device = t->device};
+    memcpy(pp.slots, t->slots, sizeof pp.slots);
+    t->plans[references] = plan_create(t->networks[references].g, &pp, err);
+    return t->plans[references] != NULL;
+}
+
+static bool
+build_update(struct trainer *t, struct err *err)
+{
+    struct shape all = SHAPE((int64_t)(params_bytes(t->params) / sizeof(float)));
+    struct graph *g = t->update = graph_create();
+    struct node *p = graph_bound(g, "weights", SLOT_PARAMS, 0, all, DTYPE_F32);
+    struct node *d = graph_bound(g, "gradients", SLOT_GRADS, 0, all, DTYPE_F32);
+    struct node *m = graph_bound(g, "moment 1", SLOT_ADAM_M, 0, all, DTYPE_F32);
+    struct node *v = graph_bound(g, "moment 2", SLOT_ADAM_V, 0, all, DTYPE_F32);
+    struct node *e = graph_bound(g, "average", SLOT_EMA, 0, all, DTYPE_F32);
+    t->hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
+    t->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
+    t->norm = op_sumsq(g, d);
+    graph_output(g, t->norm);
+    op_ema(g, e, op_adamw(g, p, d, m, v, t->hyper, t->norm), t->decay);
+    struct plan_params pp = {.device = t->device};
+    memcpy(pp.slots, t->slots, sizeof pp.slots);
+    t->update_plan = plan_create(g, &pp, err);
+    return t->update_plan != NULL;
+}
+
+// Whether the largest plan would fill most of the machine with everything kept.
+static bool
+memory_asks_for_checkpointing(struct trainer *t, struct err *err)
+{
+    size_t memory = device_limits(t->device)->memory;
+    struct device *null = device_open("null", err);
+    struct network_params np = network_params(t, 0);
+    while (np.references + 1 < REFERENCE_COUNTS &&
+           tasks_share(t->tasks, np.references + 1) > 0)
+        np.references++;
+    struct network n = {0};
+    size_t need = 0;
+    if (null && network_build(&n, &np, err)) {
+        struct plan_params pp = {.device = null};
+        for (int s = SLOT_PARAMS; s < SLOT_COUNT; s++)
+            pp.slots[s] = t->slots[s];
+        struct plan *p = plan_create(n.g, &pp, err);
+        struct plan_stats stats = {0};
+        if (p)
+            plan_stats(p, &stats);
+        need = stats.arena;
+        plan_destroy(p);
+    }
+    network_finish(&n);
+    device_close(null);
+    return memory && need + 5 * params_bytes(t->params) > memory / 10 * 7;
+}
+
+static bool
+make_buffers(struct trainer *t, struct err *err)
+{
+    for (int s = SLOT_PARAMS; s <= SLOT_EMA; s++) {
+        t->slots[s] = buffer_create(t->device, params_bytes(t->params), "training state", err);
+        if (!t->slots[s])
+            return false;
+    }
+    return true;
+}
+
+static void
+make_batch(struct trainer *t)
+{
+    const struct recipe *r = t->recipe;
+    size_t n = (size_t)r->micro_batch, side = (size_t)pack_size(t->pack);
+    size_t pixels = side * side * 3, refs = n * (REFERENCE_COUNTS - 1);
+    struct batch *b = &t->batch;
+    b->sample = mem_zalloc(n * pixels * sizeof(float));
+    b->target = mem_zalloc(n * pixels * sizeof(float));
+    b->noise = mem_zalloc(n * pixels * sizeof(float));
+    b->weight = mem_zalloc(n * sizeof(float));
+    b->timestep = mem_zalloc(n * sizeof(float));
+    b->each = mem_zalloc(n * sizeof(float));
+    b->task = mem_zalloc(n * sizeof(int));
+    b->text = mem_zalloc(n * (size_t)r->text_tokens * sizeof(int32_t));
+    b->ref_image = mem_zalloc(refs * pixels * sizeof(float));
+    b->ref_text = mem_zalloc(refs * (size_t)r->reference_tokens * sizeof(int32_t));
+}
+
+static bool
+load_weights(struct trainer *t, bool resume, struct err *err)
+{
+    if (resume) {
+        struct train_state s = {.slots = t->slots, .params = t->params};
+        if (!train_state_load(&s, t->recipe->output, err))
+            return false;
+        t->done = s.step;
+        return true;
+    }
+    size_t bytes = params_bytes(t->params);
+    float *block = mem_try_calloc(1, bytes, "weights", err);
+    if (!block)
+        return false;
+    params_initialise(t->params, t->recipe->seed, block);
+    bool ok = buffer_write(t->slots[SLOT_PARAMS], 0, block, bytes, err) &&
+              model_folder_load_present(t->folder, t->params, t->slots[SLOT_PARAMS], err) &&
+              buffer_copy(t->slots[SLOT_EMA], 0, t->slots[SLOT_PARAMS], 0, bytes, err);
+    free(block);
+    return ok;
+}
+
+static bool
+open_sources(struct trainer *t, struct err *err)
+{
+    const struct recipe *r = t->recipe;
+    t->folder = model_folder_open(r->model, err);
+    if (!t->folder)
+        return false;
+    char *own = model_folder_path(t->folder, "tokenizer/spiece.model");
+    t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : own, err);
+    free(own);
+    t->pack = t->tokenizer ? pack_open(r->pack, err) : NULL;
+    t->tasks = t->pack ? tasks_create(t->pack, r->tasks, err) : NULL;
+    t->schedule = t->tasks ? schedule_create(&(struct schedule_params){0}, err) : NULL;
+    if (!t->schedule)
+        return false;
+    const struct unet_config *u = model_folder_unet(t->folder);
+    if (pack_size(t->pack) != u->sample_size)
+        return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels, the model draws %d",
+                       r->pack, pack_size(t->pack), u->sample_size);
+    const struct t5_config *text = model_folder_text(t->folder);
+    if (!text || tokenizer_vocab_size(t->tokenizer) > text->vocab_size)
+        return err_set(err, ERR_INPUT, "the tokenizer has %d pieces, the text encoder %d",
+                       tokenizer_vocab_size(t->tokenizer), text ? (int)text->vocab_size : 0);
+    return true;
+}
+
+static bool
+build(struct trainer *t, bool resume, struct err *err)
+{
+    const struct recipe *r = t->recipe;
+    t->dtype = r->dtype != DTYPE_NONE                ? r->dtype
+               : device_limits(t->device)->bf16 ? DTYPE_BF16
+                                                : DTYPE_F32;
+    t->params = params_create(DTYPE_F32, true);
+    struct network_params np = network_params(t, 1);
+    if (!network_declare(&np, err) || !params_layout(t->params, err) || !make_buffers(t, err))
+        return false;
+    t->checkpointing = r->checkpoint_activations == 1 ||
+                       (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
+    make_batch(t);
+    return build_update(t, err) && load_weights(t, resume, err);
+}
+
+static void
+describe(struct trainer *t)
+{
+    struct plan_stats s = {0};
+    for (int i = 0; i < REFERENCE_COUNTS; i++)
+        if (t->plans[i])
+            plan_stats(t->plans[i], &s);
+    snprintf(t->description, sizeof t->description,
+             "%.2f M weights, %s, micro-batches of %d x %d, %.1f GFLOP and %.0f MiB of activations "
+             "each (lower bound %.0f)%s",
+             (double)params_count(t->params) / 1e6, dtype_name(t->dtype), t->recipe->micro_batch,
+             t->recipe->accumulate, s.flops / 1e9, (double)s.arena / 0x1p20,
+             (double)s.lower_bound / 0x1p20, t->checkpointing ? ", recomputed" : "");
+}
+
+struct trainer *
+trainer_create(const struct recipe *r, struct device *device, bool resume, struct err *err)
+{
+    struct trainer *t = mem_zalloc(sizeof *t);
+    t->recipe = r;
+    t->device = device;
+    bool ok = open_sources(t, err) && build(t, resume, err);
+    for (int i = 0; ok && i < REFERENCE_COUNTS; i++)
+        if (tasks_share(t->tasks, i) > 0)
+            ok = build_plan(t, i, err);
+    if (ok) {
+        describe(t);
+        return t;
+    }
+    trainer_destroy(t);
+    return NULL;
+}
+
+void
+trainer_destroy(struct trainer *t)
+{
+    if (!t)
+        return;
+    for (int i = 0; i < REFERENCE_COUNTS; i++) {
+        plan_destroy(t->plans[i]);
+        if (t->built[i])
+            network_finish(&t->networks[i]);
+    }
+    plan_destroy(t->update_plan);
+    graph_destroy(t->update);
+    for (int s = 0; s < SLOT_COUNT; s++)
+        buffer_destroy(t->slots[s]);
+    struct batch *b = &t->batch;
+    void *const owned[] = {b->sample, b->target,   b->noise,    b->weight, b->timestep,
+                           b->each,   b->task,     b->text,     b->ref_image, b->ref_text};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+    params_destroy(t->params);
+    schedule_destroy(t->schedule);
+    tasks_destroy(t->tasks);
+    pack_close(t->pack);
+    tokenizer_close(t->tokenizer);
+    model_folder_close(t->folder);
+    free(t);
+}
+
+// --- one micro-batch
+
+static void
+to_signed(const uint8_t *rgb, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)rgb[i] / 127.5f - 1.0f;
+}
+
+static bool
+encode(struct trainer *t, const char *text, int32_t *ids, int max, struct err *err)
+{
+    return tokenizer_encode(t->tokenizer, text, ids, max, err) >= 0;
+}
+
+// Weight of the v loss at t. Plain L2 on v weighs x0 by SNR + 1; min-SNR-gamma caps it.
+static double
+loss_weight(const struct trainer *t, int at)
+{
+    double gamma = t->recipe->snr_gamma, a = schedule_alpha_bar(t->schedule, at);
+    double snr = a / (1 - a);
+    return gamma > 0 ? fmin(snr, gamma) / (snr + 1) : 1;
+}
+
+static bool
+fill_example(struct trainer *t, const struct example *e, int i, int references, int at,
+             uint64_t noise_at, struct err *err)
+{
+    struct batch *b = &t->batch;
+    const struct recipe *r = t->recipe;
+    size_t pixels = (size_t)pack_size(t->pack) * (size_t)pack_size(t->pack) * 3;
+    float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
+    to_signed(e->target, x0, pixels);
+    rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, noise_at * pixels, noise, pixels);
+    schedule_add_noise(t->schedule, at, x0, noise, b->sample + (size_t)i * pixels, pixels);
+    schedule_target(t->schedule, at, PREDICTION_V, x0, noise, x0, pixels);
+    b->timestep[i] = (float)at;
+    b->weight[i] = (float)(loss_weight(t, at) / r->accumulate);
+    b->task[i] = e->task;
+    if (!encode(t, e->text, b->text + i * r->text_tokens, r->text_tokens, err))
+        return false;
+    for (int k = 0; k < references; k++) {
+        size_t slot = (size_t)(i * references + k);
+        to_signed(e->refs[k].image, b->ref_image + slot * pixels, pixels);
+        if (!encode(t, e->refs[k].text, b->ref_text + slot * (size_t)r->reference_tokens,
+                    r->reference_tokens, err))
+            return false;
+    }
+    return true;
+}
+
+static bool
+run_batch(struct trainer *t, int references, double *loss, struct err *err)
+{
+    struct network *n = &t->networks[references];
+    struct plan *p = t->plans[references];
+    struct batch *b = &t->batch;
+    float value;
+    bool ok = plan_write(p, n->sample, b->sample, err) && plan_write(p, n->target, b->target, err) &&
+              plan_write(p, n->weight, b->weight, err) &&
+              plan_write(p, n->timestep, b->timestep, err) && plan_write(p, n->text, b->text, err);
+    if (ok && references)
+        ok = plan_write(p, n->ref_image, b->ref_image, err) &&
+             plan_write(p, n->ref_text, b->ref_text, err);
+    ok = ok && plan_run(p, err) && plan_read(p, n->loss, &value, err) &&
+         plan_read(p, n->each, b->each, err);
+    if (ok)
+        *loss = value;
+    return ok;
+}
+
+// The number of references of micro-batch `index`.
+static int
+draw_references(const struct trainer *t, uint64_t index)
+{
+    struct rng rng;
+    rng_init(&rng, t->recipe->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 1));
+    double u = rng_uniform(&rng), sum = 0;
+    int last = 0;
+    for (int i = 0; i < REFERENCE_COUNTS; i++) {
+        double share = tasks_share(t->tasks, i);
+        sum += share;
+        if (share > 0)
+            last = i;
+        if (u < sum && share > 0)
+            return i;
+    }
+    return last;
+}
+
+static bool
+micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, struct err *err)
+{
+    int n = t->recipe->micro_batch, references = draw_references(t, index);
+    struct rng rng;
+    rng_init(&rng, t->recipe->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 2));
+    int steps = schedule_train_steps(t->schedule);
+    double shift = rng_uniform(&rng);
+    bool ok = true;
+    for (int i = 0; ok && i < n; i++) {
+        uint64_t at = index * (uint64_t)n + (uint64_t)i;
+        // Timesteps of a batch are spread evenly with one common random shift: each is uniform,
+        // and the batch covers the whole range (Kingma et al. 2021, low-discrepancy sampler).
+        double u = fmod(shift + (double)i / n, 1.0);
+        struct example e;
+        ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
+        if (ok) {
+            ok = fill_example(t, &e, i, references, (int)(u * steps), at, err);
+        }
+    }
+    double loss = 0;
+    if (!ok || !run_batch(t, references, &loss, err))
+        return false;
+    if (!isfinite(loss))
+        return err_set(err, ERR_DEVICE, "the loss is not finite at step %lld: lower lr or clip",
+                       (long long)t->done + 1);
+    result->loss += loss;
+    for (int i = 0; i < n && t->batch.task[i] < (int)COUNT_OF(result->task_loss); i++) {
+        int k = MAX(0, t->batch.task[i]);
+        result->task_loss[k] += t->batch.each[i];
+        result->task_examples[k]++;
+    }
+    return true;
+}
+
+static bool
+update(struct trainer *t, struct trainer_step *result, struct err *err)
+{
+    const struct recipe *r = t->recipe;
+    double step = (double)t->done + 1;
+    result->lr = recipe_lr(r, t->done);
+    float hyper[8] = {(float)result->lr,        (float)r->beta1,
+                      (float)r->beta2,          (float)r->eps,
+                      (float)r->weight_decay,   (float)(1 - pow(r->beta1, step)),
+                      (float)(1 - pow(r->beta2, step)), (float)r->clip};
+    float decay = (float)fmin(r->ema, (1 + step) / (10 + step)), square;
+    if (!plan_write(t->update_plan, t->hyper, hyper, err) ||
+        !plan_write(t->update_plan, t->decay, &decay, err) || !plan_run(t->update_plan, err) ||
+        !plan_read(t->update_plan, t->norm, &square, err))
+        return false;
+    result->grad_norm = sqrt(square);
+    return buffer_zero(t->slots[SLOT_GRADS], err);
+}
+
+bool
+trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
+{
+    double start = now();
+    *result = (struct trainer_step){.examples = t->recipe->micro_batch * t->recipe->accumulate};
+    for (int i = 0; i < t->recipe->accumulate; i++) {
+        uint64_t index = (uint64_t)t->done * (uint64_t)t->recipe->accumulate + (uint64_t)i;
+        if (!micro_batch(t, index, result, err))
+            return false;
+    }
+    if (!update(t, result, err))
+        return false;
+    result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
+    for (int k = 0; k < result->task_count; k++) {
+        result->task_name[k] = tasks_name(t->tasks, k);
+        if (result->task_examples[k])
+            result->task_loss[k] /= result->task_examples[k];
+    }
+    result->step = ++t->done;
+    result->seconds = now() - start;
+    return true;
+}
+
+int64_t
+trainer_done(const struct trainer *t)
+{
+    return t->done;
+}
+
+size_t
+trainer_parameters(const struct trainer *t)
+{
+    return params_count(t->params);
+}
+
+const char *
+trainer_describe(const struct trainer *t)
+{
+    return t->description;
+}
+
+bool
+trainer_save(struct trainer *t, struct err *err)
+{
+    struct train_state s = {.slots = t->slots, .params = t->params, .step = t->done};
+    return train_state_save(&s, t->recipe->output, err);
+}
+
+bool
+trainer_export(struct trainer *t, const char *folder, struct err *err)
+{
+    return model_folder_save(t->folder, folder, t->params, t->slots[SLOT_EMA], DTYPE_BF16, err);
+}
+
+bool
+trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
+{
+    // The averaged weights stand in for the weights while the held-out batches run; gradients that
+    // the plans leave behind are zeroed.
+    size_t bytes = params_bytes(t->params);
+    struct buffer *kept = buffer_create(t->device, bytes, "validation", err);
+    if (!kept)
+        return false;
+    bool ok = buffer_copy(kept, 0, t->slots[SLOT_PARAMS], 0, bytes, err) &&
+              buffer_copy(t->slots[SLOT_PARAMS], 0, t->slots[SLOT_EMA], 0, bytes, err);
+    int n = t->recipe->micro_batch, batches = 0;
+    double total = 0;
+    for (int references = 0; ok && references < REFERENCE_COUNTS; references++) {
+        int available = t->plans[references] ? tasks_heldout_count(t->tasks, references) : 0;
+        for (int first = 0; ok && first < MIN(count, available); first += n, batches++) {
+            for (int i = 0; ok && i < n; i++) {
+                struct example e;
+                int at = (int)(((double)i + 0.5) / n * schedule_train_steps(t->schedule));
+                ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err);
+                if (ok) {
+                    ok = fill_example(t, &e, i, references, at,
+                                      ((uint64_t)1 << 40) + (uint64_t)(first + i), err);
+                }
+            }
+            double part = 0;
+            ok = ok && run_batch(t, references, &part, err);
+            for (int i = 0; ok && i < n; i++)
+                total += t->batch.each[i] / n;
+        }
+    }
+    *loss = batches ? total / batches : NAN;
+    ok = buffer_copy(t->slots[SLOT_PARAMS], 0, kept, 0, bytes, err) && ok;
+    ok = buffer_zero(t->slots[SLOT_GRADS], err) && ok;
+    buffer_destroy(kept);
+    return ok;
+}
