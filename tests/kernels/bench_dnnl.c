@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GFLOP/s of oneDNN's products by shape and direction, and their share of the machine's own rate.
 //
-//     bench_dnnl [f32|bf16] [small|if|matmul|overhead]
+//     bench_dnnl [f32|bf16] [small|if|packed|one|matmul]
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +39,11 @@ measure(const struct node *n, const char *what, double flops, bool constant)
     struct cpu_step s = {.node = n};
     s.constant[1] = constant;
     double start = now();
-    const struct cpu_kernel *k = table.kernels[n->op][0];
-    if (k == NULL || !k->prepare(&s)) {
+    const struct cpu_kernel *k = NULL;
+    for (int i = 0; k == NULL && table.kernels[n->op][i] != NULL; i++)
+        if (table.kernels[n->op][i]->prepare(&s))
+            k = table.kernels[n->op][i];
+    if (k == NULL) {
         printf("%-46s refused\n", what);
         return 0;
     }

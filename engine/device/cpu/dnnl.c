@@ -436,11 +436,9 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
     return ok;
 }
 
-struct onednn_call *
-onednn_call_create(const struct onednn_params *p)
+static struct onednn_call *
+call_create(const struct onednn_params *p)
 {
-    if (engine_get() == NULL)
-        return NULL;
     struct onednn_call *c = mem_zalloc(sizeof *c);
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
@@ -457,6 +455,22 @@ onednn_call_create(const struct onednn_params *p)
         return NULL;
     }
     return c;
+}
+
+struct onednn_call *
+onednn_call_create(const struct onednn_params *p)
+{
+    if (engine_get() == NULL)
+        return NULL;
+    struct onednn_call *c = call_create(p);
+    if (c != NULL || p->arg[computed(p->kind)].inside != DTYPE_NONE)
+        return c;
+    // Processors without bf16: compute in f32 and convert on the way in and out. Much slower than a
+    // model in f32 would be (2.x converts element by element), still far above the plain kernels.
+    struct onednn_params wide = *p;
+    for (int i = 0; i < ONEDNN_ARGS; i++)
+        wide.arg[i].inside = DTYPE_F32;
+    return call_create(&wide);
 }
 
 void

@@ -39,7 +39,7 @@ struct onednn_arg {
     int rank; // 0: this argument is absent (bias)
     int64_t dim[ONEDNN_RANK_MAX], stride[ONEDNN_RANK_MAX];
     enum dtype dtype;  // f32 or bf16
-    enum dtype inside; // what the primitive computes with, DTYPE_NONE: dtype
+    enum dtype inside; // what the primitive computes with, DTYPE_NONE: dtype, or f32 if it must
     bool any;          // the library chooses the layout, the call reorders
     bool constant;     // never changes: reordered in the first run only, and kept
 };

@@ -120,8 +120,54 @@ grad_w_run(struct cpu_step *s)
     onednn_call_run(s->state, data, s->scratch);
 }
 
+// --- weight gradient of a convolution with few outputs
+//
+// The last convolution of a U-Net has three or six outputs, and the library computes sixteen at a
+// time. The same sums with the two pictures exchanged,
+//     dw[k][c][u][v] = sum dy[y][x][k] x[y+u-pad][x+v-pad][c] = dw'[c][k][size-1-u][size-1-v],
+// are the weight gradient of a convolution with few inputs, which it does several times as fast.
+
+enum { FEW = 8 };
+
+static bool
+few_prepare(struct cpu_step *s)
+{
+    const struct node *n = s->node;
+    const int64_t *d = n->shape.dim; // K,C,k,k
+    int size = n->params.conv.kernel, pad = n->params.conv.pad;
+    if (n->params.conv.stride != 1 || d[0] > FEW || d[1] < 4 * FEW || pad >= size)
+        return false;
+    struct node turned = {.shape = SHAPE(d[1], d[0], d[2], d[3]), .dtype = n->dtype};
+    struct onednn_params p = {.kind = ONEDNN_CONV_GRAD_W,
+                              .arg = {[ONEDNN_SOURCE] = picture(n->source[1]),
+                                      [ONEDNN_WEIGHTS] = weights(&turned),
+                                      [ONEDNN_RESULT] = picture(n->source[0])},
+                              .stride = 1,
+                              .pad = size - 1 - pad};
+    if (!keep(s, &p))
+        return false;
+    s->scratch_size += (size_t)shape_count(&n->shape) * sizeof(float); // of dw'
+    return true;
+}
+
+static void
+few_run(struct cpu_step *s)
+{
+    const int64_t *d = s->node->shape.dim;
+    int64_t outputs = d[0], inputs = d[1], taps = d[2] * d[3];
+    float *turned = (float *)((char *)s->scratch + onednn_call_scratch(s->state)), *dw = s->dst;
+    void *data[ONEDNN_ARGS] = {(void *)s->src[1], turned, NULL, (void *)s->src[0]};
+    onednn_call_run(s->state, data, s->scratch);
+    for (int64_t k = 0; k < outputs; k++)
+        for (int64_t c = 0; c < inputs; c++)
+            for (int64_t t = 0; t < taps; t++)
+                dw[(k * inputs + c) * taps + t] =
+                    turned[(c * outputs + k) * taps + taps - 1 - t];
+}
+
 static const struct cpu_kernel conv_kernel = {"onednn", conv_prepare, conv_run, release};
 static const struct cpu_kernel grad_x_kernel = {"onednn", grad_x_prepare, grad_x_run, release};
+static const struct cpu_kernel few_kernel = {"onednn", few_prepare, few_run, release};
 static const struct cpu_kernel grad_w_kernel = {"onednn", grad_w_prepare, grad_w_run, release};
 
 void
@@ -129,5 +175,6 @@ onednn_add_conv(struct cpu_table *t)
 {
     cpu_table_add(t, OP_conv2d, &conv_kernel);
     cpu_table_add(t, OP_conv2d_grad_x, &grad_x_kernel);
+    cpu_table_add(t, OP_conv2d_grad_w, &few_kernel);
     cpu_table_add(t, OP_conv2d_grad_w, &grad_w_kernel);
 }
