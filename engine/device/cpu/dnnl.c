@@ -426,6 +426,9 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
             used += snprintf(c->name + used, sizeof c->name - (size_t)used, " %c%s", "xwby"[i],
                              a->constant ? "(once)" : "");
         if (a->constant) {
+            a->packed = mem_try_aligned(a->size, ALIGNMENT, "packed weights", NULL);
+            ok = ok && a->packed != NULL &&
+                 dnnl_memory_set_data_handle(a->inner, a->packed) == dnnl_success;
             c->packed += a->size;
         } else {
             a->offset = c->scratch;
@@ -547,19 +550,6 @@ reorder(struct onednn_call *c, const struct argument *a)
     }
 }
 
-// Kept copies are made in the first run, when the weights are there.
-static void
-pack(struct onednn_call *c, struct argument *a)
-{
-    if (a->packed == NULL) {
-        a->packed = mem_try_aligned(a->size, ALIGNMENT, "packed weights", NULL);
-        require(a->packed != NULL);
-        dnnl_memory_set_data_handle(a->inner, a->packed);
-    }
-    reorder(c, a);
-    a->ready = true;
-}
-
 void
 onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch)
 {
@@ -583,10 +573,10 @@ onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scra
             dnnl_memory_set_data_handle(a->outer, data[i]);
             a->at = data[i];
         }
-        if (a->constant && a->reorder != NULL && !a->ready)
-            pack(c, a);
-        else if (!a->constant && a->reorder != NULL && !a->result)
-            reorder(c, a);
+        if (a->reorder == NULL || a->result || a->ready)
+            continue;
+        reorder(c, a);
+        a->ready = a->constant; // kept copies are made in the first run, when the weights are there
     }
     execute(c, c->primitive, c->exec_count, c->exec);
     for (int i = 0; i < ONEDNN_ARGS; i++)
