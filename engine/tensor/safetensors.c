@@ -18,6 +18,7 @@ enum {
 
 // One mapped file with its header, which owns the names.
 struct shard {
+    char *name; // in the index; NULL for a file opened by itself
     struct file_map map;
     struct jv *header;
 };
@@ -130,7 +131,8 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
             return false;
         ARRAY_PUSH(st->views, st->count, st->capacity, v);
     }
-    qsort(st->views + first, st->count - first, sizeof *st->views, by_address);
+    if (st->count > first)
+        qsort(st->views + first, st->count - first, sizeof *st->views, by_address);
     for (size_t i = first + 1; i < st->count; i++) {
         const struct tensor_view *a = &st->views[i - 1], *b = &st->views[i];
         if ((const char *)a->data + a->size > (const char *)b->data)
@@ -161,15 +163,14 @@ compare_names(const void *a, const void *b)
 
 // All shards that the index names, each once, in the order of their names.
 static bool
-open_index(struct safetensors *st, const char *path, struct err *err)
+open_index(struct safetensors *st, const struct jv *index, const char *path, struct err *err)
 {
-    struct jv *index = jv_read(path, err);
     const struct jv *map = jv_get(index, "weight_map");
     char *folder = folder_of(path);
     const char **files = NULL;
     size_t count = 0, capacity = 0;
-    bool ok = index != NULL;
-    if (ok && !jv_is_object(map))
+    bool ok = true;
+    if (!jv_is_object(map))
         ok = err_set(err, ERR_INPUT, "%s: no weight_map in this index", path);
     for (void *it = ok ? jv_iterator(map) : NULL; ok && it; it = jv_next(map, it)) {
         const char *file = jv_string(jv_iterator_value(it), "");
@@ -189,12 +190,12 @@ open_index(struct safetensors *st, const char *path, struct err *err)
     st->shards = mem_zalloc((unique + 1) * sizeof *st->shards);
     for (size_t i = 0; ok && i < unique; i++) {
         char *shard = file_join(folder, files[i]);
+        st->shards[i].name = mem_strdup(files[i]);
         ok = open_shard(st, shard, err);
         free(shard);
     }
     free(files);
     free(folder);
-    jv_free(index);
     return ok;
 }
 
@@ -205,14 +206,39 @@ compare_views(const void *a, const void *b)
                   (*(const struct tensor_view *const *)b)->name);
 }
 
+// Every tensor is in the shard that the index says it is in.
+static bool
+verify_index(const struct safetensors *st, const struct jv *index, const char *path,
+             struct err *err)
+{
+    const struct jv *map = jv_get(index, "weight_map");
+    for (void *it = jv_iterator(map); it; it = jv_next(map, it)) {
+        const char *file = jv_string(jv_iterator_value(it), "");
+        const struct tensor_view *v = safetensors_find(st, jv_iterator_key(it));
+        bool found = false;
+        for (size_t i = 0; v && i < st->shard_count; i++) {
+            const struct file_map *m = &st->shards[i].map;
+            const unsigned char *data = v->data;
+            found |= data >= m->data && data <= m->data + m->size &&
+                     strcmp(st->shards[i].name, file) == 0;
+        }
+        if (!found)
+            return err_set(err, ERR_INPUT, "%s: tensor %s is not in %s", path, jv_iterator_key(it),
+                           file);
+    }
+    return true;
+}
+
 struct safetensors *
 safetensors_open(const char *path, struct err *err)
 {
     struct safetensors *st = mem_zalloc(sizeof *st);
+    struct jv *index = NULL;
     size_t n = strlen(path);
     bool ok;
     if (n > 5 && strcmp(path + n - 5, ".json") == 0) {
-        ok = open_index(st, path, err);
+        index = jv_read(path, err);
+        ok = index && open_index(st, index, path, err);
     } else {
         st->shards = mem_zalloc(sizeof *st->shards);
         ok = open_shard(st, path, err);
@@ -227,6 +253,8 @@ safetensors_open(const char *path, struct err *err)
                 ok = err_set(err, ERR_INPUT, "%s: two shards hold tensor %s", path,
                              st->by_name[i]->name);
     }
+    ok = ok && (!index || verify_index(st, index, path, err));
+    jv_free(index);
     if (ok)
         return st;
     safetensors_close(st);
@@ -239,6 +267,7 @@ safetensors_close(struct safetensors *st)
     if (!st)
         return;
     for (size_t i = 0; i < st->shard_count; i++) {
+        free(st->shards[i].name);
         jv_free(st->shards[i].header);
         file_unmap(&st->shards[i].map);
     }
