@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+#include "renderer/image/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <vips/vips.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "renderer/image/png_text.h"
+
+bool
+codec_start(const char *name, struct err *err)
+{
+    // libvips warns on stderr through GLib; everything worth saying comes back as an error here.
+    g_setenv("VIPS_WARNING", "1", TRUE);
+    if (VIPS_INIT(name))
+        return err_set(err, ERR_IO, "libvips cannot start: %.200s", vips_error_buffer());
+    vips_concurrency_set(1);
+    vips_cache_set_max(0);
+    return true;
+}
+
+// The first line of libvips' error text, which is then cleared.
+static bool
+vips_failed(struct err *err, const char *name)
+{
+    char text[200];
+    g_strlcpy(text, vips_error_buffer(), sizeof text);
+    vips_error_clear();
+    text[strcspn(text, "\n")] = 0;
+    return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (%s)", name,
+                   *text ? text : "unknown format");
+}
+
+static bool
+size_allowed(const VipsImage *v, const char *name, struct err *err)
+{
+    int64_t w = vips_image_get_width(v), h = vips_image_get_height(v);
+    if (w >= 1 && h >= 1 && w <= IMAGE_SIDE_MAX && h <= IMAGE_SIDE_MAX && w * h <= IMAGE_PIXELS_MAX)
+        return true;
+    return err_set(err, ERR_INPUT,
+                   "%s: %lld x %lld pixels are over the limit of %d a side and %d in all", name,
+                   (long long)w, (long long)h, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
+}
+
+// Upright, sRGB, 8 bits. Takes over `v`, returns a new one or NULL.
+static VipsImage *
+normalise(VipsImage *v)
+{
+    VipsImage *next = NULL;
+    if (vips_autorot(v, &next, NULL))
+        goto failed;
+    g_object_unref(v);
+    v = next;
+    next = NULL;
+    // An embedded profile describes the numbers; without one, and for grey and sRGB pictures whose
+    // profile is broken, the numbers are taken as they are.
+    if (vips_image_get_typeof(v, VIPS_META_ICC_NAME) &&
+        !vips_icc_transform(v, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
+                            NULL)) {
+        g_object_unref(v);
+        v = next;
+    } else {
+        vips_error_clear();
+    }
+    next = NULL;
+    if (vips_colourspace(v, &next, VIPS_INTERPRETATION_sRGB, NULL))
+        goto failed;
+    g_object_unref(v);
+    v = next;
+    next = NULL;
+    if (vips_cast(v, &next, VIPS_FORMAT_UCHAR, NULL))
+        goto failed;
+    g_object_unref(v);
+    return next;
+failed:
+    g_object_unref(v);
+    return NULL;
+}
+
+static struct image *
+to_image(VipsImage *v, const char *name, struct err *err)
+{
+    size_t size = 0;
+    int bands = vips_image_get_bands(v);
+    struct image *image = NULL;
+    uint8_t *data = vips_image_write_to_memory(v, &size);
+    if (!data) {
+        vips_failed(err, name);
+        return NULL;
+    }
+    int w = vips_image_get_width(v), h = vips_image_get_height(v);
+    if (bands != 1 && bands != 3 && bands != 4)
+        err_set(err, ERR_INPUT, "%s: %d channels are not understood", name, bands);
+    else
+        image = image_create(w, h, bands == 4 ? IMAGE_RGBA8 : IMAGE_RGB8, err);
+    for (size_t i = 0; image && i < (size_t)w * (size_t)h; i++) {
+        if (bands == 1)
+            memset(image->pixels + 3 * i, data[i], 3);
+        else
+            memcpy(image->pixels + i * (size_t)bands, data + i * (size_t)bands, (size_t)bands);
+    }
+    g_free(data);
+    return image;
+}
+
+struct image *
+codec_decode(const void *data, size_t size, const char *name, struct err *err)
+{
+    struct image *image = NULL;
+    if (size > CODEC_FILE_MAX) {
+        err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name, size,
+                CODEC_FILE_MAX);
+        return NULL;
+    }
+    VipsImage *v = vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
+                                              "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
+    if (!v) {
+        vips_failed(err, name);
+        return NULL;
+    }
+    if (!size_allowed(v, name, err)) {
+        g_object_unref(v);
+        return NULL;
+    }
+    v = normalise(v);
+    if (!v) {
+        vips_failed(err, name);
+        return NULL;
+    }
+    image = to_image(v, name, err);
+    g_object_unref(v);
+    return image;
+}
+
+struct image *
+codec_read(const char *path, struct err *err)
+{
+    size_t size;
+    char *data = file_read(path, CODEC_FILE_MAX, &size, err);
+    if (!data)
+        return NULL;
+    struct image *image = codec_decode(data, size, path, err);
+    free(data);
+    return image;
+}
+
+// A libvips view of our pixels, which must outlive it.
+static VipsImage *
+from_image(const struct image *image)
+{
+    int n = image_channels(image->format);
+    VipsImage *v = vips_image_new_from_memory(image->pixels, image->stride * (size_t)image->height,
+                                              image->width, image->height, n, VIPS_FORMAT_UCHAR);
+    if (v)
+        v->Type = n == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+    return v;
+}
+
+// Exactly width x height, with alpha premultiplied while pixels are mixed.
+static struct image *
+stretch(const struct image *image, int width, int height, struct err *err)
+{
+    bool alpha = image->format == IMAGE_RGBA8;
+    VipsImage *chain[5] = {from_image(image)};
+    int n = 0;
+    bool ok = chain[0] != NULL;
+    if (ok && alpha)
+        ok = !vips_premultiply(chain[n], &chain[n + 1], NULL) && ++n;
+    if (ok)
+        ok = !vips_resize(chain[n], &chain[n + 1], (double)width / image->width, "vscale",
+                          (double)height / image->height, "kernel", VIPS_KERNEL_LANCZOS3, NULL) &&
+             ++n;
+    if (ok && alpha)
+        ok = !vips_unpremultiply(chain[n], &chain[n + 1], NULL) && ++n;
+    if (ok)
+        ok = !vips_cast(chain[n], &chain[n + 1], VIPS_FORMAT_UCHAR, NULL) && ++n;
+    struct image *out = NULL;
+    if (!ok) {
+        vips_failed(err, "resize");
+    } else if (vips_image_get_width(chain[n]) != width || vips_image_get_height(chain[n]) != height) {
+        err_set(err, ERR_INPUT, "cannot resize %d x %d pixels to %d x %d", image->width,
+                image->height, width, height);
+    } else {
+        out = to_image(chain[n], "resize", err);
+    }
+    for (int i = 0; i <= n; i++)
+        if (chain[i])
+            g_object_unref(chain[i]);
+    return out;
+}
+
+struct image *
+codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
+             uint32_t background, struct err *err)
+{
+    if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX) {
+        err_set(err, ERR_INPUT, "cannot resize to %d x %d pixels", width, height);
+        return NULL;
+    }
+    double sx = (double)width / image->width, sy = (double)height / image->height;
+    double scale = fit == CODEC_COVER ? MAX(sx, sy) : MIN(sx, sy);
+    if (fit == CODEC_STRETCH || sx == sy)
+        return stretch(image, width, height, err);
+    int w = MAX(1, (int)(image->width * scale + 0.5)), h = MAX(1, (int)(image->height * scale + 0.5));
+    if (fit == CODEC_COVER) { // what is cut off need not be scaled
+        int cw = MIN(image->width, MAX(1, (int)(width / scale + 0.5)));
+        int ch = MIN(image->height, MAX(1, (int)(height / scale + 0.5)));
+        struct image *part = image_crop(image, (image->width - cw) / 2, (image->height - ch) / 2, cw,
+                                        ch, err);
+        struct image *out = part ? stretch(part, width, height, err) : NULL;
+        image_unref(part);
+        return out;
+    }
+    struct image *small = stretch(image, MIN(w, width), MIN(h, height), err);
+    struct image *out = small ? image_create(width, height, small->format, err) : NULL;
+    if (out && out->format != IMAGE_RGBA8) {
+        int n = image_channels(out->format);
+        for (int64_t i = 0; i < (int64_t)width * height; i++)
+            for (int c = 0; c < n; c++)
+                out->pixels[i * n + c] = (uint8_t)(background >> (n == 1 ? 0 : 8 * (2 - c)));
+    }
+    if (out)
+        image_paste(out, small, (width - small->width) / 2, (height - small->height) / 2);
+    image_unref(small);
+    return out;
+}
+
+void *
+codec_encode_png(const struct image *image, const char *const *texts, size_t *size, struct err *err)
+{
+    VipsImage *v = from_image(image);
+    void *data = NULL, *copy = NULL;
+    size_t n = 0;
+    if (!v || vips_pngsave_buffer(v, &data, &n, "compression", 6, "strip", TRUE, NULL)) {
+        vips_failed(err, "PNG");
+    } else {
+        copy = png_text_insert(data, n, texts, size, err);
+    }
+    g_free(data);
+    if (v)
+        g_object_unref(v);
+    return copy;
+}
+
+bool
+codec_write_png(const struct image *image, const char *path, const char *const *texts,
+                struct err *err)
+{
+    size_t size;
+    void *data = codec_encode_png(image, texts, &size, err);
+    bool ok = data && file_write(path, data, size, err);
+    free(data);
+    return ok;
+}
+
+char *
+codec_png_text_in(const void *data, size_t size, const char *name, const char *keyword,
+                  struct err *err)
+{
+    return png_text_find(data, size, name, keyword, CODEC_TEXT_MAX, err);
+}
+
+char *
+codec_png_text(const char *path, const char *keyword, struct err *err)
+{
+    size_t size;
+    char *data = file_read(path, CODEC_FILE_MAX, &size, err);
+    if (!data)
+        return NULL;
+    char *text = codec_png_text_in(data, size, path, keyword, err);
+    free(data);
+    return text;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Picture files: every format libvips reads, PNG out. The only door to libvips.
+//
+// Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
+// file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
+// of an animation. Any thread, after codec_start().
+#ifndef LIMN_RENDERER_IMAGE_CODEC_H
+#define LIMN_RENDERER_IMAGE_CODEC_H
+
+#include "renderer/image/image.h"
+
+enum {
+    CODEC_FILE_MAX = 256 << 20, // bytes of a picture file
+    CODEC_TEXT_MAX = 32 << 20,  // bytes of a text chunk
+};
+
+// Once, before anything else here. `name`: argv[0].
+bool codec_start(const char *name, struct err *err);
+
+// RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
+struct image *codec_read(const char *path, struct err *err);
+struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
+
+enum codec_fit {
+    CODEC_STRETCH = 0, // exactly width x height
+    CODEC_COVER,       // fills it, the middle is kept
+    CODEC_CONTAIN,     // fits inside, padded with `background` (or transparent for RGBA)
+};
+// High-quality reduction and enlargement (Lanczos 3, alpha premultiplied).
+struct image *codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
+                           uint32_t background, struct err *err);
+
+// PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
+// are 1 to 79 Latin-1 characters. Stored compressed (iTXt).
+void *codec_encode_png(const struct image *image, const char *const *texts, size_t *size,
+                       struct err *err);
+// The same to a file that appears whole or not at all.
+bool codec_write_png(const struct image *image, const char *path, const char *const *texts,
+                     struct err *err);
+
+// Text of a keyword in a PNG (tEXt, zTXt or iTXt), freed with free(). NULL without error set: there
+// is none. A damaged file or chunk is an error.
+char *codec_png_text(const char *path, const char *keyword, struct err *err);
+char *codec_png_text_in(const void *data, size_t size, const char *name, const char *keyword,
+                        struct err *err);
+
+#endif
