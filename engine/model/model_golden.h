@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// A part of a model against numbers that another implementation made.
+//
+// A golden is a safetensors file: metadata `part` names the folder ("unet", "super_resolution",
+// "text_encoder"); tensors are named as diffusers and transformers name the arguments. U-Net:
+// `sample` (N,C,H,W), `timestep` (N) or one for all, `encoder_hidden_states` (N,T,D), and
+// `class_labels` where the model takes them; text encoder: `input_ids` (N,T). The answer is
+// `output`. A golden of a text encoder may also hold `attention_mask` (N,T) and the answer under
+// it, `output_masked`; `output` is always without a mask. Other tensors are ignored.
+#ifndef LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
+#define LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
+
+#include "engine/model/model_folder.h"
+
+struct model_golden_params {
+    const struct model_folder *folder;
+    const char *golden; // file
+    struct device *device;
+    enum dtype dtype;   // DTYPE_NONE: f32
+    bool plain;         // the defining kernels only
+};
+
+struct model_golden_result {
+    enum model_part part;
+    double relative_error; // |a-b| / |b| over all elements, the worse of the answers in the file
+    double seconds;        // of the run alone
+    struct plan_stats stats;
+};
+
+bool model_golden_run(const struct model_golden_params *params, struct model_golden_result *result,
+                      struct err *err);
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The blocks that U-Nets of the Imagen family are made of. Private to engine/model/unet*.c.
+#ifndef LIMN_ENGINE_MODEL_UNET_BLOCK_H
+#define LIMN_ENGINE_MODEL_UNET_BLOCK_H
+
+#include "engine/model/unet.h"
+
+enum resample { RESAMPLE_NONE = 0, RESAMPLE_HALVE, RESAMPLE_DOUBLE, RESAMPLE_COUNT };
+
+struct resnet {
+    int64_t out;
+    enum resample resample;
+    double out_scale; // the sum is divided by it
+};
+// x (N,H,W,C) -> (N,H',W',out)
+struct node *unet_resnet(struct nn *nn, const struct unet_config *c, struct node *x,
+                         const struct unet_embedding *e, const struct resnet *r, const char *name);
+
+// x (N,H,W,C) attends to the text and, unless only_text, to itself; same shape.
+struct node *unet_attention(struct nn *nn, const struct unet_config *c, struct node *x,
+                            const struct unet_embedding *e, int head_dim, bool only_text,
+                            const char *name);
+
+// The next layer of the context; x itself when context is NULL.
+struct node *unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *x,
+                                    struct unet_context *context);
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "engine/nn/nn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+
+struct nn_param_node {
+    struct node *bound; // in the block
+    struct node *cast;  // as layers use it
+};
+
+struct nn_constant {
+    struct node *node;
+    void *data; // owned
+};
+
+void
+nn_finish(struct nn *nn)
+{
+    for (int i = 0; i < nn->constant_count; i++)
+        free(nn->constants[i].data);
+    free(nn->constants);
+    free(nn->nodes);
+    nn->constants = NULL;
+    nn->nodes = NULL;
+    nn->constant_count = nn->constant_capacity = nn->node_capacity = 0;
+}
+
+struct node *
+nn_bound(const struct nn *nn, int i)
+{
+    return i < nn->node_capacity ? nn->nodes[i].bound : NULL;
+}
+
+void
+nn_segment(struct nn *nn)
+{
+    if (nn->checkpoint)
+        graph_segment(nn->g, ++nn->segment);
+}
+
+void
+nn_segment_end(struct nn *nn)
+{
+    if (nn->checkpoint)
+        graph_segment(nn->g, 0);
+}
+
+const char *
+nn_name(char buf[NN_NAME_MAX], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(buf, NN_NAME_MAX, format, args);
+    va_end(args);
+    return buf;
+}
+
+static struct nn_param_node *
+param_node(struct nn *nn, int i)
+{
+    if (i >= nn->node_capacity) {
+        int capacity = MAX(2 * nn->node_capacity, MAX(i + 1, 256));
+        nn->nodes = mem_realloc(nn->nodes, (size_t)capacity * sizeof *nn->nodes);
+        memset(nn->nodes + nn->node_capacity, 0,
+               (size_t)(capacity - nn->node_capacity) * sizeof *nn->nodes);
+        nn->node_capacity = capacity;
+    }
+    return &nn->nodes[i];
+}
+
+struct node *
+nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind kind,
+         struct param_init init)
+{
+    char full[2 * NN_NAME_MAX];
+    snprintf(full, sizeof full, "%s%s", nn->part ? nn->part : "", name);
+    int i = params_declare(nn->params, full, shape, kind, init);
+    struct nn_param_node *at = param_node(nn, i);
+    if (!at->bound) {
+        const struct param *q = params_at(nn->params, i);
+        at->bound = graph_bound(nn->g, full, SLOT_PARAMS, q->offset, shape, q->dtype);
+        at->cast = kind == PARAM_MATRIX ? op_cast(nn->g, at->bound, nn->dtype) : at->bound;
+    }
+    return at->cast;
+}
+
+struct node *
+nn_constant_i32(struct nn *nn, const char *name, struct shape shape, const int32_t *data)
+{
+    for (int i = 0; i < nn->constant_count; i++)
+        if (strcmp(nn->constants[i].node->name, name) == 0) {
+            require(shape_equal(&nn->constants[i].node->shape, &shape));
+            return nn->constants[i].node;
+        }
+    size_t size = (size_t)shape_count(&shape) * sizeof *data;
+    struct nn_constant c = {.node = graph_input(nn->g, name, shape, DTYPE_I32),
+                            .data = mem_alloc(size)};
+    memcpy(c.data, data, size);
+    ARRAY_PUSH(nn->constants, nn->constant_count, nn->constant_capacity, c);
+    return c.node;
+}
+
+bool
+nn_constants_write(const struct nn *nn, struct plan *p, struct err *err)
+{
+    for (int i = 0; i < nn->constant_count; i++)
+        if (!plan_write(p, nn->constants[i].node, nn->constants[i].data, err))
+            return false;
+    return true;
+}

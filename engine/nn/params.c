@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "engine/nn/params.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+#include "engine/base/rng.h"
+
+enum { ALIGNMENT = 64 };
+
+struct params {
+    enum dtype storage;
+    struct param *list;
+    int count, capacity;
+    int *slots; // hash table: position + 1 in list, 0: empty
+    int slot_count;
+    bool fixed;
+    size_t size;
+};
+
+static uint64_t
+hash_name(const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325u; // FNV-1a
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    return h;
+}
+
+struct params *
+params_create(enum dtype storage)
+{
+    struct params *p = mem_zalloc(sizeof *p);
+    p->storage = storage;
+    return p;
+}
+
+void
+params_destroy(struct params *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < p->count; i++)
+        free(p->list[i].name);
+    free(p->list);
+    free(p->slots);
+    free(p);
+}
+
+static int *
+find_slot(const struct params *p, const char *name)
+{
+    uint64_t at = hash_name(name);
+    for (;; at++) {
+        int *slot = &p->slots[at & (uint64_t)(p->slot_count - 1)];
+        if (!*slot || strcmp(p->list[*slot - 1].name, name) == 0)
+            return slot;
+    }
+}
+
+static void
+grow_slots(struct params *p)
+{
+    free(p->slots);
+    p->slot_count = p->slot_count ? 2 * p->slot_count : 1024;
+    p->slots = mem_zalloc((size_t)p->slot_count * sizeof *p->slots);
+    for (int i = 0; i < p->count; i++)
+        *find_slot(p, p->list[i].name) = i + 1;
+}
+
+int
+params_declare(struct params *p, const char *name, struct shape shape, enum param_kind kind,
+               struct param_init init)
+{
+    if (2 * p->count >= p->slot_count)
+        grow_slots(p);
+    int *slot = find_slot(p, name);
+    if (*slot) {
+        require(shape_equal(&p->list[*slot - 1].shape, &shape));
+        return *slot - 1;
+    }
+    require(!p->fixed);
+    struct param q = {.name = mem_strdup(name), .shape = shape, .kind = kind, .init = init};
+    q.dtype = kind == PARAM_VECTOR ? DTYPE_F32 : p->storage;
+    q.size = (size_t)shape_count(&shape) * dtype_size(q.dtype);
+    *slot = p->count + 1;
+    ARRAY_PUSH(p->list, p->count, p->capacity, q);
+    return p->count - 1;
+}
+
+void
+params_layout(struct params *p)
+{
+    p->size = 0;
+    for (int i = 0; i < p->count; i++) {
+        p->list[i].offset = p->size;
+        p->size += (p->list[i].size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+    p->fixed = true;
+}
+
+int
+params_count(const struct params *p)
+{
+    return p->count;
+}
+
+const struct param *
+params_at(const struct params *p, int i)
+{
+    require(i >= 0 && i < p->count);
+    return &p->list[i];
+}
+
+const struct param *
+params_find(const struct params *p, const char *name)
+{
+    if (!p->count)
+        return NULL;
+    int at = *find_slot(p, name);
+    return at ? &p->list[at - 1] : NULL;
+}
+
+size_t
+params_size(const struct params *p)
+{
+    return p->size;
+}
+
+size_t
+params_elements(const struct params *p)
+{
+    size_t n = 0;
+    for (int i = 0; i < p->count; i++)
+        n += (size_t)shape_count(&p->list[i].shape);
+    return n;
+}
+
+// Row p of the table: sin(p f), cos(p f) for f from 1 down to 1/10000, as in Vaswani et al. 2017.
+static void
+fill_sinusoid(const struct shape *s, float *out)
+{
+    int64_t rows = s->dim[0], width = s->dim[1], half = width / 2;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t c = 0; c < width; c++) {
+            double f = pow(10000, -(double)(c % MAX(half, 1)) / (double)MAX(half, 1));
+            out[row * width + c] = (float)(c < half ? sin((double)row * f) : cos((double)row * f));
+        }
+}
+
+static void
+fill_start(const struct param *q, uint64_t seed, float *out)
+{
+    size_t n = (size_t)shape_count(&q->shape);
+    switch (q->init.rule) {
+    case INIT_NONE:
+        memset(out, 0, n * sizeof *out);
+        return;
+    case INIT_ONES:
+        for (size_t i = 0; i < n; i++)
+            out[i] = 1;
+        return;
+    case INIT_NORMAL:
+        rng_fill_normal(seed ^ hash_name(q->name), RNG_STREAM_INIT, 0, out, n);
+        for (size_t i = 0; i < n; i++)
+            out[i] *= (float)q->init.scale;
+        return;
+    case INIT_SINUSOID:
+        fill_sinusoid(&q->shape, out);
+        return;
+    case INIT_RULE_COUNT:
+        break;
+    }
+    unreachable_here();
+}
+
+static bool
+listed(const char *const *only, const char *name)
+{
+    for (; only && *only; only++)
+        if (strcmp(*only, name) == 0)
+            return true;
+    return !only;
+}
+
+bool
+params_initialise(const struct params *p, uint64_t seed, const char *const *only,
+                  struct buffer *block, struct err *err)
+{
+    for (int i = 0; i < p->count; i++) {
+        const struct param *q = &p->list[i];
+        if (!listed(only, q->name))
+            continue;
+        size_t n = (size_t)shape_count(&q->shape);
+        float *value = mem_try_calloc(n, sizeof *value, q->name, err);
+        void *stored = value ? mem_try_calloc(1, q->size, q->name, err) : NULL;
+        bool ok = stored;
+        if (ok) {
+            fill_start(q, seed, value);
+            dtype_convert(q->dtype, stored, DTYPE_F32, value, (int64_t)n);
+            ok = buffer_write(block, q->offset, stored, q->size, err);
+        }
+        free(value);
+        free(stored);
+        if (!ok)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The name table: all weights of a model, where each lies in one block of memory, how it starts,
+// and how it gets there from files and back.
+//
+//     struct params *params = params_create(DTYPE_F32);
+//     … build the model's graphs once with an nn (engine/nn/nn.h): declares every name …
+//     params_layout(params);
+//     struct buffer *block = buffer_create(device, params_size(params), "weights", &err);
+//     … build the graphs that run; all of them bind into the one block …
+//
+// Names start with the part of the model folder: "unet/conv_in.weight". Before params_layout()
+// names may be added and offsets are 0; after it both are fixed. For training the table is made
+// with DTYPE_F32, so everything in the block is f32 and gradients, moments and averages can use
+// the same offsets; for inference with the type of the device's products: then matrices and tables
+// are stored in it, and vectors (biases, gains of norms) stay f32.
+#ifndef LIMN_ENGINE_NN_PARAMS_H
+#define LIMN_ENGINE_NN_PARAMS_H
+
+#include "engine/device/device.h"
+#include "engine/tensor/safetensors.h"
+
+enum param_kind {
+    PARAM_NONE = 0,
+    PARAM_MATRIX, // weight of a product
+    PARAM_TABLE,  // rows to gather or to add: embeddings, positions
+    PARAM_VECTOR, // bias, gain or offset of a norm: always f32
+    PARAM_KIND_COUNT
+};
+
+enum init_rule {
+    INIT_NONE = 0, // zeros
+    INIT_ONES,
+    INIT_NORMAL,   // mean 0, standard deviation `scale`
+    INIT_SINUSOID, // (positions, C): row p holds sin and cos of p at C/2 frequencies
+    INIT_RULE_COUNT
+};
+
+struct param_init {
+    enum init_rule rule;
+    double scale;
+};
+
+struct param {
+    char *name; // with its part
+    struct shape shape;
+    enum param_kind kind;
+    struct param_init init;
+    enum dtype dtype; // in the block
+    size_t offset;    // bytes from the start of the block, a multiple of 64
+    size_t size;      // bytes
+};
+
+struct params;
+
+// `storage`: type of matrices and tables in the block.
+struct params *params_create(enum dtype storage);
+void params_destroy(struct params *p); // NULL is fine
+
+// Position of the parameter, added if it is new. The same name must come with the same shape. A
+// new name after params_layout() is a bug of the caller.
+int params_declare(struct params *p, const char *name, struct shape shape, enum param_kind kind,
+                   struct param_init init);
+void params_layout(struct params *p);
+
+int params_count(const struct params *p);
+const struct param *params_at(const struct params *p, int i);      // in the order of declaration
+const struct param *params_find(const struct params *p, const char *name); // NULL: none
+size_t params_size(const struct params *p);                        // of the block, bytes
+size_t params_elements(const struct params *p);                    // numbers in all of them
+
+// Starting values for every parameter, or, where `only` is not NULL, for those named in it (NULL
+// at its end). What a parameter gets depends on the seed and its name, not on its place.
+bool params_initialise(const struct params *p, uint64_t seed, const char *const *only,
+                       struct buffer *block, struct err *err);
+
+// --- Files ------------------------------------------------------------------------------------
+
+// Names that keep a folder from being whole. Zeroed is empty.
+struct params_report {
+    char **missing, **surplus, **misshapen; // "down_blocks.0…weight"; misshapen: with both shapes
+    int missing_count, surplus_count, misshapen_count;
+    int missing_capacity, surplus_capacity, misshapen_capacity;
+};
+void params_report_finish(struct params_report *r);
+bool params_report_whole(const struct params_report *r); // nothing in it
+// "3 missing (first: a.weight), 1 misshapen (b.weight is [2,3], needs [3,2])"; "" when whole.
+// Freed with free().
+char *params_report_text(const struct params_report *r);
+
+// Compares the parameters whose names start with `part` ("unet/") with the tensors of a file. Adds
+// to the report; names in it start with the part.
+void params_compare(const struct params *p, const char *part, const struct safetensors *file,
+                    struct params_report *report);
+
+// Reads every parameter of the part that is in the file with its shape into the block, converted
+// to its type in pieces. Says nothing about others: see params_compare().
+bool params_load(const struct params *p, const char *part, const struct safetensors *file,
+                 struct buffer *block, struct err *err);
+
+// Writes the parameters of a part to a safetensors file: matrices and tables in `dtype`, vectors in
+// f32. `block`: any buffer laid out as the weights are (weights, averages). metadata: pairs of key
+// and value, NULL at the end; may be NULL.
+bool params_save(const struct params *p, const char *part, struct buffer *block, enum dtype dtype,
+                 const char *path, const char *const *metadata, struct err *err);
+
+#endif

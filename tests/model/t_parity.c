@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// U-Nets and the T5 encoder against diffusers and transformers (tests/reference).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "engine/model/model_golden.h"
+
+static const char *root; // tests/reference/golden
+
+static const struct row {
+    const char *folder;
+    enum model_part part;
+} rows[] = {
+    {"unet-if1", MODEL_UNET},
+    {"unet-if2", MODEL_SUPER_RESOLUTION},
+    {"unet-plain", MODEL_UNET},
+    {"t5", MODEL_TEXT_ENCODER},
+};
+
+static double
+error_of(const struct row *row, enum dtype dtype, bool plain)
+{
+    char path[512], golden[600];
+    struct err err = {0};
+    struct model_folder m;
+    struct model_golden_result result = {0};
+    snprintf(path, sizeof path, "%s/%s", root, row->folder);
+    snprintf(golden, sizeof golden, "%s/golden.safetensors", path);
+    struct device *d = device_open("cpu", &err);
+    if (!d || !model_folder_open(&m, path, &err))
+        fail_msg("%s", err.text);
+    struct model_golden_params p = {
+        .folder = &m, .golden = golden, .device = d, .dtype = dtype, .plain = plain};
+    if (!model_golden_run(&p, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(result.part, row->part);
+    print_message("%s %s %s: %.2e in %.3f s\n", row->folder, dtype_name(dtype),
+                  plain ? "plain" : "fast", result.relative_error, result.seconds);
+    model_folder_finish(&m);
+    device_close(d);
+    return result.relative_error;
+}
+
+static void
+check(enum dtype dtype, bool plain, double limit)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_true(error_of(&rows[i], dtype, plain) <= limit);
+}
+
+static void
+f32_plain(void **state)
+{
+    check(DTYPE_F32, true, 1e-5);
+}
+
+static void
+f32_fast(void **state)
+{
+    check(DTYPE_F32, false, 1e-4);
+}
+
+static void
+bf16_plain(void **state)
+{
+    check(DTYPE_BF16, true, 2e-2);
+}
+
+static void
+bf16_fast(void **state)
+{
+    check(DTYPE_BF16, false, 2e-2);
+}
+
+int
+main(int argc, char **argv)
+{
+    root = argc > 1 ? argv[1] : "tests/reference/golden";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(f32_plain),
+        cmocka_unit_test(f32_fast),
+        cmocka_unit_test(bf16_plain),
+        cmocka_unit_test(bf16_fast),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
