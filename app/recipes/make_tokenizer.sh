@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Trains the vocabulary of limn-icons: make_tokenizer.sh CATALOG.jsonl OUT
 # 2,000 pieces over the sentences of tasks.json and the names and keywords of the emoji set; [ref#1]
-# to [ref#8] are one piece each; bytes stand in for what was never seen. Needs spm_train.
+# to [ref#8] are one piece each; bytes stand in for what was never seen. Letters are folded to lower
+# case and NFKC, so "Draw a FOX" and "draw a fox" are the same. Needs spm_train.
 set -eu
 catalog=$1 out=$2 here=$(dirname "$0")
 work=$(mktemp -d)
@@ -17,6 +18,7 @@ def fill(text, row, depth=0):
     def word(m):
         name = m[1]
         if name == "subject": return row["name"]
+        if name == "a subject": return ("an " if row["name"][0] in "aeiouAEIOU" else "a ") + row["name"]
         if name == "style": return random.choice(styles)
         if name == "keyword": return random.choice(row["keywords"] or [row["name"]])
         return "[ref#%d] %s" % (random.randint(1, 2), random.choice(["style image", "edge map", "mask", "sketch", "content image", row["name"]]))
@@ -25,11 +27,14 @@ for row in rows:
     print(row["name"]); print(row["name"].capitalize())
     print(" ".join(row["keywords"]))
     for task in tasks["mixture"]:
-        for text in random.sample(task["texts"], 3):
+        for text in random.sample(task["texts"], 4):
             print(fill(text, row))
 P
-spm_train --input="$work/text" --model_prefix="$work/m" --vocab_size=2000 --model_type=unigram \
-  --character_coverage=1.0 --byte_fallback=true --pad_id=0 --eos_id=1 --unk_id=2 --bos_id=-1 \
+out=$(realpath "$out")
+cd "$work" # the model records these names
+spm_train --input=text --model_prefix=m --vocab_size=2000 --model_type=unigram \
+  --character_coverage=1.0 --normalization_rule_name=nmt_nfkc_cf --byte_fallback=true \
+  --pad_id=0 --eos_id=1 --unk_id=2 --bos_id=-1 \
   --user_defined_symbols='[ref#1],[ref#2],[ref#3],[ref#4],[ref#5],[ref#6],[ref#7],[ref#8]' \
   --num_threads=1 --minloglevel=2
-mv "$work/m.model" "$out"
+mv m.model "$out"
