@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Chooses the kernels for this processor.
+#include "engine/device/cpu/fast.h"
+
+#include <stdlib.h>
+
+enum isa { ISA_BASELINE, ISA_V3, ISA_V4 };
+
+// What the processor has; LIMN_CPU_ISA=baseline|v3|v4 asks for less.
+static enum isa
+choose_isa(void)
+{
+    enum isa isa = ISA_BASELINE;
+#ifdef FAST_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
+        isa = ISA_V3;
+    if (isa == ISA_V3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        isa = ISA_V4;
+#endif
+    const char *wish = getenv("LIMN_CPU_ISA");
+    if (wish && strcmp(wish, "baseline") == 0)
+        return ISA_BASELINE;
+    if (wish && strcmp(wish, "v3") == 0)
+        return MIN(isa, ISA_V3);
+    return isa;
+}
+
+#define ADD_ALL(isa)                                                                               \
+    do {                                                                                           \
+        fast_add_elementwise_##isa(t);                                                             \
+        fast_add_binary_##isa(t);                                                                  \
+        fast_add_reduce_##isa(t);                                                                  \
+        fast_add_group_norm_##isa(t);                                                              \
+        fast_add_rows_##isa(t);                                                                    \
+        fast_add_movement_##isa(t);                                                                \
+        fast_add_picture_##isa(t);                                                                 \
+        fast_add_optimise_##isa(t);                                                                \
+        fast_add_attention_##isa(t);                                                               \
+    } while (0)
+
+void
+cpu_add_fast(struct cpu_table *t)
+{
+    switch (choose_isa()) {
+    case ISA_BASELINE:
+        ADD_ALL(baseline);
+        break;
+#ifdef FAST_X86
+    case ISA_V3:
+        ADD_ALL(v3);
+        break;
+    case ISA_V4:
+#ifdef FAST_BF16
+        if (__builtin_cpu_supports("avx512bf16"))
+            fast_add_attention_bf16(t);
+#endif
+        ADD_ALL(v4);
+        break;
+#else
+    case ISA_V3:
+    case ISA_V4:
+        break;
+#endif
+    }
+}
