@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// What the loaders share: planes of floats, alpha-aware grey, blur, colour statistics. Linked into
+// each loader with hidden visibility.
+#ifndef LIMN_LOADERS_COMMON_PLANE_H
+#define LIMN_LOADERS_COMMON_PLANE_H
+
+#include <stdbool.h>
+
+#include "loaders/loader.h"
+
+struct plane {
+    int width, height;
+    float *v; // row-major
+};
+
+bool plane_create(struct plane *p, int width, int height);
+void plane_free(struct plane *p);
+static inline float
+plane_at(const struct plane *p, int x, int y) // clamped to the border
+{
+    x = x < 0 ? 0 : x >= p->width ? p->width - 1 : x;
+    y = y < 0 ? 0 : y >= p->height ? p->height - 1 : y;
+    return p->v[(size_t)y * (size_t)p->width + (size_t)x];
+}
+
+static inline const uint8_t *
+picture_at(const struct limn_picture *in, int x, int y)
+{
+    return in->pixels + (size_t)y * in->stride + 4 * (size_t)x;
+}
+
+// One channel (0..2) composed on white, in [0,1]; 3: alpha in [0,1].
+bool plane_channel(struct plane *p, const struct limn_picture *in, int channel);
+bool plane_blur(struct plane *p, float sigma); // Gaussian, pixels
+
+// Whether the picture has transparent parts worth the name (more than 1 % of it).
+bool picture_has_alpha(const struct limn_picture *in);
+
+// What is object and what is ground, in [0,1]: alpha where there is any, else distance from the
+// colour of the border when the border is plain, else contrast with the border's colours.
+enum ground { GROUND_AUTO = 0, GROUND_ALPHA, GROUND_BORDER, GROUND_SALIENCY };
+bool plane_object(struct plane *p, const struct limn_picture *in, enum ground ground);
+
+// Allocates the result. False: no memory (error filled).
+bool picture_create(struct limn_picture *out, int width, int height, char *error, size_t size);
+void picture_release(struct limn_picture *out);
+
+#endif

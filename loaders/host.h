@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Finds, checks and runs modality loaders.
+//
+// Searched in order: each folder of $LIMN_LOADER_PATH (colons), $XDG_DATA_HOME/limn/loaders (or
+// ~/.local/share/limn/loaders), the folder beside the program when it runs from its build folder,
+// the installed folder. The first loader of a name wins. What cannot be used is refused with one
+// sentence, and the rest go on. Each candidate is first opened in a child process, so that one that
+// crashes while it is loaded is a sentence too.
+#ifndef LIMN_LOADERS_HOST_H
+#define LIMN_LOADERS_HOST_H
+
+#include "loaders/loader.h"
+#include "renderer/image/image.h"
+
+enum {
+    LOADER_PARAMS_MAX = 16,
+    LOADER_SECONDS_MAX = 60,             // one run
+    LOADER_MEMORY_MAX = 2000,            // MiB, one run
+};
+
+struct loader_host;
+
+struct loader_entry {
+    const struct limn_loader *loader;
+    const char *path;
+};
+
+// Never fails: no loaders at all is an empty host. close() after the last use of any entry.
+struct loader_host *loader_host_open(void);
+void loader_host_close(struct loader_host *h); // NULL is fine
+
+int loader_host_count(const struct loader_host *h);
+const struct loader_entry *loader_host_at(const struct loader_host *h, int i); // by name
+const struct loader_entry *loader_host_find(const struct loader_host *h, const char *name);
+// By name or by role ("edge map"); ERR_INPUT that lists what there is.
+const struct loader_entry *loader_host_need(const struct loader_host *h, const char *name,
+                                            struct err *err);
+
+// Why files of the search path are not loaders: "PATH: reason".
+int loader_host_refusal_count(const struct loader_host *h);
+const char *loader_host_refusal(const struct loader_host *h, int i);
+
+// Settings of one run, in the order of the loader's table.
+struct loader_values {
+    double v[LOADER_PARAMS_MAX];
+};
+void loader_defaults(const struct limn_loader *l, struct loader_values *values);
+// "key=value"; ERR_INPUT names loader, key, value and range or choices.
+bool loader_set(const struct limn_loader *l, struct loader_values *values, const char *setting,
+                struct err *err);
+bool loader_set_value(const struct limn_loader *l, struct loader_values *values, const char *key,
+                      const char *value, struct err *err);
+
+// Runs the loader in a child process with limits of time and memory; a crash, a hang or a result of
+// impossible size is a sentence that names the loader. RGBA8 result.
+struct image *loader_run(const struct loader_entry *e, const struct image *in,
+                         const struct loader_values *values, struct err *err);
+// The same in this process: for batch work with loaders of our own.
+struct image *loader_run_here(const struct loader_entry *e, const struct image *in,
+                              const struct loader_values *values, struct err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ABI of modality loaders: a picture in, a conditioning picture out (edges, a mask, a sketch …).
+ *
+ * A loader is a shared object that exports exactly one symbol, a constant of type struct
+ * limn_loader named LIMN_LOADER_SYMBOL:
+ *
+ *     LIMN_LOADER_EXPORT const struct limn_loader limn_loader_v1 = {
+ *         .size = sizeof(struct limn_loader), .name = "edge", …, .run = run, .release = release };
+ *
+ * It is data: none of the loader's code runs before the host has accepted it. This header needs
+ * only the C library, and nothing but bytes and the structs below crosses the border.
+ *
+ * When to change what: a field is added at the end, under "since 1.n", with no other change: `size`
+ * tells the host how much it may read. Anything else (a field removed, moved or given a new
+ * meaning) raises LIMN_LOADER_ABI and with it the symbol's name, so that an old loader simply lacks
+ * the symbol and is refused with one sentence.
+ *
+ * Threads: the host calls run() from one thread at a time in a process of its own, which it may end
+ * at any moment when the loader takes too long or too much memory.
+ */
+#ifndef LIMN_LOADER_H
+#define LIMN_LOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIMN_LOADER_ABI    1
+#define LIMN_LOADER_SYMBOL "limn_loader_v1"
+
+#if defined(__GNUC__)
+#define LIMN_LOADER_EXPORT __attribute__((visibility("default")))
+#else
+#define LIMN_LOADER_EXPORT
+#endif
+
+/* A picture: 8-bit sRGB, RGBA with alpha not premultiplied, rows from the top. */
+struct limn_picture {
+    int32_t width, height; /* pixels, 1..16384 */
+    size_t stride;         /* bytes from row to row, at least 4*width */
+    uint8_t *pixels;
+};
+
+enum limn_param_kind {
+    LIMN_PARAM_INT = 1,
+    LIMN_PARAM_FLOAT,
+    LIMN_PARAM_BOOL,  /* 0 or 1 */
+    LIMN_PARAM_CHOICE /* the number of the choice, from 0 */
+};
+
+/* One setting. Forms and command lines are made from this. */
+struct limn_param {
+    const char *name; /* lower case, digits, dashes */
+    const char *help; /* one sentence */
+    int32_t kind;     /* enum limn_param_kind */
+    double minimum, maximum, fallback; /* of INT and FLOAT; fallback of all */
+    const char *choices; /* CHOICE: "name|name|…", else NULL */
+};
+
+struct limn_loader {
+    uint32_t size;       /* sizeof(struct limn_loader) when it was compiled */
+    const char *name;    /* lower case, digits, dashes; at most 31 characters */
+    const char *role;    /* what the result is in an instruction: "edge map", "mask", … */
+    const char *summary; /* one sentence */
+    const struct limn_param *params;
+    uint32_t param_count; /* at most 16 */
+
+    /* How well this loader suits the picture: 0 not at all, 100 made for it. May be NULL: 50. */
+    int32_t (*probe)(const struct limn_picture *in);
+
+    /* Makes `out` from `in`. values[i] belongs to params[i] and lies in its range. Returns 0 and
+     * fills `out` (pixels allocated by the loader), or returns another number and writes one
+     * sentence to error (error_size bytes). `in` stays the host's. */
+    int32_t (*run)(const struct limn_picture *in, const double *values, struct limn_picture *out,
+                   char *error, size_t error_size);
+
+    /* Frees what run() put into `out`. Only called after a run() that returned 0. */
+    void (*release)(struct limn_picture *out);
+};
+
+#endif

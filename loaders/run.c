@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// Running a loader, here or in a child that may crash, hang or eat memory as it likes.
+//
+// The child sends back one struct answer over a pipe, then the pixels or the sentence.
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "loaders/host.h"
+
+struct answer {
+    int32_t code, width, height;
+    char error[256];
+};
+
+static bool
+acceptable(const struct limn_picture *p)
+{
+    return p->pixels && p->width >= 1 && p->height >= 1 && p->width <= IMAGE_SIDE_MAX &&
+           p->height <= IMAGE_SIDE_MAX && (int64_t)p->width * p->height <= IMAGE_PIXELS_MAX &&
+           p->stride >= 4 * (size_t)p->width;
+}
+
+struct image *
+loader_run_here(const struct loader_entry *e, const struct image *in,
+                const struct loader_values *values, struct err *err)
+{
+    struct image *rgba = image_convert(in, IMAGE_RGBA8, 0xFFFFFF, err), *result = NULL;
+    if (!rgba)
+        return NULL;
+    struct limn_picture from = {rgba->width, rgba->height, rgba->stride, rgba->pixels}, out = {0};
+    char error[256] = "";
+    if (e->loader->run(&from, values->v, &out, error, sizeof error) != 0) {
+        error[sizeof error - 1] = 0;
+        err_set(err, ERR_INPUT, "loader %s: %s", e->loader->name, *error ? error : "failed");
+    } else if (!acceptable(&out)) {
+        err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", e->loader->name);
+    } else {
+        result = image_create(out.width, out.height, IMAGE_RGBA8, err);
+        for (int y = 0; result && y < out.height; y++)
+            memcpy(image_row(result, y), out.pixels + (size_t)y * out.stride,
+                   4 * (size_t)out.width);
+        e->loader->release(&out);
+    }
+    image_unref(rgba);
+    return result;
+}
+
+static bool
+write_all(int fd, const void *data, size_t size)
+{
+    for (const char *p = data; size > 0;) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static void
+limit(int what, rlim_t value)
+{
+    struct rlimit l = {value, value};
+    setrlimit(what, &l);
+}
+
+_Noreturn static void
+child(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
+      int fd)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        signal(signals[i], SIG_DFL);
+    limit(RLIMIT_CORE, 0);
+#if !defined(__SANITIZE_ADDRESS__)
+    limit(RLIMIT_AS, (rlim_t)LOADER_MEMORY_MAX << 20);
+#endif
+    limit(RLIMIT_CPU, LOADER_SECONDS_MAX);
+    struct err err = {0};
+    struct image *out = loader_run_here(e, in, values, &err);
+    struct answer a = {.code = out ? 0 : 1};
+    if (out) {
+        a.width = out->width;
+        a.height = out->height;
+    }
+    snprintf(a.error, sizeof a.error, "%.255s", err.text);
+    bool ok = write_all(fd, &a, sizeof a);
+    if (ok && out)
+        ok = write_all(fd, out->pixels, out->stride * (size_t)out->height);
+    _exit(ok ? 0 : 1);
+}
+
+static double
+now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// 1 done, 0 the other side closed, -1 time is over.
+static int
+read_all(int fd, void *data, size_t size, double deadline)
+{
+    for (char *p = data; size > 0;) {
+        double left = deadline - now();
+        struct pollfd poll_fd = {fd, POLLIN, 0};
+        if (left <= 0)
+            return -1;
+        if (poll(&poll_fd, 1, (int)(left * 1000) + 1) <= 0)
+            continue;
+        ssize_t n = read(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return 0;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 1;
+}
+
+struct image *
+loader_run(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
+           struct err *err)
+{
+    int fd[2];
+    if (pipe(fd) != 0) {
+        err_errno(err, ERR_IO, "loader %s: no pipe", e->loader->name);
+        return NULL;
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fd[0]);
+        child(e, in, values, fd[1]);
+    }
+    close(fd[1]);
+    struct image *out = NULL;
+    struct answer a = {0};
+    double deadline = now() + LOADER_SECONDS_MAX;
+    int got = pid > 0 ? read_all(fd[0], &a, sizeof a, deadline) : 0;
+    a.error[sizeof a.error - 1] = 0;
+    if (got == 1 && a.code == 0) {
+        out = image_create(a.width, a.height, IMAGE_RGBA8, err);
+        if (out)
+            got = read_all(fd[0], out->pixels, out->stride * (size_t)out->height, deadline);
+    }
+    close(fd[0]);
+    int status = 0;
+    if (pid > 0) {
+        if (got != 1)
+            kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (pid < 0)
+        err_set(err, ERR_IO, "loader %s: no process to run it in", e->loader->name);
+    else if (got == -1)
+        err_set(err, ERR_INPUT, "loader %s took more than %d seconds and was stopped",
+                e->loader->name, LOADER_SECONDS_MAX);
+    else if (got == 0)
+        err_set(err, ERR_INPUT, "loader %s crashed (%s)", e->loader->name, e->path);
+    else if (a.code != 0)
+        err_set(err, ERR_INPUT, "%s", a.error);
+    if (err && err->code != ERR_NONE) {
+        image_unref(out);
+        return NULL;
+    }
+    return out;
+}
