@@ -119,12 +119,10 @@ position_bias(struct nn *nn, const struct t5_config *c, int64_t tokens)
     struct node *ids = nn_constant_i32(nn, nn_name(name, "t5.buckets.%d", (int)tokens),
                                        SHAPE(tokens, tokens), bucket);
     free(bucket);
-    // f32 like a bias: small, and added to scores that nothing divides.
-    struct node *table =
-        nn_param(nn, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-                 SHAPE(c->num_buckets, c->num_heads), PARAM_VECTOR,
-                 (struct param_init){INIT_NORMAL, 1 / sqrt((double)c->d_model)});
-    struct node *bias = op_permute(g, op_gather(g, table, ids), (int[]){2, 0, 1});
+    struct embedding e = {c->num_buckets, c->num_heads, 1 / sqrt((double)c->d_model)};
+    struct node *bias =
+        nn_embedding(nn, ids, &e, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias");
+    bias = op_permute(g, bias, (int[]){2, 0, 1});
     return op_reshape(g, bias, SHAPE(1, c->num_heads, tokens, tokens));
 }
 
@@ -138,15 +136,16 @@ static struct node *
 attention(struct nn *nn, const struct t5_config *c, struct node *x, struct node *bias,
           const char *name)
 {
+    // q and k are f32: the scores, which nothing divides, magnify their rounding.
     int64_t inner = (int64_t)c->num_heads * c->d_kv;
+    double std = 1 / sqrt((double)c->d_model);
+    struct linear wide = {.out = inner, .no_bias = true, .std = std, .wide = true};
+    struct linear l = {.out = inner, .no_bias = true, .std = std, .out_dtype = DTYPE_F32};
     struct node *h = nn_rms_norm(nn, x, c->eps, "%s.layer_norm", name);
-    h = op_cast(nn->g, h, nn->dtype);
-    struct linear l = {.out = inner, .no_bias = true, .std = 1 / sqrt((double)c->d_model),
-                       .out_dtype = DTYPE_F32};
-    struct node *k = nn_linear(nn, h, &l, "%s.SelfAttention.k", name);
+    struct node *k = nn_linear(nn, h, &wide, "%s.SelfAttention.k", name);
+    wide.std /= sqrt((double)c->d_kv); // in place of a scale on the scores
+    struct node *q = nn_linear(nn, h, &wide, "%s.SelfAttention.q", name);
     struct node *v = nn_linear(nn, h, &l, "%s.SelfAttention.v", name);
-    l.std /= sqrt((double)c->d_kv); // in place of a scale on the scores
-    struct node *q = nn_linear(nn, h, &l, "%s.SelfAttention.q", name);
     h = op_attention(nn->g, q, k, v, bias, c->num_heads, 1);
     struct linear out = {.out = c->d_model, .no_bias = true, .std = 1 / sqrt((double)inner),
                          .out_dtype = DTYPE_F32};
@@ -174,7 +173,6 @@ t5_build(struct nn *nn, const struct t5_config *c, struct node *ids, struct node
     nn_segment(nn);
     struct node *x = nn_embedding(nn, ids, &(struct embedding){c->vocab_size, c->d_model, 1},
                                   "shared");
-    x = op_cast(nn->g, x, DTYPE_F32);
     struct node *bias = position_bias(nn, c, ids->shape.dim[1]);
     if (mask) {
         mask = op_reshape(nn->g, mask, SHAPE(ids->shape.dim[0], 1, 1, ids->shape.dim[1]));

@@ -63,8 +63,8 @@ positions(struct nn *nn, const struct unet_config *c, int level)
                                 SHAPE(side, width), PARAM_TABLE, start);
     struct node *column = nn_param(nn, nn_name(name, "context_positions.%d.column", level),
                                    SHAPE(side, width), PARAM_TABLE, start);
-    row = op_reshape(g, op_cast(g, row, DTYPE_F32), SHAPE(side, 1, width));
-    column = op_reshape(g, op_cast(g, column, DTYPE_F32), SHAPE(1, side, width));
+    row = op_reshape(g, row, SHAPE(side, 1, width));
+    column = op_reshape(g, column, SHAPE(1, side, width));
     return op_add(g, row, column);
 }
 

@@ -16,7 +16,7 @@ pool_text(struct nn *nn, struct node *text, int heads)
                                    PARAM_TABLE,
                                    (struct param_init){INIT_NORMAL, 1 / sqrt((double)width)});
     struct node *mean = op_mean(g, text, 1u << 1); // (N,1,D)
-    mean = op_cast(g, op_add(g, mean, op_cast(g, offset, DTYPE_F32)), text->dtype);
+    mean = op_cast(g, op_add(g, mean, offset), text->dtype);
     struct node *all = op_concat(g, (struct node *[]){mean, text}, 2, 1);
     struct node *q = nn_linear(nn, mean, &project, "%s.q_proj", name);
     struct node *k = nn_linear(nn, all, &project, "%s.k_proj", name);

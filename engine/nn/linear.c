@@ -34,12 +34,13 @@ nn_linear(struct nn *nn, struct node *x, const struct linear *l, const char *nam
     vsnprintf(buf, sizeof buf, name, args);
     va_end(args);
     int64_t in = shape_last(&x->shape);
-    struct node *w = named(nn, buf, "weight", SHAPE(l->out, in), PARAM_MATRIX,
-                           start(in, l->std, l->zero));
+    enum dtype dtype = l->wide ? DTYPE_F32 : nn->dtype;
+    struct node *w = named(nn, buf, "weight", SHAPE(l->out, in),
+                           l->wide ? PARAM_TABLE : PARAM_MATRIX, start(in, l->std, l->zero));
     struct node *b = NULL;
     if (!l->no_bias)
         b = named(nn, buf, "bias", SHAPE(l->out), PARAM_VECTOR, (struct param_init){0});
-    return op_matmul(nn->g, op_cast(nn->g, x, nn->dtype), false, w, true, b, l->out_dtype);
+    return op_matmul(nn->g, op_cast(nn->g, x, dtype), false, w, true, b, l->out_dtype);
 }
 
 struct node *

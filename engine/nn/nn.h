@@ -50,7 +50,7 @@ void nn_segment_end(struct nn *nn);
 const char *nn_name(char buf[NN_NAME_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// A parameter as a node: matrices in nn->dtype, tables in the type of the block, vectors f32.
+// A parameter as a node: matrices in nn->dtype, tables and vectors f32.
 struct node *nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind kind,
                       struct param_init init);
 
@@ -67,6 +67,7 @@ struct linear {
     bool zero;           // starts as zeros
     double std;          // of the start; 0: 1/sqrt(3 in), the spread of PyTorch's default
     enum dtype out_dtype; // DTYPE_NONE: nn->dtype; or DTYPE_F32
+    bool wide;            // weight, product and result are f32 whatever nn->dtype is
 };
 struct node *nn_linear(struct nn *nn, struct node *x, const struct linear *l, const char *name,
                        ...) __attribute__((format(printf, 4, 5)));
@@ -97,7 +98,7 @@ struct node *nn_layer_norm(struct nn *nn, struct node *x, double eps, const char
 struct node *nn_rms_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 
-// ids (any shape S) i32 -> (S,width) of the table's type. Rows start with deviation `std`.
+// ids (any shape S) i32 -> (S,width) f32. Rows start with deviation `std`.
 struct embedding {
     int64_t rows, width;
     double std;

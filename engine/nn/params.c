@@ -84,7 +84,7 @@ params_declare(struct params *p, const char *name, struct shape shape, enum para
     }
     require(!p->fixed);
     struct param q = {.name = mem_strdup(name), .shape = shape, .kind = kind, .init = init};
-    q.dtype = kind == PARAM_VECTOR ? DTYPE_F32 : p->storage;
+    q.dtype = kind == PARAM_MATRIX ? p->storage : DTYPE_F32;
     q.size = (size_t)shape_count(&shape) * dtype_size(q.dtype);
     *slot = p->count + 1;
     ARRAY_PUSH(p->list, p->count, p->capacity, q);
