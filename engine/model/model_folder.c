@@ -148,33 +148,54 @@ open_all(struct model_folder *m, struct err *err)
            read_length(m, "reference_tokens", &m->reference_tokens, err);
 }
 
-bool
-model_folder_open(struct model_folder *m, const char *path, struct err *err)
+struct model_folder *
+model_folder_open(const char *path, struct err *err)
 {
-    *m = (struct model_folder){.path = mem_strdup(path), .name = last_name(path)};
-    bool ok = open_all(m, err);
-    if (!ok)
-        model_folder_finish(m);
-    return ok;
+    struct model_folder *m = mem_zalloc(sizeof *m);
+    m->path = mem_strdup(path);
+    m->name = last_name(path);
+    if (open_all(m, err))
+        return m;
+    model_folder_close(m);
+    return NULL;
 }
 
 void
-model_folder_finish(struct model_folder *m)
+model_folder_close(struct model_folder *m)
 {
+    if (!m)
+        return;
     for (int i = 0; i < MODEL_PART_COUNT; i++)
         free(m->weights[i]);
     free(m->path);
     free(m->name);
     free(m->tokenizer);
     jv_free(m->index);
-    *m = (struct model_folder){0};
+    free(m);
+}
+
+char *
+model_folder_path(const struct model_folder *m, const char *name)
+{
+    return mem_printf("%s/%s", m->path, name);
 }
 
 const struct unet_config *
-model_folder_unet(const struct model_folder *m, enum model_part part)
+model_folder_unet(const struct model_folder *m)
 {
-    require(part == MODEL_UNET || part == MODEL_SUPER_RESOLUTION);
-    return part == MODEL_UNET ? &m->unet : &m->super_resolution;
+    return m->has[MODEL_UNET] ? &m->unet : NULL;
+}
+
+const struct unet_config *
+model_folder_super_resolution(const struct model_folder *m)
+{
+    return m->has[MODEL_SUPER_RESOLUTION] ? &m->super_resolution : NULL;
+}
+
+const struct t5_config *
+model_folder_text(const struct model_folder *m)
+{
+    return m->has[MODEL_TEXT_ENCODER] ? &m->text : NULL;
 }
 
 bool
@@ -185,9 +206,9 @@ model_folder_declare(const struct model_folder *m, enum model_part part, struct 
         enum model_part at = (enum model_part)i;
         if (!m->has[i] || (part && part != at))
             continue;
-        bool ok = at == MODEL_TEXT_ENCODER
-                      ? t5_declare(params, parts[i].prefix, &m->text, err)
-                      : unet_declare(params, parts[i].prefix, model_folder_unet(m, at), err);
+        const struct unet_config *c = at == MODEL_UNET ? &m->unet : &m->super_resolution;
+        bool ok = at == MODEL_TEXT_ENCODER ? t5_declare(params, parts[i].prefix, &m->text, err)
+                                           : unet_declare(params, parts[i].prefix, c, err);
         if (!ok)
             return err_prefix(err, "%s/%s", m->path, parts[i].name);
     }
@@ -223,7 +244,7 @@ static bool
 declared(const struct params *params, enum model_part part)
 {
     size_t n = strlen(parts[part].prefix);
-    for (int i = 0; i < params_count(params); i++)
+    for (int i = 0; i < params_entries(params); i++)
         if (strncmp(params_at(params, i)->name, parts[part].prefix, n) == 0)
             return true;
     return false;
@@ -252,13 +273,23 @@ model_folder_load(const struct model_folder *m, enum model_part part, const stru
 }
 
 bool
+model_folder_load_present(const struct model_folder *m, const struct params *params,
+                          struct buffer *block, struct err *err)
+{
+    struct params_report report = {0};
+    bool ok = model_folder_load(m, MODEL_PART_NONE, params, block, &report, err);
+    params_report_finish(&report);
+    return ok;
+}
+
+bool
 model_folder_compare(const struct model_folder *m, enum model_part part,
                      struct params_report *report, size_t *parameters, struct err *err)
 {
     struct params *params = params_create(DTYPE_F32);
     struct safetensors *file = NULL;
     bool ok = model_folder_declare(m, part, params, err);
-    *parameters = params_elements(params);
+    *parameters = params_count(params);
     if (ok)
         file = open_weights(m, part, err);
     if (file)

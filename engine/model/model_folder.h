@@ -45,12 +45,17 @@ struct model_folder {
 };
 
 // Reads the configs, not the weights. ERR_INPUT when there is no part at all or one is not
-// understood. On failure nothing is left to finish.
-bool model_folder_open(struct model_folder *m, const char *path, struct err *err);
-void model_folder_finish(struct model_folder *m); // zeroed is fine
+// understood.
+struct model_folder *model_folder_open(const char *path, struct err *err);
+void model_folder_close(struct model_folder *m); // NULL is fine
 
-// The config of a U-Net part.
-const struct unet_config *model_folder_unet(const struct model_folder *m, enum model_part part);
+// A file of the folder, whether it exists or not. Freed with free().
+char *model_folder_path(const struct model_folder *m, const char *name);
+
+// Configs; NULL when the part is not there.
+const struct unet_config *model_folder_unet(const struct model_folder *m);
+const struct unet_config *model_folder_super_resolution(const struct model_folder *m);
+const struct t5_config *model_folder_text(const struct model_folder *m);
 
 // Declares the parameters of one part, or of all that are there for MODEL_PART_NONE.
 bool model_folder_declare(const struct model_folder *m, enum model_part part,
@@ -62,6 +67,25 @@ bool model_folder_declare(const struct model_folder *m, enum model_part part,
 bool model_folder_load(const struct model_folder *m, enum model_part part,
                        const struct params *params, struct buffer *block,
                        struct params_report *report, struct err *err);
+
+// What is in the folder's weights with the right shape goes into the block, all else there is left
+// as it is: for training that starts from another model, or from nothing.
+bool model_folder_load_present(const struct model_folder *m, const struct params *params,
+                               struct buffer *block, struct err *err);
+
+// Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the weights
+// of every part that is declared in `params` from a block laid out as it. Matrices and tables in
+// `dtype`. index: model_index.json in place of the folder's own; NULL: that one. Files appear whole;
+// the folder is made if it is not there.
+struct model_folder_save {
+    const char *path;
+    const struct params *params;
+    struct buffer *block;
+    enum dtype dtype;
+    const struct jv *index;
+};
+bool model_folder_save(const struct model_folder *m, const struct model_folder_save *s,
+                       struct err *err);
 
 // Compares config and weights of a part without a device. parameters: how many numbers the config
 // asks for. A part without weights is an error.

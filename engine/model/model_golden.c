@@ -138,7 +138,9 @@ compare(struct run *r, const char *name, bool picture, struct model_golden_resul
 static bool
 run_unet(struct run *r, struct model_golden_result *result, struct err *err)
 {
-    const struct unet_config *c = model_folder_unet(r->params->folder, r->part);
+    const struct unet_config *c = r->part == MODEL_UNET
+                                      ? model_folder_unet(r->params->folder)
+                                      : model_folder_super_resolution(r->params->folder);
     const struct tensor_view *sample = tensor(r, "sample", 4, err);
     const struct tensor_view *text = tensor(r, "encoder_hidden_states", 3, err);
     if (!sample || !text)
@@ -166,7 +168,7 @@ run_unet(struct run *r, struct model_golden_result *result, struct err *err)
 static bool
 run_text(struct run *r, struct model_golden_result *result, struct err *err)
 {
-    const struct t5_config *c = &r->params->folder->text;
+    const struct t5_config *c = model_folder_text(r->params->folder);
     const struct tensor_view *ids = tensor(r, "input_ids", 2, err);
     const struct tensor_view *mask = safetensors_find(r->file, "attention_mask");
     if (!ids)
@@ -218,7 +220,7 @@ prepare(struct run *r, struct err *err)
     if (!model_folder_declare(p->folder, r->part, r->table, err))
         return false;
     params_layout(r->table);
-    r->block = buffer_create(p->device, params_size(r->table), "weights", err);
+    r->block = buffer_create(p->device, params_bytes(r->table), "weights", err);
     if (!r->block || !model_folder_load(p->folder, r->part, r->table, r->block, NULL, err))
         return false;
     r->g = graph_create();

@@ -103,7 +103,7 @@ params_layout(struct params *p)
 }
 
 int
-params_count(const struct params *p)
+params_entries(const struct params *p)
 {
     return p->count;
 }
@@ -125,13 +125,13 @@ params_find(const struct params *p, const char *name)
 }
 
 size_t
-params_size(const struct params *p)
+params_bytes(const struct params *p)
 {
     return p->size;
 }
 
 size_t
-params_elements(const struct params *p)
+params_count(const struct params *p)
 {
     size_t n = 0;
     for (int i = 0; i < p->count; i++)
@@ -177,23 +177,11 @@ fill_start(const struct param *q, uint64_t seed, float *out)
     unreachable_here();
 }
 
-static bool
-listed(const char *const *only, const char *name)
-{
-    for (; only && *only; only++)
-        if (strcmp(*only, name) == 0)
-            return true;
-    return !only;
-}
-
 bool
-params_initialise(const struct params *p, uint64_t seed, const char *const *only,
-                  struct buffer *block, struct err *err)
+params_initialise(const struct params *p, uint64_t seed, struct buffer *block, struct err *err)
 {
     for (int i = 0; i < p->count; i++) {
         const struct param *q = &p->list[i];
-        if (!listed(only, q->name))
-            continue;
         size_t n = (size_t)shape_count(&q->shape);
         float *value = mem_try_calloc(n, sizeof *value, q->name, err);
         void *stored = value ? mem_try_calloc(1, q->size, q->name, err) : NULL;

@@ -5,7 +5,7 @@
 //     struct params *params = params_create(DTYPE_F32);
 //     … build the model's graphs once with an nn (engine/nn/nn.h): declares every name …
 //     params_layout(params);
-//     struct buffer *block = buffer_create(device, params_size(params), "weights", &err);
+//     struct buffer *block = buffer_create(device, params_bytes(params), "weights", &err);
 //     … build the graphs that run; all of them bind into the one block …
 //
 // Names start with the part of the model folder: "unet/conv_in.weight". Before params_layout()
@@ -64,16 +64,16 @@ int params_declare(struct params *p, const char *name, struct shape shape, enum 
                    struct param_init init);
 void params_layout(struct params *p);
 
-int params_count(const struct params *p);
+int params_entries(const struct params *p);
 const struct param *params_at(const struct params *p, int i);      // in the order of declaration
 const struct param *params_find(const struct params *p, const char *name); // NULL: none
-size_t params_size(const struct params *p);                        // of the block, bytes
-size_t params_elements(const struct params *p);                    // numbers in all of them
+size_t params_bytes(const struct params *p);                       // of the block
+size_t params_count(const struct params *p);                       // numbers in all of them
 
-// Starting values for every parameter, or, where `only` is not NULL, for those named in it (NULL
-// at its end). What a parameter gets depends on the seed and its name, not on its place.
-bool params_initialise(const struct params *p, uint64_t seed, const char *const *only,
-                       struct buffer *block, struct err *err);
+// Starting values for every parameter. What one gets depends on the seed and its name, not on its
+// place.
+bool params_initialise(const struct params *p, uint64_t seed, struct buffer *block,
+                       struct err *err);
 
 // --- Files ------------------------------------------------------------------------------------
 

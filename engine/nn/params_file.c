@@ -50,7 +50,7 @@ void
 params_compare(const struct params *p, const char *part, const struct safetensors *file,
                struct params_report *report)
 {
-    for (int i = 0; i < params_count(p); i++) {
+    for (int i = 0; i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
         const struct tensor_view *t = name ? find_tensor(file, name) : NULL;
@@ -146,7 +146,7 @@ params_load(const struct params *p, const char *part, const struct safetensors *
 {
     void *piece = mem_alloc(PIECE * sizeof(double));
     bool ok = true;
-    for (int i = 0; ok && i < params_count(p); i++) {
+    for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
         const struct tensor_view *t = name ? find_tensor(file, name) : NULL;
@@ -178,9 +178,9 @@ bool
 params_save(const struct params *p, const char *part, struct buffer *block, enum dtype dtype,
             const char *path, const char *const *metadata, struct err *err)
 {
-    struct tensor_view *views = mem_zalloc((size_t)(params_count(p) + 1) * sizeof *views);
+    struct tensor_view *views = mem_zalloc((size_t)(params_entries(p) + 1) * sizeof *views);
     size_t count = 0;
-    for (int i = 0; i < params_count(p); i++) {
+    for (int i = 0; i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
         if (!name)
@@ -196,7 +196,7 @@ params_save(const struct params *p, const char *part, struct buffer *block, enum
     void *stored = mem_alloc(PIECE * sizeof(double)), *piece = mem_alloc(PIECE * sizeof(double));
     struct safetensors_writer *w = safetensors_writer_open(path, views, count, metadata, err);
     bool ok = w;
-    for (int i = 0; ok && i < params_count(p); i++) {
+    for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         if (file_name(q, part))
             ok = save_one(q, q->kind == PARAM_VECTOR ? DTYPE_F32 : dtype, block, stored, piece, w,

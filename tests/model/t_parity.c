@@ -26,21 +26,21 @@ error_of(const struct row *row, enum dtype dtype, bool plain)
 {
     char path[512], golden[600];
     struct err err = {0};
-    struct model_folder m;
     struct model_golden_result result = {0};
     snprintf(path, sizeof path, "%s/%s", root, row->folder);
     snprintf(golden, sizeof golden, "%s/golden.safetensors", path);
     struct device *d = device_open("cpu", &err);
-    if (!d || !model_folder_open(&m, path, &err))
+    struct model_folder *m = model_folder_open(path, &err);
+    if (!d || !m)
         fail_msg("%s", err.text);
     struct model_golden_params p = {
-        .folder = &m, .golden = golden, .device = d, .dtype = dtype, .plain = plain};
+        .folder = m, .golden = golden, .device = d, .dtype = dtype, .plain = plain};
     if (!model_golden_run(&p, &result, &err))
         fail_msg("%s", err.text);
     assert_int_equal(result.part, row->part);
     print_message("%s %s %s: %.2e in %.3f s\n", row->folder, dtype_name(dtype),
                   plain ? "plain" : "fast", result.relative_error, result.seconds);
-    model_folder_finish(&m);
+    model_folder_close(m);
     device_close(d);
     return result.relative_error;
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Writing a model folder.
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/model/model_folder.h"
+
+static bool
+write_json(const char *folder, const char *name, const struct jv *json, struct err *err)
+{
+    char *path = file_join(folder, name), *text = jv_text(json, 2);
+    char *line = mem_printf("%s\n", text);
+    bool ok = file_write(path, line, strlen(line), err);
+    free(path);
+    free(text);
+    free(line);
+    return ok;
+}
+
+// A file of m as it is; nothing when it has none of that name.
+static bool
+copy_file(const struct model_folder *m, const char *to, const char *name, struct err *err)
+{
+    enum { LIMIT = 256 << 20 };
+    char *from = model_folder_path(m, name), *path = file_join(to, name), *data = NULL;
+    char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+    size_t size = 0;
+    bool ok = true;
+    if (file_exists(from)) {
+        data = file_read(from, LIMIT, &size, err);
+        ok = data && file_make_folders(folder, err) && file_write(path, data, size, err);
+    }
+    free(from);
+    free(path);
+    free(folder);
+    free(data);
+    return ok;
+}
+
+static bool
+has_part(const struct params *params, const char *prefix)
+{
+    for (int i = 0; i < params_entries(params); i++)
+        if (strncmp(params_at(params, i)->name, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
+static bool
+save_part(const struct model_folder *m, enum model_part part, const struct model_folder_save *s,
+          struct err *err)
+{
+    static const char *const metadata[] = {"format", "pt", NULL};
+    const char *prefix = model_part_prefix(part);
+    if (!m->has[part] || !has_part(s->params, prefix))
+        return true;
+    char *folder = file_join(s->path, model_part_name(part));
+    char *path = file_join(folder, part == MODEL_TEXT_ENCODER
+                                       ? "model.safetensors"
+                                       : "diffusion_pytorch_model.safetensors");
+    struct jv *config = part == MODEL_TEXT_ENCODER ? t5_config_json(&m->text)
+                        : part == MODEL_UNET       ? unet_config_json(&m->unet)
+                                                   : unet_config_json(&m->super_resolution);
+    bool ok = file_make_folders(folder, err) && write_json(folder, "config.json", config, err) &&
+              params_save(s->params, prefix, s->block, s->dtype, path, metadata, err);
+    jv_free(config);
+    free(folder);
+    free(path);
+    return ok;
+}
+
+bool
+model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
+{
+    static const char *const copied[] = {
+        "tokenizer/spiece.model",
+        "tokenizer/tokenizer_config.json",
+        "scheduler/scheduler_config.json",
+        "super_resolution/scheduler_config.json",
+    };
+    bool ok = file_make_folders(s->path, err);
+    for (int i = 1; ok && i < MODEL_PART_COUNT; i++)
+        ok = save_part(m, (enum model_part)i, s, err);
+    for (size_t i = 0; ok && i < COUNT_OF(copied); i++)
+        ok = copy_file(m, s->path, copied[i], err);
+    const struct jv *index = s->index ? s->index : m->index;
+    // Last: with it there, the folder is whole.
+    return ok && (!index || write_json(s->path, "model_index.json", index, err));
+}
