@@ -6,12 +6,11 @@
 #define LIMN_ENGINE_TRAIN_NETWORK_H
 
 #include "engine/device/device.h"
-#include "engine/nn/params.h"
 #include "engine/model/model_folder.h"
 
 struct network_params {
     const struct model_folder *folder; // configs of unet and text encoder
-    struct params *params;             // declared by network_declare() before
+    struct params *params;             // laid out, f32
     int batch, references;
     int text_tokens, reference_tokens;
     enum dtype dtype; // of activations
@@ -20,6 +19,7 @@ struct network_params {
 
 struct network {
     struct graph *g;
+    struct nn nn;
     // Inputs. N = batch, R = references, S = picture side, T and U tokens.
     struct node *sample;    // (N,S,S,3) f32: noisy picture
     struct node *target;    // (N,S,S,3) f32: what is to be predicted
@@ -34,8 +34,8 @@ struct network {
     struct node *prediction; // (N,S,S,3)
 };
 
-// Declares every parameter of the model in `params` (pass 1; nothing is kept of the graph).
-bool network_declare(const struct network_params *p, struct err *err);
+// On failure network_finish() is still due. After plan_create() the plan needs
+// nn_constants_write(&n->nn, …) once.
 bool network_build(struct network *n, const struct network_params *p, struct err *err);
 void network_finish(struct network *n);
 

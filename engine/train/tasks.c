@@ -258,8 +258,13 @@ static void
 fill_in(const struct tasks *t, const struct example *e, const struct task *task, int record,
         const char *name, struct rng *rng, char *out, size_t size)
 {
-    if (strcmp(name, "subject") == 0 && record >= 0) {
+    if (strcmp(name, "subject") == 0) {
         pack_caption(t->pack, record, out, size);
+    } else if (strcmp(name, "a subject") == 0 && size > 4) {
+        char caption[EXAMPLE_TEXT_MAX];
+        pack_caption(t->pack, record, caption, sizeof caption);
+        bool vowel = *caption && strchr("aeiouAEIOU", *caption);
+        snprintf(out, size, "%s %s", vowel ? "an" : "a", caption);
     } else if (strcmp(name, "style") == 0) {
         snprintf(out, size, "%s", pack_style_name(t->pack, pack_style(t->pack, record)));
         plain_words(out);

@@ -90,7 +90,8 @@ build_plan(struct trainer *t, int references, struct err *err)
     struct plan_params pp = {.device = t->device};
     memcpy(pp.slots, t->slots, sizeof pp.slots);
     t->plans[references] = plan_create(t->networks[references].g, &pp, err);
-    return t->plans[references] != NULL;
+    return t->plans[references] &&
+           nn_constants_write(&t->networks[references].nn, t->plans[references], err);
 }
 
 static bool
@@ -172,6 +173,7 @@ make_batch(struct trainer *t)
     b->ref_text = mem_zalloc(refs * (size_t)r->reference_tokens * sizeof(int32_t));
 }
 
+// What the folder has weights for starts from them, the rest as its rules say.
 static bool
 load_weights(struct trainer *t, bool resume, struct err *err)
 {
@@ -182,41 +184,36 @@ load_weights(struct trainer *t, bool resume, struct err *err)
         t->done = s.step;
         return true;
     }
-    size_t bytes = params_bytes(t->params);
-    float *block = mem_try_calloc(1, bytes, "weights", err);
-    if (!block)
-        return false;
-    params_initialise(t->params, t->recipe->seed, block);
-    bool ok = buffer_write(t->slots[SLOT_PARAMS], 0, block, bytes, err) &&
-              model_folder_load_present(t->folder, t->params, t->slots[SLOT_PARAMS], err) &&
-              buffer_copy(t->slots[SLOT_EMA], 0, t->slots[SLOT_PARAMS], 0, bytes, err);
-    free(block);
-    return ok;
+    return params_initialise(t->params, t->recipe->seed, t->slots[SLOT_PARAMS], err) &&
+           model_folder_load_present(t->folder, t->params, t->slots[SLOT_PARAMS], err) &&
+           buffer_copy(t->slots[SLOT_EMA], 0, t->slots[SLOT_PARAMS], 0, params_bytes(t->params),
+                       err);
 }
 
 static bool
 open_sources(struct trainer *t, struct err *err)
 {
     const struct recipe *r = t->recipe;
-    t->folder = model_folder_open(r->model, err);
-    if (!t->folder)
+    struct model_folder *m = t->folder = model_folder_open(r->model, err);
+    if (!m)
         return false;
-    char *own = model_folder_path(t->folder, "tokenizer/spiece.model");
-    t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : own, err);
-    free(own);
+    if (!m->has[MODEL_UNET] || !m->has[MODEL_TEXT_ENCODER] || (!m->tokenizer && !r->tokenizer))
+        return err_set(err, ERR_INPUT, "%s: training needs a unet, a text_encoder and a tokenizer",
+                       r->model);
+    t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : m->tokenizer, err);
     t->pack = t->tokenizer ? pack_open(r->pack, err) : NULL;
     t->tasks = t->pack ? tasks_create(t->pack, r->tasks, err) : NULL;
-    t->schedule = t->tasks ? schedule_create(&(struct schedule_params){0}, err) : NULL;
+    t->schedule = t->tasks ? schedule_create(&m->scheduler.schedule, err) : NULL;
     if (!t->schedule)
         return false;
-    const struct unet_config *u = model_folder_unet(t->folder);
-    if (pack_size(t->pack) != u->sample_size)
-        return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels, the model draws %d",
-                       r->pack, pack_size(t->pack), u->sample_size);
-    const struct t5_config *text = model_folder_text(t->folder);
-    if (!text || tokenizer_vocab_size(t->tokenizer) > text->vocab_size)
+    if (pack_size(t->pack) != m->unet.sample_size || m->unet.in_channels != 3 ||
+        m->unet.out_channels != 3)
+        return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
+                       "draws %d pixels and %d channels", r->pack, pack_size(t->pack),
+                       m->unet.sample_size, m->unet.out_channels);
+    if (tokenizer_vocab_size(t->tokenizer) > m->text.vocab_size)
         return err_set(err, ERR_INPUT, "the tokenizer has %d pieces, the text encoder %d",
-                       tokenizer_vocab_size(t->tokenizer), text ? (int)text->vocab_size : 0);
+                       tokenizer_vocab_size(t->tokenizer), m->text.vocab_size);
     return true;
 }
 
@@ -227,9 +224,12 @@ build(struct trainer *t, bool resume, struct err *err)
     t->dtype = r->dtype != DTYPE_NONE                ? r->dtype
                : device_limits(t->device)->bf16 ? DTYPE_BF16
                                                 : DTYPE_F32;
-    t->params = params_create(DTYPE_F32, true);
-    struct network_params np = network_params(t, 1);
-    if (!network_declare(&np, err) || !params_layout(t->params, err) || !make_buffers(t, err))
+    t->params = params_create(DTYPE_F32);
+    if (!model_folder_declare(t->folder, MODEL_UNET, t->params, err) ||
+        !model_folder_declare(t->folder, MODEL_TEXT_ENCODER, t->params, err))
+        return false;
+    params_layout(t->params);
+    if (!make_buffers(t, err))
         return false;
     t->checkpointing = r->checkpoint_activations == 1 ||
                        (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
@@ -493,7 +493,14 @@ trainer_save(struct trainer *t, struct err *err)
 bool
 trainer_export(struct trainer *t, const char *folder, struct err *err)
 {
-    return model_folder_save(t->folder, folder, t->params, t->slots[SLOT_EMA], DTYPE_BF16, err);
+    struct jv *index = t->folder->index ? jv_copy(t->folder->index) : jv_object();
+    jv_set(index, "text_tokens", jv_from_integer(t->recipe->text_tokens));
+    jv_set(index, "reference_tokens", jv_from_integer(t->recipe->reference_tokens));
+    struct model_folder_save s = {.path = folder, .params = t->params, .index = index,
+                                  .block = t->slots[SLOT_EMA], .dtype = DTYPE_BF16};
+    bool ok = model_folder_save(t->folder, &s, err);
+    jv_free(index);
+    return ok;
 }
 
 bool

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "engine/train/network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/ops/grad.h"
+
+// Token ids to what the U-Net reads; (N,T) -> (N,T,width).
+static struct node *
+encode_text(struct network *n, const struct network_params *p, struct node *ids)
+{
+    n->nn.part = model_part_prefix(MODEL_TEXT_ENCODER);
+    n->nn.dtype = p->dtype;
+    struct node *mask = t5_padding_mask(&n->nn, ids);
+    struct node *out = t5_build(&n->nn, &p->folder->text, ids, mask);
+    n->nn.part = model_part_prefix(MODEL_UNET);
+    return out;
+}
+
+static void
+add_inputs(struct network *n, const struct network_params *p)
+{
+    int64_t side = p->folder->unet.sample_size, batch = p->batch, refs = batch * p->references;
+    struct graph *g = n->g;
+    n->sample = graph_input(g, "sample", SHAPE(batch, side, side, 3), DTYPE_F32);
+    n->target = graph_input(g, "target", SHAPE(batch, side, side, 3), DTYPE_F32);
+    n->weight = graph_input(g, "weight", SHAPE(batch, 1, 1, 1), DTYPE_F32);
+    n->timestep = graph_input(g, "timestep", SHAPE(batch), DTYPE_F32);
+    n->text = graph_input(g, "text", SHAPE(batch, p->text_tokens), DTYPE_I32);
+    if (!p->references)
+        return;
+    n->ref_image = graph_input(g, "ref_image", SHAPE(refs, side, side, 3), DTYPE_F32);
+    n->ref_text = graph_input(g, "ref_text", SHAPE(refs, p->reference_tokens), DTYPE_I32);
+}
+
+// Mean squared error of each example, and the weighted mean over the batch.
+static void
+add_loss(struct network *n, const struct network_params *p)
+{
+    struct node *error = op_sub(n->g, n->prediction, n->target);
+    n->each = op_mean(n->g, op_mul(n->g, error, error), 2 | 4 | 8);
+    struct node *weighted = op_mul(n->g, n->each, n->weight);
+    n->loss = op_reshape(n->g, op_affine(n->g, op_sum(n->g, weighted, 15), 1.0 / p->batch, 0),
+                         SHAPE_SCALAR);
+    graph_output(n->g, n->each);
+    graph_output(n->g, n->loss);
+}
+
+static bool
+add_gradients(struct network *n, const struct network_params *p, struct err *err)
+{
+    const char *text = model_part_prefix(MODEL_TEXT_ENCODER);
+    int total = params_entries(p->params), count = 0;
+    struct node **of = mem_zalloc((size_t)(total + 1) * sizeof *of);
+    struct node **gradient = mem_zalloc((size_t)(total + 1) * sizeof *gradient);
+    for (int i = 0; i < total; i++) {
+        struct node *bound = nn_bound(&n->nn, i);
+        bool frozen = p->freeze_text &&
+                      strncmp(params_at(p->params, i)->name, text, strlen(text)) == 0;
+        if (bound && !frozen)
+            of[count++] = bound;
+    }
+    bool ok = grad_add(n->g, n->loss, of, count, gradient, err);
+    for (int i = 0; ok && i < count; i++) {
+        if (!gradient[i])
+            continue;
+        struct node *into = graph_bound(n->g, of[i]->name, SLOT_GRADS, of[i]->offset, of[i]->shape,
+                                        DTYPE_F32);
+        op_accumulate(n->g, into, op_cast(n->g, gradient[i], DTYPE_F32));
+    }
+    free(of);
+    free(gradient);
+    return ok;
+}
+
+bool
+network_build(struct network *n, const struct network_params *p, struct err *err)
+{
+    *n = (struct network){.g = graph_create()};
+    n->nn = (struct nn){.g = n->g, .params = p->params, .dtype = p->dtype,
+                        .checkpoint = p->checkpoint_activations};
+    add_inputs(n, p);
+    struct unet_references refs = {.batch = p->batch, .references = p->references,
+                                   .image = n->ref_image};
+    struct unet_inputs in = {.sample = n->sample, .timestep = n->timestep};
+    in.text = encode_text(n, p, n->text);
+    if (p->references)
+        refs.text = encode_text(n, p, n->ref_text);
+    struct unet_context context = {0};
+    if (unet_config_has_context(&p->folder->unet)) {
+        unet_encode_references(&n->nn, &p->folder->unet, &refs, &context);
+        in.context = &context;
+    }
+    n->prediction = op_cast(n->g, unet_build(&n->nn, &p->folder->unet, &in), DTYPE_F32);
+    nn_segment_end(&n->nn);
+    add_loss(n, p);
+    if (graph_error(n->g)->code != ERR_NONE)
+        return err_set(err, graph_error(n->g)->code, "%s", graph_error(n->g)->text);
+    return add_gradients(n, p, err);
+}
+
+void
+network_finish(struct network *n)
+{
+    if (!n->g)
+        return;
+    nn_finish(&n->nn);
+    graph_destroy(n->g);
+    n->g = NULL;
+}

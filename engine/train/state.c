@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "engine/train/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/tensor/safetensors.h"
+
+static const struct {
+    enum slot slot;
+    const char *prefix;
+} kept[] = {
+    {SLOT_PARAMS, "weights/"},
+    {SLOT_ADAM_M, "moment1/"},
+    {SLOT_ADAM_V, "moment2/"},
+    {SLOT_EMA, "average/"},
+};
+
+bool
+train_state_save(const struct train_state *s, const char *folder, struct err *err)
+{
+    int count = params_entries(s->params), total = count * (int)COUNT_OF(kept);
+    struct tensor_view *views = mem_zalloc((size_t)total * sizeof *views);
+    char step[32];
+    snprintf(step, sizeof step, "%lld", (long long)s->step);
+    const char *const metadata[] = {"format", "limn checkpoint 1", "step", step, NULL};
+    char *path = file_join(folder, "checkpoint.safetensors");
+    char *previous = file_join(folder, "checkpoint.previous.safetensors");
+    size_t largest = 0;
+    for (int i = 0; i < total; i++) {
+        const struct param *p = params_at(s->params, i % count);
+        views[i] = (struct tensor_view){.name = mem_printf("%s%s", kept[i / count].prefix, p->name),
+                                        .dtype = p->dtype, .shape = p->shape, .size = p->size};
+        largest = MAX(largest, p->size);
+    }
+    void *data = mem_try_calloc(1, largest, "checkpoint", err);
+    bool ok = data && file_make_folders(folder, err);
+    struct safetensors_writer *w =
+        ok ? safetensors_writer_open(path, views, (size_t)total, metadata, err) : NULL;
+    ok = w != NULL;
+    for (int i = 0; ok && i < total; i++) {
+        const struct param *p = params_at(s->params, i % count);
+        ok = buffer_read(s->slots[kept[i / count].slot], p->offset, data, p->size, err) &&
+             safetensors_writer_put(w, data, p->size, err);
+    }
+    if (ok) {
+        if (rename(path, previous) != 0 && errno != ENOENT)
+            ok = err_errno(err, ERR_IO, "%s", previous);
+        ok = safetensors_writer_commit(w, err) && ok;
+    } else {
+        safetensors_writer_abort(w);
+    }
+    for (int i = 0; i < total; i++)
+        free((char *)(uintptr_t)views[i].name);
+    free(views);
+    free(data);
+    free(path);
+    free(previous);
+    return ok;
+}
+
+static bool
+load_slot(const struct train_state *s, const struct safetensors *file, const char *path, size_t k,
+          struct err *err)
+{
+    for (int i = 0; i < params_entries(s->params); i++) {
+        const struct param *p = params_at(s->params, i);
+        char *name = mem_printf("%s%s", kept[k].prefix, p->name);
+        const struct tensor_view *v = safetensors_find(file, name);
+        bool ok = v && v->dtype == p->dtype && shape_equal(&v->shape, &p->shape);
+        if (!ok)
+            err_set(err, ERR_INPUT, "%s: no tensor '%s' of the model's shape: another model?", path,
+                    name);
+        free(name);
+        if (!ok || !buffer_write(s->slots[kept[k].slot], p->offset, v->data, p->size, err))
+            return false;
+    }
+    return true;
+}
+
+bool
+train_state_load(struct train_state *s, const char *folder, struct err *err)
+{
+    char *path = file_join(folder, "checkpoint.safetensors");
+    if (!file_exists(path)) { // a crash between two renames leaves only the older one
+        free(path);
+        path = file_join(folder, "checkpoint.previous.safetensors");
+    }
+    struct safetensors *file = safetensors_open(path, err);
+    bool ok = file != NULL;
+    const char *format = ok ? safetensors_metadata(file, "format") : NULL;
+    const char *step = ok ? safetensors_metadata(file, "step") : NULL;
+    if (ok && (!format || strcmp(format, "limn checkpoint 1") != 0 || !step))
+        ok = err_set(err, ERR_INPUT, "%s: not a checkpoint", path);
+    for (size_t k = 0; ok && k < COUNT_OF(kept); k++)
+        ok = load_slot(s, file, path, k, err);
+    if (ok)
+        s->step = strtoll(step, NULL, 10);
+    safetensors_close(file);
+    free(path);
+    return ok;
+}

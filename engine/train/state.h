@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The checkpoint of a training run: everything needed to go on bit for bit.
+#ifndef LIMN_ENGINE_TRAIN_STATE_H
+#define LIMN_ENGINE_TRAIN_STATE_H
+
+#include "engine/nn/params.h"
+
+struct train_state {
+    struct buffer *const *slots; // by enum slot: weights, moments, average
+    const struct params *params;
+    int64_t step;
+};
+
+// FOLDER/checkpoint.safetensors: weights, both moments and averages in f32 under "weights/NAME",
+// "moment1/…", "moment2/…", "average/…", step in the metadata. The one before it is kept as
+// checkpoint.previous.safetensors.
+bool train_state_save(const struct train_state *s, const char *folder, struct err *err);
+// Fills the slots and s->step. The names and shapes must be those of the params.
+bool train_state_load(struct train_state *s, const char *folder, struct err *err);
+
+#endif
