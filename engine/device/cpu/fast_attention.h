@@ -6,7 +6,8 @@
 //     KP       elements of k that one multiply-add takes: 1 (f32) or 2 (pairs of bf16)
 //     VW       floats in a vector;  MR, NZ: rows and vectors of a register tile
 //     struct   `word` (KP elements, 32 bits), `vec` (VW floats, 64-byte aligned or less)
-//     madd(acc, word, B vector), pair(lo, hi) -> word, ATTENTION_TAKES(dtype)
+//     madd(acc, word, B vector), pair(lo, hi) -> word, ATTENTION_TAKES(shape_of),
+//     ATTENTION_NAME
 //
 // Products are C[rows][columns] (+)= A B. A lies in words with any two strides; B is packed in
 // panels of VW columns: [panel][k][VW] words; C is f32, its pitch a multiple of VW. Rows are padded
@@ -187,9 +188,10 @@ bias_row(const struct place *p, int64_t i)
     return (const float *)p->step->src[p->v->bias] + at * b->dim[3];
 }
 
-// Turns row i of products into exp(score - largest), zeros after the last key. The sum of them.
-static float
-exponentials(const struct place *p, int64_t i, float *s)
+// Turns row i of products into exp(score - largest), zeros after the last key. The sum of them. As
+// operands to be (`round`) they are rounded first, so that the sum is of what is multiplied.
+INLINE float
+exponentials(const struct place *p, int64_t i, float *s, bool round)
 {
     int64_t n = p->v->s;
     float scale = p->v->scale, top = -__builtin_inff(), total = 0;
@@ -209,7 +211,8 @@ exponentials(const struct place *p, int64_t i, float *s)
     }
 #pragma omp simd reduction(+ : total)
     for (int64_t j = 0; j < n; j++) {
-        float e = rounded(exp_softmax(s[j] - top));
+        float e = exp_softmax(s[j] - top);
+        e = round ? rounded(e) : e;
         s[j] = e;
         total += e;
     }
@@ -263,7 +266,7 @@ forward_block(const struct place *p, const struct forward *f, int64_t first)
     float total[64];
     for (int64_t r = 0; r < rows; r++) {
         if (r < count)
-            total[r] = exponentials(p, first + r, f->s + r * v->keys);
+            total[r] = exponentials(p, first + r, f->s + r * v->keys, true);
         narrow_row(f->p + r * v->keys / KP, f->s + r * v->keys, v->keys);
     }
     product(f->p, v->keys / KP, 1, f->v, v->keys / KP, f->o, rows, v->columns, false);
@@ -344,7 +347,7 @@ backward_scores(const struct place *p, const struct backward *b, int64_t first, 
     product(b->dy, v->depth, 1, b->vt, v->depth, b->dp, rows, v->keys, false);
     for (int64_t r = 0; r < count; r++) {
         float *s = b->s + r * v->keys, *dp = b->dp + r * v->keys, dot = 0;
-        float scale = 1.0f / exponentials(p, first + r, s);
+        float scale = 1.0f / exponentials(p, first + r, s, false);
 #pragma omp simd reduction(+ : dot)
         for (int64_t j = 0; j < v->keys; j++) {
             s[j] *= scale;
@@ -516,9 +519,9 @@ run_backward(struct cpu_step *s)
                  bias_only ? bias_range : backward_range, s);
 }
 
-static const struct cpu_kernel forward_kernel = {"attention", prepare_forward, run_forward, NULL};
-static const struct cpu_kernel backward_kernel = {"attention_grad", prepare_backward, run_backward,
-                                                  NULL};
+static const struct cpu_kernel forward_kernel = {ATTENTION_NAME, prepare_forward, run_forward, NULL};
+static const struct cpu_kernel backward_kernel = {ATTENTION_NAME "_grad", prepare_backward,
+                                                  run_backward, NULL};
 
 void
 FAST(fast_add_attention)(struct cpu_table *t)

@@ -181,7 +181,8 @@ load_gain(const struct view *v, const struct worker *w, int64_t n)
     spread(v, w, OFFSET);
 }
 
-// From a sample's sums (in w->sums) and shifts to mean and 1/sqrt(var + eps) a channel.
+// From a sample's sums (in w->sums) and shifts to mean and 1/sqrt(var + eps) a channel; what
+// rounding took from the mean goes to SUM_A.
 static void
 finish_statistics(const struct view *v, const struct worker *w)
 {
@@ -201,6 +202,7 @@ finish_statistics(const struct view *v, const struct worker *w)
         for (int64_t c = g * v->per_group; c < (g + 1) * v->per_group; c++) {
             w->wide[MEAN][c] = (float)mean;
             w->wide[RSTD][c] = (float)rstd;
+            w->wide[SUM_A][c] = (float)(mean - (double)(float)mean);
         }
     }
     spread(v, w, MEAN);
@@ -240,8 +242,11 @@ static void
 load_forward(const struct view *v, const struct worker *w, int64_t n)
 {
     load_gain(v, w, n);
-    for (int64_t i = 0; i < v->wide; i++)
+    spread(v, w, SUM_A);
+    for (int64_t i = 0; i < v->wide; i++) {
         w->wide[GAIN][i] *= w->wide[RSTD][i];
+        w->wide[OFFSET][i] -= w->wide[SUM_A][i] * w->wide[GAIN][i];
+    }
 }
 
 // --- the sums of the backward pass

@@ -26,14 +26,13 @@ exp_reduced(float x, float *shifted)
     return p * r + 1.0f;
 }
 
-// exp for arguments where subnormal results and infinity do not matter: below -87 it gives what
-// exp(-87) is, or 0 with `flush`.
+// exp where the ends of the range do not matter: below -87 it gives exp(-87), infinity from 88.4.
 INLINE float
 exp_near(float x)
 {
     float t;
     x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = x > 89.0f ? 89.0f : x;
     float p = exp_reduced(x, &t);
     return p * float_of((bits_of(t) << 23) + 0x3F800000u);
 }
@@ -142,11 +141,20 @@ silu_value(float x)
     return x * sigmoid(x);
 }
 
+// s and s (1-s), s = 1/(1+exp(-x)), without the cancellation of 1-s.
+INLINE float
+sigmoid_slope(float x, float *slope)
+{
+    float e = exp_near(-x), s = 1.0f / (1.0f + e);
+    *slope = e > 1e30f ? 0.0f : e * s * s;
+    return s;
+}
+
 INLINE float
 silu_slope(float x)
 {
-    float s = sigmoid(x);
-    return s + s * (x * (1.0f - s));
+    float slope, s = sigmoid_slope(x, &slope);
+    return s + x * slope;
 }
 
 // The standard normal distribution function; *bell = exp(-x*x/2).
@@ -186,9 +194,9 @@ gelu_tanh_value(float x)
 INLINE float
 gelu_tanh_slope(float x)
 {
-    float s = sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
+    float slope, s = sigmoid_slope(1.59576912f * (x + 0.044715f * x * x * x), &slope);
     float du = 1.59576912f * (1.0f + 0.134145f * x * x); // of 2u
-    return s + x * (s * (1.0f - s)) * du;
+    return s + x * slope * du;
 }
 
 #endif
