@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum err_code {
     ERR_NONE = 0,    // no error
     ERR_INPUT,       // what the user gave is wrong: file, value, template (exit code 2)
@@ -44,5 +48,9 @@ void err_clear(struct err *err);
 
 // The process exit code for an error: 2 for ERR_INPUT, 130 for ERR_CANCELLED, otherwise 1.
 int err_exit_code(const struct err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -48,27 +48,26 @@ add_loss(struct network *n, const struct network_params *p)
     graph_output(n->g, n->loss);
 }
 
-static bool
-add_gradients(struct network *n, const struct network_params *p, struct err *err)
+bool
+network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss, const char *frozen,
+                      struct err *err)
 {
-    const char *text = model_part_prefix(MODEL_TEXT_ENCODER);
-    int total = params_entries(p->params), count = 0;
+    int total = params_entries(nn->params), count = 0;
     struct node **of = mem_zalloc((size_t)(total + 1) * sizeof *of);
     struct node **gradient = mem_zalloc((size_t)(total + 1) * sizeof *gradient);
     for (int i = 0; i < total; i++) {
-        struct node *bound = nn_bound(&n->nn, i);
-        bool frozen = p->freeze_text &&
-                      strncmp(params_at(p->params, i)->name, text, strlen(text)) == 0;
-        if (bound && !frozen)
+        struct node *bound = nn_bound(nn, i);
+        bool skip = frozen && strncmp(params_at(nn->params, i)->name, frozen, strlen(frozen)) == 0;
+        if (bound && !skip)
             of[count++] = bound;
     }
-    bool ok = grad_add(n->g, n->loss, of, count, gradient, err);
+    bool ok = grad_add(g, loss, of, count, gradient, err);
     for (int i = 0; ok && i < count; i++) {
         if (!gradient[i])
             continue;
-        struct node *into = graph_bound(n->g, of[i]->name, SLOT_GRADS, of[i]->offset, of[i]->shape,
+        struct node *into = graph_bound(g, of[i]->name, SLOT_GRADS, of[i]->offset, of[i]->shape,
                                         DTYPE_F32);
-        op_accumulate(n->g, into, op_cast(n->g, gradient[i], DTYPE_F32));
+        op_accumulate(g, into, op_cast(g, gradient[i], DTYPE_F32));
     }
     free(of);
     free(gradient);
@@ -98,7 +97,8 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     add_loss(n, p);
     if (graph_error(n->g)->code != ERR_NONE)
         return err_set(err, graph_error(n->g)->code, "%s", graph_error(n->g)->text);
-    return add_gradients(n, p, err);
+    const char *frozen = p->freeze_text ? model_part_prefix(MODEL_TEXT_ENCODER) : NULL;
+    return network_add_gradients(n->g, &n->nn, n->loss, frozen, err);
 }
 
 void

@@ -39,4 +39,9 @@ struct network {
 bool network_build(struct network *n, const struct network_params *p, struct err *err);
 void network_finish(struct network *n);
 
+// Gradients of the loss for every parameter that the graph uses, but for those whose names start
+// with `frozen` (NULL: all), added to SLOT_GRADS at the parameter's own offset.
+bool network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
+                           const char *frozen, struct err *err);
+
 #endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The commands of the program. Each gets its own arguments with its name in argv[0] and returns an
+// exit code: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
+#ifndef LIMN_APP_COMMANDS_H
+#define LIMN_APP_COMMANDS_H
+
+#include <stdatomic.h>
+
+#include "engine/base/err.h"
+
+int cmd_generate(int argc, char **argv);
+int cmd_instruct(int argc, char **argv);
+int cmd_templates(int argc, char **argv);
+int cmd_load(int argc, char **argv);
+int cmd_loaders(int argc, char **argv);
+int cmd_models(int argc, char **argv);
+int cmd_data(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
+
+// Prints "limn: sentence" on stderr and returns the exit code of the error.
+int command_failed(const struct err *err);
+
+// Set by SIGINT and SIGTERM.
+extern atomic_int command_interrupted;
+
+#endif

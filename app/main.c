@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The program: finds the command and runs it.
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "engine/base/file.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+
+#pragma weak cmd_generate
+#pragma weak cmd_instruct
+#pragma weak cmd_templates
+#pragma weak cmd_load
+#pragma weak cmd_loaders
+#pragma weak cmd_models
+#pragma weak cmd_data
+#pragma weak cmd_devices
+
+atomic_int command_interrupted;
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+static const struct command commands[] = {
+    {"generate", cmd_generate, "draw from a template, or again from a picture limn made"},
+    {"instruct", cmd_instruct, "draw from an instruction on the command line"},
+    {"templates", cmd_templates, "list the templates"},
+    {"load", cmd_load, "run a loader on a picture: edges, a mask, a sketch …"},
+    {"loaders", cmd_loaders, "list the loaders and their parameters"},
+    {"models", cmd_models, "list models, or check one"},
+    {"devices", cmd_devices, "list what can compute here"},
+    {"data", cmd_data, "make a training pack, or describe one"},
+    {"train", cmd_train, "train a model by a recipe"},
+    {"bench", cmd_bench, "measure this machine"},
+};
+
+int
+command_failed(const struct err *err)
+{
+    if (err->code != ERR_CANCELLED)
+        fprintf(stderr, "limn: %s\n", err->text);
+    return err_exit_code(err);
+}
+
+// The first asks politely; a second one while the first is being obeyed ends at once.
+static void
+on_interrupt(int signal_number)
+{
+    if (atomic_fetch_add(&command_interrupted, 1) > 0) {
+        file_out_abort_all();
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+    }
+}
+
+static void
+log_to_stderr(enum log_level level, const char *module, const char *text, void *data)
+{
+    (void)level, (void)data;
+    fprintf(stderr, "limn: %s: %s\n", module, text);
+}
+
+static void
+help(FILE *out)
+{
+    fputs("limn " LIMN_VERSION ": pictures from instructions of words and pictures\n\n"
+          "usage: limn COMMAND [OPTIONS]\n\n", out);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nTry:  limn generate styled-subject -o out.png\n"
+          "      limn COMMAND --help\n", out);
+}
+
+// Letters to change to get from a to b (Levenshtein), for names of at most 31 letters.
+static int
+distance(const char *a, const char *b)
+{
+    int row[32], n = (int)strnlen(b, 31);
+    for (int k = 0; k <= n; k++)
+        row[k] = k;
+    for (int i = 0; a[i] && i < 31; i++) {
+        int corner = row[0]++;
+        for (int k = 0; k < n; k++) {
+            int cost = corner + (a[i] != b[k]);
+            corner = row[k + 1];
+            row[k + 1] = MIN(cost, MIN(row[k], row[k + 1]) + 1);
+        }
+    }
+    return row[n];
+}
+
+static int
+unknown(const char *name)
+{
+    const char *near = NULL;
+    int best = 3;
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        int d = distance(name, commands[i].name);
+        if (d < best) {
+            best = d;
+            near = commands[i].name;
+        }
+    }
+    if (near)
+        fprintf(stderr, "limn: there is no command '%.40s', did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "limn: there is no command '%.40s' (see: limn --help)\n", name);
+    return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    const char *verbose = getenv("LIMN_LOG");
+    if (verbose && *verbose)
+        log_set_sink(log_to_stderr, NULL, strcmp(verbose, "debug") == 0 ? LOG_DEBUG : LOG_INFO);
+    struct sigaction interrupt = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("limn " LIMN_VERSION);
+        return 0;
+    }
+    struct err err = {0};
+    if (!codec_start(argv[0], &err))
+        return command_failed(&err);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0 && commands[i].run)
+            return commands[i].run(argc - 1, argv + 1);
+    return unknown(argv[1]);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Sheets of held-out examples: what a model makes of instructions whose true picture is known.
+//
+// One row a task, in the order of the mixture; in a row `columns` examples, each as four tiles:
+// first reference, second reference, the model's picture, the truth (missing references are grey).
+// Splits alternate: held-out pair, held-out subject, held-out style.
+#ifndef LIMN_APP_SHEET_H
+#define LIMN_APP_SHEET_H
+
+#include "engine/base/jv.h"
+#include "engine/device/device.h"
+
+struct sheet_params {
+    const char *model, *pack; // folder, file
+    const struct jv *tasks;   // description (engine/train/tasks.h)
+    struct device *device;
+    int columns, steps;
+    uint64_t seed;
+    const char *guidance;  // NULL: the model's default
+    double scale;          // 0: the model's default
+    const char *only_task; // NULL: all
+    int first;             // examples to skip in each split
+    const char *path;      // PNG to write
+    char *texts_path;      // NULL, or a file that gets one line an example: its instruction
+};
+
+bool sheet_draw(const struct sheet_params *p, struct err *err);
+
+#endif
