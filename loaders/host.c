@@ -5,18 +5,28 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <link.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+
+enum {
+    TRY_MS = 5000,     // for a file to be loaded
+    VERDICT_MAX = 240, // bytes, less than a pipe takes at once
+};
 
 struct found {
     struct loader_entry entry;
@@ -34,9 +44,20 @@ struct loader_host {
 static void
 refuse(struct loader_host *h, const char *path, const char *reason)
 {
+    size_t n = strlen(path);
+    if (strncmp(reason, path, n) == 0 && strncmp(reason + n, ": ", 2) == 0)
+        reason += n + 2; // the linker's sentences start with the path
     char *line = mem_printf("%s: %s", path, reason);
     log_line(LOG_WARN, "loaders", "%s", line);
     ARRAY_PUSH(h->refusals, h->refusal_count, h->refusal_capacity, line);
+}
+
+static int64_t
+milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 // --- checking
@@ -117,32 +138,79 @@ check_loader(const struct limn_loader *l)
     return NULL;
 }
 
-// Opens the file and checks the whole description in a child, where a crash does no harm.
+// The symbol as the file declares it, checked against what it says of itself. NULL: fit for use.
 static const char *
-try_in_child(const char *path)
+check_handle(void *handle, const struct limn_loader **loader)
 {
+    const struct limn_loader *l = dlsym(handle, LIMN_LOADER_SYMBOL);
+    Dl_info info;
+    ElfW(Sym) *symbol = NULL;
+    if (!l)
+        return "no " LIMN_LOADER_SYMBOL ": not a loader, or built for another version of limn";
+    // Reading past the end of a short description would read whatever follows it.
+    if (dladdr1(l, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+        (symbol->st_size < sizeof l->size || l->size > symbol->st_size))
+        return "its description is smaller than it says; it needs to be rebuilt";
+    *loader = l;
+    return check_loader(l);
+}
+
+// In the child: what is wrong with the file, as text on fd; "" for nothing. A loader's constructor
+// may print, read, or end the process; none of that reaches the parent.
+_Noreturn static void
+try_here(const char *path, int fd)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        signal(signals[i], SIG_DFL);
+    int nowhere = open("/dev/null", O_RDWR);
+    for (int i = 0; nowhere >= 0 && i < 3; i++)
+        if (i != fd)
+            dup2(nowhere, i);
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    const struct limn_loader *l;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const char *fault = handle ? check_handle(handle, &l) : dlerror();
+    char text[VERDICT_MAX] = "ok";
+    if (fault)
+        snprintf(text, sizeof text, "%.*s", VERDICT_MAX - 1, fault);
+    _exit(write(fd, text, sizeof text) == sizeof text ? 0 : 1);
+}
+
+// Opens the file and checks the whole description in a child, where a crash does no harm. True: it
+// may be opened here; else `verdict` says why not.
+static bool
+try_in_child(const char *path, char verdict[VERDICT_MAX])
+{
+    int fd[2], status = 0;
+    snprintf(verdict, VERDICT_MAX, "it cannot be tried (no process)");
+    if (pipe2(fd, O_CLOEXEC) != 0)
+        return false;
     fflush(NULL);
     pid_t child = fork();
-    if (child == 0) {
-        void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        const struct limn_loader *l = handle ? dlsym(handle, LIMN_LOADER_SYMBOL) : NULL;
-        signal(SIGSEGV, SIG_DFL);
-        _exit(!handle ? 1 : !l ? 2 : check_loader(l) ? 3 : 0);
+    if (child == 0)
+        try_here(path, fd[1]);
+    close(fd[1]);
+    if (child > 0) {
+        struct pollfd wait = {fd[0], POLLIN, 0};
+        int64_t deadline = milliseconds() + TRY_MS;
+        int ready;
+        do
+            ready = poll(&wait, 1, (int)MAX(0, deadline - milliseconds()));
+        while (ready < 0 && errno == EINTR);
+        bool said = ready > 0 && read(fd[0], verdict, VERDICT_MAX) == VERDICT_MAX;
+        // What it does at its end is of no interest.
+        kill(child, SIGKILL);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+        verdict[VERDICT_MAX - 1] = 0;
+        if (!said)
+            snprintf(verdict, VERDICT_MAX, "%s",
+                     ready <= 0 ? "it hangs while it is loaded" : "it crashes while it is loaded");
     }
-    int status = 0;
-    if (child < 0)
-        return "it cannot be tried (no process)";
-    for (int waited = 0; waitpid(child, &status, WNOHANG) == 0; waited++) {
-        if (waited == 500) { // five seconds
-            kill(child, SIGKILL);
-            waitpid(child, &status, 0);
-            return "it hangs while it is loaded";
-        }
-        usleep(waited < 20 ? 500 : 10000);
-    }
-    if (WIFSIGNALED(status))
-        return "it crashes while it is loaded";
-    return NULL; // what else is wrong is said by the second look
+    close(fd[0]);
+    return strcmp(verdict, "ok") == 0;
 }
 
 static void
@@ -153,17 +221,14 @@ add(struct loader_host *h, const char *path)
         return refuse(h, path, "not a regular file");
     if (!is_elf(path))
         return refuse(h, path, "not a shared object");
-    const char *fault = try_in_child(path);
-    if (fault)
-        return refuse(h, path, fault);
+    char verdict[VERDICT_MAX];
+    if (!try_in_child(path, verdict))
+        return refuse(h, path, verdict);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        const char *why = dlerror();
-        return refuse(h, path, why ? why : "cannot be opened");
-    }
-    const struct limn_loader *l = dlsym(handle, LIMN_LOADER_SYMBOL);
-    fault = l ? check_loader(l)
-              : "no " LIMN_LOADER_SYMBOL ": not a loader, or built for another version of limn";
+    if (!handle)
+        return refuse(h, path, "it cannot be opened a second time");
+    const struct limn_loader *l = NULL;
+    const char *fault = check_handle(handle, &l);
     if (!fault && loader_host_find(h, l->name))
         fault = "a loader of that name was found before";
     if (fault) {

@@ -14,8 +14,8 @@
 
 enum {
     LOADER_PARAMS_MAX = 16,
-    LOADER_SECONDS_MAX = 60,             // one run
-    LOADER_MEMORY_MAX = 2000,            // MiB, one run
+    LOADER_SECONDS_MAX = 60,  // one run
+    LOADER_MEMORY_MAX = 2000, // MiB that one run may add to what the process has
 };
 
 struct loader_host;
@@ -55,6 +55,14 @@ bool loader_set_value(const struct limn_loader *l, struct loader_values *values,
 // impossible size is a sentence that names the loader. RGBA8 result.
 struct image *loader_run(const struct loader_entry *e, const struct image *in,
                          const struct loader_values *values, struct err *err);
+// The same with limits of one's own.
+struct loader_limits {
+    double seconds;
+    int megabytes; // MiB
+};
+struct image *loader_run_limited(const struct loader_entry *e, const struct image *in,
+                                 const struct loader_values *values,
+                                 const struct loader_limits *limits, struct err *err);
 // The same in this process: for batch work with loaders of our own.
 struct image *loader_run_here(const struct loader_entry *e, const struct image *in,
                               const struct loader_values *values, struct err *err);

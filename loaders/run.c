@@ -3,6 +3,7 @@
 //
 // The child sends back one struct answer over a pipe, then the pixels or the sentence.
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,18 +77,38 @@ limit(int what, rlim_t value)
     setrlimit(what, &l);
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
+// Bytes of address space this process has already; a worker with a model mapped has gigabytes, which
+// the loader is not to blame for.
+static rlim_t
+address_space(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f && fscanf(f, "%ld", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+#endif
+
 _Noreturn static void
 child(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
-      int fd)
+      const struct loader_limits *limits, int fd)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
     for (size_t i = 0; i < COUNT_OF(signals); i++)
         signal(signals[i], SIG_DFL);
+    // The worker speaks its protocol over stdin and stdout: a loader that prints must not.
+    int nowhere = open("/dev/null", O_RDWR);
+    for (int i = 0; nowhere >= 0 && i < 3; i++)
+        if (i != fd)
+            dup2(nowhere, i);
     limit(RLIMIT_CORE, 0);
-#if !defined(__SANITIZE_ADDRESS__)
-    limit(RLIMIT_AS, (rlim_t)LOADER_MEMORY_MAX << 20);
+#if !defined(__SANITIZE_ADDRESS__) // which reserves terabytes
+    limit(RLIMIT_AS, address_space() + ((rlim_t)limits->megabytes << 20));
 #endif
-    limit(RLIMIT_CPU, LOADER_SECONDS_MAX);
     struct err err = {0};
     struct image *out = loader_run_here(e, in, values, &err);
     struct answer a = {.code = out ? 0 : 1};
@@ -136,8 +157,17 @@ struct image *
 loader_run(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
            struct err *err)
 {
+    static const struct loader_limits usual = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX};
+    return loader_run_limited(e, in, values, &usual, err);
+}
+
+struct image *
+loader_run_limited(const struct loader_entry *e, const struct image *in,
+                   const struct loader_values *values, const struct loader_limits *limits,
+                   struct err *err)
+{
     int fd[2];
-    if (pipe(fd) != 0) {
+    if (pipe2(fd, O_CLOEXEC) != 0) {
         err_errno(err, ERR_IO, "loader %s: no pipe", e->loader->name);
         return NULL;
     }
@@ -145,12 +175,12 @@ loader_run(const struct loader_entry *e, const struct image *in, const struct lo
     pid_t pid = fork();
     if (pid == 0) {
         close(fd[0]);
-        child(e, in, values, fd[1]);
+        child(e, in, values, limits, fd[1]);
     }
     close(fd[1]);
     struct image *out = NULL;
     struct answer a = {0};
-    double deadline = now() + LOADER_SECONDS_MAX;
+    double deadline = now() + limits->seconds;
     int got = pid > 0 ? read_all(fd[0], &a, sizeof a, deadline) : 0;
     a.error[sizeof a.error - 1] = 0;
     if (got == 1 && a.code == 0) {
@@ -166,18 +196,18 @@ loader_run(const struct loader_entry *e, const struct image *in, const struct lo
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    bool ok = out && got == 1;
     if (pid < 0)
         err_set(err, ERR_IO, "loader %s: no process to run it in", e->loader->name);
     else if (got == -1)
-        err_set(err, ERR_INPUT, "loader %s took more than %d seconds and was stopped",
-                e->loader->name, LOADER_SECONDS_MAX);
+        err_set(err, ERR_INPUT, "loader %s took more than %g seconds and was stopped",
+                e->loader->name, limits->seconds);
     else if (got == 0)
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", e->loader->name, e->path);
     else if (a.code != 0)
         err_set(err, ERR_INPUT, "%s", a.error);
-    if (err && err->code != ERR_NONE) {
-        image_unref(out);
-        return NULL;
-    }
-    return out;
+    if (ok)
+        return out;
+    image_unref(out);
+    return NULL;
 }

@@ -35,11 +35,69 @@ plane_channel(struct plane *p, const struct limn_picture *in, int channel)
     return true;
 }
 
+// Wide Gaussians as four box means one after another, whose cost does not grow with sigma: large
+// photographs would take minutes otherwise. A box of 2r+1 pixels plus a share f of the two next ones
+// has the variance ((2r+1)^3/12 - (2r+1)/12 + 2f(r+1)^2) / (2r+1+2f); r and f are chosen so that
+// four of them have sigma^2.
+static void
+box_shape(float sigma, int *radius, float *share)
+{
+    float each = sigma * sigma / 4;
+    int r = (int)((sqrtf(12 * each + 1) - 1) / 2);
+    float n = 2 * (float)r + 1, own = (float)r * ((float)r + 1) * n / 3;
+    *radius = r;
+    *share = (each * n - own) / (2 * (((float)r + 1) * ((float)r + 1) - each));
+}
+
+// One box mean of n values; `sums` has room for n + 2r + 4 doubles.
+static void
+box_mean(float *v, int n, int r, float share, double *sums)
+{
+    int pad = r + 1;
+    sums[0] = 0;
+    for (int i = -pad; i < n + pad; i++) {
+        int at = i < 0 ? 0 : i >= n ? n - 1 : i;
+        sums[i + pad + 1] = sums[i + pad] + v[at];
+    }
+    double total = 2 * r + 1 + 2 * (double)share;
+    for (int i = 0; i < n; i++) {
+        double wide = sums[i + 2 * pad + 1] - sums[i], narrow = sums[i + 2 * pad] - sums[i + 1];
+        v[i] = (float)((narrow + share * (wide - narrow)) / total);
+    }
+}
+
+static bool
+blur_wide(struct plane *p, float sigma)
+{
+    int r, longer = p->width > p->height ? p->width : p->height;
+    float share;
+    box_shape(sigma, &r, &share);
+    double *sums = malloc(((size_t)longer + 2 * (size_t)r + 4) * sizeof *sums);
+    float *column = malloc((size_t)p->height * sizeof *column);
+    bool ok = sums && column;
+    for (int y = 0; ok && y < p->height; y++)
+        for (int pass = 0; pass < 4; pass++)
+            box_mean(p->v + (size_t)y * (size_t)p->width, p->width, r, share, sums);
+    for (int x = 0; ok && x < p->width; x++) {
+        for (int y = 0; y < p->height; y++)
+            column[y] = p->v[(size_t)y * (size_t)p->width + (size_t)x];
+        for (int pass = 0; pass < 4; pass++)
+            box_mean(column, p->height, r, share, sums);
+        for (int y = 0; y < p->height; y++)
+            p->v[(size_t)y * (size_t)p->width + (size_t)x] = column[y];
+    }
+    free(sums);
+    free(column);
+    return ok;
+}
+
 bool
 plane_blur(struct plane *p, float sigma)
 {
     if (sigma < 0.1f)
         return true;
+    if (sigma > 8)
+        return blur_wide(p, sigma);
     int radius = (int)ceilf(3 * sigma);
     float *kernel = malloc((size_t)(2 * radius + 1) * sizeof *kernel), total = 0;
     struct plane t;
@@ -134,6 +192,47 @@ saliency(struct plane *p, const struct limn_picture *in, const float border[3])
     return true;
 }
 
+// Ground is what the border reaches: a white eye on a white ground belongs to the animal. Enclosed
+// pixels of the ground's colour become object.
+static bool
+keep_reached(struct plane *p)
+{
+    size_t w = (size_t)p->width, total = w * (size_t)p->height, top = 0;
+    uint32_t *stack = malloc(total * sizeof *stack);
+    uint8_t *reached = calloc(total, 1);
+    bool ok = stack && reached;
+    for (size_t i = 0; ok && i < total; i++) {
+        bool border = i < w || i >= total - w || i % w == 0 || i % w == w - 1;
+        if (border && p->v[i] < 0.5f) {
+            reached[i] = 1;
+            stack[top++] = (uint32_t)i;
+        }
+    }
+    while (ok && top > 0) {
+        size_t at = stack[--top], x = at % w, near[4];
+        int n = 0;
+        if (x > 0)
+            near[n++] = at - 1;
+        if (x + 1 < w)
+            near[n++] = at + 1;
+        if (at >= w)
+            near[n++] = at - w;
+        if (at + w < total)
+            near[n++] = at + w;
+        for (int i = 0; i < n; i++)
+            if (!reached[near[i]] && p->v[near[i]] < 0.5f) {
+                reached[near[i]] = 1;
+                stack[top++] = (uint32_t)near[i];
+            }
+    }
+    for (size_t i = 0; ok && i < total; i++)
+        if (!reached[i] && p->v[i] < 0.5f)
+            p->v[i] = 1;
+    free(stack);
+    free(reached);
+    return ok;
+}
+
 bool
 plane_object(struct plane *p, const struct limn_picture *in, enum ground ground)
 {
@@ -161,7 +260,10 @@ plane_object(struct plane *p, const struct limn_picture *in, enum ground ground)
                 d = fmaxf(d, fabsf((float)c[k] / 255.0f - border[k]));
             p->v[(size_t)y * (size_t)p->width + (size_t)x] = fminf(1, d / 0.16f);
         }
-    return true;
+    if (keep_reached(p))
+        return true;
+    plane_free(p);
+    return false;
 }
 
 bool

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include <vips/vips.h>
+#undef MIN // GLib's, which mean the same
+#undef MAX
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -80,8 +82,9 @@ failed:
     return NULL;
 }
 
+// `grey`: one channel stays one channel, else it becomes three.
 static struct image *
-to_image(VipsImage *v, const char *name, struct err *err)
+to_image(VipsImage *v, bool grey, const char *name, struct err *err)
 {
     size_t size = 0;
     int bands = vips_image_get_bands(v);
@@ -95,9 +98,11 @@ to_image(VipsImage *v, const char *name, struct err *err)
     if (bands != 1 && bands != 3 && bands != 4)
         err_set(err, ERR_INPUT, "%s: %d channels are not understood", name, bands);
     else
-        image = image_create(w, h, bands == 4 ? IMAGE_RGBA8 : IMAGE_RGB8, err);
+        image = image_create(w, h, bands == 4           ? IMAGE_RGBA8
+                                   : bands == 1 && grey ? IMAGE_GRAY8
+                                                        : IMAGE_RGB8, err);
     for (size_t i = 0; image && i < (size_t)w * (size_t)h; i++) {
-        if (bands == 1)
+        if (bands == 1 && !grey)
             memset(image->pixels + 3 * i, data[i], 3);
         else
             memcpy(image->pixels + i * (size_t)bands, data + i * (size_t)bands, (size_t)bands);
@@ -130,7 +135,7 @@ codec_decode(const void *data, size_t size, const char *name, struct err *err)
         vips_failed(err, name);
         return NULL;
     }
-    image = to_image(v, name, err);
+    image = to_image(v, false, name, err);
     g_object_unref(v);
     return image;
 }
@@ -184,7 +189,7 @@ stretch(const struct image *image, int width, int height, struct err *err)
         err_set(err, ERR_INPUT, "cannot resize %d x %d pixels to %d x %d", image->width,
                 image->height, width, height);
     } else {
-        out = to_image(chain[n], "resize", err);
+        out = to_image(chain[n], true, "resize", err);
     }
     for (int i = 0; i <= n; i++)
         if (chain[i])

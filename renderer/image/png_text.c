@@ -104,15 +104,31 @@ inflate_text(const unsigned char *data, size_t size, size_t limit, const char *n
     }
 }
 
+// tEXt and zTXt are Latin-1, what comes out is UTF-8. Takes over `text`.
+static char *
+from_latin1(char *text)
+{
+    char *out = text ? mem_alloc(2 * strlen(text) + 1) : NULL, *o = out;
+    for (const unsigned char *p = (const unsigned char *)text; p && *p; p++) {
+        if (*p >= 0x80)
+            *o++ = (char)(0xC0 | *p >> 6);
+        *o++ = (char)(*p >= 0x80 ? 0x80 | (*p & 0x3F) : *p);
+    }
+    if (out)
+        *o = 0;
+    free(text);
+    return out;
+}
+
 // The text in a chunk whose keyword matched; p points behind the keyword's 0.
 static char *
 chunk_text(const unsigned char *type, const unsigned char *p, const unsigned char *end,
            const char *name, size_t limit, struct err *err)
 {
-    bool packed = memcmp(type, "zTXt", 4) == 0;
+    bool packed = memcmp(type, "zTXt", 4) == 0, latin1 = memcmp(type, "iTXt", 4) != 0;
     if (packed) {
         p += 1; // method
-    } else if (memcmp(type, "iTXt", 4) == 0) {
+    } else if (!latin1) {
         packed = end - p >= 2 && p[0] == 1;
         p += 2;
         for (int i = 0; i < 2 && p < end; i++) { // language, translated keyword
@@ -124,13 +140,16 @@ chunk_text(const unsigned char *type, const unsigned char *p, const unsigned cha
         err_set(err, ERR_INPUT, "%s: a text chunk is damaged", name);
         return NULL;
     }
-    if (packed)
-        return inflate_text(p, (size_t)(end - p), limit, name, err);
+    if (packed) {
+        char *text = inflate_text(p, (size_t)(end - p), limit, name, err);
+        return latin1 ? from_latin1(text) : text;
+    }
     if ((size_t)(end - p) > limit) {
         err_set(err, ERR_INPUT, "%s: its text is over %zu bytes", name, limit);
         return NULL;
     }
-    return mem_strndup((const char *)p, (size_t)(end - p));
+    char *text = mem_strndup((const char *)p, (size_t)(end - p));
+    return latin1 ? from_latin1(text) : text;
 }
 
 char *

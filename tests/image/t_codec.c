@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+// Picture files: what is read, what is refused before it is decoded, how pictures are resized.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+
+static const char *data_folder;
+
+static struct image *
+read_sample(const char *name, struct err *err)
+{
+    char *path = file_join(data_folder, name);
+    struct image *image = codec_read(path, err);
+    free(path);
+    return image;
+}
+
+static void
+assert_near(const uint8_t *pixel, int r, int g, int b, int tolerance)
+{
+    const int expected[3] = {r, g, b};
+    for (int i = 0; i < 3; i++)
+        if (abs(pixel[i] - expected[i]) > tolerance)
+            fail_msg("(%d,%d,%d) instead of (%d,%d,%d)", pixel[0], pixel[1], pixel[2], r, g, b);
+}
+
+// --- round trips
+
+static void
+png_comes_back(void **state)
+{
+    for (enum image_format f = IMAGE_GRAY8; f < IMAGE_FORMAT_COUNT; f++) {
+        struct image *a = image_create(37, 19, f, NULL);
+        size_t n = a->stride * 19, size;
+        for (size_t i = 0; i < n; i++)
+            a->pixels[i] = (uint8_t)(i * 131 + 7);
+        struct err err = {0};
+        void *png = codec_encode_png(a, NULL, &size, &err);
+        assert_non_null(png);
+        struct image *b = codec_decode(png, size, "x", &err);
+        assert_non_null(b);
+        assert_int_equal(b->format, f == IMAGE_GRAY8 ? IMAGE_RGB8 : f);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(b->pixels[f == IMAGE_GRAY8 ? 3 * i + 2 : i], a->pixels[i]);
+        image_unref(a);
+        image_unref(b);
+        free(png);
+    }
+}
+
+static void
+file_appears_whole(void **state)
+{
+    char folder[] = "/tmp/limn-codec-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char *path = file_join(folder, "a.png"), *bad = file_join(folder, "none/a.png");
+    struct image *a = image_create(2, 2, IMAGE_RGB8, NULL);
+    const char *texts[] = {"limn", "words", NULL};
+    struct err err = {0};
+    assert_true(codec_write_png(a, path, texts, &err));
+    char *text = codec_png_text(path, "limn", &err);
+    assert_string_equal(text, "words");
+    assert_false(codec_write_png(a, bad, texts, &err));
+    assert_non_null(strstr(err.text, bad));
+    image_unref(a);
+    free(text);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0); // nothing else was left there
+    free(path);
+    free(bad);
+}
+
+// --- files of the world (made by samples/make.py)
+
+static void
+formats_are_known_by_content(void **state)
+{
+    // Left half (220,40,30), right half (20,60,200), 16 x 8.
+    static const struct {
+        const char *name;
+        int tolerance;
+    } files[] = {{"two.jpg", 6}, {"two.gif", 0}, {"two.webp", 6}, {"two.tif", 0}, {"two.bmp.txt", 0}};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        struct err err = {0};
+        struct image *a = read_sample(files[i].name, &err);
+        if (!a)
+            fail_msg("%s", err.text);
+        assert_int_equal(a->width, 16);
+        assert_int_equal(a->height, 8);
+        assert_int_equal(a->format, IMAGE_RGB8);
+        assert_near(image_row(a, 4) + 3 * 2, 220, 40, 30, files[i].tolerance);
+        assert_near(image_row(a, 4) + 3 * 13, 20, 60, 200, files[i].tolerance);
+        image_unref(a);
+    }
+}
+
+static void
+odd_formats_become_8_bit_srgb(void **state)
+{
+    struct err err = {0};
+    struct image *a = read_sample("grey16-alpha.png", &err); // 0x8000 grey, alpha 0x4000
+    assert_non_null(a);
+    assert_int_equal(a->format, IMAGE_RGBA8);
+    assert_near(a->pixels, 128, 128, 128, 1);
+    assert_in_range(a->pixels[3], 63, 64);
+    image_unref(a);
+    a = read_sample("cmyk.jpg", &err); // no ink but cyan
+    assert_non_null(a);
+    assert_int_equal(a->format, IMAGE_RGB8);
+    assert_in_range(a->pixels[0], 0, 80);
+    assert_in_range(a->pixels[2], 180, 255);
+    image_unref(a);
+    a = read_sample("upright.jpg", &err); // stored 16 x 8, EXIF says: turn it clockwise
+    assert_non_null(a);
+    assert_int_equal(a->width, 8);
+    assert_int_equal(a->height, 16);
+    assert_near(image_row(a, 2) + 3 * 4, 220, 40, 30, 6);
+    assert_near(image_row(a, 13) + 3 * 4, 20, 60, 200, 6);
+    image_unref(a);
+    a = read_sample("frames.gif", &err); // first frame red, second blue
+    assert_non_null(a);
+    assert_int_equal(a->height, 8);
+    assert_near(a->pixels, 220, 40, 30, 0);
+    image_unref(a);
+    a = read_sample("linear.png", &err); // 8-bit numbers with a linear-light profile
+    assert_non_null(a);
+    assert_near(a->pixels, 188, 188, 188, 3); // half the light is 188 in sRGB
+    image_unref(a);
+}
+
+// --- refusals
+
+static void
+cut_files_are_refused(void **state)
+{
+    static const char *const names[] = {"two.jpg", "two.gif", "two.webp", "noise.png", "noise.jpg"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char *path = file_join(data_folder, names[i]);
+        size_t size;
+        char *data = file_read(path, 1 << 20, &size, NULL);
+        assert_non_null(data);
+        static const double shares[] = {0, 0.05, 0.3, 0.6, 0.9};
+        for (size_t k = 0; k < COUNT_OF(shares); k++) {
+            struct err err = {0};
+            struct image *a = codec_decode(data, (size_t)(shares[k] * (double)size), names[i], &err);
+            if (a)
+                fail_msg("%s cut at %g was accepted", names[i], shares[k]);
+            assert_int_equal(err.code, ERR_INPUT);
+            assert_ptr_equal(strstr(err.text, names[i]), err.text);
+            assert_null(strchr(err.text, '\n'));
+        }
+        free(data);
+        free(path);
+    }
+}
+
+// A PNG whose header claims any size, with a few bytes of picture data.
+static size_t
+lying_png(unsigned char *out, uint32_t width, uint32_t height)
+{
+    static const unsigned char head[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR";
+    unsigned char *p = out;
+    memcpy(p, head, 16);
+    for (int i = 0; i < 4; i++) {
+        p[16 + i] = (unsigned char)(width >> (24 - 8 * i));
+        p[20 + i] = (unsigned char)(height >> (24 - 8 * i));
+    }
+    memcpy(p + 24, "\x08\x06\0\0\0", 5);
+    uint32_t sum = (uint32_t)crc32(0, p + 12, 17);
+    for (int i = 0; i < 4; i++)
+        p[29 + i] = (unsigned char)(sum >> (24 - 8 * i));
+    static const unsigned char tail[] = "\0\0\0\x0BIDAT\x78\x9C\x63\0\1\0\0\5\0\1\0\0\0\0\0"
+                                        "\0\0\0\0IEND\xAE\x42\x60\x82";
+    memcpy(p + 33, tail, sizeof tail - 1);
+    return 33 + sizeof tail - 1;
+}
+
+static void
+lying_headers_cost_a_sentence(void **state)
+{
+    static const uint32_t sizes[][2] = {{0x7FFFFFFF, 0x7FFFFFFF}, {0x80000000u, 1}, {0, 0},
+                                        {16385, 1},  {1, 16385},  {16384, 16384},  {100000, 100000},
+                                        {16384, 4096}};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        unsigned char png[128];
+        size_t n = lying_png(png, sizes[i][0], sizes[i][1]);
+        struct err err = {0};
+        assert_null(codec_decode(png, n, "liar.png", &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_ptr_equal(strstr(err.text, "liar.png: "), err.text);
+    }
+}
+
+static void
+other_files_are_refused(void **state)
+{
+    static const char *const texts[] = {"", "hello", "GIF89a", "\xFF\xD8\xFF", "<html></html>"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct err err = {0};
+        assert_null(codec_decode(texts[i], strlen(texts[i]), "a.png", &err));
+        assert_int_equal(err.code, ERR_INPUT);
+    }
+    struct err err = {0};
+    assert_null(codec_read("/nonexistent/a.png", &err));
+    assert_non_null(strstr(err.text, "/nonexistent/a.png"));
+    err_clear(&err);
+    assert_null(codec_read("/tmp", &err));
+    assert_true(err.code != ERR_NONE);
+}
+
+// libvips and the libraries under it may say what they like: stderr belongs to the program.
+static void
+nothing_is_printed(void **state)
+{
+    char path[] = "/tmp/limn-stderr-XXXXXX";
+    int fd = mkstemp(path), saved = dup(2);
+    dup2(fd, 2);
+    cut_files_are_refused(NULL);
+    lying_headers_cost_a_sentence(NULL);
+    fflush(stderr);
+    dup2(saved, 2);
+    close(saved);
+    off_t n = lseek(fd, 0, SEEK_END);
+    close(fd);
+    unlink(path);
+    assert_int_equal(n, 0);
+}
+
+// --- resizing
+
+static void
+resize_keeps_flat_colours(void **state)
+{
+    static const int sizes[][2] = {{1, 1}, {3, 200}, {64, 64}, {333, 17}};
+    for (enum image_format f = IMAGE_GRAY8; f < IMAGE_FORMAT_COUNT; f++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++)
+            for (enum codec_fit fit = CODEC_STRETCH; fit <= CODEC_COVER; fit++) {
+                struct image *a = image_create(50, 30, f, NULL);
+                memset(a->pixels, 77, a->stride * 30);
+                struct err err = {0};
+                struct image *b = codec_resize(a, sizes[i][0], sizes[i][1], fit, 0, &err);
+                if (!b)
+                    fail_msg("%s", err.text);
+                assert_int_equal(b->format, f);
+                assert_int_equal(b->width, sizes[i][0]);
+                assert_int_equal(b->height, sizes[i][1]);
+                for (size_t k = 0; k < b->stride * (size_t)b->height; k++)
+                    assert_in_range(b->pixels[k], 76, 78);
+                image_unref(a);
+                image_unref(b);
+            }
+}
+
+// Red on transparent green: no green may show at the rim.
+static void
+resize_premultiplies_alpha(void **state)
+{
+    struct image *a = image_create(64, 64, IMAGE_RGBA8, NULL);
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 64; x++)
+            memcpy(image_row(a, y) + 4 * x, x < 31 ? "\xFF\0\0\xFF" : "\0\xFF\0\0", 4);
+    struct image *b = codec_resize(a, 16, 16, CODEC_STRETCH, 0, NULL);
+    bool mixed = false;
+    for (int x = 0; x < 16; x++) {
+        const uint8_t *p = image_row(b, 8) + 4 * x;
+        mixed = mixed || (p[3] > 20 && p[3] < 235);
+        if (p[3] > 8)
+            assert_near(p, 255, 0, 0, 2);
+    }
+    assert_true(mixed);
+    image_unref(a);
+    image_unref(b);
+}
+
+static void
+contain_pads_and_cover_cuts(void **state)
+{
+    struct image *a = image_create(40, 20, IMAGE_RGB8, NULL); // red, blue in the outer quarters
+    for (int y = 0; y < 20; y++)
+        for (int x = 0; x < 40; x++)
+            image_row(a, y)[3 * x + (x < 10 || x >= 30 ? 2 : 0)] = 255;
+    struct image *b = codec_resize(a, 32, 32, CODEC_CONTAIN, 0x102030, NULL);
+    assert_near(image_row(b, 0) + 3 * 16, 0x10, 0x20, 0x30, 0);
+    assert_near(image_row(b, 31) + 3 * 16, 0x10, 0x20, 0x30, 0);
+    assert_near(image_row(b, 16) + 3 * 16, 255, 0, 0, 2);
+    assert_near(image_row(b, 16) + 3 * 2, 0, 0, 255, 2);
+    struct image *c = codec_resize(a, 32, 32, CODEC_COVER, 0, NULL);
+    for (int x = 3; x < 29; x++) // the blue quarters lie outside
+        assert_near(image_row(c, 16) + 3 * x, 255, 0, 0, 4);
+    assert_null(codec_resize(a, 0, 5, CODEC_STRETCH, 0, NULL));
+    assert_null(codec_resize(a, 5, IMAGE_SIDE_MAX + 1, CODEC_STRETCH, 0, NULL));
+    image_unref(a);
+    image_unref(b);
+    image_unref(c);
+}
+
+// A pattern finer than the result becomes its mean, not a moiré.
+static void
+reduction_does_not_alias(void **state)
+{
+    struct image *a = image_create(256, 256, IMAGE_GRAY8, NULL);
+    for (int y = 0; y < 256; y++)
+        for (int x = 0; x < 256; x++)
+            image_row(a, y)[x] = (x + y) % 2 ? 255 : 0;
+    struct image *b = codec_resize(a, 60, 60, CODEC_STRETCH, 0, NULL);
+    for (int y = 4; y < 56; y++)
+        for (int x = 4; x < 56; x++)
+            assert_in_range(image_row(b, y)[x], 120, 135);
+    image_unref(a);
+    image_unref(b);
+}
+
+int
+main(int argc, char **argv)
+{
+    data_folder = argc > 1 ? argv[1] : "samples";
+    if (!codec_start(argv[0], NULL))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(png_comes_back),
+        cmocka_unit_test(file_appears_whole),
+        cmocka_unit_test(formats_are_known_by_content),
+        cmocka_unit_test(odd_formats_become_8_bit_srgb),
+        cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(lying_headers_cost_a_sentence),
+        cmocka_unit_test(other_files_are_refused),
+        cmocka_unit_test(nothing_is_printed),
+        cmocka_unit_test(resize_keeps_flat_colours),
+        cmocka_unit_test(resize_premultiplies_alpha),
+        cmocka_unit_test(contain_pads_and_cover_cuts),
+        cmocka_unit_test(reduction_does_not_alias),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
