@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-enum isa { ISA_BASELINE, ISA_V3, ISA_V4 };
+enum isa { ISA_BASELINE, ISA_V3, ISA_V4, ISA_BF16 };
 
-// What the processor has; LIMN_CPU_ISA=baseline|v3|v4 asks for less.
+// What the processor has; LIMN_CPU_ISA=baseline|v3|v4|bf16 asks for less.
 static enum isa
 choose_isa(void)
 {
@@ -21,11 +21,15 @@ choose_isa(void)
         __builtin_cpu_supports("avx512vl"))
         isa = ISA_V4;
 #endif
+#ifdef FAST_BF16
+    if (isa == ISA_V4 && __builtin_cpu_supports("avx512bf16"))
+        isa = ISA_BF16;
+#endif
+    static const char *const names[] = {"baseline", "v3", "v4", "bf16"};
     const char *wish = getenv("LIMN_CPU_ISA");
-    if (wish && strcmp(wish, "baseline") == 0)
-        return ISA_BASELINE;
-    if (wish && strcmp(wish, "v3") == 0)
-        return MIN(isa, ISA_V3);
+    for (int i = ISA_BASELINE; wish && i < (int)isa; i++)
+        if (strcmp(wish, names[i]) == 0)
+            return (enum isa)i;
     return isa;
 }
 
@@ -54,10 +58,6 @@ cpu_add_fast(struct cpu_table *t)
         ADD_ALL(v3);
         break;
     case ISA_V4:
-#ifdef FAST_BF16
-        if (__builtin_cpu_supports("avx512bf16"))
-            fast_add_attention_bf16(t);
-#endif
         ADD_ALL(v4);
         break;
 #else
@@ -65,5 +65,11 @@ cpu_add_fast(struct cpu_table *t)
     case ISA_V4:
         break;
 #endif
+    case ISA_BF16:
+#ifdef FAST_BF16
+        fast_add_attention_bf16_products(t);
+        ADD_ALL(bf16);
+#endif
+        break;
     }
 }

@@ -2,8 +2,6 @@
 // Attention with bf16 products (AVX512-BF16), summed in f32. Probabilities and score gradients are
 // rounded to bf16 as operands, so results differ from the f32 kernel's by up to a unit in the last
 // place of bf16; rows too short to average that out are left to it.
-#include <immintrin.h>
-
 #include "engine/device/cpu/fast.h"
 
 enum { KP = 2, VW = 16, MR = 8, NZ = 3 };

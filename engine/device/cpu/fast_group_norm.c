@@ -12,7 +12,7 @@
 
 #include "engine/device/cpu/fast_math.h"
 
-enum { CHUNK = 64, LANES = 128 };
+enum { CHUNK = 64, LANES = 256, DEPTH = 4 };
 
 struct view {
     const struct cpu_step *step;
@@ -48,7 +48,7 @@ enum { WIDE_ARRAYS = 10 };
 static size_t
 worker_bytes(const struct view *v)
 {
-    return (size_t)(WIDE_ARRAYS * v->wide) * sizeof(float) + 64 * WIDE_ARRAYS +
+    return (size_t)((WIDE_ARRAYS + DEPTH) * v->wide) * sizeof(float) + 64 * WIDE_ARRAYS +
            (size_t)(2 * v->c) * sizeof(double);
 }
 
@@ -64,7 +64,7 @@ worker_of(const struct view *v, int64_t index)
     char *p = worker_memory(v->step, worker_bytes(v), index);
     w.sums = (double *)p;
     p += (size_t)(2 * v->c) * sizeof(double);
-    for (int i = 0; i < WIDE_ARRAYS; i++) {
+    for (int i = 0; i < WIDE_ARRAYS; i++) { // the last, BUFFER_X, is longer
         w.wide[i] = (float *)p;
         p += aligned_bytes((size_t)v->wide * sizeof(float));
     }
@@ -87,8 +87,8 @@ slope_of(enum activation act, float z)
     return act == ACT_SILU ? silu_slope(z) : act == ACT_GELU ? gelu_slope(z) : 1.0f;
 }
 
-// Channel constants, repeated over the lanes, and the wide sums.
-enum { SHIFT, GAIN, OFFSET, MEAN, RSTD, SUM_A, SUM_B, BUFFER_X, BUFFER_DY, BUFFER_Y };
+// Channel constants, repeated over the lanes, and the wide sums. BUFFER_X is DEPTH times as long.
+enum { SHIFT, GAIN, OFFSET, MEAN, RSTD, SUM_A, SUM_B, BUFFER_DY, BUFFER_Y, BUFFER_X };
 
 INLINE void
 sum_statistics(const struct worker *w, const float *x, int64_t n)
@@ -99,6 +99,36 @@ sum_statistics(const struct worker *w, const float *x, int64_t n)
         float d = x[i] - shift[i];
         a[i] += d;
         b[i] += d * d;
+    }
+}
+
+// DEPTH wide rows at once: the sums stay in registers.
+INLINE void
+sum_statistics_deep(const struct worker *w, const float *x, int64_t n)
+{
+    const float *shift = w->wide[SHIFT];
+    float *a = w->wide[SUM_A], *b = w->wide[SUM_B];
+    SIMD for (int64_t i = 0; i < n; i++) {
+        float d0 = x[i] - shift[i], d1 = x[n + i] - shift[i];
+        float d2 = x[2 * n + i] - shift[i], d3 = x[3 * n + i] - shift[i];
+        a[i] += (d0 + d1) + (d2 + d3);
+        b[i] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+    }
+}
+
+static void
+statistics_chunk(const struct view *v, const struct worker *w, int64_t n, int64_t first,
+                 int64_t last)
+{
+    int64_t deep = DEPTH * v->lanes;
+    for (int64_t p = first; p < last; p += deep) {
+        int64_t count = MIN(deep, last - p) * v->c;
+        const float *x = fetch(v->dtype, v->step->src[0], (n * v->positions + p) * v->c, count,
+                               w->wide[BUFFER_X]);
+        if (count == DEPTH * v->wide)
+            sum_statistics_deep(w, x, v->wide);
+        for (int64_t i = 0; i < count && count < DEPTH * v->wide; i += v->wide)
+            sum_statistics(w, x + i, MIN(v->wide, count - i));
     }
 }
 
@@ -129,13 +159,11 @@ sum_pass(const struct view *v, const struct worker *w, enum pass pass, int64_t n
         int64_t stop = MIN(last, chunk + CHUNK * v->lanes);
         memset(w->wide[SUM_A], 0, (size_t)v->wide * sizeof(float));
         memset(w->wide[SUM_B], 0, (size_t)v->wide * sizeof(float));
-        for (int64_t p = chunk; p < stop; p += v->lanes) {
+        if (pass == PASS_STATISTICS)
+            statistics_chunk(v, w, n, chunk, stop);
+        for (int64_t p = chunk; p < stop && pass == PASS_BACKWARD; p += v->lanes) {
             int64_t at = (n * v->positions + p) * v->c, count = MIN(v->lanes, stop - p) * v->c;
             const float *x = fetch(v->dtype, v->step->src[0], at, count, w->wide[BUFFER_X]);
-            if (pass == PASS_STATISTICS) {
-                sum_statistics(w, x, count);
-                continue;
-            }
             const float *dy = fetch(v->dtype, v->step->src[3], at, count, w->wide[BUFFER_DY]);
             if (act == ACT_SILU)
                 sum_backward(w, ACT_SILU, x, dy, count);
