@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+// From instruction to picture with a small random model: what must hold whatever it draws.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "engine/model/pipeline.h"
+#include "engine/model/resize.h"
+#include "small.h"
+
+enum { BASE = 16, LARGE = 32 };
+
+static const char *spiece;
+static char trained[] = "/tmp/limn-pipeline-XXXXXX", fresh[] = "/tmp/limn-pipeline-XXXXXX";
+static struct device *device;
+static struct pipeline *shared; // of the trained folder in f32: plans are made once
+static uint8_t picture[20 * 30 * 3];
+
+static struct instruction
+instruction(int references)
+{
+    static char text[2][16] = {"[ref#1] fox", "[ref#3] style"};
+    struct instruction n = {.text = references ? "[ref#1] in the style of [ref#3]" : "a fox",
+                            .reference_count = references};
+    for (int i = 0; i < references; i++)
+        n.references[i] = (struct instruction_reference){
+            .marker = i ? 3 : 1, .text = text[i], .width = 20, .height = 30, .rgb = picture};
+    return n;
+}
+
+static struct pipeline *
+open_or_fail(const char *folder, enum dtype dtype)
+{
+    struct err err = {0};
+    struct pipeline *p = pipeline_open(folder, device, dtype, &err);
+    if (!p)
+        fail_msg("%s", err.text);
+    return p;
+}
+
+static struct pipeline_request
+request(const struct instruction *n)
+{
+    return (struct pipeline_request){
+        .instruction = n, .seed = 42, .size = BASE, .scale = -1, .context_scale = -1};
+}
+
+static uint8_t *
+draw(struct pipeline *p, const struct pipeline_request *r)
+{
+    struct err err = {0};
+    struct pipeline_result result;
+    if (!pipeline_run(p, r, &result, &err))
+        fail_msg("%s", err.text);
+    assert_non_null(result.rgb);
+    assert_true(result.peak_bytes > 0);
+    return result.rgb;
+}
+
+static bool
+differ(const uint8_t *a, const uint8_t *b, size_t n, int by)
+{
+    for (size_t i = 0; i < n; i++)
+        if (abs(a[i] - b[i]) > by)
+            return true;
+    return false;
+}
+
+static void
+same_seed_same_picture(void **state)
+{
+    struct pipeline *p = shared;
+    struct instruction n = instruction(2);
+    struct pipeline_request r = request(&n);
+    size_t size = BASE * BASE * 3;
+    uint8_t *a = draw(p, &r), *b = draw(p, &r);
+    assert_memory_equal(a, b, size);
+    r.seed = 43;
+    uint8_t *c = draw(p, &r);
+    assert_true(differ(a, c, size, 8));
+    // Picture i of a batch is the picture of seed + i.
+    r.seed = 42;
+    r.count = 2;
+    uint8_t *both = draw(p, &r);
+    assert_false(differ(both, a, size, 1));
+    assert_false(differ(both + size, c, size, 1));
+    struct pipeline *q = open_or_fail(trained, DTYPE_F32);
+    r.count = 1;
+    uint8_t *d = draw(q, &r);
+    assert_memory_equal(a, d, size);
+    free(a);
+    free(b);
+    free(c);
+    free(d);
+    free(both);
+    pipeline_close(q);
+}
+
+// All ways of guidance with every weight 1 are the plain prediction.
+static void
+weights_of_one_are_no_guidance(void **state)
+{
+    static const char *const names[] = {"none", "cfg", "oscillating", "separate", "interleaved"};
+    struct pipeline *p = shared;
+    struct instruction n = instruction(2);
+    struct pipeline_request r = request(&n);
+    uint8_t *first = NULL;
+    r.scale = r.context_scale = 1;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        r.guidance = names[i];
+        uint8_t *rgb = draw(p, &r);
+        if (first)
+            assert_memory_equal(first, rgb, BASE * BASE * 3);
+        if (first)
+            free(rgb);
+        else
+            first = rgb;
+    }
+    r.guidance = "separate";
+    r.scale = 3;
+    uint8_t *strong = draw(p, &r);
+    assert_true(differ(first, strong, BASE * BASE * 3, 8));
+    free(strong);
+    free(first);
+}
+
+static void
+references_matter_once_trained(void **state)
+{
+    for (int k = 0; k < 2; k++) {
+        struct pipeline *p = k ? open_or_fail(fresh, DTYPE_F32) : shared;
+        struct instruction n = instruction(2), bare = n;
+        bare.reference_count = 0;
+        struct pipeline_request with = request(&n), without = request(&bare);
+        uint8_t *a = draw(p, &with), *b = draw(p, &without);
+        if (k)
+            assert_memory_equal(a, b, BASE * BASE * 3);
+        else
+            assert_true(differ(a, b, BASE * BASE * 3, 8));
+        free(a);
+        free(b);
+        if (k)
+            pipeline_close(p);
+    }
+}
+
+struct seen {
+    int calls, last, total, sizes[2];
+    atomic_int *stop;
+    uint8_t final[LARGE * LARGE * 3];
+};
+
+static void
+progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+{
+    struct seen *s = ctx;
+    assert_int_equal(step, s->last + 1);
+    assert_true(seconds >= 0);
+    s->last = step;
+    s->total = total;
+    s->calls++;
+    s->sizes[size == LARGE]++;
+    memcpy(s->final, rgb, (size_t)size * (size_t)size * 3);
+    if (s->stop && step == 2)
+        atomic_store(s->stop, 1);
+}
+
+static void
+both_stages_report_each_step(void **state)
+{
+    struct pipeline *p = open_or_fail(trained, DTYPE_NONE);
+    struct pipeline_info info;
+    pipeline_info(p, &info);
+    assert_int_equal(info.size, BASE);
+    assert_int_equal(info.final_size, LARGE);
+    assert_true(info.reference_max >= 3 && info.marker_max >= 3);
+    assert_int_equal(strlen(info.hash), 16);
+    struct instruction n = instruction(1);
+    struct seen seen = {0};
+    struct pipeline_request r = request(&n);
+    r.size = 0;
+    r.progress = progress;
+    r.ctx = &seen;
+    r.sampler = "ddim";
+    uint8_t *rgb = draw(p, &r);
+    assert_int_equal(seen.calls, 6);
+    assert_int_equal(seen.total, 6);
+    assert_int_equal(seen.sizes[0], 4);
+    assert_int_equal(seen.sizes[1], 2);
+    assert_memory_equal(rgb, seen.final, sizeof seen.final); // the last estimate is the picture
+    free(rgb);
+    pipeline_close(p);
+}
+
+static void
+cancel_stops(void **state)
+{
+    struct err err = {0};
+    atomic_int stop = 0;
+    struct pipeline *p = shared;
+    struct instruction n = instruction(2);
+    struct seen seen = {.stop = &stop};
+    struct pipeline_request r = request(&n);
+    struct pipeline_result result;
+    r.progress = progress;
+    r.ctx = &seen;
+    r.cancel = &stop;
+    assert_false(pipeline_run(p, &r, &result, &err));
+    assert_int_equal(err.code, ERR_CANCELLED);
+    assert_null(result.rgb);
+    assert_int_equal(seen.calls, 2);
+}
+
+static void
+wrong_requests_are_refused(void **state)
+{
+    struct pipeline *p = shared;
+    struct instruction n = instruction(2), high = n;
+    high.references[1].marker = 99;
+    struct pipeline_request r[6];
+    for (int i = 0; i < 6; i++)
+        r[i] = request(&n);
+    r[0].size = 48;
+    r[1].count = 1000;
+    r[2].sampler = "magic";
+    r[3].guidance = "magic";
+    r[4].steps = -1;
+    r[5].instruction = &high;
+    for (int i = 0; i < 6; i++) {
+        struct err err = {0};
+        struct pipeline_result result;
+        assert_false(pipeline_run(p, &r[i], &result, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_null(result.rgb);
+    }
+}
+
+// A constant picture stays itself; the centre square of a wide one is taken; halving a checker
+// board of single pixels gives its mean.
+static void
+resizing(void **state)
+{
+    uint8_t rgb[8 * 16 * 3];
+    float out[4 * 4 * 3];
+    memset(rgb, 200, sizeof rgb);
+    for (int side = 3; side <= 4; side++) {
+        resize_square(rgb, 16, 8, side, out);
+        for (int i = 0; i < side * side * 3; i++)
+            assert_float_equal(out[i], 200 / 127.5 - 1, 1e-5);
+    }
+    for (int y = 0; y < 8; y++) // left and right quarters black, centre white
+        for (int x = 0; x < 16; x++)
+            memset(rgb + (y * 16 + x) * 3, x >= 4 && x < 12 ? 255 : 0, 3);
+    resize_square(rgb, 16, 8, 4, out);
+    for (int i = 0; i < 4 * 4 * 3; i++)
+        assert_float_equal(out[i], 1, 1e-5);
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++)
+            memset(rgb + (y * 8 + x) * 3, (x + y) % 2 ? 255 : 0, 3);
+    resize_square(rgb, 8, 8, 2, out);
+    for (int i = 0; i < 2 * 2 * 3; i++)
+        assert_float_equal(out[i], 0, 0.02);
+    const float corner[2 * 2 * 3] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3};
+    float large[3 * 3 * 3];
+    resize_bilinear(corner, 2, 3, large);
+    for (int i = 0; i < 9; i++) // corners stay, the rest lies between
+        assert_float_equal(large[3 * i], 0.5 * (i % 3) + i / 3, 1e-6);
+}
+
+static int
+make(void **state)
+{
+    struct err err = {0};
+    device = device_open("cpu", &err);
+    if (!device || !mkdtemp(trained) || !mkdtemp(fresh))
+        return 1;
+    for (size_t i = 0; i < sizeof picture; i++)
+        picture[i] = (uint8_t)(i * 7 % 256);
+    small_folder(trained, spiece, true, false);
+    small_folder(fresh, spiece, false, true);
+    shared = open_or_fail(trained, DTYPE_F32);
+    return 0;
+}
+
+static int
+clean(void **state)
+{
+    char command[128];
+    pipeline_close(shared);
+    device_close(device);
+    snprintf(command, sizeof command, "rm -r %s %s", trained, fresh);
+    return system(command);
+}
+
+int
+main(int argc, char **argv)
+{
+    spiece = argv[1];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_seed_same_picture),
+        cmocka_unit_test(weights_of_one_are_no_guidance),
+        cmocka_unit_test(references_matter_once_trained),
+        cmocka_unit_test(both_stages_report_each_step),
+        cmocka_unit_test(cancel_stops),
+        cmocka_unit_test(wrong_requests_are_refused),
+        cmocka_unit_test(resizing),
+    };
+    return argc > 1 ? cmocka_run_group_tests(tests, make, clean) : 2;
+}
