@@ -60,13 +60,24 @@ prepare(struct cpu_step *s)
     return all_fast(s->node) && reserve(s, worker_bytes(s));
 }
 
+// Sums of a row are taken over blocks and then added up, so that they are as exact where the
+// compiler does not vectorise them.
+enum { BLOCK = 256 };
+
+#define ROW_SUM(total, n, expression)                                                              \
+    for (int64_t block_ = 0; block_ < (n); block_ += BLOCK) {                                      \
+        float part_ = 0;                                                                           \
+        _Pragma("omp simd reduction(+ : part_)")                                                   \
+        for (int64_t i = block_; i < MIN(block_ + BLOCK, n); i++)                                  \
+            part_ += expression;                                                                   \
+        total += part_;                                                                            \
+    }
+
 static float
 sum_of(const float *x, int64_t n)
 {
     float s = 0;
-#pragma omp simd reduction(+ : s)
-    for (int64_t i = 0; i < n; i++)
-        s += x[i];
+    ROW_SUM(s, n, x[i])
     return s;
 }
 
@@ -74,9 +85,7 @@ static float
 dot_of(const float *a, const float *b, int64_t n)
 {
     float s = 0;
-#pragma omp simd reduction(+ : s)
-    for (int64_t i = 0; i < n; i++)
-        s += a[i] * b[i];
+    ROW_SUM(s, n, a[i] * b[i])
     return s;
 }
 
@@ -88,11 +97,7 @@ softmax_row(const struct node *node, const float *x, const float *dy, float *y, 
 #pragma omp simd reduction(max : top)
     for (int64_t i = 0; i < n; i++)
         top = x[i] > top ? x[i] : top;
-#pragma omp simd reduction(+ : total)
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = exp_softmax(x[i] - top);
-        total += y[i];
-    }
+    ROW_SUM(total, n, (y[i] = exp_softmax(x[i] - top)))
     float scale = 1.0f / total;
     SIMD for (int64_t i = 0; i < n; i++)
         y[i] *= scale;
@@ -112,9 +117,7 @@ static float
 layer_statistics(const struct node *node, const float *x, int64_t n, float *mean)
 {
     float m = sum_of(x, n) / (float)n, s = 0;
-#pragma omp simd reduction(+ : s)
-    for (int64_t i = 0; i < n; i++)
-        s += (x[i] - m) * (x[i] - m);
+    ROW_SUM(s, n, (x[i] - m) * (x[i] - m))
     *mean = m;
     return 1.0f / sqrtf(s / (float)n + (float)node->params.norm.eps);
 }
@@ -133,9 +136,7 @@ layer_norm_grad_row(const struct node *node, const float *x, const float *dy, fl
 {
     float mean, rstd = layer_statistics(node, x, n, &mean);
     float dy_mean = sum_of(dy, n) / (float)n, dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t i = 0; i < n; i++)
-        dot += dy[i] * ((x[i] - mean) * rstd);
+    ROW_SUM(dot, n, dy[i] * ((x[i] - mean) * rstd))
     dot /= (float)n;
     SIMD for (int64_t i = 0; i < n; i++)
         y[i] = rstd * (dy[i] - dy_mean - (x[i] - mean) * rstd * dot);
