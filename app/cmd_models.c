@@ -109,7 +109,8 @@ check_part(const struct model_folder *m, enum model_part part, struct jv *json, 
         print_list("surplus", r.surplus, r.surplus_count);
         print_list("misshapen", r.misshapen, r.misshapen_count);
     }
-    *whole &= ok && params_report_whole(&r);
+    if (ok)
+        *whole &= params_report_whole(&r);
     params_report_finish(&r);
     return ok;
 }
