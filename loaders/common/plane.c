@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Differences in a channel below half of this are ground.
+#define LEAST_CONTRAST 0.16f
+
 bool
 plane_create(struct plane *p, int width, int height)
 {
@@ -91,37 +94,51 @@ blur_wide(struct plane *p, float sigma)
     return ok;
 }
 
+// One line of `n` values, blurred along itself; `padded` holds n + 2*radius values.
+static void
+blur_line(float *line, int n, const float *kernel, int radius, float *padded)
+{
+    for (int i = -radius; i < n + radius; i++)
+        padded[i + radius] = line[i < 0 ? 0 : i >= n ? n - 1 : i];
+    memset(line, 0, (size_t)n * sizeof *line);
+    for (int k = 0; k <= 2 * radius; k++)
+        for (int i = 0; i < n; i++)
+            line[i] += kernel[k] * padded[i + k];
+}
+
 bool
 plane_blur(struct plane *p, float sigma)
 {
     if (sigma < 0.1f)
         return true;
-    if (sigma > 8)
-        return blur_wide(p, sigma);
-    int radius = (int)ceilf(3 * sigma);
+    int radius = (int)ceilf(3 * sigma), longer = p->width > p->height ? p->width : p->height;
+    size_t w = (size_t)p->width;
     float *kernel = malloc((size_t)(2 * radius + 1) * sizeof *kernel), total = 0;
-    struct plane t;
-    if (!kernel || !plane_create(&t, p->width, p->height)) {
-        free(kernel);
-        return false;
-    }
-    for (int i = -radius; i <= radius; i++)
+    float *padded = malloc((size_t)(longer + 2 * radius) * sizeof *padded);
+    float *source = malloc(w * (size_t)p->height * sizeof *source);
+    bool ok = kernel && padded && source;
+    for (int i = -radius; ok && i <= radius; i++)
         total += kernel[i + radius] = expf(-(float)(i * i) / (2 * sigma * sigma));
-    for (int pass = 0; pass < 2; pass++) {
-        const struct plane *from = pass ? &t : p;
-        struct plane *to = pass ? p : &t;
-        for (int y = 0; y < p->height; y++)
-            for (int x = 0; x < p->width; x++) {
-                float sum = 0;
-                for (int i = -radius; i <= radius; i++)
-                    sum += kernel[i + radius] *
-                           (pass ? plane_at(from, x, y + i) : plane_at(from, x + i, y));
-                to->v[(size_t)y * (size_t)p->width + (size_t)x] = sum / total;
-            }
+    for (int i = 0; ok && i <= 2 * radius; i++)
+        kernel[i] /= total;
+    for (int y = 0; ok && y < p->height; y++)
+        blur_line(p->v + (size_t)y * w, p->width, kernel, radius, padded);
+    if (ok)
+        memcpy(source, p->v, w * (size_t)p->height * sizeof *source);
+    for (int y = 0; ok && y < p->height; y++) { // whole rows at once, so that memory is read in order
+        float *to = p->v + (size_t)y * w;
+        memset(to, 0, w * sizeof *to);
+        for (int k = -radius; k <= radius; k++) {
+            int row = y + k < 0 ? 0 : y + k >= p->height ? p->height - 1 : y + k;
+            const float *from = source + (size_t)row * w;
+            for (size_t x = 0; x < w; x++)
+                to[x] += kernel[k + radius] * from[x];
+        }
     }
-    plane_free(&t);
     free(kernel);
-    return true;
+    free(padded);
+    free(source);
+    return ok;
 }
 
 bool
@@ -192,8 +209,42 @@ saliency(struct plane *p, const struct limn_picture *in, const float border[3])
     return true;
 }
 
-// Ground is what the border reaches: a white eye on a white ground belongs to the animal. Enclosed
-// pixels of the ground's colour become object.
+enum { RIM = 2 }; // pixels over which an outline may be blurred
+
+// Distances from the ground's colour become shares: a pixel on the outline is half object when it is
+// half as far from the ground as its neighbours inside, whatever the object's colour.
+static bool
+share_of_neighbours(struct plane *p)
+{
+    struct plane d;
+    if (!plane_create(&d, p->width, p->height))
+        return false;
+    memcpy(d.v, p->v, (size_t)p->width * (size_t)p->height * sizeof *d.v);
+    for (int y = 0; y < p->height; y++)
+        for (int x = 0; x < p->width; x++) {
+            float top = LEAST_CONTRAST;
+            for (int j = -RIM; j <= RIM; j++)
+                for (int i = -RIM; i <= RIM; i++)
+                    top = fmaxf(top, plane_at(&d, x + i, y + j));
+            p->v[(size_t)y * (size_t)p->width + (size_t)x] = plane_at(&d, x, y) / top;
+        }
+    plane_free(&d);
+    return true;
+}
+
+static bool
+near_reached(const uint8_t *reached, int width, int height, int x, int y)
+{
+    for (int j = y - RIM; j <= y + RIM; j++)
+        for (int i = x - RIM; i <= x + RIM; i++)
+            if (i >= 0 && j >= 0 && i < width && j < height &&
+                reached[(size_t)j * (size_t)width + (size_t)i])
+                return true;
+    return false;
+}
+
+// Ground is what the border reaches: a white eye on a white ground belongs to the animal. Everything
+// else is object, wholly so unless it lies on the rim.
 static bool
 keep_reached(struct plane *p)
 {
@@ -226,7 +277,8 @@ keep_reached(struct plane *p)
             }
     }
     for (size_t i = 0; ok && i < total; i++)
-        if (!reached[i] && p->v[i] < 0.5f)
+        if (!reached[i] &&
+            (p->v[i] < 0.5f || !near_reached(reached, p->width, p->height, (int)(i % w), (int)(i / w))))
             p->v[i] = 1;
     free(stack);
     free(reached);
@@ -258,9 +310,9 @@ plane_object(struct plane *p, const struct limn_picture *in, enum ground ground)
             float d = 0;
             for (int k = 0; k < 3; k++)
                 d = fmaxf(d, fabsf((float)c[k] / 255.0f - border[k]));
-            p->v[(size_t)y * (size_t)p->width + (size_t)x] = fminf(1, d / 0.16f);
+            p->v[(size_t)y * (size_t)p->width + (size_t)x] = d;
         }
-    if (keep_reached(p))
+    if (share_of_neighbours(p) && keep_reached(p))
         return true;
     plane_free(p);
     return false;
