@@ -89,7 +89,8 @@ struct node *unet_up(struct nn *nn, const struct unet_config *c, struct node *h,
 
 // References through the same down half at timestep 0 without context attention, and from their
 // features the keys and values. references = R >= 0; image (N*R,S,S,3) in [-1,1], any float; text
-// (N*R,U,encoder_hid_dim), any float; both NULL when R = 0: then only the null token remains.
+// (N*R,U,encoder_hid_dim), any float, those of the first picture first; both NULL when R = 0: then
+// only the null token remains.
 struct unet_references {
     int batch, references;
     struct node *image, *text;

@@ -254,6 +254,10 @@ cached_equals_fused(void **state)
         free(got);
         end(&w);
     }
+    // Two pictures with two references each: the first two are the first picture's.
+    float *both = fused(&m, 2, 2, NULL);
+    assert_true(difference(both, want, PIXELS) < 1e-5);
+    free(both);
     free(want);
     end(&r);
     model_close(&m);
