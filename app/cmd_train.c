@@ -48,10 +48,10 @@ add_setting(struct train *t, const char *text, struct err *err)
     if (!equals)
         return err_set(err, ERR_INPUT, "--set needs KEY=VALUE");
     char *key = mem_strndup(text, (size_t)(equals - text));
-    struct yaml *value = yaml_parse(equals + 1, strlen(equals + 1), key, err);
+    struct yaml *value = yaml_tree_parse(equals + 1, strlen(equals + 1), key, err);
     if (value)
-        jv_set(t->settings, key, yaml_to_jv(value));
-    yaml_free(value);
+        jv_set(t->settings, key, yaml_tree_to_jv(value));
+    yaml_tree_free(value);
     free(key);
     return value != NULL;
 }
@@ -111,8 +111,8 @@ resolve(struct jv *recipe, const struct jv *settings, const char *folder)
 static bool
 read_recipe(const struct train *t, struct recipe *r, struct err *err)
 {
-    struct yaml *yaml = yaml_read(t->recipe_path, err);
-    struct jv *json = yaml ? yaml_to_jv(yaml) : NULL;
+    struct yaml *yaml = yaml_tree_read(t->recipe_path, err);
+    struct jv *json = yaml ? yaml_tree_to_jv(yaml) : NULL;
     char *folder = folder_of(t->recipe_path);
     bool ok = json != NULL;
     if (ok && !jv_is_object(json))
@@ -129,7 +129,7 @@ read_recipe(const struct train *t, struct recipe *r, struct err *err)
     ok = ok && recipe_read(r, json, t->recipe_path, err);
     free(folder);
     jv_free(json);
-    yaml_free(yaml);
+    yaml_tree_free(yaml);
     return ok;
 }
 

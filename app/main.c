@@ -69,6 +69,18 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
     fprintf(stderr, "limn: %s: %s\n", module, text);
 }
 
+// libgomp's threads spin for a long time before they sleep, which on a machine with other work to do
+// makes a step many times slower: the thread that is waited for is not running. libgomp reads its
+// settings before main(), so the program starts itself again with a short spin, once.
+static void
+tame_threads(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    setenv("GOMP_SPINCOUNT", "3000", 1);
+    execv("/proc/self/exe", argv); // if that fails we go on as we are
+}
+
 static void
 help(FILE *out)
 {
@@ -120,6 +132,7 @@ unknown(const char *name)
 int
 main(int argc, char **argv)
 {
+    tame_threads(argv);
     setlocale(LC_CTYPE, "");
     const char *verbose = getenv("LIMN_LOG");
     if (verbose && *verbose)

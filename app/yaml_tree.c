@@ -30,7 +30,7 @@ clear(struct yaml *v)
 }
 
 void
-yaml_free(struct yaml *root)
+yaml_tree_free(struct yaml *root)
 {
     if (root)
         clear(root);
@@ -38,7 +38,7 @@ yaml_free(struct yaml *root)
 }
 
 bool
-yaml_error(const struct yaml *at, const char *file, struct err *err, const char *format, ...)
+yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format, ...)
 {
     char text[ERR_TEXT_MAX];
     va_list args;
@@ -83,10 +83,10 @@ read_children(struct reader *r, struct yaml *out, yaml_event_type_t end, int dep
             ok = read_node(r, &event, &key, depth, err);
             if (ok && key.kind != YAML_SCALAR)
                 ok = error_here(r, event.start_mark, err, "a key must be a plain word");
-            if (ok && yaml_get(out, key.text))
-                ok = yaml_error(&key, r->name, err, "the key '%.60s' stands here twice", key.text);
+            if (ok && yaml_tree_get(out, key.text))
+                ok = yaml_tree_error(&key, r->name, err, "the key '%.60s' stands here twice", key.text);
             if (ok && !key.quoted && strcmp(key.text, "<<") == 0)
-                ok = yaml_error(&key, r->name, err, "merge keys are not understood");
+                ok = yaml_tree_error(&key, r->name, err, "merge keys are not understood");
             child.key = ok ? mem_strdup(key.text) : NULL;
             clear(&key);
             yaml_event_delete(&event);
@@ -175,7 +175,7 @@ read_document(struct reader *r, struct yaml *root, struct err *err)
 }
 
 struct yaml *
-yaml_parse(const char *text, size_t size, const char *name, struct err *err)
+yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err)
 {
     struct reader r = {.name = name};
     struct yaml *root = mem_zalloc(sizeof *root);
@@ -190,24 +190,24 @@ yaml_parse(const char *text, size_t size, const char *name, struct err *err)
     yaml_parser_delete(&r.parser);
     if (ok)
         return root;
-    yaml_free(root);
+    yaml_tree_free(root);
     return NULL;
 }
 
 struct yaml *
-yaml_read(const char *path, struct err *err)
+yaml_tree_read(const char *path, struct err *err)
 {
     size_t size;
     char *text = file_read(path, YAML_FILE_MAX, &size, err);
     if (!text)
         return NULL;
-    struct yaml *root = yaml_parse(text, size, path, err);
+    struct yaml *root = yaml_tree_parse(text, size, path, err);
     free(text);
     return root;
 }
 
 const struct yaml *
-yaml_get(const struct yaml *map, const char *key)
+yaml_tree_get(const struct yaml *map, const char *key)
 {
     if (!map || map->kind != YAML_MAP)
         return NULL;
@@ -218,7 +218,7 @@ yaml_get(const struct yaml *map, const char *key)
 }
 
 bool
-yaml_number(const struct yaml *v, double *out)
+yaml_tree_number(const struct yaml *v, double *out)
 {
     if (!v || v->kind != YAML_SCALAR || v->quoted || !*v->text)
         return false;
@@ -235,7 +235,7 @@ yaml_number(const struct yaml *v, double *out)
 }
 
 bool
-yaml_bool(const struct yaml *v, bool *out)
+yaml_tree_bool(const struct yaml *v, bool *out)
 {
     static const char *const words[2][3] = {{"false", "no", "off"}, {"true", "yes", "on"}};
     if (!v || v->kind != YAML_SCALAR || v->quoted)
@@ -250,14 +250,14 @@ yaml_bool(const struct yaml *v, bool *out)
 }
 
 bool
-yaml_is_null(const struct yaml *v)
+yaml_tree_is_null(const struct yaml *v)
 {
     return !v || (v->kind == YAML_SCALAR && !v->quoted &&
                   (!*v->text || strcmp(v->text, "~") == 0 || strcmp(v->text, "null") == 0));
 }
 
 struct jv *
-yaml_to_jv(const struct yaml *v)
+yaml_tree_to_jv(const struct yaml *v)
 {
     double number;
     bool on;
@@ -265,17 +265,17 @@ yaml_to_jv(const struct yaml *v)
         struct jv *out = v->kind == YAML_MAP ? jv_object() : jv_array();
         for (int i = 0; i < v->count; i++) {
             if (v->kind == YAML_MAP)
-                jv_set(out, v->children[i].key, yaml_to_jv(&v->children[i]));
+                jv_set(out, v->children[i].key, yaml_tree_to_jv(&v->children[i]));
             else
-                jv_append(out, yaml_to_jv(&v->children[i]));
+                jv_append(out, yaml_tree_to_jv(&v->children[i]));
         }
         return out;
     }
-    if (yaml_is_null(v))
+    if (yaml_tree_is_null(v))
         return jv_null_value();
-    if (yaml_bool(v, &on))
+    if (yaml_tree_bool(v, &on))
         return jv_from_bool(on);
-    if (yaml_number(v, &number)) {
+    if (yaml_tree_number(v, &number)) {
         bool whole = strspn(v->text, "+-0123456789") == strlen(v->text) && fabs(number) < 0x1p53;
         return whole ? jv_from_integer((int64_t)number) : jv_from_number(number);
     }

@@ -33,21 +33,21 @@ struct yaml {
 };
 
 // NULL and "FILE:LINE:COLUMN: …" on failure.
-struct yaml *yaml_read(const char *path, struct err *err);
-struct yaml *yaml_parse(const char *text, size_t size, const char *name, struct err *err);
-void yaml_free(struct yaml *root); // NULL is fine
+struct yaml *yaml_tree_read(const char *path, struct err *err);
+struct yaml *yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err);
+void yaml_tree_free(struct yaml *root); // NULL is fine
 
-const struct yaml *yaml_get(const struct yaml *map, const char *key); // NULL: none
+const struct yaml *yaml_tree_get(const struct yaml *map, const char *key); // NULL: none
 // Typed reading of a scalar; false where it is something else. Numbers and switches must be plain.
-bool yaml_number(const struct yaml *v, double *out);
-bool yaml_bool(const struct yaml *v, bool *out); // true, false, yes, no, on, off
-bool yaml_is_null(const struct yaml *v);         // NULL, empty, ~ or null
+bool yaml_tree_number(const struct yaml *v, double *out);
+bool yaml_tree_bool(const struct yaml *v, bool *out); // true, false, yes, no, on, off
+bool yaml_tree_is_null(const struct yaml *v);         // NULL, empty, ~ or null
 
 // The same as JSON: plain scalars become numbers, switches or null where they look like it.
-struct jv *yaml_to_jv(const struct yaml *root);
+struct jv *yaml_tree_to_jv(const struct yaml *root);
 
 // "FILE:LINE:COLUMN: " and the sentence; returns false.
-bool yaml_error(const struct yaml *at, const char *file, struct err *err, const char *format, ...)
+bool yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif
