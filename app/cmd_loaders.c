@@ -169,7 +169,6 @@ cmd_load(int argc, char **argv)
         loader_defaults(e->loader, &values);
     for (int i = 4; ok && i < argc; i++)
         ok = loader_set(e->loader, &values, argv[i], &err);
-    ok = ok && codec_start(argv[0], &err);
     in = ok ? codec_read(argv[2], &err) : NULL;
     out = in ? loader_run(e, in, &values, &err) : NULL;
     ok = out && codec_write_png(out, argv[3], NULL, &err);

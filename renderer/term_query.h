@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Asks a terminal what it can do: escape queries with a time limit, the terminal's mode always put
+// back as it was.
+#ifndef LIMN_RENDERER_TERM_QUERY_H
+#define LIMN_RENDERER_TERM_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    TERM_QUERY_MS = 300,          // for all answers together
+    TERM_CELL_WIDTH_GUESS = 10,   // pixels, for terminals that do not say
+    TERM_CELL_HEIGHT_GUESS = 20,
+    TERM_COLOURS_GUESS = 256,
+};
+
+struct term_info {
+    bool answered;               // the terminal answered DA1
+    bool sixel;                  // its answer contains 4
+    int columns, rows;           // 80 x 24 when unknown
+    int cell_width, cell_height; // pixels, guessed when unknown
+    int colours;                 // sixel colour registers, guessed when unknown
+    char typed[128];             // what the user typed meanwhile, for whoever reads keys
+    size_t typed_count;
+};
+
+// `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false when fd is
+// no terminal, this process is not in its foreground, or nothing answered in time.
+bool term_query(int fd, int timeout_ms, struct term_info *info);
+
+#endif
