@@ -111,6 +111,11 @@ encode(struct sixels *s, const struct image *rgb, struct err *err)
                                          SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
                                          SIXEL_REP_CENTER_BOX, SIXEL_QUALITY_LOW);
     if (SIXEL_SUCCEEDED(status)) {
+        // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: what was cut
+        // off is put back, so that 0 stays 0 and 248 becomes 255.
+        unsigned char *palette = sixel_dither_get_palette(dither);
+        for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(dither); i++)
+            palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
         // With many colours, error diffusion only makes more bytes for the line to carry.
         sixel_dither_set_diffusion_type(dither, s->term.colours >= 64 ? SIXEL_DIFFUSE_NONE
                                                                       : SIXEL_DIFFUSE_FS);

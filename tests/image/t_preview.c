@@ -270,6 +270,16 @@ auto_draws_sixels_in_place(void **state)
     // Sixels: raster attributes say 256 x 256; each frame is one string with its end.
     assert_int_equal(count(output, "\033\\"), 3);
     assert_int_equal(count(begin, "\"1;1;256;256"), 3);
+    // The red of the frames, 80, 160, 240, in percent, to the 5 bits of the palette: 31, 63, 94.
+    const char *frame = begin;
+    for (int step = 1; step <= 3; step++) {
+        int red = -1, green = -1, blue = -1;
+        frame = strstr(frame + 1, ";2;");
+        assert_non_null(frame);
+        assert_int_equal(sscanf(frame, ";2;%d;%d;%d", &red, &green, &blue), 3);
+        assert_true(abs(red - (step * 80 * 100 + 127) / 255) <= 3 && green == 0 && blue == 0);
+        frame = strstr(frame, "\033\\");
+    }
 }
 
 static void
