@@ -42,6 +42,30 @@ find(const struct pack *p, const char *name, enum dtype dtype, int rank, const c
     return v;
 }
 
+// Well-formed UTF-8 without zero bytes (RFC 3629).
+static bool
+is_text(const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        unsigned char c = (unsigned char)bytes[i];
+        size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
+        if (c == 0 || length == 0 || length > n - i)
+            return false;
+        uint32_t code = length == 1 ? c : c & (0x7Fu >> length);
+        for (size_t k = 1; k < length; k++) {
+            unsigned char d = (unsigned char)bytes[i + k];
+            if ((d & 0xC0) != 0x80)
+                return false;
+            code = code << 6 | (d & 0x3Fu);
+        }
+        if ((length == 3 && code < 0x800) || (code >= 0xD800 && code < 0xE000) ||
+            (length == 4 && code < 0x10000) || code > 0x10FFFF)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
 static bool
 read_texts(struct pack *p, struct texts *t, const char *name, const char *path, struct err *err)
 {
@@ -54,10 +78,14 @@ read_texts(struct pack *p, struct texts *t, const char *name, const char *path, 
         return err_set(err, ERR_INPUT, "%s: '%s' has no end for each record", path, full);
     t->bytes = bytes->data;
     t->ends = ends->data;
-    for (int i = 0; i < p->count; i++)
-        if (t->ends[i] < (i ? t->ends[i - 1] : 0) || t->ends[i] > bytes->shape.dim[0])
+    for (int i = 0; i < p->count; i++) {
+        int64_t first = i ? t->ends[i - 1] : 0;
+        if (t->ends[i] < first || t->ends[i] > bytes->shape.dim[0])
             return err_set(err, ERR_INPUT, "%s: text %d of '%s' lies outside the file", path, i,
                            full);
+        if (!is_text(t->bytes + first, (size_t)(t->ends[i] - first)))
+            return err_set(err, ERR_INPUT, "%s: text %d of '%s' is not UTF-8", path, i, full);
+    }
     return true;
 }
 
@@ -210,7 +238,9 @@ static char *
 copy_text(const struct texts *t, int record, char *text, size_t size)
 {
     int64_t first = record ? t->ends[record - 1] : 0;
-    size_t n = MIN((size_t)(t->ends[record] - first), size - 1);
+    size_t whole = (size_t)(t->ends[record] - first), n = MIN(whole, size - 1);
+    while (n < whole && n > 0 && ((unsigned char)t->bytes[first + (int64_t)n] & 0xC0) == 0x80)
+        n--; // not inside a character
     memcpy(text, t->bytes + first, n);
     text[n] = 0;
     return text;
@@ -232,4 +262,11 @@ const char *
 pack_metadata(const struct pack *p, const char *key)
 {
     return safetensors_metadata(p->file, key);
+}
+
+const char *
+pack_metadata_at(const struct pack *p, size_t i, const char **value)
+{
+    return i < safetensors_metadata_count(p->file) ? safetensors_metadata_at(p->file, i, value)
+                                                   : NULL;
 }

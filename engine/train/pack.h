@@ -45,10 +45,12 @@ int pack_style_count(const struct pack *p);
 const char *pack_style_name(const struct pack *p, int style);
 int pack_subject_count(const struct pack *p); // largest subject + 1
 
-// Copies at most size-1 bytes and a 0; returns text.
+// Copies at most size-1 bytes, whole characters of valid UTF-8, and a 0; returns text.
 char *pack_caption(const struct pack *p, int record, char *text, size_t size);
 char *pack_keywords(const struct pack *p, int record, char *text, size_t size);
 
 const char *pack_metadata(const struct pack *p, const char *key); // NULL: none
+// Entry i of the metadata; NULL when there are no more.
+const char *pack_metadata_at(const struct pack *p, size_t i, const char **value);
 
 #endif

@@ -264,9 +264,10 @@ fill_in(const struct tasks *t, const struct example *e, const struct task *task,
         char caption[EXAMPLE_TEXT_MAX];
         pack_caption(t->pack, record, caption, sizeof caption);
         bool vowel = *caption && strchr("aeiouAEIOU", *caption);
-        snprintf(out, size, "%s %s", vowel ? "an" : "a", caption);
+        snprintf(out, size, "%s %.1000s", vowel ? "an" : "a", caption);
     } else if (strcmp(name, "style") == 0) {
-        snprintf(out, size, "%s", pack_style_name(t->pack, pack_style(t->pack, record)));
+        int style = pack_style(t->pack, record);
+        snprintf(out, size, "%s", style < 0 ? "plain" : pack_style_name(t->pack, style));
         plain_words(out);
     } else if (strcmp(name, "keyword") == 0) {
         pick_keyword(t, record, rng, out, size);
@@ -305,10 +306,32 @@ expand(const struct tasks *t, const struct example *e, const struct task *task, 
     out[used] = 0;
 }
 
-static const char *
-pick_text(const struct jv *texts, struct rng *rng)
+// Cuts a character that a full buffer left incomplete.
+static void
+whole_characters(char *text)
 {
-    return jv_string(jv_at(texts, (size_t)rng_below(rng, jv_size(texts))), "");
+    size_t n = strlen(text), k = n;
+    while (k > 0 && ((unsigned char)text[k - 1] & 0xC0) == 0x80)
+        k--;
+    if (k == 0 || (unsigned char)text[k - 1] < 0xC0)
+        return;
+    unsigned char lead = (unsigned char)text[k - 1];
+    if (n - k + 1 < (lead < 0xE0 ? 2u : lead < 0xF0 ? 3u : 4u))
+        text[k - 1] = 0;
+}
+
+// Any of the texts; of a record whose style nobody knows, any that does not speak of it.
+static const char *
+pick_text(const struct tasks *t, const struct jv *texts, int record, struct rng *rng)
+{
+    size_t n = jv_size(texts), first = (size_t)rng_below(rng, n);
+    bool styled = pack_style(t->pack, record) >= 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = jv_string(jv_at(texts, (first + i) % n), "");
+        if (styled || !strstr(text, "{style}"))
+            return text;
+    }
+    return jv_string(jv_at(texts, first), "");
 }
 
 // --- examples
@@ -408,11 +431,14 @@ make_example(const struct tasks *t, int task, int record, bool training, struct 
         char words[EXAMPLE_TEXT_MAX];
         if (!pick_reference(t, &k->references[i], e, i, training, rng))
             return false;
-        expand(t, e, NULL, e->refs[i].record, pick_text(k->references[i].texts, rng), rng, words);
+        int from = e->refs[i].record;
+        expand(t, e, NULL, from, pick_text(t, k->references[i].texts, from, rng), rng, words);
         snprintf(e->refs[i].text, sizeof e->refs[i].text, "[ref#%d] %.1000s", e->refs[i].marker,
                  words);
+        whole_characters(e->refs[i].text);
     }
-    expand(t, e, k, record, pick_text(k->texts, rng), rng, e->text);
+    expand(t, e, k, record, pick_text(t, k->texts, record, rng), rng, e->text);
+    whole_characters(e->text);
     shuffle_references(e, rng);
     return true;
 }

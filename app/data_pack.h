@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Making a pack (engine/train/pack.h) from pictures: decode, compose on white, make square, run
+// the loaders of the roles, reduce, write. Pictures are treated by several threads; the result does
+// not depend on how many.
+#ifndef LIMN_APP_DATA_PACK_H
+#define LIMN_APP_DATA_PACK_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+enum { DATA_PACK_SIZE_MAX = 1024 };
+
+struct data_pack_params {
+    const char *source, *out;
+    int size;          // pixels a side, 0: 64
+    const char *roles; // as in data_roles.h; NULL: the default
+    int threads;       // 0: one a processor
+    void (*progress)(void *ctx, size_t done, size_t total); // from one of the threads; may be NULL
+    void *ctx;
+    const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
+};
+
+struct data_pack_report {
+    size_t pictures;        // in the pack
+    size_t without_caption; // left out
+    size_t unreadable;      // left out; the first of them:
+    struct err first_unreadable;
+};
+
+// A picture that cannot be decoded or seen by a loader is left out and counted; none at all left is
+// an error. The file appears whole or not at all.
+bool data_pack_make(const struct data_pack_params *p, struct data_pack_report *report,
+                    struct err *err);
+
+#endif

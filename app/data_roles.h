@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// What a pack's role pictures are made with: loaders and their settings, as written on the command
+// line: "edge:thickness=8..20:detail=0.3..0.7,mask,sketch". A setting with two values is drawn
+// between them for each record anew (but the same at every run), so that a model learns lines of
+// any width; settings not named have the loader's default.
+#ifndef LIMN_APP_DATA_ROLES_H
+#define LIMN_APP_DATA_ROLES_H
+
+#include <pthread.h>
+
+#include "loaders/host.h"
+
+enum { DATA_ROLE_MAX = 8 };
+
+struct data_role {
+    const struct loader_entry *entry;
+    struct loader_values low, high; // equal where nothing is drawn
+    char *described;                // "edge:thickness=8..20"
+    pthread_mutex_t lock;           // a loader runs on one thread at a time
+};
+
+struct data_roles {
+    struct loader_host *host;
+    struct data_role roles[DATA_ROLE_MAX];
+    int count;
+};
+
+#define DATA_ROLES_DEFAULT "edge:thickness=8..20:detail=0.35..0.65,mask,sketch:smooth=8..14"
+
+// `text` NULL: the default; "": none. ERR_INPUT names the loader and setting that is wrong.
+bool data_roles_open(struct data_roles *r, const char *text, struct err *err);
+void data_roles_close(struct data_roles *r); // zeroed is fine
+
+// The picture as loader `role` sees it, RGB8. `record` decides drawn settings. Any thread.
+struct image *data_roles_run(struct data_roles *r, int role, const struct image *in,
+                             uint64_t record, struct err *err);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Tar archives (ustar, GNU long names, pax names), mapped; entries are where they are in the file.
+#ifndef LIMN_APP_DATA_TAR_H
+#define LIMN_APP_DATA_TAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/file.h"
+
+struct data_tar_entry {
+    char *name; // as stored, without a leading "./"
+    const unsigned char *data;
+    size_t size; // bytes
+};
+
+struct data_tar {
+    struct file_map map;
+    struct data_tar_entry *entries; // regular files, in the archive's order
+    size_t count, capacity;
+};
+
+// Every header's checksum and size is checked; an archive that ends early is an error.
+bool data_tar_open(struct data_tar *tar, const char *path, struct err *err);
+void data_tar_close(struct data_tar *tar); // zeroed is fine
+// NULL: none. Linear.
+const struct data_tar_entry *data_tar_find(const struct data_tar *tar, const char *name);
+
+#endif
