@@ -16,7 +16,7 @@
 static void
 usage(FILE *out)
 {
-    fputs("usage: limn data pack SOURCE OUT [--size N] [--roles LIST] [--threads N]\n"
+    fputs("usage: limn data pack SOURCE OUT [--size N] [--roles LIST] [--workers N]\n"
           "       limn data stats PACK [--json]\n"
           "\n"
           "pack   reads the emoji set (a folder with catalog.jsonl), a folder of pictures with\n"
@@ -26,7 +26,7 @@ usage(FILE *out)
           "  --roles LIST  loaders whose view of each picture is packed too, with settings:\n"
           "                LOADER[:KEY=VALUE[..VALUE]]…,… or none\n"
           "                (" DATA_ROLES_DEFAULT ")\n"
-          "  --threads N   (one a processor)\n"
+          "  --workers N   processes (one a processor)\n"
           "stats  says what is in a pack\n",
           out);
 }
@@ -70,6 +70,8 @@ show_progress(void *ctx, size_t done, size_t total)
 {
     struct meter *m = ctx;
     double t = now(), rate = (double)done / (t - m->start + 1e-9);
+    if (done == 0)
+        return;
     if (m->terminal ? t - m->shown < 0.1 && done < total : 10 * done / total <= m->tenth)
         return;
     m->shown = t;
@@ -89,14 +91,14 @@ pack(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         bool option = strncmp(a, "--", 2) == 0;
-        if (option && strcmp(a, "--size") && strcmp(a, "--roles") && strcmp(a, "--threads"))
+        if (option && strcmp(a, "--size") && strcmp(a, "--roles") && strcmp(a, "--workers"))
             return bad_usage("unknown option", a);
         if (option && !value)
             return bad_usage("no value for", a);
         if (strcmp(a, "--size") == 0 && !read_int(value, 8, DATA_PACK_SIZE_MAX, &p.size))
             return bad_usage("--size must lie in 8..1024, not", value);
-        if (strcmp(a, "--threads") == 0 && !read_int(value, 1, 64, &p.threads))
-            return bad_usage("--threads must lie in 1..64, not", value);
+        if (strcmp(a, "--workers") == 0 && !read_int(value, 1, 64, &p.workers))
+            return bad_usage("--workers must lie in 1..64, not", value);
         if (strcmp(a, "--roles") == 0)
             p.roles = strcmp(value, "none") == 0 ? "" : value;
         if (option)

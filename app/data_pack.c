@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Pictures are finished in any order, a pack holds them in order, and all of them may not fit in
 // memory: so each tensor first goes to a nameless file beside the result, every picture to its own
-// place in it, and the pack is put together from those.
+// place in it, and the pack is put together from those. Workers are processes: a loader is never
+// asked by two threads at once, and a picture on which a loader or decoder crashes costs only itself.
 #include "app/data_pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/data_roles.h"
@@ -18,7 +22,18 @@
 #include "engine/tensor/safetensors.h"
 #include "renderer/image/codec.h"
 
-enum { THREAD_MAX = 64, SPOOL_MAX = 1 + DATA_ROLE_MAX };
+enum { WORKER_MAX = 64, SPOOL_MAX = 1 + DATA_ROLE_MAX };
+enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
+
+// What the processes share.
+struct shared {
+    atomic_size_t next, done; // records
+    atomic_int failed_taken, unreadable_taken;
+    struct err failed;     // of the system: ends the work
+    struct err unreadable; // the first picture left out
+    volatile size_t at[WORKER_MAX]; // what each worker is working on; SIZE_MAX: nothing
+    volatile uint8_t state[];       // enum record_state, by record
+};
 
 struct maker {
     const struct data_pack_params *p;
@@ -27,12 +42,9 @@ struct maker {
     int size;
     size_t pixels;        // bytes of one picture
     int spool[SPOOL_MAX]; // pictures, then roles
-    bool *usable;         // by record
-    pthread_mutex_t lock; // of what follows
-    size_t next, done;
-    bool stop;
-    struct err failed; // of the system: ends the work
-    struct data_pack_report *report;
+    struct shared *shared;
+    size_t shared_size;
+    pid_t pid[WORKER_MAX]; // 0: gone
 };
 
 static int
@@ -122,56 +134,107 @@ make_record(struct maker *m, size_t record, struct err *err, struct err *io)
     return ok;
 }
 
-static void *
-work(void *data)
+// Takes records until there are no more. Runs in a process of its own.
+_Noreturn static void
+work(struct maker *m, int worker)
 {
-    struct maker *m = data;
-    for (;;) {
-        pthread_mutex_lock(&m->lock);
-        bool more = !m->stop && m->next < m->source.count;
-        size_t record = m->next;
-        m->next += more;
-        pthread_mutex_unlock(&m->lock);
-        if (!more)
-            return NULL;
+    struct shared *s = m->shared;
+    bool stop = false;
+    while (!stop && !(m->p->cancel && atomic_load(m->p->cancel))) {
+        size_t record = atomic_fetch_add(&s->next, 1);
+        if (record >= m->source.count)
+            break;
         struct err err = {0}, io = {0};
+        s->at[worker] = record;
         bool ok = make_record(m, record, &err, &io);
-        pthread_mutex_lock(&m->lock);
-        m->usable[record] = ok;
-        m->done++;
-        if (m->p->cancel && atomic_load(m->p->cancel))
-            err_set(&io, ERR_CANCELLED, "stopped");
-        if (err.code == ERR_MEMORY && io.code == ERR_NONE)
-            io = err;
-        if (io.code != ERR_NONE) {
-            m->stop = true;
-            if (m->failed.code == ERR_NONE)
-                m->failed = io;
-        } else if (!ok && m->report->unreadable++ == 0) {
-            m->report->first_unreadable = err;
-        }
-        if (m->p->progress)
-            m->p->progress(m->p->ctx, m->done, m->source.count);
-        pthread_mutex_unlock(&m->lock);
+        s->at[worker] = SIZE_MAX;
+        s->state[record] = ok ? RECORD_USABLE : RECORD_UNREADABLE;
+        if (!ok && io.code == ERR_NONE && !atomic_exchange(&s->unreadable_taken, 1))
+            s->unreadable = err;
+        stop = io.code != ERR_NONE;
+        if (stop && !atomic_exchange(&s->failed_taken, 1))
+            s->failed = io;
+        atomic_fetch_add(&s->done, 1);
     }
+    _exit(stop);
+}
+
+static bool
+start_worker(struct maker *m, int worker, struct err *err)
+{
+    fflush(NULL);
+    m->shared->at[worker] = SIZE_MAX;
+    m->pid[worker] = fork();
+    if (m->pid[worker] < 0)
+        return err_errno(err, ERR_IO, "cannot start a process");
+    if (m->pid[worker] == 0)
+        work(m, worker);
+    return true;
+}
+
+// A worker is gone. One that crashed leaves its picture out and is replaced.
+static bool
+end_worker(struct maker *m, int worker, int status, struct err *err)
+{
+    struct shared *s = m->shared;
+    size_t record = s->at[worker];
+    m->pid[worker] = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    if (s->failed.code != ERR_NONE)
+        return err_set(err, s->failed.code, "%s", s->failed.text);
+    if (record >= m->source.count)
+        return err_set(err, ERR_IO, "a process that made pictures ended early");
+    s->state[record] = RECORD_UNREADABLE;
+    atomic_fetch_add(&s->done, 1);
+    if (!atomic_exchange(&s->unreadable_taken, 1))
+        err_set(&s->unreadable, ERR_INPUT, "%s: its loader or decoder crashed",
+                m->source.records[record].name);
+    return start_worker(m, worker, err);
 }
 
 static bool
 make_all(struct maker *m, struct err *err)
 {
-    pthread_t threads[THREAD_MAX];
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    int want = m->p->threads > 0 ? m->p->threads : (int)MAX(online, 1), started = 0;
-    want = MIN(want, THREAD_MAX);
-    while (started < want && pthread_create(&threads[started], NULL, work, m) == 0)
-        started++;
-    if (started == 0)
-        work(m);
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    if (m->failed.code != ERR_NONE)
-        return err_set(err, m->failed.code, "%s", m->failed.text);
-    return true;
+    int want = MIN(m->p->workers > 0 ? m->p->workers : (int)MAX(online, 1), WORKER_MAX);
+    bool ok = true;
+    for (int i = 0; ok && i < want; i++)
+        ok = start_worker(m, i, err);
+    for (int running = 1; running;) {
+        running = 0;
+        for (int i = 0; i < want; i++) {
+            int status;
+            if (m->pid[i] <= 0)
+                continue;
+            if (!ok)
+                kill(m->pid[i], SIGTERM);
+            pid_t gone = waitpid(m->pid[i], &status, ok ? WNOHANG : 0);
+            if (gone == m->pid[i] && !ok)
+                m->pid[i] = 0;
+            else if (gone == m->pid[i])
+                ok = end_worker(m, i, status, err) && ok;
+            running += m->pid[i] > 0;
+        }
+        if (m->p->progress && ok)
+            m->p->progress(m->p->ctx, atomic_load(&m->shared->done), m->source.count);
+        if (m->p->cancel && atomic_load(m->p->cancel))
+            ok = err_set(err, ERR_CANCELLED, "stopped");
+        if (running)
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return ok;
+}
+
+static bool
+share(struct maker *m, struct err *err)
+{
+    m->shared_size = sizeof *m->shared + m->source.count;
+    m->shared = mmap(NULL, m->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (m->shared != MAP_FAILED)
+        return true;
+    m->shared = NULL;
+    return err_errno(err, ERR_MEMORY, "no shared memory for %zu records", m->source.count);
 }
 
 // The tensors behind the pictures, of the usable records only.
@@ -206,7 +269,7 @@ columns_fill(struct columns *c, const struct maker *m)
     int *number = mem_zalloc((m->source.subject_count + 1) * sizeof *number), subjects = 0;
     for (size_t i = 0; i < n; i++) {
         const struct data_record *r = &m->source.records[i];
-        if (!m->usable[i])
+        if (m->shared->state[i] != RECORD_USABLE)
             continue;
         if (r->subject >= 0 && number[r->subject] == 0)
             number[r->subject] = ++subjects;
@@ -238,7 +301,7 @@ put_spool(const struct maker *m, struct safetensors_writer *w, int k, struct err
     uint8_t *bytes = mem_alloc(m->pixels);
     bool ok = true;
     for (size_t i = 0; ok && i < m->source.count; i++)
-        if (m->usable[i])
+        if (m->shared->state[i] == RECORD_USABLE)
             ok = spool_get(m->spool[k], bytes, m->pixels, i, err) &&
                  safetensors_writer_put(w, bytes, m->pixels, err);
     free(bytes);
@@ -308,7 +371,7 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
 bool
 data_pack_make(const struct data_pack_params *p, struct data_pack_report *report, struct err *err)
 {
-    struct maker m = {.p = p, .size = p->size ? p->size : 64, .report = report};
+    struct maker m = {.p = p, .size = p->size ? p->size : 64};
     struct columns c = {0};
     *report = (struct data_pack_report){0};
     if (m.size < 8 || m.size > DATA_PACK_SIZE_MAX)
@@ -316,19 +379,17 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     m.pixels = 3 * (size_t)m.size * (size_t)m.size;
     for (int k = 0; k < SPOOL_MAX; k++)
         m.spool[k] = -1;
-    pthread_mutex_init(&m.lock, NULL);
     bool ok = data_roles_open(&m.roles, p->roles, err) &&
               data_source_open(&m.source, p->source, err);
     for (int k = 0; ok && k <= m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
+    ok = ok && share(&m, err) && make_all(&m, err);
     if (ok) {
-        m.usable = mem_zalloc(m.source.count * sizeof *m.usable);
-        ok = make_all(&m, err);
-    }
-    if (ok) {
+        report->first_unreadable = m.shared->unreadable;
         report->without_caption = m.source.without_caption;
         columns_fill(&c, &m);
         report->pictures = c.count;
+        report->unreadable = m.source.count - c.count;
         if (c.count == 0)
             ok = err_set(err, ERR_INPUT, "%s: no picture of %zu can be used: %s", p->source,
                          m.source.count, report->first_unreadable.text);
@@ -338,8 +399,8 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     for (int k = 0; k < SPOOL_MAX; k++)
         if (m.spool[k] >= 0)
             close(m.spool[k]);
-    free(m.usable);
-    pthread_mutex_destroy(&m.lock);
+    if (m.shared)
+        munmap(m.shared, m.shared_size);
     data_source_close(&m.source);
     data_roles_close(&m.roles);
     return ok;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Making a pack (engine/train/pack.h) from pictures: decode, compose on white, make square, run
-// the loaders of the roles, reduce, write. Pictures are treated by several threads; the result does
-// not depend on how many.
+// the loaders of the roles, reduce, write. Pictures are treated by several processes; the result does
+// not depend on how many. Call it before the program has other threads.
 #ifndef LIMN_APP_DATA_PACK_H
 #define LIMN_APP_DATA_PACK_H
 
@@ -16,8 +16,8 @@ struct data_pack_params {
     const char *source, *out;
     int size;          // pixels a side, 0: 64
     const char *roles; // as in data_roles.h; NULL: the default
-    int threads;       // 0: one a processor
-    void (*progress)(void *ctx, size_t done, size_t total); // from one of the threads; may be NULL
+    int workers;       // processes, 0: one a processor
+    void (*progress)(void *ctx, size_t done, size_t total); // now and then; may be NULL
     void *ctx;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
 };

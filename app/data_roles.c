@@ -43,7 +43,6 @@ read_role(struct data_roles *r, char *text, struct err *err)
     }
     struct data_role *role = &r->roles[r->count++];
     *role = (struct data_role){.entry = e, .described = described};
-    pthread_mutex_init(&role->lock, NULL);
     loader_defaults(e->loader, &role->low);
     role->high = role->low;
     bool ok = true;
@@ -73,10 +72,8 @@ data_roles_open(struct data_roles *r, const char *text, struct err *err)
 void
 data_roles_close(struct data_roles *r)
 {
-    for (int i = 0; i < r->count; i++) {
-        pthread_mutex_destroy(&r->roles[i].lock);
+    for (int i = 0; i < r->count; i++)
         free(r->roles[i].described);
-    }
     loader_host_close(r->host);
     *r = (struct data_roles){0};
 }
@@ -97,9 +94,7 @@ data_roles_run(struct data_roles *r, int role, const struct image *in, uint64_t 
         else if (low < high)
             values.v[i] = fmin(high, floor(low + u * (high - low + 1)));
     }
-    pthread_mutex_lock(&k->lock);
     struct image *rgba = loader_run_here(k->entry, in, &values, err);
-    pthread_mutex_unlock(&k->lock);
     struct image *rgb = rgba ? image_convert(rgba, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     image_unref(rgba);
     return rgb;

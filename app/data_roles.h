@@ -6,8 +6,6 @@
 #ifndef LIMN_APP_DATA_ROLES_H
 #define LIMN_APP_DATA_ROLES_H
 
-#include <pthread.h>
-
 #include "loaders/host.h"
 
 enum { DATA_ROLE_MAX = 8 };
@@ -16,7 +14,6 @@ struct data_role {
     const struct loader_entry *entry;
     struct loader_values low, high; // equal where nothing is drawn
     char *described;                // "edge:thickness=8..20"
-    pthread_mutex_t lock;           // a loader runs on one thread at a time
 };
 
 struct data_roles {
@@ -31,7 +28,7 @@ struct data_roles {
 bool data_roles_open(struct data_roles *r, const char *text, struct err *err);
 void data_roles_close(struct data_roles *r); // zeroed is fine
 
-// The picture as loader `role` sees it, RGB8. `record` decides drawn settings. Any thread.
+// The picture as loader `role` sees it, RGB8. `record` decides drawn settings. One thread at a time.
 struct image *data_roles_run(struct data_roles *r, int role, const struct image *in,
                              uint64_t record, struct err *err);
 
