@@ -9,11 +9,16 @@
 
 #include <sentencepiece_processor.h>
 
+extern "C" {
+#include "engine/base/file.h"
+}
+
 namespace {
 
 constexpr int kExtraIds = 100;
 constexpr int kMarkerLimit = 99;
-constexpr size_t kTextMax = 1 << 20; // bytes
+constexpr size_t kTextMax = 1 << 20;   // bytes
+constexpr size_t kModelMax = 64 << 20; // bytes
 
 bool
 valid_utf8(const char *text, size_t n)
@@ -101,8 +106,14 @@ encode(const tokenizer *t, const std::string &text, std::vector<int> *ids)
 extern "C" struct tokenizer *
 tokenizer_open(const char *path, struct err *err)
 {
+    // Read here: sentencepiece's own reader throws on folders.
+    size_t bytes = 0;
+    char *data = file_read(path, kModelMax, &bytes, err);
+    if (!data)
+        return nullptr;
     tokenizer *t = new tokenizer;
-    auto status = t->sp.Load(path);
+    auto status = t->sp.LoadFromSerializedProto(std::string(data, bytes));
+    free(data);
     if (!status.ok()) {
         err_set(err, ERR_INPUT, "%s: not a sentencepiece model (%.200s)", path,
                 status.ToString().c_str());

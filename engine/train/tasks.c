@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/train/tasks.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -485,12 +484,16 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
 {
     struct rng rng;
     rng_init(&rng, seed, RNG_STREAM_DATA + 16 * (index + 1));
-    for (int attempt = 0; attempt < 64; attempt++) {
+    // The mixture decides the task, then a record is found that fits it; only a task that fits hardly
+    // any record is given up for another.
+    for (int attempt = 0; attempt < 8; attempt++) {
         int task = pick_task(t, references, &rng);
-        int record = t->train[rng_below(&rng, (uint64_t)t->train_count)];
-        if (task < 0)
-            break;
-        if (!make_example(t, task, record, true, &rng, e))
+        bool made = false;
+        for (int i = 0; task >= 0 && !made && i < 64; i++) {
+            int record = t->train[rng_below(&rng, (uint64_t)t->train_count)];
+            made = make_example(t, task, record, true, &rng, e);
+        }
+        if (!made)
             continue;
         if (e->ref_count != references || references == 0) {
             bool had_context = e->ref_count > 0;

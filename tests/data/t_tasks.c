@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+// The mixture of tasks on a tiny pack whose right answers are known: which pictures may stand
+// where, how often what comes, and that an example is a function of (seed, index).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "engine/train/tasks.h"
+#include "tests/data/tiny_pack.h"
+
+static char path[] = "/tmp/limn-tasks-XXXXXX";
+static struct pack *pack;
+
+static const char description[] =
+    "{\"drop_all\":0.1,\"drop_context\":0.2,\"mixture\":["
+    "{\"name\":\"text\",\"ratio\":2,\"texts\":[\"{a subject}, {style} style, {keyword}\"]},"
+    "{\"name\":\"edge\",\"ratio\":1,\"references\":[{\"slot\":\"edge\",\"picture\":\"role.edge\","
+    "\"texts\":[\"edge map\"]}],\"texts\":[\"along {edge}: {subject} {edge.marker}\"]},"
+    "{\"name\":\"subject\",\"ratio\":3,\"references\":[{\"slot\":\"s\",\"picture\":\"subject\","
+    "\"texts\":[\"{subject}\"]}],\"texts\":[\"{s} in {style}\"]},"
+    "{\"name\":\"transfer\",\"ratio\":4,\"references\":[{\"slot\":\"content\",\"picture\":"
+    "\"subject\",\"texts\":[\"content image\"]},{\"slot\":\"look\",\"picture\":\"style\",\"texts\":"
+    "[\"style image\"]}],\"texts\":[\"C {content.marker} S {look.marker}\"]}]}";
+enum { TEXT, EDGE, SUBJECT, TRANSFER };
+
+static struct tasks *
+make(const char *text, struct err *err)
+{
+    struct jv *json = jv_parse(text, strlen(text), "tasks", err);
+    struct tasks *t = json ? tasks_create(pack, json, err) : NULL;
+    jv_free(json);
+    return t;
+}
+
+// The pictures of a reference or target are all of one value: which.
+static void
+check_references(const struct example *e, bool training)
+{
+    int content = 0, look = 0;
+    for (int i = 0; i < e->ref_count; i++) {
+        int r = e->refs[i].record, target = e->record;
+        char marker[16];
+        snprintf(marker, sizeof marker, "[ref#%d] ", e->refs[i].marker);
+        assert_true(strncmp(e->refs[i].text, marker, strlen(marker)) == 0);
+        assert_in_range(e->refs[i].marker, 1, 8);
+        for (int k = 0; k < i; k++)
+            assert_int_not_equal(e->refs[i].marker, e->refs[k].marker);
+        const char *words = e->refs[i].text + strlen(marker);
+        if (training)
+            assert_int_equal(pack_split(pack, r), PACK_TRAIN);
+        if (e->task == EDGE) {
+            assert_int_equal(e->refs[i].image[0], 100 + target);
+            assert_string_equal(words, "edge map");
+            continue;
+        }
+        assert_int_equal(e->refs[i].image[47], r);
+        assert_int_not_equal(r, target);
+        if (strcmp(words, "style image") == 0) {
+            assert_int_equal(r % 3, target % 3);
+            assert_int_not_equal(r / 3, target / 3);
+            look = e->refs[i].marker;
+        } else {
+            assert_int_equal(r / 3, target / 3);
+            assert_int_not_equal(r % 3, target % 3);
+            content = e->refs[i].marker;
+        }
+    }
+    if (e->task == TRANSFER && e->ref_count) {
+        char want[64];
+        snprintf(want, sizeof want, "C [ref#%d] S [ref#%d]", content, look);
+        assert_string_equal(e->text, want);
+    }
+}
+
+static void
+test_shares(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct tasks *t = make(description, &err);
+    assert_non_null(t);
+    assert_int_equal(tasks_count(t), 4);
+    assert_string_equal(tasks_name(t, TRANSFER), "transfer");
+    // Ratios 0.2 0.1 0.3 0.4; 0.3 of every example with references lose them.
+    double want[4] = {0.2 + 0.3 * 0.8, 0.7 * 0.4, 0.7 * 0.4, 0};
+    for (int i = 0; i < 4; i++)
+        assert_true(fabs(tasks_share(t, i) - want[i]) < 1e-12);
+    int n = 20000, all = 0, context = 0, count[4] = {0};
+    for (int i = 0; i < n; i++) {
+        struct example e;
+        double u = (i + 0.5) / n; // stratified: the counts by references are exact
+        int references = u < want[0] ? 0 : u < want[0] + want[1] ? 1 : 2;
+        assert_true(tasks_draw(t, 7, (uint64_t)i, references, &e, &err));
+        assert_int_equal(e.ref_count, references);
+        assert_int_equal(pack_split(pack, e.record), PACK_TRAIN);
+        assert_int_equal(e.target[5], e.record);
+        assert_int_equal(e.text[0] == 0, e.text_dropped);
+        check_references(&e, true);
+        all += e.text_dropped;
+        context += e.context_dropped && !e.text_dropped;
+        count[e.task]++;
+    }
+    // Four standard deviations of a binomial count.
+#define NEAR(got, p) assert_true(fabs((got) - n * (p)) < 4 * sqrt(n * (p) * (1 - (p))))
+    NEAR(count[TEXT], 0.2);
+    NEAR(count[EDGE], 0.1);
+    NEAR(count[SUBJECT], 0.3);
+    NEAR(count[TRANSFER], 0.4);
+    NEAR(all, 0.1);
+    NEAR(context, 0.2 * 0.8);
+#undef NEAR
+    tasks_destroy(t);
+}
+
+static void
+test_deterministic(void **state)
+{
+    (void)state;
+    struct tasks *t = make(description, NULL), *other = make(description, NULL);
+    int equal = 0;
+    for (uint64_t i = 0; i < 200; i++) {
+        struct example a, b, c;
+        int references = (int)(i % 3);
+        assert_true(tasks_draw(t, 1, i, references, &a, NULL));
+        assert_true(tasks_draw(other, 1, i, references, &b, NULL));
+        assert_true(tasks_draw(t, 2, i, references, &c, NULL));
+        assert_string_equal(a.text, b.text);
+        assert_int_equal(a.record, b.record);
+        for (int k = 0; k < references; k++) {
+            assert_string_equal(a.refs[k].text, b.refs[k].text);
+            assert_ptr_equal(a.refs[k].image, b.refs[k].image);
+        }
+        equal += a.record == c.record && strcmp(a.text, c.text) == 0;
+    }
+    assert_true(equal < 100); // another seed is another order
+    tasks_destroy(t);
+    tasks_destroy(other);
+}
+
+static void
+test_words(void **state)
+{
+    (void)state;
+    struct tasks *t = make("{\"drop_all\":0,\"drop_context\":0,\"mixture\":[{\"name\":\"text\","
+                           "\"ratio\":1,\"texts\":[\"{a subject}|{style}|{keyword}|{what}\"]}]}", NULL);
+    assert_non_null(t);
+    bool seen[2] = {false, false};
+    for (uint64_t i = 0; i < 200; i++) {
+        struct example e;
+        assert_true(tasks_draw(t, 1, i, 0, &e, NULL));
+        seen[0] |= strcmp(e.text, "a fox|line art|forest|{what}") == 0;
+        seen[1] |= strcmp(e.text, "a pi\xc3\xb1" "ata|flat|pi\xc3\xb1" "ata|{what}") == 0;
+        assert_non_null(strstr(e.text, "|{what}"));
+    }
+    assert_true(seen[0] && seen[1]);
+    tasks_destroy(t);
+}
+
+static void
+test_heldout(void **state)
+{
+    (void)state;
+    struct tasks *t = make(description, NULL);
+    assert_int_equal(tasks_heldout_count(t, 0), 7); // 4 of style 2, 2 of subject 3, 1 pair; 1 task
+    assert_int_equal(tasks_heldout_count(t, 1), 14);
+    bool style = false, pair = false;
+    for (int references = 0; references < 3; references++)
+        for (int i = 0; i < tasks_heldout_count(t, references); i++) {
+            struct example e, again;
+            assert_true(tasks_heldout(t, references, i, &e, NULL));
+            assert_true(tasks_heldout(t, references, i, &again, NULL));
+            assert_string_equal(e.text, again.text);
+            assert_int_equal(e.ref_count, references);
+            assert_int_not_equal(pack_split(pack, e.record), PACK_TRAIN);
+            assert_false(e.text_dropped || e.context_dropped);
+            check_references(&e, false);
+            style |= pack_split(pack, e.record) == PACK_HELDOUT_STYLE;
+            pair |= pack_split(pack, e.record) == PACK_HELDOUT_PAIR;
+            for (int k = 0; k < e.ref_count && e.task != EDGE; k++)
+                assert_int_not_equal(pack_split(pack, e.refs[k].record), PACK_HELDOUT_PAIR);
+        }
+    assert_true(style && pair);
+    assert_int_equal(tasks_heldout_of(t, TEXT, PACK_HELDOUT_SUBJECT, 0, NULL), 2);
+    struct example e;
+    assert_int_equal(tasks_heldout_of(t, TRANSFER, PACK_HELDOUT_PAIR, 0, &e), 1);
+    assert_int_equal(e.record, 7);
+    assert_int_equal(tasks_heldout_of(t, TRANSFER, PACK_HELDOUT_PAIR, 1, &e), 0);
+    tasks_destroy(t);
+}
+
+static void
+test_bad_descriptions(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"{}", "mixture"},
+        {"{\"mixture\":[]}", "mixture"},
+        {"{\"drop_all\":0.6,\"drop_context\":0.6,\"mixture\":[]}", "drop"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":0,\"texts\":[\"x\"]}]}", "ratios"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":-1,\"texts\":[\"x\"]}]}", "ratio"},
+        {"{\"mixture\":[{\"name\":\"\",\"ratio\":1,\"texts\":[\"x\"]}]}", "name"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[]}]}", "texts"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[5]}]}", "text"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"text\":[\"x\"]}]}", "'text'"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{\"slot\":"
+         "\"d\",\"picture\":\"role.depth\",\"texts\":[\"x\"]}]}]}", "depth"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{\"slot\":"
+         "\"d\",\"picture\":\"banana\",\"texts\":[\"x\"]}]}]}", "banana"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{"
+         "\"picture\":\"style\",\"texts\":[\"x\"]}]}]}", "slot"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[1,1,1,1]}]}",
+         "references"},
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct err err = {0};
+        struct tasks *t = make(bad[i][0], &err);
+        if (t || !strstr(err.text, bad[i][1]))
+            print_message("wanted '%s': %s\n", bad[i][1], err.text);
+        assert_null(t);
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_non_null(strstr(err.text, bad[i][1]));
+    }
+}
+
+// A pack that knows no styles: texts do not speak of them, and what needs two styles is an error.
+static void
+test_without_styles(void **state)
+{
+    (void)state;
+    struct tiny_pack tiny;
+    tiny_fill(&tiny);
+    for (int r = 0; r < TINY_COUNT; r++)
+        tiny.style[r] = -1;
+    tiny.metadata[3] = "[]";
+    assert_true(tiny_write(&tiny, path));
+    struct pack *kept = pack;
+    struct err err = {0};
+    pack = pack_open(path, &err);
+    assert_non_null(pack);
+    struct tasks *t = make("{\"mixture\":[{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}, "
+                           "{style} style\",\"just {subject}\"]},{\"name\":\"style\",\"ratio\":1,"
+                           "\"references\":[{\"slot\":\"s\",\"picture\":\"style\",\"texts\":[\"x\"]}],"
+                           "\"texts\":[\"{s}\"]}]}", &err);
+    assert_non_null(t);
+    struct example e;
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_true(tasks_draw(t, 1, i, 0, &e, &err));
+        assert_null(strstr(e.text, "style"));
+    }
+    assert_false(tasks_draw(t, 1, 0, 1, &e, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    tasks_destroy(t);
+    pack_close(pack);
+    pack = kept;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shares),  cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_words),   cmocka_unit_test(test_heldout),
+        cmocka_unit_test(test_bad_descriptions), cmocka_unit_test(test_without_styles),
+    };
+    struct tiny_pack tiny;
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return 1;
+    close(fd);
+    tiny_fill(&tiny);
+    pack = tiny_write(&tiny, path) ? pack_open(path, NULL) : NULL;
+    unlink(path);
+    if (!pack)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    pack_close(pack);
+    return failed;
+}
