@@ -16,6 +16,7 @@
 
 struct train {
     const char *recipe_path, *device;
+    struct sheet_params sheet; // path set: draw a sheet and stop
     bool resume, json;
     struct jv *settings; // --set
     int64_t until;       // stop after this step; 0: the recipe's own end
@@ -34,9 +35,12 @@ static int
 usage(FILE *out)
 {
     fputs("usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
-          "                  [--minutes M] [--device D] [--json]\n\n"
+          "                  [--minutes M] [--device D] [--json]\n"
+          "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
+          "                  [--first N] [--steps N] [--scale X] [--texts FILE]\n\n"
           "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
-          "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n",
+          "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
+          "With --sheet nothing is trained: a sheet of held-out examples is drawn.\n",
           out);
     return out == stdout ? 0 : 2;
 }
@@ -69,6 +73,22 @@ parse(struct train *t, int argc, char **argv, struct err *err)
             if (!add_setting(t, value, err))
                 return false;
             i++;
+        } else if (strcmp(argv[i], "--sheet") == 0 && value) {
+            t->sheet.path = argv[++i];
+        } else if (strcmp(argv[i], "--model") == 0 && value) {
+            t->sheet.model = argv[++i];
+        } else if (strcmp(argv[i], "--task") == 0 && value) {
+            t->sheet.only_task = argv[++i];
+        } else if (strcmp(argv[i], "--texts") == 0 && value) {
+            t->sheet.texts_path = argv[++i];
+        } else if (strcmp(argv[i], "--columns") == 0 && value) {
+            t->sheet.columns = MAX(1, MIN(60, atoi(argv[++i])));
+        } else if (strcmp(argv[i], "--first") == 0 && value) {
+            t->sheet.first = MAX(0, atoi(argv[++i]));
+        } else if (strcmp(argv[i], "--steps") == 0 && value) {
+            t->sheet.steps = MAX(1, MIN(1000, atoi(argv[++i])));
+        } else if (strcmp(argv[i], "--scale") == 0 && value) {
+            t->sheet.scale = strtod(argv[++i], NULL);
         } else if (strcmp(argv[i], "--device") == 0 && value) {
             t->device = argv[++i];
         } else if (strcmp(argv[i], "--until") == 0 && value) {
@@ -227,11 +247,27 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
     return ok;
 }
 
+static bool
+draw_sheet(const struct train *o, const struct recipe *r, struct device *d, struct err *err)
+{
+    struct sheet_params p = o->sheet;
+    char *own = file_join(r->output, "model");
+    p.model = p.model ? p.model : own;
+    p.pack = r->pack;
+    p.tasks = r->tasks;
+    p.device = d;
+    p.seed = r->seed;
+    bool ok = sheet_draw(&p, err);
+    free(own);
+    return ok;
+}
+
 int
 cmd_train(int argc, char **argv)
 {
     struct err err = {0};
-    struct train o = {.device = "auto", .settings = jv_object()};
+    struct train o = {.device = "auto", .settings = jv_object(),
+                      .sheet = {.columns = 6, .steps = 30}};
     struct recipe r = {0};
     struct device *d = NULL;
     struct trainer *t = NULL;
@@ -240,12 +276,16 @@ cmd_train(int argc, char **argv)
         return usage(stdout);
     }
     bool ok = parse(&o, argc, argv, &err) && read_recipe(&o, &r, &err);
-    ok = ok && file_make_folders(r.output, &err);
+    ok = ok && (o.sheet.path || file_make_folders(r.output, &err));
     d = ok ? device_open(o.device, &err) : NULL;
-    t = d ? trainer_create(&r, d, o.resume, &err) : NULL;
-    if (t && !o.json)
-        printf("%s\n%s\n", device_limits(d)->name, trainer_describe(t));
-    ok = t && run(&o, t, &r, d, &err);
+    if (d && o.sheet.path) {
+        ok = draw_sheet(&o, &r, d, &err);
+    } else {
+        t = d ? trainer_create(&r, d, o.resume, &err) : NULL;
+        if (t && !o.json)
+            printf("%s\n%s\n", device_limits(d)->name, trainer_describe(t));
+        ok = t && run(&o, t, &r, d, &err);
+    }
     trainer_destroy(t);
     device_close(d);
     recipe_finish(&r);

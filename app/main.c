@@ -8,19 +8,11 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/suggest.h"
 #include "engine/base/file.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
-
-#pragma weak cmd_generate
-#pragma weak cmd_instruct
-#pragma weak cmd_templates
-#pragma weak cmd_load
-#pragma weak cmd_loaders
-#pragma weak cmd_models
-#pragma weak cmd_data
-#pragma weak cmd_devices
 
 atomic_int command_interrupted;
 
@@ -92,36 +84,13 @@ help(FILE *out)
           "      limn COMMAND --help\n", out);
 }
 
-// Letters to change to get from a to b (Levenshtein), for names of at most 31 letters.
-static int
-distance(const char *a, const char *b)
-{
-    int row[32], n = (int)strnlen(b, 31);
-    for (int k = 0; k <= n; k++)
-        row[k] = k;
-    for (int i = 0; a[i] && i < 31; i++) {
-        int corner = row[0]++;
-        for (int k = 0; k < n; k++) {
-            int cost = corner + (a[i] != b[k]);
-            corner = row[k + 1];
-            row[k + 1] = MIN(cost, MIN(row[k], row[k + 1]) + 1);
-        }
-    }
-    return row[n];
-}
-
 static int
 unknown(const char *name)
 {
-    const char *near = NULL;
-    int best = 3;
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        int d = distance(name, commands[i].name);
-        if (d < best) {
-            best = d;
-            near = commands[i].name;
-        }
-    }
+    const char *names[COUNT_OF(commands) + 1] = {0};
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        names[i] = commands[i].name;
+    const char *near = suggest(name, names);
     if (near)
         fprintf(stderr, "limn: there is no command '%.40s', did you mean '%s'?\n", name, near);
     else
@@ -154,7 +123,7 @@ main(int argc, char **argv)
     if (!codec_start(argv[0], &err))
         return command_failed(&err);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0 && commands[i].run)
+        if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     return unknown(argv[1]);
 }

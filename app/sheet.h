@@ -21,7 +21,7 @@ struct sheet_params {
     const char *only_task; // NULL: all
     int first;             // examples to skip in each split
     const char *path;      // PNG to write
-    char *texts_path;      // NULL, or a file that gets one line an example: its instruction
+    const char *texts_path;      // NULL, or a file that gets one line an example: its instruction
 };
 
 bool sheet_draw(const struct sheet_params *p, struct err *err);
