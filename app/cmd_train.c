@@ -60,6 +60,13 @@ add_setting(struct train *t, const char *text, struct err *err)
     return value != NULL;
 }
 
+static int
+clamped(const char *text, long low, long high)
+{
+    long v = strtol(text, NULL, 10);
+    return (int)MAX(low, MIN(high, v));
+}
+
 static bool
 parse(struct train *t, int argc, char **argv, struct err *err)
 {
@@ -82,11 +89,11 @@ parse(struct train *t, int argc, char **argv, struct err *err)
         } else if (strcmp(argv[i], "--texts") == 0 && value) {
             t->sheet.texts_path = argv[++i];
         } else if (strcmp(argv[i], "--columns") == 0 && value) {
-            t->sheet.columns = MAX(1, MIN(60, atoi(argv[++i])));
+            t->sheet.columns = clamped(argv[++i], 1, 60);
         } else if (strcmp(argv[i], "--first") == 0 && value) {
-            t->sheet.first = MAX(0, atoi(argv[++i]));
+            t->sheet.first = clamped(argv[++i], 0, 100000);
         } else if (strcmp(argv[i], "--steps") == 0 && value) {
-            t->sheet.steps = MAX(1, MIN(1000, atoi(argv[++i])));
+            t->sheet.steps = clamped(argv[++i], 1, 1000);
         } else if (strcmp(argv[i], "--scale") == 0 && value) {
             t->sheet.scale = strtod(argv[++i], NULL);
         } else if (strcmp(argv[i], "--device") == 0 && value) {
