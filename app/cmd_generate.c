@@ -225,8 +225,8 @@ from_template(const struct generate *g, struct request *r, struct err *err)
         free(name);
     }
     for (int i = 0; ok && i < g->ref_count; i++) {
-        int marker;
-        const char *image;
+        int marker = 0;
+        const char *image = NULL;
         ok = numbered(g->refs[i], "--ref", &marker, &image, err);
         bool found = false;
         for (int k = 0; ok && k < t.reference_count; k++)
@@ -256,7 +256,7 @@ add_reference(struct request *r, const struct generate *g, const char *text,
               const struct loader_host *loaders, struct err *err)
 {
     struct request_reference ref = {0};
-    const char *settings[TEMPLATE_SETTINGS_MAX], *rest;
+    const char *settings[TEMPLATE_SETTINGS_MAX], *rest = NULL;
     if (!numbered(text, "--ref", &ref.marker, &rest, err))
         return false;
     char *copy = mem_strdup(rest), *at = file_exists(copy) ? NULL : strrchr(copy, '@');
@@ -277,8 +277,8 @@ add_reference(struct request *r, const struct generate *g, const char *text,
         }
     }
     for (int i = 0; ok && i < g->ref_text_count; i++) {
-        int marker;
-        const char *words;
+        int marker = 0;
+        const char *words = NULL;
         ok = numbered(g->ref_texts[i], "--ref-text", &marker, &words, err);
         if (ok && marker == ref.marker)
             ref.words = words;

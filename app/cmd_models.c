@@ -9,22 +9,19 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "app/places.h"
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 #include "engine/model/model_folder.h"
 #include "engine/model/model_golden.h"
 
-#ifndef LIMN_DATADIR
-#define LIMN_DATADIR "/usr/share/limn"
-#endif
-
 static const char usage[] =
     "usage: limn models list [--json]\n"
     "       limn models check DIR [--golden FILE] [--device NAME] [--dtype f32|bf16|f16]\n"
     "                         [--tolerance X] [--json]\n"
     "\n"
-    "list   the models found in $LIMN_MODEL_PATH, ~/.local/share/limn/models and the installed ones\n"
+    "list   the models in ~/.local/share/limn/models and the installed ones\n"
     "check  says what a folder is and whether its weights fit its configs. With --golden, runs the\n"
     "       part the file names on the inputs in it and prints the relative error |a-b|/|b|.\n"
     "       Exit code 1 when weights are missing, surplus or misshapen, or the error is above the\n"
@@ -238,30 +235,23 @@ list_folder(const char *folder, struct jv *json)
 static int
 list(bool as_json)
 {
-    const char *path = getenv("LIMN_MODEL_PATH"), *data = getenv("XDG_DATA_HOME");
-    const char *home = getenv("HOME");
     struct jv *json = as_json ? jv_array() : NULL;
+    char **places = places_of("models");
     int found = 0;
-    for (const char *at = path; at && *at;) {
-        size_t n = strcspn(at, ":");
-        char *folder = mem_strndup(at, n);
-        found += *folder ? list_folder(folder, json) : 0;
-        free(folder);
-        at += n + (at[n] == ':');
-    }
-    char *own = data && *data ? mem_printf("%s/limn/models", data)
-                              : mem_printf("%s/.local/share/limn/models", home ? home : "");
-    found += list_folder(own, json) + list_folder(LIMN_DATADIR "/models", json);
+    for (int i = 0; places[i]; i++)
+        found += list_folder(places[i], json);
     if (json) {
         char *text = jv_text(json, 0);
         printf("%s\n", text);
         free(text);
     } else if (!found) {
-        printf("no models found; they are looked for in $LIMN_MODEL_PATH, %s and %s\n", own,
-               LIMN_DATADIR "/models");
+        fputs("no models found; they are looked for in", stdout);
+        for (int i = 0; places[i]; i++)
+            printf("%s %s", i ? "," : "", places[i]);
+        putchar('\n');
     }
     jv_free(json);
-    free(own);
+    places_free(places);
     return 0;
 }
 
