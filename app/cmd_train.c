@@ -37,7 +37,7 @@ usage(FILE *out)
     fputs("usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
           "                  [--minutes M] [--device D] [--json]\n"
           "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
-          "                  [--first N] [--steps N] [--scale X] [--texts FILE]\n\n"
+          "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n\n"
           "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
           "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
           "With --sheet nothing is trained: a sheet of held-out examples is drawn.\n",
@@ -82,6 +82,8 @@ parse(struct train *t, int argc, char **argv, struct err *err)
             i++;
         } else if (strcmp(argv[i], "--sheet") == 0 && value) {
             t->sheet.path = argv[++i];
+        } else if (strcmp(argv[i], "--styles") == 0) {
+            t->sheet.styles = true;
         } else if (strcmp(argv[i], "--model") == 0 && value) {
             t->sheet.model = argv[++i];
         } else if (strcmp(argv[i], "--task") == 0 && value) {
@@ -203,7 +205,7 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
         snprintf(name, sizeof name, "sheet-%06lld.png", (long long)trainer_done(t));
         char *path = file_join(r->output, name);
         struct sheet_params p = {.model = model, .pack = r->pack, .tasks = r->tasks, .device = d,
-                                 .columns = 6, .steps = 20, .seed = 1, .path = path};
+                                 .columns = 6, .steps = 20, .seed = 1, .styles = true, .path = path};
         ok = sheet_draw(&p, err) && trainer_validate(t, 64, &validation, err);
         if (ok)
             printf("\nstep %lld: held-out loss %.4f, %s\n", (long long)trainer_done(t), validation,

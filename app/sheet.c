@@ -66,10 +66,11 @@ draw_row(struct sheet *s, int task, int y, struct err *err)
 {
     static const enum pack_split order[] = {PACK_HELDOUT_PAIR, PACK_HELDOUT_SUBJECT,
                                             PACK_HELDOUT_STYLE};
+    int splits = s->params->styles ? 3 : 2;
     for (int i = 0; i < s->params->columns; i++) {
         struct example *e = mem_zalloc(sizeof *e);
-        int index = s->params->first + i / (int)COUNT_OF(order) * 7 + task;
-        bool found = tasks_heldout_of(s->tasks, task, order[i % (int)COUNT_OF(order)], index, e);
+        int index = s->params->first + i / splits * 7 + task;
+        bool found = tasks_heldout_of(s->tasks, task, order[i % splits], index, e);
         bool ok = !found ||
                   draw_example(s, e, GAP + i * (TILES * s->side + GAP), y, err);
         free(e);

@@ -3,7 +3,7 @@
 //
 // One row a task, in the order of the mixture; in a row `columns` examples, each as four tiles:
 // first reference, second reference, the model's picture, the truth (missing references are grey).
-// Splits alternate: held-out pair, held-out subject, held-out style.
+// Splits alternate: held-out pair, held-out subject and, where asked for, held-out style.
 #ifndef LIMN_APP_SHEET_H
 #define LIMN_APP_SHEET_H
 
@@ -19,6 +19,7 @@ struct sheet_params {
     const char *guidance;  // NULL: the model's default
     double scale;          // 0: the model's default
     const char *only_task; // NULL: all
+    bool styles;           // with the held-out style
     int first;             // examples to skip in each split
     const char *path;      // PNG to write
     const char *texts_path;      // NULL, or a file that gets one line an example: its instruction
