@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Making a pack (engine/train/pack.h) from pictures: decode, compose on white, make square, run
-// the loaders of the roles, reduce, write. Pictures are treated by several processes; the result does
-// not depend on how many. Call it before the program has other threads.
+// the loaders of the roles, reduce, write. Pictures are treated by several processes; the result
+// does not depend on how many. It forks: call it before the program has other threads, so also
+// before it has worked on any picture, as libvips starts threads then.
 #ifndef LIMN_APP_DATA_PACK_H
 #define LIMN_APP_DATA_PACK_H
 

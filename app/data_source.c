@@ -96,8 +96,9 @@ data_source_words(const char *text, size_t limit)
         n = limit;
         while (n > limit / 2 && out[n] != ' ' && out[n] != ',')
             n--;
-        while (n && ((unsigned char)out[n] & 0xC0) == 0x80) // one endless word: between characters
-            n--;
+        if (n <= limit / 2) // one endless word: between characters
+            for (n = limit; n && ((unsigned char)out[n] & 0xC0) == 0x80;)
+                n--;
     }
     while (n && (out[n - 1] == ' ' || out[n - 1] == ','))
         n--;
