@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+// The trainer on a pack of three pictures: an interrupted run ends as an uninterrupted one, bit for
+// bit; a batch is overfitted until the pictures can be told apart; accumulation, bf16; what is wrong
+// with recipes and checkpoints is said in a sentence.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/model/pipeline.h"
+#include "engine/tensor/safetensors.h"
+#include "engine/train/trainer.h"
+#include "tests/model/small.h"
+
+enum { SIDE = 16, BYTES = SIDE * SIDE * 3, RECORDS = 3 };
+
+static const char *spiece;
+static char folder[] = "/tmp/limn-trainer-XXXXXX";
+static struct device *device;
+static uint8_t pictures[RECORDS][BYTES];
+static const char *const captions[RECORDS] = {"red apple", "rocket", "snail"};
+
+static void
+must(bool ok, const struct err *err)
+{
+    if (!ok)
+        fail_msg("%s", err->text);
+}
+
+static char *
+in_folder(const char *name)
+{
+    return file_join(folder, name);
+}
+
+// A red disc, a blue bar and a green frame, on white.
+static void
+paint(void)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            int at = 3 * (y * SIDE + x);
+            bool inside[RECORDS] = {(x - 8) * (x - 8) + (y - 8) * (y - 8) < 30, x > 5 && x < 10,
+                                    x < 3 || y < 3 || x > 12 || y > 12};
+            static const uint8_t colour[RECORDS][3] = {{220, 30, 30}, {30, 30, 220}, {20, 160, 40}};
+            for (int r = 0; r < RECORDS; r++)
+                for (int c = 0; c < 3; c++)
+                    pictures[r][at + c] = inside[r] ? colour[r][c] : 255;
+        }
+}
+
+static void
+write_pack(void)
+{
+    struct err err = {0};
+    int64_t caption_ends[RECORDS], keyword_ends[RECORDS] = {0};
+    int32_t subject[RECORDS] = {0, 1, 2}, style[RECORDS] = {0};
+    uint8_t split[RECORDS] = {0};
+    char text[64] = "";
+    for (int r = 0; r < RECORDS; r++) {
+        strcat(text, captions[r]);
+        caption_ends[r] = (int64_t)strlen(text);
+    }
+    const struct tensor_view tensors[] = {
+        {"text.caption.ends", DTYPE_I64, SHAPE(RECORDS), caption_ends, 0},
+        {"text.keywords.ends", DTYPE_I64, SHAPE(RECORDS), keyword_ends, 0},
+        {"subject", DTYPE_I32, SHAPE(RECORDS), subject, 0},
+        {"style", DTYPE_I32, SHAPE(RECORDS), style, 0},
+        {"split", DTYPE_U8, SHAPE(RECORDS), split, 0},
+        {"text.caption", DTYPE_U8, SHAPE((int64_t)strlen(text)), text, 0},
+        {"text.keywords", DTYPE_U8, SHAPE(1), "", 0},
+        {"images", DTYPE_U8, SHAPE(RECORDS, SIDE, SIDE, 3), pictures, 0},
+        {"role.edge", DTYPE_U8, SHAPE(RECORDS, SIDE, SIDE, 3), pictures, 0},
+    };
+    static const char *const metadata[] = {"format", "limn pack 1", "styles", "[\"flat\"]", NULL};
+    char *path = in_folder("pack");
+    must(safetensors_write(path, tensors, COUNT_OF(tensors), metadata, &err), &err);
+    free(path);
+}
+
+// Text alone, and the picture itself as a reference: plans without and with references run.
+static const char both[] =
+    "{\"drop_all\":0,\"drop_context\":0,\"mixture\":["
+    "{\"name\":\"text\",\"ratio\":0.5,\"texts\":[\"{subject}\"]},"
+    "{\"name\":\"edge\",\"ratio\":0.5,\"references\":[{\"slot\":\"edge\",\"picture\":\"role.edge\","
+    "\"texts\":[\"edge map\"]}],\"texts\":[\"Draw {subject} along {edge}\"]}]}";
+static const char text_only[] =
+    "{\"drop_all\":0,\"drop_context\":0,\"mixture\":["
+    "{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}\"]}]}";
+
+struct options {
+    const char *output, *tasks, *dtype;
+    int micro_batch, accumulate, steps;
+    double lr;
+};
+
+static void
+make_recipe(struct recipe *r, const struct options *o)
+{
+    struct err err = {0};
+    char *model = in_folder("model"), *pack = in_folder("pack"), *output = in_folder(o->output);
+    char *text = mem_printf(
+        "{\"model\":\"%s\",\"pack\":\"%s\",\"output\":\"%s\",\"tasks\":%s,\"micro_batch\":%d,"
+        "\"accumulate\":%d,\"steps\":%d,\"lr\":%g,\"warmup\":0,\"ema\":0.95,\"dtype\":\"%s\","
+        "\"text_tokens\":12,\"reference_tokens\":8,\"seed\":5,\"checkpoint_activations\":false}",
+        model, pack, output, o->tasks, o->micro_batch, o->accumulate, o->steps, o->lr, o->dtype);
+    struct jv *json = jv_parse(text, strlen(text), "recipe", &err);
+    must(json && recipe_read(r, json, "recipe", &err) && file_make_folders(r->output, &err), &err);
+    jv_free(json);
+    free(text);
+    free(model);
+    free(pack);
+    free(output);
+}
+
+static struct trainer *
+start(const struct recipe *r, bool resume)
+{
+    struct err err = {0};
+    struct trainer *t = trainer_create(r, device, resume, &err);
+    must(t != NULL, &err);
+    return t;
+}
+
+static double
+step(struct trainer *t)
+{
+    struct err err = {0};
+    struct trainer_step s;
+    must(trainer_step(t, &s, &err), &err);
+    return s.loss;
+}
+
+static char *
+checkpoint_bytes(const struct recipe *r, size_t *size)
+{
+    struct err err = {0};
+    char *path = file_join(r->output, "checkpoint.safetensors");
+    char *bytes = file_read(path, (size_t)1 << 30, size, &err);
+    must(bytes != NULL, &err);
+    free(path);
+    return bytes;
+}
+
+static void
+a_stopped_run_goes_on_bit_for_bit(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe whole, parts;
+    struct options o = {"whole", both, "bf16", 3, 2, 100, 1e-3};
+    double losses[6];
+    make_recipe(&whole, &o);
+    o.output = "parts";
+    make_recipe(&parts, &o);
+    struct trainer *t = start(&whole, false);
+    for (int i = 0; i < 6; i++)
+        losses[i] = step(t);
+    must(trainer_save(t, &err), &err);
+    trainer_destroy(t);
+    for (int half = 0; half < 2; half++) {
+        t = start(&parts, half == 1);
+        assert_int_equal(trainer_done(t), 3 * half);
+        for (int i = 3 * half; i < 3 * half + 3; i++) {
+            double loss = step(t);
+            assert_true(loss == losses[i]);
+        }
+        must(trainer_save(t, &err), &err);
+        trainer_destroy(t);
+    }
+    size_t a_size, b_size;
+    char *a = checkpoint_bytes(&whole, &a_size), *b = checkpoint_bytes(&parts, &b_size);
+    assert_int_equal(a_size, b_size);
+    assert_memory_equal(a, b, a_size);
+    free(a);
+    free(b);
+    recipe_finish(&whole);
+    recipe_finish(&parts);
+}
+
+static double
+mean_difference(const uint8_t *a, const uint8_t *b)
+{
+    double sum = 0;
+    for (int i = 0; i < BYTES; i++)
+        sum += abs(a[i] - b[i]);
+    return sum / BYTES;
+}
+
+static void
+a_batch_is_overfitted_to_its_pictures(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    int steps = getenv("LIMN_TEST_STEPS") ? atoi(getenv("LIMN_TEST_STEPS")) : 1200;
+#if defined(__SANITIZE_ADDRESS__)
+    steps = 20; // the arithmetic is checked without sanitizers
+#endif
+    struct options o = {"overfit", text_only, "f32", 12, 1, steps, 3e-3};
+    make_recipe(&r, &o);
+    struct trainer *t = start(&r, false);
+    double first = step(t), last = 0;
+    for (int i = 1; i < steps; i++) {
+        double loss = step(t);
+        if (i >= steps - 10)
+            last += loss / 10;
+    }
+    char *model = in_folder("overfit-model");
+    must(trainer_export(t, model, &err), &err);
+    trainer_destroy(t);
+    print_message("loss %.3f -> %.4f\n", first, last);
+    if (steps >= 200) {
+        assert_true(last < first / 10);
+        struct pipeline *p = pipeline_open(model, device, DTYPE_F32, &err);
+        must(p != NULL, &err);
+        for (int k = 0; k < RECORDS; k++) {
+            struct instruction n = {.text = mem_strdup(captions[k])};
+            struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 30,
+                                               .sampler = "ddim", .scale = 1, .context_scale = -1};
+            struct pipeline_result result;
+            must(pipeline_run(p, &request, &result, &err), &err);
+            double own = mean_difference(result.rgb, pictures[k]);
+            print_message("%s: off by %.1f of 255\n", captions[k], own);
+            assert_true(own < 20);
+            for (int i = 0; i < RECORDS; i++)
+                assert_true(i == k || mean_difference(result.rgb, pictures[i]) > 2 * own);
+            free(result.rgb);
+            instruction_finish(&n);
+        }
+        pipeline_close(p);
+    }
+    free(model);
+    recipe_finish(&r);
+}
+
+// The same six examples as one micro-batch or as two: one update.
+static void
+accumulation_is_one_large_batch(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    double norms[2];
+    for (int split = 0; split < 2; split++) {
+        struct recipe r;
+        struct options o = {split ? "two" : "one", text_only, "f32", split ? 6 : 12,
+                            split ? 2 : 1, 10, 1e-3};
+        make_recipe(&r, &o);
+        struct trainer *t = start(&r, false);
+        struct trainer_step s;
+        must(trainer_step(t, &s, &err), &err);
+        assert_int_equal(s.examples, 12);
+        assert_true(isfinite(s.loss) && s.loss > 0);
+        norms[split] = s.grad_norm;
+        trainer_destroy(t);
+        recipe_finish(&r);
+    }
+    // Timesteps are spread within a micro-batch, so the numbers differ a little, not by a factor.
+    assert_true(fabs(norms[0] - norms[1]) < 0.5 * norms[0]);
+}
+
+static void
+bf16_follows_f32(void **state)
+{
+    (void)state;
+    double total[2] = {0};
+    for (int k = 0; k < 2; k++) {
+        struct recipe r;
+        struct options o = {k ? "bf16" : "f32", both, k ? "bf16" : "f32", 6, 1, 100, 1e-3};
+        make_recipe(&r, &o);
+        struct trainer *t = start(&r, false);
+        for (int i = 0; i < 12; i++)
+            total[k] += step(t);
+        trainer_destroy(t);
+        recipe_finish(&r);
+    }
+    assert_true(fabs(total[0] - total[1]) < 0.05 * total[0]);
+}
+
+static void
+check_recipe(const char *text, const char *sentence)
+{
+    struct err err = {0};
+    struct recipe r;
+    struct jv *json = jv_parse(text, strlen(text), "r.yaml", &err);
+    assert_non_null(json);
+    assert_false(recipe_read(&r, json, "r.yaml", &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_string_equal(err.text, sentence);
+    jv_free(json);
+}
+
+static void
+wrong_recipes_are_a_sentence(void **state)
+{
+    (void)state;
+    check_recipe("{\"lrate\":1}", "r.yaml: unknown key 'lrate'");
+    check_recipe("{\"lr\":-1}", "r.yaml: lr is -1, it must lie in 0..10");
+    check_recipe("{\"micro_batch\":1.5}", "r.yaml: micro_batch must be a whole number");
+    check_recipe("{\"dtype\":\"f8\"}", "r.yaml: dtype is 'f8', it must be auto, f32 or bf16");
+    check_recipe("{\"schedule\":\"steps\"}",
+                 "r.yaml: schedule is 'steps', it must be constant, cosine or linear");
+    check_recipe("{\"model\":\"m\",\"output\":\"o\",\"tasks\":{}}", "r.yaml: the key 'pack' is missing");
+    check_recipe("[1]", "r.yaml: a recipe is a list of KEY: VALUE");
+}
+
+static void
+refused(const struct recipe *r, enum err_code code)
+{
+    struct err err = {0};
+    struct trainer *t = trainer_create(r, device, true, &err);
+    assert_null(t);
+    assert_int_equal(err.code, code);
+    assert_true(strstr(err.text, "checkpoint") != NULL);
+}
+
+static void
+broken_checkpoints_are_a_sentence(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    struct options o = {"broken", text_only, "f32", 2, 1, 10, 1e-3};
+    make_recipe(&r, &o);
+    refused(&r, ERR_INPUT); // there is none
+    struct trainer *t = start(&r, false);
+    step(t);
+    must(trainer_save(t, &err), &err);
+    trainer_destroy(t);
+    size_t size;
+    char *bytes = checkpoint_bytes(&r, &size), *path = file_join(r.output, "checkpoint.safetensors");
+    must(file_write(path, bytes, size / 2, &err), &err);
+    refused(&r, ERR_INPUT);
+    must(file_write(path, "not a checkpoint", 16, &err), &err);
+    refused(&r, ERR_INPUT);
+    // One weight under another name: a checkpoint of another model.
+    char *name = memmem(bytes, size, "weights/unet/conv_in.bias", 25);
+    assert_non_null(name);
+    name[8] = 'X';
+    must(file_write(path, bytes, size, &err), &err);
+    refused(&r, ERR_INPUT);
+    free(bytes);
+    free(path);
+    recipe_finish(&r);
+}
+
+static void
+a_loss_that_is_not_finite_is_reported(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    struct options o = {"wild", text_only, "f32", 2, 1, 100, 10};
+    make_recipe(&r, &o);
+    r.clip = 0;
+    r.lr = 1e30; // beyond what a recipe may say
+    struct trainer *t = start(&r, false);
+    struct trainer_step s;
+    bool ok = true;
+    for (int i = 0; ok && i < 100; i++)
+        ok = trainer_step(t, &s, &err);
+    assert_false(ok);
+    assert_non_null(strstr(err.text, "the loss is not finite at step"));
+    trainer_destroy(t);
+    recipe_finish(&r);
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    if (!mkdtemp(folder))
+        return -1;
+    char *model = in_folder("model");
+    small_folder(model, spiece, false, true);
+    // Training starts from the configs alone.
+    char *weights = file_join(model, "unet/diffusion_pytorch_model.safetensors");
+    unlink(weights);
+    free(weights);
+    free(model);
+    paint();
+    write_pack();
+    device = device_open("cpu", &err);
+    return device ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    device_close(device);
+    char *command = mem_printf("rm -rf '%s'", folder);
+    int rc = system(command);
+    free(command);
+    return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    spiece = argv[1];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_run_goes_on_bit_for_bit),
+        cmocka_unit_test(a_batch_is_overfitted_to_its_pictures),
+        cmocka_unit_test(accumulation_is_one_large_batch),
+        cmocka_unit_test(bf16_follows_f32),
+        cmocka_unit_test(wrong_recipes_are_a_sentence),
+        cmocka_unit_test(broken_checkpoints_are_a_sentence),
+        cmocka_unit_test(a_loss_that_is_not_finite_is_reported),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
