@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+// Templates and instructions: what is right becomes the right struct, and every fault has its
+// sentence with file, line and column.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "app/base64.h"
+#include "app/template.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static const char *template_folder;
+static char path[] = "/tmp/limn-template-XXXXXX";
+
+static void
+write_text(const char *text, size_t size)
+{
+    struct err err = {0};
+    assert_true(file_write(path, text, size, &err));
+}
+
+// The sentence behind "PATH:".
+static void
+refused_bytes(const char *text, size_t size, const char *sentence)
+{
+    struct err err = {0};
+    struct template t;
+    write_text(text, size);
+    assert_false(template_read(&t, path, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    size_t n = strlen(path);
+    if (strncmp(err.text, path, n) != 0 || err.text[n] != ':')
+        fail_msg("no file name in: %s", err.text);
+    assert_string_equal(err.text + n + 1, sentence);
+    assert_null(strchr(err.text, '\n'));
+}
+
+static void
+refused(const char *text, const char *sentence)
+{
+    refused_bytes(text, strlen(text), sentence);
+}
+
+#define HEAD "instruction: \"Draw [ref#1] cat\"\n"
+#define REF  "references:\n  1:\n    image: a.png\n"
+
+static void
+faults_have_line_and_column(void **state)
+{
+    (void)state;
+    refused("summary: x\n", "1:1: the key 'instruction' is missing");
+    refused("instruktion: x\n", "1:14: a template has no key 'instruktion', did you mean 'instruction'?");
+    refused("instruction: x\ninstruction: y\n", "2:1: the key 'instruction' stands here twice");
+    refused("instruction: [x]\n", "1:14: instruction must be a text");
+    refused("instruction: \"a {{b}}\"\n", "1:14: {{b}} is not among the variables");
+    refused("instruction: \"a {{subjekt}}\"\nvariables:\n  subject: x\n",
+            "1:14: {{subjekt}} is not among the variables, did you mean {{subject}}?");
+    refused("instruction: \"a {{b\"\n", "1:14: '{{b' is not closed with }}");
+    refused("instruction: a\nvariables:\n  b: x\n", "3:6: the variable b is not used");
+    refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    type: nmber\n",
+            "4:11: type must be text, number, choice or image");
+    refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    range: [5, 1]\n",
+            "4:12: range must be [LOWEST, HIGHEST]");
+    refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    range: [1, 5]\n    default: 9\n",
+            "5:14: the default of b is '9', it must be a number in 1..5");
+    refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    choices: [x, y]\n    default: z\n",
+            "5:14: the default of b is 'z', it must be one of: x, y");
+    refused(HEAD, "1:14: the instruction mentions [ref#1], but no reference 1 is given");
+    refused("instruction: a\n" REF,
+            "1:14: reference [ref#1] is given, but the instruction does not mention it");
+    refused("instruction: \"a [ref#x]\"\n",
+            "1:14: column 3: '[ref#x]' is no marker, it must be [ref#k] with k in 1..99");
+    refused(HEAD "references:\n  one:\n    image: a\n",
+            "4:5: 'one' is no number of a reference (1 to 99, as in [ref#1])");
+    refused(HEAD "references:\n  1:\n    text: a\n", "4:5: reference 1 has no image");
+    refused(HEAD "references:\n  1:\n    image: a\n    loder: edge\n",
+            "5:12: a reference has no key 'loder', did you mean 'loader'?");
+    refused(HEAD "references:\n  1:\n    image: a\n    loader:\n      thickness: 2\n",
+            "6:7: a loader with parameters needs its name");
+    refused("instruction: a\nparameters:\n  steps: many\n",
+            "3:10: steps must be a whole number in 1..1000");
+    refused("instruction: a\nparameters:\n  scale: 1000\n", "3:10: scale must be a number in 0..100");
+}
+
+static void
+yaml_that_is_not_plain_is_refused(void **state)
+{
+    (void)state;
+    refused("", "1:1: the file is empty");
+    refused("instruction: &a x\n", "1:14: anchors and tags are not understood");
+    refused("instruction: *a\n", "1:14: aliases are not understood");
+    refused("instruction: !!str x\n", "1:14: anchors and tags are not understood");
+    refused("<<: x\n", "1:1: merge keys are not understood");
+    refused("- a\n", "1:1: a template must be a list of KEY: VALUE");
+    refused("instruction: a\n---\nb: c\n", "2:1: only one document is allowed in a file");
+    refused("[a]: b\n", "1:1: a key must be a plain word");
+    refused_bytes("instruction: \"a\\0b\"\n", 20, "1:14: a text must not hold a zero byte");
+    char deep[200] = "instruction: ";
+    memset(deep + 13, '[', 60);
+    struct err err = {0};
+    struct template t;
+    write_text(deep, strlen(deep));
+    assert_false(template_read(&t, path, &err));
+    assert_non_null(strstr(err.text, "nested too deeply"));
+    err_clear(&err);
+    write_text("instruction: \xff\xfe\n", 16);
+    assert_false(template_read(&t, path, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    err_clear(&err);
+    char *large = mem_alloc(YAML_FILE_MAX + 1);
+    memset(large, ' ', YAML_FILE_MAX + 1);
+    write_text(large, YAML_FILE_MAX + 1);
+    free(large);
+    assert_false(template_read(&t, path, &err));
+    assert_non_null(strstr(err.text, "the limit is"));
+}
+
+static void
+a_template_becomes_its_struct(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct template t;
+    static const char text[] =
+        "name: A\nsummary: B\ninstruction: \"Draw [ref#3] {{what}} x{{n}}\"\n"
+        "references:\n  3:\n    text: \"{{what}}\"\n    image: \"{{file}}\"\n"
+        "    loader:\n      name: edge\n      thickness: \"{{n}}\"\n"
+        "variables:\n  what: fox\n  n:\n    default: 4\n    range: [1, 9]\n"
+        "  file:\n    type: image\n    default: pic.png\n"
+        "parameters:\n  seed: 7\n  steps: 12\n  guidance: cfg\n  scale: 2.5\n";
+    write_text(text, strlen(text));
+    if (!template_read(&t, path, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(t.name, "A");
+    assert_int_equal(t.reference_count, 1);
+    assert_int_equal(t.references[0].marker, 3);
+    assert_string_equal(t.references[0].loader, "edge");
+    assert_int_equal(t.seed, 7);
+    assert_int_equal(t.steps, 12);
+    assert_true(t.scale == 2.5 && t.context_scale == -1);
+    assert_true(template_set(&t, "what", "owl", &err));
+    assert_false(template_set(&t, "n", "10", &err));
+    assert_string_equal(err.text, "n is '10', it must be a number in 1..9");
+    err_clear(&err);
+    assert_false(template_set(&t, "waht", "x", &err));
+    assert_non_null(strstr(err.text, "has no variable 'waht'"));
+    err_clear(&err);
+    char *filled = template_fill(&t, t.text, 1, 1, &err);
+    assert_string_equal(filled, "Draw [ref#3] owl x4");
+    free(filled);
+    assert_null(template_image(&t, &t.references[0], &err));
+    assert_non_null(strstr(err.text, ":7:12: there is no picture"));
+    template_finish(&t);
+}
+
+static void
+an_unbound_variable_says_how_to_bind_it(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct template t;
+    static const char text[] = "instruction: \"{{b}}\"\nvariables:\n  b:\n    help: x\n";
+    write_text(text, strlen(text));
+    assert_true(template_read(&t, path, &err));
+    assert_null(template_fill(&t, t.text, t.text_line, t.text_column, &err));
+    assert_non_null(strstr(err.text, ":1:14: the variable b has no value: give one with --set b="));
+    template_finish(&t);
+}
+
+static void
+shipped_templates_are_whole(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"text",    "edge",  "mask",           "sketch",
+                                        "subject", "style", "style-transfer", "styled-subject"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct err err = {0};
+        struct template t;
+        char *file = mem_printf("%s/%s.yaml", template_folder, names[i]);
+        if (!template_read(&t, file, &err))
+            fail_msg("%s", err.text);
+        for (int k = 0; k < t.reference_count; k++) {
+            char *image = template_image(&t, &t.references[k], &err);
+            if (!image)
+                fail_msg("%s", err.text);
+            free(image);
+        }
+        template_finish(&t);
+        free(file);
+    }
+}
+
+static void
+spans_of_an_instruction(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct instruction_span s[8];
+    const char *text = "[ref#12] on \xc3\xa4 [ref#3]";
+    assert_int_equal(instruction_spans(text, s, 8, &err), 3);
+    assert_int_equal(s[0].marker, 12);
+    assert_int_equal(s[1].marker, 0);
+    assert_int_equal(s[1].start, 8);
+    assert_int_equal(s[2].marker, 3);
+    assert_int_equal(instruction_spans("plain", s, 8, &err), 1);
+    assert_int_equal(instruction_spans("", s, 8, &err), 0);
+    assert_int_equal(instruction_spans("\xc3\xa4 [ref#0]", s, 8, &err), -1);
+    assert_string_equal(err.text,
+                        "column 3: '[ref#0]' is no marker, it must be [ref#k] with k in 1..99");
+}
+
+static void
+references_and_markers_belong_together(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+        int marker;
+        const char *sentence; // NULL: fine
+    } cases[] = {
+        {"draw [ref#2]", "fox", 2, NULL},
+        {"draw [ref#2] and [ref#2]", "a [ref#2] fox", 2, NULL},
+        {"draw [ref#2]", "fox", 3,
+         "reference [ref#3] is given, but the instruction does not mention it"},
+        {"draw [ref#1] [ref#2]", "fox", 1,
+         "the instruction mentions [ref#2], but no reference 2 is given"},
+        {"draw [ref#1]", "[ref#2] fox", 1,
+         "the text of [ref#1], '[ref#1] [ref#2] fox', must hold [ref#1] once and no other marker"},
+        {"", "fox", 1, "the instruction is empty"},
+        {"a\xff", "fox", 1, "the instruction is not valid UTF-8"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct err err = {0};
+        struct instruction n = {.text = mem_strdup(cases[i].text)};
+        assert_true(instruction_add(&n, cases[i].marker, cases[i].words, 0, 0, NULL, &err));
+        bool ok = instruction_check(&n, &err);
+        if (cases[i].sentence)
+            assert_string_equal(err.text, cases[i].sentence);
+        else
+            assert_true(ok);
+        instruction_finish(&n);
+    }
+}
+
+// RFC 4648, section 10.
+static void
+base64_known_answers(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        size_t size;
+        char *text = base64_encode(pairs[i][0], strlen(pairs[i][0]));
+        assert_string_equal(text, pairs[i][1]);
+        char *back = base64_decode(text, &size);
+        assert_int_equal(size, strlen(pairs[i][0]));
+        assert_memory_equal(back, pairs[i][0], size);
+        free(text);
+        free(back);
+    }
+    static const char *const bad[] = {"Zg=", "Z===", "Zm9*", "Zg==Zg==", "=AAA"};
+    size_t size;
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_null(base64_decode(bad[i], &size));
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    template_folder = argv[1];
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return 1;
+    close(fd);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(faults_have_line_and_column),
+        cmocka_unit_test(yaml_that_is_not_plain_is_refused),
+        cmocka_unit_test(a_template_becomes_its_struct),
+        cmocka_unit_test(an_unbound_variable_says_how_to_bind_it),
+        cmocka_unit_test(shipped_templates_are_whole),
+        cmocka_unit_test(spans_of_an_instruction),
+        cmocka_unit_test(references_and_markers_belong_together),
+        cmocka_unit_test(base64_known_answers),
+    };
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    return rc;
+}
