@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The program as a person uses it, above all when they get it wrong: cli.sh LIMN SOURCE LOADERS
+# Every refusal is exit code 2 (or 1), one line on standard error that starts "limn: ", and nothing
+# written. What needs the shipped weights is left out when they are not there.
+set -u
+limn=$1 source=$2
+export LIMN_LOADER_PATH=$3 XDG_DATA_HOME=/nonexistent GOMP_SPINCOUNT=3000
+samples=$source/app/templates/samples
+golden=$source/tests/reference/golden
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0 checks=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# refuse CODE PATTERN COMMAND...: exits with CODE, says one line that has PATTERN, writes nothing.
+refuse() {
+  local code=$1 pattern=$2 rc lines before after
+  shift 2
+  checks=$((checks + 1))
+  before=$(find . -type f | sort | xargs -r cksum)
+  "$limn" "$@" >"$work/../out.$$" 2>"$work/../err.$$" </dev/null
+  rc=$?
+  after=$(find . -type f | sort | xargs -r cksum)
+  lines=$(wc -l <"$work/../err.$$")
+  [[ $rc -eq $code ]] || fail "limn $*: exit code $rc, not $code: $(head -c 300 "$work/../err.$$")"
+  [[ $lines -eq 1 ]] || fail "limn $*: $lines lines: $(head -c 600 "$work/../err.$$")"
+  grep -q "^limn: " "$work/../err.$$" || fail "limn $*: no 'limn: ' in $(head -c 300 "$work/../err.$$")"
+  grep -qF -- "$pattern" "$work/../err.$$" || fail "limn $*: no '$pattern' in $(head -c 300 "$work/../err.$$")"
+  [[ $before == "$after" ]] || fail "limn $*: wrote something"
+  rm -f "$work/../out.$$" "$work/../err.$$"
+}
+
+accept() {
+  checks=$((checks + 1))
+  "$limn" "$@" >out.txt 2>err.txt </dev/null || fail "limn $*: exit code $?: $(head -c 300 err.txt)"
+}
+
+# --- commands and options
+accept --help
+grep -q "usage: limn" out.txt || fail "--help has no usage"
+accept --version
+grep -q "^limn [0-9]" out.txt || fail "--version has no version"
+for command in generate instruct templates loaders load train data bench models; do
+  "$limn" $command --help >/dev/null 2>&1; rc=$?
+  [[ $rc -eq 0 || $rc -eq 2 ]] || fail "$command --help: exit code $rc"
+done
+accept templates
+grep -q styled-subject out.txt || fail "no styled-subject among the templates"
+accept loaders
+for loader in edge mask sketch style subject; do grep -q "^$loader " out.txt || fail "no loader $loader"; done
+accept devices
+rm -f out.txt err.txt
+refuse 2 "did you mean 'generate'" genrate
+refuse 2 "there is no option '--bogus'" generate text --bogus 1
+refuse 2 "--steps is 'x', it must be a whole number in 1..1000" generate text --steps x
+refuse 2 "needs a value" generate text --seed
+refuse 2 "must be one of cfg, oscillating" generate text --guidance best
+refuse 2 "did you mean 'styled-subject'" generate styld-subject
+refuse 2 "has no variable 'subjekt', did you mean 'subject'" generate text --set subjekt=x
+refuse 2 "it must be one of: noto" generate text --set style=oil
+refuse 2 "it must be NAME=VALUE" generate text --set subject
+refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
+
+# --- instructions
+refuse 2 "mentions [ref#1], but no reference 1" instruct "draw [ref#1]"
+refuse 2 "reference [ref#2] is given, but" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png" --ref 2="$samples/snail-noto.png"
+refuse 2 "is no marker" instruct "draw [ref#one]"
+refuse 2 "it must be K=" instruct "draw" --ref "$samples/snail-noto.png"
+refuse 2 "no loader is called 'egde'" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@egde"
+refuse 2 "thickness is '900', it must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
+
+# --- pictures
+refuse 2 "missing.png" instruct "draw [ref#1]" --ref 1=missing.png
+printf 'not a picture' >text.png
+refuse 2 "text.png" instruct "draw [ref#1]" --ref 1=text.png
+head -c 4000 "$samples/snail-noto.png" >cut.png
+refuse 2 "cut.png" instruct "draw [ref#1]" --ref 1=cut.png
+# A header that claims 2^31-1 pixels a side, with a right sum.
+printf '\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0' >huge.png
+printf '\x3d\x8e\x2c\x8b' >>huge.png
+refuse 2 "huge.png" instruct "draw [ref#1]" --ref 1=huge.png
+refuse 2 "not a regular file" instruct "draw [ref#1]" --ref 1=/dev/zero
+refuse 2 "there is no instruction in it" generate "$samples/snail-noto.png"
+
+# --- loaders
+refuse 2 "it must be a number in 0..1" load edge "$samples/snail-noto.png" edge.png detail=2
+refuse 2 "has no parameter 'thick'" load edge "$samples/snail-noto.png" edge.png thick=2
+refuse 2 "no loader is called" load hed "$samples/snail-noto.png" edge.png
+accept load edge "$samples/snail-noto.png" edge.png
+[[ -s edge.png ]] || fail "limn load wrote nothing"
+mkdir -p bad && printf 'not a shared object' >bad/bad.so
+LIMN_LOADER_PATH=$work/bad:$3 "$limn" load mask "$samples/snail-noto.png" mask.png >out.txt 2>&1 || fail "a bad plugin stops a good one: $(cat out.txt)"
+rm -f out.txt err.txt
+
+# --- templates
+printf 'instruction: "Draw {{subject}}"\n' >t.yaml
+refuse 2 "t.yaml:1:14: {{subject}} is not among the variables" generate ./t.yaml
+printf 'instruction: "Draw {{subject}}"\nvariables:\n  subject:\n    help: what\n' >t.yaml
+refuse 2 "t.yaml:1:14: the variable subject has no value" generate ./t.yaml
+printf 'instruction: "Draw [ref#1]"\nreferences:\n  1:\n    image: nowhere.png\n' >t.yaml
+refuse 2 "t.yaml:4:12: there is no picture" generate ./t.yaml
+refuse 2 "none.yaml" generate ./none.yaml
+
+# --- model folders
+refuse 2 "there is no model 'nowhere'" generate text --model nowhere
+cp -r "$golden/t5" m
+accept models check m
+truncate -s 5000 m/text_encoder/model.safetensors
+refuse 2 "model.safetensors" models check m
+printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of=m/text_encoder/model.safetensors conv=notrunc status=none
+refuse 2 "model.safetensors" models check m
+header='{"a":{"dtype":"F32","shape":[9223372036854775807,2],"data_offsets":[0,8]}}'
+{ printf "\\x$(printf %x ${#header})\0\0\0\0\0\0\0"; printf '%s12345678' "$header"; } >m/text_encoder/model.safetensors
+refuse 2 "model.safetensors" models check m
+header='{"a":{"dtype":"U8","shape":[6],"data_offsets":[0,6]},"b":{"dtype":"U8","shape":[6],"data_offsets":[2,8]}}'
+{ printf "\\x$(printf %x ${#header})\0\0\0\0\0\0\0"; printf '%s12345678' "$header"; } >m/text_encoder/model.safetensors
+refuse 2 "overlap" models check m
+for part in unet-plain t5; do accept models check "$golden/$part" --golden "$golden/$part/golden.safetensors" --tolerance 1e-4; done
+"$limn" models check "$golden/t5" --golden "$golden/t5/golden.safetensors" --tolerance 1e-12 >/dev/null 2>&1
+[[ $? -eq 1 ]] || fail "a golden over its tolerance is not exit code 1"
+
+# --- drawing, with the shipped weights
+model=$source/app/models/limn-icons
+if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
+  export LIMN_MODEL=$model
+  rm -rf ./* && accept generate styled-subject --seed 3 --steps 3 -o a.png
+  accept generate a.png -o b.png
+  cmp -s a.png b.png || fail "a picture drawn again from itself differs"
+  accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
+  [[ $(find steps -type f | wc -l) -eq 3 ]] || fail "a file preview did not write three steps"
+  accept generate text --count 2 --seed 5 --steps 2 -o d.png
+  [[ -s d-1.png && -s d-2.png ]] || fail "--count 2 did not write two pictures"
+  accept generate text --seed 6 --steps 2 -o e.png
+  accept instruct "Recreate the content of [ref#7] picture using the style of [ref#2] style image." \
+    --ref "7=$samples/snail-noto.png@subject" --ref-text 7=picture --ref "2=$samples/style-blob.png" --ref-text "2=style image" --steps 2 -o f.png --json
+  grep -q '"event":"result"' out.txt || fail "--json has no result"
+  rm -f out.txt err.txt
+  refuse 1 "no/folder" generate text --steps 1 -o no/folder/x.png
+  (trap - INT; exec "$limn" generate text --steps 1000 --seed 1 -o never.png >/dev/null 2>&1) &
+  sleep 2
+  kill -INT $!
+  wait $!
+  rc=$?
+  [[ $rc -eq 130 ]] || fail "an interrupt is exit code $rc, not 130"
+  [[ -z $(find . -name 'never*') ]] || fail "an interrupt left a file"
+fi
+echo "$checks checks, $failures failures"
+[[ $failures -eq 0 ]]
