@@ -8,7 +8,7 @@
 #ifndef LIMN_ENGINE_DEVICE_DEVICE_H
 #define LIMN_ENGINE_DEVICE_DEVICE_H
 
-#include "engine/tensor/graph.h"
+#include "engine/ops/graph.h"
 
 struct device;
 struct buffer;

@@ -12,7 +12,7 @@
 #define LIMN_ENGINE_MODEL_UNET_CONFIG_H
 
 #include "engine/base/jv.h"
-#include "engine/tensor/graph.h"
+#include "engine/ops/graph.h"
 
 enum { UNET_LEVEL_MAX = 8, UNET_LAYER_MAX = 16 };
 

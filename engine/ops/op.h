@@ -7,7 +7,7 @@
 #ifndef LIMN_ENGINE_OPS_OP_H
 #define LIMN_ENGINE_OPS_OP_H
 
-#include "engine/tensor/graph.h"
+#include "engine/ops/graph.h"
 
 enum kernel_kind { KERNEL_VIEW = 1, KERNEL_PLAIN, KERNEL_INPLACE, KERNEL_KIND_COUNT };
 

@@ -111,6 +111,8 @@ plane_blur(struct plane *p, float sigma)
 {
     if (sigma < 0.1f)
         return true;
+    if (sigma > 8)
+        return blur_wide(p, sigma);
     int radius = (int)ceilf(3 * sigma), longer = p->width > p->height ? p->width : p->height;
     size_t w = (size_t)p->width;
     float *kernel = malloc((size_t)(2 * radius + 1) * sizeof *kernel), total = 0;

@@ -57,4 +57,4 @@ narrow_pair(word *to, const float *from, int64_t n)
 
 #define ATTENTION_TAKES(v) is_fast((v).dtype)
 #define ATTENTION_NAME "attention"
-#include "engine/device/cpu/fast_attention.h"
+#include "engine/device/cpu/fast_attention.inc"

@@ -66,4 +66,4 @@ narrow_pair(word *to, const float *from, int64_t n)
 #define ATTENTION_TAKES(v)                                                                         \
     ((v).dtype == DTYPE_BF16 && (v).width % 2 == 0 && (v).width >= 16 && (v).s >= 16)
 #define ATTENTION_NAME "attention_bf16"
-#include "engine/device/cpu/fast_attention.h"
+#include "engine/device/cpu/fast_attention.inc"

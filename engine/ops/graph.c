@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/tensor/graph.h"
+#include "engine/ops/graph.h"
 
 #include <stdio.h>
 #include <stdlib.h>

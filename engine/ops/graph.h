@@ -12,8 +12,8 @@
 // execution. A builder whose shapes do not fit records the first error in the graph and returns
 // a node of its best guess, so that model code needs no checks; graph_error() and plan_create()
 // report it. Node pointers live as long as the graph. One thread at a time.
-#ifndef LIMN_ENGINE_TENSOR_GRAPH_H
-#define LIMN_ENGINE_TENSOR_GRAPH_H
+#ifndef LIMN_ENGINE_OPS_GRAPH_H
+#define LIMN_ENGINE_OPS_GRAPH_H
 
 #include <stdbool.h>
 #include <stddef.h>

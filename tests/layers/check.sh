@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Arrows point one way: reads docs/layers.txt and every #include line. check.sh SOURCE
+set -u
+cd "$1" || exit 1
+faults=0 files=0
+
+# The most specific folder of layers.txt that a path lies in.
+layer_of() {
+  local best='' l
+  for l in "${!may[@]}"; do
+    [[ $1 == "$l"/* && ${#l} -gt ${#best} ]] && best=$l
+  done
+  printf '%s' "$best"
+}
+
+declare -A may only
+while IFS= read -r line; do
+  [[ -z $line || $line == \#* ]] && continue
+  if [[ $line == *' -> '* ]]; then
+    only[${line%% -> *}]=" ${line##* -> } "
+  else
+    may[${line%%:*}]=" ${line#*:} "
+  fi
+done <docs/layers.txt
+
+while IFS= read -r file; do
+  files=$((files + 1))
+  layer=$(layer_of "$file")
+  [[ -n $layer ]] || { echo "$file lies in no layer of docs/layers.txt"; faults=$((faults + 1)); continue; }
+  while IFS= read -r name; do
+    case $name in
+      engine/* | renderer/* | loaders/* | app/*)
+        target=$(layer_of "$name")
+        [[ -f $name ]] || { echo "$file includes $name, which is not there"; faults=$((faults + 1)); }
+        if [[ $target != "$layer" && ${may[$layer]} != *" $target "* ]]; then
+          echo "$file ($layer) includes $name ($target): the arrow is not in docs/layers.txt"
+          faults=$((faults + 1))
+        fi
+        ;;
+      *)
+        if [[ -n ${only[$name]:-} && ${only[$name]} != *" $file "* ]]; then
+          echo "$file includes $name, which belongs to${only[$name]}alone"
+          faults=$((faults + 1))
+        fi
+        ;;
+    esac
+  done < <(sed -n 's/^#include [<"]\([^>"]*\)[>"].*/\1/p' "$file")
+done < <(find engine renderer loaders app -name '*.[ch]' -o -name '*.cc' -o -name '*.def' | sort)
+echo "$files files, $faults faults"
+[[ $faults -eq 0 && $files -gt 100 ]]
