@@ -4,8 +4,9 @@
 # Every refusal is exit code 2 (or 1), one line on standard error that starts "limn: ", and nothing
 # written. What needs the shipped weights is left out when they are not there.
 set -u
-limn=$1 source=$2
-export LIMN_LOADER_PATH=$3 XDG_DATA_HOME=/nonexistent GOMP_SPINCOUNT=3000
+limn=$(realpath "$1") source=$(realpath "$2")
+loaders=$(realpath "$3")
+export LIMN_LOADER_PATH=$loaders XDG_DATA_HOME=/nonexistent GOMP_SPINCOUNT=3000
 samples=$source/app/templates/samples
 golden=$source/tests/reference/golden
 work=$(mktemp -d)
@@ -95,7 +96,7 @@ refuse 2 "no loader is called" load hed "$samples/snail-noto.png" edge.png
 accept load edge "$samples/snail-noto.png" edge.png
 [[ -s edge.png ]] || fail "limn load wrote nothing"
 mkdir -p bad && printf 'not a shared object' >bad/bad.so
-LIMN_LOADER_PATH=$work/bad:$3 "$limn" load mask "$samples/snail-noto.png" mask.png >out.txt 2>&1 || fail "a bad plugin stops a good one: $(cat out.txt)"
+LIMN_LOADER_PATH=$work/bad:$loaders "$limn" load mask "$samples/snail-noto.png" mask.png >out.txt 2>&1 || fail "a bad plugin stops a good one: $(cat out.txt)"
 rm -f out.txt err.txt
 
 # --- templates
