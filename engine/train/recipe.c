@@ -43,6 +43,7 @@ static const struct key keys[] = {
     {"decay_start", KIND_INT64, AT(decay_start), 0, 0, 1e12},
     {"schedule", KIND_OTHER, AT(schedule), 0, 0, 0},
     {"ema", KIND_REAL, AT(ema), 0.9999, 0, 0.9999999},
+    {"timestep_bias", KIND_REAL, AT(timestep_bias), 0, 0, 10},
     {"snr_gamma", KIND_REAL, AT(snr_gamma), 0, 0, 1e6},
     {"save_every", KIND_INT64, AT(save_every), 1000, 0, 1e12},
     {"sheet_every", KIND_INT64, AT(sheet_every), 0, 0, 1e12},

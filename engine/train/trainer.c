@@ -402,6 +402,7 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
         // Timesteps of a batch are spread evenly with one common random shift: each is uniform,
         // and the batch covers the whole range (Kingma et al. 2021, low-discrepancy sampler).
         double u = fmod(shift + (double)i / n, 1.0);
+        u = pow(u, 1 / (1 + t->recipe->timestep_bias));
         struct example e;
         ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
         if (ok) {
