@@ -421,6 +421,19 @@ output_name(const struct generate *g, const struct request *r, int i)
     return mem_printf("%.*s-%d%s", (int)stem, g->output, i + 1, g->output + stem);
 }
 
+static void
+print_result(const char *file, int64_t seed)
+{
+    struct jv *event = jv_object();
+    jv_set(event, "event", jv_from_string("result"));
+    jv_set(event, "file", jv_from_string(file));
+    jv_set(event, "seed", jv_from_integer(seed));
+    char *text = jv_text(event, 0);
+    puts(text);
+    free(text);
+    jv_free(event);
+}
+
 static bool
 write_pictures(const struct generate *g, const struct request *r, const struct pipeline *p,
                const struct pipeline_result *result, struct device *d, struct err *err)
@@ -442,8 +455,7 @@ write_pictures(const struct generate *g, const struct request *r, const struct p
         const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
         bool ok = text && codec_write_png(&image, name, texts, err);
         if (ok && g->json)
-            printf("{\"event\":\"result\",\"file\":\"%s\",\"seed\":%" PRId64 "}\n", name,
-                   made.seed);
+            print_result(name, made.seed);
         else if (ok && !g->quiet)
             printf("%s  (seed %" PRId64 ")\n", name, made.seed);
         free(text);
