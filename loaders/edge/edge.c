@@ -23,13 +23,23 @@ static const struct limn_param params[PARAM_COUNT] = {
 
 struct field {
     int width, height;
-    float *magnitude;
+    float *magnitude;   // in heights of a step; after measure() squared distances
     uint8_t *direction; // 0: horizontal gradient, 1: down-right, 2: vertical, 3: down-left
     uint8_t *kind;      // 0 none, 1 weak, 2 strong
 };
 
+// What the operator below answers to a step of height 1 between two pixels after a blur. Gradients
+// are divided by it: the blur grows with the picture and flattens every step, and a threshold must
+// mean the same step in a small drawing and in a large photograph.
+static float
+step_response(float sigma)
+{
+    float unit = sigma * sqrtf(2);
+    return (erff(0.5f / unit) + erff(1.5f / unit)) / 2;
+}
+
 static void
-add_channel(struct field *f, const struct plane *c)
+add_channel(struct field *f, const struct plane *c, float response)
 {
     for (int y = 0; y < f->height; y++)
         for (int x = 0; x < f->width; x++) {
@@ -39,7 +49,7 @@ add_channel(struct field *f, const struct plane *c)
             float gy = plane_at(c, x - 1, y + 1) + 2 * plane_at(c, x, y + 1) +
                        plane_at(c, x + 1, y + 1) - plane_at(c, x - 1, y - 1) -
                        2 * plane_at(c, x, y - 1) - plane_at(c, x + 1, y - 1);
-            float m = hypotf(gx, gy) / 4;
+            float m = hypotf(gx, gy) / (4 * response);
             size_t at = (size_t)y * (size_t)f->width + (size_t)x;
             if (m <= f->magnitude[at])
                 continue;
@@ -103,27 +113,80 @@ connect(struct field *f)
     return true;
 }
 
-// A disc of the given radius around every edge pixel, its rim softened over one pixel.
+// Distances from each pixel to the nearest edge pixel, squared, in place of the magnitudes: along the
+// columns by two sweeps, then along the rows as the lower envelope of one parabola a pixel
+// (Felzenszwalb and Huttenlocher 2012), so that thick lines cost what thin ones cost. Nothing beyond
+// `reach` is told apart, which also keeps the squares exact in floats.
+static void
+sweep_columns(struct field *f, float reach)
+{
+    size_t w = (size_t)f->width, total = w * (size_t)f->height;
+    for (size_t i = 0; i < total; i++)
+        f->magnitude[i] = f->kind[i] == 2 ? 0 : i < w ? reach : fminf(reach, f->magnitude[i - w] + 1);
+    for (size_t i = total - w; i-- > 0;)
+        f->magnitude[i] = fminf(f->magnitude[i], f->magnitude[i + w] + 1);
+    for (size_t i = 0; i < total; i++)
+        f->magnitude[i] *= f->magnitude[i];
+}
+
+// Where the parabola over x comes to lie below the one over the earlier `before`.
+static double
+meet(const float *height, int before, int x)
+{
+    return ((double)height[x] - height[before] + (double)x * x - (double)before * before) /
+           (2.0 * (x - before));
+}
+
+// One row of n squared distances; `height`, `at` (the parabolas of the envelope) and `from` (where
+// each begins) have room for n values.
+static void
+envelope(float *row, int n, float *height, double *from, int *at)
+{
+    int last = 0;
+    memcpy(height, row, (size_t)n * sizeof *row);
+    at[0] = 0;
+    for (int x = 1; x < n; x++) {
+        while (last > 0 && meet(height, at[last], x) <= from[last])
+            last--;
+        from[last + 1] = meet(height, at[last], x);
+        at[++last] = x;
+    }
+    for (int x = 0, k = 0; x < n; x++) {
+        while (k < last && from[k + 1] < x)
+            k++;
+        float d = (float)(x - at[k]);
+        row[x] = d * d + height[at[k]];
+    }
+}
+
+static bool
+measure(struct field *f, float reach)
+{
+    size_t w = (size_t)f->width;
+    float *height = malloc(w * sizeof *height);
+    double *from = malloc(w * sizeof *from);
+    int *at = malloc(w * sizeof *at);
+    bool ok = height && from && at;
+    if (ok)
+        sweep_columns(f, reach);
+    for (size_t y = 0; ok && y < (size_t)f->height; y++)
+        envelope(f->magnitude + y * w, f->width, height, from, at);
+    free(height);
+    free(from);
+    free(at);
+    return ok;
+}
+
+// Everything within the radius of an edge pixel, its rim softened over one pixel.
 static void
 draw(const struct field *f, float radius, struct limn_picture *out)
 {
-    int reach = (int)ceilf(radius + 0.5f);
     for (int y = 0; y < f->height; y++)
         for (int x = 0; x < f->width; x++) {
             uint8_t *p = out->pixels + (size_t)y * out->stride + 4 * (size_t)x;
+            float cover = radius + 0.5f - sqrtf(magnitude_at(f, x, y));
+            p[0] = p[1] = p[2] = (uint8_t)(255 * fminf(1, fmaxf(0, cover)) + 0.5f);
             p[3] = 255;
-            if (f->kind[(size_t)y * (size_t)f->width + (size_t)x] != 2)
-                continue;
-            for (int dy = -reach; dy <= reach; dy++)
-                for (int dx = -reach; dx <= reach; dx++) {
-                    if (x + dx < 0 || y + dy < 0 || x + dx >= f->width || y + dy >= f->height)
-                        continue;
-                    float cover = radius + 0.5f - hypotf((float)dx, (float)dy);
-                    uint8_t v = (uint8_t)(255 * fminf(1, fmaxf(0, cover)) + 0.5f);
-                    uint8_t *q = out->pixels + (size_t)(y + dy) * out->stride + 4 * (size_t)(x + dx);
-                    if (v > q[0])
-                        q[0] = q[1] = q[2] = v;
-                }
         }
 }
 
@@ -136,28 +199,30 @@ run(const struct limn_picture *in, const double *values, struct limn_picture *ou
     struct field f = {.width = in->width, .height = in->height,
                       .magnitude = calloc(total, sizeof(float)), .direction = calloc(total, 1),
                       .kind = calloc(total, 1)};
+    float sigma = fmaxf(0.6f, (float)longer / 220.0f);
     bool ok = f.magnitude && f.direction && f.kind;
     for (int k = 0; ok && k < 4; k++) {
         struct plane c;
         ok = plane_channel(&c, in, k);
         if (ok) {
-            ok = plane_blur(&c, fmaxf(0.6f, (float)longer / 220.0f));
+            ok = plane_blur(&c, sigma);
             if (ok)
-                add_channel(&f, &c);
+                add_channel(&f, &c, step_response(sigma));
             plane_free(&c);
         }
     }
-    // detail 0.5: an edge starts at a step of about 0.2 and goes on down to 0.08.
-    float high = 0.22f * powf(0.06f, (float)values[DETAIL] - 0.5f) * 0.5f;
+    float radius = fmaxf(0.5f, (float)(values[THICKNESS] * longer / 2000.0));
+    // detail 0.5: an edge starts at a step of 0.194 and goes on down to 0.078.
+    float high = 0.194f * powf(0.06f, (float)values[DETAIL] - 0.5f);
     if (ok) {
         thin(&f, 0.4f * high, high);
-        ok = connect(&f);
+        ok = connect(&f) && measure(&f, ceilf(radius + 0.5f) + 1);
     }
     if (!ok)
         snprintf(error, error_size, "no memory for %d x %d pixels", in->width, in->height);
     ok = ok && picture_create(out, in->width, in->height, error, error_size);
     if (ok)
-        draw(&f, fmaxf(0.5f, (float)(values[THICKNESS] * longer / 2000.0)), out);
+        draw(&f, radius, out);
     free(f.magnitude);
     free(f.direction);
     free(f.kind);

@@ -19,7 +19,10 @@ static const struct limn_param params[PARAM_COUNT] = {
                 1, 1, NULL},
 };
 
-enum { CUT_NONE = 4 };
+enum {
+    CUT_NONE = 4,
+    SIDE_MAX = 8192, // pixels: such a square is the largest picture the host takes
+};
 
 struct box {
     int left, top, right, bottom; // right and bottom are outside
@@ -42,24 +45,47 @@ object_box(const struct plane *p)
     return b;
 }
 
-// One pixel on the background, weighted by how much it belongs to the subject.
-static void
-put(struct limn_picture *out, int x, int y, const uint8_t *c, float cover, float ground)
+// Where the subject goes: source pixel (x,y) of the box lies at (x+dx, y+dy) of a square, `shrink`
+// pixels of which make one pixel of the result.
+struct layout {
+    struct box box;
+    int side, dx, dy, shrink;
+};
+
+// The box in the middle of a square with its margin. A square over the limit of pictures is reduced
+// by a whole number.
+static struct layout
+centred(struct box b, double margin)
 {
-    uint8_t *q = out->pixels + (size_t)y * out->stride + 4 * (size_t)x;
-    float a = cover * (float)c[3] / 255.0f;
-    for (int k = 0; k < 3; k++)
-        q[k] = (uint8_t)((float)c[k] * a + 255 * ground * (1 - a) + 0.5f);
-    q[3] = 255;
+    int longer = b.right - b.left > b.bottom - b.top ? b.right - b.left : b.bottom - b.top;
+    struct layout l = {.box = b, .side = (int)lround(longer / (1 - 2 * margin))};
+    l.dx = (l.side - (b.right - b.left)) / 2 - b.left;
+    l.dy = (l.side - (b.bottom - b.top)) / 2 - b.top;
+    l.shrink = (l.side + SIDE_MAX - 1) / SIDE_MAX;
+    return l;
 }
 
+// Pixel (x,y) of the result: the mean of its source pixels, each weighted by how much it belongs to
+// the subject, on the background.
 static void
-fill(struct limn_picture *out, float ground)
+put(struct limn_picture *out, int x, int y, const struct limn_picture *in, const struct plane *cover,
+    const struct layout *l, float ground)
 {
-    static const uint8_t nothing[4] = {0};
-    for (int y = 0; y < out->height; y++)
-        for (int x = 0; x < out->width; x++)
-            put(out, x, y, nothing, 0, ground);
+    uint8_t *q = out->pixels + (size_t)y * out->stride + 4 * (size_t)x;
+    float sum[3] = {0}, n = (float)(l->shrink * l->shrink);
+    for (int j = 0; j < l->shrink; j++)
+        for (int i = 0; i < l->shrink; i++) {
+            int sx = x * l->shrink + i - l->dx, sy = y * l->shrink + j - l->dy;
+            bool inside = sx >= l->box.left && sx < l->box.right && sy >= l->box.top &&
+                          sy < l->box.bottom;
+            const uint8_t *c = inside ? picture_at(in, sx, sy) : NULL;
+            float a = c ? (cover ? plane_at(cover, sx, sy) : 1) * (float)c[3] / 255.0f : 0;
+            for (int k = 0; k < 3; k++)
+                sum[k] += (c ? (float)c[k] * a : 0) + 255 * ground * (1 - a);
+        }
+    for (int k = 0; k < 3; k++)
+        q[k] = (uint8_t)(sum[k] / n + 0.5f);
+    q[3] = 255;
 }
 
 static int32_t
@@ -74,23 +100,16 @@ run(const struct limn_picture *in, const double *values, struct limn_picture *ou
         snprintf(error, error_size, "no memory for %d x %d pixels", in->width, in->height);
         return 1;
     }
-    struct box b = {0, 0, in->width, in->height};
-    int width = in->width, height = in->height, dx = 0, dy = 0;
+    struct layout l = {.box = {0, 0, in->width, in->height}, .shrink = 1};
+    int width = in->width, height = in->height;
     if (values[CENTRE] != 0) {
-        b = object_box(&p);
-        int longer = b.right - b.left > b.bottom - b.top ? b.right - b.left : b.bottom - b.top;
-        width = height = (int)lround(longer / (1 - 2 * values[MARGIN]));
-        dx = (width - (b.right - b.left)) / 2 - b.left;
-        dy = (height - (b.bottom - b.top)) / 2 - b.top;
+        l = centred(object_box(&p), values[MARGIN]);
+        width = height = l.side / l.shrink;
     }
     ok = picture_create(out, width, height, error, error_size);
-    if (ok)
-        fill(out, ground);
-    for (int y = b.top; ok && y < b.bottom; y++)
-        for (int x = b.left; x < b.right; x++) {
-            float cover = cut == CUT_NONE ? 1 : plane_at(&p, x, y);
-            put(out, x + dx, y + dy, picture_at(in, x, y), cover, ground);
-        }
+    for (int y = 0; ok && y < height; y++)
+        for (int x = 0; x < width; x++)
+            put(out, x, y, in, cut == CUT_NONE ? NULL : &p, &l, ground);
     plane_free(&p);
     return ok ? 0 : 1;
 }

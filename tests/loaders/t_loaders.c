@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -376,6 +377,86 @@ large_pictures_give_the_same(void **state)
     image_unref(b);
 }
 
+// What counts as an edge does not depend on the size of the picture, although the blur does: a step of
+// 30 % is drawn at every size and one of 10 % at none.
+static void
+edges_are_the_same_at_every_size(void **state)
+{
+    static const int sides[] = {48, 256, 700, 1300};
+    for (size_t i = 0; i < COUNT_OF(sides); i++)
+        for (int strong = 0; strong < 2; strong++) {
+            int side = sides[i];
+            struct image *a = image_create(side, side, IMAGE_RGBA8, NULL);
+            for (int y = 0; y < side; y++)
+                for (int x = 0; x < side; x++) {
+                    uint8_t grey = x < side / 2 ? 100 : strong ? 176 : 126;
+                    memcpy(image_row(a, y) + 4 * x, (uint8_t[4]){grey, grey, grey, 255}, 4);
+                }
+            struct image *b = run_loader("edge", a, (const char *const[]){"thickness=20", NULL});
+            double ink = 0;
+            for (int y = 0; y < side; y++)
+                for (int x = 0; x < side; x++)
+                    ink += at(b, x, y)[0] / 255.0;
+            ink /= (double)side * side;
+            // A line from top to bottom, 2 % wide or one pixel more.
+            if (strong ? ink < 0.018 || ink > 0.02 + 1.5 / side : ink > 0)
+                fail_msg("side %d, step of %d %%: %.4f of it is ink", side, strong ? 30 : 10, ink);
+            image_unref(a);
+            image_unref(b);
+        }
+}
+
+static double
+seconds_of_edges(const struct image *a, const char *thickness)
+{
+    double best = 1e9;
+    for (int i = 0; i < 3; i++) {
+        struct timespec t[2];
+        clock_gettime(CLOCK_MONOTONIC, &t[0]);
+        image_unref(run_loader("edge", a, (const char *const[]){thickness, NULL}));
+        clock_gettime(CLOCK_MONOTONIC, &t[1]);
+        best = fmin(best, (double)(t[1].tv_sec - t[0].tv_sec) + 1e-9 * (double)(t[1].tv_nsec - t[0].tv_nsec));
+    }
+    return best;
+}
+
+// A chequered picture, full of edges: lines of 40 pixels may not cost much more than lines of one.
+static void
+thick_lines_cost_what_thin_ones_cost(void **state)
+{
+    enum { LARGE = 800 };
+    struct image *a = image_create(LARGE, LARGE, IMAGE_RGBA8, NULL);
+    for (int y = 0; y < LARGE; y++)
+        for (int x = 0; x < LARGE; x++)
+            memcpy(image_row(a, y) + 4 * x,
+                   (x / 40 + y / 40) % 2 ? "\xFF\xFF\xFF\xFF" : "\x00\x00\x00\xFF", 4);
+    double thin = seconds_of_edges(a, "thickness=1"), thick = seconds_of_edges(a, "thickness=50");
+    if (thick > 3 * thin)
+        fail_msg("%.3f s for thin lines, %.3f s for thick ones", thin, thick);
+    image_unref(a);
+}
+
+// A long picture in a square with a margin would be over the limit of pictures: it is reduced.
+static void
+subject_of_a_long_picture_fits(void **state)
+{
+    struct image *a = image_create(1800, 20, IMAGE_RGBA8, NULL);
+    for (int y = 0; y < a->height; y++)
+        for (int x = 0; x < a->width; x++)
+            memcpy(image_row(a, y) + 4 * x, x % 2 ? "\x40\x80\xC0\xFF" : "\x60\xA0\xE0\xFF", 4);
+    struct image *b = run_loader("subject", a, (const char *const[]){"cut=none", "margin=0.4", NULL});
+    assert_int_equal(b->width, 4500); // 1800 / (1 - 2 * 0.4) = 9000, two pixels make one
+    assert_int_equal(b->height, 4500);
+    // The subject covers 1800..2699 by 2245..2254.
+    const uint8_t *p = at(b, 2250, 2250), *q = at(b, 2250, 2235), *r = at(b, 1790, 2250);
+    assert_true(p[0] == 0x50 && p[1] == 0x90 && p[2] == 0xD0 && p[3] == 255); // the mean of two
+    assert_true(q[0] == 255 && q[1] == 255 && q[2] == 255 && q[3] == 255);
+    assert_true(r[0] == 255 && r[3] == 255);
+    assert_int_equal(at(b, 1801, 2250)[0], 0x50);
+    image_unref(a);
+    image_unref(b);
+}
+
 int
 main(void)
 {
@@ -391,6 +472,9 @@ main(void)
         cmocka_unit_test(style_takes_the_telling_part),
         cmocka_unit_test(smallest_pictures),
         cmocka_unit_test(large_pictures_give_the_same),
+        cmocka_unit_test(edges_are_the_same_at_every_size),
+        cmocka_unit_test(thick_lines_cost_what_thin_ones_cost),
+        cmocka_unit_test(subject_of_a_long_picture_fits),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     loader_host_close(host);
