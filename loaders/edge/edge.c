@@ -113,16 +113,18 @@ connect(struct field *f)
     return true;
 }
 
-// Distances from each pixel to the nearest edge pixel, squared, in place of the magnitudes: along the
-// columns by two sweeps, then along the rows as the lower envelope of one parabola a pixel
-// (Felzenszwalb and Huttenlocher 2012), so that thick lines cost what thin ones cost. Nothing beyond
-// `reach` is told apart, which also keeps the squares exact in floats.
+// Distances from each pixel to the nearest edge pixel, squared, in place of the magnitudes: along
+// the columns by two sweeps, then along the rows as the lower envelope of one parabola a pixel
+// (Felzenszwalb and Huttenlocher 2012), so that thick lines cost what thin ones cost. Nothing
+// beyond `reach` is told apart, which also keeps the squares exact in floats.
 static void
 sweep_columns(struct field *f, float reach)
 {
     size_t w = (size_t)f->width, total = w * (size_t)f->height;
-    for (size_t i = 0; i < total; i++)
-        f->magnitude[i] = f->kind[i] == 2 ? 0 : i < w ? reach : fminf(reach, f->magnitude[i - w] + 1);
+    for (size_t i = 0; i < total; i++) {
+        float above = i < w ? reach : f->magnitude[i - w] + 1;
+        f->magnitude[i] = f->kind[i] == 2 ? 0 : fminf(reach, above);
+    }
     for (size_t i = total - w; i-- > 0;)
         f->magnitude[i] = fminf(f->magnitude[i], f->magnitude[i + w] + 1);
     for (size_t i = 0; i < total; i++)

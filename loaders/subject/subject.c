@@ -68,8 +68,8 @@ centred(struct box b, double margin)
 // Pixel (x,y) of the result: the mean of its source pixels, each weighted by how much it belongs to
 // the subject, on the background.
 static void
-put(struct limn_picture *out, int x, int y, const struct limn_picture *in, const struct plane *cover,
-    const struct layout *l, float ground)
+put(struct limn_picture *out, int x, int y, const struct limn_picture *in,
+    const struct plane *cover, const struct layout *l, float ground)
 {
     uint8_t *q = out->pixels + (size_t)y * out->stride + 4 * (size_t)x;
     float sum[3] = {0}, n = (float)(l->shrink * l->shrink);

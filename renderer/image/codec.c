@@ -201,8 +201,12 @@ struct image *
 codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
              uint32_t background, struct err *err)
 {
-    if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX) {
-        err_set(err, ERR_INPUT, "cannot resize to %d x %d pixels", width, height);
+    // Before libvips makes them: a square of the longest side would be a gigabyte.
+    if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX ||
+        (int64_t)width * height > IMAGE_PIXELS_MAX) {
+        err_set(err, ERR_INPUT,
+                "cannot resize to %d x %d pixels, the limit is %d a side and %d in all", width,
+                height, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
         return NULL;
     }
     double sx = (double)width / image->width, sy = (double)height / image->height;

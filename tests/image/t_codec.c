@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -302,6 +303,14 @@ contain_pads_and_cover_cuts(void **state)
         assert_near(image_row(c, 16) + 3 * x, 255, 0, 0, 4);
     assert_null(codec_resize(a, 0, 5, CODEC_STRETCH, 0, NULL));
     assert_null(codec_resize(a, 5, IMAGE_SIDE_MAX + 1, CODEC_STRETCH, 0, NULL));
+    // Both sides are allowed, the picture is not, and none of its gigabyte is made first.
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    struct err err = {0};
+    assert_null(codec_resize(a, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX, CODEC_STRETCH, 0, &err));
+    getrusage(RUSAGE_SELF, &after);
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 100 << 10); // KiB
     image_unref(a);
     image_unref(b);
     image_unref(c);

@@ -377,8 +377,8 @@ large_pictures_give_the_same(void **state)
     image_unref(b);
 }
 
-// What counts as an edge does not depend on the size of the picture, although the blur does: a step of
-// 30 % is drawn at every size and one of 10 % at none.
+// What counts as an edge does not depend on the size of the picture, although the blur does: a step
+// of 30 % is drawn at every size and one of 10 % at none.
 static void
 edges_are_the_same_at_every_size(void **state)
 {
@@ -415,7 +415,8 @@ seconds_of_edges(const struct image *a, const char *thickness)
         clock_gettime(CLOCK_MONOTONIC, &t[0]);
         image_unref(run_loader("edge", a, (const char *const[]){thickness, NULL}));
         clock_gettime(CLOCK_MONOTONIC, &t[1]);
-        best = fmin(best, (double)(t[1].tv_sec - t[0].tv_sec) + 1e-9 * (double)(t[1].tv_nsec - t[0].tv_nsec));
+        best = fmin(best, (double)(t[1].tv_sec - t[0].tv_sec) +
+                              1e-9 * (double)(t[1].tv_nsec - t[0].tv_nsec));
     }
     return best;
 }
@@ -444,7 +445,8 @@ subject_of_a_long_picture_fits(void **state)
     for (int y = 0; y < a->height; y++)
         for (int x = 0; x < a->width; x++)
             memcpy(image_row(a, y) + 4 * x, x % 2 ? "\x40\x80\xC0\xFF" : "\x60\xA0\xE0\xFF", 4);
-    struct image *b = run_loader("subject", a, (const char *const[]){"cut=none", "margin=0.4", NULL});
+    static const char *const settings[] = {"cut=none", "margin=0.4", NULL};
+    struct image *b = run_loader("subject", a, settings);
     assert_int_equal(b->width, 4500); // 1800 / (1 - 2 * 0.4) = 9000, two pixels make one
     assert_int_equal(b->height, 4500);
     // The subject covers 1800..2699 by 2245..2254.

@@ -13,7 +13,7 @@
 #include "engine/base/mem.h"
 #include "loaders/common/plane.h"
 
-// A point becomes a Gaussian: sum 1, variance sigma squared along both axes, height 1/(2 pi sigma^2).
+// A point becomes a Gaussian: sum 1, variance sigma^2 along both axes, height 1/(2 pi sigma^2).
 static void
 point_becomes_a_gaussian(void **state)
 {
@@ -33,8 +33,9 @@ point_becomes_a_gaussian(void **state)
                 yy += v * dy * dy;
                 worst = fmax(worst, fabs(v - top * exp(-(dx * dx + dy * dy) / (2 * s * s))));
             }
-        // Three sigma to each side hold 97.3 % of a Gaussian's variance. Four boxes keep all of it, but
-        // their kurtosis is 0.3 too small, so that the top is lower by 0.3/8 along each axis: 7.4 %.
+        // Three sigma to each side hold 97.3 % of a Gaussian's variance. Four boxes keep all of it,
+        // but their kurtosis is 0.3 too small, so that the top is lower by 0.3/8 along each axis:
+        // 7.4 %.
         if (fabs(sum - 1) > 1e-3 || fabs(xx / (s * s) - 1) > 0.03 || fabs(yy / (s * s) - 1) > 0.03)
             fail_msg("sigma %g: sum %.5f, variances %.4f and %.4f of sigma^2", s, sum, xx / (s * s),
                      yy / (s * s));
@@ -71,14 +72,15 @@ seconds_of_blur(float sigma)
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[0]);
         assert_true(plane_blur(&p, sigma));
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[1]);
-        best = fmin(best, (double)(t[1].tv_sec - t[0].tv_sec) + 1e-9 * (double)(t[1].tv_nsec - t[0].tv_nsec));
+        best = fmin(best, (double)(t[1].tv_sec - t[0].tv_sec) +
+                              1e-9 * (double)(t[1].tv_nsec - t[0].tv_nsec));
     }
     plane_free(&p);
     return best;
 }
 
-// A photograph at the limit is blurred with sigmas above 100: sixteen times as wide may cost twice as
-// much at most.
+// A photograph at the limit is blurred with sigmas above 100: sixteen times as wide may cost twice
+// as much at most.
 static void
 wide_costs_what_narrow_costs(void **state)
 {
