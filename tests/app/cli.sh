@@ -84,7 +84,7 @@ head -c 4000 "$samples/snail-noto.png" >cut.png
 refuse 2 "cut.png" instruct "draw [ref#1]" --ref 1=cut.png
 # A header that claims 2^31-1 pixels a side, with a right sum.
 printf '\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0' >huge.png
-printf '\x3d\x8e\x2c\x8b' >>huge.png
+printf '\x9b\xab\x9c\x31\0\0\0\0IDAT\x35\xaf\x06\x1e' >>huge.png
 refuse 2 "huge.png" instruct "draw [ref#1]" --ref 1=huge.png
 refuse 2 "not a regular file" instruct "draw [ref#1]" --ref 1=/dev/zero
 refuse 2 "there is no instruction in it" generate "$samples/snail-noto.png"
@@ -113,7 +113,7 @@ refuse 2 "there is no model 'nowhere'" generate text --model nowhere
 cp -r "$golden/t5" m
 accept models check m
 truncate -s 5000 m/text_encoder/model.safetensors
-refuse 2 "model.safetensors" models check m
+refuse 2 "outside the file" models check m
 printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of=m/text_encoder/model.safetensors conv=notrunc status=none
 refuse 2 "model.safetensors" models check m
 header='{"a":{"dtype":"F32","shape":[9223372036854775807,2],"data_offsets":[0,8]}}'
