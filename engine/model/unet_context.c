@@ -5,14 +5,16 @@
 // conditioned on its own text; its marker is in that text, and that is all that tells references
 // apart. At each context level the features are tokens:
 //
-//     key   = to_k( layer_norm(feature) + position )      value = to_v( layer_norm(feature) )
-//     query = to_q( group_norm(picture) + position )
+//     key   = to_k( layer_norm(feature) ) + position      value = to_v( layer_norm(feature) )
+//     query = to_q( group_norm(picture) ) + position
 //
-// Queries and keys share one learned table of row and column positions a level (it starts as
-// sinusoids), so that "the same place in the edge map" is near at hand from the first step. One
-// learned null token stands before the tokens: without references it is all there is, and a
-// softmax over one key is 1, so the layer is its value, projected. to_out starts as zeros: the
-// model is the text-to-image model until training says otherwise.
+// Queries and keys share one learned table of row and column positions a level. It is added after
+// the projections, so the product of two tables is part of the score whatever to_q and to_k are,
+// and it starts as sinusoids in half of the heads (INIT_PLACE): these look at the same place in
+// the reference from the first step, the others at all of it alike. One learned null token stands
+// before the tokens, without a position: without references it is all there is, and a softmax
+// over one key is 1, so the layer is its value, projected. to_out starts as zeros: the model is
+// the text-to-image model until training says otherwise.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,17 +23,23 @@
 #include "engine/base/require.h"
 #include "engine/model/unet_block.h"
 
+static int
+context_heads(const struct unet_config *c, int level)
+{
+    int head_dim = c->context_head_dim ? c->context_head_dim : c->attention_head_dim[level];
+    return c->block_out_channels[level] / head_dim;
+}
+
 static void
 add_layers(const struct unet_config *c, int level, int layers, const char *block,
            struct unet_context_layer *out, int *count)
 {
-    int head_dim = c->context_head_dim ? c->context_head_dim : c->attention_head_dim[level];
     for (int i = 0; c->context[level] && i < layers; i++) {
         struct unet_context_layer *l = &out[(*count)++];
         snprintf(l->name, sizeof l->name, "%s.context_attentions.%d", block, i);
         l->level = level;
         l->width = c->block_out_channels[level];
-        l->heads = l->width / head_dim;
+        l->heads = context_heads(c, level);
     }
 }
 
@@ -51,21 +59,26 @@ unet_context_layers(const struct unet_config *c, struct unet_context_layer out[U
     return count;
 }
 
-// (S,S,C) f32
+// x + position of each place, x (N,R*S*S,C): R pictures of one level, one after another.
 static struct node *
-positions(struct nn *nn, const struct unet_config *c, int level)
+add_positions(struct nn *nn, const struct unet_config *c, int level, struct node *x)
 {
     char name[NN_NAME_MAX];
     struct graph *g = nn->g;
     int64_t side = unet_config_side(c, level), width = c->block_out_channels[level];
-    struct param_init start = {INIT_SINUSOID, 0};
+    struct param_init start = {INIT_PLACE, 1.75, context_heads(c, level), 0};
     struct node *row = nn_param(nn, nn_name(name, "context_positions.%d.row", level),
                                 SHAPE(side, width), PARAM_TABLE, start);
+    start.axis = 1;
     struct node *column = nn_param(nn, nn_name(name, "context_positions.%d.column", level),
                                    SHAPE(side, width), PARAM_TABLE, start);
     row = op_reshape(g, row, SHAPE(side, 1, width));
     column = op_reshape(g, column, SHAPE(1, side, width));
-    return op_add(g, row, column);
+    struct node *place = op_reshape(g, op_add(g, row, column), SHAPE(side * side, width));
+    const struct shape s = x->shape;
+    x = op_reshape(g, x, SHAPE(s.dim[0] * s.dim[1] / (side * side), side * side, width));
+    x = op_cast(g, op_add(g, x, place), nn->dtype);
+    return op_reshape(g, x, s);
 }
 
 struct node *
@@ -85,9 +98,9 @@ unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *
     const struct shape s = x->shape;
     struct group_norm norm = {.groups = c->norm_num_groups, .eps = 1e-5};
     struct node *h = nn_group_norm(nn, x, &norm, "%s.group_norm", l->name);
-    h = op_add(g, h, positions(nn, c, l->level));
     h = op_reshape(g, h, SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
     struct node *q = nn_linear(nn, h, &(struct linear){.out = l->width}, "%s.to_q", l->name);
+    q = add_positions(nn, c, l->level, q);
     if (v->shape.dim[1] == 1) {
         h = v; // only the null token: whatever the query is, the answer is its value
     } else {
@@ -119,18 +132,24 @@ keys_and_values(struct nn *nn, const struct unet_config *c, const struct unet_co
                                  PARAM_VECTOR, (struct param_init){INIT_NORMAL, 1});
     null = op_cast(g, op_reshape(g, null, SHAPE(1, 1, width)), nn->dtype);
     null = op_broadcast(g, null, SHAPE(batch, 1, width));
-    struct node *keys = null, *values = null;
+    struct linear project = {.out = width};
+    struct node *tokens = null;
     if (feature) {
         const struct shape *s = &feature->shape;
-        struct shape tokens = SHAPE(batch, s->dim[0] / batch * s->dim[1] * s->dim[2], width);
+        int64_t count = s->dim[0] / batch * s->dim[1] * s->dim[2];
         struct node *t = nn_layer_norm(nn, feature, 1e-5, "%s.norm_context", l->name);
-        struct node *at = op_add(g, t, positions(nn, c, l->level));
-        keys = op_concat(g, (struct node *[]){null, op_reshape(g, at, tokens)}, 2, 1);
-        values = op_concat(g, (struct node *[]){null, op_reshape(g, t, tokens)}, 2, 1);
+        t = op_reshape(g, op_cast(g, t, nn->dtype), SHAPE(batch, count, width));
+        tokens = op_concat(g, (struct node *[]){null, t}, 2, 1);
     }
-    struct linear project = {.out = width};
-    *k = nn_linear(nn, keys, &project, "%s.to_k", l->name);
-    *v = nn_linear(nn, values, &project, "%s.to_v", l->name);
+    *k = nn_linear(nn, tokens, &project, "%s.to_k", l->name);
+    *v = nn_linear(nn, tokens, &project, "%s.to_v", l->name);
+    if (feature) {
+        int64_t count = (*k)->shape.dim[1];
+        struct node *first = op_slice(g, *k, 1, 0, 1);
+        struct node *rest = op_slice(g, *k, 1, 1, count - 1);
+        rest = add_positions(nn, c, l->level, rest);
+        *k = op_concat(g, (struct node *[]){first, rest}, 2, 1);
+    }
 }
 
 void

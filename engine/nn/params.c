@@ -139,15 +139,19 @@ params_count(const struct params *p)
     return n;
 }
 
-// Row p of the table: sin(p f), cos(p f) for f from 1 down to 1/10000, as in Vaswani et al. 2017.
 static void
-fill_sinusoid(const struct shape *s, float *out)
+fill_place(const struct shape *s, const struct param_init *init, float *out)
 {
-    int64_t rows = s->dim[0], width = s->dim[1], half = width / 2;
-    for (int64_t row = 0; row < rows; row++)
+    int64_t places = s->dim[0], width = s->dim[1], head = width / init->heads;
+    int64_t half = head / 2, waves = MAX(half / 2, 1);
+    for (int64_t p = 0; p < places; p++)
         for (int64_t c = 0; c < width; c++) {
-            double f = pow(10000, -(double)(c % MAX(half, 1)) / (double)MAX(half, 1));
-            out[row * width + c] = (float)(c < half ? sin((double)row * f) : cos((double)row * f));
+            int64_t h = c / head, i = c % head - init->axis * half;
+            bool ours = h < (init->heads + 1) / 2 && i >= 0 && i < 2 * waves && i < half;
+            double rise = (double)(i % waves) / (double)MAX(waves - 1, 1);
+            double f = M_PI / (double)places * pow((double)places / 2, rise);
+            double wave = i < waves ? sin((double)p * f) : cos((double)p * f);
+            out[p * width + c] = ours ? (float)(init->scale * wave) : 0.0f;
         }
 }
 
@@ -168,8 +172,8 @@ fill_start(const struct param *q, uint64_t seed, float *out)
         for (size_t i = 0; i < n; i++)
             out[i] *= (float)q->init.scale;
         return;
-    case INIT_SINUSOID:
-        fill_sinusoid(&q->shape, out);
+    case INIT_PLACE:
+        fill_place(&q->shape, &q->init, out);
         return;
     case INIT_RULE_COUNT:
         break;

@@ -33,13 +33,19 @@ enum init_rule {
     INIT_NONE = 0, // zeros
     INIT_ONES,
     INIT_NORMAL,   // mean 0, standard deviation `scale`
-    INIT_SINUSOID, // (positions, C): row p holds sin and cos of p at C/2 frequencies
+    INIT_PLACE,    // positions of one axis of a picture: see struct param_init
     INIT_RULE_COUNT
 };
 
+// INIT_PLACE is for a table (places, C) that is added to queries and keys of `heads` heads, one
+// table an axis. In the first half of the heads (rounded up) axis 0 fills the first half of the
+// head's channels and axis 1 the second with scale * sin and cos of the place, at frequencies
+// from half a wave over the table to a quarter of a wave a place; the rest is zeros. Then the
+// product of two rows falls with their distance, within two or three places.
 struct param_init {
     enum init_rule rule;
     double scale;
+    int heads, axis;
 };
 
 struct param {
