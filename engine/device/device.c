@@ -7,25 +7,66 @@
 #include "engine/base/mem.h"
 #include "engine/device/plan.h"
 
-// Best first: `auto` takes the first that opens.
-static const struct device_table *const tables[] = {&device_cpu, &device_null};
+static const struct device_table *const tables[] = {
+#ifdef HAVE_VULKAN
+    &device_vulkan,
+#endif
+    &device_cpu, &device_null};
+
+static struct device *
+open_table(const struct device_table *table, const char *number, struct err *err)
+{
+    struct device *d = mem_zalloc(sizeof *d);
+    d->table = table;
+    d->number = number;
+    d->limits.alignment = 64;
+    if (table->open(d, err)) {
+        d->number = NULL;
+        return d;
+    }
+    free(d);
+    return NULL;
+}
+
+// The first that is a device of its own; a CPU that plays GPU is slower than the CPU.
+static struct device *
+open_best(struct err *err)
+{
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        struct err ignored = {0};
+        struct device *d = open_table(tables[i], NULL, tables[i] == &device_cpu ? err : &ignored);
+        if (d && !d->limits.emulated)
+            return d;
+        device_close(d);
+        if (tables[i] == &device_cpu)
+            break;
+    }
+    return NULL;
+}
 
 struct device *
 device_open(const char *name, struct err *err)
 {
-    const char *kind = strcmp(name, "auto") == 0 ? tables[0]->kind : name;
+    if (strcmp(name, "auto") == 0)
+        return open_best(err);
+    size_t length = strcspn(name, ":");
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
-        if (strcmp(tables[i]->kind, kind) != 0)
+        const char *kind = tables[i]->kind;
+        if (strncmp(kind, name, length) != 0 || kind[length])
             continue;
-        struct device *d = mem_zalloc(sizeof *d);
-        d->table = tables[i];
-        d->limits.alignment = 64;
-        if (d->table->open(d, err))
-            return d;
-        free(d);
+        const char *number = name[length] ? name + length + 1 : NULL;
+        if (number && strcmp(kind, "vulkan") != 0)
+            break;
+        return open_table(tables[i], number, err);
+    }
+#ifndef HAVE_VULKAN
+    if (strncmp(name, "vulkan", 6) == 0) {
+        err_set(err, ERR_UNSUPPORTED, "this build of limn has no Vulkan device");
         return NULL;
     }
-    err_set(err, ERR_INPUT, "no device is called '%s' (there are auto, cpu and null)", name);
+#endif
+    err_set(err, ERR_INPUT, "no device is called '%.40s' (there are auto, cpu, vulkan, vulkan:N and "
+                            "null)", name);
     return NULL;
 }
 

@@ -18,11 +18,13 @@ struct device_limits {
     char name[128];      // "cpu: AMD EPYC, 2 threads, oneDNN 2.6, avx512_bf16"
     int threads;         // 0: not a CPU
     bool f16, bf16;      // fast, in hardware
+    bool emulated;       // a CPU that plays GPU: `auto` does not take it
     size_t memory;       // bytes, 0: unknown
     size_t alignment;    // of tensors in buffers, bytes
 };
 
-// "cpu", "null", "auto". ERR_INPUT for a name that is none of these.
+// "vulkan" (the best GPU), "vulkan:N" (the Nth), "cpu", "null"; "auto" takes a real GPU, else the
+// CPU. ERR_INPUT for a name that is none of these.
 struct device *device_open(const char *name, struct err *err);
 void device_close(struct device *d); // NULL is fine; buffers and plans are to be gone before
 const struct device_limits *device_limits(const struct device *d);

@@ -35,6 +35,7 @@ const struct node *plan_root(const struct node *n);
 
 struct device {
     const struct device_table *table;
+    const char *number; // what followed "KIND:" in the name, or NULL; valid during open()
     struct device_limits limits;
     void *state; // the device's own
 };
@@ -64,6 +65,6 @@ struct device_table {
     void (*profile)(struct plan *p, bool on);                              // NULL: cannot tell
 };
 
-extern const struct device_table device_cpu, device_null;
+extern const struct device_table device_cpu, device_null, device_vulkan;
 
 #endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Dispatches of products (shaders/product.glsl says how matmul and the convolutions are one), and of
+// attention.
+#include "engine/device/vulkan/ops.h"
+
+enum { PIECE = 256 }; // inner places of one outer step of a matmul
+
+struct product {
+    uint32_t kind, m, n, outer, inner, k;
+    uint32_t a[3], b[3]; // strides by line, by inner place, by batch
+    uint32_t batch;
+    const struct node *source_a, *source_b, *bias;
+    uint32_t picture[9]; // H W C, output H W C, kernel, stride, padding
+};
+
+static uint32_t
+splits_for(const struct vk_builder *b, const struct product *p, uint64_t tiles)
+{
+    uint64_t want = b->d->serial ? 8 : 256;
+    uint64_t splits = tiles >= want ? 1 : MIN((want + tiles - 1) / tiles, p->outer);
+    // A split costs a pass over the result: it must do much more than that.
+    uint64_t rounds = (uint64_t)p->outer * (p->inner + 1), most = MAX(rounds / 512, 1);
+    uint64_t least = b->d->serial ? rounds / VK_ROUNDS_MAX + 1 : 1;
+    return (uint32_t)MAX(MIN(MIN(splits, most), 64u), MIN(least, p->outer));
+}
+
+static void
+add_product(struct vk_builder *b, const struct node *n, const struct product *p)
+{
+    uint32_t side = b->d->serial ? 32 : 64;
+    uint32_t tiles_n = (p->n + side - 1) / side, tiles_m = (p->m + side - 1) / side;
+    uint32_t splits = splits_for(b, p, (uint64_t)tiles_m * tiles_n * p->batch);
+    size_t partial = (size_t)p->m * p->n * p->batch * splits * sizeof(float);
+    struct vk_dispatch *x = vk_add(b, b->d->serial ? VK_SHADER_gemm : VK_SHADER_gemm_tile);
+    if (splits == 1)
+        vk_bind(b, x, 0, n);
+    else
+        vk_bind_scratch(b, x, 0, 0, partial);
+    vk_bind(b, x, 1, p->source_a);
+    vk_bind(b, x, 2, p->source_b);
+    vk_bind(b, x, 3, p->bias ? p->bias : p->source_b);
+    x->variant.spec[VK_SPEC_X] = x->variant.spec[VK_SPEC_Y] = b->d->serial ? 8 : 16;
+    vk_spec(x, p->kind);
+    vk_spec(x, p->bias != NULL);
+    if (!b->d->serial) {
+        vk_spec(x, p->a[1] != 1);
+        vk_spec(x, p->b[1] != 1);
+    }
+    const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
+                              p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};
+    for (int i = 0; i < 12; i++)
+        vk_push(x, i, words[i]);
+    for (int i = 0; i < 9; i++)
+        vk_push(x, 12 + i, p->picture[i]);
+    x->groups[0] = tiles_n;
+    x->groups[1] = tiles_m;
+    x->groups[2] = p->batch * splits;
+    if (splits == 1)
+        return;
+    uint32_t count = p->m * p->n * p->batch;
+    x = vk_add(b, VK_SHADER_combine);
+    vk_bind(b, x, 0, n);
+    vk_bind_scratch(b, x, 1, 0, partial);
+    vk_bind(b, x, 2, p->bias ? p->bias : p->source_b);
+    vk_spec(x, p->bias != NULL);
+    vk_push(x, 0, count);
+    vk_push(x, 1, p->m * p->n);
+    vk_push(x, 2, splits);
+    vk_push(x, 3, p->n);
+    vk_line(b, x, count);
+}
+
+static uint32_t
+from_end(const struct shape *s, int k)
+{
+    return (uint32_t)s->dim[s->rank - k];
+}
+
+bool
+vk_build_matmul(struct vk_builder *b, const struct node *n)
+{
+    bool ta = n->params.matmul.transpose_a, tb = n->params.matmul.transpose_b;
+    const struct shape *sa = &n->source[0]->shape, *sb = &n->source[1]->shape;
+    uint32_t m = from_end(&n->shape, 2), columns = from_end(&n->shape, 1);
+    uint32_t k = from_end(sa, ta ? 2 : 1);
+    uint32_t batch = (uint32_t)(shape_count(&n->shape) / m / columns);
+    if (sb->rank == 2 && !ta) { // one right side for every row
+        m *= batch;
+        batch = 1;
+    }
+    struct product p = {.m = m,
+                        .n = columns,
+                        .outer = (k + PIECE - 1) / PIECE,
+                        .inner = PIECE,
+                        .k = k,
+                        .a = {ta ? 1 : k, ta ? m : 1, m * k},
+                        .b = {tb ? k : 1, tb ? 1 : columns, sb->rank == 2 ? 0 : k * columns},
+                        .batch = batch,
+                        .source_a = n->source[0],
+                        .source_b = n->source[1],
+                        .bias = n->source_count == 3 ? n->source[2] : NULL};
+    add_product(b, n, &p);
+    return true;
+}
+
+static void
+set_picture(struct product *p, const struct node *n, const struct shape *x, const struct shape *y)
+{
+    const int64_t words[9] = {x->dim[1],
+                              x->dim[2],
+                              x->dim[3],
+                              y->dim[1],
+                              y->dim[2],
+                              y->dim[3],
+                              n->params.conv.kernel,
+                              n->params.conv.stride,
+                              n->params.conv.pad};
+    for (int i = 0; i < 9; i++)
+        p->picture[i] = (uint32_t)words[i];
+}
+
+bool
+vk_build_conv2d(struct vk_builder *b, const struct node *n)
+{
+    const struct shape *x = &n->source[0]->shape, *y = &n->shape;
+    uint32_t taps = (uint32_t)(n->params.conv.kernel * n->params.conv.kernel);
+    uint32_t c = (uint32_t)x->dim[3];
+    struct product p = {.kind = 1,
+                        .m = (uint32_t)(y->dim[0] * y->dim[1] * y->dim[2]),
+                        .n = (uint32_t)y->dim[3],
+                        .outer = taps,
+                        .inner = c,
+                        .a = {0, 1, 0},
+                        .b = {c * taps, taps, 0},
+                        .batch = 1,
+                        .source_a = n->source[0],
+                        .source_b = n->source[1],
+                        .bias = n->source_count == 3 ? n->source[2] : NULL};
+    set_picture(&p, n, x, y);
+    add_product(b, n, &p);
+    return true;
+}
+
+bool
+vk_build_conv2d_grad_x(struct vk_builder *b, const struct node *n)
+{
+    const struct shape *x = &n->shape, *y = &n->source[0]->shape;
+    uint32_t taps = (uint32_t)(n->params.conv.kernel * n->params.conv.kernel);
+    struct product p = {.kind = 2,
+                        .m = (uint32_t)(x->dim[0] * x->dim[1] * x->dim[2]),
+                        .n = (uint32_t)x->dim[3],
+                        .outer = taps,
+                        .inner = (uint32_t)y->dim[3],
+                        .a = {0, 1, 0},
+                        .b = {taps, (uint32_t)x->dim[3] * taps, 0},
+                        .batch = 1,
+                        .source_a = n->source[0],
+                        .source_b = n->source[1]};
+    set_picture(&p, n, x, y);
+    add_product(b, n, &p);
+    return true;
+}
+
+bool
+vk_build_conv2d_grad_w(struct vk_builder *b, const struct node *n)
+{
+    const struct shape *x = &n->source[0]->shape, *y = &n->source[1]->shape;
+    uint32_t stride = (uint32_t)n->params.conv.stride;
+    struct product p = {.kind = 3,
+                        .m = (uint32_t)n->shape.dim[0],
+                        .n = (uint32_t)(n->shape.dim[1] * n->shape.dim[2] * n->shape.dim[3]),
+                        .outer = (uint32_t)(y->dim[0] * y->dim[1]),
+                        .inner = (uint32_t)y->dim[2],
+                        .a = {1, (uint32_t)y->dim[3], 0},
+                        .b = {0, stride * (uint32_t)x->dim[3], 0},
+                        .batch = 1,
+                        .source_a = n->source[1],
+                        .source_b = n->source[0]};
+    set_picture(&p, n, x, y);
+    add_product(b, n, &p);
+    return true;
+}
+
+// --- attention
+
+struct heads {
+    uint32_t n, t, s, heads, width;
+    const struct node *bias;
+};
+
+static bool
+heads_of(struct vk_builder *b, const struct node *n, int bias_at, struct heads *h)
+{
+    const struct shape *q = &n->source[0]->shape;
+    *h = (struct heads){.n = (uint32_t)q->dim[0],
+                        .t = (uint32_t)q->dim[1],
+                        .s = (uint32_t)n->source[1]->shape.dim[1],
+                        .heads = (uint32_t)n->params.attention.heads,
+                        .bias = n->source_count > bias_at ? n->source[bias_at] : NULL};
+    h->width = (uint32_t)q->dim[2] / h->heads;
+    return h->width <= 256 ||
+           err_set(b->err, ERR_UNSUPPORTED, "vulkan: heads of %u channels are wider than 256",
+                   h->width);
+}
+
+// Everything after the bindings: constants, words, grid of `lines` queries or keys.
+static void
+finish_heads(struct vk_builder *b, struct vk_dispatch *x, const struct node *n,
+             const struct heads *h, uint32_t lines)
+{
+    vk_spec(x, h->width);
+    vk_spec(x, h->bias != NULL);
+    const uint32_t words[] = {h->n, h->t, h->s, h->heads};
+    for (int i = 0; i < 4; i++)
+        vk_push(x, i, words[i]);
+    vk_push_f(x, 4, (float)n->params.attention.scale);
+    if (h->bias) {
+        const int64_t *d = h->bias->shape.dim;
+        vk_push(x, 5, d[0] > 1 ? (uint32_t)(d[1] * d[2] * d[3]) : 0);
+        vk_push(x, 6, d[1] > 1 ? (uint32_t)(d[2] * d[3]) : 0);
+        vk_push(x, 7, d[2] > 1 ? (uint32_t)d[3] : 0);
+    }
+    uint32_t lanes = b->d->serial ? 16 : 64;
+    x->variant.spec[VK_SPEC_X] = lanes;
+    x->groups[0] = (lines + lanes - 1) / lanes;
+    x->groups[1] = h->heads;
+    x->groups[2] = h->n;
+}
+
+bool
+vk_build_attention(struct vk_builder *b, const struct node *n)
+{
+    struct heads h;
+    if (!heads_of(b, n, 3, &h))
+        return false;
+    struct vk_dispatch *x = vk_add(b, VK_SHADER_attention);
+    vk_bind(b, x, 0, n);
+    for (int k = 0; k < 3; k++)
+        vk_bind(b, x, 1 + k, n->source[k]);
+    vk_bind(b, x, 4, h.bias ? h.bias : n->source[0]);
+    finish_heads(b, x, n, &h, h.t);
+    // Keys and values of one piece: 8 bytes a channel, and half of what every device shares.
+    uint32_t share = MIN(b->d->offer.shared_bytes / 2 / (8 * h.width), 32u);
+    vk_spec(x, b->d->serial ? 0 : share);
+    return true;
+}
+
+// Sources q, k, v, dy and perhaps the bias at slots 1..5, statistics at 6.
+static struct vk_dispatch *
+add_backward(struct vk_builder *b, enum vk_shader shader, const struct node *n,
+             const struct heads *h, bool statistics)
+{
+    struct vk_dispatch *x = vk_add(b, shader);
+    size_t bytes = (size_t)h->n * h->heads * h->t * 2 * sizeof(float);
+    for (int k = 0; k < 4; k++)
+        vk_bind(b, x, 1 + k, n->source[k]);
+    vk_bind(b, x, 5, h->bias ? h->bias : n->source[0]);
+    if (statistics)
+        vk_bind_scratch(b, x, 0, 0, bytes);
+    else {
+        vk_bind(b, x, 0, n);
+        vk_bind_scratch(b, x, 6, 0, bytes);
+    }
+    return x;
+}
+
+bool
+vk_build_attention_grad(struct vk_builder *b, const struct node *n)
+{
+    struct heads h;
+    if (!heads_of(b, n, 4, &h))
+        return false;
+    struct vk_dispatch *x = add_backward(b, VK_SHADER_attention_rows, n, &h, true);
+    finish_heads(b, x, n, &h, h.t);
+    x = add_backward(b, VK_SHADER_attention_grad_q, n, &h, false);
+    finish_heads(b, x, n, &h, h.t);
+    x = add_backward(b, VK_SHADER_attention_grad_kv, n, &h, false);
+    finish_heads(b, x, n, &h, h.s);
+    uint32_t queries = (uint32_t)shape_count(&n->source[0]->shape);
+    vk_push(x, 8, queries);
+    vk_push(x, 9, queries + (uint32_t)shape_count(&n->source[1]->shape));
+    return true;
+}
+
+bool
+vk_build_attention_grad_bias(struct vk_builder *b, const struct node *n)
+{
+    struct heads h;
+    if (!heads_of(b, n, 4, &h))
+        return false;
+    struct vk_dispatch *x = add_backward(b, VK_SHADER_attention_rows, n, &h, true);
+    finish_heads(b, x, n, &h, h.t);
+    x = add_backward(b, VK_SHADER_attention_grad_bias, n, &h, false);
+    finish_heads(b, x, n, &h, 1);
+    uint32_t count = (uint32_t)shape_count(&n->shape);
+    for (int i = 0; i < 3; i++)
+        vk_push(x, 8 + i, (uint32_t)n->shape.dim[i]);
+    vk_push(x, 11, count);
+    x->groups[1] = x->groups[2] = 1;
+    vk_line(b, x, count);
+    return true;
+}

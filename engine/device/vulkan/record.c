@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT
+// A plan's steps to one command buffer: each op's builder adds dispatches, barriers go where a
+// dispatch touches bytes that one before it wrote (or writes bytes that one before it read) since
+// the last barrier, and the whole is recorded once and submitted for every run.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+#include "engine/device/vulkan/vk.h"
+
+struct exec {
+    struct vk_dispatch *list;
+    int count;
+    VkCommandBuffer commands, timed; // timed: the same with a time stamp around every dispatch
+    VkDescriptorPool pool;
+    VkDescriptorSet *sets;
+    VkPipeline *pipelines;
+    VkQueryPool queries;
+    uint64_t last;   // value of the timeline when the last run is done
+    double *seconds; // by step
+    struct vk_memory *scratch, *constants;
+    struct vk_memory *status; // one word: 0, or 1 + step that found bad data
+    bool reports;
+};
+
+// --- what builders call
+
+struct vk_dispatch *
+vk_add(struct vk_builder *b, enum vk_shader shader)
+{
+    struct vk_dispatch fresh = {.variant = {.shader = shader, .spec_count = VK_SPEC_OWN},
+                                .writes = 1,
+                                .groups = {1, 1, 1},
+                                .step = b->step};
+    fresh.variant.spec[VK_SPEC_X] = fresh.variant.spec[VK_SPEC_Y] = 1;
+    ARRAY_PUSH(b->list, b->count, b->capacity, fresh);
+    return &b->list[b->count - 1];
+}
+
+static void
+bind(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m, size_t offset,
+     size_t size, enum dtype type)
+{
+    uint32_t alignment = MAX(b->d->offer.offset_alignment, 4u);
+    size_t start = offset / alignment * alignment;
+    x->range[slot] = (struct vk_range){m, start, offset - start + size};
+    x->variant.spec[VK_SPEC_TYPE + slot] = (uint32_t)type;
+    x->push[slot] = (uint32_t)((offset - start) / dtype_size(type));
+}
+
+void
+vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node *n)
+{
+    const struct place *at = &b->plan->places[n->id];
+    bind(b, x, slot, b->plan->slots[at->slot]->memory, at->offset,
+         (size_t)shape_count(&n->shape) * dtype_size(n->dtype), n->dtype);
+}
+
+// These memories do not exist yet while builders run.
+static struct vk_memory scratch_to_be, constants_to_be;
+
+void
+vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset, size_t size)
+{
+    bind(b, x, slot, &scratch_to_be, offset, size, DTYPE_F32);
+    b->scratch = MAX(b->scratch, offset + size);
+}
+
+void
+vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
+                 size_t count)
+{
+    bind(b, x, slot, &constants_to_be, (size_t)b->constant_count * sizeof *values,
+         count * sizeof *values, DTYPE_F32);
+    for (size_t i = 0; i < count; i++)
+        ARRAY_PUSH(b->constants, b->constant_count, b->constant_capacity, values[i]);
+}
+
+void
+vk_add_zeros(struct vk_builder *b, const struct node *n)
+{
+    struct vk_dispatch *x = vk_add(b, VK_SHADER_NONE);
+    const struct place *at = &b->plan->places[n->id];
+    x->fill = true;
+    x->range[0] = (struct vk_range){b->plan->slots[at->slot]->memory, at->offset,
+                                    (size_t)shape_count(&n->shape) * dtype_size(n->dtype)};
+    require(at->offset % 4 == 0 && x->range[0].size % 4 == 0);
+}
+
+void
+vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot)
+{
+    bind(b, x, slot, ((struct exec *)b->plan->exec)->status, 0, 4, DTYPE_I32);
+    x->writes |= 1u << slot;
+    b->reports = true;
+}
+
+void
+vk_spec(struct vk_dispatch *x, uint32_t value)
+{
+    require(x->variant.spec_count < VK_SPEC_MAX);
+    x->variant.spec[x->variant.spec_count++] = value;
+}
+
+void
+vk_push(struct vk_dispatch *x, int word, uint32_t value)
+{
+    require(word >= 0 && word + VK_PUSH_OWN < VK_PUSH_WORDS);
+    x->push[VK_PUSH_OWN + word] = value;
+}
+
+void
+vk_push_f(struct vk_dispatch *x, int word, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    vk_push(x, word, bits);
+}
+
+// Groups beyond what x takes go on in y; shaders count both (head.glsl).
+static void
+spread(const struct vk_builder *b, struct vk_dispatch *x, uint64_t groups)
+{
+    uint64_t limit = MIN((uint64_t)b->d->offer.grid_max, 65535u);
+    x->groups[0] = (uint32_t)MIN(groups, limit);
+    x->groups[1] = (uint32_t)((groups + limit - 1) / limit);
+}
+
+void
+vk_line(const struct vk_builder *b, struct vk_dispatch *x, uint64_t count)
+{
+    uint32_t size = b->d->serial ? 64 : 256;
+    x->variant.spec[VK_SPEC_X] = size;
+    spread(b, x, (count + size - 1) / size);
+}
+
+void
+vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, uint32_t lanes,
+        uint64_t work)
+{
+    // x: lanes of a row, y: rows of a group.
+    bool alone = b->d->serial && work <= VK_ROUNDS_MAX;
+    uint32_t per_group = alone ? 16 : 1;
+    x->variant.spec[VK_SPEC_X] = alone ? 1 : MIN(lanes, b->d->offer.group_max);
+    x->variant.spec[VK_SPEC_Y] = per_group;
+    spread(b, x, (rows + per_group - 1) / per_group);
+}
+
+// --- barriers
+
+struct access {
+    struct vk_range range;
+    bool write;
+};
+
+static bool
+overlap(const struct vk_range *a, const struct vk_range *b)
+{
+    return a->memory == b->memory && a->offset < b->offset + b->size &&
+           b->offset < a->offset + a->size;
+}
+
+// Whether the dispatch must wait for one of the accesses since the last barrier.
+static bool
+conflicts(const struct access *list, int count, const struct vk_dispatch *x)
+{
+    for (int k = 0; k < VK_BINDINGS; k++) {
+        if (!x->range[k].size)
+            continue;
+        bool write = x->writes >> k & 1;
+        for (int i = 0; i < count; i++)
+            if ((write || list[i].write) && overlap(&list[i].range, &x->range[k]))
+                return true;
+    }
+    return false;
+}
+
+static void
+record_one(struct vk_device *d, struct exec *e, VkCommandBuffer commands, int i)
+{
+    const struct vk_dispatch *x = &e->list[i];
+    if (x->fill) {
+        d->vk.CmdFillBuffer(commands, x->range[0].memory->buffer, x->range[0].offset,
+                            x->range[0].size, 0);
+        return;
+    }
+    d->vk.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, e->pipelines[i]);
+    d->vk.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0, 1,
+                                &e->sets[i], 0, NULL);
+    d->vk.CmdPushConstants(commands, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof x->push,
+                           x->push);
+    d->vk.CmdDispatch(commands, x->groups[0], x->groups[1], x->groups[2]);
+}
+
+static bool
+record(struct vk_device *d, struct exec *e, bool timed, VkCommandBuffer *out, struct err *err)
+{
+    VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                        .commandPool = d->commands,
+                                        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                        .commandBufferCount = 1};
+    VkResult r = d->vk.AllocateCommandBuffers(d->device, &info, out);
+    if (r != VK_SUCCESS) {
+        *out = VK_NULL_HANDLE;
+        return vk_failed(d, r, "cannot record a plan", err);
+    }
+    VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    r = d->vk.BeginCommandBuffer(*out, &begin);
+    if (r != VK_SUCCESS)
+        return vk_failed(d, r, "cannot record a plan", err);
+    struct access *seen = mem_alloc((size_t)MAX(e->count, 1) * VK_BINDINGS * sizeof *seen);
+    int count = 0;
+    vk_barrier(d, *out);
+    if (timed) {
+        d->vk.CmdResetQueryPool(*out, e->queries, 0, (uint32_t)e->count + 1);
+        d->vk.CmdWriteTimestamp(*out, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, e->queries, 0);
+    }
+    for (int i = 0; i < e->count; i++) {
+        const struct vk_dispatch *x = &e->list[i];
+        if (timed || conflicts(seen, count, x)) {
+            vk_barrier(d, *out);
+            count = 0;
+        }
+        for (int k = 0; k < VK_BINDINGS; k++)
+            if (x->range[k].size)
+                seen[count++] = (struct access){x->range[k], x->writes >> k & 1};
+        record_one(d, e, *out, i);
+        if (timed)
+            d->vk.CmdWriteTimestamp(*out, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, e->queries,
+                                    (uint32_t)i + 1);
+    }
+    free(seen);
+    vk_barrier_to_host(d, *out);
+    r = d->vk.EndCommandBuffer(*out);
+    return r == VK_SUCCESS || vk_failed(d, r, "cannot record a plan", err);
+}
+
+// --- plans
+
+static bool
+make_sets(struct vk_device *d, struct exec *e, struct err *err)
+{
+    if (e->count == 0)
+        return true;
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                 (uint32_t)e->count * VK_BINDINGS};
+    VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                       .maxSets = (uint32_t)e->count,
+                                       .poolSizeCount = 1,
+                                       .pPoolSizes = &size};
+    VkResult r = d->vk.CreateDescriptorPool(d->device, &pool, NULL, &e->pool);
+    VkDescriptorSetLayout *layouts = mem_alloc((size_t)e->count * sizeof *layouts);
+    for (int i = 0; i < e->count; i++)
+        layouts[i] = d->set_layout;
+    VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                        .descriptorPool = e->pool,
+                                        .descriptorSetCount = (uint32_t)e->count,
+                                        .pSetLayouts = layouts};
+    e->sets = mem_zalloc((size_t)e->count * sizeof *e->sets);
+    if (r == VK_SUCCESS)
+        r = d->vk.AllocateDescriptorSets(d->device, &info, e->sets);
+    else
+        e->pool = VK_NULL_HANDLE;
+    free(layouts);
+    if (r != VK_SUCCESS)
+        return vk_failed(d, r, "cannot bind the memory of a plan", err);
+    for (int i = 0; i < e->count; i++) {
+        VkDescriptorBufferInfo buffers[VK_BINDINGS];
+        VkWriteDescriptorSet writes[VK_BINDINGS];
+        uint32_t count = 0;
+        for (uint32_t k = 0; k < VK_BINDINGS && !e->list[i].fill; k++) {
+            const struct vk_range *range = &e->list[i].range[k];
+            if (!range->size)
+                continue;
+            size_t bytes = MIN((range->size + 3) / 4 * 4, range->memory->size - range->offset);
+            buffers[count] = (VkDescriptorBufferInfo){range->memory->buffer, range->offset, bytes};
+            writes[count] = (VkWriteDescriptorSet){
+                .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                .dstSet = e->sets[i],
+                .dstBinding = k,
+                .descriptorCount = 1,
+                .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                .pBufferInfo = &buffers[count]};
+            count++;
+        }
+        d->vk.UpdateDescriptorSets(d->device, count, writes, 0, NULL);
+    }
+    return true;
+}
+
+static bool
+takes(const struct vk_device *d, const struct node *n, struct err *err)
+{
+    char text[SHAPE_TEXT_MAX];
+    for (int k = -1; k < n->source_count; k++) {
+        const struct node *t = k < 0 ? n : n->source[k];
+        bool known = t->dtype == DTYPE_F32 || t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16 ||
+                     t->dtype == DTYPE_I32;
+        if (!known || !vk_build[n->op])
+            return err_set(err, ERR_UNSUPPORTED, "the vulkan device cannot compute %s in %s",
+                           op_rows[n->op].name, dtype_name(t->dtype));
+        if ((uint64_t)shape_count(&t->shape) * dtype_size(t->dtype) > d->offer.buffer_max ||
+            (uint64_t)shape_count(&t->shape) > UINT32_MAX / 2)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s of %s %s is larger than the %.0f MiB that %s can reach at once",
+                           op_rows[n->op].name, dtype_name(t->dtype), shape_text(&t->shape, text),
+                           (double)d->offer.buffer_max / 0x1p20, d->offer.name);
+    }
+    return true;
+}
+
+static bool
+build_steps(struct vk_builder *b, struct plan *p)
+{
+    for (int i = 0; i < p->step_count; i++) {
+        b->step = i;
+        if (!takes(b->d, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
+            return false;
+    }
+    return true;
+}
+
+bool
+vk_plan_prepare(struct plan *p, struct err *err)
+{
+    struct vk_device *d = vk_of(p->params.device);
+    struct exec *e = p->exec = mem_zalloc(sizeof *e);
+    struct vk_builder b = {.d = d, .plan = p, .err = err};
+    e->status = vk_memory_create(d, 4, VK_USE_HOST, "a status word", err);
+    if (!e->status)
+        return false;
+    memset(e->status->mapped, 0, 4);
+    bool ok = build_steps(&b, p);
+    e->list = b.list;
+    e->count = b.count;
+    e->reports = b.reports;
+    e->seconds = mem_zalloc((size_t)MAX(p->step_count, 1) * sizeof *e->seconds);
+    if (ok && b.constant_count) {
+        size_t size = (size_t)b.constant_count * sizeof *b.constants;
+        e->constants = vk_memory_create(d, size, VK_USE_DEVICE, "constants", err);
+        ok = e->constants && vk_memory_write(d, e->constants, 0, b.constants, size, err);
+    }
+    free(b.constants);
+    if (!ok)
+        return false;
+    p->scratch = b.scratch;
+    if (b.scratch) {
+        e->scratch = vk_memory_create(d, b.scratch, VK_USE_DEVICE, "working memory", err);
+        if (!e->scratch)
+            return false;
+    }
+    e->pipelines = mem_zalloc((size_t)MAX(e->count, 1) * sizeof *e->pipelines);
+    for (int i = 0; i < e->count; i++) {
+        struct vk_dispatch *x = &e->list[i];
+        for (int k = 0; k < VK_BINDINGS; k++)
+            if (x->range[k].memory == &scratch_to_be)
+                x->range[k].memory = e->scratch;
+            else if (x->range[k].memory == &constants_to_be)
+                x->range[k].memory = e->constants;
+        if (x->fill)
+            continue;
+        e->pipelines[i] = vk_pipeline(d, &x->variant, err);
+        if (!e->pipelines[i])
+            return false;
+    }
+    return make_sets(d, e, err) && record(d, e, false, &e->commands, err);
+}
+
+void
+vk_plan_release(struct plan *p)
+{
+    struct vk_device *d = vk_of(p->params.device);
+    struct exec *e = p->exec;
+    struct err ignored = {0};
+    vk_wait(d, &ignored);
+    if (e->commands)
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->commands);
+    if (e->timed)
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->timed);
+    if (e->pool)
+        d->vk.DestroyDescriptorPool(d->device, e->pool, NULL);
+    if (e->queries)
+        d->vk.DestroyQueryPool(d->device, e->queries, NULL);
+    vk_memory_destroy(d, e->scratch);
+    vk_memory_destroy(d, e->constants);
+    vk_memory_destroy(d, e->status);
+    free(e->sets);
+    free(e->pipelines);
+    free(e->seconds);
+    free(e->list);
+    free(e);
+    p->exec = NULL;
+}
+
+static bool
+collect_times(struct vk_device *d, struct exec *e, struct err *err)
+{
+    uint32_t count = (uint32_t)e->count + 1;
+    uint64_t *at = mem_zalloc(count * sizeof *at);
+    bool ok = vk_wait(d, err);
+    if (ok && d->vk.GetQueryPoolResults(d->device, e->queries, 0, count, count * sizeof *at, at,
+                                        sizeof *at, VK_QUERY_RESULT_64_BIT) == VK_SUCCESS)
+        for (int i = 0; i < e->count; i++)
+            e->seconds[e->list[i].step] += (double)(at[i + 1] - at[i]) * d->offer.tick * 1e-9;
+    free(at);
+    return ok;
+}
+
+bool
+vk_plan_run(struct plan *p, struct err *err)
+{
+    struct vk_device *d = vk_of(p->params.device);
+    struct exec *e = p->exec;
+    bool timed = p->profiling && e->timed;
+    // Commands may not be under way twice. Other plans' may be, behind them.
+    if (!vk_wait_for(d, e->last, err) || !vk_submit(d, timed ? e->timed : e->commands, err))
+        return false;
+    e->last = d->submitted;
+    if (timed && !collect_times(d, e, err))
+        return false;
+    if (!e->reports)
+        return true;
+    if (!vk_wait(d, err))
+        return false;
+    uint32_t status;
+    memcpy(&status, e->status->mapped, 4);
+    if (!status)
+        return true;
+    memset(e->status->mapped, 0, 4);
+    const struct node *n = p->steps[status - 1];
+    int64_t rows = n->op == OP_gather ? n->source[0]->shape.dim[0] : n->shape.dim[0];
+    return err_set(err, ERR_INPUT, "an id is outside the table of %" PRId64 " rows", rows);
+}
+
+void
+vk_plan_profile(struct plan *p, bool on)
+{
+    struct vk_device *d = vk_of(p->params.device);
+    struct exec *e = p->exec;
+    struct err ignored = {0};
+    memset(e->seconds, 0, (size_t)MAX(p->step_count, 1) * sizeof *e->seconds);
+    if (!on || e->timed || !d->offer.timestamps || e->count + 1 > VK_QUERIES_MAX)
+        return;
+    VkQueryPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                  .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                  .queryCount = (uint32_t)e->count + 1};
+    if (d->vk.CreateQueryPool(d->device, &info, NULL, &e->queries) != VK_SUCCESS)
+        e->queries = VK_NULL_HANDLE;
+    else if (!record(d, e, true, &e->timed, &ignored) && e->timed) {
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->timed);
+        e->timed = VK_NULL_HANDLE;
+    }
+}
+
+int
+vk_plan_times(const struct plan *p, struct plan_time *times, int max)
+{
+    const struct exec *e = p->exec;
+    for (int i = 0; i < p->step_count && i < max; i++) {
+        const struct node *n = p->steps[i];
+        size_t bytes = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        for (int k = 0; k < n->source_count; k++)
+            bytes += (size_t)shape_count(&n->source[k]->shape) * dtype_size(n->source[k]->dtype);
+        times[i] = (struct plan_time){.node = n, .seconds = e->seconds[i],
+                                      .flops = node_flops(n), .bytes = bytes, .fast = true};
+    }
+    return MIN(p->step_count, max);
+}

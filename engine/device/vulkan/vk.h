@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// The Vulkan device's inside. Private to engine/device/vulkan and its tests.
+//
+//   load.c      the library, opened at run time
+//   context.c   instance, choice of a device, what it offers, the queue
+//   memory.c    buffers, staging, copies, waiting
+//   pipeline.c  shaders with their constants to pipelines; the cache on disk
+//   record.c    steps to dispatches, barriers between them, one command buffer a plan
+//   device.c    the table engine/device/plan.h asks for
+//   ops_*.c     what each op dispatches
+//
+// One queue, one thread. Work is ordered by submission; the host waits only in vk_wait(), which
+// reads, host writes and the end of a plan that can report bad data call.
+#ifndef LIMN_ENGINE_DEVICE_VULKAN_VK_H
+#define LIMN_ENGINE_DEVICE_VULKAN_VK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan.h>
+
+#include "engine/device/plan.h"
+
+#define GLOBAL(name) PFN_vk##name name;
+#define INSTANCE(name) PFN_vk##name name;
+#define DEVICE(name) PFN_vk##name name;
+struct vk_calls {
+    PFN_vkGetInstanceProcAddr GetInstanceProcAddr;
+    PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT;   // may be NULL
+    PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT; // may be NULL
+#include "engine/device/vulkan/calls.def"
+};
+#undef GLOBAL
+#undef INSTANCE
+#undef DEVICE
+
+enum vk_shader {
+    VK_SHADER_NONE = 0,
+#define SHADER(name) VK_SHADER_##name,
+#include "engine/device/vulkan/shaders.def"
+#undef SHADER
+    VK_SHADER_COUNT
+};
+
+enum {
+    VK_BINDINGS = 8,         // result, up to six sources, working memory or one more source
+    VK_SPEC_MAX = 24,        // specialization constants of a shader
+    VK_PUSH_WORDS = 32,      // 128 bytes, what every device has
+    VK_QUERIES_MAX = 1 << 15,
+    VK_STAGING_BYTES = 16 << 20,
+    // Rounds of all loops of one invocation. Mesa's llvmpipe ends a shader's loops after 65535
+    // without a word, so builders split longer work on serial devices.
+    VK_ROUNDS_MAX = 32768,
+};
+
+// What a physical device offers. Read without opening it.
+struct vk_offer {
+    char name[256];
+    uint32_t vendor, device, driver;
+    uint8_t uuid[VK_UUID_SIZE];
+    VkPhysicalDeviceType type;
+    uint32_t api;
+    size_t memory;        // bytes of the largest device-local heap
+    size_t available;     // bytes of it that are free, as far as the driver says; else = memory
+    size_t allocation_max;
+    size_t buffer_max;    // bytes one binding can reach
+    uint32_t offset_alignment;
+    uint32_t subgroup;    // invocations
+    uint32_t shared_bytes, group_max;
+    uint32_t grid_max;    // workgroups in x
+    int queue_family;     // -1: none that computes
+    bool storage16, f16_arithmetic, f16_matrix, bf16_matrix, memory_budget, timestamps;
+    float tick;           // nanoseconds
+    char refusal[160];    // why it cannot be used, "" when it can
+};
+
+struct vk_pipeline; // in pipeline.c
+
+struct vk_device {
+    struct vk_calls vk;
+    void *library;
+    VkInstance instance;
+    VkDebugUtilsMessengerEXT messenger;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    VkQueue queue;
+    struct vk_offer offer;
+    VkPhysicalDeviceMemoryProperties memory;
+    VkCommandPool commands, copies;
+    VkSemaphore timeline;
+    uint64_t submitted, finished; // values of the timeline
+    bool lost;
+    bool serial; // no shared memory and no barriers in shaders: a CPU that plays GPU
+    VkDescriptorSetLayout set_layout;
+    VkPipelineLayout layout;
+    VkPipelineCache cache;
+    size_t cache_loaded; // bytes
+    struct vk_pipeline *pipelines;
+    int pipeline_count, pipeline_capacity;
+    VkShaderModule modules[VK_SHADER_COUNT];
+    struct vk_block *blocks; // of small memories, see memory.c
+    struct vk_memory *staging;
+    VkCommandBuffer copy_commands;
+    int messages;        // of the validation layers, errors and warnings
+    char message[512];   // the first of them
+};
+
+struct vk_memory {
+    VkBuffer buffer;
+    VkDeviceMemory memory;  // its own, or
+    struct vk_block *block; // the block it lies in: units [first, first + units)
+    int first, units;
+    size_t size;
+    void *mapped; // NULL: the host cannot reach it
+};
+
+// --- load.c
+// The library and its global functions; ERR_UNAVAILABLE with the reason.
+bool vk_load(struct vk_calls *vk, void **library, struct err *err);
+bool vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err);
+bool vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err);
+
+// --- context.c
+// "vulkan" takes the best device, "vulkan:N" the Nth that vk_offers() lists.
+bool vk_context_open(struct vk_device *d, const char *name, struct err *err);
+void vk_context_close(struct vk_device *d); // of whatever is open
+// A sentence for a failed call: what could not be done, and why. Notes a lost device. Returns false.
+bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct err *err);
+
+// --- memory.c
+enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, for staging
+struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
+                                   const char *what, struct err *err);
+void vk_memory_destroy(struct vk_device *d, struct vk_memory *m); // NULL is fine; waits
+void vk_blocks_free(struct vk_device *d); // when every memory is gone
+bool vk_memory_write(struct vk_device *d, struct vk_memory *m, size_t offset, const void *data,
+                     size_t size, struct err *err);
+bool vk_memory_read(struct vk_device *d, struct vk_memory *m, size_t offset, void *data,
+                    size_t size, struct err *err);
+bool vk_memory_copy(struct vk_device *d, struct vk_memory *to, size_t to_offset,
+                    struct vk_memory *from, size_t from_offset, size_t size, struct err *err);
+bool vk_memory_zero(struct vk_device *d, struct vk_memory *m, struct err *err);
+// Submits recorded commands; work submitted later sees their results.
+bool vk_submit(struct vk_device *d, VkCommandBuffer commands, struct err *err);
+// Until everything submitted is done, or up to one value of the timeline. Every wait of the host is
+// in here.
+bool vk_wait(struct vk_device *d, struct err *err);
+bool vk_wait_for(struct vk_device *d, uint64_t value, struct err *err);
+// Makes everything before visible to everything after, on the device.
+void vk_barrier(const struct vk_device *d, VkCommandBuffer commands);
+// Makes everything before visible to the host once it has waited: the end of every submission.
+void vk_barrier_to_host(const struct vk_device *d, VkCommandBuffer commands);
+
+// --- pipeline.c
+struct vk_variant {
+    enum vk_shader shader;
+    uint32_t spec[VK_SPEC_MAX];
+    int spec_count;
+};
+bool vk_pipelines_open(struct vk_device *d, struct err *err);
+void vk_pipelines_close(struct vk_device *d); // writes the cache when it has grown
+VkPipeline vk_pipeline(struct vk_device *d, const struct vk_variant *v, struct err *err);
+const char *vk_shader_name(enum vk_shader s);
+
+// --- record.c: what an op's builder fills
+struct vk_range {
+    struct vk_memory *memory;
+    size_t offset, size; // bytes; size 0: not bound
+};
+
+struct vk_dispatch {
+    struct vk_variant variant;
+    struct vk_range range[VK_BINDINGS]; // 0 is written; others are read unless `writes` says so
+    unsigned writes;                    // bit i: binding i is written (0 always is)
+    uint32_t push[VK_PUSH_WORDS];
+    uint32_t groups[3];
+    bool fill;                          // no shader: range 0 becomes zeros
+    int step;                           // of the plan; -1: not part of one
+};
+
+// A plan being made: dispatches are added in order.
+struct vk_builder {
+    struct vk_device *d;
+    struct plan *plan;
+    int step;
+    struct vk_dispatch *list;
+    int count, capacity;
+    size_t scratch;      // bytes of working memory the largest step asks for
+    float *constants;    // of all steps
+    int constant_count, constant_capacity;
+    bool reports;        // may report bad data through the status word
+    struct err *err;
+};
+
+// One more dispatch, zeroed but for `step`; valid until the next call.
+struct vk_dispatch *vk_add(struct vk_builder *b, enum vk_shader shader);
+// Binds a node's memory at a slot of the dispatch, sets its type and first element.
+void vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node *n);
+// Binds bytes [offset, offset+size) of the plan's working memory as f32.
+void vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
+                     size_t size);
+// Numbers known when the plan is made; copied.
+void vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
+                      size_t count);
+// The step's result becomes zeros.
+void vk_add_zeros(struct vk_builder *b, const struct node *n);
+void vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot);
+// Size of the workgroup and number of groups for `count` invocations in a row.
+void vk_line(const struct vk_builder *b, struct vk_dispatch *x, uint64_t count);
+// Groups of `lanes` (a power of two) invocations, one a row; one invocation a row on serial devices,
+// unless the rounds of its loops, `work` in all, would be too many for one.
+void vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, uint32_t lanes,
+             uint64_t work);
+
+// Specialization constants every shader has; an op's own start at VK_SPEC_OWN.
+enum { VK_SPEC_X = 0, VK_SPEC_Y, VK_SPEC_TYPE, VK_SPEC_OWN = VK_SPEC_TYPE + VK_BINDINGS };
+// Words of the push constants every shader has: first element of each binding, then the op's own.
+enum { VK_PUSH_OWN = VK_BINDINGS };
+// Own constants and words, in order.
+void vk_spec(struct vk_dispatch *x, uint32_t value);
+void vk_push(struct vk_dispatch *x, int word, uint32_t value);  // word counted from VK_PUSH_OWN
+void vk_push_f(struct vk_dispatch *x, int word, float value);
+
+// Builders by op; NULL: the device cannot run it.
+typedef bool vk_build_fn(struct vk_builder *b, const struct node *n);
+extern vk_build_fn *const vk_build[OP_COUNT];
+
+bool vk_plan_prepare(struct plan *p, struct err *err);
+void vk_plan_release(struct plan *p);
+bool vk_plan_run(struct plan *p, struct err *err);
+void vk_plan_profile(struct plan *p, bool on);
+int vk_plan_times(const struct plan *p, struct plan_time *times, int max);
+
+static inline struct vk_device *
+vk_of(const struct device *d)
+{
+    return d->state;
+}
+
+#endif

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+// The Vulkan device against the plain kernels: every row of the op table in f32, bf16 and f16, at
+// sizes of 1, primes and around the tiles; nothing is written beside a result; the validation layers
+// (core, synchronization, best practices) have nothing to say. Runs with shared memory in the
+// shaders and without (LIMN_VULKAN_SERIAL), on whatever driver there is; without one it is skipped.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "engine/device/vulkan/vk.h"
+#include "tests/ops/cases.h"
+
+static struct device *cpu, *gpu;
+static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+
+static size_t
+bytes_of(const struct node *n)
+{
+    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+}
+
+static void
+fill_inputs(struct plan *p, struct graph *g, bool positive)
+{
+    struct err err = {0};
+    int k = 0;
+    for (int id = 0; id < graph_count(g); id++) {
+        const struct node *n = graph_node(g, id);
+        if (!(n->flags & NODE_INPUT))
+            continue;
+        struct rng rng;
+        rng_init(&rng, 7, (uint64_t)(RNG_STREAM_TEST + 16 * (++k)));
+        void *data = mem_zalloc(bytes_of(n));
+        for (int64_t i = 0; i < shape_count(&n->shape); i++)
+            dtype_store(n->dtype, data, i,
+                        n->dtype == DTYPE_I32 ? (double)rng_below(&rng, 7)
+                        : positive            ? 0.5 + 1.5 * rng_uniform(&rng)
+                                              : rng_normal(&rng));
+        assert_true(plan_write(p, n, data, &err));
+        free(data);
+    }
+}
+
+// Fills what no input and no output owns, and says after a run whether it is untouched.
+static char *
+mark(struct plan *p)
+{
+    struct err err = {0};
+    size_t size = buffer_size(p->slots[SLOT_ARENA]);
+    char *pattern = mem_alloc(size);
+    memset(pattern, 0xA5, size);
+    assert_true(buffer_write(p->slots[SLOT_ARENA], 0, pattern, size, &err));
+    return pattern;
+}
+
+static bool
+untouched(struct plan *p, struct graph *g, char *pattern)
+{
+    struct err err = {0};
+    size_t size = buffer_size(p->slots[SLOT_ARENA]);
+    assert_true(buffer_read(p->slots[SLOT_ARENA], 0, pattern, size, &err));
+    for (int id = 0; id < graph_count(g); id++)
+        if (p->places[id].slot == SLOT_ARENA)
+            memset(pattern + p->places[id].offset, 0xA5, bytes_of(graph_node(g, id)));
+    for (size_t i = 0; i < size; i++)
+        if ((uint8_t)pattern[i] != 0xA5)
+            return false;
+    return true;
+}
+
+static double *
+run(struct device *d, bool plain, struct graph *g, struct node *y, bool positive)
+{
+    struct err err = {0};
+    struct plan_params params = {.device = d, .plain = plain};
+    struct plan *p = plan_create(g, &params, &err);
+    if (!p)
+        fail_msg("%s: %s", op_rows[y->op].name, err.text);
+    char *pattern = mark(p);
+    fill_inputs(p, g, positive);
+    int64_t count = shape_count(&y->shape);
+    void *data = mem_alloc(bytes_of(y));
+    if (!plan_run(p, &err) || !plan_read(p, y, data, &err))
+        fail_msg("%s: %s", op_rows[y->op].name, err.text);
+    if (!untouched(p, g, pattern))
+        fail_msg("%s writes beside its result", op_rows[y->op].name);
+    double *v = mem_alloc((size_t)count * sizeof *v);
+    for (int64_t i = 0; i < count; i++)
+        v[i] = dtype_load(y->dtype, data, i);
+    free(data);
+    free(pattern);
+    plan_destroy(p);
+    return v;
+}
+
+static void
+check(struct graph *g, struct node *y, bool positive)
+{
+    if (graph_error(g)->code != ERR_NONE)
+        fail_msg("%s", graph_error(g)->text);
+    graph_output(g, y);
+    double *want = run(cpu, true, g, y, positive), *got = run(gpu, false, g, y, positive);
+    double worst = 0, largest = 1e-30;
+    for (int64_t i = 0; i < shape_count(&y->shape); i++) {
+        largest = fmax(largest, fabs(want[i]));
+        double off = fabs(got[i] - want[i]);
+        if (!(off <= worst))
+            worst = off;
+    }
+    // Two results that round differently are one unit in the last place apart.
+    double unit = y->dtype == DTYPE_BF16 ? 1.0 / 128 : y->dtype == DTYPE_F16 ? 1.0 / 1024 : 0;
+    double allowed = (op_rows[y->op].tolerance + unit) * largest;
+    if (!(worst <= allowed)) {
+        char *text = graph_text(g);
+        fail_msg("off by %g of %g, allowed %g:\n%s", worst, largest, allowed, text);
+    }
+    free(want);
+    free(got);
+}
+
+static void
+every_case_in_every_type(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < COUNT_OF(dtypes); t++)
+        for (int i = 0; i < op_case_count; i++)
+            if (!op_cases[i].by_hand) {
+                struct graph *g = graph_create();
+                check(g, op_cases[i].build(g, dtypes[t]), op_cases[i].positive);
+                graph_destroy(g);
+            }
+}
+
+// --- edge sizes
+
+static enum dtype t;
+#define CHECK(expression)                                                                          \
+    do {                                                                                           \
+        struct graph *g = graph_create();                                                          \
+        check(g, expression, false);                                                               \
+        graph_destroy(g);                                                                          \
+    } while (0)
+#define X(...) graph_input(g, "x", SHAPE(__VA_ARGS__), t)
+#define W(...) graph_input(g, "x", SHAPE(__VA_ARGS__), DTYPE_F32)
+
+static void
+products_of_every_size(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][3] = {{1, 1, 1},  {1, 67, 3},  {31, 1, 5},   {33, 65, 17},
+                                       {64, 64, 16}, {65, 31, 257}, {3, 5, 1031}, {127, 129, 64}};
+    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            int64_t m = sizes[i][0], n = sizes[i][1], c = sizes[i][2];
+            t = dtypes[k];
+            CHECK(op_matmul(g, X(m, c), false, X(n, c), true, W(n), DTYPE_NONE));
+            CHECK(op_matmul(g, X(m, c), false, X(c, n), false, NULL, DTYPE_F32));
+            CHECK(op_matmul(g, X(c, m), true, X(c, n), false, NULL, DTYPE_F32));
+            CHECK(op_matmul(g, X(2, 3, m, c), false, X(2, 3, n, c), true, NULL, DTYPE_NONE));
+            CHECK(op_matmul(g, X(3, m, c), false, X(n, c), true, W(n), DTYPE_NONE));
+        }
+}
+
+static void
+convolutions_of_every_size(void **state)
+{
+    (void)state;
+    // N H W C K kernel stride padding
+    static const int64_t sizes[][8] = {{1, 1, 1, 1, 1, 1, 1, 0},   {1, 1, 1, 1, 1, 3, 1, 1},
+                                       {2, 7, 5, 3, 67, 3, 1, 1},  {1, 9, 11, 17, 5, 3, 2, 1},
+                                       {2, 8, 8, 33, 31, 3, 2, 1}, {1, 5, 13, 65, 2, 1, 1, 0},
+                                       {3, 6, 6, 4, 4, 3, 1, 0},   {1, 16, 16, 32, 64, 3, 1, 1},
+                                       {1, 7, 7, 2, 3, 5, 2, 2},   {2, 5, 5, 3, 4, 1, 2, 0}};
+    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            const int64_t *s = sizes[i];
+            int size = (int)s[5], stride = (int)s[6], pad = (int)s[7];
+            int64_t oh = (s[1] + 2 * pad - size) / stride + 1;
+            int64_t ow = (s[2] + 2 * pad - size) / stride + 1;
+            t = dtypes[k];
+            CHECK(op_conv2d(g, X(s[0], s[1], s[2], s[3]), X(s[4], s[3], size, size), W(s[4]), stride,
+                            pad));
+            CHECK(op_conv2d_grad_x(g, X(s[0], oh, ow, s[4]), X(s[4], s[3], size, size), stride, pad,
+                                   SHAPE(s[0], s[1], s[2], s[3])));
+            CHECK(op_conv2d_grad_w(g, X(s[0], s[1], s[2], s[3]), X(s[0], oh, ow, s[4]), size, stride,
+                                   pad));
+        }
+}
+
+static void
+attention_of_every_size(void **state)
+{
+    (void)state;
+    // N T S heads width
+    static const int64_t sizes[][5] = {{1, 1, 1, 1, 1},   {2, 5, 67, 3, 8},  {1, 65, 33, 2, 32},
+                                       {2, 17, 31, 1, 64}, {1, 130, 3, 1, 5}, {1, 3, 129, 2, 128}};
+    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            const int64_t *s = sizes[i];
+            int64_t c = s[3] * s[4];
+            int heads = (int)s[3];
+            t = dtypes[k];
+#define Q X(s[0], s[1], c)
+#define K X(s[0], s[2], c)
+            CHECK(op_attention(g, Q, K, K, NULL, heads, 0.3));
+            CHECK(op_attention(g, Q, K, K, W(1, heads, s[1], s[2]), heads, 0.3));
+            CHECK(op_attention_grad(g, Q, K, K, NULL, Q, heads, 0.3));
+            CHECK(op_attention_grad(g, Q, K, K, W(s[0], 1, 1, s[2]), Q, heads, 0.3));
+            CHECK(op_attention_grad_bias(g, Q, K, K, W(1, heads, s[1], s[2]), Q, heads, 0.3));
+            CHECK(op_attention_grad_bias(g, Q, K, K, W(s[0], 1, 1, s[2]), Q, heads, 0.3));
+        }
+}
+
+static void
+norms_and_rows_of_every_size(void **state)
+{
+    (void)state;
+    // N H W C groups
+    static const int64_t sizes[][5] = {{1, 1, 1, 2, 1}, {2, 3, 5, 6, 3}, {1, 31, 33, 8, 2},
+                                       {3, 7, 1, 130, 13}, {1, 64, 64, 32, 16}};
+    static const int64_t rows[][2] = {{1, 1}, {3, 3}, {17, 129}, {1, 1031}, {300, 7}};
+    for (size_t k = 0; k < COUNT_OF(dtypes); k++) {
+        t = dtypes[k];
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            const int64_t *s = sizes[i], n = s[0], c = s[3];
+            int groups = (int)s[4];
+#define P X(n, s[1], s[2], c)
+            CHECK(op_group_norm(g, P, W(n, c), W(n, c), groups, 1e-5, ACT_SILU));
+            CHECK(op_group_norm(g, P, W(1, c), W(1, c), groups, 1e-5, ACT_GELU));
+            CHECK(op_group_norm_sums(g, P, W(n, c), W(n, c), P, groups, 1e-5, ACT_SILU));
+            CHECK(op_group_norm_grad(g, P, W(1, c), W(1, c), P, W(n, 4, c), groups, 1e-5, ACT_GELU));
+            CHECK(op_sum(g, P, 7));
+            CHECK(op_sum(g, P, 15));
+            CHECK(op_sum(g, P, 6));
+            CHECK(op_max(g, P, 8));
+            CHECK(op_max(g, P, 3));
+            CHECK(op_sumsq(g, P));
+            CHECK(op_upsample2(g, P));
+            CHECK(op_resize(g, P, 2 * s[1] + 1, 3 * s[2], true));
+            CHECK(op_resize(g, P, 2 * s[1] + 1, 3 * s[2], false));
+        }
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            int64_t n = rows[i][0], c = rows[i][1];
+            CHECK(op_softmax(g, X(n, c)));
+            CHECK(op_softmax_grad(g, X(n, c), X(n, c)));
+            CHECK(op_layer_norm(g, X(n, c), 1e-5));
+            CHECK(op_layer_norm_grad(g, X(n, c), X(n, c), 1e-5));
+            CHECK(op_rms_norm(g, X(n, c), 1e-6));
+            CHECK(op_rms_norm_grad(g, X(n, c), X(n, c), 1e-6));
+            CHECK(op_add(g, X(n, c), W(c)));
+            CHECK(op_mul(g, X(n, 3, 2, c), X(1, 3, 1, c)));
+            CHECK(op_silu(g, X(n, c)));
+            CHECK(op_permute(g, X(n, 2, 3, c), (int[]){3, 1, 0, 2}));
+            CHECK(op_concat(g, (struct node *[]){X(n, c), X(n, 3), X(n, 1)}, 3, 1));
+            CHECK(op_pad(g, X(n, c), 0, 3, 1));
+            CHECK(op_gather(g, X(7, c), graph_input(g, "x", SHAPE(n), DTYPE_I32)));
+            CHECK(op_gather_grad(g, graph_input(g, "x", SHAPE(n), DTYPE_I32), X(n, c), SHAPE(7, c)));
+        }
+    }
+}
+
+// Large sums over many values, and timesteps whose angles are thousands of radians.
+static void
+large_numbers(void **state)
+{
+    (void)state;
+    t = DTYPE_F32;
+    CHECK(op_sumsq(g, X(1 << 20)));
+    CHECK(op_sum(g, X(300000, 3), 1));
+    struct graph *g = graph_create();
+    struct node *at = graph_input(g, "t", SHAPE(5), DTYPE_F32);
+    struct node *y = op_timestep_embed(g, at, 64, 10000, 0, true);
+    graph_output(g, y);
+    const float steps[5] = {0, 999, 998.5f, 0.001f, 731.0625f};
+    float got[5 * 64], want[5 * 64];
+    for (int plain = 0; plain < 2; plain++) {
+        struct err err = {0};
+        struct plan_params params = {.device = plain ? cpu : gpu, .plain = plain};
+        struct plan *p = plan_create(g, &params, &err);
+        assert_true(p && plan_write(p, at, steps, &err) && plan_run(p, &err) &&
+                    plan_read(p, y, plain ? want : got, &err));
+        plan_destroy(p);
+    }
+    for (int i = 0; i < 5 * 64; i++)
+        if (fabs(got[i] - want[i]) > 2e-6)
+            fail_msg("timestep %g, place %d: %g instead of %g", steps[i / 64], i % 64, got[i],
+                     want[i]);
+    graph_destroy(g);
+}
+
+// Bits no rounding may lose: f16 and bf16 there and back, with infinities, NaN and subnormals.
+static void
+every_half_survives(void **state)
+{
+    (void)state;
+    for (size_t k = 1; k < COUNT_OF(dtypes); k++) {
+        struct err err = {0};
+        struct graph *g = graph_create();
+        struct node *x = graph_input(g, "x", SHAPE(65536), dtypes[k]);
+        struct node *wide = op_cast(g, x, DTYPE_F32), *back = op_cast(g, wide, dtypes[k]);
+        graph_output(g, wide);
+        graph_output(g, back);
+        struct plan *p = plan_create(g, &(struct plan_params){.device = gpu}, &err);
+        assert_non_null(p);
+        static uint16_t all[65536], again[65536];
+        static float floats[65536];
+        for (int i = 0; i < 65536; i++)
+            all[i] = (uint16_t)i;
+        assert_true(plan_write(p, x, all, &err) && plan_run(p, &err) &&
+                    plan_read(p, wide, floats, &err) && plan_read(p, back, again, &err));
+        for (int i = 0; i < 65536; i++) {
+            double truth = dtype_load(dtypes[k], all, i);
+            if (isnan(truth))
+                assert_true(isnan(floats[i]) && isnan(dtype_load(dtypes[k], again, i)));
+            else if (floats[i] != truth || again[i] != all[i])
+                fail_msg("%s %04x: %g became %g and %04x", dtype_name(dtypes[k]), i, truth,
+                         floats[i], again[i]);
+        }
+        plan_destroy(p);
+        graph_destroy(g);
+    }
+}
+
+static void
+bad_ids_are_an_error(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct graph *g = graph_create();
+    struct node *table = graph_input(g, "table", SHAPE(7, 5), DTYPE_F32);
+    struct node *ids = graph_input(g, "ids", SHAPE(3), DTYPE_I32);
+    struct node *y = op_gather(g, table, ids);
+    graph_output(g, y);
+    struct plan *p = plan_create(g, &(struct plan_params){.device = gpu}, &err);
+    assert_non_null(p);
+    assert_true(plan_write(p, ids, (int32_t[]){0, 7, 1}, &err));
+    assert_false(plan_run(p, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    err_clear(&err);
+    assert_true(plan_write(p, ids, (int32_t[]){0, 6, 1}, &err) && plan_run(p, &err));
+    plan_destroy(p);
+    graph_destroy(g);
+}
+
+static void
+in_place_steps(void **state)
+{
+    (void)state;
+    enum { N = 1003 };
+    float result[2][5][N];
+    for (int k = 0; k < 2; k++) {
+        struct err err = {0};
+        struct device *d = k ? gpu : cpu;
+        struct plan_params params = {.device = d, .plain = !k};
+        for (int s = SLOT_PARAMS; s <= SLOT_EMA; s++)
+            params.slots[s] = buffer_create(d, N * 4, "test", &err);
+        struct graph *g = graph_create();
+        struct node *p = graph_bound(g, "p", SLOT_PARAMS, 0, SHAPE(N), DTYPE_F32);
+        struct node *dp = graph_bound(g, "g", SLOT_GRADS, 0, SHAPE(N), DTYPE_F32);
+        struct node *m = graph_bound(g, "m", SLOT_ADAM_M, 0, SHAPE(N), DTYPE_F32);
+        struct node *v = graph_bound(g, "v", SLOT_ADAM_V, 0, SHAPE(N), DTYPE_F32);
+        struct node *e = graph_bound(g, "e", SLOT_EMA, 0, SHAPE(N), DTYPE_F32);
+        struct node *x = graph_input(g, "x", SHAPE(N), DTYPE_F32);
+        struct node *hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
+        struct node *decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
+        struct node *sum = op_accumulate(g, dp, x);
+        op_ema(g, e, op_adamw(g, p, sum, m, v, hyper, op_sumsq(g, sum)), decay);
+        struct plan *plan = plan_create(g, &params, &err);
+        assert_non_null(plan);
+        float data[N], keep = 0.9f, h[8] = {0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 1};
+        rng_fill_normal(3, RNG_STREAM_TEST, 0, data, N);
+        assert_true(buffer_write(params.slots[SLOT_PARAMS], 0, data, sizeof data, &err));
+        for (int i = 0; i < 3; i++) {
+            rng_fill_normal(4, RNG_STREAM_TEST, (uint64_t)(9999 * i), data, N);
+            assert_true(plan_write(plan, x, data, &err) && plan_write(plan, hyper, h, &err) &&
+                        plan_write(plan, decay, &keep, &err) && plan_run(plan, &err));
+        }
+        for (int s = SLOT_PARAMS; s <= SLOT_EMA; s++)
+            assert_true(buffer_read(params.slots[s], 0, result[k][s - SLOT_PARAMS], N * 4, &err));
+        plan_destroy(plan);
+        graph_destroy(g);
+        for (int s = SLOT_PARAMS; s <= SLOT_EMA; s++)
+            buffer_destroy(params.slots[s]);
+    }
+    for (int s = 0; s < 5; s++)
+        for (int i = 0; i < N; i++)
+            if (fabsf(result[0][s][i] - result[1][s][i]) > 2e-6f * fmaxf(1, fabsf(result[0][s][i])))
+                fail_msg("slot %d, element %d: %g instead of %g", s, i, result[1][s][i],
+                         result[0][s][i]);
+}
+
+static void
+layers_are_silent(void **state)
+{
+    (void)state;
+    struct vk_device *v = vk_of(gpu);
+    if (v->messages)
+        fail_msg("%d messages of the validation layers, first: %s", v->messages, v->message);
+}
+
+static int
+open_devices(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    cpu = device_open("cpu", NULL);
+    gpu = device_open("vulkan", &err);
+    if (!gpu)
+        fprintf(stderr, "%s\n", err.text);
+    return cpu && gpu ? 0 : -1;
+}
+
+static int
+close_devices(void **state)
+{
+    (void)state;
+    device_close(cpu);
+    device_close(gpu);
+    cpu = gpu = NULL;
+    return 0;
+}
+
+int
+main(void)
+{
+    struct err err = {0};
+    // The layers are used where they are installed; they keep a record of every object to its end.
+    struct device *d = device_open("vulkan", &err);
+    if (!d) {
+        printf("skipped: %s\n", err.text);
+        return 77;
+    }
+    device_close(d);
+    setenv("LIMN_VULKAN_VALIDATE", "1", 0);
+    d = device_open("vulkan", NULL);
+    if (!d)
+        setenv("LIMN_VULKAN_VALIDATE", "0", 1);
+    device_close(d);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_in_every_type),
+        cmocka_unit_test(products_of_every_size),
+        cmocka_unit_test(convolutions_of_every_size),
+        cmocka_unit_test(attention_of_every_size),
+        cmocka_unit_test(norms_and_rows_of_every_size),
+        cmocka_unit_test(large_numbers),
+        cmocka_unit_test(every_half_survives),
+        cmocka_unit_test(bad_ids_are_an_error),
+        cmocka_unit_test(in_place_steps),
+        cmocka_unit_test(layers_are_silent),
+    };
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
+}
