@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn bench step: what one U-Net pass and one training step cost, as shares of the machine's own
-// matrix rate, measured in the same run.
+// limn bench step: what one U-Net pass and one training step cost, as shares of the device's own
+// ceilings, measured in the same run. limn bench ops: the same by op and shape.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +10,14 @@
 #include "app/commands.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
-#include "engine/device/cpu/dnnl.h"
 #include "engine/device/device.h"
 #include "engine/model/model_folder.h"
 #include "engine/train/network.h"
 
 struct bench {
     const char *model; // folder, or NULL for the IF-I-M sizes
+    const char *device;
+    struct device_ceilings ceilings;
     int batch, references, text_tokens, repeats;
     enum dtype dtype;
     bool train, forward, nodes, checkpoint;
@@ -94,7 +95,7 @@ slower_first(const void *a, const void *b)
 
 // The nodes that took longest, by op and shape.
 static void
-print_nodes(const struct plan *p, int runs)
+print_nodes(const struct bench *b, const struct plan *p, int runs)
 {
     enum { MAX_NODES = 20000, SHOWN = 40 };
     struct plan_time *t = mem_zalloc(MAX_NODES * sizeof *t);
@@ -121,14 +122,18 @@ print_nodes(const struct plan *p, int runs)
     for (int i = 0; i < groups; i++) // keep the count beside its row through the sort
         t[i].bytes = t[i].bytes * 1000 + (size_t)MIN(count[i], 999);
     qsort(t, (size_t)groups, sizeof *t, slower_first);
-    printf("%8s %6s %5s %9s %8s  %s\n", "ms", "share", "count", "GFLOP/s", "GB/s", "op and result");
+    printf("%8s %6s %5s %9s %8s %7s  %s\n", "ms", "share", "count", "GFLOP/s", "GB/s", "ceiling",
+           "op and result");
     for (int i = 0; i < groups && i < SHOWN; i++) {
         char shape[SHAPE_TEXT_MAX];
         double seconds = t[i].seconds / runs;
         double times = (double)(t[i].bytes % 1000), bytes = (double)(t[i].bytes / 1000);
-        printf("%8.2f %5.1f%% %5.0f %9.0f %8.1f  %s %s %s%s\n", 1e3 * seconds,
-               100 * t[i].seconds / total, times, t[i].flops * times / seconds / 1e9,
-               bytes * times / seconds / 1e9, op_rows[t[i].node->op].name,
+        double flops = t[i].flops * times / seconds, moved = bytes * times / seconds;
+        // An op can be no faster than the slower of its two ceilings allows.
+        double ceiling = fmax(flops / b->ceilings.flops, moved / b->ceilings.bytes);
+        printf("%8.2f %5.1f%% %5.0f %9.1f %8.2f %6.1f%%  %s %s %s%s\n", 1e3 * seconds,
+               100 * t[i].seconds / total, times, flops / 1e9, moved / 1e9, 100 * ceiling,
+               op_rows[t[i].node->op].name,
                dtype_name(t[i].node->dtype), shape_text(&t[i].node->shape, shape),
                t[i].fast ? "" : "  (plain)");
     }
@@ -137,7 +142,7 @@ print_nodes(const struct plan *p, int runs)
 }
 
 static bool
-run_plan(const struct bench *b, struct plan *p, const char *what, double rate, size_t weights,
+run_plan(const struct bench *b, struct device *d, struct plan *p, const char *what, size_t weights,
          struct err *err)
 {
     double best = INFINITY;
@@ -145,28 +150,30 @@ run_plan(const struct bench *b, struct plan *p, const char *what, double rate, s
     for (int i = 0; i < 2; i++) // packs weights, warms caches
         if (!plan_run(p, err))
             return false;
+    if (!device_wait(d, err))
+        return false;
     plan_profile(p, b->nodes);
     for (int i = 0; i < b->repeats; i++) {
         double start = now();
-        if (!plan_run(p, err))
+        if (!plan_run(p, err) || !device_wait(d, err))
             return false;
         best = fmin(best, now() - start);
     }
     plan_stats(p, &s);
     printf("%s: %.1f ms, %.1f GFLOP, %.0f GFLOP/s = %.1f %% of the matrix rate\n", what, 1e3 * best,
-           s.flops / 1e9, s.flops / best / 1e9, 100 * s.flops / best / rate);
+           s.flops / 1e9, s.flops / best / 1e9, 100 * s.flops / best / b->ceilings.flops);
     printf("  memory: weights %.1f MiB, packed %.1f, activations %.1f (lower bound %.1f, ratio "
            "%.3f), kernels %.1f\n",
            (double)weights / 0x1p20, (double)s.packed / 0x1p20, (double)s.arena / 0x1p20,
            (double)s.lower_bound / 0x1p20, (double)s.arena / (double)s.lower_bound,
            (double)s.scratch / 0x1p20);
     if (b->nodes)
-        print_nodes(p, b->repeats);
+        print_nodes(b, p, b->repeats);
     return true;
 }
 
 static bool
-bench_forward(const struct bench *b, struct device *d, double rate, struct err *err)
+bench_forward(const struct bench *b, struct device *d, struct err *err)
 {
     struct unet_config c;
     struct params *params = params_create(b->dtype);
@@ -199,7 +206,7 @@ bench_forward(const struct bench *b, struct device *d, double rate, struct err *
         pp.slots[SLOT_PARAMS] = block;
         p = plan_create(g, &pp, err);
         ok = p && nn_constants_write(&nn, p, err) && fill_inputs(p, g, err) &&
-             run_plan(b, p, "forward", rate, params_bytes(params), err);
+             run_plan(b, d, p, "forward", params_bytes(params), err);
     }
     plan_destroy(p);
     nn_finish(&nn);
@@ -211,7 +218,7 @@ bench_forward(const struct bench *b, struct device *d, double rate, struct err *
 
 // The training graph of a U-Net alone: text comes in as vectors, the loss is the squared output.
 static bool
-bench_train(const struct bench *b, struct device *d, double rate, struct err *err)
+bench_train(const struct bench *b, struct device *d, struct err *err)
 {
     struct unet_config c;
     struct params *params = params_create(DTYPE_F32);
@@ -256,7 +263,7 @@ bench_train(const struct bench *b, struct device *d, double rate, struct err *er
         memcpy(pp.slots, slots, sizeof slots);
         p = ok ? plan_create(g, &pp, err) : NULL;
         ok = p && nn_constants_write(&nn, p, err) && fill_inputs(p, g, err) &&
-             run_plan(b, p, "training step (forward, backward)", rate, params_bytes(params), err);
+             run_plan(b, d, p, "training step (forward, backward)", params_bytes(params), err);
     }
     plan_destroy(p);
     nn_finish(&nn);
@@ -286,6 +293,8 @@ parse(struct bench *b, int argc, char **argv, struct err *err)
         bool takes = true, ok = true;
         if (strcmp(argv[i], "--model") == 0)
             b->model = value;
+        else if (strcmp(argv[i], "--device") == 0)
+            b->device = value;
         else if (strcmp(argv[i], "--batch") == 0)
             ok = number_of(value, 1, 4096, &b->batch, argv[i], err);
         else if (strcmp(argv[i], "--references") == 0)
@@ -315,8 +324,8 @@ parse(struct bench *b, int argc, char **argv, struct err *err)
         else
             return err_set(err, ERR_INPUT, "bench has no option '%s'", argv[i]);
     }
-    if (b->dtype != DTYPE_F32 && b->dtype != DTYPE_BF16)
-        return err_set(err, ERR_INPUT, "--dtype must be f32 or bf16");
+    if (b->dtype != DTYPE_F32 && b->dtype != DTYPE_BF16 && b->dtype != DTYPE_F16)
+        return err_set(err, ERR_INPUT, "--dtype must be f32, bf16 or f16");
     return true;
 }
 
@@ -324,24 +333,27 @@ int
 cmd_bench(int argc, char **argv)
 {
     struct err err = {0};
-    struct bench b = {.batch = 2, .references = 2, .text_tokens = 77, .repeats = 3,
-                      .dtype = DTYPE_BF16, .train = true, .forward = true};
-    if (argc < 2 || strcmp(argv[1], "step") != 0) {
-        fputs("usage: limn bench step [--model DIR] [--batch N] [--references R] [--text-tokens N]\n"
-              "                       [--dtype f32|bf16] [--repeats N] [--forward] [--train]\n"
-              "                       [--checkpoint] [--nodes]\n", stderr);
-        return 2;
+    struct bench b = {.device = "cpu", .batch = 2, .references = 2, .text_tokens = 77,
+                      .repeats = 3, .dtype = DTYPE_BF16, .train = true, .forward = true};
+    b.nodes = argc > 1 && strcmp(argv[1], "ops") == 0;
+    if (argc < 2 || (strcmp(argv[1], "step") != 0 && !b.nodes)) {
+        bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+        fputs("usage: limn bench step|ops [--device D] [--model DIR] [--batch N] [--references R]\n"
+              "                  [--text-tokens N] [--dtype f32|bf16|f16] [--repeats N]\n"
+              "                  [--forward] [--train] [--checkpoint] [--nodes]\n",
+              help ? stdout : stderr);
+        return help ? 0 : 2;
     }
     if (!parse(&b, argc, argv, &err))
         return command_failed(&err);
-    struct device *d = device_open("cpu", &err);
-    double rate = d ? cpu_matmul_rate(b.dtype, &err) : 0;
-    bool ok = d && err.code == ERR_NONE;
+    struct device *d = device_open(b.device, &err);
+    bool ok = d && device_measure(d, b.dtype, &b.ceilings, &err);
     if (ok)
-        printf("%s\nmatrix rate (%s, oneDNN, this run): %.0f GFLOP/s\n", device_limits(d)->name,
-               dtype_name(b.dtype), rate / 1e9);
-    ok = ok && (!b.forward || bench_forward(&b, d, rate, &err));
-    ok = ok && (!b.train || bench_train(&b, d, rate, &err));
+        printf("%s\nceilings of this run: %.0f GFLOP/s of products in %s (%s), %.1f GB/s\n",
+               device_limits(d)->name, b.ceilings.flops / 1e9, dtype_name(b.dtype), b.ceilings.how,
+               b.ceilings.bytes / 1e9);
+    ok = ok && (!b.forward || bench_forward(&b, d, &err));
+    ok = ok && (!b.train || bench_train(&b, d, &err));
     device_close(d);
     return ok ? 0 : command_failed(&err);
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // limn devices: what can compute here.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/commands.h"
 #include "engine/base/mem.h"
 #include "engine/device/device.h"
+
+enum { DEVICES_MAX = 32 };
 
 int
 cmd_devices(int argc, char **argv)
@@ -15,20 +18,24 @@ cmd_devices(int argc, char **argv)
         fputs("usage: limn devices\n", help ? stdout : stderr);
         return help ? 0 : 2;
     }
-    static const char *const names[] = {"cpu", "null"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct err err = {0};
-        struct device *d = device_open(names[i], &err);
-        if (!d) {
-            printf("%-8s cannot be used: %s\n", names[i], err.text);
+    struct device_info *list = mem_zalloc(DEVICES_MAX * sizeof *list);
+    int count = device_list(list, DEVICES_MAX);
+    for (int i = 0; i < count; i++) {
+        const struct device_info *d = &list[i];
+        if (d->reason[0]) {
+            printf("%-10s cannot be used: %s%s%s\n", d->name, d->text, d->text[0] ? ": " : "",
+                   d->reason);
             continue;
         }
-        const struct device_limits *l = device_limits(d);
-        printf("%-8s %s\n", names[i], l->name);
-        if (l->memory)
-            printf("%-8s %.1f GiB of memory; fast types: f32%s%s\n", "",
-                   (double)l->memory / 0x1p30, l->bf16 ? ", bf16" : "", l->f16 ? ", f16" : "");
-        device_close(d);
+        printf("%-10s %s\n", d->name, d->text);
+        if (!d->memory)
+            continue;
+        printf("%-10s %.1f GiB of memory", "", (double)d->memory / 0x1p30);
+        if (d->available)
+            printf(", %.1f free", (double)d->available / 0x1p30);
+        printf("; types: f32%s%s%s\n", d->bf16 ? ", bf16" : "", d->f16 ? ", f16" : "",
+               d->matrix ? "; matrix units" : "");
     }
+    free(list);
     return 0;
 }

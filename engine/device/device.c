@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/device/device.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/mem.h"
 #include "engine/device/plan.h"
@@ -70,6 +72,34 @@ device_open(const char *name, struct err *err)
     return NULL;
 }
 
+int
+device_list(struct device_info *list, int max)
+{
+    int count = 0;
+    for (size_t i = 0; i < COUNT_OF(tables) && count < max; i++) {
+        if (tables[i]->list) {
+            count += tables[i]->list(list + count, max - count);
+            continue;
+        }
+        struct err err = {0};
+        struct device_info *info = &list[count++];
+        *info = (struct device_info){0};
+        snprintf(info->name, sizeof info->name, "%s", tables[i]->kind);
+        struct device *d = open_table(tables[i], NULL, &err);
+        if (d) {
+            snprintf(info->text, sizeof info->text, "%s", d->limits.name);
+            info->memory = d->limits.memory;
+            info->f32 = true;
+            info->f16 = d->limits.f16;
+            info->bf16 = d->limits.bf16;
+        } else {
+            snprintf(info->reason, sizeof info->reason, "%.290s", err.text);
+        }
+        device_close(d);
+    }
+    return count;
+}
+
 void
 device_close(struct device *d)
 {
@@ -77,6 +107,51 @@ device_close(struct device *d)
         return;
     d->table->close(d);
     free(d);
+}
+
+bool
+device_wait(struct device *d, struct err *err)
+{
+    return !d->table->wait || d->table->wait(d, err);
+}
+
+static double
+seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// Bytes a second of y = x + 1 over a tensor larger than any cache.
+static bool
+measure_copy(struct device *d, double *bytes, struct err *err)
+{
+    enum { COUNT = 16 << 20, RUNS = 4 };
+    struct graph *g = graph_create();
+    struct node *y = op_affine(g, graph_input(g, "x", SHAPE(COUNT), DTYPE_F32), 1, 1);
+    graph_output(g, y);
+    struct plan *p = plan_create(g, &(struct plan_params){.device = d}, err);
+    double best = 1e30;
+    bool ok = p != NULL;
+    for (int i = 0; ok && i < RUNS; i++) {
+        double start = seconds_now();
+        ok = plan_run(p, err) && device_wait(d, err);
+        best = i ? MIN(best, seconds_now() - start) : best;
+    }
+    *bytes = 8.0 * COUNT / best;
+    plan_destroy(p);
+    graph_destroy(g);
+    return ok;
+}
+
+bool
+device_measure(struct device *d, enum dtype dtype, struct device_ceilings *c, struct err *err)
+{
+    *c = (struct device_ceilings){0};
+    if (!d->table->rate)
+        return err_set(err, ERR_UNSUPPORTED, "the %s device has nothing to measure", d->table->kind);
+    return d->table->rate(d, dtype, &c->flops, &c->how, err) && measure_copy(d, &c->bytes, err);
 }
 
 const struct device_limits *

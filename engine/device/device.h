@@ -23,12 +23,35 @@ struct device_limits {
     size_t alignment;    // of tensors in buffers, bytes
 };
 
+// What the device can do at most, measured now: takes a second.
+struct device_ceilings {
+    double flops;    // multiply-adds of products, 2 each, a second
+    double bytes;    // read and written by a copy of a large tensor, a second
+    const char *how; // what was measured: "oneDNN matmul 2048", "multiply-adds in registers"
+};
+
 // "vulkan" (the best GPU), "vulkan:N" (the Nth), "cpu", "null"; "auto" takes a real GPU, else the
 // CPU. ERR_INPUT for a name that is none of these.
 struct device *device_open(const char *name, struct err *err);
+// What there is to open, usable or not.
+struct device_info {
+    char name[24];    // for device_open(): "vulkan:0"
+    char text[200];   // what it is
+    char reason[300]; // why it cannot be used; "" when it can
+    size_t memory, available; // bytes, 0: unknown
+    bool f32, f16, bf16, matrix; // types of products, and whether it has units for them
+};
+int device_list(struct device_info *list, int max); // best first; returns the count
+
 void device_close(struct device *d); // NULL is fine; buffers and plans are to be gone before
 const struct device_limits *device_limits(const struct device *d);
 const char *device_kind(const struct device *d); // "cpu"
+
+// Until everything asked for is done; plan_run() may return before. A time that is measured ends
+// with this.
+bool device_wait(struct device *d, struct err *err);
+bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *ceilings,
+                    struct err *err);
 
 // Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);

@@ -49,6 +49,7 @@ struct buffer {
 // A device. Offsets and sizes have been checked by device.c.
 struct device_table {
     const char *kind;
+    int (*list)(struct device_info *list, int max); // NULL: one, as open() says
     bool (*open)(struct device *d, struct err *err);
     void (*close)(struct device *d);
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
@@ -58,6 +59,10 @@ struct device_table {
     bool (*copy)(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
                  size_t size, struct err *err);
     bool (*zero)(struct buffer *b, struct err *err);
+    bool (*wait)(struct device *d, struct err *err); // NULL: nothing is ever under way
+    // Multiply-adds a second (2 each), and what was measured. NULL: cannot tell.
+    bool (*rate)(struct device *d, enum dtype dtype, double *flops, const char **how,
+                 struct err *err);
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);

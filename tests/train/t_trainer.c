@@ -404,6 +404,37 @@ teardown(void **state)
     return rc;
 }
 
+// The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
+static void
+vulkan_trains_like_the_cpu(void **state)
+{
+    (void)state;
+    enum { STEPS = 50 };
+    struct err err = {0};
+    struct device *vulkan = device_open("vulkan", &err), *cpu = device;
+    if (!vulkan)
+        skip();
+    double losses[2][STEPS], sum[2] = {0};
+    for (int k = 0; k < 2; k++) {
+        struct recipe r;
+        struct options o = {k ? "on-vulkan" : "on-cpu", both, "f32", 2, 1, STEPS, 2e-3};
+        make_recipe(&r, &o);
+        device = k ? vulkan : cpu;
+        struct trainer *t = start(&r, false);
+        for (int i = 0; i < STEPS; i++)
+            sum[k] += losses[k][i] = step(t);
+        trainer_destroy(t);
+        recipe_finish(&r);
+    }
+    device = cpu;
+    device_close(vulkan);
+    assert_true(fabs(sum[1] / sum[0] - 1) < 0.01);
+    for (int i = 0; i < STEPS; i++)
+        if (fabs(losses[1][i] / losses[0][i] - 1) > 0.01)
+            fail_msg("step %d: loss %g instead of %g", i + 1, losses[1][i], losses[0][i]);
+    assert_true(losses[0][STEPS - 1] < losses[0][0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -418,6 +449,7 @@ main(int argc, char **argv)
         cmocka_unit_test(wrong_recipes_are_a_sentence),
         cmocka_unit_test(broken_checkpoints_are_a_sentence),
         cmocka_unit_test(a_loss_that_is_not_finite_is_reported),
+        cmocka_unit_test(vulkan_trains_like_the_cpu),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

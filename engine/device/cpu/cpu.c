@@ -10,6 +10,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/device/cpu/dnnl.h"
 #include "engine/device/plan.h"
 #include "engine/ops/rules.h"
 
@@ -274,7 +275,17 @@ cpu_zero(struct buffer *b, struct err *err)
     return true;
 }
 
+static bool
+cpu_rate(struct device *d, enum dtype dtype, double *flops, const char **how, struct err *err)
+{
+    (void)d;
+    *how = "oneDNN's largest matrix product";
+    *flops = cpu_matmul_rate(dtype, err);
+    return *flops > 0;
+}
+
 const struct device_table device_cpu = {
+    .rate = cpu_rate,
     .kind = "cpu",
     .open = cpu_open,
     .close = cpu_close,

@@ -340,6 +340,26 @@ choose(struct vk_device *d, const char *name, struct err *err)
     return true;
 }
 
+int
+vk_offers(struct vk_offer *list, int max, struct err *err)
+{
+    struct vk_device *d = mem_zalloc(sizeof *d);
+    VkPhysicalDevice all[DEVICES_MAX];
+    uint32_t count = DEVICES_MAX;
+    int found = -1;
+    if (vk_load(&d->vk, &d->library, err) && open_instance(d, err)) {
+        VkResult r = d->vk.EnumeratePhysicalDevices(d->instance, &count, all);
+        if (r == VK_SUCCESS || r == VK_INCOMPLETE)
+            for (found = 0; found < (int)count && found < max; found++)
+                read_offer(d, all[found], &list[found]);
+        else
+            vk_failed(d, r, "cannot list devices", err);
+    }
+    vk_context_close(d);
+    free(d);
+    return found;
+}
+
 // --- the device
 
 static bool
@@ -407,6 +427,8 @@ vk_context_open(struct vk_device *d, const char *name, struct err *err)
     const char *serial = getenv("LIMN_VULKAN_SERIAL");
     d->serial = serial ? strcmp(serial, "0") != 0
                        : d->offer.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    const char *shadow = getenv("LIMN_SHADOW");
+    d->shadow = shadow && strcmp(shadow, "0") != 0;
     return vk_pipelines_open(d, err);
 }
 

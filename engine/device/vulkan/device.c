@@ -26,6 +26,34 @@ device_open_vulkan(struct device *d, struct err *err)
     return true;
 }
 
+static int
+device_list_vulkan(struct device_info *list, int max)
+{
+    enum { MOST = 16 };
+    struct err err = {0};
+    struct vk_offer *offers = mem_zalloc(MOST * sizeof *offers);
+    int count = vk_offers(offers, MIN(max, MOST), &err);
+    for (int i = 0; i < count; i++) {
+        const struct vk_offer *o = &offers[i];
+        list[i] = (struct device_info){.memory = o->memory, .available = o->available,
+                                       .f32 = true, .f16 = o->storage16, .bf16 = o->storage16,
+                                       .matrix = o->f16_matrix || o->bf16_matrix};
+        snprintf(list[i].name, sizeof list[i].name, "vulkan:%d", i);
+        snprintf(list[i].text, sizeof list[i].text, "%.150s, Vulkan %u.%u%s", o->name,
+                 VK_API_VERSION_MAJOR(o->api), VK_API_VERSION_MINOR(o->api),
+                 o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? ", a CPU that plays GPU" : "");
+        snprintf(list[i].reason, sizeof list[i].reason, "%s", o->refusal);
+    }
+    if (count <= 0 && max > 0) {
+        list[0] = (struct device_info){.name = "vulkan"};
+        snprintf(list[0].reason, sizeof list[0].reason, "%.290s",
+                 count < 0 ? err.text : "no Vulkan driver found a device");
+        count = 1;
+    }
+    free(offers);
+    return count;
+}
+
 static void
 device_close_vulkan(struct device *d)
 {
@@ -76,8 +104,23 @@ memory_zero(struct buffer *b, struct err *err)
     return vk_memory_zero(vk_of(b->device), b->memory, err);
 }
 
+static bool
+wait_for_all(struct device *d, struct err *err)
+{
+    return vk_wait(vk_of(d), err);
+}
+
+static bool
+rate(struct device *d, enum dtype dtype, double *flops, const char **how, struct err *err)
+{
+    (void)dtype;
+    *how = "f32 multiply-adds in registers";
+    return vk_rate(vk_of(d), flops, err);
+}
+
 const struct device_table device_vulkan = {
     .kind = "vulkan",
+    .list = device_list_vulkan,
     .open = device_open_vulkan,
     .close = device_close_vulkan,
     .memory_create = memory_create,
@@ -86,6 +129,8 @@ const struct device_table device_vulkan = {
     .read = memory_read,
     .copy = memory_copy,
     .zero = memory_zero,
+    .wait = wait_for_all,
+    .rate = rate,
     .prepare = vk_plan_prepare,
     .release = vk_plan_release,
     .run = vk_plan_run,

@@ -5,6 +5,8 @@
 #include "engine/base/mem.h"
 #include "engine/device/vulkan/vk.h"
 
+void (*vk_test_hook)(struct vk_calls *vk);
+
 static bool
 missing(const char *name, struct err *err)
 {
@@ -54,6 +56,8 @@ vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err)
     vk->DestroyDebugUtilsMessengerEXT =
         (PFN_vkDestroyDebugUtilsMessengerEXT)vk->GetInstanceProcAddr(
             instance, "vkDestroyDebugUtilsMessengerEXT");
+    if (vk_test_hook)
+        vk_test_hook(vk);
     return true;
 }
 
@@ -70,5 +74,7 @@ vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err)
 #undef GLOBAL
 #undef INSTANCE
 #undef DEVICE
+    if (vk_test_hook)
+        vk_test_hook(vk);
     return true;
 }

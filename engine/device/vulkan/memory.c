@@ -174,9 +174,8 @@ vk_memory_destroy(struct vk_device *d, struct vk_memory *m)
 {
     if (!m)
         return;
-    struct err ignored = {0};
     if (m->memory || m->block)
-        vk_wait(d, &ignored);
+        vk_settle(d);
     if (m->buffer)
         d->vk.DestroyBuffer(d->device, m->buffer, NULL);
     if (m->memory)
@@ -238,6 +237,15 @@ bool
 vk_wait(struct vk_device *d, struct err *err)
 {
     return vk_wait_for(d, d->submitted, err);
+}
+
+void
+vk_settle(struct vk_device *d)
+{
+    struct err ignored = {0};
+    // A lost device may still be at work; the driver knows.
+    if (!vk_wait(d, &ignored))
+        d->vk.DeviceWaitIdle(d->device);
 }
 
 bool

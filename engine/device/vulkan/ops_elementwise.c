@@ -169,8 +169,8 @@ vk_build_optimise(struct vk_builder *b, const struct node *n)
     struct vk_dispatch *x = vk_add(b, VK_SHADER_optimise);
     // The result's memory is the first source's.
     vk_bind(b, x, 0, n->source[0]);
-    for (int k = 1; k < n->source_count; k++)
-        vk_bind(b, x, k, n->source[k]);
+    for (int k = 1; k < OP_SRC_MAX; k++) // the shader names all; not all are read
+        vk_bind(b, x, k, n->source[MIN(k, n->source_count - 1)]);
     if (n->op == OP_adamw)
         x->writes |= 1u << 2 | 1u << 3;
     vk_spec(x, n->op == OP_accumulate ? 0 : n->op == OP_ema ? 1 : 2);

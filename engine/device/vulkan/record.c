@@ -195,8 +195,10 @@ record_one(struct vk_device *d, struct exec *e, VkCommandBuffer commands, int i)
     d->vk.CmdDispatch(commands, x->groups[0], x->groups[1], x->groups[2]);
 }
 
+// All steps, or one of them (step >= 0).
 static bool
-record(struct vk_device *d, struct exec *e, bool timed, VkCommandBuffer *out, struct err *err)
+record(struct vk_device *d, struct exec *e, bool timed, int step, VkCommandBuffer *out,
+       struct err *err)
 {
     VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                         .commandPool = d->commands,
@@ -220,6 +222,8 @@ record(struct vk_device *d, struct exec *e, bool timed, VkCommandBuffer *out, st
     }
     for (int i = 0; i < e->count; i++) {
         const struct vk_dispatch *x = &e->list[i];
+        if (step >= 0 && x->step != step)
+            continue;
         if (timed || conflicts(seen, count, x)) {
             vk_barrier(d, *out);
             count = 0;
@@ -288,6 +292,38 @@ make_sets(struct vk_device *d, struct exec *e, struct err *err)
         }
         d->vk.UpdateDescriptorSets(d->device, count, writes, 0, NULL);
     }
+    return true;
+}
+
+bool
+vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
+           VkDescriptorSet *set, struct err *err)
+{
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_BINDINGS};
+    VkDescriptorPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                       .maxSets = 1,
+                                       .poolSizeCount = 1,
+                                       .pPoolSizes = &size};
+    VkResult r = d->vk.CreateDescriptorPool(d->device, &info, NULL, pool);
+    if (r != VK_SUCCESS) {
+        *pool = VK_NULL_HANDLE;
+        return vk_failed(d, r, "cannot bind memory", err);
+    }
+    VkDescriptorSetAllocateInfo allocate = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+        .descriptorPool = *pool,
+        .descriptorSetCount = 1,
+        .pSetLayouts = &d->set_layout};
+    r = d->vk.AllocateDescriptorSets(d->device, &allocate, set);
+    if (r != VK_SUCCESS)
+        return vk_failed(d, r, "cannot bind memory", err);
+    VkDescriptorBufferInfo buffer = {m->buffer, 0, VK_WHOLE_SIZE};
+    VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                  .dstSet = *set,
+                                  .descriptorCount = 1,
+                                  .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                  .pBufferInfo = &buffer};
+    d->vk.UpdateDescriptorSets(d->device, 1, &write, 0, NULL);
     return true;
 }
 
@@ -366,7 +402,7 @@ vk_plan_prepare(struct plan *p, struct err *err)
         if (!e->pipelines[i])
             return false;
     }
-    return make_sets(d, e, err) && record(d, e, false, &e->commands, err);
+    return make_sets(d, e, err) && record(d, e, false, -1, &e->commands, err);
 }
 
 void
@@ -374,8 +410,7 @@ vk_plan_release(struct plan *p)
 {
     struct vk_device *d = vk_of(p->params.device);
     struct exec *e = p->exec;
-    struct err ignored = {0};
-    vk_wait(d, &ignored);
+    vk_settle(d);
     if (e->commands)
         d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->commands);
     if (e->timed)
@@ -409,11 +444,29 @@ collect_times(struct vk_device *d, struct exec *e, struct err *err)
     return ok;
 }
 
+static bool
+run_one_step(struct plan *p, int step, struct err *err)
+{
+    struct vk_device *d = vk_of(p->params.device);
+    struct exec *e = p->exec;
+    VkCommandBuffer commands = VK_NULL_HANDLE;
+    bool ok = record(d, e, false, step, &commands, err) && vk_submit(d, commands, err) &&
+              vk_wait(d, err);
+    if (commands)
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &commands);
+    return ok;
+}
+
 bool
 vk_plan_run(struct plan *p, struct err *err)
 {
     struct vk_device *d = vk_of(p->params.device);
     struct exec *e = p->exec;
+    for (int i = 0; d->shadow && i < p->step_count; i++)
+        if (!vk_shadow_step(p, i, run_one_step, err))
+            return false;
+    if (d->shadow)
+        return true;
     bool timed = p->profiling && e->timed;
     // Commands may not be under way twice. Other plans' may be, behind them.
     if (!vk_wait_for(d, e->last, err) || !vk_submit(d, timed ? e->timed : e->commands, err))
@@ -449,7 +502,7 @@ vk_plan_profile(struct plan *p, bool on)
                                   .queryCount = (uint32_t)e->count + 1};
     if (d->vk.CreateQueryPool(d->device, &info, NULL, &e->queries) != VK_SUCCESS)
         e->queries = VK_NULL_HANDLE;
-    else if (!record(d, e, true, &e->timed, &ignored) && e->timed) {
+    else if (!record(d, e, true, -1, &e->timed, &ignored) && e->timed) {
         d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->timed);
         e->timed = VK_NULL_HANDLE;
     }

@@ -6,6 +6,8 @@
 //   memory.c    buffers, staging, copies, waiting
 //   pipeline.c  shaders with their constants to pipelines; the cache on disk
 //   record.c    steps to dispatches, barriers between them, one command buffer a plan
+//   shadow.c    every node against its plain kernel
+//   measure.c   what the device can do at most
 //   device.c    the table engine/device/plan.h asks for
 //   ops_*.c     what each op dispatches
 //
@@ -92,6 +94,7 @@ struct vk_device {
     VkSemaphore timeline;
     uint64_t submitted, finished; // values of the timeline
     bool lost;
+    bool shadow; // LIMN_SHADOW=1
     bool serial; // no shared memory and no barriers in shaders: a CPU that plays GPU
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
@@ -122,7 +125,13 @@ bool vk_load(struct vk_calls *vk, void **library, struct err *err);
 bool vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err);
 bool vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err);
 
+// NULL in the program. Tests set it to put failing calls in place of real ones; called when the
+// functions of an instance, and again when those of a device, are known.
+extern void (*vk_test_hook)(struct vk_calls *vk);
+
 // --- context.c
+// What every physical device offers, usable or not: at most max; the count, -1 without a driver.
+int vk_offers(struct vk_offer *list, int max, struct err *err);
 // "vulkan" takes the best device, "vulkan:N" the Nth that vk_offers() lists.
 bool vk_context_open(struct vk_device *d, const char *name, struct err *err);
 void vk_context_close(struct vk_device *d); // of whatever is open
@@ -148,6 +157,8 @@ bool vk_submit(struct vk_device *d, VkCommandBuffer commands, struct err *err);
 // in here.
 bool vk_wait(struct vk_device *d, struct err *err);
 bool vk_wait_for(struct vk_device *d, uint64_t value, struct err *err);
+// Before something is freed: until nothing is under way, whatever became of the device.
+void vk_settle(struct vk_device *d);
 // Makes everything before visible to everything after, on the device.
 void vk_barrier(const struct vk_device *d, VkCommandBuffer commands);
 // Makes everything before visible to the host once it has waited: the end of every submission.
@@ -226,6 +237,18 @@ void vk_push_f(struct vk_dispatch *x, int word, float value);
 // Builders by op; NULL: the device cannot run it.
 typedef bool vk_build_fn(struct vk_builder *b, const struct node *n);
 extern vk_build_fn *const vk_build[OP_COUNT];
+
+// A set whose first binding is all of m.
+bool vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
+                VkDescriptorSet *set, struct err *err);
+
+// --- shadow.c
+// Runs one step with `run` and with the plain kernel; false and a sentence where they differ.
+bool vk_shadow_step(struct plan *p, int step, bool (*run)(struct plan *p, int step, struct err *err),
+                    struct err *err);
+
+// --- measure.c
+bool vk_rate(struct vk_device *d, double *flops, struct err *err);
 
 bool vk_plan_prepare(struct plan *p, struct err *err);
 void vk_plan_release(struct plan *p);
