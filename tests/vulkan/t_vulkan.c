@@ -18,7 +18,8 @@
 #include "tests/ops/cases.h"
 
 static struct device *cpu, *gpu;
-static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+static enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+static size_t dtype_count = COUNT_OF(dtypes);
 
 static size_t
 bytes_of(const struct node *n)
@@ -129,7 +130,7 @@ static void
 every_case_in_every_type(void **state)
 {
     (void)state;
-    for (size_t t = 0; t < COUNT_OF(dtypes); t++)
+    for (size_t t = 0; t < dtype_count; t++)
         for (int i = 0; i < op_case_count; i++)
             if (!op_cases[i].by_hand) {
                 struct graph *g = graph_create();
@@ -155,8 +156,8 @@ products_of_every_size(void **state)
 {
     (void)state;
     static const int64_t sizes[][3] = {{1, 1, 1},  {1, 67, 3},  {31, 1, 5},   {33, 65, 17},
-                                       {64, 64, 16}, {65, 31, 257}, {3, 5, 1031}, {127, 129, 64}};
-    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+                                       {64, 64, 16}, {65, 31, 257}, {3, 5, 1031}, {127, 129, 64}, {200, 136, 40}};
+    for (size_t k = 0; k < dtype_count; k++)
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             int64_t m = sizes[i][0], n = sizes[i][1], c = sizes[i][2];
             t = dtypes[k];
@@ -177,8 +178,9 @@ convolutions_of_every_size(void **state)
                                        {2, 7, 5, 3, 67, 3, 1, 1},  {1, 9, 11, 17, 5, 3, 2, 1},
                                        {2, 8, 8, 33, 31, 3, 2, 1}, {1, 5, 13, 65, 2, 1, 1, 0},
                                        {3, 6, 6, 4, 4, 3, 1, 0},   {1, 16, 16, 32, 64, 3, 1, 1},
-                                       {1, 7, 7, 2, 3, 5, 2, 2},   {2, 5, 5, 3, 4, 1, 2, 0}};
-    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+                                       {1, 7, 7, 2, 3, 5, 2, 2},   {2, 5, 5, 3, 4, 1, 2, 0},
+                                       {2, 12, 10, 16, 72, 3, 1, 1}, {1, 9, 9, 32, 64, 1, 1, 0}};
+    for (size_t k = 0; k < dtype_count; k++)
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             const int64_t *s = sizes[i];
             int size = (int)s[5], stride = (int)s[6], pad = (int)s[7];
@@ -201,7 +203,7 @@ attention_of_every_size(void **state)
     // N T S heads width
     static const int64_t sizes[][5] = {{1, 1, 1, 1, 1},   {2, 5, 67, 3, 8},  {1, 65, 33, 2, 32},
                                        {2, 17, 31, 1, 64}, {1, 130, 3, 1, 5}, {1, 3, 129, 2, 128}};
-    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+    for (size_t k = 0; k < dtype_count; k++)
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             const int64_t *s = sizes[i];
             int64_t c = s[3] * s[4];
@@ -226,7 +228,7 @@ norms_and_rows_of_every_size(void **state)
     static const int64_t sizes[][5] = {{1, 1, 1, 2, 1}, {2, 3, 5, 6, 3}, {1, 31, 33, 8, 2},
                                        {3, 7, 1, 130, 13}, {1, 64, 64, 32, 16}};
     static const int64_t rows[][2] = {{1, 1}, {3, 3}, {17, 129}, {1, 1031}, {300, 7}};
-    for (size_t k = 0; k < COUNT_OF(dtypes); k++) {
+    for (size_t k = 0; k < dtype_count; k++) {
         t = dtypes[k];
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             const int64_t *s = sizes[i], n = s[0], c = s[3];
@@ -300,7 +302,7 @@ static void
 every_half_survives(void **state)
 {
     (void)state;
-    for (size_t k = 1; k < COUNT_OF(dtypes); k++) {
+    for (size_t k = dtype_count > 1; k < dtype_count; k++) {
         struct err err = {0};
         struct graph *g = graph_create();
         struct node *x = graph_input(g, "x", SHAPE(65536), dtypes[k]);
@@ -427,10 +429,15 @@ close_devices(void **state)
     return 0;
 }
 
+// Argument: one type to test instead of all.
 int
-main(void)
+main(int argc, char **argv)
 {
     struct err err = {0};
+    if (argc > 1) {
+        dtypes[0] = dtype_from_name(argv[1]);
+        dtype_count = 1;
+    }
     // The layers are used where they are installed; they keep a record of every object to its end.
     struct device *d = device_open("vulkan", &err);
     if (!d) {

@@ -10,6 +10,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/device/vulkan/matrix.h"
 #include "engine/device/vulkan/vk.h"
 
 enum { DEVICES_MAX = 32 };
@@ -224,6 +225,28 @@ read_memory(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     }
 }
 
+// Whether it multiplies 16 x 16 matrices of f16 into f32, by subgroup.
+static bool
+has_f16_matrices(struct vk_device *d, VkPhysicalDevice p)
+{
+    matrix_properties_fn ask = (matrix_properties_fn)d->vk.GetCooperativeMatrixProperties;
+    struct matrix_properties list[64];
+    uint32_t count = COUNT_OF(list);
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = (struct matrix_properties){.type = (VkStructureType)MATRIX_STRUCTURE_PROPERTIES};
+    VkResult r = ask ? ask(p, &count, list) : VK_ERROR_EXTENSION_NOT_PRESENT;
+    if (r != VK_SUCCESS && r != VK_INCOMPLETE)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct matrix_properties *m = &list[i];
+        if (m->m == 16 && m->n == 16 && m->k == 16 && m->a == MATRIX_TYPE_F16 &&
+            m->b == MATRIX_TYPE_F16 && m->c == MATRIX_TYPE_F32 && m->result == MATRIX_TYPE_F32 &&
+            m->scope == MATRIX_SCOPE_SUBGROUP)
+            return true;
+    }
+    return false;
+}
+
 static void
 read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
 {
@@ -262,6 +285,7 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     list = mem_zalloc((count + 1) * sizeof *list);
     d->vk.EnumerateDeviceExtensionProperties(p, NULL, &count, list);
     o->memory_budget = device_has(list, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    bool matrix = device_has(list, count, VK_MATRIX_EXTENSION);
     free(list);
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
@@ -272,6 +296,10 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     d->vk.GetPhysicalDeviceFeatures2(p, &features);
     o->storage16 = v11.storageBuffer16BitAccess;
     o->f16_arithmetic = v12.shaderFloat16;
+    // 128 x 128 results are made by eight subgroups with 28 KiB of shared memory.
+    o->f16_matrix = matrix && v12.shaderFloat16 && v12.vulkanMemoryModel && o->subgroup >= 8 &&
+                    8 * o->subgroup <= o->group_max && o->shared_bytes >= 28672 &&
+                    has_f16_matrices(d, p);
     read_memory(d, p, o);
     if (o->queue_family < 0)
         snprintf(o->refusal, sizeof o->refusal, "it has no queue that computes");
@@ -373,7 +401,10 @@ open_device(struct vk_device *d, struct err *err)
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
         .timelineSemaphore = VK_TRUE,
+        .vulkanMemoryModel = d->offer.f16_matrix,
         .shaderFloat16 = d->offer.f16_arithmetic};
+    struct matrix_features matrix = {.type = (VkStructureType)MATRIX_STRUCTURE_FEATURES,
+                                     .matrix = VK_TRUE};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
         .pNext = &v12,
@@ -384,6 +415,10 @@ open_device(struct vk_device *d, struct err *err)
     uint32_t count = 0;
     if (d->offer.memory_budget)
         extensions[count++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (d->offer.f16_matrix) {
+        extensions[count++] = VK_MATRIX_EXTENSION;
+        v12.pNext = &matrix;
+    }
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                .pNext = &features,
                                .queueCreateInfoCount = 1,
@@ -427,6 +462,11 @@ vk_context_open(struct vk_device *d, const char *name, struct err *err)
     const char *serial = getenv("LIMN_VULKAN_SERIAL");
     d->serial = serial ? strcmp(serial, "0") != 0
                        : d->offer.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    const char *units = getenv("LIMN_VULKAN_MATRIX");
+    if (units && strcmp(units, "emulate") == 0)
+        d->matrix = VK_MATRIX_EMULATED;
+    else if (d->offer.f16_matrix && !(units && strcmp(units, "0") == 0))
+        d->matrix = VK_MATRIX_UNITS;
     const char *shadow = getenv("LIMN_SHADOW");
     d->shadow = shadow && strcmp(shadow, "0") != 0;
     return vk_pipelines_open(d, err);

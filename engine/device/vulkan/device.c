@@ -4,8 +4,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/device/vulkan/vk.h"
+
+// Matrix units are used when a product on them comes out right: drivers are young here, and a wrong
+// answer would be a wrong picture without a word.
+static bool
+matrix_units_work(struct device *d)
+{
+    enum { M = 160, K = 72, N = 130 };
+    struct err ignored = {0};
+    struct graph *g = graph_create();
+    struct node *a = graph_input(g, "a", SHAPE(M, K), DTYPE_F16);
+    struct node *b = graph_input(g, "b", SHAPE(N, K), DTYPE_F16);
+    struct node *y = op_matmul(g, a, false, b, true, NULL, DTYPE_F32);
+    graph_output(g, y);
+    struct plan *p = plan_create(g, &(struct plan_params){.device = d}, &ignored);
+    float *x = mem_zalloc((M * K + N * K + M * N) * sizeof *x), *w = x + M * K, *got = w + N * K;
+    for (int i = 0; i < M * K; i++)
+        x[i] = (float)(i % 7 - 3);
+    for (int i = 0; i < N * K; i++)
+        w[i] = (float)(i % 5 - 2);
+    bool ok = p && plan_write_f32(p, a, x, &ignored) && plan_write_f32(p, b, w, &ignored) &&
+              plan_run(p, &ignored) && plan_read(p, y, got, &ignored);
+    for (int i = 0; ok && i < M; i++)
+        for (int j = 0; ok && j < N; j++) {
+            float sum = 0; // of small whole numbers: exact
+            for (int k = 0; k < K; k++)
+                sum += x[i * K + k] * w[j * K + k];
+            ok = got[i * N + j] == sum;
+        }
+    free(x);
+    plan_destroy(p);
+    graph_destroy(g);
+    return ok;
+}
 
 static bool
 device_open_vulkan(struct device *d, struct err *err)
@@ -23,6 +57,11 @@ device_open_vulkan(struct device *d, struct err *err)
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
+    if (v->matrix != VK_MATRIX_NONE && !v->serial && !matrix_units_work(d)) {
+        log_line(LOG_WARN, "vulkan", "the matrix units of %s give wrong answers; they are not used",
+                 o->name);
+        v->matrix = VK_MATRIX_NONE;
+    }
     return true;
 }
 

@@ -56,6 +56,8 @@ vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err)
     vk->DestroyDebugUtilsMessengerEXT =
         (PFN_vkDestroyDebugUtilsMessengerEXT)vk->GetInstanceProcAddr(
             instance, "vkDestroyDebugUtilsMessengerEXT");
+    vk->GetCooperativeMatrixProperties = vk->GetInstanceProcAddr(
+        instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
     if (vk_test_hook)
         vk_test_hook(vk);
     return true;

@@ -8,6 +8,7 @@ enum { PIECE = 256 }; // inner places of one outer step of a matmul
 struct product {
     uint32_t kind, m, n, outer, inner, k;
     uint32_t a[3], b[3]; // strides by line, by inner place, by batch
+    uint32_t b_outer;    // stride of B by outer step (convolutions)
     uint32_t batch;
     const struct node *source_a, *source_b, *bias;
     uint32_t picture[9]; // H W C, output H W C, kernel, stride, padding
@@ -24,27 +25,112 @@ splits_for(const struct vk_builder *b, const struct product *p, uint64_t tiles)
     return (uint32_t)MAX(MIN(MIN(splits, most), 64u), MIN(least, p->outer));
 }
 
-static void
-add_product(struct vk_builder *b, const struct node *n, const struct product *p)
+// How a source can be read `unit` elements at a time: 1 along the inner places, 2 along the lines,
+// 0 not at all. `other`: a further stride of its addresses; `first`: its first element.
+static uint32_t
+reading(uint32_t unit, uint32_t lines, uint32_t inner, const uint32_t stride[3], uint32_t other,
+        uint32_t first)
 {
-    uint32_t side = b->d->serial ? 32 : 64;
+    bool even = stride[2] % unit == 0 && other % unit == 0 && first % unit == 0;
+    if (even && stride[1] == 1 && inner % unit == 0 && stride[0] % unit == 0)
+        return 1;
+    if (even && stride[0] == 1 && lines % unit == 0 && stride[1] % unit == 0)
+        return 2;
+    return 0;
+}
+
+// Weights (K,C,k,k) in scratch as one row a line of B, tap by tap: (K,taps,C), or (C,taps,K) for the
+// gradient. Then what one tap reads is contiguous.
+static void
+pack_weights(struct vk_builder *b, const struct node *w, struct product *p, size_t offset)
+{
+    uint32_t taps = p->outer, count = p->n * taps * p->inner;
+    struct vk_dispatch *x = vk_add(b, VK_SHADER_move);
+    vk_bind_scratch_as(b, x, 0, offset, (size_t)count * dtype_size(w->dtype), w->dtype);
+    vk_bind(b, x, 1, w);
+    // Axes walked, innermost first: inner place, tap, line.
+    const uint32_t sizes[4] = {p->inner, taps, p->n, 1};
+    const uint32_t to[5] = {1, p->inner, taps * p->inner};
+    const uint32_t from[5] = {p->b[1], p->b_outer, p->b[0]};
+    vk_push(x, 0, count);
+    for (int i = 0; i < 5; i++) {
+        if (i < 4)
+            vk_push(x, 1 + i, sizes[i]);
+        vk_push(x, 5 + i, i < 3 ? to[i] : 0);
+        vk_push(x, 11 + i, i < 3 ? from[i] : 0);
+    }
+    vk_push(x, 17, SHAPE_RANK_MAX); // nothing is padded
+    vk_line(b, x, count);
+    p->b[0] = taps * p->inner;
+    p->b[1] = 1;
+    p->b_outer = p->inner;
+}
+
+// The shader, and the results a workgroup of it makes a side.
+static enum vk_shader
+choose_shader(const struct vk_builder *b, const struct product *p, uint32_t *side)
+{
+    bool halves = p->source_a->dtype == DTYPE_F16 && p->source_b->dtype == DTYPE_F16;
+    *side = 64;
+    if (b->d->serial)
+        return VK_SHADER_gemm;
+    if (!halves || b->d->matrix == VK_MATRIX_NONE || p->m < 64 || p->n < 32)
+        return VK_SHADER_gemm_tile;
+    *side = 128;
+    return b->d->matrix == VK_MATRIX_EMULATED ? VK_SHADER_gemm_matrix_emulated
+                                              : VK_SHADER_gemm_matrix;
+}
+
+static void
+set_group(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shader)
+{
+    uint32_t side = shader == VK_SHADER_gemm ? 8 : 16;
+    x->variant.spec[VK_SPEC_X] = x->variant.spec[VK_SPEC_Y] = side;
+    if (shader == VK_SHADER_gemm_matrix || shader == VK_SHADER_gemm_matrix_emulated) {
+        // Eight subgroups.
+        x->variant.spec[VK_SPEC_X] = shader == VK_SHADER_gemm_matrix ? 8 * b->d->offer.subgroup : 256;
+        x->variant.spec[VK_SPEC_Y] = 1;
+    }
+}
+
+static void
+add_product(struct vk_builder *b, const struct node *n, struct product *p)
+{
+    uint32_t side;
+    enum vk_shader shader = choose_shader(b, p, &side);
     uint32_t tiles_n = (p->n + side - 1) / side, tiles_m = (p->m + side - 1) / side;
     uint32_t splits = splits_for(b, p, (uint64_t)tiles_m * tiles_n * p->batch);
-    size_t partial = (size_t)p->m * p->n * p->batch * splits * sizeof(float);
-    struct vk_dispatch *x = vk_add(b, b->d->serial ? VK_SHADER_gemm : VK_SHADER_gemm_tile);
+    size_t partial = splits > 1 ? (size_t)p->m * p->n * p->batch * splits * sizeof(float) : 0;
+    size_t packed = (partial + 255) / 256 * 256;
+    bool pack = !b->d->serial && (p->kind == 1 || p->kind == 2) && p->outer > 1;
+    if (pack)
+        pack_weights(b, p->source_b, p, packed);
+    struct vk_dispatch *x = vk_add(b, shader);
     if (splits == 1)
         vk_bind(b, x, 0, n);
     else
         vk_bind_scratch(b, x, 0, 0, partial);
     vk_bind(b, x, 1, p->source_a);
-    vk_bind(b, x, 2, p->source_b);
+    if (pack)
+        vk_bind_scratch_as(b, x, 2, packed,
+                           (size_t)shape_count(&p->source_b->shape) *
+                               dtype_size(p->source_b->dtype), p->source_b->dtype);
+    else
+        vk_bind(b, x, 2, p->source_b);
     vk_bind(b, x, 3, p->bias ? p->bias : p->source_b);
-    x->variant.spec[VK_SPEC_X] = x->variant.spec[VK_SPEC_Y] = b->d->serial ? 8 : 16;
+    set_group(b, x, shader);
     vk_spec(x, p->kind);
     vk_spec(x, p->bias != NULL);
-    if (!b->d->serial) {
-        vk_spec(x, p->a[1] != 1);
-        vk_spec(x, p->b[1] != 1);
+    if (shader != VK_SHADER_gemm) {
+        uint32_t unit = shader == VK_SHADER_gemm_tile ? 4 : 8;
+        uint32_t inner = p->kind == 0 ? p->k : p->inner;
+        // Pixels of A are `inner` apart in convolutions; B's pixels its channels in their gradient.
+        uint32_t pixel_a = p->kind == 1 || p->kind == 2 ? p->inner : 0;
+        uint32_t other_b = p->kind == 3 ? p->picture[2] : p->outer > 1 ? p->b_outer : 0;
+        uint32_t lines_b = p->kind == 3 ? p->picture[2] : p->n;
+        uint32_t b_strides[3] = {p->kind == 3 ? 1 : p->b[0], p->b[1], p->b[2]};
+        vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
+        vk_spec(x, reading(unit, lines_b, p->kind == 3 ? 1 : inner, b_strides, other_b, x->push[2]));
     }
     const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
                               p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};
@@ -52,6 +138,7 @@ add_product(struct vk_builder *b, const struct node *n, const struct product *p)
         vk_push(x, i, words[i]);
     for (int i = 0; i < 9; i++)
         vk_push(x, 12 + i, p->picture[i]);
+    vk_push(x, 21, p->b_outer);
     x->groups[0] = tiles_n;
     x->groups[1] = tiles_m;
     x->groups[2] = p->batch * splits;
@@ -132,6 +219,7 @@ vk_build_conv2d(struct vk_builder *b, const struct node *n)
                         .inner = c,
                         .a = {0, 1, 0},
                         .b = {c * taps, taps, 0},
+                        .b_outer = 1,
                         .batch = 1,
                         .source_a = n->source[0],
                         .source_b = n->source[1],
@@ -153,6 +241,7 @@ vk_build_conv2d_grad_x(struct vk_builder *b, const struct node *n)
                         .inner = (uint32_t)y->dim[3],
                         .a = {0, 1, 0},
                         .b = {taps, (uint32_t)x->dim[3] * taps, 0},
+                        .b_outer = 1,
                         .batch = 1,
                         .source_a = n->source[0],
                         .source_b = n->source[1]};

@@ -70,6 +70,14 @@ vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t of
 }
 
 void
+vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
+                   size_t size, enum dtype type)
+{
+    bind(b, x, slot, &scratch_to_be, offset, size, type);
+    b->scratch = MAX(b->scratch, offset + size);
+}
+
+void
 vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                  size_t count)
 {

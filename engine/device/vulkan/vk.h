@@ -30,6 +30,7 @@
 #define DEVICE(name) PFN_vk##name name;
 struct vk_calls {
     PFN_vkGetInstanceProcAddr GetInstanceProcAddr;
+    PFN_vkVoidFunction GetCooperativeMatrixProperties; // of KHR_cooperative_matrix; may be NULL
     PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT;   // may be NULL
     PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT; // may be NULL
 #include "engine/device/vulkan/calls.def"
@@ -80,6 +81,9 @@ struct vk_offer {
 
 struct vk_pipeline; // in pipeline.c
 
+// Whether products of f16 go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate) is for tests.
+enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED, VK_MATRIX_COUNT };
+
 struct vk_device {
     struct vk_calls vk;
     void *library;
@@ -95,6 +99,7 @@ struct vk_device {
     uint64_t submitted, finished; // values of the timeline
     bool lost;
     bool shadow; // LIMN_SHADOW=1
+    enum vk_matrix matrix;
     bool serial; // no shared memory and no barriers in shaders: a CPU that plays GPU
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
@@ -212,6 +217,8 @@ void vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct
 // Binds bytes [offset, offset+size) of the plan's working memory as f32.
 void vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
                      size_t size);
+void vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
+                        size_t size, enum dtype type);
 // Numbers known when the plan is made; copied.
 void vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                       size_t count);

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MIT
 // Products through shared memory: a workgroup of 16 x 16 makes 64 x 64 results, 16 inner places at a
-// time; an invocation makes 4 x 4. A_TURNED, B_TURNED: neighbours in memory are neighbours in m or n,
-// not in k, so that reads are contiguous either way.
+// time; an invocation makes 4 x 4. READ_A, READ_B say how a source lies in memory: 0 anyhow, 1 four
+// inner places in a row, 2 four lines (m or n) in a row.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
 #include "product.glsl"
-layout(constant_id = 12) const uint A_TURNED = 0;
-layout(constant_id = 13) const uint B_TURNED = 0;
-const uint SIDE = 64, DEEP = 16;
-shared float tile_a[DEEP * (SIDE + 4)], tile_b[DEEP * (SIDE + 4)];
+layout(constant_id = 12) const uint READ_A = 0;
+layout(constant_id = 13) const uint READ_B = 0;
+QUADS(1)
+QUADS(2)
+const uint SIDE = 64, DEEP = 16, PITCH = SIDE + 4;
+shared float tile_a[DEEP * PITCH], tile_b[DEEP * PITCH];
 
 void main()
 {
     uint id = gl_LocalInvocationID.y * 16 + gl_LocalInvocationID.x;
     uint m0 = gl_WorkGroupID.y * SIDE, n0 = gl_WorkGroupID.x * SIDE;
-    // Four places this invocation fetches of each tile: one line, four k; or one k, four lines.
-    uint line_a = A_TURNED != 0 ? id % 64 : id / 4, deep_a = A_TURNED != 0 ? id / 64 * 4 : id % 4 * 4;
-    uint line_b = B_TURNED != 0 ? id % 64 : id / 4, deep_b = B_TURNED != 0 ? id / 64 * 4 : id % 4 * 4;
+    // Four places this invocation fetches of each tile.
+    uint line_a = READ_A == 2 ? id % 16 * 4 : id / 4, deep_a = READ_A == 2 ? id / 16 : id % 4 * 4;
+    uint line_b = READ_B == 2 ? id % 16 * 4 : id / 4, deep_b = READ_B == 2 ? id / 16 : id % 4 * 4;
     float sum[16];
     [[unroll]] for (int i = 0; i < 16; i++)
         sum[i] = 0.0;
@@ -27,19 +29,31 @@ void main()
         bool there_a = a_first(m0 + line_a, t, a);
         bool there_b = b_first(n0 + line_b, t, b, first, last);
         for (uint k0 = 0; k0 < count; k0 += DEEP) {
-            [[unroll]] for (uint i = 0; i < 4; i++) {
-                uint ka = k0 + deep_a + i, kb = k0 + deep_b + i;
-                tile_a[(deep_a + i) * (SIDE + 4) + line_a] =
-                    there_a && ka < count ? load1(a + ka * a_step()) : 0.0;
-                tile_b[(deep_b + i) * (SIDE + 4) + line_b] =
-                    there_b && kb >= first && kb < last ? load2(b + kb * b_step()) : 0.0;
-            }
+            uint ka = k0 + deep_a, kb = k0 + deep_b;
+            vec4 v = vec4(0);
+            if (READ_A != 0 && there_a && ka < count)
+                v = load_quad1(a + ka * a_step());
+            if (READ_A == 0 && there_a)
+                [[unroll]] for (uint i = 0; i < 4; i++)
+                    v[i] = ka + i < count ? load1(a + (ka + i) * a_step()) : 0.0;
+            [[unroll]] for (uint i = 0; i < 4; i++)
+                tile_a[READ_A == 2 ? deep_a * PITCH + line_a + i : (deep_a + i) * PITCH + line_a] =
+                    v[i];
+            v = vec4(0);
+            if (READ_B != 0 && there_b && kb >= first && kb < last)
+                v = load_quad2(b + kb * b_step());
+            if (READ_B == 0 && there_b)
+                [[unroll]] for (uint i = 0; i < 4; i++)
+                    v[i] = kb + i >= first && kb + i < last ? load2(b + (kb + i) * b_step()) : 0.0;
+            [[unroll]] for (uint i = 0; i < 4; i++)
+                tile_b[READ_B == 2 ? deep_b * PITCH + line_b + i : (deep_b + i) * PITCH + line_b] =
+                    v[i];
             barrier();
             [[unroll]] for (uint k = 0; k < DEEP; k++) {
                 float x[4], y[4];
                 [[unroll]] for (uint i = 0; i < 4; i++) {
-                    x[i] = tile_a[k * (SIDE + 4) + gl_LocalInvocationID.y * 4 + i];
-                    y[i] = tile_b[k * (SIDE + 4) + gl_LocalInvocationID.x + 16 * i];
+                    x[i] = tile_a[k * PITCH + gl_LocalInvocationID.y * 4 + i];
+                    y[i] = tile_b[k * PITCH + gl_LocalInvocationID.x + 16 * i];
                 }
                 [[unroll]] for (int i = 0; i < 16; i++)
                     sum[i] += x[i / 4] * y[i % 4];

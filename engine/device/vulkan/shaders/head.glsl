@@ -94,6 +94,23 @@ uint to_f16(float x)
             w##k[i] = uint(int(v));                                                                \
     }
 
+// The same four at a time where a binding's first element and i are multiples of four.
+#define QUADS(k)                                                                                   \
+    layout(set = 0, binding = k) readonly buffer Quads##k { uvec4 q##k[]; };                       \
+    layout(set = 0, binding = k) readonly buffer Pairs##k { uvec2 p##k[]; };                       \
+    vec4 load_quad##k(uint i)                                                                      \
+    {                                                                                              \
+        i = (i + push.base[k]) / 4;                                                                \
+        if (TYPE##k == F32)                                                                        \
+            return uintBitsToFloat(q##k[i]);                                                       \
+        uvec2 h = p##k[i];                                                                         \
+        if (TYPE##k == BF16)                                                                       \
+            return uintBitsToFloat(uvec4(h.x << 16, h.x & 0xffff0000u, h.y << 16,                  \
+                                         h.y & 0xffff0000u));                                      \
+        return vec4(from_f16(h.x & 0xffffu), from_f16(h.x >> 16), from_f16(h.y & 0xffffu),         \
+                    from_f16(h.y >> 16));                                                          \
+    }
+
 // Number of this workgroup: groups go on in y where x is full.
 uint group() { return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
 // Number of this invocation in a line (vk_line).

@@ -6,11 +6,11 @@
 //   0 matmul        row              column         piece of K       place in it
 //   1 conv2d        output pixel     output channel tap              input channel
 //   2 conv2d_grad_x input pixel      input channel  tap              output channel
-//   3 conv2d_grad_w output channel   (channel,tap)  row of a picture output column
+//   3 conv2d_grad_w output channel   (tap,channel)  row of a picture output column
 //
 // own: 0 M, 1 N, 2 outer, 3 inner, 4 K of a matmul; strides: 5 A by m, 6 A by k, 7 A by batch, 8 B by
 // n, 9 B by k, 10 B by batch; 11 splits of the outer range; 12 H, 13 W, 14 channels, 15 output height,
-// 16 width, 17 channels, 18 kernel, 19 stride, 20 padding.
+// 16 width, 17 channels, 18 kernel, 19 stride, 20 padding, 21 stride of B by t (1, 2).
 // The third dimension of the grid is batch * splits.
 layout(constant_id = 10) const uint KIND = 0;
 layout(constant_id = 11) const uint BIAS = 0;
@@ -77,19 +77,19 @@ bool b_first(uint n, uint t, out uint at, out uint first, out uint last)
         at = batch() * u(10) + n * u(8) + t * u(3) * u(9);
         return true;
     }
-    uint taps = u(18) * u(18);
     if (KIND == 1 || KIND == 2) {
-        at = n * u(8) + t;
+        at = n * u(8) + t * u(21);
         return true;
     }
-    int stride = int(u(19)), kx = int(n % u(18)), ky = int(n % taps / u(18));
+    uint tap = n / u(14), channel = n % u(14);
+    int stride = int(u(19)), kx = int(tap % u(18)), ky = int(tap / u(18));
     int y = int(t % u(15)) * stride + ky - int(u(20)), x0 = kx - int(u(20)), w = int(u(13));
     if (y < 0 || y >= int(u(12)) || x0 >= w)
         return false;
     // 0 <= x0 + k stride < w
     first = uint(x0 < 0 ? (-x0 + stride - 1) / stride : 0);
     last = min(last, uint((w - 1 - x0) / stride + 1));
-    at = uint(int(((t / u(15) * u(12) + uint(y)) * u(13)) * u(14) + n / taps) + x0 * int(u(14)));
+    at = uint(int(((t / u(15) * u(12) + uint(y)) * u(13)) * u(14) + channel) + x0 * int(u(14)));
     return first < last;
 }
 
@@ -99,5 +99,7 @@ void finish(uint m, uint n, float sum)
         return;
     if (BIAS != 0 && u(11) == 1)
         sum += load3(n);
+    if (KIND == 3) // as checkpoints have it: (channel,tap)
+        n = n % u(14) * u(18) * u(18) + n / u(14);
     store0((gl_WorkGroupID.z * M() + m) * N() + n, sum);
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The shipped model draws the same picture on the CPU and on Vulkan: two references, guidance, one
+// seed. Argument: the model folder.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "engine/model/pipeline.h"
+
+enum { SIDE = 64 };
+
+static const char *folder;
+
+static void
+paint(uint8_t *rgb, int kind)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            bool inside = kind ? (x / 8 + y / 8) % 2 : (x - 32) * (x - 32) + (y - 32) * (y - 32) < 500;
+            uint8_t *p = rgb + 3 * (y * SIDE + x);
+            p[0] = inside ? 230 : 255;
+            p[1] = inside ? 60 : 255;
+            p[2] = inside ? (uint8_t)(4 * x) : 255;
+        }
+}
+
+static uint8_t *
+draw(const char *device, enum dtype dtype, int *size)
+{
+    static uint8_t pictures[2][SIDE * SIDE * 3];
+    struct err err = {0};
+    struct instruction in = {.text = (char *)"Draw [ref#1] in the style of [ref#2]: a red ball",
+                             .reference_count = 2};
+    for (int i = 0; i < 2; i++) {
+        paint(pictures[i], i);
+        in.references[i].marker = i + 1;
+        in.references[i].text = (char *)(i ? "[ref#2] style image" : "[ref#1] ball");
+        in.references[i].rgb = pictures[i];
+        in.references[i].width = in.references[i].height = SIDE;
+    }
+    struct device *d = device_open(device, &err);
+    struct pipeline *p = d ? pipeline_open(folder, d, dtype, &err) : NULL;
+    struct pipeline_request request = {.instruction = &in, .seed = 3, .count = 1, .steps = 4,
+                                       .scale = 3, .context_scale = -1};
+    struct pipeline_result result = {0};
+    if (!p || !pipeline_run(p, &request, &result, &err))
+        fail_msg("%s", err.text);
+    pipeline_close(p);
+    device_close(d);
+    *size = result.size * result.size * 3;
+    return result.rgb;
+}
+
+static void
+cpu_and_vulkan_agree(void **state)
+{
+    (void)state;
+    int size, other;
+    uint8_t *cpu = draw("cpu", DTYPE_F32, &size), *gpu = draw("vulkan", DTYPE_F32, &other);
+    double sum = 0, spread = 0;
+    assert_int_equal(size, other);
+    for (int i = 0; i < size; i++) {
+        sum += abs(cpu[i] - gpu[i]);
+        spread += abs(cpu[i] - 255);
+    }
+    free(cpu);
+    free(gpu);
+    assert_true(spread / size > 2); // there is something on the white
+    if (sum / size > 2)
+        fail_msg("the pictures differ by %g of 255 in the mean", sum / size);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct err err = {0};
+    struct device *d = device_open("vulkan", &err);
+    if (!d || argc < 2) {
+        printf("skipped: %s\n", err.text);
+        return 77;
+    }
+    device_close(d);
+    folder = argv[1];
+    const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_and_vulkan_agree)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
