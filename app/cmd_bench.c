@@ -14,8 +14,27 @@
 #include "engine/model/model_folder.h"
 #include "engine/train/network.h"
 
+// DeepFloyd IF's base networks; engine/model reads them as any config.
+static const struct size {
+    const char *name, *channels;
+    int width; // of the deepest level
+} sizes[] = {{"if-i-m", "192,384,576,768", 768}, {"if-i-xl", "704,1408,2112,2816", 2816}};
+
+static const char if_i[] =
+    "{\"sample_size\":64,\"in_channels\":3,\"out_channels\":6,\"act_fn\":\"gelu\","
+    "\"addition_embed_type\":\"text\",\"addition_embed_type_num_heads\":64,"
+    "\"attention_head_dim\":64,\"block_out_channels\":[%s],\"layers_per_block\":3,"
+    "\"cross_attention_dim\":%d,\"cross_attention_norm\":\"group_norm\",\"encoder_hid_dim\":4096,"
+    "\"encoder_hid_dim_type\":\"text_proj\",\"resnet_time_scale_shift\":\"scale_shift\","
+    "\"down_block_types\":[\"ResnetDownsampleBlock2D\",\"SimpleCrossAttnDownBlock2D\","
+    "\"SimpleCrossAttnDownBlock2D\",\"SimpleCrossAttnDownBlock2D\"],"
+    "\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\",\"up_block_types\":["
+    "\"SimpleCrossAttnUpBlock2D\",\"SimpleCrossAttnUpBlock2D\",\"SimpleCrossAttnUpBlock2D\","
+    "\"ResnetUpsampleBlock2D\"],\"norm_num_groups\":32,\"flip_sin_to_cos\":true,\"freq_shift\":0}";
+
 struct bench {
-    const char *model; // folder, or NULL for the IF-I-M sizes
+    const char *model;       // folder, or NULL:
+    const struct size *size; // one of IF's
     const char *device;
     struct device_ceilings ceilings;
     int batch, references, text_tokens, repeats;
@@ -31,19 +50,6 @@ now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// IF-I-M as far as it is known: engine/model reads it as any config.
-static const char if_i_m[] =
-    "{\"sample_size\":64,\"in_channels\":3,\"out_channels\":6,\"act_fn\":\"gelu\","
-    "\"addition_embed_type\":\"text\",\"addition_embed_type_num_heads\":64,"
-    "\"attention_head_dim\":64,\"block_out_channels\":[192,384,576,768],\"layers_per_block\":3,"
-    "\"cross_attention_dim\":768,\"cross_attention_norm\":\"group_norm\",\"encoder_hid_dim\":4096,"
-    "\"encoder_hid_dim_type\":\"text_proj\",\"resnet_time_scale_shift\":\"scale_shift\","
-    "\"down_block_types\":[\"ResnetDownsampleBlock2D\",\"SimpleCrossAttnDownBlock2D\","
-    "\"SimpleCrossAttnDownBlock2D\",\"SimpleCrossAttnDownBlock2D\"],"
-    "\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\",\"up_block_types\":["
-    "\"SimpleCrossAttnUpBlock2D\",\"SimpleCrossAttnUpBlock2D\",\"SimpleCrossAttnUpBlock2D\","
-    "\"ResnetUpsampleBlock2D\"],\"norm_num_groups\":32,\"flip_sin_to_cos\":true,\"freq_shift\":0}";
-
 static bool
 bench_config(const struct bench *b, struct unet_config *c, struct err *err)
 {
@@ -56,9 +62,11 @@ bench_config(const struct bench *b, struct unet_config *c, struct err *err)
         model_folder_close(m);
         return err->code == ERR_NONE;
     }
-    struct jv *json = jv_parse(if_i_m, strlen(if_i_m), "IF-I-M", err);
-    bool ok = json && unet_config_read(c, json, "IF-I-M", err);
+    char *text = mem_printf(if_i, b->size->channels, b->size->width);
+    struct jv *json = jv_parse(text, strlen(text), b->size->name, err);
+    bool ok = json && unet_config_read(c, json, b->size->name, err);
     jv_free(json);
+    free(text);
     return ok;
 }
 
@@ -184,7 +192,7 @@ bench_forward(const struct bench *b, struct device *d, struct err *err)
     bool ok = bench_config(b, &c, err) && unet_declare(params, "unet/", &c, err);
     if (ok) {
         params_layout(params);
-        block = buffer_create(d, params_bytes(params), "weights", err);
+        block = buffer_create_weights(d, params_bytes(params), "weights", err);
         ok = block && params_initialise(params, 1, block, err);
     }
     if (ok) {
@@ -286,6 +294,17 @@ number_of(const char *text, int low, int high, int *out, const char *name, struc
 }
 
 static bool
+size_of(struct bench *b, const char *name, struct err *err)
+{
+    for (size_t i = 0; name && i < COUNT_OF(sizes); i++)
+        if (strcmp(sizes[i].name, name) == 0) {
+            b->size = &sizes[i];
+            return true;
+        }
+    return err_set(err, ERR_INPUT, "--size must be if-i-m or if-i-xl");
+}
+
+static bool
 parse(struct bench *b, int argc, char **argv, struct err *err)
 {
     for (int i = 2; i < argc; i++) {
@@ -295,6 +314,8 @@ parse(struct bench *b, int argc, char **argv, struct err *err)
             b->model = value;
         else if (strcmp(argv[i], "--device") == 0)
             b->device = value;
+        else if (strcmp(argv[i], "--size") == 0)
+            ok = size_of(b, value, err);
         else if (strcmp(argv[i], "--batch") == 0)
             ok = number_of(value, 1, 4096, &b->batch, argv[i], err);
         else if (strcmp(argv[i], "--references") == 0)
@@ -333,13 +354,14 @@ int
 cmd_bench(int argc, char **argv)
 {
     struct err err = {0};
-    struct bench b = {.device = "cpu", .batch = 2, .references = 2, .text_tokens = 77,
+    struct bench b = {.device = "cpu", .size = &sizes[0], .batch = 2, .references = 2, .text_tokens = 77,
                       .repeats = 3, .dtype = DTYPE_BF16, .train = true, .forward = true};
     b.nodes = argc > 1 && strcmp(argv[1], "ops") == 0;
     if (argc < 2 || (strcmp(argv[1], "step") != 0 && !b.nodes)) {
         bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fputs("usage: limn bench step|ops [--device D] [--model DIR] [--batch N] [--references R]\n"
-              "                  [--text-tokens N] [--dtype f32|bf16|f16] [--repeats N]\n"
+        fputs("usage: limn bench step|ops [--device D] [--model DIR | --size if-i-m|if-i-xl]\n"
+              "                  [--batch N] [--references R] [--text-tokens N]\n"
+              "                  [--dtype f32|bf16|f16] [--repeats N]\n"
               "                  [--forward] [--train] [--checkpoint] [--nodes]\n",
               help ? stdout : stderr);
         return help ? 0 : 2;

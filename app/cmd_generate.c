@@ -29,7 +29,7 @@ struct generate {
     int64_t seed;
     int steps, size, count;
     double scale, context_scale;
-    bool json, quiet;
+    bool json, quiet, offload;
 };
 
 static int
@@ -57,8 +57,10 @@ usage(const char *command, FILE *out)
           "  --context-scale X     weight of the references (separate, interleaved)\n"
           "  --sampler NAME        ddpm, ddim, dpm++\n"
           "  --model DIR           model folder or name\n"
-          "  --device NAME         auto, cpu\n"
-          "  --dtype TYPE          f32 or bf16; default: what is fast here\n"
+          "  --device NAME         auto, cpu, vulkan, vulkan:N (see limn devices)\n"
+          "  --dtype TYPE          f32, bf16 or f16; default: what is fast here\n"
+          "  --offload             weights stay in the machine's memory, for models larger than\n"
+          "                        the graphics card's\n"
           "  --preview KIND        auto, sixel, file[:FOLDER], none: the steps as they come\n"
           "  --json                events as JSON lines on standard output\n"
           "  --quiet               say nothing but errors\n", out);
@@ -118,7 +120,7 @@ option(struct generate *g, const char *name, const char *value, struct err *err)
 {
     static const char *const guidances[] = {"cfg", "oscillating", "separate", "interleaved", NULL};
     static const char *const samplers[] = {"ddpm", "ddim", "dpm++", NULL};
-    static const char *const dtypes[] = {"f32", "bf16", NULL};
+    static const char *const dtypes[] = {"f32", "bf16", "f16", NULL};
     int64_t v = 0;
     bool ok = true;
     if (strcmp(name, "-o") == 0 || strcmp(name, "--output") == 0) {
@@ -173,6 +175,8 @@ parse(struct generate *g, int argc, char **argv, struct err *err)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             g->json = true;
+        } else if (strcmp(argv[i], "--offload") == 0) {
+            g->offload = true;
         } else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) {
             g->quiet = true;
         } else if (argv[i][0] == '-' && argv[i][1]) {
@@ -477,6 +481,8 @@ draw(const struct generate *g, const struct request *r, struct err *err)
     char *folder = places_model(g->model, err);
     bool ok = folder && preview_open(&live.preview, g->preview, err);
     d = ok ? device_open(g->device, err) : NULL;
+    if (d)
+        device_set_offload(d, g->offload);
     p = d ? pipeline_open(folder, d, g->dtype, err) : NULL;
     ok = p != NULL;
     if (ok) {

@@ -166,15 +166,34 @@ device_kind(const struct device *d)
     return d->table->kind;
 }
 
-struct buffer *
-buffer_create(struct device *d, size_t size, const char *what, struct err *err)
+static struct buffer *
+make_buffer(struct device *d, void *memory, size_t size)
 {
-    void *memory = d->table->memory_create(d, size, what, err);
     if (!memory)
         return NULL;
     struct buffer *b = mem_zalloc(sizeof *b);
     *b = (struct buffer){.device = d, .size = size, .memory = memory};
     return b;
+}
+
+struct buffer *
+buffer_create(struct device *d, size_t size, const char *what, struct err *err)
+{
+    return make_buffer(d, d->table->memory_create(d, size, what, err), size);
+}
+
+void
+device_set_offload(struct device *d, bool on)
+{
+    d->offload = on;
+}
+
+struct buffer *
+buffer_create_weights(struct device *d, size_t size, const char *what, struct err *err)
+{
+    void *memory = d->table->weights_create ? d->table->weights_create(d, size, what, err)
+                                            : d->table->memory_create(d, size, what, err);
+    return make_buffer(d, memory, size);
 }
 
 void

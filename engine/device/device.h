@@ -56,6 +56,12 @@ bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *
 // Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
 void buffer_destroy(struct buffer *b);
+// A buffer for weights (SLOT_PARAMS). Under offload it lies in host memory, and plans bring what each
+// step needs as they run: slower, for models larger than the device. Set before the first such buffer
+// and plan. Devices whose memory is the host's take it and do nothing.
+void device_set_offload(struct device *d, bool on);
+struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
+                                     struct err *err);
 size_t buffer_size(const struct buffer *b);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
 bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);

@@ -37,6 +37,7 @@ struct device {
     const struct device_table *table;
     const char *number; // what followed "KIND:" in the name, or NULL; valid during open()
     struct device_limits limits;
+    bool offload; // device_set_offload()
     void *state; // the device's own
 };
 
@@ -53,6 +54,8 @@ struct device_table {
     bool (*open)(struct device *d, struct err *err);
     void (*close)(struct device *d);
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
+    // Memory for weights, in host memory under offload; contents undefined. NULL: memory_create.
+    void *(*weights_create)(struct device *d, size_t size, const char *what, struct err *err);
     void (*memory_destroy)(struct device *d, void *memory);
     bool (*write)(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
     bool (*read)(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);

@@ -220,7 +220,7 @@ prepare(struct run *r, struct err *err)
     if (!model_folder_declare(p->folder, r->part, r->table, err))
         return false;
     params_layout(r->table);
-    r->block = buffer_create(p->device, params_bytes(r->table), "weights", err);
+    r->block = buffer_create_weights(p->device, params_bytes(r->table), "weights", err);
     if (!r->block || !model_folder_load(p->folder, r->part, r->table, r->block, NULL, err))
         return false;
     r->g = graph_create();

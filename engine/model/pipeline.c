@@ -78,12 +78,15 @@ load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *er
     struct stages *s = &p->stages;
     s->folder = p->folder;
     s->device = device;
-    s->dtype = dtype ? dtype : device_limits(device)->bf16 ? DTYPE_BF16 : DTYPE_F32;
+    s->dtype = dtype                         ? dtype
+               : device_limits(device)->bf16 ? DTYPE_BF16
+               : device_limits(device)->f16  ? DTYPE_F16
+                                             : DTYPE_F32;
     s->params = params_create(s->dtype);
     if (!model_folder_declare(p->folder, MODEL_PART_NONE, s->params, err))
         return false;
     params_layout(s->params);
-    s->block = buffer_create(device, params_bytes(s->params), "weights", err);
+    s->block = buffer_create_weights(device, params_bytes(s->params), "weights", err);
     if (!s->block)
         return false;
     // One by one, so that a part without weights is an error.

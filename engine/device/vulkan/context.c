@@ -68,10 +68,11 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageT
     struct vk_device *d = ctx;
     bool bad = severity & (VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT |
                            VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT);
-    // Two are no fault of ours: what the loader says of other drivers, and that an extension for
-    // debugging is on, which is how this message comes here.
-    if (!bad || (data->pMessageIdName && (strstr(data->pMessageIdName, "Loader Message") ||
-                                          strstr(data->pMessageIdName, "specialuse-extension"))))
+    // No fault of ours: what the loader says of other drivers, and that extensions for debugging are
+    // on, one of them of an old kind: that is how this message comes here.
+    if (!bad || strstr(data->pMessage, "VK_EXT_validation_features") ||
+        (data->pMessageIdName && (strstr(data->pMessageIdName, "Loader Message") ||
+                                  strstr(data->pMessageIdName, "specialuse-extension"))))
         return VK_FALSE;
     if (d->messages++ == 0)
         snprintf(d->message, sizeof d->message, "%s", data->pMessage);

@@ -53,7 +53,6 @@ device_open_vulkan(struct device *d, struct err *err)
     const struct vk_offer *o = &v->offer;
     snprintf(d->limits.name, sizeof d->limits.name, "vulkan: %.80s, %s", o->name,
              o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? "a CPU that plays GPU" : "16-bit storage");
-    d->limits.bf16 = d->limits.f16 = !v->serial;
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
@@ -62,6 +61,9 @@ device_open_vulkan(struct device *d, struct err *err)
                  o->name);
         v->matrix = VK_MATRIX_NONE;
     }
+    // Matrix units know f16 only; without them both halves save memory, and bf16 is the safer.
+    d->limits.f16 = !v->serial;
+    d->limits.bf16 = !v->serial && v->matrix == VK_MATRIX_NONE;
     return true;
 }
 
@@ -98,6 +100,12 @@ device_close_vulkan(struct device *d)
 {
     vk_context_close(d->state);
     free(d->state);
+}
+
+static void *
+weights_create(struct device *d, size_t size, const char *what, struct err *err)
+{
+    return vk_memory_create(vk_of(d), size, d->offload ? VK_USE_HOST : VK_USE_DEVICE, what, err);
 }
 
 static void *
@@ -163,6 +171,7 @@ const struct device_table device_vulkan = {
     .open = device_open_vulkan,
     .close = device_close_vulkan,
     .memory_create = memory_create,
+    .weights_create = weights_create,
     .memory_destroy = memory_destroy,
     .write = memory_write,
     .read = memory_read,

@@ -274,6 +274,7 @@ vk_build_conv2d_grad_w(struct vk_builder *b, const struct node *n)
 
 struct heads {
     uint32_t n, t, s, heads, width;
+    uint32_t unit; // divides width, at most 16
     const struct node *bias;
 };
 
@@ -287,9 +288,17 @@ heads_of(struct vk_builder *b, const struct node *n, int bias_at, struct heads *
                         .heads = (uint32_t)n->params.attention.heads,
                         .bias = n->source_count > bias_at ? n->source[bias_at] : NULL};
     h->width = (uint32_t)q->dim[2] / h->heads;
-    return h->width <= 256 ||
-           err_set(b->err, ERR_UNSUPPORTED, "vulkan: heads of %u channels are wider than 256",
-                   h->width);
+    h->unit = MIN(h->width, 16u);
+    while (h->width % h->unit)
+        h->unit--;
+    if (h->width > 256)
+        return err_set(b->err, ERR_UNSUPPORTED, "vulkan: heads of %u channels are wider than 256",
+                       h->width);
+    uint64_t rounds = (uint64_t)MAX(h->t, h->s) * 3 * (h->width / h->unit + 1);
+    if (b->d->serial && rounds > 2 * VK_ROUNDS_MAX - 64)
+        return err_set(b->err, ERR_UNSUPPORTED, "vulkan: attention of %u to %u places in heads of %u "
+                       "channels is too long for a CPU that plays GPU", h->t, h->s, h->width);
+    return true;
 }
 
 // Everything after the bindings: constants, words, grid of `lines` queries or keys.
@@ -299,6 +308,7 @@ finish_heads(struct vk_builder *b, struct vk_dispatch *x, const struct node *n,
 {
     vk_spec(x, h->width);
     vk_spec(x, h->bias != NULL);
+    vk_spec(x, h->unit);
     const uint32_t words[] = {h->n, h->t, h->s, h->heads};
     for (int i = 0; i < 4; i++)
         vk_push(x, i, words[i]);
@@ -316,13 +326,19 @@ finish_heads(struct vk_builder *b, struct vk_dispatch *x, const struct node *n,
     x->groups[2] = h->n;
 }
 
+static enum vk_shader
+variant(const struct vk_builder *b, enum vk_shader shader)
+{
+    return b->d->serial ? shader + 1 : shader;
+}
+
 bool
 vk_build_attention(struct vk_builder *b, const struct node *n)
 {
     struct heads h;
     if (!heads_of(b, n, 3, &h))
         return false;
-    struct vk_dispatch *x = vk_add(b, VK_SHADER_attention);
+    struct vk_dispatch *x = vk_add(b, variant(b, VK_SHADER_attention));
     vk_bind(b, x, 0, n);
     for (int k = 0; k < 3; k++)
         vk_bind(b, x, 1 + k, n->source[k]);
@@ -339,7 +355,7 @@ static struct vk_dispatch *
 add_backward(struct vk_builder *b, enum vk_shader shader, const struct node *n,
              const struct heads *h, bool statistics)
 {
-    struct vk_dispatch *x = vk_add(b, shader);
+    struct vk_dispatch *x = vk_add(b, variant(b, shader));
     size_t bytes = (size_t)h->n * h->heads * h->t * 2 * sizeof(float);
     for (int k = 0; k < 4; k++)
         vk_bind(b, x, 1 + k, n->source[k]);

@@ -21,7 +21,7 @@ struct exec {
     VkQueryPool queries;
     uint64_t last;   // value of the timeline when the last run is done
     double *seconds; // by step
-    struct vk_memory *scratch, *constants;
+    struct vk_memory *scratch, *constants, *ring;
     struct vk_memory *status; // one word: 0, or 1 + step that found bad data
     bool reports;
 };
@@ -190,6 +190,12 @@ static void
 record_one(struct vk_device *d, struct exec *e, VkCommandBuffer commands, int i)
 {
     const struct vk_dispatch *x = &e->list[i];
+    if (x->copy) {
+        VkBufferCopy region = {x->range[1].offset, x->range[0].offset, x->range[0].size};
+        d->vk.CmdCopyBuffer(commands, x->range[1].memory->buffer, x->range[0].memory->buffer, 1,
+                            &region);
+        return;
+    }
     if (x->fill) {
         d->vk.CmdFillBuffer(commands, x->range[0].memory->buffer, x->range[0].offset,
                             x->range[0].size, 0);
@@ -283,7 +289,7 @@ make_sets(struct vk_device *d, struct exec *e, struct err *err)
         VkDescriptorBufferInfo buffers[VK_BINDINGS];
         VkWriteDescriptorSet writes[VK_BINDINGS];
         uint32_t count = 0;
-        for (uint32_t k = 0; k < VK_BINDINGS && !e->list[i].fill; k++) {
+        for (uint32_t k = 0; k < VK_BINDINGS && !e->list[i].fill && !e->list[i].copy; k++) {
             const struct vk_range *range = &e->list[i].range[k];
             if (!range->size)
                 continue;
@@ -391,6 +397,15 @@ vk_plan_prepare(struct plan *p, struct err *err)
     if (!ok)
         return false;
     p->scratch = b.scratch;
+    struct buffer *weights = p->slots[SLOT_PARAMS];
+    if (p->params.device->offload && weights) {
+        size_t size = vk_offload_ring(e->list, e->count, weights->memory);
+        if (size && !(e->ring = vk_memory_create(d, size, VK_USE_DEVICE, "a ring for weights", err)))
+            return false;
+        if (size)
+            vk_offload_apply(&e->list, &e->count, weights->memory, e->ring);
+        p->scratch += size;
+    }
     if (b.scratch) {
         e->scratch = vk_memory_create(d, b.scratch, VK_USE_DEVICE, "working memory", err);
         if (!e->scratch)
@@ -404,7 +419,7 @@ vk_plan_prepare(struct plan *p, struct err *err)
                 x->range[k].memory = e->scratch;
             else if (x->range[k].memory == &constants_to_be)
                 x->range[k].memory = e->constants;
-        if (x->fill)
+        if (x->fill || x->copy)
             continue;
         e->pipelines[i] = vk_pipeline(d, &x->variant, err);
         if (!e->pipelines[i])
@@ -429,6 +444,7 @@ vk_plan_release(struct plan *p)
         d->vk.DestroyQueryPool(d->device, e->queries, NULL);
     vk_memory_destroy(d, e->scratch);
     vk_memory_destroy(d, e->constants);
+    vk_memory_destroy(d, e->ring);
     vk_memory_destroy(d, e->status);
     free(e->sets);
     free(e->pipelines);

@@ -6,6 +6,7 @@
 //   memory.c    buffers, staging, copies, waiting
 //   pipeline.c  shaders with their constants to pipelines; the cache on disk
 //   record.c    steps to dispatches, barriers between them, one command buffer a plan
+//   offload.c   weights that stay with the host
 //   shadow.c    every node against its plain kernel
 //   measure.c   what the device can do at most
 //   device.c    the table engine/device/plan.h asks for
@@ -193,6 +194,7 @@ struct vk_dispatch {
     uint32_t push[VK_PUSH_WORDS];
     uint32_t groups[3];
     bool fill;                          // no shader: range 0 becomes zeros
+    bool copy;                          // no shader: range 1 is copied to range 0
     int step;                           // of the plan; -1: not part of one
 };
 
@@ -248,6 +250,13 @@ extern vk_build_fn *const vk_build[OP_COUNT];
 // A set whose first binding is all of m.
 bool vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
                 VkDescriptorSet *set, struct err *err);
+
+// --- offload.c
+// Bytes of the ring for these dispatches, 0: none of them reads `weights`.
+size_t vk_offload_ring(const struct vk_dispatch *list, int count, const struct vk_memory *weights);
+// Puts the copies in; the list is replaced.
+void vk_offload_apply(struct vk_dispatch **list, int *count, const struct vk_memory *weights,
+                      struct vk_memory *ring);
 
 // --- shadow.c
 // Runs one step with `run` and with the plain kernel; false and a sentence where they differ.

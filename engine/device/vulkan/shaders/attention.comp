@@ -6,7 +6,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
 #include "attention.glsl"
-layout(constant_id = 12) const uint SHARE = 0;
+layout(constant_id = 13) const uint SHARE = 0;
 BINDING(0)
 BINDING(1)
 BINDING(2)
@@ -20,7 +20,7 @@ void main()
     bool real = i < u(1);
     uint at = query(n, h, real ? i : 0), bias = bias_at(n, h, real ? i : 0), count = u(2);
     float q[D], sum[D], top = -INFINITY, total = 0.0;
-    [[unroll]] for (uint d = 0; d < D; d++) {
+    EACH(d) {
         q[d] = load1(at + d) * f(4);
         sum[d] = 0.0;
     }
@@ -39,18 +39,18 @@ void main()
         for (uint j = j0; j < stop; j++) {
             uint from = SHARE > 0 ? (j - j0) * D : key(n, h, j);
             float score = 0.0;
-            [[unroll]] for (uint d = 0; d < D; d++)
+            EACH(d)
                 score += q[d] * (SHARE > 0 ? keys[from + d] : load2(from + d));
             if (BIAS != 0)
                 score += load4(bias + j);
             float higher = max(top, score), keep = exp(top - higher), p = exp(score - higher);
             total = total * keep + p;
-            [[unroll]] for (uint d = 0; d < D; d++)
+            EACH(d)
                 sum[d] = sum[d] * keep + p * (SHARE > 0 ? values[from + d] : load3(from + d));
             top = higher;
         }
     }
     if (real)
-        [[unroll]] for (uint d = 0; d < D; d++)
+        EACH(d)
             store0(at + d, sum[d] / total);
 }

@@ -28,7 +28,7 @@ void main()
             for (uint i = bi; i < i1; i++) {
                 uint iq = query(n, h, i), ik = key(n, h, j);
                 float score = 0.0, dp = 0.0;
-                [[unroll]] for (uint d = 0; d < D; d++) {
+                EACH(d) {
                     score += load1(iq + d) * load2(ik + d);
                     dp += load4(iq + d) * load3(ik + d);
                 }

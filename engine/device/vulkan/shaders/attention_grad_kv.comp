@@ -20,7 +20,7 @@ void main()
         return;
     uint at = key(n, h, j);
     float k[D], v[D], dk[D], dv[D];
-    [[unroll]] for (uint d = 0; d < D; d++) {
+    EACH(d) {
         k[d] = load2(at + d);
         v[d] = load3(at + d);
         dk[d] = dv[d] = 0.0;
@@ -28,7 +28,7 @@ void main()
     for (uint i = 0; i < u(1); i++) {
         uint from = query(n, h, i), row_ = stats(n, h, i);
         float score = 0.0, dp = 0.0;
-        [[unroll]] for (uint d = 0; d < D; d++) {
+        EACH(d) {
             score += load1(from + d) * k[d];
             dp += load4(from + d) * v[d];
         }
@@ -36,12 +36,12 @@ void main()
         if (BIAS != 0)
             score += load5(bias_at(n, h, i) + j);
         float p = exp(score - load6(row_)), ds = p * (dp - load6(row_ + 1));
-        [[unroll]] for (uint d = 0; d < D; d++) {
+        EACH(d) {
             dk[d] += ds * load1(from + d);
             dv[d] += p * load4(from + d);
         }
     }
-    [[unroll]] for (uint d = 0; d < D; d++) {
+    EACH(d) {
         store0(u(8) + at + d, dk[d] * f(4));
         store0(u(9) + at + d, dv[d]);
     }

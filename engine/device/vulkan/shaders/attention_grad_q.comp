@@ -19,7 +19,7 @@ void main()
         return;
     uint at = query(n, h, i), bias = bias_at(n, h, i);
     float q[D], dy[D], sum[D], lse = load6(stats(n, h, i)), mean = load6(stats(n, h, i) + 1);
-    [[unroll]] for (uint d = 0; d < D; d++) {
+    EACH(d) {
         q[d] = load1(at + d) * f(4);
         dy[d] = load4(at + d);
         sum[d] = 0.0;
@@ -27,14 +27,14 @@ void main()
     for (uint j = 0; j < u(2); j++) {
         uint from = key(n, h, j);
         float score = BIAS != 0 ? load5(bias + j) : 0.0, dp = 0.0;
-        [[unroll]] for (uint d = 0; d < D; d++) {
+        EACH(d) {
             score += q[d] * load2(from + d);
             dp += dy[d] * load3(from + d);
         }
         float ds = exp(score - lse) * (dp - mean);
-        [[unroll]] for (uint d = 0; d < D; d++)
+        EACH(d)
             sum[d] += ds * load2(from + d);
     }
-    [[unroll]] for (uint d = 0; d < D; d++)
+    EACH(d)
         store0(at + d, sum[d] * f(4));
 }

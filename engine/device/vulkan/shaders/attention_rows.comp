@@ -19,14 +19,14 @@ void main()
         return;
     uint at = query(n, h, i), bias = bias_at(n, h, i);
     float q[D], dy[D], top = -INFINITY, total = 0.0, dot_ = 0.0;
-    [[unroll]] for (uint d = 0; d < D; d++) {
+    EACH(d) {
         q[d] = load1(at + d) * f(4);
         dy[d] = load4(at + d);
     }
     for (uint j = 0; j < u(2); j++) {
         uint from = key(n, h, j);
         float score = BIAS != 0 ? load5(bias + j) : 0.0, dp = 0.0;
-        [[unroll]] for (uint d = 0; d < D; d++) {
+        EACH(d) {
             score += q[d] * load2(from + d);
             dp += dy[d] * load3(from + d);
         }
