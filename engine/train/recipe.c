@@ -49,6 +49,7 @@ static const struct key keys[] = {
     {"sheet_every", KIND_INT64, AT(sheet_every), 0, 0, 1e12},
     {"log_every", KIND_INT64, AT(log_every), 1, 1, 1e12},
     {"checkpoint_activations", KIND_OTHER, AT(checkpoint_activations), 0, 0, 0},
+    {"text_lr", KIND_REAL, AT(text_lr), 1, 0, 100},
     {"freeze_text", KIND_BOOL, AT(freeze_text), 0, 0, 0},
 };
 

@@ -30,6 +30,7 @@ struct recipe {
     int reference_tokens; // of a reference's own text
     enum dtype dtype;   // of activations; DTYPE_NONE: what is fast on the device
     double lr, lr_final, beta1, beta2, eps, weight_decay, clip;
+    double text_lr; // of the text encoder, as a factor of lr
     int64_t warmup, decay_start;
     enum lr_schedule schedule;
     double ema;        // decay of the averaged weights; warmed up as min(ema, (1+t)/(10+t))

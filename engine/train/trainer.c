@@ -45,7 +45,7 @@ struct trainer {
     struct plan *plans[REFERENCE_COUNTS]; // made when first needed
     bool built[REFERENCE_COUNTS];
     struct graph *update;
-    struct node *hyper, *decay, *norm; // of the update graph
+    struct node *hyper, *hyper_text, *decay, *norm; // of the update graph
     struct plan *update_plan;
     struct batch batch;
     enum dtype dtype;
@@ -94,21 +94,58 @@ build_plan(struct trainer *t, int references, struct err *err)
            nn_constants_write(&t->networks[references].nn, t->plans[references], err);
 }
 
+// Bytes [*first, *last) of the block that the text encoder's weights fill; empty without one. They
+// are declared together, so nothing else lies between.
+static void
+text_range(const struct params *p, size_t *first, size_t *last)
+{
+    const char *prefix = model_part_prefix(MODEL_TEXT_ENCODER);
+    *first = *last = 0;
+    for (int i = 0; i < params_entries(p); i++) {
+        const struct param *q = params_at(p, i);
+        if (strncmp(q->name, prefix, strlen(prefix)) != 0)
+            continue;
+        *first = *last ? MIN(*first, q->offset) : q->offset;
+        *last = MAX(*last, i + 1 < params_entries(p) ? params_at(p, i + 1)->offset
+                                                     : params_bytes(p));
+    }
+}
+
+static struct node *
+bound(struct graph *g, const char *name, enum slot slot, size_t first, size_t last)
+{
+    return graph_bound(g, name, slot, first, SHAPE((int64_t)((last - first) / sizeof(float))),
+                       DTYPE_F32);
+}
+
+static void
+update_range(struct trainer *t, size_t first, size_t last, struct node *hyper)
+{
+    if (first == last)
+        return;
+    struct graph *g = t->update;
+    struct node *p = bound(g, "weights", SLOT_PARAMS, first, last);
+    struct node *d = bound(g, "gradients", SLOT_GRADS, first, last);
+    struct node *m = bound(g, "moment 1", SLOT_ADAM_M, first, last);
+    struct node *v = bound(g, "moment 2", SLOT_ADAM_V, first, last);
+    struct node *e = bound(g, "average", SLOT_EMA, first, last);
+    op_ema(g, e, op_adamw(g, p, d, m, v, hyper, t->norm), t->decay);
+}
+
 static bool
 build_update(struct trainer *t, struct err *err)
 {
-    struct shape all = SHAPE((int64_t)(params_bytes(t->params) / sizeof(float)));
+    size_t all = params_bytes(t->params), first, last;
     struct graph *g = t->update = graph_create();
-    struct node *p = graph_bound(g, "weights", SLOT_PARAMS, 0, all, DTYPE_F32);
-    struct node *d = graph_bound(g, "gradients", SLOT_GRADS, 0, all, DTYPE_F32);
-    struct node *m = graph_bound(g, "moment 1", SLOT_ADAM_M, 0, all, DTYPE_F32);
-    struct node *v = graph_bound(g, "moment 2", SLOT_ADAM_V, 0, all, DTYPE_F32);
-    struct node *e = graph_bound(g, "average", SLOT_EMA, 0, all, DTYPE_F32);
+    text_range(t->params, &first, &last);
     t->hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
+    t->hyper_text = graph_input(g, "hyper of the text encoder", SHAPE(8), DTYPE_F32);
     t->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
-    t->norm = op_sumsq(g, d);
+    t->norm = op_sumsq(g, bound(g, "all gradients", SLOT_GRADS, 0, all));
     graph_output(g, t->norm);
-    op_ema(g, e, op_adamw(g, p, d, m, v, t->hyper, t->norm), t->decay);
+    update_range(t, 0, first, t->hyper);
+    update_range(t, first, last, t->hyper_text);
+    update_range(t, last, all, t->hyper);
     struct plan_params pp = {.device = t->device};
     memcpy(pp.slots, t->slots, sizeof pp.slots);
     t->update_plan = plan_create(g, &pp, err);
@@ -435,7 +472,11 @@ update(struct trainer *t, struct trainer_step *result, struct err *err)
                       (float)r->weight_decay,   (float)(1 - pow(r->beta1, step)),
                       (float)(1 - pow(r->beta2, step)), (float)r->clip};
     float decay = (float)fmin(r->ema, (1 + step) / (10 + step)), square;
+    float hyper_text[8];
+    memcpy(hyper_text, hyper, sizeof hyper);
+    hyper_text[0] = (float)(result->lr * r->text_lr);
     if (!plan_write(t->update_plan, t->hyper, hyper, err) ||
+        !plan_write(t->update_plan, t->hyper_text, hyper_text, err) ||
         !plan_write(t->update_plan, t->decay, &decay, err) || !plan_run(t->update_plan, err) ||
         !plan_read(t->update_plan, t->norm, &square, err))
         return false;

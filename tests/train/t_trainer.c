@@ -19,6 +19,7 @@
 #include "engine/tensor/safetensors.h"
 #include "engine/train/trainer.h"
 #include "tests/model/small.h"
+#include "tests/vulkan/stay.h"
 
 enum { SIDE = 16, BYTES = SIDE * SIDE * 3, RECORDS = 3 };
 
@@ -404,6 +405,53 @@ teardown(void **state)
     return rc;
 }
 
+static char *
+exported(struct trainer *t, const char *name, const char *file, size_t *size)
+{
+    struct err err = {0};
+    char *to = in_folder(name), *path = file_join(to, file);
+    must(trainer_export(t, to, &err), &err);
+    char *bytes = file_read(path, (size_t)1 << 30, size, &err);
+    must(bytes != NULL, &err);
+    free(to);
+    free(path);
+    return bytes;
+}
+
+// text_lr 0: the text encoder stays as it was, bit for bit, and the U-Net does not.
+static void
+the_text_encoder_has_its_own_rate(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"text_encoder/model.safetensors",
+                                        "unet/diffusion_pytorch_model.safetensors"};
+    for (int rate = 0; rate < 2; rate++) {
+        struct recipe r;
+        struct options o = {"own-rate", both, "f32", 2, 1, 10, 1e-2};
+        make_recipe(&r, &o);
+        r.text_lr = rate;
+        struct trainer *t = start(&r, false);
+        for (int k = 0; k < 2; k++) {
+            size_t before, after;
+            char *a = exported(t, "as-it-was", files[k], &before);
+            for (int i = 0; i < 4; i++)
+                step(t);
+            char *b = exported(t, "as-it-is", files[k], &after);
+            assert_int_equal(before, after);
+            // Behind the head, which says at which step it was written.
+            uint64_t head;
+            memcpy(&head, a, 8);
+            bool same = memcmp(a + 8 + head, b + 8 + head, before - 8 - head) == 0;
+            if (same != (k == 0 && rate == 0))
+                fail_msg("%s, rate %d: same %d", files[k], rate, same);
+            free(a);
+            free(b);
+        }
+        trainer_destroy(t);
+        recipe_finish(&r);
+    }
+}
+
 // The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
 static void
 vulkan_trains_like_the_cpu(void **state)
@@ -411,6 +459,7 @@ vulkan_trains_like_the_cpu(void **state)
     (void)state;
     enum { STEPS = 50 };
     struct err err = {0};
+    stay_loaded();
     struct device *vulkan = device_open("vulkan", &err), *cpu = device;
     if (!vulkan)
         skip();
@@ -449,6 +498,7 @@ main(int argc, char **argv)
         cmocka_unit_test(wrong_recipes_are_a_sentence),
         cmocka_unit_test(broken_checkpoints_are_a_sentence),
         cmocka_unit_test(a_loss_that_is_not_finite_is_reported),
+        cmocka_unit_test(the_text_encoder_has_its_own_rate),
         cmocka_unit_test(vulkan_trains_like_the_cpu),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
