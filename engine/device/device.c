@@ -36,6 +36,8 @@ open_best(struct err *err)
 {
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
         struct err ignored = {0};
+        if (tables[i]->likely && !tables[i]->likely())
+            continue;
         struct device *d = open_table(tables[i], NULL, tables[i] == &device_cpu ? err : &ignored);
         if (d && !d->limits.emulated)
             return d;

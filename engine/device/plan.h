@@ -51,6 +51,7 @@ struct buffer {
 struct device_table {
     const char *kind;
     int (*list)(struct device_info *list, int max); // NULL: one, as open() says
+    bool (*likely)(void); // quick: whether `auto` should try at all. NULL: yes
     bool (*open)(struct device *d, struct err *err);
     void (*close)(struct device *d);
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);

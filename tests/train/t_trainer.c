@@ -460,6 +460,7 @@ vulkan_trains_like_the_cpu(void **state)
     enum { STEPS = 50 };
     struct err err = {0};
     stay_loaded();
+    watch_layers();
     struct device *vulkan = device_open("vulkan", &err), *cpu = device;
     if (!vulkan)
         skip();
@@ -477,6 +478,8 @@ vulkan_trains_like_the_cpu(void **state)
     }
     device = cpu;
     device_close(vulkan);
+    if (layer_messages)
+        fail_msg("the validation layers say: %s", layer_message);
     assert_true(fabs(sum[1] / sum[0] - 1) < 0.01);
     for (int i = 0; i < STEPS; i++)
         if (fabs(losses[1][i] / losses[0][i] - 1) > 0.01)

@@ -16,21 +16,11 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/device/vulkan/vk.h"
+#include "tests/vulkan/stay.h"
 
 static struct vk_calls real;
 static int left; // calls until the one that fails; 0: none does
 static VkResult fault;
-static int messages;
-static char first_message[400];
-
-static void
-sink(enum log_level level, const char *module, const char *text, void *data)
-{
-    (void)data;
-    if (level <= LOG_WARN && strcmp(module, "vulkan") == 0 && messages++ == 0)
-        snprintf(first_message, sizeof first_message, "%s", text);
-}
-
 static bool
 now(void)
 {
@@ -151,10 +141,10 @@ every_call(const char *words)
     for (int n = 1; n < 500; n++) {
         struct err err = {0};
         left = n;
-        messages = 0;
+        layer_messages = 0;
         bool ok = work(&err);
-        if (messages)
-            fail_msg("call %d failing leaves: %s", n, first_message);
+        if (layer_messages)
+            fail_msg("call %d failing leaves: %s", n, layer_message);
         if (ok)
             return n - 1;
         if (err.code == ERR_NONE || !strstr(err.text, words) || strchr(err.text, '\n'))
@@ -269,9 +259,9 @@ damaged_caches_are_made_anew(void **state)
         else
             memset(bad + size, 1, 16), length = size + 16;
         assert_true(file_write(path, bad, length, &err));
-        messages = 0;
+        layer_messages = 0;
         assert_true(work(&err));
-        assert_int_equal(messages, 0);
+        assert_int_equal(layer_messages, 0);
         free(bad);
     }
     // A folder where the file should be, and one that cannot be written.
@@ -289,6 +279,7 @@ int
 main(void)
 {
     struct err err = {0};
+    stay_loaded();
     char folder[] = "/tmp/limn-vulkan-XXXXXX";
     assert_non_null(mkdtemp(folder));
     setenv("XDG_CACHE_HOME", folder, 1);
@@ -298,12 +289,7 @@ main(void)
         return 77;
     }
     device_close(d);
-    setenv("LIMN_VULKAN_VALIDATE", "1", 0);
-    d = device_open("vulkan", NULL);
-    if (!d)
-        setenv("LIMN_VULKAN_VALIDATE", "0", 1);
-    device_close(d);
-    log_set_sink(sink, NULL, LOG_WARN);
+    watch_layers();
     vk_test_hook = hook;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_runs_out_anywhere),

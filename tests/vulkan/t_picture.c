@@ -11,6 +11,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/model/pipeline.h"
+#include "tests/vulkan/stay.h"
 
 enum { SIDE = 64 };
 
@@ -71,6 +72,8 @@ cpu_and_vulkan_agree(void **state)
     free(cpu);
     free(gpu);
     assert_true(spread / size > 2); // there is something on the white
+    if (layer_messages)
+        fail_msg("the validation layers say: %s", layer_message);
     if (sum / size > 2)
         fail_msg("the pictures differ by %g of 255 in the mean", sum / size);
 }
@@ -79,6 +82,8 @@ int
 main(int argc, char **argv)
 {
     struct err err = {0};
+    stay_loaded();
+    watch_layers();
     struct device *d = device_open("vulkan", &err);
     if (!d || argc < 2) {
         printf("skipped: %s\n", err.text);

@@ -16,6 +16,7 @@
 #include "engine/base/rng.h"
 #include "engine/device/vulkan/vk.h"
 #include "tests/ops/cases.h"
+#include "tests/vulkan/stay.h"
 
 static struct device *cpu, *gpu;
 static enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
@@ -449,9 +450,8 @@ static void
 layers_are_silent(void **state)
 {
     (void)state;
-    struct vk_device *v = vk_of(gpu);
-    if (v->messages)
-        fail_msg("%d messages of the validation layers, first: %s", v->messages, v->message);
+    if (layer_messages)
+        fail_msg("%d messages of the validation layers, first: %s", layer_messages, layer_message);
 }
 
 static int
@@ -481,22 +481,18 @@ int
 main(int argc, char **argv)
 {
     struct err err = {0};
+    stay_loaded();
     if (argc > 1) {
         dtypes[0] = dtype_from_name(argv[1]);
         dtype_count = 1;
     }
-    // The layers are used where they are installed; they keep a record of every object to its end.
     struct device *d = device_open("vulkan", &err);
     if (!d) {
         printf("skipped: %s\n", err.text);
         return 77;
     }
     device_close(d);
-    setenv("LIMN_VULKAN_VALIDATE", "1", 0);
-    d = device_open("vulkan", NULL);
-    if (!d)
-        setenv("LIMN_VULKAN_VALIDATE", "0", 1);
-    device_close(d);
+    watch_layers();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_in_every_type),
         cmocka_unit_test(products_of_every_size),

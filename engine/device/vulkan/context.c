@@ -3,7 +3,7 @@
 //
 // Required: Vulkan 1.2, a queue that computes, 16-bit storage. Everything else is used where it is
 // offered. LIMN_VULKAN_VALIDATE=1 turns the validation layers on, with synchronization and best
-// practices; what they say is logged and counted.
+// practices; what they say is logged.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageT
            const VkDebugUtilsMessengerCallbackDataEXT *data, void *ctx)
 {
     (void)types;
-    struct vk_device *d = ctx;
+    (void)ctx;
     bool bad = severity & (VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT |
                            VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT);
     // No fault of ours: what the loader says of other drivers, and that extensions for debugging are
@@ -74,8 +74,6 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageT
         (data->pMessageIdName && (strstr(data->pMessageIdName, "Loader Message") ||
                                   strstr(data->pMessageIdName, "specialuse-extension"))))
         return VK_FALSE;
-    if (d->messages++ == 0)
-        snprintf(d->message, sizeof d->message, "%s", data->pMessage);
     log_line(LOG_WARN, "vulkan", "%s", data->pMessage);
     return VK_FALSE;
 }
@@ -136,8 +134,7 @@ open_instance(struct vk_device *d, struct err *err)
         .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_GENERAL_BIT_EXT |
                        VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
                        VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
-        .pfnUserCallback = on_message,
-        .pUserData = d};
+        .pfnUserCallback = on_message};
     const char *layers[] = {layer};
     const char *extensions[3];
     uint32_t count = 0;

@@ -112,8 +112,6 @@ struct vk_device {
     struct vk_block *blocks; // of small memories, see memory.c
     struct vk_memory *staging;
     VkCommandBuffer copy_commands;
-    int messages;        // of the validation layers, errors and warnings
-    char message[512];   // the first of them
 };
 
 struct vk_memory {
