@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Pictures in rectangles of cells, beside a text screen that someone else draws.
+//
+// The text screen (curses) knows nothing of pictures. Each turn of its loop goes like this:
+//
+//     canvas_put(), canvas_remove(), canvas_cover() …      what shall be seen; sends nothing
+//     n = canvas_damage(c, lines, MAX)                     lines that text must print again
+//     wredrawln() for each of them, wrefresh(), fflush()   text first
+//     canvas_flush(c, milliseconds, &err)                  then pictures, changed ones only
+//
+// Printing a line again is how pictures are erased, and it also erases the pictures beside; the canvas
+// knows that and draws those again. A flush sends whole pieces (escape sequences that are complete),
+// each with the cursor and its colours saved and restored, in synchronized output where the terminal
+// has it; it stops when its time is up, when the terminal takes no more, or when enough is under way
+// on a slow line. While canvas_pending() is true, poll fd for POLLOUT (or wait canvas_wait()
+// milliseconds) and flush again; text may be printed between flushes at any time.
+//
+// The last row of the screen is never drawn in: a rectangle that reaches it is cut.
+//
+// Live pictures (previews) are what slow lines go without: fewer frames, then coarser ones, so that
+// no more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always drawn whole.
+// One thread. Rows and columns count from 0. Slots are small numbers that the caller chooses, one a
+// picture: 0 to CANVAS_SLOTS - 1.
+#ifndef LIMN_RENDERER_CANVAS_H
+#define LIMN_RENDERER_CANVAS_H
+
+#include "renderer/image/image.h"
+#include "renderer/term_query.h"
+
+enum {
+    CANVAS_SLOTS = 256,
+    CANVAS_COVERS = 8,
+    CANVAS_LIVE_SHARE = 20, // one part in so many of the time, for live pictures: 5 %
+};
+
+enum canvas_kind {
+    CANVAS_AUTO = 0, // kitty or sixel where the terminal has it, else cells, else none
+    CANVAS_KITTY,
+    CANVAS_SIXEL,
+    CANVAS_CELLS,
+    CANVAS_NONE, // accepts all, shows nothing
+    CANVAS_KIND_COUNT
+};
+
+enum canvas_fit {
+    CANVAS_CONTAIN = 0, // whole, in the middle of the rectangle
+    CANVAS_COVER,       // fills the rectangle; the middle of the picture is seen
+    CANVAS_TOP_LEFT,    // whole, at the rectangle's first cell
+};
+
+struct canvas_rect {
+    int row, column, rows, columns; // cells
+};
+
+struct canvas_params {
+    int fd;                       // the terminal; pieces are written to it, nothing is read
+    const struct term_info *term; // copied
+    enum canvas_kind kind;
+    bool mono;           // no colour (cells only): NO_COLOR or a theme without
+    bool ascii;          // no characters but ASCII (cells only); else the locale decides
+    uint32_t background; // 0xRRGGBB behind transparent pictures and around whole ones
+    // The caller reads the terminal's answers: whenever CANVAS_ANSWER comes in among the keys, it calls
+    // canvas_answer(). (curses: define_key(CANVAS_ANSWER, some key code).) Only so can a line whose
+    // buffers hide its slowness, as that of ssh, be measured. Without it the time of write() is used.
+    bool answers;
+};
+
+#define CANVAS_ANSWER "\033[0n"
+
+struct canvas;
+
+// ERR_UNSUPPORTED when a kind is asked for that this build lacks.
+struct canvas *canvas_create(const struct canvas_params *params, struct err *err);
+// Takes all pictures off the screen first (kitty; the others go with the text), without waiting. NULL
+// is fine.
+void canvas_destroy(struct canvas *canvas);
+
+enum canvas_kind canvas_kind(const struct canvas *canvas); // what was chosen
+const char *canvas_kind_name(enum canvas_kind kind);
+
+struct canvas_place {
+    struct canvas_rect rect;
+    enum canvas_fit fit;
+    bool live;           // a frame of many
+    uint64_t generation; // of the view it belongs to
+};
+
+// From now on the slot shows `image` there; the picture is shared with image_ref() until it is
+// replaced. The same image at the same place costs nothing. False when the picture is late (its
+// generation is older than the view's); nothing is changed then.
+bool canvas_put(struct canvas *canvas, int slot, struct image *image,
+                const struct canvas_place *place);
+void canvas_move(struct canvas *canvas, int slot, const struct canvas_rect *rect);
+void canvas_remove(struct canvas *canvas, int slot);
+
+// A new view: all slots are emptied, and pictures of an older generation are refused from now on.
+void canvas_generation(struct canvas *canvas, uint64_t generation);
+
+// Where text lies over pictures (menus, questions): the whole list each time; count 0: nowhere. A
+// picture touched by one is not drawn while it is (cells: the part outside still is).
+void canvas_cover(struct canvas *canvas, const struct canvas_rect *rects, int count);
+
+// All off the screen until hidden is false again, e.g. for $EDITOR.
+void canvas_hide(struct canvas *canvas, bool hidden);
+
+// The screen was cleared or redrawn (resize, ^L, back from a stop): nothing of what was sent is there
+// any more. `columns`, `rows`: the new size in cells; 0 0: as before. `width`, `height`: the new size of the
+// window in pixels, 0 when unknown.
+void canvas_invalidate(struct canvas *canvas, int columns, int rows, int width, int height);
+
+struct canvas_lines {
+    int row, rows;
+};
+
+// Lines that must be printed again before the next flush, because a picture is to disappear from them.
+// Each is reported once. Returns how many ranges were filled; at most `max` (>= 1) of them, joined
+// when there are more.
+int canvas_damage(struct canvas *canvas, struct canvas_lines *lines, int max);
+
+// Text has printed these lines again for its own reasons (scrolling, wredrawln): pictures on them are
+// sent anew.
+void canvas_printed(struct canvas *canvas, int row, int rows);
+
+// Sends what has changed, for about `milliseconds` at most. ERR_IO when the terminal is gone.
+bool canvas_flush(struct canvas *canvas, int milliseconds, struct err *err);
+bool canvas_pending(const struct canvas *canvas); // something is left to send
+int canvas_wait(const struct canvas *canvas); // milliseconds until a flush can do something; -1: none
+
+void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
+
+struct canvas_measured {
+    uint64_t bytes;     // sent since the start
+    uint64_t frames;    // pictures drawn whole
+    uint64_t dropped;   // live frames that were replaced before they were drawn
+    double rate;        // bytes a second of the line; 0: not known yet
+    double round_trip;  // seconds, the shortest seen; 0: not known
+    double share;       // of the time since the first live frame that live frames took, 0 to 1
+    int coarseness;     // of live frames, 0: full quality
+};
+void canvas_measured(const struct canvas *canvas, struct canvas_measured *measured);
+
+#endif
