@@ -55,7 +55,9 @@ accept templates
 grep -q styled-subject out.txt || fail "no styled-subject among the templates"
 accept loaders
 for loader in edge mask sketch style subject; do grep -q "^$loader " out.txt || fail "no loader $loader"; done
-accept devices
+# The loader unloads drivers before the leak checker runs, which then cannot name whose memory it was;
+# tests/vulkan looks for leaks with the drivers kept loaded.
+ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" accept devices
 rm -f out.txt err.txt
 refuse 2 "did you mean 'generate'" genrate
 refuse 2 "there is no option '--bogus'" generate text --bogus 1
