@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"data", cmd_data, "make a training pack, or describe one"},
     {"train", cmd_train, "train a model by a recipe"},
     {"bench", cmd_bench, "measure this machine"},
+    {"worker", cmd_worker, "compute for another limn, over standard input and output"},
 };
 
 int

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include "app/draw.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/worker/client.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "renderer/preview.h"
+
+struct drawing {
+    const struct job *job;
+    const struct draw_params *params;
+    struct client *client;
+    struct preview *preview;
+    bool terminal; // progress on standard error
+    bool finished, asked_to_stop;
+    int written;
+};
+
+static void
+clear_progress(const struct drawing *d)
+{
+    if (d->terminal && !d->params->quiet && !d->params->json)
+        fputs("\r\033[K", stderr);
+}
+
+static bool
+on_progress(struct drawing *d, const struct client_event *e, struct err *err)
+{
+    if (d->preview && e->image && !preview_frame(d->preview, e->image, e->step, e->total, err))
+        return false;
+    if (d->params->json) {
+        printf("{\"event\":\"progress\",\"step\":%d,\"total\":%d,\"seconds\":%.3f}\n", e->step,
+               e->total, e->seconds);
+        fflush(stdout);
+    } else if (!d->params->quiet && d->terminal) {
+        double left = e->step ? e->seconds / e->step * (e->total - e->step) : 0;
+        fprintf(stderr, "\r\033[K%d/%d  %.1f steps/s  %.1f s left", e->step, e->total,
+                e->seconds > 0 ? e->step / e->seconds : 0, left);
+    }
+    return true;
+}
+
+// FILE, or FILE-1.png, FILE-2.png … for several; without -o limn-SEED.png, made unique.
+static char *
+output_name(const struct drawing *d, int i)
+{
+    const char *output = d->params->output;
+    int64_t seed = d->job->seed + i;
+    if (!output) {
+        char *name = mem_printf("limn-%" PRId64 ".png", seed);
+        for (int k = 2; file_exists(name); k++) {
+            free(name);
+            name = mem_printf("limn-%" PRId64 "-%d.png", seed, k);
+        }
+        return name;
+    }
+    if (d->job->count == 1)
+        return mem_strdup(output);
+    const char *dot = strrchr(output, '.'), *slash = strrchr(output, '/');
+    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - output) : strlen(output);
+    return mem_printf("%.*s-%d%s", (int)stem, output, i + 1, output + stem);
+}
+
+static void
+print_result(const char *file, int64_t seed)
+{
+    struct jv *event = jv_object();
+    jv_set(event, "event", jv_from_string("result"));
+    jv_set(event, "file", jv_from_string(file));
+    jv_set(event, "seed", jv_from_integer(seed));
+    char *text = jv_text(event, 0);
+    puts(text);
+    free(text);
+    jv_free(event);
+}
+
+static bool
+on_result(struct drawing *d, const struct client_event *e, struct err *err)
+{
+    if (e->index < 0 || e->index >= d->job->count || !e->png)
+        return err_set(err, ERR_IO, "the worker sent a picture that nobody asked for");
+    char *name = output_name(d, e->index);
+    bool ok = file_write(name, e->png, e->png_size, err);
+    if (ok) {
+        d->written++;
+        client_stored(d->client, e->job, e->index);
+        clear_progress(d);
+        if (d->params->json)
+            print_result(name, d->job->seed + e->index);
+        else if (!d->params->quiet && d->preview)
+            preview_close(d->preview), d->preview = NULL;
+        if (!d->params->json && !d->params->quiet)
+            printf("%s  (seed %" PRId64 ")\n", name, d->job->seed + e->index);
+        if (d->params->written)
+            d->params->written(d->params->ctx, d->job, e->index, name);
+    }
+    free(name);
+    return ok;
+}
+
+static void
+on_done(struct drawing *d, const struct client_event *e)
+{
+    d->finished = true;
+    if (d->params->quiet || d->params->json)
+        return;
+    printf("%d steps of %s, %s guidance: text %.2f s, references %.2f s, denoising %.2f s, %.0f MiB\n",
+           (int)jv_integer(jv_get(e->data, "steps"), 0), jv_string(jv_get(e->data, "sampler"), "?"),
+           jv_string(jv_get(e->data, "guidance"), "?"),
+           jv_number(jv_get(e->data, "text_seconds"), 0),
+           jv_number(jv_get(e->data, "reference_seconds"), 0),
+           jv_number(jv_get(e->data, "denoise_seconds"), 0),
+           jv_number(jv_get(e->data, "peak_bytes"), 0) / 0x1p20);
+}
+
+static void
+on_started(const struct drawing *d, const struct client_event *e)
+{
+    const char *hash = jv_string(jv_get(e->data, "model_hash"), "");
+    if (d->job->model_hash && strcmp(d->job->model_hash, hash) != 0 && !d->params->quiet)
+        fprintf(stderr, "limn: the picture was made by another model (%s, this is %s): it will "
+                        "differ\n", d->job->model_hash, hash);
+}
+
+static bool
+on_event(struct drawing *d, const struct client_event *e, struct err *err)
+{
+    bool mine = strcmp(e->job, d->job->id) == 0;
+    if (e->type == CLIENT_LOST)
+        return err_set(err, e->err.code, "%s", e->err.text);
+    if (e->type == CLIENT_LOG && getenv("LIMN_LOG"))
+        fprintf(stderr, "limn: %s\n", jv_string(jv_get(e->data, "text"), ""));
+    if (!mine)
+        return true;
+    if (e->type == CLIENT_FAILED)
+        return err_set(err, e->err.code == ERR_NONE ? ERR_DEVICE : e->err.code, "%s", e->err.text);
+    if (e->type == CLIENT_STARTED)
+        on_started(d, e);
+    if (e->type == CLIENT_DONE)
+        on_done(d, e);
+    return e->type == CLIENT_PROGRESS ? on_progress(d, e, err)
+         : e->type == CLIENT_RESULT   ? on_result(d, e, err)
+                                      : true;
+}
+
+bool
+draw(const struct job *j, const struct draw_params *params, struct err *err)
+{
+    struct drawing d = {.job = j, .params = params, .terminal = isatty(STDERR_FILENO)};
+    struct client_params p = {.host = params->host, .alone = true};
+    bool ok = preview_open(&d.preview, params->preview, err);
+    d.client = ok ? client_open(&p, err) : NULL;
+    ok = d.client != NULL;
+    if (ok)
+        client_submit(d.client, j, strcmp(preview_name(d.preview), "none") != 0);
+    while (ok && !d.finished) {
+        if (atomic_load(&command_interrupted) && !d.asked_to_stop) {
+            d.asked_to_stop = true;
+            client_cancel(d.client, j->id);
+        }
+        struct client_event e;
+        client_wait(d.client, d.asked_to_stop ? 100 : -1);
+        while (ok && client_next(d.client, &e)) {
+            ok = on_event(&d, &e, err);
+            client_event_free(&e);
+        }
+    }
+    if (!ok && d.asked_to_stop && err)
+        *err = (struct err){.code = ERR_CANCELLED, .text = "stopped"};
+    clear_progress(&d);
+    preview_close(d.preview);
+    client_close(d.client);
+    return ok;
+}

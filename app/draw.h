@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// A job on the command line: through a worker, with progress, previews and files.
+#ifndef LIMN_APP_DRAW_H
+#define LIMN_APP_DRAW_H
+
+#include "app/job.h"
+
+struct draw_params {
+    const char *host;    // through ssh; NULL: here
+    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …
+    const char *preview; // renderer/preview.h
+    bool json, quiet;
+    // After each picture's file has been written. May be NULL.
+    void (*written)(void *ctx, const struct job *j, int index, const char *file);
+    void *ctx;
+};
+
+// The job has been read and settled. ERR_CANCELLED after SIGINT, with nothing half-written.
+bool draw(const struct job *j, const struct draw_params *params, struct err *err);
+
+#endif

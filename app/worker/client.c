@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: MIT
+#include "app/worker/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/worker/wire.h"
+#include "engine/base/mem.h"
+
+enum { STDERR_KEPT = 4096, BLOBS_MAX = 64, GOODBYE_MS = 2000 };
+
+// A picture the worker may ask for.
+struct kept {
+    char hash[JOB_HASH_TEXT];
+    uint8_t *data;
+    size_t size;
+};
+
+struct client {
+    char *host, *program;
+    bool alone, quiet_ssh;
+    pid_t pid; // 0: none
+    int in, out, errors; // its standard output, input, error; -1: closed
+    struct wire *wire;
+    bool ready, ended;
+    char said[STDERR_KEPT]; // the end of what it said on standard error
+    size_t said_size;
+    struct kept blobs[BLOBS_MAX]; // a ring
+    int next_blob;
+    struct err lost;      // what was wrong with what it sent
+    bool lost_reported;
+};
+
+// --- starting
+
+static char **
+split_words(const char *text, int *count)
+{
+    char **words = NULL, *copy = mem_strdup(text), *rest = NULL;
+    int n = 0, capacity = 0;
+    for (char *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+        ARRAY_PUSH(words, n, capacity, mem_strdup(w));
+    free(copy);
+    *count = n;
+    return words;
+}
+
+// The command line, NULL at its end.
+static char **
+command_of(const struct client *c)
+{
+    char **argv = NULL;
+    int count = 0, capacity = 0;
+    if (c->host) {
+        const char *ssh = getenv("LIMN_SSH"), *remote = getenv("LIMN_REMOTE");
+        int words = 0;
+        char **list = split_words(ssh && *ssh ? ssh : "ssh", &words);
+        for (int i = 0; i < words; i++)
+            ARRAY_PUSH(argv, count, capacity, list[i]);
+        free(list);
+        // No terminal; notice a dead line; pictures compress badly, so no -C.
+        static const char *const options[] = {"-T", "-o", "ServerAliveInterval=15"};
+        for (size_t i = 0; i < COUNT_OF(options); i++)
+            ARRAY_PUSH(argv, count, capacity, mem_strdup(options[i]));
+        if (c->quiet_ssh) {
+            ARRAY_PUSH(argv, count, capacity, mem_strdup("-o"));
+            ARRAY_PUSH(argv, count, capacity, mem_strdup("BatchMode=yes"));
+        }
+        ARRAY_PUSH(argv, count, capacity, mem_strdup("--"));
+        ARRAY_PUSH(argv, count, capacity, mem_strdup(c->host));
+        ARRAY_PUSH(argv, count, capacity, mem_printf("%s worker --stdio%s",
+                                                     remote && *remote ? remote : "limn",
+                                                     c->alone ? " --alone" : ""));
+    } else {
+        ARRAY_PUSH(argv, count, capacity, mem_strdup(c->program ? c->program : "/proc/self/exe"));
+        ARRAY_PUSH(argv, count, capacity, mem_strdup("worker"));
+        ARRAY_PUSH(argv, count, capacity, mem_strdup("--stdio"));
+        if (c->alone)
+            ARRAY_PUSH(argv, count, capacity, mem_strdup("--alone"));
+    }
+    ARRAY_PUSH(argv, count, capacity, NULL);
+    return argv;
+}
+
+static void
+run_child(char **argv, int in, int out, int errors, bool keep_terminal)
+{
+    dup2(in, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
+    // Out of the terminal's reach: Ctrl-C and a closed window are this side's affair. But an ssh that
+    // may ask for a password needs the terminal.
+    if (!keep_terminal)
+        setsid();
+    signal(SIGPIPE, SIG_DFL);
+    execvp(argv[0], argv);
+    fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static bool
+start(struct client *c, struct err *err)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, errors[2] = {-1, -1};
+    char **argv = command_of(c);
+    bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
+              pipe2(errors, O_CLOEXEC) == 0;
+    if (!ok)
+        err_errno(err, ERR_IO, "no pipe to a worker");
+    c->pid = ok ? fork() : -1;
+    if (ok && c->pid < 0)
+        ok = err_errno(err, ERR_IO, "no process for a worker");
+    if (ok && c->pid == 0)
+        run_child(argv, in[0], out[1], errors[1], c->host && !c->quiet_ssh);
+    int ends[6] = {in[0], out[1], errors[1], in[1], out[0], errors[0]};
+    for (int i = 0; i < (ok ? 3 : 6); i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    for (char **a = argv; *a; a++)
+        free(*a);
+    free(argv);
+    if (!ok) {
+        c->pid = 0;
+        return false;
+    }
+    c->out = in[1];
+    c->in = out[0];
+    c->errors = errors[0];
+    fcntl(c->errors, F_SETFL, fcntl(c->errors, F_GETFL) | O_NONBLOCK);
+    c->wire = wire_open(c->in, c->out);
+    wire_expect_greeting(c->wire);
+    c->ready = c->ended = c->lost_reported = false;
+    c->said_size = 0;
+    c->said[0] = 0;
+    c->lost = (struct err){0};
+    struct jv *hello = wire_head("hello");
+    jv_set(hello, "protocol", jv_from_integer(WIRE_PROTOCOL));
+    jv_set(hello, "version", jv_from_string(LIMN_VERSION));
+    jv_set(hello, "hangup", jv_from_string(c->alone ? "stop" : "finish"));
+    wire_send(c->wire, hello, NULL, 0);
+    wire_flush(c->wire);
+    return true;
+}
+
+struct client *
+client_open(const struct client_params *params, struct err *err)
+{
+    struct client *c = mem_zalloc(sizeof *c);
+    c->host = params->host ? mem_strdup(params->host) : NULL;
+    c->program = params->program ? mem_strdup(params->program) : NULL;
+    c->alone = params->alone;
+    c->quiet_ssh = params->quiet_ssh;
+    c->in = c->out = c->errors = -1;
+    if (c->host && c->host[0] == '-')
+        err_set(err, ERR_INPUT, "--host is '%.60s', it must be HOST or USER@HOST", c->host);
+    else if (start(c, err))
+        return c;
+    client_close(c);
+    return NULL;
+}
+
+// --- ending
+
+static void
+read_errors(struct client *c)
+{
+    char bytes[1024];
+    ssize_t n = c->errors >= 0 ? read(c->errors, bytes, sizeof bytes) : 0;
+    if (n == 0 && c->errors >= 0) {
+        close(c->errors);
+        c->errors = -1;
+    }
+    for (; n > 0; n = read(c->errors, bytes, sizeof bytes)) {
+        size_t size = (size_t)n;
+        if (c->said_size + size >= STDERR_KEPT) {
+            size_t drop = MIN(c->said_size, c->said_size + size + 1 - STDERR_KEPT);
+            memmove(c->said, c->said + drop, c->said_size - drop);
+            c->said_size -= drop;
+        }
+        memcpy(c->said + c->said_size, bytes, size);
+        c->said_size += size;
+        c->said[c->said_size] = 0;
+    }
+}
+
+// The last line with words in it, made harmless.
+static void
+last_line(const char *text, char *out, size_t size)
+{
+    out[0] = 0;
+    while (*text) {
+        size_t n = strcspn(text, "\r\n");
+        if (n)
+            snprintf(out, size, "%.*s", (int)MIN(n, 200), text);
+        text += n;
+        text += strspn(text, "\r\n");
+    }
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127)
+            *p = '?';
+}
+
+// What is known of a worker's end, as a sentence.
+static void
+describe_end(struct client *c, int status, struct err *err)
+{
+    char said[256];
+    last_line(c->said[0] ? c->said : wire_noise(c->wire), said, sizeof said);
+    const char *who = c->host ? c->host : "the worker";
+    if (c->lost.code != ERR_NONE && !c->host)
+        err_set(err, c->lost.code, "%s", c->lost.text);
+    else if (c->host && !c->ready && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        err_set(err, ERR_UNSUPPORTED, "%s: there is no limn in the search path there (%s); install it, "
+                "or name it in $LIMN_REMOTE", c->host, said[0] ? said : "exit code 127");
+    else if (c->host && WIFEXITED(status) && WEXITSTATUS(status) == 255)
+        err_set(err, ERR_IO, "%s: %s", c->host, said[0] ? said : "ssh lost the connection");
+    else if (c->host && !c->ready)
+        err_set(err, ERR_UNSUPPORTED, "%s: what answered is not a limn worker%s%s", c->host,
+                said[0] ? ": " : "", said);
+    else if (WIFSIGNALED(status))
+        err_set(err, ERR_DEVICE, "%s was ended by signal %d (%s)", who, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        err_set(err, ERR_DEVICE, "%s ended (exit code %d)%s%s", who, WEXITSTATUS(status),
+                said[0] ? ": " : "", said);
+}
+
+static void
+close_ends(struct client *c)
+{
+    int *fds[] = {&c->in, &c->out, &c->errors};
+    for (int i = 0; i < 3; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+// Reaps the child, which has closed its end or is to go.
+static int
+reap(struct client *c)
+{
+    int status = 0;
+    close(c->out); // tells it, should it still be there
+    c->out = -1;
+    for (int i = 0; c->pid > 0 && i < GOODBYE_MS / 10; i++) {
+        if (waitpid(c->pid, &status, WNOHANG) != 0) {
+            c->pid = 0;
+            break;
+        }
+        read_errors(c);
+        poll(NULL, 0, 10);
+    }
+    if (c->pid > 0) {
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, &status, 0);
+    }
+    c->pid = 0;
+    read_errors(c);
+    return status;
+}
+
+void
+client_close(struct client *c)
+{
+    if (!c)
+        return;
+    if (c->wire && !c->ended) {
+        wire_flush(c->wire);
+        if (c->alone) {
+            // It may be in the middle of a step; it ends after it. Nobody waits for that long.
+            reap(c);
+        } else {
+            // It goes on by itself when it has jobs; then it is nobody's child.
+            close(c->out);
+            c->out = -1;
+            for (int i = 0; i < 50 && waitpid(c->pid, NULL, WNOHANG) == 0; i++)
+                poll(NULL, 0, 2);
+        }
+    }
+    wire_close(c->wire);
+    close_ends(c);
+    for (int i = 0; i < BLOBS_MAX; i++)
+        free(c->blobs[i].data);
+    free(c->host);
+    free(c->program);
+    free(c);
+}
+
+bool
+client_restart(struct client *c, struct err *err)
+{
+    wire_close(c->wire);
+    c->wire = NULL;
+    close_ends(c);
+    c->quiet_ssh = true; // the screen is in use by now
+    return start(c, err);
+}
+
+bool
+client_alive(const struct client *c)
+{
+    return c && c->wire && !c->ended;
+}
+
+bool
+client_ready(const struct client *c)
+{
+    return client_alive(c) && c->ready;
+}
+
+// --- waiting
+
+int
+client_fds(const struct client *c, struct pollfd *fds)
+{
+    int count = 0;
+    if (!client_alive(c))
+        return 0;
+    fds[count++] = (struct pollfd){.fd = c->in, .events = POLLIN};
+    if (c->errors >= 0)
+        fds[count++] = (struct pollfd){.fd = c->errors, .events = POLLIN};
+    if (wire_queued(c->wire))
+        fds[count++] = (struct pollfd){.fd = c->out, .events = POLLOUT};
+    return count;
+}
+
+bool
+client_wait(struct client *c, int milliseconds)
+{
+    struct pollfd fds[CLIENT_FDS];
+    int count = client_fds(c, fds);
+    return count && poll(fds, (nfds_t)count, milliseconds) > 0;
+}
+
+// --- events
+
+static struct image *
+frame_image(const struct wire_message *m, int size, int count)
+{
+    size_t one = (size_t)size * (size_t)size * 3;
+    if (size < 1 || size > 4096 || count < 1 || count > JOB_COUNT_MAX ||
+        m->size != one * (size_t)count)
+        return NULL;
+    struct image *all = image_create(size * count, size, IMAGE_RGB8, NULL);
+    for (int i = 0; all && i < count; i++) {
+        struct image part = {.width = size, .height = size, .format = IMAGE_RGB8, .references = 1,
+                             .stride = (size_t)size * 3, .pixels = m->payload + (size_t)i * one};
+        image_paste(all, &part, i * size, 0);
+    }
+    return all;
+}
+
+static void
+send_blob(struct client *c, const char *hash)
+{
+    for (int i = 0; i < BLOBS_MAX; i++) {
+        const struct kept *k = &c->blobs[i];
+        if (k->data && strcmp(k->hash, hash) == 0) {
+            struct jv *head = wire_head("blob");
+            jv_set(head, "hash", jv_from_string(hash));
+            wire_send(c->wire, head, k->data, k->size);
+            return;
+        }
+    }
+}
+
+static void
+fetch_spooled(struct client *c, const struct jv *hello)
+{
+    const struct jv *results = jv_get(hello, "results");
+    for (size_t i = 0; !c->alone && i < jv_size(results); i++) {
+        struct jv *head = wire_head("fetch");
+        jv_set(head, "job", jv_copy(jv_get(jv_at(results, i), "job")));
+        jv_set(head, "index", jv_copy(jv_get(jv_at(results, i), "index")));
+        wire_send(c->wire, head, NULL, 0);
+    }
+}
+
+static void
+set_err(struct err *err, const struct jv *head)
+{
+    static const struct {
+        const char *name;
+        enum err_code code;
+    } codes[] = {{"input", ERR_INPUT},   {"memory", ERR_MEMORY},           {"io", ERR_IO},
+                 {"device", ERR_DEVICE}, {"unsupported", ERR_UNSUPPORTED}, {"cancelled", ERR_CANCELLED}};
+    const char *name = jv_string(jv_get(head, "code"), NULL);
+    if (!name)
+        return;
+    enum err_code code = ERR_DEVICE;
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (strcmp(codes[i].name, name) == 0)
+            code = codes[i].code;
+    err_set(err, code, "%s", jv_string(jv_get(head, "text"), "failed"));
+}
+
+static const struct {
+    const char *name;
+    enum client_event_type type;
+} types[] = {
+    {"hello", CLIENT_HELLO},       {"loaders", CLIENT_LOADERS}, {"described", CLIENT_DESCRIBED},
+    {"queued", CLIENT_QUEUED},     {"started", CLIENT_STARTED}, {"progress", CLIENT_PROGRESS},
+    {"result", CLIENT_RESULT},     {"done", CLIENT_DONE},       {"failed", CLIENT_FAILED},
+    {"loaded", CLIENT_LOADED},     {"log", CLIENT_LOG},
+};
+
+static void
+on_hello(struct client *c, const struct jv *head)
+{
+    int64_t protocol = jv_integer(jv_get(head, "protocol"), 0);
+    if (protocol != WIRE_PROTOCOL) {
+        err_set(&c->lost, ERR_UNSUPPORTED,
+                "%s runs limn %s, which speaks protocol %lld; this is limn %s with protocol %d: "
+                "install the same version on both sides", c->host ? c->host : "the worker",
+                jv_string(jv_get(head, "version"), "?"), (long long)protocol, LIMN_VERSION,
+                WIRE_PROTOCOL);
+        return;
+    }
+    c->ready = true;
+    fetch_spooled(c, head);
+}
+
+// Turns a message into an event; false: it is none.
+static bool
+event_of(struct client *c, struct wire_message *m, struct client_event *e)
+{
+    if (strcmp(m->type, "want") == 0) {
+        send_blob(c, jv_string(jv_get(m->head, "hash"), ""));
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (strcmp(types[i].name, m->type) == 0)
+            e->type = types[i].type;
+    if (!e->type)
+        return false;
+    snprintf(e->job, sizeof e->job, "%s", jv_string(jv_get(m->head, "job"), ""));
+    snprintf(e->id, sizeof e->id, "%s", jv_string(jv_get(m->head, "id"), ""));
+    e->step = (int)jv_integer(jv_get(m->head, "step"), 0);
+    e->total = (int)jv_integer(jv_get(m->head, "total"), 0);
+    e->index = (int)jv_integer(jv_get(m->head, "index"), 0);
+    e->seconds = jv_number(jv_get(m->head, "seconds"), 0);
+    e->late = jv_bool(jv_get(m->head, "late"), false);
+    set_err(&e->err, m->head);
+    if (e->type == CLIENT_HELLO)
+        on_hello(c, m->head);
+    if (e->type == CLIENT_PROGRESS && m->size) {
+        e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "size"), 0),
+                               (int)jv_integer(jv_get(m->head, "count"), 0));
+        struct jv *seen = wire_head("seen");
+        jv_set(seen, "job", jv_from_string(e->job));
+        wire_send(c->wire, seen, NULL, 0);
+    } else {
+        e->png = m->payload;
+        e->png_size = m->size;
+        m->payload = NULL;
+    }
+    e->data = m->head;
+    m->head = NULL;
+    return true;
+}
+
+bool
+client_next(struct client *c, struct client_event *e)
+{
+    *e = (struct client_event){0};
+    if (!c->wire || (c->ended && c->lost_reported))
+        return false;
+    read_errors(c);
+    bool gone = c->ended || !wire_flush(c->wire);
+    gone = wire_receive(c->wire, &c->lost) != WIRE_OK || gone;
+    struct wire_message m;
+    while (c->lost.code == ERR_NONE && wire_take(c->wire, &m, &c->lost)) {
+        bool is_event = event_of(c, &m, e);
+        wire_message_free(&m);
+        wire_flush(c->wire);
+        if (is_event && c->lost.code == ERR_NONE)
+            return true;
+        client_event_free(e);
+    }
+    if (!gone && c->lost.code == ERR_NONE)
+        return false;
+    c->ended = c->lost_reported = true;
+    e->type = CLIENT_LOST;
+    int status = reap(c);
+    if (c->lost.code == ERR_UNSUPPORTED) // another version: that says more than how it ended
+        err_set(&e->err, c->lost.code, "%s", c->lost.text);
+    else
+        describe_end(c, status, &e->err);
+    return true;
+}
+
+void
+client_event_free(struct client_event *e)
+{
+    image_unref(e->image);
+    free(e->png);
+    jv_free(e->data);
+    *e = (struct client_event){0};
+}
+
+// --- requests
+
+static void
+keep_blob(struct client *c, const struct job_reference *r)
+{
+    if (!r->data)
+        return;
+    for (int i = 0; i < BLOBS_MAX; i++)
+        if (c->blobs[i].data && strcmp(c->blobs[i].hash, r->hash) == 0)
+            return;
+    struct kept *k = &c->blobs[c->next_blob];
+    c->next_blob = (c->next_blob + 1) % BLOBS_MAX;
+    free(k->data);
+    k->data = mem_alloc(r->size ? r->size : 1);
+    memcpy(k->data, r->data, r->size);
+    k->size = r->size;
+    memcpy(k->hash, r->hash, sizeof k->hash);
+}
+
+static void
+send_head(struct client *c, struct jv *head)
+{
+    if (client_alive(c)) {
+        wire_send(c->wire, head, NULL, 0);
+        wire_flush(c->wire);
+    } else {
+        jv_free(head);
+    }
+}
+
+void
+client_submit(struct client *c, const struct job *j, bool previews)
+{
+    for (int i = 0; i < j->reference_count; i++)
+        keep_blob(c, &j->references[i]);
+    struct jv *head = wire_head("submit");
+    jv_set(head, "job", job_json(j, false));
+    jv_set(head, "previews", jv_from_bool(previews));
+    send_head(c, head);
+}
+
+void
+client_cancel(struct client *c, const char *job)
+{
+    struct jv *head = wire_head("cancel");
+    jv_set(head, "job", jv_from_string(job));
+    send_head(c, head);
+}
+
+void
+client_stored(struct client *c, const char *job, int index)
+{
+    struct jv *head = wire_head("stored");
+    jv_set(head, "job", jv_from_string(job));
+    jv_set(head, "index", jv_from_integer(index));
+    send_head(c, head);
+}
+
+void
+client_load(struct client *c, const char *id, const struct job_reference *ref, int side)
+{
+    keep_blob(c, ref);
+    struct job carrier = JOB_EMPTY;
+    carrier.references[0] = *ref; // borrowed
+    carrier.reference_count = 1;
+    struct jv *json = job_json(&carrier, false), *head = wire_head("load");
+    jv_set(head, "id", jv_from_string(id));
+    jv_set(head, "side", jv_from_integer(side));
+    jv_set(head, "reference", jv_copy(jv_at(jv_get(json, "references"), 0)));
+    jv_free(json);
+    send_head(c, head);
+}
+
+void
+client_describe(struct client *c)
+{
+    send_head(c, wire_head("describe"));
+}

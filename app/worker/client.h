@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The side of the worker's protocol that people are on: starts a worker, here or through ssh, sends
+// jobs and pictures, and hands out what comes back as events. Nothing here waits, except where a time
+// is given. One thread.
+//
+//     c = client_open(&params, &err);
+//     client_submit(c, &job);
+//     while (client_wait(c, -1)) while (client_next(c, &event)) …, client_event_free(&event);
+//
+// A worker that ends by itself is one CLIENT_LOST event with a sentence that says how; the client can
+// then be started again with client_restart(), and jobs be submitted again.
+#ifndef LIMN_APP_WORKER_CLIENT_H
+#define LIMN_APP_WORKER_CLIENT_H
+
+#include "app/job.h"
+#include "engine/base/jv.h"
+#include "renderer/image/image.h"
+
+struct pollfd;
+struct client;
+
+struct client_params {
+    const char *host; // "user@gpu": through ssh; NULL: here
+    // The worker ends when this process does, and never joins one that still finishes jobs. Otherwise
+    // it finishes its jobs, and the next client that is not alone finds it.
+    bool alone;
+    bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
+    const char *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
+};
+
+// Starts it and returns at once. $LIMN_SSH holds the ssh command, "ssh" without.
+struct client *client_open(const struct client_params *params, struct err *err);
+// Says goodbye; a worker that is alone or has nothing to do ends. NULL is fine.
+void client_close(struct client *c);
+bool client_restart(struct client *c, struct err *err); // after CLIENT_LOST
+
+enum { CLIENT_FDS = 3 };
+int client_fds(const struct client *c, struct pollfd *fds); // what to poll (room for CLIENT_FDS)
+// Waits until something came, at most `milliseconds` (-1: for ever). False: nothing, or a signal.
+bool client_wait(struct client *c, int milliseconds);
+bool client_alive(const struct client *c);
+bool client_ready(const struct client *c); // it has said hello
+
+enum client_event_type {
+    CLIENT_HELLO = 1, // data: protocol, version, host, jobs
+    CLIENT_LOADERS,   // data: "loaders" (describe.h)
+    CLIENT_DESCRIBED, // data: "devices", "models"
+    CLIENT_QUEUED,    // job; data: "ahead"
+    CLIENT_STARTED,   // job; data: "model", "model_hash", "device"
+    CLIENT_PROGRESS,  // job, step, total, seconds; image: all pictures side by side, or NULL
+    CLIENT_RESULT,    // job, index, data: "seed", "count"; png: the finished file
+    CLIENT_DONE,      // job; data: seconds, peak_bytes …
+    CLIENT_FAILED,    // job, err
+    CLIENT_LOADED,    // id; png, or err
+    CLIENT_LOG,       // data: "level", "text"
+    CLIENT_LOST,      // err: how it ended
+};
+
+struct client_event {
+    enum client_event_type type;
+    char job[JOB_ID_TEXT], id[64];
+    int step, total, index;
+    double seconds;
+    bool late; // a result of before: fetched from the spool
+    struct image *image;
+    uint8_t *png;
+    size_t png_size;
+    struct jv *data;
+    struct err err;
+};
+
+// The next event; false: none. client_event_free() after each.
+bool client_next(struct client *c, struct client_event *event);
+void client_event_free(struct client_event *event);
+
+// Sends a job that was read and settled. Pictures are sent once, by content; the job must not change
+// while it is under way but need not stay: the client keeps what the worker may still ask for.
+void client_submit(struct client *c, const struct job *j, bool previews);
+void client_cancel(struct client *c, const char *job);
+void client_stored(struct client *c, const char *job, int index); // a result is safe here
+// Runs the loader of a reference for a look; answered by CLIENT_LOADED with the same id.
+void client_load(struct client *c, const char *id, const struct job_reference *ref, int side);
+void client_describe(struct client *c);
+
+#endif

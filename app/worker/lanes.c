@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: MIT
+#include "app/worker/lanes.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/places.h"
+#include "app/request.h"
+#include "app/worker/describe.h"
+#include "app/worker/spool.h"
+#include "app/worker/wire.h"
+#include "engine/base/mem.h"
+#include "engine/model/pipeline.h"
+#include "renderer/image/codec.h"
+
+enum { UNSEEN_MAX = 2 }; // previews on their way; more would pile up on a slow line
+
+enum task_state { TASK_WAITING = 0, TASK_RUNNING, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
+static const char *const state_names[] = {"waiting", "running", "done", "failed", "cancelled"};
+
+struct task {
+    struct task *next;
+    char id[JOB_ID_TEXT]; // stays when the job's pictures are freed
+    struct job job;
+    enum task_state state;
+    bool previews;
+    atomic_int cancel;
+    int unseen, step, total;
+    struct err err;
+};
+
+struct load {
+    struct load *next;
+    char id[64];
+    struct job_reference ref;
+    int side;
+    bool describe; // not a picture: say what there is here
+};
+
+struct lanes {
+    lanes_post *post;
+    void *ctx;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t drawer, loader;
+    bool stop;
+    struct task *tasks; // all of them, in the order they came
+    struct load *loads; // waiting
+    struct loader_host *host;
+    bool host_ready;
+
+    // The drawer's own: the model that is open, and what it was opened with.
+    struct pipeline *pipeline;
+    struct device *device;
+    char *opened;
+};
+
+static void
+post(struct lanes *l, struct jv *head, const void *payload, size_t size)
+{
+    l->post(l->ctx, head, payload, size);
+}
+
+static void
+set_error(struct jv *head, const struct err *err)
+{
+    static const char *const codes[ERR_COUNT] = {
+        [ERR_NONE] = "none",     [ERR_INPUT] = "input",
+        [ERR_IO] = "io",         [ERR_MEMORY] = "memory",
+        [ERR_DEVICE] = "device", [ERR_UNSUPPORTED] = "unsupported",
+        [ERR_CANCELLED] = "cancelled"};
+    jv_set(head, "code", jv_from_string(codes[err->code]));
+    jv_set(head, "text", jv_from_string(err->text));
+}
+
+static struct jv *
+job_head(const char *type, const struct task *t)
+{
+    struct jv *head = wire_head(type);
+    jv_set(head, "job", jv_from_string(t->id));
+    return head;
+}
+
+// --- the drawer
+
+static void
+close_model(struct lanes *l)
+{
+    pipeline_close(l->pipeline);
+    device_close(l->device);
+    free(l->opened);
+    l->pipeline = NULL;
+    l->device = NULL;
+    l->opened = NULL;
+}
+
+// Opens the model a job asks for, or keeps the one that is open.
+static bool
+open_model(struct lanes *l, const struct job *j, struct err *err)
+{
+    const char *device = j->device ? j->device : "auto";
+    enum dtype dtype = j->dtype ? dtype_from_name(j->dtype) : DTYPE_NONE;
+    if (j->dtype && dtype == DTYPE_NONE)
+        return err_set(err, ERR_INPUT, "there is no type '%.20s', only f32, bf16 and f16", j->dtype);
+    char *folder = places_model(j->model, err);
+    if (!folder)
+        return false;
+    char *wanted = mem_printf("%s|%s|%d|%d", folder, device, (int)dtype, j->offload);
+    if (l->opened && strcmp(l->opened, wanted) == 0) {
+        free(wanted);
+        free(folder);
+        return true;
+    }
+    close_model(l);
+    l->device = device_open(device, err);
+    if (l->device)
+        device_set_offload(l->device, j->offload);
+    l->pipeline = l->device ? pipeline_open(folder, l->device, dtype, err) : NULL;
+    free(folder);
+    if (!l->pipeline) {
+        free(wanted);
+        close_model(l);
+        return false;
+    }
+    l->opened = wanted;
+    return true;
+}
+
+struct step_context {
+    struct lanes *lanes;
+    struct task *task;
+};
+
+static void
+on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+{
+    struct step_context *c = ctx;
+    struct task *t = c->task;
+    pthread_mutex_lock(&c->lanes->lock);
+    t->step = step;
+    t->total = total;
+    bool show = t->previews && t->unseen < UNSEEN_MAX;
+    t->unseen += show;
+    pthread_mutex_unlock(&c->lanes->lock);
+    struct jv *head = job_head("progress", t);
+    jv_set(head, "step", jv_from_integer(step));
+    jv_set(head, "total", jv_from_integer(total));
+    jv_set(head, "seconds", jv_from_number(seconds));
+    jv_set(head, "size", jv_from_integer(size));
+    jv_set(head, "count", jv_from_integer(t->job.count));
+    post(c->lanes, head, rgb,
+         show ? (size_t)t->job.count * (size_t)size * (size_t)size * 3 : 0);
+}
+
+static bool
+post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
+             const struct pipeline_result *result, int i, struct err *err)
+{
+    struct pipeline_info info;
+    pipeline_info(l->pipeline, &info);
+    struct request_made made = {.model = info.name, .model_hash = info.hash,
+                                .sampler = result->sampler, .guidance = result->guidance,
+                                .device = device_limits(l->device)->name, .index = i,
+                                .steps = result->steps, .size = result->size,
+                                .scale = result->scale, .context_scale = result->context_scale,
+                                .seed = t->job.seed + i};
+    size_t bytes = (size_t)result->size * (size_t)result->size * 3, size = 0;
+    struct image image = {.width = result->size, .height = result->size, .references = 1,
+                          .format = IMAGE_RGB8, .stride = (size_t)result->size * 3,
+                          .pixels = result->rgb + (size_t)i * bytes};
+    char *text = request_text(&t->job, n, &made, err);
+    const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
+    void *png = text ? codec_encode_png(&image, texts, &size, err) : NULL;
+    struct err kept = {0};
+    if (png && !spool_put(t->id, i, png, size, &kept)) {
+        // It can still be sent; only a lost line would lose it.
+        struct jv *log = wire_head("log");
+        jv_set(log, "level", jv_from_string("warning"));
+        jv_set(log, "text", jv_from_string(kept.text));
+        post(l, log, NULL, 0);
+    }
+    if (png) {
+        struct jv *head = job_head("result", t);
+        jv_set(head, "index", jv_from_integer(i));
+        jv_set(head, "count", jv_from_integer(result->count));
+        jv_set(head, "seed", jv_from_integer(made.seed));
+        post(l, head, png, size);
+    }
+    free(png);
+    free(text);
+    return png != NULL;
+}
+
+static bool
+draw(struct lanes *l, struct task *t, struct err *err)
+{
+    struct instruction n = {0};
+    struct pipeline_result result = {0};
+    struct step_context step = {l, t};
+    bool ok = request_instruction(&n, &t->job, l->host, err) && open_model(l, &t->job, err);
+    if (ok) {
+        struct pipeline_info info;
+        pipeline_info(l->pipeline, &info);
+        struct jv *head = job_head("started", t);
+        jv_set(head, "model", jv_from_string(info.name));
+        jv_set(head, "model_hash", jv_from_string(info.hash));
+        jv_set(head, "device", jv_from_string(device_limits(l->device)->name));
+        post(l, head, NULL, 0);
+        struct pipeline_request request = {
+            .instruction = &n, .seed = (uint64_t)t->job.seed, .count = t->job.count,
+            .steps = t->job.steps, .size = t->job.size, .sampler = t->job.sampler,
+            .guidance = t->job.guidance, .scale = t->job.scale,
+            .context_scale = t->job.context_scale, .progress = on_step, .ctx = &step,
+            .cancel = &t->cancel};
+        ok = pipeline_run(l->pipeline, &request, &result, err);
+    }
+    if (ok && atomic_load(&t->cancel))
+        ok = err_set(err, ERR_CANCELLED, "stopped");
+    for (int i = 0; ok && i < result.count; i++)
+        ok = post_picture(l, t, &n, &result, i, err);
+    if (ok) {
+        struct jv *head = job_head("done", t);
+        jv_set(head, "steps", jv_from_integer(result.steps));
+        jv_set(head, "sampler", jv_from_string(result.sampler));
+        jv_set(head, "guidance", jv_from_string(result.guidance));
+        jv_set(head, "text_seconds", jv_from_number(result.text_seconds));
+        jv_set(head, "reference_seconds", jv_from_number(result.reference_seconds));
+        jv_set(head, "denoise_seconds", jv_from_number(result.denoise_seconds));
+        jv_set(head, "peak_bytes", jv_from_integer((int64_t)result.peak_bytes));
+        post(l, head, NULL, 0);
+    } else if (err->code == ERR_DEVICE) {
+        close_model(l); // a lost device is opened again by the next job
+    }
+    free(result.rgb);
+    instruction_finish(&n);
+    return ok;
+}
+
+static struct task *
+next_task(struct lanes *l)
+{
+    for (struct task *t = l->tasks; t; t = t->next)
+        if (t->state == TASK_WAITING)
+            return t;
+    return NULL;
+}
+
+static void
+run_task(struct lanes *l, struct task *t)
+{
+    t->state = TASK_RUNNING;
+    pthread_mutex_unlock(&l->lock);
+    bool ok = draw(l, t, &t->err);
+    pthread_mutex_lock(&l->lock);
+    t->state = ok ? TASK_DONE : t->err.code == ERR_CANCELLED ? TASK_CANCELLED : TASK_FAILED;
+    job_finish(&t->job);
+    pthread_mutex_unlock(&l->lock);
+    if (!ok) {
+        struct jv *head = job_head("failed", t);
+        set_error(head, &t->err);
+        post(l, head, NULL, 0);
+    }
+    // Whoever waits for the last job must find it finished.
+    post(l, NULL, NULL, 0);
+    pthread_mutex_lock(&l->lock);
+}
+
+static void *
+draw_thread(void *arg)
+{
+    struct lanes *l = arg;
+    pthread_mutex_lock(&l->lock);
+    for (;;) {
+        struct task *t = l->host_ready ? next_task(l) : NULL;
+        if (l->stop)
+            break;
+        if (t)
+            run_task(l, t);
+        else
+            pthread_cond_wait(&l->wake, &l->lock);
+    }
+    pthread_mutex_unlock(&l->lock);
+    close_model(l);
+    return NULL;
+}
+
+// --- loaders
+
+static void
+run_load(struct lanes *l, struct load *d)
+{
+    struct err err = {0};
+    struct image *image = request_picture(&d->ref, l->host, d->side, &err);
+    size_t size = 0;
+    void *png = image ? codec_encode_png(image, NULL, &size, &err) : NULL;
+    struct jv *head = wire_head("loaded");
+    jv_set(head, "id", jv_from_string(d->id));
+    jv_set(head, "hash", jv_from_string(d->ref.hash));
+    if (!png)
+        set_error(head, &err);
+    post(l, head, png, size);
+    free(png);
+    image_unref(image);
+}
+
+static void
+free_load(struct load *d)
+{
+    struct job j = JOB_EMPTY; // frees what the reference holds
+    j.references[0] = d->ref;
+    j.reference_count = 1;
+    job_finish(&j);
+    free(d);
+}
+
+static void *
+load_thread(void *arg)
+{
+    struct lanes *l = arg;
+    struct loader_host *host = loader_host_open();
+    struct jv *head = wire_head("loaders");
+    jv_set(head, "loaders", describe_loaders(host));
+    post(l, head, NULL, 0);
+    pthread_mutex_lock(&l->lock);
+    l->host = host;
+    l->host_ready = true;
+    pthread_cond_broadcast(&l->wake);
+    while (!l->stop) {
+        struct load *d = l->loads;
+        if (!d) {
+            pthread_cond_wait(&l->wake, &l->lock);
+            continue;
+        }
+        l->loads = d->next;
+        pthread_mutex_unlock(&l->lock);
+        if (d->describe)
+            post(l, describe_machine(), NULL, 0);
+        else
+            run_load(l, d);
+        free_load(d);
+        pthread_mutex_lock(&l->lock);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+// --- from the main thread
+
+struct lanes *
+lanes_open(lanes_post *post_message, void *ctx)
+{
+    struct lanes *l = mem_zalloc(sizeof *l);
+    l->post = post_message;
+    l->ctx = ctx;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->wake, NULL);
+    pthread_create(&l->loader, NULL, load_thread, l);
+    pthread_create(&l->drawer, NULL, draw_thread, l);
+    return l;
+}
+
+void
+lanes_close(struct lanes *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    for (struct task *t = l->tasks; t; t = t->next)
+        atomic_store(&t->cancel, 1);
+    pthread_cond_broadcast(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->drawer, NULL);
+    pthread_join(l->loader, NULL);
+    while (l->tasks) {
+        struct task *next = l->tasks->next;
+        job_finish(&l->tasks->job);
+        free(l->tasks);
+        l->tasks = next;
+    }
+    while (l->loads) {
+        struct load *next = l->loads->next;
+        free_load(l->loads);
+        l->loads = next;
+    }
+    loader_host_close(l->host);
+    pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+void
+lanes_draw(struct lanes *l, struct job *job, bool previews)
+{
+    struct task *t = mem_zalloc(sizeof *t);
+    snprintf(t->id, sizeof t->id, "%s", job->id);
+    t->job = *job;
+    *job = JOB_EMPTY;
+    t->previews = previews;
+    pthread_mutex_lock(&l->lock);
+    struct task **end = &l->tasks;
+    while (*end)
+        end = &(*end)->next;
+    *end = t;
+    pthread_cond_broadcast(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static struct task *
+find_task(struct lanes *l, const char *job)
+{
+    for (struct task *t = l->tasks; t; t = t->next)
+        if (strcmp(t->id, job) == 0)
+            return t;
+    return NULL;
+}
+
+bool
+lanes_cancel(struct lanes *l, const char *job)
+{
+    bool waiting = false, running = false;
+    pthread_mutex_lock(&l->lock);
+    struct task *t = find_task(l, job);
+    if (t) {
+        atomic_store(&t->cancel, 1);
+        running = t->state == TASK_RUNNING;
+        waiting = t->state == TASK_WAITING;
+        if (waiting) {
+            t->state = TASK_CANCELLED;
+            job_finish(&t->job);
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (waiting) {
+        struct err err = {.code = ERR_CANCELLED, .text = "stopped"};
+        struct jv *head = job_head("failed", t);
+        set_error(head, &err);
+        post(l, head, NULL, 0);
+    }
+    return waiting || running;
+}
+
+void
+lanes_seen(struct lanes *l, const char *job)
+{
+    pthread_mutex_lock(&l->lock);
+    struct task *t = find_task(l, job);
+    if (t && t->unseen > 0)
+        t->unseen--;
+    pthread_mutex_unlock(&l->lock);
+}
+
+int
+lanes_unfinished(struct lanes *l)
+{
+    int n = 0;
+    pthread_mutex_lock(&l->lock);
+    for (struct task *t = l->tasks; t; t = t->next)
+        n += t->state == TASK_WAITING || t->state == TASK_RUNNING;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+static void
+add_load(struct lanes *l, struct load *d)
+{
+    pthread_mutex_lock(&l->lock);
+    struct load **end = &l->loads;
+    while (*end) {
+        if (!d->describe && !(*end)->describe && strcmp((*end)->id, d->id) == 0) {
+            struct load *old = *end;
+            *end = old->next;
+            free_load(old);
+        } else {
+            end = &(*end)->next;
+        }
+    }
+    *end = d;
+    pthread_cond_broadcast(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void
+lanes_load(struct lanes *l, const char *id, struct job_reference *ref, int side)
+{
+    struct load *d = mem_zalloc(sizeof *d);
+    snprintf(d->id, sizeof d->id, "%s", id);
+    d->ref = *ref;
+    *ref = (struct job_reference){0};
+    d->side = side;
+    add_load(l, d);
+}
+
+void
+lanes_describe(struct lanes *l)
+{
+    struct load *d = mem_zalloc(sizeof *d);
+    d->describe = true;
+    add_load(l, d);
+}
+
+struct jv *
+lanes_jobs(struct lanes *l)
+{
+    struct jv *list = jv_array();
+    pthread_mutex_lock(&l->lock);
+    for (struct task *t = l->tasks; t; t = t->next) {
+        struct jv *o = jv_object();
+        jv_set(o, "id", jv_from_string(t->id));
+        jv_set(o, "state", jv_from_string(state_names[t->state]));
+        jv_set(o, "step", jv_from_integer(t->step));
+        jv_set(o, "total", jv_from_integer(t->total));
+        if (t->err.code != ERR_NONE)
+            set_error(o, &t->err);
+        t->unseen = 0; // previews sent to whoever was there before are not coming back
+        jv_append(list, o);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return list;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Finished pictures that nobody has fetched yet: files JOB-INDEX.png in $XDG_STATE_HOME/limn/spool
+// (or ~/.local/state/limn/spool). A picture is there, whole, before it is sent, and goes when its
+// receiver says that it has been stored. So neither a lost line nor a dead UI loses one.
+#ifndef LIMN_APP_WORKER_SPOOL_H
+#define LIMN_APP_WORKER_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+bool spool_put(const char *job, int index, const void *png, size_t size, struct err *err);
+void *spool_get(const char *job, int index, size_t *size, struct err *err); // freed with free()
+void spool_drop(const char *job, int index);
+void spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#include "app/worker/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+
+enum { FRAME_HEAD = 16, READ_BYTES = 256 << 10 };
+
+struct piece {
+    struct piece *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct wire {
+    int in, out;
+    uint8_t *have; // received, not taken yet: have[start..end)
+    size_t start, end, capacity;
+    bool greeting; // still waiting for it
+    char *noise;
+    size_t noise_size;
+    pthread_mutex_t lock; // of the queue
+    struct piece *first, *last;
+    size_t written; // of the first piece
+    size_t queued;
+};
+
+static void
+set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+struct wire *
+wire_open(int in, int out)
+{
+    struct wire *w = mem_zalloc(sizeof *w);
+    w->in = in;
+    w->out = out;
+    w->noise = mem_zalloc(1);
+    pthread_mutex_init(&w->lock, NULL);
+    set_nonblocking(in);
+    set_nonblocking(out);
+    return w;
+}
+
+void
+wire_close(struct wire *w)
+{
+    if (!w)
+        return;
+    while (w->first) {
+        struct piece *next = w->first->next;
+        free(w->first);
+        w->first = next;
+    }
+    pthread_mutex_destroy(&w->lock);
+    free(w->have);
+    free(w->noise);
+    free(w);
+}
+
+void
+wire_expect_greeting(struct wire *w)
+{
+    w->greeting = true;
+}
+
+const char *
+wire_noise(const struct wire *w)
+{
+    return w->noise;
+}
+
+void
+wire_message_free(struct wire_message *m)
+{
+    jv_free(m->head);
+    free(m->payload);
+    *m = (struct wire_message){0};
+}
+
+struct jv *
+wire_head(const char *type)
+{
+    struct jv *head = jv_object();
+    jv_set(head, "type", jv_from_string(type));
+    return head;
+}
+
+// --- receiving
+
+static void
+make_room(struct wire *w, size_t room)
+{
+    if (w->start && w->start == w->end)
+        w->start = w->end = 0;
+    if (w->capacity - w->end >= room)
+        return;
+    if (w->start) {
+        memmove(w->have, w->have + w->start, w->end - w->start);
+        w->end -= w->start;
+        w->start = 0;
+    }
+    if (w->capacity - w->end < room) {
+        w->capacity = MAX(2 * w->capacity, w->end + room);
+        w->have = mem_realloc(w->have, w->capacity);
+    }
+}
+
+static void
+add_noise(struct wire *w, const uint8_t *bytes, size_t size)
+{
+    size = MIN(size, WIRE_NOISE_MAX - w->noise_size);
+    w->noise = mem_realloc(w->noise, w->noise_size + size + 1);
+    memcpy(w->noise + w->noise_size, bytes, size);
+    w->noise_size += size;
+    w->noise[w->noise_size] = 0;
+}
+
+// Drops what lies before the greeting, which may begin in the middle of a line.
+static bool
+find_greeting(struct wire *w, struct err *err)
+{
+    static const char greeting[] = WIRE_GREETING;
+    const size_t length = sizeof greeting - 1, size = w->end - w->start;
+    const uint8_t *at = size >= length ? memmem(w->have + w->start, size, greeting, length) : NULL;
+    if (at) {
+        add_noise(w, w->have + w->start, (size_t)(at - (w->have + w->start)));
+        w->start = (size_t)(at - w->have) + length;
+        w->greeting = false;
+    } else if (size >= WIRE_NOISE_MAX) {
+        return err_set(err, ERR_IO, "what answered is not a limn worker");
+    }
+    return true;
+}
+
+enum wire_state
+wire_receive(struct wire *w, struct err *err)
+{
+    for (int rounds = 0; rounds < 64; rounds++) { // then the caller's turn, however fast it comes
+        make_room(w, READ_BYTES);
+        ssize_t n = read(w->in, w->have + w->end, w->capacity - w->end);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return WIRE_OK;
+        if (n <= 0) {
+            if (w->greeting && w->end > w->start) {
+                add_noise(w, w->have + w->start, w->end - w->start);
+                w->start = w->end;
+            }
+            return WIRE_END;
+        }
+        w->end += (size_t)n;
+        if (w->greeting && !find_greeting(w, err))
+            return WIRE_BROKEN;
+    }
+    return WIRE_OK;
+}
+
+static uint64_t
+little(const uint8_t *p, int bytes)
+{
+    uint64_t v = 0;
+    for (int i = bytes - 1; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+bool
+wire_take(struct wire *w, struct wire_message *m, struct err *err)
+{
+    *m = (struct wire_message){0};
+    size_t size = w->end - w->start;
+    const uint8_t *p = w->have + w->start;
+    if (w->greeting || size < FRAME_HEAD)
+        return false;
+    uint64_t head = little(p + 4, 4), payload = little(p + 8, 8);
+    if (memcmp(p, "LMN1", 4) != 0 || head > WIRE_HEAD_MAX || payload > WIRE_PAYLOAD_MAX)
+        return err_set(err, ERR_IO, "what came over the line is not limn's protocol");
+    if (size < FRAME_HEAD + head + payload) {
+        make_room(w, FRAME_HEAD + head + payload - size);
+        return false;
+    }
+    m->head = jv_parse((const char *)p + FRAME_HEAD, head, "message", err);
+    m->type = jv_string(jv_get(m->head, "type"), "");
+    w->start += FRAME_HEAD + head + payload;
+    if (!m->head)
+        return false;
+    if (payload) {
+        m->payload = mem_alloc(payload);
+        m->size = payload;
+        memcpy(m->payload, p + FRAME_HEAD + head, payload);
+    }
+    return true;
+}
+
+// --- sending
+
+static struct piece *
+new_piece(size_t size)
+{
+    struct piece *p = mem_alloc(sizeof *p + size);
+    p->next = NULL;
+    p->size = size;
+    return p;
+}
+
+static void
+append(struct wire *w, struct piece *p)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->last)
+        w->last->next = p;
+    else
+        w->first = p;
+    w->last = p;
+    w->queued += p->size;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void
+put_little(uint8_t *p, uint64_t v, int bytes)
+{
+    for (int i = 0; i < bytes; i++, v >>= 8)
+        p[i] = (uint8_t)v;
+}
+
+void
+wire_send(struct wire *w, struct jv *head, const void *payload, size_t size)
+{
+    char *text = jv_text(head, 0);
+    size_t length = strlen(text);
+    struct piece *p = new_piece(FRAME_HEAD + length + size);
+    memcpy(p->bytes, "LMN1", 4);
+    put_little(p->bytes + 4, length, 4);
+    put_little(p->bytes + 8, size, 8);
+    memcpy(p->bytes + FRAME_HEAD, text, length);
+    if (size)
+        memcpy(p->bytes + FRAME_HEAD + length, payload, size);
+    append(w, p);
+    free(text);
+    jv_free(head);
+}
+
+void
+wire_send_raw(struct wire *w, const void *bytes, size_t size)
+{
+    struct piece *p = new_piece(size);
+    memcpy(p->bytes, bytes, size);
+    append(w, p);
+}
+
+bool
+wire_flush(struct wire *w)
+{
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        struct piece *p = w->first;
+        pthread_mutex_unlock(&w->lock);
+        if (!p)
+            return true;
+        ssize_t n = write(w->out, p->bytes + w->written, p->size - w->written);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        w->written += (size_t)n;
+        pthread_mutex_lock(&w->lock);
+        w->queued -= (size_t)n;
+        if (w->written == p->size) {
+            w->first = p->next;
+            if (!w->first)
+                w->last = NULL;
+            w->written = 0;
+            free(p);
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+}
+
+size_t
+wire_queued(struct wire *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t n = w->queued;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}

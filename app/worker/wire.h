@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Frames between limn and its worker: a JSON object and, behind it, bytes. docs/worker.md lists the
+// messages. Layout: "LMN1", u32 bytes of JSON, u64 bytes of payload (little-endian), JSON, payload.
+// Neither side ever blocks on the other: reads take what is there, writes are queued.
+#ifndef LIMN_APP_WORKER_WIRE_H
+#define LIMN_APP_WORKER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/jv.h"
+
+enum {
+    WIRE_PROTOCOL = 1,            // raised when a message changes its meaning
+    WIRE_HEAD_MAX = 64 << 20,     // bytes of JSON
+    WIRE_PAYLOAD_MAX = 512 << 20, // bytes behind it
+    WIRE_NOISE_MAX = 64 << 10,    // bytes a login shell may print before the worker speaks
+};
+
+// What a worker prints first. Whatever came before it is a login shell's.
+#define WIRE_GREETING "limn-worker\n"
+
+struct wire;
+
+// Makes the descriptors non-blocking; they stay the caller's. in == out for a socket.
+struct wire *wire_open(int in, int out);
+void wire_close(struct wire *w); // NULL is fine
+
+// Everything before WIRE_GREETING is dropped, and kept for wire_noise().
+void wire_expect_greeting(struct wire *w);
+const char *wire_noise(const struct wire *w); // "" when there was none
+
+struct wire_message {
+    struct jv *head;
+    const char *type; // head's "type", never NULL
+    uint8_t *payload; // NULL when size is 0
+    size_t size;
+};
+void wire_message_free(struct wire_message *m);
+
+enum wire_state { WIRE_OK = 0, WIRE_END, WIRE_BROKEN };
+
+// Reads what can be read without waiting. WIRE_END: the other side has gone; messages that came
+// before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err says why).
+enum wire_state wire_receive(struct wire *w, struct err *err);
+// Takes the next whole message; false: none yet. A malformed one sets err.
+bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
+
+// Queues a message; takes over `head`, copies the payload. Any thread.
+void wire_send(struct wire *w, struct jv *head, const void *payload, size_t size);
+void wire_send_raw(struct wire *w, const void *bytes, size_t size);
+// Writes as much as goes without waiting. False: the other side has gone.
+bool wire_flush(struct wire *w);
+size_t wire_queued(struct wire *w); // bytes not written yet; any thread
+
+struct jv *wire_head(const char *type); // {"type": type}
+
+#endif
