@@ -57,6 +57,7 @@ usage(const char *command, FILE *out)
           "                        the graphics card's\n"
           "  --host [USER@]HOST    compute there, through ssh; the pictures come here\n"
           "  --preview KIND        auto, sixel, file[:FOLDER], none: the steps as they come\n"
+          "  --no-library          do not record it in the library\n"
           "  --json                events as JSON lines on standard output\n"
           "  --quiet               say nothing but errors\n", out);
     return out == stdout ? 0 : 2;
@@ -174,6 +175,8 @@ parse(struct generate *g, int argc, char **argv, struct err *err)
             g->draw.json = true;
         } else if (strcmp(argv[i], "--offload") == 0) {
             g->offload = true;
+        } else if (strcmp(argv[i], "--no-library") == 0) {
+            g->draw.no_library = true;
         } else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) {
             g->draw.quiet = true;
         } else if (argv[i][0] == '-' && argv[i][1]) {

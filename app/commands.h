@@ -19,6 +19,7 @@ int cmd_train(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
+int cmd_library(int argc, char **argv);
 
 // Prints "limn: sentence" on stderr and returns the exit code of the error.
 int command_failed(const struct err *err);

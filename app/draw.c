@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/library/library.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -19,6 +20,7 @@ struct drawing {
     struct client *client;
     struct preview *preview;
     bool terminal; // progress on standard error
+    struct library *library; // NULL: none
     bool finished, asked_to_stop;
     int written;
 };
@@ -98,8 +100,8 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet)
             printf("%s  (seed %" PRId64 ")\n", name, d->job->seed + e->index);
-        if (d->params->written)
-            d->params->written(d->params->ctx, d->job, e->index, name);
+        if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
+            fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
     }
     free(name);
     return ok;
@@ -150,6 +152,38 @@ on_event(struct drawing *d, const struct client_event *e, struct err *err)
                                       : true;
 }
 
+// The picture is worth more than its entry: a library that cannot be used is a warning.
+static void
+open_library(struct drawing *d)
+{
+    struct err err = {0};
+    char *notice = NULL;
+    if (d->params->no_library)
+        return;
+    d->library = library_open(NULL, &notice, &err);
+    struct jv *json = job_json(d->job, true);
+    char *text = jv_text(json, 0);
+    if (d->library)
+        library_job_add(d->library, d->job->id, text, &err);
+    if ((notice || err.code != ERR_NONE) && !d->params->quiet)
+        fprintf(stderr, "limn: %s\n", notice ? notice : err.text);
+    free(text);
+    jv_free(json);
+    free(notice);
+}
+
+static void
+close_library(struct drawing *d, bool ok, const struct err *err)
+{
+    if (d->library)
+        library_job_state(d->library, d->job->id,
+                          ok                 ? LIBRARY_DONE
+                          : d->asked_to_stop ? LIBRARY_CANCELLED
+                                             : LIBRARY_FAILED,
+                          ok || !err ? NULL : err->text, NULL);
+    library_close(d->library);
+}
+
 bool
 draw(const struct job *j, const struct draw_params *params, struct err *err)
 {
@@ -158,6 +192,8 @@ draw(const struct job *j, const struct draw_params *params, struct err *err)
     bool ok = preview_open(&d.preview, params->preview, err);
     d.client = ok ? client_open(&p, err) : NULL;
     ok = d.client != NULL;
+    if (ok)
+        open_library(&d);
     if (ok)
         client_submit(d.client, j, strcmp(preview_name(d.preview), "none") != 0);
     while (ok && !d.finished) {
@@ -177,5 +213,6 @@ draw(const struct job *j, const struct draw_params *params, struct err *err)
     clear_progress(&d);
     preview_close(d.preview);
     client_close(d.client);
+    close_library(&d, ok, err);
     return ok;
 }

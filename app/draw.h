@@ -10,9 +10,7 @@ struct draw_params {
     const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …
     const char *preview; // renderer/preview.h
     bool json, quiet;
-    // After each picture's file has been written. May be NULL.
-    void (*written)(void *ctx, const struct job *j, int index, const char *file);
-    void *ctx;
+    bool no_library; // do not record the job and its pictures (a library that fails is only a warning)
 };
 
 // The job has been read and settled. ERR_CANCELLED after SIGINT, with nothing half-written.

@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"loaders", cmd_loaders, "list the loaders and their parameters"},
     {"models", cmd_models, "list models, or check one"},
     {"devices", cmd_devices, "list what can compute here"},
+    {"library", cmd_library, "what was drawn: list, search, rate, tag"},
     {"data", cmd_data, "make a training pack, or describe one"},
     {"train", cmd_train, "train a model by a recipe"},
     {"bench", cmd_bench, "measure this machine"},

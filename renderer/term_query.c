@@ -56,6 +56,11 @@ take_answer(struct parser *p, struct term_info *info)
     char final = p->text[p->n - 1];
     p->text[p->n] = 0;
     const char *text = p->text + 2;
+    if (p->text[1] == '_') {
+        if (strncmp(text, "Gi=31;OK", 8) == 0)
+            info->kitty = true;
+        return text[0] == 'G';
+    }
     if (final == 'c' && text[0] == '?') {
         info->answered = p->done = true;
         info->sixel = has_attribute(text, 4);
@@ -79,13 +84,16 @@ take_answer(struct parser *p, struct term_info *info)
 static void
 feed(struct parser *p, struct term_info *info, char c)
 {
-    if (c == '\033' && p->n > 0) { // what came before was no sequence
+    bool in_string = p->n > 1 && p->text[1] == '_';
+    if (c == '\033' && p->n > 0 && !in_string) { // what came before was no sequence
         keep_typed(info, p->text, p->n);
         p->n = 0;
     }
     p->text[p->n++] = c;
-    bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[');
-    bool final = p->n > 2 && (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E;
+    bool string = p->n > 1 && p->text[0] == '\033' && p->text[1] == '_'; // ESC _ and on, up to ESC and a backslash
+    bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[' || string);
+    bool final = p->n > 2 && (string ? c == '\\' && p->text[p->n - 2] == '\033'
+                                     : (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E);
     if (open && !final && p->n < sizeof p->text - 1)
         return;
     if (!open || !final || !take_answer(p, info))
@@ -170,7 +178,8 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     bool ok = tcsetattr(fd, TCSADRAIN, &raw) == 0;
     int64_t deadline = milliseconds() + timeout_ms;
     if (ok) {
-        ok = ask(fd, "\033[16t\033[c", deadline, info);
+        // The query of kitty's protocol: one pixel, not kept. Others swallow the string.
+        ok = ask(fd, "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c", deadline, info);
         if (ok && info->sixel)
             ask(fd, "\033[?1;1;0S\033[c", deadline, info);
         while (tcsetattr(fd, TCSADRAIN, &saved) != 0 && errno == EINTR)

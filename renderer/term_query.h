@@ -17,6 +17,7 @@ enum {
 struct term_info {
     bool answered;               // the terminal answered DA1
     bool sixel;                  // its answer contains 4
+    bool kitty;                  // it answered the query of kitty's graphics protocol
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown

@@ -7,7 +7,7 @@ _limn() {
   fi
   case $command:$word in
     generate:-* | instruct:-*)
-      mapfile -t COMPREPLY < <(compgen -W "-o --set --ref --ref-text --seed --steps --size --count --guidance --scale --context-scale --sampler --model --device --dtype --offload --host --preview --json --quiet --help" -- "$word") ;;
+      mapfile -t COMPREPLY < <(compgen -W "-o --set --ref --ref-text --seed --steps --size --count --guidance --scale --context-scale --sampler --model --device --dtype --offload --host --no-library --preview --json --quiet --help" -- "$word") ;;
     generate:*)
       mapfile -t COMPREPLY < <(compgen -W "$(limn templates 2>/dev/null | sed -n 's/^\([a-z][a-z-]*\) .*/\1/p')" -- "$word"; compgen -f -- "$word") ;;
     load:*)

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+#include "app/library/library.h"
+
+#include <dirent.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/job.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { SCHEMA_VERSION = 1, SCAN_DEPTH = 4 };
+
+struct library {
+    sqlite3 *db;
+    char *path;
+};
+
+static const char schema[] =
+    "CREATE TABLE job(id TEXT PRIMARY KEY, created INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
+    " request TEXT NOT NULL, error TEXT);"
+    "CREATE TABLE picture(id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT, idx INTEGER NOT NULL,"
+    " file TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " rating INTEGER NOT NULL DEFAULT 0 CHECK(rating BETWEEN 0 AND 5),"
+    " deleted INTEGER NOT NULL DEFAULT 0, instruction TEXT NOT NULL, words TEXT NOT NULL,"
+    " tags TEXT NOT NULL DEFAULT '');"
+    "CREATE INDEX picture_job ON picture(job);"
+    "CREATE TABLE session(key TEXT PRIMARY KEY, text TEXT NOT NULL);"
+    "CREATE VIRTUAL TABLE found USING fts5(instruction, words, tags, content='picture',"
+    " content_rowid='id', tokenize='unicode61 remove_diacritics 2');"
+    "CREATE TRIGGER picture_insert AFTER INSERT ON picture BEGIN"
+    " INSERT INTO found(rowid, instruction, words, tags)"
+    " VALUES(new.id, new.instruction, new.words, new.tags); END;"
+    "CREATE TRIGGER picture_remove AFTER DELETE ON picture BEGIN"
+    " INSERT INTO found(found, rowid, instruction, words, tags)"
+    " VALUES('delete', old.id, old.instruction, old.words, old.tags); END;"
+    "CREATE TRIGGER picture_update AFTER UPDATE OF instruction, words, tags ON picture BEGIN"
+    " INSERT INTO found(found, rowid, instruction, words, tags)"
+    " VALUES('delete', old.id, old.instruction, old.words, old.tags);"
+    " INSERT INTO found(rowid, instruction, words, tags)"
+    " VALUES(new.id, new.instruction, new.words, new.tags); END;";
+
+// --- SQLite
+
+static bool
+fail(struct library *l, struct err *err)
+{
+    int code = sqlite3_errcode(l->db);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return err_set(err, ERR_IO, "%s is locked by another program", l->path);
+    if (code == SQLITE_FULL)
+        return err_set(err, ERR_IO, "%s: the disk is full", l->path);
+    return err_set(err, ERR_IO, "%s: %s", l->path, sqlite3_errmsg(l->db));
+}
+
+// A prepared statement with its values: 't' text (may be NULL), 'i' int64_t.
+static sqlite3_stmt *
+prepare(struct library *l, struct err *err, const char *sql, const char *kinds, ...)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK) {
+        fail(l, err);
+        return NULL;
+    }
+    va_list args;
+    va_start(args, kinds);
+    for (int i = 0; kinds[i]; i++) {
+        if (kinds[i] == 'i')
+            sqlite3_bind_int64(s, i + 1, va_arg(args, int64_t));
+        else
+            sqlite3_bind_text(s, i + 1, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+    }
+    va_end(args);
+    return s;
+}
+
+// Runs a statement that returns nothing, and ends it.
+static bool
+run(struct library *l, sqlite3_stmt *s, struct err *err)
+{
+    if (!s)
+        return false;
+    bool ok = sqlite3_step(s) == SQLITE_DONE || fail(l, err);
+    sqlite3_finalize(s);
+    return ok;
+}
+
+static bool
+execute(struct library *l, const char *sql, struct err *err)
+{
+    return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(l, err);
+}
+
+static char *
+column_text(sqlite3_stmt *s, int column)
+{
+    const unsigned char *text = sqlite3_column_text(s, column);
+    return mem_strdup(text ? (const char *)text : "");
+}
+
+// --- places
+
+static char *
+data_folder(void)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (data && *data)
+        return mem_printf("%s/limn", data);
+    return mem_printf("%s/.local/share/limn", home && *home ? home : "/tmp");
+}
+
+char *
+library_path(void)
+{
+    char *folder = data_folder(), *path = file_join(folder, "library.db");
+    free(folder);
+    return path;
+}
+
+char *
+library_folder(void)
+{
+    char *folder = data_folder(), *pictures = file_join(folder, "pictures");
+    file_make_folders(pictures, NULL);
+    free(folder);
+    return pictures;
+}
+
+// --- opening
+
+static bool
+open_database(struct library *l, struct err *err)
+{
+    if (sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+        SQLITE_OK)
+        return fail(l, err);
+    sqlite3_busy_timeout(l->db, LIBRARY_BUSY_MS);
+    return true;
+}
+
+static int
+number(struct library *l, const char *sql)
+{
+    sqlite3_stmt *s = prepare(l, NULL, sql, "");
+    int v = s && sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : -1;
+    sqlite3_finalize(s);
+    return v;
+}
+
+// Whether the file is a sound database. Being locked is not damage.
+static bool
+is_damaged(struct library *l)
+{
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(l->db, "PRAGMA quick_check(1)", -1, &s, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(s);
+    bool sound = code == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0;
+    bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
+    sqlite3_finalize(s);
+    return !sound && !busy;
+}
+
+static void
+move_aside(const char *path, char **moved)
+{
+    time_t t = time(NULL);
+    struct tm day;
+    char date[32];
+    localtime_r(&t, &day);
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
+    *moved = mem_printf("%s.damaged-%s", path, date);
+    rename(path, *moved);
+    static const char *const parts[] = {"-wal", "-shm"};
+    for (int i = 0; i < 2; i++) {
+        char *from = mem_printf("%s%s", path, parts[i]), *to = mem_printf("%s%s", *moved, parts[i]);
+        rename(from, to);
+        free(from);
+        free(to);
+    }
+}
+
+static bool
+prepare_schema(struct library *l, struct err *err)
+{
+    if (!execute(l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", err))
+        return false;
+    if (!execute(l, "BEGIN IMMEDIATE", err))
+        return false;
+    int version = number(l, "PRAGMA user_version");
+    char *mark = mem_printf("PRAGMA user_version=%d", SCHEMA_VERSION);
+    bool ok = true;
+    if (version > SCHEMA_VERSION)
+        ok = err_set(err, ERR_UNSUPPORTED, "%s was made by a later limn (its version is %d, this one "
+                     "knows %d)", l->path, version, SCHEMA_VERSION);
+    else if (version == 0)
+        ok = execute(l, schema, err) && execute(l, mark, err);
+    free(mark);
+    return execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+}
+
+struct library *
+library_open(const char *path, char **notice, struct err *err)
+{
+    struct library *l = mem_zalloc(sizeof *l);
+    char *moved = NULL;
+    l->path = path ? mem_strdup(path) : library_path();
+    char *folder = mem_strdup(l->path), *slash = strrchr(folder, '/');
+    bool ok = true;
+    if (slash && slash != folder) {
+        *slash = 0;
+        ok = file_make_folders(folder, err);
+    }
+    ok = ok && open_database(l, err);
+    if (ok && is_damaged(l)) {
+        sqlite3_close(l->db);
+        l->db = NULL;
+        move_aside(l->path, &moved);
+        ok = open_database(l, err);
+    }
+    ok = ok && prepare_schema(l, err);
+    if (ok && moved) {
+        char *pictures = library_folder();
+        int found = library_scan(l, pictures, NULL);
+        if (notice)
+            *notice = mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
+                                 "pictures found in %s (ratings and tags are lost)", moved, found,
+                                 pictures);
+        free(pictures);
+    }
+    free(moved);
+    free(folder);
+    if (ok)
+        return l;
+    library_close(l);
+    return NULL;
+}
+
+void
+library_close(struct library *l)
+{
+    if (!l)
+        return;
+    sqlite3_close(l->db);
+    free(l->path);
+    free(l);
+}
+
+// --- jobs
+
+bool
+library_job_add(struct library *l, const char *job, const char *request, struct err *err)
+{
+    return run(l, prepare(l, err, "INSERT INTO job(id, created, request) VALUES(?1, ?2, ?3)"
+                                  " ON CONFLICT(id) DO UPDATE SET request=?3, state=0, error=NULL",
+                          "tit", job, (int64_t)time(NULL), request), err);
+}
+
+bool
+library_job_state(struct library *l, const char *job, enum library_state state, const char *error,
+                  struct err *err)
+{
+    return run(l, prepare(l, err, "UPDATE job SET state=?2, error=?3 WHERE id=?1", "tit", job,
+                          (int64_t)state, error), err);
+}
+
+bool
+library_job_open(struct library *l, void (*each)(const char *job, const char *request, void *ctx),
+                 void *ctx, struct err *err)
+{
+    sqlite3_stmt *s = prepare(l, err, "SELECT id, request FROM job WHERE state=0 ORDER BY rowid", "");
+    int code = SQLITE_DONE;
+    while (s && (code = sqlite3_step(s)) == SQLITE_ROW)
+        each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1), ctx);
+    bool ok = s && (code == SQLITE_DONE || fail(l, err));
+    sqlite3_finalize(s);
+    return ok;
+}
+
+// --- pictures
+
+int64_t
+library_picture_add(struct library *l, const struct library_picture *p, struct err *err)
+{
+    sqlite3_stmt *s =
+        prepare(l, err, "INSERT INTO picture(job, idx, file, seed, created, instruction, words)"
+                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(file) DO UPDATE SET"
+                        " job=?1, idx=?2, seed=?4, instruction=?6, words=?7, deleted=0 RETURNING id",
+                "titiitt", p->job, (int64_t)p->index, p->file, p->seed,
+                p->created ? p->created : (int64_t)time(NULL),
+                p->instruction ? p->instruction : "", p->words ? p->words : "");
+    int64_t id = -1;
+    if (s && sqlite3_step(s) == SQLITE_ROW)
+        id = sqlite3_column_int64(s, 0);
+    else if (s)
+        fail(l, err);
+    if (s && id >= 0 && sqlite3_step(s) != SQLITE_DONE) {
+        fail(l, err);
+        id = -1;
+    }
+    sqlite3_finalize(s);
+    return id;
+}
+
+int64_t
+library_picture_import(struct library *l, const char *file, const char *job, struct err *err)
+{
+    struct job j;
+    struct err own = {0};
+    struct stat st = {0};
+    if (!job_from_png(&j, file, &own)) {
+        job_finish(&j);
+        err_set(err, ERR_INPUT, "%s", own.text[0] ? own.text : "there is no instruction in it");
+        return -1;
+    }
+    char *words = mem_strdup("");
+    for (int i = 0; i < j.reference_count; i++) {
+        const struct job_reference *r = &j.references[i];
+        char *longer = mem_printf("%s %s %s %s", words, r->words ? r->words : "",
+                                  r->loader ? r->loader : "", r->file ? r->file : "");
+        free(words);
+        words = longer;
+    }
+    char *whole = realpath(file, NULL);
+    stat(file, &st);
+    const char *dash = strrchr(file, '-');
+    struct library_picture p = {.job = (char *)(uintptr_t)(job ? job : ""),
+                                .file = whole ? whole : (char *)(uintptr_t)file,
+                                .instruction = j.instruction, .words = words, .seed = j.seed,
+                                .created = st.st_mtime, .index = dash ? atoi(dash + 1) : 0};
+    int64_t id = library_picture_add(l, &p, err);
+    free(whole);
+    free(words);
+    job_finish(&j);
+    return id;
+}
+
+// "fox hi'll" -> "fox"* "hi'll"*: every word quoted, so that nothing in it is an operator.
+static char *
+match_of(const char *search)
+{
+    size_t size = 4 * strlen(search) + 8, n = 0;
+    char *out = mem_zalloc(size);
+    for (const char *p = search; *p;) {
+        p += strspn(p, " \t\r\n");
+        size_t word = strcspn(p, " \t\r\n");
+        if (!word)
+            break;
+        n += (size_t)snprintf(out + n, size - n, "%s\"", n ? " " : "");
+        for (size_t i = 0; i < word; i++)
+            n += (size_t)snprintf(out + n, size - n, p[i] == '"' ? "\"\"" : "%c", p[i]);
+        n += (size_t)snprintf(out + n, size - n, "\"*");
+        p += word;
+    }
+    return out;
+}
+
+bool
+library_query(struct library *l, const struct library_filter *f, struct library_list *list,
+              struct err *err)
+{
+    static const char *const orders[LIBRARY_SORT_COUNT] = {"id DESC", "id", "rating DESC, id DESC",
+                                                           "seed, id"};
+    *list = (struct library_list){0};
+    bool searching = f->search && strspn(f->search, " \t\r\n") < strlen(f->search);
+    char *match = searching ? match_of(f->search) : NULL;
+    char *tag = f->tag && *f->tag ? mem_printf(" %s ", f->tag) : NULL;
+    char *sql = mem_printf(
+        "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating FROM picture"
+        " WHERE deleted=0 AND rating>=?1 AND (?2 IS NULL OR instr(' '||tags||' ', ?2)>0)"
+        " AND (?3 IS NULL OR job=?3)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
+        searching ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
+        orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
+    sqlite3_stmt *s = prepare(l, err, sql, "itttii", (int64_t)f->rating, tag, f->job, match,
+                              (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset);
+    int code = SQLITE_DONE, capacity = 0;
+    while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct library_picture p = {
+            .id = sqlite3_column_int64(s, 0), .job = column_text(s, 1), .file = column_text(s, 2),
+            .instruction = column_text(s, 3), .words = column_text(s, 4), .tags = column_text(s, 5),
+            .seed = sqlite3_column_int64(s, 6), .created = sqlite3_column_int64(s, 7),
+            .index = sqlite3_column_int(s, 8), .rating = sqlite3_column_int(s, 9)};
+        ARRAY_PUSH(list->items, list->count, capacity, p);
+    }
+    bool ok = s && (code == SQLITE_DONE || fail(l, err));
+    sqlite3_finalize(s);
+    free(sql);
+    free(tag);
+    free(match);
+    if (!ok)
+        library_list_free(list);
+    return ok;
+}
+
+void
+library_list_free(struct library_list *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        struct library_picture *p = &list->items[i];
+        free(p->job);
+        free(p->file);
+        free(p->instruction);
+        free(p->words);
+        free(p->tags);
+    }
+    free(list->items);
+    *list = (struct library_list){0};
+}
+
+bool
+library_rate(struct library *l, int64_t id, int rating, struct err *err)
+{
+    if (rating < 0 || rating > 5)
+        return err_set(err, ERR_INPUT, "the rating is %d, it must lie in 0..5", rating);
+    return run(l, prepare(l, err, "UPDATE picture SET rating=?2 WHERE id=?1", "ii", id,
+                          (int64_t)rating), err);
+}
+
+bool
+library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err *err)
+{
+    if (!*tag || strpbrk(tag, " \t\r\n") || strlen(tag) > 60)
+        return err_set(err, ERR_INPUT, "'%.60s' is no tag: one word of at most 60 bytes", tag);
+    // Taken out first, so that it is there once.
+    sqlite3_stmt *s = prepare(
+        l, err, "UPDATE picture SET tags=trim(replace(' '||tags||' ', ' '||?2||' ', ' ')||?3) WHERE id=?1",
+        "itt", id, tag, on ? tag : "");
+    return run(l, s, err);
+}
+
+bool
+library_delete(struct library *l, int64_t id, bool deleted, struct err *err)
+{
+    return run(l, prepare(l, err, "UPDATE picture SET deleted=?2 WHERE id=?1", "ii", id,
+                          (int64_t)deleted), err);
+}
+
+int
+library_purge(struct library *l, struct err *err)
+{
+    int count = 0, code = SQLITE_DONE;
+    sqlite3_stmt *s = prepare(l, err, "SELECT file FROM picture WHERE deleted=1", "");
+    while (s && (code = sqlite3_step(s)) == SQLITE_ROW)
+        count += unlink((const char *)sqlite3_column_text(s, 0)) == 0;
+    bool ok = s && (code == SQLITE_DONE || fail(l, err));
+    sqlite3_finalize(s);
+    return ok && execute(l, "DELETE FROM picture WHERE deleted=1", err) ? count : -1;
+}
+
+// --- session
+
+bool
+library_keep(struct library *l, const char *key, const char *text, struct err *err)
+{
+    return run(l, prepare(l, err, "INSERT INTO session(key, text) VALUES(?1, ?2)"
+                                  " ON CONFLICT(key) DO UPDATE SET text=?2", "tt", key, text), err);
+}
+
+char *
+library_kept(struct library *l, const char *key, struct err *err)
+{
+    sqlite3_stmt *s = prepare(l, err, "SELECT text FROM session WHERE key=?1", "t", key);
+    char *text = s && sqlite3_step(s) == SQLITE_ROW ? column_text(s, 0) : NULL;
+    sqlite3_finalize(s);
+    return text;
+}
+
+static int
+scan(struct library *l, const char *folder, int depth)
+{
+    int count = 0;
+    DIR *d = depth > 0 ? opendir(folder) : NULL;
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        if (e->d_name[0] == '.')
+            continue;
+        char *path = file_join(folder, e->d_name);
+        const char *dot = strrchr(e->d_name, '.');
+        struct stat s;
+        if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+            count += scan(l, path, depth - 1);
+        else if (dot && strcmp(dot, ".png") == 0)
+            count += library_picture_import(l, path, NULL, NULL) >= 0;
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    return count;
+}
+
+int
+library_scan(struct library *l, const char *folder, struct err *err)
+{
+    struct stat s;
+    if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode)) {
+        err_errno(err, ERR_INPUT, "%s", folder);
+        return 0;
+    }
+    return scan(l, folder, SCAN_DEPTH);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// What was drawn: jobs, pictures, ratings, tags and the half-written instruction, in SQLite (WAL) at
+// $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and each holds its own instruction, so
+// that the library can always be made again from them. docs/library.md has the tables.
+//
+// Several processes may have it open. Every call is one transaction: after a crash it has happened or
+// it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread.
+#ifndef LIMN_APP_LIBRARY_LIBRARY_H
+#define LIMN_APP_LIBRARY_LIBRARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+
+struct library;
+
+enum { LIBRARY_BUSY_MS = 3000 }; // how long another process's lock is waited for
+
+// `path`: NULL for the usual place. A damaged file is moved aside to PATH.damaged-DATE and a new one is
+// filled from the pictures; *notice (may be NULL; freed with free()) then says so. A file of a later
+// version is an error.
+struct library *library_open(const char *path, char **notice, struct err *err);
+void library_close(struct library *l); // NULL is fine
+char *library_folder(void);            // of new pictures, exists; freed with free()
+char *library_path(void);              // of the database; freed with free()
+
+// --- jobs: `request` is job_json(full)
+enum library_state { LIBRARY_QUEUED = 0, LIBRARY_DONE, LIBRARY_FAILED, LIBRARY_CANCELLED };
+bool library_job_add(struct library *l, const char *job, const char *request, struct err *err);
+bool library_job_state(struct library *l, const char *job, enum library_state state,
+                       const char *error, struct err *err);
+// Jobs that were asked for and neither finished nor failed: what a crash left. `each` gets the request.
+bool library_job_open(struct library *l, void (*each)(const char *job, const char *request, void *ctx),
+                      void *ctx, struct err *err);
+
+// --- pictures
+struct library_picture {
+    int64_t id;
+    char *job, *file, *instruction, *words, *tags; // tags: "a b c", never NULL; words: of references
+    int64_t seed, created; // seconds since 1970; only for people, order goes by id
+    int index, rating;     // 0: not rated, 1..5
+    bool deleted;
+};
+
+// The same file again updates what is known of it. Returns the id; -1: failed.
+int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
+// Reads the instruction inside the PNG. ERR_INPUT when limn did not make it.
+int64_t library_picture_import(struct library *l, const char *file, const char *job, struct err *err);
+
+enum library_sort { LIBRARY_NEWEST = 0, LIBRARY_OLDEST, LIBRARY_RATING, LIBRARY_SEED, LIBRARY_SORT_COUNT };
+struct library_filter {
+    const char *search; // words, all of which must occur; any text is harmless; NULL or "": all
+    const char *tag;    // NULL: any
+    const char *job;    // NULL: any
+    int rating;         // at least
+    enum library_sort sort;
+    int limit, offset;  // limit 0: 1000
+};
+struct library_list {
+    struct library_picture *items;
+    int count;
+};
+bool library_query(struct library *l, const struct library_filter *filter, struct library_list *list,
+                   struct err *err);
+void library_list_free(struct library_list *list);
+
+bool library_rate(struct library *l, int64_t id, int rating, struct err *err);
+// Tags are words without spaces. False with ERR_INPUT otherwise.
+bool library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err *err);
+// Hides or shows it again; the file stays until library_purge().
+bool library_delete(struct library *l, int64_t id, bool deleted, struct err *err);
+int library_purge(struct library *l, struct err *err); // removes hidden pictures' files; -1: failed
+
+// --- the session: named texts, written often
+bool library_keep(struct library *l, const char *key, const char *text, struct err *err);
+char *library_kept(struct library *l, const char *key, struct err *err); // NULL: none; freed with free()
+
+// Adds every picture below a folder that limn made; returns how many.
+int library_scan(struct library *l, const char *folder, struct err *err);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Pictures out of characters and colours, for every terminal: libchafa chooses them. Its only door.
+#include <stdlib.h>
+#include <string.h>
+
+#include <chafa.h>
+
+#include "renderer/canvas_encoder.h"
+
+// What libchafa gets for a cell: enough for it to tell the shapes of symbols.
+static void
+cell_size(const struct term_info *term, int *width, int *height)
+{
+    (void)term;
+    *width = 8;
+    *height = 16;
+}
+
+static ChafaCanvasMode
+mode_of(const struct canvas_drawing *d)
+{
+    const char *true_colour = getenv("COLORTERM"), *term = getenv("TERM");
+    if (d->mono)
+        return CHAFA_CANVAS_MODE_FGBG;
+    if (true_colour && (strcmp(true_colour, "truecolor") == 0 || strcmp(true_colour, "24bit") == 0))
+        return CHAFA_CANVAS_MODE_TRUECOLOR;
+    if (term && (strstr(term, "direct") || strstr(term, "kitty") || strstr(term, "foot")))
+        return CHAFA_CANVAS_MODE_TRUECOLOR;
+    if (term && strstr(term, "256"))
+        return CHAFA_CANVAS_MODE_INDEXED_240;
+    if (term && (strcmp(term, "linux") == 0 || strstr(term, "vt")))
+        return CHAFA_CANVAS_MODE_INDEXED_8;
+    return CHAFA_CANVAS_MODE_INDEXED_16;
+}
+
+static ChafaTermInfo *
+term_info(void)
+{
+    char **environment = g_get_environ();
+    ChafaTermInfo *info = chafa_term_db_detect(chafa_term_db_get_default(), environment);
+    g_strfreev(environment);
+    return info;
+}
+
+static bool
+encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
+{
+    ChafaSymbolMap *symbols = chafa_symbol_map_new();
+    chafa_symbol_map_add_by_tags(symbols, d->ascii ? CHAFA_SYMBOL_TAG_ASCII
+                                                   : CHAFA_SYMBOL_TAG_BLOCK |
+                                                         CHAFA_SYMBOL_TAG_BORDER |
+                                                         CHAFA_SYMBOL_TAG_SPACE);
+    ChafaCanvasConfig *config = chafa_canvas_config_new();
+    chafa_canvas_config_set_geometry(config, d->rect.columns, d->rect.rows);
+    chafa_canvas_config_set_canvas_mode(config, mode_of(d));
+    chafa_canvas_config_set_symbol_map(config, symbols);
+    chafa_canvas_config_set_bg_color(config, d->background);
+    chafa_canvas_config_set_work_factor(config, 0.3f);
+    ChafaCanvas *canvas = chafa_canvas_new(config);
+    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGB8, d->image->pixels, d->image->width,
+                                 d->image->height, (int)d->image->stride);
+    ChafaTermInfo *info = term_info();
+    GString *text = chafa_canvas_print(canvas, info);
+    const char *line = text ? text->str : "";
+    for (int row = 0; row < d->rect.rows && *line; row++) {
+        size_t n = strcspn(line, "\n");
+        canvas_bytes_printf(out, "\0337\033[%d;%dH", d->rect.row + row + 1, d->rect.column + 1);
+        canvas_bytes_add(out, line, n);
+        canvas_bytes_printf(out, "\033[0m\0338");
+        canvas_bytes_end_piece(out);
+        line += n + (line[n] == '\n');
+    }
+    bool ok = text || err_set(err, ERR_IO, "a picture cannot be drawn with characters");
+    if (text)
+        g_string_free(text, TRUE);
+    chafa_term_info_unref(info);
+    chafa_canvas_unref(canvas);
+    chafa_canvas_config_unref(config);
+    chafa_symbol_map_unref(symbols);
+    return ok;
+}
+
+const struct canvas_encoder canvas_encoder_cells = {
+    .kind = CANVAS_CELLS,
+    .cell_size = cell_size,
+    .encode = encode,
+};

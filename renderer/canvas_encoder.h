@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// What a kind of canvas must know: how a scaled picture becomes pieces of output. Private to canvas*.c.
+#ifndef LIMN_RENDERER_CANVAS_ENCODER_H
+#define LIMN_RENDERER_CANVAS_ENCODER_H
+
+#include "renderer/canvas.h"
+
+// Output, and the ends of its pieces: each piece can be sent alone, with text between two of them.
+struct canvas_bytes {
+    char *data;
+    size_t size, capacity;
+    size_t *ends; // of pieces, ascending
+    int piece_count, piece_capacity;
+};
+
+void canvas_bytes_add(struct canvas_bytes *b, const void *data, size_t size);
+__attribute__((format(printf, 2, 3))) void canvas_bytes_printf(struct canvas_bytes *b,
+                                                               const char *format, ...);
+void canvas_bytes_end_piece(struct canvas_bytes *b);
+
+struct canvas_drawing {
+    const struct image *image; // RGB8, exactly as large as it is to be seen
+    struct canvas_rect rect;   // cells it covers, its first pixel in the first cell's corner
+    const struct term_info *term;
+    int slot, coarseness;
+    bool mono, ascii;
+    uint32_t background;
+};
+
+struct canvas_encoder {
+    enum canvas_kind kind;
+    // Pixels of a picture for a cell: the terminal's, or what a symbol can show.
+    void (*cell_size)(const struct term_info *term, int *width, int *height);
+    bool (*encode)(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err);
+    // Takes a picture away without help of the text; NULL: text is printed over it.
+    void (*erase)(int slot, struct canvas_bytes *out);
+};
+
+extern const struct canvas_encoder canvas_encoder_sixel, canvas_encoder_kitty, canvas_encoder_cells;
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// The kitty graphics protocol: pixels in base 64, kept by the terminal under a number of ours.
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "renderer/canvas_encoder.h"
+
+enum {
+    CHUNK = 3072,           // bytes of pixels in one sequence (4096 in base 64)
+    FIRST_NUMBER = 0x6c696d, // of our pictures, so that those of others are left alone
+};
+
+static void
+cell_size(const struct term_info *term, int *width, int *height)
+{
+    *width = term->cell_width;
+    *height = term->cell_height;
+}
+
+static void
+add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[4 * (CHUNK / 3) + 4];
+    size_t size = 0;
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
+                     (i + 2 < n ? p[i + 2] : 0);
+        text[size++] = letters[v >> 18];
+        text[size++] = letters[v >> 12 & 63];
+        text[size++] = i + 1 < n ? letters[v >> 6 & 63] : '=';
+        text[size++] = i + 2 < n ? letters[v & 63] : '=';
+    }
+    canvas_bytes_add(out, text, size);
+}
+
+// Chunks of one picture may not be parted by another picture's, but text may come between them; the
+// last one places it, so all of it appears at once. q=2: the terminal answers nothing.
+static bool
+encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
+{
+    const struct image *rgb = d->image;
+    (void)err;
+    size_t total = (size_t)rgb->width * (size_t)rgb->height * 3, sent = 0;
+    uint8_t *pixels = mem_alloc(total);
+    for (int y = 0; y < rgb->height; y++)
+        memcpy(pixels + (size_t)y * (size_t)rgb->width * 3, image_row(rgb, y), (size_t)rgb->width * 3);
+    while (sent < total) {
+        size_t n = MIN((size_t)CHUNK, total - sent);
+        bool last = sent + n == total;
+        if (sent == 0)
+            canvas_bytes_printf(out, "\033_Ga=t,q=2,f=24,s=%d,v=%d,i=%d,m=%d;", rgb->width, rgb->height,
+                                FIRST_NUMBER + d->slot, !last);
+        else
+            canvas_bytes_printf(out, "\033_Gm=%d;", !last);
+        add_base64(out, pixels + sent, n);
+        canvas_bytes_printf(out, "\033\\");
+        sent += n;
+        canvas_bytes_end_piece(out);
+    }
+    // p=1: a placement of the same number is replaced without a flash. C=1: the cursor stays.
+    canvas_bytes_printf(out, "\0337\033[%d;%dH\033_Ga=p,q=2,i=%d,p=1,C=1\033\\\0338", d->rect.row + 1,
+                        d->rect.column + 1, FIRST_NUMBER + d->slot);
+    canvas_bytes_end_piece(out);
+    free(pixels);
+    return true;
+}
+
+static void
+erase(int slot, struct canvas_bytes *out)
+{
+    canvas_bytes_printf(out, "\033_Ga=d,d=I,q=2,i=%d\033\\", FIRST_NUMBER + slot);
+    canvas_bytes_end_piece(out);
+}
+
+const struct canvas_encoder canvas_encoder_kitty = {
+    .kind = CANVAS_KITTY,
+    .cell_size = cell_size,
+    .encode = encode,
+    .erase = erase,
+};
