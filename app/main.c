@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/suggest.h"
+#include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
@@ -79,11 +80,39 @@ static void
 help(FILE *out)
 {
     fputs("limn " LIMN_VERSION ": pictures from instructions of words and pictures\n\n"
-          "usage: limn COMMAND [OPTIONS]\n\n", out);
+          "usage: limn [--host [USER@]HOST] [--theme NAME] [--preview KIND]   the terminal UI\n"
+          "       limn COMMAND [OPTIONS]\n\n", out);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\nTry:  limn generate styled-subject -o out.png\n"
           "      limn COMMAND --help\n", out);
+}
+
+// No command: the UI, with its options.
+static int
+run_ui(int argc, char **argv)
+{
+    const char *host = NULL, *theme = NULL, *preview = "auto";
+    struct err err = {0};
+    for (int i = 1; i < argc; i += 2) {
+        const char **value = strcmp(argv[i], "--host") == 0      ? &host
+                             : strcmp(argv[i], "--theme") == 0   ? &theme
+                             : strcmp(argv[i], "--preview") == 0 ? &preview
+                                                                 : NULL;
+        if (!value || i + 1 == argc) {
+            err_set(&err, ERR_INPUT, value ? "%.40s needs a value" : "there is no option '%.40s' (see: limn --help)",
+                    argv[i]);
+            return command_failed(&err);
+        }
+        *value = argv[i + 1];
+    }
+    static const char *const kinds[] = {"auto", "kitty", "sixel", "cells", "none", NULL};
+    for (int i = 0; strcmp(kinds[i], preview) != 0;)
+        if (!kinds[++i]) {
+            err_set(&err, ERR_INPUT, "--preview is '%.40s', it must be auto, kitty, sixel, cells or none", preview);
+            return command_failed(&err);
+        }
+    return ui_run(host, theme, preview);
 }
 
 static int
@@ -112,8 +141,9 @@ main(int argc, char **argv)
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
     signal(SIGPIPE, SIG_IGN);
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                             strcmp(argv[1], "help") == 0);
+    if (asks || (argc < 2 && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))) {
         help(stdout);
         return 0;
     }
@@ -124,6 +154,8 @@ main(int argc, char **argv)
     struct err err = {0};
     if (!codec_start(argv[0], &err))
         return command_failed(&err);
+    if (argc < 2 || strncmp(argv[1], "--", 2) == 0)
+        return run_ui(argc, argv);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

@@ -9,7 +9,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-// SOURCE/app/KIND when the program is BUILD/app/limn and BUILD was configured from SOURCE: the
+// SOURCE/app/KIND, or SOURCE/KIND, when the program is BUILD/app/limn and BUILD was configured from SOURCE: the
 // build knows where that is.
 static char *
 source_place(const char *kind)
@@ -28,7 +28,14 @@ source_place(const char *kind)
     char *mark = file_join(exe, "build.ninja");
     bool built = file_exists(mark);
     free(mark);
-    return built ? mem_printf("%s/app/%s", LIMN_SOURCE, kind) : NULL;
+    if (!built)
+        return NULL;
+    char *place = mem_printf("%s/app/%s", LIMN_SOURCE, kind);
+    if (access(place, F_OK) != 0) {
+        free(place);
+        place = mem_printf("%s/%s", LIMN_SOURCE, kind);
+    }
+    return place;
 }
 
 char **

@@ -94,6 +94,23 @@ read_choices(struct template_variable *v, const struct yaml *map, const char *fi
     return true;
 }
 
+// `file`: the choices are its lines; empty ones and those that begin with # are left out.
+static bool
+read_choice_file(struct template *t, struct template_variable *v, const struct yaml *map, struct err *err)
+{
+    const struct yaml *name = yaml_tree_get(map, "file");
+    struct err fault = {0};
+    if (!name)
+        return true;
+    if (name->kind != YAML_SCALAR || yaml_tree_get(map, "choices"))
+        return yaml_tree_error(name, t->path, err, "file must be the name of a file, in place of choices");
+    char *path = file_join(t->folder, name->text);
+    bool ok = template_lines(path, &v->choices, &v->choice_count, &fault);
+    free(path);
+    v->type = VARIABLE_CHOICE;
+    return ok || yaml_tree_error(name, t->path, err, "%s", fault.text);
+}
+
 static bool
 check_value(const struct template_variable *v, const char *value, char *why, size_t size)
 {
@@ -138,8 +155,8 @@ read_type(struct template_variable *v, const struct yaml *map, const char *file,
     for (int i = 0; i < VARIABLE_TYPE_COUNT; i++)
         if (type->kind == YAML_SCALAR && strcmp(type->text, names[i]) == 0) {
             v->type = (enum variable_type)i;
-            if (v->type == VARIABLE_CHOICE && !yaml_tree_get(map, "choices"))
-                return yaml_tree_error(type, file, err, "a choice needs its list of choices");
+            if (v->type == VARIABLE_CHOICE && !yaml_tree_get(map, "choices") && !yaml_tree_get(map, "file"))
+                return yaml_tree_error(type, file, err, "a choice needs its choices, or a file of them");
             return true;
         }
     return yaml_tree_error(type, file, err, "type must be text, number, choice or image");
@@ -164,7 +181,7 @@ read_range(struct template_variable *v, const struct yaml *map, const char *file
 static bool
 read_variable(struct template *t, const struct yaml *map, struct err *err)
 {
-    static const char *const known[] = {"type", "default", "choices", "range", "help", NULL};
+    static const char *const known[] = {"type", "default", "choices", "file", "range", "help", NULL};
     if (t->variable_count == TEMPLATE_VARIABLES_MAX)
         return yaml_tree_error(map, t->path, err, "more than %d variables", TEMPLATE_VARIABLES_MAX);
     struct template_variable *v = &t->variables[t->variable_count++];
@@ -183,6 +200,7 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
     }
     if (!check_keys(map, t->path, "a variable", known, err) ||
         !read_type(v, map, t->path, err) || !read_choices(v, map, t->path, err) ||
+        !read_choice_file(t, v, map, err) ||
         !read_range(v, map, t->path, err) || !read_text(map, "help", t->path, &v->help, err) ||
         !read_text(map, "default", t->path, &v->value, err))
         return false;
@@ -271,6 +289,30 @@ read_parameters(struct template *t, const struct yaml *map, struct err *err)
     t->count = (int)count;
     t->size = (int)size;
     return ok;
+}
+
+static bool
+read_sweep(struct template *t, const struct yaml *map, struct err *err)
+{
+    if (t->sweep_count == TEMPLATE_SWEEPS_MAX)
+        return yaml_tree_error(map, t->path, err, "more than %d things to sweep over", TEMPLATE_SWEEPS_MAX);
+    struct template_sweep *s = &t->sweeps[t->sweep_count++];
+    s->name = mem_strdup(map->key);
+    s->line = map->line;
+    s->column = map->column;
+    s->list = map->kind == YAML_LIST;
+    int count = s->list ? map->count : 1;
+    if (map->kind == YAML_MAP || count < 1 || count > TEMPLATE_CHOICES_MAX)
+        return yaml_tree_error(map, t->path, err,
+                               "the values of a sweep are a list of texts, or a text like \"1..4\" or \"*\"");
+    s->values = mem_zalloc((size_t)count * sizeof *s->values);
+    for (int i = 0; i < count; i++) {
+        const struct yaml *one = s->list ? &map->children[i] : map;
+        if (one->kind != YAML_SCALAR)
+            return yaml_tree_error(one, t->path, err, "a value of a sweep must be a text or a number");
+        s->values[s->count++] = mem_strdup(one->text);
+    }
+    return true;
 }
 
 // The next {{name}} at or after `from`: its place and name. False: none. Malformed: error set.
@@ -381,8 +423,8 @@ read_children(struct template *t, const struct yaml *list, const char *what,
 static bool
 read_root(struct template *t, const struct yaml *root, struct err *err)
 {
-    static const char *const known[] = {"name",       "summary",    "instruction", "references",
-                                        "variables",  "parameters", NULL};
+    static const char *const known[] = {"name",      "summary",    "instruction", "references",
+                                        "variables", "parameters", "sweep",       NULL};
     if (!check_keys(root, t->path, "a template", known, err) ||
         !read_text(root, "name", t->path, &t->name, err) ||
         !read_text(root, "summary", t->path, &t->summary, err) ||
@@ -395,6 +437,7 @@ read_root(struct template *t, const struct yaml *root, struct err *err)
     t->text_column = text->column;
     return read_children(t, yaml_tree_get(root, "variables"), "variables", read_variable, err) &&
            read_children(t, yaml_tree_get(root, "references"), "references", read_reference, err) &&
+           read_children(t, yaml_tree_get(root, "sweep"), "sweep", read_sweep, err) &&
            read_parameters(t, yaml_tree_get(root, "parameters"), err) && check_whole(t, root, err);
 }
 
@@ -433,6 +476,12 @@ template_finish(struct template *t)
         free(r->image);
         free(r->loader);
     }
+    for (int i = 0; i < t->sweep_count; i++) {
+        for (int k = 0; k < t->sweeps[i].count; k++)
+            free(t->sweeps[i].values[k]);
+        free(t->sweeps[i].values);
+        free(t->sweeps[i].name);
+    }
     free(t->path);
     free(t->folder);
     free(t->name);
@@ -441,6 +490,25 @@ template_finish(struct template *t)
     free(t->guidance);
     free(t->sampler);
     *t = (struct template){0};
+}
+
+bool
+template_lines(const char *path, char ***lines, int *count, struct err *err)
+{
+    enum { LINES_BYTES_MAX = 1 << 20 };
+    char *text = file_read(path, LINES_BYTES_MAX, NULL, err), *left = NULL;
+    int capacity = 0;
+    if (!text)
+        return false;
+    for (char *line = strtok_r(text, "\r\n", &left); line; line = strtok_r(NULL, "\r\n", &left)) {
+        if (*line == '#' || line[strspn(line, " \t")] == 0)
+            continue;
+        if (*count == TEMPLATE_CHOICES_MAX)
+            break;
+        ARRAY_PUSH(*lines, *count, capacity, mem_strdup(line));
+    }
+    free(text);
+    return *count || err_set(err, ERR_INPUT, "%s has no lines", path);
 }
 
 bool

@@ -14,6 +14,7 @@ enum {
     TEMPLATE_VARIABLES_MAX = 64,
     TEMPLATE_CHOICES_MAX = 256,
     TEMPLATE_SETTINGS_MAX = 16,
+    TEMPLATE_SWEEPS_MAX = 3,
 };
 
 enum variable_type { VARIABLE_TEXT = 0, VARIABLE_NUMBER, VARIABLE_CHOICE, VARIABLE_IMAGE,
@@ -40,6 +41,15 @@ struct template_reference {
     int line, column; // of the image
 };
 
+// What `limn generate` goes through, one picture a value (app/sweep.h has what values look like).
+struct template_sweep {
+    char *name;    // a variable, or seed, steps, scale, context_scale
+    char **values; // as written; one text ("1..4", "*", "@words.txt") or a list
+    int count;
+    bool list; // written as a list: each value is taken as it is
+    int line, column;
+};
+
 struct template {
     char *path, *folder, *name, *summary, *text;
     int text_line, text_column;
@@ -52,6 +62,8 @@ struct template {
     int steps, count, size; // 0: the model's
     char *guidance, *sampler; // NULL: the model's
     double scale, context_scale; // < 0: the model's
+    struct template_sweep sweeps[TEMPLATE_SWEEPS_MAX];
+    int sweep_count;
 };
 
 bool template_read(struct template *t, const char *path, struct err *err);
@@ -60,6 +72,10 @@ void template_finish(struct template *t); // zeroed is fine
 // Binds a variable: checks its type, range and choices. `image` values are paths relative to the
 // current folder.
 bool template_set(struct template *t, const char *name, const char *value, struct err *err);
+
+// The lines of a file that are neither empty nor begin with #, at most TEMPLATE_CHOICES_MAX; appended to
+// an empty list that is freed text by text with free(), also after an error.
+bool template_lines(const char *path, char ***lines, int *count, struct err *err);
 
 // Text with its {{variables}} filled in; freed with free(). An unbound one is an error that says
 // where and how to bind it.

@@ -237,6 +237,76 @@ codec_resize(const struct image *image, int width, int height, enum codec_fit fi
     return out;
 }
 
+// One channel, white letters on black. NULL: the system has no letters.
+static VipsImage *
+letters(const char *text, int height)
+{
+    char font[32];
+    VipsImage *out = NULL;
+    char *valid = g_utf8_make_valid(text, -1), *escaped = g_markup_escape_text(valid, -1);
+    g_snprintf(font, sizeof font, "sans %d", MAX(6, height * 5 / 9));
+    if (*escaped && vips_text(&out, escaped, "font", font, "dpi", 72, NULL)) {
+        vips_error_clear();
+        out = NULL;
+    }
+    g_free(escaped);
+    g_free(valid);
+    return out;
+}
+
+// The longest beginning that fits, found by halving.
+static VipsImage *
+letters_within(const char *text, int width, int height)
+{
+    VipsImage *best = letters(text, height);
+    if (!best || vips_image_get_width(best) <= width)
+        return best;
+    g_object_unref(best);
+    best = NULL;
+    char *valid = g_utf8_make_valid(text, -1);
+    glong low = 0, high = g_utf8_strlen(valid, -1);
+    while (high - low > 1) {
+        glong middle = (low + high) / 2;
+        char *part = g_utf8_substring(valid, 0, middle), *cut = g_strconcat(part, "\u2026", NULL);
+        VipsImage *one = letters(cut, height);
+        if (one && vips_image_get_width(one) <= width) {
+            low = middle;
+            if (best)
+                g_object_unref(best);
+            best = one;
+        } else {
+            high = middle;
+            if (one)
+                g_object_unref(one);
+        }
+        g_free(part);
+        g_free(cut);
+    }
+    g_free(valid);
+    return best;
+}
+
+struct image *
+codec_text(const char *text, int width, int height, struct err *err)
+{
+    struct image *out = image_create(width, height, IMAGE_RGB8, err);
+    if (!out)
+        return NULL;
+    memset(out->pixels, 255, out->stride * (size_t)height);
+    VipsImage *v = letters_within(text, width, height);
+    struct image *mask = v ? to_image(v, true, "text", NULL) : NULL;
+    if (v)
+        g_object_unref(v);
+    for (int y = 0; mask && y < MIN(mask->height, height); y++)
+        for (int x = 0; x < MIN(mask->width, width); x++) {
+            uint8_t dark = (uint8_t)(255 - image_row(mask, y)[(size_t)x * (size_t)image_channels(mask->format)]);
+            memset(image_row(out, y + MAX(0, (height - mask->height) / 2)) +
+                       (size_t)(x + MAX(0, (width - mask->width) / 2)) * 3, dark, 3);
+        }
+    image_unref(mask);
+    return out;
+}
+
 void *
 codec_encode_png(const struct image *image, const char *const *texts, size_t *size, struct err *err)
 {

@@ -30,6 +30,10 @@ enum codec_fit {
 struct image *codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
                            uint32_t background, struct err *err);
 
+// One line of text in the system's sans-serif letters, black on white, in a picture of that size; cut off
+// with an ellipsis where it is too long. RGB8.
+struct image *codec_text(const char *text, int width, int height, struct err *err);
+
 // PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
 // are 1 to 79 Latin-1 characters. Stored compressed (iTXt).
 void *codec_encode_png(const struct image *image, const char *const *texts, size_t *size,

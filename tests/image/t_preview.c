@@ -268,7 +268,7 @@ auto_draws_sixels_in_place(void **state)
         }
     assert_int_equal(feeds, 13);
     // Sixels: raster attributes say 256 x 256; each frame is one string with its end.
-    assert_int_equal(count(output, "\033\\"), 3);
+    assert_int_equal(count(begin, "\033\\"), 3);
     assert_int_equal(count(begin, "\"1;1;256;256"), 3);
     // The red of the frames, 80, 160, 240, in percent, to the 5 bits of the palette: 31, 63, 94.
     const char *frame = begin;

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/ui.h"
+#include "engine/base/mem.h"
+#include "engine/model/instruction.h"
+
+static bool
+is_unicode(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+// What stands for a character that must not or cannot be shown.
+static wchar_t
+shown(wchar_t c)
+{
+    bool unicode = is_unicode();
+    if (!c || !text_harmless(c))
+        return unicode ? L'\uFFFD' : L'?';
+    return c >= 0x80 && !unicode ? (c == 0x2026 ? L'.' : L'?') : wcwidth(c) < 0 ? L'\uFFFD' : c;
+}
+
+// Adds one character with the marks that combine with it; returns the cells used.
+static int
+add_character(const char **text, const char *end, int room)
+{
+    wchar_t cell[CCHARW_MAX + 1];
+    wchar_t c;
+    const char *p = *text;
+    p += text_char(p, &c);
+    int n = 0;
+    cell[n++] = shown(c);
+    int width = MAX(wcwidth(cell[0]), 0);
+    if (width > room) {
+        *text = end;
+        return 0;
+    }
+    if (width == 0) { // a mark with nothing to sit on
+        cell[0] = L' ';
+        cell[n++] = shown(c);
+        width = 1;
+    }
+    while (p < end && is_unicode()) {
+        wchar_t mark;
+        size_t size = text_char(p, &mark);
+        if (size == 0 || !mark || !text_harmless(mark) || wcwidth(mark) != 0)
+            break;
+        if (n < CCHARW_MAX)
+            cell[n++] = mark;
+        p += size;
+    }
+    cell[n] = 0;
+    cchar_t out;
+    attr_t attributes;
+    short pair;
+    int extended = 0;
+    attr_get(&attributes, &pair, &extended);
+    setcchar(&out, cell, attributes, pair, NULL);
+    add_wch(&out);
+    *text = p;
+    return width;
+}
+
+static int
+add_bytes(int y, int x, int columns, const char *text, size_t n)
+{
+    int used = 0;
+    const char *end = text + strnlen(text, n);
+    columns = MIN(columns, COLS - x);
+    if (y < 0 || y >= LINES || x < 0 || columns <= 0)
+        return 0;
+    move(y, x);
+    while (text < end && used < columns)
+        used += add_character(&text, end, columns - used);
+    return used;
+}
+
+void
+draw_text(int y, int x, int columns, enum role role, const char *text)
+{
+    theme_use(role);
+    size_t n = strlen(text);
+    if (text_width(text, n) > columns && columns > 1) { // its end is cut off, and that is shown
+        int used = add_bytes(y, x, columns - 1, text, n);
+        add_bytes(y, x + used, 1, "\u2026", 4);
+    } else {
+        add_bytes(y, x, columns, text, n);
+    }
+    theme_use(ROLE_TEXT);
+}
+
+void
+draw_format(int y, int x, int columns, enum role role, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    draw_text(y, x, columns, role, text);
+}
+
+void
+draw_fill(const struct area *a, enum role role)
+{
+    theme_use(role);
+    for (int y = MAX(a->y, 0); y < a->y + a->rows && y < LINES; y++)
+        mvhline(y, MAX(a->x, 0), ' ', MIN(a->columns, COLS - a->x));
+    theme_use(ROLE_TEXT);
+}
+
+void
+draw_heading(const struct area *a, bool focus, const char *title)
+{
+    draw_rule(a->y, a->x, a->columns);
+    char text[128];
+    snprintf(text, sizeof text, " %s ", title);
+    draw_text(a->y, a->x + 1, a->columns - 2, focus ? ROLE_FOCUS : ROLE_HEADING, text);
+}
+
+void
+draw_rule(int y, int x, int columns)
+{
+    theme_use(ROLE_BORDER);
+    if (y >= 0 && y < LINES && columns > 0)
+        mvhline_set(y, x, is_unicode() ? WACS_HLINE : NULL, MIN(columns, COLS - x));
+    if (!is_unicode() && y >= 0 && y < LINES)
+        mvhline(y, x, '-', MIN(columns, COLS - x));
+    theme_use(ROLE_TEXT);
+}
+
+void
+draw_upright(int y, int x, int rows)
+{
+    theme_use(ROLE_BORDER);
+    if (x >= 0 && x < COLS && is_unicode())
+        mvvline_set(y, x, WACS_VLINE, MIN(rows, LINES - y));
+    else if (x >= 0 && x < COLS)
+        mvvline(y, x, '|', MIN(rows, LINES - y));
+    theme_use(ROLE_TEXT);
+}
+
+void
+draw_gauge(int y, int x, int columns, double part)
+{
+    char text[16];
+    int done = (int)(columns * MIN(MAX(part, 0), 1) + 0.5);
+    struct area a = {y, x, 1, done}, rest = {y, x + done, 1, columns - done};
+    draw_fill(&a, ROLE_GAUGE);
+    draw_fill(&rest, ROLE_GAUGE_REST);
+    snprintf(text, sizeof text, "%d %%", (int)(part * 100 + 0.5));
+    int at = (columns - (int)strlen(text)) / 2;
+    for (int i = 0; text[i]; i++) {
+        char one[2] = {text[i], 0};
+        draw_text(y, x + at + i, 1, at + i < done ? ROLE_GAUGE : ROLE_GAUGE_REST, one);
+    }
+}
+
+int
+draw_scroll(int count, int selected, int rows, int top)
+{
+    if (selected < top)
+        top = selected;
+    if (selected >= top + rows)
+        top = selected - rows + 1;
+    return MAX(0, MIN(top, count - rows));
+}
+
+// Cells under a picture hold a character that is no blank, so that curses never clears them as the end
+// of a line.
+static void
+reserve(const struct area *a)
+{
+    cchar_t filler;
+    theme_use(ROLE_TEXT);
+    attr_t attributes;
+    short pair;
+    attr_get(&attributes, &pair, NULL);
+    setcchar(&filler, is_unicode() ? L"\u00A0" : L" ", attributes, pair, NULL);
+    for (int y = MAX(a->y, 0); y < a->y + a->rows && y < LINES; y++)
+        mvhline_set(y, a->x, &filler, MIN(a->columns, COLS - a->x));
+}
+
+void
+draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live)
+{
+    if (!ui->canvas || slot >= CANVAS_SLOTS || a->rows < 1 || a->columns < 1 || !image)
+        return;
+    reserve(a);
+    struct canvas_place place = {.rect = {a->y, a->x, a->rows, a->columns}, .live = live};
+    canvas_put(ui->canvas, slot, image, &place);
+    ui->slot_used[slot] = true;
+}
+
+void
+draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
+{
+    if (a->rows < 1 || a->columns < 2)
+        return;
+    const char *failed = NULL;
+    int side = MAX(a->rows * ui->term.cell_height, a->columns * ui->term.cell_width);
+    side = side <= 128 ? 128 : side <= 256 ? 256 : 640;
+    struct image *image = pictures_get(ui->pictures, file, side, &failed);
+    if (image)
+        draw_picture(ui, slot, a, image, false);
+    else if (failed)
+        draw_wrapped(a, ROLE_WARNING, failed);
+    else
+        draw_text(a->y + a->rows / 2, a->x + MAX(0, a->columns / 2 - 1), 1, ROLE_DIM, "\u2026");
+}
+
+static bool
+has_reference(const struct ui *ui, int marker)
+{
+    for (int i = 0; i < ui->compose.reference_count; i++)
+        if (ui->compose.references[i].marker == marker)
+            return true;
+    return false;
+}
+
+// The role of a byte of an instruction: its markers stand out.
+static enum role
+role_at(const struct ui *ui, const char *text, size_t at)
+{
+    size_t from = at;
+    while (from > 0 && at - from < 12 && text[from] != '[')
+        from--;
+    int marker = 0, n = 0;
+    if (sscanf(text + from, "[ref#%d]%n", &marker, &n) == 1 && n > 0 && at < from + (size_t)n)
+        return has_reference(ui, marker) ? ROLE_MARKER : ROLE_FAULT;
+    return ROLE_TEXT;
+}
+
+void
+draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t cursor)
+{
+    struct field_line lines[256];
+    int count = field_wrap(text, MAX(a->columns - 1, 1), lines, 256), here = 0;
+    for (int i = 0; i < count && cursor != SIZE_MAX; i++)
+        if (cursor >= lines[i].start)
+            here = i;
+    int top = draw_scroll(count, here, a->rows, 0);
+    for (int row = 0; row < a->rows && top + row < count; row++) {
+        const struct field_line *l = &lines[top + row];
+        int x = 0;
+        for (size_t at = l->start; at < l->start + l->length;) {
+            enum role role = role_at(ui, text, at);
+            size_t end = at;
+            while (end < l->start + l->length && role_at(ui, text, end) == role)
+                end++;
+            theme_use(role);
+            x += add_bytes(a->y + row, a->x + x, a->columns - x, text + at, end - at);
+            at = end;
+        }
+    }
+    theme_use(ROLE_TEXT);
+    if (cursor == SIZE_MAX)
+        return;
+    int column = text_width(text + lines[here].start, cursor - lines[here].start);
+    curs_set(1);
+    move(a->y + here - top, a->x + MIN(column, a->columns - 1));
+}
+
+void
+draw_wrapped(const struct area *a, enum role role, const char *text)
+{
+    struct field_line lines[256];
+    int count = field_wrap(text, MAX(a->columns, 1), lines, 256);
+    for (int i = 0; i < count && i < a->rows; i++) {
+        theme_use(role);
+        add_bytes(a->y + i, a->x, a->columns, text + lines[i].start, lines[i].length);
+    }
+    theme_use(ROLE_TEXT);
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "app/ui/field.h"
+
+#include <curses.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wctype.h>
+
+#include "engine/base/mem.h"
+
+enum { UNDO_MAX = 200, CTRL = 0x1f };
+
+// --- characters
+
+// UTF-8 by hand: the locale may be another, and what it cannot show is for the drawing to say.
+size_t
+text_char(const char *text, wchar_t *wide)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    wchar_t c = 0;
+    size_t n = 1;
+    if (*p < 0x80) {
+        c = *p;
+        n = *p ? 1 : 0;
+    } else {
+        size_t more = *p >= 0xF0 && *p < 0xF5 ? 3 : *p >= 0xE0 ? 2 : *p >= 0xC2 ? 1 : 0;
+        if (*p >= 0xF5)
+            more = 0;
+        c = *p & (0x3F >> more);
+        size_t i = 1;
+        while (i <= more && (p[i] & 0xC0) == 0x80)
+            c = c << 6 | (p[i++] & 0x3F);
+        static const wchar_t least[] = {0, 0x80, 0x800, 0x10000};
+        if (more == 0 || i <= more || c < least[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000))
+            c = 0;
+        else
+            n = more + 1;
+    }
+    if (wide)
+        *wide = c;
+    return n;
+}
+
+bool
+text_harmless(wchar_t c)
+{
+    if (c < 32 || (c >= 0x7F && c < 0xA0))
+        return false;
+    if (c == 0x200E || c == 0x200F || c == 0x061C || (c >= 0x202A && c <= 0x202E) ||
+        (c >= 0x2066 && c <= 0x2069))
+        return false;
+    return c != 0x2028 && c != 0x2029 && c != 0xFEFF && c != 0x00AD && !(c >= 0xFFF9 && c <= 0xFFFB) &&
+           !(c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+static int
+char_width(wchar_t c)
+{
+    if (!c || !text_harmless(c))
+        return 1;
+    int w = wcwidth(c);
+    return w < 0 ? 1 : w;
+}
+
+int
+text_width(const char *text, size_t n)
+{
+    int width = 0;
+    for (size_t i = 0; i < n && text[i];) {
+        wchar_t c;
+        i += text_char(text + i, &c);
+        width += char_width(c);
+    }
+    return width;
+}
+
+// --- life, undo
+
+static void
+clear_states(struct field_state *states, int *count)
+{
+    for (int i = 0; i < *count; i++)
+        free(states[i].text);
+    *count = 0;
+}
+
+void
+field_finish(struct field *f)
+{
+    clear_states(f->undo, &f->undo_count);
+    clear_states(f->redo, &f->redo_count);
+    free(f->undo);
+    free(f->redo);
+    free(f->text);
+    *f = (struct field){.limit = f->limit, .lines = f->lines};
+}
+
+void
+field_set(struct field *f, const char *text)
+{
+    char *copy = mem_strdup(text ? text : "");
+    field_finish(f);
+    f->text = copy;
+    f->cursor = strlen(copy);
+    if (!f->limit)
+        f->limit = 4096;
+}
+
+static void
+remember(struct field *f, bool typing)
+{
+    if (typing && f->typing)
+        return;
+    if (f->undo_count == UNDO_MAX) {
+        free(f->undo[0].text);
+        memmove(f->undo, f->undo + 1, (UNDO_MAX - 1) * sizeof *f->undo);
+        f->undo_count--;
+    }
+    struct field_state s = {mem_strdup(f->text), f->cursor};
+    ARRAY_PUSH(f->undo, f->undo_count, f->undo_capacity, s);
+    clear_states(f->redo, &f->redo_count);
+    f->typing = typing;
+}
+
+static void
+restore(struct field *f, struct field_state s)
+{
+    free(f->text);
+    f->text = s.text;
+    f->cursor = s.cursor;
+    f->typing = false;
+}
+
+bool
+field_undo(struct field *f)
+{
+    if (!f->undo_count)
+        return false;
+    struct field_state now = {mem_strdup(f->text), f->cursor};
+    ARRAY_PUSH(f->redo, f->redo_count, f->redo_capacity, now);
+    restore(f, f->undo[--f->undo_count]);
+    return true;
+}
+
+bool
+field_redo(struct field *f)
+{
+    if (!f->redo_count)
+        return false;
+    struct field_state now = {mem_strdup(f->text), f->cursor};
+    ARRAY_PUSH(f->undo, f->undo_count, f->undo_capacity, now);
+    restore(f, f->redo[--f->redo_count]);
+    return true;
+}
+
+// --- changing
+
+static void
+splice(struct field *f, size_t from, size_t to, const char *text, size_t n)
+{
+    size_t rest = strlen(f->text + to);
+    if (from + n + rest > f->limit)
+        return;
+    char *out = mem_alloc(from + n + rest + 1);
+    memcpy(out, f->text, from);
+    memcpy(out + from, text, n);
+    memcpy(out + from + n, f->text + to, rest + 1);
+    free(f->text);
+    f->text = out;
+    f->cursor = from + n;
+}
+
+void
+field_replace(struct field *f, size_t from, size_t to, const char *text)
+{
+    remember(f, false);
+    splice(f, from, to, text, strlen(text));
+}
+
+void
+field_insert(struct field *f, const char *text)
+{
+    char *clean = mem_alloc(strlen(text) + 1);
+    size_t n = 0;
+    for (const char *p = text; *p;) {
+        wchar_t c;
+        size_t size = text_char(p, &c);
+        if (c == L'\n' && f->lines) {
+            clean[n++] = '\n';
+        } else if (c == L'\n' || c == L'\t') {
+            clean[n++] = ' ';
+        } else if (c && text_harmless(c)) {
+            memcpy(clean + n, p, size);
+            n += size;
+        }
+        p += size;
+    }
+    remember(f, false);
+    splice(f, f->cursor, f->cursor, clean, n);
+    free(clean);
+}
+
+static size_t
+before(const struct field *f, size_t at)
+{
+    while (at > 0) {
+        at--;
+        if ((f->text[at] & 0xC0) != 0x80)
+            break;
+    }
+    // Combining marks go with their letter.
+    wchar_t c;
+    text_char(f->text + at, &c);
+    return at > 0 && c && char_width(c) == 0 ? before(f, at) : at;
+}
+
+static size_t
+after(const struct field *f, size_t at)
+{
+    wchar_t c;
+    at += text_char(f->text + at, NULL);
+    while (f->text[at]) {
+        size_t n = text_char(f->text + at, &c);
+        if (!c || char_width(c) != 0)
+            break;
+        at += n;
+    }
+    return at;
+}
+
+static size_t
+word_before(const struct field *f, size_t at)
+{
+    while (at > 0 && f->text[at - 1] == ' ')
+        at--;
+    while (at > 0 && f->text[at - 1] != ' ' && f->text[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+static void
+erase_bytes(struct field *f, size_t from, size_t to)
+{
+    if (from == to)
+        return;
+    remember(f, false);
+    splice(f, from, to, "", 0);
+}
+
+static size_t
+line_start(const struct field *f)
+{
+    size_t at = f->cursor;
+    while (at > 0 && f->text[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+static size_t
+line_end(const struct field *f)
+{
+    return f->cursor + strcspn(f->text + f->cursor, "\n");
+}
+
+static void
+type(struct field *f, wint_t key)
+{
+    char bytes[8];
+    size_t n = 0;
+    if (key < 0x80) {
+        bytes[n++] = (char)key;
+    } else {
+        int more = key >= 0x10000 ? 3 : key >= 0x800 ? 2 : 1;
+        static const int heads[] = {0, 0xC0, 0xE0, 0xF0};
+        bytes[n++] = (char)(heads[more] | (int)(key >> 6 * more));
+        for (int i = more - 1; i >= 0; i--)
+            bytes[n++] = (char)(0x80 | (key >> 6 * i & 0x3F));
+    }
+    remember(f, key != ' ' && key != '\n');
+    splice(f, f->cursor, f->cursor, bytes, n);
+}
+
+bool
+field_key(struct field *f, wint_t key, bool code)
+{
+    size_t at = f->cursor;
+    if (code) {
+        switch (key) {
+        case KEY_LEFT: at = before(f, at); break;
+        case KEY_RIGHT: at = after(f, at); break;
+        case KEY_HOME: at = line_start(f); break;
+        case KEY_END: at = line_end(f); break;
+        case KEY_BACKSPACE: erase_bytes(f, before(f, at), at); return true;
+        case KEY_DC: erase_bytes(f, at, after(f, at)); return true;
+        default: return false;
+        }
+        f->cursor = at;
+        f->typing = false;
+        return true;
+    }
+    switch (key) {
+    case 'A' & CTRL: f->cursor = line_start(f); return true;
+    case 'E' & CTRL: f->cursor = line_end(f); return true;
+    case 'U' & CTRL: erase_bytes(f, line_start(f), at); return true;
+    case 'K' & CTRL: erase_bytes(f, at, line_end(f)); return true;
+    case 'W' & CTRL: erase_bytes(f, word_before(f, at), at); return true;
+    case 'Z' & CTRL: field_undo(f); return true;
+    case 'Y' & CTRL: field_redo(f); return true;
+    case 'H' & CTRL:
+    case 127: erase_bytes(f, before(f, at), at); return true;
+    case '\n':
+    case '\r':
+        if (!f->lines)
+            return false;
+        type(f, '\n');
+        return true;
+    default: break;
+    }
+    if (!text_harmless((wchar_t)key))
+        return false;
+    type(f, key);
+    return true;
+}
+
+// --- lines
+
+int
+field_wrap(const char *text, int width, struct field_line *lines, int max)
+{
+    int count = 0;
+    size_t start = 0, at = 0, space = 0;
+    int used = 0;
+    while (count < max) {
+        wchar_t c;
+        size_t n = text_char(text + at, &c);
+        if (n == 0 || c == L'\n') {
+            lines[count++] = (struct field_line){start, at - start};
+            if (n == 0)
+                break;
+            start = space = at += n;
+            used = 0;
+            continue;
+        }
+        int w = char_width(c);
+        if (used + w > width && at > start) {
+            size_t end = space > start ? space : at; // behind the last space, or in the word
+            lines[count++] = (struct field_line){start, end - start};
+            start = space = end;
+            used = text_width(text + start, at - start);
+            continue;
+        }
+        used += w;
+        at += n;
+        if (c == L' ')
+            space = at;
+    }
+    return MAX(count, 1);
+}
+
+bool
+field_move_line(struct field *f, int width, int by)
+{
+    struct field_line lines[256];
+    int count = field_wrap(f->text, width, lines, 256), here = 0;
+    for (int i = 0; i < count; i++)
+        if (f->cursor >= lines[i].start)
+            here = i;
+    int there = here + by;
+    if (there < 0 || there >= count)
+        return false;
+    int column = text_width(f->text + lines[here].start, f->cursor - lines[here].start), used = 0;
+    size_t at = lines[there].start, end = at + lines[there].length;
+    while (at < end && used < column) {
+        wchar_t c;
+        size_t n = text_char(f->text + at, &c);
+        if (used + char_width(c) > column || c == L'\n')
+            break;
+        used += char_width(c);
+        at += n;
+    }
+    if (at == end && end > lines[there].start && there + 1 < count && f->text[end] != '\n')
+        at = before(f, end); // the end of a wrapped line is the start of the next
+    f->cursor = at;
+    f->typing = false;
+    return true;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// A text being edited: UTF-8, a cursor, undo. Knows nothing of the screen but widths of characters.
+#ifndef LIMN_APP_UI_FIELD_H
+#define LIMN_APP_UI_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <wchar.h>
+
+struct field_state {
+    char *text;
+    size_t cursor;
+};
+
+struct field {
+    char *text;    // never NULL after field_set()
+    size_t cursor; // byte, at the start of a character
+    size_t limit;  // bytes at most
+    bool lines;    // may hold line breaks
+    struct field_state *undo, *redo;
+    int undo_count, undo_capacity, redo_count, redo_capacity;
+    bool typing; // the last change was a typed character: undone together with its like
+};
+
+void field_set(struct field *f, const char *text); // cursor at the end; undo is emptied
+void field_finish(struct field *f);                // zeroed is fine
+
+// A key as curses gives it: `code` a KEY_ value, else a character. True when it was used: characters,
+// arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-Z undo, Ctrl-Y redo.
+bool field_key(struct field *f, wint_t key, bool code);
+void field_insert(struct field *f, const char *text); // at the cursor; what is no text is left out
+bool field_undo(struct field *f);
+bool field_redo(struct field *f);
+// Replaces bytes [from, to) and puts the cursor behind.
+void field_replace(struct field *f, size_t from, size_t to, const char *text);
+
+// Lines as they fit into `width` cells, broken at spaces. Fills at most `max`; returns the count >= 1.
+struct field_line {
+    size_t start, length; // bytes
+};
+int field_wrap(const char *text, int width, struct field_line *lines, int max);
+// Moves the cursor to the wrapped line above or below; false at the edge.
+bool field_move_line(struct field *f, int width, int by);
+
+// Width in cells of the first n bytes; unprintable and broken bytes count 1.
+int text_width(const char *text, size_t n);
+// Bytes of the character at text, >= 1 unless it is the end; *wide (may be NULL) gets it, L'\0' when it
+// is broken.
+size_t text_char(const char *text, wchar_t *wide);
+// Whether a character may go to a terminal: no controls (C0, C1), no direction overrides, no line or
+// paragraph separators.
+bool text_harmless(wchar_t c);
+
+#endif

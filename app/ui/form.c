@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/ui.h"
+#include "engine/base/mem.h"
+
+struct form *
+form_new(const char *title)
+{
+    struct form *f = mem_zalloc(sizeof *f);
+    f->title = mem_strdup(title);
+    return f;
+}
+
+struct form_field *
+form_add(struct form *f, enum field_kind kind, const char *label, const char *value, const char *help)
+{
+    static struct form_field spare; // a form that is full goes on without
+    if (f->count == FORM_FIELDS_MAX)
+        return &spare;
+    struct form_field *field = &f->fields[f->count++];
+    *field = (struct form_field){.kind = kind, .label = mem_strdup(label),
+                                 .value = mem_strdup(value ? value : ""),
+                                 .help = mem_strdup(help ? help : ""), .minimum = 1, .maximum = 0};
+    return field;
+}
+
+void
+form_choices(struct form_field *field, const char *const *choices)
+{
+    int count = 0, capacity = 0;
+    for (int i = 0; choices[i]; i++)
+        ARRAY_PUSH(field->choices, count, capacity, mem_strdup(choices[i]));
+    ARRAY_PUSH(field->choices, count, capacity, NULL);
+}
+
+const char *
+form_value(const struct form *f, const char *label)
+{
+    for (int i = 0; i < f->count; i++)
+        if (strcmp(f->fields[i].label, label) == 0)
+            return f->fields[i].value;
+    return "";
+}
+
+void
+form_free(struct form *f)
+{
+    if (!f)
+        return;
+    for (int i = 0; i < f->count; i++) {
+        struct form_field *d = &f->fields[i];
+        free(d->label);
+        free(d->help);
+        free(d->value);
+        for (int k = 0; d->choices && d->choices[k]; k++)
+            free(d->choices[k]);
+        free(d->choices);
+    }
+    field_finish(&f->edit);
+    free(f->title);
+    free(f);
+}
+
+void
+form_open(struct ui *ui, struct form *f)
+{
+    form_free(ui->form);
+    ui->form = f;
+    ui->dirty = true;
+}
+
+void
+form_close(struct ui *ui, bool taken)
+{
+    struct form *f = ui->form;
+    ui->form = NULL;
+    if (f && f->done)
+        f->done(ui, f, taken);
+    form_free(f);
+    ui->dirty = true;
+}
+
+// --- drawing
+
+static struct area
+form_area(const struct form *f)
+{
+    int label = 8, value = 20;
+    for (int i = 0; i < f->count; i++) {
+        label = MAX(label, text_width(f->fields[i].label, SIZE_MAX));
+        value = MAX(value, text_width(f->fields[i].value, SIZE_MAX));
+    }
+    int room = f->picture_beside ? COLS / 2 : COLS - 4;
+    int columns = MIN(MAX(label + value + 6, 40), MAX(room, 30));
+    int rows = MIN(f->count + 4, LINES - 3);
+    return (struct area){MAX(1, (LINES - rows) / 2 - 1), f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2),
+                         rows, MIN(columns, COLS)};
+}
+
+void
+form_draw(struct ui *ui)
+{
+    struct form *f = ui->form;
+    struct area a = form_area(f);
+    int label = 8, rows = a.rows - 4;
+    for (int i = 0; i < f->count; i++)
+        label = MAX(label, text_width(f->fields[i].label, SIZE_MAX));
+    label = MIN(label, a.columns / 2);
+    draw_fill(&a, ROLE_POPUP);
+    draw_text(a.y, a.x + 2, a.columns - 4, ROLE_TAB, f->title);
+    f->top = draw_scroll(f->count, f->selected, rows, f->top);
+    for (int row = 0; row < rows && f->top + row < f->count; row++) {
+        int i = f->top + row, y = a.y + 1 + row, x = a.x + label + 4, width = a.columns - label - 6;
+        const struct form_field *d = &f->fields[i];
+        bool here = i == f->selected;
+        draw_text(y, a.x + 2, label, here ? ROLE_SELECTION : ROLE_POPUP, d->label);
+        if (here && f->editing) {
+            struct area line = {y, x, 1, width};
+            draw_fill(&line, ROLE_INPUT);
+            draw_text(y, x, width, ROLE_INPUT, f->edit.text);
+            continue;
+        }
+        bool turns = d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
+        draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
+                    here && turns ? "< " : "", *d->value ? d->value : "(the model's)",
+                    here && turns ? " >" : "");
+    }
+    const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
+    char range[80] = "";
+    if (d && d->minimum <= d->maximum)
+        snprintf(range, sizeof range, " (%g..%g)", d->minimum, d->maximum);
+    draw_format(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, "%s%s", d ? d->help : "", range);
+    draw_text(a.y + a.rows - 1, a.x + 2, a.columns - 4, ROLE_POPUP,
+              f->editing ? "Enter: take   Esc: leave as it was"
+                         : "Enter: change   < >: other value   F9 or ^S: done   Esc: leave");
+    if (f->editing) {
+        int at = text_width(f->edit.text, f->edit.cursor);
+        curs_set(1);
+        move(a.y + 1 + f->selected - f->top, MIN(a.x + label + 4 + at, COLS - 1));
+    }
+    struct canvas_rect cover = {a.y, a.x, a.rows, a.columns};
+    if (ui->canvas)
+        canvas_cover(ui->canvas, &cover, 1);
+}
+
+// --- keys
+
+static bool
+take_value(struct ui *ui, struct form *f, const char *text)
+{
+    struct form_field *d = &f->fields[f->selected];
+    if ((d->kind == FIELD_INT || d->kind == FIELD_FLOAT) && *text) {
+        char *end;
+        double v = strtod(text, &end);
+        bool whole = d->kind == FIELD_FLOAT || v == floor(v);
+        if (*end || !whole || (d->minimum <= d->maximum && !(v >= d->minimum && v <= d->maximum))) {
+            ui_say(ui, ROLE_ERROR, "%s is '%s', it must be a %s in %g..%g", d->label, text,
+                   d->kind == FIELD_INT ? "whole number" : "number", d->minimum, d->maximum);
+            return false;
+        }
+    }
+    free(d->value);
+    d->value = mem_strdup(text);
+    if (f->changed)
+        f->changed(ui, f, f->selected);
+    return true;
+}
+
+static void
+turn_value(struct ui *ui, struct form *f, int by)
+{
+    struct form_field *d = &f->fields[f->selected];
+    char text[64];
+    if (d->kind == FIELD_CHOICE && d->choices) {
+        int count = 0, at = 0;
+        for (; d->choices[count]; count++)
+            if (strcmp(d->choices[count], d->value) == 0)
+                at = count;
+        if (count)
+            take_value(ui, f, d->choices[(at + by + count) % count]);
+    } else if (d->kind == FIELD_BOOL) {
+        take_value(ui, f, strcmp(d->value, "1") == 0 ? "0" : "1");
+    } else if (d->kind != FIELD_TEXT && d->minimum <= d->maximum) {
+        double step = d->kind == FIELD_INT ? 1 : (d->maximum - d->minimum) / 20;
+        double v = strtod(d->value, NULL) + by * step;
+        snprintf(text, sizeof text, "%.6g", MIN(MAX(v, d->minimum), d->maximum));
+        take_value(ui, f, text);
+    }
+}
+
+static void
+start_editing(struct form *f)
+{
+    f->editing = true;
+    f->edit.limit = 4096;
+    field_set(&f->edit, f->fields[f->selected].value);
+}
+
+static bool
+edit_key(struct ui *ui, struct form *f, wint_t key, bool code)
+{
+    if (!code && (key == '\r' || key == '\n')) {
+        if (take_value(ui, f, f->edit.text))
+            f->editing = false;
+    } else if (!code && key == 27) {
+        f->editing = false;
+    } else {
+        field_key(&f->edit, key, code);
+    }
+    return true;
+}
+
+bool
+form_key(struct ui *ui, wint_t key, bool code, enum request request)
+{
+    struct form *f = ui->form;
+    ui->dirty = true;
+    if (f->editing)
+        return edit_key(ui, f, key, code);
+    if (!code && key == ('S' & 0x1f))
+        request = REQUEST_DRAW;
+    switch (request) {
+    case REQUEST_UP:
+    case REQUEST_PREVIOUS_PANE: f->selected = MAX(f->selected - 1, 0); return true;
+    case REQUEST_DOWN:
+    case REQUEST_NEXT_PANE: f->selected = MIN(f->selected + 1, f->count - 1); return true;
+    case REQUEST_FIRST: f->selected = 0; return true;
+    case REQUEST_LAST: f->selected = f->count - 1; return true;
+    case REQUEST_LEFT:
+    case REQUEST_EARLIER: turn_value(ui, f, -1); return true;
+    case REQUEST_RIGHT:
+    case REQUEST_LATER: turn_value(ui, f, 1); return true;
+    case REQUEST_DRAW: form_close(ui, true); return true;
+    case REQUEST_BACK:
+    case REQUEST_QUIT: form_close(ui, false); return true;
+    case REQUEST_ENTER:
+        if (f->fields[f->selected].kind == FIELD_CHOICE || f->fields[f->selected].kind == FIELD_BOOL)
+            turn_value(ui, f, 1);
+        else
+            start_editing(f);
+        return true;
+    default: break;
+    }
+    // Typing into a number or a text starts at once.
+    if (!code && key > 32 && f->fields[f->selected].kind != FIELD_CHOICE &&
+        f->fields[f->selected].kind != FIELD_BOOL) {
+        start_editing(f);
+        if (f->fields[f->selected].kind != FIELD_TEXT)
+            field_set(&f->edit, "");
+        field_key(&f->edit, key, code);
+    }
+    return true;
+}

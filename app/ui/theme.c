@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+#include "app/ui/theme.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curses.h>
+
+#include "app/places.h"
+#include "app/suggest.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { THEME_FILE_MAX = 64 << 10 };
+
+static const char *const role_names[] = {
+#define ROLE(id, name, help) name,
+#include "app/ui/roles.def"
+#undef ROLE
+    NULL,
+};
+
+static const char *const colour_names[] = {
+    "black",        "red",        "green",        "yellow",        "blue",
+    "magenta",      "cyan",       "white",        "bright-black",  "bright-red",
+    "bright-green", "bright-yellow", "bright-blue", "bright-magenta", "bright-cyan",
+    "bright-white", NULL,
+};
+
+const char *
+theme_role_name(enum role role)
+{
+    return role_names[role];
+}
+
+// --- reading
+
+static int
+index_of(const char *word, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], word) == 0)
+            return i;
+    return -1;
+}
+
+static bool
+parse_colour(const char *word, int32_t *out)
+{
+    char *end;
+    int named = index_of(word, colour_names);
+    if (strcmp(word, "default") == 0) {
+        *out = COLOUR_DEFAULT;
+    } else if (named >= 0) {
+        *out = COLOUR_NAMED + named;
+    } else if (word[0] == '#' && strlen(word) == 7) {
+        *out = (int32_t)strtol(word + 1, &end, 16);
+        return *end == 0;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+struct place {
+    const char *path;
+    int line;
+    const char *start; // of the line
+};
+
+static bool
+fault(const struct place *at, const char *word, const char *const *names, const char *what,
+      struct err *err)
+{
+    const char *near = names ? suggest(word, names) : NULL;
+    return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no %s%s%s%s", at->path, at->line, word, what,
+                   near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static bool
+parse_style(struct theme_style *s, char *text, const struct place *at, struct err *err)
+{
+    static const char *const words[] = {"bold", "underline", "reverse", "dim", "on", NULL};
+    bool *flags[] = {&s->bold, &s->underline, &s->reverse, &s->dim};
+    char *rest = NULL;
+    bool background = false;
+    for (char *w = strtok_r(text, " \t", &rest); w; w = strtok_r(NULL, " \t", &rest)) {
+        int flag = index_of(w, words);
+        if (flag == 4) {
+            background = true;
+        } else if (flag >= 0) {
+            *flags[flag] = true;
+        } else if (!parse_colour(w, background ? &s->bg : &s->fg)) {
+            return fault(at, w, colour_names, "colour (#rrggbb, a name, default) and no attribute", err);
+        }
+    }
+    return true;
+}
+
+static bool
+parse_line(struct theme *t, bool *set, char *line, const struct place *at, struct err *err)
+{
+    line += strspn(line, " \t");
+    if (!*line || *line == ';' || (*line == '#' && !strchr(line, '=')))
+        return true;
+    char *equals = strchr(line, '=');
+    if (!equals)
+        return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no line 'role = colours'", at->path, at->line,
+                       line);
+    char *end = equals;
+    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = 0;
+    int role = index_of(line, role_names);
+    if (role < 0)
+        return fault(at, line, role_names, "role", err);
+    t->styles[role] = (struct theme_style){.fg = COLOUR_DEFAULT, .bg = COLOUR_NAMED + 99};
+    set[role] = true;
+    return parse_style(&t->styles[role], equals + 1, at, err);
+}
+
+bool
+theme_read(struct theme *t, const char *path, struct err *err)
+{
+    bool set[ROLE_COUNT] = {false}, ok = true;
+    *t = (struct theme){0};
+    const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path;
+    snprintf(t->name, sizeof t->name, "%.*s", (int)strcspn(stem, "."), stem);
+    char *text = file_read(path, THEME_FILE_MAX, NULL, err);
+    struct place at = {.path = path};
+    for (char *line = text, *next; ok && line && *line; line = next) {
+        size_t n = strcspn(line, "\n");
+        next = line + n + (line[n] == '\n');
+        line[n] = 0;
+        at.line++;
+        ok = parse_line(t, set, line, &at, err);
+    }
+    struct theme_style *plain = &t->styles[ROLE_TEXT];
+    if (!set[ROLE_TEXT])
+        *plain = (struct theme_style){.fg = COLOUR_DEFAULT, .bg = COLOUR_DEFAULT};
+    if (plain->bg == COLOUR_NAMED + 99)
+        plain->bg = COLOUR_DEFAULT;
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (!set[i])
+            t->styles[i] = *plain;
+        else if (t->styles[i].bg == COLOUR_NAMED + 99) // not said: the ground
+            t->styles[i].bg = plain->bg;
+    }
+    free(text);
+    return text && ok;
+}
+
+// --- finding
+
+static char **
+theme_places(void)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char **shared = places_of("themes"), **out = mem_zalloc(5 * sizeof *out);
+    int n = 0;
+    if (config && *config)
+        out[n++] = mem_printf("%s/limn/themes", config);
+    else if (home && *home)
+        out[n++] = mem_printf("%s/.config/limn/themes", home);
+    for (int i = 0; shared[i] && n < 4; i++)
+        out[n++] = mem_strdup(shared[i]);
+    places_free(shared);
+    return out;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **
+theme_names(void)
+{
+    char **places = theme_places(), **names = NULL;
+    int count = 0, capacity = 0;
+    for (int i = 0; places[i]; i++) {
+        DIR *d = opendir(places[i]);
+        for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+            const char *dot = strrchr(e->d_name, '.');
+            if (!dot || strcmp(dot, ".theme") != 0 || e->d_name[0] == '.')
+                continue;
+            char *name = mem_strndup(e->d_name, (size_t)(dot - e->d_name));
+            bool known = false;
+            for (int k = 0; k < count; k++)
+                known = known || strcmp(names[k], name) == 0;
+            if (known)
+                free(name);
+            else
+                ARRAY_PUSH(names, count, capacity, name);
+        }
+        if (d)
+            closedir(d);
+    }
+    if (count)
+        qsort(names, (size_t)count, sizeof *names, compare_names);
+    ARRAY_PUSH(names, count, capacity, NULL);
+    places_free(places);
+    return names;
+}
+
+bool
+theme_find(struct theme *t, const char *name, struct err *err)
+{
+    if (strchr(name, '/'))
+        return theme_read(t, name, err);
+    char **places = theme_places(), *found = NULL;
+    for (int i = 0; places[i] && !found; i++) {
+        found = mem_printf("%s/%s.theme", places[i], name);
+        if (!file_exists(found)) {
+            free(found);
+            found = NULL;
+        }
+    }
+    bool ok = found && theme_read(t, found, err);
+    if (!found) {
+        char **names = theme_names(), all[300] = "";
+        for (int i = 0; names[i]; i++) {
+            size_t used = strlen(all);
+            snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
+        }
+        places_free(names);
+        err_set(err, ERR_INPUT, "there is no theme '%.40s' (there are: %s)", name, all);
+    }
+    free(found);
+    places_free(places);
+    return ok;
+}
+
+// --- colours
+
+static const uint32_t sixteen[16] = {0x000000, 0xCD0000, 0x00CD00, 0xCDCD00, 0x0000EE, 0xCD00CD,
+                                     0x00CDCD, 0xE5E5E5, 0x7F7F7F, 0xFF0000, 0x00FF00, 0xFFFF00,
+                                     0x5C5CFF, 0xFF00FF, 0x00FFFF, 0xFFFFFF};
+
+static uint32_t
+colour_at(int i)
+{
+    static const int levels[6] = {0, 95, 135, 175, 215, 255};
+    if (i < 16)
+        return sixteen[i];
+    if (i >= 232)
+        return (uint32_t)(8 + 10 * (i - 232)) * 0x010101u;
+    i -= 16;
+    return (uint32_t)(levels[i / 36] << 16 | levels[i / 6 % 6] << 8 | levels[i % 6]);
+}
+
+static double
+linear(double v)
+{
+    v /= 255;
+    return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+}
+
+static double
+lab_curve(double t)
+{
+    return t > 0.008856 ? cbrt(t) : 7.787 * t + 16.0 / 116;
+}
+
+static void
+to_lab(uint32_t rgb, double lab[3])
+{
+    double r = linear(rgb >> 16 & 255), g = linear(rgb >> 8 & 255), b = linear(rgb & 255);
+    double x = lab_curve((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+    double y = lab_curve(0.2126 * r + 0.7152 * g + 0.0722 * b);
+    double z = lab_curve((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+    lab[0] = 116 * y - 16;
+    lab[1] = 500 * (x - y);
+    lab[2] = 200 * (y - z);
+}
+
+int
+theme_nearest(uint32_t rgb, int colours)
+{
+    double want[3], have[3], least = 1e30;
+    int best = 0;
+    to_lab(rgb, want);
+    // Of 256, the first sixteen are left out: people change them.
+    for (int i = colours >= 256 ? 16 : 0; i < MIN(colours, 256); i++) {
+        to_lab(colour_at(i), have);
+        double d = pow(want[0] - have[0], 2) + pow(want[1] - have[1], 2) + pow(want[2] - have[2], 2);
+        if (d < least) {
+            least = d;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static attr_t attributes[ROLE_COUNT];
+static int pairs[ROLE_COUNT];
+
+static int
+curses_colour(int32_t colour)
+{
+    if (colour == COLOUR_DEFAULT)
+        return -1;
+    if (colour >= COLOUR_NAMED) {
+        int n = colour - COLOUR_NAMED;
+        return n < COLORS ? n : n % 8;
+    }
+    if (COLORS >= 1 << 24)
+        return colour >= 8 ? colour : 8; // the first eight of direct colours are the terminal's own
+    return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
+}
+
+void
+theme_apply(const struct theme *t, bool mono)
+{
+    bool colours = !mono && has_colors();
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        const struct theme_style *s = &t->styles[i];
+        attributes[i] = (s->bold ? A_BOLD : 0) | (s->underline ? A_UNDERLINE : 0) |
+                        (s->reverse ? A_REVERSE : 0) | (colours && s->dim ? A_DIM : 0);
+        pairs[i] = 0;
+        if (colours && init_extended_pair(i + 1, curses_colour(s->fg), curses_colour(s->bg)) == OK)
+            pairs[i] = i + 1;
+    }
+    if (!colours) { // what colours say must be said without them
+        static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
+        static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR, ROLE_FOLDER};
+        for (size_t i = 0; i < COUNT_OF(reversed); i++)
+            attributes[reversed[i]] |= A_REVERSE;
+        for (size_t i = 0; i < COUNT_OF(bold); i++)
+            attributes[bold[i]] |= A_BOLD;
+        attributes[ROLE_FAULT] |= A_UNDERLINE;
+        attributes[ROLE_SELECTED] |= A_UNDERLINE;
+    }
+    cchar_t ground;
+    setcchar(&ground, L" ", attributes[ROLE_TEXT], (short)pairs[ROLE_TEXT], NULL);
+    bkgrndset(&ground);
+}
+
+void
+theme_use(enum role role)
+{
+    attr_set(attributes[role], (short)pairs[role], NULL);
+}
+
+uint32_t
+theme_background(const struct theme *t)
+{
+    int32_t bg = t->styles[ROLE_TEXT].bg;
+    return bg == COLOUR_DEFAULT ? 0 : bg >= COLOUR_NAMED ? sixteen[(bg - COLOUR_NAMED) & 15]
+                                                         : (uint32_t)bg;
+}

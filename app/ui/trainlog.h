@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// A training's log.jsonl (docs/training.md), read as it grows: losses for a curve, and means of the last
+// steps. No screen here.
+#ifndef LIMN_APP_UI_TRAINLOG_H
+#define LIMN_APP_UI_TRAINLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine/base/err.h"
+
+enum { TRAINLOG_TASKS_MAX = 16, TRAINLOG_RECENT = 200, TRAINLOG_LINE_MAX = 16384 };
+
+struct trainlog_task {
+    char name[32];
+    double loss; // mean over the last steps that had it
+};
+
+struct trainlog {
+    char *folder, *file;
+    off_t read;      // bytes of the file that were taken in
+    char *rest;      // the start of a line that is not whole yet
+    size_t rest_size;
+    float *losses;   // of every step, in the order of the log
+    int count, capacity;
+    int64_t step;    // of the last line
+    double rate, seconds; // learning rate; mean seconds a step
+    struct trainlog_task tasks[TRAINLOG_TASKS_MAX];
+    int task_count;
+    int64_t changed; // when the file changed last, seconds since 1970
+};
+
+// `folder`: a training's output. ERR_INPUT when there is no log in it.
+bool trainlog_open(struct trainlog *t, const char *folder, struct err *err);
+void trainlog_close(struct trainlog *t); // zeroed is fine
+// Takes in what was written since; true when there was something. A file that became shorter is read anew.
+bool trainlog_read(struct trainlog *t);
+// Mean losses of `columns` equal parts of the training, each over at least `smooth` steps; returns how
+// many were filled.
+int trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means);
+// The names of the sheets drawn so far, oldest first, NULL at the end; freed with places_free().
+char **trainlog_sheets(const struct trainlog *t);
+
+#endif

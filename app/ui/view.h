@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// A view: a table of functions. A new one is a file view_NAME.c and a row in views.def.
+#ifndef LIMN_APP_UI_VIEW_H
+#define LIMN_APP_UI_VIEW_H
+
+#include "app/ui/ui.h"
+
+struct view {
+    const char *name, *title;
+    size_t state_size; // of ui->state[…], zeroed
+    void (*open)(struct ui *ui);  // each time it comes up. May be NULL
+    void (*close)(struct ui *ui); // once, at the end: frees what the state holds. May be NULL
+    void (*draw)(struct ui *ui, const struct area *a);
+    bool (*request)(struct ui *ui, enum request request); // true: it was for this view
+    // Characters go to it before they become requests. NULL: it has no text.
+    bool (*typing)(const struct ui *ui);
+    bool (*key)(struct ui *ui, wint_t key, bool code);
+    void (*event)(struct ui *ui, const struct client_event *e); // also when not open. May be NULL
+    // A click, or a turn of the wheel (turn -1 or 1), at a place of its area. May be NULL
+    void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
+    const enum request *hints; // shown in the last line, REQUEST_NONE at the end
+};
+
+#define VIEW(id, variable, request) extern const struct view variable;
+#include "app/ui/views.def"
+#undef VIEW
+
+extern const struct view *const views[VIEW_COUNT];
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Help, made from the tables of requests and keys: first the view one came from, then all requests.
+#include <stdio.h>
+#include <string.h>
+
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+struct help {
+    int top, rows, lines;
+};
+
+static const char *const commands[][2] = {
+    {":theme NAME", "another theme, at once"},
+    {":seed N", "of the next drawing; without N a new one each time"},
+    {":steps N  :count N  :scale X", "parameters of the next drawing"},
+    {":add FILE", "a picture as a reference"},
+    {":open FILE", "the instruction inside a picture that limn made"},
+    {":save NAME", "the instruction as a template"},
+    {":NAME", "any request above by its name"},
+};
+
+static const char *const writing[][2] = {
+    {"Tab", "completes [ref#\u2026; else the next pane"},
+    {"^A ^E ^U ^K ^W", "start, end, erase to the start, to the end, a word"},
+    {"^Z ^Y", "undo, redo"},
+    {"^X", "the text in $EDITOR"},
+    {"Esc", "back to the lists, where letters are requests"},
+};
+
+// One line at its place if it is on the screen.
+static void
+put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left, const char *right)
+{
+    int y = a->y + *line - h->top;
+    (*line)++;
+    if (y < a->y || y >= a->y + a->rows)
+        return;
+    int width = MIN(28, a->columns / 3);
+    if (right) {
+        draw_text(y, a->x + 2, width, left_role, left);
+        draw_text(y, a->x + width + 4, a->columns - width - 5, ROLE_TEXT, right);
+    } else {
+        struct area head = {y, a->x, 1, a->columns};
+        draw_heading(&head, false, left);
+    }
+}
+
+static bool
+is_hint(const struct view *view, enum request r)
+{
+    for (const enum request *h = view->hints; *h; h++)
+        if (*h == r)
+            return true;
+    return false;
+}
+
+static void
+put_request(struct help *h, const struct area *a, int *line, enum view_id view, enum request r)
+{
+    char left[120], right[160];
+    const char *keys = request_keys(view, r);
+    snprintf(left, sizeof left, "%s", *keys ? keys : ":");
+    snprintf(right, sizeof right, "%-14s %s", request_name(r), request_help(r));
+    put(h, a, line, ROLE_KEY, left, right);
+}
+
+static void
+draw_help(struct ui *ui, const struct area *a)
+{
+    struct help *h = ui->state[VIEW_HELP];
+    int line = 0;
+    char title[120];
+    h->top = MAX(0, MIN(h->top, h->lines - a->rows));
+    h->rows = a->rows;
+    snprintf(title, sizeof title, "%s: %s", views[ui->view_before]->name, views[ui->view_before]->title);
+    put(h, a, &line, ROLE_TEXT, title, NULL);
+    for (int r = 1; r < REQUEST_COUNT; r++)
+        if (is_hint(views[ui->view_before], (enum request)r))
+            put_request(h, a, &line, ui->view_before, (enum request)r);
+    put(h, a, &line, ROLE_TEXT, "all requests, with their keys here", NULL);
+    for (int r = 1; r < REQUEST_COUNT; r++)
+        if (!is_hint(views[ui->view_before], (enum request)r))
+            put_request(h, a, &line, ui->view_before, (enum request)r);
+    put(h, a, &line, ROLE_TEXT, "commands, behind a colon", NULL);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        put(h, a, &line, ROLE_KEY, commands[i][0], commands[i][1]);
+    put(h, a, &line, ROLE_TEXT, "while writing", NULL);
+    for (size_t i = 0; i < COUNT_OF(writing); i++)
+        put(h, a, &line, ROLE_KEY, writing[i][0], writing[i][1]);
+    h->lines = line;
+}
+
+static bool
+on_request(struct ui *ui, enum request request)
+{
+    struct help *h = ui->state[VIEW_HELP];
+    switch (request) {
+    case REQUEST_UP: h->top--; return true;
+    case REQUEST_DOWN: h->top++; return true;
+    case REQUEST_PAGE_UP: h->top -= h->rows - 1; return true;
+    case REQUEST_PAGE_DOWN: h->top += h->rows - 1; return true;
+    case REQUEST_FIRST: h->top = 0; return true;
+    case REQUEST_LAST: h->top = h->lines; return true;
+    default: return false;
+    }
+}
+
+static void
+on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    (void)y, (void)x, (void)twice;
+    ((struct help *)ui->state[VIEW_HELP])->top += 3 * turn;
+}
+
+static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_BACK, REQUEST_NONE};
+
+const struct view view_help = {
+    .name = "help",
+    .title = "keys and requests",
+    .state_size = sizeof(struct help),
+    .draw = draw_help,
+    .request = on_request,
+    .mouse = on_mouse,
+    .hints = hints,
+};

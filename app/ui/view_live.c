@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+// Pictures as they come: the queue on the left, the chosen job's picture on the right. A sweep is shown
+// as one sheet of its pictures with their labels.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+struct live {
+    int top;
+    int back;   // frames before the newest one that are looked at; 0: as it comes
+    bool alone; // a job of a sweep by itself, not the sheet
+    struct area list;
+};
+
+static struct live *
+live_of(const struct ui *ui)
+{
+    return ui->state[VIEW_LIVE];
+}
+
+static struct task *
+shown_task(const struct ui *ui)
+{
+    return ui->task_shown < ui->task_count ? ui->tasks[ui->task_shown] : NULL;
+}
+
+static const char *
+state_name(const struct task *t)
+{
+    static const char *const names[] = {"waits", "draws", "done", "failed", "stopped"};
+    return names[t->state];
+}
+
+static enum role
+state_role(const struct task *t)
+{
+    static const enum role roles[] = {ROLE_DIM, ROLE_TEXT, ROLE_GOOD, ROLE_ERROR, ROLE_WARNING};
+    return roles[t->state];
+}
+
+static void
+draw_queue(struct ui *ui, const struct area *a)
+{
+    struct live *l = live_of(ui);
+    char title[40];
+    int unfinished = tasks_unfinished(ui);
+    snprintf(title, sizeof title, unfinished ? "queue: %d to come" : "queue", unfinished);
+    draw_heading(a, true, title);
+    l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
+    l->top = draw_scroll(ui->task_count, ui->task_shown, l->list.rows, l->top);
+    if (!ui->task_count)
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing was drawn yet");
+    for (int row = 0; row < l->list.rows && l->top + row < ui->task_count; row++) {
+        const struct task *t = ui->tasks[l->top + row];
+        bool here = l->top + row == ui->task_shown;
+        struct area line = {l->list.y + row, a->x, 1, a->columns};
+        char state[16];
+        if (t->state == TASK_RUNNING && t->total)
+            snprintf(state, sizeof state, "%3d %%", t->step * 100 / t->total);
+        else
+            snprintf(state, sizeof state, "%s", state_name(t));
+        if (here)
+            draw_fill(&line, ROLE_SELECTION);
+        draw_text(line.y, a->x + 1, 7, here ? ROLE_SELECTION : state_role(t), state);
+        draw_text(line.y, a->x + 9, a->columns - 10, here ? ROLE_SELECTION : ROLE_TEXT,
+                  t->label ? t->label : t->job.instruction ? t->job.instruction : t->job.id);
+    }
+}
+
+static struct image *
+newest(const struct task *t)
+{
+    return t->frame_count ? t->frames[t->frame_count - 1] : NULL;
+}
+
+// One line of what is known: state, step, time left, speed, where.
+static void
+draw_progress(const struct task *t, int y, int x, int columns)
+{
+    char text[ERR_TEXT_MAX + 40];
+    if (t->state == TASK_RUNNING && t->total) {
+        double speed = t->seconds > 0 ? t->step / t->seconds : 0;
+        snprintf(text, sizeof text, "step %d of %d   %.1f s left   %.2f steps/s   on %s", t->step, t->total,
+                 speed > 0 ? (t->total - t->step) / speed : 0, speed, *t->device ? t->device : "?");
+    } else if (t->state == TASK_FAILED) {
+        snprintf(text, sizeof text, "%s", t->error);
+    } else if (t->state == TASK_DONE) {
+        snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds, t->job.seed,
+                 *t->device ? t->device : "?");
+    } else {
+        snprintf(text, sizeof text, "%s   seed %" PRId64, state_name(t), t->job.seed);
+    }
+    draw_text(y, x, columns, state_role(t), text);
+}
+
+static void
+draw_one(struct ui *ui, const struct task *t, const struct area *a)
+{
+    struct live *l = live_of(ui);
+    l->back = MAX(0, MIN(l->back, t->frame_count - 1));
+    int at = t->frame_count - 1 - l->back;
+    if (t->frame_count)
+        draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
+    else
+        draw_text(a->y + a->rows / 2, a->x + 1, a->columns - 2, ROLE_DIM,
+                  t->state == TASK_QUEUED    ? "waits for its turn"
+                  : t->state == TASK_RUNNING ? "the model is made ready \u2026"
+                                             : "there is no picture");
+}
+
+// As many columns as make the tiles largest.
+static int
+grid_columns(const struct ui *ui, const struct area *a, int count)
+{
+    int best = 1;
+    double best_side = 0;
+    for (int columns = 1; columns <= count; columns++) {
+        int rows = (count + columns - 1) / columns;
+        double w = (double)(a->columns / columns - 1) * ui->term.cell_width;
+        double h = (double)(a->rows / rows - 1) * ui->term.cell_height;
+        if (MIN(w, h) > best_side) {
+            best_side = MIN(w, h);
+            best = columns;
+        }
+    }
+    return best;
+}
+
+static void
+draw_sweep(struct ui *ui, int sweep, const struct area *a)
+{
+    int count = 0, i = 0;
+    for (int k = 0; k < ui->task_count; k++)
+        count += ui->tasks[k]->sweep == sweep;
+    int columns = grid_columns(ui, a, count), asked = ui->tasks[ui->task_shown]->sweep_columns;
+    if (asked > 1 && a->columns / asked >= 8 && a->rows / ((count + asked - 1) / asked) >= 4)
+        columns = asked;
+    int rows = (count + columns - 1) / columns;
+    int width = a->columns / columns, height = a->rows / rows;
+    if (width < 4 || height < 3) {
+        draw_text(a->y, a->x, a->columns, ROLE_DIM, "too many for this window: Enter shows one");
+        return;
+    }
+    for (int k = 0; k < ui->task_count; k++) {
+        const struct task *t = ui->tasks[k];
+        if (t->sweep != sweep)
+            continue;
+        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1, width - 1};
+        draw_text(tile.y + height - 1, tile.x, width - 1, k == ui->task_shown ? ROLE_SELECTION : ROLE_DIM,
+                  t->label ? t->label : "");
+        if (newest(t) && SLOT_GRID + i < CANVAS_SLOTS)
+            draw_picture(ui, SLOT_GRID + i, &tile, newest(t), t->state == TASK_RUNNING);
+        else
+            draw_text(tile.y + tile.rows / 2, tile.x + width / 2 - 1, 1, ROLE_DIM, "\u2026");
+        i++;
+    }
+}
+
+static void
+draw_live(struct ui *ui, const struct area *a)
+{
+    struct live *l = live_of(ui);
+    int left = MIN(MAX(a->columns / 4, 20), 40);
+    struct area queue = {a->y, a->x, a->rows, left};
+    struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    const struct task *t = shown_task(ui);
+    draw_queue(ui, &queue);
+    draw_upright(a->y, a->x + left, a->rows);
+    struct area head = {right.y, right.x, 1, right.columns};
+    if (!t) {
+        draw_heading(&head, false, "picture");
+        draw_text(a->y + 2, right.x + 2, right.columns - 3, ROLE_DIM,
+                  "F9 draws the instruction that is being assembled (1)");
+        return;
+    }
+    draw_heading(&head, false, t->label ? t->label : "picture");
+    struct area text = {right.y + 1, right.x + 1, 2, right.columns - 2};
+    draw_wrapped(&text, ROLE_TEXT, t->job.instruction ? t->job.instruction : "");
+    draw_progress(t, right.y + 3, right.x + 1, right.columns - 2);
+    if (t->state == TASK_RUNNING && t->total)
+        draw_gauge(right.y + 4, right.x + 1, right.columns - 2, (double)t->step / t->total);
+    else if (t->frame_count > 1)
+        draw_format(right.y + 4, right.x + 1, right.columns - 2, ROLE_DIM, "%s step %d   [ ] step through",
+                    l->back ? "at" : "after", t->frame_steps[t->frame_count - 1 - MIN(l->back, t->frame_count - 1)]);
+    struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
+    if (t->sweep && !l->alone)
+        draw_sweep(ui, t->sweep, &picture);
+    else
+        draw_one(ui, t, &picture);
+}
+
+static void
+show(struct ui *ui, int index)
+{
+    ui->task_shown = MAX(0, MIN(index, ui->task_count - 1));
+    live_of(ui)->back = 0;
+}
+
+static void
+again(struct ui *ui, const struct task *t)
+{
+    struct job j;
+    struct err err = {0};
+    job_copy(&j, &t->job);
+    j.id[0] = 0;
+    j.seed = -1;
+    job_settle(&j);
+    if (!j.instruction || !job_read(&j, &err))
+        ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "its instruction is not known here");
+    else if (task_start(ui, &j, 0, 0, NULL))
+        show(ui, ui->task_count - 1);
+    job_finish(&j);
+}
+
+static void
+forget_finished(struct ui *ui)
+{
+    int n = 0;
+    for (int i = 0; i < ui->task_count; i++) {
+        if (ui->tasks[i]->state > TASK_RUNNING)
+            task_free(ui->tasks[i]);
+        else
+            ui->tasks[n++] = ui->tasks[i];
+    }
+    ui->task_count = n;
+    show(ui, 0);
+}
+
+static bool
+on_request(struct ui *ui, enum request request)
+{
+    struct live *l = live_of(ui);
+    struct task *t = shown_task(ui);
+    int page = MAX(1, l->list.rows - 1);
+    switch (request) {
+    case REQUEST_UP: show(ui, ui->task_shown - 1); return true;
+    case REQUEST_DOWN: show(ui, ui->task_shown + 1); return true;
+    case REQUEST_PAGE_UP: show(ui, ui->task_shown - page); return true;
+    case REQUEST_PAGE_DOWN: show(ui, ui->task_shown + page); return true;
+    case REQUEST_FIRST: show(ui, 0); return true;
+    case REQUEST_LAST: show(ui, ui->task_count - 1); return true;
+    case REQUEST_EARLIER:
+    case REQUEST_LEFT: l->back++; return true;
+    case REQUEST_LATER:
+    case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
+    case REQUEST_NEW: forget_finished(ui); return true;
+    case REQUEST_ENTER:
+        l->alone = t && t->sweep ? !l->alone : l->alone;
+        return true;
+    case REQUEST_BACK:
+        if (!(t && t->sweep && l->alone))
+            return false;
+        l->alone = false;
+        return true;
+    default: break;
+    }
+    if (!t)
+        return false;
+    switch (request) {
+    case REQUEST_REMOVE:
+        if (t->state <= TASK_RUNNING)
+            ui_say(ui, ROLE_STATUS, "it stops after this step");
+        task_cancel(ui, t);
+        return true;
+    case REQUEST_REPEAT: again(ui, t); return true;
+    case REQUEST_OPEN:
+        if (t->job.instruction) {
+            session_set(ui, &t->job);
+            ui_open_view(ui, VIEW_COMPOSE);
+        }
+        return true;
+    default: return false;
+    }
+}
+
+static void
+on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    struct live *l = live_of(ui);
+    (void)twice;
+    if (turn && x >= l->list.x + l->list.columns)
+        on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
+    else if (turn)
+        show(ui, ui->task_shown + turn);
+    else if (x < l->list.x + l->list.columns && y >= l->list.y && l->top + y - l->list.y < ui->task_count)
+        show(ui, l->top + y - l->list.y);
+}
+
+static const enum request hints[] = {REQUEST_DRAW, REQUEST_REPEAT, REQUEST_REMOVE, REQUEST_EARLIER,
+                                     REQUEST_LATER, REQUEST_OPEN, REQUEST_NEW, REQUEST_HELP, REQUEST_NONE};
+
+const struct view view_live = {
+    .name = "live",
+    .title = "pictures as they come",
+    .state_size = sizeof(struct live),
+    .draw = draw_live,
+    .request = on_request,
+    .mouse = on_mouse,
+    .hints = hints,
+};

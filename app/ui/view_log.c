@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// What limn and its worker said, the newest last.
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+struct log_view {
+    int back; // lines above the last one
+    int rows;
+};
+
+static void
+draw_log(struct ui *ui, const struct area *a)
+{
+    struct log_view *l = ui->state[VIEW_LOG];
+    draw_heading(a, true, "log");
+    l->rows = a->rows - 1;
+    l->back = MAX(0, MIN(l->back, ui->log_count - l->rows));
+    if (!ui->log_count)
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing to say so far");
+    // From the last line upwards, each as high as it is when wrapped.
+    int y = a->y + a->rows;
+    for (int i = ui->log_count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
+        struct field_line lines[8];
+        int height = field_wrap(ui->log[i].text, MAX(a->columns - 2, 1), lines, 8);
+        y -= height;
+        struct area line = {MAX(y, a->y + 1), a->x + 1, MIN(height, y + height - a->y - 1), a->columns - 2};
+        draw_wrapped(&line, ui->log[i].role, ui->log[i].text);
+    }
+}
+
+static bool
+on_request(struct ui *ui, enum request request)
+{
+    struct log_view *l = ui->state[VIEW_LOG];
+    switch (request) {
+    case REQUEST_UP: l->back++; return true;
+    case REQUEST_DOWN: l->back--; return true;
+    case REQUEST_PAGE_UP: l->back += l->rows - 1; return true;
+    case REQUEST_PAGE_DOWN: l->back -= l->rows - 1; return true;
+    case REQUEST_FIRST: l->back = ui->log_count; return true;
+    case REQUEST_LAST: l->back = 0; return true;
+    default: return false;
+    }
+}
+
+static void
+on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    (void)y, (void)x, (void)twice;
+    ((struct log_view *)ui->state[VIEW_LOG])->back -= 3 * turn;
+}
+
+static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_LAST, REQUEST_BACK, REQUEST_HELP,
+                                     REQUEST_NONE};
+
+const struct view view_log = {
+    .name = "log",
+    .title = "what limn and its worker said",
+    .state_size = sizeof(struct log_view),
+    .draw = draw_log,
+    .request = on_request,
+    .mouse = on_mouse,
+    .hints = hints,
+};

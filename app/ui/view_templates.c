@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+// Templates: the list, what the chosen one says, a form of its variables, and sweeps over them.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/sweep.h"
+#include "app/template.h"
+#include "app/ui/view.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+struct entry {
+    char *path, *stem;
+    struct template template; // valid when fault is empty
+    char fault[ERR_TEXT_MAX];
+};
+
+struct templates {
+    struct entry *entries;
+    int count, capacity, selected, top;
+    struct area list;
+};
+
+static struct templates *
+templates_of(const struct ui *ui)
+{
+    return ui->state[VIEW_TEMPLATES];
+}
+
+static void
+forget(struct templates *t)
+{
+    for (int i = 0; i < t->count; i++) {
+        template_finish(&t->entries[i].template);
+        free(t->entries[i].path);
+        free(t->entries[i].stem);
+    }
+    free(t->entries);
+    t->entries = NULL;
+    t->count = t->capacity = 0;
+}
+
+// One's own come first and hide those of the same name.
+static bool
+add_template(const char *path, void *ctx)
+{
+    struct templates *t = ctx;
+    struct err err = {0};
+    struct entry e = {.path = mem_strdup(path), .stem = template_stem(path)};
+    for (int i = 0; i < t->count; i++)
+        if (strcmp(t->entries[i].stem, e.stem) == 0) {
+            free(e.path);
+            free(e.stem);
+            return true;
+        }
+    if (!template_read(&e.template, path, &err))
+        snprintf(e.fault, sizeof e.fault, "%s", err.text);
+    ARRAY_PUSH(t->entries, t->count, t->capacity, e);
+    return true;
+}
+
+static void
+open_templates(struct ui *ui)
+{
+    struct templates *t = templates_of(ui);
+    char *chosen = t->selected < t->count ? mem_strdup(t->entries[t->selected].stem) : NULL;
+    forget(t);
+    template_each(add_template, t);
+    for (int i = 0; chosen && i < t->count; i++)
+        if (strcmp(t->entries[i].stem, chosen) == 0)
+            t->selected = i;
+    t->selected = MAX(0, MIN(t->selected, t->count - 1));
+    free(chosen);
+}
+
+static void
+close_templates(struct ui *ui)
+{
+    forget(templates_of(ui));
+}
+
+static struct entry *
+chosen_entry(const struct ui *ui)
+{
+    struct templates *t = templates_of(ui);
+    return t->selected < t->count ? &t->entries[t->selected] : NULL;
+}
+
+// --- drawing
+
+static void
+draw_list(struct ui *ui, const struct area *a)
+{
+    struct templates *t = templates_of(ui);
+    draw_heading(a, true, "templates");
+    t->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
+    t->top = draw_scroll(t->count, t->selected, t->list.rows, t->top);
+    for (int row = 0; row < t->list.rows && t->top + row < t->count; row++) {
+        const struct entry *e = &t->entries[t->top + row];
+        bool here = t->top + row == t->selected;
+        struct area line = {t->list.y + row, a->x, 1, a->columns};
+        enum role role = here ? ROLE_SELECTION : *e->fault ? ROLE_FAULT : ROLE_TEXT;
+        if (here)
+            draw_fill(&line, role);
+        draw_text(line.y, a->x + 1, a->columns - 2, role, e->stem);
+    }
+}
+
+static int
+put_wrapped(const struct area *a, int y, enum role role, const char *text)
+{
+    struct field_line lines[16];
+    int rows = MIN(field_wrap(text, MAX(1, a->columns), lines, 16), a->y + a->rows - y);
+    struct area here = {y, a->x, MAX(rows, 0), a->columns};
+    draw_wrapped(&here, role, text);
+    return y + MAX(rows, 0);
+}
+
+static void
+draw_references(struct ui *ui, const struct template *t, const struct area *a)
+{
+    int count = t->reference_count;
+    if (!count || a->rows < 3)
+        return;
+    int width = MIN(a->columns / count, a->rows * 5 / 2);
+    for (int i = 0; i < count && width > 4; i++) {
+        const struct template_reference *r = &t->references[i];
+        struct area tile = {a->y, a->x + i * width, a->rows - 1, width - 1};
+        char *file = template_image(t, r, NULL);
+        draw_format(a->y + a->rows - 1, tile.x, width - 1, ROLE_DIM, "[ref#%d] %s", r->marker,
+                    r->loader ? r->loader : "");
+        if (file)
+            draw_file(ui, SLOT_GRID + i, &tile, file);
+        else
+            draw_text(tile.y, tile.x, width - 1, ROLE_DIM, "your picture");
+        free(file);
+    }
+}
+
+static void
+draw_templates(struct ui *ui, const struct area *a)
+{
+    int left = MIN(MAX(a->columns / 4, 18), 32);
+    struct area list = {a->y, a->x, a->rows, left}, right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    const struct entry *e = chosen_entry(ui);
+    draw_list(ui, &list);
+    draw_upright(a->y, a->x + left, a->rows);
+    struct area head = {right.y, right.x, 1, right.columns};
+    draw_heading(&head, false, e ? e->stem : "template");
+    struct area text = {right.y + 1, right.x + 1, right.rows - 1, right.columns - 2};
+    if (!e)
+        return;
+    if (*e->fault) {
+        put_wrapped(&text, text.y, ROLE_ERROR, e->fault);
+        return;
+    }
+    const struct template *t = &e->template;
+    int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
+    y = put_wrapped(&text, y, ROLE_TEXT, t->text) + 1;
+    for (int i = 0; i < t->variable_count && y < text.y + text.rows; i++, y++) {
+        const struct template_variable *v = &t->variables[i];
+        draw_text(y, text.x, 14, ROLE_MARKER, v->name);
+        draw_format(y, text.x + 15, text.columns - 15, ROLE_TEXT, "%s%s%s", v->value ? v->value : "\u2026",
+                    v->help ? "   " : "", v->help ? v->help : "");
+    }
+    struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, 16), text.columns};
+    draw_references(ui, t, &pictures);
+}
+
+// --- the form of variables
+
+// A template of one's own to bind variables in: the listed one stays as it is.
+static bool
+bind(const struct form *f, struct entry *e, struct template *t, struct err *err)
+{
+    bool ok = template_read(t, e->path, err);
+    for (int i = 0; ok && i < t->variable_count; i++) {
+        const char *name = t->variables[i].name, *value = form_value(f, name);
+        bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
+        if (*value && !same)
+            ok = template_set(t, name, value, err);
+    }
+    return ok;
+}
+
+static void
+variables_done(struct ui *ui, struct form *f, bool taken)
+{
+    struct entry *e = chosen_entry(ui);
+    struct template t = {0};
+    struct job j = JOB_EMPTY;
+    struct err err = {0};
+    if (!taken || !e)
+        return;
+    if (bind(f, e, &t, &err) && job_from_template(&j, &t, &err)) {
+        session_set(ui, &j);
+        ui_open_view(ui, VIEW_COMPOSE);
+        ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it", e->stem);
+    } else {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    }
+    job_finish(&j);
+    template_finish(&t);
+}
+
+static void
+add_variables(struct form *f, const struct template *t)
+{
+    for (int i = 0; i < t->variable_count; i++) {
+        const struct template_variable *v = &t->variables[i];
+        enum field_kind kind = v->type == VARIABLE_CHOICE   ? FIELD_CHOICE
+                               : v->type == VARIABLE_NUMBER ? FIELD_FLOAT
+                                                            : FIELD_TEXT;
+        struct form_field *d = form_add(f, kind, v->name, v->value, v->help);
+        if (v->type == VARIABLE_CHOICE) {
+            const char *names[TEMPLATE_CHOICES_MAX + 1] = {0};
+            for (int k = 0; k < v->choice_count; k++)
+                names[k] = v->choices[k];
+            form_choices(d, names);
+        } else if (v->type == VARIABLE_NUMBER) {
+            d->minimum = v->minimum;
+            d->maximum = v->maximum;
+        }
+    }
+}
+
+static void
+use_template(struct ui *ui, struct entry *e)
+{
+    struct form *f = form_new(e->stem);
+    add_variables(f, &e->template);
+    f->done = variables_done;
+    if (f->count) {
+        form_open(ui, f);
+    } else {
+        variables_done(ui, f, true);
+        form_free(f);
+    }
+}
+
+// --- sweeps
+
+static bool
+start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *err)
+{
+    struct sweep s = {0};
+    struct template t = {0};
+    bool ok = bind(f, e, &t, err);
+    const char *lots = form_value(f, "random draws");
+    for (int i = 0; ok && i < SWEEP_AXES_MAX; i++) {
+        char name[20], values[20];
+        snprintf(name, sizeof name, "sweep over (%d)", i + 1);
+        snprintf(values, sizeof values, "values (%d)", i + 1);
+        if (strcmp(form_value(f, name), "nothing") != 0)
+            ok = sweep_add(&s, &t, form_value(f, name), form_value(f, values), err);
+    }
+    // One seed for all, so that what differs is what was swept.
+    struct job seed = JOB_EMPTY;
+    seed.seed = ui->compose.seed;
+    job_settle(&seed);
+    ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
+    if (ok && *lots)
+        ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
+    int number = ++ui->sweeps, started = 0;
+    for (int i = 0; ok && i < sweep_cells(&s); i++) {
+        struct job j;
+        char *label = NULL;
+        ok = sweep_job(&s, &t, NULL, i, &j, &label, err);
+        if (ok) {
+            if (j.seed < 0)
+                j.seed = seed.seed;
+            j.count = 1;
+            job_settle(&j);
+            ok = job_read(&j, err) && task_start(ui, &j, number, sweep_columns(&s), label);
+            started += ok;
+        }
+        free(label);
+        job_finish(&j);
+    }
+    if (ok)
+        ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done", started);
+    template_finish(&t);
+    sweep_finish(&s);
+    return ok;
+}
+
+static void
+sweep_done(struct ui *ui, struct form *f, bool taken)
+{
+    struct entry *e = chosen_entry(ui);
+    struct err err = {0};
+    if (!taken || !e)
+        return;
+    if (start_sweep(ui, f, e, &err)) {
+        ui->task_shown = ui->task_count - 1;
+        for (int i = ui->task_count - 1; i >= 0 && ui->tasks[i]->sweep == ui->sweeps; i--)
+            ui->task_shown = i;
+        ui->view_before = ui->view;
+        ui->view = VIEW_LIVE;
+    } else {
+        ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui->message);
+    }
+}
+
+// Values that make sense to begin with: all choices, or the value itself.
+static void
+sweep_changed(struct ui *ui, struct form *f, int field)
+{
+    struct entry *e = chosen_entry(ui);
+    if (!e || strncmp(f->fields[field].label, "sweep over", 10) != 0)
+        return;
+    const char *name = f->fields[field].value;
+    const struct template_variable *v = NULL;
+    for (int i = 0; i < e->template.variable_count; i++)
+        if (strcmp(e->template.variables[i].name, name) == 0)
+            v = &e->template.variables[i];
+    free(f->fields[field + 1].value);
+    f->fields[field + 1].value = mem_strdup(v && v->choice_count         ? "*"
+                                            : v && v->value              ? v->value
+                                            : strcmp(name, "seed") == 0  ? "1..4"
+                                            : strcmp(name, "steps") == 0 ? "5, 10, 20, 40"
+                                            : strcmp(name, "scale") == 0 ? "1..4"
+                                                                         : "");
+}
+
+static void
+open_sweep(struct ui *ui, struct entry *e)
+{
+    char title[200];
+    snprintf(title, sizeof title, "sweep: %s", e->stem);
+    struct form *f = form_new(title);
+    const char *names[TEMPLATE_VARIABLES_MAX + 6] = {"nothing"};
+    int n = 1;
+    for (int i = 0; i < e->template.variable_count; i++)
+        names[n++] = e->template.variables[i].name;
+    names[n++] = "seed";
+    names[n++] = "steps";
+    names[n++] = "scale";
+    names[n++] = "context_scale";
+    for (int i = 0; i < SWEEP_AXES_MAX; i++) {
+        char label[20];
+        const struct template_sweep *own = i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
+        snprintf(label, sizeof label, "sweep over (%d)", i + 1);
+        form_choices(form_add(f, FIELD_CHOICE, label, own ? own->name : "nothing", "a variable or a parameter"), names);
+        char *values = mem_strdup("");
+        for (int k = 0; own && k < own->count; k++) {
+            char *longer = mem_printf("%s%s%s", values, k ? ", " : "", own->values[k]);
+            free(values);
+            values = longer;
+        }
+        snprintf(label, sizeof label, "values (%d)", i + 1);
+        form_add(f, FIELD_TEXT, label, values, "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
+        free(values);
+    }
+    struct form_field *lots = form_add(f, FIELD_INT, "random draws", "", "so many cells by chance; empty: all of them");
+    lots->minimum = 1;
+    lots->maximum = SWEEP_CELLS_MAX;
+    add_variables(f, &e->template);
+    f->changed = sweep_changed;
+    f->done = sweep_done;
+    form_open(ui, f);
+}
+
+// --- requests
+
+static void
+save_done(struct ui *ui, const char *text)
+{
+    struct err err = {0};
+    if (!text || !*text)
+        return;
+    if (session_save_template(ui, text, &err))
+        ui_say(ui, ROLE_GOOD, "the instruction of 1 is saved as %s", text);
+    else
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    open_templates(ui);
+}
+
+static bool
+on_request(struct ui *ui, enum request request)
+{
+    struct templates *t = templates_of(ui);
+    struct entry *e = chosen_entry(ui);
+    int page = MAX(1, t->list.rows - 1);
+    switch (request) {
+    case REQUEST_UP: t->selected--; break;
+    case REQUEST_DOWN: t->selected++; break;
+    case REQUEST_PAGE_UP: t->selected -= page; break;
+    case REQUEST_PAGE_DOWN: t->selected += page; break;
+    case REQUEST_FIRST: t->selected = 0; break;
+    case REQUEST_LAST: t->selected = t->count - 1; break;
+    case REQUEST_SAVE: ui_prompt(ui, "save the instruction as template: ", "", save_done); break;
+    case REQUEST_ENTER:
+    case REQUEST_OPEN:
+    case REQUEST_SWEEP:
+        if (!e)
+            break;
+        if (*e->fault)
+            ui_say(ui, ROLE_ERROR, "%s", e->fault);
+        else if (request == REQUEST_SWEEP)
+            open_sweep(ui, e);
+        else
+            use_template(ui, e);
+        break;
+    default: return false;
+    }
+    t->selected = MAX(0, MIN(t->selected, t->count - 1));
+    return true;
+}
+
+static void
+on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    struct templates *t = templates_of(ui);
+    if (turn)
+        on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
+    else if (x < t->list.x + t->list.columns && y >= t->list.y && t->top + y - t->list.y < t->count)
+        t->selected = t->top + y - t->list.y;
+    if (twice)
+        on_request(ui, REQUEST_ENTER);
+}
+
+static const enum request hints[] = {REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE, REQUEST_BACK, REQUEST_HELP,
+                                     REQUEST_NONE};
+
+const struct view view_templates = {
+    .name = "templates",
+    .title = "begin with a template, or sweep over its variables",
+    .state_size = sizeof(struct templates),
+    .open = open_templates,
+    .close = close_templates,
+    .draw = draw_templates,
+    .request = on_request,
+    .mouse = on_mouse,
+    .hints = hints,
+};
