@@ -147,7 +147,7 @@ main(int argc, char **argv)
         help(stdout);
         return 0;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("limn " LIMN_VERSION);
         return 0;
     }

@@ -9,7 +9,8 @@
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 
-enum { PIECE_BYTES = 6000 }; // about; strips are made so high that they come near it
+// Strips are made so high that they come near so many bytes, of which a palette takes 4000.
+enum { PIECE_BYTES = 16000, BAND = 6 };
 
 static void
 cell_size(const struct term_info *term, int *width, int *height)
@@ -47,6 +48,20 @@ make_palette(const struct canvas_drawing *d, sixel_dither_t **dither)
     return status;
 }
 
+// libsixel begins what is lower than a band with an empty one: such a picture gets rows of the ground.
+static SIXELSTATUS
+encode_low(const struct canvas_drawing *d, sixel_dither_t *dither, int y, int height, sixel_output_t *output)
+{
+    size_t row = 3 * (size_t)d->image->width;
+    unsigned char *pixels = mem_alloc(row * BAND);
+    memcpy(pixels, image_row(d->image, y), row * (size_t)height);
+    for (size_t i = row * (size_t)height; i < row * BAND; i++)
+        pixels[i] = (unsigned char)(d->background >> 8 * (2 - i % 3));
+    SIXELSTATUS status = sixel_encode(pixels, d->image->width, BAND, 3, dither, output);
+    free(pixels);
+    return status;
+}
+
 static SIXELSTATUS
 encode_strip(const struct canvas_drawing *d, sixel_dither_t *dither, int y, int height,
              struct canvas_bytes *out)
@@ -57,7 +72,8 @@ encode_strip(const struct canvas_drawing *d, sixel_dither_t *dither, int y, int 
     sixel_output_t *output = NULL;
     SIXELSTATUS status = sixel_output_new(&output, on_sixels, out, NULL);
     if (SIXEL_SUCCEEDED(status))
-        status = sixel_encode(image_row(d->image, y), d->image->width, height, 3, dither, output);
+        status = height < BAND ? encode_low(d, dither, y, height, output)
+                               : sixel_encode(image_row(d->image, y), d->image->width, height, 3, dither, output);
     if (output)
         sixel_output_unref(output);
     canvas_bytes_printf(out, "\0338");
@@ -74,6 +90,8 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     while (SIXEL_SUCCEEDED(status) && y < d->image->height) {
         size_t before = out->size;
         int height = MIN(strip, d->image->height - y);
+        if (d->image->height - y - height < BAND)
+            height = d->image->height - y;
         status = encode_strip(d, dither, y, height, out);
         y += height;
         // The next strip as high as this one's bytes let hope.

@@ -350,6 +350,10 @@ uint32_t
 theme_background(const struct theme *t)
 {
     int32_t bg = t->styles[ROLE_TEXT].bg;
-    return bg == COLOUR_DEFAULT ? 0 : bg >= COLOUR_NAMED ? sixteen[(bg - COLOUR_NAMED) & 15]
-                                                         : (uint32_t)bg;
+    if (bg == COLOUR_DEFAULT)
+        return 0;
+    if (bg >= COLOUR_NAMED)
+        return sixteen[(bg - COLOUR_NAMED) & 15];
+    // The same as the text has it.
+    return COLORS >= 1 << 24 ? (uint32_t)bg : colour_at(curses_colour(bg));
 }

@@ -46,6 +46,7 @@ int theme_nearest(uint32_t rgb, int colours);
 void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
-uint32_t theme_background(const struct theme *t); // of text, 0xRRGGBB; black when it is the terminal's
+// Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After theme_apply().
+uint32_t theme_background(const struct theme *t);
 
 #endif

@@ -603,10 +603,10 @@ on_event(struct ui *ui, struct client_event *e)
     ui->dirty = true;
     task_event(ui, e);
     if (e->type == CLIENT_LOADERS || e->type == CLIENT_DESCRIBED) {
-        struct jv **keep = e->type == CLIENT_LOADERS ? &ui->loaders : &ui->machine;
+        bool loaders = e->type == CLIENT_LOADERS;
+        struct jv **keep = loaders ? &ui->loaders : &ui->machine;
         jv_free(*keep);
-        *keep = e->data;
-        e->data = NULL;
+        *keep = jv_copy(loaders ? jv_get(e->data, "loaders") : e->data);
     }
     if (e->type == CLIENT_LOG) {
         const char *level = jv_string(jv_get(e->data, "level"), "");

@@ -61,7 +61,6 @@ open_compose(struct ui *ui)
         !browser_open(&c->browser, here, &err))
         browser_open(&c->browser, "/", NULL);
     free(kept);
-    c->pane = *ui->instruction.text ? PANE_TEXT : PANE_FILES;
 }
 
 static void
@@ -639,7 +638,7 @@ complete(struct ui *ui)
     int typed = 0;
     if (n > sizeof start - 1)
         typed = atoi(f->text + from + sizeof start - 1);
-    if (strncmp(f->text + from, start, MIN(n, sizeof start - 1)) != 0)
+    if (strncmp(f->text + from, start, MIN(n, sizeof start - 1)) != 0 || memchr(f->text + from, ']', n))
         return false;
     int marker = typed;
     for (int i = 0; !marker && i < ui->compose.reference_count; i++) {

@@ -247,7 +247,7 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_LEFT: l->back++; return true;
     case REQUEST_LATER:
     case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
-    case REQUEST_NEW: forget_finished(ui); return true;
+    case REQUEST_CLEAR: forget_finished(ui); return true;
     case REQUEST_ENTER:
         l->alone = t && t->sweep ? !l->alone : l->alone;
         return true;
@@ -291,7 +291,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 }
 
 static const enum request hints[] = {REQUEST_DRAW, REQUEST_REPEAT, REQUEST_REMOVE, REQUEST_EARLIER,
-                                     REQUEST_LATER, REQUEST_OPEN, REQUEST_NEW, REQUEST_HELP, REQUEST_NONE};
+                                     REQUEST_LATER, REQUEST_OPEN, REQUEST_CLEAR, REQUEST_HELP, REQUEST_NONE};
 
 const struct view view_live = {
     .name = "live",

@@ -55,9 +55,14 @@ describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size
                  (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20, jv_string(jv_get(o, "folder"), ""));
     } else {
         put_types(jv_get(o, "types"), types, sizeof types);
-        snprintf(out, size, "%s %-18s %s   %.1f of %.1f GiB free   %s%s%s%s", mark, name,
-                 jv_string(jv_get(o, "text"), ""), (double)jv_integer(jv_get(o, "available"), 0) / 0x1p30,
-                 (double)jv_integer(jv_get(o, "memory"), 0) / 0x1p30, types,
+        double all = (double)jv_integer(jv_get(o, "memory"), 0) / 0x1p30;
+        double free_now = (double)jv_integer(jv_get(o, "available"), 0) / 0x1p30;
+        char memory[64] = "";
+        if (all > 0 && free_now > 0)
+            snprintf(memory, sizeof memory, "   %.1f of %.1f GiB free", free_now, all);
+        else if (all > 0)
+            snprintf(memory, sizeof memory, "   %.1f GiB", all);
+        snprintf(out, size, "%s %-18s %s%s   %s%s%s%s", mark, name, jv_string(jv_get(o, "text"), ""), memory, types,
                  jv_bool(jv_get(o, "matrix"), false) ? "   matrix units" : "", *reason ? "   not usable: " : "",
                  reason);
     }
