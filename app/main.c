@@ -141,6 +141,7 @@ main(int argc, char **argv)
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of its write
     bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
                              strcmp(argv[1], "help") == 0);
     if (asks || (argc < 2 && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))) {

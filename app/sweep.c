@@ -65,11 +65,15 @@ add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err
 {
     double first, last, step = 0;
     int n = 0;
-    char *end;
-    first = strtod(text, &end);
-    if (end == text || strncmp(end, "..", 2) != 0)
+    char *end, begin[32];
+    const char *dots = strstr(text, "..");
+    if (!dots || dots - text >= (int)sizeof begin)
         return false;
-    const char *from = end + 2;
+    snprintf(begin, sizeof begin, "%.*s", (int)(dots - text), text); // "1..5" would be read as "1." and ".5"
+    first = strtod(begin, &end);
+    if (end == begin || *end)
+        return false;
+    const char *from = dots + 2;
     last = strtod(from, &end);
     if (end == from)
         return false;

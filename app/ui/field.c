@@ -304,8 +304,8 @@ field_key(struct field *f, wint_t key, bool code)
     case 'U' & CTRL: erase_bytes(f, line_start(f), at); return true;
     case 'K' & CTRL: erase_bytes(f, at, line_end(f)); return true;
     case 'W' & CTRL: erase_bytes(f, word_before(f, at), at); return true;
-    case 'Z' & CTRL: field_undo(f); return true;
-    case 'Y' & CTRL: field_redo(f); return true;
+    case '_' & CTRL: field_undo(f); return true;
+    case 'R' & CTRL: field_redo(f); return true;
     case 'H' & CTRL:
     case 127: erase_bytes(f, before(f, at), at); return true;
     case '\n':

@@ -26,7 +26,7 @@ void field_set(struct field *f, const char *text); // cursor at the end; undo is
 void field_finish(struct field *f);                // zeroed is fine
 
 // A key as curses gives it: `code` a KEY_ value, else a character. True when it was used: characters,
-// arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-Z undo, Ctrl-Y redo.
+// arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-_ undo (Ctrl-/ on most keyboards), Ctrl-R redo.
 bool field_key(struct field *f, wint_t key, bool code);
 void field_insert(struct field *f, const char *text); // at the cursor; what is no text is left out
 bool field_undo(struct field *f);

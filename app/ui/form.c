@@ -97,7 +97,7 @@ form_area(const struct form *f)
         value = MAX(value, text_width(f->fields[i].value, SIZE_MAX));
     }
     int room = f->picture_beside ? COLS / 2 : COLS - 4;
-    int columns = MIN(MAX(label + value + 6, 40), MAX(room, 30));
+    int columns = MIN(MAX(label + value + 6, 70), MAX(room, 30));
     int rows = MIN(f->count + 4, LINES - 3);
     return (struct area){MAX(1, (LINES - rows) / 2 - 1), f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2),
                          rows, MIN(columns, COLS)};
@@ -138,7 +138,7 @@ form_draw(struct ui *ui)
     draw_format(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, "%s%s", d ? d->help : "", range);
     draw_text(a.y + a.rows - 1, a.x + 2, a.columns - 4, ROLE_POPUP,
               f->editing ? "Enter: take   Esc: leave as it was"
-                         : "Enter: change   < >: other value   F9 or ^S: done   Esc: leave");
+                         : "Enter: change   < >: other value   F9 or ^G: done   Esc: leave");
     if (f->editing) {
         int at = text_width(f->edit.text, f->edit.cursor);
         curs_set(1);
@@ -223,8 +223,6 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
     ui->dirty = true;
     if (f->editing)
         return edit_key(ui, f, key, code);
-    if (!code && key == ('S' & 0x1f))
-        request = REQUEST_DRAW;
     switch (request) {
     case REQUEST_UP:
     case REQUEST_PREVIOUS_PANE: f->selected = MAX(f->selected - 1, 0); return true;

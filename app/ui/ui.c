@@ -88,7 +88,7 @@ ui_ask(struct ui *ui, const char *question, const char *answers,
 
 static struct termios first_mode;
 static bool mode_known;
-static volatile sig_atomic_t came_back, hung_up;
+static volatile sig_atomic_t stop_asked, hung_up;
 
 // Whatever ends the process, the terminal is as it was. Only what may be called in a signal handler.
 static void
@@ -105,10 +105,10 @@ on_crash(int number)
 }
 
 static void
-on_continue(int number)
+on_stop(int number)
 {
     (void)number;
-    came_back = 1;
+    stop_asked = 1;
 }
 
 static void
@@ -126,8 +126,8 @@ watch_signals(void)
         struct sigaction a = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
         sigaction(crashes[i], &a, NULL);
     }
-    struct sigaction back = {.sa_handler = on_continue}, gone = {.sa_handler = on_hangup};
-    sigaction(SIGCONT, &back, NULL);
+    struct sigaction stop = {.sa_handler = on_stop}, gone = {.sa_handler = on_hangup};
+    sigaction(SIGTSTP, &stop, NULL); // instead of curses' own, which knows nothing of pictures
     sigaction(SIGHUP, &gone, NULL);
 }
 
@@ -212,6 +212,29 @@ screen_changed(struct ui *ui)
     ui->term.rows = LINES;
     clearok(stdscr, TRUE);
     ui->dirty = true;
+}
+
+void
+ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
+{
+    canvas_hide(ui->canvas, true);
+    canvas_flush(ui->canvas, 100, NULL);
+    def_prog_mode();
+    endwin();
+    run(ctx);
+    reset_prog_mode();
+    canvas_hide(ui->canvas, false);
+    screen_changed(ui);
+}
+
+// ^Z: stopped until the shell lets us go on.
+static void
+stop_here(void *ctx)
+{
+    (void)ctx;
+    signal(SIGTSTP, SIG_DFL);
+    raise(SIGTSTP);
+    watch_signals();
 }
 
 // --- drawing
@@ -346,7 +369,8 @@ ui_open_view(struct ui *ui, enum view_id view)
     if (view != ui->view && ui->view != VIEW_HELP)
         ui->view_before = ui->view;
     ui->view = view;
-    ui->message[0] = 0;
+    if (ui->first_frame > 0) // what was said at the start stays to be read
+        ui->message[0] = 0;
     if (views[view]->open)
         views[view]->open(ui);
     ui->dirty = true;
@@ -663,9 +687,9 @@ loop(struct ui *ui, struct err *err)
         if (!show_screen(ui, err) || !wait_for_something(ui) || hung_up)
             return false;
         read_keys(ui);
-        if (came_back) {
-            came_back = 0;
-            screen_changed(ui);
+        if (stop_asked) {
+            stop_asked = 0;
+            ui_give_screen(ui, stop_here, NULL);
         }
         if (atomic_exchange(&command_interrupted, 0))
             ui_request(ui, REQUEST_QUIT);

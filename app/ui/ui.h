@@ -153,6 +153,8 @@ void ui_prompt(struct ui *ui, const char *label, const char *text,
 void ui_ask(struct ui *ui, const char *question, const char *answers,
             void (*answered)(struct ui *ui, char answer));
 bool ui_command(struct ui *ui, const char *line); // as typed behind ":"
+// The terminal as it was before limn, while `run` has it.
+void ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx);
 
 // --- drawing (draw.c): clipped to the screen; text made harmless
 void draw_text(int y, int x, int columns, enum role role, const char *text);

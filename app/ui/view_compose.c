@@ -535,6 +535,18 @@ in_references(struct ui *ui, enum request request)
     }
 }
 
+struct editing {
+    const char *command;
+    bool ok;
+};
+
+static void
+run_editor(void *ctx)
+{
+    struct editing *e = ctx;
+    e->ok = system(e->command) == 0;
+}
+
 // $EDITOR gets the instruction in a file; the screen is given back meanwhile.
 static void
 edit_outside(struct ui *ui)
@@ -552,15 +564,10 @@ edit_outside(struct ui *ui)
     bool ok = write(fd, ui->instruction.text, strlen(ui->instruction.text)) >= 0;
     close(fd);
     char *command = mem_printf("%s %s", editor && *editor ? editor : "vi", path);
-    canvas_hide(ui->canvas, true);
-    canvas_flush(ui->canvas, 100, NULL);
-    def_prog_mode();
-    endwin();
-    ok = ok && system(command) == 0;
-    reset_prog_mode();
-    canvas_hide(ui->canvas, false);
-    ui_request(ui, REQUEST_REDRAW);
-    char *text = ok ? file_read(path, INSTRUCTION_TEXT_MAX, NULL, &err) : NULL;
+    struct editing e = {command, false};
+    if (ok)
+        ui_give_screen(ui, run_editor, &e);
+    char *text = e.ok ? file_read(path, INSTRUCTION_TEXT_MAX, NULL, &err) : NULL;
     unlink(path);
     free(command);
     if (text) {

@@ -23,7 +23,7 @@ static const char *const commands[][2] = {
 static const char *const writing[][2] = {
     {"Tab", "completes [ref#\u2026; else the next pane"},
     {"^A ^E ^U ^K ^W", "start, end, erase to the start, to the end, a word"},
-    {"^Z ^Y", "undo, redo"},
+    {"^_ ^R", "undo (^/ on most keyboards), redo"},
     {"^X", "the text in $EDITOR"},
     {"Esc", "back to the lists, where letters are requests"},
 };
