@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/draw.h"
 #include "app/job.h"
+#include "app/sweep.h"
 #include "app/template.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -17,7 +18,9 @@ enum { SETS_MAX = 64 };
 struct generate {
     const char *source;   // template, PNG or instruction
     const char *sets[SETS_MAX], *refs[SETS_MAX], *ref_texts[SETS_MAX];
-    int set_count, ref_count, ref_text_count;
+    const char *sweeps[SWEEP_AXES_MAX + 1];
+    int set_count, ref_count, ref_text_count, sweep_count, lots;
+    bool no_sweep;
     const char *model, *device, *dtype, *guidance, *sampler;
     int64_t seed;
     int steps, size, count;
@@ -46,6 +49,11 @@ usage(const char *command, FILE *out)
           "  --steps N             denoising steps\n"
           "  --size N              pixels a side\n"
           "  --count N             that many pictures, seeds N, N+1, …\n"
+          "  --sweep NAME=VALUES   a picture for each value of a variable, or of seed, steps, scale,\n"
+          "                        context_scale: a,b,c or 1..5 or 0..1:0.25 or * (all choices) or\n"
+          "                        @FILE; up to 3 times; FILE-sheet.png shows them all with labels\n"
+          "  --random N            only N of a sweep's pictures, drawn by lot\n"
+          "  --no-sweep            leave the template's own sweep alone\n"
           "  --guidance KIND       cfg, oscillating, separate, interleaved\n"
           "  --scale X             weight of guidance\n"
           "  --context-scale X     weight of the references (separate, interleaved)\n"
@@ -125,6 +133,14 @@ option(struct generate *g, const char *name, const char *value, struct err *err)
         ok = append(g->sets, &g->set_count, value, name, err);
     } else if (strcmp(name, "--ref") == 0) {
         ok = append(g->refs, &g->ref_count, value, name, err);
+    } else if (strcmp(name, "--sweep") == 0) {
+        ok = g->sweep_count < SWEEP_AXES_MAX ||
+             err_set(err, ERR_INPUT, "more than %d things to sweep over", SWEEP_AXES_MAX);
+        if (ok)
+            g->sweeps[g->sweep_count++] = value;
+    } else if (strcmp(name, "--random") == 0) {
+        ok = whole(value, 1, SWEEP_CELLS_MAX, &v, name, err);
+        g->lots = (int)v;
     } else if (strcmp(name, "--ref-text") == 0) {
         ok = append(g->ref_texts, &g->ref_text_count, value, name, err);
     } else if (strcmp(name, "--seed") == 0) {
@@ -175,6 +191,8 @@ parse(struct generate *g, int argc, char **argv, struct err *err)
             g->draw.json = true;
         } else if (strcmp(argv[i], "--offload") == 0) {
             g->offload = true;
+        } else if (strcmp(argv[i], "--no-sweep") == 0) {
+            g->no_sweep = true;
         } else if (strcmp(argv[i], "--no-library") == 0) {
             g->draw.no_library = true;
         } else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) {
@@ -215,15 +233,14 @@ numbered(const char *text, const char *name, int *marker, const char **rest, str
 // --- jobs
 
 static bool
-from_template(const struct generate *g, struct job *j, struct err *err)
+read_template(const struct generate *g, struct template *t, struct err *err)
 {
-    struct template t = {0};
     char *path = template_locate(g->source, err);
-    bool ok = path && template_read(&t, path, err);
+    bool ok = path && template_read(t, path, err);
     for (int i = 0; ok && i < g->set_count; i++) {
         const char *equals = strchr(g->sets[i], '=');
         char *name = equals ? mem_strndup(g->sets[i], (size_t)(equals - g->sets[i])) : NULL;
-        ok = name ? template_set(&t, name, equals + 1, err)
+        ok = name ? template_set(t, name, equals + 1, err)
                   : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE", g->sets[i]);
         free(name);
     }
@@ -232,19 +249,17 @@ from_template(const struct generate *g, struct job *j, struct err *err)
         const char *image = NULL;
         ok = numbered(g->refs[i], "--ref", &marker, &image, err);
         bool found = false;
-        for (int k = 0; ok && k < t.reference_count; k++)
-            if (t.references[k].marker == marker) {
+        for (int k = 0; ok && k < t->reference_count; k++)
+            if (t->references[k].marker == marker) {
                 found = true;
-                free(t.references[k].image);
-                t.references[k].image = realpath(image, NULL);
-                if (!t.references[k].image)
+                free(t->references[k].image);
+                t->references[k].image = realpath(image, NULL);
+                if (!t->references[k].image)
                     ok = err_errno(err, ERR_INPUT, "%s", image);
             }
         if (ok && !found)
             ok = err_set(err, ERR_INPUT, "%s has no reference %d", path, marker);
     }
-    ok = ok && job_from_template(j, &t, err);
-    template_finish(&t);
     free(path);
     return ok;
 }
@@ -356,28 +371,101 @@ override(struct job *j, const struct generate *g)
     j->offload = g->offload;
 }
 
+// What --sweep and the template's own `sweep` ask for; nothing when neither does.
+static bool
+read_sweep(const struct generate *g, const struct template *t, struct sweep *s, struct err *err)
+{
+    const char *fixed[SETS_MAX + 1] = {0};
+    char *names[SETS_MAX] = {0};
+    bool ok = true;
+    for (int i = 0; ok && i < g->sweep_count; i++) {
+        const char *equals = strchr(g->sweeps[i], '=');
+        char *name = equals ? mem_strndup(g->sweeps[i], (size_t)(equals - g->sweeps[i])) : NULL;
+        ok = name ? sweep_add(s, t, name, equals + 1, err)
+                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES", g->sweeps[i]);
+        free(name);
+    }
+    for (int i = 0; i < g->set_count; i++) // what was set is not swept
+        fixed[i] = names[i] = mem_strndup(g->sets[i], strcspn(g->sets[i], "="));
+    if (ok && t && !g->no_sweep)
+        ok = sweep_add_own(s, t, fixed, err);
+    for (int i = 0; i < g->set_count; i++)
+        free(names[i]);
+    if (ok && g->count > 1 && sweep_cells(s))
+        ok = err_set(err, ERR_INPUT, "--count and a sweep exclude each other: use --sweep seed=1..%d", g->count);
+    return ok;
+}
+
+static bool
+make_items(const struct generate *g, struct template *t, const struct job *base, const struct sweep *s,
+           struct draw_item *items, int *count, struct err *err)
+{
+    int cells = sweep_cells(s);
+    int64_t seed = -1; // one for all, so that what differs is what is swept
+    bool ok = true;
+    for (int i = 0; ok && i < MAX(cells, 1); i++) {
+        struct draw_item *item = &items[(*count)++];
+        *item = (struct draw_item){.job = JOB_EMPTY};
+        if (cells)
+            ok = sweep_job(s, t, base, i, &item->job, &item->label, err);
+        else if (t)
+            ok = job_from_template(&item->job, t, err);
+        else
+            job_copy(&item->job, base);
+        if (ok) {
+            struct generate own = *g;
+            for (int k = 0; k < s->axis_count; k++) { // a swept parameter is not overridden
+                own.seed = strcmp(s->axes[k].name, "seed") == 0 ? -1 : own.seed;
+                own.steps = strcmp(s->axes[k].name, "steps") == 0 ? 0 : own.steps;
+                own.scale = strcmp(s->axes[k].name, "scale") == 0 ? -1 : own.scale;
+                own.context_scale = strcmp(s->axes[k].name, "context_scale") == 0 ? -1 : own.context_scale;
+            }
+            override(&item->job, &own);
+            if (cells && item->job.seed < 0)
+                item->job.seed = seed;
+            item->job.id[0] = 0;
+            job_settle(&item->job);
+            seed = cells && seed < 0 ? item->job.seed : seed;
+            ok = job_read(&item->job, err);
+        }
+    }
+    return ok;
+}
+
 static int
 run(int argc, char **argv, bool instruct)
 {
     struct err err = {0};
     struct generate g;
-    struct job j = JOB_EMPTY;
+    struct job base = JOB_EMPTY;
+    struct template t = {0};
+    struct sweep s = {0};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(argv[0], stdout);
     bool ok = parse(&g, argc, argv, &err);
     if (ok && !instruct && g.ref_text_count)
         ok = err_set(&err, ERR_INPUT, "--ref-text belongs to limn instruct");
+    bool from_file = ok && !instruct && !is_png(g.source);
     if (ok)
-        ok = instruct          ? from_command_line(&g, &j, &err)
-             : is_png(g.source) ? from_picture(&g, &j, &err)
-                                : from_template(&g, &j, &err);
-    if (ok) {
-        override(&j, &g);
-        job_settle(&j);
-        ok = job_read(&j, &err) && draw(&j, &g.draw, &err);
+        ok = instruct    ? from_command_line(&g, &base, &err)
+             : from_file ? read_template(&g, &t, &err)
+                         : from_picture(&g, &base, &err);
+    ok = ok && read_sweep(&g, from_file ? &t : NULL, &s, &err);
+    if (ok && g.lots)
+        ok = sweep_draw_lots(&s, g.lots, MAX(g.seed, 0), &err);
+    int count = 0, room = MAX(ok ? sweep_cells(&s) : 1, 1);
+    struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
+    ok = ok && make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err) &&
+         draw(items, count, sweep_columns(&s), &g.draw, &err);
+    for (int i = 0; i < count; i++) {
+        job_finish(&items[i].job);
+        free(items[i].label);
     }
-    job_finish(&j);
+    free(items);
+    sweep_finish(&s);
+    template_finish(&t);
+    job_finish(&base);
     return ok ? 0 : command_failed(&err);
 }
 

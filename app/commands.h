@@ -16,6 +16,7 @@ int cmd_loaders(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int bench_ui(void); // limn bench ui
 int cmd_bench(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_worker(int argc, char **argv);

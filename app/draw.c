@@ -12,10 +12,15 @@
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+#include "renderer/image/contact.h"
 #include "renderer/preview.h"
 
 struct drawing {
-    const struct job *job;
+    const struct draw_item *items;
+    int count, columns, current;
+    const struct job *job; // the current one's
+    struct contact_cell *cells; // of the sheet, one an item; NULL: no sheet
     const struct draw_params *params;
     struct client *client;
     struct preview *preview;
@@ -49,6 +54,20 @@ on_progress(struct drawing *d, const struct client_event *e, struct err *err)
     return true;
 }
 
+static size_t
+stem_length(const char *path)
+{
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    return dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+}
+
+static char *
+numbered_name(const char *path, int number)
+{
+    size_t stem = stem_length(path);
+    return mem_printf("%.*s-%d%s", (int)stem, path, number, path + stem);
+}
+
 // FILE, or FILE-1.png, FILE-2.png … for several; without -o limn-SEED.png, made unique.
 static char *
 output_name(const struct drawing *d, int i)
@@ -63,11 +82,19 @@ output_name(const struct drawing *d, int i)
         }
         return name;
     }
-    if (d->job->count == 1)
+    if (d->job->count == 1 && !d->cells)
         return mem_strdup(output);
-    const char *dot = strrchr(output, '.'), *slash = strrchr(output, '/');
-    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - output) : strlen(output);
-    return mem_printf("%.*s-%d%s", (int)stem, output, i + 1, output + stem);
+    return numbered_name(output, (d->cells ? d->current : i) + 1);
+}
+
+// FILE-sheet.png, or limn-sheet-SEED.png.
+static char *
+sheet_name(const struct drawing *d)
+{
+    const char *output = d->params->output;
+    size_t stem = output ? stem_length(output) : 0;
+    return output ? mem_printf("%.*s-sheet%s", (int)stem, output, output + stem)
+                  : mem_printf("limn-sheet-%" PRId64 ".png", d->items[0].job.seed);
 }
 
 static void
@@ -92,14 +119,17 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
     bool ok = file_write(name, e->png, e->png_size, err);
     if (ok) {
         d->written++;
+        if (d->cells)
+            d->cells[d->current].image = codec_decode(e->png, e->png_size, name, NULL);
         client_stored(d->client, e->job, e->index);
         clear_progress(d);
         if (d->params->json)
             print_result(name, d->job->seed + e->index);
-        else if (!d->params->quiet && d->preview)
+        else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet)
-            printf("%s  (seed %" PRId64 ")\n", name, d->job->seed + e->index);
+            printf("%s  (%s%sseed %" PRId64 ")\n", name, d->items[d->current].label ? d->items[d->current].label : "",
+                   d->items[d->current].label ? "  " : "", d->job->seed + e->index);
         if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
             fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
     }
@@ -161,19 +191,25 @@ open_library(struct drawing *d)
     if (d->params->no_library)
         return;
     d->library = library_open(NULL, &notice, &err);
-    struct jv *json = job_json(d->job, true);
-    char *text = jv_text(json, 0);
-    if (d->library)
-        library_job_add(d->library, d->job->id, text, &err);
     if ((notice || err.code != ERR_NONE) && !d->params->quiet)
         fprintf(stderr, "limn: %s\n", notice ? notice : err.text);
-    free(text);
-    jv_free(json);
     free(notice);
 }
 
 static void
-close_library(struct drawing *d, bool ok, const struct err *err)
+record_job(struct drawing *d)
+{
+    struct err err = {0};
+    struct jv *json = job_json(d->job, true);
+    char *text = jv_text(json, 0);
+    if (d->library && !library_job_add(d->library, d->job->id, text, &err) && !d->params->quiet)
+        fprintf(stderr, "limn: %s\n", err.text);
+    free(text);
+    jv_free(json);
+}
+
+static void
+record_end(struct drawing *d, bool ok, const struct err *err)
 {
     if (d->library)
         library_job_state(d->library, d->job->id,
@@ -181,38 +217,75 @@ close_library(struct drawing *d, bool ok, const struct err *err)
                           : d->asked_to_stop ? LIBRARY_CANCELLED
                                              : LIBRARY_FAILED,
                           ok || !err ? NULL : err->text, NULL);
-    library_close(d->library);
+}
+
+static bool
+draw_current(struct drawing *d, struct err *err)
+{
+    bool ok = true;
+    d->job = &d->items[d->current].job;
+    d->finished = false;
+    record_job(d);
+    client_submit(d->client, d->job, strcmp(preview_name(d->preview), "none") != 0);
+    while (ok && !d->finished) {
+        if (atomic_load(&command_interrupted) && !d->asked_to_stop) {
+            d->asked_to_stop = true;
+            client_cancel(d->client, d->job->id);
+        }
+        struct client_event e;
+        client_wait(d->client, d->asked_to_stop ? 100 : -1);
+        while (ok && client_next(d->client, &e)) {
+            ok = on_event(d, &e, err);
+            client_event_free(&e);
+        }
+    }
+    record_end(d, ok, err);
+    return ok;
+}
+
+static bool
+write_sheet(const struct drawing *d, struct err *err)
+{
+    enum { TILE = 128 };
+    struct image *sheet = contact_sheet(d->cells, d->count, d->columns, TILE, err);
+    char *name = sheet_name(d);
+    bool ok = sheet && codec_write_png(sheet, name, NULL, err);
+    if (ok && d->params->json)
+        printf("{\"event\":\"sheet\",\"file\":\"%s\"}\n", name);
+    else if (ok && !d->params->quiet)
+        printf("%s\n", name);
+    image_unref(sheet);
+    free(name);
+    return ok;
 }
 
 bool
-draw(const struct job *j, const struct draw_params *params, struct err *err)
+draw(const struct draw_item *items, int count, int columns, const struct draw_params *params, struct err *err)
 {
-    struct drawing d = {.job = j, .params = params, .terminal = isatty(STDERR_FILENO)};
+    struct drawing d = {.items = items, .count = count, .columns = columns, .job = &items[0].job, .params = params,
+                        .terminal = isatty(STDERR_FILENO)};
     struct client_params p = {.host = params->host, .alone = true};
     bool ok = preview_open(&d.preview, params->preview, err);
+    if (items[0].label)
+        d.cells = mem_zalloc((size_t)count * sizeof *d.cells);
+    for (int i = 0; d.cells && i < count; i++)
+        d.cells[i].label = items[i].label;
     d.client = ok ? client_open(&p, err) : NULL;
     ok = d.client != NULL;
     if (ok)
         open_library(&d);
-    if (ok)
-        client_submit(d.client, j, strcmp(preview_name(d.preview), "none") != 0);
-    while (ok && !d.finished) {
-        if (atomic_load(&command_interrupted) && !d.asked_to_stop) {
-            d.asked_to_stop = true;
-            client_cancel(d.client, j->id);
-        }
-        struct client_event e;
-        client_wait(d.client, d.asked_to_stop ? 100 : -1);
-        while (ok && client_next(d.client, &e)) {
-            ok = on_event(&d, &e, err);
-            client_event_free(&e);
-        }
-    }
+    for (d.current = 0; ok && d.current < count; d.current++)
+        ok = draw_current(&d, err);
     if (!ok && d.asked_to_stop && err)
         *err = (struct err){.code = ERR_CANCELLED, .text = "stopped"};
     clear_progress(&d);
     preview_close(d.preview);
     client_close(d.client);
-    close_library(&d, ok, err);
+    library_close(d.library);
+    if (ok && d.cells)
+        ok = write_sheet(&d, err);
+    for (int i = 0; d.cells && i < count; i++)
+        image_unref(d.cells[i].image);
+    free(d.cells);
     return ok;
 }

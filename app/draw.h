@@ -13,7 +13,15 @@ struct draw_params {
     bool no_library; // do not record the job and its pictures (a library that fails is only a warning)
 };
 
-// The job has been read and settled. ERR_CANCELLED after SIGINT, with nothing half-written.
-bool draw(const struct job *j, const struct draw_params *params, struct err *err);
+// One of several jobs of a sweep.
+struct draw_item {
+    struct job job; // read and settled
+    char *label;    // on the sheet; NULL: a job by itself
+};
+
+// One after the other, through one worker; what was drawn before an error stays. With labels their
+// pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all, `columns` a row.
+// ERR_CANCELLED after SIGINT, with nothing half-written.
+bool draw(const struct draw_item *items, int count, int columns, const struct draw_params *params, struct err *err);
 
 #endif
