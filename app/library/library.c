@@ -191,6 +191,9 @@ prepare_schema(struct library *l, struct err *err)
 {
     if (!execute(l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", err))
         return false;
+    // A library in use is not written to: someone else may hold it for long.
+    if (number(l, "PRAGMA user_version") == SCHEMA_VERSION)
+        return true;
     if (!execute(l, "BEGIN IMMEDIATE", err))
         return false;
     int version = number(l, "PRAGMA user_version");

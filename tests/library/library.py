@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# The library from outside: limn library beside Python's own SQLite, while others use it, while it is
+# killed, damaged, locked, of a later version, or its disk is full.
+# usage: library.py LIMN SOURCE LOADERS
+import contextlib, glob, json, os, pathlib, random, shutil, signal, sqlite3, struct, subprocess, sys, tempfile, time, zlib
+
+LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
+work = tempfile.TemporaryDirectory()
+home = pathlib.Path(work.name)
+env = dict(os.environ, HOME=str(home), XDG_DATA_HOME=str(home / 'data'), XDG_STATE_HOME=str(home / 'state'),
+           LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+DB = home / 'data/limn/library.db'
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+
+
+def limn(*args, code=0, before=''):
+    command = [LIMN, *args] if not before else ['sh', '-c', f'{before} exec "$0" "$@"', LIMN, *args]
+    p = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    check(p.returncode == code, f'{args}: exit {p.returncode}, {p.stderr.strip()[-500:]}')
+    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
+    return p
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+# A real picture, and others like it with another instruction inside.
+limn('generate', 'text', '--steps', '1', '--seed', '5', '-o', f'{home}/one.png', '--preview', 'none')
+ONE = (home / 'one.png').read_bytes()
+
+
+def pictures(**how):
+    return json.loads(limn('library', 'list', '--json', *[x for k, v in how.items() for x in (f'--{k}', str(v))]).stdout)
+
+
+def database():
+    return contextlib.closing(sqlite3.connect(DB, isolation_level=None))
+
+
+def rows(sql, *args):
+    with database() as db:
+        return db.execute(sql, args).fetchall()
+
+
+first = pictures()
+check(len(first) == 1 and first[0]['seed'] == 5 and first[0]['file'] == f'{home}/one.png', f'recorded: {first}')
+check('red apple' in first[0]['instruction'], 'with its instruction')
+check(rows('PRAGMA journal_mode') == [('wal',)], 'write-ahead log')
+check(rows('PRAGMA integrity_check') == [('ok',)], 'whole')
+
+# Words, ratings, tags, deletion; what SQLite's own tables say is what limn says.
+ident = str(first[0]['id'])
+limn('library', 'rate', ident, '4')
+limn('library', 'tag', ident, 'fruit')
+check(pictures()[0]['rating'] == 4 and pictures()[0]['tags'] == 'fruit', 'rated and tagged')
+check(len(pictures(tag='fruit')) == 1 and not pictures(tag='fox') and not pictures(rating=5), 'filters')
+for words, n in ((['apple'], 1), (['APPLE', 'red'], 1), (['app'], 1), (['fruit'], 1), (['apple', 'fox'], 0),
+                 (["'; DROP TABLE picture; --"], 0), (['"'], None), (['*'], None), (['NEAR(a b)'], 0), (['%'], None)):
+    found = json.loads(limn('library', 'search', *words, '--json').stdout)
+    check(n is None or len(found) == n, f'search {words}: {len(found)}, not {n}')
+limn('library', 'untag', ident, 'fruit')
+check(not json.loads(limn('library', 'search', 'fruit', '--json').stdout), 'the index follows')
+limn('library', 'delete', ident)
+check(not pictures(), 'hidden')
+limn('library', 'undelete', ident)
+check(len(pictures()) == 1, 'shown again')
+for bad in (['rate', ident, '6'], ['rate', ident, 'x'], ['rate', '999', '1'], ['tag', ident, 'a b'], ['show', 'x'],
+            ['frob'], ['import', f'{home}/nothing'], ['import', f'{SOURCE}/README.md'], ['list', '--sort', 'size']):
+    p = limn('library', *bad, code=2)
+    check(p.stderr.startswith('limn: ') and p.stderr.count('\n') == 1, f'{bad}: {p.stderr}')
+
+# Someone else holds it: reading goes on, writing waits and then says so.
+with database() as other:
+    other.execute('BEGIN IMMEDIATE')
+    check(len(pictures()) == 1, 'read while it is locked')
+    p = limn('library', 'rate', ident, '2', code=1)
+    check('library' in p.stderr, f'locked: {p.stderr}')
+    p = limn('generate', 'text', '--steps', '1', '--seed', '6', '-o', f'{home}/locked.png', '--preview', 'none')
+    check((home / 'locked.png').exists() and 'library' in p.stderr, f'a picture is drawn all the same: {p.stderr}')
+    other.execute('ROLLBACK')
+
+# Two at once.
+both = [subprocess.Popen([LIMN, 'generate', 'text', '--steps', '1', '--seed', str(s), '-o', f'{home}/both{s}.png',
+                          '--preview', 'none'], env=env, stdout=subprocess.DEVNULL) for s in (71, 72)]
+check([p.wait(120) for p in both] == [0, 0] and {71, 72} <= {p['seed'] for p in pictures()}, 'two at once')
+
+# Killed at any moment: what was written is whole, and nothing of before is gone.
+random.seed(1)
+known = len(pictures())
+for i in range(12):
+    p = subprocess.Popen([LIMN, 'library', 'rate', ident, str(i % 6)], env=env, stdout=subprocess.DEVNULL)
+    time.sleep(random.uniform(0, 0.04))
+    p.send_signal(signal.SIGKILL)
+    p.wait()
+    check(rows('PRAGMA integrity_check') == [('ok',)], f'killed {i}: whole')
+check(len(pictures()) == known, 'nothing was lost')
+
+# Damaged: moved aside, made again from the pictures in the folder.
+folder = home / 'data/limn/pictures'
+folder.mkdir(exist_ok=True)
+for i in range(3):
+    shutil.copy(home / 'one.png', folder / f'copy{i}.png')
+for damage in (b'', b'SQLite format 3\0' + b'\xff' * 9000, os.urandom(20000)):
+    for f in glob.glob(str(DB) + '*'):
+        os.unlink(f)
+    DB.write_bytes(damage)
+    p = limn('library', 'list', '--json')
+    check(len(json.loads(p.stdout)) == 3 or not damage, f'made again from the pictures: {p.stdout[:300]} {p.stderr}')
+    check(not damage or ('damaged' in p.stderr and glob.glob(str(DB) + '.damaged-*')), f'said: {p.stderr}')
+    check(rows('PRAGMA integrity_check') == [('ok',)], 'whole again')
+# A page in the middle of a good one.
+limn('library', 'import', str(folder))
+with database() as db:
+    db.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+data = bytearray(DB.read_bytes())
+data[4096:8192] = os.urandom(4096)
+for f in glob.glob(str(DB) + '*'):
+    os.unlink(f)
+DB.write_bytes(data)
+p = subprocess.run([LIMN, 'library', 'list', '--json'], env=env, capture_output=True, text=True)
+check(p.returncode in (0, 1) and 'Sanitizer' not in p.stderr, f'a damaged page: {p.returncode} {p.stderr[-500:]}')
+
+# Of a later limn: an error that says so, and the file is left alone.
+for f in glob.glob(str(DB) + '*'):
+    os.unlink(f)
+limn('library', 'list')
+with database() as db:
+    db.execute('PRAGMA user_version = 999')
+before = DB.read_bytes()
+p = limn('library', 'list', code=1)
+check('later' in p.stderr or 'newer' in p.stderr, f'later version: {p.stderr}')
+check(DB.read_bytes() == before, 'and it is untouched')
+
+# No room: the picture is not half there, and a sentence says why.
+for f in glob.glob(str(DB) + '*'):
+    os.unlink(f)
+p = limn('generate', 'text', '--steps', '1', '--seed', '8', '-o', f'{home}/full.png', '--preview', 'none', code=1,
+         before='ulimit -f 2;')
+check(not (home / 'full.png').exists() and 'full.png' in p.stderr, f'no room: {p.stderr}')
+check(not glob.glob(f'{home}/full.png*') and not glob.glob(f'{home}/.full*'), 'nothing half-written')
+
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures > 0)
