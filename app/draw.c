@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/library/library.h"
+#include "app/window/window_link.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -24,6 +25,7 @@ struct drawing {
     const struct draw_params *params;
     struct client *client;
     struct preview *preview;
+    struct window_link *window; // NULL: none
     bool terminal; // progress on standard error
     struct library *library; // NULL: none
     bool finished, asked_to_stop;
@@ -40,8 +42,15 @@ clear_progress(const struct drawing *d)
 static bool
 on_progress(struct drawing *d, const struct client_event *e, struct err *err)
 {
+    struct err gone = {0}; // a window that is closed is no reason to stop
     if (d->preview && e->image && !preview_frame(d->preview, e->image, e->step, e->total, err))
         return false;
+    if (d->window && e->image)
+        window_link_frame(d->window, e->image, e->step, e->total);
+    if (d->window && !window_link_turn(d->window, &gone)) {
+        window_link_close(d->window);
+        d->window = NULL;
+    }
     if (d->params->json) {
         printf("{\"event\":\"progress\",\"step\":%d,\"total\":%d,\"seconds\":%.3f}\n", e->step,
                e->total, e->seconds);
@@ -226,7 +235,7 @@ draw_current(struct drawing *d, struct err *err)
     d->job = &d->items[d->current].job;
     d->finished = false;
     record_job(d);
-    client_submit(d->client, d->job, strcmp(preview_name(d->preview), "none") != 0);
+    client_submit(d->client, d->job, d->window || strcmp(preview_name(d->preview), "none") != 0);
     while (ok && !d->finished) {
         if (atomic_load(&command_interrupted) && !d->asked_to_stop) {
             d->asked_to_stop = true;
@@ -265,7 +274,10 @@ draw(const struct draw_item *items, int count, int columns, const struct draw_pa
     struct drawing d = {.items = items, .count = count, .columns = columns, .job = &items[0].job, .params = params,
                         .terminal = isatty(STDERR_FILENO)};
     struct client_params p = {.host = params->host, .alone = true};
-    bool ok = preview_open(&d.preview, params->preview, err);
+    bool window = strcmp(params->preview, "sdl") == 0;
+    bool ok = preview_open(&d.preview, window ? "none" : params->preview, err);
+    if (ok && window)
+        ok = (d.window = window_link_open(err)) != NULL;
     if (items[0].label)
         d.cells = mem_zalloc((size_t)count * sizeof *d.cells);
     for (int i = 0; d.cells && i < count; i++)
@@ -280,6 +292,10 @@ draw(const struct draw_item *items, int count, int columns, const struct draw_pa
         *err = (struct err){.code = ERR_CANCELLED, .text = "stopped"};
     clear_progress(&d);
     preview_close(d.preview);
+    if (ok && d.window && isatty(STDIN_FILENO))
+        window_link_detach(d.window); // stays to be looked at
+    else
+        window_link_close(d.window);
     client_close(d.client);
     library_close(d.library);
     if (ok && d.cells)

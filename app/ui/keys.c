@@ -82,6 +82,7 @@ static const struct binding bindings[] = {
     {ANY, CODE(KEY_BACKSPACE), REQUEST_BACK},
     {ANY, CHAR('['), REQUEST_EARLIER},
     {ANY, CHAR(']'), REQUEST_LATER},
+    {ANY, CHAR('W'), REQUEST_WINDOW},
     {ANY, CHAR('/'), REQUEST_FILTER},
     {ANY, CHAR('x'), REQUEST_REMOVE},
     {ANY, CHAR('d'), REQUEST_REMOVE},

@@ -131,8 +131,11 @@ task_offer_again(struct ui *ui)
 }
 
 static void
-keep_frame(struct task *t, struct image *image, int step)
+keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
 {
+    if (ui->window && ui->task_shown < ui->task_count && ui->tasks[ui->task_shown] == t)
+        window_link_frame(ui->window, image, step, t->total);
+
     if (t->frame_count == UI_FRAMES_MAX) { // every second one will do
         int n = 0;
         for (int i = 0; i < UI_FRAMES_MAX; i++) {
@@ -176,7 +179,7 @@ store_result(struct ui *ui, const struct client_event *e)
         t->files[e->index] = ok ? mem_strdup(file) : NULL;
         struct image *whole = codec_decode(e->png, e->png_size, file, NULL);
         if (whole && t->job.count == 1)
-            keep_frame(t, whole, t->total);
+            keep_frame(ui, t, whole, t->total);
         image_unref(whole);
     }
     free(file);
@@ -320,7 +323,7 @@ task_event(struct ui *ui, const struct client_event *e)
         t->total = e->total;
         t->seconds = e->seconds;
         if (e->image)
-            keep_frame(t, e->image, e->step);
+            keep_frame(ui, t, e->image, e->step);
         break;
     case CLIENT_DONE: end_task(ui, t, TASK_DONE, NULL); break;
     case CLIENT_FAILED:

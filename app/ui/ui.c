@@ -408,6 +408,41 @@ command_done(struct ui *ui, const char *text)
         ui_command(ui, text);
 }
 
+// Opens the window, with the steps of the job that is shown so far, or closes it.
+static void
+toggle_window(struct ui *ui)
+{
+    struct err err = {0};
+    if (ui->window) {
+        window_link_close(ui->window);
+        ui->window = NULL;
+        return;
+    }
+    ui->window = window_link_open(&err);
+    const struct task *t = ui->task_shown < ui->task_count ? ui->tasks[ui->task_shown] : NULL;
+    if (!ui->window)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    for (int i = 0; ui->window && t && i < t->frame_count; i++)
+        window_link_frame(ui->window, t->frames[i], t->frame_steps[i], t->total);
+}
+
+static void
+turn_window(struct ui *ui)
+{
+    struct err err = {0};
+    if (!ui->window)
+        return;
+    bool open = window_link_turn(ui->window, &err);
+    for (char *file; (file = window_link_dropped(ui->window)); free(file))
+        session_add_picture(ui, file);
+    if (open)
+        return;
+    if (err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    window_link_close(ui->window);
+    ui->window = NULL;
+}
+
 bool
 ui_request(struct ui *ui, enum request request)
 {
@@ -432,6 +467,7 @@ ui_request(struct ui *ui, enum request request)
         return true;
     case REQUEST_COMMAND: ui_prompt(ui, ":", "", command_done); return true;
     case REQUEST_REDRAW: screen_changed(ui); return true;
+    case REQUEST_WINDOW: toggle_window(ui); return true;
     case REQUEST_DRAW:
         if (session_draw(ui))
             ui_open_view(ui, VIEW_LIVE);
@@ -667,9 +703,11 @@ timeout_of(const struct ui *ui)
 static bool
 wait_for_something(struct ui *ui)
 {
-    struct pollfd fds[2 + CLIENT_FDS + 1] = {{.fd = STDIN_FILENO, .events = POLLIN},
+    struct pollfd fds[2 + CLIENT_FDS + 2] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN}};
     int count = 2 + client_fds(ui->client, fds + 2);
+    if (ui->window)
+        fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
     if (poll(fds, (nfds_t)count, ui->dirty ? 0 : timeout_of(ui)) < 0)
         return true; // a signal: the loop looks what it meant
     if (fds[1].revents) {
@@ -697,6 +735,7 @@ loop(struct ui *ui, struct err *err)
             on_event(ui, &e);
             client_event_free(&e);
         }
+        turn_window(ui);
         restart_worker(ui);
         session_keep(ui, false);
         ui->dirty = ui->dirty || (ui->wake > 0 && ui_now() >= ui->wake);
@@ -707,6 +746,7 @@ loop(struct ui *ui, struct err *err)
 static void
 finish(struct ui *ui)
 {
+    window_link_close(ui->window);
     form_free(ui->form);
     for (int i = 0; i < VIEW_COUNT; i++) {
         if (views[i]->close)

@@ -11,6 +11,7 @@
 #include "app/ui/field.h"
 #include "app/ui/pictures.h"
 #include "app/ui/theme.h"
+#include "app/window/window_link.h"
 #include "app/worker/client.h"
 #include "renderer/canvas.h"
 
@@ -96,6 +97,7 @@ struct ui {
     struct client *client;
     struct library *library; // NULL: none to be had
     struct pictures *pictures;
+    struct window_link *window; // NULL: none
     char *host;
 
     enum view_id view, view_before;

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "app/window/window_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/worker/wire.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16 }; // bytes
+
+struct window_link {
+    pid_t pid;
+    int fd, errors;
+    struct wire *wire;
+    char *drops[DROPS_MAX];
+    int drop_count;
+};
+
+// Beside this program, or where it was installed.
+static char *
+find_program(void)
+{
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(exe, '/');
+    if (slash)
+        *slash = 0;
+    char *path = mem_printf("%s/limn-window", exe);
+    if (access(path, X_OK) != 0) {
+        free(path);
+        path = mem_strdup(LIMN_LIBEXEC "/limn-window");
+    }
+    return path;
+}
+
+struct window_link *
+window_link_open(struct err *err)
+{
+    char *program = find_program();
+    int ends[2] = {-1, -1}, errors[2] = {-1, -1};
+    if (access(program, X_OK) != 0) {
+        err_set(err, ERR_UNSUPPORTED, "%s is not there: this limn was built without SDL2", program);
+    } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 || pipe2(errors, O_CLOEXEC) < 0) {
+        err_errno(err, ERR_IO, "no socket for a window");
+    }
+    struct window_link *l = NULL;
+    if (err->code == ERR_NONE) {
+        l = mem_zalloc(sizeof *l);
+        l->pid = fork();
+        if (l->pid == 0) {
+            dup2(ends[1], STDIN_FILENO);
+            dup2(ends[1], STDOUT_FILENO);
+            dup2(errors[1], STDERR_FILENO);
+            setsid();
+            execl(program, "limn-window", (char *)NULL);
+            _exit(127);
+        }
+        l->fd = ends[0];
+        l->errors = errors[0];
+        fcntl(l->errors, F_SETFL, O_NONBLOCK);
+        l->wire = wire_open(l->fd, l->fd);
+        close(ends[1]);
+        close(errors[1]);
+    }
+    free(program);
+    return l;
+}
+
+void
+window_link_close(struct window_link *l)
+{
+    if (!l)
+        return;
+    wire_close(l->wire);
+    close(l->fd); // it ends by itself
+    close(l->errors);
+    if (l->pid > 0)
+        waitpid(l->pid, NULL, 0);
+    while (l->drop_count)
+        free(l->drops[--l->drop_count]);
+    free(l);
+}
+
+void
+window_link_detach(struct window_link *l)
+{
+    struct err err = {0};
+    while (l && window_link_turn(l, &err))
+        usleep(20000);
+    window_link_close(l);
+}
+
+void
+window_link_frame(struct window_link *l, const struct image *image, int step, int total)
+{
+    if (wire_queued(l->wire) > QUEUE_MAX && step < total)
+        return;
+    struct image *rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, NULL);
+    if (!rgb)
+        return;
+    struct jv *head = wire_head("frame");
+    jv_set(head, "step", jv_from_integer(step));
+    jv_set(head, "total", jv_from_integer(total));
+    jv_set(head, "width", jv_from_integer(rgb->width));
+    jv_set(head, "height", jv_from_integer(rgb->height));
+    wire_send(l->wire, head, rgb->pixels, rgb->stride * (size_t)rgb->height);
+    wire_flush(l->wire);
+    image_unref(rgb);
+}
+
+int
+window_link_fd(const struct window_link *l)
+{
+    return l->fd;
+}
+
+bool
+window_link_turn(struct window_link *l, struct err *err)
+{
+    struct err own = {0};
+    struct wire_message m;
+    enum wire_state state = wire_receive(l->wire, &own);
+    while (wire_take(l->wire, &m, &own)) {
+        const char *file = jv_string(jv_get(m.head, "file"), NULL);
+        if (strcmp(m.type, "dropped") == 0 && file && l->drop_count < DROPS_MAX)
+            l->drops[l->drop_count++] = mem_strdup(file);
+        wire_message_free(&m);
+    }
+    if (state == WIRE_OK && own.code == ERR_NONE && wire_flush(l->wire))
+        return true;
+    char said[300] = "";
+    ssize_t n = read(l->errors, said, sizeof said - 1);
+    said[n > 0 ? n : 0] = 0;
+    said[strcspn(said, "\n")] = 0;
+    if (*said)
+        err_set(err, ERR_UNSUPPORTED, "%s", strncmp(said, "limn: ", 6) == 0 ? said + 6 : said);
+    return false;
+}
+
+char *
+window_link_dropped(struct window_link *l)
+{
+    if (!l->drop_count)
+        return NULL;
+    char *file = l->drops[0];
+    memmove(l->drops, l->drops + 1, (size_t)--l->drop_count * sizeof *l->drops);
+    return file;
+}

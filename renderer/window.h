@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// An SDL2 window for pictures as they come out of the noise: zoom with the wheel or + and -, move with the
+// mouse, 0 fits the picture again; the slider below, or left and right, goes through the steps; files can be
+// dropped on it. One thread, the one that opened it.
+#ifndef LIMN_RENDERER_WINDOW_H
+#define LIMN_RENDERER_WINDOW_H
+
+#include "renderer/image/image.h"
+
+enum { WINDOW_FRAMES_MAX = 1000 };
+
+struct window;
+
+// ERR_UNSUPPORTED with SDL's own words when there is no display.
+struct window *window_open(const char *title, struct err *err);
+void window_close(struct window *w); // NULL is fine
+
+// The next step of a picture, or, when `step` is not above the last one's, the first of another. The image is
+// shared with image_ref(). What is looked at stays, unless it was the newest.
+void window_frame(struct window *w, struct image *image, int step, int total);
+
+// Takes in what happened, and draws when something changed, for `milliseconds` at most. False: it was closed.
+bool window_turn(struct window *w, int milliseconds);
+char *window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
+
+#endif
