@@ -45,6 +45,10 @@ term_info(void)
 static bool
 encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
 {
+    // Chafa reads rows in words of four bytes: rows of RGB of other lengths come out slanted.
+    struct image *rgba = image_convert(d->image, IMAGE_RGBA8, d->background, err);
+    if (!rgba)
+        return false;
     ChafaSymbolMap *symbols = chafa_symbol_map_new();
     chafa_symbol_map_add_by_tags(symbols, d->ascii ? CHAFA_SYMBOL_TAG_ASCII
                                                    : CHAFA_SYMBOL_TAG_BLOCK |
@@ -57,8 +61,9 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     chafa_canvas_config_set_bg_color(config, d->background);
     chafa_canvas_config_set_work_factor(config, 0.3f);
     ChafaCanvas *canvas = chafa_canvas_new(config);
-    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGB8, d->image->pixels, d->image->width,
-                                 d->image->height, (int)d->image->stride);
+    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, rgba->pixels, rgba->width, rgba->height,
+                                 (int)rgba->stride);
+    image_unref(rgba);
     ChafaTermInfo *info = term_info();
     GString *text = chafa_canvas_print(canvas, info);
     const char *line = text ? text->str : "";

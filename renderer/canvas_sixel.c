@@ -19,17 +19,31 @@ cell_size(const struct term_info *term, int *width, int *height)
     *height = term->cell_height;
 }
 
+struct sixels {
+    struct canvas_bytes *out;
+    bool begun;
+};
+
+// What a terminal keeps free of a strip's last cells stays as it is (P2 = 1); libsixel's own beginning has
+// some fill it with a colour.
 static int
 on_sixels(char *data, int size, void *ctx)
 {
-    canvas_bytes_add(ctx, data, (size_t)size);
+    static const char theirs[] = "\033Pq", ours[] = "\033P0;1q";
+    struct sixels *s = ctx;
+    int skip = 0;
+    if (!s->begun && size >= 3 && memcmp(data, theirs, 3) == 0) {
+        canvas_bytes_add(s->out, ours, sizeof ours - 1);
+        skip = 3;
+    }
+    s->begun = true;
+    canvas_bytes_add(s->out, data + skip, (size_t)(size - skip));
     return size;
 }
 
 static SIXELSTATUS
-make_palette(const struct canvas_drawing *d, sixel_dither_t **dither)
+make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dither_t **dither)
 {
-    const struct image *rgb = d->image;
     int colours = MAX(16, MIN(d->term->colours, 256) >> 2 * d->coarseness);
     SIXELSTATUS status = sixel_dither_new(dither, colours, NULL);
     if (SIXEL_SUCCEEDED(status))
@@ -48,32 +62,33 @@ make_palette(const struct canvas_drawing *d, sixel_dither_t **dither)
     return status;
 }
 
-// libsixel begins what is lower than a band with an empty one: such a picture gets rows of the ground.
-static SIXELSTATUS
-encode_low(const struct canvas_drawing *d, sixel_dither_t *dither, int y, int height, sixel_output_t *output)
+// Whole cells, the rest of them in the colour of the ground: mlterm fills what a picture leaves of its last
+// cells with white, and libsixel begins what is lower than a band with an empty one.
+static struct image *
+fill_cells(const struct canvas_drawing *d, struct err *err)
 {
-    size_t row = 3 * (size_t)d->image->width;
-    unsigned char *pixels = mem_alloc(row * BAND);
-    memcpy(pixels, image_row(d->image, y), row * (size_t)height);
-    for (size_t i = row * (size_t)height; i < row * BAND; i++)
-        pixels[i] = (unsigned char)(d->background >> 8 * (2 - i % 3));
-    SIXELSTATUS status = sixel_encode(pixels, d->image->width, BAND, 3, dither, output);
-    free(pixels);
-    return status;
+    int width = d->term->cell_width, height = d->term->cell_height;
+    struct image *whole = image_create((d->image->width + width - 1) / width * width,
+                                       MAX(d->image->height + height - 1, BAND) / height * height, IMAGE_RGB8, err);
+    for (size_t i = 0; whole && i < whole->stride * (size_t)whole->height; i++)
+        whole->pixels[i] = (uint8_t)(d->background >> 8 * (2 - i % 3));
+    if (whole)
+        image_paste(whole, d->image, 0, 0);
+    return whole;
 }
 
 static SIXELSTATUS
-encode_strip(const struct canvas_drawing *d, sixel_dither_t *dither, int y, int height,
+encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither, int y, int height,
              struct canvas_bytes *out)
 {
     // The position is saved and restored: where a terminal leaves its cursor after a sixel differs.
     canvas_bytes_printf(out, "\0337\033[%d;%dH", d->rect.row + y / d->term->cell_height + 1,
                         d->rect.column + 1);
     sixel_output_t *output = NULL;
-    SIXELSTATUS status = sixel_output_new(&output, on_sixels, out, NULL);
+    struct sixels sixels = {.out = out};
+    SIXELSTATUS status = sixel_output_new(&output, on_sixels, &sixels, NULL);
     if (SIXEL_SUCCEEDED(status))
-        status = height < BAND ? encode_low(d, dither, y, height, output)
-                               : sixel_encode(image_row(d->image, y), d->image->width, height, 3, dither, output);
+        status = sixel_encode(image_row(image, y), image->width, height, 3, dither, output);
     if (output)
         sixel_output_unref(output);
     canvas_bytes_printf(out, "\0338");
@@ -85,22 +100,26 @@ static bool
 encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
 {
     sixel_dither_t *dither = NULL;
-    SIXELSTATUS status = make_palette(d, &dither);
-    int cell = d->term->cell_height, strip = cell, y = 0;
-    while (SIXEL_SUCCEEDED(status) && y < d->image->height) {
+    struct image *image = fill_cells(d, err);
+    if (!image)
+        return false;
+    SIXELSTATUS status = make_palette(d, image, &dither);
+    int cell = d->term->cell_height, strip = cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
+    while (SIXEL_SUCCEEDED(status) && y < image->height) {
         size_t before = out->size;
-        int height = MIN(strip, d->image->height - y);
-        if (d->image->height - y - height < BAND)
-            height = d->image->height - y;
-        status = encode_strip(d, dither, y, height, out);
+        int height = MIN(strip, image->height - y);
+        if (image->height - y - height < BAND)
+            height = image->height - y;
+        status = encode_strip(d, image, dither, y, height, out);
         y += height;
         // The next strip as high as this one's bytes let hope.
         int rows = (height + cell - 1) / cell;
         size_t row_bytes = MAX(1, (out->size - before) / (size_t)rows);
-        strip = cell * MAX(1, (int)(PIECE_BYTES / row_bytes));
+        strip = MAX(strip, cell * (int)(PIECE_BYTES / row_bytes));
     }
     if (dither)
         sixel_dither_unref(dither);
+    image_unref(image);
     if (SIXEL_FAILED(status))
         return err_set(err, ERR_IO, "a picture cannot be drawn: %s",
                        sixel_helper_format_error(status));

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -178,8 +179,12 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     bool ok = tcsetattr(fd, TCSADRAIN, &raw) == 0;
     int64_t deadline = milliseconds() + timeout_ms;
     if (ok) {
-        // The query of kitty's protocol: one pixel, not kept. Others swallow the string.
-        ok = ask(fd, "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c", deadline, info);
+        // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen and
+        // tmux take it for their window's title.
+        const char *term = getenv("TERM");
+        bool multiplexer = term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
+        ok = ask(fd, multiplexer ? "\033[16t\033[c"
+                                 : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c", deadline, info);
         if (ok && info->sixel)
             ask(fd, "\033[?1;1;0S\033[c", deadline, info);
         while (tcsetattr(fd, TCSADRAIN, &saved) != 0 && errno == EINTR)
