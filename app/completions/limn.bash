@@ -2,12 +2,12 @@
 _limn() {
   local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}
   if [[ $COMP_CWORD -eq 1 ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "generate instruct templates load loaders models devices data train bench --help --version" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "generate instruct templates load loaders models devices library data train bench --host --theme --preview --help --version" -- "$word")
     return
   fi
   case $command:$word in
     generate:-* | instruct:-*)
-      mapfile -t COMPREPLY < <(compgen -W "-o --set --ref --ref-text --seed --steps --size --count --guidance --scale --context-scale --sampler --model --device --dtype --offload --host --no-library --preview --json --quiet --help" -- "$word") ;;
+      mapfile -t COMPREPLY < <(compgen -W "-o --set --ref --ref-text --sweep --random --no-sweep --seed --steps --size --count --guidance --scale --context-scale --sampler --model --device --dtype --offload --host --no-library --preview --json --quiet --help" -- "$word") ;;
     generate:*)
       mapfile -t COMPREPLY < <(compgen -W "$(limn templates 2>/dev/null | sed -n 's/^\([a-z][a-z-]*\) .*/\1/p')" -- "$word"; compgen -f -- "$word") ;;
     load:*)
@@ -17,9 +17,10 @@ _limn() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
       fi ;;
     models:*) mapfile -t COMPREPLY < <(compgen -W "list check --golden --device --dtype --tolerance --json" -- "$word"; compgen -d -- "$word") ;;
+    library:*) mapfile -t COMPREPLY < <(compgen -W "list search show rate tag untag delete undelete purge import --tag --rating --sort --limit --json" -- "$word"; compgen -f -- "$word") ;;
     data:*) mapfile -t COMPREPLY < <(compgen -W "pack stats --size --roles --workers --json" -- "$word"; compgen -f -- "$word") ;;
     train:-*) mapfile -t COMPREPLY < <(compgen -W "--resume --set --until --minutes --device --json --sheet --model --task --columns --first --steps --scale --styles --texts" -- "$word") ;;
-    bench:*) mapfile -t COMPREPLY < <(compgen -W "step --model --batch --references --text-tokens --dtype --repeats --forward --train --checkpoint --nodes" -- "$word") ;;
+    bench:*) mapfile -t COMPREPLY < <(compgen -W "step ops ui --model --batch --references --text-tokens --dtype --repeats --forward --train --checkpoint --nodes" -- "$word") ;;
     *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
   esac
 }
