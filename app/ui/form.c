@@ -128,7 +128,7 @@ form_draw(struct ui *ui)
         }
         bool turns = d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
         draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
-                    here && turns ? "< " : "", *d->value ? d->value : "(the model's)",
+                    here && turns ? "< " : "", *d->value || d->kind == FIELD_TEXT ? d->value : "(the model's)",
                     here && turns ? " >" : "");
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;

@@ -42,7 +42,8 @@ class Screen:
                         HOME=str(self.home), XDG_DATA_HOME=f'{self.home}/data', XDG_STATE_HOME=f'{self.home}/state',
                         XDG_CONFIG_HOME=f'{self.home}/config', XDG_RUNTIME_DIR=str(run), LC_ALL=locale,
                         LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null',
-                        SHELL='/bin/sh', **env)
+                        SHELL='/bin/sh')
+        self.env.update(env)
         folder = folder or f'{SOURCE}/app/templates/samples'
         command = f"cd '{folder}'; {before} '{LIMN}' {args} 2>'{self.home}/err'; echo EXIT $?; stty -a; exec sleep 1000"
         self.tmux('-f', '/dev/null', *(['-u'] if 'UTF' in locale else []), 'new-session', '-d', '-x', str(size[0]),
@@ -390,6 +391,36 @@ def full_disk():
     s.close()
 
 
+def bad_loaders():
+    # tests/loaders/bad: a loader that does what it is told: copy, crash, hang, eat memory.
+    bad = pathlib.Path(LOADERS).parent / 'tests/loaders/bad-none.so'
+    if not check(bad.exists(), f'{bad} is built'):
+        return
+    folder = tempfile.mkdtemp(dir=work.name)
+    os.symlink(bad, f'{folder}/bad-none.so')
+    s = Screen((120, 40), env={'LIMN_LOADER_PATH': f'{LOADERS}:{folder}'})
+    s.expect('references', 'start')
+    s.keys('a', 'Tab', 'Tab', 'Enter')
+    s.expect('what it is', 'the form')
+    s.keys('Down')
+    for _ in range(8):
+        if re.search('loader +< bad-none', s.text()):
+            break
+        s.keys('Right')
+    s.expect('loader +< bad-none', 'the loader is chosen')
+    s.keys('Down', 'Right')
+    s.expect('loader bad-none.*(crash|signal|died)', 'a crash is named', 20)
+    s.keys('Right')
+    s.expect('do +< hang', 'limn goes on while it hangs (its limit is a minute: tests/loaders)')
+    if 'sanit' not in LIMN: # whose memory is no measure
+        s.keys('Right')
+        s.expect('loader bad-none.*(no memory|memory)', 'a glutton is named', 60)
+    s.keys('F9', 'i')
+    s.type(' a hen')
+    s.expect('a hen', 'limn goes on')
+    s.close()
+
+
 def colours():
     s = Screen((100, 30), env={'COLORTERM': 'truecolor'})
     s.expect('references', 'start')
@@ -443,7 +474,7 @@ def terminals():
 
 
 tests = [views_at_every_size, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
-         colours, idle, terminals]
+         bad_loaders, colours, idle, terminals]
 for test in tests:
     if ONLY and test.__name__ not in ONLY:
         continue
