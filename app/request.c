@@ -11,8 +11,9 @@
 
 static struct image *
 run_loader(const struct image *in, const struct job_reference *ref,
-           const struct loader_host *loaders, struct err *err)
+           const struct loader_host *loaders, const atomic_int *stop, struct err *err)
 {
+    const struct loader_limits limits = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX, stop};
     struct loader_values values;
     const struct loader_entry *e = loader_host_need(loaders, ref->loader, err);
     if (!e)
@@ -21,18 +22,18 @@ run_loader(const struct image *in, const struct job_reference *ref,
     for (int i = 0; i < ref->setting_count; i++)
         if (!loader_set(e->loader, &values, ref->settings[i], err))
             return NULL;
-    return loader_run(e, in, &values, err);
+    return loader_run_limited(e, in, &values, &limits, err);
 }
 
 struct image *
 request_picture(const struct job_reference *ref, const struct loader_host *loaders, int side,
-                struct err *err)
+                const atomic_int *stop, struct err *err)
 {
     struct err own = {0};
     const char *name = ref->file ? ref->file : "the picture";
     struct image *image = codec_decode(ref->data, ref->size, name, &own), *next = NULL;
     if (image && ref->loader && !ref->processed) {
-        next = run_loader(image, ref, loaders, &own);
+        next = run_loader(image, ref, loaders, stop, &own);
         image_unref(image);
         image = next;
     }
@@ -54,12 +55,12 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
 
 bool
 request_instruction(struct instruction *out, const struct job *j, const struct loader_host *loaders,
-                    struct err *err)
+                    const atomic_int *stop, struct err *err)
 {
     *out = (struct instruction){.text = mem_strdup(j->instruction)};
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *ref = &j->references[i];
-        struct image *image = request_picture(ref, loaders, REQUEST_SIDE_MAX, err), *rgb = NULL;
+        struct image *image = request_picture(ref, loaders, REQUEST_SIDE_MAX, stop, err), *rgb = NULL;
         if (image)
             rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, err);
         image_unref(image);

@@ -9,6 +9,7 @@
 #ifndef LIMN_LOADERS_HOST_H
 #define LIMN_LOADERS_HOST_H
 
+#include <stdatomic.h>
 #include "loaders/loader.h"
 #include "renderer/image/image.h"
 
@@ -59,6 +60,7 @@ struct image *loader_run(const struct loader_entry *e, const struct image *in,
 struct loader_limits {
     double seconds;
     int megabytes; // MiB
+    const atomic_int *stop; // NULL, or what makes the run end with ERR_CANCELLED when it is not 0
 };
 struct image *loader_run_limited(const struct loader_entry *e, const struct image *in,
                                  const struct loader_values *values,

@@ -131,16 +131,20 @@ now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// 1 done, 0 the other side closed, -1 time is over.
+// 1 done, 0 the other side closed, -1 time is over, -2 stopped.
 static int
-read_all(int fd, void *data, size_t size, double deadline)
+read_all(int fd, void *data, size_t size, double deadline, const atomic_int *stop)
 {
+    enum { LOOK_MS = 50 };
     for (char *p = data; size > 0;) {
         double left = deadline - now();
         struct pollfd poll_fd = {fd, POLLIN, 0};
         if (left <= 0)
             return -1;
-        if (poll(&poll_fd, 1, (int)(left * 1000) + 1) <= 0)
+        if (stop && atomic_load(stop))
+            return -2;
+        int wait = (int)(left * 1000) + 1;
+        if (poll(&poll_fd, 1, stop ? MIN(wait, LOOK_MS) : wait) <= 0)
             continue;
         ssize_t n = read(fd, p, size);
         if (n < 0 && errno == EINTR)
@@ -157,7 +161,7 @@ struct image *
 loader_run(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
            struct err *err)
 {
-    static const struct loader_limits usual = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX};
+    static const struct loader_limits usual = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX, NULL};
     return loader_run_limited(e, in, values, &usual, err);
 }
 
@@ -181,12 +185,12 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
     struct image *out = NULL;
     struct answer a = {0};
     double deadline = now() + limits->seconds;
-    int got = pid > 0 ? read_all(fd[0], &a, sizeof a, deadline) : 0;
+    int got = pid > 0 ? read_all(fd[0], &a, sizeof a, deadline, limits->stop) : 0;
     a.error[sizeof a.error - 1] = 0;
     if (got == 1 && a.code == 0) {
         out = image_create(a.width, a.height, IMAGE_RGBA8, err);
         if (out)
-            got = read_all(fd[0], out->pixels, out->stride * (size_t)out->height, deadline);
+            got = read_all(fd[0], out->pixels, out->stride * (size_t)out->height, deadline, limits->stop);
     }
     close(fd[0]);
     int status = 0;
@@ -202,6 +206,8 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
     else if (got == -1)
         err_set(err, ERR_INPUT, "loader %s took more than %g seconds and was stopped",
                 e->loader->name, limits->seconds);
+    else if (got == -2)
+        err_set(err, ERR_CANCELLED, "loader %s was stopped", e->loader->name);
     else if (got == 0)
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", e->loader->name, e->path);
     else if (a.code != 0)

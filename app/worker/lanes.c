@@ -37,6 +37,7 @@ struct load {
     char id[64];
     struct job_reference ref;
     int side;
+    atomic_int stop; // a newer one with its id has come
     bool describe; // not a picture: say what there is here
 };
 
@@ -48,7 +49,7 @@ struct lanes {
     pthread_t drawer, loader;
     bool stop;
     struct task *tasks; // all of them, in the order they came
-    struct load *loads; // waiting
+    struct load *loads, *loading; // waiting; the one that runs
     struct loader_host *host;
     bool host_ready;
 
@@ -200,7 +201,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
     struct instruction n = {0};
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
-    bool ok = request_instruction(&n, &t->job, l->host, err) && open_model(l, &t->job, err);
+    bool ok = request_instruction(&n, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;
         pipeline_info(l->pipeline, &info);
@@ -293,9 +294,14 @@ static void
 run_load(struct lanes *l, struct load *d)
 {
     struct err err = {0};
-    struct image *image = request_picture(&d->ref, l->host, d->side, &err);
+    struct image *image = request_picture(&d->ref, l->host, d->side, &d->stop, &err);
     size_t size = 0;
     void *png = image ? codec_encode_png(image, NULL, &size, &err) : NULL;
+    if (atomic_load(&d->stop)) { // nobody waits for it any more
+        free(png);
+        image_unref(image);
+        return;
+    }
     struct jv *head = wire_head("loaded");
     jv_set(head, "id", jv_from_string(d->id));
     jv_set(head, "hash", jv_from_string(d->ref.hash));
@@ -335,13 +341,15 @@ load_thread(void *arg)
             continue;
         }
         l->loads = d->next;
+        l->loading = d;
         pthread_mutex_unlock(&l->lock);
         if (d->describe)
             post(l, describe_machine(), NULL, 0);
         else
             run_load(l, d);
-        free_load(d);
         pthread_mutex_lock(&l->lock);
+        l->loading = NULL;
+        free_load(d);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -369,6 +377,8 @@ lanes_close(struct lanes *l)
         return;
     pthread_mutex_lock(&l->lock);
     l->stop = true;
+    if (l->loading)
+        atomic_store(&l->loading->stop, 1);
     for (struct task *t = l->tasks; t; t = t->next)
         atomic_store(&t->cancel, 1);
     pthread_cond_broadcast(&l->wake);
@@ -469,6 +479,8 @@ add_load(struct lanes *l, struct load *d)
 {
     pthread_mutex_lock(&l->lock);
     struct load **end = &l->loads;
+    if (l->loading && !d->describe && strcmp(l->loading->id, d->id) == 0)
+        atomic_store(&l->loading->stop, 1);
     while (*end) {
         if (!d->describe && !(*end)->describe && strcmp((*end)->id, d->id) == 0) {
             struct load *old = *end;
