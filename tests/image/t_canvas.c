@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+// The canvas on a socket that plays the terminal: what is sent, decoded by libsixel's own decoder, is the
+// picture; pieces are whole; what has not changed is not sent; nothing is drawn where it must not be.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "renderer/canvas.h"
+
+#ifdef LIMN_HAVE_SIXEL
+#include <sixel.h>
+#endif
+
+enum { CELL_WIDTH = 10, CELL_HEIGHT = 20, COLUMNS = 80, ROWS = 24 };
+
+struct terminal {
+    int ours, theirs;
+    struct canvas *canvas;
+    char *text;
+    size_t size;
+};
+
+static void
+open_terminal(struct terminal *t, enum canvas_kind kind)
+{
+    int ends[2], bytes = 8 << 20;
+    *t = (struct terminal){0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    t->ours = ends[0];
+    t->theirs = ends[1];
+    struct term_info info = {.columns = COLUMNS, .rows = ROWS, .cell_width = CELL_WIDTH, .cell_height = CELL_HEIGHT,
+                             .colours = 256, .sixel = true, .answered = true};
+    struct canvas_params p = {.fd = t->ours, .term = &info, .kind = kind, .background = 0x102030};
+    struct err err = {0};
+    t->canvas = canvas_create(&p, &err);
+    if (!t->canvas) {
+        print_message("%s\n", err.text);
+        skip();
+    }
+}
+
+// All that is sent until nothing is left.
+static void
+flush(struct terminal *t)
+{
+    char buffer[65536];
+    free(t->text);
+    t->text = NULL;
+    t->size = 0;
+    do {
+        assert_true(canvas_flush(t->canvas, 50, NULL));
+        for (ssize_t n; (n = read(t->theirs, buffer, sizeof buffer)) > 0;) {
+            t->text = mem_realloc(t->text, t->size + (size_t)n + 1);
+            memcpy(t->text + t->size, buffer, (size_t)n);
+            t->size += (size_t)n;
+            t->text[t->size] = 0;
+        }
+    } while (canvas_pending(t->canvas));
+}
+
+static void
+close_terminal(struct terminal *t)
+{
+    canvas_destroy(t->canvas);
+    close(t->ours);
+    close(t->theirs);
+    free(t->text);
+}
+
+// Four fields of pure colours.
+static struct image *
+fields(int width, int height)
+{
+    static const uint8_t colours[4][3] = {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {255, 255, 255}};
+    struct image *image = image_create(width, height, IMAGE_RGB8, NULL);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            memcpy(image_row(image, y) + 3 * x, colours[2 * (y >= height / 2) + (x >= width / 2)], 3);
+    return image;
+}
+
+static int
+count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *p = text ? strstr(text, what) : NULL; p; p = strstr(p + 1, what))
+        n++;
+    return n;
+}
+
+#ifdef LIMN_HAVE_SIXEL
+// Draws the strips of `text` into a screen of pixels, each where its cursor is.
+static void
+play(const char *text, uint8_t *screen)
+{
+    for (const char *p = text; (p = strstr(p, "\0337\033[")); p++) {
+        int row = 0, column = 0, used = 0;
+        if (sscanf(p, "\0337\033[%d;%dH%n", &row, &column, &used) != 2 || strncmp(p + used, "\033P", 2) != 0)
+            continue;
+        const char *begin = p + used, *end = strstr(begin, "\033\\");
+        assert_non_null(end);
+        assert_memory_equal(end + 2, "\0338", 2); // the cursor goes back: the piece is whole
+        unsigned char *pixels = NULL, *palette = NULL;
+        int width = 0, height = 0, colours = 0;
+        char *copy = mem_strndup(begin, (size_t)(end + 2 - begin));
+        assert_int_equal(sixel_decode_raw((unsigned char *)copy, (int)strlen(copy), &pixels, &width, &height, &palette,
+                                          &colours, NULL), SIXEL_OK);
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                int at_y = (row - 1) * CELL_HEIGHT + y, at_x = (column - 1) * CELL_WIDTH + x;
+                assert_true(at_x < COLUMNS * CELL_WIDTH);
+                assert_true(at_y < (ROWS - 1) * CELL_HEIGHT); // never the last row: terminals scroll
+                memcpy(screen + 3 * (at_y * COLUMNS * CELL_WIDTH + at_x), palette + 3 * pixels[y * width + x], 3);
+            }
+        free(copy);
+        free(pixels);
+        free(palette);
+    }
+}
+
+static void
+assert_pixel(const uint8_t *screen, int x, int y, int r, int g, int b)
+{
+    const uint8_t *p = screen + 3 * (y * COLUMNS * CELL_WIDTH + x);
+    if (abs(p[0] - r) > 4 || abs(p[1] - g) > 4 || abs(p[2] - b) > 4)
+        fail_msg("(%d,%d) is %d,%d,%d, not %d,%d,%d", x, y, p[0], p[1], p[2], r, g, b);
+}
+#endif
+
+static void
+sixels_are_the_picture(void **state)
+{
+    (void)state;
+#ifdef LIMN_HAVE_SIXEL
+    // Sides that are no multiples of cells or bands.
+    static const int sides[][2] = {{64, 64}, {61, 43}, {7, 200}, {200, 3}, {1, 1}};
+    for (size_t i = 0; i < COUNT_OF(sides); i++) {
+        struct terminal t;
+        open_terminal(&t, CANVAS_SIXEL);
+        struct image *image = fields(sides[i][0], sides[i][1]);
+        struct canvas_place place = {.rect = {3, 5, 12, 24}};
+        assert_true(canvas_put(t.canvas, 0, image, &place));
+        flush(&t);
+        uint8_t *screen = mem_zalloc((size_t)COLUMNS * CELL_WIDTH * ROWS * CELL_HEIGHT * 3);
+        play(t.text, screen);
+        // In the middle of the rectangle, as large as it fits.
+        double f = MIN(240.0 / sides[i][0], 240.0 / sides[i][1]);
+        int w = (int)(sides[i][0] * f), h = (int)(sides[i][1] * f), cx = 5 * CELL_WIDTH + 120, cy = 3 * CELL_HEIGHT + 120;
+        if (sides[i][0] > 1 && w >= 40 && h >= 40) {
+            assert_pixel(screen, cx - w / 3, cy - h / 3, 255, 0, 0);
+            assert_pixel(screen, cx + w / 3, cy - h / 3, 0, 255, 0);
+            assert_pixel(screen, cx - w / 3, cy + h / 3, 0, 0, 255);
+            assert_pixel(screen, cx + w / 3, cy + h / 3, 255, 255, 255);
+        }
+        // Nothing left, right, above or below the rectangle.
+        for (int y = 0; y < ROWS * CELL_HEIGHT; y++)
+            for (int x = 0; x < COLUMNS * CELL_WIDTH; x++)
+                if (x < 50 || x >= 50 + 240 || y < 60 || y >= 60 + 240)
+                    assert_pixel(screen, x, y, 0, 0, 0);
+        free(screen);
+        image_unref(image);
+        close_terminal(&t);
+    }
+#else
+    skip();
+#endif
+}
+
+static void
+what_is_the_same_costs_nothing(void **state)
+{
+    (void)state;
+    struct terminal t;
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = fields(64, 64);
+    struct canvas_place place = {.rect = {0, 0, 6, 12}};
+    canvas_put(t.canvas, 3, image, &place);
+    flush(&t);
+    assert_true(t.size > 100);
+    canvas_put(t.canvas, 3, image, &place);
+    flush(&t);
+    assert_int_equal(t.size, 0);
+    canvas_put(t.canvas, 4, image, &(struct canvas_place){.rect = {10, 0, 6, 12}});
+    flush(&t);
+    assert_int_equal(count(t.text, "\033[1;"), 0); // the first one is left alone
+    assert_true(count(t.text, "\033[11;") > 0);
+    image_unref(image);
+    close_terminal(&t);
+}
+
+static void
+what_goes_is_printed_over(void **state)
+{
+    (void)state;
+    struct terminal t;
+    struct canvas_lines lines[8];
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = fields(64, 64);
+    canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {4, 0, 6, 12}});
+    canvas_put(t.canvas, 1, image, &(struct canvas_place){.rect = {4, 40, 6, 12}});
+    flush(&t);
+    assert_int_equal(canvas_damage(t.canvas, lines, 8), 0);
+    canvas_remove(t.canvas, 0);
+    assert_int_equal(canvas_damage(t.canvas, lines, 8), 1);
+    assert_int_equal(lines[0].row, 4);
+    assert_int_equal(lines[0].rows, 6);
+    assert_int_equal(canvas_damage(t.canvas, lines, 8), 0); // each once
+    flush(&t); // printing these lines again took the other one too
+    assert_int_equal(count(t.text, ";1H\033P"), 0);
+    assert_true(count(t.text, ";41H\033P") > 0);
+    image_unref(image);
+    close_terminal(&t);
+}
+
+static void
+text_over_pictures_is_seen(void **state)
+{
+    (void)state;
+    struct terminal t;
+    struct canvas_lines lines[8];
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = fields(64, 64);
+    struct canvas_rect menu = {5, 2, 3, 20};
+    canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {4, 0, 6, 12}});
+    canvas_cover(t.canvas, &menu, 1);
+    flush(&t);
+    assert_int_equal(count(t.text, "\033P"), 0);
+    canvas_cover(t.canvas, NULL, 0);
+    flush(&t);
+    assert_true(count(t.text, "\033P") > 0);
+    canvas_hide(t.canvas, true);
+    canvas_damage(t.canvas, lines, 8);
+    flush(&t);
+    assert_int_equal(count(t.text, "\033P"), 0);
+    canvas_hide(t.canvas, false);
+    canvas_invalidate(t.canvas, COLUMNS, ROWS, 0, 0);
+    flush(&t);
+    assert_true(count(t.text, "\033P") > 0);
+    image_unref(image);
+    close_terminal(&t);
+}
+
+static void
+old_generations_are_refused(void **state)
+{
+    (void)state;
+    struct terminal t;
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = fields(8, 8);
+    canvas_generation(t.canvas, 5);
+    assert_false(canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 4}));
+    assert_true(canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 5}));
+    image_unref(image);
+    close_terminal(&t);
+}
+
+static void
+kitty_cleans_up(void **state)
+{
+    (void)state;
+    struct terminal t;
+    open_terminal(&t, CANVAS_KITTY);
+    struct image *image = fields(64, 64);
+    canvas_put(t.canvas, 7, image, &(struct canvas_place){.rect = {2, 3, 6, 12}});
+    flush(&t);
+    assert_true(count(t.text, "\033_G") > 0);
+    assert_int_equal(count(t.text, "\033_G"), count(t.text, "\033\\"));
+    canvas_remove(t.canvas, 7);
+    flush(&t);
+    assert_true(count(t.text, "a=d") > 0);
+    image_unref(image);
+    close_terminal(&t);
+}
+
+static void
+a_terminal_that_is_gone_is_an_error(void **state)
+{
+    (void)state;
+    struct terminal t;
+    struct err err = {0};
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = fields(300, 300);
+    close(t.theirs);
+    canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {0, 0, 20, 40}});
+    bool ok = true;
+    for (int i = 0; i < 100 && ok; i++)
+        ok = canvas_flush(t.canvas, 50, &err);
+    assert_false(ok);
+    assert_int_equal(err.code, ERR_IO);
+    image_unref(image);
+    close_terminal(&t);
+}
+
+int
+main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sixels_are_the_picture),      cmocka_unit_test(what_is_the_same_costs_nothing),
+        cmocka_unit_test(what_goes_is_printed_over),   cmocka_unit_test(text_over_pictures_is_seen),
+        cmocka_unit_test(old_generations_are_refused), cmocka_unit_test(kitty_cleans_up),
+        cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
