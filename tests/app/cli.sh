@@ -6,11 +6,12 @@
 set -u
 limn=$(realpath "$1") source=$(realpath "$2")
 loaders=$(realpath "$3")
-export LIMN_LOADER_PATH=$loaders XDG_DATA_HOME=/nonexistent GOMP_SPINCOUNT=3000
+data=$(mktemp -d)
+export LIMN_LOADER_PATH=$loaders XDG_DATA_HOME=$data GOMP_SPINCOUNT=3000
 samples=$source/app/templates/samples
 golden=$source/tests/reference/golden
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$data"' EXIT
 cd "$work" || exit 1
 failures=0 checks=0
 
@@ -64,6 +65,19 @@ refuse 2 "there is no option '--bogus'" generate text --bogus 1
 refuse 2 "--steps is 'x', it must be a whole number in 1..1000" generate text --steps x
 refuse 2 "needs a value" generate text --seed
 refuse 2 "must be one of cfg, oscillating" generate text --guidance best
+refuse 2 "did you mean 'style'" generate text --sweep stile=a,b
+refuse 2 "has no choices" generate text --sweep "subject=*"
+refuse 2 "it must be NAME=VALUES" generate text --sweep style
+refuse 2 "is swept over twice" generate text --sweep seed=1,2 --sweep seed=3,4
+refuse 2 "more than 3 things" generate text --sweep seed=1 --sweep steps=1 --sweep scale=1 --sweep style=noto
+refuse 2 "the sweep has 400 pictures, it may have 256" generate text --sweep seed=1..20 --sweep steps=1..20
+refuse 2 "exclude each other" generate text --sweep seed=1,2 --count 2
+refuse 2 "nothing to draw lots from" generate text --random 3
+refuse 2 "steps is '0', it must be a whole number in 1..1000" generate text --sweep steps=0..2
+refuse 2 "none.txt" generate text --sweep subject=@none.txt
+refuse 2 "it must be auto, kitty, sixel" --preview best
+refuse 2 "there is no option '--frob'" --frob x
+refuse 2 "needs a value" --theme
 refuse 2 "did you mean 'styled-subject'" generate styld-subject
 refuse 2 "has no variable 'subjekt', did you mean 'subject'" generate text --set subjekt=x
 refuse 2 "it must be one of: noto" generate text --set style=oil
@@ -140,6 +154,25 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   accept generate text --count 2 --seed 5 --steps 2 -o d.png
   [[ -s d-1.png && -s d-2.png ]] || fail "--count 2 did not write two pictures"
   accept generate text --seed 6 --steps 2 -o e.png
+  mkdir sweep && cd sweep
+  accept generate text --sweep "subject=red apple, fox" --sweep seed=1..2 --steps 1 -o s.png
+  [[ $(echo s-[1-4].png) == "s-1.png s-2.png s-3.png s-4.png" && -s s-sheet.png ]] || fail "a sweep of 2 x 2: $(ls)"
+  accept generate s-3.png -o again.png
+  cmp -s s-3.png again.png || fail "a cell of a sweep cannot be drawn again from itself"
+  accept generate text --seed 2 --set "subject=red apple" --steps 1 -o alone.png
+  cmp -s s-2.png alone.png || fail "a cell of a sweep is not what is drawn alone"
+  printf '# words\n\nfox\nred apple\n' >words.txt
+  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 -o lots.png --json
+  grep -q '"event":"sheet"' out.txt || fail "--json has no sheet"
+  [[ -s lots-2.png && ! -e lots-3.png ]] || fail "--random 2 drew $(ls)"
+  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 -o same.png
+  cmp -s lots-1.png same-1.png && cmp -s lots-2.png same-2.png || fail "the same seed draws other lots"
+  printf 'instruction: "{{word}}"\nvariables:\n  word:\n    file: words.txt\n    default: fox\nsweep:\n  word: "*"\nparameters:\n  steps: 1\n  seed: 1\n' >own.yaml
+  accept generate ./own.yaml -o own.png
+  [[ -s own-2.png && -s own-sheet.png && ! -e own-3.png ]] || fail "a template's own sweep drew $(ls)"
+  accept generate ./own.yaml --set word=fox -o one.png
+  [[ -s one.png ]] || fail "what is set is swept all the same"
+  cd .. && rm -rf sweep
   accept instruct "Recreate the content of [ref#7] picture using the style of [ref#2] style image." \
     --ref "7=$samples/snail-noto.png@subject" --ref-text 7=picture --ref "2=$samples/style-blob.png" --ref-text "2=style image" --steps 2 -o f.png --json
   grep -q '"event":"result"' out.txt || fail "--json has no result"
