@@ -64,7 +64,8 @@ usage(const char *command, FILE *out)
           "  --offload             weights stay in the machine's memory, for models larger than\n"
           "                        the graphics card's\n"
           "  --host [USER@]HOST    compute there, through ssh; the pictures come here\n"
-          "  --preview KIND        auto, sixel, sdl, file[:FOLDER], none: the steps as they come\n"
+          "  --preview KIND        auto, kitty, sixel, cells, sdl, file[:FOLDER], none:\n"
+          "                        the steps as they come\n"
           "  --no-library          do not record it in the library\n"
           "  --json                events as JSON lines on standard output\n"
           "  --quiet               say nothing but errors\n", out);

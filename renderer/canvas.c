@@ -102,6 +102,23 @@ canvas_bytes_end_piece(struct canvas_bytes *b)
     ARRAY_PUSH(b->ends, b->piece_count, b->piece_capacity, b->size);
 }
 
+void
+canvas_bytes_free(struct canvas_bytes *b)
+{
+    free(b->data);
+    free(b->ends);
+    *b = (struct canvas_bytes){0};
+}
+
+void
+canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row)
+{
+    if (d->up)
+        canvas_bytes_printf(b, "\0337\r\033[%dA", d->up - d->rect.row - row);
+    else
+        canvas_bytes_printf(b, "\0337\033[%d;%dH", d->rect.row + row + 1, d->rect.column + 1);
+}
+
 static void
 forget_bytes(struct canvas *c)
 {

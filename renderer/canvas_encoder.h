@@ -17,15 +17,21 @@ void canvas_bytes_add(struct canvas_bytes *b, const void *data, size_t size);
 __attribute__((format(printf, 2, 3))) void canvas_bytes_printf(struct canvas_bytes *b,
                                                                const char *format, ...);
 void canvas_bytes_end_piece(struct canvas_bytes *b);
+void canvas_bytes_free(struct canvas_bytes *b);
 
 struct canvas_drawing {
     const struct image *image; // RGB8, exactly as large as it is to be seen
     struct canvas_rect rect;   // cells it covers, its first pixel in the first cell's corner
     const struct term_info *term;
+    // > 0: rect.row counts from the top of this many rows above the cursor, wherever that is.
+    int up;
     int slot, coarseness;
-    bool mono, ascii;
+    bool mono, ascii, whole; // whole: one piece
     uint32_t background;
 };
+
+// Saves the cursor and goes to the first cell of the picture's row `row`; "\0338" goes back.
+void canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row);
 
 struct canvas_encoder {
     enum canvas_kind kind;

@@ -82,8 +82,7 @@ encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t
              struct canvas_bytes *out)
 {
     // The position is saved and restored: where a terminal leaves its cursor after a sixel differs.
-    canvas_bytes_printf(out, "\0337\033[%d;%dH", d->rect.row + y / d->term->cell_height + 1,
-                        d->rect.column + 1);
+    canvas_bytes_go(out, d, y / d->term->cell_height);
     sixel_output_t *output = NULL;
     struct sixels sixels = {.out = out};
     SIXELSTATUS status = sixel_output_new(&output, on_sixels, &sixels, NULL);
@@ -104,7 +103,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     if (!image)
         return false;
     SIXELSTATUS status = make_palette(d, image, &dither);
-    int cell = d->term->cell_height, strip = cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
+    int cell = d->term->cell_height, strip = d->whole ? image->height : cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
     while (SIXEL_SUCCEEDED(status) && y < image->height) {
         size_t before = out->size;
         int height = MIN(strip, image->height - y);

@@ -8,8 +8,12 @@
 #include "engine/base/mem.h"
 
 const struct preview_driver *const preview_drivers[] = {
+    &preview_driver_kitty,
 #ifdef LIMN_HAVE_SIXEL
     &preview_driver_sixel,
+#endif
+#ifdef LIMN_HAVE_CHAFA
+    &preview_driver_cells,
 #endif
     &preview_driver_file,
     &preview_driver_none,

@@ -11,7 +11,7 @@ for command in generate instruct
     complete -c limn -n "__fish_seen_subcommand_from $command" -l guidance -x -a 'cfg oscillating separate interleaved'
     complete -c limn -n "__fish_seen_subcommand_from $command" -l sampler -x -a 'ddpm ddim dpm++'
     complete -c limn -n "__fish_seen_subcommand_from $command" -l host -x -a '(__fish_complete_user_at_hosts)' -d 'compute there, through ssh'
-    complete -c limn -n "__fish_seen_subcommand_from $command" -l preview -x -a 'auto sixel sdl file none'
+    complete -c limn -n "__fish_seen_subcommand_from $command" -l preview -x -a 'auto kitty sixel cells sdl file none'
     complete -c limn -n "__fish_seen_subcommand_from $command" -l json -d 'events as JSON lines'
 end
 complete -c limn -n '__fish_seen_subcommand_from load' -a "(limn loaders 2>/dev/null | string match -rg '^([a-z][a-z0-9-]*) \(')"

@@ -269,7 +269,7 @@ auto_draws_sixels_in_place(void **state)
     assert_int_equal(feeds, 13);
     // Sixels: raster attributes say 256 x 256; each frame is one string with its end.
     assert_int_equal(count(begin, "\033\\"), 3);
-    assert_int_equal(count(begin, "\"1;1;256;256"), 3);
+    assert_int_equal(count(begin, "\"1;1;260;260"), 3); // whole cells
     // The red of the frames, 80, 160, 240, in percent, to the 5 bits of the palette: 31, 63, 94.
     const char *frame = begin;
     for (int step = 1; step <= 3; step++) {
@@ -329,7 +329,42 @@ tall_pictures_fit(void **state)
     play(&t, draw_tall, &r, output, sizeof output);
     assert_true(r.answered);
     assert_int_equal(count(output, "\033[10A"), 1); // 12 rows less two
-    assert_int_equal(count(output, ";66;200"), 1);
+    assert_int_equal(count(output, ";70;200"), 1); // 66 wide, in whole cells
+}
+
+static void
+draw_cells(struct report *r)
+{
+    struct preview *p;
+    codec_start("t_preview", NULL);
+    struct image *a = picture(64, 64, 200);
+    r->answered = preview_open(&p, "cells", NULL) && preview_frame(p, a, 1, 1, NULL);
+    preview_close(p);
+    image_unref(a);
+}
+
+// Symbols go line by line into the rows that were made for them, wherever these are on the screen.
+static void
+cells_stay_in_their_rows(void **state)
+{
+#ifdef LIMN_HAVE_CHAFA
+    static char output[1 << 20];
+    struct terminal t = {NULL, "\033[?62;4c", "\033[?62;4c", {22, 100, 0, 0}};
+    struct report r;
+    play(&t, draw_cells, &r, output, sizeof output);
+    assert_true(r.answered);
+    const char *begin = strstr(output, "\033[?2026h");
+    assert_non_null(begin);
+    for (int up = 20; up >= 1; up--) { // 22 rows less two
+        char go[24];
+        snprintf(go, sizeof go, "\0337\r\033[%dA", up);
+        assert_int_equal(count(begin, go), 1);
+    }
+    assert_int_equal(count(begin, "\0338"), 20);
+    assert_null(strstr(begin, "H")); // nowhere by row and column
+#else
+    skip();
+#endif
 }
 
 static void
@@ -390,7 +425,8 @@ main(int argc, char **argv)
         cmocka_unit_test(terminals_are_understood),   cmocka_unit_test(noise_is_survived),
         cmocka_unit_test(size_in_pixels_is_used),     cmocka_unit_test(no_terminal_is_no_answer),
         cmocka_unit_test(auto_draws_sixels_in_place), cmocka_unit_test(auto_draws_nothing_elsewhere),
-        cmocka_unit_test(tall_pictures_fit),          cmocka_unit_test(files_are_written),
+        cmocka_unit_test(tall_pictures_fit),          cmocka_unit_test(cells_stay_in_their_rows),
+        cmocka_unit_test(files_are_written), // starts libvips here: nothing may be forked after it
         cmocka_unit_test(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
