@@ -17,7 +17,7 @@
 #include "app/commands.h"
 #include "engine/base/mem.h"
 
-enum { COLUMNS_WIDE = 120, ROWS_HIGH = 40, CELL_WIDTH = 10, CELL_HEIGHT = 20, KEYS = 300, TAIL = 65536, STEPS = 60 };
+enum { COLUMNS_WIDE = 120, ROWS_HIGH = 40, CELL_WIDTH = 10, CELL_HEIGHT = 20, KEYS = 300, TAIL = 65536, STEPS = 60, STEPS_TYPED = 900 };
 
 // Its bytes occur neither in sixels nor in escape sequences.
 static const char mark[] = "\xE6\xBC\xA2";
@@ -240,9 +240,11 @@ wait_for_picture(struct screen *s, const char *home, int before, struct err *err
 
 // Templates, the last one, its variables as they are, drawn.
 static bool
-draw(struct screen *s, double *begin, struct err *err)
+draw(struct screen *s, int steps, double *begin, struct err *err)
 {
-    static const char *const keys[] = {"4", "G", "\r", "\033[20~", "\033", ":steps 60\r"};
+    char command[32];
+    snprintf(command, sizeof command, ":steps %d\r", steps);
+    const char *keys[] = {"4", "G", "\r", "\033[20~", "\033", command};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         put(s, keys[i]);
         settle(s, 0.2);
@@ -267,7 +269,7 @@ measure(const char *home, const char *preview, bool typing, struct times *t, str
         take(&s, 0.1);
     t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (now() - since);
     int before = pictures_in(home);
-    ok = ok && draw(&s, &drawing, err);
+    ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
     uint64_t bytes = s.bytes;
     ok = ok && (!typing || type_while_drawing(&s, t, err));
     ok = ok && (typing || wait_for_picture(&s, home, before, err));

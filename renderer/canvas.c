@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,26 @@ struct slot {
     struct canvas_rect shown;
 };
 
+// Scaling and encoding a picture takes longer than a key may wait: a thread does it, one picture at a time.
+// Its fields belong to the thread while it is MAKER_BUSY, else to the canvas.
+enum maker_state { MAKER_IDLE = 0, MAKER_BUSY, MAKER_READY };
+struct maker {
+    pthread_t thread;
+    pthread_mutex_t lock; // of state and stop
+    pthread_cond_t wake;
+    enum maker_state state;
+    bool started, stop;
+    const struct canvas_encoder *encoder;
+    struct term_info term;
+    struct slot slot; // a copy; the image is shared
+    struct canvas_rect clipped, rect; // asked for, covered
+    struct canvas_drawing drawing;
+    struct canvas_bytes out;
+    bool ok;
+};
+
 struct canvas {
+    struct maker maker;
     struct canvas_params params;
     struct term_info term;
     const struct canvas_encoder *encoder; // NULL: none
@@ -129,6 +149,105 @@ forget_bytes(struct canvas *c)
     c->sending = -1;
 }
 
+// --- making pictures
+
+// Scales for a rectangle; *rect becomes the cells that are covered.
+static struct image *
+fit_image(const struct maker *m, struct canvas_rect *rect)
+{
+    const struct slot *s = &m->slot;
+    int cell_width, cell_height;
+    m->encoder->cell_size(&m->term, &cell_width, &cell_height);
+    double room_x = rect->columns * cell_width, room_y = rect->rows * cell_height;
+    // Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
+    double aspect = m->encoder->kind == CANVAS_CELLS
+                        ? (double)m->term.cell_height * cell_width / (m->term.cell_width * cell_height)
+                        : 1;
+    double width = s->image->width * aspect, height = s->image->height;
+    double scale = MIN(room_x / width, room_y / height);
+    int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
+    enum codec_fit fit = CODEC_STRETCH;
+    if (s->place.fit == CANVAS_COVER) {
+        w = (int)room_x;
+        h = (int)room_y;
+        fit = CODEC_COVER;
+    }
+    int columns = MIN(rect->columns, (w + cell_width - 1) / cell_width);
+    int rows = MIN(rect->rows, (h + cell_height - 1) / cell_height);
+    if (s->place.fit == CANVAS_CONTAIN) {
+        rect->row += (rect->rows - rows) / 2;
+        rect->column += (rect->columns - columns) / 2;
+    }
+    rect->rows = rows;
+    rect->columns = columns;
+    struct image *sized = codec_resize(s->image, w, h, fit, m->drawing.background, NULL);
+    struct image *rgb = sized ? image_convert(sized, IMAGE_RGB8, m->drawing.background, NULL) : NULL;
+    image_unref(sized);
+    return rgb;
+}
+
+static void *
+make_pictures(void *arg)
+{
+    struct maker *m = arg;
+    pthread_mutex_lock(&m->lock);
+    while (!m->stop) {
+        if (m->state != MAKER_BUSY) {
+            pthread_cond_wait(&m->wake, &m->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&m->lock);
+        m->rect = m->clipped;
+        struct image *rgb = fit_image(m, &m->rect);
+        m->drawing.image = rgb;
+        m->drawing.rect = m->rect;
+        m->drawing.term = &m->term;
+        canvas_bytes_printf(&m->out, "\033[?2026h");
+        m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
+        canvas_bytes_printf(&m->out, "\033[?2026l");
+        image_unref(rgb);
+        pthread_mutex_lock(&m->lock);
+        m->state = MAKER_READY;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+static enum maker_state
+maker_state(const struct maker *m)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&m->lock;
+    pthread_mutex_lock(lock);
+    enum maker_state state = m->state;
+    pthread_mutex_unlock(lock);
+    return state;
+}
+
+static void
+set_maker_state(struct maker *m, enum maker_state state)
+{
+    pthread_mutex_lock(&m->lock);
+    m->state = state;
+    pthread_cond_signal(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void
+stop_maker(struct maker *m)
+{
+    if (m->started) {
+        pthread_mutex_lock(&m->lock);
+        m->stop = true;
+        pthread_cond_signal(&m->wake);
+        pthread_mutex_unlock(&m->lock);
+        pthread_join(m->thread, NULL);
+    }
+    image_unref(m->slot.image);
+    canvas_bytes_free(&m->out);
+    pthread_cond_destroy(&m->wake);
+    pthread_mutex_destroy(&m->lock);
+}
+
 // --- life
 
 static const struct canvas_encoder *
@@ -200,6 +319,9 @@ canvas_create(const struct canvas_params *params, struct err *err)
         return NULL;
     }
     open_fd(c);
+    pthread_mutex_init(&c->maker.lock, NULL);
+    pthread_cond_init(&c->maker.wake, NULL);
+    c->maker.started = c->encoder && pthread_create(&c->maker.thread, NULL, make_pictures, &c->maker) == 0;
     return c;
 }
 
@@ -214,6 +336,7 @@ canvas_destroy(struct canvas *c)
 {
     if (!c)
         return;
+    stop_maker(&c->maker);
     forget_bytes(c);
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         if (c->slots[i].visible && c->encoder && c->encoder->erase)
@@ -225,10 +348,8 @@ canvas_destroy(struct canvas *c)
     }
     if (c->own_fd)
         close(c->fd);
-    free(c->erasures.data);
-    free(c->erasures.ends);
-    free(c->out.data);
-    free(c->out.ends);
+    canvas_bytes_free(&c->erasures);
+    canvas_bytes_free(&c->out);
     free(c);
 }
 
@@ -445,70 +566,57 @@ next_slot(const struct canvas *c)
     return live;
 }
 
-// Scales for a rectangle; *rect becomes the cells that are covered.
-static struct image *
-fit_image(const struct canvas *c, const struct slot *s, struct canvas_rect *rect, struct err *err)
-{
-    int cell_width, cell_height;
-    c->encoder->cell_size(&c->term, &cell_width, &cell_height);
-    double room_x = rect->columns * cell_width, room_y = rect->rows * cell_height;
-    // Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
-    double aspect = c->encoder->kind == CANVAS_CELLS
-                        ? (double)c->term.cell_height * cell_width / (c->term.cell_width * cell_height)
-                        : 1;
-    double width = s->image->width * aspect, height = s->image->height;
-    double scale = MIN(room_x / width, room_y / height);
-    int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
-    enum codec_fit fit = CODEC_STRETCH;
-    if (s->place.fit == CANVAS_COVER) {
-        w = (int)room_x;
-        h = (int)room_y;
-        fit = CODEC_COVER;
-    }
-    int columns = MIN(rect->columns, (w + cell_width - 1) / cell_width);
-    int rows = MIN(rect->rows, (h + cell_height - 1) / cell_height);
-    if (s->place.fit == CANVAS_CONTAIN) {
-        rect->row += (rect->rows - rows) / 2;
-        rect->column += (rect->columns - columns) / 2;
-    }
-    rect->rows = rows;
-    rect->columns = columns;
-    struct image *sized = codec_resize(s->image, w, h, fit, c->params.background, err);
-    struct image *rgb = sized ? image_convert(sized, IMAGE_RGB8, c->params.background, err) : NULL;
-    image_unref(sized);
-    return rgb;
-}
-
-// Makes the pieces of a slot's picture. One that cannot be drawn is left out.
+// Has the pieces of a slot's picture made.
 static void
 begin(struct canvas *c, int slot)
 {
     struct slot *s = &c->slots[slot];
-    struct canvas_rect rect = clip(c, s->place.rect);
+    struct maker *m = &c->maker;
+    m->encoder = c->encoder;
+    m->term = c->term;
+    m->slot = *s;
+    m->slot.image = image_ref(s->image);
+    m->clipped = clip(c, s->place.rect);
+    m->drawing = (struct canvas_drawing){.slot = slot, .coarseness = s->place.live ? c->coarseness : 0,
+                                         .mono = c->params.mono, .ascii = c->params.ascii,
+                                         .background = c->params.background};
+    m->out.size = 0;
+    m->out.piece_count = 0;
     c->frame_began = now();
-    struct image *rgb = fit_image(c, s, &rect, NULL);
-    if (s->visible && !same_rect(&rect, &s->shown))
-        take_off(c, s); // should the caller have changed the cells' size
-    struct canvas_drawing d = {.image = rgb, .rect = rect, .term = &c->term, .slot = slot,
-                               .coarseness = s->place.live ? c->coarseness : 0,
-                               .mono = c->params.mono, .ascii = c->params.ascii,
-                               .background = c->params.background};
+    set_maker_state(m, MAKER_BUSY);
+}
+
+// Takes over what was made, unless it is not wanted any more. Of a live picture an older frame is better
+// than none.
+static void
+take_made(struct canvas *c)
+{
+    struct maker *m = &c->maker;
+    int slot = m->drawing.slot;
+    struct slot *s = &c->slots[slot];
+    struct canvas_rect rect = m->rect, clipped = clip(c, s->place.rect);
+    bool wanted = may_draw(c, s, 1e18) && same_rect(&clipped, &m->clipped) && s->place.fit == m->slot.place.fit &&
+                  m->term.cell_width == c->term.cell_width && m->term.cell_height == c->term.cell_height &&
+                  (s->image == m->slot.image || (s->place.live && m->slot.place.live));
+    bool same = s->image == m->slot.image;
+    image_unref(m->slot.image);
+    m->slot.image = NULL;
     forget_bytes(c);
-    canvas_bytes_printf(&c->out, "\033[?2026h");
-    bool ok = rgb && c->encoder->encode(&d, &c->out, NULL);
-    image_unref(rgb);
-    s->dirty = false;
-    if (!ok) {
-        forget_bytes(c);
-        return;
-    }
-    s->visible = true;
-    s->shown = rect;
-    canvas_bytes_printf(&c->out, "\033[?2026l");
-    if (c->out.piece_count)
+    if (wanted && s->visible && !same_rect(&rect, &s->shown))
+        take_off(c, s); // should the caller have changed the cells' size
+    if (wanted && same)
+        s->dirty = false; // also when it cannot be drawn
+    if (wanted && m->ok && m->out.piece_count) {
+        struct canvas_bytes empty = c->out;
+        c->out = m->out;
+        m->out = empty;
         c->out.ends[c->out.piece_count - 1] = c->out.size;
-    c->sending = slot;
-    c->sending_live = s->place.live;
+        s->visible = true;
+        s->shown = rect;
+        c->sending = slot;
+        c->sending_live = s->place.live;
+    }
+    set_maker_state(m, MAKER_IDLE);
 }
 
 static void
@@ -623,12 +731,16 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
     double deadline = now() + milliseconds * 1e-3;
     while (c->encoder) {
         if (!something_to_send(c) && !begin_erasures(c)) {
-            int slot = line_is_full(c) ? -1 : next_slot(c);
-            if (slot < 0)
-                return true;
-            begin(c, slot);
-            if (!something_to_send(c))
+            enum maker_state state = maker_state(&c->maker);
+            int slot = state != MAKER_IDLE || line_is_full(c) || !c->maker.started ? -1 : next_slot(c);
+            if (state == MAKER_READY) {
+                take_made(c);
                 continue;
+            }
+            if (slot < 0)
+                return true; // nothing to do, or it is being made
+            begin(c, slot);
+            continue;
         }
         int state = write_piece(c);
         if (state < 0)
@@ -659,7 +771,7 @@ canvas_pending(const struct canvas *c)
 {
     if (!c->encoder)
         return false;
-    bool any = something_to_send(c) || c->erasures.size;
+    bool any = something_to_send(c) || c->erasures.size || maker_state(&c->maker) != MAKER_IDLE;
     for (int i = 0; i < CANVAS_SLOTS && !any; i++)
         any = may_draw(c, &c->slots[i], 1e18);
     return any;
@@ -670,8 +782,12 @@ canvas_wait(const struct canvas *c)
 {
     if (!canvas_pending(c))
         return -1;
-    if (something_to_send(c) || c->erasures.size)
+    enum { MAKING_MS = 3 };
+    enum maker_state state = maker_state(&c->maker);
+    if (something_to_send(c) || c->erasures.size || state == MAKER_READY)
         return 0;
+    if (state == MAKER_BUSY)
+        return MAKING_MS;
     double time = now();
     if (c->questions >= QUESTIONS_MAX)
         return 50;

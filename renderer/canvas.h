@@ -19,7 +19,8 @@
 //
 // Live pictures (previews) are what slow lines go without: fewer frames, then coarser ones, so that
 // no more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always drawn whole.
-// One thread. Rows and columns count from 0. Slots are small numbers that the caller chooses, one a
+// Pictures are scaled and encoded on a thread of the canvas's own, so that a flush never takes longer than it
+// takes to write. All functions are for one thread. Rows and columns count from 0. Slots are small numbers that the caller chooses, one a
 // picture: 0 to CANVAS_SLOTS - 1.
 #ifndef LIMN_RENDERER_CANVAS_H
 #define LIMN_RENDERER_CANVAS_H
