@@ -41,6 +41,24 @@ on_sixels(char *data, int size, void *ctx)
     return size;
 }
 
+// The colour of the ground must be that of the text beside, not one that is near.
+static void
+keep_ground(unsigned char *palette, int count, uint32_t ground)
+{
+    enum { NEAR = 40 };
+    int best = -1, least = NEAR;
+    for (int i = 0; i < count; i++) {
+        int far = abs(palette[3 * i] - (int)(ground >> 16 & 255)) + abs(palette[3 * i + 1] - (int)(ground >> 8 & 255)) +
+                  abs(palette[3 * i + 2] - (int)(ground & 255));
+        if (far < least) {
+            least = far;
+            best = i;
+        }
+    }
+    for (int k = 0; best >= 0 && k < 3; k++)
+        palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
+}
+
 static SIXELSTATUS
 make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dither_t **dither)
 {
@@ -57,6 +75,7 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     unsigned char *palette = sixel_dither_get_palette(*dither);
     for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(*dither); i++)
         palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
+    keep_ground(palette, sixel_dither_get_num_of_palette_colors(*dither), d->background);
     // Error diffusion helps where colours are few; otherwise it only makes more bytes.
     sixel_dither_set_diffusion_type(*dither, colours >= 64 ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
     return status;
