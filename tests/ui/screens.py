@@ -391,6 +391,42 @@ def full_disk():
     s.close()
 
 
+def clock_changed():
+    # The clock of the day jumps a year back and ten forward while a picture is drawn.
+    library = next(iter(pathlib.Path('/usr/lib').glob('*/faketime/libfaketime.so.1')), None)
+    if not library or 'sanit' in LIMN: # which must be loaded first
+        print('clock_changed: left out, libfaketime is not there')
+        return
+    stamp = pathlib.Path(tempfile.mkdtemp(dir=work.name)) / 'clock'
+    stamp.write_text('+0')
+    s = Screen((100, 30), env={'LD_PRELOAD': str(library), 'FAKETIME_TIMESTAMP_FILE': str(stamp),
+                               'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'})
+    s.expect('references', 'start')
+    start_drawing(s, 60)
+    s.expect('step \\d+ of 60', 'it runs', 60)
+    stamp.write_text('-365d')
+    s.expect('done in', 'it is drawn while the clock goes back', 60)
+    s.keys('r')
+    s.expect('step \\d+ of 60', 'once more', 60)
+    stamp.write_text('+3650d')
+    s.expect('done in \\d', 'and while it goes forward', 60)
+    end = time.monotonic() + 30
+    while len(list((s.home / 'data/limn/pictures').glob('*.png'))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    s.keys('3')
+    s.expect('2 pictures, newest first', 'both are in the gallery', 20)
+    years = sorted(int(p.name[:4]) for p in (s.home / 'data/limn/pictures').glob('*.png'))
+    check(years[0] == years[-1] - 1, f'the clock did jump: {years}')
+    s.keys('1', 'i')
+    s.type(' a hen')
+    time.sleep(1.5)
+    os.kill(s.pids()[0], signal.SIGKILL)
+    s.tmux('kill-server')
+    again = Screen((100, 30), home=s.home)
+    again.expect('a hen', 'the session was kept')
+    again.close()
+
+
 def bad_loaders():
     # tests/loaders/bad: a loader that does what it is told: copy, crash, hang, eat memory.
     bad = pathlib.Path(LOADERS).parent / 'tests/loaders/bad-none.so'
@@ -474,7 +510,7 @@ def terminals():
 
 
 tests = [views_at_every_size, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
-         bad_loaders, colours, idle, terminals]
+         clock_changed, bad_loaders, colours, idle, terminals]
 for test in tests:
     if ONLY and test.__name__ not in ONLY:
         continue
