@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "app/job.h"
+#include "app/worker/client.h"
+#include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
-#include "renderer/image/codec.h"
 
 static const char loaders_help[] =
     "usage: limn loaders [--json]\n\n"
@@ -18,7 +20,7 @@ static const char loaders_help[] =
     "  --json    one JSON object on stdout\n";
 
 static const char load_help[] =
-    "usage: limn load LOADER IN OUT.png [KEY=VALUE ...]\n\n"
+    "usage: limn load [--host [USER@]HOST] LOADER IN OUT.png [KEY=VALUE ...]\n\n"
     "Runs a loader on a picture: edge, mask, sketch, style, subject and whatever else\n"
     "`limn loaders` shows. IN is a file of any usual picture format.\n\n"
     "  limn load edge cat.png edges.png thickness=12\n";
@@ -144,36 +146,68 @@ cmd_loaders(int argc, char **argv)
     return rc;
 }
 
-// --- limn load
+// --- limn load: through a worker, like all that computes a picture
+
+static bool
+load(const struct job_reference *ref, const char *host, const char *file, struct err *err)
+{
+    struct client_params p = {.host = host, .alone = true};
+    struct client *c = client_open(&p, err);
+    bool ok = c != NULL, answered = false;
+    if (ok)
+        client_load(c, "load", ref, IMAGE_SIDE_MAX);
+    while (ok && !answered) {
+        struct client_event e;
+        if (atomic_load(&command_interrupted))
+            ok = err_set(err, ERR_CANCELLED, "stopped");
+        client_wait(c, 200);
+        while (ok && !answered && client_next(c, &e)) {
+            if (e.type == CLIENT_LOST || (e.type == CLIENT_LOADED && !e.png)) {
+                ok = err_set(err, e.err.code, "%s", e.err.text);
+            } else if (e.type == CLIENT_LOADED) {
+                answered = true;
+                ok = file_write(file, e.png, e.png_size, err);
+            }
+            client_event_free(&e);
+        }
+    }
+    client_close(c);
+    return ok;
+}
 
 int
 cmd_load(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++)
+    const char *words[3] = {NULL}, *host = NULL;
+    struct job j = JOB_EMPTY;
+    struct job_reference *ref = job_add(&j, 1);
+    struct err err = {0};
+    int count = 0;
+    bool ok = true;
+    for (int i = 1; ok && i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(load_help, stdout);
+            job_finish(&j);
             return 0;
         }
-    if (argc < 4) {
-        fprintf(stderr, "limn: load needs a loader, a picture and a file to write "
-                        "(see: limn load --help)\n");
-        return 2;
+        if (strcmp(argv[i], "--host") == 0) {
+            host = i + 1 < argc ? argv[++i] : NULL;
+            ok = host || err_set(&err, ERR_INPUT, "--host needs a value");
+        } else if (count < 3) {
+            words[count++] = argv[i];
+        } else if (ref->setting_count == TEMPLATE_SETTINGS_MAX) {
+            ok = err_set(&err, ERR_INPUT, "a loader has at most %d settings", TEMPLATE_SETTINGS_MAX);
+        } else {
+            ref->settings[ref->setting_count++] = mem_strdup(argv[i]);
+        }
     }
-    struct err err = {0};
-    struct image *in = NULL, *out = NULL;
-    struct loader_values values;
-    struct loader_host *h = loader_host_open();
-    const struct loader_entry *e = loader_host_need(h, argv[1], &err);
-    bool ok = e != NULL;
-    if (ok)
-        loader_defaults(e->loader, &values);
-    for (int i = 4; ok && i < argc; i++)
-        ok = loader_set(e->loader, &values, argv[i], &err);
-    in = ok ? codec_read(argv[2], &err) : NULL;
-    out = in ? loader_run(e, in, &values, &err) : NULL;
-    ok = out && codec_write_png(out, argv[3], NULL, &err);
-    image_unref(in);
-    image_unref(out);
-    loader_host_close(h);
+    if (ok && count < 3)
+        ok = err_set(&err, ERR_INPUT, "load needs a loader, a picture and a file to write (see: limn load --help)");
+    if (ok) {
+        ref->loader = mem_strdup(words[0]);
+        ref->file = mem_strdup(words[1]);
+        ok = job_read(&j, &err) && load(ref, host, words[2], &err);
+    }
+    job_finish(&j);
     return ok ? 0 : command_failed(&err);
 }
