@@ -17,7 +17,16 @@
 #include "app/commands.h"
 #include "engine/base/mem.h"
 
-enum { COLUMNS_WIDE = 120, ROWS_HIGH = 40, CELL_WIDTH = 10, CELL_HEIGHT = 20, KEYS = 300, TAIL = 65536, STEPS = 60, STEPS_TYPED = 900 };
+enum {
+    COLUMNS_WIDE = 120,
+    ROWS_HIGH = 40,
+    CELL_WIDTH = 10,
+    CELL_HEIGHT = 20,
+    KEYS = 300,
+    TAIL = 65536,
+    STEPS = 60,
+    STEPS_TYPED = 900
+};
 
 // Its bytes occur neither in sixels nor in escape sequences.
 static const char mark[] = "\xE6\xBC\xA2";
@@ -74,7 +83,8 @@ answer(struct screen *s, size_t from)
                  {"\033[5n", "\033[0n"}};
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         size_t n = strlen(known[i].question), start = from > n - 1 ? from - (n - 1) : 0;
-        for (const char *p = s->tail + start; (p = memmem(p, s->held - (size_t)(p - s->tail), known[i].question, n)); p += n)
+        for (const char *p = s->tail + start;
+             (p = memmem(p, s->held - (size_t)(p - s->tail), known[i].question, n)); p += n)
             put(s, known[i].answer);
     }
 }
@@ -126,7 +136,9 @@ settle(struct screen *s, double quiet)
 static bool
 start(struct screen *s, const char *home, const char *preview, struct err *err)
 {
-    struct winsize size = {.ws_col = COLUMNS_WIDE, .ws_row = ROWS_HIGH, .ws_xpixel = COLUMNS_WIDE * CELL_WIDTH,
+    struct winsize size = {.ws_col = COLUMNS_WIDE,
+                           .ws_row = ROWS_HIGH,
+                           .ws_xpixel = COLUMNS_WIDE * CELL_WIDTH,
                            .ws_ypixel = ROWS_HIGH * CELL_HEIGHT};
     *s = (struct screen){.fd = -1};
     s->pid = forkpty(&s->fd, NULL, NULL, &size);
@@ -156,7 +168,8 @@ cpu_seconds(pid_t pid)
     text[n] = 0;
     const char *p = strrchr(text, ')');
     long user = 0, system = 0;
-    if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2)
+    if (!p ||
+        sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2)
         return 0;
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -297,29 +310,31 @@ bench_ui(void)
         return command_failed(&err);
     }
     setlinebuf(stdout);
-    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", COLUMNS_WIDE, ROWS_HIGH, CELL_WIDTH,
-           CELL_HEIGHT);
+    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", COLUMNS_WIDE, ROWS_HIGH,
+           CELL_WIDTH, CELL_HEIGHT);
     bool ok = measure(home, "auto", true, &typed, &err);
     if (ok) {
         qsort(typed.keys, (size_t)typed.key_count, sizeof *typed.keys, by_size);
         printf("first frame after %.0f ms\n", typed.first_frame * 1e3);
         printf("idle: %.1f %% of a core\n", typed.idle_cpu * 100);
-        printf("key to screen while drawing, %d keys: median %.1f ms, 99 of 100 within %.1f ms, longest %.1f ms\n",
-               typed.key_count, typed.keys[typed.key_count / 2] * 1e3, typed.keys[typed.key_count * 99 / 100] * 1e3,
-               typed.keys[typed.key_count - 1] * 1e3);
+        printf("key to screen while drawing, %d keys: median %.1f ms, 99 of 100 within %.1f ms, "
+               "longest %.1f ms\n",
+               typed.key_count, typed.keys[typed.key_count / 2] * 1e3,
+               typed.keys[typed.key_count * 99 / 100] * 1e3, typed.keys[typed.key_count - 1] * 1e3);
     }
     // With and without in turn, so that what else the machine does falls on both.
     double sums[2] = {0};
     uint64_t bytes = 0;
     for (int round = 0; ok && round < 3; round++) {
-        ok = measure(home, "none", false, &without, &err) && measure(home, "auto", false, &with, &err);
+        ok = measure(home, "none", false, &without, &err) &&
+             measure(home, "auto", false, &with, &err);
         sums[0] += without.seconds;
         sums[1] += with.seconds;
         bytes = with.bytes;
     }
     if (ok)
-        printf("%d steps: %.2f s without previews, %.2f s with (%+.1f %%), %.1f MB of previews\n", STEPS, sums[0] / 3,
-               sums[1] / 3, 100 * (sums[1] / sums[0] - 1), (double)bytes / 1e6);
+        printf("%d steps: %.2f s without previews, %.2f s with (%+.1f %%), %.1f MB of previews\n",
+               STEPS, sums[0] / 3, sums[1] / 3, 100 * (sums[1] / sums[0] - 1), (double)bytes / 1e6);
     char *command = mem_printf("rm -rf %s", home);
     if (system(command) != 0)
         fprintf(stderr, "limn: %s stays\n", home);

@@ -354,8 +354,15 @@ int
 cmd_bench(int argc, char **argv)
 {
     struct err err = {0};
-    struct bench b = {.device = "cpu", .size = &sizes[0], .batch = 2, .references = 2, .text_tokens = 77,
-                      .repeats = 3, .dtype = DTYPE_BF16, .train = true, .forward = true};
+    struct bench b = {.device = "cpu",
+                      .size = &sizes[0],
+                      .batch = 2,
+                      .references = 2,
+                      .text_tokens = 77,
+                      .repeats = 3,
+                      .dtype = DTYPE_BF16,
+                      .train = true,
+                      .forward = true};
     b.nodes = argc > 1 && strcmp(argv[1], "ops") == 0;
     if (argc == 2 && strcmp(argv[1], "ui") == 0)
         return bench_ui();
@@ -365,7 +372,8 @@ cmd_bench(int argc, char **argv)
               "                  [--batch N] [--references R] [--text-tokens N]\n"
               "                  [--dtype f32|bf16|f16] [--repeats N]\n"
               "                  [--forward] [--train] [--checkpoint] [--nodes]\n"
-              "       limn bench ui    the terminal UI: first frame, key to screen, cost of previews\n",
+              "       limn bench ui    the terminal UI: first frame, key to screen, cost of "
+              "previews\n",
               help ? stdout : stderr);
         return help ? 0 : 2;
     }

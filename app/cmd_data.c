@@ -16,19 +16,20 @@
 static void
 usage(FILE *out)
 {
-    fputs("usage: limn data pack SOURCE OUT [--size N] [--roles LIST] [--workers N]\n"
-          "       limn data stats PACK [--json]\n"
-          "\n"
-          "pack   reads the emoji set (a folder with catalog.jsonl), a folder of pictures with\n"
-          "       NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file that\n"
-          "       limn train reads\n"
-          "  --size N      pixels a side, 8 to 1024 (64)\n"
-          "  --roles LIST  loaders whose view of each picture is packed too, with settings:\n"
-          "                LOADER[:KEY=VALUE[..VALUE]]…,… or none\n"
-          "                (" DATA_ROLES_DEFAULT ")\n"
-          "  --workers N   processes (one a processor)\n"
-          "stats  says what is in a pack\n",
-          out);
+    fputs(
+        "usage: limn data pack SOURCE OUT [--size N] [--roles LIST] [--workers N]\n"
+        "       limn data stats PACK [--json]\n"
+        "\n"
+        "pack   reads the emoji set (a folder with catalog.jsonl), a folder of pictures with\n"
+        "       NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file that\n"
+        "       limn train reads\n"
+        "  --size N      pixels a side, 8 to 1024 (64)\n"
+        "  --roles LIST  loaders whose view of each picture is packed too, with settings:\n"
+        "                LOADER[:KEY=VALUE[..VALUE]]…,… or none\n"
+        "                (" DATA_ROLES_DEFAULT ")\n"
+        "  --workers N   processes (one a processor)\n"
+        "stats  says what is in a pack\n",
+        out);
 }
 
 static int

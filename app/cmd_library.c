@@ -24,14 +24,16 @@ static int
 usage(FILE *out)
 {
     fputs("usage: limn library [list] [OPTIONS]         pictures, the newest first\n"
-          "       limn library search WORDS… [OPTIONS]  whose instruction, references or tags have them\n"
+          "       limn library search WORDS… [OPTIONS]  whose instruction, references or tags have "
+          "them\n"
           "       limn library show ID\n"
           "       limn library rate ID 0..5\n"
           "       limn library tag|untag ID TAG\n"
           "       limn library delete|undelete ID       hide, show again; the file stays\n"
           "       limn library purge                    remove the files of hidden pictures\n"
           "       limn library import FOLDER|PICTURE    add pictures that limn made\n\n"
-          "  --tag TAG  --rating N  --sort newest|oldest|rating|seed  --limit N  --json\n", out);
+          "  --tag TAG  --rating N  --sort newest|oldest|rating|seed  --limit N  --json\n",
+          out);
     return out == stdout ? 0 : 2;
 }
 
@@ -234,8 +236,8 @@ option(struct ask *a, const char *name, const char *value, struct err *err)
                 a->filter.sort = (enum library_sort)i;
                 return true;
             }
-        return err_set(err, ERR_INPUT, "--sort is '%.40s', it must be newest, oldest, rating or seed",
-                       value);
+        return err_set(err, ERR_INPUT,
+                       "--sort is '%.40s', it must be newest, oldest, rating or seed", value);
     }
     char *end;
     long v = strtol(value, &end, 10);
@@ -283,7 +285,8 @@ cmd_library(int argc, char **argv)
     if (ok && !run) {
         const char *near = suggest(verb, names);
         ok = err_set(&err, ERR_INPUT, "limn library cannot '%.40s'%s%s%s", verb,
-                     near ? ", did you mean '" : " (see --help)", near ? near : "", near ? "'?" : "");
+                     near ? ", did you mean '" : " (see --help)", near ? near : "",
+                     near ? "'?" : "");
     }
     char *notice = NULL;
     a.library = ok ? library_open(NULL, &notice, &err) : NULL;

@@ -196,13 +196,15 @@ cmd_load(int argc, char **argv)
         } else if (count < 3) {
             words[count++] = argv[i];
         } else if (ref->setting_count == TEMPLATE_SETTINGS_MAX) {
-            ok = err_set(&err, ERR_INPUT, "a loader has at most %d settings", TEMPLATE_SETTINGS_MAX);
+            ok =
+                err_set(&err, ERR_INPUT, "a loader has at most %d settings", TEMPLATE_SETTINGS_MAX);
         } else {
             ref->settings[ref->setting_count++] = mem_strdup(argv[i]);
         }
     }
     if (ok && count < 3)
-        ok = err_set(&err, ERR_INPUT, "load needs a loader, a picture and a file to write (see: limn load --help)");
+        ok = err_set(&err, ERR_INPUT,
+                     "load needs a loader, a picture and a file to write (see: limn load --help)");
     if (ok) {
         ref->loader = mem_strdup(words[0]);
         ref->file = mem_strdup(words[1]);

@@ -22,7 +22,8 @@ static const char usage[] =
     "                         [--tolerance X] [--json]\n"
     "\n"
     "list   the models in ~/.local/share/limn/models and the installed ones\n"
-    "check  says what a folder is and whether its weights fit its configs. With --golden, runs the\n"
+    "check  says what a folder is and whether its weights fit its configs. With --golden, runs "
+    "the\n"
     "       part the file names on the inputs in it and prints the relative error |a-b|/|b|.\n"
     "       Exit code 1 when weights are missing, surplus or misshapen, or the error is above the\n"
     "       tolerance (1e-4 for f32, 2e-2 for the others).\n";

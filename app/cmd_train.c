@@ -34,14 +34,15 @@ now(void)
 static int
 usage(FILE *out)
 {
-    fputs("usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
-          "                  [--minutes M] [--device D] [--json]\n"
-          "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
-          "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n\n"
-          "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
-          "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
-          "With --sheet nothing is trained: a sheet of held-out examples is drawn.\n",
-          out);
+    fputs(
+        "usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
+        "                  [--minutes M] [--device D] [--json]\n"
+        "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
+        "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n\n"
+        "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
+        "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
+        "With --sheet nothing is trained: a sheet of held-out examples is drawn.\n",
+        out);
     return out == stdout ? 0 : 2;
 }
 
@@ -182,7 +183,8 @@ log_text(const struct trainer_step *s)
 }
 
 static void
-show(const struct trainer_step *s, const struct recipe *r, double smooth, double rate, bool terminal)
+show(const struct trainer_step *s, const struct recipe *r, double smooth, double rate,
+     bool terminal)
 {
     int64_t left = (int64_t)((double)(r->steps - s->step) / fmax(rate, 1e-9));
     printf("%sstep %lld  loss %.4f  lr %.2e  |g| %.2f  %.1f examples/s  %lldh%02lldm left%s",
@@ -204,8 +206,15 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
         char name[64];
         snprintf(name, sizeof name, "sheet-%06lld.png", (long long)trainer_done(t));
         char *path = file_join(r->output, name);
-        struct sheet_params p = {.model = model, .pack = r->pack, .tasks = r->tasks, .device = d,
-                                 .columns = 6, .steps = 20, .seed = 1, .styles = true, .path = path};
+        struct sheet_params p = {.model = model,
+                                 .pack = r->pack,
+                                 .tasks = r->tasks,
+                                 .device = d,
+                                 .columns = 6,
+                                 .steps = 20,
+                                 .seed = 1,
+                                 .styles = true,
+                                 .path = path};
         ok = sheet_draw(&p, err) && trainer_validate(t, 64, &validation, err);
         if (ok)
             printf("\nstep %lld: held-out loss %.4f, %s\n", (long long)trainer_done(t), validation,

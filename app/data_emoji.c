@@ -119,7 +119,8 @@ add_subject(struct data_source *s, const struct jv *row, const struct jv *splits
 bool
 data_source_open_emoji(struct data_source *s, const char *folder, struct err *err)
 {
-    char *catalogue = file_join(folder, "catalog.jsonl"), *splits_path = file_join(folder, "splits.json");
+    char *catalogue = file_join(folder, "catalog.jsonl"),
+         *splits_path = file_join(folder, "splits.json");
     char *licences = file_join(folder, "LICENSES.md");
     size_t size = 0;
     char *text = file_read(catalogue, CATALOGUE_MAX, &size, err);

@@ -230,7 +230,8 @@ static bool
 share(struct maker *m, struct err *err)
 {
     m->shared_size = sizeof *m->shared + m->source.count;
-    m->shared = mmap(NULL, m->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    m->shared =
+        mmap(NULL, m->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (m->shared != MAP_FAILED)
         return true;
     m->shared = NULL;

@@ -137,7 +137,8 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet)
-            printf("%s  (%s%sseed %" PRId64 ")\n", name, d->items[d->current].label ? d->items[d->current].label : "",
+            printf("%s  (%s%sseed %" PRId64 ")\n", name,
+                   d->items[d->current].label ? d->items[d->current].label : "",
                    d->items[d->current].label ? "  " : "", d->job->seed + e->index);
         if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
             fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
@@ -152,13 +153,13 @@ on_done(struct drawing *d, const struct client_event *e)
     d->finished = true;
     if (d->params->quiet || d->params->json)
         return;
-    printf("%d steps of %s, %s guidance: text %.2f s, references %.2f s, denoising %.2f s, %.0f MiB\n",
-           (int)jv_integer(jv_get(e->data, "steps"), 0), jv_string(jv_get(e->data, "sampler"), "?"),
-           jv_string(jv_get(e->data, "guidance"), "?"),
-           jv_number(jv_get(e->data, "text_seconds"), 0),
-           jv_number(jv_get(e->data, "reference_seconds"), 0),
-           jv_number(jv_get(e->data, "denoise_seconds"), 0),
-           jv_number(jv_get(e->data, "peak_bytes"), 0) / 0x1p20);
+    printf(
+        "%d steps of %s, %s guidance: text %.2f s, references %.2f s, denoising %.2f s, %.0f MiB\n",
+        (int)jv_integer(jv_get(e->data, "steps"), 0), jv_string(jv_get(e->data, "sampler"), "?"),
+        jv_string(jv_get(e->data, "guidance"), "?"), jv_number(jv_get(e->data, "text_seconds"), 0),
+        jv_number(jv_get(e->data, "reference_seconds"), 0),
+        jv_number(jv_get(e->data, "denoise_seconds"), 0),
+        jv_number(jv_get(e->data, "peak_bytes"), 0) / 0x1p20);
 }
 
 static void
@@ -269,9 +270,14 @@ write_sheet(const struct drawing *d, struct err *err)
 }
 
 bool
-draw(const struct draw_item *items, int count, int columns, const struct draw_params *params, struct err *err)
+draw(const struct draw_item *items, int count, int columns, const struct draw_params *params,
+     struct err *err)
 {
-    struct drawing d = {.items = items, .count = count, .columns = columns, .job = &items[0].job, .params = params,
+    struct drawing d = {.items = items,
+                        .count = count,
+                        .columns = columns,
+                        .job = &items[0].job,
+                        .params = params,
                         .terminal = isatty(STDERR_FILENO)};
     struct client_params p = {.host = params->host, .alone = true};
     bool window = strcmp(params->preview, "sdl") == 0;

@@ -10,7 +10,8 @@ struct draw_params {
     const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …
     const char *preview; // renderer/preview.h
     bool json, quiet;
-    bool no_library; // do not record the job and its pictures (a library that fails is only a warning)
+    bool no_library; // do not record the job and its pictures (a library that fails is only a
+                     // warning)
 };
 
 // One of several jobs of a sweep.
@@ -22,6 +23,7 @@ struct draw_item {
 // One after the other, through one worker; what was drawn before an error stays. With labels their
 // pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all, `columns` a row.
 // ERR_CANCELLED after SIGINT, with nothing half-written.
-bool draw(const struct draw_item *items, int count, int columns, const struct draw_params *params, struct err *err);
+bool draw(const struct draw_item *items, int count, int columns, const struct draw_params *params,
+          struct err *err);
 
 #endif

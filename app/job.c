@@ -142,7 +142,8 @@ job_read(struct job *j, struct err *err)
         struct job_reference *r = &j->references[i];
         struct err own = {0};
         if (!r->data) {
-            r->data = r->file ? (uint8_t *)file_read(r->file, CODEC_FILE_MAX, &r->size, &own) : NULL;
+            r->data =
+                r->file ? (uint8_t *)file_read(r->file, CODEC_FILE_MAX, &r->size, &own) : NULL;
             if (!r->file)
                 err_set(&own, ERR_INPUT, "reference %d has no picture", r->marker);
             if (!r->data && r->where)
@@ -175,8 +176,8 @@ job_check(const struct job *j, struct err *err)
     if (ok && j->size && (j->size < 8 || j->size > 4096))
         ok = err_set(err, ERR_INPUT, "size is %d, it must lie in 8..4096", j->size);
     if (ok && j->seed > SEED_MAX)
-        ok = err_set(err, ERR_INPUT, "the seed is %" PRId64 ", it must be at most %" PRId64, j->seed,
-                     SEED_MAX);
+        ok = err_set(err, ERR_INPUT, "the seed is %" PRId64 ", it must be at most %" PRId64,
+                     j->seed, SEED_MAX);
     if (ok && (j->scale > 100 || j->context_scale > 100))
         ok = err_set(err, ERR_INPUT, "a guidance scale is over 100");
     return ok;
@@ -185,8 +186,8 @@ job_check(const struct job *j, struct err *err)
 // --- templates
 
 static bool
-reference_from_template(struct job *j, const struct template *t, const struct template_reference *ref,
-                        struct err *err)
+reference_from_template(struct job *j, const struct template *t,
+                        const struct template_reference *ref, struct err *err)
 {
     struct job_reference *r = job_add(j, ref->marker);
     r->file = template_image(t, ref, err);
@@ -335,8 +336,8 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
 }
 
 static bool
-in_range(const struct jv *o, const char *key, int64_t low, int64_t high, int64_t absent, int64_t *out,
-         const char *name, struct err *err)
+in_range(const struct jv *o, const char *key, int64_t low, int64_t high, int64_t absent,
+         int64_t *out, const char *name, struct err *err)
 {
     *out = jv_integer(jv_get(o, key), absent);
     if (*out < low || *out > high)

@@ -100,7 +100,8 @@ run_ui(int argc, char **argv)
                              : strcmp(argv[i], "--preview") == 0 ? &preview
                                                                  : NULL;
         if (!value || i + 1 == argc) {
-            err_set(&err, ERR_INPUT, value ? "%.40s needs a value" : "there is no option '%.40s' (see: limn --help)",
+            err_set(&err, ERR_INPUT,
+                    value ? "%.40s needs a value" : "there is no option '%.40s' (see: limn --help)",
                     argv[i]);
             return command_failed(&err);
         }
@@ -109,7 +110,8 @@ run_ui(int argc, char **argv)
     static const char *const kinds[] = {"auto", "kitty", "sixel", "cells", "none", NULL};
     for (int i = 0; strcmp(kinds[i], preview) != 0;)
         if (!kinds[++i]) {
-            err_set(&err, ERR_INPUT, "--preview is '%.40s', it must be auto, kitty, sixel, cells or none", preview);
+            err_set(&err, ERR_INPUT,
+                    "--preview is '%.40s', it must be auto, kitty, sixel, cells or none", preview);
             return command_failed(&err);
         }
     return ui_run(host, theme, preview);

@@ -60,7 +60,8 @@ request_instruction(struct instruction *out, const struct job *j, const struct l
     *out = (struct instruction){.text = mem_strdup(j->instruction)};
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *ref = &j->references[i];
-        struct image *image = request_picture(ref, loaders, REQUEST_SIDE_MAX, stop, err), *rgb = NULL;
+        struct image *image = request_picture(ref, loaders, REQUEST_SIDE_MAX, stop, err),
+                     *rgb = NULL;
         if (image)
             rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, err);
         image_unref(image);
@@ -69,7 +70,8 @@ request_instruction(struct instruction *out, const struct job *j, const struct l
         const struct loader_entry *e =
             ref->loader && loaders ? loader_host_need(loaders, ref->loader, NULL) : NULL;
         const char *words = ref->words && *ref->words ? ref->words : e ? e->loader->role : "image";
-        bool ok = instruction_add(out, ref->marker, words, rgb->width, rgb->height, rgb->pixels, err);
+        bool ok =
+            instruction_add(out, ref->marker, words, rgb->width, rgb->height, rgb->pixels, err);
         image_unref(rgb);
         if (!ok)
             return false;

@@ -19,7 +19,8 @@ struct image *request_picture(const struct job_reference *ref, const struct load
 // The instruction as the model will see it. Every reference has its data. Freed with
 // instruction_finish(), also after a failure.
 bool request_instruction(struct instruction *out, const struct job *j,
-                         const struct loader_host *loaders, const atomic_int *stop, struct err *err);
+                         const struct loader_host *loaders, const atomic_int *stop,
+                         struct err *err);
 
 // The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().
 struct request_made {
@@ -28,7 +29,7 @@ struct request_made {
     double scale, context_scale;
     int64_t seed;
 };
-char *request_text(const struct job *j, const struct instruction *n, const struct request_made *made,
-                   struct err *err);
+char *request_text(const struct job *j, const struct instruction *n,
+                   const struct request_made *made, struct err *err);
 
 #endif

@@ -69,7 +69,8 @@ add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err
     const char *dots = strstr(text, "..");
     if (!dots || dots - text >= (int)sizeof begin)
         return false;
-    snprintf(begin, sizeof begin, "%.*s", (int)(dots - text), text); // "1..5" would be read as "1." and ".5"
+    snprintf(begin, sizeof begin, "%.*s", (int)(dots - text),
+             text); // "1..5" would be read as "1." and ".5"
     first = strtod(begin, &end);
     if (end == begin || *end)
         return false;
@@ -87,9 +88,10 @@ add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err
     }
     if (*end || !isfinite(first) || !isfinite(last))
         return false;
-    if (step == 0 || !isfinite(step) || (last - first) / step < 0 || (last - first) / step > SWEEP_CELLS_MAX)
-        return err_set(err, ERR_INPUT, "%s is '%.40s': from the first to the last in 1 to %d steps", a->name, text,
-                       SWEEP_CELLS_MAX);
+    if (step == 0 || !isfinite(step) || (last - first) / step < 0 ||
+        (last - first) / step > SWEEP_CELLS_MAX)
+        return err_set(err, ERR_INPUT, "%s is '%.40s': from the first to the last in 1 to %d steps",
+                       a->name, text, SWEEP_CELLS_MAX);
     for (double v = first; (step > 0 ? v <= last + 1e-9 : v >= last - 1e-9); v = first + ++n * step)
         if (!push(a, capacity, mem_printf("%.10g", v), err))
             return false;
@@ -169,14 +171,17 @@ end_axis(struct sweep *s, struct err *err)
     for (int i = 0; i < s->axis_count; i++)
         cells *= s->axes[i].count;
     return cells <= SWEEP_CELLS_MAX ||
-           err_set(err, ERR_INPUT, "the sweep has %lld pictures, it may have %d: give fewer values, or --random N",
+           err_set(err, ERR_INPUT,
+                   "the sweep has %lld pictures, it may have %d: give fewer values, or --random N",
                    (long long)cells, SWEEP_CELLS_MAX);
 }
 
 bool
-sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values, struct err *err)
+sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
+          struct err *err)
 {
-    return begin_axis(s, t, name, err) && expand(&s->axes[s->axis_count - 1], t, values, err) && end_axis(s, err);
+    return begin_axis(s, t, name, err) && expand(&s->axes[s->axis_count - 1], t, values, err) &&
+           end_axis(s, err);
 }
 
 static bool
@@ -192,7 +197,8 @@ has(const struct sweep *s, const char *const *fixed, const char *name)
 }
 
 static bool
-add_own(struct sweep *s, const struct template *t, const struct template_sweep *own, struct err *err)
+add_own(struct sweep *s, const struct template *t, const struct template_sweep *own,
+        struct err *err)
 {
     if (!begin_axis(s, t, own->name, err))
         return false;
@@ -204,8 +210,9 @@ add_own(struct sweep *s, const struct template *t, const struct template_sweep *
     if (!own->list) {
         // A file's name is relative to the template.
         const char *text = own->values[0];
-        char *path = text[0] == '@' && text[1] != '/' && *t->folder ? mem_printf("@%s/%s", t->folder, text + 1)
-                                                                    : mem_strdup(text);
+        char *path = text[0] == '@' && text[1] != '/' && *t->folder
+                         ? mem_printf("@%s/%s", t->folder, text + 1)
+                         : mem_strdup(text);
         ok = expand(a, t, path, err);
         free(path);
     }
@@ -219,7 +226,8 @@ sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixe
         const struct template_sweep *own = &t->sweeps[i];
         struct err fault = {0};
         if (!has(s, fixed, own->name) && !add_own(s, t, own, &fault))
-            return err_set(err, fault.code, "%s:%d:%d: %s", t->path, own->line, own->column, fault.text);
+            return err_set(err, fault.code, "%s:%d:%d: %s", t->path, own->line, own->column,
+                           fault.text);
     }
     return true;
 }
@@ -239,10 +247,11 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
     int cells = grid_cells(s), order[SWEEP_CELLS_MAX];
     struct rng rng;
     if (!cells)
-        return err_set(err, ERR_INPUT, "there is nothing to draw lots from: name what varies with --sweep");
+        return err_set(err, ERR_INPUT,
+                       "there is nothing to draw lots from: name what varies with --sweep");
     if (count < 1 || count > SWEEP_CELLS_MAX)
-        return err_set(err, ERR_INPUT, "%d random pictures were asked for, there may be 1 to %d", count,
-                       SWEEP_CELLS_MAX);
+        return err_set(err, ERR_INPUT, "%d random pictures were asked for, there may be 1 to %d",
+                       count, SWEEP_CELLS_MAX);
     rng_init(&rng, (uint64_t)seed, RNG_STREAM_DATA);
     for (int i = 0; i < count; i++) {
         // A shuffled deck, and another one when it is used up.
@@ -285,9 +294,10 @@ sweep_set_parameter(struct job *j, const char *name, const char *value, struct e
         return false;
     char *end;
     double v = strtod(value, &end);
-    if (end == value || *end || !(v >= limits[which][0] && v <= limits[which][1]) || (which < 2 && v != floor(v)))
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name, value,
-                       which < 2 ? " whole" : "", limits[which][0], limits[which][1]);
+    if (end == value || *end || !(v >= limits[which][0] && v <= limits[which][1]) ||
+        (which < 2 && v != floor(v)))
+        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name,
+                       value, which < 2 ? " whole" : "", limits[which][0], limits[which][1]);
     if (which == 0)
         j->seed = (int64_t)v;
     else if (which == 1)
@@ -298,8 +308,8 @@ sweep_set_parameter(struct job *j, const char *name, const char *value, struct e
 }
 
 bool
-sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell, struct job *j, char **label,
-          struct err *err)
+sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
+          struct job *j, char **label, struct err *err)
 {
     int grid = s->pick_count ? s->picks[cell] : cell, index[SWEEP_AXES_MAX] = {0};
     bool ok = true;

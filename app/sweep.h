@@ -29,10 +29,12 @@ struct sweep {
 void sweep_finish(struct sweep *s); // zeroed is fine
 
 // What can be swept: the template's variables (t may be NULL), and seed, steps, scale, context_scale.
-bool sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values, struct err *err);
+bool sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
+               struct err *err);
 // The template's own, but for the names that have been added or are in `fixed` (NULL at the end; may be
 // NULL).
-bool sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixed, struct err *err);
+bool sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixed,
+                   struct err *err);
 // `count` random cells of the grid, each at most once while there are enough; the same seed, the same cells.
 bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
 
@@ -42,8 +44,8 @@ int sweep_cells(const struct sweep *s);
 int sweep_columns(const struct sweep *s);
 // The job of a cell: from the template, whose variables it sets, or a copy of `base` when t is NULL. The
 // label ("style=blob seed=3") is freed with free().
-bool sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell, struct job *j,
-               char **label, struct err *err);
+bool sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
+               struct job *j, char **label, struct err *err);
 // Sets seed, steps, scale or context_scale by name; false without error: it is none of them.
 bool sweep_set_parameter(struct job *j, const char *name, const char *value, struct err *err);
 

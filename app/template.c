@@ -96,14 +96,16 @@ read_choices(struct template_variable *v, const struct yaml *map, const char *fi
 
 // `file`: the choices are its lines; empty ones and those that begin with # are left out.
 static bool
-read_choice_file(struct template *t, struct template_variable *v, const struct yaml *map, struct err *err)
+read_choice_file(struct template *t, struct template_variable *v, const struct yaml *map,
+                 struct err *err)
 {
     const struct yaml *name = yaml_tree_get(map, "file");
     struct err fault = {0};
     if (!name)
         return true;
     if (name->kind != YAML_SCALAR || yaml_tree_get(map, "choices"))
-        return yaml_tree_error(name, t->path, err, "file must be the name of a file, in place of choices");
+        return yaml_tree_error(name, t->path, err,
+                               "file must be the name of a file, in place of choices");
     char *path = file_join(t->folder, name->text);
     bool ok = template_lines(path, &v->choices, &v->choice_count, &fault);
     free(path);
@@ -155,8 +157,10 @@ read_type(struct template_variable *v, const struct yaml *map, const char *file,
     for (int i = 0; i < VARIABLE_TYPE_COUNT; i++)
         if (type->kind == YAML_SCALAR && strcmp(type->text, names[i]) == 0) {
             v->type = (enum variable_type)i;
-            if (v->type == VARIABLE_CHOICE && !yaml_tree_get(map, "choices") && !yaml_tree_get(map, "file"))
-                return yaml_tree_error(type, file, err, "a choice needs its choices, or a file of them");
+            if (v->type == VARIABLE_CHOICE && !yaml_tree_get(map, "choices") &&
+                !yaml_tree_get(map, "file"))
+                return yaml_tree_error(type, file, err,
+                                       "a choice needs its choices, or a file of them");
             return true;
         }
     return yaml_tree_error(type, file, err, "type must be text, number, choice or image");
@@ -181,7 +185,8 @@ read_range(struct template_variable *v, const struct yaml *map, const char *file
 static bool
 read_variable(struct template *t, const struct yaml *map, struct err *err)
 {
-    static const char *const known[] = {"type", "default", "choices", "file", "range", "help", NULL};
+    static const char *const known[] = {"type",  "default", "choices", "file",
+                                        "range", "help",    NULL};
     if (t->variable_count == TEMPLATE_VARIABLES_MAX)
         return yaml_tree_error(map, t->path, err, "more than %d variables", TEMPLATE_VARIABLES_MAX);
     struct template_variable *v = &t->variables[t->variable_count++];
@@ -224,7 +229,8 @@ read_loader(struct template_reference *r, const struct yaml *v, const char *file
     for (int i = 0; i < v->count; i++) {
         const struct yaml *setting = &v->children[i];
         if (setting->kind != YAML_SCALAR)
-            return yaml_tree_error(setting, file, err, "a loader's parameter must be a plain value");
+            return yaml_tree_error(setting, file, err,
+                                   "a loader's parameter must be a plain value");
         if (strcmp(setting->key, "name") == 0) {
             r->loader = mem_strdup(setting->text);
         } else if (r->setting_count == TEMPLATE_SETTINGS_MAX) {
@@ -295,7 +301,8 @@ static bool
 read_sweep(struct template *t, const struct yaml *map, struct err *err)
 {
     if (t->sweep_count == TEMPLATE_SWEEPS_MAX)
-        return yaml_tree_error(map, t->path, err, "more than %d things to sweep over", TEMPLATE_SWEEPS_MAX);
+        return yaml_tree_error(map, t->path, err, "more than %d things to sweep over",
+                               TEMPLATE_SWEEPS_MAX);
     struct template_sweep *s = &t->sweeps[t->sweep_count++];
     s->name = mem_strdup(map->key);
     s->line = map->line;
@@ -303,13 +310,15 @@ read_sweep(struct template *t, const struct yaml *map, struct err *err)
     s->list = map->kind == YAML_LIST;
     int count = s->list ? map->count : 1;
     if (map->kind == YAML_MAP || count < 1 || count > TEMPLATE_CHOICES_MAX)
-        return yaml_tree_error(map, t->path, err,
-                               "the values of a sweep are a list of texts, or a text like \"1..4\" or \"*\"");
+        return yaml_tree_error(
+            map, t->path, err,
+            "the values of a sweep are a list of texts, or a text like \"1..4\" or \"*\"");
     s->values = mem_zalloc((size_t)count * sizeof *s->values);
     for (int i = 0; i < count; i++) {
         const struct yaml *one = s->list ? &map->children[i] : map;
         if (one->kind != YAML_SCALAR)
-            return yaml_tree_error(one, t->path, err, "a value of a sweep must be a text or a number");
+            return yaml_tree_error(one, t->path, err,
+                                   "a value of a sweep must be a text or a number");
         s->values[s->count++] = mem_strdup(one->text);
     }
     return true;
@@ -401,8 +410,9 @@ check_whole(const struct template *t, const struct yaml *root, struct err *err)
     instruction_finish(&n);
     for (int i = 0; ok && i < t->variable_count; i++)
         if (!used[i])
-            ok = yaml_tree_error(yaml_tree_get(yaml_tree_get(root, "variables"), t->variables[i].name),
-                                 t->path, err, "the variable %s is not used", t->variables[i].name);
+            ok = yaml_tree_error(
+                yaml_tree_get(yaml_tree_get(root, "variables"), t->variables[i].name), t->path, err,
+                "the variable %s is not used", t->variables[i].name);
     return ok;
 }
 
@@ -432,7 +442,8 @@ read_root(struct template *t, const struct yaml *root, struct err *err)
         return false;
     const struct yaml *text = yaml_tree_get(root, "instruction");
     if (!t->text)
-        return yaml_tree_error(text ? text : root, t->path, err, "the key 'instruction' is missing");
+        return yaml_tree_error(text ? text : root, t->path, err,
+                               "the key 'instruction' is missing");
     t->text_line = text->line;
     t->text_column = text->column;
     return read_children(t, yaml_tree_get(root, "variables"), "variables", read_variable, err) &&

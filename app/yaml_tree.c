@@ -84,7 +84,8 @@ read_children(struct reader *r, struct yaml *out, yaml_event_type_t end, int dep
             if (ok && key.kind != YAML_SCALAR)
                 ok = error_here(r, event.start_mark, err, "a key must be a plain word");
             if (ok && yaml_tree_get(out, key.text))
-                ok = yaml_tree_error(&key, r->name, err, "the key '%.60s' stands here twice", key.text);
+                ok = yaml_tree_error(&key, r->name, err, "the key '%.60s' stands here twice",
+                                     key.text);
             if (ok && !key.quoted && strcmp(key.text, "<<") == 0)
                 ok = yaml_tree_error(&key, r->name, err, "merge keys are not understood");
             child.key = ok ? mem_strdup(key.text) : NULL;

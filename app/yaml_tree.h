@@ -47,7 +47,7 @@ bool yaml_tree_is_null(const struct yaml *v);         // NULL, empty, ~ or null
 struct jv *yaml_tree_to_jv(const struct yaml *root);
 
 // "FILE:LINE:COLUMN: " and the sentence; returns false.
-bool yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+bool yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
 
 #endif

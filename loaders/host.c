@@ -442,7 +442,8 @@ parse_choice(const char *choices, const char *value, double *out)
 static bool
 parse_switch(const char *value, double *out)
 {
-    static const char *const words[2][4] = {{"no", "off", "false", "0"}, {"yes", "on", "true", "1"}};
+    static const char *const words[2][4] = {{"no", "off", "false", "0"},
+                                            {"yes", "on", "true", "1"}};
     for (int on = 0; on < 2; on++)
         for (int i = 0; i < 4; i++)
             if (strcmp(value, words[on][i]) == 0) {
@@ -472,19 +473,20 @@ loader_set_value(const struct limn_loader *l, struct loader_values *values, cons
         // fall through
     case LIMN_PARAM_FLOAT:
         if (!number || v < p->minimum || v > p->maximum)
-            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be a%s number in %g..%g",
-                           l->name, key, value, p->kind == LIMN_PARAM_INT ? " whole" : "",
-                           p->minimum, p->maximum);
+            return err_set(err, ERR_INPUT,
+                           "loader %s: %s is '%.40s', it must be a%s number in %g..%g", l->name,
+                           key, value, p->kind == LIMN_PARAM_INT ? " whole" : "", p->minimum,
+                           p->maximum);
         break;
     case LIMN_PARAM_BOOL:
         if (!parse_switch(value, &v))
-            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be yes or no", l->name,
-                           key, value);
+            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be yes or no",
+                           l->name, key, value);
         break;
     case LIMN_PARAM_CHOICE:
         if (!parse_choice(p->choices, value, &v))
-            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be one of %s", l->name,
-                           key, value, p->choices);
+            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be one of %s",
+                           l->name, key, value, p->choices);
         break;
     default:
         break;

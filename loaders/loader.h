@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ABI of modality loaders: a picture in, a conditioning picture out (edges, a mask, a sketch …).
+ * The ABI of modality loaders: a picture in, a conditioning picture out (edges, a mask, a sketch
+ * …).
  *
  * A loader is a shared object that exports exactly one symbol, a constant of type struct
  * limn_loader named LIMN_LOADER_SYMBOL:

@@ -190,7 +190,8 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
     if (got == 1 && a.code == 0) {
         out = image_create(a.width, a.height, IMAGE_RGBA8, err);
         if (out)
-            got = read_all(fd[0], out->pixels, out->stride * (size_t)out->height, deadline, limits->stop);
+            got = read_all(fd[0], out->pixels, out->stride * (size_t)out->height, deadline,
+                           limits->stop);
     }
     close(fd[0]);
     int status = 0;

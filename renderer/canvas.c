@@ -160,9 +160,9 @@ fit_image(const struct maker *m, struct canvas_rect *rect)
     m->encoder->cell_size(&m->term, &cell_width, &cell_height);
     double room_x = rect->columns * cell_width, room_y = rect->rows * cell_height;
     // Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
-    double aspect = m->encoder->kind == CANVAS_CELLS
-                        ? (double)m->term.cell_height * cell_width / (m->term.cell_width * cell_height)
-                        : 1;
+    double aspect = m->encoder->kind == CANVAS_CELLS ? (double)m->term.cell_height * cell_width /
+                                                           (m->term.cell_width * cell_height)
+                                                     : 1;
     double width = s->image->width * aspect, height = s->image->height;
     double scale = MIN(room_x / width, room_y / height);
     int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
@@ -181,7 +181,8 @@ fit_image(const struct maker *m, struct canvas_rect *rect)
     rect->rows = rows;
     rect->columns = columns;
     struct image *sized = codec_resize(s->image, w, h, fit, m->drawing.background, NULL);
-    struct image *rgb = sized ? image_convert(sized, IMAGE_RGB8, m->drawing.background, NULL) : NULL;
+    struct image *rgb =
+        sized ? image_convert(sized, IMAGE_RGB8, m->drawing.background, NULL) : NULL;
     image_unref(sized);
     return rgb;
 }
@@ -321,7 +322,8 @@ canvas_create(const struct canvas_params *params, struct err *err)
     open_fd(c);
     pthread_mutex_init(&c->maker.lock, NULL);
     pthread_cond_init(&c->maker.wake, NULL);
-    c->maker.started = c->encoder && pthread_create(&c->maker.thread, NULL, make_pictures, &c->maker) == 0;
+    c->maker.started =
+        c->encoder && pthread_create(&c->maker.thread, NULL, make_pictures, &c->maker) == 0;
     return c;
 }
 
@@ -412,7 +414,8 @@ canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_
         s->place = *place;
         return true;
     }
-    bool same_size = s->image && s->image->width == image->width && s->image->height == image->height;
+    bool same_size =
+        s->image && s->image->width == image->width && s->image->height == image->height;
     if (s->visible && (moved || !same_size))
         take_off(c, s); // the new one need not cover the old one
     if (s->dirty && s->image && s->place.live && s->visible)
@@ -577,8 +580,10 @@ begin(struct canvas *c, int slot)
     m->slot = *s;
     m->slot.image = image_ref(s->image);
     m->clipped = clip(c, s->place.rect);
-    m->drawing = (struct canvas_drawing){.slot = slot, .coarseness = s->place.live ? c->coarseness : 0,
-                                         .mono = c->params.mono, .ascii = c->params.ascii,
+    m->drawing = (struct canvas_drawing){.slot = slot,
+                                         .coarseness = s->place.live ? c->coarseness : 0,
+                                         .mono = c->params.mono,
+                                         .ascii = c->params.ascii,
                                          .background = c->params.background};
     m->out.size = 0;
     m->out.piece_count = 0;
@@ -595,8 +600,9 @@ take_made(struct canvas *c)
     int slot = m->drawing.slot;
     struct slot *s = &c->slots[slot];
     struct canvas_rect rect = m->rect, clipped = clip(c, s->place.rect);
-    bool wanted = may_draw(c, s, 1e18) && same_rect(&clipped, &m->clipped) && s->place.fit == m->slot.place.fit &&
-                  m->term.cell_width == c->term.cell_width && m->term.cell_height == c->term.cell_height &&
+    bool wanted = may_draw(c, s, 1e18) && same_rect(&clipped, &m->clipped) &&
+                  s->place.fit == m->slot.place.fit && m->term.cell_width == c->term.cell_width &&
+                  m->term.cell_height == c->term.cell_height &&
                   (s->image == m->slot.image || (s->place.live && m->slot.place.live));
     bool same = s->image == m->slot.image;
     image_unref(m->slot.image);
@@ -664,7 +670,8 @@ canvas_answer(struct canvas *c)
     if (carried > 0.02)
         c->measured.rate = (double)c->asked_bytes[0] / carried;
     // The line was busy with what a frame sent for as long as the answer took.
-    c->live_rest = MAX(c->live_rest, now() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
+    c->live_rest =
+        MAX(c->live_rest, now() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
     c->live_spent += carried;
     c->questions--;
     memmove(c->asked, c->asked + 1, sizeof c->asked - sizeof *c->asked);
@@ -732,7 +739,8 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
     while (c->encoder) {
         if (!something_to_send(c) && !begin_erasures(c)) {
             enum maker_state state = maker_state(&c->maker);
-            int slot = state != MAKER_IDLE || line_is_full(c) || !c->maker.started ? -1 : next_slot(c);
+            int slot =
+                state != MAKER_IDLE || line_is_full(c) || !c->maker.started ? -1 : next_slot(c);
             if (state == MAKER_READY) {
                 take_made(c);
                 continue;
@@ -746,8 +754,8 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
         if (state < 0)
             return err_errno(err, ERR_IO, "the terminal");
         if (state == 0) {
-            // A piece that has begun must end before text may be printed: wait for the terminal, which
-            // takes no more than a piece's time.
+            // A piece that has begun must end before text may be printed: wait for the terminal,
+            // which takes no more than a piece's time.
             struct pollfd wait = {.fd = c->fd, .events = POLLOUT};
             if (c->written == 0 && now() >= deadline)
                 return true;

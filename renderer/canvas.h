@@ -60,9 +60,10 @@ struct canvas_params {
     bool mono;           // no colour (cells only): NO_COLOR or a theme without
     bool ascii;          // no characters but ASCII (cells only); else the locale decides
     uint32_t background; // 0xRRGGBB behind transparent pictures and around whole ones
-    // The caller reads the terminal's answers: whenever CANVAS_ANSWER comes in among the keys, it calls
-    // canvas_answer(). (curses: define_key(CANVAS_ANSWER, some key code).) Only so can a line whose
-    // buffers hide its slowness, as that of ssh, be measured. Without it the time of write() is used.
+    // The caller reads the terminal's answers: whenever CANVAS_ANSWER comes in among the keys, it
+    // calls canvas_answer(). (curses: define_key(CANVAS_ANSWER, some key code).) Only so can a line
+    // whose buffers hide its slowness, as that of ssh, be measured. Without it the time of write()
+    // is used.
     bool answers;
 };
 
@@ -125,7 +126,8 @@ void canvas_printed(struct canvas *canvas, int row, int rows);
 // Sends what has changed, for about `milliseconds` at most. ERR_IO when the terminal is gone.
 bool canvas_flush(struct canvas *canvas, int milliseconds, struct err *err);
 bool canvas_pending(const struct canvas *canvas); // something is left to send
-int canvas_wait(const struct canvas *canvas); // milliseconds until a flush can do something; -1: none
+int
+canvas_wait(const struct canvas *canvas); // milliseconds until a flush can do something; -1: none
 
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
 

@@ -61,8 +61,8 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     chafa_canvas_config_set_bg_color(config, d->background);
     chafa_canvas_config_set_work_factor(config, 0.3f);
     ChafaCanvas *canvas = chafa_canvas_new(config);
-    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, rgba->pixels, rgba->width, rgba->height,
-                                 (int)rgba->stride);
+    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, rgba->pixels, rgba->width,
+                                 rgba->height, (int)rgba->stride);
     image_unref(rgba);
     ChafaTermInfo *info = term_info();
     GString *text = chafa_canvas_print(canvas, info);

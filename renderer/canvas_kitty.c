@@ -22,7 +22,8 @@ cell_size(const struct term_info *term, int *width, int *height)
 static void
 add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[4 * (CHUNK / 3) + 4];
     size_t size = 0;
     for (size_t i = 0; i < n; i += 3) {
@@ -46,13 +47,14 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     size_t total = (size_t)rgb->width * (size_t)rgb->height * 3, sent = 0;
     uint8_t *pixels = mem_alloc(total);
     for (int y = 0; y < rgb->height; y++)
-        memcpy(pixels + (size_t)y * (size_t)rgb->width * 3, image_row(rgb, y), (size_t)rgb->width * 3);
+        memcpy(pixels + (size_t)y * (size_t)rgb->width * 3, image_row(rgb, y),
+               (size_t)rgb->width * 3);
     while (sent < total) {
         size_t n = MIN((size_t)CHUNK, total - sent);
         bool last = sent + n == total;
         if (sent == 0)
-            canvas_bytes_printf(out, "\033_Ga=t,q=2,f=24,s=%d,v=%d,i=%d,m=%d;", rgb->width, rgb->height,
-                                FIRST_NUMBER + d->slot, !last);
+            canvas_bytes_printf(out, "\033_Ga=t,q=2,f=24,s=%d,v=%d,i=%d,m=%d;", rgb->width,
+                                rgb->height, FIRST_NUMBER + d->slot, !last);
         else
             canvas_bytes_printf(out, "\033_Gm=%d;", !last);
         add_base64(out, pixels + sent, n);

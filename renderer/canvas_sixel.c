@@ -48,7 +48,8 @@ keep_ground(unsigned char *palette, int count, uint32_t ground)
     enum { NEAR = 40 };
     int best = -1, least = NEAR;
     for (int i = 0; i < count; i++) {
-        int far = abs(palette[3 * i] - (int)(ground >> 16 & 255)) + abs(palette[3 * i + 1] - (int)(ground >> 8 & 255)) +
+        int far = abs(palette[3 * i] - (int)(ground >> 16 & 255)) +
+                  abs(palette[3 * i + 1] - (int)(ground >> 8 & 255)) +
                   abs(palette[3 * i + 2] - (int)(ground & 255));
         if (far < least) {
             least = far;
@@ -70,8 +71,8 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
                                          SIXEL_REP_CENTER_BOX, SIXEL_QUALITY_LOW);
     if (SIXEL_FAILED(status))
         return status;
-    // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: what was cut off is
-    // put back, so that 0 stays 0 and 248 becomes 255.
+    // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: what was cut off
+    // is put back, so that 0 stays 0 and 248 becomes 255.
     unsigned char *palette = sixel_dither_get_palette(*dither);
     for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(*dither); i++)
         palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
@@ -87,8 +88,9 @@ static struct image *
 fill_cells(const struct canvas_drawing *d, struct err *err)
 {
     int width = d->term->cell_width, height = d->term->cell_height;
-    struct image *whole = image_create((d->image->width + width - 1) / width * width,
-                                       MAX(d->image->height + height - 1, BAND) / height * height, IMAGE_RGB8, err);
+    struct image *whole =
+        image_create((d->image->width + width - 1) / width * width,
+                     MAX(d->image->height + height - 1, BAND) / height * height, IMAGE_RGB8, err);
     for (size_t i = 0; whole && i < whole->stride * (size_t)whole->height; i++)
         whole->pixels[i] = (uint8_t)(d->background >> 8 * (2 - i % 3));
     if (whole)
@@ -97,8 +99,8 @@ fill_cells(const struct canvas_drawing *d, struct err *err)
 }
 
 static SIXELSTATUS
-encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither, int y, int height,
-             struct canvas_bytes *out)
+encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither, int y,
+             int height, struct canvas_bytes *out)
 {
     // The position is saved and restored: where a terminal leaves its cursor after a sixel differs.
     canvas_bytes_go(out, d, y / d->term->cell_height);
@@ -122,7 +124,8 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     if (!image)
         return false;
     SIXELSTATUS status = make_palette(d, image, &dither);
-    int cell = d->term->cell_height, strip = d->whole ? image->height : cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
+    int cell = d->term->cell_height,
+        strip = d->whole ? image->height : cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
     while (SIXEL_SUCCEEDED(status) && y < image->height) {
         size_t before = out->size;
         int height = MIN(strip, image->height - y);

@@ -126,9 +126,15 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
     }
     struct image *sized = codec_resize(image, t->width, t->height, CODEC_CONTAIN, 0xFFFFFF, err);
     struct image *rgb = sized ? image_convert(sized, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
-    struct canvas_drawing d = {.image = rgb, .rect = {0, 0, t->rows, t->columns}, .term = &t->term, .up = t->rows,
-                               .slot = (int)getpid() % PROCESS_NUMBERS, .mono = t->mono, .ascii = t->ascii,
-                               .whole = true, .background = 0xFFFFFF};
+    struct canvas_drawing d = {.image = rgb,
+                               .rect = {0, 0, t->rows, t->columns},
+                               .term = &t->term,
+                               .up = t->rows,
+                               .slot = (int)getpid() % PROCESS_NUMBERS,
+                               .mono = t->mono,
+                               .ascii = t->ascii,
+                               .whole = true,
+                               .background = 0xFFFFFF};
     bool ok = rgb && t->encoder->encode(&d, &bytes, err);
     canvas_bytes_printf(&bytes, "\033[?2026l");
     fflush(stdout);

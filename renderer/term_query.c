@@ -91,7 +91,8 @@ feed(struct parser *p, struct term_info *info, char c)
         p->n = 0;
     }
     p->text[p->n++] = c;
-    bool string = p->n > 1 && p->text[0] == '\033' && p->text[1] == '_'; // ESC _ and on, up to ESC and a backslash
+    bool string = p->n > 1 && p->text[0] == '\033' &&
+                  p->text[1] == '_'; // ESC _ and on, up to ESC and a backslash
     bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[' || string);
     bool final = p->n > 2 && (string ? c == '\\' && p->text[p->n - 2] == '\033'
                                      : (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E);
@@ -179,12 +180,15 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     bool ok = tcsetattr(fd, TCSADRAIN, &raw) == 0;
     int64_t deadline = milliseconds() + timeout_ms;
     if (ok) {
-        // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen and
-        // tmux take it for their window's title.
+        // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
+        // and tmux take it for their window's title.
         const char *term = getenv("TERM");
-        bool multiplexer = term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
-        ok = ask(fd, multiplexer ? "\033[16t\033[c"
-                                 : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c", deadline, info);
+        bool multiplexer =
+            term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
+        ok = ask(fd,
+                 multiplexer ? "\033[16t\033[c"
+                             : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c",
+                 deadline, info);
         if (ok && info->sixel)
             ask(fd, "\033[?1;1;0S\033[c", deadline, info);
         while (tcsetattr(fd, TCSADRAIN, &saved) != 0 && errno == EINTR)

@@ -37,8 +37,8 @@ window_open(const char *title, struct err *err)
     struct window *w = mem_zalloc(sizeof *w);
     w->zoom = 1;
     w->dirty = true;
-    w->window = SDL_CreateWindow(title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, SIDE, SIDE + SLIDER,
-                                 SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+    w->window = SDL_CreateWindow(title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, SIDE,
+                                 SIDE + SLIDER, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     w->renderer = w->window ? SDL_CreateRenderer(w->window, -1, 0) : NULL;
     if (!w->renderer && w->window)
         w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
@@ -85,7 +85,8 @@ show(struct window *w, int frame)
     w->shown = frame;
     w->dirty = true;
     char title[80];
-    SDL_snprintf(title, sizeof title, "limn: step %d of %d", w->count ? w->steps[frame] : 0, w->total);
+    SDL_snprintf(title, sizeof title, "limn: step %d of %d", w->count ? w->steps[frame] : 0,
+                 w->total);
     SDL_SetWindowTitle(w->window, title);
 }
 
@@ -93,7 +94,8 @@ void
 window_frame(struct window *w, struct image *image, int step, int total)
 {
     bool newest = w->shown >= w->count - 1;
-    if (w->count && step <= w->steps[w->count - 1] && !(step == w->steps[w->count - 1] && step == total)) {
+    if (w->count && step <= w->steps[w->count - 1] &&
+        !(step == w->steps[w->count - 1] && step == total)) {
         forget_frames(w);
         newest = true;
     }
@@ -129,8 +131,8 @@ make_texture(struct window *w)
     struct image *rgb = image_convert(w->frames[w->shown], IMAGE_RGB8, 0xFFFFFF, NULL);
     if (w->texture)
         SDL_DestroyTexture(w->texture);
-    w->texture = rgb ? SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB24, SDL_TEXTUREACCESS_STATIC, rgb->width,
-                                         rgb->height)
+    w->texture = rgb ? SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB24,
+                                         SDL_TEXTUREACCESS_STATIC, rgb->width, rgb->height)
                      : NULL;
     if (w->texture)
         SDL_UpdateTexture(w->texture, NULL, rgb->pixels, (int)rgb->stride);
@@ -152,7 +154,8 @@ draw_slider(struct window *w, int width, int height)
 {
     double part = w->count > 1 ? (double)w->shown / (w->count - 1) : 1;
     SDL_Rect line = {MARGIN, height - SLIDER / 2 - 2, width - 2 * MARGIN, 4};
-    SDL_Rect done = line, knob = {MARGIN + (int)(part * line.w) - KNOB / 2, height - SLIDER / 2 - KNOB, KNOB, 2 * KNOB};
+    SDL_Rect done = line, knob = {MARGIN + (int)(part * line.w) - KNOB / 2,
+                                  height - SLIDER / 2 - KNOB, KNOB, 2 * KNOB};
     done.w = (int)(part * line.w);
     SDL_SetRenderDrawColor(w->renderer, 70, 70, 74, 255);
     SDL_RenderFillRect(w->renderer, &line);
@@ -171,7 +174,8 @@ draw(struct window *w)
     if (w->count && ((!w->fresh && w->texture) || make_texture(w))) {
         const struct image *image = w->frames[w->shown];
         double scale = fit(w, width, height) * w->zoom;
-        SDL_SetTextureScaleMode(w->texture, scale >= 8 ? SDL_ScaleModeNearest : SDL_ScaleModeLinear);
+        SDL_SetTextureScaleMode(w->texture,
+                                scale >= 8 ? SDL_ScaleModeNearest : SDL_ScaleModeLinear);
         SDL_FRect place = {(float)(width / 2.0 + w->x - image->width * scale / 2),
                            (float)((height - SLIDER) / 2.0 + w->y - image->height * scale / 2),
                            (float)(image->width * scale), (float)(image->height * scale)};

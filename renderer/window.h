@@ -21,6 +21,7 @@ void window_frame(struct window *w, struct image *image, int step, int total);
 
 // Takes in what happened, and draws when something changed, for `milliseconds` at most. False: it was closed.
 bool window_turn(struct window *w, int milliseconds);
-char *window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
+char *
+window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
 
 #endif

@@ -23,7 +23,8 @@ struct library {
 };
 
 static const char schema[] =
-    "CREATE TABLE job(id TEXT PRIMARY KEY, created INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
+    "CREATE TABLE job(id TEXT PRIMARY KEY, created INTEGER NOT NULL, state INTEGER NOT NULL "
+    "DEFAULT 0,"
     " request TEXT NOT NULL, error TEXT);"
     "CREATE TABLE picture(id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT, idx INTEGER NOT NULL,"
     " file TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, created INTEGER NOT NULL,"
@@ -189,7 +190,8 @@ move_aside(const char *path, char **moved)
 static bool
 prepare_schema(struct library *l, struct err *err)
 {
-    if (!execute(l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", err))
+    if (!execute(l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+                 err))
         return false;
     // A library in use is not written to: someone else may hold it for long.
     if (number(l, "PRAGMA user_version") == SCHEMA_VERSION)
@@ -200,8 +202,10 @@ prepare_schema(struct library *l, struct err *err)
     char *mark = mem_printf("PRAGMA user_version=%d", SCHEMA_VERSION);
     bool ok = true;
     if (version > SCHEMA_VERSION)
-        ok = err_set(err, ERR_UNSUPPORTED, "%s was made by a later limn (its version is %d, this one "
-                     "knows %d)", l->path, version, SCHEMA_VERSION);
+        ok = err_set(err, ERR_UNSUPPORTED,
+                     "%s was made by a later limn (its version is %d, this one "
+                     "knows %d)",
+                     l->path, version, SCHEMA_VERSION);
     else if (version == 0)
         ok = execute(l, schema, err) && execute(l, mark, err);
     free(mark);
@@ -232,9 +236,10 @@ library_open(const char *path, char **notice, struct err *err)
         char *pictures = library_folder();
         int found = library_scan(l, pictures, NULL);
         if (notice)
-            *notice = mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
-                                 "pictures found in %s (ratings and tags are lost)", moved, found,
-                                 pictures);
+            *notice =
+                mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
+                           "pictures found in %s (ratings and tags are lost)",
+                           moved, found, pictures);
         free(pictures);
     }
     free(moved);
@@ -277,7 +282,8 @@ bool
 library_job_open(struct library *l, void (*each)(const char *job, const char *request, void *ctx),
                  void *ctx, struct err *err)
 {
-    sqlite3_stmt *s = prepare(l, err, "SELECT id, request FROM job WHERE state=0 ORDER BY rowid", "");
+    sqlite3_stmt *s =
+        prepare(l, err, "SELECT id, request FROM job WHERE state=0 ORDER BY rowid", "");
     int code = SQLITE_DONE;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW)
         each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1), ctx);
@@ -292,12 +298,13 @@ int64_t
 library_picture_add(struct library *l, const struct library_picture *p, struct err *err)
 {
     sqlite3_stmt *s =
-        prepare(l, err, "INSERT INTO picture(job, idx, file, seed, created, instruction, words)"
-                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(file) DO UPDATE SET"
-                        " job=?1, idx=?2, seed=?4, instruction=?6, words=?7, deleted=0 RETURNING id",
+        prepare(l, err,
+                "INSERT INTO picture(job, idx, file, seed, created, instruction, words)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(file) DO UPDATE SET"
+                " job=?1, idx=?2, seed=?4, instruction=?6, words=?7, deleted=0 RETURNING id",
                 "titiitt", p->job, (int64_t)p->index, p->file, p->seed,
-                p->created ? p->created : (int64_t)time(NULL),
-                p->instruction ? p->instruction : "", p->words ? p->words : "");
+                p->created ? p->created : (int64_t)time(NULL), p->instruction ? p->instruction : "",
+                p->words ? p->words : "");
     int64_t id = -1;
     if (s && sqlite3_step(s) == SQLITE_ROW)
         id = sqlite3_column_int64(s, 0);
@@ -432,7 +439,8 @@ library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err 
         return err_set(err, ERR_INPUT, "'%.60s' is no tag: one word of at most 60 bytes", tag);
     // Taken out first, so that it is there once.
     sqlite3_stmt *s = prepare(
-        l, err, "UPDATE picture SET tags=trim(replace(' '||tags||' ', ' '||?2||' ', ' ')||?3) WHERE id=?1",
+        l, err,
+        "UPDATE picture SET tags=trim(replace(' '||tags||' ', ' '||?2||' ', ' ')||?3) WHERE id=?1",
         "itt", id, tag, on ? tag : "");
     return run(l, s, err);
 }

@@ -32,13 +32,15 @@ bool library_job_add(struct library *l, const char *job, const char *request, st
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
 // Jobs that were asked for and neither finished nor failed: what a crash left. `each` gets the request.
-bool library_job_open(struct library *l, void (*each)(const char *job, const char *request, void *ctx),
-                      void *ctx, struct err *err);
+bool library_job_open(struct library *l,
+                      void (*each)(const char *job, const char *request, void *ctx), void *ctx,
+                      struct err *err);
 
 // --- pictures
 struct library_picture {
     int64_t id;
-    char *job, *file, *instruction, *words, *tags; // tags: "a b c", never NULL; words: of references
+    char *job, *file, *instruction, *words,
+        *tags;             // tags: "a b c", never NULL; words: of references
     int64_t seed, created; // seconds since 1970; only for people, order goes by id
     int index, rating;     // 0: not rated, 1..5
     bool deleted;
@@ -47,9 +49,16 @@ struct library_picture {
 // The same file again updates what is known of it. Returns the id; -1: failed.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
 // Reads the instruction inside the PNG. ERR_INPUT when limn did not make it.
-int64_t library_picture_import(struct library *l, const char *file, const char *job, struct err *err);
+int64_t library_picture_import(struct library *l, const char *file, const char *job,
+                               struct err *err);
 
-enum library_sort { LIBRARY_NEWEST = 0, LIBRARY_OLDEST, LIBRARY_RATING, LIBRARY_SEED, LIBRARY_SORT_COUNT };
+enum library_sort {
+    LIBRARY_NEWEST = 0,
+    LIBRARY_OLDEST,
+    LIBRARY_RATING,
+    LIBRARY_SEED,
+    LIBRARY_SORT_COUNT
+};
 struct library_filter {
     const char *search; // words, all of which must occur; any text is harmless; NULL or "": all
     const char *tag;    // NULL: any
@@ -62,8 +71,8 @@ struct library_list {
     struct library_picture *items;
     int count;
 };
-bool library_query(struct library *l, const struct library_filter *filter, struct library_list *list,
-                   struct err *err);
+bool library_query(struct library *l, const struct library_filter *filter,
+                   struct library_list *list, struct err *err);
 void library_list_free(struct library_list *list);
 
 bool library_rate(struct library *l, int64_t id, int rating, struct err *err);
@@ -75,7 +84,8 @@ int library_purge(struct library *l, struct err *err); // removes hidden picture
 
 // --- the session: named texts, written often
 bool library_keep(struct library *l, const char *key, const char *text, struct err *err);
-char *library_kept(struct library *l, const char *key, struct err *err); // NULL: none; freed with free()
+char *library_kept(struct library *l, const char *key,
+                   struct err *err); // NULL: none; freed with free()
 
 // Adds every picture below a folder that limn made; returns how many.
 int library_scan(struct library *l, const char *folder, struct err *err);

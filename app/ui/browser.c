@@ -12,8 +12,8 @@
 #include "engine/base/mem.h"
 
 // What libvips reads, by the usual names. Content decides later; names keep the list short.
-static const char *const suffixes[] = {"png", "jpg",  "jpeg", "webp", "gif", "tif", "tiff", "bmp", "svg",
-                                       "avif", "heic", "ppm",  "pgm",  "jxl", "ico"};
+static const char *const suffixes[] = {"png", "jpg",  "jpeg", "webp", "gif", "tif", "tiff", "bmp",
+                                       "svg", "avif", "heic", "ppm",  "pgm", "jxl", "ico"};
 
 static bool
 is_picture(const char *name)

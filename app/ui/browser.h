@@ -25,7 +25,8 @@ struct browser {
     bool hidden;      // shows names that begin with a dot
 };
 
-bool browser_open(struct browser *b, const char *folder, struct err *err); // keeps the old one when it fails
+bool browser_open(struct browser *b, const char *folder,
+                  struct err *err); // keeps the old one when it fails
 void browser_finish(struct browser *b);
 void browser_filter(struct browser *b, const char *filter);
 // Into the chosen folder; false: it is none.

@@ -31,7 +31,8 @@ text_char(const char *text, wchar_t *wide)
         while (i <= more && (p[i] & 0xC0) == 0x80)
             c = c << 6 | (p[i++] & 0x3F);
         static const wchar_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (more == 0 || i <= more || c < least[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000))
+        if (more == 0 || i <= more || c < least[more] || c > 0x10FFFF ||
+            (c >= 0xD800 && c < 0xE000))
             c = 0;
         else
             n = more + 1;
@@ -49,8 +50,8 @@ text_harmless(wchar_t c)
     if (c == 0x200E || c == 0x200F || c == 0x061C || (c >= 0x202A && c <= 0x202E) ||
         (c >= 0x2066 && c <= 0x2069))
         return false;
-    return c != 0x2028 && c != 0x2029 && c != 0xFEFF && c != 0x00AD && !(c >= 0xFFF9 && c <= 0xFFFB) &&
-           !(c >= 0xE0000 && c <= 0xE0FFF);
+    return c != 0x2028 && c != 0x2029 && c != 0xFEFF && c != 0x00AD &&
+           !(c >= 0xFFF9 && c <= 0xFFFB) && !(c >= 0xE0000 && c <= 0xE0FFF);
 }
 
 static int

@@ -18,7 +18,8 @@ form_new(const char *title)
 }
 
 struct form_field *
-form_add(struct form *f, enum field_kind kind, const char *label, const char *value, const char *help)
+form_add(struct form *f, enum field_kind kind, const char *label, const char *value,
+         const char *help)
 {
     static struct form_field spare; // a form that is full goes on without
     if (f->count == FORM_FIELDS_MAX)
@@ -99,8 +100,9 @@ form_area(const struct form *f)
     int room = f->picture_beside ? COLS / 2 : COLS - 4;
     int columns = MIN(MAX(label + value + 6, 70), MAX(room, 30));
     int rows = MIN(f->count + 4, LINES - 3);
-    return (struct area){MAX(1, (LINES - rows) / 2 - 1), f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2),
-                         rows, MIN(columns, COLS)};
+    return (struct area){MAX(1, (LINES - rows) / 2 - 1),
+                         f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
+                         MIN(columns, COLS)};
 }
 
 void
@@ -128,14 +130,16 @@ form_draw(struct ui *ui)
         }
         bool turns = d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
         draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
-                    here && turns ? "< " : "", *d->value || d->kind == FIELD_TEXT ? d->value : "(the model's)",
+                    here && turns ? "< " : "",
+                    *d->value || d->kind == FIELD_TEXT ? d->value : "(the model's)",
                     here && turns ? " >" : "");
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
     if (d && d->minimum <= d->maximum)
         snprintf(range, sizeof range, " (%g..%g)", d->minimum, d->maximum);
-    draw_format(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, "%s%s", d ? d->help : "", range);
+    draw_format(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, "%s%s", d ? d->help : "",
+                range);
     draw_text(a.y + a.rows - 1, a.x + 2, a.columns - 4, ROLE_POPUP,
               f->editing ? "Enter: take   Esc: leave as it was"
                          : "Enter: change   < >: other value   F9 or ^G: done   Esc: leave");
@@ -238,7 +242,8 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
     case REQUEST_BACK:
     case REQUEST_QUIT: form_close(ui, false); return true;
     case REQUEST_ENTER:
-        if (f->fields[f->selected].kind == FIELD_CHOICE || f->fields[f->selected].kind == FIELD_BOOL)
+        if (f->fields[f->selected].kind == FIELD_CHOICE ||
+            f->fields[f->selected].kind == FIELD_BOOL)
             turn_value(ui, f, 1);
         else
             start_editing(f);

@@ -141,9 +141,10 @@ put_key_name(const struct binding *b, char *out, size_t size)
     static const struct {
         wint_t key;
         const char *name;
-    } names[] = {{KEY_UP, "Up"},       {KEY_DOWN, "Down"},  {KEY_LEFT, "Left"},       {KEY_RIGHT, "Right"},
-                 {KEY_PPAGE, "PgUp"},  {KEY_NPAGE, "PgDn"}, {KEY_HOME, "Home"},       {KEY_END, "End"},
-                 {KEY_BTAB, "S-Tab"},  {KEY_DC, "Del"},     {KEY_BACKSPACE, "Backsp"}, {KEY_ENTER, "Enter"}};
+    } names[] = {{KEY_UP, "Up"},       {KEY_DOWN, "Down"},        {KEY_LEFT, "Left"},
+                 {KEY_RIGHT, "Right"}, {KEY_PPAGE, "PgUp"},       {KEY_NPAGE, "PgDn"},
+                 {KEY_HOME, "Home"},   {KEY_END, "End"},          {KEY_BTAB, "S-Tab"},
+                 {KEY_DC, "Del"},      {KEY_BACKSPACE, "Backsp"}, {KEY_ENTER, "Enter"}};
     if (b->code && b->key >= KEY_F(1) && b->key <= KEY_F(12)) {
         snprintf(out, size, "F%d", (int)(b->key - KEY_F0));
         return;

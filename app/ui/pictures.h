@@ -12,7 +12,8 @@ enum { PICTURES_KEPT = 400, PICTURES_BYTES_MAX = 256 << 20 };
 
 struct pictures *pictures_open(void);
 void pictures_close(struct pictures *p); // NULL is fine
-int pictures_fd(const struct pictures *p); // readable when something is ready: then pictures_ready()
+int
+pictures_fd(const struct pictures *p); // readable when something is ready: then pictures_ready()
 void pictures_ready(struct pictures *p);
 
 // The picture, its longer side at most `side` pixels; borrowed until the next call. NULL: not yet, or

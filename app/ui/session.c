@@ -125,7 +125,8 @@ session_add_picture(struct ui *ui, const char *file)
     int marker = free_marker(ui);
     struct job_reference *r = job_add(&ui->compose, marker);
     if (!r) {
-        ui_say(ui, ROLE_ERROR, "an instruction has at most %d references", INSTRUCTION_REFERENCE_MAX);
+        ui_say(ui, ROLE_ERROR, "an instruction has at most %d references",
+               INSTRUCTION_REFERENCE_MAX);
         return false;
     }
     r->file = realpath(file, NULL);
@@ -182,8 +183,8 @@ parameters_done(struct ui *ui, struct form *f, bool taken)
 }
 
 static struct form_field *
-add_number(struct form *f, enum field_kind kind, const char *label, double value, bool unset, double low,
-           double high, const char *help)
+add_number(struct form *f, enum field_kind kind, const char *label, double value, bool unset,
+           double low, double high, const char *help)
 {
     char text[40] = "";
     if (!unset)
@@ -195,7 +196,8 @@ add_number(struct form *f, enum field_kind kind, const char *label, double value
 }
 
 static void
-add_names(struct form *f, const char *label, const char *value, const struct jv *list, const char *help)
+add_names(struct form *f, const char *label, const char *value, const struct jv *list,
+          const char *help)
 {
     struct form_field *d = form_add(f, FIELD_CHOICE, label, value ? value : "auto", help);
     const char *names[66] = {"auto"};
@@ -216,7 +218,8 @@ add_names(struct form *f, const char *label, const char *value, const struct jv 
 void
 session_parameters(struct ui *ui)
 {
-    static const char *const guidances[] = {"auto", "cfg", "oscillating", "separate", "interleaved", NULL};
+    static const char *const guidances[] = {"auto",     "cfg",         "oscillating",
+                                            "separate", "interleaved", NULL};
     static const char *const samplers[] = {"auto", "dpm++", "ddim", "ddpm", NULL};
     static const char *const types[] = {"auto", "f32", "bf16", "f16", NULL};
     const struct job *j = &ui->compose;
@@ -226,8 +229,10 @@ session_parameters(struct ui *ui)
     add_number(f, FIELD_INT, "seed", (double)j->seed, j->seed < 0, 0, 9007199254740992.0,
                "the same seed gives the same picture; empty: a new one each time");
     add_number(f, FIELD_INT, "steps", j->steps, !j->steps, 1, 1000, "more: finer, slower");
-    add_number(f, FIELD_INT, "pictures", j->count, !j->count, 1, JOB_COUNT_MAX, "with seeds N, N+1, …");
-    add_number(f, FIELD_INT, "size", j->size, !j->size, 8, 4096, "pixels a side; empty: the model's");
+    add_number(f, FIELD_INT, "pictures", j->count, !j->count, 1, JOB_COUNT_MAX,
+               "with seeds N, N+1, …");
+    add_number(f, FIELD_INT, "size", j->size, !j->size, 8, 4096,
+               "pixels a side; empty: the model's");
     form_choices(form_add(f, FIELD_CHOICE, "guidance", j->guidance ? j->guidance : "auto",
                           "how the instruction's pull is reckoned"), guidances);
     add_number(f, FIELD_FLOAT, "guidance scale", j->scale, j->scale < 0, 0, 100,
@@ -238,7 +243,8 @@ session_parameters(struct ui *ui)
                           "how noise is taken away"), samplers);
     add_names(f, "model", j->model, jv_get(ui->machine, "models"), "which model draws");
     add_names(f, "device", j->device, jv_get(ui->machine, "devices"), "what computes");
-    form_choices(form_add(f, FIELD_CHOICE, "type", j->dtype ? j->dtype : "auto", "of the numbers"), types);
+    form_choices(form_add(f, FIELD_CHOICE, "type", j->dtype ? j->dtype : "auto", "of the numbers"),
+                 types);
     f->done = parameters_done;
     form_open(ui, f);
 }
@@ -251,7 +257,8 @@ session_draw(struct ui *ui)
     struct job j;
     struct err err = {0};
     session_job(ui, &j);
-    bool ok = *j.instruction || err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
+    bool ok =
+        *j.instruction || err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
     if (ok) {
         job_settle(&j);
         ok = job_check(&j, &err) && job_read(&j, &err);
@@ -313,11 +320,12 @@ session_save_template(struct ui *ui, const char *name, struct err *err)
     session_job(ui, &j);
     bool ok = *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
     if (!ok)
-        err_set(err, ERR_INPUT, "'%.40s' is no name for a template: small letters, digits and dashes",
-                name);
+        err_set(err, ERR_INPUT,
+                "'%.40s' is no name for a template: small letters, digits and dashes", name);
     for (int i = 0; ok && i < j.reference_count; i++)
         if (!j.references[i].file || j.references[i].processed)
-            ok = err_set(err, ERR_INPUT, "reference %d has no file of its own: it came out of a picture",
+            ok = err_set(err, ERR_INPUT,
+                         "reference %d has no file of its own: it came out of a picture",
                          j.references[i].marker);
     ok = ok && job_check(&j, err) && file_make_folders(places[0], err);
     char *path = mem_printf("%s/%s.yaml", places[0], name);

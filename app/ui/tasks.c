@@ -71,14 +71,16 @@ record_state(struct ui *ui, const struct task *t)
     static const enum library_state states[] = {LIBRARY_QUEUED, LIBRARY_QUEUED, LIBRARY_DONE,
                                                 LIBRARY_FAILED, LIBRARY_CANCELLED};
     if (ui->library)
-        library_job_state(ui->library, t->job.id, states[t->state], *t->error ? t->error : NULL, NULL);
+        library_job_state(ui->library, t->job.id, states[t->state], *t->error ? t->error : NULL,
+                          NULL);
 }
 
 bool
 task_start(struct ui *ui, const struct job *job, int sweep, int columns, const char *label)
 {
     if (!make_room(ui)) {
-        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be", UI_TASKS_MAX);
+        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be",
+               UI_TASKS_MAX);
         return false;
     }
     struct task *t = mem_zalloc(sizeof *t);
@@ -315,7 +317,8 @@ task_event(struct ui *ui, const struct client_event *e)
         snprintf(t->device, sizeof t->device, "%s", jv_string(jv_get(e->data, "device"), ""));
         const char *hash = jv_string(jv_get(e->data, "model_hash"), "");
         if (t->job.model_hash && strcmp(t->job.model_hash, hash) != 0)
-            ui_say(ui, ROLE_WARNING, "that picture was made by another model: this one will differ");
+            ui_say(ui, ROLE_WARNING,
+                   "that picture was made by another model: this one will differ");
         break;
     case CLIENT_PROGRESS:
         t->state = TASK_RUNNING;

@@ -94,7 +94,8 @@ parse_style(struct theme_style *s, char *text, const struct place *at, struct er
         } else if (flag >= 0) {
             *flags[flag] = true;
         } else if (!parse_colour(w, background ? &s->bg : &s->fg)) {
-            return fault(at, w, colour_names, "colour (#rrggbb, a name, default) and no attribute", err);
+            return fault(at, w, colour_names, "colour (#rrggbb, a name, default) and no attribute",
+                         err);
         }
     }
     return true;
@@ -108,8 +109,8 @@ parse_line(struct theme *t, bool *set, char *line, const struct place *at, struc
         return true;
     char *equals = strchr(line, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no line 'role = colours'", at->path, at->line,
-                       line);
+        return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no line 'role = colours'", at->path,
+                       at->line, line);
     char *end = equals;
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
@@ -287,7 +288,8 @@ theme_nearest(uint32_t rgb, int colours)
     // Of 256, the first sixteen are left out: people change them.
     for (int i = colours >= 256 ? 16 : 0; i < MIN(colours, 256); i++) {
         to_lab(colour_at(i), have);
-        double d = pow(want[0] - have[0], 2) + pow(want[1] - have[1], 2) + pow(want[2] - have[2], 2);
+        double d =
+            pow(want[0] - have[0], 2) + pow(want[1] - have[1], 2) + pow(want[2] - have[2], 2);
         if (d < least) {
             least = d;
             best = i;
@@ -327,7 +329,8 @@ theme_apply(const struct theme *t, bool mono)
     }
     if (!colours) { // what colours say must be said without them
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
-        static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR, ROLE_FOLDER};
+        static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,
+                                         ROLE_FOLDER};
         for (size_t i = 0; i < COUNT_OF(reversed); i++)
             attributes[reversed[i]] |= A_REVERSE;
         for (size_t i = 0; i < COUNT_OF(bold); i++)

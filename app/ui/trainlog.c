@@ -141,7 +141,8 @@ trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means)
 {
     int filled = MIN(columns, t->count);
     for (int i = 0; i < filled; i++) {
-        int from = (int)((int64_t)t->count * i / filled), to = (int)((int64_t)t->count * (i + 1) / filled);
+        int from = (int)((int64_t)t->count * i / filled),
+            to = (int)((int64_t)t->count * (i + 1) / filled);
         int missing = MAX(0, smooth - (to - from));
         from = MAX(0, from - missing / 2);
         to = MIN(t->count, to + missing / 2);

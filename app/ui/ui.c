@@ -94,7 +94,8 @@ static volatile sig_atomic_t stop_asked, hung_up;
 static void
 on_crash(int number)
 {
-    static const char restore[] = "\033[?2026l\033[?1000l\033[?1002l\033[?1006l\033[?1049l\033[0m\033[?25h\033[?1l\033>\r\n";
+    static const char restore[] =
+        "\033[?2026l\033[?1000l\033[?1002l\033[?1006l\033[?1049l\033[0m\033[?25h\033[?1l\033>\r\n";
     if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
         // Nobody is there to see it.
     }
@@ -161,8 +162,10 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return err_set(err, ERR_INPUT, "the UI needs a terminal; from scripts use limn generate");
     if (!term || !*term || strcmp(term, "dumb") == 0)
-        return err_set(err, ERR_INPUT, "the terminal '%s' cannot place a cursor: use limn generate, or "
-                       "set TERM to what it is", term ? term : "");
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' cannot place a cursor: use limn generate, or "
+                       "set TERM to what it is",
+                       term ? term : "");
     mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->term);
@@ -171,7 +174,8 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
     ui->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     ui->mono = no_colour && *no_colour;
     if (!newterm(NULL, stdout, stdin))
-        return err_set(err, ERR_INPUT, "the terminal '%s' is not known here: set TERM to one that is", term);
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' is not known here: set TERM to one that is", term);
     watch_signals();
     cbreak();
     noecho();
@@ -180,7 +184,9 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
     nodelay(stdscr, TRUE);
     set_escdelay(40);
     define_key(CANVAS_ANSWER, ANSWER_KEY);
-    mousemask(BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+    mousemask(BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_PRESSED | BUTTON4_PRESSED |
+                  BUTTON5_PRESSED,
+              NULL);
     mouseinterval(0);
     if (has_colors()) {
         start_color();
@@ -275,11 +281,13 @@ draw_status(struct ui *ui)
         draw_fill(&input, ROLE_INPUT);
         // The end of a long text is what is being written.
         const char *text = ui->prompt.text;
-        while (text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)) > input.columns - 2)
+        while (text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)) >
+               input.columns - 2)
             text += text_char(text, NULL);
         draw_text(LINES - 2, input.x, input.columns, ROLE_INPUT, text);
         curs_set(1);
-        move(LINES - 2, input.x + text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)));
+        move(LINES - 2,
+             input.x + text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)));
     } else if (ui->asking) {
         draw_text(LINES - 2, 1, COLS - 2, ROLE_WARNING, ui->question);
     } else if (ui->message[0]) {
@@ -604,7 +612,8 @@ on_key(struct ui *ui, wint_t key, bool code)
     ui->dirty = true;
     if (ui->asking) {
         ui->asking = false;
-        ui->answered(ui, !code && key && key < 128 && strchr(ui->answers, (int)key) ? (char)key : 0);
+        ui->answered(ui,
+                     !code && key && key < 128 && strchr(ui->answers, (int)key) ? (char)key : 0);
     } else if (ui->prompting) {
         prompt_key(ui, key, code);
     } else if (ui->form) {
@@ -634,10 +643,12 @@ on_lost(struct ui *ui, const char *how)
 {
     ui->worker_lost = true;
     ui->worker_failures++;
-    ui->worker_restart = ui_now() + (ui->worker_failures > 1 ? MIN(1 << ui->worker_failures, 30) : 0.2);
+    ui->worker_restart =
+        ui_now() + (ui->worker_failures > 1 ? MIN(1 << ui->worker_failures, 30) : 0.2);
     if (ui->worker_failures > RESTARTS_MAX) {
         ui->worker_restart = 1e300;
-        ui_say(ui, ROLE_ERROR, "%s; it will not be started again (`:redraw` of limn: leave and return)", how);
+        ui_say(ui, ROLE_ERROR,
+               "%s; it will not be started again (`:redraw` of limn: leave and return)", how);
     } else {
         ui_say(ui, ROLE_ERROR, "%s; it is started again%s", how,
                tasks_unfinished(ui) ? ", and its jobs are offered to it" : "");
@@ -825,7 +836,10 @@ ui_run(const char *host, const char *theme, const char *preview)
     session_restore(ui);
     char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
     const char *environment = getenv("LIMN_THEME");
-    const char *name = theme ? theme : environment && *environment ? environment : kept ? kept : "dark";
+    const char *name = theme                         ? theme
+                       : environment && *environment ? environment
+                       : kept                        ? kept
+                                                     : "dark";
     bool ok = theme_find(&ui->theme, name, &err);
     if (!ok && !theme) { // a theme that is gone must not keep limn from starting
         err_clear(&err);

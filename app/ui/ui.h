@@ -148,7 +148,8 @@ int ui_run(const char *host, const char *theme, const char *preview);
 double ui_now(void); // seconds, monotonic
 void ui_open_view(struct ui *ui, enum view_id view);
 bool ui_request(struct ui *ui, enum request request); // true: done
-__attribute__((format(printf, 3, 4))) void ui_say(struct ui *ui, enum role role, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void ui_say(struct ui *ui, enum role role, const char *format,
+                                                  ...);
 void ui_log(struct ui *ui, enum role role, const char *text);
 void ui_prompt(struct ui *ui, const char *label, const char *text,
                void (*done)(struct ui *ui, const char *text));
@@ -171,13 +172,21 @@ void draw_gauge(int y, int x, int columns, double part);
 int draw_scroll(int count, int selected, int rows, int top);
 // A picture in an area; live: one of many frames. The image stays the caller's.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
-void draw_file(struct ui *ui, int slot, const struct area *a, const char *file); // through ui->pictures
+void draw_file(struct ui *ui, int slot, const struct area *a,
+               const char *file); // through ui->pictures
 // Text with its [ref#k] markers, wrapped; the cursor at byte `cursor` when it is not SIZE_MAX.
 void draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t cursor);
 void draw_wrapped(const struct area *a, enum role role, const char *text);
 
 // Slots of the canvas, by who uses them.
-enum { SLOT_BROWSER = 0, SLOT_BEFORE = 1, SLOT_AFTER = 2, SLOT_LIVE = 3, SLOT_SHEET = 4, SLOT_GRID = 16 };
+enum {
+    SLOT_BROWSER = 0,
+    SLOT_BEFORE = 1,
+    SLOT_AFTER = 2,
+    SLOT_LIVE = 3,
+    SLOT_SHEET = 4,
+    SLOT_GRID = 16
+};
 
 // --- keys (keys.c)
 enum request key_request(enum view_id view, wint_t key, bool code, bool typing);
@@ -189,8 +198,8 @@ const char *request_keys(enum view_id view, enum request r);
 
 // --- forms (form.c)
 struct form *form_new(const char *title);
-struct form_field *form_add(struct form *f, enum field_kind kind, const char *label, const char *value,
-                            const char *help);
+struct form_field *form_add(struct form *f, enum field_kind kind, const char *label,
+                            const char *value, const char *help);
 void form_choices(struct form_field *field, const char *const *choices); // NULL at the end; copied
 const char *form_value(const struct form *f, const char *label); // "" when there is none
 void form_open(struct ui *ui, struct form *f); // takes over

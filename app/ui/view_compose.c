@@ -42,7 +42,8 @@ static struct job_reference *
 chosen_reference(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
-    return c->reference < ui->compose.reference_count ? &ui->compose.references[c->reference] : NULL;
+    return c->reference < ui->compose.reference_count ? &ui->compose.references[c->reference]
+                                                      : NULL;
 }
 
 static void
@@ -201,7 +202,8 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
     char title[64];
     snprintf(title, sizeof title, "[ref#%d]", r->marker);
     struct form *f = form_new(title);
-    form_add(f, FIELD_TEXT, "what it is", r->words, "in a word or two: fox, style image; empty: the loader's");
+    form_add(f, FIELD_TEXT, "what it is", r->words,
+             "in a word or two: fox, style image; empty: the loader's");
     const char *names[66] = {"none"};
     int n = 1;
     for (size_t i = 0; i < jv_size(ui->loaders) && n < 64; i++)
@@ -237,7 +239,8 @@ take_form(struct ui *ui, struct job_reference *r, const struct form *f)
         r->processed = false;
     }
     for (int i = 2; same && i < f->count && r->setting_count < TEMPLATE_SETTINGS_MAX; i++)
-        r->settings[r->setting_count++] = mem_printf("%s=%s", f->fields[i].label, f->fields[i].value);
+        r->settings[r->setting_count++] =
+            mem_printf("%s=%s", f->fields[i].label, f->fields[i].value);
     session_check(ui);
 }
 
@@ -270,9 +273,11 @@ draw_files(struct ui *ui, const struct area *a)
 {
     struct compose *c = compose_of(ui);
     struct browser *b = &c->browser;
-    int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)), rows = a->rows - 1 - picture_rows;
+    int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
+        rows = a->rows - 1 - picture_rows;
     char title[4200];
-    snprintf(title, sizeof title, "%s%s%s", b->folder ? b->folder : "", *b->filter ? "  /" : "", b->filter);
+    snprintf(title, sizeof title, "%s%s%s", b->folder ? b->folder : "", *b->filter ? "  /" : "",
+             b->filter);
     const char *end = title;
     while (text_width(end, SIZE_MAX) > a->columns - 4)
         end += text_char(end, NULL);
@@ -312,11 +317,14 @@ draw_references(struct ui *ui, const struct area *a)
     c->reference = MAX(0, MIN(c->reference, j->reference_count - 1));
     c->top = draw_scroll(j->reference_count, c->reference, a->rows - 1, c->top);
     if (!j->reference_count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "a on a picture of the list adds it");
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  "a on a picture of the list adds it");
     for (int row = 0; row < a->rows - 1 && c->top + row < j->reference_count; row++) {
         const struct job_reference *r = &j->references[c->top + row];
         bool here = c->top + row == c->reference;
-        enum role role = !here ? ROLE_TEXT : c->pane == PANE_REFERENCES ? ROLE_SELECTION : ROLE_SELECTED;
+        enum role role = !here                        ? ROLE_TEXT
+                         : c->pane == PANE_REFERENCES ? ROLE_SELECTION
+                                                      : ROLE_SELECTED;
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
         char marker[16];
         snprintf(marker, sizeof marker, "[ref#%d]", r->marker);
@@ -360,7 +368,8 @@ draw_looks(struct ui *ui, const struct area *a)
                 r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
     first.y++, first.rows--, second.y++, second.rows--;
     if (r->processed || !r->file)
-        draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM, "kept in the picture it came from");
+        draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM,
+                  "kept in the picture it came from");
     else
         draw_file(ui, SLOT_BEFORE, &first, r->file);
     if (*c->trouble)
@@ -381,9 +390,9 @@ parameters_line(const struct ui *ui, char *out, size_t size)
     if (j->scale >= 0)
         snprintf(scale, sizeof scale, "%g", j->scale);
     const char *model = j->model ? j->model : "auto", *slash = strrchr(model, '/');
-    snprintf(out, size, "seed %s  steps %s  guidance %s %s  %s  pictures %d  model %s  on %s", seed, steps,
-             j->guidance ? j->guidance : "auto", scale, j->sampler ? j->sampler : "", MAX(j->count, 1),
-             slash ? slash + 1 : model, j->device ? j->device : "auto");
+    snprintf(out, size, "seed %s  steps %s  guidance %s %s  %s  pictures %d  model %s  on %s", seed,
+             steps, j->guidance ? j->guidance : "auto", scale, j->sampler ? j->sampler : "",
+             MAX(j->count, 1), slash ? slash + 1 : model, j->device ? j->device : "auto");
 }
 
 static void
@@ -401,7 +410,8 @@ draw_compose(struct ui *ui, const struct area *a)
     c->text = text;
     int y = text.y + text_rows;
     if (!*ui->instruction.text && c->pane != PANE_TEXT)
-        draw_text(text.y, text.x, text.columns, ROLE_DIM, "i to write: Draw [ref#1] in the style of [ref#2]: \u2026");
+        draw_text(text.y, text.x, text.columns, ROLE_DIM,
+                  "i to write: Draw [ref#1] in the style of [ref#2]: \u2026");
     draw_text(y, right.x + 1, right.columns - 2, *ui->fault ? ROLE_FAULT : ROLE_DIM,
               *ui->fault ? ui->fault : "");
     char line[300];
@@ -433,7 +443,8 @@ save_done(struct ui *ui, const char *text)
     if (!text)
         return;
     if (session_save_template(ui, text, &err))
-        ui_say(ui, ROLE_GOOD, "saved: limn generate %s draws it, and it is among the templates", text);
+        ui_say(ui, ROLE_GOOD, "saved: limn generate %s draws it, and it is among the templates",
+               text);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
 }
@@ -505,8 +516,9 @@ static void
 bring_back(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
-    struct job_reference *r =
-        c->has_removed && !job_find(&ui->compose, c->removed.marker) ? job_add(&ui->compose, 0) : NULL;
+    struct job_reference *r = c->has_removed && !job_find(&ui->compose, c->removed.marker)
+                                  ? job_add(&ui->compose, 0)
+                                  : NULL;
     if (!r)
         return;
     *r = c->removed;
@@ -581,7 +593,8 @@ edit_outside(struct ui *ui)
         }
         session_check(ui);
     } else {
-        ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "the editor failed: the text is as it was");
+        ui_say(ui, ROLE_ERROR, "%s",
+               err.code ? err.text : "the editor failed: the text is as it was");
     }
     free(text);
 }
@@ -645,7 +658,8 @@ complete(struct ui *ui)
     int typed = 0;
     if (n > sizeof start - 1)
         typed = atoi(f->text + from + sizeof start - 1);
-    if (strncmp(f->text + from, start, MIN(n, sizeof start - 1)) != 0 || memchr(f->text + from, ']', n))
+    if (strncmp(f->text + from, start, MIN(n, sizeof start - 1)) != 0 ||
+        memchr(f->text + from, ']', n))
         return false;
     int marker = typed;
     for (int i = 0; !marker && i < ui->compose.reference_count; i++) {
@@ -674,7 +688,9 @@ on_key(struct ui *ui, wint_t key, bool code)
         return done;
     }
     if (code && (key == KEY_UP || key == KEY_DOWN))
-        return field_move_line(&ui->instruction, MAX(c->text.columns - 1, 1), key == KEY_UP ? -1 : 1), true;
+        return field_move_line(&ui->instruction, MAX(c->text.columns - 1, 1),
+                               key == KEY_UP ? -1 : 1),
+               true;
     size_t cursor = ui->instruction.cursor;
     bool used = field_key(&ui->instruction, key, code);
     if (used && (cursor != ui->instruction.cursor || !code))
@@ -707,9 +723,9 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     }
 }
 
-static const enum request hints[] = {REQUEST_DRAW, REQUEST_NEXT_PANE, REQUEST_ADD, REQUEST_INSTRUCTION,
-                                     REQUEST_PARAMETERS, REQUEST_FILTER, REQUEST_SAVE, REQUEST_HELP,
-                                     REQUEST_QUIT, REQUEST_NONE};
+static const enum request hints[] = {
+    REQUEST_DRAW,   REQUEST_NEXT_PANE, REQUEST_ADD,  REQUEST_INSTRUCTION, REQUEST_PARAMETERS,
+    REQUEST_FILTER, REQUEST_SAVE,      REQUEST_HELP, REQUEST_QUIT,        REQUEST_NONE};
 
 const struct view view_compose = {
     .name = "compose",

@@ -110,8 +110,8 @@ draw_about(const struct ui *ui, const struct library_picture *p, const struct ar
     draw_wrapped(&text, ROLE_TEXT, p->instruction);
     int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);
     draw_text(y, a->x, width, ROLE_RATING, rating);
-    draw_format(y, a->x + width + (width > 0), a->columns - width - 1, ROLE_DIM, "%sseed %" PRId64 "  %s  %s",
-                *p->tags ? "" : "", p->seed, date, p->file);
+    draw_format(y, a->x + width + (width > 0), a->columns - width - 1, ROLE_DIM,
+                "%sseed %" PRId64 "  %s  %s", *p->tags ? "" : "", p->seed, date, p->file);
     if (*p->tags) {
         int tags = MIN(text_width(p->tags, SIZE_MAX) + 1, a->columns / 3);
         draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
@@ -149,7 +149,8 @@ draw_tiles(struct ui *ui, const struct area *a)
         int at = g->top * g->across + i;
         if (at >= g->list.count)
             break;
-        struct area tile = {a->y + i / g->across * height, a->x + i % g->across * width, height, width};
+        struct area tile = {a->y + i / g->across * height, a->x + i % g->across * width, height,
+                            width};
         draw_tile(ui, SLOT_GRID + i, &g->list.items[at], &tile, at == g->selected);
     }
 }
@@ -182,16 +183,20 @@ draw_gallery(struct ui *ui, const struct area *a)
     struct gallery *g = gallery_of(ui);
     static const char *const sorts[] = {"newest first", "oldest first", "best first", "by seed"};
     char title[400];
-    snprintf(title, sizeof title, "%d %s, %s%s%s", g->list.count, g->list.count == 1 ? "picture" : "pictures",
-             sorts[g->sort], *g->search ? ", with: " : "", g->search);
+    snprintf(title, sizeof title, "%d %s, %s%s%s", g->list.count,
+             g->list.count == 1 ? "picture" : "pictures", sorts[g->sort],
+             *g->search ? ", with: " : "", g->search);
     draw_heading(a, true, title);
-    const struct library_picture *p = chosen(ui), *one = by_id(g, g->marked[0]), *two = by_id(g, g->marked[1]);
+    const struct library_picture *p = chosen(ui), *one = by_id(g, g->marked[0]),
+                                 *two = by_id(g, g->marked[1]);
     struct area rest = {a->y + 1, a->x, a->rows - 1, a->columns};
     if (!ui->library) {
-        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING, "the library cannot be opened (7 has why)");
+        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
+                  "the library cannot be opened (7 has why)");
     } else if (!p) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *g->search ? "nothing has these words; / asks again" : "what you draw is kept here");
+                  *g->search ? "nothing has these words; / asks again"
+                             : "what you draw is kept here");
     } else if (one && two && g->large) {
         draw_pair(ui, one, two, &rest);
     } else {
@@ -258,7 +263,8 @@ mark(struct ui *ui, const struct library_picture *p)
         g->marked[1] = p->id;
     }
     bool both = g->marked[0] && g->marked[1];
-    ui_say(ui, ROLE_STATUS, both ? "two are marked: Enter shows them side by side" : "mark a second one to compare");
+    ui_say(ui, ROLE_STATUS,
+           both ? "two are marked: Enter shows them side by side" : "mark a second one to compare");
 }
 
 static void
@@ -273,7 +279,8 @@ remove_picture(struct ui *ui, const struct library_picture *p)
     if (g->removed_count == UNDO_MAX)
         memmove(g->removed, g->removed + 1, (size_t)--g->removed_count * sizeof *g->removed);
     g->removed[g->removed_count++] = p->id;
-    ui_say(ui, ROLE_STATUS, "removed picture %" PRId64 "; u brings it back, its file stays until limn library purge",
+    ui_say(ui, ROLE_STATUS,
+           "removed picture %" PRId64 "; u brings it back, its file stays until limn library purge",
            p->id);
     reload(ui);
 }
@@ -339,7 +346,9 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_PAGE_DOWN: by = across * MAX(1, g->down); break;
     case REQUEST_FIRST: by = -g->list.count; break;
     case REQUEST_LAST: by = g->list.count; break;
-    case REQUEST_FILTER: ui_prompt(ui, "words of the instruction, or tags: ", g->search, search_done); return true;
+    case REQUEST_FILTER:
+        ui_prompt(ui, "words of the instruction, or tags: ", g->search, search_done);
+        return true;
     case REQUEST_SORT:
         g->sort = (g->sort + 1) % LIBRARY_SORT_COUNT;
         reload(ui);

@@ -30,7 +30,8 @@ static const char *const writing[][2] = {
 
 // One line at its place if it is on the screen.
 static void
-put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left, const char *right)
+put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left,
+    const char *right)
 {
     int y = a->y + *line - h->top;
     (*line)++;
@@ -73,7 +74,8 @@ draw_help(struct ui *ui, const struct area *a)
     char title[120];
     h->top = MAX(0, MIN(h->top, h->lines - a->rows));
     h->rows = a->rows;
-    snprintf(title, sizeof title, "%s: %s", views[ui->view_before]->name, views[ui->view_before]->title);
+    snprintf(title, sizeof title, "%s: %s", views[ui->view_before]->name,
+             views[ui->view_before]->title);
     put(h, a, &line, ROLE_TEXT, title, NULL);
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (is_hint(views[ui->view_before], (enum request)r))
@@ -113,7 +115,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     ((struct help *)ui->state[VIEW_HELP])->top += 3 * turn;
 }
 
-static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_BACK, REQUEST_NONE};
+static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_BACK,
+                                     REQUEST_NONE};
 
 const struct view view_help = {
     .name = "help",

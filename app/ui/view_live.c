@@ -84,13 +84,14 @@ draw_progress(const struct task *t, int y, int x, int columns)
     char text[ERR_TEXT_MAX + 40];
     if (t->state == TASK_RUNNING && t->total) {
         double speed = t->seconds > 0 ? t->step / t->seconds : 0;
-        snprintf(text, sizeof text, "step %d of %d   %.1f s left   %.2f steps/s   on %s", t->step, t->total,
-                 speed > 0 ? (t->total - t->step) / speed : 0, speed, *t->device ? t->device : "?");
+        snprintf(text, sizeof text, "step %d of %d   %.1f s left   %.2f steps/s   on %s", t->step,
+                 t->total, speed > 0 ? (t->total - t->step) / speed : 0, speed,
+                 *t->device ? t->device : "?");
     } else if (t->state == TASK_FAILED) {
         snprintf(text, sizeof text, "%s", t->error);
     } else if (t->state == TASK_DONE) {
-        snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds, t->job.seed,
-                 *t->device ? t->device : "?");
+        snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds,
+                 t->job.seed, *t->device ? t->device : "?");
     } else {
         snprintf(text, sizeof text, "%s   seed %" PRId64, state_name(t), t->job.seed);
     }
@@ -149,9 +150,10 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
         const struct task *t = ui->tasks[k];
         if (t->sweep != sweep)
             continue;
-        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1, width - 1};
-        draw_text(tile.y + height - 1, tile.x, width - 1, k == ui->task_shown ? ROLE_SELECTION : ROLE_DIM,
-                  t->label ? t->label : "");
+        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
+                            width - 1};
+        draw_text(tile.y + height - 1, tile.x, width - 1,
+                  k == ui->task_shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
         if (newest(t) && SLOT_GRID + i < CANVAS_SLOTS)
             draw_picture(ui, SLOT_GRID + i, &tile, newest(t), t->state == TASK_RUNNING);
         else
@@ -184,8 +186,9 @@ draw_live(struct ui *ui, const struct area *a)
     if (t->state == TASK_RUNNING && t->total)
         draw_gauge(right.y + 4, right.x + 1, right.columns - 2, (double)t->step / t->total);
     else if (t->frame_count > 1)
-        draw_format(right.y + 4, right.x + 1, right.columns - 2, ROLE_DIM, "%s step %d   [ ] step through",
-                    l->back ? "at" : "after", t->frame_steps[t->frame_count - 1 - MIN(l->back, t->frame_count - 1)]);
+        draw_format(right.y + 4, right.x + 1, right.columns - 2, ROLE_DIM,
+                    "%s step %d   [ ] step through", l->back ? "at" : "after",
+                    t->frame_steps[t->frame_count - 1 - MIN(l->back, t->frame_count - 1)]);
     struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
     if (t->sweep && !l->alone)
         draw_sweep(ui, t->sweep, &picture);
@@ -286,12 +289,14 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
     else if (turn)
         show(ui, ui->task_shown + turn);
-    else if (x < l->list.x + l->list.columns && y >= l->list.y && l->top + y - l->list.y < ui->task_count)
+    else if (x < l->list.x + l->list.columns && y >= l->list.y &&
+             l->top + y - l->list.y < ui->task_count)
         show(ui, l->top + y - l->list.y);
 }
 
-static const enum request hints[] = {REQUEST_DRAW, REQUEST_REPEAT, REQUEST_REMOVE, REQUEST_EARLIER,
-                                     REQUEST_LATER, REQUEST_OPEN, REQUEST_CLEAR, REQUEST_HELP, REQUEST_NONE};
+static const enum request hints[] = {REQUEST_DRAW,    REQUEST_REPEAT, REQUEST_REMOVE,
+                                     REQUEST_EARLIER, REQUEST_LATER,  REQUEST_OPEN,
+                                     REQUEST_CLEAR,   REQUEST_HELP,   REQUEST_NONE};
 
 const struct view view_live = {
     .name = "live",

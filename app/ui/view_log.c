@@ -23,7 +23,8 @@ draw_log(struct ui *ui, const struct area *a)
         struct field_line lines[8];
         int height = field_wrap(ui->log[i].text, MAX(a->columns - 2, 1), lines, 8);
         y -= height;
-        struct area line = {MAX(y, a->y + 1), a->x + 1, MIN(height, y + height - a->y - 1), a->columns - 2};
+        struct area line = {MAX(y, a->y + 1), a->x + 1, MIN(height, y + height - a->y - 1),
+                            a->columns - 2};
         draw_wrapped(&line, ui->log[i].role, ui->log[i].text);
     }
 }
@@ -50,8 +51,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     ((struct log_view *)ui->state[VIEW_LOG])->back -= 3 * turn;
 }
 
-static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_LAST, REQUEST_BACK, REQUEST_HELP,
-                                     REQUEST_NONE};
+static const enum request hints[] = {REQUEST_UP,   REQUEST_DOWN, REQUEST_LAST,
+                                     REQUEST_BACK, REQUEST_HELP, REQUEST_NONE};
 
 const struct view view_log = {
     .name = "log",

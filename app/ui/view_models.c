@@ -26,7 +26,8 @@ open_models(struct ui *ui)
 static const struct jv *
 at(const struct ui *ui, int index, bool *is_model)
 {
-    const struct jv *models = jv_get(ui->machine, "models"), *devices = jv_get(ui->machine, "devices");
+    const struct jv *models = jv_get(ui->machine, "models"),
+                    *devices = jv_get(ui->machine, "devices");
     int n = (int)jv_size(models);
     *is_model = index < n;
     return index < n ? jv_at(models, (size_t)index) : jv_at(devices, (size_t)(index - n));
@@ -45,14 +46,16 @@ put_types(const struct jv *list, char *out, size_t size)
 static void
 describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size_t size)
 {
-    const char *name = jv_string(jv_get(o, "name"), "?"), *reason = jv_string(jv_get(o, "reason"), "");
+    const char *name = jv_string(jv_get(o, "name"), "?"),
+               *reason = jv_string(jv_get(o, "reason"), "");
     const char *chosen = is_model ? ui->compose.model : ui->compose.device;
     const char *mark = chosen && strcmp(chosen, name) == 0 ? "*" : " ";
     char types[64];
     if (is_model) {
         snprintf(out, size, "%s %-18s %" PRId64 " x %" PRId64 " pixels   %.1f MiB   %s", mark, name,
                  jv_integer(jv_get(o, "size"), 0), jv_integer(jv_get(o, "size"), 0),
-                 (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20, jv_string(jv_get(o, "folder"), ""));
+                 (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20,
+                 jv_string(jv_get(o, "folder"), ""));
     } else {
         put_types(jv_get(o, "types"), types, sizeof types);
         double all = (double)jv_integer(jv_get(o, "memory"), 0) / 0x1p30;
@@ -62,9 +65,10 @@ describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size
             snprintf(memory, sizeof memory, "   %.1f of %.1f GiB free", free_now, all);
         else if (all > 0)
             snprintf(memory, sizeof memory, "   %.1f GiB", all);
-        snprintf(out, size, "%s %-18s %s%s   %s%s%s%s", mark, name, jv_string(jv_get(o, "text"), ""), memory, types,
-                 jv_bool(jv_get(o, "matrix"), false) ? "   matrix units" : "", *reason ? "   not usable: " : "",
-                 reason);
+        snprintf(out, size, "%s %-18s %s%s   %s%s%s%s", mark, name,
+                 jv_string(jv_get(o, "text"), ""), memory, types,
+                 jv_bool(jv_get(o, "matrix"), false) ? "   matrix units" : "",
+                 *reason ? "   not usable: " : "", reason);
     }
 }
 
@@ -87,14 +91,17 @@ static void
 draw_models(struct ui *ui, const struct area *a)
 {
     struct models *m = ui->state[VIEW_MODELS];
-    int models = (int)jv_size(jv_get(ui->machine, "models")), devices = (int)jv_size(jv_get(ui->machine, "devices"));
+    int models = (int)jv_size(jv_get(ui->machine, "models")),
+        devices = (int)jv_size(jv_get(ui->machine, "devices"));
     char title[300], line[1024];
-    snprintf(title, sizeof title, "models %s%s", ui->host ? "on " : "here", ui->host ? ui->host : "");
+    snprintf(title, sizeof title, "models %s%s", ui->host ? "on " : "here",
+             ui->host ? ui->host : "");
     draw_heading(a, true, title);
     m->count = models + devices;
     m->selected = MAX(0, MIN(m->selected, m->count - 1));
     if (!ui->machine)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "the worker looks what there is \u2026");
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  "the worker looks what there is \u2026");
     // Each list gets the room it needs, and the chosen line is always seen.
     int rows = MAX(3, MIN(models + devices, a->rows * 2 / 3 - 2));
     m->top = draw_scroll(m->count, m->selected, rows, m->top);
@@ -111,7 +118,11 @@ draw_models(struct ui *ui, const struct area *a)
         describe(ui, o, is_model, line, sizeof line);
         if (here)
             draw_fill(&bar, ROLE_SELECTION);
-        draw_text(y++, a->x + 1, a->columns - 2, here ? ROLE_SELECTION : bad ? ROLE_DIM : ROLE_TEXT, line);
+        draw_text(y++, a->x + 1, a->columns - 2,
+                  here  ? ROLE_SELECTION
+                  : bad ? ROLE_DIM
+                        : ROLE_TEXT,
+                  line);
     }
     struct area loaders = {y + 1, a->x, a->y + a->rows - y - 1, a->columns};
     if (loaders.rows > 1)
@@ -125,7 +136,8 @@ choose(struct ui *ui)
     struct models *m = ui->state[VIEW_MODELS];
     bool is_model;
     const struct jv *o = m->count ? at(ui, m->selected, &is_model) : NULL;
-    const char *name = jv_string(jv_get(o, "name"), NULL), *reason = jv_string(jv_get(o, "reason"), "");
+    const char *name = jv_string(jv_get(o, "name"), NULL),
+               *reason = jv_string(jv_get(o, "reason"), "");
     if (!o || !name)
         return;
     if (!is_model && *reason) {
@@ -158,8 +170,8 @@ on_request(struct ui *ui, enum request request)
     return true;
 }
 
-static const enum request hints[] = {REQUEST_ENTER, REQUEST_UP, REQUEST_DOWN, REQUEST_BACK, REQUEST_HELP,
-                                     REQUEST_NONE};
+static const enum request hints[] = {REQUEST_ENTER, REQUEST_UP,   REQUEST_DOWN,
+                                     REQUEST_BACK,  REQUEST_HELP, REQUEST_NONE};
 
 const struct view view_models = {
     .name = "models",

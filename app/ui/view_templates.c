@@ -142,7 +142,8 @@ static void
 draw_templates(struct ui *ui, const struct area *a)
 {
     int left = MIN(MAX(a->columns / 4, 18), 32);
-    struct area list = {a->y, a->x, a->rows, left}, right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    struct area list = {a->y, a->x, a->rows, left},
+                right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
     const struct entry *e = chosen_entry(ui);
     draw_list(ui, &list);
     draw_upright(a->y, a->x + left, a->rows);
@@ -161,8 +162,8 @@ draw_templates(struct ui *ui, const struct area *a)
     for (int i = 0; i < t->variable_count && y < text.y + text.rows; i++, y++) {
         const struct template_variable *v = &t->variables[i];
         draw_text(y, text.x, 14, ROLE_MARKER, v->name);
-        draw_format(y, text.x + 15, text.columns - 15, ROLE_TEXT, "%s%s%s", v->value ? v->value : "\u2026",
-                    v->help ? "   " : "", v->help ? v->help : "");
+        draw_format(y, text.x + 15, text.columns - 15, ROLE_TEXT, "%s%s%s",
+                    v->value ? v->value : "\u2026", v->help ? "   " : "", v->help ? v->help : "");
     }
     struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, 16), text.columns};
     draw_references(ui, t, &pictures);
@@ -279,7 +280,8 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
         job_finish(&j);
     }
     if (ok)
-        ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done", started);
+        ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
+               started);
     template_finish(&t);
     sweep_finish(&s);
     return ok;
@@ -340,9 +342,12 @@ open_sweep(struct ui *ui, struct entry *e)
     names[n++] = "context_scale";
     for (int i = 0; i < SWEEP_AXES_MAX; i++) {
         char label[20];
-        const struct template_sweep *own = i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
+        const struct template_sweep *own =
+            i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
         snprintf(label, sizeof label, "sweep over (%d)", i + 1);
-        form_choices(form_add(f, FIELD_CHOICE, label, own ? own->name : "nothing", "a variable or a parameter"), names);
+        form_choices(form_add(f, FIELD_CHOICE, label, own ? own->name : "nothing",
+                              "a variable or a parameter"),
+                     names);
         char *values = mem_strdup("");
         for (int k = 0; own && k < own->count; k++) {
             char *longer = mem_printf("%s%s%s", values, k ? ", " : "", own->values[k]);
@@ -350,10 +355,12 @@ open_sweep(struct ui *ui, struct entry *e)
             values = longer;
         }
         snprintf(label, sizeof label, "values (%d)", i + 1);
-        form_add(f, FIELD_TEXT, label, values, "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
+        form_add(f, FIELD_TEXT, label, values,
+                 "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
         free(values);
     }
-    struct form_field *lots = form_add(f, FIELD_INT, "random draws", "", "so many cells by chance; empty: all of them");
+    struct form_field *lots =
+        form_add(f, FIELD_INT, "random draws", "", "so many cells by chance; empty: all of them");
     lots->minimum = 1;
     lots->maximum = SWEEP_CELLS_MAX;
     add_variables(f, &e->template);
@@ -421,8 +428,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, REQUEST_ENTER);
 }
 
-static const enum request hints[] = {REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE, REQUEST_BACK, REQUEST_HELP,
-                                     REQUEST_NONE};
+static const enum request hints[] = {REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE,
+                                     REQUEST_BACK,  REQUEST_HELP,  REQUEST_NONE};
 
 const struct view view_templates = {
     .name = "templates",

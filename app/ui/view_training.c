@@ -56,7 +56,8 @@ add(struct ui *ui, const char *folder, struct err *err)
             known = true;
         }
     if (!known && t->count == TRAININGS_MAX)
-        ok = err_set(err, ERR_INPUT, "at most %d trainings are shown; x takes one off the list", TRAININGS_MAX);
+        ok = err_set(err, ERR_INPUT, "at most %d trainings are shown; x takes one off the list",
+                     TRAININGS_MAX);
     if (ok && !known && (ok = trainlog_open(&t->logs[t->count], name, err)))
         t->selected = t->count++;
     free(whole);
@@ -71,7 +72,8 @@ open_training(struct ui *ui)
         return;
     t->loaded = true;
     char *kept = ui->library ? library_kept(ui->library, "trainings", NULL) : NULL, *left = NULL;
-    for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line; line = strtok_r(NULL, "\n", &left))
+    for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
+         line = strtok_r(NULL, "\n", &left))
         add(ui, line, NULL); // one that is gone is left out
     free(kept);
     add(ui, "run", NULL); // the place of limn train, when limn was started beside it
@@ -100,7 +102,8 @@ put_dots(int y, int x, unsigned dots, bool unicode)
         snprintf(cell, sizeof cell, "%c%c%c", (char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 63)),
                  (char)(0x80 | (c & 63)));
     } else {
-        unsigned upper = dots & (0x01 | 0x02 | 0x08 | 0x10), lower = dots & (0x04 | 0x40 | 0x20 | 0x80);
+        unsigned upper = dots & (0x01 | 0x02 | 0x08 | 0x10),
+                 lower = dots & (0x04 | 0x40 | 0x20 | 0x80);
         snprintf(cell, sizeof cell, "%s", upper && lower ? "|" : upper ? "'" : ".");
     }
     draw_text(y, x, 1, ROLE_CURVE, cell);
@@ -127,7 +130,8 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
     for (int i = 0; i < count; i++) {
         int at = (int)lround((high - MIN(means[i], high)) / (high - low) * (rows * 4 - 1));
         // From the one before to this: a line without gaps.
-        int from = before < 0 ? at : MIN(at, before + (before < at)), to = before < 0 ? at : MAX(at, before - (before > at));
+        int from = before < 0 ? at : MIN(at, before + (before < at)),
+            to = before < 0 ? at : MAX(at, before - (before > at));
         for (int k = MAX(from, 0); k <= to && k < rows * 4; k++)
             dots[k / 4 * columns + i / 2] |= bits[i % 2][k % 4];
         before = at;
@@ -142,7 +146,8 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
     draw_format(a->y + rows, a->x + label, columns, ROLE_DIM, "step 1");
     char last[40];
     snprintf(last, sizeof last, "%" PRId64, log->step);
-    draw_text(a->y + rows, a->x + label + columns - (int)strlen(last), (int)strlen(last), ROLE_DIM, last);
+    draw_text(a->y + rows, a->x + label + columns - (int)strlen(last), (int)strlen(last), ROLE_DIM,
+              last);
 }
 
 static void
@@ -156,7 +161,8 @@ draw_tasks(const struct trainlog *log, const struct area *a)
         const struct trainlog_task *t = &log->tasks[i];
         draw_text(a->y + 1 + i, a->x, 16, ROLE_TEXT, t->name);
         draw_format(a->y + 1 + i, a->x + 17, 8, ROLE_TEXT, "%.4f", t->loss);
-        struct area bar = {a->y + 1 + i, a->x + 25, 1, (int)lround((a->columns - 26) * t->loss / most)};
+        struct area bar = {a->y + 1 + i, a->x + 25, 1,
+                           (int)lround((a->columns - 26) * t->loss / most)};
         if (a->columns > 32)
             draw_fill(&bar, ROLE_GAUGE);
     }
@@ -175,8 +181,8 @@ draw_sheet(struct ui *ui, const struct trainlog *log, const struct area *a)
         draw_text(a->y, a->x, a->columns, ROLE_DIM, "no sheets of samples in its folder yet");
     } else {
         const char *name = sheets[count - 1 - t->back], *slash = strrchr(name, '/');
-        draw_format(a->y, a->x, a->columns, ROLE_DIM, "%s   %d of %d   [ ] others", slash ? slash + 1 : name,
-                    count - t->back, count);
+        draw_format(a->y, a->x, a->columns, ROLE_DIM, "%s   %d of %d   [ ] others",
+                    slash ? slash + 1 : name, count - t->back, count);
         struct area picture = {a->y + 1, a->x, a->rows - 1, a->columns};
         draw_file(ui, SLOT_SHEET, &picture, name);
     }
@@ -195,7 +201,8 @@ draw_training(struct ui *ui, const struct area *a)
     }
     t->selected = MAX(0, MIN(t->selected, t->count - 1));
     struct trainlog *log = &t->logs[t->selected];
-    int rows = MIN(t->count, 4), top = draw_scroll(t->count, t->selected, rows, t->selected - rows + 1);
+    int rows = MIN(t->count, 4),
+        top = draw_scroll(t->count, t->selected, rows, t->selected - rows + 1);
     trainlog_read(log);
     for (int row = 0; row < rows; row++) {
         const struct trainlog *l = &t->logs[top + row];
@@ -204,16 +211,18 @@ draw_training(struct ui *ui, const struct area *a)
         if (here)
             draw_fill(&line, ROLE_SELECTION);
         draw_format(line.y, a->x + 1, a->columns - 2, here ? ROLE_SELECTION : ROLE_TEXT,
-                    "%-8s step %-8" PRId64 " rate %-9.3g %6.2f s a step   %s", running ? "runs" : "rests", l->step,
-                    l->rate, l->seconds, l->folder);
+                    "%-8s step %-8" PRId64 " rate %-9.3g %6.2f s a step   %s",
+                    running ? "runs" : "rests", l->step, l->rate, l->seconds, l->folder);
         if (here && running)
             ui->wake = ui_now() + 1;
     }
     int y = a->y + rows + 2, left = a->rows - rows - 2;
     bool wide = a->columns >= 100;
-    struct area curve = {y, a->x + 1, wide ? left * 3 / 5 : left * 2 / 5, wide ? a->columns / 2 - 2 : a->columns - 2};
+    struct area curve = {y, a->x + 1, wide ? left * 3 / 5 : left * 2 / 5,
+                         wide ? a->columns / 2 - 2 : a->columns - 2};
     draw_curve(ui, log, &curve);
-    struct area tasks = {curve.y + curve.rows + 1, a->x + 1, a->y + a->rows - curve.y - curve.rows - 1, curve.columns};
+    struct area tasks = {curve.y + curve.rows + 1, a->x + 1,
+                         a->y + a->rows - curve.y - curve.rows - 1, curve.columns};
     struct area sheet = {y, a->x + a->columns / 2, left, a->columns / 2 - 1};
     if (!wide) {
         tasks.columns = a->columns / 2 - 2;

@@ -15,7 +15,8 @@ enum { TURN_MS = 15 };
 static void
 take_frame(struct window *w, const struct wire_message *m)
 {
-    int64_t width = jv_integer(jv_get(m->head, "width"), 0), height = jv_integer(jv_get(m->head, "height"), 0);
+    int64_t width = jv_integer(jv_get(m->head, "width"), 0),
+            height = jv_integer(jv_get(m->head, "height"), 0);
     if (strcmp(m->type, "frame") != 0 || width < 1 || height < 1 || width > IMAGE_SIDE_MAX ||
         height > IMAGE_SIDE_MAX || m->size != (size_t)(width * height * 3))
         return;

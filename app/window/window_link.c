@@ -50,7 +50,8 @@ window_link_open(struct err *err)
     int ends[2] = {-1, -1}, errors[2] = {-1, -1};
     if (access(program, X_OK) != 0) {
         err_set(err, ERR_UNSUPPORTED, "%s is not there: this limn was built without SDL2", program);
-    } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 || pipe2(errors, O_CLOEXEC) < 0) {
+    } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+               pipe2(errors, O_CLOEXEC) < 0) {
         err_errno(err, ERR_IO, "no socket for a window");
     }
     struct window_link *l = NULL;

@@ -95,8 +95,8 @@ run_child(char **argv, int in, int out, int errors, bool keep_terminal)
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    // Out of the terminal's reach: Ctrl-C and a closed window are this side's affair. But an ssh that
-    // may ask for a password needs the terminal.
+    // Out of the terminal's reach: Ctrl-C and a closed window are this side's affair. But an ssh
+    // that may ask for a password needs the terminal.
     if (!keep_terminal)
         setsid();
     signal(SIGPIPE, SIG_DFL);
@@ -217,8 +217,10 @@ describe_end(struct client *c, int status, struct err *err)
     if (c->lost.code != ERR_NONE && !c->host)
         err_set(err, c->lost.code, "%s", c->lost.text);
     else if (c->host && !c->ready && WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        err_set(err, ERR_UNSUPPORTED, "%s: there is no limn in the search path there (%s); install it, "
-                "or name it in $LIMN_REMOTE", c->host, said[0] ? said : "exit code 127");
+        err_set(err, ERR_UNSUPPORTED,
+                "%s: there is no limn in the search path there (%s); install it, "
+                "or name it in $LIMN_REMOTE",
+                c->host, said[0] ? said : "exit code 127");
     else if (c->host && WIFEXITED(status) && WEXITSTATUS(status) == 255)
         err_set(err, ERR_IO, "%s: %s", c->host, said[0] ? said : "ssh lost the connection");
     else if (c->host && !c->ready)
@@ -390,8 +392,9 @@ set_err(struct err *err, const struct jv *head)
     static const struct {
         const char *name;
         enum err_code code;
-    } codes[] = {{"input", ERR_INPUT},   {"memory", ERR_MEMORY},           {"io", ERR_IO},
-                 {"device", ERR_DEVICE}, {"unsupported", ERR_UNSUPPORTED}, {"cancelled", ERR_CANCELLED}};
+    } codes[] = {
+        {"input", ERR_INPUT},   {"memory", ERR_MEMORY},           {"io", ERR_IO},
+        {"device", ERR_DEVICE}, {"unsupported", ERR_UNSUPPORTED}, {"cancelled", ERR_CANCELLED}};
     const char *name = jv_string(jv_get(head, "code"), NULL);
     if (!name)
         return;

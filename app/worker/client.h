@@ -21,11 +21,12 @@ struct client;
 
 struct client_params {
     const char *host; // "user@gpu": through ssh; NULL: here
-    // The worker ends when this process does, and never joins one that still finishes jobs. Otherwise
-    // it finishes its jobs, and the next client that is not alone finds it.
+    // The worker ends when this process does, and never joins one that still finishes jobs.
+    // Otherwise it finishes its jobs, and the next client that is not alone finds it.
     bool alone;
     bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
-    const char *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
+    const char
+        *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
 };
 
 // Starts it and returns at once. $LIMN_SSH holds the ssh command, "ssh" without.

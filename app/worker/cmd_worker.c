@@ -549,9 +549,11 @@ cmd_worker(int argc, char **argv)
     }
     if (help || !stdio) {
         fputs("usage: limn worker --stdio [--alone]\n\n"
-              "Computes for a limn that talks to it over standard input and output (docs/worker.md);\n"
+              "Computes for a limn that talks to it over standard input and output "
+              "(docs/worker.md);\n"
               "limn starts it by itself, here or through ssh (--host).\n\n"
-              "  --alone   never join a worker that still finishes jobs\n", help ? stdout : stderr);
+              "  --alone   never join a worker that still finishes jobs\n",
+              help ? stdout : stderr);
         return help ? 0 : 2;
     }
     if (isatty(STDIN_FILENO)) {

@@ -105,7 +105,8 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     const char *device = j->device ? j->device : "auto";
     enum dtype dtype = j->dtype ? dtype_from_name(j->dtype) : DTYPE_NONE;
     if (j->dtype && dtype == DTYPE_NONE)
-        return err_set(err, ERR_INPUT, "there is no type '%.20s', only f32, bf16 and f16", j->dtype);
+        return err_set(err, ERR_INPUT, "there is no type '%.20s', only f32, bf16 and f16",
+                       j->dtype);
     char *folder = places_model(j->model, err);
     if (!folder)
         return false;
@@ -201,7 +202,8 @@ draw(struct lanes *l, struct task *t, struct err *err)
     struct instruction n = {0};
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
-    bool ok = request_instruction(&n, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
+    bool ok =
+        request_instruction(&n, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;
         pipeline_info(l->pipeline, &info);

@@ -137,7 +137,8 @@ plane_blur(struct plane *p, float sigma)
         blur_line(p->v + (size_t)y * w, p->width, kernel, radius, padded);
     if (ok)
         memcpy(source, p->v, w * (size_t)p->height * sizeof *source);
-    for (int y = 0; ok && y < p->height; y++) { // whole rows at once, so that memory is read in order
+    for (int y = 0; ok && y < p->height;
+         y++) { // whole rows at once, so that memory is read in order
         float *to = p->v + (size_t)y * w;
         memset(to, 0, w * sizeof *to);
         for (int k = -radius; k <= radius; k++) {
@@ -211,7 +212,8 @@ saliency(struct plane *p, const struct limn_picture *in, const float border[3])
     }
     for (int y = 0; y < p->height; y++)
         for (int x = 0; x < p->width; x++) {
-            float dx = (2.0f * (float)x / (float)p->width) - 1, dy = (2.0f * (float)y / (float)p->height) - 1;
+            float dx = (2.0f * (float)x / (float)p->width) - 1,
+                  dy = (2.0f * (float)y / (float)p->height) - 1;
             float *v = &p->v[(size_t)y * (size_t)p->width + (size_t)x];
             *v = sqrtf(*v) * expf(-(dx * dx + dy * dy) / 1.5f);
             top = fmaxf(top, *v);
@@ -289,8 +291,8 @@ keep_reached(struct plane *p)
             }
     }
     for (size_t i = 0; ok && i < total; i++)
-        if (!reached[i] &&
-            (p->v[i] < 0.5f || !near_reached(reached, p->width, p->height, (int)(i % w), (int)(i / w))))
+        if (!reached[i] && (p->v[i] < 0.5f || !near_reached(reached, p->width, p->height,
+                                                            (int)(i % w), (int)(i / w))))
             p->v[i] = 1;
     free(stack);
     free(reached);

@@ -185,7 +185,8 @@ stretch(const struct image *image, int width, int height, struct err *err)
     struct image *out = NULL;
     if (!ok) {
         vips_failed(err, "resize");
-    } else if (vips_image_get_width(chain[n]) != width || vips_image_get_height(chain[n]) != height) {
+    } else if (vips_image_get_width(chain[n]) != width ||
+               vips_image_get_height(chain[n]) != height) {
         err_set(err, ERR_INPUT, "cannot resize %d x %d pixels to %d x %d", image->width,
                 image->height, width, height);
     } else {
@@ -213,12 +214,13 @@ codec_resize(const struct image *image, int width, int height, enum codec_fit fi
     double scale = fit == CODEC_COVER ? MAX(sx, sy) : MIN(sx, sy);
     if (fit == CODEC_STRETCH || sx == sy)
         return stretch(image, width, height, err);
-    int w = MAX(1, (int)(image->width * scale + 0.5)), h = MAX(1, (int)(image->height * scale + 0.5));
+    int w = MAX(1, (int)(image->width * scale + 0.5)),
+        h = MAX(1, (int)(image->height * scale + 0.5));
     if (fit == CODEC_COVER) { // what is cut off need not be scaled
         int cw = MIN(image->width, MAX(1, (int)(width / scale + 0.5)));
         int ch = MIN(image->height, MAX(1, (int)(height / scale + 0.5)));
-        struct image *part = image_crop(image, (image->width - cw) / 2, (image->height - ch) / 2, cw,
-                                        ch, err);
+        struct image *part =
+            image_crop(image, (image->width - cw) / 2, (image->height - ch) / 2, cw, ch, err);
         struct image *out = part ? stretch(part, width, height, err) : NULL;
         image_unref(part);
         return out;
@@ -299,7 +301,9 @@ codec_text(const char *text, int width, int height, struct err *err)
         g_object_unref(v);
     for (int y = 0; mask && y < MIN(mask->height, height); y++)
         for (int x = 0; x < MIN(mask->width, width); x++) {
-            uint8_t dark = (uint8_t)(255 - image_row(mask, y)[(size_t)x * (size_t)image_channels(mask->format)]);
+            uint8_t dark =
+                (uint8_t)(255 -
+                          image_row(mask, y)[(size_t)x * (size_t)image_channels(mask->format)]);
             memset(image_row(out, y + MAX(0, (height - mask->height) / 2)) +
                        (size_t)(x + MAX(0, (width - mask->width) / 2)) * 3, dark, 3);
         }

@@ -27,8 +27,10 @@ put_picture(struct image *sheet, struct image *picture, int x, int y, int side, 
 struct image *
 contact_sheet(const struct contact_cell *cells, int count, int columns, int side, struct err *err)
 {
-    int across = MAX(1, MIN(columns, count)), down = (count + across - 1) / across, tile = side + LABEL_HEIGHT;
-    struct image *sheet = image_create(GAP + across * (side + GAP), GAP + down * (tile + GAP), IMAGE_RGB8, err);
+    int across = MAX(1, MIN(columns, count)), down = (count + across - 1) / across,
+        tile = side + LABEL_HEIGHT;
+    struct image *sheet =
+        image_create(GAP + across * (side + GAP), GAP + down * (tile + GAP), IMAGE_RGB8, err);
     bool ok = sheet != NULL;
     if (ok)
         memset(sheet->pixels, 255, sheet->stride * (size_t)sheet->height);

@@ -12,6 +12,7 @@ struct contact_cell {
 
 // `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is small), dark
 // letters on white. RGB8. ERR_INPUT over the limits of image.h.
-struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side, struct err *err);
+struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side,
+                            struct err *err);
 
 #endif

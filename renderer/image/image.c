@@ -29,8 +29,9 @@ image_create(int width, int height, enum image_format format, struct err *err)
 {
     if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX ||
         (int64_t)width * height > IMAGE_PIXELS_MAX) {
-        err_set(err, ERR_INPUT, "a picture of %d x %d pixels is over the limit of %d a side and %d in all",
-                width, height, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
+        err_set(err, ERR_INPUT,
+                "a picture of %d x %d pixels is over the limit of %d a side and %d in all", width,
+                height, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
         return NULL;
     }
     size_t stride = (size_t)width * (size_t)image_channels(format);

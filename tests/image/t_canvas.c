@@ -39,8 +39,13 @@ open_terminal(struct terminal *t, enum canvas_kind kind)
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     t->ours = ends[0];
     t->theirs = ends[1];
-    struct term_info info = {.columns = COLUMNS, .rows = ROWS, .cell_width = CELL_WIDTH, .cell_height = CELL_HEIGHT,
-                             .colours = 256, .sixel = true, .answered = true};
+    struct term_info info = {.columns = COLUMNS,
+                             .rows = ROWS,
+                             .cell_width = CELL_WIDTH,
+                             .cell_height = CELL_HEIGHT,
+                             .colours = 256,
+                             .sixel = true,
+                             .answered = true};
     struct canvas_params p = {.fd = t->ours, .term = &info, .kind = kind, .background = 0x102030};
     struct err err = {0};
     t->canvas = canvas_create(&p, &err);
@@ -86,7 +91,8 @@ fields(int width, int height)
     struct image *image = image_create(width, height, IMAGE_RGB8, NULL);
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
-            memcpy(image_row(image, y) + 3 * x, colours[2 * (y >= height / 2) + (x >= width / 2)], 3);
+            memcpy(image_row(image, y) + 3 * x, colours[2 * (y >= height / 2) + (x >= width / 2)],
+                   3);
     return image;
 }
 
@@ -106,7 +112,8 @@ play(const char *text, uint8_t *screen)
 {
     for (const char *p = text; (p = strstr(p, "\0337\033[")); p++) {
         int row = 0, column = 0, used = 0;
-        if (sscanf(p, "\0337\033[%d;%dH%n", &row, &column, &used) != 2 || strncmp(p + used, "\033P", 2) != 0)
+        if (sscanf(p, "\0337\033[%d;%dH%n", &row, &column, &used) != 2 ||
+            strncmp(p + used, "\033P", 2) != 0)
             continue;
         const char *begin = p + used, *end = strstr(begin, "\033\\");
         assert_non_null(end);
@@ -114,14 +121,17 @@ play(const char *text, uint8_t *screen)
         unsigned char *pixels = NULL, *palette = NULL;
         int width = 0, height = 0, colours = 0;
         char *copy = mem_strndup(begin, (size_t)(end + 2 - begin));
-        assert_int_equal(sixel_decode_raw((unsigned char *)copy, (int)strlen(copy), &pixels, &width, &height, &palette,
-                                          &colours, NULL), SIXEL_OK);
+        assert_int_equal(sixel_decode_raw((unsigned char *)copy, (int)strlen(copy), &pixels, &width,
+                                          &height, &palette, &colours, NULL),
+                         SIXEL_OK);
         for (int y = 0; y < height; y++)
             for (int x = 0; x < width; x++) {
                 int at_y = (row - 1) * CELL_HEIGHT + y, at_x = (column - 1) * CELL_WIDTH + x;
                 assert_true(at_x < COLUMNS * CELL_WIDTH);
-                assert_true(at_y < (ROWS - 1) * CELL_HEIGHT); // never the last row: terminals scroll
-                memcpy(screen + 3 * (at_y * COLUMNS * CELL_WIDTH + at_x), palette + 3 * pixels[y * width + x], 3);
+                assert_true(at_y <
+                            (ROWS - 1) * CELL_HEIGHT); // never the last row: terminals scroll
+                memcpy(screen + 3 * (at_y * COLUMNS * CELL_WIDTH + at_x),
+                       palette + 3 * pixels[y * width + x], 3);
             }
         free(copy);
         free(pixels);
@@ -156,7 +166,8 @@ sixels_are_the_picture(void **state)
         play(t.text, screen);
         // In the middle of the rectangle, as large as it fits.
         double f = MIN(240.0 / sides[i][0], 240.0 / sides[i][1]);
-        int w = (int)(sides[i][0] * f), h = (int)(sides[i][1] * f), cx = 5 * CELL_WIDTH + 120, cy = 3 * CELL_HEIGHT + 120;
+        int w = (int)(sides[i][0] * f), h = (int)(sides[i][1] * f), cx = 5 * CELL_WIDTH + 120,
+            cy = 3 * CELL_HEIGHT + 120;
         if (sides[i][0] > 1 && w >= 40 && h >= 40) {
             assert_pixel(screen, cx - w / 3, cy - h / 3, 255, 0, 0);
             assert_pixel(screen, cx + w / 3, cy - h / 3, 0, 255, 0);
@@ -259,8 +270,10 @@ old_generations_are_refused(void **state)
     open_terminal(&t, CANVAS_SIXEL);
     struct image *image = fields(8, 8);
     canvas_generation(t.canvas, 5);
-    assert_false(canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 4}));
-    assert_true(canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 5}));
+    assert_false(canvas_put(t.canvas, 0, image,
+                            &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 4}));
+    assert_true(canvas_put(t.canvas, 0, image,
+                           &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 5}));
     image_unref(image);
     close_terminal(&t);
 }
@@ -309,9 +322,12 @@ main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sixels_are_the_picture),      cmocka_unit_test(what_is_the_same_costs_nothing),
-        cmocka_unit_test(what_goes_is_printed_over),   cmocka_unit_test(text_over_pictures_is_seen),
-        cmocka_unit_test(old_generations_are_refused), cmocka_unit_test(kitty_cleans_up),
+        cmocka_unit_test(sixels_are_the_picture),
+        cmocka_unit_test(what_is_the_same_costs_nothing),
+        cmocka_unit_test(what_goes_is_printed_over),
+        cmocka_unit_test(text_over_pictures_is_seen),
+        cmocka_unit_test(old_generations_are_refused),
+        cmocka_unit_test(kitty_cleans_up),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,8 +129,8 @@ terminals_are_understood(void **state)
         const char *kept;
     } cases[] = {
         // xterm as a VT340
-        {"\033[6;17;8t\033[?63;1;2;4;6;9;15;16;22;28c", "\033[?1;0;1024S\033[?63;1;2;4c", NULL, true,
-         true, 8, 17, 256, ""},
+        {"\033[6;17;8t\033[?63;1;2;4;6;9;15;16;22;28c", "\033[?1;0;1024S\033[?63;1;2;4c", NULL,
+         true, true, 8, 17, 256, ""},
         {"\033[?62;4;22c", "\033[?1;0;16S\033[?62;4;22c", NULL, true, true, 10, 20, 16, ""},
         {"\033[?62;4c", "\033[?1;3;0S\033[?62;4c", NULL, true, true, 10, 20, 256, ""}, // refuses
         // no sixel: VT100, a VT132 (class 4), one with 14 and 41 but no 4
@@ -148,8 +148,8 @@ terminals_are_understood(void **state)
         struct report r;
         play(&t, query, &r, output, sizeof output);
         if (r.answered != cases[i].answered || r.info.sixel != cases[i].sixel ||
-            r.info.cell_width != cases[i].cell_width || r.info.cell_height != cases[i].cell_height ||
-            r.info.colours != cases[i].colours)
+            r.info.cell_width != cases[i].cell_width ||
+            r.info.cell_height != cases[i].cell_height || r.info.colours != cases[i].colours)
             fail_msg("case %zu: answered %d, sixel %d, cell %dx%d, %d colours", i, r.answered,
                      r.info.sixel, r.info.cell_width, r.info.cell_height, r.info.colours);
         assert_int_equal(r.info.columns, 100);
@@ -422,10 +422,14 @@ main(int argc, char **argv)
     if (!codec_start(argv[0], NULL))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(terminals_are_understood),   cmocka_unit_test(noise_is_survived),
-        cmocka_unit_test(size_in_pixels_is_used),     cmocka_unit_test(no_terminal_is_no_answer),
-        cmocka_unit_test(auto_draws_sixels_in_place), cmocka_unit_test(auto_draws_nothing_elsewhere),
-        cmocka_unit_test(tall_pictures_fit),          cmocka_unit_test(cells_stay_in_their_rows),
+        cmocka_unit_test(terminals_are_understood),
+        cmocka_unit_test(noise_is_survived),
+        cmocka_unit_test(size_in_pixels_is_used),
+        cmocka_unit_test(no_terminal_is_no_answer),
+        cmocka_unit_test(auto_draws_sixels_in_place),
+        cmocka_unit_test(auto_draws_nothing_elsewhere),
+        cmocka_unit_test(tall_pictures_fit),
+        cmocka_unit_test(cells_stay_in_their_rows),
         cmocka_unit_test(files_are_written), // starts libvips here: nothing may be forked after it
         cmocka_unit_test(names_are_checked),
     };
