@@ -391,6 +391,28 @@ def full_disk():
     s.close()
 
 
+def mouse():
+    s = Screen((100, 30))
+
+    def at(x, y, button=0):
+        # As terminals that are called `screen` say it: ESC [ M, then button, column and row from 33 up.
+        for b in (button, 3) if button < 64 else (button,):
+            s.type('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y))
+    s.expect('references', 'start')
+    at(s.text().split('\n')[0].index('gallery'), 0)
+    s.expect('0 pictures', 'a click on a name opens the view')
+    at(s.text().split('\n')[0].index('compose'), 0)
+    s.expect('references', 'and back')
+    row = next(i for i, l in enumerate(s.text().split('\n')) if 'dog-twemoji' in l)
+    at(4, row)
+    s.keys('a')
+    s.expect(r'\[ref#1\] +image.*dog-twemoji', 'a click chooses a file')
+    at(4, row, 64 + 1)
+    s.keys('a')
+    s.expect(r'\[ref#2\] +image.*dolphin', 'the wheel goes on')
+    s.close()
+
+
 def clock_changed():
     # The clock of the day jumps a year back and ten forward while a picture is drawn.
     library = next(iter(pathlib.Path('/usr/lib').glob('*/faketime/libfaketime.so.1')), None)
@@ -510,7 +532,7 @@ def terminals():
 
 
 tests = [views_at_every_size, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
-         clock_changed, bad_loaders, colours, idle, terminals]
+         mouse, clock_changed, bad_loaders, colours, idle, terminals]
 for test in tests:
     if ONLY and test.__name__ not in ONLY:
         continue
