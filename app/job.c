@@ -2,6 +2,7 @@
 #include "app/job.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,55 @@ job_find(struct job *j, int marker)
         if (j->references[i].marker == marker)
             return &j->references[i];
     return NULL;
+}
+
+const char *const job_parameters[] = {"seed", "steps", "scale", "context_scale", NULL};
+
+static int
+parameter_index(const char *name)
+{
+    for (int i = 0; job_parameters[i]; i++)
+        if (strcmp(job_parameters[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool
+job_has_parameter(const char *name)
+{
+    return parameter_index(name) >= 0;
+}
+
+bool
+job_set_parameter(struct job *j, const char *name, const char *value, struct err *err)
+{
+    static const struct {
+        double low, high;
+        bool whole;
+    } limits[] = {{0, SEED_MAX, true}, {1, 1000, true}, {0, 100, false}, {0, 100, false}};
+    int which = parameter_index(name);
+    if (which < 0)
+        return false;
+    char *end;
+    double v = strtod(value, &end);
+    if (end == value || *end || !(v >= limits[which].low && v <= limits[which].high) ||
+        (limits[which].whole && v != floor(v)))
+        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name, value,
+                       limits[which].whole ? " whole" : "", limits[which].low, limits[which].high);
+    if (which == 0)
+        j->seed = (int64_t)v;
+    else if (which == 1)
+        j->steps = (int)v;
+    else
+        *(which == 2 ? &j->scale : &j->context_scale) = v;
+    return true;
+}
+
+bool
+job_is_id(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < JOB_ID_TEXT && strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz-") == n;
 }
 
 void
@@ -375,9 +425,8 @@ job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
     j->offload = jv_bool(jv_get(v, "offload"), false);
     const char *id = jv_string(jv_get(v, "id"), "");
     snprintf(j->id, sizeof j->id, "%s", id);
-    for (char *c = j->id; *c; c++) // it becomes part of file names
-        if (!strchr("0123456789abcdefghijklmnopqrstuvwxyz-", *c))
-            *c = '-';
+    if (*id && !job_is_id(id))
+        return err_set(err, ERR_INPUT, "%s: its id is damaged", name);
     const struct jv *references = jv_get(v, "references");
     for (size_t i = 0; i < jv_size(references); i++)
         if (!parse_reference(j, jv_at(references, i), name, err))

@@ -60,7 +60,14 @@ bool job_read(struct job *j, struct err *err);
 bool job_check(const struct job *j, struct err *err);
 // Fills in what must be known before it is sent: id, seed, count.
 void job_settle(struct job *j);
+// Parameters that have a number, by name: "seed", "steps", "scale", "context_scale"; NULL at the end.
+extern const char *const job_parameters[];
+bool job_has_parameter(const char *name);
+// False without error set: there is none of that name. ERR_INPUT names it and its range.
+bool job_set_parameter(struct job *j, const char *name, const char *value, struct err *err);
+
 void job_name(struct job *j); // a new id
+bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 
 // Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for keeping;
 // otherwise only the files' last names, for sending. `name` starts errors.

@@ -10,8 +10,6 @@
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 
-static const char *const parameters[] = {"seed", "steps", "scale", "context_scale", NULL};
-
 static void
 free_axis(struct sweep_axis *a)
 {
@@ -37,15 +35,6 @@ variable(const struct template *t, const char *name)
         if (strcmp(t->variables[i].name, name) == 0)
             return &t->variables[i];
     return NULL;
-}
-
-static bool
-is_parameter(const char *name)
-{
-    for (int i = 0; parameters[i]; i++)
-        if (strcmp(parameters[i], name) == 0)
-            return true;
-    return false;
 }
 
 static bool
@@ -140,13 +129,13 @@ expand(struct sweep_axis *a, const struct template *t, const char *text, struct 
 static bool
 begin_axis(struct sweep *s, const struct template *t, const char *name, struct err *err)
 {
-    if (!variable(t, name) && !is_parameter(name)) {
+    if (!variable(t, name) && !job_has_parameter(name)) {
         const char *names[TEMPLATE_VARIABLES_MAX + 5] = {0};
         int n = 0;
         for (int i = 0; t && i < t->variable_count; i++)
             names[n++] = t->variables[i].name;
-        for (int i = 0; parameters[i]; i++)
-            names[n++] = parameters[i];
+        for (int i = 0; job_parameters[i]; i++)
+            names[n++] = job_parameters[i];
         const char *near = suggest(name, names);
         return err_set(err, ERR_INPUT, "'%.40s' cannot be swept over%s%s%s", name,
                        near ? ", did you mean '" : t ? ": it is no variable of the template" : "",
@@ -284,30 +273,6 @@ sweep_columns(const struct sweep *s)
 }
 
 bool
-sweep_set_parameter(struct job *j, const char *name, const char *value, struct err *err)
-{
-    static const double limits[][2] = {{0, 9007199254740992.0}, {1, 1000}, {0, 100}, {0, 100}};
-    int which = 0;
-    while (parameters[which] && strcmp(parameters[which], name) != 0)
-        which++;
-    if (!parameters[which])
-        return false;
-    char *end;
-    double v = strtod(value, &end);
-    if (end == value || *end || !(v >= limits[which][0] && v <= limits[which][1]) ||
-        (which < 2 && v != floor(v)))
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name,
-                       value, which < 2 ? " whole" : "", limits[which][0], limits[which][1]);
-    if (which == 0)
-        j->seed = (int64_t)v;
-    else if (which == 1)
-        j->steps = (int)v;
-    else
-        *(which == 2 ? &j->scale : &j->context_scale) = v;
-    return true;
-}
-
-bool
 sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
           struct job *j, char **label, struct err *err)
 {
@@ -333,6 +298,6 @@ sweep_job(const struct sweep *s, struct template *t, const struct job *base, int
         job_copy(j, base);
     for (int i = 0; ok && i < s->axis_count; i++)
         if (!variable(t, s->axes[i].name))
-            ok = sweep_set_parameter(j, s->axes[i].name, s->axes[i].values[index[i]], err);
+            ok = job_set_parameter(j, s->axes[i].name, s->axes[i].values[index[i]], err);
     return ok;
 }

@@ -46,7 +46,5 @@ int sweep_columns(const struct sweep *s);
 // label ("style=blob seed=3") is freed with free().
 bool sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
                struct job *j, char **label, struct err *err);
-// Sets seed, steps, scale or context_scale by name; false without error: it is none of them.
-bool sweep_set_parameter(struct job *j, const char *name, const char *value, struct err *err);
 
 #endif

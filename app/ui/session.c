@@ -305,6 +305,8 @@ put_reference(FILE *out, const struct job_reference *r)
     }
     for (int i = 0; r->loader && i < r->setting_count; i++) {
         const char *equals = strchr(r->settings[i], '=');
+        if (!equals)
+            continue;
         fprintf(out, "\n      %.*s: ", (int)(equals - r->settings[i]), r->settings[i]);
         put_scalar(out, equals + 1);
     }

@@ -163,7 +163,8 @@ store_result(struct ui *ui, const struct client_event *e)
     char *folder = library_folder();
     char *file = mem_printf("%s/%s-%d.png", folder, e->job, e->index);
     free(folder);
-    bool ok = e->png && file_write(file, e->png, e->png_size, &err);
+    bool ok = (e->png || err_set(&err, ERR_IO, "it came without its data")) &&
+              file_write(file, e->png, e->png_size, &err);
     if (ok) {
         client_stored(ui->client, e->job, e->index);
         if (ui->library && library_picture_import(ui->library, file, e->job, &err) < 0)
@@ -179,7 +180,7 @@ store_result(struct ui *ui, const struct client_event *e)
     if (t && e->index >= 0 && e->index < JOB_COUNT_MAX) {
         free(t->files[e->index]);
         t->files[e->index] = ok ? mem_strdup(file) : NULL;
-        struct image *whole = codec_decode(e->png, e->png_size, file, NULL);
+        struct image *whole = e->png ? codec_decode(e->png, e->png_size, file, NULL) : NULL;
         if (whole && t->job.count == 1)
             keep_frame(ui, t, whole, t->total);
         image_unref(whole);
@@ -225,6 +226,25 @@ write_sheet(struct ui *ui, int sweep)
     free(folder);
 }
 
+// Of finished jobs but the newest ones only the picture stays: frames of hundreds would fill the memory.
+static void
+trim_frames(struct ui *ui)
+{
+    int whole = 0;
+    for (int i = ui->task_count - 1; i >= 0; i--) {
+        struct task *t = ui->tasks[i];
+        if (t->state <= TASK_RUNNING || t->frame_count < 2 || ++whole <= UI_TASKS_WITH_FRAMES)
+            continue;
+        int last = --t->frame_count;
+        struct image *picture = t->frames[last];
+        int step = t->frame_steps[last];
+        forget_frames(t);
+        t->frames[0] = picture;
+        t->frame_steps[0] = step;
+        t->frame_count = 1;
+    }
+}
+
 static void
 end_task(struct ui *ui, struct task *t, enum task_state state, const char *error)
 {
@@ -233,6 +253,7 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
     record_state(ui, t);
     if (t->sweep)
         write_sheet(ui, t->sweep);
+    trim_frames(ui);
     // The next one that runs comes into view.
     for (int i = 0; i < ui->task_count; i++)
         if (ui->tasks[i] == t && ui->task_shown == i && i + 1 < ui->task_count &&

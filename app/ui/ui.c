@@ -501,25 +501,25 @@ command_theme(struct ui *ui, const char *name)
     return true;
 }
 
+// `seed 7`, `steps 20`; `seed` alone: a new one each time. False: it is no parameter.
 static bool
 command_set(struct ui *ui, const char *name, const char *value)
 {
-    struct job *j = &ui->compose;
-    char *end = NULL;
-    double v = strtod(value, &end);
-    bool number = *value && !*end;
-    if (strcmp(name, "seed") == 0 && (number || !*value))
-        j->seed = *value ? (int64_t)v : -1;
-    else if (strcmp(name, "steps") == 0 && number)
-        j->steps = (int)v;
-    else if (strcmp(name, "count") == 0 && number)
-        j->count = (int)v;
-    else if (strcmp(name, "scale") == 0 && number)
-        j->scale = v;
-    else
+    struct err err = {0};
+    bool count = strcmp(name, "count") == 0, known = count || job_has_parameter(name), ok = known;
+    if (!known)
         return false;
+    if (count && (atoi(value) < 1 || atoi(value) > JOB_COUNT_MAX))
+        ok = err_set(&err, ERR_INPUT, "count is '%.40s', it must be a whole number in 1..%d", value,
+                     JOB_COUNT_MAX);
+    else if (count)
+        ui->compose.count = atoi(value);
+    else if (strcmp(name, "seed") == 0 && !*value)
+        ui->compose.seed = -1;
+    else
+        ok = job_set_parameter(&ui->compose, name, value, &err);
     session_check(ui);
-    ui_say(ui, *ui->fault ? ROLE_ERROR : ROLE_GOOD, "%s", *ui->fault ? ui->fault : "set");
+    ui_say(ui, ok ? ROLE_GOOD : ROLE_ERROR, "%s", ok ? "set" : err.text);
     return true;
 }
 
@@ -648,7 +648,7 @@ on_lost(struct ui *ui, const char *how)
     if (ui->worker_failures > RESTARTS_MAX) {
         ui->worker_restart = 1e300;
         ui_say(ui, ROLE_ERROR,
-               "%s; it will not be started again (`:redraw` of limn: leave and return)", how);
+               "%s; it will not be started again: leave limn and come back", how);
     } else {
         ui_say(ui, ROLE_ERROR, "%s; it is started again%s", how,
                tasks_unfinished(ui) ? ", and its jobs are offered to it" : "");
@@ -808,7 +808,7 @@ connect_worker(struct ui *ui, struct err *err)
             if (lost)
                 err_set(err, e.err.code, "%s", e.err.text);
             else
-                task_event(ui, &e);
+                on_event(ui, &e);
             client_event_free(&e);
             if (lost)
                 return false;

@@ -35,7 +35,8 @@ enum {
     UI_ROWS_MIN = 12,
     UI_LOG_MAX = 1000,
     UI_TASKS_MAX = 512,
-    UI_FRAMES_MAX = 200, // of one job, kept for looking back
+    UI_FRAMES_MAX = 200,      // of one job, kept for looking back
+    UI_TASKS_WITH_FRAMES = 8, // finished ones that keep them
 };
 
 struct area {

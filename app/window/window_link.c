@@ -15,7 +15,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16 }; // bytes
+enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; of 10 ms
 
 struct window_link {
     pid_t pid;
@@ -85,8 +85,11 @@ window_link_close(struct window_link *l)
     wire_close(l->wire);
     close(l->fd); // it ends by itself
     close(l->errors);
-    if (l->pid > 0)
-        waitpid(l->pid, NULL, 0);
+    for (int i = 0; l->pid > 0 && waitpid(l->pid, NULL, WNOHANG) == 0; i++) {
+        if (i == GOODBYE_TURNS)
+            kill(l->pid, SIGKILL); // a display that does not answer must not hold limn up
+        usleep(10000);
+    }
     while (l->drop_count)
         free(l->drops[--l->drop_count]);
     free(l);

@@ -214,8 +214,9 @@ describe_end(struct client *c, int status, struct err *err)
     char said[256];
     last_line(c->said[0] ? c->said : wire_noise(c->wire), said, sizeof said);
     const char *who = c->host ? c->host : "the worker";
-    if (c->lost.code != ERR_NONE && !c->host)
-        err_set(err, c->lost.code, "%s", c->lost.text);
+    if (c->lost.code != ERR_NONE && (!c->host || c->ready))
+        err_set(err, c->lost.code, "%s%s%s", c->host ? c->host : "", c->host ? ": " : "",
+                c->lost.text);
     else if (c->host && !c->ready && WIFEXITED(status) && WEXITSTATUS(status) == 127)
         err_set(err, ERR_UNSUPPORTED,
                 "%s: there is no limn in the search path there (%s); install it, "
@@ -444,7 +445,12 @@ event_of(struct client *c, struct wire_message *m, struct client_event *e)
             e->type = types[i].type;
     if (!e->type)
         return false;
-    snprintf(e->job, sizeof e->job, "%s", jv_string(jv_get(m->head, "job"), ""));
+    const char *job = jv_string(jv_get(m->head, "job"), "");
+    if (*job && !job_is_id(job)) { // it becomes part of file names here
+        err_set(&c->lost, ERR_IO, "what came over the line is not limn's protocol");
+        return false;
+    }
+    snprintf(e->job, sizeof e->job, "%s", job);
     snprintf(e->id, sizeof e->id, "%s", jv_string(jv_get(m->head, "id"), ""));
     e->step = (int)jv_integer(jv_get(m->head, "step"), 0);
     e->total = (int)jv_integer(jv_get(m->head, "total"), 0);

@@ -314,7 +314,7 @@ on_fetch(struct worker *w, const struct wire_message *m)
     int index = (int)jv_integer(jv_get(m->head, "index"), 0);
     struct err err = {0};
     size_t size = 0;
-    void *png = strchr(job, '/') ? NULL : spool_get(job, index, &size, &err);
+    void *png = job_is_id(job) ? spool_get(job, index, &size, &err) : NULL;
     if (png) {
         struct jv *head = wire_head("result");
         jv_set(head, "job", jv_from_string(job));
@@ -330,7 +330,7 @@ on_stored(struct worker *w, const struct wire_message *m)
 {
     (void)w;
     const char *job = jv_string(jv_get(m->head, "job"), "");
-    if (!strchr(job, '/'))
+    if (job_is_id(job))
         spool_drop(job, (int)jv_integer(jv_get(m->head, "index"), 0));
 }
 

@@ -236,11 +236,16 @@ def through_ssh():
                     '[ "$host" = down ] && { echo "ssh: connect to host down port 22: Connection refused" >&2; exit 255; }\n'
                     '[ "$host" = bare ] && { echo "sh: 1: limn: not found" >&2; exit 127; }\n'
                     '[ "$host" = odd ] && { echo "This account is currently not available."; exit 1; }\n'
-                    '[ "$host" = old ] && { cat "$0.old"; exec cat >/dev/null; }\n'
+                    '[ "$host" = old -o "$host" = evil ] && { cat "$0.$host"; exec cat >/dev/null; }\n'
                     'echo "Welcome to the machine"; exec sh -c "$*"\n')
     fake.chmod(0o755)
     hello = b'{"type":"hello","protocol":99,"version":"9.9"}'
     (home / 'ssh.old').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(hello), 0) + hello)
+    # One whose pictures would land outside of limn's folder.
+    frames = [(b'{"type":"hello","protocol":1,"version":"0"}', b''),
+              (b'{"type":"result","job":"../../../pwned","index":0,"late":true}', PICTURE)]
+    (home / 'ssh.evil').write_bytes(b'limn-worker\n' + b''.join(
+        b'LMN1' + struct.pack('<IQ', len(head), len(data)) + head + data for head, data in frames))
     e = dict(env, LIMN_SSH=str(fake), LIMN_REMOTE=LIMN)
     def generate(host, *more):
         out = home / f'{host}.png'
@@ -253,7 +258,7 @@ def through_ssh():
     there, b = generate('gpu')
     check(here.returncode == 0 and there.returncode == 0, here.stderr + there.stderr)
     check(a.read_bytes() == b.read_bytes(), 'the same picture from another host')
-    for host, words in (('down', 'Connection refused'), ('bare', 'no limn in the search path'), ('odd', 'not available'),
+    for host, words in (('down', 'Connection refused'), ('evil', 'not limn'), ('bare', 'no limn in the search path'), ('odd', 'not available'),
                         ('old', 'install the same version')):
         p, out = generate(host)
         check(p.returncode == 1 and words in p.stderr and p.stderr.count('\n') == 1, f'{host}: {p.returncode} {p.stderr}')
