@@ -53,7 +53,7 @@ picture_json(const struct library_picture *p)
 }
 
 static void
-print_picture(const struct library_picture *p)
+print_picture(struct library_picture *p)
 {
     char date[32];
     time_t t = (time_t)p->created;
@@ -61,7 +61,8 @@ print_picture(const struct library_picture *p)
     localtime_r(&t, &day);
     strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
     printf("%5" PRId64 "  %s  %-5.*s  seed %-10" PRId64 "  %s%s%s\n       %s\n", p->id, date,
-           p->rating, "*****", p->seed, p->instruction, *p->tags ? "  #" : "", p->tags, p->file);
+           p->rating, "*****", p->seed, command_harmless(p->instruction), *p->tags ? "  #" : "",
+           command_harmless(p->tags), command_harmless(p->file));
 }
 
 static bool
@@ -112,32 +113,28 @@ id_of(const struct ask *a, int64_t *id, struct err *err)
     if (!a->count || *end || *id < 1)
         return err_set(err, ERR_INPUT, "'%.40s' is no number of a picture (see limn library list)",
                        a->count ? a->words[0] : "");
-    struct library_list all;
-    struct library_filter f = {.limit = 1 << 30};
-    bool ok = library_query(a->library, &f, &all, err), found = false;
-    for (int i = 0; ok && i < all.count; i++)
-        found = found || all.items[i].id == *id;
-    library_list_free(&all);
+    struct library_list one;
+    struct library_filter f = {.id = *id};
+    bool ok = library_query(a->library, &f, &one, err), found = ok && one.count == 1;
+    library_list_free(&one);
     return ok && (found || err_set(err, ERR_INPUT, "there is no picture %" PRId64, *id));
 }
 
 static bool
 show(struct ask *a, struct err *err)
 {
-    int64_t id;
-    struct library_list all;
-    struct library_filter f = {.limit = 1 << 30};
-    if (!id_of(a, &id, err) || !library_query(a->library, &f, &all, err))
+    struct library_list one;
+    struct library_filter f = {0};
+    if (!id_of(a, &f.id, err) || !library_query(a->library, &f, &one, err))
         return false;
-    for (int i = 0; i < all.count; i++)
-        if (all.items[i].id == id) {
-            struct jv *o = picture_json(&all.items[i]);
-            char *text = jv_text(o, 2);
-            puts(text);
-            free(text);
-            jv_free(o);
-        }
-    library_list_free(&all);
+    if (one.count == 1) {
+        struct jv *o = picture_json(&one.items[0]);
+        char *text = jv_text(o, 2);
+        puts(text);
+        free(text);
+        jv_free(o);
+    }
+    library_list_free(&one);
     return true;
 }
 

@@ -22,7 +22,10 @@ int cmd_devices(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 int cmd_library(int argc, char **argv);
 
-// Prints "limn: sentence" on stderr and returns the exit code of the error.
+// Text from outside (names of files, instructions in pictures, another machine's words) for a terminal: what
+// would control it becomes '?'. Written into `text` itself.
+char *command_harmless(char *text);
+// Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
 int command_failed(const struct err *err);
 
 // Set by SIGINT and SIGTERM.

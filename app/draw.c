@@ -106,13 +106,15 @@ sheet_name(const struct drawing *d)
                   : mem_printf("limn-sheet-%" PRId64 ".png", d->items[0].job.seed);
 }
 
+// A file that was written; `seed` < 0: it has none.
 static void
-print_result(const char *file, int64_t seed)
+print_file(const char *type, const char *file, int64_t seed)
 {
     struct jv *event = jv_object();
-    jv_set(event, "event", jv_from_string("result"));
+    jv_set(event, "event", jv_from_string(type));
     jv_set(event, "file", jv_from_string(file));
-    jv_set(event, "seed", jv_from_integer(seed));
+    if (seed >= 0)
+        jv_set(event, "seed", jv_from_integer(seed));
     char *text = jv_text(event, 0);
     puts(text);
     free(text);
@@ -133,7 +135,7 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         client_stored(d->client, e->job, e->index);
         clear_progress(d);
         if (d->params->json)
-            print_result(name, d->job->seed + e->index);
+            print_file("result", name, d->job->seed + e->index);
         else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet)
@@ -261,7 +263,7 @@ write_sheet(const struct drawing *d, struct err *err)
     char *name = sheet_name(d);
     bool ok = sheet && codec_write_png(sheet, name, NULL, err);
     if (ok && d->params->json)
-        printf("{\"event\":\"sheet\",\"file\":\"%s\"}\n", name);
+        print_file("sheet", name, -1);
     else if (ok && !d->params->quiet)
         printf("%s\n", name);
     image_unref(sheet);

@@ -38,11 +38,26 @@ static const struct command commands[] = {
     {"worker", cmd_worker, "compute for another limn, over standard input and output"},
 };
 
+char *
+command_harmless(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0; // controls of two bytes in UTF-8
+        bool lone = *p >= 0x80 && *p < 0xA0 && (p == (unsigned char *)text || p[-1] < 0x80); // of one
+        if (*p < 32 || *p == 127 || c1 || lone)
+            *p = '?';
+        if (c1)
+            p[1] = '?';
+    }
+    return text;
+}
+
 int
 command_failed(const struct err *err)
 {
+    struct err copy = *err;
     if (err->code != ERR_CANCELLED)
-        fprintf(stderr, "limn: %s\n", err->text);
+        fprintf(stderr, "limn: %s\n", command_harmless(copy.text));
     return err_exit_code(err);
 }
 

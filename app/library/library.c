@@ -2,6 +2,7 @@
 #include "app/library/library.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -384,18 +385,19 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     char *sql = mem_printf(
         "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating FROM picture"
         " WHERE deleted=0 AND rating>=?1 AND (?2 IS NULL OR instr(' '||tags||' ', ?2)>0)"
-        " AND (?3 IS NULL OR job=?3)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
+        " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
         searching ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
-    sqlite3_stmt *s = prepare(l, err, sql, "itttii", (int64_t)f->rating, tag, f->job, match,
-                              (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset);
+    sqlite3_stmt *s = prepare(l, err, sql, "itttiii", (int64_t)f->rating, tag, f->job, match,
+                              (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct library_picture p = {
             .id = sqlite3_column_int64(s, 0), .job = column_text(s, 1), .file = column_text(s, 2),
             .instruction = column_text(s, 3), .words = column_text(s, 4), .tags = column_text(s, 5),
             .seed = sqlite3_column_int64(s, 6), .created = sqlite3_column_int64(s, 7),
-            .index = sqlite3_column_int(s, 8), .rating = sqlite3_column_int(s, 9)};
+            .index = sqlite3_column_int(s, 8),
+            .rating = MAX(0, MIN(sqlite3_column_int(s, 9), LIBRARY_RATING_MAX))};
         ARRAY_PUSH(list->items, list->count, capacity, p);
     }
     bool ok = s && (code == SQLITE_DONE || fail(l, err));
@@ -426,8 +428,9 @@ library_list_free(struct library_list *list)
 bool
 library_rate(struct library *l, int64_t id, int rating, struct err *err)
 {
-    if (rating < 0 || rating > 5)
-        return err_set(err, ERR_INPUT, "the rating is %d, it must lie in 0..5", rating);
+    if (rating < 0 || rating > LIBRARY_RATING_MAX)
+        return err_set(err, ERR_INPUT, "the rating is %d, it must lie in 0..%d", rating,
+                       LIBRARY_RATING_MAX);
     return run(l, prepare(l, err, "UPDATE picture SET rating=?2 WHERE id=?1", "ii", id,
                           (int64_t)rating), err);
 }
@@ -455,13 +458,21 @@ library_delete(struct library *l, int64_t id, bool deleted, struct err *err)
 int
 library_purge(struct library *l, struct err *err)
 {
-    int count = 0, code = SQLITE_DONE;
-    sqlite3_stmt *s = prepare(l, err, "SELECT file FROM picture WHERE deleted=1", "");
-    while (s && (code = sqlite3_step(s)) == SQLITE_ROW)
-        count += unlink((const char *)sqlite3_column_text(s, 0)) == 0;
+    int count = 0, code = SQLITE_DONE, capacity = 0, gone_count = 0;
+    int64_t *gone = NULL;
+    sqlite3_stmt *s = prepare(l, err, "SELECT id, file FROM picture WHERE deleted=1", "");
+    while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        bool removed = unlink((const char *)sqlite3_column_text(s, 1)) == 0;
+        count += removed;
+        if (removed || errno == ENOENT) // a file that cannot be removed keeps its entry
+            ARRAY_PUSH(gone, gone_count, capacity, sqlite3_column_int64(s, 0));
+    }
     bool ok = s && (code == SQLITE_DONE || fail(l, err));
     sqlite3_finalize(s);
-    return ok && execute(l, "DELETE FROM picture WHERE deleted=1", err) ? count : -1;
+    for (int i = 0; ok && i < gone_count; i++)
+        ok = run(l, prepare(l, err, "DELETE FROM picture WHERE id=?1", "i", gone[i]), err);
+    free(gone);
+    return ok ? count : -1;
 }
 
 // --- session

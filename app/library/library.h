@@ -16,7 +16,10 @@
 
 struct library;
 
-enum { LIBRARY_BUSY_MS = 3000 }; // how long another process's lock is waited for
+enum {
+    LIBRARY_BUSY_MS = 3000, // how long another process's lock is waited for
+    LIBRARY_RATING_MAX = 5,
+};
 
 // `path`: NULL for the usual place. A damaged file is moved aside to PATH.damaged-DATE and a new one is
 // filled from the pictures; *notice (may be NULL; freed with free()) then says so. A file of a later
@@ -63,6 +66,7 @@ struct library_filter {
     const char *search; // words, all of which must occur; any text is harmless; NULL or "": all
     const char *tag;    // NULL: any
     const char *job;    // NULL: any
+    int64_t id;         // only this one; 0: any
     int rating;         // at least
     enum library_sort sort;
     int limit, offset;  // limit 0: 1000

@@ -79,6 +79,17 @@ for bad in (['rate', ident, '6'], ['rate', ident, 'x'], ['rate', '999', '1'], ['
     p = limn('library', *bad, code=2)
     check(p.stderr.startswith('limn: ') and p.stderr.count('\n') == 1, f'{bad}: {p.stderr}')
 
+# What is inside a picture cannot speak to the terminal.
+limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--seed', '9', '-o', f'{home}/evil.png',
+     '--preview', 'none')
+text = limn('library', 'list').stdout
+check('pwned' in text and '\x1b' not in text and '\x07' not in text and '\x9b' not in text, f'harmless: {text!r}')
+text = limn('generate', f'{home}/\x1b]0;x\x07.png', code=2).stderr
+check('\x1b' not in text and '\x07' not in text, f'a harmless error: {text!r}')
+limn('library', 'delete', str(max(p['id'] for p in pictures())))
+p = limn('library', 'purge')
+check('1 files removed' in p.stdout and not (home / 'evil.png').exists(), f'purged: {p.stdout}')
+
 # Someone else holds it: reading goes on, writing waits and then says so.
 with database() as other:
     other.execute('BEGIN IMMEDIATE')
