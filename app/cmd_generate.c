@@ -318,7 +318,7 @@ from_command_line(const struct generate *g, struct job *j, struct err *err)
 static bool
 is_png(const char *path)
 {
-    static const char head[8] = "\x89PNG\r\n\x1A\n";
+    static const char head[] = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1A', '\n'};
     char have[8] = "";
     FILE *f = fopen(path, "rbe");
     size_t n = f ? fread(have, 1, 8, f) : 0;

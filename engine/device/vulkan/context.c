@@ -223,9 +223,10 @@ read_memory(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     }
 }
 
-// Whether it multiplies 16 x 16 matrices of f16 into f32, by subgroup.
-static bool
-has_f16_matrices(struct vk_device *d, VkPhysicalDevice p)
+// The largest matrices of a type it multiplies into f32, by subgroup, that tile what a subgroup makes
+// (shaders/gemm_matrix.comp: 64 x 32 results, 32 deep, 256 at most on their way out).
+static struct vk_unit
+largest_unit(struct vk_device *d, VkPhysicalDevice p, int type)
 {
     matrix_properties_fn ask = (matrix_properties_fn)d->vk.GetCooperativeMatrixProperties;
     struct matrix_properties list[64];
@@ -233,16 +234,52 @@ has_f16_matrices(struct vk_device *d, VkPhysicalDevice p)
     for (uint32_t i = 0; i < count; i++)
         list[i] = (struct matrix_properties){.type = (VkStructureType)MATRIX_STRUCTURE_PROPERTIES};
     VkResult r = ask ? ask(p, &count, list) : VK_ERROR_EXTENSION_NOT_PRESENT;
+    struct vk_unit best = {0};
     if (r != VK_SUCCESS && r != VK_INCOMPLETE)
-        return false;
+        return best;
     for (uint32_t i = 0; i < count; i++) {
         const struct matrix_properties *m = &list[i];
-        if (m->m == 16 && m->n == 16 && m->k == 16 && m->a == MATRIX_TYPE_F16 &&
-            m->b == MATRIX_TYPE_F16 && m->c == MATRIX_TYPE_F32 && m->result == MATRIX_TYPE_F32 &&
-            m->scope == MATRIX_SCOPE_SUBGROUP)
-            return true;
+        bool typed = m->a == type && m->b == type && m->c == MATRIX_TYPE_F32 &&
+                     m->result == MATRIX_TYPE_F32 && m->scope == MATRIX_SCOPE_SUBGROUP;
+        if (!typed || m->m < 4 || m->n < 4 || m->k < 4 || 64 % m->m || 32 % m->n || 32 % m->k ||
+            m->m * m->n > 256)
+            continue;
+        if (m->m * m->n * m->k > best.m * best.n * best.k)
+            best = (struct vk_unit){m->m, m->n, m->k};
     }
-    return false;
+    return best;
+}
+
+// Matrix units, and what their shaders need besides: eight subgroups that share 28 KiB.
+static void
+read_units(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o, bool bf16)
+{
+    if (o->subgroup < 8 || 8 * o->subgroup > o->group_max || o->shared_bytes < 28672)
+        return;
+    if (o->f16_arithmetic)
+        o->f16_unit = largest_unit(d, p, MATRIX_TYPE_F16);
+    if (bf16)
+        o->bf16_unit = largest_unit(d, p, MATRIX_TYPE_BF16);
+}
+
+static bool
+has_units(const struct vk_offer *o)
+{
+    return o->f16_unit.m || o->bf16_unit.m;
+}
+
+// Whether compute shaders can ask for subgroups of `size`.
+static bool
+can_require_size(struct vk_device *d, VkPhysicalDevice p, uint32_t size)
+{
+    VkPhysicalDeviceSubgroupSizeControlPropertiesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 props = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                         .pNext = &sizes};
+    d->vk.GetPhysicalDeviceProperties2(p, &props);
+    return size >= sizes.minSubgroupSize && size <= sizes.maxSubgroupSize &&
+           8 <= sizes.maxComputeWorkgroupSubgroups &&
+           (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 }
 
 static void
@@ -284,9 +321,21 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     d->vk.EnumerateDeviceExtensionProperties(p, NULL, &count, list);
     o->memory_budget = device_has(list, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     bool matrix = device_has(list, count, VK_MATRIX_EXTENSION);
+    bool bf16 = device_has(list, count, VK_BF16_EXTENSION);
+    bool sizes = device_has(list, count, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     free(list);
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT size_control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT};
+    struct bf16_features bf16_offer = {.type = (VkStructureType)BF16_STRUCTURE_FEATURES};
+    void *next = NULL;
+    if (sizes)
+        next = &size_control;
+    if (bf16) {
+        bf16_offer.next = next;
+        next = &bf16_offer;
+    }
     VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = next};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12};
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
@@ -294,10 +343,10 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     d->vk.GetPhysicalDeviceFeatures2(p, &features);
     o->storage16 = v11.storageBuffer16BitAccess;
     o->f16_arithmetic = v12.shaderFloat16;
-    // 128 x 128 results are made by eight subgroups with 28 KiB of shared memory.
-    o->f16_matrix = matrix && v12.shaderFloat16 && v12.vulkanMemoryModel && o->subgroup >= 8 &&
-                    8 * o->subgroup <= o->group_max && o->shared_bytes >= 28672 &&
-                    has_f16_matrices(d, p);
+    o->subgroup_fixed = size_control.subgroupSizeControl && size_control.computeFullSubgroups &&
+                        can_require_size(d, p, o->subgroup);
+    if (matrix && v12.vulkanMemoryModel)
+        read_units(d, p, o, bf16_offer.type16 && bf16_offer.matrix);
     read_memory(d, p, o);
     if (o->queue_family < 0)
         snprintf(o->refusal, sizeof o->refusal, "it has no queue that computes");
@@ -399,23 +448,40 @@ open_device(struct vk_device *d, struct err *err)
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
         .timelineSemaphore = VK_TRUE,
-        .vulkanMemoryModel = d->offer.f16_matrix,
+        .vulkanMemoryModel = has_units(&d->offer),
         .shaderFloat16 = d->offer.f16_arithmetic};
     struct matrix_features matrix = {.type = (VkStructureType)MATRIX_STRUCTURE_FEATURES,
                                      .matrix = VK_TRUE};
+    struct bf16_features bf16 = {
+        .type = (VkStructureType)BF16_STRUCTURE_FEATURES, .type16 = VK_TRUE, .matrix = VK_TRUE};
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+        .subgroupSizeControl = VK_TRUE,
+        .computeFullSubgroups = VK_TRUE};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
         .pNext = &v12,
         .storageBuffer16BitAccess = VK_TRUE};
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
                                           .pNext = &v11};
-    const char *extensions[4];
+    const char *extensions[8];
     uint32_t count = 0;
     if (d->offer.memory_budget)
         extensions[count++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
-    if (d->offer.f16_matrix) {
+    if (has_units(&d->offer)) {
         extensions[count++] = VK_MATRIX_EXTENSION;
+        matrix.next = v12.pNext;
         v12.pNext = &matrix;
+    }
+    if (d->offer.bf16_unit.m) {
+        extensions[count++] = VK_BF16_EXTENSION;
+        bf16.next = v12.pNext;
+        v12.pNext = &bf16;
+    }
+    if (d->offer.subgroup_fixed) {
+        extensions[count++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+        sizes.pNext = v12.pNext;
+        v12.pNext = &sizes;
     }
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                .pNext = &features,
@@ -462,9 +528,11 @@ vk_context_open(struct vk_device *d, const char *name, struct err *err)
                        : d->offer.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     const char *units = getenv("LIMN_VULKAN_MATRIX");
     if (units && strcmp(units, "emulate") == 0)
-        d->matrix = VK_MATRIX_EMULATED;
-    else if (d->offer.f16_matrix && !(units && strcmp(units, "0") == 0))
-        d->matrix = VK_MATRIX_UNITS;
+        d->matrix_f16 = VK_MATRIX_EMULATED;
+    else if (!units || strcmp(units, "0") != 0) {
+        d->matrix_f16 = d->offer.f16_unit.m ? VK_MATRIX_UNITS : VK_MATRIX_NONE;
+        d->matrix_bf16 = d->offer.bf16_unit.m ? VK_MATRIX_UNITS : VK_MATRIX_NONE;
+    }
     const char *shadow = getenv("LIMN_SHADOW");
     d->shadow = shadow && strcmp(shadow, "0") != 0;
     return vk_pipelines_open(d, err);

@@ -11,15 +11,16 @@
 
 // Matrix units are used when a product on them comes out right: drivers are young here, and a wrong
 // answer would be a wrong picture without a word.
+// `lines`: the products' inner places lie side by side in memory; otherwise its lines do.
 static bool
-matrix_units_work(struct device *d)
+units_multiply(struct device *d, enum dtype type, bool lines)
 {
-    enum { M = 160, K = 72, N = 130 };
+    enum { M = 160, K = 72, N = 136 };
     struct err ignored = {0};
     struct graph *g = graph_create();
-    struct node *a = graph_input(g, "a", SHAPE(M, K), DTYPE_F16);
-    struct node *b = graph_input(g, "b", SHAPE(N, K), DTYPE_F16);
-    struct node *y = op_matmul(g, a, false, b, true, NULL, DTYPE_F32);
+    struct node *a = graph_input(g, "a", lines ? SHAPE(M, K) : SHAPE(K, M), type);
+    struct node *b = graph_input(g, "b", lines ? SHAPE(N, K) : SHAPE(K, N), type);
+    struct node *y = op_matmul(g, a, !lines, b, lines, NULL, DTYPE_F32);
     graph_output(g, y);
     struct plan *p = plan_create(g, &(struct plan_params){.device = d}, &ignored);
     float *x = mem_zalloc((M * K + N * K + M * N) * sizeof *x), *w = x + M * K, *got = w + N * K;
@@ -33,13 +34,25 @@ matrix_units_work(struct device *d)
         for (int j = 0; ok && j < N; j++) {
             float sum = 0; // of small whole numbers: exact
             for (int k = 0; k < K; k++)
-                sum += x[i * K + k] * w[j * K + k];
+                sum += lines ? x[i * K + k] * w[j * K + k] : x[k * M + i] * w[k * N + j];
             ok = got[i * N + j] == sum;
         }
     free(x);
     plan_destroy(p);
     graph_destroy(g);
     return ok;
+}
+
+static void
+try_units(struct device *d, enum dtype type, enum vk_matrix *units)
+{
+    struct vk_device *v = vk_of(d);
+    if (*units == VK_MATRIX_NONE || v->serial ||
+        (units_multiply(d, type, true) && units_multiply(d, type, false)))
+        return;
+    log_line(LOG_WARN, "vulkan", "the matrix units of %s give wrong answers in %s; they are not used",
+             v->offer.name, dtype_name(type));
+    *units = VK_MATRIX_NONE;
 }
 
 static bool
@@ -57,14 +70,11 @@ device_open_vulkan(struct device *d, struct err *err)
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
-    if (v->matrix != VK_MATRIX_NONE && !v->serial && !matrix_units_work(d)) {
-        log_line(LOG_WARN, "vulkan", "the matrix units of %s give wrong answers; they are not used",
-                 o->name);
-        v->matrix = VK_MATRIX_NONE;
-    }
-    // Matrix units know f16 only; without them both halves save memory, and bf16 is the safer.
+    try_units(d, DTYPE_F16, &v->matrix_f16);
+    try_units(d, DTYPE_BF16, &v->matrix_bf16);
+    // Both halves save memory, and bf16 is the safer, but not where only f16 has matrix units.
     d->limits.f16 = !v->serial;
-    d->limits.bf16 = !v->serial && v->matrix == VK_MATRIX_NONE;
+    d->limits.bf16 = !v->serial && (v->matrix_bf16 != VK_MATRIX_NONE || v->matrix_f16 == VK_MATRIX_NONE);
     return true;
 }
 
@@ -96,7 +106,7 @@ device_list_vulkan(struct device_info *list, int max)
         const struct vk_offer *o = &offers[i];
         list[i] = (struct device_info){.memory = o->memory, .available = o->available,
                                        .f32 = true, .f16 = o->storage16, .bf16 = o->storage16,
-                                       .matrix = o->f16_matrix || o->bf16_matrix};
+                                       .matrix = o->f16_unit.m || o->bf16_unit.m};
         snprintf(list[i].name, sizeof list[i].name, "vulkan:%d", i);
         snprintf(list[i].text, sizeof list[i].text, "%.150s, Vulkan %u.%u%s", o->name,
                  VK_API_VERSION_MAJOR(o->api), VK_API_VERSION_MINOR(o->api),

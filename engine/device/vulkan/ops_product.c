@@ -70,27 +70,48 @@ pack_weights(struct vk_builder *b, const struct node *w, struct product *p, size
 static enum vk_shader
 choose_shader(const struct vk_builder *b, const struct product *p, uint32_t *side)
 {
-    bool halves = p->source_a->dtype == DTYPE_F16 && p->source_b->dtype == DTYPE_F16;
+    enum dtype type = p->source_a->dtype;
+    enum vk_matrix units = type != p->source_b->dtype ? VK_MATRIX_NONE
+                           : type == DTYPE_F16        ? b->d->matrix_f16
+                           : type == DTYPE_BF16       ? b->d->matrix_bf16
+                                                      : VK_MATRIX_NONE;
     *side = 64;
     if (b->d->serial)
         return VK_SHADER_gemm;
-    if (!halves || b->d->matrix == VK_MATRIX_NONE || p->m < 64 || p->n < 32)
+    if (units == VK_MATRIX_NONE || p->m < 64 || p->n < 32)
         return VK_SHADER_gemm_tile;
     *side = 128;
-    return b->d->matrix == VK_MATRIX_EMULATED ? VK_SHADER_gemm_matrix_emulated
-                                              : VK_SHADER_gemm_matrix;
+    return units == VK_MATRIX_EMULATED ? VK_SHADER_gemm_matrix_emulated
+           : type == DTYPE_F16         ? VK_SHADER_gemm_matrix
+                                       : VK_SHADER_gemm_matrix_bf16;
 }
 
 static void
 set_group(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shader)
 {
-    uint32_t side = shader == VK_SHADER_gemm ? 8 : 16;
-    x->variant.spec[VK_SPEC_X] = x->variant.spec[VK_SPEC_Y] = side;
-    if (shader == VK_SHADER_gemm_matrix || shader == VK_SHADER_gemm_matrix_emulated) {
-        // Eight subgroups.
-        x->variant.spec[VK_SPEC_X] = shader == VK_SHADER_gemm_matrix ? 8 * b->d->offer.subgroup : 256;
-        x->variant.spec[VK_SPEC_Y] = 1;
+    const struct vk_offer *o = &b->d->offer;
+    bool emulated = shader == VK_SHADER_gemm_matrix_emulated;
+    uint32_t *size = x->variant.spec + VK_SPEC_X;
+    if (shader == VK_SHADER_gemm || shader == VK_SHADER_gemm_tile) {
+        size[0] = size[1] = shader == VK_SHADER_gemm ? 8 : 16;
+        return;
     }
+    size[0] = 8 * (emulated ? 32 : o->subgroup); // eight subgroups
+    size[1] = 1;
+    x->variant.subgroup = !emulated && o->subgroup_fixed ? o->subgroup : 0;
+}
+
+// The sizes of the matrices, the last constants of their shaders.
+static void
+set_unit(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shader)
+{
+    const struct vk_offer *o = &b->d->offer;
+    struct vk_unit unit = shader == VK_SHADER_gemm_matrix        ? o->f16_unit
+                          : shader == VK_SHADER_gemm_matrix_bf16 ? o->bf16_unit
+                                                                 : (struct vk_unit){16, 16, 16};
+    vk_spec(x, unit.m);
+    vk_spec(x, unit.n);
+    vk_spec(x, unit.k);
 }
 
 static void
@@ -131,6 +152,8 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
         uint32_t b_strides[3] = {p->kind == 3 ? 1 : p->b[0], p->b[1], p->b[2]};
         vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
         vk_spec(x, reading(unit, lines_b, p->kind == 3 ? 1 : inner, b_strides, other_b, x->push[2]));
+        if (shader != VK_SHADER_gemm_tile)
+            set_unit(b, x, shader);
     }
     const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
                               p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};

@@ -200,7 +200,7 @@ vk_pipelines_close(struct vk_device *d)
 static bool
 same(const struct vk_variant *a, const struct vk_variant *b)
 {
-    return a->shader == b->shader && a->spec_count == b->spec_count &&
+    return a->shader == b->shader && a->spec_count == b->spec_count && a->subgroup == b->subgroup &&
            memcmp(a->spec, b->spec, (size_t)a->spec_count * sizeof *a->spec) == 0;
 }
 
@@ -226,9 +226,16 @@ vk_pipeline(struct vk_device *d, const struct vk_variant *v, struct err *err)
                                  .pMapEntries = entries,
                                  .dataSize = (size_t)v->spec_count * 4,
                                  .pData = v->spec};
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO_EXT,
+        .requiredSubgroupSize = v->subgroup};
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .pNext = v->subgroup ? &subgroup : NULL,
+                  .flags = v->subgroup
+                               ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT
+                               : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = d->modules[v->shader],
                   .pName = "main",

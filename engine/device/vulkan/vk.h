@@ -59,6 +59,11 @@ enum {
     VK_ROUNDS_MAX = 32768,
 };
 
+// Sizes of the matrices a device multiplies at once; m = 0: none.
+struct vk_unit {
+    uint32_t m, n, k;
+};
+
 // What a physical device offers. Read without opening it.
 struct vk_offer {
     char name[256];
@@ -72,17 +77,20 @@ struct vk_offer {
     size_t buffer_max;    // bytes one binding can reach
     uint32_t offset_alignment;
     uint32_t subgroup;    // invocations
+    bool subgroup_fixed;  // a shader can ask for full subgroups of just that size
+    struct vk_unit f16_unit, bf16_unit; // into f32, by subgroup
     uint32_t shared_bytes, group_max;
     uint32_t grid_max;    // workgroups in x
     int queue_family;     // -1: none that computes
-    bool storage16, f16_arithmetic, f16_matrix, bf16_matrix, memory_budget, timestamps;
+    bool storage16, f16_arithmetic, memory_budget, timestamps;
     float tick;           // nanoseconds
     char refusal[160];    // why it cannot be used, "" when it can
 };
 
 struct vk_pipeline; // in pipeline.c
 
-// Whether products of f16 go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate) is for tests.
+// Whether products of a type go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 alone) is for
+// tests.
 enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED, VK_MATRIX_COUNT };
 
 struct vk_device {
@@ -100,7 +108,7 @@ struct vk_device {
     uint64_t submitted, finished; // values of the timeline
     bool lost;
     bool shadow; // LIMN_SHADOW=1
-    enum vk_matrix matrix;
+    enum vk_matrix matrix_f16, matrix_bf16;
     bool serial; // no shared memory and no barriers in shaders: a CPU that plays GPU
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
@@ -173,6 +181,7 @@ struct vk_variant {
     enum vk_shader shader;
     uint32_t spec[VK_SPEC_MAX];
     int spec_count;
+    uint32_t subgroup; // full subgroups of this many invocations; 0: as the driver likes
 };
 bool vk_pipelines_open(struct vk_device *d, struct err *err);
 void vk_pipelines_close(struct vk_device *d); // writes the cache when it has grown
