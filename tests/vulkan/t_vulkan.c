@@ -307,7 +307,9 @@ static void
 every_half_survives(void **state)
 {
     (void)state;
-    for (size_t k = dtype_count > 1; k < dtype_count; k++) {
+    for (size_t k = 0; k < dtype_count; k++) {
+        if (dtypes[k] == DTYPE_F32)
+            continue;
         struct err err = {0};
         struct graph *g = graph_create();
         struct node *x = graph_input(g, "x", SHAPE(65536), dtypes[k]);

@@ -302,6 +302,7 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
                            .allocation_max = maintenance.maxMemoryAllocationSize,
                            .offset_alignment = (uint32_t)l->minStorageBufferOffsetAlignment,
                            .subgroup = subgroup.subgroupSize,
+                           .shuffle = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT,
                            .shared_bytes = l->maxComputeSharedMemorySize,
                            .group_max = l->maxComputeWorkGroupInvocations,
                            .grid_max = l->maxComputeWorkGroupCount[0],
@@ -526,6 +527,7 @@ vk_context_open(struct vk_device *d, const char *name, struct err *err)
     const char *serial = getenv("LIMN_VULKAN_SERIAL");
     d->serial = serial ? strcmp(serial, "0") != 0
                        : d->offer.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    d->serial = d->serial && d->offer.shuffle && d->offer.subgroup <= 16;
     const char *units = getenv("LIMN_VULKAN_MATRIX");
     if (units && strcmp(units, "emulate") == 0)
         d->matrix_f16 = VK_MATRIX_EMULATED;

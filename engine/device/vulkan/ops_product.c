@@ -66,21 +66,39 @@ pack_weights(struct vk_builder *b, const struct node *w, struct product *p, size
     p->b_outer = p->inner;
 }
 
-// The shader, and the results a workgroup of it makes a side.
+// Groups of lines of B in an invocation of gemm.comp: what leaves the fewest lanes without work.
+static uint32_t
+wide(const struct vk_builder *b, uint32_t n)
+{
+    uint32_t best = 6, least = UINT32_MAX;
+    for (uint32_t w = 6; w >= 2; w -= 2) {
+        uint32_t side = w * b->d->offer.subgroup, lines = (n + side - 1) / side * side;
+        if (lines < least) {
+            least = lines;
+            best = w;
+        }
+    }
+    return best;
+}
+
+// The shader, and the results a workgroup of it makes in m and n.
 static enum vk_shader
-choose_shader(const struct vk_builder *b, const struct product *p, uint32_t *side)
+choose_shader(const struct vk_builder *b, const struct product *p, uint32_t side[2])
 {
     enum dtype type = p->source_a->dtype;
     enum vk_matrix units = type != p->source_b->dtype ? VK_MATRIX_NONE
                            : type == DTYPE_F16        ? b->d->matrix_f16
                            : type == DTYPE_BF16       ? b->d->matrix_bf16
                                                       : VK_MATRIX_NONE;
-    *side = 64;
-    if (b->d->serial)
+    side[0] = side[1] = 64;
+    if (b->d->serial) {
+        side[0] = 2 * 16; // gemm.comp: ROWS * TALL, LANES * WIDE
+        side[1] = b->d->offer.subgroup * wide(b, p->n);
         return VK_SHADER_gemm;
+    }
     if (units == VK_MATRIX_NONE || p->m < 64 || p->n < 32)
         return VK_SHADER_gemm_tile;
-    *side = 128;
+    side[0] = side[1] = 128;
     return units == VK_MATRIX_EMULATED ? VK_SHADER_gemm_matrix_emulated
            : type == DTYPE_F16         ? VK_SHADER_gemm_matrix
                                        : VK_SHADER_gemm_matrix_bf16;
@@ -92,8 +110,14 @@ set_group(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shad
     const struct vk_offer *o = &b->d->offer;
     bool emulated = shader == VK_SHADER_gemm_matrix_emulated;
     uint32_t *size = x->variant.spec + VK_SPEC_X;
-    if (shader == VK_SHADER_gemm || shader == VK_SHADER_gemm_tile) {
-        size[0] = size[1] = shader == VK_SHADER_gemm ? 8 : 16;
+    if (shader == VK_SHADER_gemm) {
+        size[0] = o->subgroup;
+        size[1] = 2;
+        x->variant.subgroup = o->subgroup_fixed ? o->subgroup : 0;
+        return;
+    }
+    if (shader == VK_SHADER_gemm_tile) {
+        size[0] = size[1] = 16;
         return;
     }
     size[0] = 8 * (emulated ? 32 : o->subgroup); // eight subgroups
@@ -117,9 +141,9 @@ set_unit(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shade
 static void
 add_product(struct vk_builder *b, const struct node *n, struct product *p)
 {
-    uint32_t side;
-    enum vk_shader shader = choose_shader(b, p, &side);
-    uint32_t tiles_n = (p->n + side - 1) / side, tiles_m = (p->m + side - 1) / side;
+    uint32_t side[2];
+    enum vk_shader shader = choose_shader(b, p, side);
+    uint32_t tiles_m = (p->m + side[0] - 1) / side[0], tiles_n = (p->n + side[1] - 1) / side[1];
     uint32_t splits = splits_for(b, p, (uint64_t)tiles_m * tiles_n * p->batch);
     size_t partial = splits > 1 ? (size_t)p->m * p->n * p->batch * splits * sizeof(float) : 0;
     size_t packed = (partial + 255) / 256 * 256;
@@ -142,7 +166,9 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     set_group(b, x, shader);
     vk_spec(x, p->kind);
     vk_spec(x, p->bias != NULL);
-    if (shader != VK_SHADER_gemm) {
+    if (shader == VK_SHADER_gemm)
+        vk_spec(x, wide(b, p->n));
+    else {
         uint32_t unit = shader == VK_SHADER_gemm_tile ? 4 : 8;
         uint32_t inner = p->kind == 0 ? p->k : p->inner;
         // Pixels of A are `inner` apart in convolutions; B's pixels its channels in their gradient.
@@ -297,7 +323,7 @@ vk_build_conv2d_grad_w(struct vk_builder *b, const struct node *n)
 
 struct heads {
     uint32_t n, t, s, heads, width;
-    uint32_t unit; // divides width, at most 16
+    uint32_t unit; // divides width
     const struct node *bias;
 };
 
@@ -311,7 +337,7 @@ heads_of(struct vk_builder *b, const struct node *n, int bias_at, struct heads *
                         .heads = (uint32_t)n->params.attention.heads,
                         .bias = n->source_count > bias_at ? n->source[bias_at] : NULL};
     h->width = (uint32_t)q->dim[2] / h->heads;
-    h->unit = MIN(h->width, 16u);
+    h->unit = MIN(h->width, 64u);
     while (h->width % h->unit)
         h->unit--;
     if (h->width > 256)
@@ -342,8 +368,11 @@ finish_heads(struct vk_builder *b, struct vk_dispatch *x, const struct node *n,
         vk_push(x, 6, d[1] > 1 ? (uint32_t)(d[2] * d[3]) : 0);
         vk_push(x, 7, d[2] > 1 ? (uint32_t)d[3] : 0);
     }
-    uint32_t lanes = b->d->serial ? 16 : 64;
+    // Two lines of f32 of one piece: 8 bytes a channel, and half of what every device shares.
+    vk_spec(x, MIN(b->d->offer.shared_bytes / 2 / (8 * h->width), 32u));
+    uint32_t lanes = b->d->serial ? b->d->offer.subgroup : 64;
     x->variant.spec[VK_SPEC_X] = lanes;
+    x->variant.subgroup = b->d->serial && b->d->offer.subgroup_fixed ? lanes : 0;
     x->groups[0] = (lines + lanes - 1) / lanes;
     x->groups[1] = h->heads;
     x->groups[2] = h->n;
@@ -367,9 +396,6 @@ vk_build_attention(struct vk_builder *b, const struct node *n)
         vk_bind(b, x, 1 + k, n->source[k]);
     vk_bind(b, x, 4, h.bias ? h.bias : n->source[0]);
     finish_heads(b, x, n, &h, h.t);
-    // Keys and values of one piece: 8 bytes a channel, and half of what every device shares.
-    uint32_t share = MIN(b->d->offer.shared_bytes / 2 / (8 * h.width), 32u);
-    vk_spec(x, b->d->serial ? 0 : share);
     return true;
 }
 

@@ -77,6 +77,7 @@ struct vk_offer {
     size_t buffer_max;    // bytes one binding can reach
     uint32_t offset_alignment;
     uint32_t subgroup;    // invocations
+    bool shuffle;         // a subgroup's invocations can read each other's registers
     bool subgroup_fixed;  // a shader can ask for full subgroups of just that size
     struct vk_unit f16_unit, bf16_unit; // into f32, by subgroup
     uint32_t shared_bytes, group_max;
@@ -109,7 +110,7 @@ struct vk_device {
     bool lost;
     bool shadow; // LIMN_SHADOW=1
     enum vk_matrix matrix_f16, matrix_bf16;
-    bool serial; // no shared memory and no barriers in shaders: a CPU that plays GPU
+    bool serial; // no shared memory and no barriers in shaders, shuffles instead: a CPU that plays GPU
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;

@@ -5,6 +5,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
+#define ALONE // each element walks its own way
 #include "attention.glsl"
 BINDING(0)
 BINDING(1)

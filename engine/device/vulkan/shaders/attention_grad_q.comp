@@ -15,26 +15,36 @@ BINDING(6)
 void main()
 {
     uint i = gl_WorkGroupID.x * LANES + lane(), h = gl_WorkGroupID.y, n = gl_WorkGroupID.z;
-    if (i >= u(1))
-        return;
-    uint at = query(n, h, i), bias = bias_at(n, h, i);
-    float q[D], dy[D], sum[D], lse = load6(stats(n, h, i)), mean = load6(stats(n, h, i) + 1);
+    bool real = i < u(1);
+    uint at = query(n, h, real ? i : 0), bias = bias_at(n, h, real ? i : 0);
+    uint row_ = stats(n, h, real ? i : 0), count = u(2), first = key(n, h, 0);
+    float q[D], dy[D], sum[D], lse = load6(row_), mean = load6(row_ + 1);
     EACH(d) {
         q[d] = load1(at + d) * f(4);
         dy[d] = load4(at + d);
         sum[d] = 0.0;
     }
-    for (uint j = 0; j < u(2); j++) {
-        uint from = key(n, h, j);
-        float score = BIAS != 0 ? load5(bias + j) : 0.0, dp = 0.0;
-        EACH(d) {
-            score += q[d] * load2(from + d);
-            dp += dy[d] * load3(from + d);
+    for (uint j0 = 0; j0 < count; j0 += STRETCH(count)) {
+        BRING(j0, count, first, load2, load3)
+        for (uint j = j0; j < min(j0 + STRETCH(count), count); j++) {
+            float score = BIAS != 0 ? load5(bias + j) : 0.0, dp = 0.0;
+            PIECES(d0) {
+                CHANNELS(a, k, d0, j, j0, first, load2)
+                CHANNELS(b, v, d0, j, j0, first, load3)
+                WITHIN(d, d0) {
+                    score += q[d] * k[d - d0];
+                    dp += dy[d] * v[d - d0];
+                }
+            }
+            float ds = exp(score - lse) * (dp - mean);
+            PIECES(d0) {
+                CHANNELS(a, k, d0, j, j0, first, load2)
+                WITHIN(d, d0)
+                    sum[d] += ds * k[d - d0];
+            }
         }
-        float ds = exp(score - lse) * (dp - mean);
-        EACH(d)
-            sum[d] += ds * load2(from + d);
     }
-    EACH(d)
-        store0(at + d, sum[d] * f(4));
+    if (real)
+        EACH(d)
+            store0(at + d, sum[d] * f(4));
 }
