@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/config.h"
 #include "app/sheet.h"
-#include "app/yaml_tree.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/train/trainer.h"
@@ -17,7 +17,7 @@
 struct train {
     const char *recipe_path, *device;
     struct sheet_params sheet; // path set: draw a sheet and stop
-    bool resume, json;
+    bool resume, json, print;
     struct jv *settings; // --set
     int64_t until;       // stop after this step; 0: the recipe's own end
     double minutes;      // stop after this long; 0: never
@@ -38,10 +38,12 @@ usage(FILE *out)
         "usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
         "                  [--minutes M] [--device D] [--json]\n"
         "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
-        "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n\n"
+        "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n"
+        "       limn train RECIPE.yaml [--set KEY=VALUE]... --print\n\n"
         "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
         "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
-        "With --sheet nothing is trained: a sheet of held-out examples is drawn.\n",
+        "With --sheet nothing is trained: a sheet of held-out examples is drawn. With --print the\n"
+        "whole recipe is printed as JSON, as limn-engine reads it.\n",
         out);
     return out == stdout ? 0 : 2;
 }
@@ -53,10 +55,9 @@ add_setting(struct train *t, const char *text, struct err *err)
     if (!equals)
         return err_set(err, ERR_INPUT, "--set needs KEY=VALUE");
     char *key = mem_strndup(text, (size_t)(equals - text));
-    struct yaml *value = yaml_tree_parse(equals + 1, strlen(equals + 1), key, err);
+    struct jv *value = config_value(equals + 1, key, err);
     if (value)
-        jv_set(t->settings, key, yaml_tree_to_jv(value));
-    yaml_tree_free(value);
+        jv_set(t->settings, key, value);
     free(key);
     return value != NULL;
 }
@@ -77,6 +78,8 @@ parse(struct train *t, int argc, char **argv, struct err *err)
             t->resume = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             t->json = true;
+        } else if (strcmp(argv[i], "--print") == 0) {
+            t->print = true;
         } else if (strcmp(argv[i], "--set") == 0) {
             if (!add_setting(t, value, err))
                 return false;
@@ -138,11 +141,11 @@ resolve(struct jv *recipe, const struct jv *settings, const char *folder)
         jv_set(recipe, jv_key_at(settings, i), jv_copy(jv_value_at(settings, i)));
 }
 
-static bool
-read_recipe(const struct train *t, struct recipe *r, struct err *err)
+// The recipe, its tasks in it, its paths from the current folder; NULL on failure.
+static struct jv *
+whole_recipe(const struct train *t, struct err *err)
 {
-    struct yaml *yaml = yaml_tree_read(t->recipe_path, err);
-    struct jv *json = yaml ? yaml_tree_to_jv(yaml) : NULL;
+    struct jv *json = config_read(t->recipe_path, err);
     char *folder = folder_of(t->recipe_path);
     bool ok = json != NULL;
     if (ok && !jv_is_object(json))
@@ -156,10 +159,45 @@ read_recipe(const struct train *t, struct recipe *r, struct err *err)
         if (ok)
             jv_set(json, "tasks", described);
     }
-    ok = ok && recipe_read(r, json, t->recipe_path, err);
     free(folder);
+    if (ok)
+        return json;
     jv_free(json);
-    yaml_tree_free(yaml);
+    return NULL;
+}
+
+static bool
+read_recipe(const struct train *t, struct recipe *r, struct err *err)
+{
+    struct jv *json = whole_recipe(t, err);
+    bool ok = json && recipe_read(r, json, t->recipe_path, err);
+    jv_free(json);
+    return ok;
+}
+
+// As JSON, for limn-engine, its paths from the root.
+static bool
+print_recipe(const struct train *t, struct err *err)
+{
+    static const char *const keys[] = {"model", "tokenizer", "pack", "output"};
+    struct recipe r = {0};
+    struct jv *json = whole_recipe(t, err);
+    bool ok = json && recipe_read(&r, json, t->recipe_path, err);
+    char *here = getcwd(NULL, 0);
+    for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
+        const char *path = jv_string(jv_get(json, keys[i]), NULL);
+        char *full = path && here ? file_join(here, path) : NULL;
+        if (full)
+            jv_set(json, keys[i], jv_from_string(full));
+        free(full);
+    }
+    free(here);
+    char *text = ok ? jv_text(json, 1) : NULL;
+    if (ok)
+        puts(text);
+    free(text);
+    jv_free(json);
+    recipe_finish(&r);
     return ok;
 }
 
@@ -201,8 +239,12 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
 {
     char *model = file_join(r->output, "model");
     bool ok = trainer_export(t, model, err);
-    if (ok && sheet) {
-        double validation;
+    double validation;
+    if (ok && sheet && !sheet_can_draw()) {
+        ok = trainer_validate(t, 64, &validation, err);
+        if (ok)
+            printf("\nstep %lld: held-out loss %.4f\n", (long long)trainer_done(t), validation);
+    } else if (ok && sheet) {
         char name[64];
         snprintf(name, sizeof name, "sheet-%06lld.png", (long long)trainer_done(t));
         char *path = file_join(r->output, name);
@@ -293,7 +335,13 @@ cmd_train(int argc, char **argv)
         jv_free(o.settings);
         return usage(stdout);
     }
-    bool ok = parse(&o, argc, argv, &err) && read_recipe(&o, &r, &err);
+    bool ok = parse(&o, argc, argv, &err);
+    if (ok && o.print) {
+        ok = print_recipe(&o, &err);
+        jv_free(o.settings);
+        return ok ? 0 : command_failed(&err);
+    }
+    ok = ok && read_recipe(&o, &r, &err);
     ok = ok && (o.sheet.path || file_make_folders(r.output, &err));
     d = ok ? device_open(o.device, &err) : NULL;
     if (d && o.sheet.path) {

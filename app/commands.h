@@ -22,6 +22,9 @@ int cmd_devices(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 int cmd_library(int argc, char **argv);
 
+// First of all: signals, threads, $LIMN_LOG.
+void command_start(char **argv);
+
 // Text from outside (names of files, instructions in pictures, another machine's words) for a terminal: what
 // would control it becomes '?'. Written into `text` itself.
 char *command_harmless(char *text);

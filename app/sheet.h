@@ -25,6 +25,8 @@ struct sheet_params {
     const char *texts_path;      // NULL, or a file that gets one line an example: its instruction
 };
 
+// Whether this program can: limn-engine cannot.
+bool sheet_can_draw(void);
 bool sheet_draw(const struct sheet_params *p, struct err *err);
 
 #endif
