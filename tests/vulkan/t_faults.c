@@ -66,7 +66,7 @@ FAILING(WaitSemaphores, (VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t), 
 FAILING(CreateDevice, (VkPhysicalDevice p, const VkDeviceCreateInfo *i,
                        const VkAllocationCallbacks *a, VkDevice *d), (p, i, a, d))
 
-enum kind { MEMORY, LOST_SUBMIT, LOST_WAIT, NO_COMPUTE, KINDS };
+enum kind { MEMORY, LOST_SUBMIT, LOST_WAIT, NO_COMPUTE, LITTLE_LEFT, KINDS };
 static enum kind kind;
 
 static VKAPI_ATTR void VKAPI_CALL
@@ -75,6 +75,18 @@ families_that_draw(VkPhysicalDevice p, uint32_t *count, VkQueueFamilyProperties 
     real.GetPhysicalDeviceQueueFamilyProperties(p, count, list);
     for (uint32_t i = 0; list && i < *count; i++)
         list[i].queueFlags = VK_QUEUE_GRAPHICS_BIT;
+}
+
+// Somebody else uses all but 3 MiB of the device's memory.
+static VKAPI_ATTR void VKAPI_CALL
+little_left(VkPhysicalDevice p, VkPhysicalDeviceMemoryProperties2 *m)
+{
+    real.GetPhysicalDeviceMemoryProperties2(p, m);
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT *budget = m->pNext;
+    for (uint32_t i = 0; budget && i < m->memoryProperties.memoryHeapCount; i++) {
+        budget->heapBudget[i] = 8 << 20;
+        budget->heapUsage[i] = 5 << 20;
+    }
 }
 
 // Called for the instance's functions, then for the device's.
@@ -97,6 +109,11 @@ hook(struct vk_calls *vk)
         PUT(QueueSubmit)
     } else if (kind == LOST_WAIT) {
         PUT(WaitSemaphores)
+    } else if (kind == LITTLE_LEFT) {
+        if (vk->GetPhysicalDeviceMemoryProperties2 != little_left) {
+            real.GetPhysicalDeviceMemoryProperties2 = vk->GetPhysicalDeviceMemoryProperties2;
+            vk->GetPhysicalDeviceMemoryProperties2 = little_left;
+        }
     } else if (kind == NO_COMPUTE) {
         if (vk->GetPhysicalDeviceQueueFamilyProperties != families_that_draw) {
             real.GetPhysicalDeviceQueueFamilyProperties = vk->GetPhysicalDeviceQueueFamilyProperties;
@@ -189,6 +206,25 @@ a_driver_that_cannot_compute(void **state)
     int count = device_list(list, 8);
     assert_true(count >= 2 && strstr(list[0].reason, "no queue that computes"));
     kind = KINDS;
+}
+
+static void
+nothing_is_taken_beyond_the_budget(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    kind = LITTLE_LEFT;
+    left = 0;
+    struct device *d = device_open("vulkan", &err);
+    assert_non_null(d);
+    vk_of(d)->offer.memory_budget = true; // little_left() answers
+    assert_null(buffer_create_weights(d, 5 << 20, "weights", &err));
+    assert_int_equal(err.code, ERR_MEMORY);
+    if (!strstr(err.text, "weights: 5.0 MiB are needed, 2.0 MiB too many") ||
+        !strstr(err.text, "3 of them free") || !strstr(err.text, "--offload"))
+        fail_msg("'%s' does not say what is missing", err.text);
+    kind = KINDS;
+    device_close(d);
 }
 
 static void
@@ -295,6 +331,7 @@ main(void)
         cmocka_unit_test(memory_runs_out_anywhere),
         cmocka_unit_test(the_device_is_lost_anywhere),
         cmocka_unit_test(a_driver_that_cannot_compute),
+        cmocka_unit_test(nothing_is_taken_beyond_the_budget),
         cmocka_unit_test(no_driver_at_all),
         cmocka_unit_test(damaged_caches_are_made_anew),
     };

@@ -448,6 +448,95 @@ weights_are_streamed(void **state)
     assert_true(scratch[1] > scratch[0] && scratch[1] - scratch[0] < LAYERS * BLOCK / 2);
 }
 
+// Plans with constant weights have them packed in place; plans without, the host and copies see them as
+// they were, in whichever order all of them come.
+static void
+packed_weights_are_nobodys_business(void **state)
+{
+    (void)state;
+    enum { IN = 24, OUT = 40, COUNT = OUT * IN * 9, POINT = IN * OUT };
+    static const int order[] = {0, 0, 1, 0, 2, 0, 3, 1, 4, 0, 4, 5, 0};
+    for (size_t k = 0; k < dtype_count; k++) {
+        struct err err = {0};
+        enum dtype type = dtypes[k];
+        size_t unit = dtype_size(type), size = (size_t)(COUNT + POINT) * unit;
+        char *weights = mem_zalloc(size), *back = mem_zalloc(size);
+        struct rng rng;
+        rng_init(&rng, 3, RNG_STREAM_TEST);
+        for (int i = 0; i < COUNT + POINT; i++)
+            dtype_store(type, weights, i, 0.1 * rng_normal(&rng));
+        struct buffer *host = buffer_create(cpu, size, "weights", &err);
+        struct buffer *block = buffer_create_weights(gpu, size, "weights", &err);
+        struct buffer *other = buffer_create(gpu, size, "weights", &err);
+        assert_true(host && block && other && buffer_write(host, 0, weights, size, &err) &&
+                    buffer_write(block, 0, weights, size, &err));
+        // A 3x3 convolution, one of 1x1 behind it. The other graph reads the weights themselves.
+        struct graph *g[2] = {graph_create(), graph_create()};
+        struct node *x = graph_input(g[0], "x", SHAPE(1, 7, 6, IN), type);
+        struct node *w = graph_bound(g[0], "w", SLOT_PARAMS, 0, SHAPE(OUT, IN, 3, 3), type);
+        struct node *v = graph_bound(g[0], "v", SLOT_PARAMS, COUNT * unit, SHAPE(IN, OUT, 1, 1), type);
+        struct node *y = op_conv2d(g[0], op_conv2d(g[0], x, w, NULL, 1, 1), v, NULL, 1, 0);
+        struct node *z = op_affine(g[1], graph_bound(g[1], "w", SLOT_PARAMS, 0, SHAPE(OUT, IN, 3, 3), type),
+                                   2, 0);
+        graph_output(g[0], y);
+        graph_output(g[1], z);
+        struct plan *plan[4]; // constant, changing, reading, on the CPU
+        for (int i = 0; i < 4; i++) {
+            struct plan_params params = {.device = i == 3 ? cpu : gpu, .constant_params = i == 0 || i == 2,
+                                         .plain = i == 3};
+            params.slots[SLOT_PARAMS] = i == 3 ? host : block;
+            plan[i] = plan_create(g[i == 2], &params, &err);
+            assert_non_null(plan[i]);
+        }
+        int64_t count = shape_count(&y->shape);
+        void *got = mem_zalloc(bytes_of(z)), *want = mem_zalloc(bytes_of(y));
+        for (int i = 0; i < count && i < 7 * 6 * IN; i++)
+            dtype_store(type, got, i, rng_normal(&rng));
+        for (int i = 0; i < 4; i++)
+            assert_true(i == 2 || plan_write(plan[i], x, got, &err));
+        for (size_t o = 0; o < COUNT_OF(order); o++) {
+            if (order[o] <= 1) { // the convolutions
+                assert_true(plan_run(plan[order[o]], &err) && plan_read(plan[order[o]], y, got, &err) &&
+                            plan_run(plan[3], &err) && plan_read(plan[3], y, want, &err));
+                int packed = order[o] == 0 && !vk_of(gpu)->serial;
+                assert_int_equal(((struct vk_memory *)block->memory)->packed_count, packed);
+                for (int64_t i = 0; i < count; i++) {
+                    double off = fabs(dtype_load(type, got, i) - dtype_load(type, want, i));
+                    if (!(off < (type == DTYPE_F32 ? 1e-5 : type == DTYPE_F16 ? 1e-2 : 6e-2)))
+                        fail_msg("%s: call %zu: place %d is off by %g", dtype_name(type), o, (int)i, off);
+                }
+            } else if (order[o] == 2) { // a plan that reads the weights
+                assert_true(plan_run(plan[2], &err) && plan_read(plan[2], z, got, &err));
+                for (int i = 0; i < COUNT; i++)
+                    assert_true(dtype_load(type, got, i) == 2 * dtype_load(type, weights, i));
+            } else if (order[o] == 3) { // the host
+                assert_true(buffer_read(block, 0, back, size, &err));
+                assert_memory_equal(back, weights, size);
+            } else if (order[o] == 4) { // a copy
+                assert_true(buffer_copy(other, 0, block, 0, size, &err) &&
+                            buffer_read(other, 0, back, size, &err));
+                assert_memory_equal(back, weights, size);
+            } else { // the weights change
+                for (int i = 0; i < COUNT; i++)
+                    dtype_store(type, weights, i, 0.1 * rng_normal(&rng));
+                assert_true(buffer_write(block, 0, weights, size, &err) &&
+                            buffer_write(host, 0, weights, size, &err));
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            plan_destroy(plan[i]);
+        graph_destroy(g[0]);
+        graph_destroy(g[1]);
+        buffer_destroy(host);
+        buffer_destroy(block);
+        buffer_destroy(other);
+        free(weights);
+        free(back);
+        free(got);
+        free(want);
+    }
+}
+
 static void
 layers_are_silent(void **state)
 {
@@ -506,6 +595,7 @@ main(int argc, char **argv)
         cmocka_unit_test(bad_ids_are_an_error),
         cmocka_unit_test(in_place_steps),
         cmocka_unit_test(weights_are_streamed),
+        cmocka_unit_test(packed_weights_are_nobodys_business),
         cmocka_unit_test(layers_are_silent),
     };
     return cmocka_run_group_tests(tests, open_devices, close_devices);

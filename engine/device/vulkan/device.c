@@ -188,9 +188,7 @@ wait_for_all(struct device *d, struct err *err)
 static bool
 rate(struct device *d, enum dtype dtype, double *flops, const char **how, struct err *err)
 {
-    (void)dtype;
-    *how = "f32 multiply-adds in registers";
-    return vk_rate(vk_of(d), flops, err);
+    return vk_rate(vk_of(d), dtype, flops, how, err);
 }
 
 const struct device_table device_vulkan = {

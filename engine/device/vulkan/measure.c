@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the device can do at most: multiply-adds that touch no memory.
+// What the device can do at most: multiply-adds that touch no memory, on matrix units where products
+// of the type go to them.
+#include <string.h>
 #include <time.h>
 
 #include "engine/base/mem.h"
@@ -30,11 +32,25 @@ begin(struct vk_device *d, VkCommandBuffer *out, struct err *err)
 }
 
 bool
-vk_rate(struct vk_device *d, double *flops, struct err *err)
+vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how, struct err *err)
 {
-    // 32 multiply-adds a round; long enough for the clock, short enough for any driver's patience.
+    struct vk_unit unit;
+    bool matrix = vk_matrix_of(d, type, &unit) == VK_MATRIX_UNITS;
+    // Long enough for the clock, short enough for any driver's patience.
     uint32_t rounds = 4096, groups = d->serial ? 64 : 4096, size = d->serial ? 64 : 256;
+    double round = 2.0 * 32 * size; // of a group
     struct vk_variant v = {.shader = VK_SHADER_ceiling, .spec_count = VK_SPEC_OWN};
+    if (matrix) {
+        size = 8 * d->offer.subgroup;
+        groups = d->offer.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? 16 : 2048;
+        round = 2.0 * unit.m * unit.n * unit.k * 8 * 8;
+        v.shader = type == DTYPE_BF16 ? VK_SHADER_ceiling_matrix_bf16 : VK_SHADER_ceiling_matrix;
+        v.subgroup = d->offer.subgroup_fixed ? d->offer.subgroup : 0;
+        const uint32_t own[] = {unit.m, unit.n, unit.k};
+        for (int i = 0; i < 3; i++)
+            v.spec[v.spec_count++] = own[i];
+    }
+    *how = matrix ? "multiply-adds of matrix units in registers" : "f32 multiply-adds in registers";
     struct vk_memory *m = vk_memory_create(d, 256, VK_USE_DEVICE, "a measurement", err);
     VkDescriptorPool pool = VK_NULL_HANDLE;
     VkDescriptorSet set = VK_NULL_HANDLE;
@@ -47,7 +63,9 @@ vk_rate(struct vk_device *d, double *flops, struct err *err)
     ok = pipeline && vk_one_set(d, m, &pool, &set, err) && begin(d, &commands, err);
     if (ok) {
         uint32_t push[VK_PUSH_WORDS] = {0};
+        const float small = 1e-4f;
         push[VK_PUSH_OWN] = rounds;
+        memcpy(&push[VK_PUSH_OWN + 1], &small, sizeof small);
         d->vk.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
         d->vk.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0, 1, &set,
                                     0, NULL);
@@ -63,7 +81,7 @@ vk_rate(struct vk_device *d, double *flops, struct err *err)
         ok = vk_submit(d, commands, err) && vk_wait(d, err);
         best = i ? MIN(best, now() - start) : best;
     }
-    *flops = 2.0 * 32 * rounds * groups * size / best;
+    *flops = round * rounds * groups / best;
     if (commands)
         d->vk.FreeCommandBuffers(d->device, d->commands, 1, &commands);
     if (pool)

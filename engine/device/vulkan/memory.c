@@ -6,6 +6,7 @@
 // Where the host can map device memory at full speed (integrated and software devices) it writes
 // and reads it in place, when the device is idle. Elsewhere everything goes through one staging
 // buffer in pieces. Work is ordered by submission, so a copy needs no wait before it.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,13 +40,36 @@ memory_type(const struct vk_device *d, uint32_t allowed, enum vk_use use)
     return type >= 0 ? type : find_type(d, allowed, 0);
 }
 
-static bool
-no_memory(struct vk_device *d, size_t size, const char *what, struct err *err)
+// Bytes of a type's heap that nobody uses now, as far as the driver says; *all: of the whole heap.
+static size_t
+unused(struct vk_device *d, int type, size_t *all)
 {
-    return err_set(err, ERR_MEMORY,
-                   "%s needs %.1f MiB, %s has %.0f MiB, %.0f of them free: a smaller model, size or "
-                   "batch, or --dtype bf16, would fit", what, (double)size / 0x1p20, d->offer.name,
-                   (double)d->offer.memory / 0x1p20, (double)d->offer.available / 0x1p20);
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 now = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = &budget};
+    uint32_t heap = d->memory.memoryTypes[type].heapIndex;
+    *all = d->memory.memoryHeaps[heap].size;
+    if (!d->offer.memory_budget)
+        return *all;
+    d->vk.GetPhysicalDeviceMemoryProperties2(d->physical, &now);
+    VkDeviceSize most = budget.heapBudget[heap], used = budget.heapUsage[heap];
+    return most > used ? most - used : 0;
+}
+
+static bool
+no_memory(struct vk_device *d, size_t size, int type, const char *what, struct err *err)
+{
+    size_t all = d->offer.memory, left = type >= 0 ? unused(d, type, &all) : all;
+    char missing[64] = "and the driver gives none";
+    if (size > left)
+        snprintf(missing, sizeof missing, "%.1f MiB too many", (double)(size - left) / 0x1p20);
+    return err_set(err, ERR_MEMORY, "%s: %.1f MiB are needed, %s: %s has %.0f MiB, %.0f of them free; %s",
+                   what, (double)size / 0x1p20, missing, d->offer.name, (double)all / 0x1p20,
+                   (double)left / 0x1p20,
+                   strcmp(what, "weights") == 0
+                       ? "--offload leaves weights in the machine's memory, a 16-bit --dtype halves them"
+                       : "fewer pictures at once, a smaller size, a 16-bit --dtype or --offload need less");
 }
 
 // --- blocks
@@ -67,13 +91,16 @@ allocate(struct vk_device *d, size_t size, int type, VkDeviceMemory *memory, voi
     VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
                                  .allocationSize = size,
                                  .memoryTypeIndex = (uint32_t)type};
-    if (type < 0 || (d->offer.allocation_max && size > d->offer.allocation_max))
-        return no_memory(d, size, what, err);
+    size_t all;
+    // Beyond its budget a driver may take the machine's memory, or another program's, without a word.
+    if (type < 0 || (d->offer.allocation_max && size > d->offer.allocation_max) ||
+        size > unused(d, type, &all))
+        return no_memory(d, size, type, what, err);
     VkResult r = d->vk.AllocateMemory(d->device, &info, NULL, memory);
     if (r != VK_SUCCESS) {
         *memory = VK_NULL_HANDLE;
         bool full = r == VK_ERROR_OUT_OF_DEVICE_MEMORY || r == VK_ERROR_OUT_OF_HOST_MEMORY;
-        return full ? no_memory(d, size, what, err) : vk_failed(d, r, what, err);
+        return full ? no_memory(d, size, type, what, err) : vk_failed(d, r, what, err);
     }
     if (d->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
         r = d->vk.MapMemory(d->device, *memory, 0, VK_WHOLE_SIZE, 0, mapped);
@@ -146,7 +173,7 @@ vk_memory_create(struct vk_device *d, size_t size, enum vk_use use, const char *
     VkResult r = d->vk.CreateBuffer(d->device, &info, NULL, &m->buffer);
     if (r != VK_SUCCESS) {
         m->buffer = VK_NULL_HANDLE;
-        no_memory(d, size, what, err);
+        no_memory(d, size, -1, what, err);
         goto failed;
     }
     VkMemoryRequirements need;
@@ -182,6 +209,7 @@ vk_memory_destroy(struct vk_device *d, struct vk_memory *m)
         d->vk.FreeMemory(d->device, m->memory, NULL);
     if (m->block)
         m->block->used &= ~(((1ull << m->units) - 1) << m->first);
+    free(m->packed);
     free(m);
 }
 
@@ -316,7 +344,7 @@ vk_memory_copy(struct vk_device *d, struct vk_memory *to, size_t to_offset, stru
     VkBufferCopy region = {.srcOffset = from_offset, .dstOffset = to_offset, .size = size};
     if (size == 0)
         return true;
-    if (!begin(d, err))
+    if (!vk_unpack(d, to, err) || !vk_unpack(d, from, err) || !begin(d, err))
         return false;
     d->vk.CmdCopyBuffer(d->copy_commands, from->buffer, to->buffer, 1, &region);
     return end(d, err);
@@ -325,6 +353,7 @@ vk_memory_copy(struct vk_device *d, struct vk_memory *to, size_t to_offset, stru
 bool
 vk_memory_zero(struct vk_device *d, struct vk_memory *m, struct err *err)
 {
+    m->packed_count = 0; // zeros are zeros in any order
     if (m->mapped) {
         if (!vk_wait(d, err))
             return false;
@@ -349,6 +378,8 @@ bool
 vk_memory_write(struct vk_device *d, struct vk_memory *m, size_t offset, const void *data,
                 size_t size, struct err *err)
 {
+    if (!vk_unpack(d, m, err))
+        return false;
     if (m->mapped) {
         if (!vk_wait(d, err))
             return false;
@@ -373,6 +404,8 @@ bool
 vk_memory_read(struct vk_device *d, struct vk_memory *m, size_t offset, void *data, size_t size,
                struct err *err)
 {
+    if (!vk_unpack(d, m, err))
+        return false;
     if (m->mapped) {
         if (!vk_wait(d, err))
             return false;

@@ -39,31 +39,40 @@ reading(uint32_t unit, uint32_t lines, uint32_t inner, const uint32_t stride[3],
     return 0;
 }
 
-// Weights (K,C,k,k) in scratch as one row a line of B, tap by tap: (K,taps,C), or (C,taps,K) for the
-// gradient. Then what one tap reads is contiguous.
+// B becomes a row a line, tap by tap: what one tap reads is contiguous.
 static void
-pack_weights(struct vk_builder *b, const struct node *w, struct product *p, size_t offset)
+read_packed(struct product *p)
 {
-    uint32_t taps = p->outer, count = p->n * taps * p->inner;
-    struct vk_dispatch *x = vk_add(b, VK_SHADER_move);
-    vk_bind_scratch_as(b, x, 0, offset, (size_t)count * dtype_size(w->dtype), w->dtype);
-    vk_bind(b, x, 1, w);
-    // Axes walked, innermost first: inner place, tap, line.
-    const uint32_t sizes[4] = {p->inner, taps, p->n, 1};
-    const uint32_t to[5] = {1, p->inner, taps * p->inner};
-    const uint32_t from[5] = {p->b[1], p->b_outer, p->b[0]};
-    vk_push(x, 0, count);
-    for (int i = 0; i < 5; i++) {
-        if (i < 4)
-            vk_push(x, 1 + i, sizes[i]);
-        vk_push(x, 5 + i, i < 3 ? to[i] : 0);
-        vk_push(x, 11 + i, i < 3 ? from[i] : 0);
-    }
-    vk_push(x, 17, SHAPE_RANK_MAX); // nothing is padded
-    vk_line(b, x, count);
-    p->b[0] = taps * p->inner;
+    p->b[0] = p->outer * p->inner;
     p->b[1] = 1;
     p->b_outer = p->inner;
+}
+
+// Weights (K,C,taps) to scratch as (K,taps,C), or (C,taps,K) for the gradient.
+static void
+pack_to_scratch(struct vk_builder *b, const struct node *w, struct product *p, size_t offset)
+{
+    uint32_t taps = p->outer, count = p->n * taps * p->inner;
+    // Axes walked, innermost first: inner place, tap, line.
+    struct vk_dispatch *x = vk_add_reorder(b, (const uint32_t[3]){p->inner, taps, p->n},
+                                           (const uint32_t[3]){1, p->inner, taps * p->inner},
+                                           (const uint32_t[3]){p->b[1], p->b_outer, p->b[0]});
+    vk_bind_scratch_as(b, x, 0, offset, (size_t)count * dtype_size(w->dtype), w->dtype);
+    vk_bind(b, x, 1, w);
+    read_packed(p);
+}
+
+// Whether the weights of a convolution lie packed when the plan runs: constant ones do.
+static bool
+packed_in_place(struct vk_builder *b, const struct node *w, struct product *p)
+{
+    const struct place *at = &b->plan->places[w->id];
+    if (!b->constant || p->kind != 1 || at->slot != SLOT_PARAMS)
+        return false;
+    const struct vk_packing packing = {at->offset, p->n, p->inner, p->outer, w->dtype};
+    ARRAY_PUSH(b->packing, b->packing_count, b->packing_capacity, packing);
+    read_packed(p);
+    return true;
 }
 
 // Groups of lines of B in an invocation of gemm.comp: what leaves the fewest lanes without work.
@@ -86,9 +95,8 @@ static enum vk_shader
 choose_shader(const struct vk_builder *b, const struct product *p, uint32_t side[2])
 {
     enum dtype type = p->source_a->dtype;
-    enum vk_matrix units = type != p->source_b->dtype ? VK_MATRIX_NONE
-                           : type == DTYPE_F16        ? b->d->matrix_f16
-                           : type == DTYPE_BF16       ? b->d->matrix_bf16
+    struct vk_unit unit;
+    enum vk_matrix units = type == p->source_b->dtype ? vk_matrix_of(b->d, type, &unit)
                                                       : VK_MATRIX_NONE;
     side[0] = side[1] = 64;
     if (b->d->serial) {
@@ -125,17 +133,16 @@ set_group(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shad
     x->variant.subgroup = !emulated && o->subgroup_fixed ? o->subgroup : 0;
 }
 
-// The sizes of the matrices, the last constants of their shaders.
-static void
-set_unit(const struct vk_builder *b, struct vk_dispatch *x, enum vk_shader shader)
+enum vk_matrix
+vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit)
 {
-    const struct vk_offer *o = &b->d->offer;
-    struct vk_unit unit = shader == VK_SHADER_gemm_matrix        ? o->f16_unit
-                          : shader == VK_SHADER_gemm_matrix_bf16 ? o->bf16_unit
-                                                                 : (struct vk_unit){16, 16, 16};
-    vk_spec(x, unit.m);
-    vk_spec(x, unit.n);
-    vk_spec(x, unit.k);
+    enum vk_matrix units = type == DTYPE_F16    ? d->matrix_f16
+                           : type == DTYPE_BF16 ? d->matrix_bf16
+                                                : VK_MATRIX_NONE;
+    *unit = units == VK_MATRIX_EMULATED ? (struct vk_unit){16, 16, 16}
+            : type == DTYPE_BF16        ? d->offer.bf16_unit
+                                        : d->offer.f16_unit;
+    return units;
 }
 
 static void
@@ -148,15 +155,17 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     size_t partial = splits > 1 ? (size_t)p->m * p->n * p->batch * splits * sizeof(float) : 0;
     size_t packed = (partial + 255) / 256 * 256;
     bool pack = !b->d->serial && (p->kind == 1 || p->kind == 2) && p->outer > 1;
-    if (pack)
-        pack_weights(b, p->source_b, p, packed);
+    bool in_place = pack && packed_in_place(b, p->source_b, p);
+    if (pack && !in_place)
+        pack_to_scratch(b, p->source_b, p, packed);
     struct vk_dispatch *x = vk_add(b, shader);
+    x->packed = in_place;
     if (splits == 1)
         vk_bind(b, x, 0, n);
     else
         vk_bind_scratch(b, x, 0, 0, partial);
     vk_bind(b, x, 1, p->source_a);
-    if (pack)
+    if (pack && !in_place)
         vk_bind_scratch_as(b, x, 2, packed,
                            (size_t)shape_count(&p->source_b->shape) *
                                dtype_size(p->source_b->dtype), p->source_b->dtype);
@@ -178,8 +187,13 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
         uint32_t b_strides[3] = {p->kind == 3 ? 1 : p->b[0], p->b[1], p->b[2]};
         vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
         vk_spec(x, reading(unit, lines_b, p->kind == 3 ? 1 : inner, b_strides, other_b, x->push[2]));
-        if (shader != VK_SHADER_gemm_tile)
-            set_unit(b, x, shader);
+        struct vk_unit matrix;
+        if (shader != VK_SHADER_gemm_tile) {
+            vk_matrix_of(b->d, p->source_a->dtype, &matrix);
+            vk_spec(x, matrix.m);
+            vk_spec(x, matrix.n);
+            vk_spec(x, matrix.k);
+        }
     }
     const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
                               p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};

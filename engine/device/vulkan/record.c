@@ -24,6 +24,8 @@ struct exec {
     struct vk_memory *scratch, *constants, *ring;
     struct vk_memory *status; // one word: 0, or 1 + step that found bad data
     bool reports;
+    struct vk_packing *packing; // weights that are to be packed when it runs
+    int packing_count;
 };
 
 // --- what builders call
@@ -40,9 +42,9 @@ vk_add(struct vk_builder *b, enum vk_shader shader)
     return &b->list[b->count - 1];
 }
 
-static void
-bind(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m, size_t offset,
-     size_t size, enum dtype type)
+void
+vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m,
+               size_t offset, size_t size, enum dtype type)
 {
     uint32_t alignment = MAX(b->d->offer.offset_alignment, 4u);
     size_t start = offset / alignment * alignment;
@@ -55,7 +57,7 @@ void
 vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node *n)
 {
     const struct place *at = &b->plan->places[n->id];
-    bind(b, x, slot, b->plan->slots[at->slot]->memory, at->offset,
+    vk_bind_memory(b, x, slot, b->plan->slots[at->slot]->memory, at->offset,
          (size_t)shape_count(&n->shape) * dtype_size(n->dtype), n->dtype);
 }
 
@@ -65,7 +67,7 @@ static struct vk_memory scratch_to_be, constants_to_be;
 void
 vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset, size_t size)
 {
-    bind(b, x, slot, &scratch_to_be, offset, size, DTYPE_F32);
+    vk_bind_memory(b, x, slot, &scratch_to_be, offset, size, DTYPE_F32);
     b->scratch = MAX(b->scratch, offset + size);
 }
 
@@ -73,7 +75,7 @@ void
 vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
                    size_t size, enum dtype type)
 {
-    bind(b, x, slot, &scratch_to_be, offset, size, type);
+    vk_bind_memory(b, x, slot, &scratch_to_be, offset, size, type);
     b->scratch = MAX(b->scratch, offset + size);
 }
 
@@ -81,7 +83,7 @@ void
 vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                  size_t count)
 {
-    bind(b, x, slot, &constants_to_be, (size_t)b->constant_count * sizeof *values,
+    vk_bind_memory(b, x, slot, &constants_to_be, (size_t)b->constant_count * sizeof *values,
          count * sizeof *values, DTYPE_F32);
     for (size_t i = 0; i < count; i++)
         ARRAY_PUSH(b->constants, b->constant_count, b->constant_capacity, values[i]);
@@ -101,7 +103,7 @@ vk_add_zeros(struct vk_builder *b, const struct node *n)
 void
 vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot)
 {
-    bind(b, x, slot, ((struct exec *)b->plan->exec)->status, 0, 4, DTYPE_I32);
+    vk_bind_memory(b, x, slot, ((struct exec *)b->plan->exec)->status, 0, 4, DTYPE_I32);
     x->writes |= 1u << slot;
     b->reports = true;
 }
@@ -309,6 +311,43 @@ make_sets(struct vk_device *d, struct exec *e, struct err *err)
     return true;
 }
 
+static bool
+make_commands(struct vk_device *d, struct exec *e, struct err *err)
+{
+    e->pipelines = mem_zalloc((size_t)MAX(e->count, 1) * sizeof *e->pipelines);
+    for (int i = 0; i < e->count; i++) {
+        if (e->list[i].fill || e->list[i].copy)
+            continue;
+        e->pipelines[i] = vk_pipeline(d, &e->list[i].variant, err);
+        if (!e->pipelines[i])
+            return false;
+    }
+    return make_sets(d, e, err) && record(d, e, false, -1, &e->commands, err);
+}
+
+static void
+free_commands(struct vk_device *d, struct exec *e)
+{
+    if (e->commands)
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->commands);
+    if (e->timed)
+        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->timed);
+    if (e->pool)
+        d->vk.DestroyDescriptorPool(d->device, e->pool, NULL);
+    free(e->sets);
+    free(e->pipelines);
+}
+
+bool
+vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struct err *err)
+{
+    struct exec e = {.list = list, .count = count};
+    bool ok = make_commands(d, &e, err) && vk_submit(d, e.commands, err) && vk_wait(d, err);
+    vk_settle(d);
+    free_commands(d, &e);
+    return ok;
+}
+
 bool
 vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
            VkDescriptorSet *set, struct err *err)
@@ -362,15 +401,42 @@ takes(const struct vk_device *d, const struct node *n, struct err *err)
     return true;
 }
 
+// Whether weights that the plan wants packed are also read, or written, as they were.
+static bool
+used_otherwise(const struct vk_builder *b, const struct vk_memory *weights)
+{
+    for (int i = 0; i < b->count; i++)
+        for (int k = 0; k < VK_BINDINGS; k++) {
+            const struct vk_range *r = &b->list[i].range[k];
+            if (r->memory != weights || !r->size || (k == 2 && b->list[i].packed))
+                continue;
+            for (int j = 0; j < b->packing_count; j++) {
+                const struct vk_packing *p = &b->packing[j];
+                size_t size = (size_t)p->lines * p->inner * p->taps * dtype_size(p->type);
+                if (r->offset < p->offset + size && p->offset < r->offset + r->size)
+                    return true;
+            }
+        }
+    return false;
+}
+
 static bool
 build_steps(struct vk_builder *b, struct plan *p)
 {
+    const struct buffer *weights = p->slots[SLOT_PARAMS];
+    b->constant = p->params.constant_params && weights && !b->d->serial && !b->d->shadow;
+again:
     for (int i = 0; i < p->step_count; i++) {
         b->step = i;
         if (!takes(b->d, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
             return false;
     }
-    return true;
+    if (!b->packing_count || !used_otherwise(b, weights->memory))
+        return true;
+    b->constant = false;
+    b->count = b->constant_count = b->packing_count = 0;
+    b->scratch = 0;
+    goto again;
 }
 
 bool
@@ -387,6 +453,8 @@ vk_plan_prepare(struct plan *p, struct err *err)
     e->list = b.list;
     e->count = b.count;
     e->reports = b.reports;
+    e->packing = b.packing;
+    e->packing_count = b.packing_count;
     e->seconds = mem_zalloc((size_t)MAX(p->step_count, 1) * sizeof *e->seconds);
     if (ok && b.constant_count) {
         size_t size = (size_t)b.constant_count * sizeof *b.constants;
@@ -411,21 +479,14 @@ vk_plan_prepare(struct plan *p, struct err *err)
         if (!e->scratch)
             return false;
     }
-    e->pipelines = mem_zalloc((size_t)MAX(e->count, 1) * sizeof *e->pipelines);
-    for (int i = 0; i < e->count; i++) {
-        struct vk_dispatch *x = &e->list[i];
-        for (int k = 0; k < VK_BINDINGS; k++)
-            if (x->range[k].memory == &scratch_to_be)
-                x->range[k].memory = e->scratch;
-            else if (x->range[k].memory == &constants_to_be)
-                x->range[k].memory = e->constants;
-        if (x->fill || x->copy)
-            continue;
-        e->pipelines[i] = vk_pipeline(d, &x->variant, err);
-        if (!e->pipelines[i])
-            return false;
-    }
-    return make_sets(d, e, err) && record(d, e, false, -1, &e->commands, err);
+    for (int i = 0; i < e->count; i++)
+        for (int k = 0; k < VK_BINDINGS; k++) {
+            struct vk_range *r = &e->list[i].range[k];
+            r->memory = r->memory == &scratch_to_be     ? e->scratch
+                        : r->memory == &constants_to_be ? e->constants
+                                                        : r->memory;
+        }
+    return make_commands(d, e, err);
 }
 
 void
@@ -434,20 +495,14 @@ vk_plan_release(struct plan *p)
     struct vk_device *d = vk_of(p->params.device);
     struct exec *e = p->exec;
     vk_settle(d);
-    if (e->commands)
-        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->commands);
-    if (e->timed)
-        d->vk.FreeCommandBuffers(d->device, d->commands, 1, &e->timed);
-    if (e->pool)
-        d->vk.DestroyDescriptorPool(d->device, e->pool, NULL);
+    free_commands(d, e);
     if (e->queries)
         d->vk.DestroyQueryPool(d->device, e->queries, NULL);
     vk_memory_destroy(d, e->scratch);
     vk_memory_destroy(d, e->constants);
     vk_memory_destroy(d, e->ring);
     vk_memory_destroy(d, e->status);
-    free(e->sets);
-    free(e->pipelines);
+    free(e->packing);
     free(e->seconds);
     free(e->list);
     free(e);
@@ -491,6 +546,11 @@ vk_plan_run(struct plan *p, struct err *err)
             return false;
     if (d->shadow)
         return true;
+    struct buffer *weights = p->slots[SLOT_PARAMS];
+    if (weights && !(e->packing_count
+                         ? vk_pack(d, weights->memory, e->packing, e->packing_count, err)
+                         : vk_unpack(d, weights->memory, err)))
+        return false;
     bool timed = p->profiling && e->timed;
     // Commands may not be under way twice. Other plans' may be, behind them.
     if (!vk_wait_for(d, e->last, err) || !vk_submit(d, timed ? e->timed : e->commands, err))

@@ -6,6 +6,7 @@
 //   memory.c    buffers, staging, copies, waiting
 //   pipeline.c  shaders with their constants to pipelines; the cache on disk
 //   record.c    steps to dispatches, barriers between them, one command buffer a plan
+//   packing.c   weights of convolutions in the order that products like, in place
 //   offload.c   weights that stay with the host
 //   shadow.c    every node against its plain kernel
 //   measure.c   what the device can do at most
@@ -123,6 +124,14 @@ struct vk_device {
     VkCommandBuffer copy_commands;
 };
 
+// Weights of a convolution: `lines` rows of `inner` places for each of `taps` taps, in checkpoints
+// (lines, inner, taps), packed (lines, taps, inner).
+struct vk_packing {
+    size_t offset; // bytes, in the memory of the weights
+    uint32_t lines, inner, taps;
+    enum dtype type;
+};
+
 struct vk_memory {
     VkBuffer buffer;
     VkDeviceMemory memory;  // its own, or
@@ -130,6 +139,8 @@ struct vk_memory {
     int first, units;
     size_t size;
     void *mapped; // NULL: the host cannot reach it
+    struct vk_packing *packed; // what of it is packed now (packing.c)
+    int packed_count, packed_capacity;
 };
 
 // --- load.c
@@ -199,6 +210,7 @@ struct vk_dispatch {
     struct vk_variant variant;
     struct vk_range range[VK_BINDINGS]; // 0 is written; others are read unless `writes` says so
     unsigned writes;                    // bit i: binding i is written (0 always is)
+    bool packed;                        // binding 2 is read as packed weights
     uint32_t push[VK_PUSH_WORDS];
     uint32_t groups[3];
     bool fill;                          // no shader: range 0 becomes zeros
@@ -217,6 +229,9 @@ struct vk_builder {
     float *constants;    // of all steps
     int constant_count, constant_capacity;
     bool reports;        // may report bad data through the status word
+    bool constant;       // weights may be packed in place
+    struct vk_packing *packing; // those that the plan wants so
+    int packing_count, packing_capacity;
     struct err *err;
 };
 
@@ -232,6 +247,9 @@ void vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, s
 // Numbers known when the plan is made; copied.
 void vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                       size_t count);
+// Binds bytes [offset, offset+size) of any memory.
+void vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m,
+                    size_t offset, size_t size, enum dtype type);
 // The step's result becomes zeros.
 void vk_add_zeros(struct vk_builder *b, const struct node *n);
 void vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot);
@@ -259,6 +277,20 @@ extern vk_build_fn *const vk_build[OP_COUNT];
 bool vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
                 VkDescriptorSet *set, struct err *err);
 
+// Dispatches that belong to no plan: runs them in order and waits.
+bool vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struct err *err);
+
+// --- packing.c
+// A dispatch that copies count elements, walked as three axes, innermost first, from one order to
+// another. The caller binds: 0 the result, 1 the source.
+struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
+                                   const uint32_t to[3], const uint32_t from[3]);
+// Puts these weights of m into packed order, those that are not yet.
+bool vk_pack(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list, int count,
+             struct err *err);
+// Everything in m as checkpoints have it. Whoever reads or writes m by another way calls it before.
+bool vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err);
+
 // --- offload.c
 // Bytes of the ring for these dispatches, 0: none of them reads `weights`.
 size_t vk_offload_ring(const struct vk_dispatch *list, int count, const struct vk_memory *weights);
@@ -272,7 +304,10 @@ bool vk_shadow_step(struct plan *p, int step, bool (*run)(struct plan *p, int st
                     struct err *err);
 
 // --- measure.c
-bool vk_rate(struct vk_device *d, double *flops, struct err *err);
+// Multiply-adds a second, 2 each, of products whose sources have this type; *how: what was measured.
+bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how, struct err *err);
+// Whether products of this type go to matrix units, and the sizes of their matrices.
+enum vk_matrix vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit);
 
 bool vk_plan_prepare(struct plan *p, struct err *err);
 void vk_plan_release(struct plan *p);

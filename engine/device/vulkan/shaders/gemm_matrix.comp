@@ -29,21 +29,7 @@ layout(set = 0, binding = 2) readonly buffer Octets2 { uvec4 o2[]; };
 #define SUBGROUP_SIZE 32
 const uint DEEP = 16; // floats: twice the memory
 #else
-#extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_cooperative_matrix : require
-#ifdef BRAIN
-#extension GL_EXT_bfloat16 : require
-#define HALF bfloat16_t
-#define HALF4 bf16vec4
-#define QUAD(bits) bf16vec4(uintBitsToFloat(uvec4((bits).x << 16, (bits).x & 0xffff0000u,          \
-                                                  (bits).y << 16, (bits).y & 0xffff0000u)))
-#else
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-#define HALF float16_t
-#define HALF4 f16vec4
-#define QUAD(bits) f16vec4(unpackFloat2x16((bits).x), unpackFloat2x16((bits).y))
-#endif
+#include "matrix.glsl"
 #define UNROLL [[unroll]]
 #define SUBGROUP gl_SubgroupID
 #define SUBGROUP_LANE gl_SubgroupInvocationID
@@ -87,9 +73,6 @@ void put(total c, uint at)
         results[at + e * 32 + SUBGROUP_LANE] = c.v[e];
 }
 #else
-#define left coopmat<HALF, gl_ScopeSubgroup, UNIT_M, UNIT_K, gl_MatrixUseA>
-#define right coopmat<HALF, gl_ScopeSubgroup, UNIT_K, UNIT_N, gl_MatrixUseB>
-#define total coopmat<float, gl_ScopeSubgroup, UNIT_M, UNIT_N, gl_MatrixUseAccumulator>
 left load_left(uint at)
 {
     left a;
@@ -120,73 +103,108 @@ void put(total c, uint at)
 uint in_a(uint line, uint k) { return READ_A == 2 ? k * PITCH_A + line : line * PITCH_A + k; }
 uint in_b(uint line, uint k) { return READ_B == 2 ? k * PITCH_B + line : line * PITCH_B + k; }
 
-// Eight elements that lie together in memory, or one by one, to neighbours in a tile.
-#define PUT(tile, at, octet)                                                                       \
-    tile[(at) / 4] = QUAD(octet.xy);                                                               \
-    tile[(at) / 4 + 1] = QUAD(octet.zw);
-#define PUT_EACH(tile, at, v)                                                                      \
-    tile[(at) / 4] = HALF4(vec4(v[0], v[1], v[2], v[3]));                                          \
-    tile[(at) / 4 + 1] = HALF4(vec4(v[4], v[5], v[6], v[7]));
+// Tiles are filled in octets, eight neighbours of a tile. An invocation brings the same ones of every
+// tile: where they come from is worked out once for all inner places of t, and the next tile's are
+// fetched into registers while this one's are multiplied.
+const uint EACH = SIDE * DEEP / 8;                 // octets of a tile
+const uint MINE = (EACH + LANES - 1) / LANES;      // of them, an invocation's
+uint at_a[MINE], at_b[MINE], first[MINE], last[MINE];
+bool there_a[MINE], there_b[MINE];
+uvec4 next_a[MINE], next_b[MINE];
+
+uint octet(uint i) { return gl_LocalInvocationID.x + i * LANES; }
+uint line_a(uint o) { return READ_A == 2 ? o % LINE * 8 : o / ROW; }
+uint deep_a(uint o) { return READ_A == 2 ? o / LINE : o % ROW * 8; }
+uint line_b(uint o) { return READ_B == 2 ? o % LINE * 8 : o / ROW; }
+uint deep_b(uint o) { return READ_B == 2 ? o / LINE : o % ROW * 8; }
+
+void find(uint t)
+{
+    [[unroll]] for (uint i = 0; i < MINE; i++) {
+        uint o = octet(i);
+        there_a[i] = a_first(gl_WorkGroupID.y * SIDE + line_a(o), t, at_a[i]);
+        there_b[i] = b_first(gl_WorkGroupID.x * SIDE + line_b(o), t, at_b[i], first[i], last[i]);
+    }
+}
+
+// Elements one by one, as bits: `inside` says of place k whether there is one.
+#define EIGHT(v, source, at, step, k, inside)                                                      \
+    [[unroll]] for (uint e_ = 0; e_ < 8; e_++)                                                     \
+        if (inside(k + e_))                                                                        \
+            v[e_ / 2] |= uint(source[(at) + (k + e_) * (step)]) << 16 * (e_ % 2);
+#define INSIDE_A(k) (there_a[i] && (k) < count)
+#define INSIDE_B(k) (there_b[i] && (k) >= first[i] && (k) < last[i])
+
+void fetch(uint k0, uint count)
+{
+    [[unroll]] for (uint i = 0; i < MINE; i++) {
+        uint o = octet(i), ka = k0 + deep_a(o), kb = k0 + deep_b(o);
+        next_a[i] = next_b[i] = uvec4(0);
+        if (READ_A == 0) {
+            EIGHT(next_a[i], h1, push.base[1] + at_a[i], a_step(), ka, INSIDE_A)
+        } else if (INSIDE_A(ka)) {
+            next_a[i] = o1[(push.base[1] + at_a[i] + ka * a_step()) / 8];
+        }
+        if (READ_B == 0) {
+            EIGHT(next_b[i], h2, push.base[2] + at_b[i], b_step(), kb, INSIDE_B)
+        } else if (INSIDE_B(kb)) {
+            next_b[i] = o2[(push.base[2] + at_b[i] + kb * b_step()) / 8];
+        }
+    }
+}
+
+void put_tiles()
+{
+    [[unroll]] for (uint i = 0; i < MINE; i++) {
+        uint o = octet(i), a = in_a(line_a(o), deep_a(o)) / 4, b = in_b(line_b(o), deep_b(o)) / 4;
+        if (EACH % LANES != 0 && o >= EACH)
+            break;
+        tile_a[a] = QUAD(next_a[i].xy);
+        tile_a[a + 1] = QUAD(next_a[i].zw);
+        tile_b[b] = QUAD(next_b[i].xy);
+        tile_b[b + 1] = QUAD(next_b[i].zw);
+    }
+}
 
 void main()
 {
-    const uint EACH = SIDE * DEEP / 8; // octets of a tile
-    uint id = gl_LocalInvocationID.x, m0 = gl_WorkGroupID.y * SIDE, n0 = gl_WorkGroupID.x * SIDE;
+    uint m0 = gl_WorkGroupID.y * SIDE, n0 = gl_WorkGroupID.x * SIDE;
     uint sub_m = SUBGROUP / 4 * SUB_M, sub_n = SUBGROUP % 4 * SUB_N;
     total sum[ROWS_A * ROWS_B];
     UNROLL for (uint i = 0; i < ROWS_A * ROWS_B; i++)
         sum[i] = zeros();
     uvec2 range = outer();
-    for (uint t = range.x; t < range.y; t++) {
-        uint count = inner(t);
-        for (uint k0 = 0; k0 < count; k0 += DEEP) {
-            for (uint o = id; o < EACH; o += LANES) {
-                uint line = READ_A == 2 ? o % LINE * 8 : o / ROW, k = READ_A == 2 ? o / LINE : o % ROW * 8;
-                uint at, into = in_a(line, k);
-                bool there = a_first(m0 + line, t, at);
-                if (READ_A != 0) {
-                    uvec4 v = uvec4(0);
-                    if (there && k0 + k < count)
-                        v = o1[(push.base[1] + at + (k0 + k) * a_step()) / 8];
-                    PUT(tile_a, into, v)
-                } else {
-                    float v[8];
-                    [[unroll]] for (uint i = 0; i < 8; i++)
-                        v[i] = there && k0 + k + i < count ? load1(at + (k0 + k + i) * a_step()) : 0.0;
-                    PUT_EACH(tile_a, into, v)
-                }
+    uint t = range.x, k0 = 0, count = 0;
+    if (t < range.y) {
+        count = inner(t);
+        find(t);
+        fetch(0, count);
+    }
+    while (t < range.y) {
+        put_tiles();
+        barrier();
+        k0 += DEEP;
+        if (k0 >= count) {
+            k0 = 0;
+            t++;
+            if (t < range.y) {
+                count = inner(t);
+                find(t);
             }
-            for (uint o = id; o < EACH; o += LANES) {
-                uint line = READ_B == 2 ? o % LINE * 8 : o / ROW, k = READ_B == 2 ? o / LINE : o % ROW * 8;
-                uint at, first, last, into = in_b(line, k);
-                bool there = b_first(n0 + line, t, at, first, last);
-                if (READ_B != 0) {
-                    uvec4 v = uvec4(0);
-                    if (there && k0 + k >= first && k0 + k < last)
-                        v = o2[(push.base[2] + at + (k0 + k) * b_step()) / 8];
-                    PUT(tile_b, into, v)
-                } else {
-                    float v[8];
-                    [[unroll]] for (uint i = 0; i < 8; i++) {
-                        bool inside = there && k0 + k + i >= first && k0 + k + i < last;
-                        v[i] = inside ? load2(at + (k0 + k + i) * b_step()) : 0.0;
-                    }
-                    PUT_EACH(tile_b, into, v)
-                }
-            }
-            barrier();
-            UNROLL for (uint k = 0; k < DEEP; k += UNIT_K) {
-                left a[ROWS_A];
-                right b[ROWS_B];
-                UNROLL for (uint i = 0; i < ROWS_A; i++)
-                    a[i] = load_left(in_a(sub_m + UNIT_M * i, k));
-                UNROLL for (uint j = 0; j < ROWS_B; j++)
-                    b[j] = load_right(in_b(sub_n + UNIT_N * j, k));
-                UNROLL for (uint i = 0; i < ROWS_A * ROWS_B; i++)
-                    sum[i] = add_product(a[i / ROWS_B], b[i % ROWS_B], sum[i]);
-            }
-            barrier();
         }
+        if (t < range.y)
+            fetch(k0, count);
+        UNROLL for (uint k = 0; k < DEEP; k += UNIT_K) {
+            left a[ROWS_A];
+            right b[ROWS_B];
+            UNROLL for (uint i = 0; i < ROWS_A; i++)
+                a[i] = load_left(in_a(sub_m + UNIT_M * i, k));
+            UNROLL for (uint j = 0; j < ROWS_B; j++)
+                b[j] = load_right(in_b(sub_n + UNIT_N * j, k));
+            UNROLL for (uint i = 0; i < ROWS_A * ROWS_B; i++)
+                sum[i] = add_product(a[i / ROWS_B], b[i % ROWS_B], sum[i]);
+        }
+        barrier();
     }
     UNROLL for (uint i = 0; i < ROWS_A * ROWS_B; i++) {
         put(sum[i], SUBGROUP * UNIT);
