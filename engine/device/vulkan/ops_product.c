@@ -171,7 +171,7 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
                                dtype_size(p->source_b->dtype), p->source_b->dtype);
     else
         vk_bind(b, x, 2, p->source_b);
-    vk_bind(b, x, 3, p->bias ? p->bias : p->source_b);
+    vk_bind(b, x, 3, p->bias ? p->bias : p->source_a); // without a bias not read
     set_group(b, x, shader);
     vk_spec(x, p->kind);
     vk_spec(x, p->bias != NULL);
@@ -211,7 +211,7 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     x = vk_add(b, VK_SHADER_combine);
     vk_bind(b, x, 0, n);
     vk_bind_scratch(b, x, 1, 0, partial);
-    vk_bind(b, x, 2, p->bias ? p->bias : p->source_b);
+    vk_bind(b, x, 2, p->bias ? p->bias : p->source_a);
     vk_spec(x, p->bias != NULL);
     vk_push(x, 0, count);
     vk_push(x, 1, p->m * p->n);

@@ -30,8 +30,8 @@ vk_add_reorder(struct vk_builder *b, const uint32_t size[3], const uint32_t to[3
     return x;
 }
 
-static size_t
-bytes_of(const struct vk_packing *p)
+size_t
+vk_packing_size(const struct vk_packing *p)
 {
     return (size_t)p->lines * p->inner * p->taps * dtype_size(p->type);
 }
@@ -52,14 +52,14 @@ reorder(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list,
 {
     size_t largest = 0;
     for (int i = 0; i < count; i++)
-        largest = MAX(largest, bytes_of(&list[i]));
+        largest = MAX(largest, vk_packing_size(&list[i]));
     struct vk_memory *scratch = vk_memory_create(d, largest, VK_USE_DEVICE, "packing weights", err);
     if (!scratch)
         return false;
     struct vk_builder b = {.d = d, .err = err};
     for (int i = 0; i < count; i++) {
         const struct vk_packing *p = &list[i];
-        size_t bytes = bytes_of(p);
+        size_t bytes = vk_packing_size(p);
         struct vk_dispatch *x = vk_add(&b, VK_SHADER_NONE);
         x->copy = true;
         x->range[0] = (struct vk_range){scratch, 0, bytes};

@@ -407,15 +407,18 @@ used_otherwise(const struct vk_builder *b, const struct vk_memory *weights)
 {
     for (int i = 0; i < b->count; i++)
         for (int k = 0; k < VK_BINDINGS; k++) {
-            const struct vk_range *r = &b->list[i].range[k];
-            if (r->memory != weights || !r->size || (k == 2 && b->list[i].packed))
+            const struct vk_dispatch *x = &b->list[i];
+            const struct vk_range *r = &x->range[k];
+            if (r->memory != weights || !r->size || (k == 2 && x->packed))
                 continue;
-            for (int j = 0; j < b->packing_count; j++) {
-                const struct vk_packing *p = &b->packing[j];
-                size_t size = (size_t)p->lines * p->inner * p->taps * dtype_size(p->type);
-                if (r->offset < p->offset + size && p->offset < r->offset + r->size)
+            // A range starts where the device can bind: what is read of it may start later.
+            enum dtype type = (enum dtype)x->variant.spec[VK_SPEC_TYPE + k];
+            size_t skipped = x->push[k] * dtype_size(type);
+            struct vk_range own = {r->memory, r->offset + skipped, r->size - skipped};
+            for (int j = 0; j < b->packing_count; j++)
+                if (overlap(&own, &(struct vk_range){r->memory, b->packing[j].offset,
+                                                     vk_packing_size(&b->packing[j])}))
                     return true;
-            }
         }
     return false;
 }

@@ -285,6 +285,7 @@ bool vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struc
 // another. The caller binds: 0 the result, 1 the source.
 struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
                                    const uint32_t to[3], const uint32_t from[3]);
+size_t vk_packing_size(const struct vk_packing *p); // bytes
 // Puts these weights of m into packed order, those that are not yet.
 bool vk_pack(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list, int count,
              struct err *err);
