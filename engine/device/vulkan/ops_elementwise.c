@@ -42,6 +42,14 @@ unary_code(enum op op)
     }
 }
 
+// One invocation for each element, or for each four: the next constant of the shader says which.
+static void
+spread_elements(struct vk_builder *b, struct vk_dispatch *x, uint32_t count, bool wide)
+{
+    vk_spec(x, wide ? 4 : 1);
+    vk_line(b, x, wide ? count / 4 : count);
+}
+
 bool
 vk_build_unary(struct vk_builder *b, const struct node *n)
 {
@@ -54,7 +62,7 @@ vk_build_unary(struct vk_builder *b, const struct node *n)
         vk_push_f(x, 1, (float)n->params.affine.scale);
         vk_push_f(x, 2, (float)n->params.affine.shift);
     }
-    vk_line(b, x, count_of(n));
+    spread_elements(b, x, count_of(n), vk_quads(b, x, count_of(n), 3));
     return true;
 }
 
@@ -67,7 +75,7 @@ vk_build_pair(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 2, n->source[1]);
     vk_spec(x, n->op == OP_silu_grad ? 0 : n->op == OP_gelu_grad ? 1 : 2);
     vk_push(x, 0, count_of(n));
-    vk_line(b, x, count_of(n));
+    spread_elements(b, x, count_of(n), vk_quads(b, x, count_of(n), 7));
     return true;
 }
 
@@ -107,7 +115,7 @@ vk_build_binary(struct vk_builder *b, const struct node *n)
     push_sizes(x, 1, &n->shape);
     push_strides(x, 5, s0, &n->shape);
     push_strides(x, 10, s1, &n->shape);
-    vk_line(b, x, count_of(n));
+    spread_elements(b, x, count_of(n), plain && vk_quads(b, x, count_of(n), 7));
     return true;
 }
 

@@ -123,20 +123,31 @@ groups_of(const struct vk_builder *b, const struct node *n)
     return g;
 }
 
+// Mean and 1 / deviation of each group, two floats, in working memory from its start on; their bytes.
 static size_t
 add_statistics(struct vk_builder *b, const struct node *n, const struct groups *g)
 {
-    size_t rows = (size_t)(g->n * g->groups * g->pieces), bytes = rows * 3 * sizeof(float);
+    size_t rows = (size_t)(g->n * g->groups), bytes = rows * 2 * sizeof(float);
+    size_t partial = (bytes + 255) / 256 * 256, partial_bytes = rows * (size_t)g->pieces * 3 * sizeof(float);
     struct vk_dispatch *x = vk_add(b, VK_SHADER_group_stats);
-    vk_bind_scratch(b, x, 0, 0, bytes);
+    vk_bind_scratch(b, x, 0, partial, partial_bytes);
     vk_bind(b, x, 1, n->source[0]);
-    vk_push(x, 0, (uint32_t)rows);
+    vk_spec(x, 0);
+    vk_push(x, 0, (uint32_t)rows * (uint32_t)g->pieces);
     vk_push(x, 1, (uint32_t)g->positions);
     vk_push(x, 2, (uint32_t)g->channels);
     vk_push(x, 3, (uint32_t)g->groups);
     vk_push(x, 4, (uint32_t)g->pieces);
     uint64_t values = (uint64_t)(g->positions / g->pieces + 1) * (uint64_t)(g->channels / g->groups);
-    vk_rows(b, x, rows, LANES, 2 * values);
+    vk_rows(b, x, rows * (uint64_t)g->pieces, LANES, 2 * values);
+    x = vk_add(b, VK_SHADER_group_stats);
+    vk_bind_scratch(b, x, 0, 0, bytes);
+    vk_bind_scratch(b, x, 1, partial, partial_bytes);
+    vk_spec(x, 1);
+    vk_push(x, 0, (uint32_t)rows);
+    vk_push(x, 4, (uint32_t)g->pieces);
+    vk_push_f(x, 5, (float)n->params.norm.eps);
+    vk_line(b, x, rows);
     return bytes;
 }
 
@@ -147,10 +158,19 @@ push_groups(struct vk_dispatch *x, const struct node *n, const struct groups *g,
     vk_push(x, 1, (uint32_t)g->positions);
     vk_push(x, 2, (uint32_t)g->channels);
     vk_push(x, 3, (uint32_t)g->groups);
-    vk_push(x, 4, (uint32_t)g->pieces);
-    vk_push_f(x, 5, (float)n->params.norm.eps);
-    vk_push(x, 6, n->source[1]->shape.dim[0] > 1 ? (uint32_t)g->channels : 0);
+    vk_push(x, 4, n->source[1]->shape.dim[0] > 1 ? (uint32_t)g->channels : 0);
     vk_spec(x, (uint32_t)n->params.norm.act);
+}
+
+// Four elements of a group at a time, where groups are that wide.
+static void
+set_wide(struct vk_builder *b, struct vk_dispatch *x, const struct node *n, const struct groups *g,
+         unsigned slots)
+{
+    uint64_t count = (uint64_t)shape_count(&n->shape);
+    bool wide = g->channels / g->groups % 4 == 0 && vk_quads(b, x, count, slots);
+    vk_spec(x, wide ? 4 : 1);
+    vk_line(b, x, wide ? count / 4 : count);
 }
 
 bool
@@ -166,7 +186,7 @@ vk_build_group_norm(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 5, n->source[1]); // not read
     push_groups(x, n, &g, shape_count(&n->shape));
     vk_spec(x, 0);
-    vk_line(b, x, (uint64_t)shape_count(&n->shape));
+    set_wide(b, x, n, &g, 0x0f);
     return true;
 }
 
@@ -196,6 +216,6 @@ vk_build_group_norm_grad(struct vk_builder *b, const struct node *n)
         vk_bind(b, x, 1 + k, n->source[k]);
     push_groups(x, n, &g, shape_count(&n->shape));
     vk_spec(x, 1);
-    vk_line(b, x, (uint64_t)shape_count(&n->shape));
+    set_wide(b, x, n, &g, 0x3f);
     return true;
 }

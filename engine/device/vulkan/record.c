@@ -147,6 +147,19 @@ vk_line(const struct vk_builder *b, struct vk_dispatch *x, uint64_t count)
     spread(b, x, (count + size - 1) / size);
 }
 
+bool
+vk_quads(const struct vk_builder *b, const struct vk_dispatch *x, uint64_t count, unsigned slots)
+{
+    bool can = !b->d->serial && count % 4 == 0;
+    for (int k = 0; k < VK_BINDINGS; k++) {
+        enum dtype type = (enum dtype)x->variant.spec[VK_SPEC_TYPE + k];
+        if (slots >> k & 1)
+            can = can && dtype_is_float(type) && x->push[k] % 4 == 0 &&
+                  x->range[k].offset % (4 * dtype_size(type)) == 0;
+    }
+    return can;
+}
+
 void
 vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, uint32_t lanes,
         uint64_t work)

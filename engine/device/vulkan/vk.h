@@ -255,6 +255,10 @@ void vk_add_zeros(struct vk_builder *b, const struct node *n);
 void vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot);
 // Size of the workgroup and number of groups for `count` invocations in a row.
 void vk_line(const struct vk_builder *b, struct vk_dispatch *x, uint64_t count);
+// Whether the bindings in `slots` (bit i: binding i) can be read and written four elements at a time from
+// their first one on, `count` in all (QUADS in shaders/head.glsl). Never on serial devices, which pay for
+// each element.
+bool vk_quads(const struct vk_builder *b, const struct vk_dispatch *x, uint64_t count, unsigned slots);
 // Groups of `lanes` (a power of two) invocations, one a row; one invocation a row on serial devices,
 // unless the rounds of its loops, `work` in all, would be too many for one.
 void vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, uint32_t lanes,

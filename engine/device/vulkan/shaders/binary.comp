@@ -6,15 +6,28 @@
 #include "head.glsl"
 layout(constant_id = 10) const uint WHAT = 0; // 0 add, 1 sub, 2 mul, 3 div
 layout(constant_id = 11) const uint PLAIN = 0; // both sources are like the result
+layout(constant_id = 12) const uint WIDE = 1;  // elements of an invocation: 1, or 4 where PLAIN
 BINDING(0)
 BINDING(1)
 BINDING(2)
+QUADS(0)
+QUADS(1)
+QUADS(2)
+
+vec4 of(vec4 a, vec4 b)
+{
+    return WHAT == 0 ? a + b : WHAT == 1 ? a - b : WHAT == 2 ? a * b : a / b;
+}
 
 void main()
 {
-    uint i = line();
+    uint i = line() * WIDE;
     if (i >= u(0))
         return;
+    if (WIDE == 4) {
+        store_quad0(i, of(load_quad1(i), load_quad2(i)));
+        return;
+    }
     uint ia = i, ib = i;
     if (PLAIN == 0) {
         uint rest = i;
@@ -28,12 +41,5 @@ void main()
         ia += rest * u(9);
         ib += rest * u(14);
     }
-    float a = load1(ia), b = load2(ib), y = 0;
-    switch (WHAT) {
-    case 0: y = a + b; break;
-    case 1: y = a - b; break;
-    case 2: y = a * b; break;
-    case 3: y = a / b; break;
-    }
-    store0(i, y);
+    store0(i, of(vec4(load1(ia)), vec4(load2(ib))).x);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The sums of group norm's backward pass, by sample and channel (engine/ops/norm.c).
-// own: rows (samples * channels), positions, channels, groups, pieces, eps, row of gain and offset
-// 1 x, 2 a, 3 b, 4 partial statistics, 5 dy
+// own: rows (samples * channels), positions, channels, groups, row of gain and offset
+// 1 x, 2 a, 3 b, 4 mean and 1/deviation of each group, 5 dy
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
@@ -14,16 +14,15 @@ BINDING(2)
 BINDING(3)
 BINDING(4)
 BINDING(5)
-#define STATS(i) load4(i)
-#include "group.glsl"
 
 void main()
 {
     uint r = row(), channels = u(2);
     bool real = r < u(0);
     uint n = real ? r / channels : 0, c = r % channels;
-    vec2 s = group_statistics(n, c / (channels / u(3)), u(3), u(4), f(5));
-    float gain = load2(n * u(6) + c), offset = load3(n * u(6) + c), s1 = 0.0, s2 = 0.0;
+    uint group = n * u(3) + c / (channels / u(3));
+    vec2 s = vec2(load4(2 * group), load4(2 * group + 1));
+    float gain = load2(n * u(4) + c), offset = load3(n * u(4) + c), s1 = 0.0, s2 = 0.0;
     if (real)
         for (uint p = lane(); p < u(1); p += LANES) {
             uint at = (n * u(1) + p) * channels + c;

@@ -94,10 +94,10 @@ uint to_f16(float x)
             w##k[i] = uint(int(v));                                                                \
     }
 
-// The same four at a time where a binding's first element and i are multiples of four.
+// The same four at a time where a binding's first element and i are multiples of four (vk_quads).
 #define QUADS(k)                                                                                   \
-    layout(set = 0, binding = k) readonly buffer Quads##k { uvec4 q##k[]; };                       \
-    layout(set = 0, binding = k) readonly buffer Pairs##k { uvec2 p##k[]; };                       \
+    layout(set = 0, binding = k) buffer Quads##k { uvec4 q##k[]; };                                \
+    layout(set = 0, binding = k) buffer Pairs##k { uvec2 p##k[]; };                                \
     vec4 load_quad##k(uint i)                                                                      \
     {                                                                                              \
         i = (i + push.base[k]) / 4;                                                                \
@@ -109,6 +109,16 @@ uint to_f16(float x)
                                          h.y & 0xffff0000u));                                      \
         return vec4(from_f16(h.x & 0xffffu), from_f16(h.x >> 16), from_f16(h.y & 0xffffu),         \
                     from_f16(h.y >> 16));                                                          \
+    }                                                                                              \
+    void store_quad##k(uint i, vec4 v)                                                             \
+    {                                                                                              \
+        i = (i + push.base[k]) / 4;                                                                \
+        if (TYPE##k == F32)                                                                        \
+            q##k[i] = floatBitsToUint(v);                                                          \
+        else if (TYPE##k == BF16)                                                                  \
+            p##k[i] = uvec2(to_bf16(v.x) | to_bf16(v.y) << 16, to_bf16(v.z) | to_bf16(v.w) << 16); \
+        else                                                                                       \
+            p##k[i] = uvec2(to_f16(v.x) | to_f16(v.y) << 16, to_f16(v.z) | to_f16(v.w) << 16);     \
     }
 
 // Number of this workgroup: groups go on in y where x is full.
