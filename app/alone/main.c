@@ -34,12 +34,14 @@ main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     bool asks = argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-    FILE *out = asks ? stdout : stderr;
-    if (!asks)
-        fprintf(out, "limn-engine: there is no command '%.40s' here\n", argv[1]);
-    fputs("limn-engine " LIMN_VERSION ": limn without its screen (docs/vulkan.md)\n\n"
-          "usage: limn-engine COMMAND [OPTIONS]\n\n", out);
+    if (!asks) {
+        fprintf(stderr, "limn-engine: there is no command '%.40s' here (see: limn-engine --help)\n",
+                command_harmless(argv[1]));
+        return 2;
+    }
+    puts("limn-engine " LIMN_VERSION ": limn without its screen (docs/vulkan.md)\n\n"
+         "usage: limn-engine COMMAND [OPTIONS]\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    return asks ? 0 : 2;
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    return 0;
 }
