@@ -96,6 +96,9 @@ params_layout(struct params *p)
 {
     p->size = 0;
     for (int i = 0; i < p->count; i++) {
+        size_t left = BUFFER_SEGMENT - p->size % BUFFER_SEGMENT, size = p->list[i].size;
+        if (size > left && size <= BUFFER_SEGMENT)
+            p->size += left;
         p->list[i].offset = p->size;
         p->size += (p->list[i].size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }

@@ -68,6 +68,8 @@ void params_destroy(struct params *p); // NULL is fine
 // new name after params_layout() is a bug of the caller.
 int params_declare(struct params *p, const char *name, struct shape shape, enum param_kind kind,
                    struct param_init init);
+// Gives every parameter its place. None that fits crosses a multiple of BUFFER_SEGMENT bytes
+// (engine/device/device.h).
 void params_layout(struct params *p);
 
 int params_entries(const struct params *p);

@@ -303,11 +303,38 @@ clean(void **state)
     return system(command);
 }
 
+// Devices that cannot allocate a block at once hold it in parts.
+static void
+no_parameter_crosses_a_segment(void **state)
+{
+    (void)state;
+    struct params *p = params_create(DTYPE_F16);
+    const int64_t mib[] = {300, 300, 300, 300, 1, 1024, 700, 1500, 300, 800};
+    const struct param_init zero = {0};
+    for (size_t i = 0; i < COUNT_OF(mib); i++) {
+        char name[16];
+        snprintf(name, sizeof name, "w%zu", i);
+        params_declare(p, name, SHAPE(mib[i], 1 << 19), PARAM_MATRIX, zero);
+    }
+    params_layout(p);
+    size_t end = 0;
+    for (int i = 0; i < params_entries(p); i++) {
+        const struct param *q = params_at(p, i);
+        assert_true(q->offset >= end && q->offset - end < BUFFER_SEGMENT);
+        end = q->offset + q->size;
+        if (q->size <= BUFFER_SEGMENT)
+            assert_int_equal(q->offset / BUFFER_SEGMENT, (end - 1) / BUFFER_SEGMENT);
+    }
+    assert_true(params_bytes(p) >= end);
+    params_destroy(p);
+}
+
 int
 main(int argc, char **argv)
 {
     spiece = argv[1];
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_parameter_crosses_a_segment),
         cmocka_unit_test(broken_configs_are_refused),
         cmocka_unit_test(t5_configs),
         cmocka_unit_test(t5_buckets),

@@ -412,12 +412,16 @@ weights_are_streamed(void **state)
 {
     (void)state;
     enum { LAYERS = 12, C = 64, BLOCK = C * C * 9 * 4 };
-    float result[2][2 * 5 * 5 * C];
-    size_t scratch[2];
-    for (int offload = 0; offload < 2; offload++) {
+    // At once; streamed; in four parts; in parts and packed; in parts and streamed.
+    static const struct { bool offload, constant; int part; } ways[] = {
+        {false, false, 0}, {true, false, 0}, {false, false, 3}, {false, true, 3}, {true, true, 3}};
+    float result[COUNT_OF(ways)][2 * 5 * 5 * C];
+    size_t scratch[COUNT_OF(ways)];
+    for (size_t way = 0; way < COUNT_OF(ways); way++) {
         struct err err = {0};
-        device_set_offload(gpu, offload);
-        struct plan_params params = {.device = gpu};
+        device_set_offload(gpu, ways[way].offload);
+        vk_of(gpu)->part = (size_t)ways[way].part * BLOCK;
+        struct plan_params params = {.device = gpu, .constant_params = ways[way].constant};
         params.slots[SLOT_PARAMS] = buffer_create_weights(gpu, LAYERS * BLOCK, "weights", &err);
         float *w = mem_alloc(LAYERS * BLOCK);
         rng_fill_normal(9, RNG_STREAM_TEST, 0, w, LAYERS * BLOCK / 4);
@@ -433,19 +437,50 @@ weights_are_streamed(void **state)
         struct plan *p = plan_create(g, &params, &err);
         assert_non_null(p);
         assert_true(plan_write(p, x, w, &err) && plan_run(p, &err) && plan_run(p, &err) &&
-                    plan_read(p, y, result[offload], &err));
+                    plan_read(p, y, result[way], &err));
         struct plan_stats stats;
         plan_stats(p, &stats);
-        scratch[offload] = stats.scratch;
+        scratch[way] = stats.scratch;
+        int parts = 0;
+        for (struct vk_memory *m = params.slots[SLOT_PARAMS]->memory; m; m = m->next)
+            parts++;
+        assert_int_equal(parts, ways[way].part ? 4 : 1);
+        // All of it is what was written, whatever became of it on the device.
+        float *back = mem_alloc(LAYERS * BLOCK);
+        assert_true(buffer_read(params.slots[SLOT_PARAMS], 0, back, LAYERS * BLOCK, &err));
+        assert_memory_equal(back, w, LAYERS * BLOCK);
+        free(back);
         plan_destroy(p);
         graph_destroy(g);
         buffer_destroy(params.slots[SLOT_PARAMS]);
         free(w);
     }
     device_set_offload(gpu, false);
-    assert_memory_equal(result[0], result[1], sizeof result[0]);
+    vk_of(gpu)->part = 0;
+    for (size_t way = 1; way < COUNT_OF(ways); way++)
+        assert_memory_equal(result[0], result[way], sizeof result[0]);
     assert_true(fabsf(result[0][7]) > 1e-9f);
     assert_true(scratch[1] > scratch[0] && scratch[1] - scratch[0] < LAYERS * BLOCK / 2);
+}
+
+// A tensor in two parts cannot be bound.
+static void
+no_tensor_lies_in_two_parts(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    vk_of(gpu)->part = 4096;
+    struct plan_params params = {.device = gpu};
+    params.slots[SLOT_PARAMS] = buffer_create_weights(gpu, 10000, "weights", &err);
+    vk_of(gpu)->part = 0;
+    assert_non_null(params.slots[SLOT_PARAMS]);
+    struct graph *g = graph_create();
+    graph_output(g, op_affine(g, graph_bound(g, "w", SLOT_PARAMS, 4032, SHAPE(32), DTYPE_F32), 2, 0));
+    assert_null(plan_create(g, &params, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "in two allocations"));
+    graph_destroy(g);
+    buffer_destroy(params.slots[SLOT_PARAMS]);
 }
 
 // Plans with constant weights have them packed in place; plans without, the host and copies see them as
@@ -595,6 +630,7 @@ main(int argc, char **argv)
         cmocka_unit_test(bad_ids_are_an_error),
         cmocka_unit_test(in_place_steps),
         cmocka_unit_test(weights_are_streamed),
+        cmocka_unit_test(no_tensor_lies_in_two_parts),
         cmocka_unit_test(packed_weights_are_nobodys_business),
         cmocka_unit_test(layers_are_silent),
     };

@@ -282,6 +282,17 @@ can_require_size(struct vk_device *d, VkPhysicalDevice p, uint32_t size)
            (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 }
 
+static size_t
+largest_buffer(struct vk_device *d, VkPhysicalDevice p)
+{
+    VkPhysicalDeviceMaintenance4Properties limits = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES};
+    VkPhysicalDeviceProperties2 props = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                         .pNext = &limits};
+    d->vk.GetPhysicalDeviceProperties2(p, &props);
+    return limits.maxBufferSize;
+}
+
 static void
 read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
 {
@@ -300,6 +311,7 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
                            .api = props.properties.apiVersion,
                            .buffer_max = l->maxStorageBufferRange,
                            .allocation_max = maintenance.maxMemoryAllocationSize,
+                           .memory_max = maintenance.maxMemoryAllocationSize,
                            .offset_alignment = (uint32_t)l->minStorageBufferOffsetAlignment,
                            .subgroup = subgroup.subgroupSize,
                            .shuffle = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT,
@@ -324,6 +336,8 @@ read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     bool matrix = device_has(list, count, VK_MATRIX_EXTENSION);
     bool bf16 = device_has(list, count, VK_BF16_EXTENSION);
     bool sizes = device_has(list, count, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    if (device_has(list, count, VK_KHR_MAINTENANCE_4_EXTENSION_NAME))
+        o->memory_max = MAX(o->memory_max, largest_buffer(d, p));
     free(list);
     VkPhysicalDeviceSubgroupSizeControlFeaturesEXT size_control = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT};

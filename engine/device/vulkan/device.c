@@ -133,7 +133,8 @@ device_close_vulkan(struct device *d)
 static void *
 weights_create(struct device *d, size_t size, const char *what, struct err *err)
 {
-    return vk_memory_create(vk_of(d), size, d->offload ? VK_USE_HOST : VK_USE_DEVICE, what, err);
+    (void)what;
+    return vk_weights_create(vk_of(d), size, d->offload ? VK_USE_HOST : VK_USE_DEVICE, err);
 }
 
 static void *
@@ -153,30 +154,60 @@ memory_destroy(struct device *d, void *memory)
     vk_memory_destroy(vk_of(d), memory);
 }
 
+// Bytes from `offset` in the part on that are wanted and lie in it.
+static size_t
+piece_of(const struct vk_memory *part, size_t offset, size_t size)
+{
+    return part->next ? MIN(size, part->size - offset) : size;
+}
+
 static bool
 memory_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err)
 {
-    return vk_memory_write(vk_of(b->device), b->memory, offset, data, size, err);
+    for (size_t piece; size; offset += piece, data = (const char *)data + piece, size -= piece) {
+        size_t at = offset;
+        struct vk_memory *m = vk_part(b->memory, &at);
+        piece = piece_of(m, at, size);
+        if (!vk_memory_write(vk_of(b->device), m, at, data, piece, err))
+            return false;
+    }
+    return true;
 }
 
 static bool
 memory_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err)
 {
-    return vk_memory_read(vk_of(b->device), b->memory, offset, data, size, err);
+    for (size_t piece; size; offset += piece, data = (char *)data + piece, size -= piece) {
+        size_t at = offset;
+        struct vk_memory *m = vk_part(b->memory, &at);
+        piece = piece_of(m, at, size);
+        if (!vk_memory_read(vk_of(b->device), m, at, data, piece, err))
+            return false;
+    }
+    return true;
 }
 
 static bool
 memory_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
             size_t size, struct err *err)
 {
-    return vk_memory_copy(vk_of(to->device), to->memory, to_offset, from->memory, from_offset, size,
-                          err);
+    for (size_t piece; size; to_offset += piece, from_offset += piece, size -= piece) {
+        size_t to_at = to_offset, from_at = from_offset;
+        struct vk_memory *t = vk_part(to->memory, &to_at), *f = vk_part(from->memory, &from_at);
+        piece = piece_of(t, to_at, piece_of(f, from_at, size));
+        if (!vk_memory_copy(vk_of(to->device), t, to_at, f, from_at, piece, err))
+            return false;
+    }
+    return true;
 }
 
 static bool
 memory_zero(struct buffer *b, struct err *err)
 {
-    return vk_memory_zero(vk_of(b->device), b->memory, err);
+    for (struct vk_memory *m = b->memory; m; m = m->next)
+        if (!vk_memory_zero(vk_of(b->device), m, err))
+            return false;
+    return true;
 }
 
 static bool

@@ -93,8 +93,7 @@ allocate(struct vk_device *d, size_t size, int type, VkDeviceMemory *memory, voi
                                  .memoryTypeIndex = (uint32_t)type};
     size_t all;
     // Beyond its budget a driver may take the machine's memory, or another program's, without a word.
-    if (type < 0 || (d->offer.allocation_max && size > d->offer.allocation_max) ||
-        size > unused(d, type, &all))
+    if (type < 0 || size > unused(d, type, &all))
         return no_memory(d, size, type, what, err);
     VkResult r = d->vk.AllocateMemory(d->device, &info, NULL, memory);
     if (r != VK_SUCCESS) {
@@ -163,6 +162,10 @@ vk_memory_create(struct vk_device *d, size_t size, enum vk_use use, const char *
         vk_failed(d, VK_ERROR_DEVICE_LOST, what, err);
         return NULL;
     }
+    if (d->offer.memory_max && size > d->offer.memory_max) {
+        no_memory(d, size, -1, what, err);
+        return NULL;
+    }
     struct vk_memory *m = mem_zalloc(sizeof *m);
     m->size = MAX((size + 15) / 16 * 16, 256);
     VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
@@ -196,11 +199,44 @@ failed:
     return NULL;
 }
 
-void
-vk_memory_destroy(struct vk_device *d, struct vk_memory *m)
+struct vk_memory *
+vk_weights_create(struct vk_device *d, size_t size, enum vk_use use, struct err *err)
 {
-    if (!m)
-        return;
+    static const char what[] = "weights";
+    size_t most = d->part ? d->part : d->offer.allocation_max, all;
+    if (!most || size <= most)
+        return vk_memory_create(d, size, use, what, err);
+    size_t part = most >= BUFFER_SEGMENT ? most / BUFFER_SEGMENT * BUFFER_SEGMENT : most;
+    int type = memory_type(d, UINT32_MAX, use); // so that an error speaks of the whole
+    if (type < 0 || size > unused(d, type, &all)) {
+        no_memory(d, size, type, what, err);
+        return NULL;
+    }
+    struct vk_memory *first = NULL, **last = &first;
+    for (size_t at = 0; at < size; at += part) {
+        *last = vk_memory_create(d, MIN(part, size - at), use, what, err);
+        if (!*last) {
+            vk_memory_destroy(d, first);
+            return NULL;
+        }
+        last = &(*last)->next;
+    }
+    return first;
+}
+
+struct vk_memory *
+vk_part(struct vk_memory *m, size_t *offset)
+{
+    while (m->next && *offset >= m->size) {
+        *offset -= m->size;
+        m = m->next;
+    }
+    return m;
+}
+
+static void
+destroy_part(struct vk_device *d, struct vk_memory *m)
+{
     if (m->memory || m->block)
         vk_settle(d);
     if (m->buffer)
@@ -211,6 +247,16 @@ vk_memory_destroy(struct vk_device *d, struct vk_memory *m)
         m->block->used &= ~(((1ull << m->units) - 1) << m->first);
     free(m->packed);
     free(m);
+}
+
+void
+vk_memory_destroy(struct vk_device *d, struct vk_memory *m)
+{
+    while (m) {
+        struct vk_memory *next = m->next;
+        destroy_part(d, m);
+        m = next;
+    }
 }
 
 void

@@ -19,7 +19,10 @@ padded(size_t size)
 static bool
 stays(const struct vk_dispatch *x, int slot, const struct vk_memory *weights)
 {
-    return x->range[slot].size && x->range[slot].memory == weights && !(x->writes >> slot & 1);
+    const struct vk_memory *m = weights;
+    while (m && m != x->range[slot].memory)
+        m = m->next;
+    return m && x->range[slot].size && !(x->writes >> slot & 1);
 }
 
 size_t

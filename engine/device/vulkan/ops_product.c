@@ -69,7 +69,9 @@ packed_in_place(struct vk_builder *b, const struct node *w, struct product *p)
     const struct place *at = &b->plan->places[w->id];
     if (!b->constant || p->kind != 1 || at->slot != SLOT_PARAMS)
         return false;
-    const struct vk_packing packing = {at->offset, p->n, p->inner, p->outer, w->dtype};
+    struct vk_packing packing = {.offset = at->offset, .lines = p->n, .inner = p->inner,
+                                 .taps = p->outer, .type = w->dtype};
+    packing.memory = vk_part(b->plan->slots[SLOT_PARAMS]->memory, &packing.offset);
     ARRAY_PUSH(b->packing, b->packing_count, b->packing_capacity, packing);
     read_packed(p);
     return true;

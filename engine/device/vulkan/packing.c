@@ -37,18 +37,17 @@ vk_packing_size(const struct vk_packing *p)
 }
 
 static bool
-is_packed(const struct vk_memory *m, const struct vk_packing *p)
+is_packed(const struct vk_packing *p)
 {
-    for (int i = 0; i < m->packed_count; i++)
-        if (m->packed[i].offset == p->offset)
+    for (int i = 0; i < p->memory->packed_count; i++)
+        if (p->memory->packed[i].offset == p->offset)
             return true;
     return false;
 }
 
 // Each range by way of scratch memory, to packed order or back.
 static bool
-reorder(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list, int count, bool pack,
-        struct err *err)
+reorder(struct vk_device *d, const struct vk_packing *list, int count, bool pack, struct err *err)
 {
     size_t largest = 0;
     for (int i = 0; i < count; i++)
@@ -63,12 +62,12 @@ reorder(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list,
         struct vk_dispatch *x = vk_add(&b, VK_SHADER_NONE);
         x->copy = true;
         x->range[0] = (struct vk_range){scratch, 0, bytes};
-        x->range[1] = (struct vk_range){m, p->offset, bytes};
+        x->range[1] = (struct vk_range){p->memory, p->offset, bytes};
         // Walked as packed: inner place, tap, line.
         const uint32_t size[3] = {p->inner, p->taps, p->lines}, row = p->inner * p->taps;
         const uint32_t packed[3] = {1, p->inner, row}, plain[3] = {p->taps, 1, row};
         x = vk_add_reorder(&b, size, pack ? packed : plain, pack ? plain : packed);
-        vk_bind_memory(&b, x, 0, m, p->offset, bytes, p->type);
+        vk_bind_memory(&b, x, 0, p->memory, p->offset, bytes, p->type);
         vk_bind_memory(&b, x, 1, scratch, 0, bytes, p->type);
     }
     bool ok = vk_run_once(d, b.list, b.count, err);
@@ -78,21 +77,22 @@ reorder(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list,
 }
 
 bool
-vk_pack(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list, int count,
-        struct err *err)
+vk_pack(struct vk_device *d, const struct vk_packing *list, int count, struct err *err)
 {
     struct vk_packing *missing = NULL;
     int missing_count = 0, capacity = 0;
     for (int i = 0; i < count; i++) {
-        bool seen = is_packed(m, &list[i]);
+        bool seen = is_packed(&list[i]);
         for (int k = 0; k < missing_count && !seen; k++) // one weight may be read twice
-            seen = missing[k].offset == list[i].offset;
+            seen = missing[k].memory == list[i].memory && missing[k].offset == list[i].offset;
         if (!seen)
             ARRAY_PUSH(missing, missing_count, capacity, list[i]);
     }
-    bool ok = !missing_count || reorder(d, m, missing, missing_count, true, err);
-    for (int i = 0; ok && i < missing_count; i++)
+    bool ok = !missing_count || reorder(d, missing, missing_count, true, err);
+    for (int i = 0; ok && i < missing_count; i++) {
+        struct vk_memory *m = missing[i].memory;
         ARRAY_PUSH(m->packed, m->packed_count, m->packed_capacity, missing[i]);
+    }
     free(missing);
     return ok;
 }
@@ -102,7 +102,7 @@ vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err)
 {
     if (!m->packed_count)
         return true;
-    bool ok = reorder(d, m, m->packed, m->packed_count, false, err);
+    bool ok = reorder(d, m->packed, m->packed_count, false, err);
     m->packed_count = ok ? 0 : m->packed_count;
     return ok;
 }

@@ -57,8 +57,10 @@ void
 vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node *n)
 {
     const struct place *at = &b->plan->places[n->id];
-    vk_bind_memory(b, x, slot, b->plan->slots[at->slot]->memory, at->offset,
-         (size_t)shape_count(&n->shape) * dtype_size(n->dtype), n->dtype);
+    size_t offset = at->offset;
+    struct vk_memory *m = vk_part(b->plan->slots[at->slot]->memory, &offset);
+    vk_bind_memory(b, x, slot, m, offset, (size_t)shape_count(&n->shape) * dtype_size(n->dtype),
+                   n->dtype);
 }
 
 // These memories do not exist yet while builders run.
@@ -394,8 +396,9 @@ vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *poo
 }
 
 static bool
-takes(const struct vk_device *d, const struct node *n, struct err *err)
+takes(const struct vk_builder *b, const struct node *n, struct err *err)
 {
+    const struct vk_device *d = b->d;
     char text[SHAPE_TEXT_MAX];
     for (int k = -1; k < n->source_count; k++) {
         const struct node *t = k < 0 ? n : n->source[k];
@@ -404,7 +407,16 @@ takes(const struct vk_device *d, const struct node *n, struct err *err)
         if (!known || !vk_build[n->op])
             return err_set(err, ERR_UNSUPPORTED, "the vulkan device cannot compute %s in %s",
                            op_rows[n->op].name, dtype_name(t->dtype));
-        if ((uint64_t)shape_count(&t->shape) * dtype_size(t->dtype) > d->offer.buffer_max ||
+        const struct place *at = &b->plan->places[t->id];
+        size_t bytes = (size_t)shape_count(&t->shape) * dtype_size(t->dtype), offset = at->offset;
+        const struct buffer *slot = b->plan->slots[at->slot];
+        const struct vk_memory *part = slot ? vk_part(slot->memory, &offset) : NULL;
+        if (part && part->next && offset + bytes > part->size)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s %s lies in two allocations: %s takes no more than %.0f MiB at once",
+                           dtype_name(t->dtype), shape_text(&t->shape, text), d->offer.name,
+                           (double)part->size / 0x1p20);
+        if (bytes > d->offer.buffer_max ||
             (uint64_t)shape_count(&t->shape) > UINT32_MAX / 2)
             return err_set(err, ERR_UNSUPPORTED,
                            "%s of %s %s is larger than the %.0f MiB that %s can reach at once",
@@ -416,20 +428,20 @@ takes(const struct vk_device *d, const struct node *n, struct err *err)
 
 // Whether weights that the plan wants packed are also read, or written, as they were.
 static bool
-used_otherwise(const struct vk_builder *b, const struct vk_memory *weights)
+used_otherwise(const struct vk_builder *b)
 {
     for (int i = 0; i < b->count; i++)
         for (int k = 0; k < VK_BINDINGS; k++) {
             const struct vk_dispatch *x = &b->list[i];
             const struct vk_range *r = &x->range[k];
-            if (r->memory != weights || !r->size || (k == 2 && x->packed))
+            if (!r->size || (k == 2 && x->packed))
                 continue;
             // A range starts where the device can bind: what is read of it may start later.
             enum dtype type = (enum dtype)x->variant.spec[VK_SPEC_TYPE + k];
             size_t skipped = x->push[k] * dtype_size(type);
             struct vk_range own = {r->memory, r->offset + skipped, r->size - skipped};
             for (int j = 0; j < b->packing_count; j++)
-                if (overlap(&own, &(struct vk_range){r->memory, b->packing[j].offset,
+                if (overlap(&own, &(struct vk_range){b->packing[j].memory, b->packing[j].offset,
                                                      vk_packing_size(&b->packing[j])}))
                     return true;
         }
@@ -444,10 +456,10 @@ build_steps(struct vk_builder *b, struct plan *p)
 again:
     for (int i = 0; i < p->step_count; i++) {
         b->step = i;
-        if (!takes(b->d, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
+        if (!takes(b, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
             return false;
     }
-    if (!b->packing_count || !used_otherwise(b, weights->memory))
+    if (!b->packing_count || !used_otherwise(b))
         return true;
     b->constant = false;
     b->count = b->constant_count = b->packing_count = 0;
@@ -563,10 +575,11 @@ vk_plan_run(struct plan *p, struct err *err)
     if (d->shadow)
         return true;
     struct buffer *weights = p->slots[SLOT_PARAMS];
-    if (weights && !(e->packing_count
-                         ? vk_pack(d, weights->memory, e->packing, e->packing_count, err)
-                         : vk_unpack(d, weights->memory, err)))
+    if (e->packing_count && !vk_pack(d, e->packing, e->packing_count, err))
         return false;
+    for (struct vk_memory *m = weights ? weights->memory : NULL; m && !e->packing_count; m = m->next)
+        if (!vk_unpack(d, m, err))
+            return false;
     bool timed = p->profiling && e->timed;
     // Commands may not be under way twice. Other plans' may be, behind them.
     if (!vk_wait_for(d, e->last, err) || !vk_submit(d, timed ? e->timed : e->commands, err))

@@ -74,7 +74,8 @@ struct vk_offer {
     uint32_t api;
     size_t memory;        // bytes of the largest device-local heap
     size_t available;     // bytes of it that are free, as far as the driver says; else = memory
-    size_t allocation_max;
+    size_t allocation_max; // bytes that can surely be allocated at once, as far as there are any
+    size_t memory_max;     // of the largest buffer: drivers may grant more at once than they promise
     size_t buffer_max;    // bytes one binding can reach
     uint32_t offset_alignment;
     uint32_t subgroup;    // invocations
@@ -116,6 +117,7 @@ struct vk_device {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     size_t cache_loaded; // bytes
+    size_t part;         // bytes of a part of weights, a test's; 0: what the device allows
     struct vk_pipeline *pipelines;
     int pipeline_count, pipeline_capacity;
     VkShaderModule modules[VK_SHADER_COUNT];
@@ -127,7 +129,8 @@ struct vk_device {
 // Weights of a convolution: `lines` rows of `inner` places for each of `taps` taps, in checkpoints
 // (lines, inner, taps), packed (lines, taps, inner).
 struct vk_packing {
-    size_t offset; // bytes, in the memory of the weights
+    struct vk_memory *memory;
+    size_t offset; // bytes
     uint32_t lines, inner, taps;
     enum dtype type;
 };
@@ -139,6 +142,7 @@ struct vk_memory {
     int first, units;
     size_t size;
     void *mapped; // NULL: the host cannot reach it
+    struct vk_memory *next;    // the bytes behind this one's, see vk_weights_create()
     struct vk_packing *packed; // what of it is packed now (packing.c)
     int packed_count, packed_capacity;
 };
@@ -166,8 +170,16 @@ bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct er
 enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, for staging
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
-void vk_memory_destroy(struct vk_device *d, struct vk_memory *m); // NULL is fine; waits
+// Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are parts, each the
+// `next` of the one before, of a multiple of BUFFER_SEGMENT bytes. Other memories
+// are one part.
+struct vk_memory *vk_weights_create(struct vk_device *d, size_t size, enum vk_use use,
+                                    struct err *err);
+// The part that holds the byte at *offset, which becomes its offset in the part.
+struct vk_memory *vk_part(struct vk_memory *m, size_t *offset);
+void vk_memory_destroy(struct vk_device *d, struct vk_memory *m); // all parts; NULL is fine; waits
 void vk_blocks_free(struct vk_device *d); // when every memory is gone
+// The calls below are about one part.
 bool vk_memory_write(struct vk_device *d, struct vk_memory *m, size_t offset, const void *data,
                      size_t size, struct err *err);
 bool vk_memory_read(struct vk_device *d, struct vk_memory *m, size_t offset, void *data,
@@ -290,10 +302,10 @@ bool vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struc
 struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
                                    const uint32_t to[3], const uint32_t from[3]);
 size_t vk_packing_size(const struct vk_packing *p); // bytes
-// Puts these weights of m into packed order, those that are not yet.
-bool vk_pack(struct vk_device *d, struct vk_memory *m, const struct vk_packing *list, int count,
-             struct err *err);
-// Everything in m as checkpoints have it. Whoever reads or writes m by another way calls it before.
+// Puts these weights into packed order, those that are not yet.
+bool vk_pack(struct vk_device *d, const struct vk_packing *list, int count, struct err *err);
+// Everything in this part as checkpoints have it. Whoever reads or writes it by another way calls it
+// before.
 bool vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err);
 
 // --- offload.c
