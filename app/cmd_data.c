@@ -86,7 +86,7 @@ show_progress(void *ctx, size_t done, size_t total)
 static int
 pack(int argc, char **argv)
 {
-    struct meter meter = {.terminal = isatty(STDERR_FILENO), .start = now()};
+    struct meter meter = {.terminal = command_terminal(STDERR_FILENO), .start = now()};
     struct data_pack_params p = {.progress = show_progress, .ctx = &meter,
                                  .cancel = &command_interrupted};
     for (int i = 1; i < argc; i++) {

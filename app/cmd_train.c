@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/sheet.h"
+#include "app/train.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/train/trainer.h"
@@ -201,6 +202,30 @@ print_recipe(const struct train *t, struct err *err)
     return ok;
 }
 
+bool
+train_look(struct train_look *look, int argc, char **argv, struct err *err)
+{
+    struct train t = {.settings = jv_object()};
+    *look = (struct train_look){0};
+    bool ok = parse(&t, argc, argv, err) && read_recipe(&t, &look->recipe, err);
+    look->file = t.recipe_path;
+    look->sheet = t.sheet.path;
+    look->texts = t.sheet.texts_path;
+    look->settings = t.settings;
+    look->until = t.until;
+    return ok;
+}
+
+void
+train_look_finish(struct train_look *look)
+{
+    recipe_finish(&look->recipe);
+    jv_free(look->settings);
+    *look = (struct train_look){0};
+}
+
+// --- training
+
 // One line of log.jsonl.
 static char *
 log_text(const struct trainer_step *s)
@@ -273,7 +298,7 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
 {
     char *path = file_join(r->output, "log.jsonl");
     FILE *log = fopen(path, "ae");
-    bool ok = log || err_errno(err, ERR_IO, "%s", path), terminal = isatty(STDOUT_FILENO);
+    bool ok = log || err_errno(err, ERR_IO, "%s", path), terminal = command_terminal(STDOUT_FILENO);
     double start = now(), smooth = NAN, rate = 0;
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
     while (ok && trainer_done(t) < end && !atomic_load(&command_interrupted) &&

@@ -9,8 +9,25 @@
 #include "app/commands.h"
 #include "engine/base/file.h"
 #include "engine/base/log.h"
+#include "engine/base/mem.h"
 
 atomic_int command_interrupted;
+const char *command_where;
+
+static bool terminals[3];
+
+void
+command_set_terminal(int fd)
+{
+    if (fd > 0 && fd < (int)COUNT_OF(terminals))
+        terminals[fd] = true;
+}
+
+bool
+command_terminal(int fd)
+{
+    return isatty(fd) || (fd > 0 && fd < (int)COUNT_OF(terminals) && terminals[fd]);
+}
 
 char *
 command_harmless(char *text)
@@ -31,7 +48,8 @@ command_failed(const struct err *err)
 {
     struct err copy = *err;
     if (err->code != ERR_CANCELLED)
-        fprintf(stderr, "limn: %s\n", command_harmless(copy.text));
+        fprintf(stderr, "limn: %s%s%s\n", command_where ? command_where : "",
+                command_where ? ": " : "", command_harmless(copy.text));
     return err_exit_code(err);
 }
 

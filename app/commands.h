@@ -5,8 +5,10 @@
 #define LIMN_APP_COMMANDS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "engine/base/err.h"
+#include "engine/base/jv.h"
 
 int cmd_generate(int argc, char **argv);
 int cmd_instruct(int argc, char **argv);
@@ -21,6 +23,18 @@ int cmd_bench(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 int cmd_library(int argc, char **argv);
+int cmd_jobs(int argc, char **argv);
+
+// Whether a worker runs the command of that name for its limn (app/through.h), and all such names.
+bool command_computes(const char *name);
+struct jv *command_computing(void);
+int command_run(int argc, char **argv); // in this process
+
+// Whether what is written to a descriptor goes to a terminal, also where a worker and its limn lie between.
+bool command_terminal(int fd);
+void command_set_terminal(int fd);
+// The name of this machine for people on another one, before errors; NULL: they are here.
+extern const char *command_where;
 
 // First of all: signals, threads, $LIMN_LOG.
 void command_start(char **argv);

@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/suggest.h"
+#include "app/through.h"
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
@@ -16,6 +17,8 @@ struct command {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *summary;
+    bool computes;      // in a worker's child, here or on another machine (app/through.h)
+    const char *inside; // but for this first word, which belongs to this process
 };
 
 static const struct command commands[] = {
@@ -24,14 +27,61 @@ static const struct command commands[] = {
     {"templates", cmd_templates, "list the templates"},
     {"load", cmd_load, "run a loader on a picture: edges, a mask, a sketch …"},
     {"loaders", cmd_loaders, "list the loaders and their parameters"},
-    {"models", cmd_models, "list models, or check one"},
-    {"devices", cmd_devices, "list what can compute here"},
+    {"models", cmd_models, "list models, or check one", .computes = true},
+    {"devices", cmd_devices, "list what can compute here", .computes = true},
     {"library", cmd_library, "what was drawn: list, search, rate, tag"},
-    {"data", cmd_data, "make a training pack, or describe one"},
-    {"train", cmd_train, "train a model by a recipe"},
-    {"bench", cmd_bench, "measure this machine"},
+    {"data", cmd_data, "make a training pack, or describe one", .computes = true},
+    {"train", cmd_train, "train a model by a recipe", .computes = true},
+    {"jobs", cmd_jobs, "trainings that go on by themselves: list, look at, stop"},
+    {"bench", cmd_bench, "measure this machine", .computes = true, .inside = "ui"},
     {"worker", cmd_worker, "compute for another limn, over standard input and output"},
 };
+
+// --- commands that a worker runs
+
+static const struct command *
+find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+bool
+command_computes(const char *name)
+{
+    const struct command *c = find(name);
+    return c && c->computes;
+}
+
+struct jv *
+command_computing(void)
+{
+    struct jv *names = jv_array();
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (commands[i].computes)
+            jv_append(names, jv_from_string(commands[i].name));
+    return names;
+}
+
+int
+command_run(int argc, char **argv)
+{
+    return find(argv[0])->run(argc, argv);
+}
+
+// A question for help is answered here.
+static bool
+goes_through(const struct command *c, int argc, char **argv)
+{
+    if (!c->computes || (argc > 1 && c->inside && strcmp(argv[1], c->inside) == 0))
+        return false;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return false;
+    return true;
+}
 
 static void
 help(FILE *out)
@@ -108,8 +158,9 @@ main(int argc, char **argv)
         return command_failed(&err);
     if (argc < 2 || strncmp(argv[1], "--", 2) == 0)
         return run_ui(argc, argv);
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    return unknown(argv[1]);
+    const struct command *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    return goes_through(c, argc - 1, argv + 1) ? through(argc - 1, argv + 1)
+                                               : c->run(argc - 1, argv + 1);
 }

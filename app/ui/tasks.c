@@ -364,6 +364,13 @@ task_event(struct ui *ui, const struct client_event *e)
     case CLIENT_RESULT:
     case CLIENT_LOADED:
     case CLIENT_LOG:
-    case CLIENT_LOST: break;
+    case CLIENT_LOST:
+    case CLIENT_RUNNING:
+    case CLIENT_OUTPUT:
+    case CLIENT_FILE:
+    case CLIENT_ENDED:
+    case CLIENT_COMMANDS:
+    case CLIENT_CHANGED:
+    case CLIENT_PIECE: break;
     }
 }

@@ -16,7 +16,7 @@
 
 enum { STDERR_KEPT = 4096, BLOBS_MAX = 64, GOODBYE_MS = 2000 };
 
-// A picture the worker may ask for.
+// A file the worker may ask for.
 struct kept {
     char hash[JOB_HASH_TEXT];
     uint8_t *data;
@@ -25,7 +25,7 @@ struct kept {
 
 struct client {
     char *host, *program;
-    bool alone, quiet_ssh;
+    bool alone, visit, quiet_ssh;
     pid_t pid; // 0: none
     int in, out, errors; // its standard output, input, error; -1: closed
     struct wire *wire;
@@ -99,6 +99,8 @@ run_child(char **argv, int in, int out, int errors, bool keep_terminal)
     // that may ask for a password needs the terminal.
     if (!keep_terminal)
         setsid();
+    else
+        signal(SIGINT, SIG_IGN); // Ctrl-C is obeyed at the other end, through this ssh
     signal(SIGPIPE, SIG_DFL);
     execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
@@ -156,6 +158,7 @@ client_open(const struct client_params *params, struct err *err)
     c->host = params->host ? mem_strdup(params->host) : NULL;
     c->program = params->program ? mem_strdup(params->program) : NULL;
     c->alone = params->alone;
+    c->visit = params->visit;
     c->quiet_ssh = params->quiet_ssh;
     c->in = c->out = c->errors = -1;
     if (c->host && c->host[0] == '-')
@@ -251,6 +254,8 @@ static int
 reap(struct client *c)
 {
     int status = 0;
+    if (c->host && !c->ready && !c->ended)
+        kill(c->pid, SIGTERM); // it may be asking for a password
     close(c->out); // tells it, should it still be there
     c->out = -1;
     for (int i = 0; c->pid > 0 && i < GOODBYE_MS / 10; i++) {
@@ -379,7 +384,7 @@ static void
 fetch_spooled(struct client *c, const struct jv *hello)
 {
     const struct jv *results = jv_get(hello, "results");
-    for (size_t i = 0; !c->alone && i < jv_size(results); i++) {
+    for (size_t i = 0; !c->alone && !c->visit && i < jv_size(results); i++) {
         struct jv *head = wire_head("fetch");
         jv_set(head, "job", jv_copy(jv_get(jv_at(results, i), "job")));
         jv_set(head, "index", jv_copy(jv_get(jv_at(results, i), "index")));
@@ -413,7 +418,9 @@ static const struct {
     {"hello", CLIENT_HELLO},       {"loaders", CLIENT_LOADERS}, {"described", CLIENT_DESCRIBED},
     {"queued", CLIENT_QUEUED},     {"started", CLIENT_STARTED}, {"progress", CLIENT_PROGRESS},
     {"result", CLIENT_RESULT},     {"done", CLIENT_DONE},       {"failed", CLIENT_FAILED},
-    {"loaded", CLIENT_LOADED},     {"log", CLIENT_LOG},
+    {"loaded", CLIENT_LOADED},     {"log", CLIENT_LOG},         {"running", CLIENT_RUNNING},
+    {"output", CLIENT_OUTPUT},     {"file", CLIENT_FILE},       {"ended", CLIENT_ENDED},
+    {"commands", CLIENT_COMMANDS}, {"changed", CLIENT_CHANGED}, {"piece", CLIENT_PIECE},
 };
 
 static void
@@ -517,25 +524,25 @@ client_event_free(struct client_event *e)
 
 // --- requests
 
-static void
-keep_blob(struct client *c, const struct job_reference *r)
+void
+client_give(struct client *c, const void *data, size_t size, const char *hash)
 {
-    if (!r->data)
+    if (!data)
         return;
     for (int i = 0; i < BLOBS_MAX; i++)
-        if (c->blobs[i].data && strcmp(c->blobs[i].hash, r->hash) == 0)
+        if (c->blobs[i].data && strcmp(c->blobs[i].hash, hash) == 0)
             return;
     struct kept *k = &c->blobs[c->next_blob];
     c->next_blob = (c->next_blob + 1) % BLOBS_MAX;
     free(k->data);
-    k->data = mem_alloc(r->size ? r->size : 1);
-    memcpy(k->data, r->data, r->size);
-    k->size = r->size;
-    memcpy(k->hash, r->hash, sizeof k->hash);
+    k->data = mem_alloc(size ? size : 1);
+    memcpy(k->data, data, size);
+    k->size = size;
+    snprintf(k->hash, sizeof k->hash, "%s", hash);
 }
 
-static void
-send_head(struct client *c, struct jv *head)
+void
+client_send(struct client *c, struct jv *head)
 {
     if (client_alive(c)) {
         wire_send(c->wire, head, NULL, 0);
@@ -549,11 +556,11 @@ void
 client_submit(struct client *c, const struct job *j, bool previews)
 {
     for (int i = 0; i < j->reference_count; i++)
-        keep_blob(c, &j->references[i]);
+        client_give(c, j->references[i].data, j->references[i].size, j->references[i].hash);
     struct jv *head = wire_head("submit");
     jv_set(head, "job", job_json(j, false));
     jv_set(head, "previews", jv_from_bool(previews));
-    send_head(c, head);
+    client_send(c, head);
 }
 
 void
@@ -561,7 +568,7 @@ client_cancel(struct client *c, const char *job)
 {
     struct jv *head = wire_head("cancel");
     jv_set(head, "job", jv_from_string(job));
-    send_head(c, head);
+    client_send(c, head);
 }
 
 void
@@ -570,13 +577,13 @@ client_stored(struct client *c, const char *job, int index)
     struct jv *head = wire_head("stored");
     jv_set(head, "job", jv_from_string(job));
     jv_set(head, "index", jv_from_integer(index));
-    send_head(c, head);
+    client_send(c, head);
 }
 
 void
 client_load(struct client *c, const char *id, const struct job_reference *ref, int side)
 {
-    keep_blob(c, ref);
+    client_give(c, ref->data, ref->size, ref->hash);
     struct job carrier = JOB_EMPTY;
     carrier.references[0] = *ref; // borrowed
     carrier.reference_count = 1;
@@ -585,11 +592,11 @@ client_load(struct client *c, const char *id, const struct job_reference *ref, i
     jv_set(head, "side", jv_from_integer(side));
     jv_set(head, "reference", jv_copy(jv_at(jv_get(json, "references"), 0)));
     jv_free(json);
-    send_head(c, head);
+    client_send(c, head);
 }
 
 void
 client_describe(struct client *c)
 {
-    send_head(c, wire_head("describe"));
+    client_send(c, wire_head("describe"));
 }

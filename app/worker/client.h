@@ -24,6 +24,7 @@ struct client_params {
     // The worker ends when this process does, and never joins one that still finishes jobs.
     // Otherwise it finishes its jobs, and the next client that is not alone finds it.
     bool alone;
+    bool visit;     // not alone, but what earlier jobs left in the spool is another's to fetch
     bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
     const char
         *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
@@ -54,6 +55,13 @@ enum client_event_type {
     CLIENT_FAILED,    // job, err
     CLIENT_LOADED,    // id; png, or err
     CLIENT_LOG,       // data: "level", "text"
+    CLIENT_RUNNING,   // id; data: "pid": a command has begun
+    CLIENT_OUTPUT,    // id; data: "stream" 1 or 2; png: what the command wrote
+    CLIENT_FILE,      // id, index; png: a file that the command made
+    CLIENT_ENDED,     // id; data: "code" or "signal", "text": of a command, or why it did not begin
+    CLIENT_COMMANDS,  // data: "jobs" (records.h)
+    CLIENT_CHANGED,   // a detached command has ended or was removed
+    CLIENT_PIECE,     // id; data: "name", "from", "size", "sheets"; png: bytes of the file
     CLIENT_LOST,      // err: how it ended
 };
 
@@ -64,7 +72,7 @@ struct client_event {
     double seconds;
     bool late; // a result of before: fetched from the spool
     struct image *image;
-    uint8_t *png;
+    uint8_t *png; // or other bytes
     size_t png_size;
     struct jv *data;
     struct err err;
@@ -82,5 +90,10 @@ void client_stored(struct client *c, const char *job, int index); // a result is
 // Runs the loader of a reference for a look; answered by CLIENT_LOADED with the same id.
 void client_load(struct client *c, const char *id, const struct job_reference *ref, int side);
 void client_describe(struct client *c);
+
+// Keeps what the worker may ask for by its hash.
+void client_give(struct client *c, const void *data, size_t size, const char *hash);
+// Sends a message of docs/worker.md about commands; takes over the head.
+void client_send(struct client *c, struct jv *head);
 
 #endif

@@ -5,6 +5,7 @@
 // command of the command line) or finishes its jobs (a UI): then it listens on a socket, where the next
 // `limn worker --stdio` finds it and becomes a mere relay.
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/worker/children.h"
 #include "app/worker/lanes.h"
+#include "app/worker/records.h"
 #include "app/worker/relay.h"
 #include "app/worker/socket.h"
 #include "app/worker/spool.h"
@@ -23,7 +26,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
-enum { BLOBS_MAX = 256, BLOB_BYTES_MAX = 512 << 20 };
+enum { BLOBS_MAX = 256, BLOB_BYTES_MAX = 512 << 20, HOLD_BYTES = 1 << 20 };
 
 // A picture file some job needs or needed, by its hash.
 struct blob {
@@ -33,11 +36,14 @@ struct blob {
     uint64_t used; // when, for forgetting the oldest
 };
 
-// A job or a loader run that waits for its pictures.
+// A job, a loader run or a command that waits for its files.
+enum pending_kind { PENDING_JOB = 0, PENDING_LOAD, PENDING_ORDER };
 struct pending {
     struct pending *next;
+    enum pending_kind kind;
     struct job job; // of a loader run: one reference
-    bool previews, load;
+    struct order order;
+    bool previews;
     char id[64];
     int side;
 };
@@ -48,12 +54,14 @@ struct worker {
     int in, out;          // of it
     int wake;             // eventfd: a lane has something to say
     struct lanes *lanes;
+    struct children *children;
     struct blob blobs[BLOBS_MAX];
     int blob_count;
     uint64_t clock;
     struct pending *pending;
     bool finish_jobs; // when the other side goes
     bool quit;
+    bool leaving; // its limn has gone; only children are waited for
     int listener; // -1: none
     char *socket_path;
 };
@@ -141,32 +149,58 @@ keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
     snprintf(b->hash, sizeof b->hash, "%s", hash);
 }
 
-// Gives the references the bytes that are here; true when none is missing.
-static bool
-fill(struct worker *w, struct job *j)
+static void
+free_pending(struct pending *p)
 {
+    job_finish(&p->job);
+    order_finish(&p->order);
+    free(p);
+}
+
+// The i-th file that is needed: its hash, and where its bytes go; false: there are no more.
+static bool
+need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size)
+{
+    bool order = p->kind == PENDING_ORDER;
+    if (i >= (order ? p->order.count : p->job.reference_count))
+        return false;
+    *hash = order ? p->order.words[i].hash : p->job.references[i].hash;
+    *data = order ? &p->order.words[i].data : &p->job.references[i].data;
+    *size = order ? &p->order.words[i].size : &p->job.references[i].size;
+    return true;
+}
+
+// Gives it the bytes that are here; true when none is missing.
+static bool
+fill(struct worker *w, struct pending *p)
+{
+    const char *hash;
+    uint8_t **data;
+    size_t *size;
     bool whole = true;
-    for (int i = 0; i < j->reference_count; i++) {
-        struct job_reference *r = &j->references[i];
-        const struct blob *b = r->data ? NULL : find_blob(w, r->hash);
+    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+        const struct blob *b = *data || !*hash ? NULL : find_blob(w, hash);
         if (b) {
-            r->data = mem_alloc(b->size ? b->size : 1);
-            r->size = b->size;
-            memcpy(r->data, b->data, b->size);
+            *data = mem_alloc(b->size ? b->size : 1);
+            *size = b->size;
+            memcpy(*data, b->data, b->size);
         }
-        whole = whole && r->data;
+        whole = whole && (*data || !*hash);
     }
     return whole;
 }
 
 static void
-ask_for_missing(struct worker *w, const struct job *j)
+ask_for_missing(struct worker *w, struct pending *p)
 {
-    for (int i = 0; i < j->reference_count; i++) {
-        if (j->references[i].data)
+    const char *hash;
+    uint8_t **data;
+    size_t *size;
+    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+        if (*data || !*hash)
             continue;
         struct jv *head = wire_head("want");
-        jv_set(head, "hash", jv_from_string(j->references[i].hash));
+        jv_set(head, "hash", jv_from_string(hash));
         say(w, head, NULL, 0);
     }
 }
@@ -174,10 +208,11 @@ ask_for_missing(struct worker *w, const struct job *j)
 static void
 start(struct worker *w, struct pending *p)
 {
-    if (p->load) {
+    if (p->kind == PENDING_LOAD) {
         lanes_load(w->lanes, p->id, &p->job.references[0], p->side);
         p->job.reference_count = 0;
-        job_finish(&p->job);
+    } else if (p->kind == PENDING_ORDER) {
+        children_start(w->children, &p->order);
     } else {
         struct jv *head = wire_head("queued");
         jv_set(head, "job", jv_from_string(p->job.id));
@@ -185,7 +220,7 @@ start(struct worker *w, struct pending *p)
         say(w, head, NULL, 0);
         lanes_draw(w->lanes, &p->job, p->previews);
     }
-    free(p);
+    free_pending(p);
 }
 
 static void
@@ -193,7 +228,7 @@ start_what_is_whole(struct worker *w)
 {
     for (struct pending **at = &w->pending; *at;) {
         struct pending *p = *at;
-        if (fill(w, &p->job)) {
+        if (fill(w, p)) {
             *at = p->next;
             start(w, p);
         } else {
@@ -209,8 +244,8 @@ add_pending(struct worker *w, struct pending *p)
     while (*end)
         end = &(*end)->next;
     *end = p;
-    if (!fill(w, &p->job))
-        ask_for_missing(w, &p->job);
+    if (!fill(w, p))
+        ask_for_missing(w, p);
     start_what_is_whole(w);
 }
 
@@ -239,6 +274,7 @@ on_hello(struct worker *w, const struct wire_message *m)
     jv_set(head, "jobs", lanes_jobs(w->lanes));
     spool_each(add_spooled, results);
     jv_set(head, "results", results);
+    jv_set(head, "commands", command_computing());
     say(w, head, NULL, 0);
     if (jv_integer(jv_get(m->head, "protocol"), 0) != WIRE_PROTOCOL)
         w->quit = true; // the other side says why
@@ -262,8 +298,7 @@ on_submit(struct worker *w, const struct wire_message *m)
         return;
     }
     refuse(w, jv_string(jv_get(job, "id"), ""), err.code, err.text);
-    job_finish(&p->job);
-    free(p);
+    free_pending(p);
 }
 
 static void
@@ -280,7 +315,7 @@ on_load(struct worker *w, const struct wire_message *m)
               (p->job.references[0].hash[0] || err_set(&err, ERR_INPUT, "there is no picture"));
     jv_free(carrier);
     if (ok) {
-        p->load = true;
+        p->kind = PENDING_LOAD;
         p->side = (int)MIN(MAX(jv_integer(jv_get(m->head, "side"), 512), 16), 16384);
         snprintf(p->id, sizeof p->id, "%s", id);
         add_pending(w, p);
@@ -291,8 +326,65 @@ on_load(struct worker *w, const struct wire_message *m)
     jv_set(head, "code", jv_from_string("input"));
     jv_set(head, "text", jv_from_string(err.text));
     say(w, head, NULL, 0);
-    job_finish(&p->job);
-    free(p);
+    free_pending(p);
+}
+
+static void
+on_command(struct worker *w, const struct wire_message *m)
+{
+    struct err err = {0};
+    struct pending *p = mem_zalloc(sizeof *p);
+    p->kind = PENDING_ORDER;
+    if (order_parse(&p->order, m->head, &err)) {
+        add_pending(w, p);
+        return;
+    }
+    struct jv *head = wire_head("ended");
+    jv_set(head, "id", jv_from_string(jv_string(jv_get(m->head, "id"), "")));
+    jv_set(head, "code", jv_from_integer(err_exit_code(&err)));
+    jv_set(head, "text", jv_from_string(err.text));
+    say(w, head, NULL, 0);
+    free_pending(p);
+}
+
+static void
+on_interrupt(struct worker *w, const struct wire_message *m)
+{
+    children_interrupt(w->children, jv_string(jv_get(m->head, "id"), ""));
+}
+
+static void
+on_commands(struct worker *w, const struct wire_message *m)
+{
+    (void)m;
+    struct jv *head = wire_head("commands");
+    jv_set(head, "jobs", records_list());
+    say(w, head, NULL, 0);
+}
+
+static void
+on_follow(struct worker *w, const struct wire_message *m)
+{
+    children_follow(w->children, jv_string(jv_get(m->head, "id"), ""),
+                    jv_integer(jv_get(m->head, "from"), 0));
+}
+
+static void
+on_again(struct worker *w, const struct wire_message *m)
+{
+    children_again(w->children, jv_string(jv_get(m->head, "id"), ""));
+}
+
+static void
+on_remove(struct worker *w, const struct wire_message *m)
+{
+    children_remove(w->children, jv_string(jv_get(m->head, "id"), ""));
+}
+
+static void
+on_read(struct worker *w, const struct wire_message *m)
+{
+    children_read(w->children, m->head);
 }
 
 static void
@@ -300,7 +392,7 @@ on_blob(struct worker *w, struct wire_message *m)
 {
     char hash[JOB_HASH_TEXT];
     job_hash(m->payload, m->size, hash);
-    if (m->size && strcmp(hash, jv_string(jv_get(m->head, "hash"), "")) == 0) {
+    if (strcmp(hash, jv_string(jv_get(m->head, "hash"), "")) == 0) {
         keep_blob(w, hash, m->payload, m->size);
         m->payload = NULL;
         start_what_is_whole(w);
@@ -339,11 +431,10 @@ on_cancel(struct worker *w, const struct wire_message *m)
 {
     const char *job = jv_string(jv_get(m->head, "job"), "");
     for (struct pending **at = &w->pending; *at; at = &(*at)->next)
-        if (!(*at)->load && strcmp((*at)->job.id, job) == 0) {
+        if ((*at)->kind == PENDING_JOB && strcmp((*at)->job.id, job) == 0) {
             struct pending *p = *at;
             *at = p->next;
-            job_finish(&p->job);
-            free(p);
+            free_pending(p);
             struct jv *head = wire_head("failed");
             jv_set(head, "job", jv_from_string(job));
             jv_set(head, "code", jv_from_string("cancelled"));
@@ -378,8 +469,11 @@ static const struct {
     const char *type;
     void (*handle)(struct worker *w, const struct wire_message *m);
 } handlers[] = {
-    {"hello", on_hello},   {"submit", on_submit}, {"load", on_load}, {"fetch", on_fetch},
-    {"stored", on_stored}, {"cancel", on_cancel}, {"seen", on_seen}, {"describe", on_describe},
+    {"hello", on_hello},       {"submit", on_submit},   {"load", on_load},
+    {"fetch", on_fetch},       {"stored", on_stored},   {"cancel", on_cancel},
+    {"seen", on_seen},         {"describe", on_describe}, {"command", on_command},
+    {"interrupt", on_interrupt}, {"commands", on_commands}, {"follow", on_follow},
+    {"again", on_again},       {"remove", on_remove},   {"read", on_read},
     {"quit", on_quit},
 };
 
@@ -421,15 +515,37 @@ connect_to(struct worker *w, int in, int out)
     w->out = out;
 }
 
-// Its limn has gone. With jobs to finish it waits for the next one, otherwise it ends.
+static int
+unfinished(const struct worker *w)
+{
+    return lanes_unfinished(w->lanes) + children_unfinished(w->children);
+}
+
+// Its limn has gone. With jobs to finish it waits for the next one, otherwise it ends, when what it had begun
+// for the one that has gone has ended.
 static void
 on_hangup(struct worker *w)
 {
     disconnect(w);
+    children_hangup(w->children);
     if (!w->finish_jobs)
-        w->quit = true;
-    else if (w->listener < 0 && lanes_unfinished(w->lanes))
+        w->leaving = true;
+    else if (w->listener < 0 && unfinished(w))
         w->listener = socket_listen(&w->socket_path, NULL);
+}
+
+// The next limn is there; others start a worker of their own.
+static void
+on_accept(struct worker *w)
+{
+    int fd = socket_accept(w->listener);
+    if (fd < 0)
+        return;
+    close(w->listener);
+    w->listener = -1;
+    socket_remove(w->socket_path);
+    w->socket_path = NULL;
+    connect_to(w, fd, fd);
 }
 
 static void
@@ -449,8 +565,9 @@ receive(struct worker *w)
 static void
 turn(struct worker *w)
 {
-    struct pollfd fds[4] = {{.fd = w->wake, .events = POLLIN}};
+    struct pollfd fds[4 + CHILDREN_FDS] = {{.fd = w->wake, .events = POLLIN}};
     int in = -1, out = -1, accepting = -1, count = 1;
+    bool hold = w->wire && wire_queued(w->wire) > HOLD_BYTES;
     if (w->wire) {
         fds[in = count++] = (struct pollfd){.fd = w->in, .events = POLLIN};
         if (wire_queued(w->wire))
@@ -458,7 +575,8 @@ turn(struct worker *w)
     } else if (w->listener >= 0) {
         fds[accepting = count++] = (struct pollfd){.fd = w->listener, .events = POLLIN};
     }
-    if (poll(fds, (nfds_t)count, -1) < 0)
+    count += children_fds(w->children, fds + count, hold);
+    if (poll(fds, (nfds_t)count, children_wait(w->children)) < 0)
         return; // a signal; the loop looks at what it meant
     uint64_t wakes;
     if (fds[0].revents && read(w->wake, &wakes, sizeof wakes) < 0)
@@ -467,11 +585,24 @@ turn(struct worker *w)
         receive(w);
     if (out >= 0 && w->wire && fds[out].revents && !wire_flush(w->wire))
         on_hangup(w);
-    if (accepting >= 0 && fds[accepting].revents) {
-        int fd = socket_accept(w->listener);
-        if (fd >= 0)
-            connect_to(w, fd, fd);
+    if (accepting >= 0 && fds[accepting].revents)
+        on_accept(w);
+    children_turn(w->children, hold);
+}
+
+static int child_wake = -1;
+
+// A child has ended: poll() is to return, now or when it is next called.
+static void
+on_child(int number)
+{
+    (void)number;
+    int kept = errno;
+    uint64_t one = 1;
+    if (write(child_wake, &one, sizeof one) < 0) {
+        // The counter is full of wakes already.
     }
+    errno = kept;
 }
 
 static void
@@ -505,19 +636,25 @@ serve(void)
     w->listener = -1;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     // Standard output is the wire's alone; what a library prints goes to standard error.
-    int in = dup(STDIN_FILENO), out = dup(STDOUT_FILENO);
+    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     connect_to(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
     log_set_sink(log_to_client, w, LOG_WARN);
+    struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+    child_wake = w->wake;
+    sigaction(SIGCHLD, &child, NULL);
+    w->children = children_open(post, w);
     w->lanes = lanes_open(post, w);
     while (!w->quit && !atomic_load(&command_interrupted)) {
-        if (!w->wire && !lanes_unfinished(w->lanes))
+        if (!w->wire && !(w->leaving ? children_unfinished(w->children) : unfinished(w)))
             break;
         turn(w);
     }
     drain(w);
     lanes_close(w->lanes);
+    children_close(w->children);
+    signal(SIGCHLD, SIG_DFL);
     log_set_sink(NULL, NULL, LOG_NONE);
     if (w->wire)
         disconnect(w);
@@ -526,8 +663,7 @@ serve(void)
     socket_remove(w->socket_path);
     while (w->pending) {
         struct pending *next = w->pending->next;
-        job_finish(&w->pending->job);
-        free(w->pending);
+        free_pending(w->pending);
         w->pending = next;
     }
     for (int i = 0; i < w->blob_count; i++)
@@ -538,21 +674,44 @@ serve(void)
     return 0;
 }
 
+// --run [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
+static int
+run_command(int argc, char **argv)
+{
+    int i = 2;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        if (strncmp(argv[i], "--terminal=", 11) == 0)
+            command_set_terminal(atoi(argv[i] + 11));
+        if (strncmp(argv[i], "--where=", 8) == 0)
+            command_where = argv[i] + 8;
+    }
+    if (i == argc || !command_computes(argv[i])) {
+        fprintf(stderr, "limn: a worker does not run '%.40s'\n", i < argc ? argv[i] : "");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0); // whoever reads it wants to see it come
+    return command_run(argc - i, argv + i);
+}
+
 int
 cmd_worker(int argc, char **argv)
 {
     bool stdio = false, alone = false, help = false;
+    if (argc > 1 && strcmp(argv[1], "--run") == 0)
+        return run_command(argc, argv);
     for (int i = 1; i < argc; i++) {
         stdio = stdio || strcmp(argv[i], "--stdio") == 0;
         alone = alone || strcmp(argv[i], "--alone") == 0;
         help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
     }
     if (help || !stdio) {
-        fputs("usage: limn worker --stdio [--alone]\n\n"
+        fputs("usage: limn worker --stdio [--alone]\n"
+              "       limn worker --run COMMAND …\n\n"
               "Computes for a limn that talks to it over standard input and output "
               "(docs/worker.md);\n"
               "limn starts it by itself, here or through ssh (--host).\n\n"
-              "  --alone   never join a worker that still finishes jobs\n",
+              "  --alone   never join a worker that still finishes jobs\n"
+              "  --run     the command in this very process, as a worker's child\n",
               help ? stdout : stderr);
         return help ? 0 : 2;
     }

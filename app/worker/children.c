@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: MIT
+#include "app/worker/children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/process.h"
+#include "app/worker/records.h"
+#include "app/worker/wire.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { READ_BYTES = 64 << 10, PIECE_MAX = 1 << 20, RESULT_MAX = 256 << 20, FOLLOW_MS = 200 };
+
+struct child {
+    struct child *next;
+    char id[JOB_ID_TEXT];
+    char *command; // its name: "train"
+    pid_t pid;
+    int streams[2]; // its standard output and error; -1: closed, or it is detached
+    bool detached, interrupted, gone;
+    int status; // once it has gone
+    char *results[ORDER_RESULTS_MAX];
+    int result_count;
+};
+
+// A detached command whose output its limn looks at.
+struct follower {
+    struct follower *next;
+    char id[JOB_ID_TEXT];
+    int64_t at;
+};
+
+struct children {
+    children_say *say;
+    void *ctx;
+    struct child *first;
+    struct follower *followers;
+};
+
+struct children *
+children_open(children_say *say, void *ctx)
+{
+    struct children *c = mem_zalloc(sizeof *c);
+    c->say = say;
+    c->ctx = ctx;
+    records_tidy();
+    return c;
+}
+
+static void
+free_child(struct child *k)
+{
+    for (int i = 0; i < 2; i++)
+        if (k->streams[i] >= 0)
+            close(k->streams[i]);
+    for (int i = 0; i < k->result_count; i++)
+        free(k->results[i]);
+    free(k->command);
+    free(k);
+}
+
+static void
+forget_followers(struct children *c)
+{
+    while (c->followers) {
+        struct follower *next = c->followers->next;
+        free(c->followers);
+        c->followers = next;
+    }
+}
+
+void
+children_close(struct children *c)
+{
+    if (!c)
+        return;
+    while (c->first) {
+        struct child *next = c->first->next;
+        free_child(c->first);
+        c->first = next;
+    }
+    forget_followers(c);
+    free(c);
+}
+
+static struct jv *
+head_of(const char *type, const char *id)
+{
+    struct jv *head = wire_head(type);
+    jv_set(head, "id", jv_from_string(id));
+    return head;
+}
+
+static void
+say_error(struct children *c, const char *id, const struct err *err)
+{
+    struct jv *head = head_of("ended", id);
+    jv_set(head, "code", jv_from_integer(err_exit_code(err)));
+    jv_set(head, "text", jv_from_string(err->text));
+    c->say(c->ctx, head, NULL, 0);
+}
+
+// --- starting
+
+// The words of the command line, files written to the command's folder; NULL with err set.
+static char **
+words_of(const struct order *o, struct child *k, struct err *err)
+{
+    char **argv = NULL;
+    int count = 0, capacity = 0;
+    bool ok = true;
+    ARRAY_PUSH(argv, count, capacity, mem_strdup("limn"));
+    ARRAY_PUSH(argv, count, capacity, mem_strdup("worker"));
+    ARRAY_PUSH(argv, count, capacity, mem_strdup("--run"));
+    for (int fd = 1; fd <= 2; fd++)
+        if (o->terminal[fd])
+            ARRAY_PUSH(argv, count, capacity, mem_printf("--terminal=%d", fd));
+    if (o->where)
+        ARRAY_PUSH(argv, count, capacity, mem_printf("--where=%s", o->where));
+    for (int i = 0; ok && i < o->count; i++) {
+        const struct order_word *w = &o->words[i];
+        char *file = w->name ? record_file(o->id, w->name) : NULL;
+        if (w->name && !w->result)
+            ok = file_write(file, w->data, w->size, err);
+        ARRAY_PUSH(argv, count, capacity, mem_printf("%s%s", w->text, file ? file : ""));
+        if (w->result)
+            k->results[k->result_count++] = file;
+        else
+            free(file);
+    }
+    ARRAY_PUSH(argv, count, capacity, NULL);
+    if (ok)
+        return argv;
+    for (char **a = argv; *a; a++)
+        free(*a);
+    free(argv);
+    return NULL;
+}
+
+// In the child: ends in another program, or not at all.
+static void
+become(const struct order *o, char **argv, const int *streams)
+{
+    static const char exe[] = "/proc/self/exe";
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    dup2(streams[0], STDOUT_FILENO);
+    dup2(streams[1], STDERR_FILENO);
+    if (o->detach)
+        setsid();
+    for (int i = 0; o->environment[i]; i++)
+        putenv(o->environment[i]);
+    if (o->folder && chdir(o->folder) < 0) {
+        fprintf(stderr, "limn: %s: %s\n", o->folder, strerror(errno));
+        _exit(1);
+    }
+    execv(exe, argv);
+    fprintf(stderr, "limn: %s: %s\n", exe, strerror(errno));
+    _exit(1);
+}
+
+static bool
+open_streams(const struct order *o, int *ours, int *theirs, struct err *err)
+{
+    if (o->detach) {
+        char *file = record_file(o->id, "output");
+        int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        theirs[0] = theirs[1] = fd;
+        if (fd < 0)
+            err_errno(err, ERR_IO, "%s", file);
+        free(file);
+        return fd >= 0;
+    }
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            return err_errno(err, ERR_IO, "no pipe for a command");
+        ours[i] = ends[0];
+        theirs[i] = ends[1];
+        fcntl(ours[i], F_SETFL, O_NONBLOCK);
+    }
+    return true;
+}
+
+// What others need to find it, written before its limn hears that it runs.
+static bool
+write_record(const struct order *o, pid_t pid, struct err *err)
+{
+    char process[PROCESS_NAME_MAX], here[4096];
+    process_name(pid, process);
+    struct jv *record = order_json(o);
+    if (!o->folder)
+        jv_set(record, "folder", jv_from_string(getcwd(here, sizeof here) ? here : "/"));
+    jv_set(record, "process", jv_from_string(process));
+    jv_set(record, "started", jv_from_integer((int64_t)time(NULL)));
+    bool ok = record_write(o->id, record, err);
+    jv_free(record);
+    return ok;
+}
+
+// Why it cannot begin: it runs, or another one has its name.
+static bool
+may_start(const struct children *c, const struct order *o, struct err *err)
+{
+    struct jv *record = record_read(o->id, NULL);
+    bool taken = record && !o->again, runs = record && record_process(record);
+    jv_free(record);
+    for (const struct child *k = c->first; k; k = k->next)
+        taken = taken || strcmp(k->id, o->id) == 0;
+    if (taken || runs)
+        return err_set(err, ERR_INPUT, "there is a job %s already", o->id);
+    return children_unfinished(c) < CHILDREN_MAX ||
+           err_set(err, ERR_INPUT, "%d commands run, which is as many as there may be",
+                   CHILDREN_MAX);
+}
+
+static bool
+has_files(const struct order *o)
+{
+    for (int i = 0; i < o->count; i++)
+        if (o->words[i].name)
+            return true;
+    return false;
+}
+
+static bool
+start(struct children *c, const struct order *o, struct child *k, struct err *err)
+{
+    int theirs[2] = {-1, -1};
+    if (!may_start(c, o, err))
+        return false;
+    char *folder = record_folder(o->id);
+    bool ok = o->detach ? file_make_folders(folder, err) : !has_files(o) || record_lend(o->id, err);
+    char **argv = ok ? words_of(o, k, err) : NULL;
+    ok = argv && open_streams(o, k->streams, theirs, err);
+    pid_t worker = getpid();
+    k->pid = ok ? fork() : -1;
+    if (ok && k->pid < 0)
+        ok = err_errno(err, ERR_IO, "no process for a command");
+    if (k->pid == 0) {
+        // A worker that dies takes nothing along that could be saved.
+        if (!o->detach)
+            prctl(PR_SET_PDEATHSIG, SIGINT);
+        if (!o->detach && getppid() != worker)
+            _exit(130);
+        become(o, argv, theirs);
+    }
+    for (int i = 0; i < 2; i++)
+        if (theirs[i] >= 0 && (i == 0 || theirs[i] != theirs[0]))
+            close(theirs[i]);
+    for (char **a = argv; a && *a; a++)
+        free(*a);
+    free(argv);
+    if (ok && o->detach && !write_record(o, k->pid, err)) {
+        kill(k->pid, SIGINT);
+        waitpid(k->pid, NULL, 0);
+        ok = false;
+    }
+    if (!ok && !o->again)
+        record_remove(o->id);
+    free(folder);
+    return ok;
+}
+
+void
+children_start(struct children *c, struct order *o)
+{
+    struct err err = {0};
+    struct child *k = mem_zalloc(sizeof *k);
+    k->streams[0] = k->streams[1] = -1;
+    k->command = mem_strdup(o->words[0].text);
+    k->detached = o->detach;
+    memcpy(k->id, o->id, sizeof k->id);
+    if (start(c, o, k, &err)) {
+        struct jv *head = head_of("running", k->id);
+        jv_set(head, "pid", jv_from_integer(k->pid));
+        c->say(c->ctx, head, NULL, 0);
+        k->next = c->first;
+        c->first = k;
+    } else {
+        say_error(c, k->id, &err);
+        free_child(k);
+    }
+    order_finish(o);
+}
+
+// --- what they say
+
+// Takes what a stream has; false: it has ended.
+static bool
+take(struct children *c, struct child *k, int stream)
+{
+    uint8_t bytes[READ_BYTES];
+    ssize_t n = read(k->streams[stream], bytes, sizeof bytes);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return !k->gone; // of a process that has gone, nothing more comes
+    if (n > 0) {
+        struct jv *head = head_of("output", k->id);
+        jv_set(head, "stream", jv_from_integer(stream + 1));
+        c->say(c->ctx, head, bytes, (size_t)n);
+        return true;
+    }
+    return false;
+}
+
+static void
+send_results(struct children *c, const struct child *k)
+{
+    for (int i = 0; i < k->result_count; i++) {
+        size_t size = 0;
+        char *data = file_exists(k->results[i]) ? file_read(k->results[i], RESULT_MAX, &size, NULL)
+                                                : NULL;
+        struct jv *head = head_of("file", k->id);
+        jv_set(head, "index", jv_from_integer(i));
+        if (data)
+            c->say(c->ctx, head, data, size);
+        else
+            jv_free(head);
+        free(data);
+    }
+}
+
+static void
+put_end(struct jv *o, const char *command, int status)
+{
+    if (WIFSIGNALED(status)) {
+        char *text = mem_printf("limn %s was ended by signal %d (%s)", command, WTERMSIG(status),
+                                strsignal(WTERMSIG(status)));
+        jv_set(o, "signal", jv_from_integer(WTERMSIG(status)));
+        jv_set(o, "text", jv_from_string(text));
+        free(text);
+    } else {
+        jv_set(o, "code", jv_from_integer(WEXITSTATUS(status)));
+    }
+}
+
+// The last line that a detached one said: why it failed.
+static void
+put_last_words(struct jv *record, const char *id)
+{
+    char *file = record_file(id, "output"), text[1024];
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, MAX(end - (off_t)sizeof text + 1, 0)) : 0;
+    if (fd >= 0)
+        close(fd);
+    n = MAX(n, 0);
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    text[n] = 0;
+    const char *line = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+    if (*line)
+        jv_set(record, "text", jv_from_string(strncmp(line, "limn: ", 6) == 0 ? line + 6 : line));
+    free(file);
+}
+
+static void
+finish(struct children *c, const struct child *k)
+{
+    if (k->detached) {
+        struct jv *record = record_read(k->id, NULL);
+        if (record) {
+            put_end(record, k->command, k->status);
+            if (strcmp(record_state(record), "failed") == 0 && !jv_get(record, "text"))
+                put_last_words(record, k->id);
+            jv_set(record, "ended", jv_from_integer((int64_t)time(NULL)));
+            record_write(k->id, record, NULL);
+        }
+        jv_free(record);
+        c->say(c->ctx, wire_head("changed"), NULL, 0);
+        return;
+    }
+    if (WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0)
+        send_results(c, k);
+    struct jv *head = head_of("ended", k->id);
+    put_end(head, k->command, k->status);
+    c->say(c->ctx, head, NULL, 0);
+    record_remove(k->id);
+}
+
+// --- following
+
+static bool
+turn_follower(struct children *c, struct follower *f)
+{
+    struct err err = {0};
+    struct jv *record = record_read(f->id, &err);
+    bool running = record && strcmp(record_state(record), "running") == 0;
+    char *file = record_file(f->id, "output");
+    uint8_t *bytes = mem_alloc(PIECE_MAX);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? pread(fd, bytes, PIECE_MAX, f->at) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (n > 0) {
+        struct jv *head = head_of("output", f->id);
+        jv_set(head, "stream", jv_from_integer(1));
+        c->say(c->ctx, head, bytes, (size_t)n);
+        f->at += n;
+    } else if (!record) {
+        say_error(c, f->id, &err);
+    } else if (!running) {
+        struct jv *head = head_of("ended", f->id);
+        if (jv_get(record, "code"))
+            jv_set(head, "code", jv_copy(jv_get(record, "code")));
+        else if (jv_get(record, "text")) // what it said itself has been shown
+            jv_set(head, "text", jv_copy(jv_get(record, "text")));
+        if (strcmp(record_state(record), "lost") == 0) {
+            jv_set(head, "code", jv_from_integer(1));
+            jv_set(head, "text", jv_from_string("it ended when its machine or its worker did"));
+        }
+        c->say(c->ctx, head, NULL, 0);
+    }
+    bool goes_on = n > 0 || running;
+    free(bytes);
+    free(file);
+    jv_free(record);
+    return goes_on;
+}
+
+static void
+turn_followers(struct children *c)
+{
+    for (struct follower **at = &c->followers; *at;) {
+        struct follower *f = *at;
+        if (turn_follower(c, f)) {
+            at = &f->next;
+        } else {
+            *at = f->next;
+            free(f);
+        }
+    }
+}
+
+void
+children_follow(struct children *c, const char *id, int64_t from)
+{
+    struct follower *f = mem_zalloc(sizeof *f);
+    snprintf(f->id, sizeof f->id, "%s", id);
+    f->at = MAX(from, 0);
+    f->next = c->followers;
+    c->followers = f;
+    turn_followers(c);
+}
+
+// --- requests
+
+void
+children_interrupt(struct children *c, const char *id)
+{
+    for (struct child *k = c->first; k; k = k->next)
+        if (strcmp(k->id, id) == 0 && !k->gone) {
+            k->interrupted = true;
+            kill(k->pid, SIGINT);
+            return;
+        }
+    struct jv *record = record_read(id, NULL);
+    pid_t pid = record ? record_process(record) : 0;
+    if (pid)
+        kill(pid, SIGINT);
+    jv_free(record);
+}
+
+void
+children_again(struct children *c, const char *id)
+{
+    struct err err = {0};
+    struct order o = {0};
+    struct jv *record = record_read(id, &err);
+    if (record && order_again(&o, record, id, &err))
+        children_start(c, &o);
+    else
+        say_error(c, id, &err);
+    order_finish(&o);
+    jv_free(record);
+}
+
+void
+children_remove(struct children *c, const char *id)
+{
+    struct jv *record = record_read(id, NULL);
+    if (record && strcmp(record_state(record), "running") != 0)
+        record_remove(id);
+    jv_free(record);
+    c->say(c->ctx, wire_head("changed"), NULL, 0);
+}
+
+// The file of a job's folder that may be looked at from elsewhere: its log, its sheets, its pictures.
+static char *
+readable(const struct jv *record, const char *name)
+{
+    const char *output = jv_string(jv_get(jv_get(record, "about"), "output"), NULL);
+    const char *folder = jv_string(jv_get(record, "folder"), "/");
+    if (!output || strchr(name, '/') || name[0] == '.' ||
+        (strcmp(name, "log.jsonl") != 0 && fnmatch("sheet*.png", name, 0) != 0))
+        return NULL;
+    char *whole = output[0] == '/' ? mem_strdup(output) : file_join(folder, output);
+    char *file = file_join(whole, name);
+    free(whole);
+    return file;
+}
+
+void
+children_read(struct children *c, const struct jv *request)
+{
+    const char *id = jv_string(jv_get(request, "id"), "");
+    const char *name = jv_string(jv_get(request, "name"), "");
+    int64_t from = MAX(jv_integer(jv_get(request, "from"), 0), 0);
+    struct jv *record = record_read(id, NULL), *head = head_of("piece", id);
+    char *file = record ? readable(record, name) : NULL;
+    int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    struct stat s = {0};
+    uint8_t *bytes = mem_alloc(PIECE_MAX);
+    ssize_t n = 0;
+    if (fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode))
+        n = pread(fd, bytes, PIECE_MAX, from);
+    jv_set(head, "name", jv_from_string(name));
+    jv_set(head, "from", jv_from_integer(from));
+    jv_set(head, "size", jv_from_integer((int64_t)s.st_size));
+    c->say(c->ctx, head, bytes, (size_t)MAX(n, 0));
+    if (fd >= 0)
+        close(fd);
+    free(bytes);
+    free(file);
+    jv_free(record);
+}
+
+// --- the loop
+
+int
+children_unfinished(const struct children *c)
+{
+    int n = 0;
+    for (const struct child *k = c->first; k; k = k->next)
+        n++;
+    return n;
+}
+
+void
+children_hangup(struct children *c)
+{
+    forget_followers(c);
+    for (struct child *k = c->first; k; k = k->next)
+        if (!k->detached && !k->gone && !k->interrupted) {
+            k->interrupted = true;
+            kill(k->pid, SIGINT);
+        }
+}
+
+int
+children_fds(const struct children *c, struct pollfd *fds, bool hold)
+{
+    int count = 0;
+    for (const struct child *k = c->first; k && !hold; k = k->next)
+        for (int i = 0; i < 2; i++)
+            if (k->streams[i] >= 0 && count < CHILDREN_FDS)
+                fds[count++] = (struct pollfd){.fd = k->streams[i], .events = POLLIN};
+    return count;
+}
+
+int
+children_wait(const struct children *c)
+{
+    return c->followers ? FOLLOW_MS : -1;
+}
+
+void
+children_turn(struct children *c, bool hold)
+{
+    for (struct child **at = &c->first; *at;) {
+        struct child *k = *at;
+        if (!k->gone && waitpid(k->pid, &k->status, WNOHANG) == k->pid)
+            k->gone = true;
+        for (int i = 0; i < 2 && !hold; i++)
+            if (k->streams[i] >= 0 && !take(c, k, i)) {
+                close(k->streams[i]);
+                k->streams[i] = -1;
+            }
+        if (k->gone && k->streams[0] < 0 && k->streams[1] < 0) {
+            *at = k->next;
+            finish(c, k);
+            free_child(k);
+        } else {
+            at = &k->next;
+        }
+    }
+    if (!hold)
+        turn_followers(c);
+}

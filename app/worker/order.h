@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// A command of the command line that a limn asks its worker to run: the message `command`, checked. Its
+// words are texts, files that were sent by content, and places for files that are fetched when it is done.
+#ifndef LIMN_APP_WORKER_ORDER_H
+#define LIMN_APP_WORKER_ORDER_H
+
+#include <stdbool.h>
+
+#include "app/job.h"
+#include "engine/base/jv.h"
+
+enum { ORDER_WORDS_MAX = 256, ORDER_RESULTS_MAX = 8, ORDER_ENVIRONMENT_MAX = 32 };
+
+struct order_word {
+    char *text;  // before the file's name where there is a file: "tasks=", ""
+    char *name;  // of the file, without folders; NULL: a text alone
+    bool result; // the file is to be fetched, not sent
+    char hash[JOB_HASH_TEXT]; // of a file that is sent
+    uint8_t *data;            // its content; NULL: not here yet
+    size_t size;
+};
+
+struct order {
+    char id[JOB_ID_TEXT];
+    struct order_word words[ORDER_WORDS_MAX]; // the first is the command's name
+    int count, result_count;
+    char *folder; // where it runs; NULL: where the worker was started
+    char *environment[ORDER_ENVIRONMENT_MAX + 1]; // "NAME=VALUE", NULL at the end
+    bool terminal[3]; // by descriptor: what is written there goes to a terminal
+    bool detach;      // goes on when its limn goes
+    bool again;       // one that was detached and has ended goes on: it keeps its id and its files
+    char *where;      // what errors call this machine; NULL: nothing
+    struct jv *about; // what its limn wants to find in the list of jobs again; may be NULL
+};
+
+// ERR_INPUT on anything that limn would not send: the message comes from another process, maybe from
+// another machine.
+bool order_parse(struct order *o, const struct jv *head, struct err *err);
+// The order to go on with what a record (records.h) tells of.
+bool order_again(struct order *o, const struct jv *record, const char *id, struct err *err);
+// What a record keeps of it, for order_again().
+struct jv *order_json(const struct order *o);
+void order_finish(struct order *o); // zeroed is fine
+
+// Names of variables that may be set for a command: what changes how it computes, and, with `places`,
+// where it looks for things on the same machine. NULL at the end.
+extern const char *const order_variables[], *const order_places[];
+
+#endif

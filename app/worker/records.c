@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "app/worker/records.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/job.h"
+#include "app/process.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static char *
+records_folder(void)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (state && *state)
+        return mem_printf("%s/limn/jobs", state);
+    return mem_printf("%s/.local/state/limn/jobs", home && *home ? home : "/tmp");
+}
+
+char *
+record_folder(const char *id)
+{
+    char *all = records_folder(), *folder = file_join(all, id);
+    free(all);
+    return folder;
+}
+
+char *
+record_file(const char *id, const char *name)
+{
+    char *folder = record_folder(id), *file = file_join(folder, name);
+    free(folder);
+    return file;
+}
+
+bool
+record_write(const char *id, const struct jv *record, struct err *err)
+{
+    char *folder = record_folder(id), *file = file_join(folder, "record.json");
+    char *text = jv_text(record, 1);
+    bool ok = file_make_folders(folder, err) && file_write(file, text, strlen(text), err);
+    free(text);
+    free(file);
+    free(folder);
+    return ok;
+}
+
+struct jv *
+record_read(const char *id, struct err *err)
+{
+    char *file = job_is_id(id) ? record_file(id, "record.json") : NULL;
+    struct jv *record = file && file_exists(file) ? jv_read(file, err) : NULL;
+    if (!record && (!file || !file_exists(file)))
+        err_set(err, ERR_INPUT, "there is no job '%.40s' (see: limn jobs)", id);
+    free(file);
+    return record;
+}
+
+void
+record_remove(const char *id)
+{
+    char *folder = record_folder(id);
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char *file = file_join(folder, e->d_name);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlink(file);
+        free(file);
+    }
+    if (d)
+        closedir(d);
+    rmdir(folder);
+    free(folder);
+}
+
+bool
+record_lend(const char *id, struct err *err)
+{
+    char *folder = record_folder(id), *file = file_join(folder, "worker"), name[PROCESS_NAME_MAX];
+    process_name(getpid(), name);
+    bool ok = file_make_folders(folder, err) && file_write(file, name, strlen(name), err);
+    free(file);
+    free(folder);
+    return ok;
+}
+
+void
+records_tidy(void)
+{
+    char *all = records_folder();
+    DIR *d = opendir(all);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        size_t size = 0;
+        char *file = job_is_id(e->d_name) ? record_file(e->d_name, "worker") : NULL;
+        char *name = file && file_exists(file) ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
+        char *text = name ? mem_strndup(name, size) : NULL;
+        if (text && process_state(text, NULL) == PROCESS_GONE)
+            record_remove(e->d_name);
+        free(text);
+        free(name);
+        free(file);
+    }
+    if (d)
+        closedir(d);
+    free(all);
+}
+
+pid_t
+record_process(const struct jv *record)
+{
+    pid_t pid = 0;
+    const char *name = jv_string(jv_get(record, "process"), "");
+    bool ended = jv_get(record, "code") || jv_get(record, "signal");
+    return !ended && process_state(name, &pid) == PROCESS_LIVES ? pid : 0;
+}
+
+const char *
+record_state(const struct jv *record)
+{
+    int64_t code = jv_integer(jv_get(record, "code"), -1);
+    if (code >= 0)
+        return code == 0 ? "done" : code == 130 ? "stopped" : "failed";
+    if (jv_get(record, "signal"))
+        return "failed";
+    bool lives = process_state(jv_string(jv_get(record, "process"), ""), NULL) != PROCESS_GONE;
+    return lives ? "running" : "lost";
+}
+
+static int
+newest_first(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*b)->d_name, (*a)->d_name); // ids begin with the date
+}
+
+struct jv *
+records_list(void)
+{
+    struct jv *list = jv_array();
+    struct dirent **entries = NULL;
+    char *all = records_folder();
+    int n = scandir(all, &entries, NULL, newest_first), ended = 0;
+    for (int i = 0; i < n; i++) {
+        const char *id = entries[i]->d_name;
+        struct jv *record = job_is_id(id) ? record_read(id, NULL) : NULL;
+        bool running = record && strcmp(record_state(record), "running") == 0;
+        if (record && !running && ++ended > RECORDS_KEPT) {
+            record_remove(id);
+        } else if (record) {
+            jv_set(record, "id", jv_from_string(id));
+            jv_set(record, "state", jv_from_string(record_state(record)));
+            jv_append(list, jv_copy(record));
+        }
+        jv_free(record);
+        free(entries[i]);
+    }
+    free(entries);
+    free(all);
+    return list;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Commands that go on without their limn (limn train --detach): a folder each in
+// $XDG_STATE_HOME/limn/jobs (or ~/.local/state/limn/jobs), with what was asked for (record.json), what it
+// said (output) and the files that were sent for it. Every worker of this machine can read them, so that a
+// job is found, followed and stopped through any of them, also when the worker that began it has gone.
+#ifndef LIMN_APP_WORKER_RECORDS_H
+#define LIMN_APP_WORKER_RECORDS_H
+
+#include <sys/types.h>
+
+#include "engine/base/jv.h"
+
+enum { RECORDS_KEPT = 100 }; // of those that have ended; older ones go
+
+char *record_folder(const char *id);                   // freed with free()
+char *record_file(const char *id, const char *name); // a file in it; freed with free()
+bool record_write(const char *id, const struct jv *record, struct err *err);
+struct jv *record_read(const char *id, struct err *err);
+void record_remove(const char *id); // with all its files
+// A folder for the files of one that is not detached: it goes with this worker, or, when that has no time for
+// it, with the next one.
+bool record_lend(const char *id, struct err *err);
+void records_tidy(void); // what dead workers left
+
+// The process that runs it; 0: it has ended, or is another machine's.
+pid_t record_process(const struct jv *record);
+// "running", "done", "stopped", "failed", or "lost": it ended when nobody could see how.
+const char *record_state(const struct jv *record);
+// Every record, the newest first, with "id" and "state"; removes what is older than RECORDS_KEPT.
+struct jv *records_list(void);
+
+#endif

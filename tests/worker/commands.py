@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Commands that compute, run by a worker: here, through a real sshd on loopback, and by themselves.
+# usage: commands.py LIMN SOURCE LOADERS [NAME...]
+import hashlib, json, os, pathlib, pwd, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+
+LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
+ONLY = sys.argv[4:]
+SLOW = 4 if 'sanit' in LIMN else 1
+work = tempfile.TemporaryDirectory()
+home = pathlib.Path(work.name)
+there = home / 'there'  # what the other machine has
+env = dict({k: v for k, v in os.environ.items() if not k.startswith('XDG_')}, HOME=str(home),
+           XDG_STATE_HOME=str(home / 'state'), XDG_RUNTIME_DIR=str(home / 'run'), XDG_DATA_HOME=str(home / 'data'),
+           LIMN_LOADER_PATH=LOADERS, OMP_NUM_THREADS='1', VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+for folder in (home / 'run', there / 'run'):
+    folder.mkdir(mode=0o700, parents=True)
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+    return condition
+
+
+def limn(*args, code=0, cwd=home, more={}, timeout=120):
+    p = subprocess.run([LIMN, *args], env=dict(env, **more), cwd=cwd, capture_output=True, text=True, timeout=timeout * SLOW)
+    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}, {p.stdout[-300:]} {p.stderr[-500:]}')
+    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
+    return p
+
+
+def until(condition, what, seconds=20):
+    end = time.monotonic() + seconds * SLOW
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    check(False, f'{what}: not within {seconds} s')
+    return None
+
+
+def children(pid):
+    try:
+        return [int(p) for p in open(f'/proc/{pid}/task/{pid}/children').read().split()]
+    except OSError:
+        return []
+
+
+def command_of(front):
+    """The process that computes for a front process: its worker's child."""
+    return until(lambda: next((k for w in children(front) for k in children(w)
+                               if b'--run' in open(f'/proc/{k}/cmdline', 'rb').read()), None), 'a child computes')
+
+
+def make_training(folder):
+    """A model small enough to be trained in milliseconds, a pack for it, tasks and a recipe."""
+    folder.mkdir(exist_ok=True)
+    shipped = pathlib.Path(SOURCE) / 'app/models/limn-icons'
+    model = folder / 'model'
+    for part in ('tokenizer', 'scheduler'):
+        shutil.copytree(shipped / part, model / part)
+    shutil.copy(shipped / 'model_index.json', model)
+    changes = {'unet': dict(block_out_channels=[16, 16, 32, 32], cross_attention_dim=32, encoder_hid_dim=32,
+                            attention_head_dim=16, context_attention_head_dim=16, norm_num_groups=8, sample_size=8,
+                            addition_embed_type_num_heads=2),
+               'text_encoder': dict(d_ff=32, d_kv=16, d_model=32, num_heads=2, num_layers=1)}
+    for part, change in changes.items():
+        (model / part).mkdir()
+        config = json.loads((shipped / part / 'config.json').read_text())
+        (model / part / 'config.json').write_text(json.dumps(dict(config, **change)))
+    pictures = folder / 'pictures'
+    pictures.mkdir()
+    for f in sorted(pathlib.Path(SOURCE, 'app/templates/samples').glob('*.png'))[:8]:
+        shutil.copy(f, pictures)
+        (pictures / f.name).with_suffix('.txt').write_text('a ' + f.name.split('-')[0])
+    (folder / 'tasks.json').write_text(json.dumps(dict(drop_all=0.1, drop_context=0.1, mixture=[
+        dict(name='text', ratio=1, references=[], texts=['{subject}'])])))
+    (folder / 'small.yaml').write_text('model: model\npack: small.pack\noutput: run\ntasks: tasks.json\nseed: 1\n'
+                                       'steps: 1000000\nmicro_batch: 1\naccumulate: 1\ntext_tokens: 8\n'
+                                       'reference_tokens: 4\nlr: 1.0e-3\nsave_every: 100000\n')
+
+
+def left():
+    return list((home / 'state/limn/jobs').rglob('*'))
+
+
+TRAIN = ('train', 'small.yaml', '--device', 'cpu')
+here = home / 'here'
+make_training(here)
+limn('data', 'pack', 'pictures', 'small.pack', '--size', '8', '--roles', 'none', '--workers', '1', cwd=here)
+
+
+def losses(text):
+    return [(l['step'], l['loss'], l['grad_norm']) for l in map(json.loads, text.splitlines())]
+
+
+def log_of(folder):
+    return (folder / 'log.jsonl').read_text() if (folder / 'log.jsonl').exists() else ''
+
+
+def begin(*args, cwd=here, more={}):
+    return subprocess.Popen([LIMN, *args], env=dict(env, **more), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, start_new_session=True)
+
+
+def clean(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def here_is_the_same():
+    clean(here / 'run')
+    p = limn(*TRAIN, '--json', '--until', '20', cwd=here)
+    check(p.stdout == log_of(here / 'run') and p.stdout.count('\n') == 20, f'events come as they were: {p.stdout[:300]}')
+    clean(here / 'alone')
+    q = subprocess.run([LIMN, 'worker', '--run', *TRAIN, '--json', '--until', '20', '--set', 'output=alone'], env=env,
+                       cwd=here, capture_output=True, text=True)
+    check(losses(p.stdout) == losses(q.stdout), 'the same numbers as without a worker between')
+    for args in (('devices',), ('models', 'list'), ('models', 'check', f'{SOURCE}/app/models/limn-icons'),
+                 ('data', 'stats', 'small.pack')):
+        through, alone = limn(*args, cwd=here).stdout, subprocess.run(
+            [LIMN, 'worker', '--run', *args], env=env, cwd=here, capture_output=True, text=True).stdout
+        check(through == alone and through, f'{args}: {through[:200]!r}, {alone[:200]!r}')
+    p = limn('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1', '--references', '1',
+             '--text-tokens', '8', '--repeats', '1', '--forward', cwd=here)
+    check('ceilings' in p.stdout, p.stdout)
+    # Faults of the command are its own: one line, the same code.
+    for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'needs a recipe'),
+                              (('train', 'small.yaml', '--set', 'pack=none'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
+                              (('devices', '--host'), 2, 'needs a value'), (('models', 'check', 'none'), 2, 'none'),
+                              (('devices', '--detach'), 2, 'only a training')):
+        p = limn(*args, code=code, cwd=here)
+        check(words in p.stderr and p.stderr.count('\n') == 1 and p.stderr.startswith('limn: '), f'{args}: {p.stderr}')
+    check(not list((home / 'state/limn/jobs').glob('*')), 'nothing is left of commands that ended')
+
+
+def interrupted():
+    clean(here / 'run')
+    p = begin(*TRAIN, '--json')
+    for _ in range(30):
+        p.stdout.readline()
+    p.send_signal(signal.SIGINT)
+    rest, said = p.communicate(timeout=60)
+    check(p.returncode == 130 and not said, f'{p.returncode} {said}')
+    check((here / 'run/checkpoint.safetensors').exists(), 'Ctrl-C saves')
+    done = len(log_of(here / 'run').splitlines())
+    limn(*TRAIN, '--resume', '--until', str(done + 10), cwd=here)
+    clean(here / 'whole')
+    limn(*TRAIN, '--until', str(done + 10), '--set', 'output=whole', cwd=here)
+    check(losses(log_of(here / 'run')) == losses(log_of(here / 'whole')), 'and goes on bit for bit')
+    # A reader that sleeps holds it up, and nothing is lost or piled up.
+    clean(here / 'run')
+    p = begin(*TRAIN, '--json')
+    first = p.stdout.readline()
+    p.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    p.send_signal(signal.SIGCONT)
+    p.send_signal(signal.SIGINT)
+    rest, said = p.communicate(timeout=120)
+    check(first + rest == log_of(here / 'run'), 'what was said while nobody read came whole')
+
+
+def crashes():
+    for sign, name in ((signal.SIGSEGV, 'signal 11'), (signal.SIGKILL, 'signal 9')):
+        clean(here / 'run')
+        p = begin(*TRAIN, '--json', more=dict(ASAN_OPTIONS='handle_segv=0'))
+        p.stdout.readline()
+        os.kill(command_of(p.pid), sign)
+        rest, said = p.communicate(timeout=60)
+        check(p.returncode == 1 and name in said and said.count('\n') == 1, f'a crash: {p.returncode} {said}')
+    # The worker dies: the training saves, and the one who waits hears of it.
+    clean(here / 'run')
+    p = begin(*TRAIN, '--json')
+    p.stdout.readline()
+    os.kill(children(p.pid)[0], signal.SIGKILL)
+    rest, said = p.communicate(timeout=60)
+    check(p.returncode == 1 and 'signal 9' in said and '--resume' in said and said.count('\n') == 1, f'{p.returncode} {said}')
+    until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'a training without its worker saves')
+    # Whoever waits is killed, as when a terminal closes: it saves too, and no process is left.
+    clean(here / 'run')
+    p = begin(*TRAIN, '--json')
+    p.stdout.readline()
+    child = command_of(p.pid)
+    p.kill()
+    p.communicate()
+    until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'a training without its limn saves')
+    until(lambda: not os.path.exists(f'/proc/{child}'), 'and ends')
+
+
+def messages():
+    """What no limn would send."""
+    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+
+    def send(kind, payload=b'', **head):
+        text = json.dumps(dict(type=kind, **head)).encode()
+        w.stdin.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+        w.stdin.flush()
+
+    def take(*kinds):
+        while True:
+            frame = w.stdout.read(16)
+            if len(frame) < 16:
+                return {}
+            n, m = struct.unpack('<IQ', frame[4:])
+            head = json.loads(w.stdout.read(n))
+            head['payload'] = w.stdout.read(m)
+            if head['type'] in kinds:
+                return head
+    check(w.stdout.readline() == b'limn-worker\n', 'greeting')
+    send('hello', protocol=1, version='test', hangup='stop')
+    check('train' in take('hello')['commands'], 'it says what it can run')
+    digest = hashlib.sha256(b'').hexdigest()
+    bad = [dict(words=['sh', '-c', 'touch pwned']), dict(words=['generate', 'text']), dict(words=['worker', '--stdio']), dict(words=[]),
+           dict(words=['jobs']), dict(words=[dict(before='devices', name='x', hash=digest)]), dict(id='../../x', words=['devices']),
+           dict(words=['devices', dict(before='', name='../../../pwned', hash=digest)]), dict(words=['devices'] * 1000),
+           dict(words=['devices', dict(before='', name='.bashrc', hash=digest)]), dict(words=['devices', dict(name='a', hash='zz')]),
+           dict(words=['devices'], environment=dict(LD_PRELOAD='/tmp/x.so')), dict(words=['devices'], environment=dict(PATH='/')),
+           dict(words=['devices'] + [dict(name=f'r{i}') for i in range(20)]), dict(words=7), dict()]
+    for order in bad:
+        send('command', **dict(dict(id='one'), **order))
+        m = take('ended', 'running')
+        check(m.get('type') == 'ended' and m['code'] == 2 and m['text'], f'{order}: {m}')
+    for kind in ('interrupt', 'follow', 'remove', 'again', 'read'):
+        send(kind, id='../../etc')
+        send(kind, id='20000101-000000-00000000', name='../../../../etc/passwd', **{'from': 0})
+    check(take('piece')['payload'] == b'', 'nothing to read')
+    send('command', id='two', words=['devices'], folder='/no/such/folder')
+    said = take('output')
+    check(b'/no/such/folder' in said['payload'] and take('ended')['code'] == 1, f'a folder that is not there: {said}')
+    send('command', id='three', words=['devices'])
+    said = b''
+    while (m := take('output', 'ended'))['type'] == 'output':
+        said += m['payload']
+    check(b'cpu' in said and m['code'] == 0, f'and it still runs what it may: {said} {m}')
+    w.stdin.close()
+    check(w.wait(30) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
+    check(not left(), f'nothing was written: {left()}')
+    # What a dead worker left goes with the next one.
+    folder = home / 'state/limn/jobs/20000101-000000-00000000'
+    folder.mkdir(parents=True)
+    (folder / 'worker').write_text('vm 0-0 1 1')
+    (folder / '0-recipe.yaml').write_text('')
+    limn('jobs')
+    check(not (here / 'pwned').exists() and not left(), f'nothing was written: {left()}')
+
+
+class Sshd:
+    """A real sshd of this user, on loopback, and how to reach it; None where there is none."""
+    def __init__(self):
+        self.program = next((p for p in ('/usr/sbin/sshd', shutil.which('sshd')) if p and os.path.exists(p)), None)
+        if not self.program:
+            return
+        folder = home / 'ssh'
+        folder.mkdir(mode=0o700)
+        for name in ('host', 'user'):
+            subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', str(folder / name)], check=True)
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            self.port = s.getsockname()[1]
+        (folder / 'config').write_text(
+            f'Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n'
+            f'PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n')
+        if os.geteuid() == 0:
+            os.makedirs('/run/sshd', exist_ok=True)
+        self.p = subprocess.Popen([self.program, '-D', '-e', '-f', str(folder / 'config')], stderr=open(folder / 'log', 'w'))
+        remote = home / 'limn-there'
+        remote.write_text(f'#!/bin/sh\ncd {there}\nexport HOME={there} XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run '
+                          f'XDG_DATA_HOME={there}/data LIMN_LOADER_PATH={LOADERS} OMP_NUM_THREADS=1 VK_DRIVER_FILES=/dev/null '
+                          f'VK_ICD_FILENAMES=/dev/null\n' + ''.join(
+                              f"export {k}='{env[k]}'\n" for k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS') if k in env) +
+                          f'exec {LIMN} "$@"\n')
+        remote.chmod(0o755)
+        self.more = dict(LIMN_REMOTE=str(remote), LIMN_SSH=f'ssh -F /dev/null -p {self.port} -i {folder}/user -o IdentitiesOnly=yes '
+                         f'-o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=no -o LogLevel=ERROR')
+        self.host = pwd.getpwuid(os.geteuid()).pw_name + '@127.0.0.1'
+        until(lambda: subprocess.run(self.more['LIMN_SSH'].split() + [self.host, 'true'], capture_output=True).returncode == 0,
+              'sshd answers')
+
+
+def through_sshd():
+    sshd = Sshd()
+    if not sshd.program:
+        print('through_sshd: left out, there is no sshd')
+        return
+    try:
+        on_another_machine(sshd)
+    finally:
+        sshd.p.terminate()
+        sshd.p.wait()
+
+
+def on_another_machine(sshd):
+    at = ('--host', sshd.host)
+
+    def far(*args, **how):
+        return limn(*args, *at, more=sshd.more, cwd=how.pop('cwd', here), **how)
+    # Its model and pictures lie there; the recipe, its tasks and its words are only here.
+    for name in ('model', 'pictures'):
+        shutil.copytree(here / name, there / name)
+    p = far('data', 'pack', 'pictures', 'small.pack', '--size', '8', '--roles', 'none', '--workers', '1')
+    check((there / 'small.pack').read_bytes() == (here / 'small.pack').read_bytes() and '8 pictures' in p.stdout, 'a pack is made there')
+    p = far(*TRAIN, '--json', '--until', '20')
+    clean(here / 'alone')
+    limn(*TRAIN, '--until', '20', '--set', 'output=alone', cwd=here)
+    check(p.stdout == log_of(there / 'run') and losses(p.stdout) == losses(log_of(here / 'alone')),
+          f'a training there is the same: {p.stdout[:200]} {p.stderr}')
+    check(not list((there / 'state/limn/jobs').glob('*')), 'what was sent is gone again')
+    p = far('train', 'small.yaml', '--device', 'cpu', '--sheet', 'sheet.png', '--texts', 'texts.txt', '--steps', '1', '--columns', '1',
+            '--set', 'model=run/model', code=None)
+    if check(p.returncode == 0, f'a sheet: {p.stderr}'):
+        check((here / 'sheet.png').read_bytes()[:4] == b'\x89PNG' and (here / 'texts.txt').exists(), 'its sheet comes here')
+    p = far('devices')
+    check('cpu' in p.stdout, p.stdout)
+    p = far('models', 'list')
+    check('limn-icons' in p.stdout, p.stdout)
+    golden = f'{SOURCE}/tests/reference/golden/t5'
+    shutil.copytree(golden, there / 't5')
+    os.unlink(there / 't5/golden.safetensors')
+    p = far('models', 'check', 't5', '--golden', f'{golden}/golden.safetensors', '--device', 'cpu')
+    check('within the tolerance' in p.stdout, p.stdout)
+    p = far('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1', '--references', '1',
+            '--text-tokens', '8', '--repeats', '1', '--forward')
+    check('ceilings' in p.stdout, p.stdout)
+    # One sentence for what is not there, and for what is not here.
+    for args, code, words in ((TRAIN + ('--set', 'pack=none.pack'), None, ('none.pack', sshd.host)),
+                              (TRAIN + ('--set', 'model=none'), None, ('none', sshd.host)),
+                              (('train', 'none.yaml'), 2, ('none.yaml',)), (TRAIN + ('--set', 'tasks=none.json'), 2, ('none.json',)),
+                              (('models', 'check', 'none'), 2, ('none', sshd.host)),
+                              (('models', 'check', 't5', '--golden', 'none.safetensors'), 2, ('none.safetensors',))):
+        p = far(*args, code=code)
+        check(p.returncode in (1, 2) and all(w in p.stderr for w in words) and p.stderr.count('\n') == 1, f'{args}: {p.stderr}')
+    (here / 'bad.yaml').write_text('model: model\nfrob: 1\n')
+    p = far('train', 'bad.yaml', code=2)
+    check('bad.yaml' in p.stderr and 'frob' in p.stderr, f'a bad recipe is named as it is called here: {p.stderr}')
+    # Ctrl-C reaches the training through ssh.
+    clean(there / 'run')
+    p = begin(*TRAIN, '--json', *at, more=sshd.more)
+    for _ in range(10):
+        p.stdout.readline()
+    os.killpg(p.pid, signal.SIGINT)  # as a terminal does: ssh gets it as well
+    rest, said = p.communicate(timeout=60)
+    check(p.returncode == 130 and not said, f'Ctrl-C: {p.returncode} {said}')
+    check((there / 'run/checkpoint.safetensors').exists(), 'it is saved there')
+    # The line drops: one sentence here, a checkpoint there.
+    clean(there / 'run')
+    p = begin(*TRAIN, '--json', *at, more=sshd.more)
+    p.stdout.readline()
+    sessions = [k for k in children(sshd.p.pid)]
+    for k in sessions + [g for k in sessions for g in children(k)]:
+        if b'sshd' in open(f'/proc/{k}/cmdline', 'rb').read():
+            os.kill(k, signal.SIGKILL)
+    rest, said = p.communicate(timeout=60)
+    check(p.returncode == 1 and sshd.host in said and '--resume' in said and said.count('\n') == 1, f'dropped: {p.returncode} {said}')
+    until(lambda: (there / 'run/checkpoint.safetensors').exists(), 'what the line left saves')
+    until(lambda: not list((there / 'state/limn/jobs').glob('*')), 'and nothing is left of it')
+    p = far(*TRAIN, '--resume', '--json', '--until', str(len(log_of(there / 'run').splitlines()) + 3))
+    check(p.stdout.count('\n') == 3, 'and goes on')
+    # By itself, there.
+    clean(there / 'run')
+    p = far(*TRAIN, '--json', '--detach')
+    id = p.stdout.split()[0]
+    p = far('jobs')
+    check(id in p.stdout and 'running' in p.stdout and 'run' in p.stdout, p.stdout)
+    check('no jobs' in limn('jobs').stdout, 'it is not a job of this machine')
+    before = len(log_of(there / 'run'))
+    until(lambda: len(log_of(there / 'run')) > before, 'it goes on with nobody there')
+    far('jobs', 'stop', id)
+    check((there / 'run/checkpoint.safetensors').exists() and 'stopped' in far('jobs').stdout, 'it is stopped and saved from here')
+    far('jobs', 'resume', id)
+    check('running' in far('jobs').stdout, 'and goes on, with the recipe that was sent')
+    far('jobs', 'stop', id)
+    far('jobs', 'forget', id)
+    check('no jobs' in far('jobs').stdout, 'and is forgotten')
+    # Machines that are not what they should be.
+    fake = home / 'fake-ssh'
+    fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; host=$1\n'
+                    '[ "$host" = bare ] && { echo "sh: 1: limn: not found" >&2; exit 127; }\n'
+                    'cat "$0.$host"; exec cat >/dev/null\n')
+    fake.chmod(0o755)
+    for name, hello in (('old', dict(type='hello', protocol=99, version='9.9')), ('early', dict(type='hello', protocol=1, version='0.0.9'))):
+        text = json.dumps(hello).encode()
+        (home / f'fake-ssh.{name}').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(text), 0) + text)
+    for host, words in (('bare', 'no limn in the search path'), ('old', 'install the same version'), ('early', 'install the same version')):
+        for args in (TRAIN, ('devices',), ('jobs',), TRAIN + ('--detach',)):
+            p = limn(*args, '--host', host, cwd=here, more=dict(LIMN_SSH=str(fake)), code=1)
+            check(words in p.stderr and p.stderr.count('\n') == 1, f'{host} {args}: {p.stderr}')
+
+
+def by_itself():
+    def jobs():
+        return json.loads(limn('jobs', '--json').stdout)
+    clean(here / 'run')
+    p = limn(*TRAIN, '--json', '--detach', cwd=here)
+    id = p.stdout.split()[0]
+    check(len(list((home / 'run/limn').glob('worker-*.sock'))) == 1, 'its worker waits behind a socket')
+    job = jobs()[0]
+    check(job['id'] == id and job['state'] == 'running' and job['about']['output'] == 'run', f'{job}')
+    p = begin('jobs', 'attach', id)
+    lines = [p.stdout.readline() for _ in range(20)]
+    p.send_signal(signal.SIGINT)
+    rest, said = p.communicate(timeout=30)
+    check(p.returncode in (0, 130) and ''.join(lines) == ''.join(log_of(here / 'run').splitlines(True)[:20]), f'attached: {said}')
+    check(jobs()[0]['state'] == 'running', 'looking away does not stop it')
+    limn('jobs', 'stop', id)
+    check(jobs()[0]['state'] == 'stopped' and (here / 'run/checkpoint.safetensors').exists(), 'stopped and saved')
+    check(limn('jobs', 'stop', id, code=2).stderr.count('\n') == 1, 'twice is once too often')
+    done = len(log_of(here / 'run').splitlines())
+    limn('jobs', 'resume', id)
+    until(lambda: len(log_of(here / 'run').splitlines()) > done, 'it goes on')
+    # Its worker is killed: it goes on, and is found and stopped all the same.
+    worker = [int(f.name.split('-')[1][:-5]) for f in (home / 'run/limn').glob('worker-*.sock')]
+    for w in worker:
+        os.kill(w, signal.SIGKILL)
+    done = len(log_of(here / 'run').splitlines())
+    until(lambda: len(log_of(here / 'run').splitlines()) > done, 'it outlives its worker')
+    check(jobs()[0]['state'] == 'running', 'and is still listed')
+    limn('jobs', 'stop', id)
+    check(jobs()[0]['state'] == 'lost', 'nobody saw its end')
+    check((here / 'run/checkpoint.safetensors').exists() and losses(log_of(here / 'run')), 'but it saved')
+    limn('jobs', 'forget', id)
+    check(not jobs(), 'forgotten')
+    # One that cannot begin says why at once.
+    p = limn(*TRAIN, '--detach', '--set', 'pack=none.pack', cwd=here, code=None)
+    check(p.returncode in (1, 2) and 'none.pack' in p.stdout + p.stderr, f'{p.returncode} {p.stdout} {p.stderr}')
+    failed = jobs()
+    check(failed and failed[0]['state'] == 'failed' and 'none.pack' in failed[0]['text'], f'{failed}')
+    for args, words in ((('jobs', 'frob'), 'cannot'), (('jobs', 'stop'), 'which job'), (('jobs', 'stop', 'x'), 'no job'),
+                        (('jobs', 'list', '--frob'), 'no option')):
+        p = limn(*args, code=2)
+        check(words in p.stderr and p.stderr.count('\n') == 1, f'{args}: {p.stderr}')
+    limn('jobs', 'forget', failed[0]['id'])
+    # Its machine stops: it is known that it ran.
+    clean(here / 'run')
+    id = limn(*TRAIN, '--detach', cwd=here).stdout.split()[0]
+    record = json.loads((home / f'state/limn/jobs/{id}/record.json').read_text())
+    pid = int(record['process'].split()[2])
+    for f in (home / 'run/limn').glob('worker-*.sock'):
+        os.kill(int(f.name.split('-')[1][:-5]), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: jobs()[0]['state'] == 'lost', 'a training that was killed with its worker is lost')
+    # A number that another process has now is not stopped in its place.
+    other = subprocess.Popen(['sleep', '100'])
+    record['process'] = re.sub(r' \d+ (\d+)$', f' {other.pid} \\1', record['process'])
+    (home / f'state/limn/jobs/{id}/record.json').write_text(json.dumps(record))
+    check(jobs()[0]['state'] == 'lost', 'another process with its number is not it')
+    limn('jobs', 'stop', id, code=2)
+    check(other.poll() is None, 'and is left alone')
+    other.kill()
+    limn('jobs', 'forget', id)
+
+
+for test in (here_is_the_same, interrupted, crashes, messages, by_itself, through_sshd):
+    if ONLY and test.__name__ not in ONLY:
+        continue
+    start = time.time()
+    test()
+    print(f'{test.__name__}: {time.time() - start:.1f} s', flush=True)
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures != 0)
