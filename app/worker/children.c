@@ -127,6 +127,8 @@ words_of(const struct order *o, struct child *k, struct err *err)
     for (int fd = 1; fd <= 2; fd++)
         if (o->terminal[fd])
             ARRAY_PUSH(argv, count, capacity, mem_printf("--terminal=%d", fd));
+    if (!o->detach)
+        ARRAY_PUSH(argv, count, capacity, mem_printf("--worker=%d", (int)getpid()));
     if (o->where)
         ARRAY_PUSH(argv, count, capacity, mem_printf("--where=%s", o->where));
     for (int i = 0; ok && i < o->count; i++) {
@@ -245,16 +247,14 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     bool ok = o->detach ? file_make_folders(folder, err) : !has_files(o) || record_lend(o->id, err);
     char **argv = ok ? words_of(o, k, err) : NULL;
     ok = argv && open_streams(o, k->streams, theirs, err);
-    pid_t worker = getpid();
     k->pid = ok ? fork() : -1;
     if (ok && k->pid < 0)
         ok = err_errno(err, ERR_IO, "no process for a command");
     if (k->pid == 0) {
-        // A worker that dies takes nothing along that could be saved.
+        // A worker that dies takes nothing along that could be saved. Each thread of it that dies may say so,
+        // and a second SIGINT would be obeyed at once: SIGHUP counts but once (cmd_worker.c).
         if (!o->detach)
-            prctl(PR_SET_PDEATHSIG, SIGINT);
-        if (!o->detach && getppid() != worker)
-            _exit(130);
+            prctl(PR_SET_PDEATHSIG, SIGHUP);
         become(o, argv, theirs);
     }
     for (int i = 0; i < 2; i++)

@@ -674,16 +674,29 @@ serve(void)
     return 0;
 }
 
-// --run [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
+// The worker of a command has gone: to be obeyed as an interrupt, but only once.
+static void
+on_worker_gone(int number)
+{
+    int none = 0;
+    (void)number;
+    atomic_compare_exchange_strong(&command_interrupted, &none, 1);
+}
+
+// --run [--worker=PID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
 static int
 run_command(int argc, char **argv)
 {
+    struct sigaction gone = {.sa_handler = on_worker_gone};
+    sigaction(SIGHUP, &gone, NULL);
     int i = 2;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         if (strncmp(argv[i], "--terminal=", 11) == 0)
             command_set_terminal(atoi(argv[i] + 11));
         if (strncmp(argv[i], "--where=", 8) == 0)
             command_where = argv[i] + 8;
+        if (strncmp(argv[i], "--worker=", 9) == 0 && getppid() != atoi(argv[i] + 9))
+            on_worker_gone(SIGHUP); // before it could be heard
     }
     if (i == argc || !command_computes(argv[i])) {
         fprintf(stderr, "limn: a worker does not run '%.40s'\n", i < argc ? argv[i] : "");
