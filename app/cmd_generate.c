@@ -9,6 +9,7 @@
 #include "app/draw.h"
 #include "app/job.h"
 #include "app/sweep.h"
+#include "app/sweep_sheet.h"
 #include "app/template.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -36,7 +37,8 @@ usage(const char *command, FILE *out)
     fputs(generate
               ? "usage: limn generate TEMPLATE|PICTURE.png [--set NAME=VALUE]... [OPTIONS]\n\n"
                 "Draws from a template (a name of limn templates, or a file), or draws a picture\n"
-                "that limn made once more, from the instruction inside it.\n\n"
+                "that limn made once more, from the instruction inside it; the sheet of a sweep: all\n"
+                "of its pictures.\n\n"
                 "  --set NAME=VALUE      give a variable of the template a value\n"
                 "  --ref K=IMAGE         another picture for reference K\n"
               : "usage: limn instruct \"TEXT with [ref#1] …\" --ref 1=IMAGE[@LOADER[:KEY=VALUE,…]]...\n\n"
@@ -316,18 +318,6 @@ from_command_line(const struct generate *g, struct job *j, struct err *err)
 }
 
 static bool
-is_png(const char *path)
-{
-    static const char head[] = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1A', '\n'};
-    char have[8] = "";
-    FILE *f = fopen(path, "rbe");
-    size_t n = f ? fread(have, 1, 8, f) : 0;
-    if (f)
-        fclose(f);
-    return n == 8 && memcmp(head, have, 8) == 0;
-}
-
-static bool
 from_picture(const struct generate *g, struct job *j, struct err *err)
 {
     struct err own = {0};
@@ -397,6 +387,42 @@ read_sweep(const struct generate *g, const struct template *t, struct sweep *s, 
     return ok;
 }
 
+// What was swept stays as it is in each cell.
+static void
+spare(struct generate *own, const char *swept)
+{
+    own->seed = strcmp(swept, "seed") == 0 ? -1 : own->seed;
+    own->steps = strcmp(swept, "steps") == 0 ? 0 : own->steps;
+    own->scale = strcmp(swept, "scale") == 0 ? -1 : own->scale;
+    own->context_scale = strcmp(swept, "context_scale") == 0 ? -1 : own->context_scale;
+}
+
+// The cells of a sheet, as they are in it.
+static bool
+items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct draw_item *items,
+               int *count, struct err *err)
+{
+    struct generate own = *g;
+    bool ok = true;
+    if (g->sweep_count || g->lots || g->count || g->set_count || g->ref_count)
+        return err_set(err, ERR_INPUT,
+                       "%s is the sheet of a sweep: it is drawn as it is, without --sweep, --random, "
+                       "--count, --set or --ref",
+                       g->source);
+    for (int i = 0; job_parameters[i]; i++)
+        if (sweep_sheet_has(sheet, job_parameters[i]))
+            spare(&own, job_parameters[i]);
+    for (int i = 0; ok && i < sheet->count; i++) {
+        struct draw_item *item = &items[(*count)++];
+        job_copy(&item->job, &sheet->cells[i].job);
+        item->label = mem_strdup(sheet->cells[i].label);
+        override(&item->job, &own);
+        job_settle(&item->job);
+        ok = job_read(&item->job, err);
+    }
+    return ok;
+}
+
 static bool
 make_items(const struct generate *g, struct template *t, const struct job *base, const struct sweep *s,
            struct draw_item *items, int *count, struct err *err)
@@ -415,12 +441,8 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             job_copy(&item->job, base);
         if (ok) {
             struct generate own = *g;
-            for (int k = 0; k < s->axis_count; k++) { // a swept parameter is not overridden
-                own.seed = strcmp(s->axes[k].name, "seed") == 0 ? -1 : own.seed;
-                own.steps = strcmp(s->axes[k].name, "steps") == 0 ? 0 : own.steps;
-                own.scale = strcmp(s->axes[k].name, "scale") == 0 ? -1 : own.scale;
-                own.context_scale = strcmp(s->axes[k].name, "context_scale") == 0 ? -1 : own.context_scale;
-            }
+            for (int k = 0; k < s->axis_count; k++) // a swept parameter is not overridden
+                spare(&own, s->axes[k].name);
             override(&item->job, &own);
             if (cells && item->job.seed < 0)
                 item->job.seed = seed;
@@ -441,24 +463,34 @@ run(int argc, char **argv, bool instruct)
     struct job base = JOB_EMPTY;
     struct template t = {0};
     struct sweep s = {0};
+    struct sweep_sheet sheet = {0};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(argv[0], stdout);
     bool ok = parse(&g, argc, argv, &err);
     if (ok && !instruct && g.ref_text_count)
         ok = err_set(&err, ERR_INPUT, "--ref-text belongs to limn instruct");
-    bool from_file = ok && !instruct && !is_png(g.source);
-    if (ok)
+    bool from_file = ok && !instruct && !job_is_png(g.source);
+    bool from_sheet = ok && !instruct && sweep_sheet_read(&sheet, g.source, &err);
+    ok = ok && err.code == ERR_NONE;
+    if (ok && !from_sheet)
         ok = instruct    ? from_command_line(&g, &base, &err)
              : from_file ? read_template(&g, &t, &err)
                          : from_picture(&g, &base, &err);
-    ok = ok && read_sweep(&g, from_file ? &t : NULL, &s, &err);
-    if (ok && g.lots)
+    ok = ok && (from_sheet || read_sweep(&g, from_file ? &t : NULL, &s, &err));
+    if (ok && g.lots && !from_sheet)
         ok = sweep_draw_lots(&s, g.lots, MAX(g.seed, 0), &err);
-    int count = 0, room = MAX(ok ? sweep_cells(&s) : 1, 1);
+    int count = 0, room = MAX(!ok ? 1 : from_sheet ? sheet.count : sweep_cells(&s), 1);
     struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
-    ok = ok && make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err) &&
-         draw(items, count, sweep_columns(&s), &g.draw, &err);
+    struct jv *about = from_sheet ? jv_copy(sheet.about)
+                       : ok       ? sweep_json(&s, from_file ? &t : NULL, &base)
+                                  : NULL;
+    if (ok)
+        ok = from_sheet ? items_of_sheet(&g, &sheet, items, &count, &err)
+                        : make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err);
+    ok = ok && draw(items, count, from_sheet ? sheet.columns : sweep_columns(&s), about, &g.draw, &err);
+    jv_free(about);
+    sweep_sheet_finish(&sheet);
     for (int i = 0; i < count; i++) {
         job_finish(&items[i].job);
         free(items[i].label);

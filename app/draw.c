@@ -9,19 +9,19 @@
 
 #include "app/commands.h"
 #include "app/library/library.h"
+#include "app/sweep_sheet.h"
 #include "app/window/window_link.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
-#include "renderer/image/contact.h"
 #include "renderer/preview.h"
 
 struct drawing {
     const struct draw_item *items;
-    int count, columns, current;
+    int count, current;
     const struct job *job; // the current one's
-    struct contact_cell *cells; // of the sheet, one an item; NULL: no sheet
+    struct sweep_sheet sheet; // a cell an item; none: no sheet
     const struct draw_params *params;
     struct client *client;
     struct preview *preview;
@@ -91,9 +91,9 @@ output_name(const struct drawing *d, int i)
         }
         return name;
     }
-    if (d->job->count == 1 && !d->cells)
+    if (d->job->count == 1 && !d->sheet.count)
         return mem_strdup(output);
-    return numbered_name(output, (d->cells ? d->current : i) + 1);
+    return numbered_name(output, (d->sheet.count ? d->current : i) + 1);
 }
 
 // FILE-sheet.png, or limn-sheet-SEED.png.
@@ -121,6 +121,21 @@ print_file(const char *type, const char *file, int64_t seed)
     jv_free(event);
 }
 
+// The cell as its picture has it: what the model chose, and references as it saw them.
+static void
+keep_cell(struct drawing *d, const struct client_event *e, const char *name)
+{
+    struct sheet_cell *cell = &d->sheet.cells[d->current];
+    struct job made;
+    cell->image = codec_decode(e->png, e->png_size, name, NULL);
+    if (job_from_png_in(&made, e->png, e->png_size, name, NULL)) {
+        job_finish(&cell->job);
+        cell->job = made;
+    } else {
+        job_finish(&made);
+    }
+}
+
 static bool
 on_result(struct drawing *d, const struct client_event *e, struct err *err)
 {
@@ -130,8 +145,8 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
     bool ok = file_write(name, e->png, e->png_size, err);
     if (ok) {
         d->written++;
-        if (d->cells)
-            d->cells[d->current].image = codec_decode(e->png, e->png_size, name, NULL);
+        if (d->sheet.count)
+            keep_cell(d, e, name);
         client_stored(d->client, e->job, e->index);
         clear_progress(d);
         if (d->params->json)
@@ -258,26 +273,24 @@ draw_current(struct drawing *d, struct err *err)
 static bool
 write_sheet(const struct drawing *d, struct err *err)
 {
-    enum { TILE = 128 };
-    struct image *sheet = contact_sheet(d->cells, d->count, d->columns, TILE, err);
     char *name = sheet_name(d);
-    bool ok = sheet && codec_write_png(sheet, name, NULL, err);
+    bool ok = sweep_sheet_write(&d->sheet, name, err);
     if (ok && d->params->json)
         print_file("sheet", name, -1);
     else if (ok && !d->params->quiet)
         printf("%s\n", name);
-    image_unref(sheet);
+    if (ok && d->library && library_picture_import(d->library, name, NULL, NULL) < 0)
+        fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
     free(name);
     return ok;
 }
 
 bool
-draw(const struct draw_item *items, int count, int columns, const struct draw_params *params,
-     struct err *err)
+draw(const struct draw_item *items, int count, int columns, const struct jv *about,
+     const struct draw_params *params, struct err *err)
 {
     struct drawing d = {.items = items,
                         .count = count,
-                        .columns = columns,
                         .job = &items[0].job,
                         .params = params,
                         .terminal = isatty(STDERR_FILENO)};
@@ -286,10 +299,14 @@ draw(const struct draw_item *items, int count, int columns, const struct draw_pa
     bool ok = preview_open(&d.preview, window ? "none" : params->preview, err);
     if (ok && window)
         ok = (d.window = window_link_open(err)) != NULL;
-    if (items[0].label)
-        d.cells = mem_zalloc((size_t)count * sizeof *d.cells);
-    for (int i = 0; d.cells && i < count; i++)
-        d.cells[i].label = items[i].label;
+    if (items[0].label) {
+        sweep_sheet_begin(&d.sheet, count, columns);
+        d.sheet.about = jv_copy(about);
+    }
+    for (int i = 0; i < d.sheet.count; i++) {
+        job_copy(&d.sheet.cells[i].job, &items[i].job);
+        d.sheet.cells[i].label = mem_strdup(items[i].label);
+    }
     d.client = ok ? client_open(&p, err) : NULL;
     ok = d.client != NULL;
     if (ok)
@@ -305,11 +322,9 @@ draw(const struct draw_item *items, int count, int columns, const struct draw_pa
     else
         window_link_close(d.window);
     client_close(d.client);
-    library_close(d.library);
-    if (ok && d.cells)
+    if (ok && d.sheet.count)
         ok = write_sheet(&d, err);
-    for (int i = 0; d.cells && i < count; i++)
-        image_unref(d.cells[i].image);
-    free(d.cells);
+    library_close(d.library);
+    sweep_sheet_finish(&d.sheet);
     return ok;
 }

@@ -451,11 +451,11 @@ unpack_reference(struct job_reference *r, const struct jv *v, const char *path, 
     return true;
 }
 
-bool
-job_from_png(struct job *j, const char *path, struct err *err)
+// From the text of a picture; takes it over. NULL: there was none, or it was an error.
+static bool
+job_from_text(struct job *j, char *text, const char *path, struct err *err)
 {
     *j = JOB_EMPTY;
-    char *text = codec_png_text(path, "limn", err);
     if (!text)
         return false;
     struct jv *root = jv_parse(text, strlen(text), path, err);
@@ -476,4 +476,28 @@ job_from_png(struct job *j, const char *path, struct err *err)
     jv_free(root);
     free(text);
     return ok;
+}
+
+bool
+job_is_png(const char *path)
+{
+    static const char head[] = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1A', '\n'};
+    char have[8] = "";
+    FILE *f = fopen(path, "rbe");
+    size_t n = f ? fread(have, 1, 8, f) : 0;
+    if (f)
+        fclose(f);
+    return n == 8 && memcmp(head, have, 8) == 0;
+}
+
+bool
+job_from_png(struct job *j, const char *path, struct err *err)
+{
+    return job_from_text(j, codec_png_text(path, "limn", err), path, err);
+}
+
+bool
+job_from_png_in(struct job *j, const void *png, size_t size, const char *name, struct err *err)
+{
+    return job_from_text(j, codec_png_text_in(png, size, name, "limn", err), name, err);
 }

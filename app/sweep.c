@@ -301,3 +301,23 @@ sweep_job(const struct sweep *s, struct template *t, const struct job *base, int
             ok = job_set_parameter(j, s->axes[i].name, s->axes[i].values[index[i]], err);
     return ok;
 }
+
+struct jv *
+sweep_json(const struct sweep *s, const struct template *t, const struct job *base)
+{
+    struct jv *out = jv_object(), *axes = jv_array();
+    const char *text = t ? t->text : base->instruction;
+    jv_set(out, "instruction", jv_from_string(text ? text : ""));
+    for (int i = 0; i < s->axis_count; i++) {
+        struct jv *axis = jv_object(), *values = jv_array();
+        for (int k = 0; k < s->axes[i].count; k++)
+            jv_append(values, jv_from_string(s->axes[i].values[k]));
+        jv_set(axis, "name", jv_from_string(s->axes[i].name));
+        jv_set(axis, "values", values);
+        jv_append(axes, axis);
+    }
+    jv_set(out, "axes", axes);
+    if (s->pick_count)
+        jv_set(out, "lots", jv_from_integer(s->pick_count));
+    return out;
+}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/job.h"
+#include "app/sweep_sheet.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -319,25 +320,67 @@ library_picture_add(struct library *l, const struct library_picture *p, struct e
     return id;
 }
 
+static void
+add_word(char **words, const char *word)
+{
+    if (!word || !*word)
+        return;
+    char *longer = mem_printf("%s %s", *words, word);
+    free(*words);
+    *words = longer;
+}
+
+// What people may look for, besides the instruction.
+static void
+add_words(char **words, const struct job *j)
+{
+    for (int i = 0; i < j->reference_count; i++) {
+        add_word(words, j->references[i].words);
+        add_word(words, j->references[i].loader);
+        add_word(words, j->references[i].file);
+    }
+}
+
+// The sheet of a sweep is known by the sweep's instruction and its labels.
+static bool
+read_sheet(const char *file, struct job *j, char **words, struct err *err)
+{
+    struct sweep_sheet sheet;
+    if (!sweep_sheet_read(&sheet, file, err)) {
+        sweep_sheet_finish(&sheet);
+        return false;
+    }
+    job_copy(j, &sheet.cells[0].job);
+    const char *text = jv_string(jv_get(sheet.about, "instruction"), "");
+    if (*text) {
+        free(j->instruction);
+        j->instruction = mem_strdup(text);
+    }
+    add_word(words, "sheet sweep");
+    for (int i = 0; i < sheet.count; i++)
+        add_word(words, sheet.cells[i].label);
+    sweep_sheet_finish(&sheet);
+    return true;
+}
+
 int64_t
 library_picture_import(struct library *l, const char *file, const char *job, struct err *err)
 {
     struct job j;
     struct err own = {0};
     struct stat st = {0};
-    if (!job_from_png(&j, file, &own)) {
+    char *words = mem_strdup("");
+    bool ok = job_from_png(&j, file, &own);
+    if (!ok) {
         job_finish(&j);
+        ok = read_sheet(file, &j, &words, NULL);
+    }
+    if (!ok) {
+        free(words);
         err_set(err, ERR_INPUT, "%s", own.text[0] ? own.text : "there is no instruction in it");
         return -1;
     }
-    char *words = mem_strdup("");
-    for (int i = 0; i < j.reference_count; i++) {
-        const struct job_reference *r = &j.references[i];
-        char *longer = mem_printf("%s %s %s %s", words, r->words ? r->words : "",
-                                  r->loader ? r->loader : "", r->file ? r->file : "");
-        free(words);
-        words = longer;
-    }
+    add_words(&words, &j);
     char *whole = realpath(file, NULL);
     stat(file, &st);
     const char *dash = strrchr(file, '-');

@@ -172,6 +172,47 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   [[ -s own-2.png && -s own-sheet.png && ! -e own-3.png ]] || fail "a template's own sweep drew $(ls)"
   accept generate ./own.yaml --set word=fox -o one.png
   [[ -s one.png ]] || fail "what is set is swept all the same"
+  # A sheet has its whole sweep inside: pictures and sheet come out again, byte for byte.
+  again() { # PREFIX COUNT: what the sheet of PREFIX draws is what PREFIX was
+    local i
+    mkdir -p again
+    cp "$1-sheet.png" sheet.png
+    accept generate sheet.png -o again/x.png
+    for ((i = 1; i <= $2; i++)); do cmp -s "$1-$i.png" "again/x-$i.png" || fail "$1-$i.png is not what its sheet draws"; done
+    cmp -s "$1-sheet.png" again/x-sheet.png || fail "the sheet of $1 draws another sheet"
+    [[ $(find again -type f | wc -l) -eq $(($2 + 1)) ]] || fail "the sheet of $1 drew $(ls again)"
+    rm -rf again sheet.png
+  }
+  again s 4
+  again lots 2
+  printf 'instruction: "Draw [ref#1] and [ref#2]"\nreferences:\n  1:\n    image: "{{picture}}"\n    loader:\n      name: edge\n      detail: "{{how}}"\n  2:\n    image: one.png\n    text: icon\nvariables:\n  picture:\n    type: image\n    default: one.png\n  how:\n    type: number\n    default: 0.5\nparameters:\n  steps: 1\n  seed: 1\n' >two.yaml
+  accept generate ./two.yaml --sweep picture=own-1.png,own-2.png --sweep how=0.1,0.9 -o two.png
+  rm own-1.png own-2.png # what a sheet needs is in it
+  again two 4
+  rm -f out.txt err.txt
+  refuse 2 "is the sheet of a sweep" generate two-sheet.png --sweep seed=1,2
+  refuse 2 "is the sheet of a sweep" generate two-sheet.png --count 2
+  accept generate two-sheet.png --seed 9 -o nine.png
+  accept generate two-2.png --seed 9 -o single.png
+  cmp -s nine-2.png single.png || fail "--seed does not reach the cells of a sheet"
+  accept library search sweep
+  grep -q "s-sheet.png" out.txt || fail "the sheet is not in the library"
+  python3 - two-sheet.png broken.png <<'PY' || fail "no broken sheet"
+import re, struct, sys, zlib
+data, out, at = open(sys.argv[1], 'rb').read(), b'', 8
+while at < len(data):
+    n, kind = struct.unpack('>I4s', data[at:at + 8])
+    body = data[at + 8:at + 8 + n]
+    if kind in (b'iTXt', b'zTXt', b'tEXt') and body.startswith(b'limn\0'):
+        text = zlib.decompress(body[body.index(b'x\x9c') if b'x\x9c' in body else body.index(b'x'):]).decode()
+        body = b'limn\0' + re.sub('"pictures":{"[^"]*":"[^"]{9}', '"pictures":{"x":"AAAAAAAA', text).encode('latin-1')
+        kind = b'tEXt'
+    out += struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
+    at += 12 + n
+open(sys.argv[2], 'wb').write(data[:8] + out)
+PY
+  rm -f out.txt err.txt
+  refuse 2 "broken.png: a reference in it is damaged" generate broken.png
   cd .. && rm -rf sweep
   accept instruct "Recreate the content of [ref#7] picture using the style of [ref#2] style image." \
     --ref "7=$samples/snail-noto.png@subject" --ref-text 7=picture --ref "2=$samples/style-blob.png" --ref-text "2=style image" --steps 2 -o f.png --json
