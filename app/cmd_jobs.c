@@ -228,7 +228,8 @@ cmd_jobs(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(stdout);
     bool ok = parse(&a, argc, argv, &verb, &err);
-    struct client_params p = {.host = a.host, .visit = true};
+    // What goes on needs a worker that does; a look needs none that others may be waiting for.
+    struct client_params p = {.host = a.host, .visit = true, .alone = verbs[verb].run != resume};
     a.client = ok ? client_open(&p, &err) : NULL;
     ok = a.client && fetch(&a, &err);
     if (ok && verbs[verb].one && !find_job(&a, a.id))

@@ -227,12 +227,9 @@ static void
 record_job(struct drawing *d)
 {
     struct err err = {0};
-    struct jv *json = job_json(d->job, true);
-    char *text = jv_text(json, 0);
-    if (d->library && !library_job_add(d->library, d->job->id, text, &err) && !d->params->quiet)
+    if (d->library && !library_job_add(d->library, d->job, d->params->host, NULL, &err) &&
+        !d->params->quiet)
         fprintf(stderr, "limn: %s\n", err.text);
-    free(text);
-    jv_free(json);
 }
 
 static void

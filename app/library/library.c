@@ -12,12 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/job.h"
+#include "app/process.h"
 #include "app/sweep_sheet.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-enum { SCHEMA_VERSION = 1, SCAN_DEPTH = 4 };
+enum { SCHEMA_VERSION = 2, SCAN_DEPTH = 4 };
 
 struct library {
     sqlite3 *db;
@@ -48,6 +48,16 @@ static const char schema[] =
     " VALUES('delete', old.id, old.instruction, old.words, old.tags);"
     " INSERT INTO found(rowid, instruction, words, tags)"
     " VALUES(new.id, new.instruction, new.words, new.tags); END;";
+
+// What came with version 2: whose a job is, and its pictures for as long as it is not done.
+static const char to_version_2[] =
+    "ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE job ADD COLUMN host TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE input(hash TEXT PRIMARY KEY, data BLOB NOT NULL);"
+    "CREATE TABLE job_input(job TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY(job, hash));"
+    "CREATE TRIGGER job_ended AFTER UPDATE OF state ON job WHEN new.state<>0 BEGIN"
+    " DELETE FROM job_input WHERE job=new.id;"
+    " DELETE FROM input WHERE hash NOT IN (SELECT hash FROM job_input); END;";
 
 // --- SQLite
 
@@ -208,8 +218,11 @@ prepare_schema(struct library *l, struct err *err)
                      "%s was made by a later limn (its version is %d, this one "
                      "knows %d)",
                      l->path, version, SCHEMA_VERSION);
-    else if (version == 0)
-        ok = execute(l, schema, err) && execute(l, mark, err);
+    if (ok && version == 0)
+        ok = execute(l, schema, err);
+    if (ok && version < 2)
+        ok = execute(l, to_version_2, err);
+    ok = ok && execute(l, mark, err);
     free(mark);
     return execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
 }
@@ -264,12 +277,53 @@ library_close(struct library *l)
 
 // --- jobs
 
-bool
-library_job_add(struct library *l, const char *job, const char *request, struct err *err)
+static bool
+add_input(struct library *l, const char *job, const struct job_reference *r, struct err *err)
 {
-    return run(l, prepare(l, err, "INSERT INTO job(id, created, request) VALUES(?1, ?2, ?3)"
-                                  " ON CONFLICT(id) DO UPDATE SET request=?3, state=0, error=NULL",
-                          "tit", job, (int64_t)time(NULL), request), err);
+    if (!r->data)
+        return true;
+    sqlite3_stmt *s = prepare(l, err, "INSERT OR IGNORE INTO input(hash, data) VALUES(?1, ?2)", "t",
+                              r->hash);
+    if (s)
+        sqlite3_bind_blob64(s, 2, r->data, r->size, SQLITE_STATIC);
+    return run(l, s, err) &&
+           run(l, prepare(l, err, "INSERT OR IGNORE INTO job_input(job, hash) VALUES(?1, ?2)", "tt",
+                          job, r->hash), err);
+}
+
+bool
+library_job_add(struct library *l, const struct job *job, const char *host, const struct jv *sweep,
+                struct err *err)
+{
+    char owner[PROCESS_NAME_MAX];
+    struct jv *json = job_json(job, true);
+    if (sweep)
+        jv_set(json, "sweep", jv_copy(sweep));
+    char *request = jv_text(json, 0);
+    process_name(getpid(), owner);
+    bool ok = execute(l, "BEGIN IMMEDIATE", err);
+    if (ok) {
+        ok = run(l, prepare(l, err,
+                            "INSERT INTO job(id, created, request, owner, host)"
+                            " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id)"
+                            " DO UPDATE SET request=?3, owner=?4, host=?5, state=0, error=NULL",
+                            "tittt", job->id, (int64_t)time(NULL), request, owner,
+                            host ? host : ""), err);
+        for (int i = 0; ok && i < job->reference_count; i++)
+            ok = add_input(l, job->id, &job->references[i], err);
+        ok = execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+    }
+    free(request);
+    jv_free(json);
+    return ok;
+}
+
+bool
+library_job_own(struct library *l, const char *job, struct err *err)
+{
+    char owner[PROCESS_NAME_MAX];
+    process_name(getpid(), owner);
+    return run(l, prepare(l, err, "UPDATE job SET owner=?2 WHERE id=?1", "tt", job, owner), err);
 }
 
 bool
@@ -281,16 +335,74 @@ library_job_state(struct library *l, const char *job, enum library_state state, 
 }
 
 bool
-library_job_open(struct library *l, void (*each)(const char *job, const char *request, void *ctx),
-                 void *ctx, struct err *err)
+library_job_each(struct library *l, const char *sweep,
+                 void (*each)(const struct library_job *job, void *ctx), void *ctx, struct err *err)
 {
-    sqlite3_stmt *s =
-        prepare(l, err, "SELECT id, request FROM job WHERE state=0 ORDER BY rowid", "");
+    sqlite3_stmt *s = prepare(l, err,
+                              "SELECT id, request, host, owner, state FROM job WHERE"
+                              " CASE WHEN ?1 IS NULL THEN state=0"
+                              " ELSE json_valid(request) AND json_extract(request, '$.sweep.id')=?1 END ORDER BY rowid",
+                              "t", sweep);
     int code = SQLITE_DONE;
-    while (s && (code = sqlite3_step(s)) == SQLITE_ROW)
-        each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1), ctx);
+    while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        char *texts[4];
+        for (int i = 0; i < 4; i++)
+            texts[i] = column_text(s, i);
+        struct library_job job = {texts[0], texts[1], texts[2], texts[3],
+                                  (enum library_state)sqlite3_column_int(s, 4)};
+        each(&job, ctx);
+        for (int i = 0; i < 4; i++)
+            free(texts[i]);
+    }
     bool ok = s && (code == SQLITE_DONE || fail(l, err));
     sqlite3_finalize(s);
+    return ok;
+}
+
+static void
+restore_input(struct library *l, struct job_reference *r)
+{
+    sqlite3_stmt *s = prepare(l, NULL, "SELECT data FROM input WHERE hash=?1", "t", r->hash);
+    if (s && *r->hash && sqlite3_step(s) == SQLITE_ROW) {
+        char hash[JOB_HASH_TEXT];
+        int size = sqlite3_column_bytes(s, 0);
+        const void *data = sqlite3_column_blob(s, 0);
+        r->size = (size_t)size;
+        r->data = mem_alloc(r->size ? r->size : 1);
+        if (size)
+            memcpy(r->data, data, r->size);
+        job_hash(r->data, r->size, hash);
+        if (strcmp(hash, r->hash) != 0) { // damaged: the file may still be there
+            free(r->data);
+            r->data = NULL;
+            r->hash[0] = 0;
+        }
+    }
+    sqlite3_finalize(s);
+}
+
+bool
+library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
+                    struct err *err)
+{
+    *out = JOB_EMPTY;
+    if (sweep)
+        *sweep = NULL;
+    sqlite3_stmt *s = prepare(l, err, "SELECT request FROM job WHERE id=?1", "t", id);
+    if (!s)
+        return false;
+    char *request = sqlite3_step(s) == SQLITE_ROW ? column_text(s, 0) : NULL;
+    sqlite3_finalize(s);
+    if (!request)
+        return err_set(err, ERR_INPUT, "the library has no job %.40s", id);
+    struct jv *json = jv_parse(request, strlen(request), "a job in the library", err);
+    bool ok = json && job_parse(out, json, "a job in the library", err);
+    for (int i = 0; ok && i < out->reference_count; i++)
+        restore_input(l, &out->references[i]);
+    if (ok && sweep && jv_is_object(jv_get(json, "sweep")))
+        *sweep = jv_copy(jv_get(json, "sweep"));
+    jv_free(json);
+    free(request);
     return ok;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What was drawn: jobs, pictures, ratings, tags and the half-written instruction, in SQLite (WAL) at
+// What was drawn, and what was to be: jobs, pictures, ratings, tags and the half-written instruction, in SQLite (WAL) at
 // $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and each holds its own instruction, so
 // that the library can always be made again from them. docs/library.md has the tables.
 //
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/job.h"
 #include "engine/base/err.h"
 
 struct library;
@@ -29,15 +30,30 @@ void library_close(struct library *l); // NULL is fine
 char *library_folder(void);            // of new pictures, exists; freed with free()
 char *library_path(void);              // of the database; freed with free()
 
-// --- jobs: `request` is job_json(full)
+// --- jobs: kept whole from the moment they are asked for, pictures by content, until they are done
 enum library_state { LIBRARY_QUEUED = 0, LIBRARY_DONE, LIBRARY_FAILED, LIBRARY_CANCELLED };
-bool library_job_add(struct library *l, const char *job, const char *request, struct err *err);
+struct library_job {
+    const char *id, *request; // job_json(full), and "sweep" for one of a sweep
+    const char *host;         // where it is drawn; "" here
+    const char *owner;        // process_name() of the limn that waits for it
+    enum library_state state;
+};
+// `sweep`: what the job's request says of the sweep it belongs to; NULL: none. `host`: NULL for here. The
+// process that calls is its owner.
+bool library_job_add(struct library *l, const struct job *job, const char *host,
+                     const struct jv *sweep, struct err *err);
+bool library_job_own(struct library *l, const char *job, struct err *err); // another limn waits for it now
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
-// Jobs that were asked for and neither finished nor failed: what a crash left. `each` gets the request.
-bool library_job_open(struct library *l,
-                      void (*each)(const char *job, const char *request, void *ctx), void *ctx,
+// Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id") all jobs
+// of that sweep.
+bool library_job_each(struct library *l, const char *sweep,
+                      void (*each)(const struct library_job *job, void *ctx), void *ctx,
                       struct err *err);
+// A job as it was asked for, with its pictures where they are still kept; *sweep (may be NULL) gets what its
+// request says of its sweep, or NULL.
+bool library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
+                         struct err *err);
 
 // --- pictures
 struct library_picture {

@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/ui/ui.h"
 #include "app/places.h"
+#include "app/sweep_sheet.h"
+#include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -104,6 +105,44 @@ session_open_picture(struct ui *ui, const char *file)
         ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "limn did not make this picture");
     job_finish(&j);
     return ok;
+}
+
+bool
+session_open_sheet(struct ui *ui, const char *file, bool draw)
+{
+    struct sweep_sheet sheet;
+    struct err err = {0};
+    struct job fresh = JOB_EMPTY;
+    char why[ERR_TEXT_MAX];
+    const char *slash = strrchr(file, '/');
+    bool found = sweep_sheet_read(&sheet, file, &err);
+    struct jv *sweep = jv_object();
+    int first = ui->task_count, started = 0;
+    job_settle(&fresh); // a name for the sweep, and its new seed
+    snprintf(why, sizeof why, "from %s", slash ? slash + 1 : file);
+    jv_set(sweep, "id", jv_from_string(fresh.id));
+    jv_set(sweep, "columns", jv_from_integer(found ? sheet.columns : 1));
+    jv_set(sweep, "about", found ? jv_copy(sheet.about) : jv_object());
+    for (int i = 0; found && i < sheet.count; i++) {
+        struct job *j = &sheet.cells[i].job;
+        if (draw && !sweep_sheet_has(&sheet, "seed"))
+            j->seed = fresh.seed;
+        job_settle(j);
+        jv_set(sweep, "label", jv_from_string(sheet.cells[i].label));
+        started += draw ? task_start(ui, j, sweep) : task_offer(ui, j, sweep, why) != NULL;
+    }
+    if (started) {
+        ui->task_shown = MIN(first, ui->task_count - 1);
+        ui_open_view(ui, VIEW_LIVE);
+        ui_say(ui, ROLE_GOOD, draw ? "%d pictures of a sweep, with another seed"
+                                   : "a sweep of %d pictures: R draws them all, o opens one",
+               started);
+    } else if (err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    }
+    jv_free(sweep);
+    sweep_sheet_finish(&sheet);
+    return started > 0;
 }
 
 static int
@@ -264,7 +303,7 @@ session_draw(struct ui *ui)
         ok = job_check(&j, &err) && job_read(&j, &err);
     }
     if (ok)
-        ok = task_start(ui, &j, 0, 0, NULL);
+        ok = task_start(ui, &j, NULL);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     job_finish(&j);

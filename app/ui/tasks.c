@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/process.h"
+#include "app/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
-#include "renderer/image/contact.h"
 
 struct task *
 task_find(struct ui *ui, const char *job)
@@ -34,6 +35,7 @@ task_free(struct task *t)
     for (int i = 0; i < JOB_COUNT_MAX; i++)
         free(t->files[i]);
     free(t->label);
+    jv_free(t->sweep_kept);
     job_finish(&t->job);
     free(t);
 }
@@ -54,7 +56,8 @@ make_room(struct ui *ui)
     if (ui->task_count < UI_TASKS_MAX)
         return true;
     for (int i = 0; i < ui->task_count; i++) {
-        if (ui->tasks[i]->state == TASK_QUEUED || ui->tasks[i]->state == TASK_RUNNING)
+        enum task_state state = ui->tasks[i]->state;
+        if (state == TASK_QUEUED || state == TASK_RUNNING || state == TASK_OFFERED)
             continue;
         task_free(ui->tasks[i]);
         memmove(&ui->tasks[i], &ui->tasks[i + 1],
@@ -69,39 +72,112 @@ static void
 record_state(struct ui *ui, const struct task *t)
 {
     static const enum library_state states[] = {LIBRARY_QUEUED, LIBRARY_QUEUED, LIBRARY_DONE,
-                                                LIBRARY_FAILED, LIBRARY_CANCELLED};
+                                                LIBRARY_FAILED, LIBRARY_CANCELLED,
+                                                LIBRARY_QUEUED};
     if (ui->library)
         library_job_state(ui->library, t->job.id, states[t->state], *t->error ? t->error : NULL,
                           NULL);
 }
 
-bool
-task_start(struct ui *ui, const struct job *job, int sweep, int columns, const char *label)
+static void
+join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
+{
+    const char *id = jv_string(jv_get(sweep, "id"), "");
+    if (!*id)
+        return;
+    for (int i = 0; i < ui->task_count; i++)
+        if (strcmp(jv_string(jv_get(ui->tasks[i]->sweep_kept, "id"), ""), id) == 0)
+            t->sweep = ui->tasks[i]->sweep;
+    if (!t->sweep)
+        t->sweep = ++ui->sweeps;
+    t->sweep_kept = jv_copy(sweep);
+    t->sweep_columns =
+        (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), SWEEP_CELLS_MAX);
+    t->label = mem_strdup(jv_string(jv_get(sweep, "label"), ""));
+}
+
+// NULL: there is no room, and it is said.
+static struct task *
+add_task(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
     if (!make_room(ui)) {
         ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be",
                UI_TASKS_MAX);
-        return false;
+        return NULL;
     }
     struct task *t = mem_zalloc(sizeof *t);
     job_copy(&t->job, job);
-    t->sweep = sweep;
-    t->sweep_columns = columns;
-    t->label = label ? mem_strdup(label) : NULL;
+    join_sweep(ui, t, sweep);
     ui->tasks[ui->task_count++] = t;
-    struct jv *json = job_json(&t->job, true);
-    char *text = jv_text(json, 0);
+    ui->dirty = true;
+    return t;
+}
+
+static void
+submit(struct ui *ui, struct task *t)
+{
     struct err err = {0};
-    if (ui->library && !library_job_add(ui->library, t->job.id, text, &err))
+    t->state = TASK_QUEUED;
+    t->error[0] = 0;
+    if (ui->library && !library_job_add(ui->library, &t->job, ui->host, t->sweep_kept, &err))
         ui_log(ui, ROLE_WARNING, err.text);
-    free(text);
-    jv_free(json);
     client_submit(ui->client, &t->job, true);
+}
+
+bool
+task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
+{
+    struct task *t = add_task(ui, job, sweep);
+    if (!t)
+        return false;
+    submit(ui, t);
     // The one that runs stays in view; a new one alone comes into it.
     if (tasks_unfinished(ui) == 1 || ui->tasks[ui->task_shown]->state > TASK_RUNNING)
         ui->task_shown = ui->task_count - 1;
-    ui->dirty = true;
     return true;
+}
+
+struct task *
+task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const char *why)
+{
+    struct task *t = add_task(ui, job, sweep);
+    if (t) {
+        t->state = TASK_OFFERED;
+        snprintf(t->error, sizeof t->error, "%s", why);
+    }
+    return t;
+}
+
+bool
+task_run(struct ui *ui, struct task *t)
+{
+    struct err err = {0};
+    if (t->state != TASK_OFFERED)
+        return false;
+    if (!job_read(&t->job, &err)) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
+    }
+    submit(ui, t);
+    return ui->dirty = true;
+}
+
+int
+tasks_offered(const struct ui *ui)
+{
+    int n = 0;
+    for (int i = 0; i < ui->task_count; i++)
+        n += ui->tasks[i]->state == TASK_OFFERED;
+    return n;
+}
+
+int
+tasks_run_offered(struct ui *ui)
+{
+    int n = 0;
+    for (int i = 0; i < ui->task_count; i++)
+        n += task_run(ui, ui->tasks[i]);
+    return n;
 }
 
 void
@@ -169,6 +245,8 @@ store_result(struct ui *ui, const struct client_event *e)
         client_stored(ui->client, e->job, e->index);
         if (ui->library && library_picture_import(ui->library, file, e->job, &err) < 0)
             ui_log(ui, ROLE_WARNING, err.text);
+        if (e->late && !t && ui->library)
+            library_job_state(ui->library, e->job, LIBRARY_DONE, NULL, NULL);
         if (e->late) {
             char *text = mem_printf("fetched a picture of an earlier job: %s", file);
             ui_log(ui, ROLE_GOOD, text);
@@ -188,40 +266,53 @@ store_result(struct ui *ui, const struct client_event *e)
     free(file);
 }
 
+static void
+fill_cell(struct sheet_cell *cell, const struct task *t)
+{
+    bool drawn = t->state == TASK_DONE && t->frame_count;
+    cell->label = mem_strdup(t->label);
+    cell->image = drawn ? image_ref(t->frames[t->frame_count - 1]) : NULL;
+    if (t->files[0] && job_from_png(&cell->job, t->files[0], NULL))
+        return; // as its picture has it
+    job_finish(&cell->job);
+    job_copy(&cell->job, &t->job);
+}
+
 // All pictures of a sweep on one labelled sheet, when the last of them has ended.
 static void
 write_sheet(struct ui *ui, int sweep)
 {
-    struct contact_cell cells[UI_TASKS_MAX];
     struct err err = {0};
-    int count = 0, drawn = 0, columns = 0;
+    int count = 0, drawn = 0;
     const struct task *first = NULL;
     for (int i = 0; i < ui->task_count; i++) {
         const struct task *t = ui->tasks[i];
         if (t->sweep != sweep)
             continue;
-        if (t->state <= TASK_RUNNING)
+        if (t->state <= TASK_RUNNING || t->state == TASK_OFFERED)
             return;
         first = first ? first : t;
-        columns = t->sweep_columns;
-        cells[count] = (struct contact_cell){NULL, t->label};
-        if (t->state == TASK_DONE && t->frame_count) {
-            cells[count].image = t->frames[t->frame_count - 1];
-            drawn++;
-        }
+        drawn += t->state == TASK_DONE && t->frame_count;
         count++;
     }
     if (!drawn)
         return;
+    struct sweep_sheet sheet;
+    sweep_sheet_begin(&sheet, count, first->sweep_columns);
+    sheet.about = jv_copy(jv_get(first->sweep_kept, "about"));
+    for (int i = 0, k = 0; i < ui->task_count; i++)
+        if (ui->tasks[i]->sweep == sweep)
+            fill_cell(&sheet.cells[k++], ui->tasks[i]);
     char *folder = library_folder(), *file = mem_printf("%s/sheet-%s.png", folder, first->job.id);
-    struct image *sheet = contact_sheet(cells, count, columns, 128, &err);
-    if (sheet && codec_write_png(sheet, file, NULL, &err))
+    if (sweep_sheet_write(&sheet, file, &err)) {
         ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", drawn, count, file);
-    else
-        ui_say(ui, ROLE_ERROR, "the sheet could not be written: %s", err.text);
-    if (err.code == ERR_NONE)
         ui_log(ui, ROLE_GOOD, ui->message);
-    image_unref(sheet);
+        if (ui->library && library_picture_import(ui->library, file, NULL, &err) < 0)
+            ui_log(ui, ROLE_WARNING, err.text);
+    } else {
+        ui_say(ui, ROLE_ERROR, "the sheet could not be written: %s", err.text);
+    }
+    sweep_sheet_finish(&sheet);
     free(file);
     free(folder);
 }
@@ -261,64 +352,157 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
             ui->task_shown = i + 1;
 }
 
-// What another UI left running is a job of this one now.
-static void
-adopt(struct ui *ui, const char *job, const char *request, const struct jv *jobs)
+void
+task_drop(struct ui *ui, struct task *t)
 {
-    for (size_t i = 0; i < jv_size(jobs); i++) {
-        const struct jv *o = jv_at(jobs, i);
-        const char *state = jv_string(jv_get(o, "state"), "");
-        if (strcmp(jv_string(jv_get(o, "id"), ""), job) != 0 || task_find(ui, job) ||
-            (strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0) || !make_room(ui))
-            continue;
-        struct task *t = mem_zalloc(sizeof *t);
-        struct jv *json = jv_parse(request, strlen(request), "job", NULL);
-        if (!json || !job_parse(&t->job, json, "job", NULL))
-            snprintf(t->job.id, sizeof t->job.id, "%s", job);
-        jv_free(json);
-        t->state = strcmp(state, "running") == 0 ? TASK_RUNNING : TASK_QUEUED;
-        t->step = (int)jv_integer(jv_get(o, "step"), 0);
-        t->total = (int)jv_integer(jv_get(o, "total"), 0);
-        ui->tasks[ui->task_count++] = t;
-        ui->task_shown = ui->task_count - 1;
-    }
+    if (t->state == TASK_OFFERED)
+        end_task(ui, t, TASK_CANCELLED, "dropped");
 }
 
-struct open_job {
-    char *job, *request;
-};
+// --- what earlier limns left
 
-struct adoption {
+static const struct jv *
+listed(const struct jv *jobs, const char *id)
+{
+    for (size_t i = 0; i < jv_size(jobs); i++)
+        if (strcmp(jv_string(jv_get(jv_at(jobs, i), "id"), ""), id) == 0)
+            return jv_at(jobs, i);
+    return NULL;
+}
+
+static int
+waiting_results(const struct jv *results, const char *id)
+{
+    int n = 0;
+    for (size_t i = 0; i < jv_size(results); i++)
+        n += strcmp(jv_string(jv_get(jv_at(results, i), "job"), ""), id) == 0;
+    return n;
+}
+
+struct left {
     struct ui *ui;
-    const struct jv *jobs;
-    struct open_job *open;
+    struct left_job {
+        char *id, *sweep;
+        bool mine; // nobody else waits for it
+        enum library_state state;
+    } *jobs;
     int count, capacity;
 };
 
 static void
-collect_open(const char *job, const char *request, void *ctx)
+collect(const struct library_job *job, void *ctx)
 {
-    struct adoption *a = ctx;
-    struct open_job one = {mem_strdup(job), mem_strdup(request)};
-    ARRAY_PUSH(a->open, a->count, a->capacity, one);
+    struct left *l = ctx;
+    struct jv *request = jv_parse(job->request, strlen(job->request), "job", NULL);
+    const char *sweep = jv_string(jv_get(jv_get(request, "sweep"), "id"), NULL);
+    bool here = strcmp(job->host, l->ui->host ? l->ui->host : "") == 0;
+    struct left_job one = {.id = mem_strdup(job->id),
+                           .sweep = sweep ? mem_strdup(sweep) : NULL,
+                           .mine = here && process_state(job->owner, NULL) == PROCESS_GONE,
+                           .state = job->state};
+    ARRAY_PUSH(l->jobs, l->count, l->capacity, one);
+    jv_free(request);
 }
 
-// Jobs the library has as open: running in the worker that was found, or lost with an earlier one.
+static void
+free_left(struct left *l)
+{
+    for (int i = 0; i < l->count; i++) {
+        free(l->jobs[i].id);
+        free(l->jobs[i].sweep);
+    }
+    free(l->jobs);
+    l->jobs = NULL;
+    l->count = l->capacity = 0;
+}
+
+// The picture of a job of a sweep that was drawn before: the sheet will need it.
+static void
+take_done(struct ui *ui, struct task *t)
+{
+    struct library_filter f = {.job = t->job.id, .limit = 1};
+    struct library_list list;
+    t->state = TASK_DONE;
+    if (!library_query(ui->library, &f, &list, NULL))
+        return;
+    struct image *image = list.count ? codec_read(list.items[0].file, NULL) : NULL;
+    if (image) {
+        t->files[0] = mem_strdup(list.items[0].file);
+        keep_frame(ui, t, image, 0);
+    }
+    image_unref(image);
+    library_list_free(&list);
+}
+
+// A job that an earlier limn left: in this worker, finished meanwhile, or interrupted.
+static void
+take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
+{
+    const struct jv *job = listed(jv_get(hello, "jobs"), left->id);
+    const char *state = jv_string(jv_get(job, "state"), "");
+    bool running = strcmp(state, "running") == 0, waiting = strcmp(state, "waiting") == 0;
+    struct jv *sweep = NULL;
+    struct job j;
+    if (task_find(ui, left->id))
+        return;
+    bool known = library_job_restore(ui->library, left->id, &j, &sweep, NULL);
+    if (!known) {
+        job_finish(&j);
+        j = JOB_EMPTY;
+        snprintf(j.id, sizeof j.id, "%s", left->id);
+    }
+    int results = waiting_results(jv_get(hello, "results"), left->id);
+    if (left->state != LIBRARY_QUEUED) {
+        struct task *t = left->state == LIBRARY_DONE ? add_task(ui, &j, sweep) : NULL;
+        if (t)
+            take_done(ui, t);
+    } else if (running || waiting) {
+        struct task *t = add_task(ui, &j, sweep);
+        if (t) {
+            t->state = running ? TASK_RUNNING : TASK_QUEUED;
+            t->step = (int)jv_integer(jv_get(job, "step"), 0);
+            t->total = (int)jv_integer(jv_get(job, "total"), 0);
+            library_job_own(ui->library, left->id, NULL);
+            ui->task_shown = ui->task_count - 1;
+        }
+    } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
+        library_job_state(ui->library, left->id,
+                          *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
+                          jv_string(jv_get(job, "text"), NULL), NULL);
+    } else if (*state || (known && results >= MAX(j.count, 1))) {
+        // It was drawn meanwhile; its pictures are on their way.
+    } else if (known) {
+        task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");
+    }
+    jv_free(sweep);
+    job_finish(&j);
+}
+
+// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is whole.
 static void
 on_hello(struct ui *ui, const struct client_event *e)
 {
-    struct adoption a = {.ui = ui, .jobs = jv_get(e->data, "jobs")};
-    if (ui->library)
-        library_job_open(ui->library, collect_open, &a, NULL);
-    for (int i = 0; i < a.count; i++) {
-        adopt(ui, a.open[i].job, a.open[i].request, a.jobs);
-        if (!task_find(ui, a.open[i].job) && ui->library)
-            library_job_state(ui->library, a.open[i].job, LIBRARY_CANCELLED,
-                              "limn or its machine stopped before it was finished", NULL);
-        free(a.open[i].job);
-        free(a.open[i].request);
+    struct left l = {.ui = ui};
+    int before = tasks_offered(ui);
+    if (!ui->library || !library_job_each(ui->library, NULL, collect, &l, NULL))
+        return;
+    for (int i = 0; i < l.count; i++) {
+        struct left rest = {.ui = ui};
+        if (!l.jobs[i].mine)
+            continue;
+        if (l.jobs[i].sweep)
+            library_job_each(ui->library, l.jobs[i].sweep, collect, &rest, NULL);
+        for (int k = 0; k < rest.count; k++)
+            if (rest.jobs[k].mine || rest.jobs[k].state != LIBRARY_QUEUED)
+                take_left(ui, &rest.jobs[k], e->data);
+        free_left(&rest);
+        take_left(ui, &l.jobs[i], e->data);
     }
-    free(a.open);
+    free_left(&l);
+    int n = tasks_offered(ui) - before;
+    if (n > 0)
+        ui_say(ui, ROLE_WARNING, "%d %s interrupted: 2 shows what, R there draws %s again", n,
+               n == 1 ? "drawing was" : "drawings were", n == 1 ? "it" : "them");
 }
 
 void

@@ -537,7 +537,8 @@ ui_command(struct ui *ui, const char *line)
     if (command_set(ui, name, rest))
         return true;
     if (strcmp(name, "open") == 0 && *rest)
-        return session_open_picture(ui, rest) && (ui_open_view(ui, VIEW_COMPOSE), true);
+        return session_open_sheet(ui, rest, false) ||
+               (session_open_picture(ui, rest) && (ui_open_view(ui, VIEW_COMPOSE), true));
     if (strcmp(name, "add") == 0 && *rest)
         return session_add_picture(ui, rest);
     if (strcmp(name, "save") == 0 && *rest) {

@@ -44,7 +44,14 @@ struct area {
 };
 
 // A job of this UI: what was asked for and how far it is.
-enum task_state { TASK_QUEUED = 0, TASK_RUNNING, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
+enum task_state {
+    TASK_QUEUED = 0,
+    TASK_RUNNING,
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_CANCELLED,
+    TASK_OFFERED, // not asked for yet: it was interrupted, or comes out of a sheet; `error` says which
+};
 struct task {
     struct job job;
     enum task_state state;
@@ -55,7 +62,8 @@ struct task {
     int frame_steps[UI_FRAMES_MAX];
     int frame_count;
     char *files[JOB_COUNT_MAX]; // finished ones, NULL until then
-    int sweep;                  // number of the sweep it belongs to; 0: none
+    struct jv *sweep_kept;      // of one of a sweep: "id", "label", "columns", "about" (sweep_json())
+    int sweep;                  // its number here; 0: none
     int sweep_columns;          // of its sheet
     char *label;                // its value there
     bool offered;               // again, after its worker had died; a second time it fails
@@ -211,8 +219,14 @@ bool form_key(struct ui *ui, wint_t key, bool code, enum request request);
 
 // --- tasks (tasks.c)
 struct task *task_find(struct ui *ui, const char *job);
-// A sweep's jobs share a number, and have the columns of its sheet; 0, 0, NULL: no sweep.
-bool task_start(struct ui *ui, const struct job *job, int sweep, int columns, const char *label);
+// `sweep`: what one of a sweep keeps (struct task); NULL: it is none.
+bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
+// One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
+struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const char *why);
+bool task_run(struct ui *ui, struct task *t);
+void task_drop(struct ui *ui, struct task *t);
+int tasks_run_offered(struct ui *ui); // all of them; how many
+int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
 void task_event(struct ui *ui, const struct client_event *e);
 void task_offer_again(struct ui *ui); // what a dead worker left
@@ -226,6 +240,9 @@ void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read(
 void session_keep(struct ui *ui, bool now);       // writes it to the library when it changed
 void session_restore(struct ui *ui);
 bool session_open_picture(struct ui *ui, const char *file);
+// The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a message: it is
+// no sheet.
+bool session_open_sheet(struct ui *ui, const char *file, bool draw);
 bool session_add_picture(struct ui *ui, const char *file);
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
 void session_parameters(struct ui *ui); // opens their form

@@ -313,14 +313,14 @@ with_picture(struct ui *ui, enum request request, struct library_picture *p)
     case REQUEST_MARK: mark(ui, p); return true;
     case REQUEST_REMOVE: remove_picture(ui, p); return true;
     case REQUEST_OPEN:
-        if (session_open_picture(ui, p->file))
+        if (!session_open_sheet(ui, p->file, false) && session_open_picture(ui, p->file))
             ui_open_view(ui, VIEW_COMPOSE);
         return true;
     case REQUEST_ADD:
         session_add_picture(ui, p->file);
         return true;
     case REQUEST_REPEAT:
-        if (session_open_picture(ui, p->file)) {
+        if (!session_open_sheet(ui, p->file, true) && session_open_picture(ui, p->file)) {
             ui->compose.seed = -1;
             if (session_draw(ui))
                 ui_open_view(ui, VIEW_LIVE);

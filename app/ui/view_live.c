@@ -31,14 +31,15 @@ shown_task(const struct ui *ui)
 static const char *
 state_name(const struct task *t)
 {
-    static const char *const names[] = {"waits", "draws", "done", "failed", "stopped"};
+    static const char *const names[] = {"waits", "draws", "done", "failed", "stopped", "to do"};
     return names[t->state];
 }
 
 static enum role
 state_role(const struct task *t)
 {
-    static const enum role roles[] = {ROLE_DIM, ROLE_TEXT, ROLE_GOOD, ROLE_ERROR, ROLE_WARNING};
+    static const enum role roles[] = {ROLE_DIM, ROLE_TEXT, ROLE_GOOD, ROLE_ERROR, ROLE_WARNING,
+                                      ROLE_WARNING};
     return roles[t->state];
 }
 
@@ -81,7 +82,7 @@ newest(const struct task *t)
 static void
 draw_progress(const struct task *t, int y, int x, int columns)
 {
-    char text[ERR_TEXT_MAX + 40];
+    char text[ERR_TEXT_MAX + 80];
     if (t->state == TASK_RUNNING && t->total) {
         double speed = t->seconds > 0 ? t->step / t->seconds : 0;
         snprintf(text, sizeof text, "step %d of %d   %.1f s left   %.2f steps/s   on %s", t->step,
@@ -89,6 +90,8 @@ draw_progress(const struct task *t, int y, int x, int columns)
                  *t->device ? t->device : "?");
     } else if (t->state == TASK_FAILED) {
         snprintf(text, sizeof text, "%s", t->error);
+    } else if (t->state == TASK_OFFERED) {
+        snprintf(text, sizeof text, "r draws it, R all that are to do, x drops it (%s)", t->error);
     } else if (t->state == TASK_DONE) {
         snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds,
                  t->job.seed, *t->device ? t->device : "?");
@@ -214,7 +217,7 @@ again(struct ui *ui, const struct task *t)
     job_settle(&j);
     if (!j.instruction || !job_read(&j, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "its instruction is not known here");
-    else if (task_start(ui, &j, 0, 0, NULL))
+    else if (task_start(ui, &j, NULL))
         show(ui, ui->task_count - 1);
     job_finish(&j);
 }
@@ -224,7 +227,7 @@ forget_finished(struct ui *ui)
 {
     int n = 0;
     for (int i = 0; i < ui->task_count; i++) {
-        if (ui->tasks[i]->state > TASK_RUNNING)
+        if (ui->tasks[i]->state > TASK_RUNNING && ui->tasks[i]->state != TASK_OFFERED)
             task_free(ui->tasks[i]);
         else
             ui->tasks[n++] = ui->tasks[i];
@@ -251,6 +254,11 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_LATER:
     case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
     case REQUEST_CLEAR: forget_finished(ui); return true;
+    case REQUEST_RESUME:
+        page = tasks_run_offered(ui);
+        ui_say(ui, ROLE_STATUS, page ? "%d drawings are asked for again" : "nothing was interrupted",
+               page);
+        return true;
     case REQUEST_ENTER:
         l->alone = t && t->sweep ? !l->alone : l->alone;
         return true;
@@ -268,8 +276,14 @@ on_request(struct ui *ui, enum request request)
         if (t->state <= TASK_RUNNING)
             ui_say(ui, ROLE_STATUS, "it stops after this step");
         task_cancel(ui, t);
+        task_drop(ui, t);
         return true;
-    case REQUEST_REPEAT: again(ui, t); return true;
+    case REQUEST_REPEAT:
+        if (t->state == TASK_OFFERED)
+            task_run(ui, t);
+        else
+            again(ui, t);
+        return true;
     case REQUEST_OPEN:
         if (t->job.instruction) {
             session_set(ui, &t->job);
@@ -296,7 +310,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 
 static const enum request hints[] = {REQUEST_DRAW,    REQUEST_REPEAT, REQUEST_REMOVE,
                                      REQUEST_EARLIER, REQUEST_LATER,  REQUEST_OPEN,
-                                     REQUEST_CLEAR,   REQUEST_HELP,   REQUEST_NONE};
+                                     REQUEST_RESUME,  REQUEST_CLEAR,  REQUEST_HELP,
+                                     REQUEST_NONE};
 
 const struct view view_live = {
     .name = "live",

@@ -263,7 +263,10 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
     if (ok && *lots)
         ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
-    int number = ++ui->sweeps, started = 0;
+    struct jv *kept = jv_object(); // of the sweep, in each of its jobs
+    jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
+    jv_set(kept, "about", sweep_json(&s, &t, &seed));
+    int started = 0;
     for (int i = 0; ok && i < sweep_cells(&s); i++) {
         struct job j;
         char *label = NULL;
@@ -273,7 +276,10 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
                 j.seed = seed.seed;
             j.count = 1;
             job_settle(&j);
-            ok = job_read(&j, err) && task_start(ui, &j, number, sweep_columns(&s), label);
+            if (i == 0)
+                jv_set(kept, "id", jv_from_string(j.id));
+            jv_set(kept, "label", jv_from_string(label));
+            ok = job_read(&j, err) && task_start(ui, &j, kept);
             started += ok;
         }
         free(label);
@@ -282,6 +288,7 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     if (ok)
         ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
                started);
+    jv_free(kept);
     template_finish(&t);
     sweep_finish(&s);
     return ok;

@@ -141,6 +141,29 @@ DB.write_bytes(data)
 p = subprocess.run([LIMN, 'library', 'list', '--json'], env=env, capture_output=True, text=True)
 check(p.returncode in (0, 1) and 'Sanitizer' not in p.stderr, f'a damaged page: {p.returncode} {p.stderr[-500:]}')
 
+# Of an earlier limn: it gets what is new, and nothing of it is lost.
+for f in glob.glob(str(DB) + '*'):
+    os.unlink(f)
+limn('library', 'import', str(folder))
+before = pictures()
+with database() as db:
+    for line in ('DROP TRIGGER job_ended', 'DROP TABLE input', 'DROP TABLE job_input', 'ALTER TABLE job DROP COLUMN owner',
+                 'ALTER TABLE job DROP COLUMN host', 'PRAGMA user_version = 1'):
+        db.execute(line)
+    db.execute("INSERT INTO job(id, created, request) VALUES('20200101-000000-00000000', 1, '{}')")
+check(pictures() == before and rows('PRAGMA user_version') == [(2,)], 'a library of version 1 goes on as version 2')
+check(rows('SELECT id, owner, host FROM job') == [('20200101-000000-00000000', '', '')], 'with its jobs')
+# A job is kept whole, its pictures too, until it has ended.
+sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
+p = subprocess.Popen([LIMN, 'instruct', 'Draw [ref#1]', '--ref', f'1={sample}', '--steps', '1000', '--preview', 'none', '--json', '-o',
+                      f'{home}/never.png'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+p.stdout.readline()
+kept = rows('SELECT data FROM job JOIN job_input ON job.id=job JOIN input USING(hash) WHERE state=0')
+check(kept == [(open(sample, 'rb').read(),)], 'the picture of a job that runs')
+p.send_signal(signal.SIGINT)
+p.wait(60)
+check(rows('SELECT count(*) FROM input') == [(0,)] and rows('SELECT count(*) FROM job_input') == [(0,)], 'and no longer')
+
 # Of a later limn: an error that says so, and the file is left alone.
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)

@@ -533,11 +533,16 @@ def terminals():
 
 tests = [views_at_every_size, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
-for test in tests:
-    if ONLY and test.__name__ not in ONLY:
-        continue
-    before = time.monotonic()
-    test()
-    print(f'{test.__name__}: {time.monotonic() - before:.1f} s', flush=True)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+def run(tests):
+    for test in tests:
+        if ONLY and test.__name__ not in ONLY:
+            continue
+        before = time.monotonic()
+        test()
+        print(f'{test.__name__}: {time.monotonic() - before:.1f} s', flush=True)
+    print(f'{checks} checks, {failures} failures')
+    sys.exit(failures > 0)
+
+
+if __name__ == '__main__':
+    run(tests)
