@@ -534,6 +534,8 @@ ui_command(struct ui *ui, const char *line)
     struct err err = {0};
     if (strcmp(name, "theme") == 0)
         return command_theme(ui, rest);
+    if (strcmp(name, "train") == 0)
+        return training_command(ui, rest);
     if (command_set(ui, name, rest))
         return true;
     if (strcmp(name, "open") == 0 && *rest)

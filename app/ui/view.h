@@ -25,6 +25,9 @@ struct view {
 #include "app/ui/views.def"
 #undef VIEW
 
+// `train RECIPE …` behind ":": begins a training (view_training.c).
+bool training_command(struct ui *ui, const char *line);
+
 extern const struct view *const views[VIEW_COUNT];
 
 #endif

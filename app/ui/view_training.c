@@ -1,25 +1,49 @@
 // SPDX-License-Identifier: MIT
 // Trainings, running or finished: the loss as a curve in cells, the loss by task, the sheets. Their
-// folders are kept in the library; where a training runs now, the curve follows it.
+// folders are kept in the library; where a training runs now, the curve follows it. Those that go on by themselves
+// (limn train --detach) are the worker's to tell of: they are begun, stopped and gone on with here. On another
+// machine their logs and sheets are copied piece by piece to a folder of this one, which is then looked at.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/places.h"
+#include "app/through.h"
 #include "app/ui/trainlog.h"
 #include "app/ui/view.h"
+#include "app/worker/wire.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-enum { TRAININGS_MAX = 32, CURVE_COLUMNS_MAX = 1024, RUNNING_SECONDS = 120, SMOOTH_STEPS = 50 };
+enum {
+    TRAININGS_MAX = 32,
+    CURVE_COLUMNS_MAX = 1024,
+    RUNNING_SECONDS = 120,
+    SMOOTH_STEPS = 50,
+    SHEETS_COPIED_MAX = 24, // of another machine's training, the newest
+};
+#define ASK_SECONDS 2.0 // between questions how the worker's trainings are
+
+struct run {
+    char *folder;        // where its log and sheets are, here
+    struct trainlog log; // folder NULL: there is none yet
+    struct jv *job;      // as the worker lists it; NULL: not begun by itself
+    bool copied;         // folder is a copy of another machine's
+    bool asked;          // a piece is on its way
+};
 
 struct training {
-    struct trainlog logs[TRAININGS_MAX];
+    struct run runs[TRAININGS_MAX];
     int count, selected;
     bool loaded;
-    int back; // sheets before the newest
+    int back;     // sheets before the newest
+    double asked; // when the worker was
+    char begun[JOB_ID_TEXT]; // the last one that was begun here
 };
 
 static struct training *
@@ -28,13 +52,23 @@ training_of(const struct ui *ui)
     return ui->state[VIEW_TRAINING];
 }
 
+static struct run *
+chosen(const struct ui *ui)
+{
+    struct training *t = training_of(ui);
+    t->selected = MAX(0, MIN(t->selected, t->count - 1));
+    return t->count ? &t->runs[t->selected] : NULL;
+}
+
 static void
 keep(struct ui *ui)
 {
     struct training *t = training_of(ui);
     char *all = mem_strdup("");
     for (int i = 0; i < t->count; i++) {
-        char *longer = mem_printf("%s%s\n", all, t->logs[i].folder);
+        if (t->runs[i].copied || !t->runs[i].log.folder)
+            continue;
+        char *longer = mem_printf("%s%s\n", all, t->runs[i].folder);
         free(all);
         all = longer;
     }
@@ -43,31 +77,76 @@ keep(struct ui *ui)
     free(all);
 }
 
-static bool
-add(struct ui *ui, const char *folder, struct err *err)
+static void
+free_run(struct run *r)
+{
+    if (r->log.folder)
+        trainlog_close(&r->log);
+    free(r->folder);
+    jv_free(r->job);
+    *r = (struct run){0};
+}
+
+static void
+take_off(struct ui *ui, int at)
+{
+    struct training *t = training_of(ui);
+    free_run(&t->runs[at]);
+    memmove(&t->runs[at], &t->runs[at + 1], (size_t)(--t->count - at) * sizeof *t->runs);
+    t->runs[t->count] = (struct run){0};
+    keep(ui);
+}
+
+// The one in a folder, new at the end of the list where there was none; NULL: the list is full.
+static struct run *
+run_in(struct ui *ui, const char *folder, struct err *err)
 {
     struct training *t = training_of(ui);
     char *whole = realpath(folder, NULL);
     const char *name = whole ? whole : folder;
-    bool ok = true, known = false;
-    for (int i = 0; i < t->count; i++)
-        if (strcmp(t->logs[i].folder, name) == 0) {
-            t->selected = i;
-            known = true;
-        }
-    if (!known && t->count == TRAININGS_MAX)
-        ok = err_set(err, ERR_INPUT, "at most %d trainings are shown; x takes one off the list",
-                     TRAININGS_MAX);
-    if (ok && !known && (ok = trainlog_open(&t->logs[t->count], name, err)))
-        t->selected = t->count++;
+    struct run *found = NULL;
+    for (int i = 0; i < t->count && !found; i++)
+        if (strcmp(t->runs[i].folder, name) == 0)
+            found = &t->runs[i];
+    if (!found && t->count == TRAININGS_MAX) {
+        err_set(err, ERR_INPUT, "at most %d trainings are shown; x takes one off the list",
+                TRAININGS_MAX);
+    } else if (!found) {
+        found = &t->runs[t->count++];
+        found->folder = mem_strdup(name);
+    }
     free(whole);
-    return ok;
+    return found;
+}
+
+static bool
+add(struct ui *ui, const char *folder, struct err *err)
+{
+    struct training *t = training_of(ui);
+    struct run *r = run_in(ui, folder, err);
+    if (!r)
+        return false;
+    if (!r->log.folder && !trainlog_open(&r->log, r->folder, err)) {
+        if (!r->job)
+            take_off(ui, (int)(r - t->runs));
+        return false;
+    }
+    t->selected = (int)(r - t->runs);
+    return true;
+}
+
+static void
+ask(struct ui *ui)
+{
+    training_of(ui)->asked = ui_now();
+    client_send(ui->client, wire_head("commands"));
 }
 
 static void
 open_training(struct ui *ui)
 {
     struct training *t = training_of(ui);
+    ask(ui);
     if (t->loaded)
         return;
     t->loaded = true;
@@ -87,7 +166,212 @@ close_training(struct ui *ui)
     if (t->loaded)
         keep(ui);
     for (int i = 0; i < t->count; i++)
-        trainlog_close(&t->logs[i]);
+        free_run(&t->runs[i]);
+}
+
+// --- the worker's trainings
+
+// Where the log of another machine's training is copied to.
+static char *
+copy_folder(const struct ui *ui, const char *id)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *host = mem_strdup(ui->host);
+    for (char *c = host; *c; c++)
+        if (*c == '/')
+            *c = '_';
+    char *folder = cache && *cache ? mem_printf("%s/limn/trainings/%s/%s", cache, host, id)
+                                   : mem_printf("%s/.cache/limn/trainings/%s/%s",
+                                                home && *home ? home : "/tmp", host, id);
+    free(host);
+    file_make_folders(folder, NULL);
+    return folder;
+}
+
+// The folder a job writes to, as it is seen from here.
+static char *
+folder_of(const struct ui *ui, const struct jv *job)
+{
+    const char *id = jv_string(jv_get(job, "id"), "");
+    const char *output = jv_string(jv_get(jv_get(job, "about"), "output"), NULL);
+    if (!job_is_id(id) || !output)
+        return NULL;
+    if (ui->host)
+        return copy_folder(ui, id);
+    return output[0] == '/' ? mem_strdup(output)
+                            : file_join(jv_string(jv_get(job, "folder"), "/"), output);
+}
+
+static struct run *
+run_of(const struct ui *ui, const char *id)
+{
+    struct training *t = training_of(ui);
+    for (int i = 0; i < t->count; i++)
+        if (strcmp(jv_string(jv_get(t->runs[i].job, "id"), ""), id) == 0)
+            return &t->runs[i];
+    return NULL;
+}
+
+// One job: the newest in a folder is that folder's.
+static void
+take_job(struct ui *ui, const struct jv *job)
+{
+    struct training *t = training_of(ui);
+    const char *id = jv_string(jv_get(job, "id"), "");
+    char *folder = folder_of(ui, job);
+    struct run *r = run_of(ui, id);
+    if (!r && folder)
+        r = run_in(ui, folder, NULL);
+    const char *known = r ? jv_string(jv_get(r->job, "id"), "") : "";
+    if (r && strcmp(known, id) <= 0) {
+        bool first = !r->job;
+        jv_free(r->job);
+        r->job = jv_copy(job);
+        r->copied = ui->host != NULL;
+        if (!r->log.folder)
+            trainlog_open(&r->log, r->folder, NULL);
+        if (first && strcmp(t->begun, id) == 0)
+            t->selected = (int)(r - t->runs);
+    }
+    free(folder);
+}
+
+static void
+take_jobs(struct ui *ui, const struct jv *jobs)
+{
+    struct training *t = training_of(ui);
+    for (size_t i = jv_size(jobs); i > 0; i--) // the oldest first
+        take_job(ui, jv_at(jobs, i - 1));
+    // One that was forgotten elsewhere is a folder like others, or nothing.
+    for (int i = t->count - 1; i >= 0; i--) {
+        bool listed = false;
+        for (size_t k = 0; t->runs[i].job && k < jv_size(jobs); k++)
+            listed = listed || strcmp(jv_string(jv_get(jv_at(jobs, k), "id"), ""),
+                                      jv_string(jv_get(t->runs[i].job, "id"), "")) == 0;
+        if (!t->runs[i].job || listed)
+            continue;
+        jv_free(t->runs[i].job);
+        t->runs[i].job = NULL;
+        if (t->runs[i].copied || !t->runs[i].log.folder)
+            take_off(ui, i);
+    }
+}
+
+static const char *
+state_of(const struct run *r)
+{
+    return jv_string(jv_get(r->job, "state"), "");
+}
+
+static bool
+is_running(const struct run *r)
+{
+    if (r->job)
+        return strcmp(state_of(r), "running") == 0;
+    return r->log.folder && time(NULL) - r->log.changed < RUNNING_SECONDS;
+}
+
+// --- copies of another machine's logs and sheets
+
+static void
+ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
+{
+    struct jv *head = wire_head("read");
+    jv_set(head, "id", jv_copy(jv_get(r->job, "id")));
+    jv_set(head, "name", jv_from_string(name));
+    jv_set(head, "from", jv_from_integer(from));
+    client_send(ui->client, head);
+    r->asked = true;
+}
+
+static void
+ask_log(struct ui *ui, struct run *r)
+{
+    char *file = file_join(r->folder, "log.jsonl");
+    struct stat s = {0};
+    if (r->copied && r->job && !r->asked) {
+        bool there = stat(file, &s) == 0;
+        ask_piece(ui, r, "log.jsonl", there ? s.st_size : 0);
+    }
+    free(file);
+}
+
+static bool
+is_sheet_name(const char *name)
+{
+    size_t n = strlen(name);
+    return strncmp(name, "sheet", 5) == 0 && n > 9 && n < 200 && strcmp(name + n - 4, ".png") == 0 &&
+           !strchr(name, '/');
+}
+
+// The newest sheet that has not been copied.
+static void
+ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
+{
+    size_t n = jv_size(names);
+    for (size_t i = n; i > 0 && i + SHEETS_COPIED_MAX > n && !r->asked; i--) {
+        const char *name = jv_string(jv_at(names, i - 1), "");
+        char *file = file_join(r->folder, name);
+        if (is_sheet_name(name) && !file_exists(file)) {
+            char *part = mem_printf("%s.part", file);
+            struct stat s = {0};
+            bool begun = stat(part, &s) == 0;
+            ask_piece(ui, r, name, begun ? s.st_size : 0);
+            free(part);
+        }
+        free(file);
+    }
+}
+
+static void
+take_piece(struct ui *ui, const struct client_event *e)
+{
+    struct run *r = run_of(ui, e->id);
+    const char *name = jv_string(jv_get(e->data, "name"), "");
+    int64_t from = jv_integer(jv_get(e->data, "from"), 0);
+    int64_t size = jv_integer(jv_get(e->data, "size"), 0);
+    bool log = strcmp(name, "log.jsonl") == 0;
+    if (!r || !r->copied || (!log && !is_sheet_name(name)))
+        return;
+    r->asked = false;
+    char *file = file_join(r->folder, name), *part = mem_printf("%s%s", file, log ? "" : ".part");
+    FILE *out = e->png_size || size < from ? fopen(part, from ? "r+be" : "wbe") : NULL;
+    if (out && fseeko(out, from, SEEK_SET) == 0 && e->png_size)
+        fwrite(e->png, 1, e->png_size, out);
+    if (out && size < from && ftruncate(fileno(out), 0) < 0) {
+        // A log that was begun anew; the next question starts from what is there.
+    }
+    if (out && fclose(out) == 0 && !log && from + (int64_t)e->png_size >= size)
+        rename(part, file);
+    free(part);
+    free(file);
+    if (!r->log.folder)
+        trainlog_open(&r->log, r->folder, NULL);
+    if (e->png_size && from + (int64_t)e->png_size < size)
+        log ? ask_log(ui, r) : ask_sheet(ui, r, jv_get(e->data, "sheets"));
+    else
+        ask_sheet(ui, r, jv_get(e->data, "sheets"));
+}
+
+static void
+on_event(struct ui *ui, const struct client_event *e)
+{
+    struct training *t = training_of(ui);
+    bool ours = *t->begun && strcmp(e->id, t->begun) == 0;
+    if (e->type == CLIENT_COMMANDS)
+        take_jobs(ui, jv_get(e->data, "jobs"));
+    if (e->type == CLIENT_CHANGED || e->type == CLIENT_RUNNING || e->type == CLIENT_ENDED ||
+        (e->type == CLIENT_HELLO && t->loaded))
+        ask(ui);
+    if (e->type == CLIENT_RUNNING && ours)
+        ui_say(ui, ROLE_GOOD, "the training goes on by itself, also without limn: x stops it");
+    if (e->type == CLIENT_ENDED && ours)
+        ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not begin"));
+    if (e->type == CLIENT_LOST)
+        for (int i = 0; i < t->count; i++)
+            t->runs[i].asked = false;
+    if (e->type == CLIENT_PIECE)
+        take_piece(ui, e);
 }
 
 // --- drawing
@@ -190,31 +474,59 @@ draw_sheet(struct ui *ui, const struct trainlog *log, const struct area *a)
 }
 
 static void
+draw_row(const struct run *r, const struct area *line, bool here)
+{
+    static const char *const shown[][2] = {{"running", "runs"}, {"lost", "cut off"}};
+    const char *state = r->job ? state_of(r) : is_running(r) ? "runs" : "rests";
+    const char *place = r->copied ? jv_string(jv_get(jv_get(r->job, "about"), "output"), "?")
+                                  : r->folder;
+    const char *text = jv_string(jv_get(r->job, "text"), "");
+    char steps[40] = "";
+    int64_t whole = jv_integer(jv_get(jv_get(r->job, "about"), "steps"), 0);
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        if (strcmp(state, shown[i][0]) == 0)
+            state = shown[i][1];
+    if (whole)
+        snprintf(steps, sizeof steps, "/%" PRId64, whole);
+    if (here)
+        draw_fill(line, ROLE_SELECTION);
+    enum role role = here ? ROLE_SELECTION : strcmp(state, "failed") == 0 ? ROLE_ERROR : ROLE_TEXT;
+    if (*text && strcmp(state, "failed") == 0)
+        draw_format(line->y, line->x + 1, line->columns - 2, role, "%-8s %s: %s", state, place, text);
+    else
+        draw_format(line->y, line->x + 1, line->columns - 2, role,
+                    "%-8s step %" PRId64 "%s  rate %.3g  %.2f s a step   %s", state, r->log.step,
+                    steps, r->log.rate, r->log.seconds, place);
+}
+
+static void
 draw_training(struct ui *ui, const struct area *a)
 {
     struct training *t = training_of(ui);
+    const struct run *run = chosen(ui);
     draw_heading(a, true, "trainings");
-    if (!t->count) {
+    if (ui_now() > t->asked + ASK_SECONDS)
+        ask(ui);
+    if (!run) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "a adds the output folder of a training (limn train RECIPE.yaml begins one)");
+                  "n begins a training, a adds the output folder of one (limn train RECIPE.yaml)");
         return;
     }
-    t->selected = MAX(0, MIN(t->selected, t->count - 1));
-    struct trainlog *log = &t->logs[t->selected];
+    struct trainlog *log = &t->runs[t->selected].log;
     int rows = MIN(t->count, 4),
         top = draw_scroll(t->count, t->selected, rows, t->selected - rows + 1);
-    trainlog_read(log);
+    ask_log(ui, &t->runs[t->selected]);
+    if (log->folder)
+        trainlog_read(log);
     for (int row = 0; row < rows; row++) {
-        const struct trainlog *l = &t->logs[top + row];
-        bool here = top + row == t->selected, running = time(NULL) - l->changed < RUNNING_SECONDS;
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
-        if (here)
-            draw_fill(&line, ROLE_SELECTION);
-        draw_format(line.y, a->x + 1, a->columns - 2, here ? ROLE_SELECTION : ROLE_TEXT,
-                    "%-8s step %-8" PRId64 " rate %-9.3g %6.2f s a step   %s",
-                    running ? "runs" : "rests", l->step, l->rate, l->seconds, l->folder);
-        if (here && running)
-            ui->wake = ui_now() + 1;
+        draw_row(&t->runs[top + row], &line, top + row == t->selected);
+    }
+    if (is_running(run))
+        ui->wake = ui_now() + 1;
+    if (!log->folder) {
+        draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "it has no log yet");
+        return;
     }
     int y = a->y + rows + 2, left = a->rows - rows - 2;
     bool wide = a->columns >= 100;
@@ -235,6 +547,129 @@ draw_training(struct ui *ui, const struct area *a)
         draw_sheet(ui, log, &sheet);
 }
 
+// --- beginning one
+
+static void
+begin(struct ui *ui, int argc, char **argv)
+{
+    struct training *t = training_of(ui);
+    struct err err = {0};
+    struct errand e;
+    struct job id = JOB_EMPTY;
+    job_name(&id);
+    errand_begin(&e, ui->host);
+    if (!client_alive(ui->client))
+        err_set(&err, ERR_DEVICE, "there is no worker just now");
+    if (err.code == ERR_NONE && errand_from(&e, argc, argv, true, &err)) {
+        snprintf(t->begun, sizeof t->begun, "%s", id.id);
+        errand_start(&e, ui->client, id.id, true);
+        ui_say(ui, ROLE_STATUS, "the training begins \u2026");
+    } else {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    }
+    errand_finish(&e);
+}
+
+// Words as a shell splits them at spaces; quotes keep them together.
+static int
+split(char *line, char **words, int room)
+{
+    int count = 0;
+    for (char *in = line; *in && count < room;) {
+        in += strspn(in, " ");
+        if (!*in)
+            break;
+        char *out = in, quote = 0;
+        words[count++] = out;
+        for (; *in && (quote || *in != ' '); in++)
+            if (quote ? *in == quote : *in == '"' || *in == '\'')
+                quote = quote ? 0 : *in;
+            else
+                *out++ = *in;
+        in += *in != 0;
+        *out = 0;
+    }
+    return count;
+}
+
+enum { WORDS_MAX = 64 };
+
+bool
+training_command(struct ui *ui, const char *line)
+{
+    char *copy = mem_strdup(line), *words[WORDS_MAX + 2] = {(char *)(uintptr_t)"train"};
+    int count = 1 + split(copy, words + 1, WORDS_MAX - 1);
+    words[count++] = (char *)(uintptr_t)"--json";
+    ui_open_view(ui, VIEW_TRAINING);
+    begin(ui, count, words);
+    free(copy);
+    return true;
+}
+
+static void
+form_done(struct ui *ui, struct form *f, bool taken)
+{
+    static const char *const settings[] = {"pack", "output", "model"};
+    char *sets[COUNT_OF(settings)] = {0}, *copy = mem_strdup(form_value(f, "more options"));
+    char *words[WORDS_MAX] = {(char *)(uintptr_t)"train"};
+    int count = 1;
+    words[count++] = (char *)(uintptr_t)form_value(f, "recipe");
+    for (size_t i = 0; i < COUNT_OF(settings); i++)
+        if (*form_value(f, settings[i])) {
+            sets[i] = mem_printf("%s=%s", settings[i], form_value(f, settings[i]));
+            words[count++] = (char *)(uintptr_t)"--set";
+            words[count++] = sets[i];
+        }
+    if (strcmp(form_value(f, "device"), "auto") != 0) {
+        words[count++] = (char *)(uintptr_t)"--device";
+        words[count++] = (char *)(uintptr_t)form_value(f, "device");
+    }
+    if (strcmp(form_value(f, "resume"), "1") == 0)
+        words[count++] = (char *)(uintptr_t)"--resume";
+    words[count++] = (char *)(uintptr_t)"--json";
+    count += split(copy, words + count, WORDS_MAX - count);
+    if (taken)
+        begin(ui, count, words);
+    for (size_t i = 0; i < COUNT_OF(settings); i++)
+        free(sets[i]);
+    free(copy);
+}
+
+static void
+open_form(struct ui *ui)
+{
+    struct form *f = form_new("begin a training");
+    if (!ui->machine)
+        client_describe(ui->client);
+    char **places = places_of("recipes"), *recipe = NULL;
+    for (int i = 0; places[i] && !recipe; i++) {
+        recipe = file_join(places[i], "limn-icons.yaml");
+        if (!file_exists(recipe)) {
+            free(recipe);
+            recipe = NULL;
+        }
+    }
+    const char *there = ui->host ? "on that machine; empty: the recipe's" : "empty: the recipe's";
+    char *help = mem_printf("folder it writes to, %s", there);
+    form_add(f, FIELD_TEXT, "recipe", recipe, "a YAML file of this machine (docs/training.md)");
+    form_add(f, FIELD_TEXT, "pack", "", there);
+    form_add(f, FIELD_TEXT, "output", "", help);
+    form_add(f, FIELD_TEXT, "model", "", there);
+    const char *names[66] = {"auto"};
+    const struct jv *devices = jv_get(ui->machine, "devices");
+    for (size_t i = 0, n = 1; i < jv_size(devices) && n < 64; i++)
+        if (!*jv_string(jv_get(jv_at(devices, i), "reason"), ""))
+            names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");
+    form_choices(form_add(f, FIELD_CHOICE, "device", "auto", "what computes"), names);
+    form_add(f, FIELD_BOOL, "resume", "0", "1: goes on from the checkpoint in its output");
+    form_add(f, FIELD_TEXT, "more options", "", "as limn train has them: --set steps=500 --until 100");
+    f->done = form_done;
+    free(help);
+    free(recipe);
+    places_free(places);
+    form_open(ui, f);
+}
+
 // --- requests
 
 static void
@@ -246,10 +681,54 @@ add_done(struct ui *ui, const char *text)
     keep(ui);
 }
 
+static void
+tell(struct ui *ui, const struct run *r, const char *type)
+{
+    struct jv *head = wire_head(type);
+    jv_set(head, "id", jv_copy(jv_get(r->job, "id")));
+    client_send(ui->client, head);
+}
+
+static void
+stop_answered(struct ui *ui, char answer)
+{
+    struct run *r = chosen(ui);
+    if (answer != 'y' || !r || !r->job)
+        return;
+    tell(ui, r, "interrupt");
+    ui_say(ui, ROLE_STATUS, "it saves and stops after its step");
+}
+
+static void
+remove_run(struct ui *ui, struct run *r)
+{
+    if (r->job && is_running(r)) {
+        ui_ask(ui, "save and stop this training? y", "y", stop_answered);
+        return;
+    }
+    if (r->job)
+        tell(ui, r, "remove");
+    take_off(ui, training_of(ui)->selected);
+}
+
+static void
+resume(struct ui *ui, struct run *r)
+{
+    if (!r->job) {
+        ui_say(ui, ROLE_ERROR, "it was not begun by limn's worker: n begins one, with `resume`");
+    } else if (is_running(r)) {
+        ui_say(ui, ROLE_ERROR, "it runs");
+    } else {
+        snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
+        tell(ui, r, "again");
+    }
+}
+
 static bool
 on_request(struct ui *ui, enum request request)
 {
     struct training *t = training_of(ui);
+    struct run *r = chosen(ui);
     switch (request) {
     case REQUEST_UP: t->selected--; break;
     case REQUEST_DOWN: t->selected++; break;
@@ -260,22 +739,23 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_RIGHT:
     case REQUEST_LATER: t->back--; break;
     case REQUEST_ADD: ui_prompt(ui, "folder of a training: ", "", add_done); break;
+    case REQUEST_NEW: open_form(ui); break;
     case REQUEST_REMOVE:
-        if (t->count) {
-            trainlog_close(&t->logs[t->selected]);
-            memmove(&t->logs[t->selected], &t->logs[t->selected + 1],
-                    (size_t)(--t->count - t->selected) * sizeof *t->logs);
-            t->logs[t->count] = (struct trainlog){0};
-            keep(ui);
-        }
+        if (r)
+            remove_run(ui, r);
+        break;
+    case REQUEST_RESUME:
+        if (r)
+            resume(ui, r);
         break;
     default: return false;
     }
     return true;
 }
 
-static const enum request hints[] = {REQUEST_ADD, REQUEST_REMOVE, REQUEST_EARLIER, REQUEST_LATER,
-                                     REQUEST_BACK, REQUEST_HELP, REQUEST_NONE};
+static const enum request hints[] = {REQUEST_NEW,  REQUEST_ADD,   REQUEST_REMOVE,
+                                     REQUEST_RESUME, REQUEST_EARLIER, REQUEST_LATER,
+                                     REQUEST_BACK, REQUEST_HELP,  REQUEST_NONE};
 
 const struct view view_training = {
     .name = "training",
@@ -285,5 +765,6 @@ const struct view view_training = {
     .close = close_training,
     .draw = draw_training,
     .request = on_request,
+    .event = on_event,
     .hints = hints,
 };

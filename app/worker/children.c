@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/worker/children.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -129,6 +130,8 @@ words_of(const struct order *o, struct child *k, struct err *err)
             ARRAY_PUSH(argv, count, capacity, mem_printf("--terminal=%d", fd));
     if (!o->detach)
         ARRAY_PUSH(argv, count, capacity, mem_printf("--worker=%d", (int)getpid()));
+    if (o->detach)
+        ARRAY_PUSH(argv, count, capacity, mem_printf("--record=%s", o->id));
     if (o->where)
         ARRAY_PUSH(argv, count, capacity, mem_printf("--where=%s", o->where));
     for (int i = 0; ok && i < o->count; i++) {
@@ -333,59 +336,17 @@ send_results(struct children *c, const struct child *k)
 }
 
 static void
-put_end(struct jv *o, const char *command, int status)
-{
-    if (WIFSIGNALED(status)) {
-        char *text = mem_printf("limn %s was ended by signal %d (%s)", command, WTERMSIG(status),
-                                strsignal(WTERMSIG(status)));
-        jv_set(o, "signal", jv_from_integer(WTERMSIG(status)));
-        jv_set(o, "text", jv_from_string(text));
-        free(text);
-    } else {
-        jv_set(o, "code", jv_from_integer(WEXITSTATUS(status)));
-    }
-}
-
-// The last line that a detached one said: why it failed.
-static void
-put_last_words(struct jv *record, const char *id)
-{
-    char *file = record_file(id, "output"), text[1024];
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, MAX(end - (off_t)sizeof text + 1, 0)) : 0;
-    if (fd >= 0)
-        close(fd);
-    n = MAX(n, 0);
-    while (n > 0 && text[n - 1] == '\n')
-        n--;
-    text[n] = 0;
-    const char *line = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
-    if (*line)
-        jv_set(record, "text", jv_from_string(strncmp(line, "limn: ", 6) == 0 ? line + 6 : line));
-    free(file);
-}
-
-static void
 finish(struct children *c, const struct child *k)
 {
     if (k->detached) {
-        struct jv *record = record_read(k->id, NULL);
-        if (record) {
-            put_end(record, k->command, k->status);
-            if (strcmp(record_state(record), "failed") == 0 && !jv_get(record, "text"))
-                put_last_words(record, k->id);
-            jv_set(record, "ended", jv_from_integer((int64_t)time(NULL)));
-            record_write(k->id, record, NULL);
-        }
-        jv_free(record);
+        record_end(k->id, k->command, k->status);
         c->say(c->ctx, wire_head("changed"), NULL, 0);
         return;
     }
     if (WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0)
         send_results(c, k);
     struct jv *head = head_of("ended", k->id);
-    put_end(head, k->command, k->status);
+    record_put_end(head, k->command, k->status);
     c->say(c->ctx, head, NULL, 0);
     record_remove(k->id);
 }
@@ -497,19 +458,38 @@ children_remove(struct children *c, const char *id)
     c->say(c->ctx, wire_head("changed"), NULL, 0);
 }
 
-// The file of a job's folder that may be looked at from elsewhere: its log, its sheets, its pictures.
-static char *
-readable(const struct jv *record, const char *name)
+static bool
+is_sheet(const char *name)
 {
-    const char *output = jv_string(jv_get(jv_get(record, "about"), "output"), NULL);
-    const char *folder = jv_string(jv_get(record, "folder"), "/");
-    if (!output || strchr(name, '/') || name[0] == '.' ||
-        (strcmp(name, "log.jsonl") != 0 && fnmatch("sheet*.png", name, 0) != 0))
-        return NULL;
-    char *whole = output[0] == '/' ? mem_strdup(output) : file_join(folder, output);
-    char *file = file_join(whole, name);
-    free(whole);
-    return file;
+    return fnmatch("sheet*.png", name, 0) == 0 && !strchr(name, '/');
+}
+
+static int
+only_sheets(const struct dirent *e)
+{
+    return is_sheet(e->d_name);
+}
+
+// The file of a job's folder that may be looked at from elsewhere: its log, its sheets.
+static char *
+readable(const char *folder, const char *name)
+{
+    bool may = folder && (strcmp(name, "log.jsonl") == 0 || is_sheet(name));
+    return may ? file_join(folder, name) : NULL;
+}
+
+static struct jv *
+sheets_of(const char *folder)
+{
+    struct jv *names = jv_array();
+    struct dirent **entries = NULL;
+    int n = folder ? scandir(folder, &entries, only_sheets, versionsort) : 0;
+    for (int i = 0; i < n; i++) {
+        jv_append(names, jv_from_string(entries[i]->d_name));
+        free(entries[i]);
+    }
+    free(entries);
+    return names;
 }
 
 void
@@ -519,7 +499,7 @@ children_read(struct children *c, const struct jv *request)
     const char *name = jv_string(jv_get(request, "name"), "");
     int64_t from = MAX(jv_integer(jv_get(request, "from"), 0), 0);
     struct jv *record = record_read(id, NULL), *head = head_of("piece", id);
-    char *file = record ? readable(record, name) : NULL;
+    char *folder = record ? record_output(record) : NULL, *file = readable(folder, name);
     int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
     struct stat s = {0};
     uint8_t *bytes = mem_alloc(PIECE_MAX);
@@ -529,11 +509,13 @@ children_read(struct children *c, const struct jv *request)
     jv_set(head, "name", jv_from_string(name));
     jv_set(head, "from", jv_from_integer(from));
     jv_set(head, "size", jv_from_integer((int64_t)s.st_size));
+    jv_set(head, "sheets", sheets_of(folder));
     c->say(c->ctx, head, bytes, (size_t)MAX(n, 0));
     if (fd >= 0)
         close(fd);
     free(bytes);
     free(file);
+    free(folder);
     jv_free(record);
 }
 

@@ -683,18 +683,21 @@ on_worker_gone(int number)
     atomic_compare_exchange_strong(&command_interrupted, &none, 1);
 }
 
-// --run [--worker=PID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
+// --run [--worker=PID | --record=ID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
 static int
 run_command(int argc, char **argv)
 {
     struct sigaction gone = {.sa_handler = on_worker_gone};
     sigaction(SIGHUP, &gone, NULL);
+    const char *record = NULL;
     int i = 2;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         if (strncmp(argv[i], "--terminal=", 11) == 0)
             command_set_terminal(atoi(argv[i] + 11));
         if (strncmp(argv[i], "--where=", 8) == 0)
             command_where = argv[i] + 8;
+        if (strncmp(argv[i], "--record=", 9) == 0 && job_is_id(argv[i] + 9))
+            record = argv[i] + 9;
         if (strncmp(argv[i], "--worker=", 9) == 0 && getppid() != atoi(argv[i] + 9))
             on_worker_gone(SIGHUP); // before it could be heard
     }
@@ -703,7 +706,12 @@ run_command(int argc, char **argv)
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); // whoever reads it wants to see it come
-    return command_run(argc - i, argv + i);
+    const char *name = argv[i];
+    int code = command_run(argc - i, argv + i);
+    fflush(NULL);
+    if (record)
+        record_end(record, name, code << 8); // as waitpid() has it
+    return code;
 }
 
 int

@@ -2,8 +2,11 @@
 #include "app/worker/records.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/job.h"
@@ -127,6 +130,63 @@ record_state(const struct jv *record)
         return "failed";
     bool lives = process_state(jv_string(jv_get(record, "process"), ""), NULL) != PROCESS_GONE;
     return lives ? "running" : "lost";
+}
+
+// The last line that it said: why it failed.
+static void
+put_last_words(struct jv *record, const char *id)
+{
+    char *file = record_file(id, "output"), text[1024];
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, MAX(end - (off_t)sizeof text + 1, 0)) : 0;
+    if (fd >= 0)
+        close(fd);
+    n = MAX(n, 0);
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    text[n] = 0;
+    const char *line = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+    if (*line)
+        jv_set(record, "text", jv_from_string(strncmp(line, "limn: ", 6) == 0 ? line + 6 : line));
+    free(file);
+}
+
+void
+record_put_end(struct jv *out, const char *command, int status)
+{
+    if (WIFSIGNALED(status)) {
+        char *text = mem_printf("limn %s was ended by signal %d (%s)", command, WTERMSIG(status),
+                                strsignal(WTERMSIG(status)));
+        jv_set(out, "signal", jv_from_integer(WTERMSIG(status)));
+        jv_set(out, "text", jv_from_string(text));
+        free(text);
+    } else {
+        jv_set(out, "code", jv_from_integer(WEXITSTATUS(status)));
+    }
+}
+
+void
+record_end(const char *id, const char *command, int status)
+{
+    struct jv *record = record_read(id, NULL);
+    if (record && !jv_get(record, "code") && !jv_get(record, "signal")) {
+        record_put_end(record, command, status);
+        if (strcmp(record_state(record), "failed") == 0 && !jv_get(record, "text"))
+            put_last_words(record, id);
+        jv_set(record, "ended", jv_from_integer((int64_t)time(NULL)));
+        record_write(id, record, NULL);
+    }
+    jv_free(record);
+}
+
+char *
+record_output(const struct jv *record)
+{
+    const char *output = jv_string(jv_get(jv_get(record, "about"), "output"), NULL);
+    if (!output || output[0] == '/')
+        return output ? mem_strdup(output) : NULL;
+    return file_join(jv_string(jv_get(record, "folder"), "/"), output);
 }
 
 static int

@@ -22,6 +22,12 @@ void record_remove(const char *id); // with all its files
 bool record_lend(const char *id, struct err *err);
 void records_tidy(void); // what dead workers left
 
+// How it ended (a status as of waitpid()), for the list of jobs: "code", or "signal" and "text". What is known
+// already stays. A command says so itself, and its worker, should it be there, of one that cannot any more.
+void record_end(const char *id, const char *command, int status);
+void record_put_end(struct jv *out, const char *command, int status);
+char *record_output(const struct jv *record); // the folder it writes to, NULL: none; freed with free()
+
 // The process that runs it; 0: it has ended, or is another machine's.
 pid_t record_process(const struct jv *record);
 // "running", "done", "stopped", "failed", or "lost": it ended when nobody could see how.

@@ -4,7 +4,8 @@
 # trainings. usage: jobs.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, shutil, signal, sqlite3, subprocess, sys, tempfile, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import screens
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'worker'))
+import screens, tiny_training
 from screens import LIMN, SLOW, SOURCE, Screen, check, start_drawing, work
 
 
@@ -183,5 +184,128 @@ def sheets():
     s.close()
 
 
+def steps_of(folder):
+    log = folder / 'run/log.jsonl'
+    return log.read_text().count('\n') if log.exists() else 0
+
+
+def wait_steps(folder, more, what):
+    before, end = steps_of(folder), time.monotonic() + 20 * SLOW
+    while steps_of(folder) < before + more and time.monotonic() < end:
+        time.sleep(0.05)
+    check(steps_of(folder) >= before + more, f'{what}: no {more} steps more than {before}')
+
+
+def make_training(s_env):
+    folder = pathlib.Path(tempfile.mkdtemp(dir=work.name))
+    tiny_training.make(SOURCE, folder)
+    p = subprocess.run(tiny_training.pack(LIMN), env=s_env, cwd=folder, capture_output=True)
+    check(p.returncode == 0, p.stderr.decode())
+    return folder
+
+
+def trainings():
+    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s', XDG_DATA_HOME=f'{work.name}/d'))
+    env = dict(OMP_NUM_THREADS='1')
+    s = Screen((120, 40), folder=folder, env=env)
+    s.expect('references', 'start')
+    s.keys('6')
+    s.expect('n begins a training', 'the view says how')
+    s.keys(':')
+    s.type('train none.yaml')
+    s.keys('Enter')
+    s.expect('none.yaml', 'a recipe that is not there is said')
+    s.keys(':')
+    s.type('train small.yaml --device cpu --set pack=none.pack')
+    s.keys('Enter')
+    s.expect('failed.*none.pack', 'one that cannot begin is listed with its reason', 20)
+    s.keys('x', ':')
+    s.type('train small.yaml --device cpu')
+    s.keys('Enter')
+    s.expect('goes on by itself', 'one begins', 20)
+    s.expect(r'runs +step \d+/1000000', 'and is listed as running', 20)
+    s.expect('step 1 +', 'with its curve', 20)
+    wait_steps(folder, 20, 'it trains')
+    s.keys('q')
+    s.expect('^EXIT 0', 'limn ends without a question', 20)
+    s.tmux('kill-server')
+    wait_steps(folder, 20, 'it goes on without limn and its terminal')
+    s = Screen((120, 40), home=s.home, folder=folder, env=env)
+    s.expect('references', 'start')
+    s.keys('6')
+    s.expect(r'runs +step \d+/1000000', 'the next limn lists it', 20)
+    s.keys('x')
+    s.expect('save and stop', 'x asks')
+    s.keys('y')
+    s.expect('stopped +step', 'it is stopped', 30)
+    check((folder / 'run/checkpoint.safetensors').exists(), 'and saved')
+    s.keys('R')
+    s.expect('runs +step', 'R goes on with it', 20)
+    wait_steps(folder, 20, 'from what was saved')
+    stop_machine(s)
+    wait_steps(folder, 20, 'it outlives a limn and a worker that are killed')
+    s = Screen((120, 40), home=s.home, folder=folder, env=env)
+    s.expect('references', 'start')
+    s.keys('6')
+    s.expect(r'runs +step \d+/1000000', 'and is found again', 20)
+    s.keys('x', 'y')
+    s.expect('stopped +step', 'and stopped', 30)
+    s.keys('x')
+    s.expect('n begins a training|rests', 'and forgotten', 20)
+    # The form.
+    shutil.rmtree(folder / 'run')
+    s.keys('n')
+    s.expect('begin a training', 'the form')
+    s.keys('Enter', 'C-u')
+    s.type('small.yaml')
+    s.keys('Enter', 'Down', 'Down', 'Enter')
+    s.type('run')
+    s.keys('Enter', 'End', 'Enter')
+    s.type('--until 5 --device cpu')
+    s.keys('Enter', 'F9')
+    s.expect('done +step 5/5', 'a training by the form, to its end', 30)
+    s.close()
+
+
+def trainings_elsewhere():
+    # A stand-in for ssh with a home of its own: what is there is not here.
+    there = pathlib.Path(tempfile.mkdtemp(dir=work.name))
+    (there / 'run').mkdir(mode=0o700)
+    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s', XDG_DATA_HOME=f'{work.name}/d'))
+    for name in ('model', 'small.pack'):
+        (folder / name).rename(there / name)
+    ssh = there / 'ssh'
+    ssh.write_text(f'#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2\ncd {there}\nexport HOME={there} '
+                   f'XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run XDG_DATA_HOME={there}/data\nexec sh -c "$*"\n')
+    ssh.chmod(0o755)
+    env = dict(OMP_NUM_THREADS='1', LIMN_SSH=str(ssh), LIMN_REMOTE=LIMN)
+    s = Screen((120, 40), folder=folder, env=env, args='--preview cells --host there')
+    s.expect('references', 'start', 20)
+    s.keys(':')
+    s.type('train small.yaml --device cpu --set output=out')
+    s.keys('Enter')
+    s.expect('goes on by itself', 'one begins there', 20)
+    s.expect(r'runs +step [1-9]\d*/1000000', 'its log comes here', 20)
+    s.expect('step 1 +', 'as a curve', 20)
+    check((there / 'out/log.jsonl').exists() and not (folder / 'out').exists(), 'it is there, not here')
+    shutil.copy(f'{SOURCE}/app/templates/samples/snail-noto.png', there / 'out/sheet-000010.png')
+    s.expect('sheet-000010.png', 'a sheet comes too', 20)
+    s.keys('q')
+    s.expect('^EXIT 0', 'limn ends', 20)
+    s.tmux('kill-server')
+    s = Screen((120, 40), home=s.home, folder=folder, env=env, args='--preview cells --host there')
+    s.expect('references', 'start', 20)
+    s.keys('6')
+    s.expect(r'runs +step [1-9]\d*/1000000', 'it goes on there', 20)
+    s.expect('sheet-000010.png', 'with its sheet', 20)
+    s.keys('x', 'y')
+    s.expect('stopped +step', 'and is stopped from here', 30)
+    check((there / 'out/checkpoint.safetensors').exists(), 'and saved there')
+    copies = list((s.home / '.cache/limn/trainings').rglob('log.jsonl'))
+    time.sleep(3)
+    check(len(copies) == 1 and copies[0].read_bytes() == (there / 'out/log.jsonl').read_bytes(), f'the copy is whole: {copies}')
+    s.close()
+
+
 if __name__ == '__main__':
-    screens.run([interrupted, beside_each_other, sheets])
+    screens.run([interrupted, beside_each_other, sheets, trainings, trainings_elsewhere])

@@ -92,7 +92,7 @@ class Screen:
                 home = f'HOME={self.home}\0'.encode() in (p / 'environ').read_bytes()
             except OSError:
                 continue
-            if home and os.path.realpath(p / 'exe') == os.path.realpath(LIMN):
+            if home and b'--run' not in line and os.path.realpath(p / 'exe') == os.path.realpath(LIMN):
                 if b'worker' in line:
                     worker = int(p.name)
                 else:
