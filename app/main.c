@@ -19,7 +19,10 @@ struct command {
     const char *summary;
     bool computes;      // in a worker's child, here or on another machine (app/through.h)
     const char *inside; // but for this first word, which belongs to this process
+    const char *away;   // what its help says of that
 };
+
+#define AWAY "\n  --host [USER@]HOST   there, through ssh; "
 
 static const struct command commands[] = {
     {"generate", cmd_generate, "draw from a template, or again from a picture limn made"},
@@ -27,13 +30,20 @@ static const struct command commands[] = {
     {"templates", cmd_templates, "list the templates"},
     {"load", cmd_load, "run a loader on a picture: edges, a mask, a sketch …"},
     {"loaders", cmd_loaders, "list the loaders and their parameters"},
-    {"models", cmd_models, "list models, or check one", .computes = true},
-    {"devices", cmd_devices, "list what can compute here", .computes = true},
+    {"models", cmd_models, "list models, or check one", .computes = true,
+     .away = AWAY "the golden is sent, folders are that machine's\n"},
+    {"devices", cmd_devices, "list what can compute here", .computes = true,
+     .away = AWAY "what that machine has\n"},
     {"library", cmd_library, "what was drawn: list, search, rate, tag"},
-    {"data", cmd_data, "make a training pack, or describe one", .computes = true},
-    {"train", cmd_train, "train a model by a recipe", .computes = true},
+    {"data", cmd_data, "make a training pack, or describe one", .computes = true,
+     .away = AWAY "all paths are that machine's\n"},
+    {"train", cmd_train, "train a model by a recipe", .computes = true,
+     .away = AWAY "the recipe, its tasks and tokenizer are sent,\n"
+             "                       model, pack and output are that machine's, a sheet comes here\n"
+             "  --detach             goes on without its terminal; limn jobs shows and stops it\n"},
     {"jobs", cmd_jobs, "trainings that go on by themselves: list, look at, stop"},
-    {"bench", cmd_bench, "measure this machine", .computes = true, .inside = "ui"},
+    {"bench", cmd_bench, "measure this machine", .computes = true, .inside = "ui",
+     .away = AWAY "measures that machine\n"},
     {"worker", cmd_worker, "compute for another limn, over standard input and output"},
 };
 
@@ -71,16 +81,27 @@ command_run(int argc, char **argv)
     return find(argv[0])->run(argc, argv);
 }
 
-// A question for help is answered here.
 static bool
-goes_through(const struct command *c, int argc, char **argv)
+asks_help(int argc, char **argv)
 {
-    if (!c->computes || (argc > 1 && c->inside && strcmp(argv[1], c->inside) == 0))
-        return false;
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+// Here, or through a worker; a question for help is answered here.
+static int
+run_command(const struct command *c, int argc, char **argv)
+{
+    bool help = asks_help(argc, argv);
+    bool here = !c->computes || help || (argc > 1 && c->inside && strcmp(argv[1], c->inside) == 0);
+    if (!here)
+        return through(argc, argv);
+    int code = c->run(argc, argv);
+    if (help && c->away && code == 0)
+        fputs(c->away, stdout);
+    return code;
 }
 
 static void
@@ -161,6 +182,5 @@ main(int argc, char **argv)
     const struct command *c = find(argv[1]);
     if (!c)
         return unknown(argv[1]);
-    return goes_through(c, argc - 1, argv + 1) ? through(argc - 1, argv + 1)
-                                               : c->run(argc - 1, argv + 1);
+    return run_command(c, argc - 1, argv + 1);
 }
