@@ -179,6 +179,15 @@ on_interrupt(int number)
     }
 }
 
+static volatile sig_atomic_t stop_asked;
+
+static void
+on_stop(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
 static void
 write_all(int fd, const char *bytes, size_t size)
 {
@@ -303,6 +312,21 @@ on_event(struct running *r, const struct client_event *e, struct err *err)
                                      : true;
 }
 
+// Ctrl-Z: what computes rests as long as this does.
+static void
+pause_both(const struct running *r)
+{
+    for (int on = 1; on >= 0; on--) {
+        struct jv *head = wire_head("pause");
+        jv_set(head, "id", jv_from_string(r->id));
+        jv_set(head, "on", jv_from_bool(on));
+        client_send(r->client, head);
+        if (on)
+            raise(SIGSTOP);
+    }
+    stop_asked = 0;
+}
+
 // `leave`: an interrupt ends the looking, not the command.
 static bool
 follow(struct running *r, bool leave, struct err *err)
@@ -312,7 +336,12 @@ follow(struct running *r, bool leave, struct err *err)
     bool ok = true;
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
+    struct sigaction stop = {.sa_handler = on_stop};
+    if (!leave)
+        sigaction(SIGTSTP, &stop, NULL);
     while (ok && !r->ended) {
+        if (stop_asked)
+            pause_both(r);
         int asked = atomic_load(&command_interrupted);
         if (asked && (leave || !client_ready(r->client))) {
             r->code = leave ? 0 : 130;

@@ -700,6 +700,19 @@ stop_answered(struct ui *ui, char answer)
 }
 
 static void
+remove_copy(const struct run *r)
+{
+    char **sheets = r->log.folder ? trainlog_sheets(&r->log) : NULL;
+    char *log = file_join(r->folder, "log.jsonl");
+    for (int i = 0; sheets && sheets[i]; i++)
+        unlink(sheets[i]);
+    unlink(log);
+    rmdir(r->folder);
+    free(log);
+    places_free(sheets);
+}
+
+static void
 remove_run(struct ui *ui, struct run *r)
 {
     if (r->job && is_running(r)) {
@@ -708,6 +721,8 @@ remove_run(struct ui *ui, struct run *r)
     }
     if (r->job)
         tell(ui, r, "remove");
+    if (r->copied)
+        remove_copy(r);
     take_off(ui, training_of(ui)->selected);
 }
 

@@ -425,6 +425,7 @@ children_interrupt(struct children *c, const char *id)
         if (strcmp(k->id, id) == 0 && !k->gone) {
             k->interrupted = true;
             kill(k->pid, SIGINT);
+            kill(k->pid, SIGCONT); // should it be paused
             return;
         }
     struct jv *record = record_read(id, NULL);
@@ -432,6 +433,14 @@ children_interrupt(struct children *c, const char *id)
     if (pid)
         kill(pid, SIGINT);
     jv_free(record);
+}
+
+void
+children_pause(struct children *c, const char *id, bool pause)
+{
+    for (struct child *k = c->first; k; k = k->next)
+        if (strcmp(k->id, id) == 0 && !k->gone && !k->detached)
+            kill(k->pid, pause ? SIGSTOP : SIGCONT);
 }
 
 void
@@ -538,6 +547,7 @@ children_hangup(struct children *c)
         if (!k->detached && !k->gone && !k->interrupted) {
             k->interrupted = true;
             kill(k->pid, SIGINT);
+            kill(k->pid, SIGCONT);
         }
 }
 

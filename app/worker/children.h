@@ -28,6 +28,7 @@ void children_close(struct children *c); // those that are left go on, or are in
 void children_start(struct children *c, struct order *o);
 // As Ctrl-C there; a second time it ends at once. Detached ones by their name, whoever began them.
 void children_interrupt(struct children *c, const char *id);
+void children_pause(struct children *c, const char *id, bool pause); // as Ctrl-Z there, and fg
 // Says what a detached one said, from a byte on, and goes on saying it until it ends.
 void children_follow(struct children *c, const char *id, int64_t from);
 void children_again(struct children *c, const char *id); // one that has ended goes on from what it saved

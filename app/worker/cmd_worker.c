@@ -354,6 +354,13 @@ on_interrupt(struct worker *w, const struct wire_message *m)
 }
 
 static void
+on_pause(struct worker *w, const struct wire_message *m)
+{
+    children_pause(w->children, jv_string(jv_get(m->head, "id"), ""),
+                   jv_bool(jv_get(m->head, "on"), false));
+}
+
+static void
 on_commands(struct worker *w, const struct wire_message *m)
 {
     (void)m;
@@ -473,7 +480,7 @@ static const struct {
     {"fetch", on_fetch},       {"stored", on_stored},   {"cancel", on_cancel},
     {"seen", on_seen},         {"describe", on_describe}, {"command", on_command},
     {"interrupt", on_interrupt}, {"commands", on_commands}, {"follow", on_follow},
-    {"again", on_again},       {"remove", on_remove},   {"read", on_read},
+    {"pause", on_pause},       {"again", on_again},       {"remove", on_remove},   {"read", on_read},
     {"quit", on_quit},
 };
 

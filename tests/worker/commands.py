@@ -127,6 +127,23 @@ def interrupted():
     clean(here / 'whole')
     limn(*TRAIN, '--until', str(done + 10), '--set', 'output=whole', cwd=here)
     check(losses(log_of(here / 'run')) == losses(log_of(here / 'whole')), 'and goes on bit for bit')
+    # Ctrl-Z: what computes rests too.
+    clean(here / 'run')
+    p = begin(*TRAIN, '--json')
+    p.stdout.readline()
+    child = command_of(p.pid)
+
+    def state(pid):
+        return open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0]
+    p.send_signal(signal.SIGTSTP)
+    until(lambda: state(p.pid) == 'T' and state(child) == 'T', 'both are stopped')
+    p.send_signal(signal.SIGCONT)
+    until(lambda: state(child) != 'T', 'both go on')
+    p.send_signal(signal.SIGTSTP)
+    until(lambda: state(child) == 'T', 'stopped once more')
+    p.kill()
+    p.communicate()
+    until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'and saved when its limn is killed')
     # A reader that sleeps holds it up, and nothing is lost or piled up.
     clean(here / 'run')
     p = begin(*TRAIN, '--json')
