@@ -37,8 +37,8 @@ usage(const char *command, FILE *out)
     fputs(generate
               ? "usage: limn generate TEMPLATE|PICTURE.png [--set NAME=VALUE]... [OPTIONS]\n\n"
                 "Draws from a template (a name of limn templates, or a file), or draws a picture\n"
-                "that limn made once more, from the instruction inside it; the sheet of a sweep: all\n"
-                "of its pictures.\n\n"
+                "that limn made once more, from the instruction inside it; the sheet of a sweep:\n"
+                "all of its pictures.\n\n"
                 "  --set NAME=VALUE      give a variable of the template a value\n"
                 "  --ref K=IMAGE         another picture for reference K\n"
               : "usage: limn instruct \"TEXT with [ref#1] …\" --ref 1=IMAGE[@LOADER[:KEY=VALUE,…]]...\n\n"
@@ -406,8 +406,8 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
     bool ok = true;
     if (g->sweep_count || g->lots || g->count || g->set_count || g->ref_count)
         return err_set(err, ERR_INPUT,
-                       "%s is the sheet of a sweep: it is drawn as it is, without --sweep, --random, "
-                       "--count, --set or --ref",
+                       "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
+                       "--random, --count, --set or --ref",
                        g->source);
     for (int i = 0; job_parameters[i]; i++)
         if (sweep_sheet_has(sheet, job_parameters[i]))
@@ -488,7 +488,8 @@ run(int argc, char **argv, bool instruct)
     if (ok)
         ok = from_sheet ? items_of_sheet(&g, &sheet, items, &count, &err)
                         : make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err);
-    ok = ok && draw(items, count, from_sheet ? sheet.columns : sweep_columns(&s), about, &g.draw, &err);
+    int columns = from_sheet ? sheet.columns : sweep_columns(&s);
+    ok = ok && draw(items, count, columns, about, &g.draw, &err);
     jv_free(about);
     sweep_sheet_finish(&sheet);
     for (int i = 0; i < count; i++) {

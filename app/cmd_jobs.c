@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn jobs: commands that go on by themselves (limn train --detach), here or on another machine: listed,
-// looked at, stopped, gone on with.
+// limn jobs: commands that go on by themselves (limn train --detach), here or on another machine:
+// listed, looked at, stopped, gone on with.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ usage(FILE *out)
           "       limn jobs resume ID            go on from what was saved\n"
           "       limn jobs forget ID            take one that has ended off the list\n\n"
           "  --host [USER@]HOST   those of another machine\n"
-          "limn train RECIPE.yaml --detach begins one; the training view of the UI (6) shows them.\n",
+          "limn train RECIPE.yaml --detach begins one; the UI's training view (6) shows them.\n",
           out);
     return out == stdout ? 0 : 2;
 }
@@ -160,7 +160,8 @@ resume(struct ask *a, struct err *err)
     job = find_job(a, a->id);
     if (!is_running(job))
         return err_set(err, ERR_DEVICE, "%s: %s", a->id,
-                       jv_string(jv_get(job, "text"), "it ended at once (limn jobs attach says more)"));
+                       jv_string(jv_get(job, "text"),
+                                 "it ended at once (limn jobs attach says more)"));
     printf("%s goes on\n", a->id);
     return true;
 }

@@ -30,7 +30,8 @@ bool command_computes(const char *name);
 struct jv *command_computing(void);
 int command_run(int argc, char **argv); // in this process
 
-// Whether what is written to a descriptor goes to a terminal, also where a worker and its limn lie between.
+// Whether what is written to a descriptor goes to a terminal, also where a worker and its limn lie
+// between.
 bool command_terminal(int fd);
 void command_set_terminal(int fd);
 // The name of this machine for people on another one, before errors; NULL: they are here.

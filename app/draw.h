@@ -21,8 +21,8 @@ struct draw_item {
 };
 
 // One after the other, through one worker; what was drawn before an error stays. With labels their
-// pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all, `columns` a row,
-// and holds them with `about` (sweep_json(); may be NULL without labels).
+// pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all,
+// `columns` a row, and holds them with `about` (sweep_json(); may be NULL without labels).
 // ERR_CANCELLED after SIGINT, with nothing half-written.
 bool draw(const struct draw_item *items, int count, int columns, const struct jv *about,
           const struct draw_params *params, struct err *err);

@@ -54,7 +54,8 @@ bool job_from_template(struct job *j, const struct template *t, struct err *err)
 // The job inside a PNG that limn made. False without error set: there is none.
 bool job_from_png(struct job *j, const char *path, struct err *err);
 bool job_is_png(const char *path); // by its first bytes
-bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name, struct err *err);
+bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name,
+                     struct err *err);
 
 // Reads the picture files that have not been read and hashes them. ERR_INPUT names the file.
 bool job_read(struct job *j, struct err *err);

@@ -39,7 +39,7 @@ static const struct command commands[] = {
      .away = AWAY "all paths are that machine's\n"},
     {"train", cmd_train, "train a model by a recipe", .computes = true,
      .away = AWAY "the recipe, its tasks and tokenizer are sent,\n"
-             "                       model, pack and output are that machine's, a sheet comes here\n"
+             "                       model, pack and output are that machine's, sheets come here\n"
              "  --detach             goes on without its terminal; limn jobs shows and stops it\n"},
     {"jobs", cmd_jobs, "trainings that go on by themselves: list, look at, stop"},
     {"bench", cmd_bench, "measure this machine", .computes = true, .inside = "ui",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of processes that stay unique: a number alone is given to others after its process has ended.
+// Names of processes that stay unique: a number alone is given to others after its process has
+// ended.
 #ifndef LIMN_APP_PROCESS_H
 #define LIMN_APP_PROCESS_H
 
@@ -7,7 +8,8 @@
 
 enum { PROCESS_NAME_MAX = 160 };
 
-// "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is none.
+// "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is
+// none.
 void process_name(pid_t pid, char out[PROCESS_NAME_MAX]);
 
 enum process_state {
@@ -15,7 +17,8 @@ enum process_state {
     PROCESS_LIVES,
     PROCESS_ELSEWHERE // on another machine, which shares this home folder: nothing is known of it
 };
-// *pid (may be NULL) gets the number of one that lives. A text that is no name is a process that is gone.
+// *pid (may be NULL) gets the number of one that lives. A text that is no name is a process that is
+// gone.
 enum process_state process_state(const char *name, pid_t *pid);
 
 #endif

@@ -47,8 +47,8 @@ int sweep_columns(const struct sweep *s);
 bool sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
                struct job *j, char **label, struct err *err);
 
-// What a sweep is, for its sheet: {"instruction", "axes": [{"name", "values"}], "lots"}. The instruction with
-// its {{variables}}, where it has a template.
+// What a sweep is, for its sheet: {"instruction", "axes": [{"name", "values"}], "lots"}. The
+// instruction with its {{variables}}, where it has a template.
 struct jv *sweep_json(const struct sweep *s, const struct template *t, const struct job *base);
 
 #endif

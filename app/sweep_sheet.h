@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The labelled sheet of a sweep: one picture of all its pictures, with the whole sweep inside (text `limn`), so
-// that it can be drawn again from its sheet alone. Each cell is a job as its own picture has it, references
-// whole; a reference that several cells share is in it once.
+// The labelled sheet of a sweep: one picture of all its pictures, with the whole sweep inside (text
+// `limn`), so that it can be drawn again from its sheet alone. Each cell is a job as its own
+// picture has it, references whole; a reference that several cells share is in it once.
 #ifndef LIMN_APP_SWEEP_SHEET_H
 #define LIMN_APP_SWEEP_SHEET_H
 

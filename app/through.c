@@ -200,8 +200,8 @@ write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-// What another machine writes to our terminal may move along the line and clear it, as progress does, and
-// nothing else.
+// What another machine writes to our terminal may move along the line and clear it, as progress
+// does, and nothing else.
 static void
 write_harmless(struct running *r, int fd, const char *bytes, size_t size)
 {
@@ -226,7 +226,8 @@ write_harmless(struct running *r, int fd, const char *bytes, size_t size)
             bool c1 = b >= 0x80 && b < 0xA0 && n > 0 && (unsigned char)out[n - 1] == 0xC2;
             if (c1)
                 out[n - 1] = '?';
-            out[n++] = (b < 32 && b != '\n' && b != '\r' && b != '\t') || b == 127 || c1 ? '?' : (char)b;
+            bool control = (b < 32 && !strchr("\n\r\t", b)) || b == 127 || b == 0;
+            out[n++] = control || c1 ? '?' : (char)b;
         }
     }
     write_all(fd, out, n);
@@ -403,7 +404,8 @@ own_options(int *argc, char **argv, const char **host, bool *detach, struct err 
     return true;
 }
 
-// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do so.
+// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to
+// do so.
 static bool
 send_off(struct running *r, struct err *err)
 {

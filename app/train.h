@@ -7,13 +7,15 @@
 #include "engine/train/recipe.h"
 
 struct train_look {
-    const char *file, *sheet, *texts; // words of the command line: the recipe, files to be made; NULL: none
-    struct jv *settings;              // --set
+    // Words of the command line: the recipe, files to be made; NULL: none.
+    const char *file, *sheet, *texts;
+    struct jv *settings; // --set
     struct recipe recipe;
     int64_t until;
 };
 
-// Reads and checks a command line with its recipe; nothing is trained. To be finished also after a failure.
+// Reads and checks a command line with its recipe; nothing is trained. To be finished also after a
+// failure.
 bool train_look(struct train_look *look, int argc, char **argv, struct err *err);
 void train_look_finish(struct train_look *look);
 

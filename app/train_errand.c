@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A training that is sent elsewhere: what of its command line and recipe goes along, and what is there.
+// A training that is sent elsewhere: what of its command line and recipe goes along, and what is
+// there.
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ send_set(struct errand *e, const char *key, const char *path, struct err *err)
     return ok;
 }
 
-// Small files, which only this machine has, go along; the others are paths of the other machine, where relative
-// ones begin in the folder that ssh opens.
+// Small files, which only this machine has, go along; the others are paths of the other machine,
+// where relative ones begin in the folder that ssh opens.
 static const char *const sent_keys[] = {"tasks", "tokenizer", NULL};
 static const char *const kept_keys[] = {"model", "pack", "output", NULL};
 

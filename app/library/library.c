@@ -341,7 +341,8 @@ library_job_each(struct library *l, const char *sweep,
     sqlite3_stmt *s = prepare(l, err,
                               "SELECT id, request, host, owner, state FROM job WHERE"
                               " CASE WHEN ?1 IS NULL THEN state=0"
-                              " ELSE json_valid(request) AND json_extract(request, '$.sweep.id')=?1 END ORDER BY rowid",
+                              " ELSE json_valid(request) AND"
+                              " json_extract(request, '$.sweep.id')=?1 END ORDER BY rowid",
                               "t", sweep);
     int code = SQLITE_DONE;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {

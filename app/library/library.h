@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What was drawn, and what was to be: jobs, pictures, ratings, tags and the half-written instruction, in SQLite (WAL) at
-// $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and each holds its own instruction, so
-// that the library can always be made again from them. docs/library.md has the tables.
+// What was drawn, and what was to be: jobs, pictures, ratings, tags and the half-written
+// instruction, in SQLite (WAL) at $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and
+// each holds its own instruction, so that the library can always be made again from them.
+// docs/library.md has the tables.
 //
 // Several processes may have it open. Every call is one transaction: after a crash it has happened or
 // it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread.
@@ -38,20 +39,21 @@ struct library_job {
     const char *owner;        // process_name() of the limn that waits for it
     enum library_state state;
 };
-// `sweep`: what the job's request says of the sweep it belongs to; NULL: none. `host`: NULL for here. The
-// process that calls is its owner.
+// `sweep`: what the job's request says of the sweep it belongs to; NULL: none. `host`: NULL for
+// here. The process that calls is its owner.
 bool library_job_add(struct library *l, const struct job *job, const char *host,
                      const struct jv *sweep, struct err *err);
-bool library_job_own(struct library *l, const char *job, struct err *err); // another limn waits for it now
+// Another limn waits for it now: the one that calls.
+bool library_job_own(struct library *l, const char *job, struct err *err);
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
-// Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id") all jobs
-// of that sweep.
+// Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id")
+// all jobs of that sweep.
 bool library_job_each(struct library *l, const char *sweep,
                       void (*each)(const struct library_job *job, void *ctx), void *ctx,
                       struct err *err);
-// A job as it was asked for, with its pictures where they are still kept; *sweep (may be NULL) gets what its
-// request says of its sweep, or NULL.
+// A job as it was asked for, with its pictures where they are still kept; *sweep (may be NULL) gets
+// what its request says of its sweep, or NULL.
 bool library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
                          struct err *err);
 

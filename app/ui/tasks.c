@@ -478,7 +478,8 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
     job_finish(&j);
 }
 
-// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is whole.
+// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
+// whole.
 static void
 on_hello(struct ui *ui, const struct client_event *e)
 {

@@ -50,7 +50,7 @@ enum task_state {
     TASK_DONE,
     TASK_FAILED,
     TASK_CANCELLED,
-    TASK_OFFERED, // not asked for yet: it was interrupted, or comes out of a sheet; `error` says which
+    TASK_OFFERED, // not asked for yet: interrupted, or out of a sheet; `error` says which
 };
 struct task {
     struct job job;
@@ -62,7 +62,7 @@ struct task {
     int frame_steps[UI_FRAMES_MAX];
     int frame_count;
     char *files[JOB_COUNT_MAX]; // finished ones, NULL until then
-    struct jv *sweep_kept;      // of one of a sweep: "id", "label", "columns", "about" (sweep_json())
+    struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
     int sweep;                  // its number here; 0: none
     int sweep_columns;          // of its sheet
     char *label;                // its value there
@@ -222,7 +222,8 @@ struct task *task_find(struct ui *ui, const char *job);
 // `sweep`: what one of a sweep keeps (struct task); NULL: it is none.
 bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
 // One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
-struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const char *why);
+struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep,
+                        const char *why);
 bool task_run(struct ui *ui, struct task *t);
 void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
@@ -240,8 +241,8 @@ void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read(
 void session_keep(struct ui *ui, bool now);       // writes it to the library when it changed
 void session_restore(struct ui *ui);
 bool session_open_picture(struct ui *ui, const char *file);
-// The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a message: it is
-// no sheet.
+// The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a
+// message: it is no sheet.
 bool session_open_sheet(struct ui *ui, const char *file, bool draw);
 bool session_add_picture(struct ui *ui, const char *file);
 bool session_save_template(struct ui *ui, const char *name, struct err *err);

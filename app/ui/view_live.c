@@ -256,8 +256,8 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_CLEAR: forget_finished(ui); return true;
     case REQUEST_RESUME:
         page = tasks_run_offered(ui);
-        ui_say(ui, ROLE_STATUS, page ? "%d drawings are asked for again" : "nothing was interrupted",
-               page);
+        ui_say(ui, ROLE_STATUS,
+               page ? "%d drawings are asked for again" : "nothing was interrupted", page);
         return true;
     case REQUEST_ENTER:
         l->alone = t && t->sweep ? !l->alone : l->alone;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Trainings, running or finished: the loss as a curve in cells, the loss by task, the sheets. Their
-// folders are kept in the library; where a training runs now, the curve follows it. Those that go on by themselves
-// (limn train --detach) are the worker's to tell of: they are begun, stopped and gone on with here. On another
-// machine their logs and sheets are copied piece by piece to a folder of this one, which is then looked at.
+// folders are kept in the library; where a training runs now, the curve follows it. Those that go
+// on by themselves (limn train --detach) are the worker's to tell of: they are begun, stopped and
+// gone on with here. On another machine their logs and sheets are copied piece by piece to a folder
+// of this one, which is then looked at.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -300,8 +301,8 @@ static bool
 is_sheet_name(const char *name)
 {
     size_t n = strlen(name);
-    return strncmp(name, "sheet", 5) == 0 && n > 9 && n < 200 && strcmp(name + n - 4, ".png") == 0 &&
-           !strchr(name, '/');
+    return strncmp(name, "sheet", 5) == 0 && n > 9 && n < 200 && !strchr(name, '/') &&
+           strcmp(name + n - 4, ".png") == 0;
 }
 
 // The newest sheet that has not been copied.
@@ -492,7 +493,8 @@ draw_row(const struct run *r, const struct area *line, bool here)
         draw_fill(line, ROLE_SELECTION);
     enum role role = here ? ROLE_SELECTION : strcmp(state, "failed") == 0 ? ROLE_ERROR : ROLE_TEXT;
     if (*text && strcmp(state, "failed") == 0)
-        draw_format(line->y, line->x + 1, line->columns - 2, role, "%-8s %s: %s", state, place, text);
+        draw_format(line->y, line->x + 1, line->columns - 2, role, "%-8s %s: %s", state, place,
+                    text);
     else
         draw_format(line->y, line->x + 1, line->columns - 2, role,
                     "%-8s step %" PRId64 "%s  rate %.3g  %.2f s a step   %s", state, r->log.step,
@@ -662,7 +664,8 @@ open_form(struct ui *ui)
             names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");
     form_choices(form_add(f, FIELD_CHOICE, "device", "auto", "what computes"), names);
     form_add(f, FIELD_BOOL, "resume", "0", "1: goes on from the checkpoint in its output");
-    form_add(f, FIELD_TEXT, "more options", "", "as limn train has them: --set steps=500 --until 100");
+    form_add(f, FIELD_TEXT, "more options", "",
+             "as limn train has them: --set steps=500 --until 100");
     f->done = form_done;
     free(help);
     free(recipe);

@@ -254,8 +254,9 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     if (ok && k->pid < 0)
         ok = err_errno(err, ERR_IO, "no process for a command");
     if (k->pid == 0) {
-        // A worker that dies takes nothing along that could be saved. Each thread of it that dies may say so,
-        // and a second SIGINT would be obeyed at once: SIGHUP counts but once (cmd_worker.c).
+        // A worker that dies takes nothing along that could be saved. Each thread of it that dies
+        // may say so, and a second SIGINT would be obeyed at once: SIGHUP counts but once
+        // (cmd_worker.c).
         if (!o->detach)
             prctl(PR_SET_PDEATHSIG, SIGHUP);
         become(o, argv, theirs);

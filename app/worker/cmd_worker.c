@@ -476,12 +476,11 @@ static const struct {
     const char *type;
     void (*handle)(struct worker *w, const struct wire_message *m);
 } handlers[] = {
-    {"hello", on_hello},       {"submit", on_submit},   {"load", on_load},
-    {"fetch", on_fetch},       {"stored", on_stored},   {"cancel", on_cancel},
-    {"seen", on_seen},         {"describe", on_describe}, {"command", on_command},
-    {"interrupt", on_interrupt}, {"commands", on_commands}, {"follow", on_follow},
-    {"pause", on_pause},       {"again", on_again},       {"remove", on_remove},   {"read", on_read},
-    {"quit", on_quit},
+    {"hello", on_hello}, {"submit", on_submit}, {"load", on_load}, {"fetch", on_fetch},
+    {"stored", on_stored}, {"cancel", on_cancel}, {"seen", on_seen}, {"describe", on_describe},
+    {"command", on_command}, {"interrupt", on_interrupt}, {"pause", on_pause},
+    {"commands", on_commands}, {"follow", on_follow}, {"again", on_again}, {"remove", on_remove},
+    {"read", on_read}, {"quit", on_quit},
 };
 
 static void
@@ -528,8 +527,8 @@ unfinished(const struct worker *w)
     return lanes_unfinished(w->lanes) + children_unfinished(w->children);
 }
 
-// Its limn has gone. With jobs to finish it waits for the next one, otherwise it ends, when what it had begun
-// for the one that has gone has ended.
+// Its limn has gone. With jobs to finish it waits for the next one, otherwise it ends, when what it
+// had begun for the one that has gone has ended.
 static void
 on_hangup(struct worker *w)
 {
@@ -643,7 +642,8 @@ serve(void)
     w->listener = -1;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     // Standard output is the wire's alone; what a library prints goes to standard error.
-    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     connect_to(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
@@ -690,7 +690,8 @@ on_worker_gone(int number)
     atomic_compare_exchange_strong(&command_interrupted, &none, 1);
 }
 
-// --run [--worker=PID | --record=ID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c starts.
+// --run [--worker=PID | --record=ID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c
+// starts.
 static int
 run_command(int argc, char **argv)
 {

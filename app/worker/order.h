@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A command of the command line that a limn asks its worker to run: the message `command`, checked. Its
-// words are texts, files that were sent by content, and places for files that are fetched when it is done.
+// A command of the command line that a limn asks its worker to run: the message `command`, checked.
+// Its words are texts, files that were sent by content, and places for files that are fetched when
+// it is done.
 #ifndef LIMN_APP_WORKER_ORDER_H
 #define LIMN_APP_WORKER_ORDER_H
 
@@ -33,8 +34,8 @@ struct order {
     struct jv *about; // what its limn wants to find in the list of jobs again; may be NULL
 };
 
-// ERR_INPUT on anything that limn would not send: the message comes from another process, maybe from
-// another machine.
+// ERR_INPUT on anything that limn would not send: the message comes from another process, maybe
+// from another machine.
 bool order_parse(struct order *o, const struct jv *head, struct err *err);
 // The order to go on with what a record (records.h) tells of.
 bool order_again(struct order *o, const struct jv *record, const char *id, struct err *err);
@@ -42,8 +43,8 @@ bool order_again(struct order *o, const struct jv *record, const char *id, struc
 struct jv *order_json(const struct order *o);
 void order_finish(struct order *o); // zeroed is fine
 
-// Names of variables that may be set for a command: what changes how it computes, and, with `places`,
-// where it looks for things on the same machine. NULL at the end.
+// Names of variables that may be set for a command: what changes how it computes, and, with
+// `places`, where it looks for things on the same machine. NULL at the end.
 extern const char *const order_variables[], *const order_places[];
 
 #endif

@@ -98,7 +98,8 @@ records_tidy(void)
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         size_t size = 0;
         char *file = job_is_id(e->d_name) ? record_file(e->d_name, "worker") : NULL;
-        char *name = file && file_exists(file) ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
+        bool lent = file && file_exists(file);
+        char *name = lent ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
         char *text = name ? mem_strndup(name, size) : NULL;
         if (text && process_state(text, NULL) == PROCESS_GONE)
             record_remove(e->d_name);
@@ -139,7 +140,8 @@ put_last_words(struct jv *record, const char *id)
     char *file = record_file(id, "output"), text[1024];
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, MAX(end - (off_t)sizeof text + 1, 0)) : 0;
+    off_t from = MAX(end - (off_t)sizeof text + 1, 0);
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, from) : 0;
     if (fd >= 0)
         close(fd);
     n = MAX(n, 0);

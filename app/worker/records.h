@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Commands that go on without their limn (limn train --detach): a folder each in
-// $XDG_STATE_HOME/limn/jobs (or ~/.local/state/limn/jobs), with what was asked for (record.json), what it
-// said (output) and the files that were sent for it. Every worker of this machine can read them, so that a
-// job is found, followed and stopped through any of them, also when the worker that began it has gone.
+// $XDG_STATE_HOME/limn/jobs (or ~/.local/state/limn/jobs), with what was asked for (record.json),
+// what it said (output) and the files that were sent for it. Every worker of this machine can read
+// them, so that a job is found, followed and stopped through any of them, also when the worker that
+// began it has gone.
 #ifndef LIMN_APP_WORKER_RECORDS_H
 #define LIMN_APP_WORKER_RECORDS_H
 
@@ -17,16 +18,18 @@ char *record_file(const char *id, const char *name); // a file in it; freed with
 bool record_write(const char *id, const struct jv *record, struct err *err);
 struct jv *record_read(const char *id, struct err *err);
 void record_remove(const char *id); // with all its files
-// A folder for the files of one that is not detached: it goes with this worker, or, when that has no time for
-// it, with the next one.
+// A folder for the files of one that is not detached: it goes with this worker, or, when that has
+// no time for it, with the next one.
 bool record_lend(const char *id, struct err *err);
 void records_tidy(void); // what dead workers left
 
-// How it ended (a status as of waitpid()), for the list of jobs: "code", or "signal" and "text". What is known
-// already stays. A command says so itself, and its worker, should it be there, of one that cannot any more.
+// How it ended (a status as of waitpid()), for the list of jobs: "code", or "signal" and "text".
+// What is known already stays. A command says so itself, and its worker, should it be there, of one
+// that cannot any more.
 void record_end(const char *id, const char *command, int status);
 void record_put_end(struct jv *out, const char *command, int status);
-char *record_output(const struct jv *record); // the folder it writes to, NULL: none; freed with free()
+// The folder it writes to, NULL: none; freed with free().
+char *record_output(const struct jv *record);
 
 // The process that runs it; 0: it has ended, or is another machine's.
 pid_t record_process(const struct jv *record);

@@ -241,6 +241,64 @@ def messages():
     check(not (here / 'pwned').exists() and not left(), f'nothing was written: {left()}')
 
 
+def hostile():
+    """Another machine that would like to be this one."""
+    fake = home / 'evil-ssh'
+    fake.write_text(f"""#!{sys.executable}
+import json, struct, sys
+host = sys.argv[sys.argv.index('--') + 1]
+def send(payload=b'', **head):
+    text = json.dumps(head).encode()
+    sys.stdout.buffer.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+    sys.stdout.buffer.flush()
+def take():
+    n, m = struct.unpack('<IQ', sys.stdin.buffer.read(16)[4:])
+    head = json.loads(sys.stdin.buffer.read(n))
+    sys.stdin.buffer.read(m)
+    return head
+sys.stdout.buffer.write(b'limn-worker\\n')
+take()
+send(type='hello', protocol=1, version='0', commands=['devices', 'train'])
+id = take()['id']
+send(type='running', id='somebody-else')
+send(type='running', id=id, pid=1)
+send(b'\\x1b]0;pwned\\x07\\r\\x1b[Kfine \\x1b[31m\\xc2\\x9b2J \\x1b', type='output', id=id, stream=1)
+send(b'[K\\x1b[2Jend\\n', type='output', id=id, stream=1)
+if host == 'file':
+    send(b'x', type='file', id=id, index=0)
+if host == 'gone':
+    sys.exit(3)
+send(type='ended', id=id, code=7 if host == 'code' else 0, **(dict(text='a\\x1b[2Jb') if host == 'text' else dict()))
+sys.stdin.buffer.read()
+""")
+    fake.chmod(0o755)
+    e = dict(env, LIMN_SSH=str(fake))
+
+    def run(host):
+        ours, theirs = os.openpty()
+        p = subprocess.Popen([LIMN, 'devices', '--host', host], env=e, cwd=here, stdout=theirs, stderr=subprocess.PIPE, text=True)
+        os.close(theirs)
+        said = p.communicate(timeout=60)[1]
+        out = b''
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:
+                break
+            if not more:
+                break
+            out += more
+        os.close(ours)
+        return p.returncode, out, said
+    code, out, said = run('fine')
+    check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m??2J \x1b[K?[2Jend\r\n', f'harmless: {code} {out} {said}')
+    for host, code, words in (('file', 1, 'nobody asked for'), ('gone', 1, 'exit code 3'), ('code', 7, ''), ('text', 1, 'b')):
+        got, out, said = run(host)
+        check(got == code and words in said and '\x1b' not in said and said.count('\n') <= 1, f'{host}: {got} {said!r}')
+    piped = subprocess.run([LIMN, 'devices', '--host', 'fine'], env=e, cwd=here, capture_output=True)
+    check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2Jend\n', f'what is no terminal gets every byte: {piped.stdout}')
+
+
 class Sshd:
     """A real sshd of this user, on loopback, and how to reach it; None where there is none."""
     def __init__(self):
@@ -446,7 +504,7 @@ def by_itself():
     limn('jobs', 'forget', id)
 
 
-for test in (here_is_the_same, interrupted, crashes, messages, by_itself, through_sshd):
+for test in (here_is_the_same, interrupted, crashes, messages, hostile, by_itself, through_sshd):
     if ONLY and test.__name__ not in ONLY:
         continue
     start = time.time()
