@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/places.h"
 #include "app/sheet.h"
 #include "app/train.h"
 #include "engine/base/file.h"
@@ -125,6 +126,18 @@ folder_of(const char *path)
     return slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
 }
 
+// A model may be called by its name, as limn models lists it, where there is no such folder.
+static void
+name_model(struct jv *recipe, const char *given, const char *path)
+{
+    if (!given || strchr(given, '/') || access(path, F_OK) == 0)
+        return;
+    char *found = places_model(given, NULL);
+    if (found)
+        jv_set(recipe, "model", jv_from_string(found));
+    free(found);
+}
+
 // Recipe paths are relative to the recipe; those given with --set to the current folder.
 static void
 resolve(struct jv *recipe, const struct jv *settings, const char *folder)
@@ -134,12 +147,17 @@ resolve(struct jv *recipe, const struct jv *settings, const char *folder)
         const char *path = jv_string(jv_get(recipe, keys[i]), NULL);
         if (!path || jv_get(settings, keys[i]))
             continue;
-        char *full = file_join(folder, path);
+        char *full = file_join(folder, path), *given = mem_strdup(path);
         jv_set(recipe, keys[i], jv_from_string(full));
+        if (strcmp(keys[i], "model") == 0)
+            name_model(recipe, given, full);
+        free(given);
         free(full);
     }
     for (size_t i = 0; i < jv_size(settings); i++)
         jv_set(recipe, jv_key_at(settings, i), jv_copy(jv_value_at(settings, i)));
+    const char *model = jv_string(jv_get(settings, "model"), NULL);
+    name_model(recipe, model, model);
 }
 
 // The recipe, its tasks in it, its paths from the current folder; NULL on failure.

@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: MIT
 #include "app/process.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-// Of this machine, and of its boot.
-static void
-machine(char host[65], char boot[40])
+static bool
+first_word(const char *file, char out[65])
 {
-    snprintf(host, 65, "localhost");
-    gethostname(host, 64);
-    host[64] = 0;
-    for (char *c = host; *c; c++)
-        if (*c == ' ')
-            *c = '-';
-    snprintf(boot, 40, "-");
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (f && fscanf(f, "%36s", boot) != 1)
-        snprintf(boot, 40, "-");
+    FILE *f = fopen(file, "re");
+    bool ok = f && fscanf(f, "%64s", out) == 1;
     if (f)
         fclose(f);
+    return ok;
+}
+
+// Of this machine, and of its boot. Names of hosts change as laptops travel.
+static void
+machine(char host[65], char boot[65])
+{
+    if (!first_word("/etc/machine-id", host)) {
+        snprintf(host, 65, "localhost");
+        gethostname(host, 64);
+        host[64] = 0;
+        for (char *c = host; *c; c++)
+            if (*c == ' ')
+                *c = '-';
+    }
+    if (!first_word("/proc/sys/kernel/random/boot_id", boot))
+        snprintf(boot, 65, "-");
 }
 
 // When it began, in ticks since the boot; 0: there is no such process, or only its remains.
@@ -49,7 +58,7 @@ start_of(pid_t pid)
 void
 process_name(pid_t pid, char out[PROCESS_NAME_MAX])
 {
-    char host[65], boot[40];
+    char host[65], boot[65];
     unsigned long long start = start_of(pid);
     machine(host, boot);
     out[0] = 0;
@@ -60,10 +69,10 @@ process_name(pid_t pid, char out[PROCESS_NAME_MAX])
 enum process_state
 process_state(const char *name, pid_t *pid)
 {
-    char host[65], boot[40], its_host[65], its_boot[40];
+    char host[65], boot[65], its_host[65], its_boot[65];
     int number = 0;
     unsigned long long start = 0;
-    if (sscanf(name, "%64s %39s %d %llu", its_host, its_boot, &number, &start) != 4 || number < 1)
+    if (sscanf(name, "%64s %64s %d %llu", its_host, its_boot, &number, &start) != 4 || number < 1)
         return PROCESS_GONE;
     machine(host, boot);
     if (strcmp(host, its_host) != 0)

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-enum { PROCESS_NAME_MAX = 160 };
+enum { PROCESS_NAME_MAX = 192 };
 
 // "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is
 // none.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "app/places.h"
 #include "app/through.h"
 #include "app/train.h"
 #include "engine/base/file.h"
@@ -75,6 +76,26 @@ add_words(struct errand *e, const struct train_look *o, int argc, char **argv, s
     return ok;
 }
 
+// The name of a model that limn has of its own here, and so there: "limn-icons"; NULL: it is
+// another folder.
+static char *
+name_of_model(const char *path)
+{
+    char *whole = realpath(path, NULL), *name = NULL;
+    const char *slash = whole ? strrchr(whole, '/') : NULL;
+    char **places = places_of("models");
+    for (int i = 0; slash && places[i] && !name; i++) {
+        char *own = file_join(places[i], slash + 1), *own_whole = realpath(own, NULL);
+        if (own_whole && strcmp(own_whole, whole) == 0)
+            name = mem_strdup(slash + 1);
+        free(own_whole);
+        free(own);
+    }
+    places_free(places);
+    free(whole);
+    return name;
+}
+
 static bool
 add_paths(struct errand *e, const struct train_look *o, struct err *err)
 {
@@ -90,8 +111,13 @@ add_paths(struct errand *e, const struct train_look *o, struct err *err)
     }
     for (int i = 0; ok && kept_keys[i]; i++) {
         const char *path = jv_string(jv_get(recipe, kept_keys[i]), NULL);
-        if (path && path[0] != '/' && !jv_get(o->settings, kept_keys[i]))
-            add_set(e, kept_keys[i], path);
+        if (!path || path[0] == '/' || jv_get(o->settings, kept_keys[i]))
+            continue;
+        char *full = file_join(folder, path);
+        char *name = strcmp(kept_keys[i], "model") == 0 ? name_of_model(full) : NULL;
+        add_set(e, kept_keys[i], name ? name : path);
+        free(name);
+        free(full);
     }
     free(folder);
     jv_free(recipe);

@@ -327,6 +327,16 @@ library_job_own(struct library *l, const char *job, struct err *err)
 }
 
 bool
+library_job_claim(struct library *l, const char *job, const char *owner)
+{
+    char own[PROCESS_NAME_MAX];
+    process_name(getpid(), own);
+    return run(l, prepare(l, NULL, "UPDATE job SET owner=?2 WHERE id=?1 AND state=0 AND owner=?3",
+                          "ttt", job, own, owner), NULL) &&
+           sqlite3_changes(l->db) == 1;
+}
+
+bool
 library_job_state(struct library *l, const char *job, enum library_state state, const char *error,
                   struct err *err)
 {

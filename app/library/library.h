@@ -45,6 +45,8 @@ bool library_job_add(struct library *l, const struct job *job, const char *host,
                      const struct jv *sweep, struct err *err);
 // Another limn waits for it now: the one that calls.
 bool library_job_own(struct library *l, const char *job, struct err *err);
+// The same if nobody has taken it over from `owner` meanwhile, nor ended it; false: somebody has.
+bool library_job_claim(struct library *l, const char *job, const char *owner);
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
 // Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id")

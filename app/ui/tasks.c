@@ -148,11 +148,24 @@ task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const c
     return t;
 }
 
+// Two limns that were started at once are both offered what was interrupted; one of them has it.
+static bool
+is_ours(struct ui *ui, struct task *t)
+{
+    if (!*t->owner || library_job_claim(ui->library, t->job.id, t->owner)) {
+        t->owner[0] = 0;
+        return true;
+    }
+    t->state = TASK_CANCELLED;
+    ui_say(ui, ROLE_WARNING, "another limn has taken it over");
+    return false;
+}
+
 bool
 task_run(struct ui *ui, struct task *t)
 {
     struct err err = {0};
-    if (t->state != TASK_OFFERED)
+    if (t->state != TASK_OFFERED || !is_ours(ui, t))
         return false;
     if (!job_read(&t->job, &err)) {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
@@ -355,7 +368,7 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
 void
 task_drop(struct ui *ui, struct task *t)
 {
-    if (t->state == TASK_OFFERED)
+    if (t->state == TASK_OFFERED && is_ours(ui, t))
         end_task(ui, t, TASK_CANCELLED, "dropped");
 }
 
@@ -382,7 +395,7 @@ waiting_results(const struct jv *results, const char *id)
 struct left {
     struct ui *ui;
     struct left_job {
-        char *id, *sweep;
+        char *id, *sweep, *owner;
         bool mine; // nobody else waits for it
         enum library_state state;
     } *jobs;
@@ -398,6 +411,7 @@ collect(const struct library_job *job, void *ctx)
     bool here = strcmp(job->host, l->ui->host ? l->ui->host : "") == 0;
     struct left_job one = {.id = mem_strdup(job->id),
                            .sweep = sweep ? mem_strdup(sweep) : NULL,
+                           .owner = mem_strdup(job->owner),
                            .mine = here && process_state(job->owner, NULL) == PROCESS_GONE,
                            .state = job->state};
     ARRAY_PUSH(l->jobs, l->count, l->capacity, one);
@@ -410,6 +424,7 @@ free_left(struct left *l)
     for (int i = 0; i < l->count; i++) {
         free(l->jobs[i].id);
         free(l->jobs[i].sweep);
+        free(l->jobs[i].owner);
     }
     free(l->jobs);
     l->jobs = NULL;
@@ -472,7 +487,10 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
     } else if (*state || (known && results >= MAX(j.count, 1))) {
         // It was drawn meanwhile; its pictures are on their way.
     } else if (known) {
-        task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");
+        struct task *t =
+            task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");
+        if (t)
+            snprintf(t->owner, sizeof t->owner, "%s", left->owner);
     }
     jv_free(sweep);
     job_finish(&j);

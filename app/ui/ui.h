@@ -8,6 +8,7 @@
 
 #include "app/job.h"
 #include "app/library/library.h"
+#include "app/process.h"
 #include "app/ui/field.h"
 #include "app/ui/pictures.h"
 #include "app/ui/theme.h"
@@ -66,6 +67,7 @@ struct task {
     int sweep;                  // its number here; 0: none
     int sweep_columns;          // of its sheet
     char *label;                // its value there
+    char owner[PROCESS_NAME_MAX]; // of one that is TASK_OFFERED: whose it was; "": nobody's
     bool offered;               // again, after its worker had died; a second time it fails
 };
 

@@ -255,9 +255,11 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
     case REQUEST_CLEAR: forget_finished(ui); return true;
     case REQUEST_RESUME:
-        page = tasks_run_offered(ui);
-        ui_say(ui, ROLE_STATUS,
-               page ? "%d drawings are asked for again" : "nothing was interrupted", page);
+        if (!tasks_offered(ui))
+            ui_say(ui, ROLE_STATUS, "nothing was interrupted");
+        else if ((page = tasks_run_offered(ui)) > 0)
+            ui_say(ui, ROLE_STATUS, "%d %s asked for again", page,
+                   page == 1 ? "drawing is" : "drawings are");
         return true;
     case REQUEST_ENTER:
         l->alone = t && t->sweep ? !l->alone : l->alone;

@@ -215,6 +215,30 @@ write_record(const struct order *o, pid_t pid, struct err *err)
     return ok;
 }
 
+// Two that write to one folder would spoil each other's checkpoints.
+static bool
+folder_is_free(const struct order *o, struct err *err)
+{
+    struct jv *own = order_json(o), *all = records_list();
+    char *folder = record_output(own), *whole = folder ? realpath(folder, NULL) : NULL;
+    bool ok = true;
+    for (size_t i = 0; ok && whole && i < jv_size(all); i++) {
+        const struct jv *other = jv_at(all, i);
+        char *its = record_process(other) ? record_output(other) : NULL;
+        char *its_whole = its ? realpath(its, NULL) : NULL;
+        if (its_whole && strcmp(its_whole, whole) == 0)
+            ok = err_set(err, ERR_INPUT, "the job %s writes to %s: stop it first, or name another "
+                         "folder", jv_string(jv_get(other, "id"), "?"), folder);
+        free(its_whole);
+        free(its);
+    }
+    free(whole);
+    free(folder);
+    jv_free(all);
+    jv_free(own);
+    return ok;
+}
+
 // Why it cannot begin: it runs, or another one has its name.
 static bool
 may_start(const struct children *c, const struct order *o, struct err *err)
@@ -226,6 +250,8 @@ may_start(const struct children *c, const struct order *o, struct err *err)
         taken = taken || strcmp(k->id, o->id) == 0;
     if (taken || runs)
         return err_set(err, ERR_INPUT, "there is a job %s already", o->id);
+    if (o->detach && !folder_is_free(o, err))
+        return false;
     return children_unfinished(c) < CHILDREN_MAX ||
            err_set(err, ERR_INPUT, "%d commands run, which is as many as there may be",
                    CHILDREN_MAX);

@@ -188,7 +188,7 @@ record_output(const struct jv *record)
     const char *output = jv_string(jv_get(jv_get(record, "about"), "output"), NULL);
     if (!output || output[0] == '/')
         return output ? mem_strdup(output) : NULL;
-    return file_join(jv_string(jv_get(record, "folder"), "/"), output);
+    return file_join(jv_string(jv_get(record, "folder"), "."), output);
 }
 
 static int

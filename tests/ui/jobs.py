@@ -118,10 +118,19 @@ def beside_each_other():
     other.close()
     p.kill()
     p.wait()
-    other = Screen((100, 30), home=s.home)
-    other.expect('1 drawing was interrupted', 'until that is killed', 20)
-    other.keys('2', 'x')
-    other.close()
+    both = [Screen((100, 30), home=s.home) for _ in range(2)]
+    for other in both:
+        other.expect('1 drawing was interrupted', 'until that is killed', 20)
+        other.keys('2')
+        other.expect('to do', 'both are offered it')
+    both[0].keys('R')
+    both[0].expect('step \\d+ of 900', 'one draws it', 60)
+    both[1].keys('R')
+    both[1].expect('another limn has taken it over', 'the other one does not')
+    both[1].close()
+    both[0].keys('x')
+    both[0].expect('stopped', 'it goes on', 30)
+    both[0].close()
 
 
 def sweep_form(s, values):

@@ -107,7 +107,8 @@ def here_is_the_same():
     for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'needs a recipe'),
                               (('train', 'small.yaml', '--set', 'pack=none'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
                               (('devices', '--host'), 2, 'needs a value'), (('models', 'check', 'none'), 2, 'none'),
-                              (('devices', '--detach'), 2, 'only a training')):
+                              (('devices', '--detach'), 2, 'only a training'),
+                              (('train', 'small.yaml', '--set', 'model=limn-icons'), 2, 'pictures of 8 pixels')):
         p = limn(*args, code=code, cwd=here)
         check(words in p.stderr and p.stderr.count('\n') == 1 and p.stderr.startswith('limn: '), f'{args}: {p.stderr}')
     check(not list((home / 'state/limn/jobs').glob('*')), 'nothing is left of commands that ended')
@@ -235,7 +236,9 @@ def messages():
     # What a dead worker left goes with the next one.
     folder = home / 'state/limn/jobs/20000101-000000-00000000'
     folder.mkdir(parents=True)
-    (folder / 'worker').write_text('vm 0-0 1 1')
+    name = pathlib.Path('/etc/machine-id')
+    machine = name.read_text().split()[0] if name.exists() and name.read_text().strip() else socket.gethostname()
+    (folder / 'worker').write_text(f'{machine} 0-0 1 1')
     (folder / '0-recipe.yaml').write_text('')
     limn('jobs')
     check(not (here / 'pwned').exists() and not left(), f'nothing was written: {left()}')
@@ -377,7 +380,9 @@ def on_another_machine(sshd):
             '--text-tokens', '8', '--repeats', '1', '--forward')
     check('ceilings' in p.stdout, p.stdout)
     # One sentence for what is not there, and for what is not here.
-    for args, code, words in ((TRAIN + ('--set', 'pack=none.pack'), None, ('none.pack', sshd.host)),
+    recipe = f'{SOURCE}/app/recipes/limn-icons.yaml'  # whose model is limn's own
+    for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set', 'tasks=tasks.json'), 2, ('pictures of 8 pixels',)),
+                              (TRAIN + ('--set', 'pack=none.pack'), None, ('none.pack', sshd.host)),
                               (TRAIN + ('--set', 'model=none'), None, ('none', sshd.host)),
                               (('train', 'none.yaml'), 2, ('none.yaml',)), (TRAIN + ('--set', 'tasks=none.json'), 2, ('none.json',)),
                               (('models', 'check', 'none'), 2, ('none', sshd.host)),
@@ -456,6 +461,8 @@ def by_itself():
     rest, said = p.communicate(timeout=30)
     check(p.returncode in (0, 130) and ''.join(lines) == ''.join(log_of(here / 'run').splitlines(True)[:20]), f'attached: {said}')
     check(jobs()[0]['state'] == 'running', 'looking away does not stop it')
+    p = limn(*TRAIN, '--detach', cwd=here, code=2)
+    check(id in p.stderr and 'writes to' in p.stderr and len(jobs()) == 1, f'two do not write to one folder: {p.stderr}')
     limn('jobs', 'stop', id)
     check(jobs()[0]['state'] == 'stopped' and (here / 'run/checkpoint.safetensors').exists(), 'stopped and saved')
     check(limn('jobs', 'stop', id, code=2).stderr.count('\n') == 1, 'twice is once too often')
