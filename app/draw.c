@@ -255,9 +255,12 @@ draw_current(struct drawing *d, struct err *err)
         if (atomic_load(&command_interrupted) && !d->asked_to_stop) {
             d->asked_to_stop = true;
             client_cancel(d->client, d->job->id);
+            if (!client_ready(d->client)) // ssh may be asking for a password
+                ok = err_set(err, ERR_CANCELLED, "stopped");
         }
         struct client_event e;
-        client_wait(d->client, d->asked_to_stop ? 100 : -1);
+        if (ok)
+            client_wait(d->client, d->asked_to_stop ? 100 : -1);
         while (ok && client_next(d->client, &e)) {
             ok = on_event(d, &e, err);
             client_event_free(&e);

@@ -45,6 +45,7 @@ struct training {
     int back;     // sheets before the newest
     double asked; // when the worker was
     char begun[JOB_ID_TEXT]; // the last one that was begun here
+    bool able;               // the worker runs trainings
 };
 
 static struct training *
@@ -241,8 +242,8 @@ static void
 take_jobs(struct ui *ui, const struct jv *jobs)
 {
     struct training *t = training_of(ui);
-    for (size_t i = jv_size(jobs); i > 0; i--) // the oldest first
-        take_job(ui, jv_at(jobs, i - 1));
+    for (size_t i = 0; i < jv_size(jobs); i++) // the newest first
+        take_job(ui, jv_at(jobs, i));
     // One that was forgotten elsewhere is a folder like others, or nothing.
     for (int i = t->count - 1; i >= 0; i--) {
         bool listed = false;
@@ -359,6 +360,9 @@ on_event(struct ui *ui, const struct client_event *e)
 {
     struct training *t = training_of(ui);
     bool ours = *t->begun && strcmp(e->id, t->begun) == 0;
+    const struct jv *names = e->type == CLIENT_HELLO ? jv_get(e->data, "commands") : NULL;
+    for (size_t i = 0; i < jv_size(names); i++)
+        t->able = t->able || strcmp(jv_string(jv_at(names, i), ""), "train") == 0;
     if (e->type == CLIENT_COMMANDS)
         take_jobs(ui, jv_get(e->data, "jobs"));
     if (e->type == CLIENT_CHANGED || e->type == CLIENT_RUNNING || e->type == CLIENT_ENDED ||
@@ -560,8 +564,11 @@ begin(struct ui *ui, int argc, char **argv)
     struct job id = JOB_EMPTY;
     job_name(&id);
     errand_begin(&e, ui->host);
-    if (!client_alive(ui->client))
-        err_set(&err, ERR_DEVICE, "there is no worker just now");
+    if (!client_ready(ui->client))
+        err_set(&err, ERR_DEVICE, "the worker is not ready yet");
+    else if (!t->able)
+        err_set(&err, ERR_UNSUPPORTED,
+                "the worker is an earlier limn's, which trains nothing: install the same version");
     if (err.code == ERR_NONE && errand_from(&e, argc, argv, true, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
         errand_start(&e, ui->client, id.id, true);

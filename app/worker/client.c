@@ -254,8 +254,6 @@ static int
 reap(struct client *c)
 {
     int status = 0;
-    if (c->host && !c->ready && !c->ended)
-        kill(c->pid, SIGTERM); // it may be asking for a password
     close(c->out); // tells it, should it still be there
     c->out = -1;
     for (int i = 0; c->pid > 0 && i < GOODBYE_MS / 10; i++) {
@@ -282,6 +280,8 @@ client_close(struct client *c)
         return;
     if (c->wire && !c->ended) {
         wire_flush(c->wire);
+        if (c->host && !c->ready)
+            kill(c->pid, SIGTERM); // it may be asking for a password
         if (c->alone) {
             // It may be in the middle of a step; it ends after it. Nobody waits for that long.
             reap(c);

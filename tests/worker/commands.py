@@ -302,6 +302,26 @@ sys.stdin.buffer.read()
     check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2Jend\n', f'what is no terminal gets every byte: {piped.stdout}')
 
 
+def impatient():
+    """Ctrl-C while ssh still asks for a password: both end, at once."""
+    slow = home / 'slow-ssh'
+    slow.write_text('#!/bin/sh\necho $$ >"$0.pid"\nexec sleep 100\n')
+    slow.chmod(0o755)
+    sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
+    for args in (('devices',), TRAIN, TRAIN + ('--detach',), ('jobs',), ('generate', 'text', '--preview', 'none', '-o', 'never.png'),
+                 ('load', 'edge', sample, 'never.png')):
+        (home / 'slow-ssh.pid').unlink(missing_ok=True)
+        p = begin(*args, '--host', 'slow', more=dict(LIMN_SSH=str(slow)))
+        until(lambda: (home / 'slow-ssh.pid').exists() and (home / 'slow-ssh.pid').read_text().strip(), 'ssh is called')
+        ssh = int((home / 'slow-ssh.pid').read_text())
+        start = time.monotonic()
+        os.killpg(p.pid, signal.SIGINT)
+        said = p.communicate(timeout=60)[1]
+        check(p.returncode == 130 and time.monotonic() - start < 4 * SLOW and not said, f'{args}: {p.returncode} {said}')
+        until(lambda: not os.path.exists(f'/proc/{ssh}') or open(f'/proc/{ssh}/stat').read().split()[2] == 'Z', f'{args}: ssh ends', 4)
+    check(not (here / 'never.png').exists(), 'nothing was made')
+
+
 class Sshd:
     """A real sshd of this user, on loopback, and how to reach it; None where there is none."""
     def __init__(self):
@@ -371,6 +391,10 @@ def on_another_machine(sshd):
     check('cpu' in p.stdout, p.stdout)
     p = far('models', 'list')
     check('limn-icons' in p.stdout, p.stdout)
+    for name, where in (('a.png', ()), ('b.png', at)):
+        limn('generate', f'{SOURCE}/app/templates/edge.yaml', '--seed', '4', '--steps', '2', '--device', 'cpu', '--dtype', 'f32',
+             '--preview', 'none', '-o', name, *where, cwd=here, more=sshd.more)
+    check((here / 'a.png').read_bytes() == (here / 'b.png').read_bytes(), 'the same picture from there')
     golden = f'{SOURCE}/tests/reference/golden/t5'
     shutil.copytree(golden, there / 't5')
     os.unlink(there / 't5/golden.safetensors')
@@ -511,7 +535,7 @@ def by_itself():
     limn('jobs', 'forget', id)
 
 
-for test in (here_is_the_same, interrupted, crashes, messages, hostile, by_itself, through_sshd):
+for test in (here_is_the_same, interrupted, crashes, messages, hostile, impatient, by_itself, through_sshd):
     if ONLY and test.__name__ not in ONLY:
         continue
     start = time.time()
