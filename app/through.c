@@ -167,6 +167,7 @@ struct running {
     char *unsaid;
     size_t unsaid_size;
     int held[3]; // bytes of an escape sequence that may go on in the next piece
+    unsigned char last[3]; // byte that was written, by descriptor
 };
 
 // The first two are passed on, as the command itself would take them; the third ends this process.
@@ -223,13 +224,15 @@ write_harmless(struct running *r, int fd, const char *bytes, size_t size)
             out[n++] = k == 0 ? '?' : clear[k];
         *held = b == 27;
         if (b != 27) {
-            bool c1 = b >= 0x80 && b < 0xA0 && n > 0 && (unsigned char)out[n - 1] == 0xC2;
-            if (c1)
-                out[n - 1] = '?';
+            // Controls above 127: alone, or as the second byte of their UTF-8.
+            unsigned char before = n ? (unsigned char)out[n - 1] : r->last[fd];
+            bool c1 = b >= 0x80 && b < 0xA0 && (before < 0x80 || before == 0xC2);
             bool control = (b < 32 && !strchr("\n\r\t", b)) || b == 127 || b == 0;
             out[n++] = control || c1 ? '?' : (char)b;
         }
     }
+    if (n)
+        r->last[fd] = (unsigned char)out[n - 1];
     write_all(fd, out, n);
     free(out);
 }
@@ -300,8 +303,11 @@ on_event(struct running *r, const struct client_event *e, struct err *err)
     }
     if (e->type == CLIENT_HELLO)
         return on_hello(r, e, err);
-    if (e->type == CLIENT_LOG && getenv("LIMN_LOG"))
-        fprintf(stderr, "limn: %s\n", jv_string(jv_get(e->data, "text"), ""));
+    if (e->type == CLIENT_LOG && getenv("LIMN_LOG")) {
+        char *text = mem_strdup(jv_string(jv_get(e->data, "text"), ""));
+        fprintf(stderr, "limn: %s\n", command_harmless(text));
+        free(text);
+    }
     if (strcmp(e->id, r->id) != 0)
         return true;
     if (e->type == CLIENT_RUNNING)

@@ -606,9 +606,8 @@ enum { WORDS_MAX = 64 };
 bool
 training_command(struct ui *ui, const char *line)
 {
-    char *copy = mem_strdup(line), *words[WORDS_MAX + 2] = {(char *)(uintptr_t)"train"};
+    char *copy = mem_strdup(line), *words[WORDS_MAX] = {(char *)(uintptr_t)"train"};
     int count = 1 + split(copy, words + 1, WORDS_MAX - 1);
-    words[count++] = (char *)(uintptr_t)"--json";
     ui_open_view(ui, VIEW_TRAINING);
     begin(ui, count, words);
     free(copy);
@@ -635,7 +634,6 @@ form_done(struct ui *ui, struct form *f, bool taken)
     }
     if (strcmp(form_value(f, "resume"), "1") == 0)
         words[count++] = (char *)(uintptr_t)"--resume";
-    words[count++] = (char *)(uintptr_t)"--json";
     count += split(copy, words + count, WORDS_MAX - count);
     if (taken)
         begin(ui, count, words);

@@ -266,7 +266,8 @@ id = take()['id']
 send(type='running', id='somebody-else')
 send(type='running', id=id, pid=1)
 send(b'\\x1b]0;pwned\\x07\\r\\x1b[Kfine \\x1b[31m\\xc2\\x9b2J \\x1b', type='output', id=id, stream=1)
-send(b'[K\\x1b[2Jend\\n', type='output', id=id, stream=1)
+send(b'[K\\x1b[2J\\xc3\\xa4 \\x9b \\xc2', type='output', id=id, stream=1)
+send(b'\\x9bend\\n', type='output', id=id, stream=1)
 if host == 'file':
     send(b'x', type='file', id=id, index=0)
 if host == 'gone':
@@ -294,12 +295,12 @@ sys.stdin.buffer.read()
         os.close(ours)
         return p.returncode, out, said
     code, out, said = run('fine')
-    check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m??2J \x1b[K?[2Jend\r\n', f'harmless: {code} {out} {said}')
+    check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m\xc2?2J \x1b[K?[2J\xc3\xa4 ? \xc2?end\r\n', f'harmless: {code} {out} {said}')
     for host, code, words in (('file', 1, 'nobody asked for'), ('gone', 1, 'exit code 3'), ('code', 7, ''), ('text', 1, 'b')):
         got, out, said = run(host)
         check(got == code and words in said and '\x1b' not in said and said.count('\n') <= 1, f'{host}: {got} {said!r}')
     piped = subprocess.run([LIMN, 'devices', '--host', 'fine'], env=e, cwd=here, capture_output=True)
-    check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2Jend\n', f'what is no terminal gets every byte: {piped.stdout}')
+    check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2J\xc3\xa4 \x9b \xc2\x9bend\n', f'what is no terminal gets every byte: {piped.stdout}')
 
 
 def impatient():
