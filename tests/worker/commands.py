@@ -352,8 +352,13 @@ class Sshd:
         self.more = dict(LIMN_REMOTE=str(remote), LIMN_SSH=f'ssh -F /dev/null -p {self.port} -i {folder}/user -o IdentitiesOnly=yes '
                          f'-o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=no -o LogLevel=ERROR')
         self.host = pwd.getpwuid(os.geteuid()).pw_name + '@127.0.0.1'
-        until(lambda: subprocess.run(self.more['LIMN_SSH'].split() + [self.host, 'true'], capture_output=True).returncode == 0,
-              'sshd answers')
+        self.locked = False  # an account without a password may be, for an sshd without PAM
+
+        def answers():
+            ok = subprocess.run(self.more['LIMN_SSH'].split() + [self.host, 'true'], capture_output=True).returncode == 0
+            self.locked = 'account is locked' in (folder / 'log').read_text()
+            return ok or self.locked
+        until(answers, 'sshd answers')
 
 
 def through_sshd():
@@ -362,7 +367,10 @@ def through_sshd():
         print('through_sshd: left out, there is no sshd')
         return
     try:
-        on_another_machine(sshd)
+        if sshd.locked:
+            print('through_sshd: left out, this account is locked')
+        else:
+            on_another_machine(sshd)
     finally:
         sshd.p.terminate()
         sshd.p.wait()
