@@ -78,8 +78,9 @@ cpu_open(struct device *d, struct err *err)
 #if defined(__x86_64__)
     d->limits.bf16 = __builtin_cpu_supports("avx512bf16") && t->kernels[OP_conv2d][0];
 #endif
-    snprintf(d->limits.name, sizeof d->limits.name, "cpu: %s, %d threads%s%s", name,
-             d->limits.threads, t->kernels[OP_conv2d][0] ? ", oneDNN" : "",
+    snprintf(d->limits.name, sizeof d->limits.name, "cpu: %s, %d thread%s%s%s", name,
+             d->limits.threads, d->limits.threads == 1 ? "" : "s",
+             t->kernels[OP_conv2d][0] ? ", oneDNN" : "",
              d->limits.bf16 ? ", bf16" : "");
     struct sysinfo info;
     if (sysinfo(&info) == 0)
