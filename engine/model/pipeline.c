@@ -21,7 +21,7 @@ struct pipeline {
     struct pipeline_defaults defaults;
     struct stages stages;
     struct pipeline_info info;
-    float *no_text; // (text_tokens,D): the empty text, encoded once
+    float *no_text; // the empty text, encoded once, as struct pass wants it
 };
 
 static double
@@ -162,9 +162,10 @@ cancelled(const struct pipeline_request *r, struct err *err)
     return true;
 }
 
-// text -> out (tokens,D)
+// text -> out (tokens,D), thumbnail (S,S,3); NULL: not wanted
 static bool
-encode_text(struct pipeline *p, const char *text, int tokens, float *out, struct err *err)
+encode_text(struct pipeline *p, const char *text, int tokens, float *out, float *thumbnail,
+            struct err *err)
 {
     struct stage *s = stages_get(&p->stages,
                                  &(struct stage_key){.kind = STAGE_TEXT, .tokens = tokens}, err);
@@ -174,18 +175,21 @@ encode_text(struct pipeline *p, const char *text, int tokens, float *out, struct
         log_line(LOG_WARN, "model", "the text has %d tokens, the model reads the first %d: %.60s…",
                  has, tokens, text);
     bool ok = has >= 0 && plan_write(s->plan, s->ids, ids, err) && plan_run(s->plan, err) &&
-              plan_read_f32(s->plan, s->text, out, err);
+              plan_read_f32(s->plan, s->text, out, err) &&
+              (!thumbnail || plan_read_f32(s->plan, s->thumbnail, thumbnail, err));
     free(ids);
     return ok;
 }
 
+// As struct pass wants it.
 static float *
 encode(struct pipeline *p, const char *text, struct err *err)
 {
-    int tokens = p->folder->text_tokens;
-    size_t width = (size_t)model_folder_text(p->folder)->d_model;
-    float *out = mem_try_calloc((size_t)tokens * width, sizeof *out, "text", err);
-    if (out && encode_text(p, text, tokens, out, err))
+    int tokens = p->folder->text_tokens, side = model_folder_unet(p->folder)->thumbnail_size;
+    size_t rows = (size_t)tokens * (size_t)model_folder_text(p->folder)->d_model;
+    size_t pixels = 3 * (size_t)side * (size_t)side;
+    float *out = mem_try_calloc(rows + pixels, sizeof *out, "text", err);
+    if (out && encode_text(p, text, tokens, out, side ? out + rows : NULL, err))
         return out;
     free(out);
     return NULL;
@@ -205,7 +209,7 @@ encode_references(struct pipeline *p, const struct instruction *n, struct err *e
     for (int i = 0; ok && i < r; i++) {
         const struct instruction_reference *ref = &n->references[i];
         resize_square(ref->rgb, ref->width, ref->height, (int)side, image + (size_t)i * pixels);
-        ok = encode_text(p, ref->text, tokens, text + (size_t)i * width, err);
+        ok = encode_text(p, ref->text, tokens, text + (size_t)i * width, NULL, err);
     }
     struct stage *s = ok ? stages_get(&p->stages, &key, err) : NULL;
     ok = s && plan_write_f32(s->plan, s->text, text, err) &&

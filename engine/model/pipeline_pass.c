@@ -29,17 +29,29 @@ uses_context(enum guidance_branch b)
     return b == GUIDANCE_FULL || b == GUIDANCE_NO_TEXT;
 }
 
+// The same values for each picture of the batch; *count is how many one of them takes.
+static bool
+write_each(const struct pass *p, struct stage *s, struct node *input, const float *values,
+           size_t *count, struct err *err)
+{
+    size_t n = *count = (size_t)shape_count(&input->shape) / (size_t)p->batch;
+    float *all = mem_alloc(n * (size_t)p->batch * sizeof *all);
+    for (int i = 0; i < p->batch; i++)
+        memcpy(all + (size_t)i * n, values, n * sizeof *all);
+    bool ok = plan_write_f32(s->plan, input, all, err);
+    free(all);
+    return ok;
+}
+
 static bool
 write_text(const struct pass *p, struct asked *a, const float *text, struct err *err)
 {
+    struct stage *s = a->stage;
+    size_t n;
     if (a->text == text)
         return true;
-    size_t n = (size_t)shape_count(&a->stage->text->shape) / (size_t)p->batch;
-    float *all = mem_alloc(n * (size_t)p->batch * sizeof *all);
-    for (int i = 0; i < p->batch; i++)
-        memcpy(all + (size_t)i * n, text, n * sizeof *all);
-    bool ok = plan_write_f32(a->stage->plan, a->stage->text, all, err);
-    free(all);
+    bool ok = write_each(p, s, s->text, text, &n, err) &&
+              (!s->thumbnail || write_each(p, s, s->thumbnail, text + n, &n, err));
     a->text = ok ? text : NULL;
     return ok;
 }

@@ -17,7 +17,9 @@ struct pass {
     struct guidance guidance;
     int batch;
     const uint64_t *seeds;       // batch of them
-    const float *text, *no_text; // (T,D): of the instruction and of nothing
+    // Of the instruction and of nothing: (T,D), and behind it (S,S,3) where the U-Net has a
+    // thumbnail.
+    const float *text, *no_text;
     int tokens;                  // T
     struct stage *references;    // has run; NULL: none
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.

@@ -22,8 +22,15 @@ build_text(struct stages *s, struct stage *t)
 {
     t->nn.part = model_part_prefix(MODEL_TEXT_ENCODER);
     t->ids = graph_input(t->g, "ids", SHAPE(1, t->key.tokens), DTYPE_I32);
-    t->text = t5_build(&t->nn, model_folder_text(s->folder), t->ids, t5_padding_mask(&t->nn, t->ids));
+    const struct unet_config *c = model_folder_unet(s->folder);
+    struct node *mask = t5_padding_mask(&t->nn, t->ids);
+    t->text = t5_build(&t->nn, model_folder_text(s->folder), t->ids, mask);
     graph_output(t->g, t->text);
+    if (!c->thumbnail_size)
+        return;
+    t->nn.part = model_part_prefix(MODEL_UNET);
+    t->thumbnail = unet_thumbnail(&t->nn, c, t->text, mask);
+    graph_output(t->g, t->thumbnail);
 }
 
 static void
@@ -53,8 +60,11 @@ build_step(struct stages *s, struct stage *t)
     t->text = graph_input(t->g, "text", SHAPE(n, t->key.tokens, text_width(c)), DTYPE_F32);
     if (c->class_timestep)
         t->labels = graph_input(t->g, "class_labels", SHAPE(n), DTYPE_F32);
+    if (c->thumbnail_size)
+        t->thumbnail = graph_input(
+            t->g, "thumbnail", SHAPE(n, c->thumbnail_size, c->thumbnail_size, 3), DTYPE_F32);
     struct unet_inputs in = {.sample = t->sample, .timestep = t->timestep, .text = t->text,
-                             .class_labels = t->labels};
+                             .class_labels = t->labels, .thumbnail = t->thumbnail};
     if (unet_config_has_context(c)) {
         // Without references the null token's values are a few small products: not worth a plan.
         if (t->key.references)

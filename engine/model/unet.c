@@ -21,6 +21,7 @@ unet_down(struct nn *nn, const struct unet_config *c, const struct unet_inputs *
     nn_segment(nn);
     struct node *h = op_cast(nn->g, in->sample, nn->dtype);
     h = nn_conv(nn, h, &(struct conv){.out = c->block_out_channels[0], .kernel = 3}, "conv_in");
+    h = unet_add_thumbnail(nn, c, h, e->thumbnail);
     push(skips, h);
     for (int level = 0; level <= last; level++) {
         struct resnet r = {.out = c->block_out_channels[level], .out_scale = c->out_scale};
@@ -104,6 +105,7 @@ unet_build(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     }
     struct unet_skips skips;
     struct unet_embedding e = unet_embed(nn, c, in);
+    e.thumbnail = in->thumbnail;
     struct node *h = unet_down(nn, c, in, &e, context, c->levels - 1, &skips);
     h = unet_mid(nn, c, h, &e, context);
     h = unet_up(nn, c, h, &e, context, &skips);
@@ -134,6 +136,9 @@ unet_declare(struct params *params, const char *part, const struct unet_config *
     };
     if (c->class_timestep)
         in.class_labels = graph_input(g, "class_labels", SHAPE(1), DTYPE_F32);
+    if (c->thumbnail_size)
+        in.thumbnail = unet_thumbnail(&nn, c, in.text,
+                                      graph_input(g, "mask", SHAPE(1, 2), DTYPE_F32));
     if (unet_config_has_context(c)) {
         struct unet_references r = {.batch = 1, .references = 1, .image = in.sample,
                                     .text = in.text};

@@ -30,6 +30,7 @@ enum {
 struct unet_embedding {
     struct node *time; // (N,time_embedding_dim) of nn->dtype, activated
     struct node *text; // (N,T,cross_attention_dim) of nn->dtype
+    struct node *thumbnail; // as in unet_inputs
 };
 
 // What the down half leaves behind.
@@ -60,6 +61,7 @@ struct unet_inputs {
     struct node *timestep;     // (N) f32
     struct node *text;         // (N,T,encoder_hid_dim), any float
     struct node *class_labels; // (N) f32; NULL unless the config has class_timestep
+    struct node *thumbnail;    // of unet_thumbnail(); NULL: the model as it is without one
     // NULL: no context attention runs. A config with context levels then still draws, as the
     // text-to-image model it grew from.
     const struct unet_context *context;
@@ -86,6 +88,12 @@ struct node *unet_mid(struct nn *nn, const struct unet_config *c, struct node *h
 struct node *unet_up(struct nn *nn, const struct unet_config *c, struct node *h,
                      const struct unet_embedding *e, struct unet_context *context,
                      struct unet_skips *skips);
+
+// What the words alone foretell of the picture, for configs with text_thumbnail_size S: text
+// (N,T,encoder_hid_dim), any float, and mask (N,T) f32 of t5_padding_mask() -> (N,S,S,3) f32, near
+// [-1,1]. Like the context it depends on the request only, not on the step.
+struct node *unet_thumbnail(struct nn *nn, const struct unet_config *c, struct node *text,
+                            struct node *mask);
 
 // References through the same down half at timestep 0 without context attention, and from their
 // features the keys and values. references = R >= 0; image (N*R,S,S,3) in [-1,1], any float; text

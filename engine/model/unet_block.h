@@ -21,6 +21,10 @@ struct node *unet_attention(struct nn *nn, const struct unet_config *c, struct n
                             const struct unet_embedding *e, int head_dim, bool only_text,
                             const char *name);
 
+// h (N,H,W,C) of the first layer + the thumbnail, enlarged to it; h itself when thumbnail is NULL.
+struct node *unet_add_thumbnail(struct nn *nn, const struct unet_config *c, struct node *h,
+                                struct node *thumbnail);
+
 // The next layer of the context; x itself when context is NULL.
 struct node *unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *x,
                                     struct unet_context *context);

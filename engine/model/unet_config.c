@@ -235,6 +235,13 @@ check_sizes(struct reader *r, const struct unet_config *c)
     if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
         refuse(r, "context_levels", get(r, "context_levels"),
                "context needs a base model: 3 input channels, no class embedding");
+    int enlarged = c->thumbnail_size;
+    while (enlarged && enlarged < c->sample_size)
+        enlarged *= 2;
+    if (r->ok && enlarged && (enlarged != c->sample_size || c->class_timestep ||
+                              c->in_channels != 3))
+        refuse(r, "text_thumbnail_size", get(r, "text_thumbnail_size"),
+               "it must double up to sample_size, in a base model of 3 input channels");
     if (r->ok && c->sample_size % (1 << (c->levels - 1)))
         refuse(r, "sample_size", get(r, "sample_size"), "it must halve at every level");
     if (r->ok && c->block_out_channels[0] % 2)
@@ -308,6 +315,7 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
     read_text(&r, c);
     read_embeddings(&r, c);
     read_context(&r, c);
+    c->thumbnail_size = whole(&r, "text_thumbnail_size", 0, 0, 256);
     refuse_foreign(&r);
     check_sizes(&r, c);
     return r.ok;
@@ -378,6 +386,8 @@ unet_config_json(const struct unet_config *c)
     jv_set(o, "block_out_channels", numbers(c->block_out_channels, c->levels));
     jv_set(o, "layers_per_block", numbers(c->layers_per_block, c->levels));
     write_blocks(c, o);
+    if (c->thumbnail_size)
+        jv_set(o, "text_thumbnail_size", jv_from_integer(c->thumbnail_size));
     jv_set(o, "attention_head_dim", numbers(c->attention_head_dim, c->levels));
     jv_set(o, "norm_num_groups", jv_from_integer(c->norm_num_groups));
     jv_set(o, "norm_eps", jv_from_number(c->norm_eps));

@@ -3,11 +3,13 @@
 // multi-modal context. Only what limn can compute is accepted: any other value is an error that
 // names key and value, so a model is drawn right or not at all.
 //
-// Keys of our own, both absent in a plain text-to-image model:
+// Keys of our own, all absent in a plain text-to-image model:
 //     "context_levels": [2, 3]        levels (0 is the picture's own resolution) whose attention
 //                                     blocks, and the mid block if the last level is among them,
 //                                     get a context attention
 //     "context_attention_head_dim": n width of its heads; absent: attention_head_dim
+//     "text_thumbnail_size": n        pixels a side of a small picture that is made from the text
+//                                     and given to the first layer; absent: none
 #ifndef LIMN_ENGINE_MODEL_UNET_CONFIG_H
 #define LIMN_ENGINE_MODEL_UNET_CONFIG_H
 
@@ -44,6 +46,7 @@ struct unet_config {
     int pooled_heads;
     bool context[UNET_LEVEL_MAX]; // context_levels
     int context_head_dim;         // 0: attention_head_dim of the level
+    int thumbnail_size;           // text_thumbnail_size; 0: none
 };
 
 // `name` (the file) starts errors. ERR_INPUT.
