@@ -266,7 +266,7 @@ bench_train(const struct bench *b, struct device *d, struct err *err)
         struct node *y = op_cast(g, unet_build(&nn, &c, &in), DTYPE_F32);
         nn_segment_end(&nn);
         struct node *loss = op_mean(g, op_mul(g, y, y), 15);
-        ok = network_add_gradients(g, &nn, loss, NULL, err);
+        ok = network_add_gradients(g, &nn, loss, false, err);
         struct plan_params pp = {.device = d};
         memcpy(pp.slots, slots, sizeof slots);
         p = ok ? plan_create(g, &pp, err) : NULL;

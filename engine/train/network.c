@@ -7,15 +7,17 @@
 #include "engine/base/mem.h"
 #include "engine/ops/grad.h"
 
-// Token ids to what the U-Net reads; (N,T) -> (N,T,width).
-static struct node *
-encode_text(struct network *n, const struct network_params *p, struct node *ids)
+struct node *
+network_encode_text(struct network *n, const struct network_params *p, struct node *ids,
+                    struct node **thumbnail)
 {
     n->nn.part = model_part_prefix(MODEL_TEXT_ENCODER);
     n->nn.dtype = p->dtype;
     struct node *mask = t5_padding_mask(&n->nn, ids);
     struct node *out = t5_build(&n->nn, &p->folder->text, ids, mask);
     n->nn.part = model_part_prefix(MODEL_UNET);
+    if (thumbnail && p->folder->unet.thumbnail_size)
+        *thumbnail = unet_thumbnail(&n->nn, &p->folder->unet, out, mask);
     return out;
 }
 
@@ -36,8 +38,8 @@ add_inputs(struct network *n, const struct network_params *p)
 }
 
 // Mean squared error of each example, and the weighted mean over the batch.
-static void
-add_loss(struct network *n, const struct network_params *p)
+void
+network_add_loss(struct network *n, const struct network_params *p)
 {
     struct node *error = op_sub(n->g, n->prediction, n->target);
     n->each = op_mean(n->g, op_mul(n->g, error, error), 2 | 4 | 8);
@@ -49,7 +51,16 @@ add_loss(struct network *n, const struct network_params *p)
 }
 
 bool
-network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss, const char *frozen,
+network_is_text(const char *name)
+{
+    const char *encoder = model_part_prefix(MODEL_TEXT_ENCODER);
+    static const char thumbnail[] = "unet/text_thumbnail.";
+    return strncmp(name, encoder, strlen(encoder)) == 0 ||
+           strncmp(name, thumbnail, sizeof thumbnail - 1) == 0;
+}
+
+bool
+network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss, bool freeze_text,
                       struct err *err)
 {
     int total = params_entries(nn->params), count = 0;
@@ -57,7 +68,7 @@ network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss, c
     struct node **gradient = mem_zalloc((size_t)(total + 1) * sizeof *gradient);
     for (int i = 0; i < total; i++) {
         struct node *bound = nn_bound(nn, i);
-        bool skip = frozen && strncmp(params_at(nn->params, i)->name, frozen, strlen(frozen)) == 0;
+        bool skip = freeze_text && network_is_text(params_at(nn->params, i)->name);
         if (bound && !skip)
             of[count++] = bound;
     }
@@ -84,9 +95,9 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     struct unet_references refs = {.batch = p->batch, .references = p->references,
                                    .image = n->ref_image};
     struct unet_inputs in = {.sample = n->sample, .timestep = n->timestep};
-    in.text = encode_text(n, p, n->text);
+    in.text = network_encode_text(n, p, n->text, &in.thumbnail);
     if (p->references)
-        refs.text = encode_text(n, p, n->ref_text);
+        refs.text = network_encode_text(n, p, n->ref_text, NULL);
     struct unet_context context = {0};
     if (unet_config_has_context(&p->folder->unet)) {
         unet_encode_references(&n->nn, &p->folder->unet, &refs, &context);
@@ -94,11 +105,10 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     }
     n->prediction = op_cast(n->g, unet_build(&n->nn, &p->folder->unet, &in), DTYPE_F32);
     nn_segment_end(&n->nn);
-    add_loss(n, p);
+    network_add_loss(n, p);
     if (graph_error(n->g)->code != ERR_NONE)
         return err_set(err, graph_error(n->g)->code, "%s", graph_error(n->g)->text);
-    const char *frozen = p->freeze_text ? model_part_prefix(MODEL_TEXT_ENCODER) : NULL;
-    return network_add_gradients(n->g, &n->nn, n->loss, frozen, err);
+    return network_add_gradients(n->g, &n->nn, n->loss, p->freeze_text, err);
 }
 
 void

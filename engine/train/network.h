@@ -39,9 +39,20 @@ struct network {
 bool network_build(struct network *n, const struct network_params *p, struct err *err);
 void network_finish(struct network *n);
 
-// Gradients of the loss for every parameter that the graph uses, but for those whose names start
-// with `frozen` (NULL: all), added to SLOT_GRADS at the parameter's own offset.
+// Token ids (N,T) i32 -> (N,T,width) f32. thumbnail: if not NULL and the U-Net has one, it is set.
+struct node *network_encode_text(struct network *n, const struct network_params *p,
+                                 struct node *ids, struct node **thumbnail);
+
+// Sets n->each, n->loss from n->prediction, n->target and n->weight, and makes them outputs.
+void network_add_loss(struct network *n, const struct network_params *p);
+
+// Whether a parameter is of those that know words: of the text encoder, or of the thumbnail that
+// is made from its answer. They are frozen together.
+bool network_is_text(const char *name);
+
+// Gradients of the loss for every parameter that the graph uses, but for those of
+// network_is_text() with freeze_text, added to SLOT_GRADS at the parameter's own offset.
 bool network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
-                           const char *frozen, struct err *err);
+                           bool freeze_text, struct err *err);
 
 #endif

@@ -32,6 +32,7 @@ static const struct key keys[] = {
     {"text_tokens", KIND_INT, AT(text_tokens), 48, 2, 4096},
     {"reference_tokens", KIND_INT, AT(reference_tokens), 16, 2, 4096},
     {"dtype", KIND_OTHER, AT(dtype), 0, 0, 0},
+    {"stage", KIND_OTHER, AT(stage), 0, 0, 0},
     {"lr", KIND_REAL, AT(lr), 1e-4, 0, 10},
     {"lr_final", KIND_REAL, AT(lr_final), 0, 0, 10},
     {"beta1", KIND_REAL, AT(beta1), 0.9, 0, 0.99999},
@@ -79,6 +80,14 @@ read_choice(struct recipe *r, const struct jv *json, const char *name, struct er
         return err_set(err, ERR_INPUT,
                        "%s: schedule is '%s', it must be constant, cosine or linear", name,
                        schedule);
+    static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words"};
+    const char *stage = jv_string(jv_get(json, "stage"), "pictures");
+    for (int i = TRAIN_PICTURES; i < TRAIN_STAGE_COUNT; i++)
+        if (strcmp(stage, stages[i]) == 0)
+            r->stage = (enum train_stage)i;
+    if (r->stage == TRAIN_STAGE_NONE)
+        return err_set(err, ERR_INPUT, "%s: stage is '%s', it must be pictures or words", name,
+                       stage);
     const struct jv *again = jv_get(json, "checkpoint_activations");
     r->checkpoint_activations = jv_is_bool(again) ? jv_bool(again, false) : -1;
     if (again && !jv_is_bool(again) && strcmp(jv_string(again, ""), "auto") != 0)
@@ -144,6 +153,8 @@ recipe_read(struct recipe *r, const struct jv *json, const char *name, struct er
     for (size_t i = 0; ok && i < COUNT_OF(needed); i++)
         if (!jv_get(json, needed[i]))
             ok = err_set(err, ERR_INPUT, "%s: the key '%s' is missing", name, needed[i]);
+    if (ok && r->stage == TRAIN_WORDS && r->freeze_text)
+        ok = err_set(err, ERR_INPUT, "%s: the stage 'words' with freeze_text trains nothing", name);
     if (ok)
         r->tasks = jv_copy(jv_get(json, "tasks"));
     else

@@ -16,6 +16,13 @@ enum lr_schedule {
     LR_COUNT
 };
 
+enum train_stage {
+    TRAIN_STAGE_NONE = 0,
+    TRAIN_PICTURES, // the U-Net, with the text encoder unless freeze_text
+    TRAIN_WORDS,    // the text encoder and the thumbnail alone (engine/train/words.h)
+    TRAIN_STAGE_COUNT
+};
+
 struct recipe {
     char *model;     // folder to start from: configs, and weights if it has them
     char *tokenizer; // spiece.model; NULL: the model folder's
@@ -38,7 +45,8 @@ struct recipe {
     double snr_gamma;  // 0: plain L2 on v; > 0: min-SNR weights (Hang et al. 2023) with this gamma
     int64_t save_every, sheet_every, log_every; // steps; 0: never (log: 1)
     int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
-    bool freeze_text;           // the text encoder is not trained
+    bool freeze_text;           // the text encoder and the thumbnail are not trained
+    enum train_stage stage;     // what is trained
 };
 
 // Paths are taken as they are. `name` (the file) starts the errors. Does not keep `json`.

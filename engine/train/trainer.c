@@ -20,6 +20,7 @@
 #include "engine/train/pack.h"
 #include "engine/train/state.h"
 #include "engine/train/tasks.h"
+#include "engine/train/words.h"
 
 enum { REFERENCE_COUNTS = 4 }; // 0..3 references in one example
 
@@ -84,9 +85,10 @@ build_plan(struct trainer *t, int references, struct err *err)
     if (t->plans[references])
         return true;
     struct network_params np = network_params(t, references);
-    if (!network_build(&t->networks[references], &np, err))
+    bool words = t->recipe->stage == TRAIN_WORDS;
+    t->built[references] = true; // as far as it comes
+    if (!(words ? words_build : network_build)(&t->networks[references], &np, err))
         return false;
-    t->built[references] = true;
     struct plan_params pp = {.device = t->device};
     memcpy(pp.slots, t->slots, sizeof pp.slots);
     t->plans[references] = plan_create(t->networks[references].g, &pp, err);
@@ -94,21 +96,16 @@ build_plan(struct trainer *t, int references, struct err *err)
            nn_constants_write(&t->networks[references].nn, t->plans[references], err);
 }
 
-// Bytes [*first, *last) of the block that the text encoder's weights fill; empty without one. They
-// are declared together, so nothing else lies between.
-static void
-text_range(const struct params *p, size_t *first, size_t *last)
+// The learning rate that a parameter gets, the text encoder's own or that of all others; NULL: this
+// run leaves it as it is.
+static struct node *
+hyper_of(const struct trainer *t, const char *name)
 {
-    const char *prefix = model_part_prefix(MODEL_TEXT_ENCODER);
-    *first = *last = 0;
-    for (int i = 0; i < params_entries(p); i++) {
-        const struct param *q = params_at(p, i);
-        if (strncmp(q->name, prefix, strlen(prefix)) != 0)
-            continue;
-        *first = *last ? MIN(*first, q->offset) : q->offset;
-        *last = MAX(*last, i + 1 < params_entries(p) ? params_at(p, i + 1)->offset
-                                                     : params_bytes(p));
-    }
+    const char *encoder = model_part_prefix(MODEL_TEXT_ENCODER);
+    bool text = network_is_text(name);
+    if (text ? t->recipe->freeze_text : t->recipe->stage == TRAIN_WORDS)
+        return NULL;
+    return strncmp(name, encoder, strlen(encoder)) == 0 ? t->hyper_text : t->hyper;
 }
 
 static struct node *
@@ -121,7 +118,7 @@ bound(struct graph *g, const char *name, enum slot slot, size_t first, size_t la
 static void
 update_range(struct trainer *t, size_t first, size_t last, struct node *hyper)
 {
-    if (first == last)
+    if (!hyper)
         return;
     struct graph *g = t->update;
     struct node *p = bound(g, "weights", SLOT_PARAMS, first, last);
@@ -135,17 +132,23 @@ update_range(struct trainer *t, size_t first, size_t last, struct node *hyper)
 static bool
 build_update(struct trainer *t, struct err *err)
 {
-    size_t all = params_bytes(t->params), first, last;
+    size_t all = params_bytes(t->params), first = 0;
     struct graph *g = t->update = graph_create();
-    text_range(t->params, &first, &last);
     t->hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
     t->hyper_text = graph_input(g, "hyper of the text encoder", SHAPE(8), DTYPE_F32);
     t->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
     t->norm = op_sumsq(g, bound(g, "all gradients", SLOT_GRADS, 0, all));
     graph_output(g, t->norm);
-    update_range(t, 0, first, t->hyper);
-    update_range(t, first, last, t->hyper_text);
-    update_range(t, last, all, t->hyper);
+    // One operation for each run of neighbours with the same rate.
+    for (int i = 0, n = params_entries(t->params); i < n; i++) {
+        struct node *own = hyper_of(t, params_at(t->params, i)->name);
+        bool ends = i + 1 == n || hyper_of(t, params_at(t->params, i + 1)->name) != own;
+        size_t last = i + 1 == n ? all : params_at(t->params, i + 1)->offset;
+        if (ends) {
+            update_range(t, first, last, own);
+            first = last;
+        }
+    }
     struct plan_params pp = {.device = t->device};
     memcpy(pp.slots, t->slots, sizeof pp.slots);
     t->update_plan = plan_create(g, &pp, err);
@@ -157,6 +160,8 @@ static bool
 memory_asks_for_checkpointing(struct trainer *t, struct err *err)
 {
     size_t memory = device_limits(t->device)->memory;
+    if (t->recipe->stage == TRAIN_WORDS)
+        return false; // sentences are small
     struct device *null = device_open("null", err);
     struct network_params np = network_params(t, 0);
     while (np.references + 1 < REFERENCE_COUNTS &&
@@ -289,6 +294,13 @@ describe(struct trainer *t)
              (double)s.lower_bound / 0x1p20, t->checkpointing ? ", recomputed" : "");
 }
 
+// The plan that runs examples with this many references: of words there is one for all.
+static int
+plan_for(const struct trainer *t, int references)
+{
+    return t->recipe->stage == TRAIN_WORDS ? 0 : references;
+}
+
 struct trainer *
 trainer_create(const struct recipe *r, struct device *device, bool resume, struct err *err)
 {
@@ -298,7 +310,7 @@ trainer_create(const struct recipe *r, struct device *device, bool resume, struc
     bool ok = open_sources(t, err) && build(t, resume, err);
     for (int i = 0; ok && i < REFERENCE_COUNTS; i++)
         if (tasks_share(t->tasks, i) > 0)
-            ok = build_plan(t, i, err);
+            ok = build_plan(t, plan_for(t, i), err);
     if (ok) {
         describe(t);
         return t;
@@ -359,12 +371,27 @@ loss_weight(const struct trainer *t, int at)
     return gamma > 0 ? fmin(snr, gamma) / (snr + 1) : 1;
 }
 
+// An example of the stage `words`: its sentence and the thumbnail of its picture.
+static bool
+fill_words(struct trainer *t, const struct example *e, int i, struct err *err)
+{
+    struct batch *b = &t->batch;
+    const struct recipe *r = t->recipe;
+    int side = t->folder->unet.thumbnail_size;
+    words_thumbnail(e->target, pack_size(t->pack), b->target + (size_t)i * side * side * 3, side);
+    b->weight[i] = 1.0f / (float)r->accumulate;
+    b->task[i] = e->task;
+    return encode(t, e->text, b->text + i * r->text_tokens, r->text_tokens, err);
+}
+
 static bool
 fill_example(struct trainer *t, const struct example *e, int i, int references, int at,
              uint64_t noise_at, struct err *err)
 {
     struct batch *b = &t->batch;
     const struct recipe *r = t->recipe;
+    if (r->stage == TRAIN_WORDS)
+        return fill_words(t, e, i, err);
     size_t pixels = (size_t)pack_size(t->pack) * (size_t)pack_size(t->pack) * 3;
     float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
     to_signed(e->target, x0, pixels);
@@ -389,14 +416,16 @@ fill_example(struct trainer *t, const struct example *e, int i, int references, 
 static bool
 run_batch(struct trainer *t, int references, double *loss, struct err *err)
 {
-    struct network *n = &t->networks[references];
-    struct plan *p = t->plans[references];
+    struct network *n = &t->networks[plan_for(t, references)];
+    struct plan *p = t->plans[plan_for(t, references)];
     struct batch *b = &t->batch;
     float value;
-    bool ok = plan_write(p, n->sample, b->sample, err) && plan_write(p, n->target, b->target, err) &&
-              plan_write(p, n->weight, b->weight, err) &&
-              plan_write(p, n->timestep, b->timestep, err) && plan_write(p, n->text, b->text, err);
-    if (ok && references)
+    bool ok = plan_write(p, n->target, b->target, err) &&
+              plan_write(p, n->weight, b->weight, err) && plan_write(p, n->text, b->text, err);
+    if (ok && n->sample)
+        ok = plan_write(p, n->sample, b->sample, err) &&
+             plan_write(p, n->timestep, b->timestep, err);
+    if (ok && n->ref_image)
         ok = plan_write(p, n->ref_image, b->ref_image, err) &&
              plan_write(p, n->ref_text, b->ref_text, err);
     ok = ok && plan_run(p, err) && plan_read(p, n->loss, &value, err) &&
@@ -559,7 +588,8 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
     int n = t->recipe->micro_batch, batches = 0;
     double total = 0;
     for (int references = 0; ok && references < REFERENCE_COUNTS; references++) {
-        int available = t->plans[references] ? tasks_heldout_count(t->tasks, references) : 0;
+        bool runs = t->plans[plan_for(t, references)];
+        int available = runs ? tasks_heldout_count(t->tasks, references) : 0;
         for (int first = 0; ok && first < MIN(count, available); first += n, batches++) {
             for (int i = 0; ok && i < n; i++) {
                 struct example e;

@@ -128,7 +128,7 @@ open_run(struct run *r, bool checkpoint)
     r->loss = op_mean(g, op_mul(g, error, error), 15);
     graph_output(g, r->prediction);
     graph_output(g, r->loss);
-    must(network_add_gradients(g, &r->nn, r->loss, NULL, &err), &err);
+    must(network_add_gradients(g, &r->nn, r->loss, false, &err), &err);
     struct plan_params pp = {.device = r->device};
     memcpy(pp.slots, r->slots, sizeof pp.slots);
     r->plan = plan_create(g, &pp, &err);
