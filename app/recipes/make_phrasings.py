@@ -10,6 +10,21 @@ import pathlib
 
 TEXT = """
 {subject}
+Draw {a subject}
+draw {a subject}
+Draw {subject}
+{a subject}, {style name} style
+Draw {a subject} in {style name} style
+Draw {a subject} in the style of {style name}
+Draw {a subject} in {style} style
+Draw {a last word}
+Draw {a last word}.
+{last word}
+{a last word} in {style} style
+Draw {a last word} in {style name} style
+Draw {a keyword}
+{keyword}
+{keyword}, {style} style
 {subject}, {style} style
 {subject} in {style} style
 a {style} style picture of {subject}

@@ -252,35 +252,56 @@ pick_keyword(const struct tasks *t, int record, struct rng *rng, char *out, size
         pack_caption(t->pack, record, out, size);
 }
 
+// Words of the record itself; false: the name is none of these.
+static bool
+fill_words(const struct tasks *t, int record, const char *name, struct rng *rng,
+           char out[EXAMPLE_TEXT_MAX])
+{
+    if (strcmp(name, "subject") == 0) {
+        pack_caption(t->pack, record, out, EXAMPLE_TEXT_MAX);
+    } else if (strcmp(name, "last word") == 0) {
+        pack_caption(t->pack, record, out, EXAMPLE_TEXT_MAX);
+        const char *space = strrchr(out, ' ');
+        if (space)
+            memmove(out, space + 1, strlen(space));
+    } else if (strcmp(name, "keyword") == 0) {
+        pick_keyword(t, record, rng, out, EXAMPLE_TEXT_MAX);
+    } else if (strcmp(name, "style") == 0 || strcmp(name, "style name") == 0) {
+        int style = pack_style(t->pack, record);
+        snprintf(out, EXAMPLE_TEXT_MAX, "%s",
+                 style < 0 ? "plain" : pack_style_name(t->pack, style));
+        if (strcmp(name, "style") == 0)
+            plain_words(out);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 // Appends what `name` stands for; leaves unknown names as they are.
 static void
 fill_in(const struct tasks *t, const struct example *e, const struct task *task, int record,
         const char *name, struct rng *rng, char *out, size_t size)
 {
-    if (strcmp(name, "subject") == 0) {
-        pack_caption(t->pack, record, out, size);
-    } else if (strcmp(name, "a subject") == 0 && size > 4) {
-        char caption[EXAMPLE_TEXT_MAX];
-        pack_caption(t->pack, record, caption, sizeof caption);
-        bool vowel = *caption && strchr("aeiouAEIOU", *caption);
-        snprintf(out, size, "%s %.1000s", vowel ? "an" : "a", caption);
-    } else if (strcmp(name, "style") == 0) {
-        int style = pack_style(t->pack, record);
-        snprintf(out, size, "%s", style < 0 ? "plain" : pack_style_name(t->pack, style));
-        plain_words(out);
-    } else if (strcmp(name, "keyword") == 0) {
-        pick_keyword(t, record, rng, out, size);
-    } else {
-        snprintf(out, size, "{%s}", name);
-        for (int k = 0; task && k < task->reference_count; k++) {
-            size_t n = strlen(task->references[k].slot);
-            if (strncmp(name, task->references[k].slot, n) != 0)
-                continue;
-            if (strcmp(name + n, ".marker") == 0)
-                snprintf(out, size, "[ref#%d]", e->refs[k].marker);
-            else if (name[n] == 0)
-                snprintf(out, size, "%s", e->refs[k].text);
-        }
+    char words[EXAMPLE_TEXT_MAX];
+    if (fill_words(t, record, name, rng, words)) {
+        snprintf(out, size, "%s", words);
+        return;
+    }
+    if (strncmp(name, "a ", 2) == 0 && fill_words(t, record, name + 2, rng, words)) {
+        bool vowel = *words && strchr("aeiouAEIOU", *words);
+        snprintf(out, size, "%s %.1000s", vowel ? "an" : "a", words);
+        return;
+    }
+    snprintf(out, size, "{%s}", name);
+    for (int k = 0; task && k < task->reference_count; k++) {
+        size_t n = strlen(task->references[k].slot);
+        if (strncmp(name, task->references[k].slot, n) != 0)
+            continue;
+        if (strcmp(name + n, ".marker") == 0)
+            snprintf(out, size, "[ref#%d]", e->refs[k].marker);
+        else if (name[n] == 0)
+            snprintf(out, size, "%s", e->refs[k].text);
     }
 }
 
@@ -327,7 +348,7 @@ pick_text(const struct tasks *t, const struct jv *texts, int record, struct rng 
     bool styled = pack_style(t->pack, record) >= 0;
     for (size_t i = 0; i < n; i++) {
         const char *text = jv_string(jv_at(texts, (first + i) % n), "");
-        if (styled || !strstr(text, "{style}"))
+        if (styled || !(strstr(text, "{style}") || strstr(text, "{style name}")))
             return text;
     }
     return jv_string(jv_at(texts, first), "");

@@ -10,9 +10,11 @@
 //
 // A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the target's
 // subject in another style) or "style" (another subject in the target's style). In texts, {subject}
-// is the caption, {a subject} the same behind "a" or "an", {style} the name of the style, {keyword}
-// one of the record's keywords, and {SLOT} the reference: its marker and its own words, as in
-// "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at random and references come in random order.
+// is the caption, {last word} what it ends with, {keyword} one of the record's keywords, {style} the
+// name of the style in plain words, {style name} as the pack spells it; {a subject} and so on are
+// the same behind "a" or "an". {SLOT} is the reference: its marker and its own words, as in
+// "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at random and
+// references come in random order.
 //
 // With probability drop_all an example loses text and context, with drop_context only the context
 // (paper, section 3.2). What an example is depends on (seed, index) alone. Any thread.

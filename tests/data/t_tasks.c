@@ -150,7 +150,8 @@ test_words(void **state)
 {
     (void)state;
     struct tasks *t = make("{\"drop_all\":0,\"drop_context\":0,\"mixture\":[{\"name\":\"text\","
-                           "\"ratio\":1,\"texts\":[\"{a subject}|{style}|{keyword}|{what}\"]}]}", NULL);
+                           "\"ratio\":1,\"texts\":[\"{a subject}|{style}|{keyword}|{what}\"]}]}",
+                           NULL);
     assert_non_null(t);
     bool seen[2] = {false, false};
     for (uint64_t i = 0; i < 200; i++) {
@@ -161,6 +162,20 @@ test_words(void **state)
         assert_non_null(strstr(e.text, "|{what}"));
     }
     assert_true(seen[0] && seen[1]);
+    tasks_destroy(t);
+    t = make("{\"drop_all\":0,\"drop_context\":0,\"mixture\":[{\"name\":\"text\",\"ratio\":1,"
+             "\"texts\":[\"{last word}|{a last word}|{style}|{style name}|{a keyword}|{a what}\"]}"
+             "]}",
+             NULL);
+    assert_non_null(t);
+    bool last = false, whole = false;
+    for (uint64_t i = 0; i < 200; i++) {
+        struct example e;
+        assert_true(tasks_draw(t, 1, i, 0, &e, NULL));
+        last |= strncmp(e.text, "apple|an apple|", 15) == 0;
+        whole |= strcmp(e.text, "fox|a fox|line art|line-art|an animal|{a what}") == 0;
+    }
+    assert_true(last && whole);
     tasks_destroy(t);
 }
 
