@@ -116,14 +116,32 @@ encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t
     return status;
 }
 
-static bool
-encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
+// tmux keeps a sixel image as a picture of its own: its height is rounded up to bands, what it then takes in
+// cells is erased, and what is drawn is scaled to the bands that fit into these cells. So images are whole in
+// both, cells and bands, and the last one may lie over the one before. It keeps ten of them: no strips.
+static SIXELSTATUS
+encode_for_tmux(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither,
+                struct canvas_bytes *out)
 {
-    sixel_dither_t *dither = NULL;
-    struct image *image = fill_cells(d, err);
-    if (!image)
-        return false;
-    SIXELSTATUS status = make_palette(d, image, &dither);
+    int cell = d->term->cell_height, unit = cell;
+    while (unit % BAND)
+        unit += cell;
+    int rest = image->height % unit, whole = image->height - rest;
+    if (whole == 0) { // the bands that fit; tmux leaves the rest empty
+        whole = image->height < BAND ? image->height : image->height / BAND * BAND;
+        rest = 0;
+    }
+    SIXELSTATUS status = encode_strip(d, image, dither, 0, whole, out);
+    if (SIXEL_SUCCEEDED(status) && rest)
+        status = encode_strip(d, image, dither, image->height - unit, unit, out);
+    return status;
+}
+
+static SIXELSTATUS
+encode_in_strips(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither,
+                 struct canvas_bytes *out)
+{
+    SIXELSTATUS status = SIXEL_OK;
     int cell = d->term->cell_height,
         strip = d->whole ? image->height : cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
     while (SIXEL_SUCCEEDED(status) && y < image->height) {
@@ -138,6 +156,21 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
         size_t row_bytes = MAX(1, (out->size - before) / (size_t)rows);
         strip = MAX(strip, cell * (int)(PIECE_BYTES / row_bytes));
     }
+    return status;
+}
+
+static bool
+encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
+{
+    sixel_dither_t *dither = NULL;
+    struct image *image = fill_cells(d, err);
+    if (!image)
+        return false;
+    SIXELSTATUS status = make_palette(d, image, &dither);
+    if (SIXEL_SUCCEEDED(status) && d->term->multiplexer)
+        status = encode_for_tmux(d, image, dither, out);
+    else if (SIXEL_SUCCEEDED(status))
+        status = encode_in_strips(d, image, dither, out);
     if (dither)
         sixel_dither_unref(dither);
     image_unref(image);

@@ -151,6 +151,9 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     *info = (struct term_info){.columns = 80, .rows = 24, .cell_width = TERM_CELL_WIDTH_GUESS,
                                .cell_height = TERM_CELL_HEIGHT_GUESS,
                                .colours = TERM_COLOURS_GUESS};
+    const char *term = getenv("TERM");
+    info->multiplexer =
+        term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
     struct winsize size = {0};
     struct termios saved, raw;
     // A background process that changed the mode would be stopped by SIGTTOU.
@@ -182,11 +185,8 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     if (ok) {
         // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
         // and tmux take it for their window's title.
-        const char *term = getenv("TERM");
-        bool multiplexer =
-            term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
         ok = ask(fd,
-                 multiplexer ? "\033[16t\033[c"
+                 info->multiplexer ? "\033[16t\033[c"
                              : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c",
                  deadline, info);
         if (ok && info->sixel)

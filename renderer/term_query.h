@@ -18,6 +18,7 @@ struct term_info {
     bool answered;               // the terminal answered DA1
     bool sixel;                  // its answer contains 4
     bool kitty;                  // it answered the query of kitty's graphics protocol
+    bool multiplexer;            // screen or tmux is between: it draws what it understood, anew
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown

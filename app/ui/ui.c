@@ -21,7 +21,7 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FLUSH_MS = 8 };
+enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, FLUSH_MS = 8 };
 
 const struct view *const views[VIEW_COUNT] = {
 #define VIEW(id, variable, request) &variable,
@@ -95,7 +95,7 @@ static void
 on_crash(int number)
 {
     static const char restore[] =
-        "\033[?2026l\033[?1000l\033[?1002l\033[?1006l\033[?1049l\033[0m\033[?25h\033[?1l\033>\r\n";
+        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?1049l\033[0m\033[?25h\033[?1l\033>\r\n";
     if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
         // Nobody is there to see it.
     }
@@ -155,6 +155,21 @@ start_canvas(struct ui *ui, const char *preview)
     }
 }
 
+// tmux forgets pictures while another of its windows is seen, and says when ours is again, where it was told to
+// (focus-events on).
+static void
+watch_focus(const struct ui *ui, bool on)
+{
+    if (!ui->term.multiplexer || !ui->term.sixel)
+        return;
+    if (on) {
+        define_key("\033[I", FOCUS_KEY);
+        define_key("\033[O", BLUR_KEY);
+    }
+    fputs(on ? "\033[?1004h" : "\033[?1004l", stdout);
+    fflush(stdout);
+}
+
 static bool
 start_screen(struct ui *ui, const char *preview, struct err *err)
 {
@@ -195,6 +210,7 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
     theme_apply(&ui->theme, ui->mono);
     for (size_t i = ui->term.typed_count; i > 0; i--)
         ungetch((unsigned char)ui->term.typed[i - 1]);
+    watch_focus(ui, true);
     start_canvas(ui, preview);
     return true;
 }
@@ -204,6 +220,7 @@ stop_screen(struct ui *ui)
 {
     canvas_destroy(ui->canvas);
     ui->canvas = NULL;
+    watch_focus(ui, false);
     endwin();
 }
 
@@ -226,9 +243,11 @@ ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
     canvas_hide(ui->canvas, true);
     canvas_flush(ui->canvas, 100, NULL);
     def_prog_mode();
+    watch_focus(ui, false);
     endwin();
     run(ctx);
     reset_prog_mode();
+    watch_focus(ui, true);
     canvas_hide(ui->canvas, false);
     screen_changed(ui);
 }
@@ -601,10 +620,12 @@ on_key(struct ui *ui, wint_t key, bool code)
         canvas_answer(ui->canvas);
         return;
     }
-    if (code && key == KEY_RESIZE) {
+    if (code && (key == KEY_RESIZE || key == FOCUS_KEY)) {
         screen_changed(ui);
         return;
     }
+    if (code && key == BLUR_KEY)
+        return;
     if (code && key == KEY_MOUSE) {
         on_mouse(ui);
         return;

@@ -31,7 +31,7 @@ struct terminal {
 };
 
 static void
-open_terminal(struct terminal *t, enum canvas_kind kind)
+open_terminal_as(struct terminal *t, enum canvas_kind kind, bool multiplexer)
 {
     int ends[2], bytes = 8 << 20;
     *t = (struct terminal){0};
@@ -45,6 +45,7 @@ open_terminal(struct terminal *t, enum canvas_kind kind)
                              .cell_height = CELL_HEIGHT,
                              .colours = 256,
                              .sixel = true,
+                             .multiplexer = multiplexer,
                              .answered = true};
     struct canvas_params p = {.fd = t->ours, .term = &info, .kind = kind, .background = 0x102030};
     struct err err = {0};
@@ -53,6 +54,12 @@ open_terminal(struct terminal *t, enum canvas_kind kind)
         print_message("%s\n", err.text);
         skip();
     }
+}
+
+static void
+open_terminal(struct terminal *t, enum canvas_kind kind)
+{
+    open_terminal_as(t, kind, false);
 }
 
 // All that is sent until nothing is left.
@@ -140,11 +147,17 @@ play(const char *text, uint8_t *screen)
 }
 
 static void
-assert_pixel(const uint8_t *screen, int x, int y, int r, int g, int b)
+assert_near(const uint8_t *screen, int x, int y, int r, int g, int b, int far)
 {
     const uint8_t *p = screen + 3 * (y * COLUMNS * CELL_WIDTH + x);
-    if (abs(p[0] - r) > 4 || abs(p[1] - g) > 4 || abs(p[2] - b) > 4)
+    if (abs(p[0] - r) > far || abs(p[1] - g) > far || abs(p[2] - b) > far)
         fail_msg("(%d,%d) is %d,%d,%d, not %d,%d,%d", x, y, p[0], p[1], p[2], r, g, b);
+}
+
+static void
+assert_pixel(const uint8_t *screen, int x, int y, int r, int g, int b)
+{
+    assert_near(screen, x, y, r, g, b, 4);
 }
 #endif
 
@@ -180,6 +193,54 @@ sixels_are_the_picture(void **state)
                 if (x < 50 || x >= 50 + 240 || y < 60 || y >= 60 + 240)
                     assert_pixel(screen, x, y, 0, 0, 0);
         free(screen);
+        image_unref(image);
+        close_terminal(&t);
+    }
+#else
+    skip();
+#endif
+}
+
+// tmux rounds an image up to bands of six pixels and takes the cells it then touches from the text; it draws
+// what fits into these cells in bands. So every image is whole in both, and there are few: it keeps ten.
+static void
+tmux_gets_cells_and_bands(void **state)
+{
+    (void)state;
+#ifdef LIMN_HAVE_SIXEL
+    for (int rows = 1; rows <= 20; rows++) {
+        struct terminal t;
+        open_terminal_as(&t, CANVAS_SIXEL, true);
+        struct image *image = fields(64, 64);
+        struct canvas_place place = {.rect = {1, 5, rows, 60}};
+        assert_true(canvas_put(t.canvas, 0, image, &place));
+        flush(&t);
+        int images = 0, lowest = 0;
+        for (const char *p = t.text; (p = strstr(p, "\0337\033[")); p++) {
+            int row = 0, column = 0, width = 0, height = 0;
+            const char *raster = strstr(p, "\"1;1;");
+            assert_int_equal(sscanf(p, "\0337\033[%d;%dH", &row, &column), 2);
+            assert_non_null(raster);
+            assert_int_equal(sscanf(raster, "\"1;1;%d;%d", &width, &height), 2);
+            assert_int_equal(height % 6, 0);
+            assert_int_equal(width % CELL_WIDTH, 0);
+            if (rows >= 3) // 3 x 20 pixels are ten bands; what is lower cannot be whole in both
+                assert_int_equal(height % CELL_HEIGHT, 0);
+            lowest = MAX(lowest, row - 1 + (height + CELL_HEIGHT - 1) / CELL_HEIGHT);
+            images++;
+        }
+        assert_in_range(images, 1, 2);
+        assert_int_equal(lowest, 1 + rows); // all its cells, and none of those below
+        if (rows >= 3) {
+            uint8_t *screen = mem_zalloc((size_t)COLUMNS * CELL_WIDTH * ROWS * CELL_HEIGHT * 3);
+            play(t.text, screen);
+            int side = rows * CELL_HEIGHT, left = (5 + (60 - 2 * rows) / 2) * CELL_WIDTH, top = 20;
+            assert_near(screen, left + side / 4, top + 3, 255, 0, 0, 16);
+            assert_near(screen, left + 3 * side / 4, top + side / 4, 0, 255, 0, 16);
+            assert_near(screen, left + side / 4, top + side - 3, 0, 0, 255, 16);
+            assert_near(screen, left + 3 * side / 4, top + side - 3, 255, 255, 255, 16);
+            free(screen);
+        }
         image_unref(image);
         close_terminal(&t);
     }
@@ -323,6 +384,7 @@ main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sixels_are_the_picture),
+        cmocka_unit_test(tmux_gets_cells_and_bands),
         cmocka_unit_test(what_is_the_same_costs_nothing),
         cmocka_unit_test(what_goes_is_printed_over),
         cmocka_unit_test(text_over_pictures_is_seen),
