@@ -315,6 +315,22 @@ curses_colour(int32_t colour)
     return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
 }
 
+// Of eight colours several become one: what has lost its ground by that is told apart in another way.
+static void
+mend_for_eight(const struct theme *t)
+{
+    static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
+    int ground = curses_colour(t->styles[ROLE_TEXT].bg);
+    for (size_t i = 0; i < COUNT_OF(reversed); i++)
+        if (curses_colour(t->styles[reversed[i]].bg) == ground)
+            attributes[reversed[i]] |= A_REVERSE;
+    if (curses_colour(t->styles[ROLE_SELECTED].bg) == ground)
+        attributes[ROLE_SELECTED] |= A_BOLD;
+    for (int i = 0; i < ROLE_COUNT; i++) // bold black is grey there, and unreadable on white
+        if (curses_colour(t->styles[i].fg) == 0)
+            attributes[i] &= ~(attr_t)A_BOLD;
+}
+
 void
 theme_apply(const struct theme *t, bool mono)
 {
@@ -327,6 +343,8 @@ theme_apply(const struct theme *t, bool mono)
         if (colours && init_extended_pair(i + 1, curses_colour(s->fg), curses_colour(s->bg)) == OK)
             pairs[i] = i + 1;
     }
+    if (colours && COLORS < 16)
+        mend_for_eight(t);
     if (!colours) { // what colours say must be said without them
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
         static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,

@@ -528,6 +528,13 @@ def terminals():
         s.expect('references', f'TERM={term}')
         s.keys('4')
         s.expect('styled-subject', f'TERM={term} templates')
+        if term == 'linux': # eight colours: bold black would be grey on white
+            s.keys('1', 'Tab')
+            s.expect('references', 'TERM=linux compose')
+            tab = re.search('((?:\x1b\\[[0-9;]*m)+) 1 compose', s.text(True))
+            check(tab and '47' in tab[1] and not re.search(r'\[(0;)?1[;m]', tab[1]), f'the tab can be read: {tab}')
+            chosen = re.search('((?:\x1b\\[[0-9;]*m)+) *apple-fluent', s.text(True))
+            check(chosen and re.search(r'\[(0;)?1[;m]', chosen[1]), f'what is chosen is seen elsewhere too: {chosen}')
         s.close()
 
 
