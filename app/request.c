@@ -13,7 +13,7 @@ static struct image *
 run_loader(const struct image *in, const struct job_reference *ref,
            const struct loader_host *loaders, const atomic_int *stop, struct err *err)
 {
-    const struct loader_limits limits = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX, stop};
+    const struct loader_limits limits = loader_limits_here(stop);
     struct loader_values values;
     const struct loader_entry *e = loader_host_need(loaders, ref->loader, err);
     if (!e)

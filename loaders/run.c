@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
 
@@ -77,9 +78,18 @@ limit(int what, rlim_t value)
     setrlimit(what, &l);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)
-// Bytes of address space this process has already; a worker with a model mapped has gigabytes, which
-// the loader is not to blame for.
+#if defined(__SANITIZE_ADDRESS__)
+// What has no memory gets NULL, as without the sanitizer, and not the end of the process.
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
+// Bytes of address space this process has already; a worker with a model mapped has gigabytes, and one
+// under a sanitizer terabytes, which the loader is not to blame for.
 static rlim_t
 address_space(void)
 {
@@ -91,7 +101,6 @@ address_space(void)
         fclose(f);
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
-#endif
 
 _Noreturn static void
 child(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
@@ -106,9 +115,7 @@ child(const struct loader_entry *e, const struct image *in, const struct loader_
         if (i != fd)
             dup2(nowhere, i);
     limit(RLIMIT_CORE, 0);
-#if !defined(__SANITIZE_ADDRESS__) // which reserves terabytes
     limit(RLIMIT_AS, address_space() + ((rlim_t)limits->megabytes << 20));
-#endif
     struct err err = {0};
     struct image *out = loader_run_here(e, in, values, &err);
     struct answer a = {.code = out ? 0 : 1};
@@ -161,8 +168,34 @@ struct image *
 loader_run(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
            struct err *err)
 {
-    static const struct loader_limits usual = {LOADER_SECONDS_MAX, LOADER_MEMORY_MAX, NULL};
-    return loader_run_limited(e, in, values, &usual, err);
+    const struct loader_limits limits = loader_limits_here(NULL);
+    return loader_run_limited(e, in, values, &limits, err);
+}
+
+static double
+limit_from(const char *variable, double usual, double least, double most)
+{
+    static atomic_int warned;
+    const char *text = getenv(variable);
+    if (!text || !*text)
+        return usual;
+    char *end;
+    double v = strtod(text, &end);
+    if (!*end && v >= least && v <= most)
+        return v;
+    if (!atomic_exchange(&warned, 1))
+        log_line(LOG_WARN, "loaders", "%s is '%.40s', it must be a number in %g..%g: the limit stays %g",
+                 variable, text, least, most, usual);
+    return usual;
+}
+
+struct loader_limits
+loader_limits_here(const atomic_int *stop)
+{
+    return (struct loader_limits){
+        .seconds = limit_from("LIMN_LOADER_SECONDS", LOADER_SECONDS_USUAL, 0.1, 86400),
+        .megabytes = (int)limit_from("LIMN_LOADER_MEMORY", LOADER_MEMORY_USUAL, 1, 1000000),
+        .stop = stop};
 }
 
 struct image *

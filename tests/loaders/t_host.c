@@ -211,9 +211,7 @@ misbehaviour_is_a_sentence(void **state)
         {"crash", "crashed"}, {"hang", "0.4 seconds"}, {"size", "impossible size"},
         {"null", "impossible size"}, {"stride", "impossible size"}, {"fail", "not to its taste"},
         {"shout", "xxxx"}, {"exit", "crashed"},
-#if !defined(__SANITIZE_ADDRESS__)
         {"eat", "no memory after 1"},
-#endif
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct err err = {0};
@@ -265,6 +263,49 @@ hang_ends_in_time(void **state)
     assert_true(seconds >= 0.35 && seconds < 5);
 }
 
+static void
+limits_come_from_the_environment(void **state)
+{
+    static const struct {
+        const char *seconds, *memory;
+        double expected_seconds;
+        int expected_memory;
+    } cases[] = {{NULL, NULL, LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"", "", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"7200", "16000", 7200, 16000},
+                 {"soon", "1G", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"-1", "-1", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"0", "0", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"nan", "nan", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"1e9", "1e9", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"0.3", "200", 0.3, 200}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        if (cases[i].seconds) {
+            setenv("LIMN_LOADER_SECONDS", cases[i].seconds, 1);
+            setenv("LIMN_LOADER_MEMORY", cases[i].memory, 1);
+        }
+        struct loader_limits limits = loader_limits_here(NULL);
+        if (limits.seconds != cases[i].expected_seconds || limits.megabytes != cases[i].expected_memory)
+            fail_msg("case %zu: %g seconds, %d MiB", i, limits.seconds, limits.megabytes);
+    }
+    // And they are what a run gets: those of the last case.
+    struct image *in = image_create(40, 30, IMAGE_RGB8, NULL);
+    struct loader_values v;
+    struct err err = {0};
+    loader_defaults(good()->loader, &v);
+    assert_true(loader_set_value(good()->loader, &v, "do", "hang", NULL));
+    assert_null(loader_run(good(), in, &v, &err));
+    assert_non_null(strstr(err.text, "bad-none took more than 0.3 seconds and was stopped"));
+    err_clear(&err);
+    setenv("LIMN_LOADER_SECONDS", "20", 1);
+    assert_true(loader_set_value(good()->loader, &v, "do", "eat", NULL));
+    assert_null(loader_run(good(), in, &v, &err));
+    assert_non_null(strstr(err.text, "no memory after 1"));
+    unsetenv("LIMN_LOADER_SECONDS");
+    unsetenv("LIMN_LOADER_MEMORY");
+    image_unref(in);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -277,6 +318,7 @@ main(int argc, char **argv)
         cmocka_unit_test(misbehaviour_is_a_sentence),
         cmocka_unit_test(printing_goes_nowhere),
         cmocka_unit_test(hang_ends_in_time),
+        cmocka_unit_test(limits_come_from_the_environment),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
