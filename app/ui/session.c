@@ -13,6 +13,7 @@
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "renderer/image/codec.h"
 
 #define KEEP_SECONDS 1.0
 
@@ -161,6 +162,13 @@ free_marker(const struct ui *ui)
 bool
 session_add_picture(struct ui *ui, const char *file)
 {
+    struct err err = {0};
+    if (!codec_check(file, &err)) { // without its folder, which would push the reason off the line
+        const char *slash = strrchr(file, '/');
+        bool named = slash && strncmp(err.text, file, strlen(file)) == 0;
+        ui_say(ui, ROLE_ERROR, "%s", err.text + (named ? slash + 1 - file : 0));
+        return false;
+    }
     int marker = free_marker(ui);
     struct job_reference *r = job_add(&ui->compose, marker);
     if (!r) {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "renderer/image/codec.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <vips/vips.h>
 #undef MIN // GLib's, which mean the same
@@ -150,6 +154,36 @@ codec_read(const char *path, struct err *err)
     struct image *image = codec_decode(data, size, path, err);
     free(data);
     return image;
+}
+
+bool
+codec_check(const char *path, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_errno(err, ERR_INPUT, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "%s: a %s is no picture", path,
+                       S_ISDIR(st.st_mode) ? "folder" : "device");
+    // Mapped, so that only what is looked at is read; libvips' own reading of files takes parts of their names
+    // for options.
+    size_t size = (size_t)st.st_size;
+    int fd = size <= CODEC_FILE_MAX ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0 && size > CODEC_FILE_MAX)
+        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", path, size,
+                       CODEC_FILE_MAX);
+    if (fd < 0)
+        return err_errno(err, ERR_INPUT, "%s", path);
+    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    close(fd);
+    if (data == MAP_FAILED)
+        return err_set(err, ERR_INPUT, "%s: the file is empty, no picture", path);
+    VipsImage *v = vips_image_new_from_buffer(data, size, "", NULL);
+    bool ok = v ? size_allowed(v, path, err) : vips_failed(err, path);
+    if (v)
+        g_object_unref(v);
+    munmap(data, size);
+    return ok;
 }
 
 // A libvips view of our pixels, which must outlive it.
