@@ -613,9 +613,78 @@ on_mouse(struct ui *ui)
     }
 }
 
+// The terminal has said what it can do, but later than it was waited for, as over a slow line.
+static void
+learn_late(struct ui *ui)
+{
+    struct term_info was = ui->term;
+    if (!term_answer(ui->sequence, &ui->term))
+        return;
+    bool same_cells =
+        was.cell_width == ui->term.cell_width && was.cell_height == ui->term.cell_height;
+    if (was.sixel == ui->term.sixel && was.kitty == ui->term.kitty && same_cells)
+        return;
+    canvas_destroy(ui->canvas);
+    ui->canvas = NULL;
+    watch_focus(ui, true);
+    start_canvas(ui, ui->preview);
+    screen_changed(ui);
+}
+
+static void on_key(struct ui *ui, wint_t key, bool code);
+
+// Sequences that curses does not know (late answers, keys that the terminal's description lacks) are no
+// text and no Esc followed by letters. True: the key was part of one.
+static bool
+part_of_sequence(struct ui *ui, wint_t key, bool code)
+{
+    static const double patience = 0.5; // seconds; the rest does not come
+    size_t n = strlen(ui->sequence);
+    if (n && (code || ui_now() - ui->sequence_began > patience || n + 1 == sizeof ui->sequence))
+        ui->sequence[n = 0] = 0;
+    if (!n) {
+        wint_t next = 0;
+        if (code || key != 27)
+            return false;
+        int kind = get_wch(&next); // Esc alone has nothing right behind it
+        if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
+            snprintf(ui->sequence, sizeof ui->sequence, "\033%c", (char)next);
+            ui->sequence_began = ui_now();
+            return true;
+        }
+        if (kind == OK)
+            unget_wch((wchar_t)next);
+        else if (kind == KEY_CODE_YES)
+            ungetch((int)next);
+        return false;
+    }
+    ui->sequence[n] = key < 128 ? (char)key : '?';
+    ui->sequence[n + 1] = 0;
+    bool string = ui->sequence[1] == '_';
+    bool whole = string ? key == '\\' && ui->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
+    if (whole) {
+        char sequence[sizeof ui->sequence];
+        snprintf(sequence, sizeof sequence, "%s", ui->sequence);
+        learn_late(ui);
+        ui->sequence[0] = 0;
+        // A key that was pressed before curses began: what it did not read itself it does not put together. Then
+        // cursor keys were still said with [.
+        int known = key_defined(sequence);
+        if (known <= 0 && n == 2 && sequence[1] == '[') {
+            sequence[1] = 'O';
+            known = key_defined(sequence);
+        }
+        if (known > 0)
+            on_key(ui, (wint_t)known, true);
+    }
+    return true;
+}
+
 static void
 on_key(struct ui *ui, wint_t key, bool code)
 {
+    if (part_of_sequence(ui, key, code))
+        return;
     if (code && key == ANSWER_KEY) {
         canvas_answer(ui->canvas);
         return;
@@ -849,6 +918,7 @@ ui_run(const char *host, const char *theme, const char *preview)
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
     ui->started = ui_now();
+    ui->preview = preview;
     ui->host = host ? mem_strdup(host) : NULL;
     ui->compose = JOB_EMPTY;
     ui->instruction.lines = true;

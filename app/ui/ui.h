@@ -146,6 +146,10 @@ struct ui {
     char question[ERR_TEXT_MAX], answers[16];
     void (*answered)(struct ui *ui, char answer); // 0: none of them
 
+    char sequence[64]; // one that curses does not know, while it comes in; "": none
+    double sequence_began;
+    const char *preview; // what was asked for, as pictures in the terminal
+
     bool dirty, quit, unicode, mono, drawn_small;
     bool slot_used[CANVAS_SLOTS];
     double started, first_frame; // seconds

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Terminals that are not to be had here, played on a pseudo-terminal: they answer as they are documented to, or late,
+# in part, never, with nonsense, while somebody types. What the UI then sends, and that no key is lost or made up.
+# usage: answers.py LIMN SOURCE LOADERS [NAME...]
+import fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import screens
+from screens import LIMN, LOADERS, SLOW, SOURCE, check, work
+
+# What they answer to CSI c, CSI 16 t, XTSMGRAPHICS (colours) and the query of kitty's protocol.
+WEZTERM = dict(da1=b'\x1b[?65;4;6;18;22c', cell=b'\x1b[6;19;10t', colours=b'\x1b[?1;0;65536S')
+WEZTERM_KITTY = dict(WEZTERM, kitty=b'\x1b_Gi=31;OK\x1b\\') # enable_kitty_graphics
+WINDOWS = dict(da1=b'\x1b[?61;4;6;7;14;21;22;23;24;28;32;42c', cell=b'\x1b[6;20;10t', colours=b'\x1b[?1;2S')
+WINDOWS_BEFORE = dict(da1=b'\x1b[?61;6;7;14;21;22;23;24;28;32;42c', cell=b'\x1b[6;16;8t')
+PLAIN = dict(da1=b'\x1b[?62;c')
+SIXEL, KITTY, CELLS = b'\x1bP0;1q', b'\x1b_Ga=t', '▀▄▁▂▃▆▌▐▖▗▘▝█'
+
+
+class Terminal:
+    def __init__(self, answers, late=0, silent=False, typed=b'', term='xterm-256color', size=(100, 30), before=None,
+                 split=False):
+        self.answers, self.late, self.silent, self.typed, self.split = answers, late, silent, typed, split
+        self.before, self.due, self.out, self.asked = before, [], b'', 0
+        home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
+        (home / 'run').mkdir(mode=0o700)
+        env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
+                                                                'LSAN_OPTIONS')},
+                   HOME=str(home), XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state',
+                   XDG_CONFIG_HOME=f'{home}/config', XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', TERM=term,
+                   LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(f'{SOURCE}/app/templates/samples')
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', size[1], size[0], 0, 0))
+            os.execve(LIMN, [LIMN], env)
+        self.seen = 0
+
+    def send(self, data, when=0):
+        when = max(time.monotonic() + when, self.due[-1][0] if self.due else 0) # never before what was sent earlier
+        self.due.append((when, data))
+
+    def answer(self):
+        """To the questions in what has come since."""
+        if self.silent:
+            return
+        for m in re.finditer(rb'\x1b\[c|\x1b\[16t|\x1b\[\?1;1;0S|\x1b_Gi=31[^\x1b]*\x1b\\|\x1b\[5n', self.out[self.seen:]):
+            name = {b'\x1b[c': 'da1', b'\x1b[16t': 'cell', b'\x1b[?1;1;0S': 'colours', b'\x1b[5n': 'here'}.get(m[0], 'kitty')
+            reply = b'\x1b[0n' if name == 'here' else self.answers.get(name, b'')
+            if name == 'da1':
+                if self.asked == 0 and self.typed:
+                    self.send(self.typed)
+                self.asked += 1
+            if self.split: # byte by byte
+                for i in range(len(reply)):
+                    self.send(reply[i:i + 1], self.late + 0.001 * i)
+            elif reply:
+                self.send(reply, self.late)
+        last = self.out.rfind(b'\x1b')
+        self.seen = len(self.out) if last < 0 or len(self.out) - last > 60 else max(self.seen, last)
+        # A question that was seen whole must not be answered twice.
+        if re.fullmatch(rb'\x1b(\[c|\[16t|\[\?1;1;0S|\[5n)|\x1b_Gi=31[^\x1b]*\x1b\\', self.out[self.seen:]):
+            self.seen = len(self.out)
+
+    def run(self, seconds, until=None):
+        end = time.monotonic() + seconds * (SLOW if until else 1)
+        while time.monotonic() < end:
+            if until and until(self.out):
+                return True
+            now = time.monotonic()
+            ready = [d for d in self.due if d[0] <= now]
+            self.due = [d for d in self.due if d[0] > now]
+            for _, data in ready:
+                os.write(self.fd, data)
+            if select.select([self.fd], [], [], 0.005)[0]:
+                try:
+                    data = os.read(self.fd, 1 << 16)
+                except OSError:
+                    return bool(until and until(self.out))
+                self.out += data
+                self.answer()
+        return bool(until and until(self.out))
+
+    def expect(self, what, why, seconds=10):
+        ok = self.run(seconds, lambda out: what in out)
+        return check(ok, f'{why}: no {what!r} ({self.out[-300:]!r})')
+
+    def text(self):
+        """What was printed, in the order of printing, without control sequences and pictures."""
+        t = re.sub(rb'\x1b[P_][^\x1b]*\x1b\\|\x1b\[[0-9;?]*[@-~]|\x1b[()][A-Z0-9]|\x1b.', b'', self.out)
+        return t.decode('utf-8', 'replace')
+
+    def close(self):
+        for key in (b'\x1b', b'\x1b', b'q'):
+            self.send(key)
+            self.run(0.3)
+        end = time.monotonic() + 10 * SLOW
+        pid = status = 0
+        while not pid and time.monotonic() < end:
+            self.run(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        check(pid and status == 0, f'limn ends with 0, not {status}')
+        if not pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+def kind(out):
+    return ('kitty' if KITTY in out else 'sixel' if SIXEL in out else
+            'cells' if any(c.encode() in out for c in CELLS) else None)
+
+
+def started(answers, expected, why, **how):
+    t = Terminal(answers, **how)
+    check(t.run(10, lambda out: kind(out) is not None), f'{why}: a picture is sent ({t.out[-200:]!r})')
+    t.run(0.3)
+    check(kind(t.out) == expected, f'{why}: {expected}, not {kind(t.out)}')
+    return t
+
+
+def as_documented():
+    for answers, expected, why in ((WEZTERM, 'sixel', 'WezTerm'), (WEZTERM_KITTY, 'kitty', 'WezTerm with kitty\'s protocol'),
+                                   (WINDOWS, 'sixel', 'Windows Terminal 1.22'),
+                                   (WINDOWS_BEFORE, 'cells', 'Windows Terminal before'), (PLAIN, 'cells', 'neither')):
+        for split in (False, True):
+            t = started(answers, expected, f'{why}{", byte by byte" if split else ""}', split=split)
+            if expected == 'sixel': # whole cells of the size that was said
+                height = int(re.match(rb'\x1b\[6;(\d+);(\d+)t', answers['cell'])[1])
+                width = int(re.match(rb'\x1b\[6;(\d+);(\d+)t', answers['cell'])[2])
+                sizes = re.findall(rb'"1;1;(\d+);(\d+)', t.out)
+                check(sizes and all(int(w) % width == 0 and int(h) % height == 0 for w, h in sizes), f'{why}: {sizes}')
+                check(t.out.count(b'\x1bP') == len(sizes), f'{why}: each sixel image says its size')
+            if expected == 'kitty':
+                check(all(len(c) <= 4096 for c in re.findall(rb'\x1b_G[^;]*;([^\x1b]*)\x1b', t.out)), 'chunks of 4096')
+            t.close()
+            check(expected != 'kitty' or b'a=d' in t.out, f'{why}: the pictures are taken off at the end')
+            check(t.out.rstrip().count(b'\x1b[?1049l') == 1, f'{why}: the screen is given back')
+
+
+def who_does_not_answer():
+    t = started({}, 'cells', 'silence', silent=True)
+    t.close()
+    t = started(dict(cell=b'\x1b[6;20;10t'), 'cells', 'only the cell\'s size')
+    t.close()
+    t = started(dict(kitty=b'\x1b_Gi=31;OK\x1b\\'), 'kitty', 'only kitty\'s protocol')
+    t.close()
+    for junk in (b'\x1b[?62;4', b'\x1b[;;;;;;;;;;;;;', b'\x1b[?' + b'4;' * 3000 + b'c', b'\x1b_G' + b'A' * 500 + b'\x1b\\',
+                 b'\x1b[?99999999999999999999;4c', b'\x1b[6;0;0t\x1b[6;-1;x', b'\xff\xfe\x80', b'\x1b]10;rgb:ff/ff/ff\x1b\\'):
+        t = Terminal(dict(da1=junk))
+        check(t.run(10, lambda out: kind(out) is not None), f'{junk[:20]!r}: a picture is sent')
+        t.send(b'\x1b[27;1~') # ends whatever was open
+        t.run(0.8)
+        t.close()
+
+
+def typing_meanwhile():
+    # `4` opens the templates, `i` begins the instruction; they come before the first answer, or between the answers.
+    for answers, expected in ((WINDOWS, 'sixel'), (WEZTERM_KITTY, 'kitty'), (PLAIN, 'cells')):
+        t = Terminal(answers, typed='ia hen, \u00e9\u65e5'.encode())
+        ok = t.run(10, lambda out: 'a hen, \u00e9\u65e5' in t.text())
+        check(ok, f'{expected}: what was typed is in the instruction ({t.text()[-200:]!r})')
+        check(t.run(10, lambda out: kind(out) is not None) and kind(t.out) == expected, f'and it is {expected}')
+        t.close()
+    t = Terminal(WINDOWS, typed=b'\x1b[B\x1b[B') # cursor down, twice
+    check(t.run(10, lambda out: kind(out) is not None), 'a picture')
+    t.send(b'a')
+    t.expect(b'dog-twemoji.png: Enter', 'keys with sequences of their own are not lost')
+    t.close()
+    t = Terminal({}, silent=True, typed=b'')
+    t.send(b'4', 0.1) # in the time that limn waits
+    t.expect(b'styled-subject', 'a key that is typed to a silent terminal')
+    t.close()
+
+
+def late():
+    # The answers come when limn waits no longer: they are no keys, and what they say is still of use.
+    for answers, expected, split in ((WINDOWS, 'sixel', False), (WEZTERM_KITTY, 'kitty', False), (PLAIN, 'cells', False),
+                                     (WINDOWS_BEFORE, 'cells', True)):
+        t = Terminal(answers, late=1.2, split=split)
+        check(t.run(10, lambda out: kind(out) == 'cells'), f'{expected}: symbols at first')
+        t.run(1.0)
+        if expected != 'cells':
+            check(t.run(5, lambda out: kind(out) == expected), f'late: then {expected}, not {kind(t.out)}')
+        text = t.text()
+        for wrong in ('all requests', 'trainings', 'styled-subject', '0 pictures', 'how many stars'):
+            check(wrong not in text, f'{expected}: a late answer opened {wrong!r}')
+        t.send(b'ia hen')
+        check(t.run(5, lambda out: 'a hen' in t.text()), f'{expected}: keys are keys')
+        check(';' not in t.text().split('a hen')[-1], 'and nothing of the answers is text')
+        t.close()
+    # Half of an answer in time, half of it late, with somebody typing after.
+    t = Terminal({})
+    t.answers = dict(da1=b'\x1b[?61;4;6')
+    t.send(b';7;22c', 0.9)
+    check(t.run(10, lambda out: kind(out) is not None), 'a picture')
+    t.run(1.0)
+    t.send(b'4')
+    t.expect(b'styled-subject', 'a key after an answer in two halves')
+    t.close()
+    # Keys that the terminal's description lacks do nothing, instead of being Esc and letters.
+    t = started(PLAIN, 'cells', 'keys')
+    t.send(b'i')
+    t.run(0.3)
+    for sequence in (b'\x1b[1;5C', b'\x1b[25;2~', b'\x1b[200~', b'\x1bOx', b'\x1b[?1;2;4c', b'\x1b[8;30;100t'):
+        t.send(sequence)
+        t.run(0.15)
+    t.send(b'a hen')
+    check(t.run(5, lambda out: 'a hen' in t.text()), f'they leave the instruction alone ({t.text()[-200:]!r})')
+    t.close()
+
+
+if __name__ == '__main__':
+    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late])
