@@ -16,6 +16,25 @@ cell_size(const struct term_info *term, int *width, int *height)
     *height = 16;
 }
 
+// The Linux console's fonts have 256 or 512 characters: of blocks, those that PCs always had.
+static bool
+is_console(void)
+{
+    const char *term = getenv("TERM");
+    return term && strncmp(term, "linux", 5) == 0;
+}
+
+static ChafaSymbolTags
+symbols_of(const struct canvas_drawing *d)
+{
+    if (d->ascii)
+        return CHAFA_SYMBOL_TAG_ASCII;
+    if (is_console())
+        return CHAFA_SYMBOL_TAG_VHALF | CHAFA_SYMBOL_TAG_HHALF | CHAFA_SYMBOL_TAG_SOLID |
+               CHAFA_SYMBOL_TAG_SPACE;
+    return CHAFA_SYMBOL_TAG_BLOCK | CHAFA_SYMBOL_TAG_BORDER | CHAFA_SYMBOL_TAG_SPACE;
+}
+
 static ChafaCanvasMode
 mode_of(const struct canvas_drawing *d)
 {
@@ -29,7 +48,9 @@ mode_of(const struct canvas_drawing *d)
     // screen and tmux know 256 colours whatever their name says, and find the nearest of the terminal's.
     if ((term && strstr(term, "256")) || d->term->multiplexer)
         return CHAFA_CANVAS_MODE_INDEXED_240;
-    if (term && (strcmp(term, "linux") == 0 || strstr(term, "vt")))
+    if (is_console())
+        return CHAFA_CANVAS_MODE_INDEXED_16_8;
+    if (term && strstr(term, "vt"))
         return CHAFA_CANVAS_MODE_INDEXED_8;
     return CHAFA_CANVAS_MODE_INDEXED_16;
 }
@@ -51,10 +72,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     if (!rgba)
         return false;
     ChafaSymbolMap *symbols = chafa_symbol_map_new();
-    chafa_symbol_map_add_by_tags(symbols, d->ascii ? CHAFA_SYMBOL_TAG_ASCII
-                                                   : CHAFA_SYMBOL_TAG_BLOCK |
-                                                         CHAFA_SYMBOL_TAG_BORDER |
-                                                         CHAFA_SYMBOL_TAG_SPACE);
+    chafa_symbol_map_add_by_tags(symbols, symbols_of(d));
     ChafaCanvasConfig *config = chafa_canvas_config_new();
     chafa_canvas_config_set_geometry(config, d->rect.columns, d->rect.rows);
     chafa_canvas_config_set_canvas_mode(config, mode_of(d));

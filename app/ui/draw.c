@@ -17,6 +17,13 @@ is_unicode(void)
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
+static bool
+is_console(void)
+{
+    const char *term = getenv("TERM");
+    return term && strncmp(term, "linux", 5) == 0;
+}
+
 // What stands for a character that must not or cannot be shown.
 static wchar_t
 shown(wchar_t c)
@@ -24,7 +31,11 @@ shown(wchar_t c)
     bool unicode = is_unicode();
     if (!c || !text_harmless(c))
         return unicode ? L'\uFFFD' : L'?';
-    return c >= 0x80 && !unicode ? (c == 0x2026 ? L'.' : L'?') : wcwidth(c) < 0 ? L'\uFFFD' : c;
+    if (c == 0x2026 && (!unicode || is_console())) // whose fonts lack some
+        return L'.';
+    if (c == 0x2605 && is_console())
+        return L'*';
+    return c >= 0x80 && !unicode ? L'?' : wcwidth(c) < 0 ? L'\uFFFD' : c;
 }
 
 // Adds one character with the marks that combine with it; returns the cells used.
@@ -148,6 +159,21 @@ draw_upright(int y, int x, int rows)
 }
 
 void
+draw_box(const struct area *a, const char *title)
+{
+    bool unicode = is_unicode();
+    int right = a->x + a->columns - 1, bottom = a->y + a->rows - 1;
+    draw_heading(a, true, title);
+    draw_rule(bottom, a->x, a->columns);
+    draw_upright(a->y, a->x, a->rows);
+    draw_upright(a->y, right, a->rows);
+    draw_text(a->y, a->x, 1, ROLE_BORDER, unicode ? "\u250C" : "+");
+    draw_text(a->y, right, 1, ROLE_BORDER, unicode ? "\u2510" : "+");
+    draw_text(bottom, a->x, 1, ROLE_BORDER, unicode ? "\u2514" : "+");
+    draw_text(bottom, right, 1, ROLE_BORDER, unicode ? "\u2518" : "+");
+}
+
+void
 draw_gauge(int y, int x, int columns, double part)
 {
     char text[16];
@@ -210,8 +236,11 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
     struct image *image = pictures_get(ui->pictures, file, side, &failed);
     if (image)
         draw_picture(ui, slot, a, image, false);
-    else if (failed)
-        draw_wrapped(a, ROLE_WARNING, failed);
+    else if (failed) // the reason; the name is said elsewhere, and may be long
+        draw_wrapped(a, ROLE_DIM,
+                     strncmp(failed, file, strlen(file)) == 0 && failed[strlen(file)] == ':'
+                         ? failed + strlen(file) + 2
+                         : failed);
     else
         draw_text(a->y + a->rows / 2, a->x + MAX(0, a->columns / 2 - 1), 1, ROLE_DIM, "\u2026");
 }

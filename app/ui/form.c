@@ -89,6 +89,8 @@ form_close(struct ui *ui, bool taken)
 
 // --- drawing
 
+enum { FRAME_ROWS = 6 }; // a line above the fields, and below them an empty one, help of two, keys and a line
+
 static struct area
 form_area(const struct form *f)
 {
@@ -98,8 +100,8 @@ form_area(const struct form *f)
         value = MAX(value, text_width(f->fields[i].value, SIZE_MAX));
     }
     int room = f->picture_beside ? COLS / 2 : COLS - 4;
-    int columns = MIN(MAX(label + value + 6, 70), MAX(room, 30));
-    int rows = MIN(f->count + 4, LINES - 3);
+    int columns = MIN(MAX(label + value + 8, 72), MAX(room, 32));
+    int rows = MIN(f->count + FRAME_ROWS, LINES - 3);
     return (struct area){MAX(1, (LINES - rows) / 2 - 1),
                          f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
                          MIN(columns, COLS)};
@@ -109,13 +111,13 @@ void
 form_draw(struct ui *ui)
 {
     struct form *f = ui->form;
-    struct area a = form_area(f);
-    int label = 8, rows = a.rows - 4;
+    struct area a = form_area(f), inner = {a.y + 1, a.x + 1, a.rows - 2, a.columns - 2};
+    int label = 8, rows = a.rows - FRAME_ROWS;
     for (int i = 0; i < f->count; i++)
         label = MAX(label, text_width(f->fields[i].label, SIZE_MAX));
     label = MIN(label, a.columns / 2);
-    draw_fill(&a, ROLE_POPUP);
-    draw_text(a.y, a.x + 2, a.columns - 4, ROLE_TAB, f->title);
+    draw_fill(&inner, ROLE_POPUP);
+    draw_box(&a, f->title);
     f->top = draw_scroll(f->count, f->selected, rows, f->top);
     for (int row = 0; row < rows && f->top + row < f->count; row++) {
         int i = f->top + row, y = a.y + 1 + row, x = a.x + label + 4, width = a.columns - label - 6;
@@ -131,18 +133,25 @@ form_draw(struct ui *ui)
         bool turns = d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
         draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
                     here && turns ? "< " : "",
-                    *d->value || d->kind == FIELD_TEXT ? d->value : "(the model's)",
+                    *d->value                    ? d->value
+                    : d->kind == FIELD_TEXT ? "(empty)"
+                                            : "(not set)",
                     here && turns ? " >" : "");
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
     if (d && d->minimum <= d->maximum)
         snprintf(range, sizeof range, " (%g..%g)", d->minimum, d->maximum);
-    draw_format(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, "%s%s", d ? d->help : "",
-                range);
-    draw_text(a.y + a.rows - 1, a.x + 2, a.columns - 4, ROLE_POPUP,
-              f->editing ? "Enter: take   Esc: leave as it was"
-                         : "Enter: change   < >: other value   F9 or ^G: done   Esc: leave");
+    struct area help = {a.y + a.rows - 4, a.x + 2, 2, a.columns - 4};
+    char text[600];
+    snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
+    draw_wrapped(&help, ROLE_POPUP, text);
+    bool turns = d && (d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL), wide = help.columns >= 58;
+    draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP,
+              f->editing ? "Enter take   Esc as it was"
+              : wide     ? "Enter change   < > other value   F9 or ^G done   Esc leave"
+              : turns    ? "< > other   F9 done   Esc leave"
+                         : "Enter change   F9 done   Esc leave");
     if (f->editing) {
         int at = text_width(f->edit.text, f->edit.cursor);
         curs_set(1);

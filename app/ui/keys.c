@@ -183,7 +183,8 @@ request_keys(enum view_id view, enum request r)
                 continue;
             put_key_name(b, name, sizeof name);
             size_t used = strlen(out);
-            if (*name && !(b->key == '\n' && used))
+            char *same = strstr(out, name); // Enter has several codes
+            if (*name && !(same && (same == out || same[-1] == ' ') && strchr(" ", same[strlen(name)])))
                 snprintf(out + used, sizeof out - used, "%s%s", used ? " " : "", name);
         }
     return out;

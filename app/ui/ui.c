@@ -21,7 +21,8 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, FLUSH_MS = 8 };
+enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, FLUSH_MS = 8,
+       MESSAGE_SECONDS = 4 };
 
 const struct view *const views[VIEW_COUNT] = {
 #define VIEW(id, variable, request) &variable,
@@ -58,6 +59,7 @@ ui_say(struct ui *ui, enum role role, const char *format, ...)
     vsnprintf(ui->message, sizeof ui->message, format, args);
     va_end(args);
     ui->message_role = role;
+    ui->message_said = ui_now();
     ui->dirty = true;
     if (role == ROLE_ERROR || role == ROLE_WARNING)
         ui_log(ui, role, ui->message);
@@ -314,20 +316,36 @@ draw_status(struct ui *ui)
     }
 }
 
+// The first of a request's keys, and its name; x of 0 only measures. Returns the columns.
+static int
+draw_hint(struct ui *ui, int x, enum request r)
+{
+    char keys[80];
+    snprintf(keys, sizeof keys, "%s", request_keys(ui->view, r));
+    keys[strcspn(keys, " ")] = 0;
+    int width = text_width(keys, SIZE_MAX), words = text_width(request_name(r), SIZE_MAX);
+    if (x > 0) {
+        draw_text(LINES - 1, x, width, ROLE_KEY, keys);
+        draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, request_name(r));
+    }
+    return width + 1 + words;
+}
+
+// The way to all other keys has its place, however narrow the screen is.
 static void
 draw_hints(struct ui *ui)
 {
-    int x = 1;
-    for (const enum request *h = views[ui->view]->hints; *h && x < COLS - 8; h++) {
-        char keys[80];
-        snprintf(keys, sizeof keys, "%s", request_keys(ui->view, *h));
-        keys[strcspn(keys, " ")] = 0;
-        int width = text_width(keys, SIZE_MAX), words = text_width(request_name(*h), SIZE_MAX);
-        if (x + width + words + 3 >= COLS)
+    enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
+    int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
+    draw_hint(ui, MAX(end, 1), last);
+    for (const enum request *h = views[ui->view]->hints; *h; h++) {
+        if (*h == last)
+            continue;
+        int width = draw_hint(ui, 0, *h);
+        if (x + width + 2 > end)
             break;
-        draw_text(LINES - 1, x, width, ROLE_KEY, keys);
-        draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, request_name(*h));
-        x += width + words + 3;
+        draw_hint(ui, x, *h);
+        x += width + 2;
     }
 }
 
@@ -703,6 +721,9 @@ on_key(struct ui *ui, wint_t key, bool code)
     bool typing = view->typing && view->typing(ui);
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
+    // Good news is old when somebody has gone on; what is wrong stays to be read.
+    if (ui->message_role == ROLE_GOOD && ui_now() - ui->message_said > MESSAGE_SECONDS)
+        ui->message[0] = 0;
     if (ui->asking) {
         ui->asking = false;
         ui->answered(ui,

@@ -133,6 +133,7 @@ struct ui {
     int log_count;
 
     enum role message_role;
+    double message_said; // when
     char message[ERR_TEXT_MAX];
 
     struct form *form; // NULL: none
@@ -182,6 +183,7 @@ void draw_fill(const struct area *a, enum role role);
 void draw_heading(const struct area *a, bool focus, const char *title); // the area's first line
 void draw_rule(int y, int x, int columns);
 void draw_upright(int y, int x, int rows);
+void draw_box(const struct area *a, const char *title); // a frame; what is within stays
 void draw_gauge(int y, int x, int columns, double part);
 // Lines of a list around the selection; returns the first one that is seen.
 int draw_scroll(int count, int selected, int rows, int top);

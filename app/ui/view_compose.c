@@ -268,6 +268,27 @@ reference_done(struct ui *ui, struct form *f, bool taken)
 
 // --- drawing
 
+// The folder, its beginning left out where it is too long, and the filter.
+static void
+files_title(const struct browser *b, int columns, char *out, size_t size)
+{
+    const char *folder = b->folder ? b->folder : "", *home = getenv("HOME"), *start = "";
+    size_t n = home ? strlen(home) : 0;
+    if (n > 1 && strncmp(folder, home, n) == 0 && (folder[n] == '/' || !folder[n])) {
+        folder += n;
+        start = "~";
+    }
+    snprintf(out, size, "%s%s%s%s", start, folder, *b->filter ? "  /" : "", b->filter);
+    if (text_width(out, SIZE_MAX) <= columns)
+        return;
+    const char *rest = folder;
+    do { // whole names, as long as there is another one
+        const char *slash = strchr(rest + 1, '/');
+        rest = slash ? slash : rest + text_char(rest, NULL);
+        snprintf(out, size, "\u2026%s%s%s", rest, *b->filter ? "  /" : "", b->filter);
+    } while (*rest && text_width(out, SIZE_MAX) > columns);
+}
+
 static void
 draw_files(struct ui *ui, const struct area *a)
 {
@@ -276,12 +297,8 @@ draw_files(struct ui *ui, const struct area *a)
     int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
         rows = a->rows - 1 - picture_rows;
     char title[4200];
-    snprintf(title, sizeof title, "%s%s%s", b->folder ? b->folder : "", *b->filter ? "  /" : "",
-             b->filter);
-    const char *end = title;
-    while (text_width(end, SIZE_MAX) > a->columns - 4)
-        end += text_char(end, NULL);
-    draw_heading(a, c->pane == PANE_FILES, end);
+    files_title(b, a->columns - 4, title, sizeof title);
+    draw_heading(a, c->pane == PANE_FILES, title);
     b->top = draw_scroll(b->count, b->selected, rows, b->top);
     for (int row = 0; row < rows && b->top + row < b->count; row++) {
         const struct browser_entry *e = &b->all[b->seen[b->top + row]];
@@ -390,9 +407,12 @@ parameters_line(const struct ui *ui, char *out, size_t size)
     if (j->scale >= 0)
         snprintf(scale, sizeof scale, "%g", j->scale);
     const char *model = j->model ? j->model : "auto", *slash = strrchr(model, '/');
-    snprintf(out, size, "seed %s  steps %s  guidance %s %s  %s  pictures %d  model %s  on %s", seed,
-             steps, j->guidance ? j->guidance : "auto", scale, j->sampler ? j->sampler : "",
-             MAX(j->count, 1), slash ? slash + 1 : model, j->device ? j->device : "auto");
+    // What nobody has chosen is named once, and a sampler only where there is one.
+    snprintf(out, size, "seed %s  steps %s  guidance %s%s%s%s%s  pictures %d  model %s  on %s", seed, steps,
+             j->guidance ? j->guidance : "", j->guidance && j->scale >= 0 ? " " : "",
+             j->scale >= 0 || !j->guidance ? scale : "", j->sampler ? "  " : "",
+             j->sampler ? j->sampler : "", MAX(j->count, 1), slash ? slash + 1 : model,
+             j->device ? j->device : "auto");
 }
 
 static void

@@ -132,6 +132,8 @@ def views_at_every_size():
                 s.keys('Escape', key)
                 s.expect(mark, f'{locale} {size} view {key}')
                 well_formed(s, f'{locale} {size} view {key}')
+                check(re.search('Esc back$' if key == '8' else 'F1 help$', s.text().rstrip()),
+                      f'{locale} {size} view {key}: the way to help is told', s)
                 if locale == 'C':
                     check(s.text().isascii(), f'{locale} {size} view {key}: only ASCII', s)
         s.keys('1')
@@ -140,6 +142,39 @@ def views_at_every_size():
             time.sleep(0.1)
         s.expect('references', 'it survives every size')
         s.close()
+
+
+def forms():
+    deep = pathlib.Path(tempfile.mkdtemp(dir=work.name)) / 'a folder whose name is long' / 'and another' / 'pictures'
+    deep.mkdir(parents=True)
+    shutil.copy(f'{SOURCE}/app/templates/samples/snail-noto.png', deep)
+    for size in ((80, 24), (120, 40)):
+        s = Screen(size, folder=str(deep))
+        s.expect('^─ …/pictures |^─ …/and another/pictures ', 'the end of a long folder, from a slash on')
+        check('guidance auto  pictures 1' in s.text(), 'what nobody has chosen is said once', s)
+        s.keys('a', 'Tab', 'Tab', 'Enter')
+        s.expect('┌ \\[ref#1\\] ─+┐', 'a form has a frame')
+        s.expect('└─+┘', 'all around')
+        s.expect('empty: the loader\'s', 'its help is there to the end')
+        s.expect('Enter change .*F9 (or \\^G )?done .*Esc leave', 'and so is how it is left')
+        s.keys('Down')
+        s.expect('< > other', 'a choice is turned')
+        well_formed(s, f'{size}: a form')
+        s.keys('Escape', 'p')
+        s.expect('seed +\\(not set\\)', 'the parameters')
+        s.expect('Esc leave', 'all of them')
+        s.keys('Escape', '8')
+        s.expect('choose', 'the help')
+        s.keys('End')
+        check('Enter Enter' not in s.text(), 'a key with two codes is named once', s)
+        s.close()
+    # A home is a ~.
+    s = Screen((100, 30))
+    (s.home / 'inside').mkdir()
+    s.close()
+    s = Screen((100, 30), home=s.home, folder=f'{s.home}/inside')
+    s.expect('^─ ~/inside ', 'the home is a ~')
+    s.close()
 
 
 def hostile_names():
@@ -548,11 +583,12 @@ def terminals():
             tab = re.search('((?:\x1b\\[[0-9;]*m)+) 1 compose', s.text(True))
             check(tab and '47' in tab[1] and not re.search(r'\[(0;)?1[;m]', tab[1]), f'the tab can be read: {tab}')
             chosen = re.search('((?:\x1b\\[[0-9;]*m)+) *apple-fluent', s.text(True))
+            check('…' not in s.text(), 'its fonts have no …', s)
             check(chosen and re.search(r'\[(0;)?1[;m]', chosen[1]), f'what is chosen is seen elsewhere too: {chosen}')
         s.close()
 
 
-tests = [views_at_every_size, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
+tests = [views_at_every_size, forms, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
 def run(tests):
     for test in tests:
