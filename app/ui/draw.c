@@ -119,6 +119,21 @@ draw_format(int y, int x, int columns, enum role role, const char *format, ...)
 }
 
 void
+draw_short_path(const char *path, int columns, char *out, size_t size)
+{
+    const char *home = getenv("HOME");
+    size_t n = home ? strlen(home) : 0;
+    bool inside = n > 1 && strncmp(path, home, n) == 0 && (path[n] == '/' || !path[n]);
+    const char *rest = path + (inside ? n : 0);
+    snprintf(out, size, "%s%s", inside ? "~" : "", rest);
+    while (*rest && text_width(out, SIZE_MAX) > columns) {
+        const char *slash = strchr(rest + 1, '/');
+        rest = slash ? slash : rest + text_char(rest, NULL);
+        snprintf(out, size, "\u2026%s", rest);
+    }
+}
+
+void
 draw_fill(const struct area *a, enum role role)
 {
     theme_use(role);

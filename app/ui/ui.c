@@ -721,8 +721,9 @@ on_key(struct ui *ui, wint_t key, bool code)
     bool typing = view->typing && view->typing(ui);
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
-    // Good news is old when somebody has gone on; what is wrong stays to be read.
-    if (ui->message_role == ROLE_GOOD && ui_now() - ui->message_said > MESSAGE_SECONDS)
+    // News is old when somebody has gone on; what is wrong stays to be read.
+    if ((ui->message_role == ROLE_GOOD || ui->message_role == ROLE_STATUS) &&
+        ui_now() - ui->message_said > MESSAGE_SECONDS)
         ui->message[0] = 0;
     if (ui->asking) {
         ui->asking = false;

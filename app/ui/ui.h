@@ -179,6 +179,8 @@ void ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx);
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
                                                        const char *format, ...);
+// The end of a path that fits, from a name on where it can; a home is ~.
+void draw_short_path(const char *path, int columns, char *out, size_t size);
 void draw_fill(const struct area *a, enum role role);
 void draw_heading(const struct area *a, bool focus, const char *title); // the area's first line
 void draw_rule(int y, int x, int columns);

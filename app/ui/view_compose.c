@@ -268,27 +268,6 @@ reference_done(struct ui *ui, struct form *f, bool taken)
 
 // --- drawing
 
-// The folder, its beginning left out where it is too long, and the filter.
-static void
-files_title(const struct browser *b, int columns, char *out, size_t size)
-{
-    const char *folder = b->folder ? b->folder : "", *home = getenv("HOME"), *start = "";
-    size_t n = home ? strlen(home) : 0;
-    if (n > 1 && strncmp(folder, home, n) == 0 && (folder[n] == '/' || !folder[n])) {
-        folder += n;
-        start = "~";
-    }
-    snprintf(out, size, "%s%s%s%s", start, folder, *b->filter ? "  /" : "", b->filter);
-    if (text_width(out, SIZE_MAX) <= columns)
-        return;
-    const char *rest = folder;
-    do { // whole names, as long as there is another one
-        const char *slash = strchr(rest + 1, '/');
-        rest = slash ? slash : rest + text_char(rest, NULL);
-        snprintf(out, size, "\u2026%s%s%s", rest, *b->filter ? "  /" : "", b->filter);
-    } while (*rest && text_width(out, SIZE_MAX) > columns);
-}
-
 static void
 draw_files(struct ui *ui, const struct area *a)
 {
@@ -297,7 +276,12 @@ draw_files(struct ui *ui, const struct area *a)
     int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
         rows = a->rows - 1 - picture_rows;
     char title[4200];
-    files_title(b, a->columns - 4, title, sizeof title);
+    int filter = *b->filter ? text_width(b->filter, SIZE_MAX) + 3 : 0;
+    draw_short_path(b->folder ? b->folder : "", MAX(a->columns - 4 - filter, 1), title,
+                    sizeof title);
+    size_t used = strlen(title);
+    if (filter)
+        snprintf(title + used, sizeof title - used, "  /%s", b->filter);
     draw_heading(a, c->pane == PANE_FILES, title);
     b->top = draw_scroll(b->count, b->selected, rows, b->top);
     for (int row = 0; row < rows && b->top + row < b->count; row++) {

@@ -110,10 +110,13 @@ draw_about(const struct ui *ui, const struct library_picture *p, const struct ar
     draw_wrapped(&text, ROLE_TEXT, p->instruction);
     int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);
     draw_text(y, a->x, width, ROLE_RATING, rating);
-    draw_format(y, a->x + width + (width > 0), a->columns - width - 1, ROLE_DIM,
-                "%sseed %" PRId64 "  %s  %s", *p->tags ? "" : "", p->seed, date, p->file);
-    if (*p->tags) {
-        int tags = MIN(text_width(p->tags, SIZE_MAX) + 1, a->columns / 3);
+    int tags = *p->tags ? MIN(text_width(p->tags, SIZE_MAX) + 1, a->columns / 3) : 0;
+    char line[80], path[4200];
+    snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
+    int x = a->x + width + (width > 0), room = a->x + a->columns - tags - (tags ? 2 : 1) - x;
+    draw_short_path(p->file, MAX(room - text_width(line, SIZE_MAX), 1), path, sizeof path);
+    draw_format(y, x, room, ROLE_DIM, "%s%s", line, path);
+    if (tags) {
         draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
     }
 }

@@ -37,7 +37,7 @@ put(struct help *h, const struct area *a, int *line, enum role left_role, const 
     (*line)++;
     if (y < a->y || y >= a->y + a->rows)
         return;
-    int width = MIN(28, a->columns / 3);
+    int width = MIN(a->columns < 100 ? 16 : 28, a->columns / 3);
     if (right) {
         draw_text(y, a->x + 2, width, left_role, left);
         draw_text(y, a->x + width + 4, a->columns - width - 5, ROLE_TEXT, right);
