@@ -196,7 +196,7 @@ draw_gauge(int y, int x, int columns, double part)
     struct area a = {y, x, 1, done}, rest = {y, x + done, 1, columns - done};
     draw_fill(&a, ROLE_GAUGE);
     draw_fill(&rest, ROLE_GAUGE_REST);
-    snprintf(text, sizeof text, "%d %%", (int)(part * 100 + 0.5));
+    snprintf(text, sizeof text, "%d %%", (int)(part * 100 + 1e-6)); // 100 is when it is done
     int at = (columns - (int)strlen(text)) / 2;
     for (int i = 0; text[i]; i++) {
         char one[2] = {text[i], 0};
