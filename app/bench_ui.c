@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
 enum {
@@ -47,14 +48,6 @@ struct times {
     double seconds; // of a drawing
     uint64_t bytes; // to the terminal, meanwhile
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void
 put(struct screen *s, const char *text)
@@ -108,7 +101,7 @@ take(struct screen *s, double seconds)
     s->held += (size_t)n;
     s->tail[s->held] = 0;
     s->bytes += (uint64_t)n;
-    s->last = now();
+    s->last = clock_seconds();
     answer(s, from);
     return true;
 }
@@ -117,11 +110,11 @@ take(struct screen *s, double seconds)
 static double
 wait_for(struct screen *s, const char *text, double seconds)
 {
-    double begin = now();
+    double begin = clock_seconds();
     s->held = 0;
-    while (now() < begin + seconds) {
+    while (clock_seconds() < begin + seconds) {
         if (take(s, 0.01) && memmem(s->tail, s->held, text, strlen(text)))
-            return now() - begin;
+            return clock_seconds() - begin;
     }
     return -1;
 }
@@ -183,10 +176,10 @@ finish(struct screen *s)
         put(s, "q");
         settle(s, 0.2);
         put(s, "s");
-        double end = now() + 10;
+        double end = clock_seconds() + 10;
         while (waitpid(s->pid, NULL, WNOHANG) == 0) {
             take(s, 0.05);
-            if (now() > end) {
+            if (clock_seconds() > end) {
                 kill(s->pid, SIGKILL);
                 waitpid(s->pid, NULL, 0);
                 break;
@@ -204,21 +197,21 @@ type_while_drawing(struct screen *s, struct times *t, struct err *err)
     put(s, ":");
     settle(s, 0.05);
     while (t->key_count < KEYS) {
-        double begin = now(), left = 1;
+        double begin = clock_seconds(), left = 1;
         s->held = 0;
         put(s, mark);
         while (left > 0 && !memmem(s->tail, s->held, mark, 3)) {
-            left = begin + 1 - now();
+            left = begin + 1 - clock_seconds();
             take(s, MAX(left, 0.001));
         }
         if (left <= 0)
             return err_set(err, ERR_IO, "a typed key did not come back within a second");
-        t->keys[t->key_count++] = now() - begin;
+        t->keys[t->key_count++] = clock_seconds() - begin;
         if (t->key_count % 20 == 0)
             put(s, "\025"); // ^U: the line is empty again
         double next = begin + 0.02;
-        while (now() < next)
-            take(s, MAX(next - now(), 0.001));
+        while (clock_seconds() < next)
+            take(s, MAX(next - clock_seconds(), 0.001));
     }
     put(s, "\033");
     settle(s, 0.1);
@@ -242,9 +235,9 @@ pictures_in(const char *home)
 static bool
 wait_for_picture(struct screen *s, const char *home, int before, struct err *err)
 {
-    double begin = now();
+    double begin = clock_seconds();
     while (pictures_in(home) == before) {
-        if (now() > begin + 120)
+        if (clock_seconds() > begin + 120)
             return err_set(err, ERR_IO, "the drawing did not end");
         take(s, 0.005);
     }
@@ -262,7 +255,7 @@ draw(struct screen *s, int steps, double *begin, struct err *err)
         put(s, keys[i]);
         settle(s, 0.2);
     }
-    *begin = now();
+    *begin = clock_seconds();
     put(s, "\033[20~");
     return wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
 }
@@ -271,22 +264,22 @@ static bool
 measure(const char *home, const char *preview, bool typing, struct times *t, struct err *err)
 {
     struct screen s;
-    double begin = now(), drawing = 0;
+    double begin = clock_seconds(), drawing = 0;
     if (!start(&s, home, preview, err))
         return false;
     bool ok = wait_for(&s, "compose", 10) >= 0 || err_set(err, ERR_IO, "the UI did not start");
-    t->first_frame = now() - begin;
+    t->first_frame = clock_seconds() - begin;
     settle(&s, 0.5);
-    double cpu = cpu_seconds(s.pid), since = now();
-    while (ok && now() < since + 2)
+    double cpu = cpu_seconds(s.pid), since = clock_seconds();
+    while (ok && clock_seconds() < since + 2)
         take(&s, 0.1);
-    t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (now() - since);
+    t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (clock_seconds() - since);
     int before = pictures_in(home);
     ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
     uint64_t bytes = s.bytes;
     ok = ok && (!typing || type_while_drawing(&s, t, err));
     ok = ok && (typing || wait_for_picture(&s, home, before, err));
-    t->seconds = now() - drawing;
+    t->seconds = clock_seconds() - drawing;
     t->bytes = s.bytes - bytes;
     finish(&s);
     return ok;

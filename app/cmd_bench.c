@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/commands.h"
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "engine/device/device.h"
@@ -41,14 +41,6 @@ struct bench {
     enum dtype dtype;
     bool train, forward, nodes, checkpoint;
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool
 bench_config(const struct bench *b, struct unet_config *c, struct err *err)
@@ -162,10 +154,10 @@ run_plan(const struct bench *b, struct device *d, struct plan *p, const char *wh
         return false;
     plan_profile(p, b->nodes);
     for (int i = 0; i < b->repeats; i++) {
-        double start = now();
+        double start = clock_seconds();
         if (!plan_run(p, err) || !device_wait(d, err))
             return false;
-        best = fmin(best, now() - start);
+        best = fmin(best, clock_seconds() - start);
     }
     plan_stats(p, &s);
     printf("%s: %.1f ms, %.1f GFLOP, %.0f GFLOP/s = %.1f %% of the matrix rate\n", what, 1e3 * best,

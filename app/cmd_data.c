@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/commands.h"
 #include "app/data_pack.h"
 #include "app/data_roles.h"
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/train/pack.h"
 
@@ -57,20 +57,12 @@ struct meter {
     size_t tenth;
 };
 
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // One line that changes on a terminal, a line every tenth of the work elsewhere.
 static void
 show_progress(void *ctx, size_t done, size_t total)
 {
     struct meter *m = ctx;
-    double t = now(), rate = (double)done / (t - m->start + 1e-9);
+    double t = clock_seconds(), rate = (double)done / (t - m->start + 1e-9);
     if (done == 0)
         return;
     if (m->terminal ? t - m->shown < 0.1 && done < total : 10 * done / total <= m->tenth)
@@ -86,7 +78,7 @@ show_progress(void *ctx, size_t done, size_t total)
 static int
 pack(int argc, char **argv)
 {
-    struct meter meter = {.terminal = command_terminal(STDERR_FILENO), .start = now()};
+    struct meter meter = {.terminal = command_terminal(STDERR_FILENO), .start = clock_seconds()};
     struct data_pack_params p = {.progress = show_progress, .ctx = &meter,
                                  .cancel = &command_interrupted};
     for (int i = 1; i < argc; i++) {

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/commands.h"
@@ -12,6 +11,7 @@
 #include "app/places.h"
 #include "app/sheet.h"
 #include "app/train.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/train/trainer.h"
@@ -24,14 +24,6 @@ struct train {
     int64_t until;       // stop after this step; 0: the recipe's own end
     double minutes;      // stop after this long; 0: never
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int
 usage(FILE *out)
@@ -317,10 +309,10 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
     char *path = file_join(r->output, "log.jsonl");
     FILE *log = fopen(path, "ae");
     bool ok = log || err_errno(err, ERR_IO, "%s", path), terminal = command_terminal(STDOUT_FILENO);
-    double start = now(), smooth = NAN, rate = 0;
+    double start = clock_seconds(), smooth = NAN, rate = 0;
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
     while (ok && trainer_done(t) < end && !atomic_load(&command_interrupted) &&
-           (o->minutes <= 0 || now() - start < 60 * o->minutes)) {
+           (o->minutes <= 0 || clock_seconds() - start < 60 * o->minutes)) {
         struct trainer_step s;
         ok = trainer_step(t, &s, err);
         if (!ok)

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
@@ -130,21 +131,13 @@ child(const struct loader_entry *e, const struct image *in, const struct loader_
     _exit(ok ? 0 : 1);
 }
 
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // 1 done, 0 the other side closed, -1 time is over, -2 stopped.
 static int
 read_all(int fd, void *data, size_t size, double deadline, const atomic_int *stop)
 {
     enum { LOOK_MS = 50 };
     for (char *p = data; size > 0;) {
-        double left = deadline - now();
+        double left = deadline - clock_seconds();
         struct pollfd poll_fd = {fd, POLLIN, 0};
         if (left <= 0)
             return -1;
@@ -217,7 +210,7 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
     close(fd[1]);
     struct image *out = NULL;
     struct answer a = {0};
-    double deadline = now() + limits->seconds;
+    double deadline = clock_seconds() + limits->seconds;
     int got = pid > 0 ? read_all(fd[0], &a, sizeof a, deadline, limits->stop) : 0;
     a.error[sizeof a.error - 1] = 0;
     if (got == 1 && a.code == 0) {

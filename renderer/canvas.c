@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 #include "renderer/image/codec.h"
@@ -83,14 +84,6 @@ struct canvas {
     size_t since_question, asked_bytes[QUESTIONS_MAX + 1];
     struct canvas_measured measured;
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // --- bytes
 
@@ -557,7 +550,7 @@ may_draw(const struct canvas *c, const struct slot *s, double time)
 static int
 next_slot(const struct canvas *c)
 {
-    double time = now();
+    double time = clock_seconds();
     int live = -1;
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         if (!may_draw(c, &c->slots[i], time))
@@ -587,7 +580,7 @@ begin(struct canvas *c, int slot)
                                          .background = c->params.background};
     m->out.size = 0;
     m->out.piece_count = 0;
-    c->frame_began = now();
+    c->frame_began = clock_seconds();
     set_maker_state(m, MAKER_BUSY);
 }
 
@@ -628,12 +621,12 @@ take_made(struct canvas *c)
 static void
 finish_frame(struct canvas *c)
 {
-    double took = now() - c->frame_began;
+    double took = clock_seconds() - c->frame_began;
     if (c->sending_live) {
         if (c->live_began == 0)
             c->live_began = c->frame_began;
         c->live_spent += took;
-        c->live_rest = now() + took * (CANVAS_LIVE_SHARE - 1);
+        c->live_rest = clock_seconds() + took * (CANVAS_LIVE_SHARE - 1);
         if (took > SLOW_FRAME)
             c->coarseness = MIN(c->coarseness + 1, COARSE_MAX);
         else if (took < SLOW_FRAME / 8 && c->coarseness)
@@ -652,7 +645,7 @@ ask(struct canvas *c)
     if (!c->answers || c->since_question < QUESTION_BYTES || c->questions >= QUESTIONS_MAX)
         return;
     if (write(c->fd, question, sizeof question - 1) == sizeof question - 1) {
-        c->asked[c->questions] = now();
+        c->asked[c->questions] = clock_seconds();
         c->asked_bytes[c->questions++] = c->since_question;
         c->since_question = 0;
     }
@@ -663,7 +656,7 @@ canvas_answer(struct canvas *c)
 {
     if (!c->questions)
         return;
-    double took = now() - c->asked[0];
+    double took = clock_seconds() - c->asked[0];
     if (c->measured.round_trip == 0 || took < c->measured.round_trip)
         c->measured.round_trip = took;
     double carried = took - c->measured.round_trip;
@@ -671,7 +664,7 @@ canvas_answer(struct canvas *c)
         c->measured.rate = (double)c->asked_bytes[0] / carried;
     // The line was busy with what a frame sent for as long as the answer took.
     c->live_rest =
-        MAX(c->live_rest, now() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
+        MAX(c->live_rest, clock_seconds() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
     c->live_spent += carried;
     c->questions--;
     memmove(c->asked, c->asked + 1, sizeof c->asked - sizeof *c->asked);
@@ -681,7 +674,7 @@ canvas_answer(struct canvas *c)
 static bool
 line_is_full(struct canvas *c)
 {
-    if (c->questions && now() - c->asked[0] > ANSWER_SECONDS) {
+    if (c->questions && clock_seconds() - c->asked[0] > ANSWER_SECONDS) {
         c->answers = false; // it does not answer
         c->questions = 0;
     }
@@ -735,7 +728,7 @@ begin_erasures(struct canvas *c)
 bool
 canvas_flush(struct canvas *c, int milliseconds, struct err *err)
 {
-    double deadline = now() + milliseconds * 1e-3;
+    double deadline = clock_seconds() + milliseconds * 1e-3;
     while (c->encoder) {
         if (!something_to_send(c) && !begin_erasures(c)) {
             enum maker_state state = maker_state(&c->maker);
@@ -757,7 +750,7 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
             // A piece that has begun must end before text may be printed: wait for the terminal,
             // which takes no more than a piece's time.
             struct pollfd wait = {.fd = c->fd, .events = POLLOUT};
-            if (c->written == 0 && now() >= deadline)
+            if (c->written == 0 && clock_seconds() >= deadline)
                 return true;
             if (poll(&wait, 1, 1000) < 0 && errno != EINTR)
                 return err_errno(err, ERR_IO, "the terminal");
@@ -768,7 +761,7 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
         ask(c);
         if (!something_to_send(c))
             finish_frame(c);
-        if (now() >= deadline)
+        if (clock_seconds() >= deadline)
             return true;
     }
     return true;
@@ -796,7 +789,7 @@ canvas_wait(const struct canvas *c)
         return 0;
     if (state == MAKER_BUSY)
         return MAKING_MS;
-    double time = now();
+    double time = clock_seconds();
     if (c->questions >= QUESTIONS_MAX)
         return 50;
     for (int i = 0; i < CANVAS_SLOTS; i++)
@@ -810,6 +803,6 @@ canvas_measured(const struct canvas *c, struct canvas_measured *measured)
 {
     *measured = c->measured;
     measured->coarseness = c->coarseness;
-    double since = c->live_began > 0 ? now() - c->live_began : 0;
+    double since = c->live_began > 0 ? clock_seconds() - c->live_began : 0;
     measured->share = since > 0 ? MIN(1, c->live_spent / since) : 0;
 }

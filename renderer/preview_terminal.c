@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 #include "renderer/image/codec.h"
@@ -35,14 +35,6 @@ struct terminal {
     double rest_until;                // seconds
     bool mono, ascii;
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // Asks the terminal behind standard output. Its name is opened anew because standard output may be
 // open for writing only.
@@ -112,7 +104,7 @@ static bool
 frame(void *self, const struct image *image, int step, int total, struct err *err)
 {
     struct terminal *t = self;
-    double begun = now();
+    double begun = clock_seconds();
     bool first = t->rows == 0;
     if (begun < t->rest_until && step < total)
         return true;
@@ -144,7 +136,7 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
     canvas_bytes_free(&bytes);
     image_unref(sized);
     image_unref(rgb);
-    t->rest_until = now() + REST_SHARE * (now() - begun);
+    t->rest_until = clock_seconds() + REST_SHARE * (clock_seconds() - begun);
     return ok;
 }
 

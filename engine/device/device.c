@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/device/plan.h"
 
@@ -117,14 +117,6 @@ device_wait(struct device *d, struct err *err)
     return !d->table->wait || d->table->wait(d, err);
 }
 
-static double
-seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // Bytes a second of y = x + 1 over a tensor larger than any cache.
 static bool
 measure_copy(struct device *d, double *bytes, struct err *err)
@@ -137,9 +129,9 @@ measure_copy(struct device *d, double *bytes, struct err *err)
     double best = 1e30;
     bool ok = p != NULL;
     for (int i = 0; ok && i < RUNS; i++) {
-        double start = seconds_now();
+        double start = clock_seconds();
         ok = plan_run(p, err) && device_wait(d, err);
-        best = i ? MIN(best, seconds_now() - start) : best;
+        best = i ? MIN(best, clock_seconds() - start) : best;
     }
     *bytes = 8.0 * COUNT / best;
     plan_destroy(p);

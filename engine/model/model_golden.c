@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
 struct run {
@@ -20,14 +20,6 @@ struct run {
     struct plan *plan;
     struct node *out;
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const struct tensor_view *
 tensor(const struct run *r, const char *name, int rank, struct err *err)
@@ -117,9 +109,9 @@ compare(struct run *r, const char *name, bool picture, struct model_golden_resul
         return err_set(err, ERR_INPUT, "%s: '%s' has another shape than the model's answer",
                        r->params->golden, name);
     float *want = values(t, picture), *got = mem_alloc((size_t)n * sizeof *got);
-    double start = now();
+    double start = clock_seconds();
     bool ok = plan_run(r->plan, err);
-    result->seconds += now() - start;
+    result->seconds += clock_seconds() - start;
     ok = ok && plan_read_f32(r->plan, r->out, got, err);
     double difference = 0, size = 0;
     for (int64_t i = 0; ok && i < n; i++) {

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/model/pipeline_defaults.h"
@@ -23,14 +23,6 @@ struct pipeline {
     struct pipeline_info info;
     float *no_text; // the empty text, encoded once, as struct pass wants it
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // --- Opening ----------------------------------------------------------------------------------
 
@@ -248,7 +240,7 @@ report(void *ctx, int step, int total, const float *x0)
     resize_to_bytes(x0, n, d->rgb);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
-    d->r->progress(d->r->ctx, d->step_offset + step, all, now() - d->start, d->rgb, d->side);
+    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb, d->side);
     d->steps = d->step_offset ? d->steps : total;
 }
 
@@ -314,17 +306,17 @@ condition(struct drawing *d, struct err *err)
 {
     struct pipeline *p = d->p;
     const struct instruction *n = d->r->instruction;
-    double start = now();
+    double start = clock_seconds();
     if (!p->no_text)
         p->no_text = encode(p, "", err);
     d->text = p->no_text ? encode(p, n->text, err) : NULL;
-    d->result->text_seconds = now() - start;
+    d->result->text_seconds = clock_seconds() - start;
     if (!d->text || cancelled(d->r, err))
         return false;
-    start = now();
+    start = clock_seconds();
     if (n->reference_count)
         d->references = encode_references(p, n, err);
-    d->result->reference_seconds = now() - start;
+    d->result->reference_seconds = clock_seconds() - start;
     return !n->reference_count || d->references;
 }
 
@@ -379,7 +371,7 @@ draw(struct drawing *d, struct err *err)
     float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
     d->rgb = mem_try_calloc(final, 1, "pictures", err);
     d->side = (int)side;
-    d->start = now();
+    d->start = clock_seconds();
     struct pass pass = base_pass(d);
     bool ok = x && d->rgb && pass_run(&pass, x, err);
     if (ok && d->super_steps) {
@@ -388,7 +380,7 @@ draw(struct drawing *d, struct err *err)
             x[i] = MIN(MAX(x[i], -1), 1);
         ok = large && enlarge(d, x, large, err);
     }
-    d->result->denoise_seconds = now() - d->start;
+    d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
         resize_to_bytes(large ? large : x, final, d->rgb);
         d->result->rgb = d->rgb;

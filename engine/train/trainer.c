@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
@@ -54,14 +54,6 @@ struct trainer {
     int64_t done;
     char description[256];
 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // --- building
 
@@ -516,7 +508,7 @@ update(struct trainer *t, struct trainer_step *result, struct err *err)
 bool
 trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
 {
-    double start = now();
+    double start = clock_seconds();
     *result = (struct trainer_step){.examples = t->recipe->micro_batch * t->recipe->accumulate};
     for (int i = 0; i < t->recipe->accumulate; i++) {
         uint64_t index = (uint64_t)t->done * (uint64_t)t->recipe->accumulate + (uint64_t)i;
@@ -532,7 +524,7 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
             result->task_loss[k] /= result->task_examples[k];
     }
     result->step = ++t->done;
-    result->seconds = now() - start;
+    result->seconds = clock_seconds() - start;
     return true;
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 #include "engine/device/cpu/dnnl.h"
@@ -159,14 +159,6 @@ cpu_prepare(struct plan *p, struct err *err)
     return true;
 }
 
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool
 ids_in_range(const struct cpu_step *s, struct err *err)
 {
@@ -188,7 +180,7 @@ cpu_run(struct plan *p, struct err *err)
     struct exec *e = p->exec;
     for (int i = 0; i < p->step_count; i++) {
         struct cpu_step *s = &e->steps[i];
-        double start = p->profiling ? now() : 0;
+        double start = p->profiling ? clock_seconds() : 0;
         if (s->kernel) {
             if (!ids_in_range(s, err))
                 return false;
@@ -197,7 +189,7 @@ cpu_run(struct plan *p, struct err *err)
             return false;
         }
         if (p->profiling)
-            e->seconds[i] += now() - start;
+            e->seconds[i] += clock_seconds() - start;
     }
     p->packed = 0;
     for (int i = 0; i < p->step_count; i++)

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The machine's own rate: what a large matrix product reaches here.
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
 
 enum { ALIGNMENT = 64 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 double
 cpu_matmul_rate(enum dtype dtype, struct err *err)
@@ -46,9 +38,9 @@ cpu_matmul_rate(enum dtype dtype, struct err *err)
         dtype_store(dtype, data[ONEDNN_WEIGHTS], (int64_t)i, (double)(i % 37) / 37 - 0.5);
     }
     for (int run = 0; run < RUNS; run++) {
-        double start = now();
+        double start = clock_seconds();
         onednn_call_run(c, data, scratch);
-        double seconds = now() - start;
+        double seconds = clock_seconds() - start;
         if (run >= 2) // the first ones wake the threads and pack the weights
             best = MAX(best, 2.0 * SIDE * SIDE * SIDE / seconds);
     }

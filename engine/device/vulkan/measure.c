@@ -2,18 +2,10 @@
 // What the device can do at most: multiply-adds that touch no memory, on matrix units where products
 // of the type go to them.
 #include <string.h>
-#include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/device/vulkan/vk.h"
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool
 begin(struct vk_device *d, VkCommandBuffer *out, struct err *err)
@@ -77,9 +69,9 @@ vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how, s
     }
     double best = 1e30;
     for (int i = 0; ok && i < 3; i++) {
-        double start = now();
+        double start = clock_seconds();
         ok = vk_submit(d, commands, err) && vk_wait(d, err);
-        best = i ? MIN(best, now() - start) : best;
+        best = i ? MIN(best, clock_seconds() - start) : best;
     }
     *flops = round * rounds * groups / best;
     if (commands)

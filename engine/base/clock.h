@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#ifndef LIMN_ENGINE_BASE_CLOCK_H
+#define LIMN_ENGINE_BASE_CLOCK_H
+
+#include <time.h>
+
+// Seconds since some moment: for durations. Setting the clock does not move it.
+static inline double
+clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#endif
