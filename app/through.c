@@ -410,15 +410,16 @@ own_options(int *argc, char **argv, const char **host, bool *detach, struct err 
     return true;
 }
 
-// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to
-// do so.
+// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do
+// so: it is watched until a moment after its first words, which come when it trains, or say why not.
 static bool
 send_off(struct running *r, struct err *err)
 {
-    enum { GLANCES = 8, GLANCE_MS = 200 };
+    enum { GLANCES = 8, GLANCES_MAX = 150, GLANCE_MS = 200 };
     bool ok = true, looks = false;
     r->quiet = true;
-    for (int i = 0; ok && !r->ended && i < GLANCES; i += r->begun) {
+    for (int i = 0, all = 0; ok && !r->ended && i < GLANCES && all < GLANCES_MAX;
+         i += r->unsaid_size > 0, all += r->begun) {
         struct client_event e;
         if (atomic_load(&command_interrupted))
             return err_set(err, ERR_CANCELLED, "stopped");
