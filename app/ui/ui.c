@@ -656,13 +656,21 @@ static void on_key(struct ui *ui, wint_t key, bool code);
 static bool
 part_of_sequence(struct ui *ui, wint_t key, bool code)
 {
-    static const double patience = 0.5; // seconds; the rest does not come
+    // Seconds until the rest does not come; nobody types the beginning of an answer.
     size_t n = strlen(ui->sequence);
-    if (n && (code || ui_now() - ui->sequence_began > patience || n + 1 == sizeof ui->sequence))
+    bool string = ui->sequence[1] == '_', answer = string || ui->sequence[2] == '?';
+    double patience = answer ? 3 : 0.5;
+    if (code)
+        return false; // what curses does know may come in between
+    if (n && ((key == 27 && !string) || n + 1 == sizeof ui->sequence ||
+              ui_now() - ui->sequence_began > patience))
+        ui->sequence[n = 0] = 0;
+    // Of the answers to private questions few letters are the end; another one is a key.
+    if (n && answer && !string && key >= 0x40 && !(key < 128 && strchr("cSnuy", (int)key)))
         ui->sequence[n = 0] = 0;
     if (!n) {
         wint_t next = 0;
-        if (code || key != 27)
+        if (key != 27)
             return false;
         int kind = get_wch(&next); // Esc alone has nothing right behind it
         if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
@@ -678,7 +686,6 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     }
     ui->sequence[n] = key < 128 ? (char)key : '?';
     ui->sequence[n + 1] = 0;
-    bool string = ui->sequence[1] == '_';
     bool whole = string ? key == '\\' && ui->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
     if (whole) {
         char sequence[sizeof ui->sequence];

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wctype.h>
 
 #include "app/ui/browser.h"
 #include "app/ui/view.h"
@@ -696,6 +697,9 @@ on_key(struct ui *ui, wint_t key, bool code)
                                key == KEY_UP ? -1 : 1),
                true;
     size_t cursor = ui->instruction.cursor;
+    // A word right behind a marker, as after pictures were added, is meant to stand apart.
+    if (!code && iswalnum(key) && cursor > 0 && ui->instruction.text[cursor - 1] == ']')
+        field_insert(&ui->instruction, " ");
     bool used = field_key(&ui->instruction, key, code);
     if (used && (cursor != ui->instruction.cursor || !code))
         session_check(ui);

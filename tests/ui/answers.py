@@ -21,7 +21,7 @@ class Terminal:
     def __init__(self, answers, late=0, silent=False, typed=b'', term='xterm-256color', size=(100, 30), before=None,
                  split=False):
         self.answers, self.late, self.silent, self.typed, self.split = answers, late, silent, typed, split
-        self.before, self.due, self.out, self.asked = before, [], b'', 0
+        self.before, self.due, self.out, self.asked, self.last = before, [], b'', 0, 0
         home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
         (home / 'run').mkdir(mode=0o700)
         env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
@@ -37,8 +37,11 @@ class Terminal:
         self.seen = 0
 
     def send(self, data, when=0):
-        when = max(time.monotonic() + when, self.due[-1][0] if self.due else 0) # never before what was sent earlier
-        self.due.append((when, data))
+        self.due.append((time.monotonic() + when, data))
+
+    def reply(self, data, when):
+        self.last = max(time.monotonic() + when, self.last) # never before an earlier one
+        self.due.append((self.last, data))
 
     def answer(self):
         """To the questions in what has come since."""
@@ -53,9 +56,9 @@ class Terminal:
                 self.asked += 1
             if self.split: # byte by byte
                 for i in range(len(reply)):
-                    self.send(reply[i:i + 1], self.late + 0.001 * i)
+                    self.reply(reply[i:i + 1], self.late + 0.001 * i)
             elif reply:
-                self.send(reply, self.late)
+                self.reply(reply, self.late)
         last = self.out.rfind(b'\x1b')
         self.seen = len(self.out) if last < 0 or len(self.out) - last > 60 else max(self.seen, last)
         # A question that was seen whole must not be answered twice.
@@ -197,6 +200,12 @@ def late():
     t.run(1.0)
     t.send(b'4')
     t.expect(b'styled-subject', 'a key after an answer in two halves')
+    t.close()
+    # The other half never comes: letters are keys all the same.
+    t = Terminal(dict(da1=b'\x1b[?61;4;6'))
+    check(t.run(10, lambda out: kind(out) is not None), 'a picture')
+    t.send(b'ia hen')
+    check(t.run(5, lambda out: 'a hen' in t.text()), 'letters after half an answer')
     t.close()
     # Keys that the terminal's description lacks do nothing, instead of being Esc and letters.
     t = started(PLAIN, 'cells', 'keys')
