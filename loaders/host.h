@@ -52,8 +52,8 @@ bool loader_set(const struct limn_loader *l, struct loader_values *values, const
 bool loader_set_value(const struct limn_loader *l, struct loader_values *values, const char *key,
                       const char *value, struct err *err);
 
-// Runs the loader in a child process with the usual limits of time and memory; a crash, a hang or a result of
-// impossible size is a sentence that names the loader. RGBA8 result.
+// Runs the loader in a child process with the usual limits of time and memory; a crash, a hang or a
+// result of impossible size is a sentence that names the loader. RGBA8 result.
 struct image *loader_run(const struct loader_entry *e, const struct image *in,
                          const struct loader_values *values, struct err *err);
 // The same with limits of one's own.
@@ -62,8 +62,8 @@ struct loader_limits {
     int megabytes; // MiB
     const atomic_int *stop; // NULL, or what makes the run end with ERR_CANCELLED when it is not 0
 };
-// The usual limits, or those of $LIMN_LOADER_SECONDS (0.1..86400) and $LIMN_LOADER_MEMORY (1..1000000);
-// what is no such number is warned of once and not taken.
+// The usual limits, or those of $LIMN_LOADER_SECONDS (0.1..86400) and $LIMN_LOADER_MEMORY
+// (1..1000000); what is no such number is warned of once and not taken.
 struct loader_limits loader_limits_here(const atomic_int *stop);
 struct image *loader_run_limited(const struct loader_entry *e, const struct image *in,
                                  const struct loader_values *values,

@@ -89,8 +89,8 @@ __asan_default_options(void)
 }
 #endif
 
-// Bytes of address space this process has already; a worker with a model mapped has gigabytes, and one
-// under a sanitizer terabytes, which the loader is not to blame for.
+// Bytes of address space this process has already; a worker with a model mapped has gigabytes, and
+// one under a sanitizer terabytes, which the loader is not to blame for.
 static rlim_t
 address_space(void)
 {
@@ -177,8 +177,9 @@ limit_from(const char *variable, double usual, double least, double most)
     if (!*end && v >= least && v <= most)
         return v;
     if (!atomic_exchange(&warned, 1))
-        log_line(LOG_WARN, "loaders", "%s is '%.40s', it must be a number in %g..%g: the limit stays %g",
-                 variable, text, least, most, usual);
+        log_line(LOG_WARN, "loaders",
+                 "%s is '%.40s', it must be a number in %g..%g: the limit stays %g", variable, text,
+                 least, most, usual);
     return usual;
 }
 

@@ -45,7 +45,8 @@ mode_of(const struct canvas_drawing *d)
         return CHAFA_CANVAS_MODE_TRUECOLOR;
     if (term && (strstr(term, "direct") || strstr(term, "kitty") || strstr(term, "foot")))
         return CHAFA_CANVAS_MODE_TRUECOLOR;
-    // screen and tmux know 256 colours whatever their name says, and find the nearest of the terminal's.
+    // screen and tmux know 256 colours whatever their name says, and find the nearest of the
+    // terminal's.
     if ((term && strstr(term, "256")) || d->term->multiplexer)
         return CHAFA_CANVAS_MODE_INDEXED_240;
     if (is_console())

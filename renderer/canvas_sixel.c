@@ -116,9 +116,10 @@ encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t
     return status;
 }
 
-// tmux keeps a sixel image as a picture of its own: its height is rounded up to bands, what it then takes in
-// cells is erased, and what is drawn is scaled to the bands that fit into these cells. So images are whole in
-// both, cells and bands, and the last one may lie over the one before. It keeps ten of them: no strips.
+// tmux keeps a sixel image as a picture of its own: its height is rounded up to bands, what it then
+// takes in cells is erased, and what is drawn is scaled to the bands that fit into these cells. So
+// images are whole in both, cells and bands, and the last one may lie over the one before. It keeps
+// ten of them: no strips.
 static SIXELSTATUS
 encode_for_tmux(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither,
                 struct canvas_bytes *out)

@@ -30,8 +30,8 @@ struct term_info {
 // no terminal, this process is not in its foreground, or nothing answered in time.
 bool term_query(int fd, int timeout_ms, struct term_info *info);
 
-// A whole sequence (ESC [ …, ESC _ …) that came in later, among the keys: when it is an answer to term_query()'s
-// questions, what it says goes into *info, and true is returned.
+// A whole sequence (ESC [ …, ESC _ …) that came in later, among the keys: when it is an answer to
+// term_query()'s questions, what it says goes into *info, and true is returned.
 bool term_answer(const char *sequence, struct term_info *info);
 
 #endif

@@ -89,7 +89,8 @@ form_close(struct ui *ui, bool taken)
 
 // --- drawing
 
-enum { FRAME_ROWS = 6 }; // a line above the fields, and below them an empty one, help of two, keys and a line
+// A line above the fields, and below them an empty one, help of two, keys and a line.
+enum { FRAME_ROWS = 6 };
 
 static struct area
 form_area(const struct form *f)

@@ -184,7 +184,9 @@ request_keys(enum view_id view, enum request r)
             put_key_name(b, name, sizeof name);
             size_t used = strlen(out);
             char *same = strstr(out, name); // Enter has several codes
-            if (*name && !(same && (same == out || same[-1] == ' ') && strchr(" ", same[strlen(name)])))
+            bool known = same && (same == out || same[-1] == ' ') &&
+                         (!same[strlen(name)] || same[strlen(name)] == ' ');
+            if (*name && !known)
                 snprintf(out + used, sizeof out - used, "%s%s", used ? " " : "", name);
         }
     return out;

@@ -315,7 +315,8 @@ curses_colour(int32_t colour)
     return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
 }
 
-// Of eight colours several become one: what has lost its ground by that is told apart in another way.
+// Of eight colours several become one: what has lost its ground by that is told apart in another
+// way.
 static void
 mend_for_eight(const struct theme *t)
 {

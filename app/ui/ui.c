@@ -97,7 +97,8 @@ static void
 on_crash(int number)
 {
     static const char restore[] =
-        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?1049l\033[0m\033[?25h\033[?1l\033>\r\n";
+        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?1049l"
+        "\033[0m\033[?25h\033[?1l\033>\r\n";
     if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
         // Nobody is there to see it.
     }
@@ -157,8 +158,8 @@ start_canvas(struct ui *ui, const char *preview)
     }
 }
 
-// tmux forgets pictures while another of its windows is seen, and says when ours is again, where it was told to
-// (focus-events on).
+// tmux forgets pictures while another of its windows is seen, and says when ours is again, where it
+// was told to (focus-events on).
 static void
 watch_focus(const struct ui *ui, bool on)
 {
@@ -651,8 +652,8 @@ learn_late(struct ui *ui)
 
 static void on_key(struct ui *ui, wint_t key, bool code);
 
-// Sequences that curses does not know (late answers, keys that the terminal's description lacks) are no
-// text and no Esc followed by letters. True: the key was part of one.
+// Sequences that curses does not know (late answers, keys that the terminal's description lacks)
+// are no text and no Esc followed by letters. True: the key was part of one.
 static bool
 part_of_sequence(struct ui *ui, wint_t key, bool code)
 {
@@ -692,8 +693,8 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
         snprintf(sequence, sizeof sequence, "%s", ui->sequence);
         learn_late(ui);
         ui->sequence[0] = 0;
-        // A key that was pressed before curses began: what it did not read itself it does not put together. Then
-        // cursor keys were still said with [.
+        // A key that was pressed before curses began: what it did not read itself it does not put
+        // together. Then cursor keys were still said with [.
         int known = key_defined(sequence);
         if (known <= 0 && n == 2 && sequence[1] == '[') {
             sequence[1] = 'O';

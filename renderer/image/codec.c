@@ -165,13 +165,13 @@ codec_check(const char *path, struct err *err)
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INPUT, "%s: a %s is no picture", path,
                        S_ISDIR(st.st_mode) ? "folder" : "device");
-    // Mapped, so that only what is looked at is read; libvips' own reading of files takes parts of their names
-    // for options.
+    // Mapped, so that only what is looked at is read; libvips' own reading of files takes parts of
+    // their names for options.
     size_t size = (size_t)st.st_size;
     int fd = size <= CODEC_FILE_MAX ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (fd < 0 && size > CODEC_FILE_MAX)
-        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", path, size,
-                       CODEC_FILE_MAX);
+        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", path,
+                       size, CODEC_FILE_MAX);
     if (fd < 0)
         return err_errno(err, ERR_INPUT, "%s", path);
     void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;

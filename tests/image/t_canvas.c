@@ -201,8 +201,9 @@ sixels_are_the_picture(void **state)
 #endif
 }
 
-// tmux rounds an image up to bands of six pixels and takes the cells it then touches from the text; it draws
-// what fits into these cells in bands. So every image is whole in both, and there are few: it keeps ten.
+// tmux rounds an image up to bands of six pixels and takes the cells it then touches from the text;
+// it draws what fits into these cells in bands. So every image is whole in both, and there are few:
+// it keeps ten.
 static void
 tmux_gets_cells_and_bands(void **state)
 {

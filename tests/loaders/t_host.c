@@ -285,7 +285,8 @@ limits_come_from_the_environment(void **state)
             setenv("LIMN_LOADER_MEMORY", cases[i].memory, 1);
         }
         struct loader_limits limits = loader_limits_here(NULL);
-        if (limits.seconds != cases[i].expected_seconds || limits.megabytes != cases[i].expected_memory)
+        if (limits.seconds != cases[i].expected_seconds ||
+            limits.megabytes != cases[i].expected_memory)
             fail_msg("case %zu: %g seconds, %d MiB", i, limits.seconds, limits.megabytes);
     }
     // And they are what a run gets: those of the last case.
