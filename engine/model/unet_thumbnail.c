@@ -15,7 +15,8 @@
 // greater part of every gradient.
 //
 // conv_thumbnail starts as zeros: the model is the same without it until training says otherwise.
-// A reference has its own picture and gets no thumbnail.
+// Only a picture without references has one: where there are any, they say what it looks like, and a
+// thumbnail of a subject that training never named would speak against them.
 #include <math.h>
 
 #include "engine/model/unet_block.h"

@@ -95,7 +95,8 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     struct unet_references refs = {.batch = p->batch, .references = p->references,
                                    .image = n->ref_image};
     struct unet_inputs in = {.sample = n->sample, .timestep = n->timestep};
-    in.text = network_encode_text(n, p, n->text, &in.thumbnail);
+    // With references the picture is theirs: words foretell it only where nothing else shows it.
+    in.text = network_encode_text(n, p, n->text, p->references ? NULL : &in.thumbnail);
     if (p->references)
         refs.text = network_encode_text(n, p, n->ref_text, NULL);
     struct unet_context context = {0};
