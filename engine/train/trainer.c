@@ -557,8 +557,10 @@ bool
 trainer_export(struct trainer *t, const char *folder, struct err *err)
 {
     struct jv *index = t->folder->index ? jv_copy(t->folder->index) : jv_object();
-    jv_set(index, "text_tokens", jv_from_integer(t->recipe->text_tokens));
-    jv_set(index, "reference_tokens", jv_from_integer(t->recipe->reference_tokens));
+    if (t->recipe->stage == TRAIN_PICTURES) { // words are taught at any length
+        jv_set(index, "text_tokens", jv_from_integer(t->recipe->text_tokens));
+        jv_set(index, "reference_tokens", jv_from_integer(t->recipe->reference_tokens));
+    }
     struct model_folder_save s = {.path = folder, .params = t->params, .index = index,
                                   .block = t->slots[SLOT_EMA], .dtype = DTYPE_BF16};
     bool ok = model_folder_save(t->folder, &s, err);
