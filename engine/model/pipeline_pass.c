@@ -50,8 +50,9 @@ write_text(const struct pass *p, struct asked *a, const float *text, struct err 
     size_t n;
     if (a->text == text)
         return true;
-    bool ok = write_each(p, s, s->text, text, &n, err) &&
-              (!s->thumbnail || write_each(p, s, s->thumbnail, text + n, &n, err));
+    bool ok = write_each(p, s, s->text, text, &n, err);
+    if (ok && s->thumbnail) // beside references that of nothing: see unet_thumbnail()
+        ok = write_each(p, s, s->thumbnail, (s->key.references ? p->no_text : text) + n, &n, err);
     a->text = ok ? text : NULL;
     return ok;
 }

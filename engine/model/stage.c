@@ -60,7 +60,7 @@ build_step(struct stages *s, struct stage *t)
     t->text = graph_input(t->g, "text", SHAPE(n, t->key.tokens, text_width(c)), DTYPE_F32);
     if (c->class_timestep)
         t->labels = graph_input(t->g, "class_labels", SHAPE(n), DTYPE_F32);
-    if (c->thumbnail_size && !t->key.references)
+    if (c->thumbnail_size)
         t->thumbnail = graph_input(
             t->g, "thumbnail", SHAPE(n, c->thumbnail_size, c->thumbnail_size, 3), DTYPE_F32);
     struct unet_inputs in = {.sample = t->sample, .timestep = t->timestep, .text = t->text,

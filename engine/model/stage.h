@@ -26,8 +26,7 @@ struct stage {
     uint64_t used;                // when, for the choice of who goes
     struct node *ids;             // text in: (1,T) i32
     struct node *text;            // text out; references and steps in: (…,T,D) f32
-    // Text out, steps without references in: (N,S,S,3) f32; NULL: the U-Net has none.
-    struct node *thumbnail;
+    struct node *thumbnail;       // text out, steps in: (N,S,S,3) f32; NULL: the U-Net has none
     struct node *image;           // references in: (R,S,S,3) f32
     struct node *sample, *timestep, *labels; // steps in
     struct node *out;             // steps: (N,S,S,C) f32

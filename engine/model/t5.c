@@ -85,7 +85,7 @@ t5_config_json(const struct t5_config *c)
     jv_set(o, "relative_attention_max_distance", jv_from_integer(c->max_distance));
     jv_set(o, "layer_norm_epsilon", jv_from_number(c->eps));
     jv_set(o, "pad_token_id", jv_from_integer(0));
-    jv_set(o, "eos_token_id", jv_from_integer(1));
+    jv_set(o, "eos_token_id", jv_from_integer(T5_END));
     jv_set(o, "is_encoder_decoder", jv_from_bool(false));
     jv_set(o, "tie_word_embeddings", jv_from_bool(false));
     return o;

@@ -7,6 +7,8 @@
 #include "engine/base/jv.h"
 #include "engine/nn/nn.h"
 
+enum { T5_END = 1 }; // id of the end of a sentence; padding is 0
+
 struct t5_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_heads;
     int num_buckets, max_distance; // of relative positions

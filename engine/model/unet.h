@@ -61,7 +61,7 @@ struct unet_inputs {
     struct node *timestep;     // (N) f32
     struct node *text;         // (N,T,encoder_hid_dim), any float
     struct node *class_labels; // (N) f32; NULL unless the config has class_timestep
-    // Of unet_thumbnail(), where there are no references; NULL: the model as it is without one.
+    // Of unet_thumbnail(), with references that of the empty text; NULL: as if there were none.
     struct node *thumbnail;
     // NULL: no context attention runs. A config with context levels then still draws, as the
     // text-to-image model it grew from.

@@ -15,8 +15,9 @@
 // greater part of every gradient.
 //
 // conv_thumbnail starts as zeros: the model is the same without it until training says otherwise.
-// Only a picture without references has one: where there are any, they say what it looks like, and a
-// thumbnail of a subject that training never named would speak against them.
+// Where there are references, they say what the picture looks like, and a thumbnail of a subject that
+// training never named would speak against them: it is then that of the empty text, as in the
+// unconditional branch of guidance, which so differs in nothing but what is asked for.
 #include <math.h>
 
 #include "engine/model/unet_block.h"

@@ -21,6 +21,18 @@ network_encode_text(struct network *n, const struct network_params *p, struct no
     return out;
 }
 
+// What the empty text foretells, for each of the batch. Padding is hidden, so one token of it will do.
+static struct node *
+thumbnail_of_nothing(struct network *n, const struct network_params *p)
+{
+    static const int32_t empty[] = {T5_END, 0};
+    struct node *thumbnail;
+    network_encode_text(n, p, nn_constant_i32(&n->nn, "empty text", SHAPE(1, 2), empty),
+                        &thumbnail);
+    int64_t side = p->folder->unet.thumbnail_size;
+    return op_broadcast(n->g, thumbnail, SHAPE(p->batch, side, side, 3));
+}
+
 static void
 add_inputs(struct network *n, const struct network_params *p)
 {
@@ -95,8 +107,9 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     struct unet_references refs = {.batch = p->batch, .references = p->references,
                                    .image = n->ref_image};
     struct unet_inputs in = {.sample = n->sample, .timestep = n->timestep};
-    // With references the picture is theirs: words foretell it only where nothing else shows it.
     in.text = network_encode_text(n, p, n->text, p->references ? NULL : &in.thumbnail);
+    if (p->references && p->folder->unet.thumbnail_size)
+        in.thumbnail = thumbnail_of_nothing(n, p);
     if (p->references)
         refs.text = network_encode_text(n, p, n->ref_text, NULL);
     struct unet_context context = {0};

@@ -316,12 +316,15 @@ sizes_that_do_not_fit_are_refused(void **state)
     free(json);
 }
 
-// The pictures of one sentence, drawn by a pipeline. freed by the caller.
+// The pictures of one sentence, drawn by a pipeline, with a reference where there is a picture of
+// one. Freed by the caller.
 static uint8_t *
-drawn(struct pipeline *p, const char *sentence, int count)
+drawn(struct pipeline *p, const char *sentence, const uint8_t *reference, int count)
 {
     struct err err = {0};
     struct instruction n = {.text = mem_strdup(sentence)};
+    if (reference)
+        must(instruction_add(&n, 1, "[ref#1] edge map", SIDE, SIDE, reference, &err), &err);
     struct pipeline_request r = {.instruction = &n, .seed = 3, .count = count, .steps = 3,
                                  .sampler = "ddim", .scale = 1, .context_scale = -1};
     struct pipeline_result result;
@@ -331,7 +334,8 @@ drawn(struct pipeline *p, const char *sentence, int count)
 }
 
 // A pipeline keeps the thumbnail beside the text: other words, another picture, also when words
-// reach the U-Net in no other way; and each picture of a batch is the one drawn alone.
+// reach the U-Net in no other way; and each picture of a batch is the one drawn alone. With a
+// reference the thumbnail is that of nothing: there the words have no way left.
 static void
 a_pipeline_draws_with_it(void **state)
 {
@@ -357,13 +361,16 @@ a_pipeline_draws_with_it(void **state)
     must(model_folder_save(f, &s, &err), &err);
     struct pipeline *p = pipeline_open(folder, d, DTYPE_F32, &err);
     must(p != NULL, &err);
-    uint8_t *apple = drawn(p, "red apple", 2), *rocket = drawn(p, "rocket", 1);
-    uint8_t *again = drawn(p, "red apple", 1);
+    uint8_t *apple = drawn(p, "red apple", NULL, 2), *rocket = drawn(p, "rocket", NULL, 1);
+    uint8_t *again = drawn(p, "red apple", NULL, 1), *nothing = drawn(p, "", NULL, 1);
+    uint8_t *along = drawn(p, "red apple", apple, 1), *other = drawn(p, "rocket", apple, 1);
     assert_memory_equal(apple, again, PIXELS);
     assert_memory_not_equal(apple, rocket, PIXELS);
-    free(apple);
-    free(rocket);
-    free(again);
+    assert_memory_equal(along, other, PIXELS);
+    assert_memory_not_equal(along, nothing, PIXELS);
+    uint8_t *const owned[] = {apple, rocket, again, nothing, along, other};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
     pipeline_close(p);
     model_folder_close(f);
     model_close(&m);
