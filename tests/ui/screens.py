@@ -89,10 +89,11 @@ class Screen:
         for p in pathlib.Path('/proc').glob('[0-9]*'):
             try:
                 line = (p / 'cmdline').read_bytes().split(b'\0')
-                home = f'HOME={self.home}\0'.encode() in (p / 'environ').read_bytes()
-            except OSError:
+                ours = f'HOME={self.home}\0'.encode() in (p / 'environ').read_bytes()
+                ours = ours and os.readlink(p / 'exe') == os.path.realpath(LIMN)
+            except OSError: # it has just ended
                 continue
-            if home and b'--run' not in line and os.path.realpath(p / 'exe') == os.path.realpath(LIMN):
+            if ours and b'--run' not in line:
                 if b'worker' in line:
                     worker = int(p.name)
                 else:
