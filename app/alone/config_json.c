@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "app/config.h"
+#include "app/base/config.h"
 
 struct jv *
 config_read(const char *path, struct err *err)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/commands.h"
+#include "app/cli/commands.h"
 #include "engine/base/mem.h"
 
 static const struct {

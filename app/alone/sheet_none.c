@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // limn-engine writes no pictures: sheets are drawn elsewhere, from the model that it trained.
-#include "app/sheet.h"
+#include "app/job/sheet.h"
 
 bool
 sheet_can_draw(void)

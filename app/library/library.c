@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/process.h"
-#include "app/sweep_sheet.h"
+#include "app/base/process.h"
+#include "app/job/sweep_sheet.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 

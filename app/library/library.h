@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "app/job.h"
+#include "app/job/job.h"
 #include "engine/base/err.h"
 
 struct library;

@@ -9,7 +9,7 @@
 
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
-#include "engine/model/instruction.h"
+#include "engine/text/instruction.h"
 
 static bool
 is_unicode(void)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/places.h"
-#include "app/sweep_sheet.h"
+#include "app/base/places.h"
+#include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"

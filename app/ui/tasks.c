@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/process.h"
-#include "app/sweep_sheet.h"
+#include "app/base/process.h"
+#include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"

@@ -9,8 +9,8 @@
 
 #include <curses.h>
 
-#include "app/places.h"
-#include "app/suggest.h"
+#include "app/base/places.h"
+#include "app/base/suggest.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/commands.h"
+#include "app/cli/commands.h"
 #include "app/ui/ui.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"

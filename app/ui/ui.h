@@ -6,9 +6,9 @@
 #ifndef LIMN_APP_UI_UI_H
 #define LIMN_APP_UI_UI_H
 
-#include "app/job.h"
+#include "app/job/job.h"
 #include "app/library/library.h"
-#include "app/process.h"
+#include "app/base/process.h"
 #include "app/ui/field.h"
 #include "app/ui/pictures.h"
 #include "app/ui/theme.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/sweep.h"
-#include "app/template.h"
+#include "app/job/sweep.h"
+#include "app/job/template.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/places.h"
-#include "app/through.h"
+#include "app/base/places.h"
+#include "app/cli/through.h"
 #include "app/ui/trainlog.h"
 #include "app/ui/view.h"
 #include "app/worker/wire.h"

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/process.h"
+#include "app/base/process.h"
 #include "app/worker/records.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"

@@ -12,7 +12,7 @@
 #ifndef LIMN_APP_WORKER_CLIENT_H
 #define LIMN_APP_WORKER_CLIENT_H
 
-#include "app/job.h"
+#include "app/job/job.h"
 #include "engine/base/jv.h"
 #include "renderer/image/image.h"
 

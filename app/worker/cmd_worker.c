@@ -15,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "app/commands.h"
+#include "app/cli/commands.h"
 #include "app/worker/children.h"
 #include "app/worker/lanes.h"
 #include "app/worker/records.h"

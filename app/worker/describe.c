@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/places.h"
+#include "app/base/places.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/places.h"
-#include "app/request.h"
+#include "app/base/places.h"
+#include "app/cli/request.h"
 #include "app/worker/describe.h"
 #include "app/worker/spool.h"
 #include "app/worker/wire.h"
 #include "engine/base/mem.h"
-#include "engine/model/pipeline.h"
+#include "engine/draw/pipeline.h"
 #include "renderer/image/codec.h"
 
 enum { UNSEEN_MAX = 2 }; // previews on their way; more would pile up on a slow line

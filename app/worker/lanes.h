@@ -6,7 +6,7 @@
 #ifndef LIMN_APP_WORKER_LANES_H
 #define LIMN_APP_WORKER_LANES_H
 
-#include "app/job.h"
+#include "app/job/job.h"
 
 struct lanes;
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/commands.h"
+#include "app/cli/commands.h"
 #include "app/worker/records.h"
 #include "engine/base/mem.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "app/job.h"
+#include "app/job/job.h"
 #include "engine/base/jv.h"
 
 enum { ORDER_WORDS_MAX = 256, ORDER_RESULTS_MAX = 8, ORDER_ENVIRONMENT_MAX = 32 };

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/job.h"
-#include "app/process.h"
+#include "app/job/job.h"
+#include "app/base/process.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 

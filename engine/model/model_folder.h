@@ -2,7 +2,7 @@
 // A model on disk, in diffusers' layout:
 //
 //     model_index.json     what it is; of our own keys: text_tokens, reference_tokens (77 each when
-//                          absent) and "limn", defaults of drawing (engine/model/pipeline.c)
+//                          absent) and "limn", defaults of drawing (engine/draw/pipeline.c)
 //     unet/                config.json and diffusion_pytorch_model.safetensors
 //     super_resolution/    the same, if there is a second stage; it may hold a
 //                          scheduler_config.json of its own
@@ -16,8 +16,8 @@
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
 #include "engine/diffusion/scheduler_config.h"
-#include "engine/model/t5.h"
-#include "engine/model/unet.h"
+#include "engine/nets/t5.h"
+#include "engine/nets/unet.h"
 
 enum model_part {
     MODEL_PART_NONE = 0,

@@ -15,7 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "engine/diffusion/schedule.h"
-#include "engine/model/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "engine/train/network.h"
 #include "engine/train/pack.h"
 #include "engine/train/state.h"

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "app/base64.h"
-#include "app/template.h"
+#include "app/base/base64.h"
+#include "app/job/template.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/data_pack.h"
-#include "app/data_source.h"
+#include "app/data/pack.h"
+#include "app/data/source.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 

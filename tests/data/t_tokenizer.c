@@ -12,7 +12,7 @@
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
-#include "engine/model/tokenizer.h"
+#include "engine/text/tokenizer.h"
 
 static struct tokenizer *icons, *plain;
 static const char *golden_folder;

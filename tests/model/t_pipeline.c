@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "engine/base/mem.h"
-#include "engine/model/pipeline.h"
-#include "engine/model/resize.h"
+#include "engine/draw/pipeline.h"
+#include "engine/draw/resize.h"
 #include "small.h"
 
 enum { BASE = 16, LARGE = 32 };

@@ -16,7 +16,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
-#include "engine/model/pipeline.h"
+#include "engine/draw/pipeline.h"
 #include "engine/ops/grad.h"
 #include "small.h"
 

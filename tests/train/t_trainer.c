@@ -15,7 +15,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "engine/model/pipeline.h"
+#include "engine/draw/pipeline.h"
 #include "engine/tensor/safetensors.h"
 #include "engine/train/trainer.h"
 #include "engine/train/words.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "engine/base/mem.h"
-#include "engine/model/pipeline.h"
+#include "engine/draw/pipeline.h"
 #include "tests/vulkan/stay.h"
 
 enum { SIDE = 64 };

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "app/base/places.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+// SOURCE/app/KIND, or SOURCE/KIND, when the program is BUILD/app/limn and BUILD was configured from SOURCE: the
+// build knows where that is.
+static char *
+source_place(const char *kind)
+{
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0)
+        return NULL;
+    exe[n] = 0;
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(exe, '/');
+        if (!slash)
+            return NULL;
+        *slash = 0;
+    }
+    char *mark = file_join(exe, "build.ninja");
+    bool built = file_exists(mark);
+    free(mark);
+    if (!built)
+        return NULL;
+    char *place = mem_printf("%s/app/%s", LIMN_SOURCE, kind);
+    if (access(place, F_OK) != 0) {
+        free(place);
+        place = mem_printf("%s/%s", LIMN_SOURCE, kind);
+    }
+    return place;
+}
+
+char **
+places_of(const char *kind)
+{
+    char **out = mem_zalloc(4 * sizeof *out);
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    int count = 0;
+    if (data && *data)
+        out[count++] = mem_printf("%s/limn/%s", data, kind);
+    else if (home && *home)
+        out[count++] = mem_printf("%s/.local/share/limn/%s", home, kind);
+    char *source = source_place(kind);
+    if (source)
+        out[count++] = source;
+    out[count++] = mem_printf("%s/%s", LIMN_DATA, kind);
+    return out;
+}
+
+void
+places_free(char **places)
+{
+    for (int i = 0; places && places[i]; i++)
+        free(places[i]);
+    free(places);
+}
+
+static bool
+is_model(const char *folder)
+{
+    char *unet = file_join(folder, "unet/config.json");
+    bool yes = file_exists(unet);
+    free(unet);
+    return yes;
+}
+
+char *
+places_model(const char *given, struct err *err)
+{
+    const char *environment = getenv("LIMN_MODEL");
+    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
+    if ((given || environment) && is_model(name))
+        return mem_strdup(name);
+    char **places = places_of("models"), *found = NULL;
+    for (int i = 0; places[i] && !found && !strchr(name, '/'); i++) {
+        found = file_join(places[i], name);
+        if (!is_model(found)) {
+            free(found);
+            found = NULL;
+        }
+    }
+    places_free(places);
+    if (!found)
+        err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or $LIMN_MODEL",
+                name);
+    return found;
+}

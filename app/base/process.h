@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Names of processes that stay unique: a number alone is given to others after its process has
+// ended.
+#ifndef LIMN_APP_BASE_PROCESS_H
+#define LIMN_APP_BASE_PROCESS_H
+
+#include <sys/types.h>
+
+enum { PROCESS_NAME_MAX = 192 };
+
+// "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is
+// none.
+void process_name(pid_t pid, char out[PROCESS_NAME_MAX]);
+
+enum process_state {
+    PROCESS_GONE = 0,
+    PROCESS_LIVES,
+    PROCESS_ELSEWHERE // on another machine, which shares this home folder: nothing is known of it
+};
+// *pid (may be NULL) gets the number of one that lives. A text that is no name is a process that is
+// gone.
+enum process_state process_state(const char *name, pid_t *pid);
+
+#endif

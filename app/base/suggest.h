@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// "Did you mean": the nearest of some names.
+#ifndef LIMN_APP_BASE_SUGGEST_H
+#define LIMN_APP_BASE_SUGGEST_H
+
+#include <stddef.h>
+
+// The name in the NULL-terminated list that differs from `word` by the fewest letters, at most two
+// (one for words of three letters or fewer). NULL: none is near.
+const char *suggest(const char *word, const char *const *names);
+
+#endif

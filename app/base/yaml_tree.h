@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// YAML as a tree that remembers where everything stood, so that every error can say file, line and
+// column. The only door to libyaml.
+//
+// What is understood is YAML's plain core: one document of maps, lists and scalars. Anchors,
+// aliases, tags and merge keys are refused: nothing in a template needs them, and a few lines of
+// them can stand for gigabytes. Duplicate keys are refused.
+#ifndef LIMN_APP_BASE_YAML_TREE_H
+#define LIMN_APP_BASE_YAML_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+#include "engine/base/jv.h"
+
+enum yaml_kind { YAML_NONE = 0, YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+enum {
+    YAML_FILE_MAX = 1 << 20, // bytes
+    YAML_DEPTH_MAX = 32,
+    YAML_NODE_MAX = 100000,
+};
+
+struct yaml {
+    enum yaml_kind kind;
+    int line, column; // from 1
+    char *text;       // scalar
+    bool quoted;      // scalar in quotes or block style: always a text
+    char *key;        // in a map; NULL in a list
+    struct yaml *children;
+    int count, capacity;
+};
+
+// NULL and "FILE:LINE:COLUMN: …" on failure.
+struct yaml *yaml_tree_read(const char *path, struct err *err);
+struct yaml *yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err);
+void yaml_tree_free(struct yaml *root); // NULL is fine
+
+const struct yaml *yaml_tree_get(const struct yaml *map, const char *key); // NULL: none
+// Typed reading of a scalar; false where it is something else. Numbers and switches must be plain.
+bool yaml_tree_number(const struct yaml *v, double *out);
+bool yaml_tree_bool(const struct yaml *v, bool *out); // true, false, yes, no, on, off
+bool yaml_tree_is_null(const struct yaml *v);         // NULL, empty, ~ or null
+
+// The same as JSON: plain scalars become numbers, switches or null where they look like it.
+struct jv *yaml_tree_to_jv(const struct yaml *root);
+
+// "FILE:LINE:COLUMN: " and the sentence; returns false.
+bool yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
+
+#endif

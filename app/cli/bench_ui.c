@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+// limn bench ui: the terminal UI as a person feels it. This program plays a terminal with sixels (pixel
+// size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types, and takes the time
+// until what was typed comes back on the screen.
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/cli/commands.h"
+#include "engine/base/clock.h"
+#include "engine/base/mem.h"
+
+enum {
+    COLUMNS_WIDE = 120,
+    ROWS_HIGH = 40,
+    CELL_WIDTH = 10,
+    CELL_HEIGHT = 20,
+    KEYS = 300,
+    TAIL = 65536,
+    STEPS = 60,
+    STEPS_TYPED = 900
+};
+
+// Its bytes occur neither in sixels nor in escape sequences.
+static const char mark[] = "\xE6\xBC\xA2";
+
+struct screen {
+    int fd;
+    pid_t pid;
+    uint64_t bytes;
+    char tail[TAIL + 1]; // what came last
+    size_t held;
+    double last; // when something came last
+};
+
+struct times {
+    double first_frame, idle_cpu;
+    double keys[KEYS];
+    int key_count;
+    double seconds; // of a drawing
+    uint64_t bytes; // to the terminal, meanwhile
+};
+
+static void
+put(struct screen *s, const char *text)
+{
+    for (size_t n = strlen(text); n;) {
+        ssize_t done = write(s->fd, text, n);
+        if (done < 0 && errno != EINTR && errno != EAGAIN)
+            return;
+        if (done > 0) {
+            text += done;
+            n -= (size_t)done;
+        }
+    }
+}
+
+// A terminal's answers, each once for each question. Questions that come in two pieces are found in the
+// tail, which is searched from a little before the new bytes.
+static void
+answer(struct screen *s, size_t from)
+{
+    static const struct {
+        const char *question, *answer;
+    } known[] = {{"\033[c", "\033[?62;4c"},
+                 {"\033[16t", "\033[6;20;10t"},
+                 {"\033[?1;1;0S", "\033[?1;0;256S"},
+                 {"\033[5n", "\033[0n"}};
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        size_t n = strlen(known[i].question), start = from > n - 1 ? from - (n - 1) : 0;
+        for (const char *p = s->tail + start;
+             (p = memmem(p, s->held - (size_t)(p - s->tail), known[i].question, n)); p += n)
+            put(s, known[i].answer);
+    }
+}
+
+// Takes in what comes within `seconds`; false: nothing did.
+static bool
+take(struct screen *s, double seconds)
+{
+    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
+    if (poll(&fd, 1, (int)(seconds * 1e3 + 0.5)) <= 0 || !(fd.revents & POLLIN))
+        return false;
+    enum { CHUNK = 16384 };
+    if (s->held + CHUNK > TAIL) {
+        memmove(s->tail, s->tail + s->held - 128, 128);
+        s->held = 128;
+    }
+    ssize_t n = read(s->fd, s->tail + s->held, CHUNK);
+    if (n <= 0)
+        return false;
+    size_t from = s->held;
+    s->held += (size_t)n;
+    s->tail[s->held] = 0;
+    s->bytes += (uint64_t)n;
+    s->last = clock_seconds();
+    answer(s, from);
+    return true;
+}
+
+// Until the text comes by; the time it took, or -1.
+static double
+wait_for(struct screen *s, const char *text, double seconds)
+{
+    double begin = clock_seconds();
+    s->held = 0;
+    while (clock_seconds() < begin + seconds) {
+        if (take(s, 0.01) && memmem(s->tail, s->held, text, strlen(text)))
+            return clock_seconds() - begin;
+    }
+    return -1;
+}
+
+static void
+settle(struct screen *s, double quiet)
+{
+    while (take(s, quiet))
+        ;
+}
+
+static bool
+start(struct screen *s, const char *home, const char *preview, struct err *err)
+{
+    struct winsize size = {.ws_col = COLUMNS_WIDE,
+                           .ws_row = ROWS_HIGH,
+                           .ws_xpixel = COLUMNS_WIDE * CELL_WIDTH,
+                           .ws_ypixel = ROWS_HIGH * CELL_HEIGHT};
+    *s = (struct screen){.fd = -1};
+    s->pid = forkpty(&s->fd, NULL, NULL, &size);
+    if (s->pid < 0)
+        return err_errno(err, ERR_IO, "no pseudo-terminal");
+    if (s->pid == 0) {
+        setenv("TERM", "xterm-256color", 1);
+        setenv("LC_ALL", "C.UTF-8", 1);
+        setenv("XDG_DATA_HOME", home, 1);
+        setenv("XDG_STATE_HOME", home, 1);
+        setenv("XDG_RUNTIME_DIR", home, 1);
+        execl("/proc/self/exe", "limn", "--preview", preview, (char *)NULL);
+        _exit(127);
+    }
+    return true;
+}
+
+static double
+cpu_seconds(pid_t pid)
+{
+    char path[40], text[600] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = 0;
+    const char *p = strrchr(text, ')');
+    long user = 0, system = 0;
+    if (!p ||
+        sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2)
+        return 0;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void
+finish(struct screen *s)
+{
+    if (s->pid > 0) {
+        put(s, "\033");
+        settle(s, 0.2);
+        put(s, "q");
+        settle(s, 0.2);
+        put(s, "s");
+        double end = clock_seconds() + 10;
+        while (waitpid(s->pid, NULL, WNOHANG) == 0) {
+            take(s, 0.05);
+            if (clock_seconds() > end) {
+                kill(s->pid, SIGKILL);
+                waitpid(s->pid, NULL, 0);
+                break;
+            }
+        }
+    }
+    if (s->fd >= 0)
+        close(s->fd);
+}
+
+// A key that shows on the screen, every 20 ms or so, until the drawing is done.
+static bool
+type_while_drawing(struct screen *s, struct times *t, struct err *err)
+{
+    put(s, ":");
+    settle(s, 0.05);
+    while (t->key_count < KEYS) {
+        double begin = clock_seconds(), left = 1;
+        s->held = 0;
+        put(s, mark);
+        while (left > 0 && !memmem(s->tail, s->held, mark, 3)) {
+            left = begin + 1 - clock_seconds();
+            take(s, MAX(left, 0.001));
+        }
+        if (left <= 0)
+            return err_set(err, ERR_IO, "a typed key did not come back within a second");
+        t->keys[t->key_count++] = clock_seconds() - begin;
+        if (t->key_count % 20 == 0)
+            put(s, "\025"); // ^U: the line is empty again
+        double next = begin + 0.02;
+        while (clock_seconds() < next)
+            take(s, MAX(next - clock_seconds(), 0.001));
+    }
+    put(s, "\033");
+    settle(s, 0.1);
+    return true;
+}
+
+static int
+pictures_in(const char *home)
+{
+    char *folder = mem_printf("%s/limn/pictures", home);
+    DIR *d = opendir(folder);
+    int n = 0;
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        n += strlen(e->d_name) > 4 && strcmp(e->d_name + strlen(e->d_name) - 4, ".png") == 0;
+    if (d)
+        closedir(d);
+    free(folder);
+    return n;
+}
+
+static bool
+wait_for_picture(struct screen *s, const char *home, int before, struct err *err)
+{
+    double begin = clock_seconds();
+    while (pictures_in(home) == before) {
+        if (clock_seconds() > begin + 120)
+            return err_set(err, ERR_IO, "the drawing did not end");
+        take(s, 0.005);
+    }
+    return true;
+}
+
+// Templates, the last one, its variables as they are, drawn.
+static bool
+draw(struct screen *s, int steps, double *begin, struct err *err)
+{
+    char command[32];
+    snprintf(command, sizeof command, ":steps %d\r", steps);
+    const char *keys[] = {"4", "G", "\r", "\033[20~", "\033", command};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        put(s, keys[i]);
+        settle(s, 0.2);
+    }
+    *begin = clock_seconds();
+    put(s, "\033[20~");
+    return wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
+}
+
+static bool
+measure(const char *home, const char *preview, bool typing, struct times *t, struct err *err)
+{
+    struct screen s;
+    double begin = clock_seconds(), drawing = 0;
+    if (!start(&s, home, preview, err))
+        return false;
+    bool ok = wait_for(&s, "compose", 10) >= 0 || err_set(err, ERR_IO, "the UI did not start");
+    t->first_frame = clock_seconds() - begin;
+    settle(&s, 0.5);
+    double cpu = cpu_seconds(s.pid), since = clock_seconds();
+    while (ok && clock_seconds() < since + 2)
+        take(&s, 0.1);
+    t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (clock_seconds() - since);
+    int before = pictures_in(home);
+    ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
+    uint64_t bytes = s.bytes;
+    ok = ok && (!typing || type_while_drawing(&s, t, err));
+    ok = ok && (typing || wait_for_picture(&s, home, before, err));
+    t->seconds = clock_seconds() - drawing;
+    t->bytes = s.bytes - bytes;
+    finish(&s);
+    return ok;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+int
+bench_ui(void)
+{
+    struct err err = {0};
+    struct times typed = {0}, without = {0}, with = {0};
+    char home[] = "/tmp/limn-bench-XXXXXX";
+    if (!mkdtemp(home)) {
+        err_errno(&err, ERR_IO, "/tmp");
+        return command_failed(&err);
+    }
+    setlinebuf(stdout);
+    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", COLUMNS_WIDE, ROWS_HIGH,
+           CELL_WIDTH, CELL_HEIGHT);
+    bool ok = measure(home, "auto", true, &typed, &err);
+    if (ok) {
+        qsort(typed.keys, (size_t)typed.key_count, sizeof *typed.keys, by_size);
+        printf("first frame after %.0f ms\n", typed.first_frame * 1e3);
+        printf("idle: %.1f %% of a core\n", typed.idle_cpu * 100);
+        printf("key to screen while drawing, %d keys: median %.1f ms, 99 of 100 within %.1f ms, "
+               "longest %.1f ms\n",
+               typed.key_count, typed.keys[typed.key_count / 2] * 1e3,
+               typed.keys[typed.key_count * 99 / 100] * 1e3, typed.keys[typed.key_count - 1] * 1e3);
+    }
+    // With and without in turn, so that what else the machine does falls on both.
+    double sums[2] = {0};
+    uint64_t bytes = 0;
+    for (int round = 0; ok && round < 3; round++) {
+        ok = measure(home, "none", false, &without, &err) &&
+             measure(home, "auto", false, &with, &err);
+        sums[0] += without.seconds;
+        sums[1] += with.seconds;
+        bytes = with.bytes;
+    }
+    if (ok)
+        printf("%d steps: %.2f s without previews, %.2f s with (%+.1f %%), %.1f MB of previews\n",
+               STEPS, sums[0] / 3, sums[1] / 3, 100 * (sums[1] / sums[0] - 1), (double)bytes / 1e6);
+    char *command = mem_printf("rm -rf %s", home);
+    if (system(command) != 0)
+        fprintf(stderr, "limn: %s stays\n", home);
+    free(command);
+    return ok ? 0 : command_failed(&err);
+}

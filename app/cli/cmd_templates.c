@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// limn templates: what there is to draw from, with variables and references.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cli/commands.h"
+#include "app/job/template.h"
+#include "engine/base/mem.h"
+
+struct list {
+    bool json, broken;
+    struct jv *out;
+};
+
+static struct jv *
+template_json(const struct template *t, const char *stem)
+{
+    struct jv *o = jv_object(), *variables = jv_array(), *references = jv_array();
+    jv_set(o, "name", jv_from_string(stem));
+    jv_set(o, "file", jv_from_string(t->path));
+    jv_set(o, "summary", jv_from_string(t->summary ? t->summary : ""));
+    jv_set(o, "instruction", jv_from_string(t->text));
+    jv_set(o, "variables", variables);
+    jv_set(o, "references", references);
+    for (int i = 0; i < t->variable_count; i++) {
+        struct jv *v = jv_object();
+        jv_set(v, "name", jv_from_string(t->variables[i].name));
+        if (t->variables[i].value)
+            jv_set(v, "default", jv_from_string(t->variables[i].value));
+        if (t->variables[i].help)
+            jv_set(v, "help", jv_from_string(t->variables[i].help));
+        jv_append(variables, v);
+    }
+    for (int i = 0; i < t->reference_count; i++) {
+        struct jv *r = jv_object();
+        jv_set(r, "marker", jv_from_integer(t->references[i].marker));
+        jv_set(r, "text", jv_from_string(t->references[i].text));
+        jv_set(r, "image", jv_from_string(t->references[i].image));
+        if (t->references[i].loader)
+            jv_set(r, "loader", jv_from_string(t->references[i].loader));
+        jv_append(references, r);
+    }
+    return o;
+}
+
+static void
+print(const struct template *t, const char *stem)
+{
+    printf("%-16s %s\n", stem, t->summary ? t->summary : "");
+    printf("%-16s   %s\n", "", t->text);
+    for (int i = 0; i < t->reference_count; i++)
+        printf("%-16s   [ref#%d] %s%s%s%s\n", "", t->references[i].marker, t->references[i].image,
+               t->references[i].loader ? " through " : "",
+               t->references[i].loader ? t->references[i].loader : "",
+               *t->references[i].text ? "" : "");
+    for (int i = 0; i < t->variable_count; i++)
+        printf("%-16s   --set %s=%s%s%s\n", "", t->variables[i].name,
+               t->variables[i].value ? t->variables[i].value : "…",
+               t->variables[i].help ? "   " : "", t->variables[i].help ? t->variables[i].help : "");
+}
+
+static bool
+show(const char *path, void *ctx)
+{
+    struct list *l = ctx;
+    struct template t;
+    struct err err = {0};
+    char *stem = template_stem(path);
+    if (!template_read(&t, path, &err)) {
+        fprintf(stderr, "limn: %s\n", err.text);
+        l->broken = true;
+    } else if (l->json) {
+        jv_append(l->out, template_json(&t, stem));
+    } else {
+        print(&t, stem);
+    }
+    template_finish(&t);
+    free(stem);
+    return true;
+}
+
+int
+cmd_templates(int argc, char **argv)
+{
+    struct list l = {0};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            l.json = true;
+        } else {
+            bool help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+            fputs("usage: limn templates [--json]\n", help ? stdout : stderr);
+            return help ? 0 : 2;
+        }
+    }
+    l.out = jv_array();
+    template_each(show, &l);
+    if (l.json) {
+        char *text = jv_text(l.out, 2);
+        puts(text);
+        free(text);
+    }
+    jv_free(l.out);
+    return l.broken ? 2 : 0;
+}

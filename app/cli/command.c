@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// What every program with commands does: signals, threads, the log, errors.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/cli/commands.h"
+#include "engine/base/file.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+
+atomic_int command_interrupted;
+const char *command_where;
+
+static bool terminals[3];
+
+void
+command_set_terminal(int fd)
+{
+    if (fd > 0 && fd < (int)COUNT_OF(terminals))
+        terminals[fd] = true;
+}
+
+bool
+command_terminal(int fd)
+{
+    return isatty(fd) || (fd > 0 && fd < (int)COUNT_OF(terminals) && terminals[fd]);
+}
+
+char *
+command_harmless(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0; // controls of two bytes in UTF-8
+        bool lone = *p >= 0x80 && *p < 0xA0 && (p == (unsigned char *)text || p[-1] < 0x80); // of one
+        if (*p < 32 || *p == 127 || c1 || lone)
+            *p = '?';
+        if (c1)
+            p[1] = '?';
+    }
+    return text;
+}
+
+int
+command_failed(const struct err *err)
+{
+    struct err copy = *err;
+    if (err->code != ERR_CANCELLED)
+        fprintf(stderr, "limn: %s%s%s\n", command_where ? command_where : "",
+                command_where ? ": " : "", command_harmless(copy.text));
+    return err_exit_code(err);
+}
+
+// The first asks politely; a second one while the first is being obeyed ends at once.
+static void
+on_interrupt(int signal_number)
+{
+    if (atomic_fetch_add(&command_interrupted, 1) > 0) {
+        file_out_abort_all();
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+    }
+}
+
+static void
+log_to_stderr(enum log_level level, const char *module, const char *text, void *data)
+{
+    (void)level, (void)data;
+    fprintf(stderr, "limn: %s: %s\n", module, text);
+}
+
+// libgomp's threads spin for a long time before they sleep, which on a machine with other work to do
+// makes a step many times slower: the thread that is waited for is not running. libgomp reads its
+// settings before main(), so the program starts itself again with a short spin, once.
+static void
+tame_threads(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    setenv("GOMP_SPINCOUNT", "3000", 1);
+    execv("/proc/self/exe", argv); // if that fails we go on as we are
+}
+
+void
+command_start(char **argv)
+{
+    tame_threads(argv);
+    const char *verbose = getenv("LIMN_LOG");
+    if (verbose && *verbose)
+        log_set_sink(log_to_stderr, NULL, strcmp(verbose, "debug") == 0 ? LOG_DEBUG : LOG_INFO);
+    struct sigaction interrupt = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of its write
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// A job on the command line: through a worker, with progress, previews and files.
+#ifndef LIMN_APP_CLI_DRAW_H
+#define LIMN_APP_CLI_DRAW_H
+
+#include "app/job/job.h"
+
+struct draw_params {
+    const char *host;    // through ssh; NULL: here
+    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …
+    const char *preview; // renderer/preview.h
+    bool json, quiet;
+    bool no_library; // do not record the job and its pictures (a library that fails is only a
+                     // warning)
+};
+
+// One of several jobs of a sweep.
+struct draw_item {
+    struct job job; // read and settled
+    char *label;    // on the sheet; NULL: a job by itself
+};
+
+// One after the other, through one worker; what was drawn before an error stays. With labels their
+// pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all,
+// `columns` a row, and holds them with `about` (sweep_json(); may be NULL without labels).
+// ERR_CANCELLED after SIGINT, with nothing half-written.
+bool draw(const struct draw_item *items, int count, int columns, const struct jv *about,
+          const struct draw_params *params, struct err *err);
+
+#endif

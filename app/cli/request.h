@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The worker's side of a job: pictures decoded, loaders run, ready for the pipeline; and the text that
+// goes into what was drawn.
+#ifndef LIMN_APP_CLI_REQUEST_H
+#define LIMN_APP_CLI_REQUEST_H
+
+#include "app/job/job.h"
+#include "loaders/host.h"
+#include "renderer/image/image.h"
+
+enum { REQUEST_SIDE_MAX = 512 }; // pixels; larger references are reduced
+
+// Decodes the data of a reference, runs its loader (unless it has been run), reduces it to `side`
+// pixels. With alpha where the picture has one. Errors start with the reference's place. `stop` (may be NULL)
+// ends a loader that runs: ERR_CANCELLED.
+struct image *request_picture(const struct job_reference *ref, const struct loader_host *loaders,
+                              int side, const atomic_int *stop, struct err *err);
+
+// The instruction as the model will see it. Every reference has its data. Freed with
+// instruction_finish(), also after a failure.
+bool request_instruction(struct instruction *out, const struct job *j,
+                         const struct loader_host *loaders, const atomic_int *stop,
+                         struct err *err);
+
+// The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().
+struct request_made {
+    const char *model, *model_hash, *sampler, *guidance, *device;
+    int index, steps, size;
+    double scale, context_scale;
+    int64_t seed;
+};
+char *request_text(const struct job *j, const struct instruction *n,
+                   const struct request_made *made, struct err *err);
+
+#endif

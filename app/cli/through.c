@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT
+#include "app/cli/through.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/cli/commands.h"
+#include "app/worker/order.h"
+#include "app/worker/wire.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { SENT_MAX = 64 << 20, UNSAID_MAX = 64 << 10 };
+
+// --- what a command is sent with
+
+void
+errand_begin(struct errand *e, const char *host)
+{
+    *e = (struct errand){.host = host, .words = jv_array(), .about = jv_object()};
+}
+
+void
+errand_finish(struct errand *e)
+{
+    for (int i = 0; i < e->file_count; i++) {
+        free(e->files[i].path);
+        free(e->files[i].data);
+    }
+    jv_free(e->words);
+    jv_free(e->about);
+    *e = (struct errand){0};
+}
+
+void
+errand_word(struct errand *e, const char *text)
+{
+    jv_append(e->words, jv_from_string(text));
+}
+
+// A word with a file; its name there ends as it does here, and is unique by its number.
+static bool
+add_file(struct errand *e, const char *before, const struct errand_file *file, struct err *err)
+{
+    const char *slash = strrchr(file->path, '/'), *last = slash ? slash + 1 : file->path;
+    size_t length = strlen(last), cut = length > 80 ? length - 80 : 0;
+    if (e->file_count == (int)COUNT_OF(e->files) ||
+        (file->result && e->result_count == ORDER_RESULTS_MAX)) {
+        free(file->data);
+        return err_set(err, ERR_INPUT, "%s is one file too many", file->path);
+    }
+    struct jv *word = jv_object();
+    char *name = mem_printf("%d-%s", e->file_count, last + cut);
+    for (char *c = name; *c; c++) // it becomes part of words that other readers take apart
+        if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.", *c))
+            *c = '_';
+    jv_set(word, "before", jv_from_string(before));
+    jv_set(word, "name", jv_from_string(name));
+    if (!file->result)
+        jv_set(word, "hash", jv_from_string(file->hash));
+    jv_append(e->words, word);
+    e->files[e->file_count] = *file;
+    e->files[e->file_count++].path = mem_strdup(file->path);
+    e->result_count += file->result;
+    free(name);
+    return true;
+}
+
+bool
+errand_send(struct errand *e, const char *before, const char *path, struct err *err)
+{
+    struct errand_file file = {.path = (char *)(uintptr_t)path};
+    struct err own = {0};
+    file.data = file_read(path, SENT_MAX, &file.size, &own);
+    if (!file.data) // a file that is not there is the user's to mend
+        return err_set(err, ERR_INPUT, "%s", own.text);
+    job_hash(file.data, file.size, file.hash);
+    return add_file(e, before, &file, err);
+}
+
+bool
+errand_fetch(struct errand *e, const char *before, const char *path, struct err *err)
+{
+    struct errand_file file = {.path = (char *)(uintptr_t)path, .result = true};
+    return add_file(e, before, &file, err);
+}
+
+static void
+add_environment(struct jv *out, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (getenv(names[i]))
+            jv_set(out, names[i], jv_from_string(getenv(names[i])));
+}
+
+void
+errand_start(const struct errand *e, struct client *c, const char *id, bool detach)
+{
+    struct jv *head = wire_head("command"), *environment = jv_object(), *terminal = jv_array();
+    char here[4096];
+    for (int i = 0; i < e->file_count; i++)
+        if (!e->files[i].result)
+            client_give(c, e->files[i].data, e->files[i].size, e->files[i].hash);
+    jv_set(head, "id", jv_from_string(id));
+    jv_set(head, "words", jv_copy(e->words));
+    add_environment(environment, order_variables);
+    if (e->host) {
+        jv_set(head, "where", jv_from_string(e->host));
+    } else {
+        add_environment(environment, order_places);
+        jv_set(head, "folder", jv_from_string(getcwd(here, sizeof here) ? here : "/"));
+    }
+    jv_set(head, "environment", environment);
+    for (int fd = 1; fd <= 2; fd++)
+        if (!detach && isatty(fd))
+            jv_append(terminal, jv_from_integer(fd));
+    jv_set(head, "terminal", terminal);
+    jv_set(head, "detach", jv_from_bool(detach));
+    jv_set(head, "about", jv_copy(e->about));
+    client_send(c, head);
+}
+
+// Options with a file that lies on this side. All other paths are the other machine's.
+static const struct {
+    const char *command, *option;
+    bool result;
+} local_files[] = {
+    {"models", "--golden", false},
+    {"train", "--sheet", true},
+    {"train", "--texts", true},
+};
+
+bool
+errand_from(struct errand *e, int argc, char **argv, bool detach, struct err *err)
+{
+    bool ok = true;
+    if (strcmp(argv[0], "train") == 0 && (e->host || detach))
+        return train_errand(e, argc, argv, detach, err);
+    for (int i = 0; ok && i < argc; i++) {
+        size_t k = COUNT_OF(local_files);
+        if (e->host && i > 0)
+            for (k = 0; k < COUNT_OF(local_files); k++)
+                if (strcmp(argv[0], local_files[k].command) == 0 &&
+                    strcmp(argv[i - 1], local_files[k].option) == 0)
+                    break;
+        if (k == COUNT_OF(local_files))
+            errand_word(e, argv[i]);
+        else
+            ok = (local_files[k].result ? errand_fetch : errand_send)(e, "", argv[i], err);
+    }
+    return ok;
+}
+
+// --- running
+
+struct running {
+    struct client *client;
+    const struct errand *errand; // NULL: one that is followed
+    const char *id, *command, *host;
+    bool ended, begun;
+    int code;
+    bool quiet;      // what it says is only shown if it fails
+    char *unsaid;
+    size_t unsaid_size;
+    int held[3]; // bytes of an escape sequence that may go on in the next piece
+    unsigned char last[3]; // byte that was written, by descriptor
+};
+
+// The first two are passed on, as the command itself would take them; the third ends this process.
+static void
+on_interrupt(int number)
+{
+    if (atomic_fetch_add(&command_interrupted, 1) > 1) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+}
+
+static volatile sig_atomic_t stop_asked;
+
+static void
+on_stop(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
+static void
+write_all(int fd, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno != EINTR)
+            return; // nobody reads it any more: the command goes on, as it would by itself
+        bytes += MAX(n, 0);
+        size -= (size_t)MAX(n, 0);
+    }
+}
+
+// What another machine writes to our terminal may move along the line and clear it, as progress
+// does, and nothing else.
+static void
+write_harmless(struct running *r, int fd, const char *bytes, size_t size)
+{
+    static const char clear[] = "\033[K";
+    char *out = mem_alloc(size + sizeof clear);
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char b = (unsigned char)bytes[i];
+        int *held = &r->held[fd];
+        if (b == (unsigned char)clear[*held]) {
+            if (++*held == 3) {
+                memcpy(out + n, clear, 3);
+                n += 3;
+                *held = 0;
+            }
+            continue;
+        }
+        for (int k = 0; k < *held; k++) // it was something else
+            out[n++] = k == 0 ? '?' : clear[k];
+        *held = b == 27;
+        if (b != 27) {
+            // Controls above 127: alone, or as the second byte of their UTF-8.
+            unsigned char before = n ? (unsigned char)out[n - 1] : r->last[fd];
+            bool c1 = b >= 0x80 && b < 0xA0 && (before < 0x80 || before == 0xC2);
+            bool control = (b < 32 && !strchr("\n\r\t", b)) || b == 127 || b == 0;
+            out[n++] = control || c1 ? '?' : (char)b;
+        }
+    }
+    if (n)
+        r->last[fd] = (unsigned char)out[n - 1];
+    write_all(fd, out, n);
+    free(out);
+}
+
+static void
+on_output(struct running *r, const struct client_event *e)
+{
+    int fd = jv_integer(jv_get(e->data, "stream"), 1) == 2 ? STDERR_FILENO : STDOUT_FILENO;
+    if (r->quiet && r->unsaid_size + e->png_size <= UNSAID_MAX) {
+        r->unsaid = mem_realloc(r->unsaid, r->unsaid_size + e->png_size);
+        if (e->png_size)
+            memcpy(r->unsaid + r->unsaid_size, e->png, e->png_size);
+        r->unsaid_size += e->png_size;
+    } else if (!r->quiet && r->host && isatty(fd)) {
+        write_harmless(r, fd, (const char *)e->png, e->png_size);
+    } else if (!r->quiet) {
+        write_all(fd, (const char *)e->png, e->png_size);
+    }
+}
+
+static bool
+on_file(const struct running *r, const struct client_event *e, struct err *err)
+{
+    int index = 0;
+    for (int i = 0; r->errand && i < r->errand->file_count; i++) {
+        const struct errand_file *f = &r->errand->files[i];
+        if (f->result && index++ == e->index)
+            return file_write(f->path, e->png, e->png_size, err);
+    }
+    return err_set(err, ERR_IO, "a file came that nobody asked for");
+}
+
+static bool
+on_ended(struct running *r, const struct client_event *e, struct err *err)
+{
+    const char *text = jv_string(jv_get(e->data, "text"), "");
+    r->ended = true;
+    r->code = (int)jv_integer(jv_get(e->data, "code"), 1) & 0xFF;
+    if (!*text)
+        return true;
+    // A code of bad input stays one.
+    return err_set(err, r->code == 2 ? ERR_INPUT : ERR_DEVICE, "%s%s%s", r->host ? r->host : "",
+                   r->host ? ": " : "", text);
+}
+
+// A worker of an earlier limn would not answer at all.
+static bool
+on_hello(const struct running *r, const struct client_event *e, struct err *err)
+{
+    const struct jv *names = jv_get(e->data, "commands");
+    for (size_t i = 0; i < jv_size(names); i++)
+        if (strcmp(jv_string(jv_at(names, i), ""), r->command) == 0)
+            return true;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s runs limn %s, whose worker has no limn %s; this is limn %s: install the "
+                   "same version on both sides",
+                   r->host ? r->host : "the worker", jv_string(jv_get(e->data, "version"), "?"),
+                   r->command, LIMN_VERSION);
+}
+
+static bool
+on_event(struct running *r, const struct client_event *e, struct err *err)
+{
+    if (e->type == CLIENT_LOST) {
+        bool saves = r->begun && strcmp(r->command, "train") == 0;
+        return err_set(err, e->err.code, "%s%s", e->err.text,
+                       saves ? "; the training saves and stops, --resume goes on with it" : "");
+    }
+    if (e->type == CLIENT_HELLO)
+        return on_hello(r, e, err);
+    if (e->type == CLIENT_LOG && getenv("LIMN_LOG")) {
+        char *text = mem_strdup(jv_string(jv_get(e->data, "text"), ""));
+        fprintf(stderr, "limn: %s\n", command_harmless(text));
+        free(text);
+    }
+    if (strcmp(e->id, r->id) != 0)
+        return true;
+    if (e->type == CLIENT_RUNNING)
+        r->begun = true;
+    if (e->type == CLIENT_OUTPUT)
+        on_output(r, e);
+    return e->type == CLIENT_FILE    ? on_file(r, e, err)
+           : e->type == CLIENT_ENDED ? on_ended(r, e, err)
+                                     : true;
+}
+
+// Ctrl-Z: what computes rests as long as this does.
+static void
+pause_both(const struct running *r)
+{
+    for (int on = 1; on >= 0; on--) {
+        struct jv *head = wire_head("pause");
+        jv_set(head, "id", jv_from_string(r->id));
+        jv_set(head, "on", jv_from_bool(on));
+        client_send(r->client, head);
+        if (on)
+            raise(SIGSTOP);
+    }
+    stop_asked = 0;
+}
+
+// `leave`: an interrupt ends the looking, not the command.
+static bool
+follow(struct running *r, bool leave, struct err *err)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt};
+    int passed = 0;
+    bool ok = true;
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    struct sigaction stop = {.sa_handler = on_stop};
+    if (!leave)
+        sigaction(SIGTSTP, &stop, NULL);
+    while (ok && !r->ended) {
+        if (stop_asked)
+            pause_both(r);
+        int asked = atomic_load(&command_interrupted);
+        if (asked && (leave || !client_ready(r->client))) {
+            r->code = leave ? 0 : 130;
+            return err_set(err, ERR_CANCELLED, "stopped");
+        }
+        for (; passed < asked; passed++) {
+            struct jv *head = wire_head("interrupt");
+            jv_set(head, "id", jv_from_string(r->id));
+            client_send(r->client, head);
+        }
+        struct client_event e;
+        client_wait(r->client, 200); // an interrupt may come just before it waits
+        while (ok && !r->ended && client_next(r->client, &e)) {
+            ok = on_event(r, &e, err);
+            client_event_free(&e);
+        }
+    }
+    return ok;
+}
+
+static void
+ask_follow(const struct running *r)
+{
+    struct jv *head = wire_head("follow");
+    jv_set(head, "id", jv_from_string(r->id));
+    client_send(r->client, head);
+}
+
+int
+through_follow(struct client *c, const char *host, const char *id, struct err *err)
+{
+    struct running r = {.client = c, .id = id, .host = host, .command = "train"};
+    ask_follow(&r);
+    follow(&r, true, err);
+    return r.code;
+}
+
+// Takes --host and --detach out of the command line.
+static bool
+own_options(int *argc, char **argv, const char **host, bool *detach, struct err *err)
+{
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], "--host") == 0) {
+            if (++i == *argc)
+                return err_set(err, ERR_INPUT, "--host needs a value");
+            *host = argv[i];
+        } else if (strncmp(argv[i], "--host=", 7) == 0) {
+            *host = argv[i] + 7;
+        } else if (strcmp(argv[i], "--detach") == 0) {
+            *detach = true;
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    *argc = kept;
+    if (*detach && strcmp(argv[0], "train") != 0)
+        return err_set(err, ERR_INPUT, "only a training can be detached");
+    return true;
+}
+
+// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do
+// so: it is watched until a moment after its first words, which come when it trains, or say why not.
+static bool
+send_off(struct running *r, struct err *err)
+{
+    enum { GLANCES = 8, GLANCES_MAX = 150, GLANCE_MS = 200 };
+    bool ok = true, looks = false;
+    r->quiet = true;
+    for (int i = 0, all = 0; ok && !r->ended && i < GLANCES && all < GLANCES_MAX;
+         i += r->unsaid_size > 0, all += r->begun) {
+        struct client_event e;
+        if (atomic_load(&command_interrupted))
+            return err_set(err, ERR_CANCELLED, "stopped");
+        client_wait(r->client, GLANCE_MS);
+        while (ok && !r->ended && client_next(r->client, &e)) {
+            ok = on_event(r, &e, err);
+            client_event_free(&e);
+        }
+        if (r->begun && !looks) {
+            looks = true;
+            ask_follow(r);
+        }
+    }
+    if (r->ended)
+        write_all(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
+    if (!ok || r->ended)
+        return ok;
+    const char *option = r->host ? " --host " : "", *host = r->host ? r->host : "";
+    printf("%s goes on by itself; limn jobs attach %s%s%s shows it, limn jobs stop %s%s%s saves "
+           "and stops it\n",
+           r->id, r->id, option, host, r->id, option, host);
+    return true;
+}
+
+int
+through(int argc, char **argv)
+{
+    struct err err = {0};
+    struct errand errand = {0};
+    struct job id = JOB_EMPTY;
+    const char *host = NULL;
+    bool detach = false, ok = own_options(&argc, argv, &host, &detach, &err);
+    job_name(&id);
+    errand_begin(&errand, host);
+    ok = ok && errand_from(&errand, argc, argv, detach, &err);
+    struct client_params p = {.host = host, .alone = !detach, .visit = true};
+    struct running r = {.errand = &errand, .id = id.id, .command = argv[0], .host = host};
+    r.client = ok ? client_open(&p, &err) : NULL;
+    if (r.client) {
+        errand_start(&errand, r.client, id.id, detach);
+        ok = detach ? send_off(&r, &err) : follow(&r, false, &err);
+    } else {
+        ok = false;
+    }
+    client_close(r.client);
+    errand_finish(&errand);
+    free(r.unsaid);
+    return ok ? r.code : command_failed(&err);
+}

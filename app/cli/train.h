@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The command line of limn train, for whoever sends it elsewhere (app/cli/train_errand.c).
+#ifndef LIMN_APP_CLI_TRAIN_H
+#define LIMN_APP_CLI_TRAIN_H
+
+#include "engine/base/jv.h"
+#include "engine/train/recipe.h"
+
+struct train_look {
+    // Words of the command line: the recipe, files to be made; NULL: none.
+    const char *file, *sheet, *texts;
+    struct jv *settings; // --set
+    struct recipe recipe;
+    int64_t until;
+};
+
+// Reads and checks a command line with its recipe; nothing is trained. To be finished also after a
+// failure.
+bool train_look(struct train_look *look, int argc, char **argv, struct err *err);
+void train_look_finish(struct train_look *look);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// A training that is sent elsewhere: what of its command line and recipe goes along, and what is
+// there.
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/config.h"
+#include "app/base/places.h"
+#include "app/cli/through.h"
+#include "app/cli/train.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static char *
+folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
+}
+
+// A word of --set, as YAML takes it.
+static void
+add_set(struct errand *e, const char *key, const char *value)
+{
+    struct jv *quoted = jv_from_string(value);
+    char *text = jv_text(quoted, 0), *word = mem_printf("%s=%s", key, text);
+    errand_word(e, "--set");
+    errand_word(e, word);
+    free(word);
+    free(text);
+    jv_free(quoted);
+}
+
+static bool
+send_set(struct errand *e, const char *key, const char *path, struct err *err)
+{
+    char *before = mem_printf("%s=", key);
+    errand_word(e, "--set");
+    bool ok = errand_send(e, before, path, err);
+    free(before);
+    return ok;
+}
+
+// Small files, which only this machine has, go along; the others are paths of the other machine,
+// where relative ones begin in the folder that ssh opens.
+static const char *const sent_keys[] = {"tasks", "tokenizer", NULL};
+static const char *const kept_keys[] = {"model", "pack", "output", NULL};
+
+static bool
+is_sent(const char *setting)
+{
+    for (int i = 0; sent_keys[i]; i++)
+        if (strncmp(setting, sent_keys[i], strlen(sent_keys[i])) == 0 &&
+            setting[strlen(sent_keys[i])] == '=')
+            return true;
+    return false;
+}
+
+static bool
+add_words(struct errand *e, const struct train_look *o, int argc, char **argv, struct err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < argc; i++) {
+        const char *before = i ? argv[i - 1] : "";
+        if (!e->host)
+            errand_word(e, argv[i]);
+        else if (argv[i] == o->file)
+            ok = errand_send(e, "", argv[i], err);
+        else if (argv[i] == o->sheet || argv[i] == o->texts)
+            ok = errand_fetch(e, "", argv[i], err);
+        else if (strcmp(argv[i], "--set") == 0 && is_sent(argv[i + 1]))
+            i++; // below, with the recipe's
+        else if (strcmp(before, "--set") != 0 || !is_sent(argv[i]))
+            errand_word(e, argv[i]);
+    }
+    return ok;
+}
+
+// The name of a model that limn has of its own here, and so there: "limn-icons"; NULL: it is
+// another folder.
+static char *
+name_of_model(const char *path)
+{
+    char *whole = realpath(path, NULL), *name = NULL;
+    const char *slash = whole ? strrchr(whole, '/') : NULL;
+    char **places = places_of("models");
+    for (int i = 0; slash && places[i] && !name; i++) {
+        char *own = file_join(places[i], slash + 1), *own_whole = realpath(own, NULL);
+        if (own_whole && strcmp(own_whole, whole) == 0)
+            name = mem_strdup(slash + 1);
+        free(own_whole);
+        free(own);
+    }
+    places_free(places);
+    free(whole);
+    return name;
+}
+
+static bool
+add_paths(struct errand *e, const struct train_look *o, struct err *err)
+{
+    struct jv *recipe = config_read(o->file, err);
+    char *folder = folder_of(o->file);
+    bool ok = recipe != NULL;
+    for (int i = 0; ok && sent_keys[i]; i++) {
+        const char *set = jv_string(jv_get(o->settings, sent_keys[i]), NULL);
+        const char *path = jv_string(jv_get(recipe, sent_keys[i]), NULL);
+        char *full = set ? mem_strdup(set) : path ? file_join(folder, path) : NULL;
+        ok = !full || send_set(e, sent_keys[i], full, err);
+        free(full);
+    }
+    for (int i = 0; ok && kept_keys[i]; i++) {
+        const char *path = jv_string(jv_get(recipe, kept_keys[i]), NULL);
+        if (!path || path[0] == '/' || jv_get(o->settings, kept_keys[i]))
+            continue;
+        char *full = file_join(folder, path);
+        char *name = strcmp(kept_keys[i], "model") == 0 ? name_of_model(full) : NULL;
+        add_set(e, kept_keys[i], name ? name : path);
+        free(name);
+        free(full);
+    }
+    free(folder);
+    jv_free(recipe);
+    return ok;
+}
+
+// Where the other machine will write: as written in the recipe, not beside where it lies here.
+static const char *
+output_of(const struct train_look *o, bool away)
+{
+    const char *output = o->recipe.output;
+    char *folder = folder_of(o->file);
+    size_t n = strlen(folder);
+    bool beside = n && strncmp(output, folder, n) == 0 && output[n] == '/';
+    free(folder);
+    return away && beside && !jv_get(o->settings, "output") ? output + n + 1 : output;
+}
+
+bool
+train_errand(struct errand *e, int argc, char **argv, bool detach, struct err *err)
+{
+    struct train_look o;
+    bool ok = train_look(&o, argc, argv, err);
+    if (ok && detach && o.sheet)
+        ok = err_set(err, ERR_INPUT, "a sheet is not detached: it is soon drawn");
+    ok = ok && add_words(e, &o, argc, argv, err) && (!e->host || add_paths(e, &o, err));
+    if (ok) {
+        const char *slash = strrchr(o.file, '/');
+        jv_set(e->about, "output", jv_from_string(output_of(&o, e->host)));
+        jv_set(e->about, "recipe", jv_from_string(slash ? slash + 1 : o.file));
+        jv_set(e->about, "steps",
+               jv_from_integer(o.until ? MIN(o.until, o.recipe.steps) : o.recipe.steps));
+    }
+    train_look_finish(&o);
+    return ok;
+}

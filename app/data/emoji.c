@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The emoji set as a source. A subject's caption is its name; which records are never trained on
+// is what splits.json says, a held-out style before a held-out subject before a held-out pair.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/data/source.h"
+#include "engine/base/mem.h"
+
+enum { CATALOGUE_MAX = 64 << 20, STYLE_MAX = 64 };
+
+static bool
+contains(const struct jv *list, const char *text)
+{
+    for (size_t i = 0; i < jv_size(list); i++)
+        if (strcmp(jv_string(jv_at(list, i), ""), text) == 0)
+            return true;
+    return false;
+}
+
+static bool
+is_pair(const struct jv *pairs, const char *code, const char *style)
+{
+    for (size_t i = 0; i < jv_size(pairs); i++) {
+        const struct jv *pair = jv_at(pairs, i);
+        if (strcmp(jv_string(jv_at(pair, 0), ""), code) == 0 &&
+            strcmp(jv_string(jv_at(pair, 1), ""), style) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum pack_split
+split_of(const struct jv *splits, const char *code, const char *style)
+{
+    if (contains(jv_get(splits, "heldout_styles"), style))
+        return PACK_HELDOUT_STYLE;
+    if (contains(jv_get(splits, "heldout_emoji"), code))
+        return PACK_HELDOUT_SUBJECT;
+    if (is_pair(jv_get(splits, "heldout_pairs"), code, style))
+        return PACK_HELDOUT_PAIR;
+    return PACK_TRAIN;
+}
+
+static struct data_tar *
+archive_of(struct data_source *s, const char *folder, const char *style, struct err *err)
+{
+    int k = data_source_style(s, style);
+    if (k < (int)s->archive_count)
+        return &s->archives[k];
+    if (k >= STYLE_MAX || strchr(style, '/')) {
+        err_set(err, ERR_INPUT, "%s: style '%s' is no file name, or one of more than %d", folder,
+                style, STYLE_MAX);
+        return NULL;
+    }
+    char *file = mem_printf("%s.tar", style), *path = file_join(folder, file);
+    bool ok = data_tar_open(&s->archives[k], path, err);
+    s->archive_count += ok;
+    free(file);
+    free(path);
+    return ok ? &s->archives[k] : NULL;
+}
+
+static char *
+join_keywords(const struct jv *list)
+{
+    char *all = mem_strdup("");
+    for (size_t i = 0; i < jv_size(list); i++) {
+        char *word = mem_strdup(jv_string(jv_at(list, i), ""));
+        for (char *p = word; *p; p++)
+            if (*p == ',')
+                *p = ' ';
+        char *more = mem_printf("%s%s%s", all, *all && *word ? "," : "", word);
+        free(word);
+        free(all);
+        all = more;
+    }
+    char *words = data_source_words(all, DATA_KEYWORDS_MAX);
+    free(all);
+    return words;
+}
+
+static bool
+add_subject(struct data_source *s, const struct jv *row, const struct jv *splits,
+            const char *folder, struct err *err)
+{
+    const char *code = jv_string(jv_get(row, "codepoints"), NULL);
+    const char *name = jv_string(jv_get(row, "name"), NULL);
+    const struct jv *styles = jv_get(row, "styles");
+    if (!code || !name || !jv_is_array(styles))
+        return err_set(err, ERR_INPUT, "%s: a row without codepoints, name or styles", folder);
+    int subject = data_source_subject(s, name);
+    for (size_t i = 0; i < jv_size(styles); i++) {
+        const char *style = jv_string(jv_at(styles, i), "");
+        const struct data_tar *tar = archive_of(s, folder, style, err);
+        char *file = mem_printf("%s.webp", code);
+        const struct data_tar_entry *e = tar ? data_tar_find(tar, file) : NULL;
+        if (tar && !e)
+            err_set(err, ERR_INPUT, "%s/%s.tar: %s is missing", folder, style, file);
+        if (e) {
+            struct data_record r = {.name = mem_printf("%s.tar: %s", style, file),
+                                    .caption = data_source_words(name, DATA_CAPTION_MAX),
+                                    .keywords = join_keywords(jv_get(row, "keywords")),
+                                    .subject = subject,
+                                    .style = data_source_style(s, style),
+                                    .split = split_of(splits, code, style),
+                                    .data = e->data,
+                                    .size = e->size};
+            ARRAY_PUSH(s->records, s->count, s->capacity, r);
+        }
+        free(file);
+        if (!e)
+            return false;
+    }
+    return true;
+}
+
+bool
+data_source_open_emoji(struct data_source *s, const char *folder, struct err *err)
+{
+    char *catalogue = file_join(folder, "catalog.jsonl"),
+         *splits_path = file_join(folder, "splits.json");
+    char *licences = file_join(folder, "LICENSES.md");
+    size_t size = 0;
+    char *text = file_read(catalogue, CATALOGUE_MAX, &size, err);
+    struct jv *splits = text ? jv_read(splits_path, err) : NULL;
+    bool ok = splits != NULL;
+    if (file_exists(licences))
+        s->licence = file_read(licences, 1 << 20, NULL, NULL);
+    s->archives = mem_zalloc(STYLE_MAX * sizeof *s->archives);
+    for (char *line = text; ok && *line;) {
+        size_t n = strcspn(line, "\n");
+        if (n > 0) {
+            struct jv *row = jv_parse(line, n, catalogue, err);
+            ok = row && add_subject(s, row, splits, folder, err);
+            jv_free(row);
+        }
+        line += n + (line[n] == '\n');
+    }
+    jv_free(splits);
+    free(text);
+    free(catalogue);
+    free(splits_path);
+    free(licences);
+    return ok;
+}

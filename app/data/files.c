@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// A folder or a tar of pictures with their words beside them. Both become one sorted list of files;
+// files of one record stand together in it, as they share the name up to the first dot.
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "app/data/source.h"
+#include "engine/base/mem.h"
+
+enum { DEPTH_MAX = 16, FILES_MAX = 20000000, TEXT_FILE_MAX = 1 << 20 };
+
+struct item {
+    char *name;   // path of a file, name in an archive
+    size_t stem;  // bytes of the name before the first dot of its last part
+    const unsigned char *data; // in the archive
+    size_t size;
+};
+
+struct items {
+    struct item *items;
+    size_t count, capacity;
+};
+
+static void
+add_item(struct items *list, char *name, const unsigned char *data, size_t size)
+{
+    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    struct item item = {name, (size_t)(last - name) + strcspn(last, "."), data, size};
+    ARRAY_PUSH(list->items, list->count, list->capacity, item);
+}
+
+static bool
+list_folder(struct items *list, const char *folder, int depth, struct err *err)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return err_errno(err, ERR_INPUT, "%s", folder);
+    bool ok = true;
+    for (struct dirent *e; ok && (e = readdir(dir));) {
+        struct stat st;
+        if (e->d_name[0] == '.')
+            continue;
+        char *path = file_join(folder, e->d_name);
+        if (stat(path, &st) != 0) {
+            free(path); // a link to nowhere
+        } else if (S_ISDIR(st.st_mode)) {
+            ok = depth < DEPTH_MAX ? list_folder(list, path, depth + 1, err)
+                                   : err_set(err, ERR_INPUT, "%s: more than %d folders deep", path,
+                                             DEPTH_MAX);
+            free(path);
+        } else if (S_ISREG(st.st_mode) && list->count < FILES_MAX) {
+            add_item(list, path, NULL, 0);
+        } else {
+            free(path);
+        }
+    }
+    closedir(dir);
+    return ok;
+}
+
+static int
+compare_items(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    int order = memcmp(x->name, y->name, MIN(x->stem, y->stem));
+    if (order == 0)
+        order = (x->stem > y->stem) - (x->stem < y->stem);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+static bool
+has_suffix(const struct item *item, const char *const *suffixes)
+{
+    const char *suffix = item->name + item->stem;
+    for (int i = 0; suffixes[i]; i++)
+        if (strcasecmp(suffix, suffixes[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char *const picture_suffixes[] = {".png", ".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
+                                               ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm",
+                                               NULL};
+static const char *const text_suffixes[] = {".txt", ".caption", NULL};
+static const char *const json_suffixes[] = {".json", NULL};
+
+static char *
+item_text(const struct item *item, size_t *size, struct err *err)
+{
+    if (!item->data)
+        return file_read(item->name, TEXT_FILE_MAX, size, err);
+    if (item->size > TEXT_FILE_MAX) {
+        err_set(err, ERR_INPUT, "%s: %zu bytes, the limit is %d", item->name, item->size,
+                TEXT_FILE_MAX);
+        return NULL;
+    }
+    *size = item->size;
+    return mem_strndup((const char *)item->data, item->size);
+}
+
+static bool
+read_words(char **words, const char *text, size_t limit, const char *name, struct err *err)
+{
+    free(*words);
+    *words = data_source_words(text, limit);
+    return *words || err_set(err, ERR_INPUT, "%s: not UTF-8", name);
+}
+
+static bool
+read_keywords(struct data_record *r, const struct jv *v, const char *name, struct err *err)
+{
+    if (jv_is_string(v))
+        return read_words(&r->keywords, jv_string(v, ""), DATA_KEYWORDS_MAX, name, err);
+    char *all = mem_strdup("");
+    for (size_t i = 0; i < jv_size(v) && jv_is_array(v); i++) {
+        const char *word = jv_string(jv_at(v, i), "");
+        char *more = mem_printf("%s%s%s", all, *all && *word ? "," : "", word);
+        free(all);
+        all = more;
+    }
+    bool ok = read_words(&r->keywords, all, DATA_KEYWORDS_MAX, name, err);
+    free(all);
+    return ok;
+}
+
+static bool
+read_split(struct data_record *r, const struct jv *v, const char *name, struct err *err)
+{
+    static const char *const names[PACK_SPLIT_COUNT] = {"train", "heldout_subject", "heldout_pair",
+                                                        "heldout_style"};
+    const char *text = jv_string(v, jv_is_null(v) ? names[PACK_TRAIN] : "");
+    for (int i = 0; i < PACK_SPLIT_COUNT; i++)
+        if (strcmp(text, names[i]) == 0) {
+            r->split = (enum pack_split)i;
+            return true;
+        }
+    return err_set(err, ERR_INPUT,
+                   "%s: split is '%.40s', it must be train, heldout_subject, heldout_pair or "
+                   "heldout_style",
+                   name, text);
+}
+
+static bool
+read_json(struct data_source *s, struct data_record *r, const struct item *item, struct err *err)
+{
+    size_t size = 0;
+    char *text = item_text(item, &size, err);
+    struct jv *root = text ? jv_parse(text, size, item->name, err) : NULL;
+    bool ok = root != NULL;
+    const char *caption = jv_string(jv_get(root, "caption"), jv_string(jv_get(root, "text"), NULL));
+    if (ok && caption)
+        ok = read_words(&r->caption, caption, DATA_CAPTION_MAX, item->name, err);
+    ok = ok && read_keywords(r, jv_get(root, "keywords"), item->name, err) &&
+         read_split(r, jv_get(root, "split"), item->name, err);
+    const char *subject = jv_string(jv_get(root, "subject"), NULL);
+    const char *style = jv_string(jv_get(root, "style"), NULL);
+    if (ok && subject && *subject)
+        r->subject = data_source_subject(s, subject);
+    if (ok && style && *style) {
+        char *words = data_source_words(style, 100);
+        r->style = data_source_style(s, words ? words : style);
+        free(words);
+    }
+    jv_free(root);
+    free(text);
+    return ok;
+}
+
+// The record of files [first, last), if they hold a picture.
+static bool
+add_record(struct data_source *s, const struct item *items, size_t first, size_t last,
+           struct err *err)
+{
+    const struct item *picture = NULL;
+    struct data_record r = {.subject = -1, .style = -1};
+    bool ok = true;
+    for (size_t i = first; i < last; i++)
+        if (!picture && has_suffix(&items[i], picture_suffixes))
+            picture = &items[i];
+    for (size_t i = first; ok && picture && i < last; i++) {
+        if (has_suffix(&items[i], json_suffixes)) {
+            ok = read_json(s, &r, &items[i], err);
+        } else if (has_suffix(&items[i], text_suffixes) && !r.caption) {
+            size_t size = 0;
+            char *text = item_text(&items[i], &size, err);
+            ok = text && read_words(&r.caption, text, DATA_CAPTION_MAX, items[i].name, err);
+            free(text);
+        }
+    }
+    if (ok && picture && r.caption && *r.caption) {
+        r.name = mem_strdup(picture->name);
+        r.data = picture->data;
+        r.size = picture->size;
+        if (!r.keywords)
+            r.keywords = mem_strdup("");
+        ARRAY_PUSH(s->records, s->count, s->capacity, r);
+        return true;
+    }
+    s->without_caption += picture != NULL;
+    free(r.caption);
+    free(r.keywords);
+    return ok;
+}
+
+bool
+data_source_open_files(struct data_source *s, const char *path, bool archive, struct err *err)
+{
+    struct items list = {0};
+    bool ok;
+    if (archive) {
+        s->archives = mem_zalloc(sizeof *s->archives);
+        ok = data_tar_open(&s->archives[0], path, err);
+        s->archive_count = ok;
+        for (size_t i = 0; ok && i < s->archives[0].count; i++) {
+            const struct data_tar_entry *e = &s->archives[0].entries[i];
+            add_item(&list, mem_strdup(e->name), e->data, e->size);
+        }
+    } else {
+        ok = list_folder(&list, path, 0, err);
+    }
+    if (ok && list.count)
+        qsort(list.items, list.count, sizeof *list.items, compare_items);
+    for (size_t first = 0, last; ok && first < list.count; first = last) {
+        const struct item *a = &list.items[first];
+        for (last = first + 1; last < list.count; last++) {
+            const struct item *b = &list.items[last];
+            if (a->stem != b->stem || memcmp(a->name, b->name, a->stem) != 0)
+                break;
+        }
+        ok = add_record(s, list.items, first, last, err);
+    }
+    for (size_t i = 0; i < list.count; i++)
+        free(list.items[i].name);
+    free(list.items);
+    return ok;
+}

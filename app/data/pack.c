@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+// Pictures are finished in any order, a pack holds them in order, and all of them may not fit in
+// memory: so each tensor first goes to a nameless file beside the result, every picture to its own
+// place in it, and the pack is put together from those. Workers are processes: a loader is never
+// asked by two threads at once, and a picture on which a loader or decoder crashes costs only itself.
+#include "app/data/pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/data/roles.h"
+#include "app/data/source.h"
+#include "engine/base/mem.h"
+#include "engine/tensor/safetensors.h"
+#include "renderer/image/codec.h"
+
+enum { WORKER_MAX = 64, SPOOL_MAX = 1 + DATA_ROLE_MAX };
+enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
+
+// What the processes share.
+struct shared {
+    atomic_size_t next, done; // records
+    atomic_int failed_taken, unreadable_taken;
+    struct err failed;     // of the system: ends the work
+    struct err unreadable; // the first picture left out
+    volatile size_t at[WORKER_MAX]; // what each worker is working on; SIZE_MAX: nothing
+    volatile uint8_t state[];       // enum record_state, by record
+};
+
+struct maker {
+    const struct data_pack_params *p;
+    struct data_source source;
+    struct data_roles roles;
+    int size;
+    size_t pixels;        // bytes of one picture
+    int spool[SPOOL_MAX]; // pictures, then roles
+    struct shared *shared;
+    size_t shared_size;
+    pid_t pid[WORKER_MAX]; // 0: gone
+};
+
+static int
+spool_open(const char *out, struct err *err)
+{
+    char *name = mem_printf("%s.spool.XXXXXX", out);
+    int fd = mkostemp(name, O_CLOEXEC);
+    if (fd < 0)
+        err_errno(err, ERR_IO, "%s: cannot create", name);
+    else
+        unlink(name);
+    free(name);
+    return fd;
+}
+
+static bool
+spool_put(int fd, const uint8_t *data, size_t size, size_t record, struct err *err)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = pwrite(fd, data + at, size - at, (off_t)(record * size + at));
+        if (n < 0 && errno != EINTR)
+            return err_errno(err, ERR_IO, "cannot write temporary data");
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+static bool
+spool_get(int fd, uint8_t *data, size_t size, size_t record, struct err *err)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = pread(fd, data + at, size - at, (off_t)(record * size + at));
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return err_errno(err, ERR_IO, "cannot read temporary data back");
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+// The picture as loaders see it: square, at most four times the pack's size, its alpha kept.
+static struct image *
+load(const struct maker *m, const struct data_record *r, struct err *err)
+{
+    struct image *in = r->data ? codec_decode(r->data, r->size, r->name, err)
+                               : codec_read(r->name, err);
+    if (!in)
+        return NULL;
+    int side = MAX(m->size, MIN(4 * m->size, MIN(in->width, in->height)));
+    if (in->width == side && in->height == side)
+        return in;
+    struct image *square = codec_resize(in, side, side, CODEC_COVER, 0xFFFFFF, err);
+    image_unref(in);
+    return square;
+}
+
+// Reduces to the pack's size and writes to spool k. Takes over `rgb`; NULL is a failure passed on.
+static bool
+store(struct maker *m, int k, struct image *rgb, size_t record, struct err *err, struct err *io)
+{
+    struct image *small = rgb;
+    if (rgb && (rgb->width != m->size || rgb->height != m->size)) {
+        small = codec_resize(rgb, m->size, m->size, CODEC_STRETCH, 0xFFFFFF, err);
+        image_unref(rgb);
+    }
+    if (!small)
+        return false;
+    uint8_t *bytes = mem_alloc(m->pixels);
+    size_t row = 3 * (size_t)m->size;
+    for (int y = 0; y < m->size; y++)
+        memcpy(bytes + (size_t)y * row, image_row(small, y), row);
+    bool ok = spool_put(m->spool[k], bytes, m->pixels, record, io);
+    free(bytes);
+    image_unref(small);
+    return ok;
+}
+
+// `err`: this picture cannot be used; `io`: nothing can go on.
+static bool
+make_record(struct maker *m, size_t record, struct err *err, struct err *io)
+{
+    struct image *in = load(m, &m->source.records[record], err);
+    bool ok = in != NULL;
+    ok = ok && store(m, 0, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err, io);
+    for (int k = 0; ok && k < m->roles.count; k++)
+        ok = store(m, 1 + k, data_roles_run(&m->roles, k, in, record, err), record, err, io);
+    image_unref(in);
+    return ok;
+}
+
+// Takes records until there are no more. Runs in a process of its own.
+_Noreturn static void
+work(struct maker *m, int worker)
+{
+    struct shared *s = m->shared;
+    bool stop = false;
+    while (!stop && !(m->p->cancel && atomic_load(m->p->cancel))) {
+        size_t record = atomic_fetch_add(&s->next, 1);
+        if (record >= m->source.count)
+            break;
+        struct err err = {0}, io = {0};
+        s->at[worker] = record;
+        bool ok = make_record(m, record, &err, &io);
+        s->at[worker] = SIZE_MAX;
+        s->state[record] = ok ? RECORD_USABLE : RECORD_UNREADABLE;
+        if (!ok && io.code == ERR_NONE && !atomic_exchange(&s->unreadable_taken, 1))
+            s->unreadable = err;
+        stop = io.code != ERR_NONE;
+        if (stop && !atomic_exchange(&s->failed_taken, 1))
+            s->failed = io;
+        atomic_fetch_add(&s->done, 1);
+    }
+    _exit(stop);
+}
+
+static bool
+start_worker(struct maker *m, int worker, struct err *err)
+{
+    fflush(NULL);
+    m->shared->at[worker] = SIZE_MAX;
+    m->pid[worker] = fork();
+    if (m->pid[worker] < 0)
+        return err_errno(err, ERR_IO, "cannot start a process");
+    if (m->pid[worker] == 0)
+        work(m, worker);
+    return true;
+}
+
+// A worker is gone. One that crashed leaves its picture out and is replaced.
+static bool
+end_worker(struct maker *m, int worker, int status, struct err *err)
+{
+    struct shared *s = m->shared;
+    size_t record = s->at[worker];
+    m->pid[worker] = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    if (s->failed.code != ERR_NONE)
+        return err_set(err, s->failed.code, "%s", s->failed.text);
+    if (record >= m->source.count)
+        return err_set(err, ERR_IO, "a process that made pictures ended early");
+    s->state[record] = RECORD_UNREADABLE;
+    atomic_fetch_add(&s->done, 1);
+    if (!atomic_exchange(&s->unreadable_taken, 1))
+        err_set(&s->unreadable, ERR_INPUT, "%s: its loader or decoder crashed",
+                m->source.records[record].name);
+    return start_worker(m, worker, err);
+}
+
+static bool
+make_all(struct maker *m, struct err *err)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    int want = MIN(m->p->workers > 0 ? m->p->workers : (int)MAX(online, 1), WORKER_MAX);
+    bool ok = true;
+    for (int i = 0; ok && i < want; i++)
+        ok = start_worker(m, i, err);
+    for (int running = 1; running;) {
+        running = 0;
+        for (int i = 0; i < want; i++) {
+            int status;
+            if (m->pid[i] <= 0)
+                continue;
+            if (!ok)
+                kill(m->pid[i], SIGTERM);
+            pid_t gone = waitpid(m->pid[i], &status, ok ? WNOHANG : 0);
+            if (gone == m->pid[i] && !ok)
+                m->pid[i] = 0;
+            else if (gone == m->pid[i])
+                ok = end_worker(m, i, status, err) && ok;
+            running += m->pid[i] > 0;
+        }
+        if (m->p->progress && ok)
+            m->p->progress(m->p->ctx, atomic_load(&m->shared->done), m->source.count);
+        if (m->p->cancel && atomic_load(m->p->cancel))
+            ok = err_set(err, ERR_CANCELLED, "stopped");
+        if (running)
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return ok;
+}
+
+static bool
+share(struct maker *m, struct err *err)
+{
+    m->shared_size = sizeof *m->shared + m->source.count;
+    m->shared =
+        mmap(NULL, m->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (m->shared != MAP_FAILED)
+        return true;
+    m->shared = NULL;
+    return err_errno(err, ERR_MEMORY, "no shared memory for %zu records", m->source.count);
+}
+
+// The tensors behind the pictures, of the usable records only.
+struct columns {
+    size_t count;
+    int32_t *subject, *style;
+    uint8_t *split;
+    char *caption, *keywords;
+    int64_t *caption_end, *keywords_end;
+};
+
+static void
+append_text(char **all, size_t *size, const char *text, int64_t *end)
+{
+    size_t n = strlen(text);
+    *all = mem_realloc(*all, *size + n + 1);
+    memcpy(*all + *size, text, n + 1);
+    *size += n;
+    *end = (int64_t)*size;
+}
+
+static void
+columns_fill(struct columns *c, const struct maker *m)
+{
+    size_t n = m->source.count, caption_size = 0, keywords_size = 0;
+    c->subject = mem_zalloc(n * sizeof *c->subject);
+    c->style = mem_zalloc(n * sizeof *c->style);
+    c->split = mem_zalloc(n);
+    c->caption_end = mem_zalloc(n * sizeof *c->caption_end);
+    c->keywords_end = mem_zalloc(n * sizeof *c->keywords_end);
+    // Subjects are numbered anew, so that those that lost all their pictures leave no hole.
+    int *number = mem_zalloc((m->source.subject_count + 1) * sizeof *number), subjects = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct data_record *r = &m->source.records[i];
+        if (m->shared->state[i] != RECORD_USABLE)
+            continue;
+        if (r->subject >= 0 && number[r->subject] == 0)
+            number[r->subject] = ++subjects;
+        size_t k = c->count++;
+        c->subject[k] = r->subject >= 0 ? number[r->subject] - 1 : -1;
+        c->style[k] = r->style;
+        c->split[k] = (uint8_t)r->split;
+        append_text(&c->caption, &caption_size, r->caption, &c->caption_end[k]);
+        append_text(&c->keywords, &keywords_size, r->keywords, &c->keywords_end[k]);
+    }
+    free(number);
+}
+
+static void
+columns_free(struct columns *c)
+{
+    free(c->subject);
+    free(c->style);
+    free(c->split);
+    free(c->caption);
+    free(c->keywords);
+    free(c->caption_end);
+    free(c->keywords_end);
+}
+
+static bool
+put_spool(const struct maker *m, struct safetensors_writer *w, int k, struct err *err)
+{
+    uint8_t *bytes = mem_alloc(m->pixels);
+    bool ok = true;
+    for (size_t i = 0; ok && i < m->source.count; i++)
+        if (m->shared->state[i] == RECORD_USABLE)
+            ok = spool_get(m->spool[k], bytes, m->pixels, i, err) &&
+                 safetensors_writer_put(w, bytes, m->pixels, err);
+    free(bytes);
+    return ok;
+}
+
+static char *
+style_list(const struct data_source *s)
+{
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < s->style_count; i++)
+        jv_append(list, jv_from_string(s->styles[i]));
+    char *text = jv_text(list, 0);
+    jv_free(list);
+    return text;
+}
+
+static bool
+write_pack(const struct maker *m, const struct columns *c, struct err *err)
+{
+    int64_t n = (int64_t)c->count, side = m->size;
+    // Wide elements first: all stay aligned.
+    struct tensor_view t[7 + SPOOL_MAX] = {
+        {"text.caption.ends", DTYPE_I64, SHAPE(n), c->caption_end, c->count * 8},
+        {"text.keywords.ends", DTYPE_I64, SHAPE(n), c->keywords_end, c->count * 8},
+        {"subject", DTYPE_I32, SHAPE(n), c->subject, c->count * 4},
+        {"style", DTYPE_I32, SHAPE(n), c->style, c->count * 4},
+        {"split", DTYPE_U8, SHAPE(n), c->split, c->count},
+        {"text.caption", DTYPE_U8, SHAPE(c->caption_end[n - 1]), c->caption,
+         (size_t)c->caption_end[n - 1]},
+        {"text.keywords", DTYPE_U8, SHAPE(c->keywords_end[n - 1]), c->keywords,
+         (size_t)c->keywords_end[n - 1]},
+        {"images", DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0},
+    };
+    const char *metadata[2 * (5 + DATA_ROLE_MAX) + 1];
+    char *names[DATA_ROLE_MAX], *size = mem_printf("%d", m->size), *styles = style_list(&m->source);
+    const char *licence = m->source.licence ? m->source.licence : "";
+    const char *fixed[] = {"format", "limn pack 1", "size", size,
+                           "styles", styles,        "licence", licence};
+    size_t pairs = COUNT_OF(fixed);
+    memcpy(metadata, fixed, sizeof fixed);
+    for (int k = 0; k < m->roles.count; k++) {
+        names[k] = mem_printf("role.%s", m->roles.roles[k].entry->loader->name);
+        t[8 + k] = (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
+        metadata[pairs++] = names[k];
+        metadata[pairs++] = m->roles.roles[k].described;
+    }
+    metadata[pairs] = NULL;
+    struct safetensors_writer *w =
+        safetensors_writer_open(m->p->out, t, (size_t)(8 + m->roles.count), metadata, err);
+    bool ok = w != NULL;
+    for (int i = 0; ok && i < 7; i++)
+        ok = safetensors_writer_put(w, t[i].data, t[i].size, err);
+    for (int k = 0; ok && k <= m->roles.count; k++)
+        ok = put_spool(m, w, k, err);
+    if (ok)
+        ok = safetensors_writer_commit(w, err);
+    else
+        safetensors_writer_abort(w);
+    for (int k = 0; k < m->roles.count; k++)
+        free(names[k]);
+    free(size);
+    free(styles);
+    return ok;
+}
+
+bool
+data_pack_make(const struct data_pack_params *p, struct data_pack_report *report, struct err *err)
+{
+    struct maker m = {.p = p, .size = p->size ? p->size : 64};
+    struct columns c = {0};
+    *report = (struct data_pack_report){0};
+    if (m.size < 8 || m.size > DATA_PACK_SIZE_MAX)
+        return err_set(err, ERR_INPUT, "size %d is not in 8..%d", m.size, DATA_PACK_SIZE_MAX);
+    m.pixels = 3 * (size_t)m.size * (size_t)m.size;
+    for (int k = 0; k < SPOOL_MAX; k++)
+        m.spool[k] = -1;
+    bool ok = data_roles_open(&m.roles, p->roles, err) &&
+              data_source_open(&m.source, p->source, err);
+    for (int k = 0; ok && k <= m.roles.count; k++)
+        ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
+    ok = ok && share(&m, err) && make_all(&m, err);
+    if (ok) {
+        report->first_unreadable = m.shared->unreadable;
+        report->without_caption = m.source.without_caption;
+        columns_fill(&c, &m);
+        report->pictures = c.count;
+        report->unreadable = m.source.count - c.count;
+        if (c.count == 0)
+            ok = err_set(err, ERR_INPUT, "%s: no picture of %zu can be used: %s", p->source,
+                         m.source.count, report->first_unreadable.text);
+    }
+    ok = ok && write_pack(&m, &c, err);
+    columns_free(&c);
+    for (int k = 0; k < SPOOL_MAX; k++)
+        if (m.spool[k] >= 0)
+            close(m.spool[k]);
+    if (m.shared)
+        munmap(m.shared, m.shared_size);
+    data_source_close(&m.source);
+    data_roles_close(&m.roles);
+    return ok;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Where training pictures come from: pictures with their words, not decoded yet. Three kinds:
+//
+//   the emoji set   a folder with catalog.jsonl, splits.json and STYLE.tar
+//   a folder        pictures anywhere below it, each with NAME.txt (its caption) or NAME.json beside
+//   a tar           the same as one archive (WebDataset: entries of one record share the name up to
+//                   the first dot)
+//
+// NAME.json: {"caption": text, "keywords": [text, …] or "a, b", "subject": text, "style": text,
+// "split": "train" | "heldout_subject" | "heldout_pair" | "heldout_style"}; only caption (or
+// "text") is needed. Pictures of equal "subject" show the same thing, equal "style" the same hand.
+#ifndef LIMN_APP_DATA_SOURCE_H
+#define LIMN_APP_DATA_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/data/tar.h"
+#include "engine/base/jv.h"
+#include "engine/train/pack.h"
+
+enum { DATA_CAPTION_MAX = 400, DATA_KEYWORDS_MAX = 800 }; // bytes; longer ones are cut at a word
+
+struct data_record {
+    char *name;    // for messages, and the file to read when `data` is NULL
+    char *caption, *keywords; // valid UTF-8, keywords separated by commas
+    int subject, style;       // -1: not known
+    enum pack_split split;
+    const unsigned char *data; // in one of the source's archives
+    size_t size;
+};
+
+struct data_source {
+    struct data_record *records;
+    size_t count, capacity;
+    char **styles, **subjects;
+    size_t style_count, style_capacity, subject_count, subject_capacity;
+    size_t without_caption; // pictures left out for having none
+    char *licence;          // text of LICENSES.md beside the data; may be NULL
+    struct data_tar *archives;
+    size_t archive_count;
+};
+
+bool data_source_open(struct data_source *s, const char *path, struct err *err);
+void data_source_close(struct data_source *s); // zeroed is fine
+
+// For the readers of the kinds.
+bool data_source_open_emoji(struct data_source *s, const char *folder, struct err *err);
+bool data_source_open_files(struct data_source *s, const char *path, bool archive, struct err *err);
+// Number of a style or subject, added when new.
+int data_source_style(struct data_source *s, const char *name);
+int data_source_subject(struct data_source *s, const char *name);
+// One line of text with single spaces, cut at a word; NULL when it is not UTF-8. Freed with free().
+char *data_source_words(const char *text, size_t limit);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "app/data/tar.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+enum { BLOCK = 512, NAME_MAX_BYTES = 4096, ENTRY_MAX = 20000000 };
+
+// Offsets of the fields of a header that matter here.
+enum { AT_SIZE = 124, AT_CHECKSUM = 148, AT_TYPE = 156, AT_MAGIC = 257, AT_PREFIX = 345 };
+
+// Octal digits, or big-endian binary when the first bit is set (GNU, for large files).
+static bool
+read_number(const unsigned char *field, size_t n, uint64_t *value)
+{
+    *value = 0;
+    if (field[0] & 0x80) {
+        for (size_t i = 0; i < n; i++) {
+            if (*value >> 55)
+                return false;
+            *value = *value << 8 | (i ? field[i] : field[i] & 0x7Fu);
+        }
+        return true;
+    }
+    size_t i = 0;
+    while (i < n && field[i] == ' ')
+        i++;
+    for (; i < n && field[i] >= '0' && field[i] <= '7'; i++)
+        *value = *value << 3 | (uint64_t)(field[i] - '0');
+    return i == n || field[i] == 0 || field[i] == ' ';
+}
+
+static bool
+checksum_fits(const unsigned char *header)
+{
+    uint64_t sum = 0, stated;
+    for (int i = 0; i < BLOCK; i++)
+        sum += i >= AT_CHECKSUM && i < AT_CHECKSUM + 8 ? ' ' : header[i];
+    return read_number(header + AT_CHECKSUM, 8, &stated) && stated == sum;
+}
+
+// The path of a pax header's records "LENGTH path=VALUE\n"; NULL: none.
+static char *
+pax_path(const unsigned char *data, size_t size)
+{
+    size_t at = 0;
+    char *path = NULL;
+    while (at < size) {
+        size_t length = 0, i = at;
+        while (i < size && data[i] >= '0' && data[i] <= '9' && length <= size)
+            length = 10 * length + (size_t)(data[i++] - '0');
+        if (length == 0 || length > size - at || i >= at + length || data[i] != ' ')
+            break;
+        const char *record = (const char *)data + i + 1;
+        size_t n = at + length - i - 1;
+        if (n > 6 && memcmp(record, "path=", 5) == 0) {
+            free(path);
+            path = mem_strndup(record + 5, MIN(n - 6, (size_t)NAME_MAX_BYTES));
+        }
+        at += length;
+    }
+    return path;
+}
+
+static char *
+header_name(const unsigned char *h)
+{
+    const char *name = (const char *)h, *prefix = (const char *)h + AT_PREFIX;
+    bool ustar = memcmp(h + AT_MAGIC, "ustar", 5) == 0 && h[AT_MAGIC + 5] == 0;
+    if (ustar && *prefix)
+        return mem_printf("%.155s/%.100s", prefix, name);
+    return mem_strndup(name, 100);
+}
+
+bool
+data_tar_open(struct data_tar *tar, const char *path, struct err *err)
+{
+    *tar = (struct data_tar){0};
+    char *long_name = NULL;
+    bool ok = file_map(&tar->map, path, err);
+    size_t at = 0;
+    static const unsigned char zeros[BLOCK];
+    while (ok && at + BLOCK <= tar->map.size) {
+        const unsigned char *h = tar->map.data + at;
+        uint64_t size = 0;
+        if (memcmp(h, zeros, BLOCK) == 0)
+            break;
+        at += BLOCK;
+        if (!checksum_fits(h) || !read_number(h + AT_SIZE, 12, &size)) {
+            ok = err_set(err, ERR_INPUT, "%s: not a tar archive, or damaged at byte %zu", path,
+                         at - BLOCK);
+        } else if (size > tar->map.size - at || tar->count >= ENTRY_MAX) {
+            ok = err_set(err, ERR_INPUT, "%s: the archive ends inside an entry (or has too many)",
+                         path);
+        } else if (h[AT_TYPE] == 'L' || h[AT_TYPE] == 'x') {
+            free(long_name);
+            long_name = h[AT_TYPE] == 'x'
+                            ? pax_path(tar->map.data + at, (size_t)size)
+                            : mem_strndup((const char *)tar->map.data + at,
+                                          MIN((size_t)size, (size_t)NAME_MAX_BYTES));
+        } else {
+            char *name = long_name ? long_name : header_name(h);
+            long_name = NULL;
+            if (strncmp(name, "./", 2) == 0)
+                memmove(name, name + 2, strlen(name) - 1);
+            struct data_tar_entry e = {name, tar->map.data + at, (size_t)size};
+            if (h[AT_TYPE] == '0' || h[AT_TYPE] == 0 || h[AT_TYPE] == '7')
+                ARRAY_PUSH(tar->entries, tar->count, tar->capacity, e);
+            else
+                free(name); // folders, links, devices
+        }
+        if (ok)
+            at += ((size_t)size + BLOCK - 1) / BLOCK * BLOCK;
+    }
+    if (ok && tar->map.size < BLOCK)
+        ok = err_set(err, ERR_INPUT, "%s: too short for a tar archive", path);
+    free(long_name);
+    if (!ok)
+        data_tar_close(tar);
+    return ok;
+}
+
+void
+data_tar_close(struct data_tar *tar)
+{
+    for (size_t i = 0; i < tar->count; i++)
+        free(tar->entries[i].name);
+    free(tar->entries);
+    file_unmap(&tar->map);
+    *tar = (struct data_tar){0};
+}
+
+const struct data_tar_entry *
+data_tar_find(const struct data_tar *tar, const char *name)
+{
+    for (size_t i = 0; i < tar->count; i++)
+        if (strcmp(tar->entries[i].name, name) == 0)
+            return &tar->entries[i];
+    return NULL;
+}

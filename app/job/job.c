@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: MIT
+#include "app/job/job.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/base/base64.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+
+#define SEED_MAX ((int64_t)1 << 53) // what JSON numbers carry exactly
+
+static char *
+copy_text(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+static void
+finish_reference(struct job_reference *r)
+{
+    free(r->words);
+    free(r->file);
+    free(r->where);
+    free(r->loader);
+    for (int i = 0; i < r->setting_count; i++)
+        free(r->settings[i]);
+    free(r->data);
+    *r = (struct job_reference){0};
+}
+
+void
+job_finish(struct job *j)
+{
+    for (int i = 0; i < j->reference_count; i++)
+        finish_reference(&j->references[i]);
+    free(j->instruction);
+    free(j->guidance);
+    free(j->sampler);
+    free(j->model_hash);
+    free(j->model);
+    free(j->device);
+    free(j->dtype);
+    *j = JOB_EMPTY;
+}
+
+void
+job_copy(struct job *out, const struct job *j)
+{
+    *out = *j;
+    out->instruction = copy_text(j->instruction);
+    out->guidance = copy_text(j->guidance);
+    out->sampler = copy_text(j->sampler);
+    out->model_hash = copy_text(j->model_hash);
+    out->model = copy_text(j->model);
+    out->device = copy_text(j->device);
+    out->dtype = copy_text(j->dtype);
+    for (int i = 0; i < j->reference_count; i++) {
+        const struct job_reference *from = &j->references[i];
+        struct job_reference *r = &out->references[i];
+        r->words = copy_text(from->words);
+        r->file = copy_text(from->file);
+        r->where = copy_text(from->where);
+        r->loader = copy_text(from->loader);
+        for (int k = 0; k < from->setting_count; k++)
+            r->settings[k] = mem_strdup(from->settings[k]);
+        if (from->data) {
+            r->data = mem_alloc(from->size ? from->size : 1);
+            memcpy(r->data, from->data, from->size);
+        }
+    }
+}
+
+struct job_reference *
+job_add(struct job *j, int marker)
+{
+    if (j->reference_count == INSTRUCTION_REFERENCE_MAX)
+        return NULL;
+    struct job_reference *r = &j->references[j->reference_count++];
+    *r = (struct job_reference){.marker = marker};
+    return r;
+}
+
+void
+job_remove(struct job *j, int index)
+{
+    finish_reference(&j->references[index]);
+    j->reference_count--;
+    memmove(&j->references[index], &j->references[index + 1],
+            (size_t)(j->reference_count - index) * sizeof *j->references);
+    j->references[j->reference_count] = (struct job_reference){0};
+}
+
+struct job_reference *
+job_find(struct job *j, int marker)
+{
+    for (int i = 0; i < j->reference_count; i++)
+        if (j->references[i].marker == marker)
+            return &j->references[i];
+    return NULL;
+}
+
+const char *const job_parameters[] = {"seed", "steps", "scale", "context_scale", NULL};
+
+static int
+parameter_index(const char *name)
+{
+    for (int i = 0; job_parameters[i]; i++)
+        if (strcmp(job_parameters[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool
+job_has_parameter(const char *name)
+{
+    return parameter_index(name) >= 0;
+}
+
+bool
+job_set_parameter(struct job *j, const char *name, const char *value, struct err *err)
+{
+    static const struct {
+        double low, high;
+        bool whole;
+    } limits[] = {{0, SEED_MAX, true}, {1, 1000, true}, {0, 100, false}, {0, 100, false}};
+    int which = parameter_index(name);
+    if (which < 0)
+        return false;
+    char *end;
+    double v = strtod(value, &end);
+    if (end == value || *end || !(v >= limits[which].low && v <= limits[which].high) ||
+        (limits[which].whole && v != floor(v)))
+        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name, value,
+                       limits[which].whole ? " whole" : "", limits[which].low, limits[which].high);
+    if (which == 0)
+        j->seed = (int64_t)v;
+    else if (which == 1)
+        j->steps = (int)v;
+    else
+        *(which == 2 ? &j->scale : &j->context_scale) = v;
+    return true;
+}
+
+bool
+job_is_id(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < JOB_ID_TEXT && strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz-") == n;
+}
+
+void
+job_name(struct job *j)
+{
+    uint32_t chance = 0;
+    if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+        chance = (uint32_t)getpid() * 2654435761u;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm day;
+    gmtime_r(&now.tv_sec, &day);
+    char date[24];
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
+    snprintf(j->id, sizeof j->id, "%s-%08" PRIx32, date, chance);
+}
+
+void
+job_settle(struct job *j)
+{
+    if (!j->id[0])
+        job_name(j);
+    j->count = MAX(j->count, 1);
+    if (j->seed < 0) {
+        uint32_t chosen = 1;
+        if (getrandom(&chosen, sizeof chosen, 0) != sizeof chosen)
+            chosen = (uint32_t)getpid();
+        j->seed = chosen;
+    }
+}
+
+bool
+job_read(struct job *j, struct err *err)
+{
+    for (int i = 0; i < j->reference_count; i++) {
+        struct job_reference *r = &j->references[i];
+        struct err own = {0};
+        if (!r->data) {
+            r->data =
+                r->file ? (uint8_t *)file_read(r->file, CODEC_FILE_MAX, &r->size, &own) : NULL;
+            if (!r->file)
+                err_set(&own, ERR_INPUT, "reference %d has no picture", r->marker);
+            if (!r->data && r->where)
+                err_prefix(&own, "%s", r->where);
+            if (!r->data) // a file that is not there is the user's to mend
+                return err_set(err, ERR_INPUT, "%s", own.text);
+        }
+        if (!r->hash[0])
+            job_hash(r->data, r->size, r->hash);
+    }
+    return true;
+}
+
+bool
+job_check(const struct job *j, struct err *err)
+{
+    struct instruction n = {.text = copy_text(j->instruction ? j->instruction : "")};
+    bool ok = true;
+    for (int i = 0; ok && i < j->reference_count; i++) {
+        const struct job_reference *r = &j->references[i];
+        const char *words = r->words && *r->words ? r->words : "image";
+        ok = instruction_add(&n, r->marker, words, 1, 1, NULL, err);
+    }
+    ok = ok && instruction_check(&n, err);
+    instruction_finish(&n);
+    if (ok && (j->steps < 0 || j->steps > 1000))
+        ok = err_set(err, ERR_INPUT, "steps is %d, it must lie in 1..1000", j->steps);
+    if (ok && (j->count < 0 || j->count > JOB_COUNT_MAX))
+        ok = err_set(err, ERR_INPUT, "count is %d, it must lie in 1..%d", j->count, JOB_COUNT_MAX);
+    if (ok && j->size && (j->size < 8 || j->size > 4096))
+        ok = err_set(err, ERR_INPUT, "size is %d, it must lie in 8..4096", j->size);
+    if (ok && j->seed > SEED_MAX)
+        ok = err_set(err, ERR_INPUT, "the seed is %" PRId64 ", it must be at most %" PRId64,
+                     j->seed, SEED_MAX);
+    if (ok && (j->scale > 100 || j->context_scale > 100))
+        ok = err_set(err, ERR_INPUT, "a guidance scale is over 100");
+    return ok;
+}
+
+// --- templates
+
+static bool
+reference_from_template(struct job *j, const struct template *t,
+                        const struct template_reference *ref, struct err *err)
+{
+    struct job_reference *r = job_add(j, ref->marker);
+    r->file = template_image(t, ref, err);
+    r->words = r->file ? template_fill(t, ref->text, ref->line, ref->column, err) : NULL;
+    bool ok = r->words != NULL;
+    if (ok && ref->loader) {
+        r->loader = template_fill(t, ref->loader, ref->line, ref->column, err);
+        ok = r->loader != NULL;
+    }
+    for (int i = 0; ok && i < ref->setting_count; i++) {
+        char *setting = template_fill(t, ref->settings[i], ref->line, ref->column, err);
+        ok = setting != NULL;
+        if (ok)
+            r->settings[r->setting_count++] = setting;
+    }
+    if (r->words && !*r->words) {
+        free(r->words);
+        r->words = NULL;
+    }
+    r->where = mem_printf("%s:%d:%d", t->path, ref->line, ref->column);
+    return ok;
+}
+
+bool
+job_from_template(struct job *j, const struct template *t, struct err *err)
+{
+    *j = JOB_EMPTY;
+    j->seed = t->seed;
+    j->steps = t->steps;
+    j->count = t->count;
+    j->size = t->size;
+    j->scale = t->scale;
+    j->context_scale = t->context_scale;
+    j->guidance = copy_text(t->guidance);
+    j->sampler = copy_text(t->sampler);
+    j->instruction = template_fill(t, t->text, t->text_line, t->text_column, err);
+    bool ok = j->instruction != NULL;
+    for (int i = 0; ok && i < t->reference_count; i++)
+        ok = reference_from_template(j, t, &t->references[i], err);
+    struct err fault = {0};
+    if (ok && !job_check(j, &fault))
+        ok = err_set(err, ERR_INPUT, "%s:%d:%d: %s", t->path, t->text_line, t->text_column,
+                     fault.text);
+    return ok;
+}
+
+// --- JSON
+
+static void
+set_text(struct jv *o, const char *key, const char *value)
+{
+    if (value)
+        jv_set(o, key, jv_from_string(value));
+}
+
+static struct jv *
+reference_json(const struct job_reference *r, bool full)
+{
+    struct jv *o = jv_object();
+    const char *slash = r->file && !full ? strrchr(r->file, '/') : NULL;
+    jv_set(o, "marker", jv_from_integer(r->marker));
+    set_text(o, "text", r->words);
+    set_text(o, "file", slash ? slash + 1 : r->file);
+    if (full || r->where)
+        set_text(o, "where", r->where);
+    set_text(o, "loader", r->loader);
+    if (r->hash[0])
+        jv_set(o, "hash", jv_from_string(r->hash));
+    if (r->processed)
+        jv_set(o, "processed", jv_from_bool(true));
+    struct jv *settings = jv_array();
+    for (int i = 0; i < r->setting_count; i++)
+        jv_append(settings, jv_from_string(r->settings[i]));
+    jv_set(o, "settings", settings);
+    return o;
+}
+
+struct jv *
+job_json(const struct job *j, bool full)
+{
+    struct jv *o = jv_object(), *references = jv_array();
+    jv_set(o, "id", jv_from_string(j->id));
+    jv_set(o, "instruction", jv_from_string(j->instruction ? j->instruction : ""));
+    for (int i = 0; i < j->reference_count; i++)
+        jv_append(references, reference_json(&j->references[i], full));
+    jv_set(o, "references", references);
+    jv_set(o, "seed", jv_from_integer(j->seed));
+    jv_set(o, "steps", jv_from_integer(j->steps));
+    jv_set(o, "count", jv_from_integer(j->count));
+    jv_set(o, "size", jv_from_integer(j->size));
+    jv_set(o, "scale", jv_from_number(j->scale));
+    jv_set(o, "context_scale", jv_from_number(j->context_scale));
+    set_text(o, "guidance", j->guidance);
+    set_text(o, "sampler", j->sampler);
+    set_text(o, "model_hash", j->model_hash);
+    set_text(o, "model", j->model);
+    set_text(o, "device", j->device);
+    set_text(o, "dtype", j->dtype);
+    if (j->offload)
+        jv_set(o, "offload", jv_from_bool(true));
+    return o;
+}
+
+static char *
+text_of(const struct jv *o, const char *key)
+{
+    return copy_text(jv_string(jv_get(o, key), NULL));
+}
+
+// A short word; anything longer is not one and is left out.
+static char *
+word_of(const struct jv *o, const char *key)
+{
+    const char *text = jv_string(jv_get(o, key), NULL);
+    return text && *text && strlen(text) < 128 ? mem_strdup(text) : NULL;
+}
+
+static bool
+is_hash(const char *text)
+{
+    return strlen(text) == JOB_HASH_TEXT - 1 && strspn(text, "0123456789abcdef") == strlen(text);
+}
+
+static bool
+parse_reference(struct job *j, const struct jv *v, const char *name, struct err *err)
+{
+    int64_t marker = jv_integer(jv_get(v, "marker"), 0);
+    const char *hash = jv_string(jv_get(v, "hash"), "");
+    const struct jv *settings = jv_get(v, "settings");
+    if (marker < 1 || marker > INSTRUCTION_MARKER_MAX || (*hash && !is_hash(hash)) ||
+        jv_size(settings) > TEMPLATE_SETTINGS_MAX)
+        return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", name);
+    struct job_reference *r = job_add(j, (int)marker);
+    if (!r)
+        return err_set(err, ERR_INPUT, "%s: more than %d references", name,
+                       INSTRUCTION_REFERENCE_MAX);
+    r->words = text_of(v, "text");
+    r->file = text_of(v, "file");
+    r->where = text_of(v, "where");
+    r->loader = word_of(v, "loader");
+    r->processed = jv_bool(jv_get(v, "processed"), false);
+    snprintf(r->hash, sizeof r->hash, "%s", hash);
+    for (size_t i = 0; i < jv_size(settings); i++)
+        r->settings[r->setting_count++] = mem_strdup(jv_string(jv_at(settings, i), ""));
+    return true;
+}
+
+static bool
+in_range(const struct jv *o, const char *key, int64_t low, int64_t high, int64_t absent,
+         int64_t *out, const char *name, struct err *err)
+{
+    *out = jv_integer(jv_get(o, key), absent);
+    if (*out < low || *out > high)
+        return err_set(err, ERR_INPUT, "%s: its %s is %" PRId64 ", it must lie in %" PRId64
+                       "..%" PRId64, name, key, *out, low, high);
+    return true;
+}
+
+bool
+job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
+{
+    *j = JOB_EMPTY;
+    const char *instruction = jv_string(jv_get(v, "instruction"), NULL);
+    if (!instruction)
+        return err_set(err, ERR_INPUT, "%s: there is no instruction in it", name);
+    int64_t seed = -1, steps = 0, count = 0, size = 0;
+    if (!in_range(v, "seed", -1, SEED_MAX, -1, &seed, name, err) ||
+        !in_range(v, "steps", 0, 1000, 0, &steps, name, err) ||
+        !in_range(v, "count", 0, JOB_COUNT_MAX, 0, &count, name, err) ||
+        !in_range(v, "size", 0, 4096, 0, &size, name, err))
+        return false;
+    j->instruction = mem_strdup(instruction);
+    j->seed = seed;
+    j->steps = (int)steps;
+    j->count = (int)count;
+    j->size = (int)size;
+    j->scale = jv_number(jv_get(v, "scale"), -1);
+    j->context_scale = jv_number(jv_get(v, "context_scale"), -1);
+    j->guidance = word_of(v, "guidance");
+    j->sampler = word_of(v, "sampler");
+    j->model_hash = word_of(v, "model_hash");
+    j->model = text_of(v, "model");
+    j->device = word_of(v, "device");
+    j->dtype = word_of(v, "dtype");
+    j->offload = jv_bool(jv_get(v, "offload"), false);
+    const char *id = jv_string(jv_get(v, "id"), "");
+    snprintf(j->id, sizeof j->id, "%s", id);
+    if (*id && !job_is_id(id))
+        return err_set(err, ERR_INPUT, "%s: its id is damaged", name);
+    const struct jv *references = jv_get(v, "references");
+    for (size_t i = 0; i < jv_size(references); i++)
+        if (!parse_reference(j, jv_at(references, i), name, err))
+            return false;
+    return true;
+}
+
+// --- PNG
+
+// References in a picture are whole: their PNG data in base 64, after the loader.
+static bool
+unpack_reference(struct job_reference *r, const struct jv *v, const char *path, struct err *err)
+{
+    const char *text = jv_string(jv_get(v, "png"), NULL);
+    r->data = text ? base64_decode(text, &r->size) : NULL;
+    if (!r->data)
+        return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", path);
+    r->processed = true;
+    free(r->where);
+    r->where = mem_strdup(path);
+    job_hash(r->data, r->size, r->hash);
+    return true;
+}
+
+// From the text of a picture; takes it over. NULL: there was none, or it was an error.
+static bool
+job_from_text(struct job *j, char *text, const char *path, struct err *err)
+{
+    *j = JOB_EMPTY;
+    if (!text)
+        return false;
+    struct jv *root = jv_parse(text, strlen(text), path, err);
+    bool ok = root && job_parse(j, root, path, err);
+    const struct jv *references = jv_get(root, "references");
+    for (int i = 0; ok && i < j->reference_count; i++)
+        ok = unpack_reference(&j->references[i], jv_at(references, (size_t)i), path, err);
+    if (ok) {
+        // "model" in a picture is a name for people; the worker draws with its default.
+        free(j->model);
+        free(j->device);
+        j->model = j->device = NULL;
+        j->count = 1;
+        j->id[0] = 0;
+        j->seed = MAX(j->seed, 0);
+        ok = job_check(j, err) || err_prefix(err, "%s", path);
+    }
+    jv_free(root);
+    free(text);
+    return ok;
+}
+
+bool
+job_is_png(const char *path)
+{
+    static const char head[] = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1A', '\n'};
+    char have[8] = "";
+    FILE *f = fopen(path, "rbe");
+    size_t n = f ? fread(have, 1, 8, f) : 0;
+    if (f)
+        fclose(f);
+    return n == 8 && memcmp(head, have, 8) == 0;
+}
+
+bool
+job_from_png(struct job *j, const char *path, struct err *err)
+{
+    return job_from_text(j, codec_png_text(path, "limn", err), path, err);
+}
+
+bool
+job_from_png_in(struct job *j, const void *png, size_t size, const char *name, struct err *err)
+{
+    return job_from_text(j, codec_png_text_in(png, size, name, "limn", err), name, err);
+}

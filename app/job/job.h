@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// A drawing job as people ask for it: the instruction, its pictures still as files, and all
+// parameters. Made from a template, from a picture limn drew, from the command line or in the UI; sent
+// to a worker (docs/worker.md), which decodes the pictures, runs the loaders and draws.
+#ifndef LIMN_APP_JOB_JOB_H
+#define LIMN_APP_JOB_JOB_H
+
+#include "app/job/template.h"
+#include "engine/base/jv.h"
+#include "engine/text/instruction.h"
+
+enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40, JOB_COUNT_MAX = 64 };
+
+struct job_reference {
+    int marker;
+    char *words;  // own text; NULL: the loader's role, or "image"
+    char *file;   // path, for people and records; only its last part leaves this machine
+    char *where;  // "FILE:LINE:COLUMN", put before errors about it; NULL: none
+    char *loader; // NULL: the picture as it is
+    char *settings[TEMPLATE_SETTINGS_MAX]; // "key=value"
+    int setting_count;
+    bool processed; // the loader has been run: the data are its result
+    uint8_t *data;  // the picture file's bytes; NULL: not read yet
+    size_t size;
+    char hash[JOB_HASH_TEXT]; // SHA-256 of the data in hexadecimal; "": not read yet
+};
+
+struct job {
+    char id[JOB_ID_TEXT]; // unique among all jobs; chosen by job_name()
+    char *instruction;
+    struct job_reference references[INSTRUCTION_REFERENCE_MAX];
+    int reference_count;
+    int64_t seed;           // -1: job_settle() chooses one
+    int steps, count, size; // 0: the model's (count: 1)
+    char *guidance, *sampler; // NULL: the model's
+    double scale, context_scale; // < 0: the model's
+    char *model_hash;       // of a picture that is drawn again; else NULL
+    char *model;            // name or folder on the worker's side; NULL: the default
+    char *device, *dtype;   // NULL: auto
+    bool offload;
+};
+
+#define JOB_EMPTY ((struct job){.seed = -1, .scale = -1, .context_scale = -1})
+void job_finish(struct job *j); // zeroed is fine
+void job_copy(struct job *out, const struct job *j); // deep; same id
+
+// A reference with nothing in it yet; NULL when there are INSTRUCTION_REFERENCE_MAX.
+struct job_reference *job_add(struct job *j, int marker);
+void job_remove(struct job *j, int index);
+struct job_reference *job_find(struct job *j, int marker); // NULL: none
+
+// Variables filled in; picture files are named, not read.
+bool job_from_template(struct job *j, const struct template *t, struct err *err);
+// The job inside a PNG that limn made. False without error set: there is none.
+bool job_from_png(struct job *j, const char *path, struct err *err);
+bool job_is_png(const char *path); // by its first bytes
+bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name,
+                     struct err *err);
+
+// Reads the picture files that have not been read and hashes them. ERR_INPUT names the file.
+bool job_read(struct job *j, struct err *err);
+// As far as can be said without pictures: markers match references, parameters lie in their ranges.
+bool job_check(const struct job *j, struct err *err);
+// Fills in what must be known before it is sent: id, seed, count.
+void job_settle(struct job *j);
+// Parameters that have a number, by name: "seed", "steps", "scale", "context_scale"; NULL at the end.
+extern const char *const job_parameters[];
+bool job_has_parameter(const char *name);
+// False without error set: there is none of that name. ERR_INPUT names it and its range.
+bool job_set_parameter(struct job *j, const char *name, const char *value, struct err *err);
+
+void job_name(struct job *j); // a new id
+bool job_is_id(const char *text); // what an id may be: it becomes part of file names
+
+// Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for keeping;
+// otherwise only the files' last names, for sending. `name` starts errors.
+struct jv *job_json(const struct job *j, bool full);
+bool job_parse(struct job *j, const struct jv *v, const char *name, struct err *err);
+
+// SHA-256 in hexadecimal.
+void job_hash(const void *data, size_t size, char out[JOB_HASH_TEXT]);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "app/job/sweep_sheet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/base64.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+#include "renderer/image/contact.h"
+
+enum { TILE = 128 };
+
+void
+sweep_sheet_begin(struct sweep_sheet *s, int count, int columns)
+{
+    *s = (struct sweep_sheet){.count = count, .columns = columns};
+    s->cells = mem_zalloc((size_t)MAX(count, 1) * sizeof *s->cells);
+    for (int i = 0; i < count; i++)
+        s->cells[i].job = JOB_EMPTY;
+}
+
+void
+sweep_sheet_finish(struct sweep_sheet *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        job_finish(&s->cells[i].job);
+        free(s->cells[i].label);
+        image_unref(s->cells[i].image);
+    }
+    free(s->cells);
+    jv_free(s->about);
+    *s = (struct sweep_sheet){0};
+}
+
+bool
+sweep_sheet_has(const struct sweep_sheet *s, const char *name)
+{
+    const struct jv *axes = jv_get(s->about, "axes");
+    for (size_t i = 0; i < jv_size(axes); i++)
+        if (strcmp(jv_string(jv_get(jv_at(axes, i), "name"), ""), name) == 0)
+            return true;
+    return false;
+}
+
+// --- writing
+
+static void
+add_pictures(struct jv *pictures, const struct job *j)
+{
+    for (int i = 0; i < j->reference_count; i++) {
+        const struct job_reference *r = &j->references[i];
+        if (!r->data || jv_get(pictures, r->hash))
+            continue;
+        char *text = base64_encode(r->data, r->size);
+        jv_set(pictures, r->hash, jv_from_string(text));
+        free(text);
+    }
+}
+
+// Nothing that depends on when and where it was drawn: the same sweep gives the same sheet.
+static struct jv *
+cell_json(const struct sheet_cell *c)
+{
+    struct job j;
+    job_copy(&j, &c->job);
+    j.id[0] = 0;
+    for (int i = 0; i < j.reference_count; i++) {
+        free(j.references[i].where);
+        j.references[i].where = NULL;
+    }
+    struct jv *out = jv_object();
+    jv_set(out, "label", jv_from_string(c->label ? c->label : ""));
+    jv_set(out, "job", job_json(&j, false));
+    job_finish(&j);
+    return out;
+}
+
+static bool
+is_whole(const struct sweep_sheet *s)
+{
+    for (int i = 0; i < s->count; i++)
+        for (int k = 0; k < s->cells[i].job.reference_count; k++)
+            if (!s->cells[i].job.references[k].data)
+                return false;
+    return true;
+}
+
+static char *
+sheet_text(const struct sweep_sheet *s)
+{
+    struct jv *root = jv_object(), *sweep = s->about ? jv_copy(s->about) : jv_object();
+    struct jv *cells = jv_array(), *pictures = jv_object();
+    for (int i = 0; i < s->count; i++) {
+        jv_append(cells, cell_json(&s->cells[i]));
+        add_pictures(pictures, &s->cells[i].job);
+    }
+    jv_set(sweep, "columns", jv_from_integer(s->columns));
+    jv_set(sweep, "cells", cells);
+    jv_set(sweep, "pictures", pictures);
+    jv_set(root, "limn", jv_from_string(LIMN_VERSION));
+    jv_set(root, "format", jv_from_integer(1));
+    jv_set(root, "sweep", sweep);
+    char *text = jv_text(root, 0);
+    jv_free(root);
+    return text;
+}
+
+bool
+sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err)
+{
+    struct contact_cell *cells = mem_zalloc((size_t)MAX(s->count, 1) * sizeof *cells);
+    for (int i = 0; i < s->count; i++)
+        cells[i] = (struct contact_cell){s->cells[i].image, s->cells[i].label};
+    struct image *sheet = contact_sheet(cells, s->count, s->columns, TILE, err);
+    char *text = is_whole(s) ? sheet_text(s) : mem_strdup("");
+    const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
+    // One whose references would not fit, or are not known here, is a picture all the same.
+    bool fits = *text && strlen(text) < CODEC_TEXT_MAX;
+    bool ok = sheet && codec_write_png(sheet, file, fits ? texts : NULL, err);
+    image_unref(sheet);
+    free(text);
+    free(cells);
+    return ok;
+}
+
+// --- reading
+
+static bool
+unpack(struct job *j, const struct jv *pictures, const char *path, struct err *err)
+{
+    for (int i = 0; i < j->reference_count; i++) {
+        struct job_reference *r = &j->references[i];
+        const char *text = jv_string(jv_get(pictures, r->hash), NULL);
+        char hash[JOB_HASH_TEXT] = "";
+        r->data = text ? base64_decode(text, &r->size) : NULL;
+        if (r->data)
+            job_hash(r->data, r->size, hash);
+        if (!r->data || strcmp(hash, r->hash) != 0)
+            return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", path);
+        free(r->where);
+        r->where = mem_strdup(path);
+    }
+    return true;
+}
+
+static bool
+read_cell(struct sheet_cell *c, const struct jv *v, const struct jv *pictures, const char *path,
+          struct err *err)
+{
+    bool ok = job_parse(&c->job, jv_get(v, "job"), path, err) &&
+              unpack(&c->job, pictures, path, err) &&
+              (job_check(&c->job, err) || err_prefix(err, "%s", path));
+    c->label = mem_strdup(jv_string(jv_get(v, "label"), ""));
+    c->job.id[0] = 0;
+    c->job.count = 1;
+    c->job.seed = MAX(c->job.seed, 0);
+    return ok;
+}
+
+bool
+sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
+{
+    *s = (struct sweep_sheet){0};
+    char *text = job_is_png(path) ? codec_png_text(path, "limn", err) : NULL;
+    if (!text)
+        return false;
+    struct jv *root = jv_parse(text, strlen(text), path, err);
+    const struct jv *sweep = jv_get(root, "sweep"), *cells = jv_get(sweep, "cells");
+    bool ok = sweep != NULL;
+    if (ok && (jv_size(cells) < 1 || jv_size(cells) > SWEEP_CELLS_MAX))
+        ok = err_set(err, ERR_INPUT, "%s: the sweep in it has %zu pictures, there may be 1 to %d",
+                     path, jv_size(cells), SWEEP_CELLS_MAX);
+    if (ok)
+        sweep_sheet_begin(s, (int)jv_size(cells), 1);
+    for (size_t i = 0; ok && i < jv_size(cells); i++)
+        ok = read_cell(&s->cells[i], jv_at(cells, i), jv_get(sweep, "pictures"), path, err);
+    if (ok) {
+        s->about = jv_object();
+        static const char *const keys[] = {"instruction", "axes", "lots"};
+        for (size_t i = 0; i < COUNT_OF(keys); i++)
+            if (jv_get(sweep, keys[i]))
+                jv_set(s->about, keys[i], jv_copy(jv_get(sweep, keys[i])));
+        s->columns = (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), SWEEP_CELLS_MAX);
+    }
+    jv_free(root);
+    free(text);
+    return ok;
+}

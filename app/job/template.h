@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Instruction templates: YAML to a struct, checked as far as can be without pictures or a model.
+// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template are
+// relative to it. Nothing in a template is executed.
+#ifndef LIMN_APP_JOB_TEMPLATE_H
+#define LIMN_APP_JOB_TEMPLATE_H
+
+#include <stdint.h>
+
+#include "app/base/yaml_tree.h"
+#include "engine/text/instruction.h"
+
+enum {
+    TEMPLATE_VARIABLES_MAX = 64,
+    TEMPLATE_CHOICES_MAX = 256,
+    TEMPLATE_SETTINGS_MAX = 16,
+    TEMPLATE_SWEEPS_MAX = 3,
+};
+
+enum variable_type { VARIABLE_TEXT = 0, VARIABLE_NUMBER, VARIABLE_CHOICE, VARIABLE_IMAGE,
+                     VARIABLE_TYPE_COUNT };
+
+struct template_variable {
+    char *name, *help;
+    enum variable_type type;
+    char *value;   // current: the default, or what --set gave; NULL: unbound
+    char **choices;
+    int choice_count;
+    double minimum, maximum; // numbers; minimum > maximum: no range
+    int line, column;
+};
+
+// A picture that plays a part in the instruction.
+struct template_reference {
+    int marker;
+    char *text;   // own words; variables not filled in yet
+    char *image;  // path as written (relative to the template) or with {{variable}}
+    char *loader; // NULL: the picture as it is
+    char *settings[TEMPLATE_SETTINGS_MAX]; // "key=value"
+    int setting_count;
+    int line, column; // of the image
+};
+
+// What `limn generate` goes through, one picture a value (app/job/sweep.h has what values look like).
+struct template_sweep {
+    char *name;    // a variable, or seed, steps, scale, context_scale
+    char **values; // as written; one text ("1..4", "*", "@words.txt") or a list
+    int count;
+    bool list; // written as a list: each value is taken as it is
+    int line, column;
+};
+
+struct template {
+    char *path, *folder, *name, *summary, *text;
+    int text_line, text_column;
+    struct template_variable variables[TEMPLATE_VARIABLES_MAX];
+    int variable_count;
+    struct template_reference references[INSTRUCTION_REFERENCE_MAX];
+    int reference_count;
+    // Parameters; the unset ones are left to the model.
+    int64_t seed;   // -1: a new one each time
+    int steps, count, size; // 0: the model's
+    char *guidance, *sampler; // NULL: the model's
+    double scale, context_scale; // < 0: the model's
+    struct template_sweep sweeps[TEMPLATE_SWEEPS_MAX];
+    int sweep_count;
+};
+
+bool template_read(struct template *t, const char *path, struct err *err);
+void template_finish(struct template *t); // zeroed is fine
+
+// Binds a variable: checks its type, range and choices. `image` values are paths relative to the
+// current folder.
+bool template_set(struct template *t, const char *name, const char *value, struct err *err);
+
+// The lines of a file that are neither empty nor begin with #, at most TEMPLATE_CHOICES_MAX; appended to
+// an empty list that is freed text by text with free(), also after an error.
+bool template_lines(const char *path, char ***lines, int *count, struct err *err);
+
+// Text with its {{variables}} filled in; freed with free(). An unbound one is an error that says
+// where and how to bind it.
+char *template_fill(const struct template *t, const char *text, int line, int column,
+                    struct err *err);
+// Full path of a reference's picture, variables filled in; freed with free().
+char *template_image(const struct template *t, const struct template_reference *r, struct err *err);
+
+// Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source
+// tree's, the installed one. Calls each for every NAME.yaml, sorted; false ends the walk.
+void template_each(bool (*each)(const char *path, void *ctx), void *ctx);
+// "name", "name.yaml" or a path -> path, freed with free(). ERR_INPUT with near names.
+char *template_stem(const char *path); // "a/edge.yaml" -> "edge", freed with free()
+char *template_locate(const char *name, struct err *err);
+
+#endif

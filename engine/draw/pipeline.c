@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+#include "engine/draw/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/draw/pipeline_defaults.h"
+#include "engine/draw/pipeline_pass.h"
+#include "engine/draw/resize.h"
+#include "engine/text/tokenizer.h"
+
+enum { COUNT_MAX = 64 };
+
+struct pipeline {
+    struct model_folder *folder;
+    struct tokenizer *tokenizer;
+    struct pipeline_defaults defaults;
+    struct stages stages;
+    struct pipeline_info info;
+    float *no_text; // the empty text, encoded once, as struct pass wants it
+};
+
+// --- Opening ----------------------------------------------------------------------------------
+
+static int
+text_width(const struct unet_config *c)
+{
+    return c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
+}
+
+// That the parts fit each other; each for itself has been checked.
+static bool
+check_parts(const struct model_folder *m, struct err *err)
+{
+    const struct unet_config *c = model_folder_unet(m), *s = model_folder_super_resolution(m);
+    const struct t5_config *t = model_folder_text(m);
+    const char *needs = !c ? "unet" : !t ? "text_encoder" : NULL;
+    if (!needs && !m->tokenizer)
+        needs = "tokenizer/spiece.model";
+    if (!needs && !m->has_scheduler)
+        needs = "scheduler/scheduler_config.json";
+    if (needs)
+        return err_set(err, ERR_INPUT, "%s cannot draw: it has no %s", m->path, needs);
+    if (c->in_channels != 3 || c->class_timestep)
+        return err_set(err, ERR_INPUT,
+                       "%s/unet is not a base model: it takes %d channels, not a picture's 3",
+                       m->path, c->in_channels);
+    if (text_width(c) != t->d_model || (s && text_width(s) != t->d_model))
+        return err_set(err, ERR_INPUT, "%s: the text encoder gives %d numbers a token, not what "
+                       "the U-Net takes", m->path, t->d_model);
+    if (s && (s->in_channels != 6 || !s->class_timestep || s->sample_size <= c->sample_size))
+        return err_set(err, ERR_INPUT, "%s/super_resolution must take 6 channels and a noise level "
+                       "and be larger than the base", m->path);
+    for (int i = 0; i < 2; i++) {
+        const struct unet_config *u = i ? s : c;
+        if (u && u->out_channels != 3 && u->out_channels != 6)
+            return err_set(err, ERR_INPUT, "%s: a U-Net gives %d channels, 3 or 6 are known",
+                           m->path, u->out_channels);
+    }
+    return true;
+}
+
+static bool
+load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *err)
+{
+    struct stages *s = &p->stages;
+    s->folder = p->folder;
+    s->device = device;
+    s->dtype = dtype                         ? dtype
+               : device_limits(device)->bf16 ? DTYPE_BF16
+               : device_limits(device)->f16  ? DTYPE_F16
+                                             : DTYPE_F32;
+    s->params = params_create(s->dtype);
+    if (!model_folder_declare(p->folder, MODEL_PART_NONE, s->params, err))
+        return false;
+    params_layout(s->params);
+    s->block = buffer_create_weights(device, params_bytes(s->params), "weights", err);
+    if (!s->block)
+        return false;
+    // One by one, so that a part without weights is an error.
+    for (int i = 1; i < MODEL_PART_COUNT; i++)
+        if (p->folder->has[i] && !model_folder_load(p->folder, (enum model_part)i, s->params,
+                                                    s->block, NULL, err))
+            return false;
+    return true;
+}
+
+static bool
+describe(struct pipeline *p, struct err *err)
+{
+    const struct unet_config *c = model_folder_unet(p->folder);
+    const struct unet_config *s = model_folder_super_resolution(p->folder);
+    struct pipeline_info *i = &p->info;
+    snprintf(i->name, sizeof i->name, "%s", p->folder->name);
+    i->size = c->sample_size;
+    i->final_size = s ? s->sample_size : c->sample_size;
+    i->reference_max = unet_config_has_context(c) ? INSTRUCTION_REFERENCE_MAX : 0;
+    i->marker_max = tokenizer_marker_max(p->tokenizer);
+    i->parameters = params_count(p->stages.params);
+    if (tokenizer_vocab_size(p->tokenizer) > model_folder_text(p->folder)->vocab_size)
+        return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
+                       p->folder->path, tokenizer_vocab_size(p->tokenizer),
+                       model_folder_text(p->folder)->vocab_size);
+    return model_folder_hash(p->folder, i->hash, err);
+}
+
+struct pipeline *
+pipeline_open(const char *folder, struct device *device, enum dtype dtype, struct err *err)
+{
+    struct pipeline *p = mem_zalloc(sizeof *p);
+    p->folder = model_folder_open(folder, err);
+    bool ok = p->folder && check_parts(p->folder, err) &&
+              pipeline_defaults_read(&p->defaults, p->folder, err) &&
+              (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) &&
+              load(p, dtype, device, err) && describe(p, err);
+    if (ok)
+        return p;
+    pipeline_close(p);
+    return NULL;
+}
+
+void
+pipeline_close(struct pipeline *p)
+{
+    if (!p)
+        return;
+    stages_finish(&p->stages);
+    buffer_destroy(p->stages.block);
+    params_destroy(p->stages.params);
+    tokenizer_close(p->tokenizer);
+    model_folder_close(p->folder);
+    free(p->no_text);
+    free(p);
+}
+
+void
+pipeline_info(const struct pipeline *p, struct pipeline_info *info)
+{
+    *info = p->info;
+}
+
+// --- Conditions -------------------------------------------------------------------------------
+
+static bool
+cancelled(const struct pipeline_request *r, struct err *err)
+{
+    if (!r->cancel || !atomic_load(r->cancel))
+        return false;
+    err_set(err, ERR_CANCELLED, "stopped");
+    return true;
+}
+
+// text -> out (tokens,D), thumbnail (S,S,3); NULL: not wanted
+static bool
+encode_text(struct pipeline *p, const char *text, int tokens, float *out, float *thumbnail,
+            struct err *err)
+{
+    struct stage *s = stages_get(&p->stages,
+                                 &(struct stage_key){.kind = STAGE_TEXT, .tokens = tokens}, err);
+    int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
+    int has = s ? tokenizer_encode(p->tokenizer, text, ids, tokens, err) : -1;
+    if (has > tokens)
+        log_line(LOG_WARN, "model", "the text has %d tokens, the model reads the first %d: %.60s…",
+                 has, tokens, text);
+    bool ok = has >= 0 && plan_write(s->plan, s->ids, ids, err) && plan_run(s->plan, err) &&
+              plan_read_f32(s->plan, s->text, out, err) &&
+              (!thumbnail || plan_read_f32(s->plan, s->thumbnail, thumbnail, err));
+    free(ids);
+    return ok;
+}
+
+// As struct pass wants it.
+static float *
+encode(struct pipeline *p, const char *text, struct err *err)
+{
+    int tokens = p->folder->text_tokens, side = model_folder_unet(p->folder)->thumbnail_size;
+    size_t rows = (size_t)tokens * (size_t)model_folder_text(p->folder)->d_model;
+    size_t pixels = 3 * (size_t)side * (size_t)side;
+    float *out = mem_try_calloc(rows + pixels, sizeof *out, "text", err);
+    if (out && encode_text(p, text, tokens, out, side ? out + rows : NULL, err))
+        return out;
+    free(out);
+    return NULL;
+}
+
+// All references, in the order of the instruction, through the reference plan.
+static struct stage *
+encode_references(struct pipeline *p, const struct instruction *n, struct err *err)
+{
+    int r = n->reference_count, tokens = p->folder->reference_tokens;
+    size_t side = (size_t)p->info.size, pixels = 3 * side * side;
+    size_t width = (size_t)tokens * (size_t)model_folder_text(p->folder)->d_model;
+    struct stage_key key = {.kind = STAGE_REFERENCES, .references = r, .tokens = tokens};
+    float *text = mem_alloc((size_t)r * width * sizeof *text);
+    float *image = mem_alloc((size_t)r * pixels * sizeof *image);
+    bool ok = true;
+    for (int i = 0; ok && i < r; i++) {
+        const struct instruction_reference *ref = &n->references[i];
+        resize_square(ref->rgb, ref->width, ref->height, (int)side, image + (size_t)i * pixels);
+        ok = encode_text(p, ref->text, tokens, text + (size_t)i * width, NULL, err);
+    }
+    struct stage *s = ok ? stages_get(&p->stages, &key, err) : NULL;
+    ok = s && plan_write_f32(s->plan, s->text, text, err) &&
+         plan_write_f32(s->plan, s->image, image, err) && plan_run(s->plan, err);
+    free(text);
+    free(image);
+    return ok ? s : NULL;
+}
+
+// --- Drawing ----------------------------------------------------------------------------------
+
+// A request with everything settled.
+struct drawing {
+    struct pipeline *p;
+    const struct pipeline_request *r;
+    struct pipeline_result *result;
+    const struct sampler *sampler;
+    struct guidance guidance;
+    int count, steps, super_steps; // super_steps 0: no second stage
+    uint64_t seeds[COUNT_MAX];
+    float *text;
+    struct stage *references;
+    // Of the pass that runs, for progress.
+    int step_offset, side;
+    double start;
+    uint8_t *rgb;
+};
+
+static void
+report(void *ctx, int step, int total, const float *x0)
+{
+    struct drawing *d = ctx;
+    size_t n = (size_t)d->count * (size_t)d->side * (size_t)d->side * 3;
+    if (!d->r->progress)
+        return;
+    resize_to_bytes(x0, n, d->rgb);
+    // The pass may have fewer steps than asked for; its last one is still the last.
+    int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
+    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb, d->side);
+    d->steps = d->step_offset ? d->steps : total;
+}
+
+static bool
+check_request(const struct pipeline *p, const struct pipeline_request *r, struct err *err)
+{
+    const struct instruction *n = r->instruction;
+    const struct pipeline_info *i = &p->info;
+    if (r->count < 0 || r->count > COUNT_MAX)
+        return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
+                       COUNT_MAX);
+    if (r->steps < 0 || r->steps > 1000)
+        return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
+    if (r->size && r->size != i->size && r->size != i->final_size)
+        return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
+                       i->size, i->size != i->final_size ? " or, enlarged, more" : "", r->size);
+    if (n->reference_count > i->reference_max)
+        return err_set(err, ERR_INPUT,
+                       i->reference_max ? "%d references, %s takes at most %d"
+                                        : "%d references, but %s draws from text alone (%d)",
+                       n->reference_count, i->name, i->reference_max);
+    for (int k = 0; k < n->reference_count; k++) {
+        if (n->references[k].marker > i->marker_max)
+            return err_set(err, ERR_INPUT, "[ref#%d] is too large a number for %s, which knows "
+                           "markers up to %d", n->references[k].marker, i->name, i->marker_max);
+        if (!n->references[k].rgb)
+            return err_set(err, ERR_INPUT, "[ref#%d] has no picture", n->references[k].marker);
+    }
+    return true;
+}
+
+static bool
+settle(struct drawing *d, struct err *err)
+{
+    const struct pipeline_request *r = d->r;
+    const struct pipeline_defaults *def = &d->p->defaults;
+    struct guidance *g = &d->guidance;
+    d->count = r->count ? r->count : 1;
+    d->steps = r->steps ? r->steps : def->steps;
+    d->sampler = r->sampler ? sampler_find(r->sampler) : def->sampler;
+    g->kind = r->guidance ? guidance_from_name(r->guidance) : def->guidance;
+    g->scale = r->scale < 0 ? def->scale : r->scale;
+    g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
+    g->has_context = r->instruction->reference_count > 0;
+    if (!d->sampler)
+        return err_set(err, ERR_INPUT, "no sampler is called '%s'", r->sampler);
+    if (g->kind == GUIDANCE_KIND_COUNT)
+        return err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
+    int size = r->size ? r->size : d->p->info.final_size;
+    d->super_steps = size > d->p->info.size ? def->super_steps : 0;
+    for (int i = 0; i < d->count; i++)
+        d->seeds[i] = r->seed + (uint64_t)i;
+    struct pipeline_result *out = d->result;
+    *out = (struct pipeline_result){.count = d->count, .size = size, .steps = d->steps,
+                                    .scale = g->scale, .context_scale = g->context_scale};
+    snprintf(out->sampler, sizeof out->sampler, "%s", d->sampler->name);
+    snprintf(out->guidance, sizeof out->guidance, "%s", guidance_name(g->kind));
+    return true;
+}
+
+static bool
+condition(struct drawing *d, struct err *err)
+{
+    struct pipeline *p = d->p;
+    const struct instruction *n = d->r->instruction;
+    double start = clock_seconds();
+    if (!p->no_text)
+        p->no_text = encode(p, "", err);
+    d->text = p->no_text ? encode(p, n->text, err) : NULL;
+    d->result->text_seconds = clock_seconds() - start;
+    if (!d->text || cancelled(d->r, err))
+        return false;
+    start = clock_seconds();
+    if (n->reference_count)
+        d->references = encode_references(p, n, err);
+    d->result->reference_seconds = clock_seconds() - start;
+    return !n->reference_count || d->references;
+}
+
+static struct pass
+base_pass(struct drawing *d)
+{
+    struct pipeline *p = d->p;
+    return (struct pass){
+        .stages = &p->stages, .part = MODEL_UNET, .config = model_folder_unet(p->folder),
+        .scheduler = &p->folder->scheduler, .sampler = d->sampler, .steps = d->steps,
+        .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = d->text,
+        .no_text = p->no_text, .tokens = p->folder->text_tokens, .references = d->references,
+        .progress = report, .progress_ctx = d, .cancel = d->r->cancel,
+    };
+}
+
+// base (N,s,s,3) -> x (N,S,S,3)
+static bool
+enlarge(struct drawing *d, const float *base, float *x, struct err *err)
+{
+    struct pass pass = base_pass(d);
+    uint64_t seeds[COUNT_MAX];
+    for (int i = 0; i < d->count; i++)
+        seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
+    pass.part = MODEL_SUPER_RESOLUTION;
+    pass.config = model_folder_super_resolution(d->p->folder);
+    pass.scheduler = &d->p->folder->super_scheduler;
+    pass.steps = d->super_steps;
+    pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
+                                      .scale = d->p->defaults.super_scale};
+    pass.seeds = seeds;
+    pass.references = NULL;
+    pass.noise_level = d->p->defaults.super_noise_level;
+    size_t n = 3 * (size_t)d->count * (size_t)pass.config->sample_size *
+               (size_t)pass.config->sample_size;
+    float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
+    pass.low = low;
+    d->step_offset = d->steps;
+    d->side = pass.config->sample_size;
+    bool ok = low &&
+              pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
+              pass_run(&pass, x, err);
+    free(low);
+    return ok;
+}
+
+static bool
+draw(struct drawing *d, struct err *err)
+{
+    size_t side = (size_t)d->p->info.size, size = (size_t)d->result->size;
+    size_t n = (size_t)d->count * 3 * side * side, final = (size_t)d->count * 3 * size * size;
+    float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
+    d->rgb = mem_try_calloc(final, 1, "pictures", err);
+    d->side = (int)side;
+    d->start = clock_seconds();
+    struct pass pass = base_pass(d);
+    bool ok = x && d->rgb && pass_run(&pass, x, err);
+    if (ok && d->super_steps) {
+        large = mem_try_calloc(final, sizeof *large, "pictures", err);
+        for (size_t i = 0; i < n; i++)
+            x[i] = MIN(MAX(x[i], -1), 1);
+        ok = large && enlarge(d, x, large, err);
+    }
+    d->result->denoise_seconds = clock_seconds() - d->start;
+    if (ok) {
+        resize_to_bytes(large ? large : x, final, d->rgb);
+        d->result->rgb = d->rgb;
+        d->rgb = NULL;
+    }
+    free(x);
+    free(large);
+    return ok;
+}
+
+bool
+pipeline_run(struct pipeline *p, const struct pipeline_request *request,
+             struct pipeline_result *result, struct err *err)
+{
+    struct drawing d = {.p = p, .r = request, .result = result};
+    *result = (struct pipeline_result){0};
+    bool ok = check_request(p, request, err) && settle(&d, err) && !cancelled(request, err) &&
+              condition(&d, err) && !cancelled(request, err) && draw(&d, err);
+    result->peak_bytes = params_bytes(p->stages.params) + stages_memory(&p->stages);
+    free(d.text);
+    free(d.rgb);
+    return ok;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// From instruction to picture: text encoder, reference encoder, base U-Net under a sampler, and,
+// where the model folder has one, super-resolution. The only file that knows all stages.
+//
+// Thread: one thread at a time per pipeline; `cancel` may be set from any thread or a signal
+// handler; callbacks come on the thread that called pipeline_run().
+#ifndef LIMN_ENGINE_DRAW_PIPELINE_H
+#define LIMN_ENGINE_DRAW_PIPELINE_H
+
+#include <stdatomic.h>
+
+#include "engine/device/device.h"
+#include "engine/text/instruction.h"
+
+struct pipeline;
+
+struct pipeline_info {
+    char name[128];        // of the model folder
+    char hash[17];         // 16 hex digits over names, shapes and bytes of all weights
+    int size;              // pixels a side of the base model, 64
+    int final_size;        // after super-resolution; = size without
+    int reference_max;     // 0: a plain text-to-image model
+    int marker_max;        // largest k whose [ref#k] is one token
+    size_t parameters;
+};
+
+// How guidance combines predictions; engine/diffusion/guidance.h holds the formulas.
+struct pipeline_request {
+    const struct instruction *instruction; // checked by the caller; pictures of any size, not NULL
+    uint64_t seed;                         // picture i of the batch uses seed + i
+    int count;                             // pictures, 0 means 1
+    int steps;                             // 0: the model's default
+    int size;                              // 0: the model's final size
+    const char *sampler;                   // NULL: the model's default; "ddpm", "ddim", "dpm++"
+    const char *guidance;                  // NULL: the model's default; "cfg", "oscillating", …
+    double scale;                          // guidance weight, < 0: default; 1: none
+    double context_scale;                  // for "separate" and "interleaved", < 0: default
+    // After each step with the current estimate of the finished pictures: count*size*size*3 bytes,
+    // valid during the call. May be NULL. step in [1,total].
+    void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size);
+    void *ctx;
+    const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
+};
+
+struct pipeline_result {
+    int count, size;
+    uint8_t *rgb; // count*size*size*3, freed with free()
+    double text_seconds, reference_seconds, denoise_seconds; // where the time went
+    size_t peak_bytes; // device memory of weights and plans together
+    // What was used where the request left it open.
+    int steps;
+    char sampler[32], guidance[32];
+    double scale, context_scale;
+};
+
+// dtype: DTYPE_NONE chooses what is fast on the device. Reading the folder checks it whole.
+struct pipeline *pipeline_open(const char *folder, struct device *device, enum dtype dtype,
+                               struct err *err);
+void pipeline_close(struct pipeline *p); // NULL is fine
+void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
+bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
+                  struct pipeline_result *result, struct err *err);
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// Pictures people give to the size a model takes, and back.
+#ifndef LIMN_ENGINE_DRAW_RESIZE_H
+#define LIMN_ENGINE_DRAW_RESIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The largest centred square of rgb (height,width,3), resampled to side x side: out (side,side,3)
+// f32 in [-1,1]. Cubic (a = -1/2) with its support widened when the picture shrinks, so that every
+// pixel counts: what Pillow's BICUBIC does, with which the public models were trained.
+void resize_square(const uint8_t *rgb, int width, int height, int side, float *out);
+
+// in (from,from,3) -> out (to,to,3), bilinear with corner pixels on corner pixels: the enlargement
+// a super-resolution model of the Imagen family is given.
+void resize_bilinear(const float *in, int from, int to, float *out);
+
+// n values in about [-1,1] to bytes, rounded; NaN becomes 0.
+void resize_to_bytes(const float *in, size_t n, uint8_t *out);
+
+#endif

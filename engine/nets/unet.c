@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "engine/nets/unet.h"
+
+#include "engine/base/require.h"
+#include "engine/nets/unet_block.h"
+
+static void
+push(struct unet_skips *s, struct node *h)
+{
+    require(s->count < UNET_SKIP_MAX);
+    s->skip[s->count++] = h;
+}
+
+struct node *
+unet_down(struct nn *nn, const struct unet_config *c, const struct unet_inputs *in,
+          const struct unet_embedding *e, struct unet_context *context, int last,
+          struct unet_skips *skips)
+{
+    char name[NN_NAME_MAX];
+    *skips = (struct unet_skips){0};
+    nn_segment(nn);
+    struct node *h = op_cast(nn->g, in->sample, nn->dtype);
+    h = nn_conv(nn, h, &(struct conv){.out = c->block_out_channels[0], .kernel = 3}, "conv_in");
+    h = unet_add_thumbnail(nn, c, h, e->thumbnail);
+    push(skips, h);
+    for (int level = 0; level <= last; level++) {
+        struct resnet r = {.out = c->block_out_channels[level], .out_scale = c->out_scale};
+        for (int i = 0; i < c->layers_per_block[level]; i++) {
+            nn_segment(nn);
+            h = unet_resnet(nn, c, h, e, &r,
+                            nn_name(name, "down_blocks.%d.resnets.%d", level, i));
+            if (c->attention[level])
+                h = unet_attention(nn, c, h, e, c->attention_head_dim[level],
+                                   c->only_cross_attention,
+                                   nn_name(name, "down_blocks.%d.attentions.%d", level, i));
+            if (c->context[level])
+                h = unet_context_attention(nn, c, h, context);
+            push(skips, h);
+        }
+        skips->feature[level] = h;
+        if (level < last) {
+            nn_segment(nn);
+            r.resample = RESAMPLE_HALVE;
+            h = unet_resnet(nn, c, h, e, &r,
+                            nn_name(name, "down_blocks.%d.downsamplers.0", level));
+            push(skips, h);
+        }
+    }
+    return h;
+}
+
+struct node *
+unet_mid(struct nn *nn, const struct unet_config *c, struct node *h,
+         const struct unet_embedding *e, struct unet_context *context)
+{
+    int level = c->levels - 1;
+    struct resnet r = {.out = c->block_out_channels[level], .out_scale = c->mid_scale};
+    nn_segment(nn);
+    h = unet_resnet(nn, c, h, e, &r, "mid_block.resnets.0");
+    h = unet_attention(nn, c, h, e, c->attention_head_dim[level], c->mid_only_cross_attention,
+                       "mid_block.attentions.0");
+    if (c->context[level])
+        h = unet_context_attention(nn, c, h, context);
+    return unet_resnet(nn, c, h, e, &r, "mid_block.resnets.1");
+}
+
+struct node *
+unet_up(struct nn *nn, const struct unet_config *c, struct node *h,
+        const struct unet_embedding *e, struct unet_context *context, struct unet_skips *skips)
+{
+    char name[NN_NAME_MAX];
+    for (int block = 0; block < c->levels; block++) {
+        int level = c->levels - 1 - block;
+        struct resnet r = {.out = c->block_out_channels[level], .out_scale = c->out_scale};
+        for (int i = 0; i <= c->layers_per_block[level]; i++) {
+            require(skips->count > 0);
+            nn_segment(nn);
+            struct node *both[] = {h, skips->skip[--skips->count]};
+            h = op_concat(nn->g, both, 2, 3);
+            h = unet_resnet(nn, c, h, e, &r, nn_name(name, "up_blocks.%d.resnets.%d", block, i));
+            if (c->attention[level])
+                h = unet_attention(nn, c, h, e, c->attention_head_dim[level],
+                                   c->only_cross_attention,
+                                   nn_name(name, "up_blocks.%d.attentions.%d", block, i));
+            if (c->context[level])
+                h = unet_context_attention(nn, c, h, context);
+        }
+        if (level > 0) {
+            nn_segment(nn);
+            r.resample = RESAMPLE_DOUBLE;
+            h = unet_resnet(nn, c, h, e, &r, nn_name(name, "up_blocks.%d.upsamplers.0", block));
+        }
+    }
+    return h;
+}
+
+struct node *
+unet_build(struct nn *nn, const struct unet_config *c, const struct unet_inputs *in)
+{
+    struct unet_context own, *context = NULL;
+    if (in->context) {
+        own = *in->context;
+        own.next = 0;
+        context = &own;
+    }
+    struct unet_skips skips;
+    struct unet_embedding e = unet_embed(nn, c, in);
+    e.thumbnail = in->thumbnail;
+    struct node *h = unet_down(nn, c, in, &e, context, c->levels - 1, &skips);
+    h = unet_mid(nn, c, h, &e, context);
+    h = unet_up(nn, c, h, &e, context, &skips);
+    require(skips.count == 0);
+    nn_segment(nn);
+    struct group_norm norm = {.groups = c->norm_num_groups, .eps = c->norm_eps, .act = c->act};
+    h = nn_group_norm(nn, h, &norm, "conv_norm_out");
+    h = nn_conv(nn, h, &(struct conv){.out = c->out_channels, .kernel = 3, .zero = true},
+                "conv_out");
+    h = op_cast(nn->g, h, DTYPE_F32);
+    nn_segment_end(nn);
+    return h;
+}
+
+bool
+unet_declare(struct params *params, const char *part, const struct unet_config *c, struct err *err)
+{
+    struct graph *g = graph_create();
+    struct nn nn = {.g = g, .params = params, .dtype = DTYPE_F32, .part = part};
+    int side = c->sample_size, width = c->encoder_hid_dim;
+    struct unet_context context;
+    if (!width)
+        width = c->cross_attention_dim;
+    struct unet_inputs in = {
+        .sample = graph_input(g, "sample", SHAPE(1, side, side, c->in_channels), DTYPE_F32),
+        .timestep = graph_input(g, "timestep", SHAPE(1), DTYPE_F32),
+        .text = graph_input(g, "text", SHAPE(1, 2, width), DTYPE_F32),
+    };
+    if (c->class_timestep)
+        in.class_labels = graph_input(g, "class_labels", SHAPE(1), DTYPE_F32);
+    if (c->thumbnail_size)
+        in.thumbnail = unet_thumbnail(&nn, c, in.text,
+                                      graph_input(g, "mask", SHAPE(1, 2), DTYPE_F32));
+    if (unet_config_has_context(c)) {
+        struct unet_references r = {.batch = 1, .references = 1, .image = in.sample,
+                                    .text = in.text};
+        unet_encode_references(&nn, c, &r, &context);
+        in.context = &context;
+    }
+    unet_build(&nn, c, &in);
+    bool ok = graph_error(g)->code == ERR_NONE;
+    if (!ok)
+        err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
+    nn_finish(&nn);
+    graph_destroy(g);
+    return ok;
+}

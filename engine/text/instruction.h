@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// A multi-modal instruction (Instruct-Imagen, section 2): a text that refers to pictures by
+// markers, and the context: for each marker its own short text and a picture.
+//
+//     "Draw [ref#1] in the style of [ref#2]: a fox on a hill"
+//     [ref#1] "[ref#1] fox", picture    [ref#2] "[ref#2] style image", picture
+//
+// References are matched by marker, never by position; numbers need not start at 1.
+#ifndef LIMN_ENGINE_TEXT_INSTRUCTION_H
+#define LIMN_ENGINE_TEXT_INSTRUCTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+
+enum {
+    INSTRUCTION_MARKER_MAX = 99, // markers are 1..99; a model's vocabulary may hold fewer
+    INSTRUCTION_REFERENCE_MAX = 8,
+    INSTRUCTION_TEXT_MAX = 4096, // bytes
+};
+
+struct instruction_reference {
+    int marker;       // k of [ref#k]
+    char *text;       // own text with its marker in it: "[ref#1] fox"
+    int width, height;
+    uint8_t *rgb;     // width*height*3, sRGB, row-major; NULL while not loaded yet
+};
+
+struct instruction {
+    char *text;
+    int reference_count;
+    struct instruction_reference references[INSTRUCTION_REFERENCE_MAX];
+};
+
+// Text of n.text between markers and the markers, in order; for editors and checkers.
+struct instruction_span {
+    int marker;         // 0: text
+    size_t start, length; // bytes in the text
+};
+// Spans of `text`, at most `max`; returns how many there are. "[ref#" that is not followed by a
+// number in 1..99 and "]" is an error that names the column (1-based, in characters).
+// Returns -1 on error.
+int instruction_spans(const char *text, struct instruction_span *spans, int max, struct err *err);
+
+// Every marker in the text has exactly one reference, every reference is used in the text, each
+// reference's own text holds its own marker and no other, lengths are in range, valid UTF-8.
+// One sentence for the first fault.
+bool instruction_check(const struct instruction *n, struct err *err);
+
+// Own text of a reference from a role or a few words: "fox" -> "[ref#1] fox"; a text that holds the
+// marker already is kept. Freed with free().
+char *instruction_reference_text(int marker, const char *words);
+
+// Adds a reference; takes over nothing, copies texts (rgb may be NULL, else copied).
+bool instruction_add(struct instruction *n, int marker, const char *words, int width, int height,
+                     const uint8_t *rgb, struct err *err);
+void instruction_finish(struct instruction *n); // frees what it holds; zeroed is fine
+
+#endif
