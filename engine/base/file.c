@@ -18,6 +18,14 @@
 enum { OUT_MAX = 16 };
 static _Atomic(char *) out_names[OUT_MAX];
 
+static bool
+is_regular(int fd, const char *path, struct stat *st, struct err *err)
+{
+    if (fstat(fd, st) != 0)
+        return err_errno(err, ERR_IO, "%s", path);
+    return S_ISREG(st->st_mode) || err_set(err, ERR_INPUT, "%s: not a regular file", path);
+}
+
 static int
 open_regular(const char *path, struct stat *st, struct err *err)
 {
@@ -26,13 +34,7 @@ open_regular(const char *path, struct stat *st, struct err *err)
         err_errno(err, ERR_INPUT, "%s", path);
         return -1;
     }
-    if (fstat(fd, st) != 0) {
-        err_errno(err, ERR_IO, "%s", path);
-        close(fd);
-        return -1;
-    }
-    if (!S_ISREG(st->st_mode)) {
-        err_set(err, ERR_INPUT, "%s: not a regular file", path);
+    if (!is_regular(fd, path, st, err)) {
         close(fd);
         return -1;
     }
@@ -42,11 +44,21 @@ open_regular(const char *path, struct stat *st, struct err *err)
 char *
 file_read(const char *path, size_t limit, size_t *size, struct err *err)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        err_errno(err, ERR_INPUT, "%s", path);
+        return NULL;
+    }
+    return file_read_open(fd, path, limit, size, err);
+}
+
+char *
+file_read_open(int fd, const char *path, size_t limit, size_t *size, struct err *err)
+{
     struct stat st;
     char *data = NULL;
-    int fd = open_regular(path, &st, err);
-    if (fd < 0)
-        return NULL;
+    if (!is_regular(fd, path, &st, err))
+        goto out;
     size_t want = (size_t)st.st_size;
     if (want > limit) {
         err_set(err, ERR_INPUT, "%s: %zu bytes, the limit is %zu", path, want, limit);

@@ -12,6 +12,9 @@
 // `limit` bytes and anything that is not a regular file. Freed with free().
 char *file_read(const char *path, size_t limit, size_t *size, struct err *err);
 
+// The same of a file that is open; the descriptor is closed. `name` starts errors.
+char *file_read_open(int fd, const char *name, size_t limit, size_t *size, struct err *err);
+
 // A read-only mapping of a regular file. file_unmap() takes NULL.
 struct file_map {
     const unsigned char *data; // NULL when size is 0

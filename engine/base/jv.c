@@ -9,6 +9,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 
 static json_t *
 in(const struct jv *v)
@@ -26,7 +27,8 @@ struct jv *
 jv_parse(const char *text, size_t n, const char *name, struct err *err)
 {
     json_error_t e;
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    size_t mark = utf8_mark(text, n);
+    json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!root)
         err_set(err, ERR_INPUT, "%s:%d:%d: not valid JSON, %s", name, e.line, e.column, e.text);
     return out(root);
@@ -127,7 +129,7 @@ const char *
 jv_key_at(const struct jv *object, size_t i)
 {
     void *it = iterator_at(object, i);
-    return it ? json_object_iter_key(it) : NULL;
+    return it ? json_object_iter_key(it) : "";
 }
 
 struct jv *
@@ -146,19 +148,19 @@ jv_iterator(const struct jv *object)
 void *
 jv_next(const struct jv *object, void *iterator)
 {
-    return json_object_iter_next(in(object), iterator);
+    return iterator ? json_object_iter_next(in(object), iterator) : NULL;
 }
 
 const char *
 jv_iterator_key(void *iterator)
 {
-    return json_object_iter_key(iterator);
+    return iterator ? json_object_iter_key(iterator) : "";
 }
 
 struct jv *
 jv_iterator_value(void *iterator)
 {
-    return out(json_object_iter_value(iterator));
+    return iterator ? out(json_object_iter_value(iterator)) : NULL;
 }
 
 const char *

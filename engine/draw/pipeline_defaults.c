@@ -24,6 +24,9 @@ pipeline_defaults_read(struct pipeline_defaults *d, const struct model_folder *m
                                         "guidance",    "scale",       "context_scale",
                                         "super_scale", "super_noise_level"};
     const struct jv *own = jv_get(m->index, "limn");
+    if (own && !jv_is_object(own))
+        return err_set(err, ERR_INPUT, "%s/model_index.json: limn must be a table of defaults",
+                       m->path);
     for (size_t i = 0; i < jv_size(own); i++) {
         size_t k = 0;
         while (k < COUNT_OF(known) && strcmp(known[k], jv_key_at(own, i)) != 0)

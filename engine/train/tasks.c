@@ -85,6 +85,8 @@ static bool
 read_task(const struct tasks *t, struct task *task, const struct jv *v, struct err *err)
 {
     static const char *const known[] = {"name", "ratio", "references", "texts"};
+    if (!jv_is_object(v))
+        return err_set(err, ERR_INPUT, "tasks: an entry of 'mixture' is no table of a task");
     for (size_t i = 0; i < jv_size(v); i++) {
         bool found = false;
         for (size_t k = 0; k < COUNT_OF(known); k++)

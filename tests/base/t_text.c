@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Text and JSON from outside: what is UTF-8 by RFC 3629's own table, and that every reader of a JSON value
+// answers with its fallback whatever the value is.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "engine/base/jv.h"
+#include "engine/base/utf8.h"
+
+static void
+utf8_is_what_the_standard_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        bool valid;
+    } rows[] = {
+        {"", 0, true},
+        {"plain\r\n\t", 8, true},
+        {"\xC2\x80", 2, true},             // the first of two bytes
+        {"\xDF\xBF", 2, true},             // and the last
+        {"\xE0\xA0\x80", 3, true},
+        {"\xED\x9F\xBF", 3, true},         // before the surrogates
+        {"\xEE\x80\x80", 3, true},         // after them
+        {"\xEF\xBF\xBF", 3, true},
+        {"\xF0\x90\x80\x80", 4, true},
+        {"\xF4\x8F\xBF\xBF", 4, true},     // U+10FFFF
+        {"\0", 1, false},
+        {"\x80", 1, false},                // goes on with nothing
+        {"\xC0\x80", 2, false},            // overlong
+        {"\xC1\xBF", 2, false},
+        {"\xE0\x9F\xBF", 3, false},
+        {"\xF0\x8F\xBF\xBF", 4, false},
+        {"\xED\xA0\x80", 3, false},        // a surrogate
+        {"\xED\xBF\xBF", 3, false},
+        {"\xF4\x90\x80\x80", 4, false},    // above U+10FFFF
+        {"\xF5\x80\x80\x80", 4, false},
+        {"\xFF", 1, false},
+        {"caf\xE9", 4, false},             // Latin-1
+        {"caf\xC3", 4, false},             // cut off
+        {"\xE2\x82", 2, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (utf8_valid(rows[i].bytes, rows[i].size) != rows[i].valid)
+            fail_msg("row %zu", i);
+    assert_int_equal(utf8_mark("\xEF\xBB\xBFx", 4), 3);
+    assert_int_equal(utf8_mark("\xEF\xBBx", 3), 0);
+    assert_int_equal(utf8_mark("\xEF\xBB", 2), 0);
+}
+
+static void
+a_mark_before_json_is_skipped(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    static const char text[] = "\xEF\xBB\xBF{\"a\": 1}\r\n";
+    struct jv *v = jv_parse(text, sizeof text - 1, "t", &err);
+    assert_int_equal(jv_integer(jv_get(v, "a"), 0), 1);
+    jv_free(v);
+}
+
+// Every reader on every kind of value and on none.
+static void
+readers_take_any_value(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"{}",   "{\"a\": [1]}", "[]",   "[0, {}]", "\"x\"",
+                                        "7",    "7.5",          "true", "null"};
+    for (size_t k = 0; k <= sizeof kinds / sizeof *kinds; k++) {
+        const char *text = k < sizeof kinds / sizeof *kinds ? kinds[k] : NULL;
+        struct jv *v = text ? jv_parse(text, strlen(text), "t", NULL) : NULL;
+        bool map = jv_is_object(v);
+        for (size_t i = 0; i < 3; i++) {
+            bool there = map && i < jv_size(v);
+            assert_string_equal(jv_key_at(v, i), there ? "a" : "");
+            assert_int_equal(jv_value_at(v, i) != NULL, there);
+            (void)jv_at(v, i);
+        }
+        assert_null(map ? NULL : jv_get(v, "a"));
+        assert_null(jv_size(v) && map ? NULL : jv_iterator(v));
+        assert_null(jv_next(v, NULL));
+        assert_string_equal(jv_iterator_key(NULL), "");
+        assert_null(jv_iterator_value(NULL));
+        assert_string_equal(jv_string(v, "no"), jv_is_string(v) ? "x" : "no");
+        assert_true(jv_number(v, -1) == (jv_is_integer(v) ? 7 : jv_is_number(v) ? 7.5 : -1));
+        assert_int_equal(jv_integer(v, -1), jv_is_integer(v) ? 7 : -1);
+        assert_int_equal(jv_bool(v, false), jv_is_bool(v));
+        jv_set(v, "b", jv_from_integer(1)); // of no object: nothing, and nothing is left over
+        assert_int_equal(jv_integer(jv_get(v, "b"), 0), map);
+        jv_append(v, jv_from_integer(1));
+        jv_free(v);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(utf8_is_what_the_standard_says),
+        cmocka_unit_test(a_mark_before_json_is_skipped),
+        cmocka_unit_test(readers_take_any_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
