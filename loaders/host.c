@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
@@ -125,7 +126,7 @@ check_loader(const struct limn_loader *l)
         return "it does not say what it makes";
     if (!l->run || !l->release)
         return "it lacks the function run or release";
-    if (l->param_count > LOADER_PARAMS_MAX || (l->param_count && !l->params))
+    if (l->param_count > LIMIT_LOADER_PARAMS || (l->param_count && !l->params))
         return "its table of parameters is broken";
     for (uint32_t i = 0; i < l->param_count; i++) {
         const char *fault = check_param(&l->params[i]);

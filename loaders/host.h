@@ -10,14 +10,9 @@
 #define LIMN_LOADERS_HOST_H
 
 #include <stdatomic.h>
+#include "engine/base/limits.h"
 #include "loaders/loader.h"
 #include "renderer/image/image.h"
-
-enum {
-    LOADER_PARAMS_MAX = 16,
-    LOADER_SECONDS_USUAL = 60,  // one run
-    LOADER_MEMORY_USUAL = 2000, // MiB that one run may add to what the process has
-};
 
 struct loader_host;
 
@@ -43,7 +38,7 @@ const char *loader_host_refusal(const struct loader_host *h, int i);
 
 // Settings of one run, in the order of the loader's table.
 struct loader_values {
-    double v[LOADER_PARAMS_MAX];
+    double v[LIMIT_LOADER_PARAMS];
 };
 void loader_defaults(const struct limn_loader *l, struct loader_values *values);
 // "key=value"; ERR_INPUT names loader, key, value and range or choices.

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
@@ -27,8 +28,9 @@ struct answer {
 static bool
 acceptable(const struct limn_picture *p)
 {
-    return p->pixels && p->width >= 1 && p->height >= 1 && p->width <= IMAGE_SIDE_MAX &&
-           p->height <= IMAGE_SIDE_MAX && (int64_t)p->width * p->height <= IMAGE_PIXELS_MAX &&
+    return p->pixels && p->width >= 1 && p->height >= 1 && p->width <= LIMIT_PICTURE_SIDE &&
+           p->height <= LIMIT_PICTURE_SIDE &&
+               (int64_t)p->width * p->height <= LIMIT_PICTURE_PIXELS &&
            p->stride >= 4 * (size_t)p->width;
 }
 
@@ -187,8 +189,8 @@ struct loader_limits
 loader_limits_here(const atomic_int *stop)
 {
     return (struct loader_limits){
-        .seconds = limit_from("LIMN_LOADER_SECONDS", LOADER_SECONDS_USUAL, 0.1, 86400),
-        .megabytes = (int)limit_from("LIMN_LOADER_MEMORY", LOADER_MEMORY_USUAL, 1, 1000000),
+        .seconds = limit_from("LIMN_LOADER_SECONDS", LIMIT_LOADER_SECONDS, 0.1, 86400),
+        .megabytes = (int)limit_from("LIMN_LOADER_MEMORY", LIMIT_LOADER_MEGABYTES, 1, 1000000),
         .stop = stop};
 }
 

@@ -11,6 +11,7 @@
 #include <yaml.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 struct reader {
@@ -113,9 +114,9 @@ read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int dep
 {
     out->line = (int)event->start_mark.line + 1;
     out->column = (int)event->start_mark.column + 1;
-    if (++r->nodes > YAML_NODE_MAX)
+    if (++r->nodes > LIMIT_YAML_VALUES)
         return error_here(r, event->start_mark, err, "too many values in one file");
-    if (depth > YAML_DEPTH_MAX)
+    if (depth > LIMIT_YAML_DEPTH)
         return error_here(r, event->start_mark, err, "nested too deeply");
     if (event->type == YAML_SCALAR_EVENT) {
         if (event->data.scalar.anchor || event->data.scalar.tag)
@@ -199,7 +200,7 @@ struct yaml *
 yaml_tree_read(const char *path, struct err *err)
 {
     size_t size;
-    char *text = file_read(path, YAML_FILE_MAX, &size, err);
+    char *text = file_read(path, LIMIT_YAML_BYTES, &size, err);
     if (!text)
         return NULL;
     struct yaml *root = yaml_tree_parse(text, size, path, err);

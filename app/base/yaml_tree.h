@@ -16,12 +16,6 @@
 
 enum yaml_kind { YAML_NONE = 0, YAML_SCALAR, YAML_LIST, YAML_MAP };
 
-enum {
-    YAML_FILE_MAX = 1 << 20, // bytes
-    YAML_DEPTH_MAX = 32,
-    YAML_NODE_MAX = 100000,
-};
-
 struct yaml {
     enum yaml_kind kind;
     int line, column; // from 1

@@ -10,6 +10,7 @@
 #include "app/data/pack.h"
 #include "app/data/roles.h"
 #include "engine/base/clock.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/train/pack.h"
 
@@ -88,7 +89,7 @@ pack(int argc, char **argv)
             return bad_usage("unknown option", a);
         if (option && !value)
             return bad_usage("no value for", a);
-        if (strcmp(a, "--size") == 0 && !read_int(value, 8, DATA_PACK_SIZE_MAX, &p.size))
+        if (strcmp(a, "--size") == 0 && !read_int(value, 8, LIMIT_PACK_SIDE, &p.size))
             return bad_usage("--size must lie in 8..1024, not", value);
         if (strcmp(a, "--workers") == 0 && !read_int(value, 1, 64, &p.workers))
             return bad_usage("--workers must lie in 1..64, not", value);

@@ -12,6 +12,7 @@
 #include "app/job/sweep_sheet.h"
 #include "app/job/template.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 enum { SETS_MAX = 64 };
@@ -19,7 +20,7 @@ enum { SETS_MAX = 64 };
 struct generate {
     const char *source;   // template, PNG or instruction
     const char *sets[SETS_MAX], *refs[SETS_MAX], *ref_texts[SETS_MAX];
-    const char *sweeps[SWEEP_AXES_MAX + 1];
+    const char *sweeps[LIMIT_SWEEP_AXES + 1];
     int set_count, ref_count, ref_text_count, sweep_count, lots;
     bool no_sweep;
     const char *model, *device, *dtype, *guidance, *sampler;
@@ -137,12 +138,12 @@ option(struct generate *g, const char *name, const char *value, struct err *err)
     } else if (strcmp(name, "--ref") == 0) {
         ok = append(g->refs, &g->ref_count, value, name, err);
     } else if (strcmp(name, "--sweep") == 0) {
-        ok = g->sweep_count < SWEEP_AXES_MAX ||
-             err_set(err, ERR_INPUT, "more than %d things to sweep over", SWEEP_AXES_MAX);
+        ok = g->sweep_count < LIMIT_SWEEP_AXES ||
+             err_set(err, ERR_INPUT, "more than %d things to sweep over", LIMIT_SWEEP_AXES);
         if (ok)
             g->sweeps[g->sweep_count++] = value;
     } else if (strcmp(name, "--random") == 0) {
-        ok = whole(value, 1, SWEEP_CELLS_MAX, &v, name, err);
+        ok = whole(value, 1, LIMIT_SWEEP_CELLS, &v, name, err);
         g->lots = (int)v;
     } else if (strcmp(name, "--ref-text") == 0) {
         ok = append(g->ref_texts, &g->ref_text_count, value, name, err);
@@ -225,7 +226,7 @@ numbered(const char *text, const char *name, int *marker, const char **rest, str
 {
     char *end;
     long k = strtol(text, &end, 10);
-    if (end == text || *end != '=' || k < 1 || k > INSTRUCTION_MARKER_MAX || !end[1])
+    if (end == text || *end != '=' || k < 1 || k > LIMIT_INSTRUCTION_MARKER || !end[1])
         return err_set(err, ERR_INPUT, "%s is '%.60s', it must be K=… with K as in [ref#K]", name,
                        text);
     *marker = (int)k;
@@ -277,7 +278,7 @@ add_reference(struct job *j, const struct generate *g, const char *text, struct 
         return false;
     struct job_reference *r = job_add(j, marker);
     if (!r)
-        return err_set(err, ERR_INPUT, "more than %d references", INSTRUCTION_REFERENCE_MAX);
+        return err_set(err, ERR_INPUT, "more than %d references", LIMIT_INSTRUCTION_REFERENCES);
     r->file = mem_strdup(rest);
     char *at = file_exists(r->file) ? NULL : strrchr(r->file, '@');
     bool ok = true;
@@ -289,7 +290,7 @@ add_reference(struct job *j, const struct generate *g, const char *text, struct 
         r->loader = *at ? mem_strdup(at) : NULL;
         for (char *one = list ? strtok_r(list, ",", &left) : NULL; ok && one;
              one = strtok_r(NULL, ",", &left)) {
-            ok = r->setting_count < TEMPLATE_SETTINGS_MAX ||
+            ok = r->setting_count < LIMIT_TEMPLATE_SETTINGS ||
                  err_set(err, ERR_INPUT, "too many settings for reference %d", marker);
             if (ok)
                 r->settings[r->setting_count++] = mem_strdup(one);

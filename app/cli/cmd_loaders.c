@@ -10,6 +10,7 @@
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
 
@@ -155,7 +156,7 @@ load(const struct job_reference *ref, const char *host, const char *file, struct
     struct client *c = client_open(&p, err);
     bool ok = c != NULL, answered = false;
     if (ok)
-        client_load(c, "load", ref, IMAGE_SIDE_MAX);
+        client_load(c, "load", ref, LIMIT_PICTURE_SIDE);
     while (ok && !answered) {
         struct client_event e;
         if (atomic_load(&command_interrupted))
@@ -195,9 +196,10 @@ cmd_load(int argc, char **argv)
             ok = host || err_set(&err, ERR_INPUT, "--host needs a value");
         } else if (count < 3) {
             words[count++] = argv[i];
-        } else if (ref->setting_count == TEMPLATE_SETTINGS_MAX) {
+        } else if (ref->setting_count == LIMIT_TEMPLATE_SETTINGS) {
             ok =
-                err_set(&err, ERR_INPUT, "a loader has at most %d settings", TEMPLATE_SETTINGS_MAX);
+                err_set(&err, ERR_INPUT, "a loader has at most %d settings",
+                        LIMIT_TEMPLATE_SETTINGS);
         } else {
             ref->settings[ref->setting_count++] = mem_strdup(argv[i]);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/base/base64.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -60,7 +61,7 @@ request_instruction(struct instruction *out, const struct job *j, const struct l
     *out = (struct instruction){.text = mem_strdup(j->instruction)};
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *ref = &j->references[i];
-        struct image *image = request_picture(ref, loaders, REQUEST_SIDE_MAX, stop, err),
+        struct image *image = request_picture(ref, loaders, LIMIT_REFERENCE_SIDE, stop, err),
                      *rgb = NULL;
         if (image)
             rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, err);

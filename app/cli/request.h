@@ -8,8 +8,6 @@
 #include "loaders/host.h"
 #include "renderer/image/image.h"
 
-enum { REQUEST_SIDE_MAX = 512 }; // pixels; larger references are reduced
-
 // Decodes the data of a reference, runs its loader (unless it has been run), reduces it to `side`
 // pixels. With alpha where the picture has one. Errors start with the reference's place. `stop` (may be NULL)
 // ends a loader that runs: ERR_CANCELLED.

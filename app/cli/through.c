@@ -12,9 +12,10 @@
 #include "app/worker/order.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { SENT_MAX = 64 << 20, UNSAID_MAX = 64 << 10 };
+enum { UNSAID_MAX = 64 << 10 };
 
 // --- what a command is sent with
 
@@ -49,7 +50,7 @@ add_file(struct errand *e, const char *before, const struct errand_file *file, s
     const char *slash = strrchr(file->path, '/'), *last = slash ? slash + 1 : file->path;
     size_t length = strlen(last), cut = length > 80 ? length - 80 : 0;
     if (e->file_count == (int)COUNT_OF(e->files) ||
-        (file->result && e->result_count == ORDER_RESULTS_MAX)) {
+        (file->result && e->result_count == LIMIT_ORDER_RESULTS)) {
         free(file->data);
         return err_set(err, ERR_INPUT, "%s is one file too many", file->path);
     }
@@ -75,7 +76,7 @@ errand_send(struct errand *e, const char *before, const char *path, struct err *
 {
     struct errand_file file = {.path = (char *)(uintptr_t)path};
     struct err own = {0};
-    file.data = file_read(path, SENT_MAX, &file.size, &own);
+    file.data = file_read(path, LIMIT_ORDER_FILE_BYTES, &file.size, &own);
     if (!file.data) // a file that is not there is the user's to mend
         return err_set(err, ERR_INPUT, "%s", own.text);
     job_hash(file.data, file.size, file.hash);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "app/data/source.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { CATALOGUE_MAX = 64 << 20, STYLE_MAX = 64 };
+enum { STYLE_MAX = 64 };
 
 static bool
 contains(const struct jv *list, const char *text)
@@ -76,7 +77,7 @@ join_keywords(const struct jv *list)
         free(all);
         all = more;
     }
-    char *words = data_source_words(all, DATA_KEYWORDS_MAX);
+    char *words = data_source_words(all, LIMIT_KEYWORDS_BYTES);
     free(all);
     return words;
 }
@@ -100,7 +101,7 @@ add_subject(struct data_source *s, const struct jv *row, const struct jv *splits
             err_set(err, ERR_INPUT, "%s/%s.tar: %s is missing", folder, style, file);
         if (e) {
             struct data_record r = {.name = mem_printf("%s.tar: %s", style, file),
-                                    .caption = data_source_words(name, DATA_CAPTION_MAX),
+                                    .caption = data_source_words(name, LIMIT_CAPTION_BYTES),
                                     .keywords = join_keywords(jv_get(row, "keywords")),
                                     .subject = subject,
                                     .style = data_source_style(s, style),
@@ -123,7 +124,7 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
          *splits_path = file_join(folder, "splits.json");
     char *licences = file_join(folder, "LICENSES.md");
     size_t size = 0;
-    char *text = file_read(catalogue, CATALOGUE_MAX, &size, err);
+    char *text = file_read(catalogue, LIMIT_CATALOGUE_BYTES, &size, err);
     struct jv *splits = text ? jv_read(splits_path, err) : NULL;
     bool ok = splits != NULL;
     if (file_exists(licences))

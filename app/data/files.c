@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 
 #include "app/data/source.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
-
-enum { DEPTH_MAX = 16, FILES_MAX = 20000000, TEXT_FILE_MAX = 1 << 20 };
 
 struct item {
     char *name;   // path of a file, name in an archive
@@ -48,11 +47,11 @@ list_folder(struct items *list, const char *folder, int depth, struct err *err)
         if (stat(path, &st) != 0) {
             free(path); // a link to nowhere
         } else if (S_ISDIR(st.st_mode)) {
-            ok = depth < DEPTH_MAX ? list_folder(list, path, depth + 1, err)
+            ok = depth < LIMIT_SOURCE_DEPTH ? list_folder(list, path, depth + 1, err)
                                    : err_set(err, ERR_INPUT, "%s: more than %d folders deep", path,
-                                             DEPTH_MAX);
+                                             LIMIT_SOURCE_DEPTH);
             free(path);
-        } else if (S_ISREG(st.st_mode) && list->count < FILES_MAX) {
+        } else if (S_ISREG(st.st_mode) && list->count < LIMIT_SOURCE_FILES) {
             add_item(list, path, NULL, 0);
         } else {
             free(path);
@@ -92,10 +91,10 @@ static char *
 item_text(const struct item *item, size_t *size, struct err *err)
 {
     if (!item->data)
-        return file_read(item->name, TEXT_FILE_MAX, size, err);
-    if (item->size > TEXT_FILE_MAX) {
+        return file_read(item->name, LIMIT_CAPTION_FILE_BYTES, size, err);
+    if (item->size > LIMIT_CAPTION_FILE_BYTES) {
         err_set(err, ERR_INPUT, "%s: %zu bytes, the limit is %d", item->name, item->size,
-                TEXT_FILE_MAX);
+                LIMIT_CAPTION_FILE_BYTES);
         return NULL;
     }
     *size = item->size;
@@ -114,7 +113,7 @@ static bool
 read_keywords(struct data_record *r, const struct jv *v, const char *name, struct err *err)
 {
     if (jv_is_string(v))
-        return read_words(&r->keywords, jv_string(v, ""), DATA_KEYWORDS_MAX, name, err);
+        return read_words(&r->keywords, jv_string(v, ""), LIMIT_KEYWORDS_BYTES, name, err);
     char *all = mem_strdup("");
     for (size_t i = 0; i < jv_size(v) && jv_is_array(v); i++) {
         const char *word = jv_string(jv_at(v, i), "");
@@ -122,7 +121,7 @@ read_keywords(struct data_record *r, const struct jv *v, const char *name, struc
         free(all);
         all = more;
     }
-    bool ok = read_words(&r->keywords, all, DATA_KEYWORDS_MAX, name, err);
+    bool ok = read_words(&r->keywords, all, LIMIT_KEYWORDS_BYTES, name, err);
     free(all);
     return ok;
 }
@@ -153,7 +152,7 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
     bool ok = root != NULL;
     const char *caption = jv_string(jv_get(root, "caption"), jv_string(jv_get(root, "text"), NULL));
     if (ok && caption)
-        ok = read_words(&r->caption, caption, DATA_CAPTION_MAX, item->name, err);
+        ok = read_words(&r->caption, caption, LIMIT_CAPTION_BYTES, item->name, err);
     ok = ok && read_keywords(r, jv_get(root, "keywords"), item->name, err) &&
          read_split(r, jv_get(root, "split"), item->name, err);
     const char *subject = jv_string(jv_get(root, "subject"), NULL);
@@ -187,7 +186,7 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
         } else if (has_suffix(&items[i], text_suffixes) && !r.caption) {
             size_t size = 0;
             char *text = item_text(&items[i], &size, err);
-            ok = text && read_words(&r.caption, text, DATA_CAPTION_MAX, items[i].name, err);
+            ok = text && read_words(&r.caption, text, LIMIT_CAPTION_BYTES, items[i].name, err);
             free(text);
         }
     }

@@ -18,11 +18,12 @@
 
 #include "app/data/roles.h"
 #include "app/data/source.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
 #include "renderer/image/codec.h"
 
-enum { WORKER_MAX = 64, SPOOL_MAX = 1 + DATA_ROLE_MAX };
+enum { WORKER_MAX = 64, SPOOL_MAX = 1 + LIMIT_PACK_ROLES };
 enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
 
 // What the processes share.
@@ -337,8 +338,9 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
          (size_t)c->keywords_end[n - 1]},
         {"images", DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0},
     };
-    const char *metadata[2 * (5 + DATA_ROLE_MAX) + 1];
-    char *names[DATA_ROLE_MAX], *size = mem_printf("%d", m->size), *styles = style_list(&m->source);
+    const char *metadata[2 * (5 + LIMIT_PACK_ROLES) + 1];
+    char *names[LIMIT_PACK_ROLES], *size = mem_printf("%d", m->size),
+        *styles = style_list(&m->source);
     const char *licence = m->source.licence ? m->source.licence : "";
     const char *fixed[] = {"format", "limn pack 1", "size", size,
                            "styles", styles,        "licence", licence};
@@ -375,8 +377,8 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     struct maker m = {.p = p, .size = p->size ? p->size : 64};
     struct columns c = {0};
     *report = (struct data_pack_report){0};
-    if (m.size < 8 || m.size > DATA_PACK_SIZE_MAX)
-        return err_set(err, ERR_INPUT, "size %d is not in 8..%d", m.size, DATA_PACK_SIZE_MAX);
+    if (m.size < 8 || m.size > LIMIT_PACK_SIDE)
+        return err_set(err, ERR_INPUT, "size %d is not in 8..%d", m.size, LIMIT_PACK_SIDE);
     m.pixels = 3 * (size_t)m.size * (size_t)m.size;
     for (int k = 0; k < SPOOL_MAX; k++)
         m.spool[k] = -1;

@@ -11,8 +11,6 @@
 
 #include "engine/base/err.h"
 
-enum { DATA_PACK_SIZE_MAX = 1024 };
-
 struct data_pack_params {
     const char *source, *out;
     int size;          // pixels a side, 0: 64

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 
@@ -27,8 +28,8 @@ read_setting(struct data_role *role, char *setting, struct err *err)
 static bool
 read_role(struct data_roles *r, char *text, struct err *err)
 {
-    if (r->count == DATA_ROLE_MAX)
-        return err_set(err, ERR_INPUT, "at most %d roles", DATA_ROLE_MAX);
+    if (r->count == LIMIT_PACK_ROLES)
+        return err_set(err, ERR_INPUT, "at most %d roles", LIMIT_PACK_ROLES);
     char *described = mem_strdup(text), *save = NULL;
     char *name = strtok_r(text, ":", &save);
     const struct loader_entry *e = loader_host_need(r->host, name ? name : "", err);

@@ -6,9 +6,8 @@
 #ifndef LIMN_APP_DATA_ROLES_H
 #define LIMN_APP_DATA_ROLES_H
 
+#include "engine/base/limits.h"
 #include "loaders/host.h"
-
-enum { DATA_ROLE_MAX = 8 };
 
 struct data_role {
     const struct loader_entry *entry;
@@ -18,7 +17,7 @@ struct data_role {
 
 struct data_roles {
     struct loader_host *host;
-    struct data_role roles[DATA_ROLE_MAX];
+    struct data_role roles[LIMIT_PACK_ROLES];
     int count;
 };
 

@@ -19,8 +19,6 @@
 #include "engine/base/jv.h"
 #include "engine/train/pack.h"
 
-enum { DATA_CAPTION_MAX = 400, DATA_KEYWORDS_MAX = 800 }; // bytes; longer ones are cut at a word
-
 struct data_record {
     char *name;    // for messages, and the file to read when `data` is NULL
     char *caption, *keywords; // valid UTF-8, keywords separated by commas

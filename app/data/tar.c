@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { BLOCK = 512, NAME_MAX_BYTES = 4096, ENTRY_MAX = 20000000 };
+enum { BLOCK = 512 };
 
 // Offsets of the fields of a header that matter here.
 enum { AT_SIZE = 124, AT_CHECKSUM = 148, AT_TYPE = 156, AT_MAGIC = 257, AT_PREFIX = 345 };
@@ -57,7 +58,7 @@ pax_path(const unsigned char *data, size_t size)
         size_t n = at + length - i - 1;
         if (n > 6 && memcmp(record, "path=", 5) == 0) {
             free(path);
-            path = mem_strndup(record + 5, MIN(n - 6, (size_t)NAME_MAX_BYTES));
+            path = mem_strndup(record + 5, MIN(n - 6, (size_t)LIMIT_TAR_NAME_BYTES));
         }
         at += length;
     }
@@ -91,7 +92,7 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
         if (!checksum_fits(h) || !read_number(h + AT_SIZE, 12, &size)) {
             ok = err_set(err, ERR_INPUT, "%s: not a tar archive, or damaged at byte %zu", path,
                          at - BLOCK);
-        } else if (size > tar->map.size - at || tar->count >= ENTRY_MAX) {
+        } else if (size > tar->map.size - at || tar->count >= LIMIT_TAR_ENTRIES) {
             ok = err_set(err, ERR_INPUT, "%s: the archive ends inside an entry (or has too many)",
                          path);
         } else if (h[AT_TYPE] == 'L' || h[AT_TYPE] == 'x') {
@@ -99,7 +100,7 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
             long_name = h[AT_TYPE] == 'x'
                             ? pax_path(tar->map.data + at, (size_t)size)
                             : mem_strndup((const char *)tar->map.data + at,
-                                          MIN((size_t)size, (size_t)NAME_MAX_BYTES));
+                                          MIN((size_t)size, (size_t)LIMIT_TAR_NAME_BYTES));
         } else {
             char *name = long_name ? long_name : header_name(h);
             long_name = NULL;

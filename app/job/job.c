@@ -12,6 +12,7 @@
 
 #include "app/base/base64.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -81,7 +82,7 @@ job_copy(struct job *out, const struct job *j)
 struct job_reference *
 job_add(struct job *j, int marker)
 {
-    if (j->reference_count == INSTRUCTION_REFERENCE_MAX)
+    if (j->reference_count == LIMIT_INSTRUCTION_REFERENCES)
         return NULL;
     struct job_reference *r = &j->references[j->reference_count++];
     *r = (struct job_reference){.marker = marker};
@@ -193,7 +194,7 @@ job_read(struct job *j, struct err *err)
         struct err own = {0};
         if (!r->data) {
             r->data =
-                r->file ? (uint8_t *)file_read(r->file, CODEC_FILE_MAX, &r->size, &own) : NULL;
+                r->file ? (uint8_t *)file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, &own) : NULL;
             if (!r->file)
                 err_set(&own, ERR_INPUT, "reference %d has no picture", r->marker);
             if (!r->data && r->where)
@@ -221,8 +222,9 @@ job_check(const struct job *j, struct err *err)
     instruction_finish(&n);
     if (ok && (j->steps < 0 || j->steps > 1000))
         ok = err_set(err, ERR_INPUT, "steps is %d, it must lie in 1..1000", j->steps);
-    if (ok && (j->count < 0 || j->count > JOB_COUNT_MAX))
-        ok = err_set(err, ERR_INPUT, "count is %d, it must lie in 1..%d", j->count, JOB_COUNT_MAX);
+    if (ok && (j->count < 0 || j->count > LIMIT_JOB_PICTURES))
+        ok = err_set(err, ERR_INPUT, "count is %d, it must lie in 1..%d", j->count,
+                     LIMIT_JOB_PICTURES);
     if (ok && j->size && (j->size < 8 || j->size > 4096))
         ok = err_set(err, ERR_INPUT, "size is %d, it must lie in 8..4096", j->size);
     if (ok && j->seed > SEED_MAX)
@@ -367,13 +369,13 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
     int64_t marker = jv_integer(jv_get(v, "marker"), 0);
     const char *hash = jv_string(jv_get(v, "hash"), "");
     const struct jv *settings = jv_get(v, "settings");
-    if (marker < 1 || marker > INSTRUCTION_MARKER_MAX || (*hash && !is_hash(hash)) ||
-        jv_size(settings) > TEMPLATE_SETTINGS_MAX)
+    if (marker < 1 || marker > LIMIT_INSTRUCTION_MARKER || (*hash && !is_hash(hash)) ||
+        jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", name);
     struct job_reference *r = job_add(j, (int)marker);
     if (!r)
         return err_set(err, ERR_INPUT, "%s: more than %d references", name,
-                       INSTRUCTION_REFERENCE_MAX);
+                       LIMIT_INSTRUCTION_REFERENCES);
     r->words = text_of(v, "text");
     r->file = text_of(v, "file");
     r->where = text_of(v, "where");
@@ -406,7 +408,7 @@ job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
     int64_t seed = -1, steps = 0, count = 0, size = 0;
     if (!in_range(v, "seed", -1, SEED_MAX, -1, &seed, name, err) ||
         !in_range(v, "steps", 0, 1000, 0, &steps, name, err) ||
-        !in_range(v, "count", 0, JOB_COUNT_MAX, 0, &count, name, err) ||
+        !in_range(v, "count", 0, LIMIT_JOB_PICTURES, 0, &count, name, err) ||
         !in_range(v, "size", 0, 4096, 0, &size, name, err))
         return false;
     j->instruction = mem_strdup(instruction);

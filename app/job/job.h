@@ -7,9 +7,10 @@
 
 #include "app/job/template.h"
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 #include "engine/text/instruction.h"
 
-enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40, JOB_COUNT_MAX = 64 };
+enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40 };
 
 struct job_reference {
     int marker;
@@ -17,7 +18,7 @@ struct job_reference {
     char *file;   // path, for people and records; only its last part leaves this machine
     char *where;  // "FILE:LINE:COLUMN", put before errors about it; NULL: none
     char *loader; // NULL: the picture as it is
-    char *settings[TEMPLATE_SETTINGS_MAX]; // "key=value"
+    char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
     bool processed; // the loader has been run: the data are its result
     uint8_t *data;  // the picture file's bytes; NULL: not read yet
@@ -28,7 +29,7 @@ struct job_reference {
 struct job {
     char id[JOB_ID_TEXT]; // unique among all jobs; chosen by job_name()
     char *instruction;
-    struct job_reference references[INSTRUCTION_REFERENCE_MAX];
+    struct job_reference references[LIMIT_INSTRUCTION_REFERENCES];
     int reference_count;
     int64_t seed;           // -1: job_settle() chooses one
     int steps, count, size; // 0: the model's (count: 1)
@@ -44,7 +45,7 @@ struct job {
 void job_finish(struct job *j); // zeroed is fine
 void job_copy(struct job *out, const struct job *j); // deep; same id
 
-// A reference with nothing in it yet; NULL when there are INSTRUCTION_REFERENCE_MAX.
+// A reference with nothing in it yet; NULL when there are LIMIT_INSTRUCTION_REFERENCES.
 struct job_reference *job_add(struct job *j, int marker);
 void job_remove(struct job *j, int index);
 struct job_reference *job_find(struct job *j, int marker); // NULL: none

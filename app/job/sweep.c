@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/base/suggest.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 
@@ -40,9 +41,9 @@ variable(const struct template *t, const char *name)
 static bool
 push(struct sweep_axis *a, int *capacity, char *value, struct err *err)
 {
-    if (a->count == SWEEP_CELLS_MAX) {
+    if (a->count == LIMIT_SWEEP_CELLS) {
         free(value);
-        return err_set(err, ERR_INPUT, "%s has more than %d values", a->name, SWEEP_CELLS_MAX);
+        return err_set(err, ERR_INPUT, "%s has more than %d values", a->name, LIMIT_SWEEP_CELLS);
     }
     ARRAY_PUSH(a->values, a->count, *capacity, value);
     return true;
@@ -78,9 +79,9 @@ add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err
     if (*end || !isfinite(first) || !isfinite(last))
         return false;
     if (step == 0 || !isfinite(step) || (last - first) / step < 0 ||
-        (last - first) / step > SWEEP_CELLS_MAX)
+        (last - first) / step > LIMIT_SWEEP_CELLS)
         return err_set(err, ERR_INPUT, "%s is '%.40s': from the first to the last in 1 to %d steps",
-                       a->name, text, SWEEP_CELLS_MAX);
+                       a->name, text, LIMIT_SWEEP_CELLS);
     for (double v = first; (step > 0 ? v <= last + 1e-9 : v >= last - 1e-9); v = first + ++n * step)
         if (!push(a, capacity, mem_printf("%.10g", v), err))
             return false;
@@ -130,7 +131,7 @@ static bool
 begin_axis(struct sweep *s, const struct template *t, const char *name, struct err *err)
 {
     if (!variable(t, name) && !job_has_parameter(name)) {
-        const char *names[TEMPLATE_VARIABLES_MAX + 5] = {0};
+        const char *names[LIMIT_TEMPLATE_VARIABLES + 5] = {0};
         int n = 0;
         for (int i = 0; t && i < t->variable_count; i++)
             names[n++] = t->variables[i].name;
@@ -144,8 +145,8 @@ begin_axis(struct sweep *s, const struct template *t, const char *name, struct e
     for (int i = 0; i < s->axis_count; i++)
         if (strcmp(s->axes[i].name, name) == 0)
             return err_set(err, ERR_INPUT, "%s is swept over twice", name);
-    if (s->axis_count == SWEEP_AXES_MAX)
-        return err_set(err, ERR_INPUT, "more than %d things to sweep over", SWEEP_AXES_MAX);
+    if (s->axis_count == LIMIT_SWEEP_AXES)
+        return err_set(err, ERR_INPUT, "more than %d things to sweep over", LIMIT_SWEEP_AXES);
     s->axes[s->axis_count++] = (struct sweep_axis){.name = mem_strdup(name)};
     return true;
 }
@@ -159,10 +160,10 @@ end_axis(struct sweep *s, struct err *err)
     int64_t cells = 1;
     for (int i = 0; i < s->axis_count; i++)
         cells *= s->axes[i].count;
-    return cells <= SWEEP_CELLS_MAX ||
+    return cells <= LIMIT_SWEEP_CELLS ||
            err_set(err, ERR_INPUT,
                    "the sweep has %lld pictures, it may have %d: give fewer values, or --random N",
-                   (long long)cells, SWEEP_CELLS_MAX);
+                   (long long)cells, LIMIT_SWEEP_CELLS);
 }
 
 bool
@@ -233,14 +234,14 @@ grid_cells(const struct sweep *s)
 bool
 sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
 {
-    int cells = grid_cells(s), order[SWEEP_CELLS_MAX];
+    int cells = grid_cells(s), order[LIMIT_SWEEP_CELLS];
     struct rng rng;
     if (!cells)
         return err_set(err, ERR_INPUT,
                        "there is nothing to draw lots from: name what varies with --sweep");
-    if (count < 1 || count > SWEEP_CELLS_MAX)
+    if (count < 1 || count > LIMIT_SWEEP_CELLS)
         return err_set(err, ERR_INPUT, "%d random pictures were asked for, there may be 1 to %d",
-                       count, SWEEP_CELLS_MAX);
+                       count, LIMIT_SWEEP_CELLS);
     rng_init(&rng, (uint64_t)seed, RNG_STREAM_DATA);
     for (int i = 0; i < count; i++) {
         // A shuffled deck, and another one when it is used up.
@@ -276,7 +277,7 @@ bool
 sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
           struct job *j, char **label, struct err *err)
 {
-    int grid = s->pick_count ? s->picks[cell] : cell, index[SWEEP_AXES_MAX] = {0};
+    int grid = s->pick_count ? s->picks[cell] : cell, index[LIMIT_SWEEP_AXES] = {0};
     bool ok = true;
     for (int i = s->axis_count - 1; i >= 0; i--) {
         index[i] = grid % s->axes[i].count;

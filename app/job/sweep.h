@@ -11,8 +11,7 @@
 #define LIMN_APP_JOB_SWEEP_H
 
 #include "app/job/job.h"
-
-enum { SWEEP_AXES_MAX = TEMPLATE_SWEEPS_MAX, SWEEP_CELLS_MAX = 256 };
+#include "engine/base/limits.h"
 
 struct sweep_axis {
     char *name, **values;
@@ -20,9 +19,9 @@ struct sweep_axis {
 };
 
 struct sweep {
-    struct sweep_axis axes[SWEEP_AXES_MAX];
+    struct sweep_axis axes[LIMIT_SWEEP_AXES];
     int axis_count;
-    int picks[SWEEP_CELLS_MAX]; // random draws; pick_count 0: the whole grid
+    int picks[LIMIT_SWEEP_CELLS]; // random draws; pick_count 0: the whole grid
     int pick_count;
 };
 
@@ -38,7 +37,7 @@ bool sweep_add_own(struct sweep *s, const struct template *t, const char *const 
 // `count` random cells of the grid, each at most once while there are enough; the same seed, the same cells.
 bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
 
-// Cells, 0 when nothing is swept; more than SWEEP_CELLS_MAX: ERR_INPUT in sweep_add().
+// Cells, 0 when nothing is swept; more than LIMIT_SWEEP_CELLS: ERR_INPUT in sweep_add().
 int sweep_cells(const struct sweep *s);
 // Columns of the sheet: the values of the last axis, or what makes random draws nearly square.
 int sweep_columns(const struct sweep *s);

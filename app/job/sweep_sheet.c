@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/base/base64.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 #include "renderer/image/contact.h"
@@ -116,7 +117,7 @@ sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err
     char *text = is_whole(s) ? sheet_text(s) : mem_strdup("");
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     // One whose references would not fit, or are not known here, is a picture all the same.
-    bool fits = *text && strlen(text) < CODEC_TEXT_MAX;
+    bool fits = *text && strlen(text) < LIMIT_PNG_TEXT_BYTES;
     bool ok = sheet && codec_write_png(sheet, file, fits ? texts : NULL, err);
     image_unref(sheet);
     free(text);
@@ -168,9 +169,9 @@ sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
     struct jv *root = jv_parse(text, strlen(text), path, err);
     const struct jv *sweep = jv_get(root, "sweep"), *cells = jv_get(sweep, "cells");
     bool ok = sweep != NULL;
-    if (ok && (jv_size(cells) < 1 || jv_size(cells) > SWEEP_CELLS_MAX))
+    if (ok && (jv_size(cells) < 1 || jv_size(cells) > LIMIT_SWEEP_CELLS))
         ok = err_set(err, ERR_INPUT, "%s: the sweep in it has %zu pictures, there may be 1 to %d",
-                     path, jv_size(cells), SWEEP_CELLS_MAX);
+                     path, jv_size(cells), LIMIT_SWEEP_CELLS);
     if (ok)
         sweep_sheet_begin(s, (int)jv_size(cells), 1);
     for (size_t i = 0; ok && i < jv_size(cells); i++)
@@ -181,7 +182,7 @@ sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
         for (size_t i = 0; i < COUNT_OF(keys); i++)
             if (jv_get(sweep, keys[i]))
                 jv_set(s->about, keys[i], jv_copy(jv_get(sweep, keys[i])));
-        s->columns = (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), SWEEP_CELLS_MAX);
+        s->columns = (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), LIMIT_SWEEP_CELLS);
     }
     jv_free(root);
     free(text);

@@ -10,6 +10,7 @@
 #include "app/base/places.h"
 #include "app/base/suggest.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 // --- reading
@@ -45,9 +46,9 @@ read_text(const struct yaml *map, const char *key, const char *file, char **out,
         return true;
     if (v->kind != YAML_SCALAR)
         return yaml_tree_error(v, file, err, "%s must be a text", key);
-    if (strlen(v->text) > INSTRUCTION_TEXT_MAX)
+    if (strlen(v->text) > LIMIT_INSTRUCTION_BYTES)
         return yaml_tree_error(v, file, err, "%s has %zu bytes, the limit is %d", key,
-                               strlen(v->text), INSTRUCTION_TEXT_MAX);
+                               strlen(v->text), LIMIT_INSTRUCTION_BYTES);
     *out = mem_strdup(v->text);
     return true;
 }
@@ -81,9 +82,9 @@ read_choices(struct template_variable *v, const struct yaml *map, const char *fi
     const struct yaml *list = yaml_tree_get(map, "choices");
     if (!list)
         return true;
-    if (list->kind != YAML_LIST || list->count == 0 || list->count > TEMPLATE_CHOICES_MAX)
+    if (list->kind != YAML_LIST || list->count == 0 || list->count > LIMIT_TEMPLATE_CHOICES)
         return yaml_tree_error(list, file, err, "choices must be a list of 1 to %d texts",
-                               TEMPLATE_CHOICES_MAX);
+                               LIMIT_TEMPLATE_CHOICES);
     v->choices = mem_zalloc((size_t)list->count * sizeof *v->choices);
     for (int i = 0; i < list->count; i++) {
         if (list->children[i].kind != YAML_SCALAR)
@@ -187,8 +188,9 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
 {
     static const char *const known[] = {"type",  "default", "choices", "file",
                                         "range", "help",    NULL};
-    if (t->variable_count == TEMPLATE_VARIABLES_MAX)
-        return yaml_tree_error(map, t->path, err, "more than %d variables", TEMPLATE_VARIABLES_MAX);
+    if (t->variable_count == LIMIT_TEMPLATE_VARIABLES)
+        return yaml_tree_error(map, t->path, err, "more than %d variables",
+                               LIMIT_TEMPLATE_VARIABLES);
     struct template_variable *v = &t->variables[t->variable_count++];
     char why[300];
     v->name = mem_strdup(map->key);
@@ -233,9 +235,9 @@ read_loader(struct template_reference *r, const struct yaml *v, const char *file
                                    "a loader's parameter must be a plain value");
         if (strcmp(setting->key, "name") == 0) {
             r->loader = mem_strdup(setting->text);
-        } else if (r->setting_count == TEMPLATE_SETTINGS_MAX) {
+        } else if (r->setting_count == LIMIT_TEMPLATE_SETTINGS) {
             return yaml_tree_error(setting, file, err, "more than %d parameters",
-                                   TEMPLATE_SETTINGS_MAX);
+                                   LIMIT_TEMPLATE_SETTINGS);
         } else {
             r->settings[r->setting_count++] = mem_printf("%s=%s", setting->key, setting->text);
         }
@@ -248,15 +250,15 @@ read_reference(struct template *t, const struct yaml *map, struct err *err)
 {
     static const char *const known[] = {"text", "image", "loader", NULL};
     char *end;
-    if (t->reference_count == INSTRUCTION_REFERENCE_MAX)
+    if (t->reference_count == LIMIT_INSTRUCTION_REFERENCES)
         return yaml_tree_error(map, t->path, err, "more than %d references",
-                               INSTRUCTION_REFERENCE_MAX);
+                               LIMIT_INSTRUCTION_REFERENCES);
     struct template_reference *r = &t->references[t->reference_count++];
     long marker = strtol(map->key, &end, 10);
-    if (*end || end == map->key || marker < 1 || marker > INSTRUCTION_MARKER_MAX)
+    if (*end || end == map->key || marker < 1 || marker > LIMIT_INSTRUCTION_MARKER)
         return yaml_tree_error(map, t->path, err,
                                "'%.40s' is no number of a reference (1 to %d, as in [ref#1])",
-                               map->key, INSTRUCTION_MARKER_MAX);
+                               map->key, LIMIT_INSTRUCTION_MARKER);
     r->marker = (int)marker;
     if (!check_keys(map, t->path, "a reference", known, err) ||
         !read_text(map, "text", t->path, &r->text, err) ||
@@ -300,16 +302,16 @@ read_parameters(struct template *t, const struct yaml *map, struct err *err)
 static bool
 read_sweep(struct template *t, const struct yaml *map, struct err *err)
 {
-    if (t->sweep_count == TEMPLATE_SWEEPS_MAX)
+    if (t->sweep_count == LIMIT_SWEEP_AXES)
         return yaml_tree_error(map, t->path, err, "more than %d things to sweep over",
-                               TEMPLATE_SWEEPS_MAX);
+                               LIMIT_SWEEP_AXES);
     struct template_sweep *s = &t->sweeps[t->sweep_count++];
     s->name = mem_strdup(map->key);
     s->line = map->line;
     s->column = map->column;
     s->list = map->kind == YAML_LIST;
     int count = s->list ? map->count : 1;
-    if (map->kind == YAML_MAP || count < 1 || count > TEMPLATE_CHOICES_MAX)
+    if (map->kind == YAML_MAP || count < 1 || count > LIMIT_TEMPLATE_CHOICES)
         return yaml_tree_error(
             map, t->path, err,
             "the values of a sweep are a list of texts, or a text like \"1..4\" or \"*\"");
@@ -374,7 +376,7 @@ check_text(const struct template *t, const char *text, int line, int column, boo
     while (next_variable(text, at, &at, &length, name, fault, sizeof fault)) {
         const struct template_variable *v = find_variable(t, name);
         if (!v) {
-            const char *names[TEMPLATE_VARIABLES_MAX + 1] = {0};
+            const char *names[LIMIT_TEMPLATE_VARIABLES + 1] = {0};
             for (int i = 0; i < t->variable_count; i++)
                 names[i] = t->variables[i].name;
             const char *near = suggest(name, names);
@@ -392,7 +394,7 @@ check_text(const struct template *t, const char *text, int line, int column, boo
 static bool
 check_whole(const struct template *t, const struct yaml *root, struct err *err)
 {
-    bool used[TEMPLATE_VARIABLES_MAX] = {false};
+    bool used[LIMIT_TEMPLATE_VARIABLES] = {false};
     struct instruction n = {.text = t->text};
     struct err fault = {0};
     bool ok = check_text(t, t->text, t->text_line, t->text_column, used, err);
@@ -506,15 +508,14 @@ template_finish(struct template *t)
 bool
 template_lines(const char *path, char ***lines, int *count, struct err *err)
 {
-    enum { LINES_BYTES_MAX = 1 << 20 };
-    char *text = file_read(path, LINES_BYTES_MAX, NULL, err), *left = NULL;
+    char *text = file_read(path, LIMIT_LIST_BYTES, NULL, err), *left = NULL;
     int capacity = 0;
     if (!text)
         return false;
     for (char *line = strtok_r(text, "\r\n", &left); line; line = strtok_r(NULL, "\r\n", &left)) {
         if (*line == '#' || line[strspn(line, " \t")] == 0)
             continue;
-        if (*count == TEMPLATE_CHOICES_MAX)
+        if (*count == LIMIT_TEMPLATE_CHOICES)
             break;
         ARRAY_PUSH(*lines, *count, capacity, mem_strdup(line));
     }
@@ -528,7 +529,7 @@ template_set(struct template *t, const char *name, const char *value, struct err
     char why[300] = "";
     struct template_variable *v = (struct template_variable *)(uintptr_t)find_variable(t, name);
     if (!v) {
-        const char *names[TEMPLATE_VARIABLES_MAX + 1] = {0};
+        const char *names[LIMIT_TEMPLATE_VARIABLES + 1] = {0};
         for (int i = 0; i < t->variable_count; i++)
             names[i] = t->variables[i].name;
         const char *near = suggest(name, names);

@@ -8,14 +8,8 @@
 #include <stdint.h>
 
 #include "app/base/yaml_tree.h"
+#include "engine/base/limits.h"
 #include "engine/text/instruction.h"
-
-enum {
-    TEMPLATE_VARIABLES_MAX = 64,
-    TEMPLATE_CHOICES_MAX = 256,
-    TEMPLATE_SETTINGS_MAX = 16,
-    TEMPLATE_SWEEPS_MAX = 3,
-};
 
 enum variable_type { VARIABLE_TEXT = 0, VARIABLE_NUMBER, VARIABLE_CHOICE, VARIABLE_IMAGE,
                      VARIABLE_TYPE_COUNT };
@@ -36,7 +30,7 @@ struct template_reference {
     char *text;   // own words; variables not filled in yet
     char *image;  // path as written (relative to the template) or with {{variable}}
     char *loader; // NULL: the picture as it is
-    char *settings[TEMPLATE_SETTINGS_MAX]; // "key=value"
+    char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
     int line, column; // of the image
 };
@@ -53,16 +47,16 @@ struct template_sweep {
 struct template {
     char *path, *folder, *name, *summary, *text;
     int text_line, text_column;
-    struct template_variable variables[TEMPLATE_VARIABLES_MAX];
+    struct template_variable variables[LIMIT_TEMPLATE_VARIABLES];
     int variable_count;
-    struct template_reference references[INSTRUCTION_REFERENCE_MAX];
+    struct template_reference references[LIMIT_INSTRUCTION_REFERENCES];
     int reference_count;
     // Parameters; the unset ones are left to the model.
     int64_t seed;   // -1: a new one each time
     int steps, count, size; // 0: the model's
     char *guidance, *sampler; // NULL: the model's
     double scale, context_scale; // < 0: the model's
-    struct template_sweep sweeps[TEMPLATE_SWEEPS_MAX];
+    struct template_sweep sweeps[LIMIT_SWEEP_AXES];
     int sweep_count;
 };
 
@@ -73,7 +67,8 @@ void template_finish(struct template *t); // zeroed is fine
 // current folder.
 bool template_set(struct template *t, const char *name, const char *value, struct err *err);
 
-// The lines of a file that are neither empty nor begin with #, at most TEMPLATE_CHOICES_MAX; appended to
+// The lines of a file that are neither empty nor begin with #, at most LIMIT_TEMPLATE_CHOICES;
+// appended to
 // an empty list that is freed text by text with free(), also after an error.
 bool template_lines(const char *path, char ***lines, int *count, struct err *err);
 

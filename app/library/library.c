@@ -15,9 +15,10 @@
 #include "app/base/process.h"
 #include "app/job/sweep_sheet.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { SCHEMA_VERSION = 2, SCAN_DEPTH = 4 };
+enum { SCHEMA_VERSION = 2 };
 
 struct library {
     sqlite3 *db;
@@ -689,5 +690,5 @@ library_scan(struct library *l, const char *folder, struct err *err)
         err_errno(err, ERR_INPUT, "%s", folder);
         return 0;
     }
-    return scan(l, folder, SCAN_DEPTH);
+    return scan(l, folder, LIMIT_LIBRARY_DEPTH);
 }

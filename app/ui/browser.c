@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 // What libvips reads, by the usual names. Content decides later; names keep the list short.
@@ -64,7 +65,7 @@ browser_open(struct browser *b, const char *folder, struct err *err)
     }
     struct browser_entry *all = NULL;
     int count = 0, capacity = 0;
-    for (struct dirent *e = readdir(d); e && count < BROWSER_MAX; e = readdir(d)) {
+    for (struct dirent *e = readdir(d); e && count < LIMIT_BROWSER_ENTRIES; e = readdir(d)) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             (e->d_name[0] == '.' && !b->hidden))
             continue;

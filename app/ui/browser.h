@@ -8,8 +8,6 @@
 
 #include "engine/base/err.h"
 
-enum { BROWSER_MAX = 20000 };
-
 struct browser_entry {
     char *name; // bytes as the file system has them
     bool folder;

@@ -12,6 +12,7 @@
 #include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -149,14 +150,14 @@ session_open_sheet(struct ui *ui, const char *file, bool draw)
 static int
 free_marker(const struct ui *ui)
 {
-    for (int k = 1; k <= INSTRUCTION_MARKER_MAX; k++) {
+    for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++) {
         bool used = false;
         for (int i = 0; i < ui->compose.reference_count; i++)
             used = used || ui->compose.references[i].marker == k;
         if (!used)
             return k;
     }
-    return INSTRUCTION_MARKER_MAX;
+    return LIMIT_INSTRUCTION_MARKER;
 }
 
 bool
@@ -173,7 +174,7 @@ session_add_picture(struct ui *ui, const char *file)
     struct job_reference *r = job_add(&ui->compose, marker);
     if (!r) {
         ui_say(ui, ROLE_ERROR, "an instruction has at most %d references",
-               INSTRUCTION_REFERENCE_MAX);
+               LIMIT_INSTRUCTION_REFERENCES);
         return false;
     }
     r->file = realpath(file, NULL);
@@ -276,7 +277,7 @@ session_parameters(struct ui *ui)
     add_number(f, FIELD_INT, "seed", (double)j->seed, j->seed < 0, 0, 9007199254740992.0,
                "the same seed gives the same picture; empty: a new one each time");
     add_number(f, FIELD_INT, "steps", j->steps, !j->steps, 1, 1000, "more: finer, slower");
-    add_number(f, FIELD_INT, "pictures", j->count, !j->count, 1, JOB_COUNT_MAX,
+    add_number(f, FIELD_INT, "pictures", j->count, !j->count, 1, LIMIT_JOB_PICTURES,
                "with seeds N, N+1, …");
     add_number(f, FIELD_INT, "size", j->size, !j->size, 8, 4096,
                "pixels a side; empty: the model's");

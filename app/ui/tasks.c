@@ -8,6 +8,7 @@
 #include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -32,7 +33,7 @@ void
 task_free(struct task *t)
 {
     forget_frames(t);
-    for (int i = 0; i < JOB_COUNT_MAX; i++)
+    for (int i = 0; i < LIMIT_JOB_PICTURES; i++)
         free(t->files[i]);
     free(t->label);
     jv_free(t->sweep_kept);
@@ -92,7 +93,7 @@ join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
         t->sweep = ++ui->sweeps;
     t->sweep_kept = jv_copy(sweep);
     t->sweep_columns =
-        (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), SWEEP_CELLS_MAX);
+        (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), LIMIT_SWEEP_CELLS);
     t->label = mem_strdup(jv_string(jv_get(sweep, "label"), ""));
 }
 
@@ -268,7 +269,7 @@ store_result(struct ui *ui, const struct client_event *e)
     } else {
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
     }
-    if (t && e->index >= 0 && e->index < JOB_COUNT_MAX) {
+    if (t && e->index >= 0 && e->index < LIMIT_JOB_PICTURES) {
         free(t->files[e->index]);
         t->files[e->index] = ok ? mem_strdup(file) : NULL;
         struct image *whole = e->png ? codec_decode(e->png, e->png_size, file, NULL) : NULL;

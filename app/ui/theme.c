@@ -12,9 +12,8 @@
 #include "app/base/places.h"
 #include "app/base/suggest.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
-
-enum { THEME_FILE_MAX = 64 << 10 };
 
 static const char *const role_names[] = {
 #define ROLE(id, name, help) name,
@@ -130,7 +129,7 @@ theme_read(struct theme *t, const char *path, struct err *err)
     *t = (struct theme){0};
     const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path;
     snprintf(t->name, sizeof t->name, "%.*s", (int)strcspn(stem, "."), stem);
-    char *text = file_read(path, THEME_FILE_MAX, NULL, err);
+    char *text = file_read(path, LIMIT_THEME_BYTES, NULL, err);
     struct place at = {.path = path};
     for (char *line = text, *next; ok && line && *line; line = next) {
         size_t n = strcspn(line, "\n");

@@ -10,6 +10,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 bool
@@ -58,7 +59,7 @@ find_task(struct trainlog *t, const char *name)
     for (int i = 0; i < t->task_count; i++)
         if (strcmp(t->tasks[i].name, name) == 0)
             return &t->tasks[i];
-    if (t->task_count == TRAINLOG_TASKS_MAX)
+    if (t->task_count == LIMIT_TRAINLOG_TASKS)
         return NULL;
     struct trainlog_task *task = &t->tasks[t->task_count++];
     snprintf(task->name, sizeof task->name, "%s", name);
@@ -76,7 +77,7 @@ blend(double mean, double value)
 static void
 take_line(struct trainlog *t, const char *line, size_t n)
 {
-    struct jv *o = n < TRAINLOG_LINE_MAX ? jv_parse(line, n, "log.jsonl", NULL) : NULL;
+    struct jv *o = n < LIMIT_TRAINLOG_LINE_BYTES ? jv_parse(line, n, "log.jsonl", NULL) : NULL;
     double loss = jv_number(jv_get(o, "loss"), NAN);
     if (isfinite(loss)) {
         ARRAY_PUSH(t->losses, t->count, t->capacity, (float)loss);
@@ -109,7 +110,7 @@ trainlog_read(struct trainlog *t)
     FILE *f = fopen(t->file, "rbe");
     if (!f)
         return false;
-    char *text = mem_alloc(CHUNK + TRAINLOG_LINE_MAX + 1);
+    char *text = mem_alloc(CHUNK + LIMIT_TRAINLOG_LINE_BYTES + 1);
     fseeko(f, t->read, SEEK_SET);
     size_t held = t->rest_size, n;
     if (held)
@@ -122,7 +123,7 @@ trainlog_read(struct trainlog *t)
             from = (size_t)(end - text) + 1;
         }
         held = size - from;
-        if (held > TRAINLOG_LINE_MAX)
+        if (held > LIMIT_TRAINLOG_LINE_BYTES)
             held = 0; // no line of ours is that long
         memmove(text, text + from, held);
     }

@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 #include "engine/base/err.h"
+#include "engine/base/limits.h"
 
-enum { TRAINLOG_TASKS_MAX = 16, TRAINLOG_RECENT = 200, TRAINLOG_LINE_MAX = 16384 };
+enum { TRAINLOG_RECENT = 200 };
 
 struct trainlog_task {
     char name[32];
@@ -27,7 +28,7 @@ struct trainlog {
     int count, capacity;
     int64_t step;    // of the last line
     double rate, seconds; // learning rate; mean seconds a step
-    struct trainlog_task tasks[TRAINLOG_TASKS_MAX];
+    struct trainlog_task tasks[LIMIT_TRAINLOG_TASKS];
     int task_count;
     int64_t changed; // when the file changed last, seconds since 1970
 };

@@ -497,6 +497,7 @@ ui_request(struct ui *ui, enum request request)
     static const enum request opens[VIEW_COUNT] = {
 #define VIEW(id, variable, request) request,
 #include "app/ui/views.def"
+#include "engine/base/limits.h"
 #undef VIEW
     };
     for (int i = 0; i < VIEW_COUNT; i++)
@@ -547,9 +548,9 @@ command_set(struct ui *ui, const char *name, const char *value)
     bool count = strcmp(name, "count") == 0, known = count || job_has_parameter(name), ok = known;
     if (!known)
         return false;
-    if (count && (atoi(value) < 1 || atoi(value) > JOB_COUNT_MAX))
+    if (count && (atoi(value) < 1 || atoi(value) > LIMIT_JOB_PICTURES))
         ok = err_set(&err, ERR_INPUT, "count is '%.40s', it must be a whole number in 1..%d", value,
-                     JOB_COUNT_MAX);
+                     LIMIT_JOB_PICTURES);
     else if (count)
         ui->compose.count = atoi(value);
     else if (strcmp(name, "seed") == 0 && !*value)
@@ -952,7 +953,7 @@ ui_run(const char *host, const char *theme, const char *preview)
     ui->host = host ? mem_strdup(host) : NULL;
     ui->compose = JOB_EMPTY;
     ui->instruction.lines = true;
-    ui->instruction.limit = INSTRUCTION_TEXT_MAX;
+    ui->instruction.limit = LIMIT_INSTRUCTION_BYTES;
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));
     ui->pictures = pictures_open();

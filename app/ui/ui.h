@@ -27,6 +27,7 @@ enum request {
 enum view_id {
 #define VIEW(id, variable, request) VIEW_##id,
 #include "app/ui/views.def"
+#include "engine/base/limits.h"
 #undef VIEW
     VIEW_COUNT
 };
@@ -62,7 +63,7 @@ struct task {
     struct image *frames[UI_FRAMES_MAX]; // as they came; the last is the finished picture
     int frame_steps[UI_FRAMES_MAX];
     int frame_count;
-    char *files[JOB_COUNT_MAX]; // finished ones, NULL until then
+    char *files[LIMIT_JOB_PICTURES]; // finished ones, NULL until then
     struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
     int sweep;                  // its number here; 0: none
     int sweep_columns;          // of its sheet

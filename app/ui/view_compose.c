@@ -13,6 +13,7 @@
 #include "app/ui/browser.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -239,7 +240,7 @@ take_form(struct ui *ui, struct job_reference *r, const struct form *f)
         r->loader = strcmp(loader, "none") == 0 ? NULL : mem_strdup(loader);
         r->processed = false;
     }
-    for (int i = 2; same && i < f->count && r->setting_count < TEMPLATE_SETTINGS_MAX; i++)
+    for (int i = 2; same && i < f->count && r->setting_count < LIMIT_TEMPLATE_SETTINGS; i++)
         r->settings[r->setting_count++] =
             mem_printf("%s=%s", f->fields[i].label, f->fields[i].value);
     session_check(ui);
@@ -584,7 +585,7 @@ edit_outside(struct ui *ui)
     struct editing e = {command, false};
     if (ok)
         ui_give_screen(ui, run_editor, &e);
-    char *text = e.ok ? file_read(path, INSTRUCTION_TEXT_MAX, NULL, &err) : NULL;
+    char *text = e.ok ? file_read(path, LIMIT_INSTRUCTION_BYTES, NULL, &err) : NULL;
     unlink(path);
     free(command);
     if (text) {

@@ -8,6 +8,7 @@
 #include "app/job/template.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 struct entry {
@@ -215,7 +216,7 @@ add_variables(struct form *f, const struct template *t)
                                                             : FIELD_TEXT;
         struct form_field *d = form_add(f, kind, v->name, v->value, v->help);
         if (v->type == VARIABLE_CHOICE) {
-            const char *names[TEMPLATE_CHOICES_MAX + 1] = {0};
+            const char *names[LIMIT_TEMPLATE_CHOICES + 1] = {0};
             for (int k = 0; k < v->choice_count; k++)
                 names[k] = v->choices[k];
             form_choices(d, names);
@@ -249,7 +250,7 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     struct template t = {0};
     bool ok = bind(f, e, &t, err);
     const char *lots = form_value(f, "random draws");
-    for (int i = 0; ok && i < SWEEP_AXES_MAX; i++) {
+    for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
         char name[20], values[20];
         snprintf(name, sizeof name, "sweep over (%d)", i + 1);
         snprintf(values, sizeof values, "values (%d)", i + 1);
@@ -339,7 +340,7 @@ open_sweep(struct ui *ui, struct entry *e)
     char title[200];
     snprintf(title, sizeof title, "sweep: %s", e->stem);
     struct form *f = form_new(title);
-    const char *names[TEMPLATE_VARIABLES_MAX + 6] = {"nothing"};
+    const char *names[LIMIT_TEMPLATE_VARIABLES + 6] = {"nothing"};
     int n = 1;
     for (int i = 0; i < e->template.variable_count; i++)
         names[n++] = e->template.variables[i].name;
@@ -347,7 +348,7 @@ open_sweep(struct ui *ui, struct entry *e)
     names[n++] = "steps";
     names[n++] = "scale";
     names[n++] = "context_scale";
-    for (int i = 0; i < SWEEP_AXES_MAX; i++) {
+    for (int i = 0; i < LIMIT_SWEEP_AXES; i++) {
         char label[20];
         const struct template_sweep *own =
             i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
@@ -369,7 +370,7 @@ open_sweep(struct ui *ui, struct entry *e)
     struct form_field *lots =
         form_add(f, FIELD_INT, "random draws", "", "so many cells by chance; empty: all of them");
     lots->minimum = 1;
-    lots->maximum = SWEEP_CELLS_MAX;
+    lots->maximum = LIMIT_SWEEP_CELLS;
     add_variables(f, &e->template);
     f->changed = sweep_changed;
     f->done = sweep_done;

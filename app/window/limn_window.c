@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/worker/wire.h"
+#include "engine/base/limits.h"
 #include "renderer/window.h"
 
 enum { TURN_MS = 15 };
@@ -17,8 +18,8 @@ take_frame(struct window *w, const struct wire_message *m)
 {
     int64_t width = jv_integer(jv_get(m->head, "width"), 0),
             height = jv_integer(jv_get(m->head, "height"), 0);
-    if (strcmp(m->type, "frame") != 0 || width < 1 || height < 1 || width > IMAGE_SIDE_MAX ||
-        height > IMAGE_SIDE_MAX || m->size != (size_t)(width * height * 3))
+    if (strcmp(m->type, "frame") != 0 || width < 1 || height < 1 || width > LIMIT_PICTURE_SIDE ||
+        height > LIMIT_PICTURE_SIDE || m->size != (size_t)(width * height * 3))
         return;
     struct image *image = image_create((int)width, (int)height, IMAGE_RGB8, NULL);
     for (int y = 0; image && y < height; y++)

@@ -20,9 +20,10 @@
 #include "app/worker/records.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { READ_BYTES = 64 << 10, PIECE_MAX = 1 << 20, RESULT_MAX = 256 << 20, FOLLOW_MS = 200 };
+enum { READ_BYTES = 64 << 10, PIECE_MAX = 1 << 20, FOLLOW_MS = 200 };
 
 struct child {
     struct child *next;
@@ -32,7 +33,7 @@ struct child {
     int streams[2]; // its standard output and error; -1: closed, or it is detached
     bool detached, interrupted, gone;
     int status; // once it has gone
-    char *results[ORDER_RESULTS_MAX];
+    char *results[LIMIT_ORDER_RESULTS];
     int result_count;
 };
 
@@ -350,7 +351,8 @@ send_results(struct children *c, const struct child *k)
 {
     for (int i = 0; i < k->result_count; i++) {
         size_t size = 0;
-        char *data = file_exists(k->results[i]) ? file_read(k->results[i], RESULT_MAX, &size, NULL)
+        char *data = file_exists(k->results[i]) ? file_read(k->results[i],
+                                                            LIMIT_ORDER_RESULT_BYTES, &size, NULL)
                                                 : NULL;
         struct jv *head = head_of("file", k->id);
         jv_set(head, "index", jv_from_integer(i));

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "app/worker/wire.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { STDERR_KEPT = 4096, BLOBS_MAX = 64, GOODBYE_MS = 2000 };
+enum { STDERR_KEPT = 4096, GOODBYE_MS = 2000 };
 
 // A file the worker may ask for.
 struct kept {
@@ -32,7 +33,7 @@ struct client {
     bool ready, ended;
     char said[STDERR_KEPT]; // the end of what it said on standard error
     size_t said_size;
-    struct kept blobs[BLOBS_MAX]; // a ring
+    struct kept blobs[LIMIT_CLIENT_BLOBS]; // a ring
     int next_blob;
     struct err lost;      // what was wrong with what it sent
     bool lost_reported;
@@ -295,7 +296,7 @@ client_close(struct client *c)
     }
     wire_close(c->wire);
     close_ends(c);
-    for (int i = 0; i < BLOBS_MAX; i++)
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
         free(c->blobs[i].data);
     free(c->host);
     free(c->program);
@@ -354,7 +355,7 @@ static struct image *
 frame_image(const struct wire_message *m, int size, int count)
 {
     size_t one = (size_t)size * (size_t)size * 3;
-    if (size < 1 || size > 4096 || count < 1 || count > JOB_COUNT_MAX ||
+    if (size < 1 || size > 4096 || count < 1 || count > LIMIT_JOB_PICTURES ||
         m->size != one * (size_t)count)
         return NULL;
     struct image *all = image_create(size * count, size, IMAGE_RGB8, NULL);
@@ -369,7 +370,7 @@ frame_image(const struct wire_message *m, int size, int count)
 static void
 send_blob(struct client *c, const char *hash)
 {
-    for (int i = 0; i < BLOBS_MAX; i++) {
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++) {
         const struct kept *k = &c->blobs[i];
         if (k->data && strcmp(k->hash, hash) == 0) {
             struct jv *head = wire_head("blob");
@@ -529,11 +530,11 @@ client_give(struct client *c, const void *data, size_t size, const char *hash)
 {
     if (!data)
         return;
-    for (int i = 0; i < BLOBS_MAX; i++)
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
         if (c->blobs[i].data && strcmp(c->blobs[i].hash, hash) == 0)
             return;
     struct kept *k = &c->blobs[c->next_blob];
-    c->next_blob = (c->next_blob + 1) % BLOBS_MAX;
+    c->next_blob = (c->next_blob + 1) % LIMIT_CLIENT_BLOBS;
     free(k->data);
     k->data = mem_alloc(size ? size : 1);
     memcpy(k->data, data, size);

@@ -23,10 +23,11 @@
 #include "app/worker/socket.h"
 #include "app/worker/spool.h"
 #include "app/worker/wire.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
-enum { BLOBS_MAX = 256, BLOB_BYTES_MAX = 512 << 20, HOLD_BYTES = 1 << 20 };
+enum { HOLD_BYTES = 1 << 20 };
 
 // A picture file some job needs or needed, by its hash.
 struct blob {
@@ -55,7 +56,7 @@ struct worker {
     int wake;             // eventfd: a lane has something to say
     struct lanes *lanes;
     struct children *children;
-    struct blob blobs[BLOBS_MAX];
+    struct blob blobs[LIMIT_WORKER_BLOBS];
     int blob_count;
     uint64_t clock;
     struct pending *pending;
@@ -135,7 +136,8 @@ keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
     size_t total = size;
     for (int i = 0; i < w->blob_count; i++)
         total += w->blobs[i].size;
-    while (w->blob_count && (w->blob_count == BLOBS_MAX || total > BLOB_BYTES_MAX)) {
+    while (w->blob_count && (w->blob_count == LIMIT_WORKER_BLOBS ||
+                             total > LIMIT_WORKER_BLOB_BYTES)) {
         size_t before = 0, after = 0;
         for (int i = 0; i < w->blob_count; i++)
             before += w->blobs[i].size;

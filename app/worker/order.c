@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.h"
 #include "app/worker/records.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 const char *const order_variables[] = {
@@ -51,8 +52,8 @@ parse_word(struct order *o, const struct jv *v, struct err *err)
     if (hash)
         memcpy(w->hash, hash, JOB_HASH_TEXT);
     o->result_count += w->result;
-    return o->result_count <= ORDER_RESULTS_MAX ||
-           err_set(err, ERR_INPUT, "the command has more than %d results", ORDER_RESULTS_MAX);
+    return o->result_count <= LIMIT_ORDER_RESULTS ||
+           err_set(err, ERR_INPUT, "the command has more than %d results", LIMIT_ORDER_RESULTS);
 }
 
 static bool
@@ -63,9 +64,9 @@ parse_environment(struct order *o, const struct jv *v, struct err *err)
         if (!value || (!listed(order_variables, name) && !listed(order_places, name)))
             return err_set(err, ERR_INPUT, "the variable %.60s is not one that a command may bring",
                            name);
-        if (i == ORDER_ENVIRONMENT_MAX)
+        if (i == LIMIT_ORDER_ENVIRONMENT)
             return err_set(err, ERR_INPUT, "the command brings more than %d variables",
-                           ORDER_ENVIRONMENT_MAX);
+                           LIMIT_ORDER_ENVIRONMENT);
         o->environment[i] = mem_printf("%s=%s", name, value);
     }
     return true;
@@ -80,8 +81,8 @@ order_parse(struct order *o, const struct jv *head, struct err *err)
     if (!job_is_id(id))
         return err_set(err, ERR_INPUT, "the command has no name");
     memcpy(o->id, id, strlen(id) + 1);
-    if (jv_size(words) < 1 || jv_size(words) > ORDER_WORDS_MAX)
-        return err_set(err, ERR_INPUT, "a command has 1 to %d words", ORDER_WORDS_MAX);
+    if (jv_size(words) < 1 || jv_size(words) > LIMIT_ORDER_WORDS)
+        return err_set(err, ERR_INPUT, "a command has 1 to %d words", LIMIT_ORDER_WORDS);
     for (size_t i = 0; i < jv_size(words); i++)
         if (!parse_word(o, jv_at(words, i), err))
             return false;

@@ -9,8 +9,7 @@
 
 #include "app/job/job.h"
 #include "engine/base/jv.h"
-
-enum { ORDER_WORDS_MAX = 256, ORDER_RESULTS_MAX = 8, ORDER_ENVIRONMENT_MAX = 32 };
+#include "engine/base/limits.h"
 
 struct order_word {
     char *text;  // before the file's name where there is a file: "tasks=", ""
@@ -23,10 +22,10 @@ struct order_word {
 
 struct order {
     char id[JOB_ID_TEXT];
-    struct order_word words[ORDER_WORDS_MAX]; // the first is the command's name
+    struct order_word words[LIMIT_ORDER_WORDS]; // the first is the command's name
     int count, result_count;
     char *folder; // where it runs; NULL: where the worker was started
-    char *environment[ORDER_ENVIRONMENT_MAX + 1]; // "NAME=VALUE", NULL at the end
+    char *environment[LIMIT_ORDER_ENVIRONMENT + 1]; // "NAME=VALUE", NULL at the end
     bool terminal[3]; // by descriptor: what is written there goes to a terminal
     bool detach;      // goes on when its limn goes
     bool again;       // one that was detached and has ended goes on: it keeps its id and its files

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -42,7 +43,7 @@ void *
 spool_get(const char *job, int index, size_t *size, struct err *err)
 {
     char *path = file_of(job, index);
-    void *png = file_read(path, CODEC_FILE_MAX, size, err);
+    void *png = file_read(path, LIMIT_PICTURE_BYTES, size, err);
     free(path);
     return png;
 }

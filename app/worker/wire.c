@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 enum { FRAME_HEAD = 16, READ_BYTES = 256 << 10 };
@@ -119,7 +120,7 @@ make_room(struct wire *w, size_t room)
 static void
 add_noise(struct wire *w, const uint8_t *bytes, size_t size)
 {
-    size = MIN(size, WIRE_NOISE_MAX - w->noise_size);
+    size = MIN(size, LIMIT_WIRE_NOISE_BYTES - w->noise_size);
     w->noise = mem_realloc(w->noise, w->noise_size + size + 1);
     memcpy(w->noise + w->noise_size, bytes, size);
     w->noise_size += size;
@@ -137,7 +138,7 @@ find_greeting(struct wire *w, struct err *err)
         add_noise(w, w->have + w->start, (size_t)(at - (w->have + w->start)));
         w->start = (size_t)(at - w->have) + length;
         w->greeting = false;
-    } else if (size >= WIRE_NOISE_MAX) {
+    } else if (size >= LIMIT_WIRE_NOISE_BYTES) {
         return err_set(err, ERR_IO, "what answered is not a limn worker");
     }
     return true;
@@ -185,7 +186,8 @@ wire_take(struct wire *w, struct wire_message *m, struct err *err)
     if (w->greeting || size < FRAME_HEAD)
         return false;
     uint64_t head = little(p + 4, 4), payload = little(p + 8, 8);
-    if (memcmp(p, "LMN1", 4) != 0 || head > WIRE_HEAD_MAX || payload > WIRE_PAYLOAD_MAX)
+    if (memcmp(p, "LMN1", 4) != 0 || head > LIMIT_WIRE_HEAD_BYTES ||
+        payload > LIMIT_WIRE_PAYLOAD_BYTES)
         return err_set(err, ERR_IO, "what came over the line is not limn's protocol");
     if (size < FRAME_HEAD + head + payload) {
         make_room(w, FRAME_HEAD + head + payload - size);

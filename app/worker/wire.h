@@ -13,9 +13,6 @@
 
 enum {
     WIRE_PROTOCOL = 1,            // raised when a message changes its meaning
-    WIRE_HEAD_MAX = 64 << 20,     // bytes of JSON
-    WIRE_PAYLOAD_MAX = 512 << 20, // bytes behind it
-    WIRE_NOISE_MAX = 64 << 10,    // bytes a login shell may print before the worker speaks
 };
 
 // What a worker prints first. Whatever came before it is a login shell's.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 
@@ -38,7 +39,7 @@ struct jv *
 jv_read(const char *path, struct err *err)
 {
     size_t n;
-    char *text = file_read(path, (size_t)64 << 20, &n, err);
+    char *text = file_read(path, LIMIT_JSON_FILE_BYTES, &n, err);
     if (!text)
         return NULL;
     struct jv *root = jv_parse(text, n, path, err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Every limit that limn sets to what comes from outside, in one place: a file, a host, a terminal, the
 // environment. Each is tested at its edge; docs/security.md says what happens beyond it.
-// A name says what is limited and in which unit.
+// A name says what is limited and in which unit: BYTES, PIXELS, SECONDS, MS (milliseconds),
+// MEGABYTES (MiB); without one it is a count. The limit itself is still allowed.
 #ifndef LIMN_ENGINE_BASE_LIMITS_H
 #define LIMN_ENGINE_BASE_LIMITS_H
 
@@ -14,6 +15,89 @@ enum {
     LIMIT_LIST_LINES = 65536,    // choices of a variable, values of a sweep
     LIMIT_FILLED_BYTES = 4096,   // of a text of a template once its {{variables}} are filled in
     LIMIT_LINKS = 40,            // symbolic links on the way to a file that another file names
+};
+
+// Pictures.
+enum {
+    LIMIT_PICTURE_BYTES = 256 << 20,    // of a picture file, of any format
+    LIMIT_PICTURE_SIDE = 16384,         // pixels: width, height
+    LIMIT_PICTURE_PIXELS = 64 << 20,    // width times height
+    LIMIT_PNG_TEXT_BYTES = 32 << 20,    // of a PNG's text chunk, decompressed
+    LIMIT_REFERENCE_SIDE = 512, // pixels: what the model is shown; larger pictures are reduced
+};
+
+// Loaders (loaders/host.h). The seconds and megabytes are the usual ones; $LIMN_LOADER_SECONDS and
+// $LIMN_LOADER_MEMORY set others.
+enum {
+    LIMIT_LOADER_PARAMS = 16,
+    LIMIT_LOADER_LOAD_MS = 5000,   // for the file to be loaded and described
+    LIMIT_LOADER_SECONDS = 60,     // one run
+    LIMIT_LOADER_MEGABYTES = 2000, // that one run may add to what the process has
+};
+
+// Instructions, templates, jobs, sweeps.
+enum {
+    LIMIT_INSTRUCTION_BYTES = 4096,
+    LIMIT_INSTRUCTION_REFERENCES = 8,
+    LIMIT_INSTRUCTION_MARKER = 99, // markers are 1..99; a model's vocabulary may hold fewer
+    LIMIT_TEMPLATE_VARIABLES = 64,
+    LIMIT_TEMPLATE_CHOICES = 256,
+    LIMIT_TEMPLATE_SETTINGS = 16, // of a reference's loader
+    LIMIT_SWEEP_AXES = 3,
+    LIMIT_SWEEP_CELLS = 256,
+    LIMIT_JOB_PICTURES = 64,
+};
+
+// JSON, themes, logs of trainings.
+enum {
+    LIMIT_JSON_FILE_BYTES = 64 << 20,
+    LIMIT_THEME_BYTES = 64 << 10,
+    LIMIT_TRAINLOG_LINE_BYTES = 16384,
+    LIMIT_TRAINLOG_TASKS = 16,
+};
+
+// Model folders.
+enum {
+    LIMIT_SAFETENSORS_HEADER_BYTES = 256 << 20,
+    LIMIT_SAFETENSORS_TENSORS = 1000000,
+    LIMIT_SAFETENSORS_SHARDS = 1000,
+    LIMIT_SCHEDULER_CONFIG_BYTES = 1 << 20,
+    LIMIT_SCHEDULER_STEPS = 100000, // of training, that a scheduler's config may claim
+};
+
+// Pictures with captions, and what is made of them.
+enum {
+    LIMIT_SOURCE_DEPTH = 16, // folders within folders
+    LIMIT_SOURCE_FILES = 20000000,
+    LIMIT_CAPTION_FILE_BYTES = 1 << 20,
+    LIMIT_CAPTION_BYTES = 400,  // longer ones are cut at a word
+    LIMIT_KEYWORDS_BYTES = 800, // the same
+    LIMIT_CATALOGUE_BYTES = 64 << 20,
+    LIMIT_TAR_NAME_BYTES = 4096,
+    LIMIT_TAR_ENTRIES = 20000000,
+    LIMIT_PACK_SIDE = 1024, // pixels
+    LIMIT_PACK_ROLES = 8,
+};
+
+// Between limn and a worker, here or on another machine.
+enum {
+    LIMIT_WIRE_HEAD_BYTES = 64 << 20,     // of JSON
+    LIMIT_WIRE_PAYLOAD_BYTES = 512 << 20, // behind it
+    LIMIT_WIRE_NOISE_BYTES = 64 << 10,    // that a login shell may print before the worker speaks
+    LIMIT_WORKER_BLOBS = 256,             // files that a worker keeps; the oldest go
+    LIMIT_WORKER_BLOB_BYTES = 512 << 20,  // of all of them
+    LIMIT_CLIENT_BLOBS = 64,              // files that are kept for a worker to ask for
+    LIMIT_ORDER_WORDS = 256,
+    LIMIT_ORDER_RESULTS = 8,
+    LIMIT_ORDER_ENVIRONMENT = 32,
+    LIMIT_ORDER_RESULT_BYTES = 256 << 20, // of a file that a command brings back
+    LIMIT_ORDER_FILE_BYTES = 64 << 20,    // of a file that goes with a command
+};
+
+// Folders that people look at.
+enum {
+    LIMIT_BROWSER_ENTRIES = 20000,
+    LIMIT_LIBRARY_DEPTH = 4, // folders within folders that are searched for pictures
 };
 
 #endif

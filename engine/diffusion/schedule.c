@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
-
-enum { TRAIN_STEPS_MAX = 100000 };
 
 static const double BETA_MAX = 0.999; // of the cosine schedule, which would reach 1
 
@@ -123,8 +122,9 @@ schedule_create(const struct schedule_params *params, struct err *err)
         p.beta_start = 0.0001;
     if (p.beta_end == 0)
         p.beta_end = 0.02;
-    if (p.train_steps < 1 || p.train_steps > TRAIN_STEPS_MAX) {
-        err_set(err, ERR_INPUT, "a schedule has 1 to %d training steps, not %d", TRAIN_STEPS_MAX,
+    if (p.train_steps < 1 || p.train_steps > LIMIT_SCHEDULER_STEPS) {
+        err_set(err, ERR_INPUT, "a schedule has 1 to %d training steps, not %d",
+                LIMIT_SCHEDULER_STEPS,
                 p.train_steps);
         return NULL;
     }

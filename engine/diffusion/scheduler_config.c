@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
-
-enum { CONFIG_SIZE_MAX = 1 << 20 };
 
 // The first row is what an unknown class gets: other classes differ in the sampler only.
 static const struct {
@@ -133,7 +132,7 @@ bool
 scheduler_config_load(const char *path, struct scheduler_config *out, struct err *err)
 {
     size_t size;
-    char *text = file_read(path, CONFIG_SIZE_MAX, &size, err);
+    char *text = file_read(path, LIMIT_SCHEDULER_CONFIG_BYTES, &size, err);
     if (text == NULL)
         return false;
     replace_infinity(text);

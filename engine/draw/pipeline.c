@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
 #include "engine/text/tokenizer.h"
-
-enum { COUNT_MAX = 64 };
 
 struct pipeline {
     struct model_folder *folder;
@@ -98,7 +97,7 @@ describe(struct pipeline *p, struct err *err)
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
     i->size = c->sample_size;
     i->final_size = s ? s->sample_size : c->sample_size;
-    i->reference_max = unet_config_has_context(c) ? INSTRUCTION_REFERENCE_MAX : 0;
+    i->reference_max = unet_config_has_context(c) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = tokenizer_marker_max(p->tokenizer);
     i->parameters = params_count(p->stages.params);
     if (tokenizer_vocab_size(p->tokenizer) > model_folder_text(p->folder)->vocab_size)
@@ -221,7 +220,7 @@ struct drawing {
     const struct sampler *sampler;
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
-    uint64_t seeds[COUNT_MAX];
+    uint64_t seeds[LIMIT_JOB_PICTURES];
     float *text;
     struct stage *references;
     // Of the pass that runs, for progress.
@@ -249,9 +248,9 @@ check_request(const struct pipeline *p, const struct pipeline_request *r, struct
 {
     const struct instruction *n = r->instruction;
     const struct pipeline_info *i = &p->info;
-    if (r->count < 0 || r->count > COUNT_MAX)
+    if (r->count < 0 || r->count > LIMIT_JOB_PICTURES)
         return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
-                       COUNT_MAX);
+                       LIMIT_JOB_PICTURES);
     if (r->steps < 0 || r->steps > 1000)
         return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
     if (r->size && r->size != i->size && r->size != i->final_size)
@@ -338,7 +337,7 @@ static bool
 enlarge(struct drawing *d, const float *base, float *x, struct err *err)
 {
     struct pass pass = base_pass(d);
-    uint64_t seeds[COUNT_MAX];
+    uint64_t seeds[LIMIT_JOB_PICTURES];
     for (int i = 0; i < d->count; i++)
         seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
     pass.part = MODEL_SUPER_RESOLUTION;

@@ -7,12 +7,10 @@
 
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 enum {
-    HEADER_MAX = 256 << 20, // bytes
-    TENSOR_MAX = 1000000,
-    SHARD_MAX = 1000,
     DATA_ALIGNMENT = 64,
 };
 
@@ -109,7 +107,7 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
         return err_set(err, ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path,
                        s->map.size);
     uint64_t length = read_length(s->map.data);
-    if (length > HEADER_MAX || length > s->map.size - 8)
+    if (length > LIMIT_SAFETENSORS_HEADER_BYTES || length > s->map.size - 8)
         return err_set(err, ERR_INPUT,
                        "%s: the header claims %llu bytes, the file has %zu (truncated, or not a "
                        "safetensors file)",
@@ -119,9 +117,10 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
     if (!s->header)
         return false;
     size_t entries = jv_size(s->header), first = st->count;
-    if (!jv_is_object(s->header) || entries > TENSOR_MAX || st->count + entries > TENSOR_MAX)
+    if (!jv_is_object(s->header) || entries > LIMIT_SAFETENSORS_TENSORS ||
+        st->count + entries > LIMIT_SAFETENSORS_TENSORS)
         return err_set(err, ERR_INPUT, "%s: the header is not a table of at most %d tensors", path,
-                       TENSOR_MAX);
+                       LIMIT_SAFETENSORS_TENSORS);
     for (void *it = jv_iterator(s->header); it; it = jv_next(s->header, it)) {
         if (strcmp(jv_iterator_key(it), "__metadata__") == 0)
             continue;
@@ -185,8 +184,9 @@ open_index(struct safetensors *st, const struct jv *index, const char *path, str
     for (size_t i = 0; ok && i < count; i++)
         if (i == 0 || strcmp(files[i], files[i - 1]) != 0)
             files[unique++] = files[i];
-    if (ok && unique > SHARD_MAX)
-        ok = err_set(err, ERR_INPUT, "%s: %zu shards, the limit is %d", path, unique, SHARD_MAX);
+    if (ok && unique > LIMIT_SAFETENSORS_SHARDS)
+        ok = err_set(err, ERR_INPUT, "%s: %zu shards, the limit is %d", path, unique,
+                     LIMIT_SAFETENSORS_SHARDS);
     st->shards = mem_zalloc((unique + 1) * sizeof *st->shards);
     for (size_t i = 0; ok && i < unique; i++) {
         char *shard = file_join(folder, files[i]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 static int
@@ -26,7 +27,7 @@ marker_at(const char *p, int *marker)
     int k = 0;
     while (p[i] >= '0' && p[i] <= '9' && i < 8)
         k = 10 * k + (p[i++] - '0');
-    if (i == 5 || p[i] != ']' || k < 1 || k > INSTRUCTION_MARKER_MAX)
+    if (i == 5 || p[i] != ']' || k < 1 || k > LIMIT_INSTRUCTION_MARKER)
         return 0;
     *marker = k;
     return i + 1;
@@ -43,7 +44,7 @@ instruction_spans(const char *text, struct instruction_span *spans, int max, str
         if (!length && strncmp(text + at, "[ref#", 5) == 0) {
             err_set(err, ERR_INPUT,
                     "column %d: '%.12s' is no marker, it must be [ref#k] with k in 1..%d",
-                    column_of(text, at), text + at, INSTRUCTION_MARKER_MAX);
+                    column_of(text, at), text + at, LIMIT_INSTRUCTION_MARKER);
             return -1;
         }
         if ((length || !text[at]) && at > from) {
@@ -86,9 +87,9 @@ check_text(const char *text, const char *what, struct err *err)
 {
     if (!text || !*text)
         return err_set(err, ERR_INPUT, "%s is empty", what);
-    if (strlen(text) > INSTRUCTION_TEXT_MAX)
+    if (strlen(text) > LIMIT_INSTRUCTION_BYTES)
         return err_set(err, ERR_INPUT, "%s has %zu bytes, the limit is %d", what, strlen(text),
-                       INSTRUCTION_TEXT_MAX);
+                       LIMIT_INSTRUCTION_BYTES);
     if (!valid_utf8(text))
         return err_set(err, ERR_INPUT, "%s is not valid UTF-8", what);
     return true;
@@ -96,7 +97,7 @@ check_text(const char *text, const char *what, struct err *err)
 
 // How often each marker stands in the text; false on a malformed one.
 static bool
-count_markers(const char *text, int counts[INSTRUCTION_MARKER_MAX + 1], struct err *err)
+count_markers(const char *text, int counts[LIMIT_INSTRUCTION_MARKER + 1], struct err *err)
 {
     int n = instruction_spans(text, NULL, 0, err);
     if (n < 0)
@@ -116,13 +117,13 @@ check_reference(const struct instruction *n, int i, const int *used, struct err 
     const struct instruction_reference *r = &n->references[i];
     char what[64];
     snprintf(what, sizeof what, "the text of [ref#%d]", r->marker);
-    int own[INSTRUCTION_MARKER_MAX + 1] = {0};
-    if (r->marker < 1 || r->marker > INSTRUCTION_MARKER_MAX)
+    int own[LIMIT_INSTRUCTION_MARKER + 1] = {0};
+    if (r->marker < 1 || r->marker > LIMIT_INSTRUCTION_MARKER)
         return err_set(err, ERR_INPUT, "reference number %d is not in 1..%d", r->marker,
-                       INSTRUCTION_MARKER_MAX);
+                       LIMIT_INSTRUCTION_MARKER);
     if (!check_text(r->text, what, err) || !count_markers(r->text, own, err))
         return false;
-    for (int k = 1; k <= INSTRUCTION_MARKER_MAX; k++)
+    for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++)
         if (own[k] != (k == r->marker))
             return err_set(err, ERR_INPUT, "%s, '%.80s', must hold [ref#%d] once and no other marker",
                            what, r->text, r->marker);
@@ -139,13 +140,13 @@ check_reference(const struct instruction *n, int i, const int *used, struct err 
 bool
 instruction_check(const struct instruction *n, struct err *err)
 {
-    int used[INSTRUCTION_MARKER_MAX + 1] = {0};
+    int used[LIMIT_INSTRUCTION_MARKER + 1] = {0};
     if (!check_text(n->text, "the instruction", err) || !count_markers(n->text, used, err))
         return false;
     for (int i = 0; i < n->reference_count; i++)
         if (!check_reference(n, i, used, err))
             return false;
-    for (int k = 1; k <= INSTRUCTION_MARKER_MAX; k++) {
+    for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++) {
         bool given = false;
         for (int i = 0; i < n->reference_count; i++)
             given |= n->references[i].marker == k;
@@ -170,8 +171,8 @@ bool
 instruction_add(struct instruction *n, int marker, const char *words, int width, int height,
                 const uint8_t *rgb, struct err *err)
 {
-    if (n->reference_count == INSTRUCTION_REFERENCE_MAX)
-        return err_set(err, ERR_INPUT, "more than %d references", INSTRUCTION_REFERENCE_MAX);
+    if (n->reference_count == LIMIT_INSTRUCTION_REFERENCES)
+        return err_set(err, ERR_INPUT, "more than %d references", LIMIT_INSTRUCTION_REFERENCES);
     struct instruction_reference *r = &n->references[n->reference_count];
     *r = (struct instruction_reference){.marker = marker, .width = width, .height = height};
     if (rgb) {

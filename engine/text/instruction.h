@@ -14,12 +14,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
-
-enum {
-    INSTRUCTION_MARKER_MAX = 99, // markers are 1..99; a model's vocabulary may hold fewer
-    INSTRUCTION_REFERENCE_MAX = 8,
-    INSTRUCTION_TEXT_MAX = 4096, // bytes
-};
+#include "engine/base/limits.h"
 
 struct instruction_reference {
     int marker;       // k of [ref#k]
@@ -31,7 +26,7 @@ struct instruction_reference {
 struct instruction {
     char *text;
     int reference_count;
-    struct instruction_reference references[INSTRUCTION_REFERENCE_MAX];
+    struct instruction_reference references[LIMIT_INSTRUCTION_REFERENCES];
 };
 
 // Text of n.text between markers and the markers, in order; for editors and checkers.

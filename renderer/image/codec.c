@@ -13,6 +13,7 @@
 #undef MAX
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/png_text.h"
 
@@ -44,11 +45,12 @@ static bool
 size_allowed(const VipsImage *v, const char *name, struct err *err)
 {
     int64_t w = vips_image_get_width(v), h = vips_image_get_height(v);
-    if (w >= 1 && h >= 1 && w <= IMAGE_SIDE_MAX && h <= IMAGE_SIDE_MAX && w * h <= IMAGE_PIXELS_MAX)
+    if (w >= 1 && h >= 1 && w <= LIMIT_PICTURE_SIDE && h <= LIMIT_PICTURE_SIDE &&
+        w * h <= LIMIT_PICTURE_PIXELS)
         return true;
     return err_set(err, ERR_INPUT,
                    "%s: %lld x %lld pixels are over the limit of %d a side and %d in all", name,
-                   (long long)w, (long long)h, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
+                   (long long)w, (long long)h, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_PIXELS);
 }
 
 // Upright, sRGB, 8 bits. Takes over `v`, returns a new one or NULL.
@@ -119,9 +121,9 @@ struct image *
 codec_decode(const void *data, size_t size, const char *name, struct err *err)
 {
     struct image *image = NULL;
-    if (size > CODEC_FILE_MAX) {
+    if (size > LIMIT_PICTURE_BYTES) {
         err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name, size,
-                CODEC_FILE_MAX);
+                LIMIT_PICTURE_BYTES);
         return NULL;
     }
     VipsImage *v = vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
@@ -148,7 +150,7 @@ struct image *
 codec_read(const char *path, struct err *err)
 {
     size_t size;
-    char *data = file_read(path, CODEC_FILE_MAX, &size, err);
+    char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
     if (!data)
         return NULL;
     struct image *image = codec_decode(data, size, path, err);
@@ -168,10 +170,10 @@ codec_check(const char *path, struct err *err)
     // Mapped, so that only what is looked at is read; libvips' own reading of files takes parts of
     // their names for options.
     size_t size = (size_t)st.st_size;
-    int fd = size <= CODEC_FILE_MAX ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0 && size > CODEC_FILE_MAX)
+    int fd = size <= LIMIT_PICTURE_BYTES ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0 && size > LIMIT_PICTURE_BYTES)
         return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", path,
-                       size, CODEC_FILE_MAX);
+                       size, LIMIT_PICTURE_BYTES);
     if (fd < 0)
         return err_errno(err, ERR_INPUT, "%s", path);
     void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
@@ -237,11 +239,11 @@ codec_resize(const struct image *image, int width, int height, enum codec_fit fi
              uint32_t background, struct err *err)
 {
     // Before libvips makes them: a square of the longest side would be a gigabyte.
-    if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX ||
-        (int64_t)width * height > IMAGE_PIXELS_MAX) {
+    if (width < 1 || height < 1 || width > LIMIT_PICTURE_SIDE || height > LIMIT_PICTURE_SIDE ||
+        (int64_t)width * height > LIMIT_PICTURE_PIXELS) {
         err_set(err, ERR_INPUT,
                 "cannot resize to %d x %d pixels, the limit is %d a side and %d in all", width,
-                height, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
+                height, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_PIXELS);
         return NULL;
     }
     double sx = (double)width / image->width, sy = (double)height / image->height;
@@ -377,14 +379,14 @@ char *
 codec_png_text_in(const void *data, size_t size, const char *name, const char *keyword,
                   struct err *err)
 {
-    return png_text_find(data, size, name, keyword, CODEC_TEXT_MAX, err);
+    return png_text_find(data, size, name, keyword, LIMIT_PNG_TEXT_BYTES, err);
 }
 
 char *
 codec_png_text(const char *path, const char *keyword, struct err *err)
 {
     size_t size;
-    char *data = file_read(path, CODEC_FILE_MAX, &size, err);
+    char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
     if (!data)
         return NULL;
     char *text = codec_png_text_in(data, size, path, keyword, err);

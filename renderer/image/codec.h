@@ -9,11 +9,6 @@
 
 #include "renderer/image/image.h"
 
-enum {
-    CODEC_FILE_MAX = 256 << 20, // bytes of a picture file
-    CODEC_TEXT_MAX = 32 << 20,  // bytes of a text chunk
-};
-
 // Once, before anything else here. `name`: argv[0].
 bool codec_start(const char *name, struct err *err);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
@@ -27,11 +28,11 @@ image_channels(enum image_format format)
 struct image *
 image_create(int width, int height, enum image_format format, struct err *err)
 {
-    if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX ||
-        (int64_t)width * height > IMAGE_PIXELS_MAX) {
+    if (width < 1 || height < 1 || width > LIMIT_PICTURE_SIDE || height > LIMIT_PICTURE_SIDE ||
+        (int64_t)width * height > LIMIT_PICTURE_PIXELS) {
         err_set(err, ERR_INPUT,
                 "a picture of %d x %d pixels is over the limit of %d a side and %d in all", width,
-                height, IMAGE_SIDE_MAX, IMAGE_PIXELS_MAX);
+                height, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_PIXELS);
         return NULL;
     }
     size_t stride = (size_t)width * (size_t)image_channels(format);

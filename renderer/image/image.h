@@ -21,10 +21,6 @@ enum image_format {
 };
 
 // Named limits: nothing larger is decoded or made.
-enum {
-    IMAGE_SIDE_MAX = 16384,         // pixels
-    IMAGE_PIXELS_MAX = 64 << 20,    // pixels
-};
 
 struct image {
     int width, height; // pixels, >= 1

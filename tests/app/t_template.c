@@ -14,6 +14,7 @@
 #include "app/base/base64.h"
 #include "app/job/template.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 static const char *template_folder;
@@ -114,9 +115,9 @@ yaml_that_is_not_plain_is_refused(void **state)
     assert_false(template_read(&t, path, &err));
     assert_int_equal(err.code, ERR_INPUT);
     err_clear(&err);
-    char *large = mem_alloc(YAML_FILE_MAX + 1);
-    memset(large, ' ', YAML_FILE_MAX + 1);
-    write_text(large, YAML_FILE_MAX + 1);
+    char *large = mem_alloc(LIMIT_YAML_BYTES + 1);
+    memset(large, ' ', LIMIT_YAML_BYTES + 1);
+    write_text(large, LIMIT_YAML_BYTES + 1);
     free(large);
     assert_false(template_read(&t, path, &err));
     assert_non_null(strstr(err.text, "the limit is"));

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -330,12 +331,12 @@ contain_pads_and_cover_cuts(void **state)
     for (int x = 3; x < 29; x++) // the blue quarters lie outside
         assert_near(image_row(c, 16) + 3 * x, 255, 0, 0, 4);
     assert_null(codec_resize(a, 0, 5, CODEC_STRETCH, 0, NULL));
-    assert_null(codec_resize(a, 5, IMAGE_SIDE_MAX + 1, CODEC_STRETCH, 0, NULL));
+    assert_null(codec_resize(a, 5, LIMIT_PICTURE_SIDE + 1, CODEC_STRETCH, 0, NULL));
     // Both sides are allowed, the picture is not, and none of its gigabyte is made first.
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     struct err err = {0};
-    assert_null(codec_resize(a, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX, CODEC_STRETCH, 0, &err));
+    assert_null(codec_resize(a, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_SIDE, CODEC_STRETCH, 0, &err));
     getrusage(RUSAGE_SELF, &after);
     assert_int_equal(err.code, ERR_INPUT);
     assert_true(after.ru_maxrss - before.ru_maxrss < 100 << 10); // KiB

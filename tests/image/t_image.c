@@ -8,13 +8,15 @@
 
 #include <cmocka.h>
 
+#include "engine/base/limits.h"
 #include "renderer/image/image.h"
 
 static void
 limits_are_sentences(void **state)
 {
-    static const int bad[][2] = {{0, 1}, {1, 0}, {-1, 5}, {IMAGE_SIDE_MAX + 1, 1},
-                                 {1, IMAGE_SIDE_MAX + 1}, {16384, 4097}, {INT32_MAX, INT32_MAX}};
+    static const int bad[][2] = {{0, 1}, {1, 0}, {-1, 5}, {LIMIT_PICTURE_SIDE + 1, 1},
+                                 {1, LIMIT_PICTURE_SIDE + 1}, {16384, 4097}, {INT32_MAX,
+                                                                              INT32_MAX}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err err = {0};
         assert_null(image_create(bad[i][0], bad[i][1], IMAGE_RGB8, &err));

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "loaders/host.h"
 
@@ -270,14 +271,14 @@ limits_come_from_the_environment(void **state)
         const char *seconds, *memory;
         double expected_seconds;
         int expected_memory;
-    } cases[] = {{NULL, NULL, LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
-                 {"", "", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+    } cases[] = {{NULL, NULL, LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
+                 {"", "", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
                  {"7200", "16000", 7200, 16000},
-                 {"soon", "1G", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
-                 {"-1", "-1", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
-                 {"0", "0", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
-                 {"nan", "nan", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
-                 {"1e9", "1e9", LOADER_SECONDS_USUAL, LOADER_MEMORY_USUAL},
+                 {"soon", "1G", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
+                 {"-1", "-1", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
+                 {"0", "0", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
+                 {"nan", "nan", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
+                 {"1e9", "1e9", LIMIT_LOADER_SECONDS, LIMIT_LOADER_MEGABYTES},
                  {"0.3", "200", 0.3, 200}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         if (cases[i].seconds) {
