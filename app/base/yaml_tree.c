@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 
 struct reader {
     yaml_parser_t parser;
@@ -67,8 +68,53 @@ next_event(struct reader *r, yaml_event_t *event, struct err *err)
                       r->parser.problem ? r->parser.problem : "this is not YAML");
 }
 
+static int
+by_key(const void *a, const void *b)
+{
+    const struct yaml *x = *(const struct yaml *const *)a, *y = *(const struct yaml *const *)b;
+    int order = strcmp(x->key, y->key);
+    return order ? order : (x > y) - (x < y);
+}
+
+// Sorted, as the keys are a stranger's: no choice of theirs makes this slow.
+static bool
+keys_differ(const struct reader *r, const struct yaml *map, struct err *err)
+{
+    size_t n = (size_t)map->count;
+    const struct yaml **sorted = mem_alloc((n + 1) * sizeof *sorted), *twice = NULL;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &map->children[i];
+    qsort(sorted, n, sizeof *sorted, by_key);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0 && (!twice || sorted[i] < twice))
+            twice = sorted[i];
+    free(sorted);
+    if (!twice)
+        return true;
+    const struct yaml at = {.line = twice->key_line, .column = twice->key_column};
+    return yaml_tree_error(&at, r->name, err, "the key '%.60s' stands here twice", twice->key);
+}
+
 static bool read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int depth,
                       struct err *err);
+
+// The key that the event begins, into `child`.
+static bool
+read_key(struct reader *r, const yaml_event_t *event, struct yaml *child, int depth,
+         struct err *err)
+{
+    struct yaml key = {0};
+    bool ok = read_node(r, event, &key, depth, err);
+    if (ok && key.kind != YAML_SCALAR)
+        ok = error_here(r, event->start_mark, err, "a key must be a plain word");
+    if (ok && !key.quoted && strcmp(key.text, "<<") == 0)
+        ok = yaml_tree_error(&key, r->name, err, "merge keys are not understood");
+    child->key = ok ? mem_strdup(key.text) : NULL;
+    child->key_line = key.line;
+    child->key_column = key.column;
+    clear(&key);
+    return ok;
+}
 
 static bool
 read_children(struct reader *r, struct yaml *out, yaml_event_type_t end, int depth, struct err *err)
@@ -80,32 +126,22 @@ read_children(struct reader *r, struct yaml *out, yaml_event_type_t end, int dep
             return false;
         bool last = event.type == end, ok = true;
         if (!last && out->kind == YAML_MAP) {
-            struct yaml key = {0};
-            ok = read_node(r, &event, &key, depth, err);
-            if (ok && key.kind != YAML_SCALAR)
-                ok = error_here(r, event.start_mark, err, "a key must be a plain word");
-            if (ok && yaml_tree_get(out, key.text))
-                ok = yaml_tree_error(&key, r->name, err, "the key '%.60s' stands here twice",
-                                     key.text);
-            if (ok && !key.quoted && strcmp(key.text, "<<") == 0)
-                ok = yaml_tree_error(&key, r->name, err, "merge keys are not understood");
-            child.key = ok ? mem_strdup(key.text) : NULL;
-            clear(&key);
+            ok = read_key(r, &event, &child, depth, err);
             yaml_event_delete(&event);
-            if (ok && !next_event(r, &event, err)) {
+            if (!ok || !next_event(r, &event, err)) {
                 free(child.key);
                 return false;
             }
-            if (!ok)
-                return false;
         }
         if (!last) {
             ok = read_node(r, &event, &child, depth, err);
             ARRAY_PUSH(out->children, out->count, out->capacity, child);
         }
         yaml_event_delete(&event);
-        if (last || !ok)
-            return ok;
+        if (last)
+            return out->kind != YAML_MAP || keys_differ(r, out, err);
+        if (!ok)
+            return false;
     }
 }
 
@@ -186,7 +222,8 @@ yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err
         free(root);
         return NULL;
     }
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    size_t mark = utf8_mark(text, size);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text + mark, size - mark);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     bool ok = read_document(&r, root, err);
     yaml_parser_delete(&r.parser);
@@ -237,6 +274,21 @@ yaml_tree_number(const struct yaml *v, double *out)
 }
 
 bool
+yaml_tree_integer(const struct yaml *v, int64_t *out)
+{
+    if (!v || v->kind != YAML_SCALAR || v->quoted || !*v->text ||
+        strspn(v->text, "+-0123456789") != strlen(v->text))
+        return false;
+    char *end;
+    errno = 0;
+    long long whole = strtoll(v->text, &end, 10);
+    if (*end || errno)
+        return false;
+    *out = whole;
+    return true;
+}
+
+bool
 yaml_tree_bool(const struct yaml *v, bool *out)
 {
     static const char *const words[2][3] = {{"false", "no", "off"}, {"true", "yes", "on"}};
@@ -262,6 +314,7 @@ struct jv *
 yaml_tree_to_jv(const struct yaml *v)
 {
     double number;
+    int64_t whole;
     bool on;
     if (v->kind == YAML_MAP || v->kind == YAML_LIST) {
         struct jv *out = v->kind == YAML_MAP ? jv_object() : jv_array();
@@ -277,9 +330,9 @@ yaml_tree_to_jv(const struct yaml *v)
         return jv_null_value();
     if (yaml_tree_bool(v, &on))
         return jv_from_bool(on);
-    if (yaml_tree_number(v, &number)) {
-        bool whole = strspn(v->text, "+-0123456789") == strlen(v->text) && fabs(number) < 0x1p53;
-        return whole ? jv_from_integer((int64_t)number) : jv_from_number(number);
-    }
+    if (yaml_tree_integer(v, &whole))
+        return jv_from_integer(whole);
+    if (yaml_tree_number(v, &number))
+        return jv_from_number(number);
     return jv_from_string(v->text);
 }

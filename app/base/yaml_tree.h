@@ -4,12 +4,14 @@
 //
 // What is understood is YAML's plain core: one document of maps, lists and scalars. Anchors,
 // aliases, tags and merge keys are refused: nothing in a template needs them, and a few lines of
-// them can stand for gigabytes. Duplicate keys are refused.
+// them can stand for gigabytes. Duplicate keys are refused. A byte order mark is skipped. The limits are
+// those of engine/base/limits.h; reading takes time in proportion to the file.
 #ifndef LIMN_APP_BASE_YAML_TREE_H
 #define LIMN_APP_BASE_YAML_TREE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 #include "engine/base/jv.h"
@@ -22,6 +24,7 @@ struct yaml {
     char *text;       // scalar
     bool quoted;      // scalar in quotes or block style: always a text
     char *key;        // in a map; NULL in a list
+    int key_line, key_column;
     struct yaml *children;
     int count, capacity;
 };
@@ -34,6 +37,7 @@ void yaml_tree_free(struct yaml *root); // NULL is fine
 const struct yaml *yaml_tree_get(const struct yaml *map, const char *key); // NULL: none
 // Typed reading of a scalar; false where it is something else. Numbers and switches must be plain.
 bool yaml_tree_number(const struct yaml *v, double *out);
+bool yaml_tree_integer(const struct yaml *v, int64_t *out); // exact; "1e3" and "2.0" are none
 bool yaml_tree_bool(const struct yaml *v, bool *out); // true, false, yes, no, on, off
 bool yaml_tree_is_null(const struct yaml *v);         // NULL, empty, ~ or null
 

@@ -258,6 +258,7 @@ read_template(const struct generate *g, struct template *t, struct err *err)
                 found = true;
                 free(t->references[k].image);
                 t->references[k].image = realpath(image, NULL);
+                t->references[k].typed = true;
                 if (!t->references[k].image)
                     ok = err_errno(err, ERR_INPUT, "%s", image);
             }
@@ -419,7 +420,7 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
         item->label = mem_strdup(sheet->cells[i].label);
         override(&item->job, &own);
         job_settle(&item->job);
-        ok = job_read(&item->job, err);
+        ok = job_check(&item->job, err) && job_read(&item->job, err);
     }
     return ok;
 }
@@ -450,7 +451,7 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             item->job.id[0] = 0;
             job_settle(&item->job);
             seed = cells && seed < 0 ? item->job.seed : seed;
-            ok = job_read(&item->job, err);
+            ok = job_check(&item->job, err) && job_read(&item->job, err);
         }
     }
     return ok;
@@ -481,6 +482,7 @@ run(int argc, char **argv, bool instruct)
     ok = ok && (from_sheet || read_sweep(&g, from_file ? &t : NULL, &s, &err));
     if (ok && g.lots && !from_sheet)
         ok = sweep_draw_lots(&s, g.lots, MAX(g.seed, 0), &err);
+    ok = ok && sweep_fits(&s, &err);
     int count = 0, room = MAX(!ok ? 1 : from_sheet ? sheet.count : sweep_cells(&s), 1);
     struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
     struct jv *about = from_sheet ? jv_copy(sheet.about)

@@ -137,14 +137,20 @@ job_set_parameter(struct job *j, const char *name, const char *value, struct err
         return false;
     char *end;
     double v = strtod(value, &end);
-    if (end == value || *end || !(v >= limits[which].low && v <= limits[which].high) ||
-        (limits[which].whole && v != floor(v)))
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %g..%g", name, value,
-                       limits[which].whole ? " whole" : "", limits[which].low, limits[which].high);
+    int64_t exact = 0;
+    bool ok = end != value && !*end && v >= limits[which].low && v <= limits[which].high;
+    if (ok && limits[which].whole) { // as a double, 2^53 + 1 would be 2^53
+        exact = strtoll(value, &end, 10);
+        ok = !*end && exact <= SEED_MAX;
+    }
+    if (!ok)
+        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a%s number in %.16g..%.16g", name,
+                       value, limits[which].whole ? " whole" : "", limits[which].low,
+                       limits[which].high);
     if (which == 0)
-        j->seed = (int64_t)v;
+        j->seed = exact;
     else if (which == 1)
-        j->steps = (int)v;
+        j->steps = (int)exact;
     else
         *(which == 2 ? &j->scale : &j->context_scale) = v;
     return true;
@@ -227,9 +233,10 @@ job_check(const struct job *j, struct err *err)
                      LIMIT_JOB_PICTURES);
     if (ok && j->size && (j->size < 8 || j->size > 4096))
         ok = err_set(err, ERR_INPUT, "size is %d, it must lie in 8..4096", j->size);
-    if (ok && j->seed > SEED_MAX)
-        ok = err_set(err, ERR_INPUT, "the seed is %" PRId64 ", it must be at most %" PRId64,
-                     j->seed, SEED_MAX);
+    int64_t last = j->seed + MAX(j->count, 1) - 1; // several have seeds one after the other
+    if (ok && last > SEED_MAX)
+        ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", it must be at most %" PRId64,
+                     last > j->seed ? "last picture's " : "", last, SEED_MAX);
     if (ok && (j->scale > 100 || j->context_scale > 100))
         ok = err_set(err, ERR_INPUT, "a guidance scale is over 100");
     return ok;

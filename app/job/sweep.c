@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/job/sweep.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,51 +43,93 @@ variable(const struct template *t, const char *name)
 static bool
 push(struct sweep_axis *a, int *capacity, char *value, struct err *err)
 {
-    if (a->count == LIMIT_SWEEP_CELLS) {
+    if (a->count == LIMIT_LIST_LINES) {
         free(value);
-        return err_set(err, ERR_INPUT, "%s has more than %d values", a->name, LIMIT_SWEEP_CELLS);
+        return err_set(err, ERR_INPUT, "%s has more than %d values", a->name, LIMIT_LIST_LINES);
     }
     ARRAY_PUSH(a->values, a->count, *capacity, value);
     return true;
+}
+
+// A range as written: FIRST..LAST or FIRST..LAST:STEP. False: it is none.
+struct range {
+    char first[32], last[32], step[32]; // step "": 1, or -1 downwards
+};
+
+static bool
+split_range(const char *text, struct range *r)
+{
+    const char *dots = strstr(text, ".."), *last = dots ? dots + 2 : "";
+    size_t n = strcspn(last, ":");
+    if (!dots || dots - text >= (int)sizeof r->first || n >= sizeof r->last ||
+        strlen(last + n) > sizeof r->step || strcmp(last + n, ":") == 0)
+        return false;
+    snprintf(r->first, sizeof r->first, "%.*s", (int)(dots - text), text);
+    snprintf(r->last, sizeof r->last, "%.*s", (int)n, last);
+    snprintf(r->step, sizeof r->step, "%s", last[n] ? last + n + 1 : "");
+    return true;
+}
+
+static bool
+whole_number(const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    *out = v;
+    return *text && !*end && !errno && v > -((int64_t)1 << 62) && v < (int64_t)1 << 62;
+}
+
+static bool
+real_number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return *text && !*end && isfinite(*out);
+}
+
+static bool
+steps_fit(const struct sweep_axis *a, const char *text, double steps, struct err *err)
+{
+    return (steps >= 0 && steps < LIMIT_LIST_LINES) ||
+           err_set(err, ERR_INPUT, "%s is '%.40s': from the first to the last in 1 to %d steps",
+                   a->name, text, LIMIT_LIST_LINES);
+}
+
+// Whole numbers stay exactly what they are.
+static bool
+add_whole_range(struct sweep_axis *a, int *capacity, const char *text, int64_t first, int64_t last,
+                int64_t step, struct err *err)
+{
+    int64_t count = step ? (last - first) / step : -1;
+    bool ok = steps_fit(a, text, step && (last - first) / (double)step >= 0 ? (double)count : -1, err);
+    for (int64_t i = 0; ok && i <= count; i++)
+        ok = push(a, capacity, mem_printf("%" PRId64, first + i * step), err);
+    return ok;
 }
 
 // "1..5", "0..1:0.25"; false without error: it is no range.
 static bool
 add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err)
 {
+    struct range r;
     double first, last, step = 0;
-    int n = 0;
-    char *end, begin[32];
-    const char *dots = strstr(text, "..");
-    if (!dots || dots - text >= (int)sizeof begin)
+    int64_t from, to, by = 0;
+    if (!split_range(text, &r))
         return false;
-    snprintf(begin, sizeof begin, "%.*s", (int)(dots - text),
-             text); // "1..5" would be read as "1." and ".5"
-    first = strtod(begin, &end);
-    if (end == begin || *end)
+    if (whole_number(r.first, &from) && whole_number(r.last, &to) &&
+        (!*r.step || whole_number(r.step, &by)))
+        return add_whole_range(a, capacity, text, from, to, *r.step ? by : to < from ? -1 : 1, err);
+    if (!real_number(r.first, &first) || !real_number(r.last, &last) ||
+        (*r.step && !real_number(r.step, &step)))
         return false;
-    const char *from = dots + 2;
-    last = strtod(from, &end);
-    if (end == from)
-        return false;
-    if (*end == ':') {
-        from = end + 1;
-        step = strtod(from, &end);
-        if (end == from)
-            return false;
-    } else {
+    if (!*r.step)
         step = last < first ? -1 : 1;
-    }
-    if (*end || !isfinite(first) || !isfinite(last))
-        return false;
-    if (step == 0 || !isfinite(step) || (last - first) / step < 0 ||
-        (last - first) / step > LIMIT_SWEEP_CELLS)
-        return err_set(err, ERR_INPUT, "%s is '%.40s': from the first to the last in 1 to %d steps",
-                       a->name, text, LIMIT_SWEEP_CELLS);
-    for (double v = first; (step > 0 ? v <= last + 1e-9 : v >= last - 1e-9); v = first + ++n * step)
-        if (!push(a, capacity, mem_printf("%.10g", v), err))
-            return false;
-    return true;
+    bool ok = steps_fit(a, text, step != 0 ? (last - first) / step : -1, err);
+    double v = first;
+    for (int n = 0; ok && (step > 0 ? v <= last + 1e-9 : v >= last - 1e-9); v = first + ++n * step)
+        ok = push(a, capacity, mem_printf("%.10g", v), err);
+    return ok;
 }
 
 static bool
@@ -104,8 +148,10 @@ add_words(struct sweep_axis *a, int *capacity, const char *text, struct err *err
     return ok;
 }
 
+// `own_words`: the template wrote it, not a person.
 static bool
-expand(struct sweep_axis *a, const struct template *t, const char *text, struct err *err)
+expand(struct sweep_axis *a, const struct template *t, const char *text, bool own_words,
+       struct err *err)
 {
     const struct template_variable *v = variable(t, a->name);
     struct err own = {0};
@@ -119,7 +165,7 @@ expand(struct sweep_axis *a, const struct template *t, const char *text, struct 
         return ok;
     }
     if (text[0] == '@')
-        return template_lines(text + 1, &a->values, &a->count, err);
+        return template_lines(own_words ? t : NULL, text + 1, &a->values, &a->count, err);
     if (add_range(a, &capacity, text, &own))
         return true;
     if (own.code != ERR_NONE)
@@ -151,15 +197,31 @@ begin_axis(struct sweep *s, const struct template *t, const char *name, struct e
     return true;
 }
 
+// Whether its values are what it may be, at once and not when they are drawn.
 static bool
-end_axis(struct sweep *s, struct err *err)
+end_axis(struct sweep *s, const struct template *t, struct err *err)
 {
-    struct sweep_axis *a = &s->axes[s->axis_count - 1];
-    if (!a->count)
-        return err_set(err, ERR_INPUT, "%s has no values to sweep over", a->name);
-    int64_t cells = 1;
+    const struct sweep_axis *a = &s->axes[s->axis_count - 1];
+    struct job scratch = JOB_EMPTY;
+    bool ok = a->count || err_set(err, ERR_INPUT, "%s has no values to sweep over", a->name);
+    for (int i = 0; ok && i < a->count && !variable(t, a->name); i++)
+        ok = job_set_parameter(&scratch, a->name, a->values[i], err);
+    return ok;
+}
+
+static int64_t
+grid_cells(const struct sweep *s)
+{
+    int64_t cells = s->axis_count > 0;
     for (int i = 0; i < s->axis_count; i++)
         cells *= s->axes[i].count;
+    return cells;
+}
+
+bool
+sweep_fits(const struct sweep *s, struct err *err)
+{
+    int64_t cells = s->pick_count ? s->pick_count : grid_cells(s);
     return cells <= LIMIT_SWEEP_CELLS ||
            err_set(err, ERR_INPUT,
                    "the sweep has %lld pictures, it may have %d: give fewer values, or --random N",
@@ -170,8 +232,7 @@ bool
 sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
           struct err *err)
 {
-    return begin_axis(s, t, name, err) && expand(&s->axes[s->axis_count - 1], t, values, err) &&
-           end_axis(s, err);
+    return begin_axis(s, t, name, err) && expand(&s->axes[s->axis_count - 1], t, values, false, err) && end_axis(s, t, err);
 }
 
 static bool
@@ -197,16 +258,9 @@ add_own(struct sweep *s, const struct template *t, const struct template_sweep *
     bool ok = true;
     for (int i = 0; ok && own->list && i < own->count; i++)
         ok = push(a, &capacity, mem_strdup(own->values[i]), err);
-    if (!own->list) {
-        // A file's name is relative to the template.
-        const char *text = own->values[0];
-        char *path = text[0] == '@' && text[1] != '/' && *t->folder
-                         ? mem_printf("@%s/%s", t->folder, text + 1)
-                         : mem_strdup(text);
-        ok = expand(a, t, path, err);
-        free(path);
-    }
-    return ok && end_axis(s, err);
+    if (!own->list)
+        ok = expand(a, t, own->values[0], true, err);
+    return ok && end_axis(s, t, err);
 }
 
 bool
@@ -222,19 +276,26 @@ sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixe
     return true;
 }
 
-static int
-grid_cells(const struct sweep *s)
+// Where a deck is not as it was sorted, which is at few places: it may be larger than memory.
+struct moved {
+    int64_t at, card;
+};
+
+static int64_t
+card_at(const struct moved *moved, int count, int64_t at)
 {
-    int cells = s->axis_count > 0;
-    for (int i = 0; i < s->axis_count; i++)
-        cells *= s->axes[i].count;
-    return cells;
+    for (int i = count - 1; i >= 0; i--)
+        if (moved[i].at == at)
+            return moved[i].card;
+    return at;
 }
 
 bool
 sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
 {
-    int cells = grid_cells(s), order[LIMIT_SWEEP_CELLS];
+    int64_t cells = grid_cells(s);
+    struct moved moved[LIMIT_SWEEP_CELLS];
+    int moves = 0;
     struct rng rng;
     if (!cells)
         return err_set(err, ERR_INPUT,
@@ -245,14 +306,11 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
     rng_init(&rng, (uint64_t)seed, RNG_STREAM_DATA);
     for (int i = 0; i < count; i++) {
         // A shuffled deck, and another one when it is used up.
-        if (i % cells == 0)
-            for (int k = 0; k < cells; k++)
-                order[k] = k;
-        int at = i % cells, other = at + (int)rng_below(&rng, (uint64_t)(cells - at));
-        int cell = order[other];
-        order[other] = order[at];
-        order[at] = cell;
-        s->picks[i] = cell;
+        int64_t at = i % cells, other = at + (int64_t)rng_below(&rng, (uint64_t)(cells - at));
+        if (at == 0)
+            moves = 0;
+        s->picks[i] = card_at(moved, moves, other);
+        moved[moves++] = (struct moved){other, card_at(moved, moves, at)};
     }
     s->pick_count = count;
     return true;
@@ -261,7 +319,7 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
 int
 sweep_cells(const struct sweep *s)
 {
-    return s->pick_count ? s->pick_count : grid_cells(s);
+    return s->pick_count ? s->pick_count : (int)MIN(grid_cells(s), LIMIT_SWEEP_CELLS);
 }
 
 int
@@ -277,7 +335,7 @@ bool
 sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
           struct job *j, char **label, struct err *err)
 {
-    int grid = s->pick_count ? s->picks[cell] : cell, index[LIMIT_SWEEP_AXES] = {0};
+    int64_t grid = s->pick_count ? s->picks[cell] : cell, index[LIMIT_SWEEP_AXES] = {0};
     bool ok = true;
     for (int i = s->axis_count - 1; i >= 0; i--) {
         index[i] = grid % s->axes[i].count;

@@ -21,23 +21,26 @@ struct sweep_axis {
 struct sweep {
     struct sweep_axis axes[LIMIT_SWEEP_AXES];
     int axis_count;
-    int picks[LIMIT_SWEEP_CELLS]; // random draws; pick_count 0: the whole grid
+    int64_t picks[LIMIT_SWEEP_CELLS]; // random draws; pick_count 0: the whole grid
     int pick_count;
 };
 
 void sweep_finish(struct sweep *s); // zeroed is fine
 
-// What can be swept: the template's variables (t may be NULL), and seed, steps, scale, context_scale.
+// What can be swept: the template's variables (t may be NULL), and seed, steps, scale, context_scale, whose
+// values must lie in their ranges. `values` are a person's words: @FILE is any file.
 bool sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
                struct err *err);
 // The template's own, but for the names that have been added or are in `fixed` (NULL at the end; may be
 // NULL).
 bool sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixed,
                    struct err *err);
-// `count` random cells of the grid, each at most once while there are enough; the same seed, the same cells.
+// `count` random cells of the grid, however large it is, each at most once while there are enough; the same seed, the same cells.
 bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
 
-// Cells, 0 when nothing is swept; more than LIMIT_SWEEP_CELLS: ERR_INPUT in sweep_add().
+// Whether there are no more cells than LIMIT_SWEEP_CELLS; ask when all is added, and lots are drawn if at all.
+bool sweep_fits(const struct sweep *s, struct err *err);
+// Cells, 0 when nothing is swept, at most LIMIT_SWEEP_CELLS.
 int sweep_cells(const struct sweep *s);
 // Columns of the sheet: the values of the last axis, or what makes random draws nearly square.
 int sweep_columns(const struct sweep *s);

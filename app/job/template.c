@@ -9,9 +9,11 @@
 
 #include "app/base/places.h"
 #include "app/base/suggest.h"
+#include "engine/base/beneath.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 
 // --- reading
 
@@ -59,10 +61,14 @@ read_number(const struct yaml *map, const char *key, const char *file, double lo
 {
     const struct yaml *v = yaml_tree_get(map, key);
     double d;
+    int64_t exact;
     if (!v)
         return true;
+    if (whole && yaml_tree_integer(v, &exact) && ((double)exact > high || exact > INT64_C(1) << 53))
+        return yaml_tree_error(v, file, err, "%s must be a whole number in %.16g..%.16g", key, low,
+                               high);
     if (!yaml_tree_number(v, &d) || d < low || d > high || (whole && d != floor(d)))
-        return yaml_tree_error(v, file, err, "%s must be a%s number in %g..%g", key,
+        return yaml_tree_error(v, file, err, "%s must be a%s number in %.16g..%.16g", key,
                                whole ? " whole" : "", low, high);
     *out = d;
     return true;
@@ -82,9 +88,9 @@ read_choices(struct template_variable *v, const struct yaml *map, const char *fi
     const struct yaml *list = yaml_tree_get(map, "choices");
     if (!list)
         return true;
-    if (list->kind != YAML_LIST || list->count == 0 || list->count > LIMIT_TEMPLATE_CHOICES)
+    if (list->kind != YAML_LIST || list->count == 0 || list->count > LIMIT_LIST_LINES)
         return yaml_tree_error(list, file, err, "choices must be a list of 1 to %d texts",
-                               LIMIT_TEMPLATE_CHOICES);
+                               LIMIT_LIST_LINES);
     v->choices = mem_zalloc((size_t)list->count * sizeof *v->choices);
     for (int i = 0; i < list->count; i++) {
         if (list->children[i].kind != YAML_SCALAR)
@@ -107,9 +113,7 @@ read_choice_file(struct template *t, struct template_variable *v, const struct y
     if (name->kind != YAML_SCALAR || yaml_tree_get(map, "choices"))
         return yaml_tree_error(name, t->path, err,
                                "file must be the name of a file, in place of choices");
-    char *path = file_join(t->folder, name->text);
-    bool ok = template_lines(path, &v->choices, &v->choice_count, &fault);
-    free(path);
+    bool ok = template_lines(t, name->text, &v->choices, &v->choice_count, &fault);
     v->type = VARIABLE_CHOICE;
     return ok || yaml_tree_error(name, t->path, err, "%s", fault.text);
 }
@@ -137,7 +141,7 @@ check_value(const struct template_variable *v, const char *value, char *why, siz
             if (strcmp(v->choices[i], value) == 0)
                 return true;
         snprintf(why, size, "it must be one of:");
-        for (int i = 0; i < v->choice_count; i++) {
+        for (int i = 0; i < v->choice_count && strlen(why) + 1 < size; i++) {
             size_t used = strlen(why);
             snprintf(why + used, size - used, "%s %s", i ? "," : "", v->choices[i]);
         }
@@ -189,8 +193,7 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
     static const char *const known[] = {"type",  "default", "choices", "file",
                                         "range", "help",    NULL};
     if (t->variable_count == LIMIT_TEMPLATE_VARIABLES)
-        return yaml_tree_error(map, t->path, err, "more than %d variables",
-                               LIMIT_TEMPLATE_VARIABLES);
+        return yaml_tree_error(map, t->path, err, "more than %d variables", LIMIT_TEMPLATE_VARIABLES);
     struct template_variable *v = &t->variables[t->variable_count++];
     char why[300];
     v->name = mem_strdup(map->key);
@@ -203,7 +206,9 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
                                v->name);
     if (map->kind == YAML_SCALAR) { // NAME: default
         v->value = yaml_tree_is_null(map) ? NULL : mem_strdup(map->text);
-        return true;
+        return strlen(map->text) <= LIMIT_INSTRUCTION_BYTES ||
+               yaml_tree_error(map, t->path, err, "%s has %zu bytes, the limit is %d", v->name,
+                               strlen(map->text), LIMIT_INSTRUCTION_BYTES);
     }
     if (!check_keys(map, t->path, "a variable", known, err) ||
         !read_type(v, map, t->path, err) || !read_choices(v, map, t->path, err) ||
@@ -311,7 +316,7 @@ read_sweep(struct template *t, const struct yaml *map, struct err *err)
     s->column = map->column;
     s->list = map->kind == YAML_LIST;
     int count = s->list ? map->count : 1;
-    if (map->kind == YAML_MAP || count < 1 || count > LIMIT_TEMPLATE_CHOICES)
+    if (map->kind == YAML_MAP || count < 1 || count > LIMIT_LIST_LINES)
         return yaml_tree_error(
             map, t->path, err,
             "the values of a sweep are a list of texts, or a text like \"1..4\" or \"*\"");
@@ -505,22 +510,36 @@ template_finish(struct template *t)
     *t = (struct template){0};
 }
 
-bool
-template_lines(const char *path, char ***lines, int *count, struct err *err)
+// The lines of a text that are neither empty nor begin with #.
+static bool
+split_lines(char *text, size_t size, const char *name, char ***lines, int *count, struct err *err)
 {
-    char *text = file_read(path, LIMIT_LIST_BYTES, NULL, err), *left = NULL;
+    size_t mark = utf8_mark(text, size);
     int capacity = 0;
-    if (!text)
-        return false;
-    for (char *line = strtok_r(text, "\r\n", &left); line; line = strtok_r(NULL, "\r\n", &left)) {
+    char *left = NULL;
+    if (!utf8_valid(text + mark, size - mark))
+        return err_set(err, ERR_INPUT, "%s: this is no text in UTF-8", name);
+    for (char *line = strtok_r(text + mark, "\r\n", &left); line;
+         line = strtok_r(NULL, "\r\n", &left)) {
         if (*line == '#' || line[strspn(line, " \t")] == 0)
             continue;
-        if (*count == LIMIT_TEMPLATE_CHOICES)
-            break;
+        if (*count == LIMIT_LIST_LINES)
+            return err_set(err, ERR_INPUT, "%s has more than %d lines", name, LIMIT_LIST_LINES);
         ARRAY_PUSH(*lines, *count, capacity, mem_strdup(line));
     }
+    return *count || err_set(err, ERR_INPUT, "%s has no lines", name);
+}
+
+bool
+template_lines(const struct template *t, const char *name, char ***lines, int *count,
+               struct err *err)
+{
+    size_t size = 0;
+    char *text = t ? beneath_read(t->folder, name, LIMIT_LIST_BYTES, &size, err)
+                   : file_read(name, LIMIT_LIST_BYTES, &size, err);
+    bool ok = text && split_lines(text, size, name, lines, count, err);
     free(text);
-    return *count || err_set(err, ERR_INPUT, "%s has no lines", path);
+    return ok;
 }
 
 bool
@@ -539,9 +558,21 @@ template_set(struct template *t, const char *name, const char *value, struct err
     if (!check_value(v, value, why, sizeof why))
         return err_set(err, ERR_INPUT, "%s is '%.60s', %s", name, value, why);
     free(v->value);
-    // A path given on the command line is relative to the current folder, not to the template.
-    v->value = v->type == VARIABLE_IMAGE && value[0] != '/' ? mem_printf("./%s", value)
-                                                             : mem_strdup(value);
+    v->value = mem_strdup(value);
+    v->typed = true;
+    return true;
+}
+
+// Adds n bytes to a text of *used bytes, with a 0 behind them.
+static bool
+add_bytes(char **out, size_t *used, const char *bytes, size_t n)
+{
+    if (*used + n > LIMIT_INSTRUCTION_BYTES)
+        return false;
+    *out = mem_realloc(*out, *used + n + 1);
+    memcpy(*out + *used, bytes, n);
+    *used += n;
+    (*out)[*used] = 0;
     return true;
 }
 
@@ -549,39 +580,72 @@ char *
 template_fill(const struct template *t, const char *text, int line, int column, struct err *err)
 {
     size_t at = 0, length = 0, from = 0, used = 0;
-    char name[32], fault[300], *out = mem_alloc(1);
-    while (next_variable(text, from, &at, &length, name, fault, sizeof fault)) {
+    char name[32], fault[300], *out = mem_zalloc(1);
+    bool fits = true;
+    *fault = 0;
+    while (fits && next_variable(text, from, &at, &length, name, fault, sizeof fault)) {
         const struct template_variable *v = find_variable(t, name);
         if (!v || !v->value) {
             snprintf(fault, sizeof fault, "the variable %s has no value: give one with --set %s=…",
                      name, name);
-            error_at(t, line, column, err, fault);
-            free(out);
-            return NULL;
+            break;
         }
-        size_t n = strlen(v->value);
-        out = mem_realloc(out, used + (at - from) + n + 1);
-        memcpy(out + used, text + from, at - from);
-        memcpy(out + used + at - from, v->value, n);
-        used += at - from + n;
+        fits = add_bytes(&out, &used, text + from, at - from) &&
+               add_bytes(&out, &used, v->value, strlen(v->value));
         from = at + length;
     }
-    size_t rest = strlen(text + from);
-    out = mem_realloc(out, used + rest + 1);
-    memcpy(out + used, text + from, rest + 1);
-    return out;
+    if (!*fault && !(fits && add_bytes(&out, &used, text + from, strlen(text + from))))
+        snprintf(fault, sizeof fault, "with its variables filled in this has over %d bytes",
+                 LIMIT_INSTRUCTION_BYTES);
+    if (!*fault)
+        return out;
+    error_at(t, line, column, err, fault);
+    free(out);
+    return NULL;
+}
+
+// The variable that is all of the reference's image; NULL: another text.
+static const struct template_variable *
+image_variable(const struct template *t, const struct template_reference *r)
+{
+    size_t at, length;
+    char name[32], fault[300];
+    bool found = next_variable(r->image, 0, &at, &length, name, fault, sizeof fault);
+    return found && at == 0 && !r->image[length] ? find_variable(t, name) : NULL;
+}
+
+bool
+template_image_typed(const struct template *t, const struct template_reference *r)
+{
+    const struct template_variable *v = image_variable(t, r);
+    return r->typed || (v && v->typed);
+}
+
+// What to write on the command line to allow it.
+static bool
+name_failed(const struct template *t, const struct template_reference *r, const char *name,
+            struct err *fault, struct err *err)
+{
+    const struct template_variable *v = image_variable(t, r);
+    char *option = v ? mem_printf("--set %s", v->name) : mem_printf("--ref %d", r->marker);
+    err_set(err, ERR_INPUT, "%s:%d:%d: %.500s; to use it all the same: %s=%.300s", t->path, r->line,
+            r->column, fault->text, option, name);
+    free(option);
+    return false;
 }
 
 char *
 template_image(const struct template *t, const struct template_reference *r, struct err *err)
 {
     char *path = template_fill(t, r->image, r->line, r->column, err), *full;
+    struct err fault = {0};
     if (!path)
         return NULL;
-    bool given = strncmp(path, "./", 2) == 0 && strstr(r->image, "{{");
-    full = given ? mem_strdup(path) : file_join(t->folder, path);
+    full = template_image_typed(t, r) ? mem_strdup(path) : beneath_path(t->folder, path, &fault);
+    if (!full)
+        name_failed(t, r, path, &fault, err);
     free(path);
-    if (!file_exists(full)) {
+    if (full && !file_exists(full)) {
         err_set(err, ERR_INPUT, "%s:%d:%d: there is no picture %s", t->path, r->line, r->column,
                 full);
         free(full);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Instruction templates: YAML to a struct, checked as far as can be without pictures or a model.
-// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template are
-// relative to it. Nothing in a template is executed.
+// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template lead to
+// its own folder and below (engine/base/beneath.h), as it may come from anywhere; those that a person
+// types, to any file. Nothing in a template is executed.
 #ifndef LIMN_APP_JOB_TEMPLATE_H
 #define LIMN_APP_JOB_TEMPLATE_H
 
@@ -18,6 +19,7 @@ struct template_variable {
     char *name, *help;
     enum variable_type type;
     char *value;   // current: the default, or what --set gave; NULL: unbound
+    bool typed;    // by template_set()
     char **choices;
     int choice_count;
     double minimum, maximum; // numbers; minimum > maximum: no range
@@ -29,6 +31,7 @@ struct template_reference {
     int marker;
     char *text;   // own words; variables not filled in yet
     char *image;  // path as written (relative to the template) or with {{variable}}
+    bool typed;   // by a person, in place of the template's: any file
     char *loader; // NULL: the picture as it is
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
@@ -63,20 +66,23 @@ struct template {
 bool template_read(struct template *t, const char *path, struct err *err);
 void template_finish(struct template *t); // zeroed is fine
 
-// Binds a variable: checks its type, range and choices. `image` values are paths relative to the
-// current folder.
+// Binds a variable to what a person typed: checks its type, range and choices. `image` values are paths
+// relative to the current folder.
 bool template_set(struct template *t, const char *name, const char *value, struct err *err);
 
-// The lines of a file that are neither empty nor begin with #, at most LIMIT_TEMPLATE_CHOICES;
-// appended to
-// an empty list that is freed text by text with free(), also after an error.
-bool template_lines(const char *path, char ***lines, int *count, struct err *err);
+// The lines of a text file that are neither empty nor begin with #, at most LIMIT_LIST_LINES; appended
+// to an empty list that is freed text by text with free(), also after an error. Where a template names the
+// file it lies below its folder; t NULL: a person typed the name.
+bool template_lines(const struct template *t, const char *name, char ***lines, int *count,
+                    struct err *err);
 
 // Text with its {{variables}} filled in; freed with free(). An unbound one is an error that says
 // where and how to bind it.
 char *template_fill(const struct template *t, const char *text, int line, int column,
                     struct err *err);
-// Full path of a reference's picture, variables filled in; freed with free().
+// Full path of a reference's picture, variables filled in; freed with free(). Whether a person typed it:
+// else it was found below the template's folder, and is read from there.
+bool template_image_typed(const struct template *t, const struct template_reference *r);
 char *template_image(const struct template *t, const struct template_reference *r, struct err *err);
 
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source

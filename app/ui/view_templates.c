@@ -216,10 +216,11 @@ add_variables(struct form *f, const struct template *t)
                                                             : FIELD_TEXT;
         struct form_field *d = form_add(f, kind, v->name, v->value, v->help);
         if (v->type == VARIABLE_CHOICE) {
-            const char *names[LIMIT_TEMPLATE_CHOICES + 1] = {0};
+            const char **names = mem_zalloc(((size_t)v->choice_count + 1) * sizeof *names);
             for (int k = 0; k < v->choice_count; k++)
                 names[k] = v->choices[k];
             form_choices(d, names);
+            free(names);
         } else if (v->type == VARIABLE_NUMBER) {
             d->minimum = v->minimum;
             d->maximum = v->maximum;
@@ -264,6 +265,7 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
     if (ok && *lots)
         ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
+    ok = ok && sweep_fits(&s, err);
     struct jv *kept = jv_object(); // of the sweep, in each of its jobs
     jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
     jv_set(kept, "about", sweep_json(&s, &t, &seed));

@@ -13,7 +13,6 @@ enum {
     LIMIT_YAML_VALUES = 100000,  // in one file, keys too
     LIMIT_LIST_BYTES = 1 << 20,  // of a file of choices or of a sweep's values
     LIMIT_LIST_LINES = 65536,    // choices of a variable, values of a sweep
-    LIMIT_FILLED_BYTES = 4096,   // of a text of a template once its {{variables}} are filled in
     LIMIT_LINKS = 40,            // symbolic links on the way to a file that another file names
 };
 
@@ -37,11 +36,10 @@ enum {
 
 // Instructions, templates, jobs, sweeps.
 enum {
-    LIMIT_INSTRUCTION_BYTES = 4096,
+    LIMIT_INSTRUCTION_BYTES = 4096, // also with a template's {{variables}} filled in
     LIMIT_INSTRUCTION_REFERENCES = 8,
     LIMIT_INSTRUCTION_MARKER = 99, // markers are 1..99; a model's vocabulary may hold fewer
     LIMIT_TEMPLATE_VARIABLES = 64,
-    LIMIT_TEMPLATE_CHOICES = 256,
     LIMIT_TEMPLATE_SETTINGS = 16, // of a reference's loader
     LIMIT_SWEEP_AXES = 3,
     LIMIT_SWEEP_CELLS = 256,

@@ -71,6 +71,9 @@ refuse 2 "it must be NAME=VALUES" generate text --sweep style
 refuse 2 "is swept over twice" generate text --sweep seed=1,2 --sweep seed=3,4
 refuse 2 "more than 3 things" generate text --sweep seed=1 --sweep steps=1 --sweep scale=1 --sweep style=noto
 refuse 2 "the sweep has 400 pictures, it may have 256" generate text --sweep seed=1..20 --sweep steps=1..20
+refuse 2 "in 1 to 65536 steps" generate text --sweep seed=1..65537
+refuse 2 "seed is '9007199254740993', it must be a whole number in 0..9007199254740992" generate text --sweep seed=9007199254740991..9007199254740993
+refuse 2 "the last picture's seed is 9007199254740993" generate text --seed 9007199254740992 --count 2
 refuse 2 "exclude each other" generate text --sweep seed=1,2 --count 2
 refuse 2 "nothing to draw lots from" generate text --random 3
 refuse 2 "steps is '0', it must be a whole number in 1..1000" generate text --sweep steps=0..2

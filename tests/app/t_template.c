@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -87,6 +88,8 @@ faults_have_line_and_column(void **state)
             "6:7: a loader with parameters needs its name");
     refused("instruction: a\nparameters:\n  steps: many\n",
             "3:10: steps must be a whole number in 1..1000");
+    refused("instruction: a\nparameters:\n  seed: 9007199254740993\n",
+            "3:9: seed must be a whole number in 0..9007199254740992");
     refused("instruction: a\nparameters:\n  scale: 1000\n", "3:10: scale must be a number in 0..100");
 }
 
@@ -158,6 +161,208 @@ a_template_becomes_its_struct(void **state)
     free(filled);
     assert_null(template_image(&t, &t.references[0], &err));
     assert_non_null(strstr(err.text, ":7:12: there is no picture"));
+    template_finish(&t);
+}
+
+// --- what a template may name
+
+static char *
+beside(const char *name)
+{
+    return mem_printf("%s.d/%s", path, name);
+}
+
+static void
+put_beside(const char *name, const char *text, size_t size)
+{
+    struct err err = {0};
+    char *file = beside(name);
+    assert_true(file_write(file, text, size, &err));
+    free(file);
+}
+
+// A template PATH.d/t.yaml; false, and the sentence behind its name.
+static bool
+read_beside(struct template *t, const char *text, char *sentence, size_t size)
+{
+    struct err err = {0};
+    char *file = beside("t.yaml");
+    put_beside("t.yaml", text, strlen(text));
+    bool ok = template_read(t, file, &err);
+    char *image = ok && t->reference_count ? template_image(t, &t->references[0], &err) : NULL;
+    snprintf(sentence, size, "%s", err.code ? err.text + strlen(file) + 1 : image ? image : "");
+    free(image);
+    free(file);
+    return err.code == ERR_NONE;
+}
+
+static void
+files_of_a_template_lie_below_it(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char *folder = beside("pictures"), *link = beside("link.png"), text[600], said[ERR_TEXT_MAX];
+    assert_true(file_make_folders(folder, &err));
+    assert_int_equal(symlink("/etc/passwd", link), 0);
+    put_beside("pictures/a.png", "x", 1);
+    put_beside("b.png", "x", 1);
+    static const char *const rows[][2] = {
+        {"/etc/passwd", "4:12: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd"},
+        {"../x.png", "4:12: ../x.png leads out of the folder of the file that names it; to use it all the same: "
+                     "--ref 1=../x.png"},
+        {"link.png", "4:12: link.png is a link that leads out of the folder of the file that names it; to use it "
+                     "all the same: --ref 1=link.png"},
+        {".ssh/id", "4:12: .ssh/id is a hidden file; to use it all the same: --ref 1=.ssh/id"}};
+    struct template t;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(text, sizeof text, HEAD "references:\n  1:\n    image: %s\n", rows[i][0]);
+        assert_false(read_beside(&t, text, said, sizeof said));
+        assert_string_equal(said, rows[i][1]);
+        template_finish(&t);
+    }
+    // Relative to the template wherever limn runs, with ./ or without.
+    static const char *const good[] = {"b.png", "./b.png", "pictures/a.png"};
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        char *wanted = beside(good[i]);
+        snprintf(text, sizeof text, HEAD "references:\n  1:\n    image: \"{{p}}\"\nvariables:\n"
+                 "  p: {type: image, default: %s}\n", good[i]);
+        assert_true(read_beside(&t, text, said, sizeof said));
+        assert_string_equal(said, wanted);
+        // What a person types is any file, from where they are.
+        assert_true(template_set(&t, "p", "/etc/passwd", &err));
+        char *image = template_image(&t, &t.references[0], &err);
+        assert_string_equal(image, "/etc/passwd");
+        free(image);
+        template_finish(&t);
+        free(wanted);
+    }
+    snprintf(text, sizeof text, HEAD "references:\n  1:\n    image: \"{{p}}\"\nvariables:\n"
+             "  p: {type: image, default: /etc/passwd}\n");
+    assert_false(read_beside(&t, text, said, sizeof said));
+    assert_non_null(strstr(said, "to use it all the same: --set p=/etc/passwd"));
+    template_finish(&t);
+    free(folder);
+    free(link);
+}
+
+static void
+lists_are_texts_of_any_length_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct template t;
+    char said[ERR_TEXT_MAX], *many = mem_alloc(8 * LIMIT_LIST_LINES + 16);
+    static const char with[] = "instruction: \"{{c}}\"\nvariables:\n  c: {file: words.txt}\n";
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *said; // NULL: read; the choices are "red" and "blue"
+    } rows[] = {
+        {"red\nblue", 8, NULL},
+        {"\xEF\xBB\xBFred\r\nblue\r\n", 14, NULL},
+        {"\xEF\xBB\xBF# colours\r\n\r\nred\r\n  \r\nblue", 29, NULL},
+        {"red\nbl\0e", 9, "3:13: words.txt: this is no text in UTF-8"},
+        {"r\xE9""d\nblue", 8, "3:13: words.txt: this is no text in UTF-8"},
+        {"# none\n", 7, "3:13: words.txt has no lines"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        put_beside("words.txt", rows[i].text, rows[i].size);
+        bool ok = read_beside(&t, with, said, sizeof said);
+        assert_string_equal(said, rows[i].said ? rows[i].said : "");
+        if (ok) {
+            assert_int_equal(t.variables[0].choice_count, 2);
+            assert_string_equal(t.variables[0].choices[0], "red");
+            assert_string_equal(t.variables[0].choices[1], "blue");
+        }
+        template_finish(&t);
+    }
+    for (int over = 0; over < 2; over++) {
+        size_t n = 0;
+        for (int i = 0; i < LIMIT_LIST_LINES + over; i++)
+            n += (size_t)snprintf(many + n, 8, "w%05x\n", i);
+        put_beside("words.txt", many, n);
+        assert_int_equal(read_beside(&t, with, said, sizeof said), !over);
+        assert_string_equal(said, over ? "3:13: words.txt has more than 65536 lines" : "");
+        assert_int_equal(over ? 0 : t.variables[0].choice_count, over ? 0 : LIMIT_LIST_LINES);
+        template_finish(&t);
+    }
+    static const char away[] = "instruction: \"{{c}}\"\nvariables:\n  c: {file: /etc/passwd}\n";
+    assert_false(read_beside(&t, away, said, sizeof said));
+    assert_string_equal(said, "3:13: /etc/passwd is an absolute path");
+    free(many);
+}
+
+static void
+what_is_filled_in_has_a_limit(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct template t;
+    char *text = mem_alloc(20000), *value = mem_zalloc(3000);
+    memset(value, 'x', 2048);
+    snprintf(text, 20000, "instruction: \"{{a}}{{a}}\"\nvariables:\n  a: %s\n", value);
+    write_text(text, strlen(text));
+    assert_true(template_read(&t, path, &err));
+    char *filled = template_fill(&t, t.text, 1, 14, &err);
+    assert_int_equal(strlen(filled), LIMIT_INSTRUCTION_BYTES);
+    free(filled);
+    value[2048] = 'x';
+    assert_true(template_set(&t, "a", value, &err));
+    assert_null(template_fill(&t, t.text, 1, 14, &err));
+    assert_non_null(strstr(err.text, ":1:14: with its variables filled in this has over 4096 bytes"));
+    template_finish(&t);
+    snprintf(text, 20000, "instruction: \"{{a}}\"\nvariables:\n  a: %s%s\n", value, value);
+    refused(text, "3:6: a has 4098 bytes, the limit is 4096");
+    free(text);
+    free(value);
+}
+
+static double
+seconds_of_keys(int count, bool twice)
+{
+    size_t n = 0;
+    char *text = mem_alloc((size_t)count * 24 + 100);
+    for (int i = 0; i < count; i++)
+        n += (size_t)sprintf(text + n, "aaaaaaaaaaa%05d: 1\n", i);
+    if (twice)
+        n += (size_t)sprintf(text + n, "aaaaaaaaaaa%05d: 1\n", 7);
+    struct err err = {0};
+    clock_t start = clock();
+    struct yaml *root = yaml_tree_parse(text, n, "k", &err);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    assert_int_equal(!root, twice);
+    char said[80];
+    snprintf(said, sizeof said, "k:%d:1: the key 'aaaaaaaaaaa00007' stands here twice", count + 1);
+    assert_string_equal(err.text, twice ? said : "");
+    yaml_tree_free(root);
+    free(text);
+    return seconds;
+}
+
+// A file four times as long takes about four times as long; each key against each would be sixteen.
+static void
+keys_are_compared_in_linear_time(void **state)
+{
+    (void)state;
+    double few = 0, many = 0;
+    for (int i = 0; i < 3; i++) {
+        few += seconds_of_keys(12000, i == 1);
+        many += seconds_of_keys(48000, i == 1);
+    }
+    if (many > 9 * few)
+        fail_msg("%.3f s for 12000 keys, %.3f s for 48000", few / 3, many / 3);
+}
+
+static void
+marks_and_line_ends_of_other_systems(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct template t;
+    static const char text[] = "\xEF\xBB\xBFinstruction: \"a {{b}}\"\r\nvariables:\r\n  b: c\r\n";
+    write_text(text, sizeof text - 1);
+    if (!template_read(&t, path, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(t.variables[0].value, "c");
     template_finish(&t);
 }
 
@@ -288,6 +493,11 @@ main(int argc, char **argv)
         cmocka_unit_test(faults_have_line_and_column),
         cmocka_unit_test(yaml_that_is_not_plain_is_refused),
         cmocka_unit_test(a_template_becomes_its_struct),
+        cmocka_unit_test(files_of_a_template_lie_below_it),
+        cmocka_unit_test(lists_are_texts_of_any_length_up_to_the_limit),
+        cmocka_unit_test(what_is_filled_in_has_a_limit),
+        cmocka_unit_test(keys_are_compared_in_linear_time),
+        cmocka_unit_test(marks_and_line_ends_of_other_systems),
         cmocka_unit_test(an_unbound_variable_says_how_to_bind_it),
         cmocka_unit_test(shipped_templates_are_whole),
         cmocka_unit_test(spans_of_an_instruction),
@@ -295,6 +505,7 @@ main(int argc, char **argv)
         cmocka_unit_test(base64_known_answers),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(path);
-    return rc;
+    char command[2 * sizeof path + 20];
+    snprintf(command, sizeof command, "rm -rf %s %s.d", path, path);
+    return system(command) == 0 ? rc : 1;
 }
