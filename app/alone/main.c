@@ -6,17 +6,46 @@
 #include <string.h>
 
 #include "app/cli/commands.h"
-#include "engine/base/mem.h"
+#include "app/cli/options_help.h"
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} commands[] = {
-    {"devices", cmd_devices, "list what can compute here"},
-    {"models", cmd_models, "list models, or check one"},
-    {"train", cmd_train, "train a model by a recipe in JSON"},
-    {"bench", cmd_bench, "measure this machine"},
+#define COMMANDS_LIMN(name)
+#define COMMANDS_ENGINE(name) &command_##name,
+static const struct command *const commands[] = {
+#define COMMAND(name, programs) COMMANDS_##programs(name)
+#include "app/cli/commands.def"
+#undef COMMAND
+    NULL,
+};
+
+struct engine_options {
+    bool version;
+};
+
+static int
+run_engine(const struct command_line *line)
+{
+    const struct engine_options *o = line->values;
+    if (o->version)
+        puts("limn-engine " LIMN_VERSION);
+    else
+        options_help(line, false, stdout);
+    return 0;
+}
+
+static const struct option engine_options[] = {
+    {OPTION_SWITCH("version", struct engine_options, version, "print the version")},
+    {0},
+};
+
+const struct command command_program = {
+    .name = "limn-engine",
+    .summary = "limn without its screen",
+    .about = "limn-engine " LIMN_VERSION ": limn without its screen (docs/vulkan.md). Recipes are JSON, as limn train "
+             "RECIPE.yaml --print makes them.",
+    .options = engine_options,
+    .commands = commands,
+    .size = sizeof(struct engine_options),
+    .run = run_engine,
 };
 
 int
@@ -29,19 +58,16 @@ bench_ui(void)
 int
 main(int argc, char **argv)
 {
+    struct err err = {0};
+    struct command_line line;
+    int code = 0;
     command_start(argv);
-    for (size_t i = 0; argc > 1 && i < COUNT_OF(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    bool asks = argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-    if (!asks) {
-        fprintf(stderr, "limn-engine: there is no command '%.40s' here (see: limn-engine --help)\n",
-                command_harmless(argv[1]));
-        return 2;
-    }
-    puts("limn-engine " LIMN_VERSION ": limn without its screen (docs/vulkan.md)\n\n"
-         "usage: limn-engine COMMAND [OPTIONS]\n");
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    return 0;
+    if (!command_line_read(&line, &command_program, false, argc - 1, argv + 1, &err))
+        code = command_failed(&err);
+    else if (line.help)
+        options_help(&line, false, stdout);
+    else
+        code = command_of(&line)->run(&line);
+    command_line_finish(&line);
+    return code;
 }

@@ -35,11 +35,11 @@ static const char if_i[] =
 struct bench {
     const char *model;       // folder, or NULL:
     const struct size *size; // one of IF's
-    const char *device;
+    const char *size_name, *device, *type;
     struct device_ceilings ceilings;
     int batch, references, text_tokens, repeats;
     enum dtype dtype;
-    bool train, forward, nodes, checkpoint;
+    bool only_train, only_forward, nodes, checkpoint;
 };
 
 static bool
@@ -274,111 +274,110 @@ bench_train(const struct bench *b, struct device *d, struct err *err)
     return ok;
 }
 
-static bool
-number_of(const char *text, int low, int high, int *out, const char *name, struct err *err)
+// --- the commands
+
+static const char *
+size_name(int i)
 {
-    char *end;
-    long v = text ? strtol(text, &end, 10) : 0;
-    if (!text || *end || end == text || v < low || v > high)
-        return err_set(err, ERR_INPUT, "%s must be a whole number in %d..%d", name, low, high);
-    *out = (int)v;
-    return true;
+    return i < (int)COUNT_OF(sizes) ? sizes[i].name : NULL;
 }
 
-static bool
-size_of(struct bench *b, const char *name, struct err *err)
+static int
+run(const struct command_line *line, bool nodes)
 {
-    for (size_t i = 0; name && i < COUNT_OF(sizes); i++)
-        if (strcmp(sizes[i].name, name) == 0) {
-            b->size = &sizes[i];
-            return true;
-        }
-    return err_set(err, ERR_INPUT, "--size must be if-i-m or if-i-xl");
-}
-
-static bool
-parse(struct bench *b, int argc, char **argv, struct err *err)
-{
-    for (int i = 2; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool takes = true, ok = true;
-        if (strcmp(argv[i], "--model") == 0)
-            b->model = value;
-        else if (strcmp(argv[i], "--device") == 0)
-            b->device = value;
-        else if (strcmp(argv[i], "--size") == 0)
-            ok = size_of(b, value, err);
-        else if (strcmp(argv[i], "--batch") == 0)
-            ok = number_of(value, 1, 4096, &b->batch, argv[i], err);
-        else if (strcmp(argv[i], "--references") == 0)
-            ok = number_of(value, 0, 8, &b->references, argv[i], err);
-        else if (strcmp(argv[i], "--repeats") == 0)
-            ok = number_of(value, 1, 1000, &b->repeats, argv[i], err);
-        else if (strcmp(argv[i], "--text-tokens") == 0)
-            ok = number_of(value, 1, 1024, &b->text_tokens, argv[i], err);
-        else if (strcmp(argv[i], "--dtype") == 0)
-            b->dtype = value ? dtype_from_name(value) : DTYPE_NONE;
-        else
-            takes = false;
-        if (!ok)
-            return false;
-        if (takes && !value)
-            return err_set(err, ERR_INPUT, "%s needs a value", argv[i]);
-        if (takes)
-            i++;
-        else if (strcmp(argv[i], "--train") == 0)
-            b->forward = false;
-        else if (strcmp(argv[i], "--forward") == 0)
-            b->train = false;
-        else if (strcmp(argv[i], "--nodes") == 0)
-            b->nodes = true;
-        else if (strcmp(argv[i], "--checkpoint") == 0)
-            b->checkpoint = true;
-        else
-            return err_set(err, ERR_INPUT, "bench has no option '%s'", argv[i]);
-    }
-    if (b->dtype != DTYPE_F32 && b->dtype != DTYPE_BF16 && b->dtype != DTYPE_F16)
-        return err_set(err, ERR_INPUT, "--dtype must be f32, bf16 or f16");
-    return true;
-}
-
-int
-cmd_bench(int argc, char **argv)
-{
+    struct bench *b = line->values;
     struct err err = {0};
-    struct bench b = {.device = "cpu",
-                      .size = &sizes[0],
-                      .batch = 2,
-                      .references = 2,
-                      .text_tokens = 77,
-                      .repeats = 3,
-                      .dtype = DTYPE_BF16,
-                      .train = true,
-                      .forward = true};
-    b.nodes = argc > 1 && strcmp(argv[1], "ops") == 0;
-    if (argc == 2 && strcmp(argv[1], "ui") == 0)
-        return bench_ui();
-    if (argc < 2 || (strcmp(argv[1], "step") != 0 && !b.nodes)) {
-        bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fputs("usage: limn bench step|ops [--device D] [--model DIR | --size if-i-m|if-i-xl]\n"
-              "                  [--batch N] [--references R] [--text-tokens N]\n"
-              "                  [--dtype f32|bf16|f16] [--repeats N]\n"
-              "                  [--forward] [--train] [--checkpoint] [--nodes]\n"
-              "       limn bench ui    the terminal UI: first frame, key to screen, cost of "
-              "previews\n",
-              help ? stdout : stderr);
-        return help ? 0 : 2;
-    }
-    if (!parse(&b, argc, argv, &err))
-        return command_failed(&err);
-    struct device *d = device_open(b.device, &err);
-    bool ok = d && device_measure(d, b.dtype, &b.ceilings, &err);
+    b->dtype = dtype_from_name(b->type);
+    b->nodes = b->nodes || nodes;
+    for (size_t i = 0; i < COUNT_OF(sizes); i++)
+        if (strcmp(sizes[i].name, b->size_name) == 0)
+            b->size = &sizes[i];
+    struct device *d = device_open(b->device, &err);
+    bool ok = d && device_measure(d, b->dtype, &b->ceilings, &err);
     if (ok)
         printf("%s\nceilings of this run: %.0f GFLOP/s of products in %s (%s), %.1f GB/s\n",
-               device_limits(d)->name, b.ceilings.flops / 1e9, dtype_name(b.dtype), b.ceilings.how,
-               b.ceilings.bytes / 1e9);
-    ok = ok && (!b.forward || bench_forward(&b, d, &err));
-    ok = ok && (!b.train || bench_train(&b, d, &err));
+               device_limits(d)->name, b->ceilings.flops / 1e9, dtype_name(b->dtype), b->ceilings.how,
+               b->ceilings.bytes / 1e9);
+    ok = ok && ((b->only_train && !b->only_forward) || bench_forward(b, d, &err));
+    ok = ok && ((b->only_forward && !b->only_train) || bench_train(b, d, &err));
     device_close(d);
     return ok ? 0 : command_failed(&err);
 }
+
+static int
+run_step(const struct command_line *line)
+{
+    return run(line, false);
+}
+
+static int
+run_ops(const struct command_line *line)
+{
+    return run(line, true);
+}
+
+static int
+run_ui(const struct command_line *line)
+{
+    (void)line;
+    return bench_ui();
+}
+
+static const struct option options[] = {
+    {OPTION_TEXT("device", "NAME", struct bench, device, "what computes (see limn devices)"),
+     .fallback = "cpu"},
+    {OPTION_TEXT("model", "FOLDER", struct bench, model, "the U-Net of a model"),
+     .complete = COMPLETE_MODEL},
+    {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name, "without a model, DeepFloyd IF's"),
+     .fallback = "if-i-m"},
+    {OPTION_WHOLE("batch", "N", 1, 4096, struct bench, batch, "pictures at once"), .fallback = "2"},
+    {OPTION_WHOLE("references", "N", 0, 8, struct bench, references, "references of each"),
+     .fallback = "2"},
+    {OPTION_WHOLE("text-tokens", "N", 1, 1024, struct bench, text_tokens, "tokens of the text"),
+     .fallback = "77"},
+    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct bench, type, "element type"),
+     .fallback = "bf16"},
+    {OPTION_WHOLE("repeats", "N", 1, 1000, struct bench, repeats, "runs; the fastest counts"),
+     .fallback = "3"},
+    {OPTION_SWITCH("forward", struct bench, only_forward, "the forward pass alone")},
+    {OPTION_SWITCH("train", struct bench, only_train, "the training step alone")},
+    {OPTION_SWITCH("checkpoint", struct bench, checkpoint,
+                   "the training step computes activations again instead of keeping them")},
+    {OPTION_SWITCH("nodes", struct bench, nodes, "the time of every op and shape, as limn bench ops")},
+    {0},
+};
+
+static const struct command step_command = {
+    .name = "step",
+    .summary = "one U-Net pass and one training step",
+    .about = "Measures a U-Net pass and a training step as shares of what the device reaches "
+             "in plain products and copies, measured in the same run.",
+    .options = options,
+    .size = sizeof(struct bench),
+    .run = run_step,
+    .computes = true,
+    .away = "that machine is measured",
+};
+
+static const struct command ops_command = {
+    .name = "ops",
+    .summary = "the same by op and shape",
+    .options = options,
+    .size = sizeof(struct bench),
+    .run = run_ops,
+    .computes = true,
+    .away = "that machine is measured",
+};
+
+static const struct command ui_command = {
+    .name = "ui",
+    .summary = "the terminal UI: first frame, key to screen, cost of previews",
+    .run = run_ui,
+};
+
+const struct command command_bench = {
+    .name = "bench",
+    .summary = "measure this machine",
+    .commands = (const struct command *const[]){&step_command, &ops_command, &ui_command, NULL},
+    .computes = true,
+};

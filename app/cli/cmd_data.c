@@ -14,44 +14,6 @@
 #include "engine/base/mem.h"
 #include "engine/train/pack.h"
 
-static void
-usage(FILE *out)
-{
-    fputs(
-        "usage: limn data pack SOURCE OUT [--size N] [--roles LIST] [--workers N]\n"
-        "       limn data stats PACK [--json]\n"
-        "\n"
-        "pack   reads the emoji set (a folder with catalog.jsonl), a folder of pictures with\n"
-        "       NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file that\n"
-        "       limn train reads\n"
-        "  --size N      pixels a side, 8 to 1024 (64)\n"
-        "  --roles LIST  loaders whose view of each picture is packed too, with settings:\n"
-        "                LOADER[:KEY=VALUE[..VALUE]]…,… or none\n"
-        "                (" DATA_ROLES_DEFAULT ")\n"
-        "  --workers N   processes (one a processor)\n"
-        "stats  says what is in a pack\n",
-        out);
-}
-
-static int
-bad_usage(const char *what, const char *value)
-{
-    fprintf(stderr, "limn: data: %s '%s' (see: limn data --help)\n", what, value);
-    return 2;
-}
-
-// A whole number in [low, high].
-static bool
-read_int(const char *text, int low, int high, int *value)
-{
-    char *end;
-    long v = strtol(text, &end, 10);
-    if (end == text || *end || v < low || v > high)
-        return false;
-    *value = (int)v;
-    return true;
-}
-
 struct meter {
     bool terminal;
     double start, shown;
@@ -76,36 +38,21 @@ show_progress(void *ctx, size_t done, size_t total)
         fputc('\n', stderr);
 }
 
+struct pack_options {
+    const char *roles;
+    int size, workers;
+};
+
 static int
-pack(int argc, char **argv)
+run_pack(const struct command_line *line)
 {
+    const struct pack_options *o = line->values;
     struct meter meter = {.terminal = command_terminal(STDERR_FILENO), .start = clock_seconds()};
-    struct data_pack_params p = {.progress = show_progress, .ctx = &meter,
+    struct data_pack_params p = {.source = line->words[0], .out = line->words[1], .size = o->size,
+                                 .workers = o->workers,
+                                 .roles = strcmp(o->roles, "none") == 0 ? "" : o->roles,
+                                 .progress = show_progress, .ctx = &meter,
                                  .cancel = &command_interrupted};
-    for (int i = 1; i < argc; i++) {
-        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool option = strncmp(a, "--", 2) == 0;
-        if (option && strcmp(a, "--size") && strcmp(a, "--roles") && strcmp(a, "--workers"))
-            return bad_usage("unknown option", a);
-        if (option && !value)
-            return bad_usage("no value for", a);
-        if (strcmp(a, "--size") == 0 && !read_int(value, 8, LIMIT_PACK_SIDE, &p.size))
-            return bad_usage("--size must lie in 8..1024, not", value);
-        if (strcmp(a, "--workers") == 0 && !read_int(value, 1, 64, &p.workers))
-            return bad_usage("--workers must lie in 1..64, not", value);
-        if (strcmp(a, "--roles") == 0)
-            p.roles = strcmp(value, "none") == 0 ? "" : value;
-        if (option)
-            i++;
-        else if (!p.source)
-            p.source = a;
-        else if (!p.out)
-            p.out = a;
-        else
-            return bad_usage("one argument too many:", a);
-    }
-    if (!p.source || !p.out)
-        return bad_usage("missing", p.source ? "OUT" : "SOURCE");
     struct err err = {0};
     struct data_pack_report report;
     if (!data_pack_make(&p, &report, &err)) {
@@ -214,29 +161,20 @@ print_stats(const struct pack *p, const int *counts)
     print_table(p, counts);
 }
 
+struct stats_options {
+    bool json;
+};
+
 static int
-stats(int argc, char **argv)
+run_stats(const struct command_line *line)
 {
-    const char *path = NULL;
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (argv[i][0] == '-')
-            return bad_usage("unknown option", argv[i]);
-        else if (path)
-            return bad_usage("one argument too many:", argv[i]);
-        else
-            path = argv[i];
-    }
-    if (!path)
-        return bad_usage("missing", "PACK");
+    const struct stats_options *o = line->values;
     struct err err = {0};
-    struct pack *p = pack_open(path, &err);
+    struct pack *p = pack_open(line->words[0], &err);
     if (!p)
         return command_failed(&err);
     int *counts = count_records(p);
-    if (json)
+    if (o->json)
         print_json(p, counts);
     else
         print_stats(p, counts);
@@ -245,22 +183,63 @@ stats(int argc, char **argv)
     return 0;
 }
 
-int
-cmd_data(int argc, char **argv)
-{
-    const char *what = argc > 1 ? argv[1] : "";
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            usage(stdout);
-            return 0;
-        }
-    if (strcmp(what, "pack") == 0)
-        return pack(argc - 1, argv + 1);
-    if (strcmp(what, "stats") == 0)
-        return stats(argc - 1, argv + 1);
-    if (!*what) {
-        usage(stderr);
-        return 2;
-    }
-    return bad_usage("there is no", what);
-}
+static const struct option pack_options[] = {
+    {OPTION_WHOLE("size", "N", 8, LIMIT_PACK_SIDE, struct pack_options, size, "pixels a side"),
+     .fallback = "64"},
+    {OPTION_TEXT("roles", "LIST", struct pack_options, roles,
+                 "loaders whose view of each picture is packed too: LOADER[:KEY=VALUE[..VALUE]]…,… "
+                 "or none"),
+     .fallback = DATA_ROLES_DEFAULT},
+    {OPTION_WHOLE("workers", "N", 1, 64, struct pack_options, workers,
+                  "processes; by itself one per processor")},
+    {0},
+};
+
+static const struct argument pack_words[] = {
+    {"SOURCE", "a folder of pictures with captions, a WebDataset tar, or the emoji set",
+     COMPLETE_FILE},
+    {"OUT", "the pack that is written", COMPLETE_FILE},
+    {0},
+};
+
+static const struct option stats_options[] = {
+    {OPTION_SWITCH("json", struct stats_options, json, "as JSON on standard output")},
+    {0},
+};
+
+static const struct argument stats_words[] = {
+    {"PACK", "a file that limn data pack made", COMPLETE_FILE},
+    {0},
+};
+
+static const struct command pack_command = {
+    .name = "pack",
+    .summary = "make a training pack",
+    .about = "Reads the emoji set (a folder with catalog.jsonl), a folder of pictures with "
+             "NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file "
+             "that limn train reads.",
+    .options = pack_options,
+    .arguments = pack_words,
+    .size = sizeof(struct pack_options),
+    .run = run_pack,
+    .computes = true,
+    .away = "all paths are that machine's",
+};
+
+static const struct command stats_command = {
+    .name = "stats",
+    .summary = "say what is in a pack",
+    .options = stats_options,
+    .arguments = stats_words,
+    .size = sizeof(struct stats_options),
+    .run = run_stats,
+    .computes = true,
+    .away = "the pack is that machine's",
+};
+
+const struct command command_data = {
+    .name = "data",
+    .summary = "make a training pack, or describe one",
+    .commands = (const struct command *const[]){&pack_command, &stats_command, NULL},
+    .computes = true,
+};

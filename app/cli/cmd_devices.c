@@ -10,14 +10,10 @@
 
 enum { DEVICES_MAX = 32 };
 
-int
-cmd_devices(int argc, char **argv)
+static int
+run(const struct command_line *line)
 {
-    if (argc > 1) {
-        bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-        fputs("usage: limn devices\n", help ? stdout : stderr);
-        return help ? 0 : 2;
-    }
+    (void)line;
     struct device_info *list = mem_zalloc(DEVICES_MAX * sizeof *list);
     int count = device_list(list, DEVICES_MAX);
     for (int i = 0; i < count; i++) {
@@ -39,3 +35,11 @@ cmd_devices(int argc, char **argv)
     free(list);
     return 0;
 }
+
+const struct command command_devices = {
+    .name = "devices",
+    .summary = "list what can compute here",
+    .run = run,
+    .computes = true,
+    .away = "they are that machine's",
+};

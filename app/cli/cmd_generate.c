@@ -14,14 +14,12 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-
-enum { SETS_MAX = 64 };
+#include "engine/diffusion/sampler.h"
 
 struct generate {
     const char *source;   // template, PNG or instruction
-    const char *sets[SETS_MAX], *refs[SETS_MAX], *ref_texts[SETS_MAX];
-    const char *sweeps[LIMIT_SWEEP_AXES + 1];
-    int set_count, ref_count, ref_text_count, sweep_count, lots;
+    struct value_list sets, refs, ref_texts, sweeps;
+    int lots;
     bool no_sweep;
     const char *model, *device, *dtype, *guidance, *sampler;
     int64_t seed;
@@ -30,195 +28,6 @@ struct generate {
     bool offload;
     struct draw_params draw;
 };
-
-static int
-usage(const char *command, FILE *out)
-{
-    bool generate = strcmp(command, "generate") == 0;
-    fputs(generate
-              ? "usage: limn generate TEMPLATE|PICTURE.png [--set NAME=VALUE]... [OPTIONS]\n\n"
-                "Draws from a template (a name of limn templates, or a file), or draws a picture\n"
-                "that limn made once more, from the instruction inside it; the sheet of a sweep:\n"
-                "all of its pictures.\n\n"
-                "  --set NAME=VALUE      give a variable of the template a value\n"
-                "  --ref K=IMAGE         another picture for reference K\n"
-              : "usage: limn instruct \"TEXT with [ref#1] …\" --ref 1=IMAGE[@LOADER[:KEY=VALUE,…]]...\n\n"
-                "Draws from an instruction. Each [ref#K] needs its picture.\n\n"
-                "  --ref K=IMAGE@LOADER:KEY=VALUE,KEY=VALUE\n"
-                "                        picture of reference K, through a loader if one is named\n"
-                "  --ref-text K=WORDS    what reference K is (\"fox\", \"style image\")\n", out);
-    fputs("  -o FILE               where the picture goes (with --count: FILE-1.png, …)\n"
-          "  --seed N              the same seed gives the same picture\n"
-          "  --steps N             denoising steps\n"
-          "  --size N              pixels a side\n"
-          "  --count N             that many pictures, seeds N, N+1, …\n"
-          "  --sweep NAME=VALUES   a picture for each value of a variable, or of seed, steps, scale,\n"
-          "                        context_scale: a,b,c or 1..5 or 0..1:0.25 or * (all choices) or\n"
-          "                        @FILE; up to 3 times; FILE-sheet.png shows them all with labels\n"
-          "  --random N            only N of a sweep's pictures, drawn by lot\n"
-          "  --no-sweep            leave the template's own sweep alone\n"
-          "  --guidance KIND       cfg, oscillating, separate, interleaved\n"
-          "  --scale X             weight of guidance\n"
-          "  --context-scale X     weight of the references (separate, interleaved)\n"
-          "  --sampler NAME        ddpm, ddim, dpm++\n"
-          "  --model DIR           model folder or name\n"
-          "  --device NAME         auto, cpu, vulkan, vulkan:N (see limn devices)\n"
-          "  --dtype TYPE          f32, bf16 or f16; default: what is fast here\n"
-          "  --offload             weights stay in the machine's memory, for models larger than\n"
-          "                        the graphics card's\n"
-          "  --host [USER@]HOST    compute there, through ssh; the pictures come here\n"
-          "  --preview KIND        auto, kitty, sixel, cells, sdl, file[:FOLDER], none:\n"
-          "                        the steps as they come\n"
-          "  --no-library          do not record it in the library\n"
-          "  --json                events as JSON lines on standard output\n"
-          "  --quiet               say nothing but errors\n", out);
-    return out == stdout ? 0 : 2;
-}
-
-// --- command line
-
-static bool
-whole(const char *text, int64_t low, int64_t high, int64_t *out, const char *name, struct err *err)
-{
-    char *end = NULL;
-    long long v = text && *text ? strtoll(text, &end, 10) : 0;
-    if (!end || *end || v < low || v > high)
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a whole number in %" PRId64
-                       "..%" PRId64, name, text ? text : "", low, high);
-    *out = v;
-    return true;
-}
-
-static bool
-real(const char *text, double low, double high, double *out, const char *name, struct err *err)
-{
-    char *end = NULL;
-    double v = text && *text ? strtod(text, &end) : 0;
-    if (!end || *end || !(v >= low && v <= high))
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a number in %g..%g", name,
-                       text ? text : "", low, high);
-    *out = v;
-    return true;
-}
-
-static bool
-append(const char **list, int *count, const char *value, const char *name, struct err *err)
-{
-    if (*count == SETS_MAX)
-        return err_set(err, ERR_INPUT, "more than %d times %s", SETS_MAX, name);
-    list[(*count)++] = value;
-    return true;
-}
-
-static bool
-one_of(const char *value, const char *name, const char *const *words, struct err *err)
-{
-    char all[200] = "";
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(words[i], value) == 0)
-            return true;
-        size_t used = strlen(all);
-        snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", words[i]);
-    }
-    return err_set(err, ERR_INPUT, "%s is '%.40s', it must be one of %s", name, value, all);
-}
-
-static bool
-option(struct generate *g, const char *name, const char *value, struct err *err)
-{
-    static const char *const guidances[] = {"cfg", "oscillating", "separate", "interleaved", NULL};
-    static const char *const samplers[] = {"ddpm", "ddim", "dpm++", NULL};
-    static const char *const dtypes[] = {"f32", "bf16", "f16", NULL};
-    int64_t v = 0;
-    bool ok = true;
-    if (strcmp(name, "-o") == 0 || strcmp(name, "--output") == 0) {
-        g->draw.output = value;
-    } else if (strcmp(name, "--set") == 0) {
-        ok = append(g->sets, &g->set_count, value, name, err);
-    } else if (strcmp(name, "--ref") == 0) {
-        ok = append(g->refs, &g->ref_count, value, name, err);
-    } else if (strcmp(name, "--sweep") == 0) {
-        ok = g->sweep_count < LIMIT_SWEEP_AXES ||
-             err_set(err, ERR_INPUT, "more than %d things to sweep over", LIMIT_SWEEP_AXES);
-        if (ok)
-            g->sweeps[g->sweep_count++] = value;
-    } else if (strcmp(name, "--random") == 0) {
-        ok = whole(value, 1, LIMIT_SWEEP_CELLS, &v, name, err);
-        g->lots = (int)v;
-    } else if (strcmp(name, "--ref-text") == 0) {
-        ok = append(g->ref_texts, &g->ref_text_count, value, name, err);
-    } else if (strcmp(name, "--seed") == 0) {
-        ok = whole(value, 0, (int64_t)1 << 53, &g->seed, name, err);
-    } else if (strcmp(name, "--steps") == 0) {
-        ok = whole(value, 1, 1000, &v, name, err);
-        g->steps = (int)v;
-    } else if (strcmp(name, "--size") == 0) {
-        ok = whole(value, 8, 4096, &v, name, err);
-        g->size = (int)v;
-    } else if (strcmp(name, "--count") == 0) {
-        ok = whole(value, 1, 64, &v, name, err);
-        g->count = (int)v;
-    } else if (strcmp(name, "--scale") == 0) {
-        ok = real(value, 0, 100, &g->scale, name, err);
-    } else if (strcmp(name, "--context-scale") == 0) {
-        ok = real(value, 0, 100, &g->context_scale, name, err);
-    } else if (strcmp(name, "--guidance") == 0) {
-        ok = one_of(value, name, guidances, err);
-        g->guidance = value;
-    } else if (strcmp(name, "--sampler") == 0) {
-        ok = one_of(value, name, samplers, err);
-        g->sampler = value;
-    } else if (strcmp(name, "--model") == 0) {
-        g->model = value;
-    } else if (strcmp(name, "--device") == 0) {
-        g->device = value;
-    } else if (strcmp(name, "--dtype") == 0) {
-        ok = one_of(value, name, dtypes, err);
-        g->dtype = value;
-    } else if (strcmp(name, "--preview") == 0) {
-        g->draw.preview = value;
-    } else if (strcmp(name, "--host") == 0) {
-        g->draw.host = value;
-    } else {
-        ok = err_set(err, ERR_INPUT, "there is no option '%.40s' (see --help)", name);
-    }
-    return ok;
-}
-
-static bool
-parse(struct generate *g, int argc, char **argv, struct err *err)
-{
-    *g = (struct generate){.seed = -1, .scale = -1, .context_scale = -1,
-                           .draw = {.preview = "auto"}};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            g->draw.json = true;
-        } else if (strcmp(argv[i], "--offload") == 0) {
-            g->offload = true;
-        } else if (strcmp(argv[i], "--no-sweep") == 0) {
-            g->no_sweep = true;
-        } else if (strcmp(argv[i], "--no-library") == 0) {
-            g->draw.no_library = true;
-        } else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) {
-            g->draw.quiet = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            char *equals = strncmp(argv[i], "--", 2) == 0 ? strchr(argv[i], '=') : NULL;
-            char *name = equals ? mem_strndup(argv[i], (size_t)(equals - argv[i]))
-                                : mem_strdup(argv[i]);
-            const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-            bool ok = value ? option(g, name, value, err)
-                            : err_set(err, ERR_INPUT, "%s needs a value", name);
-            free(name);
-            if (!ok)
-                return false;
-        } else if (g->source) {
-            return err_set(err, ERR_INPUT, "'%.60s' is one argument too many", argv[i]);
-        } else {
-            g->source = argv[i];
-        }
-    }
-    return g->source || err_set(err, ERR_INPUT, "what is to be drawn? (see --help)");
-}
 
 // "K=REST": the number and what follows; false on anything else.
 static bool
@@ -241,17 +50,17 @@ read_template(const struct generate *g, struct template *t, struct err *err)
 {
     char *path = template_locate(g->source, err);
     bool ok = path && template_read(t, path, err);
-    for (int i = 0; ok && i < g->set_count; i++) {
-        const char *equals = strchr(g->sets[i], '=');
-        char *name = equals ? mem_strndup(g->sets[i], (size_t)(equals - g->sets[i])) : NULL;
+    for (int i = 0; ok && i < g->sets.count; i++) {
+        const char *equals = strchr(g->sets.items[i], '=');
+        char *name = equals ? mem_strndup(g->sets.items[i], (size_t)(equals - g->sets.items[i])) : NULL;
         ok = name ? template_set(t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE", g->sets[i]);
+                  : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE", g->sets.items[i]);
         free(name);
     }
-    for (int i = 0; ok && i < g->ref_count; i++) {
+    for (int i = 0; ok && i < g->refs.count; i++) {
         int marker = 0;
         const char *image = NULL;
-        ok = numbered(g->refs[i], "--ref", &marker, &image, err);
+        ok = numbered(g->refs.items[i], "--ref", &marker, &image, err);
         bool found = false;
         for (int k = 0; ok && k < t->reference_count; k++)
             if (t->references[k].marker == marker) {
@@ -297,10 +106,10 @@ add_reference(struct job *j, const struct generate *g, const char *text, struct 
                 r->settings[r->setting_count++] = mem_strdup(one);
         }
     }
-    for (int i = 0; ok && i < g->ref_text_count; i++) {
+    for (int i = 0; ok && i < g->ref_texts.count; i++) {
         int other = 0;
         const char *words = NULL;
-        ok = numbered(g->ref_texts[i], "--ref-text", &other, &words, err);
+        ok = numbered(g->ref_texts.items[i], "--ref-text", &other, &words, err);
         if (ok && other == marker) {
             free(r->words);
             r->words = mem_strdup(words);
@@ -314,8 +123,8 @@ from_command_line(const struct generate *g, struct job *j, struct err *err)
 {
     j->instruction = mem_strdup(g->source);
     bool ok = true;
-    for (int i = 0; ok && i < g->ref_count; i++)
-        ok = add_reference(j, g, g->refs[i], err);
+    for (int i = 0; ok && i < g->refs.count; i++)
+        ok = add_reference(j, g, g->refs.items[i], err);
     return ok && job_check(j, err);
 }
 
@@ -368,21 +177,21 @@ override(struct job *j, const struct generate *g)
 static bool
 read_sweep(const struct generate *g, const struct template *t, struct sweep *s, struct err *err)
 {
-    const char *fixed[SETS_MAX + 1] = {0};
-    char *names[SETS_MAX] = {0};
+    const char *fixed[LIMIT_OPTION_TIMES + 1] = {0};
+    char *names[LIMIT_OPTION_TIMES] = {0};
     bool ok = true;
-    for (int i = 0; ok && i < g->sweep_count; i++) {
-        const char *equals = strchr(g->sweeps[i], '=');
-        char *name = equals ? mem_strndup(g->sweeps[i], (size_t)(equals - g->sweeps[i])) : NULL;
+    for (int i = 0; ok && i < g->sweeps.count; i++) {
+        const char *equals = strchr(g->sweeps.items[i], '=');
+        char *name = equals ? mem_strndup(g->sweeps.items[i], (size_t)(equals - g->sweeps.items[i])) : NULL;
         ok = name ? sweep_add(s, t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES", g->sweeps[i]);
+                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES", g->sweeps.items[i]);
         free(name);
     }
-    for (int i = 0; i < g->set_count; i++) // what was set is not swept
-        fixed[i] = names[i] = mem_strndup(g->sets[i], strcspn(g->sets[i], "="));
+    for (int i = 0; i < g->sets.count; i++) // what was set is not swept
+        fixed[i] = names[i] = mem_strndup(g->sets.items[i], strcspn(g->sets.items[i], "="));
     if (ok && t && !g->no_sweep)
         ok = sweep_add_own(s, t, fixed, err);
-    for (int i = 0; i < g->set_count; i++)
+    for (int i = 0; i < g->sets.count; i++)
         free(names[i]);
     if (ok && g->count > 1 && sweep_cells(s))
         ok = err_set(err, ERR_INPUT, "--count and a sweep exclude each other: use --sweep seed=1..%d", g->count);
@@ -406,7 +215,7 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
 {
     struct generate own = *g;
     bool ok = true;
-    if (g->sweep_count || g->lots || g->count || g->set_count || g->ref_count)
+    if (g->sweeps.count || g->lots || g->count || g->sets.count || g->refs.count)
         return err_set(err, ERR_INPUT,
                        "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
                        "--random, --count, --set or --ref",
@@ -458,20 +267,16 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
 }
 
 static int
-run(int argc, char **argv, bool instruct)
+run(const struct command_line *line, bool instruct)
 {
     struct err err = {0};
-    struct generate g;
+    struct generate g = *(const struct generate *)line->values;
     struct job base = JOB_EMPTY;
     struct template t = {0};
     struct sweep s = {0};
     struct sweep_sheet sheet = {0};
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return usage(argv[0], stdout);
-    bool ok = parse(&g, argc, argv, &err);
-    if (ok && !instruct && g.ref_text_count)
-        ok = err_set(&err, ERR_INPUT, "--ref-text belongs to limn instruct");
+    g.source = line->words[0];
+    bool ok = true;
     bool from_file = ok && !instruct && !job_is_png(g.source);
     bool from_sheet = ok && !instruct && sweep_sheet_read(&sheet, g.source, &err);
     ok = ok && err.code == ERR_NONE;
@@ -506,14 +311,128 @@ run(int argc, char **argv, bool instruct)
     return ok ? 0 : command_failed(&err);
 }
 
-int
-cmd_generate(int argc, char **argv)
+static int
+run_generate(const struct command_line *line)
 {
-    return run(argc, argv, false);
+    return run(line, false);
 }
 
-int
-cmd_instruct(int argc, char **argv)
+static int
+run_instruct(const struct command_line *line)
 {
-    return run(argc, argv, true);
+    return run(line, true);
 }
+
+// --- the commands
+
+static const char *
+guidance(int i)
+{
+    static const char *const names[] = {"cfg", "oscillating", "separate", "interleaved"};
+    return i < (int)COUNT_OF(names) ? names[i] : NULL;
+}
+
+static const char *
+sampler(int i)
+{
+    return (size_t)i < sampler_count() ? sampler_at((size_t)i)->name : NULL;
+}
+
+#define COMMON                                                                                     \
+    {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \
+                 "where the picture goes; of several FILE-1.png, FILE-2.png …"),                   \
+     .letter = 'o', .complete = COMPLETE_FILE, .group = "Pictures"},                               \
+    {OPTION_LONG("seed", "N", 0, 0x1p53, struct generate, seed, "the same seed gives the same picture")},\
+    {OPTION_WHOLE("steps", "N", 1, 1000, struct generate, steps, "denoising steps")},              \
+    {OPTION_WHOLE("size", "N", 8, 4096, struct generate, size, "pixels a side")},                  \
+    {OPTION_WHOLE("count", "N", 1, 64, struct generate, count, "that many pictures, seeds N, N+1, …")},\
+    {OPTION_CHOICE("guidance", "KIND", guidance, struct generate, guidance, "guidance method")},   \
+    {OPTION_REAL("scale", "X", 0, 100, struct generate, scale, "guidance scale")},                 \
+    {OPTION_REAL("context-scale", "X", 0, 100, struct generate, context_scale,                     \
+                 "guidance scale of the references (separate, interleaved)")},                     \
+    {OPTION_CHOICE("sampler", "NAME", sampler, struct generate, sampler, "sampler")},              \
+    {OPTION_LIST("sweep", "NAME=VALUES", struct generate, sweeps,                                  \
+                 "a picture for each value of a variable, or of seed, steps, scale, "              \
+                 "context_scale: a,b,c or 1..5 or 0..1:0.25 or * (all choices) or @FILE; up to 3 " \
+                 "times; FILE-sheet.png shows them all with labels"),                              \
+     .group = "Sweeps"},                                                                           \
+    {OPTION_WHOLE("random", "N", 1, LIMIT_SWEEP_CELLS, struct generate, lots,                        \
+                  "only N of a sweep's pictures, chosen at random")},                              \
+    {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
+    {OPTION_TEXT("model", "FOLDER", struct generate, model, "model folder or name"),               \
+     .complete = COMPLETE_MODEL, .group = "What computes"},                                        \
+    {OPTION_TEXT("device", "NAME", struct generate, device,                                        \
+                 "auto, cpu, vulkan, vulkan:N (see limn devices)")},                               \
+    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct generate, dtype,                          \
+                   "element type; by itself the fastest on this device")},                         \
+    {OPTION_SWITCH("offload", struct generate, offload,                                            \
+                   "keep weights in the machine's memory, for models larger than the "             \
+                   "graphics card's")},                                                            \
+    {OPTION_TEXT("host", "[USER@]HOST", struct generate, draw.host,                                \
+                 "compute there, through ssh; the pictures come here"),                            \
+     .complete = COMPLETE_HOST},                                                                   \
+    {OPTION_TEXT("preview", "KIND", struct generate, draw.preview,                                 \
+                 "the steps as they come: auto, kitty, sixel, cells, sdl, file[:FOLDER], none"),   \
+     .fallback = "auto", .group = "What is said"},                                                 \
+    {OPTION_SWITCH("json", struct generate, draw.json, "events as JSON lines on standard output")},\
+    {OPTION_SWITCH("quiet", struct generate, draw.quiet, "print errors only"), .letter = 'q'},     \
+    {OPTION_SWITCH("no-library", struct generate, draw.no_library,                                 \
+                   "do not record it in the library")}
+
+static const struct option generate_options[] = {
+    {OPTION_LIST("set", "NAME=VALUE", struct generate, sets, "a value for a variable of the template"),
+     .group = "Instruction"},
+    {OPTION_LIST("ref", "K=IMAGE", struct generate, refs, "another picture for reference K"),
+     .complete = COMPLETE_FILE},
+    COMMON,
+    {0},
+};
+
+static const struct option instruct_options[] = {
+    {OPTION_LIST("ref", "K=IMAGE[@LOADER[:KEY=VALUE,…]]", struct generate, refs,
+                 "picture of reference K, through a loader if one is named"),
+     .complete = COMPLETE_FILE, .group = "Instruction"},
+    {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
+                 "what reference K is: fox, style image")},
+    COMMON,
+    {0},
+};
+#undef COMMON
+
+static const struct generate initial = {.seed = -1, .scale = -1, .context_scale = -1};
+
+static const struct argument generate_words[] = {
+    {"TEMPLATE|PICTURE.png", "a name of limn templates, a template file, or a picture that limn drew",
+     COMPLETE_TEMPLATE},
+    {0},
+};
+
+static const struct argument instruct_words[] = {
+    {"TEXT", "the instruction; each [ref#K] in it needs its picture"},
+    {0},
+};
+
+const struct command command_generate = {
+    .name = "generate",
+    .summary = "draw from a template, or again from a picture limn drew",
+    .about = "Draws from a template, or draws a picture that limn drew once more, from the "
+             "instruction inside it; the sheet of a sweep: all of its pictures.",
+    .options = generate_options,
+    .arguments = generate_words,
+    .size = sizeof(struct generate),
+    .initial = &initial,
+    .run = run_generate,
+};
+
+const struct command command_instruct = {
+    .name = "instruct",
+    .summary = "draw from an instruction on the command line",
+    .about = "Draws from an instruction.\n\n"
+             "  limn instruct \"Draw [ref#1] in the style of [ref#2]\" \\\n"
+             "    --ref 1=cat.png@subject --ref 2=icon.png --ref-text 2=\"style image\"",
+    .options = instruct_options,
+    .arguments = instruct_words,
+    .size = sizeof(struct generate),
+    .initial = &initial,
+    .run = run_instruct,
+};

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "app/cli/commands.h"
-#include "app/base/suggest.h"
 #include "app/cli/through.h"
 #include "app/worker/wire.h"
 #include "engine/base/mem.h"
@@ -19,21 +18,6 @@ struct ask {
     struct client *client;
     struct jv *jobs; // as the worker listed them
 };
-
-static int
-usage(FILE *out)
-{
-    fputs("usage: limn jobs [list] [--json]      trainings that go on by themselves, or did\n"
-          "       limn jobs attach ID            what it said, and says until it ends; Ctrl-C\n"
-          "                                      ends the looking, not the training\n"
-          "       limn jobs stop ID              save and stop\n"
-          "       limn jobs resume ID            go on from what was saved\n"
-          "       limn jobs forget ID            take one that has ended off the list\n\n"
-          "  --host [USER@]HOST   those of another machine\n"
-          "limn train RECIPE.yaml --detach begins one; the UI's training view (6) shows them.\n",
-          out);
-    return out == stdout ? 0 : 2;
-}
 
 static void
 send(const struct ask *a, const char *type)
@@ -175,68 +159,80 @@ forget(struct ask *a, struct err *err)
     return fetch(a, err);
 }
 
-static const struct {
-    const char *name;
-    bool (*run)(struct ask *a, struct err *err);
-    bool one; // of a job
-} verbs[] = {
-    {"list", list, false},    {"attach", attach, true}, {"stop", stop, true},
-    {"resume", resume, true}, {"forget", forget, true},
-};
+// --- the commands
 
-static bool
-parse(struct ask *a, int argc, char **argv, size_t *verb, struct err *err)
-{
-    const char *names[COUNT_OF(verbs) + 1] = {0}, *word = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            a->json = true;
-        else if (strcmp(argv[i], "--host") == 0 && i + 1 < argc)
-            a->host = argv[++i];
-        else if (strncmp(argv[i], "--host=", 7) == 0)
-            a->host = argv[i] + 7;
-        else if (argv[i][0] == '-')
-            return err_set(err, ERR_INPUT, "there is no option '%.40s' (see: limn jobs --help)",
-                           argv[i]);
-        else if (!word)
-            word = argv[i];
-        else if (!a->id)
-            a->id = argv[i];
-        else
-            return err_set(err, ERR_INPUT, "'%.40s' is one word too many", argv[i]);
-    }
-    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        names[i] = verbs[i].name;
-        if (strcmp(word ? word : "list", verbs[i].name) == 0) {
-            *verb = i;
-            return !verbs[i].one || a->id ||
-                   err_set(err, ERR_INPUT, "which job? (limn jobs lists them)");
-        }
-    }
-    const char *near = suggest(word, names);
-    return err_set(err, ERR_INPUT, "limn jobs cannot '%.40s'%s%s%s", word,
-                   near ? ", did you mean '" : " (see: limn jobs --help)", near ? near : "",
-                   near ? "'?" : "");
-}
-
-int
-cmd_jobs(int argc, char **argv)
+// `one`: of the job that is named.
+static int
+run(const struct command_line *line, bool (*verb)(struct ask *a, struct err *err), bool one)
 {
     struct err err = {0};
-    struct ask a = {0};
-    size_t verb = 0;
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return usage(stdout);
-    bool ok = parse(&a, argc, argv, &verb, &err);
+    struct ask *a = line->values;
+    a->id = one ? line->words[0] : NULL;
     // What goes on needs a worker that does; a look needs none that others may be waiting for.
-    struct client_params p = {.host = a.host, .visit = true, .alone = verbs[verb].run != resume};
-    a.client = ok ? client_open(&p, &err) : NULL;
-    ok = a.client && fetch(&a, &err);
-    if (ok && verbs[verb].one && !find_job(&a, a.id))
-        ok = err_set(&err, ERR_INPUT, "there is no job '%.40s' (limn jobs lists them)", a.id);
-    ok = ok && verbs[verb].run(&a, &err);
-    client_close(a.client);
-    jv_free(a.jobs);
+    struct client_params p = {.host = a->host, .visit = true, .alone = verb != resume};
+    a->client = client_open(&p, &err);
+    bool ok = a->client && fetch(a, &err);
+    if (ok && one && !find_job(a, a->id))
+        ok = err_set(&err, ERR_INPUT, "there is no job '%.40s' (limn jobs lists them)", a->id);
+    ok = ok && verb(a, &err);
+    client_close(a->client);
+    jv_free(a->jobs);
     return ok ? 0 : command_failed(&err);
 }
+
+#define RUN(verb, one)                                                                             \
+    static int run_##verb(const struct command_line *line)                                         \
+    {                                                                                              \
+        return run(line, verb, one);                                                               \
+    }
+RUN(list, false)
+RUN(attach, true)
+RUN(stop, true)
+RUN(resume, true)
+RUN(forget, true)
+#undef RUN
+
+static const struct option list_options[] = {
+    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "those of another machine, through ssh"),
+     .complete = COMPLETE_HOST},
+    {OPTION_SWITCH("json", struct ask, json, "as JSON on standard output")},
+    {0},
+};
+
+static const struct option one_options[] = {
+    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "those of another machine, through ssh"),
+     .complete = COMPLETE_HOST},
+    {0},
+};
+
+static const struct argument one_job[] = {
+    {"ID", "a job (limn jobs lists them)", COMPLETE_JOB},
+    {0},
+};
+
+#define JOB_COMMAND(verb, text)                                                                    \
+    static const struct command verb##_command = {                                                 \
+        .name = #verb, .summary = text, .options = one_options, .arguments = one_job,              \
+        .size = sizeof(struct ask), .run = run_##verb}
+JOB_COMMAND(attach, "show what it said and says until it ends; Ctrl-C detaches, the job continues");
+JOB_COMMAND(stop, "save and stop");
+JOB_COMMAND(resume, "continue from what was saved");
+JOB_COMMAND(forget, "take one that has ended off the list");
+
+static const struct command list_command = {
+    .name = "list",
+    .summary = "list the jobs, running and ended",
+    .options = list_options,
+    .size = sizeof(struct ask),
+    .run = run_list,
+};
+
+const struct command command_jobs = {
+    .name = "jobs",
+    .summary = "background training runs: list, attach, stop",
+    .about = "Training runs in the background. limn train RECIPE.yaml --detach starts one; "
+             "the training view of the UI (6) shows them too.",
+    .commands = (const struct command *const[]){&list_command, &attach_command, &stop_command,
+                                                &resume_command, &forget_command, NULL},
+    .usual = &list_command,
+};

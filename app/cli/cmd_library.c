@@ -8,34 +8,17 @@
 
 #include "app/cli/commands.h"
 #include "app/library/library.h"
-#include "app/base/suggest.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 
 struct ask {
     struct library *library;
     struct library_filter filter;
-    const char *words[8]; // what follows the verb
+    const char *const *words; // what follows the command's name
     int count;
+    const char *sort;
     bool json;
 };
-
-static int
-usage(FILE *out)
-{
-    fputs("usage: limn library [list] [OPTIONS]         pictures, the newest first\n"
-          "       limn library search WORDS… [OPTIONS]  whose instruction, references or tags have "
-          "them\n"
-          "       limn library show ID\n"
-          "       limn library rate ID 0..5\n"
-          "       limn library tag|untag ID TAG\n"
-          "       limn library delete|undelete ID       hide, show again; the file stays\n"
-          "       limn library purge                    remove the files of hidden pictures\n"
-          "       limn library import FOLDER|PICTURE    add pictures that limn made\n\n"
-          "  --tag TAG  --rating N  --sort newest|oldest|rating|seed  --limit N  --json\n",
-          out);
-    return out == stdout ? 0 : 2;
-}
 
 static struct jv *
 picture_json(const struct library_picture *p)
@@ -209,88 +192,93 @@ import(struct ask *a, struct err *err)
     return err->code == ERR_NONE;
 }
 
-static const struct {
-    const char *name;
-    bool (*run)(struct ask *a, struct err *err);
-} verbs[] = {
-    {"list", list},   {"search", search},   {"show", show},   {"rate", rate},     {"tag", tag},
-    {"untag", untag}, {"delete", hide}, {"undelete", unhide}, {"purge", purge}, {"import", import},
-};
+// --- the commands
 
-static bool
-option(struct ask *a, const char *name, const char *value, struct err *err)
+static const char *
+sort_name(int i)
 {
-    static const char *const sorts[] = {"newest", "oldest", "rating", "seed"};
-    if (!value)
-        return err_set(err, ERR_INPUT, "%s needs a value", name);
-    if (strcmp(name, "--tag") == 0) {
-        a->filter.tag = value;
-        return true;
-    }
-    if (strcmp(name, "--sort") == 0) {
-        for (int i = 0; i < LIBRARY_SORT_COUNT; i++)
-            if (strcmp(sorts[i], value) == 0) {
-                a->filter.sort = (enum library_sort)i;
-                return true;
-            }
-        return err_set(err, ERR_INPUT,
-                       "--sort is '%.40s', it must be newest, oldest, rating or seed", value);
-    }
-    char *end;
-    long v = strtol(value, &end, 10);
-    if (*end || v < 0 || v > 1000000)
-        return err_set(err, ERR_INPUT, "%s is '%.40s', it must be a whole number", name, value);
-    if (strcmp(name, "--rating") == 0)
-        a->filter.rating = (int)v;
-    else if (strcmp(name, "--limit") == 0)
-        a->filter.limit = (int)v;
-    else
-        return err_set(err, ERR_INPUT, "there is no option '%.40s' (see --help)", name);
-    return true;
+    static const char *const names[LIBRARY_SORT_COUNT] = {"newest", "oldest", "rating", "seed"};
+    return i < LIBRARY_SORT_COUNT ? names[i] : NULL;
 }
 
-int
-cmd_library(int argc, char **argv)
+static int
+run(const struct command_line *line, bool (*verb)(struct ask *a, struct err *err))
 {
-    struct ask a = {0};
+    struct ask *a = line->values;
     struct err err = {0};
-    const char *verb = NULL;
-    bool ok = true;
-    for (int i = 1; ok && i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return usage(stdout);
-        if (strcmp(argv[i], "--json") == 0) {
-            a.json = true;
-        } else if (strncmp(argv[i], "--", 2) == 0) {
-            ok = option(&a, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &err);
-            i++;
-        } else if (!verb) {
-            verb = argv[i];
-        } else if (a.count < (int)COUNT_OF(a.words)) {
-            a.words[a.count++] = argv[i];
-        } else {
-            ok = err_set(&err, ERR_INPUT, "'%.40s' is one word too many", argv[i]);
-        }
-    }
-    bool (*run)(struct ask *, struct err *) = verb ? NULL : list;
-    const char *names[COUNT_OF(verbs) + 1] = {0};
-    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        names[i] = verbs[i].name;
-        if (verb && strcmp(verb, verbs[i].name) == 0)
-            run = verbs[i].run;
-    }
-    if (ok && !run) {
-        const char *near = suggest(verb, names);
-        ok = err_set(&err, ERR_INPUT, "limn library cannot '%.40s'%s%s%s", verb,
-                     near ? ", did you mean '" : " (see --help)", near ? near : "",
-                     near ? "'?" : "");
-    }
     char *notice = NULL;
-    a.library = ok ? library_open(NULL, &notice, &err) : NULL;
+    a->words = line->words;
+    a->count = line->word_count;
+    for (int i = 0; a->sort && i < LIBRARY_SORT_COUNT; i++)
+        if (strcmp(sort_name(i), a->sort) == 0)
+            a->filter.sort = (enum library_sort)i;
+    a->library = library_open(NULL, &notice, &err);
     if (notice)
         fprintf(stderr, "limn: %s\n", notice);
     free(notice);
-    ok = a.library && run(&a, &err);
-    library_close(a.library);
+    bool ok = a->library && verb(a, &err);
+    library_close(a->library);
     return ok ? 0 : command_failed(&err);
 }
+
+#define RUN(verb)                                                                                  \
+    static int run_##verb(const struct command_line *line)                                         \
+    {                                                                                              \
+        return run(line, verb);                                                                    \
+    }
+RUN(list)
+RUN(search)
+RUN(show)
+RUN(rate)
+RUN(tag)
+RUN(untag)
+RUN(hide)
+RUN(unhide)
+RUN(purge)
+RUN(import)
+#undef RUN
+
+static const struct option list_options[] = {
+    {OPTION_TEXT("tag", "TAG", struct ask, filter.tag, "only pictures with that tag")},
+    {OPTION_WHOLE("rating", "N", 0, 5, struct ask, filter.rating, "only pictures with N stars or more")},
+    {OPTION_CHOICE("sort", "ORDER", sort_name, struct ask, sort, "which come first"),
+     .fallback = "newest"},
+    {OPTION_WHOLE("limit", "N", 1, 1000000, struct ask, filter.limit, "at most N pictures")},
+    {OPTION_SWITCH("json", struct ask, json, "as JSON on standard output")},
+    {0},
+};
+
+static const struct argument search_words[] = {
+    {"WORDS", "what instruction, references or tags have in them", .many = true}, {0}};
+static const struct argument one_picture[] = {{"ID", "its number in limn library list"}, {0}};
+static const struct argument rate_words[] = {
+    {"ID", "its number in limn library list"}, {"STARS", "0 to 5"}, {0}};
+static const struct argument tag_words[] = {
+    {"ID", "its number in limn library list"}, {"TAG", "a word"}, {0}};
+static const struct argument import_words[] = {
+    {"FOLDER|PICTURE.png", "what limn drew elsewhere, or before", COMPLETE_FILE}, {0}};
+
+#define LIBRARY_COMMAND(variable, verb, text, takes, table)                                        \
+    static const struct command variable##_command = {                                             \
+        .name = verb, .summary = text, .options = table, .arguments = takes,                       \
+        .size = sizeof(struct ask), .run = run_##variable}
+LIBRARY_COMMAND(list, "list", "list pictures, the newest first", NULL, list_options);
+LIBRARY_COMMAND(search, "search", "list those with all of these words", search_words, list_options);
+LIBRARY_COMMAND(show, "show", "print what is known of a picture, as JSON", one_picture, NULL);
+LIBRARY_COMMAND(rate, "rate", "give it stars", rate_words, NULL);
+LIBRARY_COMMAND(tag, "tag", "give it a tag", tag_words, NULL);
+LIBRARY_COMMAND(untag, "untag", "take a tag away", tag_words, NULL);
+LIBRARY_COMMAND(hide, "delete", "hide it; the file stays until limn library purge", one_picture, NULL);
+LIBRARY_COMMAND(unhide, "undelete", "show it again", one_picture, NULL);
+LIBRARY_COMMAND(purge, "purge", "remove the files of hidden pictures", NULL, NULL);
+LIBRARY_COMMAND(import, "import", "add pictures that limn drew", import_words, NULL);
+
+const struct command command_library = {
+    .name = "library",
+    .summary = "what was drawn: list, search, rate, tag",
+    .commands = (const struct command *const[]){&list_command, &search_command, &show_command,
+                                                &rate_command, &tag_command, &untag_command,
+                                                &hide_command, &unhide_command, &purge_command,
+                                                &import_command, NULL},
+    .usual = &list_command,
+};

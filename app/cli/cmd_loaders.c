@@ -14,18 +14,6 @@
 #include "engine/base/mem.h"
 #include "loaders/host.h"
 
-static const char loaders_help[] =
-    "usage: limn loaders [--json]\n\n"
-    "Lists the loaders with their roles and parameters, and what was refused.\n"
-    "Looked for in: $LIMN_LOADER_PATH, $XDG_DATA_HOME/limn/loaders, the installed folder.\n\n"
-    "  --json    one JSON object on stdout\n";
-
-static const char load_help[] =
-    "usage: limn load [--host [USER@]HOST] LOADER IN OUT.png [KEY=VALUE ...]\n\n"
-    "Runs a loader on a picture: edge, mask, sketch, style, subject and whatever else\n"
-    "`limn loaders` shows. IN is a file of any usual picture format.\n\n"
-    "  limn load edge cat.png edges.png thickness=12\n";
-
 // --- limn loaders
 
 static void
@@ -110,21 +98,14 @@ print_json(const struct loader_host *h)
     jv_free(o);
 }
 
-int
-cmd_loaders(int argc, char **argv)
+struct listing {
+    bool json;
+};
+
+static int
+run_loaders(const struct command_line *line)
 {
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(loaders_help, stdout);
-            return 0;
-        }
-        if (strcmp(argv[i], "--json") != 0) {
-            fprintf(stderr, "limn: loaders takes no '%.60s' (see: limn loaders --help)\n", argv[i]);
-            return 2;
-        }
-        json = true;
-    }
+    bool json = ((const struct listing *)line->values)->json;
     struct loader_host *h = loader_host_open();
     if (json) {
         print_json(h);
@@ -146,6 +127,22 @@ cmd_loaders(int argc, char **argv)
     loader_host_close(h);
     return rc;
 }
+
+static const struct option loaders_options[] = {
+    {OPTION_SWITCH("json", struct listing, json, "one JSON object on standard output")},
+    {0},
+};
+
+const struct command command_loaders = {
+    .name = "loaders",
+    .summary = "list the loaders and their parameters",
+    .about = "Lists the loaders with their roles and parameters, and which were refused. They "
+             "are looked for in $LIMN_LOADER_PATH, $XDG_DATA_HOME/limn/loaders and the "
+             "installed folder.",
+    .options = loaders_options,
+    .size = sizeof(struct listing),
+    .run = run_loaders,
+};
 
 // --- limn load: through a worker, like all that computes a picture
 
@@ -176,42 +173,52 @@ load(const struct job_reference *ref, const char *host, const char *file, struct
     return ok;
 }
 
-int
-cmd_load(int argc, char **argv)
+struct load_options {
+    const char *host;
+};
+
+static int
+run_load(const struct command_line *line)
 {
-    const char *words[3] = {NULL}, *host = NULL;
+    const struct load_options *o = line->values;
     struct job j = JOB_EMPTY;
     struct job_reference *ref = job_add(&j, 1);
     struct err err = {0};
-    int count = 0;
     bool ok = true;
-    for (int i = 1; ok && i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(load_help, stdout);
-            job_finish(&j);
-            return 0;
-        }
-        if (strcmp(argv[i], "--host") == 0) {
-            host = i + 1 < argc ? argv[++i] : NULL;
-            ok = host || err_set(&err, ERR_INPUT, "--host needs a value");
-        } else if (count < 3) {
-            words[count++] = argv[i];
-        } else if (ref->setting_count == LIMIT_TEMPLATE_SETTINGS) {
-            ok =
-                err_set(&err, ERR_INPUT, "a loader has at most %d settings",
-                        LIMIT_TEMPLATE_SETTINGS);
-        } else {
-            ref->settings[ref->setting_count++] = mem_strdup(argv[i]);
-        }
+    ref->loader = mem_strdup(line->words[0]);
+    ref->file = mem_strdup(line->words[1]);
+    for (int i = 3; ok && i < line->word_count; i++) {
+        ok = ref->setting_count < LIMIT_TEMPLATE_SETTINGS ||
+             err_set(&err, ERR_INPUT, "a loader has at most %d settings", LIMIT_TEMPLATE_SETTINGS);
+        if (ok)
+            ref->settings[ref->setting_count++] = mem_strdup(line->words[i]);
     }
-    if (ok && count < 3)
-        ok = err_set(&err, ERR_INPUT,
-                     "load needs a loader, a picture and a file to write (see: limn load --help)");
-    if (ok) {
-        ref->loader = mem_strdup(words[0]);
-        ref->file = mem_strdup(words[1]);
-        ok = job_read(&j, &err) && load(ref, host, words[2], &err);
-    }
+    ok = ok && job_read(&j, &err) && load(ref, o->host, line->words[2], &err);
     job_finish(&j);
     return ok ? 0 : command_failed(&err);
 }
+
+static const struct option load_options[] = {
+    {OPTION_TEXT("host", "[USER@]HOST", struct load_options, host, "run it there, through ssh"),
+     .complete = COMPLETE_HOST},
+    {0},
+};
+
+static const struct argument load_words[] = {
+    {"LOADER", "edge, mask, sketch, subject, style, or another of limn loaders", COMPLETE_LOADER},
+    {"IN", "a picture of any usual format", COMPLETE_FILE},
+    {"OUT.png", "the file that is written", COMPLETE_FILE},
+    {"KEY=VALUE", "parameters of the loader", .optional = true, .many = true},
+    {0},
+};
+
+const struct command command_load = {
+    .name = "load",
+    .summary = "run a loader on a picture: edges, a mask, a sketch …",
+    .about = "Runs a loader on a picture, to see what a model would be given.\n\n"
+             "  limn load edge cat.png edges.png thickness=12",
+    .options = load_options,
+    .arguments = load_words,
+    .size = sizeof(struct load_options),
+    .run = run_load,
+};

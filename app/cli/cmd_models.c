@@ -2,7 +2,6 @@
 // limn models list | check DIR: what model folders are, whether they are whole, and whether they
 // compute what another implementation computed.
 #include <dirent.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +15,8 @@
 #include "engine/model/model_folder.h"
 #include "engine/model/model_golden.h"
 
-static const char usage[] =
-    "usage: limn models list [--json]\n"
-    "       limn models check DIR [--golden FILE] [--device NAME] [--dtype f32|bf16|f16]\n"
-    "                         [--tolerance X] [--json]\n"
-    "\n"
-    "list   the models in ~/.local/share/limn/models and the installed ones\n"
-    "check  says what a folder is and whether its weights fit its configs. With --golden, runs "
-    "the\n"
-    "       part the file names on the inputs in it and prints the relative error |a-b|/|b|.\n"
-    "       Exit code 1 when weights are missing, surplus or misshapen, or the error is above the\n"
-    "       tolerance (1e-4 for f32, 2e-2 for the others).\n";
-
 struct options {
-    const char *folder, *golden, *device;
+    const char *folder, *golden, *device, *type;
     enum dtype dtype;
     double tolerance; // < 0: by dtype
     bool json;
@@ -256,66 +243,79 @@ list(bool as_json)
     return 0;
 }
 
+// --- the command
+
 static int
-bad_usage(const char *text)
+run_list(const struct command_line *line)
 {
-    fprintf(stderr, "limn models: %s\n%s", text, usage);
-    return 2;
+    const struct options *o = line->values;
+    return list(o->json);
 }
 
-int
-cmd_models(int argc, char **argv)
+static int
+run_check(const struct command_line *line)
 {
-    enum { GOLDEN = 256, DEVICE, DTYPE, TOLERANCE, JSON, HELP };
-    static const struct option longs[] = {
-        {"golden", required_argument, NULL, GOLDEN},
-        {"device", required_argument, NULL, DEVICE},
-        {"dtype", required_argument, NULL, DTYPE},
-        {"tolerance", required_argument, NULL, TOLERANCE},
-        {"json", no_argument, NULL, JSON},
-        {"help", no_argument, NULL, HELP},
-        {0},
-    };
-    struct options o = {.device = "auto", .dtype = DTYPE_F32, .tolerance = -1};
-    char *end;
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        switch (c) {
-        case GOLDEN:
-            o.golden = optarg;
-            break;
-        case DEVICE:
-            o.device = optarg;
-            break;
-        case DTYPE:
-            o.dtype = dtype_from_name(optarg);
-            if (o.dtype != DTYPE_F32 && o.dtype != DTYPE_BF16 && o.dtype != DTYPE_F16)
-                return bad_usage("--dtype must be f32, bf16 or f16");
-            break;
-        case TOLERANCE:
-            o.tolerance = strtod(optarg, &end);
-            if (end == optarg || *end || !(o.tolerance >= 0) || isinf(o.tolerance))
-                return bad_usage("--tolerance must be a number that is not negative");
-            break;
-        case JSON:
-            o.json = true;
-            break;
-        case 'h':
-        case HELP:
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
-    }
-    const char *verb = optind < argc ? argv[optind] : "list";
-    int rest = argc - optind - 1;
-    if (strcmp(verb, "list") == 0 && rest <= 0)
-        return o.golden ? bad_usage("list takes no --golden") : list(o.json);
-    if (strcmp(verb, "check") == 0 && rest == 1) {
-        o.folder = argv[optind + 1];
-        return check(&o);
-    }
-    return bad_usage(strcmp(verb, "check") == 0 ? "check takes one folder" : "unknown command");
+    struct options *o = line->values;
+    o->folder = line->words[0];
+    o->dtype = dtype_from_name(o->type);
+    return check(o);
 }
+
+static const struct option list_options[] = {
+    {OPTION_SWITCH("json", struct options, json, "as JSON on standard output")},
+    {0},
+};
+
+static const struct option check_options[] = {
+    {OPTION_TEXT("golden", "FILE", struct options, golden,
+                 "compare with another implementation's numbers in FILE"),
+     .complete = COMPLETE_FILE, .file = OPTION_SENT},
+    {OPTION_TEXT("device", "NAME", struct options, device, "what computes (see limn devices)"),
+     .fallback = "auto"},
+    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct options, type, "element type"),
+     .fallback = "f32"},
+    {OPTION_REAL("tolerance", "X", 0, 1e6, struct options, tolerance,
+                 "largest relative error that passes; by itself 1e-4 for f32, else 2e-2")},
+    {OPTION_SWITCH("json", struct options, json, "as JSON on standard output")},
+    {0},
+};
+
+static const struct argument check_words[] = {
+    {"FOLDER", "the model's folder", COMPLETE_FOLDER},
+    {0},
+};
+
+static const struct command list_command = {
+    .name = "list",
+    .summary = "list the models of limn's own folders",
+    .about = "Lists the models in $XDG_DATA_HOME/limn/models and the installed ones.",
+    .options = list_options,
+    .size = sizeof(struct options),
+    .run = run_list,
+    .computes = true,
+    .away = "they are that machine's",
+};
+
+static const struct command check_command = {
+    .name = "check",
+    .summary = "say what a folder is and whether it is whole",
+    .about = "Says what a folder is and whether its weights fit its configs. With --golden, "
+             "runs the part that the file names on the inputs in it, and prints the relative "
+             "error |a-b|/|b|. The exit code is 1 where weights are missing, surplus or "
+             "misshapen, or the error is above the tolerance.",
+    .options = check_options,
+    .arguments = check_words,
+    .size = sizeof(struct options),
+    .initial = &(const struct options){.tolerance = -1},
+    .run = run_check,
+    .computes = true,
+    .away = "the golden is sent, the folder is that machine's",
+};
+
+const struct command command_models = {
+    .name = "models",
+    .summary = "list models, or check one",
+    .commands = (const struct command *const[]){&list_command, &check_command, NULL},
+    .usual = &list_command,
+    .computes = true,
+};

@@ -80,19 +80,10 @@ show(const char *path, void *ctx)
     return true;
 }
 
-int
-cmd_templates(int argc, char **argv)
+static int
+run(const struct command_line *line)
 {
-    struct list l = {0};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            l.json = true;
-        } else {
-            bool help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-            fputs("usage: limn templates [--json]\n", help ? stdout : stderr);
-            return help ? 0 : 2;
-        }
-    }
+    struct list l = {.json = ((const struct list *)line->values)->json};
     l.out = jv_array();
     template_each(show, &l);
     if (l.json) {
@@ -103,3 +94,17 @@ cmd_templates(int argc, char **argv)
     jv_free(l.out);
     return l.broken ? 2 : 0;
 }
+
+static const struct option options[] = {
+    {OPTION_SWITCH("json", struct list, json, "as JSON on standard output")},
+    {0},
+};
+
+const struct command command_templates = {
+    .name = "templates",
+    .summary = "list the templates",
+    .about = "Lists what limn generate can draw from, with variables and references.",
+    .options = options,
+    .size = sizeof(struct list),
+    .run = run,
+};

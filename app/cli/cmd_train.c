@@ -20,34 +20,18 @@ struct train {
     const char *recipe_path, *device;
     struct sheet_params sheet; // path set: draw a sheet and stop
     bool resume, json, print;
-    struct jv *settings; // --set
+    struct value_list sets;
+    struct jv *settings; // of `sets`
     int64_t until;       // stop after this step; 0: the recipe's own end
     double minutes;      // stop after this long; 0: never
 };
 
-static int
-usage(FILE *out)
-{
-    fputs(
-        "usage: limn train RECIPE.yaml [--resume] [--set KEY=VALUE]... [--until STEP]\n"
-        "                  [--minutes M] [--device D] [--json]\n"
-        "       limn train RECIPE.yaml --sheet FILE.png [--model DIR] [--task NAME] [--columns N]\n"
-        "                  [--first N] [--steps N] [--scale X] [--styles] [--texts FILE]\n"
-        "       limn train RECIPE.yaml [--set KEY=VALUE]... --print\n\n"
-        "Trains by a recipe (docs/training.md). Writes OUTPUT/log.jsonl, checkpoints, sheets of\n"
-        "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume goes on exactly.\n"
-        "With --sheet nothing is trained: a sheet of held-out examples is drawn. With --print the\n"
-        "whole recipe is printed as JSON, as limn-engine reads it.\n",
-        out);
-    return out == stdout ? 0 : 2;
-}
-
 static bool
 add_setting(struct train *t, const char *text, struct err *err)
 {
-    const char *equals = text ? strchr(text, '=') : NULL;
+    const char *equals = strchr(text, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "--set needs KEY=VALUE");
+        return err_set(err, ERR_INPUT, "--set is '%.60s', it must be KEY=VALUE", text);
     char *key = mem_strndup(text, (size_t)(equals - text));
     struct jv *value = config_value(equals + 1, key, err);
     if (value)
@@ -56,59 +40,17 @@ add_setting(struct train *t, const char *text, struct err *err)
     return value != NULL;
 }
 
-static int
-clamped(const char *text, long low, long high)
-{
-    long v = strtol(text, NULL, 10);
-    return (int)MAX(low, MIN(high, v));
-}
-
+// What the command line says, with its settings read; those are to be freed.
 static bool
-parse(struct train *t, int argc, char **argv, struct err *err)
+take_line(struct train *t, const struct command_line *line, struct err *err)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--resume") == 0) {
-            t->resume = true;
-        } else if (strcmp(argv[i], "--json") == 0) {
-            t->json = true;
-        } else if (strcmp(argv[i], "--print") == 0) {
-            t->print = true;
-        } else if (strcmp(argv[i], "--set") == 0) {
-            if (!add_setting(t, value, err))
-                return false;
-            i++;
-        } else if (strcmp(argv[i], "--sheet") == 0 && value) {
-            t->sheet.path = argv[++i];
-        } else if (strcmp(argv[i], "--styles") == 0) {
-            t->sheet.styles = true;
-        } else if (strcmp(argv[i], "--model") == 0 && value) {
-            t->sheet.model = argv[++i];
-        } else if (strcmp(argv[i], "--task") == 0 && value) {
-            t->sheet.only_task = argv[++i];
-        } else if (strcmp(argv[i], "--texts") == 0 && value) {
-            t->sheet.texts_path = argv[++i];
-        } else if (strcmp(argv[i], "--columns") == 0 && value) {
-            t->sheet.columns = clamped(argv[++i], 1, 60);
-        } else if (strcmp(argv[i], "--first") == 0 && value) {
-            t->sheet.first = clamped(argv[++i], 0, 100000);
-        } else if (strcmp(argv[i], "--steps") == 0 && value) {
-            t->sheet.steps = clamped(argv[++i], 1, 1000);
-        } else if (strcmp(argv[i], "--scale") == 0 && value) {
-            t->sheet.scale = strtod(argv[++i], NULL);
-        } else if (strcmp(argv[i], "--device") == 0 && value) {
-            t->device = argv[++i];
-        } else if (strcmp(argv[i], "--until") == 0 && value) {
-            t->until = strtoll(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--minutes") == 0 && value) {
-            t->minutes = strtod(argv[++i], NULL);
-        } else if (argv[i][0] == '-' || t->recipe_path) {
-            return err_set(err, ERR_INPUT, "train does not understand '%s'", argv[i]);
-        } else {
-            t->recipe_path = argv[i];
-        }
-    }
-    return t->recipe_path || err_set(err, ERR_INPUT, "train needs a recipe");
+    *t = *(const struct train *)line->values;
+    t->recipe_path = line->words[0];
+    t->settings = jv_object();
+    bool ok = true;
+    for (int i = 0; ok && i < t->sets.count; i++)
+        ok = add_setting(t, t->sets.items[i], err);
+    return ok;
 }
 
 static char *
@@ -213,14 +155,13 @@ print_recipe(const struct train *t, struct err *err)
 }
 
 bool
-train_look(struct train_look *look, int argc, char **argv, struct err *err)
+train_look(struct train_look *look, const struct command_line *line, struct err *err)
 {
-    struct train t = {.settings = jv_object()};
+    struct train t;
     *look = (struct train_look){0};
-    bool ok = parse(&t, argc, argv, err) && read_recipe(&t, &look->recipe, err);
+    bool ok = take_line(&t, line, err) && read_recipe(&t, &look->recipe, err);
     look->file = t.recipe_path;
     look->sheet = t.sheet.path;
-    look->texts = t.sheet.texts_path;
     look->settings = t.settings;
     look->until = t.until;
     return ok;
@@ -357,20 +298,15 @@ draw_sheet(const struct train *o, const struct recipe *r, struct device *d, stru
     return ok;
 }
 
-int
-cmd_train(int argc, char **argv)
+static int
+run_train(const struct command_line *line)
 {
     struct err err = {0};
-    struct train o = {.device = "auto", .settings = jv_object(),
-                      .sheet = {.columns = 6, .steps = 30}};
+    struct train o;
     struct recipe r = {0};
     struct device *d = NULL;
     struct trainer *t = NULL;
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        jv_free(o.settings);
-        return usage(stdout);
-    }
-    bool ok = parse(&o, argc, argv, &err);
+    bool ok = take_line(&o, line, &err);
     if (ok && o.print) {
         ok = print_recipe(&o, &err);
         jv_free(o.settings);
@@ -395,3 +331,54 @@ cmd_train(int argc, char **argv)
         return command_failed(&err);
     return atomic_load(&command_interrupted) ? 130 : 0;
 }
+
+static const struct option options[] = {
+    {OPTION_LIST("set", "KEY=VALUE", struct train, sets, "another value for a key of the recipe"),
+     .group = "Training"},
+    {OPTION_SWITCH("resume", struct train, resume, "continue exactly from the checkpoint")},
+    {OPTION_LONG("until", "STEP", 1, 1000000000, struct train, until, "stop after this step")},
+    {OPTION_REAL("minutes", "M", 0, 1e6, struct train, minutes, "stop after this long")},
+    {OPTION_TEXT("device", "NAME", struct train, device, "what computes (see limn devices)"),
+     .fallback = "auto"},
+    {OPTION_SWITCH("json", struct train, json, "the lines of log.jsonl on standard output")},
+    {OPTION_SWITCH("print", struct train, print,
+                   "print the whole recipe as JSON, as limn-engine reads it, and train nothing")},
+    {OPTION_TEXT("sheet", "FILE.png", struct train, sheet.path,
+                 "draw a sheet of held-out examples and train nothing"),
+     .complete = COMPLETE_FILE, .file = OPTION_FETCHED, .group = "Sheets of held-out examples"},
+    {OPTION_TEXT("model", "FOLDER", struct train, sheet.model,
+                 "draw with it; by itself with the recipe's own output"),
+     .complete = COMPLETE_MODEL},
+    {OPTION_TEXT("task", "NAME", struct train, sheet.only_task, "examples of this task alone")},
+    {OPTION_WHOLE("columns", "N", 1, 60, struct train, sheet.columns, "examples in a row"),
+     .fallback = "6"},
+    {OPTION_WHOLE("first", "N", 0, 100000, struct train, sheet.first, "leave out the first N examples")},
+    {OPTION_WHOLE("steps", "N", 1, 1000, struct train, sheet.steps, "denoising steps"),
+     .fallback = "30"},
+    {OPTION_REAL("scale", "X", 0, 100, struct train, sheet.scale, "guidance scale")},
+    {OPTION_SWITCH("styles", struct train, sheet.styles, "styles that were held out, too")},
+    {OPTION_TEXT("texts", "FILE", struct train, sheet.texts_path,
+                 "write the instructions of the sheet there"),
+     .complete = COMPLETE_FILE, .file = OPTION_FETCHED},
+    {0},
+};
+
+static const struct argument words[] = {
+    {"RECIPE.yaml", "what is trained, and how (docs/training.md)", COMPLETE_FILE},
+    {0},
+};
+
+const struct command command_train = {
+    .name = "train",
+    .summary = "train a model by a recipe",
+    .about = "Trains by a recipe. Writes OUTPUT/log.jsonl, checkpoints, sheets of held-out "
+             "examples and OUTPUT/model. Ctrl-C saves and stops; --resume continues exactly.",
+    .options = options,
+    .arguments = words,
+    .size = sizeof(struct train),
+    .run = run_train,
+    .computes = true,
+    .detaches = true,
+    .away = "the recipe, its tasks and tokenizer are sent, sheets come here; model, pack and output "
+            "are that machine's",
+};

@@ -1,34 +1,30 @@
 // SPDX-License-Identifier: MIT
-// The commands of the program. Each gets its own arguments with its name in argv[0] and returns an
-// exit code: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
+// The commands of the program. Each is a table (options.h) with a function that gets the command line as it
+// was read and returns an exit code: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
 #ifndef LIMN_APP_CLI_COMMANDS_H
 #define LIMN_APP_CLI_COMMANDS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "app/cli/options.h"
 #include "engine/base/err.h"
 #include "engine/base/jv.h"
 
-int cmd_generate(int argc, char **argv);
-int cmd_instruct(int argc, char **argv);
-int cmd_templates(int argc, char **argv);
-int cmd_load(int argc, char **argv);
-int cmd_loaders(int argc, char **argv);
-int cmd_models(int argc, char **argv);
-int cmd_data(int argc, char **argv);
-int cmd_train(int argc, char **argv);
+// Their tables (commands.def).
+#define COMMAND(name, programs) extern const struct command command_##name;
+#include "app/cli/commands.def"
+#undef COMMAND
+
 int bench_ui(void); // limn bench ui
-int cmd_bench(int argc, char **argv);
-int cmd_devices(int argc, char **argv);
-int cmd_worker(int argc, char **argv);
-int cmd_library(int argc, char **argv);
-int cmd_jobs(int argc, char **argv);
 
 // Whether a worker runs the command of that name for its limn (app/cli/through.h), and all such names.
 bool command_computes(const char *name);
 struct jv *command_computing(void);
-int command_run(int argc, char **argv); // in this process
+// Reads a command line without the program's name, and runs it in this process.
+int command_run(int argc, char **argv);
+// The program's own table: what is above all commands.
+extern const struct command command_program;
 
 // Whether what is written to a descriptor goes to a terminal, also where a worker and its limn lie
 // between.

@@ -125,35 +125,55 @@ errand_start(const struct errand *e, struct client *c, const char *id, bool deta
     client_send(c, head);
 }
 
-// Options with a file that lies on this side. All other paths are the other machine's.
-static const struct {
-    const char *command, *option;
-    bool result;
-} local_files[] = {
-    {"models", "--golden", false},
-    {"train", "--sheet", true},
-    {"train", "--texts", true},
-};
-
 bool
-errand_from(struct errand *e, int argc, char **argv, bool detach, struct err *err)
+errand_given(struct errand *e, const struct given *given, struct err *err)
+{
+    const struct option *o = given->option;
+    char name[40], *before;
+    bool ok = true;
+    if (!o) {
+        errand_word(e, given->value);
+        return true;
+    }
+    option_text(o, name);
+    if (strcmp(name, "--host") == 0 || strcmp(name, "--detach") == 0)
+        return true;
+    before = mem_printf("%s%s", name, given->value ? "=" : "");
+    if (e->host && o->file == OPTION_SENT) {
+        ok = errand_send(e, before, given->value, err);
+    } else if (e->host && o->file == OPTION_FETCHED) {
+        ok = errand_fetch(e, before, given->value, err);
+    } else {
+        char *word = mem_printf("%s%s", before, given->value ? given->value : "");
+        errand_word(e, word);
+        free(word);
+    }
+    free(before);
+    return ok;
+}
+
+// Options, and then words behind --, so that one may begin with a dash.
+static bool
+add_line(struct errand *e, const struct command_line *line, struct err *err)
 {
     bool ok = true;
-    if (strcmp(argv[0], "train") == 0 && (e->host || detach))
-        return train_errand(e, argc, argv, detach, err);
-    for (int i = 0; ok && i < argc; i++) {
-        size_t k = COUNT_OF(local_files);
-        if (e->host && i > 0)
-            for (k = 0; k < COUNT_OF(local_files); k++)
-                if (strcmp(argv[0], local_files[k].command) == 0 &&
-                    strcmp(argv[i - 1], local_files[k].option) == 0)
-                    break;
-        if (k == COUNT_OF(local_files))
-            errand_word(e, argv[i]);
-        else
-            ok = (local_files[k].result ? errand_fetch : errand_send)(e, "", argv[i], err);
+    for (int words = 0; words < 2; words++) {
+        if (words && line->word_count)
+            errand_word(e, "--");
+        for (int i = 0; ok && i < line->given_count; i++)
+            if (words == !line->given[i].option)
+                ok = errand_given(e, &line->given[i], err);
     }
     return ok;
+}
+
+bool
+errand_from(struct errand *e, const struct command_line *line, struct err *err)
+{
+    for (int i = 1; i < line->depth; i++)
+        errand_word(e, line->path[i]->name);
+    bool train = strcmp(line->path[1]->name, "train") == 0;
+    return train && (e->host || line->detach) ? train_errand(e, line, err) : add_line(e, line, err);
 }
 
 // --- running
@@ -387,30 +407,6 @@ through_follow(struct client *c, const char *host, const char *id, struct err *e
     return r.code;
 }
 
-// Takes --host and --detach out of the command line.
-static bool
-own_options(int *argc, char **argv, const char **host, bool *detach, struct err *err)
-{
-    int kept = 0;
-    for (int i = 0; i < *argc; i++) {
-        if (strcmp(argv[i], "--host") == 0) {
-            if (++i == *argc)
-                return err_set(err, ERR_INPUT, "--host needs a value");
-            *host = argv[i];
-        } else if (strncmp(argv[i], "--host=", 7) == 0) {
-            *host = argv[i] + 7;
-        } else if (strcmp(argv[i], "--detach") == 0) {
-            *detach = true;
-        } else {
-            argv[kept++] = argv[i];
-        }
-    }
-    *argc = kept;
-    if (*detach && strcmp(argv[0], "train") != 0)
-        return err_set(err, ERR_INPUT, "only a training can be detached");
-    return true;
-}
-
 // Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do
 // so: it is watched until a moment after its first words, which come when it trains, or say why not.
 static bool
@@ -439,29 +435,28 @@ send_off(struct running *r, struct err *err)
     if (!ok || r->ended)
         return ok;
     const char *option = r->host ? " --host " : "", *host = r->host ? r->host : "";
-    printf("%s goes on by itself; limn jobs attach %s%s%s shows it, limn jobs stop %s%s%s saves "
-           "and stops it\n",
+    printf("%s is running in the background; watch it with: limn jobs attach %s%s%s; "
+           "save and stop it with: limn jobs stop %s%s%s\n",
            r->id, r->id, option, host, r->id, option, host);
     return true;
 }
 
 int
-through(int argc, char **argv)
+through(const struct command_line *line)
 {
     struct err err = {0};
     struct errand errand = {0};
     struct job id = JOB_EMPTY;
-    const char *host = NULL;
-    bool detach = false, ok = own_options(&argc, argv, &host, &detach, &err);
     job_name(&id);
-    errand_begin(&errand, host);
-    ok = ok && errand_from(&errand, argc, argv, detach, &err);
-    struct client_params p = {.host = host, .alone = !detach, .visit = true};
-    struct running r = {.errand = &errand, .id = id.id, .command = argv[0], .host = host};
+    errand_begin(&errand, line->host);
+    bool ok = errand_from(&errand, line, &err);
+    struct client_params p = {.host = line->host, .alone = !line->detach, .visit = true};
+    struct running r = {.errand = &errand, .id = id.id, .command = line->path[1]->name,
+                        .host = line->host};
     r.client = ok ? client_open(&p, &err) : NULL;
     if (r.client) {
-        errand_start(&errand, r.client, id.id, detach);
-        ok = detach ? send_off(&r, &err) : follow(&r, false, &err);
+        errand_start(&errand, r.client, id.id, line->detach);
+        ok = line->detach ? send_off(&r, &err) : follow(&r, false, &err);
     } else {
         ok = false;
     }

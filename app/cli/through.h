@@ -6,6 +6,7 @@
 #ifndef LIMN_APP_CLI_THROUGH_H
 #define LIMN_APP_CLI_THROUGH_H
 
+#include "app/cli/options.h"
 #include "app/worker/client.h"
 
 // What a command is sent with. Where it runs on this machine its words go as they are; for another
@@ -35,15 +36,18 @@ bool errand_fetch(struct errand *e, const char *before, const char *path, struct
 // The message `command`, under that id; what it needs is kept in the client.
 void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
 
-// Fills an errand from a command line (its name first, without --host and --detach); checks what
-// can be checked here. Commands that name files of their own kind have a function for it.
-bool errand_from(struct errand *e, int argc, char **argv, bool detach, struct err *err);
-// limn train's (train_errand.c).
-bool train_errand(struct errand *e, int argc, char **argv, bool detach, struct err *err);
+// What was given on a command line: an option with its value, whose file goes along or comes back where
+// its table says so and it runs on another machine; or a word. --host and --detach are left out.
+bool errand_given(struct errand *e, const struct given *given, struct err *err);
 
-// Runs a command so; returns its exit code. Understands --host [USER@]HOST and, for limn train,
-// --detach.
-int through(int argc, char **argv);
+// Fills an errand from a command line; checks what can be checked here. Commands that name files of
+// their own kind have a function for it.
+bool errand_from(struct errand *e, const struct command_line *line, struct err *err);
+// limn train's (train_errand.c).
+bool train_errand(struct errand *e, const struct command_line *line, struct err *err);
+
+// Runs a command so; returns its exit code.
+int through(const struct command_line *line);
 // Shows what a detached command said and says until it ends, and returns its exit code; an
 // interrupt ends only the looking (0).
 int through_follow(struct client *c, const char *host, const char *id, struct err *err);

@@ -3,12 +3,13 @@
 #ifndef LIMN_APP_CLI_TRAIN_H
 #define LIMN_APP_CLI_TRAIN_H
 
+#include "app/cli/options.h"
 #include "engine/base/jv.h"
 #include "engine/train/recipe.h"
 
 struct train_look {
-    // Words of the command line: the recipe, files to be made; NULL: none.
-    const char *file, *sheet, *texts;
+    // Words of the command line: the recipe, a sheet to be made; NULL: none.
+    const char *file, *sheet;
     struct jv *settings; // --set
     struct recipe recipe;
     int64_t until;
@@ -16,7 +17,7 @@ struct train_look {
 
 // Reads and checks a command line with its recipe; nothing is trained. To be finished also after a
 // failure.
-bool train_look(struct train_look *look, int argc, char **argv, struct err *err);
+bool train_look(struct train_look *look, const struct command_line *line, struct err *err);
 void train_look_finish(struct train_look *look);
 
 #endif

@@ -56,22 +56,16 @@ is_sent(const char *setting)
     return false;
 }
 
+// The command line as it goes along: of --set not what is sent with the recipe, below.
 static bool
-add_words(struct errand *e, const struct train_look *o, int argc, char **argv, struct err *err)
+add_line(struct errand *e, const struct command_line *line, struct err *err)
 {
     bool ok = true;
-    for (int i = 0; ok && i < argc; i++) {
-        const char *before = i ? argv[i - 1] : "";
-        if (!e->host)
-            errand_word(e, argv[i]);
-        else if (argv[i] == o->file)
-            ok = errand_send(e, "", argv[i], err);
-        else if (argv[i] == o->sheet || argv[i] == o->texts)
-            ok = errand_fetch(e, "", argv[i], err);
-        else if (strcmp(argv[i], "--set") == 0 && is_sent(argv[i + 1]))
-            i++; // below, with the recipe's
-        else if (strcmp(before, "--set") != 0 || !is_sent(argv[i]))
-            errand_word(e, argv[i]);
+    for (int i = 0; ok && i < line->given_count; i++) {
+        const struct given *g = &line->given[i];
+        if (g->option && strcmp(g->option->name, "set") == 0 && e->host && is_sent(g->value))
+            continue;
+        ok = !g->option && e->host ? errand_send(e, "", g->value, err) : errand_given(e, g, err);
     }
     return ok;
 }
@@ -137,13 +131,13 @@ output_of(const struct train_look *o, bool away)
 }
 
 bool
-train_errand(struct errand *e, int argc, char **argv, bool detach, struct err *err)
+train_errand(struct errand *e, const struct command_line *line, struct err *err)
 {
     struct train_look o;
-    bool ok = train_look(&o, argc, argv, err);
-    if (ok && detach && o.sheet)
+    bool ok = train_look(&o, line, err);
+    if (ok && line->detach && o.sheet)
         ok = err_set(err, ERR_INPUT, "a sheet is not detached: it is soon drawn");
-    ok = ok && add_words(e, &o, argc, argv, err) && (!e->host || add_paths(e, &o, err));
+    ok = ok && add_line(e, line, err) && (!e->host || add_paths(e, &o, err));
     if (ok) {
         const char *slash = strrchr(o.file, '/');
         jv_set(e->about, "output", jv_from_string(output_of(&o, e->host)));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/base/places.h"
+#include "app/cli/commands.h"
 #include "app/cli/through.h"
 #include "app/ui/trainlog.h"
 #include "app/ui/view.h"
@@ -369,7 +370,7 @@ on_event(struct ui *ui, const struct client_event *e)
         (e->type == CLIENT_HELLO && t->loaded))
         ask(ui);
     if (e->type == CLIENT_RUNNING && ours)
-        ui_say(ui, ROLE_GOOD, "the training goes on by itself, also without limn: x stops it");
+        ui_say(ui, ROLE_GOOD, "the training is running in the background, also without limn: x stops it");
     if (e->type == CLIENT_ENDED && ours)
         ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not begin"));
     if (e->type == CLIENT_LOST)
@@ -569,13 +570,18 @@ begin(struct ui *ui, int argc, char **argv)
     else if (!t->able)
         err_set(&err, ERR_UNSUPPORTED,
                 "the worker is an earlier limn's, which trains nothing: install the same version");
-    if (err.code == ERR_NONE && errand_from(&e, argc, argv, true, &err)) {
+    struct command_line line = {0};
+    bool ok = err.code == ERR_NONE &&
+              command_line_read(&line, &command_program, true, argc, argv, &err);
+    line.detach = true;
+    if (ok && errand_from(&e, &line, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
         errand_start(&e, ui->client, id.id, true);
         ui_say(ui, ROLE_STATUS, "the training begins \u2026");
     } else {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     }
+    command_line_finish(&line);
     errand_finish(&e);
 }
 

@@ -692,59 +692,47 @@ on_worker_gone(int number)
     atomic_compare_exchange_strong(&command_interrupted, &none, 1);
 }
 
-// --run [--worker=PID | --record=ID] [--terminal=FD] [--where=NAME] COMMAND …: what children.c
-// starts.
+struct worker_options {
+    bool stdio, alone, run;
+    struct value_list terminals; // descriptors of the child that lead to one
+    const char *where, *record;
+    int worker;
+};
+
+// --run: what children.c starts, as a child of the worker with that process id, or of none for one that
+// is recorded.
 static int
-run_command(int argc, char **argv)
+run_child_command(const struct command_line *line, const struct worker_options *o)
 {
     struct sigaction gone = {.sa_handler = on_worker_gone};
     sigaction(SIGHUP, &gone, NULL);
-    const char *record = NULL;
-    int i = 2;
-    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strncmp(argv[i], "--terminal=", 11) == 0)
-            command_set_terminal(atoi(argv[i] + 11));
-        if (strncmp(argv[i], "--where=", 8) == 0)
-            command_where = argv[i] + 8;
-        if (strncmp(argv[i], "--record=", 9) == 0 && job_is_id(argv[i] + 9))
-            record = argv[i] + 9;
-        if (strncmp(argv[i], "--worker=", 9) == 0 && getppid() != atoi(argv[i] + 9))
-            on_worker_gone(SIGHUP); // before it could be heard
-    }
-    if (i == argc || !command_computes(argv[i])) {
-        fprintf(stderr, "limn: a worker does not run '%.40s'\n", i < argc ? argv[i] : "");
+    const char *record = o->record && job_is_id(o->record) ? o->record : NULL;
+    for (int i = 0; i < o->terminals.count; i++)
+        command_set_terminal(atoi(o->terminals.items[i]));
+    command_where = o->where;
+    if (o->worker && getppid() != o->worker)
+        on_worker_gone(SIGHUP); // before it could be heard
+    if (!line->word_count || !command_computes(line->words[0])) {
+        fprintf(stderr, "limn: a worker does not run '%.40s'\n", line->word_count ? line->words[0] : "");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); // whoever reads it wants to see it come
-    const char *name = argv[i];
-    int code = command_run(argc - i, argv + i);
+    int code = command_run(line->word_count, (char **)(uintptr_t)line->words);
     fflush(NULL);
     if (record)
-        record_end(record, name, code << 8); // as waitpid() has it
+        record_end(record, line->words[0], code << 8); // as waitpid() has it
     return code;
 }
 
-int
-cmd_worker(int argc, char **argv)
+static int
+run_worker(const struct command_line *line)
 {
-    bool stdio = false, alone = false, help = false;
-    if (argc > 1 && strcmp(argv[1], "--run") == 0)
-        return run_command(argc, argv);
-    for (int i = 1; i < argc; i++) {
-        stdio = stdio || strcmp(argv[i], "--stdio") == 0;
-        alone = alone || strcmp(argv[i], "--alone") == 0;
-        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-    }
-    if (help || !stdio) {
-        fputs("usage: limn worker --stdio [--alone]\n"
-              "       limn worker --run COMMAND …\n\n"
-              "Computes for a limn that talks to it over standard input and output "
-              "(docs/worker.md);\n"
-              "limn starts it by itself, here or through ssh (--host).\n\n"
-              "  --alone   never join a worker that still finishes jobs\n"
-              "  --run     the command in this very process, as a worker's child\n",
-              help ? stdout : stderr);
-        return help ? 0 : 2;
+    const struct worker_options *o = line->values;
+    if (o->run)
+        return run_child_command(line, o);
+    if (!o->stdio || line->word_count) {
+        fputs("limn: a worker is started by limn, with --stdio (see: limn worker --help)\n", stderr);
+        return 2;
     }
     if (isatty(STDIN_FILENO)) {
         fputs("limn: a worker talks to limn, not to people: start limn instead\n", stderr);
@@ -752,6 +740,37 @@ cmd_worker(int argc, char **argv)
     }
     // A terminal that goes away is its limn's affair: the end of standard input says enough.
     signal(SIGHUP, SIG_IGN);
-    int other = alone ? -1 : socket_find();
+    int other = o->alone ? -1 : socket_find();
     return other >= 0 ? relay(STDIN_FILENO, STDOUT_FILENO, other) : serve();
 }
+
+static const struct option options[] = {
+    {OPTION_SWITCH("stdio", struct worker_options, stdio, "talk over standard input and output")},
+    {OPTION_SWITCH("alone", struct worker_options, alone,
+                   "never join a worker that is still finishing jobs")},
+    {OPTION_SWITCH("run", struct worker_options, run,
+                   "run COMMAND in this very process, as a worker's child does")},
+    {OPTION_LIST("terminal", "FD", struct worker_options, terminals, NULL)},
+    {OPTION_TEXT("where", "NAME", struct worker_options, where, NULL)},
+    {OPTION_TEXT("record", "ID", struct worker_options, record, NULL)},
+    {OPTION_WHOLE("worker", "PID", 1, 1 << 30, struct worker_options, worker, NULL)},
+    {0},
+};
+
+static const struct argument words[] = {
+    {"COMMAND", "with --run: a command that computes, and its command line", COMPLETE_COMMAND,
+     .optional = true, .many = true},
+    {0},
+};
+
+const struct command command_worker = {
+    .name = "worker",
+    .summary = "compute for another limn, over standard input and output",
+    .about = "Computes for a limn that talks to it over standard input and output "
+             "(docs/worker.md); limn starts it by itself, here or through ssh (--host).",
+    .options = options,
+    .arguments = words,
+    .size = sizeof(struct worker_options),
+    .run = run_worker,
+    .first_word_ends = true,
+};

@@ -16,6 +16,12 @@ enum {
     LIMIT_LINKS = 40,            // symbolic links on the way to a file that another file names
 };
 
+// The command line.
+enum {
+    LIMIT_OPTION_TIMES = 64, // that one option that collects may be given
+    LIMIT_CHOICE_NAMES = 63, // of an option, a parameter, a field
+};
+
 // Pictures.
 enum {
     LIMIT_PICTURE_BYTES = 256 << 20,    // of a picture file, of any format

@@ -61,7 +61,7 @@ for loader in edge mask sketch style subject; do grep -q "^$loader " out.txt || 
 ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" accept devices
 rm -f out.txt err.txt
 refuse 2 "did you mean 'generate'" genrate
-refuse 2 "there is no option '--bogus'" generate text --bogus 1
+refuse 2 "there is no option --bogus" generate text --bogus 1
 refuse 2 "--steps is 'x', it must be a whole number in 1..1000" generate text --steps x
 refuse 2 "needs a value" generate text --seed
 refuse 2 "must be one of cfg, oscillating" generate text --guidance best
@@ -78,14 +78,39 @@ refuse 2 "exclude each other" generate text --sweep seed=1,2 --count 2
 refuse 2 "nothing to draw lots from" generate text --random 3
 refuse 2 "steps is '0', it must be a whole number in 1..1000" generate text --sweep steps=0..2
 refuse 2 "none.txt" generate text --sweep subject=@none.txt
-refuse 2 "it must be auto, kitty, sixel" --preview best
-refuse 2 "there is no option '--frob'" --frob x
+refuse 2 "it must be one of auto, kitty, sixel" --preview best
+refuse 2 "there is no option --frob" --frob
 refuse 2 "needs a value" --theme
 refuse 2 "did you mean 'styled-subject'" generate styld-subject
 refuse 2 "has no variable 'subjekt', did you mean 'subject'" generate text --set subjekt=x
 refuse 2 "it must be one of: noto" generate text --set style=oil
 refuse 2 "it must be NAME=VALUE" generate text --set subject
 refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
+
+# --- the same command line everywhere
+refuse 2 "there is no option --foo" generate text --foo
+refuse 2 "did you mean --steps?" generate text --stepz 4
+refuse 2 "--s could be --set, --seed, --steps" generate text --s 4
+refuse 2 "'- apples' begins with a dash but is no option: put -- before it" instruct "- apples"
+refuse 2 "--json takes no value" templates --json=yes
+refuse 2 "--model needs a value" generate text --model --json
+refuse 2 "limn jobs has no command 'lsit', did you mean 'list'?" jobs lsit
+refuse 2 "did you mean 'rate'" library ratr 1 5
+refuse 2 "which of its commands?" data
+refuse 2 "OUT is missing" data pack somewhere
+refuse 2 "'third' is one argument too many" data stats one third
+refuse 2 "--golden here, check has it" models list --golden x
+refuse 2 "--tolerance is 'inf', it must be a number in 0.." models check x --tolerance inf
+refuse 2 "--columns is '0', it must be a whole number in 1..60" train r.yaml --sheet x.png --columns=0
+refuse 2 "--minutes is '1h'" train r.yaml --minutes 1h
+refuse 2 "--sort is 'age', it must be one of newest" library --sort=age
+refuse 2 "--limit is '5 ', it must be a whole number" library list --limit "5 "
+refuse 2 "is missing" instruct --
+for line in "templates --json" "--json templates" "library --limit=5 --json" "library --json list --limit 5" \
+  "models list --json" "--json models" "help train" "train x.yaml --help" "generate --frob -h" "jobs attach --help" "-h bench"; do
+  # shellcheck disable=SC2086
+  accept $line
+done
 
 # --- instructions
 refuse 2 "mentions [ref#1], but no reference 1" instruct "draw [ref#1]"

@@ -104,10 +104,10 @@ def here_is_the_same():
              '--text-tokens', '8', '--repeats', '1', '--forward', cwd=here)
     check('ceilings' in p.stdout, p.stdout)
     # Faults of the command are its own: one line, the same code.
-    for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'needs a recipe'),
+    for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'RECIPE.yaml is missing'),
                               (('train', 'small.yaml', '--set', 'pack=none'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
                               (('devices', '--host'), 2, 'needs a value'), (('models', 'check', 'none'), 2, 'none'),
-                              (('devices', '--detach'), 2, 'only a training'),
+                              (('devices', '--detach'), 2, 'train has it'),
                               (('train', 'small.yaml', '--set', 'model=limn-icons'), 2, 'pictures of 8 pixels')):
         p = limn(*args, code=code, cwd=here)
         check(words in p.stderr and p.stderr.count('\n') == 1 and p.stderr.startswith('limn: '), f'{args}: {p.stderr}')
@@ -519,7 +519,7 @@ def by_itself():
     check(p.returncode in (1, 2) and 'none.pack' in p.stdout + p.stderr, f'{p.returncode} {p.stdout} {p.stderr}')
     failed = jobs()
     check(failed and failed[0]['state'] == 'failed' and 'none.pack' in failed[0]['text'], f'{failed}')
-    for args, words in ((('jobs', 'frob'), 'cannot'), (('jobs', 'stop'), 'which job'), (('jobs', 'stop', 'x'), 'no job'),
+    for args, words in ((('jobs', 'frob'), 'no command'), (('jobs', 'stop'), 'ID is missing'), (('jobs', 'stop', 'x'), 'no job'),
                         (('jobs', 'list', '--frob'), 'no option')):
         p = limn(*args, code=2)
         check(words in p.stderr and p.stderr.count('\n') == 1, f'{args}: {p.stderr}')

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "app/base/value.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/suggest.h"
+#include "engine/base/mem.h"
+
+static bool
+is_number(const struct value_type *type)
+{
+    return type->kind == VALUE_WHOLE || type->kind == VALUE_LONG || type->kind == VALUE_REAL;
+}
+
+int
+value_names(const struct value_type *type, const char *names[LIMIT_CHOICE_NAMES + 1])
+{
+    int n = 0;
+    for (; type->name && n < LIMIT_CHOICE_NAMES && type->name(n); n++)
+        names[n] = type->name(n);
+    names[n] = NULL;
+    return n;
+}
+
+void
+value_range(const struct value_type *type, char *out, size_t size)
+{
+    const char *names[LIMIT_CHOICE_NAMES + 1];
+    size_t used = 0;
+    *out = 0;
+    if (is_number(type))
+        snprintf(out, size, "%.16g..%.16g", type->low, type->high);
+    for (int i = 0, n = value_names(type, names); i < n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", names[i]);
+}
+
+static bool
+refuse(const struct value_type *type, const char *name, const char *text, struct err *err)
+{
+    char range[400];
+    const char *names[LIMIT_CHOICE_NAMES + 1];
+    value_range(type, range, sizeof range);
+    value_names(type, names);
+    const char *near = type->kind == VALUE_CHOICE ? suggest(text, names) : NULL;
+    return err_set(err, ERR_INPUT, "%s is '%.40s', it must be %s%s%s%s%s", name, text,
+                   type->kind == VALUE_REAL      ? "a number in "
+                   : type->kind == VALUE_CHOICE  ? "one of "
+                   : type->kind == VALUE_SWITCH  ? "yes or no"
+                   : type->kind == VALUE_TEXT    ? "a text"
+                                                 : "a whole number in ",
+                   range, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+// Digits and no more: strtoll() would take spaces before them.
+static bool
+read_whole(const struct value_type *type, const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    *out = v;
+    return *text && !*end && !errno && strspn(text, "+-0123456789") == strlen(text) &&
+           v >= (int64_t)type->low && v <= (int64_t)type->high;
+}
+
+// Without what strtod() takes besides: spaces, hexadecimal, infinities.
+static bool
+read_real(const struct value_type *type, const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return *text && !*end && strspn(text, "+-.0123456789eE") == strlen(text) &&
+           *out >= type->low && *out <= type->high;
+}
+
+static bool
+read_switch(const char *text, bool *out)
+{
+    static const char *const words[] = {"no", "yes", "0", "1", "false", "true", "off", "on"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(words[i], text) == 0) {
+            *out = i % 2;
+            return true;
+        }
+    return false;
+}
+
+static bool
+is_name(const struct value_type *type, const char *text)
+{
+    const char *names[LIMIT_CHOICE_NAMES + 1];
+    for (int i = 0, n = value_names(type, names); i < n; i++)
+        if (strcmp(names[i], text) == 0)
+            return true;
+    return false;
+}
+
+static bool
+add_to_list(struct value_list *list, const char *name, const char *text, struct err *err)
+{
+    if (list->count == LIMIT_OPTION_TIMES)
+        return err_set(err, ERR_INPUT, "%s is given more than %d times", name, LIMIT_OPTION_TIMES);
+    list->items[list->count++] = text;
+    return true;
+}
+
+bool
+value_read(const struct value_type *type, const char *name, const char *text, void *at,
+           struct err *err)
+{
+    int64_t whole = 0;
+    double real = 0;
+    bool on = false, ok = false;
+    switch (type->kind) {
+    case VALUE_SWITCH:
+        if ((ok = read_switch(text, &on)))
+            *(bool *)at = on;
+        break;
+    case VALUE_WHOLE:
+        if ((ok = read_whole(type, text, &whole)))
+            *(int *)at = (int)whole;
+        break;
+    case VALUE_LONG:
+        if ((ok = read_whole(type, text, &whole)))
+            *(int64_t *)at = whole;
+        break;
+    case VALUE_REAL:
+        if ((ok = read_real(type, text, &real)))
+            *(double *)at = real;
+        break;
+    case VALUE_CHOICE:
+    case VALUE_TEXT:
+        ok = type->kind == VALUE_TEXT ? *text : is_name(type, text);
+        if (ok)
+            *(const char **)at = text;
+        break;
+    case VALUE_LIST:
+        return add_to_list(at, name, text, err);
+    case VALUE_KIND_COUNT:
+        break;
+    }
+    return ok || refuse(type, name, text, err);
+}
+
+// The shortest that reads back as the same number.
+static char *
+real_text(double v)
+{
+    char text[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    return mem_strdup(text);
+}
+
+char *
+value_text(const struct value_type *type, const void *at)
+{
+    switch (type->kind) {
+    case VALUE_SWITCH:
+        return mem_strdup(*(const bool *)at ? "yes" : "no");
+    case VALUE_WHOLE:
+        return mem_printf("%d", *(const int *)at);
+    case VALUE_LONG:
+        return mem_printf("%" PRId64, *(const int64_t *)at);
+    case VALUE_REAL:
+        return real_text(*(const double *)at);
+    case VALUE_CHOICE:
+    case VALUE_TEXT:
+        return mem_strdup(*(char *const *)at ? *(char *const *)at : "");
+    case VALUE_LIST:
+    case VALUE_KIND_COUNT:
+        break;
+    }
+    return mem_strdup("");
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Values as people write them: what one may be, how it is read, how it is written again. Options of the
+// command line, parameters of a drawing and fields of a form are told apart by this one type, so that a
+// range or a list of names is said once and refused in the same words everywhere.
+#ifndef LIMN_APP_BASE_VALUE_H
+#define LIMN_APP_BASE_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/limits.h"
+
+enum value_kind {      // what is stored
+    VALUE_SWITCH = 0,  // bool: on or off
+    VALUE_WHOLE,       // int in low..high
+    VALUE_LONG,        // int64_t in low..high
+    VALUE_REAL,        // double in low..high
+    VALUE_CHOICE,      // char *: one of some names
+    VALUE_TEXT,        // char *: any text but the empty one
+    VALUE_LIST,        // struct value_list: texts, in the order they were given
+    VALUE_KIND_COUNT
+};
+
+struct value_list {
+    const char *items[LIMIT_OPTION_TIMES];
+    int count;
+};
+
+struct value_type {
+    enum value_kind kind;
+    double low, high;          // VALUE_WHOLE, VALUE_LONG, VALUE_REAL; low <= high
+    const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
+};
+
+// Reads `text` and stores the value at `at`; texts are stored as the pointer that was given. ERR_INPUT:
+// "NAME is 'TEXT', it must be …", with the range or the names.
+bool value_read(const struct value_type *type, const char *name, const char *text, void *at,
+                struct err *err);
+// What value_read() reads back as the same value, without VALUE_LIST; freed with free().
+char *value_text(const struct value_type *type, const void *at);
+
+// What it may be, for people: "1..1000", "f32, bf16, f16"; "" where there is nothing to say.
+void value_range(const struct value_type *type, char *out, size_t size);
+// The names of a choice, NULL at the end; returns how many.
+int value_names(const struct value_type *type, const char *names[LIMIT_CHOICE_NAMES + 1]);
+
+#endif

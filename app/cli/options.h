@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// What a command takes, as a table, and the one reader of command lines. From the tables come too: what
+// --help says, the option lists of the manual page and of docs/commands.md, and the completions of bash,
+// zsh and fish (options_print.h). Nothing of a command line is written down anywhere else.
+//
+// A command line means the same everywhere:
+//   --name=VALUE, --name VALUE, -o VALUE, -oVALUE; switches that have letters in one word (-qh)
+//   options before, between and behind the other words; -- ends them, so that words may begin with a dash
+//   a name may be cut short while it stays unmistakable (--con for --context-scale)
+//   of an option that is given twice the last counts; those of VALUE_LIST collect
+//   -h or --help anywhere before -- asks for help and lets nothing else be done
+// Anything else is ERR_INPUT: one sentence that names the word, and the nearest that would have been one.
+#ifndef LIMN_APP_CLI_OPTIONS_H
+#define LIMN_APP_CLI_OPTIONS_H
+
+#include <stdio.h>
+
+#include "app/base/value.h"
+
+// What completes a value or a word.
+enum completion {
+    COMPLETE_NOTHING = 0,
+    COMPLETE_FILE,
+    COMPLETE_FOLDER,
+    COMPLETE_HOST,
+    COMPLETE_TEMPLATE, // or a file
+    COMPLETE_LOADER,
+    COMPLETE_MODEL, // or a folder
+    COMPLETE_JOB,
+    COMPLETE_COMMAND,
+};
+
+// On which side the file that an option names lies when its command runs on another machine.
+enum option_file {
+    OPTION_THERE = 0, // on the machine that computes, like every other word
+    OPTION_SENT,      // here: its content goes along
+    OPTION_FETCHED,   // here: the command makes it, and it comes when the command has ended well
+};
+
+struct option {
+    const char *name;     // "context-scale" (an _ in it stands for -); NULL ends a table
+    char letter;          // 'o' for -o; 0: none
+    struct value_type type;
+    const char *argument; // what help calls the value: "FILE"; NULL: a switch
+    const char *help;     // a phrase, without a stop; NULL: not shown to people
+    const char *fallback; // value when it is not given, in text; NULL: what `initial` has
+    size_t offset;        // of the value in the struct of the command
+    const char *group;    // heading that begins with it in help; NULL: none
+    enum completion complete;
+    enum option_file file;
+};
+
+// A word that is no option.
+struct argument {
+    const char *name; // "OUT.png"; NULL ends a table
+    const char *help;
+    enum completion complete;
+    bool optional, many; // only the last ones
+};
+
+struct command;
+enum { COMMAND_DEPTH_MAX = 3, OPTIONS_TABLES_MAX = 3 };
+
+// A command line as it was read. Texts point into argv.
+struct command_line {
+    const struct command *path[COMMAND_DEPTH_MAX]; // from the program down: limn, models, check
+    int depth;
+    void *values;       // struct of the command; options write into it
+    const char **words; // what is no option, without the names of commands; NULL behind the last
+    int word_count;
+    const char *host;   // --host of a command that computes
+    bool detach, help;
+    // What was given, in its order, for those who send it elsewhere.
+    struct given {
+        const struct option *option; // NULL: a word
+        const char *value;           // NULL: of a switch
+    } *given;
+    int given_count;
+};
+
+struct command {
+    const char *name, *summary;
+    const char *about; // what it does, in sentences; help wraps it, but for lines that begin with a
+                       // space; NULL: the summary says enough
+    const struct option *options;   // may be NULL
+    const struct argument *arguments;
+    const struct command *const *commands; // which it has below it, NULL at the end; NULL: none
+    const struct command *usual;    // which of them is meant where none is named; NULL: one must be
+    size_t size;                    // of its struct of values, zeroed before
+    const void *initial;            // what it begins as instead; may be NULL
+    int (*run)(const struct command_line *line); // NULL: it only has commands below it
+    bool computes;                  // in a worker's child, here or on another machine (--host)
+    bool detaches;                  // there with --detach, too
+    bool first_word_ends;           // what follows its first word belongs to another command
+    bool hidden;                    // not for people
+    const char *away;               // what --host means for it: a phrase
+};
+
+// --- tables
+
+// Where in STRUCT the value lies; does not compile where FIELD has another type than TYPE.
+#define OPTION_AT(STRUCT, FIELD, TYPE)                                                             \
+    (offsetof(STRUCT, FIELD) + _Generic(&((STRUCT *)0)->FIELD, TYPE *: 0))
+
+#define OPTION_SWITCH(NAME, STRUCT, FIELD, HELP)                                                   \
+    .name = NAME, .help = HELP, .offset = OPTION_AT(STRUCT, FIELD, bool)
+#define OPTION_TEXT(NAME, ARGUMENT, STRUCT, FIELD, HELP)                                           \
+    .name = NAME, .argument = ARGUMENT, .help = HELP, .type = {.kind = VALUE_TEXT},                \
+    .offset = OPTION_AT(STRUCT, FIELD, const char *)
+#define OPTION_LIST(NAME, ARGUMENT, STRUCT, FIELD, HELP)                                           \
+    .name = NAME, .argument = ARGUMENT, .help = HELP, .type = {.kind = VALUE_LIST},                \
+    .offset = OPTION_AT(STRUCT, FIELD, struct value_list)
+#define OPTION_WHOLE(NAME, ARGUMENT, LOW, HIGH, STRUCT, FIELD, HELP)                               \
+    .name = NAME, .argument = ARGUMENT, .help = HELP, .type = {VALUE_WHOLE, LOW, HIGH, NULL},      \
+    .offset = OPTION_AT(STRUCT, FIELD, int)
+#define OPTION_LONG(NAME, ARGUMENT, LOW, HIGH, STRUCT, FIELD, HELP)                                \
+    .name = NAME, .argument = ARGUMENT, .help = HELP, .type = {VALUE_LONG, LOW, HIGH, NULL},       \
+    .offset = OPTION_AT(STRUCT, FIELD, int64_t)
+#define OPTION_REAL(NAME, ARGUMENT, LOW, HIGH, STRUCT, FIELD, HELP)                                \
+    .name = NAME, .argument = ARGUMENT, .help = HELP, .type = {VALUE_REAL, LOW, HIGH, NULL},       \
+    .offset = OPTION_AT(STRUCT, FIELD, double)
+#define OPTION_CHOICE(NAME, ARGUMENT, NAMES, STRUCT, FIELD, HELP)                                  \
+    .name = NAME, .argument = ARGUMENT, .help = HELP,                                              \
+    .type = {.kind = VALUE_CHOICE, .name = NAMES}, .offset = OPTION_AT(STRUCT, FIELD, const char *)
+
+// Names of the element types that models compute in: f32, bf16, f16.
+const char *option_dtype(int i);
+
+// --- reading
+
+// A command line without the program's name; `program` is the command above all. `away`: commands that
+// compute take --host and --detach. To be finished also after a failure.
+bool command_line_read(struct command_line *line, const struct command *program, bool away, int argc,
+                       char **argv, struct err *err);
+void command_line_finish(struct command_line *line);
+
+// The command that is meant: the last of its path.
+const struct command *command_of(const struct command_line *line);
+// "limn models check", freed with free(). Of the first `depth` commands of its path; < 0: of all.
+char *command_name(const struct command_line *line, int depth);
+
+// The option of that name in a command's own table; NULL: none.
+const struct option *option_find(const struct command *command, const char *name);
+// "--context-scale", in `out`.
+char *option_text(const struct option *o, char out[40]);
+
+// The tables of a command: its own, --host and --detach where it computes, --help. Returns how many.
+int command_tables(const struct command *command, bool away,
+                   const struct option *tables[OPTIONS_TABLES_MAX]);
+
+#endif
