@@ -23,6 +23,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 enum {
     TRY_MS = 5000,     // for a file to be loaded
@@ -67,7 +68,7 @@ static bool
 is_elf(const char *path)
 {
     unsigned char head[SELFMAG] = {0};
-    FILE *f = fopen(path, "rbe");
+    FILE *f = file_stream(path, "r", NULL);
     size_t n = f ? fread(head, 1, SELFMAG, f) : 0;
     if (f)
         fclose(f);
@@ -292,12 +293,8 @@ search_path(struct loader_host *h, const char *path)
 static void
 search_home(struct loader_host *h)
 {
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    char *folder = data && *data ? file_join(data, "limn/loaders")
-                   : home        ? file_join(home, ".local/share/limn/loaders")
-                                 : NULL;
-    if (folder)
-        search_folder(h, folder);
+    char *folder = xdg_path(XDG_DATA, "loaders");
+    search_folder(h, folder);
     free(folder);
 }
 

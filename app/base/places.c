@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 // SOURCE/app/KIND, or SOURCE/KIND, when the program is BUILD/app/limn and BUILD was configured from SOURCE: the
 // build knows where that is.
@@ -42,12 +43,8 @@ char **
 places_of(const char *kind)
 {
     char **out = mem_zalloc(4 * sizeof *out);
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     int count = 0;
-    if (data && *data)
-        out[count++] = mem_printf("%s/limn/%s", data, kind);
-    else if (home && *home)
-        out[count++] = mem_printf("%s/.local/share/limn/%s", home, kind);
+    out[count++] = xdg_path(XDG_DATA, kind);
     char *source = source_place(kind);
     if (source)
         out[count++] = source;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/base/time_text.h"
 #include "app/cli/commands.h"
 #include "app/cli/through.h"
 #include "app/worker/wire.h"
@@ -87,11 +87,8 @@ list(struct ask *a, struct err *err)
     }
     for (size_t i = 0; i < jv_size(a->jobs); i++) {
         const struct jv *job = jv_at(a->jobs, i), *about = jv_get(job, "about");
-        char date[32];
-        time_t t = (time_t)jv_integer(jv_get(job, "started"), 0);
-        struct tm day;
-        localtime_r(&t, &day);
-        strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
+        char date[TIME_TEXT_MAX];
+        time_text(jv_integer(jv_get(job, "started"), 0), "%Y-%m-%d %H:%M", date);
         char *line = mem_printf("%-26s %-8s %s  %s -> %s%s%s", jv_string(jv_get(job, "id"), "?"),
                                 jv_string(jv_get(job, "state"), "?"), date,
                                 jv_string(jv_get(about, "recipe"), "?"),

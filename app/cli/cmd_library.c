@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/base/time_text.h"
 #include "app/cli/commands.h"
 #include "app/library/library.h"
 #include "engine/base/jv.h"
@@ -38,11 +38,8 @@ picture_json(const struct library_picture *p)
 static void
 print_picture(struct library_picture *p)
 {
-    char date[32];
-    time_t t = (time_t)p->created;
-    struct tm day;
-    localtime_r(&t, &day);
-    strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
+    char date[TIME_TEXT_MAX];
+    time_text(p->created, "%Y-%m-%d %H:%M", date);
     printf("%5" PRId64 "  %s  %-5.*s  seed %-10" PRId64 "  %s%s%s\n       %s\n", p->id, date,
            p->rating, "*****", p->seed, command_harmless(p->instruction), *p->tags ? "  #" : "",
            command_harmless(p->tags), command_harmless(p->file));

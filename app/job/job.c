@@ -171,7 +171,7 @@ job_name(struct job *j)
         chance = (uint32_t)getpid() * 2654435761u;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct tm day;
+    struct tm day = {0}; // of a clock that is far off, too
     gmtime_r(&now.tv_sec, &day);
     char date[24];
     strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
@@ -492,7 +492,7 @@ job_is_png(const char *path)
 {
     static const char head[] = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1A', '\n'};
     char have[8] = "";
-    FILE *f = fopen(path, "rbe");
+    FILE *f = file_stream(path, "r", NULL);
     size_t n = f ? fread(have, 1, 8, f) : 0;
     if (f)
         fclose(f);

@@ -3,20 +3,24 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/base/process.h"
+#include "app/base/time_text.h"
 #include "app/job/sweep_sheet.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 enum { SCHEMA_VERSION = 2 };
 
@@ -65,11 +69,16 @@ static const char to_version_2[] =
 static bool
 fail(struct library *l, struct err *err)
 {
-    int code = sqlite3_errcode(l->db);
+    int code = sqlite3_errcode(l->db), number = sqlite3_system_errno(l->db);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return err_set(err, ERR_IO, "%s is locked by another program", l->path);
     if (code == SQLITE_FULL)
         return err_set(err, ERR_IO, "%s: the disk is full", l->path);
+    if (code == SQLITE_NOMEM)
+        return err_set(err, ERR_MEMORY, "%s: there is not enough memory", l->path);
+    if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && number)
+        return err_set(err, ERR_IO, "%s: %s (%s)", l->path, sqlite3_errmsg(l->db),
+                       strerror(number));
     return err_set(err, ERR_IO, "%s: %s", l->path, sqlite3_errmsg(l->db));
 }
 
@@ -120,37 +129,30 @@ column_text(sqlite3_stmt *s, int column)
 
 // --- places
 
-static char *
-data_folder(void)
-{
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (data && *data)
-        return mem_printf("%s/limn", data);
-    return mem_printf("%s/.local/share/limn", home && *home ? home : "/tmp");
-}
-
 char *
 library_path(void)
 {
-    char *folder = data_folder(), *path = file_join(folder, "library.db");
-    free(folder);
-    return path;
+    return xdg_path(XDG_DATA, "library.db");
 }
 
 char *
-library_folder(void)
+library_folder(struct err *err)
 {
-    char *folder = data_folder(), *pictures = file_join(folder, "pictures");
-    file_make_folders(pictures, NULL);
-    free(folder);
-    return pictures;
+    return xdg_make(XDG_DATA, "pictures", err);
 }
 
 // --- opening
 
+// The file is made here, so that it is this user's alone; its log and index get its mode.
 static bool
 open_database(struct library *l, struct err *err)
 {
+    struct stat st;
+    int fd = file_exists(l->path) ? -1 : open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    if (stat(l->path, &st) == 0 && !S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "%s is %s, no library", l->path, file_kind(st.st_mode));
     if (sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK)
         return fail(l, err);
@@ -167,37 +169,62 @@ number(struct library *l, const char *sql)
     return v;
 }
 
-// Whether the file is a sound database. Being locked is not damage.
+// What SQLite says of the file: damaged, or sound; false when it cannot say, because it cannot read.
+// Being locked is no damage, and neither are a full disk, too little memory, or a broken one.
 static bool
-is_damaged(struct library *l)
+look_for_damage(struct library *l, bool *damaged, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     int code = sqlite3_prepare_v2(l->db, "PRAGMA quick_check(1)", -1, &s, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(s);
-    bool sound = code == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0;
-    bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
+    const char *row = code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    *damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || (row && strcmp(row, "ok") != 0);
+    bool locked = code == SQLITE_BUSY || code == SQLITE_LOCKED;
+    bool ok = *damaged || row || locked || fail(l, err);
     sqlite3_finalize(s);
-    return !sound && !busy;
+    return ok;
 }
 
-static void
-move_aside(const char *path, char **moved)
+// A name that nothing has yet. The file is there under both for a moment, and at no moment under none.
+static bool
+move_to_new(const char *from, const char *to)
 {
-    time_t t = time(NULL);
-    struct tm day;
-    char date[32];
-    localtime_r(&t, &day);
-    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
-    *moved = mem_printf("%s.damaged-%s", path, date);
-    rename(path, *moved);
-    static const char *const parts[] = {"-wal", "-shm"};
-    for (int i = 0; i < 2; i++) {
-        char *from = mem_printf("%s%s", path, parts[i]), *to = mem_printf("%s%s", *moved, parts[i]);
-        rename(from, to);
-        free(from);
-        free(to);
+    if (link(from, to) == 0)
+        return unlink(from) == 0;
+    return errno != EEXIST && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
+}
+
+// Also its log: what SQLite has not yet brought into the file is in there. NULL: it stays where it is.
+static char *
+move_aside(const char *path, struct err *err)
+{
+    enum { TRIES = 1000 };
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    char date[TIME_TEXT_MAX], *moved = NULL;
+    time_text(time(NULL), "%Y%m%d-%H%M%S", date);
+    for (int i = 0; i < TRIES && !moved; i++) {
+        moved = i ? mem_printf("%s.damaged-%s-%d", path, date, i + 1)
+                  : mem_printf("%s.damaged-%s", path, date);
+        for (size_t k = 0; moved && k < COUNT_OF(parts); k++) {
+            char *from = mem_printf("%s%s", path, parts[k]);
+            char *to = mem_printf("%s%s", moved, parts[k]);
+            bool ok = move_to_new(from, to);
+            free(from);
+            free(to);
+            if (ok || k > 0)
+                continue;
+            free(moved);
+            moved = NULL;
+            if (errno != EEXIST) {
+                err_errno(err, ERR_IO, "%s is damaged, and cannot be moved aside", path);
+                return NULL;
+            }
+        }
     }
+    if (!moved)
+        err_set(err, ERR_IO, "%s is damaged, and there is no name left to move it to", path);
+    return moved;
 }
 
 static bool
@@ -228,40 +255,90 @@ prepare_schema(struct library *l, struct err *err)
     return execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
 }
 
+// The folder of the library: the usual one is this user's alone.
+static bool
+make_folder(const struct library *l, bool usual, struct err *err)
+{
+    if (usual) {
+        char *own = xdg_make(XDG_DATA, "", err);
+        free(own);
+        return own != NULL;
+    }
+    const char *slash = strrchr(l->path, '/');
+    char *folder = slash && slash != l->path ? mem_strndup(l->path, (size_t)(slash - l->path)) : NULL;
+    bool ok = !folder || file_make_folders(folder, err);
+    free(folder);
+    return ok;
+}
+
+// After a damaged one was moved to `moved`: what is known of the pictures comes from themselves.
+static char *
+fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
+{
+    char *pictures = ok ? library_folder(NULL) : NULL;
+    int found = pictures ? library_scan(l, pictures, NULL) : 0;
+    char *text = ok ? mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
+                                 "pictures found in %s (ratings and tags are lost)", moved, found,
+                                 pictures ? pictures : "no folder")
+                    : mem_printf("the library was damaged; it is kept as %s, and no new one can be "
+                                 "made: %s", moved, err->text);
+    free(pictures);
+    return text;
+}
+
+// Whoever finds damage looks again while nobody else does: the file may be a new one by now. Returns
+// where it was moved to, or NULL; the database is open unless *ok is false.
+static char *
+replace_damaged(struct library *l, bool *ok, struct err *err)
+{
+    const char *slash = strrchr(l->path, '/');
+    char *folder = slash ? mem_strndup(l->path, (size_t)(slash + 1 - l->path)) : mem_strdup(".");
+    char *moved = NULL;
+    bool damaged = false;
+    int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock >= 0)
+        flock(lock, LOCK_EX);
+    sqlite3_close(l->db);
+    l->db = NULL;
+    *ok = open_database(l, err) && look_for_damage(l, &damaged, err);
+    if (*ok && damaged) {
+        sqlite3_close(l->db);
+        l->db = NULL;
+        moved = move_aside(l->path, err);
+        *ok = moved && open_database(l, err);
+    }
+    *ok = *ok && prepare_schema(l, err);
+    if (lock >= 0)
+        close(lock);
+    free(folder);
+    return moved;
+}
+
 struct library *
 library_open(const char *path, char **notice, struct err *err)
 {
     struct library *l = mem_zalloc(sizeof *l);
+    struct err own = {0};
     char *moved = NULL;
+    bool damaged = false;
     l->path = path ? mem_strdup(path) : library_path();
-    char *folder = mem_strdup(l->path), *slash = strrchr(folder, '/');
-    bool ok = true;
-    if (slash && slash != folder) {
-        *slash = 0;
-        ok = file_make_folders(folder, err);
-    }
-    ok = ok && open_database(l, err);
-    if (ok && is_damaged(l)) {
-        sqlite3_close(l->db);
-        l->db = NULL;
-        move_aside(l->path, &moved);
-        ok = open_database(l, err);
-    }
-    ok = ok && prepare_schema(l, err);
-    if (ok && moved) {
-        char *pictures = library_folder();
-        int found = library_scan(l, pictures, NULL);
+    bool ok = make_folder(l, !path, &own) && open_database(l, &own) &&
+              look_for_damage(l, &damaged, &own);
+    if (ok && damaged)
+        moved = replace_damaged(l, &ok, &own);
+    else
+        ok = ok && prepare_schema(l, &own);
+    if (moved) {
+        char *text = fill_again(l, ok, moved, &own);
         if (notice)
-            *notice =
-                mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
-                           "pictures found in %s (ratings and tags are lost)",
-                           moved, found, pictures);
-        free(pictures);
+            *notice = text;
+        else
+            free(text);
     }
     free(moved);
-    free(folder);
     if (ok)
         return l;
+    err_set(err, own.code, "%s", own.text);
     library_close(l);
     return NULL;
 }

@@ -23,12 +23,14 @@ enum {
     LIBRARY_RATING_MAX = 5,
 };
 
-// `path`: NULL for the usual place. A damaged file is moved aside to PATH.damaged-DATE and a new one is
-// filled from the pictures; *notice (may be NULL; freed with free()) then says so. A file of a later
-// version is an error.
+// `path`: NULL for the usual place. A file that SQLite calls damaged (SQLITE_CORRUPT, SQLITE_NOTADB, or
+// what quick_check finds) is moved aside to PATH.damaged-DATE, over no other file, and a new one is
+// filled from the pictures; *notice (may be NULL; freed with free()) then says so, also when that
+// fails. Everything else, a full disk, no descriptors, no memory, a disk that cannot be read, a file
+// of a later version, is an error, and the file stays as it is.
 struct library *library_open(const char *path, char **notice, struct err *err);
 void library_close(struct library *l); // NULL is fine
-char *library_folder(void);            // of new pictures, exists; freed with free()
+char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
 char *library_path(void);              // of the database; freed with free()
 
 // --- jobs: kept whole from the moment they are asked for, pictures by content, until they are done

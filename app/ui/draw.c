@@ -9,6 +9,7 @@
 
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 #include "engine/text/instruction.h"
 
 static bool
@@ -121,10 +122,11 @@ draw_format(int y, int x, int columns, enum role role, const char *format, ...)
 void
 draw_short_path(const char *path, int columns, char *out, size_t size)
 {
-    const char *home = getenv("HOME");
-    size_t n = home ? strlen(home) : 0;
+    char *home = xdg_home();
+    size_t n = strlen(home);
     bool inside = n > 1 && strncmp(path, home, n) == 0 && (path[n] == '/' || !path[n]);
     const char *rest = path + (inside ? n : 0);
+    free(home);
     snprintf(out, size, "%s%s", inside ? "~" : "", rest);
     while (*rest && text_width(out, SIZE_MAX) > columns) {
         const char *slash = strchr(rest + 1, '/');

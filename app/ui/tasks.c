@@ -250,11 +250,11 @@ store_result(struct ui *ui, const struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
     struct err err = {0};
-    char *folder = library_folder();
-    char *file = mem_printf("%s/%s-%d.png", folder, e->job, e->index);
+    char *folder = library_folder(&err);
+    char *file = mem_printf("%s/%s-%d.png", folder ? folder : "", e->job, e->index);
+    bool ok = folder && (e->png || err_set(&err, ERR_IO, "it came without its data")) &&
+              file_write_private(file, e->png, e->png_size, &err);
     free(folder);
-    bool ok = (e->png || err_set(&err, ERR_IO, "it came without its data")) &&
-              file_write(file, e->png, e->png_size, &err);
     if (ok) {
         client_stored(ui->client, e->job, e->index);
         if (ui->library && library_picture_import(ui->library, file, e->job, &err) < 0)
@@ -317,8 +317,9 @@ write_sheet(struct ui *ui, int sweep)
     for (int i = 0, k = 0; i < ui->task_count; i++)
         if (ui->tasks[i]->sweep == sweep)
             fill_cell(&sheet.cells[k++], ui->tasks[i]);
-    char *folder = library_folder(), *file = mem_printf("%s/sheet-%s.png", folder, first->job.id);
-    if (sweep_sheet_write(&sheet, file, &err)) {
+    char *folder = library_folder(&err);
+    char *file = mem_printf("%s/sheet-%s.png", folder ? folder : "", first->job.id);
+    if (folder && sweep_sheet_write(&sheet, file, &err)) {
         ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", drawn, count, file);
         ui_log(ui, ROLE_GOOD, ui->message);
         if (ui->library && library_picture_import(ui->library, file, NULL, &err) < 0)

@@ -14,6 +14,7 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 static const char *const role_names[] = {
 #define ROLE(id, name, help) name,
@@ -158,13 +159,9 @@ theme_read(struct theme *t, const char *path, struct err *err)
 static char **
 theme_places(void)
 {
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char **shared = places_of("themes"), **out = mem_zalloc(5 * sizeof *out);
     int n = 0;
-    if (config && *config)
-        out[n++] = mem_printf("%s/limn/themes", config);
-    else if (home && *home)
-        out[n++] = mem_printf("%s/.config/limn/themes", home);
+    out[n++] = xdg_path(XDG_CONFIG, "themes");
     for (int i = 0; shared[i] && n < 4; i++)
         out[n++] = mem_strdup(shared[i]);
     places_free(shared);

@@ -107,7 +107,7 @@ trainlog_read(struct trainlog *t)
         forget(t);
     if (s.st_size == t->read)
         return false;
-    FILE *f = fopen(t->file, "rbe");
+    FILE *f = file_stream(t->file, "r", NULL);
     if (!f)
         return false;
     char *text = mem_alloc(CHUNK + LIMIT_TRAINLOG_LINE_BYTES + 1);

@@ -15,6 +15,7 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 #include "renderer/image/codec.h"
 
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
@@ -59,7 +60,9 @@ open_compose(struct ui *ui)
     char here[4096];
     if (!getcwd(here, sizeof here))
         snprintf(here, sizeof here, "/");
-    bool kept_is_home = kept && strcmp(here, getenv("HOME") ? getenv("HOME") : "") == 0;
+    char *home = xdg_home();
+    bool kept_is_home = kept && strcmp(here, home) == 0;
+    free(home);
     if (!(kept_is_home && browser_open(&c->browser, kept, NULL)) &&
         !browser_open(&c->browser, here, &err))
         browser_open(&c->browser, "/", NULL);

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/base/time_text.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -100,11 +100,8 @@ stars(char *out, const char *full, int rating)
 static void
 draw_about(const struct ui *ui, const struct library_picture *p, const struct area *a)
 {
-    char date[32], rating[32];
-    time_t t = (time_t)p->created;
-    struct tm day;
-    localtime_r(&t, &day);
-    strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
+    char date[TIME_TEXT_MAX], rating[32];
+    time_text(p->created, "%Y-%m-%d %H:%M", date);
     stars(rating, ui->unicode ? "\u2605" : "*", p->rating);
     struct area text = {a->y, a->x, a->rows - 1, a->columns};
     draw_wrapped(&text, ROLE_TEXT, p->instruction);

@@ -21,6 +21,7 @@
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 enum {
     TRAININGS_MAX = 32,
@@ -178,16 +179,15 @@ close_training(struct ui *ui)
 static char *
 copy_folder(const struct ui *ui, const char *id)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char *host = mem_strdup(ui->host);
     for (char *c = host; *c; c++)
         if (*c == '/')
             *c = '_';
-    char *folder = cache && *cache ? mem_printf("%s/limn/trainings/%s/%s", cache, host, id)
-                                   : mem_printf("%s/.cache/limn/trainings/%s/%s",
-                                                home && *home ? home : "/tmp", host, id);
+    char *name = mem_printf("trainings/%s/%s", host, id);
+    char *folder = xdg_make(XDG_CACHE, name, NULL);
+    folder = folder ? folder : xdg_path(XDG_CACHE, name);
+    free(name);
     free(host);
-    file_make_folders(folder, NULL);
     return folder;
 }
 

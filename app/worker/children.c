@@ -18,6 +18,7 @@
 
 #include "app/base/process.h"
 #include "app/worker/records.h"
+#include "app/worker/spool.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -58,6 +59,7 @@ children_open(children_say *say, void *ctx)
     c->say = say;
     c->ctx = ctx;
     records_tidy();
+    spool_tidy();
     return c;
 }
 
@@ -139,7 +141,7 @@ words_of(const struct order *o, struct child *k, struct err *err)
         const struct order_word *w = &o->words[i];
         char *file = w->name ? record_file(o->id, w->name) : NULL;
         if (w->name && !w->result)
-            ok = file_write(file, w->data, w->size, err);
+            ok = file_write_private(file, w->data, w->size, err);
         ARRAY_PUSH(argv, count, capacity, mem_printf("%s%s", w->text, file ? file : ""));
         if (w->result)
             k->results[k->result_count++] = file;
@@ -182,10 +184,8 @@ open_streams(const struct order *o, int *ours, int *theirs, struct err *err)
 {
     if (o->detach) {
         char *file = record_file(o->id, "output");
-        int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        int fd = file_open(file, O_WRONLY | O_CREAT | O_APPEND, err);
         theirs[0] = theirs[1] = fd;
-        if (fd < 0)
-            err_errno(err, ERR_IO, "%s", file);
         free(file);
         return fd >= 0;
     }
@@ -273,8 +273,7 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     int theirs[2] = {-1, -1};
     if (!may_start(c, o, err))
         return false;
-    char *folder = record_folder(o->id);
-    bool ok = o->detach ? file_make_folders(folder, err) : !has_files(o) || record_lend(o->id, err);
+    bool ok = o->detach ? record_make(o->id, err) : !has_files(o) || record_lend(o->id, err);
     char **argv = ok ? words_of(o, k, err) : NULL;
     ok = argv && open_streams(o, k->streams, theirs, err);
     k->pid = ok ? fork() : -1;
@@ -301,7 +300,6 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     }
     if (!ok && !o->again)
         record_remove(o->id);
-    free(folder);
     return ok;
 }
 
@@ -333,17 +331,18 @@ children_start(struct children *c, struct order *o)
 static bool
 take(struct children *c, struct child *k, int stream)
 {
-    uint8_t bytes[READ_BYTES];
-    ssize_t n = read(k->streams[stream], bytes, sizeof bytes);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN))
-        return !k->gone; // of a process that has gone, nothing more comes
-    if (n > 0) {
+    uint8_t *bytes = mem_alloc(READ_BYTES); // the stack may be small
+    ssize_t n = read(k->streams[stream], bytes, READ_BYTES);
+    bool more = n > 0;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        more = !k->gone; // of a process that has gone, nothing more comes
+    } else if (n > 0) {
         struct jv *head = head_of("output", k->id);
         jv_set(head, "stream", jv_from_integer(stream + 1));
         c->say(c->ctx, head, bytes, (size_t)n);
-        return true;
     }
-    return false;
+    free(bytes);
+    return more;
 }
 
 static void
@@ -388,9 +387,9 @@ turn_follower(struct children *c, struct follower *f)
     struct err err = {0};
     struct jv *record = record_read(f->id, &err);
     bool running = record && strcmp(record_state(record), "running") == 0;
-    char *file = record_file(f->id, "output");
+    char *file = record ? record_file(f->id, "output") : NULL;
     uint8_t *bytes = mem_alloc(PIECE_MAX);
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = file ? file_open(file, O_RDONLY, NULL) : -1;
     ssize_t n = fd >= 0 ? pread(fd, bytes, PIECE_MAX, f->at) : 0;
     if (fd >= 0)
         close(fd);
@@ -538,11 +537,11 @@ children_read(struct children *c, const struct jv *request)
     int64_t from = MAX(jv_integer(jv_get(request, "from"), 0), 0);
     struct jv *record = record_read(id, NULL), *head = head_of("piece", id);
     char *folder = record ? record_output(record) : NULL, *file = readable(folder, name);
-    int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = file ? file_open(file, O_RDONLY, NULL) : -1;
     struct stat s = {0};
     uint8_t *bytes = mem_alloc(PIECE_MAX);
     ssize_t n = 0;
-    if (fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode))
+    if (fd >= 0 && fstat(fd, &s) == 0)
         n = pread(fd, bytes, PIECE_MAX, from);
     jv_set(head, "name", jv_from_string(name));
     jv_set(head, "from", jv_from_integer(from));

@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,15 +14,14 @@
 #include "app/job/job.h"
 #include "app/base/process.h"
 #include "engine/base/file.h"
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 static char *
 records_folder(void)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state)
-        return mem_printf("%s/limn/jobs", state);
-    return mem_printf("%s/.local/state/limn/jobs", home && *home ? home : "/tmp");
+    return xdg_path(XDG_STATE, "jobs");
 }
 
 char *
@@ -40,14 +41,53 @@ record_file(const char *id, const char *name)
 }
 
 bool
+record_make(const char *id, struct err *err)
+{
+    char *all = xdg_make(XDG_STATE, "jobs", err), *folder = record_folder(id);
+    bool ok = all && file_make_private(folder, err);
+    free(folder);
+    free(all);
+    return ok;
+}
+
+// A record is a command that limn would run: what another user could have written is none.
+static const char *
+why_not_ours(const char *path, bool folder)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return "it cannot be looked at";
+    if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
+        return folder ? "it is no folder" : "its record is no regular file";
+    if (st.st_uid != geteuid())
+        return "it belongs to another user";
+    if ((st.st_mode & 002) || ((st.st_mode & 020) && st.st_gid != getegid()))
+        return "others can write to it";
+    return NULL;
+}
+
+static bool
+is_ours(const char *id, const char *file)
+{
+    static char said[JOB_ID_TEXT]; // a word once, not at every look
+    char *folder = record_folder(id);
+    const char *why = why_not_ours(folder, true);
+    why = why ? why : why_not_ours(file, false);
+    if (why && strcmp(said, id) != 0) {
+        log_line(LOG_WARN, "jobs", "%s is ignored: %s", folder, why);
+        snprintf(said, sizeof said, "%s", id);
+    }
+    free(folder);
+    return !why;
+}
+
+bool
 record_write(const char *id, const struct jv *record, struct err *err)
 {
-    char *folder = record_folder(id), *file = file_join(folder, "record.json");
-    char *text = jv_text(record, 1);
-    bool ok = file_make_folders(folder, err) && file_write(file, text, strlen(text), err);
+    char *file = record_file(id, "record.json"), *text = jv_text(record, 1);
+    bool ok = record_make(id, err) && file_write_private(file, text, strlen(text), err);
     free(text);
     free(file);
-    free(folder);
     return ok;
 }
 
@@ -55,8 +95,9 @@ struct jv *
 record_read(const char *id, struct err *err)
 {
     char *file = job_is_id(id) ? record_file(id, "record.json") : NULL;
-    struct jv *record = file && file_exists(file) ? jv_read(file, err) : NULL;
-    if (!record && (!file || !file_exists(file)))
+    bool there = file && file_exists(file) && is_ours(id, file);
+    struct jv *record = there ? jv_read(file, err) : NULL;
+    if (!there)
         err_set(err, ERR_INPUT, "there is no job '%.40s' (see: limn jobs)", id);
     free(file);
     return record;
@@ -82,11 +123,10 @@ record_remove(const char *id)
 bool
 record_lend(const char *id, struct err *err)
 {
-    char *folder = record_folder(id), *file = file_join(folder, "worker"), name[PROCESS_NAME_MAX];
+    char *file = record_file(id, "worker"), name[PROCESS_NAME_MAX];
     process_name(getpid(), name);
-    bool ok = file_make_folders(folder, err) && file_write(file, name, strlen(name), err);
+    bool ok = record_make(id, err) && file_write_private(file, name, strlen(name), err);
     free(file);
-    free(folder);
     return ok;
 }
 
@@ -98,7 +138,7 @@ records_tidy(void)
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         size_t size = 0;
         char *file = job_is_id(e->d_name) ? record_file(e->d_name, "worker") : NULL;
-        bool lent = file && file_exists(file);
+        bool lent = file && file_exists(file) && is_ours(e->d_name, file);
         char *name = lent ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
         char *text = name ? mem_strndup(name, size) : NULL;
         if (text && process_state(text, NULL) == PROCESS_GONE)
@@ -138,7 +178,7 @@ static void
 put_last_words(struct jv *record, const char *id)
 {
     char *file = record_file(id, "output"), text[1024];
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = file_open(file, O_RDONLY, NULL);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
     off_t from = MAX(end - (off_t)sizeof text + 1, 0);
     ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, from) : 0;

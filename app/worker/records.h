@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Commands that go on without their limn (limn train --detach): a folder each in
-// $XDG_STATE_HOME/limn/jobs (or ~/.local/state/limn/jobs), with what was asked for (record.json),
+// $XDG_STATE_HOME/limn/jobs (engine/base/xdg.h), with what was asked for (record.json),
 // what it said (output) and the files that were sent for it. Every worker of this machine can read
 // them, so that a job is found, followed and stopped through any of them, also when the worker that
 // began it has gone.
@@ -15,7 +15,9 @@ enum { RECORDS_KEPT = 100 }; // of those that have ended; older ones go
 
 char *record_folder(const char *id);                   // freed with free()
 char *record_file(const char *id, const char *name); // a file in it; freed with free()
+bool record_make(const char *id, struct err *err);   // its folder, mode 0700
 bool record_write(const char *id, const struct jv *record, struct err *err);
+// A folder or record that another user owns or could write to is none, and a warning in the log.
 struct jv *record_read(const char *id, struct err *err);
 void record_remove(const char *id); // with all its files
 // A folder for the files of one that is not detached: it goes with this worker, or, when that has

@@ -13,26 +13,13 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 // The folder, made if need be; NULL when it cannot be trusted.
 static char *
 socket_folder(struct err *err)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    struct stat s;
-    char *folder = runtime && *runtime ? mem_printf("%s/limn", runtime)
-                                       : mem_printf("/tmp/limn-%d", (int)getuid());
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        err_errno(err, ERR_IO, "%s", folder);
-    } else if (lstat(folder, &s) < 0) {
-        err_errno(err, ERR_IO, "%s", folder);
-    } else if (!S_ISDIR(s.st_mode) || s.st_uid != getuid() || (s.st_mode & 077)) {
-        err_set(err, ERR_IO, "%s is not a folder that only you can use (mode 0700)", folder);
-    } else {
-        return folder;
-    }
-    free(folder);
-    return NULL;
+    return xdg_make(XDG_RUNTIME, "", err);
 }
 
 static bool

@@ -10,21 +10,13 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 #include "renderer/image/codec.h"
 
-static char *
-spool_folder(void)
+char *
+spool_file(const char *job, int index)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state)
-        return mem_printf("%s/limn/spool", state);
-    return mem_printf("%s/.local/state/limn/spool", home && *home ? home : "/tmp");
-}
-
-static char *
-file_of(const char *job, int index)
-{
-    char *folder = spool_folder(), *path = mem_printf("%s/%s-%d.png", folder, job, index);
+    char *folder = xdg_path(XDG_STATE, "spool"), *path = mem_printf("%s/%s-%d.png", folder, job, index);
     free(folder);
     return path;
 }
@@ -32,8 +24,8 @@ file_of(const char *job, int index)
 bool
 spool_put(const char *job, int index, const void *png, size_t size, struct err *err)
 {
-    char *folder = spool_folder(), *path = file_of(job, index);
-    bool ok = file_make_folders(folder, err) && file_write(path, png, size, err);
+    char *folder = xdg_make(XDG_STATE, "spool", err), *path = spool_file(job, index);
+    bool ok = folder && file_write_private(path, png, size, err);
     free(path);
     free(folder);
     return ok;
@@ -42,7 +34,7 @@ spool_put(const char *job, int index, const void *png, size_t size, struct err *
 void *
 spool_get(const char *job, int index, size_t *size, struct err *err)
 {
-    char *path = file_of(job, index);
+    char *path = spool_file(job, index);
     void *png = file_read(path, LIMIT_PICTURE_BYTES, size, err);
     free(path);
     return png;
@@ -51,15 +43,23 @@ spool_get(const char *job, int index, size_t *size, struct err *err)
 void
 spool_drop(const char *job, int index)
 {
-    char *path = file_of(job, index);
+    char *path = spool_file(job, index);
     unlink(path);
     free(path);
 }
 
 void
+spool_tidy(void)
+{
+    char *folder = xdg_path(XDG_STATE, "spool");
+    file_sweep(folder);
+    free(folder);
+}
+
+void
 spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx)
 {
-    char *folder = spool_folder();
+    char *folder = xdg_path(XDG_STATE, "spool");
     DIR *d = opendir(folder);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         char *dash = strrchr(e->d_name, '-'), *end;

@@ -10,9 +10,11 @@
 
 #include "engine/base/err.h"
 
+char *spool_file(const char *job, int index); // where it lies, or would; freed with free()
 bool spool_put(const char *job, int index, const void *png, size_t size, struct err *err);
 void *spool_get(const char *job, int index, size_t *size, struct err *err); // freed with free()
 void spool_drop(const char *job, int index);
+void spool_tidy(void); // what dead workers left half-written
 void spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx);
 
 #endif

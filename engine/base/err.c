@@ -27,12 +27,22 @@ err_set(struct err *err, enum err_code code, const char *format, ...)
     return false;
 }
 
+// What the machine lacks is no fault of what was given.
+static enum err_code
+code_of(int number, enum err_code code)
+{
+    bool lacks = number == EMFILE || number == ENFILE || number == EIO || number == ENOSPC ||
+                 number == EDQUOT || number == EINTR;
+    return number == ENOMEM ? ERR_MEMORY : lacks ? ERR_IO : code;
+}
+
 bool
 err_errno(struct err *err, enum err_code code, const char *format, ...)
 {
     int saved = errno;
     if (!err || err->code != ERR_NONE)
         return false;
+    code = code_of(saved, code);
     va_list args;
     va_start(args, format);
     set_text(err, code, format, args);

@@ -11,6 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 #include "engine/device/vulkan/vk.h"
 
 #define SHADER(name)                                                                               \
@@ -74,14 +75,15 @@ cache_head(const struct vk_device *d, const void *data, size_t size)
     return h;
 }
 
-// NULL: no place for it. Freed with free().
+// NULL: no place for it. Freed with free(). A driver believes what it finds there: it is this user's
+// own.
 static char *
 cache_path(const struct vk_device *d)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char *folder = base && *base == '/' ? mem_printf("%s/limn", base)
-                   : home && *home      ? mem_printf("%s/.cache/limn", home)
-                                        : NULL;
+    struct err err = {0};
+    char *folder = xdg_make(XDG_CACHE, "", &err);
+    if (!folder)
+        log_line(LOG_INFO, "vulkan", "the pipeline cache is not used: %s", err.text);
     char *path = folder ? mem_printf("%s/vulkan-%04x-%04x.bin", folder, d->offer.vendor,
                                      d->offer.device) : NULL;
     free(folder);
@@ -123,15 +125,12 @@ cache_write(struct vk_device *d)
         size <= d->cache_loaded || size > CACHE_MAX)
         return;
     struct err ignored = {0};
-    char *path = cache_path(d), *slash = path ? strrchr(path, '/') : NULL;
+    char *path = cache_path(d);
     struct cache_head *data = mem_try_calloc(1, sizeof *data + size, "pipeline cache", &ignored);
-    if (data && slash &&
+    if (data && path &&
         d->vk.GetPipelineCacheData(d->device, d->cache, &size, data + 1) == VK_SUCCESS) {
         *data = cache_head(d, data + 1, size);
-        *slash = 0;
-        bool ok = file_make_folders(path, &ignored);
-        *slash = '/';
-        if (!ok || !file_write(path, data, sizeof *data + size, &ignored))
+        if (!file_write_private(path, data, sizeof *data + size, &ignored))
             log_line(LOG_INFO, "vulkan", "the pipeline cache cannot be kept: %s", ignored.text);
     }
     free(data);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Times for people.
+#ifndef LIMN_APP_BASE_TIME_TEXT_H
+#define LIMN_APP_BASE_TIME_TEXT_H
+
+#include <stdint.h>
+
+enum { TIME_TEXT_MAX = 40 };
+
+// Seconds since 1970 here, as strftime() has `format`; "?" for what is no time of a calendar.
+void time_text(int64_t seconds, const char *format, char out[TIME_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// This user's folders, as the XDG base directory specification has them, the only place that looks
+// them up. GLib's g_get_user_*_dir() knows neither owners nor modes, remembers the environment of its
+// first call, and would be the engine's only need of GLib.
+#ifndef LIMN_ENGINE_BASE_XDG_H
+#define LIMN_ENGINE_BASE_XDG_H
+
+#include "engine/base/err.h"
+
+enum xdg {
+    XDG_CONFIG = 0, // $XDG_CONFIG_HOME, ~/.config
+    XDG_DATA,       // $XDG_DATA_HOME, ~/.local/share
+    XDG_STATE,      // $XDG_STATE_HOME, ~/.local/state
+    XDG_CACHE,      // $XDG_CACHE_HOME, ~/.cache
+    XDG_RUNTIME,    // $XDG_RUNTIME_DIR, /tmp/limn-UID
+    XDG_COUNT
+};
+
+// $HOME, or the one of the user database where that is unset; a relative one is none. "/" where there
+// is none at all. Freed with free().
+char *xdg_home(void);
+
+// FOLDER/limn/NAME, or FOLDER/limn for "" (of the runtime folder's stand-in /tmp/limn-UID/NAME),
+// whether it exists or not. A variable with a relative path counts as unset. Freed with free().
+char *xdg_path(enum xdg kind, const char *name);
+
+// The same as a folder that is there: what is missing is made with mode 0700, whatever the umask. NULL
+// and one sentence where it cannot be made, or where FOLDER/limn belongs to somebody else or can
+// be written by others, who could have put there what limn would obey.
+char *xdg_make(enum xdg kind, const char *name, struct err *err);
+
+#endif
