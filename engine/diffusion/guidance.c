@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/diffusion/guidance.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "engine/base/require.h"
 
-static const struct {
-    const char *name, *help;
-} kinds[GUIDANCE_KIND_COUNT] = {
+static const struct choice kinds[GUIDANCE_KIND_COUNT] = {
     [GUIDANCE_KIND_NONE] = {"none", "what the model predicts, nothing strengthened"},
     [GUIDANCE_KIND_CFG] = {"cfg", "strengthens text and references together in every step"},
     [GUIDANCE_KIND_OSCILLATING] = {"oscillating", "as cfg in every other step, none between"},
@@ -17,12 +14,6 @@ static const struct {
                                    "strengthens the text and the references in turns"},
 };
 
-size_t
-guidance_kind_count(void)
-{
-    return GUIDANCE_KIND_COUNT;
-}
-
 const char *
 guidance_name(enum guidance_kind kind)
 {
@@ -30,11 +21,13 @@ guidance_name(enum guidance_kind kind)
     return kinds[kind].name;
 }
 
-const char *
-guidance_help(enum guidance_kind kind)
+bool
+guidance_choice(size_t i, struct choice *out)
 {
-    require(kind >= 0 && kind < GUIDANCE_KIND_COUNT);
-    return kinds[kind].help;
+    if (i >= GUIDANCE_KIND_COUNT)
+        return false;
+    *out = kinds[i];
+    return true;
 }
 
 enum guidance_kind
@@ -44,15 +37,6 @@ guidance_from_name(const char *name)
     while (i < GUIDANCE_KIND_COUNT && (name == NULL || strcmp(kinds[i].name, name) != 0))
         i++;
     return (enum guidance_kind)i;
-}
-
-// Step s is a text step where ceil(s*ratio), the text steps due so far, goes up: step 0 first, then
-// evenly spread for any ratio; every other step for 1/2.
-static bool
-is_text_step(double ratio, int step)
-{
-    double share = ratio == 0 ? 0.5 : ratio;
-    return ceil((step + 1) * share) > ceil(step * share);
 }
 
 struct guidance_plan
@@ -80,8 +64,7 @@ guidance_plan(const struct guidance *g, int step)
         uncond = 1 - w;
         break;
     case GUIDANCE_KIND_INTERLEAVED:
-        require(g->ratio >= 0 && g->ratio <= 1);
-        if (is_text_step(g->ratio, step)) {
+        if (step % 2 == 0) {
             full = w;
             no_text = 1 - w;
         } else {

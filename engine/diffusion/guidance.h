@@ -22,8 +22,8 @@
 // interleaved   text steps      w*FULL + (1-w)*NO_TEXT
 //               context steps   c*FULL + (1-c)*NO_CONTEXT
 //               Re-Imagen's interleaved guidance (arXiv 2209.14491): each step strengthens one
-//               condition while the other stays. Text steps come first in every period, `ratio` of
-//               all steps are text steps. Needs a model trained with the text dropped alone.
+//               condition while the other stays. Even steps are text steps. Needs a model trained
+//               with the text dropped alone.
 //
 // A weight of 1 is no guidance and costs one evaluation. Pure functions, no state.
 #ifndef LIMN_ENGINE_DIFFUSION_GUIDANCE_H
@@ -31,6 +31,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "engine/base/choice.h"
 
 enum guidance_branch { // index of a branch
     GUIDANCE_FULL = 0,
@@ -53,7 +55,6 @@ struct guidance {
     enum guidance_kind kind;
     double scale;         // w
     double context_scale; // c, for separate and interleaved
-    double ratio;         // interleaved: share of text steps, in (0,1]; 0 means 0.5
     // False when the picture has no references: then FULL is NO_CONTEXT and NO_TEXT is UNCOND, and
     // the plan asks for the cheaper name of each pair: FULL and UNCOND.
     bool has_context;
@@ -67,9 +68,8 @@ struct guidance_plan {
     double weight[GUIDANCE_BRANCH_COUNT];
 };
 
-size_t guidance_kind_count(void);
 const char *guidance_name(enum guidance_kind kind);            // "oscillating"
-const char *guidance_help(enum guidance_kind kind);            // one sentence for people
+bool guidance_choice(size_t i, struct choice *out);            // a choice_fn
 enum guidance_kind guidance_from_name(const char *name);       // GUIDANCE_KIND_COUNT if unknown
 
 // step counts from 0.

@@ -12,7 +12,11 @@
 #include "engine/base/rng.h"
 #include "engine/diffusion/sampler_rows.h"
 
-static const struct sampler *const samplers[] = {&sampler_ddpm, &sampler_ddim, &sampler_dpmpp};
+static const struct sampler *const samplers[] = {
+#define SAMPLER(stem) &sampler_##stem,
+#include "engine/diffusion/samplers.def"
+#undef SAMPLER
+};
 
 static const char *const variance_names[VARIANCE_COUNT] = {
     [VARIANCE_FIXED_SMALL] = "fixed_small",
@@ -42,6 +46,15 @@ sampler_find(const char *name)
     return NULL;
 }
 
+bool
+sampler_choice(size_t i, struct choice *out)
+{
+    if (i >= COUNT_OF(samplers))
+        return false;
+    *out = (struct choice){samplers[i]->name, samplers[i]->help};
+    return true;
+}
+
 enum variance
 variance_from_name(const char *name)
 {
@@ -67,15 +80,16 @@ sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds)
 
 // --- One run ---------------------------------------------------------------------------------
 
-struct run {
+struct sampler_run {
     const struct sampler_params *p;
     size_t size; // floats in x
-    float *prediction, *x0, *x0_last, *epsilon, *variance, *noise;
+    float *prediction, *x0, *variance, *noise;
+    float *history[SAMPLER_HISTORY_MAX], *own[SAMPLER_OWN_MAX];
 };
 
-// Splits the model's channels and turns its prediction into x0 and epsilon, before thresholds.
+// Splits the model's channels and turns its prediction into an estimate, before thresholds.
 static void
-convert(struct run *r, const float *x, double alpha, double sigma)
+convert(struct sampler_run *r, const struct sampler_point *at, const float *x, float *x0)
 {
     const struct sampler_params *p = r->p;
     size_t c_count = (size_t)p->channels, m_count = (size_t)p->model_channels;
@@ -83,17 +97,7 @@ convert(struct run *r, const float *x, double alpha, double sigma)
         const float *out = r->prediction + pixel * m_count;
         for (size_t c = 0; c < c_count; c++) {
             size_t i = pixel * c_count + c;
-            double y = out[c], xt = x[i], x0 = y, epsilon = y;
-            if (p->prediction == PREDICTION_EPSILON) {
-                x0 = (xt - sigma * y) / alpha;
-            } else if (p->prediction == PREDICTION_V) {
-                x0 = alpha * xt - sigma * y;
-                epsilon = alpha * y + sigma * xt;
-            } else {
-                epsilon = (xt - alpha * y) / sigma;
-            }
-            r->x0[i] = (float)x0;
-            r->epsilon[i] = (float)epsilon;
+            x0[i] = (float)prediction_x0(p->prediction, at, x[i], out[c]);
             if (r->variance != NULL)
                 r->variance[i] = out[c_count + c];
         }
@@ -110,8 +114,31 @@ all_finite(const float *x, size_t n)
     return sum == 0;
 }
 
+static bool
+estimate(struct sampler_run *r, struct sampler_point at, int step, const float *x, float *x0,
+         struct err *err)
+{
+    const struct sampler_params *p = r->p;
+    if (!p->denoise(p->denoise_ctx, x, at.t, step, r->prediction, err))
+        return err_set(err, ERR_DEVICE, "the model failed in step %d", step + 1);
+    if (!all_finite(r->prediction, p->n * p->pixels * (size_t)p->model_channels))
+        return err_set(err, ERR_DEVICE, "the prediction of step %d (timestep %g) is not finite",
+                       step + 1, at.t);
+    convert(r, &at, x, x0);
+    double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
+    sampler_threshold(p->threshold, quantile, p->threshold_max, x0, p->n, r->size / p->n);
+    return true;
+}
+
+bool
+sampler_estimate(const struct sampler_step *s, struct sampler_point at, const float *x, float *x0,
+                 struct err *err)
+{
+    return estimate(s->run, at, s->step, x, x0, err);
+}
+
 static void
-fill_noise(struct run *r, int step)
+fill_noise(struct sampler_run *r, int step)
 {
     const struct sampler_params *p = r->p;
     if (p->noise != NULL) {
@@ -124,68 +151,108 @@ fill_noise(struct run *r, int step)
         rng_fill_normal(p->seeds[i], stream, 0, r->noise + i * elements, elements);
 }
 
+// This step's estimate becomes the latest of the history; the oldest is where the next one goes.
+static void
+remember(struct sampler_run *r)
+{
+    int n = r->p->sampler->history;
+    if (n == 0)
+        return;
+    float *free_one = r->history[n - 1];
+    for (int i = n - 1; i > 0; i--)
+        r->history[i] = r->history[i - 1];
+    r->history[0] = r->x0;
+    r->x0 = free_one;
+}
+
 static bool
-run_step(struct run *r, int step, float *x, struct err *err)
+run_step(struct sampler_run *r, int step, float *x, struct err *err)
 {
     const struct sampler_params *p = r->p;
-    int t = p->timesteps[step], next = step + 1 < p->count ? p->timesteps[step + 1] : -1;
-    struct sampler_step s = {
-        .step = step,
-        .total = p->count,
-        .alpha = schedule_alpha(p->schedule, t),
-        .sigma = schedule_sigma(p->schedule, t),
-        .alpha_next = schedule_alpha(p->schedule, next),
-        .sigma_next = schedule_sigma(p->schedule, next),
-        .eta = p->eta,
-        .variance = p->variance,
-        .size = r->size,
-        .x = x,
-        .x0 = r->x0,
-        .epsilon = r->epsilon,
-        .variance_value = r->variance,
-    };
-    if (step > 0) {
-        s.alpha_last = schedule_alpha(p->schedule, p->timesteps[step - 1]);
-        s.sigma_last = schedule_sigma(p->schedule, p->timesteps[step - 1]);
-        s.x0_last = r->x0_last;
+    if (!estimate(r, p->points[step], step, x, r->x0, err))
+        return false;
+    struct sampler_step s = {.step = step,
+                             .total = p->count,
+                             .at = p->points[step],
+                             .next = p->points[step + 1],
+                             .variance = p->variance,
+                             .size = r->size,
+                             .x = x,
+                             .x0 = r->x0,
+                             .variance_value = r->variance,
+                             .run = r};
+    for (int i = 0; i < SAMPLER_HISTORY_MAX && i < step; i++) {
+        s.before[i] = p->points[step - 1 - i];
+        s.history[i] = r->history[i];
     }
-    if (!p->denoise(p->denoise_ctx, x, t, step, r->prediction, err))
-        return err_set(err, ERR_DEVICE, "the model failed in step %d", step + 1);
-    if (!all_finite(r->prediction, p->n * p->pixels * (size_t)p->model_channels))
-        return err_set(err, ERR_DEVICE,
-                       "the prediction of step %d (timestep %d) is not finite", step + 1, t);
-    convert(r, x, s.alpha, s.sigma);
-    double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
-    sampler_threshold(p->threshold, quantile, p->threshold_max, r->x0, p->n, r->size / p->n);
-    if (p->epsilon_from_x0)
-        for (size_t i = 0; i < r->size; i++)
-            r->epsilon[i] = (float)((x[i] - s.alpha * r->x0[i]) / s.sigma);
-    if (p->sampler->wants_noise != NULL && p->sampler->wants_noise(&s)) {
+    memcpy(s.own, r->own, sizeof s.own);
+    if (p->sampler->stochastic && step + 1 < p->count) {
         fill_noise(r, step);
         s.noise = r->noise;
     }
-    p->sampler->step(&s);
+    if (!p->sampler->step(&s, err))
+        return false;
     if (p->progress != NULL)
         p->progress(p->progress_ctx, step + 1, p->count, r->x0);
-    if (p->sampler->history) {
-        float *last = r->x0_last;
-        r->x0_last = r->x0;
-        r->x0 = last;
-    }
+    remember(r);
     return true;
 }
 
 static void
 check_params(const struct sampler_params *p)
 {
-    require(p->sampler != NULL && p->schedule != NULL && p->denoise != NULL);
+    require(p->sampler != NULL && p->points != NULL && p->denoise != NULL);
     require(p->n > 0 && p->pixels > 0 && p->channels > 0 && p->count > 0);
     require(p->model_channels == p->channels || p->model_channels == 2 * p->channels);
     require(p->variance != VARIANCE_LEARNED_RANGE || p->model_channels == 2 * p->channels);
     require(p->prediction > PREDICTION_NONE && p->prediction < PREDICTION_COUNT);
     require(p->seeds != NULL || p->noise != NULL);
-    for (int i = 1; i < p->count; i++)
-        require(p->timesteps[i] < p->timesteps[i - 1]);
+    for (int i = 0; i < p->count; i++) {
+        const struct sampler_point *a = &p->points[i], *b = a + 1;
+        require(b->sigma * a->alpha < a->sigma * b->alpha);
+    }
+}
+
+static bool
+make_arrays(struct sampler_run *r, struct err *err)
+{
+    const struct sampler_params *p = r->p;
+    size_t predicted = 0;
+    if (!mem_mul(p->n, p->pixels, &r->size) || !mem_mul(r->size, (size_t)p->channels, &r->size) ||
+        !mem_mul(r->size, (size_t)(p->model_channels / p->channels), &predicted))
+        return err_set(err, ERR_MEMORY, "%zu pictures of %zu pixels are too many", p->n,
+                       p->pixels);
+    const struct {
+        float **array;
+        size_t count; // 0: not wanted
+    } wanted[] = {
+        {&r->prediction, predicted},
+        {&r->x0, r->size},
+        {&r->variance, p->variance == VARIANCE_LEARNED_RANGE ? r->size : 0},
+        {&r->noise, p->sampler->stochastic ? r->size : 0},
+        {&r->history[0], p->sampler->history > 0 ? r->size : 0},
+        {&r->history[1], p->sampler->history > 1 ? r->size : 0},
+        {&r->own[0], p->sampler->own > 0 ? r->size : 0},
+        {&r->own[1], p->sampler->own > 1 ? r->size : 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        if (wanted[i].count > 0 && !(*wanted[i].array = mem_try_calloc(
+                                         wanted[i].count, sizeof(float), "the sampler", err)))
+            return false;
+    return true;
+}
+
+static void
+free_arrays(struct sampler_run *r)
+{
+    free(r->prediction);
+    free(r->x0);
+    free(r->variance);
+    free(r->noise);
+    for (int i = 0; i < SAMPLER_HISTORY_MAX; i++)
+        free(r->history[i]);
+    for (int i = 0; i < SAMPLER_OWN_MAX; i++)
+        free(r->own[i]);
 }
 
 bool
@@ -195,40 +262,14 @@ sampler_run(const struct sampler_params *params, float *x, struct err *err)
     if (p.model_channels == 0)
         p.model_channels = p.channels;
     check_params(&p);
-    struct run r = {.p = &p};
-    bool ok = false;
-    size_t predicted = 0;
-    if (!mem_mul(p.n, p.pixels, &r.size) || !mem_mul(r.size, (size_t)p.channels, &r.size) ||
-        !mem_mul(r.size, (size_t)(p.model_channels / p.channels), &predicted))
-        return err_set(err, ERR_MEMORY, "%zu pictures of %zu pixels are too many", p.n, p.pixels);
-    const char *what = "the sampler";
-    r.prediction = mem_try_calloc(predicted, sizeof(float), what, err);
-    r.x0 = mem_try_calloc(r.size, sizeof(float), what, err);
-    r.epsilon = mem_try_calloc(r.size, sizeof(float), what, err);
-    if (r.prediction == NULL || r.x0 == NULL || r.epsilon == NULL)
-        goto out;
-    if (p.sampler->history && !(r.x0_last = mem_try_calloc(r.size, sizeof(float), what, err)))
-        goto out;
-    if (p.sampler->wants_noise && !(r.noise = mem_try_calloc(r.size, sizeof(float), what, err)))
-        goto out;
-    if (p.variance == VARIANCE_LEARNED_RANGE &&
-        !(r.variance = mem_try_calloc(r.size, sizeof(float), what, err)))
-        goto out;
-    for (int step = 0; step < p.count; step++) {
-        if (p.cancel != NULL && atomic_load_explicit(p.cancel, memory_order_relaxed) != 0) {
-            err_set(err, ERR_CANCELLED, "stopped after step %d of %d", step, p.count);
-            goto out;
-        }
-        if (!run_step(&r, step, x, err))
-            goto out;
+    struct sampler_run r = {.p = &p};
+    bool ok = make_arrays(&r, err);
+    for (int step = 0; ok && step < p.count; step++) {
+        if (p.cancel != NULL && atomic_load_explicit(p.cancel, memory_order_relaxed) != 0)
+            ok = err_set(err, ERR_CANCELLED, "stopped after step %d of %d", step, p.count);
+        else
+            ok = run_step(&r, step, x, err);
     }
-    ok = true;
-out:
-    free(r.prediction);
-    free(r.x0);
-    free(r.x0_last);
-    free(r.epsilon);
-    free(r.variance);
-    free(r.noise);
+    free_arrays(&r);
     return ok;
 }

@@ -3,27 +3,34 @@
 //
 //     struct schedule *schedule = schedule_create(&(struct schedule_params){0}, &err);
 //     const struct sampler *sampler = sampler_find("dpm++");
-//     int count, *t = schedule_timesteps(schedule, &(struct timesteps_params){.count = 30,
+//     struct sampler_point *points = spacing_points(schedule, &(struct spacing_params){.count = 30,
 //                                        .extra_point = sampler->extra_point}, &count, &err);
 //     sampler_noise(x, n, elements, seeds);
-//     sampler_run(&(struct sampler_params){.sampler = sampler, .timesteps = t, …}, x, &err);
+//     sampler_run(&(struct sampler_params){.sampler = sampler, .points = points, …}, x, &err);
+//
+// A sampler sees points (time, share of the picture, share of the noise) and estimates of the clean
+// picture; schedules and networks are somebody else's. The noise that belongs to an estimate is
+// always (x - alpha*x_0)/sigma: so sample, estimate and noise add up even after thresholding, and
+// all deterministic samplers end at one picture when the steps are many.
 //
 // Arrays are host floats, (N,H,W,C) with C last, as everywhere in limn. One thread at a time per
 // run; several runs may go on at once.
 #ifndef LIMN_ENGINE_DIFFUSION_SAMPLER_H
 #define LIMN_ENGINE_DIFFUSION_SAMPLER_H
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/base/err.h"
-#include "engine/diffusion/schedule.h"
+#include "engine/base/choice.h"
+#include "engine/diffusion/prediction.h"
 
-// The guided prediction of the model at timestep t. x (N,H,W,C) f32, out (N,H,W,model_channels)
+// The guided prediction of the model at time t. x (N,H,W,C) f32, out (N,H,W,model_channels)
 // f32: where model_channels is 2C, the second C of each pixel are IF's variance channels.
-// step counts from 0 (guidance alternates on it). False: the run stops with the error set here.
+// step counts from 0 (guidance alternates on it); a sampler may ask several times in one step.
+// False: the run stops with the error set here.
 typedef bool denoise_fn(void *ctx, const float *x, double t, int step, float *out, struct err *err);
 
 // After each step. step in [1,total]; x0 (N,H,W,C) f32, about [-1,1]: what the finished pictures
@@ -53,61 +60,85 @@ enum variance {
 enum variance variance_from_name(const char *name); // "fixed_small"…; VARIANCE_COUNT if unknown
 const char *variance_name(enum variance v);
 
+enum { SAMPLER_HISTORY_MAX = 2, SAMPLER_OWN_MAX = 2 };
+
 struct sampler_step;
 
-// One row of the table. To add a sampler: one file with one such struct, one line in sampler.c.
+// A sampler: one file with one such struct and one row in samplers.def.
 struct sampler {
     const char *name; // "ddpm"
-    const char *help; // one sentence for people
-    bool stochastic;  // adds noise by default
-    bool extra_point; // for struct timesteps_params
-    bool history;     // reads the estimate of the step before
-    // Whether this step wants noise. NULL: never.
-    bool (*wants_noise)(const struct sampler_step *s);
-    // s->x becomes the sample at the next timestep.
-    void (*step)(const struct sampler_step *s);
+    const char *help; // a few words for people
+    bool stochastic;  // wants fresh noise in every step that does not end clean
+    bool extra_point; // for struct spacing_params
+    int history;      // estimates of earlier steps that it reads
+    int own;          // arrays of x's size that it keeps for itself
+    // s->x becomes the sample at s->next. False with an error when it asked the model and failed.
+    bool (*step)(const struct sampler_step *s, struct err *err);
 };
 
-// What a sampler's step sees. All arrays `size` floats except alpha/sigma.
+// What a sampler's step sees. All arrays have `size` floats.
 struct sampler_step {
-    int step, total;                // step in [0,total)
-    double alpha, sigma;            // at this timestep
-    double alpha_next, sigma_next;  // at the one it goes to; 1 and 0 in the last step
-    double alpha_last, sigma_last;  // at the step before; only when step > 0
-    double eta;
+    int step, total; // step in [0,total)
+    struct sampler_point at, next; // next is the clean picture in the last step
+    // Of earlier steps, the latest first: before[i] and history[i] are valid where i < step.
+    struct sampler_point before[SAMPLER_HISTORY_MAX];
+    const float *history[SAMPLER_HISTORY_MAX];
     enum variance variance;
     size_t size;
     float *x;
     const float *x0;             // the model's estimate, thresholded
-    const float *x0_last;        // of the step before; NULL in the first step or without `history`
-    const float *epsilon;        // the noise prediction
     const float *variance_value; // the model's variance channels, packed as x; NULL: none
-    const float *noise;          // standard normal; NULL unless wanted
+    const float *noise;          // standard normal; NULL unless `stochastic`, and in the last step
+    float *own[SAMPLER_OWN_MAX]; // zeros in the first step, then what the sampler left there
+    struct sampler_run *run;     // for sampler_estimate()
 };
+
+// For samplers: asks the model once more in this step, at another point. x0 becomes its
+// thresholded estimate; not s->x0.
+bool sampler_estimate(const struct sampler_step *s, struct sampler_point at, const float *x,
+                      float *x0, struct err *err);
+
+// For samplers: how little noise is left after the step, (sigma/alpha at next) / (sigma/alpha at
+// this point), in [0,1); right where alpha is 0 and where sigma_next is. exp(-h) for those who count
+// in lambda = log(alpha/sigma), h = lambda_next - lambda.
+static inline double
+sampler_ratio(const struct sampler_step *s)
+{
+    return s->next.sigma * s->at.alpha / (s->at.sigma * s->next.alpha);
+}
+
+// Whether this point is of flow matching, where the way from noise to picture is a straight line.
+static inline bool
+sampler_is_straight(struct sampler_point p)
+{
+    return fabs(p.alpha + p.sigma - 1) < 1e-9;
+}
+
+static inline double
+sampler_lambda(struct sampler_point p)
+{
+    return log(p.alpha / p.sigma);
+}
 
 size_t sampler_count(void);
 const struct sampler *sampler_at(size_t i);
 const struct sampler *sampler_find(const char *name); // NULL: no such name
+bool sampler_choice(size_t i, struct choice *out);    // a choice_fn over the same table
 
 struct sampler_params {
     const struct sampler *sampler;
-    const struct schedule *schedule;
-    const int *timesteps; // strictly descending, from schedule_timesteps()
-    int count;            // of them
-    size_t n;             // N: pictures
-    size_t pixels;        // H*W of one picture
-    int channels;         // C
-    int model_channels;   // of the prediction: C or 2C; 0 means C
+    const struct sampler_point *points; // count+1, from spacing_points()
+    int count;                          // steps
+    size_t n;                           // N: pictures
+    size_t pixels;                      // H*W of one picture
+    int channels;                       // C
+    int model_channels;                 // of the prediction: C or 2C; 0 means C
     enum prediction prediction;
     enum variance variance; // VARIANCE_LEARNED_RANGE needs 2C model channels
     enum threshold threshold;
     double threshold_max;      // clip: 0 means 1; dynamic: upper bound of s, 0 means no bound
     double threshold_quantile; // dynamic, in (0,1]; 0 means 0.995
-    double eta;                // ddim: 0 deterministic … 1 as noisy as ddpm
-    // ddim: work out the noise again from the thresholded estimate, as IF and GLIDE do. Without it,
-    // as diffusers' default, estimate and noise do not add up to x once a threshold has acted.
-    bool epsilon_from_x0;
-    const uint64_t *seeds; // n: noise of picture i depends on seeds[i] and the step only
+    const uint64_t *seeds;     // n: noise of picture i depends on seeds[i] and the step only
     denoise_fn *denoise;
     void *denoise_ctx;
     sampler_progress_fn *progress; // may be NULL

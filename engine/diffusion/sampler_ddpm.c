@@ -2,26 +2,21 @@
 // DDPM (Ho et al. 2020): draws from the posterior of the next sample given x and the estimate x0,
 //     mean = alpha_next*beta/sigma^2 * x0 + sqrt(1-beta)*sigma_next^2/sigma^2 * x        (their 7)
 // with beta = 1 - (alpha/alpha_next)^2 taken over the steps that are visited, as Nichol & Dhariwal
-// 2021 do for respaced chains. The last step adds no noise.
-#include <math.h>
-
+// 2021 do for respaced chains. The last step adds no noise. Where alpha^2 + sigma^2 is not 1, beta is
+// what the step adds to the noise: sigma^2 - (alpha/alpha_next)^2*sigma_next^2.
 #include "engine/diffusion/sampler_rows.h"
 
 // Where the posterior is a point, the range of learned variances would start at log(0).
 static const double VARIANCE_MIN = 1e-20;
 
 static bool
-wants_noise(const struct sampler_step *s)
+step(const struct sampler_step *s, struct err *err)
 {
-    return s->step + 1 < s->total;
-}
-
-static void
-step(const struct sampler_step *s)
-{
-    double sigma2 = s->sigma * s->sigma, sigma2_next = s->sigma_next * s->sigma_next;
-    double ratio = s->alpha / s->alpha_next, beta = 1 - ratio * ratio;
-    double from_x0 = s->alpha_next * beta / sigma2, from_x = ratio * sigma2_next / sigma2;
+    double sigma2 = s->at.sigma * s->at.sigma, sigma2_next = s->next.sigma * s->next.sigma;
+    double ratio = s->at.alpha / s->next.alpha, beta = 1 - ratio * ratio;
+    if (sampler_is_straight(s->at))
+        beta = sigma2 - ratio * ratio * sigma2_next;
+    double from_x0 = s->next.alpha * beta / sigma2, from_x = ratio * sigma2_next / sigma2;
     double small = fmax(sigma2_next / sigma2 * beta, VARIANCE_MIN);
     double deviation = sqrt(s->variance == VARIANCE_FIXED_LARGE ? beta : small);
     // Learned: log variance = f*log(beta) + (1-f)*log(small), f = (value+1)/2 (Nichol 2021, 15).
@@ -38,12 +33,12 @@ step(const struct sampler_step *s)
         }
         s->x[i] = (float)x;
     }
+    return true;
 }
 
 const struct sampler sampler_ddpm = {
     .name = "ddpm",
     .help = "ancestral sampling, the paper's; noise in every step, wants 100 to 256 steps",
     .stochastic = true,
-    .wants_noise = wants_noise,
     .step = step,
 };

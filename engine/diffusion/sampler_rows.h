@@ -5,6 +5,8 @@
 
 #include "engine/diffusion/sampler.h"
 
-extern const struct sampler sampler_ddpm, sampler_ddim, sampler_dpmpp;
+#define SAMPLER(stem) extern const struct sampler sampler_##stem;
+#include "engine/diffusion/samplers.def"
+#undef SAMPLER
 
 #endif

@@ -13,7 +13,7 @@ static const double BETA_MAX = 0.999; // of the cosine schedule, which would rea
 
 struct schedule {
     int train_steps;
-    double *beta;      // [train_steps]
+    double *beta;      // [train_steps]; NULL: flow matching
     double *alpha_bar; // [train_steps + 1]; [0] is t = -1
 };
 
@@ -24,31 +24,19 @@ static const char *const kind_names[SCHEDULE_KIND_COUNT] = {
     [SCHEDULE_COSINE] = "squaredcos_cap_v2",
     [SCHEDULE_LINEAR] = "linear",
     [SCHEDULE_SCALED_LINEAR] = "scaled_linear",
+    [SCHEDULE_FLOW] = "flow",
 };
-
-static const char *const prediction_names[PREDICTION_COUNT] = {
-    [PREDICTION_NONE] = "none",
-    [PREDICTION_EPSILON] = "epsilon",
-    [PREDICTION_V] = "v_prediction",
-    [PREDICTION_SAMPLE] = "sample",
-};
-
-// From 1: the first row is "none", which is nobody's choice.
-static int
-find_name(const char *const *names, int count, const char *name)
-{
-    for (int i = 1; name != NULL && i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return 0;
-}
 
 enum schedule_kind
 schedule_kind_from_name(const char *name)
 {
     if (name != NULL && strcmp(name, "cosine") == 0)
         return SCHEDULE_COSINE;
-    return (enum schedule_kind)find_name(kind_names, SCHEDULE_KIND_COUNT, name);
+    // From 1: the first row is "none", which nobody may ask for.
+    for (int i = 1; name != NULL && i < SCHEDULE_KIND_COUNT; i++)
+        if (strcmp(kind_names[i], name) == 0)
+            return (enum schedule_kind)i;
+    return SCHEDULE_NONE;
 }
 
 const char *
@@ -58,21 +46,6 @@ schedule_kind_name(enum schedule_kind kind)
     return kind_names[kind];
 }
 
-enum prediction
-prediction_from_name(const char *name)
-{
-    if (name != NULL && strcmp(name, "v") == 0)
-        return PREDICTION_V;
-    return (enum prediction)find_name(prediction_names, PREDICTION_COUNT, name);
-}
-
-const char *
-prediction_name(enum prediction p)
-{
-    require(p >= 0 && p < PREDICTION_COUNT);
-    return prediction_names[p];
-}
-
 // --- Curves ----------------------------------------------------------------------------------
 
 static double
@@ -80,12 +53,6 @@ cosine_curve(double u)
 {
     double c = cos((u + 0.008) / 1.008 * M_PI / 2);
     return c * c;
-}
-
-double
-schedule_cosine_alpha_bar(double u)
-{
-    return cosine_curve(u) / cosine_curve(0);
 }
 
 static double
@@ -104,10 +71,24 @@ beta_at(const struct schedule_params *p, int t)
         root = sqrt(from) + (sqrt(to) - sqrt(from)) * at;
         return root * root;
     case SCHEDULE_NONE:
+    case SCHEDULE_FLOW:
     case SCHEDULE_KIND_COUNT:
         break;
     }
     unreachable_here();
+}
+
+static void
+fill_tables(struct schedule *s, const struct schedule_params *p)
+{
+    size_t steps = (size_t)p->train_steps;
+    s->beta = mem_alloc(steps * sizeof *s->beta);
+    s->alpha_bar = mem_alloc((steps + 1) * sizeof *s->alpha_bar);
+    s->alpha_bar[0] = 1;
+    for (int t = 0; t < p->train_steps; t++) {
+        s->beta[t] = beta_at(p, t);
+        s->alpha_bar[t + 1] = s->alpha_bar[t] * (1 - s->beta[t]);
+    }
 }
 
 struct schedule *
@@ -124,8 +105,7 @@ schedule_create(const struct schedule_params *params, struct err *err)
         p.beta_end = 0.02;
     if (p.train_steps < 1 || p.train_steps > LIMIT_SCHEDULER_STEPS) {
         err_set(err, ERR_INPUT, "a schedule has 1 to %d training steps, not %d",
-                LIMIT_SCHEDULER_STEPS,
-                p.train_steps);
+                LIMIT_SCHEDULER_STEPS, p.train_steps);
         return NULL;
     }
     if (!(p.beta_start > 0 && p.beta_start <= p.beta_end && p.beta_end < 1)) {
@@ -135,13 +115,8 @@ schedule_create(const struct schedule_params *params, struct err *err)
     }
     struct schedule *s = mem_zalloc(sizeof *s);
     s->train_steps = p.train_steps;
-    s->beta = mem_alloc((size_t)p.train_steps * sizeof *s->beta);
-    s->alpha_bar = mem_alloc(((size_t)p.train_steps + 1) * sizeof *s->alpha_bar);
-    s->alpha_bar[0] = 1;
-    for (int t = 0; t < p.train_steps; t++) {
-        s->beta[t] = beta_at(&p, t);
-        s->alpha_bar[t + 1] = s->alpha_bar[t] * (1 - s->beta[t]);
-    }
+    if (p.kind != SCHEDULE_FLOW)
+        fill_tables(s, &p);
     return s;
 }
 
@@ -161,30 +136,24 @@ schedule_train_steps(const struct schedule *s)
     return s->train_steps;
 }
 
+bool
+schedule_is_flow(const struct schedule *s)
+{
+    return s->beta == NULL;
+}
+
 double
 schedule_alpha_bar(const struct schedule *s, int t)
 {
-    require(t >= -1 && t < s->train_steps);
+    require(!schedule_is_flow(s) && t >= -1 && t < s->train_steps);
     return s->alpha_bar[t + 1];
 }
 
 double
 schedule_beta(const struct schedule *s, int t)
 {
-    require(t >= 0 && t < s->train_steps);
+    require(!schedule_is_flow(s) && t >= 0 && t < s->train_steps);
     return s->beta[t];
-}
-
-double
-schedule_alpha(const struct schedule *s, int t)
-{
-    return sqrt(schedule_alpha_bar(s, t));
-}
-
-double
-schedule_sigma(const struct schedule *s, int t)
-{
-    return sqrt(1 - schedule_alpha_bar(s, t));
 }
 
 double
@@ -195,41 +164,52 @@ schedule_lambda(const struct schedule *s, int t)
     return 0.5 * (log(bar) - log1p(-bar));
 }
 
-// --- Training --------------------------------------------------------------------------------
-
-// a*x + b*y; out may be x or y.
-static void
-mix(double a, const float *x, double b, const float *y, float *out, size_t n)
+struct sampler_point
+schedule_clean(void)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)(a * x[i] + b * y[i]);
+    return (struct sampler_point){0, 1, 0};
 }
 
-void
-schedule_add_noise(const struct schedule *s, int t, const float *x0, const float *noise,
-                   float *out, size_t n)
+struct sampler_point
+schedule_point(const struct schedule *s, int t)
 {
-    mix(schedule_alpha(s, t), x0, schedule_sigma(s, t), noise, out, n);
-}
-
-void
-schedule_target(const struct schedule *s, int t, enum prediction p, const float *x0,
-                const float *noise, float *out, size_t n)
-{
-    double alpha = schedule_alpha(s, t), sigma = schedule_sigma(s, t);
-    switch (p) {
-    case PREDICTION_EPSILON:
-        mix(0, x0, 1, noise, out, n);
-        return;
-    case PREDICTION_V:
-        mix(-sigma, x0, alpha, noise, out, n);
-        return;
-    case PREDICTION_SAMPLE:
-        mix(1, x0, 0, noise, out, n);
-        return;
-    case PREDICTION_NONE:
-    case PREDICTION_COUNT:
-        break;
+    if (schedule_is_flow(s)) {
+        require(t >= 0 && t <= s->train_steps);
+        double sigma = (double)t / s->train_steps;
+        return (struct sampler_point){t, 1 - sigma, sigma};
     }
-    unreachable_here();
+    require(t >= 0);
+    double bar = schedule_alpha_bar(s, t);
+    return (struct sampler_point){t, sqrt(bar), sqrt(1 - bar)};
+}
+
+double
+schedule_snr(const struct schedule *s, int t)
+{
+    if (!schedule_is_flow(s)) {
+        double bar = schedule_alpha_bar(s, t);
+        return bar / (1 - bar);
+    }
+    struct sampler_point at = schedule_point(s, t);
+    return at.alpha * at.alpha / (at.sigma * at.sigma);
+}
+
+struct sampler_point
+schedule_point_at_ratio(const struct schedule *s, double ratio)
+{
+    // The ratio grows with t: the last step that is not above it, and its neighbour.
+    double wanted = -log(ratio);
+    int low = 0, high = s->train_steps - 1;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (schedule_lambda(s, middle) >= wanted)
+            low = middle;
+        else
+            high = middle;
+    }
+    double from = schedule_lambda(s, low), to = schedule_lambda(s, high);
+    double part = from > to ? (from - wanted) / (from - to) : 0;
+    double alpha = 1 / hypot(1, ratio);
+    return (struct sampler_point){low + fmin(fmax(part, 0), 1) * (high - low), alpha,
+                                  ratio * alpha};
 }

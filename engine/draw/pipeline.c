@@ -218,6 +218,7 @@ struct drawing {
     const struct pipeline_request *r;
     struct pipeline_result *result;
     const struct sampler *sampler;
+    enum spacing spacing; // SPACING_NONE: the model's
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
@@ -280,12 +281,15 @@ settle(struct drawing *d, struct err *err)
     d->count = r->count ? r->count : 1;
     d->steps = r->steps ? r->steps : def->steps;
     d->sampler = r->sampler ? sampler_find(r->sampler) : def->sampler;
+    d->spacing = spacing_from_name(r->spacing);
     g->kind = r->guidance ? guidance_from_name(r->guidance) : def->guidance;
     g->scale = r->scale < 0 ? def->scale : r->scale;
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
     if (!d->sampler)
         return err_set(err, ERR_INPUT, "no sampler is called '%s'", r->sampler);
+    if (r->spacing && d->spacing == SPACING_NONE)
+        return err_set(err, ERR_INPUT, "no spacing is called '%s'", r->spacing);
     if (g->kind == GUIDANCE_KIND_COUNT)
         return err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
     int size = r->size ? r->size : d->p->info.final_size;
@@ -296,6 +300,8 @@ settle(struct drawing *d, struct err *err)
     *out = (struct pipeline_result){.count = d->count, .size = size, .steps = d->steps,
                                     .scale = g->scale, .context_scale = g->context_scale};
     snprintf(out->sampler, sizeof out->sampler, "%s", d->sampler->name);
+    enum spacing spacing = d->spacing ? d->spacing : d->p->folder->scheduler.spacing;
+    snprintf(out->spacing, sizeof out->spacing, "%s", spacing_name(spacing));
     snprintf(out->guidance, sizeof out->guidance, "%s", guidance_name(g->kind));
     return true;
 }
@@ -325,7 +331,8 @@ base_pass(struct drawing *d)
     struct pipeline *p = d->p;
     return (struct pass){
         .stages = &p->stages, .part = MODEL_UNET, .config = model_folder_unet(p->folder),
-        .scheduler = &p->folder->scheduler, .sampler = d->sampler, .steps = d->steps,
+        .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
+        .steps = d->steps,
         .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = d->text,
         .no_text = p->no_text, .tokens = p->folder->text_tokens, .references = d->references,
         .progress = report, .progress_ctx = d, .cancel = d->r->cancel,

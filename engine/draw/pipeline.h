@@ -31,8 +31,9 @@ struct pipeline_request {
     int count;                             // pictures, 0 means 1
     int steps;                             // 0: the model's default
     int size;                              // 0: the model's final size
-    const char *sampler;                   // NULL: the model's default; "ddpm", "ddim", "dpm++"
-    const char *guidance;                  // NULL: the model's default; "cfg", "oscillating", …
+    const char *sampler;                   // NULL: the model's default; a sampler_choice()
+    const char *spacing;                   // NULL: the model's default; a spacing_choice()
+    const char *guidance;                  // NULL: the model's default; a guidance_choice()
     double scale;                          // guidance weight, < 0: default; 1: none
     double context_scale;                  // for "separate" and "interleaved", < 0: default
     // After each step with the current estimate of the finished pictures: count*size*size*3 bytes,
@@ -49,7 +50,7 @@ struct pipeline_result {
     size_t peak_bytes; // device memory of weights and plans together
     // What was used where the request left it open.
     int steps;
-    char sampler[32], guidance[32];
+    char sampler[32], spacing[32], guidance[32];
     double scale, context_scale;
 };
 

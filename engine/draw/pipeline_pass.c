@@ -143,16 +143,6 @@ open_stages(struct passing *w, struct err *err)
     return true;
 }
 
-static int *
-timesteps(const struct pass *p, const struct schedule *schedule, int *count, struct err *err)
-{
-    const struct scheduler_config *c = p->scheduler;
-    struct timesteps_params t = {.count = p->steps, .spacing = c->spacing, .offset = c->offset,
-                                 .extra_point = p->sampler->extra_point,
-                                 .lambda_min = c->lambda_min};
-    return schedule_timesteps(schedule, &t, count, err);
-}
-
 bool
 pass_run(const struct pass *p, float *x, struct err *err)
 {
@@ -160,12 +150,14 @@ pass_run(const struct pass *p, float *x, struct err *err)
     int side = p->config->sample_size, count = 0;
     struct passing w = {.p = p, .pixels = (size_t)p->batch * (size_t)side * (size_t)side};
     struct schedule *schedule = schedule_create(&c->schedule, err);
-    int *steps = schedule ? timesteps(p, schedule, &count, err) : NULL;
-    bool ok = steps && open_stages(&w, err);
+    struct sampler_point *points =
+        schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, &count, err)
+                 : NULL;
+    bool ok = points && open_stages(&w, err);
     if (p->low)
         w.stacked = mem_alloc(w.pixels * 6 * sizeof *w.stacked);
     struct sampler_params s = {
-        .sampler = p->sampler, .schedule = schedule, .timesteps = steps, .count = count,
+        .sampler = p->sampler, .points = points, .count = count,
         .n = (size_t)p->batch, .pixels = (size_t)side * (size_t)side, .channels = 3,
         .model_channels = p->config->out_channels, .prediction = c->prediction,
         .variance = c->variance, .threshold = c->threshold, .threshold_max = c->threshold_max,
@@ -180,7 +172,7 @@ pass_run(const struct pass *p, float *x, struct err *err)
     for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++)
         free(w.branch[b]);
     free(w.stacked);
-    free(steps);
+    free(points);
     schedule_destroy(schedule);
     return ok;
 }
@@ -201,7 +193,7 @@ pass_low_resolution(const struct pass *p, const float *low, int side, double lev
         rng_fill_normal(p->seeds[i], RNG_STREAM_SAMPLER, 0, noise, n);
         resize_bilinear(low + (size_t)i * 3 * (size_t)side * (size_t)side, side, to,
                         out + (size_t)i * n);
-        schedule_add_noise(schedule, t, out + (size_t)i * n, noise, out + (size_t)i * n, n);
+        schedule_add_noise(schedule_point(schedule, t), out + (size_t)i * n, noise, out + (size_t)i * n, n);
     }
     free(noise);
     schedule_destroy(schedule);

@@ -13,6 +13,7 @@ struct pass {
     const struct unet_config *config;
     const struct scheduler_config *scheduler;
     const struct sampler *sampler;
+    enum spacing spacing; // SPACING_NONE: the scheduler's own
     int steps;
     struct guidance guidance;
     int batch;

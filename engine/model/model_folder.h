@@ -15,7 +15,7 @@
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
-#include "engine/diffusion/scheduler_config.h"
+#include "engine/model/scheduler_config.h"
 #include "engine/nets/t5.h"
 #include "engine/nets/unet.h"
 

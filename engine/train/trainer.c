@@ -358,8 +358,7 @@ encode(struct trainer *t, const char *text, int32_t *ids, int max, struct err *e
 static double
 loss_weight(const struct trainer *t, int at)
 {
-    double gamma = t->recipe->snr_gamma, a = schedule_alpha_bar(t->schedule, at);
-    double snr = a / (1 - a);
+    double gamma = t->recipe->snr_gamma, snr = schedule_snr(t->schedule, at);
     return gamma > 0 ? fmin(snr, gamma) / (snr + 1) : 1;
 }
 
@@ -388,8 +387,8 @@ fill_example(struct trainer *t, const struct example *e, int i, int references, 
     float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
     to_signed(e->target, x0, pixels);
     rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, noise_at * pixels, noise, pixels);
-    schedule_add_noise(t->schedule, at, x0, noise, b->sample + (size_t)i * pixels, pixels);
-    schedule_target(t->schedule, at, PREDICTION_V, x0, noise, x0, pixels);
+    schedule_add_noise(schedule_point(t->schedule, at), x0, noise, b->sample + (size_t)i * pixels, pixels);
+    prediction_target(PREDICTION_V, schedule_point(t->schedule, at), x0, noise, x0, pixels);
     b->timestep[i] = (float)at;
     b->weight[i] = (float)(loss_weight(t, at) / r->accumulate);
     b->task[i] = e->task;

@@ -17,6 +17,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/diffusion/sampler.h"
+#include "engine/diffusion/spacing.h"
 
 enum { C = 3, PIXELS = 64 * 64, N = 4, SIZE = N * PIXELS * C };
 
@@ -24,41 +25,84 @@ static const double MEAN = 0.3, DEVIATION = 0.5;
 // The very first steps divide a prediction of the noise, rounded to f32, by alpha = 5e-5.
 static const double LAMBDA_MIN = -5.1;
 static const uint64_t seeds[N] = {1, 2, 3, 4};
-static struct schedule *schedule;
+static struct schedule *cosine, *flow;
+
+enum answer {
+    ANSWER_MEAN = 0, // E[x_0 | x_t], what training ends at
+    ANSWER_END,      // where the probability flow from x_t ends, what distillation ends at
+    ANSWER_GUIDED,   // as by guidance: a strong pull from one distribution to another
+};
 
 struct model {
+    enum answer answer;
     enum prediction prediction;
+    enum spacing spacing;
+    const struct schedule *schedule; // NULL: cosine
+    double lambda_min;
+    const struct sampler_point *points; // of the run
     size_t size;
-    int first;   // out: the first timestep
-    int watch;   // the step whose x and timestep are kept
-    int watch_t; // out
-    float *seen; // out, NULL: nothing is kept
-    int calls, fail_at, nan_at; // steps; 0: never (tests use later steps)
+    int watch;                  // the step whose x and point are kept
+    struct sampler_point watch_at, first; // out
+    float *seen;                // out, NULL: nothing is kept
+    int calls, step;            // out; step: the last one that asked
+    int fail_at, nan_at;        // steps; 0: never (tests use later steps)
     atomic_int *cancel;
     int cancel_at;
 };
+
+static double
+mean_of(double mean, double deviation, const struct sampler_point *p, double x)
+{
+    double variance = deviation * deviation, a = p->alpha, b = p->sigma;
+    return mean + a * variance / (a * a * variance + b * b) * (x - a * mean);
+}
+
+static double
+answer(enum answer kind, const struct sampler_point *p, double x)
+{
+    switch (kind) {
+    case ANSWER_MEAN:
+        return mean_of(MEAN, DEVIATION, p, x);
+    case ANSWER_END:
+        return MEAN + DEVIATION * (x - p->alpha * MEAN) / hypot(p->alpha * DEVIATION, p->sigma);
+    case ANSWER_GUIDED:
+        return 4 * mean_of(0.6, 0.3, p, x) - 3 * mean_of(-0.1, 0.6, p, x);
+    }
+    return NAN;
+}
+
+static const struct sampler_point *
+point_of(const struct model *model, double t)
+{
+    const struct sampler_point *p = model->points;
+    while (p->t != t)
+        p++;
+    return p;
+}
 
 static bool
 perfect(void *ctx, const float *x, double t, int step, float *out, struct err *err)
 {
     struct model *model = ctx;
+    const struct sampler_point *p = point_of(model, t);
+    double a = p->alpha, b = p->sigma;
     if (model->calls++ == 0)
-        model->first = (int)t;
-    if (model->seen != NULL && step == model->watch) {
-        model->watch_t = (int)t;
+        model->first = *p;
+    if (model->seen != NULL && step == model->watch && model->step != step) {
+        model->watch_at = *p;
         memcpy(model->seen, x, model->size * sizeof *x);
     }
+    model->step = step;
     if (model->fail_at != 0 && step == model->fail_at)
         return err_set(err, ERR_DEVICE, "the test's model is broken");
     if (model->cancel != NULL && step == model->cancel_at)
         atomic_store(model->cancel, 1);
-    double a = schedule_alpha(schedule, (int)t), b = schedule_sigma(schedule, (int)t);
-    double pull = a * DEVIATION * DEVIATION / (a * a * DEVIATION * DEVIATION + b * b);
     for (size_t i = 0; i < model->size; i++) {
-        double x0 = MEAN + pull * (x[i] - a * MEAN), noise = (x[i] - a * x0) / b;
-        out[i] = (float)(model->prediction == PREDICTION_V         ? a * noise - b * x0
-                         : model->prediction == PREDICTION_EPSILON ? noise
-                                                                   : x0);
+        double x0 = answer(model->answer, p, x[i]), noise = (x[i] - a * x0) / b;
+        out[i] = (float)(model->prediction == PREDICTION_V          ? a * noise - b * x0
+                         : model->prediction == PREDICTION_EPSILON  ? noise
+                         : model->prediction == PREDICTION_VELOCITY ? noise - x0
+                                                                    : x0);
     }
     if (model->nan_at != 0 && step == model->nan_at)
         out[model->size / 2] = NAN;
@@ -71,35 +115,38 @@ run(const char *name, int count, struct model *model, struct sampler_params p, f
     struct err *err)
 {
     p.sampler = sampler_find(name);
-    int *t = schedule_timesteps(
-        schedule,
-        &(struct timesteps_params){.count = count,
-                                   .extra_point = p.sampler->extra_point,
-                                   .lambda_min = LAMBDA_MIN},
-        &p.count, err);
-    assert_non_null(t);
-    p.schedule = schedule;
-    p.timesteps = t;
+    struct sampler_point *points =
+        spacing_points(model->schedule ? model->schedule : cosine,
+                       &(struct spacing_params){.count = count,
+                                                .spacing = model->spacing,
+                                                .extra_point = p.sampler->extra_point,
+                                                .lambda_min = model->lambda_min},
+                       &p.count, err);
+    assert_non_null(points);
+    p.points = model->points = points;
     p.n = p.n == 0 ? N : p.n;
     p.pixels = PIXELS;
     p.channels = C;
     p.seeds = p.seeds == NULL ? seeds : p.seeds;
+    if (model->prediction == PREDICTION_NONE)
+        model->prediction = model->schedule == flow ? PREDICTION_VELOCITY : PREDICTION_V;
     p.prediction = model->prediction;
     p.denoise = perfect;
     p.denoise_ctx = model;
+    model->step = -1;
     model->size = p.n * PIXELS * C;
     sampler_noise(x, p.n, PIXELS * C, p.seeds);
     bool ok = sampler_run(&p, x, err);
-    free(t);
+    free(points);
     return ok;
 }
 
 static void
-check_moments(const char *name, int count, struct sampler_params p)
+check_moments(const char *name, int count, struct model model, enum variance variance)
 {
     float *x = mem_alloc(SIZE * sizeof *x);
     struct err err = {0};
-    struct model model = {.prediction = PREDICTION_V};
+    struct sampler_params p = {.variance = variance};
     if (!run(name, count, &model, p, x, &err))
         fail_msg("%s: %s", name, err.text);
     double sum = 0, squares = 0;
@@ -110,7 +157,7 @@ check_moments(const char *name, int count, struct sampler_params p)
         squares += (x[i] - mean) * (x[i] - mean);
     double deviation = sqrt(squares / SIZE);
     // Chance alone: 0.0023 and 0.0016. The rest is what finitely many steps may cost.
-    if (fabs(mean - MEAN) > 0.01 || fabs(deviation / DEVIATION - 1) > 0.03)
+    if (!(fabs(mean - MEAN) <= 0.01 && fabs(deviation / DEVIATION - 1) <= 0.03))
         fail_msg("%s, %d steps: mean %.4f, deviation %.4f", name, count, mean, deviation);
     free(x);
 }
@@ -118,46 +165,68 @@ check_moments(const char *name, int count, struct sampler_params p)
 static void
 test_moments(void **state)
 {
-    check_moments("ddpm", 256, (struct sampler_params){0});
-    check_moments("ddpm", 256, (struct sampler_params){.variance = VARIANCE_FIXED_LARGE});
-    check_moments("ddim", 100, (struct sampler_params){0});
-    check_moments("ddim", 256, (struct sampler_params){.eta = 0.5});
-    check_moments("ddim", 256, (struct sampler_params){.eta = 1});
-    check_moments("dpm++", 30, (struct sampler_params){0});
+    struct model cut = {.lambda_min = LAMBDA_MIN}, straight = {.schedule = flow};
+    struct model karras = {.spacing = SPACING_KARRAS, .lambda_min = LAMBDA_MIN};
+    struct model even = {.spacing = SPACING_EXPONENTIAL};
+    check_moments("ddpm", 256, cut, VARIANCE_FIXED_SMALL);
+    check_moments("ddpm", 256, cut, VARIANCE_FIXED_LARGE);
+    check_moments("ddim", 100, cut, 0);
+    check_moments("euler", 100, cut, 0);
+    check_moments("euler-a", 256, cut, 0);
+    check_moments("dpm++", 30, cut, 0);
+    check_moments("dpm++sde", 100, cut, 0);
+    check_moments("heun", 30, cut, 0);
+    check_moments("unipc", 20, cut, 0);
+    check_moments("dpm++", 20, karras, 0);
+    check_moments("euler", 250, karras, 0);
+    check_moments("heun", 40, even, 0);
+    check_moments("euler", 60, straight, 0);
+    check_moments("heun", 20, straight, 0);
+    check_moments("dpm++", 20, straight, 0);
+    check_moments("unipc", 20, straight, 0);
+    check_moments("euler-a", 256, straight, 0);
+    check_moments("ddpm", 256, straight, 0);
+    // A model that jumps to the end of the path is right after any number of steps.
+    struct model jumps = {.answer = ANSWER_END, .lambda_min = LAMBDA_MIN};
+    for (int steps = 1; steps <= 8; steps++)
+        check_moments("lcm", steps, jumps, 0);
+    jumps.schedule = flow;
+    check_moments("lcm", 4, jumps, 0);
 }
 
-// The largest error of x at timestep t (-1: the end) against the exact path, in deviations.
+// The largest error of x at a point against the exact path, in deviations.
 static double
-path_error(const float *x, const float *start, int first, int t)
+path_error(const float *x, const float *start, struct sampler_point first,
+           struct sampler_point end)
 {
-    double a = schedule_alpha(schedule, first), b = schedule_sigma(schedule, first);
-    double a_end = schedule_alpha(schedule, t), b_end = schedule_sigma(schedule, t), worst = 0;
-    double spread = hypot(a * DEVIATION, b), spread_end = hypot(a_end * DEVIATION, b_end);
+    double spread = hypot(first.alpha * DEVIATION, first.sigma), worst = 0;
+    double spread_end = hypot(end.alpha * DEVIATION, end.sigma);
     for (int i = 0; i < SIZE; i++) {
-        double z = (start[i] - a * MEAN) / spread;
-        worst = fmax(worst, fabs(x[i] - (a_end * MEAN + spread_end * z)));
+        double z = (start[i] - first.alpha * MEAN) / spread;
+        worst = fmax(worst, fabs(x[i] - (end.alpha * MEAN + spread_end * z)));
     }
     return worst / DEVIATION;
 }
 
 // Errors half-way and at the end.
 static void
-path_errors(const char *name, int count, enum prediction prediction, double *half, double *end)
+path_errors(const char *name, int count, struct model model, double *half, double *end)
 {
     float *x = mem_alloc(SIZE * sizeof *x), *start = mem_alloc(SIZE * sizeof *start);
     struct err err = {0};
-    float *seen = mem_alloc(SIZE * sizeof *seen);
-    struct model model = {.prediction = prediction, .watch = count / 2, .seen = seen};
+    model.seen = mem_alloc(SIZE * sizeof *model.seen);
+    model.watch = count / 2;
     sampler_noise(start, N, PIXELS * C, seeds);
     if (!run(name, count, &model, (struct sampler_params){0}, x, &err))
         fail_msg("%s: %s", name, err.text);
     // Whatever the count, half-way is the same place; LAMBDA_MIN moves it where it applies.
-    assert_int_equal(model.watch_t, sampler_find(name)->extra_point ? 495 : 499);
-    *half = path_error(seen, start, model.first, model.watch_t);
-    *end = path_error(x, start, model.first, -1);
+    if (model.schedule == NULL)
+        assert_true(model.watch_at.t == (sampler_find(name)->extra_point ? 495 : 499));
+    *half = path_error(model.seen, start, model.first, model.watch_at);
+    *end = path_error(x, start, model.first, schedule_clean());
     free(x);
     free(start);
-    free(seen);
+    free(model.seen);
 }
 
 // First order: half the error for twice the steps; second order: a quarter. That is measured
@@ -170,18 +239,61 @@ test_paths(void **state)
         const char *name;
         double low, high; // ratio of errors, 40 to 80 steps
         double end;       // error at the end of 80 steps
-    } rows[] = {{"ddim", 0.45, 0.55, 0.1}, {"dpm++", 0.2, 0.3, 0.02}};
+        bool flow;
+    } rows[] = {
+        {"ddim", 0.45, 0.55, 0.1, false},  {"euler", 0.45, 0.55, 0.1, false},
+        {"dpm++", 0.2, 0.3, 0.02, false},  {"heun", 0.2, 0.36, 0.02, false},
+        {"unipc", 0.1, 0.3, 0.02, false},  {"euler", 0.45, 0.55, 0.1, true},
+        {"heun", 0.2, 0.3, 0.02, true},    {"dpm++", 0.2, 0.3, 0.02, true},
+        {"unipc", 0.1, 0.3, 0.02, true},
+    };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        for (enum prediction p = PREDICTION_EPSILON; p < PREDICTION_COUNT; p++) {
+        for (enum prediction p = PREDICTION_EPSILON; p <= PREDICTION_VELOCITY; p++) {
             double half[2], end[2];
-            path_errors(rows[i].name, 40, p, &half[0], &end[0]);
-            path_errors(rows[i].name, 80, p, &half[1], &end[1]);
+            struct model m = {.prediction = p, .lambda_min = LAMBDA_MIN};
+            if (rows[i].flow)
+                m = (struct model){.prediction = PREDICTION_VELOCITY, .schedule = flow};
+            if (rows[i].flow && p != PREDICTION_VELOCITY)
+                continue;
+            path_errors(rows[i].name, 40, m, &half[0], &end[0]);
+            path_errors(rows[i].name, 80, m, &half[1], &end[1]);
             double ratio = half[1] / half[0];
             if (ratio < rows[i].low || ratio > rows[i].high || end[1] > rows[i].end)
-                fail_msg("%s %s: errors %g %g half-way, %g at the end", rows[i].name,
-                         prediction_name(p), half[0], half[1], end[1]);
+                fail_msg("%s %s%s: errors %g %g half-way, %g at the end", rows[i].name,
+                         prediction_name(p), rows[i].flow ? " flow" : "", half[0], half[1],
+                         end[1]);
         }
     }
+}
+
+// With guidance and a threshold that acts, all deterministic samplers must still be on their way to
+// one picture, whichever they are.
+static void
+test_one_picture(void **state)
+{
+    float *want = mem_alloc(SIZE * sizeof *want), *x = mem_alloc(SIZE * sizeof *x);
+    struct sampler_params p = {.threshold = THRESHOLD_DYNAMIC, .threshold_quantile = 0.9, .n = 1};
+    struct model model = {.answer = ANSWER_GUIDED};
+    assert_true(run("dpm++", 600, &model, p, want, NULL));
+    for (size_t s = 0; s < sampler_count(); s++) {
+        if (sampler_at(s)->stochastic)
+            continue;
+        static const int counts[2] = {100, 600};
+        double distance[2];
+        for (int k = 0; k < 2; k++) {
+            model = (struct model){.answer = ANSWER_GUIDED};
+            assert_true(run(sampler_at(s)->name, counts[k], &model, p, x, NULL));
+            distance[k] = 0;
+            for (size_t i = 0; i < model.size; i++)
+                distance[k] = fmax(distance[k], fabs(x[i] - want[i]));
+        }
+        // Half a step of 8-bit colour.
+        if (!(distance[1] < 0.5 / 127.5) || !(distance[0] < 0.05))
+            fail_msg("%s is %g of 2 away after 100 steps, %g after 600", sampler_at(s)->name,
+                     distance[0], distance[1]);
+    }
+    free(want);
+    free(x);
 }
 
 // A picture depends on its own seed, not on its neighbours in the batch.
@@ -193,7 +305,7 @@ test_seeds(void **state)
         float *both = mem_alloc(SIZE * sizeof *both), *one = mem_alloc(SIZE * sizeof *one);
         static const uint64_t pair[2] = {11, 12};
         struct model model = {.prediction = PREDICTION_V};
-        struct sampler_params p = {.n = 2, .seeds = pair, .eta = 0.7};
+        struct sampler_params p = {.n = 2, .seeds = pair};
         assert_true(run(name, 10, &model, p, both, NULL));
         p.n = 1;
         p.seeds = pair + 1;
@@ -237,14 +349,24 @@ test_running(void **state)
         assert_true(run(name, 12, &model, p, x, &err));
         assert_int_equal(watch.last, 12);
         assert_int_equal(watch.total, 12);
-        assert_int_equal(model.calls, 12);
+        assert_int_equal(model.step, 11);
+        if (strcmp(name, "heun") == 0) // not at the very start, nor at the end
+            assert_int_equal(model.calls, 22);
+        else
+            assert_int_equal(model.calls, 12);
+
+        // A single step is the estimate itself.
+        model = (struct model){.lambda_min = LAMBDA_MIN};
+        watch = (struct watch){.size = SIZE};
+        assert_true(run(name, 1, &model, p, x, &err));
+        assert_true(fabs(watch.mean - MEAN) < 0.05);
 
         atomic_int cancel = 0;
         model = (struct model){.prediction = PREDICTION_V, .cancel = &cancel, .cancel_at = 4};
         p = (struct sampler_params){.cancel = &cancel};
         assert_false(run(name, 12, &model, p, x, &err));
         assert_int_equal(err.code, ERR_CANCELLED);
-        assert_int_equal(model.calls, 5);
+        assert_int_equal(model.step, 4);
 
         err_clear(&err);
         model = (struct model){.prediction = PREDICTION_V, .fail_at = 3};
@@ -255,7 +377,7 @@ test_running(void **state)
         model = (struct model){.prediction = PREDICTION_V, .nan_at = 2};
         assert_false(run(name, 12, &model, (struct sampler_params){0}, x, &err));
         assert_int_equal(err.code, ERR_DEVICE);
-        assert_int_equal(model.calls, 3);
+        assert_int_equal(model.step, 2);
     }
     free(x);
 }
@@ -325,13 +447,16 @@ test_threshold(void **state)
 int
 main(void)
 {
-    schedule = schedule_create(&(struct schedule_params){0}, NULL);
+    cosine = schedule_create(&(struct schedule_params){0}, NULL);
+    flow = schedule_create(&(struct schedule_params){.kind = SCHEDULE_FLOW}, NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moments),  cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_seeds),    cmocka_unit_test(test_running),
-        cmocka_unit_test(test_quantile), cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_moments), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_one_picture), cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_running), cmocka_unit_test(test_quantile),
+        cmocka_unit_test(test_threshold),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    schedule_destroy(schedule);
+    schedule_destroy(cosine);
+    schedule_destroy(flow);
     return failed;
 }

@@ -13,6 +13,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/diffusion/sampler.h"
+#include "engine/diffusion/spacing.h"
 #include "engine/tensor/safetensors.h"
 
 enum { N = 2, SIDE = 4, C = 3, SIZE = N * SIDE * SIDE * C };
@@ -30,16 +31,20 @@ find(const char *a, const char *b)
     return v;
 }
 
+// Whole timesteps are equal; those between steps are f32 in the file.
 static void
-check_timesteps(const char *name, const struct tensor_view *want, const int *t, int count)
+check_timesteps(const char *name, const struct tensor_view *want, const struct sampler_point *p,
+                int count)
 {
-    assert_int_equal(want->dtype, DTYPE_I64);
-    if (want->size / 8 != (size_t)count)
-        fail_msg("%s: %d timesteps, wanted %zu", name, count, want->size / 8);
-    for (int i = 0; i < count; i++)
-        if (dtype_load(DTYPE_I64, want->data, i) != t[i])
-            fail_msg("%s: timestep %d is %d, wanted %g", name, i, t[i],
-                     dtype_load(DTYPE_I64, want->data, i));
+    int64_t n = shape_count(&want->shape);
+    if (n != count)
+        fail_msg("%s: %d timesteps, wanted %lld", name, count, (long long)n);
+    double allowed = want->dtype == DTYPE_I64 ? 0 : 2e-3;
+    for (int i = 0; i < count; i++) {
+        double w = dtype_load(want->dtype, want->data, i);
+        if (!(fabs(w - p[i].t) <= allowed))
+            fail_msg("%s: timestep %d is %g, wanted %g", name, i, p[i].t, w);
+    }
 }
 
 // --- Tables ----------------------------------------------------------------------------------
@@ -74,10 +79,10 @@ test_timesteps(void **state)
 {
     struct schedule *s = schedule_create(&(struct schedule_params){0}, NULL);
     static const int counts[] = {1, 7, 30, 256};
-    for (enum spacing spacing = SPACING_NONE + 1; spacing < SPACING_COUNT; spacing++) {
+    for (enum spacing spacing = SPACING_NONE + 1; spacing <= SPACING_LINSPACE; spacing++) {
         for (size_t i = 0; i < COUNT_OF(counts); i++) {
             for (int kind = 0; kind < 3; kind++) {
-                struct timesteps_params p = {.count = counts[i],
+                struct spacing_params p = {.count = counts[i],
                                              .spacing = spacing,
                                              .extra_point = kind > 0,
                                              .lambda_min = kind == 2 ? -5.1 : 0};
@@ -85,7 +90,8 @@ test_timesteps(void **state)
                 snprintf(name, sizeof name, "%s_%s_%d%s", kind > 0 ? "dpm" : "ddpm",
                          spacing_name(spacing), counts[i], kind == 2 ? "_clipped" : "");
                 struct err err = {0};
-                int count, *t = schedule_timesteps(s, &p, &count, &err);
+                int count;
+                struct sampler_point *t = spacing_points(s, &p, &count, &err);
                 if (t == NULL)
                     fail_msg("%s: %s", name, err.text);
                 check_timesteps(name, find("timesteps", name), t, count);
@@ -97,8 +103,9 @@ test_timesteps(void **state)
                                              "smart185", "super27", "super40", "super100"};
     for (size_t i = 0; i < COUNT_OF(respacings); i++) {
         struct err err = {0};
-        int count, *t = schedule_timesteps(
-                       s, &(struct timesteps_params){.sections = respacings[i]}, &count, &err);
+        int count;
+        struct sampler_point *t = spacing_points(
+            s, &(struct spacing_params){.sections = respacings[i]}, &count, &err);
         if (t == NULL)
             fail_msg("%s: %s", respacings[i], err.text);
         check_timesteps(respacings[i], find("timesteps", respacings[i]), t, count);
@@ -135,6 +142,8 @@ test_threshold(void **state)
 // --- Chains ----------------------------------------------------------------------------------
 
 #define COSINE .kind = SCHEDULE_COSINE
+#define LINEAR .kind = SCHEDULE_LINEAR
+#define FLOW .kind = SCHEDULE_FLOW
 #define CLIP .threshold = THRESHOLD_CLIP
 #define DYNAMIC                                                                                    \
     .threshold = THRESHOLD_DYNAMIC, .threshold_max = 1.5, .threshold_quantile = 0.95
@@ -142,7 +151,7 @@ test_threshold(void **state)
 static const struct chain {
     const char *name, *sampler;
     struct schedule_params schedule;
-    struct timesteps_params timesteps;
+    struct spacing_params timesteps;
     struct sampler_params sampling;
 } chains[] = {
     {"ddpm_v_leading", "ddpm", {COSINE}, {10, SPACING_LEADING},
@@ -155,10 +164,9 @@ static const struct chain {
     {"ddpm_eps_linear", "ddpm", {.kind = SCHEDULE_LINEAR}, {20, SPACING_LINSPACE},
      {.prediction = PREDICTION_EPSILON, CLIP}},
     {"ddim_v_trailing", "ddim", {COSINE}, {10, SPACING_TRAILING}, {.prediction = PREDICTION_V}},
-    {"ddim_v_leading_eta", "ddim", {COSINE}, {20, SPACING_LEADING},
-     {.prediction = PREDICTION_V, .eta = 0.5, CLIP}},
-    {"ddim_eps_rederived", "ddim", {COSINE}, {20, SPACING_TRAILING},
-     {.prediction = PREDICTION_EPSILON, .eta = 0.5, .epsilon_from_x0 = true, DYNAMIC}},
+    {"ddim_v_leading", "ddim", {COSINE}, {20, SPACING_LEADING}, {.prediction = PREDICTION_V, CLIP}},
+    {"ddim_eps_dynamic", "ddim", {COSINE}, {20, SPACING_TRAILING},
+     {.prediction = PREDICTION_EPSILON, DYNAMIC}},
     {"ddim_sample_scaled", "ddim",
      {.kind = SCHEDULE_SCALED_LINEAR, .beta_start = 0.00085, .beta_end = 0.012},
      {10, SPACING_LEADING}, {.prediction = PREDICTION_SAMPLE}},
@@ -169,11 +177,37 @@ static const struct chain {
      {.prediction = PREDICTION_EPSILON, DYNAMIC}},
     {"dpm_eps_linear", "dpm++", {.kind = SCHEDULE_LINEAR}, {16, SPACING_LINSPACE},
      {.prediction = PREDICTION_EPSILON}},
+    {"dpm_sde_v_trailing", "dpm++sde", {COSINE}, {12, SPACING_TRAILING, .lambda_min = -5.1},
+     {.prediction = PREDICTION_V}},
+    {"dpm_sde_eps_linear", "dpm++sde", {LINEAR}, {20, SPACING_LEADING},
+     {.prediction = PREDICTION_EPSILON, DYNAMIC}},
+    {"unipc_v_linspace", "unipc", {COSINE}, {10, SPACING_LINSPACE}, {.prediction = PREDICTION_V}},
+    {"unipc_eps_linear", "unipc", {LINEAR}, {8, SPACING_LEADING},
+     {.prediction = PREDICTION_EPSILON, DYNAMIC}},
+    {"lcm_v", "lcm", {COSINE}, {4, SPACING_TRAILING}, {.prediction = PREDICTION_V}},
+    {"lcm_eps_leading", "lcm", {LINEAR}, {4, SPACING_LEADING}, {.prediction = PREDICTION_EPSILON}},
+    {"euler_v_trailing", "euler", {COSINE}, {10, SPACING_TRAILING}, {.prediction = PREDICTION_V}},
+    {"euler_eps_karras", "euler", {LINEAR}, {12, SPACING_KARRAS, .ends = SPACING_LEADING},
+     {.prediction = PREDICTION_EPSILON}},
+    {"euler_v_exponential", "euler", {COSINE}, {9, SPACING_EXPONENTIAL},
+     {.prediction = PREDICTION_V}},
+    {"euler_a_v_trailing", "euler-a", {COSINE}, {12, SPACING_TRAILING},
+     {.prediction = PREDICTION_V}},
+    {"euler_a_eps_leading", "euler-a", {LINEAR}, {10, SPACING_LEADING},
+     {.prediction = PREDICTION_EPSILON}},
+    {"heun_v_leading", "heun", {COSINE}, {8, SPACING_LEADING}, {.prediction = PREDICTION_V}},
+    {"heun_eps_karras", "heun", {LINEAR}, {10, SPACING_KARRAS, .ends = SPACING_LEADING},
+     {.prediction = PREDICTION_EPSILON, CLIP}},
+    {"flow_euler", "euler", {FLOW}, {6, .shift = 3}, {.prediction = PREDICTION_VELOCITY}},
+    {"flow_euler_mu", "euler", {FLOW}, {4, .shift = 7.614086358779973}, {.prediction = PREDICTION_VELOCITY}},
+    {"flow_euler_karras", "euler", {FLOW}, {7, SPACING_KARRAS},
+     {.prediction = PREDICTION_VELOCITY}},
+    {"flow_heun", "heun", {FLOW}, {5, .shift = 2}, {.prediction = PREDICTION_VELOCITY}},
 };
 
 struct recording {
     const float *noise; // [step][SIZE]
-    int model_channels;
+    int model_channels, steps;
     float x[64][SIZE]; // what the model saw in each step
 };
 
@@ -181,7 +215,8 @@ static bool
 pseudo_model(void *ctx, const float *x, double t, int step, float *out, struct err *err)
 {
     struct recording *r = ctx;
-    memcpy(r->x[step], x, sizeof r->x[step]);
+    if (r->steps == step) // not in a second evaluation of the step
+        memcpy(r->x[r->steps++], x, sizeof r->x[step]);
     for (int i = 0; i < SIZE; i++) {
         int pixel = i / C, c = i % C;
         float *at = out + (ptrdiff_t)pixel * r->model_channels + c;
@@ -206,17 +241,16 @@ check_chain(const struct chain *row)
     struct recording *r = mem_zalloc(sizeof *r);
     struct schedule *schedule = schedule_create(&row->schedule, &err);
     struct sampler_params p = row->sampling;
-    struct timesteps_params steps = row->timesteps;
+    struct spacing_params steps = row->timesteps;
     p.sampler = sampler_find(row->sampler);
     steps.extra_point = p.sampler->extra_point;
-    int *t = schedule_timesteps(schedule, &steps, &p.count, &err);
+    struct sampler_point *t = spacing_points(schedule, &steps, &p.count, &err);
     if (t == NULL)
         fail_msg("%s: %s", row->name, err.text);
     check_timesteps(row->name, find(row->name, "timesteps"), t, p.count);
     r->noise = safetensors_find(golden, "noise")->data;
     r->model_channels = p.model_channels != 0 ? p.model_channels : C;
-    p.schedule = schedule;
-    p.timesteps = t;
+    p.points = t;
     p.n = N;
     p.pixels = SIDE * SIDE;
     p.channels = C;

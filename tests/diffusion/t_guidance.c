@@ -45,7 +45,7 @@ formula(const struct guidance *g, int step, double full, double no_context, doub
         return step % 2 == 0 ? uncond + w * (full - uncond) : full;
     case GUIDANCE_KIND_SEPARATE:
         return uncond + w * (no_context - uncond) + c * (full - no_context);
-    case GUIDANCE_KIND_INTERLEAVED: // ratio 1/2
+    case GUIDANCE_KIND_INTERLEAVED:
         return step % 2 == 0 ? w * full - (w - 1) * no_text : c * full - (c - 1) * no_context;
     case GUIDANCE_KIND_COUNT:
         break;
@@ -132,22 +132,6 @@ test_only_what_is_needed(void **state)
 }
 
 static void
-test_ratio(void **state)
-{
-    static const double ratios[] = {0.1, 0.25, 0.5, 0.7, 1};
-    for (size_t i = 0; i < COUNT_OF(ratios); i++) {
-        struct guidance g = {.kind = GUIDANCE_KIND_INTERLEAVED, .scale = 5, .context_scale = 3,
-                             .ratio = ratios[i], .has_context = true};
-        int text_steps = 0;
-        for (int step = 0; step < 1000; step++)
-            text_steps += (guidance_plan(&g, step).mask & BIT(NO_TEXT)) != 0;
-        assert_true(abs(text_steps - (int)lround(1000 * ratios[i])) <= 1);
-        assert_true(guidance_plan(&g, 0).mask & BIT(NO_TEXT));
-    }
-}
-
-// The variance channels stay those of FULL; out may be a branch.
-static void
 test_in_place(void **state)
 {
     struct guidance g = {.kind = GUIDANCE_KIND_CFG, .scale = 4};
@@ -168,11 +152,12 @@ test_in_place(void **state)
 static void
 test_names(void **state)
 {
-    for (size_t i = 0; i < guidance_kind_count(); i++) {
-        enum guidance_kind kind = (enum guidance_kind)i;
-        assert_int_equal(guidance_from_name(guidance_name(kind)), kind);
-        assert_true(strlen(guidance_help(kind)) > 10);
+    struct choice c;
+    for (size_t i = 0; guidance_choice(i, &c); i++) {
+        assert_int_equal(guidance_from_name(c.name), i);
+        assert_true(strlen(c.help) > 10);
     }
+    assert_false(guidance_choice(GUIDANCE_KIND_COUNT, &c));
     assert_int_equal(guidance_from_name("strong"), GUIDANCE_KIND_COUNT);
     assert_int_equal(guidance_from_name(NULL), GUIDANCE_KIND_COUNT);
 }
@@ -183,7 +168,7 @@ main(void)
     fill_branches();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formulas), cmocka_unit_test(test_only_what_is_needed),
-        cmocka_unit_test(test_ratio),    cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,8 @@
 """Noise schedules, timesteps and whole sampling chains of diffusers.
 
 Writes golden/schedulers.safetensors. Arrays of pictures are channels-last (N,H,W,C) here, as
-samplers in limn see them. The schedulers' tables are replaced by the same formulas in float64:
+samplers in limn see them. Euler's family keeps samples as x/alpha in diffusers; here they are x. The
+schedulers' tables are replaced by the same formulas in float64:
 diffusers keeps them in f32, where 1 - beta near the end of the cosine schedule has lost four digits.
 `alphas_cumprod_f32/*` is what diffusers itself computes.
 
@@ -12,12 +13,15 @@ The pseudo model of channel c at timestep t, elementwise on x:
 Step i of every chain adds noise[i], where it adds any. CHAIN/x[i] is the sample after step i.
 """
 import math
+import sys
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
+                       EulerAncestralDiscreteScheduler, EulerDiscreteScheduler,
+                       FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler,
+                       HeunDiscreteScheduler, LCMScheduler, UniPCMultistepScheduler)
 from diffusers.pipelines.deepfloyd_if import timesteps as if_timesteps
-from diffusers.schedulers import scheduling_ddpm
 
 import common
 
@@ -65,27 +69,88 @@ def exact(scheduler):
     return scheduler
 
 
+def bring_noise(scheduler, noise):
+    """Whatever the scheduler draws is `noise`."""
+    module = sys.modules[type(scheduler).__module__]
+    if hasattr(module, "randn_tensor"):
+        module.randn_tensor = lambda *a, **k: noise
+
+
 def chain(scheduler, count, timesteps=None, **step_args):
     learned = getattr(scheduler.config, "variance_type", None) == "learned_range"
     if timesteps is not None:
         scheduler.set_timesteps(timesteps=timesteps)
     else:
         scheduler.set_timesteps(count)
-    if isinstance(scheduler, DPMSolverMultistepScheduler):
+    if isinstance(scheduler, (DPMSolverMultistepScheduler, UniPCMultistepScheduler)):
         bar = scheduler.alphas_cumprod[scheduler.timesteps]
         zero = torch.zeros(1, dtype=torch.float64)
         scheduler.sigmas = torch.cat([((1 - bar) / bar).sqrt(), zero])
     x, out = START, []
     for i, t in enumerate(scheduler.timesteps.tolist()):
-        noise = first(NOISE[i])
-        scheduling_ddpm.randn_tensor = lambda *a, **k: noise
+        bring_noise(scheduler, first(NOISE[i]))
         extra = dict(step_args)
-        if isinstance(scheduler, DDIMScheduler):
-            extra["variance_noise"] = noise if step_args.get("eta", 0) > 0 else None
         y = model(first(x), t, learned)
         x = last(scheduler.step(y, t, first(x), return_dict=False, **extra)[0]).double()
         out.append(x)
     return scheduler.timesteps.clone(), torch.stack(out)
+
+
+class Double:
+    """torch, for a module that would cast to f32: a sample of 20,000 keeps no four digits there."""
+    float32 = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+def ratio_chain(scheduler, count):
+    """Of schedulers whose samples are x/alpha, with sigma/alpha as time. Heun's count two entries
+    of timesteps for a step, one for the last."""
+    scheduler.set_timesteps(count)
+    scheduler.sigmas = scheduler.sigmas.double()
+    sys.modules[type(scheduler).__module__].torch = Double()
+    heun = isinstance(scheduler, HeunDiscreteScheduler)
+    x, out, steps = first(START) * (scheduler.sigmas[0] ** 2 + 1) ** 0.5, [], []
+    for i, t in enumerate(scheduler.timesteps):
+        sigma = scheduler.sigmas[i]
+        begins = not heun or scheduler.state_in_first_order
+        if begins:
+            steps.append(t)
+        if len(out) < len(NOISE):
+            bring_noise(scheduler, first(NOISE[len(out)]))
+        scheduler.scale_model_input(x, t)
+        y = model(x / (sigma**2 + 1) ** 0.5, t.item(), False)
+        x = scheduler.step(y, t, x, return_dict=False)[0].double()
+        if not heun or not begins or i == len(scheduler.timesteps) - 1:
+            out.append(last(x / (scheduler.sigmas[i + 1] ** 2 + 1) ** 0.5))
+    sys.modules[type(scheduler).__module__].torch = torch
+    return torch.stack(steps), torch.stack(out)
+
+
+def flow_chain(scheduler, count, **arguments):
+    """Flow matching from sigma = 1 to 1/count, whatever the scheduler's own default."""
+    sigmas = [1 - i / count for i in range(count)]
+    heun = isinstance(scheduler, FlowMatchHeunDiscreteScheduler)
+    if heun:  # takes no sigmas: they are laid as it lays its own
+        shift = scheduler.config.shift
+        s = torch.tensor([shift * v / (1 + (shift - 1) * v) for v in sigmas], dtype=torch.float64)
+        scheduler.timesteps = torch.cat([s[:1], s[1:].repeat_interleave(2)]) * 1000
+        scheduler.sigmas = torch.cat([s[:1], s[1:].repeat_interleave(2), torch.zeros(1)])
+        scheduler._step_index = None
+        scheduler.prev_derivative = scheduler.dt = None
+    else:
+        scheduler.set_timesteps(sigmas=sigmas, **arguments)
+    x, out, steps = first(START), [], []
+    for i, t in enumerate(scheduler.timesteps):
+        begins = not heun or scheduler.state_in_first_order
+        if begins:
+            steps.append(t)
+        y = model(x, t.item(), False)
+        x = scheduler.step(y, t, x, return_dict=False)[0].double()
+        if not heun or not begins or i == len(scheduler.timesteps) - 1:
+            out.append(last(x))
+    return torch.stack(steps), torch.stack(out)
 
 
 def chains():
@@ -94,6 +159,7 @@ def chains():
     dynamic = dict(thresholding=True, dynamic_thresholding_ratio=0.95, sample_max_value=1.5)
     leading, trailing, linspace = (dict(timestep_spacing=s)
                                    for s in ("leading", "trailing", "linspace"))
+    linear = dict(beta_schedule="linear", beta_start=0.0001, beta_end=0.02)
     ddpm, ddim, dpm = DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler
     rows = {
         "ddpm_v_leading": (ddpm, 10, dict(COSINE, **v, **leading)),
@@ -103,9 +169,10 @@ def chains():
                         dict(timesteps=if_timesteps.smart27_timesteps)),
         "ddpm_eps_linear": (ddpm, 20, dict(beta_schedule="linear", **eps, **linspace)),
         "ddim_v_trailing": (ddim, 10, dict(COSINE, **v, **trailing, **free)),
-        "ddim_v_leading_eta": (ddim, 20, dict(COSINE, **v, **leading), dict(eta=0.5)),
-        "ddim_eps_rederived": (ddim, 20, dict(COSINE, **eps, **trailing, **dynamic),
-                               dict(eta=0.5, use_clipped_model_output=True)),
+        "ddim_v_leading": (ddim, 20, dict(COSINE, **v, **leading),
+                           dict(use_clipped_model_output=True)),
+        "ddim_eps_dynamic": (ddim, 20, dict(COSINE, **eps, **trailing, **dynamic),
+                             dict(use_clipped_model_output=True)),
         "ddim_sample_scaled": (ddim, 10, dict(beta_schedule="scaled_linear", beta_start=0.00085,
                                               beta_end=0.012, prediction_type="sample", **leading,
                                               **free)),
@@ -114,14 +181,51 @@ def chains():
         "dpm_eps_leading": (dpm, 20, dict(COSINE, **eps, **leading, **dynamic,
                                           lambda_min_clipped=-5.1, steps_offset=1)),
         "dpm_eps_linear": (dpm, 16, dict(beta_schedule="linear", **eps, **linspace)),
+        "dpm_sde_v_trailing": (dpm, 12, dict(COSINE, **v, **trailing, lambda_min_clipped=-5.1,
+                                             algorithm_type="sde-dpmsolver++")),
+        "dpm_sde_eps_linear": (dpm, 20, dict(beta_schedule="linear", **eps, **leading, **dynamic,
+                                             algorithm_type="sde-dpmsolver++")),
+        "unipc_v_linspace": (UniPCMultistepScheduler, 10, dict(COSINE, **v, **linspace)),
+        "unipc_eps_linear": (UniPCMultistepScheduler, 8, dict(beta_schedule="linear", **eps,
+                                                              **leading, **dynamic)),
+        "lcm_v": (LCMScheduler, None, dict(COSINE, **v), dict(timesteps=[999, 749, 499, 249])),
+        "lcm_eps_leading": (LCMScheduler, None, dict(linear, **eps),
+                            dict(timesteps=[750, 500, 250, 0])),
+    }
+    ratio_rows = {
+        "euler_v_trailing": (EulerDiscreteScheduler, 10, dict(COSINE, **v, **trailing)),
+        "euler_eps_karras": (EulerDiscreteScheduler, 12, dict(linear, **eps, **leading,
+                                                              use_karras_sigmas=True)),
+        "euler_v_exponential": (EulerDiscreteScheduler, 9, dict(COSINE, **v, **trailing,
+                                                                use_exponential_sigmas=True)),
+        "euler_a_v_trailing": (EulerAncestralDiscreteScheduler, 12, dict(COSINE, **v, **trailing)),
+        "euler_a_eps_leading": (EulerAncestralDiscreteScheduler, 10, dict(linear, **eps, **leading)),
+        "heun_v_leading": (HeunDiscreteScheduler, 8, dict(COSINE, **v, **leading)),
+        "heun_eps_karras": (HeunDiscreteScheduler, 10, dict(linear, **eps, **leading,
+                                                            use_karras_sigmas=True,
+                                                            clip_sample=True)),
+    }
+    flow, flow_heun = FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler
+    flow_rows = {
+        "flow_euler": (flow, 6, dict(shift=3.0)),
+        "flow_euler_mu": (flow, 4, dict(use_dynamic_shifting=True), dict(mu=2.03)),
+        "flow_euler_karras": (flow, 7, dict(use_karras_sigmas=True)),
+        "flow_heun": (flow_heun, 5, dict(shift=2.0)),
     }
     tensors = {}
     for name, (kind, count, config, *extra) in rows.items():
-        t, x = chain(exact(kind(**config)), count, **(extra[0] if extra else {}))
-        print(f"{name:24} {len(t):3} steps, t {t[0]}..{t[-1]}, |x| <= {x.abs().max():.3f},",
-              f"end std {x[-1].std():.3f}")
-        tensors[f"{name}/timesteps"], tensors[f"{name}/x"] = t, x
+        keep(tensors, name, *chain(exact(kind(**config)), count, **(extra[0] if extra else {})))
+    for name, (kind, count, config) in ratio_rows.items():
+        keep(tensors, name, *ratio_chain(exact(kind(**config)), count))
+    for name, (kind, count, config, *extra) in flow_rows.items():
+        keep(tensors, name, *flow_chain(kind(**config), count, **(extra[0] if extra else {})))
     return tensors
+
+
+def keep(tensors, name, t, x):
+    print(f"{name:24} {len(t):3} steps, t {t[0]}..{t[-1]}, |x| <= {x.abs().max():.3f},",
+          f"end std {x[-1].std():.3f}")
+    tensors[f"{name}/timesteps"], tensors[f"{name}/x"] = t, x
 
 
 def tables():

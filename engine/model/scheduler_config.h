@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// scheduler/scheduler_config.json of a model folder, in diffusers' spelling, as parameters of this
-// folder's functions.
-#ifndef LIMN_ENGINE_DIFFUSION_SCHEDULER_CONFIG_H
-#define LIMN_ENGINE_DIFFUSION_SCHEDULER_CONFIG_H
+// scheduler/scheduler_config.json of a model folder, in diffusers' spelling, as parameters of
+// engine/diffusion's functions.
+#ifndef LIMN_ENGINE_MODEL_SCHEDULER_CONFIG_H
+#define LIMN_ENGINE_MODEL_SCHEDULER_CONFIG_H
 
 #include "engine/base/jv.h"
 #include "engine/diffusion/sampler.h"
-#include "engine/diffusion/schedule.h"
+#include "engine/diffusion/spacing.h"
 
 struct scheduler_config {
     struct schedule_params schedule;
@@ -14,9 +14,10 @@ struct scheduler_config {
     enum variance variance;
     enum threshold threshold;
     double threshold_max, threshold_quantile;
-    enum spacing spacing;
+    enum spacing spacing, ends; // as in struct spacing_params
     int offset;
     double lambda_min;             // 0: none
+    double shift;                  // of flow matching
     const struct sampler *sampler; // of _class_name; ddpm where it names none of ours
 };
 
@@ -29,5 +30,12 @@ bool scheduler_config_read(const struct jv *json, const char *name, struct sched
 // The same from a file. Python writes an infinite lambda_min_clipped as a bare -Infinity, which is
 // no JSON: it is read as null, no limit.
 bool scheduler_config_load(const char *path, struct scheduler_config *out, struct err *err);
+
+// The points that `steps` steps of a sampler visit; spacing: SPACING_NONE is the config's own. As
+// spacing_points().
+struct sampler_point *scheduler_config_points(const struct scheduler_config *c,
+                                              const struct schedule *schedule,
+                                              const struct sampler *sampler, enum spacing spacing,
+                                              int steps, int *count, struct err *err);
 
 #endif

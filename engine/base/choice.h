@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// One of the names a setting may have, for help, completions and forms. A table of such names gives
+// them away one by one through a choice_fn, so that nobody lists them a second time.
+#ifndef LIMN_ENGINE_BASE_CHOICE_H
+#define LIMN_ENGINE_BASE_CHOICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct choice {
+    const char *name; // "dpm++"
+    const char *help; // a few words for people, no full stop
+};
+
+// The i-th choice; false: there are no more.
+typedef bool choice_fn(size_t i, struct choice *out);
+
+#endif
