@@ -15,6 +15,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/diffusion/sampler.h"
+#include "renderer/image/codec.h"
 
 struct generate {
     const char *source;   // template, PNG or instruction
@@ -45,10 +46,23 @@ numbered(const char *text, const char *name, int *marker, const char **rest, str
 
 // --- jobs
 
+// A JPEG or the like in place of a template or a PNG.
+static bool
+refuse_picture(const char *path, struct err *err)
+{
+    struct err ignored = {0};
+    size_t size = 0;
+    char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, &ignored);
+    bool picture = data && codec_recognise(data, size, path, &ignored);
+    free(data);
+    return !picture || err_set(err, ERR_INPUT,
+                               "%s is a picture, but no PNG: only a PNG holds an instruction", path);
+}
+
 static bool
 read_template(const struct generate *g, struct template *t, struct err *err)
 {
-    char *path = template_locate(g->source, err);
+    char *path = refuse_picture(g->source, err) ? template_locate(g->source, err) : NULL;
     bool ok = path && template_read(t, path, err);
     for (int i = 0; ok && i < g->sets.count; i++) {
         const char *equals = strchr(g->sets.items[i], '=');
@@ -80,7 +94,7 @@ read_template(const struct generate *g, struct template *t, struct err *err)
 
 // IMAGE[@LOADER[:KEY=VALUE,…]]; an existing file with an @ in its name is taken as it is.
 static bool
-add_reference(struct job *j, const struct generate *g, const char *text, struct err *err)
+add_reference(struct job *j, const char *text, struct err *err)
 {
     int marker = 0;
     const char *rest = NULL;
@@ -106,13 +120,25 @@ add_reference(struct job *j, const struct generate *g, const char *text, struct 
                 r->settings[r->setting_count++] = mem_strdup(one);
         }
     }
+    return ok;
+}
+
+// What --ref-text says of references that are there.
+static bool
+set_words(const struct generate *g, struct job *j, struct err *err)
+{
+    bool ok = true;
     for (int i = 0; ok && i < g->ref_texts.count; i++) {
-        int other = 0;
+        int marker = 0;
         const char *words = NULL;
-        ok = numbered(g->ref_texts.items[i], "--ref-text", &other, &words, err);
-        if (ok && other == marker) {
+        ok = numbered(g->ref_texts.items[i], "--ref-text", &marker, &words, err);
+        struct job_reference *r = ok ? job_find(j, marker) : NULL;
+        if (r) {
             free(r->words);
             r->words = mem_strdup(words);
+        } else if (ok) {
+            ok = err_set(err, ERR_INPUT, "--ref-text is '%.60s', but there is no reference %d",
+                         g->ref_texts.items[i], marker);
         }
     }
     return ok;
@@ -124,16 +150,76 @@ from_command_line(const struct generate *g, struct job *j, struct err *err)
     j->instruction = mem_strdup(g->source);
     bool ok = true;
     for (int i = 0; ok && i < g->refs.count; i++)
-        ok = add_reference(j, g, g->refs.items[i], err);
+        ok = add_reference(j, g->refs.items[i], err);
     return ok && job_check(j, err);
+}
+
+// What the old picture of a reference went through, the new one goes through, unless another loader is
+// named ("IMAGE@": none). The loader is the picture's wish, so it is said.
+static void
+keep_loader(const struct generate *g, struct job_reference *r, struct job_reference *old, bool as_it_is)
+{
+    if (!r->words) {
+        r->words = old->words;
+        old->words = NULL;
+    }
+    if (r->loader || !old->loader || as_it_is)
+        return;
+    r->loader = old->loader;
+    old->loader = NULL;
+    char *all = mem_strdup("");
+    for (int i = 0; i < old->setting_count; i++) {
+        char *longer = mem_printf("%s %s", all, old->settings[i]);
+        free(all);
+        all = longer;
+        r->settings[r->setting_count++] = old->settings[i];
+        old->settings[i] = NULL;
+    }
+    if (!g->draw.quiet) {
+        char *text = mem_printf("limn: reference %d goes through the loader %s%s, as %s has it", r->marker,
+                                r->loader, all, g->source);
+        fprintf(stderr, "%s\n", command_harmless(text));
+        free(text);
+    }
+    free(all);
+}
+
+// Another picture for a reference that the instruction has; it keeps its place among them.
+static bool
+exchange_reference(const struct generate *g, struct job *j, const char *text, struct err *err)
+{
+    int marker = 0;
+    const char *rest = NULL;
+    struct job one = JOB_EMPTY;
+    bool ok = numbered(text, "--ref", &marker, &rest, err) && add_reference(&one, text, err);
+    struct job_reference *old = ok ? job_find(j, marker) : NULL, taken;
+    if (ok && !old)
+        ok = err_set(err, ERR_INPUT, "%s has no reference %d", g->source, marker);
+    if (ok) {
+        keep_loader(g, &one.references[0], old, *rest && rest[strlen(rest) - 1] == '@');
+        taken = *old;
+        *old = one.references[0];
+        one.references[0] = taken;
+    }
+    job_finish(&one);
+    return ok;
 }
 
 static bool
 from_picture(const struct generate *g, struct job *j, struct err *err)
 {
     struct err own = {0};
-    if (job_from_png(j, g->source, &own))
-        return true;
+    if (job_from_png(j, g->source, &own)) {
+        if (g->sets.count)
+            return err_set(err, ERR_INPUT,
+                           "%s is a picture and has no variables for --set '%.60s': --ref and "
+                           "--ref-text change its references",
+                           g->source, g->sets.items[0]);
+        bool ok = true;
+        for (int i = 0; ok && i < g->refs.count; i++)
+            ok = exchange_reference(g, j, g->refs.items[i], err);
+        return ok;
+    }
     if (own.code != ERR_NONE)
         return err_set(err, own.code, "%s", own.text);
     return err_set(err, ERR_INPUT, "%s: limn did not make this picture, there is no instruction in it",
@@ -208,6 +294,18 @@ spare(struct generate *own, const char *swept)
     own->context_scale = strcmp(swept, "context_scale") == 0 ? -1 : own->context_scale;
 }
 
+// A sheet may be a stranger's: what computes is the user's to say.
+static void
+say_what_it_asks(const struct generate *g, const struct sweep_sheet *sheet)
+{
+    if (!sheet->asked || g->draw.quiet)
+        return;
+    char *text = mem_printf("limn: %s asks for %s: not followed (see --model, --device, --dtype)",
+                            g->source, sheet->asked);
+    fprintf(stderr, "%s\n", command_harmless(text));
+    free(text);
+}
+
 // The cells of a sheet, as they are in it.
 static bool
 items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct draw_item *items,
@@ -215,10 +313,10 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
 {
     struct generate own = *g;
     bool ok = true;
-    if (g->sweeps.count || g->lots || g->count || g->sets.count || g->refs.count)
+    if (g->sweeps.count || g->lots || g->count || g->sets.count || g->refs.count || g->ref_texts.count)
         return err_set(err, ERR_INPUT,
                        "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
-                       "--random, --count, --set or --ref",
+                       "--random, --count, --set, --ref or --ref-text",
                        g->source);
     for (int i = 0; job_parameters[i]; i++)
         if (sweep_sheet_has(sheet, job_parameters[i]))
@@ -250,6 +348,7 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             ok = job_from_template(&item->job, t, err);
         else
             job_copy(&item->job, base);
+        ok = ok && set_words(g, &item->job, err);
         if (ok) {
             struct generate own = *g;
             for (int k = 0; k < s->axis_count; k++) // a swept parameter is not overridden
@@ -279,6 +378,8 @@ run(const struct command_line *line, bool instruct)
     bool ok = true;
     bool from_file = ok && !instruct && !job_is_png(g.source);
     bool from_sheet = ok && !instruct && sweep_sheet_read(&sheet, g.source, &err);
+    if (from_sheet)
+        say_what_it_asks(&g, &sheet);
     ok = ok && err.code == ERR_NONE;
     if (ok && !from_sheet)
         ok = instruct    ? from_command_line(&g, &base, &err)
@@ -382,8 +483,11 @@ sampler(int i)
 static const struct option generate_options[] = {
     {OPTION_LIST("set", "NAME=VALUE", struct generate, sets, "a value for a variable of the template"),
      .group = "Instruction"},
-    {OPTION_LIST("ref", "K=IMAGE", struct generate, refs, "another picture for reference K"),
+    {OPTION_LIST("ref", "K=IMAGE", struct generate, refs,
+                 "another picture for reference K; of a picture: also IMAGE@LOADER, as in instruct"),
      .complete = COMPLETE_FILE},
+    {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
+                 "what reference K is: fox, style image")},
     COMMON,
     {0},
 };

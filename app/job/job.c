@@ -11,10 +11,13 @@
 #include <unistd.h>
 
 #include "app/base/base64.h"
+#include "engine/base/beneath.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
+
+enum { FORMAT = 1 }; // of the text in pictures
 
 #define SEED_MAX ((int64_t)1 << 53) // what JSON numbers carry exactly
 
@@ -29,6 +32,7 @@ finish_reference(struct job_reference *r)
 {
     free(r->words);
     free(r->file);
+    free(r->within);
     free(r->where);
     free(r->loader);
     for (int i = 0; i < r->setting_count; i++)
@@ -68,6 +72,7 @@ job_copy(struct job *out, const struct job *j)
         struct job_reference *r = &out->references[i];
         r->words = copy_text(from->words);
         r->file = copy_text(from->file);
+        r->within = copy_text(from->within);
         r->where = copy_text(from->where);
         r->loader = copy_text(from->loader);
         for (int k = 0; k < from->setting_count; k++)
@@ -192,21 +197,45 @@ job_settle(struct job *j)
     }
 }
 
+// The name of its file from the folder that it must lie below.
+static const char *
+name_within(const struct job_reference *r)
+{
+    size_t n = strlen(r->within);
+    if (!n || strncmp(r->file, r->within, n) != 0)
+        return r->file;
+    return r->file + n + strspn(r->file + n, "/");
+}
+
+static bool
+read_file(struct job_reference *r, struct err *err)
+{
+    if (r->embedded)
+        return err_set(err, ERR_INPUT,
+                       "reference %d came inside a picture that is not open: choose its picture",
+                       r->marker);
+    if (!r->file)
+        return err_set(err, ERR_INPUT, "reference %d has no picture", r->marker);
+    char *data = r->within ? beneath_read(r->within, name_within(r), LIMIT_PICTURE_BYTES, &r->size, err)
+                           : file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, err);
+    r->data = (uint8_t *)data;
+    if (!data || codec_recognise(data, r->size, r->file, err))
+        return data != NULL;
+    free(data);
+    r->data = NULL;
+    return false;
+}
+
 bool
 job_read(struct job *j, struct err *err)
 {
     for (int i = 0; i < j->reference_count; i++) {
         struct job_reference *r = &j->references[i];
         struct err own = {0};
-        if (!r->data) {
-            r->data =
-                r->file ? (uint8_t *)file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, &own) : NULL;
-            if (!r->file)
-                err_set(&own, ERR_INPUT, "reference %d has no picture", r->marker);
-            if (!r->data && r->where)
+        if (!r->data && !read_file(r, &own)) {
+            if (r->where)
                 err_prefix(&own, "%s", r->where);
-            if (!r->data) // a file that is not there is the user's to mend
-                return err_set(err, ERR_INPUT, "%s", own.text);
+            return err_set(err, ERR_INPUT, "%s", own.text); // a missing file is the user's to mend
         }
         if (!r->hash[0])
             job_hash(r->data, r->size, r->hash);
@@ -250,6 +279,8 @@ reference_from_template(struct job *j, const struct template *t,
 {
     struct job_reference *r = job_add(j, ref->marker);
     r->file = template_image(t, ref, err);
+    if (r->file && !template_image_typed(t, ref))
+        r->within = mem_strdup(t->folder);
     r->words = r->file ? template_fill(t, ref->text, ref->line, ref->column, err) : NULL;
     bool ok = r->words != NULL;
     if (ok && ref->loader) {
@@ -317,6 +348,10 @@ reference_json(const struct job_reference *r, bool full)
         jv_set(o, "hash", jv_from_string(r->hash));
     if (r->processed)
         jv_set(o, "processed", jv_from_bool(true));
+    if (full)
+        set_text(o, "within", r->within);
+    if (r->embedded && full)
+        jv_set(o, "embedded", jv_from_bool(true));
     struct jv *settings = jv_array();
     for (int i = 0; i < r->setting_count; i++)
         jv_append(settings, jv_from_string(r->settings[i]));
@@ -370,9 +405,51 @@ is_hash(const char *text)
     return strlen(text) == JOB_HASH_TEXT - 1 && strspn(text, "0123456789abcdef") == strlen(text);
 }
 
+enum type { TYPE_TEXT = 0, TYPE_WHOLE, TYPE_NUMBER, TYPE_SWITCH, TYPE_LIST };
+
+struct key {
+    const char *name;
+    enum type type;
+};
+
+static const struct key job_keys[] = {
+    {"id", TYPE_TEXT},           {"instruction", TYPE_TEXT}, {"references", TYPE_LIST},
+    {"seed", TYPE_WHOLE},        {"steps", TYPE_WHOLE},      {"count", TYPE_WHOLE},
+    {"size", TYPE_WHOLE},        {"scale", TYPE_NUMBER},     {"context_scale", TYPE_NUMBER},
+    {"guidance", TYPE_TEXT},     {"sampler", TYPE_TEXT},     {"model", TYPE_TEXT},
+    {"model_hash", TYPE_TEXT},   {"device", TYPE_TEXT},      {"dtype", TYPE_TEXT},
+    {"offload", TYPE_SWITCH},
+};
+static const struct key reference_keys[] = {
+    {"marker", TYPE_WHOLE},   {"text", TYPE_TEXT},        {"file", TYPE_TEXT},
+    {"where", TYPE_TEXT},     {"within", TYPE_TEXT},      {"loader", TYPE_TEXT},
+    {"hash", TYPE_TEXT},      {"processed", TYPE_SWITCH}, {"embedded", TYPE_SWITCH},
+    {"settings", TYPE_LIST},
+};
+
+// What is there has the type it must have; null is as if it were not there.
+static bool
+check_types(const struct jv *o, const struct key *keys, size_t count, const char *name,
+            struct err *err)
+{
+    static const char *const words[] = {"a text", "a whole number", "a number", "true or false",
+                                        "a list"};
+    for (size_t i = 0; i < count; i++) {
+        const struct jv *v = jv_get(o, keys[i].name);
+        const bool fits[] = {jv_is_string(v), jv_is_integer(v), jv_is_number(v), jv_is_bool(v),
+                             jv_is_array(v)};
+        if (!jv_is_null(v) && !fits[keys[i].type])
+            return err_set(err, ERR_INPUT, "%s: its %s must be %s", name, keys[i].name,
+                           words[keys[i].type]);
+    }
+    return true;
+}
+
 static bool
 parse_reference(struct job *j, const struct jv *v, const char *name, struct err *err)
 {
+    if (!check_types(v, reference_keys, COUNT_OF(reference_keys), name, err))
+        return false;
     int64_t marker = jv_integer(jv_get(v, "marker"), 0);
     const char *hash = jv_string(jv_get(v, "hash"), "");
     const struct jv *settings = jv_get(v, "settings");
@@ -385,6 +462,8 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
                        LIMIT_INSTRUCTION_REFERENCES);
     r->words = text_of(v, "text");
     r->file = text_of(v, "file");
+    r->within = text_of(v, "within");
+    r->embedded = jv_bool(jv_get(v, "embedded"), false);
     r->where = text_of(v, "where");
     r->loader = word_of(v, "loader");
     r->processed = jv_bool(jv_get(v, "processed"), false);
@@ -409,11 +488,13 @@ bool
 job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
 {
     *j = JOB_EMPTY;
-    const char *instruction = jv_string(jv_get(v, "instruction"), NULL);
-    if (!instruction)
+    const struct jv *said = jv_get(v, "instruction");
+    const char *instruction = jv_string(said, NULL);
+    if (!instruction && jv_is_null(said))
         return err_set(err, ERR_INPUT, "%s: there is no instruction in it", name);
     int64_t seed = -1, steps = 0, count = 0, size = 0;
-    if (!in_range(v, "seed", -1, SEED_MAX, -1, &seed, name, err) ||
+    if (!check_types(v, job_keys, COUNT_OF(job_keys), name, err) ||
+        !in_range(v, "seed", -1, SEED_MAX, -1, &seed, name, err) ||
         !in_range(v, "steps", 0, 1000, 0, &steps, name, err) ||
         !in_range(v, "count", 0, LIMIT_JOB_PICTURES, 0, &count, name, err) ||
         !in_range(v, "size", 0, 4096, 0, &size, name, err))
@@ -445,6 +526,29 @@ job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
 
 // --- PNG
 
+void
+job_disobey(struct job *j)
+{
+    free(j->model);
+    free(j->device);
+    free(j->dtype);
+    j->model = j->device = j->dtype = NULL;
+    j->offload = false;
+}
+
+bool
+job_check_format(const struct jv *root, const char *name, struct err *err)
+{
+    const struct jv *format = jv_get(root, "format");
+    if (!format || jv_integer(format, 0) == FORMAT)
+        return true;
+    if (jv_integer(format, 0) > FORMAT)
+        return err_set(err, ERR_INPUT,
+                       "%s: a later limn wrote it, in format %" PRId64 "; this one reads format %d",
+                       name, jv_integer(format, 0), FORMAT);
+    return err_set(err, ERR_INPUT, "%s: its format must be %d", name, FORMAT);
+}
+
 // References in a picture are whole: their PNG data in base 64, after the loader.
 static bool
 unpack_reference(struct job_reference *r, const struct jv *v, const char *path, struct err *err)
@@ -454,10 +558,23 @@ unpack_reference(struct job_reference *r, const struct jv *v, const char *path, 
     if (!r->data)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", path);
     r->processed = true;
-    free(r->where);
-    r->where = mem_strdup(path);
+    job_embed(r, path);
     job_hash(r->data, r->size, r->hash);
-    return true;
+    return codec_recognise(r->data, r->size, path, err);
+}
+
+void
+job_embed(struct job_reference *r, const char *path)
+{
+    const char *slash = r->file ? strrchr(r->file, '/') : NULL;
+    char *name = copy_text(slash ? slash + 1 : r->file);
+    free(r->file);
+    free(r->within);
+    free(r->where);
+    r->file = name;
+    r->within = NULL;
+    r->where = mem_strdup(path);
+    r->embedded = true;
 }
 
 // From the text of a picture; takes it over. NULL: there was none, or it was an error.
@@ -468,15 +585,13 @@ job_from_text(struct job *j, char *text, const char *path, struct err *err)
     if (!text)
         return false;
     struct jv *root = jv_parse(text, strlen(text), path, err);
-    bool ok = root && job_parse(j, root, path, err);
+    bool ok = root && job_check_format(root, path, err) && job_parse(j, root, path, err);
     const struct jv *references = jv_get(root, "references");
     for (int i = 0; ok && i < j->reference_count; i++)
         ok = unpack_reference(&j->references[i], jv_at(references, (size_t)i), path, err);
     if (ok) {
-        // "model" in a picture is a name for people; the worker draws with its default.
-        free(j->model);
-        free(j->device);
-        j->model = j->device = NULL;
+        // "model" in a picture is a name for people; what draws is the user's to say.
+        job_disobey(j);
         j->count = 1;
         j->id[0] = 0;
         j->seed = MAX(j->seed, 0);

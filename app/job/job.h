@@ -16,6 +16,8 @@ struct job_reference {
     int marker;
     char *words;  // own text; NULL: the loader's role, or "image"
     char *file;   // path, for people and records; only its last part leaves this machine
+    char *within; // folder that `file` must lie below: a template named it; NULL: a person did
+    bool embedded; // the data came inside a picture: `file` is what it was called there, no path
     char *where;  // "FILE:LINE:COLUMN", put before errors about it; NULL: none
     char *loader; // NULL: the picture as it is
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
@@ -52,13 +54,21 @@ struct job_reference *job_find(struct job *j, int marker); // NULL: none
 
 // Variables filled in; picture files are named, not read.
 bool job_from_template(struct job *j, const struct template *t, struct err *err);
-// The job inside a PNG that limn made. False without error set: there is none.
+// Of what came inside a picture: its file is a name, and its bytes are all there is of it.
+void job_embed(struct job_reference *r, const char *path);
+// Forgets what only the user says: model, device, number type, where weights lie.
+void job_disobey(struct job *j);
+// Whether a text inside a picture is of a format that is known here (limn writes format 1).
+bool job_check_format(const struct jv *root, const char *name, struct err *err);
+// The job inside a PNG that limn made. False without error set: there is none. It may be a stranger's:
+// what it says of model, device and number type is left out, and its references are its own bytes.
 bool job_from_png(struct job *j, const char *path, struct err *err);
 bool job_is_png(const char *path); // by its first bytes
 bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name,
                      struct err *err);
 
-// Reads the picture files that have not been read and hashes them. ERR_INPUT names the file.
+// Reads the picture files that have not been read and hashes them: what is no picture by its first bytes
+// goes no further. ERR_INPUT names the file.
 bool job_read(struct job *j, struct err *err);
 // As far as can be said without pictures: markers match references, parameters lie in their ranges.
 bool job_check(const struct job *j, struct err *err);
@@ -74,7 +84,7 @@ void job_name(struct job *j); // a new id
 bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 
 // Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for keeping;
-// otherwise only the files' last names, for sending. `name` starts errors.
+// otherwise only the files' last names, for sending. `name` starts errors; a value of a wrong type is one.
 struct jv *job_json(const struct job *j, bool full);
 bool job_parse(struct job *j, const struct jv *v, const char *name, struct err *err);
 

@@ -31,6 +31,7 @@ sweep_sheet_finish(struct sweep_sheet *s)
     }
     free(s->cells);
     jv_free(s->about);
+    free(s->asked);
     *s = (struct sweep_sheet){0};
 }
 
@@ -139,19 +140,41 @@ unpack(struct job *j, const struct jv *pictures, const char *path, struct err *e
             job_hash(r->data, r->size, hash);
         if (!r->data || strcmp(hash, r->hash) != 0)
             return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", path);
-        free(r->where);
-        r->where = mem_strdup(path);
+        job_embed(r, path);
+        if (!codec_recognise(r->data, r->size, path, err))
+            return false;
     }
     return true;
 }
 
+// What it asks for that is the user's to say, in one line.
+static char *
+asked_by(const struct job *j)
+{
+    const char *const pairs[][2] = {{"model", j->model}, {"device", j->device},
+                                    {"number type", j->dtype}, {"offload", j->offload ? "on" : NULL}};
+    char *text = NULL;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        if (!pairs[i][1])
+            continue;
+        char *longer = mem_printf("%s%s%s %.200s", text ? text : "", text ? ", " : "", pairs[i][0],
+                                  pairs[i][1]);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 static bool
 read_cell(struct sheet_cell *c, const struct jv *v, const struct jv *pictures, const char *path,
-          struct err *err)
+          char **asked, struct err *err)
 {
     bool ok = job_parse(&c->job, jv_get(v, "job"), path, err) &&
               unpack(&c->job, pictures, path, err) &&
               (job_check(&c->job, err) || err_prefix(err, "%s", path));
+    if (!*asked)
+        *asked = asked_by(&c->job);
+    job_disobey(&c->job);
     c->label = mem_strdup(jv_string(jv_get(v, "label"), ""));
     c->job.id[0] = 0;
     c->job.count = 1;
@@ -168,14 +191,15 @@ sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
         return false;
     struct jv *root = jv_parse(text, strlen(text), path, err);
     const struct jv *sweep = jv_get(root, "sweep"), *cells = jv_get(sweep, "cells");
-    bool ok = sweep != NULL;
+    bool ok = sweep && job_check_format(root, path, err);
     if (ok && (jv_size(cells) < 1 || jv_size(cells) > LIMIT_SWEEP_CELLS))
         ok = err_set(err, ERR_INPUT, "%s: the sweep in it has %zu pictures, there may be 1 to %d",
                      path, jv_size(cells), LIMIT_SWEEP_CELLS);
     if (ok)
         sweep_sheet_begin(s, (int)jv_size(cells), 1);
     for (size_t i = 0; ok && i < jv_size(cells); i++)
-        ok = read_cell(&s->cells[i], jv_at(cells, i), jv_get(sweep, "pictures"), path, err);
+        ok = read_cell(&s->cells[i], jv_at(cells, i), jv_get(sweep, "pictures"), path, &s->asked,
+                       err);
     if (ok) {
         s->about = jv_object();
         static const char *const keys[] = {"instruction", "axes", "lots"};

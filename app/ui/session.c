@@ -82,7 +82,7 @@ session_restore(struct ui *ui)
         // What a PNG held is not in the session: those references need their file again.
         for (int i = j.reference_count - 1; i >= 0; i--) {
             j.references[i].hash[0] = 0;
-            if (j.references[i].processed || !j.references[i].file)
+            if (j.references[i].embedded || j.references[i].processed || !j.references[i].file)
                 job_remove(&j, i);
         }
         session_set(ui, &j);
@@ -132,6 +132,11 @@ session_open_sheet(struct ui *ui, const char *file, bool draw)
         job_settle(j);
         jv_set(sweep, "label", jv_from_string(sheet.cells[i].label));
         started += draw ? task_start(ui, j, sweep) : task_offer(ui, j, sweep, why) != NULL;
+    }
+    if (found && sheet.asked) {
+        char *text = mem_printf("%s asks for %s: not followed, p chooses them", file, sheet.asked);
+        ui_log(ui, ROLE_WARNING, text);
+        free(text);
     }
     if (started) {
         ui->task_shown = MIN(first, ui->task_count - 1);
@@ -338,11 +343,40 @@ put_scalar(FILE *out, const char *text)
     fputc('"', out);
 }
 
-static void
-put_reference(FILE *out, const struct job_reference *r)
+// A template names files below its own folder only, so a saved one takes its pictures with it: NAME/1.png
+// beside NAME.yaml. Freed with free().
+static char *
+kept_name(const char *name, const struct job_reference *r)
 {
+    const char *dot = r->file ? strrchr(r->file, '.') : NULL;
+    size_t n = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+    bool suffix = n > 0 && n < 6 && !dot[1 + n];
+    return mem_printf("%s/%d%s", name, r->marker, suffix ? dot : "");
+}
+
+static bool
+keep_pictures(const char *folder, const char *name, struct job *j, struct err *err)
+{
+    char *own = mem_printf("%s/%s", folder, name);
+    bool ok = job_read(j, err) && (!j->reference_count || file_make_folders(own, err));
+    for (int i = 0; ok && i < j->reference_count; i++) {
+        struct job_reference *r = &j->references[i];
+        char *kept = kept_name(name, r), *path = file_join(folder, kept);
+        ok = file_write(path, r->data, r->size, err);
+        free(path);
+        free(kept);
+    }
+    free(own);
+    return ok;
+}
+
+static void
+put_reference(FILE *out, const char *name, const struct job_reference *r)
+{
+    char *kept = kept_name(name, r);
     fprintf(out, "  %d:\n    image: ", r->marker);
-    put_scalar(out, r->file);
+    put_scalar(out, kept);
+    free(kept);
     if (r->words) {
         fputs("\n    text: ", out);
         put_scalar(out, r->words);
@@ -373,7 +407,7 @@ session_save_template(struct ui *ui, const char *name, struct err *err)
         err_set(err, ERR_INPUT,
                 "'%.40s' is no name for a template: small letters, digits and dashes", name);
     for (int i = 0; ok && i < j.reference_count; i++)
-        if (!j.references[i].file || j.references[i].processed)
+        if (!j.references[i].file || j.references[i].embedded)
             ok = err_set(err, ERR_INPUT,
                          "reference %d has no file of its own: it came out of a picture",
                          j.references[i].marker);
@@ -381,13 +415,14 @@ session_save_template(struct ui *ui, const char *name, struct err *err)
     char *path = mem_printf("%s/%s.yaml", places[0], name);
     if (ok && file_exists(path))
         ok = err_set(err, ERR_INPUT, "there is a template %s already", name);
+    ok = ok && keep_pictures(places[0], name, &j, err);
     FILE *out = ok ? open_memstream(&text, &size) : NULL;
     if (out) {
         fprintf(out, "name: %s\nsummary: saved from the composer\ninstruction: ", name);
         put_scalar(out, j.instruction);
         fputs(j.reference_count ? "\nreferences:\n" : "\n", out);
         for (int i = 0; i < j.reference_count; i++)
-            put_reference(out, &j.references[i]);
+            put_reference(out, name, &j.references[i]);
         if (j.seed >= 0 || j.steps || j.scale >= 0 || j.guidance || j.sampler || j.count)
             fputs("parameters:\n", out);
         if (j.seed >= 0)

@@ -89,7 +89,7 @@ close_compose(struct ui *ui)
 static void
 describe_look(const struct job_reference *r, char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s|%s|%d", r->file ? r->file : r->hash, r->loader ? r->loader : "",
+    int n = snprintf(out, size, "%s|%s|%d", r->file && !r->embedded ? r->file : r->hash, r->loader ? r->loader : "",
                      r->processed);
     for (int i = 0; i < r->setting_count && n > 0 && (size_t)n < size; i++)
         n += snprintf(out + n, size - (size_t)n, "|%s", r->settings[i]);
@@ -115,7 +115,7 @@ ask_for_look(struct ui *ui)
     struct err err = {0};
     job_copy(&one, &ui->compose);
     struct job_reference *copy = job_find(&one, r->marker);
-    if (!copy->processed) {
+    if (!copy->embedded) {
         free(copy->data);
         copy->data = NULL;
         copy->hash[0] = 0;
@@ -373,7 +373,7 @@ draw_looks(struct ui *ui, const struct area *a)
     draw_format(second.y, second.x + 1, second.columns - 1, ROLE_DIM, "%s%s",
                 r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
     first.y++, first.rows--, second.y++, second.rows--;
-    if (r->processed || !r->file)
+    if (r->embedded || !r->file)
         draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM,
                   "kept in the picture it came from");
     else

@@ -117,6 +117,15 @@ to_image(VipsImage *v, bool grey, const char *name, struct err *err)
     return image;
 }
 
+bool
+codec_recognise(const void *data, size_t size, const char *name, struct err *err)
+{
+    if (size > 0 && vips_foreign_find_load_buffer(data, size))
+        return true;
+    vips_error_clear();
+    return err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
+}
+
 struct image *
 codec_decode(const void *data, size_t size, const char *name, struct err *err)
 {

@@ -16,6 +16,9 @@ bool codec_start(const char *name, struct err *err);
 struct image *codec_read(const char *path, struct err *err);
 struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
 
+// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded. ERR_INPUT.
+bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
+
 // Whether a file begins as a picture that would be read; its pixels are not decoded. ERR_INPUT why
 // not.
 bool codec_check(const char *path, struct err *err);

@@ -133,6 +133,51 @@ refuse 2 "huge.png" instruct "draw [ref#1]" --ref 1=huge.png
 refuse 2 "not a regular file" instruct "draw [ref#1]" --ref 1=/dev/zero
 refuse 2 "there is no instruction in it" generate "$samples/snail-noto.png"
 
+# --- what a stranger's files may ask for
+python3 - "$samples/snail-noto.png" <<'MAKE' || fail "no pictures were made"
+import base64, json, struct, sys, zlib
+sample = base64.b64encode(open(sys.argv[1], 'rb').read()).decode()
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+def png(name, what, kind=b'iTXt'):
+    text = json.dumps(what).encode()
+    body = {b'tEXt': text, b'zTXt': b'\0' + zlib.compress(text), b'iTXt': b'\0\0\0\0' + text}[kind]
+    open(name, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 1, 1, 8, 2, 0, 0, 0)) +
+                           chunk(kind, b'limn\0' + body) + chunk(b'IDAT', zlib.compress(bytes(4))) + chunk(b'IEND', b''))
+job = {'limn': '0', 'format': 1, 'instruction': 'a [ref#1] cat', 'seed': 4,
+       'references': [{'marker': 1, 'text': 'image', 'loader': 'edge', 'settings': ['thickness=8'], 'png': sample}]}
+png('picture.png', job)
+png('later.png', dict(job, format=2))
+png('seed.png', dict(job, seed='4'))
+png('text-inside.png', dict(job, references=[{'marker': 1, 'png': base64.b64encode(b'root:x:0:0').decode()}]))
+png('named.png', dict(job, references=[{'marker': 1, 'file': sys.argv[1]}]))
+png('sheet.png', {'format': 1, 'sweep': {'cells': [{'label': 'x', 'job': {'instruction': 'a cat', 'model': '/nowhere', 'device': 'none'}}],
+                                         'pictures': {}}})
+MAKE
+refuse 2 "later.png: a later limn wrote it, in format 2" generate later.png
+refuse 2 "seed.png: its seed must be a whole number" generate seed.png
+refuse 2 "text-inside.png: this is no picture" generate text-inside.png
+refuse 2 "named.png: a reference in it is damaged" generate named.png
+refuse 2 "picture.png is a picture and has no variables for --set 'subject=cat'" generate picture.png --set subject=cat
+refuse 2 "has no variables for --set 'nonsense'" generate picture.png --set nonsense
+refuse 2 "picture.png has no reference 7" generate picture.png --ref 7=/nonexistent
+refuse 2 "nowhere.png" generate picture.png --ref 1=nowhere.png@
+refuse 2 "but there is no reference 2" generate picture.png --ref-text 2=x
+refuse 2 "but there is no reference 2" generate edge --ref-text 2=x
+refuse 2 "--set" instruct "a cat" --set x=y
+refuse 2 "but there is no reference 1" instruct "a cat" --ref-text 1=x
+refuse 2 "/etc/passwd: this is no picture" instruct "a [ref#1]" --ref 1=/etc/passwd
+refuse 2 "sheet.png is the sheet of a sweep" generate sheet.png --quiet --ref-text 1=x
+printf '\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xd9' >photo.jpg
+refuse 2 "photo.jpg is a picture, but no PNG: only a PNG holds an instruction" generate photo.jpg
+refuse 2 "./photo.jpg is a picture, but no PNG" generate ./photo.jpg
+printf 'instruction: "a [ref#1]"\nreferences:\n  1: {image: /etc/passwd}\n' >t.yaml
+refuse 2 "t.yaml:3:14: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd" generate ./t.yaml
+printf 'instruction: "{{x}}"\nvariables:\n  x: {file: ../../../../etc/passwd}\n' >t.yaml
+refuse 2 "t.yaml:3:13: ../../../../etc/passwd leads out of the folder" generate ./t.yaml
+printf 'instruction: "{{x}}"\nvariables:\n  x: a\nsweep:\n  x: "@/etc/passwd"\n' >t.yaml
+refuse 2 "t.yaml:5:6: /etc/passwd is an absolute path" generate ./t.yaml
+
 # --- loaders
 refuse 2 "it must be a number in 0..1" load edge "$samples/snail-noto.png" edge.png detail=2
 refuse 2 "has no parameter 'thick'" load edge "$samples/snail-noto.png" edge.png thick=2
@@ -174,8 +219,17 @@ for part in unet-plain t5; do accept models check "$golden/$part" --golden "$gol
 model=$source/app/models/limn-icons
 if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   export LIMN_MODEL=$model
+  accept generate sheet.png --steps 1 -o drawn.png
+  grep -q "sheet.png asks for model /nowhere, device none: not followed" err.txt || fail "a sheet's wishes: $(cat err.txt)"
+  accept generate picture.png --ref 1="$samples/snail-noto.png" --ref-text 1=outline --steps 1 -o changed.png
+  grep -q "reference 1 goes through the loader edge thickness=8, as picture.png has it" err.txt || fail "a picture's loader: $(cat err.txt)"
   rm -rf ./* && accept generate styled-subject --seed 3 --steps 3 -o a.png
   accept generate a.png -o b.png
+  # Lists of any length, and lots out of millions.
+  printf 'w%d\n' {1..5000} >words.txt
+  printf 'instruction: "{{c}} {{d}}"\nvariables:\n  c: {file: words.txt}\n  d: x\n' >long.yaml
+  accept generate ./long.yaml --set c=w4999 --steps 1 -o long.png
+  accept generate ./long.yaml --sweep "c=*" --sweep d=@words.txt --random 2 --steps 1 -o long.png
   cmp -s a.png b.png || fail "a picture drawn again from itself differs"
   accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
   [[ $(find steps -type f | wc -l) -eq 3 ]] || fail "a file preview did not write three steps"
