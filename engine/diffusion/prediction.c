@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/diffusion/prediction.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
@@ -72,17 +73,17 @@ prediction_target(enum prediction p, struct sampler_point at, const float *x0, c
 }
 
 double
-prediction_reach(enum prediction p, struct sampler_point at)
+prediction_cost(enum prediction p, double snr)
 {
     switch (p) {
     case PREDICTION_EPSILON:
-        return at.sigma / at.alpha;
+        return snr;
     case PREDICTION_V:
-        return at.sigma;
+        return snr + 1;
     case PREDICTION_SAMPLE:
         return 1;
     case PREDICTION_VELOCITY:
-        return at.sigma / (at.alpha + at.sigma);
+        return (1 + sqrt(snr)) * (1 + sqrt(snr));
     case PREDICTION_NONE:
     case PREDICTION_COUNT:
         break;

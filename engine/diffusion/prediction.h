@@ -49,7 +49,8 @@ prediction_x0(enum prediction p, const struct sampler_point *at, double x, doubl
 void prediction_target(enum prediction p, struct sampler_point at, const float *x0,
                        const float *noise, float *out, size_t n);
 
-// How far x_0 moves when the answer moves by 1: sigma/alpha, sigma, 1, sigma/(alpha + sigma).
-double prediction_reach(enum prediction p, struct sampler_point at);
+// What an error of 1 in x_0 costs in the answer, squared, from the signal-to-noise ratio
+// (alpha/sigma)^2: snr, snr + 1, 1, (1 + sqrt(snr))^2.
+double prediction_cost(enum prediction p, double snr);
 
 #endif

@@ -42,7 +42,7 @@ struct recipe {
     enum lr_schedule schedule;
     double ema;        // decay of the averaged weights; warmed up as min(ema, (1+t)/(10+t))
     double timestep_bias; // 0: timesteps uniform (the paper); b: density (1+b) u^b, towards noise
-    double snr_gamma;  // 0: plain L2 on v; > 0: min-SNR weights (Hang et al. 2023) with this gamma
+    double snr_gamma;  // 0: plain L2; > 0: min-SNR weights with this gamma (engine/train/objective.h)
     int64_t save_every, sheet_every, log_every; // steps; 0: never (log: 1)
     int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
     bool freeze_text;           // the text encoder and the thumbnail are not trained

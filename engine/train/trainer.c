@@ -17,6 +17,7 @@
 #include "engine/diffusion/schedule.h"
 #include "engine/text/tokenizer.h"
 #include "engine/train/network.h"
+#include "engine/train/objective.h"
 #include "engine/train/pack.h"
 #include "engine/train/state.h"
 #include "engine/train/tasks.h"
@@ -40,6 +41,7 @@ struct trainer {
     struct pack *pack;
     struct tasks *tasks;
     struct schedule *schedule;
+    struct objective objective;
     struct params *params;
     struct buffer *slots[SLOT_COUNT];
     struct network networks[REFERENCE_COUNTS];
@@ -240,6 +242,7 @@ open_sources(struct trainer *t, struct err *err)
     t->schedule = t->tasks ? schedule_create(&m->scheduler.schedule, err) : NULL;
     if (!t->schedule)
         return false;
+    t->objective = (struct objective){t->schedule, m->scheduler.prediction, r->snr_gamma};
     if (pack_size(t->pack) != m->unet.sample_size || m->unet.in_channels != 3 ||
         m->unet.out_channels != 3)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
@@ -354,14 +357,6 @@ encode(struct trainer *t, const char *text, int32_t *ids, int max, struct err *e
     return tokenizer_encode(t->tokenizer, text, ids, max, err) >= 0;
 }
 
-// Weight of the v loss at t. Plain L2 on v weighs x0 by SNR + 1; min-SNR-gamma caps it.
-static double
-loss_weight(const struct trainer *t, int at)
-{
-    double gamma = t->recipe->snr_gamma, snr = schedule_snr(t->schedule, at);
-    return gamma > 0 ? fmin(snr, gamma) / (snr + 1) : 1;
-}
-
 // An example of the stage `words`: its sentence and the thumbnail of its picture.
 static bool
 fill_words(struct trainer *t, const struct example *e, int i, struct err *err)
@@ -387,10 +382,9 @@ fill_example(struct trainer *t, const struct example *e, int i, int references, 
     float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
     to_signed(e->target, x0, pixels);
     rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, noise_at * pixels, noise, pixels);
-    schedule_add_noise(schedule_point(t->schedule, at), x0, noise, b->sample + (size_t)i * pixels, pixels);
-    prediction_target(PREDICTION_V, schedule_point(t->schedule, at), x0, noise, x0, pixels);
-    b->timestep[i] = (float)at;
-    b->weight[i] = (float)(loss_weight(t, at) / r->accumulate);
+    float *sample = b->sample + (size_t)i * pixels;
+    b->timestep[i] = (float)objective_apply(&t->objective, at, x0, noise, sample, pixels);
+    b->weight[i] = (float)(objective_weight(&t->objective, at) / r->accumulate);
     b->task[i] = e->task;
     if (!encode(t, e->text, b->text + i * r->text_tokens, r->text_tokens, err))
         return false;
@@ -451,7 +445,6 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
     int n = t->recipe->micro_batch, references = draw_references(t, index);
     struct rng rng;
     rng_init(&rng, t->recipe->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 2));
-    int steps = schedule_train_steps(t->schedule);
     double shift = rng_uniform(&rng);
     bool ok = true;
     for (int i = 0; ok && i < n; i++) {
@@ -463,7 +456,7 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
         struct example e;
         ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
         if (ok) {
-            ok = fill_example(t, &e, i, references, (int)(u * steps), at, err);
+            ok = fill_example(t, &e, i, references, objective_step(&t->objective, u), at, err);
         }
     }
     double loss = 0;
@@ -586,7 +579,7 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
         for (int first = 0; ok && first < MIN(count, available); first += n, batches++) {
             for (int i = 0; ok && i < n; i++) {
                 struct example e;
-                int at = (int)(((double)i + 0.5) / n * schedule_train_steps(t->schedule));
+                int at = objective_step(&t->objective, ((double)i + 0.5) / n);
                 ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err);
                 if (ok) {
                     ok = fill_example(t, &e, i, references, at,

@@ -41,7 +41,7 @@ test_cosine_is_the_curve(void **state)
 }
 
 // epsilon, v, x_0 and velocity are four views of one thing, in schedules of both families (v in those
-// it is for): the estimate made from each target is the picture, and reach is how it moves.
+// it is for): the estimate made from each target is the picture, and cost is how it moves.
 static void
 test_targets_agree(void **state)
 {
@@ -62,7 +62,8 @@ test_targets_agree(void **state)
                     double got = prediction_x0(p, &at, x[i], y[i]);
                     assert_float_equal(got, x0[i], 1e-6 / at.alpha);
                     double moved = prediction_x0(p, &at, x[i], y[i] + 1);
-                    assert_float_equal(fabs(moved - got), prediction_reach(p, at), 2e-6 / at.alpha);
+                    double cost = prediction_cost(p, schedule_snr(s, t));
+                    assert_float_equal(fabs(moved - got), 1 / sqrt(cost), 2e-6 / at.alpha);
                 }
             }
             assert_float_equal(schedule_snr(s, t), pow(at.alpha / at.sigma, 2),
