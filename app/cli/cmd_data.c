@@ -48,7 +48,9 @@ run_pack(const struct command_line *line)
 {
     const struct pack_options *o = line->values;
     struct meter meter = {.terminal = command_terminal(STDERR_FILENO), .start = clock_seconds()};
-    struct data_pack_params p = {.source = line->words[0], .out = line->words[1], .size = o->size,
+    int sources = line->word_count - 1;
+    struct data_pack_params p = {.sources = line->words, .source_count = (size_t)sources,
+                                 .out = line->words[sources], .size = o->size,
                                  .workers = o->workers,
                                  .roles = strcmp(o->roles, "none") == 0 ? "" : o->roles,
                                  .progress = show_progress, .ctx = &meter,
@@ -196,8 +198,9 @@ static const struct option pack_options[] = {
 };
 
 static const struct argument pack_words[] = {
-    {"SOURCE", "a folder of pictures with captions, a WebDataset tar, or the emoji set",
-     COMPLETE_FILE},
+    {"SOURCE", "a folder of pictures with captions, a WebDataset tar, or the emoji set; several "
+               "make one pack",
+     COMPLETE_FILE, .many = true},
     {"OUT", "the pack that is written", COMPLETE_FILE},
     {0},
 };
@@ -217,7 +220,8 @@ static const struct command pack_command = {
     .summary = "make a training pack",
     .about = "Reads the emoji set (a folder with catalog.jsonl), a folder of pictures with "
              "NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file "
-             "that limn train reads.",
+             "that limn train reads. Subjects and styles of equal name in several sources are the "
+             "same ones; what one source holds out is held out in all.",
     .options = pack_options,
     .arguments = pack_words,
     .size = sizeof(struct pack_options),

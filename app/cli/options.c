@@ -402,6 +402,16 @@ is_name_of_command(const struct reader *r, int at)
     return false;
 }
 
+// How many words these arguments need.
+static int
+needed(const struct argument *a)
+{
+    int n = 0;
+    for (; a->name; a++)
+        n += !a->optional;
+    return n;
+}
+
 // There are as many words as the command takes.
 static bool
 check_words(const struct reader *r, struct err *err)
@@ -414,7 +424,7 @@ check_words(const struct reader *r, struct err *err)
         return fault(r, err, "which of its commands?");
     for (; a && a->name; a++) {
         if (r->line->word_count > n || a->optional) {
-            n = a->many ? MAX(n + 1, r->line->word_count) : n + 1;
+            n = a->many ? MAX(n + 1, r->line->word_count - needed(a + 1)) : n + 1;
             continue;
         }
         snprintf(text, sizeof text, "%s is missing: %s", a->name, a->help);

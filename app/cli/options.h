@@ -55,7 +55,8 @@ struct argument {
     const char *name; // "OUT.png"; NULL ends a table
     const char *help;
     enum completion complete;
-    bool optional, many; // only the last ones
+    bool optional; // only the last ones
+    bool many;     // one of them: it takes what the others leave
 };
 
 struct command;

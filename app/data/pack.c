@@ -383,7 +383,7 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     for (int k = 0; k < SPOOL_MAX; k++)
         m.spool[k] = -1;
     bool ok = data_roles_open(&m.roles, p->roles, err) &&
-              data_source_open(&m.source, p->source, err);
+              data_source_gather(&m.source, p->sources, p->source_count, err);
     for (int k = 0; ok && k <= m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
     ok = ok && share(&m, err) && make_all(&m, err);
@@ -394,7 +394,7 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
         report->pictures = c.count;
         report->unreadable = m.source.count - c.count;
         if (c.count == 0)
-            ok = err_set(err, ERR_INPUT, "%s: no picture of %zu can be used: %s", p->source,
+            ok = err_set(err, ERR_INPUT, "%s: no picture of %zu can be used: %s", p->sources[0],
                          m.source.count, report->first_unreadable.text);
     }
     ok = ok && write_pack(&m, &c, err);

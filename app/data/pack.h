@@ -12,7 +12,9 @@
 #include "engine/base/err.h"
 
 struct data_pack_params {
-    const char *source, *out;
+    const char *const *sources; // as in data_source_gather()
+    size_t source_count;
+    const char *out;
     int size;          // pixels a side, 0: 64
     const char *roles; // as in data_roles.h; NULL: the default
     int workers;       // processes, 0: one a processor

@@ -40,6 +40,10 @@ struct data_source {
 };
 
 bool data_source_open(struct data_source *s, const char *path, struct err *err);
+// Several as one (gather.c): equal names of styles and subjects are the same one, and a style or
+// subject that one of them holds out is held out in all.
+bool data_source_gather(struct data_source *s, const char *const *paths, size_t count,
+                        struct err *err);
 void data_source_close(struct data_source *s); // zeroed is fine
 
 // For the readers of the kinds.

@@ -223,6 +223,53 @@ test_words(void **state)
     assert_null(data_source_words("\xff", 9));
 }
 
+// Two sets as one: equal names are the same subject and style, and what one set holds out, a subject
+// or a style, is held out of the other too.
+static void
+test_several_sources(void **state)
+{
+    (void)state;
+    size_t size;
+    void *red = disc(255, 0, 0, &size);
+    struct err err = {0};
+    static const char *const files[][2] = {
+        {"one/a", "{\"caption\":\"snail\",\"subject\":\"snail\",\"style\":\"ink\","
+                  "\"split\":\"heldout_subject\"}"},
+        {"one/b", "{\"caption\":\"fox\",\"subject\":\"fox\",\"style\":\"ink\"}"},
+        {"one/c", "{\"caption\":\"fox\",\"subject\":\"fox\",\"style\":\"chalk\","
+                  "\"split\":\"heldout_style\"}"},
+        {"two/a", "{\"caption\":\"a snail\",\"subject\":\"snail\",\"style\":\"wax\"}"},
+        {"two/b", "{\"caption\":\"fox\",\"subject\":\"fox\",\"style\":\"wax\"}"},
+        {"two/c", "{\"caption\":\"owl\",\"subject\":\"owl\",\"style\":\"chalk\"}"}};
+    static const enum pack_split want[] = {PACK_HELDOUT_SUBJECT, PACK_TRAIN, PACK_HELDOUT_STYLE,
+                                           PACK_HELDOUT_SUBJECT, PACK_TRAIN, PACK_HELDOUT_STYLE};
+    char *one = in_folder("one"), *two = in_folder("two");
+    assert_true(file_make_folders(one, &err) && file_make_folders(two, &err));
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        char *picture = mem_printf("%s.png", files[i][0]);
+        char *words = mem_printf("%s.json", files[i][0]);
+        put(picture, red, size);
+        put_text(words, files[i][1]);
+        free(picture);
+        free(words);
+    }
+    struct data_source s;
+    assert_true(data_source_gather(&s, (const char *const[]){one, two}, 2, &err));
+    assert_int_equal(s.count, COUNT_OF(want));
+    for (size_t i = 0; i < COUNT_OF(want); i++)
+        assert_int_equal(s.records[i].split, want[i]);
+    assert_int_equal(s.records[0].subject, s.records[3].subject);
+    assert_int_equal(s.records[1].subject, s.records[4].subject);
+    assert_int_equal(s.records[2].style, s.records[5].style);
+    assert_int_not_equal(s.records[1].style, s.records[4].style);
+    data_source_close(&s);
+    assert_false(data_source_gather(&s, (const char *const[]){one, "/nowhere"}, 2, &err));
+    assert_non_null(strstr(err.text, "/nowhere"));
+    free(one);
+    free(two);
+    free(red);
+}
+
 // The emoji set in small: 2 subjects, styles a and b, all three kinds of holding out, one picture
 // that is none; packed with the loaders, and what is in the pack looked at.
 static void
@@ -249,8 +296,8 @@ test_emoji_pack(void **state)
     put_text("emoji/splits.json", "{\"heldout_emoji\":[\"2\"],\"heldout_pairs\":[[\"1\",\"b\"]],"
                                   "\"heldout_styles\":[]}");
     struct data_pack_report report;
-    struct data_pack_params params = {.source = path, .out = out, .size = 32, .workers = 2,
-                                      .roles = "edge:thickness=30,mask"};
+    struct data_pack_params params = {.sources = (const char *const[]){path}, .source_count = 1,
+                                      .out = out, .size = 32, .workers = 2, .roles = "edge:thickness=30,mask"};
     if (!data_pack_make(&params, &report, &err))
         print_message("%s\n", err.text);
     assert_int_equal(report.pictures, 4);
@@ -325,6 +372,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_tar),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_several_sources),
         cmocka_unit_test(test_emoji_pack),
     };
     (void)argc;

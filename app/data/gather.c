@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Several sources as one. Styles and subjects of equal name are the same one, and what any source
+// holds out is held out in all: a snail that one set keeps for measuring must not be learned from
+// another set's snail.
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/data/source.h"
+#include "engine/base/mem.h"
+
+// Takes over everything that `from` holds.
+static void
+take(struct data_source *s, struct data_source *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct data_record r = from->records[i];
+        r.style = r.style < 0 ? -1 : data_source_style(s, from->styles[r.style]);
+        r.subject = r.subject < 0 ? -1 : data_source_subject(s, from->subjects[r.subject]);
+        ARRAY_PUSH(s->records, s->count, s->capacity, r);
+    }
+    from->count = 0; // their texts are the other's now
+    s->archives = mem_realloc(s->archives, (s->archive_count + from->archive_count + 1) *
+                                               sizeof *s->archives);
+    for (size_t i = 0; i < from->archive_count; i++)
+        s->archives[s->archive_count++] = from->archives[i];
+    from->archive_count = 0;
+    s->without_caption += from->without_caption;
+    if (from->licence) {
+        char *both = mem_printf("%s%s%s", s->licence ? s->licence : "", s->licence ? "\n" : "",
+                                from->licence);
+        free(s->licence);
+        s->licence = both;
+    }
+    data_source_close(from);
+}
+
+static void
+hold_out_everywhere(struct data_source *s)
+{
+    bool *subject = mem_zalloc(s->subject_count + 1), *style = mem_zalloc(s->style_count + 1);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct data_record *r = &s->records[i];
+        if (r->split == PACK_HELDOUT_SUBJECT && r->subject >= 0)
+            subject[r->subject] = true;
+        if (r->split == PACK_HELDOUT_STYLE && r->style >= 0)
+            style[r->style] = true;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        struct data_record *r = &s->records[i];
+        if (r->style >= 0 && style[r->style])
+            r->split = PACK_HELDOUT_STYLE;
+        else if (r->subject >= 0 && subject[r->subject])
+            r->split = PACK_HELDOUT_SUBJECT;
+    }
+    free(subject);
+    free(style);
+}
+
+bool
+data_source_gather(struct data_source *s, const char *const *paths, size_t count, struct err *err)
+{
+    *s = (struct data_source){0};
+    for (size_t i = 0; i < count; i++) {
+        struct data_source one;
+        if (!data_source_open(&one, paths[i], err)) {
+            data_source_close(s);
+            return false;
+        }
+        take(s, &one);
+    }
+    hold_out_everywhere(s);
+    return true;
+}
