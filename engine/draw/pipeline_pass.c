@@ -51,8 +51,9 @@ write_text(const struct pass *p, struct asked *a, const float *text, struct err 
     if (a->text == text)
         return true;
     bool ok = write_each(p, s, s->text, text, &n, err);
-    if (ok && s->thumbnail) // beside references that of nothing: see unet_thumbnail()
-        ok = write_each(p, s, s->thumbnail, (s->key.references ? p->no_text : text) + n, &n, err);
+    bool nothing = s->key.references && !p->config->thumbnail_with_references;
+    if (ok && s->thumbnail)
+        ok = write_each(p, s, s->thumbnail, (nothing ? p->no_text : text) + n, &n, err);
     a->text = ok ? text : NULL;
     return ok;
 }
@@ -121,7 +122,8 @@ copy_context(struct stage *to, struct stage *from, struct err *err)
         if (!plan_copy(to->plan, to->context.k[i], from->plan, from->context.k[i], err) ||
             !plan_copy(to->plan, to->context.v[i], from->plan, from->context.v[i], err))
             return false;
-    return true;
+    return !to->context.style ||
+           plan_copy(to->plan, to->context.style, from->plan, from->context.style, err);
 }
 
 // Only the plans that the guidance will ask for.

@@ -11,6 +11,32 @@ push(struct unet_skips *s, struct node *h)
     s->skip[s->count++] = h;
 }
 
+// (N,H,W,C) -> (N,H/n,W/n,nnC): squares of n x n pixels become one, rows first.
+static struct node *
+fold(struct graph *g, struct node *x, int n)
+{
+    const struct shape s = x->shape;
+    int64_t height = s.dim[1] / n, width = s.dim[2] / n;
+    if (n == 1)
+        return x;
+    x = op_reshape(g, x, SHAPE(s.dim[0] * height, n, width, n * s.dim[3]));
+    x = op_permute(g, x, (int[]){0, 2, 1, 3});
+    return op_reshape(g, x, SHAPE(s.dim[0], height, width, n * n * s.dim[3]));
+}
+
+// What fold() did, undone.
+static struct node *
+unfold(struct graph *g, struct node *x, int n)
+{
+    const struct shape s = x->shape;
+    int64_t channels = s.dim[3] / (n * n);
+    if (n == 1)
+        return x;
+    x = op_reshape(g, x, SHAPE(s.dim[0] * s.dim[1], s.dim[2], n, n * channels));
+    x = op_permute(g, x, (int[]){0, 2, 1, 3});
+    return op_reshape(g, x, SHAPE(s.dim[0], s.dim[1] * n, s.dim[2] * n, channels));
+}
+
 struct node *
 unet_down(struct nn *nn, const struct unet_config *c, const struct unet_inputs *in,
           const struct unet_embedding *e, struct unet_context *context, int last,
@@ -19,7 +45,7 @@ unet_down(struct nn *nn, const struct unet_config *c, const struct unet_inputs *
     char name[NN_NAME_MAX];
     *skips = (struct unet_skips){0};
     nn_segment(nn);
-    struct node *h = op_cast(nn->g, in->sample, nn->dtype);
+    struct node *h = fold(nn->g, op_cast(nn->g, in->sample, nn->dtype), c->fold);
     h = nn_conv(nn, h, &(struct conv){.out = c->block_out_channels[0], .kernel = 3}, "conv_in");
     h = unet_add_thumbnail(nn, c, h, e->thumbnail);
     push(skips, h);
@@ -85,7 +111,9 @@ unet_up(struct nn *nn, const struct unet_config *c, struct node *h,
             if (c->context[level])
                 h = unet_context_attention(nn, c, h, context);
         }
-        if (level > 0) {
+        if (level > 0 && c->plain_upsampling) {
+            h = op_upsample2(nn->g, h);
+        } else if (level > 0) {
             nn_segment(nn);
             r.resample = RESAMPLE_DOUBLE;
             h = unet_resnet(nn, c, h, e, &r, nn_name(name, "up_blocks.%d.upsamplers.0", block));
@@ -113,8 +141,8 @@ unet_build(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     nn_segment(nn);
     struct group_norm norm = {.groups = c->norm_num_groups, .eps = c->norm_eps, .act = c->act};
     h = nn_group_norm(nn, h, &norm, "conv_norm_out");
-    h = nn_conv(nn, h, &(struct conv){.out = c->out_channels, .kernel = 3, .zero = true},
-                "conv_out");
+    struct conv last = {.out = c->out_channels * c->fold * c->fold, .kernel = 3, .zero = true};
+    h = unfold(nn->g, nn_conv(nn, h, &last, "conv_out"), c->fold);
     h = op_cast(nn->g, h, DTYPE_F32);
     nn_segment_end(nn);
     return h;

@@ -9,7 +9,7 @@
 //        unet_down, same weights                  unet_down -> skips
 //              | features of context_levels                   |
 //        unet_context: keys, values ----------------------> unet_mid
-//                                       context attention     |
+//                      style -> time    context attention     |
 //                                                          unet_up, unet_out
 //
 // Keys and values depend on the references only, so a program that draws makes them in a plan of
@@ -53,6 +53,9 @@ int unet_context_layers(const struct unet_config *c,
 struct unet_context {
     int count;
     struct node *k[UNET_CONTEXT_MAX], *v[UNET_CONTEXT_MAX];
+    // What references look like (unet_style.c): (N|1,time_embedding_dim) f32; NULL without
+    // references or style_levels.
+    struct node *style;
     int next; // private: the layer that runs next
 };
 
@@ -61,7 +64,8 @@ struct unet_inputs {
     struct node *timestep;     // (N) f32
     struct node *text;         // (N,T,encoder_hid_dim), any float
     struct node *class_labels; // (N) f32; NULL unless the config has class_timestep
-    // Of unet_thumbnail(), with references that of the empty text; NULL: as if there were none.
+    // Of unet_thumbnail(), with references that of the empty text unless the config has
+    // text_thumbnail_with_references; NULL: as if there were none.
     struct node *thumbnail;
     // NULL: no context attention runs. A config with context levels then still draws, as the
     // text-to-image model it grew from.
@@ -107,7 +111,7 @@ struct unet_references {
 void unet_encode_references(struct nn *nn, const struct unet_config *c,
                             const struct unet_references *in, struct unet_context *out);
 
-// Inputs "context.I.k" and "context.I.v" in place of unet_encode_references(), for a graph that
+// Inputs "context.I.k", "context.I.v" and "context.style" in place of unet_encode_references(), for a graph that
 // gets them from another plan, and the same names given to outputs there.
 void unet_context_inputs(struct nn *nn, const struct unet_config *c, int references,
                          struct unet_context *out);

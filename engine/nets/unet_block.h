@@ -25,6 +25,11 @@ struct node *unet_attention(struct nn *nn, const struct unet_config *c, struct n
 struct node *unet_add_thumbnail(struct nn *nn, const struct unet_config *c, struct node *h,
                                 struct node *thumbnail);
 
+// What the references look like, from the features of their pass and its embedding, of N*R pictures
+// each -> (N,time_embedding_dim) f32, to be added to the time embedding of the picture's pass.
+struct node *unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *skips,
+                        const struct unet_embedding *e, int batch);
+
 // The next layer of the context; x itself when context is NULL.
 struct node *unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *x,
                                     struct unet_context *context);

@@ -180,6 +180,25 @@ read_context(struct reader *r, struct unet_config *c)
     }
 }
 
+static void
+read_own(struct reader *r, struct unet_config *c)
+{
+    const struct jv *v = get(r, "style_levels");
+    c->thumbnail_size = whole(r, "text_thumbnail_size", 0, 0, 256);
+    c->thumbnail_with_references = flag(r, "text_thumbnail_with_references", false);
+    c->fold = whole(r, "pixel_unshuffle", 1, 1, 8);
+    c->plain_upsampling = flag(r, "plain_upsampling", false);
+    if (v && !jv_is_array(v))
+        refuse(r, "style_levels", v, "a list of levels is needed");
+    for (size_t i = 0; r->ok && i < jv_size(v); i++) {
+        int64_t level = jv_integer(jv_at(v, i), -1);
+        if (!jv_is_integer(jv_at(v, i)) || level < 0 || level >= c->levels || c->style[level])
+            refuse(r, "style_levels", v, "each entry must be another level");
+        else
+            c->style[level] = true;
+    }
+}
+
 // Options of diffusers that would change the numbers and that no model of the Imagen family uses.
 static void
 refuse_foreign(struct reader *r)
@@ -215,6 +234,23 @@ refuse_foreign(struct reader *r)
 }
 
 static void
+check_own(struct reader *r, const struct unet_config *c)
+{
+    int enlarged = c->thumbnail_size, side = c->sample_size / c->fold;
+    while (enlarged && enlarged < side)
+        enlarged *= 2;
+    if (enlarged && (enlarged != side || c->class_timestep || c->in_channels != 3))
+        refuse(r, "text_thumbnail_size", get(r, "text_thumbnail_size"),
+               "it must double up to sample_size / pixel_unshuffle, in a base model of 3 input "
+               "channels");
+    else if (c->thumbnail_with_references && !c->thumbnail_size)
+        refuse(r, "text_thumbnail_with_references", get(r, "text_thumbnail_with_references"),
+               "it needs text_thumbnail_size");
+    else if (unet_config_has_style(c) && !unet_config_has_context(c))
+        refuse(r, "style_levels", get(r, "style_levels"), "they need context_levels");
+}
+
+static void
 check_sizes(struct reader *r, const struct unet_config *c)
 {
     for (int i = 0; r->ok && i < c->levels; i++) {
@@ -235,14 +271,9 @@ check_sizes(struct reader *r, const struct unet_config *c)
     if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
         refuse(r, "context_levels", get(r, "context_levels"),
                "context needs a base model: 3 input channels, no class embedding");
-    int enlarged = c->thumbnail_size;
-    while (enlarged && enlarged < c->sample_size)
-        enlarged *= 2;
-    if (r->ok && enlarged && (enlarged != c->sample_size || c->class_timestep ||
-                              c->in_channels != 3))
-        refuse(r, "text_thumbnail_size", get(r, "text_thumbnail_size"),
-               "it must double up to sample_size, in a base model of 3 input channels");
-    if (r->ok && c->sample_size % (1 << (c->levels - 1)))
+    if (r->ok)
+        check_own(r, c);
+    if (r->ok && c->sample_size % (c->fold << (c->levels - 1)))
         refuse(r, "sample_size", get(r, "sample_size"), "it must halve at every level");
     if (r->ok && c->block_out_channels[0] % 2)
         refuse(r, "block_out_channels", get(r, "block_out_channels"), "the first must be even");
@@ -315,7 +346,7 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
     read_text(&r, c);
     read_embeddings(&r, c);
     read_context(&r, c);
-    c->thumbnail_size = whole(&r, "text_thumbnail_size", 0, 0, 256);
+    read_own(&r, c);
     refuse_foreign(&r);
     check_sizes(&r, c);
     return r.ok;
@@ -330,10 +361,19 @@ unet_config_has_context(const struct unet_config *c)
     return false;
 }
 
+bool
+unet_config_has_style(const struct unet_config *c)
+{
+    for (int i = 0; i < c->levels; i++)
+        if (c->style[i])
+            return true;
+    return false;
+}
+
 int
 unet_config_side(const struct unet_config *c, int level)
 {
-    return c->sample_size >> level;
+    return c->sample_size / c->fold >> level;
 }
 
 static struct jv *
@@ -375,6 +415,27 @@ write_blocks(const struct unet_config *c, struct jv *o)
     }
 }
 
+static void
+write_own(const struct unet_config *c, struct jv *o)
+{
+    struct jv *style = jv_array();
+    for (int i = 0; i < c->levels; i++)
+        if (c->style[i])
+            jv_append(style, jv_from_integer(i));
+    if (unet_config_has_style(c))
+        jv_set(o, "style_levels", style);
+    else
+        jv_free(style);
+    if (c->thumbnail_size)
+        jv_set(o, "text_thumbnail_size", jv_from_integer(c->thumbnail_size));
+    if (c->thumbnail_with_references)
+        jv_set(o, "text_thumbnail_with_references", jv_from_bool(true));
+    if (c->fold > 1)
+        jv_set(o, "pixel_unshuffle", jv_from_integer(c->fold));
+    if (c->plain_upsampling)
+        jv_set(o, "plain_upsampling", jv_from_bool(true));
+}
+
 struct jv *
 unet_config_json(const struct unet_config *c)
 {
@@ -386,8 +447,7 @@ unet_config_json(const struct unet_config *c)
     jv_set(o, "block_out_channels", numbers(c->block_out_channels, c->levels));
     jv_set(o, "layers_per_block", numbers(c->layers_per_block, c->levels));
     write_blocks(c, o);
-    if (c->thumbnail_size)
-        jv_set(o, "text_thumbnail_size", jv_from_integer(c->thumbnail_size));
+    write_own(c, o);
     jv_set(o, "attention_head_dim", numbers(c->attention_head_dim, c->levels));
     jv_set(o, "norm_num_groups", jv_from_integer(c->norm_num_groups));
     jv_set(o, "norm_eps", jv_from_number(c->norm_eps));

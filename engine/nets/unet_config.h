@@ -10,6 +10,15 @@
 //     "context_attention_head_dim": n width of its heads; absent: attention_head_dim
 //     "text_thumbnail_size": n        pixels a side of a small picture that is made from the text
 //                                     and given to the first layer; absent: none
+//     "text_thumbnail_with_references": true   also beside references; absent: there that of the
+//                                     empty text stands in its place
+//     "style_levels": [0, 1]          levels of the references' pass whose statistics go to the
+//                                     time embedding (unet_style.c); absent: none
+//     "pixel_unshuffle": n            squares of n x n pixels are one place of n*n times as many
+//                                     channels for the network: level 0 has sample_size / n places
+//                                     a side; absent: 1
+//     "plain_upsampling": true        the up half doubles by repeating pixels, without a residual
+//                                     block of its own; absent: with one, as in diffusers
 #ifndef LIMN_ENGINE_NETS_UNET_CONFIG_H
 #define LIMN_ENGINE_NETS_UNET_CONFIG_H
 
@@ -47,6 +56,10 @@ struct unet_config {
     bool context[UNET_LEVEL_MAX]; // context_levels
     int context_head_dim;         // 0: attention_head_dim of the level
     int thumbnail_size;           // text_thumbnail_size; 0: none
+    bool thumbnail_with_references;
+    bool style[UNET_LEVEL_MAX]; // style_levels
+    int fold;                   // pixel_unshuffle
+    bool plain_upsampling;
 };
 
 // `name` (the file) starts errors. ERR_INPUT.
@@ -57,7 +70,8 @@ bool unet_config_read(struct unet_config *c, const struct jv *json, const char *
 struct jv *unet_config_json(const struct unet_config *c);
 
 bool unet_config_has_context(const struct unet_config *c);
-// Sides of the picture at a level: sample_size / 2^level.
+bool unet_config_has_style(const struct unet_config *c);
+// Places a side at a level: sample_size / fold / 2^level.
 int unet_config_side(const struct unet_config *c, int level);
 
 #endif

@@ -161,7 +161,7 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
     struct unet_skips skips = {0};
     *out = (struct unet_context){.count = unet_context_layers(c, layers)};
     for (int i = 0; i < c->levels; i++)
-        last = c->context[i] ? i : last;
+        last = c->context[i] || c->style[i] ? i : last;
     if (in->references && last >= 0) {
         int count = in->batch * in->references;
         require(in->image && in->text && in->image->shape.dim[0] == count);
@@ -173,6 +173,8 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
                                 .text = in->text};
         struct unet_embedding e = unet_embed(nn, c, &u);
         unet_down(nn, c, &u, &e, NULL, last, &skips);
+        if (unet_config_has_style(c))
+            out->style = unet_style(nn, c, &skips, &e, in->batch);
     }
     nn_segment(nn);
     for (int i = 0; i < out->count; i++)
@@ -194,6 +196,9 @@ unet_context_inputs(struct nn *nn, const struct unet_config *c, int references,
         out->k[i] = graph_input(nn->g, nn_name(name, "context.%d.k", i), s, nn->dtype);
         out->v[i] = graph_input(nn->g, nn_name(name, "context.%d.v", i), s, nn->dtype);
     }
+    if (references && unet_config_has_style(c))
+        out->style =
+            graph_input(nn->g, "context.style", SHAPE(1, c->time_embedding_dim), DTYPE_F32);
 }
 
 void
@@ -205,5 +210,9 @@ unet_context_outputs(struct nn *nn, const struct unet_config *c, struct unet_con
         graph_name(nn->g, context->v[i], nn_name(name, "context.%d.v", i));
         graph_output(nn->g, context->k[i]);
         graph_output(nn->g, context->v[i]);
+    }
+    if (context->style) {
+        graph_name(nn->g, context->style, "context.style");
+        graph_output(nn->g, context->style);
     }
 }

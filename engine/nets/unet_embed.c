@@ -59,6 +59,8 @@ unet_embed(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
         p = nn_linear(nn, p, &l, "add_embedding.proj");
         time = op_add(g, time, nn_layer_norm(nn, p, 1e-5, "add_embedding.norm2"));
     }
+    if (in->context && in->context->style)
+        time = op_add(g, time, in->context->style);
     time = nn_activation(nn, time, c->time_act);
     if (!c->skip_time_act)
         time = nn_activation(nn, time, c->act);

@@ -17,7 +17,9 @@
 // conv_thumbnail starts as zeros: the model is the same without it until training says otherwise.
 // Where there are references, they say what the picture looks like, and a thumbnail of a subject that
 // training never named would speak against them: it is then that of the empty text, as in the
-// unconditional branch of guidance, which so differs in nothing but what is asked for.
+// unconditional branch of guidance, which so differs in nothing but what is asked for. A model whose
+// training taught it to believe the reference where they disagree gets it there too:
+// text_thumbnail_with_references.
 #include <math.h>
 
 #include "engine/nets/unet_block.h"
@@ -54,7 +56,7 @@ unet_add_thumbnail(struct nn *nn, const struct unet_config *c, struct node *h,
     if (!thumbnail)
         return h;
     struct node *t = op_cast(nn->g, thumbnail, nn->dtype);
-    for (int side = c->thumbnail_size; side < c->sample_size; side *= 2)
+    for (int side = c->thumbnail_size; side < unet_config_side(c, 0); side *= 2)
         t = op_upsample2(nn->g, t);
     struct conv conv = {.out = c->block_out_channels[0], .kernel = 3, .zero = true};
     return op_add(nn->g, h, nn_conv(nn, t, &conv, "conv_thumbnail"));

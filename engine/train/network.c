@@ -33,6 +33,26 @@ thumbnail_of_nothing(struct network *n, const struct network_params *p)
     return op_broadcast(n->g, thumbnail, SHAPE(p->batch, side, side, 3));
 }
 
+// The instruction and the thumbnail that stands beside it; *thumbnail NULL: the U-Net has none.
+static struct node *
+encode_instruction(struct network *n, const struct network_params *p, struct node **thumbnail)
+{
+    const struct unet_config *c = &p->folder->unet;
+    bool own = !p->references || c->thumbnail_with_references;
+    *thumbnail = NULL;
+    struct node *text = network_encode_text(n, p, n->text, own ? thumbnail : NULL);
+    if (!c->thumbnail_size || (own && !c->thumbnail_with_references))
+        return text;
+    struct node *nothing = thumbnail_of_nothing(n, p);
+    if (own) {
+        n->heard = graph_input(n->g, "heard", SHAPE(p->batch, 1, 1, 1), DTYPE_F32);
+        struct node *more = op_mul(n->g, op_sub(n->g, *thumbnail, nothing), n->heard);
+        nothing = op_add(n->g, nothing, more);
+    }
+    *thumbnail = nothing;
+    return text;
+}
+
 static void
 add_inputs(struct network *n, const struct network_params *p)
 {
@@ -107,9 +127,7 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     struct unet_references refs = {.batch = p->batch, .references = p->references,
                                    .image = n->ref_image};
     struct unet_inputs in = {.sample = n->sample, .timestep = n->timestep};
-    in.text = network_encode_text(n, p, n->text, p->references ? NULL : &in.thumbnail);
-    if (p->references && p->folder->unet.thumbnail_size)
-        in.thumbnail = thumbnail_of_nothing(n, p);
+    in.text = encode_instruction(n, p, &in.thumbnail);
     if (p->references)
         refs.text = network_encode_text(n, p, n->ref_text, NULL);
     struct unet_context context = {0};

@@ -26,6 +26,8 @@ struct network {
     struct node *weight;    // (N,1,1,1) f32: weight of each example's loss times 1/accumulate
     struct node *timestep;  // (N) f32
     struct node *text;      // (N,T) i32
+    struct node *heard;     // (N,1,1,1) f32: 1: the thumbnail is the text's, 0: the empty text's;
+                            // NULL when the graph has no choice
     struct node *ref_image; // (N*R,S,S,3) f32 in [-1,1]; NULL when R = 0
     struct node *ref_text;  // (N*R,U) i32; NULL when R = 0
     // Outputs.

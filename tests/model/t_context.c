@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The multi-modal context: nothing changes before it is trained, cached equals fused, the null
 // token alone is a softmax over one key, references are a set, and gradients reach every weight.
+// All of it for each of the variants below. And: folded pixels are those of an own computation.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,14 @@
 #include "small.h"
 
 enum { SIDE = 16, TOKENS = 5, WIDTH = 24, PIXELS = SIDE * SIDE * 3 };
+
+// What is added to the small model's config.
+static const char *const variants[] = {
+    "\"norm_eps\":1e-5",
+    "\"style_levels\":[0,2]",
+    "\"style_levels\":[0,1],\"pixel_unshuffle\":2,\"plain_upsampling\":true",
+};
+static const char *variant;
 
 struct model {
     struct device *device;
@@ -55,7 +64,9 @@ model_open(struct model *m, enum dtype dtype, bool fresh)
 {
     struct err err = {0};
     *m = (struct model){.device = device_open("cpu", &err), .dtype = dtype};
-    small_unet_config(&m->config, small_unet);
+    char *json = mem_printf("%.*s,%s}", (int)strlen(small_unet) - 1, small_unet, variant);
+    small_unet_config(&m->config, json);
+    free(json);
     m->params = params_create(dtype);
     ok_or_fail(unet_declare(m->params, "unet/", &m->config, &err), &err);
     params_layout(m->params);
@@ -248,6 +259,9 @@ cached_equals_fused(void **state)
             ok_or_fail(plan_copy(w.plan, w.context.k[i], r.plan, r.context.k[i], &err) &&
                            plan_copy(w.plan, w.context.v[i], r.plan, r.context.v[i], &err),
                        &err);
+        assert_true(!w.context.style == !r.context.style);
+        if (w.context.style)
+            ok_or_fail(plan_copy(w.plan, w.context.style, r.plan, r.context.style, &err), &err);
         float *got = answer(&w, batch);
         // The first picture of two has the noise and text that the only picture of one has.
         assert_true(difference(got, want, PIXELS) < 1e-5);
@@ -392,9 +406,72 @@ gradients_are_slopes(void **state)
     gradient(true);
 }
 
+// A model that folds 2 x 2 pixels is the one with the same weights that gets 12 channels, folded
+// here by hand.
+static void
+folding_is_a_permutation(void **state)
+{
+    static const char *const keys[] = {
+        "\"context_levels\":[],\"pixel_unshuffle\":2",
+        "\"context_levels\":[],\"sample_size\":8,\"in_channels\":12,\"out_channels\":12"};
+    struct err err = {0};
+    float *picture = noise(PIXELS, 31), *folded = mem_alloc(PIXELS * sizeof *folded);
+    float *text = noise(TOKENS * WIDTH, 32), *out[2], t = 400;
+    int where[PIXELS]; // of each number of the picture in the folded one
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < 3; c++)
+                where[(y * SIDE + x) * 3 + c] =
+                    ((y / 2) * (SIDE / 2) + x / 2) * 12 + (y % 2) * 6 + (x % 2) * 3 + c;
+    for (int i = 0; i < PIXELS; i++)
+        folded[where[i]] = picture[i];
+    for (int k = 0; k < 2; k++) {
+        int side = k ? SIDE / 2 : SIDE, channels = k ? 12 : 3;
+        struct model m = {.device = device_open("cpu", &err),
+                          .params = params_create(DTYPE_F32), .dtype = DTYPE_F32};
+        struct jv *json = jv_parse(small_unet, strlen(small_unet), "small", &err);
+        char *more = mem_printf("{%s}", keys[k]);
+        struct jv *added = jv_parse(more, strlen(more), "added", &err);
+        for (size_t i = 0; i < jv_size(added); i++)
+            jv_set(json, jv_key_at(added, i), jv_copy(jv_value_at(added, i)));
+        ok_or_fail(unet_config_read(&m.config, json, "c.json", &err), &err);
+        ok_or_fail(unet_declare(m.params, "unet/", &m.config, &err), &err);
+        params_layout(m.params);
+        m.block = buffer_create(m.device, params_bytes(m.params), "weights", &err);
+        small_randomise(m.params, m.block, 3, false);
+        struct network w;
+        begin(&w, &m, 0);
+        w.in.sample = graph_input(w.g, "sample", SHAPE(1, side, side, channels), DTYPE_F32);
+        w.in.timestep = graph_input(w.g, "timestep", SHAPE(1), DTYPE_F32);
+        w.in.text = graph_input(w.g, "text", SHAPE(1, TOKENS, WIDTH), DTYPE_F32);
+        w.out = unet_build(&w.nn, &m.config, &w.in);
+        graph_output(w.g, w.out);
+        plan(&w, &m);
+        put(&w, w.in.sample, k ? folded : picture);
+        put(&w, w.in.timestep, &t);
+        put(&w, w.in.text, text);
+        out[k] = mem_alloc(PIXELS * sizeof **out);
+        ok_or_fail(plan_run(w.plan, &err) && plan_read_f32(w.plan, w.out, out[k], &err), &err);
+        end(&w);
+        model_close(&m);
+        jv_free(json);
+        jv_free(added);
+        free(more);
+    }
+    for (int i = 0; i < PIXELS; i++)
+        folded[i] = out[1][where[i]];
+    assert_true(difference(out[0], folded, PIXELS) < 1e-6);
+    free(picture);
+    free(folded);
+    free(text);
+    free(out[0]);
+    free(out[1]);
+}
+
 int
 main(void)
 {
+    static const struct CMUnitTest once[] = {cmocka_unit_test(folding_is_a_permutation)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_layers_change_nothing),
         cmocka_unit_test(trained_layers_read_references),
@@ -402,5 +479,10 @@ main(void)
         cmocka_unit_test(null_token_is_a_softmax_over_one),
         cmocka_unit_test(gradients_are_slopes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(once, NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(variants); i++) {
+        variant = variants[i];
+        failed += cmocka_run_group_tests_name(variant, tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -67,17 +67,17 @@ zero(const struct model *m, const char *name)
 }
 
 static char *
-with_thumbnail(void)
+with_thumbnail(bool with_references)
 {
-    return mem_printf("%.*s,\"text_thumbnail_size\":%d}", (int)strlen(small_unet) - 1, small_unet,
-                      SMALL);
+    return mem_printf("%.*s,\"text_thumbnail_size\":%d%s}", (int)strlen(small_unet) - 1, small_unet,
+                      SMALL, with_references ? ",\"text_thumbnail_with_references\":true" : "");
 }
 
 static void
 model_open(struct model *m)
 {
     struct err err = {0};
-    char *json = with_thumbnail();
+    char *json = with_thumbnail(false);
     *m = (struct model){.device = device_open("cpu", &err)};
     small_unet_config(&m->config, json);
     assert_int_equal(m->config.thumbnail_size, SMALL);
@@ -307,7 +307,7 @@ sizes_that_do_not_fit_are_refused(void **state)
     }
     struct unet_config c, again;
     struct err err = {0};
-    char *json = with_thumbnail();
+    char *json = with_thumbnail(false);
     small_unet_config(&c, json);
     struct jv *written = unet_config_json(&c);
     must(unet_config_read(&again, written, "c.json", &err), &err);
@@ -335,17 +335,17 @@ drawn(struct pipeline *p, const char *sentence, const uint8_t *reference, int co
 
 // A pipeline keeps the thumbnail beside the text: other words, another picture, also when words
 // reach the U-Net in no other way; and each picture of a batch is the one drawn alone. With a
-// reference the thumbnail is that of nothing: there the words have no way left.
+// reference the thumbnail is that of nothing, and the words have no way left, unless the config
+// says otherwise.
 static void
-a_pipeline_draws_with_it(void **state)
+draws_with_it(bool with_references)
 {
-    (void)state;
     struct err err = {0};
     char folder[] = "/tmp/limn-thumbnail-XXXXXX";
     assert_non_null(mkdtemp(folder));
     small_folder(folder, spiece, false, false);
     // Once more with a thumbnail, and without attention to the text.
-    char *config = file_join(folder, "unet/config.json"), *json = with_thumbnail();
+    char *config = file_join(folder, "unet/config.json"), *json = with_thumbnail(with_references);
     must(file_write(config, json, strlen(json), &err), &err);
     struct device *d = device_open("cpu", &err);
     struct model_folder *f = model_folder_open(folder, &err);
@@ -366,7 +366,7 @@ a_pipeline_draws_with_it(void **state)
     uint8_t *along = drawn(p, "red apple", apple, 1), *other = drawn(p, "rocket", apple, 1);
     assert_memory_equal(apple, again, PIXELS);
     assert_memory_not_equal(apple, rocket, PIXELS);
-    assert_memory_equal(along, other, PIXELS);
+    assert_int_equal(memcmp(along, other, PIXELS) != 0, with_references);
     assert_memory_not_equal(along, nothing, PIXELS);
     uint8_t *const owned[] = {apple, rocket, again, nothing, along, other};
     for (size_t i = 0; i < COUNT_OF(owned); i++)
@@ -379,6 +379,14 @@ a_pipeline_draws_with_it(void **state)
     char *command = mem_printf("rm -rf '%s'", folder);
     assert_int_equal(system(command), 0);
     free(command);
+}
+
+static void
+a_pipeline_draws_with_it(void **state)
+{
+    (void)state;
+    draws_with_it(false);
+    draws_with_it(true);
 }
 
 int
