@@ -107,7 +107,7 @@ whole_recipe(const struct train *t, struct err *err)
         resolve(json, t->settings, folder);
     const char *tasks = jv_string(jv_get(json, "tasks"), NULL);
     if (ok && tasks) {
-        struct jv *described = jv_read(tasks, err);
+        struct jv *described = config_read(tasks, err);
         ok = described != NULL;
         if (ok)
             jv_set(json, "tasks", described);

@@ -92,7 +92,7 @@ sheet_draw(const struct sheet_params *p, struct err *err)
     struct sheet s = {.params = p};
     struct pipeline_info info;
     s.pack = pack_open(p->pack, err);
-    s.tasks = s.pack ? tasks_create(s.pack, p->tasks, err) : NULL;
+    s.tasks = s.pack ? tasks_create(s.pack, p->tasks, false, err) : NULL;
     s.pipeline = s.tasks ? pipeline_open(p->model, p->device, DTYPE_NONE, err) : NULL;
     bool ok = s.pipeline != NULL;
     if (ok) {

@@ -23,6 +23,13 @@ enum train_stage {
     TRAIN_STAGE_COUNT
 };
 
+enum timestep_density {
+    TIMESTEPS_NONE = 0,
+    TIMESTEPS_UNIFORM,
+    TIMESTEPS_LOGIT_NORMAL,
+    TIMESTEPS_COUNT
+};
+
 struct recipe {
     char *model;     // folder to start from: configs, and weights if it has them
     char *tokenizer; // spiece.model; NULL: the model folder's
@@ -42,11 +49,17 @@ struct recipe {
     enum lr_schedule schedule;
     double ema;        // decay of the averaged weights; warmed up as min(ema, (1+t)/(10+t))
     double timestep_bias; // 0: timesteps uniform (the paper); b: density (1+b) u^b, towards noise
+    // Then, with TIMESTEPS_LOGIT_NORMAL, u is where a normal law of this mean and deviation has its
+    // share u, pressed into (0,1) (Esser et al. 2024): mass in the middle.
+    enum timestep_density timestep_density;
+    double timestep_mean, timestep_deviation;
+    double thumbnail_drop; // share of examples with references whose thumbnail is that of nothing
     double snr_gamma;  // 0: plain L2; > 0: min-SNR weights with this gamma (engine/train/objective.h)
     int64_t save_every, sheet_every, log_every; // steps; 0: never (log: 1)
     int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
     bool freeze_text;           // the text encoder and the thumbnail are not trained
     enum train_stage stage;     // what is trained
+    bool zero_shot;             // compound tasks are left out, for measuring (tasks.h)
 };
 
 // Paths are taken as they are. `name` (the file) starts the errors. Does not keep `json`.
@@ -55,5 +68,8 @@ void recipe_finish(struct recipe *r); // zeroed is fine
 
 // Learning rate of optimiser step t, t >= 0.
 double recipe_lr(const struct recipe *r, int64_t t);
+
+// Where in the schedule, [0,1) from clean to noise, the share u in [0,1) of all examples lies below.
+double recipe_timestep(const struct recipe *r, double u);
 
 #endif

@@ -19,6 +19,7 @@ struct task_reference {
 struct task {
     char *name;
     double ratio;
+    bool compound;
     int reference_count;
     struct task_reference references[EXAMPLE_REFERENCE_MAX];
     const struct jv *texts;
@@ -34,9 +35,10 @@ struct tasks {
     struct jv *description; // texts point into it
     struct task *tasks;
     int count;
-    double drop_all, drop_context;
+    double drop_all, drop_context, unknown_subject;
     struct groups by_subject, by_style;
     int *train, train_count, *heldout, heldout_count;
+    double *train_until; // weights of the training records so far, added up; NULL: all alike
 };
 
 // --- reading the description
@@ -84,7 +86,7 @@ read_reference(const struct tasks *t, struct task_reference *r, const struct jv 
 static bool
 read_task(const struct tasks *t, struct task *task, const struct jv *v, struct err *err)
 {
-    static const char *const known[] = {"name", "ratio", "references", "texts"};
+    static const char *const known[] = {"name", "ratio", "compound", "references", "texts"};
     if (!jv_is_object(v))
         return err_set(err, ERR_INPUT, "tasks: an entry of 'mixture' is no table of a task");
     for (size_t i = 0; i < jv_size(v); i++) {
@@ -96,6 +98,7 @@ read_task(const struct tasks *t, struct task *task, const struct jv *v, struct e
     }
     task->name = mem_strdup(jv_string(jv_get(v, "name"), ""));
     task->ratio = jv_number(jv_get(v, "ratio"), -1);
+    task->compound = jv_bool(jv_get(v, "compound"), false);
     task->texts = jv_get(v, "texts");
     if (!*task->name || !(task->ratio >= 0 && task->ratio <= 1e6))
         return err_set(err, ERR_INPUT, "task '%s' needs a name and a ratio of at least 0",
@@ -113,13 +116,48 @@ read_task(const struct tasks *t, struct task *task, const struct jv *v, struct e
 }
 
 static bool
-read_description(struct tasks *t, struct err *err)
+read_chances(struct tasks *t, struct err *err)
 {
-    const struct jv *mixture = jv_get(t->description, "mixture");
     t->drop_all = jv_number(jv_get(t->description, "drop_all"), 0.1);
     t->drop_context = jv_number(jv_get(t->description, "drop_context"), 0.1);
+    t->unknown_subject = jv_number(jv_get(t->description, "unknown_subject"), 0);
     if (!(t->drop_all >= 0 && t->drop_context >= 0 && t->drop_all + t->drop_context <= 1))
         return err_set(err, ERR_INPUT, "tasks: drop_all and drop_context must lie in 0..1");
+    if (!(t->unknown_subject >= 0 && t->unknown_subject <= 1))
+        return err_set(err, ERR_INPUT, "tasks: unknown_subject must lie in 0..1");
+    return true;
+}
+
+// A list of weights may name styles that this pack lacks: it serves packs of several sets.
+static bool
+read_style_weights(struct tasks *t, struct err *err)
+{
+    const struct jv *weights = jv_get(t->description, "style_weights");
+    double total = 0;
+    if (!weights)
+        return true;
+    for (size_t i = 0; i < jv_size(weights); i++) {
+        const struct jv *w = jv_value_at(weights, i);
+        if (!jv_is_number(w) || !(jv_number(w, -1) >= 0 && jv_number(w, -1) <= 1e6))
+            return err_set(err, ERR_INPUT, "tasks: style_weights: %s needs a number from 0 on",
+                           jv_key_at(weights, i));
+    }
+    t->train_until = mem_zalloc((size_t)(t->train_count + 1) * sizeof *t->train_until);
+    for (int i = 0; i < t->train_count; i++) {
+        int style = pack_style(t->pack, t->train[i]);
+        const char *name = style < 0 ? "" : pack_style_name(t->pack, style);
+        total += jv_number(jv_get(weights, name), 1);
+        t->train_until[i] = total;
+    }
+    return total > 0 || err_set(err, ERR_INPUT, "tasks: style_weights leave nothing to train on");
+}
+
+static bool
+read_description(struct tasks *t, bool zero_shot, struct err *err)
+{
+    const struct jv *mixture = jv_get(t->description, "mixture");
+    if (!read_chances(t, err) || !read_style_weights(t, err))
+        return false;
     if (!jv_is_array(mixture) || jv_size(mixture) == 0)
         return err_set(err, ERR_INPUT, "tasks: the list 'mixture' is missing or empty");
     t->tasks = mem_zalloc(jv_size(mixture) * sizeof *t->tasks);
@@ -128,6 +166,8 @@ read_description(struct tasks *t, struct err *err)
         t->count++;
         if (!read_task(t, &t->tasks[i], jv_at(mixture, i), err))
             return false;
+        if (zero_shot && t->tasks[i].compound)
+            t->tasks[i].ratio = 0;
         total += t->tasks[i].ratio;
     }
     if (!(total > 0))
@@ -157,7 +197,8 @@ group_records(const struct pack *p, int groups, int (*key)(const struct pack *, 
 }
 
 struct tasks *
-tasks_create(const struct pack *pack, const struct jv *description, struct err *err)
+tasks_create(const struct pack *pack, const struct jv *description, bool zero_shot,
+             struct err *err)
 {
     struct tasks *t = mem_zalloc(sizeof *t);
     int n = pack_count(pack);
@@ -181,7 +222,7 @@ tasks_create(const struct pack *pack, const struct jv *description, struct err *
         t->heldout[i] = t->heldout[k];
         t->heldout[k] = swap;
     }
-    bool ok = read_description(t, err);
+    bool ok = read_description(t, zero_shot, err);
     if (ok && t->train_count == 0)
         ok = err_set(err, ERR_INPUT, "the pack has no pictures for training");
     if (ok)
@@ -208,6 +249,7 @@ tasks_destroy(struct tasks *t)
     free(t->by_style.first);
     free(t->by_style.records);
     free(t->train);
+    free(t->train_until);
     free(t->heldout);
     jv_free(t->description);
     free(t);
@@ -256,9 +298,16 @@ pick_keyword(const struct tasks *t, int record, struct rng *rng, char *out, size
 
 // Words of the record itself; false: the name is none of these.
 static bool
-fill_words(const struct tasks *t, int record, const char *name, struct rng *rng,
-           char out[EXAMPLE_TEXT_MAX])
+fill_words(const struct tasks *t, const struct example *e, int record, const char *name,
+           struct rng *rng, char out[EXAMPLE_TEXT_MAX])
 {
+    static const char *const of_subject[] = {"subject", "last word", "keyword"};
+    int subject = pack_subject(t->pack, e->record);
+    bool same = record == e->record || (subject >= 0 && subject == pack_subject(t->pack, record));
+    bool called = *e->unknown && same;
+    for (size_t i = 0; called && i < COUNT_OF(of_subject); i++)
+        if (strcmp(name, of_subject[i]) == 0)
+            return snprintf(out, EXAMPLE_TEXT_MAX, "%s", e->unknown) > 0;
     if (strcmp(name, "subject") == 0) {
         pack_caption(t->pack, record, out, EXAMPLE_TEXT_MAX);
     } else if (strcmp(name, "last word") == 0) {
@@ -286,11 +335,11 @@ fill_in(const struct tasks *t, const struct example *e, const struct task *task,
         const char *name, struct rng *rng, char *out, size_t size)
 {
     char words[EXAMPLE_TEXT_MAX];
-    if (fill_words(t, record, name, rng, words)) {
+    if (fill_words(t, e, record, name, rng, words)) {
         snprintf(out, size, "%s", words);
         return;
     }
-    if (strncmp(name, "a ", 2) == 0 && fill_words(t, record, name + 2, rng, words)) {
+    if (strncmp(name, "a ", 2) == 0 && fill_words(t, e, record, name + 2, rng, words)) {
         bool vowel = *words && strchr("aeiouAEIOU", *words);
         snprintf(out, size, "%s %.1000s", vowel ? "an" : "a", words);
         return;
@@ -382,6 +431,16 @@ pick_from(const struct tasks *t, const struct groups *g, int k, int record, bool
     return -1;
 }
 
+// Whether one of the first k references shows this picture.
+static bool
+shown_before(const struct example *e, int k, int record)
+{
+    for (int i = 0; i < k; i++)
+        if (e->refs[i].record == record)
+            return true;
+    return false;
+}
+
 static bool
 pick_reference(const struct tasks *t, const struct task_reference *r, struct example *e, int k,
                bool training, struct rng *rng)
@@ -398,12 +457,13 @@ pick_reference(const struct tasks *t, const struct task_reference *r, struct exa
         from = pick_from(t, &t->by_subject, pack_subject(t->pack, e->record), e->record, true,
                          training, rng);
         break;
-    case PICTURE_STYLE:
-        from = pick_from(t, &t->by_style, pack_style(t->pack, e->record), e->record, false,
-                         training, rng);
+    case PICTURE_STYLE: // several of one style are several pictures
+        for (int i = 0; i < 8 && (from < 0 || shown_before(e, k, from)); i++)
+            from = pick_from(t, &t->by_style, pack_style(t->pack, e->record), e->record, false,
+                             training, rng);
         break;
     }
-    if (from < 0)
+    if (from < 0 || shown_before(e, k, from))
         return false;
     e->refs[k].record = from;
     e->refs[k].image = pack_image(t->pack, from);
@@ -424,6 +484,30 @@ pick_markers(struct example *e, int count, struct rng *rng)
         pool[k] = swap;
         e->refs[i].marker = pool[i];
     }
+}
+
+// A word of two to four syllables that means nothing.
+static void
+invent_word(struct rng *rng, char out[16])
+{
+    static const char consonants[] = "bdfgklmnprstvz", vowels[] = "aeiou";
+    int syllables = 2 + (int)rng_below(rng, 3), n = 0;
+    for (int i = 0; i < syllables; i++) {
+        out[n++] = consonants[rng_below(rng, sizeof consonants - 1)];
+        out[n++] = vowels[rng_below(rng, sizeof vowels - 1)];
+    }
+    out[n++] = consonants[rng_below(rng, sizeof consonants - 1)];
+    out[n] = 0;
+}
+
+// Whether a reference shows what the picture is to be of.
+static bool
+shows_subject(const struct task *k)
+{
+    for (int i = 0; i < k->reference_count; i++)
+        if (k->references[i].kind != PICTURE_STYLE)
+            return true;
+    return false;
 }
 
 // The order of references carries no meaning: shuffle them.
@@ -448,6 +532,10 @@ make_example(const struct tasks *t, int task, int record, bool training, struct 
     e->record = record;
     e->text_dropped = e->context_dropped = false;
     e->target = pack_image(t->pack, record);
+    *e->unknown = 0;
+    if (training && t->unknown_subject > 0 && shows_subject(k) &&
+        rng_uniform(rng) < t->unknown_subject)
+        invent_word(rng, e->unknown);
     pick_markers(e, k->reference_count, rng);
     for (int i = 0; i < k->reference_count; i++) {
         char words[EXAMPLE_TEXT_MAX];
@@ -501,6 +589,24 @@ pick_task(const struct tasks *t, int references, struct rng *rng)
     return last;
 }
 
+// A training record, by the weights of the styles.
+static int
+pick_record(const struct tasks *t, struct rng *rng)
+{
+    if (!t->train_until)
+        return t->train[rng_below(rng, (uint64_t)t->train_count)];
+    double at = rng_uniform(rng) * t->train_until[t->train_count - 1];
+    int low = 0, high = t->train_count - 1;
+    while (low < high) { // the first whose sum is above it
+        int middle = (low + high) / 2;
+        if (t->train_until[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return t->train[low];
+}
+
 bool
 tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references, struct example *e,
            struct err *err)
@@ -513,7 +619,7 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
         int task = pick_task(t, references, &rng);
         bool made = false;
         for (int i = 0; task >= 0 && !made && i < 64; i++) {
-            int record = t->train[rng_below(&rng, (uint64_t)t->train_count)];
+            int record = pick_record(t, &rng);
             made = make_example(t, task, record, true, &rng, e);
         }
         if (!made)

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The mixture of tasks (Instruct-Imagen, Table 1 and A.3.2): a pack's pictures to examples of
-// multi-modal instructions. Described by JSON:
+// multi-modal instructions. A task is data, written as YAML; the program hands it over as JSON:
 //
-//   { "drop_all": 0.1, "drop_context": 0.1,
-//     "mixture": [ { "name": "edge", "ratio": 0.1,
-//                    "references": [ { "slot": "edge", "picture": "role.edge",
-//                                      "texts": ["edge map", "outline of {subject}"] } ],
-//                    "texts": ["Draw {subject} along {edge}", …] }, … ] }
+//   drop_all: 0.1
+//   drop_context: 0.1
+//   unknown_subject: 0.1
+//   style_weights: {game-icons: 0.5}
+//   mixture:
+//     - name: edge
+//       ratio: 0.1
+//       compound: false
+//       references: [{slot: edge, picture: role.edge, texts: [edge map, "outline of {subject}"]}]
+//       texts: ["Draw {subject} along {edge}", …]
 //
 // A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the target's
 // subject in another style) or "style" (another subject in the target's style). In texts, {subject}
@@ -15,6 +20,12 @@
 // the same behind "a" or "an". {SLOT} is the reference: its marker and its own words, as in
 // "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at random and
 // references come in random order.
+//
+// style_weights: how often pictures of a style are targets, beside 1 for those not named. With
+// probability unknown_subject an example with references calls its subject by a word that does not
+// exist: what it looks like is then in the references alone. compound: the task asks for several
+// things at once, of which each has a task of its own; a model that is to be measured on what it was
+// never taught leaves these out (recipe.h: zero_shot).
 //
 // With probability drop_all an example loses text and context, with drop_context only the context
 // (paper, section 3.2). What an example is depends on (seed, index) alone. Any thread.
@@ -36,14 +47,17 @@ struct example {
         int record;                  // whose picture it is
     } refs[EXAMPLE_REFERENCE_MAX];
     const uint8_t *target; // S*S*3, in the pack
+    char unknown[16];      // what its subject is called instead of its name; "": by its name
     int task, record;
     bool text_dropped, context_dropped;
 };
 
 struct tasks;
 
-// Keeps `pack`, copies what it needs of the description. Errors name task and key.
-struct tasks *tasks_create(const struct pack *pack, const struct jv *description, struct err *err);
+// Keeps `pack`, copies what it needs of the description. zero_shot: compound tasks get no share,
+// but can be measured. Errors name task and key.
+struct tasks *tasks_create(const struct pack *pack, const struct jv *description, bool zero_shot,
+                           struct err *err);
 void tasks_destroy(struct tasks *t); // NULL is fine
 int tasks_count(const struct tasks *t);
 const char *tasks_name(const struct tasks *t, int task);

@@ -27,7 +27,7 @@ enum { REFERENCE_COUNTS = 4 }; // 0..3 references in one example
 
 // One micro-batch on the host, in the order of the plan's inputs.
 struct batch {
-    float *sample, *target, *weight, *timestep, *ref_image, *noise;
+    float *sample, *target, *weight, *timestep, *heard, *ref_image, *noise;
     int32_t *text, *ref_text;
     int *task; // by example
     float *each;
@@ -202,6 +202,7 @@ make_batch(struct trainer *t)
     b->noise = mem_zalloc(n * pixels * sizeof(float));
     b->weight = mem_zalloc(n * sizeof(float));
     b->timestep = mem_zalloc(n * sizeof(float));
+    b->heard = mem_zalloc(n * sizeof(float));
     b->each = mem_zalloc(n * sizeof(float));
     b->task = mem_zalloc(n * sizeof(int));
     b->text = mem_zalloc(n * (size_t)r->text_tokens * sizeof(int32_t));
@@ -238,7 +239,7 @@ open_sources(struct trainer *t, struct err *err)
                        r->model);
     t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : m->tokenizer, err);
     t->pack = t->tokenizer ? pack_open(r->pack, err) : NULL;
-    t->tasks = t->pack ? tasks_create(t->pack, r->tasks, err) : NULL;
+    t->tasks = t->pack ? tasks_create(t->pack, r->tasks, r->zero_shot, err) : NULL;
     t->schedule = t->tasks ? schedule_create(&m->scheduler.schedule, err) : NULL;
     if (!t->schedule)
         return false;
@@ -330,7 +331,8 @@ trainer_destroy(struct trainer *t)
         buffer_destroy(t->slots[s]);
     struct batch *b = &t->batch;
     void *const owned[] = {b->sample, b->target,   b->noise,    b->weight, b->timestep,
-                           b->each,   b->task,     b->text,     b->ref_image, b->ref_text};
+                           b->each,   b->task,     b->text,     b->ref_image, b->ref_text,
+                           b->heard};
     for (size_t i = 0; i < COUNT_OF(owned); i++)
         free(owned[i]);
     params_destroy(t->params);
@@ -409,7 +411,8 @@ run_batch(struct trainer *t, int references, double *loss, struct err *err)
               plan_write(p, n->weight, b->weight, err) && plan_write(p, n->text, b->text, err);
     if (ok && n->sample)
         ok = plan_write(p, n->sample, b->sample, err) &&
-             plan_write(p, n->timestep, b->timestep, err);
+             plan_write(p, n->timestep, b->timestep, err) &&
+             (!n->heard || plan_write(p, n->heard, b->heard, err));
     if (ok && n->ref_image)
         ok = plan_write(p, n->ref_image, b->ref_image, err) &&
              plan_write(p, n->ref_text, b->ref_text, err);
@@ -452,12 +455,11 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
         // Timesteps of a batch are spread evenly with one common random shift: each is uniform,
         // and the batch covers the whole range (Kingma et al. 2021, low-discrepancy sampler).
         double u = fmod(shift + (double)i / n, 1.0);
-        u = pow(u, 1 / (1 + t->recipe->timestep_bias));
+        u = recipe_timestep(t->recipe, u);
         struct example e;
         ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
-        if (ok) {
-            ok = fill_example(t, &e, i, references, objective_step(&t->objective, u), at, err);
-        }
+        t->batch.heard[i] = !references || rng_uniform(&rng) >= t->recipe->thumbnail_drop;
+        ok = ok && fill_example(t, &e, i, references, objective_step(&t->objective, u), at, err);
     }
     double loss = 0;
     if (!ok || !run_batch(t, references, &loss, err))
@@ -580,11 +582,10 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
             for (int i = 0; ok && i < n; i++) {
                 struct example e;
                 int at = objective_step(&t->objective, ((double)i + 0.5) / n);
-                ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err);
-                if (ok) {
-                    ok = fill_example(t, &e, i, references, at,
-                                      ((uint64_t)1 << 40) + (uint64_t)(first + i), err);
-                }
+                uint64_t noise_at = ((uint64_t)1 << 40) + (uint64_t)(first + i);
+                t->batch.heard[i] = 1;
+                ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err) &&
+                     fill_example(t, &e, i, references, at, noise_at, err);
             }
             double part = 0;
             ok = ok && run_batch(t, references, &part, err);

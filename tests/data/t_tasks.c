@@ -35,7 +35,7 @@ static struct tasks *
 make(const char *text, struct err *err)
 {
     struct jv *json = jv_parse(text, strlen(text), "tasks", err);
-    struct tasks *t = json ? tasks_create(pack, json, err) : NULL;
+    struct tasks *t = json ? tasks_create(pack, json, false, err) : NULL;
     jv_free(json);
     return t;
 }
