@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/base/config.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
 
 struct jv *
 config_read(const char *path, struct err *err)
@@ -17,4 +20,15 @@ config_value(const char *text, const char *name, struct err *err)
     struct err ignored = {0};
     struct jv *v = jv_parse(text, strlen(text), "", &ignored);
     return v ? v : jv_from_string(text);
+}
+
+char *
+config_path(const char *file, const char *key, const char *name, struct err *err)
+{
+    (void)key, (void)err;
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? mem_strndup(file, (size_t)(slash - file)) : mem_strdup("");
+    char *path = file_join(folder, name);
+    free(folder);
+    return path;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/base/config.h"
 #include "app/base/yaml_tree.h"
+#include "engine/base/beneath.h"
+#include "engine/base/mem.h"
 
 static struct jv *
 taken(struct yaml *tree)
@@ -22,4 +25,23 @@ struct jv *
 config_value(const char *text, const char *name, struct err *err)
 {
     return taken(yaml_tree_parse(text, strlen(text), name, err));
+}
+
+char *
+config_path(const char *file, const char *key, const char *name, struct err *err)
+{
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? mem_strndup(file, (size_t)(slash - file)) : mem_strdup("");
+    struct err fault = {0};
+    char *path = beneath_path(folder, name, &fault);
+    if (!path) {
+        struct yaml *tree = yaml_tree_read(file, err);
+        err_clear(err);
+        yaml_tree_error(yaml_tree_get(tree, key), file, err,
+                        "%s: %.500s; to use it all the same: --set %s=%.300s", key, fault.text, key,
+                        name);
+        yaml_tree_free(tree);
+    }
+    free(folder);
+    return path;
 }

@@ -53,45 +53,45 @@ take_line(struct train *t, const struct command_line *line, struct err *err)
     return ok;
 }
 
-static char *
-folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
-}
-
 // A model may be called by its name, as limn models lists it, where there is no such folder.
-static void
-name_model(struct jv *recipe, const char *given, const char *path)
+static char *
+named_model(const char *given, const char *path)
 {
-    if (!given || strchr(given, '/') || access(path, F_OK) == 0)
-        return;
-    char *found = places_model(given, NULL);
-    if (found)
-        jv_set(recipe, "model", jv_from_string(found));
-    free(found);
+    return given && !strchr(given, '/') && access(path, F_OK) != 0 ? places_model(given, NULL) : NULL;
 }
 
-// Recipe paths are relative to the recipe; those given with --set to the current folder.
-static void
-resolve(struct jv *recipe, const struct jv *settings, const char *folder)
+// What a recipe names is relative to it and lies below its folder: it may be a stranger's.
+static bool
+resolve_key(const char *file, struct jv *recipe, const char *key, struct err *err)
+{
+    const char *path = jv_string(jv_get(recipe, key), NULL);
+    if (!path)
+        return true;
+    char *full = config_path(file, key, path, err);
+    char *model = full && strcmp(key, "model") == 0 ? named_model(path, full) : NULL;
+    if (full)
+        jv_set(recipe, key, jv_from_string(model ? model : full));
+    free(model);
+    free(full);
+    return full != NULL;
+}
+
+// Paths given with --set are a person's: any, from the current folder.
+static bool
+resolve(const char *file, struct jv *recipe, const struct jv *settings, struct err *err)
 {
     static const char *const keys[] = {"model", "tokenizer", "pack", "output", "tasks"};
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        const char *path = jv_string(jv_get(recipe, keys[i]), NULL);
-        if (!path || jv_get(settings, keys[i]))
-            continue;
-        char *full = file_join(folder, path), *given = mem_strdup(path);
-        jv_set(recipe, keys[i], jv_from_string(full));
-        if (strcmp(keys[i], "model") == 0)
-            name_model(recipe, given, full);
-        free(given);
-        free(full);
-    }
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (!jv_get(settings, keys[i]) && !resolve_key(file, recipe, keys[i], err))
+            return false;
     for (size_t i = 0; i < jv_size(settings); i++)
         jv_set(recipe, jv_key_at(settings, i), jv_copy(jv_value_at(settings, i)));
     const char *model = jv_string(jv_get(settings, "model"), NULL);
-    name_model(recipe, model, model);
+    char *named = named_model(model, model);
+    if (named)
+        jv_set(recipe, "model", jv_from_string(named));
+    free(named);
+    return true;
 }
 
 // The recipe, its tasks in it, its paths from the current folder; NULL on failure.
@@ -99,12 +99,10 @@ static struct jv *
 whole_recipe(const struct train *t, struct err *err)
 {
     struct jv *json = config_read(t->recipe_path, err);
-    char *folder = folder_of(t->recipe_path);
     bool ok = json != NULL;
     if (ok && !jv_is_object(json))
         ok = err_set(err, ERR_INPUT, "%s: a recipe is a list of KEY: VALUE", t->recipe_path);
-    if (ok)
-        resolve(json, t->settings, folder);
+    ok = ok && resolve(t->recipe_path, json, t->settings, err);
     const char *tasks = jv_string(jv_get(json, "tasks"), NULL);
     if (ok && tasks) {
         struct jv *described = config_read(tasks, err);
@@ -112,7 +110,6 @@ whole_recipe(const struct train *t, struct err *err)
         if (ok)
             jv_set(json, "tasks", described);
     }
-    free(folder);
     if (ok)
         return json;
     jv_free(json);

@@ -10,6 +10,7 @@
 #include "app/cli/train.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/text/tokenizer.h"
 
 static char *
 folder_of(const char *path)
@@ -90,6 +91,17 @@ name_of_model(const char *path)
     return name;
 }
 
+// What a recipe names itself is looked at before it goes to another machine. Tasks have been read by now.
+static bool
+is_what_it_says(const char *key, const char *path, struct err *err)
+{
+    if (strcmp(key, "tokenizer") != 0)
+        return true;
+    struct tokenizer *t = tokenizer_open(path, err);
+    tokenizer_close(t);
+    return t != NULL;
+}
+
 static bool
 add_paths(struct errand *e, const struct train_look *o, struct err *err)
 {
@@ -100,7 +112,8 @@ add_paths(struct errand *e, const struct train_look *o, struct err *err)
         const char *set = jv_string(jv_get(o->settings, sent_keys[i]), NULL);
         const char *path = jv_string(jv_get(recipe, sent_keys[i]), NULL);
         char *full = set ? mem_strdup(set) : path ? file_join(folder, path) : NULL;
-        ok = !full || send_set(e, sent_keys[i], full, err);
+        ok = !full || ((set || is_what_it_says(sent_keys[i], full, err)) &&
+                       send_set(e, sent_keys[i], full, err));
         free(full);
     }
     for (int i = 0; ok && kept_keys[i]; i++) {
