@@ -326,6 +326,12 @@ canvas_kind(const struct canvas *c)
     return c->encoder ? c->encoder->kind : CANVAS_NONE;
 }
 
+int
+canvas_questions(const struct canvas *c)
+{
+    return c->answers ? c->questions : 0;
+}
+
 void
 canvas_destroy(struct canvas *c)
 {

@@ -130,6 +130,7 @@ int
 canvas_wait(const struct canvas *canvas); // milliseconds until a flush can do something; -1: none
 
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
+int canvas_questions(const struct canvas *canvas); // that were not answered yet
 
 struct canvas_measured {
     uint64_t bytes;     // sent since the start

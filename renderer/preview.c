@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "renderer/preview_terminal.h"
 
 const struct preview_driver *const preview_drivers[] = {
     &preview_driver_kitty,
@@ -78,6 +79,7 @@ preview_close(struct preview *preview)
         preview->driver->close(preview->self);
     free(preview->self);
     free(preview);
+    preview_terminal_settle();
 }
 
 const char *

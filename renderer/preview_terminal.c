@@ -20,6 +20,7 @@
 #include "renderer/canvas_encoder.h"
 #include "renderer/image/codec.h"
 #include "renderer/preview.h"
+#include "renderer/preview_terminal.h"
 
 enum {
     SMALLEST_SIDE = 256, // pixels: smaller frames are enlarged
@@ -36,19 +37,45 @@ struct terminal {
     bool mono, ascii;
 };
 
-// Asks the terminal behind standard output. Its name is opened anew because standard output may be
-// open for writing only.
+// What the terminal behind standard output said, which is asked once.
+static struct term_info known;
+static bool known_ok, known_asked;
+
+// Its name is opened anew because standard output may be open for writing only.
+static int
+open_terminal(void)
+{
+    char name[256];
+    if (!isatty(STDOUT_FILENO) || ttyname_r(STDOUT_FILENO, name, sizeof name) != 0)
+        return -1;
+    return open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+// With keys waiting for whoever comes after limn nothing is asked: the answer would come behind them.
 static bool
 ask(struct term_info *info)
 {
-    char name[256];
-    int fd = -1;
-    if (isatty(STDOUT_FILENO) && ttyname_r(STDOUT_FILENO, name, sizeof name) == 0)
-        fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    bool ok = term_query(fd, TERM_QUERY_MS, info);
+    int fd = known_asked ? -1 : open_terminal();
+    if (!known_asked) {
+        term_query(-1, 0, &known); // guesses
+        known_ok = fd >= 0 && !term_typed_ahead(fd) && term_query(fd, TERM_QUERY_MS, &known);
+        term_give_back(fd, &known);
+    }
     if (fd >= 0)
         close(fd);
-    return ok;
+    known_asked = true;
+    *info = known;
+    return known_ok;
+}
+
+void
+preview_terminal_settle(void)
+{
+    int fd = known.outstanding > 0 ? open_terminal() : -1;
+    if (fd < 0)
+        return;
+    term_settle(fd, &known, 0);
+    close(fd);
 }
 
 // Asked for by name it draws whatever the terminal says, so that pictures can be piped and recorded.

@@ -13,6 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/mem.h"
+
+enum { AFTERWARDS_MS = 50 };
+
 // One control sequence, or a key, being read.
 struct parser {
     char text[64];
@@ -62,12 +66,18 @@ take_answer(struct parser *p, struct term_info *info)
             info->kitty = true;
         return text[0] == 'G';
     }
+    if (final == 'n' && strcmp(text, "0n") == 0 && info->outstanding > 0) {
+        info->outstanding--;
+        return p->done = true;
+    }
     if (final == 'c' && text[0] == '?') {
         info->answered = p->done = true;
+        info->outstanding -= info->outstanding > 0;
         info->sixel = has_attribute(text, 4);
         return true;
     }
     if (final == 't' && sscanf(text, "6;%d;%dt", &a, &b) == 2) {
+        info->said_cells = true;
         if (a >= 4 && a <= 200 && b >= 2 && b <= 100) {
             info->cell_height = a;
             info->cell_width = b;
@@ -118,6 +128,29 @@ write_all(int fd, const char *text)
     return true;
 }
 
+// Reads one byte at a time, so that what follows the last answer stays where it is. Until `done` is
+// set or the deadline.
+static void
+read_answers(int fd, struct parser *p, int64_t deadline, const bool *done, struct term_info *info)
+{
+    while (!*done) {
+        struct pollfd wait = {fd, POLLIN, 0};
+        char byte;
+        int ready = poll(&wait, 1, (int)MAX(deadline - milliseconds(), 0));
+        if (ready < 0 && errno == EINTR)
+            continue;
+        ssize_t n = ready > 0 ? read(fd, &byte, 1) : 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        feed(p, info, byte);
+    }
+    if (p->n)
+        keep_typed(info, p->text, p->n);
+    p->n = 0;
+}
+
 // Sends queries that end with DA1 and reads until its answer or the deadline.
 static bool
 ask(int fd, const char *query, int64_t deadline, struct term_info *info)
@@ -125,25 +158,114 @@ ask(int fd, const char *query, int64_t deadline, struct term_info *info)
     struct parser p = {.n = 0};
     if (!write_all(fd, query))
         return false;
-    while (!p.done) {
-        struct pollfd wait = {fd, POLLIN, 0};
-        char buffer[128];
-        int64_t left = deadline - milliseconds();
-        int ready = left > 0 ? poll(&wait, 1, (int)left) : 0;
-        if (ready < 0 && errno == EINTR)
-            continue;
-        ssize_t n = ready > 0 ? read(fd, buffer, sizeof buffer) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        for (ssize_t i = 0; i < n; i++)
-            feed(&p, info, buffer[i]);
-    }
-    if (p.n)
-        keep_typed(info, p.text, p.n);
+    info->outstanding++;
+    info->asked = milliseconds();
+    read_answers(fd, &p, deadline, &p.done, info);
     return p.done;
 }
+
+// --- the terminal's mode
+
+struct mode {
+    struct termios saved;
+    sigset_t signals;
+};
+
+// No signal may end or stop the process while the mode is changed. A background process that changed it
+// would be stopped by SIGTTOU.
+static bool
+enter(int fd, struct mode *m)
+{
+    static const int held_ones[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    sigset_t held;
+    if (tcgetattr(fd, &m->saved) != 0 || tcgetpgrp(fd) != getpgrp())
+        return false;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof held_ones / sizeof *held_ones; i++)
+        sigaddset(&held, held_ones[i]);
+    pthread_sigmask(SIG_BLOCK, &held, &m->signals);
+    struct termios raw = m->saved;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_cc[VMIN] = 1;
+    raw.c_cc[VTIME] = 0;
+    if (tcsetattr(fd, TCSADRAIN, &raw) == 0)
+        return true;
+    pthread_sigmask(SIG_SETMASK, &m->signals, NULL);
+    return false;
+}
+
+static void
+leave(int fd, const struct mode *m)
+{
+    while (tcsetattr(fd, TCSADRAIN, &m->saved) != 0 && errno == EINTR)
+        ;
+    pthread_sigmask(SIG_SETMASK, &m->signals, NULL);
+}
+
+// --- what the user types
+
+bool
+term_typed_ahead(int fd)
+{
+    struct mode m;
+    struct pollfd now = {fd, POLLIN, 0};
+    if (!enter(fd, &m))
+        return false;
+    bool typed = poll(&now, 1, 0) > 0;
+    leave(fd, &m);
+    return typed;
+}
+
+// Newer systems leave it to root.
+static bool
+can_give_back(void)
+{
+    char allowed = '1';
+    FILE *f = fopen("/proc/sys/dev/tty/legacy_tiocsti", "re");
+    if (f && fread(&allowed, 1, 1, f) != 1)
+        allowed = '0';
+    if (f)
+        fclose(f);
+    return allowed == '1' || geteuid() == 0;
+}
+
+void
+term_give_back(int fd, struct term_info *info)
+{
+    for (size_t i = 0; i < info->typed_count; i++)
+        if (ioctl(fd, TIOCSTI, &info->typed[i]) < 0)
+            break;
+    info->typed_count = 0;
+}
+
+static bool
+before_deadline(int fd, int64_t deadline)
+{
+    struct pollfd wait = {fd, POLLIN, 0};
+    return poll(&wait, 1, (int)MAX(deadline - milliseconds(), 0)) > 0;
+}
+
+void
+term_settle(int fd, struct term_info *info, int more)
+{
+    struct mode m;
+    struct parser p = {.n = 0};
+    int lines = 0;
+    info->outstanding += more;
+    int64_t deadline = MAX(info->asked + TERM_LATE_MS, milliseconds() + (more ? TERM_QUERY_MS : 0));
+    // A whole line there was typed: rather an answer too many than that it is lost.
+    bool keep = ioctl(fd, FIONREAD, &lines) == 0 && lines > 0 && !can_give_back();
+    if (info->outstanding < 1 || keep || !enter(fd, &m))
+        return;
+    while (info->outstanding > 0 && before_deadline(fd, deadline))
+        read_answers(fd, &p, deadline, &p.done, info), p.done = false;
+    if (!info->said_cells && before_deadline(fd, milliseconds() + AFTERWARDS_MS)) // out of turn
+        read_answers(fd, &p, milliseconds() + AFTERWARDS_MS, &info->said_cells, info);
+    term_give_back(fd, info);
+    leave(fd, &m);
+}
+
+// --- asking
 
 bool
 term_query(int fd, int timeout_ms, struct term_info *info)
@@ -155,9 +277,8 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     info->multiplexer =
         term && (strncmp(term, "screen", 6) == 0 || strncmp(term, "tmux", 4) == 0);
     struct winsize size = {0};
-    struct termios saved, raw;
-    // A background process that changed the mode would be stopped by SIGTTOU.
-    if (tcgetattr(fd, &saved) != 0 || tcgetpgrp(fd) != getpgrp())
+    struct mode m;
+    if (!term || !*term || strcmp(term, "dumb") == 0)
         return false;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row) {
         info->columns = size.ws_col;
@@ -167,34 +288,18 @@ term_query(int fd, int timeout_ms, struct term_info *info)
             info->cell_height = size.ws_ypixel / size.ws_row;
         }
     }
-    // No signal may end or stop the process while the mode is changed.
-    sigset_t held, before;
-    sigemptyset(&held);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTERM);
-    sigaddset(&held, SIGHUP);
-    sigaddset(&held, SIGQUIT);
-    sigaddset(&held, SIGTSTP);
-    pthread_sigmask(SIG_BLOCK, &held, &before);
-    raw = saved;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    raw.c_cc[VMIN] = 1;
-    raw.c_cc[VTIME] = 0;
-    bool ok = tcsetattr(fd, TCSADRAIN, &raw) == 0;
+    if (!enter(fd, &m))
+        return false;
     int64_t deadline = milliseconds() + timeout_ms;
-    if (ok) {
-        // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
-        // and tmux take it for their window's title.
-        ok = ask(fd,
-                 info->multiplexer ? "\033[16t\033[c"
-                             : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c",
-                 deadline, info);
-        if (ok && info->sixel)
-            ask(fd, "\033[?1;1;0S\033[c", deadline, info);
-        while (tcsetattr(fd, TCSADRAIN, &saved) != 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
+    // and tmux take it for their window's title.
+    bool ok = ask(fd,
+                  info->multiplexer ? "\033[16t\033[c"
+                                    : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c",
+                  deadline, info);
+    if (ok && info->sixel)
+        ask(fd, "\033[?1;1;0S\033[c", deadline, info);
+    leave(fd, &m);
     return ok;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Asks a terminal what it can do: escape queries with a time limit, the terminal's mode always put
-// back as it was.
+// back as it was. A terminal that TERM calls dumb is asked nothing.
 #ifndef LIMN_RENDERER_TERM_QUERY_H
 #define LIMN_RENDERER_TERM_QUERY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     TERM_QUERY_MS = 300,          // for all answers together
+    TERM_LATE_MS = 1500,          // after which an answer is not waited for any more
     TERM_CELL_WIDTH_GUESS = 10,   // pixels, for terminals that do not say
     TERM_CELL_HEIGHT_GUESS = 20,
     TERM_COLOURS_GUESS = 256,
@@ -22,8 +24,11 @@ struct term_info {
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown
-    char typed[128];             // what the user typed meanwhile, for whoever reads keys
+    char typed[1024];            // what the user typed meanwhile, for whoever reads keys
     size_t typed_count;
+    bool said_cells;             // the size of a cell was its answer
+    int outstanding;             // answers that have not come yet
+    int64_t asked;               // when they were asked for (milliseconds of the monotonic clock)
 };
 
 // `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false when fd is
@@ -33,5 +38,14 @@ bool term_query(int fd, int timeout_ms, struct term_info *info);
 // A whole sequence (ESC [ …, ESC _ …) that came in later, among the keys: when it is an answer to
 // term_query()'s questions, what it says goes into *info, and true is returned.
 bool term_answer(const char *sequence, struct term_info *info);
+
+// Whether the user has typed something that nobody has read yet.
+bool term_typed_ahead(int fd);
+// Gives typed keys back to whoever reads the terminal next, where the system allows it.
+void term_give_back(int fd, struct term_info *info);
+// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so that they
+// are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for. What was
+// typed meanwhile is given back.
+void term_settle(int fd, struct term_info *info, int more);
 
 #endif

@@ -9,7 +9,6 @@
 #include "app/base/time_text.h"
 #include "app/cli/commands.h"
 #include "app/cli/through.h"
-#include "app/worker/wire.h"
 #include "engine/base/mem.h"
 
 struct ask {
@@ -19,20 +18,11 @@ struct ask {
     struct jv *jobs; // as the worker listed them
 };
 
-static void
-send(const struct ask *a, const char *type)
-{
-    struct jv *head = wire_head(type);
-    if (a->id)
-        jv_set(head, "id", jv_from_string(a->id));
-    client_send(a->client, head);
-}
-
 // Waits for the list of jobs.
 static bool
 fetch(struct ask *a, struct err *err)
 {
-    send(a, "commands");
+    client_commands(a->client);
     jv_free(a->jobs);
     a->jobs = NULL;
     while (!a->jobs) {
@@ -119,7 +109,7 @@ stop(struct ask *a, struct err *err)
     if (!is_running(job))
         return err_set(err, ERR_INPUT, "%s does not run, it is %s", a->id,
                        jv_string(jv_get(job, "state"), "?"));
-    send(a, "interrupt");
+    client_interrupt(a->client, a->id);
     while (is_running(find_job(a, a->id)))
         if (!fetch(a, err))
             return false;
@@ -135,7 +125,7 @@ resume(struct ask *a, struct err *err)
     const struct jv *job = find_job(a, a->id);
     if (is_running(job))
         return err_set(err, ERR_INPUT, "%s runs", a->id);
-    send(a, "again");
+    client_again(a->client, a->id);
     if (!fetch(a, err))
         return false;
     job = find_job(a, a->id);
@@ -152,7 +142,7 @@ forget(struct ask *a, struct err *err)
 {
     if (is_running(find_job(a, a->id)))
         return err_set(err, ERR_INPUT, "%s runs: limn jobs stop %s", a->id, a->id);
-    send(a, "remove");
+    client_remove(a->client, a->id);
     return fetch(a, err);
 }
 
@@ -166,7 +156,7 @@ run(const struct command_line *line, bool (*verb)(struct ask *a, struct err *err
     struct ask *a = line->values;
     a->id = one ? line->words[0] : NULL;
     // What goes on needs a worker that does; a look needs none that others may be waiting for.
-    struct client_params p = {.host = a->host, .visit = true, .alone = verb != resume};
+    struct client_params p = {.host = a->host, .alone = verb != resume};
     a->client = client_open(&p, &err);
     bool ok = a->client && fetch(a, &err);
     if (ok && one && !find_job(a, a->id))

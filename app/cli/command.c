@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What every program with commands does: signals, threads, the log, errors.
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/streams.h"
+#include "app/base/text.h"
 #include "app/cli/commands.h"
 #include "engine/base/file.h"
 #include "engine/base/log.h"
@@ -32,15 +35,50 @@ command_terminal(int fd)
 char *
 command_harmless(char *text)
 {
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0; // controls of two bytes in UTF-8
-        bool lone = *p >= 0x80 && *p < 0xA0 && (p == (unsigned char *)text || p[-1] < 0x80); // of one
-        if (*p < 32 || *p == 127 || c1 || lone)
-            *p = '?';
-        if (c1)
-            p[1] = '?';
+    return text_line(text);
+}
+
+// --- the door
+
+struct door {
+    int fd;
+    struct text_stream stream;
+};
+
+static ssize_t
+pass(void *cookie, const char *bytes, size_t size)
+{
+    struct door *d = cookie;
+    char *out = mem_alloc(size + sizeof d->stream.held);
+    size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out), at = 0;
+    while (at < n) {
+        ssize_t done = write(d->fd, out + at, n - at);
+        if (done < 0 && errno != EINTR)
+            break;
+        at += (size_t)MAX(done, 0);
     }
-    return text;
+    free(out);
+    return at == n ? (ssize_t)size : 0;
+}
+
+void
+command_open_doors(void)
+{
+    static struct door doors[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+    static const cookie_io_functions_t through = {.write = pass};
+    static bool open;
+    if (open)
+        return;
+    open = true;
+    FILE *out = fopencookie(&doors[0], "w", through), *errors = fopencookie(&doors[1], "w", through);
+    if (out) {
+        setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
+        stdout = out;
+    }
+    if (errors) {
+        setvbuf(errors, NULL, _IONBF, 0); // progress lines have no end
+        stderr = errors;
+    }
 }
 
 int
@@ -86,6 +124,7 @@ tame_threads(char **argv)
 void
 command_start(char **argv)
 {
+    streams_open();
     tame_threads(argv);
     const char *verbose = getenv("LIMN_LOG");
     if (verbose && *verbose)

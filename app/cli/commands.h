@@ -36,8 +36,11 @@ extern const char *command_where;
 // First of all: signals, threads, $LIMN_LOG.
 void command_start(char **argv);
 
-// Text from outside (names of files, instructions in pictures, another machine's words) for a terminal: what
-// would control it becomes '?'. Written into `text` itself.
+// From here on whatever this process prints goes through a filter (text.h): no string from outside
+// (a file's name, an instruction in a picture, another machine's words) controls the terminal.
+// Not for the UI, whose screen is curses' own.
+void command_open_doors(void);
+// Text from outside as part of one line (text_line()).
 char *command_harmless(char *text);
 // Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
 int command_failed(const struct err *err);

@@ -285,6 +285,17 @@ write_sheet(const struct drawing *d, struct err *err)
     return ok;
 }
 
+// Nothing between lines of JSON; and with -q no more than was asked for.
+static const char *
+shown_on(const struct draw_params *params)
+{
+    const char *name = params->preview;
+    bool automatic = strcmp(name, "auto") == 0;
+    bool on_terminal = automatic || strcmp(name, "kitty") == 0 || strcmp(name, "sixel") == 0 ||
+                       strcmp(name, "cells") == 0;
+    return (params->json && on_terminal) || (params->quiet && automatic) ? "none" : name;
+}
+
 bool
 draw(const struct draw_item *items, int count, int columns, const struct jv *about,
      const struct draw_params *params, struct err *err)
@@ -296,7 +307,7 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
                         .terminal = isatty(STDERR_FILENO)};
     struct client_params p = {.host = params->host, .alone = true};
     bool window = strcmp(params->preview, "sdl") == 0;
-    bool ok = preview_open(&d.preview, window ? "none" : params->preview, err);
+    bool ok = preview_open(&d.preview, window ? "none" : shown_on(params), err);
     if (ok && window)
         ok = (d.window = window_link_open(err)) != NULL;
     if (items[0].label) {

@@ -95,6 +95,15 @@ command_computing(void)
 
 // Here, or, with `away`, what computes in a worker's child.
 static int
+run(const struct command_line *line, bool away)
+{
+    const struct command *c = command_of(line);
+    if (c != &command_program) // the UI's screen is curses'
+        command_open_doors();
+    return away && c->computes ? through(line) : c->run(line);
+}
+
+static int
 read_and_run(bool away, int argc, char **argv)
 {
     struct err err = {0};
@@ -106,7 +115,7 @@ read_and_run(bool away, int argc, char **argv)
     else if (line.help)
         options_help(&line, away, stdout);
     else
-        code = away && command_of(&line)->computes ? through(&line) : command_of(&line)->run(&line);
+        code = run(&line, away);
     command_line_finish(&line);
     return code;
 }
@@ -117,11 +126,23 @@ command_run(int argc, char **argv)
     return read_and_run(false, argc, argv);
 }
 
+// Where nobody has chosen one, text is UTF-8, as it is in limn's files; LC_ALL=C stays what it says.
+static void
+choose_locale(void)
+{
+    const char *all = getenv("LC_ALL"), *type = getenv("LC_CTYPE");
+    const char *locale = setlocale(LC_CTYPE, "");
+    bool chosen = (all && *all) || (type && *type);
+    bool none = !locale || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0;
+    if (!chosen && none)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int
 main(int argc, char **argv)
 {
     command_start(argv);
-    setlocale(LC_CTYPE, "");
+    choose_locale();
     static char help[] = "--help";
     if (argc > 1 && strcmp(argv[1], "help") == 0) // limn help COMMAND
         argv[1] = help;

@@ -10,7 +10,6 @@
 
 #include "app/cli/commands.h"
 #include "app/worker/order.h"
-#include "app/worker/wire.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
@@ -101,28 +100,22 @@ add_environment(struct jv *out, const char *const *names)
 void
 errand_start(const struct errand *e, struct client *c, const char *id, bool detach)
 {
-    struct jv *head = wire_head("command"), *environment = jv_object(), *terminal = jv_array();
+    struct jv *environment = jv_object();
     char here[4096];
     for (int i = 0; i < e->file_count; i++)
         if (!e->files[i].result)
             client_give(c, e->files[i].data, e->files[i].size, e->files[i].hash);
-    jv_set(head, "id", jv_from_string(id));
-    jv_set(head, "words", jv_copy(e->words));
     add_environment(environment, order_variables);
-    if (e->host) {
-        jv_set(head, "where", jv_from_string(e->host));
-    } else {
+    struct client_command command = {.words = e->words, .environment = environment,
+                                     .about = e->about, .where = e->host, .detach = detach};
+    if (!e->host) {
         add_environment(environment, order_places);
-        jv_set(head, "folder", jv_from_string(getcwd(here, sizeof here) ? here : "/"));
+        command.folder = getcwd(here, sizeof here) ? here : "/";
     }
-    jv_set(head, "environment", environment);
     for (int fd = 1; fd <= 2; fd++)
-        if (!detach && isatty(fd))
-            jv_append(terminal, jv_from_integer(fd));
-    jv_set(head, "terminal", terminal);
-    jv_set(head, "detach", jv_from_bool(detach));
-    jv_set(head, "about", jv_copy(e->about));
-    client_send(c, head);
+        command.terminal[fd] = !detach && isatty(fd);
+    client_command(c, id, &command);
+    jv_free(environment);
 }
 
 bool
@@ -187,8 +180,6 @@ struct running {
     bool quiet;      // what it says is only shown if it fails
     char *unsaid;
     size_t unsaid_size;
-    int held[3]; // bytes of an escape sequence that may go on in the next piece
-    unsigned char last[3]; // byte that was written, by descriptor
 };
 
 // The first two are passed on, as the command itself would take them; the third ends this process.
@@ -222,40 +213,18 @@ write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-// What another machine writes to our terminal may move along the line and clear it, as progress
-// does, and nothing else.
+// To a terminal through the door (command_open_doors()): progress may move along the line and clear
+// it, and nothing else. A file gets every byte.
 static void
-write_harmless(struct running *r, int fd, const char *bytes, size_t size)
+show(int fd, const char *bytes, size_t size)
 {
-    static const char clear[] = "\033[K";
-    char *out = mem_alloc(size + sizeof clear);
-    size_t n = 0;
-    for (size_t i = 0; i < size; i++) {
-        unsigned char b = (unsigned char)bytes[i];
-        int *held = &r->held[fd];
-        if (b == (unsigned char)clear[*held]) {
-            if (++*held == 3) {
-                memcpy(out + n, clear, 3);
-                n += 3;
-                *held = 0;
-            }
-            continue;
-        }
-        for (int k = 0; k < *held; k++) // it was something else
-            out[n++] = k == 0 ? '?' : clear[k];
-        *held = b == 27;
-        if (b != 27) {
-            // Controls above 127: alone, or as the second byte of their UTF-8.
-            unsigned char before = n ? (unsigned char)out[n - 1] : r->last[fd];
-            bool c1 = b >= 0x80 && b < 0xA0 && (before < 0x80 || before == 0xC2);
-            bool control = (b < 32 && !strchr("\n\r\t", b)) || b == 127 || b == 0;
-            out[n++] = control || c1 ? '?' : (char)b;
-        }
+    FILE *out = fd == STDERR_FILENO ? stderr : stdout;
+    if (!isatty(fd)) {
+        write_all(fd, bytes, size);
+    } else if (size) {
+        fwrite(bytes, 1, size, out);
+        fflush(out);
     }
-    if (n)
-        r->last[fd] = (unsigned char)out[n - 1];
-    write_all(fd, out, n);
-    free(out);
 }
 
 static void
@@ -267,10 +236,8 @@ on_output(struct running *r, const struct client_event *e)
         if (e->png_size)
             memcpy(r->unsaid + r->unsaid_size, e->png, e->png_size);
         r->unsaid_size += e->png_size;
-    } else if (!r->quiet && r->host && isatty(fd)) {
-        write_harmless(r, fd, (const char *)e->png, e->png_size);
     } else if (!r->quiet) {
-        write_all(fd, (const char *)e->png, e->png_size);
+        show(fd, (const char *)e->png, e->png_size);
     }
 }
 
@@ -324,11 +291,8 @@ on_event(struct running *r, const struct client_event *e, struct err *err)
     }
     if (e->type == CLIENT_HELLO)
         return on_hello(r, e, err);
-    if (e->type == CLIENT_LOG && getenv("LIMN_LOG")) {
-        char *text = mem_strdup(jv_string(jv_get(e->data, "text"), ""));
-        fprintf(stderr, "limn: %s\n", command_harmless(text));
-        free(text);
-    }
+    if (e->type == CLIENT_LOG && getenv("LIMN_LOG"))
+        fprintf(stderr, "limn: %s\n", jv_string(jv_get(e->data, "text"), ""));
     if (strcmp(e->id, r->id) != 0)
         return true;
     if (e->type == CLIENT_RUNNING)
@@ -345,10 +309,7 @@ static void
 pause_both(const struct running *r)
 {
     for (int on = 1; on >= 0; on--) {
-        struct jv *head = wire_head("pause");
-        jv_set(head, "id", jv_from_string(r->id));
-        jv_set(head, "on", jv_from_bool(on));
-        client_send(r->client, head);
+        client_pause(r->client, r->id, on);
         if (on)
             raise(SIGSTOP);
     }
@@ -375,11 +336,8 @@ follow(struct running *r, bool leave, struct err *err)
             r->code = leave ? 0 : 130;
             return err_set(err, ERR_CANCELLED, "stopped");
         }
-        for (; passed < asked; passed++) {
-            struct jv *head = wire_head("interrupt");
-            jv_set(head, "id", jv_from_string(r->id));
-            client_send(r->client, head);
-        }
+        for (; passed < asked; passed++)
+            client_interrupt(r->client, r->id);
         struct client_event e;
         client_wait(r->client, 200); // an interrupt may come just before it waits
         while (ok && !r->ended && client_next(r->client, &e)) {
@@ -390,19 +348,11 @@ follow(struct running *r, bool leave, struct err *err)
     return ok;
 }
 
-static void
-ask_follow(const struct running *r)
-{
-    struct jv *head = wire_head("follow");
-    jv_set(head, "id", jv_from_string(r->id));
-    client_send(r->client, head);
-}
-
 int
 through_follow(struct client *c, const char *host, const char *id, struct err *err)
 {
     struct running r = {.client = c, .id = id, .host = host, .command = "train"};
-    ask_follow(&r);
+    client_follow(c, id);
     follow(&r, true, err);
     return r.code;
 }
@@ -427,11 +377,11 @@ send_off(struct running *r, struct err *err)
         }
         if (r->begun && !looks) {
             looks = true;
-            ask_follow(r);
+            client_follow(r->client, r->id);
         }
     }
     if (r->ended)
-        write_all(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
+        show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
     if (!ok || r->ended)
         return ok;
     const char *option = r->host ? " --host " : "", *host = r->host ? r->host : "";
@@ -450,7 +400,7 @@ through(const struct command_line *line)
     job_name(&id);
     errand_begin(&errand, line->host);
     bool ok = errand_from(&errand, line, &err);
-    struct client_params p = {.host = line->host, .alone = !line->detach, .visit = true};
+    struct client_params p = {.host = line->host, .alone = !line->detach};
     struct running r = {.errand = &errand, .id = id.id, .command = line->path[1]->name,
                         .host = line->host};
     r.client = ok ? client_open(&p, &err) : NULL;

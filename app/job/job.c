@@ -161,28 +161,6 @@ job_set_parameter(struct job *j, const char *name, const char *value, struct err
     return true;
 }
 
-bool
-job_is_id(const char *text)
-{
-    size_t n = strlen(text);
-    return n > 0 && n < JOB_ID_TEXT && strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz-") == n;
-}
-
-void
-job_name(struct job *j)
-{
-    uint32_t chance = 0;
-    if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
-        chance = (uint32_t)getpid() * 2654435761u;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct tm day = {0}; // of a clock that is far off, too
-    gmtime_r(&now.tv_sec, &day);
-    char date[24];
-    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
-    snprintf(j->id, sizeof j->id, "%s-%08" PRIx32, date, chance);
-}
-
 void
 job_settle(struct job *j)
 {
@@ -584,7 +562,7 @@ job_from_text(struct job *j, char *text, const char *path, struct err *err)
     *j = JOB_EMPTY;
     if (!text)
         return false;
-    struct jv *root = jv_parse(text, strlen(text), path, err);
+    struct jv *root = jv_parse_within(text, strlen(text), LIMIT_PICTURE_VALUES, path, err);
     bool ok = root && job_check_format(root, path, err) && job_parse(j, root, path, err);
     const struct jv *references = jv_get(root, "references");
     for (int i = 0; ok && i < j->reference_count; i++)

@@ -189,7 +189,7 @@ sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
     char *text = job_is_png(path) ? codec_png_text(path, "limn", err) : NULL;
     if (!text)
         return false;
-    struct jv *root = jv_parse(text, strlen(text), path, err);
+    struct jv *root = jv_parse_within(text, strlen(text), LIMIT_PICTURE_VALUES, path, err);
     const struct jv *sweep = jv_get(root, "sweep"), *cells = jv_get(sweep, "cells");
     bool ok = sweep && job_check_format(root, path, err);
     if (ok && (jv_size(cells) < 1 || jv_size(cells) > LIMIT_SWEEP_CELLS))

@@ -471,6 +471,16 @@ restore_input(struct library *l, struct job_reference *r)
 }
 
 bool
+library_job_known(struct library *l, const char *job, const char *host)
+{
+    sqlite3_stmt *s = prepare(l, NULL, "SELECT 1 FROM job WHERE id=?1 AND host=?2", "tt", job,
+                              host ? host : "");
+    bool known = s && sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    return known;
+}
+
+bool
 library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
                     struct err *err)
 {

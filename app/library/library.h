@@ -51,6 +51,8 @@ bool library_job_own(struct library *l, const char *job, struct err *err);
 bool library_job_claim(struct library *l, const char *job, const char *owner);
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
+// Whether that job was asked for of that host (NULL: of this machine).
+bool library_job_known(struct library *l, const char *job, const char *host);
 // Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id")
 // all jobs of that sweep.
 bool library_job_each(struct library *l, const char *sweep,

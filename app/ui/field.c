@@ -10,49 +10,7 @@
 
 enum { UNDO_MAX = 200, CTRL = 0x1f };
 
-// --- characters
-
-// UTF-8 by hand: the locale may be another, and what it cannot show is for the drawing to say.
-size_t
-text_char(const char *text, wchar_t *wide)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    wchar_t c = 0;
-    size_t n = 1;
-    if (*p < 0x80) {
-        c = *p;
-        n = *p ? 1 : 0;
-    } else {
-        size_t more = *p >= 0xF0 && *p < 0xF5 ? 3 : *p >= 0xE0 ? 2 : *p >= 0xC2 ? 1 : 0;
-        if (*p >= 0xF5)
-            more = 0;
-        c = *p & (0x3F >> more);
-        size_t i = 1;
-        while (i <= more && (p[i] & 0xC0) == 0x80)
-            c = c << 6 | (p[i++] & 0x3F);
-        static const wchar_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (more == 0 || i <= more || c < least[more] || c > 0x10FFFF ||
-            (c >= 0xD800 && c < 0xE000))
-            c = 0;
-        else
-            n = more + 1;
-    }
-    if (wide)
-        *wide = c;
-    return n;
-}
-
-bool
-text_harmless(wchar_t c)
-{
-    if (c < 32 || (c >= 0x7F && c < 0xA0))
-        return false;
-    if (c == 0x200E || c == 0x200F || c == 0x061C || (c >= 0x202A && c <= 0x202E) ||
-        (c >= 0x2066 && c <= 0x2069))
-        return false;
-    return c != 0x2028 && c != 0x2029 && c != 0xFEFF && c != 0x00AD &&
-           !(c >= 0xFFF9 && c <= 0xFFFB) && !(c >= 0xE0000 && c <= 0xE0FFF);
-}
+// --- widths
 
 static int
 char_width(wchar_t c)
@@ -266,17 +224,8 @@ line_end(const struct field *f)
 static void
 type(struct field *f, wint_t key)
 {
-    char bytes[8];
-    size_t n = 0;
-    if (key < 0x80) {
-        bytes[n++] = (char)key;
-    } else {
-        int more = key >= 0x10000 ? 3 : key >= 0x800 ? 2 : 1;
-        static const int heads[] = {0, 0xC0, 0xE0, 0xF0};
-        bytes[n++] = (char)(heads[more] | (int)(key >> 6 * more));
-        for (int i = more - 1; i >= 0; i--)
-            bytes[n++] = (char)(0x80 | (key >> 6 * i & 0x3F));
-    }
+    char bytes[4];
+    size_t n = text_put((wchar_t)key, bytes);
     remember(f, key != ' ' && key != '\n');
     splice(f, f->cursor, f->cursor, bytes, n);
 }

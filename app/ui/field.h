@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <wchar.h>
 
+#include "app/base/text.h"
+
 struct field_state {
     char *text;
     size_t cursor;
@@ -44,11 +46,5 @@ bool field_move_line(struct field *f, int width, int by);
 
 // Width in cells of the first n bytes; unprintable and broken bytes count 1.
 int text_width(const char *text, size_t n);
-// Bytes of the character at text, >= 1 unless it is the end; *wide (may be NULL) gets it, L'\0' when it
-// is broken.
-size_t text_char(const char *text, wchar_t *wide);
-// Whether a character may go to a terminal: no controls (C0, C1), no direction overrides, no line or
-// paragraph separators.
-bool text_harmless(wchar_t c);
 
 #endif

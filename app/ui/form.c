@@ -230,6 +230,18 @@ edit_key(struct ui *ui, struct form *f, wint_t key, bool code)
     return true;
 }
 
+void
+form_paste(struct ui *ui, const char *text)
+{
+    struct form *f = ui->form;
+    enum field_kind kind = f->fields[f->selected].kind;
+    if (kind == FIELD_CHOICE || kind == FIELD_BOOL)
+        return;
+    if (!f->editing)
+        start_editing(f);
+    field_insert(&f->edit, text);
+}
+
 bool
 form_key(struct ui *ui, wint_t key, bool code, enum request request)
 {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/base/threads.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -98,14 +99,19 @@ work(void *arg)
 }
 
 struct pictures *
-pictures_open(void)
+pictures_open(struct err *err)
 {
     struct pictures *p = mem_zalloc(sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_create(&p->thread, NULL, work, p);
-    return p;
+    if (threads_start(&p->thread, work, p, err))
+        return p;
+    close(p->fd);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+    return NULL;
 }
 
 void

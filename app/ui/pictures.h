@@ -8,9 +8,9 @@
 
 struct pictures;
 
-enum { PICTURES_KEPT = 400, PICTURES_BYTES_MAX = 256 << 20 };
+enum { PICTURES_KEPT = 400, PICTURES_BYTES_MAX = 96 << 20 };
 
-struct pictures *pictures_open(void);
+struct pictures *pictures_open(struct err *err); // NULL: no thread
 void pictures_close(struct pictures *p); // NULL is fine
 int
 pictures_fd(const struct pictures *p); // readable when something is ready: then pictures_ready()

@@ -222,6 +222,36 @@ task_offer_again(struct ui *ui)
     }
 }
 
+static size_t
+frame_bytes(const struct ui *ui)
+{
+    size_t n = 0;
+    for (int i = 0; i < ui->task_count; i++)
+        for (int k = 0; k < ui->tasks[i]->frame_count; k++)
+            n += ui->tasks[i]->frames[k]->stride * (size_t)ui->tasks[i]->frames[k]->height;
+    return n;
+}
+
+// Of the job with the most steps to look back at, one is left out; false: there is none to spare.
+static bool
+drop_frame(struct ui *ui)
+{
+    struct task *t = NULL;
+    for (int i = 0; i < ui->task_count; i++)
+        if (ui->tasks[i]->frame_count > (t ? t->frame_count : 1))
+            t = ui->tasks[i];
+    if (!t)
+        return false;
+    int at = t->frame_count / 2 - 1;
+    image_unref(t->frames[at]);
+    t->frame_count--;
+    memmove(&t->frames[at], &t->frames[at + 1],
+            (size_t)(t->frame_count - at) * sizeof *t->frames);
+    memmove(&t->frame_steps[at], &t->frame_steps[at + 1],
+            (size_t)(t->frame_count - at) * sizeof *t->frame_steps);
+    return true;
+}
+
 static void
 keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
 {
@@ -242,6 +272,24 @@ keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
     }
     t->frames[t->frame_count] = image_ref(image);
     t->frame_steps[t->frame_count++] = step;
+    while (frame_bytes(ui) > LIMIT_FRAMES_BYTES && drop_frame(ui)) {
+    }
+}
+
+// A picture that is there already stays as it is, whatever comes under its name.
+static bool
+write_new(struct ui *ui, const char *file, const struct client_event *e, struct err *err)
+{
+    size_t size = 0;
+    if (!e->png)
+        return err_set(err, ERR_IO, "it came without its data");
+    if (!file_exists(file))
+        return file_write_private(file, e->png, e->png_size, err);
+    char *have = file_read(file, LIMIT_HOST_PICTURE_BYTES, &size, NULL);
+    if (!have || size != e->png_size || memcmp(have, e->png, size) != 0)
+        ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", file);
+    free(have);
+    return true;
 }
 
 // Writes the picture, enters it into the library, and only then lets the worker forget it.
@@ -252,8 +300,7 @@ store_result(struct ui *ui, const struct client_event *e)
     struct err err = {0};
     char *folder = library_folder(&err);
     char *file = mem_printf("%s/%s-%d.png", folder ? folder : "", e->job, e->index);
-    bool ok = folder && (e->png || err_set(&err, ERR_IO, "it came without its data")) &&
-              file_write_private(file, e->png, e->png_size, &err);
+    bool ok = folder && write_new(ui, file, e, &err);
     free(folder);
     if (ok) {
         client_stored(ui->client, e->job, e->index);
@@ -269,7 +316,7 @@ store_result(struct ui *ui, const struct client_event *e)
     } else {
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
     }
-    if (t && e->index >= 0 && e->index < LIMIT_JOB_PICTURES) {
+    if (t) {
         free(t->files[e->index]);
         t->files[e->index] = ok ? mem_strdup(file) : NULL;
         struct image *whole = e->png ? codec_decode(e->png, e->png_size, file, NULL) : NULL;
@@ -480,6 +527,7 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
             t->step = (int)jv_integer(jv_get(job, "step"), 0);
             t->total = (int)jv_integer(jv_get(job, "total"), 0);
             library_job_own(ui->library, left->id, NULL);
+            client_expect(ui->client, left->id, j.count);
             ui->task_shown = ui->task_count - 1;
         }
     } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
@@ -498,6 +546,19 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
     job_finish(&j);
 }
 
+// Pictures that wait in the worker's spool: of another machine only those that were asked for here.
+static void
+fetch_waiting(struct ui *ui, const struct jv *results)
+{
+    for (size_t i = 0; i < jv_size(results); i++) {
+        const char *job = jv_string(jv_get(jv_at(results, i), "job"), "");
+        int64_t index = jv_integer(jv_get(jv_at(results, i), "index"), 0);
+        bool ours = !ui->host || (ui->library && library_job_known(ui->library, job, ui->host));
+        if (ours && index < LIMIT_JOB_PICTURES)
+            client_fetch(ui->client, job, (int)index);
+    }
+}
+
 // Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
 // whole.
 static void
@@ -505,6 +566,7 @@ on_hello(struct ui *ui, const struct client_event *e)
 {
     struct left l = {.ui = ui};
     int before = tasks_offered(ui);
+    fetch_waiting(ui, jv_get(e->data, "results"));
     if (!ui->library || !library_job_each(ui->library, NULL, collect, &l, NULL))
         return;
     for (int i = 0; i < l.count; i++) {

@@ -105,8 +105,10 @@ trainlog_read(struct trainlog *t)
     t->changed = s.st_mtime;
     if (s.st_size < t->read)
         forget(t);
-    if (s.st_size == t->read)
+    t->more = false;
+    if (s.st_size == t->read || t->read >= LIMIT_TRAINLOG_BYTES)
         return false;
+    off_t until = MIN(s.st_size, MIN(t->read + TRAINLOG_TURN_BYTES, (off_t)LIMIT_TRAINLOG_BYTES));
     FILE *f = file_stream(t->file, "r", NULL);
     if (!f)
         return false;
@@ -115,7 +117,7 @@ trainlog_read(struct trainlog *t)
     size_t held = t->rest_size, n;
     if (held)
         memcpy(text, t->rest, held);
-    while ((n = fread(text + held, 1, CHUNK, f)) > 0) {
+    while (t->read < until && (n = fread(text + held, 1, CHUNK, f)) > 0) {
         t->read += (off_t)n;
         size_t size = held + n, from = 0;
         for (char *end; (end = memchr(text + from, '\n', size - from));) {
@@ -128,6 +130,7 @@ trainlog_read(struct trainlog *t)
         memmove(text, text + from, held);
     }
     fclose(f);
+    t->more = t->read < MIN(s.st_size, (off_t)LIMIT_TRAINLOG_BYTES);
     free(t->rest);
     t->rest = held ? mem_alloc(held) : NULL;
     t->rest_size = held;

@@ -12,7 +12,10 @@
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 
-enum { TRAINLOG_RECENT = 200 };
+enum {
+    TRAINLOG_RECENT = 200,
+    TRAINLOG_TURN_BYTES = 4 << 20, // taken in at once
+};
 
 struct trainlog_task {
     char name[32];
@@ -30,13 +33,15 @@ struct trainlog {
     double rate, seconds; // learning rate; mean seconds a step
     struct trainlog_task tasks[LIMIT_TRAINLOG_TASKS];
     int task_count;
+    bool more;       // there is more to take in than was
     int64_t changed; // when the file changed last, seconds since 1970
 };
 
 // `folder`: a training's output. ERR_INPUT when there is no log in it.
 bool trainlog_open(struct trainlog *t, const char *folder, struct err *err);
 void trainlog_close(struct trainlog *t); // zeroed is fine
-// Takes in what was written since; true when there was something. A file that became shorter is read anew.
+// Takes in what was written since, TRAINLOG_TURN_BYTES at most; true when there was something. A file
+// that became shorter is read anew; of one over LIMIT_TRAINLOG_BYTES what lies behind is not read.
 bool trainlog_read(struct trainlog *t);
 // Mean losses of `columns` equal parts of the training, each over at least `smooth` steps; returns how
 // many were filled.

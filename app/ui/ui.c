@@ -21,7 +21,8 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, FLUSH_MS = 8,
+enum { RESTARTS_MAX = 5, ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, PASTE_KEY,
+       PASTED_KEY, FLUSH_MS = 8,
        MESSAGE_SECONDS = 4 };
 
 const struct view *const views[VIEW_COUNT] = {
@@ -97,7 +98,7 @@ static void
 on_crash(int number)
 {
     static const char restore[] =
-        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?1049l"
+        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
         "\033[0m\033[?25h\033[?1l\033>\r\n";
     if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
         // Nobody is there to see it.
@@ -173,6 +174,18 @@ watch_focus(const struct ui *ui, bool on)
     fflush(stdout);
 }
 
+// Pasted text comes between two sequences of its own.
+static void
+watch_pastes(bool on)
+{
+    if (on) {
+        define_key("\033[200~", PASTE_KEY);
+        define_key("\033[201~", PASTED_KEY);
+    }
+    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
+}
+
 static bool
 start_screen(struct ui *ui, const char *preview, struct err *err)
 {
@@ -191,6 +204,8 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
         close(fd);
     ui->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     ui->mono = no_colour && *no_colour;
+    unsetenv("COLUMNS"); // the terminal knows its own size, now and later
+    unsetenv("LINES");
     if (!newterm(NULL, stdout, stdin))
         return err_set(err, ERR_INPUT,
                        "the terminal '%s' is not known here: set TERM to one that is", term);
@@ -214,6 +229,7 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
     for (size_t i = ui->term.typed_count; i > 0; i--)
         ungetch((unsigned char)ui->term.typed[i - 1]);
     watch_focus(ui, true);
+    watch_pastes(true);
     start_canvas(ui, preview);
     return true;
 }
@@ -221,10 +237,14 @@ start_screen(struct ui *ui, const char *preview, struct err *err)
 static void
 stop_screen(struct ui *ui)
 {
+    int questions = canvas_questions(ui->canvas);
     canvas_destroy(ui->canvas);
     ui->canvas = NULL;
     watch_focus(ui, false);
+    watch_pastes(false);
     endwin();
+    if (!hung_up)
+        term_settle(STDIN_FILENO, &ui->term, questions);
 }
 
 // The window has another size, or what was on it is gone.
@@ -247,10 +267,12 @@ ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
     canvas_flush(ui->canvas, 100, NULL);
     def_prog_mode();
     watch_focus(ui, false);
+    watch_pastes(false);
     endwin();
     run(ctx);
     reset_prog_mode();
     watch_focus(ui, true);
+    watch_pastes(true);
     canvas_hide(ui->canvas, false);
     screen_changed(ui);
 }
@@ -674,14 +696,14 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
         wint_t next = 0;
         if (key != 27)
             return false;
-        int kind = get_wch(&next); // Esc alone has nothing right behind it
+        int kind = input_key(ui, &next); // Esc alone has nothing right behind it
         if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
             snprintf(ui->sequence, sizeof ui->sequence, "\033%c", (char)next);
             ui->sequence_began = ui_now();
             return true;
         }
         if (kind == OK)
-            unget_wch((wchar_t)next);
+            input_unget(ui, next);
         else if (kind == KEY_CODE_YES)
             ungetch((int)next);
         return false;
@@ -707,10 +729,25 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
+// True: it is of a text that is being pasted.
+static bool
+part_of_paste(struct ui *ui, wint_t key, bool code)
+{
+    if (code && key == PASTE_KEY)
+        input_paste_begin(ui);
+    else if (code && key == PASTED_KEY)
+        input_paste_end(ui);
+    else if (ui->paste && !code)
+        input_paste_key(ui, key);
+    else
+        return ui->paste != NULL;
+    return true;
+}
+
 static void
 on_key(struct ui *ui, wint_t key, bool code)
 {
-    if (part_of_sequence(ui, key, code))
+    if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
         return;
     if (code && key == ANSWER_KEY) {
         canvas_answer(ui->canvas);
@@ -752,7 +789,7 @@ read_keys(struct ui *ui)
 {
     for (int i = 0; i < 256 && !ui->quit; i++) { // then the screen's turn, however fast they come
         wint_t key = 0;
-        int kind = get_wch(&key);
+        int kind = input_key(ui, &key);
         if (kind == ERR)
             break;
         on_key(ui, key, kind == KEY_CODE_YES);
@@ -826,7 +863,7 @@ timeout_of(const struct ui *ui)
     int canvas = canvas_wait(ui->canvas);
     if (canvas >= 0)
         wait = canvas * 1e-3;
-    if (ui->session_dirty)
+    if (ui->session_dirty || ui->paste)
         wait = MIN(wait, 1);
     if (ui->worker_lost)
         wait = MIN(wait, MAX(ui->worker_restart - ui_now(), 0));
@@ -843,7 +880,8 @@ wait_for_something(struct ui *ui)
     int count = 2 + client_fds(ui->client, fds + 2);
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
-    if (poll(fds, (nfds_t)count, ui->dirty ? 0 : timeout_of(ui)) < 0)
+    bool now = ui->dirty || client_holds(ui->client);
+    if (poll(fds, (nfds_t)count, now ? 0 : timeout_of(ui)) < 0)
         return true; // a signal: the loop looks what it meant
     if (fds[1].revents) {
         pictures_ready(ui->pictures);
@@ -860,6 +898,8 @@ loop(struct ui *ui, struct err *err)
         if (!show_screen(ui, err) || !wait_for_something(ui) || hung_up)
             return false;
         read_keys(ui);
+        if (input_paste_is_late(ui))
+            input_paste_end(ui);
         if (stop_asked) {
             stop_asked = 0;
             ui_give_screen(ui, stop_here, NULL);
@@ -899,6 +939,7 @@ finish(struct ui *ui)
     job_finish(&ui->compose);
     pictures_close(ui->pictures);
     library_close(ui->library);
+    free(ui->paste);
     free(ui->host);
     free(ui);
 }
@@ -956,7 +997,7 @@ ui_run(const char *host, const char *theme, const char *preview)
     ui->instruction.limit = LIMIT_INSTRUCTION_BYTES;
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));
-    ui->pictures = pictures_open();
+    ui->pictures = pictures_open(&err);
     open_library(ui);
     session_restore(ui);
     char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
@@ -965,8 +1006,8 @@ ui_run(const char *host, const char *theme, const char *preview)
                        : environment && *environment ? environment
                        : kept                        ? kept
                                                      : "dark";
-    bool ok = theme_find(&ui->theme, name, &err);
-    if (!ok && !theme) { // a theme that is gone must not keep limn from starting
+    bool ok = ui->pictures && theme_find(&ui->theme, name, &err);
+    if (!ok && ui->pictures && !theme) { // a theme that is gone must not keep limn from starting
         err_clear(&err);
         ok = theme_find(&ui->theme, "dark", &err);
     }

@@ -148,6 +148,12 @@ struct ui {
     char question[ERR_TEXT_MAX], answers[16];
     void (*answered)(struct ui *ui, char answer); // 0: none of them
 
+    char partial[8]; // bytes of a character whose rest has not come (input.c)
+    int partial_count;
+    wint_t pushed; // a key that was read too early; 0: none
+    char *paste;   // text that is being pasted; NULL: none
+    size_t paste_size;
+    double paste_came; // the last of it
     char sequence[64]; // one that curses does not know, while it comes in; "": none
     double sequence_began;
     const char *preview; // what was asked for, as pictures in the terminal
@@ -216,6 +222,14 @@ enum request request_find(const char *name);
 // "F9, ^G": the keys of a request in a view; in a static buffer.
 const char *request_keys(enum view_id view, enum request r);
 
+// --- bytes to keys (input.c): OK, KEY_CODE_YES or ERR, as get_wch()
+int input_key(struct ui *ui, wint_t *key);
+void input_unget(struct ui *ui, wint_t key); // one
+void input_paste_begin(struct ui *ui);
+void input_paste_key(struct ui *ui, wint_t key);
+void input_paste_end(struct ui *ui);
+bool input_paste_is_late(const struct ui *ui); // its end does not come
+
 // --- forms (form.c)
 struct form *form_new(const char *title);
 struct form_field *form_add(struct form *f, enum field_kind kind, const char *label,
@@ -227,6 +241,7 @@ void form_close(struct ui *ui, bool taken);
 void form_free(struct form *f);
 void form_draw(struct ui *ui);
 bool form_key(struct ui *ui, wint_t key, bool code, enum request request);
+void form_paste(struct ui *ui, const char *text); // into the value that is chosen, where it is a text
 
 // --- tasks (tasks.c)
 struct task *task_find(struct ui *ui, const char *job);

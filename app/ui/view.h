@@ -15,6 +15,7 @@ struct view {
     // Characters go to it before they become requests. NULL: it has no text.
     bool (*typing)(const struct ui *ui);
     bool (*key)(struct ui *ui, wint_t key, bool code);
+    void (*paste)(struct ui *ui, const char *text); // while it is typing. May be NULL
     void (*event)(struct ui *ui, const struct client_event *e); // also when not open. May be NULL
     // A click, or a turn of the wheel (turn -1 or 1), at a place of its area. May be NULL
     void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);

@@ -711,6 +711,13 @@ on_key(struct ui *ui, wint_t key, bool code)
 }
 
 static void
+on_paste(struct ui *ui, const char *text)
+{
+    field_insert(&ui->instruction, text);
+    session_check(ui);
+}
+
+static void
 on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct compose *c = compose_of(ui);
@@ -748,6 +755,7 @@ const struct view view_compose = {
     .draw = draw_compose,
     .request = on_request,
     .typing = is_typing,
+    .paste = on_paste,
     .key = on_key,
     .event = on_event,
     .mouse = on_mouse,

@@ -4,6 +4,8 @@
 // on by themselves (limn train --detach) are the worker's to tell of: they are begun, stopped and
 // gone on with here. On another machine their logs and sheets are copied piece by piece to a folder
 // of this one, which is then looked at.
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@
 #include "app/cli/through.h"
 #include "app/ui/trainlog.h"
 #include "app/ui/view.h"
-#include "app/worker/wire.h"
+#include "app/worker/protocol.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
@@ -37,7 +39,8 @@ struct run {
     struct trainlog log; // folder NULL: there is none yet
     struct jv *job;      // as the worker lists it; NULL: not begun by itself
     bool copied;         // folder is a copy of another machine's
-    bool asked;          // a piece is on its way
+    char *asked;         // of which file a piece is on its way; NULL: none
+    off_t from;          // and from which byte on
 };
 
 struct training {
@@ -87,6 +90,7 @@ free_run(struct run *r)
     if (r->log.folder)
         trainlog_close(&r->log);
     free(r->folder);
+    free(r->asked);
     jv_free(r->job);
     *r = (struct run){0};
 }
@@ -143,8 +147,10 @@ static void
 ask(struct ui *ui)
 {
     training_of(ui)->asked = ui_now();
-    client_send(ui->client, wire_head("commands"));
+    client_commands(ui->client);
 }
+
+static void tidy_copies(const struct ui *ui);
 
 static void
 open_training(struct ui *ui)
@@ -154,6 +160,8 @@ open_training(struct ui *ui)
     if (t->loaded)
         return;
     t->loaded = true;
+    if (ui->host)
+        tidy_copies(ui);
     char *kept = ui->library ? library_kept(ui->library, "trainings", NULL) : NULL, *left = NULL;
     for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
          line = strtok_r(NULL, "\n", &left))
@@ -175,19 +183,25 @@ close_training(struct ui *ui)
 
 // --- the worker's trainings
 
-// Where the log of another machine's training is copied to.
+// Where the logs of another machine's trainings are copied to.
 static char *
-copy_folder(const struct ui *ui, const char *id)
+copies_folder(const struct ui *ui)
 {
     char *host = mem_strdup(ui->host);
     for (char *c = host; *c; c++)
         if (*c == '/')
             *c = '_';
-    char *name = mem_printf("trainings/%s/%s", host, id);
-    char *folder = xdg_make(XDG_CACHE, name, NULL);
-    folder = folder ? folder : xdg_path(XDG_CACHE, name);
+    char *name = mem_printf("trainings/%s", host), *folder = xdg_path(XDG_CACHE, name);
     free(name);
     free(host);
+    return folder;
+}
+
+static char *
+copy_folder(const struct ui *ui, const char *id)
+{
+    char *all = copies_folder(ui), *folder = file_join(all, id);
+    free(all);
     return folder;
 }
 
@@ -210,9 +224,21 @@ run_of(const struct ui *ui, const char *id)
 {
     struct training *t = training_of(ui);
     for (int i = 0; i < t->count; i++)
-        if (strcmp(jv_string(jv_get(t->runs[i].job, "id"), ""), id) == 0)
+        if (t->runs[i].job && strcmp(jv_string(jv_get(t->runs[i].job, "id"), ""), id) == 0)
             return &t->runs[i];
     return NULL;
+}
+
+// Whether a run lies where copies of its job do; only there anything is written or removed.
+static bool
+is_copy(const struct ui *ui, const struct run *r)
+{
+    char *folder = copy_folder(ui, jv_string(jv_get(r->job, "id"), "")),
+         *whole = realpath(folder, NULL);
+    bool copy = strcmp(r->folder, whole ? whole : folder) == 0;
+    free(whole);
+    free(folder);
+    return copy;
 }
 
 // One job: the newest in a folder is that folder's.
@@ -230,7 +256,7 @@ take_job(struct ui *ui, const struct jv *job)
         bool first = !r->job;
         jv_free(r->job);
         r->job = jv_copy(job);
-        r->copied = ui->host != NULL;
+        r->copied = ui->host && folder && is_copy(ui, r);
         if (!r->log.folder)
             trainlog_open(&r->log, r->folder, NULL);
         if (first && strcmp(t->begun, id) == 0)
@@ -279,23 +305,26 @@ is_running(const struct run *r)
 static void
 ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
 {
-    struct jv *head = wire_head("read");
-    jv_set(head, "id", jv_copy(jv_get(r->job, "id")));
-    jv_set(head, "name", jv_from_string(name));
-    jv_set(head, "from", jv_from_integer(from));
-    client_send(ui->client, head);
-    r->asked = true;
+    client_read(ui->client, jv_string(jv_get(r->job, "id"), ""), name, from);
+    r->asked = mem_strdup(name);
+    r->from = from;
+}
+
+// Bytes of a file that are here; 0 when there is none, -1 when it is no file that can be added to.
+static off_t
+bytes_here(const char *file)
+{
+    struct stat s = {0};
+    return lstat(file, &s) != 0 ? 0 : S_ISREG(s.st_mode) ? s.st_size : -1;
 }
 
 static void
 ask_log(struct ui *ui, struct run *r)
 {
     char *file = file_join(r->folder, "log.jsonl");
-    struct stat s = {0};
-    if (r->copied && r->job && !r->asked) {
-        bool there = stat(file, &s) == 0;
-        ask_piece(ui, r, "log.jsonl", there ? s.st_size : 0);
-    }
+    off_t here = bytes_here(file);
+    if (r->copied && r->job && !r->asked && here >= 0 && here < LIMIT_COPIED_LOG_BYTES)
+        ask_piece(ui, r, "log.jsonl", here);
     free(file);
 }
 
@@ -314,16 +343,53 @@ ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
     size_t n = jv_size(names);
     for (size_t i = n; i > 0 && i + SHEETS_COPIED_MAX > n && !r->asked; i--) {
         const char *name = jv_string(jv_at(names, i - 1), "");
-        char *file = file_join(r->folder, name);
-        if (is_sheet_name(name) && !file_exists(file)) {
-            char *part = mem_printf("%s.part", file);
-            struct stat s = {0};
-            bool begun = stat(part, &s) == 0;
-            ask_piece(ui, r, name, begun ? s.st_size : 0);
-            free(part);
-        }
+        char *file = file_join(r->folder, name), *part = mem_printf("%s.part", file);
+        off_t here = bytes_here(part);
+        if (is_sheet_name(name) && !file_exists(file) && here >= 0 &&
+            here < LIMIT_COPIED_SHEET_BYTES)
+            ask_piece(ui, r, name, here);
+        free(part);
         free(file);
     }
+}
+
+static bool
+make_copy_folder(const struct ui *ui, const char *id)
+{
+    char *folder = copy_folder(ui, id), *cache = xdg_path(XDG_CACHE, "");
+    char *made = xdg_make(XDG_CACHE, folder + strlen(cache) + 1, NULL);
+    bool ok = made != NULL;
+    free(made);
+    free(cache);
+    free(folder);
+    return ok;
+}
+
+// Adds a piece behind what is here; false: it does not fit there.
+static bool
+add_piece(const char *file, off_t from, const struct client_event *e, off_t most)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat s = {0};
+    size_t size = MIN(e->png_size, (size_t)MAX(most - from, 0));
+    bool fits = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == from;
+    bool ok = fits && pwrite(fd, e->png, size, from) == (ssize_t)size;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+// A sheet that is whole: a PNG, or it is not kept.
+static void
+keep_sheet(const char *part, const char *file)
+{
+    size_t size = 0;
+    char *data = file_read(part, LIMIT_COPIED_SHEET_BYTES, &size, NULL);
+    if (data && protocol_is_png(data, size))
+        rename(part, file);
+    else
+        unlink(part);
+    free(data);
 }
 
 static void
@@ -331,29 +397,77 @@ take_piece(struct ui *ui, const struct client_event *e)
 {
     struct run *r = run_of(ui, e->id);
     const char *name = jv_string(jv_get(e->data, "name"), "");
-    int64_t from = jv_integer(jv_get(e->data, "from"), 0);
-    int64_t size = jv_integer(jv_get(e->data, "size"), 0);
+    off_t from = (off_t)jv_integer(jv_get(e->data, "from"), 0);
+    off_t size = (off_t)jv_integer(jv_get(e->data, "size"), 0);
     bool log = strcmp(name, "log.jsonl") == 0;
-    if (!r || !r->copied || (!log && !is_sheet_name(name)))
+    // Only what was asked for, of a copy, and where it goes on.
+    if (!r || !r->copied || !r->asked || strcmp(r->asked, name) != 0 || r->from != from)
         return;
-    r->asked = false;
+    free(r->asked);
+    r->asked = NULL;
     char *file = file_join(r->folder, name), *part = mem_printf("%s%s", file, log ? "" : ".part");
-    FILE *out = e->png_size || size < from ? fopen(part, from ? "r+be" : "wbe") : NULL;
-    if (out && fseeko(out, from, SEEK_SET) == 0 && e->png_size)
-        fwrite(e->png, 1, e->png_size, out);
-    if (out && size < from && ftruncate(fileno(out), 0) < 0) {
+    off_t most = log ? LIMIT_COPIED_LOG_BYTES : LIMIT_COPIED_SHEET_BYTES;
+    bool added = e->png_size && make_copy_folder(ui, e->id) &&
+                 add_piece(part, from, e, most);
+    off_t here = from + (off_t)(added ? e->png_size : 0);
+    if (size < from && truncate(part, 0) < 0) {
         // A log that was begun anew; the next question starts from what is there.
     }
-    if (out && fclose(out) == 0 && !log && from + (int64_t)e->png_size >= size)
-        rename(part, file);
+    if (!log && here >= size && size > 0)
+        keep_sheet(part, file);
     free(part);
     free(file);
     if (!r->log.folder)
         trainlog_open(&r->log, r->folder, NULL);
-    if (e->png_size && from + (int64_t)e->png_size < size)
-        log ? ask_log(ui, r) : ask_sheet(ui, r, jv_get(e->data, "sheets"));
-    else
+    if (log && added && here < size)
+        ask_log(ui, r);
+    else if (log || added)
         ask_sheet(ui, r, jv_get(e->data, "sheets"));
+}
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name); // ids begin with the date
+}
+
+static int
+is_copied_run(const struct dirent *e)
+{
+    return job_is_id(e->d_name);
+}
+
+static void
+remove_folder(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char *file = file_join(folder, e->d_name);
+        if (strcmp(e->d_name, "log.jsonl") == 0 || strncmp(e->d_name, "sheet", 5) == 0)
+            unlink(file);
+        free(file);
+    }
+    if (d)
+        closedir(d);
+    rmdir(folder);
+}
+
+// Copies of the oldest trainings go: they are there still.
+static void
+tidy_copies(const struct ui *ui)
+{
+    struct dirent **entries = NULL;
+    char *all = copies_folder(ui);
+    int n = scandir(all, &entries, is_copied_run, by_name);
+    for (int i = 0; i < n; i++) {
+        char *folder = file_join(all, entries[i]->d_name);
+        if (i < n - LIMIT_COPIED_RUNS)
+            remove_folder(folder);
+        free(folder);
+        free(entries[i]);
+    }
+    free(entries);
+    free(all);
 }
 
 static void
@@ -375,7 +489,7 @@ on_event(struct ui *ui, const struct client_event *e)
         ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not begin"));
     if (e->type == CLIENT_LOST)
         for (int i = 0; i < t->count; i++)
-            t->runs[i].asked = false;
+            free(t->runs[i].asked), t->runs[i].asked = NULL;
     if (e->type == CLIENT_PIECE)
         take_piece(ui, e);
 }
@@ -529,8 +643,8 @@ draw_training(struct ui *ui, const struct area *a)
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
         draw_row(&t->runs[top + row], &line, top + row == t->selected);
     }
-    if (is_running(run))
-        ui->wake = ui_now() + 1;
+    if (is_running(run) || log->more)
+        ui->wake = ui_now() + (log->more ? 0.01 : 1);
     if (!log->folder) {
         draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "it has no log yet");
         return;
@@ -695,12 +809,10 @@ add_done(struct ui *ui, const char *text)
     keep(ui);
 }
 
-static void
-tell(struct ui *ui, const struct run *r, const char *type)
+static const char *
+id_of(const struct run *r)
 {
-    struct jv *head = wire_head(type);
-    jv_set(head, "id", jv_copy(jv_get(r->job, "id")));
-    client_send(ui->client, head);
+    return jv_string(jv_get(r->job, "id"), "");
 }
 
 static void
@@ -709,21 +821,8 @@ stop_answered(struct ui *ui, char answer)
     struct run *r = chosen(ui);
     if (answer != 'y' || !r || !r->job)
         return;
-    tell(ui, r, "interrupt");
+    client_interrupt(ui->client, id_of(r));
     ui_say(ui, ROLE_STATUS, "it saves and stops after its step");
-}
-
-static void
-remove_copy(const struct run *r)
-{
-    char **sheets = r->log.folder ? trainlog_sheets(&r->log) : NULL;
-    char *log = file_join(r->folder, "log.jsonl");
-    for (int i = 0; sheets && sheets[i]; i++)
-        unlink(sheets[i]);
-    unlink(log);
-    rmdir(r->folder);
-    free(log);
-    places_free(sheets);
 }
 
 static void
@@ -734,9 +833,9 @@ remove_run(struct ui *ui, struct run *r)
         return;
     }
     if (r->job)
-        tell(ui, r, "remove");
+        client_remove(ui->client, id_of(r));
     if (r->copied)
-        remove_copy(r);
+        remove_folder(r->folder);
     take_off(ui, training_of(ui)->selected);
 }
 
@@ -749,7 +848,7 @@ resume(struct ui *ui, struct run *r)
         ui_say(ui, ROLE_ERROR, "it runs");
     } else {
         snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
-        tell(ui, r, "again");
+        client_again(ui->client, id_of(r));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/streams.h"
 #include "app/worker/wire.h"
 #include "engine/base/limits.h"
 #include "renderer/window.h"
@@ -46,7 +47,7 @@ turn(struct window *w, struct wire *wire)
         wire_send(wire, head, NULL, 0);
         free(file);
     }
-    return state == WIRE_OK && err.code == ERR_NONE && wire_flush(wire);
+    return state <= WIRE_IDLE && err.code == ERR_NONE && wire_flush(wire);
 }
 
 int
@@ -54,6 +55,7 @@ main(int argc, char **argv)
 {
     struct err err = {0};
     (void)argv;
+    streams_open();
     if (argc > 1) {
         fputs("limn-window: limn starts it; see limn --help\n", stderr);
         return 2;

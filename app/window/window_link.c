@@ -140,7 +140,7 @@ window_link_turn(struct window_link *l, struct err *err)
             l->drops[l->drop_count++] = mem_strdup(file);
         wire_message_free(&m);
     }
-    if (state == WIRE_OK && own.code == ERR_NONE && wire_flush(l->wire))
+    if (state <= WIRE_IDLE && own.code == ERR_NONE && wire_flush(l->wire))
         return true;
     char said[300] = "";
     ssize_t n = read(l->errors, said, sizeof said - 1);

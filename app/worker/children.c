@@ -436,6 +436,8 @@ turn_followers(struct children *c)
 void
 children_follow(struct children *c, const char *id, int64_t from)
 {
+    if (!job_is_id(id))
+        return;
     struct follower *f = mem_zalloc(sizeof *f);
     snprintf(f->id, sizeof f->id, "%s", id);
     f->at = MAX(from, 0);

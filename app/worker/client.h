@@ -24,7 +24,6 @@ struct client_params {
     // The worker ends when this process does, and never joins one that still finishes jobs.
     // Otherwise it finishes its jobs, and the next client that is not alone finds it.
     bool alone;
-    bool visit;     // not alone, but what earlier jobs left in the spool is another's to fetch
     bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
     const char
         *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
@@ -37,9 +36,11 @@ void client_close(struct client *c);
 bool client_restart(struct client *c, struct err *err); // after CLIENT_LOST
 
 enum { CLIENT_FDS = 3 };
-int client_fds(const struct client *c, struct pollfd *fds); // what to poll (room for CLIENT_FDS)
+int client_fds(struct client *c, struct pollfd *fds); // what to poll (room for CLIENT_FDS)
 // Waits until something came, at most `milliseconds` (-1: for ever). False: nothing, or a signal.
 bool client_wait(struct client *c, int milliseconds);
+// Whether something that came was not looked at yet: then nothing must be waited for.
+bool client_holds(const struct client *c);
 bool client_alive(const struct client *c);
 bool client_ready(const struct client *c); // it has said hello
 
@@ -65,6 +66,9 @@ enum client_event_type {
     CLIENT_LOST,      // err: how it ended
 };
 
+// `data` has passed protocol.h: the fields that docs/worker.md lists, each of its type and in its
+// range, texts of one line without controls. What nobody here asked for, and a second answer to one
+// question, is no event; nor is more than LIMIT_HOST_LOGS_A_SECOND of the log.
 struct client_event {
     enum client_event_type type;
     char job[JOB_ID_TEXT], id[64];
@@ -78,13 +82,17 @@ struct client_event {
     struct err err;
 };
 
-// The next event; false: none. client_event_free() after each.
+// The next event; false: none now. However much comes, after LIMIT_HOST_EVENTS_A_TURN or 20 ms it is
+// the caller's turn, until client_wait() or client_fds(). client_event_free() after each.
 bool client_next(struct client *c, struct client_event *event);
 void client_event_free(struct client_event *event);
 
 // Sends a job that was read and settled. Pictures are sent once, by content; the job must not change
 // while it is under way but need not stay: the client keeps what the worker may still ask for.
 void client_submit(struct client *c, const struct job *j, bool previews);
+// A job that an earlier limn began and this worker has: it is this limn's from here on.
+void client_expect(struct client *c, const char *job, int count);
+void client_fetch(struct client *c, const char *job, int index); // a result that waits in the spool
 void client_cancel(struct client *c, const char *job);
 void client_stored(struct client *c, const char *job, int index); // a result is safe here
 // Runs the loader of a reference for a look; answered by CLIENT_LOADED with the same id.
@@ -93,7 +101,21 @@ void client_describe(struct client *c);
 
 // Keeps what the worker may ask for by its hash.
 void client_give(struct client *c, const void *data, size_t size, const char *hash);
-// Sends a message of docs/worker.md about commands; takes over the head.
-void client_send(struct client *c, struct jv *head);
+
+// Commands that a worker runs (docs/worker.md). Answered by CLIENT_RUNNING, _OUTPUT, _FILE, _ENDED.
+struct client_command {
+    const struct jv *words, *environment, *about; // copied
+    const char *folder, *where; // NULL: none
+    bool terminal[3], detach;
+};
+void client_command(struct client *c, const char *id, const struct client_command *command);
+void client_interrupt(struct client *c, const char *id);
+void client_pause(struct client *c, const char *id, bool on);
+// Of those that were detached.
+void client_commands(struct client *c); // CLIENT_COMMANDS; asked again only when it was answered
+void client_follow(struct client *c, const char *id);
+void client_again(struct client *c, const char *id);
+void client_remove(struct client *c, const char *id);
+void client_read(struct client *c, const char *id, const char *name, int64_t from); // CLIENT_PIECE
 
 #endif

@@ -18,6 +18,7 @@
 #include "app/cli/commands.h"
 #include "app/worker/children.h"
 #include "app/worker/lanes.h"
+#include "app/worker/protocol.h"
 #include "app/worker/records.h"
 #include "app/worker/relay.h"
 #include "app/worker/socket.h"
@@ -498,6 +499,32 @@ handle(struct worker *w, struct wire_message *m)
     // Messages of a later version that this one does not know are left alone.
 }
 
+static void
+log_to_client(enum log_level level, const char *module, const char *text, void *data)
+{
+    struct jv *head = wire_head("log");
+    jv_set(head, "level", jv_from_string(level <= LOG_ERROR  ? "error"
+                                         : level == LOG_WARN ? "warning"
+                                                             : "info"));
+    char *cut = mem_strndup(text, strnlen(text, LIMIT_HOST_LINE_BYTES / 4)); // U+FFFD is longer
+    jv_set(head, "module", jv_from_string(module));
+    jv_set(head, "text", jv_from_string(cut));
+    free(cut);
+    post(data, head, NULL, 0);
+}
+
+// A message that is refused is a line of the log, and nothing else happens.
+static void
+take(struct worker *w, struct wire_message *m)
+{
+    struct err err = {0};
+    enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_LIMN, m, &err);
+    if (verdict == PROTOCOL_TAKEN)
+        handle(w, m);
+    else if (verdict != PROTOCOL_UNKNOWN)
+        log_to_client(LOG_WARN, "worker", err.text, w);
+}
+
 // --- the loop
 
 static void
@@ -518,6 +545,7 @@ connect_to(struct worker *w, int in, int out)
 {
     pthread_mutex_lock(&w->lock);
     w->wire = wire_open(in, out);
+    wire_limit(w->wire, protocol_room_of_limn);
     pthread_mutex_unlock(&w->lock);
     w->in = in;
     w->out = out;
@@ -563,10 +591,10 @@ receive(struct worker *w)
     enum wire_state state = wire_receive(w->wire, &err);
     struct wire_message m;
     while (state != WIRE_BROKEN && !w->quit && wire_take(w->wire, &m, &err)) {
-        handle(w, &m);
+        take(w, &m);
         wire_message_free(&m);
     }
-    if (state != WIRE_OK || err.code != ERR_NONE)
+    if (state > WIRE_IDLE || err.code != ERR_NONE)
         on_hangup(w);
 }
 
@@ -613,18 +641,6 @@ on_child(int number)
     errno = kept;
 }
 
-static void
-log_to_client(enum log_level level, const char *module, const char *text, void *data)
-{
-    struct jv *head = wire_head("log");
-    jv_set(head, "level", jv_from_string(level <= LOG_ERROR  ? "error"
-                                         : level == LOG_WARN ? "warning"
-                                                             : "info"));
-    jv_set(head, "module", jv_from_string(module));
-    jv_set(head, "text", jv_from_string(text));
-    post(data, head, NULL, 0);
-}
-
 // A last message ("quit" refused, a failed job) still goes out, for a moment.
 static void
 drain(struct worker *w)
@@ -654,8 +670,9 @@ serve(void)
     child_wake = w->wake;
     sigaction(SIGCHLD, &child, NULL);
     w->children = children_open(post, w);
-    w->lanes = lanes_open(post, w);
-    while (!w->quit && !atomic_load(&command_interrupted)) {
+    struct err err = {0};
+    w->lanes = lanes_open(post, w, &err);
+    while (w->lanes && !w->quit && !atomic_load(&command_interrupted)) {
         if (!w->wire && !(w->leaving ? children_unfinished(w->children) : unfinished(w)))
             break;
         turn(w);
@@ -680,7 +697,7 @@ serve(void)
     close(w->wake);
     pthread_mutex_destroy(&w->lock);
     free(w);
-    return 0;
+    return err.code == ERR_NONE ? 0 : command_failed(&err);
 }
 
 // The worker of a command has gone: to be obeyed as an interrupt, but only once.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/base/threads.h"
 #include "app/cli/request.h"
 #include "app/worker/describe.h"
 #include "app/worker/spool.h"
@@ -47,6 +48,7 @@ struct lanes {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t drawer, loader;
+    bool draws, loads_run; // they were started
     bool stop;
     struct task *tasks; // all of them, in the order they came
     struct load *loads, *loading; // waiting; the one that runs
@@ -144,7 +146,8 @@ on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int 
     pthread_mutex_lock(&c->lanes->lock);
     t->step = step;
     t->total = total;
-    bool show = t->previews && t->unseen < UNSEEN_MAX;
+    size_t bytes = (size_t)t->job.count * (size_t)size * (size_t)size * 3;
+    bool show = t->previews && t->unseen < UNSEEN_MAX && bytes <= LIMIT_HOST_PREVIEW_BYTES;
     t->unseen += show;
     pthread_mutex_unlock(&c->lanes->lock);
     struct jv *head = job_head("progress", t);
@@ -153,8 +156,7 @@ on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int 
     jv_set(head, "seconds", jv_from_number(seconds));
     jv_set(head, "size", jv_from_integer(size));
     jv_set(head, "count", jv_from_integer(t->job.count));
-    post(c->lanes, head, rgb,
-         show ? (size_t)t->job.count * (size_t)size * (size_t)size * 3 : 0);
+    post(c->lanes, head, rgb, show ? bytes : 0);
 }
 
 static bool
@@ -360,16 +362,19 @@ load_thread(void *arg)
 // --- from the main thread
 
 struct lanes *
-lanes_open(lanes_post *post_message, void *ctx)
+lanes_open(lanes_post *post_message, void *ctx, struct err *err)
 {
     struct lanes *l = mem_zalloc(sizeof *l);
     l->post = post_message;
     l->ctx = ctx;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->wake, NULL);
-    pthread_create(&l->loader, NULL, load_thread, l);
-    pthread_create(&l->drawer, NULL, draw_thread, l);
-    return l;
+    l->loads_run = threads_start(&l->loader, load_thread, l, err);
+    l->draws = l->loads_run && threads_start(&l->drawer, draw_thread, l, err);
+    if (l->draws)
+        return l;
+    lanes_close(l);
+    return NULL;
 }
 
 void
@@ -385,8 +390,10 @@ lanes_close(struct lanes *l)
         atomic_store(&t->cancel, 1);
     pthread_cond_broadcast(&l->wake);
     pthread_mutex_unlock(&l->lock);
-    pthread_join(l->drawer, NULL);
-    pthread_join(l->loader, NULL);
+    if (l->draws)
+        pthread_join(l->drawer, NULL);
+    if (l->loads_run)
+        pthread_join(l->loader, NULL);
     while (l->tasks) {
         struct task *next = l->tasks->next;
         job_finish(&l->tasks->job);
@@ -520,8 +527,13 @@ struct jv *
 lanes_jobs(struct lanes *l)
 {
     struct jv *list = jv_array();
+    int more = -LIMIT_HOST_LIST; // older ones than a list may have
     pthread_mutex_lock(&l->lock);
+    for (struct task *t = l->tasks; t; t = t->next)
+        more++;
     for (struct task *t = l->tasks; t; t = t->next) {
+        if (more-- > 0)
+            continue;
         struct jv *o = jv_object();
         jv_set(o, "id", jv_from_string(t->id));
         jv_set(o, "state", jv_from_string(state_names[t->state]));

@@ -13,7 +13,7 @@ struct lanes;
 // `head` becomes the receiver's; the payload is valid during the call.
 typedef void lanes_post(void *ctx, struct jv *head, const void *payload, size_t size);
 
-struct lanes *lanes_open(lanes_post *post, void *ctx);
+struct lanes *lanes_open(lanes_post *post, void *ctx, struct err *err); // NULL: no thread
 // Stops what runs after its step, drops what waits. NULL is fine.
 void lanes_close(struct lanes *l);
 

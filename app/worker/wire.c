@@ -11,7 +11,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { FRAME_HEAD = 16, READ_BYTES = 256 << 10 };
+enum { FRAME_HEAD = 16, READ_BYTES = 64 << 10, PAYLOAD_READ = 1 << 20 };
 
 struct piece {
     struct piece *next;
@@ -23,6 +23,10 @@ struct wire {
     int in, out;
     uint8_t *have; // received, not taken yet: have[start..end)
     size_t start, end, capacity;
+    struct wire_message coming; // its head is here, of its payload `got` bytes
+    size_t got;
+    wire_room *room;
+    bool looked; // all that was read was looked at: more has to come first
     bool greeting; // still waiting for it
     char *noise;
     size_t noise_size;
@@ -64,9 +68,16 @@ wire_close(struct wire *w)
         w->first = next;
     }
     pthread_mutex_destroy(&w->lock);
+    wire_message_free(&w->coming);
     free(w->have);
     free(w->noise);
     free(w);
+}
+
+void
+wire_limit(struct wire *w, wire_room *room)
+{
+    w->room = room;
 }
 
 void
@@ -112,7 +123,7 @@ make_room(struct wire *w, size_t room)
         w->start = 0;
     }
     if (w->capacity - w->end < room) {
-        w->capacity = MAX(2 * w->capacity, w->end + room);
+        w->capacity = w->end + room;
         w->have = mem_realloc(w->have, w->capacity);
     }
 }
@@ -144,28 +155,40 @@ find_greeting(struct wire *w, struct err *err)
     return true;
 }
 
+// A large payload is read to its place; all else into `have`.
+static ssize_t
+read_some(struct wire *w)
+{
+    if (w->coming.head && w->start == w->end && w->got < w->coming.size) {
+        size_t size = MIN(w->coming.size - w->got, (size_t)PAYLOAD_READ);
+        ssize_t n = read(w->in, w->coming.payload + w->got, size);
+        w->got += n > 0 ? (size_t)n : 0;
+        return n;
+    }
+    make_room(w, READ_BYTES);
+    ssize_t n = read(w->in, w->have + w->end, READ_BYTES);
+    w->end += n > 0 ? (size_t)n : 0;
+    return n;
+}
+
 enum wire_state
 wire_receive(struct wire *w, struct err *err)
 {
-    for (int rounds = 0; rounds < 64; rounds++) { // then the caller's turn, however fast it comes
-        make_room(w, READ_BYTES);
-        ssize_t n = read(w->in, w->have + w->end, w->capacity - w->end);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return WIRE_OK;
-        if (n <= 0) {
-            if (w->greeting && w->end > w->start) {
-                add_noise(w, w->have + w->start, w->end - w->start);
-                w->start = w->end;
-            }
-            return WIRE_END;
+    ssize_t n;
+    do
+        n = read_some(w);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return WIRE_IDLE;
+    if (n <= 0) {
+        if (w->greeting && w->end > w->start) {
+            add_noise(w, w->have + w->start, w->end - w->start);
+            w->start = w->end;
         }
-        w->end += (size_t)n;
-        if (w->greeting && !find_greeting(w, err))
-            return WIRE_BROKEN;
+        return WIRE_END;
     }
-    return WIRE_OK;
+    w->looked = false;
+    return w->greeting && !find_greeting(w, err) ? WIRE_BROKEN : WIRE_OK;
 }
 
 static uint64_t
@@ -177,10 +200,10 @@ little(const uint8_t *p, int bytes)
     return v;
 }
 
-bool
-wire_take(struct wire *w, struct wire_message *m, struct err *err)
+// Takes the head of the next message, once it is here.
+static bool
+take_head(struct wire *w, struct err *err)
 {
-    *m = (struct wire_message){0};
     size_t size = w->end - w->start;
     const uint8_t *p = w->have + w->start;
     if (w->greeting || size < FRAME_HEAD)
@@ -189,21 +212,48 @@ wire_take(struct wire *w, struct wire_message *m, struct err *err)
     if (memcmp(p, "LMN1", 4) != 0 || head > LIMIT_WIRE_HEAD_BYTES ||
         payload > LIMIT_WIRE_PAYLOAD_BYTES)
         return err_set(err, ERR_IO, "what came over the line is not limn's protocol");
-    if (size < FRAME_HEAD + head + payload) {
-        make_room(w, FRAME_HEAD + head + payload - size);
+    if (size < FRAME_HEAD + head)
         return false;
-    }
-    m->head = jv_parse((const char *)p + FRAME_HEAD, head, "message", err);
-    m->type = jv_string(jv_get(m->head, "type"), "");
-    w->start += FRAME_HEAD + head + payload;
+    struct wire_message *m = &w->coming;
+    m->head = jv_parse_within((const char *)p + FRAME_HEAD, head, LIMIT_WIRE_VALUES, "message",
+                              err);
+    w->start += FRAME_HEAD + head;
     if (!m->head)
         return false;
-    if (payload) {
-        m->payload = mem_alloc(payload);
-        m->size = payload;
-        memcpy(m->payload, p + FRAME_HEAD + head, payload);
-    }
+    m->type = jv_string(jv_get(m->head, "type"), "");
+    if (w->room && payload > w->room(m->type))
+        return err_set(err, ERR_IO, "a message '%.20s' came with %llu bytes, it may have %zu",
+                       m->type, (unsigned long long)payload, w->room(m->type));
+    m->payload = payload ? mem_alloc(payload) : NULL;
+    m->size = payload;
+    w->got = 0;
     return true;
+}
+
+bool
+wire_take(struct wire *w, struct wire_message *m, struct err *err)
+{
+    *m = (struct wire_message){0};
+    w->looked = true;
+    if (!w->coming.head && !take_head(w, err))
+        return false;
+    size_t n = MIN(w->end - w->start, w->coming.size - w->got);
+    if (n)
+        memcpy(w->coming.payload + w->got, w->have + w->start, n);
+    w->start += n;
+    w->got += n;
+    if (w->got < w->coming.size)
+        return false;
+    *m = w->coming;
+    w->coming = (struct wire_message){0};
+    w->looked = w->start == w->end;
+    return true;
+}
+
+bool
+wire_holds(const struct wire *w)
+{
+    return !w->looked && w->end > w->start;
 }
 
 // --- sending

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 
 enum {
     WIRE_PROTOCOL = 1,            // raised when a message changes its meaning
@@ -24,6 +25,11 @@ struct wire;
 struct wire *wire_open(int in, int out);
 void wire_close(struct wire *w); // NULL is fine
 
+// How many bytes may follow a head of that type, by whoever knows the messages; without, and for a
+// type with a head of its own kind, LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is WIRE_BROKEN.
+typedef size_t wire_room(const char *type);
+void wire_limit(struct wire *w, wire_room *room);
+
 // Everything before WIRE_GREETING is dropped, and kept for wire_noise().
 void wire_expect_greeting(struct wire *w);
 const char *wire_noise(const struct wire *w); // "" when there was none
@@ -36,13 +42,15 @@ struct wire_message {
 };
 void wire_message_free(struct wire_message *m);
 
-enum wire_state { WIRE_OK = 0, WIRE_END, WIRE_BROKEN };
+enum wire_state { WIRE_OK = 0, WIRE_IDLE, WIRE_END, WIRE_BROKEN };
 
-// Reads what can be read without waiting. WIRE_END: the other side has gone; messages that came
-// before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err says why).
+// Reads once what can be read without waiting, never more than a message and a little behind it: take
+// whole messages first. WIRE_IDLE: nothing was there. WIRE_END: the other side has gone; messages that
+// came before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err says why).
 enum wire_state wire_receive(struct wire *w, struct err *err);
 // Takes the next whole message; false: none yet. A malformed one sets err.
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
+bool wire_holds(const struct wire *w); // something was read that was not looked at yet
 
 // Queues a message; takes over `head`, copies the payload. Any thread.
 void wire_send(struct wire *w, struct jv *head, const void *payload, size_t size);

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,10 +25,37 @@ out(json_t *v)
     return (struct jv *)v;
 }
 
+// At least as many as there are: what stands between values, outside strings.
+static size_t
+count_values(const char *text, size_t n)
+{
+    size_t count = 1;
+    bool string = false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"')
+            string = !string;
+        else if (string && text[i] == '\\')
+            i++;
+        else if (!string && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
+            count++;
+    }
+    return count;
+}
+
 struct jv *
 jv_parse(const char *text, size_t n, const char *name, struct err *err)
 {
+    return jv_parse_within(text, n, LIMIT_JSON_VALUES, name, err);
+}
+
+struct jv *
+jv_parse_within(const char *text, size_t n, size_t values, const char *name, struct err *err)
+{
     json_error_t e;
+    if (count_values(text, n) > values) {
+        err_set(err, ERR_INPUT, "%s: it holds more than %zu values", name, values);
+        return NULL;
+    }
     size_t mark = utf8_mark(text, n);
     json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!root)
@@ -280,10 +308,44 @@ jv_copy(const struct jv *v)
     return out(json_deep_copy(in(v)));
 }
 
+// Whether a character of at least two bytes controls terminals: C1, direction, lines.
+static bool
+controls(unsigned c)
+{
+    return (c >= 0x80 && c < 0xA0) || c == 0x61C || (c >= 0x200E && c <= 0x200F) ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+// jansson escapes the controls below 32; the others are as little for eyes. `text` is valid UTF-8.
+static char *
+escape_controls(char *text)
+{
+    size_t found = 0, n = 0;
+    for (const unsigned char *p = (unsigned char *)text; *p; p++)
+        found += *p == 0x7F || *p == 0xC2 || *p == 0xD8 || *p == 0xE2;
+    if (!found)
+        return text;
+    char *out = mem_alloc(strlen(text) + 6 * found + 1);
+    for (const unsigned char *p = (unsigned char *)text; *p;) {
+        size_t size = *p < 0xC0 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+        unsigned c = size == 2   ? (p[0] & 31u) << 6 | (p[1] & 63u)
+                     : size == 3 ? (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u)
+                                 : p[0];
+        if (c == 0x7F || (size > 1 && size < 4 && controls(c)))
+            n += (size_t)sprintf(out + n, "\\u%04x", c);
+        else
+            memcpy(out + n, p, size), n += size;
+        p += size;
+    }
+    out[n] = 0;
+    free(text);
+    return out;
+}
+
 char *
 jv_text(const struct jv *v, int indent)
 {
     size_t flags = JSON_ENCODE_ANY | (indent ? JSON_INDENT((size_t)indent) : JSON_COMPACT);
     char *text = json_dumps(in(v), flags);
-    return text ? text : mem_strdup("null");
+    return text ? escape_controls(text) : mem_strdup("null");
 }

@@ -15,9 +15,13 @@
 
 struct jv;
 
-// Parses n bytes of UTF-8, behind a byte order mark or not; `name` (a file name) starts the error: "name:line:column: …". Duplicate
+// Parses n bytes of UTF-8, behind a byte order mark or not, with at most LIMIT_JSON_VALUES values in
+// it; `name` (a file name) starts the error: "name:line:column: …". Duplicate
 // keys are refused. jv_free() takes NULL.
 struct jv *jv_parse(const char *text, size_t n, const char *name, struct err *err);
+// The same with a limit of one's own: what a text costs once it is parsed, many times its bytes.
+struct jv *jv_parse_within(const char *text, size_t n, size_t values, const char *name,
+                           struct err *err);
 struct jv *jv_read(const char *path, struct err *err); // a file of at most 64 MiB
 void jv_free(struct jv *root);
 
@@ -58,7 +62,8 @@ void jv_set(struct jv *object, const char *key, struct jv *value);
 void jv_append(struct jv *array, struct jv *value);
 struct jv *jv_copy(const struct jv *v); // deep
 
-// Text of the value, keys in insertion order; `indent` spaces, 0 for one line. Freed with free().
+// Text of the value, keys in insertion order; `indent` spaces, 0 for one line. What would control a
+// terminal is escaped. Freed with free().
 char *jv_text(const struct jv *v, int indent);
 
 #endif

@@ -55,6 +55,8 @@ enum {
 // JSON, themes, logs of trainings.
 enum {
     LIMIT_JSON_FILE_BYTES = 64 << 20,
+    LIMIT_JSON_VALUES = 12000000,  // in any text
+    LIMIT_PICTURE_VALUES = 100000, // in what a picture holds
     LIMIT_THEME_BYTES = 64 << 10,
     LIMIT_TRAINLOG_LINE_BYTES = 16384,
     LIMIT_TRAINLOG_TASKS = 16,
@@ -85,8 +87,9 @@ enum {
 
 // Between limn and a worker, here or on another machine.
 enum {
-    LIMIT_WIRE_HEAD_BYTES = 64 << 20,     // of JSON
-    LIMIT_WIRE_PAYLOAD_BYTES = 512 << 20, // behind it
+    LIMIT_WIRE_HEAD_BYTES = 4 << 20,      // of JSON
+    LIMIT_WIRE_VALUES = 100000,           // in it
+    LIMIT_WIRE_PAYLOAD_BYTES = 512 << 20, // behind it; by type less
     LIMIT_WIRE_NOISE_BYTES = 64 << 10,    // that a login shell may print before the worker speaks
     LIMIT_WORKER_BLOBS = 256,             // files that a worker keeps; the oldest go
     LIMIT_WORKER_BLOB_BYTES = 512 << 20,  // of all of them
@@ -94,8 +97,26 @@ enum {
     LIMIT_ORDER_WORDS = 256,
     LIMIT_ORDER_RESULTS = 8,
     LIMIT_ORDER_ENVIRONMENT = 32,
-    LIMIT_ORDER_RESULT_BYTES = 256 << 20, // of a file that a command brings back
+    LIMIT_ORDER_RESULT_BYTES = 64 << 20,  // of a file that a command brings back
     LIMIT_ORDER_FILE_BYTES = 64 << 20,    // of a file that goes with a command
+};
+
+// What a worker may say (docs/worker.md).
+enum {
+    LIMIT_HOST_PICTURE_BYTES = 64 << 20,     // a finished picture, or a file that a command made
+    LIMIT_HOST_PREVIEW_BYTES = 16 << 20,     // all pictures of a step, RGB
+    LIMIT_HOST_PIECE_BYTES = 1 << 20,        // of a file, of a command's output
+    LIMIT_HOST_LINE_BYTES = 4096,            // of text
+    LIMIT_HOST_LIST = 4096,                  // entries of a list; those behind are left out
+    LIMIT_HOST_STEPS = 1000000,
+    LIMIT_HOST_LOGS_A_SECOND = 50,           // others are counted
+    LIMIT_HOST_REFUSED = 100,                // messages, then the connection ends
+    LIMIT_HOST_EVENTS_A_TURN = 64,           // between two looks at keys and signals
+    LIMIT_COPIED_LOG_BYTES = 64 << 20,       // of another machine's training
+    LIMIT_COPIED_SHEET_BYTES = 16 << 20,     // a sheet of it
+    LIMIT_COPIED_RUNS = 64,                  // kept of one machine, the newest
+    LIMIT_TRAINLOG_BYTES = 1 << 30,          // of any training's log
+    LIMIT_FRAMES_BYTES = 64 << 20,           // steps of drawings, kept for looking back
 };
 
 // Folders that people look at.

@@ -64,6 +64,18 @@ check_two(struct wire *w, int *taken)
 }
 
 static void
+take_all(struct wire *w, int *taken)
+{
+    enum wire_state state;
+    do {
+        state = wire_receive(w, NULL);
+        check_two(w, taken);
+    } while (state == WIRE_OK);
+    assert_int_equal(state, WIRE_IDLE);
+    assert_false(wire_holds(w));
+}
+
+static void
 cut_anywhere(void **state)
 {
     (void)state;
@@ -72,11 +84,9 @@ cut_anywhere(void **state)
         open_ends(&e);
         int taken = 0;
         assert_int_equal(write(e.in[1], two, (size_t)cut), cut);
-        assert_int_equal(wire_receive(e.wire, NULL), WIRE_OK);
-        check_two(e.wire, &taken);
+        take_all(e.wire, &taken);
         assert_int_equal(write(e.in[1], two + cut, (size_t)(TWO_SIZE - cut)), TWO_SIZE - cut);
-        assert_int_equal(wire_receive(e.wire, NULL), WIRE_OK);
-        check_two(e.wire, &taken);
+        take_all(e.wire, &taken);
         assert_int_equal(taken, 2);
         close_ends(&e);
     }
@@ -124,8 +134,72 @@ lies(void **state)
     (void)state;
     refuses("HTTP/1.1 400 Bad", 16);
     refuses("LMN1\xff\xff\xff\xff\0\0\0\0\0\0\0\0", 16);                // 4 GiB of JSON
+    refuses("LMN1\x01\0\x40\0\0\0\0\0\0\0\0\0", 16);                    // 4 MiB and a byte
     refuses("LMN1\2\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f{}", 18);      // 2^63 bytes behind it
     refuses("LMN1\2\0\0\0\0\0\0\0\0\0\0\0{]", 18);                      // no JSON
+}
+
+// A head is cheap to parse, however it is made: at its limit it passes, one value more is refused.
+static void
+values(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        struct ends e;
+        struct wire_message m;
+        struct err err = {0};
+        open_ends(&e);
+        size_t n = LIMIT_WIRE_VALUES - 3 + (size_t)more, at = 0; // besides: all, type, list
+        char *text = malloc(2 * n + 40);
+        at += (size_t)sprintf(text, "{\"type\":\"x\",\"l\":[");
+        for (size_t i = 0; i < n; i++)
+            at += (size_t)sprintf(text + at, i ? ",1" : "1");
+        at += (size_t)sprintf(text + at, "]}");
+        uint8_t frame[16] = "LMN1";
+        for (int i = 0; i < 4; i++)
+            frame[4 + i] = (uint8_t)(at >> 8 * i);
+        fcntl(e.in[1], F_SETPIPE_SZ, 1 << 20);
+        assert_int_equal(write(e.in[1], frame, 16), 16);
+        assert_int_equal(write(e.in[1], text, at), at);
+        bool taken = false;
+        while (!taken && err.code == ERR_NONE && wire_receive(e.wire, &err) == WIRE_OK)
+            taken = wire_take(e.wire, &m, &err);
+        assert_int_equal(taken, !more);
+        assert_int_equal(err.code, more ? ERR_INPUT : ERR_NONE);
+        if (taken)
+            wire_message_free(&m);
+        free(text);
+        close_ends(&e);
+    }
+}
+
+static size_t
+four_bytes(const char *type)
+{
+    return strcmp(type, "x") == 0 ? 4 : 0;
+}
+
+// No room is made for what may not follow.
+static void
+room(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        struct ends e;
+        struct wire_message m;
+        struct err err = {0};
+        open_ends(&e);
+        wire_limit(e.wire, four_bytes);
+        struct wire *w = wire_open(e.out[0], e.in[1]);
+        wire_send(w, wire_head("x"), "abcde", 4 + (size_t)more);
+        assert_true(wire_flush(w));
+        assert_int_equal(wire_receive(e.wire, NULL), WIRE_OK);
+        assert_int_equal(wire_take(e.wire, &m, &err), !more);
+        assert_int_equal(err.code, more ? ERR_IO : ERR_NONE);
+        wire_message_free(&m);
+        wire_close(w);
+        close_ends(&e);
+    }
 }
 
 static void
@@ -183,7 +257,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_anywhere), cmocka_unit_test(greeting_after_noise),
         cmocka_unit_test(lies),         cmocka_unit_test(sends_what_is_written_here),
-        cmocka_unit_test(never_waits),
+        cmocka_unit_test(never_waits), cmocka_unit_test(values),
+        cmocka_unit_test(room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

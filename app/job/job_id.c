@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Names of jobs.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/job/job.h"
+
+bool
+job_is_id(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < JOB_ID_TEXT && strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz-") == n;
+}
+
+void
+job_name(struct job *j)
+{
+    uint32_t chance = 0;
+    if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+        chance = (uint32_t)getpid() * 2654435761u;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm day = {0}; // of a clock that is far off, too
+    gmtime_r(&now.tv_sec, &day);
+    char date[24];
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);
+    snprintf(j->id, sizeof j->id, "%s-%08" PRIx32, date, chance);
+}

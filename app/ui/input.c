@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Bytes to keys, and pasted text. curses puts characters together by the locale, and where that cannot
+// read a byte it loses those behind it too: here a byte that is no character costs that letter.
+#include <curses.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "app/ui/ui.h"
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+enum { PASTE_MAX = 64 << 10 };
+#define PASTE_SECONDS 2.0 // without its end
+
+void
+input_unget(struct ui *ui, wint_t key)
+{
+    ui->pushed = key;
+}
+
+// A byte of a character that has more; true: *key is whole.
+static bool
+add_byte(struct ui *ui, int byte, wint_t *key)
+{
+    wchar_t c = 0;
+    bool goes_on = (byte & 0xC0) == 0x80;
+    if (!goes_on)
+        ui->partial_count = 0; // of the one before the rest did not come
+    if (goes_on && !ui->partial_count)
+        return false;
+    ui->partial[ui->partial_count++] = (char)byte;
+    ui->partial[ui->partial_count] = 0;
+    text_char(ui->partial, &c);
+    if (c || ui->partial_count == 4)
+        ui->partial_count = 0;
+    *key = (wint_t)c;
+    return c != 0;
+}
+
+// A locale whose characters are bytes; what sends more than ASCII in C or POSIX sends UTF-8.
+static bool
+has_bytes(void)
+{
+    return MB_CUR_MAX == 1 && strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") != 0;
+}
+
+int
+input_key(struct ui *ui, wint_t *key)
+{
+    if (ui->pushed) {
+        *key = ui->pushed;
+        ui->pushed = 0;
+        return OK;
+    }
+    for (int byte; (byte = getch()) != ERR;) {
+        wint_t of_locale = has_bytes() && byte < 256 ? btowc(byte) : WEOF;
+        bool code = byte > 255;
+        *key = of_locale != WEOF ? of_locale : (wint_t)byte;
+        if (code || byte < 0x80 || of_locale != WEOF)
+            ui->partial_count = 0;
+        else if (!add_byte(ui, byte, key))
+            continue;
+        return code ? KEY_CODE_YES : OK;
+    }
+    return ERR;
+}
+
+// --- pasted text (CSI ? 2004 h): never keys
+
+void
+input_paste_begin(struct ui *ui)
+{
+    free(ui->paste);
+    ui->paste = mem_zalloc(PASTE_MAX + 8);
+    ui->paste_size = 0;
+    ui->paste_came = ui_now();
+}
+
+void
+input_paste_key(struct ui *ui, wint_t key)
+{
+    ui->paste_came = ui_now();
+    if (ui->paste_size < PASTE_MAX)
+        ui->paste_size += text_put((wchar_t)(key == '\r' ? '\n' : key), ui->paste + ui->paste_size);
+}
+
+bool
+input_paste_is_late(const struct ui *ui)
+{
+    return ui->paste && ui_now() - ui->paste_came > PASTE_SECONDS;
+}
+
+// Into the field that is being written, whole; nowhere else.
+void
+input_paste_end(struct ui *ui)
+{
+    char *text = ui->paste;
+    const struct view *view = views[ui->view];
+    if (!text)
+        return;
+    ui->paste = NULL;
+    ui->dirty = true;
+    text[ui->paste_size] = 0;
+    if (ui->prompting)
+        field_insert(&ui->prompt, text);
+    else if (ui->form)
+        form_paste(ui, text);
+    else if (!ui->asking && view->paste && view->typing && view->typing(ui))
+        view->paste(ui, text);
+    else
+        ui_say(ui, ROLE_STATUS, "pasted text goes into a text that is being written: i begins one");
+    free(text);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What the messages of docs/worker.md may hold: one table for both directions, and the check that
+// stands between the wire and the program. Behind it a head has the fields of the table and no others,
+// each of its type and in its range, and texts have nothing in them that would control a terminal.
+#ifndef LIMN_APP_WORKER_PROTOCOL_H
+#define LIMN_APP_WORKER_PROTOCOL_H
+
+#include "app/worker/wire.h"
+
+enum protocol_side { PROTOCOL_FROM_LIMN = 0, PROTOCOL_FROM_WORKER };
+
+enum protocol_kind {
+    PROTOCOL_END = 0,
+    PROTOCOL_LINE,    // text without line breaks, `high` bytes at most
+    PROTOCOL_ID,      // of a job (job_is_id())
+    PROTOCOL_HASH,    // SHA-256 in hexadecimal
+    PROTOCOL_INTEGER, // low..high
+    PROTOCOL_NUMBER,  // low..high
+    PROTOCOL_BOOL,
+    PROTOCOL_LINES,  // `high` lines at most
+    PROTOCOL_TABLE,  // names with a line each, `high` at most
+    PROTOCOL_OBJECT, // of the fields `inside`
+    PROTOCOL_LIST,   // `high` such objects at most; those behind, and those refused, are left out
+    PROTOCOL_WHOLE,  // taken as it is: what reads it checks it
+};
+
+struct protocol_field {
+    const char *name;
+    enum protocol_kind kind;
+    bool needed;
+    double low, high;
+    const struct protocol_field *inside; // PROTOCOL_END at the end
+};
+
+// What follows a head.
+enum protocol_payload { PAYLOAD_NONE = 0, PAYLOAD_BYTES, PAYLOAD_PNG, PAYLOAD_RGB };
+
+struct protocol_message {
+    enum protocol_side from;
+    const char *type;
+    const struct protocol_field *fields;
+    enum protocol_payload payload;
+    size_t room; // bytes of payload at most
+    bool ends;   // one that is refused ends the connection: somebody waits for it
+};
+extern const struct protocol_message protocol_messages[]; // type NULL at the end
+
+enum protocol_verdict {
+    PROTOCOL_TAKEN = 0,
+    PROTOCOL_UNKNOWN, // of a later version: to be ignored
+    PROTOCOL_REFUSED, // err says why; the connection may go on
+    PROTOCOL_BROKEN,  // err says why; it may not
+};
+
+// Puts a checked copy in the place of the head. err is also set when it was taken, but something in a
+// list was left out.
+enum protocol_verdict protocol_check(enum protocol_side from, struct wire_message *m,
+                                     struct err *err);
+// For wire_limit().
+size_t protocol_room_of_limn(const char *type);
+size_t protocol_room_of_worker(const char *type);
+
+// "a whole number in 0..9": what a field must be.
+void protocol_rule(const struct protocol_field *f, char *out, size_t size);
+
+// By its signature and its chunks, to the last byte; what they hold is for the decoder.
+bool protocol_is_png(const void *data, size_t size);
+
+#endif
