@@ -63,9 +63,9 @@ places_free(char **places)
 static bool
 is_model(const char *folder)
 {
-    char *unet = file_join(folder, "unet/config.json");
-    bool yes = file_exists(unet);
-    free(unet);
+    char *index = file_join(folder, "model_index.json");
+    bool yes = file_exists(index);
+    free(index);
     return yes;
 }
 

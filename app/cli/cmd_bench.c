@@ -47,8 +47,8 @@ bench_config(const struct bench *b, struct unet_config *c, struct err *err)
 {
     if (b->model) {
         struct model_folder *m = model_folder_open(b->model, err);
-        if (m && model_folder_unet(m))
-            *c = *model_folder_unet(m);
+        if (m && network_unet(m))
+            *c = *network_unet(m);
         else
             err_set(err, ERR_INPUT, "%s: no unet there", b->model);
         model_folder_close(m);

@@ -43,41 +43,16 @@ print_list(const char *what, char **names, int count)
         printf("    … and %d more %s\n", count - SHOWN, what);
 }
 
-static void
-describe_unet(const struct unet_config *c, char *out, size_t size)
-{
-    int levels = 0;
-    for (int i = 0; i < c->levels; i++)
-        levels += c->context[i];
-    snprintf(out, size, "U-Net, %dx%d pixels, %d levels of up to %d channels, %s", c->sample_size,
-             c->sample_size, c->levels, c->block_out_channels[c->levels - 1],
-             levels             ? "with multi-modal context"
-             : c->class_timestep ? "super-resolution"
-                                 : "text only");
-}
-
-static void
-describe(const struct model_folder *m, enum model_part part, char *out, size_t size)
-{
-    const struct t5_config *t = model_folder_text(m);
-    if (part == MODEL_TEXT_ENCODER)
-        snprintf(out, size, "T5 v1.1 encoder, %d layers of width %d, %d tokens known",
-                 t->num_layers, t->d_model, t->vocab_size);
-    else
-        describe_unet(part == MODEL_UNET ? model_folder_unet(m) : model_folder_super_resolution(m),
-                      out, size);
-}
-
 // One part against its weights; adds to the JSON or prints.
 static bool
-check_part(const struct model_folder *m, enum model_part part, struct jv *json, bool *whole,
+check_part(const struct model_folder *m, const struct part *part, struct jv *json, bool *whole,
            struct err *err)
 {
     struct params_report r = {0};
     size_t parameters = 0;
     char text[256];
-    describe(m, part, text, sizeof text);
-    bool ok = model_folder_compare(m, part, &r, &parameters, err);
+    part->net->describe(part->config, text, sizeof text);
+    bool ok = model_folder_compare(m, part->name, &r, &parameters, err);
     if (ok && json) {
         struct jv *o = jv_object();
         jv_set(o, "is", jv_from_string(text));
@@ -86,9 +61,9 @@ check_part(const struct model_folder *m, enum model_part part, struct jv *json, 
         add_list(o, "missing", r.missing, r.missing_count);
         add_list(o, "surplus", r.surplus, r.surplus_count);
         add_list(o, "misshapen", r.misshapen, r.misshapen_count);
-        jv_set(json, model_part_name(part), o);
+        jv_set(json, part->name, o);
     } else if (ok) {
-        printf("  %s: %s, %.1f M parameters, %s\n", model_part_name(part), text,
+        printf("  %s: %s, %.1f M parameters, %s\n", part->name, text,
                (double)parameters / 1e6, params_report_whole(&r) ? "whole" : "NOT whole");
         print_list("missing", r.missing, r.missing_count);
         print_list("surplus", r.surplus, r.surplus_count);
@@ -113,7 +88,7 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
     if (ok) {
         *within = result.relative_error <= tolerance; // false for NaN
         if (json) {
-            jv_set(json, "part", jv_from_string(model_part_name(result.part)));
+            jv_set(json, "part", jv_from_string(result.part));
             jv_set(json, "device", jv_from_string(device_limits(d)->name));
             jv_set(json, "dtype", jv_from_string(dtype_name(o->dtype)));
             jv_set(json, "relative_error", jv_from_number(result.relative_error));
@@ -122,7 +97,7 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
             jv_set(json, "seconds", jv_from_number(result.seconds));
         } else {
             printf("  golden of %s: relative error %.3g, %s the tolerance of %g (%s, %s, %.3f s)\n",
-                   model_part_name(result.part), result.relative_error,
+                   result.part, result.relative_error,
                    *within ? "within" : "ABOVE", tolerance, device_limits(d)->name,
                    dtype_name(o->dtype), result.seconds);
         }
@@ -143,9 +118,8 @@ check(const struct options *o)
     char hash[17];
     if (!json)
         printf("%s\n", m->path);
-    for (int i = 1; ok && i < MODEL_PART_COUNT; i++)
-        if (m->has[i])
-            ok = check_part(m, (enum model_part)i, parts, &whole, &err);
+    for (int i = 0; ok && i < m->parts.count; i++)
+        ok = check_part(m, &m->parts.at[i], parts, &whole, &err);
     ok = ok && model_folder_hash(m, hash, &err);
     if (ok && !json)
         printf("  tokenizer: %s, scheduler: %s, hash %s\n", m->tokenizer ? "yes" : "none",
@@ -182,19 +156,20 @@ list_one(const char *folder, const char *name, struct jv *json)
     bool is = name[0] != '.' && file_exists(index);
     struct model_folder *m = is ? model_folder_open(path, &err) : NULL;
     if (m) {
-        char text[256] = "no U-Net";
-        if (model_folder_unet(m))
-            describe_unet(model_folder_unet(m), text, sizeof text);
-        const struct unet_config *s = model_folder_super_resolution(m);
+        char text[256] = "nothing that draws";
+        int size, final_size;
+        const struct part *denoiser = parts_find(&m->parts, m->family->denoiser);
+        if (denoiser)
+            denoiser->net->describe(denoiser->config, text, sizeof text);
+        m->family->sizes(&m->parts, &size, &final_size);
         if (json) {
             struct jv *o = jv_object();
             jv_set(o, "name", jv_from_string(m->name));
             jv_set(o, "path", jv_from_string(path));
             jv_set(o, "is", jv_from_string(text));
             jv_append(json, o);
-        } else if (s) {
-            printf("%s: %s, then to %dx%d (%s)\n", m->name, text, s->sample_size, s->sample_size,
-                   path);
+        } else if (final_size > size) {
+            printf("%s: %s, then to %dx%d (%s)\n", m->name, text, final_size, final_size, path);
         } else {
             printf("%s: %s (%s)\n", m->name, text, path);
         }

@@ -11,6 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/device/device.h"
+#include "engine/model/model_folder.h"
 
 enum { DEVICES_MAX = 32 };
 
@@ -90,24 +91,24 @@ devices_json(void)
 static void
 add_model(struct jv *list, const char *folder, const char *name)
 {
-    char *config = mem_printf("%s/%s/unet/config.json", folder, name);
-    struct jv *unet = file_exists(config) ? jv_read(config, NULL) : NULL;
-    if (unet) {
-        char *weights =
-            mem_printf("%s/%s/unet/diffusion_pytorch_model.safetensors", folder, name);
+    char *path = file_join(folder, name), *index = file_join(path, "model_index.json");
+    struct model_folder *m = file_exists(index) ? model_folder_open(path, NULL) : NULL;
+    const struct part *denoiser = m ? parts_find(&m->parts, m->family->denoiser) : NULL;
+    if (denoiser) {
         struct stat s = {0};
         struct jv *o = jv_object();
-        char *path = file_join(folder, name);
+        int size, final_size;
+        m->family->sizes(&m->parts, &size, &final_size);
         jv_set(o, "name", jv_from_string(name));
         jv_set(o, "folder", jv_from_string(path));
-        jv_set(o, "size", jv_from_integer(jv_integer(jv_get(unet, "sample_size"), 0)));
-        jv_set(o, "bytes", jv_from_integer(stat(weights, &s) == 0 ? s.st_size : 0));
+        jv_set(o, "size", jv_from_integer(size));
+        bool there = denoiser->weights && stat(denoiser->weights, &s) == 0;
+        jv_set(o, "bytes", jv_from_integer(there ? s.st_size : 0));
         jv_append(list, o);
-        free(path);
-        free(weights);
     }
-    jv_free(unet);
-    free(config);
+    model_folder_close(m);
+    free(index);
+    free(path);
 }
 
 static struct jv *

@@ -12,6 +12,7 @@
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
+#include "engine/nets/t5.h"
 #include "engine/text/tokenizer.h"
 
 struct pipeline {
@@ -25,42 +26,28 @@ struct pipeline {
 
 // --- Opening ----------------------------------------------------------------------------------
 
-static int
-text_width(const struct unet_config *c)
+static const struct unet_config *
+unet_of(const struct model_folder *m, const char *part)
 {
-    return c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
+    return parts_config(&m->parts, part, &net_unet);
 }
 
-// That the parts fit each other; each for itself has been checked.
-static bool
-check_parts(const struct model_folder *m, struct err *err)
+static const struct t5_config *
+text_of(const struct model_folder *m)
 {
-    const struct unet_config *c = model_folder_unet(m), *s = model_folder_super_resolution(m);
-    const struct t5_config *t = model_folder_text(m);
-    const char *needs = !c ? "unet" : !t ? "text_encoder" : NULL;
-    if (!needs && !m->tokenizer)
-        needs = "tokenizer/spiece.model";
-    if (!needs && !m->has_scheduler)
-        needs = "scheduler/scheduler_config.json";
+    return parts_config(&m->parts, m->family->text, &net_t5);
+}
+
+// What drawing needs besides the networks.
+static bool
+check_folder(const struct model_folder *m, struct err *err)
+{
+    const char *needs = !m->tokenizer       ? "tokenizer/spiece.model"
+                        : !m->has_scheduler ? "scheduler/scheduler_config.json"
+                                            : NULL;
     if (needs)
         return err_set(err, ERR_INPUT, "%s cannot draw: it has no %s", m->path, needs);
-    if (c->in_channels != 3 || c->class_timestep)
-        return err_set(err, ERR_INPUT,
-                       "%s/unet is not a base model: it takes %d channels, not a picture's 3",
-                       m->path, c->in_channels);
-    if (text_width(c) != t->d_model || (s && text_width(s) != t->d_model))
-        return err_set(err, ERR_INPUT, "%s: the text encoder gives %d numbers a token, not what "
-                       "the U-Net takes", m->path, t->d_model);
-    if (s && (s->in_channels != 6 || !s->class_timestep || s->sample_size <= c->sample_size))
-        return err_set(err, ERR_INPUT, "%s/super_resolution must take 6 channels and a noise level "
-                       "and be larger than the base", m->path);
-    for (int i = 0; i < 2; i++) {
-        const struct unet_config *u = i ? s : c;
-        if (u && u->out_channels != 3 && u->out_channels != 6)
-            return err_set(err, ERR_INPUT, "%s: a U-Net gives %d channels, 3 or 6 are known",
-                           m->path, u->out_channels);
-    }
-    return true;
+    return m->family->check(&m->parts, m->path, err);
 }
 
 static bool
@@ -74,16 +61,16 @@ load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *er
                : device_limits(device)->f16  ? DTYPE_F16
                                              : DTYPE_F32;
     s->params = params_create(s->dtype);
-    if (!model_folder_declare(p->folder, MODEL_PART_NONE, s->params, err))
+    if (!model_folder_declare(p->folder, NULL, s->params, err))
         return false;
     params_layout(s->params);
     s->block = buffer_create_weights(device, params_bytes(s->params), "weights", err);
     if (!s->block)
         return false;
     // One by one, so that a part without weights is an error.
-    for (int i = 1; i < MODEL_PART_COUNT; i++)
-        if (p->folder->has[i] && !model_folder_load(p->folder, (enum model_part)i, s->params,
-                                                    s->block, NULL, err))
+    for (int i = 0; i < p->folder->parts.count; i++)
+        if (!model_folder_load(p->folder, p->folder->parts.at[i].name, s->params, s->block, NULL,
+                               err))
             return false;
     return true;
 }
@@ -91,19 +78,17 @@ load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *er
 static bool
 describe(struct pipeline *p, struct err *err)
 {
-    const struct unet_config *c = model_folder_unet(p->folder);
-    const struct unet_config *s = model_folder_super_resolution(p->folder);
+    const struct unet_config *c = unet_of(p->folder, p->folder->family->denoiser);
     struct pipeline_info *i = &p->info;
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
-    i->size = c->sample_size;
-    i->final_size = s ? s->sample_size : c->sample_size;
+    p->folder->family->sizes(&p->folder->parts, &i->size, &i->final_size);
     i->reference_max = unet_config_has_context(c) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = tokenizer_marker_max(p->tokenizer);
     i->parameters = params_count(p->stages.params);
-    if (tokenizer_vocab_size(p->tokenizer) > model_folder_text(p->folder)->vocab_size)
+    if (tokenizer_vocab_size(p->tokenizer) > text_of(p->folder)->vocab_size)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
                        p->folder->path, tokenizer_vocab_size(p->tokenizer),
-                       model_folder_text(p->folder)->vocab_size);
+                       text_of(p->folder)->vocab_size);
     return model_folder_hash(p->folder, i->hash, err);
 }
 
@@ -112,7 +97,7 @@ pipeline_open(const char *folder, struct device *device, enum dtype dtype, struc
 {
     struct pipeline *p = mem_zalloc(sizeof *p);
     p->folder = model_folder_open(folder, err);
-    bool ok = p->folder && check_parts(p->folder, err) &&
+    bool ok = p->folder && check_folder(p->folder, err) &&
               pipeline_defaults_read(&p->defaults, p->folder, err) &&
               (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) &&
               load(p, dtype, device, err) && describe(p, err);
@@ -176,8 +161,8 @@ encode_text(struct pipeline *p, const char *text, int tokens, float *out, float 
 static float *
 encode(struct pipeline *p, const char *text, struct err *err)
 {
-    int tokens = p->folder->text_tokens, side = model_folder_unet(p->folder)->thumbnail_size;
-    size_t rows = (size_t)tokens * (size_t)model_folder_text(p->folder)->d_model;
+    int tokens = p->folder->text_tokens, side = unet_of(p->folder, p->folder->family->denoiser)->thumbnail_size;
+    size_t rows = (size_t)tokens * (size_t)text_of(p->folder)->d_model;
     size_t pixels = 3 * (size_t)side * (size_t)side;
     float *out = mem_try_calloc(rows + pixels, sizeof *out, "text", err);
     if (out && encode_text(p, text, tokens, out, side ? out + rows : NULL, err))
@@ -192,7 +177,7 @@ encode_references(struct pipeline *p, const struct instruction *n, struct err *e
 {
     int r = n->reference_count, tokens = p->folder->reference_tokens;
     size_t side = (size_t)p->info.size, pixels = 3 * side * side;
-    size_t width = (size_t)tokens * (size_t)model_folder_text(p->folder)->d_model;
+    size_t width = (size_t)tokens * (size_t)text_of(p->folder)->d_model;
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = r, .tokens = tokens};
     float *text = mem_alloc((size_t)r * width * sizeof *text);
     float *image = mem_alloc((size_t)r * pixels * sizeof *image);
@@ -330,7 +315,7 @@ base_pass(struct drawing *d)
 {
     struct pipeline *p = d->p;
     return (struct pass){
-        .stages = &p->stages, .part = MODEL_UNET, .config = model_folder_unet(p->folder),
+        .stages = &p->stages, .part = p->folder->family->denoiser, .config = unet_of(p->folder, p->folder->family->denoiser),
         .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
         .steps = d->steps,
         .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = d->text,
@@ -347,8 +332,8 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     uint64_t seeds[LIMIT_JOB_PICTURES];
     for (int i = 0; i < d->count; i++)
         seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
-    pass.part = MODEL_SUPER_RESOLUTION;
-    pass.config = model_folder_super_resolution(d->p->folder);
+    pass.part = d->p->folder->family->enlarger;
+    pass.config = unet_of(d->p->folder, d->p->folder->family->enlarger);
     pass.scheduler = &d->p->folder->super_scheduler;
     pass.steps = d->super_steps;
     pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,

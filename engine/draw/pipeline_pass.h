@@ -9,7 +9,7 @@
 
 struct pass {
     struct stages *stages;
-    enum model_part part;
+    const char *part;
     const struct unet_config *config;
     const struct scheduler_config *scheduler;
     const struct sampler *sampler;

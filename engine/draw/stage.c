@@ -6,29 +6,37 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/nets/t5.h"
 
 // One picture needs at most: two lengths of text, one reference plan, steps with and without
 // context, and the second stage.
 enum { STAGES_MAX = 8 };
 
-static int
-text_width(const struct unet_config *c)
+static const struct unet_config *
+unet_of(const struct stages *s, const char *part)
 {
-    return c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
+    return parts_config(&s->folder->parts, part, &net_unet);
+}
+
+static const char *
+prefix_of(const struct stages *s, const char *part)
+{
+    return parts_find(&s->folder->parts, part)->prefix;
 }
 
 static void
 build_text(struct stages *s, struct stage *t)
 {
-    t->nn.part = model_part_prefix(MODEL_TEXT_ENCODER);
+    t->nn.part = prefix_of(s, s->folder->family->text);
     t->ids = graph_input(t->g, "ids", SHAPE(1, t->key.tokens), DTYPE_I32);
-    const struct unet_config *c = model_folder_unet(s->folder);
+    const struct unet_config *c = unet_of(s, s->folder->family->denoiser);
     struct node *mask = t5_padding_mask(&t->nn, t->ids);
-    t->text = t5_build(&t->nn, model_folder_text(s->folder), t->ids, mask);
+    t->text = t5_build(&t->nn, parts_config(&s->folder->parts, s->folder->family->text, &net_t5),
+                       t->ids, mask);
     graph_output(t->g, t->text);
     if (!c->thumbnail_size)
         return;
-    t->nn.part = model_part_prefix(MODEL_UNET);
+    t->nn.part = prefix_of(s, s->folder->family->denoiser);
     t->thumbnail = unet_thumbnail(&t->nn, c, t->text, mask);
     graph_output(t->g, t->thumbnail);
 }
@@ -36,11 +44,11 @@ build_text(struct stages *s, struct stage *t)
 static void
 build_references(struct stages *s, struct stage *t)
 {
-    const struct unet_config *c = model_folder_unet(s->folder);
+    const struct unet_config *c = unet_of(s, s->folder->family->denoiser);
     int64_t side = c->sample_size, r = t->key.references;
-    t->nn.part = model_part_prefix(MODEL_UNET);
+    t->nn.part = prefix_of(s, s->folder->family->denoiser);
     t->image = graph_input(t->g, "image", SHAPE(r, side, side, 3), DTYPE_F32);
-    t->text = graph_input(t->g, "text", SHAPE(r, t->key.tokens, text_width(c)), DTYPE_F32);
+    t->text = graph_input(t->g, "text", SHAPE(r, t->key.tokens, unet_config_text_width(c)), DTYPE_F32);
     struct unet_references in = {
         .batch = 1, .references = (int)r, .image = t->image, .text = t->text};
     unet_encode_references(&t->nn, c, &in, &t->context);
@@ -50,14 +58,12 @@ build_references(struct stages *s, struct stage *t)
 static void
 build_step(struct stages *s, struct stage *t)
 {
-    const struct unet_config *c = t->key.part == MODEL_UNET
-                                      ? model_folder_unet(s->folder)
-                                      : model_folder_super_resolution(s->folder);
+    const struct unet_config *c = unet_of(s, t->key.part);
     int64_t n = t->key.batch, side = c->sample_size;
-    t->nn.part = model_part_prefix(t->key.part);
+    t->nn.part = prefix_of(s, t->key.part);
     t->sample = graph_input(t->g, "sample", SHAPE(n, side, side, c->in_channels), DTYPE_F32);
     t->timestep = graph_input(t->g, "timestep", SHAPE(n), DTYPE_F32);
-    t->text = graph_input(t->g, "text", SHAPE(n, t->key.tokens, text_width(c)), DTYPE_F32);
+    t->text = graph_input(t->g, "text", SHAPE(n, t->key.tokens, unet_config_text_width(c)), DTYPE_F32);
     if (c->class_timestep)
         t->labels = graph_input(t->g, "class_labels", SHAPE(n), DTYPE_F32);
     if (c->thumbnail_size)
@@ -117,9 +123,15 @@ stage_create(struct stages *s, const struct stage_key *key, struct err *err)
 }
 
 static bool
+same_name(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool
 same(const struct stage_key *a, const struct stage_key *b)
 {
-    return a->kind == b->kind && a->part == b->part && a->batch == b->batch &&
+    return a->kind == b->kind && same_name(a->part, b->part) && a->batch == b->batch &&
            a->references == b->references && a->tokens == b->tokens;
 }
 

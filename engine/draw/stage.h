@@ -6,13 +6,14 @@
 #define LIMN_ENGINE_DRAW_STAGE_H
 
 #include "engine/model/model_folder.h"
+#include "engine/nets/unet.h"
 
 enum stage_kind { STAGE_NONE = 0, STAGE_TEXT, STAGE_REFERENCES, STAGE_STEP, STAGE_KIND_COUNT };
 
 // What tells one plan from another. Zero where a kind has no use for it.
 struct stage_key {
     enum stage_kind kind;
-    enum model_part part; // steps
+    const char *part;     // steps: of the folder, "unet"
     int batch;            // steps: pictures
     int references;       // references and steps: R
     int tokens;           // of the text that is encoded, or that conditions

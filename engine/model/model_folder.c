@@ -10,37 +10,6 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
-static const struct {
-    const char *name, *prefix, *stem; // stem of the weight files
-} parts[MODEL_PART_COUNT] = {
-    [MODEL_PART_NONE] = {"none", "", ""},
-    [MODEL_UNET] = {"unet", "unet/", "diffusion_pytorch_model"},
-    [MODEL_SUPER_RESOLUTION] = {"super_resolution", "super_resolution/",
-                                "diffusion_pytorch_model"},
-    [MODEL_TEXT_ENCODER] = {"text_encoder", "text_encoder/", "model"},
-};
-
-const char *
-model_part_name(enum model_part part)
-{
-    return parts[part].name;
-}
-
-const char *
-model_part_prefix(enum model_part part)
-{
-    return parts[part].prefix;
-}
-
-enum model_part
-model_part_from_name(const char *name)
-{
-    for (int i = 1; i < MODEL_PART_COUNT; i++)
-        if (strcmp(parts[i].name, name) == 0)
-            return (enum model_part)i;
-    return MODEL_PART_NONE;
-}
-
 static char *
 existing(const char *folder, const char *sub, const char *name)
 {
@@ -53,14 +22,14 @@ existing(const char *folder, const char *sub, const char *name)
 }
 
 static char *
-find_weights(const char *folder, enum model_part part)
+find_weights(const char *folder, const char *part, const char *stem)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json",
                                           ".fp16.safetensors", ".safetensors.index.fp16.json"};
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         char name[96];
-        snprintf(name, sizeof name, "%s%s", parts[part].stem, endings[i]);
-        char *path = existing(folder, parts[part].name, name);
+        snprintf(name, sizeof name, "%s%s", stem, endings[i]);
+        char *path = existing(folder, part, name);
         if (path)
             return path;
     }
@@ -68,20 +37,21 @@ find_weights(const char *folder, enum model_part part)
 }
 
 static bool
-open_part(struct model_folder *m, enum model_part part, struct err *err)
+open_part(struct model_folder *m, const char *name, struct err *err)
 {
-    char *path = existing(m->path, parts[part].name, "config.json");
+    char *path = existing(m->path, name, "config.json");
     if (!path)
         return true;
+    require(m->parts.count < PARTS_MAX);
+    struct part p = {.name = name, .prefix = mem_printf("%s/", name)};
     struct jv *json = jv_read(path, err);
-    bool ok = json;
-    if (ok && part == MODEL_TEXT_ENCODER)
-        ok = t5_config_read(&m->text, json, path, err);
-    else if (ok)
-        ok = unet_config_read(part == MODEL_UNET ? &m->unet : &m->super_resolution, json, path,
-                              err);
-    m->has[part] = ok;
-    m->weights[part] = find_weights(m->path, part);
+    p.net = json ? net_of(json, path, err) : NULL;
+    if (p.net) {
+        p.config = mem_zalloc(p.net->config_size);
+        p.weights = find_weights(m->path, name, p.net->weights);
+    }
+    bool ok = p.net && p.net->read(p.config, json, path, err);
+    m->parts.at[m->parts.count++] = p;
     jv_free(json);
     free(path);
     return ok;
@@ -133,12 +103,13 @@ open_all(struct model_folder *m, struct err *err)
     char *index = existing(m->path, "", "model_index.json");
     bool ok = !index || (m->index = jv_read(index, err));
     free(index);
-    bool any = false;
-    for (int i = 1; ok && i < MODEL_PART_COUNT; i++) {
-        ok = open_part(m, (enum model_part)i, err);
-        any |= m->has[i];
-    }
-    if (ok && !any)
+    char *name = model_folder_path(m, "model_index.json");
+    m->family = ok ? family_of(m->index, name, err) : NULL;
+    free(name);
+    ok = m->family != NULL;
+    for (const char *const *part = ok ? m->family->parts : NULL; ok && *part; part++)
+        ok = open_part(m, *part, err);
+    if (ok && m->parts.count == 0)
         ok = err_set(err, ERR_INPUT,
                      "%s is not a model folder: it has no unet, super_resolution or text_encoder "
                      "with a config.json",
@@ -165,8 +136,7 @@ model_folder_close(struct model_folder *m)
 {
     if (!m)
         return;
-    for (int i = 0; i < MODEL_PART_COUNT; i++)
-        free(m->weights[i]);
+    parts_finish(&m->parts);
     free(m->path);
     free(m->name);
     free(m->tokenizer);
@@ -180,96 +150,74 @@ model_folder_path(const struct model_folder *m, const char *name)
     return mem_printf("%s/%s", m->path, name);
 }
 
-const struct unet_config *
-model_folder_unet(const struct model_folder *m)
+// Whether `part`, NULL: all, means this one.
+static bool
+is_meant(const char *part, const struct part *p)
 {
-    return m->has[MODEL_UNET] ? &m->unet : NULL;
-}
-
-const struct unet_config *
-model_folder_super_resolution(const struct model_folder *m)
-{
-    return m->has[MODEL_SUPER_RESOLUTION] ? &m->super_resolution : NULL;
-}
-
-const struct t5_config *
-model_folder_text(const struct model_folder *m)
-{
-    return m->has[MODEL_TEXT_ENCODER] ? &m->text : NULL;
+    return !part || strcmp(part, p->name) == 0;
 }
 
 bool
-model_folder_declare(const struct model_folder *m, enum model_part part, struct params *params,
+model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
                      struct err *err)
 {
-    for (int i = 1; i < MODEL_PART_COUNT; i++) {
-        enum model_part at = (enum model_part)i;
-        if (!m->has[i] || (part && part != at))
-            continue;
-        const struct unet_config *c = at == MODEL_UNET ? &m->unet : &m->super_resolution;
-        bool ok = at == MODEL_TEXT_ENCODER ? t5_declare(params, parts[i].prefix, &m->text, err)
-                                           : unet_declare(params, parts[i].prefix, c, err);
-        if (!ok)
-            return err_prefix(err, "%s/%s", m->path, parts[i].name);
+    for (int i = 0; i < m->parts.count; i++) {
+        const struct part *p = &m->parts.at[i];
+        if (is_meant(part, p) && !p->net->declare(params, p->prefix, p->config, err))
+            return err_prefix(err, "%s/%s", m->path, p->name);
     }
     return true;
 }
 
 static struct safetensors *
-open_weights(const struct model_folder *m, enum model_part part, struct err *err)
+open_weights(const struct model_folder *m, const struct part *p, struct err *err)
 {
-    if (m->weights[part])
-        return safetensors_open(m->weights[part], err);
-    err_set(err, ERR_INPUT, "%s/%s has no %s.safetensors", m->path, parts[part].name,
-            parts[part].stem);
+    if (p->weights)
+        return safetensors_open(p->weights, err);
+    err_set(err, ERR_INPUT, "%s/%s has no %s.safetensors", m->path, p->name, p->net->weights);
     return NULL;
 }
 
 // Missing and misshapen weights cannot be drawn with; surplus ones can.
 static bool
-insist(const struct model_folder *m, enum model_part part, struct params_report *report,
-       struct err *err)
+insist(const struct part *p, struct params_report *report, struct err *err)
 {
     bool usable = !report->missing_count && !report->misshapen_count;
     char *text = params_report_text(report);
     if (!usable)
-        err_set(err, ERR_INPUT, "%s does not fit its config: %.300s", m->weights[part], text);
+        err_set(err, ERR_INPUT, "%s does not fit its config: %.300s", p->weights, text);
     else if (*text)
-        log_line(LOG_WARN, "model", "%s: %s", m->weights[part], text);
+        log_line(LOG_WARN, "model", "%s: %s", p->weights, text);
     free(text);
     return usable;
 }
 
 static bool
-declared(const struct params *params, enum model_part part)
+load_part(const struct model_folder *m, const struct part *p, const struct params *params,
+          struct buffer *block, struct params_report *report, struct err *err)
 {
-    size_t n = strlen(parts[part].prefix);
-    for (int i = 0; i < params_entries(params); i++)
-        if (strncmp(params_at(params, i)->name, parts[part].prefix, n) == 0)
-            return true;
-    return false;
+    struct params_report own = {0}, *r = report ? report : &own;
+    struct safetensors *file = open_weights(m, p, err);
+    if (file)
+        params_compare(params, p->prefix, file, r);
+    bool ok = file && (report || insist(p, r, err)) &&
+              params_load(params, p->prefix, file, block, err);
+    params_report_finish(&own);
+    safetensors_close(file);
+    return ok;
 }
 
 bool
-model_folder_load(const struct model_folder *m, enum model_part part, const struct params *params,
+model_folder_load(const struct model_folder *m, const char *part, const struct params *params,
                   struct buffer *block, struct params_report *report, struct err *err)
 {
-    bool ok = true;
-    for (int i = 1; ok && i < MODEL_PART_COUNT; i++) {
-        enum model_part at = (enum model_part)i;
-        if (part ? part != at : !m->weights[i] || !declared(params, at))
-            continue;
-        struct params_report own = {0}, *r = report ? report : &own;
-        struct safetensors *file = open_weights(m, at, err);
-        ok = file;
-        if (ok)
-            params_compare(params, parts[i].prefix, file, r);
-        ok = ok && (report || insist(m, at, r, err)) &&
-             params_load(params, parts[i].prefix, file, block, err);
-        params_report_finish(&own);
-        safetensors_close(file);
+    for (int i = 0; i < m->parts.count; i++) {
+        const struct part *p = &m->parts.at[i];
+        bool wanted = part ? is_meant(part, p) : p->weights && params_has_part(params, p->prefix);
+        if (wanted && !load_part(m, p, params, block, report, err))
+            return false;
     }
-    return ok;
+    return true;
 }
 
 bool
@@ -277,23 +225,25 @@ model_folder_load_present(const struct model_folder *m, const struct params *par
                           struct buffer *block, struct err *err)
 {
     struct params_report report = {0};
-    bool ok = model_folder_load(m, MODEL_PART_NONE, params, block, &report, err);
+    bool ok = model_folder_load(m, NULL, params, block, &report, err);
     params_report_finish(&report);
     return ok;
 }
 
 bool
-model_folder_compare(const struct model_folder *m, enum model_part part,
-                     struct params_report *report, size_t *parameters, struct err *err)
+model_folder_compare(const struct model_folder *m, const char *part, struct params_report *report,
+                     size_t *parameters, struct err *err)
 {
+    const struct part *p = parts_find(&m->parts, part);
+    require(p);
     struct params *params = params_create(DTYPE_F32);
     struct safetensors *file = NULL;
     bool ok = model_folder_declare(m, part, params, err);
     *parameters = params_count(params);
     if (ok)
-        file = open_weights(m, part, err);
+        file = open_weights(m, p, err);
     if (file)
-        params_compare(params, parts[part].prefix, file, report);
+        params_compare(params, p->prefix, file, report);
     ok = file;
     safetensors_close(file);
     params_destroy(params);
@@ -348,13 +298,14 @@ bool
 model_folder_hash(const struct model_folder *m, char out[17], struct err *err)
 {
     uint64_t h = 0x6c696d6e;
-    for (int i = 1; i < MODEL_PART_COUNT; i++) {
-        if (!m->weights[i])
+    for (int i = 0; i < m->parts.count; i++) {
+        const struct part *p = &m->parts.at[i];
+        if (!p->weights)
             continue;
-        struct safetensors *file = safetensors_open(m->weights[i], err);
+        struct safetensors *file = safetensors_open(p->weights, err);
         if (!file)
             return false;
-        h = hash_tensors(mix(h, parts[i].name, strlen(parts[i].name)), file);
+        h = hash_tensors(mix(h, p->name, strlen(p->name)), file);
         safetensors_close(file);
     }
     snprintf(out, 17, "%016llx", (unsigned long long)h);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A model on disk, in diffusers' layout:
 //
-//     model_index.json     what it is; of our own keys: text_tokens, reference_tokens (77 each when
+//     model_index.json     _class_name says which family it is of; of our own keys: text_tokens, reference_tokens (77 each when
 //                          absent) and "limn", defaults of drawing (engine/draw/pipeline.c)
-//     unet/                config.json and diffusion_pytorch_model.safetensors
-//     super_resolution/    the same, if there is a second stage; it may hold a
-//                          scheduler_config.json of its own
-//     text_encoder/        config.json and model.safetensors
+//     PART/                config.json and weights, for each part of the family: unet/,
+//                          text_encoder/, super_resolution/ (a second stage, which may hold a
+//                          scheduler_config.json of its own)
 //     tokenizer/spiece.model
 //     scheduler/scheduler_config.json
 //
@@ -15,56 +14,36 @@
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
+#include "engine/families/family.h"
 #include "engine/model/scheduler_config.h"
-#include "engine/nets/t5.h"
-#include "engine/nets/unet.h"
-
-enum model_part {
-    MODEL_PART_NONE = 0,
-    MODEL_UNET,
-    MODEL_SUPER_RESOLUTION,
-    MODEL_TEXT_ENCODER,
-    MODEL_PART_COUNT
-};
-
-const char *model_part_name(enum model_part part);        // "unet"
-const char *model_part_prefix(enum model_part part);      // "unet/", as in names of params
-enum model_part model_part_from_name(const char *name);   // MODEL_PART_NONE if unknown
 
 struct model_folder {
-    char *path, *name;                // name: the folder's own
-    bool has[MODEL_PART_COUNT];       // has a config.json
-    char *weights[MODEL_PART_COUNT];  // file for safetensors_open(); NULL: none there
-    struct unet_config unet, super_resolution; // valid where has[] says so
-    struct t5_config text;
-    char *tokenizer;                  // path of spiece.model; NULL: none
+    char *path, *name; // name: the folder's own
+    const struct family *family;
+    struct parts parts; // those that are there
+    char *tokenizer;    // path of spiece.model; NULL: none
     bool has_scheduler;
     struct scheduler_config scheduler, super_scheduler; // the second defaults to the first
     int text_tokens, reference_tokens; // length texts are padded to
-    struct jv *index;                 // model_index.json, NULL: none
+    struct jv *index;                  // model_index.json, NULL: none
 };
 
-// Reads the configs, not the weights. ERR_INPUT when there is no part at all or one is not
-// understood.
+// Reads the configs, not the weights. ERR_INPUT when no family or no network is known for it, when
+// there is no part at all, or one is not understood.
 struct model_folder *model_folder_open(const char *path, struct err *err);
 void model_folder_close(struct model_folder *m); // NULL is fine
 
 // A file of the folder, whether it exists or not. Freed with free().
 char *model_folder_path(const struct model_folder *m, const char *name);
 
-// Configs; NULL when the part is not there.
-const struct unet_config *model_folder_unet(const struct model_folder *m);
-const struct unet_config *model_folder_super_resolution(const struct model_folder *m);
-const struct t5_config *model_folder_text(const struct model_folder *m);
+// Declares the parameters of one part, or of all that are there for NULL.
+bool model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
+                          struct err *err);
 
-// Declares the parameters of one part, or of all that are there for MODEL_PART_NONE.
-bool model_folder_declare(const struct model_folder *m, enum model_part part,
-                          struct params *params, struct err *err);
-
-// Fills the block from the weights of a part (MODEL_PART_NONE: of all that are declared and have
+// Fills the block from the weights of a part (NULL: of all that are declared and have
 // weights). `report` gets what was missing, surplus or misshapen (the others are loaded); where it
 // is NULL, missing and misshapen ones are an error, and surplus ones a line in the log.
-bool model_folder_load(const struct model_folder *m, enum model_part part,
+bool model_folder_load(const struct model_folder *m, const char *part,
                        const struct params *params, struct buffer *block,
                        struct params_report *report, struct err *err);
 
@@ -89,7 +68,7 @@ bool model_folder_save(const struct model_folder *m, const struct model_folder_s
 
 // Compares config and weights of a part without a device. parameters: how many numbers the config
 // asks for. A part without weights is an error.
-bool model_folder_compare(const struct model_folder *m, enum model_part part,
+bool model_folder_compare(const struct model_folder *m, const char *part,
                           struct params_report *report, size_t *parameters, struct err *err);
 
 // 16 hex digits over names, shapes and bytes of all weights; the same however they are sharded.

@@ -8,9 +8,12 @@
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
+// Input and answer of a run that hides some tokens.
+static const char MASK[] = "attention_mask";
+
 struct run {
     const struct model_golden_params *params;
-    enum model_part part;
+    const struct part *part;
     enum dtype dtype;
     struct safetensors *file;
     struct params *table;
@@ -19,27 +22,36 @@ struct run {
     struct nn nn;
     struct plan *plan;
     struct node *out;
+    bool unmasked; // the mask hides nothing
 };
 
 static const struct tensor_view *
-tensor(const struct run *r, const char *name, int rank, struct err *err)
+tensor(const struct run *r, const char *name, struct err *err)
 {
     const struct tensor_view *t = safetensors_find(r->file, name);
-    if (!t)
-        err_set(err, ERR_INPUT, "%s: a golden of %s needs a tensor '%s'", r->params->golden,
-                model_part_name(r->part), name);
-    else if ((rank >= 0 && t->shape.rank != rank) || t->size == 0)
-        err_set(err, ERR_INPUT, "%s: '%s' must have %d dimensions, none of them 0",
-                r->params->golden, name, rank);
-    else
+    if (t && t->size > 0)
         return t;
+    err_set(err, ERR_INPUT, "%s: a golden of %s needs a tensor '%s'", r->params->golden,
+            r->part->name, name);
     return NULL;
+}
+
+static const struct shape *
+shape_of(void *ctx, const char *name)
+{
+    const struct run *r = ctx;
+    bool masked = safetensors_find(r->file, "output_masked");
+    if (strcmp(name, MASK) == 0 && !masked)
+        return NULL;
+    const struct tensor_view *t = safetensors_find(r->file, name);
+    return t && t->size > 0 ? &t->shape : NULL;
 }
 
 // As f32; pictures (N,C,H,W) become (N,H,W,C).
 static float *
-values(const struct tensor_view *t, bool picture)
+values(const struct tensor_view *t)
 {
+    bool picture = t->shape.rank == 4;
     int64_t n = shape_count(&t->shape);
     float *out = mem_alloc((size_t)n * sizeof *out);
     int64_t channels = picture ? t->shape.dim[1] : 1;
@@ -55,34 +67,40 @@ values(const struct tensor_view *t, bool picture)
     return out;
 }
 
-// A number for each of N pictures, from N numbers or one.
+// The mask's ones, ids as they are, one number for all N, everything else as it is.
 static bool
-write_numbers(struct run *r, const char *name, struct node *input, struct err *err)
+write_input(struct run *r, struct node *input, struct err *err)
 {
-    const struct tensor_view *t = tensor(r, name, -1, err);
-    int64_t n = shape_count(&input->shape);
+    const struct tensor_view *t = tensor(r, input->name, err);
     if (!t)
         return false;
-    int64_t has = shape_count(&t->shape);
+    int64_t n = shape_count(&input->shape), has = shape_count(&t->shape);
     if (has != n && has != 1)
-        return err_set(err, ERR_INPUT, "%s: '%s' has %lld numbers for %lld pictures",
-                       r->params->golden, name, (long long)has, (long long)n);
-    float *v = mem_alloc((size_t)n * sizeof *v);
+        return err_set(err, ERR_INPUT, "%s: '%s' has %lld numbers, not %lld", r->params->golden,
+                       input->name, (long long)has, (long long)n);
+    if (input->dtype == DTYPE_I32) {
+        int32_t *ids = mem_alloc((size_t)n * sizeof *ids);
+        dtype_convert(DTYPE_I32, ids, t->dtype, t->data, n);
+        bool ok = plan_write(r->plan, input, ids, err);
+        free(ids);
+        return ok;
+    }
+    float *read = values(t), *v = mem_alloc((size_t)n * sizeof *v);
     for (int64_t i = 0; i < n; i++)
-        v[i] = (float)dtype_load(t->dtype, t->data, has == 1 ? 0 : i);
+        v[i] = r->unmasked && strcmp(input->name, MASK) == 0 ? 1 : read[has == 1 ? 0 : i];
     bool ok = plan_write_f32(r->plan, input, v, err);
+    free(read);
     free(v);
     return ok;
 }
 
 static bool
-write_values(struct run *r, const struct tensor_view *t, bool picture, struct node *input,
-             struct err *err)
+write_inputs(struct run *r, const struct net_golden *golden, struct err *err)
 {
-    float *v = values(t, picture);
-    bool ok = plan_write_f32(r->plan, input, v, err);
-    free(v);
-    return ok;
+    for (int i = 0; i < golden->count; i++)
+        if (!write_input(r, golden->inputs[i], err))
+            return false;
+    return true;
 }
 
 static bool
@@ -98,17 +116,16 @@ make_plan(struct run *r, struct err *err)
 }
 
 static bool
-compare(struct run *r, const char *name, bool picture, struct model_golden_result *result,
-        struct err *err)
+compare(struct run *r, const char *name, struct model_golden_result *result, struct err *err)
 {
-    const struct tensor_view *t = tensor(r, name, picture ? 4 : 3, err);
+    const struct tensor_view *t = tensor(r, name, err);
     int64_t n = shape_count(&r->out->shape);
     if (!t)
         return false;
     if (shape_count(&t->shape) != n)
         return err_set(err, ERR_INPUT, "%s: '%s' has another shape than the model's answer",
                        r->params->golden, name);
-    float *want = values(t, picture), *got = mem_alloc((size_t)n * sizeof *got);
+    float *want = values(t), *got = mem_alloc((size_t)n * sizeof *got);
     double start = clock_seconds();
     bool ok = plan_run(r->plan, err);
     result->seconds += clock_seconds() - start;
@@ -128,67 +145,19 @@ compare(struct run *r, const char *name, bool picture, struct model_golden_resul
 }
 
 static bool
-run_unet(struct run *r, struct model_golden_result *result, struct err *err)
+run(struct run *r, struct model_golden_result *result, struct err *err)
 {
-    const struct unet_config *c = r->part == MODEL_UNET
-                                      ? model_folder_unet(r->params->folder)
-                                      : model_folder_super_resolution(r->params->folder);
-    const struct tensor_view *sample = tensor(r, "sample", 4, err);
-    const struct tensor_view *text = tensor(r, "encoder_hidden_states", 3, err);
-    if (!sample || !text)
+    struct net_golden golden = {.shape = shape_of, .ctx = r};
+    r->out = r->part->net->golden(&r->nn, r->part->config, &golden, err);
+    if (!r->out)
+        return err_prefix(err, "%s", r->params->golden);
+    r->unmasked = true;
+    if (!make_plan(r, err) || !write_inputs(r, &golden, err) || !compare(r, "output", result, err))
         return false;
-    const int64_t *s = sample->shape.dim;
-    int width = c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
-    if (s[1] != c->in_channels || s[2] % (1 << (c->levels - 1)) || s[3] % (1 << (c->levels - 1)) ||
-        text->shape.dim[0] != s[0] || text->shape.dim[2] != width)
-        return err_set(err, ERR_INPUT, "%s: sample and encoder_hidden_states do not fit the model",
-                       r->params->golden);
-    struct unet_inputs in = {
-        .sample = graph_input(r->g, "sample", SHAPE(s[0], s[2], s[3], s[1]), DTYPE_F32),
-        .timestep = graph_input(r->g, "timestep", SHAPE(s[0]), DTYPE_F32),
-        .text = graph_input(r->g, "text", text->shape, DTYPE_F32),
-    };
-    if (c->class_timestep)
-        in.class_labels = graph_input(r->g, "class_labels", SHAPE(s[0]), DTYPE_F32);
-    r->out = unet_build(&r->nn, c, &in);
-    return make_plan(r, err) && write_values(r, sample, true, in.sample, err) &&
-           write_numbers(r, "timestep", in.timestep, err) &&
-           (!c->class_timestep || write_numbers(r, "class_labels", in.class_labels, err)) &&
-           write_values(r, text, false, in.text, err) && compare(r, "output", true, result, err);
-}
-
-static bool
-run_text(struct run *r, struct model_golden_result *result, struct err *err)
-{
-    const struct t5_config *c = model_folder_text(r->params->folder);
-    const struct tensor_view *ids = tensor(r, "input_ids", 2, err);
-    const struct tensor_view *mask = safetensors_find(r->file, "attention_mask");
-    if (!ids)
-        return false;
-    bool masked = mask && safetensors_find(r->file, "output_masked");
-    if (masked && !shape_equal(&mask->shape, &ids->shape))
-        return err_set(err, ERR_INPUT, "%s: attention_mask has another shape than input_ids",
-                       r->params->golden);
-    struct node *input = graph_input(r->g, "ids", ids->shape, DTYPE_I32);
-    struct node *seen = masked ? graph_input(r->g, "mask", ids->shape, DTYPE_F32) : NULL;
-    r->out = t5_build(&r->nn, c, input, seen);
-    if (!make_plan(r, err))
-        return false;
-    int64_t n = shape_count(&ids->shape);
-    int32_t *v = mem_alloc((size_t)n * sizeof *v);
-    float *ones = mem_alloc((size_t)n * sizeof *ones);
-    for (int64_t i = 0; i < n; i++)
-        ones[i] = 1;
-    dtype_convert(DTYPE_I32, v, ids->dtype, ids->data, n);
-    bool ok = plan_write(r->plan, input, v, err) &&
-              (!masked || plan_write_f32(r->plan, seen, ones, err)) &&
-              compare(r, "output", false, result, err);
-    if (ok && masked)
-        ok = write_values(r, mask, false, seen, err) &&
-             compare(r, "output_masked", false, result, err);
-    free(v);
-    free(ones);
-    return ok;
+    if (!shape_of(r, MASK))
+        return true;
+    r->unmasked = false;
+    return write_inputs(r, &golden, err) && compare(r, "output_masked", result, err);
 }
 
 static bool
@@ -199,25 +168,24 @@ prepare(struct run *r, struct err *err)
     if (!r->file)
         return false;
     const char *part = safetensors_metadata(r->file, "part");
-    r->part = part ? model_part_from_name(part) : MODEL_PART_NONE;
+    if (!part)
+        return err_set(err, ERR_INPUT, "%s: its metadata must name a part such as %s", p->golden,
+                       p->folder->family->denoiser);
+    r->part = parts_find(&p->folder->parts, part);
     if (!r->part)
-        return err_set(err, ERR_INPUT,
-                       "%s: its metadata must name a part: unet, super_resolution or text_encoder",
-                       p->golden);
-    if (!p->folder->has[r->part])
         return err_set(err, ERR_INPUT, "%s has no %s, which the golden is for", p->folder->path,
                        part);
     r->dtype = p->dtype ? p->dtype : DTYPE_F32;
     r->table = params_create(r->dtype);
-    if (!model_folder_declare(p->folder, r->part, r->table, err))
+    if (!model_folder_declare(p->folder, part, r->table, err))
         return false;
     params_layout(r->table);
     r->block = buffer_create_weights(p->device, params_bytes(r->table), "weights", err);
-    if (!r->block || !model_folder_load(p->folder, r->part, r->table, r->block, NULL, err))
+    if (!r->block || !model_folder_load(p->folder, part, r->table, r->block, NULL, err))
         return false;
     r->g = graph_create();
     r->nn = (struct nn){.g = r->g, .params = r->table, .dtype = r->dtype,
-                        .part = model_part_prefix(r->part)};
+                        .part = r->part->prefix};
     return true;
 }
 
@@ -227,9 +195,8 @@ model_golden_run(const struct model_golden_params *params, struct model_golden_r
 {
     struct run r = {.params = params};
     *result = (struct model_golden_result){0};
-    bool ok = prepare(&r, err) &&
-              (r.part == MODEL_TEXT_ENCODER ? run_text(&r, result, err) : run_unet(&r, result, err));
-    result->part = r.part;
+    bool ok = prepare(&r, err) && run(&r, result, err);
+    result->part = r.part ? r.part->name : NULL;
     if (r.plan)
         plan_stats(r.plan, &result->stats);
     plan_destroy(r.plan);

@@ -40,31 +40,16 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
 }
 
 static bool
-has_part(const struct params *params, const char *prefix)
-{
-    for (int i = 0; i < params_entries(params); i++)
-        if (strncmp(params_at(params, i)->name, prefix, strlen(prefix)) == 0)
-            return true;
-    return false;
-}
-
-static bool
-save_part(const struct model_folder *m, enum model_part part, const struct model_folder_save *s,
-          struct err *err)
+save_part(const struct part *p, const struct model_folder_save *s, struct err *err)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
-    const char *prefix = model_part_prefix(part);
-    if (!m->has[part] || !has_part(s->params, prefix))
+    if (!params_has_part(s->params, p->prefix))
         return true;
-    char *folder = file_join(s->path, model_part_name(part));
-    char *path = file_join(folder, part == MODEL_TEXT_ENCODER
-                                       ? "model.safetensors"
-                                       : "diffusion_pytorch_model.safetensors");
-    struct jv *config = part == MODEL_TEXT_ENCODER ? t5_config_json(&m->text)
-                        : part == MODEL_UNET       ? unet_config_json(&m->unet)
-                                                   : unet_config_json(&m->super_resolution);
+    char *folder = file_join(s->path, p->name);
+    char *path = mem_printf("%s/%s.safetensors", folder, p->net->weights);
+    struct jv *config = p->net->write(p->config);
     bool ok = file_make_folders(folder, err) && write_json(folder, "config.json", config, err) &&
-              params_save(s->params, prefix, s->block, s->dtype, path, metadata, err);
+              params_save(s->params, p->prefix, s->block, s->dtype, path, metadata, err);
     jv_free(config);
     free(folder);
     free(path);
@@ -81,8 +66,8 @@ model_folder_save(const struct model_folder *m, const struct model_folder_save *
         "super_resolution/scheduler_config.json",
     };
     bool ok = file_make_folders(s->path, err);
-    for (int i = 1; ok && i < MODEL_PART_COUNT; i++)
-        ok = save_part(m, (enum model_part)i, s, err);
+    for (int i = 0; ok && i < m->parts.count; i++)
+        ok = save_part(&m->parts.at[i], s, err);
     for (size_t i = 0; ok && i < COUNT_OF(copied); i++)
         ok = copy_file(m, s->path, copied[i], err);
     const struct jv *index = s->index ? s->index : m->index;

@@ -352,6 +352,12 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
     return r.ok;
 }
 
+int
+unet_config_text_width(const struct unet_config *c)
+{
+    return c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
+}
+
 bool
 unet_config_has_context(const struct unet_config *c)
 {

@@ -69,6 +69,7 @@ bool unet_config_read(struct unet_config *c, const struct jv *json, const char *
 // The same as JSON, complete; freed by the caller. Reading it gives the same config.
 struct jv *unet_config_json(const struct unet_config *c);
 
+int unet_config_text_width(const struct unet_config *c); // numbers a token
 bool unet_config_has_context(const struct unet_config *c);
 bool unet_config_has_style(const struct unet_config *c);
 // Places a side at a level: sample_size / fold / 2^level.

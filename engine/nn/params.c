@@ -111,6 +111,15 @@ params_entries(const struct params *p)
     return p->count;
 }
 
+bool
+params_has_part(const struct params *p, const char *prefix)
+{
+    for (int i = 0; i < p->count; i++)
+        if (strncmp(p->list[i].name, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
 const struct param *
 params_at(const struct params *p, int i)
 {

@@ -73,6 +73,7 @@ int params_declare(struct params *p, const char *name, struct shape shape, enum 
 void params_layout(struct params *p);
 
 int params_entries(const struct params *p);
+bool params_has_part(const struct params *p, const char *prefix); // any name that starts so
 const struct param *params_at(const struct params *p, int i);      // in the order of declaration
 const struct param *params_find(const struct params *p, const char *name); // NULL: none
 size_t params_bytes(const struct params *p);                       // of the block

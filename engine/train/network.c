@@ -11,13 +11,13 @@ struct node *
 network_encode_text(struct network *n, const struct network_params *p, struct node *ids,
                     struct node **thumbnail)
 {
-    n->nn.part = model_part_prefix(MODEL_TEXT_ENCODER);
+    n->nn.part = NETWORK_TEXT;
     n->nn.dtype = p->dtype;
     struct node *mask = t5_padding_mask(&n->nn, ids);
-    struct node *out = t5_build(&n->nn, &p->folder->text, ids, mask);
-    n->nn.part = model_part_prefix(MODEL_UNET);
-    if (thumbnail && p->folder->unet.thumbnail_size)
-        *thumbnail = unet_thumbnail(&n->nn, &p->folder->unet, out, mask);
+    struct node *out = t5_build(&n->nn, network_text(p->folder), ids, mask);
+    n->nn.part = NETWORK_UNET;
+    if (thumbnail && network_unet(p->folder)->thumbnail_size)
+        *thumbnail = unet_thumbnail(&n->nn, network_unet(p->folder), out, mask);
     return out;
 }
 
@@ -29,7 +29,7 @@ thumbnail_of_nothing(struct network *n, const struct network_params *p)
     struct node *thumbnail;
     network_encode_text(n, p, nn_constant_i32(&n->nn, "empty text", SHAPE(1, 2), empty),
                         &thumbnail);
-    int64_t side = p->folder->unet.thumbnail_size;
+    int64_t side = network_unet(p->folder)->thumbnail_size;
     return op_broadcast(n->g, thumbnail, SHAPE(p->batch, side, side, 3));
 }
 
@@ -37,7 +37,7 @@ thumbnail_of_nothing(struct network *n, const struct network_params *p)
 static struct node *
 encode_instruction(struct network *n, const struct network_params *p, struct node **thumbnail)
 {
-    const struct unet_config *c = &p->folder->unet;
+    const struct unet_config *c = network_unet(p->folder);
     bool own = !p->references || c->thumbnail_with_references;
     *thumbnail = NULL;
     struct node *text = network_encode_text(n, p, n->text, own ? thumbnail : NULL);
@@ -56,7 +56,7 @@ encode_instruction(struct network *n, const struct network_params *p, struct nod
 static void
 add_inputs(struct network *n, const struct network_params *p)
 {
-    int64_t side = p->folder->unet.sample_size, batch = p->batch, refs = batch * p->references;
+    int64_t side = network_unet(p->folder)->sample_size, batch = p->batch, refs = batch * p->references;
     struct graph *g = n->g;
     n->sample = graph_input(g, "sample", SHAPE(batch, side, side, 3), DTYPE_F32);
     n->target = graph_input(g, "target", SHAPE(batch, side, side, 3), DTYPE_F32);
@@ -85,7 +85,7 @@ network_add_loss(struct network *n, const struct network_params *p)
 bool
 network_is_text(const char *name)
 {
-    const char *encoder = model_part_prefix(MODEL_TEXT_ENCODER);
+    const char *encoder = NETWORK_TEXT;
     static const char thumbnail[] = "unet/text_thumbnail.";
     return strncmp(name, encoder, strlen(encoder)) == 0 ||
            strncmp(name, thumbnail, sizeof thumbnail - 1) == 0;
@@ -131,11 +131,11 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     if (p->references)
         refs.text = network_encode_text(n, p, n->ref_text, NULL);
     struct unet_context context = {0};
-    if (unet_config_has_context(&p->folder->unet)) {
-        unet_encode_references(&n->nn, &p->folder->unet, &refs, &context);
+    if (unet_config_has_context(network_unet(p->folder))) {
+        unet_encode_references(&n->nn, network_unet(p->folder), &refs, &context);
         in.context = &context;
     }
-    n->prediction = op_cast(n->g, unet_build(&n->nn, &p->folder->unet, &in), DTYPE_F32);
+    n->prediction = op_cast(n->g, unet_build(&n->nn, network_unet(p->folder), &in), DTYPE_F32);
     nn_segment_end(&n->nn);
     network_add_loss(n, p);
     if (graph_error(n->g)->code != ERR_NONE)

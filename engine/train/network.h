@@ -7,6 +7,25 @@
 
 #include "engine/device/device.h"
 #include "engine/model/model_folder.h"
+#include "engine/nets/t5.h"
+#include "engine/nets/unet.h"
+
+// How names of parameters start.
+#define NETWORK_UNET "unet/"
+#define NETWORK_TEXT "text_encoder/"
+
+// The networks that training knows; NULL: the folder has none of that kind.
+static inline const struct unet_config *
+network_unet(const struct model_folder *m)
+{
+    return parts_config(&m->parts, m->family->denoiser, &net_unet);
+}
+
+static inline const struct t5_config *
+network_text(const struct model_folder *m)
+{
+    return parts_config(&m->parts, m->family->text, &net_t5);
+}
 
 struct network_params {
     const struct model_folder *folder; // configs of unet and text encoder

@@ -95,7 +95,7 @@ build_plan(struct trainer *t, int references, struct err *err)
 static struct node *
 hyper_of(const struct trainer *t, const char *name)
 {
-    const char *encoder = model_part_prefix(MODEL_TEXT_ENCODER);
+    const char *encoder = NETWORK_TEXT;
     bool text = network_is_text(name);
     if (text ? t->recipe->freeze_text : t->recipe->stage == TRAIN_WORDS)
         return NULL;
@@ -234,7 +234,8 @@ open_sources(struct trainer *t, struct err *err)
     struct model_folder *m = t->folder = model_folder_open(r->model, err);
     if (!m)
         return false;
-    if (!m->has[MODEL_UNET] || !m->has[MODEL_TEXT_ENCODER] || (!m->tokenizer && !r->tokenizer))
+    const struct unet_config *unet = network_unet(m);
+    if (!unet || !network_text(m) || (!m->tokenizer && !r->tokenizer))
         return err_set(err, ERR_INPUT, "%s: training needs a unet, a text_encoder and a tokenizer",
                        r->model);
     t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : m->tokenizer, err);
@@ -244,14 +245,14 @@ open_sources(struct trainer *t, struct err *err)
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, m->scheduler.prediction, r->snr_gamma};
-    if (pack_size(t->pack) != m->unet.sample_size || m->unet.in_channels != 3 ||
-        m->unet.out_channels != 3)
+    if (pack_size(t->pack) != unet->sample_size || unet->in_channels != 3 ||
+        unet->out_channels != 3)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
                        "draws %d pixels and %d channels", r->pack, pack_size(t->pack),
-                       m->unet.sample_size, m->unet.out_channels);
-    if (tokenizer_vocab_size(t->tokenizer) > m->text.vocab_size)
+                       unet->sample_size, unet->out_channels);
+    if (tokenizer_vocab_size(t->tokenizer) > network_text(m)->vocab_size)
         return err_set(err, ERR_INPUT, "the tokenizer has %d pieces, the text encoder %d",
-                       tokenizer_vocab_size(t->tokenizer), m->text.vocab_size);
+                       tokenizer_vocab_size(t->tokenizer), network_text(m)->vocab_size);
     return true;
 }
 
@@ -263,8 +264,8 @@ build(struct trainer *t, bool resume, struct err *err)
                : device_limits(t->device)->bf16 ? DTYPE_BF16
                                                 : DTYPE_F32;
     t->params = params_create(DTYPE_F32);
-    if (!model_folder_declare(t->folder, MODEL_UNET, t->params, err) ||
-        !model_folder_declare(t->folder, MODEL_TEXT_ENCODER, t->params, err))
+    if (!model_folder_declare(t->folder, t->folder->family->denoiser, t->params, err) ||
+        !model_folder_declare(t->folder, t->folder->family->text, t->params, err))
         return false;
     params_layout(t->params);
     if (!make_buffers(t, err))
@@ -365,7 +366,7 @@ fill_words(struct trainer *t, const struct example *e, int i, struct err *err)
 {
     struct batch *b = &t->batch;
     const struct recipe *r = t->recipe;
-    int side = t->folder->unet.thumbnail_size;
+    int side = network_unet(t->folder)->thumbnail_size;
     words_thumbnail(e->target, pack_size(t->pack), b->target + (size_t)i * side * side * 3, side);
     b->weight[i] = 1.0f / (float)r->accumulate;
     b->task[i] = e->task;

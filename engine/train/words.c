@@ -4,7 +4,7 @@
 bool
 words_build(struct network *n, const struct network_params *p, struct err *err)
 {
-    const struct unet_config *c = &p->folder->unet;
+    const struct unet_config *c = network_unet(p->folder);
     int64_t side = c->thumbnail_size, batch = p->batch;
     *n = (struct network){0};
     if (!side)

@@ -116,7 +116,7 @@ small_folder(const char *path, const char *spiece, bool super, bool fresh)
     struct device *d = device_open("cpu", &err);
     struct model_folder *m = model_folder_open(path, &err);
     struct params *p = params_create(DTYPE_F32);
-    if (!d || !m || !model_folder_declare(m, MODEL_PART_NONE, p, &err))
+    if (!d || !m || !model_folder_declare(m, NULL, p, &err))
         fail_msg("%s", err.text);
     params_layout(p);
     struct buffer *block = buffer_create(d, params_bytes(p), "weights", &err);

@@ -4,6 +4,8 @@
 #define LIMN_TESTS_MODEL_SMALL_H
 
 #include "engine/model/model_folder.h"
+#include "engine/nets/t5.h"
+#include "engine/nets/unet.h"
 
 extern const char *const small_unet;  // config.json with context at levels 1 and 2, 16x16
 extern const char *const small_super; // second stage, 32x32

@@ -156,12 +156,12 @@ weights_are_compared_by_name(void **state)
     assert_non_null(m);
     struct params_report r = {0};
     size_t parameters;
-    assert_true(model_folder_compare(m, MODEL_UNET, &r, &parameters, &err));
+    assert_true(model_folder_compare(m, "unet", &r, &parameters, &err));
     assert_true(params_report_whole(&r));
     assert_true(parameters > 10000);
 
     // A file that lacks two tensors, has one of another shape and one too many.
-    struct safetensors *st = safetensors_open(m->weights[MODEL_UNET], &err);
+    struct safetensors *st = safetensors_open(m->parts.at[0].weights, &err);
     size_t n = safetensors_count(st), count = 0;
     struct tensor_view *views = mem_alloc((n + 1) * sizeof *views);
     for (size_t i = 0; i < n; i++) {
@@ -177,9 +177,9 @@ weights_are_compared_by_name(void **state)
     char path[256];
     snprintf(path, sizeof path, "%s/broken.safetensors", folder);
     assert_true(safetensors_write(path, views, count, NULL, &err));
-    free(m->weights[MODEL_UNET]);
-    m->weights[MODEL_UNET] = mem_strdup(path);
-    assert_true(model_folder_compare(m, MODEL_UNET, &r, &parameters, &err));
+    free(m->parts.at[0].weights);
+    m->parts.at[0].weights = mem_strdup(path);
+    assert_true(model_folder_compare(m, "unet", &r, &parameters, &err));
     assert_int_equal(r.missing_count, 2);
     assert_int_equal(r.surplus_count, 1);
     assert_int_equal(r.misshapen_count, 1);
@@ -190,10 +190,10 @@ weights_are_compared_by_name(void **state)
 
     struct device *d = device_open("cpu", &err);
     struct params *p = params_create(DTYPE_F32);
-    assert_true(model_folder_declare(m, MODEL_UNET, p, &err));
+    assert_true(model_folder_declare(m, "unet", p, &err));
     params_layout(p);
     struct buffer *block = buffer_create(d, params_bytes(p), "weights", &err);
-    assert_false(model_folder_load(m, MODEL_UNET, p, block, NULL, &err));
+    assert_false(model_folder_load(m, "unet", p, block, NULL, &err));
     assert_int_equal(err.code, ERR_INPUT);
     assert_non_null(strstr(err.text, "2 missing"));
     err_clear(&err);
@@ -219,10 +219,10 @@ folder_survives_saving(void **state)
         snprintf(path[i], sizeof path[i], "%s/copy%d", folder, i);
         struct model_folder *m = model_folder_open(i ? path[0] : folder, &err);
         struct params *p = params_create(DTYPE_F32);
-        assert_true(model_folder_declare(m, MODEL_PART_NONE, p, &err));
+        assert_true(model_folder_declare(m, NULL, p, &err));
         params_layout(p);
         struct buffer *block = buffer_create(d, params_bytes(p), "weights", &err);
-        assert_true(model_folder_load(m, MODEL_PART_NONE, p, block, NULL, &err));
+        assert_true(model_folder_load(m, NULL, p, block, NULL, &err));
         struct model_folder_save s = {
             .path = path[i], .params = p, .block = block, .dtype = DTYPE_BF16};
         assert_true(model_folder_save(m, &s, &err));

@@ -351,7 +351,7 @@ draws_with_it(bool with_references)
     struct model_folder *f = model_folder_open(folder, &err);
     must(f != NULL, &err);
     struct model m = {.device = d, .params = params_create(DTYPE_F32)};
-    must(model_folder_declare(f, MODEL_PART_NONE, m.params, &err), &err);
+    must(model_folder_declare(f, NULL, m.params, &err), &err);
     params_layout(m.params);
     m.block = buffer_create(d, params_bytes(m.params), "weights", &err);
     small_randomise(m.params, m.block, 7, false);

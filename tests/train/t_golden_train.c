@@ -108,11 +108,11 @@ open_run(struct run *r, bool checkpoint)
     must(r->folder != NULL, &err);
     r->device = device_open("cpu", &err);
     r->params = params_create(DTYPE_F32);
-    must(model_folder_declare(r->folder, MODEL_UNET, r->params, &err), &err);
+    must(model_folder_declare(r->folder, "unet", r->params, &err), &err);
     params_layout(r->params);
     for (int s = SLOT_PARAMS; s <= SLOT_ADAM_V; s++)
         r->slots[s] = buffer_create(r->device, params_bytes(r->params), "test", &err);
-    must(model_folder_load(r->folder, MODEL_UNET, r->params, r->slots[SLOT_PARAMS], NULL, &err),
+    must(model_folder_load(r->folder, "unet", r->params, r->slots[SLOT_PARAMS], NULL, &err),
          &err);
     struct graph *g = r->g = graph_create();
     r->nn = (struct nn){.g = g, .params = r->params, .dtype = DTYPE_F32, .part = "unet/",
@@ -122,7 +122,7 @@ open_run(struct run *r, bool checkpoint)
     r->timestep = graph_input(g, "timestep", SHAPE(N), DTYPE_F32);
     r->text = graph_input(g, "text", SHAPE(N, TOKENS, WIDTH), DTYPE_F32);
     struct unet_inputs in = {.sample = r->sample, .timestep = r->timestep, .text = r->text};
-    r->prediction = unet_build(&r->nn, model_folder_unet(r->folder), &in);
+    r->prediction = unet_build(&r->nn, network_unet(r->folder), &in);
     nn_segment_end(&r->nn);
     struct node *error = op_sub(g, r->prediction, r->target);
     r->loss = op_mean(g, op_mul(g, error, error), 15);

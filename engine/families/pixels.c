@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "engine/families/pixels.h"
+
+#include "engine/nets/t5.h"
+#include "engine/nets/unet.h"
+
+const char *const pixels_parts[] = {"unet", "super_resolution", "text_encoder", NULL};
+
+static bool
+check_enlarger(const struct unet_config *s, const struct unet_config *base, const char *folder,
+               struct err *err)
+{
+    if (s->in_channels == 2 * base->in_channels && s->class_timestep &&
+        s->sample_size > base->sample_size)
+        return true;
+    return err_set(err, ERR_INPUT, "%s/super_resolution must take %d channels and a noise level "
+                   "and be larger than the base", folder, 2 * base->in_channels);
+}
+
+static bool
+check_channels(const struct unet_config *c, const char *folder, struct err *err)
+{
+    if (c->out_channels == 3 || c->out_channels == 6)
+        return true;
+    return err_set(err, ERR_INPUT, "%s: a U-Net gives %d channels, 3 or 6 are known", folder,
+                   c->out_channels);
+}
+
+bool
+pixels_check(const struct parts *parts, const char *folder, struct err *err)
+{
+    const struct unet_config *c = parts_config(parts, "unet", &net_unet);
+    const struct unet_config *s = parts_config(parts, "super_resolution", &net_unet);
+    const struct t5_config *t = parts_config(parts, "text_encoder", &net_t5);
+    if (!c || !t)
+        return err_set(err, ERR_INPUT, "%s cannot draw: it has no %s", folder,
+                       c ? "text_encoder" : "unet");
+    if (c->in_channels != 3 || c->class_timestep)
+        return err_set(err, ERR_INPUT,
+                       "%s/unet is not a base model: it takes %d channels, not a picture's 3",
+                       folder, c->in_channels);
+    if (unet_config_text_width(c) != t->d_model ||
+        (s && unet_config_text_width(s) != t->d_model))
+        return err_set(err, ERR_INPUT, "%s: the text encoder gives %d numbers a token, not what "
+                       "the U-Net takes", folder, t->d_model);
+    return (!s || check_enlarger(s, c, folder, err)) && check_channels(c, folder, err) &&
+           (!s || check_channels(s, folder, err));
+}
+
+void
+pixels_sizes(const struct parts *parts, int *size, int *final_size)
+{
+    const struct unet_config *c = parts_config(parts, "unet", &net_unet);
+    const struct unet_config *s = parts_config(parts, "super_resolution", &net_unet);
+    *size = c ? c->sample_size : 0;
+    *final_size = c && s ? s->sample_size : *size;
+}

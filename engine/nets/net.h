@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// The kinds of network limn knows, as a table: what their config.json looks like, which parameters
+// they have, how a golden of one is run. Whoever reads, writes, checks or lists models asks the row
+// and need know no network. A new kind is its file with a row, and the row's name in nets.c.
+#ifndef LIMN_ENGINE_NETS_NET_H
+#define LIMN_ENGINE_NETS_NET_H
+
+#include "engine/base/jv.h"
+#include "engine/nn/nn.h"
+
+enum { NET_GOLDEN_INPUTS_MAX = 8 };
+
+// The tensors of a golden (engine/model/model_golden.h), as the reference shapes them.
+struct net_golden {
+    // NULL: the file has no such tensor.
+    const struct shape *(*shape)(void *ctx, const char *name);
+    void *ctx;
+    struct node *inputs[NET_GOLDEN_INPUTS_MAX]; // out: to be filled from the golden
+    int count;
+};
+struct node *net_golden_input(struct net_golden *g, struct nn *nn, const char *name,
+                              struct shape shape, enum dtype dtype);
+
+struct net {
+    const char *class_name; // as diffusers and transformers call it: "UNet2DConditionModel"
+    const char *weights;    // stem of the weight files
+    // Whether a config.json is of this kind; reading it may still refuse its values.
+    bool (*accepts)(const struct jv *json);
+    size_t config_size;
+    // `name` (the file) starts errors. ERR_INPUT.
+    bool (*read)(void *config, const struct jv *json, const char *name, struct err *err);
+    // Complete: reading it gives the same config. Freed by the caller.
+    struct jv *(*write)(const void *config);
+    // Adds every parameter to a table that is not laid out yet, under `prefix` ("unet/").
+    bool (*declare)(struct params *params, const char *prefix, const void *config,
+                    struct err *err);
+    // A few words for people: "U-Net, 64x64 pixels, …".
+    void (*describe)(const void *config, char *out, size_t size);
+    // The graph that answers a golden. Inputs have the names of the golden's tensors: pictures
+    // (N,C,H,W) become (N,H,W,C), and a tensor of one number serves all N. NULL with an error where
+    // tensors are missing or do not fit the config.
+    struct node *(*golden)(struct nn *nn, const void *config, struct net_golden *golden,
+                           struct err *err);
+};
+
+extern const struct net net_unet, net_t5;
+
+// The kind of a config.json; ERR_INPUT when there is none. `name` starts the error.
+const struct net *net_of(const struct jv *json, const char *name, struct err *err);
+
+// The networks of one model, each a folder with a config.json.
+struct part {
+    const char *name;   // the folder: "unet"
+    char *prefix;       // of its parameters: "unet/"; owned
+    const struct net *net;
+    void *config;  // of the net's type; owned
+    char *weights; // file for safetensors_open(); NULL: none there; owned
+};
+
+enum { PARTS_MAX = 8 };
+
+struct parts {
+    struct part at[PARTS_MAX];
+    int count;
+};
+
+const struct part *parts_find(const struct parts *p, const char *name); // NULL: not there
+// The config of a part, if it is there and of this kind.
+const void *parts_config(const struct parts *p, const char *name, const struct net *net);
+void parts_finish(struct parts *p);
+
+#endif
