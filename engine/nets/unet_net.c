@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/nets/net.h"
 #include "engine/nets/unet.h"
 
@@ -50,7 +51,7 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
     const struct unet_config *c = config;
     const struct shape *sample = golden->shape(golden->ctx, "sample");
     const struct shape *text = golden->shape(golden->ctx, "encoder_hidden_states");
-    int step = 1 << (c->levels - 1);
+    int step = MAX(c->fold, 1) << (c->levels - 1);
     if (!sample || !text || sample->rank != 4 || text->rank != 3 ||
         sample->dim[1] != c->in_channels || sample->dim[2] % step || sample->dim[3] % step ||
         text->dim[0] != sample->dim[0] || text->dim[2] != unet_config_text_width(c)) {

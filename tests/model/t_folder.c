@@ -329,12 +329,61 @@ no_parameter_crosses_a_segment(void **state)
     params_destroy(p);
 }
 
+static const struct family *
+family_named(const char *class_name, struct err *err)
+{
+    struct jv *index = jv_object();
+    if (class_name)
+        jv_set(index, "_class_name", jv_from_string(class_name));
+    const struct family *f = family_of(index, "model_index.json", err);
+    jv_free(index);
+    return f;
+}
+
+// A model_index.json that names a family nobody draws is refused by its name; so is a network.
+static void
+families_and_networks_are_found_by_class(void **state)
+{
+    struct err err = {0};
+    assert_ptr_equal(family_named(NULL, &err), &family_limn);
+    assert_ptr_equal(family_named("LimnPipeline", &err), &family_limn);
+    assert_ptr_equal(family_named("IFPipeline", &err), &family_imagen);
+    assert_null(family_named("StableDiffusionXLPipeline", &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, "model_index.json: "));
+    assert_non_null(strstr(err.text, "StableDiffusionXLPipeline"));
+
+    static const struct {
+        const char *json;
+        const struct net *net;
+        const char *named; // in the error
+    } rows[] = {
+        {"{\"_class_name\":\"UNet2DConditionModel\"}", &net_unet, NULL},
+        {"{\"block_out_channels\":[8]}", &net_unet, NULL},
+        {"{\"model_type\":\"t5\"}", &net_t5, NULL},
+        {"{\"architectures\":[\"T5EncoderModel\"],\"d_kv\":8}", &net_t5, NULL},
+        {"{\"_class_name\":\"SD3Transformer2DModel\"}", NULL, "SD3Transformer2DModel"},
+        {"{\"model_type\":\"qwen3\",\"architectures\":[\"Qwen3ForCausalLM\"]}", NULL,
+         "Qwen3ForCausalLM"},
+        {"{}", NULL, "no known class"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        err_clear(&err);
+        struct jv *v = jv_parse(rows[i].json, strlen(rows[i].json), "c", &err);
+        assert_ptr_equal(net_of(v, "config.json", &err), rows[i].net);
+        if (rows[i].named)
+            assert_non_null(strstr(err.text, rows[i].named));
+        jv_free(v);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     spiece = argv[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_parameter_crosses_a_segment),
+        cmocka_unit_test(families_and_networks_are_found_by_class),
         cmocka_unit_test(broken_configs_are_refused),
         cmocka_unit_test(t5_configs),
         cmocka_unit_test(t5_buckets),
