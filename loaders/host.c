@@ -2,42 +2,35 @@
 #include "loaders/host.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <link.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
+#include "engine/base/install.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 #include "engine/base/xdg.h"
-
-enum {
-    TRY_MS = 5000,     // for a file to be loaded
-    VERDICT_MAX = 240, // bytes, less than a pipe takes at once
-};
+#include "loaders/inside.h"
+#include "loaders/place.h"
 
 struct found {
     struct loader_entry entry;
-    char *path;
-    void *handle;
+    char *path, *file;
+    struct limn_loader loader;
+    struct limn_param params[LIMIT_LOADER_PARAMS];
+    struct inside_card card; // what `loader` and `params` point into
 };
 
 struct loader_host {
-    struct found *found;
+    struct found **found;
     int count, capacity;
     char **refusals;
     int refusal_count, refusal_capacity;
@@ -48,18 +41,11 @@ refuse(struct loader_host *h, const char *path, const char *reason)
 {
     size_t n = strlen(path);
     if (strncmp(reason, path, n) == 0 && strncmp(reason + n, ": ", 2) == 0)
-        reason += n + 2; // the linker's sentences start with the path
+        reason += n + 2;
     char *line = mem_printf("%s: %s", path, reason);
+    inside_harmless(line);
     log_line(LOG_WARN, "loaders", "%s", line);
     ARRAY_PUSH(h->refusals, h->refusal_count, h->refusal_capacity, line);
-}
-
-static int64_t
-milliseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 // --- checking
@@ -75,171 +61,104 @@ is_elf(const char *path)
     return n == SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
 }
 
+// The child's words: its texts end, are harmless, and what they say is checked here once more.
 static bool
-is_name(const char *name, size_t limit)
+take_card(struct found *f, struct err *err)
 {
-    size_t n = name ? strnlen(name, limit + 1) : 0;
-    return n > 0 && n <= limit && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
-
-static int
-choice_count(const char *choices)
-{
-    int n = choices && *choices ? 1 : 0;
-    for (const char *p = choices; p && *p; p++)
-        n += *p == '|';
-    return n;
-}
-
-static const char *
-check_param(const struct limn_param *p)
-{
-    if (!is_name(p->name, 31) || !p->help)
-        return "a parameter without a proper name or help";
-    switch (p->kind) {
-    case LIMN_PARAM_INT:
-    case LIMN_PARAM_FLOAT:
-        if (p->minimum <= p->fallback && p->fallback <= p->maximum && isfinite(p->minimum) &&
-            isfinite(p->maximum))
-            return NULL;
-        return "a parameter whose default lies outside its range";
-    case LIMN_PARAM_BOOL:
-        return p->fallback == 0 || p->fallback == 1 ? NULL : "a switch that is neither on nor off";
-    case LIMN_PARAM_CHOICE:
-        return choice_count(p->choices) > 0 && p->fallback >= 0 &&
-                       p->fallback < choice_count(p->choices)
-                   ? NULL
-                   : "a choice without its choices";
-    default:
-        return "a parameter of unknown kind";
+    struct inside_card *c = &f->card;
+    char *const texts[] = {c->name, c->role, c->summary};
+    const size_t sizes[] = {sizeof c->name, sizeof c->role, sizeof c->summary};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        texts[i][sizes[i] - 1] = 0;
+        inside_harmless(texts[i]);
     }
-}
-
-// NULL: fit for use.
-static const char *
-check_loader(const struct limn_loader *l)
-{
-    if (l->size < sizeof *l || l->size > 4096)
-        return "its description has an impossible size; it needs to be rebuilt";
-    if (!is_name(l->name, 31))
-        return "it has no proper name";
-    if (!l->role || !*l->role || !l->summary)
-        return "it does not say what it makes";
-    if (!l->run || !l->release)
-        return "it lacks the function run or release";
-    if (l->param_count > LIMIT_LOADER_PARAMS || (l->param_count && !l->params))
-        return "its table of parameters is broken";
-    for (uint32_t i = 0; i < l->param_count; i++) {
-        const char *fault = check_param(&l->params[i]);
-        if (fault)
-            return fault;
-        for (uint32_t k = 0; k < i; k++)
-            if (strcmp(l->params[i].name, l->params[k].name) == 0)
-                return "it has two parameters of one name";
+    f->loader = (struct limn_loader){.size = sizeof f->loader, .name = c->name, .role = c->role,
+                                     .summary = c->summary, .params = f->params,
+                                     .param_count = c->param_count};
+    for (uint32_t i = 0; i < c->param_count && i < LIMIT_LOADER_PARAMS; i++) {
+        c->params[i].name[sizeof c->params[i].name - 1] = 0;
+        c->params[i].help[sizeof c->params[i].help - 1] = 0;
+        c->params[i].choices[sizeof c->params[i].choices - 1] = 0;
+        inside_harmless(c->params[i].help);
+        inside_harmless(c->params[i].choices);
+        f->params[i] = (struct limn_param){
+            .name = c->params[i].name, .help = c->params[i].help, .kind = c->params[i].kind,
+            .minimum = c->params[i].minimum, .maximum = c->params[i].maximum,
+            .fallback = c->params[i].fallback,
+            .choices = c->params[i].kind == LIMN_PARAM_CHOICE ? c->params[i].choices : NULL};
     }
-    return NULL;
+    const char *fault = loader_check(&f->loader);
+    return !fault || err_set(err, ERR_INPUT, "%s", fault);
 }
 
-// The symbol as the file declares it, checked against what it says of itself. NULL: fit for use.
-static const char *
-check_handle(void *handle, const struct limn_loader **loader)
-{
-    const struct limn_loader *l = dlsym(handle, LIMN_LOADER_SYMBOL);
-    Dl_info info;
-    ElfW(Sym) *symbol = NULL;
-    if (!l)
-        return "no " LIMN_LOADER_SYMBOL ": not a loader, or built for another version of limn";
-    // Reading past the end of a short description would read whatever follows it.
-    if (dladdr1(l, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
-        (symbol->st_size < sizeof l->size || l->size > symbol->st_size))
-        return "its description is smaller than it says; it needs to be rebuilt";
-    *loader = l;
-    return check_loader(l);
-}
-
-// In the child: what is wrong with the file, as text on fd; "" for nothing. A loader's constructor
-// may print, read, or end the process; none of that reaches the parent.
-_Noreturn static void
-try_here(const char *path, int fd)
-{
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
-    for (size_t i = 0; i < COUNT_OF(signals); i++)
-        signal(signals[i], SIG_DFL);
-    int nowhere = open("/dev/null", O_RDWR);
-    for (int i = 0; nowhere >= 0 && i < 3; i++)
-        if (i != fd)
-            dup2(nowhere, i);
-    struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    const struct limn_loader *l;
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const char *fault = handle ? check_handle(handle, &l) : dlerror();
-    char text[VERDICT_MAX] = "ok";
-    if (fault)
-        snprintf(text, sizeof text, "%.*s", VERDICT_MAX - 1, fault);
-    _exit(write(fd, text, sizeof text) == sizeof text ? 0 : 1);
-}
-
-// Opens the file and checks the whole description in a child, where a crash does no harm. True: it
-// may be opened here; else `verdict` says why not.
+// Loads the file in a child and reads what it says of itself. An error: why it is refused.
 static bool
-try_in_child(const char *path, char verdict[VERDICT_MAX])
+describe(struct found *f, struct err *err)
 {
-    int fd[2], status = 0;
-    snprintf(verdict, VERDICT_MAX, "it cannot be tried (no process)");
-    if (pipe2(fd, O_CLOEXEC) != 0)
+    char *paths[INSIDE_READABLE_MAX + 1] = {0};
+    const double seconds = LIMIT_LOADER_LOAD_MS / 1000.0;
+    const struct inside_order o = {.what = INSIDE_DESCRIBE,
+                                   .file = inside_readable(f->file, paths)};
+    const struct sandbox_params params = {.readable = (const char *const *)paths,
+                                          .megabytes = LIMIT_LOADER_MEGABYTES,
+                                          .processor_seconds = seconds};
+    const struct sandbox_wait wait = {clock_seconds() + seconds, NULL};
+    struct inside_answer a = {0};
+    enum sandbox_state state = SANDBOX_ENDED;
+    struct sandbox *s = look_start("limn", err) ? sandbox_open(&params, err) : NULL;
+    inside_free_readable(paths);
+    if (!s)
+        return err_prefix(err, "it cannot be tried");
+    state = inside_ask(s, &o, NULL, &a, &wait);
+    if (state == SANDBOX_DONE && !a.refused)
+        state = sandbox_read(s, &f->card, sizeof f->card, &wait);
+    sandbox_close(s);
+    if (state == SANDBOX_LATE)
+        return err_set(err, ERR_INPUT, "it hangs while it is loaded");
+    if (state != SANDBOX_DONE)
+        return err_set(err, ERR_INPUT, "it crashes while it is loaded");
+    if (a.refused)
+        return err_set(err, ERR_INPUT, "%s", a.text);
+    return take_card(f, err);
+}
+
+static bool
+examine(const struct loader_host *h, struct found *f, enum place_kind kind, struct err *err)
+{
+    struct stat st;
+    if (stat(f->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "not a regular file");
+    f->file = place_resolve(f->path, kind, err);
+    if (!f->file)
         return false;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        try_here(path, fd[1]);
-    close(fd[1]);
-    if (child > 0) {
-        struct pollfd wait = {fd[0], POLLIN, 0};
-        int64_t deadline = milliseconds() + TRY_MS;
-        int ready;
-        do
-            ready = poll(&wait, 1, (int)MAX(0, deadline - milliseconds()));
-        while (ready < 0 && errno == EINTR);
-        bool said = ready > 0 && read(fd[0], verdict, VERDICT_MAX) == VERDICT_MAX;
-        // What it does at its end is of no interest.
-        kill(child, SIGKILL);
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-        verdict[VERDICT_MAX - 1] = 0;
-        if (!said)
-            snprintf(verdict, VERDICT_MAX, "%s",
-                     ready <= 0 ? "it hangs while it is loaded" : "it crashes while it is loaded");
-    }
-    close(fd[0]);
-    return strcmp(verdict, "ok") == 0;
+    if (!is_elf(f->file))
+        return err_set(err, ERR_INPUT, "not a shared object");
+    if (!describe(f, err))
+        return false;
+    return !loader_host_find(h, f->loader.name) ||
+           err_set(err, ERR_INPUT, "a loader of that name was found before");
 }
 
 static void
-add(struct loader_host *h, const char *path)
+found_free(struct found *f)
 {
-    struct stat st;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
-        return refuse(h, path, "not a regular file");
-    if (!is_elf(path))
-        return refuse(h, path, "not a shared object");
-    char verdict[VERDICT_MAX];
-    if (!try_in_child(path, verdict))
-        return refuse(h, path, verdict);
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return refuse(h, path, "it cannot be opened a second time");
-    const struct limn_loader *l = NULL;
-    const char *fault = check_handle(handle, &l);
-    if (!fault && loader_host_find(h, l->name))
-        fault = "a loader of that name was found before";
-    if (fault) {
-        refuse(h, path, fault);
-        dlclose(handle);
+    free(f->path);
+    free(f->file);
+    free(f);
+}
+
+static void
+add(struct loader_host *h, const char *path, enum place_kind kind)
+{
+    struct err err = {0};
+    struct found *f = mem_zalloc(sizeof *f);
+    f->path = mem_strdup(path);
+    if (!examine(h, f, kind, &err)) {
+        refuse(h, path, err.text);
+        found_free(f);
         return;
     }
-    struct found f = {.path = mem_strdup(path), .handle = handle};
-    f.entry = (struct loader_entry){.loader = l, .path = f.path};
+    f->entry = (struct loader_entry){.loader = &f->loader, .path = f->path, .file = f->file};
     ARRAY_PUSH(h->found, h->count, h->capacity, f);
 }
 
@@ -251,27 +170,41 @@ by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void
-search_folder(struct loader_host *h, const char *folder)
+// Its files that are called *.so, in the order of their names.
+static char **
+list_folder(const char *folder, int *count)
 {
     DIR *d = opendir(folder);
     char **paths = NULL;
-    int count = 0, capacity = 0;
+    int capacity = 0;
+    *count = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
         size_t n = strlen(e->d_name);
-        char *path = file_join(folder, e->d_name);
-        if (n > 3 && strcmp(e->d_name + n - 3, ".so") == 0) {
-            ARRAY_PUSH(paths, count, capacity, path);
-            continue;
-        }
-        free(path);
+        if (n > 3 && strcmp(e->d_name + n - 3, ".so") == 0)
+            ARRAY_PUSH(paths, *count, capacity, file_join(folder, e->d_name));
     }
     if (d)
         closedir(d);
-    if (count)
-        qsort(paths, (size_t)count, sizeof *paths, by_text);
+    if (*count)
+        qsort(paths, (size_t)*count, sizeof *paths, by_text);
+    return paths;
+}
+
+// What is not there is no fault.
+static void
+search_folder(struct loader_host *h, const char *folder, enum place_kind kind)
+{
+    struct err err = {0};
+    int count;
+    char *real = place_resolve(folder, kind, &err);
+    if (!real && err.code != ERR_IO)
+        refuse(h, folder, err.text);
+    if (!real)
+        return;
+    free(real);
+    char **paths = list_folder(folder, &count);
     for (int i = 0; i < count; i++) {
-        add(h, paths[i]);
+        add(h, paths[i], kind);
         free(paths[i]);
     }
     free(paths);
@@ -284,7 +217,7 @@ search_path(struct loader_host *h, const char *path)
         size_t n = strcspn(path, ":");
         char *folder = mem_strndup(path, n);
         if (*folder)
-            search_folder(h, folder);
+            search_folder(h, folder, PLACE_OWN);
         free(folder);
         path += n + (path[n] == ':');
     }
@@ -294,41 +227,25 @@ static void
 search_home(struct loader_host *h)
 {
     char *folder = xdg_path(XDG_DATA, "loaders");
-    search_folder(h, folder);
+    search_folder(h, folder, PLACE_OWN);
     free(folder);
 }
 
-// From the build folder: BUILD/app/limn has its loaders in BUILD/loaders.
-static bool
-search_build(struct loader_host *h)
+// limn's own loaders.
+static void
+search_own(struct loader_host *h)
 {
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0)
-        return false;
-    exe[n] = 0;
-    for (int up = 0; up < 3; up++) {
-        char *slash = strrchr(exe, '/');
-        if (!slash)
-            return false;
-        *slash = 0;
-        char *mark = file_join(exe, "build.ninja"), *folder = file_join(exe, "loaders");
-        bool here = file_exists(mark) && file_exists(folder);
-        if (here)
-            search_folder(h, folder);
-        free(mark);
-        free(folder);
-        if (here)
-            return true;
-    }
-    return false;
+    const char *build = install_build_folder();
+    char *folder = build ? mem_printf("%s/loaders", build) : mem_strdup(LIMN_LOADER_DIR);
+    search_folder(h, folder, PLACE_BUILT);
+    free(folder);
 }
 
 static int
 by_name(const void *a, const void *b)
 {
-    const struct found *x = a, *y = b;
-    return strcmp(x->entry.loader->name, y->entry.loader->name);
+    const struct found *const *x = a, *const *y = b;
+    return strcmp((*x)->loader.name, (*y)->loader.name);
 }
 
 struct loader_host *
@@ -337,8 +254,7 @@ loader_host_open(void)
     struct loader_host *h = mem_zalloc(sizeof *h);
     search_path(h, getenv("LIMN_LOADER_PATH"));
     search_home(h);
-    if (!search_build(h))
-        search_folder(h, LIMN_LOADER_DIR);
+    search_own(h);
     if (h->count)
         qsort(h->found, (size_t)h->count, sizeof *h->found, by_name);
     return h;
@@ -349,10 +265,8 @@ loader_host_close(struct loader_host *h)
 {
     if (!h)
         return;
-    for (int i = 0; i < h->count; i++) {
-        dlclose(h->found[i].handle);
-        free(h->found[i].path);
-    }
+    for (int i = 0; i < h->count; i++)
+        found_free(h->found[i]);
     for (int i = 0; i < h->refusal_count; i++)
         free(h->refusals[i]);
     free(h->found);
@@ -369,15 +283,15 @@ loader_host_count(const struct loader_host *h)
 const struct loader_entry *
 loader_host_at(const struct loader_host *h, int i)
 {
-    return i >= 0 && i < h->count ? &h->found[i].entry : NULL;
+    return i >= 0 && i < h->count ? &h->found[i]->entry : NULL;
 }
 
 const struct loader_entry *
 loader_host_find(const struct loader_host *h, const char *name)
 {
     for (int i = 0; i < h->count; i++)
-        if (strcmp(h->found[i].entry.loader->name, name) == 0)
-            return &h->found[i].entry;
+        if (strcmp(h->found[i]->entry.loader->name, name) == 0)
+            return &h->found[i]->entry;
     return NULL;
 }
 
@@ -387,12 +301,12 @@ loader_host_need(const struct loader_host *h, const char *name, struct err *err)
     const struct loader_entry *e = loader_host_find(h, name);
     char all[256] = "";
     for (int i = 0; !e && i < h->count; i++)
-        if (strcmp(h->found[i].entry.loader->role, name) == 0)
-            e = &h->found[i].entry;
+        if (strcmp(h->found[i]->entry.loader->role, name) == 0)
+            e = &h->found[i]->entry;
     for (int i = 0; !e && i < h->count; i++) {
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "",
-                 h->found[i].entry.loader->name);
+                 h->found[i]->entry.loader->name);
     }
     if (!e)
         err_set(err, ERR_INPUT, "no loader is called '%s' (there are: %s)", name,

@@ -7,29 +7,16 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/install.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-// SOURCE/app/KIND, or SOURCE/KIND, when the program is BUILD/app/limn and BUILD was configured from SOURCE: the
-// build knows where that is.
+// SOURCE/app/KIND, or SOURCE/KIND, when the program runs from the build folder that was configured from
+// SOURCE.
 static char *
 source_place(const char *kind)
 {
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0)
-        return NULL;
-    exe[n] = 0;
-    for (int up = 0; up < 2; up++) {
-        char *slash = strrchr(exe, '/');
-        if (!slash)
-            return NULL;
-        *slash = 0;
-    }
-    char *mark = file_join(exe, "build.ninja");
-    bool built = file_exists(mark);
-    free(mark);
-    if (!built)
+    if (!install_build_folder())
         return NULL;
     char *place = mem_printf("%s/app/%s", LIMN_SOURCE, kind);
     if (access(place, F_OK) != 0) {

@@ -7,6 +7,7 @@
 #include "app/cli/commands.h"
 #include "engine/base/mem.h"
 #include "engine/device/device.h"
+#include "sandbox/sandbox.h"
 
 enum { DEVICES_MAX = 32 };
 
@@ -33,6 +34,8 @@ run(const struct command_line *line)
                d->matrix ? "; matrix units" : "");
     }
     free(list);
+    if (sandbox_lacks())
+        printf("%-10s %s\n", "sandbox", sandbox_lacks());
     return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 #include "renderer/preview.h"
 
 struct drawing {
@@ -127,7 +127,8 @@ keep_cell(struct drawing *d, const struct client_event *e, const char *name)
 {
     struct sheet_cell *cell = &d->sheet.cells[d->current];
     struct job made;
-    cell->image = codec_decode(e->png, e->png_size, name, NULL);
+    const struct look_want want = {.png = true};
+    cell->image = look_at(e->png, e->png_size, name, &want, NULL);
     if (job_from_png_in(&made, e->png, e->png_size, name, NULL)) {
         job_finish(&cell->job);
         cell->job = made;

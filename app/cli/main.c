@@ -11,6 +11,7 @@
 #include "app/cli/through.h"
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
+#include "loaders/look.h"
 #include "renderer/image/codec.h"
 
 static const struct command *const commands[] = {
@@ -46,6 +47,9 @@ run_ui(const struct command_line *line)
         options_help(line, true, stdout);
         return 0;
     }
+    struct err err = {0};
+    if (!look_start("limn", &err)) // before there are threads
+        return command_failed(&err);
     return ui_run(o->host, o->theme, o->preview);
 }
 

@@ -8,6 +8,7 @@
 #include "app/base/base64.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "loaders/look.h"
 #include "renderer/image/codec.h"
 
 static struct image *
@@ -32,8 +33,11 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
 {
     struct err own = {0};
     const char *name = ref->file ? ref->file : "the picture";
-    struct image *image = codec_decode(ref->data, ref->size, name, &own), *next = NULL;
-    if (image && ref->loader && !ref->processed) {
+    // A loader sees the picture whole; without one only the pixels that are wanted come out.
+    bool run = ref->loader && !ref->processed;
+    const struct look_want want = {.side = run ? 0 : side, .stop = stop};
+    struct image *image = look_at(ref->data, ref->size, name, &want, &own), *next = NULL;
+    if (image && run) {
         next = run_loader(image, ref, loaders, stop, &own);
         image_unref(image);
         image = next;

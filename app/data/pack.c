@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pictures are finished in any order, a pack holds them in order, and all of them may not fit in
 // memory: so each tensor first goes to a nameless file beside the result, every picture to its own
-// place in it, and the pack is put together from those. Workers are processes: a loader is never
-// asked by two threads at once, and a picture on which a loader or decoder crashes costs only itself.
+// place in it, and the pack is put together from those. Workers are processes, each with a child in the
+// sandbox that decodes and runs loaders: a picture on which one crashes costs only itself.
 #include "app/data/pack.h"
 
 #include <errno.h>
@@ -18,9 +18,11 @@
 
 #include "app/data/roles.h"
 #include "app/data/source.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
+#include "loaders/look.h"
 #include "renderer/image/codec.h"
 
 enum { WORKER_MAX = 64, SPOOL_MAX = 1 + LIMIT_PACK_ROLES };
@@ -46,6 +48,7 @@ struct maker {
     struct shared *shared;
     size_t shared_size;
     pid_t pid[WORKER_MAX]; // 0: gone
+    struct looker *looker; // of each worker, where pictures are decoded and loaders run
 };
 
 static int
@@ -89,16 +92,14 @@ spool_get(int fd, uint8_t *data, size_t size, size_t record, struct err *err)
 static struct image *
 load(const struct maker *m, const struct data_record *r, struct err *err)
 {
-    struct image *in = r->data ? codec_decode(r->data, r->size, r->name, err)
-                               : codec_read(r->name, err);
-    if (!in)
-        return NULL;
-    int side = MAX(m->size, MIN(4 * m->size, MIN(in->width, in->height)));
-    if (in->width == side && in->height == side)
-        return in;
-    struct image *square = codec_resize(in, side, side, CODEC_COVER, 0xFFFFFF, err);
-    image_unref(in);
-    return square;
+    const struct look_want want = {.cover = 4 * m->size, .cover_least = m->size};
+    if (r->data)
+        return looker_at(m->looker, r->data, r->size, r->name, &want, err);
+    size_t size;
+    char *data = file_read(r->name, LIMIT_PICTURE_BYTES, &size, err);
+    struct image *in = data ? looker_at(m->looker, data, size, r->name, &want, err) : NULL;
+    free(data);
+    return in;
 }
 
 // Reduces to the pack's size and writes to spool k. Takes over `rgb`; NULL is a failure passed on.
@@ -130,7 +131,7 @@ make_record(struct maker *m, size_t record, struct err *err, struct err *io)
     bool ok = in != NULL;
     ok = ok && store(m, 0, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err, io);
     for (int k = 0; ok && k < m->roles.count; k++)
-        ok = store(m, 1 + k, data_roles_run(&m->roles, k, in, record, err), record, err, io);
+        ok = store(m, 1 + k, data_roles_run(&m->roles, m->looker, k, in, record, err), record, err, io);
     image_unref(in);
     return ok;
 }
@@ -141,6 +142,10 @@ work(struct maker *m, int worker)
 {
     struct shared *s = m->shared;
     bool stop = false;
+    const struct loader_entry *loaders[LIMIT_PACK_ROLES + 1] = {0};
+    for (int k = 0; k < m->roles.count; k++)
+        loaders[k] = m->roles.roles[k].entry;
+    m->looker = looker_open(loaders);
     while (!stop && !(m->p->cancel && atomic_load(m->p->cancel))) {
         size_t record = atomic_fetch_add(&s->next, 1);
         if (record >= m->source.count)
@@ -157,6 +162,7 @@ work(struct maker *m, int worker)
             s->failed = io;
         atomic_fetch_add(&s->done, 1);
     }
+    looker_close(m->looker);
     _exit(stop);
 }
 

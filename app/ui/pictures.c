@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/ui/pictures.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 
 #include "app/base/threads.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 
 enum entry_state { ENTRY_WAITING = 0, ENTRY_WORKING, ENTRY_READY, ENTRY_FAILED };
 
@@ -45,20 +44,6 @@ free_entry(struct entry *e)
     free(e);
 }
 
-static struct image *
-decode(const char *file, int side, struct err *err)
-{
-    struct image *image = codec_read(file, err), *small = NULL;
-    int longer = image ? MAX(image->width, image->height) : 0;
-    if (longer <= side)
-        return image;
-    double f = (double)side / longer;
-    small = codec_resize(image, MAX(1, (int)lround(image->width * f)),
-                         MAX(1, (int)lround(image->height * f)), CODEC_STRETCH, 0xFFFFFF, err);
-    image_unref(image);
-    return small;
-}
-
 // The one asked for last is what people look at now.
 static struct entry *
 next_waiting(struct pictures *p)
@@ -84,7 +69,8 @@ work(void *arg)
         e->state = ENTRY_WORKING;
         pthread_mutex_unlock(&p->lock);
         struct err err = {0};
-        struct image *image = decode(e->file, e->side, &err);
+        const struct look_want want = {.side = e->side};
+        struct image *image = look_file(e->file, &want, &err);
         pthread_mutex_lock(&p->lock);
         e->image = image;
         e->reason = image ? NULL : mem_strdup(err.text);

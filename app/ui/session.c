@@ -14,7 +14,7 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 
 #define KEEP_SECONDS 1.0
 
@@ -169,7 +169,7 @@ bool
 session_add_picture(struct ui *ui, const char *file)
 {
     struct err err = {0};
-    if (!codec_check(file, &err)) { // without its folder, which would push the reason off the line
+    if (!look_check(file, &err)) { // without its folder, which would push the reason off the line
         const char *slash = strrchr(file, '/');
         bool named = slash && strncmp(err.text, file, strlen(file)) == 0;
         ui_say(ui, ROLE_ERROR, "%s", err.text + (named ? slash + 1 - file : 0));

@@ -10,7 +10,7 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 
 struct task *
 task_find(struct ui *ui, const char *job)
@@ -319,7 +319,7 @@ store_result(struct ui *ui, const struct client_event *e)
     if (t) {
         free(t->files[e->index]);
         t->files[e->index] = ok ? mem_strdup(file) : NULL;
-        struct image *whole = e->png ? codec_decode(e->png, e->png_size, file, NULL) : NULL;
+        struct image *whole = e->png ? look_result(e->png, e->png_size, file, NULL) : NULL;
         if (whole && t->job.count == 1)
             keep_frame(ui, t, whole, t->total);
         image_unref(whole);
@@ -489,7 +489,9 @@ take_done(struct ui *ui, struct task *t)
     t->state = TASK_DONE;
     if (!library_query(ui->library, &f, &list, NULL))
         return;
-    struct image *image = list.count ? codec_read(list.items[0].file, NULL) : NULL;
+    const struct look_want want = {.png = true, .side = LIMIT_RESULT_SIDE,
+                                   .seconds = LIMIT_RESULT_SECONDS};
+    struct image *image = list.count ? look_file(list.items[0].file, &want, NULL) : NULL;
     if (image) {
         t->files[0] = mem_strdup(list.items[0].file);
         keep_frame(ui, t, image, 0);

@@ -16,7 +16,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
 enum { LOOK_SIDE = 256 };
@@ -144,7 +144,7 @@ on_event(struct ui *ui, const struct client_event *e)
         return;
     c->waiting = false;
     image_unref(c->after);
-    c->after = e->png ? codec_decode(e->png, e->png_size, "look", NULL) : NULL;
+    c->after = e->png ? look_result(e->png, e->png_size, "look", NULL) : NULL;
     snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : e->err.text);
 }
 

@@ -13,6 +13,7 @@
 
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
+#include "engine/base/install.h"
 #include "engine/base/mem.h"
 
 enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; of 10 ms
@@ -25,22 +26,12 @@ struct window_link {
     int drop_count;
 };
 
-// Beside this program, or where it was installed.
+// In the build folder, when limn runs from there, or where it was installed.
 static char *
 find_program(void)
 {
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(exe, '/');
-    if (slash)
-        *slash = 0;
-    char *path = mem_printf("%s/limn-window", exe);
-    if (access(path, X_OK) != 0) {
-        free(path);
-        path = mem_strdup(LIMN_LIBEXEC "/limn-window");
-    }
-    return path;
+    const char *build = install_build_folder();
+    return build ? mem_printf("%s/app/limn-window", build) : mem_strdup(LIMN_LIBEXEC "/limn-window");
 }
 
 struct window_link *

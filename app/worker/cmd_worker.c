@@ -27,6 +27,8 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "loaders/look.h"
+#include "sandbox/sandbox.h"
 
 enum { HOLD_BYTES = 1 << 20 };
 
@@ -655,6 +657,9 @@ drain(struct worker *w)
 static int
 serve(void)
 {
+    struct err err = {0};
+    if (!look_start("limn", &err)) // before there are threads
+        return command_failed(&err);
     struct worker *w = mem_zalloc(sizeof *w);
     pthread_mutex_init(&w->lock, NULL);
     w->listener = -1;
@@ -666,11 +671,12 @@ serve(void)
     connect_to(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
     log_set_sink(log_to_client, w, LOG_WARN);
+    if (sandbox_lacks())
+        log_line(LOG_WARN, "sandbox", "%s", sandbox_lacks());
     struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     child_wake = w->wake;
     sigaction(SIGCHLD, &child, NULL);
     w->children = children_open(post, w);
-    struct err err = {0};
     w->lanes = lanes_open(post, w, &err);
     while (w->lanes && !w->quit && !atomic_load(&command_interrupted)) {
         if (!w->wire && !(w->leaving ? children_unfinished(w->children) : unfinished(w)))

@@ -27,14 +27,30 @@ enum {
     LIMIT_PICTURE_BYTES = 256 << 20,    // of a picture file, of any format
     LIMIT_PICTURE_SIDE = 16384,         // pixels: width, height
     LIMIT_PICTURE_PIXELS = 64 << 20,    // width times height
+    LIMIT_PICTURE_FRAMES = 10000,       // or pages; only the first is looked at
+    LIMIT_VECTOR_SIDE = 512,            // pixels: smaller drawings (SVG) are made so large
     LIMIT_PNG_TEXT_BYTES = 32 << 20,    // of a PNG's text chunk, decompressed
     LIMIT_REFERENCE_SIDE = 512, // pixels: what the model is shown; larger pictures are reduced
+};
+
+// A look at a picture in the sandbox (loaders/look.h, sandbox/sandbox.h).
+enum {
+    LIMIT_LOOK_SECONDS = 20,         // to decode a picture
+    LIMIT_LOOK_VECTOR_MS = 1000,     // of processor time, for an SVG
+    LIMIT_LOOK_MEGABYTES = 2000,     // that decoding may add to what the process has
+    LIMIT_RESULT_SIDE = 2048,        // pixels: of a worker's picture, to be shown at once
+    LIMIT_RESULT_SECONDS = 2,        // to decode it
+    LIMIT_SANDBOX_DESCRIPTORS = 64,  // open files of a child
 };
 
 // Loaders (loaders/host.h). The seconds and megabytes are the usual ones; $LIMN_LOADER_SECONDS and
 // $LIMN_LOADER_MEMORY set others.
 enum {
     LIMIT_LOADER_PARAMS = 16,
+    LIMIT_LOADER_NAME_BYTES = 31,      // its name and its parameters' names
+    LIMIT_LOADER_ROLE_BYTES = 63,
+    LIMIT_LOADER_SUMMARY_BYTES = 255,  // and each parameter's help
+    LIMIT_LOADER_CHOICES_BYTES = 511,  // of one parameter, with the bars between them
     LIMIT_LOADER_LOAD_MS = 5000,   // for the file to be loaded and described
     LIMIT_LOADER_SECONDS = 60,     // one run
     LIMIT_LOADER_MEGABYTES = 2000, // that one run may add to what the process has

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "renderer/image/codec.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <vips/vips.h>
 #undef MIN // GLib's, which mean the same
@@ -16,6 +12,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/png_text.h"
+#include "renderer/image/tiff.h"
 
 bool
 codec_start(const char *name, struct err *err)
@@ -26,6 +23,9 @@ codec_start(const char *name, struct err *err)
         return err_set(err, ERR_IO, "libvips cannot start: %.200s", vips_error_buffer());
     vips_concurrency_set(1);
     vips_cache_set_max(0);
+    vips_block_untrusted_set(TRUE);
+    vips_operation_block_set("VipsForeignLoadSvg", FALSE);
+    vips_operation_block_set("VipsForeignLoadMagick", FALSE); // for BMP alone: loader_allowed()
     return true;
 }
 
@@ -118,34 +118,116 @@ to_image(VipsImage *v, bool grey, const char *name, struct err *err)
 }
 
 bool
-codec_recognise(const void *data, size_t size, const char *name, struct err *err)
+codec_is_vector(const void *data, size_t size)
 {
-    if (size > 0 && vips_foreign_find_load_buffer(data, size))
+    // As libvips looks for it, which is within the first 1000 bytes; compressed, it may be anything.
+    enum { HEAD = 1024 };
+    static const unsigned char gzip[] = {0x1f, 0x8b};
+    const char *head = data;
+    if (size >= 2 && memcmp(data, gzip, 2) == 0)
         return true;
-    vips_error_clear();
-    return err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
+    for (size_t i = 0; i + 4 <= MIN(size, HEAD); i++)
+        if (g_ascii_strncasecmp(head + i, "<svg", 4) == 0)
+            return true;
+    // UTF-16 and UTF-32 are XML too.
+    return size >= 2 && memchr(data, 0, MIN(size, HEAD)) && memmem(data, MIN(size, HEAD), "s\0v", 3);
 }
 
-struct image *
-codec_decode(const void *data, size_t size, const char *name, struct err *err)
+static bool
+is_png(const void *data, size_t size)
 {
-    struct image *image = NULL;
-    if (size > LIMIT_PICTURE_BYTES) {
-        err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name, size,
-                LIMIT_PICTURE_BYTES);
+    return size >= 8 && memcmp(data, "\x89PNG\r\n\x1A\n", 8) == 0;
+}
+
+// ImageMagick reads a hundred formats; it is there for one of them.
+static bool
+loader_allowed(const void *data, size_t size, const char *name, struct err *err)
+{
+    const char *loader = vips_foreign_find_load_buffer(data, size);
+    bool magick = loader && strstr(loader, "Magick");
+    bool vector = loader && strstr(loader, "Svg");
+    if (!loader)
+        return vips_failed(err, name);
+    if (magick && (size < 2 || memcmp(data, "BM", 2) != 0))
+        return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (unknown format)", name);
+    return !vector || codec_is_vector(data, size) ||
+           err_set(err, ERR_INPUT, "%s: an SVG that does not begin as one", name);
+}
+
+bool
+codec_recognise(const void *data, size_t size, const char *name, struct err *err)
+{
+    return (size > 0 && loader_allowed(data, size, name, NULL)) ||
+           err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
+}
+
+static bool
+bytes_allowed(const void *data, size_t size, const char *name, bool png, struct err *err)
+{
+    if (size > LIMIT_PICTURE_BYTES)
+        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name, size,
+                       LIMIT_PICTURE_BYTES);
+    if (png && !is_png(data, size))
+        return err_set(err, ERR_INPUT, "%s: not a PNG", name);
+    return tiff_is_readable(data, size, name, err) && loader_allowed(data, size, name, err);
+}
+
+// One that gets pixels only here, as many as are wanted. Takes over `v`.
+static VipsImage *
+rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *want)
+{
+    int longer = MAX(vips_image_get_width(v), vips_image_get_height(v));
+    int side = MAX(longer, want->vector_least);
+    VipsImage *out = NULL;
+    if (want->vector_most)
+        side = MIN(side, want->vector_most);
+    if (side == longer)
+        return v;
+    g_object_unref(v);
+    if (vips_svgload_buffer((void *)data, size, &out, "scale", (double)side / longer, NULL))
         return NULL;
-    }
+    return out;
+}
+
+// Opened and its head read; NULL with an error, which starts with `name`.
+static VipsImage *
+open_head(const void *data, size_t size, const char *name, struct err *err)
+{
+    int pages = 1;
     VipsImage *v = vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
                                               "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
     if (!v) {
         vips_failed(err, name);
         return NULL;
     }
-    if (!size_allowed(v, name, err)) {
-        g_object_unref(v);
+    if (vips_image_get_typeof(v, VIPS_META_N_PAGES) &&
+        vips_image_get_int(v, VIPS_META_N_PAGES, &pages))
+        pages = 1;
+    bool ok = size_allowed(v, name, err);
+    if (ok && pages > LIMIT_PICTURE_FRAMES)
+        ok = err_set(err, ERR_INPUT, "%s: %d frames or pages, the limit is %d", name, pages,
+                     LIMIT_PICTURE_FRAMES);
+    if (ok)
+        return v;
+    g_object_unref(v);
+    return NULL;
+}
+
+struct image *
+codec_decode_as(const void *data, size_t size, const char *name, const struct codec_want *want,
+                struct err *err)
+{
+    static const struct codec_want anything;
+    struct image *image = NULL;
+    want = want ? want : &anything;
+    VipsImage *v = bytes_allowed(data, size, name, want->png, err)
+                       ? open_head(data, size, name, err)
+                       : NULL;
+    if (!v)
         return NULL;
-    }
-    v = normalise(v);
+    if (codec_is_vector(data, size))
+        v = rasterise(v, data, size, want);
+    v = v ? normalise(v) : NULL;
     if (!v) {
         vips_failed(err, name);
         return NULL;
@@ -156,45 +238,21 @@ codec_decode(const void *data, size_t size, const char *name, struct err *err)
 }
 
 struct image *
-codec_read(const char *path, struct err *err)
+codec_decode(const void *data, size_t size, const char *name, struct err *err)
 {
-    size_t size;
-    char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
-    if (!data)
-        return NULL;
-    struct image *image = codec_decode(data, size, path, err);
-    free(data);
-    return image;
+    return codec_decode_as(data, size, name, NULL, err);
 }
 
 bool
-codec_check(const char *path, struct err *err)
+codec_check_in(const void *data, size_t size, const char *name, struct err *err)
 {
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return err_errno(err, ERR_INPUT, "%s", path);
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_INPUT, "%s: a %s is no picture", path,
-                       S_ISDIR(st.st_mode) ? "folder" : "device");
-    // Mapped, so that only what is looked at is read; libvips' own reading of files takes parts of
-    // their names for options.
-    size_t size = (size_t)st.st_size;
-    int fd = size <= LIMIT_PICTURE_BYTES ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0 && size > LIMIT_PICTURE_BYTES)
-        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", path,
-                       size, LIMIT_PICTURE_BYTES);
-    if (fd < 0)
-        return err_errno(err, ERR_INPUT, "%s", path);
-    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    close(fd);
-    if (data == MAP_FAILED)
-        return err_set(err, ERR_INPUT, "%s: the file is empty, no picture", path);
-    VipsImage *v = vips_image_new_from_buffer(data, size, "", NULL);
-    bool ok = v ? size_allowed(v, path, err) : vips_failed(err, path);
+    if (size == 0)
+        return err_set(err, ERR_INPUT, "%s: the file is empty, no picture", name);
+    VipsImage *v =
+        bytes_allowed(data, size, name, false, err) ? open_head(data, size, name, err) : NULL;
     if (v)
         g_object_unref(v);
-    munmap(data, size);
-    return ok;
+    return v != NULL;
 }
 
 // A libvips view of our pixels, which must outlive it.

@@ -4,6 +4,10 @@
 // Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
 // file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
 // of an animation. Any thread, after codec_start().
+//
+// Decoders are where strangers' bytes do harm: the program calls codec_decode_as() and codec_check_in()
+// only in a child of the sandbox (loaders/look.h). What libvips calls untrusted is switched off, but for
+// SVG; docs/security.md has the list.
 #ifndef LIMN_RENDERER_IMAGE_CODEC_H
 #define LIMN_RENDERER_IMAGE_CODEC_H
 
@@ -12,16 +16,28 @@
 // Once, before anything else here. `name`: argv[0].
 bool codec_start(const char *name, struct err *err);
 
-// RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
-struct image *codec_read(const char *path, struct err *err);
+struct codec_want {
+    bool png;        // nothing but a PNG
+    // Drawings without pixels of their own (SVG) are made as large as they say, but their longer side
+    // at least and at most so many pixels; 0: no such bound.
+    int vector_least, vector_most;
+};
+// RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files. `want`
+// may be NULL.
+struct image *codec_decode_as(const void *data, size_t size, const char *name,
+                              const struct codec_want *want, struct err *err);
 struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
 
 // Whether the bytes begin as a picture of a kind that is read here; nothing is decoded. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether a file begins as a picture that would be read; its pixels are not decoded. ERR_INPUT why
+// Whether the bytes begin as a picture that would be read; its pixels are not decoded. ERR_INPUT why
 // not.
-bool codec_check(const char *path, struct err *err);
+bool codec_check_in(const void *data, size_t size, const char *name, struct err *err);
+
+// Whether they may be a drawing without pixels of its own, which a few bytes can make costly. Looks at
+// the beginning only, decodes nothing.
+bool codec_is_vector(const void *data, size_t size);
 
 enum codec_fit {
     CODEC_STRETCH = 0, // exactly width x height

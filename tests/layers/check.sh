@@ -30,7 +30,7 @@ while IFS= read -r file; do
   [[ -n $layer ]] || { echo "$file lies in no layer of docs/layers.txt"; faults=$((faults + 1)); continue; }
   while IFS= read -r name; do
     case $name in
-      engine/* | renderer/* | loaders/* | app/*)
+      engine/* | renderer/* | sandbox/* | loaders/* | app/*)
         target=$(layer_of "$name")
         [[ -f $name ]] || { echo "$file includes $name, which is not there"; faults=$((faults + 1)); }
         if [[ $target != "$layer" && ${may[$layer]} != *" $target "* ]]; then
@@ -46,6 +46,6 @@ while IFS= read -r file; do
         ;;
     esac
   done < <(sed -n 's/^#include [<"]\([^>"]*\)[>"].*/\1/p' "$file")
-done < <(find engine renderer loaders app -name '*.[ch]' -o -name '*.cc' -o -name '*.def' | sort)
+done < <(find engine renderer sandbox loaders app -name '*.[ch]' -o -name '*.cc' -o -name '*.def' | sort)
 echo "$files files, $faults faults"
 [[ $faults -eq 0 && $files -gt 100 ]]

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+// The child's side. It is confined already; nothing here needs to defend itself, all that matters is
+// that honest loaders and decoders get honest answers.
+#include "loaders/inside.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+// What has no memory gets NULL, as without the sanitizer, and not the end of the process.
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
+static bool
+write_all(int fd, const void *data, size_t size)
+{
+    for (const char *p = data; size > 0;) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool
+read_all(int fd, void *data, size_t size)
+{
+    for (char *p = data; size > 0;) {
+        ssize_t n = read(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool
+answer(int fd, const struct image *image, const struct err *err)
+{
+    struct inside_answer a = {.refused = err->code != ERR_NONE};
+    snprintf(a.text, sizeof a.text, "%s", err->text);
+    if (!image || a.refused)
+        return write_all(fd, &a, sizeof a);
+    a.width = image->width;
+    a.height = image->height;
+    a.format = (int32_t)image->format;
+    return write_all(fd, &a, sizeof a) &&
+           write_all(fd, image->pixels, image->stride * (size_t)image->height);
+}
+
+// --- loaders
+
+static bool
+is_name(const char *name)
+{
+    size_t n = name ? strnlen(name, LIMIT_LOADER_NAME_BYTES + 1) : 0;
+    return n > 0 && n <= LIMIT_LOADER_NAME_BYTES &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static bool
+fits(const char *text, size_t limit)
+{
+    return text && strnlen(text, limit + 1) <= limit;
+}
+
+static int
+choice_count(const char *choices)
+{
+    int n = choices && *choices ? 1 : 0;
+    for (const char *p = choices; p && *p; p++)
+        n += *p == '|';
+    return n;
+}
+
+static const char *
+check_param(const struct limn_param *p)
+{
+    if (!is_name(p->name) || !fits(p->help, LIMIT_LOADER_SUMMARY_BYTES))
+        return "a parameter without a proper name or help";
+    switch (p->kind) {
+    case LIMN_PARAM_INT:
+    case LIMN_PARAM_FLOAT:
+        if (p->minimum <= p->fallback && p->fallback <= p->maximum && isfinite(p->minimum) &&
+            isfinite(p->maximum))
+            return NULL;
+        return "a parameter whose default lies outside its range";
+    case LIMN_PARAM_BOOL:
+        return p->fallback == 0 || p->fallback == 1 ? NULL : "a switch that is neither on nor off";
+    case LIMN_PARAM_CHOICE:
+        return fits(p->choices, LIMIT_LOADER_CHOICES_BYTES) && choice_count(p->choices) > 0 &&
+                       p->fallback >= 0 && p->fallback < choice_count(p->choices)
+                   ? NULL
+                   : "a choice without its choices";
+    default:
+        return "a parameter of unknown kind";
+    }
+}
+
+const char *
+loader_check(const struct limn_loader *l)
+{
+    if (l->size < sizeof *l || l->size > 4096)
+        return "its description has an impossible size; it needs to be rebuilt";
+    if (!is_name(l->name))
+        return "it has no proper name";
+    if (!l->role || !*l->role || !l->summary)
+        return "it does not say what it makes";
+    if (!fits(l->role, LIMIT_LOADER_ROLE_BYTES) || !fits(l->summary, LIMIT_LOADER_SUMMARY_BYTES))
+        return "what it says of itself is too long";
+    if (l->param_count > LIMIT_LOADER_PARAMS || (l->param_count && !l->params))
+        return "its table of parameters is broken";
+    for (uint32_t i = 0; i < l->param_count; i++) {
+        const char *fault = check_param(&l->params[i]);
+        if (fault)
+            return fault;
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(l->params[i].name, l->params[k].name) == 0)
+                return "it has two parameters of one name";
+    }
+    return NULL;
+}
+
+// The symbol as the file declares it, checked against what it says of itself.
+static const struct limn_loader *
+open_loader(const char *path, struct err *err)
+{
+    Dl_info info;
+    ElfW(Sym) *symbol = NULL;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const char *said = handle ? NULL : dlerror();
+    const size_t n = strlen(path);
+    if (!handle) { // the linker's sentences start with the path
+        bool named = said && strncmp(said, path, n) == 0 && strncmp(said + n, ": ", 2) == 0;
+        err_set(err, ERR_INPUT, "%.400s", said ? said + (named ? n + 2 : 0) : "cannot be loaded");
+        return NULL;
+    }
+    const struct limn_loader *l = dlsym(handle, LIMN_LOADER_SYMBOL);
+    const char *fault = NULL;
+    if (!l)
+        fault = "no " LIMN_LOADER_SYMBOL ": not a loader, or built for another version of limn";
+    // Reading past the end of a short description would read whatever follows it.
+    else if (dladdr1(l, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+             (symbol->st_size < sizeof l->size || l->size > symbol->st_size))
+        fault = "its description is smaller than it says; it needs to be rebuilt";
+    else
+        fault = loader_check(l);
+    if (!fault && (!l->run || !l->release))
+        fault = "it lacks the function run or release";
+    if (!fault)
+        return l;
+    err_set(err, ERR_INPUT, "%s", fault);
+    return NULL;
+}
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+static bool
+describe(int fd, const char *path)
+{
+    struct err err = {0};
+    const struct limn_loader *l = open_loader(path, &err);
+    if (!l)
+        return answer(fd, NULL, &err);
+    struct inside_card *c = mem_zalloc(sizeof *c);
+    copy(c->name, sizeof c->name, l->name);
+    copy(c->role, sizeof c->role, l->role);
+    copy(c->summary, sizeof c->summary, l->summary);
+    c->param_count = l->param_count;
+    for (uint32_t i = 0; i < l->param_count; i++) {
+        const struct limn_param *p = &l->params[i];
+        copy(c->params[i].name, sizeof c->params[i].name, p->name);
+        copy(c->params[i].help, sizeof c->params[i].help, p->help);
+        if (p->kind == LIMN_PARAM_CHOICE)
+            copy(c->params[i].choices, sizeof c->params[i].choices, p->choices);
+        c->params[i].kind = p->kind;
+        c->params[i].minimum = p->minimum;
+        c->params[i].maximum = p->maximum;
+        c->params[i].fallback = p->fallback;
+    }
+    bool ok = answer(fd, NULL, &err) && write_all(fd, c, sizeof *c);
+    free(c);
+    return ok;
+}
+
+static bool
+acceptable(const struct limn_picture *p)
+{
+    return p->pixels && p->width >= 1 && p->height >= 1 && p->width <= LIMIT_PICTURE_SIDE &&
+           p->height <= LIMIT_PICTURE_SIDE &&
+           (int64_t)p->width * p->height <= LIMIT_PICTURE_PIXELS &&
+           p->stride >= 4 * (size_t)p->width;
+}
+
+static struct image *
+run(const struct limn_loader *l, const struct inside_order *o, uint8_t *pixels, struct err *err)
+{
+    struct limn_picture from = {o->width, o->height, 4 * (size_t)o->width, pixels}, out = {0};
+    struct image *result = NULL;
+    char error[256] = "";
+    if (l->run(&from, o->values, &out, error, sizeof error) != 0) {
+        error[sizeof error - 1] = 0;
+        err_set(err, ERR_INPUT, "loader %s: %s", l->name, *error ? error : "failed");
+    } else if (!acceptable(&out)) {
+        err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", l->name);
+    } else {
+        result = image_create(out.width, out.height, IMAGE_RGBA8, err);
+        for (int y = 0; result && y < out.height; y++)
+            memcpy(image_row(result, y), out.pixels + (size_t)y * out.stride,
+                   4 * (size_t)out.width);
+        l->release(&out);
+    }
+    return result;
+}
+
+static bool
+run_loader(int fd, const char *path, const struct inside_order *o, uint8_t *pixels)
+{
+    struct err err = {0};
+    const struct limn_loader *l = open_loader(path, &err);
+    struct image *out = l ? run(l, o, pixels, &err) : NULL;
+    bool ok = answer(fd, out, &err);
+    image_unref(out);
+    return ok;
+}
+
+// --- pictures
+
+// The wanted size, where the picture is larger. Takes over `image`.
+static struct image *
+reduce(struct image *image, const struct inside_order *o, struct err *err)
+{
+    int w = image->width, h = image->height, longer = MAX(w, h);
+    int square = MAX(o->cover_least, MIN(o->cover, MIN(w, h)));
+    struct image *out = NULL;
+    if (o->cover ? w == square && h == square : !o->side || longer <= o->side)
+        return image;
+    double f = (double)o->side / longer;
+    if (o->cover)
+        out = codec_resize(image, square, square, CODEC_COVER, 0xFFFFFF, err);
+    else
+        out = codec_resize(image, MAX(1, (int)lround(w * f)), MAX(1, (int)lround(h * f)),
+                           CODEC_STRETCH, 0xFFFFFF, err);
+    image_unref(image);
+    return out;
+}
+
+static bool
+decode(int fd, const struct inside_order *o, const uint8_t *bytes)
+{
+    const struct codec_want want = {.png = o->png != 0, .vector_least = o->vector_least,
+                                    .vector_most = o->vector_most};
+    struct err err = {0};
+    struct image *image = codec_decode_as(bytes, o->size, "", &want, &err);
+    image = image ? reduce(image, o, &err) : NULL;
+    bool ok = answer(fd, image, &err);
+    image_unref(image);
+    return ok;
+}
+
+static bool
+check(int fd, const struct inside_order *o, const uint8_t *bytes)
+{
+    struct err err = {0};
+    codec_check_in(bytes, o->size, "", &err);
+    return answer(fd, NULL, &err);
+}
+
+static bool
+obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t *bytes)
+{
+    switch ((enum inside_what)o->what) {
+    case INSIDE_CHECK:
+        return check(fd, o, bytes);
+    case INSIDE_DECODE:
+        return decode(fd, o, bytes);
+    case INSIDE_DESCRIBE:
+        return describe(fd, readable[o->file]);
+    case INSIDE_RUN:
+        return run_loader(fd, readable[o->file], o, bytes);
+    }
+    return false;
+}
+
+void
+inside_serve(int fd, const char *const *readable)
+{
+    struct inside_order o;
+    bool ok = true;
+    while (ok && read_all(fd, &o, sizeof o)) {
+        struct err err = {0};
+        uint8_t *bytes = mem_try_calloc(MAX(o.size, 1), 1, "the picture", &err);
+        ok = bytes ? read_all(fd, bytes, o.size) && obey(fd, &o, readable, bytes)
+                   : answer(fd, NULL, &err) && false;
+        free(bytes);
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What goes between the program and a child of its sandbox: an order and its bytes, an answer and its
+// bytes, until the program closes its side. Both run the same program, so structs go as they are; but
+// the answer is checked as a stranger's.
+#ifndef LIMN_LOADERS_INSIDE_H
+#define LIMN_LOADERS_INSIDE_H
+
+#include <stdint.h>
+
+#include "engine/base/limits.h"
+#include "loaders/look.h"
+#include "sandbox/sandbox.h"
+
+enum inside_what { INSIDE_CHECK = 1, INSIDE_DECODE, INSIDE_DESCRIBE, INSIDE_RUN };
+
+struct inside_order {
+    int32_t what;
+    int32_t file;                  // DESCRIBE, RUN: which of the readable files
+    int32_t width, height;         // RUN: of the pixels, RGBA8, that follow
+    int32_t png, side, cover, cover_least, vector_least, vector_most; // DECODE: see struct look_want
+    uint64_t size;                 // bytes that follow
+    double values[LIMIT_LOADER_PARAMS];
+};
+
+struct inside_answer {
+    int32_t refused;               // 0: what was asked for follows
+    int32_t width, height, format; // DECODE, RUN: pixels follow
+    char text[ERR_TEXT_MAX];       // why it was refused
+};
+
+// DESCRIBE: follows the answer.
+struct inside_card {
+    char name[LIMIT_LOADER_NAME_BYTES + 1], role[LIMIT_LOADER_ROLE_BYTES + 1],
+        summary[LIMIT_LOADER_SUMMARY_BYTES + 1];
+    uint32_t param_count;
+    struct {
+        char name[LIMIT_LOADER_NAME_BYTES + 1], help[LIMIT_LOADER_SUMMARY_BYTES + 1],
+            choices[LIMIT_LOADER_CHOICES_BYTES + 1];
+        int32_t kind;
+        double minimum, maximum, fallback;
+    } params[LIMIT_LOADER_PARAMS];
+};
+
+// In the child.
+void inside_serve(int fd, const char *const *readable);
+
+// NULL: the description is fit for use. Of a struct that can be read whole.
+const char *loader_check(const struct limn_loader *l);
+
+// In the program: sends the order and `bytes`, waits for the answer. Its text is one harmless line then.
+enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order, const void *bytes,
+                              struct inside_answer *answer, const struct sandbox_wait *wait);
+// The pixels behind an answer; *image is NULL with an error when their size is not allowed.
+enum sandbox_state inside_pixels(struct sandbox *s, const struct inside_answer *answer,
+                                 struct image **image, const struct sandbox_wait *wait,
+                                 struct err *err);
+// Files that a run of the loader may read: its own first, then shared objects beside it. Appends to
+// `paths`, which is freed with inside_free_readable(); returns the index of its own.
+enum { INSIDE_READABLE_MAX = 64 };
+int inside_readable(const char *file, char *paths[INSIDE_READABLE_MAX + 1]);
+void inside_free_readable(char *paths[INSIDE_READABLE_MAX + 1]);
+
+// loader_run_limited() in a child that is there, whose `file`-th readable file is the loader's; *s is NULL
+// afterwards when the child can no longer be used.
+struct image *loader_run_in(struct sandbox **s, int file, const struct loader_entry *e,
+                            const struct image *in, const struct loader_values *values,
+                            const struct loader_limits *limits, struct err *err);
+
+// One line without control characters, valid UTF-8: what is not becomes '?'.
+void inside_harmless(char *text);
+
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// What libvips gets wrong in TIFF files, known from their first directory.
+#ifndef LIMN_RENDERER_IMAGE_TIFF_H
+#define LIMN_RENDERER_IMAGE_TIFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+// True for what is no TIFF. ERR_INPUT for a TIFF whose colours would come out wrong: YCbCr that is not
+// compressed as JPEG. A broken directory is left to the decoder.
+bool tiff_is_readable(const void *data, size_t size, const char *name, struct err *err);
+
+#endif

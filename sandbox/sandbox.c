@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: MIT
+// Three sockets. "control" goes from any process of ours to the keeper: one message a child, with two
+// descriptors. "data" is between an owner and its child. The "leash" is between an owner and the keeper:
+// when its owner's end closes or half closes the child's group is killed; the child's status comes back
+// over it.
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "sandbox/confine.h"
+
+enum {
+    CHILDREN_MAX = 128, LOOK_MS = 50, STATUS_MS = 2000, DISMISS_MS = 300,
+    PATHS_MAX = 64, PATHS_BYTES = 32 << 10,
+};
+
+// What the keeper is told of a child; the paths follow one another in `text`, each with its 0.
+struct birth {
+    int32_t megabytes, path_count;
+    double processor_seconds;
+    char text[PATHS_BYTES];
+};
+
+struct sandbox {
+    int data, leash;
+};
+
+static int control = -1; // our end of it; -1: there is no keeper
+static struct confine_kernel kernel;
+static pid_t owner; // of the keeper
+
+// --- the keeper
+
+struct ward {
+    pid_t pid; // 0: none
+    int leash;
+};
+
+struct keeper {
+    int control, signals;
+    sandbox_serve *serve;
+    struct ward wards[CHILDREN_MAX];
+};
+
+// Everything from descriptor `first` on; a kernel before 5.9 has no call for that.
+static void
+close_from(int first)
+{
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0)
+        return;
+    long most = sysconf(_SC_OPEN_MAX);
+    for (int i = first; i < (most > 0 && most < 65536 ? (int)most : 65536); i++)
+        close(i);
+}
+
+// Only `kept` stays open, as descriptor 3; 0, 1 and 2 lead nowhere.
+static bool
+keep_only(int kept)
+{
+    int moved = fcntl(kept, F_DUPFD, 4);
+    int nowhere = open("/dev/null", O_RDWR);
+    if (moved < 0 || nowhere < 0)
+        return false;
+    for (int i = 0; i < 3; i++)
+        dup2(nowhere, i);
+    dup2(moved, 3);
+    close_from(4);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
+static void
+default_signals(void)
+{
+    sigset_t none;
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+// Wipes the environment and the command line that this process was given: nothing of them is a
+// decoder's business, and people who look at processes see what this one is.
+static void
+forget_start(const char *name)
+{
+    char text[2048], *part = NULL;
+    unsigned long at[4] = {0}; // start and end of the arguments, then of the environment
+    FILE *f = fopen("/proc/self/stat", "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = 0;
+    part = strrchr(text, ')'); // behind the name: field 3
+    for (int field = 2; part && field < 51; field++) {
+        part = strchr(part + 1, ' ');
+        if (part && field >= 47)
+            at[field - 47] = strtoul(part, NULL, 10);
+    }
+    clearenv();
+    if (!part || at[0] == 0 || at[1] <= at[0] || at[3] < at[2])
+        return;
+    memset((char *)at[2], 0, at[3] - at[2]);
+    memset((char *)at[0], 0, at[1] - at[0]);
+    snprintf((char *)at[0], at[1] - at[0], "%s", name);
+}
+
+_Noreturn static void
+be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
+{
+    const char *paths[PATHS_MAX + 1] = {0};
+    const char *at = b->text, *end = b->text + sizeof b->text;
+    struct err err = {0};
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "limn-look");
+    default_signals();
+    if (getppid() != keeper || !keep_only(data))
+        _exit(1);
+    for (int i = 0; i < b->path_count && i < PATHS_MAX && at < end; i++) {
+        paths[i] = at;
+        at += strnlen(at, (size_t)(end - at)) + 1;
+    }
+    const struct confine_rules rules = {paths, b->processor_seconds, b->megabytes};
+    if (!confine_self(&rules, &kernel, &err))
+        _exit(1);
+    k->serve(3, paths);
+    _exit(0);
+}
+
+static void
+give_birth(struct keeper *k, const struct birth *b, int data, int leash)
+{
+    struct ward *w = k->wards;
+    while (w < k->wards + CHILDREN_MAX && w->pid)
+        w++;
+    pid_t self = getpid(), pid = w < k->wards + CHILDREN_MAX ? fork() : -1;
+    if (pid == 0)
+        be_child(k, b, data, self);
+    close(data);
+    if (pid < 0)
+        close(leash); // its owner sees that
+    else
+        *w = (struct ward){pid, leash};
+}
+
+static bool
+take_order(struct keeper *k)
+{
+    static struct birth b;
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } aside = {0};
+    struct iovec piece = {&b, sizeof b};
+    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &aside,
+                       .msg_controllen = sizeof aside};
+    ssize_t n = recvmsg(k->control, &m, MSG_CMSG_CLOEXEC);
+    if (n == 0)
+        return false;
+    struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    int fds[2];
+    if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof fds))
+        return n > 0 || errno == EINTR || errno == EAGAIN;
+    memcpy(fds, CMSG_DATA(head), sizeof fds);
+    if ((size_t)n < sizeof b)
+        memset((char *)&b + n, 0, sizeof b - (size_t)n);
+    give_birth(k, &b, fds[0], fds[1]);
+    return true;
+}
+
+// Processes of a child that left its group, where the kernel has no seccomp to prevent it: they have
+// become the keeper's own children.
+static void
+end_strays(const struct keeper *k)
+{
+    char path[64];
+    long pid;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *f = fopen(path, "re");
+    while (f && fscanf(f, "%ld", &pid) == 1) {
+        bool ours = false;
+        for (int i = 0; i < CHILDREN_MAX; i++)
+            ours = ours || k->wards[i].pid == (pid_t)pid;
+        if (!ours && pid > 1) {
+            kill((pid_t)pid, SIGKILL);
+            waitpid((pid_t)pid, NULL, 0);
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+static void
+bury(struct keeper *k)
+{
+    int status;
+    for (struct ward *w = k->wards; w < k->wards + CHILDREN_MAX; w++) {
+        if (!w->pid || waitpid(w->pid, &status, WNOHANG) != w->pid)
+            continue;
+        kill(-w->pid, SIGKILL);
+        w->pid = 0;
+        end_strays(k);
+        if (w->leash >= 0 && send(w->leash, &status, sizeof status, MSG_NOSIGNAL) < 0) {
+            // Its owner has gone.
+        }
+        if (w->leash >= 0)
+            close(w->leash);
+    }
+}
+
+// One round of the loop; false: nobody can ask for anything any more.
+static bool
+keep(struct keeper *k)
+{
+    struct pollfd fds[2 + CHILDREN_MAX] = {{k->control, POLLIN, 0}, {k->signals, POLLIN, 0}};
+    struct ward *of[2 + CHILDREN_MAX];
+    nfds_t count = 2;
+    for (struct ward *w = k->wards; w < k->wards + CHILDREN_MAX; w++)
+        if (w->pid && w->leash >= 0) {
+            of[count] = w;
+            fds[count++] = (struct pollfd){w->leash, POLLIN, 0};
+        }
+    if (poll(fds, count, -1) < 0)
+        return errno == EINTR;
+    struct signalfd_siginfo info;
+    if (fds[1].revents && read(k->signals, &info, sizeof info) < 0)
+        return false;
+    for (nfds_t i = 2; i < count; i++)
+        if (fds[i].revents && of[i]->pid) { // nothing is ever sent this way: it is the end
+            kill(-of[i]->pid, SIGKILL);
+            kill(of[i]->pid, SIGKILL);
+            if (fds[i].revents & (POLLHUP | POLLERR)) {
+                close(of[i]->leash);
+                of[i]->leash = -1;
+            } else {
+                int status;
+                while (waitpid(of[i]->pid, &status, 0) < 0 && errno == EINTR)
+                    ;
+                of[i]->pid = 0;
+                end_strays(k);
+                send(of[i]->leash, &status, sizeof status, MSG_NOSIGNAL);
+                close(of[i]->leash);
+            }
+        }
+    bury(k);
+    return !fds[0].revents || take_order(k);
+}
+
+_Noreturn static void
+be_keeper(int its_control, sandbox_serve *serve)
+{
+    static struct keeper k;
+    sigset_t child;
+    setsid(); // Ctrl-C is for its owner
+    prctl(PR_SET_NAME, "limn-sandbox");
+    forget_start("limn-sandbox");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    default_signals();
+    if (!keep_only(its_control))
+        _exit(1);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    k.control = 3;
+    k.serve = serve;
+    k.signals = signalfd(-1, &child, SFD_CLOEXEC);
+    while (k.signals >= 0 && keep(&k))
+        ;
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (k.wards[i].pid)
+            kill(-k.wards[i].pid, SIGKILL);
+    end_strays(&k);
+    _exit(0);
+}
+
+// At exit: nothing is left when this process has ended.
+static void
+dismiss(void)
+{
+    struct pollfd fd = {control, POLLIN, 0};
+    if (getpid() == owner && shutdown(control, SHUT_WR) == 0)
+        poll(&fd, 1, DISMISS_MS);
+}
+
+bool
+sandbox_start(sandbox_serve *serve, struct err *err)
+{
+    int ends[2];
+    if (control >= 0)
+        return true;
+    kernel = confine_kernel();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return err_errno(err, ERR_IO, "no socket for the sandbox");
+    fflush(NULL);
+    // The keeper is no child of this process, whose children are its own affair.
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        pid_t keeper = fork();
+        if (keeper == 0)
+            be_keeper(ends[1], serve);
+        _exit(keeper < 0);
+    }
+    close(ends[1]);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid < 0 || status != 0) {
+        close(ends[0]);
+        return err_errno(err, ERR_IO, "no process for the sandbox");
+    }
+    control = ends[0];
+    owner = getpid();
+    atexit(dismiss);
+    return true;
+}
+
+const char *
+sandbox_lacks(void)
+{
+    struct confine_kernel k = confine_kernel();
+    if (!k.landlock && !k.seccomp)
+        return "this kernel has neither Landlock nor seccomp: decoders and loaders run with limits of "
+               "time and memory only";
+    if (!k.landlock)
+        return "this kernel has no Landlock: decoders and loaders can read your files, though not "
+               "write or send them";
+    return k.seccomp ? NULL : "this kernel or build has no seccomp: decoders and loaders can reach "
+                              "the network and start programs, though not read your files";
+}
+
+// --- owners
+
+static bool
+send_birth(const struct birth *b, size_t size, int data, int leash)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } aside = {0};
+    const int fds[2] = {data, leash};
+    struct iovec piece = {(void *)b, size};
+    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &aside,
+                       .msg_controllen = sizeof aside};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(head), fds, sizeof fds);
+    ssize_t n;
+    do
+        n = sendmsg(control, &m, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)size;
+}
+
+// `b` and its size in bytes; false: too many or too long.
+static bool
+fill_birth(struct birth *b, size_t *size, const struct sandbox_params *p)
+{
+    size_t used = 0;
+    *b = (struct birth){.megabytes = p->megabytes, .processor_seconds = p->processor_seconds};
+    for (int i = 0; p->readable && p->readable[i]; i++) {
+        size_t n = strlen(p->readable[i]) + 1;
+        if (b->path_count == PATHS_MAX || n > sizeof b->text - used)
+            return false;
+        memcpy(b->text + used, p->readable[i], n);
+        used += n;
+        b->path_count++;
+    }
+    *size = offsetof(struct birth, text) + used;
+    return true;
+}
+
+struct sandbox *
+sandbox_open(const struct sandbox_params *params, struct err *err)
+{
+    int data[2] = {-1, -1}, leash[2] = {-1, -1};
+    size_t size;
+    struct birth *b = mem_alloc(sizeof *b);
+    struct sandbox *s = NULL;
+    if (control < 0)
+        err_set(err, ERR_IO, "the sandbox has not been started");
+    else if (!fill_birth(b, &size, params))
+        err_set(err, ERR_INPUT, "more than %d files, or too long names, for a sandbox", PATHS_MAX);
+    else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, data) != 0 ||
+             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, leash) != 0)
+        err_errno(err, ERR_IO, "no socket for the sandbox");
+    else if (!send_birth(b, size, data[1], leash[1]))
+        err_errno(err, ERR_IO, "the sandbox has ended, start limn again");
+    else
+        s = mem_alloc(sizeof *s);
+    free(b);
+    for (int i = s ? 1 : 0; i < 2; i++) {
+        if (data[i] >= 0)
+            close(data[i]);
+        if (leash[i] >= 0)
+            close(leash[i]);
+    }
+    if (!s)
+        return NULL;
+    *s = (struct sandbox){data[0], leash[0]};
+    fcntl(s->data, F_SETFL, O_NONBLOCK);
+    return s;
+}
+
+// Waits until `events` may be; SANDBOX_DONE: try.
+static enum sandbox_state
+wait_for(const struct sandbox *s, short events, const struct sandbox_wait *wait)
+{
+    for (;;) {
+        double left = wait->deadline - clock_seconds();
+        struct pollfd fd = {s->data, events, 0};
+        if (wait->stop && atomic_load(wait->stop))
+            return SANDBOX_STOPPED;
+        if (left <= 0)
+            return SANDBOX_LATE;
+        int ms = left > 1000 ? 1000000 : (int)(left * 1000) + 1;
+        if (poll(&fd, 1, wait->stop ? MIN(ms, LOOK_MS) : ms) > 0)
+            return SANDBOX_DONE;
+    }
+}
+
+enum sandbox_state
+sandbox_write(struct sandbox *s, const void *data, size_t size, const struct sandbox_wait *wait)
+{
+    for (const char *p = data; size > 0;) {
+        ssize_t n = send(s->data, p, size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN) {
+            enum sandbox_state state = wait_for(s, POLLOUT, wait);
+            if (state != SANDBOX_DONE)
+                return state;
+        } else if (n < 0 && errno != EINTR) {
+            return SANDBOX_ENDED;
+        } else if (n > 0) {
+            p += n;
+            size -= (size_t)n;
+        }
+    }
+    return SANDBOX_DONE;
+}
+
+enum sandbox_state
+sandbox_read(struct sandbox *s, void *data, size_t size, const struct sandbox_wait *wait)
+{
+    for (char *p = data; size > 0;) {
+        enum sandbox_state state = wait_for(s, POLLIN, wait);
+        if (state != SANDBOX_DONE)
+            return state;
+        ssize_t n = read(s->data, p, size);
+        if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+            return SANDBOX_ENDED;
+        if (n > 0) {
+            p += n;
+            size -= (size_t)n;
+        }
+    }
+    return SANDBOX_DONE;
+}
+
+int
+sandbox_close(struct sandbox *s)
+{
+    int status = -1;
+    if (!s)
+        return -1;
+    close(s->data);
+    // Whoever has ended by itself is given the moment to be told apart from one that is ended here.
+    struct pollfd fd = {s->leash, POLLIN, 0};
+    shutdown(s->leash, SHUT_WR);
+    double until = clock_seconds() + STATUS_MS / 1000.0;
+    int ready;
+    do
+        ready = poll(&fd, 1, (int)MAX(0, (until - clock_seconds()) * 1000));
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0 || recv(s->leash, &status, sizeof status, MSG_DONTWAIT) != sizeof status)
+        status = -1;
+    close(s->leash);
+    free(s);
+    return status;
+}
