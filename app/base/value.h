@@ -23,6 +23,28 @@ enum value_kind {      // what is stored
     VALUE_KIND_COUNT
 };
 
+// The type of the field that stores each.
+#define VALUE_FIELD_SWITCH bool
+#define VALUE_FIELD_WHOLE int
+#define VALUE_FIELD_LONG int64_t
+#define VALUE_FIELD_REAL double
+#define VALUE_FIELD_CHOICE char *
+#define VALUE_FIELD_TEXT char *
+
+// What a text names, for whoever completes it or offers some.
+enum completion {
+    COMPLETE_NOTHING = 0,
+    COMPLETE_FILE,
+    COMPLETE_FOLDER,
+    COMPLETE_HOST,
+    COMPLETE_TEMPLATE, // or a file
+    COMPLETE_LOADER,
+    COMPLETE_MODEL, // or a folder
+    COMPLETE_DEVICE,
+    COMPLETE_JOB,
+    COMPLETE_COMMAND,
+};
+
 struct value_list {
     const char *items[LIMIT_OPTION_TIMES];
     int count;

@@ -335,7 +335,7 @@ static const struct option options[] = {
      .fallback = "2"},
     {OPTION_WHOLE("text-tokens", "N", 1, 1024, struct bench, text_tokens, "tokens of the text"),
      .fallback = "77"},
-    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct bench, type, "element type"),
+    {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
      .fallback = "bf16"},
     {OPTION_WHOLE("repeats", "N", 1, 1000, struct bench, repeats, "runs; the fastest counts"),
      .fallback = "3"},

@@ -7,14 +7,13 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/draw.h"
-#include "app/job/job.h"
+#include "app/job/parameters.h"
 #include "app/job/sweep.h"
 #include "app/job/sweep_sheet.h"
 #include "app/job/template.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "engine/diffusion/sampler.h"
 #include "renderer/image/codec.h"
 
 struct generate {
@@ -22,11 +21,7 @@ struct generate {
     struct value_list sets, refs, ref_texts, sweeps;
     int lots;
     bool no_sweep;
-    const char *model, *device, *dtype, *guidance, *sampler;
-    int64_t seed;
-    int steps, size, count;
-    double scale, context_scale;
-    bool offload;
+    struct job given; // parameters; its texts are words of the command line
     struct draw_params draw;
 };
 
@@ -226,37 +221,15 @@ from_picture(const struct generate *g, struct job *j, struct err *err)
                    g->source);
 }
 
+// What the command line says wins over what the template or picture says, but for what is swept, which stays
+// as it is in each cell.
 static void
-replace(char **text, const char *value)
+override_cell(struct job *j, const struct job *given, bool (*swept)(const void *sweep, const char *name),
+              const void *sweep)
 {
-    if (value) {
-        free(*text);
-        *text = mem_strdup(value);
-    }
-}
-
-// What the command line says wins over what the template or picture says.
-static void
-override(struct job *j, const struct generate *g)
-{
-    if (g->seed >= 0)
-        j->seed = g->seed;
-    if (g->steps)
-        j->steps = g->steps;
-    if (g->size)
-        j->size = g->size;
-    if (g->count)
-        j->count = g->count;
-    if (g->scale >= 0)
-        j->scale = g->scale;
-    if (g->context_scale >= 0)
-        j->context_scale = g->context_scale;
-    replace(&j->guidance, g->guidance);
-    replace(&j->sampler, g->sampler);
-    replace(&j->model, g->model);
-    replace(&j->device, g->device);
-    replace(&j->dtype, g->dtype);
-    j->offload = g->offload;
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (parameter_is_set(p, given) && !swept(sweep, p->name))
+            parameter_copy(p, j, given);
 }
 
 // What --sweep and the template's own `sweep` ask for; nothing when neither does.
@@ -279,19 +252,25 @@ read_sweep(const struct generate *g, const struct template *t, struct sweep *s, 
         ok = sweep_add_own(s, t, fixed, err);
     for (int i = 0; i < g->sets.count; i++)
         free(names[i]);
-    if (ok && g->count > 1 && sweep_cells(s))
-        ok = err_set(err, ERR_INPUT, "--count and a sweep exclude each other: use --sweep seed=1..%d", g->count);
+    if (ok && g->given.count > 1 && sweep_cells(s))
+        ok = err_set(err, ERR_INPUT, "--count and a sweep exclude each other: use --sweep seed=1..%d", g->given.count);
     return ok;
 }
 
-// What was swept stays as it is in each cell.
-static void
-spare(struct generate *own, const char *swept)
+static bool
+swept_in_sheet(const void *sheet, const char *name)
 {
-    own->seed = strcmp(swept, "seed") == 0 ? -1 : own->seed;
-    own->steps = strcmp(swept, "steps") == 0 ? 0 : own->steps;
-    own->scale = strcmp(swept, "scale") == 0 ? -1 : own->scale;
-    own->context_scale = strcmp(swept, "context_scale") == 0 ? -1 : own->context_scale;
+    return sweep_sheet_has(sheet, name);
+}
+
+static bool
+swept_in_sweep(const void *sweep, const char *name)
+{
+    const struct sweep *s = sweep;
+    for (int k = 0; k < s->axis_count; k++)
+        if (strcmp(s->axes[k].name, name) == 0)
+            return true;
+    return false;
 }
 
 // A sheet may be a stranger's: what computes is the user's to say.
@@ -311,21 +290,18 @@ static bool
 items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct draw_item *items,
                int *count, struct err *err)
 {
-    struct generate own = *g;
     bool ok = true;
-    if (g->sweeps.count || g->lots || g->count || g->sets.count || g->refs.count || g->ref_texts.count)
+    if (g->sweeps.count || g->lots || g->given.count || g->sets.count || g->refs.count ||
+        g->ref_texts.count)
         return err_set(err, ERR_INPUT,
                        "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
                        "--random, --count, --set, --ref or --ref-text",
                        g->source);
-    for (int i = 0; job_parameters[i]; i++)
-        if (sweep_sheet_has(sheet, job_parameters[i]))
-            spare(&own, job_parameters[i]);
     for (int i = 0; ok && i < sheet->count; i++) {
         struct draw_item *item = &items[(*count)++];
         job_copy(&item->job, &sheet->cells[i].job);
         item->label = mem_strdup(sheet->cells[i].label);
-        override(&item->job, &own);
+        override_cell(&item->job, &g->given, swept_in_sheet, sheet);
         job_settle(&item->job);
         ok = job_check(&item->job, err) && job_read(&item->job, err);
     }
@@ -345,15 +321,12 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
         if (cells)
             ok = sweep_job(s, t, base, i, &item->job, &item->label, err);
         else if (t)
-            ok = job_from_template(&item->job, t, err);
+            ok = template_job(t, &item->job, err);
         else
             job_copy(&item->job, base);
         ok = ok && set_words(g, &item->job, err);
         if (ok) {
-            struct generate own = *g;
-            for (int k = 0; k < s->axis_count; k++) // a swept parameter is not overridden
-                spare(&own, s->axes[k].name);
-            override(&item->job, &own);
+            override_cell(&item->job, &g->given, swept_in_sweep, s);
             if (cells && item->job.seed < 0)
                 item->job.seed = seed;
             item->job.id[0] = 0;
@@ -387,7 +360,7 @@ run(const struct command_line *line, bool instruct)
                          : from_picture(&g, &base, &err);
     ok = ok && (from_sheet || read_sweep(&g, from_file ? &t : NULL, &s, &err));
     if (ok && g.lots && !from_sheet)
-        ok = sweep_draw_lots(&s, g.lots, MAX(g.seed, 0), &err);
+        ok = sweep_draw_lots(&s, g.lots, MAX(g.given.seed, 0), &err);
     ok = ok && sweep_fits(&s, &err);
     int count = 0, room = MAX(!ok ? 1 : from_sheet ? sheet.count : sweep_cells(&s), 1);
     struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
@@ -426,55 +399,31 @@ run_instruct(const struct command_line *line)
 
 // --- the commands
 
-static const char *
-guidance(int i)
-{
-    static const char *const names[] = {"cfg", "oscillating", "separate", "interleaved"};
-    return i < (int)COUNT_OF(names) ? names[i] : NULL;
-}
+// Parameters (app/job/parameters.def) as options.
+#define PARAMETER(kind, field, empty, low, high, names, argument_, names_a, where, group_, label, help_) \
+    {.name = #field, .argument = argument_, .help = help_, .type = {VALUE_##kind, low, high, names},     \
+     .offset = offsetof(struct generate, given) + offsetof(struct job, field), .group = group_,          \
+     .complete = COMPLETE_##names_a},
 
-static const char *
-sampler(int i)
-{
-    return (size_t)i < sampler_count() ? sampler_at((size_t)i)->name : NULL;
-}
-
-#define COMMON                                                                                     \
-    {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \
-                 "where the picture goes; of several FILE-1.png, FILE-2.png …"),                   \
-     .letter = 'o', .complete = COMPLETE_FILE, .group = "Pictures"},                               \
-    {OPTION_LONG("seed", "N", 0, 0x1p53, struct generate, seed, "the same seed gives the same picture")},\
-    {OPTION_WHOLE("steps", "N", 1, 1000, struct generate, steps, "denoising steps")},              \
-    {OPTION_WHOLE("size", "N", 8, 4096, struct generate, size, "pixels a side")},                  \
-    {OPTION_WHOLE("count", "N", 1, 64, struct generate, count, "that many pictures, seeds N, N+1, …")},\
-    {OPTION_CHOICE("guidance", "KIND", guidance, struct generate, guidance, "guidance method")},   \
-    {OPTION_REAL("scale", "X", 0, 100, struct generate, scale, "guidance scale")},                 \
-    {OPTION_REAL("context-scale", "X", 0, 100, struct generate, context_scale,                     \
-                 "guidance scale of the references (separate, interleaved)")},                     \
-    {OPTION_CHOICE("sampler", "NAME", sampler, struct generate, sampler, "sampler")},              \
-    {OPTION_LIST("sweep", "NAME=VALUES", struct generate, sweeps,                                  \
-                 "a picture for each value of a variable, or of seed, steps, scale, "              \
-                 "context_scale: a,b,c or 1..5 or 0..1:0.25 or * (all choices) or @FILE; up to 3 " \
-                 "times; FILE-sheet.png shows them all with labels"),                              \
-     .group = "Sweeps"},                                                                           \
-    {OPTION_WHOLE("random", "N", 1, LIMIT_SWEEP_CELLS, struct generate, lots,                        \
-                  "only N of a sweep's pictures, chosen at random")},                              \
-    {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
-    {OPTION_TEXT("model", "FOLDER", struct generate, model, "model folder or name"),               \
-     .complete = COMPLETE_MODEL, .group = "What computes"},                                        \
-    {OPTION_TEXT("device", "NAME", struct generate, device,                                        \
-                 "auto, cpu, vulkan, vulkan:N (see limn devices)")},                               \
-    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct generate, dtype,                          \
-                   "element type; by itself the fastest on this device")},                         \
-    {OPTION_SWITCH("offload", struct generate, offload,                                            \
-                   "keep weights in the machine's memory, for models larger than the "             \
-                   "graphics card's")},                                                            \
+// Behind them in both tables.
+#define OTHER_OPTIONS                                                                              \
     {OPTION_TEXT("host", "[USER@]HOST", struct generate, draw.host,                                \
                  "compute there, through ssh; the pictures come here"),                            \
      .complete = COMPLETE_HOST},                                                                   \
+    {OPTION_LIST("sweep", "NAME=VALUES", struct generate, sweeps,                                  \
+                 "a picture for each value of a variable or parameter: a,b,c or 1..5 or "          \
+                 "0..1:0.25 or * (all choices) or @FILE; up to 3 times; FILE-sheet.png shows "     \
+                 "them all with labels"),                                                          \
+     .group = "Sweeps"},                                                                           \
+    {OPTION_WHOLE("random", "N", 1, LIMIT_SWEEP_CELLS, struct generate, lots,                      \
+                  "only N of a sweep's pictures, chosen at random")},                              \
+    {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
+    {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \
+                 "where the picture goes; of several FILE-1.png, FILE-2.png …"),                   \
+     .letter = 'o', .complete = COMPLETE_FILE, .group = "Output"},                                 \
     {OPTION_TEXT("preview", "KIND", struct generate, draw.preview,                                 \
                  "the steps as they come: auto, kitty, sixel, cells, sdl, file[:FOLDER], none"),   \
-     .fallback = "auto", .group = "What is said"},                                                 \
+     .fallback = "auto"},                                                                          \
     {OPTION_SWITCH("json", struct generate, draw.json, "events as JSON lines on standard output")},\
     {OPTION_SWITCH("quiet", struct generate, draw.quiet, "print errors only"), .letter = 'q'},     \
     {OPTION_SWITCH("no-library", struct generate, draw.no_library,                                 \
@@ -488,7 +437,8 @@ static const struct option generate_options[] = {
      .complete = COMPLETE_FILE},
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
                  "what reference K is: fox, style image")},
-    COMMON,
+#include "app/job/parameters.def"
+    OTHER_OPTIONS,
     {0},
 };
 
@@ -498,12 +448,20 @@ static const struct option instruct_options[] = {
      .complete = COMPLETE_FILE, .group = "Instruction"},
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
                  "what reference K is: fox, style image")},
-    COMMON,
+#include "app/job/parameters.def"
+    OTHER_OPTIONS,
     {0},
 };
-#undef COMMON
+#undef PARAMETER
+#undef OTHER_OPTIONS
 
-static const struct generate initial = {.seed = -1, .scale = -1, .context_scale = -1};
+// Nothing given. As job_empty, which is no constant.
+static const struct generate initial = {
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help)  \
+    .given.field = empty,
+#include "app/job/parameters.def"
+#undef PARAMETER
+};
 
 static const struct argument generate_words[] = {
     {"TEMPLATE|PICTURE.png", "a name of limn templates, a template file, or a picture that limn drew",

@@ -247,7 +247,7 @@ static const struct option check_options[] = {
      .complete = COMPLETE_FILE, .file = OPTION_SENT},
     {OPTION_TEXT("device", "NAME", struct options, device, "what computes (see limn devices)"),
      .fallback = "auto"},
-    {OPTION_CHOICE("dtype", "TYPE", option_dtype, struct options, type, "element type"),
+    {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type, "element type"),
      .fallback = "f32"},
     {OPTION_REAL("tolerance", "X", 0, 1e6, struct options, tolerance,
                  "largest relative error that passes; by itself 1e-4 for f32, else 2e-2")},

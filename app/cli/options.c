@@ -6,7 +6,6 @@
 
 #include "app/base/suggest.h"
 #include "engine/base/mem.h"
-#include "engine/tensor/dtype.h"
 
 enum { OPTIONS_MAX = 96 }; // of one command
 
@@ -41,13 +40,6 @@ command_tables(const struct command *command, bool away,
         tables[n++] = command->detaches ? detach_options : host_option;
     tables[n++] = help_option;
     return n;
-}
-
-const char *
-option_dtype(int i)
-{
-    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
-    return i < (int)COUNT_OF(types) ? dtype_name(types[i]) : NULL;
 }
 
 static char

@@ -17,19 +17,6 @@
 
 #include "app/base/value.h"
 
-// What completes a value or a word.
-enum completion {
-    COMPLETE_NOTHING = 0,
-    COMPLETE_FILE,
-    COMPLETE_FOLDER,
-    COMPLETE_HOST,
-    COMPLETE_TEMPLATE, // or a file
-    COMPLETE_LOADER,
-    COMPLETE_MODEL, // or a folder
-    COMPLETE_JOB,
-    COMPLETE_COMMAND,
-};
-
 // On which side the file that an option names lies when its command runs on another machine.
 enum option_file {
     OPTION_THERE = 0, // on the machine that computes, like every other word
@@ -123,9 +110,6 @@ struct command {
 #define OPTION_CHOICE(NAME, ARGUMENT, NAMES, STRUCT, FIELD, HELP)                                  \
     .name = NAME, .argument = ARGUMENT, .help = HELP,                                              \
     .type = {.kind = VALUE_CHOICE, .name = NAMES}, .offset = OPTION_AT(STRUCT, FIELD, const char *)
-
-// Names of the element types that models compute in: f32, bf16, f16.
-const char *option_dtype(int i);
 
 // --- reading
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/base/base64.h"
+#include "app/job/parameters.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
@@ -125,13 +126,9 @@ request_text(const struct job *j, const struct instruction *n, const struct requ
     jv_set(root, "format", jv_from_integer(1));
     jv_set(root, "instruction", jv_from_string(n->text));
     jv_set(root, "references", references);
-    jv_set(root, "seed", jv_from_integer(made->seed));
-    jv_set(root, "steps", jv_from_integer(made->steps));
-    jv_set(root, "size", jv_from_integer(made->size));
-    jv_set(root, "sampler", jv_from_string(made->sampler));
-    jv_set(root, "guidance", jv_from_string(made->guidance));
-    jv_set(root, "scale", jv_from_number(made->scale));
-    jv_set(root, "context_scale", jv_from_number(made->context_scale));
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (p->where & PARAMETER_PICTURE)
+            parameter_to_json(p, &made->used, root);
     jv_set(root, "model", jv_from_string(made->model));
     jv_set(root, "model_hash", jv_from_string(made->model_hash));
     jv_set(root, "device", jv_from_string(made->device));

@@ -22,10 +22,8 @@ bool request_instruction(struct instruction *out, const struct job *j,
 
 // The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().
 struct request_made {
-    const char *model, *model_hash, *sampler, *guidance, *device;
-    int index, steps, size;
-    double scale, context_scale;
-    int64_t seed;
+    const char *model, *model_hash, *device;
+    struct job used; // its parameters as they were used; texts are borrowed
 };
 char *request_text(const struct job *j, const struct instruction *n,
                    const struct request_made *made, struct err *err);

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 // A drawing job as people ask for it: the instruction, its pictures still as files, and all
-// parameters. Made from a template, from a picture limn drew, from the command line or in the UI; sent
-// to a worker (docs/worker.md), which decodes the pictures, runs the loaders and draws.
+// parameters (parameters.h). Made from a template, from a picture limn drew, from the command line or in the
+// UI; sent to a worker (docs/worker.md), which decodes the pictures, runs the loaders and draws.
 #ifndef LIMN_APP_JOB_JOB_H
 #define LIMN_APP_JOB_JOB_H
 
-#include "app/job/template.h"
+#include <stdint.h>
+
+#include "app/base/value.h"
 #include "engine/base/jv.h"
 #include "engine/base/limits.h"
 #include "engine/text/instruction.h"
 
 enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40 };
+#define JOB_SEED_MAX ((int64_t)1 << 53) // what JSON numbers carry exactly
 
 struct job_reference {
     int marker;
@@ -33,17 +36,16 @@ struct job {
     char *instruction;
     struct job_reference references[LIMIT_INSTRUCTION_REFERENCES];
     int reference_count;
-    int64_t seed;           // -1: job_settle() chooses one
-    int steps, count, size; // 0: the model's (count: 1)
-    char *guidance, *sampler; // NULL: the model's
-    double scale, context_scale; // < 0: the model's
-    char *model_hash;       // of a picture that is drawn again; else NULL
-    char *model;            // name or folder on the worker's side; NULL: the default
-    char *device, *dtype;   // NULL: auto
-    bool offload;
+    char *model_hash; // of a picture that is drawn again; else NULL
+    // Parameters; what is not set is left to the model, to the machine, or, the seed, to job_settle().
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help) \
+    VALUE_FIELD_##kind field;
+#include "app/job/parameters.def"
+#undef PARAMETER
 };
 
-#define JOB_EMPTY ((struct job){.seed = -1, .scale = -1, .context_scale = -1})
+extern const struct job job_empty; // nothing in it, nothing set
+#define JOB_EMPTY job_empty
 void job_finish(struct job *j); // zeroed is fine
 void job_copy(struct job *out, const struct job *j); // deep; same id
 
@@ -52,8 +54,6 @@ struct job_reference *job_add(struct job *j, int marker);
 void job_remove(struct job *j, int index);
 struct job_reference *job_find(struct job *j, int marker); // NULL: none
 
-// Variables filled in; picture files are named, not read.
-bool job_from_template(struct job *j, const struct template *t, struct err *err);
 // Of what came inside a picture: its file is a name, and its bytes are all there is of it.
 void job_embed(struct job_reference *r, const char *path);
 // Forgets what only the user says: model, device, number type, where weights lie.
@@ -74,12 +74,6 @@ bool job_read(struct job *j, struct err *err);
 bool job_check(const struct job *j, struct err *err);
 // Fills in what must be known before it is sent: id, seed, count.
 void job_settle(struct job *j);
-// Parameters that have a number, by name: "seed", "steps", "scale", "context_scale"; NULL at the end.
-extern const char *const job_parameters[];
-bool job_has_parameter(const char *name);
-// False without error set: there is none of that name. ERR_INPUT names it and its range.
-bool job_set_parameter(struct job *j, const char *name, const char *value, struct err *err);
-
 void job_name(struct job *j); // a new id
 bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 

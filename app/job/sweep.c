@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/base/suggest.h"
+#include "app/job/parameters.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
@@ -38,6 +39,14 @@ variable(const struct template *t, const char *name)
         if (strcmp(t->variables[i].name, name) == 0)
             return &t->variables[i];
     return NULL;
+}
+
+// The parameter of that name, if it can be swept over.
+static const struct parameter *
+swept_parameter(const char *name)
+{
+    const struct parameter *p = parameter_find(name);
+    return p && p->where & PARAMETER_SWEEP ? p : NULL;
 }
 
 static bool
@@ -158,11 +167,14 @@ expand(struct sweep_axis *a, const struct template *t, const char *text, bool ow
     int capacity = 0;
     bool ok = true;
     if (strcmp(text, "*") == 0) {
-        if (!v || !v->choice_count)
-            return err_set(err, ERR_INPUT, "%s has no choices that * could stand for", a->name);
-        for (int i = 0; ok && i < v->choice_count; i++)
+        const char *names[LIMIT_CHOICE_NAMES + 1];
+        int count = v ? 0 : value_names(&swept_parameter(a->name)->type, names);
+        for (int i = 0; ok && v && i < v->choice_count; i++)
             ok = push(a, &capacity, mem_strdup(v->choices[i]), err);
-        return ok;
+        for (int i = 0; ok && i < count; i++)
+            ok = push(a, &capacity, mem_strdup(names[i]), err);
+        return ok && (a->count || err_set(err, ERR_INPUT, "%s has no choices that * could stand for",
+                                          a->name));
     }
     if (text[0] == '@')
         return template_lines(own_words ? t : NULL, text + 1, &a->values, &a->count, err);
@@ -176,13 +188,14 @@ expand(struct sweep_axis *a, const struct template *t, const char *text, bool ow
 static bool
 begin_axis(struct sweep *s, const struct template *t, const char *name, struct err *err)
 {
-    if (!variable(t, name) && !job_has_parameter(name)) {
-        const char *names[LIMIT_TEMPLATE_VARIABLES + 5] = {0};
+    if (!variable(t, name) && !swept_parameter(name)) {
+        const char *names[LIMIT_TEMPLATE_VARIABLES + LIMIT_CHOICE_NAMES + 1] = {0};
         int n = 0;
         for (int i = 0; t && i < t->variable_count; i++)
             names[n++] = t->variables[i].name;
-        for (int i = 0; job_parameters[i]; i++)
-            names[n++] = job_parameters[i];
+        for (const struct parameter *p = parameters; p->name; p++)
+            if (p->where & PARAMETER_SWEEP)
+                names[n++] = p->name;
         const char *near = suggest(name, names);
         return err_set(err, ERR_INPUT, "'%.40s' cannot be swept over%s%s%s", name,
                        near ? ", did you mean '" : t ? ": it is no variable of the template" : "",
@@ -205,7 +218,8 @@ end_axis(struct sweep *s, const struct template *t, struct err *err)
     struct job scratch = JOB_EMPTY;
     bool ok = a->count || err_set(err, ERR_INPUT, "%s has no values to sweep over", a->name);
     for (int i = 0; ok && i < a->count && !variable(t, a->name); i++)
-        ok = job_set_parameter(&scratch, a->name, a->values[i], err);
+        ok = parameter_read(swept_parameter(a->name), &scratch, a->name, a->values[i], err);
+    job_finish(&scratch);
     return ok;
 }
 
@@ -352,12 +366,13 @@ sweep_job(const struct sweep *s, struct template *t, const struct job *base, int
         *label = longer;
     }
     if (ok && t)
-        ok = job_from_template(j, t, err);
+        ok = template_job(t, j, err);
     else if (ok)
         job_copy(j, base);
     for (int i = 0; ok && i < s->axis_count; i++)
         if (!variable(t, s->axes[i].name))
-            ok = job_set_parameter(j, s->axes[i].name, s->axes[i].values[index[i]], err);
+            ok = parameter_read(swept_parameter(s->axes[i].name), j, s->axes[i].name,
+                                s->axes[i].values[index[i]], err);
     return ok;
 }
 

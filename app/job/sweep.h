@@ -10,7 +10,7 @@
 #ifndef LIMN_APP_JOB_SWEEP_H
 #define LIMN_APP_JOB_SWEEP_H
 
-#include "app/job/job.h"
+#include "app/job/template.h"
 #include "engine/base/limits.h"
 
 struct sweep_axis {
@@ -27,8 +27,8 @@ struct sweep {
 
 void sweep_finish(struct sweep *s); // zeroed is fine
 
-// What can be swept: the template's variables (t may be NULL), and seed, steps, scale, context_scale, whose
-// values must lie in their ranges. `values` are a person's words: @FILE is any file.
+// What can be swept: the template's variables (t may be NULL), and parameters (parameters.def), whose
+// values must be what they may be. `values` are a person's words: @FILE is any file.
 bool sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
                struct err *err);
 // The template's own, but for the names that have been added or are in `fixed` (NULL at the end; may be

@@ -9,6 +9,7 @@
 
 #include "app/base/places.h"
 #include "app/base/suggest.h"
+#include "app/job/parameters.h"
 #include "engine/base/beneath.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -52,25 +53,6 @@ read_text(const struct yaml *map, const char *key, const char *file, char **out,
         return yaml_tree_error(v, file, err, "%s has %zu bytes, the limit is %d", key,
                                strlen(v->text), LIMIT_INSTRUCTION_BYTES);
     *out = mem_strdup(v->text);
-    return true;
-}
-
-static bool
-read_number(const struct yaml *map, const char *key, const char *file, double low, double high,
-            bool whole, double *out, struct err *err)
-{
-    const struct yaml *v = yaml_tree_get(map, key);
-    double d;
-    int64_t exact;
-    if (!v)
-        return true;
-    if (whole && yaml_tree_integer(v, &exact) && ((double)exact > high || exact > INT64_C(1) << 53))
-        return yaml_tree_error(v, file, err, "%s must be a whole number in %.16g..%.16g", key, low,
-                               high);
-    if (!yaml_tree_number(v, &d) || d < low || d > high || (whole && d != floor(d)))
-        return yaml_tree_error(v, file, err, "%s must be a%s number in %.16g..%.16g", key,
-                               whole ? " whole" : "", low, high);
-    *out = d;
     return true;
 }
 
@@ -283,25 +265,24 @@ read_reference(struct template *t, const struct yaml *map, struct err *err)
 static bool
 read_parameters(struct template *t, const struct yaml *map, struct err *err)
 {
-    static const char *const known[] = {"seed",     "steps", "count",         "size", "guidance",
-                                        "scale",    "context_scale", "sampler", NULL};
-    double seed = -1, steps = 0, count = 0, size = 0;
+    const char *known[LIMIT_CHOICE_NAMES + 1] = {0};
+    int n = 0;
     if (!map)
         return true;
-    bool ok = check_keys(map, t->path, "parameters", known, err) &&
-              read_number(map, "seed", t->path, 0, 0x1p53, true, &seed, err) &&
-              read_number(map, "steps", t->path, 1, 1000, true, &steps, err) &&
-              read_number(map, "count", t->path, 1, 64, true, &count, err) &&
-              read_number(map, "size", t->path, 8, 4096, true, &size, err) &&
-              read_number(map, "scale", t->path, 0, 100, false, &t->scale, err) &&
-              read_number(map, "context_scale", t->path, 0, 100, false, &t->context_scale, err) &&
-              read_text(map, "guidance", t->path, &t->guidance, err) &&
-              read_text(map, "sampler", t->path, &t->sampler, err);
-    t->seed = (int64_t)seed;
-    t->steps = (int)steps;
-    t->count = (int)count;
-    t->size = (int)size;
-    return ok;
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (p->where & PARAMETER_TEMPLATE)
+            known[n++] = p->name;
+    if (!check_keys(map, t->path, "parameters", known, err))
+        return false;
+    for (int i = 0; i < map->count; i++) {
+        const struct yaml *v = &map->children[i];
+        struct err own = {0};
+        if (v->kind != YAML_SCALAR)
+            return yaml_tree_error(v, t->path, err, "%s must be a plain value", v->key);
+        if (!parameter_read(parameter_find(v->key), &t->parameters, v->key, v->text, &own))
+            return yaml_tree_error(v, t->path, err, "%s", own.text);
+    }
+    return true;
 }
 
 static bool
@@ -462,7 +443,7 @@ read_root(struct template *t, const struct yaml *root, struct err *err)
 bool
 template_read(struct template *t, const char *path, struct err *err)
 {
-    *t = (struct template){.seed = -1, .scale = -1, .context_scale = -1};
+    *t = (struct template){.parameters = JOB_EMPTY};
     struct yaml *root = yaml_tree_read(path, err);
     const char *slash = strrchr(path, '/');
     t->path = mem_strdup(path);
@@ -505,8 +486,7 @@ template_finish(struct template *t)
     free(t->name);
     free(t->summary);
     free(t->text);
-    free(t->guidance);
-    free(t->sampler);
+    job_finish(&t->parameters);
     *t = (struct template){0};
 }
 

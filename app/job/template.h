@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "app/base/yaml_tree.h"
+#include "app/job/job.h"
 #include "engine/base/limits.h"
 #include "engine/text/instruction.h"
 
@@ -40,7 +41,7 @@ struct template_reference {
 
 // What `limn generate` goes through, one picture a value (app/job/sweep.h has what values look like).
 struct template_sweep {
-    char *name;    // a variable, or seed, steps, scale, context_scale
+    char *name;    // a variable, or a parameter that can be swept over (parameters.def)
     char **values; // as written; one text ("1..4", "*", "@words.txt") or a list
     int count;
     bool list; // written as a list: each value is taken as it is
@@ -54,11 +55,7 @@ struct template {
     int variable_count;
     struct template_reference references[LIMIT_INSTRUCTION_REFERENCES];
     int reference_count;
-    // Parameters; the unset ones are left to the model.
-    int64_t seed;   // -1: a new one each time
-    int steps, count, size; // 0: the model's
-    char *guidance, *sampler; // NULL: the model's
-    double scale, context_scale; // < 0: the model's
+    struct job parameters; // only those are set in it
     struct template_sweep sweeps[LIMIT_SWEEP_AXES];
     int sweep_count;
 };
@@ -84,6 +81,14 @@ char *template_fill(const struct template *t, const char *text, int line, int co
 // else it was found below the template's folder, and is read from there.
 bool template_image_typed(const struct template *t, const struct template_reference *r);
 char *template_image(const struct template *t, const struct template_reference *r, struct err *err);
+
+// The job it describes, variables filled in; picture files are named, not read.
+bool template_job(const struct template *t, struct job *j, struct err *err);
+// Saves FOLDER/NAME.yaml, which describes the job, with the pictures of its references, which must be files,
+// in FOLDER/NAME/. Read again it gives the same job, but for what belongs to the machine (model, device,
+// type). Reads the job's pictures. ERR_INPUT where there is one of that name.
+bool template_save(struct job *j, const char *folder, const char *name, const char *summary,
+                   struct err *err);
 
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source
 // tree's, the installed one. Calls each for every NAME.yaml, sorted; false ends the walk.

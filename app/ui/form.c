@@ -18,14 +18,14 @@ form_new(const char *title)
 }
 
 struct form_field *
-form_add(struct form *f, enum field_kind kind, const char *label, const char *value,
-         const char *help)
+form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
+         const char *value, const char *help)
 {
     static struct form_field spare; // a form that is full goes on without
     if (f->count == FORM_FIELDS_MAX)
         return &spare;
     struct form_field *field = &f->fields[f->count++];
-    *field = (struct form_field){.kind = kind, .label = mem_strdup(label),
+    *field = (struct form_field){.kind = kind, .id = mem_strdup(id), .label = mem_strdup(label),
                                  .value = mem_strdup(value ? value : ""),
                                  .help = mem_strdup(help ? help : ""), .minimum = 1, .maximum = 0};
     return field;
@@ -41,10 +41,10 @@ form_choices(struct form_field *field, const char *const *choices)
 }
 
 const char *
-form_value(const struct form *f, const char *label)
+form_value(const struct form *f, const char *id)
 {
     for (int i = 0; i < f->count; i++)
-        if (strcmp(f->fields[i].label, label) == 0)
+        if (strcmp(f->fields[i].id, id) == 0)
             return f->fields[i].value;
     return "";
 }
@@ -56,6 +56,7 @@ form_free(struct form *f)
         return;
     for (int i = 0; i < f->count; i++) {
         struct form_field *d = &f->fields[i];
+        free(d->id);
         free(d->label);
         free(d->help);
         free(d->value);
@@ -142,7 +143,7 @@ form_draw(struct ui *ui)
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
     if (d && d->minimum <= d->maximum)
-        snprintf(range, sizeof range, " (%g..%g)", d->minimum, d->maximum);
+        snprintf(range, sizeof range, " (%.16g..%.16g)", d->minimum, d->maximum);
     struct area help = {a.y + a.rows - 4, a.x + 2, 2, a.columns - 4};
     char text[600];
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
@@ -174,7 +175,7 @@ take_value(struct ui *ui, struct form *f, const char *text)
         double v = strtod(text, &end);
         bool whole = d->kind == FIELD_FLOAT || v == floor(v);
         if (*end || !whole || (d->minimum <= d->maximum && !(v >= d->minimum && v <= d->maximum))) {
-            ui_say(ui, ROLE_ERROR, "%s is '%s', it must be a %s in %g..%g", d->label, text,
+            ui_say(ui, ROLE_ERROR, "%s is '%s', it must be a %s in %.16g..%.16g", d->label, text,
                    d->kind == FIELD_INT ? "whole number" : "number", d->minimum, d->maximum);
             return false;
         }

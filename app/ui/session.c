@@ -10,6 +10,8 @@
 
 #include "app/base/places.h"
 #include "app/job/sweep_sheet.h"
+#include "app/job/parameters.h"
+#include "app/job/template.h"
 #include "app/ui/ui.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -205,99 +207,85 @@ session_add_picture(struct ui *ui, const char *file)
 // --- parameters
 
 static void
-set_word(char **text, const char *value)
-{
-    free(*text);
-    *text = *value && strcmp(value, "auto") != 0 ? mem_strdup(value) : NULL;
-}
-
-static void
 parameters_done(struct ui *ui, struct form *f, bool taken)
 {
     struct job *j = &ui->compose;
+    struct err err = {0};
     if (!taken)
         return;
-    const char *seed = form_value(f, "seed"), *scale = form_value(f, "guidance scale");
-    const char *context = form_value(f, "reference scale");
-    j->seed = *seed ? strtoll(seed, NULL, 10) : -1;
-    j->steps = atoi(form_value(f, "steps"));
-    j->count = atoi(form_value(f, "pictures"));
-    j->size = atoi(form_value(f, "size"));
-    j->scale = *scale ? strtod(scale, NULL) : -1;
-    j->context_scale = *context ? strtod(context, NULL) : -1;
-    set_word(&j->guidance, form_value(f, "guidance"));
-    set_word(&j->sampler, form_value(f, "sampler"));
-    set_word(&j->device, form_value(f, "device"));
-    set_word(&j->dtype, form_value(f, "type"));
-    set_word(&j->model, form_value(f, "model"));
+    for (const struct parameter *p = parameters; p->name; p++) {
+        const char *text = form_value(f, p->name);
+        parameter_clear(p, j);
+        if (*text && strcmp(text, "auto") != 0)
+            parameter_read(p, j, p->label, text, &err);
+    }
     free(j->model_hash);
     j->model_hash = NULL;
     session_check(ui);
+    if (err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
 }
 
-static struct form_field *
-add_number(struct form *f, enum field_kind kind, const char *label, double value, bool unset,
-           double low, double high, const char *help)
+// "auto", the names there are, and the one that is set, known or not.
+static void
+add_names(struct form_field *d, const char *set, const char *const *names, int count)
 {
-    char text[40] = "";
-    if (!unset)
-        snprintf(text, sizeof text, "%.12g", value);
-    struct form_field *d = form_add(f, kind, label, text, help);
-    d->minimum = low;
-    d->maximum = high;
-    return d;
+    const char *all[LIMIT_CHOICE_NAMES + 3] = {"auto"};
+    int n = 1;
+    bool known = !*set;
+    for (int i = 0; i < count; i++) {
+        known = known || strcmp(names[i], set) == 0;
+        if (strcmp(names[i], "auto") != 0)
+            all[n++] = names[i];
+    }
+    if (!known)
+        all[n++] = set;
+    form_choices(d, all);
+}
+
+// What the worker has of `key`: "models", "devices"; only what can be used.
+static int
+worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOICE_NAMES + 1])
+{
+    const struct jv *list = jv_get(ui->machine, key);
+    int n = 0;
+    for (size_t i = 0; i < jv_size(list) && n < LIMIT_CHOICE_NAMES; i++)
+        if (!*jv_string(jv_get(jv_at(list, i), "reason"), ""))
+            names[n++] = jv_string(jv_get(jv_at(list, i), "name"), "?");
+    return n;
 }
 
 static void
-add_names(struct form *f, const char *label, const char *value, const struct jv *list,
-          const char *help)
+add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
 {
-    struct form_field *d = form_add(f, FIELD_CHOICE, label, value ? value : "auto", help);
-    const char *names[66] = {"auto"};
-    int n = 1;
-    for (size_t i = 0; i < jv_size(list) && n < 64; i++) {
-        const struct jv *o = jv_at(list, i);
-        if (!*jv_string(jv_get(o, "reason"), ""))
-            names[n++] = jv_string(jv_get(o, "name"), "?");
-    }
-    bool known = !value;
-    for (int i = 0; i < n; i++)
-        known = known || strcmp(names[i], value) == 0;
-    if (!known)
-        names[n++] = value;
-    form_choices(d, names);
+    static const enum field_kind kinds[VALUE_KIND_COUNT] = {
+        [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,    [VALUE_LONG] = FIELD_INT,
+        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT};
+    const char *names[LIMIT_CHOICE_NAMES + 1];
+    char *text = parameter_text(p, &ui->compose);
+    bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
+         choice = offered || p->type.kind == VALUE_CHOICE,
+         on = p->type.kind == VALUE_SWITCH && text && strcmp(text, "yes") == 0;
+    const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0") : text ? text : choice ? "auto" : "";
+    struct form_field *d = form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label,
+                                    value, p->help);
+    d->minimum = p->type.low < p->type.high ? p->type.low : 1;
+    d->maximum = p->type.low < p->type.high ? p->type.high : 0;
+    if (choice)
+        add_names(d, text ? text : "", names,
+                  offered ? worker_names(ui, p->names == COMPLETE_MODEL ? "models" : "devices", names)
+                          : value_names(&p->type, names));
+    free(text);
 }
 
 void
 session_parameters(struct ui *ui)
 {
-    static const char *const guidances[] = {"auto",     "cfg",         "oscillating",
-                                            "separate", "interleaved", NULL};
-    static const char *const samplers[] = {"auto", "dpm++", "ddim", "ddpm", NULL};
-    static const char *const types[] = {"auto", "f32", "bf16", "f16", NULL};
-    const struct job *j = &ui->compose;
     struct form *f = form_new("parameters");
     if (!ui->machine)
         client_describe(ui->client);
-    add_number(f, FIELD_INT, "seed", (double)j->seed, j->seed < 0, 0, 9007199254740992.0,
-               "the same seed gives the same picture; empty: a new one each time");
-    add_number(f, FIELD_INT, "steps", j->steps, !j->steps, 1, 1000, "more: finer, slower");
-    add_number(f, FIELD_INT, "pictures", j->count, !j->count, 1, LIMIT_JOB_PICTURES,
-               "with seeds N, N+1, …");
-    add_number(f, FIELD_INT, "size", j->size, !j->size, 8, 4096,
-               "pixels a side; empty: the model's");
-    form_choices(form_add(f, FIELD_CHOICE, "guidance", j->guidance ? j->guidance : "auto",
-                          "how the instruction's pull is reckoned"), guidances);
-    add_number(f, FIELD_FLOAT, "guidance scale", j->scale, j->scale < 0, 0, 100,
-               "how hard the instruction pulls; 1: not at all");
-    add_number(f, FIELD_FLOAT, "reference scale", j->context_scale, j->context_scale < 0, 0, 100,
-               "how hard the references pull (separate, interleaved)");
-    form_choices(form_add(f, FIELD_CHOICE, "sampler", j->sampler ? j->sampler : "auto",
-                          "how noise is taken away"), samplers);
-    add_names(f, "model", j->model, jv_get(ui->machine, "models"), "which model draws");
-    add_names(f, "device", j->device, jv_get(ui->machine, "devices"), "what computes");
-    form_choices(form_add(f, FIELD_CHOICE, "type", j->dtype ? j->dtype : "auto", "of the numbers"),
-                 types);
+    for (const struct parameter *p = parameters; p->name; p++)
+        add_parameter(ui, f, p);
     f->done = parameters_done;
     form_open(ui, f);
 }
@@ -327,121 +315,13 @@ session_draw(struct ui *ui)
 
 // --- templates
 
-// A scalar in YAML's double quotes.
-static void
-put_scalar(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            fprintf(out, "\\%c", *p);
-        else if ((unsigned char)*p < 32)
-            fprintf(out, "\\x%02x", *p);
-        else
-            fputc(*p, out);
-    }
-    fputc('"', out);
-}
-
-// A template names files below its own folder only, so a saved one takes its pictures with it: NAME/1.png
-// beside NAME.yaml. Freed with free().
-static char *
-kept_name(const char *name, const struct job_reference *r)
-{
-    const char *dot = r->file ? strrchr(r->file, '.') : NULL;
-    size_t n = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
-    bool suffix = n > 0 && n < 6 && !dot[1 + n];
-    return mem_printf("%s/%d%s", name, r->marker, suffix ? dot : "");
-}
-
-static bool
-keep_pictures(const char *folder, const char *name, struct job *j, struct err *err)
-{
-    char *own = mem_printf("%s/%s", folder, name);
-    bool ok = job_read(j, err) && (!j->reference_count || file_make_folders(own, err));
-    for (int i = 0; ok && i < j->reference_count; i++) {
-        struct job_reference *r = &j->references[i];
-        char *kept = kept_name(name, r), *path = file_join(folder, kept);
-        ok = file_write(path, r->data, r->size, err);
-        free(path);
-        free(kept);
-    }
-    free(own);
-    return ok;
-}
-
-static void
-put_reference(FILE *out, const char *name, const struct job_reference *r)
-{
-    char *kept = kept_name(name, r);
-    fprintf(out, "  %d:\n    image: ", r->marker);
-    put_scalar(out, kept);
-    free(kept);
-    if (r->words) {
-        fputs("\n    text: ", out);
-        put_scalar(out, r->words);
-    }
-    if (r->loader) {
-        fputs("\n    loader:\n      name: ", out);
-        put_scalar(out, r->loader);
-    }
-    for (int i = 0; r->loader && i < r->setting_count; i++) {
-        const char *equals = strchr(r->settings[i], '=');
-        if (!equals)
-            continue;
-        fprintf(out, "\n      %.*s: ", (int)(equals - r->settings[i]), r->settings[i]);
-        put_scalar(out, equals + 1);
-    }
-    fputc('\n', out);
-}
-
 bool
 session_save_template(struct ui *ui, const char *name, struct err *err)
 {
     struct job j;
-    char **places = places_of("templates"), *text = NULL;
-    size_t size = 0;
+    char **places = places_of("templates");
     session_job(ui, &j);
-    bool ok = *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
-    if (!ok)
-        err_set(err, ERR_INPUT,
-                "'%.40s' is no name for a template: small letters, digits and dashes", name);
-    for (int i = 0; ok && i < j.reference_count; i++)
-        if (!j.references[i].file || j.references[i].embedded)
-            ok = err_set(err, ERR_INPUT,
-                         "reference %d has no file of its own: it came out of a picture",
-                         j.references[i].marker);
-    ok = ok && job_check(&j, err) && file_make_folders(places[0], err);
-    char *path = mem_printf("%s/%s.yaml", places[0], name);
-    if (ok && file_exists(path))
-        ok = err_set(err, ERR_INPUT, "there is a template %s already", name);
-    ok = ok && keep_pictures(places[0], name, &j, err);
-    FILE *out = ok ? open_memstream(&text, &size) : NULL;
-    if (out) {
-        fprintf(out, "name: %s\nsummary: saved from the composer\ninstruction: ", name);
-        put_scalar(out, j.instruction);
-        fputs(j.reference_count ? "\nreferences:\n" : "\n", out);
-        for (int i = 0; i < j.reference_count; i++)
-            put_reference(out, name, &j.references[i]);
-        if (j.seed >= 0 || j.steps || j.scale >= 0 || j.guidance || j.sampler || j.count)
-            fputs("parameters:\n", out);
-        if (j.seed >= 0)
-            fprintf(out, "  seed: %" PRId64 "\n", j.seed);
-        if (j.steps)
-            fprintf(out, "  steps: %d\n", j.steps);
-        if (j.count)
-            fprintf(out, "  count: %d\n", j.count);
-        if (j.scale >= 0)
-            fprintf(out, "  scale: %g\n", j.scale);
-        if (j.guidance)
-            fprintf(out, "  guidance: %s\n", j.guidance);
-        if (j.sampler)
-            fprintf(out, "  sampler: %s\n", j.sampler);
-        fclose(out);
-        ok = file_write(path, text, size, err);
-    }
-    free(text);
-    free(path);
+    bool ok = template_save(&j, places[0], name, "saved from the composer", err);
     places_free(places);
     job_finish(&j);
     return ok;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/job/parameters.h"
 #include "app/ui/ui.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
@@ -562,23 +563,19 @@ command_theme(struct ui *ui, const char *name)
     return true;
 }
 
-// `seed 7`, `steps 20`; `seed` alone: a new one each time. False: it is no parameter.
+// `seed 7`, `steps 20`; `seed` alone: a new one each time, as before it was set. False: it is no parameter.
 static bool
 command_set(struct ui *ui, const char *name, const char *value)
 {
     struct err err = {0};
-    bool count = strcmp(name, "count") == 0, known = count || job_has_parameter(name), ok = known;
-    if (!known)
+    const struct parameter *p = parameter_find(name);
+    bool ok = true;
+    if (!p)
         return false;
-    if (count && (atoi(value) < 1 || atoi(value) > LIMIT_JOB_PICTURES))
-        ok = err_set(&err, ERR_INPUT, "count is '%.40s', it must be a whole number in 1..%d", value,
-                     LIMIT_JOB_PICTURES);
-    else if (count)
-        ui->compose.count = atoi(value);
-    else if (strcmp(name, "seed") == 0 && !*value)
-        ui->compose.seed = -1;
+    if (*value)
+        ok = parameter_read(p, &ui->compose, name, value, &err);
     else
-        ok = job_set_parameter(&ui->compose, name, value, &err);
+        parameter_clear(p, &ui->compose);
     session_check(ui);
     ui_say(ui, ok ? ROLE_GOOD : ROLE_ERROR, "%s", ok ? "set" : err.text);
     return true;

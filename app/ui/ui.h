@@ -82,6 +82,7 @@ struct ui;
 // A form over the view: lines of a label and a value.
 enum field_kind { FIELD_TEXT = 0, FIELD_INT, FIELD_FLOAT, FIELD_CHOICE, FIELD_BOOL };
 struct form_field {
+    char *id; // what form_value() finds it by
     char *label, *help, *value;
     enum field_kind kind;
     double minimum, maximum; // FIELD_INT, FIELD_FLOAT
@@ -232,10 +233,10 @@ bool input_paste_is_late(const struct ui *ui); // its end does not come
 
 // --- forms (form.c)
 struct form *form_new(const char *title);
-struct form_field *form_add(struct form *f, enum field_kind kind, const char *label,
+struct form_field *form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
                             const char *value, const char *help);
 void form_choices(struct form_field *field, const char *const *choices); // NULL at the end; copied
-const char *form_value(const struct form *f, const char *label); // "" when there is none
+const char *form_value(const struct form *f, const char *id); // "" when there is none
 void form_open(struct ui *ui, struct form *f); // takes over
 void form_close(struct ui *ui, bool taken);
 void form_free(struct form *f);

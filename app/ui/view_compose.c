@@ -169,6 +169,11 @@ setting_of(const struct job_reference *r, const char *name)
     return NULL;
 }
 
+// Fields of the form: of the reference by these, of its loader's parameters by PARAM and their names.
+#define WORDS "words"
+#define LOADER "loader"
+#define PARAM "param:"
+
 static void
 add_param(struct form *f, const struct jv *p, const struct job_reference *r)
 {
@@ -181,11 +186,13 @@ add_param(struct form *f, const struct jv *p, const struct job_reference *r)
     if (choice)
         snprintf(text, sizeof text, "%s", jv_string(jv_at(choices, (size_t)fallback), ""));
     const char *given = setting_of(r, name);
+    char id[80];
+    snprintf(id, sizeof id, PARAM "%s", name);
     struct form_field *d = form_add(f, choice                      ? FIELD_CHOICE
                                        : strcmp(kind, "bool") == 0 ? FIELD_BOOL
                                        : strcmp(kind, "int") == 0  ? FIELD_INT
                                                                    : FIELD_FLOAT,
-                                    name, given ? given : text, jv_string(jv_get(p, "help"), ""));
+                                    id, name, given ? given : text, jv_string(jv_get(p, "help"), ""));
     if (choice) {
         const char *names[34] = {0};
         for (size_t i = 0; i < jv_size(choices) && i < 32; i++)
@@ -207,7 +214,7 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
     char title[64];
     snprintf(title, sizeof title, "[ref#%d]", r->marker);
     struct form *f = form_new(title);
-    form_add(f, FIELD_TEXT, "what it is", r->words,
+    form_add(f, FIELD_TEXT, WORDS, "what it is", r->words,
              "in a word or two: fox, style image; empty: the loader's");
     const char *names[66] = {"none"};
     int n = 1;
@@ -215,7 +222,7 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
         if (jv_get(jv_at(ui->loaders, i), "name"))
             names[n++] = jv_string(jv_get(jv_at(ui->loaders, i), "name"), "");
     const struct jv *l = loader_json(ui, r->loader);
-    form_choices(form_add(f, FIELD_CHOICE, "loader", r->loader ? r->loader : "none",
+    form_choices(form_add(f, FIELD_CHOICE, LOADER, "loader", r->loader ? r->loader : "none",
                           l ? jv_string(jv_get(l, "summary"), "") : "the picture as it is"), names);
     const struct jv *params = jv_get(l, "params");
     for (size_t i = 0; i < jv_size(params); i++)
@@ -231,7 +238,7 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
 static void
 take_form(struct ui *ui, struct job_reference *r, const struct form *f)
 {
-    const char *words = form_value(f, "what it is"), *loader = form_value(f, "loader");
+    const char *words = form_value(f, WORDS), *loader = form_value(f, LOADER);
     free(r->words);
     r->words = *words ? mem_strdup(words) : NULL;
     bool same = strcmp(loader, r->loader ? r->loader : "none") == 0;
@@ -243,9 +250,10 @@ take_form(struct ui *ui, struct job_reference *r, const struct form *f)
         r->loader = strcmp(loader, "none") == 0 ? NULL : mem_strdup(loader);
         r->processed = false;
     }
-    for (int i = 2; same && i < f->count && r->setting_count < LIMIT_TEMPLATE_SETTINGS; i++)
-        r->settings[r->setting_count++] =
-            mem_printf("%s=%s", f->fields[i].label, f->fields[i].value);
+    for (int i = 0; same && i < f->count && r->setting_count < LIMIT_TEMPLATE_SETTINGS; i++)
+        if (strncmp(f->fields[i].id, PARAM, strlen(PARAM)) == 0)
+            r->settings[r->setting_count++] =
+                mem_printf("%s=%s", f->fields[i].id + strlen(PARAM), f->fields[i].value);
     session_check(ui);
 }
 
@@ -256,8 +264,8 @@ reference_changed(struct ui *ui, struct form *f, int field)
     if (!r)
         return;
     take_form(ui, r, f);
-    if (field == 1) { // another loader, another form; the old one is freed by its opening
-        open_reference_form(ui, r, 1);
+    if (strcmp(f->fields[field].id, LOADER) == 0) { // another loader, another form; the old one is freed by its opening
+        open_reference_form(ui, r, field);
         return;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "app/job/sweep.h"
 #include "app/job/template.h"
+#include "app/job/parameters.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -172,13 +173,30 @@ draw_templates(struct ui *ui, const struct area *a)
 
 // --- the form of variables
 
+// Fields of the forms: of variables and of axes.
+static const char *
+variable_id(const char *name, char id[80])
+{
+    snprintf(id, 80, "variable:%s", name);
+    return id;
+}
+
+static const char *
+axis_id(int axis, bool values, char id[80])
+{
+    snprintf(id, 80, "%s:%d", values ? "values" : "axis", axis);
+    return id;
+}
+
 // A template of one's own to bind variables in: the listed one stays as it is.
 static bool
 bind(const struct form *f, struct entry *e, struct template *t, struct err *err)
 {
     bool ok = template_read(t, e->path, err);
     for (int i = 0; ok && i < t->variable_count; i++) {
-        const char *name = t->variables[i].name, *value = form_value(f, name);
+        const char *name = t->variables[i].name;
+        char id[80];
+        const char *value = form_value(f, variable_id(name, id));
         bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
         if (*value && !same)
             ok = template_set(t, name, value, err);
@@ -195,7 +213,7 @@ variables_done(struct ui *ui, struct form *f, bool taken)
     struct err err = {0};
     if (!taken || !e)
         return;
-    if (bind(f, e, &t, &err) && job_from_template(&j, &t, &err)) {
+    if (bind(f, e, &t, &err) && template_job(&t, &j, &err)) {
         session_set(ui, &j);
         ui_open_view(ui, VIEW_COMPOSE);
         ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it", e->stem);
@@ -214,7 +232,9 @@ add_variables(struct form *f, const struct template *t)
         enum field_kind kind = v->type == VARIABLE_CHOICE   ? FIELD_CHOICE
                                : v->type == VARIABLE_NUMBER ? FIELD_FLOAT
                                                             : FIELD_TEXT;
-        struct form_field *d = form_add(f, kind, v->name, v->value, v->help);
+        char id[80];
+        struct form_field *d =
+            form_add(f, kind, variable_id(v->name, id), v->name, v->value, v->help);
         if (v->type == VARIABLE_CHOICE) {
             const char **names = mem_zalloc(((size_t)v->choice_count + 1) * sizeof *names);
             for (int k = 0; k < v->choice_count; k++)
@@ -250,13 +270,12 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     struct sweep s = {0};
     struct template t = {0};
     bool ok = bind(f, e, &t, err);
-    const char *lots = form_value(f, "random draws");
+    const char *lots = form_value(f, "random");
     for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
-        char name[20], values[20];
-        snprintf(name, sizeof name, "sweep over (%d)", i + 1);
-        snprintf(values, sizeof values, "values (%d)", i + 1);
-        if (strcmp(form_value(f, name), "nothing") != 0)
-            ok = sweep_add(&s, &t, form_value(f, name), form_value(f, values), err);
+        char id[80];
+        const char *name = form_value(f, axis_id(i, false, id));
+        if (strcmp(name, "nothing") != 0)
+            ok = sweep_add(&s, &t, name, form_value(f, axis_id(i, true, id)), err);
     }
     // One seed for all, so that what differs is what was swept.
     struct job seed = JOB_EMPTY;
@@ -320,7 +339,7 @@ static void
 sweep_changed(struct ui *ui, struct form *f, int field)
 {
     struct entry *e = chosen_entry(ui);
-    if (!e || strncmp(f->fields[field].label, "sweep over", 10) != 0)
+    if (!e || strncmp(f->fields[field].id, "axis:", 5) != 0)
         return;
     const char *name = f->fields[field].value;
     const struct template_variable *v = NULL;
@@ -342,20 +361,19 @@ open_sweep(struct ui *ui, struct entry *e)
     char title[200];
     snprintf(title, sizeof title, "sweep: %s", e->stem);
     struct form *f = form_new(title);
-    const char *names[LIMIT_TEMPLATE_VARIABLES + 6] = {"nothing"};
+    const char *names[LIMIT_TEMPLATE_VARIABLES + LIMIT_CHOICE_NAMES + 2] = {"nothing"};
     int n = 1;
     for (int i = 0; i < e->template.variable_count; i++)
         names[n++] = e->template.variables[i].name;
-    names[n++] = "seed";
-    names[n++] = "steps";
-    names[n++] = "scale";
-    names[n++] = "context_scale";
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (p->where & PARAMETER_SWEEP)
+            names[n++] = p->name;
     for (int i = 0; i < LIMIT_SWEEP_AXES; i++) {
-        char label[20];
+        char label[20], id[80];
         const struct template_sweep *own =
             i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
         snprintf(label, sizeof label, "sweep over (%d)", i + 1);
-        form_choices(form_add(f, FIELD_CHOICE, label, own ? own->name : "nothing",
+        form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label, own ? own->name : "nothing",
                               "a variable or a parameter"),
                      names);
         char *values = mem_strdup("");
@@ -365,12 +383,12 @@ open_sweep(struct ui *ui, struct entry *e)
             values = longer;
         }
         snprintf(label, sizeof label, "values (%d)", i + 1);
-        form_add(f, FIELD_TEXT, label, values,
+        form_add(f, FIELD_TEXT, axis_id(i, true, id), label, values,
                  "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
         free(values);
     }
     struct form_field *lots =
-        form_add(f, FIELD_INT, "random draws", "", "so many cells by chance; empty: all of them");
+        form_add(f, FIELD_INT, "random", "random draws", "", "so many cells by chance; empty: all of them");
     lots->minimum = 1;
     lots->maximum = LIMIT_SWEEP_CELLS;
     add_variables(f, &e->template);

@@ -738,7 +738,7 @@ static void
 form_done(struct ui *ui, struct form *f, bool taken)
 {
     static const char *const settings[] = {"pack", "output", "model"};
-    char *sets[COUNT_OF(settings)] = {0}, *copy = mem_strdup(form_value(f, "more options"));
+    char *sets[COUNT_OF(settings)] = {0}, *copy = mem_strdup(form_value(f, "options"));
     char *words[WORDS_MAX] = {(char *)(uintptr_t)"train"};
     int count = 1;
     words[count++] = (char *)(uintptr_t)form_value(f, "recipe");
@@ -778,18 +778,19 @@ open_form(struct ui *ui)
     }
     const char *there = ui->host ? "on that machine; empty: the recipe's" : "empty: the recipe's";
     char *help = mem_printf("folder it writes to, %s", there);
-    form_add(f, FIELD_TEXT, "recipe", recipe, "a YAML file of this machine (docs/training.md)");
-    form_add(f, FIELD_TEXT, "pack", "", there);
-    form_add(f, FIELD_TEXT, "output", "", help);
-    form_add(f, FIELD_TEXT, "model", "", there);
+    form_add(f, FIELD_TEXT, "recipe", "recipe", recipe, "a YAML file of this machine (docs/training.md)");
+    form_add(f, FIELD_TEXT, "pack", "pack", "", there);
+    form_add(f, FIELD_TEXT, "output", "output", "", help);
+    form_add(f, FIELD_TEXT, "model", "model", "", there);
     const char *names[66] = {"auto"};
     const struct jv *devices = jv_get(ui->machine, "devices");
     for (size_t i = 0, n = 1; i < jv_size(devices) && n < 64; i++)
         if (!*jv_string(jv_get(jv_at(devices, i), "reason"), ""))
             names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");
-    form_choices(form_add(f, FIELD_CHOICE, "device", "auto", "what computes"), names);
-    form_add(f, FIELD_BOOL, "resume", "0", "1: goes on from the checkpoint in its output");
-    form_add(f, FIELD_TEXT, "more options", "",
+    form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "what computes"), names);
+    form_add(f, FIELD_BOOL, "resume", "resume", "0",
+             "1: continue from the checkpoint in its output");
+    form_add(f, FIELD_TEXT, "options", "more options", "",
              "as limn train has them: --set steps=500 --until 100");
     f->done = form_done;
     free(help);

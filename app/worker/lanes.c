@@ -166,11 +166,15 @@ post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
     struct pipeline_info info;
     pipeline_info(l->pipeline, &info);
     struct request_made made = {.model = info.name, .model_hash = info.hash,
-                                .sampler = result->sampler, .guidance = result->guidance,
-                                .device = device_limits(l->device)->name, .index = i,
-                                .steps = result->steps, .size = result->size,
-                                .scale = result->scale, .context_scale = result->context_scale,
-                                .seed = t->job.seed + i};
+                                .device = device_limits(l->device)->name, .used = t->job};
+    // What the job left open, as it was chosen.
+    made.used.seed = t->job.seed + i;
+    made.used.steps = result->steps;
+    made.used.size = result->size;
+    made.used.sampler = (char *)(uintptr_t)result->sampler;
+    made.used.guidance = (char *)(uintptr_t)result->guidance;
+    made.used.scale = result->scale;
+    made.used.context_scale = result->context_scale;
     size_t bytes = (size_t)result->size * (size_t)result->size * 3, size = 0;
     struct image image = {.width = result->size, .height = result->size, .references = 1,
                           .format = IMAGE_RGB8, .stride = (size_t)result->size * 3,
@@ -190,7 +194,7 @@ post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
         struct jv *head = job_head("result", t);
         jv_set(head, "index", jv_from_integer(i));
         jv_set(head, "count", jv_from_integer(result->count));
-        jv_set(head, "seed", jv_from_integer(made.seed));
+        jv_set(head, "seed", jv_from_integer(made.used.seed));
         post(l, head, png, size);
     }
     free(png);

@@ -27,6 +27,13 @@ dtype_name(enum dtype t)
     return types[t].name;
 }
 
+const char *
+dtype_computing(int i)
+{
+    static const enum dtype computing[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+    return i < (int)(sizeof computing / sizeof *computing) ? dtype_name(computing[i]) : NULL;
+}
+
 enum dtype
 dtype_from_name(const char *name)
 {

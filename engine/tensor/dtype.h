@@ -23,6 +23,7 @@ size_t dtype_size(enum dtype t);        // bytes, 0 for DTYPE_NONE
 const char *dtype_name(enum dtype t);   // "f32"
 enum dtype dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE if unknown
 int dtype_is_float(enum dtype t);
+const char *dtype_computing(int i); // names of those that models compute in; NULL behind the last
 
 static inline float
 bf16_to_f32(uint16_t h)

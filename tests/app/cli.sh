@@ -64,7 +64,7 @@ refuse 2 "did you mean 'generate'" genrate
 refuse 2 "there is no option --bogus" generate text --bogus 1
 refuse 2 "--steps is 'x', it must be a whole number in 1..1000" generate text --steps x
 refuse 2 "needs a value" generate text --seed
-refuse 2 "must be one of cfg, oscillating" generate text --guidance best
+refuse 2 "must be one of none, cfg, oscillating" generate text --guidance best
 refuse 2 "did you mean 'style'" generate text --sweep stile=a,b
 refuse 2 "has no choices" generate text --sweep "subject=*"
 refuse 2 "it must be NAME=VALUES" generate text --sweep style

@@ -75,7 +75,7 @@ values_have_their_types(void **state)
             "p.png: its marker must be a whole number");
     refused("{\"instruction\":\"a\",\"references\":[7]}", "p.png: a reference in it is damaged");
     refused("{\"instruction\":\"a\",\"seed\":9007199254740993}",
-            "p.png: its seed is 9007199254740993, it must lie in -1..9007199254740992");
+            "p.png: its seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
     refused("{\"format\":2,\"instruction\":\"a\"}",
             "p.png: a later limn wrote it, in format 2; this one reads format 1");
     refused("{\"format\":\"1\",\"instruction\":\"a\"}", "p.png: its format must be 1");
@@ -135,7 +135,7 @@ a_reference_of_a_template_stays_below_it(void **state)
     size_t size;
     void *png = picture(NULL, &size);
     assert_true(file_write(file, words, strlen(words), &err) && file_write(here, png, size, &err));
-    assert_true(template_read(&t, file, &err) && job_from_template(&j, &t, &err));
+    assert_true(template_read(&t, file, &err) && template_job(&t, &j, &err));
     assert_string_equal(j.references[0].within, folder);
     struct jv *kept = job_json(&j, true);
     assert_true(job_parse(&again, kept, "kept", &err));

@@ -87,10 +87,10 @@ faults_have_line_and_column(void **state)
     refused(HEAD "references:\n  1:\n    image: a\n    loader:\n      thickness: 2\n",
             "6:7: a loader with parameters needs its name");
     refused("instruction: a\nparameters:\n  steps: many\n",
-            "3:10: steps must be a whole number in 1..1000");
+            "3:10: steps is 'many', it must be a whole number in 1..1000");
     refused("instruction: a\nparameters:\n  seed: 9007199254740993\n",
-            "3:9: seed must be a whole number in 0..9007199254740992");
-    refused("instruction: a\nparameters:\n  scale: 1000\n", "3:10: scale must be a number in 0..100");
+            "3:9: seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+    refused("instruction: a\nparameters:\n  scale: 1000\n", "3:10: scale is '1000', it must be a number in 0..100");
 }
 
 static void
@@ -146,9 +146,9 @@ a_template_becomes_its_struct(void **state)
     assert_int_equal(t.reference_count, 1);
     assert_int_equal(t.references[0].marker, 3);
     assert_string_equal(t.references[0].loader, "edge");
-    assert_int_equal(t.seed, 7);
-    assert_int_equal(t.steps, 12);
-    assert_true(t.scale == 2.5 && t.context_scale == -1);
+    assert_int_equal(t.parameters.seed, 7);
+    assert_int_equal(t.parameters.steps, 12);
+    assert_true(t.parameters.scale == 2.5 && t.parameters.context_scale == -1);
     assert_true(template_set(&t, "what", "owl", &err));
     assert_false(template_set(&t, "n", "10", &err));
     assert_string_equal(err.text, "n is '10', it must be a number in 1..9");

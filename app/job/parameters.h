@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// The parameters of a drawing as data (parameters.def): found by name, read from text, JSON and
+// templates, written, copied, checked. Nothing here knows any of them by itself.
+#ifndef LIMN_APP_JOB_PARAMETERS_H
+#define LIMN_APP_JOB_PARAMETERS_H
+
+#include "app/base/value.h"
+#include "app/job/job.h"
+#include "engine/tensor/dtype.h"
+
+enum parameter_where { // bits
+    PARAMETER_TEMPLATE = 1,
+    PARAMETER_SWEEP = 2,
+    PARAMETER_PICTURE = 4,
+};
+
+struct parameter {
+    const char *name;     // "context_scale"
+    const char *argument; // "X"; NULL: of a switch
+    const char *label, *help;
+    struct value_type type;
+    size_t offset;        // in struct job
+    unsigned where;       // of enum parameter_where
+    enum completion names;
+};
+
+extern const struct parameter parameters[]; // name NULL behind the last
+
+// The names of choices, from the engine's own tables; NULL behind the last.
+const char *parameter_sampler(int i);
+const char *parameter_guidance(int i);
+
+const struct parameter *parameter_find(const char *name); // NULL: none
+
+// Whether somebody has said what it is.
+bool parameter_is_set(const struct parameter *p, const struct job *j);
+void parameter_clear(const struct parameter *p, struct job *j);
+void parameter_copy(const struct parameter *p, struct job *to, const struct job *from);
+// `as` is what errors call it: "--steps", "its steps". ERR_INPUT as value_read() has it.
+bool parameter_read(const struct parameter *p, struct job *j, const char *as, const char *text,
+                    struct err *err);
+// What parameter_read() reads; NULL: not set. Freed with free().
+char *parameter_text(const struct parameter *p, const struct job *j);
+// ERR_INPUT where it is set to what it may not be.
+bool parameter_check(const struct parameter *p, const struct job *j, const char *as,
+                     struct err *err);
+
+// A key of its name, where it is set.
+void parameter_to_json(const struct parameter *p, const struct job *j, struct jv *object);
+// Set, or cleared where the object has no such key. `name` starts errors.
+bool parameter_from_json(const struct parameter *p, struct job *j, const struct jv *object,
+                         const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// From a template to the job it describes, and from a job to a template that describes it.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/job/parameters.h"
+#include "app/job/template.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static bool
+add_reference(struct job *j, const struct template *t,
+                        const struct template_reference *ref, struct err *err)
+{
+    struct job_reference *r = job_add(j, ref->marker);
+    r->file = template_image(t, ref, err);
+    if (r->file && !template_image_typed(t, ref))
+        r->within = mem_strdup(t->folder);
+    r->words = r->file ? template_fill(t, ref->text, ref->line, ref->column, err) : NULL;
+    bool ok = r->words != NULL;
+    if (ok && ref->loader) {
+        r->loader = template_fill(t, ref->loader, ref->line, ref->column, err);
+        ok = r->loader != NULL;
+    }
+    for (int i = 0; ok && i < ref->setting_count; i++) {
+        char *setting = template_fill(t, ref->settings[i], ref->line, ref->column, err);
+        ok = setting != NULL;
+        if (ok)
+            r->settings[r->setting_count++] = setting;
+    }
+    if (r->words && !*r->words) {
+        free(r->words);
+        r->words = NULL;
+    }
+    r->where = mem_printf("%s:%d:%d", t->path, ref->line, ref->column);
+    return ok;
+}
+
+bool
+template_job(const struct template *t, struct job *j, struct err *err)
+{
+    *j = JOB_EMPTY;
+    for (const struct parameter *p = parameters; p->name; p++)
+        parameter_copy(p, j, &t->parameters);
+    j->instruction = template_fill(t, t->text, t->text_line, t->text_column, err);
+    bool ok = j->instruction != NULL;
+    for (int i = 0; ok && i < t->reference_count; i++)
+        ok = add_reference(j, t, &t->references[i], err);
+    struct err fault = {0};
+    if (ok && !job_check(j, &fault))
+        ok = err_set(err, ERR_INPUT, "%s:%d:%d: %s", t->path, t->text_line, t->text_column,
+                     fault.text);
+    return ok;
+}
+
+// --- writing
+
+// A scalar in YAML's double quotes.
+static void
+put_scalar(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            fprintf(out, "\\%c", *p);
+        else if ((unsigned char)*p < 32)
+            fprintf(out, "\\x%02x", *p);
+        else
+            fputc(*p, out);
+    }
+    fputc('"', out);
+}
+
+// A template names files below its own folder only, so a saved one takes its pictures with it: NAME/1.png
+// beside NAME.yaml. Freed with free().
+static char *
+kept_name(const char *name, const struct job_reference *r)
+{
+    const char *dot = r->file ? strrchr(r->file, '.') : NULL;
+    size_t n = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+    bool suffix = n > 0 && n < 6 && !dot[1 + n];
+    return mem_printf("%s/%d%s", name, r->marker, suffix ? dot : "");
+}
+
+static bool
+keep_pictures(const char *folder, const char *name, struct job *j, struct err *err)
+{
+    char *own = mem_printf("%s/%s", folder, name);
+    bool ok = job_read(j, err) && (!j->reference_count || file_make_folders(own, err));
+    for (int i = 0; ok && i < j->reference_count; i++) {
+        struct job_reference *r = &j->references[i];
+        char *kept = kept_name(name, r), *path = file_join(folder, kept);
+        ok = file_write(path, r->data, r->size, err);
+        free(path);
+        free(kept);
+    }
+    free(own);
+    return ok;
+}
+
+static void
+put_reference(FILE *out, const char *name, const struct job_reference *r)
+{
+    char *kept = kept_name(name, r);
+    fprintf(out, "  %d:\n    image: ", r->marker);
+    put_scalar(out, kept);
+    free(kept);
+    if (r->words) {
+        fputs("\n    text: ", out);
+        put_scalar(out, r->words);
+    }
+    if (r->loader) {
+        fputs("\n    loader:\n      name: ", out);
+        put_scalar(out, r->loader);
+    }
+    for (int i = 0; r->loader && i < r->setting_count; i++) {
+        const char *equals = strchr(r->settings[i], '=');
+        if (!equals)
+            continue;
+        fprintf(out, "\n      %.*s: ", (int)(equals - r->settings[i]), r->settings[i]);
+        put_scalar(out, equals + 1);
+    }
+    fputc('\n', out);
+}
+
+static void
+put_parameters(FILE *out, const struct job *j)
+{
+    bool first = true;
+    for (const struct parameter *p = parameters; p->name; p++) {
+        char *text = p->where & PARAMETER_TEMPLATE ? parameter_text(p, j) : NULL;
+        if (!text)
+            continue;
+        fprintf(out, "%s  %s: ", first ? "parameters:\n" : "", p->name);
+        put_scalar(out, text);
+        fputc('\n', out);
+        first = false;
+        free(text);
+    }
+}
+
+static char *
+template_text(const struct job *j, const char *name, const char *summary, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    fprintf(out, "name: %s\nsummary: ", name);
+    put_scalar(out, summary);
+    fputs("\ninstruction: ", out);
+    put_scalar(out, j->instruction);
+    fputs(j->reference_count ? "\nreferences:\n" : "\n", out);
+    for (int i = 0; i < j->reference_count; i++)
+        put_reference(out, name, &j->references[i]);
+    put_parameters(out, j);
+    fclose(out);
+    return text;
+}
+
+// What was written is read again: braces in a text, which would be a variable there, are found so.
+static bool
+reads_back(const char *path, struct err *err)
+{
+    struct template t;
+    struct job j = JOB_EMPTY;
+    bool ok = template_read(&t, path, err) && template_job(&t, &j, err);
+    template_finish(&t);
+    job_finish(&j);
+    return ok;
+}
+
+bool
+template_save(struct job *j, const char *folder, const char *name, const char *summary,
+              struct err *err)
+{
+    char *path = mem_printf("%s/%s.yaml", folder, name), *text = NULL;
+    size_t size = 0;
+    bool ok = *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
+    if (!ok)
+        err_set(err, ERR_INPUT,
+                "'%.40s' is no name for a template: small letters, digits and dashes", name);
+    for (int i = 0; ok && i < j->reference_count; i++)
+        if (!j->references[i].file || j->references[i].processed)
+            ok = err_set(err, ERR_INPUT,
+                         "reference %d has no file of its own: it came out of a picture",
+                         j->references[i].marker);
+    ok = ok && job_check(j, err) && file_make_folders(folder, err);
+    if (ok && file_exists(path))
+        ok = err_set(err, ERR_INPUT, "there is a template %s already", name);
+    ok = ok && keep_pictures(folder, name, j, err);
+    if (ok) {
+        text = template_text(j, name, summary, &size);
+        ok = file_write(path, text, size, err);
+        if (ok && !reads_back(path, err)) {
+            unlink(path);
+            ok = false;
+        }
+    }
+    free(text);
+    free(path);
+    return ok;
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+// The parameters of a drawing: every reader knows the same ones with the same ranges, and saving a job, as JSON
+// or as a template, and reading it again loses nothing. What is tried comes from the table; what must come
+// out is what was put in.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "app/job/parameters.h"
+#include "app/job/sweep.h"
+#include "app/job/template.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+
+static const char *templates;
+static char folder[] = "/tmp/limn-parameters-XXXXXX";
+
+// The readers: does each take `text` for a parameter, and what comes of it?
+
+static bool
+read_text(const struct parameter *p, const char *text, struct job *j)
+{
+    return parameter_read(p, j, p->name, text, NULL);
+}
+
+static bool
+read_json(const struct parameter *p, const char *text, struct job *j)
+{
+    bool quoted = p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT;
+    if (p->type.kind == VALUE_SWITCH)
+        text = strcmp(text, "yes") == 0 ? "true" : strcmp(text, "no") == 0 ? "false" : text;
+    char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "", text,
+                            quoted ? "\"" : "");
+    struct jv *v = jv_parse(line, strlen(line), "job", NULL);
+    bool ok = v && job_parse(j, v, "job", NULL);
+    jv_free(v);
+    free(line);
+    return ok;
+}
+
+static bool
+read_template(const struct parameter *p, const char *text, struct job *j)
+{
+    char *path = file_join(folder, "one.yaml");
+    char *yaml = mem_printf("instruction: a\nparameters:\n  %s: %s\n", p->name, text);
+    struct template t = {0};
+    assert_true(file_write(path, yaml, strlen(yaml), NULL));
+    bool ok = template_read(&t, path, NULL) && template_job(&t, j, NULL);
+    template_finish(&t);
+    free(yaml);
+    free(path);
+    return ok;
+}
+
+static bool
+read_sweep(const struct parameter *p, const char *text, struct job *j)
+{
+    struct job base = JOB_EMPTY;
+    struct sweep s = {0};
+    char *label = NULL;
+    bool ok = sweep_add(&s, NULL, p->name, text, NULL) && sweep_job(&s, NULL, &base, 0, j, &label, NULL);
+    free(label);
+    sweep_finish(&s);
+    return ok;
+}
+
+// All readers that a parameter has agree on `text`.
+static void
+all_read(const struct parameter *p, const char *text, bool right)
+{
+    static const struct {
+        bool (*read)(const struct parameter *p, const char *text, struct job *j);
+        unsigned where;
+        const char *name;
+    } readers[] = {{read_text, 0, "text"}, {read_json, 0, "JSON"}, {read_template, PARAMETER_TEMPLATE, "template"},
+                   {read_sweep, PARAMETER_SWEEP, "sweep"}};
+    for (size_t i = 0; i < COUNT_OF(readers); i++) {
+        struct job j = JOB_EMPTY;
+        if (readers[i].where && !(p->where & readers[i].where))
+            continue;
+        if (readers[i].read(p, text, &j) != right)
+            fail_msg("%s takes %s = '%s': %d", readers[i].name, p->name, text, !right);
+        char *back = right ? parameter_text(p, &j) : NULL;
+        if (right && (!back || strcmp(back, text) != 0))
+            fail_msg("%s reads %s = '%s' as '%s'", readers[i].name, p->name, text, back ? back : "nothing");
+        free(back);
+        job_finish(&j);
+    }
+}
+
+static void
+readers_agree(void **state)
+{
+    (void)state;
+    for (const struct parameter *p = parameters; p->name; p++) {
+        const char *names[LIMIT_CHOICE_NAMES + 1];
+        char low[40], high[40], under[40], over[40];
+        bool number = p->type.low < p->type.high;
+        snprintf(low, sizeof low, "%.16g", p->type.low);
+        snprintf(high, sizeof high, "%.16g", p->type.high);
+        snprintf(under, sizeof under, "%.17g", p->type.low - 1);
+        snprintf(over, sizeof over, "%lld", (long long)p->type.high + 1);
+        if (number) {
+            all_read(p, low, true);
+            all_read(p, high, true);
+            all_read(p, over, false);
+            if (strcmp(under, "-1") != 0 && strcmp(under, "0") != 0) // earlier versions' "not set" in JSON
+                all_read(p, under, false);
+        }
+        for (int i = 0, n = value_names(&p->type, names); i < n; i++)
+            all_read(p, names[i], true);
+        if (p->type.kind == VALUE_CHOICE)
+            all_read(p, "nonsense", false);
+        if (p->type.kind == VALUE_REAL)
+            all_read(p, "0.1", true);
+        if (p->type.kind == VALUE_SWITCH)
+            all_read(p, "yes", true);
+        if (p->type.kind == VALUE_TEXT)
+            all_read(p, "some-name", true);
+    }
+}
+
+// A value that is not the empty one, another for each row.
+static void
+fill(struct job *j)
+{
+    int row = 0;
+    for (const struct parameter *p = parameters; p->name; p++, row++) {
+        const char *names[LIMIT_CHOICE_NAMES + 1];
+        int n = value_names(&p->type, names);
+        char text[40];
+        if (n)
+            snprintf(text, sizeof text, "%s", names[n - 1]);
+        else if (p->type.kind == VALUE_SWITCH)
+            snprintf(text, sizeof text, "yes");
+        else if (p->type.kind == VALUE_REAL)
+            snprintf(text, sizeof text, "%.17g", p->type.low + (p->type.high - p->type.low) / (row + 3.7));
+        else if (p->type.kind == VALUE_TEXT)
+            snprintf(text, sizeof text, "a \"text\": #%d, [ref#1] \\ {x}", row);
+        else
+            snprintf(text, sizeof text, "%lld", (long long)p->type.high - row);
+        assert_true(parameter_read(p, j, p->name, text, NULL));
+    }
+    j->count = 3;
+    j->seed -= j->count; // the last picture's is one, too
+}
+
+static void
+add_reference(struct job *j, int marker, const char *file, const char *words, const char *loader,
+              const char *setting)
+{
+    struct job_reference *r = job_add(j, marker);
+    r->file = mem_strdup(file);
+    r->words = words ? mem_strdup(words) : NULL;
+    r->loader = loader ? mem_strdup(loader) : NULL;
+    if (setting)
+        r->settings[r->setting_count++] = mem_strdup(setting);
+}
+
+static void
+copy_sample(const char *name, const char *to)
+{
+    size_t size;
+    char *from = mem_printf("%s/samples/%s", templates, name);
+    char *data = file_read(from, LIMIT_PICTURE_BYTES, &size, NULL);
+    assert_true(data && file_write(to, data, size, NULL));
+    free(data);
+    free(from);
+}
+
+static void
+make_job(struct job *j)
+{
+    *j = JOB_EMPTY;
+    fill(j);
+    j->instruction = mem_strdup("Draw [ref#1] \"fox\": 'a' \\ b # and [ref#7], café \xF0\x9F\xA6\x8A");
+    char *one = file_join(folder, "o n'e\".png"), *two = file_join(folder, "two.png");
+    copy_sample("snail-noto.png", one);
+    copy_sample("style-blob.png", two);
+    add_reference(j, 7, one, "style: \"image\"", "edge", "thickness=3");
+    add_reference(j, 1, two, NULL, NULL, NULL);
+    free(one);
+    free(two);
+}
+
+// As text; without `machine` without what a template does not keep: what computes, and where its files lie,
+// whose content is known by its hash.
+static char *
+job_text(const struct job *j, bool machine)
+{
+    struct job copy;
+    job_copy(&copy, j);
+    copy.id[0] = 0;
+    for (int i = 0; i < copy.reference_count; i++) {
+        struct job_reference *r = &copy.references[i];
+        char **places[] = {&r->where, &r->within, &r->file};
+        for (size_t k = 0; k < COUNT_OF(places) && !machine; k++) {
+            free(*places[k]);
+            *places[k] = NULL;
+        }
+    }
+    for (const struct parameter *p = parameters; p->name && !machine; p++)
+        if (!(p->where & PARAMETER_TEMPLATE))
+            parameter_clear(p, &copy);
+    struct jv *v = job_json(&copy, true);
+    char *text = jv_text(v, 1);
+    jv_free(v);
+    job_finish(&copy);
+    return text;
+}
+
+static void
+json_keeps_a_job(void **state)
+{
+    struct job j, back;
+    (void)state;
+    make_job(&j);
+    struct jv *v = job_json(&j, true);
+    assert_true(job_parse(&back, v, "job", NULL));
+    char *before = job_text(&j, true), *after = job_text(&back, true);
+    assert_string_equal(before, after);
+    for (const struct parameter *p = parameters; p->name; p++)
+        assert_non_null(jv_get(v, p->name));
+    free(before);
+    free(after);
+    jv_free(v);
+    job_finish(&j);
+    job_finish(&back);
+}
+
+// What belongs to the machine is no template's business; everything else comes back.
+static void
+a_saved_template_loses_nothing(void **state)
+{
+    struct job j, back;
+    struct template t;
+    struct err err = {0};
+    char *path = file_join(folder, "saved.yaml");
+    (void)state;
+    make_job(&j);
+    if (!template_save(&j, folder, "saved", "a: \"summary\"", &err) || !template_read(&t, path, &err) ||
+        !template_job(&t, &back, &err) || !job_read(&back, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(t.name, "saved");
+    assert_string_equal(t.summary, "a: \"summary\"");
+    char *before = job_text(&j, false), *after = job_text(&back, false);
+    assert_string_equal(before, after);
+    assert_false(template_save(&j, folder, "saved", "again", &err));
+    free(before);
+    free(after);
+    free(path);
+    template_finish(&t);
+    job_finish(&j);
+    job_finish(&back);
+}
+
+// The empty job stays empty: nothing is written, nothing comes back.
+static void
+nothing_stays_nothing(void **state)
+{
+    struct job j = JOB_EMPTY, back;
+    (void)state;
+    j.instruction = mem_strdup("a");
+    struct jv *v = job_json(&j, true);
+    assert_true(job_parse(&back, v, "job", NULL));
+    for (const struct parameter *p = parameters; p->name; p++) {
+        assert_false(parameter_is_set(p, &j));
+        assert_false(parameter_is_set(p, &back));
+        assert_null(jv_get(v, p->name));
+        assert_null(parameter_text(p, &j));
+    }
+    jv_free(v);
+    job_finish(&j);
+    job_finish(&back);
+}
+
+// What pictures and sheets of earlier versions say where nobody had said anything.
+static void
+earlier_jobs_are_read(void **state)
+{
+    static const char text[] = "{\"instruction\": \"a\", \"seed\": -1, \"steps\": 0, \"count\": 0, \"size\": 0,"
+                               "\"scale\": -1.0, \"context_scale\": -1}";
+    struct job j;
+    (void)state;
+    struct jv *v = jv_parse(text, strlen(text), "job", NULL);
+    assert_true(job_parse(&j, v, "job", NULL));
+    for (const struct parameter *p = parameters; p->name; p++)
+        assert_false(parameter_is_set(p, &j));
+    jv_free(v);
+    job_finish(&j);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(readers_agree), cmocka_unit_test(json_keeps_a_job),
+        cmocka_unit_test(a_saved_template_loses_nothing), cmocka_unit_test(nothing_stays_nothing),
+        cmocka_unit_test(earlier_jobs_are_read),
+    };
+    if (argc != 2 || !mkdtemp(folder) || !codec_start(argv[0], NULL))
+        return 1;
+    templates = argv[1];
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    char *command = mem_printf("rm -rf %s", folder);
+    failed += system(command) != 0;
+    free(command);
+    return failed;
+}
