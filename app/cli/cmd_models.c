@@ -110,7 +110,11 @@ static int
 check(const struct options *o)
 {
     struct err err = {0};
-    struct model_folder *m = model_folder_open(o->folder, &err);
+    // A folder, or a name as --model takes it.
+    bool named = !strchr(o->folder, '/') && !file_exists(o->folder);
+    char *path = named ? places_model(o->folder, &err) : mem_strdup(o->folder);
+    struct model_folder *m = path ? model_folder_open(path, &err) : NULL;
+    free(path);
     if (!m)
         return command_failed(&err);
     struct jv *json = o->json ? jv_object() : NULL, *parts = o->json ? jv_object() : NULL;
@@ -256,7 +260,7 @@ static const struct option check_options[] = {
 };
 
 static const struct argument check_words[] = {
-    {"FOLDER", "the model's folder", COMPLETE_FOLDER},
+    {"FOLDER", "the model's folder, or its name as --model takes it", COMPLETE_FOLDER},
     {0},
 };
 

@@ -80,8 +80,8 @@ enum {
 
 // Model folders.
 enum {
-    LIMIT_SAFETENSORS_HEADER_BYTES = 256 << 20,
-    LIMIT_SAFETENSORS_TENSORS = 1000000,
+    LIMIT_SAFETENSORS_HEADER_BYTES = 64 << 20,
+    LIMIT_SAFETENSORS_TENSORS = 100000, // of all shards
     LIMIT_SAFETENSORS_SHARDS = 1000,
     LIMIT_SCHEDULER_CONFIG_BYTES = 1 << 20,
     LIMIT_SCHEDULER_STEPS = 100000, // of training, that a scheduler's config may claim

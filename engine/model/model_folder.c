@@ -25,7 +25,8 @@ static char *
 find_weights(const char *folder, const char *part, const char *stem)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json",
-                                          ".fp16.safetensors", ".safetensors.index.fp16.json"};
+                                          ".fp16.safetensors", ".safetensors.index.fp16.json",
+                                          ".safetensors.fp16.index.json"};
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         char name[96];
         snprintf(name, sizeof name, "%s%s", stem, endings[i]);
@@ -169,12 +170,34 @@ model_folder_declare(const struct model_folder *m, const char *part, struct para
     return true;
 }
 
+static bool
+has_pickle(const struct model_folder *m, const struct part *p)
+{
+    static const char *const names[] = {"diffusion_pytorch_model.bin",
+                                        "diffusion_pytorch_model.fp16.bin",
+                                        "diffusion_pytorch_model.bin.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(names) && !found; i++) {
+        char *path = existing(m->path, p->name, names[i]);
+        found = path != NULL;
+        free(path);
+    }
+    return found;
+}
+
 static struct safetensors *
 open_weights(const struct model_folder *m, const struct part *p, struct err *err)
 {
     if (p->weights)
         return safetensors_open(p->weights, err);
-    err_set(err, ERR_INPUT, "%s/%s has no %s.safetensors", m->path, p->name, p->net->weights);
+    if (has_pickle(m, p))
+        err_set(err, ERR_INPUT,
+                "%s/%s has weights as .bin only, a format that can run code and is not read here: "
+                "convert them to %s.safetensors",
+                m->path, p->name, p->net->weights);
+    else
+        err_set(err, ERR_INPUT, "%s/%s has no %s.safetensors", m->path, p->name, p->net->weights);
     return NULL;
 }
 
@@ -284,7 +307,7 @@ hash_tensors(uint64_t h, const struct safetensors *file)
     qsort(sorted, n, sizeof *sorted, by_name);
     for (size_t i = 0; i < n; i++) {
         const struct tensor_view *t = sorted[i];
-        const char *type = dtype_name(t->dtype);
+        const char *type = t->dtype == DTYPE_NONE ? t->type : dtype_name(t->dtype);
         h = mix(h, t->name, strlen(t->name));
         h = mix(h, type, strlen(type));
         h = mix(h, t->shape.dim, (size_t)t->shape.rank * sizeof t->shape.dim[0]);

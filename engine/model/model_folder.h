@@ -9,7 +9,8 @@
 //     tokenizer/spiece.model
 //     scheduler/scheduler_config.json
 //
-// Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors). Any part
+// Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its shards under
+// both names that have been in use). Any part
 // may be absent here; who needs one says so.
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H

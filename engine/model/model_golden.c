@@ -29,7 +29,7 @@ static const struct tensor_view *
 tensor(const struct run *r, const char *name, struct err *err)
 {
     const struct tensor_view *t = safetensors_find(r->file, name);
-    if (t && t->size > 0)
+    if (t && t->size > 0 && t->dtype != DTYPE_NONE)
         return t;
     err_set(err, ERR_INPUT, "%s: a golden of %s needs a tensor '%s'", r->params->golden,
             r->part->name, name);

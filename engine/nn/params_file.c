@@ -59,7 +59,8 @@ params_compare(const struct params *p, const char *part, const struct safetensor
                        mem_strdup(q->name));
         } else if (name && !fits(q, t)) {
             char has[SHAPE_TEXT_MAX], needs[SHAPE_TEXT_MAX];
-            char *text = mem_printf("%s is %s %s, needs a float %s", q->name, dtype_name(t->dtype),
+            const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
+            char *text = mem_printf("%s is %.32s %s, needs a float %s", q->name, type,
                                     shape_text(&t->shape, has), shape_text(&q->shape, needs));
             ARRAY_PUSH(report->misshapen, report->misshapen_count, report->misshapen_capacity,
                        text);

@@ -49,7 +49,7 @@ read_length(const unsigned char *p)
 static bool
 read_shape(struct tensor_view *v, const struct jv *shape, const char *path, struct err *err)
 {
-    uint64_t total = dtype_size(v->dtype);
+    uint64_t total = v->dtype == DTYPE_NONE ? 1 : dtype_size(v->dtype);
     if (!jv_is_array(shape) || jv_size(shape) > SHAPE_RANK_MAX)
         return err_set(err, ERR_INPUT, "%s: tensor %s needs a shape of at most %d dimensions", path,
                        v->name, SHAPE_RANK_MAX);
@@ -61,7 +61,7 @@ read_shape(struct tensor_view *v, const struct jv *shape, const char *path, stru
             return err_set(err, ERR_INPUT, "%s: tensor %s has an impossible shape", path, v->name);
         v->shape.dim[i] = dim;
     }
-    if (total != v->size)
+    if (total != v->size && v->dtype != DTYPE_NONE)
         return err_set(err, ERR_INPUT,
                        "%s: tensor %s needs %llu bytes for its shape, the file gives it %zu", path,
                        v->name, (unsigned long long)total, v->size);
@@ -72,14 +72,12 @@ static bool
 read_tensor(struct tensor_view *v, const char *name, const struct jv *entry,
             const unsigned char *data, uint64_t data_size, const char *path, struct err *err)
 {
-    *v = (struct tensor_view){.name = name};
-    const char *dtype = jv_string(jv_get(entry, "dtype"), "?");
+    *v = (struct tensor_view){.name = name, .type = jv_string(jv_get(entry, "dtype"), NULL)};
+    if (!v->type)
+        return err_set(err, ERR_INPUT, "%s: tensor %s has no type", path, name);
     for (size_t i = 0; i < COUNT_OF(stored_types); i++)
-        if (strcmp(dtype, stored_types[i].name) == 0)
+        if (strcmp(v->type, stored_types[i].name) == 0)
             v->dtype = stored_types[i].dtype;
-    if (v->dtype == DTYPE_NONE)
-        return err_set(err, ERR_INPUT, "%s: tensor %s has the unknown type '%.32s'", path, name,
-                       dtype);
     const struct jv *offsets = jv_get(entry, "data_offsets");
     int64_t first = jv_integer(jv_at(offsets, 0), -1), last = jv_integer(jv_at(offsets, 1), -1);
     if (jv_size(offsets) != 2 || first < 0 || last < first || (uint64_t)last > data_size)
@@ -100,9 +98,20 @@ by_address(const void *a, const void *b)
     return (x->size > y->size) - (x->size < y->size);
 }
 
+// What `git clone` leaves in place of a large file where git-lfs is not installed.
+static bool
+is_lfs_pointer(const struct file_map *map)
+{
+    static const char begin[] = "version https://git-lfs.github.com/spec/";
+    return map->size >= sizeof begin - 1 && memcmp(map->data, begin, sizeof begin - 1) == 0;
+}
+
 static bool
 read_header(struct safetensors *st, struct shard *s, const char *path, struct err *err)
 {
+    if (is_lfs_pointer(&s->map))
+        return err_set(err, ERR_INPUT,
+                       "%s: this is a Git LFS pointer, not the weights: run 'git lfs pull' there", path);
     if (s->map.size < 8)
         return err_set(err, ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path,
                        s->map.size);

@@ -16,17 +16,18 @@
 
 struct tensor_view {
     const char *name;
-    enum dtype dtype;
+    enum dtype dtype;   // DTYPE_NONE: one not known here, which matters where the tensor is needed
     struct shape shape; // dimensions may be 0 here
     const void *data;   // aligned to the element where the file is; size bytes; mapped, read-only
     size_t size;        // bytes
+    const char *type;   // of one that was read: as the file calls it ("F8_E4M3")
 };
 
 struct safetensors;
 
 // Opens FILE.safetensors, or FILE.safetensors.index.json (sharded: every shard it names, from the
-// same folder, is mapped and the tensors are found as if they were in one file). Limits: header at
-// most 256 MiB, 1,000,000 tensors, rank at most SHAPE_RANK_MAX.
+// same folder, is mapped and the tensors are found as if they were in one file). Limits: those of
+// engine/base/limits.h, rank at most SHAPE_RANK_MAX.
 struct safetensors *safetensors_open(const char *path, struct err *err);
 void safetensors_close(struct safetensors *st); // NULL is fine
 

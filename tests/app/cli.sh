@@ -224,6 +224,28 @@ refuse 2 "model.safetensors" models check m
 header='{"a":{"dtype":"U8","shape":[6],"data_offsets":[0,6]},"b":{"dtype":"U8","shape":[6],"data_offsets":[2,8]}}'
 { printf "\\x$(printf %x ${#header})\0\0\0\0\0\0\0"; printf '%s12345678' "$header"; } >m/text_encoder/model.safetensors
 refuse 2 "overlap" models check m
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 18775052\n' 0 >m/text_encoder/model.safetensors
+refuse 2 "model.safetensors: this is a Git LFS pointer, not the weights: run 'git lfs pull' there" models check m
+mv m/text_encoder/model.safetensors m/text_encoder/pytorch_model.bin
+refuse 2 "m/text_encoder has weights as .bin only, a format that can run code" models check m
+rm m/text_encoder/pytorch_model.bin
+refuse 2 "m/text_encoder has no model.safetensors" models check m
+# A tensor too many of a type that is not known here is only too many.
+python3 - "$golden/t5/text_encoder/model.safetensors" m/text_encoder/model.safetensors <<'MAKE' || fail "no weights were made"
+import json, struct, sys
+b = open(sys.argv[1], 'rb').read()
+n = struct.unpack('<Q', b[:8])[0]
+head, data = json.loads(b[8:8 + n]), b[8 + n:]
+head['extra.weight'] = {'dtype': 'F8_E4M3', 'shape': [4], 'data_offsets': [len(data), len(data) + 4]}
+text = json.dumps(head).encode()
+text += b' ' * (-(len(text) + 8) % 8)
+open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + data + b'1234')
+MAKE
+"$limn" models check m >out.txt 2>&1
+[[ $? -eq 1 ]] && grep -q "surplus: text_encoder/extra.weight" out.txt && ! grep -q missing out.txt || fail "a surplus tensor of another type: $(cat out.txt)"
+rm -f out.txt
+refuse 2 "there is no model 'nowhere'" models check nowhere
+accept models check limn-icons
 for part in unet-plain t5; do accept models check "$golden/$part" --golden "$golden/$part/golden.safetensors" --tolerance 1e-4; done
 "$limn" models check "$golden/t5" --golden "$golden/t5/golden.safetensors" --tolerance 1e-12 >/dev/null 2>&1
 [[ $? -eq 1 ]] || fail "a golden over its tolerance is not exit code 1"

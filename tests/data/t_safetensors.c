@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
 
@@ -251,15 +252,74 @@ test_tensor_lies(void **state)
         {"{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,8]}", "lie"},
         {"{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}", "shape"},
         {"{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,0],\"data_offsets\":[0,0]}", "shape"},
-        {"{\"dtype\":\"Q4\",\"shape\":[2],\"data_offsets\":[0,8]}", "unknown type"},
-        {"{\"dtype\":\"f32\",\"shape\":[2],\"data_offsets\":[0,8]}", "unknown type"},
-        {"{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}", "unknown type"},
-        {"[1,2]", "unknown type"},
-        {"null", "unknown type"},
+        {"{\"dtype\":\"Q4\",\"shape\":[2],\"data_offsets\":[0,9]}", "outside"},
+        {"{\"dtype\":\"Q4\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}", "shape"},
+        {"{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}", "no type"},
+        {"[1,2]", "no type"},
+        {"null", "no type"},
     };
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
         char *header = mem_printf("{\"t\":%s}", lies[i].entry);
         refuses(header, 8, lies[i].word);
+        free(header);
+    }
+}
+
+// A tensor of a type that is not known is there, and costs the others nothing.
+static void
+test_types_of_others(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"q\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]},"
+                                 "\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    char *path = put_raw("f8.safetensors", header, sizeof header - 1, 0, 8);
+    struct err err = {0};
+    struct safetensors *st = safetensors_open(path, &err);
+    assert_non_null(st);
+    assert_int_equal(safetensors_find(st, "q")->dtype, DTYPE_NONE);
+    assert_string_equal(safetensors_find(st, "q")->type, "F8_E4M3");
+    assert_int_equal(safetensors_find(st, "t")->dtype, DTYPE_F32);
+    safetensors_close(st);
+    unlink(path);
+    free(path);
+}
+
+static void
+test_pointers(void **state)
+{
+    (void)state;
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18775052\n";
+    char *path = in_folder("lfs.safetensors");
+    struct err err = {0};
+    assert_true(file_write(path, pointer, sizeof pointer - 1, &err));
+    refuses_path(path, ERR_INPUT, "this is a Git LFS pointer, not the weights: run 'git lfs pull' there");
+}
+
+// As many empty tensors as there may be, and one more.
+static void
+test_many_tensors(void **state)
+{
+    (void)state;
+    for (size_t over = 0; over < 2; over++) {
+        size_t count = LIMIT_SAFETENSORS_TENSORS + over, n = 1;
+        char *header = mem_alloc(count * 64 + 2);
+        header[0] = '{';
+        for (size_t i = 0; i < count; i++)
+            n += (size_t)sprintf(header + n, "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                                 i ? "," : "", i);
+        header[n++] = '}';
+        char *path = put_raw("many.safetensors", header, n, 0, 0);
+        struct err err = {0};
+        if (over) {
+            refuses_path(path, ERR_INPUT, "100000 tensors");
+        } else {
+            struct safetensors *st = safetensors_open(path, &err);
+            assert_int_equal(safetensors_count(st), count);
+            assert_non_null(safetensors_find(st, "t99999"));
+            safetensors_close(st);
+            unlink(path);
+            free(path);
+        }
         free(header);
     }
 }
@@ -396,6 +456,8 @@ main(void)
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_known_file),
         cmocka_unit_test(test_no_tensors), cmocka_unit_test(test_writer_counts_bytes), cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_header_lies), cmocka_unit_test(test_tensor_lies),
+        cmocka_unit_test(test_types_of_others), cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_many_tensors),
         cmocka_unit_test(test_relations), cmocka_unit_test(test_index),
         cmocka_unit_test(test_not_a_file), cmocka_unit_test(test_damage),
     };
