@@ -65,6 +65,9 @@ run_pack(const struct command_line *line)
     if (report.unreadable)
         fprintf(stderr, "limn: %zu pictures left out, the first: %s\n", report.unreadable,
                 report.first_unreadable.text);
+    if (report.not_text)
+        fprintf(stderr, "limn: %zu pictures left out for their captions, the first: %s\n",
+                report.not_text, report.first_not_text.text);
     if (report.without_caption)
         fprintf(stderr, "limn: %zu pictures without a caption left out\n", report.without_caption);
     printf("%s: %zu pictures\n", p.out, report.pictures);

@@ -11,6 +11,7 @@
 #include "app/data/source.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 
 struct item {
     char *name;   // path of a file, name in an archive
@@ -101,6 +102,25 @@ item_text(const struct item *item, size_t *size, struct err *err)
     return mem_strndup((const char *)item->data, item->size);
 }
 
+// The text of a file beside a picture. False with *text NULL: it cannot be read; otherwise it is no text, for
+// which the picture is left out and counted.
+static bool
+text_beside(struct data_source *s, const struct item *item, char **text, size_t *size,
+            struct err *err)
+{
+    *text = item_text(item, size, err);
+    size_t mark = *text ? utf8_mark(*text, *size) : 0;
+    if (!*text || utf8_valid(*text + mark, *size - mark)) {
+        if (*text)
+            memmove(*text, *text + mark, *size - mark + 1);
+        *size -= mark;
+        return *text != NULL;
+    }
+    if (!s->not_text++)
+        err_set(&s->first_not_text, ERR_INPUT, "%s: not UTF-8", item->name);
+    return false;
+}
+
 static bool
 read_words(char **words, const char *text, size_t limit, const char *name, struct err *err)
 {
@@ -144,11 +164,10 @@ read_split(struct data_record *r, const struct jv *v, const char *name, struct e
 }
 
 static bool
-read_json(struct data_source *s, struct data_record *r, const struct item *item, struct err *err)
+read_json(struct data_source *s, struct data_record *r, const struct item *item, const char *text,
+          size_t size, struct err *err)
 {
-    size_t size = 0;
-    char *text = item_text(item, &size, err);
-    struct jv *root = text ? jv_parse(text, size, item->name, err) : NULL;
+    struct jv *root = jv_parse(text, size, item->name, err);
     bool ok = root != NULL;
     const char *caption = jv_string(jv_get(root, "caption"), jv_string(jv_get(root, "text"), NULL));
     if (ok && caption)
@@ -165,7 +184,6 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
         free(words);
     }
     jv_free(root);
-    free(text);
     return ok;
 }
 
@@ -176,21 +194,25 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
 {
     const struct item *picture = NULL;
     struct data_record r = {.subject = -1, .style = -1};
-    bool ok = true;
+    bool ok = true, left_out = false;
     for (size_t i = first; i < last; i++)
         if (!picture && has_suffix(&items[i], picture_suffixes))
             picture = &items[i];
-    for (size_t i = first; ok && picture && i < last; i++) {
-        if (has_suffix(&items[i], json_suffixes)) {
-            ok = read_json(s, &r, &items[i], err);
-        } else if (has_suffix(&items[i], text_suffixes) && !r.caption) {
-            size_t size = 0;
-            char *text = item_text(&items[i], &size, err);
-            ok = text && read_words(&r.caption, text, LIMIT_CAPTION_BYTES, items[i].name, err);
-            free(text);
-        }
+    for (size_t i = first; ok && !left_out && picture && i < last; i++) {
+        bool json = has_suffix(&items[i], json_suffixes);
+        if (!json && (r.caption || !has_suffix(&items[i], text_suffixes)))
+            continue;
+        size_t size = 0;
+        char *text = NULL;
+        bool read = text_beside(s, &items[i], &text, &size, err);
+        left_out = !read && text;
+        ok = read || left_out;
+        if (read)
+            ok = json ? read_json(s, &r, &items[i], text, size, err)
+                      : read_words(&r.caption, text, LIMIT_CAPTION_BYTES, items[i].name, err);
+        free(text);
     }
-    if (ok && picture && r.caption && *r.caption) {
+    if (ok && !left_out && picture && r.caption && *r.caption) {
         r.name = mem_strdup(picture->name);
         r.data = picture->data;
         r.size = picture->size;
@@ -199,7 +221,7 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
         ARRAY_PUSH(s->records, s->count, s->capacity, r);
         return true;
     }
-    s->without_caption += picture != NULL;
+    s->without_caption += picture != NULL && !left_out;
     free(r.caption);
     free(r.keywords);
     return ok;

@@ -26,6 +26,8 @@ struct data_pack_params {
 struct data_pack_report {
     size_t pictures;        // in the pack
     size_t without_caption; // left out
+    size_t not_text;        // left out, their captions being no UTF-8; the first of them:
+    struct err first_not_text;
     size_t unreadable;      // left out; the first of them:
     struct err first_unreadable;
 };

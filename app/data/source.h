@@ -34,6 +34,8 @@ struct data_source {
     char **styles, **subjects;
     size_t style_count, style_capacity, subject_count, subject_capacity;
     size_t without_caption; // pictures left out for having none
+    size_t not_text;        // pictures left out as what lies beside them is no UTF-8; the first:
+    struct err first_not_text;
     char *licence;          // text of LICENSES.md beside the data; may be NULL
     struct data_tar *archives;
     size_t archive_count;

@@ -75,6 +75,38 @@ header_name(const unsigned char *h)
     return mem_strndup(name, 100);
 }
 
+// What the file is packed with, by its first bytes, and what unpacks it; NULL: nothing known.
+static const char *
+unpacker(const struct file_map *map)
+{
+    static const struct {
+        const char *magic;
+        size_t size;
+        const char *command;
+    } kinds[] = {{"\x1F\x8B", 2, "gunzip"},
+                 {"BZh", 3, "bunzip2"},
+                 {"\xFD" "7zXZ\0", 6, "unxz"},
+                 {"\x28\xB5\x2F\xFD", 4, "unzstd"},
+                 {"PK\3\4", 4, "unzip"}};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (map->size >= kinds[i].size && memcmp(map->data, kinds[i].magic, kinds[i].size) == 0)
+            return kinds[i].command;
+    return NULL;
+}
+
+// After the entries: the archive is whole, or it is said what is wrong with it. `end`: its two blocks of
+// zeros, or some of them, were there.
+static bool
+check_end(const struct file_map *map, size_t at, bool end, const char *path, struct err *err)
+{
+    if (map->size < BLOCK)
+        return err_set(err, ERR_INPUT, "%s: too short for a tar archive", path);
+    if (!end && at < map->size)
+        return err_set(err, ERR_INPUT, "%s: the archive ends inside a header, at byte %zu", path,
+                       map->size);
+    return true;
+}
+
 bool
 data_tar_open(struct data_tar *tar, const char *path, struct err *err)
 {
@@ -82,11 +114,17 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
     char *long_name = NULL;
     bool ok = file_map(&tar->map, path, err);
     size_t at = 0;
+    bool end = false;
+    const char *command = ok ? unpacker(&tar->map) : NULL;
+    if (command)
+        ok = err_set(err, ERR_INPUT, "%s: this archive is compressed: unpack it first with %s", path,
+                     command);
     static const unsigned char zeros[BLOCK];
     while (ok && at + BLOCK <= tar->map.size) {
         const unsigned char *h = tar->map.data + at;
         uint64_t size = 0;
-        if (memcmp(h, zeros, BLOCK) == 0)
+        end = memcmp(h, zeros, BLOCK) == 0;
+        if (end)
             break;
         at += BLOCK;
         if (!checksum_fits(h) || !read_number(h + AT_SIZE, 12, &size)) {
@@ -115,8 +153,7 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
         if (ok)
             at += ((size_t)size + BLOCK - 1) / BLOCK * BLOCK;
     }
-    if (ok && tar->map.size < BLOCK)
-        ok = err_set(err, ERR_INPUT, "%s: too short for a tar archive", path);
+    ok = ok && check_end(&tar->map, at, end, path, err);
     free(long_name);
     if (!ok)
         data_tar_close(tar);

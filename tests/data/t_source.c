@@ -124,6 +124,33 @@ test_tar(void **state)
     assert_int_equal(data_tar_find(&tar, "big")->size, 1000);
     assert_null(data_tar_find(&tar, "cut"));
     data_tar_close(&tar);
+    // Whole without its last blocks; cut off inside a header it is not, wherever that is.
+    put("a.tar", a.bytes, a.size);
+    assert_true(data_tar_open(&tar, path, &err));
+    assert_int_equal(tar.count, 4);
+    data_tar_close(&tar);
+    for (size_t size = 1; size < 512; size += 51) {
+        put("a.tar", a.bytes, 1024 + size); // one.txt and its block are before
+        assert_false(data_tar_open(&tar, path, &err));
+        assert_non_null(strstr(err.text, "the archive ends inside a header, at byte "));
+        err_clear(&err);
+    }
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *command;
+    } packed[] = {{"\x1f\x8b\x08\0", 4, "gunzip"},
+                  {"BZh9", 4, "bunzip2"},
+                  {"\xfd" "7zXZ\0", 6, "unxz"},
+                  {"\x28\xb5\x2f\xfd", 4, "unzstd"},
+                  {"PK\3\4", 4, "unzip"}};
+    for (size_t i = 0; i < COUNT_OF(packed); i++) {
+        put("a.tar", packed[i].bytes, packed[i].size);
+        assert_false(data_tar_open(&tar, path, &err));
+        assert_non_null(strstr(err.text, "this archive is compressed: unpack it first with "));
+        assert_non_null(strstr(err.text, packed[i].command));
+        err_clear(&err);
+    }
     // Cut anywhere inside an entry, and damaged headers.
     for (size_t size = a.size - 1000; size < a.size; size += 77) {
         put("a.tar", a.bytes, size);
@@ -193,9 +220,20 @@ test_folder(void **state)
     }
     char *json = in_folder("set/b.json");
     unlink(json);
+    // One caption that is no UTF-8 costs its picture only; a byte order mark is no part of another.
     put("set/b.txt", "caf\xe9", 4);
-    assert_false(data_source_open(&s, path, &err));
-    assert_non_null(strstr(err.text, "UTF-8"));
+    put("set/d.txt", "\xEF\xBB\xBF" "a fox\r\n", 10);
+    assert_true(data_source_open(&s, path, &err));
+    assert_int_equal(s.not_text, 1);
+    assert_non_null(strstr(s.first_not_text.text, "set/b.txt: not UTF-8"));
+    assert_int_equal(s.without_caption, 0);
+    bool fox = false;
+    for (size_t i = 0; i < s.count; i++) {
+        fox |= strcmp(s.records[i].caption, "a fox") == 0;
+        assert_null(strstr(s.records[i].name, "/b."));
+    }
+    assert_true(fox);
+    data_source_close(&s);
     free(json);
     free(path);
     free(sub);
