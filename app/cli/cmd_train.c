@@ -106,9 +106,13 @@ whole_recipe(const struct train *t, struct err *err)
     const char *tasks = jv_string(jv_get(json, "tasks"), NULL);
     if (ok && tasks) {
         struct jv *described = config_read(tasks, err);
-        ok = described != NULL;
+        ok = jv_is_object(described);
         if (ok)
             jv_set(json, "tasks", described);
+        else if (described)
+            err_set(err, ERR_INPUT, "%s: tasks are a list of KEY: VALUE", tasks);
+        if (!ok)
+            jv_free(described);
     }
     if (ok)
         return json;

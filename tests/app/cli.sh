@@ -188,7 +188,7 @@ printf 'model: limn-icons\npack: p\noutput: /tmp/run\ntasks: tasks.json\n' >reci
 refuse 2 "recipe.yaml:3:9: output: /tmp/run is an absolute path; to use it all the same: --set output=/tmp/run" train recipe.yaml --print
 printf 'model: limn-icons\npack: p\noutput: run\ntasks: /etc/passwd\n' >recipe.yaml
 refuse 2 "recipe.yaml:4:8: tasks: /etc/passwd is an absolute path" train recipe.yaml --print
-refuse 2 "/etc/passwd:1:" train recipe.yaml --print --set tasks=/etc/passwd
+refuse 2 "/etc/passwd: tasks are a list of KEY: VALUE" train recipe.yaml --print --set tasks=/etc/passwd
 rm -f linked recipe.yaml tasks.json
 
 # --- loaders
