@@ -44,7 +44,7 @@ shape_of(void *ctx, const char *name)
     if (strcmp(name, MASK) == 0 && !masked)
         return NULL;
     const struct tensor_view *t = safetensors_find(r->file, name);
-    return t && t->size > 0 ? &t->shape : NULL;
+    return t && t->size > 0 && t->dtype != DTYPE_NONE ? &t->shape : NULL;
 }
 
 // As f32; pictures (N,C,H,W) become (N,H,W,C).
