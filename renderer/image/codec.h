@@ -53,7 +53,7 @@ struct image *codec_resize(const struct image *image, int width, int height, enu
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 
 // PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
-// are 1 to 79 Latin-1 characters. Stored compressed (iTXt).
+// are 1 to 79 Latin-1 characters. Stored compressed (zTXt, or iTXt where they are not ASCII).
 void *codec_encode_png(const struct image *image, const char *const *texts, size_t *size,
                        struct err *err);
 // The same to a file that appears whole or not at all.

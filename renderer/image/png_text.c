@@ -24,21 +24,32 @@ put32(unsigned char *p, uint32_t v)
         p[i] = (unsigned char)(v >> (24 - 8 * i));
 }
 
-// An iTXt chunk: keyword 0, compressed 1, method 0, language 0, translated keyword 0, deflate data.
+static bool
+is_ascii(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+// A zTXt chunk where the text is ASCII, as more programs keep it: keyword 0, method 0, deflate data. Else
+// iTXt: keyword 0, compressed 1, method 0, language 0, translated keyword 0, deflate data.
 static unsigned char *
 make_chunk(const char *keyword, const char *text, size_t *size, struct err *err)
 {
     uLong n = strlen(text);
     uLongf packed = compressBound(n);
-    size_t head = strlen(keyword) + 5;
+    bool ascii = is_ascii(text);
+    size_t head = strlen(keyword) + (ascii ? 2 : 5);
     if (n > INT32_MAX / 2 || strlen(keyword) < 1 || strlen(keyword) > 79) {
         err_set(err, ERR_INPUT, "the text '%.79s' is too long for a PNG", keyword);
         return NULL;
     }
     unsigned char *chunk = mem_zalloc(12 + head + packed);
-    memcpy(chunk + 4, "iTXt", 4);
+    memcpy(chunk + 4, ascii ? "zTXt" : "iTXt", 4);
     memcpy(chunk + 8, keyword, strlen(keyword));
-    chunk[8 + strlen(keyword) + 1] = 1;
+    chunk[8 + strlen(keyword) + 1] = !ascii; // the method of zTXt, the flag of iTXt
     if (compress2(chunk + 8 + head, &packed, (const Bytef *)text, n, 9) != Z_OK) {
         free(chunk);
         err_set(err, ERR_MEMORY, "the text '%s' cannot be compressed", keyword);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Text chunks of PNG files (PNG specification 11.3.3): iTXt written, tEXt, zTXt and iTXt read.
+// Text chunks of PNG files (PNG specification 11.3.3): zTXt (ASCII) and iTXt written, tEXt too read.
 #ifndef LIMN_RENDERER_IMAGE_PNG_TEXT_H
 #define LIMN_RENDERER_IMAGE_PNG_TEXT_H
 
@@ -7,7 +7,7 @@
 
 #include "engine/base/err.h"
 
-// A copy of the PNG with the texts (pairs keyword, UTF-8, …, NULL) as compressed iTXt chunks before
+// A copy of the PNG with the texts (pairs keyword, UTF-8, …, NULL) as compressed chunks before
 // its picture data. Freed with free().
 void *png_text_insert(const void *png, size_t size, const char *const *texts, size_t *out_size,
                       struct err *err);

@@ -41,6 +41,9 @@ text_comes_back(void **state)
         assert_string_equal(text, texts[i + 1]);
         free(text);
     }
+    // ASCII in the kind of chunk that more programs keep.
+    assert_non_null(memmem(png, size, "zTXtlong\0\0", 10));
+    assert_non_null(memmem(png, size, "iTXtlimn\0\1\0\0\0", 13));
     assert_null(codec_png_text_in(png, size, "x.png", "lim", &err)); // a prefix is another word
     assert_null(codec_png_text_in(png, size, "x.png", "limn2", &err));
     assert_int_equal(err.code, ERR_NONE);
