@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/cli/options_docs.h"
 #include "app/cli/options_help.h"
 #include "app/cli/through.h"
 #include "app/ui/ui.h"
@@ -24,8 +25,8 @@ static const struct command *const commands[] = {
 // --- without a command: the UI
 
 struct ui_options {
-    const char *host, *theme, *preview;
-    bool version;
+    const char *host, *theme, *preview, *completions, *man;
+    bool version, docs;
 };
 
 static const char *
@@ -33,6 +34,20 @@ preview_kind(int i)
 {
     static const char *const kinds[] = {"auto", "kitty", "sixel", "cells", "none"};
     return i < (int)COUNT_OF(kinds) ? kinds[i] : NULL;
+}
+
+// What the build asks for (app/meson.build, docs/meson.build).
+static int
+print_docs(const struct ui_options *o)
+{
+    struct err err = {0};
+    if (o->completions)
+        docs_completions(&command_program, o->completions, stdout);
+    else if (o->docs)
+        docs_markdown(&command_program, stdout);
+    else if (!docs_man(&command_program, o->man, stdout, &err))
+        return command_failed(&err);
+    return 0;
 }
 
 static int
@@ -43,6 +58,8 @@ run_ui(const struct command_line *line)
         puts("limn " LIMN_VERSION);
         return 0;
     }
+    if (o->completions || o->man || o->docs)
+        return print_docs(o);
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         options_help(line, true, stdout);
         return 0;
@@ -61,6 +78,9 @@ static const struct option ui_options[] = {
                    "how it shows pictures"),
      .fallback = "auto"},
     {OPTION_SWITCH("version", struct ui_options, version, "print the version")},
+    {OPTION_CHOICE("print-completions", "SHELL", docs_shell, struct ui_options, completions, NULL)},
+    {OPTION_TEXT("print-man", "PAGE", struct ui_options, man, NULL)},
+    {OPTION_SWITCH("print-docs", struct ui_options, docs, NULL)},
     {0},
 };
 
@@ -97,6 +117,14 @@ command_computing(void)
     return names;
 }
 
+// The build asks for documents where there may be no use of pictures yet.
+static bool
+asks_docs(const struct command_line *line)
+{
+    const struct ui_options *o = line->values;
+    return line->depth == 1 && o && (o->completions || o->man || o->docs);
+}
+
 // Here, or, with `away`, what computes in a worker's child.
 static int
 run(const struct command_line *line, bool away)
@@ -113,8 +141,8 @@ read_and_run(bool away, int argc, char **argv)
     struct err err = {0};
     struct command_line line;
     int code = 0;
-    if (!command_line_read(&line, &command_program, away, argc, argv, &err) ||
-        !codec_start("limn", &err))
+    bool ok = command_line_read(&line, &command_program, away, argc, argv, &err);
+    if (!ok || (!asks_docs(&line) && !codec_start("limn", &err)))
         code = command_failed(&err);
     else if (line.help)
         options_help(&line, away, stdout);

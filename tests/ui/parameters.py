@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# The parameters of a drawing are the same everywhere: each row of app/job/parameters.def is looked for, with its
+# range or names, on the command line, in help, in the manual page, in docs/commands.md, in the completions of
+# three shells and in the form of the UI. What the manual and the docs say is what the program says.
+# usage: parameters.py LIMN SOURCE LOADERS [NAME...]
+import pathlib, re, shutil, subprocess, sys
+from screens import LIMN, LOADERS, SOURCE, Screen, check, run, work
+
+source = pathlib.Path(SOURCE)
+ROW = re.compile(r'^PARAMETER\((\w+), (\w+), [^,]+, ([^,]+), ([^,]+), (\w+), (NULL|"[^"]*"), (\w+), ([^,]+),\s*'
+                 r'(?:NULL|"[^"]*"), "([^"]*)",\s*"([^"]*)"\)', re.M)
+CONSTANTS = {'JOB_SEED_MAX': 2 ** 53}
+for name, value in re.findall(r'(LIMIT_\w+) = (\d+),', (source / 'engine/base/limits.h').read_text()):
+    CONSTANTS[name] = int(value)
+
+
+def limn(*args, code=0):
+    p = subprocess.run([LIMN, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                       env={'PATH': '/usr/bin:/bin', 'HOME': work.name, 'GOMP_SPINCOUNT': '3000',
+                            'LIMN_LOADER_PATH': LOADERS})
+    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[:300]}')
+    return p.stderr if code else p.stdout
+
+
+def number(text):
+    return CONSTANTS[text] if text in CONSTANTS else int(text)
+
+
+text = (source / 'app/job/parameters.def').read_text()
+rows = [dict(kind=m[0], name=m[1], low=number(m[2]), high=number(m[3]), names=m[4], argument=m[5].strip('"'), of=m[6],
+             where=m[7], label=m[8], help=m[9]) for m in ROW.findall(text)]
+check(len(rows) == len(re.findall('^PARAMETER', text, re.M)) and len(rows) > 8, 'every row is read')
+plain = lambda text: ' '.join(text.split())
+help_of = {c: plain(limn(c, '--help')) for c in ('generate', 'instruct')}
+for row in rows:
+    row['option'] = '--' + row['name'].replace('_', '-')
+    row['range'] = f"{row['low']}..{row['high']}" if row['low'] < row['high'] else ''
+    if row['kind'] == 'CHOICE':
+        # As the program refuses another one.
+        said = limn('generate', 'text', f"{row['option']}=nonsense", code=2)
+        row['range'] = re.search(r'must be one of ([^;]*)', said)[1].strip()
+        check(row['range'].count(',') >= 2, f"{row['name']} has names: {said}")
+
+
+def command_line():
+    for row in rows:
+        for command, words in help_of.items():
+            line = f"{row['option']} {row['argument']} {row['help']}" if row['argument'] != 'NULL' else f"{row['option']} {row['help']}"
+            check(plain(line) in words, f"limn {command} --help has {line}")
+            check(not row['range'] or f"{plain(row['help'])} ({row['range']}" in words,
+                  f"limn {command} --help has {row['range']} of {row['name']}")
+        if row['low'] < row['high']:
+            for value in (row['high'] + 1, row['low'] - 1, 'x', ''):
+                said = limn('generate', 'text', f"{row['option']}={value}", code=2)
+                check(f"in {row['range']}" in said, f"{row['option']}={value}: {said}")
+
+
+def documents():
+    page = limn('--print-man', str(source / 'docs/limn.1.in'))
+    manual = plain(subprocess.run(['man', '-l', '-'], input=page, capture_output=True, text=True,
+                                  env={'MANWIDTH': '2000', 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8'}).stdout
+                   if shutil.which('man') else page.replace('\\-', '-').replace('\\&', ''))
+    docs = (source / 'docs/commands.md').read_text()
+    check(docs == limn('--print-docs'), 'docs/commands.md is what the tables say: limn --print-docs >docs/commands.md')
+    check('.\\"' not in page.replace('.\\" SPDX', ''), 'nothing is left to be filled in')
+    for row in rows:
+        where = {'the manual': manual, 'docs/commands.md': docs.replace('\\', '')}
+        for name, words in where.items():
+            check(row['option'] in words or row['option'][2:] in words, f"{name} has {row['option']}")
+            check(row['range'] in words, f"{name} has {row['range']} of {row['name']}")
+    if shutil.which('mandoc'):
+        lint = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning'], input=page, capture_output=True, text=True).stdout
+        check(not lint, lint)
+
+
+def completions():
+    shells = {shell: limn('--print-completions', shell) for shell in ('bash', 'zsh', 'fish')}
+    for shell, words in shells.items():
+        if shutil.which(shell):
+            p = subprocess.run([shell, '-n'] + ([] if shell != 'fish' else ['/dev/stdin']), input=words,
+                               capture_output=True, text=True)
+            check(p.returncode == 0 and not p.stderr, f'{shell} reads it: {p.stderr}')
+        for row in rows:
+            option = f"-l {row['name'].replace('_', '-')} " if shell == 'fish' else row['option']
+            check(words.count(option) >= 2, f'{shell} has {option} for generate and instruct')
+            if row['kind'] == 'CHOICE':
+                check(row['range'].replace(',', '') in words, f"{shell} has {row['range']}")
+    # In a shell that completes.
+    file = pathlib.Path(work.name) / 'completion.bash'
+    file.write_text(shells['bash'])
+
+    def complete(*words):
+        script = (f'source {file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _limn; printf "%s\\n" "${{COMPREPLY[@]}}"')
+        return subprocess.run(['bash', '-c', script, 'bash', *words], capture_output=True, text=True).stdout.split()
+
+    check(complete('limn', 'gen') == ['generate'], 'a command')
+    check(complete('limn', 'jobs', 'st') == ['stop'], 'a command below')
+    check(complete('limn', 'generate', 'text', '--con') == ['--context-scale'], 'an option')
+    check(complete('limn', 'generate', '--guidance', 's') == ['separate'], 'a name')
+    check(complete('limn', 'generate', '--guidance', '=', 's') == ['separate'], 'a name behind =')
+    check(complete('limn', 'models', 'check', '--dt') == ['--dtype'], 'an option below')
+    check('--golden' not in complete('limn', 'models', 'list', '--'), 'not that of another')
+
+
+def form():
+    s = Screen((100, 40))
+    s.expect('instruction', 'the UI')
+    s.keys('Escape', 'p')
+    s.expect(f"{rows[0]['label']} +\\(not set\\)", 'the form')
+    for row in rows:
+        s.expect(f"│ *{re.escape(row['label'])}  ", f"{row['name']} is in the form")
+        words = plain(re.sub('[│]', ' ', s.text()))
+        check(plain(row['help']) in words, f"the form says what {row['name']} is", s)
+        check(row['low'] >= row['high'] or f"({row['range']})" in words, f"and its range {row['range']}", s)
+        if row['kind'] == 'CHOICE':
+            seen = set()
+            for _ in range(row['range'].count(',') + 2):
+                seen.add(re.search(f"{re.escape(row['label'])} +< (\\S+) >", s.text())[1])
+                s.keys('Right')
+            check(seen == {'auto', *row['range'].split(', ')}, f"{row['name']} can be {seen}", s)
+        s.keys('Down')
+    s.close()
+
+
+if __name__ == '__main__':
+    run([command_line, documents, completions, form])
