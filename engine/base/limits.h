@@ -30,7 +30,7 @@ enum {
     LIMIT_PICTURE_FRAMES = 10000,       // or pages; only the first is looked at
     LIMIT_VECTOR_SIDE = 512,            // pixels: smaller drawings (SVG) are made so large
     LIMIT_PNG_TEXT_BYTES = 32 << 20,    // of a PNG's text chunk, decompressed
-    LIMIT_REFERENCE_SIDE = 512, // pixels: what the model is shown; larger pictures are reduced
+    LIMIT_REFERENCE_SIDE = 512,         // pixels: what the model is shown; larger pictures are reduced
 };
 
 // A look at a picture in the sandbox (loaders/look.h, sandbox/sandbox.h).
@@ -51,9 +51,9 @@ enum {
     LIMIT_LOADER_ROLE_BYTES = 63,
     LIMIT_LOADER_SUMMARY_BYTES = 255,  // and each parameter's help
     LIMIT_LOADER_CHOICES_BYTES = 511,  // of one parameter, with the bars between them
-    LIMIT_LOADER_LOAD_MS = 5000,   // for the file to be loaded and described
-    LIMIT_LOADER_SECONDS = 60,     // one run
-    LIMIT_LOADER_MEGABYTES = 2000, // that one run may add to what the process has
+    LIMIT_LOADER_LOAD_MS = 5000,       // for the file to be loaded and described
+    LIMIT_LOADER_SECONDS = 60,         // one run
+    LIMIT_LOADER_MEGABYTES = 2000,     // that one run may add to what the process has
 };
 
 // Instructions, templates, jobs, sweeps.
