@@ -112,7 +112,7 @@ describe(struct found *f, struct err *err)
     state = inside_ask(s, &o, NULL, &a, &wait);
     if (state == SANDBOX_DONE && !a.refused)
         state = sandbox_read(s, &f->card, sizeof f->card, &wait);
-    sandbox_close(s);
+    sandbox_let_go(s);
     if (state == SANDBOX_LATE)
         return err_set(err, ERR_INPUT, "it hangs while it is loaded");
     if (state != SANDBOX_DONE)

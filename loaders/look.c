@@ -196,7 +196,7 @@ ask_once(const struct inside_order *o, const void *data, const char *name, doubl
     struct err own = {0};
     struct sandbox *s = look_start("limn", &own) ? sandbox_open(&params, &own) : NULL;
     *image = s ? ask(&s, o, data, name, seconds, stop, &own) : NULL;
-    sandbox_close(s);
+    sandbox_let_go(s);
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }
 
@@ -290,7 +290,7 @@ looker_close(struct looker *l)
 {
     if (!l)
         return;
-    sandbox_close(l->s);
+    sandbox_let_go(l->s);
     inside_free_readable(l->paths);
     free(l);
 }

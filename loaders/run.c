@@ -117,7 +117,7 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
         out = loader_run_in(&s, file, e, in, values, limits, err);
     else
         err_prefix(err, "loader %s", e->loader->name);
-    sandbox_close(s);
+    sandbox_let_go(s);
     inside_free_readable(paths);
     return out;
 }

@@ -474,6 +474,16 @@ sandbox_read(struct sandbox *s, void *data, size_t size, const struct sandbox_wa
     return SANDBOX_DONE;
 }
 
+void
+sandbox_let_go(struct sandbox *s)
+{
+    if (!s)
+        return;
+    close(s->data);
+    close(s->leash);
+    free(s);
+}
+
 int
 sandbox_close(struct sandbox *s)
 {

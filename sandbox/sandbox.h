@@ -51,6 +51,8 @@ enum sandbox_state sandbox_read(struct sandbox *s, void *data, size_t size,
 // Ends the child and its group. The status as waitpid() has it, or -1 when it is not known; a child
 // that was ended by this call has ended with SIGKILL. NULL: -1.
 int sandbox_close(struct sandbox *s);
+// The same without waiting for the end, where the status does not matter. NULL is fine.
+void sandbox_let_go(struct sandbox *s);
 
 // What this kernel or build lacks of the sandbox, as a sentence; NULL: nothing.
 const char *sandbox_lacks(void);

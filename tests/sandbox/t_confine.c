@@ -28,6 +28,16 @@
 #include "engine/base/mem.h"
 #include "sandbox/confine.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+// What has no memory gets NULL, as without the sanitizer, and not the end of the process.
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
 static char folder[] = "/tmp/limn-confine-XXXXXX";
 static char *allowed, *beside, *fresh;
 
