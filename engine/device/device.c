@@ -7,6 +7,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
+#include "engine/base/require.h"
 #include "engine/device/plan.h"
 
 static const struct device_table *const tables[] = {
@@ -329,6 +330,36 @@ plan_copy(struct plan *to, const struct node *input, struct plan *from, const st
     const struct place *a = &to->places[input->id], *b = &from->places[output->id];
     return buffer_copy(to->slots[a->slot], a->offset, from->slots[b->slot], b->offset,
                        node_bytes(input), err);
+}
+
+bool
+plan_copy_into(struct plan *to, const struct node *input, size_t at, struct plan *from,
+               const struct node *output, struct err *err)
+{
+    size_t size = node_bytes(output);
+    require(input->dtype == output->dtype && at <= node_bytes(input) &&
+            size <= node_bytes(input) - at);
+    const struct place *a = &to->places[input->id], *b = &from->places[output->id];
+    return buffer_copy(to->slots[a->slot], a->offset + at, from->slots[b->slot], b->offset, size,
+                       err);
+}
+
+bool
+plan_save(struct plan *from, const struct node *output, struct buffer *to, struct err *err)
+{
+    require(buffer_size(to) == node_bytes(output));
+    const struct place *b = &from->places[output->id];
+    return buffer_copy(to, 0, from->slots[b->slot], b->offset, node_bytes(output), err);
+}
+
+bool
+plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
+             struct err *err)
+{
+    size_t size = buffer_size(from);
+    require(at <= node_bytes(input) && size <= node_bytes(input) - at);
+    const struct place *a = &to->places[input->id];
+    return buffer_copy(to->slots[a->slot], a->offset + at, from, 0, size, err);
 }
 
 bool

@@ -93,6 +93,14 @@ bool plan_read_f32(struct plan *p, const struct node *n, float *data, struct err
 bool plan_copy(struct plan *to, const struct node *input, struct plan *from,
                const struct node *output, struct err *err);
 
+// A whole output to an offset of an input that is larger: one row of a batch.
+bool plan_copy_into(struct plan *to, const struct node *input, size_t at, struct plan *from,
+                    const struct node *output, struct err *err);
+// A whole output to a buffer that is as large, and such a buffer to an offset of an input.
+bool plan_save(struct plan *from, const struct node *output, struct buffer *to, struct err *err);
+bool plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
+                  struct err *err);
+
 bool plan_run(struct plan *p, struct err *err);
 
 struct plan_stats {

@@ -12,7 +12,6 @@
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
-#include "engine/nets/t5.h"
 #include "engine/text/tokenizer.h"
 
 struct pipeline {
@@ -21,22 +20,10 @@ struct pipeline {
     struct pipeline_defaults defaults;
     struct stages stages;
     struct pipeline_info info;
-    float *no_text; // the empty text, encoded once, as struct pass wants it
+    struct port_set no_text; // the empty text, encoded once
 };
 
 // --- Opening ----------------------------------------------------------------------------------
-
-static const struct unet_config *
-unet_of(const struct model_folder *m, const char *part)
-{
-    return parts_config(&m->parts, part, &net_unet);
-}
-
-static const struct t5_config *
-text_of(const struct model_folder *m)
-{
-    return parts_config(&m->parts, m->family->text, &net_t5);
-}
 
 // What drawing needs besides the networks.
 static bool
@@ -78,17 +65,18 @@ load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *er
 static bool
 describe(struct pipeline *p, struct err *err)
 {
-    const struct unet_config *c = unet_of(p->folder, p->folder->family->denoiser);
+    const struct family *f = p->folder->family;
+    const struct parts *parts = &p->folder->parts;
+    int vocabulary = f->vocabulary(parts), pieces = tokenizer_vocab_size(p->tokenizer);
     struct pipeline_info *i = &p->info;
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
-    p->folder->family->sizes(&p->folder->parts, &i->size, &i->final_size);
-    i->reference_max = unet_config_has_context(c) ? LIMIT_INSTRUCTION_REFERENCES : 0;
+    f->sizes(parts, &i->size, &i->final_size);
+    i->reference_max = f->references(parts) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = tokenizer_marker_max(p->tokenizer);
     i->parameters = params_count(p->stages.params);
-    if (tokenizer_vocab_size(p->tokenizer) > text_of(p->folder)->vocab_size)
+    if (pieces > vocabulary)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
-                       p->folder->path, tokenizer_vocab_size(p->tokenizer),
-                       text_of(p->folder)->vocab_size);
+                       p->folder->path, pieces, vocabulary);
     return model_folder_hash(p->folder, i->hash, err);
 }
 
@@ -113,11 +101,11 @@ pipeline_close(struct pipeline *p)
     if (!p)
         return;
     stages_finish(&p->stages);
+    port_set_finish(&p->no_text);
     buffer_destroy(p->stages.block);
     params_destroy(p->stages.params);
     tokenizer_close(p->tokenizer);
     model_folder_close(p->folder);
-    free(p->no_text);
     free(p);
 }
 
@@ -138,61 +126,80 @@ cancelled(const struct pipeline_request *r, struct err *err)
     return true;
 }
 
-// text -> out (tokens,D), thumbnail (S,S,3); NULL: not wanted
-static bool
-encode_text(struct pipeline *p, const char *text, int tokens, float *out, float *thumbnail,
-            struct err *err)
+// The stage that has read `text`, held; NULL: it failed.
+static struct stage *
+encode(struct pipeline *p, const char *text, int tokens, struct err *err)
 {
-    struct stage *s = stages_get(&p->stages,
-                                 &(struct stage_key){.kind = STAGE_TEXT, .tokens = tokens}, err);
+    struct stage_key key = {.kind = STAGE_TEXT, .tokens = tokens};
+    struct stage *s = stages_get(&p->stages, &key, err);
     int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
     int has = s ? tokenizer_encode(p->tokenizer, text, ids, tokens, err) : -1;
     if (has > tokens)
         log_line(LOG_WARN, "model", "the text has %d tokens, the model reads the first %d: %.60s…",
                  has, tokens, text);
-    bool ok = has >= 0 && plan_write(s->plan, s->ids, ids, err) && plan_run(s->plan, err) &&
-              plan_read_f32(s->plan, s->text, out, err) &&
-              (!thumbnail || plan_read_f32(s->plan, s->thumbnail, thumbnail, err));
+    bool ok = has >= 0 && plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err) &&
+              plan_run(s->plan, err);
     free(ids);
-    return ok;
-}
-
-// As struct pass wants it.
-static float *
-encode(struct pipeline *p, const char *text, struct err *err)
-{
-    int tokens = p->folder->text_tokens, side = unet_of(p->folder, p->folder->family->denoiser)->thumbnail_size;
-    size_t rows = (size_t)tokens * (size_t)text_of(p->folder)->d_model;
-    size_t pixels = 3 * (size_t)side * (size_t)side;
-    float *out = mem_try_calloc(rows + pixels, sizeof *out, "text", err);
-    if (out && encode_text(p, text, tokens, out, side ? out + rows : NULL, err))
-        return out;
-    free(out);
+    if (ok)
+        return s;
+    stage_release(s);
     return NULL;
 }
 
-// All references, in the order of the instruction, through the reference plan.
+static bool
+encode_instruction(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
+{
+    struct stage *s = encode(p, text, p->folder->text_tokens, err);
+    bool ok = s && port_set_take(set, s, err);
+    stage_release(s);
+    if (!ok)
+        port_set_finish(set);
+    return ok;
+}
+
+// The texts of the references, each a row of what the stage takes.
+static bool
+encode_reference_texts(struct pipeline *p, const struct instruction *n, struct stage *to,
+                       struct err *err)
+{
+    for (int i = 0; i < n->reference_count; i++) {
+        struct stage *s = encode(p, n->references[i].text, p->folder->reference_tokens, err);
+        bool ok = s && stage_join_row(to, i, "reference.", s, err);
+        stage_release(s);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool
+write_reference_images(struct pipeline *p, const struct instruction *n, struct stage *to,
+                       struct err *err)
+{
+    size_t side = (size_t)p->info.size, pixels = 3 * side * side;
+    float *image = mem_try_calloc((size_t)n->reference_count * pixels, sizeof *image,
+                                  "references", err);
+    for (int i = 0; image && i < n->reference_count; i++) {
+        const struct instruction_reference *ref = &n->references[i];
+        resize_square(ref->rgb, ref->width, ref->height, (int)side, image + (size_t)i * pixels);
+    }
+    bool ok = image && stage_write(to, "image", image, err);
+    free(image);
+    return ok;
+}
+
+// All references, in the order of the instruction, through the reference stage, held.
 static struct stage *
 encode_references(struct pipeline *p, const struct instruction *n, struct err *err)
 {
-    int r = n->reference_count, tokens = p->folder->reference_tokens;
-    size_t side = (size_t)p->info.size, pixels = 3 * side * side;
-    size_t width = (size_t)tokens * (size_t)text_of(p->folder)->d_model;
-    struct stage_key key = {.kind = STAGE_REFERENCES, .references = r, .tokens = tokens};
-    float *text = mem_alloc((size_t)r * width * sizeof *text);
-    float *image = mem_alloc((size_t)r * pixels * sizeof *image);
-    bool ok = true;
-    for (int i = 0; ok && i < r; i++) {
-        const struct instruction_reference *ref = &n->references[i];
-        resize_square(ref->rgb, ref->width, ref->height, (int)side, image + (size_t)i * pixels);
-        ok = encode_text(p, ref->text, tokens, text + (size_t)i * width, NULL, err);
-    }
-    struct stage *s = ok ? stages_get(&p->stages, &key, err) : NULL;
-    ok = s && plan_write_f32(s->plan, s->text, text, err) &&
-         plan_write_f32(s->plan, s->image, image, err) && plan_run(s->plan, err);
-    free(text);
-    free(image);
-    return ok ? s : NULL;
+    struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
+                            .tokens = p->folder->reference_tokens};
+    struct stage *s = stages_get(&p->stages, &key, err);
+    if (s && encode_reference_texts(p, n, s, err) && write_reference_images(p, n, s, err) &&
+        plan_run(s->plan, err))
+        return s;
+    stage_release(s);
+    return NULL;
 }
 
 // --- Drawing ----------------------------------------------------------------------------------
@@ -207,8 +214,8 @@ struct drawing {
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
-    float *text;
-    struct stage *references;
+    struct port_set text;
+    struct stage *references; // held; NULL: none
     // Of the pass that runs, for progress.
     int step_offset, side;
     double start;
@@ -297,11 +304,10 @@ condition(struct drawing *d, struct err *err)
     struct pipeline *p = d->p;
     const struct instruction *n = d->r->instruction;
     double start = clock_seconds();
-    if (!p->no_text)
-        p->no_text = encode(p, "", err);
-    d->text = p->no_text ? encode(p, n->text, err) : NULL;
+    bool ok = (p->no_text.count || encode_instruction(p, "", &p->no_text, err)) &&
+              encode_instruction(p, n->text, &d->text, err);
     d->result->text_seconds = clock_seconds() - start;
-    if (!d->text || cancelled(d->r, err))
+    if (!ok || cancelled(d->r, err))
         return false;
     start = clock_seconds();
     if (n->reference_count)
@@ -315,11 +321,11 @@ base_pass(struct drawing *d)
 {
     struct pipeline *p = d->p;
     return (struct pass){
-        .stages = &p->stages, .part = p->folder->family->denoiser, .config = unet_of(p->folder, p->folder->family->denoiser),
+        .stages = &p->stages, .part = p->folder->family->denoiser,
         .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
         .steps = d->steps,
-        .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = d->text,
-        .no_text = p->no_text, .tokens = p->folder->text_tokens, .references = d->references,
+        .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = &d->text,
+        .no_text = &p->no_text, .tokens = p->folder->text_tokens, .references = d->references,
         .progress = report, .progress_ctx = d, .cancel = d->r->cancel,
     };
 }
@@ -333,7 +339,6 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     for (int i = 0; i < d->count; i++)
         seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
     pass.part = d->p->folder->family->enlarger;
-    pass.config = unet_of(d->p->folder, d->p->folder->family->enlarger);
     pass.scheduler = &d->p->folder->super_scheduler;
     pass.steps = d->super_steps;
     pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
@@ -341,15 +346,14 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.seeds = seeds;
     pass.references = NULL;
     pass.noise_level = d->p->defaults.super_noise_level;
-    size_t n = 3 * (size_t)d->count * (size_t)pass.config->sample_size *
-               (size_t)pass.config->sample_size;
+    size_t side = (size_t)d->p->info.final_size, n = 3 * (size_t)d->count * side * side;
     float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
     pass.low = low;
     d->step_offset = d->steps;
-    d->side = pass.config->sample_size;
+    d->side = (int)side;
     bool ok = low &&
               pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
-              pass_run(&pass, x, err);
+              pass_run(&pass, x, err) && pass_decode(&pass, x, x, err);
     free(low);
     return ok;
 }
@@ -364,7 +368,7 @@ draw(struct drawing *d, struct err *err)
     d->side = (int)side;
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
-    bool ok = x && d->rgb && pass_run(&pass, x, err);
+    bool ok = x && d->rgb && pass_run(&pass, x, err) && pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {
         large = mem_try_calloc(final, sizeof *large, "pictures", err);
         for (size_t i = 0; i < n; i++)
@@ -391,7 +395,8 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     bool ok = check_request(p, request, err) && settle(&d, err) && !cancelled(request, err) &&
               condition(&d, err) && !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = params_bytes(p->stages.params) + stages_memory(&p->stages);
-    free(d.text);
+    port_set_finish(&d.text);
+    stage_release(d.references);
     free(d.rgb);
     return ok;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From instruction to picture: text encoder, reference encoder, base U-Net under a sampler, and,
-// where the model folder has one, super-resolution. The only file that knows all stages.
+// From instruction to picture: the stages of a family one after another, the denoiser under a
+// sampler, and, where the model folder has one, the second pass that enlarges.
 //
 // Thread: one thread at a time per pipeline; `cancel` may be set from any thread or a signal
 // handler; callbacks come on the thread that called pipeline_run().

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a model likes to be drawn with, where a request leaves it open: the object "limn" of
-// model_index.json. Private to engine/model/pipeline*.c.
+// model_index.json. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_DEFAULTS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_DEFAULTS_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One U-Net under a sampler: from noise to pictures. The base stage and super-resolution are two
-// such passes. Private to engine/model/pipeline*.c.
+// One denoiser under a sampler: from noise to pictures. The base model and the one that enlarges are
+// two such passes. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 
@@ -10,7 +10,6 @@
 struct pass {
     struct stages *stages;
     const char *part;
-    const struct unet_config *config;
     const struct scheduler_config *scheduler;
     const struct sampler *sampler;
     enum spacing spacing; // SPACING_NONE: the scheduler's own
@@ -18,9 +17,7 @@ struct pass {
     struct guidance guidance;
     int batch;
     const uint64_t *seeds;       // batch of them
-    // Of the instruction and of nothing: (T,D), and behind it (S,S,3) where the U-Net has a
-    // thumbnail.
-    const float *text, *no_text;
+    const struct port_set *text, *no_text; // of the instruction and of the empty text
     int tokens;                  // T
     struct stage *references;    // has run; NULL: none
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.
@@ -32,8 +29,11 @@ struct pass {
     const atomic_int *cancel;
 };
 
-// x (N,S,S,3) f32: the pictures. Overwritten.
+// x (N,h,w,C) f32, as the family's latent() says: what is drawn. Overwritten.
 bool pass_run(const struct pass *p, float *x, struct err *err);
+
+// x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
+bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
 // low (N,s,s,3) in [-1,1] -> out (N,S,S,3): bilinear, then noised to timestep `level` of the
 // schedule, with noise that depends on the seeds.

@@ -6,88 +6,19 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
-#include "engine/nets/t5.h"
 
 // One picture needs at most: two lengths of text, one reference plan, steps with and without
-// context, and the second stage.
-enum { STAGES_MAX = 8 };
+// context, the second pass, and two that decode.
+enum { STAGES_MAX = 10 };
 
-static const struct unet_config *
-unet_of(const struct stages *s, const char *part)
-{
-    return parts_config(&s->folder->parts, part, &net_unet);
-}
-
-static const char *
-prefix_of(const struct stages *s, const char *part)
-{
-    return parts_find(&s->folder->parts, part)->prefix;
-}
-
-static void
-build_text(struct stages *s, struct stage *t)
-{
-    t->nn.part = prefix_of(s, s->folder->family->text);
-    t->ids = graph_input(t->g, "ids", SHAPE(1, t->key.tokens), DTYPE_I32);
-    const struct unet_config *c = unet_of(s, s->folder->family->denoiser);
-    struct node *mask = t5_padding_mask(&t->nn, t->ids);
-    t->text = t5_build(&t->nn, parts_config(&s->folder->parts, s->folder->family->text, &net_t5),
-                       t->ids, mask);
-    graph_output(t->g, t->text);
-    if (!c->thumbnail_size)
-        return;
-    t->nn.part = prefix_of(s, s->folder->family->denoiser);
-    t->thumbnail = unet_thumbnail(&t->nn, c, t->text, mask);
-    graph_output(t->g, t->thumbnail);
-}
-
-static void
-build_references(struct stages *s, struct stage *t)
-{
-    const struct unet_config *c = unet_of(s, s->folder->family->denoiser);
-    int64_t side = c->sample_size, r = t->key.references;
-    t->nn.part = prefix_of(s, s->folder->family->denoiser);
-    t->image = graph_input(t->g, "image", SHAPE(r, side, side, 3), DTYPE_F32);
-    t->text = graph_input(t->g, "text", SHAPE(r, t->key.tokens, unet_config_text_width(c)), DTYPE_F32);
-    struct unet_references in = {
-        .batch = 1, .references = (int)r, .image = t->image, .text = t->text};
-    unet_encode_references(&t->nn, c, &in, &t->context);
-    unet_context_outputs(&t->nn, c, &t->context);
-}
-
-static void
-build_step(struct stages *s, struct stage *t)
-{
-    const struct unet_config *c = unet_of(s, t->key.part);
-    int64_t n = t->key.batch, side = c->sample_size;
-    t->nn.part = prefix_of(s, t->key.part);
-    t->sample = graph_input(t->g, "sample", SHAPE(n, side, side, c->in_channels), DTYPE_F32);
-    t->timestep = graph_input(t->g, "timestep", SHAPE(n), DTYPE_F32);
-    t->text = graph_input(t->g, "text", SHAPE(n, t->key.tokens, unet_config_text_width(c)), DTYPE_F32);
-    if (c->class_timestep)
-        t->labels = graph_input(t->g, "class_labels", SHAPE(n), DTYPE_F32);
-    if (c->thumbnail_size)
-        t->thumbnail = graph_input(
-            t->g, "thumbnail", SHAPE(n, c->thumbnail_size, c->thumbnail_size, 3), DTYPE_F32);
-    struct unet_inputs in = {.sample = t->sample, .timestep = t->timestep, .text = t->text,
-                             .class_labels = t->labels, .thumbnail = t->thumbnail};
-    if (unet_config_has_context(c)) {
-        // Without references the null token's values are a few small products: not worth a plan.
-        if (t->key.references)
-            unet_context_inputs(&t->nn, c, t->key.references, &t->context);
-        else
-            unet_encode_references(&t->nn, c, &(struct unet_references){.batch = 1}, &t->context);
-        in.context = &t->context;
-    }
-    t->out = unet_build(&t->nn, c, &in);
-    graph_output(t->g, t->out);
-}
+// --- Made and kept ----------------------------------------------------------------------------
 
 static void
 stage_destroy(struct stage *t)
 {
     plan_destroy(t->plan);
     nn_finish(&t->nn);
+    ports_finish(&t->ports);
     graph_destroy(t->g);
     free(t);
 }
@@ -97,22 +28,11 @@ stage_create(struct stages *s, const struct stage_key *key, struct err *err)
 {
     struct stage *t = mem_zalloc(sizeof *t);
     t->key = *key;
+    t->device = s->device;
     t->g = graph_create();
     t->nn = (struct nn){.g = t->g, .params = s->params, .dtype = s->dtype};
-    switch (key->kind) {
-    case STAGE_TEXT:
-        build_text(s, t);
-        break;
-    case STAGE_REFERENCES:
-        build_references(s, t);
-        break;
-    case STAGE_STEP:
-        build_step(s, t);
-        break;
-    case STAGE_NONE:
-    case STAGE_KIND_COUNT:
-        unreachable_here();
-    }
+    require(s->folder->family->build[key->kind]);
+    s->folder->family->build[key->kind](&t->nn, &s->folder->parts, key, &t->ports);
     struct plan_params p = {
         .device = s->device, .slots[SLOT_PARAMS] = s->block, .constant_params = true};
     t->plan = plan_create(t->g, &p, err);
@@ -135,34 +55,54 @@ same(const struct stage_key *a, const struct stage_key *b)
            a->references == b->references && a->tokens == b->tokens;
 }
 
+// Of those nobody holds; where all are held the house grows.
 static void
 drop_oldest(struct stages *s)
 {
-    int oldest = 0;
-    for (int i = 1; i < s->count; i++)
-        if (s->list[i]->used < s->list[oldest]->used)
+    int oldest = -1;
+    for (int i = 0; i < s->count; i++)
+        if (s->list[i]->holders == 0 &&
+            (oldest < 0 || s->list[i]->used < s->list[oldest]->used))
             oldest = i;
+    if (oldest < 0)
+        return;
     stage_destroy(s->list[oldest]);
     s->list[oldest] = s->list[--s->count];
+}
+
+static struct stage *
+find(struct stages *s, const struct stage_key *key)
+{
+    for (int i = 0; i < s->count; i++)
+        if (same(&s->list[i]->key, key))
+            return s->list[i];
+    return NULL;
 }
 
 struct stage *
 stages_get(struct stages *s, const struct stage_key *key, struct err *err)
 {
-    s->clock++;
-    for (int i = 0; i < s->count; i++)
-        if (same(&s->list[i]->key, key)) {
-            s->list[i]->used = s->clock;
-            return s->list[i];
-        }
-    if (s->count == STAGES_MAX)
-        drop_oldest(s);
-    struct stage *t = stage_create(s, key, err);
-    if (t) {
-        t->used = s->clock;
+    struct stage *t = find(s, key);
+    if (!t) {
+        if (s->count >= STAGES_MAX)
+            drop_oldest(s);
+        t = stage_create(s, key, err);
+        if (!t)
+            return NULL;
         ARRAY_PUSH(s->list, s->count, s->capacity, t);
     }
+    t->used = ++s->clock;
+    t->holders++;
     return t;
+}
+
+void
+stage_release(struct stage *t)
+{
+    if (!t)
+        return;
+    require(t->holders > 0);
+    t->holders--;
 }
 
 void
@@ -185,4 +125,122 @@ stages_memory(const struct stages *s)
         sum += stats.arena + stats.scratch + stats.packed;
     }
     return sum;
+}
+
+// --- Values -----------------------------------------------------------------------------------
+
+bool
+stage_has_input(const struct stage *t, const char *name)
+{
+    return ports_find_input(&t->ports, name) != NULL;
+}
+
+bool
+stage_write(struct stage *t, const char *name, const float *values, struct err *err)
+{
+    struct node *n = ports_find_input(&t->ports, name);
+    require(n);
+    return plan_write_f32(t->plan, n, values, err);
+}
+
+bool
+stage_read(struct stage *t, const char *name, float *values, struct err *err)
+{
+    struct node *n = ports_find_output(&t->ports, name);
+    require(n);
+    return plan_read_f32(t->plan, n, values, err);
+}
+
+bool
+stage_fill(struct stage *t, const char *name, double value, struct err *err)
+{
+    struct node *n = ports_find_input(&t->ports, name);
+    require(n);
+    size_t count = (size_t)shape_count(&n->shape);
+    float *all = mem_alloc(count * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        all[i] = (float)value;
+    bool ok = plan_write_f32(t->plan, n, all, err);
+    free(all);
+    return ok;
+}
+
+bool
+stage_join(struct stage *to, struct stage *from, struct err *err)
+{
+    for (int i = 0; i < from->ports.output_count; i++) {
+        struct node *output = from->ports.outputs[i];
+        struct node *input = ports_find_input(&to->ports, output->name);
+        if (input && !plan_copy(to->plan, input, from->plan, output, err))
+            return false;
+    }
+    return true;
+}
+
+static struct node *
+find_joined(const struct stage *to, const char *before, const char *name)
+{
+    char *whole = mem_printf("%s%s", before, name);
+    struct node *n = ports_find_input(&to->ports, whole);
+    free(whole);
+    return n;
+}
+
+static size_t
+row_bytes(const struct node *n)
+{
+    return (size_t)(shape_count(&n->shape) / n->shape.dim[0]) * dtype_size(n->dtype);
+}
+
+bool
+stage_join_row(struct stage *to, int row, const char *before, struct stage *from, struct err *err)
+{
+    for (int i = 0; i < from->ports.output_count; i++) {
+        struct node *output = from->ports.outputs[i];
+        struct node *input = find_joined(to, before, output->name);
+        if (input && !plan_copy_into(to->plan, input, (size_t)row * row_bytes(input), from->plan,
+                                     output, err))
+            return false;
+    }
+    return true;
+}
+
+bool
+port_set_take(struct port_set *set, struct stage *from, struct err *err)
+{
+    port_set_finish(set);
+    for (int i = 0; i < from->ports.output_count; i++) {
+        struct node *n = from->ports.outputs[i];
+        size_t size = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        struct port_value v = {mem_strdup(n->name), NULL};
+        v.buffer = buffer_create(from->device, size, n->name, err);
+        ARRAY_PUSH(set->list, set->count, set->capacity, v);
+        if (!v.buffer || !plan_save(from->plan, n, v.buffer, err))
+            return false;
+    }
+    return true;
+}
+
+bool
+port_set_give(const struct port_set *set, const char *before, struct stage *to, struct err *err)
+{
+    for (int i = 0; i < set->count; i++) {
+        struct node *input = find_joined(to, before, set->list[i].name);
+        for (int64_t row = 0; input && row < input->shape.dim[0]; row++)
+            if (!plan_restore(to->plan, input, (size_t)row * row_bytes(input),
+                              set->list[i].buffer, err))
+                return false;
+    }
+    return true;
+}
+
+void
+port_set_finish(struct port_set *set)
+{
+    for (int i = 0; i < set->count; i++) {
+        free(set->list[i].name);
+        buffer_destroy(set->list[i].buffer);
+    }
+    free(set->list);
+    *set = (struct port_set){0};
 }

@@ -1,37 +1,21 @@
 // SPDX-License-Identifier: MIT
-// The plans a pipeline replays: text encoder, reference encoder, one step of a U-Net. Each is made
-// when its shapes are first asked for and kept; of those not used lately the oldest goes when there
-// are many. Private to engine/model/pipeline*.c.
+// Stages of a family made ready to run: a graph, its plan and its ports. Each is made when its shapes
+// are first asked for and kept; of those nobody holds the oldest goes when there are many. Values go
+// from stage to stage on the device, by the names of ports. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 
 #include "engine/model/model_folder.h"
-#include "engine/nets/unet.h"
-
-enum stage_kind { STAGE_NONE = 0, STAGE_TEXT, STAGE_REFERENCES, STAGE_STEP, STAGE_KIND_COUNT };
-
-// What tells one plan from another. Zero where a kind has no use for it.
-struct stage_key {
-    enum stage_kind kind;
-    const char *part;     // steps: of the folder, "unet"
-    int batch;            // steps: pictures
-    int references;       // references and steps: R
-    int tokens;           // of the text that is encoded, or that conditions
-};
 
 struct stage {
     struct stage_key key;
     struct graph *g;
     struct nn nn;
+    struct ports ports;
     struct plan *plan;
-    uint64_t used;                // when, for the choice of who goes
-    struct node *ids;             // text in: (1,T) i32
-    struct node *text;            // text out; references and steps in: (…,T,D) f32
-    struct node *thumbnail;       // text out, steps in: (N,S,S,3) f32; NULL: the U-Net has none
-    struct node *image;           // references in: (R,S,S,3) f32
-    struct node *sample, *timestep, *labels; // steps in
-    struct node *out;             // steps: (N,S,S,C) f32
-    struct unet_context context;  // references: outputs; steps with R > 0: inputs
+    struct device *device;
+    uint64_t used; // when, for the choice of who goes
+    int holders;   // stages that are held stay
 };
 
 struct stages {
@@ -46,10 +30,41 @@ struct stages {
     uint64_t clock;
 };
 
-// The stage with this key, made if need be; owned by `s`, valid until the next call that makes one
-// of the same kind in a full house (there are more places than one picture can need).
+// The stage with this key, made if need be; owned by `s` and held until stage_release().
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
+void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
 size_t stages_memory(const struct stages *s); // bytes of all plans: arenas, scratch, packed weights
+
+bool stage_has_input(const struct stage *t, const char *name);
+// A whole input or output by name, f32.
+bool stage_write(struct stage *t, const char *name, const float *values, struct err *err);
+bool stage_read(struct stage *t, const char *name, float *values, struct err *err);
+// The same number for each of an input's elements.
+bool stage_fill(struct stage *t, const char *name, double value, struct err *err);
+
+// Every output of `from` to the input of `to` that has its name.
+bool stage_join(struct stage *to, struct stage *from, struct err *err);
+// The same with `before` put before the outputs' names, to row `row` of each input.
+bool stage_join_row(struct stage *to, int row, const char *before, struct stage *from,
+                    struct err *err);
+
+// Outputs that are kept while their stage runs again.
+struct port_value {
+    char *name;
+    struct buffer *buffer; // one row
+};
+
+struct port_set {
+    struct port_value *list;
+    int count, capacity;
+};
+
+// All outputs of `from`, a batch of one. What the set held before goes.
+bool port_set_take(struct port_set *set, struct stage *from, struct err *err);
+// To every row of each input named `before` and the value's name.
+bool port_set_give(const struct port_set *set, const char *before, struct stage *to,
+                   struct err *err);
+void port_set_finish(struct port_set *set);
 
 #endif

@@ -1,10 +1,45 @@
 // SPDX-License-Identifier: MIT
-// Families of models: which networks make one up. A family only connects what engine/nets holds; a
-// new one is one file with a row, and the row's name in families.c (docs/families.md).
+// Families of models: which networks make one up and how they are joined. A family only connects what
+// engine/nets holds; a new one is one file with a row, and the row's name in families.c
+// (docs/families.md).
 #ifndef LIMN_ENGINE_FAMILIES_FAMILY_H
 #define LIMN_ENGINE_FAMILIES_FAMILY_H
 
+#include "engine/families/port.h"
 #include "engine/nets/net.h"
+
+// When a stage runs. Ports that every stage of a kind has, whatever the family:
+enum stage_kind {
+    STAGE_NONE = 0,
+    // Once for each text. in: ids (1,T) i32. Its outputs are given to the steps; those of the empty
+    // text also with "empty." before their names.
+    STAGE_TEXT,
+    // Once for the references of an instruction. in: image (R,S,S,3) f32 in [-1,1], reference.NAME
+    // (R,…) for what it wants of STAGE_TEXT's output NAME, run on each reference's own text. Its
+    // outputs are given to the steps that have references.
+    STAGE_REFERENCES,
+    // Once or more per step. in: sample (N,h,w,C) f32, timestep (N) f32; where the part enlarges,
+    // low (N,h,w,C) f32 and noise_level (N) f32. out: prediction (N,h,w,model_channels) f32.
+    STAGE_STEP,
+    // Once at the end. in: sample (N,h,w,C) f32. out: picture (N,H,W,3) f32 in about [-1,1].
+    STAGE_DECODE,
+    STAGE_KIND_COUNT
+};
+
+// What tells one plan from another. Zero where a kind has no use for it.
+struct stage_key {
+    enum stage_kind kind;
+    const char *part; // steps, decoding: of which pass, family->denoiser or family->enlarger
+    int batch;        // steps, decoding: pictures
+    int references;   // references and steps: R
+    int tokens;       // of the text that is encoded, or that conditions
+};
+
+// What a pass draws, before it is decoded.
+struct latent {
+    int height, width, channels;
+    int model_channels; // of a prediction: channels, or twice as many with learned variance
+};
 
 struct family {
     const char *name;              // "limn"
@@ -17,6 +52,12 @@ struct family {
     // Pixels a side of what the denoiser and, as far as there is one, the enlarger draws; 0 without
     // a denoiser.
     void (*sizes)(const struct parts *parts, int *size, int *final_size);
+    struct latent (*latent)(const struct parts *parts, const char *part);
+    int (*vocabulary)(const struct parts *parts);  // ids that the text encoder knows
+    bool (*references)(const struct parts *parts); // whether it takes any
+    // Adds the stage's graph and says what its ends are.
+    void (*build[STAGE_KIND_COUNT])(struct nn *nn, const struct parts *parts,
+                                    const struct stage_key *key, struct ports *ports);
 };
 
 extern const struct family family_limn, family_imagen;

@@ -6,4 +6,4 @@ static const char *const classes[] = {
     "IFPipeline", "IFImg2ImgPipeline", "IFInpaintingPipeline", "IFSuperResolutionPipeline", NULL,
 };
 
-const struct family family_imagen = {.name = "imagen", .classes = classes, PIXELS_PARTS};
+const struct family family_imagen = {.name = "imagen", .classes = classes, PIXELS_FAMILY};

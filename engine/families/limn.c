@@ -4,4 +4,4 @@
 
 static const char *const classes[] = {"LimnPipeline", NULL};
 
-const struct family family_limn = {.name = "limn", .classes = classes, PIXELS_PARTS};
+const struct family family_limn = {.name = "limn", .classes = classes, PIXELS_FAMILY};

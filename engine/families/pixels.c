@@ -55,3 +55,23 @@ pixels_sizes(const struct parts *parts, int *size, int *final_size)
     *size = c ? c->sample_size : 0;
     *final_size = c && s ? s->sample_size : *size;
 }
+
+struct latent
+pixels_latent(const struct parts *parts, const char *part)
+{
+    const struct unet_config *c = parts_config(parts, part, &net_unet);
+    return (struct latent){c->sample_size, c->sample_size, 3, c->out_channels};
+}
+
+int
+pixels_vocabulary(const struct parts *parts)
+{
+    const struct t5_config *t = parts_config(parts, "text_encoder", &net_t5);
+    return t->vocab_size;
+}
+
+bool
+pixels_references(const struct parts *parts)
+{
+    return unet_config_has_context(parts_config(parts, "unet", &net_unet));
+}

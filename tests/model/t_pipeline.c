@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline.h"
 #include "engine/draw/resize.h"
+#include "engine/draw/stage.h"
 #include "small.h"
 
 enum { BASE = 16, LARGE = 32 };
@@ -223,8 +224,8 @@ wrong_requests_are_refused(void **state)
     struct pipeline *p = shared;
     struct instruction n = instruction(2), high = n;
     high.references[1].marker = 99;
-    struct pipeline_request r[6];
-    for (int i = 0; i < 6; i++)
+    struct pipeline_request r[7];
+    for (int i = 0; i < 7; i++)
         r[i] = request(&n);
     r[0].size = 48;
     r[1].count = 1000;
@@ -232,7 +233,8 @@ wrong_requests_are_refused(void **state)
     r[3].guidance = "magic";
     r[4].steps = -1;
     r[5].instruction = &high;
-    for (int i = 0; i < 6; i++) {
+    r[6].spacing = "magic";
+    for (int i = 0; i < 7; i++) {
         struct err err = {0};
         struct pipeline_result result;
         assert_false(pipeline_run(p, &r[i], &result, &err));
@@ -273,6 +275,76 @@ resizing(void **state)
         assert_float_equal(large[3 * i], 0.5 * (i % 3) + i / 3, 1e-6);
 }
 
+// More stages than the house has places: those that are held stay, the others make room.
+static void
+stages_that_are_held_stay(void **state)
+{
+    enum { MANY = 14 };
+    struct err err = {0};
+    struct model_folder *m = model_folder_open(trained, &err);
+    struct stages s = {.folder = m, .device = device, .dtype = DTYPE_F32};
+    s.params = params_create(DTYPE_F32);
+    assert_true(model_folder_declare(m, NULL, s.params, &err));
+    params_layout(s.params);
+    s.block = buffer_create_weights(device, params_bytes(s.params), "weights", &err);
+    struct stage *held[MANY];
+    for (int i = 0; i < MANY; i++) {
+        held[i] = stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = i + 1}, &err);
+        assert_non_null(held[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        struct stage_key key = {.kind = STAGE_TEXT, .tokens = i + 1};
+        assert_ptr_equal(stages_get(&s, &key, &err), held[i]);
+        stage_release(held[i]);
+        assert_true(plan_run(held[i]->plan, &err));
+        stage_release(held[i]);
+    }
+    int before = s.count;
+    assert_int_equal(before, MANY);
+    stage_release(stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = 40}, &err));
+    assert_int_equal(s.count, before);
+    stages_finish(&s);
+    buffer_destroy(s.block);
+    params_destroy(s.params);
+    model_folder_close(m);
+}
+
+// After many shapes the first one is drawn as it was.
+static void
+shapes_come_and_go(void **state)
+{
+    struct instruction all[3] = {instruction(0), instruction(1), instruction(2)};
+    struct pipeline_request r = request(&all[2]);
+    uint8_t *a = draw(shared, &r);
+    for (int i = 0; i < 9; i++) {
+        struct pipeline_request other = request(&all[i % 3]);
+        other.count = 1 + i / 3;
+        other.steps = 1;
+        free(draw(shared, &other));
+    }
+    uint8_t *b = draw(shared, &r);
+    assert_memory_equal(a, b, BASE * BASE * 3);
+    free(a);
+    free(b);
+}
+
+static void
+every_sampler_and_spacing_draws(void **state)
+{
+    struct instruction n = instruction(1);
+    struct choice c;
+    for (size_t i = 0; sampler_choice(i, &c); i++) {
+        struct pipeline_request r = request(&n);
+        r.sampler = c.name;
+        free(draw(shared, &r));
+    }
+    for (size_t i = 0; spacing_choice(i, &c); i++) {
+        struct pipeline_request r = request(&n);
+        r.spacing = c.name;
+        free(draw(shared, &r));
+    }
+}
+
 static int
 make(void **state)
 {
@@ -309,6 +381,9 @@ main(int argc, char **argv)
         cmocka_unit_test(both_stages_report_each_step),
         cmocka_unit_test(cancel_stops),
         cmocka_unit_test(wrong_requests_are_refused),
+        cmocka_unit_test(stages_that_are_held_stay),
+        cmocka_unit_test(shapes_come_and_go),
+        cmocka_unit_test(every_sampler_and_spacing_draws),
         cmocka_unit_test(resizing),
     };
     return argc > 1 ? cmocka_run_group_tests(tests, make, clean) : 2;

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Ports: the ends of a stage's graph, inputs and outputs by name. Whoever runs stages joins an output
+// to the inputs that have its name (engine/draw/stage.h), so that a family says what flows where by
+// naming it.
+#ifndef LIMN_ENGINE_FAMILIES_PORT_H
+#define LIMN_ENGINE_FAMILIES_PORT_H
+
+#include "engine/nn/nn.h"
+
+struct ports {
+    struct node **inputs, **outputs;
+    int input_count, input_capacity, output_count, output_capacity;
+};
+
+struct node *port_input(struct ports *p, struct nn *nn, const char *name, struct shape shape,
+                        enum dtype dtype);
+void port_output(struct ports *p, struct nn *nn, const char *name, struct node *node);
+// A node that has its name already, and is marked as an output where it is one.
+void port_adopt_input(struct ports *p, struct node *node);
+void port_adopt_output(struct ports *p, struct node *node);
+void ports_finish(struct ports *p);
+
+struct node *ports_find_input(const struct ports *p, const char *name); // NULL: none
+struct node *ports_find_output(const struct ports *p, const char *name);
+
+#endif
