@@ -63,14 +63,14 @@ run_pack(const struct command_line *line)
         return command_failed(&err);
     }
     if (report.unreadable)
-        fprintf(stderr, "limn: %zu pictures left out, the first: %s\n", report.unreadable,
+        command_say(stderr, "limn: %zu pictures left out, the first: %s", report.unreadable,
                 report.first_unreadable.text);
     if (report.not_text)
         fprintf(stderr, "limn: %zu pictures left out for their captions, the first: %s\n",
                 report.not_text, report.first_not_text.text);
     if (report.without_caption)
         fprintf(stderr, "limn: %zu pictures without a caption left out\n", report.without_caption);
-    printf("%s: %zu pictures\n", p.out, report.pictures);
+    command_say(stdout, "%s: %zu pictures", p.out, report.pictures);
     return 0;
 }
 
@@ -156,12 +156,12 @@ print_stats(const struct pack *p, const int *counts)
     }
     printf("%d pictures of %d x %d, %d subjects, %d styles\n", pack_count(p), pack_size(p),
            pack_size(p), pack_subject_count(p), pack_style_count(p));
-    printf("captions: %.1f bytes on average, %zu at most; the first: %s\n",
+    command_say(stdout, "captions: %.1f bytes on average, %zu at most; the first: %s",
            (double)sum / pack_count(p), longest, pack_caption(p, 0, text, sizeof text));
     const char *value, *key;
     for (size_t i = 0; (key = pack_metadata_at(p, i, &value)); i++)
         if (has_role(p, key))
-            printf("role %s: made by %s\n", key + 5, value);
+            command_say(stdout, "role %s: made by %s", key + 5, value);
     putchar('\n');
     print_table(p, counts);
 }

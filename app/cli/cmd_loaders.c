@@ -117,7 +117,7 @@ run_loaders(const struct command_line *line)
                 print_param(&l->params[k]);
         }
         for (int i = 0; i < loader_host_refusal_count(h); i++)
-            fprintf(stderr, "limn: refused: %s\n", loader_host_refusal(h, i));
+            command_say(stderr, "limn: refused: %s", loader_host_refusal(h, i));
     }
     int rc = fflush(stdout) == 0 ? 0 : 1;
     if (loader_host_count(h) == 0) {

@@ -38,7 +38,7 @@ print_list(const char *what, char **names, int count)
 {
     enum { SHOWN = 20 };
     for (int i = 0; i < count && i < SHOWN; i++)
-        printf("    %s: %s\n", what, names[i]);
+        command_say(stdout, "    %s: %s", what, names[i]);
     if (count > SHOWN)
         printf("    … and %d more %s\n", count - SHOWN, what);
 }
@@ -121,7 +121,7 @@ check(const struct options *o)
     bool ok = true, whole = true, within = true;
     char hash[17];
     if (!json)
-        printf("%s\n", m->path);
+        command_say(stdout, "%s", m->path);
     for (int i = 0; ok && i < m->parts.count; i++)
         ok = check_part(m, &m->parts.at[i], parts, &whole, &err);
     ok = ok && model_folder_hash(m, hash, &err);
@@ -173,12 +173,13 @@ list_one(const char *folder, const char *name, struct jv *json)
             jv_set(o, "is", jv_from_string(text));
             jv_append(json, o);
         } else if (final_size > size) {
-            printf("%s: %s, then to %dx%d (%s)\n", m->name, text, final_size, final_size, path);
+            command_say(stdout, "%s: %s, then to %dx%d (%s)", m->name, text, final_size, final_size,
+                        path);
         } else {
-            printf("%s: %s (%s)\n", m->name, text, path);
+            command_say(stdout, "%s: %s (%s)", m->name, text, path);
         }
     } else if (is) {
-        fprintf(stderr, "limn: %s\n", err.text);
+        command_say(stderr, "limn: %s", err.text);
     }
     model_folder_close(m);
     free(index);

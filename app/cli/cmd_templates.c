@@ -47,15 +47,15 @@ template_json(const struct template *t, const char *stem)
 static void
 print(const struct template *t, const char *stem)
 {
-    printf("%-16s %s\n", stem, t->summary ? t->summary : "");
-    printf("%-16s   %s\n", "", t->text);
+    command_say(stdout, "%-16s %s", stem, t->summary ? t->summary : "");
+    command_say(stdout, "%-16s   %s", "", t->text);
     for (int i = 0; i < t->reference_count; i++)
-        printf("%-16s   [ref#%d] %s%s%s%s\n", "", t->references[i].marker, t->references[i].image,
+        command_say(stdout, "%-16s   [ref#%d] %s%s%s%s", "", t->references[i].marker, t->references[i].image,
                t->references[i].loader ? " through " : "",
                t->references[i].loader ? t->references[i].loader : "",
                *t->references[i].text ? "" : "");
     for (int i = 0; i < t->variable_count; i++)
-        printf("%-16s   --set %s=%s%s%s\n", "", t->variables[i].name,
+        command_say(stdout, "%-16s   --set %s=%s%s%s", "", t->variables[i].name,
                t->variables[i].value ? t->variables[i].value : "…",
                t->variables[i].help ? "   " : "", t->variables[i].help ? t->variables[i].help : "");
 }
@@ -68,7 +68,7 @@ show(const char *path, void *ctx)
     struct err err = {0};
     char *stem = template_stem(path);
     if (!template_read(&t, path, &err)) {
-        fprintf(stderr, "limn: %s\n", err.text);
+        command_say(stderr, "limn: %s", err.text);
         l->broken = true;
     } else if (l->json) {
         jv_append(l->out, template_json(&t, stem));

@@ -2,6 +2,7 @@
 // What every program with commands does: signals, threads, the log, errors.
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,18 @@ char *
 command_harmless(char *text)
 {
     return text_line(text);
+}
+
+void
+command_say(FILE *out, const char *format, ...)
+{
+    char *line = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&line, format, args) >= 0)
+        fprintf(out, "%s\n", text_line(line));
+    va_end(args);
+    free(line);
 }
 
 // --- the door

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "app/cli/options.h"
 #include "engine/base/err.h"
@@ -40,6 +41,9 @@ void command_start(char **argv);
 // (a file's name, an instruction in a picture, another machine's words) controls the terminal.
 // Not for the UI, whose screen is curses' own.
 void command_open_doors(void);
+// Prints a line with strings from outside in it: formatted, made one harmless line (text_line()), and
+// ended.
+__attribute__((format(printf, 2, 3))) void command_say(FILE *out, const char *format, ...);
 // Text from outside as part of one line (text_line()).
 char *command_harmless(char *text);
 // Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.

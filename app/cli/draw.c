@@ -155,11 +155,11 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet)
-            printf("%s  (%s%sseed %" PRId64 ")\n", name,
+            command_say(stdout, "%s  (%s%sseed %" PRId64 ")", name,
                    d->items[d->current].label ? d->items[d->current].label : "",
                    d->items[d->current].label ? "  " : "", d->job->seed + e->index);
         if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
-            fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
+            command_say(stderr, "limn: %s could not be recorded in the library", name);
     }
     free(name);
     return ok;
@@ -185,8 +185,8 @@ on_started(const struct drawing *d, const struct client_event *e)
 {
     const char *hash = jv_string(jv_get(e->data, "model_hash"), "");
     if (d->job->model_hash && strcmp(d->job->model_hash, hash) != 0 && !d->params->quiet)
-        fprintf(stderr, "limn: the picture was made by another model (%s, this is %s): it will "
-                        "differ\n", d->job->model_hash, hash);
+        command_say(stderr, "limn: the picture was made by another model (%s, this is %s): it will "
+                        "differ", d->job->model_hash, hash);
 }
 
 static bool
@@ -196,7 +196,7 @@ on_event(struct drawing *d, const struct client_event *e, struct err *err)
     if (e->type == CLIENT_LOST)
         return err_set(err, e->err.code, "%s", e->err.text);
     if (e->type == CLIENT_LOG && getenv("LIMN_LOG"))
-        fprintf(stderr, "limn: %s\n", jv_string(jv_get(e->data, "text"), ""));
+        command_say(stderr, "limn: %s", jv_string(jv_get(e->data, "text"), ""));
     if (!mine)
         return true;
     if (e->type == CLIENT_FAILED)
@@ -220,7 +220,7 @@ open_library(struct drawing *d)
         return;
     d->library = library_open(NULL, &notice, &err);
     if ((notice || err.code != ERR_NONE) && !d->params->quiet)
-        fprintf(stderr, "limn: %s\n", notice ? notice : err.text);
+        command_say(stderr, "limn: %s", notice ? notice : err.text);
     free(notice);
 }
 
@@ -230,7 +230,7 @@ record_job(struct drawing *d)
     struct err err = {0};
     if (d->library && !library_job_add(d->library, d->job, d->params->host, NULL, &err) &&
         !d->params->quiet)
-        fprintf(stderr, "limn: %s\n", err.text);
+        command_say(stderr, "limn: %s", err.text);
 }
 
 static void
@@ -279,9 +279,9 @@ write_sheet(const struct drawing *d, struct err *err)
     if (ok && d->params->json)
         print_file("sheet", name, -1);
     else if (ok && !d->params->quiet)
-        printf("%s\n", name);
+        command_say(stdout, "%s", name);
     if (ok && d->library && library_picture_import(d->library, name, NULL, NULL) < 0)
-        fprintf(stderr, "limn: %s could not be recorded in the library\n", name);
+        command_say(stderr, "limn: %s could not be recorded in the library", name);
     free(name);
     return ok;
 }
