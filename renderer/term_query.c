@@ -15,7 +15,10 @@
 
 #include "engine/base/mem.h"
 
-enum { AFTERWARDS_MS = 50 };
+enum {
+    AFTERWARDS_MS = 50,    // for an answer out of turn
+    NO_ANSWER_BYTES = 256, // more at once is neither an answer nor typed
+};
 
 // One control sequence, or a key, being read.
 struct parser {
@@ -135,16 +138,18 @@ read_answers(int fd, struct parser *p, int64_t deadline, const bool *done, struc
 {
     while (!*done) {
         struct pollfd wait = {fd, POLLIN, 0};
-        char byte;
-        int ready = poll(&wait, 1, (int)MAX(deadline - milliseconds(), 0));
+        char bytes[128];
+        int ready = poll(&wait, 1, (int)MAX(deadline - milliseconds(), 0)), waiting = 0;
         if (ready < 0 && errno == EINTR)
             continue;
-        ssize_t n = ready > 0 ? read(fd, &byte, 1) : 0;
+        bool flood = ioctl(fd, FIONREAD, &waiting) == 0 && waiting > NO_ANSWER_BYTES;
+        ssize_t n = ready > 0 ? read(fd, bytes, flood ? sizeof bytes : 1) : 0;
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             break;
-        feed(p, info, byte);
+        for (ssize_t i = 0; i < n; i++)
+            feed(p, info, bytes[i]);
     }
     if (p->n)
         keep_typed(info, p->text, p->n);

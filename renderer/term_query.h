@@ -24,7 +24,7 @@ struct term_info {
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown
-    char typed[1024];            // what the user typed meanwhile, for whoever reads keys
+    char typed[128];             // what the user typed meanwhile, for whoever reads keys
     size_t typed_count;
     bool said_cells;             // the size of a cell was its answer
     int outstanding;             // answers that have not come yet

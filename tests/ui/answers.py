@@ -219,5 +219,76 @@ def late():
     t.close()
 
 
+def pasted():
+    # Outside a text it is no keys; in one it goes in whole. A byte that is no character costs that letter.
+    t = started(PLAIN, 'cells', 'a paste')
+    t.send(b'\x1b[200~6q\rquick\x1b[201~')
+    t.run(1)
+    check('trainings' not in t.text() and os.waitpid(t.pid, os.WNOHANG)[0] == 0, 'pasted text is no keys')
+    t.send(b'i')
+    t.run(0.3)
+    t.send('\x1b[200~a caf\u00e9, q\x1b]0;x\x07 and a\x1b[201~'.encode())
+    check(t.run(5, lambda out: 'caf\u00e9, q' in t.text() and 'and a' in t.text()), f'whole in a text ({t.text()[-200:]!r})')
+    t.send(b' h\xe9n in red')
+    check(t.run(5, lambda out: 'hn in red' in t.text()), f'a broken byte is one letter ({t.text()[-200:]!r})')
+    check(b'\x1b[?2004h' in t.out, 'it is asked for')
+    t.close()
+    check(b'\x1b[?2004l' in t.out, 'and no more at the end')
+
+
+def drawing(answer, argv=(), typed=b'', **more):
+    """limn generate under a shell on a terminal that answers when `answer` says: what came, in whole."""
+    home = tempfile.mkdtemp(dir=work.name)
+    os.mkdir(f'{home}/run', 0o700)
+    env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')}, HOME=home,
+               XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', LIMN_LOADER_PATH=LOADERS,
+               VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null', **dict(dict(TERM='xterm-256color'), **more))
+    line = ' '.join([LIMN, 'generate', 'text', '--steps', '2', '--no-library', '-o', f'{home}/x.png', *argv])
+    pid, fd = pty.fork()
+    if pid == 0:
+        # What is left behind on the terminal is the next program's line.
+        os.execve('/bin/sh', ['sh', '-c', f'{line}; stty -echo; echo READY; read left; echo "LEFT<$left>"'], env)
+    out, due = b'', [(time.monotonic() + 0.05, typed)] if typed else []
+    end = time.monotonic() + 60 * SLOW
+    asked = ended = False
+    while time.monotonic() < end and b'LEFT<' not in out:
+        if select.select([fd], [], [], 0.02)[0]:
+            try:
+                out += os.read(fd, 1 << 16)
+            except OSError:
+                break
+        if not asked and b'\x1b[c' in out and answer is not None:
+            asked = True
+            due.append((time.monotonic() + answer * SLOW, b'\x1b[6;20;10t\x1b[?62;22c'))
+        if not ended and b'READY' in out:
+            ended = True
+            due.append((time.monotonic() + 0.3, b'\n'))
+        for d in [d for d in due if d[0] <= time.monotonic()]:
+            due.remove(d)
+            os.write(fd, d[1])
+    try:
+        out += os.read(fd, 1 << 16) if select.select([fd], [], [], 0.2)[0] else b''
+    except OSError: # it has ended
+        pass
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(fd)
+    return out
+
+
+def what_is_left_to_the_shell():
+    out = drawing(0.01)
+    check(b'LEFT<>' in out and b'\x1b[c' in out, f'an answer at once: {out[-300:]}')
+    out = drawing(0.9 / SLOW)
+    check(b'LEFT<>' in out, f'an answer that is late: {out[-300:]}')
+    out = drawing(None, typed=b'typed ahead\n')
+    check(b'LEFT<typed ahead>' in out, f'what was typed ahead: {out[-300:]}')
+    out = drawing(0.01, argv=['--json'])
+    check(b'\x1b' not in out and b'"result"' in out, f'nothing between lines of JSON: {out[:300]}')
+    for argv, more in ((['-q'], {}), ([], dict(TERM='dumb'))):
+        out = drawing(0.01, argv=argv, **more)
+        check(b'\x1b[c' not in out and b'\x1b_G' not in out, f'{argv} {more}: nothing is asked: {out[:300]}')
+
+
 if __name__ == '__main__':
-    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late])
+    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, what_is_left_to_the_shell])
