@@ -129,6 +129,9 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
     else if (state == SANDBOX_LATE)
         err_set(err, ERR_INPUT, "%s: it takes more than %g seconds to decode, and was given up", name,
                 seconds);
+    else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
+        err_set(err, ERR_IO, "%s: it was not decoded: the kernel refuses the sandbox that it offers",
+                name);
     else if (number == SIGPROF || number == SIGXCPU)
         err_set(err, ERR_INPUT, "%s: it takes more than %g s to draw; save it as a PNG", name,
                 LIMIT_LOOK_VECTOR_MS / 1000.0);

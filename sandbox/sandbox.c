@@ -139,7 +139,7 @@ be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
     }
     const struct confine_rules rules = {paths, b->processor_seconds, b->megabytes};
     if (!confine_self(&rules, &kernel, &err))
-        _exit(1);
+        _exit(SANDBOX_UNCONFINED);
     k->serve(3, paths);
     _exit(0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every limit that limn sets to what comes from outside, in one place: a file, a host, a terminal, the
-// environment. Each is tested at its edge; docs/security.md says what happens beyond it.
+// environment. docs/security.md lists them: tests/layers/limits.py SOURCE --write brings it up to date.
 // A name says what is limited and in which unit: BYTES, PIXELS, SECONDS, MS (milliseconds),
 // MEGABYTES (MiB); without one it is a count. The limit itself is still allowed.
 #ifndef LIMN_ENGINE_BASE_LIMITS_H

@@ -219,7 +219,11 @@ lying_headers_cost_a_sentence(void **state)
 static void
 other_files_are_refused(void **state)
 {
-    static const char *const texts[] = {"", "hello", "GIF89a", "\xFF\xD8\xFF", "<html></html>"};
+    // Also what only libvips' untrusted readers, or ImageMagick's, would take.
+    static const char *const texts[] = {
+        "", "hello", "GIF89a", "\xFF\xD8\xFF", "<html></html>", "%PDF-1.4\n", "%!PS-Adobe-3.0\n",
+        "push graphic-context\nimage over 0,0 0,0 'label:@/etc/passwd'\n", "#?RADIANCE\n",
+        "SIMPLE  =                    T", "/* XPM */\n", "8BPS"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct err err = {0};
         assert_null(codec_decode(texts[i], strlen(texts[i]), "a.png", &err));
@@ -231,6 +235,50 @@ other_files_are_refused(void **state)
     err_clear(&err);
     assert_null(codec_read("/tmp", &err));
     assert_true(err.code != ERR_NONE);
+}
+
+// One pixel of YCbCr, in the given byte order and compression.
+static size_t
+ycbcr(unsigned char *out, bool big_endian, unsigned compression)
+{
+    const unsigned tags[][2] = {{256, 1}, {257, 1}, {258, 8}, {259, compression}, {262, 6},
+                                {273, 200}, {277, 3}, {278, 1}, {279, 3}, {530, 1}};
+    size_t n = 0;
+    memset(out, 0, 256);
+    memcpy(out, big_endian ? "MM\0*\0\0\0\x08" : "II*\0\x08\0\0\0", 8);
+    n = 8;
+#define PUT16(v) (out[n] = (unsigned char)(big_endian ? (v) >> 8 : (v)), \
+                  out[n + 1] = (unsigned char)(big_endian ? (v) : (v) >> 8), n += 2)
+    PUT16(COUNT_OF(tags));
+    for (size_t i = 0; i < COUNT_OF(tags); i++) {
+        PUT16(tags[i][0]);
+        PUT16(3u); // short
+        if (big_endian)
+            PUT16(0u);
+        PUT16(1u);
+        if (!big_endian)
+            PUT16(0u);
+        PUT16(tags[i][1]);
+        n += 2;
+    }
+#undef PUT16
+    return 256;
+}
+
+// libvips takes such numbers for RGB.
+static void
+ycbcr_tiff_is_refused(void **state)
+{
+    unsigned char tiff[256];
+    for (int big = 0; big <= 1; big++) {
+        struct err err = {0}, other = {0};
+        size_t n = ycbcr(tiff, big, 1);
+        assert_null(codec_decode(tiff, n, "a.tif", &err));
+        assert_non_null(strstr(err.text, "a.tif: a TIFF in YCbCr colours"));
+        n = ycbcr(tiff, big, 7); // as JPEG: left to the decoder, which finds none in here
+        assert_null(codec_decode(tiff, n, "a.tif", &other));
+        assert_null(strstr(other.text, "YCbCr"));
+    }
 }
 
 // libvips and the libraries under it may say what they like: stderr belongs to the program.
@@ -357,6 +405,7 @@ main(int argc, char **argv)
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(lying_headers_cost_a_sentence),
         cmocka_unit_test(other_files_are_refused),
+        cmocka_unit_test(ycbcr_tiff_is_refused),
         cmocka_unit_test(nothing_is_printed),
         cmocka_unit_test(resize_keeps_flat_colours),
         cmocka_unit_test(resize_premultiplies_alpha),

@@ -22,8 +22,10 @@
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "loaders/inside.h"
 #include "loaders/look.h"
 #include "loaders/place.h"
+#include "renderer/image/codec.h"
 #include "sandbox/confine.h"
 
 static char *build_folder, *data_folder;
@@ -188,6 +190,64 @@ loading_does_no_harm(void **state)
     assert_no_harm();
 }
 
+static char *
+letters(size_t count)
+{
+    char *text = mem_alloc(count + 1);
+    memset(text, 'x', count);
+    text[count] = 0;
+    return text;
+}
+
+// Each limit of what a loader says of itself, kept and broken by one.
+static void
+descriptions_have_limits(void **state)
+{
+    for (size_t over = 0; over <= 1; over++)
+        for (int which = 0; which < 6; which++) {
+            static const size_t limits[] = {LIMIT_LOADER_NAME_BYTES, LIMIT_LOADER_ROLE_BYTES,
+                                            LIMIT_LOADER_SUMMARY_BYTES, LIMIT_LOADER_SUMMARY_BYTES,
+                                            LIMIT_LOADER_CHOICES_BYTES, 0};
+            char *text = letters(limits[which] + over);
+            struct limn_param params[LIMIT_LOADER_PARAMS + 1];
+            char names[LIMIT_LOADER_PARAMS + 1][8];
+            for (int i = 0; i <= LIMIT_LOADER_PARAMS; i++) {
+                snprintf(names[i], sizeof names[i], "p%d", i);
+                params[i] = (struct limn_param){.name = names[i], .help = which == 3 ? text : "help",
+                                                .kind = LIMN_PARAM_CHOICE,
+                                                .choices = which == 4 ? text : "a|b"};
+            }
+            const struct limn_loader l = {
+                .size = sizeof l, .name = which == 0 ? text : "name",
+                .role = which == 1 ? text : "role", .summary = which == 2 ? text : "summary",
+                .params = params,
+                .param_count = LIMIT_LOADER_PARAMS + (which == 5 ? (uint32_t)over : 0)};
+            const char *fault = loader_check(&l);
+            if ((fault != NULL) != (over == 1))
+                fail_msg("%d, %zu over: %s", which, over, fault ? fault : "accepted");
+            free(text);
+        }
+}
+
+// A worker's picture is decoded in the UI's turn: only as large as that can be.
+static void
+results_have_limits(void **state)
+{
+    for (int over = 0; over <= 1; over++)
+        for (int tall = 0; tall <= 1; tall++) {
+            struct err err = {0};
+            int side = LIMIT_RESULT_SIDE + over;
+            struct image *a = image_create(tall ? 1 : side, tall ? side : 1, IMAGE_RGB8, NULL);
+            size_t size;
+            void *png = codec_encode_png(a, NULL, &size, NULL);
+            struct image *b = look_result(png, size, "result", &err);
+            assert_int_equal(b != NULL, !over);
+            image_unref(a), image_unref(b);
+            free(png);
+        }
+    assert_null(look_result("GIF89a", 6, "result", NULL));
+}
+
 // --- places
 
 static void
@@ -344,6 +404,8 @@ main(int argc, char **argv)
         cmocka_unit_test(each_attempt_is_refused),
         cmocka_unit_test(answers_may_be_lies),
         cmocka_unit_test(loading_does_no_harm),
+        cmocka_unit_test(descriptions_have_limits),
+        cmocka_unit_test(results_have_limits),
         cmocka_unit_test(places_are_checked),
         cmocka_unit_test(loaders_of_others_are_refused),
         cmocka_unit_test(pictures_are_looked_at),
