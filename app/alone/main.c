@@ -69,5 +69,5 @@ main(int argc, char **argv)
     else
         code = command_of(&line)->run(&line);
     command_line_finish(&line);
-    return code;
+    return command_end(code);
 }

@@ -371,6 +371,7 @@ run(const struct command_line *line, bool instruct)
         ok = from_sheet ? items_of_sheet(&g, &sheet, items, &count, &err)
                         : make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err);
     int columns = from_sheet ? sheet.columns : sweep_columns(&s);
+    g.draw.source = instruct ? NULL : from_file && t.path ? t.path : g.source;
     ok = ok && draw(items, count, columns, about, &g.draw, &err);
     jv_free(about);
     sweep_sheet_finish(&sheet);

@@ -40,6 +40,11 @@ fetch(struct ask *a, struct err *err)
                                 "same version on both sides",
                                 a->host ? a->host : "the worker",
                                 jv_string(jv_get(e.data, "version"), "?"), LIMN_VERSION);
+            if (e.type == CLIENT_LOG) { // such as of records that are ignored
+                char *text = mem_strdup(jv_string(jv_get(e.data, "text"), ""));
+                fprintf(stderr, "limn: %s\n", command_harmless(text));
+                free(text);
+            }
             if (e.type == CLIENT_COMMANDS)
                 a->jobs = jv_copy(jv_get(e.data, "jobs"));
             client_event_free(&e);

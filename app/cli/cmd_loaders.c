@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/cli/commands.h"
+#include "app/cli/output.h"
 #include "app/job/job.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
@@ -164,7 +165,7 @@ load(const struct job_reference *ref, const char *host, const char *file, struct
                 ok = err_set(err, e.err.code, "%s", e.err.text);
             } else if (e.type == CLIENT_LOADED) {
                 answered = true;
-                ok = file_write(file, e.png, e.png_size, err);
+                ok = output_write(file, e.png, e.png_size, err);
             }
             client_event_free(&e);
         }
@@ -193,7 +194,8 @@ run_load(const struct command_line *line)
         if (ok)
             ref->settings[ref->setting_count++] = mem_strdup(line->words[i]);
     }
-    ok = ok && job_read(&j, &err) && load(ref, o->host, line->words[2], &err);
+    ok = ok && job_read(&j, &err) && output_check(line->words[2], line->words[1], &err) &&
+         load(ref, o->host, line->words[2], &err);
     job_finish(&j);
     return ok ? 0 : command_failed(&err);
 }
@@ -207,7 +209,7 @@ static const struct option load_options[] = {
 static const struct argument load_words[] = {
     {"LOADER", "edge, mask, sketch, subject, style, or another of limn loaders", COMPLETE_LOADER},
     {"IN", "a picture of any usual format", COMPLETE_FILE},
-    {"OUT.png", "the file that is written", COMPLETE_FILE},
+    {"OUT.png", "the file that is written; -: standard output", COMPLETE_FILE},
     {"KEY=VALUE", "parameters of the loader", .optional = true, .many = true},
     {0},
 };

@@ -14,12 +14,13 @@
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/train/state.h"
 #include "engine/train/trainer.h"
 
 struct train {
     const char *recipe_path, *device;
     struct sheet_params sheet; // path set: draw a sheet and stop
-    bool resume, json, print;
+    bool resume, force, json, print;
     struct value_list sets;
     struct jv *settings; // of `sets`
     int64_t until;       // stop after this step; 0: the recipe's own end
@@ -244,21 +245,47 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
     return ok;
 }
 
+// The log is appended to by a run that goes on. Of a run that begins anew, what an earlier one said is
+// kept beside it.
+static FILE *
+open_log(const struct train *o, const struct recipe *r, struct err *err)
+{
+    char *path = file_join(r->output, "log.jsonl");
+    char *previous = file_join(r->output, "log.previous.jsonl");
+    FILE *log = NULL;
+    if (o->resume || !file_exists(path) || rename(path, previous) == 0)
+        log = file_stream(path, "a", err);
+    else
+        err_errno(err, ERR_IO, "%s", previous);
+    free(path);
+    free(previous);
+    return log;
+}
+
+// A step that could not read what it needs has changed nothing: all steps before it are saved.
+static void
+keep_what_is_done(struct trainer *t, struct err *err)
+{
+    if (err->code == ERR_IO && trainer_done(t) > 0 && trainer_save(t, NULL))
+        err_prefix(err, "step %lld is saved, --resume goes on from it", (long long)trainer_done(t));
+}
+
 static bool
 run(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
     struct err *err)
 {
-    char *path = file_join(r->output, "log.jsonl");
-    FILE *log = fopen(path, "ae");
-    bool ok = log || err_errno(err, ERR_IO, "%s", path), terminal = command_terminal(STDOUT_FILENO);
+    FILE *log = open_log(o, r, err);
+    bool ok = log, terminal = command_terminal(STDOUT_FILENO);
     double start = clock_seconds(), smooth = NAN, rate = 0;
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
     while (ok && trainer_done(t) < end && !atomic_load(&command_interrupted) &&
            (o->minutes <= 0 || clock_seconds() - start < 60 * o->minutes)) {
         struct trainer_step s;
         ok = trainer_step(t, &s, err);
-        if (!ok)
+        if (!ok) {
+            keep_what_is_done(t, err);
             break;
+        }
         smooth = isnan(smooth) ? s.loss : 0.98 * smooth + 0.02 * s.loss;
         rate = rate > 0 ? 0.95 * rate + 0.05 / s.seconds : 1 / s.seconds;
         char *line = log_text(&s);
@@ -268,19 +295,17 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
         else if (terminal || s.step % 10 == 0)
             show(&s, r, smooth, rate, terminal);
         free(line);
-        if (r->save_every && s.step % r->save_every == 0) {
-            fflush(log);
-            ok = trainer_save(t, err);
-        }
+        if (r->save_every && s.step % r->save_every == 0)
+            ok = (fflush(log) == 0 || err_errno(err, ERR_IO, "%s/log.jsonl", r->output)) &&
+                 trainer_save(t, err);
         if (ok && r->sheet_every && s.step % r->sheet_every == 0)
             ok = export_and_draw(t, r, d, true, err);
     }
     if (terminal)
         putchar('\n');
     ok = ok && trainer_save(t, err) && export_and_draw(t, r, d, false, err);
-    if (log)
-        fclose(log);
-    free(path);
+    if (log && fclose(log) != 0 && ok)
+        ok = err_errno(err, ERR_IO, "%s/log.jsonl", r->output);
     return ok;
 }
 
@@ -299,6 +324,34 @@ draw_sheet(const struct train *o, const struct recipe *r, struct device *d, stru
     return ok;
 }
 
+static bool
+is_there(const char *folder, const char *name)
+{
+    char *path = file_join(folder, name);
+    bool there = file_exists(path);
+    free(path);
+    return there;
+}
+
+// The folder of a run: made, without what dead ones left, and not that of another training that would
+// be lost.
+static bool
+take_folder(const struct train *o, const struct recipe *r, struct err *err)
+{
+    if (o->resume && o->force)
+        return err_set(err, ERR_INPUT, "--resume goes on with a training, --force begins anew: give "
+                       "one of them");
+    if (!o->resume && !o->force &&
+        (train_state_exists(r->output) || is_there(r->output, "model/model_index.json")))
+        return err_set(err, ERR_INPUT, "%s holds a training already: --resume goes on with it, "
+                       "--force begins anew and loses it, --set output=FOLDER writes elsewhere",
+                       r->output);
+    if (!file_make_folders(r->output, err))
+        return false;
+    file_sweep(r->output);
+    return true;
+}
+
 static int
 run_train(const struct command_line *line)
 {
@@ -314,7 +367,11 @@ run_train(const struct command_line *line)
         return ok ? 0 : command_failed(&err);
     }
     ok = ok && read_recipe(&o, &r, &err);
-    ok = ok && (o.sheet.path || file_make_folders(r.output, &err));
+    if (ok && o.sheet.path)
+        ok = file_out_check(o.sheet.path, &err) &&
+             (!o.sheet.texts_path || file_out_check(o.sheet.texts_path, &err));
+    else
+        ok = ok && take_folder(&o, &r, &err);
     d = ok ? device_open(o.device, &err) : NULL;
     if (d && o.sheet.path) {
         ok = draw_sheet(&o, &r, d, &err);
@@ -337,6 +394,7 @@ static const struct option options[] = {
     {OPTION_LIST("set", "KEY=VALUE", struct train, sets, "another value for a key of the recipe"),
      .group = "Training"},
     {OPTION_SWITCH("resume", struct train, resume, "continue exactly from the checkpoint")},
+    {OPTION_SWITCH("force", struct train, force, "begin anew where a training was; it is lost")},
     {OPTION_LONG("until", "STEP", 1, 1000000000, struct train, until, "stop after this step")},
     {OPTION_REAL("minutes", "M", 0, 1e6, struct train, minutes, "stop after this long")},
     {OPTION_TEXT("device", "NAME", struct train, device, "what computes (see limn devices)"),
@@ -373,7 +431,8 @@ const struct command command_train = {
     .name = "train",
     .summary = "train a model by a recipe",
     .about = "Trains by a recipe. Writes OUTPUT/log.jsonl, checkpoints, sheets of held-out "
-             "examples and OUTPUT/model. Ctrl-C saves and stops; --resume continues exactly.",
+             "examples and OUTPUT/model. Ctrl-C saves and stops; --resume continues exactly. "
+             "An OUTPUT that holds a training is not written to without --resume or --force.",
     .options = options,
     .arguments = words,
     .size = sizeof(struct train),

@@ -104,6 +104,28 @@ command_failed(const struct err *err)
     return err_exit_code(err);
 }
 
+static int output_lost; // errno of it; 0: not lost
+
+void
+command_output_lost(int number)
+{
+    output_lost = output_lost ? output_lost : number;
+}
+
+int
+command_end(int code)
+{
+    errno = 0;
+    if (fflush(stdout) != 0)
+        command_output_lost(errno);
+    if (ferror(stdout))
+        command_output_lost(EIO);
+    // Who reads no further, as head does, knows it.
+    if (output_lost && output_lost != EPIPE)
+        fprintf(stderr, "limn: standard output: %s\n", strerror(output_lost));
+    return output_lost && code == 0 ? 1 : code;
+}
+
 // The first asks politely; a second one while the first is being obeyed ends at once.
 static void
 on_interrupt(int signal_number)
@@ -145,6 +167,7 @@ command_start(char **argv)
     struct sigaction interrupt = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
+    file_map_guard();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of its write
 }

@@ -49,6 +49,11 @@ char *command_harmless(char *text);
 // Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
 int command_failed(const struct err *err);
 
+// Last of all: whether all that was said on standard output got there. Returns the exit code, which is
+// 1 for a command that did well but for that. What wrote to the descriptor itself reports its errno.
+int command_end(int code);
+void command_output_lost(int number);
+
 // Set by SIGINT and SIGTERM.
 extern atomic_int command_interrupted;
 

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/cli/output.h"
 #include "app/library/library.h"
 #include "app/job/sweep_sheet.h"
 #include "app/window/window_link.h"
 #include "app/worker/client.h"
+#include "app/worker/spool.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
@@ -27,6 +29,7 @@ struct drawing {
     struct preview *preview;
     struct window_link *window; // NULL: none
     bool terminal; // progress on standard error
+    bool standard; // the picture goes to standard output
     struct library *library; // NULL: none
     bool finished, asked_to_stop;
     int written;
@@ -106,6 +109,69 @@ sheet_name(const struct drawing *d)
                   : mem_printf("limn-sheet-%" PRId64 ".png", d->items[0].job.seed);
 }
 
+static bool
+check_file(const struct drawing *d, const char *name, struct err *err)
+{
+    bool ok = output_check(name, d->params->source, err);
+    for (int i = 0; ok && i < d->job->reference_count; i++) {
+        const char *file = d->job->references[i].file;
+        if (file && file_same(name, file))
+            ok = err_set(err, ERR_INPUT, "%s is a reference of the instruction: name another file to "
+                         "write", name);
+    }
+    return ok;
+}
+
+static bool
+check_standard_output(const struct drawing *d, struct err *err)
+{
+    if (d->params->json)
+        return err_set(err, ERR_INPUT, "--json and a picture cannot both go to standard output");
+    if (d->sheet.count || d->job->count > 1)
+        return err_set(err, ERR_INPUT, "standard output takes one picture: name a file for several");
+    return output_check(d->params->output, NULL, err);
+}
+
+// All that will be written, before anything is drawn.
+static bool
+check_outputs(struct drawing *d, struct err *err)
+{
+    bool ok = true;
+    if (d->standard)
+        return check_standard_output(d, err);
+    for (d->current = 0; ok && d->current < d->count; d->current++) {
+        d->job = &d->items[d->current].job;
+        for (int i = 0; ok && i < d->job->count; i++) {
+            char *name = output_name(d, i);
+            ok = check_file(d, name, err);
+            free(name);
+        }
+    }
+    char *sheet = ok && d->sheet.count ? sheet_name(d) : NULL;
+    ok = ok && (!sheet || check_file(d, sheet, err));
+    free(sheet);
+    d->current = 0;
+    d->job = &d->items[0].job;
+    return ok;
+}
+
+// It is drawn, and cannot be written: it still lies where the worker put it.
+static bool
+say_where(const struct drawing *d, const struct client_event *e, const struct err *why,
+          struct err *err)
+{
+    const char *host = d->params->host;
+    char *file = spool_file(e->job, e->index);
+    bool here = !host && file_exists(file);
+    if (here || host)
+        err_set(err, why->code, "%s; the picture is kept %s %s", why->text,
+                here ? "as" : "by the worker on", here ? file : host);
+    else
+        err_set(err, why->code, "%s", why->text);
+    free(file);
+    return false;
+}
+
 // A file that was written; `seed` < 0: it has none.
 static void
 print_file(const char *type, const char *file, int64_t seed)
@@ -142,8 +208,9 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
 {
     if (e->index < 0 || e->index >= d->job->count || !e->png)
         return err_set(err, ERR_IO, "the worker sent a picture that nobody asked for");
-    char *name = output_name(d, e->index);
-    bool ok = file_write(name, e->png, e->png_size, err);
+    struct err why = {0};
+    char *name = d->standard ? mem_strdup(d->params->output) : output_name(d, e->index);
+    bool ok = output_write(name, e->png, e->png_size, &why) || say_where(d, e, &why, err);
     if (ok) {
         d->written++;
         if (d->sheet.count)
@@ -154,7 +221,7 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
             print_file("result", name, d->job->seed + e->index);
         else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
-        if (!d->params->json && !d->params->quiet)
+        if (!d->params->json && !d->params->quiet && !d->standard)
             command_say(stdout, "%s  (%s%sseed %" PRId64 ")", name,
                    d->items[d->current].label ? d->items[d->current].label : "",
                    d->items[d->current].label ? "  " : "", d->job->seed + e->index);
@@ -169,7 +236,7 @@ static void
 on_done(struct drawing *d, const struct client_event *e)
 {
     d->finished = true;
-    if (d->params->quiet || d->params->json)
+    if (d->params->quiet || d->params->json || d->standard)
         return;
     printf(
         "%d steps of %s, %s guidance: text %.2f s, references %.2f s, denoising %.2f s, %.0f MiB\n",
@@ -216,7 +283,7 @@ open_library(struct drawing *d)
 {
     struct err err = {0};
     char *notice = NULL;
-    if (d->params->no_library)
+    if (d->params->no_library || d->standard)
         return;
     d->library = library_open(NULL, &notice, &err);
     if ((notice || err.code != ERR_NONE) && !d->params->quiet)
@@ -305,10 +372,12 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
                         .count = count,
                         .job = &items[0].job,
                         .params = params,
-                        .terminal = isatty(STDERR_FILENO)};
+                        .terminal = isatty(STDERR_FILENO),
+                        .standard = output_is_standard(params->output)};
     struct client_params p = {.host = params->host, .alone = true};
     bool window = strcmp(params->preview, "sdl") == 0;
-    bool ok = preview_open(&d.preview, window ? "none" : shown_on(params), err);
+    bool steps = !window && !(d.standard && strncmp(params->preview, "file", 4) != 0);
+    bool ok = preview_open(&d.preview, steps ? shown_on(params) : "none", err);
     if (ok && window)
         ok = (d.window = window_link_open(err)) != NULL;
     if (items[0].label) {
@@ -319,6 +388,7 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
         job_copy(&d.sheet.cells[i].job, &items[i].job);
         d.sheet.cells[i].label = mem_strdup(items[i].label);
     }
+    ok = ok && check_outputs(&d, err);
     d.client = ok ? client_open(&p, err) : NULL;
     ok = d.client != NULL;
     if (ok)

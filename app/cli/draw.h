@@ -7,7 +7,9 @@
 
 struct draw_params {
     const char *host;    // through ssh; NULL: here
-    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …
+    const char *source;  // file of the template or picture, which is not written over; NULL: none
+    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …; "-": on
+                         // standard output, where nothing else goes then, and in no library
     const char *preview; // renderer/preview.h
     bool json, quiet;
     bool no_library; // do not record the job and its pictures (a library that fails is only a
@@ -20,6 +22,8 @@ struct draw_item {
     char *label;    // on the sheet; NULL: a job by itself
 };
 
+// Whether all of it can be written is known before anything is drawn; where it then cannot be all the
+// same, the error says where the picture lies.
 // One after the other, through one worker; what was drawn before an error stays. With labels their
 // pictures (count 1 each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all,
 // `columns` a row, and holds them with `about` (sweep_json(); may be NULL without labels).

@@ -178,5 +178,5 @@ main(int argc, char **argv)
     static char help[] = "--help";
     if (argc > 1 && strcmp(argv[1], "help") == 0) // limn help COMMAND
         argv[1] = help;
-    return read_and_run(true, argc - 1, argv + 1);
+    return command_end(read_and_run(true, argc - 1, argv + 1));
 }

@@ -86,7 +86,7 @@ bool
 errand_fetch(struct errand *e, const char *before, const char *path, struct err *err)
 {
     struct errand_file file = {.path = (char *)(uintptr_t)path, .result = true};
-    return add_file(e, before, &file, err);
+    return file_out_check(path, err) && add_file(e, before, &file, err);
 }
 
 static void
@@ -206,8 +206,11 @@ write_all(int fd, const char *bytes, size_t size)
 {
     while (size) {
         ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && errno != EINTR) {
+            if (fd == STDOUT_FILENO)
+                command_output_lost(errno);
             return; // nobody reads it any more: the command goes on, as it would by itself
+        }
         bytes += MAX(n, 0);
         size -= (size_t)MAX(n, 0);
     }

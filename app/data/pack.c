@@ -20,6 +20,7 @@
 #include "app/data/source.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
 #include "loaders/look.h"
@@ -377,6 +378,40 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
     return ok;
 }
 
+static bool
+is_pack(const char *path)
+{
+    char head[9] = "";
+    int fd = file_open(path, O_RDONLY, NULL);
+    ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
+    if (fd >= 0)
+        close(fd);
+    return n == sizeof head && head[8] == '{';
+}
+
+// What is packed is not to be written over: neither the archive, whatever leads to it, nor a file of
+// the folder that is no pack of an earlier time.
+static bool
+is_of_source(const char *out, const char *source)
+{
+    char *whole = realpath(source, NULL), *out_whole = realpath(out, NULL);
+    size_t n = whole ? strlen(whole) : 0;
+    bool below = whole && out_whole && strncmp(out_whole, whole, n) == 0 && out_whole[n] == '/';
+    free(whole);
+    free(out_whole);
+    return file_same(source, out) || (below && !is_pack(out));
+}
+
+static bool
+spares_sources(const struct data_pack_params *p, struct err *err)
+{
+    for (int i = 0; i < p->source_count; i++)
+        if (is_of_source(p->out, p->sources[i]))
+            return err_set(err, ERR_INPUT, "%s belongs to what is packed: name another file to write",
+                           p->out);
+    return true;
+}
+
 bool
 data_pack_make(const struct data_pack_params *p, struct data_pack_report *report, struct err *err)
 {
@@ -388,11 +423,12 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     m.pixels = 3 * (size_t)m.size * (size_t)m.size;
     for (int k = 0; k < SPOOL_MAX; k++)
         m.spool[k] = -1;
-    bool ok = data_roles_open(&m.roles, p->roles, err) &&
+    bool ok = spares_sources(p, err) && file_out_check(p->out, err) &&
+              data_roles_open(&m.roles, p->roles, err) &&
               data_source_gather(&m.source, p->sources, p->source_count, err);
     for (int k = 0; ok && k <= m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
-    ok = ok && share(&m, err) && make_all(&m, err);
+    ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err);
     if (ok) {
         report->first_unreadable = m.shared->unreadable;
         report->without_caption = m.source.without_caption;

@@ -34,6 +34,15 @@ data_source_open(struct data_source *s, const char *path, struct err *err)
     return ok;
 }
 
+bool
+data_source_check(const struct data_source *s, struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < s->archive_count; i++)
+        ok = file_map_check(&s->archives[i].map, err);
+    return ok;
+}
+
 void
 data_source_close(struct data_source *s)
 {

@@ -47,6 +47,8 @@ bool data_source_open(struct data_source *s, const char *path, struct err *err);
 bool data_source_gather(struct data_source *s, const char *const *paths, size_t count,
                         struct err *err);
 void data_source_close(struct data_source *s); // zeroed is fine
+// False with ERR_IO once an archive was cut short: what was read since is not what it held.
+bool data_source_check(const struct data_source *s, struct err *err);
 
 // For the readers of the kinds.
 bool data_source_open_emoji(struct data_source *s, const char *folder, struct err *err);

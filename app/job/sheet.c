@@ -114,13 +114,13 @@ sheet_draw(const struct sheet_params *p, struct err *err)
     if (ok)
         memset(s.image->pixels, 0xD8, s.image->stride * (size_t)s.image->height);
     if (ok && p->texts_path)
-        s.texts = fopen(p->texts_path, "we");
+        ok = (s.texts = file_stream(p->texts_path, "w", err)) != NULL;
     for (int k = 0; ok && k < tasks_count(s.tasks); k++)
         if (!p->only_task || strcmp(p->only_task, tasks_name(s.tasks, k)) == 0)
             ok = draw_row(&s, k, GAP + row++ * (s.side + GAP), err);
-    ok = ok && codec_write_png(s.image, p->path, NULL, err);
-    if (s.texts)
-        fclose(s.texts);
+    ok = ok && pack_check(s.pack, err) && codec_write_png(s.image, p->path, NULL, err);
+    if (s.texts && fclose(s.texts) != 0 && ok)
+        ok = err_errno(err, ERR_IO, "%s", p->texts_path);
     image_unref(s.image);
     pipeline_close(s.pipeline);
     tasks_destroy(s.tasks);

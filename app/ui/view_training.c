@@ -754,6 +754,8 @@ form_done(struct ui *ui, struct form *f, bool taken)
     }
     if (strcmp(form_value(f, "resume"), "1") == 0)
         words[count++] = (char *)(uintptr_t)"--resume";
+    if (strcmp(form_value(f, "force"), "1") == 0)
+        words[count++] = (char *)(uintptr_t)"--force";
     count += split(copy, words + count, WORDS_MAX - count);
     if (taken)
         begin(ui, count, words);
@@ -790,6 +792,8 @@ open_form(struct ui *ui)
     form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "what computes"), names);
     form_add(f, FIELD_BOOL, "resume", "resume", "0",
              "1: continue from the checkpoint in its output");
+    form_add(f, FIELD_BOOL, "force", "begin anew", "0",
+             "1: also where its output holds a training, which is lost");
     form_add(f, FIELD_TEXT, "options", "more options", "",
              "as limn train has them: --set steps=500 --until 100");
     f->done = form_done;

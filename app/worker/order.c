@@ -111,6 +111,9 @@ order_again(struct order *o, const struct jv *record, const char *id, struct err
     bool resumes = false;
     for (size_t i = 0; i < jv_size(before); i++) {
         const char *word = jv_string(jv_at(before, i), "");
+        size_t n = strlen(word);
+        if (n > 3 && n <= strlen("--force") && strncmp(word, "--force", n) == 0)
+            continue; // what it began anew is gone on with
         resumes = resumes || strcmp(word, "--resume") == 0;
         jv_append(words, jv_from_string(word));
     }

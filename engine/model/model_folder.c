@@ -224,7 +224,7 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
     if (file)
         params_compare(params, p->prefix, file, r);
     bool ok = file && (report || insist(p, r, err)) &&
-              params_load(params, p->prefix, file, block, err);
+              params_load(params, p->prefix, file, block, err) && safetensors_check(file, err);
     params_report_finish(&own);
     safetensors_close(file);
     return ok;
@@ -267,7 +267,7 @@ model_folder_compare(const struct model_folder *m, const char *part, struct para
         file = open_weights(m, p, err);
     if (file)
         params_compare(params, p->prefix, file, report);
-    ok = file;
+    ok = file && safetensors_check(file, err);
     safetensors_close(file);
     params_destroy(params);
     return ok;
@@ -329,7 +329,10 @@ model_folder_hash(const struct model_folder *m, char out[17], struct err *err)
         if (!file)
             return false;
         h = hash_tensors(mix(h, p->name, strlen(p->name)), file);
+        bool ok = safetensors_check(file, err);
         safetensors_close(file);
+        if (!ok)
+            return false;
     }
     snprintf(out, 17, "%016llx", (unsigned long long)h);
     return true;

@@ -195,7 +195,7 @@ model_golden_run(const struct model_golden_params *params, struct model_golden_r
 {
     struct run r = {.params = params};
     *result = (struct model_golden_result){0};
-    bool ok = prepare(&r, err) && run(&r, result, err);
+    bool ok = prepare(&r, err) && run(&r, result, err) && safetensors_check(r.file, err);
     result->part = r.part ? r.part->name : NULL;
     if (r.plan)
         plan_stats(r.plan, &result->stats);

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Writing a model folder.
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -56,8 +61,8 @@ save_part(const struct part *p, const struct model_folder_save *s, struct err *e
     return ok;
 }
 
-bool
-model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
+static bool
+save_all(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
 {
     static const char *const copied[] = {
         "tokenizer/spiece.model",
@@ -71,6 +76,66 @@ model_folder_save(const struct model_folder *m, const struct model_folder_save *
     for (size_t i = 0; ok && i < COUNT_OF(copied); i++)
         ok = copy_file(m, s->path, copied[i], err);
     const struct jv *index = s->index ? s->index : m->index;
-    // Last: with it there, the folder is whole.
     return ok && (!index || write_json(s->path, "model_index.json", index, err));
+}
+
+typedef bool each_file(const char *from, const char *to, struct err *err);
+
+// Calls each() for the files of a folder and those of its folders first, then removes it if it is empty.
+static bool
+drain(const char *from, const char *to, each_file *each, struct err *err)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(from, &entries, NULL, alphasort);
+    bool ok = true;
+    for (int folders = 1; folders >= 0; folders--)
+        for (int i = 0; ok && i < n; i++) {
+            const char *name = entries[i]->d_name;
+            char *source = file_join(from, name), *target = file_join(to, name);
+            struct stat st;
+            bool other = strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(source, &st) == 0;
+            if (other && folders == S_ISDIR(st.st_mode))
+                ok = folders ? drain(source, target, each, err) : each(source, target, err);
+            free(source);
+            free(target);
+        }
+    for (int i = 0; i < n; i++)
+        free(entries[i]);
+    free(entries);
+    rmdir(from);
+    return ok;
+}
+
+static bool
+move(const char *from, const char *to, struct err *err)
+{
+    char *folder = mem_strndup(to, (size_t)(strrchr(to, '/') - to));
+    bool ok = file_make_folders(folder, err) &&
+              (rename(from, to) == 0 || err_errno(err, ERR_IO, "%s", to));
+    free(folder);
+    return ok;
+}
+
+static bool
+forget(const char *from, const char *to, struct err *err)
+{
+    (void)to, (void)err;
+    unlink(from);
+    return true;
+}
+
+// A model of parts that do not belong together would draw, and badly. So all of it is written, and is
+// on the disk, before the first file takes its place, the index last; what a dead process left of
+// this goes.
+bool
+model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
+{
+    char *stage = file_join(s->path, ".limn-new");
+    struct model_folder_save staged = *s;
+    staged.path = stage;
+    drain(stage, stage, forget, NULL);
+    bool ok = save_all(m, &staged, err) && drain(stage, s->path, move, err);
+    drain(stage, stage, forget, NULL);
+    free(stage);
+    return ok;
 }

@@ -286,6 +286,15 @@ safetensors_close(struct safetensors *st)
     free(st);
 }
 
+bool
+safetensors_check(const struct safetensors *st, struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < st->shard_count; i++)
+        ok = file_map_check(&st->shards[i].map, err);
+    return ok;
+}
+
 size_t
 safetensors_count(const struct safetensors *st)
 {
@@ -444,6 +453,13 @@ safetensors_writer_put(struct safetensors_writer *w, const void *data, size_t si
 bool
 safetensors_writer_commit(struct safetensors_writer *w, struct err *err)
 {
+    return safetensors_writer_commit_keeping(w, NULL, err);
+}
+
+bool
+safetensors_writer_commit_keeping(struct safetensors_writer *w, const char *previous,
+                                  struct err *err)
+{
     while (w->current < w->count && w->given == w->sizes[w->current]) {
         w->current++;
         w->given = 0;
@@ -452,7 +468,7 @@ safetensors_writer_commit(struct safetensors_writer *w, struct err *err)
     if (!ok)
         err_set(err, ERR_INPUT, "%s: less data than its header declares", w->out.path);
     else
-        ok = file_out_commit(&w->out, err);
+        ok = file_out_commit_keeping(&w->out, previous, err);
     safetensors_writer_abort(w);
     return ok;
 }

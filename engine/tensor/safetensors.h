@@ -30,6 +30,9 @@ struct safetensors;
 // engine/base/limits.h, rank at most SHAPE_RANK_MAX.
 struct safetensors *safetensors_open(const char *path, struct err *err);
 void safetensors_close(struct safetensors *st); // NULL is fine
+// Whether the files are still as long as they were: to be asked when their data has been read, and
+// before anything is made of it (engine/base/file.h, file_map_check()).
+bool safetensors_check(const struct safetensors *st, struct err *err);
 
 size_t safetensors_count(const struct safetensors *st);
 const struct tensor_view *safetensors_at(const struct safetensors *st, size_t i); // by offset order
@@ -53,6 +56,9 @@ bool safetensors_writer_put(struct safetensors_writer *w, const void *data, size
                             struct err *err);
 // Fails when fewer or more bytes were given than declared. Frees w in every case.
 bool safetensors_writer_commit(struct safetensors_writer *w, struct err *err);
+// The same; what stood at the path stays as `previous` (file_out_commit_keeping()).
+bool safetensors_writer_commit_keeping(struct safetensors_writer *w, const char *previous,
+                                       struct err *err);
 void safetensors_writer_abort(struct safetensors_writer *w); // NULL is fine
 
 #endif

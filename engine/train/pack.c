@@ -12,15 +12,16 @@ const char *const pack_split_names[PACK_SPLIT_COUNT] = {"train", "held-out subje
 
 struct texts {
     const char *bytes;
-    const int64_t *ends;
+    int64_t *ends;
 };
 
 struct pack {
     struct safetensors *file;
     struct jv *styles;
     int count, size, subject_count;
-    const uint8_t *images, *split;
-    const int32_t *subject, *style;
+    const uint8_t *images;
+    uint8_t *split;
+    int32_t *subject, *style;
     struct texts caption, keywords;
 };
 
@@ -43,6 +44,17 @@ find(const struct pack *p, const char *name, enum dtype dtype, int rank, const c
 }
 
 // Well-formed UTF-8 without zero bytes (RFC 3629).
+// Numbers that others are found by are copied before they are checked: a file that another program
+// changes meanwhile changes pictures, not where they are looked for.
+static void *
+copy_of(const struct tensor_view *v, const char *path, struct err *err)
+{
+    void *copy = mem_try_calloc(1, v->size + 1, path, err);
+    if (copy && v->size)
+        memcpy(copy, v->data, v->size);
+    return copy;
+}
+
 static bool
 is_text(const char *bytes, size_t n)
 {
@@ -77,7 +89,9 @@ read_texts(struct pack *p, struct texts *t, const char *name, const char *path, 
     if (!ends || ends->shape.dim[0] != p->count)
         return err_set(err, ERR_INPUT, "%s: '%s' has no end for each record", path, full);
     t->bytes = bytes->data;
-    t->ends = ends->data;
+    t->ends = copy_of(ends, path, err);
+    if (!t->ends)
+        return false;
     for (int i = 0; i < p->count; i++) {
         int64_t first = i ? t->ends[i - 1] : 0;
         if (t->ends[i] < first || t->ends[i] > bytes->shape.dim[0])
@@ -120,9 +134,11 @@ read_records(struct pack *p, const char *path, struct err *err)
     const struct tensor_view *split = find(p, "split", DTYPE_U8, 1, path, err);
     if (!subject || !style || !split)
         return false;
-    p->subject = subject->data;
-    p->style = style->data;
-    p->split = split->data;
+    p->subject = copy_of(subject, path, err);
+    p->style = copy_of(style, path, err);
+    p->split = copy_of(split, path, err);
+    if (!p->subject || !p->style || !p->split)
+        return false;
     for (int i = 0; i < p->count; i++) {
         if (p->subject[i] < -1 || p->subject[i] >= p->count || p->style[i] < -1 ||
             p->style[i] >= (int)jv_size(p->styles) || p->split[i] >= PACK_SPLIT_COUNT)
@@ -153,7 +169,7 @@ pack_open(const char *path, struct err *err)
             if (!jv_is_string(jv_at(p->styles, i)))
                 ok = err_set(err, ERR_INPUT, "%s: style %zu has no name", path, i);
     }
-    if (ok && read_records(p, path, err))
+    if (ok && read_records(p, path, err) && pack_check(p, err))
         return p;
     pack_close(p);
     return NULL;
@@ -166,7 +182,18 @@ pack_close(struct pack *p)
         return;
     safetensors_close(p->file);
     jv_free(p->styles);
+    free(p->subject);
+    free(p->style);
+    free(p->split);
+    free(p->caption.ends);
+    free(p->keywords.ends);
     free(p);
+}
+
+bool
+pack_check(const struct pack *p, struct err *err)
+{
+    return safetensors_check(p->file, err);
 }
 
 int

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/train/state.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +46,10 @@ train_state_save(const struct train_state *s, const char *folder, struct err *er
         ok = buffer_read(s->slots[kept[i / count].slot], p->offset, data, p->size, err) &&
              safetensors_writer_put(w, data, p->size, err);
     }
-    if (ok) {
-        if (rename(path, previous) != 0 && errno != ENOENT)
-            ok = err_errno(err, ERR_IO, "%s", previous);
-        ok = safetensors_writer_commit(w, err) && ok;
-    } else {
+    if (ok)
+        ok = safetensors_writer_commit_keeping(w, previous, err);
+    else
         safetensors_writer_abort(w);
-    }
     for (int i = 0; i < total; i++)
         free((char *)(uintptr_t)views[i].name);
     free(views);
@@ -82,14 +78,33 @@ load_slot(const struct train_state *s, const struct safetensors *file, const cha
     return true;
 }
 
+// The newest that is there: on a disk without hard links a crash can leave only the older one. Freed
+// with free().
+static char *
+checkpoint_of(const char *folder)
+{
+    char *path = file_join(folder, "checkpoint.safetensors");
+    if (file_exists(path))
+        return path;
+    char *previous = file_join(folder, "checkpoint.previous.safetensors");
+    bool there = file_exists(previous);
+    free(there ? path : previous);
+    return there ? previous : path;
+}
+
+bool
+train_state_exists(const char *folder)
+{
+    char *path = checkpoint_of(folder);
+    bool there = file_exists(path);
+    free(path);
+    return there;
+}
+
 bool
 train_state_load(struct train_state *s, const char *folder, struct err *err)
 {
-    char *path = file_join(folder, "checkpoint.safetensors");
-    if (!file_exists(path)) { // a crash between two renames leaves only the older one
-        free(path);
-        path = file_join(folder, "checkpoint.previous.safetensors");
-    }
+    char *path = checkpoint_of(folder);
     struct safetensors *file = safetensors_open(path, err);
     bool ok = file != NULL;
     const char *format = ok ? safetensors_metadata(file, "format") : NULL;
@@ -98,6 +113,7 @@ train_state_load(struct train_state *s, const char *folder, struct err *err)
         ok = err_set(err, ERR_INPUT, "%s: not a checkpoint", path);
     for (size_t k = 0; ok && k < COUNT_OF(kept); k++)
         ok = load_slot(s, file, path, k, err);
+    ok = ok && safetensors_check(file, err);
     if (ok)
         s->step = strtoll(step, NULL, 10);
     safetensors_close(file);

@@ -13,8 +13,10 @@ struct train_state {
 
 // FOLDER/checkpoint.safetensors: weights, both moments and averages in f32 under "weights/NAME",
 // "moment1/…", "moment2/…", "average/…", step in the metadata. The one before it is kept as
-// checkpoint.previous.safetensors.
+// checkpoint.previous.safetensors. The new one is on the disk before anything is renamed: at every
+// moment a whole one is there.
 bool train_state_save(const struct train_state *s, const char *folder, struct err *err);
+bool train_state_exists(const char *folder); // one of the two
 // Fills the slots and s->step. The names and shapes must be those of the params.
 bool train_state_load(struct train_state *s, const char *folder, struct err *err);
 

@@ -510,7 +510,8 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
         if (!micro_batch(t, index, result, err))
             return false;
     }
-    if (!update(t, result, err))
+    // Before what was read of a pack that has been cut gets into the weights.
+    if (!pack_check(t->pack, err) || !update(t, result, err))
         return false;
     result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
     for (int k = 0; k < result->task_count; k++) {

@@ -515,7 +515,7 @@ def by_itself():
     limn('jobs', 'forget', id)
     check(not jobs(), 'forgotten')
     # One that cannot begin says why at once.
-    p = limn(*TRAIN, '--detach', '--set', 'pack=none.pack', cwd=here, code=None)
+    p = limn(*TRAIN, '--detach', '--force', '--set', 'pack=none.pack', cwd=here, code=None)
     check(p.returncode in (1, 2) and 'none.pack' in p.stdout + p.stderr, f'{p.returncode} {p.stdout} {p.stderr}')
     failed = jobs()
     check(failed and failed[0]['state'] == 'failed' and 'none.pack' in failed[0]['text'], f'{failed}')
@@ -526,7 +526,7 @@ def by_itself():
     limn('jobs', 'forget', failed[0]['id'])
     # Its machine stops: it is known that it ran.
     clean(here / 'run')
-    id = limn(*TRAIN, '--detach', cwd=here).stdout.split()[0]
+    id = limn(*TRAIN, '--detach', '--force', cwd=here).stdout.split()[0]
     record = json.loads((home / f'state/limn/jobs/{id}/record.json').read_text())
     pid = int(record['process'].split()[2])
     for f in (home / 'run/limn').glob('worker-*.sock'):

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "app/cli/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+
+bool
+output_is_standard(const char *path)
+{
+    return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0);
+}
+
+bool
+output_check(const char *path, const char *source, struct err *err)
+{
+    if (output_is_standard(path))
+        return !isatty(STDOUT_FILENO) ||
+               err_set(err, ERR_INPUT, "standard output is a terminal, which shows no PNG: send it "
+                       "into a file or another program");
+    if (source && file_same(path, source))
+        return err_set(err, ERR_INPUT, "%s is what is read: name another file to write", path);
+    return file_out_check(path, err);
+}
+
+static bool
+write_out(const char *data, size_t size, struct err *err)
+{
+    while (size > 0) {
+        ssize_t n = write(STDOUT_FILENO, data, size);
+        if (n < 0 && errno != EINTR)
+            return err_errno(err, ERR_IO, "standard output");
+        data += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+bool
+output_write(const char *path, const void *data, size_t size, struct err *err)
+{
+    return output_is_standard(path) ? write_out(data, size, err) : file_write(path, data, size, err);
+}

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What limn writes to and reads from, and what it leaves alone: files.sh LIMN SOURCE LOADERS
+# Devices are pipes here (mkfifo), or nodes of their own where those can be made; never the machine's.
+set -u
+limn=$(realpath "$1") source=$(realpath "$2") loaders=$(realpath "$3")
+work=$(mktemp -d)
+export LIMN_LOADER_PATH=$loaders HOME=$work/home XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache
+export XDG_RUNTIME_DIR=$work/run
+samples=$source/app/templates/samples
+mkdir -p "$work/home" "$work/run" "$work/in"
+chmod 700 "$work/run"
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cd "$work/in" || exit 1
+failures=0 checks=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# said CODE PATTERN COMMAND...: ends within 20 s with CODE and a line that has PATTERN.
+said() {
+  local code=$1 pattern=$2 rc
+  shift 2
+  checks=$((checks + 1))
+  timeout "${SECONDS_ALLOWED:-60}" "$limn" "$@" >"$work/out" 2>"$work/err" </dev/null
+  rc=$?
+  [[ $rc -eq $code ]] || fail "limn $*: exit code $rc, not $code: $(head -c 300 "$work/err")"
+  [[ -z $pattern ]] || grep -qF -- "$pattern" "$work/err" || fail "limn $*: no '$pattern' in $(head -c 300 "$work/err")"
+}
+
+is_png() { [[ $(head -c 8 "$1" | od -An -tx1 | tr -d ' \n') == 89504e470d0a1a0a ]]; }
+
+# Drawn with one step; a refusal before drawing leaves no job in the library.
+draw=(generate text --steps 1 --seed 1 --preview none)
+jobs() { "$limn" library list --json | grep -c '"file"'; }
+
+mkfifo pipe
+mkdir folder
+cp "$samples/snail-noto.png" snail.png
+cp -r "$samples" pictures
+for f in pictures/*.png; do echo "a $(basename "$f" .png)" >"${f%.png}.txt"; done
+
+# --- what is no regular file is not written to, and stays what it is; nothing is drawn
+nodes=(pipe)
+mknod null c 1 3 2>/dev/null && [[ -c null ]] && nodes+=(null)
+for node in "${nodes[@]}"; do
+  kind=$(stat -c %F "$node")
+  said 2 "only a regular file or a new name" "${draw[@]}" -o "$node"
+  said 2 "only a regular file or a new name" load edge snail.png "$node"
+  said 2 "only a regular file or a new name" data pack pictures "$node" --size 16 --roles none
+  ln -sf "$node" link
+  said 2 "only a regular file or a new name" "${draw[@]}" -o link
+  [[ $(stat -c %F "$node") == "$kind" ]] || fail "$node was a $kind, it is a $(stat -c %F "$node")"
+done
+rm -f link
+said 2 "folder is a folder" "${draw[@]}" -o folder
+said 2 "-o is ''" "${draw[@]}" -o ""
+said 2 "the name of the file to write is empty" load edge snail.png ""
+said 1 "nothing/here.png" "${draw[@]}" -o nothing/here.png
+said 1 "No such file or directory" load edge snail.png nothing/here.png
+said 1 "Not a directory" "${draw[@]}" -o snail.png/x.png
+said 1 "File name too long" "${draw[@]}" -o "$(printf 'n%.0s' {1..300}).png"
+said 2 "there is no such folder" "${draw[@]}" -o new/
+ln -s loop loop
+said 1 "symbolic links" "${draw[@]}" -o loop
+[[ $(jobs) -eq 0 ]] || fail "something was drawn all the same"
+long=$(printf 'n%.0s' {1..246}).png
+said 0 "" "${draw[@]}" -o "$long"
+is_png "$long" || fail "a name of 250 bytes is one"
+if [[ $EUID -ne 0 ]]; then
+  mkdir locked && chmod 500 locked
+  said 1 "Permission denied" "${draw[@]}" -o locked/x.png
+  echo kept >read-only.png && chmod 400 read-only.png
+  said 1 "Permission denied" "${draw[@]}" -o read-only.png
+  [[ $(cat read-only.png) == kept ]] || fail "a read-only file was replaced"
+elif command -v setpriv >/dev/null; then
+  mkdir locked && chmod 755 locked && chmod 711 "$work" "$work/in" "$work/home"
+  other() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent XDG_DATA_HOME="$work/o" XDG_STATE_HOME="$work/o" "$@"; }
+  mkdir -m 777 "$work/o"
+  if other test -x "$limn" -a -r "$source/app/templates/text.yaml"; then
+    other "$limn" "${draw[@]}" --no-library -o locked/x.png >"$work/out" 2>"$work/err"
+    grep -q "Permission denied" "$work/err" || fail "a folder of another user: $(cat "$work/err")"
+  fi
+fi
+
+# --- a link to a regular file is followed, and stays; modes stay; hard links part
+echo old >target.png
+chmod 640 target.png
+ln -s target.png link.png
+said 0 "" "${draw[@]}" -o link.png
+[[ -L link.png ]] && is_png target.png || fail "the link is gone, or its target is not the picture"
+[[ $(stat -c %a target.png) == 640 ]] || fail "the mode of the file is $(stat -c %a target.png)"
+ln -s folder/through.png dangling.png
+said 0 "" "${draw[@]}" -o dangling.png
+[[ -L dangling.png ]] && is_png folder/through.png || fail "a link to a new name"
+
+# --- standard output
+"$limn" "${draw[@]}" -o - >piped.png 2>"$work/err" || fail "-o -: $(cat "$work/err")"
+is_png piped.png && cmp -s piped.png target.png || fail "-o - is not the picture alone"
+"$limn" "${draw[@]}" -o /dev/stdout 2>/dev/null | cmp -s - target.png || fail "-o /dev/stdout is not the picture alone"
+[[ ! -e ./- ]] || fail "there is a file called -"
+said 2 "cannot both go to standard output" "${draw[@]}" -o - --json
+said 2 "takes one picture" "${draw[@]}" -o - --count 2
+"$limn" load edge snail.png - 2>/dev/null >edges.png; is_png edges.png || fail "load to standard output"
+
+# --- what is read is not written over
+cp snail.png same.png
+said 2 "is what is read" load edge same.png same.png
+ln same.png hard.png
+said 2 "is what is read" load edge same.png hard.png
+cmp -s same.png snail.png || fail "the picture was written over"
+said 2 "is a reference of the instruction" instruct "Draw [ref#1]" --ref 1=same.png --steps 1 -o same.png
+(cd pictures && tar cf ../pictures.tar .)
+cp pictures.tar whole.tar
+ln -s whole.tar link.tar
+ln whole.tar hard.tar
+for out in whole.tar link.tar hard.tar ./folder/../whole.tar; do
+  said 2 "belongs to what is packed" data pack whole.tar "$out" --size 16 --roles none
+done
+cmp -s whole.tar pictures.tar || fail "the archive was written over"
+said 2 "belongs to what is packed" data pack pictures pictures/snail-noto.png --size 16 --roles none
+cmp -s pictures/snail-noto.png snail.png || fail "a picture of the source was written over"
+said 0 "" data pack pictures pictures/own.pack --size 16 --roles none
+said 0 "" data pack pictures pictures/own.pack --size 16 --roles none
+head -c 2660 pictures.tar >cut.tar
+said 2 "ends inside" data pack cut.tar cut.pack --size 16 --roles none
+
+# --- what is read is a regular file, everywhere
+export SECONDS_ALLOWED=20
+mkfifo a.png b.yaml c.safetensors
+for args in "generate pipe" "generate a.png" "generate b.yaml" "instruct x --ref 1=a.png" "load edge a.png x.png" "data pack pipe x.pack" \
+  "data stats pipe" "library import pipe" "train b.yaml" "models check c.safetensors" "generate text --sweep subject=@pipe" \
+  "generate text --model pipe" "models check limn-icons --golden pipe" "--theme ./pipe templates"; do
+  checks=$((checks + 1))
+  timeout 20 "$limn" $args >"$work/out" 2>"$work/err" </dev/null
+  rc=$?
+  [[ $rc -eq 1 || $rc -eq 2 ]] || fail "limn $args: exit code $rc: $(head -c 300 "$work/err")"
+done
+mkdir import && mkfifo import/a.png && cp target.png import/b.png
+said 0 "" library import import
+
+# --- a full standard output is an error
+if [[ -w /dev/full ]]; then
+  for args in templates "templates --json" loaders "loaders --json" "models list" "models list --json" devices "library list" --version --help \
+    "data stats pictures/own.pack" "generate --help" "jobs --json"; do
+    checks=$((checks + 1))
+    "$limn" $args >/dev/full 2>"$work/err" </dev/null
+    rc=$?
+    [[ $rc -eq 1 ]] && grep -q "standard output" "$work/err" || fail "limn $args >/dev/full: exit code $rc, $(head -c 300 "$work/err")"
+  done
+  "$limn" "${draw[@]}" -o - >/dev/full 2>"$work/err" && fail "a picture to a full standard output: no error"
+  "$limn" "${draw[@]}" -o x.png >/dev/full 2>"$work/err" && fail "a drawing's lines to a full standard output: no error"
+fi
+
+# --- no room at the end: where the picture is, is said, and it is there
+bash -c 'ulimit -f 4; exec "$0" "$@"' "$limn" "${draw[@]}" -o full.png >"$work/out" 2>"$work/err" && fail "no room is no error"
+[[ ! -e full.png ]] || fail "a file that is not whole"
+[[ -z $(find . -name '.limn-*') ]] || fail "a temporary file is left: $(find . -name '.limn-*')"
+# A folder that goes while it is drawn.
+mkdir going
+(while [[ ! -e $work/begun ]]; do sleep 0.05; done; rm -rf going) &
+"$limn" generate text --steps 12 --seed 2 --preview none --json -o going/x.png 2>"$work/err" | while read -r line; do touch "$work/begun"; done
+wait
+kept=$(sed -n 's/.*the picture is kept as \(.*\.png\).*/\1/p' "$work/err")
+checks=$((checks + 1))
+[[ -n $kept ]] && is_png "$kept" || fail "where the picture lies is not said, or it is not there: $(cat "$work/err")"
+
+# --- what a dead process left goes, what a living one writes stays
+touch .limn-abcdef.part
+exec 9>.limn-ghijkl.part
+flock 9
+said 0 "" "${draw[@]}" -o x.png
+[[ ! -e .limn-abcdef.part ]] || fail "a dead process's temporary file stays"
+[[ -e .limn-ghijkl.part ]] || fail "a living process's temporary file was taken"
+exec 9>&-
+
+# --- job records of other users, or that others could write, are none
+if [[ $EUID -eq 0 ]]; then
+  id=20260101-000000-0badc0de
+  mkdir -p -m 700 "$work/state/limn/jobs"
+  mkdir -m 700 "$work/state/limn/jobs/$id"
+  record=$work/state/limn/jobs/$id/record.json
+  echo '{"words":["devices"],"environment":{},"about":{"recipe":"planted","output":"/"},"started":1}' >"$record"
+  chmod 600 "$record"
+  [[ $("$limn" jobs 2>/dev/null) == *planted* ]] || fail "a record of one's own is not listed"
+  chmod 666 "$record"
+  [[ $("$limn" jobs 2>/dev/null) != *planted* ]] || fail "a record that others can write is listed"
+  chmod 600 "$record"; chown 65534 "$record"
+  [[ $("$limn" jobs 2>"$work/err") != *planted* ]] || fail "another user's record is listed"
+  grep -q "is ignored" "$work/err" || fail "no word of the record that is ignored: $(cat "$work/err")"
+  said 2 "there is no job" jobs resume $id
+fi
+
+echo "$checks checks, $failures failures"
+[[ $failures -eq 0 ]]
