@@ -292,6 +292,7 @@ run(const struct command_line *line, bool nodes)
     for (size_t i = 0; i < COUNT_OF(sizes); i++)
         if (strcmp(sizes[i].name, b->size_name) == 0)
             b->size = &sizes[i];
+    command_interrupt_ends();
     struct device *d = device_open(b->device, &err);
     bool ok = d && device_measure(d, b->dtype, &b->ceilings, &err);
     if (ok)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/cli/commands.h"
 #include "app/base/places.h"
@@ -238,7 +239,11 @@ run_check(const struct command_line *line)
     struct options *o = line->values;
     o->folder = line->words[0];
     o->dtype = dtype_from_name(o->type);
-    return check(o);
+    char *named = access(o->folder, F_OK) == 0 ? NULL : places_model(o->folder, NULL);
+    o->folder = named ? named : o->folder;
+    int code = check(o);
+    free(named);
+    return code;
 }
 
 static const struct option list_options[] = {

@@ -138,6 +138,25 @@ on_interrupt(int signal_number)
 }
 
 static void
+end_now(int signal_number)
+{
+    (void)signal_number;
+    file_out_abort_all();
+    _exit(130);
+}
+
+void
+command_interrupt_ends(void)
+{
+    struct sigaction end = {.sa_handler = end_now};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
+    sigaction(SIGHUP, &end, NULL);
+    if (atomic_load(&command_interrupted))
+        end_now(SIGINT);
+}
+
+static void
 log_to_stderr(enum log_level level, const char *module, const char *text, void *data)
 {
     (void)level, (void)data;

@@ -49,6 +49,9 @@ char *command_harmless(char *text);
 // Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
 int command_failed(const struct err *err);
 
+// From here on the first interrupt ends the process (exit code 130): there is nothing to save.
+void command_interrupt_ends(void);
+
 // Last of all: whether all that was said on standard output got there. Returns the exit code, which is
 // 1 for a command that did well but for that. What wrote to the descriptor itself reports its errno.
 int command_end(int code);

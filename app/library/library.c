@@ -747,6 +747,48 @@ library_kept(struct library *l, const char *key, struct err *err)
     return text;
 }
 
+#define SESSION "session" // among jobs: the one that is being written
+
+static bool
+replace_inputs(struct library *l, const struct job *job, struct err *err)
+{
+    bool ok = run(l, prepare(l, err, "DELETE FROM job_input WHERE job=?1", "t", SESSION), err);
+    for (int i = 0; ok && i < job->reference_count; i++)
+        if (job->references[i].hash[0])
+            ok = add_input(l, SESSION, &job->references[i], err);
+    return ok && run(l, prepare(l, err, "DELETE FROM input WHERE hash NOT IN"
+                                        " (SELECT hash FROM job_input)", ""), err);
+}
+
+bool
+library_keep_instruction(struct library *l, const struct job *job, struct err *err)
+{
+    struct jv *json = job_json(job, true);
+    char *text = jv_text(json, 0);
+    bool ok = execute(l, "BEGIN IMMEDIATE", err);
+    if (ok) {
+        ok = library_keep(l, "compose", text, err) && replace_inputs(l, job, err);
+        ok = execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+    }
+    free(text);
+    jv_free(json);
+    return ok;
+}
+
+bool
+library_kept_instruction(struct library *l, struct job *out)
+{
+    *out = JOB_EMPTY;
+    char *text = library_kept(l, "compose", NULL);
+    struct jv *json = text ? jv_parse(text, strlen(text), "the last session", NULL) : NULL;
+    bool ok = json && job_parse(out, json, "the last session", NULL);
+    for (int i = 0; ok && i < out->reference_count; i++)
+        restore_input(l, &out->references[i]);
+    jv_free(json);
+    free(text);
+    return ok;
+}
+
 static int
 scan(struct library *l, const char *folder, int depth)
 {

@@ -111,6 +111,11 @@ bool library_delete(struct library *l, int64_t id, bool deleted, struct err *err
 int library_purge(struct library *l, struct err *err); // removes hidden pictures' files; -1: failed
 
 // --- the session: named texts, written often
+// The instruction that is being written, with the pictures that it has read, by content: those that came
+// out of another picture have no file to be read from again.
+bool library_keep_instruction(struct library *l, const struct job *job, struct err *err);
+// False: there is none, or it is damaged. A reference whose picture is not kept has no data.
+bool library_kept_instruction(struct library *l, struct job *out);
 bool library_keep(struct library *l, const char *key, const char *text, struct err *err);
 char *library_kept(struct library *l, const char *key,
                    struct err *err); // NULL: none; freed with free()

@@ -63,38 +63,42 @@ session_keep(struct ui *ui, bool now)
         return;
     free(ui->compose.instruction);
     ui->compose.instruction = mem_strdup(ui->instruction.text);
-    struct jv *json = job_json(&ui->compose, true);
-    char *text = jv_text(json, 0);
     struct err err = {0};
-    if (!library_keep(ui->library, "compose", text, &err))
+    if (!library_keep_instruction(ui->library, &ui->compose, &err))
         ui_log(ui, ROLE_WARNING, err.text);
-    free(text);
-    jv_free(json);
     ui->session_dirty = false;
     ui->session_kept = ui_now();
+}
+
+// A reference with a file is read from it again; one that came out of a picture is what was kept of it.
+static void
+forget_or_reread(struct job *j, int i)
+{
+    struct job_reference *r = &j->references[i];
+    bool has_file = r->file && !r->embedded && !r->processed;
+    if (has_file) {
+        free(r->data);
+        r->data = NULL;
+        r->size = 0;
+        r->hash[0] = 0;
+    } else if (!r->data) {
+        job_remove(j, i);
+    }
 }
 
 void
 session_restore(struct ui *ui)
 {
-    char *text = ui->library ? library_kept(ui->library, "compose", NULL) : NULL;
-    struct jv *json = text ? jv_parse(text, strlen(text), "the last session", NULL) : NULL;
     struct job j = JOB_EMPTY;
-    if (json && job_parse(&j, json, "the last session", NULL)) {
-        // What a PNG held is not in the session: those references need their file again.
-        for (int i = j.reference_count - 1; i >= 0; i--) {
-            j.references[i].hash[0] = 0;
-            if (j.references[i].embedded || j.references[i].processed || !j.references[i].file)
-                job_remove(&j, i);
-        }
+    if (ui->library && library_kept_instruction(ui->library, &j)) {
+        for (int i = j.reference_count - 1; i >= 0; i--)
+            forget_or_reread(&j, i);
         session_set(ui, &j);
     } else {
         field_set(&ui->instruction, "");
     }
     ui->session_dirty = false;
     job_finish(&j);
-    jv_free(json);
-    free(text);
 }
 
 bool
