@@ -405,7 +405,7 @@ is_of_source(const char *out, const char *source)
 static bool
 spares_sources(const struct data_pack_params *p, struct err *err)
 {
-    for (int i = 0; i < p->source_count; i++)
+    for (size_t i = 0; i < p->source_count; i++)
         if (is_of_source(p->out, p->sources[i]))
             return err_set(err, ERR_INPUT, "%s belongs to what is packed: name another file to write",
                            p->out);

@@ -24,7 +24,7 @@ said() {
   local code=$1 pattern=$2 rc
   shift 2
   checks=$((checks + 1))
-  timeout "${SECONDS_ALLOWED:-60}" "$limn" "$@" >"$work/out" 2>"$work/err" </dev/null
+  timeout "${SECONDS_ALLOWED:-120}" "$limn" "$@" >"$work/out" 2>"$work/err" </dev/null
   rc=$?
   [[ $rc -eq $code ]] || fail "limn $*: exit code $rc, not $code: $(head -c 300 "$work/err")"
   [[ -z $pattern ]] || grep -qF -- "$pattern" "$work/err" || fail "limn $*: no '$pattern' in $(head -c 300 "$work/err")"
@@ -128,13 +128,13 @@ head -c 2660 pictures.tar >cut.tar
 said 2 "ends inside" data pack cut.tar cut.pack --size 16 --roles none
 
 # --- what is read is a regular file, everywhere
-export SECONDS_ALLOWED=20
+export SECONDS_ALLOWED=60
 mkfifo a.png b.yaml c.safetensors
 for args in "generate pipe" "generate a.png" "generate b.yaml" "instruct x --ref 1=a.png" "load edge a.png x.png" "data pack pipe x.pack" \
   "data stats pipe" "library import pipe" "train b.yaml" "models check c.safetensors" "generate text --sweep subject=@pipe" \
   "generate text --model pipe" "models check limn-icons --golden pipe" "--theme ./pipe templates"; do
   checks=$((checks + 1))
-  timeout 20 "$limn" $args >"$work/out" 2>"$work/err" </dev/null
+  timeout 60 "$limn" $args >"$work/out" 2>"$work/err" </dev/null
   rc=$?
   [[ $rc -eq 1 || $rc -eq 2 ]] || fail "limn $args: exit code $rc: $(head -c 300 "$work/err")"
 done
