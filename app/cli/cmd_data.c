@@ -247,6 +247,7 @@ static const struct command stats_command = {
 const struct command command_data = {
     .name = "data",
     .summary = "make a training pack, or describe one",
-    .commands = (const struct command *const[]){&pack_command, &stats_command, NULL},
+    .commands = (const struct command *const[]){&pack_command, &stats_command,
+                                                 &command_data_examples, NULL},
     .computes = true,
 };

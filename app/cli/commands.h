@@ -16,6 +16,7 @@
 #define COMMAND(name, programs) extern const struct command command_##name;
 #include "app/cli/commands.def"
 #undef COMMAND
+extern const struct command command_data_examples; // below data
 
 int bench_ui(void); // limn bench ui
 

@@ -74,3 +74,35 @@ data_source_gather(struct data_source *s, const char *const *paths, size_t count
     hold_out_everywhere(s);
     return true;
 }
+
+struct twin {
+    uint64_t pixels;
+    enum pack_split split;
+};
+
+static int
+by_pixels(const void *a, const void *b)
+{
+    const struct twin *x = a, *y = b;
+    return (x->pixels > y->pixels) - (x->pixels < y->pixels);
+}
+
+void
+data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels)
+{
+    struct twin *held = mem_alloc((s->count + 1) * sizeof *held);
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (pixels[i] && s->records[i].split != PACK_TRAIN)
+            held[count++] = (struct twin){pixels[i], s->records[i].split};
+    qsort(held, count, sizeof *held, by_pixels);
+    for (size_t i = 0; i < s->count; i++) {
+        struct twin key = {.pixels = pixels[i]};
+        const struct twin *t = pixels[i] && s->records[i].split == PACK_TRAIN
+                                   ? bsearch(&key, held, count, sizeof *held, by_pixels)
+                                   : NULL;
+        if (t)
+            s->records[i].split = t->split;
+    }
+    free(held);
+}

@@ -246,6 +246,35 @@ share(struct maker *m, struct err *err)
     return err_errno(err, ERR_MEMORY, "no shared memory for %zu records", m->source.count);
 }
 
+// FNV-1a over the bytes; never 0.
+static uint64_t
+digest(const uint8_t *bytes, size_t n)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ bytes[i]) * 0x100000001B3u;
+    return h ? h : 1;
+}
+
+static bool
+hold_out_twins(struct maker *m, struct err *err)
+{
+    uint64_t *pixels = mem_zalloc(m->source.count * sizeof *pixels);
+    uint8_t *bytes = mem_alloc(m->pixels);
+    bool ok = true;
+    for (size_t i = 0; ok && i < m->source.count; i++) {
+        if (m->shared->state[i] != RECORD_USABLE)
+            continue;
+        ok = spool_get(m->spool[0], bytes, m->pixels, i, err);
+        pixels[i] = digest(bytes, m->pixels);
+    }
+    if (ok)
+        data_source_hold_out_twins(&m->source, pixels);
+    free(bytes);
+    free(pixels);
+    return ok;
+}
+
 // The tensors behind the pictures, of the usable records only.
 struct columns {
     size_t count;
@@ -428,7 +457,8 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
               data_source_gather(&m.source, p->sources, p->source_count, err);
     for (int k = 0; ok && k <= m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
-    ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err);
+    ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err) &&
+         hold_out_twins(&m, err);
     if (ok) {
         report->first_unreadable = m.shared->unreadable;
         report->without_caption = m.source.without_caption;

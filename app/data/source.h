@@ -46,6 +46,9 @@ bool data_source_open(struct data_source *s, const char *path, struct err *err);
 // subject that one of them holds out is held out in all.
 bool data_source_gather(struct data_source *s, const char *const *paths, size_t count,
                         struct err *err);
+// Pictures for training that are, pixel by pixel, one that is held out, are held out with it: sets
+// draw some subjects alike. pixels[i]: a digest of record i's, 0: it is not used.
+void data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels);
 void data_source_close(struct data_source *s); // zeroed is fine
 // False with ERR_IO once an archive was cut short: what was read since is not what it held.
 bool data_source_check(const struct data_source *s, struct err *err);

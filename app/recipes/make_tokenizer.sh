@@ -1,19 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trains the vocabulary of limn-icons: make_tokenizer.sh CATALOG.jsonl OUT
-# 2,000 pieces over the sentences of tasks.json and the names and keywords of the emoji set; [ref#1]
-# to [ref#8] are one piece each; bytes stand in for what was never seen. Letters are folded to lower
-# case and NFKC, so "Draw a FOX" and "draw a fox" are the same. Needs spm_train.
+# Trains the vocabulary of a model: make_tokenizer.sh EMOJI_FOLDER OUT
+# 2,000 pieces over the sentences of tasks.yaml and the names and keywords of the set's training
+# subjects; [ref#1] to [ref#8] are one piece each; bytes stand in for what was never seen. Letters are
+# folded to lower case and NFKC, so "Draw a FOX" and "draw a fox" are the same. Needs spm_train.
+#
+# icons-spiece.model was made when held-out names were still among its words: of them it knows the
+# letters, not the pictures. Another vocabulary would be another model.
 set -eu
-catalog=$1 out=$2 here=$(dirname "$0")
+folder=$1 out=$2 here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 - "$catalog" "$here/tasks.json" >"$work/text" <<'P'
+python3 - "$folder" "$here/tasks.yaml" >"$work/text" <<'P'
 import json, random, re, sys
-rows = [json.loads(line) for line in open(sys.argv[1])]
-tasks = json.load(open(sys.argv[2]))
+splits = json.load(open(sys.argv[1] + "/splits.json"))
+rows = [json.loads(line) for line in open(sys.argv[1] + "/catalog.jsonl")]
+rows = [r for r in rows if r["codepoints"] not in splits["heldout_emoji"]]
+tasks = []
+for line in open(sys.argv[2]): # its sentences are the lines '      - "…"' below each task
+    if line.startswith("  - name:"):
+        tasks.append([])
+    elif line.startswith('      - "'):
+        tasks[-1].append(json.loads(line[8:]))
 random.seed(1)
-styles = sorted({s.replace("-", " ") for r in rows for s in r["styles"] if s != "openmoji"})
+styles = sorted({s.replace("-", " ") for r in rows for s in r["styles"]
+                 if s not in splits["heldout_styles"]})
 def fill(text, row, depth=0):
     def word(m):
         name = m[1]
@@ -26,8 +37,8 @@ def fill(text, row, depth=0):
 for row in rows:
     print(row["name"]); print(row["name"].capitalize())
     print(" ".join(row["keywords"]))
-    for task in tasks["mixture"]:
-        for text in random.sample(task["texts"], 4):
+    for sentences in tasks:
+        for text in random.sample(sentences, 4):
             print(fill(text, row))
 P
 out=$(realpath "$out")

@@ -98,7 +98,10 @@ read_task(const struct tasks *t, struct task *task, const struct jv *v, struct e
     }
     task->name = mem_strdup(jv_string(jv_get(v, "name"), ""));
     task->ratio = jv_number(jv_get(v, "ratio"), -1);
-    task->compound = jv_bool(jv_get(v, "compound"), false);
+    const struct jv *compound = jv_get(v, "compound");
+    if (compound && !jv_is_bool(compound))
+        return err_set(err, ERR_INPUT, "task '%s': compound must be true or false", task->name);
+    task->compound = jv_bool(compound, false);
     task->texts = jv_get(v, "texts");
     if (!*task->name || !(task->ratio >= 0 && task->ratio <= 1e6))
         return err_set(err, ERR_INPUT, "task '%s' needs a name and a ratio of at least 0",
@@ -116,16 +119,33 @@ read_task(const struct tasks *t, struct task *task, const struct jv *v, struct e
 }
 
 static bool
+read_chance(const struct tasks *t, const char *key, double fallback, double *chance,
+            struct err *err)
+{
+    const struct jv *v = jv_get(t->description, key);
+    *chance = jv_number(v, fallback);
+    return ((!v || jv_is_number(v)) && *chance >= 0 && *chance <= 1) ||
+           err_set(err, ERR_INPUT, "tasks: %s must be a number in 0..1", key);
+}
+
+static bool
 read_chances(struct tasks *t, struct err *err)
 {
-    t->drop_all = jv_number(jv_get(t->description, "drop_all"), 0.1);
-    t->drop_context = jv_number(jv_get(t->description, "drop_context"), 0.1);
-    t->unknown_subject = jv_number(jv_get(t->description, "unknown_subject"), 0);
-    if (!(t->drop_all >= 0 && t->drop_context >= 0 && t->drop_all + t->drop_context <= 1))
-        return err_set(err, ERR_INPUT, "tasks: drop_all and drop_context must lie in 0..1");
-    if (!(t->unknown_subject >= 0 && t->unknown_subject <= 1))
-        return err_set(err, ERR_INPUT, "tasks: unknown_subject must lie in 0..1");
-    return true;
+    static const char *const known[] = {"drop_all", "drop_context", "unknown_subject",
+                                        "style_weights", "mixture"};
+    for (size_t i = 0; i < jv_size(t->description); i++) {
+        bool found = false;
+        for (size_t k = 0; k < COUNT_OF(known); k++)
+            found |= strcmp(jv_key_at(t->description, i), known[k]) == 0;
+        if (!found)
+            return err_set(err, ERR_INPUT, "tasks: unknown key '%s'",
+                           jv_key_at(t->description, i));
+    }
+    return read_chance(t, "drop_all", 0.1, &t->drop_all, err) &&
+           read_chance(t, "drop_context", 0.1, &t->drop_context, err) &&
+           read_chance(t, "unknown_subject", 0, &t->unknown_subject, err) &&
+           (t->drop_all + t->drop_context <= 1 ||
+            err_set(err, ERR_INPUT, "tasks: drop_all and drop_context are more than 1 together"));
 }
 
 // A list of weights may name styles that this pack lacks: it serves packs of several sets.
@@ -136,6 +156,8 @@ read_style_weights(struct tasks *t, struct err *err)
     double total = 0;
     if (!weights)
         return true;
+    if (!jv_is_object(weights))
+        return err_set(err, ERR_INPUT, "tasks: style_weights must be a list of STYLE: NUMBER");
     for (size_t i = 0; i < jv_size(weights); i++) {
         const struct jv *w = jv_value_at(weights, i);
         if (!jv_is_number(w) || !(jv_number(w, -1) >= 0 && jv_number(w, -1) <= 1e6))
@@ -156,6 +178,8 @@ static bool
 read_description(struct tasks *t, bool zero_shot, struct err *err)
 {
     const struct jv *mixture = jv_get(t->description, "mixture");
+    if (!jv_is_object(t->description))
+        return err_set(err, ERR_INPUT, "tasks: no description with a 'mixture'");
     if (!read_chances(t, err) || !read_style_weights(t, err))
         return false;
     if (!jv_is_array(mixture) || jv_size(mixture) == 0)

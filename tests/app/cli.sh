@@ -178,18 +178,18 @@ refuse 2 "t.yaml:3:13: ../../../../etc/passwd leads out of the folder" generate 
 printf 'instruction: "{{x}}"\nvariables:\n  x: a\nsweep:\n  x: "@/etc/passwd"\n' >t.yaml
 refuse 2 "t.yaml:5:6: /etc/passwd is an absolute path" generate ./t.yaml
 
-cp "$source/app/recipes/tasks.json" tasks.json
-recipe() { printf 'model: limn-icons\npack: p\noutput: run\ntasks: tasks.json\n%s\n' "$1" >recipe.yaml; }
+cp "$source/app/recipes/tasks.yaml" tasks.yaml
+recipe() { printf 'model: limn-icons\npack: p\noutput: run\ntasks: tasks.yaml\n%s\n' "$1" >recipe.yaml; }
 recipe "tokenizer: ../../../../etc/passwd"
 refuse 2 "recipe.yaml:5:12: tokenizer: ../../../../etc/passwd leads out of the folder of the file that names it; to use it all the same: --set tokenizer=../../../../etc/passwd" train recipe.yaml --print
 ln -s /etc/passwd linked && recipe "tokenizer: linked"
 refuse 2 "recipe.yaml:5:12: tokenizer: linked is a link that leads out" train recipe.yaml --print
-printf 'model: limn-icons\npack: p\noutput: /tmp/run\ntasks: tasks.json\n' >recipe.yaml
+printf 'model: limn-icons\npack: p\noutput: /tmp/run\ntasks: tasks.yaml\n' >recipe.yaml
 refuse 2 "recipe.yaml:3:9: output: /tmp/run is an absolute path; to use it all the same: --set output=/tmp/run" train recipe.yaml --print
 printf 'model: limn-icons\npack: p\noutput: run\ntasks: /etc/passwd\n' >recipe.yaml
 refuse 2 "recipe.yaml:4:8: tasks: /etc/passwd is an absolute path" train recipe.yaml --print
 refuse 2 "/etc/passwd: tasks are a list of KEY: VALUE" train recipe.yaml --print --set tasks=/etc/passwd
-rm -f linked recipe.yaml tasks.json
+rm -f linked recipe.yaml tasks.yaml
 
 # --- loaders
 refuse 2 "it must be a number in 0..1" load edge "$samples/snail-noto.png" edge.png detail=2

@@ -32,12 +32,18 @@ static const char description[] =
 enum { TEXT, EDGE, SUBJECT, TRANSFER };
 
 static struct tasks *
-make(const char *text, struct err *err)
+make_for(const char *text, bool zero_shot, struct err *err)
 {
     struct jv *json = jv_parse(text, strlen(text), "tasks", err);
-    struct tasks *t = json ? tasks_create(pack, json, false, err) : NULL;
+    struct tasks *t = json ? tasks_create(pack, json, zero_shot, err) : NULL;
     jv_free(json);
     return t;
+}
+
+static struct tasks *
+make(const char *text, struct err *err)
+{
+    return make_for(text, false, err);
 }
 
 // The pictures of a reference or target are all of one value: which.
@@ -211,6 +217,92 @@ test_heldout(void **state)
     tasks_destroy(t);
 }
 
+// Of three flat pictures with weight 3 and two of line art with weight 1, nine in eleven are flat; a
+// style that the pack lacks does no harm.
+static void
+test_style_weights(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct tasks *t = make("{\"style_weights\":{\"flat\":3,\"wax\":9},\"drop_all\":0,\"mixture\":["
+                           "{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}\"]}]}", &err);
+    struct example e;
+    enum { DRAWS = 20000 };
+    int flat = 0;
+    assert_non_null(t);
+    for (int i = 0; i < DRAWS; i++) {
+        assert_true(tasks_draw(t, 3, (uint64_t)i, 0, &e, &err));
+        assert_int_equal(pack_split(pack, e.record), PACK_TRAIN);
+        flat += pack_style(pack, e.record) == 0;
+    }
+    double share = 9.0 / 11, spread = sqrt(share * (1 - share) / DRAWS);
+    assert_true(fabs((double)flat / DRAWS - share) < 5 * spread);
+    tasks_destroy(t);
+}
+
+// Half of the examples with a picture of their subject call it by a word that is no name here, the
+// same one in the instruction and beside the reference; those without such a picture never.
+static void
+test_unknown_subjects(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct tasks *t = make(
+        "{\"unknown_subject\":0.5,\"drop_all\":0,\"drop_context\":0,\"mixture\":["
+        "{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}\"]},"
+        "{\"name\":\"subject\",\"ratio\":1,\"references\":[{\"slot\":\"s\",\"picture\":\"subject\","
+        "\"texts\":[\"{subject}\"]}],\"texts\":[\"{subject}\"]}]}", &err);
+    struct example e;
+    enum { DRAWS = 2000 };
+    int unknown = 0;
+    char name[EXAMPLE_TEXT_MAX];
+    assert_non_null(t);
+    for (int i = 0; i < DRAWS; i++) {
+        assert_true(tasks_draw(t, 3, (uint64_t)i, 0, &e, &err));
+        assert_string_equal(e.text, pack_caption(pack, e.record, name, sizeof name));
+        assert_true(tasks_draw(t, 3, (uint64_t)i, 1, &e, &err));
+        assert_string_equal(strchr(e.refs[0].text, ' ') + 1, e.text);
+        bool known = strcmp(e.text, pack_caption(pack, e.record, name, sizeof name)) == 0;
+        assert_int_equal(*e.unknown != 0, !known);
+        unknown += !known;
+    }
+    assert_true(fabs((double)unknown / DRAWS - 0.5) < 5 * sqrt(0.25 / DRAWS));
+    tasks_destroy(t);
+}
+
+// Two references of one style are two pictures. Left out for zero-shot, the task is never drawn, and
+// can still be measured.
+static void
+test_compound_and_several_styles(void **state)
+{
+    (void)state;
+    static const char two[] =
+        "{\"drop_all\":0,\"drop_context\":0,\"mixture\":["
+        "{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}\"]},"
+        "{\"name\":\"two\",\"ratio\":1,\"compound\":true,\"references\":["
+        "{\"slot\":\"a\",\"picture\":\"style\",\"texts\":[\"style\"]},"
+        "{\"slot\":\"b\",\"picture\":\"style\",\"texts\":[\"style\"]}],\"texts\":[\"{a} {b}\"]}]}";
+    struct err err = {0};
+    struct example e;
+    struct tasks *t = make(two, &err), *kept = make_for(two, true, &err);
+    assert_non_null(t);
+    assert_non_null(kept);
+    for (int i = 0; i < 200; i++) {
+        assert_true(tasks_draw(t, 1, (uint64_t)i, 2, &e, &err));
+        assert_int_equal(e.ref_count, 2);
+        assert_int_not_equal(e.refs[0].record, e.refs[1].record);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(pack_style(pack, e.refs[k].record), pack_style(pack, e.record));
+            assert_int_not_equal(e.refs[k].record, e.record);
+        }
+    }
+    assert_true(tasks_share(t, 2) == 0.5 && tasks_share(kept, 2) == 0);
+    assert_false(tasks_draw(kept, 1, 0, 2, &e, &err));
+    assert_true(tasks_heldout_of(kept, 1, PACK_HELDOUT_SUBJECT, 0, &e));
+    tasks_destroy(t);
+    tasks_destroy(kept);
+}
+
 static void
 test_bad_descriptions(void **state)
 {
@@ -218,6 +310,14 @@ test_bad_descriptions(void **state)
     static const char *const bad[][2] = {
         {"{}", "mixture"},
         {"{\"mixture\":[]}", "mixture"},
+        {"[]", "mixture"},
+        {"{\"drop_al\":0.1,\"mixture\":[]}", "unknown key 'drop_al'"},
+        {"{\"unknown_subject\":2,\"mixture\":[]}", "unknown_subject must"},
+        {"{\"drop_all\":\"0.1\",\"mixture\":[]}", "drop_all must"},
+        {"{\"style_weights\":[1],\"mixture\":[]}", "style_weights"},
+        {"{\"style_weights\":{\"flat\":-1},\"mixture\":[]}", "flat"},
+        {"{\"style_weights\":{\"flat\":0,\"line-art\":0},\"mixture\":[]}", "nothing"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"compound\":1,\"texts\":[\"x\"]}]}", "compound"},
         {"{\"drop_all\":0.6,\"drop_context\":0.6,\"mixture\":[]}", "drop"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":0,\"texts\":[\"x\"]}]}", "ratios"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":-1,\"texts\":[\"x\"]}]}", "ratio"},
@@ -283,6 +383,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shares),  cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_words),   cmocka_unit_test(test_heldout),
+        cmocka_unit_test(test_style_weights), cmocka_unit_test(test_unknown_subjects),
+        cmocka_unit_test(test_compound_and_several_styles),
         cmocka_unit_test(test_bad_descriptions), cmocka_unit_test(test_without_styles),
     };
     struct tiny_pack tiny;

@@ -35,8 +35,8 @@ PLAIN = [
 
 
 def train_plain():
-    words = (icons.parent / "tasks.json").read_text()
-    texts = sorted({t for task in json.loads(words)["mixture"] for t in task["texts"]})
+    lines = (icons.parent / "tasks.yaml").read_text().splitlines()
+    texts = sorted({json.loads(line[8:]) for line in lines if line.startswith('      - "')})
     corpus = folder / "corpus.txt"
     corpus.write_text("\n".join(t.translate({ord("{"): " ", ord("}"): " "}) for t in texts))
     sentencepiece.SentencePieceTrainer.train(

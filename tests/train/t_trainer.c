@@ -382,16 +382,16 @@ a_loss_that_is_not_finite_is_reported(void **state)
     recipe_finish(&r);
 }
 
-// A folder like "model" whose U-Net has a thumbnail of 8 pixels a side.
+// A folder like "model" whose U-Net has a thumbnail of 8 pixels a side, and more keys.
 static void
-make_thumbnail_model(void)
+make_thumbnail_model(const char *name, const char *more)
 {
     struct err err = {0};
-    char *path = in_folder("thumbnail"), *config = file_join(path, "unet/config.json");
+    char *path = in_folder(name), *config = file_join(path, "unet/config.json");
     char *weights = file_join(path, "unet/diffusion_pytorch_model.safetensors");
     char *encoder = file_join(path, "text_encoder/model.safetensors");
-    char *json = mem_printf("%.*s,\"text_thumbnail_size\":8}", (int)strlen(small_unet) - 1,
-                            small_unet);
+    char *json = mem_printf("%.*s,\"text_thumbnail_size\":8%s}", (int)strlen(small_unet) - 1,
+                            small_unet, more);
     small_folder(path, spiece, false, true);
     must(file_write(config, json, strlen(json), &err), &err);
     unlink(weights);
@@ -415,7 +415,8 @@ setup(void **state)
     unlink(weights);
     free(weights);
     free(model);
-    make_thumbnail_model();
+    make_thumbnail_model("thumbnail", "");
+    make_thumbnail_model("heard", ",\"text_thumbnail_with_references\":true");
     paint();
     write_pack();
     device = device_open("cpu", &err);
@@ -633,6 +634,53 @@ vulkan_trains_like_the_cpu(void **state)
     assert_true(losses[0][STEPS - 1] < losses[0][0]);
 }
 
+// Beside references a model hears the thumbnail of nothing; one that may hear the sentence's is the
+// same when all of them are dropped, and another when none is.
+static void
+dropped_thumbnails_are_of_nothing(void **state)
+{
+    (void)state;
+    enum { STEPS = 4 };
+    static const char edges[] =
+        "{\"drop_all\":0,\"drop_context\":0,\"mixture\":["
+        "{\"name\":\"edge\",\"ratio\":1,\"references\":[{\"slot\":\"edge\",\"picture\":\"role.edge\","
+        "\"texts\":[\"edge map\"]}],\"texts\":[\"Draw {subject} along {edge}\"]}]}";
+    static const char *const models[] = {"thumbnail", "heard", "heard"};
+    double loss[3][STEPS];
+    for (int k = 0; k < 3; k++) {
+        struct recipe r;
+        struct options o = {models[k], edges, "f32", 3, 1, 100, 1e-2, models[k], NULL};
+        make_recipe(&r, &o);
+        r.thumbnail_drop = k == 1;
+        struct trainer *t = start(&r, false);
+        for (int i = 0; i < STEPS; i++)
+            loss[k][i] = step(t);
+        trainer_destroy(t);
+        recipe_finish(&r);
+    }
+    for (int i = 0; i < STEPS; i++)
+        assert_true(loss[1][i] == loss[0][i]);
+    assert_true(loss[2][STEPS - 1] != loss[0][STEPS - 1]);
+}
+
+// The shares of timesteps: uniform is the share itself; of the logit-normal density half of all lie
+// below the mean's place, and what the normal law has below one deviation, .841345, below that.
+static void
+timesteps_follow_their_density(void **state)
+{
+    (void)state;
+    struct recipe r = {.timestep_density = TIMESTEPS_UNIFORM};
+    assert_true(recipe_timestep(&r, 0.25) == 0.25);
+    r.timestep_bias = 1;
+    assert_true(fabs(recipe_timestep(&r, 0.25) - 0.5) < 1e-12);
+    r = (struct recipe){.timestep_density = TIMESTEPS_LOGIT_NORMAL, .timestep_mean = 0.3,
+                        .timestep_deviation = 1.2};
+    assert_true(fabs(recipe_timestep(&r, 0.5) - 1 / (1 + exp(-0.3))) < 1e-9);
+    assert_true(fabs(recipe_timestep(&r, 0.8413447460685429) - 1 / (1 + exp(-1.5))) < 1e-9);
+    assert_true(fabs(recipe_timestep(&r, 0.15865525393145707) - 1 / (1 + exp(0.9))) < 1e-9);
+    assert_true(recipe_timestep(&r, 0) >= 0 && recipe_timestep(&r, 1 - 1e-16) < 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -651,6 +699,8 @@ main(int argc, char **argv)
         cmocka_unit_test(thumbnails_are_means_of_blocks),
         cmocka_unit_test(each_stage_trains_its_own),
         cmocka_unit_test(words_are_learned_without_noise),
+        cmocka_unit_test(dropped_thumbnails_are_of_nothing),
+        cmocka_unit_test(timesteps_follow_their_density),
         cmocka_unit_test(vulkan_trains_like_the_cpu),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
