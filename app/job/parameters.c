@@ -8,6 +8,7 @@
 #include "engine/base/mem.h"
 #include "engine/diffusion/guidance.h"
 #include "engine/diffusion/sampler.h"
+#include "engine/diffusion/spacing.h"
 #include "engine/tensor/dtype.h"
 
 #define TEMPLATE PARAMETER_TEMPLATE
@@ -29,6 +30,13 @@ const char *
 parameter_sampler(int i)
 {
     return (size_t)i < sampler_count() ? sampler_at((size_t)i)->name : NULL;
+}
+
+const char *
+parameter_spacing(int i)
+{
+    struct choice c;
+    return spacing_choice((size_t)i, &c) ? c.name : NULL;
 }
 
 const char *

@@ -28,6 +28,7 @@ extern const struct parameter parameters[]; // name NULL behind the last
 
 // The names of choices, from the engine's own tables; NULL behind the last.
 const char *parameter_sampler(int i);
+const char *parameter_spacing(int i);
 const char *parameter_guidance(int i);
 
 const struct parameter *parameter_find(const char *name); // NULL: none

@@ -172,6 +172,7 @@ post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
     made.used.steps = result->steps;
     made.used.size = result->size;
     made.used.sampler = (char *)(uintptr_t)result->sampler;
+    made.used.spacing = (char *)(uintptr_t)result->spacing;
     made.used.guidance = (char *)(uintptr_t)result->guidance;
     made.used.scale = result->scale;
     made.used.context_scale = result->context_scale;
@@ -221,7 +222,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
         struct pipeline_request request = {
             .instruction = &n, .seed = (uint64_t)t->job.seed, .count = t->job.count,
             .steps = t->job.steps, .size = t->job.size, .sampler = t->job.sampler,
-            .guidance = t->job.guidance, .scale = t->job.scale,
+            .spacing = t->job.spacing, .guidance = t->job.guidance, .scale = t->job.scale,
             .context_scale = t->job.context_scale, .progress = on_step, .ctx = &step,
             .cancel = &t->cancel};
         ok = pipeline_run(l->pipeline, &request, &result, err);
@@ -234,6 +235,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
         struct jv *head = job_head("done", t);
         jv_set(head, "steps", jv_from_integer(result.steps));
         jv_set(head, "sampler", jv_from_string(result.sampler));
+        jv_set(head, "spacing", jv_from_string(result.spacing));
         jv_set(head, "guidance", jv_from_string(result.guidance));
         jv_set(head, "text_seconds", jv_from_number(result.text_seconds));
         jv_set(head, "reference_seconds", jv_from_number(result.reference_seconds));

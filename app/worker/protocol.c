@@ -67,7 +67,8 @@ static fields progress = {ID("job"), STEPS, NUMBER("seconds", 0, SECONDS_MAX),
 static fields result = {ID("job"), INDEX, INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
                         INTEGER("seed", NO, 0, EXACT), BOOL("late"), END};
 static fields done = {ID("job"), INTEGER("steps", NO, 0, LIMIT_HOST_STEPS), LINE("sampler", NO, 64),
-                      LINE("guidance", NO, 64), NUMBER("text_seconds", 0, SECONDS_MAX),
+                      LINE("spacing", NO, 64), LINE("guidance", NO, 64),
+                      NUMBER("text_seconds", 0, SECONDS_MAX),
                       NUMBER("reference_seconds", 0, SECONDS_MAX),
                       NUMBER("denoise_seconds", 0, SECONDS_MAX),
                       INTEGER("peak_bytes", NO, 0, EXACT), END};

@@ -340,6 +340,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
         seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
     pass.part = d->p->folder->family->enlarger;
     pass.scheduler = &d->p->folder->super_scheduler;
+    pass.spacing = SPACING_NONE; // its own scheduler's
     pass.steps = d->super_steps;
     pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
                                       .scale = d->p->defaults.super_scale};
