@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,20 @@ encode(const tokenizer *t, const std::string &text, std::vector<int> *ids)
     return at >= text.size() || append_pieces(t, text.substr(at), ids);
 }
 
+// sentencepiece throws on some damaged models (a piece of no length). `why` says what is wrong.
+bool
+load(tokenizer *t, const std::string &bytes, std::string *why)
+{
+    try {
+        auto status = t->sp.LoadFromSerializedProto(bytes);
+        *why = status.ToString();
+        return status.ok();
+    } catch (const std::exception &e) {
+        *why = e.what();
+        return false;
+    }
+}
+
 } // namespace
 
 extern "C" struct tokenizer *
@@ -112,11 +127,11 @@ tokenizer_open(const char *path, struct err *err)
     if (!data)
         return nullptr;
     tokenizer *t = new tokenizer;
-    auto status = t->sp.LoadFromSerializedProto(std::string(data, bytes));
+    std::string why;
+    bool ok = load(t, std::string(data, bytes), &why);
     free(data);
-    if (!status.ok()) {
-        err_set(err, ERR_INPUT, "%s: not a sentencepiece model (%.200s)", path,
-                status.ToString().c_str());
+    if (!ok) {
+        err_set(err, ERR_INPUT, "%s: not a sentencepiece model (%.200s)", path, why.c_str());
         delete t;
         return nullptr;
     }
