@@ -90,7 +90,7 @@ static fields a_command = {ID("id"), LINE("state", YES, 16), INTEGER("started", 
                            OBJECT("about", about), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
                            LINE("where", NO, 256), LINE("process", NO, 256), LINES("words", 512),
                            TABLE("environment", 64), END};
-static fields commands = {LIST("jobs", 512, a_command), END};
+static fields commands = {{"jobs", PROTOCOL_LIST, YES, 0, 512, a_command}, END};
 static fields piece = {ID("id"), LINE("name", YES, 200), INTEGER("from", YES, 0, EXACT),
                        INTEGER("size", YES, 0, EXACT), LINES("sheets", LIMIT_HOST_LIST), END};
 static fields want = {HASH("hash", YES), END};
