@@ -246,4 +246,5 @@ def main():
                   fold_tensors(old, config, "--plain-upsampling" in options))
 
 
-main()
+if __name__ == "__main__":
+    main()
