@@ -34,6 +34,8 @@ value_range(const struct value_type *type, char *out, size_t size)
     *out = 0;
     if (is_number(type))
         snprintf(out, size, "%.16g..%.16g", type->low, type->high);
+    if (type->kind == VALUE_WEIGHTED)
+        snprintf(out, size, "N:%.16g to N:%.16g", type->low, type->high);
     for (int i = 0, n = value_names(type, names); i < n && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", names[i]);
 }
@@ -51,6 +53,7 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
                    : type->kind == VALUE_CHOICE  ? "one of "
                    : type->kind == VALUE_SWITCH  ? "yes or no"
                    : type->kind == VALUE_TEXT    ? "a text"
+                   : type->kind == VALUE_WEIGHTED ? "a whole number and a weight, "
                                                  : "a whole number in ",
                    range, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
@@ -75,6 +78,18 @@ read_real(const struct value_type *type, const char *text, double *out)
     *out = strtod(text, &end);
     return *text && !*end && strspn(text, "+-.0123456789eE") == strlen(text) &&
            *out >= type->low && *out <= type->high;
+}
+
+bool
+value_weighted(const char *text, int64_t *whole, double *weight)
+{
+    static const struct value_type any_whole = {VALUE_LONG, 0, 0x1p53, NULL},
+                                   any_real = {VALUE_REAL, -1e300, 1e300, NULL};
+    const char *colon = strchr(text, ':');
+    char *first = colon ? mem_strndup(text, (size_t)(colon - text)) : NULL;
+    bool ok = first && read_whole(&any_whole, first, whole) && read_real(&any_real, colon + 1, weight);
+    free(first);
+    return ok;
 }
 
 static bool
@@ -134,7 +149,11 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
         break;
     case VALUE_CHOICE:
     case VALUE_TEXT:
-        ok = type->kind == VALUE_TEXT ? *text : is_name(type, text);
+    case VALUE_WEIGHTED:
+        ok = type->kind == VALUE_TEXT     ? *text
+             : type->kind == VALUE_CHOICE ? is_name(type, text)
+                                          : value_weighted(text, &whole, &real) && real >= type->low &&
+                                                real <= type->high;
         if (ok)
             *(const char **)at = text;
         break;
@@ -173,6 +192,7 @@ value_text(const struct value_type *type, const void *at)
         return real_text(*(const double *)at);
     case VALUE_CHOICE:
     case VALUE_TEXT:
+    case VALUE_WEIGHTED:
         return mem_strdup(*(char *const *)at ? *(char *const *)at : "");
     case VALUE_LIST:
     case VALUE_KIND_COUNT:

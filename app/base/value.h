@@ -19,6 +19,7 @@ enum value_kind {      // what is stored
     VALUE_REAL,        // double in low..high
     VALUE_CHOICE,      // char *: one of some names
     VALUE_TEXT,        // char *: any text but the empty one
+    VALUE_WEIGHTED,    // char *: "N:X", a whole number that is not negative, and a number in low..high
     VALUE_LIST,        // struct value_list: texts, in the order they were given
     VALUE_KIND_COUNT
 };
@@ -30,6 +31,7 @@ enum value_kind {      // what is stored
 #define VALUE_FIELD_REAL double
 #define VALUE_FIELD_CHOICE char *
 #define VALUE_FIELD_TEXT char *
+#define VALUE_FIELD_WEIGHTED char *
 
 // What a text names, for whoever completes it or offers some.
 enum completion {
@@ -52,7 +54,7 @@ struct value_list {
 
 struct value_type {
     enum value_kind kind;
-    double low, high;          // VALUE_WHOLE, VALUE_LONG, VALUE_REAL; low <= high
+    double low, high;          // VALUE_WHOLE, VALUE_LONG, VALUE_REAL, VALUE_WEIGHTED; low <= high
     const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
 };
 
@@ -62,6 +64,9 @@ bool value_read(const struct value_type *type, const char *name, const char *tex
                 struct err *err);
 // What value_read() reads back as the same value, without VALUE_LIST; freed with free().
 char *value_text(const struct value_type *type, const void *at);
+
+// Both halves of a VALUE_WEIGHTED. False: it is none.
+bool value_weighted(const char *text, int64_t *whole, double *weight);
 
 // What it may be, for people: "1..1000", "f32, bf16, f16"; "" where there is nothing to say.
 void value_range(const struct value_type *type, char *out, size_t size);

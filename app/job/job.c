@@ -187,6 +187,9 @@ job_check(const struct job *j, struct err *err)
     instruction_finish(&n);
     for (const struct parameter *p = parameters; ok && p->name; p++)
         ok = parameter_check(p, j, p->name, err);
+    if (ok && j->negative && strlen(j->negative) > LIMIT_INSTRUCTION_BYTES)
+        ok = err_set(err, ERR_INPUT, "negative has %zu bytes, the limit is %d", strlen(j->negative),
+                     LIMIT_INSTRUCTION_BYTES);
     int64_t last = j->seed + MAX(j->count, 1) - 1; // several have seeds one after the other
     if (ok && last > JOB_SEED_MAX)
         ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", it must be at most %" PRId64,

@@ -26,23 +26,29 @@ const struct parameter parameters[] = {
 #undef SWEEP
 #undef PICTURE
 
+static const char *
+name_of(choice_fn *table, int i)
+{
+    struct choice c;
+    return i >= 0 && table((size_t)i, &c) ? c.name : NULL;
+}
+
 const char *
 parameter_sampler(int i)
 {
-    return (size_t)i < sampler_count() ? sampler_at((size_t)i)->name : NULL;
+    return name_of(sampler_choice, i);
 }
 
 const char *
 parameter_spacing(int i)
 {
-    struct choice c;
-    return spacing_choice((size_t)i, &c) ? c.name : NULL;
+    return name_of(spacing_choice, i);
 }
 
 const char *
 parameter_guidance(int i)
 {
-    return i < GUIDANCE_KIND_COUNT ? guidance_name((enum guidance_kind)i) : NULL;
+    return name_of(guidance_choice, i);
 }
 
 const struct parameter *
@@ -57,7 +63,7 @@ parameter_find(const char *name)
 static bool
 is_text(const struct parameter *p)
 {
-    return p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT;
+    return p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT || p->type.kind == VALUE_WEIGHTED;
 }
 
 static void *
@@ -75,7 +81,8 @@ size_of(const struct parameter *p)
     case VALUE_LONG: return sizeof(int64_t);
     case VALUE_REAL: return sizeof(double);
     case VALUE_CHOICE:
-    case VALUE_TEXT: return sizeof(char *);
+    case VALUE_TEXT:
+    case VALUE_WEIGHTED: return sizeof(char *);
     case VALUE_LIST:
     case VALUE_KIND_COUNT: break;
     }

@@ -264,7 +264,7 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
 {
     static const enum field_kind kinds[VALUE_KIND_COUNT] = {
         [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,    [VALUE_LONG] = FIELD_INT,
-        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT};
+        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT, [VALUE_WEIGHTED] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *text = parameter_text(p, &ui->compose);
     bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
@@ -273,8 +273,9 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
     const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0") : text ? text : choice ? "auto" : "";
     struct form_field *d = form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label,
                                     value, p->help);
-    d->minimum = p->type.low < p->type.high ? p->type.low : 1;
-    d->maximum = p->type.low < p->type.high ? p->type.high : 0;
+    bool number = d->kind == FIELD_INT || d->kind == FIELD_FLOAT;
+    d->minimum = number ? p->type.low : 1;
+    d->maximum = number ? p->type.high : 0;
     if (choice)
         add_names(d, text ? text : "", names,
                   offered ? worker_names(ui, p->names == COMPLETE_MODEL ? "models" : "devices", names)

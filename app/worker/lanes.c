@@ -223,8 +223,11 @@ draw(struct lanes *l, struct task *t, struct err *err)
             .instruction = &n, .seed = (uint64_t)t->job.seed, .count = t->job.count,
             .steps = t->job.steps, .size = t->job.size, .sampler = t->job.sampler,
             .spacing = t->job.spacing, .guidance = t->job.guidance, .scale = t->job.scale,
-            .context_scale = t->job.context_scale, .progress = on_step, .ctx = &step,
+            .negative = t->job.negative, .context_scale = t->job.context_scale, .progress = on_step, .ctx = &step,
             .cancel = &t->cancel};
+        int64_t other = 0;
+        if (t->job.variation && value_weighted(t->job.variation, &other, &request.variation))
+            request.variation_seed = (uint64_t)other;
         ok = pipeline_run(l->pipeline, &request, &result, err);
     }
     if (ok && atomic_load(&t->cancel))

@@ -150,6 +150,10 @@ struct sampler_params {
 
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
+// Turns each picture's starting noise towards that of another seed, on the circle through both, so that
+// it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no bit, 1 is the
+// other seed's noise.
+void sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount);
 
 // x (N,H,W,C) f32: noise in, pictures out (about [-1,1]). On failure x holds the last finished
 // step. A prediction that is not finite ends the run (ERR_DEVICE): nothing after it could be.

@@ -214,7 +214,7 @@ struct drawing {
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
-    struct port_set text;
+    struct port_set text, negative; // negative: empty where nobody named one
     struct stage *references; // held; NULL: none
     // Of the pass that runs, for progress.
     int step_offset, side;
@@ -284,6 +284,11 @@ settle(struct drawing *d, struct err *err)
         return err_set(err, ERR_INPUT, "no spacing is called '%s'", r->spacing);
     if (g->kind == GUIDANCE_KIND_COUNT)
         return err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
+    unsigned without_text = 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_UNCOND;
+    if (r->negative && !(guidance_mask(g, d->steps, NULL) & without_text))
+        return err_set(err, ERR_INPUT,
+                       "a negative text needs guidance: %s with a scale of %g does not use it",
+                       guidance_name(g->kind), g->scale);
     int size = r->size ? r->size : d->p->info.final_size;
     d->super_steps = size > d->p->info.size ? def->super_steps : 0;
     for (int i = 0; i < d->count; i++)
@@ -305,7 +310,8 @@ condition(struct drawing *d, struct err *err)
     const struct instruction *n = d->r->instruction;
     double start = clock_seconds();
     bool ok = (p->no_text.count || encode_instruction(p, "", &p->no_text, err)) &&
-              encode_instruction(p, n->text, &d->text, err);
+              encode_instruction(p, n->text, &d->text, err) &&
+              (!d->r->negative || encode_instruction(p, d->r->negative, &d->negative, err));
     d->result->text_seconds = clock_seconds() - start;
     if (!ok || cancelled(d->r, err))
         return false;
@@ -325,7 +331,8 @@ base_pass(struct drawing *d)
         .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
         .steps = d->steps,
         .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = &d->text,
-        .no_text = &p->no_text, .tokens = p->folder->text_tokens, .references = d->references,
+        .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
+        .variation_seed = d->r->variation_seed, .variation = d->r->variation, .tokens = p->folder->text_tokens, .references = d->references,
         .progress = report, .progress_ctx = d, .cancel = d->r->cancel,
     };
 }
@@ -347,6 +354,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.seeds = seeds;
     pass.references = NULL;
     pass.noise_level = d->p->defaults.super_noise_level;
+    pass.variation = 0;
     size_t side = (size_t)d->p->info.final_size, n = 3 * (size_t)d->count * side * side;
     float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
     pass.low = low;
@@ -397,6 +405,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
               condition(&d, err) && !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = params_bytes(p->stages.params) + stages_memory(&p->stages);
     port_set_finish(&d.text);
+    port_set_finish(&d.negative);
     stage_release(d.references);
     free(d.rgb);
     return ok;

@@ -36,6 +36,9 @@ struct pipeline_request {
     const char *guidance;                  // NULL: the model's default; a guidance_choice()
     double scale;                          // guidance weight, < 0: default; 1: none
     double context_scale;                  // for "separate" and "interleaved", < 0: default
+    const char *negative;                  // what guidance pulls away from; NULL: the empty text
+    uint64_t variation_seed;               // another noise to turn to, and how far (sampler_vary())
+    double variation;                      // 0: not at all
     // After each step with the current estimate of the finished pictures: count*size*size*3 bytes,
     // valid during the call. May be NULL. step in [1,total].
     void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size);

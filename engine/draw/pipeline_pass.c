@@ -45,7 +45,8 @@ ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct 
     struct asked *a = uses_context(b) && w->with.stage ? &w->with : &w->without;
     bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
     struct stage *s = a->stage;
-    return give_text(a, has_text ? p->text : p->no_text, err) &&
+    const struct port_set *away = p->negative ? p->negative : p->no_text;
+    return give_text(a, has_text ? p->text : away, err) &&
            stage_write(s, "sample", x, err) && stage_fill(s, "timestep", t, err) &&
            plan_run(s->plan, err) && stage_read(s, "prediction", w->branch[b], err);
 }
@@ -124,6 +125,7 @@ pass_run(const struct pass *p, float *x, struct err *err)
     bool ok = points && open_stages(&w, err);
     if (ok) {
         sampler_noise(x, s.n, pixels * (size_t)l.channels, p->seeds);
+        sampler_vary(x, s.n, pixels * (size_t)l.channels, p->variation_seed, p->variation);
         ok = sampler_run(&s, x, err);
     }
     for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++)

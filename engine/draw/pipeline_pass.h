@@ -18,6 +18,9 @@ struct pass {
     int batch;
     const uint64_t *seeds;       // batch of them
     const struct port_set *text, *no_text; // of the instruction and of the empty text
+    const struct port_set *negative; // what guidance pulls away from; NULL: the empty text
+    uint64_t variation_seed;         // as in struct pipeline_request
+    double variation;
     int tokens;                  // T
     struct stage *references;    // has run; NULL: none
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.

@@ -33,7 +33,7 @@ read_text(const struct parameter *p, const char *text, struct job *j)
 static bool
 read_json(const struct parameter *p, const char *text, struct job *j)
 {
-    bool quoted = p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT;
+    bool quoted = p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT || p->type.kind == VALUE_WEIGHTED;
     if (p->type.kind == VALUE_SWITCH)
         text = strcmp(text, "yes") == 0 ? "true" : strcmp(text, "no") == 0 ? "false" : text;
     char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "", text,
@@ -49,7 +49,7 @@ static bool
 read_template(const struct parameter *p, const char *text, struct job *j)
 {
     char *path = file_join(folder, "one.yaml");
-    char *yaml = mem_printf("instruction: a\nparameters:\n  %s: %s\n", p->name, text);
+    char *yaml = mem_printf("instruction: a\nparameters:\n  %s: \"%s\"\n", p->name, text);
     struct template t = {0};
     assert_true(file_write(path, yaml, strlen(yaml), NULL));
     bool ok = template_read(&t, path, NULL) && template_job(&t, j, NULL);
@@ -102,7 +102,7 @@ readers_agree(void **state)
     for (const struct parameter *p = parameters; p->name; p++) {
         const char *names[LIMIT_CHOICE_NAMES + 1];
         char low[40], high[40], under[40], over[40];
-        bool number = p->type.low < p->type.high;
+        bool number = p->type.low < p->type.high && p->type.kind != VALUE_WEIGHTED;
         snprintf(low, sizeof low, "%.16g", p->type.low);
         snprintf(high, sizeof high, "%.16g", p->type.high);
         snprintf(under, sizeof under, "%.17g", p->type.low - 1);
@@ -124,6 +124,13 @@ readers_agree(void **state)
             all_read(p, "yes", true);
         if (p->type.kind == VALUE_TEXT)
             all_read(p, "some-name", true);
+        if (p->type.kind == VALUE_WEIGHTED) {
+            all_read(p, "7:0", true);
+            all_read(p, "9007199254740992:1", true);
+            static const char *const wrong[] = {"7", "7:", ":1", "7:1.5", "7:-0.1", "-7:0.5", "7:0.5:1", "7:x"};
+            for (size_t i = 0; i < COUNT_OF(wrong); i++)
+                all_read(p, wrong[i], false);
+        }
     }
 }
 
@@ -142,6 +149,8 @@ fill(struct job *j)
             snprintf(text, sizeof text, "yes");
         else if (p->type.kind == VALUE_REAL)
             snprintf(text, sizeof text, "%.17g", p->type.low + (p->type.high - p->type.low) / (row + 3.7));
+        else if (p->type.kind == VALUE_WEIGHTED)
+            snprintf(text, sizeof text, "%d:0.25", row);
         else if (p->type.kind == VALUE_TEXT)
             snprintf(text, sizeof text, "a \"text\": #%d, [ref#1] \\ {x}", row);
         else

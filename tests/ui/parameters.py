@@ -35,7 +35,10 @@ plain = lambda text: ' '.join(text.split())
 help_of = {c: plain(limn(c, '--help')) for c in ('generate', 'instruct')}
 for row in rows:
     row['option'] = '--' + row['name'].replace('_', '-')
-    row['range'] = f"{row['low']}..{row['high']}" if row['low'] < row['high'] else ''
+    row['number'] = row['low'] < row['high'] and row['kind'] != 'WEIGHTED'
+    row['range'] = f"{row['low']}..{row['high']}" if row['number'] else ''
+    if row['kind'] == 'WEIGHTED':
+        row['range'] = f"N:{row['low']} to N:{row['high']}"
     if row['kind'] == 'CHOICE':
         # As the program refuses another one.
         said = limn('generate', 'text', f"{row['option']}=nonsense", code=2)
@@ -50,7 +53,7 @@ def command_line():
             check(plain(line) in words, f"limn {command} --help has {line}")
             check(not row['range'] or f"{plain(row['help'])} ({row['range']}" in words,
                   f"limn {command} --help has {row['range']} of {row['name']}")
-        if row['low'] < row['high']:
+        if row['number']:
             for value in (row['high'] + 1, row['low'] - 1, 'x', ''):
                 said = limn('generate', 'text', f"{row['option']}={value}", code=2)
                 check(f"in {row['range']}" in said, f"{row['option']}={value}: {said}")
@@ -112,7 +115,7 @@ def form():
         s.expect(f"│ *{re.escape(row['label'])}  ", f"{row['name']} is in the form")
         words = plain(re.sub('[│]', ' ', s.text()))
         check(plain(row['help']) in words, f"the form says what {row['name']} is", s)
-        check(row['low'] >= row['high'] or f"({row['range']})" in words, f"and its range {row['range']}", s)
+        check(not row['number'] or f"({row['range']})" in words, f"and its range {row['range']}", s)
         if row['kind'] == 'CHOICE':
             seen = set()
             for _ in range(row['range'].count(',') + 2):

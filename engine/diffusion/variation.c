@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Looking around a picture: between the noises of two seeds. The straight line between them goes through
+// shorter vectors, which are no noise a model has seen; the circle does not.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/diffusion/sampler.h"
+
+static double
+dot(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * b[i];
+    return sum;
+}
+
+// x at `amount` of the angle to y, with its length going from x's to y's.
+static void
+turn(float *x, const float *y, size_t n, double amount)
+{
+    double length_x = sqrt(dot(x, x, n)), length_y = sqrt(dot(y, y, n));
+    double cosine = dot(x, y, n) / (length_x * length_y), angle = acos(fmin(fmax(cosine, -1), 1));
+    // Where they lie on one line there is no one circle; the line itself is as good.
+    bool line = !(sin(angle) > 1e-6);
+    double a = line ? 1 - amount : sin((1 - amount) * angle) / sin(angle);
+    double b = line ? amount : sin(amount * angle) / sin(angle);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(a * x[i] + b * y[i]);
+}
+
+void
+sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount)
+{
+    if (amount <= 0)
+        return;
+    float *other = mem_alloc(elements * sizeof *other);
+    sampler_noise(other, 1, elements, &seed);
+    for (size_t i = 0; i < n; i++)
+        if (amount >= 1)
+            memcpy(x + i * elements, other, elements * sizeof *other);
+        else
+            turn(x + i * elements, other, elements, amount);
+    free(other);
+}

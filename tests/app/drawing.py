@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# What the parameters of a drawing do to its pictures, by what must be equal: usage: drawing.py LIMN SOURCE LOADERS
+# Exit 77 without the shipped weights.
+import json, os, pathlib, struct, subprocess, sys, tempfile, zlib
+
+LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
+model = pathlib.Path(SOURCE) / 'app/models/limn-icons'
+if not (model / 'unet/diffusion_pytorch_model.safetensors').exists():
+    sys.exit(77)
+work = tempfile.TemporaryDirectory()
+os.chdir(work.name)
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+
+
+def limn(*args, code=0):
+    p = subprocess.run([LIMN, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                       env={'PATH': '/usr/bin:/bin', 'HOME': work.name, 'GOMP_SPINCOUNT': '3000', 'LIMN_MODEL': str(model),
+                            'LIMN_LOADER_PATH': LOADERS, **{k: v for k, v in os.environ.items() if 'SAN' in k}})
+    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[-400:]}')
+    return p.stderr
+
+
+def chunks(path):
+    data, at = pathlib.Path(path).read_bytes(), 8
+    while at < len(data):
+        n, kind = struct.unpack('>I4s', data[at:at + 8])
+        yield kind, data[at + 8:at + 8 + n]
+        at += 12 + n
+
+
+def pixels(path):
+    """The rows as they are compressed, with their filters undone."""
+    raw, header = b'', None
+    for kind, body in chunks(path):
+        header = body if kind == b'IHDR' else header
+        raw += body if kind == b'IDAT' else b''
+    width, height, depth, colour = struct.unpack('>IIBB', header[:10])
+    assert depth == 8
+    step = {2: 3, 6: 4, 0: 1}[colour]
+    raw, rows, above = zlib.decompress(raw), [], bytes(width * step)
+    for y in range(height):
+        line = bytearray(raw[y * (width * step + 1):(y + 1) * (width * step + 1)])
+        how, line = line[0], line[1:]
+        for x in range(len(line)):
+            a, b = line[x - step] if x >= step else 0, above[x]
+            c = above[x - step] if x >= step else 0
+            nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
+            line[x] = (line[x] + (0, a, b, (a + b) // 2, nearest)[how]) & 255
+        rows.append(bytes(line))
+        above = rows[-1]
+    return b''.join(rows)
+
+
+def text(path):
+    for kind, body in chunks(path):
+        if kind in (b'iTXt', b'zTXt', b'tEXt') and body.startswith(b'limn\0'):
+            packed = body.find(b'\x78', 5)
+            return json.loads(zlib.decompress(body[packed:]) if kind != b'tEXt' else body[5:])
+
+
+def far(a, b):
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
+def draw(name, *args):
+    limn('generate', 'text', '--steps', '2', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
+    return pixels(name)
+
+
+# Another seed's noise: its ends are known.
+plain, nine = draw('plain.png', '--seed', '3'), draw('nine.png', '--seed', '9')
+check(draw('zero.png', '--seed', '3', '--variation', '9:0') == plain, 'a variation of 0 changes no bit')
+check(draw('one.png', '--seed', '3', '--variation', '9:1') == nine, 'one of 1 is the other seed')
+some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
+check(some not in (plain, nine), 'one between them is another picture')
+check(text('some.png')['variation'] == '9:0.2' and 'variation' not in text('plain.png'), 'it is in the picture')
+limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
+check(pathlib.Path('again.png').read_bytes() == pathlib.Path('some.png').read_bytes(), 'and is drawn again with it')
+
+# Away from the instruction itself: w*f + (1-w)*f is f, as without guidance.
+own = text('plain.png')['instruction']
+unguided = draw('unguided.png', '--seed', '3', '--scale', '1')
+away = draw('away.png', '--seed', '3', '--negative', own, '--scale', '4', '--dtype', 'f32')
+unguided32 = draw('unguided32.png', '--seed', '3', '--scale', '1', '--dtype', 'f32')
+check(far(away, unguided32) <= 1, f'away from itself is unguided: {far(away, unguided32)}')
+other = draw('other.png', '--seed', '3', '--negative', 'a blue car')
+check(other not in (plain, unguided), 'away from something else is another picture')
+check(text('other.png')['negative'] == 'a blue car', 'it is in the picture')
+limn('generate', 'other.png', '--no-library', '-q', '-o', 'again.png')
+check(pathlib.Path('again.png').read_bytes() == pathlib.Path('other.png').read_bytes(), 'and is drawn again with it')
+said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1', '--no-library', '-o', 'no.png', code=2)
+check('needs guidance' in said and not pathlib.Path('no.png').exists(), said)
+# With references, in a sweep.
+limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep', 'variation=4:0.3,5:0.3',
+     '--no-library', '-q', '-o', 'sweep.png')
+cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
+check(len(set(cells)) == 4, 'four cells, four pictures')
+check(text('sweep-3.png')['negative'] == 'blue' and text('sweep-3.png')['variation'] == '4:0.3', 'as they were asked for')
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures > 0)
