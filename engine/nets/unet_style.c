@@ -4,7 +4,8 @@
 //
 //     look   = norm( mean and deviation over the places of the features of style_levels )
 //     hidden = act( linear_1( look, time embedding of the reference's pass ) )
-//     style  = sum over the references of softmax( role(hidden), 0 ) linear_2( hidden )
+//     value  = norm_out( linear_2( hidden ) )
+//     style  = sum over the references of softmax( role(hidden), 0 ) value
 //     time   = time + proj( style )
 //
 // Context attention finds places in a reference; colour, outline and shading belong to none. A
@@ -13,7 +14,9 @@
 // its own text, which the time embedding of its pass holds. The 0 in the softmax is a null with
 // nothing to say: one reference, or three, may all be unheard, and none is the same as that.
 //
-// proj starts as zeros: the model draws what it drew until training says otherwise.
+// proj starts as zeros: the model draws what it drew until training says otherwise. What it begins to
+// hear is of size 1 by norm_out: linear_2 gives a tenth of that, and all would be learned ten times
+// slower.
 #include "engine/nets/unet_block.h"
 
 // Below the deviation of any feature that says something; keeps the root's slope finite.
@@ -65,6 +68,7 @@ unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *
     struct node *hidden = nn_activation(
         nn, nn_linear(nn, both, &wide, "style_embedding.linear_1"), c->act);
     struct node *each = nn_linear(nn, hidden, &wide, "style_embedding.linear_2");
+    each = nn_layer_norm(nn, each, 1e-5, "style_embedding.norm_out");
     struct linear one = {.out = 1, .out_dtype = DTYPE_F32};
     struct node *role = nn_linear(nn, hidden, &one, "style_embedding.role");
     struct linear last = wide;
