@@ -213,12 +213,16 @@ def fold_config(config, options):
     for key in ("layers_per_block", "attention_head_dim"):
         if isinstance(config.get(key), list):
             new[key] = config[key][1:]
-    new["context_levels"] = [level - 1 for level in config["context_levels"]]
+    for key in ("context_levels", "style_levels"):
+        if 0 in config.get(key, []):
+            sys.exit("config.json: %s has the level that goes" % key)
+        if key in config:
+            new[key] = [level - 1 for level in config[key]]
     new["pixel_unshuffle"] = N
     if "--plain-upsampling" in options:
         new["plain_upsampling"] = True
     if "--style" in options:
-        new["style_levels"] = [0, 1]
+        new.setdefault("style_levels", [0, 1])
     if "--thumbnail-with-references" in options:
         new.setdefault("text_thumbnail_size", 16)
         new["text_thumbnail_with_references"] = True

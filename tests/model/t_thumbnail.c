@@ -381,6 +381,57 @@ draws_with_it(bool with_references)
     free(command);
 }
 
+// With the context attentions silent a reference has one way left, its style: other pictures,
+// other results.
+static void
+a_pipeline_hands_on_the_style(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char folder[] = "/tmp/limn-style-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    small_folder(folder, spiece, false, false);
+    char *config = file_join(folder, "unet/config.json");
+    char *json = mem_printf("%.*s,\"style_levels\":[0,1]}", (int)strlen(small_unet) - 1, small_unet);
+    must(file_write(config, json, strlen(json), &err), &err);
+    struct device *d = device_open("cpu", &err);
+    struct model_folder *f = model_folder_open(folder, &err);
+    must(f != NULL, &err);
+    struct model m = {.device = d, .params = params_create(DTYPE_F32)};
+    must(model_folder_declare(f, NULL, m.params, &err), &err);
+    params_layout(m.params);
+    m.block = buffer_create(d, params_bytes(m.params), "weights", &err);
+    small_randomise(m.params, m.block, 7, false);
+    for (int i = 0; i < params_entries(m.params); i++) {
+        const char *name = params_at(m.params, i)->name;
+        if (strstr(name, "context_attentions") && strstr(name, "to_out"))
+            zero(&m, name);
+    }
+    struct model_folder_save s = {.path = folder, .params = m.params, .block = m.block,
+                                  .dtype = DTYPE_F32};
+    must(model_folder_save(f, &s, &err), &err);
+    struct pipeline *p = pipeline_open(folder, d, DTYPE_F32, &err);
+    must(p != NULL, &err);
+    uint8_t *looks = mem_alloc(2 * PIXELS);
+    for (int i = 0; i < PIXELS; i++) {
+        looks[i] = (uint8_t)(i % 3 ? 240 : 20);
+        looks[PIXELS + i] = (uint8_t)(i / 6 % 2 ? 250 : 5);
+    }
+    uint8_t *one = drawn(p, "rocket", looks, 1), *two = drawn(p, "rocket", looks + PIXELS, 1);
+    uint8_t *again = drawn(p, "rocket", looks, 1);
+    assert_memory_equal(one, again, PIXELS);
+    assert_memory_not_equal(one, two, PIXELS);
+    void *const owned[] = {one, two, again, looks, config, json};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+    pipeline_close(p);
+    model_folder_close(f);
+    model_close(&m);
+    char *command = mem_printf("rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
 static void
 a_pipeline_draws_with_it(void **state)
 {
@@ -401,6 +452,7 @@ main(int argc, char **argv)
         cmocka_unit_test(gradients_are_difference_quotients),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(a_pipeline_draws_with_it),
+        cmocka_unit_test(a_pipeline_hands_on_the_style),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
