@@ -183,6 +183,11 @@ bool ui_command(struct ui *ui, const char *line); // as typed behind ":"
 // The terminal as it was before limn, while `run` has it.
 void ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx);
 
+// --- its parts: each in the file that is named
+void ui_turn_window(struct ui *ui);                    // actions.c: the window's own events
+bool keys_read(struct ui *ui);                         // dispatch.c: those that have come
+bool frame_show(struct ui *ui, struct err *err);       // frame.c: what has changed, text before pictures
+
 // --- drawing (draw.c): clipped to the screen; text made harmless
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// What can be asked of the UI: requests, and lines typed behind ":".
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/job/parameters.h"
+#include "app/ui/screen.h"
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+void
+ui_open_view(struct ui *ui, enum view_id view)
+{
+    if (view != ui->view && ui->view != VIEW_HELP)
+        ui->view_before = ui->view;
+    ui->view = view;
+    if (ui->first_frame > 0) // what was said at the start stays to be read
+        ui->message[0] = 0;
+    if (views[view]->open)
+        views[view]->open(ui);
+    ui->dirty = true;
+}
+
+static void
+quit_answered(struct ui *ui, char answer)
+{
+    if (answer == 's')
+        for (int i = 0; i < ui->task_count; i++)
+            task_cancel(ui, ui->tasks[i]);
+    if (answer == 'f' || answer == 's')
+        ui->quit = true;
+}
+
+static bool
+quit(struct ui *ui)
+{
+    char question[200];
+    int n = tasks_unfinished(ui);
+    if (!n) {
+        ui->quit = true;
+        return true;
+    }
+    snprintf(question, sizeof question, "%d %s not finished. f: leave and let the worker finish   "
+             "s: stop and leave   other: stay", n, n == 1 ? "job is" : "jobs are");
+    ui_ask(ui, question, "fs", quit_answered);
+    return true;
+}
+
+static void
+command_done(struct ui *ui, const char *text)
+{
+    if (text && *text)
+        ui_command(ui, text);
+}
+
+// Opens the window, with the steps of the job that is shown so far, or closes it.
+static void
+toggle_window(struct ui *ui)
+{
+    struct err err = {0};
+    if (ui->window) {
+        window_link_close(ui->window);
+        ui->window = NULL;
+        return;
+    }
+    ui->window = window_link_open(&err);
+    const struct task *t = ui->task_shown < ui->task_count ? ui->tasks[ui->task_shown] : NULL;
+    if (!ui->window)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    for (int i = 0; ui->window && t && i < t->frame_count; i++)
+        window_link_frame(ui->window, t->frames[i], t->frame_steps[i], t->total);
+}
+
+void
+ui_turn_window(struct ui *ui)
+{
+    struct err err = {0};
+    if (!ui->window)
+        return;
+    bool open = window_link_turn(ui->window, &err);
+    for (char *file; (file = window_link_dropped(ui->window)); free(file))
+        session_add_picture(ui, file);
+    if (open)
+        return;
+    if (err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    window_link_close(ui->window);
+    ui->window = NULL;
+}
+
+bool
+ui_request(struct ui *ui, enum request request)
+{
+    if (views[ui->view]->request && views[ui->view]->request(ui, request))
+        return true;
+    static const enum request opens[VIEW_COUNT] = {
+#define VIEW(id, variable, request) request,
+#include "app/ui/views.def"
+#include "engine/base/limits.h"
+#undef VIEW
+    };
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (opens[i] == request) {
+            ui_open_view(ui, request == REQUEST_HELP && ui->view == VIEW_HELP ? ui->view_before
+                                                                              : (enum view_id)i);
+            return true;
+        }
+    switch (request) {
+    case REQUEST_QUIT: return quit(ui);
+    case REQUEST_BACK:
+        if (ui->view != VIEW_COMPOSE)
+            ui_open_view(ui, ui->view == VIEW_HELP ? ui->view_before : VIEW_COMPOSE);
+        return true;
+    case REQUEST_COMMAND: ui_prompt(ui, ":", "", command_done); return true;
+    case REQUEST_REDRAW: screen_changed(ui); return true;
+    case REQUEST_WINDOW: toggle_window(ui); return true;
+    case REQUEST_DRAW:
+        if (session_draw(ui))
+            ui_open_view(ui, VIEW_LIVE);
+        return true;
+    default: return false;
+    }
+}
+
+static bool
+command_theme(struct ui *ui, const char *name)
+{
+    struct theme theme;
+    struct err err = {0};
+    if (!theme_find(&theme, name, &err)) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
+    }
+    ui->theme = theme;
+    theme_apply(&ui->theme, ui->mono);
+    if (ui->library)
+        library_keep(ui->library, "theme", name, NULL);
+    screen_changed(ui);
+    return true;
+}
+
+// `seed 7`, `steps 20`; `seed` alone: a new one each time, as before it was set. False: it is no parameter.
+static bool
+command_set(struct ui *ui, const char *name, const char *value)
+{
+    struct err err = {0};
+    const struct parameter *p = parameter_find(name);
+    bool ok = true;
+    if (!p)
+        return false;
+    if (*value)
+        ok = parameter_read(p, &ui->compose, name, value, &err);
+    else
+        parameter_clear(p, &ui->compose);
+    session_check(ui);
+    ui_say(ui, ok ? ROLE_GOOD : ROLE_ERROR, "%s", ok ? "set" : err.text);
+    return true;
+}
+
+bool
+ui_command(struct ui *ui, const char *line)
+{
+    char name[40];
+    size_t n = strcspn(line, " ");
+    snprintf(name, sizeof name, "%.*s", (int)MIN(n, sizeof name - 1), line);
+    const char *rest = line + n + strspn(line + n, " ");
+    enum request request = request_find(name);
+    struct err err = {0};
+    if (strcmp(name, "theme") == 0)
+        return command_theme(ui, rest);
+    if (strcmp(name, "train") == 0)
+        return training_command(ui, rest);
+    if (command_set(ui, name, rest))
+        return true;
+    if (strcmp(name, "open") == 0 && *rest)
+        return session_open_sheet(ui, rest, false) ||
+               (session_open_picture(ui, rest) && (ui_open_view(ui, VIEW_COMPOSE), true));
+    if (strcmp(name, "add") == 0 && *rest)
+        return session_add_picture(ui, rest);
+    if (strcmp(name, "save") == 0 && *rest) {
+        if (session_save_template(ui, rest, &err))
+            ui_say(ui, ROLE_GOOD, "saved as template %s", rest);
+        else
+            ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return true;
+    }
+    if (request && ui_request(ui, request))
+        return true;
+    ui_say(ui, ROLE_ERROR, "limn cannot '%s' here (8 lists what it can)", name);
+    return false;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// Whose a key is: part of a sequence that curses does not know, of a text that is pasted, the mouse's, a
+// question's, a prompt's, a form's, the view's, or a request.
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/screen.h"
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+enum { MESSAGE_SECONDS = 4 };
+
+static void
+prompt_key(struct ui *ui, wint_t key, bool code)
+{
+    ui->dirty = true;
+    bool taken = !code && (key == '\r' || key == '\n');
+    if (!taken && (code || key != 27)) {
+        field_key(&ui->prompt, key, code);
+        return;
+    }
+    char *text = taken ? mem_strdup(ui->prompt.text) : NULL;
+    ui->prompting = false;
+    ui->prompt_done(ui, text);
+    free(text);
+}
+
+static void
+on_mouse(struct ui *ui)
+{
+    MEVENT m;
+    if (getmouse(&m) != OK || ui->form || ui->prompting || ui->asking)
+        return;
+    int turn = m.bstate & BUTTON4_PRESSED ? -1 : m.bstate & BUTTON5_PRESSED ? 1 : 0;
+    ui->dirty = true;
+    if (m.y == 0 && !turn) {
+        int x = 1;
+        for (int i = 0; i < VIEW_COUNT; i++) {
+            int width = COLS >= 78 ? text_width(views[i]->name, SIZE_MAX) + 4 : 5;
+            if (m.x >= x && m.x < x + width)
+                ui_open_view(ui, (enum view_id)i);
+            x += width;
+        }
+    } else if (views[ui->view]->mouse) {
+        views[ui->view]->mouse(ui, m.y, m.x, turn, m.bstate & BUTTON1_DOUBLE_CLICKED);
+    }
+}
+
+// The terminal has said what it can do, but later than it was waited for, as over a slow line.
+static void
+learn_late(struct ui *ui)
+{
+    struct term_info was = ui->term;
+    if (!term_answer(ui->sequence, &ui->term))
+        return;
+    bool same_cells =
+        was.cell_width == ui->term.cell_width && was.cell_height == ui->term.cell_height;
+    if (was.sixel == ui->term.sixel && was.kitty == ui->term.kitty && same_cells)
+        return;
+    canvas_destroy(ui->canvas);
+    ui->canvas = NULL;
+    screen_watch_focus(ui, true);
+    screen_canvas(ui, ui->preview);
+    screen_changed(ui);
+}
+
+static void on_key(struct ui *ui, wint_t key, bool code);
+
+// Sequences that curses does not know (late answers, keys that the terminal's description lacks)
+// are no text and no Esc followed by letters. True: the key was part of one.
+static bool
+part_of_sequence(struct ui *ui, wint_t key, bool code)
+{
+    // Seconds until the rest does not come; nobody types the beginning of an answer.
+    size_t n = strlen(ui->sequence);
+    bool string = ui->sequence[1] == '_', answer = string || ui->sequence[2] == '?';
+    double patience = answer ? 3 : 0.5;
+    if (code)
+        return false; // what curses does know may come in between
+    if (n && ((key == 27 && !string) || n + 1 == sizeof ui->sequence ||
+              ui_now() - ui->sequence_began > patience))
+        ui->sequence[n = 0] = 0;
+    // Of the answers to private questions few letters are the end; another one is a key.
+    if (n && answer && !string && key >= 0x40 && !(key < 128 && strchr("cSnuy", (int)key)))
+        ui->sequence[n = 0] = 0;
+    if (!n) {
+        wint_t next = 0;
+        if (key != 27)
+            return false;
+        int kind = input_key(ui, &next); // Esc alone has nothing right behind it
+        if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
+            snprintf(ui->sequence, sizeof ui->sequence, "\033%c", (char)next);
+            ui->sequence_began = ui_now();
+            return true;
+        }
+        if (kind == OK)
+            input_unget(ui, next);
+        else if (kind == KEY_CODE_YES)
+            ungetch((int)next);
+        return false;
+    }
+    ui->sequence[n] = key < 128 ? (char)key : '?';
+    ui->sequence[n + 1] = 0;
+    bool whole = string ? key == '\\' && ui->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
+    if (whole) {
+        char sequence[sizeof ui->sequence];
+        snprintf(sequence, sizeof sequence, "%s", ui->sequence);
+        learn_late(ui);
+        ui->sequence[0] = 0;
+        // A key that was pressed before curses began: what it did not read itself it does not put
+        // together. Then cursor keys were still said with [.
+        int known = key_defined(sequence);
+        if (known <= 0 && n == 2 && sequence[1] == '[') {
+            sequence[1] = 'O';
+            known = key_defined(sequence);
+        }
+        if (known > 0)
+            on_key(ui, (wint_t)known, true);
+    }
+    return true;
+}
+
+// True: it is of a text that is being pasted.
+static bool
+part_of_paste(struct ui *ui, wint_t key, bool code)
+{
+    if (code && key == PASTE_KEY)
+        input_paste_begin(ui);
+    else if (code && key == PASTED_KEY)
+        input_paste_end(ui);
+    else if (ui->paste && !code)
+        input_paste_key(ui, key);
+    else
+        return ui->paste != NULL;
+    return true;
+}
+
+static void
+on_key(struct ui *ui, wint_t key, bool code)
+{
+    if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
+        return;
+    if (code && key == ANSWER_KEY) {
+        canvas_answer(ui->canvas);
+        return;
+    }
+    if (code && (key == KEY_RESIZE || key == FOCUS_KEY)) {
+        screen_changed(ui);
+        return;
+    }
+    if (code && key == BLUR_KEY)
+        return;
+    if (code && key == KEY_MOUSE) {
+        on_mouse(ui);
+        return;
+    }
+    const struct view *view = views[ui->view];
+    bool typing = view->typing && view->typing(ui);
+    enum request request = key_request(ui->view, key, code, typing);
+    ui->dirty = true;
+    // News is old when somebody has gone on; what is wrong stays to be read.
+    if ((ui->message_role == ROLE_GOOD || ui->message_role == ROLE_STATUS) &&
+        ui_now() - ui->message_said > MESSAGE_SECONDS)
+        ui->message[0] = 0;
+    if (ui->asking) {
+        ui->asking = false;
+        ui->answered(ui,
+                     !code && key && key < 128 && strchr(ui->answers, (int)key) ? (char)key : 0);
+    } else if (ui->prompting) {
+        prompt_key(ui, key, code);
+    } else if (ui->form) {
+        form_key(ui, key, code, request);
+    } else if (!(typing && view->key(ui, key, code)) && request) {
+        ui_request(ui, request);
+    }
+}
+
+bool
+keys_read(struct ui *ui)
+{
+    for (int i = 0; i < 256 && !ui->quit; i++) { // then the screen's turn, however fast they come
+        wint_t key = 0;
+        int kind = input_key(ui, &key);
+        if (kind == ERR)
+            break;
+        on_key(ui, key, kind == KEY_CODE_YES);
+    }
+    return true;
+}

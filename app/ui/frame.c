@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// What is around a view: its title, messages and hints; and the order in which a screen comes about.
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/ui/ui.h"
+#include "app/ui/view.h"
+#include "engine/base/mem.h"
+
+enum { FLUSH_MS = 8 };
+
+static void
+draw_title(struct ui *ui)
+{
+    struct area bar = {0, 0, 1, COLS};
+    draw_fill(&bar, ROLE_TITLE);
+    int x = 1;
+    for (int i = 0; i < VIEW_COUNT; i++) {
+        char text[40];
+        snprintf(text, sizeof text, COLS >= 78 ? " %d %s " : "%d%.3s", i + 1, views[i]->name);
+        int width = text_width(text, SIZE_MAX);
+        draw_text(0, x, width, (int)ui->view == i ? ROLE_TAB : ROLE_TITLE, text);
+        x += width + (COLS < 78);
+    }
+    int unfinished = tasks_unfinished(ui);
+    char right[80] = "";
+    if (unfinished)
+        snprintf(right, sizeof right, "%d %s ", unfinished, unfinished == 1 ? "job" : "jobs");
+    else if (ui->host)
+        snprintf(right, sizeof right, "%.40s ", ui->host);
+    int width = text_width(right, SIZE_MAX);
+    if (x + width < COLS)
+        draw_text(0, COLS - width, width, ROLE_TITLE, right);
+}
+
+static void
+draw_status(struct ui *ui)
+{
+    struct area line = {LINES - 2, 0, 1, COLS};
+    draw_fill(&line, ROLE_STATUS);
+    if (ui->prompting) {
+        int label = text_width(ui->prompt_label, SIZE_MAX);
+        draw_text(LINES - 2, 1, label, ROLE_STATUS, ui->prompt_label);
+        struct area input = {LINES - 2, label + 1, 1, COLS - label - 2};
+        draw_fill(&input, ROLE_INPUT);
+        // The end of a long text is what is being written.
+        const char *text = ui->prompt.text;
+        while (text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)) >
+               input.columns - 2)
+            text += text_char(text, NULL);
+        draw_text(LINES - 2, input.x, input.columns, ROLE_INPUT, text);
+        curs_set(1);
+        move(LINES - 2,
+             input.x + text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)));
+    } else if (ui->asking) {
+        draw_text(LINES - 2, 1, COLS - 2, ROLE_WARNING, ui->question);
+    } else if (ui->message[0]) {
+        draw_text(LINES - 2, 1, COLS - 2, ui->message_role, ui->message);
+    }
+}
+
+// The first of a request's keys, and its name; x of 0 only measures. Returns the columns.
+static int
+draw_hint(struct ui *ui, int x, enum request r)
+{
+    char keys[80];
+    snprintf(keys, sizeof keys, "%s", request_keys(ui->view, r));
+    keys[strcspn(keys, " ")] = 0;
+    int width = text_width(keys, SIZE_MAX), words = text_width(request_name(r), SIZE_MAX);
+    if (x > 0) {
+        draw_text(LINES - 1, x, width, ROLE_KEY, keys);
+        draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, request_name(r));
+    }
+    return width + 1 + words;
+}
+
+// The way to all other keys has its place, however narrow the screen is.
+static void
+draw_hints(struct ui *ui)
+{
+    enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
+    int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
+    draw_hint(ui, MAX(end, 1), last);
+    for (const enum request *h = views[ui->view]->hints; *h; h++) {
+        if (*h == last)
+            continue;
+        int width = draw_hint(ui, 0, *h);
+        if (x + width + 2 > end)
+            break;
+        draw_hint(ui, x, *h);
+        x += width + 2;
+    }
+}
+
+static void
+draw_screen(struct ui *ui)
+{
+    werase(stdscr);
+    curs_set(0);
+    memset(ui->slot_used, 0, sizeof ui->slot_used);
+    if (COLS < UI_COLUMNS_MIN || LINES < UI_ROWS_MIN) {
+        draw_format(0, 0, COLS, ROLE_TEXT, "limn needs %d x %d", UI_COLUMNS_MIN, UI_ROWS_MIN);
+        draw_format(1, 0, COLS, ROLE_TEXT, "this is %d x %d", COLS, LINES);
+        return;
+    }
+    int y, x;
+    struct area a = {1, 0, LINES - 3, COLS};
+    canvas_cover(ui->canvas, NULL, 0);
+    move(LINES - 1, COLS - 1);
+    views[ui->view]->draw(ui, &a);
+    getyx(stdscr, y, x); // where the view wants the cursor
+    draw_title(ui);
+    draw_hints(ui);
+    if (ui->form) {
+        form_draw(ui);
+        getyx(stdscr, y, x);
+    }
+    draw_status(ui);
+    if (!ui->prompting)
+        move(y, x);
+    pictures_turn(ui->pictures);
+}
+
+// Text first, then pictures: see renderer/canvas.h.
+bool
+frame_show(struct ui *ui, struct err *err)
+{
+    if (ui->dirty) {
+        ui->dirty = false;
+        ui->wake = 0;
+        draw_screen(ui);
+        for (int i = 0; i < CANVAS_SLOTS; i++)
+            if (!ui->slot_used[i])
+                canvas_remove(ui->canvas, i);
+        struct canvas_lines lines[16];
+        int count = canvas_damage(ui->canvas, lines, 16);
+        for (int i = 0; i < count; i++)
+            wredrawln(stdscr, lines[i].row, MIN(lines[i].rows, LINES - lines[i].row));
+        // Where no filler keeps curses off the pictures, changed lines send them again.
+        for (int y = 0; !ui->unicode && y < LINES; y++)
+            if (is_linetouched(stdscr, y))
+                canvas_printed(ui->canvas, y, 1);
+        wnoutrefresh(stdscr);
+        doupdate();
+        fflush(stdout);
+        if (ui->first_frame == 0)
+            ui->first_frame = ui_now();
+    }
+    return canvas_flush(ui->canvas, FLUSH_MS, err);
+}

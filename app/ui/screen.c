@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// The terminal: taken from the shell at the start, given back whatever happens.
+#define NCURSES_WIDECHAR 1
+#include "app/ui/screen.h"
+
+#include <curses.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+
+static struct termios first_mode;
+static bool mode_known;
+static volatile sig_atomic_t stop_asked, hung_up;
+
+// Whatever ends the process, the terminal is as it was. Only what may be called in a signal handler.
+static void
+on_crash(int number)
+{
+    static const char restore[] =
+        "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
+        "\033[0m\033[?25h\033[?1l\033>\r\n";
+    if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
+        // Nobody is there to see it.
+    }
+    if (mode_known)
+        tcsetattr(STDIN_FILENO, TCSANOW, &first_mode);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void
+on_stop(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
+static void
+on_hangup(int number)
+{
+    (void)number;
+    hung_up = 1;
+}
+
+static void
+watch_signals(void)
+{
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    for (size_t i = 0; i < COUNT_OF(crashes); i++) {
+        struct sigaction a = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
+        sigaction(crashes[i], &a, NULL);
+    }
+    struct sigaction stop = {.sa_handler = on_stop}, gone = {.sa_handler = on_hangup};
+    sigaction(SIGTSTP, &stop, NULL); // instead of curses' own, which knows nothing of pictures
+    sigaction(SIGHUP, &gone, NULL);
+}
+
+void
+screen_canvas(struct ui *ui, const char *preview)
+{
+    static const struct {
+        const char *name;
+        enum canvas_kind kind;
+    } kinds[] = {{"auto", CANVAS_AUTO}, {"kitty", CANVAS_KITTY}, {"sixel", CANVAS_SIXEL},
+                 {"cells", CANVAS_CELLS}, {"none", CANVAS_NONE}};
+    struct canvas_params p = {.fd = STDOUT_FILENO, .term = &ui->term, .mono = ui->mono,
+                              .ascii = !ui->unicode, .background = theme_background(&ui->theme),
+                              .answers = ui->term.answered};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (preview && strcmp(preview, kinds[i].name) == 0)
+            p.kind = kinds[i].kind;
+    struct err err = {0};
+    ui->canvas = canvas_create(&p, &err);
+    if (!ui->canvas) {
+        ui_say(ui, ROLE_WARNING, "%s", err.text);
+        p.kind = CANVAS_NONE;
+        ui->canvas = canvas_create(&p, NULL);
+    }
+}
+
+// tmux forgets pictures while another of its windows is seen, and says when ours is again, where it
+// was told to (focus-events on).
+void
+screen_watch_focus(const struct ui *ui, bool on)
+{
+    if (!ui->term.multiplexer || !ui->term.sixel)
+        return;
+    if (on) {
+        define_key("\033[I", FOCUS_KEY);
+        define_key("\033[O", BLUR_KEY);
+    }
+    fputs(on ? "\033[?1004h" : "\033[?1004l", stdout);
+    fflush(stdout);
+}
+
+// Pasted text comes between two sequences of its own.
+static void
+watch_pastes(bool on)
+{
+    if (on) {
+        define_key("\033[200~", PASTE_KEY);
+        define_key("\033[201~", PASTED_KEY);
+    }
+    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
+}
+
+bool
+screen_start(struct ui *ui, const char *preview, struct err *err)
+{
+    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return err_set(err, ERR_INPUT, "the UI needs a terminal; from scripts use limn generate");
+    if (!term || !*term || strcmp(term, "dumb") == 0)
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' cannot place a cursor: use limn generate, or "
+                       "set TERM to what it is",
+                       term ? term : "");
+    mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->term);
+    if (fd >= 0)
+        close(fd);
+    ui->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    ui->mono = no_colour && *no_colour;
+    unsetenv("COLUMNS"); // the terminal knows its own size, now and later
+    unsetenv("LINES");
+    if (!newterm(NULL, stdout, stdin))
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' is not known here: set TERM to one that is", term);
+    watch_signals();
+    cbreak();
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    set_escdelay(40);
+    define_key(CANVAS_ANSWER, ANSWER_KEY);
+    mousemask(BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_PRESSED | BUTTON4_PRESSED |
+                  BUTTON5_PRESSED,
+              NULL);
+    mouseinterval(0);
+    if (has_colors()) {
+        start_color();
+        use_default_colors();
+    }
+    theme_apply(&ui->theme, ui->mono);
+    for (size_t i = ui->term.typed_count; i > 0; i--)
+        ungetch((unsigned char)ui->term.typed[i - 1]);
+    screen_watch_focus(ui, true);
+    watch_pastes(true);
+    screen_canvas(ui, preview);
+    return true;
+}
+
+void
+screen_stop(struct ui *ui)
+{
+    int questions = canvas_questions(ui->canvas);
+    canvas_destroy(ui->canvas);
+    ui->canvas = NULL;
+    screen_watch_focus(ui, false);
+    watch_pastes(false);
+    endwin();
+    if (!hung_up)
+        term_settle(STDIN_FILENO, &ui->term, questions);
+}
+
+// The window has another size, or what was on it is gone.
+void
+screen_changed(struct ui *ui)
+{
+    struct winsize size = {0};
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    canvas_invalidate(ui->canvas, COLS, LINES, size.ws_xpixel, size.ws_ypixel);
+    ui->term.columns = COLS;
+    ui->term.rows = LINES;
+    clearok(stdscr, TRUE);
+    ui->dirty = true;
+}
+
+void
+ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
+{
+    canvas_hide(ui->canvas, true);
+    canvas_flush(ui->canvas, 100, NULL);
+    def_prog_mode();
+    screen_watch_focus(ui, false);
+    watch_pastes(false);
+    endwin();
+    run(ctx);
+    reset_prog_mode();
+    screen_watch_focus(ui, true);
+    watch_pastes(true);
+    canvas_hide(ui->canvas, false);
+    screen_changed(ui);
+}
+
+// ^Z: stopped until the shell lets us go on.
+static void
+stop_here(void *ctx)
+{
+    (void)ctx;
+    signal(SIGTSTP, SIG_DFL);
+    raise(SIGTSTP);
+    watch_signals();
+}
+
+bool
+screen_gone(void)
+{
+    return hung_up;
+}
+
+void
+screen_pause_if_asked(struct ui *ui)
+{
+    if (!stop_asked)
+        return;
+    stop_asked = 0;
+    ui_give_screen(ui, stop_here, NULL);
+}
