@@ -460,7 +460,7 @@ def clock_changed():
     # The clock of the day jumps a year back and ten forward while a picture is drawn.
     library = next(iter(pathlib.Path('/usr/lib').glob('*/faketime/libfaketime.so.1')), None)
     if not library:
-        print('clock_changed: left out, libfaketime is not there')
+        print('[  SKIPPED ] clock_changed: libfaketime is not there')
         return
     stamp = pathlib.Path(tempfile.mkdtemp(dir=work.name)) / 'clock'
     stamp.write_text('+0')

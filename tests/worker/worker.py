@@ -251,7 +251,7 @@ def through_ssh():
         out = home / f'{host}.png'
         p = subprocess.run([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--seed', '4', '--steps', '3', '--device', 'cpu',
                             '--dtype', 'f32', '--preview', 'none', '-o', str(out)] + (['--host', host] if host != 'here' else []) + list(more),
-                           env=e, capture_output=True, text=True, timeout=120)
+                           env=e, capture_output=True, text=True, timeout=300)
         check('Sanitizer' not in p.stderr, p.stderr[-2000:])
         return p, out
     here, a = generate('here')
@@ -275,7 +275,7 @@ def killed_under_generate():
     p.stdout.readline()
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
     os.kill(child, signal.SIGKILL)
-    said = p.communicate(timeout=30)[1]
+    said = p.communicate(timeout=120)[1]
     check(p.returncode == 1 and 'signal 9' in said and not out.exists(), f'{p.returncode} {said}')
     # The command itself is killed: its worker goes too.
     p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--preview', 'none', '--json', '--device', 'cpu',
