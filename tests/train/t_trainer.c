@@ -575,8 +575,8 @@ train_words(int steps)
         last = step(t);
     double validation;
     must(trainer_validate(t, 4, &validation, &err), &err);
-    print_message("loss %.3f -> %.5f, held out %.5f\n", first, last, validation);
-    assert_true(isfinite(validation) && validation > 0);
+    print_message("loss %.3f -> %.5f\n", first, last);
+    assert_true(isnan(validation)); // this pack holds nothing out
     trainer_destroy(t);
     recipe_finish(&r);
     return last / first;
