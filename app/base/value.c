@@ -49,12 +49,12 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
     value_names(type, names);
     const char *near = type->kind == VALUE_CHOICE ? suggest(text, names) : NULL;
     return err_set(err, ERR_INPUT, "%s is '%.40s', it must be %s%s%s%s%s", name, text,
-                   type->kind == VALUE_REAL      ? "a number in "
-                   : type->kind == VALUE_CHOICE  ? "one of "
-                   : type->kind == VALUE_SWITCH  ? "yes or no"
-                   : type->kind == VALUE_TEXT    ? "a text"
+                   type->kind == VALUE_REAL       ? "a number in "
+                   : type->kind == VALUE_CHOICE   ? "one of "
+                   : type->kind == VALUE_SWITCH   ? "yes or no"
+                   : type->kind == VALUE_TEXT     ? "a text"
                    : type->kind == VALUE_WEIGHTED ? "a whole number and a weight, "
-                                                 : "a whole number in ",
+                                                  : "a whole number in ",
                    range, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -76,8 +76,8 @@ read_real(const struct value_type *type, const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
-    return *text && !*end && strspn(text, "+-.0123456789eE") == strlen(text) &&
-           *out >= type->low && *out <= type->high;
+    return *text && !*end && strspn(text, "+-.0123456789eE") == strlen(text) && *out >= type->low &&
+           *out <= type->high;
 }
 
 bool
@@ -87,7 +87,8 @@ value_weighted(const char *text, int64_t *whole, double *weight)
                                    any_real = {VALUE_REAL, -1e300, 1e300, NULL};
     const char *colon = strchr(text, ':');
     char *first = colon ? mem_strndup(text, (size_t)(colon - text)) : NULL;
-    bool ok = first && read_whole(&any_whole, first, whole) && read_real(&any_real, colon + 1, weight);
+    bool ok =
+        first && read_whole(&any_whole, first, whole) && read_real(&any_real, colon + 1, weight);
     free(first);
     return ok;
 }
@@ -150,10 +151,10 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
-        ok = type->kind == VALUE_TEXT     ? *text
-             : type->kind == VALUE_CHOICE ? is_name(type, text)
-                                          : value_weighted(text, &whole, &real) && real >= type->low &&
-                                                real <= type->high;
+        ok = type->kind == VALUE_TEXT ? *text
+             : type->kind == VALUE_CHOICE
+                 ? is_name(type, text)
+                 : value_weighted(text, &whole, &real) && real >= type->low && real <= type->high;
         if (ok)
             *(const char **)at = text;
         break;

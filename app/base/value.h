@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Values as people write them: what one may be, how it is read, how it is written again. Options of the
-// command line, parameters of a drawing and fields of a form are told apart by this one type, so that a
-// range or a list of names is said once and refused in the same words everywhere.
+// Values as people write them: what one may be, how it is read, how it is written again. Options of
+// the command line, parameters of a drawing and fields of a form are told apart by this one type,
+// so that a range or a list of names is said once and refused in the same words everywhere.
 #ifndef LIMN_APP_BASE_VALUE_H
 #define LIMN_APP_BASE_VALUE_H
 
@@ -12,25 +12,25 @@
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 
-enum value_kind {      // what is stored
-    VALUE_SWITCH = 0,  // bool: on or off
-    VALUE_WHOLE,       // int in low..high
-    VALUE_LONG,        // int64_t in low..high
-    VALUE_REAL,        // double in low..high
-    VALUE_CHOICE,      // char *: one of some names
-    VALUE_TEXT,        // char *: any text but the empty one
-    VALUE_WEIGHTED,    // char *: "N:X", a whole number that is not negative, and a number in low..high
-    VALUE_LIST,        // struct value_list: texts, in the order they were given
+enum value_kind {     // what is stored
+    VALUE_SWITCH = 0, // bool: on or off
+    VALUE_WHOLE,      // int in low..high
+    VALUE_LONG,       // int64_t in low..high
+    VALUE_REAL,       // double in low..high
+    VALUE_CHOICE,     // char *: one of some names
+    VALUE_TEXT,       // char *: any text but the empty one
+    VALUE_WEIGHTED, // char *: "N:X", a whole number that is not negative, and a number in low..high
+    VALUE_LIST,     // struct value_list: texts, in the order they were given
     VALUE_KIND_COUNT
 };
 
 // The type of the field that stores each.
-#define VALUE_FIELD_SWITCH bool
-#define VALUE_FIELD_WHOLE int
-#define VALUE_FIELD_LONG int64_t
-#define VALUE_FIELD_REAL double
-#define VALUE_FIELD_CHOICE char *
-#define VALUE_FIELD_TEXT char *
+#define VALUE_FIELD_SWITCH   bool
+#define VALUE_FIELD_WHOLE    int
+#define VALUE_FIELD_LONG     int64_t
+#define VALUE_FIELD_REAL     double
+#define VALUE_FIELD_CHOICE   char *
+#define VALUE_FIELD_TEXT     char *
 #define VALUE_FIELD_WEIGHTED char *
 
 // What a text names, for whoever completes it or offers some.
@@ -54,12 +54,12 @@ struct value_list {
 
 struct value_type {
     enum value_kind kind;
-    double low, high;          // VALUE_WHOLE, VALUE_LONG, VALUE_REAL, VALUE_WEIGHTED; low <= high
+    double low, high;           // VALUE_WHOLE, VALUE_LONG, VALUE_REAL, VALUE_WEIGHTED; low <= high
     const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
 };
 
-// Reads `text` and stores the value at `at`; texts are stored as the pointer that was given. ERR_INPUT:
-// "NAME is 'TEXT', it must be …", with the range or the names.
+// Reads `text` and stores the value at `at`; texts are stored as the pointer that was given.
+// ERR_INPUT: "NAME is 'TEXT', it must be …", with the range or the names.
 bool value_read(const struct value_type *type, const char *name, const char *text, void *at,
                 struct err *err);
 // What value_read() reads back as the same value, without VALUE_LIST; freed with free().

@@ -17,7 +17,7 @@
 #include "renderer/image/codec.h"
 
 struct generate {
-    const char *source;   // template, PNG or instruction
+    const char *source; // template, PNG or instruction
     struct value_list sets, refs, ref_texts, sweeps;
     int lots;
     bool no_sweep;
@@ -50,8 +50,9 @@ refuse_picture(const char *path, struct err *err)
     char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, &ignored);
     bool picture = data && codec_recognise(data, size, path, &ignored);
     free(data);
-    return !picture || err_set(err, ERR_INPUT,
-                               "%s is a picture, but no PNG: only a PNG holds an instruction", path);
+    return !picture ||
+           err_set(err, ERR_INPUT, "%s is a picture, but no PNG: only a PNG holds an instruction",
+                   path);
 }
 
 static bool
@@ -61,9 +62,11 @@ read_template(const struct generate *g, struct template *t, struct err *err)
     bool ok = path && template_read(t, path, err);
     for (int i = 0; ok && i < g->sets.count; i++) {
         const char *equals = strchr(g->sets.items[i], '=');
-        char *name = equals ? mem_strndup(g->sets.items[i], (size_t)(equals - g->sets.items[i])) : NULL;
+        char *name =
+            equals ? mem_strndup(g->sets.items[i], (size_t)(equals - g->sets.items[i])) : NULL;
         ok = name ? template_set(t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE", g->sets.items[i]);
+                  : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE",
+                            g->sets.items[i]);
         free(name);
     }
     for (int i = 0; ok && i < g->refs.count; i++) {
@@ -149,10 +152,11 @@ from_command_line(const struct generate *g, struct job *j, struct err *err)
     return ok && job_check(j, err);
 }
 
-// What the old picture of a reference went through, the new one goes through, unless another loader is
-// named ("IMAGE@": none). The loader is the picture's wish, so it is said.
+// What the old picture of a reference went through, the new one goes through, unless another loader
+// is named ("IMAGE@": none). The loader is the picture's wish, so it is said.
 static void
-keep_loader(const struct generate *g, struct job_reference *r, struct job_reference *old, bool as_it_is)
+keep_loader(const struct generate *g, struct job_reference *r, struct job_reference *old,
+            bool as_it_is)
 {
     if (!r->words) {
         r->words = old->words;
@@ -171,8 +175,8 @@ keep_loader(const struct generate *g, struct job_reference *r, struct job_refere
         old->settings[i] = NULL;
     }
     if (!g->draw.quiet) {
-        char *text = mem_printf("limn: reference %d goes through the loader %s%s, as %s has it", r->marker,
-                                r->loader, all, g->source);
+        char *text = mem_printf("limn: reference %d goes through the loader %s%s, as %s has it",
+                                r->marker, r->loader, all, g->source);
         fprintf(stderr, "%s\n", command_harmless(text));
         free(text);
     }
@@ -217,15 +221,15 @@ from_picture(const struct generate *g, struct job *j, struct err *err)
     }
     if (own.code != ERR_NONE)
         return err_set(err, own.code, "%s", own.text);
-    return err_set(err, ERR_INPUT, "%s: limn did not make this picture, there is no instruction in it",
-                   g->source);
+    return err_set(err, ERR_INPUT,
+                   "%s: limn did not make this picture, there is no instruction in it", g->source);
 }
 
-// What the command line says wins over what the template or picture says, but for what is swept, which stays
-// as it is in each cell.
+// What the command line says wins over what the template or picture says, but for what is swept,
+// which stays as it is in each cell.
 static void
-override_cell(struct job *j, const struct job *given, bool (*swept)(const void *sweep, const char *name),
-              const void *sweep)
+override_cell(struct job *j, const struct job *given,
+              bool (*swept)(const void *sweep, const char *name), const void *sweep)
 {
     for (const struct parameter *p = parameters; p->name; p++)
         if (parameter_is_set(p, given) && !swept(sweep, p->name))
@@ -241,9 +245,11 @@ read_sweep(const struct generate *g, const struct template *t, struct sweep *s, 
     bool ok = true;
     for (int i = 0; ok && i < g->sweeps.count; i++) {
         const char *equals = strchr(g->sweeps.items[i], '=');
-        char *name = equals ? mem_strndup(g->sweeps.items[i], (size_t)(equals - g->sweeps.items[i])) : NULL;
+        char *name =
+            equals ? mem_strndup(g->sweeps.items[i], (size_t)(equals - g->sweeps.items[i])) : NULL;
         ok = name ? sweep_add(s, t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES", g->sweeps.items[i]);
+                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES",
+                            g->sweeps.items[i]);
         free(name);
     }
     for (int i = 0; i < g->sets.count; i++) // what was set is not swept
@@ -253,7 +259,9 @@ read_sweep(const struct generate *g, const struct template *t, struct sweep *s, 
     for (int i = 0; i < g->sets.count; i++)
         free(names[i]);
     if (ok && g->given.count > 1 && sweep_cells(s))
-        ok = err_set(err, ERR_INPUT, "--count and a sweep exclude each other: use --sweep seed=1..%d", g->given.count);
+        ok = err_set(err, ERR_INPUT,
+                     "--count and a sweep exclude each other: use --sweep seed=1..%d",
+                     g->given.count);
     return ok;
 }
 
@@ -309,8 +317,8 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
 }
 
 static bool
-make_items(const struct generate *g, struct template *t, const struct job *base, const struct sweep *s,
-           struct draw_item *items, int *count, struct err *err)
+make_items(const struct generate *g, struct template *t, const struct job *base,
+           const struct sweep *s, struct draw_item *items, int *count, struct err *err)
 {
     int cells = sweep_cells(s);
     int64_t seed = -1; // one for all, so that what differs is what is swept
@@ -401,9 +409,11 @@ run_instruct(const struct command_line *line)
 // --- the commands
 
 // Parameters (app/job/parameters.def) as options.
-#define PARAMETER(kind, field, empty, low, high, names, argument_, names_a, where, group_, label, help_) \
-    {.name = #field, .argument = argument_, .help = help_, .type = {VALUE_##kind, low, high, names},     \
-     .offset = offsetof(struct generate, given) + offsetof(struct job, field), .group = group_,          \
+#define PARAMETER(kind, field, empty, low, high, names, argument_, names_a, where, group_, label,  \
+                  help_)                                                                           \
+    {.name = #field, .argument = argument_, .help = help_,                                         \
+     .type = {VALUE_##kind, low, high, names},                                                     \
+     .offset = offsetof(struct generate, given) + offsetof(struct job, field), .group = group_,    \
      .complete = COMPLETE_##names_a},
 
 // Behind them in both tables.
@@ -458,7 +468,8 @@ static const struct option instruct_options[] = {
 
 // Nothing given. As job_empty, which is no constant.
 static const struct generate initial = {
-#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help)  \
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
+                  help)                                                                            \
     .given.field = empty,
 #include "app/job/parameters.def"
 #undef PARAMETER

@@ -153,7 +153,8 @@ takes_next(const struct command *command, const char *word)
 {
     const struct option *o = NULL;
     if (word[1] == '-')
-        return !strchr(word, '=') && who_has(command, word + 2, strlen(word + 2), &o) && o->argument;
+        return !strchr(word, '=') && who_has(command, word + 2, strlen(word + 2), &o) &&
+               o->argument;
     if (word[2])
         return false;
     for (const struct option *k = command->options; k && k->name; k++)
@@ -194,7 +195,8 @@ unknown_command(const struct reader *r, const char *name, struct err *err)
     else
         snprintf(text, sizeof text, "%s has no command '%.40s'", above, name);
     free(above);
-    return near ? err_set(err, ERR_INPUT, "%s, did you mean '%s'?", text, near) : fault(r, err, text);
+    return near ? err_set(err, ERR_INPUT, "%s, did you mean '%s'?", text, near)
+                : fault(r, err, text);
 }
 
 // From the program down to the command that is meant.
@@ -254,23 +256,27 @@ unknown_option(const struct reader *r, const char *word, struct err *err)
             names[k++] = options[i]->name;
     char *name = mem_strndup(word, (size_t)length);
     const char *near = length > 2 ? suggest(name + 2, names) : NULL;
-    const struct command *has = length > 2 ? who_has(r->line->path[0], name + 2, strlen(name + 2), &other) : NULL;
+    const struct command *has =
+        length > 2 ? who_has(r->line->path[0], name + 2, strlen(name + 2), &other) : NULL;
     free(name);
     if (near) {
         struct option found = {.name = near};
-        return err_set(err, ERR_INPUT, "there is no option %.*s, did you mean %s?", MIN(length, 40), word,
-                       option_text(&found, near_text));
+        return err_set(err, ERR_INPUT, "there is no option %.*s, did you mean %s?", MIN(length, 40),
+                       word, option_text(&found, near_text));
     }
     if (word[1] != '-' && strpbrk(word, " 0123456789"))
-        snprintf(text, sizeof text, "'%.40s' begins with a dash but is no option: put -- before it", word);
+        snprintf(text, sizeof text, "'%.40s' begins with a dash but is no option: put -- before it",
+                 word);
     else if (has && other->help && has != r->line->path[0])
-        snprintf(text, sizeof text, "there is no option %.*s here, %s has it", MIN(length, 40), word, has->name);
+        snprintf(text, sizeof text, "there is no option %.*s here, %s has it", MIN(length, 40),
+                 word, has->name);
     else
         snprintf(text, sizeof text, "there is no option %.*s", MIN(length, 40), word);
     return fault(r, err, text);
 }
 
-// The option of a word "--name", "--name=value"; an index of all_options(), or -1 with the error set.
+// The option of a word "--name", "--name=value"; an index of all_options(), or -1 with the error
+// set.
 static int
 find_long(const struct reader *r, const char *word, struct err *err)
 {
@@ -288,7 +294,8 @@ find_long(const struct reader *r, const char *word, struct err *err)
         if (!options[i]->help || !length)
             continue;
         size_t used = strlen(all);
-        snprintf(all + used, sizeof all - used, "%s%s", count++ ? ", " : "", option_text(options[i], text));
+        snprintf(all + used, sizeof all - used, "%s%s", count++ ? ", " : "",
+                 option_text(options[i], text));
         found = i;
     }
     if (count == 1)
@@ -327,7 +334,8 @@ take(struct reader *r, int index, const char *as, const char *value, struct err 
     if (!value && r->at < r->argc) {
         value = r->argv[r->at];
         for (int i = 0; value && options[i]; i++) // --model --json: an option, not a model's name
-            if (strncmp(value, "--", 2) == 0 && begins(options[i], value + 2, strlen(value + 2), &whole) && whole)
+            if (strncmp(value, "--", 2) == 0 &&
+                begins(options[i], value + 2, strlen(value + 2), &whole) && whole)
                 value = NULL;
         r->at += value != NULL;
     }
@@ -455,7 +463,8 @@ begin_values(struct reader *r, struct err *err)
         memcpy(r->line->values, command->initial, command->size);
     for (const struct option *o = command->options; ok && o && o->name; o++)
         if (o->fallback)
-            ok = value_read(&o->type, o->name, o->fallback, (char *)r->line->values + o->offset, err);
+            ok = value_read(&o->type, o->name, o->fallback, (char *)r->line->values + o->offset,
+                            err);
     return ok;
 }
 
@@ -463,7 +472,8 @@ bool
 command_line_read(struct command_line *line, const struct command *program, bool away, int argc,
                   char **argv, struct err *err)
 {
-    struct reader r = {.line = line, .away = away, .argc = argc, .argv = argv, .names = {-1, -1, -1}};
+    struct reader r = {
+        .line = line, .away = away, .argc = argc, .argv = argv, .names = {-1, -1, -1}};
     *line = (struct command_line){.words = mem_zalloc(((size_t)argc + 1) * sizeof *line->words)};
     line->help = asks_help(&r, program);
     if (!descend(&r, program, err))

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What a command takes, as a table, and the one reader of command lines. From the tables come too: what
-// --help says, the option lists of the manual page and of docs/commands.md, and the completions of bash,
-// zsh and fish (options_print.h). Nothing of a command line is written down anywhere else.
+// What a command takes, as a table, and the one reader of command lines. From the tables come also
+// the text of --help (options_help.h), the option lists of the manual page and of docs/commands.md,
+// and the completions of bash, zsh and fish (options_docs.h). Nothing of a command line is written
+// down anywhere else.
 //
 // A command line means the same everywhere:
-//   --name=VALUE, --name VALUE, -o VALUE, -oVALUE; switches that have letters in one word (-qh)
-//   options before, between and behind the other words; -- ends them, so that words may begin with a dash
-//   a name may be cut short while it stays unmistakable (--con for --context-scale)
-//   of an option that is given twice the last counts; those of VALUE_LIST collect
-//   -h or --help anywhere before -- asks for help and lets nothing else be done
-// Anything else is ERR_INPUT: one sentence that names the word, and the nearest that would have been one.
+//   * --name=VALUE, --name VALUE, -o VALUE, -oVALUE; letters of switches in one word (-qh);
+//   * options before, between and behind the other words; -- ends them, so that words may begin
+//     with a dash;
+//   * a name may be cut short while it stays unmistakable (--con for --context-scale);
+//   * of an option that is given twice the last counts; those of VALUE_LIST collect;
+//   * -h or --help anywhere before -- asks for help and lets nothing else be done.
+// Anything else is ERR_INPUT: one sentence with the word, and the nearest that would be right.
 #ifndef LIMN_APP_CLI_OPTIONS_H
 #define LIMN_APP_CLI_OPTIONS_H
 
@@ -25,8 +27,8 @@ enum option_file {
 };
 
 struct option {
-    const char *name;     // "context-scale" (an _ in it stands for -); NULL ends a table
-    char letter;          // 'o' for -o; 0: none
+    const char *name; // "context-scale" (an _ in it stands for -); NULL ends a table
+    char letter;      // 'o' for -o; 0: none
     struct value_type type;
     const char *argument; // what help calls the value: "FILE"; NULL: a switch
     const char *help;     // a phrase, without a stop; NULL: not shown to people
@@ -56,7 +58,7 @@ struct command_line {
     void *values;       // struct of the command; options write into it
     const char **words; // what is no option, without the names of commands; NULL behind the last
     int word_count;
-    const char *host;   // --host of a command that computes
+    const char *host; // --host of a command that computes
     bool detach, help;
     // What was given, in its order, for those who send it elsewhere.
     struct given {
@@ -70,18 +72,18 @@ struct command {
     const char *name, *summary;
     const char *about; // what it does, in sentences; help wraps it, but for lines that begin with a
                        // space; NULL: the summary says enough
-    const struct option *options;   // may be NULL
+    const struct option *options; // may be NULL
     const struct argument *arguments;
     const struct command *const *commands; // which it has below it, NULL at the end; NULL: none
-    const struct command *usual;    // which of them is meant where none is named; NULL: one must be
-    size_t size;                    // of its struct of values, zeroed before
-    const void *initial;            // what it begins as instead; may be NULL
+    const struct command *usual; // which of them is meant where none is named; NULL: one must be
+    size_t size;                 // of its struct of values, zeroed before
+    const void *initial;         // what it begins as instead; may be NULL
     int (*run)(const struct command_line *line); // NULL: it only has commands below it
-    bool computes;                  // in a worker's child, here or on another machine (--host)
-    bool detaches;                  // there with --detach, too
-    bool first_word_ends;           // what follows its first word belongs to another command
-    bool hidden;                    // not for people
-    const char *away;               // what --host means for it: a phrase
+    bool computes;        // in a worker's child, here or on another machine (--host)
+    bool detaches;        // there with --detach, too
+    bool first_word_ends; // what follows its first word belongs to another command
+    bool hidden;          // not for people
+    const char *away;     // what --host means for it: a phrase
 };
 
 // --- tables
@@ -109,14 +111,15 @@ struct command {
     .offset = OPTION_AT(STRUCT, FIELD, double)
 #define OPTION_CHOICE(NAME, ARGUMENT, NAMES, STRUCT, FIELD, HELP)                                  \
     .name = NAME, .argument = ARGUMENT, .help = HELP,                                              \
-    .type = {.kind = VALUE_CHOICE, .name = NAMES}, .offset = OPTION_AT(STRUCT, FIELD, const char *)
+    .type = {.kind = VALUE_CHOICE, .name = NAMES},                                                 \
+    .offset = OPTION_AT(STRUCT, FIELD, const char *)
 
 // --- reading
 
-// A command line without the program's name; `program` is the command above all. `away`: commands that
-// compute take --host and --detach. To be finished also after a failure.
-bool command_line_read(struct command_line *line, const struct command *program, bool away, int argc,
-                       char **argv, struct err *err);
+// A command line without the program's name; `program` is the command above all. `away`: commands
+// that compute take --host and --detach. To be finished also after a failure.
+bool command_line_read(struct command_line *line, const struct command *program, bool away,
+                       int argc, char **argv, struct err *err);
 void command_line_finish(struct command_line *line);
 
 // The command that is meant: the last of its path.
@@ -129,7 +132,8 @@ const struct option *option_find(const struct command *command, const char *name
 // "--context-scale", in `out`.
 char *option_text(const struct option *o, char out[40]);
 
-// The tables of a command: its own, --host and --detach where it computes, --help. Returns how many.
+// The tables of a command: its own, --host and --detach where it computes, --help. Returns how
+// many.
 int command_tables(const struct command *command, bool away,
                    const struct option *tables[OPTIONS_TABLES_MAX]);
 

@@ -8,7 +8,8 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-// Calls `each` for every command that people use and that does something by itself, with its whole name.
+// Calls `each` for every command that people use and that does something by itself, with its whole
+// name.
 static void
 walk(const struct command *command, const char *above,
      void (*each)(const struct command *command, const char *name, void *ctx), void *ctx)
@@ -185,7 +186,8 @@ put_markdown_option(FILE *out, const struct option *o)
     fputs("| `", out);
     if (o->letter)
         fprintf(out, "-%c`, `", o->letter);
-    fprintf(out, "%s%s%s` | ", option_text(o, name), o->argument ? " " : "", o->argument ? o->argument : "");
+    fprintf(out, "%s%s%s` | ", option_text(o, name), o->argument ? " " : "",
+            o->argument ? o->argument : "");
     put_cell(out, phrase);
     fputs(" |\n", out);
     free(phrase);
@@ -197,7 +199,8 @@ markdown_command(const struct command *command, const char *name, void *ctx)
     FILE *out = ctx;
     const struct option *tables[OPTIONS_TABLES_MAX];
     char *words = command_words(command);
-    fprintf(out, "\n## limn %s\n\n`limn %s [OPTIONS]%s%s`\n\n", name, name, *words ? " " : "", words);
+    fprintf(out, "\n## limn %s\n\n`limn %s [OPTIONS]%s%s`\n\n", name, name, *words ? " " : "",
+            words);
     free(words);
     const char *about = command->about ? command->about : command->summary;
     for (const char *line = about; *line;) {
@@ -224,11 +227,16 @@ docs_markdown(const struct command *program, FILE *out)
 {
     fputs("# Commands\n\n"
           "<!-- Made by limn --print-docs from the tables in app/cli; a test compares. -->\n\n"
-          "A command line means the same everywhere: `--name=VALUE`, `--name VALUE`, `-o VALUE`; options\n"
-          "before, between and behind other words; `--` ends them, so that words may begin with a dash; a\n"
-          "name may be cut short while it stays unmistakable; of an option that is given twice the last\n"
-          "counts, but for those that collect (`--set`, `--ref`, `--ref-text`, `--sweep`). `--help` anywhere\n"
-          "says what a command takes.\n", out);
+          "A command line means the same everywhere: `--name=VALUE`, `--name VALUE`, `-o VALUE`; "
+          "options\n"
+          "before, between and behind other words; `--` ends them, so that words may begin with a "
+          "dash; a\n"
+          "name may be cut short while it stays unmistakable; of an option that is given twice the "
+          "last\n"
+          "counts, but for those that collect (`--set`, `--ref`, `--ref-text`, `--sweep`). "
+          "`--help` anywhere\n"
+          "says what a command takes.\n",
+          out);
     fputs("\n## limn\n\nThe terminal UI.\n\n| | |\n|---|---|\n", out);
     for (const struct option *o = program->options; o && o->name; o++)
         if (o->help)

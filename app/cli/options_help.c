@@ -80,7 +80,8 @@ static void
 print_option(FILE *out, const struct option *o, const char *of)
 {
     char name[40], left[120], letter[6] = "   ";
-    char *phrase = option_phrase(o), *text = mem_printf("%s%s%s", *of ? of : "", *of ? ": " : "", phrase);
+    char *phrase = option_phrase(o),
+         *text = mem_printf("%s%s%s", *of ? of : "", *of ? ": " : "", phrase);
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c,", o->letter);
     snprintf(left, sizeof left, "  %s %s%s%s", letter, option_text(o, name), o->argument ? " " : "",
@@ -117,7 +118,8 @@ has_option(const struct command *command, bool away, const struct option *wanted
     const struct option *tables[OPTIONS_TABLES_MAX];
     for (int t = 0, n = command_tables(command, away, tables); t < n; t++)
         for (const struct option *o = tables[t]; o->name; o++)
-            if (strcmp(o->name, wanted->name) == 0 && strcmp(o->help ? o->help : "", wanted->help) == 0)
+            if (strcmp(o->name, wanted->name) == 0 &&
+                strcmp(o->help ? o->help : "", wanted->help) == 0)
                 return true;
     return false;
 }
@@ -133,7 +135,8 @@ print_options_below(FILE *out, const struct command *command, bool away)
             for (const struct option *o = tables[t]; o->name; o++) {
                 bool known = !o->help || count == OPTIONS_MAX;
                 for (int k = 0; k < count && !known; k++)
-                    known = strcmp(seen[k]->name, o->name) == 0 && strcmp(seen[k]->help, o->help) == 0;
+                    known =
+                        strcmp(seen[k]->name, o->name) == 0 && strcmp(seen[k]->help, o->help) == 0;
                 if (!known)
                     seen[count++] = o;
             }
@@ -203,7 +206,8 @@ options_help(const struct command_line *line, bool away, FILE *out)
     const struct command *command = command_of(line);
     char *name = command_name(line, -1), *words = command_words(command);
     if (command->commands)
-        fprintf(out, "usage: %s%s COMMAND [OPTIONS]\n", name, line->depth == 1 ? " [OPTIONS] |" : "");
+        fprintf(out, "usage: %s%s COMMAND [OPTIONS]\n", name,
+                line->depth == 1 ? " [OPTIONS] |" : "");
     else
         fprintf(out, "usage: %s [OPTIONS]%s%s\n", name, *words ? " " : "", words);
     fputc('\n', out);

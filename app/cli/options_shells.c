@@ -19,16 +19,23 @@ static const char *
 lister(enum completion what)
 {
     switch (what) {
-    case COMPLETE_TEMPLATE: return "limn templates 2>/dev/null | sed -n 's/^\\([a-z0-9][a-z0-9_-]*\\) .*/\\1/p'";
-    case COMPLETE_LOADER: return "limn loaders 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9-]*\\) (.*/\\1/p'";
-    case COMPLETE_MODEL: return "limn models list 2>/dev/null | sed -n 's/^\\([^:]*\\): .*/\\1/p'";
-    case COMPLETE_DEVICE: return "limn devices 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9:]*\\) .*/\\1/p'";
-    case COMPLETE_JOB: return "limn jobs 2>/dev/null | sed -n 's/^\\([0-9][0-9a-f-]*\\) .*/\\1/p'";
-    case COMPLETE_COMMAND: return "limn --help | sed -n 's/^  \\([a-z][a-z]*\\)  .*/\\1/p'";
+    case COMPLETE_TEMPLATE:
+        return "limn templates 2>/dev/null | sed -n 's/^\\([a-z0-9][a-z0-9_-]*\\) .*/\\1/p'";
+    case COMPLETE_LOADER:
+        return "limn loaders 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9-]*\\) (.*/\\1/p'";
+    case COMPLETE_MODEL:
+        return "limn models list 2>/dev/null | sed -n 's/^\\([^:]*\\): .*/\\1/p'";
+    case COMPLETE_DEVICE:
+        return "limn devices 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9:]*\\) .*/\\1/p'";
+    case COMPLETE_JOB:
+        return "limn jobs 2>/dev/null | sed -n 's/^\\([0-9][0-9a-f-]*\\) .*/\\1/p'";
+    case COMPLETE_COMMAND:
+        return "limn --help | sed -n 's/^  \\([a-z][a-z]*\\)  .*/\\1/p'";
     case COMPLETE_NOTHING:
     case COMPLETE_FILE:
     case COMPLETE_FOLDER:
-    case COMPLETE_HOST: break;
+    case COMPLETE_HOST:
+        break;
     }
     return NULL;
 }
@@ -98,7 +105,11 @@ bash_action(FILE *out, const struct value_type *type, enum completion what)
         put_names(out, type);
         fputc('\'', out);
     } else if (lister(what)) {
-        fprintf(out, "%s-W \"$(%s)\"", takes_files(what) ? "-f " : takes_folders(what) ? "-d " : "", lister(what));
+        fprintf(out, "%s-W \"$(%s)\"",
+                takes_files(what)     ? "-f "
+                : takes_folders(what) ? "-d "
+                                      : "",
+                lister(what));
     } else if (what == COMPLETE_HOST) {
         fputs("-A hostname", out);
     } else {
@@ -152,7 +163,8 @@ bash(const struct command *program, FILE *out)
           "_limn() {\n"
           "  local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]}\n"
           "  local command=${COMP_WORDS[1]} below=${COMP_WORDS[2]}\n"
-          "  if [[ $word == = ]]; then word=; elif [[ $last == = ]]; then last=${COMP_WORDS[COMP_CWORD - 2]}; fi\n",
+          "  if [[ $word == = ]]; then word=; elif [[ $last == = ]]; then "
+          "last=${COMP_WORDS[COMP_CWORD - 2]}; fi\n",
           out);
     bash_commands(out, program, "1");
     for (int i = 0; program->commands[i]; i++)
@@ -190,12 +202,16 @@ zsh_action(FILE *out, const struct value_type *type, enum completion what)
     } else if (lister(what)) {
         fputs("{ compadd -- ${(f)\"$(", out);
         put_quoted(out, lister(what), ":");
-        fprintf(out, ")\"}%s }", takes_files(what) ? "; _files" : takes_folders(what) ? "; _files -/" : "");
+        fprintf(out, ")\"}%s }",
+                takes_files(what)     ? "; _files"
+                : takes_folders(what) ? "; _files -/"
+                                      : "");
     } else {
-        fputs(what == COMPLETE_HOST    ? "_hosts"
+        fputs(what == COMPLETE_HOST ? "_hosts"
               : takes_folders(what) ? "_files -/"
               : takes_files(what)   ? "_files"
-                                    : " ", out);
+                                    : " ",
+              out);
     }
 }
 
@@ -263,7 +279,9 @@ zsh_describe(FILE *out, const struct command *command, int place)
 static void
 zsh(const struct command *program, FILE *out)
 {
-    fputs("#compdef limn\n# zsh completion for limn, made from its tables of options\n_limn() {\n  ", out);
+    fputs(
+        "#compdef limn\n# zsh completion for limn, made from its tables of options\n_limn() {\n  ",
+        out);
     zsh_describe(out, program, 2);
     fputs("  case $words[2] in\n", out);
     for (int i = 0; program->commands[i]; i++) {

@@ -17,7 +17,8 @@
 #include "renderer/image/codec.h"
 
 const struct job job_empty = {
-#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help)  \
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
+                  help)                                                                            \
     .field = empty,
 #include "app/job/parameters.def"
 #undef PARAMETER

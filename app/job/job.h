@@ -38,7 +38,8 @@ struct job {
     int reference_count;
     char *model_hash; // of a picture that is drawn again; else NULL
     // Parameters; what is not set is left to the model, to the machine, or, the seed, to job_settle().
-#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help) \
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
+                  help)                                                                            \
     VALUE_FIELD_##kind field;
 #include "app/job/parameters.def"
 #undef PARAMETER

@@ -15,9 +15,10 @@
 #define SWEEP PARAMETER_SWEEP
 #define PICTURE PARAMETER_PICTURE
 const struct parameter parameters[] = {
-#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label, help)  \
-    {#field, argument, label, help, {VALUE_##kind, low, high, names}, offsetof(struct job, field), where, \
-     COMPLETE_##names_a},
+#define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
+                  help)                                                                            \
+    {#field, argument, label, help, {VALUE_##kind, low, high, names}, offsetof(struct job, field), \
+     where, COMPLETE_##names_a},
 #include "app/job/parameters.def"
 #undef PARAMETER
     {0},
@@ -63,7 +64,8 @@ parameter_find(const char *name)
 static bool
 is_text(const struct parameter *p)
 {
-    return p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT || p->type.kind == VALUE_WEIGHTED;
+    return p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT ||
+           p->type.kind == VALUE_WEIGHTED;
 }
 
 static void *

@@ -19,8 +19,8 @@ struct parameter {
     const char *argument; // "X"; NULL: of a switch
     const char *label, *help;
     struct value_type type;
-    size_t offset;        // in struct job
-    unsigned where;       // of enum parameter_where
+    size_t offset;  // in struct job
+    unsigned where; // of enum parameter_where
     enum completion names;
 };
 

@@ -11,8 +11,8 @@
 #include "engine/base/mem.h"
 
 static bool
-add_reference(struct job *j, const struct template *t,
-                        const struct template_reference *ref, struct err *err)
+add_reference(struct job *j, const struct template *t, const struct template_reference *ref,
+              struct err *err)
 {
     struct job_reference *r = job_add(j, ref->marker);
     r->file = template_image(t, ref, err);
@@ -73,8 +73,8 @@ put_scalar(FILE *out, const char *text)
     fputc('"', out);
 }
 
-// A template names files below its own folder only, so a saved one takes its pictures with it: NAME/1.png
-// beside NAME.yaml. Freed with free().
+// A template names files below its own folder only, so a saved one takes its pictures with it:
+// NAME/1.png beside NAME.yaml. Freed with free().
 static char *
 kept_name(const char *name, const struct job_reference *r)
 {

@@ -41,8 +41,10 @@ quit(struct ui *ui)
         ui->quit = true;
         return true;
     }
-    snprintf(question, sizeof question, "%d %s not finished. f: leave and let the worker finish   "
-             "s: stop and leave   other: stay", n, n == 1 ? "job is" : "jobs are");
+    snprintf(question, sizeof question,
+             "%d %s not finished. f: leave and let the worker finish   "
+             "s: stop and leave   other: stay",
+             n, n == 1 ? "job is" : "jobs are");
     ui_ask(ui, question, "fs", quit_answered);
     return true;
 }
@@ -107,19 +109,27 @@ ui_request(struct ui *ui, enum request request)
             return true;
         }
     switch (request) {
-    case REQUEST_QUIT: return quit(ui);
+    case REQUEST_QUIT:
+        return quit(ui);
     case REQUEST_BACK:
         if (ui->view != VIEW_COMPOSE)
             ui_open_view(ui, ui->view == VIEW_HELP ? ui->view_before : VIEW_COMPOSE);
         return true;
-    case REQUEST_COMMAND: ui_prompt(ui, ":", "", command_done); return true;
-    case REQUEST_REDRAW: screen_changed(ui); return true;
-    case REQUEST_WINDOW: toggle_window(ui); return true;
+    case REQUEST_COMMAND:
+        ui_prompt(ui, ":", "", command_done);
+        return true;
+    case REQUEST_REDRAW:
+        screen_changed(ui);
+        return true;
+    case REQUEST_WINDOW:
+        toggle_window(ui);
+        return true;
     case REQUEST_DRAW:
         if (session_draw(ui))
             ui_open_view(ui, VIEW_LIVE);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -140,7 +150,8 @@ command_theme(struct ui *ui, const char *name)
     return true;
 }
 
-// `seed 7`, `steps 20`; `seed` alone: a new one each time, as before it was set. False: it is no parameter.
+// `seed 7`, `steps 20`; `seed` alone: a new one each time, as before it was set. False: it is no
+// parameter.
 static bool
 command_set(struct ui *ui, const char *name, const char *value)
 {

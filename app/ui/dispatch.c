@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whose a key is: part of a sequence that curses does not know, of a text that is pasted, the mouse's, a
-// question's, a prompt's, a form's, the view's, or a request.
+// Whose a key is: part of a sequence that curses does not know, of a text that is pasted, the
+// mouse's, a question's, a prompt's, a form's, the view's, or a request.
 #include <stdlib.h>
 #include <string.h>
 

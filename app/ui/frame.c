@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is around a view: its title, messages and hints; and the order in which a screen comes about.
+// What is around a view: its title, messages and hints; and the order in which a screen comes
+// about.
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <stdio.h>

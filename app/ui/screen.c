@@ -20,7 +20,8 @@ static struct termios first_mode;
 static bool mode_known;
 static volatile sig_atomic_t stop_asked, hung_up;
 
-// Whatever ends the process, the terminal is as it was. Only what may be called in a signal handler.
+// Whatever ends the process, the terminal is as it was. Only what may be called in a signal
+// handler.
 static void
 on_crash(int number)
 {
@@ -69,10 +70,16 @@ screen_canvas(struct ui *ui, const char *preview)
     static const struct {
         const char *name;
         enum canvas_kind kind;
-    } kinds[] = {{"auto", CANVAS_AUTO}, {"kitty", CANVAS_KITTY}, {"sixel", CANVAS_SIXEL},
-                 {"cells", CANVAS_CELLS}, {"none", CANVAS_NONE}};
-    struct canvas_params p = {.fd = STDOUT_FILENO, .term = &ui->term, .mono = ui->mono,
-                              .ascii = !ui->unicode, .background = theme_background(&ui->theme),
+    } kinds[] = {{"auto", CANVAS_AUTO},
+                 {"kitty", CANVAS_KITTY},
+                 {"sixel", CANVAS_SIXEL},
+                 {"cells", CANVAS_CELLS},
+                 {"none", CANVAS_NONE}};
+    struct canvas_params p = {.fd = STDOUT_FILENO,
+                              .term = &ui->term,
+                              .mono = ui->mono,
+                              .ascii = !ui->unicode,
+                              .background = theme_background(&ui->theme),
                               .answers = ui->term.answered};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (preview && strcmp(preview, kinds[i].name) == 0)

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The view of trainings, in four files: the list (view_training.c), the curve and the sheets
+// (training_draw.c), beginning one (training_form.c), and copies of another machine's logs
+// (training_copies.c). This is what they share.
+#ifndef LIMN_APP_UI_TRAINING_H
+#define LIMN_APP_UI_TRAINING_H
+
+#include "app/ui/trainlog.h"
+#include "app/ui/view.h"
+
+enum { TRAININGS_MAX = 32 };
+
+struct run {
+    char *folder;        // where its log and sheets are, here
+    struct trainlog log; // folder NULL: there is none yet
+    struct jv *job;      // as the worker lists it; NULL: not begun by itself
+    bool copied;         // folder is a copy of another machine's
+    char *asked;         // of which file a piece is on its way; NULL: none
+    off_t from;          // and from which byte on
+};
+
+struct training {
+    struct run runs[TRAININGS_MAX];
+    int count, selected;
+    bool loaded;
+    int back;                // sheets before the newest
+    double asked;            // when the worker was
+    char begun[JOB_ID_TEXT]; // the last one that was begun here
+    bool able;               // the worker runs trainings
+};
+
+// view_training.c
+struct training *training_of(const struct ui *ui);
+struct run *training_chosen(const struct ui *ui);              // NULL: there is none
+struct run *training_run(const struct ui *ui, const char *id); // of a job; NULL: not listed
+void training_ask(struct ui *ui);                              // how the worker's trainings are
+const char *training_state(const struct run *r); // as the worker has it; "": not its own
+bool training_is_running(const struct run *r);
+
+// training_draw.c
+void training_draw(struct ui *ui, const struct area *a);
+
+// training_form.c
+void training_form(struct ui *ui);
+
+// training_copies.c
+char *training_copy_folder(const struct ui *ui, const char *id); // freed with free()
+// Whether a run lies where copies of its job do; only there anything is written or removed.
+bool training_is_copy(const struct ui *ui, const struct run *r);
+void training_ask_log(struct ui *ui, struct run *r);
+void training_take_piece(struct ui *ui, const struct client_event *e);
+void training_remove_copy(const char *folder);
+// Copies of the oldest trainings go: they are there still.
+void training_tidy_copies(const struct ui *ui);
+
+#endif
