@@ -99,8 +99,8 @@ bool sampler_estimate(const struct sampler_step *s, struct sampler_point at, con
                       float *x0, struct err *err);
 
 // For samplers: how little noise is left after the step, (sigma/alpha at next) / (sigma/alpha at
-// this point), in [0,1); right where alpha is 0 and where sigma_next is. exp(-h) for those who count
-// in lambda = log(alpha/sigma), h = lambda_next - lambda.
+// this point), in [0,1); right where alpha is 0 and where sigma_next is. exp(-h) for those who
+// count in lambda = log(alpha/sigma), h = lambda_next - lambda.
 static inline double
 sampler_ratio(const struct sampler_step *s)
 {

@@ -2,8 +2,8 @@
 // DDPM (Ho et al. 2020): draws from the posterior of the next sample given x and the estimate x0,
 //     mean = alpha_next*beta/sigma^2 * x0 + sqrt(1-beta)*sigma_next^2/sigma^2 * x        (their 7)
 // with beta = 1 - (alpha/alpha_next)^2 taken over the steps that are visited, as Nichol & Dhariwal
-// 2021 do for respaced chains. The last step adds no noise. Where alpha^2 + sigma^2 is not 1, beta is
-// what the step adds to the noise: sigma^2 - (alpha/alpha_next)^2*sigma_next^2.
+// 2021 do for respaced chains. The last step adds no noise. Where alpha^2 + sigma^2 is not 1, beta
+// is what the step adds to the noise: sigma^2 - (alpha/alpha_next)^2*sigma_next^2.
 #include "engine/diffusion/sampler_rows.h"
 
 // Where the posterior is a point, the range of learned variances would start at log(0).

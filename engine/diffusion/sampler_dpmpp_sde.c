@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SDE-DPM-Solver++ of order two, multistep (Lu et al. 2022, section 5; diffusers' sde-dpmsolver++,
-// midpoint form): as DPM-Solver++(2M), and in each step the noise is drawn afresh. With r = exp(-h):
+// midpoint form): as DPM-Solver++(2M), and in each step the noise is drawn afresh. With r =
+// exp(-h):
 //     x' = sigma_next/sigma*r * x + alpha_next*(1 - r^2) * D + sigma_next*sqrt(1 - r^2) * noise
 // D as in sampler_dpmpp.c; first and last step are of order one.
 #include "engine/diffusion/sampler_rows.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Euler's method with ancestral noise (k-diffusion's euler_ancestral): a step goes further down than
-// it should and comes up again with fresh noise, so that the sum has the right spread. With
-// s = sigma/alpha and r = s'/s:
+// Euler's method with ancestral noise (k-diffusion's euler_ancestral): a step goes further down
+// than it should and comes up again with fresh noise, so that the sum has the right spread. With s
+// = sigma/alpha and r = s'/s:
 //     up^2 = s'^2 * (1 - r^2),  down = sqrt(s'^2 - up^2) = s'*r
 //     y'   = x0 + down/s * (y - x0) + up*noise
 #include "engine/diffusion/sampler_rows.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Even spacings as diffusers defines them (rint() is numpy's round: halves go to the even side), the
-// sections of IF's respacing, and curves through the ratio of noise to picture.
+// Even spacings as diffusers defines them (rint() is numpy's round: halves go to the even side),
+// the sections of IF's respacing, and curves through the ratio of noise to picture.
 #include "engine/diffusion/spacing.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One denoiser under a sampler: from noise to pictures. The base model and the one that enlarges are
-// two such passes. Private to engine/draw.
+// One denoiser under a sampler: from noise to pictures. The base model and the one that enlarges
+// are two such passes. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Stages of a family made ready to run: a graph, its plan and its ports. Each is made when its shapes
-// are first asked for and kept; of those nobody holds the oldest goes when there are many. Values go
-// from stage to stage on the device, by the names of ports. Private to engine/draw.
+// Stages of a family made ready to run: a graph, its plan and its ports. Each is made when its
+// shapes are first asked for and kept; of those nobody holds the oldest goes when there are many.
+// Values go from stage to stage on the device, by the names of ports. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Families of models: which networks make one up and how they are joined. A family only connects what
-// engine/nets holds; a new one is one file with a row, and the row's name in families.c
+// Families of models: which networks make one up and how they are joined. A family only connects
+// what engine/nets holds; a new one is one file with a row, and the row's name in families.c
 // (docs/families.md).
 #ifndef LIMN_ENGINE_FAMILIES_FAMILY_H
 #define LIMN_ENGINE_FAMILIES_FAMILY_H

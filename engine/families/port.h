@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Ports: the ends of a stage's graph, inputs and outputs by name. Whoever runs stages joins an output
-// to the inputs that have its name (engine/draw/stage.h), so that a family says what flows where by
-// naming it.
+// Ports: the ends of a stage's graph, inputs and outputs by name. Whoever runs stages joins an
+// output to the inputs that have its name (engine/draw/stage.h), so that a family says what flows
+// where by naming it.
 #ifndef LIMN_ENGINE_FAMILIES_PORT_H
 #define LIMN_ENGINE_FAMILIES_PORT_H
 

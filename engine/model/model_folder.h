@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A model on disk, in diffusers' layout:
 //
-//     model_index.json     _class_name says which family it is of; of our own keys: text_tokens, reference_tokens (77 each when
-//                          absent) and "limn", defaults of drawing (engine/draw/pipeline.c)
+//     model_index.json     _class_name says which family it is of; of our own keys: text_tokens,
+//                          reference_tokens (77 each when absent) and "limn", defaults of drawing
+//                          (engine/draw/pipeline_defaults.h)
 //     PART/                config.json and weights, for each part of the family: unet/,
 //                          text_encoder/, super_resolution/ (a second stage, which may hold a
 //                          scheduler_config.json of its own)

@@ -118,7 +118,8 @@ static bool
 read_schedule(const struct jv *json, const struct class *class, struct scheduler_config *out,
               struct err *err)
 {
-    const char *kind = jv_string(jv_get(json, "beta_schedule"), class->betas ? class->betas : "linear");
+    const char *fallback = class->betas ? class->betas : "linear";
+    const char *kind = jv_string(jv_get(json, "beta_schedule"), fallback);
     out->schedule.kind = class->flow ? SCHEDULE_FLOW : schedule_kind_from_name(kind);
     if (out->schedule.kind == SCHEDULE_NONE ||
         (out->schedule.kind == SCHEDULE_FLOW && !class->flow))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The blocks that U-Nets of the Imagen family are made of. Private to engine/model/unet*.c.
+// The blocks that U-Nets of the Imagen family are made of. Private to engine/nets/unet*.c.
 #ifndef LIMN_ENGINE_NETS_UNET_BLOCK_H
 #define LIMN_ENGINE_NETS_UNET_BLOCK_H
 
@@ -29,6 +29,10 @@ struct node *unet_add_thumbnail(struct nn *nn, const struct unet_config *c, stru
 // each -> (N,time_embedding_dim) f32, to be added to the time embedding of the picture's pass.
 struct node *unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *skips,
                         const struct unet_embedding *e, int batch);
+
+// x + position of each place, x (N,R*S*S,C): R pictures of one level, one after another.
+struct node *unet_add_positions(struct nn *nn, const struct unet_config *c, int level,
+                                struct node *x);
 
 // The next layer of the context; x itself when context is NULL.
 struct node *unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *x,

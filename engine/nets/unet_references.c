@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// References to keys and values, by way of the U-Net's own down half: see unet_context.c.
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+#include "engine/nets/unet_block.h"
+
+// Keys and values of one layer from the features of its level (N*R,h,w,C), NULL when R = 0.
+static void
+keys_and_values(struct nn *nn, const struct unet_config *c, const struct unet_context_layer *l,
+                struct node *feature, int batch, struct node **k, struct node **v)
+{
+    char name[NN_NAME_MAX];
+    struct graph *g = nn->g;
+    int64_t width = l->width;
+    struct node *null = nn_param(nn, nn_name(name, "%s.null_token", l->name), SHAPE(width),
+                                 PARAM_VECTOR, (struct param_init){INIT_NORMAL, 1});
+    null = op_cast(g, op_reshape(g, null, SHAPE(1, 1, width)), nn->dtype);
+    null = op_broadcast(g, null, SHAPE(batch, 1, width));
+    struct linear project = {.out = width};
+    struct node *tokens = null;
+    if (feature) {
+        const struct shape *s = &feature->shape;
+        int64_t count = s->dim[0] / batch * s->dim[1] * s->dim[2];
+        struct node *t = nn_layer_norm(nn, feature, 1e-5, "%s.norm_context", l->name);
+        t = op_reshape(g, op_cast(g, t, nn->dtype), SHAPE(batch, count, width));
+        tokens = op_concat(g, (struct node *[]){null, t}, 2, 1);
+    }
+    *k = nn_linear(nn, tokens, &project, "%s.to_k", l->name);
+    *v = nn_linear(nn, tokens, &project, "%s.to_v", l->name);
+    if (feature) {
+        int64_t count = (*k)->shape.dim[1];
+        struct node *first = op_slice(g, *k, 1, 0, 1);
+        struct node *rest = op_slice(g, *k, 1, 1, count - 1);
+        rest = unet_add_positions(nn, c, l->level, rest);
+        *k = op_concat(g, (struct node *[]){first, rest}, 2, 1);
+    }
+}
+
+void
+unet_encode_references(struct nn *nn, const struct unet_config *c,
+                       const struct unet_references *in, struct unet_context *out)
+{
+    struct unet_context_layer layers[UNET_CONTEXT_MAX];
+    int last = -1;
+    struct unet_skips skips = {0};
+    *out = (struct unet_context){.count = unet_context_layers(c, layers)};
+    for (int i = 0; i < c->levels; i++)
+        last = c->context[i] || c->style[i] ? i : last;
+    if (in->references && last >= 0) {
+        int count = in->batch * in->references;
+        require(in->image && in->text && in->image->shape.dim[0] == count);
+        int32_t *zeros = mem_zalloc((size_t)count * sizeof *zeros);
+        struct node *t = nn_constant_i32(nn, "reference_timestep", SHAPE(count), zeros);
+        free(zeros);
+        struct unet_inputs u = {.sample = in->image,
+                                .timestep = op_cast(nn->g, t, DTYPE_F32),
+                                .text = in->text};
+        struct unet_embedding e = unet_embed(nn, c, &u);
+        unet_down(nn, c, &u, &e, NULL, last, &skips);
+        if (unet_config_has_style(c))
+            out->style = unet_style(nn, c, &skips, &e, in->batch);
+    }
+    nn_segment(nn);
+    for (int i = 0; i < out->count; i++)
+        keys_and_values(nn, c, &layers[i], skips.feature[layers[i].level], in->batch, &out->k[i],
+                        &out->v[i]);
+    nn_segment_end(nn);
+}
+
+void
+unet_context_inputs(struct nn *nn, const struct unet_config *c, int references,
+                    struct unet_context *out)
+{
+    struct unet_context_layer layers[UNET_CONTEXT_MAX];
+    char name[NN_NAME_MAX];
+    *out = (struct unet_context){.count = unet_context_layers(c, layers)};
+    for (int i = 0; i < out->count; i++) {
+        int64_t side = unet_config_side(c, layers[i].level);
+        struct shape s = SHAPE(1, 1 + references * side * side, layers[i].width);
+        out->k[i] = graph_input(nn->g, nn_name(name, "context.%d.k", i), s, nn->dtype);
+        out->v[i] = graph_input(nn->g, nn_name(name, "context.%d.v", i), s, nn->dtype);
+    }
+    if (references && unet_config_has_style(c))
+        out->style =
+            graph_input(nn->g, "context.style", SHAPE(1, c->time_embedding_dim), DTYPE_F32);
+}
+
+void
+unet_context_outputs(struct nn *nn, const struct unet_config *c, struct unet_context *context)
+{
+    char name[NN_NAME_MAX];
+    for (int i = 0; i < context->count; i++) {
+        graph_name(nn->g, context->k[i], nn_name(name, "context.%d.k", i));
+        graph_name(nn->g, context->v[i], nn_name(name, "context.%d.v", i));
+        graph_output(nn->g, context->k[i]);
+        graph_output(nn->g, context->v[i]);
+    }
+    if (context->style) {
+        graph_name(nn->g, context->style, "context.style");
+        graph_output(nn->g, context->style);
+    }
+}
