@@ -274,12 +274,6 @@ plan_destroy(struct plan *p)
     free(p);
 }
 
-static size_t
-node_bytes(const struct node *n)
-{
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
-}
-
 bool
 plan_write(struct plan *p, const struct node *n, const void *data, struct err *err)
 {

@@ -24,21 +24,10 @@ struct span {
 const struct node *
 plan_root(const struct node *n)
 {
-    while (n->op != OP_NONE && op_rows[n->op].kind != KERNEL_PLAIN)
+    while (n->op != OP_NONE && (op_rows[n->op].kind == KERNEL_VIEW ||
+                                op_rows[n->op].kind == KERNEL_INPLACE))
         n = n->source[0];
     return n;
-}
-
-static bool
-is_elementwise(enum op op)
-{
-    return (op >= OP_add && op <= OP_step) || (op >= OP_silu && op <= OP_gelu_tanh_grad);
-}
-
-static size_t
-node_bytes(const struct node *n)
-{
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
 }
 
 static void
@@ -97,7 +86,7 @@ share_memory(struct plan *p, struct span *spans, int *owner)
         if (!p->live[id] || n->op == OP_NONE || op_rows[n->op].kind == KERNEL_VIEW)
             continue;
         int now = step++;
-        if (!is_elementwise(n->op) || owner[id] < 0)
+        if (op_rows[n->op].kind != KERNEL_EACH || owner[id] < 0)
             continue;
         for (int k = 0; k < n->source_count; k++) {
             int from = owner[n->source[k]->id], to = owner[id];
@@ -218,7 +207,7 @@ plan_layout(struct plan *p, size_t alignment, struct err *err)
         size_t offset = 0; // of views inside their owner
         for (const struct node *v = n; v != plan_root(n); v = v->source[0])
             if (v->op == OP_part)
-                offset += (size_t)v->params.part.offset * dtype_size(v->dtype);
+                offset += dtype_bytes(v->dtype, v->params.part.offset);
         const struct node *root = plan_root(n);
         if (root->flags & NODE_BOUND) {
             p->places[id] = (struct place){root->slot, root->offset + offset};

@@ -189,7 +189,7 @@ find_joined(const struct stage *to, const char *before, const char *name)
 static size_t
 row_bytes(const struct node *n)
 {
-    return (size_t)(shape_count(&n->shape) / n->shape.dim[0]) * dtype_size(n->dtype);
+    return dtype_bytes(n->dtype, shape_count(&n->shape) / n->shape.dim[0]);
 }
 
 bool
@@ -211,7 +211,7 @@ port_set_take(struct port_set *set, struct stage *from, struct err *err)
     port_set_finish(set);
     for (int i = 0; i < from->ports.output_count; i++) {
         struct node *n = from->ports.outputs[i];
-        size_t size = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        size_t size = node_bytes(n);
         struct port_value v = {mem_strdup(n->name), NULL};
         v.buffer = buffer_create(from->device, size, n->name, err);
         ARRAY_PUSH(set->list, set->count, set->capacity, v);

@@ -85,7 +85,7 @@ params_declare(struct params *p, const char *name, struct shape shape, enum para
     require(!p->fixed);
     struct param q = {.name = mem_strdup(name), .shape = shape, .kind = kind, .init = init};
     q.dtype = kind == PARAM_MATRIX ? p->storage : DTYPE_F32;
-    q.size = (size_t)shape_count(&shape) * dtype_size(q.dtype);
+    q.size = dtype_bytes(q.dtype, shape_count(&shape));
     *slot = p->count + 1;
     ARRAY_PUSH(p->list, p->count, p->capacity, q);
     return p->count - 1;

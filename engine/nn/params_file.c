@@ -169,7 +169,7 @@ save_one(const struct param *q, enum dtype dtype, struct buffer *block, void *st
         if (!buffer_read(block, q->offset + (size_t)at * from, stored, (size_t)count * from, err))
             return false;
         dtype_convert(dtype, piece, q->dtype, stored, count);
-        if (!safetensors_writer_put(w, piece, (size_t)count * dtype_size(dtype), err))
+        if (!safetensors_writer_put(w, piece, dtype_bytes(dtype, count), err))
             return false;
     }
     return true;
@@ -191,7 +191,7 @@ params_save(const struct params *p, const char *part, struct buffer *block, enum
             .name = name,
             .dtype = t,
             .shape = q->shape,
-            .size = (size_t)shape_count(&q->shape) * dtype_size(t),
+            .size = dtype_bytes(t, shape_count(&q->shape)),
         };
     }
     void *stored = mem_alloc(PIECE * sizeof(double)), *piece = mem_alloc(PIECE * sizeof(double));

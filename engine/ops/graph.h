@@ -117,6 +117,12 @@ struct graph;
 
 struct graph *graph_create(void);
 void graph_destroy(struct graph *g); // NULL is fine
+static inline size_t
+node_bytes(const struct node *n)
+{
+    return dtype_bytes(n->dtype, shape_count(&n->shape));
+}
+
 int graph_count(const struct graph *g);
 struct node *graph_node(const struct graph *g, int id);
 const struct err *graph_error(const struct graph *g); // code ERR_NONE when all is well

@@ -32,7 +32,7 @@ bool
 op_plain_reshape(const struct op_args *a, struct err *err)
 {
     (void)err;
-    memmove(a->dst, a->src[0], (size_t)arg_count(a) * dtype_size(a->node->dtype));
+    memmove(a->dst, a->src[0], dtype_bytes(a->node->dtype, arg_count(a)));
     return true;
 }
 
@@ -392,7 +392,7 @@ op_plain_gather_grad(const struct op_args *a, struct err *err)
     const struct shape *table = &a->node->shape;
     const int32_t *ids = a->src[0];
     int64_t n = shape_count(source_shape(a->node, 0)), width = table->dim[1];
-    memset(a->dst, 0, (size_t)arg_count(a) * dtype_size(a->node->dtype));
+    memset(a->dst, 0, dtype_bytes(a->node->dtype, arg_count(a)));
     for (int64_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= table->dim[0])
             return err_set(err, ERR_INPUT, "id %d is outside the table of %lld rows", ids[i],

@@ -21,6 +21,12 @@ dtype_size(enum dtype t)
     return types[t].size;
 }
 
+size_t
+dtype_bytes(enum dtype t, int64_t n)
+{
+    return (size_t)n * dtype_size(t);
+}
+
 const char *
 dtype_name(enum dtype t)
 {
@@ -153,7 +159,7 @@ void
 dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_t n)
 {
     if (to == from) {
-        memmove(dst, src, (size_t)n * dtype_size(to));
+        memmove(dst, src, dtype_bytes(to, n));
     } else if (to == DTYPE_F32 && from == DTYPE_BF16) {
         for (int64_t i = 0; i < n; i++)
             ((float *)dst)[i] = bf16_to_f32(((const uint16_t *)src)[i]);

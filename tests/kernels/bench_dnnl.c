@@ -26,7 +26,7 @@ static void *
 random_tensor(const struct node *n)
 {
     int64_t count = shape_count(&n->shape);
-    void *data = mem_try_aligned((size_t)count * dtype_size(n->dtype), 64, "tensor", NULL);
+    void *data = mem_try_aligned(dtype_bytes(n->dtype, count), 64, "tensor", NULL);
     for (int64_t i = 0; i < count; i++)
         dtype_store(n->dtype, data, i, (double)(i * 7919 % 1013) / 1013 - 0.5);
     return data;

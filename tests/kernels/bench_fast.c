@@ -26,18 +26,12 @@ static void *
 random_tensor(const struct node *n)
 {
     int64_t count = shape_count(&n->shape);
-    void *data = mem_try_aligned((size_t)count * dtype_size(n->dtype), 64, "tensor", NULL);
+    void *data = mem_try_aligned(dtype_bytes(n->dtype, count), 64, "tensor", NULL);
     for (int64_t i = 0; i < count; i++)
         dtype_store(n->dtype, data, i,
                     n->dtype == DTYPE_I32 ? (double)(i * 7919 % 100)
                                           : (double)(i * 7919 % 1013) / 1013 - 0.4);
     return data;
-}
-
-static size_t
-bytes_of(const struct node *n)
-{
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
 }
 
 static double
@@ -68,11 +62,11 @@ measure(const char *what, struct graph *g, struct node *n)
         printf("%-40s refused\n", what);
         return;
     }
-    size_t bytes = bytes_of(n);
+    size_t bytes = node_bytes(n);
     s.dst = random_tensor(n);
     for (int i = 0; i < n->source_count; i++) {
         s.src[i] = random_tensor(n->source[i]);
-        bytes += bytes_of(n->source[i]);
+        bytes += node_bytes(n->source[i]);
     }
     if (op_rows[n->op].kind == KERNEL_INPLACE)
         s.src[0] = s.dst;

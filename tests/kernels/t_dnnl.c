@@ -33,7 +33,7 @@ tensor_make(const struct node *n, uint64_t seed)
 {
     int64_t count = shape_count(&n->shape);
     struct tensor t = {.value = calloc((size_t)count, sizeof(double)), .count = count};
-    t.data = mem_try_aligned((size_t)count * dtype_size(n->dtype), 64, "tensor", NULL);
+    t.data = mem_try_aligned(dtype_bytes(n->dtype, count), 64, "tensor", NULL);
     for (int64_t i = 0; i < count; i++) {
         dtype_store(n->dtype, t.data, i, noise(&seed));
         t.value[i] = dtype_load(n->dtype, t.data, i);
@@ -198,7 +198,7 @@ check(struct graph *g, const struct node *n, bool constant)
     double *truth = calloc((size_t)dst.count, sizeof *truth);
     n->op == OP_matmul ? naive_matmul(n, src, truth) : naive_conv(n, src, truth);
     for (int run = 0; run < 2; run++) { // the second one with other pointers and packed weights
-        memset(dst.data, 0xff, (size_t)dst.count * dtype_size(n->dtype));
+        memset(dst.data, 0xff, dtype_bytes(n->dtype, dst.count));
         struct tensor moved = {.data = mem_try_aligned((size_t)dst.count * 8, 64, "moved", NULL)};
         run_step(&s, run ? moved.data : dst.data, src);
         double error = worst(n, run ? moved.data : dst.data, truth);

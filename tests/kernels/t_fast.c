@@ -33,12 +33,6 @@ noise(uint64_t *state)
 
 // --- memory with guards
 
-static size_t
-bytes_of(const struct node *n)
-{
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
-}
-
 static char *
 guarded(size_t size)
 {
@@ -69,7 +63,7 @@ static double centre, spread = 1;
 static char *
 random_tensor(const struct node *n, uint64_t seed, int32_t ids)
 {
-    char *data = guarded(bytes_of(n));
+    char *data = guarded(node_bytes(n));
     for (int64_t i = 0; i < shape_count(&n->shape); i++)
         dtype_store(n->dtype, data, i,
                     n->dtype == DTYPE_I32 ? (noise(&seed) + 1) / 2 * ids
@@ -116,13 +110,13 @@ plain_result(struct node *n, struct node *sources, const void *const *src)
         if (!dtype_is_float(sources[i].dtype))
             continue;
         sources[i].dtype = DTYPE_F64;
-        char *wide = guarded(bytes_of(&sources[i]));
+        char *wide = guarded(node_bytes(&sources[i]));
         for (int64_t k = 0; k < shape_count(&sources[i].shape); k++)
             dtype_store(DTYPE_F64, wide, k, dtype_load(stored, src[i], k));
         plain.src[i] = wide;
     }
     n->dtype = DTYPE_F64;
-    plain.dst = guarded(bytes_of(n));
+    plain.dst = guarded(node_bytes(n));
     assert_true(cpu_plain[n->op](&plain, &err));
     for (int i = 0; i < n->source_count; i++)
         if (plain.src[i] != src[i])
@@ -133,7 +127,7 @@ plain_result(struct node *n, struct node *sources, const void *const *src)
 static void
 run_kernel(struct cpu_step *s, const struct cpu_kernel *k, char *dst, const char *what)
 {
-    size_t size = bytes_of(s->node);
+    size_t size = node_bytes(s->node);
     s->dst = dst;
     s->scratch = guarded(s->scratch_size);
     k->run(s);
@@ -163,10 +157,10 @@ check(struct graph *g, const struct node *n)
             any = true;
             taken++;
             memcpy(s.src, src, sizeof src);
-            char *once = guarded(bytes_of(n)), *again = guarded(bytes_of(n));
+            char *once = guarded(node_bytes(n)), *again = guarded(node_bytes(n));
             run_kernel(&s, kernel, once, text);
             run_kernel(&s, kernel, again, text);
-            if (memcmp(once, again, bytes_of(n)) != 0)
+            if (memcmp(once, again, node_bytes(n)) != 0)
                 fail_msg("%s (%s): two runs differ\n%s", kernel->name, isas[isa], text);
             double largest, worst = difference(n, once, &exact, truth, &largest);
             double allowed = (op_rows[n->op].tolerance + unit(n->dtype)) * largest;
@@ -508,7 +502,7 @@ optimiser(void **state)
                     double worst = difference(y->source[j], src[0][j], y->source[j], src[1][j],
                                               &largest);
                     if (!(worst <= op_rows[y->op].tolerance * largest) ||
-                        !guards_intact(src[0][j], bytes_of(y->source[j])))
+                        !guards_intact(src[0][j], node_bytes(y->source[j])))
                         fail_msg("%s of %d (%s): source %d off by %g", op_rows[y->op].name, (int)n,
                                  isas[isa], j, worst);
                     guarded_free(src[0][j]);
@@ -562,7 +556,7 @@ in_place(void **state)
                 char *src[2];
                 for (int j = 0; j < y->source_count; j++)
                     s.src[j] = src[j] = random_tensor(y->source[j], (uint64_t)j, 0);
-                char *apart = guarded(bytes_of(y));
+                char *apart = guarded(node_bytes(y));
                 const struct cpu_kernel *kernel = tables[isa].kernels[y->op][0];
                 assert_true(kernel->prepare(&s));
                 s.dst = apart;
@@ -570,7 +564,7 @@ in_place(void **state)
                 int over = k == 1 || k == 2; // the second source
                 s.dst = src[over];
                 kernel->run(&s);
-                assert_memory_equal(apart, src[over], bytes_of(y));
+                assert_memory_equal(apart, src[over], node_bytes(y));
                 for (int j = 0; j < y->source_count; j++)
                     guarded_free(src[j]);
                 guarded_free(apart);

@@ -44,7 +44,7 @@ fill(struct plan *p, const struct node *n, bool positive, int k)
     double *v = mem_alloc((size_t)count * sizeof *v);
     struct rng rng;
     rng_init(&rng, 7, (uint64_t)(RNG_STREAM_TEST + 16 * (k + 1)));
-    void *data = mem_zalloc((size_t)count * dtype_size(n->dtype));
+    void *data = mem_zalloc(dtype_bytes(n->dtype, count));
     for (int64_t i = 0; i < count; i++) {
         v[i] = n->dtype == DTYPE_I32 ? (double)rng_below(&rng, 7)
                : positive            ? 0.5 + 1.5 * rng_uniform(&rng)
@@ -70,7 +70,7 @@ read_doubles(struct plan *p, const struct node *n)
 {
     struct err err = {0};
     int64_t count = shape_count(&n->shape);
-    void *data = mem_alloc((size_t)count * dtype_size(n->dtype));
+    void *data = mem_alloc(dtype_bytes(n->dtype, count));
     if (!plan_run(p, &err) || !plan_read(p, n, data, &err))
         fail_msg("%s", err.text);
     double *v = mem_alloc((size_t)count * sizeof *v);

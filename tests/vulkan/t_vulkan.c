@@ -22,12 +22,6 @@ static struct device *cpu, *gpu;
 static enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
 static size_t dtype_count = COUNT_OF(dtypes);
 
-static size_t
-bytes_of(const struct node *n)
-{
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
-}
-
 static void
 fill_inputs(struct plan *p, struct graph *g, bool positive)
 {
@@ -39,7 +33,7 @@ fill_inputs(struct plan *p, struct graph *g, bool positive)
             continue;
         struct rng rng;
         rng_init(&rng, 7, (uint64_t)(RNG_STREAM_TEST + 16 * (++k)));
-        void *data = mem_zalloc(bytes_of(n));
+        void *data = mem_zalloc(node_bytes(n));
         for (int64_t i = 0; i < shape_count(&n->shape); i++)
             dtype_store(n->dtype, data, i,
                         n->dtype == DTYPE_I32 ? (double)rng_below(&rng, 7)
@@ -70,7 +64,7 @@ untouched(struct plan *p, struct graph *g, char *pattern)
     assert_true(buffer_read(p->slots[SLOT_ARENA], 0, pattern, size, &err));
     for (int id = 0; id < graph_count(g); id++)
         if (p->places[id].slot == SLOT_ARENA)
-            memset(pattern + p->places[id].offset, 0xA5, bytes_of(graph_node(g, id)));
+            memset(pattern + p->places[id].offset, 0xA5, node_bytes(graph_node(g, id)));
     for (size_t i = 0; i < size; i++)
         if ((uint8_t)pattern[i] != 0xA5)
             return false;
@@ -88,7 +82,7 @@ run(struct device *d, bool plain, struct graph *g, struct node *y, bool positive
     char *pattern = mark(p);
     fill_inputs(p, g, positive);
     int64_t count = shape_count(&y->shape);
-    void *data = mem_alloc(bytes_of(y));
+    void *data = mem_alloc(node_bytes(y));
     if (!plan_run(p, &err) || !plan_read(p, y, data, &err))
         fail_msg("%s: %s", op_rows[y->op].name, err.text);
     if (!untouched(p, g, pattern))
@@ -524,7 +518,7 @@ packed_weights_are_nobodys_business(void **state)
             assert_non_null(plan[i]);
         }
         int64_t count = shape_count(&y->shape);
-        void *got = mem_zalloc(bytes_of(z)), *want = mem_zalloc(bytes_of(y));
+        void *got = mem_zalloc(node_bytes(z)), *want = mem_zalloc(node_bytes(y));
         for (int i = 0; i < count && i < 7 * 6 * IN; i++)
             dtype_store(type, got, i, rng_normal(&rng));
         for (int i = 0; i < 4; i++)

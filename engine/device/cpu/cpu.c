@@ -211,9 +211,9 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
     const struct exec *e = p->exec;
     for (int i = 0; i < p->step_count && i < max; i++) {
         const struct node *n = p->steps[i];
-        size_t bytes = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        size_t bytes = node_bytes(n);
         for (int k = 0; k < n->source_count; k++)
-            bytes += (size_t)shape_count(&n->source[k]->shape) * dtype_size(n->source[k]->dtype);
+            bytes += node_bytes(n->source[k]);
         times[i] = (struct plan_time){.node = n, .seconds = e->seconds[i],
                                       .flops = node_flops(n), .bytes = bytes,
                                       .fast = e->steps[i].kernel != NULL};

@@ -57,7 +57,7 @@ pack_to_scratch(struct vk_builder *b, const struct node *w, struct product *p, s
     struct vk_dispatch *x = vk_add_reorder(b, (const uint32_t[3]){p->inner, taps, p->n},
                                            (const uint32_t[3]){1, p->inner, taps * p->inner},
                                            (const uint32_t[3]){p->b[1], p->b_outer, p->b[0]});
-    vk_bind_scratch_as(b, x, 0, offset, (size_t)count * dtype_size(w->dtype), w->dtype);
+    vk_bind_scratch_as(b, x, 0, offset, dtype_bytes(w->dtype, count), w->dtype);
     vk_bind(b, x, 1, w);
     read_packed(p);
 }

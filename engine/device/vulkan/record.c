@@ -59,7 +59,7 @@ vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node
     const struct place *at = &b->plan->places[n->id];
     size_t offset = at->offset;
     struct vk_memory *m = vk_part(b->plan->slots[at->slot]->memory, &offset);
-    vk_bind_memory(b, x, slot, m, offset, (size_t)shape_count(&n->shape) * dtype_size(n->dtype),
+    vk_bind_memory(b, x, slot, m, offset, node_bytes(n),
                    n->dtype);
 }
 
@@ -97,8 +97,7 @@ vk_add_zeros(struct vk_builder *b, const struct node *n)
     struct vk_dispatch *x = vk_add(b, VK_SHADER_NONE);
     const struct place *at = &b->plan->places[n->id];
     x->fill = true;
-    x->range[0] = (struct vk_range){b->plan->slots[at->slot]->memory, at->offset,
-                                    (size_t)shape_count(&n->shape) * dtype_size(n->dtype)};
+    x->range[0] = (struct vk_range){b->plan->slots[at->slot]->memory, at->offset, node_bytes(n)};
     require(at->offset % 4 == 0 && x->range[0].size % 4 == 0);
 }
 
@@ -408,7 +407,7 @@ takes(const struct vk_builder *b, const struct node *n, struct err *err)
             return err_set(err, ERR_UNSUPPORTED, "the vulkan device cannot compute %s in %s",
                            op_rows[n->op].name, dtype_name(t->dtype));
         const struct place *at = &b->plan->places[t->id];
-        size_t bytes = (size_t)shape_count(&t->shape) * dtype_size(t->dtype), offset = at->offset;
+        size_t bytes = node_bytes(t), offset = at->offset;
         const struct buffer *slot = b->plan->slots[at->slot];
         const struct vk_memory *part = slot ? vk_part(slot->memory, &offset) : NULL;
         if (part && part->next && offset + bytes > part->size)
@@ -627,9 +626,9 @@ vk_plan_times(const struct plan *p, struct plan_time *times, int max)
     const struct exec *e = p->exec;
     for (int i = 0; i < p->step_count && i < max; i++) {
         const struct node *n = p->steps[i];
-        size_t bytes = (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+        size_t bytes = node_bytes(n);
         for (int k = 0; k < n->source_count; k++)
-            bytes += (size_t)shape_count(&n->source[k]->shape) * dtype_size(n->source[k]->dtype);
+            bytes += node_bytes(n->source[k]);
         times[i] = (struct plan_time){.node = n, .seconds = e->seconds[i],
                                       .flops = node_flops(n), .bytes = bytes, .fast = true};
     }

@@ -20,7 +20,7 @@ static op_plain_fn *const plain[OP_COUNT] = {
 static size_t
 bytes_of(const struct node *n)
 {
-    return (size_t)shape_count(&n->shape) * dtype_size(n->dtype);
+    return node_bytes(n);
 }
 
 static void *
