@@ -285,6 +285,24 @@ decode(int fd, const struct inside_order *o, const uint8_t *bytes)
 }
 
 static bool
+decode_and_run(int fd, const char *path, struct inside_order o, const uint8_t *bytes)
+{
+    const struct codec_want want = {.png = o.png != 0};
+    struct err err = {0};
+    struct image *image = codec_decode_as(bytes, o.size, "", &want, &err);
+    struct image *rgba = image ? image_convert(image, IMAGE_RGBA8, 0xFFFFFF, &err) : NULL;
+    image_unref(image);
+    bool ok = answer(fd, NULL, &err);
+    if (rgba && ok) {
+        o.width = rgba->width;
+        o.height = rgba->height;
+        ok = run_loader(fd, path, &o, rgba->pixels);
+    }
+    image_unref(rgba);
+    return ok;
+}
+
+static bool
 check(int fd, const struct inside_order *o, const uint8_t *bytes)
 {
     struct err err = {0};
@@ -304,6 +322,8 @@ obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t 
         return describe(fd, readable[o->file]);
     case INSIDE_RUN:
         return run_loader(fd, readable[o->file], o, bytes);
+    case INSIDE_DECODE_RUN:
+        return decode_and_run(fd, readable[o->file], *o, bytes);
     }
     return false;
 }

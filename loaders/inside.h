@@ -11,11 +11,11 @@
 #include "loaders/look.h"
 #include "sandbox/sandbox.h"
 
-enum inside_what { INSIDE_CHECK = 1, INSIDE_DECODE, INSIDE_DESCRIBE, INSIDE_RUN };
+enum inside_what { INSIDE_CHECK = 1, INSIDE_DECODE, INSIDE_DESCRIBE, INSIDE_RUN, INSIDE_DECODE_RUN };
 
 struct inside_order {
     int32_t what;
-    int32_t file;                  // DESCRIBE, RUN: which of the readable files
+    int32_t file;                  // DESCRIBE, RUN, DECODE_RUN: which of the readable files
     int32_t width, height;         // RUN: of the pixels, RGBA8, that follow
     int32_t png, side, cover, cover_least, vector_least, vector_most; // DECODE: see struct look_want
     uint64_t size;                 // bytes that follow
@@ -27,6 +27,9 @@ struct inside_answer {
     int32_t width, height, format; // DECODE, RUN: pixels follow
     char text[ERR_TEXT_MAX];       // why it was refused
 };
+
+// DECODE_RUN: the bytes of a picture file, whose pixels stay in the child. Two answers: of the decoder,
+// behind which nothing follows, and, if that one was not refused, of the loader.
 
 // DESCRIBE: follows the answer.
 struct inside_card {
@@ -50,6 +53,9 @@ const char *loader_check(const struct limn_loader *l);
 // In the program: sends the order and `bytes`, waits for the answer. Its text is one harmless line then.
 enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order, const void *bytes,
                               struct inside_answer *answer, const struct sandbox_wait *wait);
+// Waits for an answer; inside_ask() does.
+enum sandbox_state inside_hear(struct sandbox *s, struct inside_answer *answer,
+                               const struct sandbox_wait *wait);
 // The pixels behind an answer; *image is NULL with an error when their size is not allowed.
 enum sandbox_state inside_pixels(struct sandbox *s, const struct inside_answer *answer,
                                  struct image **image, const struct sandbox_wait *wait,
@@ -65,6 +71,10 @@ void inside_free_readable(char *paths[INSIDE_READABLE_MAX + 1]);
 struct image *loader_run_in(struct sandbox **s, int file, const struct loader_entry *e,
                             const struct image *in, const struct loader_values *values,
                             const struct loader_limits *limits, struct err *err);
+
+// The loader's part of a DECODE_RUN whose decoder's answer has been heard; *s as above.
+struct image *loader_run_heard(struct sandbox **s, const struct loader_entry *e,
+                               const struct loader_limits *limits, struct err *err);
 
 // One line without control characters, valid UTF-8: what is not becomes '?'.
 void inside_harmless(char *text);

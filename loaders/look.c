@@ -49,8 +49,13 @@ inside_ask(struct sandbox *s, const struct inside_order *order, const void *byte
     enum sandbox_state state = sandbox_write(s, order, sizeof *order, wait);
     if (state == SANDBOX_DONE)
         state = sandbox_write(s, bytes, order->size, wait);
-    if (state == SANDBOX_DONE)
-        state = sandbox_read(s, answer, sizeof *answer, wait);
+    return state == SANDBOX_DONE ? inside_hear(s, answer, wait) : state;
+}
+
+enum sandbox_state
+inside_hear(struct sandbox *s, struct inside_answer *answer, const struct sandbox_wait *wait)
+{
+    enum sandbox_state state = sandbox_read(s, answer, sizeof *answer, wait);
     answer->text[sizeof answer->text - 1] = 0;
     inside_harmless(answer->text);
     return state;
@@ -233,6 +238,49 @@ look_file(const char *path, const struct look_want *want, struct err *err)
     struct image *image = data ? look_at(data, size, path, want, err) : NULL;
     free(data);
     return image;
+}
+
+// Both in one child, from which only what the loader made comes out.
+static struct image *
+run_together(const void *data, size_t size, const char *name, const struct loader_entry *e,
+             const struct loader_values *values, const struct loader_limits *limits,
+             struct err *err)
+{
+    char *paths[INSIDE_READABLE_MAX + 1] = {0};
+    struct inside_order o = {.what = INSIDE_DECODE_RUN, .size = size,
+                             .file = inside_readable(e->file, paths)};
+    const struct sandbox_params params = {
+        .readable = (const char *const *)paths, .megabytes = limits->megabytes,
+        .processor_seconds = (LIMIT_LOOK_SECONDS + limits->seconds) * processors() + 1};
+    struct image *out = NULL;
+    struct err own = {0};
+    memcpy(o.values, values->v, sizeof o.values);
+    struct sandbox *s = look_start("limn", &own) ? sandbox_open(&params, &own) : NULL;
+    if (s)
+        ask(&s, &o, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
+    if (s && own.code == ERR_NONE)
+        out = loader_run_heard(&s, e, limits, &own);
+    sandbox_let_go(s);
+    inside_free_readable(paths);
+    if (!out)
+        err_set(err, own.code, "%s", own.text);
+    return out;
+}
+
+struct image *
+look_run(const void *data, size_t size, const char *name, const struct loader_entry *e,
+         const struct loader_values *values, const struct loader_limits *limits, struct err *err)
+{
+    const struct look_want want = {.stop = limits->stop};
+    if (!size_allowed(size, name, err))
+        return NULL;
+    // One child has one limit of memory, and drawings have one of processor time.
+    if (limits->megabytes == LIMIT_LOOK_MEGABYTES && !codec_is_vector(data, size))
+        return run_together(data, size, name, e, values, limits, err);
+    struct image *image = look_at(data, size, name, &want, err);
+    struct image *out = image ? loader_run_limited(e, image, values, limits, err) : NULL;
+    image_unref(image);
+    return out;
 }
 
 struct image *

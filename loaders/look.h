@@ -29,6 +29,12 @@ struct image *look_at(const void *data, size_t size, const char *name, const str
                       struct err *err);
 struct image *look_file(const char *path, const struct look_want *want, struct err *err);
 
+// A picture file, whole, through a loader, as look_at() and loader_run_limited() in turn; in one child
+// where limits allow, so that its pixels are not carried about. RGBA8.
+struct image *look_run(const void *data, size_t size, const char *name, const struct loader_entry *e,
+                       const struct loader_values *values, const struct loader_limits *limits,
+                       struct err *err);
+
 // A picture that a worker sent: a PNG of at most LIMIT_RESULT_SIDE pixels a side, within
 // LIMIT_RESULT_SECONDS, so that the UI can wait for it.
 struct image *look_result(const void *png, size_t size, const char *name, struct err *err);

@@ -64,24 +64,16 @@ say_end(enum sandbox_state state, const struct loader_entry *e, const struct loa
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", name, e->path);
 }
 
-struct image *
-loader_run_in(struct sandbox **s, int file, const struct loader_entry *e, const struct image *in,
-              const struct loader_values *values, const struct loader_limits *limits,
-              struct err *err)
+// What follows an answer. *s is NULL afterwards when the child can no longer be used.
+static struct image *
+take_result(struct sandbox **s, enum sandbox_state state, const struct inside_answer *a,
+            const struct loader_entry *e, const struct loader_limits *limits,
+            const struct sandbox_wait *wait, struct err *err)
 {
-    struct image *rgba = image_convert(in, IMAGE_RGBA8, 0xFFFFFF, err), *out = NULL;
-    if (!rgba)
-        return NULL;
-    struct inside_order o = {.what = INSIDE_RUN, .file = file, .width = rgba->width,
-                             .height = rgba->height, .size = rgba->stride * (size_t)rgba->height};
-    struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
-    struct inside_answer a = {0};
+    struct image *out = NULL;
     struct err own = {0};
-    memcpy(o.values, values->v, sizeof o.values);
-    enum sandbox_state state = inside_ask(*s, &o, rgba->pixels, &a, &wait);
-    image_unref(rgba);
-    if (state == SANDBOX_DONE && !a.refused)
-        state = inside_pixels(*s, &a, &out, &wait, &own);
+    if (state == SANDBOX_DONE && !a->refused)
+        state = inside_pixels(*s, a, &out, wait, &own);
     if (out && out->format != IMAGE_RGBA8) {
         image_unref(out);
         out = NULL;
@@ -95,9 +87,37 @@ loader_run_in(struct sandbox **s, int file, const struct loader_entry *e, const 
         say_end(state, e, limits, err);
     else if (own.code != ERR_NONE)
         err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", e->loader->name);
-    else if (a.refused)
-        err_set(err, ERR_INPUT, "%s", a.text);
+    else if (a->refused)
+        err_set(err, ERR_INPUT, "%s", a->text);
     return out;
+}
+
+struct image *
+loader_run_in(struct sandbox **s, int file, const struct loader_entry *e, const struct image *in,
+              const struct loader_values *values, const struct loader_limits *limits,
+              struct err *err)
+{
+    struct image *rgba = image_convert(in, IMAGE_RGBA8, 0xFFFFFF, err);
+    if (!rgba)
+        return NULL;
+    struct inside_order o = {.what = INSIDE_RUN, .file = file, .width = rgba->width,
+                             .height = rgba->height, .size = rgba->stride * (size_t)rgba->height};
+    struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
+    struct inside_answer a = {0};
+    memcpy(o.values, values->v, sizeof o.values);
+    enum sandbox_state state = inside_ask(*s, &o, rgba->pixels, &a, &wait);
+    image_unref(rgba);
+    return take_result(s, state, &a, e, limits, &wait, err);
+}
+
+struct image *
+loader_run_heard(struct sandbox **s, const struct loader_entry *e,
+                 const struct loader_limits *limits, struct err *err)
+{
+    const struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
+    struct inside_answer a = {0};
+    enum sandbox_state state = inside_hear(*s, &a, &wait);
+    return take_result(s, state, &a, e, limits, &wait, err);
 }
 
 struct image *

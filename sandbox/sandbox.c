@@ -2,7 +2,8 @@
 // Three sockets. "control" goes from any process of ours to the keeper: one message a child, with two
 // descriptors. "data" is between an owner and its child. The "leash" is between an owner and the keeper:
 // when its owner's end closes or half closes the child's group is killed; the child's status comes back
-// over it.
+// over it. The keeper has a parent, the watch, which does nothing but begin another keeper when this one
+// was killed: no process of ours with threads may fork one.
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -121,15 +122,28 @@ forget_start(const char *name)
     snprintf((char *)at[0], at[1] - at[0], "%s", name);
 }
 
+// When the machine runs out of memory this process is the one to end, and not the keeper or its owner.
+static void
+go_first(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, "1000", 4) != 4) {
+        // Then it is as likely as others.
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 _Noreturn static void
 be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
 {
     const char *paths[PATHS_MAX + 1] = {0};
     const char *at = b->text, *end = b->text + sizeof b->text;
     struct err err = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // before anything else: it does not outlive its keeper
     setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "limn-look");
+    go_first();
     default_signals();
     if (getppid() != keeper || !keep_only(data))
         _exit(1);
@@ -264,17 +278,12 @@ keep(struct keeper *k)
 }
 
 _Noreturn static void
-be_keeper(int its_control, sandbox_serve *serve)
+be_keeper(sandbox_serve *serve)
 {
     static struct keeper k;
     sigset_t child;
-    setsid(); // Ctrl-C is for its owner
-    prctl(PR_SET_NAME, "limn-sandbox");
-    forget_start("limn-sandbox");
+    prctl(PR_SET_NAME, "limn-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    default_signals();
-    if (!keep_only(its_control))
-        _exit(1);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
@@ -288,6 +297,47 @@ be_keeper(int its_control, sandbox_serve *serve)
             kill(-k.wards[i].pid, SIGKILL);
     end_strays(&k);
     _exit(0);
+}
+
+// What a keeper that was killed has left: its children die with it, but not processes of theirs.
+static void
+end_descendants(void)
+{
+    enum { ROUNDS = 1000 };
+    static const struct keeper nobody;
+    for (int i = 0; i < ROUNDS && waitpid(-1, NULL, WNOHANG) >= 0; i++) {
+        end_strays(&nobody);
+        usleep(100);
+    }
+}
+
+// The parent of keepers, one after the other, until one ends by itself.
+_Noreturn static void
+be_watch(int its_control, sandbox_serve *serve)
+{
+    enum { PAUSE_US = 100000 };
+    setsid(); // Ctrl-C is for its owner
+    prctl(PR_SET_NAME, "limn-sandbox");
+    forget_start("limn-sandbox");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    default_signals();
+    if (!keep_only(its_control))
+        _exit(1);
+    for (;;) {
+        struct pollfd fd = {3, 0, 0};
+        int status = 0;
+        if (poll(&fd, 1, 0) > 0) // its owner has gone
+            _exit(0);
+        pid_t pid = fork();
+        if (pid == 0)
+            be_keeper(serve);
+        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        end_descendants();
+        if (pid > 0 && WIFEXITED(status))
+            _exit(0);
+        usleep(PAUSE_US);
+    }
 }
 
 // At exit: nothing is left when this process has ended.
@@ -309,14 +359,14 @@ sandbox_start(sandbox_serve *serve, struct err *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_errno(err, ERR_IO, "no socket for the sandbox");
     fflush(NULL);
-    // The keeper is no child of this process, whose children are its own affair.
+    // The watch is no child of this process, whose children are its own affair.
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        pid_t keeper = fork();
-        if (keeper == 0)
-            be_keeper(ends[1], serve);
-        _exit(keeper < 0);
+        pid_t watch = fork();
+        if (watch == 0)
+            be_watch(ends[1], serve);
+        _exit(watch < 0);
     }
     close(ends[1]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)

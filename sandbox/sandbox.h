@@ -3,7 +3,8 @@
 //
 // A keeper process is forked off early, while there is one thread and little in memory. It starts the
 // children, each confined (sandbox/confine.h) before it sees a byte, in a process group of its own; it
-// ends the whole group when its owner lets go of it, or is gone. What a child answers may be anything: a
+// ends the whole group when its owner lets go of it, or is gone. A keeper that is killed takes its
+// children along, whose looks fail, and the next look has another keeper. What a child answers may be anything: a
 // taken-over child says what it likes, so sizes and numbers are checked by whoever asked.
 #ifndef LIMN_SANDBOX_SANDBOX_H
 #define LIMN_SANDBOX_SANDBOX_H

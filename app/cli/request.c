@@ -13,8 +13,8 @@
 #include "renderer/image/codec.h"
 
 static struct image *
-run_loader(const struct image *in, const struct job_reference *ref,
-           const struct loader_host *loaders, const atomic_int *stop, struct err *err)
+run_loader(const struct job_reference *ref, const char *name, const struct loader_host *loaders,
+           const atomic_int *stop, struct err *err)
 {
     const struct loader_limits limits = loader_limits_here(stop);
     struct loader_values values;
@@ -25,7 +25,7 @@ run_loader(const struct image *in, const struct job_reference *ref,
     for (int i = 0; i < ref->setting_count; i++)
         if (!loader_set(e->loader, &values, ref->settings[i], err))
             return NULL;
-    return loader_run_limited(e, in, &values, &limits, err);
+    return look_run(ref->data, ref->size, name, e, &values, &limits, err);
 }
 
 struct image *
@@ -35,19 +35,16 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
     struct err own = {0};
     const char *name = ref->file ? ref->file : "the picture";
     // A loader sees the picture whole; without one only the pixels that are wanted come out.
-    bool run = ref->loader && !ref->processed;
-    const struct look_want want = {.side = run ? 0 : side, .stop = stop};
-    struct image *image = look_at(ref->data, ref->size, name, &want, &own), *next = NULL;
-    if (image && run) {
-        next = run_loader(image, ref, loaders, stop, &own);
-        image_unref(image);
-        image = next;
-    }
+    const struct look_want want = {.side = side, .stop = stop};
+    struct image *image = ref->loader && !ref->processed
+                              ? run_loader(ref, name, loaders, stop, &own)
+                              : look_at(ref->data, ref->size, name, &want, &own);
     int longer = image ? MAX(image->width, image->height) : 0;
     if (longer > side) {
         double f = (double)side / longer;
-        next = codec_resize(image, MAX(1, (int)lround(image->width * f)),
-                            MAX(1, (int)lround(image->height * f)), CODEC_STRETCH, 0xFFFFFF, &own);
+        struct image *next =
+            codec_resize(image, MAX(1, (int)lround(image->width * f)),
+                         MAX(1, (int)lround(image->height * f)), CODEC_STRETCH, 0xFFFFFF, &own);
         image_unref(image);
         image = next;
     }

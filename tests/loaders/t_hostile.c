@@ -3,6 +3,7 @@
 // appears, nobody calls, nobody is killed, no process stays.
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -81,9 +82,9 @@ tear_down(void **state)
     return rc;
 }
 
-// Processes in which something of ours is being looked at.
+// Processes of ours of that name; `last` (may be NULL): one of them.
 static int
-lookers(void)
+processes(const char *wanted, pid_t *last)
 {
     char own[4096] = "", exe[4096], path[300], name[32];
     int count = 0;
@@ -96,13 +97,21 @@ lookers(void)
         snprintf(path, sizeof path, "/proc/%s/comm", e->d_name);
         FILE *f = strcmp(own, exe) == 0 ? fopen(path, "re") : NULL;
         if (f && fscanf(f, "%31s", name) == 1)
-            count += strcmp(name, "limn-look") == 0;
+            if (strcmp(name, wanted) == 0 && ++count && last)
+                *last = (pid_t)atoi(e->d_name);
         if (f)
             fclose(f);
     }
     if (d)
         closedir(d);
     return count;
+}
+
+// In which something is being looked at.
+static int
+lookers(void)
+{
+    return processes("limn-look", NULL);
 }
 
 static void
@@ -227,6 +236,81 @@ descriptions_have_limits(void **state)
                 fail_msg("%d, %zu over: %s", which, over, fault ? fault : "accepted");
             free(text);
         }
+}
+
+static void *
+spin(void *error)
+{
+    image_unref(run_as("spin", 20, error));
+    return NULL;
+}
+
+// What the keeper was killed for goes with it, and the next look has another one.
+static void
+keepers_are_replaced(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        struct err err = {0};
+        pid_t keeper = 0;
+        pthread_t thread;
+        assert_no_harm(); // nor anything left of what was looked at before
+        double start = clock_seconds();
+        assert_int_equal(pthread_create(&thread, NULL, spin, &err), 0);
+        while (lookers() == 0 && clock_seconds() - start < 10)
+            usleep(1000);
+        assert_int_equal(processes("limn-keeper", &keeper), 1);
+        assert_int_equal(kill(keeper, SIGKILL), 0);
+        pthread_join(thread, NULL);
+        assert_true(clock_seconds() - start < 15);
+        assert_non_null(strstr(err.text, "loader hostile crashed"));
+        assert_no_harm();
+        err_clear(&err);
+        assert_null(run_as("socket", 20, &err)); // in a child of the next one
+        assert_non_null(strstr(err.text, "loader hostile: socket"));
+    }
+}
+
+static struct image *
+run_on(const void *data, size_t size, const char *what, int megabytes, struct err *err)
+{
+    const struct loader_limits limits = {.seconds = 5, .megabytes = megabytes};
+    const struct loader_entry *e = loader_host_need(host, "hostile", err);
+    struct loader_values v;
+    loader_defaults(e->loader, &v);
+    assert_true(loader_set_value(e->loader, &v, "do", what, NULL));
+    return look_run(data, size, "x.png", e, &v, &limits, err);
+}
+
+// The decoder and the loader in one child or two: the same picture, the same sentences.
+static void
+pictures_go_through_loaders(void **state)
+{
+    static const int megabytes[] = {LIMIT_LOOK_MEGABYTES, LIMIT_LOOK_MEGABYTES + 1};
+    static const struct {
+        const char *what, *sentence;
+    } cases[] = {{"answer-size", "loader hostile gave a picture of impossible size"},
+                 {"answer-text", "?]0;owned???"}, {"close", "loader hostile crashed"},
+                 {"passwd", "loader hostile: passwd"}, {"spin", "loader hostile took more than 5 s"}};
+    size_t size;
+    char *file = file_join(data_folder, "noise.png"), *png = file_read(file, 1 << 20, &size, NULL);
+    assert_non_null(png);
+    for (size_t m = 0; m < COUNT_OF(megabytes); m++) {
+        for (size_t i = 0; i < COUNT_OF(cases); i++) {
+            struct err err = {0};
+            assert_null(run_on(png, size, cases[i].what, megabytes[m], &err));
+            if (!strstr(err.text, cases[i].sentence))
+                fail_msg("%s: '%s'", cases[i].what, err.text);
+        }
+        struct err err = {0};
+        struct image *out = run_on(png, size, "answer-flood", megabytes[m], &err);
+        assert_true(out && out->width == 16);
+        image_unref(out);
+        assert_null(run_on(png, size / 2, "passwd", megabytes[m], &err));
+        if (strncmp(err.text, "x.png: ", 7) != 0)
+            fail_msg("half a picture: '%s'", err.text);
+    }
+    free(file), free(png);
+    assert_no_harm();
 }
 
 // A worker's picture is decoded in the UI's turn: only as large as that can be.
@@ -406,6 +490,8 @@ main(int argc, char **argv)
         cmocka_unit_test(loading_does_no_harm),
         cmocka_unit_test(descriptions_have_limits),
         cmocka_unit_test(results_have_limits),
+        cmocka_unit_test(keepers_are_replaced),
+        cmocka_unit_test(pictures_go_through_loaders),
         cmocka_unit_test(places_are_checked),
         cmocka_unit_test(loaders_of_others_are_refused),
         cmocka_unit_test(pictures_are_looked_at),
