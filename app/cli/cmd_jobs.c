@@ -40,7 +40,9 @@ fetch(struct ask *a, struct err *err)
                                 "same version on both sides",
                                 a->host ? a->host : "the worker",
                                 jv_string(jv_get(e.data, "version"), "?"), LIMN_VERSION);
-            if (e.type == CLIENT_LOG) { // such as of records that are ignored
+            bool info = e.type == CLIENT_LOG &&
+                        strcmp(jv_string(jv_get(e.data, "level"), ""), "info") == 0;
+            if (e.type == CLIENT_LOG && !info) { // such as of records that are ignored
                 char *text = mem_strdup(jv_string(jv_get(e.data, "text"), ""));
                 fprintf(stderr, "limn: %s\n", command_harmless(text));
                 free(text);

@@ -181,8 +181,9 @@ command_start(char **argv)
     streams_open();
     tame_threads(argv);
     const char *verbose = getenv("LIMN_LOG");
-    if (verbose && *verbose)
-        log_set_sink(log_to_stderr, NULL, strcmp(verbose, "debug") == 0 ? LOG_DEBUG : LOG_INFO);
+    log_set_sink(log_to_stderr, NULL, !verbose || !*verbose            ? LOG_NOTICE
+                                      : strcmp(verbose, "debug") == 0 ? LOG_DEBUG
+                                                                      : LOG_INFO);
     struct sigaction interrupt = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);

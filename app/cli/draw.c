@@ -31,6 +31,7 @@ struct drawing {
     bool terminal; // progress on standard error
     bool standard; // the picture goes to standard output
     struct library *library; // NULL: none
+    char *noticed; // the last notice that was said
     bool finished, asked_to_stop;
     int written;
 };
@@ -172,18 +173,19 @@ say_where(const struct drawing *d, const struct client_event *e, const struct er
     return false;
 }
 
-// A file that was written; `seed` < 0: it has none.
+// A line of --json, at once; `key` is what `text` is; `seed` < 0: it has none.
 static void
-print_file(const char *type, const char *file, int64_t seed)
+print_event(const char *type, const char *key, const char *text, int64_t seed)
 {
     struct jv *event = jv_object();
     jv_set(event, "event", jv_from_string(type));
-    jv_set(event, "file", jv_from_string(file));
+    jv_set(event, key, jv_from_string(text));
     if (seed >= 0)
         jv_set(event, "seed", jv_from_integer(seed));
-    char *text = jv_text(event, 0);
-    puts(text);
-    free(text);
+    char *line = jv_text(event, 0);
+    puts(line);
+    fflush(stdout);
+    free(line);
     jv_free(event);
 }
 
@@ -218,7 +220,7 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         client_stored(d->client, e->job, e->index);
         clear_progress(d);
         if (d->params->json)
-            print_file("result", name, d->job->seed + e->index);
+            print_event("result", "file", name, d->job->seed + e->index);
         else if (!d->params->quiet && d->preview && d->current + 1 == d->count)
             preview_close(d->preview), d->preview = NULL;
         if (!d->params->json && !d->params->quiet && !d->standard)
@@ -256,14 +258,33 @@ on_started(const struct drawing *d, const struct client_event *e)
                         "differ", d->job->model_hash, hash);
 }
 
+// A notice is said in any case, once for all pictures that it holds for.
+static void
+on_log(struct drawing *d, const struct client_event *e)
+{
+    const char *text = jv_string(jv_get(e->data, "text"), "");
+    bool notice = strcmp(jv_string(jv_get(e->data, "level"), ""), "notice") == 0 &&
+                  (!d->noticed || strcmp(d->noticed, text) != 0);
+    if (notice) {
+        free(d->noticed);
+        d->noticed = mem_strdup(text);
+    }
+    if (notice && d->params->json)
+        print_event("notice", "text", text, -1);
+    if (getenv("LIMN_LOG") || (notice && !d->params->json && !d->params->quiet)) {
+        clear_progress(d);
+        command_say(stderr, "limn: %s", text);
+    }
+}
+
 static bool
 on_event(struct drawing *d, const struct client_event *e, struct err *err)
 {
     bool mine = strcmp(e->job, d->job->id) == 0;
     if (e->type == CLIENT_LOST)
         return err_set(err, e->err.code, "%s", e->err.text);
-    if (e->type == CLIENT_LOG && getenv("LIMN_LOG"))
-        command_say(stderr, "limn: %s", jv_string(jv_get(e->data, "text"), ""));
+    if (e->type == CLIENT_LOG)
+        on_log(d, e);
     if (!mine)
         return true;
     if (e->type == CLIENT_FAILED)
@@ -344,7 +365,7 @@ write_sheet(const struct drawing *d, struct err *err)
     char *name = sheet_name(d);
     bool ok = sweep_sheet_write(&d->sheet, name, err);
     if (ok && d->params->json)
-        print_file("sheet", name, -1);
+        print_event("sheet", "file", name, -1);
     else if (ok && !d->params->quiet)
         command_say(stdout, "%s", name);
     if (ok && d->library && library_picture_import(d->library, name, NULL, NULL) < 0)
@@ -408,5 +429,6 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
         ok = write_sheet(&d, err);
     library_close(d.library);
     sweep_sheet_finish(&d.sheet);
+    free(d.noticed);
     return ok;
 }

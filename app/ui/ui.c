@@ -122,8 +122,11 @@ on_event(struct ui *ui, struct client_event *e)
     }
     if (e->type == CLIENT_LOG) {
         const char *level = jv_string(jv_get(e->data, "level"), "");
-        ui_log(ui, strcmp(level, "error") == 0 ? ROLE_ERROR : ROLE_DIM,
-               jv_string(jv_get(e->data, "text"), ""));
+        const char *text = jv_string(jv_get(e->data, "text"), "");
+        if (strcmp(level, "notice") == 0)
+            ui_say(ui, ROLE_WARNING, "%s", text);
+        else
+            ui_log(ui, strcmp(level, "error") == 0 ? ROLE_ERROR : ROLE_DIM, text);
     }
     if (e->type == CLIENT_DONE)
         ui->worker_failures = 0;

@@ -505,9 +505,10 @@ static void
 log_to_client(enum log_level level, const char *module, const char *text, void *data)
 {
     struct jv *head = wire_head("log");
-    jv_set(head, "level", jv_from_string(level <= LOG_ERROR  ? "error"
-                                         : level == LOG_WARN ? "warning"
-                                                             : "info"));
+    jv_set(head, "level", jv_from_string(level <= LOG_ERROR    ? "error"
+                                         : level == LOG_NOTICE ? "notice"
+                                         : level == LOG_WARN   ? "warning"
+                                                               : "info"));
     char *cut = mem_strndup(text, strnlen(text, LIMIT_HOST_LINE_BYTES / 4)); // U+FFFD is longer
     jv_set(head, "module", jv_from_string(module));
     jv_set(head, "text", jv_from_string(cut));
@@ -670,9 +671,9 @@ serve(void)
     dup2(STDERR_FILENO, STDOUT_FILENO);
     connect_to(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
-    log_set_sink(log_to_client, w, LOG_WARN);
+    log_set_sink(log_to_client, w, LOG_INFO);
     if (sandbox_lacks())
-        log_line(LOG_WARN, "sandbox", "%s", sandbox_lacks());
+        log_line(LOG_INFO, "sandbox", "%s", sandbox_lacks());
     struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     child_wake = w->wake;
     sigaction(SIGCHLD, &child, NULL);

@@ -4,7 +4,9 @@
 #ifndef LIMN_ENGINE_BASE_LOG_H
 #define LIMN_ENGINE_BASE_LOG_H
 
-enum log_level { LOG_NONE = 0, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
+// NOTICE: what comes out is not all that was asked for; the user is told without asking. What is
+// behind it is for whoever looks into the log.
+enum log_level { LOG_NONE = 0, LOG_ERROR, LOG_NOTICE, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
 
 typedef void log_sink(enum log_level level, const char *module, const char *text, void *data);
 

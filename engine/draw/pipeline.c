@@ -126,6 +126,17 @@ cancelled(const struct pipeline_request *r, struct err *err)
     return true;
 }
 
+// The last bytes of a text, at most `size` of them, from the beginning of a character on.
+static const char *
+end_of(const char *text, size_t size)
+{
+    size_t n = strlen(text);
+    const char *end = text + (n > size ? n - size : 0);
+    while (((unsigned char)*end & 0xC0) == 0x80)
+        end++;
+    return end;
+}
+
 // The stage that has read `text`, held; NULL: it failed.
 static struct stage *
 encode(struct pipeline *p, const char *text, int tokens, struct err *err)
@@ -135,8 +146,9 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
     int has = s ? tokenizer_encode(p->tokenizer, text, ids, tokens, err) : -1;
     if (has > tokens)
-        log_line(LOG_WARN, "model", "the text has %d tokens, the model reads the first %d: %.60s…",
-                 has, tokens, text);
+        log_line(LOG_NOTICE, "model",
+                 "the model reads %d of the text's %d tokens, its end is not drawn: …%s", tokens,
+                 has, end_of(text, 40));
     bool ok = has >= 0 && plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err) &&
               plan_run(s->plan, err);
     free(ids);

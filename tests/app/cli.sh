@@ -268,6 +268,16 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   cmp -s a.png b.png || fail "a picture drawn again from itself differs"
   accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
   [[ $(find steps -type f | wc -l) -eq 3 ]] || fail "a file preview did not write three steps"
+  # Words that the model does not read are said, once; with --json as an event, with -q not. Nothing else is said.
+  words=$(printf 'apple %.0s' {1..60}) cut="the model reads [0-9]* of the text's [0-9]* tokens"
+  accept instruct "$words red" --steps 1 --count 2 -o words.png
+  [[ $(grep -c "^limn: $cut.*apple *red$" err.txt) -eq 1 && $(wc -l <err.txt) -eq 1 ]] || fail "words cut off: $(cat err.txt)"
+  accept instruct "$words red" --steps 1 -o words.png --json
+  grep -q "^{\"event\": *\"notice\", *\"text\": *\"$cut" out.txt && [[ ! -s err.txt ]] || fail "--json, words cut off: $(cat out.txt err.txt)"
+  accept instruct "$words red" --steps 1 -o words.png --quiet
+  [[ ! -s err.txt && ! -s out.txt ]] || fail "--quiet, words cut off: $(cat out.txt err.txt)"
+  accept instruct "a red apple" --steps 1 -o words.png
+  [[ ! -s err.txt ]] || fail "nothing is cut off, and said is: $(cat err.txt)"
   accept generate text --count 2 --seed 5 --steps 2 -o d.png
   [[ -s d-1.png && -s d-2.png ]] || fail "--count 2 did not write two pictures"
   accept generate text --seed 6 --steps 2 -o e.png
