@@ -23,7 +23,7 @@ reference_json(const struct job_reference *r, bool full)
     jv_set(o, "marker", jv_from_integer(r->marker));
     set_text(o, "text", r->words);
     set_text(o, "file", slash ? slash + 1 : r->file);
-    if (full || r->where)
+    if (full) // paths of this machine
         set_text(o, "where", r->where);
     set_text(o, "loader", r->loader);
     if (r->hash[0])

@@ -3,7 +3,8 @@
 # The terminal UI from outside, in tmux: what is on the screen, at several sizes and locales, while
 # things go right and while they go wrong.
 # usage: screens.py LIMN SOURCE LOADERS [NAME...]
-import os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time, unicodedata
+import base64, hashlib, json, os, pathlib, re, shutil, signal, struct, subprocess, sys, tempfile, time, unicodedata
+import zlib
 
 LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
 ONLY = sys.argv[4:]
@@ -334,6 +335,88 @@ def drawing():
     s.close()
 
 
+def cut_words():
+    """Words that the model does not read are said on the line of messages, and stay in the log."""
+    s = Screen((100, 30))
+    s.expect('references', 'start')
+    s.keys('i')
+    s.type('apple ' * 60 + 'red')
+    s.keys('Escape', ':')
+    s.type('steps 8')
+    s.keys('Enter', 'F9')
+    s.expect(r"the model reads \d+ of the text's \d+ tokens", 'what is cut off is said', 60)
+    s.expect('done in', 'it is drawn', 60)
+    s.keys('7')
+    s.expect(r"the model reads \d+ of the text's \d+ tokens", 'and is in the log')
+    s.close()
+
+
+def png_with(path, job):
+    """A PNG of one pixel that holds an instruction."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 1, 1, 8, 2, 0, 0, 0)) +
+                     chunk(b'iTXt', b'limn\0\0\0\0\0' + json.dumps(job).encode()) +
+                     chunk(b'IDAT', zlib.compress(bytes(4))) + chunk(b'IEND', b''))
+
+
+def frames_of(path):
+    """What the host of tests/worker/hostile.py kept: pairs of head and payload."""
+    data, at = path.read_bytes() if path.exists() else b'', 0
+    while at < len(data):
+        n, m = struct.unpack('<IQ', data[at + 4:at + 16])
+        yield json.loads(data[at + 16:at + 16 + n]), data[at + 16 + n:at + 16 + n + m]
+        at += 16 + n + m
+
+
+def strangers_picture():
+    """A picture that names a file of this machine: opened, its loader changed, drawn elsewhere, and the session
+    restored. A host that asks for all it hears of gets the bytes inside that picture, and no others."""
+    home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
+    folder, kept = home / 'from-the-web', home / 'kept'
+    folder.mkdir()
+    shutil.copy(f'{SOURCE}/app/templates/samples/style-blob.png', folder / 'secret.png')
+    secret = (folder / 'secret.png').read_bytes()
+    inside = pathlib.Path(f'{SOURCE}/app/templates/samples/snail-noto.png').read_bytes()
+    digest = hashlib.sha256(secret).hexdigest()
+    png_with(folder / 'stranger.png', {'limn': '0', 'format': 1, 'instruction': 'a [ref#1] stranger', 'references': [
+        {'marker': 1, 'text': 'image', 'loader': 'edge', 'settings': ['thickness=8'], 'file': str(folder / 'secret.png'),
+         'hash': digest, 'png': base64.b64encode(inside).decode()}]})
+    host = pathlib.Path(SOURCE, 'tests/worker/hostile.py')
+    (home / 'scenario.json').write_text(json.dumps(dict(png=f'{SOURCE}/app/templates/samples/snail-noto.png', frames=[], keep=str(kept))))
+    env = dict(LIMN_SSH=f'{sys.executable} -S -E {host} --host {home}/scenario.json')
+    s = Screen((100, 30), home=home, folder=folder, args='--preview cells --host h', env=env)
+    p = subprocess.run([LIMN, 'library', 'import', folder / 'stranger.png'], env=s.env, capture_output=True)
+    check(p.returncode == 0, p.stderr.decode())
+    s.keys('3')
+    s.expect('1 picture', 'the gallery has it')
+    s.keys('o')
+    s.expect('a .*stranger', 'its instruction is open')
+    s.expect('through edge', 'with its loader')
+    s.keys('Tab', 'Tab', 'Enter')
+    s.expect('what it is', 'the form of the reference')
+    s.keys('Down', 'Right')
+    s.expect('< none >', 'another loader')
+    s.keys('F9')
+    s.expect('as it is', 'the loader is changed')
+    s.keys('F9')
+    s.expect('done in', 'drawn by the host', 30)
+    s.close()
+    s = Screen((100, 30), home=home, folder=folder, args='--preview cells --host h', env=env)
+    s.expect('a .*stranger', 'the instruction is back')
+    s.keys('F9')
+    s.expect('done in', 'and drawn once more', 30)
+    s.close()
+    sent = list(frames_of(kept))
+    kinds = [head['type'] for head, _ in sent]
+    check(kinds.count('load') >= 2 and kinds.count('submit') >= 1, f'the host was asked: {kinds}')
+    payloads = [payload for head, payload in sent if head['type'] == 'blob']
+    check(payloads and all(p == inside for p in payloads), f'only what is inside the picture: {[len(p) for p in payloads]}')
+    heads = json.dumps([head for head, _ in sent])
+    check(digest not in heads, 'not even asked about the file it names')
+    check(str(home) not in heads, f'no path of this machine: {heads[:3000]}')
+
+
 def sweeping():
     s = Screen((120, 40))
     s.expect('references', 'start')
@@ -596,7 +679,7 @@ def terminals():
         s.close()
 
 
-tests = [views_at_every_size, forms, hostile_names, writing, drawing, sweeping, faults, hang_up, damaged_library, full_disk,
+tests = [views_at_every_size, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping, faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
 def run(tests):
     for test in tests:

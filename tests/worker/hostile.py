@@ -63,8 +63,14 @@ def host(path):
     evil('hello', 'none')
     done = False
     while True:
-        m, _ = take()
+        m, payload = take()
         kind, id = m['type'], m.get('id', 'x')
+        if 'keep' in plan: # all that comes is kept, and every file is asked for
+            with open(plan['keep'], 'ab') as kept:
+                kept.write(frame(m, payload))
+            asked = m['job']['references'] if kind == 'submit' else [m['reference']] if kind == 'load' else []
+            for r in asked:
+                send(dict(type='want', hash=r['hash']))
         if kind == 'submit':
             id = m['job']['id']
         if kind in ('submit', 'load', 'command', 'commands', 'follow', 'describe', 'read') and (not done or plan.get('again')):
