@@ -6,7 +6,15 @@
 
 // NOTICE: what comes out is not all that was asked for; the user is told without asking. What is
 // behind it is for whoever looks into the log.
-enum log_level { LOG_NONE = 0, LOG_ERROR, LOG_NOTICE, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
+enum log_level {
+    LOG_NONE = 0,
+    LOG_ERROR,
+    LOG_NOTICE,
+    LOG_WARN,
+    LOG_INFO,
+    LOG_DEBUG,
+    LOG_LEVEL_COUNT
+};
 
 typedef void log_sink(enum log_level level, const char *module, const char *text, void *data);
 
