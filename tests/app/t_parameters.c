@@ -306,6 +306,21 @@ earlier_jobs_are_read(void **state)
     job_finish(&j);
 }
 
+#ifdef LIMN_DUMMY_PARAMETER
+// One row more in the table: everything else in this file has tried it like the others.
+static void
+a_row_is_all_there_is_to_add(void **state)
+{
+    struct job j = JOB_EMPTY;
+    (void)state;
+    const struct parameter *p = parameter_find("dummy");
+    assert_non_null(p);
+    assert_true(j.dummy == -1 && !parameter_is_set(p, &j));
+    all_read(p, "6.5", true);
+    all_read(p, "7.5", false);
+}
+#endif
+
 int
 main(int argc, char **argv)
 {
@@ -313,6 +328,9 @@ main(int argc, char **argv)
         cmocka_unit_test(readers_agree), cmocka_unit_test(json_keeps_a_job),
         cmocka_unit_test(a_saved_template_loses_nothing), cmocka_unit_test(nothing_stays_nothing),
         cmocka_unit_test(earlier_jobs_are_read),
+#ifdef LIMN_DUMMY_PARAMETER
+        cmocka_unit_test(a_row_is_all_there_is_to_add),
+#endif
     };
     if (argc != 2 || !mkdtemp(folder) || !codec_start(argv[0], NULL))
         return 1;
