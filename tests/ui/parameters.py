@@ -27,7 +27,7 @@ def number(text):
     return CONSTANTS[text] if text in CONSTANTS else int(text)
 
 
-text = (source / 'app/job/parameters.def').read_text()
+text = re.sub('^#ifdef.*?^#endif', '', (source / 'app/job/parameters.def').read_text(), flags=re.M | re.S)
 rows = [dict(kind=m[0], name=m[1], low=number(m[2]), high=number(m[3]), names=m[4], argument=m[5].strip('"'), of=m[6],
              where=m[7], label=m[8], help=m[9]) for m in ROW.findall(text)]
 check(len(rows) == len(re.findall('^PARAMETER', text, re.M)) and len(rows) > 8, 'every row is read')
