@@ -105,10 +105,10 @@ def here_is_the_same():
     check('ceilings' in p.stdout, p.stdout)
     # Faults of the command are its own: one line, the same code.
     for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'RECIPE.yaml is missing'),
-                              (('train', 'small.yaml', '--set', 'pack=none'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
+                              (('train', 'small.yaml', '--set', 'pack=none', '--set', 'output=fresh'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
                               (('devices', '--host'), 2, 'needs a value'), (('models', 'check', 'none'), 2, 'none'),
                               (('devices', '--detach'), 2, 'train has it'),
-                              (('train', 'small.yaml', '--set', 'model=limn-icons'), 2, 'pictures of 8 pixels')):
+                              (('train', 'small.yaml', '--set', 'model=limn-icons', '--set', 'output=fresh'), 2, 'pictures of 8 pixels')):
         p = limn(*args, code=code, cwd=here)
         check(words in p.stderr and p.stderr.count('\n') == 1 and p.stderr.startswith('limn: '), f'{args}: {p.stderr}')
     check(not list((home / 'state/limn/jobs').glob('*')), 'nothing is left of commands that ended')
@@ -415,8 +415,8 @@ def on_another_machine(sshd):
     # One sentence for what is not there, and for what is not here.
     recipe = f'{SOURCE}/app/recipes/limn-icons.yaml'  # whose model is limn's own
     for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set', 'tasks=tasks.json'), 2, ('pictures of 8 pixels',)),
-                              (TRAIN + ('--set', 'pack=none.pack'), None, ('none.pack', sshd.host)),
-                              (TRAIN + ('--set', 'model=none'), None, ('none', sshd.host)),
+                              (TRAIN + ('--set', 'pack=none.pack', '--set', 'output=fresh'), None, ('none.pack', sshd.host)),
+                              (TRAIN + ('--set', 'model=none', '--set', 'output=fresh'), None, ('none', sshd.host)),
                               (('train', 'none.yaml'), 2, ('none.yaml',)), (TRAIN + ('--set', 'tasks=none.json'), 2, ('none.json',)),
                               (('models', 'check', 'none'), 2, ('none', sshd.host)),
                               (('models', 'check', 't5', '--golden', 'none.safetensors'), 2, ('none.safetensors',))):
