@@ -205,9 +205,9 @@ static bool
 take_head(struct wire *w, struct err *err)
 {
     size_t size = w->end - w->start;
-    const uint8_t *p = w->have + w->start;
     if (w->greeting || size < FRAME_HEAD)
         return false;
+    const uint8_t *p = w->have + w->start;
     uint64_t head = little(p + 4, 4), payload = little(p + 8, 8);
     if (memcmp(p, "LMN1", 4) != 0 || head > LIMIT_WIRE_HEAD_BYTES ||
         payload > LIMIT_WIRE_PAYLOAD_BYTES)
