@@ -63,6 +63,8 @@ next_event(struct reader *r, yaml_event_t *event, struct err *err)
 {
     if (yaml_parser_parse(&r->parser, event))
         return true;
+    if (r->parser.error == YAML_MEMORY_ERROR)
+        return err_set(err, ERR_MEMORY, "%s: there is no memory to read it", r->name);
     yaml_mark_t mark = r->parser.problem_mark;
     return error_here(r, mark, err,
                       r->parser.problem ? r->parser.problem : "this is not YAML");
@@ -218,7 +220,7 @@ yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err
     struct reader r = {.name = name};
     struct yaml *root = mem_zalloc(sizeof *root);
     if (!yaml_parser_initialize(&r.parser)) {
-        err_set(err, ERR_MEMORY, "%s: no memory to read it", name);
+        err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
         free(root);
         return NULL;
     }

@@ -204,7 +204,8 @@ static const struct argument pack_words[] = {
     {"SOURCE", "a folder of pictures with captions, a WebDataset tar, or the emoji set; several "
                "make one pack",
      COMPLETE_FILE, .many = true},
-    {"OUT", "the pack that is written", COMPLETE_FILE},
+    {"OUT", "the pack that is written: a new name or a regular file, none of those that are packed",
+     COMPLETE_FILE},
     {0},
 };
 

@@ -74,11 +74,12 @@ put_scalar(FILE *out, const char *text)
 }
 
 // A template names files below its own folder only, so a saved one takes its pictures with it:
-// NAME/1.png beside NAME.yaml. Freed with free().
+// NAME/1.png beside NAME.yaml. What came out of a picture is saved as it was there. Freed with
+// free().
 static char *
 kept_name(const char *name, const struct job_reference *r)
 {
-    const char *dot = r->file ? strrchr(r->file, '.') : NULL;
+    const char *dot = r->file && !r->processed ? strrchr(r->file, '.') : ".png";
     size_t n = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
     bool suffix = n > 0 && n < 6 && !dot[1 + n];
     return mem_printf("%s/%d%s", name, r->marker, suffix ? dot : "");
@@ -111,11 +112,12 @@ put_reference(FILE *out, const char *name, const struct job_reference *r)
         fputs("\n    text: ", out);
         put_scalar(out, r->words);
     }
-    if (r->loader) {
+    bool runs = r->loader && !r->processed; // one that has run is in the picture
+    if (runs) {
         fputs("\n    loader:\n      name: ", out);
         put_scalar(out, r->loader);
     }
-    for (int i = 0; r->loader && i < r->setting_count; i++) {
+    for (int i = 0; runs && i < r->setting_count; i++) {
         const char *equals = strchr(r->settings[i], '=');
         if (!equals)
             continue;
@@ -181,10 +183,8 @@ template_save(struct job *j, const char *folder, const char *name, const char *s
         err_set(err, ERR_INPUT,
                 "'%.40s' is no name for a template: small letters, digits and dashes", name);
     for (int i = 0; ok && i < j->reference_count; i++)
-        if (!j->references[i].file || j->references[i].processed)
-            ok = err_set(err, ERR_INPUT,
-                         "reference %d has no file of its own: it came out of a picture",
-                         j->references[i].marker);
+        if (!j->references[i].file && !j->references[i].data)
+            ok = err_set(err, ERR_INPUT, "reference %d has no picture", j->references[i].marker);
     ok = ok && job_check(j, err) && file_make_folders(folder, err);
     if (ok && file_exists(path))
         ok = err_set(err, ERR_INPUT, "there is a template %s already", name);

@@ -148,7 +148,7 @@ static bool
 open_database(struct library *l, struct err *err)
 {
     struct stat st;
-    int fd = file_exists(l->path) ? -1 : open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = file_exists(l->path) ? -1 : file_open_private(l->path, O_RDWR | O_CREAT, NULL);
     if (fd >= 0)
         close(fd);
     if (stat(l->path, &st) == 0 && !S_ISREG(st.st_mode))

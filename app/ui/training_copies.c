@@ -120,10 +120,10 @@ make_copy_folder(const struct ui *ui, const char *id)
 static bool
 add_piece(const char *file, off_t from, const struct client_event *e, off_t most)
 {
-    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = file_open_private(file, O_WRONLY | O_CREAT | O_NOFOLLOW, NULL);
     struct stat s = {0};
     size_t size = MIN(e->png_size, (size_t)MAX(most - from, 0));
-    bool fits = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == from;
+    bool fits = fd >= 0 && fstat(fd, &s) == 0 && s.st_size == from;
     bool ok = fits && pwrite(fd, e->png, size, from) == (ssize_t)size;
     if (fd >= 0)
         close(fd);

@@ -22,8 +22,8 @@ is_regular(int fd, const char *path, struct stat *st, struct err *err)
 
 // Opening a device or a pipe can have effects of its own, and can wait for ever: what it is is looked
 // at first, and once more of what was opened.
-int
-file_open(const char *path, int flags, struct err *err)
+static int
+open_regular(const char *path, int flags, mode_t mode, struct err *err)
 {
     struct stat st;
     int fd = -1;
@@ -33,13 +33,25 @@ file_open(const char *path, int flags, struct err *err)
         err_set(err, ERR_INPUT, "the name of a file is empty");
     else if (there && !S_ISREG(st.st_mode))
         err_set(err, ERR_INPUT, "%s: %s, not a regular file", path, file_kind(st.st_mode));
-    else if ((fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)) < 0)
+    else if ((fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode)) < 0)
         err_errno(err, writes ? ERR_IO : ERR_INPUT, "%s", path);
     if (fd >= 0 && !is_regular(fd, path, &st, err)) {
         close(fd);
         fd = -1;
     }
     return fd;
+}
+
+int
+file_open(const char *path, int flags, struct err *err)
+{
+    return open_regular(path, flags, 0666, err);
+}
+
+int
+file_open_private(const char *path, int flags, struct err *err)
+{
+    return open_regular(path, flags, 0600, err);
 }
 
 FILE *

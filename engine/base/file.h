@@ -16,6 +16,8 @@
 
 // A descriptor (open(2)'s flags; closed at exec), or -1.
 int file_open(const char *path, int flags, struct err *err);
+// The same; what is made is for this user's eyes only, whatever the umask: mode 0600.
+int file_open_private(const char *path, int flags, struct err *err);
 // The same as a stream: mode "r", "r+", "a" or "w". A file that may be half-written is no place for
 // what must be whole: that is file_out_open()'s.
 FILE *file_stream(const char *path, const char *mode, struct err *err);

@@ -25,6 +25,23 @@ out(json_t *v)
     return (struct jv *)v;
 }
 
+// Where memory is short, jansson says nothing, or that the text is wrong; so it is remembered here.
+static _Thread_local bool lacking;
+
+static void *
+remember(size_t size)
+{
+    void *p = malloc(size);
+    lacking = lacking || !p;
+    return p;
+}
+
+__attribute__((constructor)) static void
+set_allocation(void)
+{
+    json_set_alloc_funcs(remember, free);
+}
+
 // At least as many as there are: what stands between values, outside strings.
 static size_t
 count_values(const char *text, size_t n)
@@ -57,8 +74,11 @@ jv_parse_within(const char *text, size_t n, size_t values, const char *name, str
         return NULL;
     }
     size_t mark = utf8_mark(text, n);
+    lacking = false;
     json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    if (!root)
+    if (!root && lacking)
+        err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
+    else if (!root)
         err_set(err, ERR_INPUT, "%s:%d:%d: not valid JSON, %s", name, e.line, e.column, e.text);
     return out(root);
 }

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What limn writes to and reads from, and what it leaves alone: files.sh LIMN SOURCE LOADERS
+# What limn writes to and reads from, and what it leaves alone: files.sh LIMN SOURCE LOADERS [PART]
+# PART: what not every user and machine can try (permissions, nodes, records, mount); exit 77 where it cannot be tried.
 # Devices are pipes here (mkfifo), or nodes of their own where those can be made; never the machine's.
 set -u
-limn=$(realpath "$1") source=$(realpath "$2") loaders=$(realpath "$3")
+limn=$(realpath "$1") source=$(realpath "$2") loaders=$(realpath "$3") part=${4:-}
 work=$(mktemp -d)
 export LIMN_LOADER_PATH=$loaders HOME=$work/home XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache
 export XDG_RUNTIME_DIR=$work/run
 samples=$source/app/templates/samples
 mkdir -p "$work/home" "$work/run" "$work/in"
 chmod 700 "$work/run"
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'umount "$work/in/mounted.png" 2>/dev/null; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cd "$work/in" || exit 1
 failures=0 checks=0
 
@@ -42,10 +43,8 @@ cp "$samples/snail-noto.png" snail.png
 cp -r "$samples" pictures
 for f in pictures/*.png; do echo "a $(basename "$f" .png)" >"${f%.png}.txt"; done
 
-# --- what is no regular file is not written to, and stays what it is; nothing is drawn
-nodes=(pipe)
-mknod null c 1 3 2>/dev/null && [[ -c null ]] && nodes+=(null)
-for node in "${nodes[@]}"; do
+refuses() { # NODE: what is no regular file is not written to, and stays what it is; nothing is drawn
+  local node=$1 kind
   kind=$(stat -c %F "$node")
   said 2 "only a regular file or a new name" "${draw[@]}" -o "$node"
   said 2 "only a regular file or a new name" load edge snail.png "$node"
@@ -53,8 +52,85 @@ for node in "${nodes[@]}"; do
   ln -sf "$node" link
   said 2 "only a regular file or a new name" "${draw[@]}" -o link
   [[ $(stat -c %F "$node") == "$kind" ]] || fail "$node was a $kind, it is a $(stat -c %F "$node")"
-done
-rm -f link
+  rm -f link
+}
+
+# --- parts
+
+part_nodes() { # a device of its own, which root may make
+  mknod null c 1 3 2>/dev/null && [[ -c null ]] || return 77
+  refuses null
+}
+
+# For root, as another user who may run limn.
+other() {
+  if [[ $EUID -ne 0 ]]; then
+    "$@"
+  else
+    setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent XDG_DATA_HOME="$work/o" XDG_STATE_HOME="$work/o" \
+      XDG_RUNTIME_DIR="$work/o" XDG_CACHE_HOME="$work/o" "$@"
+  fi
+}
+
+part_permissions() {
+  local args
+  mkdir locked && echo kept >read-only.png && chmod 755 locked && chmod 644 read-only.png && mkdir -m 777 "$work/o" open
+  if [[ $EUID -eq 0 ]]; then
+    chmod 711 "$work" "$work/in" "$work/home"
+    command -v setpriv >/dev/null && other test -x "$limn" -a -r "$source/app/templates/text.yaml" || return 77
+  else
+    chmod 500 locked && chmod 400 read-only.png
+  fi
+  for args in locked/x.png read-only.png; do
+    checks=$((checks + 1))
+    other "$limn" "${draw[@]}" --no-library -o $args >"$work/out" 2>"$work/err" && fail "-o $args: no error"
+    grep -q "Permission denied" "$work/err" || fail "-o $args: $(cat "$work/err")"
+  done
+  [[ $(cat read-only.png) == kept ]] || fail "a read-only file was replaced"
+  other "$limn" "${draw[@]}" --no-library -o open/x.png >"$work/out" 2>"$work/err" && is_png open/x.png || fail "a folder that is open: $(cat "$work/err")"
+}
+
+# A single file that is mounted by itself, as containers do it, cannot be replaced: that is said before drawing.
+part_mount() {
+  echo below >below.png && echo above >mounted.png
+  mount --bind below.png mounted.png 2>/dev/null || return 77
+  said 1 "mounted.png" "${draw[@]}" -o mounted.png
+  [[ $(cat mounted.png) == below && $(jobs) -eq 0 ]] || fail "a mounted file was written to, or drawn for: $(cat "$work/err")"
+  said 1 "mounted.png" load edge snail.png mounted.png
+  umount mounted.png
+  said 0 "" load edge snail.png mounted.png
+  is_png mounted.png || fail "what is mounted no longer is a file like others"
+}
+
+# Job records of other users, or that others could write, are none.
+part_records() {
+  [[ $EUID -eq 0 ]] || return 77
+  id=20260101-000000-0badc0de
+  mkdir -p -m 700 "$work/state/limn/jobs"
+  mkdir -m 700 "$work/state/limn/jobs/$id"
+  record=$work/state/limn/jobs/$id/record.json
+  echo '{"words":["devices"],"environment":{},"about":{"recipe":"planted","output":"/"},"started":1}' >"$record"
+  chmod 600 "$record"
+  [[ $("$limn" jobs 2>/dev/null) == *planted* ]] || fail "a record of one's own is not listed"
+  chmod 666 "$record"
+  [[ $("$limn" jobs 2>/dev/null) != *planted* ]] || fail "a record that others can write is listed"
+  chmod 600 "$record"; chown 65534 "$record"
+  [[ $("$limn" jobs 2>"$work/err") != *planted* ]] || fail "another user's record is listed"
+  grep -q "is ignored" "$work/err" || fail "no word of the record that is ignored: $(cat "$work/err")"
+  said 2 "there is no job" jobs resume $id
+}
+
+if [[ -n $part ]]; then
+  "part_$part"
+  rc=$?
+  [[ $rc -ne 77 ]] || { echo "$part: cannot be tried by this user, or on this machine"; exit 77; }
+  echo "$checks checks, $failures failures"
+  [[ $failures -eq 0 ]]
+  exit
+fi
+
+# --- what is no regular file is not written to, and stays what it is; nothing is drawn
+refuses pipe
 said 2 "folder is a folder" "${draw[@]}" -o folder
 said 2 "-o is ''" "${draw[@]}" -o ""
 said 2 "the name of the file to write is empty" load edge snail.png ""
@@ -69,21 +145,6 @@ said 1 "symbolic links" "${draw[@]}" -o loop
 long=$(printf 'n%.0s' {1..246}).png
 said 0 "" "${draw[@]}" -o "$long"
 is_png "$long" || fail "a name of 250 bytes is one"
-if [[ $EUID -ne 0 ]]; then
-  mkdir locked && chmod 500 locked
-  said 1 "Permission denied" "${draw[@]}" -o locked/x.png
-  echo kept >read-only.png && chmod 400 read-only.png
-  said 1 "Permission denied" "${draw[@]}" -o read-only.png
-  [[ $(cat read-only.png) == kept ]] || fail "a read-only file was replaced"
-elif command -v setpriv >/dev/null; then
-  mkdir locked && chmod 755 locked && chmod 711 "$work" "$work/in" "$work/home"
-  other() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent XDG_DATA_HOME="$work/o" XDG_STATE_HOME="$work/o" "$@"; }
-  mkdir -m 777 "$work/o"
-  if other test -x "$limn" -a -r "$source/app/templates/text.yaml"; then
-    other "$limn" "${draw[@]}" --no-library -o locked/x.png >"$work/out" 2>"$work/err"
-    grep -q "Permission denied" "$work/err" || fail "a folder of another user: $(cat "$work/err")"
-  fi
-fi
 
 # --- a link to a regular file is followed, and stays; modes stay; hard links part
 echo old >target.png
@@ -175,23 +236,6 @@ said 0 "" "${draw[@]}" -o x.png
 [[ ! -e .limn-abcdef.part ]] || fail "a dead process's temporary file stays"
 [[ -e .limn-ghijkl.part ]] || fail "a living process's temporary file was taken"
 exec 9>&-
-
-# --- job records of other users, or that others could write, are none
-if [[ $EUID -eq 0 ]]; then
-  id=20260101-000000-0badc0de
-  mkdir -p -m 700 "$work/state/limn/jobs"
-  mkdir -m 700 "$work/state/limn/jobs/$id"
-  record=$work/state/limn/jobs/$id/record.json
-  echo '{"words":["devices"],"environment":{},"about":{"recipe":"planted","output":"/"},"started":1}' >"$record"
-  chmod 600 "$record"
-  [[ $("$limn" jobs 2>/dev/null) == *planted* ]] || fail "a record of one's own is not listed"
-  chmod 666 "$record"
-  [[ $("$limn" jobs 2>/dev/null) != *planted* ]] || fail "a record that others can write is listed"
-  chmod 600 "$record"; chown 65534 "$record"
-  [[ $("$limn" jobs 2>"$work/err") != *planted* ]] || fail "another user's record is listed"
-  grep -q "is ignored" "$work/err" || fail "no word of the record that is ignored: $(cat "$work/err")"
-  said 2 "there is no job" jobs resume $id
-fi
 
 echo "$checks checks, $failures failures"
 [[ $failures -eq 0 ]]

@@ -270,6 +270,50 @@ a_saved_template_loses_nothing(void **state)
     job_finish(&back);
 }
 
+// A reference that came out of a picture has no file: its picture, with the loader's work in it, is saved
+// beside the template, and the loader does not run again.
+static void
+a_saved_template_takes_pictures_out_of_pictures(void **state)
+{
+    struct job j, back;
+    struct template t;
+    struct err err = {0};
+    char *path = file_join(folder, "inner.yaml");
+    (void)state;
+    make_job(&j);
+    assert_true(job_read(&j, &err));
+    for (int i = 0; i < j.reference_count; i++) {
+        job_embed(&j.references[i], "drawn.png");
+        j.references[i].processed = true;
+        free(j.references[i].loader);
+        j.references[i].loader = mem_strdup("edge");
+    }
+    assert_true(j.reference_count > 0);
+    free(j.references[0].file); // not even what it was called there is known
+    j.references[0].file = NULL;
+    if (!template_save(&j, folder, "inner", "of a picture", &err) || !template_read(&t, path, &err) ||
+        !template_job(&t, &back, &err) || !job_read(&back, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(back.reference_count, j.reference_count);
+    for (int i = 0; i < j.reference_count; i++) {
+        const struct job_reference *before = &j.references[i], *after = job_find(&back, before->marker);
+        assert_non_null(after);
+        assert_null(after->loader);
+        assert_int_equal(after->size, before->size);
+        assert_memory_equal(after->data, before->data, before->size);
+        assert_string_equal(after->words ? after->words : "", before->words ? before->words : "");
+    }
+    // Without its picture it is no template.
+    free(j.references[0].data);
+    j.references[0].data = NULL;
+    assert_false(template_save(&j, folder, "none", "of nothing", &err));
+    assert_non_null(strstr(err.text, "has no picture"));
+    free(path);
+    template_finish(&t);
+    job_finish(&j);
+    job_finish(&back);
+}
+
 // The empty job stays empty: nothing is written, nothing comes back.
 static void
 nothing_stays_nothing(void **state)
@@ -326,7 +370,8 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_agree), cmocka_unit_test(json_keeps_a_job),
-        cmocka_unit_test(a_saved_template_loses_nothing), cmocka_unit_test(nothing_stays_nothing),
+        cmocka_unit_test(a_saved_template_loses_nothing),
+        cmocka_unit_test(a_saved_template_takes_pictures_out_of_pictures), cmocka_unit_test(nothing_stays_nothing),
         cmocka_unit_test(earlier_jobs_are_read),
 #ifdef LIMN_DUMMY_PARAMETER
         cmocka_unit_test(a_row_is_all_there_is_to_add),

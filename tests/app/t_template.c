@@ -53,6 +53,54 @@ refused(const char *text, const char *sentence)
 #define HEAD "instruction: \"Draw [ref#1] cat\"\n"
 #define REF  "references:\n  1:\n    image: a.png\n"
 
+static int allowed = -1; // allocations of libyaml until all fail; below 0: none does
+
+static bool
+lacking(void)
+{
+    if (allowed > 0)
+        allowed--;
+    return allowed == 0;
+}
+
+// libyaml takes these for its own.
+void *yaml_malloc(size_t size);
+void *yaml_realloc(void *p, size_t size);
+
+void *
+yaml_malloc(size_t size)
+{
+    return lacking() ? NULL : malloc(size ? size : 1);
+}
+
+void *
+yaml_realloc(void *p, size_t size)
+{
+    return lacking() ? NULL : realloc(p, size ? size : 1);
+}
+
+// Whichever allocation fails: memory is short, nothing is wrong with the template.
+static void
+no_memory_is_no_fault_of_the_template(void **state)
+{
+    (void)state;
+    static const char text[] = "instruction: \"Draw [ref#1] {{a}}\"\nvariables:\n  a:\n    default: b\n" REF;
+    bool read = false;
+    int n = 0;
+    write_text(text, sizeof text - 1);
+    for (; !read && n < 10000; n++) {
+        struct err err = {0};
+        struct template t;
+        allowed = n;
+        read = template_read(&t, path, &err);
+        allowed = -1;
+        template_finish(&t);
+        if (!read && (err.code != ERR_MEMORY || !strstr(err.text, "memory")))
+            fail_msg("allocation %d: %d, %s", n, (int)err.code, err.text);
+    }
+    assert_true(n > 10);
+}
+
 static void
 faults_have_line_and_column(void **state)
 {
@@ -490,6 +538,7 @@ main(int argc, char **argv)
         return 1;
     close(fd);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_memory_is_no_fault_of_the_template),
         cmocka_unit_test(faults_have_line_and_column),
         cmocka_unit_test(yaml_that_is_not_plain_is_refused),
         cmocka_unit_test(a_template_becomes_its_struct),

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/jv.h"
@@ -97,6 +98,41 @@ readers_take_any_value(void **state)
     }
 }
 
+static int allowed = -1; // allocations until all fail; below 0: none does
+
+// The linker puts these in the place of malloc().
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *
+__wrap_malloc(size_t size)
+{
+    if (allowed > 0)
+        allowed--;
+    return allowed ? __real_malloc(size) : NULL;
+}
+
+// Whichever allocation fails: memory is short, nothing is wrong with the text.
+static void
+no_memory_is_no_fault_of_the_text(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\": [1, 2.5, \"a word\", {\"b\": [true, null, \"\\u00e9\"]}], "
+                               "\"a key that is long enough for a buffer to grow\": {}}";
+    struct jv *v = NULL;
+    for (int n = 0; !v && n < 1000; n++) {
+        struct err err = {0};
+        allowed = n;
+        v = jv_parse(text, sizeof text - 1, "t", &err);
+        allowed = -1;
+        if (!v && (err.code != ERR_MEMORY || !strstr(err.text, "memory")))
+            fail_msg("allocation %d: %d, %s", n, (int)err.code, err.text);
+    }
+    assert_int_equal(jv_size(v), 2);
+    assert_int_equal(jv_size(jv_get(v, "a")), 4);
+    jv_free(v);
+}
+
 int
 main(void)
 {
@@ -104,6 +140,7 @@ main(void)
         cmocka_unit_test(utf8_is_what_the_standard_says),
         cmocka_unit_test(a_mark_before_json_is_skipped),
         cmocka_unit_test(readers_take_any_value),
+        cmocka_unit_test(no_memory_is_no_fault_of_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# The folder and the pack of a training: what is begun or finished is not begun anew unless that is said, and a pack
+# that another program cuts meanwhile costs the step that needed it, no step before it.
+# usage: folder.py LIMN SOURCE
+import json, os, pathlib, shutil, struct, subprocess, sys, tempfile, time
+
+LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
+sys.path.insert(0, os.path.join(SOURCE, 'tests/worker'))
+import tiny_training
+
+work = tempfile.TemporaryDirectory()
+home = pathlib.Path(work.name)
+(home / 'r').mkdir(mode=0o700)
+env = dict(os.environ, HOME=str(home), XDG_DATA_HOME=f'{home}/d', XDG_STATE_HOME=f'{home}/s', XDG_CACHE_HOME=f'{home}/c',
+           XDG_RUNTIME_DIR=f'{home}/r', OMP_NUM_THREADS='1', VK_DRIVER_FILES='/nothing', VK_ICD_FILENAMES='/nothing')
+here = home / 'here'
+run = here / 'run'
+tiny_training.make(SOURCE, here)
+TRAIN = ('train', 'small.yaml', '--device', 'cpu')
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+
+
+def limn(*args, code=0, says=''):
+    p = subprocess.run([LIMN, *args], env=env, cwd=here, capture_output=True, text=True, timeout=120)
+    check(p.returncode == code and says in p.stderr and 'Sanitizer' not in p.stderr,
+          f'{args}: exit {p.returncode}, not {code} with {says!r}: {p.stderr[-600:]}')
+    return p
+
+
+def until(condition, what, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    check(False, f'{what}: not within {seconds} s')
+
+
+def steps():
+    log = run / 'log.jsonl'
+    return [json.loads(l)['step'] for l in log.read_text().splitlines(True) if l.endswith('\n')] if log.exists() else []
+
+
+def write_pack(count=200, side=8):
+    """A pack of many pages, as engine/train/pack.h describes it."""
+    caption = b'a snail' * count
+    tensors = [('text.caption.ends', 'I64', [count], struct.pack(f'<{count}q', *range(7, 7 * count + 1, 7))),
+               ('text.keywords.ends', 'I64', [count], bytes(8 * count)),
+               ('subject', 'I32', [count], struct.pack(f'<{count}i', *range(count))),
+               ('style', 'I32', [count], bytes(4 * count)), ('split', 'U8', [count], bytes(count)),
+               ('text.caption', 'U8', [len(caption)], caption), ('text.keywords', 'U8', [1], b'x'),
+               ('images', 'U8', [count, side, side, 3], bytes(i % 251 for i in range(count * side * side * 3)))]
+    head, at = {'__metadata__': {'format': 'limn pack 1', 'styles': '["flat"]'}}, 0
+    for name, kind, shape, data in tensors:
+        head[name] = dict(dtype=kind, shape=shape, data_offsets=[at, at + len(data)])
+        at += len(data)
+    text = json.dumps(head).encode()
+    text += b' ' * (-len(text) % 8)
+    (here / 'small.pack').write_bytes(struct.pack('<Q', len(text)) + text + b''.join(t[3] for t in tensors))
+
+
+# --- a pack that is cut under a training
+write_pack()
+whole = (here / 'small.pack').read_bytes()
+check(len(whole) > 8 * 4096, f'the pack has several pages: {len(whole)} bytes')
+for left in (0, 4096, len(whole) - 3 * 4096, len(whole) - 1):
+    shutil.rmtree(run, ignore_errors=True)
+    p = subprocess.Popen([LIMN, *TRAIN, '--json'], env=env, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(3):
+        p.stdout.readline()
+    os.truncate(here / 'small.pack', left)
+    try:
+        lines, errors = p.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        lines, errors = p.communicate()
+    done = steps()
+    check(p.returncode == 1 and 'small.pack was cut short' in errors, f'cut to {left}: exit {p.returncode}, {errors[-500:]}')
+    check(done and f'step {done[-1]} is saved' in errors, f'cut to {left}: the {len(done)} steps are saved: {errors[-300:]}')
+    check((run / 'checkpoint.safetensors').exists(), f'cut to {left}: a checkpoint')
+    (here / 'small.pack').write_bytes(whole)
+limn(*TRAIN, '--resume', '--until', str(len(done) + 2))
+check(steps() == list(range(1, len(done) + 3)), f'and it goes on there: {steps()[-5:]} after {len(done)}')
+
+
+# --- a folder that holds a training
+def state():
+    return {str(f.relative_to(run)): f.read_bytes() for f in run.rglob('*') if f.is_file()}
+
+
+def refused(*more):
+    before = state()
+    limn(*TRAIN, '--until', '2', *more, code=2, says='holds a training already')
+    limn(*TRAIN, '--until', '2', '--resume', '--force', *more, code=2, says='give one of them')
+    check(state() == before, f'{more}: nothing in it has changed')
+
+
+shutil.rmtree(run)
+limn(*TRAIN, '--until', '2')
+refused()
+limn(*TRAIN, '--until', '3', '--force')
+check(steps() == [1, 2, 3] and (run / 'log.previous.jsonl').exists(), f'--force begins anew: {steps()}')
+limn(*TRAIN, '--until', '5', '--resume')
+check(steps() == [1, 2, 3, 4, 5], f'--resume goes on: {steps()}')
+limn(*TRAIN, '--set', 'steps=6', '--resume')
+refused('--set', 'steps=6')  # finished
+for f in run.glob('checkpoint*'):
+    f.unlink()
+refused()  # only its model is left
+shutil.rmtree(run)
+run.mkdir()
+(run / 'notes.txt').write_text('mine')
+limn(*TRAIN, '--until', '1')
+check((run / 'notes.txt').read_text() == 'mine', 'a folder without a training is taken, and what is in it stays')
+
+
+# --- a model that is cut under a drawing: the picture is whole, or a sentence says why there is none
+shutil.rmtree(run)
+limn(*TRAIN, '--until', '2')
+for i in range(8):
+    model, out = here / f'model{i}', here / f'{i}.png'
+    shutil.copytree(run / 'model', model)
+    p = subprocess.Popen([LIMN, 'instruct', 'a snail', '--model', str(model), '--steps', '200', '--preview', 'none', '--no-library',
+                          '-o', str(out)], env=env, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.05 * i)
+    for weights in model.rglob('*.safetensors'):
+        os.truncate(weights, 4096 * (i % 3))
+    try:
+        errors = p.communicate(timeout=100)[1]
+    except subprocess.TimeoutExpired:
+        p.kill()
+        errors = p.communicate()[1] + ' it hangs'
+    drawn = p.returncode == 0 and out.read_bytes().startswith(b'\x89PNG') and out.read_bytes().endswith(b'IEND\xaeB`\x82')
+    check(drawn or (p.returncode in (1, 2) and 'safetensors' in errors and not out.exists()),
+          f'cut after {0.05 * i:.2f} s: exit {p.returncode}, {errors[-300:]}')
+
+# --- the same by itself; what was begun with --force is gone on with, not begun once more
+def job(id):
+    return next((j for j in json.loads(limn('jobs', '--json').stdout) if j['id'] == id), {})
+
+
+refused('--detach')
+id = limn(*TRAIN, '--detach', '--force').stdout.split()[0]
+until(lambda: len(steps()) > 20, 'it trains')
+limn('jobs', 'stop', id)
+until(lambda: job(id).get('state') == 'stopped', 'it is stopped')
+done = len(steps())
+limn('jobs', 'resume', id)
+until(lambda: len(steps()) > done + 5, 'it goes on')
+again = next(j['id'] for j in json.loads(limn('jobs', '--json').stdout) if j['state'] == 'running')
+limn('jobs', 'stop', again)
+until(lambda: job(again).get('state') == 'stopped', 'and is stopped')
+check(steps() == list(range(1, len(steps()) + 1)), f'from where it was: {steps()[:3]} … {steps()[done - 2:done + 3]}')
+
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures != 0)
