@@ -546,7 +546,12 @@ def clock_changed():
         print('[  SKIPPED ] clock_changed: libfaketime is not there')
         return
     stamp = pathlib.Path(tempfile.mkdtemp(dir=work.name)) / 'clock'
-    stamp.write_text('+0')
+
+    def offset(text):
+        part = stamp.with_suffix('.part')  # never seen half-written
+        part.write_text(text)
+        part.rename(stamp)
+    offset('+0')
     # Of limn alone, not of the shell around it. The sanitizer's runtime must be loaded first, and must not look at
     # the clock from within malloc(): libfaketime allocates when it is first asked.
     linked = subprocess.run(['ldd', LIMN], capture_output=True, text=True).stdout
@@ -559,11 +564,11 @@ def clock_changed():
     s.expect('references', 'start')
     start_drawing(s, 60)
     s.expect('step \\d+ of 60', 'it runs', 60)
-    stamp.write_text('-365d')
+    offset('-365d')
     s.expect('done in', 'it is drawn while the clock goes back', 60)
     s.keys('r')
     s.expect('step \\d+ of 60', 'once more', 60)
-    stamp.write_text('+3650d')
+    offset('+3650d')
     s.expect('done in \\d', 'and while it goes forward', 60)
     end = time.monotonic() + 30
     while len(list((s.home / 'data/limn/pictures').glob('*.png'))) < 2 and time.monotonic() < end:

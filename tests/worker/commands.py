@@ -145,6 +145,7 @@ def interrupted():
     p.kill()
     p.communicate()
     until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'and saved when its limn is killed')
+    until(lambda: not os.path.exists(f'/proc/{child}'), 'and ends')
     # A reader that sleeps holds it up, and nothing is lost or piled up.
     clean(here / 'run')
     p = begin(*TRAIN, '--json')
@@ -169,10 +170,12 @@ def crashes():
     clean(here / 'run')
     p = begin(*TRAIN, '--json')
     p.stdout.readline()
+    child = command_of(p.pid)
     os.kill(children(p.pid)[0], signal.SIGKILL)
     rest, said = p.communicate(timeout=60)
     check(p.returncode == 1 and 'signal 9' in said and '--resume' in said and said.count('\n') == 1, f'{p.returncode} {said}')
     until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'a training without its worker saves')
+    until(lambda: not os.path.exists(f'/proc/{child}'), 'and ends')
     # Whoever waits is killed, as when a terminal closes: it saves too, and no process is left.
     clean(here / 'run')
     p = begin(*TRAIN, '--json')
