@@ -104,7 +104,7 @@ ONLY = [a for a in sys.argv[3:] if a != '--all']
 SANITIZED = 'sanit' in LIMN
 SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if SANITIZED else 1)
 MEMORY = 200 << 10  # KiB
-END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9'))  # what is not begun by then is counted as left out
+END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9' if ALL else '75'))  # what is not begun by then is counted as left out
 work = tempfile.TemporaryDirectory()
 PNG = f'{SOURCE}/app/templates/samples/snail-noto.png'
 checks = failures = runs = left_out = 0
