@@ -7,7 +7,6 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
-#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
@@ -29,7 +28,7 @@ struct pipeline {
 static bool
 check_folder(const struct model_folder *m, struct err *err)
 {
-    const char *needs = !m->tokenizer       ? "tokenizer/spiece.model"
+    const char *needs = !m->tokenizer       ? "tokenizer that limn knows"
                         : !m->has_scheduler ? "scheduler/scheduler_config.json"
                                             : NULL;
     if (needs)
@@ -126,17 +125,6 @@ cancelled(const struct pipeline_request *r, struct err *err)
     return true;
 }
 
-// The last bytes of a text, at most `size` of them, from the beginning of a character on.
-static const char *
-end_of(const char *text, size_t size)
-{
-    size_t n = strlen(text);
-    const char *end = text + (n > size ? n - size : 0);
-    while (((unsigned char)*end & 0xC0) == 0x80)
-        end++;
-    return end;
-}
-
 // The stage that has read `text`, held; NULL: it failed.
 static struct stage *
 encode(struct pipeline *p, const char *text, int tokens, struct err *err)
@@ -144,12 +132,8 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     struct stage_key key = {.kind = STAGE_TEXT, .tokens = tokens};
     struct stage *s = stages_get(&p->stages, &key, err);
     int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
-    int has = s ? tokenizer_encode(p->tokenizer, text, ids, tokens, err) : -1;
-    if (has > tokens)
-        log_line(LOG_NOTICE, "model",
-                 "the model reads %d of the text's %d tokens, its end is not drawn: …%s", tokens,
-                 has, end_of(text, 40));
-    bool ok = has >= 0 && plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err) &&
+    bool ok = s && tokenizer_read(p->tokenizer, text, ids, tokens, err) &&
+              plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err) &&
               plan_run(s->plan, err);
     free(ids);
     if (ok)

@@ -9,6 +9,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/text/tokenizer.h"
 
 static char *
 existing(const char *folder, const char *sub, const char *name)
@@ -115,7 +116,9 @@ open_all(struct model_folder *m, struct err *err)
                      "%s is not a model folder: it has no unet, super_resolution or text_encoder "
                      "with a config.json",
                      m->path);
-    m->tokenizer = existing(m->path, "tokenizer", "spiece.model");
+    char *tokenizer = model_folder_path(m, "tokenizer");
+    m->tokenizer = tokenizer_find(tokenizer);
+    free(tokenizer);
     return ok && open_schedulers(m, err) && read_length(m, "text_tokens", &m->text_tokens, err) &&
            read_length(m, "reference_tokens", &m->reference_tokens, err);
 }

@@ -7,7 +7,7 @@
 //     PART/                config.json and weights, for each part of the family: unet/,
 //                          text_encoder/, super_resolution/ (a second stage, which may hold a
 //                          scheduler_config.json of its own)
-//     tokenizer/spiece.model
+//     tokenizer/           the files of a kind of tokenizer (engine/text/tokenizers.def)
 //     scheduler/scheduler_config.json
 //
 // Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its shards under
@@ -23,7 +23,7 @@ struct model_folder {
     char *path, *name; // name: the folder's own
     const struct family *family;
     struct parts parts; // those that are there
-    char *tokenizer;    // path of spiece.model; NULL: none
+    char *tokenizer;    // for tokenizer_open(); NULL: none
     bool has_scheduler;
     struct scheduler_config scheduler, super_scheduler; // the second defaults to the first
     int text_tokens, reference_tokens; // length texts are padded to

@@ -11,6 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/model/model_folder.h"
+#include "engine/text/tokenizer.h"
 
 static bool
 write_json(const char *folder, const char *name, const struct jv *json, struct err *err)
@@ -62,15 +63,25 @@ save_part(const struct part *p, const struct model_folder_save *s, struct err *e
 }
 
 static bool
+copy_tokenizer(const struct model_folder *m, const char *to, struct err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && tokenizer_file(i); i++) {
+        char *name = file_join("tokenizer", tokenizer_file(i));
+        ok = copy_file(m, to, name, err);
+        free(name);
+    }
+    return ok;
+}
+
+static bool
 save_all(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
 {
     static const char *const copied[] = {
-        "tokenizer/spiece.model",
-        "tokenizer/tokenizer_config.json",
         "scheduler/scheduler_config.json",
         "super_resolution/scheduler_config.json",
     };
-    bool ok = file_make_folders(s->path, err);
+    bool ok = file_make_folders(s->path, err) && copy_tokenizer(m, s->path, err);
     for (int i = 0; ok && i < m->parts.count; i++)
         ok = save_part(&m->parts.at[i], s, err);
     for (size_t i = 0; ok && i < COUNT_OF(copied); i++)

@@ -32,7 +32,7 @@ enum timestep_density {
 
 struct recipe {
     char *model;     // folder to start from: configs, and weights if it has them
-    char *tokenizer; // spiece.model; NULL: the model folder's
+    char *tokenizer; // for tokenizer_open(); NULL: the model folder's
     char *pack;      // training data
     char *output;    // folder of the run: log, checkpoints, sheets, the exported model
     struct jv *tasks; // the mixture (engine/train/tasks.h); owned
