@@ -105,7 +105,7 @@ describe(struct found *f, struct err *err)
     const struct sandbox_wait wait = {clock_seconds() + seconds, NULL};
     struct inside_answer a = {0};
     enum sandbox_state state = SANDBOX_ENDED;
-    struct sandbox *s = look_start("limn", err) ? sandbox_open(&params, err) : NULL;
+    struct sandbox *s = look_start(err) ? sandbox_open(&params, err) : NULL;
     inside_free_readable(paths);
     if (!s)
         return err_prefix(err, "it cannot be tried");

@@ -21,10 +21,17 @@
 
 enum { CHECK_SECONDS = 5 };
 
-bool
-look_start(const char *name, struct err *err)
+// In the keeper: children find libvips started. Where it cannot be, each says so.
+static void
+prepare(void)
 {
-    return codec_start(name, err) && sandbox_start(inside_serve, err);
+    codec_start(NULL);
+}
+
+bool
+look_start(struct err *err)
+{
+    return sandbox_start(inside_serve, prepare, err);
 }
 
 // --- talking to a child
@@ -202,7 +209,7 @@ ask_once(const struct inside_order *o, const void *data, const char *name, doubl
         .megabytes = LIMIT_LOOK_MEGABYTES,
         .processor_seconds = vector ? LIMIT_LOOK_VECTOR_MS / 1000.0 : seconds * processors()};
     struct err own = {0};
-    struct sandbox *s = look_start("limn", &own) ? sandbox_open(&params, &own) : NULL;
+    struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
     *image = s ? ask(&s, o, data, name, seconds, stop, &own) : NULL;
     sandbox_let_go(s);
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
@@ -255,7 +262,7 @@ run_together(const void *data, size_t size, const char *name, const struct loade
     struct image *out = NULL;
     struct err own = {0};
     memcpy(o.values, values->v, sizeof o.values);
-    struct sandbox *s = look_start("limn", &own) ? sandbox_open(&params, &own) : NULL;
+    struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
     if (s)
         ask(&s, &o, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
     if (s && own.code == ERR_NONE)
@@ -284,13 +291,13 @@ look_run(const void *data, size_t size, const char *name, const struct loader_en
 }
 
 struct image *
-look_result(const void *png, size_t size, const char *name, struct err *err)
+look_result(const void *png, size_t size, const char *name, const atomic_int *stop, struct err *err)
 {
     // Its head tells how long it may take at most, before anything is decoded.
     const unsigned char *p = png;
     static const unsigned char start[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR";
     const struct look_want want = {.png = true, .side = LIMIT_RESULT_SIDE,
-                                   .seconds = LIMIT_RESULT_SECONDS};
+                                   .seconds = LIMIT_RESULT_SECONDS, .stop = stop};
     if (size < 24 || memcmp(p, start, 16) != 0 || p[16] || p[17] || p[20] || p[21] ||
         (p[18] << 8 | p[19]) > LIMIT_RESULT_SIDE || (p[22] << 8 | p[23]) > LIMIT_RESULT_SIDE) {
         err_set(err, ERR_INPUT, "%s: not a PNG of at most %d pixels a side", name,
@@ -301,7 +308,7 @@ look_result(const void *png, size_t size, const char *name, struct err *err)
 }
 
 bool
-look_check(const char *path, struct err *err)
+look_check(const char *path, const atomic_int *stop, struct err *err)
 {
     struct inside_order o = {.what = INSIDE_CHECK};
     struct image *none;
@@ -310,7 +317,7 @@ look_check(const char *path, struct err *err)
     if (!data)
         return false;
     o.size = size;
-    bool ok = ask_once(&o, data, path, CHECK_SECONDS, NULL, &none, err);
+    bool ok = ask_once(&o, data, path, CHECK_SECONDS, stop, &none, err);
     free(data);
     return ok;
 }
@@ -352,7 +359,7 @@ looker_begin(struct looker *l, struct err *err)
     enum { LIFE_SECONDS = 1000000 }; // each picture is limited by the clock
     const struct sandbox_params params = {(const char *const *)l->paths,
                                           LIMIT_LOOK_MEGABYTES, LIFE_SECONDS};
-    if (!l->s && look_start("limn", err))
+    if (!l->s && look_start(err))
         l->s = sandbox_open(&params, err);
     return l->s != NULL;
 }

@@ -8,9 +8,9 @@
 
 #include "loaders/host.h"
 
-// codec_start(), and the sandbox's keeper. Once, from the main thread, before others start; what needs
-// it and finds it not started starts it.
-bool look_start(const char *name, struct err *err);
+// The sandbox's keeper, which starts libvips for its children. From the main thread, before others start;
+// what needs it and finds it not started starts it. The second call and later ones do nothing.
+bool look_start(struct err *err);
 
 struct look_want {
     int side;  // pixels: the longer side is reduced to it; 0: the limit. An SVG is drawn at that size,
@@ -36,11 +36,12 @@ struct image *look_run(const void *data, size_t size, const char *name, const st
                        struct err *err);
 
 // A picture that a worker sent: a PNG of at most LIMIT_RESULT_SIDE pixels a side, within
-// LIMIT_RESULT_SECONDS, so that the UI can wait for it.
-struct image *look_result(const void *png, size_t size, const char *name, struct err *err);
+// LIMIT_RESULT_SECONDS. `stop`: as in struct look_want.
+struct image *look_result(const void *png, size_t size, const char *name, const atomic_int *stop,
+                          struct err *err);
 
-// Whether a file begins as a picture that would be read. ERR_INPUT why not.
-bool look_check(const char *path, struct err *err);
+// Whether a file begins as a picture that would be read. ERR_INPUT why not. `stop`: as above.
+bool look_check(const char *path, const atomic_int *stop, struct err *err);
 
 // A child that looks at many pictures, one after the other, for batch work: a fault costs only the picture
 // at which it happens, the next call begins another child. One thread at a time.

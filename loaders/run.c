@@ -132,7 +132,7 @@ loader_run_limited(const struct loader_entry *e, const struct image *in,
         .readable = (const char *const *)paths, .megabytes = limits->megabytes,
         .processor_seconds = limits->seconds * (double)MAX(processors, 1) + 1};
     struct image *out = NULL;
-    struct sandbox *s = look_start("limn", err) ? sandbox_open(&params, err) : NULL;
+    struct sandbox *s = look_start(err) ? sandbox_open(&params, err) : NULL;
     if (s)
         out = loader_run_in(&s, file, e, in, values, limits, err);
     else

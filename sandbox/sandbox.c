@@ -278,7 +278,7 @@ keep(struct keeper *k)
 }
 
 _Noreturn static void
-be_keeper(sandbox_serve *serve)
+be_keeper(sandbox_serve *serve, void (*prepare)(void))
 {
     static struct keeper k;
     sigset_t child;
@@ -290,6 +290,8 @@ be_keeper(sandbox_serve *serve)
     k.control = 3;
     k.serve = serve;
     k.signals = signalfd(-1, &child, SFD_CLOEXEC);
+    if (prepare)
+        prepare();
     while (k.signals >= 0 && keep(&k))
         ;
     for (int i = 0; i < CHILDREN_MAX; i++)
@@ -313,7 +315,7 @@ end_descendants(void)
 
 // The parent of keepers, one after the other, until one ends by itself.
 _Noreturn static void
-be_watch(int its_control, sandbox_serve *serve)
+be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
 {
     enum { PAUSE_US = 100000 };
     setsid(); // Ctrl-C is for its owner
@@ -330,7 +332,7 @@ be_watch(int its_control, sandbox_serve *serve)
             _exit(0);
         pid_t pid = fork();
         if (pid == 0)
-            be_keeper(serve);
+            be_keeper(serve, prepare);
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
         end_descendants();
@@ -350,7 +352,7 @@ dismiss(void)
 }
 
 bool
-sandbox_start(sandbox_serve *serve, struct err *err)
+sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err)
 {
     int ends[2];
     if (control >= 0)
@@ -365,7 +367,7 @@ sandbox_start(sandbox_serve *serve, struct err *err)
     if (pid == 0) {
         pid_t watch = fork();
         if (watch == 0)
-            be_watch(ends[1], serve);
+            be_watch(ends[1], serve, prepare);
         _exit(watch < 0);
     }
     close(ends[1]);

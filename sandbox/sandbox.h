@@ -19,8 +19,9 @@
 typedef void sandbox_serve(int fd, const char *const *readable);
 
 // Starts the keeper; the second call and later ones do nothing. From the main thread, before others
-// start. A process that forks off others may let them use the same keeper.
-bool sandbox_start(sandbox_serve *serve, struct err *err);
+// start. A process that forks off others may let them use the same keeper. `prepare` (may be NULL) runs
+// in the keeper, which has seen no stranger's byte, so that its children need not do it each.
+bool sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err);
 
 struct sandbox_params {
     const char *const *readable; // files and folders beside the system's, NULL at the end; may be NULL

@@ -65,7 +65,7 @@ run_ui(const struct command_line *line)
         return 0;
     }
     struct err err = {0};
-    if (!look_start("limn", &err)) // before there are threads
+    if (!look_start(&err)) // before there are threads
         return command_failed(&err);
     return ui_run(o->host, o->theme, o->preview);
 }
@@ -117,14 +117,6 @@ command_computing(void)
     return names;
 }
 
-// The build asks for documents where there may be no use of pictures yet.
-static bool
-asks_docs(const struct command_line *line)
-{
-    const struct ui_options *o = line->values;
-    return line->depth == 1 && o && (o->completions || o->man || o->docs);
-}
-
 // Here, or, with `away`, what computes in a worker's child.
 static int
 run(const struct command_line *line, bool away)
@@ -142,7 +134,7 @@ read_and_run(bool away, int argc, char **argv)
     struct command_line line;
     int code = 0;
     bool ok = command_line_read(&line, &command_program, away, argc, argv, &err);
-    if (!ok || (!asks_docs(&line) && !codec_start("limn", &err)))
+    if (!ok)
         code = command_failed(&err);
     else if (line.help)
         options_help(&line, away, stdout);

@@ -574,13 +574,15 @@ read_sheet(const char *file, struct job *j, char **words, struct err *err)
     return true;
 }
 
-int64_t
-library_picture_import(struct library *l, const char *file, const char *job, struct err *err)
+bool
+library_picture_read(const char *file, const char *job, struct library_picture *out,
+                     struct err *err)
 {
     struct job j;
     struct err own = {0};
     struct stat st = {0};
     char *words = mem_strdup("");
+    *out = (struct library_picture){0};
     bool ok = job_from_png(&j, file, &own);
     if (!ok) {
         job_finish(&j);
@@ -588,21 +590,39 @@ library_picture_import(struct library *l, const char *file, const char *job, str
     }
     if (!ok) {
         free(words);
-        err_set(err, ERR_INPUT, "%s", own.text[0] ? own.text : "there is no instruction in it");
-        return -1;
+        return err_set(err, ERR_INPUT, "%s",
+                       own.text[0] ? own.text : "there is no instruction in it");
     }
     add_words(&words, &j);
     char *whole = realpath(file, NULL);
     stat(file, &st);
     const char *dash = strrchr(file, '-');
-    struct library_picture p = {.job = (char *)(uintptr_t)(job ? job : ""),
-                                .file = whole ? whole : (char *)(uintptr_t)file,
-                                .instruction = j.instruction, .words = words, .seed = j.seed,
-                                .created = st.st_mtime, .index = dash ? atoi(dash + 1) : 0};
-    int64_t id = library_picture_add(l, &p, err);
-    free(whole);
-    free(words);
+    *out = (struct library_picture){.job = mem_strdup(job ? job : ""),
+                                    .file = whole ? whole : mem_strdup(file),
+                                    .instruction = mem_strdup(j.instruction ? j.instruction : ""),
+                                    .words = words, .seed = j.seed, .created = st.st_mtime,
+                                    .index = dash ? atoi(dash + 1) : 0};
     job_finish(&j);
+    return true;
+}
+
+void
+library_picture_finish(struct library_picture *p)
+{
+    free(p->job);
+    free(p->file);
+    free(p->instruction);
+    free(p->words);
+    free(p->tags);
+    *p = (struct library_picture){0};
+}
+
+int64_t
+library_picture_import(struct library *l, const char *file, const char *job, struct err *err)
+{
+    struct library_picture p;
+    int64_t id = library_picture_read(file, job, &p, err) ? library_picture_add(l, &p, err) : -1;
+    library_picture_finish(&p);
     return id;
 }
 
@@ -667,14 +687,8 @@ library_query(struct library *l, const struct library_filter *f, struct library_
 void
 library_list_free(struct library_list *list)
 {
-    for (int i = 0; i < list->count; i++) {
-        struct library_picture *p = &list->items[i];
-        free(p->job);
-        free(p->file);
-        free(p->instruction);
-        free(p->words);
-        free(p->tags);
-    }
+    for (int i = 0; i < list->count; i++)
+        library_picture_finish(&list->items[i]);
     free(list->items);
     *list = (struct library_list){0};
 }

@@ -75,7 +75,12 @@ struct library_picture {
 
 // The same file again updates what is known of it. Returns the id; -1: failed.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
-// Reads the instruction inside the PNG. ERR_INPUT when limn did not make it.
+// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_INPUT when limn
+// did not make it. Any thread.
+bool library_picture_read(const char *file, const char *job, struct library_picture *out,
+                          struct err *err);
+void library_picture_finish(struct library_picture *p); // what it holds
+// Both in turn. The id; -1: failed.
 int64_t library_picture_import(struct library *l, const char *file, const char *job,
                                struct err *err);
 

@@ -188,7 +188,7 @@ ui_command(struct ui *ui, const char *line)
         return session_open_sheet(ui, rest, false) ||
                (session_open_picture(ui, rest) && (ui_open_view(ui, VIEW_COMPOSE), true));
     if (strcmp(name, "add") == 0 && *rest)
-        return session_add_picture(ui, rest);
+        return session_add_picture(ui, rest), true;
     if (strcmp(name, "save") == 0 && *rest) {
         if (session_save_template(ui, rest, &err))
             ui_say(ui, ROLE_GOOD, "saved as template %s", rest);

@@ -16,7 +16,6 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "loaders/look.h"
 
 #define KEEP_SECONDS 1.0
 
@@ -171,14 +170,22 @@ free_marker(const struct ui *ui)
     return LIMIT_INSTRUCTION_MARKER;
 }
 
-bool
+void
 session_add_picture(struct ui *ui, const char *file)
 {
-    struct err err = {0};
-    if (!look_check(file, &err)) { // without its folder, which would push the reason off the line
-        const char *slash = strrchr(file, '/');
-        bool named = slash && strncmp(err.text, file, strlen(file)) == 0;
-        ui_say(ui, ROLE_ERROR, "%s", err.text + (named ? slash + 1 - file : 0));
+    struct arrival *a = mem_zalloc(sizeof *a);
+    *a = (struct arrival){.kind = ARRIVAL_ADDED, .file = mem_strdup(file)};
+    arrivals_put(ui->arrivals, a);
+}
+
+bool
+session_arrived(struct ui *ui, const struct arrival *a)
+{
+    const char *file = a->file;
+    if (!a->kept) { // without its folder, which would push the reason off the line
+        const char *slash = strrchr(file, '/'), *why = a->refused.text;
+        bool named = slash && strncmp(why, file, strlen(file)) == 0;
+        ui_say(ui, ROLE_ERROR, "%s", why + (named ? slash + 1 - file : 0));
         return false;
     }
     int marker = free_marker(ui);

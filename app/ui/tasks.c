@@ -7,10 +7,8 @@
 #include "app/base/process.h"
 #include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
-#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "loaders/look.h"
 
 struct task *
 task_find(struct ui *ui, const char *job)
@@ -206,7 +204,7 @@ task_offer_again(struct ui *ui)
 {
     for (int i = 0; i < ui->task_count; i++) {
         struct task *t = ui->tasks[i];
-        if (t->state != TASK_QUEUED && t->state != TASK_RUNNING)
+        if ((t->state != TASK_QUEUED && t->state != TASK_RUNNING) || t->drawn)
             continue;
         if (t->state == TASK_RUNNING && t->offered) {
             t->state = TASK_FAILED;
@@ -276,55 +274,48 @@ keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
     }
 }
 
-// A picture that is there already stays as it is, whatever comes under its name.
-static bool
-write_new(struct ui *ui, const char *file, const struct client_event *e, struct err *err)
-{
-    size_t size = 0;
-    if (!e->png)
-        return err_set(err, ERR_IO, "it came without its data");
-    if (!file_exists(file))
-        return file_write_private(file, e->png, e->png_size, err);
-    char *have = file_read(file, LIMIT_HOST_PICTURE_BYTES, &size, NULL);
-    if (!have || size != e->png_size || memcmp(have, e->png, size) != 0)
-        ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", file);
-    free(have);
-    return true;
-}
-
-// Writes the picture, enters it into the library, and only then lets the worker forget it.
+// Its picture is written and decoded elsewhere, and is the task's with task_arrived(). Takes the bytes.
 static void
-store_result(struct ui *ui, const struct client_event *e)
+take_result(struct ui *ui, struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
     struct err err = {0};
     char *folder = library_folder(&err);
-    char *file = mem_printf("%s/%s-%d.png", folder ? folder : "", e->job, e->index);
-    bool ok = folder && write_new(ui, file, e, &err);
-    free(folder);
-    if (ok) {
-        client_stored(ui->client, e->job, e->index);
-        if (ui->library && library_picture_import(ui->library, file, e->job, &err) < 0)
-            ui_log(ui, ROLE_WARNING, err.text);
-        if (e->late && !t && ui->library)
-            library_job_state(ui->library, e->job, LIBRARY_DONE, NULL, NULL);
-        if (e->late) {
-            char *text = mem_printf("fetched a picture of an earlier job: %s", file);
-            ui_log(ui, ROLE_GOOD, text);
-            free(text);
-        }
-    } else {
+    if (!folder) {
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
+        return;
     }
-    if (t) {
-        free(t->files[e->index]);
-        t->files[e->index] = ok ? mem_strdup(file) : NULL;
-        struct image *whole = e->png ? look_result(e->png, e->png_size, file, NULL) : NULL;
-        if (whole && t->job.count == 1)
-            keep_frame(ui, t, whole, t->total);
-        image_unref(whole);
+    struct arrival *a = mem_zalloc(sizeof *a);
+    *a = (struct arrival){.kind = ARRIVAL_RESULT, .index = e->index, .late = e->late, .png = e->png,
+                          .png_size = e->png_size,
+                          .file = mem_printf("%s/%s-%d.png", folder, e->job, e->index)};
+    snprintf(a->job, sizeof a->job, "%s", e->job);
+    e->png = NULL;
+    if (t)
+        t->arriving++;
+    arrivals_put(ui->arrivals, a);
+    free(folder);
+}
+
+// Enters the picture into the library, and only then lets the worker forget it.
+static void
+enter_result(struct ui *ui, const struct arrival *a)
+{
+    struct err err = a->unread;
+    client_stored(ui->client, a->job, a->index);
+    if (a->differs)
+        ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", a->file);
+    if (ui->library && a->known.file)
+        library_picture_add(ui->library, &a->known, &err);
+    if (ui->library && err.code != ERR_NONE)
+        ui_log(ui, ROLE_WARNING, err.text);
+    if (a->late && ui->library && !task_find(ui, a->job))
+        library_job_state(ui->library, a->job, LIBRARY_DONE, NULL, NULL);
+    if (a->late) {
+        char *text = mem_printf("fetched a picture of an earlier job: %s", a->file);
+        ui_log(ui, ROLE_GOOD, text);
+        free(text);
     }
-    free(file);
 }
 
 static void
@@ -346,17 +337,21 @@ write_sheet(struct ui *ui, int sweep)
     struct err err = {0};
     int count = 0, drawn = 0;
     const struct task *first = NULL;
+    struct task *waits = NULL;
     for (int i = 0; i < ui->task_count; i++) {
         const struct task *t = ui->tasks[i];
         if (t->sweep != sweep)
             continue;
         if (t->state <= TASK_RUNNING || t->state == TASK_OFFERED)
             return;
+        waits = t->arriving ? ui->tasks[i] : waits;
         first = first ? first : t;
         drawn += t->state == TASK_DONE && t->frame_count;
         count++;
     }
-    if (!drawn)
+    if (waits)
+        waits->sheet_waits = true;
+    if (!drawn || waits)
         return;
     struct sweep_sheet sheet;
     sweep_sheet_begin(&sheet, count, first->sweep_columns);
@@ -412,6 +407,41 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
         if (ui->tasks[i] == t && ui->task_shown == i && i + 1 < ui->task_count &&
             ui->tasks[i + 1]->state == TASK_QUEUED)
             ui->task_shown = i + 1;
+}
+
+// Once the worker is done and its pictures are here.
+static void
+end_when_whole(struct ui *ui, struct task *t)
+{
+    bool waits = t->sheet_waits;
+    if (t->arriving)
+        return;
+    t->sheet_waits = false;
+    if (t->drawn && (t->state == TASK_QUEUED || t->state == TASK_RUNNING))
+        end_task(ui, t, TASK_DONE, NULL);
+    else if (waits)
+        write_sheet(ui, t->sweep);
+}
+
+void
+task_arrived(struct ui *ui, struct arrival *a)
+{
+    struct task *t = task_find(ui, a->job);
+    bool result = a->kind == ARRIVAL_RESULT;
+    if (result && a->kept)
+        enter_result(ui, a);
+    else if (result)
+        ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", a->refused.text);
+    if (!t)
+        return;
+    if (result || a->image) {
+        free(t->files[a->index]);
+        t->files[a->index] = a->kept || !result ? mem_strdup(a->file) : NULL;
+    }
+    if (a->image && t->job.count == 1)
+        keep_frame(ui, t, a->image, result ? t->total : 0);
+    t->arriving--;
+    end_when_whole(ui, t);
 }
 
 void
@@ -489,14 +519,13 @@ take_done(struct ui *ui, struct task *t)
     t->state = TASK_DONE;
     if (!library_query(ui->library, &f, &list, NULL))
         return;
-    const struct look_want want = {.png = true, .side = LIMIT_RESULT_SIDE,
-                                   .seconds = LIMIT_RESULT_SECONDS};
-    struct image *image = list.count ? look_file(list.items[0].file, &want, NULL) : NULL;
-    if (image) {
-        t->files[0] = mem_strdup(list.items[0].file);
-        keep_frame(ui, t, image, 0);
+    if (list.count) {
+        struct arrival *a = mem_zalloc(sizeof *a);
+        *a = (struct arrival){.kind = ARRIVAL_EARLIER, .file = mem_strdup(list.items[0].file)};
+        snprintf(a->job, sizeof a->job, "%s", t->job.id);
+        t->arriving++;
+        arrivals_put(ui->arrivals, a);
     }
-    image_unref(image);
     library_list_free(&list);
 }
 
@@ -591,12 +620,12 @@ on_hello(struct ui *ui, const struct client_event *e)
 }
 
 void
-task_event(struct ui *ui, const struct client_event *e)
+task_event(struct ui *ui, struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
     ui->dirty = true;
     if (e->type == CLIENT_RESULT)
-        store_result(ui, e);
+        take_result(ui, e);
     if (e->type == CLIENT_HELLO)
         on_hello(ui, e);
     if (!t)
@@ -618,7 +647,10 @@ task_event(struct ui *ui, const struct client_event *e)
         if (e->image)
             keep_frame(ui, t, e->image, e->step);
         break;
-    case CLIENT_DONE: end_task(ui, t, TASK_DONE, NULL); break;
+    case CLIENT_DONE:
+        t->drawn = true;
+        end_when_whole(ui, t);
+        break;
     case CLIENT_FAILED:
         end_task(ui, t, e->err.code == ERR_CANCELLED ? TASK_CANCELLED : TASK_FAILED, e->err.text);
         if (e->err.code != ERR_CANCELLED) {

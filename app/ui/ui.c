@@ -110,6 +110,20 @@ restart_worker(struct ui *ui)
 }
 
 static void
+on_arrival(struct ui *ui, struct arrival *a)
+{
+    ui->dirty = true;
+    if (a->kind == ARRIVAL_RESULT || a->kind == ARRIVAL_EARLIER)
+        task_arrived(ui, a);
+    if (a->kind == ARRIVAL_ADDED)
+        a->kept = session_arrived(ui, a);
+    for (int i = 0; i < VIEW_COUNT; i++)
+        if (views[i]->arrived)
+            views[i]->arrived(ui, a);
+    arrival_free(a);
+}
+
+static void
 on_event(struct ui *ui, struct client_event *e)
 {
     ui->dirty = true;
@@ -158,12 +172,14 @@ timeout_of(const struct ui *ui)
 static bool
 wait_for_something(struct ui *ui)
 {
-    struct pollfd fds[2 + CLIENT_FDS + 2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                                             {.fd = pictures_fd(ui->pictures), .events = POLLIN}};
-    int count = 2 + client_fds(ui->client, fds + 2);
+    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                                             {.fd = pictures_fd(ui->pictures), .events = POLLIN},
+                                             {.fd = arrivals_fd(ui->arrivals), .events = POLLIN}};
+    bool full = arrivals_full(ui->arrivals);
+    int count = 3 + (full ? 0 : client_fds(ui->client, fds + 3));
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
-    bool now = ui->dirty || client_holds(ui->client);
+    bool now = ui->dirty || (!full && client_holds(ui->client));
     if (poll(fds, (nfds_t)count, now ? 0 : timeout_of(ui)) < 0)
         return true; // a signal: the loop looks what it meant
     if (fds[1].revents) {
@@ -186,7 +202,9 @@ loop(struct ui *ui, struct err *err)
         screen_pause_if_asked(ui);
         if (atomic_exchange(&command_interrupted, 0))
             ui_request(ui, REQUEST_QUIT);
-        while (client_next(ui->client, &e)) {
+        for (struct arrival *a; (a = arrivals_next(ui->arrivals));)
+            on_arrival(ui, a);
+        while (!arrivals_full(ui->arrivals) && client_next(ui->client, &e)) {
             on_event(ui, &e);
             client_event_free(&e);
         }
@@ -218,6 +236,7 @@ finish(struct ui *ui)
     field_finish(&ui->prompt);
     job_finish(&ui->compose);
     pictures_close(ui->pictures);
+    arrivals_close(ui->arrivals);
     library_close(ui->library);
     free(ui->paste);
     free(ui->host);
@@ -278,6 +297,7 @@ ui_run(const char *host, const char *theme, const char *preview)
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));
     ui->pictures = pictures_open(&err);
+    ui->arrivals = ui->pictures ? arrivals_open(&err) : NULL;
     open_library(ui);
     session_restore(ui);
     char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
@@ -286,8 +306,8 @@ ui_run(const char *host, const char *theme, const char *preview)
                        : environment && *environment ? environment
                        : kept                        ? kept
                                                      : "dark";
-    bool ok = ui->pictures && theme_find(&ui->theme, name, &err);
-    if (!ok && ui->pictures && !theme) { // a theme that is gone must not keep limn from starting
+    bool ok = ui->arrivals && theme_find(&ui->theme, name, &err);
+    if (!ok && ui->arrivals && !theme) { // a theme that is gone must not keep limn from starting
         err_clear(&err);
         ok = theme_find(&ui->theme, "dark", &err);
     }
@@ -296,6 +316,8 @@ ui_run(const char *host, const char *theme, const char *preview)
     if (ok) {
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);
+        for (struct arrival *a; (a = arrivals_last(ui->arrivals));)
+            on_arrival(ui, a); // what came is kept
         session_keep(ui, true);
         screen_stop(ui);
         if (screen_gone())

@@ -9,6 +9,7 @@
 #include "app/job/job.h"
 #include "app/library/library.h"
 #include "app/base/process.h"
+#include "app/ui/arrivals.h"
 #include "app/ui/field.h"
 #include "app/ui/pictures.h"
 #include "app/ui/theme.h"
@@ -70,6 +71,9 @@ struct task {
     char *label;                // its value there
     char owner[PROCESS_NAME_MAX]; // of one that is TASK_OFFERED: whose it was; "": nobody's
     bool offered;               // again, after its worker had died; a second time it fails
+    int arriving;               // pictures that are being kept and decoded (arrivals.h)
+    bool drawn;                 // the worker is done; the task is when its pictures have arrived
+    bool sheet_waits;           // for them
 };
 
 struct log_entry {
@@ -110,6 +114,7 @@ struct ui {
     struct client *client;
     struct library *library; // NULL: none to be had
     struct pictures *pictures;
+    struct arrivals *arrivals;
     struct window_link *window; // NULL: none
     char *host;
 
@@ -261,7 +266,8 @@ void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
 int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
-void task_event(struct ui *ui, const struct client_event *e);
+void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
+void task_arrived(struct ui *ui, struct arrival *a);
 void task_offer_again(struct ui *ui); // what a dead worker left
 void task_free(struct task *t);
 int tasks_unfinished(const struct ui *ui);
@@ -276,7 +282,9 @@ bool session_open_picture(struct ui *ui, const char *file);
 // The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a
 // message: it is no sheet.
 bool session_open_sheet(struct ui *ui, const char *file, bool draw);
-bool session_add_picture(struct ui *ui, const char *file);
+// When it turns out to be a picture: session_arrived().
+void session_add_picture(struct ui *ui, const char *file);
+bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the last reference
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
 void session_parameters(struct ui *ui); // opens their form
 bool session_draw(struct ui *ui);       // starts a job of it

@@ -16,7 +16,8 @@ struct view {
     bool (*typing)(const struct ui *ui);
     bool (*key)(struct ui *ui, wint_t key, bool code);
     void (*paste)(struct ui *ui, const char *text); // while it is typing. May be NULL
-    void (*event)(struct ui *ui, const struct client_event *e); // also when not open. May be NULL
+    void (*event)(struct ui *ui, struct client_event *e); // also when not open. May be NULL
+    void (*arrived)(struct ui *ui, struct arrival *a);    // the same
     // A click, or a turn of the wheel (turn -1 or 1), at a place of its area. May be NULL
     void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
     const enum request *hints; // shown in the last line, REQUEST_NONE at the end

@@ -16,7 +16,6 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
-#include "loaders/look.h"
 
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
 enum { LOOK_SIDE = 256 };
@@ -133,7 +132,7 @@ ask_for_look(struct ui *ui)
 }
 
 static void
-on_event(struct ui *ui, const struct client_event *e)
+on_event(struct ui *ui, struct client_event *e)
 {
     struct compose *c = compose_of(ui);
     if (e->type == CLIENT_LOST) {
@@ -142,10 +141,26 @@ on_event(struct ui *ui, const struct client_event *e)
     }
     if (e->type != CLIENT_LOADED || strcmp(e->id, "look") != 0)
         return;
+    struct arrival *a = mem_zalloc(sizeof *a);
+    *a = (struct arrival){.kind = ARRIVAL_LOOK, .png = e->png, .png_size = e->png_size,
+                          .refused = e->err};
+    e->png = NULL;
+    arrivals_put(ui->arrivals, a);
+}
+
+static void
+on_arrival(struct ui *ui, struct arrival *a)
+{
+    struct compose *c = compose_of(ui);
+    if (a->kind == ARRIVAL_ADDED && a->kept && ui->view == VIEW_COMPOSE)
+        c->reference = MAX(0, ui->compose.reference_count - 1);
+    if (a->kind != ARRIVAL_LOOK)
+        return;
     c->waiting = false;
     image_unref(c->after);
-    c->after = e->png ? look_result(e->png, e->png_size, "look", NULL) : NULL;
-    snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : e->err.text);
+    c->after = a->image;
+    a->image = NULL;
+    snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : a->refused.text);
 }
 
 // --- the reference's form
@@ -490,8 +505,7 @@ in_files(struct ui *ui, enum request request)
             browser_enter(b, &err);
         } else if (e) {
             char *path = browser_path(b);
-            if (session_add_picture(ui, path))
-                c->reference = ui->compose.reference_count - 1;
+            session_add_picture(ui, path);
             free(path);
         }
         break;
@@ -766,6 +780,7 @@ const struct view view_compose = {
     .paste = on_paste,
     .key = on_key,
     .event = on_event,
+    .arrived = on_arrival,
     .mouse = on_mouse,
     .hints = hints,
 };

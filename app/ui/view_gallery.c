@@ -75,9 +75,9 @@ close_gallery(struct ui *ui)
 }
 
 static void
-on_event(struct ui *ui, const struct client_event *e)
+on_arrival(struct ui *ui, struct arrival *a)
 {
-    if (e->type == CLIENT_RESULT && ui->view == VIEW_GALLERY)
+    if (a->kind == ARRIVAL_RESULT && ui->view == VIEW_GALLERY)
         reload(ui);
 }
 
@@ -400,7 +400,7 @@ const struct view view_gallery = {
     .close = close_gallery,
     .draw = draw_gallery,
     .request = on_request,
-    .event = on_event,
+    .arrived = on_arrival,
     .mouse = on_mouse,
     .hints = hints,
 };

@@ -226,7 +226,7 @@ training_is_running(const struct run *r)
 }
 
 static void
-on_event(struct ui *ui, const struct client_event *e)
+on_event(struct ui *ui, struct client_event *e)
 {
     struct training *t = training_of(ui);
     bool ours = *t->begun && strcmp(e->id, t->begun) == 0;

@@ -659,7 +659,7 @@ static int
 serve(void)
 {
     struct err err = {0};
-    if (!look_start("limn", &err)) // before there are threads
+    if (!look_start(&err)) // before there are threads
         return command_failed(&err);
     struct worker *w = mem_zalloc(sizeof *w);
     pthread_mutex_init(&w->lock, NULL);

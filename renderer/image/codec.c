@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "renderer/image/codec.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,19 +15,33 @@
 #include "renderer/image/png_text.h"
 #include "renderer/image/tiff.h"
 
-bool
-codec_start(const char *name, struct err *err)
+static char start_fault[200]; // "": none
+
+static void
+start(void)
 {
     // libvips warns on stderr through GLib; everything worth saying comes back as an error here.
     g_setenv("VIPS_WARNING", "1", TRUE);
-    if (VIPS_INIT(name))
-        return err_set(err, ERR_IO, "libvips cannot start: %.200s", vips_error_buffer());
+    if (VIPS_INIT("limn")) {
+        g_snprintf(start_fault, sizeof start_fault, "%.150s", vips_error_buffer());
+        start_fault[strcspn(start_fault, "\n")] = 0;
+        if (!*start_fault)
+            g_strlcpy(start_fault, "it does not say why", sizeof start_fault);
+        return;
+    }
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoadSvg", FALSE);
     vips_operation_block_set("VipsForeignLoadMagick", FALSE); // for BMP alone: loader_allowed()
-    return true;
+}
+
+bool
+codec_start(struct err *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
+    return !*start_fault || err_set(err, ERR_IO, "libvips cannot start: %s", start_fault);
 }
 
 // The first line of libvips' error text, which is then cleared.
@@ -157,6 +172,8 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
 bool
 codec_recognise(const void *data, size_t size, const char *name, struct err *err)
 {
+    if (!codec_start(err))
+        return false;
     return (size > 0 && loader_allowed(data, size, name, NULL)) ||
            err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
 }
@@ -169,7 +186,8 @@ bytes_allowed(const void *data, size_t size, const char *name, bool png, struct 
                        LIMIT_PICTURE_BYTES);
     if (png && !is_png(data, size))
         return err_set(err, ERR_INPUT, "%s: not a PNG", name);
-    return tiff_is_readable(data, size, name, err) && loader_allowed(data, size, name, err);
+    return tiff_is_readable(data, size, name, err) && codec_start(err) &&
+           loader_allowed(data, size, name, err);
 }
 
 // One that gets pixels only here, as many as are wanted. Takes over `v`.
@@ -272,6 +290,8 @@ static struct image *
 stretch(const struct image *image, int width, int height, struct err *err)
 {
     bool alpha = image->format == IMAGE_RGBA8;
+    if (!codec_start(err))
+        return NULL;
     VipsImage *chain[5] = {from_image(image)};
     int n = 0;
     bool ok = chain[0] != NULL;
@@ -394,7 +414,7 @@ letters_within(const char *text, int width, int height)
 struct image *
 codec_text(const char *text, int width, int height, struct err *err)
 {
-    struct image *out = image_create(width, height, IMAGE_RGB8, err);
+    struct image *out = codec_start(err) ? image_create(width, height, IMAGE_RGB8, err) : NULL;
     if (!out)
         return NULL;
     memset(out->pixels, 255, out->stride * (size_t)height);
@@ -417,6 +437,8 @@ codec_text(const char *text, int width, int height, struct err *err)
 void *
 codec_encode_png(const struct image *image, const char *const *texts, size_t *size, struct err *err)
 {
+    if (!codec_start(err))
+        return NULL;
     VipsImage *v = from_image(image);
     void *data = NULL, *copy = NULL;
     size_t n = 0;

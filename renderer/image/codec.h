@@ -3,7 +3,7 @@
 //
 // Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
 // file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
-// of an animation. Any thread, after codec_start().
+// of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it cannot.
 //
 // Decoders are where strangers' bytes do harm: the program calls codec_decode_as() and codec_check_in()
 // only in a child of the sandbox (loaders/look.h). What libvips calls untrusted is switched off, but for
@@ -13,8 +13,8 @@
 
 #include "renderer/image/image.h"
 
-// Once, before anything else here. `name`: argv[0].
-bool codec_start(const char *name, struct err *err);
+// Starts libvips now, for whoever wants it started before something is asked of it.
+bool codec_start(struct err *err);
 
 struct codec_want {
     bool png;        // nothing but a PNG

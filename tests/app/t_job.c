@@ -309,7 +309,7 @@ main(int argc, char **argv)
 {
     struct err err = {0};
     (void)argc;
-    if (!codec_start(argv[0], &err) || !mkdtemp(folder))
+    if (!codec_start(&err) || !mkdtemp(folder))
         return 1;
     size_t size;
     void *png = picture(NULL, &size);

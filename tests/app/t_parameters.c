@@ -377,7 +377,7 @@ main(int argc, char **argv)
         cmocka_unit_test(a_row_is_all_there_is_to_add),
 #endif
     };
-    if (argc != 2 || !mkdtemp(folder) || !codec_start(argv[0], NULL))
+    if (argc != 2 || !mkdtemp(folder) || !codec_start(NULL))
         return 1;
     templates = argv[1];
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

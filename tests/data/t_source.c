@@ -414,7 +414,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_emoji_pack),
     };
     (void)argc;
-    if (!mkdtemp(folder) || !codec_start(argv[0], NULL))
+    if (!mkdtemp(folder) || !codec_start(NULL))
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     char *remove = mem_printf("rm -rf '%s'", folder);

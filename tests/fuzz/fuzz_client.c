@@ -22,7 +22,7 @@ enum { SHEET = 1, HOST = 2, JSON = 4, QUIET = 8, WAYS = 16 };
 void
 fuzz_begin(void)
 {
-    if (!look_start("fuzz_client", NULL) || !freopen(fuzz_path("printed"), "w", stdout) ||
+    if (!look_start(NULL) || !freopen(fuzz_path("printed"), "w", stdout) ||
         chdir(fuzz_path("")) != 0)
         abort();
 }

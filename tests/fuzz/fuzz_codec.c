@@ -8,7 +8,7 @@
 void
 fuzz_begin(void)
 {
-    codec_start("fuzz_codec", NULL);
+    codec_start(NULL);
 }
 
 static void

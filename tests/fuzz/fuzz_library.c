@@ -48,7 +48,7 @@ void
 fuzz_begin(void)
 {
     struct err err = {0};
-    codec_start("fuzz_library", NULL);
+    codec_start(NULL);
     struct library *l = library_open(fuzz_path("good.db"), NULL, &err);
     if (!l)
         abort();

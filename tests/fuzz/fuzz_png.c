@@ -73,7 +73,7 @@ read_sheet(const uint8_t *png, size_t size)
 void
 fuzz_begin(void)
 {
-    codec_start("fuzz_png", NULL);
+    codec_start(NULL);
 }
 
 int

@@ -35,7 +35,7 @@ static int input, output; // the process's own
 void
 fuzz_begin(void)
 {
-    if (!look_start("fuzz_worker", NULL))
+    if (!look_start(NULL))
         abort();
     no_more_forks = true;
     setenv("LIMN_MODEL", fuzz_path("no-model"), 1);

@@ -395,7 +395,7 @@ int
 main(int argc, char **argv)
 {
     data_folder = argc > 1 ? argv[1] : "samples";
-    if (!codec_start(argv[0], NULL))
+    if (!codec_start(NULL))
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(png_comes_back),

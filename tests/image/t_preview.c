@@ -228,7 +228,7 @@ draw_three(struct report *r)
 {
     struct preview *p;
     struct err err = {0};
-    codec_start("t_preview", NULL);
+    codec_start(NULL);
     if (!preview_open(&p, "auto", &err))
         return;
     snprintf(r->driver, sizeof r->driver, "%s", preview_name(p));
@@ -323,7 +323,7 @@ static void
 draw_tall(struct report *r)
 {
     struct preview *p;
-    codec_start("t_preview", NULL);
+    codec_start(NULL);
     struct image *a = picture(300, 900, 200);
     r->answered = preview_open(&p, "sixel", NULL) && preview_frame(p, a, 1, 1, NULL);
     preview_close(p);
@@ -346,7 +346,7 @@ static void
 draw_cells(struct report *r)
 {
     struct preview *p;
-    codec_start("t_preview", NULL);
+    codec_start(NULL);
     struct image *a = picture(64, 64, 200);
     r->answered = preview_open(&p, "cells", NULL) && preview_frame(p, a, 1, 1, NULL);
     preview_close(p);
@@ -433,7 +433,7 @@ names_are_checked(void **state)
 int
 main(int argc, char **argv)
 {
-    if (!codec_start(argv[0], NULL))
+    if (!codec_start(NULL))
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(terminals_are_understood),

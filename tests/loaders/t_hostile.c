@@ -324,12 +324,12 @@ results_have_limits(void **state)
             struct image *a = image_create(tall ? 1 : side, tall ? side : 1, IMAGE_RGB8, NULL);
             size_t size;
             void *png = codec_encode_png(a, NULL, &size, NULL);
-            struct image *b = look_result(png, size, "result", &err);
+            struct image *b = look_result(png, size, "result", NULL, &err);
             assert_int_equal(b != NULL, !over);
             image_unref(a), image_unref(b);
             free(png);
         }
-    assert_null(look_result("GIF89a", 6, "result", NULL));
+    assert_null(look_result("GIF89a", 6, "result", NULL, NULL));
 }
 
 // --- places
@@ -426,10 +426,10 @@ pictures_are_looked_at(void **state)
     char *command = mem_printf("cp '%s/noise.png' '%s'", data_folder, odd);
     assert_int_equal(system(command), 0);
     const char *const bad[] = {text, empty, folder, none, "/dev/null", pipe};
-    assert_true(look_check(odd, &err) && look_check(jpeg, &err));
+    assert_true(look_check(odd, NULL, &err) && look_check(jpeg, NULL, &err));
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         err_clear(&err);
-        assert_false(look_check(bad[i], &err));
+        assert_false(look_check(bad[i], NULL, &err));
         if (strncmp(err.text, bad[i], strlen(bad[i])) != 0 || strstr(err.text, ": : "))
             fail_msg("%s: '%s'", bad[i], err.text);
         assert_null(look_file(bad[i], NULL, NULL));

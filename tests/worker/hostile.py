@@ -5,7 +5,7 @@
 # hold: no crash, nothing written but what is limn's own, nothing that controls the terminal, bounded memory,
 # q answered within a second.
 # usage: hostile.py LIMN SOURCE [--all] [NAME...]
-import fcntl, json, os, pathlib, pty, random, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, time
+import fcntl, json, os, pathlib, pty, random, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, time, zlib
 
 ESC = '\x1b]0;PWNED\x07\x1b[31mRED\x9b31m\x85\u202eRTL\u2066\r\n\tX\x7f'
 BAD_OUT = re.compile(rb'\x1b\]0;PWNED|\x1b\[31mRED|\xc2[\x80-\x9f]|\xe2\x80\xae|\xe2\x81\xa6|[\x80-\x9f]31m')
@@ -204,7 +204,7 @@ def make(name, frames, **more):
     (home / 'data/limn/pictures/victim-0.png').write_text('mine')
     (home / 'cwd/run/log.jsonl').write_text('{"step": 1, "loss": 1}\n')
     shutil.copy(PNG, home / 'cwd/a.png')
-    (home / 'scenario.json').write_text(json.dumps(dict(frames=frames, png=PNG, **more)))
+    (home / 'scenario.json').write_text(json.dumps(dict(dict(frames=frames, png=PNG), **more)))
     env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')},
                HOME=str(home), XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state', XDG_CACHE_HOME=f'{home}/cache',
                XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', TERM='xterm-256color', LIMN_LOG='info', OMP_NUM_THREADS='1',
@@ -417,7 +417,66 @@ def known():
                                   dict(head=dict(type='ended', id='$ID', code=1, text=ESC))])
 
 
-tests = [known, fields_on_the_command_line, fields_in_the_ui, repeated, floods]
+def slow_png():
+    """2048 x 2048 pixels of 64 bits, interlaced: a small file, as slow to decode as one that the UI shows at once can be."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    rows, z = [], zlib.compressobj(1)
+    for x, y, w, h in ((0, 0, 256, 256), (4, 0, 256, 256), (0, 4, 512, 256), (2, 0, 512, 512), (0, 2, 1024, 512), (1, 0, 1024, 1024), (0, 1, 2048, 1024)):
+        rows += [z.compress(b'\0' + bytes(8 * w)) for _ in range(h)]
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 2048, 2048, 16, 6, 0, 0, 1))
+            + chunk(b'IDAT', b''.join(rows) + z.flush()) + chunk(b'IEND', b''))
+
+
+def decoder_in(folder):
+    """The process that decodes for a limn that was started in a folder."""
+    for p in pathlib.Path('/proc').glob('[0-9]*'):
+        try:
+            if (p / 'comm').read_text() == 'limn-look\n' and os.readlink(p / 'cwd') == folder:
+                return int(p.name)
+        except OSError:
+            pass
+
+
+def keys_while_pictures_come():
+    """No picture is decoded in the UI's own turn: keys are answered while one is, even by a decoder that stands still."""
+    global runs
+    runs += 1
+    name = 'keys while a picture is decoded'
+    picture = f'{work.name}/slow.png'
+    pathlib.Path(picture).write_bytes(slow_png())
+    home, env = make(name, [], png=picture)
+    pid, fd = start([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
+    pump(fd, 15 * SLOW, lambda o: b'compose' in o, pid=pid)
+    os.write(fd, b'ifox\x1b')
+    pump(fd, 0.7 * SLOW, pid=pid)
+    child, tries, end = None, 0, time.monotonic() + 10 * SLOW
+    while not child and time.monotonic() < end:
+        if time.monotonic() > end - 10 * SLOW + tries * 2 * SLOW:
+            os.write(fd, b'\x1b[20~') # drawn
+            tries += 1
+        child = decoder_in(str(home / 'cwd'))
+    check(child, f'{name}: nobody decodes it')
+    times, until = [0], time.monotonic() + 1.5 # of the 2 s that it may take
+    if child:
+        os.kill(child, signal.SIGSTOP)
+    for i in range(40):
+        pump(fd, 0.03, pid=pid)
+        began = time.monotonic()
+        os.write(fd, (b'8', b'2')[i % 2])
+        pump(fd, 5 * SLOW, lambda o: len(o) > 0, pid=pid)
+        times.append(time.monotonic() - began)
+        if time.monotonic() > until:
+            break
+    check(max(times) < 0.5, f'{name}: one was answered after {max(times):.2f} s')
+    print(f'{name}: {len(times) - 1} keys, each answered within {max(times) * 1000:.0f} ms')
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(fd)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+tests = [known, keys_while_pictures_come, fields_on_the_command_line, fields_in_the_ui, repeated, floods]
 for test in tests:
     if ONLY and test.__name__ not in ONLY:
         continue
