@@ -191,6 +191,12 @@ buffer_create_weights(struct device *d, size_t size, const char *what, struct er
     return make_buffer(d, memory, size);
 }
 
+size_t
+device_room(struct device *d)
+{
+    return d->table->room ? d->table->room(d) : SIZE_MAX;
+}
+
 void
 buffer_destroy(struct buffer *b)
 {
@@ -240,6 +246,15 @@ bool
 buffer_zero(struct buffer *b, struct err *err)
 {
     return b->device->table->zero(b, err);
+}
+
+size_t
+plan_arena(struct graph *g, const struct device *d, struct err *err)
+{
+    struct plan p = {.graph = g};
+    size_t size = plan_layout(&p, d->limits.alignment, err) ? p.arena_size : 0;
+    plan_layout_free(&p);
+    return size;
 }
 
 struct plan *

@@ -19,6 +19,7 @@ struct device_limits {
     int threads;         // 0: not a CPU
     bool f16, bf16;      // fast, in hardware
     bool emulated;       // a CPU that plays GPU: `auto` does not take it
+    bool packs;          // keeps a copy of constant weights, packed for its products
     size_t memory;       // bytes, 0: unknown
     size_t alignment;    // of tensors in buffers, bytes
 };
@@ -66,6 +67,8 @@ enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);
 size_t buffer_size(const struct buffer *b);
+// Bytes that could be had for weights now without taking them from others; SIZE_MAX: nobody knows.
+size_t device_room(struct device *d);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
 bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
 bool buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t from_offset,
@@ -80,6 +83,8 @@ struct plan_params {
     bool plain;           // only plain kernels: the definition, slow
 };
 
+// Bytes of the arena that a plan of this graph would have.
+size_t plan_arena(struct graph *g, const struct device *d, struct err *err);
 struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
 void plan_destroy(struct plan *p); // before its graph; NULL is fine
 

@@ -57,6 +57,7 @@ struct device_table {
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
     // Memory for weights, in host memory under offload; contents undefined. NULL: memory_create.
     void *(*weights_create)(struct device *d, size_t size, const char *what, struct err *err);
+    size_t (*room)(struct device *d); // as device_room(); NULL: nobody knows
     void (*memory_destroy)(struct device *d, void *memory);
     bool (*write)(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
     bool (*read)(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);

@@ -37,31 +37,6 @@ check_folder(const struct model_folder *m, struct err *err)
 }
 
 static bool
-load(struct pipeline *p, enum dtype dtype, struct device *device, struct err *err)
-{
-    struct stages *s = &p->stages;
-    s->folder = p->folder;
-    s->device = device;
-    s->dtype = dtype                         ? dtype
-               : device_limits(device)->bf16 ? DTYPE_BF16
-               : device_limits(device)->f16  ? DTYPE_F16
-                                             : DTYPE_F32;
-    s->params = params_create(s->dtype);
-    if (!model_folder_declare(p->folder, NULL, s->params, err))
-        return false;
-    params_layout(s->params);
-    s->block = buffer_create_weights(device, params_bytes(s->params), "weights", err);
-    if (!s->block)
-        return false;
-    // One by one, so that a part without weights is an error.
-    for (int i = 0; i < p->folder->parts.count; i++)
-        if (!model_folder_load(p->folder, p->folder->parts.at[i].name, s->params, s->block, NULL,
-                               err))
-            return false;
-    return true;
-}
-
-static bool
 describe(struct pipeline *p, struct err *err)
 {
     const struct family *f = p->folder->family;
@@ -70,9 +45,9 @@ describe(struct pipeline *p, struct err *err)
     struct pipeline_info *i = &p->info;
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
     f->sizes(parts, &i->size, &i->final_size);
-    i->reference_max = f->references(parts) ? LIMIT_INSTRUCTION_REFERENCES : 0;
+    i->reference_max = f->has(parts, STAGE_REFERENCES) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = tokenizer_marker_max(p->tokenizer);
-    i->parameters = params_count(p->stages.params);
+    i->parameters = weights_count(&p->stages.weights);
     if (pieces > vocabulary)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
                        p->folder->path, pieces, vocabulary);
@@ -87,7 +62,7 @@ pipeline_open(const char *folder, struct device *device, enum dtype dtype, struc
     bool ok = p->folder && check_folder(p->folder, err) &&
               pipeline_defaults_read(&p->defaults, p->folder, err) &&
               (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) &&
-              load(p, dtype, device, err) && describe(p, err);
+              stages_init(&p->stages, p->folder, device, dtype, err) && describe(p, err);
     if (ok)
         return p;
     pipeline_close(p);
@@ -101,8 +76,6 @@ pipeline_close(struct pipeline *p)
         return;
     stages_finish(&p->stages);
     port_set_finish(&p->no_text);
-    buffer_destroy(p->stages.block);
-    params_destroy(p->stages.params);
     tokenizer_close(p->tokenizer);
     model_folder_close(p->folder);
     free(p);
@@ -142,12 +115,28 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     return NULL;
 }
 
+// Adds what the denoiser makes of a text to what the text stage made of it.
+static bool
+hear(struct pipeline *p, struct port_set *set, struct err *err)
+{
+    const struct model_folder *m = p->folder;
+    struct stage_key key = {.kind = STAGE_CONDITION, .tokens = m->text_tokens};
+    if (!m->family->has(&m->parts, STAGE_CONDITION))
+        return true;
+    struct stage *s = stages_get(&p->stages, &key, err);
+    bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
+              port_set_take(set, s, err);
+    stage_release(s);
+    return ok;
+}
+
 static bool
 encode_instruction(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
 {
     struct stage *s = encode(p, text, p->folder->text_tokens, err);
     bool ok = s && port_set_take(set, s, err);
     stage_release(s);
+    ok = ok && hear(p, set, err);
     if (!ok)
         port_set_finish(set);
     return ok;
@@ -337,6 +326,8 @@ base_pass(struct drawing *d)
 static bool
 enlarge(struct drawing *d, const float *base, float *x, struct err *err)
 {
+    stage_release(d->references); // the base model may make room
+    d->references = NULL;
     struct pass pass = base_pass(d);
     uint64_t seeds[LIMIT_JOB_PICTURES];
     for (int i = 0; i < d->count; i++)
@@ -348,7 +339,6 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
                                       .scale = d->p->defaults.super_scale};
     pass.seeds = seeds;
-    pass.references = NULL;
     pass.noise_level = d->p->defaults.super_noise_level;
     pass.variation = 0;
     size_t side = (size_t)d->p->info.final_size, n = 3 * (size_t)d->count * side * side;
@@ -397,9 +387,10 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
 {
     struct drawing d = {.p = p, .r = request, .result = result};
     *result = (struct pipeline_result){0};
+    stages_peak(&p->stages, true);
     bool ok = check_request(p, request, err) && settle(&d, err) && !cancelled(request, err) &&
               condition(&d, err) && !cancelled(request, err) && draw(&d, err);
-    result->peak_bytes = params_bytes(p->stages.params) + stages_memory(&p->stages);
+    result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);
     port_set_finish(&d.negative);
     stage_release(d.references);

@@ -7,11 +7,9 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
-// One picture needs at most: two lengths of text, one reference plan, steps with and without
-// context, the second pass, and two that decode.
-enum { STAGES_MAX = 10 };
-
-// --- Made and kept ----------------------------------------------------------------------------
+// One picture needs at most: two lengths of text, what the denoiser makes of one, one reference
+// plan, steps with and without context, the second pass, and two that decode.
+enum { STAGES_MAX = 12 };
 
 static void
 stage_destroy(struct stage *t)
@@ -23,6 +21,111 @@ stage_destroy(struct stage *t)
     free(t);
 }
 
+// --- Parts come and leave ---------------------------------------------------------------------
+
+static bool
+is_held(const struct stages *s, const struct part_weights *p)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->list[i]->weights == p && s->list[i]->holders)
+            return true;
+    return false;
+}
+
+static void
+leave(struct stages *s, struct part_weights *p)
+{
+    for (int i = s->count - 1; i >= 0; i--)
+        if (s->list[i]->weights == p) {
+            stage_destroy(s->list[i]);
+            s->list[i] = s->list[--s->count];
+        }
+    weights_leave(p);
+}
+
+// The part that has not been used for longest, and that nobody needs now, other than `but`.
+static bool
+one_leaves(struct stages *s, const struct part_weights *but)
+{
+    struct part_weights *oldest = NULL;
+    for (int i = 0; i < s->weights.count; i++) {
+        struct part_weights *p = &s->weights.list[i];
+        if (p->block && p != but && !is_held(s, p) && (!oldest || p->used < oldest->used))
+            oldest = p;
+    }
+    if (oldest)
+        leave(s, oldest);
+    return oldest != NULL;
+}
+
+static size_t
+room(const struct stages *s)
+{
+    size_t used = stages_memory(s);
+    if (!s->memory)
+        return device_room(s->device);
+    return s->memory > used ? s->memory - used : 0;
+}
+
+// The part of a stage whose graph is there: what it needs is known before any memory is taken.
+static bool
+come(struct stages *s, const struct stage *t, struct err *err)
+{
+    struct part_weights *p = t->weights;
+    if (!p || p->block)
+        return true;
+    size_t bytes = params_bytes(p->params), copies = device_limits(s->device)->packs ? 2 : 1;
+    size_t need = copies * bytes + plan_arena(t->g, s->device, NULL);
+    while (need > room(s) && one_leaves(s, p))
+        ;
+    struct err why = {0};
+    while (!weights_load(&s->weights, p, &why)) {
+        if (why.code != ERR_MEMORY || !one_leaves(s, p))
+            return err_set(err, why.code, "%s", why.text);
+        err_clear(&why);
+    }
+    return true;
+}
+
+static bool
+make_plan(struct stages *s, struct stage *t, struct err *err)
+{
+    struct plan_params p = {.device = s->device, .constant_params = true};
+    struct err why = {0};
+    p.slots[SLOT_PARAMS] = t->weights ? t->weights->block : NULL;
+    while (!(t->plan = plan_create(t->g, &p, &why))) {
+        if (why.code != ERR_MEMORY || !one_leaves(s, t->weights))
+            return err_set(err, why.code, "%s", why.text);
+        err_clear(&why);
+    }
+    return true;
+}
+
+// --- Made and kept ----------------------------------------------------------------------------
+
+// Of a step it is the pass's.
+static struct part_weights *
+weights_of(struct stages *s, const struct stage_key *key)
+{
+    const char *part = key->kind == STAGE_STEP ? key->part : s->folder->family->part[key->kind];
+    struct part_weights *p = part ? weights_find(&s->weights, part) : NULL;
+    require(p || !part);
+    return p;
+}
+
+static void
+build(struct stages *s, struct stage *t)
+{
+    const struct family *f = s->folder->family;
+    t->nn = (struct nn){.g = t->g, .dtype = s->dtype};
+    if (t->weights) {
+        t->nn.params = t->weights->params;
+        t->nn.dtype = t->weights->dtype;
+    }
+    require(f->build[t->key.kind]);
+    f->build[t->key.kind](&t->nn, &s->folder->parts, &t->key, &t->ports);
+}
+
 static struct stage *
 stage_create(struct stages *s, const struct stage_key *key, struct err *err)
 {
@@ -30,13 +133,9 @@ stage_create(struct stages *s, const struct stage_key *key, struct err *err)
     t->key = *key;
     t->device = s->device;
     t->g = graph_create();
-    t->nn = (struct nn){.g = t->g, .params = s->params, .dtype = s->dtype};
-    require(s->folder->family->build[key->kind]);
-    s->folder->family->build[key->kind](&t->nn, &s->folder->parts, key, &t->ports);
-    struct plan_params p = {
-        .device = s->device, .slots[SLOT_PARAMS] = s->block, .constant_params = true};
-    t->plan = plan_create(t->g, &p, err);
-    if (t->plan && nn_constants_write(&t->nn, t->plan, err))
+    t->weights = weights_of(s, key);
+    build(s, t);
+    if (come(s, t, err) && make_plan(s, t, err) && nn_constants_write(&t->nn, t->plan, err))
         return t;
     stage_destroy(t);
     return NULL;
@@ -79,6 +178,16 @@ find(struct stages *s, const struct stage_key *key)
     return NULL;
 }
 
+bool
+stages_init(struct stages *s, const struct model_folder *folder, struct device *device,
+            enum dtype dtype, struct err *err)
+{
+    const struct device_limits *l = device_limits(device);
+    *s = (struct stages){.folder = folder, .device = device};
+    s->dtype = dtype ? dtype : l->bf16 ? DTYPE_BF16 : l->f16 ? DTYPE_F16 : DTYPE_F32;
+    return weights_init(&s->weights, folder, device, s->dtype, err);
+}
+
 struct stage *
 stages_get(struct stages *s, const struct stage_key *key, struct err *err)
 {
@@ -92,7 +201,10 @@ stages_get(struct stages *s, const struct stage_key *key, struct err *err)
         ARRAY_PUSH(s->list, s->count, s->capacity, t);
     }
     t->used = ++s->clock;
+    if (t->weights)
+        t->weights->used = t->used;
     t->holders++;
+    stages_peak(s, false);
     return t;
 }
 
@@ -113,12 +225,20 @@ stages_finish(struct stages *s)
     free(s->list);
     s->list = NULL;
     s->count = s->capacity = 0;
+    weights_finish(&s->weights);
+}
+
+size_t
+stages_peak(struct stages *s, bool anew)
+{
+    size_t now = stages_memory(s);
+    return s->peak = anew ? now : MAX(s->peak, now);
 }
 
 size_t
 stages_memory(const struct stages *s)
 {
-    size_t sum = 0;
+    size_t sum = weights_bytes(&s->weights);
     for (int i = 0; i < s->count; i++) {
         struct plan_stats stats;
         plan_stats(s->list[i]->plan, &stats);
@@ -208,7 +328,6 @@ stage_join_row(struct stage *to, int row, const char *before, struct stage *from
 bool
 port_set_take(struct port_set *set, struct stage *from, struct err *err)
 {
-    port_set_finish(set);
     for (int i = 0; i < from->ports.output_count; i++) {
         struct node *n = from->ports.outputs[i];
         size_t size = node_bytes(n);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Stages of a family made ready to run: a graph, its plan and its ports. Each is made when its
 // shapes are first asked for and kept; of those nobody holds the oldest goes when there are many.
+// With it comes the part of the model whose weights it binds. Where memory is short, parts that no
+// held stage binds leave again, the longest unused first, and their stages with them.
 // Values go from stage to stage on the device, by the names of ports. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 
-#include "engine/model/model_folder.h"
+#include "engine/draw/weights.h"
 
 struct stage {
     struct stage_key key;
@@ -14,6 +16,7 @@ struct stage {
     struct ports ports;
     struct plan *plan;
     struct device *device;
+    struct part_weights *weights; // that the plan has bound; NULL: none
     uint64_t used; // when, for the choice of who goes
     int holders;   // stages that are held stay
 };
@@ -21,20 +24,29 @@ struct stage {
 struct stages {
     const struct model_folder *folder;
     struct device *device;
-    enum dtype dtype;
-    struct params *params;
-    struct buffer *block;
+    enum dtype dtype; // of parts whose family row leaves it open
+    struct weights weights;
+    size_t memory; // bytes that weights and plans may have; 0: what the device has
     // Private.
+    size_t peak;
     struct stage **list;
     int count, capacity;
     uint64_t clock;
 };
 
-// The stage with this key, made if need be; owned by `s` and held until stage_release().
+// Loads nothing. dtype: DTYPE_NONE is what is fast on the device. On failure stages_finish() is
+// still due.
+bool stages_init(struct stages *s, const struct model_folder *folder, struct device *device,
+                 enum dtype dtype, struct err *err);
+// The stage with this key, made if need be; owned by `s` and held until stage_release(). ERR_MEMORY
+// when there is no room even with every other part gone.
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
 void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
-size_t stages_memory(const struct stages *s); // bytes of all plans: arenas, scratch, packed weights
+// Bytes of weights on the device and of all plans: arenas, scratch, packed weights.
+size_t stages_memory(const struct stages *s);
+// The most it has been since this was asked with `anew`.
+size_t stages_peak(struct stages *s, bool anew);
 
 bool stage_has_input(const struct stage *t, const char *name);
 // A whole input or output by name, f32.
@@ -60,7 +72,7 @@ struct port_set {
     int count, capacity;
 };
 
-// All outputs of `from`, a batch of one. What the set held before goes.
+// Adds all outputs of `from`, a batch of one.
 bool port_set_take(struct port_set *set, struct stage *from, struct err *err);
 // To every row of each input named `before` and the value's name.
 bool port_set_give(const struct port_set *set, const char *before, struct stage *to,

@@ -14,6 +14,9 @@ enum stage_kind {
     // Once for each text. in: ids (1,T) i32. Its outputs are given to the steps; those of the empty
     // text also with "empty." before their names.
     STAGE_TEXT,
+    // Once for each text, where the denoiser works something out of it before its steps. in: what
+    // it wants of STAGE_TEXT's outputs. Its own go where those go.
+    STAGE_CONDITION,
     // Once for the references of an instruction. in: image (R,S,S,3) f32 in [-1,1], reference.NAME
     // (R,…) for what it wants of STAGE_TEXT's output NAME, run on each reference's own text. Its
     // outputs are given to the steps that have references.
@@ -35,6 +38,11 @@ struct stage_key {
     int tokens;       // of the text that is encoded, or that conditions
 };
 
+struct family_part {
+    const char *name; // the folder: "unet"
+    enum dtype dtype; // its products compute in this type whatever the others do; DTYPE_NONE: as they
+};
+
 // What a pass draws, before it is decoded.
 struct latent {
     int height, width, channels;
@@ -44,7 +52,7 @@ struct latent {
 struct family {
     const char *name;              // "limn"
     const char *const *classes;    // _class_name of model_index.json; ends with NULL
-    const char *const *parts;      // folders, in the order of their weights; ends with NULL
+    const struct family_part *parts; // in the order of their weights; ends with a zeroed one
     const char *denoiser, *text;   // of these, what is trained and listed
     const char *enlarger;          // the second pass, where a model has it; NULL: never
     // That the parts fit each other and suffice for drawing; each for itself has been checked.
@@ -54,7 +62,11 @@ struct family {
     void (*sizes)(const struct parts *parts, int *size, int *final_size);
     struct latent (*latent)(const struct parts *parts, const char *part);
     int (*vocabulary)(const struct parts *parts);  // ids that the text encoder knows
-    bool (*references)(const struct parts *parts); // whether it takes any
+    // Whether a model of these parts has such a stage; without STAGE_REFERENCES it takes none.
+    bool (*has)(const struct parts *parts, enum stage_kind kind);
+    // The part whose weights a stage binds, the only one; a step's is key->part. NULL: none. While
+    // such a stage is held its part is on the device; at other times it may leave.
+    const char *part[STAGE_KIND_COUNT];
     // Adds the stage's graph and says what its ends are.
     void (*build[STAGE_KIND_COUNT])(struct nn *nn, const struct parts *parts,
                                     const struct stage_key *key, struct ports *ports);

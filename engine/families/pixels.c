@@ -4,7 +4,9 @@
 #include "engine/nets/t5.h"
 #include "engine/nets/unet.h"
 
-const char *const pixels_parts[] = {"unet", "super_resolution", "text_encoder", NULL};
+const struct family_part pixels_parts[] = {
+    {.name = "unet"}, {.name = "super_resolution"}, {.name = "text_encoder"}, {0},
+};
 
 static bool
 check_enlarger(const struct unet_config *s, const struct unet_config *base, const char *folder,
@@ -71,7 +73,15 @@ pixels_vocabulary(const struct parts *parts)
 }
 
 bool
-pixels_references(const struct parts *parts)
+pixels_has(const struct parts *parts, enum stage_kind kind)
 {
-    return unet_config_has_context(parts_config(parts, "unet", &net_unet));
+    const struct unet_config *c = parts_config(parts, "unet", &net_unet);
+    switch ((int)kind) {
+    case STAGE_CONDITION:
+        return c->thumbnail_size > 0;
+    case STAGE_REFERENCES:
+        return unet_config_has_context(c);
+    default:
+        return true;
+    }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The stages of families that draw in pixels. Besides the ports that all families have:
 //     text (1,T,D) f32           from the text encoder to the steps
-//     thumbnail (1,S,S,3) f32    from the text to the steps of a U-Net that has one
+//     mask (1,T) f32             of its padding, to a U-Net that makes a
+//     thumbnail (1,S,S,3) f32    of the text, from there to the steps
 //     context.… and its style    from the references to the steps
 #include "engine/families/pixels.h"
 #include "engine/nets/t5.h"
@@ -23,14 +24,24 @@ void
 pixels_build_text(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                   struct ports *ports)
 {
-    const struct unet_config *c = unet_of(parts, "unet");
     nn->part = prefix_of(parts, "text_encoder");
     struct node *ids = port_input(ports, nn, "ids", SHAPE(1, key->tokens), DTYPE_I32);
     struct node *mask = t5_padding_mask(nn, ids);
     struct node *text = t5_build(nn, parts_config(parts, "text_encoder", &net_t5), ids, mask);
     port_output(ports, nn, "text", text);
-    if (!c->thumbnail_size)
-        return;
+    if (unet_of(parts, "unet")->thumbnail_size)
+        port_output(ports, nn, "mask", mask);
+}
+
+void
+pixels_build_condition(struct nn *nn, const struct parts *parts, const struct stage_key *key,
+                       struct ports *ports)
+{
+    const struct unet_config *c = unet_of(parts, "unet");
+    int64_t tokens = key->tokens;
+    struct node *mask = port_input(ports, nn, "mask", SHAPE(1, tokens), DTYPE_F32);
+    struct node *text = port_input(ports, nn, "text", SHAPE(1, tokens, unet_config_text_width(c)),
+                                   DTYPE_F32);
     nn->part = prefix_of(parts, "unet");
     port_output(ports, nn, "thumbnail", unet_thumbnail(nn, c, text, mask));
 }

@@ -109,8 +109,8 @@ open_all(struct model_folder *m, struct err *err)
     m->family = ok ? family_of(m->index, name, err) : NULL;
     free(name);
     ok = m->family != NULL;
-    for (const char *const *part = ok ? m->family->parts : NULL; ok && *part; part++)
-        ok = open_part(m, *part, err);
+    for (const struct family_part *p = ok ? m->family->parts : NULL; ok && p->name; p++)
+        ok = open_part(m, p->name, err);
     if (ok && m->parts.count == 0)
         ok = err_set(err, ERR_INPUT,
                      "%s is not a model folder: it has no unet, super_resolution or text_encoder "
@@ -229,6 +229,22 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
     bool ok = file && (report || insist(p, r, err)) &&
               params_load(params, p->prefix, file, block, err) && safetensors_check(file, err);
     params_report_finish(&own);
+    safetensors_close(file);
+    return ok;
+}
+
+bool
+model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
+                   struct err *err)
+{
+    const struct part *p = parts_find(&m->parts, part);
+    struct params_report report = {0};
+    require(p);
+    struct safetensors *file = open_weights(m, p, err);
+    if (file)
+        params_compare(params, p->prefix, file, &report);
+    bool ok = file && insist(p, &report, err);
+    params_report_finish(&report);
     safetensors_close(file);
     return ok;
 }

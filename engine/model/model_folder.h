@@ -10,9 +10,9 @@
 //     tokenizer/           the files of a kind of tokenizer (engine/text/tokenizers.def)
 //     scheduler/scheduler_config.json
 //
-// Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its shards under
-// both names that have been in use). Any part
-// may be absent here; who needs one says so.
+// Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its
+// shards under both names that have been in use). Any part may be absent here; who needs one says
+// so.
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
@@ -49,16 +49,21 @@ bool model_folder_load(const struct model_folder *m, const char *part,
                        const struct params *params, struct buffer *block,
                        struct params_report *report, struct err *err);
 
+// Whether a part has all the weights that `params` declares for it, without reading them. Missing
+// and misshapen ones are an error, surplus ones a line in the log.
+bool model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
+                        struct err *err);
+
 // What is in the folder's weights with the right shape goes into the block, all else there is left
 // as it is: for training that starts from another model, or from nothing.
 bool model_folder_load_present(const struct model_folder *m, const struct params *params,
                                struct buffer *block, struct err *err);
 
-// Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the weights
-// of every part that is declared in `params` from a block laid out as it. Matrices and tables in
-// `dtype`. index: model_index.json in place of the folder's own; NULL: that one. The folder is made
-// if it is not there; what is in it stays until all of the new model is written, and is then replaced
-// file by file, the index last.
+// Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the
+// weights of every part that is declared in `params` from a block laid out as it. Matrices and
+// tables in `dtype`. index: model_index.json in place of the folder's own; NULL: that one. The
+// folder is made if it is not there; what is in it stays until all of the new model is written,
+// and is then replaced file by file, the index last.
 struct model_folder_save {
     const char *path;
     const struct params *params;

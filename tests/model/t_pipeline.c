@@ -282,11 +282,8 @@ stages_that_are_held_stay(void **state)
     enum { MANY = 14 };
     struct err err = {0};
     struct model_folder *m = model_folder_open(trained, &err);
-    struct stages s = {.folder = m, .device = device, .dtype = DTYPE_F32};
-    s.params = params_create(DTYPE_F32);
-    assert_true(model_folder_declare(m, NULL, s.params, &err));
-    params_layout(s.params);
-    s.block = buffer_create_weights(device, params_bytes(s.params), "weights", &err);
+    struct stages s;
+    assert_true(stages_init(&s, m, device, DTYPE_F32, &err));
     struct stage *held[MANY];
     for (int i = 0; i < MANY; i++) {
         held[i] = stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = i + 1}, &err);
@@ -304,8 +301,60 @@ stages_that_are_held_stay(void **state)
     stage_release(stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = 40}, &err));
     assert_int_equal(s.count, before);
     stages_finish(&s);
-    buffer_destroy(s.block);
-    params_destroy(s.params);
+    model_folder_close(m);
+}
+
+// What a text becomes, as the steps are given it.
+static void
+hear(struct stages *s, float *text, size_t count)
+{
+    struct err err = {0};
+    int32_t ids[8] = {5, 9, 300, 41, 1};
+    struct stage *t = stages_get(s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = 8}, &err);
+    if (!t || !plan_write(t->plan, ports_find_input(&t->ports, "ids"), ids, &err) ||
+        !plan_run(t->plan, &err) || !stage_read(t, "text", text, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(shape_count(&ports_find_output(&t->ports, "text")->shape), count);
+    stage_release(t);
+}
+
+// Where not all parts have room at once, one leaves when another comes, unless it is in use, and what
+// it computes when it is back is the same.
+static void
+parts_come_and_leave(void **state)
+{
+    enum { COUNT = 8 * 24 }; // tokens, width
+    static const struct stage_key step = {
+        .kind = STAGE_STEP, .part = "unet", .batch = 1, .tokens = 8};
+    struct err err = {0};
+    struct model_folder *m = model_folder_open(trained, &err);
+    struct stages s;
+    float before[COUNT], after[COUNT] = {0};
+    assert_true(stages_init(&s, m, device, DTYPE_F32, &err));
+    struct part_weights *text = weights_find(&s.weights, "text_encoder");
+    struct part_weights *unet = weights_find(&s.weights, "unet");
+    assert_true(s.weights.count == 3 && stages_memory(&s) == 0); // nothing is there before it is needed
+    hear(&s, before, COUNT);
+    assert_true(text->block && !unet->block);
+    struct stage *held = stages_get(&s, &step, &err);
+    assert_true(text->block && unet->block); // there is room for both
+    assert_null(weights_find(&s.weights, "super_resolution")->block);
+    size_t both = stages_peak(&s, false);
+    s.memory = both - params_bytes(text->params) / 2;
+    hear(&s, after, COUNT); // it is still there
+    assert_memory_equal(before, after, sizeof before);
+    stage_release(stages_get(&s, &(struct stage_key){.kind = STAGE_STEP, .part = "super_resolution",
+                                                     .batch = 1, .tokens = 8}, &err));
+    assert_true(!text->block && unet->block); // who is held stays
+    for (int i = 0; i < s.count; i++)
+        assert_ptr_not_equal(s.list[i]->weights, text);
+    stage_release(held);
+    s.memory = 1; // nobody has room beside another
+    hear(&s, after, COUNT);
+    assert_memory_equal(before, after, sizeof before);
+    assert_true(text->block && !unet->block);
+    assert_true(stages_memory(&s) < both);
+    stages_finish(&s);
     model_folder_close(m);
 }
 
@@ -382,6 +431,7 @@ main(int argc, char **argv)
         cmocka_unit_test(cancel_stops),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(stages_that_are_held_stay),
+        cmocka_unit_test(parts_come_and_leave),
         cmocka_unit_test(shapes_come_and_go),
         cmocka_unit_test(every_sampler_and_spacing_draws),
         cmocka_unit_test(resizing),

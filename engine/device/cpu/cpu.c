@@ -75,6 +75,7 @@ cpu_open(struct device *d, struct err *err)
     char name[80];
     processor_name(name, sizeof name);
     d->limits.threads = cpu_threads();
+    d->limits.packs = t->kernels[OP_matmul][0] != NULL;
 #if defined(__x86_64__)
     d->limits.bf16 = __builtin_cpu_supports("avx512bf16") && t->kernels[OP_conv2d][0];
 #endif
@@ -228,6 +229,21 @@ cpu_memory_create(struct device *d, size_t size, const char *what, struct err *e
     return mem_try_aligned(size, 64, what, err);
 }
 
+// What the kernel thinks could be had without swapping.
+static size_t
+cpu_room(struct device *d)
+{
+    (void)d;
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "MemAvailable: %llu", &kib) != 1)
+        ;
+    if (f)
+        fclose(f);
+    return kib ? (size_t)kib << 10 : SIZE_MAX;
+}
+
 static void
 cpu_memory_destroy(struct device *d, void *memory)
 {
@@ -283,6 +299,7 @@ const struct device_table device_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .memory_create = cpu_memory_create,
+    .room = cpu_room,
     .memory_destroy = cpu_memory_destroy,
     .write = cpu_write,
     .read = cpu_read,

@@ -130,6 +130,12 @@ device_close_vulkan(struct device *d)
     free(d->state);
 }
 
+static size_t
+room(struct device *d)
+{
+    return d->offload ? device_cpu.room(d) : vk_room(vk_of(d));
+}
+
 static void *
 weights_create(struct device *d, size_t size, const char *what, struct err *err)
 {
@@ -230,6 +236,7 @@ const struct device_table device_vulkan = {
     .close = device_close_vulkan,
     .memory_create = memory_create,
     .weights_create = weights_create,
+    .room = room,
     .memory_destroy = memory_destroy,
     .write = memory_write,
     .read = memory_read,

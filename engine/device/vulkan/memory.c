@@ -57,6 +57,14 @@ unused(struct vk_device *d, int type, size_t *all)
     return most > used ? most - used : 0;
 }
 
+size_t
+vk_room(struct vk_device *d)
+{
+    size_t all;
+    int type = memory_type(d, ~0u, VK_USE_DEVICE);
+    return type < 0 ? 0 : unused(d, type, &all);
+}
+
 static bool
 no_memory(struct vk_device *d, size_t size, int type, const char *what, struct err *err)
 {

@@ -170,6 +170,7 @@ bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct er
 enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, for staging
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
+size_t vk_room(struct vk_device *d); // bytes of device memory that nobody uses now
 // Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are parts, each the
 // `next` of the one before, of a multiple of BUFFER_SEGMENT bytes. Other memories
 // are one part.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "engine/draw/weights.h"
+
+#include <string.h>
+
+static enum dtype
+dtype_of(const struct family *f, const char *name, enum dtype wanted)
+{
+    for (const struct family_part *p = f->parts; p->name; p++)
+        if (p->dtype && strcmp(p->name, name) == 0)
+            return p->dtype;
+    return wanted;
+}
+
+bool
+weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
+             enum dtype dtype, struct err *err)
+{
+    *w = (struct weights){.folder = folder, .device = device};
+    for (int i = 0; i < folder->parts.count; i++) {
+        struct part_weights *p = &w->list[w->count++];
+        p->part = &folder->parts.at[i];
+        p->dtype = dtype_of(folder->family, p->part->name, dtype);
+        p->params = params_create(p->dtype);
+        if (!model_folder_declare(folder, p->part->name, p->params, err))
+            return false;
+        params_layout(p->params);
+        if (!model_folder_check(folder, p->part->name, p->params, err))
+            return false;
+    }
+    return true;
+}
+
+void
+weights_finish(struct weights *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        weights_leave(&w->list[i]);
+        params_destroy(w->list[i].params);
+    }
+    w->count = 0;
+}
+
+struct part_weights *
+weights_find(struct weights *w, const char *part)
+{
+    for (int i = 0; i < w->count; i++)
+        if (strcmp(w->list[i].part->name, part) == 0)
+            return &w->list[i];
+    return NULL;
+}
+
+bool
+weights_load(struct weights *w, struct part_weights *p, struct err *err)
+{
+    struct params_report report = {0};
+    p->block = buffer_create_weights(w->device, params_bytes(p->params), "weights", err);
+    bool ok = p->block && model_folder_load(w->folder, p->part->name, p->params, p->block, &report,
+                                            err);
+    params_report_finish(&report); // weights_init() has said what it says
+    if (!ok)
+        weights_leave(p);
+    return ok;
+}
+
+void
+weights_leave(struct part_weights *p)
+{
+    buffer_destroy(p->block);
+    p->block = NULL;
+}
+
+size_t
+weights_bytes(const struct weights *w)
+{
+    size_t sum = 0;
+    for (int i = 0; i < w->count; i++)
+        sum += w->list[i].block ? params_bytes(w->list[i].params) : 0;
+    return sum;
+}
+
+size_t
+weights_count(const struct weights *w)
+{
+    size_t sum = 0;
+    for (int i = 0; i < w->count; i++)
+        sum += params_count(w->list[i].params);
+    return sum;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// The weights of a model, part by part: how large each is is known when the folder is opened, and
+// each comes to the device when it is needed and may leave it when others need the room. Private
+// to engine/draw; stage.c decides who comes and who leaves.
+#ifndef LIMN_ENGINE_DRAW_WEIGHTS_H
+#define LIMN_ENGINE_DRAW_WEIGHTS_H
+
+#include "engine/model/model_folder.h"
+
+struct part_weights {
+    const struct part *part;
+    enum dtype dtype;      // its products compute in
+    struct params *params; // laid out
+    struct buffer *block;  // NULL: not on the device
+    uint64_t used;         // when, for the choice of who leaves
+};
+
+struct weights {
+    const struct model_folder *folder;
+    struct device *device;
+    struct part_weights list[PARTS_MAX];
+    int count;
+};
+
+// Lays out every part and compares it with its files; loads nothing. dtype: of parts whose family
+// row leaves it open. ERR_INPUT where a part has no weights, or others than its config says. On
+// failure weights_finish() is still due.
+bool weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
+                  enum dtype dtype, struct err *err);
+void weights_finish(struct weights *w); // plans that have them bound are to be gone before
+
+struct part_weights *weights_find(struct weights *w, const char *part); // NULL: no such part
+bool weights_load(struct weights *w, struct part_weights *p, struct err *err);
+void weights_leave(struct part_weights *p); // no plan may have them bound
+
+size_t weights_bytes(const struct weights *w); // of the parts that are on the device
+size_t weights_count(const struct weights *w); // numbers in all parts
+
+#endif
