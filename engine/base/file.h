@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "engine/base/err.h"
 
@@ -41,6 +42,7 @@ struct file_map {
     char *path;
     dev_t device;
     ino_t inode;
+    struct timespec modified, changed; // when the mapping was made; `changed` nobody can set
     unsigned slot;
 };
 bool file_map(struct file_map *map, const char *path, struct err *err);

@@ -86,7 +86,8 @@ file_map(struct file_map *map, const char *path, struct err *err)
             ok = err_errno(err, ERR_IO, "%s: cannot map", path);
         } else {
             *map = (struct file_map){.data = p, .size = (size_t)st.st_size,
-                                     .device = st.st_dev, .inode = st.st_ino};
+                                     .device = st.st_dev, .inode = st.st_ino,
+                                     .modified = st.st_mtim, .changed = st.st_ctim};
             ok = enter(map);
             if (ok)
                 map->path = mem_strdup(path);

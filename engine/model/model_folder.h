@@ -80,6 +80,7 @@ bool model_folder_compare(const struct model_folder *m, const char *part,
                           struct params_report *report, size_t *parameters, struct err *err);
 
 // 16 hex digits over names, shapes and bytes of all weights; the same however they are sharded.
+// Of large models it is kept in the user's cache, for as long as the files are the same.
 bool model_folder_hash(const struct model_folder *m, char out[17], struct err *err);
 
 #endif

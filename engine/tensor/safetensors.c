@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
@@ -293,6 +294,29 @@ safetensors_check(const struct safetensors *st, struct err *err)
     for (size_t i = 0; ok && i < st->shard_count; i++)
         ok = file_map_check(&st->shards[i].map, err);
     return ok;
+}
+
+bool
+safetensors_stamp(const struct safetensors *st, uint64_t *stamp)
+{
+    enum { TICK = 2 }; // seconds, of the coarsest clock a file system has
+    time_t now = time(NULL);
+    bool settled = true;
+    uint64_t h = 0;
+    for (size_t i = 0; i < st->shard_count; i++) {
+        const struct file_map *m = &st->shards[i].map;
+        const uint64_t facts[] = {
+            m->device, m->inode, m->size,
+            (uint64_t)m->modified.tv_sec, (uint64_t)m->modified.tv_nsec,
+            (uint64_t)m->changed.tv_sec, (uint64_t)m->changed.tv_nsec};
+        for (size_t k = 0; k < COUNT_OF(facts); k++) {
+            h = (h ^ facts[k]) * 0x9fb21c651e98df25u;
+            h ^= h >> 32;
+        }
+        settled = settled && (m->changed.tv_sec + TICK < now || m->changed.tv_sec > now + TICK);
+    }
+    *stamp = h;
+    return settled;
 }
 
 size_t

@@ -34,6 +34,10 @@ void safetensors_close(struct safetensors *st); // NULL is fine
 // before anything is made of it (engine/base/file.h, file_map_check()).
 bool safetensors_check(const struct safetensors *st, struct err *err);
 
+// A number that changes with the files: which they are, their sizes, when they were changed;
+// nothing of them is read. false: that was so lately that another change might have the same time.
+bool safetensors_stamp(const struct safetensors *st, uint64_t *stamp);
+
 size_t safetensors_count(const struct safetensors *st);
 const struct tensor_view *safetensors_at(const struct safetensors *st, size_t i); // by offset order
 const struct tensor_view *safetensors_find(const struct safetensors *st, const char *name);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Model folders: configs that are wrong in one place, weights that are missing, surplus or
 // misshapen, and a folder that is saved and read again.
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -253,6 +256,101 @@ folder_survives_saving(void **state)
     device_close(d);
 }
 
+// A model of one part with `size` bytes of weights, all of them zeros that no disk holds.
+static void
+make_large(const char *path, size_t size)
+{
+    struct err err = {0};
+    char *config = file_join(folder, "unet/config.json"), *part = file_join(path, "unet");
+    char *to = file_join(part, "config.json"), *weights;
+    size_t bytes;
+    char *json = file_read(config, 1 << 20, &bytes, &err);
+    assert_true(json && file_make_folders(part, &err) && file_write(to, json, bytes, &err));
+    weights = file_join(part, "diffusion_pytorch_model.safetensors");
+    char *header = mem_printf("{\"big\":{\"dtype\":\"U8\",\"shape\":[%zu],"
+                              "\"data_offsets\":[0,%zu]}}", size, size);
+    uint64_t length = strlen(header);
+    char *all = mem_alloc(8 + length);
+    memcpy(all, &length, 8);
+    memcpy(all + 8, header, length);
+    assert_true(file_write(weights, all, 8 + length, &err));
+    assert_int_equal(truncate(weights, (off_t)(8 + length + size)), 0);
+    char *const owned[] = {config, part, to, weights, json, header, all};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
+static void
+hash_of(const char *path, char out[17])
+{
+    struct err err = {0};
+    struct model_folder *m = model_folder_open(path, &err);
+    if (!m || !model_folder_hash(m, out, &err))
+        fail_msg("%s", err.text);
+    model_folder_close(m);
+}
+
+// The only file in a folder; NULL: there is none. Freed with free().
+static char *
+only_file(const char *path)
+{
+    DIR *d = opendir(path);
+    char *found = NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.') {
+            assert_null(found);
+            found = file_join(path, e->d_name);
+        }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+// Of a large model it is worked out once, and again when a byte of it is another, whatever its
+// file's times have been made to look like.
+static void
+the_hash_of_a_large_model_is_kept(void **state)
+{
+    enum { LARGE = 65 << 20 };
+    char *path = file_join(folder, "large"), *cache = file_join(folder, "cache");
+    char *kept = file_join(cache, "limn/hashes"), hash[4][17], text[64];
+    struct err err = {0};
+    struct stat before;
+    setenv("XDG_CACHE_HOME", cache, 1);
+    make_large(path, LARGE);
+    hash_of(path, hash[0]);
+    assert_null(only_file(kept)); // its file is too young to be told from one that is changed now
+    sleep(3);
+    hash_of(path, hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+    char *one = only_file(kept);
+    assert_non_null(one);
+    char *data = file_read(one, 64, NULL, &err);
+    assert_non_null(strstr(data, hash[0]));
+    // What is kept is what is said, or it would have been read again.
+    snprintf(text, sizeof text, "%.17s%s\n", data, "0123456789abcdef");
+    assert_true(file_write(one, text, strlen(text), &err));
+    hash_of(path, hash[2]);
+    assert_string_equal(hash[2], "0123456789abcdef");
+    snprintf(text, sizeof text, "%.17s%s\n", data, "0123456789abcdeg");
+    assert_true(file_write(one, text, strlen(text), &err));
+    hash_of(path, hash[2]);
+    assert_string_equal(hash[2], hash[0]);
+
+    char *weights = file_join(path, "unet/diffusion_pytorch_model.safetensors");
+    FILE *f = fopen(weights, "r+");
+    assert_true(f && fstat(fileno(f), &before) == 0);
+    assert_true(fseek(f, -1, SEEK_END) == 0 && fputc(1, f) == 1 && fclose(f) == 0);
+    const struct timespec times[] = {before.st_atim, before.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, weights, times, 0), 0);
+    hash_of(path, hash[3]);
+    assert_string_not_equal(hash[3], hash[0]);
+    unsetenv("XDG_CACHE_HOME");
+    char *const owned[] = {path, cache, kept, one, data, weights};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
 static void
 start_depends_on_seed_and_name(void **state)
 {
@@ -390,6 +488,7 @@ main(int argc, char **argv)
         cmocka_unit_test(config_survives_json),
         cmocka_unit_test(weights_are_compared_by_name),
         cmocka_unit_test(folder_survives_saving),
+        cmocka_unit_test(the_hash_of_a_large_model_is_kept),
         cmocka_unit_test(start_depends_on_seed_and_name),
         cmocka_unit_test(no_model_here),
     };
