@@ -76,11 +76,16 @@ union op_params {
         int groups;
         enum activation act;
         double eps;
-    } norm; // group_norm*: all; layer_norm, rms_norm: eps
+        bool rms;
+    } norm; // group_norm*: groups, act, eps; norm_affine: eps, rms; layer_norm, rms_norm: eps
     struct {
         int heads;
         double scale;
     } attention;
+    struct {
+        int heads;
+        bool interleaved, inverse; // inverse: by the negative angle
+    } rope;
     struct {
         bool align_corners;
     } resize; // bilinear

@@ -93,6 +93,21 @@ CASE(layer_norm_case) { return op_layer_norm(g, X(3, 4, 19), 1e-5); }
 CASE(layer_norm_grad_case) { return op_layer_norm_grad(g, X(3, 19), X(3, 19), 1e-5); }
 CASE(rms_norm_case) { return op_rms_norm(g, X(3, 4, 19), 1e-6); }
 CASE(rms_norm_grad_case) { return op_rms_norm_grad(g, X(3, 19), X(3, 19), 1e-6); }
+CASE(norm_affine_layer) { return op_norm_affine(g, X(2, 3, 19), W(2, 19), W(2, 19), 1e-5, false, DTYPE_NONE); }
+CASE(norm_affine_rms) { return op_norm_affine(g, X(3, 2, 4, 21), W(21), NULL, 1e-6, true, DTYPE_NONE); }
+CASE(norm_affine_wide) { return op_norm_affine(g, X(3, 40), W(1, 40), W(1, 40), 1e-6, false, wide(t)); }
+CASE(swiglu_case) { return op_swiglu(g, X(3, 2, 38)); }
+CASE(swiglu_quads) { return op_swiglu(g, X(5, 64)); }
+CASE(rope_halves)
+{
+    struct node *x = X(2, 5, 30);
+    return op_rope(g, x, W(5, 10), 3, false);
+}
+CASE(rope_pairs)
+{
+    struct node *x = X(2, 3, 48);
+    return op_rope(g, x, W(3, 16), 3, true);
+}
 CASE(attention_case) { return op_attention(g, X(2, 5, 8), X(2, 7, 8), X(2, 7, 8), NULL, 2, 0.5); }
 CASE(attention_bias) { return op_attention(g, X(2, 5, 8), X(2, 7, 8), X(2, 7, 8), W(1, 2, 5, 7), 2, 0.5); }
 CASE(attention_mask) { return op_attention(g, X(2, 5, 8), X(2, 7, 8), X(2, 7, 8), W(2, 1, 1, 7), 2, 1); }
@@ -138,7 +153,10 @@ const struct op_case op_cases[] = {
     ROW(group_norm, group_norm_gelu), ROW(group_norm_sums, group_norm_sums_case),
     ROW(group_norm_grad, group_norm_grad_case), ROW(layer_norm, layer_norm_case),
     ROW(layer_norm_grad, layer_norm_grad_case), ROW(rms_norm, rms_norm_case),
-    ROW(rms_norm_grad, rms_norm_grad_case), ROW(attention, attention_case),
+    ROW(rms_norm_grad, rms_norm_grad_case), ROW(norm_affine, norm_affine_layer),
+    ROW(norm_affine, norm_affine_rms), ROW(norm_affine, norm_affine_wide), ROW(swiglu, swiglu_case),
+    ROW(swiglu, swiglu_quads), ROW(rope, rope_halves, .fixed = 2), ROW(rope, rope_pairs, .fixed = 2),
+    ROW(attention, attention_case),
     ROW(attention, attention_bias), ROW(attention, attention_mask),
     ROW(attention_grad, attention_grad_case), ROW(attention_grad, attention_grad_with_bias),
     ROW(attention_grad_bias, attention_grad_bias_case), ROW(upsample2, upsample2_case),

@@ -13,6 +13,7 @@ struct op_case {
     struct node *(*build)(struct graph *g, enum dtype dtype);
     bool positive;  // sources in (0.5, 2): log, sqrt, div
     bool by_hand;   // has a test of its own (in-place steps)
+    unsigned fixed; // bit i: no gradient reaches input "i"
 };
 extern const struct op_case op_cases[];
 extern const int op_case_count;

@@ -44,6 +44,7 @@ choose_isa(void)
         fast_add_picture_##isa(t);                                                                 \
         fast_add_optimise_##isa(t);                                                                \
         fast_add_attention_##isa(t);                                                               \
+        fast_add_transformer_##isa(t);                                                             \
     } while (0)
 
 void

@@ -98,7 +98,10 @@ vk_build_row(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 0, n);
     vk_bind(b, x, 1, n->source[0]);
     vk_bind(b, x, 2, n->source[n->source_count - 1]);
+    for (int slot = 3; slot < 5; slot++) // of gain and offset, unread
+        vk_bind(b, x, slot, n->source[0]);
     vk_spec(x, codes[n->op]);
+    vk_spec(x, 0);
     vk_push(x, 0, (uint32_t)rows);
     vk_push(x, 1, (uint32_t)width);
     vk_push_f(x, 2, (float)n->params.norm.eps);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Rows of the last axis: softmax, layer norm, RMS norm, and their gradients.
 // own: rows, width, eps.  1: x (softmax_grad: y), 2: dy
+// With a gain (norm_affine): 3 the gain, 4 the offset; own 3, 4: rows that share theirs.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
 #include "lanes.glsl"
 layout(constant_id = 10) const uint WHAT = 0; // softmax, its gradient, layer, rms: 0..5
+layout(constant_id = 11) const uint GAIN = 0; // 1: gain, 2: gain and offset
 BINDING(0)
 BINDING(1)
 BINDING(2)
+BINDING(3)
+BINDING(4)
 
 void main()
 {
@@ -48,6 +52,13 @@ void main()
         a += d * d;
     }
     float scale = 1.0 / sqrt(lanes_sum(a) / float(n) + f(2));
+    if (GAIN != 0) {
+        for (uint i = lane(); i < stop; i += LANES) {
+            float y = (load1(first + i) - mean) * scale * load3(r / u(3) * n + i);
+            store0(first + i, GAIN == 2 ? y + load4(r / u(4) * n + i) : y);
+        }
+        return;
+    }
     if (WHAT == 2 || WHAT == 4) {
         for (uint i = lane(); i < stop; i += LANES)
             store0(first + i, (load1(first + i) - mean) * scale);
