@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/families/family.h"
 
 // The first is that of a folder whose model_index.json says nothing.
-static const struct family *const families[] = {&family_limn, &family_imagen};
+static const struct family *const families[] = {&family_limn, &family_imagen, &family_flux2};
 
 const struct family *
 family_of(const struct jv *index, const char *name, struct err *err)
@@ -17,7 +18,14 @@ family_of(const struct jv *index, const char *name, struct err *err)
         for (const char *const *c = families[i]->classes; *c; c++)
             if (strcmp(*c, class_name) == 0)
                 return families[i];
-    err_set(err, ERR_INPUT, "%s: limn draws with %s and %s, not with %.80s", name,
-            families[0]->classes[0], families[1]->classes[0], class_name);
+    char *known = mem_strdup(families[0]->classes[0]);
+    for (size_t i = 1; i < COUNT_OF(families); i++) {
+        char *longer = mem_printf("%s%s%s", known, i + 1 < COUNT_OF(families) ? ", " : " and ",
+                                  families[i]->classes[0]);
+        free(known);
+        known = longer;
+    }
+    err_set(err, ERR_INPUT, "%s: limn draws with %s, not with %.80s", name, known, class_name);
+    free(known);
     return NULL;
 }

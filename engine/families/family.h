@@ -72,7 +72,7 @@ struct family {
                                     const struct stage_key *key, struct ports *ports);
 };
 
-extern const struct family family_limn, family_imagen;
+extern const struct family family_limn, family_imagen, family_flux2;
 
 // The family of a model_index.json, NULL: of a folder without one. ERR_INPUT when no family draws
 // its _class_name. `name` (the file) starts the error.

@@ -218,16 +218,23 @@ insist(const struct part *p, struct params_report *report, struct err *err)
     return usable;
 }
 
+static struct params_spelling
+spelling_of(const struct part *p)
+{
+    return (struct params_spelling){p->config, p->net->place, p->net->unread};
+}
+
 static bool
 load_part(const struct model_folder *m, const struct part *p, const struct params *params,
           struct buffer *block, struct params_report *report, struct err *err)
 {
     struct params_report own = {0}, *r = report ? report : &own;
+    struct params_spelling spelling = spelling_of(p);
     struct safetensors *file = open_weights(m, p, err);
     if (file)
-        params_compare(params, p->prefix, file, r);
+        params_compare(params, p->prefix, file, &spelling, r);
     bool ok = file && (report || insist(p, r, err)) &&
-              params_load(params, p->prefix, file, block, err) && safetensors_check(file, err);
+              params_load(params, p->prefix, file, &spelling, block, err) && safetensors_check(file, err);
     params_report_finish(&own);
     safetensors_close(file);
     return ok;
@@ -240,9 +247,10 @@ model_folder_check(const struct model_folder *m, const char *part, const struct 
     const struct part *p = parts_find(&m->parts, part);
     struct params_report report = {0};
     require(p);
+    struct params_spelling spelling = spelling_of(p);
     struct safetensors *file = open_weights(m, p, err);
     if (file)
-        params_compare(params, p->prefix, file, &report);
+        params_compare(params, p->prefix, file, &spelling, &report);
     bool ok = file && insist(p, &report, err);
     params_report_finish(&report);
     safetensors_close(file);
@@ -278,6 +286,7 @@ model_folder_compare(const struct model_folder *m, const char *part, struct para
 {
     const struct part *p = parts_find(&m->parts, part);
     require(p);
+    struct params_spelling spelling = spelling_of(p);
     struct params *params = params_create(DTYPE_F32);
     struct safetensors *file = NULL;
     bool ok = model_folder_declare(m, part, params, err);
@@ -285,7 +294,7 @@ model_folder_compare(const struct model_folder *m, const char *part, struct para
     if (ok)
         file = open_weights(m, p, err);
     if (file)
-        params_compare(params, p->prefix, file, report);
+        params_compare(params, p->prefix, file, &spelling, report);
     ok = file && safetensors_check(file, err);
     safetensors_close(file);
     params_destroy(params);

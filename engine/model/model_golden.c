@@ -14,6 +14,7 @@ static const char MASK[] = "attention_mask";
 struct run {
     const struct model_golden_params *params;
     const struct part *part;
+    const char *what; // of the part: "encoder"
     enum dtype dtype;
     struct safetensors *file;
     struct params *table;
@@ -40,11 +41,19 @@ static const struct shape *
 shape_of(void *ctx, const char *name)
 {
     const struct run *r = ctx;
-    bool masked = safetensors_find(r->file, "output_masked");
+    bool masked = r->part->net->masked || safetensors_find(r->file, "output_masked");
     if (strcmp(name, MASK) == 0 && !masked)
         return NULL;
     const struct tensor_view *t = safetensors_find(r->file, name);
     return t && t->size > 0 && t->dtype != DTYPE_NONE ? &t->shape : NULL;
+}
+
+static int64_t
+number(void *ctx, const char *key)
+{
+    const struct run *r = ctx;
+    const char *text = safetensors_metadata(r->file, key);
+    return text ? strtoll(text, NULL, 10) : 0;
 }
 
 // As f32; pictures (N,C,H,W) become (N,H,W,C).
@@ -147,17 +156,34 @@ compare(struct run *r, const char *name, struct model_golden_result *result, str
 static bool
 run(struct run *r, struct model_golden_result *result, struct err *err)
 {
-    struct net_golden golden = {.shape = shape_of, .ctx = r};
+    struct net_golden golden = {.shape = shape_of, .ctx = r, .what = r->what, .number = number};
     r->out = r->part->net->golden(&r->nn, r->part->config, &golden, err);
     if (!r->out)
         return err_prefix(err, "%s", r->params->golden);
-    r->unmasked = true;
+    r->unmasked = !r->part->net->masked;
     if (!make_plan(r, err) || !write_inputs(r, &golden, err) || !compare(r, "output", result, err))
         return false;
-    if (!shape_of(r, MASK))
+    if (!shape_of(r, MASK) || !r->unmasked)
         return true;
     r->unmasked = false;
     return write_inputs(r, &golden, err) && compare(r, "output_masked", result, err);
+}
+
+// The part that a golden is for: its folder's name, perhaps with what of it, "vae_encoder".
+static const struct part *
+find_part(struct run *r, const char *name)
+{
+    const struct parts *parts = &r->params->folder->parts;
+    const struct part *part = parts_find(parts, name);
+    const char *end = strrchr(name, '_');
+    r->what = "";
+    if (part || !end)
+        return part;
+    char *folder = mem_strndup(name, (size_t)(end - name));
+    part = parts_find(parts, folder);
+    r->what = end + 1;
+    free(folder);
+    return part;
 }
 
 static bool
@@ -171,17 +197,17 @@ prepare(struct run *r, struct err *err)
     if (!part)
         return err_set(err, ERR_INPUT, "%s: its metadata must name a part such as %s", p->golden,
                        p->folder->family->denoiser);
-    r->part = parts_find(&p->folder->parts, part);
+    r->part = find_part(r, part);
     if (!r->part)
         return err_set(err, ERR_INPUT, "%s has no %s, which the golden is for", p->folder->path,
                        part);
     r->dtype = p->dtype ? p->dtype : DTYPE_F32;
     r->table = params_create(r->dtype);
-    if (!model_folder_declare(p->folder, part, r->table, err))
+    if (!model_folder_declare(p->folder, r->part->name, r->table, err))
         return false;
     params_layout(r->table);
     r->block = buffer_create_weights(p->device, params_bytes(r->table), "weights", err);
-    if (!r->block || !model_folder_load(p->folder, part, r->table, r->block, NULL, err))
+    if (!r->block || !model_folder_load(p->folder, r->part->name, r->table, r->block, NULL, err))
         return false;
     r->g = graph_create();
     r->nn = (struct nn){.g = r->g, .params = r->table, .dtype = r->dtype,

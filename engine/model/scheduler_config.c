@@ -38,7 +38,7 @@ static const struct class {
 // Switches of diffusers that change the numbers and have no counterpart here.
 static const char *const refused[] = {
     "rescale_betas_zero_snr", "use_beta_sigmas", "use_lu_lambdas",     "use_flow_sigmas",
-    "use_dynamic_shifting",   "invert_sigmas",   "stochastic_sampling",
+    "invert_sigmas",          "stochastic_sampling",
 };
 
 // Words of which limn knows one. Absent and null are that one.
@@ -46,6 +46,7 @@ static const struct {
     const char *key, *only;
 } words[] = {
     {"final_sigmas_type", "zero"},
+    {"time_shift_type", "exponential"},
     {"timestep_type", "discrete"},
 };
 
@@ -174,6 +175,7 @@ scheduler_config_read(const struct jv *json, const char *name, struct scheduler_
         return err_prefix(err, "%s", name);
     c.schedule.train_steps = (int)steps;
     c.offset = (int)offset;
+    c.dynamic_shift = class->flow && jv_bool(jv_get(json, "use_dynamic_shifting"), false);
     // Absent and null both mean minus infinity: no limit.
     c.lambda_min = jv_number(jv_get(json, "lambda_min_clipped"), 0);
     bool clips = class->clips != CLIPS_NEVER &&

@@ -15,11 +15,18 @@ struct net_golden {
     // NULL: the file has no such tensor.
     const struct shape *(*shape)(void *ctx, const char *name);
     void *ctx;
+    const char *what; // of a part with several answers: "encoder" of a golden of vae_encoder; or ""
     struct node *inputs[NET_GOLDEN_INPUTS_MAX]; // out: to be filled from the golden
     int count;
+    // A whole number of the metadata; 0: none there.
+    int64_t (*number)(void *ctx, const char *key);
 };
 struct node *net_golden_input(struct net_golden *g, struct nn *nn, const char *name,
                               struct shape shape, enum dtype dtype);
+
+// Declares what `build` uses: it adds the graph, whose result is not needed.
+bool net_declare(struct params *params, const char *prefix, const void *config,
+                 struct node *(*build)(struct nn *nn, const void *config), struct err *err);
 
 struct net {
     const char *class_name; // as diffusers and transformers call it: "UNet2DConditionModel"
@@ -36,6 +43,11 @@ struct net {
                     struct err *err);
     // A few words for people: "U-Net, 64x64 pixels, …".
     void (*describe)(const void *config, char *out, size_t size);
+    // How files may spell the parameters: see struct params_spelling. NULL: in one way.
+    bool (*place)(const void *config, const char *name, int way, struct param_place *out);
+    bool (*unread)(const void *config, const char *tensor);
+    // `output` of a golden is the answer under its attention_mask, if it has one.
+    bool masked;
     // The graph that answers a golden. Inputs have the names of the golden's tensors: pictures
     // (N,C,H,W) become (N,H,W,C), and a tensor of one number serves all N. NULL with an error where
     // tensors are missing or do not fit the config.
@@ -43,7 +55,7 @@ struct net {
                            struct err *err);
 };
 
-extern const struct net net_unet, net_t5;
+extern const struct net net_unet, net_t5, net_qwen3, net_flux2, net_vae_kl;
 
 // The kind of a config.json; ERR_INPUT when there is none. `name` starts the error.
 const struct net *net_of(const struct jv *json, const char *name, struct err *err);

@@ -6,7 +6,7 @@
 #include "engine/base/require.h"
 #include "engine/nets/net.h"
 
-static const struct net *const nets[] = {&net_unet, &net_t5};
+static const struct net *const nets[] = {&net_unet, &net_t5, &net_qwen3, &net_flux2, &net_vae_kl};
 
 const struct net *
 net_of(const struct jv *json, const char *name, struct err *err)
@@ -15,8 +15,16 @@ net_of(const struct jv *json, const char *name, struct err *err)
         if (nets[i]->accepts(json))
             return nets[i];
     const char *architecture = jv_string(jv_at(jv_get(json, "architectures"), 0), "no known class");
-    err_set(err, ERR_INPUT, "%s: limn knows %s and %s, not %.80s", name, nets[0]->class_name,
-            nets[1]->class_name, jv_string(jv_get(json, "_class_name"), architecture));
+    char *known = mem_strdup(nets[0]->class_name);
+    for (size_t i = 1; i < COUNT_OF(nets); i++) {
+        char *longer = mem_printf("%s%s%s", known, i + 1 < COUNT_OF(nets) ? ", " : " and ",
+                                  nets[i]->class_name);
+        free(known);
+        known = longer;
+    }
+    err_set(err, ERR_INPUT, "%s: limn knows %s, not %.80s", name, known,
+            jv_string(jv_get(json, "_class_name"), architecture));
+    free(known);
     return NULL;
 }
 
@@ -26,6 +34,21 @@ net_golden_input(struct net_golden *g, struct nn *nn, const char *name, struct s
 {
     require(g->count < NET_GOLDEN_INPUTS_MAX);
     return g->inputs[g->count++] = graph_input(nn->g, name, shape, dtype);
+}
+
+bool
+net_declare(struct params *params, const char *prefix, const void *config,
+            struct node *(*build)(struct nn *nn, const void *config), struct err *err)
+{
+    struct graph *g = graph_create();
+    struct nn nn = {.g = g, .params = params, .dtype = DTYPE_F32, .part = prefix};
+    build(&nn, config);
+    bool ok = graph_error(g)->code == ERR_NONE;
+    if (!ok)
+        err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
+    nn_finish(&nn);
+    graph_destroy(g);
+    return ok;
 }
 
 const struct part *

@@ -6,100 +6,22 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-
-struct reader {
-    const struct jv *json;
-    const char *name;
-    struct err *err;
-    bool ok;
-};
-
-static void
-refuse(struct reader *r, const char *key, const struct jv *value, const char *wanted)
-{
-    char *text = value ? jv_text(value, 0) : mem_strdup("nothing");
-    r->ok = err_set(r->err, ERR_INPUT, "%s: %s is %.80s, which limn cannot use (%s)", r->name, key,
-                    text, wanted);
-    free(text);
-}
-
-static const struct jv *
-get(struct reader *r, const char *key)
-{
-    const struct jv *v = jv_get(r->json, key);
-    return jv_is_null(v) ? NULL : v;
-}
-
-static int
-whole(struct reader *r, const char *key, int fallback, int low, int high)
-{
-    const struct jv *v = get(r, key);
-    int64_t n = jv_integer(v, fallback);
-    if ((v && !jv_is_integer(v)) || n < low || n > high) {
-        char wanted[80];
-        snprintf(wanted, sizeof wanted, "a whole number from %d to %d is needed", low, high);
-        refuse(r, key, v, wanted);
-        return fallback < low ? low : fallback;
-    }
-    return (int)n;
-}
-
-static double
-real(struct reader *r, const char *key, double fallback, double low, double high)
-{
-    const struct jv *v = get(r, key);
-    double x = jv_number(v, fallback);
-    if ((v && !jv_is_number(v)) || !(x >= low && x <= high)) {
-        refuse(r, key, v, "a number in range is needed");
-        return fallback;
-    }
-    return x;
-}
-
-static bool
-flag(struct reader *r, const char *key, bool fallback)
-{
-    const struct jv *v = get(r, key);
-    if (v && !jv_is_bool(v))
-        refuse(r, key, v, "true or false is needed");
-    return jv_bool(v, fallback);
-}
-
-// One of two or three words; returns its index. `none`: what absence or null means, -1: not allowed.
-static int
-word(struct reader *r, const char *key, const char *const *words, int none)
-{
-    const struct jv *v = get(r, key);
-    if (!v && none >= 0)
-        return none;
-    for (int i = 0; words[i]; i++)
-        if (v && strcmp(jv_string(v, ""), words[i]) == 0)
-            return i;
-    char *list = mem_strdup("known:");
-    for (int i = 0; words[i]; i++) {
-        char *longer = mem_printf("%s %s", list, words[i]);
-        free(list);
-        list = longer;
-    }
-    refuse(r, key, v, list);
-    free(list);
-    return 0;
-}
+#include "engine/nets/config_reader.h"
 
 // A number for all levels or a list with one for each.
 static void
-per_level(struct reader *r, const char *key, int fallback, int levels, int out[UNET_LEVEL_MAX])
+per_level(struct config_reader *r, const char *key, int fallback, int levels, int out[UNET_LEVEL_MAX])
 {
-    const struct jv *v = get(r, key);
+    const struct jv *v = config_get(r, key);
     if (v && jv_is_array(v) && jv_size(v) != (size_t)levels) {
-        refuse(r, key, v, "one entry a level is needed");
+        config_refuse(r, key, v, "one entry a level is needed");
         return;
     }
     for (int i = 0; i < levels; i++) {
         const struct jv *e = v && jv_is_array(v) ? jv_at(v, (size_t)i) : v;
         int64_t n = jv_integer(e, fallback);
         if ((e && !jv_is_integer(e)) || n < 1 || n > 65536) {
-            refuse(r, key, v, "whole numbers from 1 to 65536 are needed");
+            config_refuse(r, key, v, "whole numbers from 1 to 65536 are needed");
             return;
         }
         out[i] = (int)n;
@@ -107,23 +29,23 @@ per_level(struct reader *r, const char *key, int fallback, int levels, int out[U
 }
 
 static enum activation
-activation(struct reader *r, const char *key, int none)
+activation(struct config_reader *r, const char *key, int none)
 {
     static const char *const words[] = {"silu", "swish", "gelu", NULL};
     static const enum activation acts[] = {ACT_SILU, ACT_SILU, ACT_GELU, ACT_NONE};
-    return acts[word(r, key, words, none)];
+    return acts[config_word(r, key, words, none)];
 }
 
 static void
-read_blocks(struct reader *r, struct unet_config *c)
+read_blocks(struct config_reader *r, struct unet_config *c)
 {
     static const char *const keys[] = {"down_block_types", "up_block_types"};
     static const char *const plain[] = {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D"};
     static const char *const with[] = {"SimpleCrossAttnDownBlock2D", "SimpleCrossAttnUpBlock2D"};
     for (int k = 0; k < 2; k++) {
-        const struct jv *v = get(r, keys[k]);
+        const struct jv *v = config_get(r, keys[k]);
         if (!jv_is_array(v) || jv_size(v) != (size_t)c->levels) {
-            refuse(r, keys[k], v, "one block type for each of block_out_channels is needed");
+            config_refuse(r, keys[k], v, "one block type for each of block_out_channels is needed");
             return;
         }
         for (int i = 0; i < c->levels; i++) {
@@ -133,11 +55,11 @@ read_blocks(struct reader *r, struct unet_config *c)
             if (!attention && strcmp(type, plain[k]) != 0) {
                 char wanted[128];
                 snprintf(wanted, sizeof wanted, "known: %s, %s", plain[k], with[k]);
-                refuse(r, keys[k], jv_at(v, (size_t)i), wanted);
+                config_refuse(r, keys[k], jv_at(v, (size_t)i), wanted);
                 return;
             }
             if (k && attention != c->attention[level]) {
-                refuse(r, keys[k], v, "it must mirror down_block_types");
+                config_refuse(r, keys[k], v, "it must mirror down_block_types");
                 return;
             }
             c->attention[level] = attention;
@@ -146,11 +68,11 @@ read_blocks(struct reader *r, struct unet_config *c)
 }
 
 static void
-read_levels(struct reader *r, struct unet_config *c)
+read_levels(struct config_reader *r, struct unet_config *c)
 {
-    const struct jv *v = get(r, "block_out_channels");
+    const struct jv *v = config_get(r, "block_out_channels");
     if (!jv_is_array(v) || jv_size(v) < 1 || jv_size(v) > UNET_LEVEL_MAX) {
-        refuse(r, "block_out_channels", v, "a list of 1 to 8 numbers is needed");
+        config_refuse(r, "block_out_channels", v, "a list of 1 to 8 numbers is needed");
         return;
     }
     c->levels = (int)jv_size(v);
@@ -162,17 +84,17 @@ read_levels(struct reader *r, struct unet_config *c)
 }
 
 static void
-read_context(struct reader *r, struct unet_config *c)
+read_context(struct config_reader *r, struct unet_config *c)
 {
-    const struct jv *v = get(r, "context_levels");
-    c->context_head_dim = whole(r, "context_attention_head_dim", 0, 0, 4096);
+    const struct jv *v = config_get(r, "context_levels");
+    c->context_head_dim = config_whole(r, "context_attention_head_dim", 0, 0, 4096);
     if (v && !jv_is_array(v))
-        refuse(r, "context_levels", v, "a list of levels is needed");
+        config_refuse(r, "context_levels", v, "a list of levels is needed");
     for (size_t i = 0; r->ok && i < jv_size(v); i++) {
         int64_t level = jv_integer(jv_at(v, i), -1);
         if (!jv_is_integer(jv_at(v, i)) || level < 0 || level >= c->levels ||
             !c->attention[level] || c->context[level]) {
-            refuse(r, "context_levels", v,
+            config_refuse(r, "context_levels", v,
                    "each entry must be another level whose blocks have attention");
             return;
         }
@@ -181,19 +103,19 @@ read_context(struct reader *r, struct unet_config *c)
 }
 
 static void
-read_own(struct reader *r, struct unet_config *c)
+read_own(struct config_reader *r, struct unet_config *c)
 {
-    const struct jv *v = get(r, "style_levels");
-    c->thumbnail_size = whole(r, "text_thumbnail_size", 0, 0, 256);
-    c->thumbnail_with_references = flag(r, "text_thumbnail_with_references", false);
-    c->fold = whole(r, "pixel_unshuffle", 1, 1, 8);
-    c->plain_upsampling = flag(r, "plain_upsampling", false);
+    const struct jv *v = config_get(r, "style_levels");
+    c->thumbnail_size = config_whole(r, "text_thumbnail_size", 0, 0, 256);
+    c->thumbnail_with_references = config_flag(r, "text_thumbnail_with_references", false);
+    c->fold = config_whole(r, "pixel_unshuffle", 1, 1, 8);
+    c->plain_upsampling = config_flag(r, "plain_upsampling", false);
     if (v && !jv_is_array(v))
-        refuse(r, "style_levels", v, "a list of levels is needed");
+        config_refuse(r, "style_levels", v, "a list of levels is needed");
     for (size_t i = 0; r->ok && i < jv_size(v); i++) {
         int64_t level = jv_integer(jv_at(v, i), -1);
         if (!jv_is_integer(jv_at(v, i)) || level < 0 || level >= c->levels || c->style[level])
-            refuse(r, "style_levels", v, "each entry must be another level");
+            config_refuse(r, "style_levels", v, "each entry must be another level");
         else
             c->style[level] = true;
     }
@@ -201,7 +123,7 @@ read_own(struct reader *r, struct unet_config *c)
 
 // Options of diffusers that would change the numbers and that no model of the Imagen family uses.
 static void
-refuse_foreign(struct reader *r)
+refuse_foreign(struct config_reader *r)
 {
     static const struct {
         const char *key, *harmless;
@@ -222,103 +144,103 @@ refuse_foreign(struct reader *r)
         {"projection_class_embeddings_input_dim", "null"},
     };
     for (size_t i = 0; r->ok && i < COUNT_OF(rows); i++) {
-        const struct jv *v = get(r, rows[i].key);
+        const struct jv *v = config_get(r, rows[i].key);
         char *text = v ? jv_text(v, 0) : NULL;
         if (v && strcmp(text, rows[i].harmless) != 0) {
             char wanted[64];
             snprintf(wanted, sizeof wanted, "only %s is known", rows[i].harmless);
-            refuse(r, rows[i].key, v, wanted);
+            config_refuse(r, rows[i].key, v, wanted);
         }
         free(text);
     }
 }
 
 static void
-check_own(struct reader *r, const struct unet_config *c)
+check_own(struct config_reader *r, const struct unet_config *c)
 {
     int enlarged = c->thumbnail_size, side = c->sample_size / c->fold;
     while (enlarged && enlarged < side)
         enlarged *= 2;
     if (enlarged && (enlarged != side || c->class_timestep || c->in_channels != 3))
-        refuse(r, "text_thumbnail_size", get(r, "text_thumbnail_size"),
+        config_refuse(r, "text_thumbnail_size", config_get(r, "text_thumbnail_size"),
                "it must double up to sample_size / pixel_unshuffle, in a base model of 3 input "
                "channels");
     else if (c->thumbnail_with_references && !c->thumbnail_size)
-        refuse(r, "text_thumbnail_with_references", get(r, "text_thumbnail_with_references"),
+        config_refuse(r, "text_thumbnail_with_references", config_get(r, "text_thumbnail_with_references"),
                "it needs text_thumbnail_size");
     else if (unet_config_has_style(c) && !unet_config_has_context(c))
-        refuse(r, "style_levels", get(r, "style_levels"), "they need context_levels");
+        config_refuse(r, "style_levels", config_get(r, "style_levels"), "they need context_levels");
 }
 
 static void
-check_sizes(struct reader *r, const struct unet_config *c)
+check_sizes(struct config_reader *r, const struct unet_config *c)
 {
     for (int i = 0; r->ok && i < c->levels; i++) {
         int width = c->block_out_channels[i];
         if (width % c->norm_num_groups)
-            refuse(r, "block_out_channels", get(r, "block_out_channels"),
+            config_refuse(r, "block_out_channels", config_get(r, "block_out_channels"),
                    "each must be a multiple of norm_num_groups");
         else if ((c->attention[i] || i == c->levels - 1) && width % c->attention_head_dim[i])
-            refuse(r, "attention_head_dim", get(r, "attention_head_dim"),
+            config_refuse(r, "attention_head_dim", config_get(r, "attention_head_dim"),
                    "it must divide the channels of its level");
         else if (c->context[i] && c->context_head_dim && width % c->context_head_dim)
-            refuse(r, "context_attention_head_dim", get(r, "context_attention_head_dim"),
+            config_refuse(r, "context_attention_head_dim", config_get(r, "context_attention_head_dim"),
                    "it must divide the channels of its level");
     }
     for (int i = 0; r->ok && i < c->levels; i++)
         if (c->layers_per_block[i] > UNET_LAYER_MAX)
-            refuse(r, "layers_per_block", get(r, "layers_per_block"), "at most 16 are possible");
+            config_refuse(r, "layers_per_block", config_get(r, "layers_per_block"), "at most 16 are possible");
     if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
-        refuse(r, "context_levels", get(r, "context_levels"),
+        config_refuse(r, "context_levels", config_get(r, "context_levels"),
                "context needs a base model: 3 input channels, no class embedding");
     if (r->ok)
         check_own(r, c);
     if (r->ok && c->sample_size % (c->fold << (c->levels - 1)))
-        refuse(r, "sample_size", get(r, "sample_size"), "it must halve at every level");
+        config_refuse(r, "sample_size", config_get(r, "sample_size"), "it must halve at every level");
     if (r->ok && c->block_out_channels[0] % 2)
-        refuse(r, "block_out_channels", get(r, "block_out_channels"), "the first must be even");
+        config_refuse(r, "block_out_channels", config_get(r, "block_out_channels"), "the first must be even");
     if (r->ok && c->cross_attention_norm && c->cross_attention_dim % 32)
-        refuse(r, "cross_attention_dim", get(r, "cross_attention_dim"),
+        config_refuse(r, "cross_attention_dim", config_get(r, "cross_attention_dim"),
                "cross_attention_norm needs a multiple of 32");
     int pooled = c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
     if (r->ok && c->pooled_text && pooled % c->pooled_heads)
-        refuse(r, "addition_embed_type_num_heads", get(r, "addition_embed_type_num_heads"),
+        config_refuse(r, "addition_embed_type_num_heads", config_get(r, "addition_embed_type_num_heads"),
                "it must divide the width of the text");
 }
 
 static void
-read_embeddings(struct reader *r, struct unet_config *c)
+read_embeddings(struct config_reader *r, struct unet_config *c)
 {
     static const char *const added[] = {"text", NULL}, *const classes[] = {"timestep", NULL};
     static const char *const shifts[] = {"scale_shift", "default", NULL};
-    c->flip_sin_to_cos = flag(r, "flip_sin_to_cos", true);
-    c->freq_shift = real(r, "freq_shift", 0, -1, 1);
+    c->flip_sin_to_cos = config_flag(r, "flip_sin_to_cos", true);
+    c->freq_shift = config_real(r, "freq_shift", 0, -1, 1);
     c->time_embedding_dim =
-        whole(r, "time_embedding_dim", 4 * c->block_out_channels[0], 1, 1 << 20);
+        config_whole(r, "time_embedding_dim", 4 * c->block_out_channels[0], 1, 1 << 20);
     c->time_act = activation(r, "time_embedding_act_fn", 3);
-    c->class_timestep = word(r, "class_embed_type", classes, 1) == 0;
-    c->pooled_text = word(r, "addition_embed_type", added, 1) == 0;
-    c->pooled_heads = whole(r, "addition_embed_type_num_heads", 64, 1, 65536);
-    c->skip_time_act = flag(r, "resnet_skip_time_act", false);
-    c->scale_shift = word(r, "resnet_time_scale_shift", shifts, 1) == 0;
+    c->class_timestep = config_word(r, "class_embed_type", classes, 1) == 0;
+    c->pooled_text = config_word(r, "addition_embed_type", added, 1) == 0;
+    c->pooled_heads = config_whole(r, "addition_embed_type_num_heads", 64, 1, 65536);
+    c->skip_time_act = config_flag(r, "resnet_skip_time_act", false);
+    c->scale_shift = config_word(r, "resnet_time_scale_shift", shifts, 1) == 0;
 }
 
 static void
-read_text(struct reader *r, struct unet_config *c)
+read_text(struct config_reader *r, struct unet_config *c)
 {
     static const char *const projections[] = {"text_proj", NULL}, *const norms[] = {"group_norm",
                                                                                     NULL};
-    c->cross_attention_dim = whole(r, "cross_attention_dim", 1280, 1, 1 << 20);
-    c->encoder_hid_dim = whole(r, "encoder_hid_dim", 0, 0, 1 << 20);
+    c->cross_attention_dim = config_whole(r, "cross_attention_dim", 1280, 1, 1 << 20);
+    c->encoder_hid_dim = config_whole(r, "encoder_hid_dim", 0, 0, 1 << 20);
     // diffusers takes text_proj when only the width is given.
     if (c->encoder_hid_dim)
-        word(r, "encoder_hid_dim_type", projections, 0);
-    else if (get(r, "encoder_hid_dim_type"))
-        refuse(r, "encoder_hid_dim", NULL, "encoder_hid_dim_type needs it");
-    c->cross_attention_norm = word(r, "cross_attention_norm", norms, 1) == 0;
-    c->only_cross_attention = flag(r, "only_cross_attention", false);
+        config_word(r, "encoder_hid_dim_type", projections, 0);
+    else if (config_get(r, "encoder_hid_dim_type"))
+        config_refuse(r, "encoder_hid_dim", NULL, "encoder_hid_dim_type needs it");
+    c->cross_attention_norm = config_word(r, "cross_attention_norm", norms, 1) == 0;
+    c->only_cross_attention = config_flag(r, "only_cross_attention", false);
     c->mid_only_cross_attention =
-        flag(r, "mid_block_only_cross_attention", c->only_cross_attention);
+        config_flag(r, "mid_block_only_cross_attention", c->only_cross_attention);
 }
 
 bool
@@ -326,23 +248,23 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
 {
     static const char *const mids[] = {"UNetMidBlock2DSimpleCrossAttn", NULL};
     static const char *const classes[] = {"UNet2DConditionModel", NULL};
-    struct reader r = {json, name, err, jv_is_object(json)};
+    struct config_reader r = {json, name, err, jv_is_object(json)};
     *c = (struct unet_config){0};
     if (!r.ok)
         return err_set(err, ERR_INPUT, "%s: not a JSON object", name);
-    word(&r, "_class_name", classes, 0);
+    config_word(&r, "_class_name", classes, 0);
     read_levels(&r, c);
     if (!r.ok)
         return false;
-    word(&r, "mid_block_type", mids, -1);
-    c->sample_size = whole(&r, "sample_size", 0, 1, 8192);
-    c->in_channels = whole(&r, "in_channels", 4, 1, 4096);
-    c->out_channels = whole(&r, "out_channels", 4, 1, 4096);
-    c->norm_num_groups = whole(&r, "norm_num_groups", 32, 1, 65536);
-    c->norm_eps = real(&r, "norm_eps", 1e-5, 0, 1);
+    config_word(&r, "mid_block_type", mids, -1);
+    c->sample_size = config_whole(&r, "sample_size", 0, 1, 8192);
+    c->in_channels = config_whole(&r, "in_channels", 4, 1, 4096);
+    c->out_channels = config_whole(&r, "out_channels", 4, 1, 4096);
+    c->norm_num_groups = config_whole(&r, "norm_num_groups", 32, 1, 65536);
+    c->norm_eps = config_real(&r, "norm_eps", 1e-5, 0, 1);
     c->act = activation(&r, "act_fn", 0);
-    c->out_scale = real(&r, "resnet_out_scale_factor", 1, 1e-3, 1e3);
-    c->mid_scale = real(&r, "mid_block_scale_factor", 1, 1e-3, 1e3);
+    c->out_scale = config_real(&r, "resnet_out_scale_factor", 1, 1e-3, 1e3);
+    c->mid_scale = config_real(&r, "mid_block_scale_factor", 1, 1e-3, 1e3);
     read_text(&r, c);
     read_embeddings(&r, c);
     read_context(&r, c);

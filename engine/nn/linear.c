@@ -55,5 +55,7 @@ nn_conv(struct nn *nn, struct node *x, const struct conv *c, const char *name, .
     struct node *w = named(nn, buf, "weight", SHAPE(c->out, in, k, k), PARAM_MATRIX,
                            start(in * k * k, 0, c->zero));
     struct node *b = named(nn, buf, "bias", SHAPE(c->out), PARAM_VECTOR, (struct param_init){0});
-    return op_conv2d(nn->g, x, w, b, c->stride ? c->stride : 1, c->kernel / 2);
+    if (c->pad_end)
+        x = op_pad(nn->g, op_pad(nn->g, x, 1, 0, 1), 2, 0, 1);
+    return op_conv2d(nn->g, x, w, b, c->stride ? c->stride : 1, c->pad_end ? 0 : c->kernel / 2);
 }

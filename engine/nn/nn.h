@@ -77,6 +77,7 @@ struct conv {
     int64_t out;
     int kernel, stride; // stride 0 means 1
     bool zero;
+    bool pad_end; // instead: one row below and one column to the right
 };
 struct node *nn_conv(struct nn *nn, struct node *x, const struct conv *c, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
@@ -98,6 +99,10 @@ struct node *nn_layer_norm(struct nn *nn, struct node *x, double eps, const char
 struct node *nn_rms_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 
+// The same in one pass, with a result of any float type: what the next product reads.
+struct node *nn_rms_norm_as(struct nn *nn, struct node *x, double eps, enum dtype out,
+                            const char *name, ...) __attribute__((format(printf, 5, 6)));
+
 // ids (any shape S) i32 -> (S,width) f32. Rows start with deviation `std`.
 struct embedding {
     int64_t rows, width;
@@ -105,6 +110,19 @@ struct embedding {
 };
 struct node *nn_embedding(struct nn *nn, struct node *ids, const struct embedding *e,
                           const char *name, ...) __attribute__((format(printf, 4, 5)));
+
+// The layers of transformers (engine/nn/transformer.c). Heads lie side by side in the last
+// dimension: (N,T,heads*D).
+
+// positions (T,axes) i32 -> (T, sum of widths) f32, the table of op_rope: of axis k, widths[k]/2
+// angles position * theta^(-2i/widths[k]). At most 4 axes.
+struct node *nn_rope_table(struct nn *nn, struct node *positions, const int *widths, int axes,
+                           double theta);
+// RMS norm over the channels of each head, with one gain for all heads.
+struct node *nn_head_norm(struct nn *nn, struct node *x, int heads, double eps, const char *name,
+                          ...) __attribute__((format(printf, 5, 6)));
+// Each head `times` times, side by side: keys and values of grouped queries (Ainslie et al. 2023).
+struct node *nn_repeat_heads(struct nn *nn, struct node *x, int heads, int times);
 
 // Silu or gelu; ACT_NONE is x itself.
 struct node *nn_activation(struct nn *nn, struct node *x, enum activation act);

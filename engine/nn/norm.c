@@ -58,6 +58,14 @@ nn_rms_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
 }
 
 struct node *
+nn_rms_norm_as(struct nn *nn, struct node *x, double eps, enum dtype out, const char *name, ...)
+{
+    NAME_FROM_ARGS(buf, name);
+    struct node *a = vector(nn, buf, "weight", shape_last(&x->shape), INIT_ONES);
+    return op_norm_affine(nn->g, x, a, NULL, eps, true, out);
+}
+
+struct node *
 nn_embedding(struct nn *nn, struct node *ids, const struct embedding *e, const char *name, ...)
 {
     NAME_FROM_ARGS(buf, name);

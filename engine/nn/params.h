@@ -98,15 +98,33 @@ bool params_report_whole(const struct params_report *r); // nothing in it
 // Freed with free().
 char *params_report_text(const struct params_report *r);
 
+// Where the values of a parameter lie in a file that spells it otherwise than the table: in rows of
+// a tensor, which may hold several parameters (fused projections).
+struct param_place {
+    char name[160];   // of the tensor
+    int64_t first;    // its row that is the parameter's first
+    int64_t rows;     // that it has in all; 0: as many as the parameter
+    bool swap_halves; // the second half of the rows comes first there
+};
+
+// How files of a network spell it. NULL members: as the table does.
+struct params_spelling {
+    const void *config; // for the functions
+    // The way-th other place of a parameter (0, 1, …); both names without the part. false: no more.
+    bool (*place)(const void *config, const char *name, int way, struct param_place *out);
+    // Whether a tensor is one that limn has no use for, whose presence is no surprise.
+    bool (*unread)(const void *config, const char *tensor);
+};
+
 // Compares the parameters whose names start with `part` ("unet/") with the tensors of a file. Adds
-// to the report; names in it start with the part.
+// to the report; names in it start with the part. spelling NULL: that of the table alone.
 void params_compare(const struct params *p, const char *part, const struct safetensors *file,
-                    struct params_report *report);
+                    const struct params_spelling *spelling, struct params_report *report);
 
 // Reads every parameter of the part that is in the file with its shape into the block, converted
 // to its type in pieces. Says nothing about others: see params_compare().
 bool params_load(const struct params *p, const char *part, const struct safetensors *file,
-                 struct buffer *block, struct err *err);
+                 const struct params_spelling *spelling, struct buffer *block, struct err *err);
 
 // Writes the parameters of a part to a safetensors file: matrices and tables in `dtype`, vectors in
 // f32. `block`: any buffer laid out as the weights are (weights, averages). metadata: pairs of key

@@ -40,41 +40,103 @@ canonical(const char *name)
     return name;
 }
 
-static bool
-fits(const struct param *q, const struct tensor_view *t)
+// A parameter in a file: its tensor and where in it.
+struct found {
+    const struct tensor_view *tensor; // NULL: not there
+    struct param_place place;
+};
+
+static struct found
+find_param(const struct safetensors *file, const char *name, const struct params_spelling *spelling)
 {
-    return dtype_is_float(t->dtype) && shape_equal(&q->shape, &t->shape);
+    struct found f = {.tensor = find_tensor(file, name)};
+    for (int way = 0; !f.tensor && spelling && spelling->place; way++) {
+        f.place = (struct param_place){0};
+        if (!spelling->place(spelling->config, name, way, &f.place))
+            break;
+        f.tensor = safetensors_find(file, f.place.name);
+    }
+    return f;
+}
+
+// [K,C,1,1] is [K,C]: products that other files keep as convolutions.
+static struct shape
+without_ones(struct shape s)
+{
+    while (s.rank > 2 && s.dim[s.rank - 1] == 1)
+        s.rank--;
+    return s;
+}
+
+static bool
+fits(const struct param *q, const struct found *f)
+{
+    struct shape has = without_ones(f->tensor->shape), want = without_ones(q->shape);
+    bool fused = f->place.rows != 0;
+    if (fused && (has.rank == 0 || has.dim[0] != f->place.rows))
+        return false;
+    if (fused)
+        has.dim[0] = want.dim[0];
+    bool same = f->place.name[0] ? shape_equal(&has, &want)
+                                 : shape_equal(&f->tensor->shape, &q->shape);
+    return dtype_is_float(f->tensor->dtype) && same;
+}
+
+static char *
+misfit(const struct param *q, const struct found *f)
+{
+    char has[SHAPE_TEXT_MAX], needs[SHAPE_TEXT_MAX];
+    const struct tensor_view *t = f->tensor;
+    struct shape want = q->shape;
+    if (f->place.rows)
+        want.dim[0] = f->place.rows;
+    const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
+    bool other = f->place.name[0];
+    return mem_printf("%s%s%s is %.32s %s, needs a float %s", q->name, other ? ", in the file " : "",
+                      f->place.name, type, shape_text(&t->shape, has), shape_text(&want, needs));
+}
+
+static bool
+is_known(const struct params *p, const char *part, const struct params_spelling *spelling,
+         const struct tensor_view *t, const struct tensor_view *const *used, int used_count)
+{
+    for (int i = 0; i < used_count; i++)
+        if (used[i] == t)
+            return true;
+    char *full = mem_printf("%s%s", part, canonical(t->name));
+    bool known = params_find(p, full);
+    free(full);
+    return known || (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
 }
 
 void
 params_compare(const struct params *p, const char *part, const struct safetensors *file,
-               struct params_report *report)
+               const struct params_spelling *spelling, struct params_report *report)
 {
+    const struct tensor_view **used = NULL;
+    int used_count = 0, capacity = 0;
     for (int i = 0; i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
-        const struct tensor_view *t = name ? find_tensor(file, name) : NULL;
-        if (name && !t) {
+        if (!name)
+            continue;
+        struct found f = find_param(file, name, spelling);
+        if (!f.tensor)
             ARRAY_PUSH(report->missing, report->missing_count, report->missing_capacity,
                        mem_strdup(q->name));
-        } else if (name && !fits(q, t)) {
-            char has[SHAPE_TEXT_MAX], needs[SHAPE_TEXT_MAX];
-            const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
-            char *text = mem_printf("%s is %.32s %s, needs a float %s", q->name, type,
-                                    shape_text(&t->shape, has), shape_text(&q->shape, needs));
+        else if (!fits(q, &f))
             ARRAY_PUSH(report->misshapen, report->misshapen_count, report->misshapen_capacity,
-                       text);
-        }
+                       misfit(q, &f));
+        if (f.tensor)
+            ARRAY_PUSH(used, used_count, capacity, f.tensor);
     }
     for (size_t i = 0; i < safetensors_count(file); i++) {
-        const char *name = safetensors_at(file, i)->name;
-        char *full = mem_printf("%s%s", part, canonical(name));
-        bool known = params_find(p, full);
-        free(full);
-        if (!known)
+        const struct tensor_view *t = safetensors_at(file, i);
+        if (!is_known(p, part, spelling, t, used, used_count))
             ARRAY_PUSH(report->surplus, report->surplus_count, report->surplus_capacity,
-                       mem_printf("%s%s", part, name));
+                       mem_printf("%s%s", part, t->name));
     }
+    free(used);
 }
 
 static void
@@ -123,36 +185,51 @@ params_report_text(const struct params_report *r)
     return text;
 }
 
+// `count` elements of a tensor from `at` on, to element `to` of the parameter.
 static bool
-load_one(const struct param *q, const struct tensor_view *t, void *piece, struct buffer *block,
-         struct err *err)
+load_run(const struct param *q, const struct tensor_view *t, int64_t at, int64_t to, int64_t count,
+         void *piece, struct buffer *block, struct err *err)
 {
+    size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
+    const char *source = (const char *)t->data + (size_t)at * from_size;
+    size_t offset = q->offset + (size_t)to * to_size;
     if (q->dtype == t->dtype)
-        return buffer_write(block, q->offset, t->data, q->size, err);
-    int64_t n = shape_count(&q->shape);
-    size_t from = dtype_size(t->dtype), to = dtype_size(q->dtype);
-    for (int64_t at = 0; at < n; at += PIECE) {
-        int64_t count = MIN(n - at, PIECE);
-        const char *source = (const char *)t->data + (size_t)at * from;
-        dtype_convert(q->dtype, piece, t->dtype, source, count);
-        if (!buffer_write(block, q->offset + (size_t)at * to, piece, (size_t)count * to, err))
+        return buffer_write(block, offset, source, (size_t)count * to_size, err);
+    for (int64_t done = 0; done < count; done += PIECE) {
+        int64_t n = MIN(count - done, PIECE);
+        dtype_convert(q->dtype, piece, t->dtype, source + (size_t)done * from_size, n);
+        if (!buffer_write(block, offset + (size_t)done * to_size, piece, (size_t)n * to_size, err))
             return false;
     }
     return true;
 }
 
+static bool
+load_one(const struct param *q, const struct found *f, void *piece, struct buffer *block,
+         struct err *err)
+{
+    int64_t n = shape_count(&q->shape), rows = q->shape.rank ? q->shape.dim[0] : 1;
+    int64_t first = f->place.first * (n / MAX(rows, 1)), half = n / 2;
+    if (!f->place.swap_halves)
+        return load_run(q, f->tensor, first, 0, n, piece, block, err);
+    return load_run(q, f->tensor, first + half, 0, n - half, piece, block, err) &&
+           load_run(q, f->tensor, first, n - half, half, piece, block, err);
+}
+
 bool
 params_load(const struct params *p, const char *part, const struct safetensors *file,
-            struct buffer *block, struct err *err)
+            const struct params_spelling *spelling, struct buffer *block, struct err *err)
 {
     void *piece = mem_alloc(PIECE * sizeof(double));
     bool ok = true;
     for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
-        const struct tensor_view *t = name ? find_tensor(file, name) : NULL;
-        if (t && fits(q, t))
-            ok = load_one(q, t, piece, block, err);
+        struct found f = {0};
+        if (name)
+            f = find_param(file, name, spelling);
+        if (f.tensor && fits(q, &f))
+            ok = load_one(q, &f, piece, block, err);
     }
     free(piece);
     return ok;

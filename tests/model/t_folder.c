@@ -142,6 +142,52 @@ config_survives_json(void **state)
     }
 }
 
+// FLUX.2's networks: what a row reads it writes, and what it cannot use is named.
+static void
+rows_write_what_they_read(void **state)
+{
+    static const char *const good[] = {
+        "{\"model_type\":\"qwen3\",\"num_hidden_layers\":36,\"head_dim\":64,\"rope_theta\":5e6}",
+        "{\"_class_name\":\"Flux2Transformer2DModel\",\"num_layers\":5,\"guidance_embeds\":false}",
+        "{\"_class_name\":\"AutoencoderKLFlux2\",\"block_out_channels\":[32,64],"
+        "\"decoder_block_out_channels\":[96,32]}",
+    };
+    static const struct {
+        const char *json, *named;
+    } bad[] = {
+        {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":26}", "num_hidden_layers is 26"},
+        {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":28,\"num_key_value_heads\":5}",
+         "num_key_value_heads is 5"},
+        {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":28,\"rope_parameters\":{\"rope_type\":\"yarn\"}}",
+         "rope_type is \"yarn\""},
+        {"{\"_class_name\":\"Flux2Transformer2DModel\",\"axes_dims_rope\":[32,32,32,16]}",
+         "axes_dims_rope is [32,32,32,16]"},
+        {"{\"_class_name\":\"AutoencoderKLFlux2\",\"block_out_channels\":[48]}", "norm_num_groups"},
+        {"{\"_class_name\":\"AutoencoderKLFlux2\"}", "block_out_channels"},
+    };
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct err err = {0};
+        struct jv *v = jv_parse(good[i], strlen(good[i]), "c", &err);
+        const struct net *net = net_of(v, "c", &err);
+        void *a = mem_zalloc(net->config_size), *b = mem_zalloc(net->config_size);
+        assert_true(net->read(a, v, "c", &err));
+        struct jv *again = net->write(a);
+        assert_true(net->read(b, again, "c", &err));
+        assert_memory_equal(a, b, net->config_size);
+        jv_free(again), jv_free(v), free(a), free(b);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct err err = {0};
+        struct jv *v = jv_parse(bad[i].json, strlen(bad[i].json), "c", &err);
+        const struct net *net = net_of(v, "c", &err);
+        void *c = mem_zalloc(net->config_size);
+        assert_false(net->read(c, v, "c", &err));
+        if (!strstr(err.text, bad[i].named))
+            fail_msg("%s: %s", bad[i].json, err.text);
+        jv_free(v), free(c);
+    }
+}
+
 static bool
 listed(char *const *list, int count, const char *name)
 {
@@ -461,8 +507,11 @@ families_and_networks_are_found_by_class(void **state)
         {"{\"model_type\":\"t5\"}", &net_t5, NULL},
         {"{\"architectures\":[\"T5EncoderModel\"],\"d_kv\":8}", &net_t5, NULL},
         {"{\"_class_name\":\"SD3Transformer2DModel\"}", NULL, "SD3Transformer2DModel"},
-        {"{\"model_type\":\"qwen3\",\"architectures\":[\"Qwen3ForCausalLM\"]}", NULL,
-         "Qwen3ForCausalLM"},
+        {"{\"model_type\":\"qwen3\",\"architectures\":[\"Qwen3ForCausalLM\"]}", &net_qwen3, NULL},
+        {"{\"_class_name\":\"Flux2Transformer2DModel\"}", &net_flux2, NULL},
+        {"{\"_class_name\":\"AutoencoderKLFlux2\"}", &net_vae_kl, NULL},
+        {"{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"]}", NULL,
+         "LlamaForCausalLM"},
         {"{}", NULL, "no known class"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -486,6 +535,7 @@ main(int argc, char **argv)
         cmocka_unit_test(t5_configs),
         cmocka_unit_test(t5_buckets),
         cmocka_unit_test(config_survives_json),
+        cmocka_unit_test(rows_write_what_they_read),
         cmocka_unit_test(weights_are_compared_by_name),
         cmocka_unit_test(folder_survives_saving),
         cmocka_unit_test(the_hash_of_a_large_model_is_kept),

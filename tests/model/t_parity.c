@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// U-Nets and the T5 encoder against diffusers and transformers (tests/reference).
+// Every kind of network against diffusers and transformers (tests/reference).
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,11 +14,19 @@ static const char *root; // tests/reference/golden
 static const struct row {
     const char *folder;
     const char *part;
+    const char *golden; // NULL: "golden"
 } rows[] = {
     {"unet-if1", "unet"},
     {"unet-if2", "super_resolution"},
     {"unet-plain", "unet"},
     {"t5", "text_encoder"},
+    {"flux2", "text_encoder", "text_encoder"},
+    {"flux2", "transformer", "transformer-0"},
+    {"flux2", "transformer", "transformer-1"},
+    {"flux2", "transformer", "transformer-3"},
+    {"flux2-dev", "transformer", "transformer"},
+    {"flux2", "vae", "vae_encoder"},
+    {"flux2", "vae", "vae_decoder"},
 };
 
 static double
@@ -28,7 +36,8 @@ error_of(const struct row *row, enum dtype dtype, bool plain)
     struct err err = {0};
     struct model_golden_result result = {0};
     snprintf(path, sizeof path, "%s/%s", root, row->folder);
-    snprintf(golden, sizeof golden, "%s/golden.safetensors", path);
+    const char *name = row->golden ? row->golden : "golden";
+    snprintf(golden, sizeof golden, "%s/%s.safetensors", path, name);
     struct device *d = device_open("cpu", &err);
     struct model_folder *m = model_folder_open(path, &err);
     if (!d || !m)
@@ -38,7 +47,7 @@ error_of(const struct row *row, enum dtype dtype, bool plain)
     if (!model_golden_run(&p, &result, &err))
         fail_msg("%s", err.text);
     assert_string_equal(result.part, row->part);
-    print_message("%s %s %s: %.2e in %.3f s\n", row->folder, dtype_name(dtype),
+    print_message("%s %s %s %s: %.2e in %.3f s\n", row->folder, name, dtype_name(dtype),
                   plain ? "plain" : "fast", result.relative_error, result.seconds);
     model_folder_close(m);
     device_close(d);

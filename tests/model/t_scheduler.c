@@ -68,7 +68,9 @@ test_config(void **state)
                           &c, &err));
     assert_int_equal(c.schedule.kind, SCHEDULE_FLOW);
     assert_int_equal(c.prediction, PREDICTION_VELOCITY);
-    assert_true(c.shift == 3);
+    assert_true(c.shift == 3 && !c.dynamic_shift);
+    assert_true(read_text("{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\","
+                          " \"use_dynamic_shifting\": true}", &c, &err) && c.dynamic_shift);
 
     static const char *const refused[] = {
         "[]",
@@ -80,7 +82,7 @@ test_config(void **state)
         "{\"beta_schedule\": \"sigmoid\"}",
         "{\"prediction_type\": \"flow_prediction\"}",
         "{\"beta_schedule\": \"flow\"}",
-        "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true}",
+        "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"time_shift_type\": \"linear\"}",
         "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"prediction_type\": \"epsilon\"}",
         "{\"final_sigmas_type\": \"sigma_min\"}",
         "{\"_class_name\": \"UniPCMultistepScheduler\", \"solver_type\": \"bh1\"}",

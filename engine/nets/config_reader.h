@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Reading a network's config.json: values by key, within bounds, and what is wrong as one sentence that
+// names the file, the key and the value. Absent and null keys get the fallback. After a fault the reader
+// goes on with values that do no harm; `ok` says whether there was one. Private to engine/nets.
+#ifndef LIMN_ENGINE_NETS_CONFIG_READER_H
+#define LIMN_ENGINE_NETS_CONFIG_READER_H
+
+#include "engine/base/jv.h"
+
+struct config_reader {
+    const struct jv *json;
+    const char *name; // the file
+    struct err *err;
+    bool ok;          // set to true by who begins
+};
+
+void config_refuse(struct config_reader *r, const char *key, const struct jv *value,
+                   const char *wanted);
+const struct jv *config_get(struct config_reader *r, const char *key); // NULL: absent or null
+int config_whole(struct config_reader *r, const char *key, int fallback, int low, int high);
+double config_real(struct config_reader *r, const char *key, double fallback, double low,
+                   double high);
+bool config_flag(struct config_reader *r, const char *key, bool fallback);
+// One of some words, NULL at the end; its index. `none`: what absence means, -1: not allowed.
+int config_word(struct config_reader *r, const char *key, const char *const *words, int none);
+// A list of 1..most whole numbers from 1 to `high`: how many.
+int config_list(struct config_reader *r, const char *key, int most, int high, int *out);
+// Absent, or this word.
+void config_only(struct config_reader *r, const char *key, const char *only);
+
+#endif

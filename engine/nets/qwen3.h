@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Qwen3, a decoder of text, as an encoder: token ids to the hidden states after some of its layers
+// (Yang et al. 2025). RMS norms, grouped queries, RMS norm over the heads of q and k, rotate-half
+// rotary positions, SwiGLU, no bias. Each token sees those before it that are no padding.
+#ifndef LIMN_ENGINE_NETS_QWEN3_H
+#define LIMN_ENGINE_NETS_QWEN3_H
+
+#include "engine/base/jv.h"
+#include "engine/nn/nn.h"
+
+enum { QWEN3_TAPS_MAX = 8 };
+
+struct qwen3_config {
+    int vocab_size, hidden_size, intermediate_size, num_layers, heads, kv_heads, head_dim;
+    double eps, rope_theta;
+    // Layers, counted from 1, whose results are given; rising. FLUX.2's: 9, 18, 27. Layers behind
+    // the last, the final norm and the head are neither declared nor read.
+    int taps[QWEN3_TAPS_MAX], tap_count;
+};
+
+// config.json in transformers' keys and defaults. `name` (the file) starts errors.
+bool qwen3_config_read(struct qwen3_config *c, const struct jv *json, const char *name,
+                       struct err *err);
+struct jv *qwen3_config_json(const struct qwen3_config *c); // freed by the caller
+int qwen3_width(const struct qwen3_config *c);              // of a row of the result
+
+// ids (N,T) i32, mask (N,T) f32, 0 for padding, NULL: none -> (N,T,taps*hidden_size) f32, the taps
+// side by side. Rows of padding are what the network makes of them. Products have nn->dtype, the
+// residual stream is f32.
+struct node *qwen3_build(struct nn *nn, const struct qwen3_config *c, struct node *ids,
+                         struct node *mask);
+
+#endif

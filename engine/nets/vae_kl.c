@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+#include "engine/nets/vae_kl.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/nets/config_reader.h"
+
+static const double NORM_EPS = 1e-6; // of group norms: fixed in the reference
+
+static void
+check_blocks(struct config_reader *r, const char *key, const char *only, int levels)
+{
+    const struct jv *v = config_get(r, key);
+    bool fits = !v || (jv_is_array(v) && jv_size(v) == (size_t)levels);
+    for (int i = 0; v && fits && i < levels; i++)
+        fits = strcmp(jv_string(jv_at(v, (size_t)i), ""), only) == 0;
+    if (!fits)
+        config_refuse(r, key, v, "one such block for each of block_out_channels is known");
+}
+
+static void
+check_groups(struct config_reader *r, const struct vae_kl_config *c)
+{
+    for (int i = 0; i < c->levels; i++)
+        if (c->channels[i] % c->groups || c->decoder_channels[i] % c->groups)
+            config_refuse(r, "norm_num_groups", config_get(r, "norm_num_groups"),
+                          "it must divide the channels of each level");
+}
+
+static void
+read_channels(struct config_reader *r, struct vae_kl_config *c)
+{
+    static const char key[] = "decoder_block_out_channels";
+    c->levels = config_list(r, "block_out_channels", VAE_KL_LEVELS_MAX, 1 << 16, c->channels);
+    memcpy(c->decoder_channels, c->channels, sizeof c->channels);
+    if (config_get(r, key) &&
+        config_list(r, key, VAE_KL_LEVELS_MAX, 1 << 16, c->decoder_channels) != c->levels)
+        config_refuse(r, key, config_get(r, key), "as many as block_out_channels are needed");
+}
+
+bool
+vae_kl_config_read(struct vae_kl_config *c, const struct jv *json, const char *name,
+                   struct err *err)
+{
+    struct config_reader r = {json, name, err, true};
+    *c = (struct vae_kl_config){0};
+    read_channels(&r, c);
+    config_only(&r, "act_fn", "silu");
+    check_blocks(&r, "down_block_types", "DownEncoderBlock2D", c->levels);
+    check_blocks(&r, "up_block_types", "UpDecoderBlock2D", c->levels);
+    if (config_whole(&r, "in_channels", 3, 1, 64) != 3 ||
+        config_whole(&r, "out_channels", 3, 1, 64) != 3)
+        config_refuse(&r, "in_channels", config_get(&r, "in_channels"), "pictures have 3 channels");
+    int fold[2] = {VAE_KL_FOLD, VAE_KL_FOLD};
+    if (config_get(&r, "patch_size"))
+        config_list(&r, "patch_size", 2, 64, fold);
+    if (fold[0] != VAE_KL_FOLD || fold[1] != VAE_KL_FOLD)
+        config_refuse(&r, "patch_size", config_get(&r, "patch_size"), "[2,2] is known");
+    c->layers = config_whole(&r, "layers_per_block", 2, 1, 16);
+    c->latent_channels = config_whole(&r, "latent_channels", 32, 1, 1 << 12);
+    c->groups = config_whole(&r, "norm_num_groups", 32, 1, 1 << 12);
+    c->quant = config_flag(&r, "use_quant_conv", true);
+    c->post_quant = config_flag(&r, "use_post_quant_conv", true);
+    c->mid_attention = config_flag(&r, "mid_block_add_attention", true);
+    c->norm_eps = config_real(&r, "batch_norm_eps", 1e-4, 0, 1);
+    check_groups(&r, c);
+    return r.ok;
+}
+
+static struct jv *
+list_of(const int *numbers, int count)
+{
+    struct jv *list = jv_array();
+    for (int i = 0; i < count; i++)
+        jv_append(list, jv_from_integer(numbers[i]));
+    return list;
+}
+
+struct jv *
+vae_kl_config_json(const struct vae_kl_config *c)
+{
+    struct jv *o = jv_object();
+    jv_set(o, "_class_name", jv_from_string("AutoencoderKLFlux2"));
+    jv_set(o, "block_out_channels", list_of(c->channels, c->levels));
+    jv_set(o, "decoder_block_out_channels", list_of(c->decoder_channels, c->levels));
+    jv_set(o, "layers_per_block", jv_from_integer(c->layers));
+    jv_set(o, "latent_channels", jv_from_integer(c->latent_channels));
+    jv_set(o, "norm_num_groups", jv_from_integer(c->groups));
+    jv_set(o, "use_quant_conv", jv_from_bool(c->quant));
+    jv_set(o, "use_post_quant_conv", jv_from_bool(c->post_quant));
+    jv_set(o, "mid_block_add_attention", jv_from_bool(c->mid_attention));
+    jv_set(o, "batch_norm_eps", jv_from_number(c->norm_eps));
+    return o;
+}
+
+int
+vae_kl_factor(const struct vae_kl_config *c)
+{
+    return VAE_KL_FOLD << (c->levels - 1);
+}
+
+int
+vae_kl_width(const struct vae_kl_config *c)
+{
+    return VAE_KL_FOLD * VAE_KL_FOLD * c->latent_channels;
+}
+
+// --- Blocks that encoder and decoder share
+
+static struct node *
+norm(struct nn *nn, const struct vae_kl_config *c, struct node *x, enum activation act,
+     const char *name)
+{
+    struct group_norm n = {.groups = c->groups, .eps = NORM_EPS, .act = act};
+    return nn_group_norm(nn, x, &n, "%s", name);
+}
+
+static struct node *
+conv(struct nn *nn, struct node *x, int out, int kernel, const char *name)
+{
+    return nn_conv(nn, x, &(struct conv){.out = out, .kernel = kernel}, "%s", name);
+}
+
+static struct node *
+residual_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, int out,
+               const char *block)
+{
+    char name[NN_NAME_MAX];
+    struct node *h = norm(nn, c, x, ACT_SILU, nn_name(name, "%s.norm1", block));
+    h = conv(nn, h, out, 3, nn_name(name, "%s.conv1", block));
+    h = norm(nn, c, h, ACT_SILU, nn_name(name, "%s.norm2", block));
+    h = conv(nn, h, out, 3, nn_name(name, "%s.conv2", block));
+    if (shape_last(&x->shape) != out)
+        x = conv(nn, x, out, 1, nn_name(name, "%s.conv_shortcut", block));
+    return op_add(nn->g, x, h);
+}
+
+// Attention of one head as wide as the picture has channels, a stretch of queries at a time.
+static struct node *
+attend(struct nn *nn, struct node *q, struct node *k, struct node *v)
+{
+    enum { STRETCH = 1024, WIDEST = 256 };
+    int64_t tokens = q->shape.dim[1], width = q->shape.dim[2];
+    double scale = 1 / sqrt((double)width);
+    struct node *all = NULL;
+    if (width <= WIDEST)
+        return op_attention(nn->g, q, k, v, NULL, 1, scale);
+    for (int64_t at = 0; at < tokens; at += STRETCH) {
+        int64_t count = tokens - at < STRETCH ? tokens - at : STRETCH;
+        struct node *some = op_slice(nn->g, q, 1, at, count);
+        struct node *s = op_matmul(nn->g, some, false, k, true, NULL, DTYPE_F32);
+        s = op_cast(nn->g, op_softmax(nn->g, op_affine(nn->g, s, scale, 0)), nn->dtype);
+        s = op_matmul(nn->g, s, false, v, false, NULL, DTYPE_NONE);
+        all = all ? op_concat(nn->g, (struct node *[]){all, s}, 2, 1) : s;
+    }
+    return all;
+}
+
+static struct node *
+attention_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const char *block)
+{
+    char name[NN_NAME_MAX];
+    const struct shape s = x->shape;
+    struct linear l = {.out = s.dim[3]};
+    struct node *h = norm(nn, c, x, ACT_NONE, nn_name(name, "%s.group_norm", block));
+    h = op_reshape(nn->g, h, SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
+    struct node *q = nn_linear(nn, h, &l, "%s.to_q", block);
+    struct node *k = nn_linear(nn, h, &l, "%s.to_k", block);
+    struct node *v = nn_linear(nn, h, &l, "%s.to_v", block);
+    h = nn_linear(nn, attend(nn, q, k, v), &l, "%s.to_out.0", block);
+    return op_add(nn->g, x, op_reshape(nn->g, h, s));
+}
+
+static struct node *
+mid_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const char *side)
+{
+    char name[NN_NAME_MAX];
+    int width = (int)shape_last(&x->shape);
+    x = residual_block(nn, c, x, width, nn_name(name, "%s.mid_block.resnets.0", side));
+    if (c->mid_attention)
+        x = attention_block(nn, c, x, nn_name(name, "%s.mid_block.attentions.0", side));
+    return residual_block(nn, c, x, width, nn_name(name, "%s.mid_block.resnets.1", side));
+}
+
+// --- The fold and the statistics
+
+// Mean and deviation of each channel of a token, (width) f32.
+static void
+statistics(struct nn *nn, const struct vae_kl_config *c, struct node **mean, struct node **spread)
+{
+    int64_t width = vae_kl_width(c);
+    *mean = nn_param(nn, "bn.running_mean", SHAPE(width), PARAM_VECTOR, (struct param_init){0});
+    struct node *var = nn_param(nn, "bn.running_var", SHAPE(width), PARAM_VECTOR,
+                                (struct param_init){INIT_ONES, 0});
+    *spread = op_sqrt(nn->g, op_affine(nn->g, var, 1, c->norm_eps));
+}
+
+// (N,H,W,C) -> (N,H/2*W/2,4C)
+static struct node *
+fold(struct nn *nn, struct node *z)
+{
+    const int64_t n = z->shape.dim[0], h = z->shape.dim[1] / VAE_KL_FOLD;
+    const int64_t w = z->shape.dim[2] / VAE_KL_FOLD, c = z->shape.dim[3];
+    z = op_reshape(nn->g, z, SHAPE(n * h, VAE_KL_FOLD, w, VAE_KL_FOLD, c));
+    z = op_permute(nn->g, z, (int[]){0, 2, 4, 1, 3});
+    return op_reshape(nn->g, z, SHAPE(n, h * w, VAE_KL_FOLD * VAE_KL_FOLD * c));
+}
+
+static struct node *
+unfold(struct nn *nn, struct node *tokens, int64_t rows, int64_t columns)
+{
+    const int64_t n = tokens->shape.dim[0], c = tokens->shape.dim[2] / (VAE_KL_FOLD * VAE_KL_FOLD);
+    struct node *z = op_reshape(nn->g, tokens,
+                                SHAPE(n * rows, columns, c, VAE_KL_FOLD, VAE_KL_FOLD));
+    z = op_permute(nn->g, z, (int[]){0, 3, 1, 4, 2});
+    return op_reshape(nn->g, z, SHAPE(n, rows * VAE_KL_FOLD, columns * VAE_KL_FOLD, c));
+}
+
+// --- The whole
+
+static struct node *
+encoder(struct nn *nn, const struct vae_kl_config *c, struct node *x)
+{
+    char name[NN_NAME_MAX];
+    x = conv(nn, x, c->channels[0], 3, "encoder.conv_in");
+    for (int i = 0; i < c->levels; i++) {
+        for (int k = 0; k < c->layers; k++)
+            x = residual_block(nn, c, x, c->channels[i],
+                               nn_name(name, "encoder.down_blocks.%d.resnets.%d", i, k));
+        struct conv down = {.out = c->channels[i], .kernel = 3, .stride = 2, .pad_end = true};
+        if (i < c->levels - 1)
+            x = nn_conv(nn, x, &down, "encoder.down_blocks.%d.downsamplers.0.conv", i);
+    }
+    x = mid_block(nn, c, x, "encoder");
+    x = norm(nn, c, x, ACT_SILU, "encoder.conv_norm_out");
+    x = conv(nn, x, 2 * c->latent_channels, 3, "encoder.conv_out");
+    return c->quant ? conv(nn, x, 2 * c->latent_channels, 1, "quant_conv") : x;
+}
+
+struct node *
+vae_kl_encode(struct nn *nn, const struct vae_kl_config *c, struct node *picture)
+{
+    struct node *mean, *spread;
+    statistics(nn, c, &mean, &spread);
+    struct node *z = encoder(nn, c, op_cast(nn->g, picture, nn->dtype));
+    z = op_cast(nn->g, op_slice(nn->g, z, 3, 0, c->latent_channels), DTYPE_F32);
+    return op_div(nn->g, op_sub(nn->g, fold(nn, z), mean), spread);
+}
+
+static struct node *
+decoder(struct nn *nn, const struct vae_kl_config *c, struct node *x)
+{
+    char name[NN_NAME_MAX];
+    int last = c->levels - 1;
+    x = c->post_quant ? conv(nn, x, c->latent_channels, 1, "post_quant_conv") : x;
+    x = conv(nn, x, c->decoder_channels[last], 3, "decoder.conv_in");
+    x = mid_block(nn, c, x, "decoder");
+    for (int i = 0; i <= last; i++) {
+        int width = c->decoder_channels[last - i];
+        for (int k = 0; k < c->layers + 1; k++)
+            x = residual_block(nn, c, x, width,
+                               nn_name(name, "decoder.up_blocks.%d.resnets.%d", i, k));
+        if (i < last)
+            x = conv(nn, op_upsample2(nn->g, x), width, 3,
+                     nn_name(name, "decoder.up_blocks.%d.upsamplers.0.conv", i));
+    }
+    x = norm(nn, c, x, ACT_SILU, "decoder.conv_norm_out");
+    return conv(nn, x, 3, 3, "decoder.conv_out");
+}
+
+struct node *
+vae_kl_decode(struct nn *nn, const struct vae_kl_config *c, struct node *tokens, int64_t rows,
+              int64_t columns)
+{
+    struct node *mean, *spread;
+    statistics(nn, c, &mean, &spread);
+    struct node *z = op_add(nn->g, op_mul(nn->g, tokens, spread), mean);
+    z = op_cast(nn->g, unfold(nn, z, rows, columns), nn->dtype);
+    return op_cast(nn->g, decoder(nn, c, z), DTYPE_F32);
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# FLUX.2's weights under the names of the original files answer the goldens as diffusers' do: fused
+# projections, swapped halves, levels counted from the other end, 1x1 convolutions. names.py LIMN SOURCE
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+limn, source = sys.argv[1], pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
+PLAIN = {
+    'x_embedder': 'img_in', 'context_embedder': 'txt_in', 'proj_out': 'final_layer.linear',
+    'time_guidance_embed.timestep_embedder.linear_1': 'time_in.in_layer',
+    'time_guidance_embed.timestep_embedder.linear_2': 'time_in.out_layer',
+    'time_guidance_embed.guidance_embedder.linear_1': 'guidance_in.in_layer',
+    'time_guidance_embed.guidance_embedder.linear_2': 'guidance_in.out_layer',
+    'double_stream_modulation_img.linear': 'double_stream_modulation_img.lin',
+    'double_stream_modulation_txt.linear': 'double_stream_modulation_txt.lin',
+    'single_stream_modulation.linear': 'single_stream_modulation.lin',
+    'norm_out.linear': 'final_layer.adaLN_modulation.1'}
+DOUBLE = {
+    'attn.norm_q': 'img_attn.norm.query_norm.scale', 'attn.norm_k': 'img_attn.norm.key_norm.scale',
+    'attn.norm_added_q': 'txt_attn.norm.query_norm.scale', 'attn.norm_added_k': 'txt_attn.norm.key_norm.scale',
+    'attn.to_out.0': 'img_attn.proj.weight', 'attn.to_add_out': 'txt_attn.proj.weight',
+    'ff.linear_in': 'img_mlp.0.weight', 'ff.linear_out': 'img_mlp.2.weight',
+    'ff_context.linear_in': 'txt_mlp.0.weight', 'ff_context.linear_out': 'txt_mlp.2.weight'}
+SINGLE = {'attn.to_qkv_mlp_proj': 'linear1.weight', 'attn.to_out': 'linear2.weight',
+          'attn.norm_q': 'norm.query_norm.scale', 'attn.norm_k': 'norm.key_norm.scale'}
+
+
+def read(path):
+    raw = path.read_bytes()
+    n = struct.unpack('<Q', raw[:8])[0]
+    header = json.loads(raw[8:8 + n])
+    header.pop('__metadata__', None)
+    return {k: (v['dtype'], v['shape'], raw[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]])
+            for k, v in header.items()}
+
+
+def write(path, tensors):
+    header, at = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {'dtype': dtype, 'shape': shape, 'data_offsets': [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b' ' * (-len(text) % 8)
+    path.write_bytes(struct.pack('<Q', len(text)) + text + b''.join(t[2] for t in tensors.values()))
+
+
+def stack(parts):
+    return parts[0][0], [sum(p[1][0] for p in parts), *parts[0][1][1:]], b''.join(p[2] for p in parts)
+
+
+def transformer(t, prefix=''):
+    out = {}
+    for name, value in t.items():
+        group, _, rest = name.partition('.')
+        number, _, rest = rest.partition('.')
+        stem = rest.removesuffix('.weight')
+        if group == 'transformer_blocks' and stem in DOUBLE:
+            out[f'double_blocks.{number}.{DOUBLE[stem]}'] = value
+        elif group == 'transformer_blocks':
+            kind, qkv = ('img', ('to_q', 'to_k', 'to_v')) if 'to_' in stem else \
+                ('txt', ('add_q_proj', 'add_k_proj', 'add_v_proj'))
+            out[f'double_blocks.{number}.{kind}_attn.qkv.weight'] = stack(
+                [t[f'transformer_blocks.{number}.attn.{x}.weight'] for x in qkv])
+        elif group == 'single_transformer_blocks':
+            out[f'single_blocks.{number}.{SINGLE[stem]}'] = value
+        else:
+            if name == 'norm_out.linear.weight':
+                half = len(value[2]) // 2
+                value = value[:2] + (value[2][half:] + value[2][:half],)
+            out[PLAIN[name.removesuffix('.weight')] + '.weight'] = value
+    return {prefix + k: v for k, v in out.items()}
+
+
+def autoencoder(t, levels=4):
+    out = {}
+    for name, (dtype, shape, data) in t.items():
+        side, _, rest = name.partition('.')
+        parts = rest.split('.')
+        if parts[0] in ('down_blocks', 'up_blocks'):
+            up = parts[0] == 'up_blocks'
+            level = levels - 1 - int(parts[1]) if up else int(parts[1])
+            tail = '.'.join(parts[4:]).replace('conv_shortcut', 'nin_shortcut')
+            rest = f'{"up" if up else "down"}.{level}.' + (
+                f'block.{parts[3]}.{tail}' if parts[2] == 'resnets' else
+                f'{"up" if up else "down"}sample.{tail}')
+        elif parts[0] == 'mid_block' and parts[1] == 'resnets':
+            rest = f'mid.block_{int(parts[2]) + 1}.' + '.'.join(parts[3:])
+        elif parts[0] == 'mid_block':
+            new = {'group_norm': 'norm', 'to_q': 'q', 'to_k': 'k', 'to_v': 'v', 'to_out': 'proj_out'}[parts[3]]
+            rest = f'mid.attn_1.{new}.{parts[-1]}'
+            if len(shape) == 2:
+                shape = [*shape, 1, 1]
+        elif parts[0] == 'conv_norm_out':
+            rest = 'norm_out.' + parts[1]
+        full = f'{side}.{rest}'
+        full = 'encoder.' + name if side == 'quant_conv' else 'decoder.' + name if side == 'post_quant_conv' else full
+        out[full] = (dtype, shape, data)
+    return out
+
+
+def check(folder, golden, good=True):
+    r = subprocess.run([limn, 'models', 'check', folder, '--golden', source / golden, '--json'],
+                       capture_output=True, text=True, env={**os.environ, 'LIMN_CPU_ISA': 'v3'})
+    assert (r.returncode == 0) == good, f'{folder} {golden}: {r.stdout}{r.stderr}'
+    return r.stdout + r.stderr
+
+
+with tempfile.TemporaryDirectory() as temp:
+    temp = pathlib.Path(temp)
+    file = 'diffusion_pytorch_model.safetensors'
+    for model, part, goldens, rename in (
+            ('flux2', 'transformer', ('transformer-0', 'transformer-3'), transformer),
+            ('flux2', 'transformer', ('transformer-1',), lambda t: transformer(t, 'model.diffusion_model.')),
+            ('flux2-dev', 'transformer', ('transformer',), transformer),
+            ('flux2', 'vae', ('vae_encoder', 'vae_decoder'), autoencoder)):
+        shutil.rmtree(temp / model, ignore_errors=True)
+        shutil.copytree(source / model, temp / model)
+        tensors = read(source / model / part / file)
+        renamed = rename(tensors)
+        assert len(set(renamed) & set(tensors)) * 4 < len(tensors)
+        write(temp / model / part / file, renamed)
+        for golden in goldens:
+            check(temp / model, f'{model}/{golden}.safetensors')
+        # A projection of another width is named as it is called in the file.
+        name = next(n for n in renamed if n.endswith(('linear1.weight', 'mid.attn_1.q.weight')))
+        dtype, shape, data = renamed[name]
+        renamed[name] = (dtype, [shape[0] - 1, *shape[1:]], data[:len(data) // shape[0] * (shape[0] - 1)])
+        write(temp / model / part / file, renamed)
+        said = check(temp / model, f'{model}/{goldens[0]}.safetensors', good=False)
+        assert name in said, said
+print('ok')
