@@ -358,6 +358,78 @@ test_refuses(void **state)
     free(table);
 }
 
+// A step whose second source is constant and lies where src says.
+static struct cpu_step
+constant_step(const struct node *n, const struct tensor *src)
+{
+    struct cpu_table *table = calloc(1, sizeof *table);
+    struct cpu_step s = {.node = n};
+    cpu_add_dnnl(table);
+    s.constant[1] = true;
+    s.src[1] = src[1].data;
+    s.kernel = table->kernels[n->op][0];
+    assert_true(s.kernel->prepare(&s));
+    free(table);
+    return s;
+}
+
+static void
+right(struct cpu_step *s, const struct tensor *src)
+{
+    struct tensor dst = tensor_make(s->node, 3);
+    double *truth = calloc((size_t)dst.count, sizeof *truth);
+    s->node->op == OP_matmul ? naive_matmul(s->node, src, truth) : naive_conv(s->node, src, truth);
+    run_step(s, dst.data, src);
+    assert_true(worst(s->node, dst.data, truth) <= 1e-4);
+    tensor_free(&dst);
+    free(truth);
+}
+
+// Constant weights are packed once for all that read them alike, and for as long as anybody does.
+static void
+test_packed_once(void **state)
+{
+    (void)state;
+    struct graph *g = graph_create();
+    struct node *x = graph_input(g, "x", SHAPE(1, 8, 8, 32), DTYPE_F32);
+    struct node *w = graph_input(g, "w", SHAPE(32, 32, 3, 3), DTYPE_F32);
+    const struct node *n = op_conv2d(g, x, w, NULL, 1, 1);
+    struct tensor src[OP_SRC_MAX] = {tensor_make(x, 1), tensor_make(w, 2)};
+    struct tensor other[OP_SRC_MAX] = {src[0], tensor_make(w, 5)};
+    struct cpu_step a = constant_step(n, src), b = constant_step(n, src);
+    struct cpu_step c = constant_step(n, other);
+    assert_true(a.packed > 0);
+    assert_true(b.packed == 0);
+    assert_true(c.packed == a.packed);
+    right(&b, src);
+    right(&c, other);
+    right(&a, src);
+    a.kernel->release(&a);
+    right(&b, src);
+    b.kernel->release(&b);
+    a = constant_step(n, src); // nobody had it any more
+    assert_true(a.packed > 0);
+    right(&a, src);
+    a.kernel->release(&a);
+    c.kernel->release(&c);
+
+    // The same numbers read by rows and by columns are two matrices.
+    struct node *p = graph_input(g, "p", SHAPE(48, 48), DTYPE_F32);
+    struct node *q = graph_input(g, "q", SHAPE(48, 48), DTYPE_F32);
+    struct tensor square[OP_SRC_MAX] = {tensor_make(p, 3), tensor_make(q, 4)};
+    a = constant_step(op_matmul(g, p, false, q, false, NULL, DTYPE_NONE), square);
+    b = constant_step(op_matmul(g, p, false, q, true, NULL, DTYPE_NONE), square);
+    right(&a, square);
+    right(&b, square);
+    right(&a, square);
+    a.kernel->release(&a);
+    b.kernel->release(&b);
+    struct tensor *const owned[] = {&src[0], &src[1], &other[1], &square[0], &square[1]};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        tensor_free(owned[i]);
+    graph_destroy(g);
+}
+
 static void
 test_rate(void **state)
 {
@@ -381,6 +453,7 @@ main(void)
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_packed_once),
         cmocka_unit_test(test_rate),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,20 +143,19 @@ cpu_prepare(struct plan *p, struct err *err)
     e->steps = mem_zalloc((size_t)p->step_count * sizeof *e->steps);
     e->seconds = mem_zalloc((size_t)p->step_count * sizeof *e->seconds);
     for (int i = 0; i < p->step_count; i++) {
-        e->steps[i].node = p->steps[i];
-        prepare_step(p, p->params.device->state, &e->steps[i]);
-        p->scratch = MAX(p->scratch, e->steps[i].scratch_size);
+        struct cpu_step *s = &e->steps[i];
+        s->node = p->steps[i];
+        s->dst = address(p, s->node);
+        for (int k = 0; k < s->node->source_count; k++)
+            s->src[k] = address(p, s->node->source[k]);
+        prepare_step(p, p->params.device->state, s);
+        p->scratch = MAX(p->scratch, s->scratch_size);
     }
     e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);
     if (!e->scratch)
         return false;
-    for (int i = 0; i < p->step_count; i++) {
-        struct cpu_step *s = &e->steps[i];
-        s->dst = address(p, s->node);
-        s->scratch = e->scratch;
-        for (int k = 0; k < s->node->source_count; k++)
-            s->src[k] = address(p, s->node->source[k]);
-    }
+    for (int i = 0; i < p->step_count; i++)
+        e->steps[i].scratch = e->scratch;
     return true;
 }
 

@@ -10,138 +10,10 @@
 
 #ifdef HAVE_DNNL
 
-#include <oneapi/dnnl/dnnl.h>
-#include <oneapi/dnnl/dnnl_version.h>
 #include <pthread.h>
 
-// --- the two C APIs
-//
-// 2.x passes memory descriptors as pointers to structs and makes primitives in two steps (operation
-// descriptor, then primitive descriptor); 3.x passes handles and makes them in one. `layout_ref` is
-// what functions take, `LAYOUT(x)` makes one from an owned `dnnl_memory_desc_t x`.
-
-#if DNNL_VERSION_MAJOR >= 3
-typedef const_dnnl_memory_desc_t layout_ref;
-#define LAYOUT(x) (x)
-#else
-typedef const dnnl_memory_desc_t *layout_ref;
-#define LAYOUT(x) (&(x))
-#endif
-
-// As a format tag says.
-static bool
-layout_init_tag(dnnl_memory_desc_t *md, int rank, const int64_t *dim, dnnl_data_type_t type,
-                dnnl_format_tag_t tag)
-{
-    dnnl_dims_t dims = {0}; // the library's arrays are longer than ours
-    for (int i = 0; i < rank; i++)
-        dims[i] = dim[i];
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_create_with_tag(md, rank, dims, type, tag) == dnnl_success;
-#else
-    return dnnl_memory_desc_init_by_tag(md, rank, dims, type, tag) == dnnl_success;
-#endif
-}
-
-// stride NULL: the library's choice
-static bool
-layout_init(dnnl_memory_desc_t *md, int rank, const int64_t *dim, dnnl_data_type_t type,
-            const int64_t *stride)
-{
-    if (stride == NULL)
-        return layout_init_tag(md, rank, dim, type, dnnl_format_tag_any);
-    dnnl_dims_t dims = {0}, strides = {0};
-    for (int i = 0; i < rank; i++) {
-        dims[i] = dim[i];
-        strides[i] = stride[i];
-    }
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_create_with_strides(md, rank, dims, type, strides) == dnnl_success;
-#else
-    return dnnl_memory_desc_init_by_strides(md, rank, dims, type, strides) == dnnl_success;
-#endif
-}
-
-static void
-layout_finish(dnnl_memory_desc_t *md)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    if (*md != NULL)
-        dnnl_memory_desc_destroy(*md);
-    *md = NULL;
-#else
-    (void)md; // a plain struct
-#endif
-}
-
-struct conv_geometry {
-    dnnl_dims_t stride, dilate, pad;
-};
-
-static dnnl_status_t
-matmul_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
-          layout_ref bias, layout_ref dst, dnnl_primitive_attr_t attr)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_matmul_primitive_desc_create(pd, engine, src, weights, bias, dst, attr);
-#else
-    dnnl_matmul_desc_t desc;
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, src, weights, bias, dst);
-    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
-#endif
-}
-
-static dnnl_status_t
-conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
-        layout_ref bias, layout_ref dst, const struct conv_geometry *g, dnnl_primitive_attr_t attr)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_forward_primitive_desc_create(
-        pd, engine, dnnl_forward_training, dnnl_convolution_direct, src, weights, bias, dst,
-        g->stride, g->dilate, g->pad, g->pad, attr);
-#else
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-        &desc, dnnl_forward_training, dnnl_convolution_direct, src, weights, bias, dst, g->stride,
-        g->dilate, g->pad, g->pad);
-    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
-#endif
-}
-
-static dnnl_status_t
-conv_grad_x_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
-               layout_ref dst, const struct conv_geometry *g, dnnl_primitive_desc_t hint,
-               dnnl_primitive_attr_t attr)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_backward_data_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, src, weights, dst, g->stride, g->dilate, g->pad,
-        g->pad, hint, attr);
-#else
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
-        &desc, dnnl_convolution_direct, src, weights, dst, g->stride, g->dilate, g->pad, g->pad);
-    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
-#endif
-}
-
-static dnnl_status_t
-conv_grad_w_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, layout_ref weights,
-               layout_ref dst, const struct conv_geometry *g, dnnl_primitive_desc_t hint,
-               dnnl_primitive_attr_t attr)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_backward_weights_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, src, weights, NULL, dst, g->stride, g->dilate, g->pad,
-        g->pad, hint, attr);
-#else
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
-        &desc, dnnl_convolution_direct, src, weights, NULL, dst, g->stride, g->dilate, g->pad,
-        g->pad);
-    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
-#endif
-}
+#include "engine/device/cpu/dnnl_api.h"
+#include "engine/device/cpu/dnnl_kept.h"
 
 // --- the call
 
@@ -155,8 +27,8 @@ struct argument {
     size_t via_offset, via_size;
     void *at;                     // where outer points now
     size_t offset, size;          // of inner: in scratch, or the kept copy
-    void *packed;                 // the kept copy of a constant
-    bool constant, ready, result; // ready: packed is filled
+    struct onednn_kept *kept;     // the copy of a constant
+    bool constant, ready, result; // ready: the copy is filled
 };
 
 struct onednn_call {
@@ -181,8 +53,8 @@ engine_open(void)
         the_engine = NULL;
 }
 
-static dnnl_engine_t
-engine_get(void)
+dnnl_engine_t
+onednn_engine(void)
 {
     pthread_once(&engine_once, engine_open);
     return the_engine;
@@ -251,7 +123,7 @@ describe(const struct onednn_params *p, dnnl_primitive_attr_t attr)
 {
     dnnl_memory_desc_t md[ONEDNN_ARGS] = {0}, hint_weights = {0};
     dnnl_primitive_desc_t pd = NULL, hint = NULL;
-    dnnl_engine_t engine = engine_get();
+    dnnl_engine_t engine = onednn_engine();
     struct conv_geometry g = {.stride = {p->stride, p->stride}, .pad = {p->pad, p->pad}};
     const struct onednn_arg *weights = &p->arg[ONEDNN_WEIGHTS];
     bool has_bias = p->arg[ONEDNN_BIAS].rank > 0, ok = true;
@@ -314,12 +186,6 @@ pd_pad(dnnl_primitive_desc_t pd)
     return md == NULL ? 0 : dnnl_memory_desc_get_size(md);
 }
 
-static bool
-memory_init(dnnl_memory_t *m, layout_ref md)
-{
-    return dnnl_memory_create(m, md, engine_get(), DNNL_MEMORY_NONE) == dnnl_success;
-}
-
 static size_t
 align(size_t n)
 {
@@ -342,7 +208,7 @@ reorder_init(struct onednn_call *c, dnnl_primitive_t *to, layout_ref from, layou
              dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd = NULL;
-    if (dnnl_reorder_primitive_desc_create(&pd, from, engine_get(), into, engine_get(), attr) !=
+    if (dnnl_reorder_primitive_desc_create(&pd, from, onednn_engine(), into, onednn_engine(), attr) !=
         dnnl_success)
         return false;
     bool ok = dnnl_primitive_create(to, pd) == dnnl_success;
@@ -403,7 +269,7 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
     if (strncmp(pd_name(pd), "ref", 3) == 0)
         return false;
     if (dnnl_primitive_create(&c->primitive, pd) != dnnl_success ||
-        dnnl_stream_create(&c->stream, engine_get(), dnnl_stream_default_flags) != dnnl_success)
+        dnnl_stream_create(&c->stream, onednn_engine(), dnnl_stream_default_flags) != dnnl_success)
         return false;
     c->pad_size = pd_pad(pd);
     for (int i = 0; i < ONEDNN_ARGS; i++)
@@ -425,10 +291,9 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
             used += snprintf(c->name + used, sizeof c->name - (size_t)used, " %c%s", "xwby"[i],
                              a->constant ? "(once)" : "");
         if (a->constant) {
-            a->packed = mem_try_aligned(a->size, ALIGNMENT, "packed weights", NULL);
-            ok = ok && a->packed != NULL &&
-                 dnnl_memory_set_data_handle(a->inner, a->packed) == dnnl_success;
-            c->packed += a->size;
+            a->kept = onednn_kept_get(p->arg[i].at, a->outer, a->inner, a->size, &c->packed);
+            ok = ok && a->kept != NULL &&
+                 dnnl_memory_set_data_handle(a->inner, onednn_kept_data(a->kept)) == dnnl_success;
         } else {
             a->offset = c->scratch;
             a->via_offset = a->offset + a->size;
@@ -462,7 +327,7 @@ call_create(const struct onednn_params *p)
 struct onednn_call *
 onednn_call_create(const struct onednn_params *p)
 {
-    if (engine_get() == NULL)
+    if (onednn_engine() == NULL)
         return NULL;
     struct onednn_call *c = call_create(p);
     if (c != NULL || p->arg[computed(p->kind)].inside != DTYPE_NONE)
@@ -492,7 +357,7 @@ onednn_call_destroy(struct onednn_call *c)
             dnnl_memory_destroy(a->inner);
         if (a->outer != NULL)
             dnnl_memory_destroy(a->outer);
-        mem_aligned_free(a->packed);
+        onednn_kept_release(a->kept);
     }
     if (c->pad != NULL)
         dnnl_memory_destroy(c->pad);
@@ -574,8 +439,12 @@ onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scra
         }
         if (a->reorder == NULL || a->result || a->ready)
             continue;
-        reorder(c, a);
-        a->ready = a->constant; // kept copies are made in the first run, when the weights are there
+        // Kept copies are made in the first run, when the weights are there.
+        if (!a->kept || onednn_kept_begin(a->kept)) {
+            reorder(c, a);
+            onednn_kept_end(a->kept);
+        }
+        a->ready = a->constant;
     }
     execute(c, c->primitive, c->exec_count, c->exec);
     for (int i = 0; i < ONEDNN_ARGS; i++)
@@ -586,7 +455,7 @@ onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scra
 bool
 onednn_available(void)
 {
-    return engine_get() != NULL;
+    return onednn_engine() != NULL;
 }
 
 const char *

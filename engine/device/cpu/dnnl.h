@@ -42,6 +42,7 @@ struct onednn_arg {
     enum dtype inside; // what the primitive computes with, DTYPE_NONE: dtype, or f32 if it must
     bool any;          // the library chooses the layout, the call reorders
     bool constant;     // never changes: reordered in the first run only, and kept
+    const void *at;    // of a constant: where it lies while the call lives; NULL: not known yet
 };
 
 struct onednn_params {
@@ -59,7 +60,8 @@ struct onednn_call *onednn_call_create(const struct onednn_params *params);
 void onednn_call_destroy(struct onednn_call *c); // NULL is fine
 
 size_t onednn_call_scratch(const struct onednn_call *c); // bytes, 64-byte aligned
-size_t onednn_call_packed(const struct onednn_call *c);  // bytes kept for constant arguments
+// Bytes that it made be kept for constant arguments; what another call keeps of them is not counted.
+size_t onednn_call_packed(const struct onednn_call *c);
 
 // data[i]: the tensors in the order of enum onednn_which, NULL where absent.
 void onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch);

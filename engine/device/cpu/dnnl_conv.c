@@ -66,6 +66,7 @@ conv_prepare(struct cpu_step *s)
                               .stride = n->params.conv.stride,
                               .pad = n->params.conv.pad};
     p.arg[ONEDNN_WEIGHTS].constant = s->constant[1];
+    p.arg[ONEDNN_WEIGHTS].at = s->src[1];
     if (n->source_count == 3)
         p.arg[ONEDNN_BIAS] = bias(n->source[2]);
     return keep(s, &p);
@@ -90,6 +91,7 @@ grad_x_prepare(struct cpu_step *s)
                               .stride = n->params.conv.stride,
                               .pad = n->params.conv.pad};
     p.arg[ONEDNN_WEIGHTS].constant = s->constant[1];
+    p.arg[ONEDNN_WEIGHTS].at = s->src[1];
     return keep(s, &p);
 }
 

@@ -48,6 +48,7 @@ matmul_prepare(struct cpu_step *s)
             return false;
     }
     p.arg[ONEDNN_WEIGHTS].any = p.arg[ONEDNN_WEIGHTS].constant = s->constant[1];
+    p.arg[ONEDNN_WEIGHTS].at = s->src[1];
     struct onednn_call *c = onednn_call_create(&p);
     if (c == NULL)
         return false;
