@@ -198,7 +198,7 @@ bench_forward(const struct bench *b, struct device *d, struct err *err)
             .class_labels = c.class_timestep ? graph_input(g, "class", SHAPE(b->batch), DTYPE_F32)
                                              : NULL};
         if (unet_config_has_context(&c)) {
-            unet_context_inputs(&nn, &c, b->references, &context);
+            unet_context_inputs(&nn, &c, b->references, false, &context);
             in.context = &context;
         }
         graph_output(g, unet_build(&nn, &c, &in));

@@ -30,6 +30,7 @@ enum {
     LIMIT_PICTURE_FRAMES = 10000,       // or pages; only the first is looked at
     LIMIT_VECTOR_SIDE = 512,            // pixels: smaller drawings (SVG) are made so large
     LIMIT_PNG_TEXT_BYTES = 32 << 20,    // of a PNG's text chunk, decompressed
+    LIMIT_START_SIDE = 1024,            // pixels: of a picture to start from, and of its mask
     LIMIT_REFERENCE_SIDE = 512,         // pixels: what the model is shown; larger pictures are reduced
 };
 
@@ -66,6 +67,8 @@ enum {
     LIMIT_SWEEP_AXES = 3,
     LIMIT_SWEEP_CELLS = 256,
     LIMIT_JOB_PICTURES = 64,
+    LIMIT_JOB_AWAY = 8,            // pictures to keep away from
+    LIMIT_JOB_INPUTS = LIMIT_INSTRUCTION_REFERENCES + LIMIT_JOB_AWAY + 2, // a start and a mask
 };
 
 // JSON, themes, logs of trainings.

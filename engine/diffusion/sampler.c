@@ -78,6 +78,19 @@ sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds)
         rng_fill_normal(seeds[i], RNG_STREAM_NOISE, 0, x + i * elements, elements);
 }
 
+void
+sampler_start(float *x, size_t n, size_t pixels, int channels, struct sampler_point at,
+              const float *picture, const float *mask)
+{
+    size_t elements = pixels * (size_t)channels;
+    for (size_t i = 0; i < n * elements; i++) {
+        size_t e = i % elements;
+        double kept = mask ? 1 - mask[e / (size_t)channels] : 1;
+        double noised = at.alpha * picture[e] + at.sigma * x[i];
+        x[i] = (float)(kept * noised + (1 - kept) * x[i]);
+    }
+}
+
 // --- One run ---------------------------------------------------------------------------------
 
 struct sampler_run {
@@ -114,6 +127,21 @@ all_finite(const float *x, size_t n)
     return sum == 0;
 }
 
+// Each estimate is what the picture is where it is kept.
+static void
+keep(const struct sampler_params *p, float *x0)
+{
+    size_t channels = (size_t)p->channels;
+    for (size_t i = 0; p->mask && i < p->n * p->pixels; i++) {
+        size_t pixel = i % p->pixels;
+        float anew = p->mask[pixel];
+        for (size_t c = 0; c < channels; c++) {
+            float *v = &x0[i * channels + c];
+            *v = anew * *v + (1 - anew) * p->kept[pixel * channels + c];
+        }
+    }
+}
+
 static bool
 estimate(struct sampler_run *r, struct sampler_point at, int step, const float *x, float *x0,
          struct err *err)
@@ -127,6 +155,7 @@ estimate(struct sampler_run *r, struct sampler_point at, int step, const float *
     convert(r, &at, x, x0);
     double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
     sampler_threshold(p->threshold, quantile, p->threshold_max, x0, p->n, r->size / p->n);
+    keep(p, x0);
     return true;
 }
 
@@ -207,6 +236,7 @@ check_params(const struct sampler_params *p)
     require(p->variance != VARIANCE_LEARNED_RANGE || p->model_channels == 2 * p->channels);
     require(p->prediction > PREDICTION_NONE && p->prediction < PREDICTION_COUNT);
     require(p->seeds != NULL || p->noise != NULL);
+    require((p->kept != NULL) == (p->mask != NULL));
     for (int i = 0; i < p->count; i++) {
         const struct sampler_point *a = &p->points[i], *b = a + 1;
         require(b->sigma * a->alpha < a->sigma * b->alpha);

@@ -138,6 +138,10 @@ struct sampler_params {
     enum threshold threshold;
     double threshold_max;      // clip: 0 means 1; dynamic: upper bound of s, 0 means no bound
     double threshold_quantile; // dynamic, in (0,1]; 0 means 0.995
+    // Inpainting: a picture (H,W,C) whose pixels stay as far as mask (H,W), in [0,1], says: 1 is drawn
+    // anew, 0 is kept. Each estimate is mixed with it, so a sample that began as sampler_start() leaves
+    // it goes on as the noised picture there. NULL: all is drawn.
+    const float *kept, *mask;
     const uint64_t *seeds;     // n: noise of picture i depends on seeds[i] and the step only
     denoise_fn *denoise;
     void *denoise_ctx;
@@ -154,6 +158,11 @@ void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
 // it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no bit, 1 is the
 // other seed's noise.
 void sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount);
+
+// Turns starting noise into a picture noised to `at`: x = alpha*picture + sigma*x, where `mask` (pixels)
+// is below 1 and in proportion; NULL: everywhere. picture (pixels,channels), the same for all n.
+void sampler_start(float *x, size_t n, size_t pixels, int channels, struct sampler_point at,
+                   const float *picture, const float *mask);
 
 // x (N,H,W,C) f32: noise in, pictures out (about [-1,1]). On failure x holds the last finished
 // step. A prediction that is not finite ends the run (ERR_DEVICE): nothing after it could be.

@@ -11,6 +11,7 @@
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
+#include "engine/draw/start.h"
 #include "engine/text/tokenizer.h"
 
 struct pipeline {
@@ -175,13 +176,13 @@ write_reference_images(struct pipeline *p, const struct instruction *n, struct s
 
 // All references, in the order of the instruction, through the reference stage, held.
 static struct stage *
-encode_references(struct pipeline *p, const struct instruction *n, struct err *err)
+encode_references(struct pipeline *p, const struct instruction *n, bool weighted, struct err *err)
 {
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
-                            .tokens = p->folder->reference_tokens};
+                            .tokens = p->folder->reference_tokens, .weighted = weighted};
     struct stage *s = stages_get(&p->stages, &key, err);
     if (s && encode_reference_texts(p, n, s, err) && write_reference_images(p, n, s, err) &&
-        plan_run(s->plan, err))
+        (!weighted || stage_fill(s, "log_weight", 0, err)) && plan_run(s->plan, err))
         return s;
     stage_release(s);
     return NULL;
@@ -199,8 +200,12 @@ struct drawing {
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
-    struct port_set text, negative; // negative: empty where nobody named one
+    struct port_set text, negative, away; // the last two: empty where nothing is to be avoided
     struct stage *references; // held; NULL: none
+    struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES]; // in the references' order
+    bool weighted; // not all of them are 1 all the time
+    double strength;
+    struct start first, last; // at the base's size, at the result's; empty without a start
     // Of the pass that runs, for progress.
     int step_offset, side;
     double start;
@@ -222,18 +227,8 @@ report(void *ctx, int step, int total, const float *x0)
 }
 
 static bool
-check_request(const struct pipeline *p, const struct pipeline_request *r, struct err *err)
+check_instruction(const struct pipeline_info *i, const struct instruction *n, struct err *err)
 {
-    const struct instruction *n = r->instruction;
-    const struct pipeline_info *i = &p->info;
-    if (r->count < 0 || r->count > LIMIT_JOB_PICTURES)
-        return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
-                       LIMIT_JOB_PICTURES);
-    if (r->steps < 0 || r->steps > 1000)
-        return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
-    if (r->size && r->size != i->size && r->size != i->final_size)
-        return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
-                       i->size, i->size != i->final_size ? " or, enlarged, more" : "", r->size);
     if (n->reference_count > i->reference_max)
         return err_set(err, ERR_INPUT,
                        i->reference_max ? "%d references, %s takes at most %d"
@@ -247,6 +242,67 @@ check_request(const struct pipeline *p, const struct pipeline_request *r, struct
             return err_set(err, ERR_INPUT, "[ref#%d] has no picture", n->references[k].marker);
     }
     return true;
+}
+
+static bool
+check_start(const struct pipeline_request *r, struct err *err)
+{
+    if (r->strength > 1)
+        return err_set(err, ERR_INPUT, "a strength of %g, 0 to 1 are possible", r->strength);
+    if (!r->start && r->mask)
+        return err_set(err, ERR_INPUT, "a mask needs a picture to start from");
+    return !r->start || start_check(r->start, r->mask, err);
+}
+
+static bool
+check_weights(const struct pipeline_request *r, struct err *err)
+{
+    for (int i = 0; i < r->weight_count; i++) {
+        const struct pipeline_weight *w = &r->weights[i];
+        bool found = false;
+        for (int k = 0; k < r->instruction->reference_count; k++)
+            found = found || r->instruction->references[k].marker == w->marker;
+        if (!found)
+            return err_set(err, ERR_INPUT, "there is a weight for [ref#%d], but no such reference",
+                           w->marker);
+        if (!(w->weight >= 0 && w->from >= 0 && w->from < w->to && w->to <= 1))
+            return err_set(err, ERR_INPUT, "[ref#%d] has the weight %g from %g to %g of the steps, "
+                           "it must be at least 0, within 0 to 1", w->marker, w->weight, w->from,
+                           w->to);
+    }
+    return true;
+}
+
+static bool
+check_request(const struct pipeline *p, const struct pipeline_request *r, struct err *err)
+{
+    const struct pipeline_info *i = &p->info;
+    if (r->count < 0 || r->count > LIMIT_JOB_PICTURES)
+        return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
+                       LIMIT_JOB_PICTURES);
+    if (r->steps < 0 || r->steps > 1000)
+        return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
+    if (r->size && r->size != i->size && r->size != i->final_size)
+        return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
+                       i->size, i->size != i->final_size ? " or, enlarged, more" : "", r->size);
+    return check_instruction(i, r->instruction, err) &&
+           (!r->negative || check_instruction(i, r->negative, err)) && check_start(r, err) &&
+           check_weights(r, err);
+}
+
+// Each reference's own; 1 all the time where nobody said otherwise.
+static void
+settle_weights(struct drawing *d)
+{
+    const struct instruction *n = d->r->instruction;
+    for (int i = 0; i < n->reference_count; i++) {
+        struct pipeline_weight *w = &d->weights[i];
+        *w = (struct pipeline_weight){n->references[i].marker, 1, 0, 1};
+        for (int k = 0; k < d->r->weight_count; k++)
+            if (d->r->weights[k].marker == w->marker)
+                *w = d->r->weights[k];
+        d->weighted = d->weighted || w->weight != 1 || w->from > 0 || w->to < 1;
+    }
 }
 
 static bool
@@ -269,11 +325,15 @@ settle(struct drawing *d, struct err *err)
         return err_set(err, ERR_INPUT, "no spacing is called '%s'", r->spacing);
     if (g->kind == GUIDANCE_KIND_COUNT)
         return err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
-    unsigned without_text = 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_UNCOND;
-    if (r->negative && !(guidance_mask(g, d->steps, NULL) & without_text))
-        return err_set(err, ERR_INPUT,
-                       "a negative text needs guidance: %s with a scale of %g does not use it",
+    unsigned uses = 1u << GUIDANCE_UNCOND;
+    if (r->negative && !r->negative->reference_count)
+        uses |= 1u << GUIDANCE_NO_TEXT;
+    if (r->negative && !(guidance_mask(g, d->steps, NULL) & uses))
+        return err_set(err, ERR_INPUT, "a negative %s needs guidance: %s with a scale of %g does "
+                       "not use it", r->negative->reference_count ? "picture" : "text",
                        guidance_name(g->kind), g->scale);
+    settle_weights(d);
+    d->strength = !r->start ? 1 : r->strength >= 0 ? r->strength : r->mask ? 1 : 0.75;
     int size = r->size ? r->size : d->p->info.final_size;
     d->super_steps = size > d->p->info.size ? def->super_steps : 0;
     for (int i = 0; i < d->count; i++)
@@ -288,6 +348,21 @@ settle(struct drawing *d, struct err *err)
     return true;
 }
 
+// Text and pictures that guidance pulls away from.
+static bool
+keep_away(struct drawing *d, struct err *err)
+{
+    const struct instruction *n = d->r->negative;
+    if (!encode_instruction(d->p, n->text, &d->negative, err))
+        return false;
+    if (!n->reference_count)
+        return true;
+    struct stage *s = encode_references(d->p, n, false, err);
+    bool ok = s && port_set_take(&d->away, s, err);
+    stage_release(s);
+    return ok;
+}
+
 static bool
 condition(struct drawing *d, struct err *err)
 {
@@ -296,13 +371,13 @@ condition(struct drawing *d, struct err *err)
     double start = clock_seconds();
     bool ok = (p->no_text.count || encode_instruction(p, "", &p->no_text, err)) &&
               encode_instruction(p, n->text, &d->text, err) &&
-              (!d->r->negative || encode_instruction(p, d->r->negative, &d->negative, err));
+              (!d->r->negative || keep_away(d, err));
     d->result->text_seconds = clock_seconds() - start;
     if (!ok || cancelled(d->r, err))
         return false;
     start = clock_seconds();
     if (n->reference_count)
-        d->references = encode_references(p, n, err);
+        d->references = encode_references(p, n, d->weighted, err);
     d->result->reference_seconds = clock_seconds() - start;
     return !n->reference_count || d->references;
 }
@@ -315,11 +390,35 @@ base_pass(struct drawing *d)
         .stages = &p->stages, .part = p->folder->family->denoiser,
         .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
         .steps = d->steps,
-        .guidance = d->guidance, .batch = d->count, .seeds = d->seeds, .text = &d->text,
+        .guidance = d->guidance,
+        .batch = d->count, .seeds = d->seeds, .text = &d->text,
         .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
-        .variation_seed = d->r->variation_seed, .variation = d->r->variation, .tokens = p->folder->text_tokens, .references = d->references,
+        .variation_seed = d->r->variation_seed, .variation = d->r->variation,
+        .tokens = p->folder->text_tokens, .references = d->references,
+        .away = d->away.count ? &d->away : NULL,
+        .away_count = d->r->negative ? d->r->negative->reference_count : 0,
+        .weights = d->weighted ? d->weights : NULL, .strength = d->strength,
         .progress = report, .progress_ctx = d, .cancel = d->r->cancel,
     };
+}
+
+// pass_run() from what there is to start from; NULL: from noise.
+static bool
+run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
+{
+    if (!from)
+        return pass_run(pass, x, err);
+    const struct model_folder *m = pass->stages->folder;
+    struct latent l = m->family->latent(&m->parts, pass->part);
+    size_t n = (size_t)l.height * (size_t)l.width * (size_t)l.channels;
+    float *start = mem_try_calloc(n, sizeof *start, "the picture to start from", err);
+    bool ok = start && pass_encode(pass, from->picture, start, err);
+    pass->start = start;
+    pass->mask = from->mask;
+    ok = ok && pass_run(pass, x, err);
+    pass->start = pass->mask = NULL;
+    free(start);
+    return ok;
 }
 
 // base (N,s,s,3) -> x (N,S,S,3)
@@ -339,6 +438,9 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
                                       .scale = d->p->defaults.super_scale};
     pass.seeds = seeds;
+    pass.weights = NULL;
+    pass.away = NULL;
+    pass.strength = 1;
     pass.noise_level = d->p->defaults.super_noise_level;
     pass.variation = 0;
     size_t side = (size_t)d->p->info.final_size, n = 3 * (size_t)d->count * side * side;
@@ -348,9 +450,29 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     d->side = (int)side;
     bool ok = low &&
               pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
-              pass_run(&pass, x, err) && pass_decode(&pass, x, x, err);
+              run_from(&pass, d->last.mask ? &d->last : NULL, x, err) &&
+              pass_decode(&pass, x, x, err);
     free(low);
     return ok;
+}
+
+// Strength 0: as many copies of the picture as there would be drawings.
+static bool
+give_back(struct drawing *d, struct err *err)
+{
+    size_t side = (size_t)d->result->size, n = 3 * side * side;
+    d->result->rgb = mem_try_calloc((size_t)d->count * n, 1, "pictures", err);
+    for (int i = 0; d->result->rgb && i < d->count; i++)
+        resize_to_bytes(d->last.picture, n, d->result->rgb + (size_t)i * n);
+    return d->result->rgb != NULL;
+}
+
+static bool
+make_starts(struct drawing *d, struct err *err)
+{
+    const struct pipeline_request *r = d->r;
+    return !r->start || (start_make(&d->first, r->start, r->mask, d->p->info.size, err) &&
+                         start_make(&d->last, r->start, r->mask, d->result->size, err));
 }
 
 static bool
@@ -363,7 +485,8 @@ draw(struct drawing *d, struct err *err)
     d->side = (int)side;
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
-    bool ok = x && d->rgb && pass_run(&pass, x, err) && pass_decode(&pass, x, x, err);
+    bool ok = x && d->rgb && run_from(&pass, d->first.picture ? &d->first : NULL, x, err) &&
+              pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {
         large = mem_try_calloc(final, sizeof *large, "pictures", err);
         for (size_t i = 0; i < n; i++)
@@ -373,6 +496,7 @@ draw(struct drawing *d, struct err *err)
     d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
         resize_to_bytes(large ? large : x, final, d->rgb);
+        start_put_back(&d->last, d->count, (int)size, d->rgb);
         d->result->rgb = d->rgb;
         d->rgb = NULL;
     }
@@ -389,10 +513,17 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     *result = (struct pipeline_result){0};
     stages_peak(&p->stages, true);
     bool ok = check_request(p, request, err) && settle(&d, err) && !cancelled(request, err) &&
-              condition(&d, err) && !cancelled(request, err) && draw(&d, err);
+              make_starts(&d, err);
+    if (ok && request->start && d.strength <= 0)
+        ok = give_back(&d, err);
+    else
+        ok = ok && condition(&d, err) && !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);
     port_set_finish(&d.negative);
+    port_set_finish(&d.away);
+    start_finish(&d.first);
+    start_finish(&d.last);
     stage_release(d.references);
     free(d.rgb);
     return ok;

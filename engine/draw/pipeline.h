@@ -24,6 +24,20 @@ struct pipeline_info {
     size_t parameters;
 };
 
+// A picture of any size; sRGB, width*height*3, row-major. Borrowed.
+struct pipeline_picture {
+    int width, height;
+    const uint8_t *rgb;
+};
+
+// How much a reference counts: its part in every attention is `weight` times what it would be (the
+// logarithm is added to the scores of its tokens), in the steps from `from` to before `to`, shares of
+// all in [0,1]; in the others it is 0. With weight 0 it is as if its pictures were not there.
+struct pipeline_weight {
+    int marker;
+    double weight, from, to;
+};
+
 // How guidance combines predictions; engine/diffusion/guidance.h holds the formulas.
 struct pipeline_request {
     const struct instruction *instruction; // checked by the caller; pictures of any size, not NULL
@@ -36,7 +50,16 @@ struct pipeline_request {
     const char *guidance;                  // NULL: the model's default; a guidance_choice()
     double scale;                          // guidance weight, < 0: default; 1: none
     double context_scale;                  // for "separate" and "interleaved", < 0: default
-    const char *negative;                  // what guidance pulls away from; NULL: the empty text
+    // What guidance pulls away from, checked as `instruction` is; NULL: the empty text.
+    const struct instruction *negative;
+    // What the noise is mixed into at the start, cut to a square; NULL: noise alone. At `strength` 0 it
+    // comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without `start` it says nothing.
+    const struct pipeline_picture *start;
+    double strength;
+    // Of the shape of `start`: white is drawn anew, black is kept to the pixel. NULL: all is drawn.
+    const struct pipeline_picture *mask;
+    const struct pipeline_weight *weights; // weight_count of them, a marker at most once
+    int weight_count;
     uint64_t variation_seed;               // another noise to turn to, and how far (sampler_vary())
     double variation;                      // 0: not at all
     // After each step with the current estimate of the finished pictures: count*size*size*3 bytes,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/draw/pipeline_pass.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "engine/base/require.h"
 #include "engine/base/rng.h"
 #include "engine/draw/resize.h"
+#include "engine/draw/start.h"
 
 // One way to ask the model: a stage and which text it holds.
 struct asked {
@@ -18,15 +20,49 @@ struct asked {
 struct passing {
     const struct pass *p;
     struct latent latent;
-    struct asked with, without;           // references
+    struct asked with, without, away;     // references, none, those to keep away from
+    float weights[LIMIT_INSTRUCTION_REFERENCES]; // logarithms, as `with` has them
+    bool weighted;                        // it has some
     float *branch[GUIDANCE_BRANCH_COUNT]; // (N,h,w,model_channels)
     size_t pixels;                        // N*h*w
+    int total;                            // steps
 };
+
+#define WEIGHT_NONE -1e9f // the logarithm of no weight at all: what it is added to vanishes
 
 static bool
 uses_context(enum guidance_branch b)
 {
     return b == GUIDANCE_FULL || b == GUIDANCE_NO_TEXT;
+}
+
+// Whether this way asks for something to keep away from.
+static bool
+is_away(enum guidance_branch b)
+{
+    return b == GUIDANCE_UNCOND;
+}
+
+// The references' weights in this step to the stage that has them, where they have changed.
+static bool
+give_weights(struct passing *w, int step, int total, struct err *err)
+{
+    const struct pass *p = w->p;
+    float now[LIMIT_INSTRUCTION_REFERENCES] = {0};
+    int count = p->references->key.references;
+    double at = (double)step / total;
+    for (int i = 0; i < count; i++) {
+        const struct pipeline_weight *one = &p->weights[i];
+        double weight = at >= one->from && at < one->to ? one->weight : 0;
+        now[i] = weight > 0 ? (float)log(weight) : WEIGHT_NONE;
+    }
+    if (w->weighted && memcmp(now, w->weights, sizeof now) == 0)
+        return true;
+    w->weighted = stage_write(p->references, "log_weight", now, err) &&
+                  plan_run(p->references->plan, err) &&
+                  stage_join(w->with.stage, p->references, err);
+    memcpy(w->weights, now, sizeof now);
+    return w->weighted;
 }
 
 static bool
@@ -42,7 +78,9 @@ static bool
 ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct err *err)
 {
     const struct pass *p = w->p;
-    struct asked *a = uses_context(b) && w->with.stage ? &w->with : &w->without;
+    struct asked *a = uses_context(b) && w->with.stage ? &w->with
+                      : is_away(b) && w->away.stage    ? &w->away
+                                                       : &w->without;
     bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
     struct stage *s = a->stage;
     const struct port_set *away = p->negative ? p->negative : p->no_text;
@@ -60,6 +98,9 @@ denoise(void *ctx, const float *x, double t, int step, float *out, struct err *e
     for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++) {
         if (p->cancel && atomic_load(p->cancel))
             return err_set(err, ERR_CANCELLED, "stopped");
+        if (p->weights && plan.mask & 1u << b && uses_context((enum guidance_branch)b) &&
+            !give_weights(w, step, w->total, err))
+            return false;
         if (plan.mask & 1u << b && !ask(w, (enum guidance_branch)b, x, t, err))
             return false;
     }
@@ -70,10 +111,12 @@ denoise(void *ctx, const float *x, double t, int step, float *out, struct err *e
 
 // What stays the same in all steps goes in here.
 static bool
-open_stage(const struct pass *p, int references, struct asked *a, struct err *err)
+open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct err *err)
 {
-    struct stage_key key = {.kind = STAGE_STEP, .part = p->part, .batch = p->batch,
-                            .references = references, .tokens = p->tokens};
+    key.kind = STAGE_STEP;
+    key.part = p->part;
+    key.batch = p->batch;
+    key.tokens = p->tokens;
     struct stage *s = a->stage = stages_get(p->stages, &key, err);
     return s && port_set_give(p->no_text, "empty.", s, err) &&
            (!p->low || (stage_write(s, "low", p->low, err) &&
@@ -87,18 +130,46 @@ open_stages(struct passing *w, struct err *err)
     const struct pass *p = w->p;
     unsigned mask = guidance_mask(&p->guidance, p->steps, NULL);
     unsigned context = 1u << GUIDANCE_FULL | 1u << GUIDANCE_NO_TEXT;
+    unsigned uncond = 1u << GUIDANCE_UNCOND, without = mask;
     size_t count = w->pixels * (size_t)w->latent.model_channels;
-    if (p->references && mask & context &&
-        (!open_stage(p, p->references->key.references, &w->with, err) ||
-         !stage_join(w->with.stage, p->references, err)))
-        return false;
-    if ((!p->references || mask & ~context) && !open_stage(p, 0, &w->without, err))
+    if (p->references && mask & context) {
+        struct stage_key key = p->references->key;
+        if (!open_stage(p, (struct stage_key){.references = key.references,
+                                              .weighted = key.weighted}, &w->with, err) ||
+            !stage_join(w->with.stage, p->references, err))
+            return false;
+        without &= ~context;
+    }
+    if (p->away && mask & uncond) {
+        // A copy: the same number of references would be the same plan.
+        if (!open_stage(p, (struct stage_key){.references = p->away_count, .copy = 1}, &w->away,
+                        err) ||
+            !port_set_give(p->away, "", w->away.stage, err))
+            return false;
+        without &= ~uncond;
+    }
+    if (without && !open_stage(p, (struct stage_key){0}, &w->without, err))
         return false;
     for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++)
         if (mask & 1u << b &&
             !(w->branch[b] = mem_try_calloc(count, sizeof(float), "predictions", err)))
             return false;
     return true;
+}
+
+// x, all noise, becomes what the first of the steps that run takes; how many are left out.
+static int
+begin(const struct pass *p, const struct sampler_params *s, float *x)
+{
+    size_t elements = s->pixels * (size_t)s->channels;
+    int skipped = p->start ? start_skipped(s->count, p->strength) : 0;
+    sampler_noise(x, s->n, elements, p->seeds);
+    sampler_vary(x, s->n, elements, p->variation_seed, p->variation);
+    if (skipped)
+        sampler_start(x, s->n, s->pixels, s->channels, s->points[skipped], p->start, NULL);
+    else if (p->mask)
+        sampler_start(x, s->n, s->pixels, s->channels, s->points[0], p->start, p->mask);
+    return skipped;
 }
 
 bool
@@ -121,17 +192,20 @@ pass_run(const struct pass *p, float *x, struct err *err)
         .threshold_max = c->threshold_max, .threshold_quantile = c->threshold_quantile,
         .seeds = p->seeds, .denoise = denoise, .denoise_ctx = &w, .progress = p->progress,
         .progress_ctx = p->progress_ctx, .cancel = p->cancel,
+        .kept = p->mask ? p->start : NULL, .mask = p->mask,
     };
     bool ok = points && open_stages(&w, err);
     if (ok) {
-        sampler_noise(x, s.n, pixels * (size_t)l.channels, p->seeds);
-        sampler_vary(x, s.n, pixels * (size_t)l.channels, p->variation_seed, p->variation);
-        ok = sampler_run(&s, x, err);
+        int skipped = begin(p, &s, x);
+        s.points += skipped;
+        w.total = s.count -= skipped;
+        ok = s.count == 0 || sampler_run(&s, x, err);
     }
     for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++)
         free(w.branch[b]);
     stage_release(w.with.stage);
     stage_release(w.without.stage);
+    stage_release(w.away.stage);
     free(points);
     schedule_destroy(schedule);
     return ok;
@@ -144,6 +218,21 @@ pass_decode(const struct pass *p, const float *x, float *picture, struct err *er
     struct stage *s = stages_get(p->stages, &key, err);
     bool ok = s && stage_write(s, "sample", x, err) && plan_run(s->plan, err) &&
               stage_read(s, "picture", picture, err);
+    stage_release(s);
+    return ok;
+}
+
+bool
+pass_encode(const struct pass *p, const float *picture, float *x, struct err *err)
+{
+    const struct family *f = p->stages->folder->family;
+    struct stage_key key = {.kind = STAGE_ENCODE, .part = p->part, .batch = 1};
+    if (!f->build[STAGE_ENCODE])
+        return err_set(err, ERR_UNSUPPORTED, "models of the family %s cannot start from a picture",
+                       f->name);
+    struct stage *s = stages_get(p->stages, &key, err);
+    bool ok = s && stage_write(s, "picture", picture, err) && plan_run(s->plan, err) &&
+              stage_read(s, "sample", x, err);
     stage_release(s);
     return ok;
 }

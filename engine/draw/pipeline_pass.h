@@ -5,6 +5,7 @@
 #define LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 
 #include "engine/diffusion/guidance.h"
+#include "engine/draw/pipeline.h"
 #include "engine/draw/stage.h"
 
 struct pass {
@@ -19,10 +20,19 @@ struct pass {
     const uint64_t *seeds;       // batch of them
     const struct port_set *text, *no_text; // of the instruction and of the empty text
     const struct port_set *negative; // what guidance pulls away from; NULL: the empty text
+    // The outputs of the references' stage for the pictures to keep away from; NULL: none.
+    const struct port_set *away;
+    int away_count;
     uint64_t variation_seed;         // as in struct pipeline_request
     double variation;
     int tokens;                  // T
     struct stage *references;    // has run; NULL: none
+    // Of each reference, in their order; NULL: all count the same. The stage runs again where the steps
+    // change them.
+    const struct pipeline_weight *weights;
+    // Where to begin: (h,w,C) and (h,w), as in struct sampler_params; NULL: noise, and all is drawn.
+    const float *start, *mask;
+    double strength; // in [0,1]
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.
     const float *low;
     double noise_level;
@@ -37,6 +47,10 @@ bool pass_run(const struct pass *p, float *x, struct err *err);
 
 // x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
+
+// picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where the
+// family has no way back.
+bool pass_encode(const struct pass *p, const float *picture, float *x, struct err *err);
 
 // low (N,s,s,3) in [-1,1] -> out (N,S,S,3): bilinear, then noised to timestep `level` of the
 // schedule, with noise that depends on the seeds.

@@ -8,8 +8,9 @@
 #include "engine/base/require.h"
 
 // One picture needs at most: two lengths of text, what the denoiser makes of one, one reference
-// plan, steps with and without context, the second pass, and two that decode.
-enum { STAGES_MAX = 12 };
+// plan, steps with and without context and with what is to be avoided, the second pass, and four that
+// decode or encode.
+enum { STAGES_MAX = 16 };
 
 static void
 stage_destroy(struct stage *t)
@@ -151,7 +152,8 @@ static bool
 same(const struct stage_key *a, const struct stage_key *b)
 {
     return a->kind == b->kind && same_name(a->part, b->part) && a->batch == b->batch &&
-           a->references == b->references && a->tokens == b->tokens;
+           a->references == b->references && a->tokens == b->tokens &&
+           a->weighted == b->weighted && a->copy == b->copy;
 }
 
 // Of those nobody holds; where all are held the house grows.

@@ -19,23 +19,29 @@ enum stage_kind {
     STAGE_CONDITION,
     // Once for the references of an instruction. in: image (R,S,S,3) f32 in [-1,1], reference.NAME
     // (R,…) for what it wants of STAGE_TEXT's output NAME, run on each reference's own text. Its
-    // outputs are given to the steps that have references.
+    // outputs are given to the steps that have references. When key.weighted: log_weight (1,R) f32,
+    // the logarithm of what each reference's part in attention is multiplied with.
     STAGE_REFERENCES,
     // Once or more per step. in: sample (N,h,w,C) f32, timestep (N) f32; where the part enlarges,
     // low (N,h,w,C) f32 and noise_level (N) f32. out: prediction (N,h,w,model_channels) f32.
     STAGE_STEP,
     // Once at the end. in: sample (N,h,w,C) f32. out: picture (N,H,W,3) f32 in about [-1,1].
     STAGE_DECODE,
+    // Once, for a picture to start from: the way back. in: picture (N,H,W,3) f32 in [-1,1]. out:
+    // sample (N,h,w,C) f32.
+    STAGE_ENCODE,
     STAGE_KIND_COUNT
 };
 
 // What tells one plan from another. Zero where a kind has no use for it.
 struct stage_key {
     enum stage_kind kind;
-    const char *part; // steps, decoding: of which pass, family->denoiser or family->enlarger
-    int batch;        // steps, decoding: pictures
+    const char *part; // steps, decoding, encoding: of which pass, family->denoiser or family->enlarger
+    int batch;        // steps, decoding, encoding: pictures
     int references;   // references and steps: R
     int tokens;       // of the text that is encoded, or that conditions
+    bool weighted;    // references and steps: some count more or less than others
+    int copy;         // plans that are the same but for this, where both must hold their inputs
 };
 
 struct family_part {

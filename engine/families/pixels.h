@@ -17,7 +17,8 @@
               [STAGE_CONDITION] = pixels_build_condition,                                          \
               [STAGE_REFERENCES] = pixels_build_references,                                        \
               [STAGE_STEP] = pixels_build_step,                                                    \
-              [STAGE_DECODE] = pixels_build_decode}
+              [STAGE_DECODE] = pixels_build_decode,                                                \
+              [STAGE_ENCODE] = pixels_build_encode}
 
 extern const struct family_part pixels_parts[];
 
@@ -36,6 +37,8 @@ void pixels_build_references(struct nn *nn, const struct parts *parts,
 void pixels_build_step(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                        struct ports *ports);
 void pixels_build_decode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
+                         struct ports *ports);
+void pixels_build_encode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                          struct ports *ports);
 
 #endif

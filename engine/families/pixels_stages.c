@@ -58,6 +58,8 @@ pixels_build_references(struct nn *nn, const struct parts *parts, const struct s
     in.image = port_input(ports, nn, "image", SHAPE(r, side, side, 3), DTYPE_F32);
     in.text = port_input(ports, nn, "reference.text",
                          SHAPE(r, key->tokens, unet_config_text_width(c)), DTYPE_F32);
+    if (key->weighted)
+        in.log_weight = port_input(ports, nn, "log_weight", SHAPE(1, r), DTYPE_F32);
     unet_encode_references(nn, c, &in, &context);
     unet_context_outputs(nn, c, &context);
     for (int i = 0; i < context.count; i++) {
@@ -66,24 +68,28 @@ pixels_build_references(struct nn *nn, const struct parts *parts, const struct s
     }
     if (context.style)
         port_adopt_output(ports, context.style);
+    if (context.log_weight)
+        port_adopt_output(ports, context.log_weight);
 }
 
 static void
-context_inputs(struct nn *nn, const struct unet_config *c, int references, struct ports *ports,
-               struct unet_context *context)
+context_inputs(struct nn *nn, const struct unet_config *c, const struct stage_key *key,
+               struct ports *ports, struct unet_context *context)
 {
-    if (references == 0) {
+    if (key->references == 0) {
         // Without references the null token's values are a few small products: not worth a plan.
         unet_encode_references(nn, c, &(struct unet_references){.batch = 1}, context);
         return;
     }
-    unet_context_inputs(nn, c, references, context);
+    unet_context_inputs(nn, c, key->references, key->weighted, context);
     for (int i = 0; i < context->count; i++) {
         port_adopt_input(ports, context->k[i]);
         port_adopt_input(ports, context->v[i]);
     }
     if (context->style)
         port_adopt_input(ports, context->style);
+    if (context->log_weight)
+        port_adopt_input(ports, context->log_weight);
 }
 
 void
@@ -112,13 +118,23 @@ pixels_build_step(struct nn *nn, const struct parts *parts, const struct stage_k
         in.thumbnail = port_input(ports, nn, empty ? "empty.thumbnail" : "thumbnail",
                                   SHAPE(n, side, side, 3), DTYPE_F32);
     if (unet_config_has_context(c)) {
-        context_inputs(nn, c, key->references, ports, &context);
+        context_inputs(nn, c, key, ports, &context);
         in.context = &context;
     }
     port_output(ports, nn, "prediction", unet_build(nn, c, &in));
 }
 
 // Pixels are the picture already.
+void
+pixels_build_encode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
+                    struct ports *ports)
+{
+    struct latent l = pixels_latent(parts, key->part);
+    struct node *picture = port_input(ports, nn, "picture",
+                                      SHAPE(key->batch, l.height, l.width, l.channels), DTYPE_F32);
+    port_output(ports, nn, "sample", op_affine(nn->g, picture, 1, 0));
+}
+
 void
 pixels_build_decode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                     struct ports *ports)

@@ -28,7 +28,7 @@ struct node *unet_add_thumbnail(struct nn *nn, const struct unet_config *c, stru
 // What the references look like, from the features of their pass and its embedding, of N*R pictures
 // each -> (N,time_embedding_dim) f32, to be added to the time embedding of the picture's pass.
 struct node *unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *skips,
-                        const struct unet_embedding *e, int batch);
+                        const struct unet_embedding *e, const struct unet_references *in);
 
 // x + position of each place, x (N,R*S*S,C): R pictures of one level, one after another.
 struct node *unet_add_positions(struct nn *nn, const struct unet_config *c, int level,

@@ -81,6 +81,17 @@ unet_add_positions(struct nn *nn, const struct unet_config *c, int level, struct
     return op_reshape(g, x, s);
 }
 
+// (N|1,R) -> what is added to the scores of the null token and of `tokens` others, (N|1,1,1,1+tokens).
+static struct node *
+weights_as_bias(struct graph *g, struct node *log_weight, int64_t tokens)
+{
+    int64_t n = log_weight->shape.dim[0], r = log_weight->shape.dim[1];
+    struct node *each = op_reshape(g, log_weight, SHAPE(n, r, 1));
+    each = op_reshape(g, op_broadcast(g, each, SHAPE(n, r, tokens / r)), SHAPE(n, 1, 1, tokens));
+    struct node *null = op_affine(g, op_slice(g, each, 3, 0, 1), 0, 0);
+    return op_concat(g, (struct node *[]){null, each}, 2, 3);
+}
+
 struct node *
 unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *x,
                        struct unet_context *context)
@@ -110,7 +121,11 @@ unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *
             v = op_broadcast(g, v, full);
         }
         double scale = 1 / sqrt((double)l->width / l->heads);
-        h = op_attention(g, q, k, v, NULL, l->heads, scale);
+        struct node *bias =
+            context->log_weight
+                ? weights_as_bias(g, context->log_weight, k->shape.dim[1] - 1)
+                : NULL;
+        h = op_attention(g, q, k, v, bias, l->heads, scale);
     }
     h = nn_linear(nn, h, &(struct linear){.out = l->width, .zero = true}, "%s.to_out.0", l->name);
     if (h->shape.dim[1] == 1)

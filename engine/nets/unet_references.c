@@ -60,8 +60,10 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
         struct unet_embedding e = unet_embed(nn, c, &u);
         unet_down(nn, c, &u, &e, NULL, last, &skips);
         if (unet_config_has_style(c))
-            out->style = unet_style(nn, c, &skips, &e, in->batch);
+            out->style = unet_style(nn, c, &skips, &e, in);
     }
+    if (in->references && in->log_weight)
+        out->log_weight = op_affine(nn->g, in->log_weight, 1, 0);
     nn_segment(nn);
     for (int i = 0; i < out->count; i++)
         keys_and_values(nn, c, &layers[i], skips.feature[layers[i].level], in->batch, &out->k[i],
@@ -70,7 +72,7 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
 }
 
 void
-unet_context_inputs(struct nn *nn, const struct unet_config *c, int references,
+unet_context_inputs(struct nn *nn, const struct unet_config *c, int references, bool weighted,
                     struct unet_context *out)
 {
     struct unet_context_layer layers[UNET_CONTEXT_MAX];
@@ -85,6 +87,8 @@ unet_context_inputs(struct nn *nn, const struct unet_config *c, int references,
     if (references && unet_config_has_style(c))
         out->style =
             graph_input(nn->g, "context.style", SHAPE(1, c->time_embedding_dim), DTYPE_F32);
+    if (references && weighted)
+        out->log_weight = graph_input(nn->g, "context.log_weight", SHAPE(1, references), DTYPE_F32);
 }
 
 void
@@ -100,5 +104,9 @@ unet_context_outputs(struct nn *nn, const struct unet_config *c, struct unet_con
     if (context->style) {
         graph_name(nn->g, context->style, "context.style");
         graph_output(nn->g, context->style);
+    }
+    if (context->log_weight) {
+        graph_name(nn->g, context->log_weight, "context.log_weight");
+        graph_output(nn->g, context->log_weight);
     }
 }

@@ -5,7 +5,7 @@
 //     look   = norm( mean and deviation over the places of the features of style_levels )
 //     hidden = act( linear_1( look, time embedding of the reference's pass ) )
 //     value  = norm_out( linear_2( hidden ) )
-//     style  = sum over the references of softmax( role(hidden), 0 ) value
+//     style  = sum over the references of softmax( role(hidden) + log weight, 0 ) value
 //     time   = time + proj( style )
 //
 // Context attention finds places in a reference; colour, outline and shading belong to none. A
@@ -37,10 +37,12 @@ statistics(struct graph *g, struct node *x)
 
 // (N*R,T) f32 of each, and how much each is heard -> (N,T) f32
 static struct node *
-combine(struct graph *g, struct node *each, struct node *role, int batch)
+combine(struct graph *g, struct node *each, struct node *role, const struct unet_references *in)
 {
-    int64_t count = each->shape.dim[0] / batch, width = each->shape.dim[1];
+    int64_t batch = in->batch, count = each->shape.dim[0] / batch, width = each->shape.dim[1];
     struct node *scores = op_reshape(g, role, SHAPE(batch, count));
+    if (in->log_weight)
+        scores = op_add(g, scores, in->log_weight);
     struct node *null = op_affine(g, op_slice(g, scores, 1, 0, 1), 0, 0);
     struct node *heard = op_softmax(g, op_concat(g, (struct node *[]){scores, null}, 2, 1));
     heard = op_reshape(g, op_slice(g, heard, 1, 0, count), SHAPE(batch, count, 1));
@@ -50,7 +52,7 @@ combine(struct graph *g, struct node *each, struct node *role, int batch)
 
 struct node *
 unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *skips,
-           const struct unet_embedding *e, int batch)
+           const struct unet_embedding *e, const struct unet_references *in)
 {
     struct graph *g = nn->g;
     struct node *look = NULL;
@@ -73,5 +75,5 @@ unet_style(struct nn *nn, const struct unet_config *c, const struct unet_skips *
     struct node *role = nn_linear(nn, hidden, &one, "style_embedding.role");
     struct linear last = wide;
     last.zero = last.no_bias = true;
-    return nn_linear(nn, combine(g, each, role, batch), &last, "style_embedding.proj");
+    return nn_linear(nn, combine(g, each, role, in), &last, "style_embedding.proj");
 }

@@ -249,7 +249,7 @@ cached_equals_fused(void **state)
     for (int batch = 1; batch <= 2; batch++) {
         struct network w;
         begin(&w, &m, batch);
-        unet_context_inputs(&w.nn, &m.config, 2, &w.context);
+        unet_context_inputs(&w.nn, &m.config, 2, false, &w.context);
         w.in.context = &w.context;
         w.out = unet_build(&w.nn, &m.config, &w.in);
         graph_output(w.g, w.out);

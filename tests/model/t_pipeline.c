@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From instruction to picture with a small random model: what must hold whatever it draws.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline.h"
 #include "engine/draw/resize.h"
+#include "engine/diffusion/sampler.h"
 #include "engine/draw/stage.h"
 #include "small.h"
 
@@ -224,8 +226,10 @@ wrong_requests_are_refused(void **state)
     struct pipeline *p = shared;
     struct instruction n = instruction(2), high = n;
     high.references[1].marker = 99;
-    struct pipeline_request r[7];
-    for (int i = 0; i < 7; i++)
+    struct pipeline_picture wide = {20, 30, picture}, square = {16, 16, picture};
+    struct pipeline_weight nobody = {9, 1, 0, 1}, backwards = {1, 1, 0.5, 0.5};
+    struct pipeline_request r[12];
+    for (int i = 0; i < 12; i++)
         r[i] = request(&n);
     r[0].size = 48;
     r[1].count = 1000;
@@ -234,7 +238,16 @@ wrong_requests_are_refused(void **state)
     r[4].steps = -1;
     r[5].instruction = &high;
     r[6].spacing = "magic";
-    for (int i = 0; i < 7; i++) {
+    r[7].mask = &square;
+    r[8].start = &square;
+    r[8].strength = 1.5;
+    r[9].start = &wide;
+    r[9].mask = &square;
+    for (int i = 10; i < 12; i++) {
+        r[i].weights = i == 10 ? &nobody : &backwards;
+        r[i].weight_count = 1;
+    }
+    for (int i = 0; i < 12; i++) {
         struct err err = {0};
         struct pipeline_result result;
         assert_false(pipeline_run(p, &r[i], &result, &err));
@@ -275,11 +288,182 @@ resizing(void **state)
         assert_float_equal(large[3 * i], 0.5 * (i % 3) + i / 3, 1e-6);
 }
 
+// --- starting from a picture
+
+static struct pipeline_picture
+start_picture(int side)
+{
+    return (struct pipeline_picture){side, side, picture};
+}
+
+// Strength 0 is the picture, in every size it may have and however many are drawn; 1 is as if it were
+// not there.
+static void
+strength_has_two_ends(void **state)
+{
+    struct instruction n = instruction(2);
+    struct pipeline_picture start = start_picture(BASE);
+    struct pipeline_request r = request(&n);
+    uint8_t *without = draw(shared, &r);
+    r.start = &start;
+    r.strength = 1;
+    uint8_t *ignored = draw(shared, &r);
+    assert_memory_equal(without, ignored, BASE * BASE * 3);
+    r.strength = 0;
+    r.count = 2;
+    uint8_t *given = draw(shared, &r);
+    assert_memory_equal(given, picture, BASE * BASE * 3);
+    assert_memory_equal(given + BASE * BASE * 3, picture, BASE * BASE * 3);
+    free(without);
+    free(ignored);
+    free(given);
+}
+
+static double
+distance(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sqrt(sum / (double)n);
+}
+
+// The more of the steps are left out, the nearer it stays: with one of the four, nearest.
+static void
+strength_lies_between(void **state)
+{
+    struct instruction n = instruction(2);
+    struct pipeline_picture start = start_picture(BASE);
+    double before = 0;
+    for (int steps = 1; steps <= 4; steps++) {
+        struct pipeline_request r = request(&n);
+        struct seen seen = {0};
+        r.start = &start;
+        r.steps = 4;
+        r.strength = steps / 4.0;
+        r.progress = progress;
+        r.ctx = &seen;
+        uint8_t *rgb = draw(shared, &r);
+        double now = distance(rgb, picture, BASE * BASE * 3);
+        assert_int_equal(seen.calls, steps);
+        assert_true(now > before);
+        before = now;
+        free(rgb);
+    }
+}
+
+// A mask that is white changes no bit; what is black comes back to the bit, with every sampler.
+static void
+masks_keep_what_is_black(void **state)
+{
+    static uint8_t white[BASE * BASE * 3], half[BASE * BASE * 3];
+    struct instruction n = instruction(2);
+    struct pipeline_picture start = start_picture(BASE), mask = {BASE, BASE, white};
+    struct pipeline_request r = request(&n);
+    memset(white, 255, sizeof white);
+    memset(half, 255, sizeof half / 2);
+    uint8_t *without = draw(shared, &r);
+    r.start = &start;
+    r.strength = -1;
+    r.mask = &mask;
+    uint8_t *all = draw(shared, &r);
+    assert_memory_equal(without, all, BASE * BASE * 3);
+    free(all);
+    mask.rgb = half;
+    for (size_t i = 0; i < sampler_count(); i++) {
+        r.sampler = sampler_at(i)->name;
+        uint8_t *rgb = draw(shared, &r);
+        size_t kept = sizeof half / 2;
+        assert_memory_equal(rgb + kept, picture + kept, kept);
+        assert_true(differ(rgb, picture, kept, 8));
+        free(rgb);
+    }
+    free(without);
+}
+
+// --- weights
+
+// Weights of 1 change no bit; 0 is what the reference's absence is, whatever the sentence says of it.
+static void
+weights_of_references(void **state)
+{
+    struct instruction n = instruction(2), one = n;
+    one.reference_count = 1;
+    struct pipeline_weight w[] = {{3, 1, 0, 1}};
+    struct pipeline_request r = request(&n), other = request(&one);
+    uint8_t *plain = draw(shared, &r), *alone = draw(shared, &other);
+    assert_true(differ(plain, alone, BASE * BASE * 3, 8));
+    r.weights = w;
+    r.weight_count = 1;
+    uint8_t *same = draw(shared, &r);
+    assert_memory_equal(plain, same, BASE * BASE * 3);
+    w[0].weight = 0;
+    uint8_t *left_out = draw(shared, &r);
+    assert_false(differ(left_out, alone, BASE * BASE * 3, 1));
+    // Through the graph that weighs, 1 is the plain one but for rounding.
+    w[0] = (struct pipeline_weight){3, 1 + 1e-9, 0, 1};
+    uint8_t *near = draw(shared, &r);
+    assert_false(differ(near, plain, BASE * BASE * 3, 1));
+    w[0].weight = 0.3;
+    uint8_t *less = draw(shared, &r);
+    assert_true(differ(less, plain, BASE * BASE * 3, 2) && differ(less, alone, BASE * BASE * 3, 2));
+    uint8_t *const drawn[] = {plain, alone, same, left_out, near, less};
+    for (size_t i = 0; i < COUNT_OF(drawn); i++)
+        free(drawn[i]);
+}
+
+// In none of the steps is nowhere, in all is everywhere; half of them lies between.
+static void
+weights_act_in_their_steps(void **state)
+{
+    struct instruction n = instruction(2);
+    struct pipeline_weight w[] = {{3, 1, 0, 0.001}, {1, 1, 0.5, 1}};
+    struct pipeline_request r = request(&n);
+    uint8_t *plain = draw(shared, &r);
+    r.weights = w;
+    r.weight_count = 2;
+    r.steps = 4;
+    uint8_t *some = draw(shared, &r);
+    w[0].to = 0.25; // the same first step of four
+    uint8_t *same = draw(shared, &r);
+    assert_memory_equal(some, same, BASE * BASE * 3);
+    assert_true(differ(plain, some, BASE * BASE * 3, 2));
+    w[0].to = 0.26; // and the second
+    uint8_t *more = draw(shared, &r);
+    assert_true(differ(more, some, BASE * BASE * 3, 0));
+    free(plain);
+    free(some);
+    free(same);
+    free(more);
+}
+
+// What is to be kept away from, when it is the instruction itself, leaves guidance nothing to do.
+static void
+away_from_itself_is_no_guidance(void **state)
+{
+    struct instruction n = instruction(2), one = n;
+    one.reference_count = 1;
+    struct pipeline_request r = request(&n);
+    r.guidance = "cfg";
+    r.scale = 1;
+    uint8_t *plain = draw(shared, &r);
+    r.scale = 5;
+    r.negative = &n;
+    uint8_t *itself = draw(shared, &r);
+    assert_false(differ(plain, itself, BASE * BASE * 3, 1));
+    r.negative = &one;
+    uint8_t *other = draw(shared, &r);
+    assert_true(differ(plain, other, BASE * BASE * 3, 8));
+    free(plain);
+    free(itself);
+    free(other);
+}
+
 // More stages than the house has places: those that are held stay, the others make room.
 static void
 stages_that_are_held_stay(void **state)
 {
-    enum { MANY = 14 };
+    enum { MANY = 20 };
     struct err err = {0};
     struct model_folder *m = model_folder_open(trained, &err);
     struct stages s;
@@ -430,6 +614,12 @@ main(int argc, char **argv)
         cmocka_unit_test(both_stages_report_each_step),
         cmocka_unit_test(cancel_stops),
         cmocka_unit_test(wrong_requests_are_refused),
+        cmocka_unit_test(strength_has_two_ends),
+        cmocka_unit_test(strength_lies_between),
+        cmocka_unit_test(masks_keep_what_is_black),
+        cmocka_unit_test(weights_of_references),
+        cmocka_unit_test(weights_act_in_their_steps),
+        cmocka_unit_test(away_from_itself_is_no_guidance),
         cmocka_unit_test(stages_that_are_held_stay),
         cmocka_unit_test(parts_come_and_leave),
         cmocka_unit_test(shapes_come_and_go),
