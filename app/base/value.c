@@ -36,6 +36,8 @@ value_range(const struct value_type *type, char *out, size_t size)
         snprintf(out, size, "%.16g..%.16g", type->low, type->high);
     if (type->kind == VALUE_WEIGHTED)
         snprintf(out, size, "N:%.16g to N:%.16g", type->low, type->high);
+    if (type->kind == VALUE_WEIGHTS)
+        snprintf(out, size, "K=%.16g to K=%.16g", type->low, type->high);
     for (int i = 0, n = value_names(type, names); i < n && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", names[i]);
 }
@@ -54,6 +56,7 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
                    : type->kind == VALUE_SWITCH   ? "yes or no"
                    : type->kind == VALUE_TEXT     ? "a text"
                    : type->kind == VALUE_WEIGHTED ? "a whole number and a weight, "
+                   : type->kind == VALUE_WEIGHTS  ? "K=WEIGHT or K=WEIGHT@FROM..TO, "
                                                   : "a whole number in ",
                    range, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
@@ -90,6 +93,60 @@ value_weighted(const char *text, int64_t *whole, double *weight)
     bool ok =
         first && read_whole(&any_whole, first, whole) && read_real(&any_real, colon + 1, weight);
     free(first);
+    return ok;
+}
+
+// "K=W" or "K=W@FROM..TO".
+static bool
+read_weight(char *text, struct value_weight *out)
+{
+    static const struct value_type number = {VALUE_LONG, 1, LIMIT_INSTRUCTION_MARKER, NULL},
+                                   any = {VALUE_REAL, 0, 1e300, NULL},
+                                   share = {VALUE_REAL, 0, 1, NULL};
+    char *weight = strchr(text, '='), *from = strchr(text, '@');
+    char *to = from ? strstr(from, "..") : NULL;
+    int64_t k = 0;
+    out->from = 0;
+    out->to = 1;
+    if (!weight || (from && (!to || from < weight)))
+        return false;
+    *weight++ = 0;
+    if (from) {
+        *from++ = 0;
+        *to = 0;
+        to += 2;
+        if (!read_real(&share, from, &out->from) || !read_real(&share, to, &out->to) ||
+            out->from >= out->to)
+            return false;
+    }
+    bool ok = read_whole(&number, text, &k) && read_real(&any, weight, &out->weight);
+    out->number = (int)k;
+    return ok;
+}
+
+int
+value_weights(const char *text, struct value_weight out[LIMIT_INSTRUCTION_REFERENCES])
+{
+    char *copy = mem_strdup(text), *left = NULL;
+    int n = 0;
+    for (char *one = strtok_r(copy, " ,", &left); one && n >= 0; one = strtok_r(NULL, " ,", &left)) {
+        bool ok = n < LIMIT_INSTRUCTION_REFERENCES && read_weight(one, &out[n]);
+        for (int i = 0; ok && i < n; i++)
+            ok = out[i].number != out[n].number;
+        n = ok ? n + 1 : -1;
+    }
+    free(copy);
+    return n ? n : -1;
+}
+
+static bool
+weights_within(const struct value_type *type, const char *text)
+{
+    struct value_weight w[LIMIT_INSTRUCTION_REFERENCES];
+    int n = value_weights(text, w);
+    bool ok = n > 0;
+    for (int i = 0; i < n; i++)
+        ok = ok && w[i].weight >= type->low && w[i].weight <= type->high;
     return ok;
 }
 
@@ -151,9 +208,10 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
-        ok = type->kind == VALUE_TEXT ? *text
-             : type->kind == VALUE_CHOICE
-                 ? is_name(type, text)
+    case VALUE_WEIGHTS:
+        ok = type->kind == VALUE_TEXT      ? *text
+             : type->kind == VALUE_CHOICE  ? is_name(type, text)
+             : type->kind == VALUE_WEIGHTS ? weights_within(type, text)
                  : value_weighted(text, &whole, &real) && real >= type->low && real <= type->high;
         if (ok)
             *(const char **)at = text;
@@ -194,6 +252,7 @@ value_text(const struct value_type *type, const void *at)
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
+    case VALUE_WEIGHTS:
         return mem_strdup(*(char *const *)at ? *(char *const *)at : "");
     case VALUE_LIST:
     case VALUE_KIND_COUNT:

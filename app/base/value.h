@@ -20,6 +20,7 @@ enum value_kind {     // what is stored
     VALUE_CHOICE,     // char *: one of some names
     VALUE_TEXT,       // char *: any text but the empty one
     VALUE_WEIGHTED, // char *: "N:X", a whole number that is not negative, and a number in low..high
+    VALUE_WEIGHTS,  // char *: "K=W[@FROM..TO] …", W in low..high; see value_weights()
     VALUE_LIST,     // struct value_list: texts, in the order they were given
     VALUE_KIND_COUNT
 };
@@ -32,6 +33,7 @@ enum value_kind {     // what is stored
 #define VALUE_FIELD_CHOICE   char *
 #define VALUE_FIELD_TEXT     char *
 #define VALUE_FIELD_WEIGHTED char *
+#define VALUE_FIELD_WEIGHTS  char *
 
 // What a text names, for whoever completes it or offers some.
 enum completion {
@@ -54,7 +56,7 @@ struct value_list {
 
 struct value_type {
     enum value_kind kind;
-    double low, high;           // VALUE_WHOLE, VALUE_LONG, VALUE_REAL, VALUE_WEIGHTED; low <= high
+    double low, high;           // of numbers, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
     const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
 };
 
@@ -67,6 +69,24 @@ char *value_text(const struct value_type *type, const void *at);
 
 // Both halves of a VALUE_WEIGHTED. False: it is none.
 bool value_weighted(const char *text, int64_t *whole, double *weight);
+
+// One part of a VALUE_WEIGHTS: reference K counts `weight` times as much from `from` to `to` of the
+// steps, shares in [0,1], and nothing in the others.
+struct value_weight {
+    int number; // 1..LIMIT_INSTRUCTION_MARKER
+    double weight, from, to;
+};
+// The parts of a VALUE_WEIGHTS, with spaces or commas between them; at most
+// LIMIT_INSTRUCTION_REFERENCES, each number once. Returns how many; -1: it is none.
+int value_weights(const char *text, struct value_weight out[LIMIT_INSTRUCTION_REFERENCES]);
+
+// Whether it is stored as a char *.
+static inline bool
+value_is_text(enum value_kind kind)
+{
+    return kind == VALUE_CHOICE || kind == VALUE_TEXT || kind == VALUE_WEIGHTED ||
+           kind == VALUE_WEIGHTS;
+}
 
 // What it may be, for people: "1..1000", "f32, bf16, f16"; "" where there is nothing to say.
 void value_range(const struct value_type *type, char *out, size_t size);

@@ -18,7 +18,8 @@
 
 struct generate {
     const char *source; // template, PNG or instruction
-    struct value_list sets, refs, ref_texts, sweeps;
+    struct value_list sets, refs, ref_texts, away, sweeps;
+    const char *start, *mask;
     int lots;
     bool no_sweep;
     struct job given; // parameters; its texts are words of the command line
@@ -75,7 +76,7 @@ read_template(const struct generate *g, struct template *t, struct err *err)
         ok = numbered(g->refs.items[i], "--ref", &marker, &image, err);
         bool found = false;
         for (int k = 0; ok && k < t->reference_count; k++)
-            if (t->references[k].marker == marker) {
+            if (t->references[k].use == JOB_REFERENCE && t->references[k].marker == marker) {
                 found = true;
                 free(t->references[k].image);
                 t->references[k].image = realpath(image, NULL);
@@ -92,16 +93,9 @@ read_template(const struct generate *g, struct template *t, struct err *err)
 
 // IMAGE[@LOADER[:KEY=VALUE,…]]; an existing file with an @ in its name is taken as it is.
 static bool
-add_reference(struct job *j, const char *text, struct err *err)
+read_picture(struct job_reference *r, const char *text, struct err *err)
 {
-    int marker = 0;
-    const char *rest = NULL;
-    if (!numbered(text, "--ref", &marker, &rest, err))
-        return false;
-    struct job_reference *r = job_add(j, marker);
-    if (!r)
-        return err_set(err, ERR_INPUT, "more than %d references", LIMIT_INSTRUCTION_REFERENCES);
-    r->file = mem_strdup(rest);
+    r->file = mem_strdup(text);
     char *at = file_exists(r->file) ? NULL : strrchr(r->file, '@');
     bool ok = true;
     if (at) {
@@ -113,11 +107,48 @@ add_reference(struct job *j, const char *text, struct err *err)
         for (char *one = list ? strtok_r(list, ",", &left) : NULL; ok && one;
              one = strtok_r(NULL, ",", &left)) {
             ok = r->setting_count < LIMIT_TEMPLATE_SETTINGS ||
-                 err_set(err, ERR_INPUT, "too many settings for reference %d", marker);
+                 err_set(err, ERR_INPUT, "too many settings for the loader of %s", r->file);
             if (ok)
                 r->settings[r->setting_count++] = mem_strdup(one);
         }
     }
+    return ok;
+}
+
+static bool
+add_reference(struct job *j, const char *text, struct err *err)
+{
+    int marker = 0;
+    const char *rest = NULL;
+    if (!numbered(text, "--ref", &marker, &rest, err))
+        return false;
+    struct job_reference *r = job_add(j, marker);
+    if (!r)
+        return err_set(err, ERR_INPUT, "more than %d references", LIMIT_INSTRUCTION_REFERENCES);
+    return read_picture(r, rest, err);
+}
+
+// In place of the one that there is.
+static bool
+set_picture(struct job *j, enum job_use use, int marker, const char *text, struct err *err)
+{
+    for (int i = j->reference_count - 1; i >= 0; i--)
+        if (j->references[i].use == use && j->references[i].marker == marker)
+            job_remove(j, i);
+    struct job_reference *r = job_add_for(j, use, marker);
+    if (!r)
+        return err_set(err, ERR_INPUT, "more than %d pictures to keep away from", LIMIT_JOB_AWAY);
+    return read_picture(r, text, err);
+}
+
+// --start, --mask and --negative-ref.
+static bool
+set_pictures(const struct generate *g, struct job *j, struct err *err)
+{
+    bool ok = (!g->start || set_picture(j, JOB_START, 0, g->start, err)) &&
+              (!g->mask || set_picture(j, JOB_MASK, 0, g->mask, err));
+    for (int i = 0; ok && i < g->away.count; i++)
+        ok = set_picture(j, JOB_AWAY, i + 1, g->away.items[i], err);
     return ok;
 }
 
@@ -300,10 +331,10 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
 {
     bool ok = true;
     if (g->sweeps.count || g->lots || g->given.count || g->sets.count || g->refs.count ||
-        g->ref_texts.count)
+        g->ref_texts.count || g->start || g->mask || g->away.count)
         return err_set(err, ERR_INPUT,
                        "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
-                       "--random, --count, --set, --ref or --ref-text",
+                       "--random, --count, --set or other pictures",
                        g->source);
     for (int i = 0; ok && i < sheet->count; i++) {
         struct draw_item *item = &items[(*count)++];
@@ -311,7 +342,7 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
         item->label = mem_strdup(sheet->cells[i].label);
         override_cell(&item->job, &g->given, swept_in_sheet, sheet);
         job_settle(&item->job);
-        ok = job_check(&item->job, err) && job_read(&item->job, err);
+        ok = job_check_whole(&item->job, err) && job_read(&item->job, err);
     }
     return ok;
 }
@@ -332,7 +363,7 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             ok = template_job(t, &item->job, err);
         else
             job_copy(&item->job, base);
-        ok = ok && set_words(g, &item->job, err);
+        ok = ok && set_words(g, &item->job, err) && set_pictures(g, &item->job, err);
         if (ok) {
             override_cell(&item->job, &g->given, swept_in_sweep, s);
             if (cells && item->job.seed < 0)
@@ -340,7 +371,7 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             item->job.id[0] = 0;
             job_settle(&item->job);
             seed = cells && seed < 0 ? item->job.seed : seed;
-            ok = job_check(&item->job, err) && job_read(&item->job, err);
+            ok = job_check_whole(&item->job, err) && job_read(&item->job, err);
         }
     }
     return ok;
@@ -449,6 +480,15 @@ static const struct option generate_options[] = {
      .complete = COMPLETE_FILE},
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
                  "what reference K is: fox, style image")},
+    {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,
+                 "a picture to start from; --strength says how far the drawing leaves it"),
+     .complete = COMPLETE_FILE},
+    {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,
+                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),
+     .complete = COMPLETE_FILE},
+    {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,
+                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),
+     .complete = COMPLETE_FILE},
 #include "app/job/parameters.def"
     OTHER_OPTIONS,
     {0},
@@ -460,6 +500,15 @@ static const struct option instruct_options[] = {
      .complete = COMPLETE_FILE, .group = "Instruction"},
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
                  "what reference K is: fox, style image")},
+    {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,
+                 "a picture to start from; --strength says how far the drawing leaves it"),
+     .complete = COMPLETE_FILE},
+    {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,
+                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),
+     .complete = COMPLETE_FILE},
+    {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,
+                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),
+     .complete = COMPLETE_FILE},
 #include "app/job/parameters.def"
     OTHER_OPTIONS,
     {0},

@@ -34,6 +34,8 @@ template_json(const struct template *t, const char *stem)
     }
     for (int i = 0; i < t->reference_count; i++) {
         struct jv *r = jv_object();
+        if (t->references[i].use != JOB_REFERENCE)
+            jv_set(r, "use", jv_from_string(job_use_name(t->references[i].use)));
         jv_set(r, "marker", jv_from_integer(t->references[i].marker));
         jv_set(r, "text", jv_from_string(t->references[i].text));
         jv_set(r, "image", jv_from_string(t->references[i].image));
@@ -49,11 +51,13 @@ print(const struct template *t, const char *stem)
 {
     command_say(stdout, "%-16s %s", stem, t->summary ? t->summary : "");
     command_say(stdout, "%-16s   %s", "", t->text);
-    for (int i = 0; i < t->reference_count; i++)
-        command_say(stdout, "%-16s   [ref#%d] %s%s%s%s", "", t->references[i].marker, t->references[i].image,
-               t->references[i].loader ? " through " : "",
-               t->references[i].loader ? t->references[i].loader : "",
-               *t->references[i].text ? "" : "");
+    for (int i = 0; i < t->reference_count; i++) {
+        const struct template_reference *r = &t->references[i];
+        char label[JOB_KEY_TEXT];
+        job_reference_label(&(struct job_reference){.use = r->use, .marker = r->marker}, label);
+        command_say(stdout, "%-16s   %s %s%s%s", "", label, r->image, r->loader ? " through " : "",
+                    r->loader ? r->loader : "");
+    }
     for (int i = 0; i < t->variable_count; i++)
         command_say(stdout, "%-16s   --set %s=%s%s%s", "", t->variables[i].name,
                t->variables[i].value ? t->variables[i].value : "…",

@@ -342,6 +342,12 @@ take(struct reader *r, int index, const char *as, const char *value, struct err 
     if (!value)
         return err_set(err, ERR_INPUT, "%s needs a value: %s", as, o->argument);
     remember(r, o, value);
+    if (o->type.kind == VALUE_WEIGHTS && *(char **)at) {
+        struct command_line *line = r->line;
+        char *joined = mem_printf("%s %s", *(char **)at, value);
+        ARRAY_PUSH(line->joined, line->joined_count, line->joined_room, joined);
+        value = joined;
+    }
     return value_read(&o->type, as, value, at, err);
 }
 
@@ -501,5 +507,8 @@ command_line_finish(struct command_line *line)
     free(line->values);
     free(line->words);
     free(line->given);
+    for (int i = 0; i < line->joined_count; i++)
+        free(line->joined[i]);
+    free(line->joined);
     *line = (struct command_line){0};
 }

@@ -9,6 +9,7 @@
 #include "app/job/parameters.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/base/require.h"
 #include "loaders/look.h"
 #include "renderer/image/codec.h"
 
@@ -56,38 +57,107 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
     return image;
 }
 
-bool
-request_instruction(struct instruction *out, const struct job *j, const struct loader_host *loaders,
-                    const atomic_int *stop, struct err *err)
+static struct image *
+rgb_picture(const struct job_reference *ref, const struct loader_host *loaders, int side,
+            const atomic_int *stop, struct err *err)
 {
-    *out = (struct instruction){.text = mem_strdup(j->instruction)};
-    for (int i = 0; i < j->reference_count; i++) {
-        const struct job_reference *ref = &j->references[i];
-        struct image *image = request_picture(ref, loaders, LIMIT_REFERENCE_SIDE, stop, err),
-                     *rgb = NULL;
-        if (image)
-            rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, err);
-        image_unref(image);
-        if (!rgb)
-            return false;
-        const struct loader_entry *e =
-            ref->loader && loaders ? loader_host_need(loaders, ref->loader, NULL) : NULL;
-        const char *words = ref->words && *ref->words ? ref->words : e ? e->loader->role : "image";
-        bool ok =
-            instruction_add(out, ref->marker, words, rgb->width, rgb->height, rgb->pixels, err);
-        image_unref(rgb);
-        if (!ok)
-            return false;
-    }
-    return instruction_check(out, err);
+    struct image *image = request_picture(ref, loaders, side, stop, err);
+    struct image *rgb = image ? image_convert(image, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
+    image_unref(image);
+    return rgb;
+}
+
+static bool
+add_to(struct instruction *n, const struct job_reference *ref, const struct loader_host *loaders,
+       const atomic_int *stop, struct err *err)
+{
+    struct image *rgb = rgb_picture(ref, loaders, LIMIT_REFERENCE_SIDE, stop, err);
+    if (!rgb)
+        return false;
+    const struct loader_entry *e =
+        ref->loader && loaders ? loader_host_need(loaders, ref->loader, NULL) : NULL;
+    const char *words = ref->words && *ref->words ? ref->words : e ? e->loader->role : "image";
+    bool ok = instruction_add(n, ref->marker, words, rgb->width, rgb->height, rgb->pixels, err);
+    image_unref(rgb);
+    return ok;
+}
+
+static bool
+take_picture(struct request *r, const struct job_reference *ref, const struct loader_host *loaders,
+             const atomic_int *stop, struct err *err)
+{
+    bool mask = ref->use == JOB_MASK;
+    if (ref->use == JOB_REFERENCE || ref->use == JOB_AWAY)
+        return add_to(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders, stop, err);
+    struct image *image = rgb_picture(ref, loaders, LIMIT_START_SIDE, stop, err);
+    if (image)
+        *(mask ? &r->mask_picture : &r->start_picture) =
+            (struct pipeline_picture){image->width, image->height, image->pixels};
+    *(mask ? &r->mask : &r->start) = image;
+    return image != NULL;
+}
+
+// Only the text of `use`; the pictures come with their pixels.
+static char *
+text_of(const struct job *j, enum job_use use, struct err *err)
+{
+    struct instruction n;
+    char *text = job_instruction(j, use, &n, err) ? mem_strdup(n.text) : NULL;
+    instruction_finish(&n);
+    return text;
+}
+
+bool
+request_make(struct request *out, const struct job *j, const struct loader_host *loaders,
+             const atomic_int *stop, struct err *err)
+{
+    struct value_weight w[LIMIT_INSTRUCTION_REFERENCES];
+    *out = (struct request){.away = j->negative || job_count(j, JOB_AWAY)};
+    out->instruction.text = text_of(j, JOB_REFERENCE, err);
+    out->negative.text = out->instruction.text ? text_of(j, JOB_AWAY, err) : NULL;
+    bool ok = out->negative.text != NULL;
+    for (int i = 0; ok && i < j->reference_count; i++)
+        ok = take_picture(out, &j->references[i], loaders, stop, err);
+    for (int i = 0, n = j->ref_weight ? value_weights(j->ref_weight, w) : 0; i < n; i++)
+        out->weights[out->weight_count++] =
+            (struct pipeline_weight){w[i].number, w[i].weight, w[i].from, w[i].to};
+    return ok && instruction_check(&out->instruction, err) &&
+           (!out->away || instruction_check(&out->negative, err));
+}
+
+void
+request_finish(struct request *r)
+{
+    instruction_finish(&r->instruction);
+    instruction_finish(&r->negative);
+    image_unref(r->start);
+    image_unref(r->mask);
+    *r = (struct request){0};
+}
+
+struct pipeline_request
+request_pipeline(const struct request *r, const struct job *j)
+{
+    struct pipeline_request p = {
+        .instruction = &r->instruction, .seed = (uint64_t)j->seed, .count = j->count,
+        .steps = j->steps, .size = j->size, .sampler = j->sampler, .spacing = j->spacing,
+        .guidance = j->guidance, .scale = j->scale, .context_scale = j->context_scale,
+        .negative = r->away ? &r->negative : NULL, .start = r->start ? &r->start_picture : NULL,
+        .mask = r->mask ? &r->mask_picture : NULL, .strength = j->strength, .weights = r->weights,
+        .weight_count = r->weight_count};
+    int64_t other = 0;
+    if (j->variation && value_weighted(j->variation, &other, &p.variation))
+        p.variation_seed = (uint64_t)other;
+    return p;
 }
 
 static struct jv *
-reference_json(const struct job_reference *s, const struct instruction_reference *ref,
-               struct err *err)
+picture_json(const struct job_reference *s, const char *words, int width, int height,
+             const uint8_t *rgb, struct err *err)
 {
-    struct image image = {.width = ref->width, .height = ref->height, .format = IMAGE_RGB8,
-                          .stride = (size_t)ref->width * 3, .pixels = ref->rgb, .references = 1};
+    struct image image = {.width = width, .height = height, .format = IMAGE_RGB8,
+                          .stride = (size_t)width * 3, .pixels = (uint8_t *)(uintptr_t)rgb,
+                          .references = 1};
     size_t size;
     void *png = codec_encode_png(&image, NULL, &size, err);
     char *text = png ? base64_encode(png, size) : NULL;
@@ -95,8 +165,11 @@ reference_json(const struct job_reference *s, const struct instruction_reference
     if (!text)
         return NULL;
     struct jv *out = jv_object();
-    jv_set(out, "marker", jv_from_integer(ref->marker));
-    jv_set(out, "text", jv_from_string(ref->text));
+    if (s->use != JOB_REFERENCE)
+        jv_set(out, "use", jv_from_string(job_use_name(s->use)));
+    jv_set(out, "marker", jv_from_integer(s->marker));
+    if (words)
+        jv_set(out, "text", jv_from_string(words));
     jv_set(out, "png", jv_from_string(text));
     if (s->file) {
         const char *slash = strrchr(s->file, '/');
@@ -114,14 +187,31 @@ reference_json(const struct job_reference *s, const struct instruction_reference
     return out;
 }
 
+// A picture of the job as it was used.
+static struct jv *
+reference_json(const struct job_reference *s, const struct request *r, struct err *err)
+{
+    if (s->use == JOB_START || s->use == JOB_MASK) {
+        const struct pipeline_picture *p = s->use == JOB_MASK ? &r->mask_picture : &r->start_picture;
+        return picture_json(s, NULL, p->width, p->height, p->rgb, err);
+    }
+    const struct instruction *n = s->use == JOB_AWAY ? &r->negative : &r->instruction;
+    const struct instruction_reference *of = NULL;
+    for (int i = 0; i < n->reference_count; i++)
+        if (n->references[i].marker == s->marker)
+            of = &n->references[i];
+    require(of);
+    return picture_json(s, of->text, of->width, of->height, of->rgb, err);
+}
+
 char *
-request_text(const struct job *j, const struct instruction *n, const struct request_made *made,
+request_text(const struct job *j, const struct request *r, const struct request_made *made,
              struct err *err)
 {
     struct jv *root = jv_object(), *references = jv_array();
     jv_set(root, "limn", jv_from_string(LIMN_VERSION));
     jv_set(root, "format", jv_from_integer(1));
-    jv_set(root, "instruction", jv_from_string(n->text));
+    jv_set(root, "instruction", jv_from_string(r->instruction.text));
     jv_set(root, "references", references);
     for (const struct parameter *p = parameters; p->name; p++)
         if (p->where & PARAMETER_PICTURE)
@@ -131,8 +221,8 @@ request_text(const struct job *j, const struct instruction *n, const struct requ
     jv_set(root, "device", jv_from_string(made->device));
     char *text = NULL;
     bool ok = true;
-    for (int i = 0; ok && i < n->reference_count; i++) {
-        struct jv *reference = reference_json(&j->references[i], &n->references[i], err);
+    for (int i = 0; ok && i < j->reference_count; i++) {
+        struct jv *reference = reference_json(&j->references[i], r, err);
         ok = reference != NULL;
         if (ok)
             jv_append(references, reference);

@@ -5,6 +5,7 @@
 #define LIMN_APP_CLI_REQUEST_H
 
 #include "app/job/job.h"
+#include "engine/draw/pipeline.h"
 #include "loaders/host.h"
 #include "renderer/image/image.h"
 
@@ -14,18 +15,29 @@
 struct image *request_picture(const struct job_reference *ref, const struct loader_host *loaders,
                               int side, const atomic_int *stop, struct err *err);
 
-// The instruction as the model will see it. Every reference has its data. Freed with
-// instruction_finish(), also after a failure.
-bool request_instruction(struct instruction *out, const struct job *j,
-                         const struct loader_host *loaders, const atomic_int *stop,
-                         struct err *err);
+// A job as a pipeline takes it. Every picture has its data.
+struct request {
+    struct instruction instruction, negative; // the second is empty where nothing is to be avoided
+    bool away;                                // it is not
+    struct image *start, *mask;               // RGB; NULL: none
+    struct pipeline_picture start_picture, mask_picture; // the same for the pipeline
+    struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES];
+    int weight_count;
+};
+
+// As the model will see it. Freed with request_finish(), also after a failure.
+bool request_make(struct request *out, const struct job *j, const struct loader_host *loaders,
+                  const atomic_int *stop, struct err *err);
+void request_finish(struct request *r); // zeroed is fine
+// What the pipeline is asked for; it borrows from both, but callbacks and `cancel` are the caller's.
+struct pipeline_request request_pipeline(const struct request *r, const struct job *j);
 
 // The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().
 struct request_made {
     const char *model, *model_hash, *device;
     struct job used; // its parameters as they were used; texts are borrowed
 };
-char *request_text(const struct job *j, const struct instruction *n,
-                   const struct request_made *made, struct err *err);
+char *request_text(const struct job *j, const struct request *r, const struct request_made *made,
+                   struct err *err);
 
 #endif

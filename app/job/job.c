@@ -85,14 +85,113 @@ job_copy(struct job *out, const struct job *j)
     }
 }
 
+static const struct {
+    const char *name;
+    int limit;
+} uses[JOB_USE_COUNT] = {
+    [JOB_REFERENCE] = {"reference", LIMIT_INSTRUCTION_REFERENCES},
+    [JOB_AWAY] = {"away", LIMIT_JOB_AWAY},
+    [JOB_START] = {"start", 1},
+    [JOB_MASK] = {"mask", 1},
+};
+
+const char *
+job_use_name(enum job_use use)
+{
+    return uses[use].name;
+}
+
+int
+job_use_limit(enum job_use use)
+{
+    return uses[use].limit;
+}
+
+enum job_use
+job_use_from_name(const char *name)
+{
+    int i = 0;
+    while (i < JOB_USE_COUNT && strcmp(uses[i].name, name) != 0)
+        i++;
+    return (enum job_use)i;
+}
+
+void
+job_reference_name(const struct job_reference *r, char *out, size_t size)
+{
+    switch (r->use) {
+    case JOB_START: snprintf(out, size, "the picture to start from"); break;
+    case JOB_MASK: snprintf(out, size, "the mask"); break;
+    case JOB_AWAY: snprintf(out, size, "picture %d to keep away from", r->marker); break;
+    case JOB_REFERENCE:
+    case JOB_USE_COUNT: snprintf(out, size, "reference %d", r->marker); break;
+    }
+}
+
+void
+job_reference_key(const struct job_reference *r, char out[JOB_KEY_TEXT])
+{
+    if (r->use == JOB_REFERENCE)
+        snprintf(out, JOB_KEY_TEXT, "%d", r->marker);
+    else if (r->use == JOB_AWAY)
+        snprintf(out, JOB_KEY_TEXT, "%s-%d", uses[r->use].name, r->marker);
+    else
+        snprintf(out, JOB_KEY_TEXT, "%s", uses[r->use].name);
+}
+
+void
+job_reference_label(const struct job_reference *r, char out[JOB_KEY_TEXT])
+{
+    if (r->use == JOB_REFERENCE)
+        snprintf(out, JOB_KEY_TEXT, "[ref#%d]", r->marker);
+    else
+        job_reference_key(r, out);
+}
+
+bool
+job_read_key(const char *key, enum job_use *use, int *marker)
+{
+    struct job_reference r = {0};
+    size_t away = strlen(uses[JOB_AWAY].name);
+    char back[JOB_KEY_TEXT];
+    r.use = job_use_from_name(key);
+    if (r.use != JOB_START && r.use != JOB_MASK) {
+        bool is_away = strncmp(key, uses[JOB_AWAY].name, away) == 0 && key[away] == '-';
+        r.use = is_away ? JOB_AWAY : JOB_REFERENCE;
+        long k = strtol(is_away ? key + away + 1 : key, NULL, 10);
+        if (k < 1 || k > LIMIT_INSTRUCTION_MARKER)
+            return false;
+        r.marker = (int)k;
+    }
+    job_reference_key(&r, back); // "1x", "+1" and "01" are none
+    *use = r.use;
+    *marker = r.marker;
+    return strcmp(back, key) == 0;
+}
+
+int
+job_count(const struct job *j, enum job_use use)
+{
+    int n = 0;
+    for (int i = 0; i < j->reference_count; i++)
+        n += j->references[i].use == use;
+    return n;
+}
+
+struct job_reference *
+job_add_for(struct job *j, enum job_use use, int marker)
+{
+    if (job_count(j, use) == uses[use].limit)
+        return NULL;
+    struct job_reference *r = &j->references[j->reference_count++];
+    *r = (struct job_reference){.use = use, .marker = marker};
+    return r;
+}
+
 struct job_reference *
 job_add(struct job *j, int marker)
 {
-    if (j->reference_count == LIMIT_INSTRUCTION_REFERENCES)
-        return NULL;
-    struct job_reference *r = &j->references[j->reference_count++];
-    *r = (struct job_reference){.marker = marker};
-    return r;
+    return job_add_for(j, JOB_REFERENCE, marker);
 }
 
 void
@@ -106,12 +205,18 @@ job_remove(struct job *j, int index)
 }
 
 struct job_reference *
-job_find(struct job *j, int marker)
+job_find_for(struct job *j, enum job_use use, int marker)
 {
     for (int i = 0; i < j->reference_count; i++)
-        if (j->references[i].marker == marker)
+        if (j->references[i].use == use && j->references[i].marker == marker)
             return &j->references[i];
     return NULL;
+}
+
+struct job_reference *
+job_find(struct job *j, int marker)
+{
+    return job_find_for(j, JOB_REFERENCE, marker);
 }
 
 void
@@ -141,12 +246,13 @@ name_within(const struct job_reference *r)
 static bool
 read_file(struct job_reference *r, struct err *err)
 {
+    char name[60];
+    job_reference_name(r, name, sizeof name);
     if (r->embedded)
         return err_set(err, ERR_INPUT,
-                       "reference %d came inside a picture that is not open: choose its picture",
-                       r->marker);
+                       "%s came inside a picture that is not open: choose its picture", name);
     if (!r->file)
-        return err_set(err, ERR_INPUT, "reference %d has no picture", r->marker);
+        return err_set(err, ERR_INPUT, "%s has no file", name);
     char *data = r->within ? beneath_read(r->within, name_within(r), LIMIT_PICTURE_BYTES, &r->size, err)
                            : file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, err);
     r->data = (uint8_t *)data;
@@ -174,26 +280,78 @@ job_read(struct job *j, struct err *err)
     return true;
 }
 
+// What is to be kept away from: the text, and a marker for each picture that it does not name.
+static char *
+away_text(const struct job *j)
+{
+    char *text = mem_strdup(j->negative ? j->negative : "");
+    for (int i = 0; i < j->reference_count; i++) {
+        char marker[20];
+        snprintf(marker, sizeof marker, "[ref#%d]", j->references[i].marker);
+        if (j->references[i].use != JOB_AWAY || strstr(text, marker))
+            continue;
+        char *longer = mem_printf("%s%s%s", text, *text ? " " : "", marker);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+bool
+job_instruction(const struct job *j, enum job_use use, struct instruction *out, struct err *err)
+{
+    *out = (struct instruction){
+        .text = use == JOB_AWAY ? away_text(j) : mem_strdup(j->instruction ? j->instruction : "")};
+    for (int i = 0; i < j->reference_count; i++) {
+        const struct job_reference *r = &j->references[i];
+        const char *words = r->words && *r->words ? r->words : "image";
+        if (r->use == use && !instruction_add(out, r->marker, words, 1, 1, NULL, err))
+            return false;
+    }
+    return true;
+}
+
+static bool
+check_instruction(const struct job *j, enum job_use use, struct err *err)
+{
+    struct instruction n;
+    bool ok = job_instruction(j, use, &n, err) && instruction_check(&n, err);
+    instruction_finish(&n);
+    return ok;
+}
+
 bool
 job_check(const struct job *j, struct err *err)
 {
-    struct instruction n = {.text = copy_text(j->instruction ? j->instruction : "")};
-    bool ok = true;
-    for (int i = 0; ok && i < j->reference_count; i++) {
-        const struct job_reference *r = &j->references[i];
-        const char *words = r->words && *r->words ? r->words : "image";
-        ok = instruction_add(&n, r->marker, words, 1, 1, NULL, err);
-    }
-    ok = ok && instruction_check(&n, err);
-    instruction_finish(&n);
+    bool ok = check_instruction(j, JOB_REFERENCE, err);
     for (const struct parameter *p = parameters; ok && p->name; p++)
         ok = parameter_check(p, j, p->name, err);
     if (ok && j->negative && strlen(j->negative) > LIMIT_INSTRUCTION_BYTES)
         ok = err_set(err, ERR_INPUT, "negative has %zu bytes, the limit is %d", strlen(j->negative),
                      LIMIT_INSTRUCTION_BYTES);
+    if (ok && (j->negative || job_count(j, JOB_AWAY)) && !check_instruction(j, JOB_AWAY, err))
+        ok = err_prefix(err, "negative");
     int64_t last = j->seed + MAX(j->count, 1) - 1; // several have seeds one after the other
     if (ok && last > JOB_SEED_MAX)
         ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", it must be at most %" PRId64,
                      last > j->seed ? "last picture's " : "", last, JOB_SEED_MAX);
     return ok;
+}
+
+// What the parameters say of pictures has them.
+bool
+job_check_whole(const struct job *j, struct err *err)
+{
+    struct value_weight w[LIMIT_INSTRUCTION_REFERENCES];
+    bool start = job_count(j, JOB_START), mask = job_count(j, JOB_MASK);
+    if (!job_check(j, err))
+        return false;
+    if (!start && (mask || j->strength >= 0))
+        return err_set(err, ERR_INPUT, "a %s needs a picture to start from (start)",
+                       mask ? "mask" : "strength");
+    for (int i = 0, n = j->ref_weight ? value_weights(j->ref_weight, w) : 0; i < n; i++)
+        if (!job_find((struct job *)(uintptr_t)j, w[i].number))
+            return err_set(err, ERR_INPUT, "ref_weight is '%.60s', but there is no reference %d",
+                           j->ref_weight, w[i].number);
+    return true;
 }

@@ -15,8 +15,18 @@
 enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40 };
 #define JOB_SEED_MAX ((int64_t)1 << 53) // what JSON numbers carry exactly
 
+// What a picture is for.
+enum job_use {
+    JOB_REFERENCE = 0, // [ref#K] of the instruction
+    JOB_AWAY,          // to keep away from, beside `negative`, in which it is [ref#K]
+    JOB_START,         // where the drawing starts; `strength` says how far it goes
+    JOB_MASK,          // what of it is drawn anew (white) and what is kept (black)
+    JOB_USE_COUNT
+};
+
 struct job_reference {
-    int marker;
+    enum job_use use;
+    int marker;   // K; 0 for JOB_START and JOB_MASK
     char *words;  // own text; NULL: the loader's role, or "image"
     char *file;   // path, for people and records; only its last part leaves this machine
     char *within; // folder that `file` must lie below: a template named it; NULL: a person did
@@ -34,7 +44,7 @@ struct job_reference {
 struct job {
     char id[JOB_ID_TEXT]; // unique among all jobs; chosen by job_name()
     char *instruction;
-    struct job_reference references[LIMIT_INSTRUCTION_REFERENCES];
+    struct job_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
     char *model_hash; // of a picture that is drawn again; else NULL
     // Parameters; what is not set is left to the model, to the machine, or, the seed, to job_settle().
@@ -50,10 +60,26 @@ extern const struct job job_empty; // nothing in it, nothing set
 void job_finish(struct job *j); // zeroed is fine
 void job_copy(struct job *out, const struct job *j); // deep; same id
 
-// A reference with nothing in it yet; NULL when there are LIMIT_INSTRUCTION_REFERENCES.
-struct job_reference *job_add(struct job *j, int marker);
+const char *job_use_name(enum job_use use); // "reference", "away", "start", "mask"
+int job_use_limit(enum job_use use);       // how many a job may have
+enum job_use job_use_from_name(const char *name); // JOB_USE_COUNT: none
+// What people call it: "[ref#2]", "the mask".
+void job_reference_name(const struct job_reference *r, char *out, size_t size);
+
+// What a drawing's text calls it, or its key: "[ref#2]", "away-1", "start", "mask".
+enum { JOB_KEY_TEXT = 16 };
+void job_reference_label(const struct job_reference *r, char out[JOB_KEY_TEXT]);
+// Its key in templates, and its name among the files of a saved one: "2", "away-1", "start", "mask".
+void job_reference_key(const struct job_reference *r, char out[JOB_KEY_TEXT]);
+bool job_read_key(const char *key, enum job_use *use, int *marker); // its inverse; false: it is none
+
+// A picture with nothing in it yet. NULL when there are job_use_limit() of its use.
+struct job_reference *job_add_for(struct job *j, enum job_use use, int marker);
+struct job_reference *job_add(struct job *j, int marker); // a reference
 void job_remove(struct job *j, int index);
-struct job_reference *job_find(struct job *j, int marker); // NULL: none
+struct job_reference *job_find_for(struct job *j, enum job_use use, int marker); // NULL: none
+struct job_reference *job_find(struct job *j, int marker); // a reference
+int job_count(const struct job *j, enum job_use use);
 
 // Of what came inside a picture: its file is a name, and its bytes are all there is of it.
 void job_embed(struct job_reference *r, const char *path);
@@ -71,8 +97,15 @@ bool job_from_png_in(struct job *j, const void *png, size_t size, const char *na
 // Reads the picture files that have not been read and hashes them: what is no picture by its first bytes
 // goes no further. ERR_INPUT names the file.
 bool job_read(struct job *j, struct err *err);
+// The instruction as a model sees it, or what it keeps away from (`negative`, and a marker for each picture
+// that it does not name), with one reference of 1 x 1 for each picture and no pixels yet. Unchecked; freed
+// with instruction_finish(), also after a failure.
+bool job_instruction(const struct job *j, enum job_use use, struct instruction *out, struct err *err);
 // As far as can be said without pictures: markers match references, parameters lie in their ranges.
 bool job_check(const struct job *j, struct err *err);
+// The same of a job that is to be drawn: also that what its parameters say of pictures (strength,
+// ref_weight) has its pictures, which a template may leave to the person who draws from it.
+bool job_check_whole(const struct job *j, struct err *err);
 // Fills in what must be known before it is sent: id, seed, count.
 void job_settle(struct job *j);
 void job_name(struct job *j); // a new id

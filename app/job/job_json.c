@@ -20,6 +20,8 @@ reference_json(const struct job_reference *r, bool full)
 {
     struct jv *o = jv_object();
     const char *slash = r->file && !full ? strrchr(r->file, '/') : NULL;
+    if (r->use != JOB_REFERENCE)
+        jv_set(o, "use", jv_from_string(job_use_name(r->use)));
     jv_set(o, "marker", jv_from_integer(r->marker));
     set_text(o, "text", r->words);
     set_text(o, "file", slash ? slash + 1 : r->file);
@@ -88,6 +90,7 @@ struct key {
 static const struct key job_keys[] = {
     {"id", TYPE_TEXT}, {"instruction", TYPE_TEXT}, {"references", TYPE_LIST}, {"model_hash", TYPE_TEXT}};
 static const struct key reference_keys[] = {
+    {"use", TYPE_TEXT},
     {"marker", TYPE_WHOLE},   {"text", TYPE_TEXT},        {"file", TYPE_TEXT},
     {"where", TYPE_TEXT},     {"within", TYPE_TEXT},      {"loader", TYPE_TEXT},
     {"hash", TYPE_TEXT},      {"processed", TYPE_SWITCH}, {"embedded", TYPE_SWITCH},
@@ -116,15 +119,17 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
     if (!check_types(v, reference_keys, COUNT_OF(reference_keys), name, err))
         return false;
     int64_t marker = jv_integer(jv_get(v, "marker"), 0);
+    enum job_use use = job_use_from_name(jv_string(jv_get(v, "use"), job_use_name(JOB_REFERENCE)));
+    bool numbered = use == JOB_REFERENCE || use == JOB_AWAY;
     const char *hash = jv_string(jv_get(v, "hash"), "");
     const struct jv *settings = jv_get(v, "settings");
-    if (marker < 1 || marker > LIMIT_INSTRUCTION_MARKER || (*hash && !is_hash(hash)) ||
+    if (use == JOB_USE_COUNT || marker < numbered || marker > numbered * LIMIT_INSTRUCTION_MARKER || (*hash && !is_hash(hash)) ||
         jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", name);
-    struct job_reference *r = job_add(j, (int)marker);
+    struct job_reference *r = job_add_for(j, use, (int)marker);
     if (!r)
-        return err_set(err, ERR_INPUT, "%s: more than %d references", name,
-                       LIMIT_INSTRUCTION_REFERENCES);
+        return err_set(err, ERR_INPUT, "%s: too many pictures of the kind '%s'", name,
+                       job_use_name(use));
     r->words = text_of(v, "text");
     r->file = text_of(v, "file");
     r->within = text_of(v, "within");

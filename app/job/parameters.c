@@ -64,8 +64,7 @@ parameter_find(const char *name)
 static bool
 is_text(const struct parameter *p)
 {
-    return p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT ||
-           p->type.kind == VALUE_WEIGHTED;
+    return value_is_text(p->type.kind);
 }
 
 static void *
@@ -84,7 +83,8 @@ size_of(const struct parameter *p)
     case VALUE_REAL: return sizeof(double);
     case VALUE_CHOICE:
     case VALUE_TEXT:
-    case VALUE_WEIGHTED: return sizeof(char *);
+    case VALUE_WEIGHTED:
+    case VALUE_WEIGHTS: return sizeof(char *);
     case VALUE_LIST:
     case VALUE_KIND_COUNT: break;
     }

@@ -236,17 +236,22 @@ static bool
 read_reference(struct template *t, const struct yaml *map, struct err *err)
 {
     static const char *const known[] = {"text", "image", "loader", NULL};
-    char *end;
-    if (t->reference_count == LIMIT_INSTRUCTION_REFERENCES)
-        return yaml_tree_error(map, t->path, err, "more than %d references",
-                               LIMIT_INSTRUCTION_REFERENCES);
-    struct template_reference *r = &t->references[t->reference_count++];
-    long marker = strtol(map->key, &end, 10);
-    if (*end || end == map->key || marker < 1 || marker > LIMIT_INSTRUCTION_MARKER)
+    enum job_use use;
+    int marker, same = 1;
+    if (!job_read_key(map->key, &use, &marker))
         return yaml_tree_error(map, t->path, err,
-                               "'%.40s' is no number of a reference (1 to %d, as in [ref#1])",
-                               map->key, LIMIT_INSTRUCTION_MARKER);
-    r->marker = (int)marker;
+                               "'%.40s' is no number of a reference (1 to %d, as in [ref#1]), nor "
+                               "start, mask or away-1 to away-%d",
+                               map->key, LIMIT_INSTRUCTION_MARKER, LIMIT_INSTRUCTION_MARKER);
+    for (int i = 0; i < t->reference_count; i++)
+        same += t->references[i].use == use;
+    if (same > job_use_limit(use))
+        return yaml_tree_error(map, t->path, err,
+                               use == JOB_AWAY ? "more than %d pictures to keep away from"
+                                               : "more than %d references", job_use_limit(use));
+    struct template_reference *r = &t->references[t->reference_count++];
+    r->use = use;
+    r->marker = marker;
     if (!check_keys(map, t->path, "a reference", known, err) ||
         !read_text(map, "text", t->path, &r->text, err) ||
         !read_text(map, "image", t->path, &r->image, err) ||
@@ -256,7 +261,7 @@ read_reference(struct template *t, const struct yaml *map, struct err *err)
     r->line = image ? image->line : map->line;
     r->column = image ? image->column : map->column;
     if (!r->image)
-        return yaml_tree_error(map, t->path, err, "reference %d has no image", r->marker);
+        return yaml_tree_error(map, t->path, err, "reference %s has no image", map->key);
     if (!r->text)
         r->text = mem_strdup("");
     return true;
@@ -390,7 +395,8 @@ check_whole(const struct template *t, const struct yaml *root, struct err *err)
              check_text(t, r->image, r->line, r->column, used, err);
         for (int k = 0; ok && k < r->setting_count; k++)
             ok = check_text(t, r->settings[k], r->line, r->column, used, err);
-        ok = ok && instruction_add(&n, r->marker, r->text, 0, 0, NULL, err);
+        if (r->use == JOB_REFERENCE)
+            ok = ok && instruction_add(&n, r->marker, r->text, 0, 0, NULL, err);
     }
     if (ok && !instruction_check(&n, &fault))
         ok = error_at(t, t->text_line, t->text_column, err, fault.text);

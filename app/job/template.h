@@ -29,7 +29,8 @@ struct template_variable {
 
 // A picture that plays a part in the instruction.
 struct template_reference {
-    int marker;
+    enum job_use use;
+    int marker; // 0 for JOB_START and JOB_MASK
     char *text;   // own words; variables not filled in yet
     char *image;  // path as written (relative to the template) or with {{variable}}
     bool typed;   // by a person, in place of the template's: any file
@@ -53,7 +54,7 @@ struct template {
     int text_line, text_column;
     struct template_variable variables[LIMIT_TEMPLATE_VARIABLES];
     int variable_count;
-    struct template_reference references[LIMIT_INSTRUCTION_REFERENCES];
+    struct template_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
     struct job parameters; // only those are set in it
     struct template_sweep sweeps[LIMIT_SWEEP_AXES];

@@ -14,7 +14,7 @@ static bool
 add_reference(struct job *j, const struct template *t, const struct template_reference *ref,
               struct err *err)
 {
-    struct job_reference *r = job_add(j, ref->marker);
+    struct job_reference *r = job_add_for(j, ref->use, ref->marker);
     r->file = template_image(t, ref, err);
     if (r->file && !template_image_typed(t, ref))
         r->within = mem_strdup(t->folder);
@@ -82,7 +82,9 @@ kept_name(const char *name, const struct job_reference *r)
     const char *dot = r->file && !r->processed ? strrchr(r->file, '.') : ".png";
     size_t n = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
     bool suffix = n > 0 && n < 6 && !dot[1 + n];
-    return mem_printf("%s/%d%s", name, r->marker, suffix ? dot : "");
+    char key[JOB_KEY_TEXT];
+    job_reference_key(r, key);
+    return mem_printf("%s/%s%s", name, key, suffix ? dot : "");
 }
 
 static bool
@@ -104,8 +106,9 @@ keep_pictures(const char *folder, const char *name, struct job *j, struct err *e
 static void
 put_reference(FILE *out, const char *name, const struct job_reference *r)
 {
-    char *kept = kept_name(name, r);
-    fprintf(out, "  %d:\n    image: ", r->marker);
+    char *kept = kept_name(name, r), key[JOB_KEY_TEXT];
+    job_reference_key(r, key);
+    fprintf(out, "  %s:\n    image: ", key);
     put_scalar(out, kept);
     free(kept);
     if (r->words) {
@@ -182,9 +185,12 @@ template_save(struct job *j, const char *folder, const char *name, const char *s
     if (!ok)
         err_set(err, ERR_INPUT,
                 "'%.40s' is no name for a template: small letters, digits and dashes", name);
-    for (int i = 0; ok && i < j->reference_count; i++)
+    for (int i = 0; ok && i < j->reference_count; i++) {
+        char what[60];
+        job_reference_name(&j->references[i], what, sizeof what);
         if (!j->references[i].file && !j->references[i].data)
-            ok = err_set(err, ERR_INPUT, "reference %d has no picture", j->references[i].marker);
+            ok = err_set(err, ERR_INPUT, "%s has no file", what);
+    }
     ok = ok && job_check(j, err) && file_make_folders(folder, err);
     if (ok && file_exists(path))
         ok = err_set(err, ERR_INPUT, "there is a template %s already", name);

@@ -266,7 +266,8 @@ static bool
 has_reference(const struct ui *ui, int marker)
 {
     for (int i = 0; i < ui->compose.reference_count; i++)
-        if (ui->compose.references[i].marker == marker)
+        if (ui->compose.references[i].use == JOB_REFERENCE &&
+            ui->compose.references[i].marker == marker)
             return true;
     return false;
 }

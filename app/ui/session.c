@@ -39,7 +39,7 @@ session_check(struct ui *ui)
     struct err err = {0};
     session_job(ui, &j);
     ui->fault[0] = 0;
-    if (*j.instruction && !job_check(&j, &err))
+    if (*j.instruction && !job_check_whole(&j, &err))
         snprintf(ui->fault, sizeof ui->fault, "%s", err.text);
     job_finish(&j);
     ui->session_dirty = true;
@@ -163,7 +163,8 @@ free_marker(const struct ui *ui)
     for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++) {
         bool used = false;
         for (int i = 0; i < ui->compose.reference_count; i++)
-            used = used || ui->compose.references[i].marker == k;
+            used = used || (ui->compose.references[i].use == JOB_REFERENCE &&
+                            ui->compose.references[i].marker == k);
         if (!used)
             return k;
     }
@@ -271,7 +272,8 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
 {
     static const enum field_kind kinds[VALUE_KIND_COUNT] = {
         [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,    [VALUE_LONG] = FIELD_INT,
-        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT, [VALUE_WEIGHTED] = FIELD_TEXT};
+        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT, [VALUE_WEIGHTED] = FIELD_TEXT,
+        [VALUE_WEIGHTS] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *text = parameter_text(p, &ui->compose);
     bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
@@ -314,7 +316,7 @@ session_draw(struct ui *ui)
         *j.instruction || err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
     if (ok) {
         job_settle(&j);
-        ok = job_check(&j, &err) && job_read(&j, &err);
+        ok = job_check_whole(&j, &err) && job_read(&j, &err);
     }
     if (ok)
         ok = task_start(ui, &j, NULL);

@@ -113,14 +113,14 @@ ask_for_look(struct ui *ui)
     struct job one = JOB_EMPTY;
     struct err err = {0};
     job_copy(&one, &ui->compose);
-    struct job_reference *copy = job_find(&one, r->marker);
+    struct job_reference *copy = &one.references[c->reference];
     if (!copy->embedded) {
         free(copy->data);
         copy->data = NULL;
         copy->hash[0] = 0;
     }
     for (int i = one.reference_count - 1; i >= 0; i--)
-        if (one.references[i].marker != r->marker)
+        if (i != c->reference)
             job_remove(&one, i);
     if (job_read(&one, &err)) {
         client_load(ui->client, "look", &one.references[0], LOOK_SIDE);
@@ -185,6 +185,7 @@ setting_of(const struct job_reference *r, const char *name)
 }
 
 // Fields of the form: of the reference by these, of its loader's parameters by PARAM and their names.
+#define USE "use"
 #define WORDS "words"
 #define LOADER "loader"
 #define PARAM "param:"
@@ -219,16 +220,32 @@ add_param(struct form *f, const struct jv *p, const struct job_reference *r)
     }
 }
 
+static const char *
+use_help(enum job_use use)
+{
+    switch (use) {
+    case JOB_REFERENCE: return "the sentence refers to it by its number";
+    case JOB_AWAY: return "guidance keeps away from what it shows";
+    case JOB_START: return "the drawing starts from it; strength says how far it goes";
+    case JOB_MASK: return "of the start: white is drawn anew, black is kept";
+    case JOB_USE_COUNT: break;
+    }
+    return "";
+}
+
 static void reference_changed(struct ui *ui, struct form *f, int field);
 static void reference_done(struct ui *ui, struct form *f, bool taken);
 
-// `number`: the marker. Fields: words, picture, loader, then what the loader says of itself.
+// `number`: its place. Fields: words, loader, what the loader says of itself, what it is for.
 static void
 open_reference_form(struct ui *ui, struct job_reference *r, int selected)
 {
-    char title[64];
-    snprintf(title, sizeof title, "[ref#%d]", r->marker);
+    char title[JOB_KEY_TEXT];
+    const char *uses[JOB_USE_COUNT + 1] = {0};
+    job_reference_label(r, title);
     struct form *f = form_new(title);
+    for (int i = 0; i < JOB_USE_COUNT; i++)
+        uses[i] = job_use_name((enum job_use)i);
     form_add(f, FIELD_TEXT, WORDS, "what it is", r->words,
              "in a word or two: fox, style image; empty: the loader's");
     const char *names[66] = {"none"};
@@ -242,17 +259,54 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
     const struct jv *params = jv_get(l, "params");
     for (size_t i = 0; i < jv_size(params); i++)
         add_param(f, jv_at(params, i), r);
+    form_choices(form_add(f, FIELD_CHOICE, USE, "use", uses[r->use], use_help(r->use)), uses);
     f->changed = reference_changed;
     f->done = reference_done;
-    f->number = r->marker;
+    f->number = (int)(r - ui->compose.references);
     f->selected = selected;
     f->picture_beside = true;
     form_open(ui, f);
 }
 
+// Its place in the list; NULL: it has gone.
+static struct job_reference *
+form_reference(struct ui *ui, const struct form *f)
+{
+    return f->number < ui->compose.reference_count ? &ui->compose.references[f->number] : NULL;
+}
+
+// Another use, another number: the first that is free among those of its kind.
+static void
+take_use(struct ui *ui, struct job_reference *r, enum job_use use)
+{
+    struct job *j = &ui->compose;
+    struct job_reference *room = use == r->use ? NULL : job_add_for(j, use, 0);
+    if (use == r->use)
+        return;
+    if (!room) {
+        ui_say(ui, ROLE_ERROR, "there is a picture for %s already", job_use_name(use));
+        return;
+    }
+    job_remove(j, j->reference_count - 1);
+    int marker = 0;
+    if (use == JOB_REFERENCE || use == JOB_AWAY)
+        for (marker = 1; job_find_for(j, use, marker); marker++)
+            ;
+    char text[JOB_KEY_TEXT];
+    job_reference_label(r, text);
+    const char *at = r->use == JOB_REFERENCE ? strstr(ui->instruction.text, text) : NULL;
+    if (at) { // a picture that has another use is no part of the sentence
+        size_t from = (size_t)(at - ui->instruction.text);
+        field_replace(&ui->instruction, from, from + strlen(text), "");
+    }
+    r->use = use;
+    r->marker = marker;
+}
+
 static void
 take_form(struct ui *ui, struct job_reference *r, const struct form *f)
 {
+    take_use(ui, r, job_use_from_name(form_value(f, USE)));
     const char *words = form_value(f, WORDS), *loader = form_value(f, LOADER);
     free(r->words);
     r->words = *words ? mem_strdup(words) : NULL;
@@ -275,11 +329,12 @@ take_form(struct ui *ui, struct job_reference *r, const struct form *f)
 static void
 reference_changed(struct ui *ui, struct form *f, int field)
 {
-    struct job_reference *r = job_find(&ui->compose, f->number);
+    struct job_reference *r = form_reference(ui, f);
     if (!r)
         return;
     take_form(ui, r, f);
-    if (strcmp(f->fields[field].id, LOADER) == 0) { // another loader, another form; the old one is freed by its opening
+    const char *id = f->fields[field].id;
+    if (strcmp(id, LOADER) == 0 || strcmp(id, USE) == 0) { // another loader, another form; the old one is freed by its opening
         open_reference_form(ui, r, field);
         return;
     }
@@ -288,7 +343,7 @@ reference_changed(struct ui *ui, struct form *f, int field)
 static void
 reference_done(struct ui *ui, struct form *f, bool taken)
 {
-    struct job_reference *r = job_find(&ui->compose, f->number);
+    struct job_reference *r = form_reference(ui, f);
     (void)taken; // each change has shown itself already
     if (r)
         take_form(ui, r, f);
@@ -355,9 +410,9 @@ draw_references(struct ui *ui, const struct area *a)
                          : c->pane == PANE_REFERENCES ? ROLE_SELECTION
                                                       : ROLE_SELECTED;
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
-        char marker[16];
-        snprintf(marker, sizeof marker, "[ref#%d]", r->marker);
-        bool used = strstr(ui->instruction.text, marker);
+        char marker[JOB_KEY_TEXT];
+        job_reference_label(r, marker);
+        bool used = r->use != JOB_REFERENCE || strstr(ui->instruction.text, marker);
         if (here)
             draw_fill(&line, role);
         draw_text(line.y, a->x + 1, 9, !used ? ROLE_FAULT : here ? role : ROLE_MARKER, marker);
@@ -535,21 +590,25 @@ remove_reference(struct ui *ui)
     carrier.references[0] = c->removed;
     carrier.reference_count = c->has_removed;
     job_finish(&carrier);
+    char name[JOB_KEY_TEXT];
+    job_reference_label(r, name);
     c->removed = *r;
     c->has_removed = true;
     *r = (struct job_reference){0}; // its parts belong to `removed` now
     job_remove(&ui->compose, c->reference);
     session_check(ui);
-    ui_say(ui, ROLE_STATUS, "removed [ref#%d]; u brings it back", c->removed.marker);
+    ui_say(ui, ROLE_STATUS, "removed %s; u brings it back", name);
 }
 
 static void
 bring_back(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
-    struct job_reference *r = c->has_removed && !job_find(&ui->compose, c->removed.marker)
-                                  ? job_add(&ui->compose, 0)
-                                  : NULL;
+    enum job_use use = c->removed.use;
+    struct job_reference *r =
+        c->has_removed && !job_find_for(&ui->compose, use, c->removed.marker)
+            ? job_add_for(&ui->compose, use, 0)
+            : NULL;
     if (!r)
         return;
     *r = c->removed;
@@ -693,14 +752,16 @@ complete(struct ui *ui)
         memchr(f->text + from, ']', n))
         return false;
     int marker = typed;
+    int first = 0;
     for (int i = 0; !marker && i < ui->compose.reference_count; i++) {
-        char text[16];
-        snprintf(text, sizeof text, "[ref#%d]", ui->compose.references[i].marker);
-        if (!strstr(f->text, text))
-            marker = ui->compose.references[i].marker;
+        const struct job_reference *r = &ui->compose.references[i];
+        char text[JOB_KEY_TEXT];
+        job_reference_label(r, text);
+        if (r->use == JOB_REFERENCE && !strstr(f->text, text))
+            marker = r->marker;
+        first = first || r->use != JOB_REFERENCE ? first : r->marker;
     }
-    if (!marker && ui->compose.reference_count)
-        marker = ui->compose.references[0].marker;
+    marker = marker ? marker : first;
     char text[24];
     snprintf(text, sizeof text, "[ref#%d]", MAX(marker, 1));
     field_replace(f, from, f->cursor, text);

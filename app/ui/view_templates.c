@@ -126,11 +126,14 @@ draw_references(struct ui *ui, const struct template *t, const struct area *a)
     if (!count || a->rows < 3)
         return;
     int width = MIN(a->columns / count, a->rows * 5 / 2);
-    for (int i = 0; i < count && width > 4; i++) {
+    for (int i = 0; i < count && width > 4 && SLOT_GRID + i < CANVAS_SLOTS; i++) {
         const struct template_reference *r = &t->references[i];
         struct area tile = {a->y, a->x + i * width, a->rows - 1, width - 1};
         char *file = template_image(t, r, NULL);
-        draw_format(a->y + a->rows - 1, tile.x, width - 1, ROLE_DIM, "[ref#%d] %s", r->marker,
+        const struct job_reference named = {.use = r->use, .marker = r->marker};
+        char label[JOB_KEY_TEXT];
+        job_reference_label(&named, label);
+        draw_format(a->y + a->rows - 1, tile.x, width - 1, ROLE_DIM, "%s %s", label,
                     r->loader ? r->loader : "");
         if (file)
             draw_file(ui, SLOT_GRID + i, &tile, file);

@@ -292,11 +292,13 @@ on_submit(struct worker *w, const struct wire_message *m)
     struct pending *p = mem_zalloc(sizeof *p);
     p->previews = jv_bool(jv_get(m->head, "previews"), false);
     const struct jv *job = jv_get(m->head, "job");
-    bool ok = job_parse(&p->job, job, "the job", &err) && job_check(&p->job, &err);
-    for (int i = 0; ok && i < p->job.reference_count; i++)
+    bool ok = job_parse(&p->job, job, "the job", &err) && job_check_whole(&p->job, &err);
+    for (int i = 0; ok && i < p->job.reference_count; i++) {
+        char name[60];
+        job_reference_name(&p->job.references[i], name, sizeof name);
         if (!p->job.references[i].hash[0])
-            ok = err_set(&err, ERR_INPUT, "reference %d has no picture",
-                         p->job.references[i].marker);
+            ok = err_set(&err, ERR_INPUT, "%s has no picture", name);
+    }
     if (ok) {
         job_settle(&p->job);
         add_pending(w, p);

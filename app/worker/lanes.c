@@ -160,7 +160,7 @@ on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int 
 }
 
 static bool
-post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
+post_picture(struct lanes *l, const struct task *t, const struct request *r,
              const struct pipeline_result *result, int i, struct err *err)
 {
     struct pipeline_info info;
@@ -180,7 +180,7 @@ post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
     struct image image = {.width = result->size, .height = result->size, .references = 1,
                           .format = IMAGE_RGB8, .stride = (size_t)result->size * 3,
                           .pixels = result->rgb + (size_t)i * bytes};
-    char *text = request_text(&t->job, n, &made, err);
+    char *text = request_text(&t->job, r, &made, err);
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     void *png = text ? codec_encode_png(&image, texts, &size, err) : NULL;
     struct err kept = {0};
@@ -206,11 +206,11 @@ post_picture(struct lanes *l, const struct task *t, const struct instruction *n,
 static bool
 draw(struct lanes *l, struct task *t, struct err *err)
 {
-    struct instruction n = {0};
+    struct request r = {0};
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
     bool ok =
-        request_instruction(&n, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
+        request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;
         pipeline_info(l->pipeline, &info);
@@ -219,21 +219,16 @@ draw(struct lanes *l, struct task *t, struct err *err)
         jv_set(head, "model_hash", jv_from_string(info.hash));
         jv_set(head, "device", jv_from_string(device_limits(l->device)->name));
         post(l, head, NULL, 0);
-        struct pipeline_request request = {
-            .instruction = &n, .seed = (uint64_t)t->job.seed, .count = t->job.count,
-            .steps = t->job.steps, .size = t->job.size, .sampler = t->job.sampler,
-            .spacing = t->job.spacing, .guidance = t->job.guidance, .scale = t->job.scale,
-            .negative = t->job.negative, .context_scale = t->job.context_scale, .progress = on_step, .ctx = &step,
-            .cancel = &t->cancel};
-        int64_t other = 0;
-        if (t->job.variation && value_weighted(t->job.variation, &other, &request.variation))
-            request.variation_seed = (uint64_t)other;
+        struct pipeline_request request = request_pipeline(&r, &t->job);
+        request.progress = on_step;
+        request.ctx = &step;
+        request.cancel = &t->cancel;
         ok = pipeline_run(l->pipeline, &request, &result, err);
     }
     if (ok && atomic_load(&t->cancel))
         ok = err_set(err, ERR_CANCELLED, "stopped");
     for (int i = 0; ok && i < result.count; i++)
-        ok = post_picture(l, t, &n, &result, i, err);
+        ok = post_picture(l, t, &r, &result, i, err);
     if (ok) {
         struct jv *head = job_head("done", t);
         jv_set(head, "steps", jv_from_integer(result.steps));
@@ -249,7 +244,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
         close_model(l); // a lost device is opened again by the next job
     }
     free(result.rgb);
-    instruction_finish(&n);
+    request_finish(&r);
     return ok;
 }
 

@@ -90,7 +90,7 @@ refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
 # --- the same command line everywhere
 refuse 2 "there is no option --foo" generate text --foo
 refuse 2 "did you mean --steps?" generate text --stepz 4
-refuse 2 "--s could be --set, --seed, --steps" generate text --s 4
+refuse 2 "--s could be --set, --start, --seed" generate text --s 4
 refuse 2 "'- apples' begins with a dash but is no option: put -- before it" instruct "- apples"
 refuse 2 "--json takes no value" templates --json=yes
 refuse 2 "--model needs a value" generate text --model --json

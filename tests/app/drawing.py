@@ -105,5 +105,53 @@ limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'negative=red
 cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
 check(len(set(cells)) == 4, 'four cells, four pictures')
 check(text('sweep-3.png')['negative'] == 'blue' and text('sweep-3.png')['variation'] == '4:0.3', 'as they were asked for')
+# From a picture: both ends are known, what a mask keeps is kept to the bit.
+def png(name, pixel, side=64):
+    raw = b''.join(b'\0' + b''.join(bytes([pixel(x, y)] * 3) for x in range(side)) for y in range(side))
+    def chunk(kind, body):
+        return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
+    pathlib.Path(name).write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)) +
+                                   chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b''))
+
+
+png('top.png', lambda x, y: 255 if y < 32 else 0)
+check(draw('s0.png', '--seed', '3', '--start', 'nine.png', '--strength', '0') == nine, 'strength 0 is the picture')
+check(draw('s1.png', '--seed', '3', '--start', 'nine.png', '--strength', '1') == plain, 'strength 1 ignores it')
+half = draw('half.png', '--seed', '3', '--start', 'nine.png', '--strength', '0.5')
+check(half not in (plain, nine), 'between them it is another picture')
+top = draw('topped.png', '--seed', '3', '--start', 'nine.png', '--mask', 'top.png')
+check(top[len(top) // 2:] == nine[len(nine) // 2:], 'what is black is kept to the pixel')
+check(top[:len(top) // 2] != nine[:len(nine) // 2], 'what is white is drawn anew')
+check([r.get('use') for r in text('topped.png')['references']] == ['start', 'mask'], 'both are in the picture')
+pathlib.Path('nine.png').rename('nine-elsewhere.png')
+for name in ('half.png', 'topped.png'):
+    limn('generate', name, '--no-library', '-q', '-o', 'again.png')
+    check(pathlib.Path('again.png').read_bytes() == pathlib.Path(name).read_bytes(), f'{name} is drawn again from itself')
+limn('generate', 'topped.png', '--start', 'half.png', '--no-library', '-q', '-o', 'again.png')
+check(pixels('again.png')[len(top) // 2:] == half[len(top) // 2:], 'with another start')
+png('tall.png', lambda x, y: 255)
+for args, says in ((['--mask', 'top.png'], 'a mask needs a picture to start from'),
+                   (['--strength', '0.5'], 'a strength needs a picture to start from'),
+                   (['--ref-weight', '1=2'], 'there is no reference 1'),
+                   (['--ref-weight', '1'], 'K=WEIGHT or K=WEIGHT@FROM..TO'),
+                   (['--start', 'missing.png'], 'missing.png'),
+                   (['--negative', '[ref#1]'], 'no reference 1 is given')):
+    said = limn('generate', 'text', '--steps', '1', *args, '--no-library', '-o', 'no.png', code=2)
+    check(says in said and not pathlib.Path('no.png').exists(), said)
+
+# Weights of references, and pictures to keep away from.
+edge = ('generate', 'edge', '--steps', '2', '--seed', '3', '--no-library', '-q', '-o')
+limn(*edge, 'e.png')
+limn(*edge, 'e1.png', '--ref-weight', '1=1')
+check(pixels('e1.png') == pixels('e.png'), 'a weight of 1 changes no bit')
+limn(*edge, 'e0.png', '--ref-weight', '1=0')
+limn(*edge, 'enone.png', '--ref-weight', '1=5@0.9..1')  # of two steps none begins there
+check(pixels('e0.png') == pixels('enone.png') != pixels('e.png'), 'no weight, or no step to act in')
+limn(*edge, 'e2.png', '--ref-weight', '1=0.5', '--negative-ref', 'half.png')
+check(text('e2.png')['ref_weight'] == '1=0.5' and text('e2.png')['references'][1]['use'] == 'away', 'both are in the picture')
+limn('generate', 'e2.png', '--no-library', '-q', '-o', 'again.png')
+check(pathlib.Path('again.png').read_bytes() == pathlib.Path('e2.png').read_bytes(), 'and are drawn again')
+limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
+check(len({pixels(f'w-{i}.png') for i in range(1, 4)}) == 3, 'three weights, three pictures')
 print(f'{checks} checks, {failures} failures')
 sys.exit(failures > 0)

@@ -33,7 +33,7 @@ read_text(const struct parameter *p, const char *text, struct job *j)
 static bool
 read_json(const struct parameter *p, const char *text, struct job *j)
 {
-    bool quoted = p->type.kind == VALUE_CHOICE || p->type.kind == VALUE_TEXT || p->type.kind == VALUE_WEIGHTED;
+    bool quoted = value_is_text(p->type.kind);
     if (p->type.kind == VALUE_SWITCH)
         text = strcmp(text, "yes") == 0 ? "true" : strcmp(text, "no") == 0 ? "false" : text;
     char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "", text,
@@ -102,7 +102,7 @@ readers_agree(void **state)
     for (const struct parameter *p = parameters; p->name; p++) {
         const char *names[LIMIT_CHOICE_NAMES + 1];
         char low[40], high[40], under[40], over[40];
-        bool number = p->type.low < p->type.high && p->type.kind != VALUE_WEIGHTED;
+        bool number = p->type.low < p->type.high && !value_is_text(p->type.kind);
         snprintf(low, sizeof low, "%.16g", p->type.low);
         snprintf(high, sizeof high, "%.16g", p->type.high);
         snprintf(under, sizeof under, "%.17g", p->type.low - 1);
@@ -131,7 +131,68 @@ readers_agree(void **state)
             for (size_t i = 0; i < COUNT_OF(wrong); i++)
                 all_read(p, wrong[i], false);
         }
+        if (p->type.kind == VALUE_WEIGHTS) {
+            static const char *const right[] = {"1=0", "99=100", "1=0.5@0..0.5 3=2", "2=1@0.25..1"};
+            static const char *const wrong[] = {"1", "1=", "=1", "0=1", "100=1", "1=-1", "1=100.5", "1=x",
+                                                "1=1@", "1=1@0.5", "1=1@0.5..0.5", "1=1@0.6..0.5",
+                                                "1=1@0..1.5", "1=1@-0.1..1", "1=1 1=2", "1=1@0..1..2",
+                                                "1=1 2", "1=1;2=1"};
+            for (size_t i = 0; i < COUNT_OF(right); i++)
+                all_read(p, right[i], true);
+            for (size_t i = 0; i < COUNT_OF(wrong); i++)
+                all_read(p, wrong[i], false);
+        }
     }
+}
+
+// K=W[@FROM..TO], with spaces or commas between them.
+static void
+weights_are_read(void **state)
+{
+    struct value_weight w[LIMIT_INSTRUCTION_REFERENCES];
+    (void)state;
+    assert_int_equal(value_weights("7=0.5,  2=3@0.25..0.75", w), 2);
+    assert_int_equal(w[0].number, 7);
+    assert_true(w[0].weight == 0.5 && w[0].from == 0 && w[0].to == 1);
+    assert_int_equal(w[1].number, 2);
+    assert_true(w[1].weight == 3 && w[1].from == 0.25 && w[1].to == 0.75);
+    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1", w), 8);
+    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1 9=1", w), -1);
+    assert_int_equal(value_weights("", w), -1);
+}
+
+// Mask and strength need a start, weights their references, [ref#K] in what is kept away from a picture.
+static void
+pictures_belong_together(void **state)
+{
+    static const struct {
+        const char *name, *value, *says;
+    } wrong[] = {{"strength", "0.5", "a strength needs a picture to start from (start)"},
+                 {"ref_weight", "2=1", "ref_weight is '2=1', but there is no reference 2"},
+                 {"negative", "not [ref#1]", "negative: "}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct job j = JOB_EMPTY;
+        struct err err = {0};
+        j.instruction = mem_strdup("a fox");
+        assert_true(parameter_read(parameter_find(wrong[i].name), &j, "it", wrong[i].value, &err));
+        assert_false(job_check_whole(&j, &err));
+        if (strncmp(err.text, wrong[i].says, strlen(wrong[i].says)) != 0)
+            fail_msg("%s", err.text);
+        job_add_for(&j, JOB_START, 0);
+        job_add_for(&j, JOB_AWAY, 1);
+        err_clear(&err);
+        assert_int_equal(job_check_whole(&j, &err), strcmp(wrong[i].name, "ref_weight") != 0);
+        job_finish(&j);
+    }
+    struct job j = JOB_EMPTY;
+    struct err err = {0};
+    j.instruction = mem_strdup("a fox");
+    assert_non_null(job_add_for(&j, JOB_MASK, 0));
+    assert_null(job_add_for(&j, JOB_MASK, 0));
+    assert_false(job_check_whole(&j, &err));
+    assert_string_equal(err.text, "a mask needs a picture to start from (start)");
+    job_finish(&j);
 }
 
 // A value that is not the empty one, another for each row.
@@ -151,6 +212,8 @@ fill(struct job *j)
             snprintf(text, sizeof text, "%.17g", p->type.low + (p->type.high - p->type.low) / (row + 3.7));
         else if (p->type.kind == VALUE_WEIGHTED)
             snprintf(text, sizeof text, "%d:0.25", row);
+        else if (p->type.kind == VALUE_WEIGHTS)
+            snprintf(text, sizeof text, "1=0.%d@0..0.5 7=2", row);
         else if (p->type.kind == VALUE_TEXT)
             snprintf(text, sizeof text, "a \"text\": #%d, [ref#1] \\ {x}", row);
         else
@@ -195,6 +258,13 @@ make_job(struct job *j)
     copy_sample("style-blob.png", two);
     add_reference(j, 7, one, "style: \"image\"", "edge", "thickness=3");
     add_reference(j, 1, two, NULL, NULL, NULL);
+    static const enum job_use others[] = {JOB_AWAY, JOB_START, JOB_MASK};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct job_reference *r = job_add_for(j, others[i], others[i] == JOB_AWAY);
+        r->file = mem_strdup(i == 1 ? one : two);
+        r->words = i == 0 ? mem_strdup("what is \"bad\"") : NULL;
+        r->loader = i == 2 ? mem_strdup("mask") : NULL;
+    }
     free(one);
     free(two);
 }
@@ -296,7 +366,7 @@ a_saved_template_takes_pictures_out_of_pictures(void **state)
         fail_msg("%s", err.text);
     assert_int_equal(back.reference_count, j.reference_count);
     for (int i = 0; i < j.reference_count; i++) {
-        const struct job_reference *before = &j.references[i], *after = job_find(&back, before->marker);
+        const struct job_reference *before = &j.references[i], *after = job_find_for(&back, before->use, before->marker);
         assert_non_null(after);
         assert_null(after->loader);
         assert_int_equal(after->size, before->size);
@@ -307,7 +377,7 @@ a_saved_template_takes_pictures_out_of_pictures(void **state)
     free(j.references[0].data);
     j.references[0].data = NULL;
     assert_false(template_save(&j, folder, "none", "of nothing", &err));
-    assert_non_null(strstr(err.text, "has no picture"));
+    assert_non_null(strstr(err.text, "has no file"));
     free(path);
     template_finish(&t);
     job_finish(&j);
@@ -369,7 +439,8 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(readers_agree), cmocka_unit_test(json_keeps_a_job),
+        cmocka_unit_test(readers_agree), cmocka_unit_test(weights_are_read), cmocka_unit_test(pictures_belong_together),
+        cmocka_unit_test(json_keeps_a_job),
         cmocka_unit_test(a_saved_template_loses_nothing),
         cmocka_unit_test(a_saved_template_takes_pictures_out_of_pictures), cmocka_unit_test(nothing_stays_nothing),
         cmocka_unit_test(earlier_jobs_are_read),

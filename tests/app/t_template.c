@@ -128,7 +128,8 @@ faults_have_line_and_column(void **state)
     refused("instruction: \"a [ref#x]\"\n",
             "1:14: column 3: '[ref#x]' is no marker, it must be [ref#k] with k in 1..99");
     refused(HEAD "references:\n  one:\n    image: a\n",
-            "4:5: 'one' is no number of a reference (1 to 99, as in [ref#1])");
+            "4:5: 'one' is no number of a reference (1 to 99, as in [ref#1]), nor start, mask or "
+            "away-1 to away-99");
     refused(HEAD "references:\n  1:\n    text: a\n", "4:5: reference 1 has no image");
     refused(HEAD "references:\n  1:\n    image: a\n    loder: edge\n",
             "5:12: a reference has no key 'loder', did you mean 'loader'?");
