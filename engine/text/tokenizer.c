@@ -19,6 +19,7 @@ static const struct tokenizer_kind *const kinds[] = {
 struct tokenizer {
     const struct tokenizer_kind *kind;
     struct tokenizer_facts facts;
+    struct tokenizer_frame frame;
     void *own; // of the kind
 };
 
@@ -37,12 +38,13 @@ tokenizer_file(int i)
 char *
 tokenizer_find(const char *folder)
 {
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        char *path = file_join(folder, kinds[i]->files[0]);
-        if (file_exists(path))
-            return path;
-        free(path);
-    }
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        for (int k = 0; k < MAX(kinds[i]->openers, 1); k++) {
+            char *path = file_join(folder, kinds[i]->files[k]);
+            if (file_exists(path))
+                return path;
+            free(path);
+        }
     return NULL;
 }
 
@@ -83,7 +85,21 @@ tokenizer_close(struct tokenizer *t)
     if (!t)
         return;
     t->kind->close(t->own);
+    free(t->frame.before);
+    free(t->frame.after);
     free(t);
+}
+
+bool
+tokenizer_set_frame(struct tokenizer *t, const char *before, const char *after, struct err *err)
+{
+    if (!t->kind->frame)
+        return err_set(err, ERR_INPUT, "the model wants its texts between special tokens, which %s "
+                       "has none of", t->kind->name);
+    free(t->frame.before);
+    free(t->frame.after);
+    t->frame = (struct tokenizer_frame){mem_strdup(before), mem_strdup(after)};
+    return true;
 }
 
 // --- Text to ids ------------------------------------------------------------------------------
@@ -112,6 +128,8 @@ static bool
 encode(const struct tokenizer *t, const char *text, struct tokenizer_ids *ids)
 {
     const char *from = text;
+    if (t->frame.before)
+        return t->kind->frame(t->own, &t->frame, text, strlen(text), ids);
     if (t->facts.whole)
         return append(t, text, strlen(text), ids);
     for (const char *p = text; *p;) {

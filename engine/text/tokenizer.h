@@ -28,6 +28,11 @@ char *tokenizer_find(const char *folder);
 struct tokenizer *tokenizer_open(const char *path, struct err *err);
 void tokenizer_close(struct tokenizer *t); // NULL is fine
 
+// From now on every text stands between these, in which special tokens count ("<|im_start|>user\n").
+// What a text itself spells never becomes a special token. ERR_INPUT: the kind has none.
+bool tokenizer_set_frame(struct tokenizer *t, const char *before, const char *after,
+                         struct err *err);
+
 // ids[0..max): the text's ids, then its end where the kind has one, then padding. A longer text is
 // cut before its end. Returns how many ids the whole text has with its end (so more than max means
 // it was cut), -1 on error (text that is not UTF-8, or too long to be one). Thread-safe.

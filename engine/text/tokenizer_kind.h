@@ -14,6 +14,11 @@
 extern "C" {
 #endif
 
+// What a model's texts stand in: "<|im_start|>user\n", …
+struct tokenizer_frame {
+    char *before, *after; // owned
+};
+
 // A list that grows.
 struct tokenizer_ids {
     int32_t *list;
@@ -45,6 +50,11 @@ struct tokenizer_kind {
     // Text of ids, none of them the end or padding; those it does not know are passed over. Freed
     // with free(); NULL: it cannot.
     char *(*decode)(const void *own, const int32_t *ids, int count);
+    // encode() of a text in its frame, whose special tokens are ids of their own while those that
+    // the text spells are not. NULL: the kind has no special tokens.
+    bool (*frame)(const void *own, const struct tokenizer_frame *f, const char *text, size_t size,
+                  struct tokenizer_ids *ids);
+    int openers; // so many of the first files are taken by open(); 0: one
 };
 
 #define TOKENIZER(stem) extern const struct tokenizer_kind tokenizer_##stem;

@@ -110,5 +110,5 @@ decode(const void *own, const int32_t *ids, int count)
 
 // In the order of struct tokenizer_kind.
 extern "C" const struct tokenizer_kind tokenizer_sentencepiece = {
-    "sentencepiece", kFiles, open_model, close_model, encode, decode,
+    "sentencepiece", kFiles, open_model, close_model, encode, decode, nullptr, 0,
 };
