@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn bench step: what one U-Net pass and one training step cost, as shares of the device's own
+// limn bench step: what one pass of the denoiser and one training step cost, as shares of the device's own
 // ceilings, measured in the same run. limn bench ops: the same by op and shape.
 #include <math.h>
 #include <stdio.h>
@@ -42,24 +42,41 @@ struct bench {
     bool only_train, only_forward, nodes, checkpoint;
 };
 
+// What is measured: the denoiser of a model, or of one of IF's sizes without any weights.
+struct subject {
+    struct model_folder *folder; // NULL: a size
+    struct parts own;
+    const struct family *family;
+    const struct parts *parts;
+};
+
 static bool
-bench_config(const struct bench *b, struct unet_config *c, struct err *err)
+subject_open(struct subject *s, const struct bench *b, struct err *err)
 {
     if (b->model) {
-        struct model_folder *m = model_folder_open(b->model, err);
-        if (m && network_unet(m))
-            *c = *network_unet(m);
-        else
-            err_set(err, ERR_INPUT, "%s: no unet there", b->model);
-        model_folder_close(m);
-        return err->code == ERR_NONE;
+        s->folder = model_folder_open(b->model, err);
+        if (!s->folder)
+            return false;
+        s->family = s->folder->family;
+        s->parts = &s->folder->parts;
+        return parts_find(s->parts, s->family->denoiser) ||
+               err_set(err, ERR_INPUT, "%s: no %s there", b->model, s->family->denoiser);
     }
+    s->family = &family_imagen;
+    s->parts = &s->own;
     char *text = mem_printf(if_i, b->size->channels, b->size->width);
     struct jv *json = jv_parse(text, strlen(text), b->size->name, err);
-    bool ok = json && unet_config_read(c, json, b->size->name, err);
+    bool ok = json && parts_add(&s->own, s->family->denoiser, json, b->size->name, err);
     jv_free(json);
     free(text);
     return ok;
+}
+
+static void
+subject_close(struct subject *s)
+{
+    model_folder_close(s->folder);
+    parts_finish(&s->own);
 }
 
 // Noise into every float input, zeros into integer ones.
@@ -172,105 +189,132 @@ run_plan(const struct bench *b, struct device *d, struct plan *p, const char *wh
     return true;
 }
 
+// A graph with its weights, made ready and run.
+struct bench_run {
+    struct subject subject;
+    struct params *params;
+    struct graph *g;
+    struct nn nn;
+    struct ports ports;
+    struct buffer *slots[SLOT_COUNT];
+};
+
 static bool
-bench_forward(const struct bench *b, struct device *d, struct err *err)
+declare(struct bench_run *r, const char *part, struct err *err)
 {
-    struct unet_config c;
-    struct params *params = params_create(b->dtype);
-    struct graph *g = graph_create();
-    struct nn nn = {.g = g, .params = params, .dtype = b->dtype, .part = "unet/"};
-    struct buffer *block = NULL;
-    struct plan *p = NULL;
-    bool ok = bench_config(b, &c, err) && unet_declare(params, "unet/", &c, err);
-    if (ok) {
-        params_layout(params);
-        block = buffer_create_weights(d, params_bytes(params), "weights", err);
-        ok = block && params_initialise(params, 1, block, err);
-    }
-    if (ok) {
-        struct unet_context context = {0};
-        struct unet_inputs in = {
-            .sample = graph_input(g, "sample", SHAPE(b->batch, c.sample_size, c.sample_size,
-                                                     c.in_channels), b->dtype),
-            .timestep = graph_input(g, "timestep", SHAPE(b->batch), DTYPE_F32),
-            .text = graph_input(g, "text", SHAPE(b->batch, b->text_tokens, c.encoder_hid_dim),
-                                b->dtype),
-            .class_labels = c.class_timestep ? graph_input(g, "class", SHAPE(b->batch), DTYPE_F32)
-                                             : NULL};
-        if (unet_config_has_context(&c)) {
-            unet_context_inputs(&nn, &c, b->references, false, &context);
-            in.context = &context;
-        }
-        graph_output(g, unet_build(&nn, &c, &in));
-        struct plan_params pp = {.device = d, .constant_params = true};
-        pp.slots[SLOT_PARAMS] = block;
-        p = plan_create(g, &pp, err);
-        ok = p && nn_constants_write(&nn, p, err) && fill_inputs(p, g, err) &&
-             run_plan(b, d, p, "forward", params_bytes(params), err);
-    }
+    const struct part *p = parts_find(r->subject.parts, part);
+    return p->net->declare(r->params, p->prefix, p->config, err);
+}
+
+static bool
+make_weights(struct bench_run *r, struct device *d, bool train, struct err *err)
+{
+    params_layout(r->params);
+    size_t bytes = params_bytes(r->params);
+    r->slots[SLOT_PARAMS] = train ? buffer_create(d, bytes, "weights", err)
+                                  : buffer_create_weights(d, bytes, "weights", err);
+    if (train)
+        r->slots[SLOT_GRADS] = buffer_create(d, bytes, "gradients", err);
+    return r->slots[SLOT_PARAMS] && (!train || r->slots[SLOT_GRADS]) &&
+           params_initialise(r->params, 1, r->slots[SLOT_PARAMS], err);
+}
+
+// One step of the denoiser, as a drawing has it.
+static void
+build_step(struct bench_run *r, const struct bench *b)
+{
+    const struct subject *s = &r->subject;
+    struct stage_key key = {.kind = STAGE_STEP, .part = s->family->denoiser, .batch = b->batch,
+                            .tokens = b->text_tokens};
+    if (s->family->has(s->parts, STAGE_REFERENCES))
+        key.references = b->references;
+    r->g = graph_create();
+    r->nn = (struct nn){.g = r->g, .params = r->params, .dtype = b->dtype,
+                        .checkpoint = b->checkpoint};
+    s->family->build[STAGE_STEP](&r->nn, s->parts, &key, &r->ports);
+}
+
+static bool
+measure(struct bench_run *r, const struct bench *b, struct device *d, const char *what,
+        struct err *err)
+{
+    struct plan_params pp = {.device = d, .constant_params = !r->slots[SLOT_GRADS]};
+    memcpy(pp.slots, r->slots, sizeof pp.slots);
+    struct plan *p = plan_create(r->g, &pp, err);
+    bool ok = p && nn_constants_write(&r->nn, p, err) && fill_inputs(p, r->g, err) &&
+              run_plan(b, d, p, what, params_bytes(r->params), err);
     plan_destroy(p);
-    nn_finish(&nn);
-    graph_destroy(g);
-    buffer_destroy(block);
-    params_destroy(params);
     return ok;
 }
 
-// The training graph of a U-Net alone: text comes in as vectors, the loss is the squared output.
+static void
+bench_run_finish(struct bench_run *r)
+{
+    nn_finish(&r->nn);
+    ports_finish(&r->ports);
+    graph_destroy(r->g);
+    for (int s = 0; s < SLOT_COUNT; s++)
+        buffer_destroy(r->slots[s]);
+    params_destroy(r->params);
+    subject_close(&r->subject);
+}
+
+static bool
+bench_forward(const struct bench *b, struct device *d, struct err *err)
+{
+    struct bench_run r = {.params = params_create(b->dtype)};
+    bool ok = subject_open(&r.subject, b, err) && declare(&r, r.subject.family->denoiser, err) &&
+              make_weights(&r, d, false, err);
+    if (ok)
+        build_step(&r, b);
+    ok = ok && measure(&r, b, d, "forward", err);
+    bench_run_finish(&r);
+    return ok;
+}
+
+// All that a training step of a model computes before its update.
+static bool
+build_training(struct bench_run *r, const struct bench *b, struct err *err)
+{
+    const struct subject *s = &r->subject;
+    struct network_params np = {
+        .folder = s->folder, .params = r->params, .dtype = b->dtype,
+        .key = {.batch = b->batch, .references = b->references, .text_tokens = b->text_tokens,
+                .reference_tokens = s->folder->reference_tokens, .end = 1},
+        .checkpoint_activations = b->checkpoint};
+    if (!s->family->has(s->parts, STAGE_REFERENCES))
+        np.key.references = 0;
+    struct network n;
+    bool ok = network_build(&n, &np, err);
+    r->g = n.g;
+    r->nn = n.nn;
+    r->ports = n.ports;
+    return ok;
+}
+
+// Of a size there is the denoiser alone: its loss is its squared answer.
+static bool
+build_gradients(struct bench_run *r, const struct bench *b, struct err *err)
+{
+    build_step(r, b);
+    struct node *y = op_cast(r->g, ports_find_output(&r->ports, "prediction"), DTYPE_F32);
+    nn_segment_end(&r->nn);
+    struct node *loss = op_mean(r->g, op_mul(r->g, y, y), 15);
+    return network_add_gradients(r->g, &r->nn, loss, NULL, err);
+}
+
 static bool
 bench_train(const struct bench *b, struct device *d, struct err *err)
 {
-    struct unet_config c;
-    struct params *params = params_create(DTYPE_F32);
-    struct graph *g = graph_create();
-    struct nn nn = {.g = g, .params = params, .dtype = b->dtype, .part = "unet/",
-                    .checkpoint = b->checkpoint};
-    struct buffer *slots[SLOT_COUNT] = {0};
-    struct plan *p = NULL;
-    bool ok = bench_config(b, &c, err) && unet_declare(params, "unet/", &c, err);
-    if (ok) {
-        params_layout(params);
-        for (int s = SLOT_PARAMS; ok && s <= SLOT_GRADS; s++) {
-            slots[s] = buffer_create(d, params_bytes(params), "training state", err);
-            ok = slots[s] != NULL;
-        }
-        ok = ok && params_initialise(params, 1, slots[SLOT_PARAMS], err);
-    }
-    if (ok) {
-        struct unet_context context = {0};
-        struct unet_inputs in = {
-            .sample = graph_input(g, "sample", SHAPE(b->batch, c.sample_size, c.sample_size,
-                                                     c.in_channels), b->dtype),
-            .timestep = graph_input(g, "timestep", SHAPE(b->batch), DTYPE_F32),
-            .text = graph_input(g, "text", SHAPE(b->batch, b->text_tokens, c.encoder_hid_dim),
-                                b->dtype)};
-        if (unet_config_has_context(&c)) {
-            struct unet_references refs = {.batch = b->batch, .references = b->references};
-            if (b->references) {
-                refs.image = graph_input(g, "ref_image", SHAPE(b->batch * b->references,
-                                         c.sample_size, c.sample_size, 3), b->dtype);
-                refs.text = graph_input(g, "ref_text", SHAPE(b->batch * b->references, 16,
-                                        c.encoder_hid_dim), b->dtype);
-            }
-            unet_encode_references(&nn, &c, &refs, &context);
-            in.context = &context;
-        }
-        struct node *y = op_cast(g, unet_build(&nn, &c, &in), DTYPE_F32);
-        nn_segment_end(&nn);
-        struct node *loss = op_mean(g, op_mul(g, y, y), 15);
-        ok = network_add_gradients(g, &nn, loss, false, err);
-        struct plan_params pp = {.device = d};
-        memcpy(pp.slots, slots, sizeof slots);
-        p = ok ? plan_create(g, &pp, err) : NULL;
-        ok = p && nn_constants_write(&nn, p, err) && fill_inputs(p, g, err) &&
-             run_plan(b, d, p, "training step (forward, backward)", params_bytes(params), err);
-    }
-    plan_destroy(p);
-    nn_finish(&nn);
-    graph_destroy(g);
-    for (int s = 0; s < SLOT_COUNT; s++)
-        buffer_destroy(slots[s]);
-    params_destroy(params);
+    struct bench_run r = {.params = params_create(DTYPE_F32)};
+    bool ok = subject_open(&r.subject, b, err) && declare(&r, r.subject.family->denoiser, err);
+    bool whole = ok && r.subject.folder && r.subject.family->training &&
+                 parts_find(r.subject.parts, r.subject.family->text);
+    ok = ok && (!whole || declare(&r, r.subject.family->text, err)) &&
+         make_weights(&r, d, true, err) &&
+         (whole ? build_training(&r, b, err) : build_gradients(&r, b, err)) &&
+         measure(&r, b, d, "training step (forward, backward)", err);
+    bench_run_finish(&r);
     return ok;
 }
 
@@ -327,7 +371,7 @@ run_ui(const struct command_line *line)
 static const struct option options[] = {
     {OPTION_TEXT("device", "NAME", struct bench, device, "what computes (see limn devices)"),
      .fallback = "cpu"},
-    {OPTION_TEXT("model", "FOLDER", struct bench, model, "the U-Net of a model"),
+    {OPTION_TEXT("model", "FOLDER", struct bench, model, "the denoiser of a model, and its training"),
      .complete = COMPLETE_MODEL},
     {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name, "without a model, DeepFloyd IF's"),
      .fallback = "if-i-m"},
@@ -350,8 +394,8 @@ static const struct option options[] = {
 
 static const struct command step_command = {
     .name = "step",
-    .summary = "one U-Net pass and one training step",
-    .about = "Measures a U-Net pass and a training step as shares of what the device reaches "
+    .summary = "one pass of the denoiser and one training step",
+    .about = "Measures a pass of the denoiser and a training step as shares of what the device reaches "
              "in plain products and copies, measured in the same run.",
     .options = options,
     .size = sizeof(struct bench),

@@ -55,6 +55,32 @@ struct latent {
     int model_channels; // of a prediction: channels, or twice as many with learned variance
 };
 
+// What a graph of training is made for.
+struct training_key {
+    int batch, references;             // N examples, each with R references
+    int text_tokens, reference_tokens; // T and U
+    int32_t end, pad;                  // ids of the tokenizer; the empty text is an end and padding
+};
+
+// How a family is trained: the text encoder and the denoiser in one graph.
+struct family_training {
+    // Names of parameters that know words start so; they are frozen together. Ends with NULL.
+    const char *const *words;
+    // in: sample (N,h,w,C) f32, timestep (N) f32, text (N,T) i32; with references image (N R,S,S,3)
+    // f32 in [-1,1] and reference.text (N R,U) i32; where a text's own view of the picture can be
+    // left out, heard (N,1,1,1) f32: 1 it is there, 0 it is that of the empty text.
+    // Returns the prediction (N,h,w,C).
+    struct node *(*pictures)(struct nn *nn, const struct parts *parts,
+                             const struct training_key *key, struct ports *ports);
+    // Pixels a side of the pictures S that are learned from words alone; 0: none are, for that
+    // takes what words_need says, as people know it.
+    int (*words_size)(const struct parts *parts);
+    const char *words_need;
+    // in: text (N,T) i32. Returns pictures (N,S,S,3) f32.
+    struct node *(*from_words)(struct nn *nn, const struct parts *parts,
+                               const struct training_key *key, struct ports *ports);
+};
+
 struct family {
     const char *name;              // "limn"
     const char *const *classes;    // _class_name of model_index.json; ends with NULL
@@ -73,6 +99,7 @@ struct family {
     // The part whose weights a stage binds, the only one; a step's is key->part. NULL: none. While
     // such a stage is held its part is on the device; at other times it may leave.
     const char *part[STAGE_KIND_COUNT];
+    const struct family_training *training; // NULL: limn draws with it only
     // Adds the stage's graph and says what its ends are.
     void (*build[STAGE_KIND_COUNT])(struct nn *nn, const struct parts *parts,
                                     const struct stage_key *key, struct ports *ports);

@@ -10,6 +10,7 @@
     .parts = pixels_parts, .denoiser = "unet", .text = "text_encoder",                             \
     .enlarger = "super_resolution", .check = pixels_check, .sizes = pixels_sizes,                  \
     .latent = pixels_latent, .vocabulary = pixels_vocabulary, .has = pixels_has,                   \
+    .training = &pixels_training,                                                                  \
     .part = {[STAGE_TEXT] = "text_encoder",                                                        \
              [STAGE_CONDITION] = "unet",                                                           \
              [STAGE_REFERENCES] = "unet"},                                                         \
@@ -21,6 +22,7 @@
               [STAGE_ENCODE] = pixels_build_encode}
 
 extern const struct family_part pixels_parts[];
+extern const struct family_training pixels_training;
 
 void pixels_sizes(const struct parts *parts, int *size, int *final_size);
 bool pixels_check(const struct parts *parts, const char *folder, struct err *err);

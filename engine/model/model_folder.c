@@ -44,16 +44,12 @@ open_part(struct model_folder *m, const char *name, struct err *err)
     char *path = existing(m->path, name, "config.json");
     if (!path)
         return true;
-    require(m->parts.count < PARTS_MAX);
-    struct part p = {.name = name, .prefix = mem_printf("%s/", name)};
     struct jv *json = jv_read(path, err);
-    p.net = json ? net_of(json, path, err) : NULL;
-    if (p.net) {
-        p.config = mem_zalloc(p.net->config_size);
-        p.weights = find_weights(m->path, name, p.net->weights);
+    bool ok = json && parts_add(&m->parts, name, json, path, err);
+    if (ok) {
+        struct part *p = &m->parts.at[m->parts.count - 1];
+        p->weights = find_weights(m->path, name, p->net->weights);
     }
-    bool ok = p.net && p.net->read(p.config, json, path, err);
-    m->parts.at[m->parts.count++] = p;
     jv_free(json);
     free(path);
     return ok;

@@ -51,6 +51,20 @@ net_declare(struct params *params, const char *prefix, const void *config,
     return ok;
 }
 
+bool
+parts_add(struct parts *p, const char *name, const struct jv *json, const char *file,
+          struct err *err)
+{
+    require(p->count < PARTS_MAX);
+    struct part *part = &p->at[p->count++];
+    *part = (struct part){.name = name, .prefix = mem_printf("%s/", name)};
+    part->net = net_of(json, file, err);
+    if (!part->net)
+        return false;
+    part->config = mem_zalloc(part->net->config_size);
+    return part->net->read(part->config, json, file, err);
+}
+
 const struct part *
 parts_find(const struct parts *p, const char *name)
 {

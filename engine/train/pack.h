@@ -33,8 +33,9 @@ struct pack;
 // fail. ERR_INPUT with the file's name.
 struct pack *pack_open(const char *path, struct err *err);
 void pack_close(struct pack *p); // NULL is fine
-// Pictures and texts are read where they lie in the file. False with ERR_IO once the file was cut short
-// meanwhile: what was read since is not to be used. All else was copied and stays as it was checked.
+// Pictures and texts are read where they lie in the file. False with ERR_IO once the file was cut
+// short meanwhile: what was read since is not to be used. All else was copied and stays as it was
+// checked.
 bool pack_check(const struct pack *p, struct err *err);
 
 int pack_count(const struct pack *p);

@@ -19,7 +19,7 @@ enum lr_schedule {
 enum train_stage {
     TRAIN_STAGE_NONE = 0,
     TRAIN_PICTURES, // the U-Net, with the text encoder unless freeze_text
-    TRAIN_WORDS,    // the text encoder and the thumbnail alone (engine/train/words.h)
+    TRAIN_WORDS,    // the text encoder and the thumbnail alone (network.h)
     TRAIN_STAGE_COUNT
 };
 
@@ -69,7 +69,8 @@ void recipe_finish(struct recipe *r); // zeroed is fine
 // Learning rate of optimiser step t, t >= 0.
 double recipe_lr(const struct recipe *r, int64_t t);
 
-// Where in the schedule, [0,1) from clean to noise, the share u in [0,1) of all examples lies below.
+// Where in the schedule, [0,1) from clean to noise, the share u in [0,1) of all examples lies
+// below.
 double recipe_timestep(const struct recipe *r, double u);
 
 #endif

@@ -13,19 +13,19 @@
 //       references: [{slot: edge, picture: role.edge, texts: [edge map, "outline of {subject}"]}]
 //       texts: ["Draw {subject} along {edge}", …]
 //
-// A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the target's
-// subject in another style) or "style" (another subject in the target's style). In texts, {subject}
-// is the caption, {last word} what it ends with, {keyword} one of the record's keywords, {style} the
-// name of the style in plain words, {style name} as the pack spells it; {a subject} and so on are
-// the same behind "a" or "an". {SLOT} is the reference: its marker and its own words, as in
-// "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at random and
-// references come in random order.
+// A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the
+// target's subject in another style) or "style" (another subject in the target's style). In texts,
+// {subject} is the caption, {last word} what it ends with, {keyword} one of the record's keywords,
+// {style} the name of the style in plain words, {style name} as the pack spells it; {a subject}
+// and so on are the same behind "a" or "an". {SLOT} is the reference: its marker and its own
+// words, as in "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at
+// random and references come in random order.
 //
 // style_weights: how often pictures of a style are targets, beside 1 for those not named. With
 // probability unknown_subject an example with references calls its subject by a word that does not
 // exist: what it looks like is then in the references alone. compound: the task asks for several
-// things at once, of which each has a task of its own; a model that is to be measured on what it was
-// never taught leaves these out (recipe.h: zero_shot).
+// things at once, of which each has a task of its own; a model that is to be measured on what it
+// was never taught leaves these out (recipe.h: zero_shot).
 //
 // With probability drop_all an example loses text and context, with drop_context only the context
 // (paper, section 3.2). What an example is depends on (seed, index) alone. Any thread.

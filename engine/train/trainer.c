@@ -16,22 +16,13 @@
 #include "engine/base/rng.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/text/tokenizer.h"
+#include "engine/train/batch.h"
 #include "engine/train/network.h"
 #include "engine/train/objective.h"
 #include "engine/train/pack.h"
 #include "engine/train/state.h"
 #include "engine/train/tasks.h"
-#include "engine/train/words.h"
-
-enum { REFERENCE_COUNTS = 4 }; // 0..3 references in one example
-
-// One micro-batch on the host, in the order of the plan's inputs.
-struct batch {
-    float *sample, *target, *weight, *timestep, *heard, *ref_image, *noise;
-    int32_t *text, *ref_text;
-    int *task; // by example
-    float *each;
-};
+#include "engine/train/update.h"
 
 struct trainer {
     const struct recipe *recipe;
@@ -47,9 +38,7 @@ struct trainer {
     struct network networks[REFERENCE_COUNTS];
     struct plan *plans[REFERENCE_COUNTS]; // made when first needed
     bool built[REFERENCE_COUNTS];
-    struct graph *update;
-    struct node *hyper, *hyper_text, *decay, *norm; // of the update graph
-    struct plan *update_plan;
+    struct update update;
     struct batch batch;
     enum dtype dtype;
     bool checkpointing;
@@ -64,11 +53,14 @@ network_params(const struct trainer *t, int references)
 {
     return (struct network_params){.folder = t->folder,
                                    .params = t->params,
-                                   .batch = t->recipe->micro_batch,
-                                   .references = references,
-                                   .text_tokens = t->recipe->text_tokens,
-                                   .reference_tokens = t->recipe->reference_tokens,
+                                   .key = {.batch = t->recipe->micro_batch,
+                                           .references = references,
+                                           .text_tokens = t->recipe->text_tokens,
+                                           .reference_tokens = t->recipe->reference_tokens,
+                                           .end = tokenizer_end_id(t->tokenizer),
+                                           .pad = tokenizer_pad_id(t->tokenizer)},
                                    .dtype = t->dtype,
+                                   .words = t->recipe->stage == TRAIN_WORDS,
                                    .checkpoint_activations = t->checkpointing,
                                    .freeze_text = t->recipe->freeze_text};
 }
@@ -79,74 +71,14 @@ build_plan(struct trainer *t, int references, struct err *err)
     if (t->plans[references])
         return true;
     struct network_params np = network_params(t, references);
-    bool words = t->recipe->stage == TRAIN_WORDS;
     t->built[references] = true; // as far as it comes
-    if (!(words ? words_build : network_build)(&t->networks[references], &np, err))
+    if (!network_build(&t->networks[references], &np, err))
         return false;
     struct plan_params pp = {.device = t->device};
     memcpy(pp.slots, t->slots, sizeof pp.slots);
     t->plans[references] = plan_create(t->networks[references].g, &pp, err);
     return t->plans[references] &&
            nn_constants_write(&t->networks[references].nn, t->plans[references], err);
-}
-
-// The learning rate that a parameter gets, the text encoder's own or that of all others; NULL: this
-// run leaves it as it is.
-static struct node *
-hyper_of(const struct trainer *t, const char *name)
-{
-    const char *encoder = NETWORK_TEXT;
-    bool text = network_is_text(name);
-    if (text ? t->recipe->freeze_text : t->recipe->stage == TRAIN_WORDS)
-        return NULL;
-    return strncmp(name, encoder, strlen(encoder)) == 0 ? t->hyper_text : t->hyper;
-}
-
-static struct node *
-bound(struct graph *g, const char *name, enum slot slot, size_t first, size_t last)
-{
-    return graph_bound(g, name, slot, first, SHAPE((int64_t)((last - first) / sizeof(float))),
-                       DTYPE_F32);
-}
-
-static void
-update_range(struct trainer *t, size_t first, size_t last, struct node *hyper)
-{
-    if (!hyper)
-        return;
-    struct graph *g = t->update;
-    struct node *p = bound(g, "weights", SLOT_PARAMS, first, last);
-    struct node *d = bound(g, "gradients", SLOT_GRADS, first, last);
-    struct node *m = bound(g, "moment 1", SLOT_ADAM_M, first, last);
-    struct node *v = bound(g, "moment 2", SLOT_ADAM_V, first, last);
-    struct node *e = bound(g, "average", SLOT_EMA, first, last);
-    op_ema(g, e, op_adamw(g, p, d, m, v, hyper, t->norm), t->decay);
-}
-
-static bool
-build_update(struct trainer *t, struct err *err)
-{
-    size_t all = params_bytes(t->params), first = 0;
-    struct graph *g = t->update = graph_create();
-    t->hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
-    t->hyper_text = graph_input(g, "hyper of the text encoder", SHAPE(8), DTYPE_F32);
-    t->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
-    t->norm = op_sumsq(g, bound(g, "all gradients", SLOT_GRADS, 0, all));
-    graph_output(g, t->norm);
-    // One operation for each run of neighbours with the same rate.
-    for (int i = 0, n = params_entries(t->params); i < n; i++) {
-        struct node *own = hyper_of(t, params_at(t->params, i)->name);
-        bool ends = i + 1 == n || hyper_of(t, params_at(t->params, i + 1)->name) != own;
-        size_t last = i + 1 == n ? all : params_at(t->params, i + 1)->offset;
-        if (ends) {
-            update_range(t, first, last, own);
-            first = last;
-        }
-    }
-    struct plan_params pp = {.device = t->device};
-    memcpy(pp.slots, t->slots, sizeof pp.slots);
-    t->update_plan = plan_create(g, &pp, err);
-    return t->update_plan != NULL;
 }
 
 // Whether the largest plan would fill most of the machine with everything kept.
@@ -158,9 +90,9 @@ memory_asks_for_checkpointing(struct trainer *t, struct err *err)
         return false; // sentences are small
     struct device *null = device_open("null", err);
     struct network_params np = network_params(t, 0);
-    while (np.references + 1 < REFERENCE_COUNTS &&
-           tasks_share(t->tasks, np.references + 1) > 0)
-        np.references++;
+    while (np.key.references + 1 < REFERENCE_COUNTS &&
+           tasks_share(t->tasks, np.key.references + 1) > 0)
+        np.key.references++;
     struct network n = {0};
     size_t need = 0;
     if (null && network_build(&n, &np, err)) {
@@ -190,26 +122,6 @@ make_buffers(struct trainer *t, struct err *err)
     return true;
 }
 
-static void
-make_batch(struct trainer *t)
-{
-    const struct recipe *r = t->recipe;
-    size_t n = (size_t)r->micro_batch, side = (size_t)pack_size(t->pack);
-    size_t pixels = side * side * 3, refs = n * (REFERENCE_COUNTS - 1);
-    struct batch *b = &t->batch;
-    b->sample = mem_zalloc(n * pixels * sizeof(float));
-    b->target = mem_zalloc(n * pixels * sizeof(float));
-    b->noise = mem_zalloc(n * pixels * sizeof(float));
-    b->weight = mem_zalloc(n * sizeof(float));
-    b->timestep = mem_zalloc(n * sizeof(float));
-    b->heard = mem_zalloc(n * sizeof(float));
-    b->each = mem_zalloc(n * sizeof(float));
-    b->task = mem_zalloc(n * sizeof(int));
-    b->text = mem_zalloc(n * (size_t)r->text_tokens * sizeof(int32_t));
-    b->ref_image = mem_zalloc(refs * pixels * sizeof(float));
-    b->ref_text = mem_zalloc(refs * (size_t)r->reference_tokens * sizeof(int32_t));
-}
-
 // What the folder has weights for starts from them, the rest as its rules say.
 static bool
 load_weights(struct trainer *t, bool resume, struct err *err)
@@ -234,10 +146,14 @@ open_sources(struct trainer *t, struct err *err)
     struct model_folder *m = t->folder = model_folder_open(r->model, err);
     if (!m)
         return false;
-    const struct unet_config *unet = network_unet(m);
-    if (!unet || !network_text(m) || (!m->tokenizer && !r->tokenizer))
-        return err_set(err, ERR_INPUT, "%s: training needs a unet, a text_encoder and a tokenizer",
-                       r->model);
+    const struct family *f = m->family;
+    if (!f->training)
+        return err_set(err, ERR_UNSUPPORTED, "%s: limn draws with models of the family %s, but does "
+                       "not train them", r->model, f->name);
+    if (!parts_find(&m->parts, f->denoiser) || !parts_find(&m->parts, f->text) ||
+        (!m->tokenizer && !r->tokenizer))
+        return err_set(err, ERR_INPUT, "%s: training needs a %s, a %s and a tokenizer", r->model,
+                       f->denoiser, f->text);
     t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : m->tokenizer, err);
     t->pack = t->tokenizer ? pack_open(r->pack, err) : NULL;
     t->tasks = t->pack ? tasks_create(t->pack, r->tasks, r->zero_shot, err) : NULL;
@@ -245,14 +161,14 @@ open_sources(struct trainer *t, struct err *err)
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, m->scheduler.prediction, r->snr_gamma};
-    if (pack_size(t->pack) != unet->sample_size || unet->in_channels != 3 ||
-        unet->out_channels != 3)
+    struct latent l = f->latent(&m->parts, f->denoiser);
+    if (pack_size(t->pack) != l.width || l.channels != 3 || l.model_channels != 3)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
-                       "draws %d pixels and %d channels", r->pack, pack_size(t->pack),
-                       unet->sample_size, unet->out_channels);
-    if (tokenizer_vocab_size(t->tokenizer) > network_text(m)->vocab_size)
+                       "draws %d pixels and %d channels", r->pack, pack_size(t->pack), l.width,
+                       l.model_channels);
+    if (tokenizer_vocab_size(t->tokenizer) > f->vocabulary(&m->parts))
         return err_set(err, ERR_INPUT, "the tokenizer has %d pieces, the text encoder %d",
-                       tokenizer_vocab_size(t->tokenizer), network_text(m)->vocab_size);
+                       tokenizer_vocab_size(t->tokenizer), f->vocabulary(&m->parts));
     return true;
 }
 
@@ -272,8 +188,14 @@ build(struct trainer *t, bool resume, struct err *err)
         return false;
     t->checkpointing = r->checkpoint_activations == 1 ||
                        (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
-    make_batch(t);
-    return build_update(t, err) && load_weights(t, resume, err);
+    t->batch = (struct batch){.recipe = r, .tokenizer = t->tokenizer, .objective = &t->objective,
+                              .side = pack_size(t->pack),
+                              .words_side = t->folder->family->training->words_size(
+                                  &t->folder->parts)};
+    t->update = (struct update){.recipe = r, .folder = t->folder, .params = t->params,
+                                .slots = t->slots, .device = t->device};
+    return batch_init(&t->batch, err) && update_build(&t->update, err) &&
+           load_weights(t, resume, err);
 }
 
 static void
@@ -326,16 +248,10 @@ trainer_destroy(struct trainer *t)
         if (t->built[i])
             network_finish(&t->networks[i]);
     }
-    plan_destroy(t->update_plan);
-    graph_destroy(t->update);
+    update_finish(&t->update);
     for (int s = 0; s < SLOT_COUNT; s++)
         buffer_destroy(t->slots[s]);
-    struct batch *b = &t->batch;
-    void *const owned[] = {b->sample, b->target,   b->noise,    b->weight, b->timestep,
-                           b->each,   b->task,     b->text,     b->ref_image, b->ref_text,
-                           b->heard};
-    for (size_t i = 0; i < COUNT_OF(owned); i++)
-        free(owned[i]);
+    batch_finish(&t->batch);
     params_destroy(t->params);
     schedule_destroy(t->schedule);
     tasks_destroy(t->tasks);
@@ -347,81 +263,11 @@ trainer_destroy(struct trainer *t)
 
 // --- one micro-batch
 
-static void
-to_signed(const uint8_t *rgb, float *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)rgb[i] / 127.5f - 1.0f;
-}
-
 static bool
-encode(struct trainer *t, const char *text, int32_t *ids, int max, struct err *err)
+run(struct trainer *t, int references, double *loss, struct err *err)
 {
-    return tokenizer_encode(t->tokenizer, text, ids, max, err) >= 0;
-}
-
-// An example of the stage `words`: its sentence and the thumbnail of its picture.
-static bool
-fill_words(struct trainer *t, const struct example *e, int i, struct err *err)
-{
-    struct batch *b = &t->batch;
-    const struct recipe *r = t->recipe;
-    int side = network_unet(t->folder)->thumbnail_size;
-    words_thumbnail(e->target, pack_size(t->pack), b->target + (size_t)i * side * side * 3, side);
-    b->weight[i] = 1.0f / (float)r->accumulate;
-    b->task[i] = e->task;
-    return encode(t, e->text, b->text + i * r->text_tokens, r->text_tokens, err);
-}
-
-static bool
-fill_example(struct trainer *t, const struct example *e, int i, int references, int at,
-             uint64_t noise_at, struct err *err)
-{
-    struct batch *b = &t->batch;
-    const struct recipe *r = t->recipe;
-    if (r->stage == TRAIN_WORDS)
-        return fill_words(t, e, i, err);
-    size_t pixels = (size_t)pack_size(t->pack) * (size_t)pack_size(t->pack) * 3;
-    float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
-    to_signed(e->target, x0, pixels);
-    rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, noise_at * pixels, noise, pixels);
-    float *sample = b->sample + (size_t)i * pixels;
-    b->timestep[i] = (float)objective_apply(&t->objective, at, x0, noise, sample, pixels);
-    b->weight[i] = (float)(objective_weight(&t->objective, at) / r->accumulate);
-    b->task[i] = e->task;
-    if (!encode(t, e->text, b->text + i * r->text_tokens, r->text_tokens, err))
-        return false;
-    for (int k = 0; k < references; k++) {
-        size_t slot = (size_t)(i * references + k);
-        to_signed(e->refs[k].image, b->ref_image + slot * pixels, pixels);
-        if (!encode(t, e->refs[k].text, b->ref_text + slot * (size_t)r->reference_tokens,
-                    r->reference_tokens, err))
-            return false;
-    }
-    return true;
-}
-
-static bool
-run_batch(struct trainer *t, int references, double *loss, struct err *err)
-{
-    struct network *n = &t->networks[plan_for(t, references)];
-    struct plan *p = t->plans[plan_for(t, references)];
-    struct batch *b = &t->batch;
-    float value;
-    bool ok = plan_write(p, n->target, b->target, err) &&
-              plan_write(p, n->weight, b->weight, err) && plan_write(p, n->text, b->text, err);
-    if (ok && n->sample)
-        ok = plan_write(p, n->sample, b->sample, err) &&
-             plan_write(p, n->timestep, b->timestep, err) &&
-             (!n->heard || plan_write(p, n->heard, b->heard, err));
-    if (ok && n->ref_image)
-        ok = plan_write(p, n->ref_image, b->ref_image, err) &&
-             plan_write(p, n->ref_text, b->ref_text, err);
-    ok = ok && plan_run(p, err) && plan_read(p, n->loss, &value, err) &&
-         plan_read(p, n->each, b->each, err);
-    if (ok)
-        *loss = value;
-    return ok;
+    int k = plan_for(t, references);
+    return batch_run(&t->batch, &t->networks[k], t->plans[k], loss, err);
 }
 
 // The number of references of micro-batch `index`.
@@ -460,10 +306,10 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
         struct example e;
         ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
         t->batch.heard[i] = !references || rng_uniform(&rng) >= t->recipe->thumbnail_drop;
-        ok = ok && fill_example(t, &e, i, references, objective_step(&t->objective, u), at, err);
+        ok = ok && batch_fill(&t->batch, &e, i, references, objective_step(&t->objective, u), at, err);
     }
     double loss = 0;
-    if (!ok || !run_batch(t, references, &loss, err))
+    if (!ok || !run(t, references, &loss, err))
         return false;
     if (!isfinite(loss))
         return err_set(err, ERR_DEVICE, "the loss is not finite at step %lld: lower lr or clip",
@@ -477,29 +323,6 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
     return true;
 }
 
-static bool
-update(struct trainer *t, struct trainer_step *result, struct err *err)
-{
-    const struct recipe *r = t->recipe;
-    double step = (double)t->done + 1;
-    result->lr = recipe_lr(r, t->done);
-    float hyper[8] = {(float)result->lr,        (float)r->beta1,
-                      (float)r->beta2,          (float)r->eps,
-                      (float)r->weight_decay,   (float)(1 - pow(r->beta1, step)),
-                      (float)(1 - pow(r->beta2, step)), (float)r->clip};
-    float decay = (float)fmin(r->ema, (1 + step) / (10 + step)), square;
-    float hyper_text[8];
-    memcpy(hyper_text, hyper, sizeof hyper);
-    hyper_text[0] = (float)(result->lr * r->text_lr);
-    if (!plan_write(t->update_plan, t->hyper, hyper, err) ||
-        !plan_write(t->update_plan, t->hyper_text, hyper_text, err) ||
-        !plan_write(t->update_plan, t->decay, &decay, err) || !plan_run(t->update_plan, err) ||
-        !plan_read(t->update_plan, t->norm, &square, err))
-        return false;
-    result->grad_norm = sqrt(square);
-    return buffer_zero(t->slots[SLOT_GRADS], err);
-}
-
 bool
 trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
 {
@@ -511,7 +334,7 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
             return false;
     }
     // Before what was read of a pack that has been cut gets into the weights.
-    if (!pack_check(t->pack, err) || !update(t, result, err))
+    if (!pack_check(t->pack, err) || !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
         return false;
     result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
     for (int k = 0; k < result->task_count; k++) {
@@ -587,10 +410,10 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
                 uint64_t noise_at = ((uint64_t)1 << 40) + (uint64_t)(first + i);
                 t->batch.heard[i] = 1;
                 ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err) &&
-                     fill_example(t, &e, i, references, at, noise_at, err);
+                     batch_fill(&t->batch, &e, i, references, at, noise_at, err);
             }
             double part = 0;
-            ok = ok && run_batch(t, references, &part, err);
+            ok = ok && run(t, references, &part, err);
             for (int i = 0; ok && i < n; i++)
                 total += t->batch.each[i] / n;
         }

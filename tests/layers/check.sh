@@ -15,10 +15,13 @@ layer_of() {
   printf '%s' "$best"
 }
 
-declare -A may only
+declare -A may only door
 while IFS= read -r line; do
   [[ -z $line || $line == \#* ]] && continue
-  if [[ $line == open:* ]]; then
+  if [[ $line == door:* ]]; then
+    read -r _ folder doors <<<"$line"
+    door[$folder]=" $doors "
+  elif [[ $line == open:* ]]; then
     opens+=" ${line#open:} "
   elif [[ $line == *' -> '* ]]; then
     only[${line%% -> *}]=" ${line##* -> } "
@@ -38,6 +41,11 @@ while IFS= read -r file; do
         [[ -f $name ]] || { echo "$file includes $name, which is not there"; faults=$((faults + 1)); }
         if [[ $target != "$layer" && ${may[$layer]} != *" $target "* ]]; then
           echo "$file ($layer) includes $name ($target): the arrow is not in docs/layers.txt"
+          faults=$((faults + 1))
+        fi
+        if [[ $target != "$layer" && -n ${door[$target]:-} && ${door[$target]} != *" $name "* &&
+              ${door[$target]} != *" $layer "* ]]; then
+          echo "$file includes $name: of $target the others know only${door[$target]}"
           faults=$((faults + 1))
         fi
         ;;

@@ -16,6 +16,7 @@
 #include "engine/base/mem.h"
 #include "engine/model/model_folder.h"
 #include "engine/tensor/safetensors.h"
+#include "engine/nets/unet.h"
 #include "engine/train/network.h"
 
 enum { STEPS = 10, N = 2, SIDE = 8, PIXELS = SIDE * SIDE * 3, TOKENS = 5, WIDTH = 12 };
@@ -122,13 +123,13 @@ open_run(struct run *r, bool checkpoint)
     r->timestep = graph_input(g, "timestep", SHAPE(N), DTYPE_F32);
     r->text = graph_input(g, "text", SHAPE(N, TOKENS, WIDTH), DTYPE_F32);
     struct unet_inputs in = {.sample = r->sample, .timestep = r->timestep, .text = r->text};
-    r->prediction = unet_build(&r->nn, network_unet(r->folder), &in);
+    r->prediction = unet_build(&r->nn, parts_config(&r->folder->parts, "unet", &net_unet), &in);
     nn_segment_end(&r->nn);
     struct node *error = op_sub(g, r->prediction, r->target);
     r->loss = op_mean(g, op_mul(g, error, error), 15);
     graph_output(g, r->prediction);
     graph_output(g, r->loss);
-    must(network_add_gradients(g, &r->nn, r->loss, false, &err), &err);
+    must(network_add_gradients(g, &r->nn, r->loss, NULL, &err), &err);
     struct plan_params pp = {.device = r->device};
     memcpy(pp.slots, r->slots, sizeof pp.slots);
     r->plan = plan_create(g, &pp, &err);

@@ -18,7 +18,7 @@
 #include "engine/draw/pipeline.h"
 #include "engine/tensor/safetensors.h"
 #include "engine/train/trainer.h"
-#include "engine/train/words.h"
+#include "engine/train/batch.h"
 #include "tests/model/small.h"
 #include "tests/vulkan/stay.h"
 
@@ -485,7 +485,7 @@ thumbnails_are_means_of_blocks(void **state)
     rgb[3 * (0 * 4 + 2) + 1] = 255; // one green pixel in the block at the top right
     for (int i = 0; i < 4; i++)     // all of the block at the bottom left is red
         rgb[3 * ((2 + i / 2) * 4 + i % 2)] = 255;
-    words_thumbnail(rgb, 4, out, 2);
+    batch_shrink(rgb, 4, out, 2);
     for (int i = 0; i < 12; i++) {
         float want = i == 3 + 1 ? -0.5f : i == 6 ? 1 : -1;
         assert_true(fabsf(out[i] - want) < 1e-6f);

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "engine/train/batch.h"
+
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+
+bool
+batch_init(struct batch *b, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    size_t n = (size_t)r->micro_batch, pixels = (size_t)b->side * (size_t)b->side * 3;
+    size_t refs = n * EXAMPLE_REFERENCE_MAX;
+    const struct {
+        void **at;
+        size_t count, each, size;
+    } rows[] = {
+        {(void **)&b->sample, n, pixels, sizeof(float)},
+        {(void **)&b->target, n, pixels, sizeof(float)},
+        {(void **)&b->noise, n, pixels, sizeof(float)},
+        {(void **)&b->image, refs, pixels, sizeof(float)},
+        {(void **)&b->weight, n, 1, sizeof(float)},
+        {(void **)&b->timestep, n, 1, sizeof(float)},
+        {(void **)&b->heard, n, 1, sizeof(float)},
+        {(void **)&b->each, n, 1, sizeof(float)},
+        {(void **)&b->task, n, 1, sizeof(int)},
+        {(void **)&b->text, n, (size_t)r->text_tokens, sizeof(int32_t)},
+        {(void **)&b->reference_text, refs, (size_t)r->reference_tokens, sizeof(int32_t)},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (!(*rows[i].at = mem_try_calloc(rows[i].count, rows[i].each * rows[i].size,
+                                           "a micro-batch", err)))
+            return false;
+    return true;
+}
+
+void
+batch_finish(struct batch *b)
+{
+    void *const owned[] = {b->sample, b->target, b->noise, b->weight, b->timestep, b->each,
+                           b->task,   b->text,   b->image, b->reference_text, b->heard};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
+static void
+to_signed(const uint8_t *rgb, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)rgb[i] / 127.5f - 1.0f;
+}
+
+static bool
+encode(const struct batch *b, const char *text, int32_t *ids, int max, struct err *err)
+{
+    return tokenizer_encode(b->tokenizer, text, ids, max, err) >= 0;
+}
+
+void
+batch_shrink(const uint8_t *rgb, int from, float *out, int to)
+{
+    int block = from / to;
+    for (int y = 0; y < to; y++)
+        for (int x = 0; x < to; x++)
+            for (int c = 0; c < 3; c++) {
+                int sum = 0;
+                for (int i = 0; i < block * block; i++)
+                    sum += rgb[3 * ((y * block + i / block) * from + x * block + i % block) + c];
+                out[3 * (y * to + x) + c] = (float)(sum / (127.5 * block * block) - 1);
+            }
+}
+
+// An example of the stage `words`: its sentence and its picture, small.
+static bool
+fill_words(struct batch *b, const struct example *e, int i, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    int side = b->words_side;
+    batch_shrink(e->target, b->side, b->target + (size_t)i * side * side * 3, side);
+    b->weight[i] = 1.0f / (float)r->accumulate;
+    b->task[i] = e->task;
+    return encode(b, e->text, b->text + i * r->text_tokens, r->text_tokens, err);
+}
+
+bool
+batch_fill(struct batch *b, const struct example *e, int i, int references, int at,
+           uint64_t noise_at, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    if (r->stage == TRAIN_WORDS)
+        return fill_words(b, e, i, err);
+    size_t pixels = (size_t)b->side * (size_t)b->side * 3;
+    float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
+    to_signed(e->target, x0, pixels);
+    rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, noise_at * pixels, noise, pixels);
+    float *sample = b->sample + (size_t)i * pixels;
+    b->timestep[i] = (float)objective_apply(b->objective, at, x0, noise, sample, pixels);
+    b->weight[i] = (float)(objective_weight(b->objective, at) / r->accumulate);
+    b->task[i] = e->task;
+    if (!encode(b, e->text, b->text + i * r->text_tokens, r->text_tokens, err))
+        return false;
+    for (int k = 0; k < references; k++) {
+        size_t slot = (size_t)(i * references + k);
+        to_signed(e->refs[k].image, b->image + slot * pixels, pixels);
+        if (!encode(b, e->refs[k].text, b->reference_text + slot * (size_t)r->reference_tokens,
+                    r->reference_tokens, err))
+            return false;
+    }
+    return true;
+}
+
+// What the family's graph reads, by name.
+static bool
+write_inputs(const struct batch *b, const struct network *n, struct plan *p, struct err *err)
+{
+    const struct {
+        const char *name;
+        const void *data;
+    } rows[] = {{"sample", b->sample}, {"timestep", b->timestep}, {"text", b->text},
+                {"heard", b->heard},   {"image", b->image}, {"reference.text", b->reference_text}};
+    bool ok = true;
+    for (size_t i = 0; ok && i < COUNT_OF(rows); i++) {
+        struct node *input = ports_find_input(&n->ports, rows[i].name);
+        ok = !input || plan_write(p, input, rows[i].data, err);
+    }
+    return ok;
+}
+
+bool
+batch_run(struct batch *b, const struct network *n, struct plan *p, double *loss, struct err *err)
+{
+    float value;
+    bool ok = plan_write(p, n->target, b->target, err) &&
+              plan_write(p, n->weight, b->weight, err) && write_inputs(b, n, p, err) &&
+              plan_run(p, err) && plan_read(p, n->loss, &value, err) &&
+              plan_read(p, n->each, b->each, err);
+    if (ok)
+        *loss = value;
+    return ok;
+}
