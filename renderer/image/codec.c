@@ -33,6 +33,7 @@ start(void)
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoadSvg", FALSE);
+    vips_operation_block_set("VipsForeignLoadPpm", FALSE);
     vips_operation_block_set("VipsForeignLoadMagick", FALSE); // for BMP alone: loader_allowed()
 }
 
@@ -45,15 +46,30 @@ codec_start(struct err *err)
 }
 
 // The first line of libvips' error text, which is then cleared.
+static void
+vips_said(char *text, size_t size)
+{
+    g_strlcpy(text, vips_error_buffer(), size);
+    vips_error_clear();
+    text[strcspn(text, "\n")] = 0;
+}
+
 static bool
 vips_failed(struct err *err, const char *name)
 {
     char text[200];
-    g_strlcpy(text, vips_error_buffer(), sizeof text);
-    vips_error_clear();
-    text[strcspn(text, "\n")] = 0;
+    vips_said(text, sizeof text);
     return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (%s)", name,
                    *text ? text : "unknown format");
+}
+
+// Of pixels of our own: what is lacking is memory, or a thread.
+static bool
+vips_lacks(struct err *err, const char *what)
+{
+    char text[200];
+    vips_said(text, sizeof text);
+    return err_set(err, ERR_MEMORY, "%s (%s)", what, *text ? text : "no memory");
 }
 
 static bool
@@ -154,10 +170,20 @@ is_png(const void *data, size_t size)
     return size >= 8 && memcmp(data, "\x89PNG\r\n\x1A\n", 8) == 0;
 }
 
+// PBM, PGM, PPM, PFM. libvips has them, but where it is given bytes it would ask ImageMagick.
+static bool
+is_pnm(const char *data, size_t size)
+{
+    return size > 2 && data[0] == 'P' && data[1] && strchr("123456Ff", data[1]) && data[2] &&
+           strchr(" \t\r\n#", data[2]);
+}
+
 // ImageMagick reads a hundred formats; it is there for one of them.
 static bool
 loader_allowed(const void *data, size_t size, const char *name, struct err *err)
 {
+    if (is_pnm(data, size))
+        return true;
     const char *loader = vips_foreign_find_load_buffer(data, size);
     bool magick = loader && strstr(loader, "Magick");
     bool vector = loader && strstr(loader, "Svg");
@@ -169,12 +195,30 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
            err_set(err, ERR_INPUT, "%s: an SVG that does not begin as one", name);
 }
 
+// Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for processes
+// that no stranger's decoder should run in.
+static bool
+begins_as_picture(const char *data, size_t size)
+{
+    static const struct {
+        size_t at, length;
+        const char *bytes;
+    } kinds[] = {
+        {0, 8, "\x89PNG\r\n\x1A\n"}, {0, 2, "\xFF\xD8"}, {0, 4, "GIF8"}, {8, 4, "WEBP"}, {0, 2, "BM"},
+        {0, 4, "II*\0"}, {0, 4, "MM\0*"}, {0, 4, "II+\0"}, {0, 4, "MM\0+"},
+        {4, 7, "ftyphei"}, {4, 7, "ftyphev"}, {4, 8, "ftypmif1"}, {4, 8, "ftypmsf1"}, {4, 7, "ftypavi"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (size > kinds[i].at + kinds[i].length &&
+            memcmp(data + kinds[i].at, kinds[i].bytes, kinds[i].length) == 0)
+            return true;
+    return is_pnm(data, size);
+}
+
 bool
 codec_recognise(const void *data, size_t size, const char *name, struct err *err)
 {
-    if (!codec_start(err))
-        return false;
-    return (size > 0 && loader_allowed(data, size, name, NULL)) ||
+    return begins_as_picture(data, size) || codec_is_vector(data, size) ||
            err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
 }
 
@@ -207,13 +251,28 @@ rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *
     return out;
 }
 
+static VipsImage *
+open_pnm(const void *data, size_t size)
+{
+    VipsImage *v = NULL;
+    VipsSource *source = vips_source_new_from_memory(data, size);
+    if (source && vips_ppmload_source(source, &v, "access", VIPS_ACCESS_RANDOM, "fail_on",
+                                      VIPS_FAIL_ON_TRUNCATED, NULL))
+        v = NULL;
+    if (source)
+        g_object_unref(source);
+    return v;
+}
+
 // Opened and its head read; NULL with an error, which starts with `name`.
 static VipsImage *
 open_head(const void *data, size_t size, const char *name, struct err *err)
 {
     int pages = 1;
-    VipsImage *v = vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
-                                              "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
+    VipsImage *v = is_pnm(data, size)
+                       ? open_pnm(data, size)
+                       : vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
+                                                    "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
     if (!v) {
         vips_failed(err, name);
         return NULL;
@@ -307,7 +366,7 @@ stretch(const struct image *image, int width, int height, struct err *err)
         ok = !vips_cast(chain[n], &chain[n + 1], VIPS_FORMAT_UCHAR, NULL) && ++n;
     struct image *out = NULL;
     if (!ok) {
-        vips_failed(err, "resize");
+        vips_lacks(err, "a picture cannot be resized");
     } else if (vips_image_get_width(chain[n]) != width ||
                vips_image_get_height(chain[n]) != height) {
         err_set(err, ERR_INPUT, "cannot resize %d x %d pixels to %d x %d", image->width,
@@ -443,7 +502,7 @@ codec_encode_png(const struct image *image, const char *const *texts, size_t *si
     void *data = NULL, *copy = NULL;
     size_t n = 0;
     if (!v || vips_pngsave_buffer(v, &data, &n, "compression", 6, "strip", TRUE, NULL)) {
-        vips_failed(err, "PNG");
+        vips_lacks(err, "no PNG can be made");
     } else {
         copy = png_text_insert(data, n, texts, size, err);
     }

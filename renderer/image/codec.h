@@ -28,7 +28,8 @@ struct image *codec_decode_as(const void *data, size_t size, const char *name,
                               const struct codec_want *want, struct err *err);
 struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded. ERR_INPUT.
+// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded, no decoder asked.
+// ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
 
 // Whether the bytes begin as a picture that would be read; its pixels are not decoded. ERR_INPUT why

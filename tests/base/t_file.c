@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/xdg.h"
 
 enum { PAGES = 6 };
 
@@ -128,6 +130,45 @@ what_is_replaced_or_grows_stays(void **state)
 }
 
 // What is made for this user's eyes alone is so whatever the umask, and no link leads it elsewhere.
+// Where HOME is unset or no absolute path, the user database says where home is; relative folders are none.
+static void
+home_is_where_the_user_database_has_it(void **state)
+{
+    static const char *const variables[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+    static const char *const below[] = {".config/limn/x", ".local/share/limn/x", ".local/state/limn/x", ".cache/limn/x"};
+    static const char *const homes[] = {NULL, "", "relative", "./here", "~"};
+    char *before = getenv("HOME") ? mem_strdup(getenv("HOME")) : NULL;
+    const struct passwd *user = getpwuid(geteuid());
+    assert_non_null(user);
+    for (size_t i = 0; i < COUNT_OF(homes); i++) {
+        if (homes[i])
+            setenv("HOME", homes[i], 1);
+        else
+            unsetenv("HOME");
+        char *home = xdg_home();
+        assert_string_equal(home, user->pw_dir);
+        free(home);
+        for (int k = 0; k < 2 * (int)COUNT_OF(variables); k++) {
+            int kind = k % (int)COUNT_OF(variables);
+            if (k < (int)COUNT_OF(variables))
+                unsetenv(variables[kind]);
+            else
+                setenv(variables[kind], "not/absolute", 1);
+            char *path = xdg_path((enum xdg)kind, "x"), *right = file_join(user->pw_dir, below[kind]);
+            assert_string_equal(path, right);
+            free(path);
+            free(right);
+        }
+    }
+    setenv("HOME", "/home/of/somebody", 1);
+    char *home = xdg_home();
+    assert_string_equal(home, "/home/of/somebody");
+    free(home);
+    if (before)
+        setenv("HOME", before, 1);
+    free(before);
+}
+
 static void
 private_files_are_private(void **state)
 {
@@ -179,6 +220,7 @@ main(void)
         cmocka_unit_test(what_is_cut_reads_as_zero),
         cmocka_unit_test(threads_may_read_it_meanwhile),
         cmocka_unit_test(what_is_replaced_or_grows_stays),
+        cmocka_unit_test(home_is_where_the_user_database_has_it),
         cmocka_unit_test(private_files_are_private),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A hostile limn before a worker: whatever it sends (frames.h), the worker answers and ends. Its
 // children do not start, there is no model to draw with, and a job that went on without its limn is
-// in the records.
+// in the records. Loaders and the machine are looked at once, not for every input.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/worker/describe.h"
 #include "engine/base/file.h"
 #include "loaders/look.h"
 #include "tests/fuzz/frames.h"
@@ -18,6 +19,32 @@
 
 pid_t __wrap_fork(void);
 pid_t __real_fork(void);
+struct loader_host *__wrap_loader_host_open(void);
+struct loader_host *__real_loader_host_open(void);
+void __wrap_loader_host_close(struct loader_host *h);
+struct jv *__wrap_describe_machine(void);
+struct jv *__real_describe_machine(void);
+
+static struct loader_host *host;
+static struct jv *machine;
+
+struct loader_host *
+__wrap_loader_host_open(void)
+{
+    return host;
+}
+
+void
+__wrap_loader_host_close(struct loader_host *h)
+{
+    (void)h;
+}
+
+struct jv *
+__wrap_describe_machine(void)
+{
+    return jv_copy(machine);
+}
 
 static bool no_more_forks; // once the sandbox's keeper is there, which begins its own
 
@@ -41,6 +68,8 @@ fuzz_begin(void)
     setenv("LIMN_MODEL", fuzz_path("no-model"), 1);
     setenv("LIMN_LOADER_PATH", fuzz_path("no-loaders"), 1);
     setenv("VK_DRIVER_FILES", "/dev/null", 1);
+    host = __real_loader_host_open();
+    machine = __real_describe_machine();
     input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
     output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }

@@ -161,12 +161,65 @@ seed('codec', 'picture.png', PNG)
 seed('codec', 'picture.svg', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path d="M0 0h5v5z" fill="red"/></svg>')
 seed('codec', 'picture.ppm', b'P6 2 2 255 ' + bytes(12))
 
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="%s" height="%s">%s</svg>'
+for name, text in (('path', SVG % ('9', '9', '<path d="M0 0h5v5z" fill="red" stroke="#00f" stroke-width=".5"/>')),
+                   ('shapes', SVG % ('1e3', '50%', '<g transform="rotate(9)"><circle r="2"/><rect width="3" height="4"/></g>')),
+                   ('text', SVG % ('2in', '3em', '<defs><linearGradient id="g"><stop offset="1"/></linearGradient></defs>'
+                                   '<text fill="url(#g)">fox</text><image href="a.png" width="1" height="1"/>'))):
+    seed('untrusted', name, b'\1' + text.encode())
+copies('untrusted', 'tests/image/samples/*bmp*', most=24 << 10, before=b'\0')
+for bits, colours in ((1, 2), (4, 16), (8, 256), (24, 0), (32, 0)):
+    rows = bytes(4 * ((2 * bits + 31) // 32)) * 2
+    seed('untrusted', f'bmp-{bits}', b'\0BM' + struct.pack('<IHHIIiiHHIIiiII', 54 + 4 * colours + len(rows), 0, 0, 54 + 4 * colours, 40,
+                                                          2, 2, 1, bits, 0, len(rows), 0, 0, colours, 0) + bytes(4 * colours) + rows)
+
+# --- a child of the sandbox
+
+ERROR = 512 # ERR_TEXT_MAX
+
+
+def answer(refused=0, width=0, height=0, kind=0, text=b''):
+    return struct.pack('<4i', refused, width, height, kind) + text.ljust(ERROR, b'\0')
+
+
+def card(count, **param):
+    one = (param.get('name', b'n').ljust(32, b'\0') + b'help'.ljust(256, b'\0') + param.get('choices', b'').ljust(512, b'\0') +
+           struct.pack('<i4xddd', param.get('kind', 0), 0, 9, 1))
+    return (b'mine'.ljust(32, b'\0') + b'edge map'.ljust(64, b'\0') + b'what it does'.ljust(256, b'\0') +
+            struct.pack('<I4x', count) + one.ljust(len(one), b'\0') * 16)
+
+
+for kind in range(6):
+    for form, channels in ((1, 1), (2, 3), (3, 4)):
+        seed('inside', f'{kind}-{form}', bytes([kind, 0, 64, 0]) + answer(0, 2, 2, form) + bytes(4 * channels))
+    seed('inside', f'{kind}-zeros', bytes([kind, 128, 0, 16]) + answer(0, 16, 16, 3))
+    seed('inside', f'{kind}-refused', bytes([kind, 1, 0, 0]) + answer(1, text=b'unknown format'))
+for count, more in ((0, {}), (1, {}), (1, dict(kind=3, choices=b'thin|thick')), (16, {})):
+    seed('inside', f'card-{count}-{len(more)}', bytes([3, 0, 0, 0]) + answer() + card(count, **more))
+
 # --- terminals
 
 seed('terminal', 'xterm', b'\x1b[6;20;10t\x1b[?64;1;2;4;6;9;15;22c\x1b[?1;0;1024S\x1b[?64;4c')
 seed('terminal', 'kitty', b'\x1b_Gi=31;OK\x1b\\\x1b[6;18;9tq\x1b[?62c')
 seed('terminal', 'typed', b'abc\x1b[A\x1b\x1b[?62;4c/x')
 seed('terminal', 'keys', bytes(range(0, 240)))
+
+
+def curses(key):
+    return b'\xff\1' + struct.pack('>H', key - 0o401)
+
+
+DOWN, UP, F9 = 0o402, 0o403, 0o410 + 9
+WINDOW = {name: b'\xff\3' + bytes([rows - 1, columns - 1]) for name, rows, columns in
+          (('small', 5, 10), ('narrow', 12, 40), ('large', 60, 200))}
+seed('ui', 'draw', b'aifox\x1b' + curses(F9) + b'\xff\0' + b'2' + curses(DOWN) + b'12345678q')
+seed('ui', 'text', b'iDraw [re\t \x01\x05\x17\x19\x15\x1b' + 'é漢'.encode() + b'p' + b'\r' + b'12\x1b' + b':steps 4\r:theme light\r')
+seed('ui', 'paste', b'i\xff\4red\tfox\nq\xff\5\x1b\xff\4never\xff\5')
+seed('ui', 'mouse', b'\xff\2\0\5\2\xff\2\5\5\2\xff\2\5\5\3\xff\2\12\5\20\xff\2\0\24\2')
+seed('ui', 'windows', b'8' + WINDOW['small'] + b'\xff\0' + WINDOW['narrow'] + b'\xff\0' + b'4' + WINDOW['large'] + b'\xff\0G\r\r')
+seed('ui', 'trainings', b'6n' + curses(DOWN) + b'\r' + b'1\r\x1b' + b':train r.yaml\r')
+seed('ui', 'templates', b'4G\r' + curses(DOWN) + b'\rfox\r' + curses(UP) + b'wmine\r5/fox\r*m3d')
+seed('ui', 'sequences', b'\x1b[?62;4c\x1b_Gi=1;OK\x1b\\\x1b[Z\x1bOP\x1b[200~')
 
 # --- the line between limn and its worker
 

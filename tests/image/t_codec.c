@@ -119,6 +119,74 @@ formats_are_known_by_content(void **state)
     }
 }
 
+// What is sniffed without libvips is what libvips reads in the sandbox, and nothing else.
+static void
+what_is_recognised_can_be_read(void **state)
+{
+    static const char *const samples[] = {"cmyk.jpg", "frames.gif", "grey16-alpha.png", "linear.png", "two.bmp.txt",
+                                          "two.gif", "two.jpg", "two.tif", "two.webp", "upright.jpg"};
+    static const char *const made[] = {"P1\n1 1\n0\n", "P3\n1 1\n9\n1 2 3\n", "P5 1 1 255 a", "P6 1 1 255 abc",
+                                       "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"};
+    static const char *const others[] = {"", "P", "P7\nWIDTH 1\n", "P5: a name", "P0 1 1", "GIF", "RIFF0000WAVEfmt ", "%PDF-1.4", "#?RADIANCE\n",
+                                         "instruction: a cat", "\x76\x2f\x31\x01 EXR", "0000ftypqt  ", "\x89PNG", "II"};
+    for (size_t i = 0; i < COUNT_OF(samples); i++) {
+        size_t size;
+        char *path = file_join(data_folder, samples[i]), *data = file_read(path, 1 << 20, &size, NULL);
+        if (!codec_recognise(data, size, path, NULL) || !codec_check_in(data, size, path, NULL))
+            fail_msg("%s", path);
+        free(data);
+        free(path);
+    }
+    for (size_t i = 0; i < COUNT_OF(made); i++)
+        if (!codec_recognise(made[i], strlen(made[i]), "x", NULL) ||
+            !codec_check_in(made[i], strlen(made[i]), "x", NULL))
+            fail_msg("%s", made[i]);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (codec_recognise(others[i], strlen(others[i]), "x", NULL) ||
+            codec_check_in(others[i], strlen(others[i]), "x", NULL))
+            fail_msg("%s", others[i]);
+}
+
+// A TIFF of so many pages of one grey pixel: 9 entries a directory, each 12 bytes.
+static char *
+pages(int count, size_t *size)
+{
+    enum { ENTRIES = 9, BYTES = 2 + 12 * ENTRIES + 4, FIRST = 10 };
+    static const uint16_t tags[ENTRIES] = {256, 257, 258, 259, 262, 273, 277, 278, 279};
+    static const uint8_t values[ENTRIES] = {1, 1, 8, 1, 1, 8, 1, 1, 1};
+    char *data = mem_zalloc(*size = FIRST + (size_t)count * BYTES);
+    memcpy(data, "II*\0\x0A\0\0\0", 8);
+    for (int i = 0; i < count; i++) {
+        char *at = data + FIRST + (size_t)i * BYTES;
+        uint32_t next = i + 1 < count ? FIRST + (uint32_t)(i + 1) * BYTES : 0;
+        *at = ENTRIES;
+        for (int k = 0; k < ENTRIES; k++) {
+            char *e = at + 2 + 12 * k;
+            memcpy(e, &tags[k], 2);
+            e[2] = 3; // SHORT
+            e[4] = 1;
+            e[8] = (char)values[k];
+        }
+        memcpy(at + BYTES - 4, &next, 4);
+    }
+    return data;
+}
+
+static void
+frames_have_a_limit(void **state)
+{
+    for (int more = 0; more < 2; more++) {
+        struct err err = {0};
+        size_t size;
+        char *data = pages(LIMIT_PICTURE_FRAMES + more, &size);
+        struct image *image = codec_decode(data, size, "pages", &err);
+        if ((image == NULL) != (more == 1) || (more && !strstr(err.text, "frames or pages, the limit is")))
+            fail_msg("%d pages: %s", LIMIT_PICTURE_FRAMES + more, err.text);
+        image_unref(image);
+        free(data);
+    }
+}
+
 static void
 odd_formats_become_8_bit_srgb(void **state)
 {
@@ -401,6 +469,8 @@ main(int argc, char **argv)
         cmocka_unit_test(png_comes_back),
         cmocka_unit_test(file_appears_whole),
         cmocka_unit_test(formats_are_known_by_content),
+        cmocka_unit_test(what_is_recognised_can_be_read),
+        cmocka_unit_test(frames_have_a_limit),
         cmocka_unit_test(odd_formats_become_8_bit_srgb),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(lying_headers_cost_a_sentence),

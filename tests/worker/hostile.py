@@ -4,7 +4,7 @@
 # another type, negative, huge, control characters, repeated), against the command line and the UI. What must
 # hold: no crash, nothing written but what is limn's own, nothing that controls the terminal, bounded memory,
 # q answered within a second.
-# usage: hostile.py LIMN SOURCE [--all] [NAME...]
+# usage: hostile.py LIMN SOURCE [--all] [--part K/N] [NAME...]: everything, not a sample; the K-th of N parts (1..N); tests by name
 import fcntl, json, os, pathlib, pty, random, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, time, zlib
 
 ESC = '\x1b]0;PWNED\x07\x1b[31mRED\x9b31m\x85\u202eRTL\u2066\r\n\tX\x7f'
@@ -100,14 +100,16 @@ if sys.argv[1:2] == ['--host']:
 
 LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
 ALL = '--all' in sys.argv
-ONLY = [a for a in sys.argv[3:] if a != '--all']
+PART, PARTS = map(int, sys.argv[sys.argv.index('--part') + 1].split('/')) if '--part' in sys.argv else (1, 1)
+ONLY = [a for a in sys.argv[3:] if not a.startswith('--') and '/' not in a]
 SANITIZED = 'sanit' in LIMN
 SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if SANITIZED else 1)
 MEMORY = 200 << 10  # KiB
 END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9' if ALL else '75'))  # what is not begun by then is counted as left out
 work = tempfile.TemporaryDirectory()
 PNG = f'{SOURCE}/app/templates/samples/snail-noto.png'
-checks = failures = runs = left_out = 0
+checks = failures = left_out = asked = 0
+runs = dict(cli=0, ui=0)
 peak = dict(cli=0, ui=0)
 slowest = 0.0
 
@@ -260,8 +262,7 @@ def pump(fd, seconds, until=lambda out: False, out=None, pid=None):
 
 
 def ended(name, which, status, memory, out):
-    global runs
-    runs += 1
+    runs[which] += 1
     peak[which] = max(peak[which], memory)
     check(status is not None, f'{name}: it does not end')
     check(status is None or not os.WIFSIGNALED(status), f'{name}: ended by a signal ({status})')
@@ -275,14 +276,29 @@ ARGS = dict(generate=['generate', 'text', '--preview', 'none', '-o', 'out.png'],
             jobs=['jobs'], attach=['jobs', 'attach', '20260101-000000-00000001'], models=['models', 'list'], train=['models', 'list', '--json'])
 
 
-def too_late():
-    global left_out
+def left():
+    """Whether this one is another part's, or there is no time for it."""
+    global left_out, asked
+    asked += 1
+    if asked % PARTS != PART - 1:
+        return True
     left_out += time.time() > END
     return time.time() > END
 
 
+def settle(fd, most, out, pid):
+    """What a key brings about: until the screen is still, at most so long."""
+    end, status, memory = time.monotonic() + most, None, 0
+    while status is None and time.monotonic() < end:
+        before = len(out)
+        out, status, memory = pump(fd, min(most, 0.04 * SLOW), out=out, pid=pid)
+        if len(out) == before:
+            break
+    return out, status, memory
+
+
 def command(name, which, frames, seconds=20, **more):
-    if too_late():
+    if left():
         return 0, b''
     home, env = make(name, frames, **more)
     pid, fd = start([LIMN] + ARGS[which] + ['--host', 'h'], env, home / 'cwd')
@@ -300,20 +316,21 @@ def command(name, which, frames, seconds=20, **more):
 def screen(name, frames, seconds=1.0, keys=b'ai cat\x1b123456781', **more):
     """The UI: every view, a drawing, trainings; then q, which is answered within a second."""
     global slowest
-    if too_late():
+    if left():
         return
     home, env = make(name, frames, **more)
     pid, fd = start([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
     out, status, memory = pump(fd, 15 * SLOW, lambda o: b'compose' in o, pid=pid)
     for key in [] if status is not None else [b'a', b'\x1b[20~', b'7', b'6', b'5', b'4', b'3', b'2', b'8', b'1', b'6', b'2']:
         os.write(fd, key)
-        out, status, memory = pump(fd, 0.12 * seconds * SLOW, out=out, pid=pid)
+        out, status, memory = settle(fd, 0.12 * seconds * SLOW, out, pid)
         if status is not None:
             break
     if status is None:
         began = time.monotonic()
         os.write(fd, b'q')
-        out, status, memory = pump(fd, 0.4 * SLOW, out=out, pid=pid)
+        asks = len(out) # it asks with "f: leave and let …", where a job is not finished
+        out, status, memory = pump(fd, 0.4 * SLOW, lambda o: b'leave and' in o[max(0, asks - 20):], out=out, pid=pid)
         if status is None: # a job may not be finished
             os.write(fd, b'f')
             out, status, memory = pump(fd, 10 * SLOW, out=out, pid=pid)
@@ -440,8 +457,9 @@ def decoder_in(folder):
 
 def keys_while_pictures_come():
     """No picture is decoded in the UI's own turn: keys are answered while one is, even by a decoder that stands still."""
-    global runs
-    runs += 1
+    if left():
+        return
+    runs['ui'] += 1
     name = 'keys while a picture is decoded'
     picture = f'{work.name}/slow.png'
     pathlib.Path(picture).write_bytes(slow_png())
@@ -483,7 +501,7 @@ for test in tests:
     began = time.time()
     test()
     print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
-print(f'{runs} runs, {left_out} left out, {sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
+print(f'{runs["cli"]} runs on the command line, {runs["ui"]} in the UI, {left_out} left out, {sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
       f'line, {peak["ui"] >> 10} MiB in the UI; q in at most {slowest:.2f} s')
 print(f'{checks} checks, {failures} failures')
 sys.exit(failures != 0)
