@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
 #ifdef HAVE_DNNL
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "engine/device/cpu/dnnl_api.h"
 #include "engine/device/cpu/dnnl_kept.h"
@@ -324,10 +327,24 @@ call_create(const struct onednn_params *p)
     return c;
 }
 
+// oneDNN writes the code that it makes without a look whether there was memory for it, and dies where
+// address space is limited (ulimit -v). One call takes less than this; where that is not to be had the
+// node is left to the plain kernels.
+static bool
+has_room(void)
+{
+    enum { ROOM = 32 << 20 };
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    void *p = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED && !atomic_flag_test_and_set(&said))
+        log_line(LOG_WARN, "cpu", "there is little memory: products are computed slowly");
+    return p != MAP_FAILED && munmap(p, ROOM) == 0;
+}
+
 struct onednn_call *
 onednn_call_create(const struct onednn_params *p)
 {
-    if (onednn_engine() == NULL)
+    if (onednn_engine() == NULL || !has_room())
         return NULL;
     struct onednn_call *c = call_create(p);
     if (c != NULL || p->arg[computed(p->kind)].inside != DTYPE_NONE)
