@@ -383,7 +383,7 @@ run(const struct command_line *line, bool instruct)
     struct err err = {0};
     struct generate g = *(const struct generate *)line->values;
     struct job base = JOB_EMPTY;
-    struct template t = {0};
+    struct template *t = mem_zalloc(sizeof *t); // a small stack has no room for it
     struct sweep s = {0};
     struct sweep_sheet sheet = {0};
     g.source = line->words[0];
@@ -395,22 +395,22 @@ run(const struct command_line *line, bool instruct)
     ok = ok && err.code == ERR_NONE;
     if (ok && !from_sheet)
         ok = instruct    ? from_command_line(&g, &base, &err)
-             : from_file ? read_template(&g, &t, &err)
+             : from_file ? read_template(&g, t, &err)
                          : from_picture(&g, &base, &err);
-    ok = ok && (from_sheet || read_sweep(&g, from_file ? &t : NULL, &s, &err));
+    ok = ok && (from_sheet || read_sweep(&g, from_file ? t : NULL, &s, &err));
     if (ok && g.lots && !from_sheet)
         ok = sweep_draw_lots(&s, g.lots, MAX(g.given.seed, 0), &err);
     ok = ok && sweep_fits(&s, &err);
     int count = 0, room = MAX(!ok ? 1 : from_sheet ? sheet.count : sweep_cells(&s), 1);
     struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
     struct jv *about = from_sheet ? jv_copy(sheet.about)
-                       : ok       ? sweep_json(&s, from_file ? &t : NULL, &base)
+                       : ok       ? sweep_json(&s, from_file ? t : NULL, &base)
                                   : NULL;
     if (ok)
         ok = from_sheet ? items_of_sheet(&g, &sheet, items, &count, &err)
-                        : make_items(&g, from_file ? &t : NULL, &base, &s, items, &count, &err);
+                        : make_items(&g, from_file ? t : NULL, &base, &s, items, &count, &err);
     int columns = from_sheet ? sheet.columns : sweep_columns(&s);
-    g.draw.source = instruct ? NULL : from_file && t.path ? t.path : g.source;
+    g.draw.source = instruct ? NULL : from_file && t->path ? t->path : g.source;
     ok = ok && draw(items, count, columns, about, &g.draw, &err);
     jv_free(about);
     sweep_sheet_finish(&sheet);
@@ -420,7 +420,8 @@ run(const struct command_line *line, bool instruct)
     }
     free(items);
     sweep_finish(&s);
-    template_finish(&t);
+    template_finish(t);
+    free(t);
     job_finish(&base);
     return ok ? 0 : command_failed(&err);
 }
