@@ -87,9 +87,6 @@ union op_params {
         bool interleaved, inverse; // inverse: by the negative angle
     } rope;
     struct {
-        bool align_corners;
-    } resize; // bilinear
-    struct {
         double max_period, shift; // shift: diffusers' downscale_freq_shift
         bool cos_first;           // diffusers' flip_sin_to_cos
     } timestep;

@@ -141,16 +141,19 @@ struct node *op_attention_grad_bias(struct graph *g, struct node *q, struct node
 
 struct node *op_upsample2(struct graph *g, struct node *x);   // nearest, (N,H,W,C)->(N,2H,2W,C)
 struct node *op_downsample2(struct graph *g, struct node *x); // mean of 2x2; H and W even
-struct node *op_resize(struct graph *g, struct node *x, int64_t height, int64_t width,
-                       bool align_corners); // bilinear, no antialiasing
 // t (N) f32 -> (N,C) f32: sinusoids, C even (Imagen/IF; Vaswani et al. 2017)
 struct node *op_timestep_embed(struct graph *g, struct node *t, int64_t channels,
                                double max_period, double shift, bool cos_first);
 
 // In place; the result is the first source's memory. All f32.
 struct node *op_accumulate(struct graph *g, struct node *into, struct node *x); // into += x
-// AdamW (Loshchilov & Hutter 2019): p, its gradient, m, v, all of one shape; hyper (8): lr, beta1,
-// beta2, eps, weight decay, 1-beta1^t, 1-beta2^t, clip; sumsq (): sum of squares of all gradients.
+// Where AdamW's numbers lie. Decay is of the weights; UNBIAS1 is 1-beta1^t, UNBIAS2 1-beta2^t.
+enum adamw_number {
+    ADAMW_RATE, ADAMW_BETA1, ADAMW_BETA2, ADAMW_EPS, ADAMW_DECAY, ADAMW_UNBIAS1, ADAMW_UNBIAS2,
+    ADAMW_CLIP, ADAMW_NUMBERS
+};
+// AdamW (Loshchilov & Hutter 2019): p, its gradient, m, v, all of one shape; hyper (ADAMW_NUMBERS);
+// sumsq (): sum of squares of all gradients.
 // The gradient is scaled by min(1, clip/(sqrt(sumsq)+1e-6)) first; clip <= 0: never.
 struct node *op_adamw(struct graph *g, struct node *p, struct node *grad, struct node *m,
                       struct node *v, struct node *hyper, struct node *sumsq);

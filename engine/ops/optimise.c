@@ -46,7 +46,7 @@ op_shape_adamw(struct node *n, struct err *err)
         if (!shape_equal(source_shape(n, k), source_shape(n, 0)) ||
             (k > 1 && !(n->source[k]->flags & NODE_BOUND)))
             return err_set(err, ERR_INPUT, "weights, gradients and moments must match");
-    if (shape_count(source_shape(n, 4)) != 8 || shape_count(source_shape(n, 5)) != 1)
+    if (shape_count(source_shape(n, 4)) != ADAMW_NUMBERS || shape_count(source_shape(n, 5)) != 1)
         return err_set(err, ERR_INPUT, "needs eight numbers and the sum of squares");
     return check_in_place(n, err);
 }
@@ -55,9 +55,10 @@ bool
 op_plain_adamw(const struct op_args *a, struct err *err)
 {
     (void)err;
-    double lr = arg_get(a, 4, 0), beta1 = arg_get(a, 4, 1), beta2 = arg_get(a, 4, 2);
-    double eps = arg_get(a, 4, 3), decay = arg_get(a, 4, 4);
-    double correct1 = arg_get(a, 4, 5), correct2 = arg_get(a, 4, 6), clip = arg_get(a, 4, 7);
+    double lr = arg_get(a, 4, ADAMW_RATE), eps = arg_get(a, 4, ADAMW_EPS);
+    double beta1 = arg_get(a, 4, ADAMW_BETA1), beta2 = arg_get(a, 4, ADAMW_BETA2);
+    double correct1 = arg_get(a, 4, ADAMW_UNBIAS1), correct2 = arg_get(a, 4, ADAMW_UNBIAS2);
+    double decay = arg_get(a, 4, ADAMW_DECAY), clip = arg_get(a, 4, ADAMW_CLIP);
     double norm = sqrt(arg_get(a, 5, 0)), scale = 1;
     if (clip > 0 && clip / (norm + 1e-6) < 1)
         scale = clip / (norm + 1e-6);

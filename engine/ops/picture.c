@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pictures: doubling, halving, bilinear resize; the sinusoids that encode a timestep.
+// Pictures: doubling, halving; the sinusoids that encode a timestep.
 #include <math.h>
 
 #include "engine/ops/rules.h"
@@ -86,64 +86,6 @@ op_grad_downsample2(struct graph *g, struct node *n, struct node *dy, struct nod
 {
     (void)n;
     dx[0] = op_affine(g, op_upsample2(g, dy), 0.25, 0);
-}
-
-bool
-op_shape_resize(struct node *n, struct err *err)
-{
-    const struct shape *x = source_shape(n, 0);
-    if (x->rank != 4 || n->shape.rank != 4)
-        return err_set(err, ERR_INPUT, "needs a picture N,H,W,C");
-    n->dtype = n->source[0]->dtype;
-    return true;
-}
-
-// Position in a line of `in` pixels under pixel `at` of `out`: PyTorch's two conventions.
-static double
-source_position(int64_t at, int64_t in, int64_t out, bool align_corners)
-{
-    if (align_corners)
-        return out > 1 ? (double)at * (double)(in - 1) / (double)(out - 1) : 0;
-    return fmax(0, ((double)at + 0.5) * (double)in / (double)out - 0.5);
-}
-
-bool
-op_plain_resize(const struct op_args *a, struct err *err)
-{
-    (void)err;
-    const struct shape *x = source_shape(a->node, 0), *y = &a->node->shape;
-    bool align = a->node->params.resize.align_corners;
-    int64_t h = x->dim[1], w = x->dim[2], c_count = x->dim[3], i = 0;
-    for (int64_t n = 0; n < y->dim[0]; n++)
-        for (int64_t row = 0; row < y->dim[1]; row++)
-            for (int64_t column = 0; column < y->dim[2]; column++) {
-                double py = source_position(row, h, y->dim[1], align);
-                double px = source_position(column, w, y->dim[2], align);
-                int64_t y0 = (int64_t)py, x0 = (int64_t)px;
-                int64_t y1 = y0 + 1 < h ? y0 + 1 : y0, x1 = x0 + 1 < w ? x0 + 1 : x0;
-                double fy = py - (double)y0, fx = px - (double)x0;
-                for (int64_t c = 0; c < c_count; c++, i++) {
-                    int64_t top = (n * h + y0) * w, low = (n * h + y1) * w;
-                    double a00 = arg_get(a, 0, (top + x0) * c_count + c);
-                    double a01 = arg_get(a, 0, (top + x1) * c_count + c);
-                    double a10 = arg_get(a, 0, (low + x0) * c_count + c);
-                    double a11 = arg_get(a, 0, (low + x1) * c_count + c);
-                    arg_put(a, i,
-                            (1 - fy) * ((1 - fx) * a00 + fx * a01) +
-                                fy * ((1 - fx) * a10 + fx * a11));
-                }
-            }
-    return true;
-}
-
-struct node *
-op_resize(struct graph *g, struct node *x, int64_t height, int64_t width, bool align_corners)
-{
-    union op_params p = {.resize = {align_corners}};
-    struct shape to = x->shape;
-    to.dim[1] = height;
-    to.dim[2] = width;
-    return graph_add(g, OP_resize, &p, &x, 1, DTYPE_NONE, &to);
 }
 
 bool

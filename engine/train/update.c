@@ -46,8 +46,8 @@ update_build(struct update *u, struct err *err)
 {
     size_t all = params_bytes(u->params), first = 0;
     struct graph *g = u->g = graph_create();
-    u->hyper = graph_input(g, "hyper", SHAPE(8), DTYPE_F32);
-    u->hyper_text = graph_input(g, "hyper of the text encoder", SHAPE(8), DTYPE_F32);
+    u->hyper = graph_input(g, "hyper", SHAPE(ADAMW_NUMBERS), DTYPE_F32);
+    u->hyper_text = graph_input(g, "hyper of the text encoder", SHAPE(ADAMW_NUMBERS), DTYPE_F32);
     u->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
     u->norm = op_sumsq(g, bound(g, "all gradients", SLOT_GRADS, 0, all));
     graph_output(g, u->norm);
@@ -80,14 +80,20 @@ update_run(struct update *u, int64_t done, double *lr, double *grad_norm, struct
     const struct recipe *r = u->recipe;
     double step = (double)done + 1;
     *lr = recipe_lr(r, done);
-    float hyper[8] = {(float)*lr,               (float)r->beta1,
-                      (float)r->beta2,          (float)r->eps,
-                      (float)r->weight_decay,   (float)(1 - pow(r->beta1, step)),
-                      (float)(1 - pow(r->beta2, step)), (float)r->clip};
+    float hyper[ADAMW_NUMBERS] = {
+        [ADAMW_RATE] = (float)*lr,
+        [ADAMW_BETA1] = (float)r->beta1,
+        [ADAMW_BETA2] = (float)r->beta2,
+        [ADAMW_EPS] = (float)r->eps,
+        [ADAMW_DECAY] = (float)r->weight_decay,
+        [ADAMW_UNBIAS1] = (float)(1 - pow(r->beta1, step)),
+        [ADAMW_UNBIAS2] = (float)(1 - pow(r->beta2, step)),
+        [ADAMW_CLIP] = (float)r->clip,
+    };
     float decay = (float)fmin(r->ema, (1 + step) / (10 + step)), square;
-    float hyper_text[8];
+    float hyper_text[ADAMW_NUMBERS];
     memcpy(hyper_text, hyper, sizeof hyper);
-    hyper_text[0] = (float)(*lr * r->text_lr);
+    hyper_text[ADAMW_RATE] = (float)(*lr * r->text_lr);
     if (!plan_write(u->plan, u->hyper, hyper, err) ||
         !plan_write(u->plan, u->hyper_text, hyper_text, err) ||
         !plan_write(u->plan, u->decay, &decay, err) || !plan_run(u->plan, err) ||

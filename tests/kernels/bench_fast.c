@@ -149,7 +149,6 @@ measure_all(enum dtype t)
     }
     measure("sum bias 16x64x64x3", g, op_sum(g, X(16, 64, 64, 3), 7));
     measure("add bias 16x64x64x3", g, op_add(g, X(16, 64, 64, 3), W(3)));
-    measure("resize 8x64x64x3 to 256", g, op_resize(g, X(8, 64, 64, 3), 256, 256, false));
     measure("gather 4096x512", g, op_gather(g, X(100, 512), graph_input(g, "i", SHAPE(4096), DTYPE_I32)));
     measure("gather_grad 4096x512", g,
             op_gather_grad(g, graph_input(g, "i", SHAPE(4096), DTYPE_I32), X(4096, 512), SHAPE(100, 512)));

@@ -124,8 +124,6 @@ CASE(attention_grad_bias_case)
 }
 CASE(upsample2_case) { return op_upsample2(g, X(2, 3, 4, 5)); }
 CASE(downsample2_case) { return op_downsample2(g, X(2, 4, 6, 5)); }
-CASE(resize_up) { return op_resize(g, X(2, 3, 4, 3), 7, 8, true); }
-CASE(resize_half) { return op_resize(g, X(2, 3, 4, 3), 7, 8, false); }
 CASE(timestep_case) { return op_timestep_embed(g, W(3), 8, 10000, 0, true); }
 
 // clang-format off
@@ -160,7 +158,7 @@ const struct op_case op_cases[] = {
     ROW(attention, attention_bias), ROW(attention, attention_mask),
     ROW(attention_grad, attention_grad_case), ROW(attention_grad, attention_grad_with_bias),
     ROW(attention_grad_bias, attention_grad_bias_case), ROW(upsample2, upsample2_case),
-    ROW(downsample2, downsample2_case), ROW(resize, resize_up), ROW(resize, resize_half),
+    ROW(downsample2, downsample2_case),
     ROW(timestep_embed, timestep_case),
     {OP_accumulate, "accumulate", NULL, .by_hand = true}, {OP_adamw, "adamw", NULL, .by_hand = true},
     {OP_ema, "ema", NULL, .by_hand = true},

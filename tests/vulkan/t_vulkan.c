@@ -244,8 +244,6 @@ norms_and_rows_of_every_size(void **state)
             CHECK(op_max(g, P, 3));
             CHECK(op_sumsq(g, P));
             CHECK(op_upsample2(g, P));
-            CHECK(op_resize(g, P, 2 * s[1] + 1, 3 * s[2], true));
-            CHECK(op_resize(g, P, 2 * s[1] + 1, 3 * s[2], false));
         }
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
             int64_t n = rows[i][0], c = rows[i][1];

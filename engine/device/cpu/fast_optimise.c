@@ -30,13 +30,13 @@ adamw_range(void *ctx, int64_t first, int64_t last)
 {
     const struct cpu_step *s = ctx;
     const float *hyper = s->src[4];
-    double clip = (double)hyper[7], norm = sqrt((double)*(const float *)s->src[5]) + 1e-6;
+    double clip = (double)hyper[ADAMW_CLIP], norm = sqrt((double)*(const float *)s->src[5]) + 1e-6;
     float scale = clip > 0 && clip / norm < 1 ? (float)(clip / norm) : 1.0f;
-    float beta1 = hyper[1], beta2 = hyper[2], eps = hyper[3];
+    float beta1 = hyper[ADAMW_BETA1], beta2 = hyper[ADAMW_BETA2], eps = hyper[ADAMW_EPS];
     float rest1 = (float)(1 - (double)beta1), rest2 = (float)(1 - (double)beta2);
-    float keep = (float)(1 - (double)hyper[0] * (double)hyper[4]);
-    float rate = (float)((double)hyper[0] / (double)hyper[5]);
-    float correct = (float)(1 / (double)hyper[6]);
+    float keep = (float)(1 - (double)hyper[ADAMW_RATE] * (double)hyper[ADAMW_DECAY]);
+    float rate = (float)((double)hyper[ADAMW_RATE] / (double)hyper[ADAMW_UNBIAS1]);
+    float correct = (float)(1 / (double)hyper[ADAMW_UNBIAS2]);
     float *p = s->dst, *m = (float *)(uintptr_t)s->src[2], *v = (float *)(uintptr_t)s->src[3];
     const float *grad = s->src[1];
     SIMD for (int64_t i = first; i < last; i++) {

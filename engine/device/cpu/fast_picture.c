@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pictures: doubling, halving, bilinear resize, timestep sinusoids.
+// Pictures: doubling, halving, timestep sinusoids.
 #include <math.h>
 
 #include "engine/device/cpu/fast.h"
@@ -76,90 +76,6 @@ downsample_run(struct cpu_step *s)
     cpu_parallel(y->dim[0] * y->dim[1], grain_of(bytes), downsample_range, s);
 }
 
-// --- bilinear resize
-
-// The two pixels around, and the share of the second: the plain kernel's conventions.
-static void
-source_position(int64_t at, int64_t in, int64_t out, bool align_corners, int64_t *low,
-                int64_t *high, float *share)
-{
-    double p = 0;
-    if (align_corners)
-        p = out > 1 ? (double)at * (double)(in - 1) / (double)(out - 1) : 0;
-    else
-        p = fmax(0, ((double)at + 0.5) * (double)in / (double)out - 0.5);
-    *low = (int64_t)p;
-    *high = *low + 1 < in ? *low + 1 : *low;
-    *share = (float)(p - (double)*low);
-}
-
-// Where a pixel of the result comes from, across.
-struct mix {
-    int64_t left, right; // elements
-    float share;
-};
-
-// Of a worker: mixes of a line, two lines of the source and a line of the result in f32.
-static size_t
-resize_bytes(const struct cpu_step *s)
-{
-    int64_t in = s->node->source[0]->shape.dim[2], out = s->node->shape.dim[2];
-    return (size_t)out * sizeof(struct mix) +
-           (size_t)((2 * in + out) * s->node->shape.dim[3]) * sizeof(float);
-}
-
-// Down first, over a whole line, then across.
-static void
-resize_line(const struct cpu_step *s, int64_t row, const struct mix *mix, float *lines)
-{
-    const struct shape *x = &s->node->source[0]->shape, *y = &s->node->shape;
-    enum dtype t = s->node->dtype;
-    bool align = s->node->params.resize.align_corners;
-    int64_t c = x->dim[3], line = x->dim[2] * c, n = row / y->dim[1], top, low;
-    float *blend = lines, *out = lines + 2 * line, share;
-    source_position(row % y->dim[1], x->dim[1], y->dim[1], align, &top, &low, &share);
-    const float *a = fetch(t, s->src[0], (n * x->dim[1] + top) * line, line, lines);
-    const float *b = fetch(t, s->src[0], (n * x->dim[1] + low) * line, line, lines + line);
-    SIMD for (int64_t i = 0; i < line; i++)
-        blend[i] = a[i] + share * (b[i] - a[i]);
-    for (int64_t column = 0; column < y->dim[2]; column++, mix++)
-        for (int64_t i = 0; i < c; i++)
-            out[column * c + i] =
-                blend[mix->left + i] + mix->share * (blend[mix->right + i] - blend[mix->left + i]);
-    commit(t, s->dst, row * y->dim[2] * c, y->dim[2] * c, out);
-}
-
-static void
-resize_range(void *ctx, int64_t first, int64_t last)
-{
-    const struct cpu_step *s = ctx;
-    const struct shape *x = &s->node->source[0]->shape, *y = &s->node->shape;
-    int64_t rows = y->dim[0] * y->dim[1], threads = workers(s, resize_bytes(s));
-    for (int64_t t = first; t < last; t++) {
-        struct mix *mix = worker_memory(s, resize_bytes(s), t);
-        for (int64_t i = 0; i < y->dim[2]; i++) {
-            source_position(i, x->dim[2], y->dim[2], s->node->params.resize.align_corners,
-                            &mix[i].left, &mix[i].right, &mix[i].share);
-            mix[i].left *= x->dim[3];
-            mix[i].right *= x->dim[3];
-        }
-        for (int64_t row = rows * t / threads; row < rows * (t + 1) / threads; row++)
-            resize_line(s, row, mix, (float *)(mix + y->dim[2]));
-    }
-}
-
-static void
-resize_run(struct cpu_step *s)
-{
-    cpu_parallel(workers(s, resize_bytes(s)), 1, resize_range, s);
-}
-
-static bool
-prepare_resize(struct cpu_step *s)
-{
-    return all_fast(s->node) && reserve(s, resize_bytes(s));
-}
-
 // Few values, so the library's sine is good enough.
 static void
 timestep_run(struct cpu_step *s)
@@ -187,7 +103,6 @@ prepare(struct cpu_step *s)
 
 static const struct cpu_kernel upsample_kernel = {"upsample2", prepare, upsample_run, NULL};
 static const struct cpu_kernel downsample_kernel = {"downsample2", prepare, downsample_run, NULL};
-static const struct cpu_kernel resize_kernel = {"resize", prepare_resize, resize_run, NULL};
 static const struct cpu_kernel timestep_kernel = {"timestep_embed", prepare, timestep_run, NULL};
 
 void
@@ -195,6 +110,5 @@ FAST(fast_add_picture)(struct cpu_table *t)
 {
     cpu_table_add(t, OP_upsample2, &upsample_kernel);
     cpu_table_add(t, OP_downsample2, &downsample_kernel);
-    cpu_table_add(t, OP_resize, &resize_kernel);
     cpu_table_add(t, OP_timestep_embed, &timestep_kernel);
 }

@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "engine/device/vulkan/ops.h"
 
+#include <assert.h>
+
+// What shaders/head.glsl and math.glsl say, which some SPIR-V that comes with limn is made of.
+static_assert(DTYPE_F32 == 2 && DTYPE_F16 == 3 && DTYPE_BF16 == 4 && DTYPE_I32 == 6,
+              "head.glsl: F32, F16, BF16, I32");
+static_assert(VK_BINDINGS == 8 && VK_PUSH_WORDS - VK_PUSH_OWN == 24, "head.glsl: struct Push");
+static_assert(VK_SPEC_X == 0 && VK_SPEC_Y == 1 && VK_SPEC_TYPE == 2 && VK_SPEC_OWN == 10,
+              "head.glsl: constant_id");
+static_assert(ACT_NONE == 0 && ACT_SILU == 1 && ACT_GELU == 2, "math.glsl: activate()");
+static_assert(AT_RATE == ADAMW_RATE && AT_BETA1 == ADAMW_BETA1 && AT_BETA2 == ADAMW_BETA2 &&
+                  AT_EPS == ADAMW_EPS && AT_DECAY == ADAMW_DECAY && AT_UNBIAS1 == ADAMW_UNBIAS1 &&
+                  AT_UNBIAS2 == ADAMW_UNBIAS2 && AT_CLIP == ADAMW_CLIP,
+              "shared.h: AdamW's numbers");
+
 vk_build_fn *const vk_build[OP_COUNT] = {
     [OP_add] = vk_build_binary,
     [OP_sub] = vk_build_binary,
@@ -52,7 +66,6 @@ vk_build_fn *const vk_build[OP_COUNT] = {
     [OP_attention_grad_bias] = vk_build_attention_grad_bias,
     [OP_upsample2] = vk_build_picture,
     [OP_downsample2] = vk_build_picture,
-    [OP_resize] = vk_build_picture,
     [OP_timestep_embed] = vk_build_timestep,
     [OP_accumulate] = vk_build_optimise,
     [OP_adamw] = vk_build_optimise,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
+#include "engine/device/vulkan/shaders/shared.h"
 #include "engine/device/vulkan/vk.h"
 
 vk_build_fn vk_build_unary, vk_build_pair, vk_build_binary, vk_build_picture, vk_build_timestep,

@@ -16,29 +16,29 @@ unary_code(enum op op)
 {
     switch ((int)op) {
     case OP_affine:
-        return 1;
+        return UNARY_AFFINE;
     case OP_exp:
-        return 2;
+        return UNARY_EXP;
     case OP_log:
-        return 3;
+        return UNARY_LOG;
     case OP_sqrt:
-        return 4;
+        return UNARY_SQRT;
     case OP_tanh:
-        return 5;
+        return UNARY_TANH;
     case OP_erf:
-        return 6;
+        return UNARY_ERF;
     case OP_relu:
-        return 7;
+        return UNARY_RELU;
     case OP_step:
-        return 8;
+        return UNARY_STEP;
     case OP_silu:
-        return 9;
+        return UNARY_SILU;
     case OP_gelu:
-        return 10;
+        return UNARY_GELU;
     case OP_gelu_tanh:
-        return 11;
+        return UNARY_GELU_TANH;
     default:
-        return 0; // as it is: cast
+        return UNARY_CAST;
     }
 }
 
@@ -73,7 +73,9 @@ vk_build_pair(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 0, n);
     vk_bind(b, x, 1, n->source[0]);
     vk_bind(b, x, 2, n->source[1]);
-    vk_spec(x, n->op == OP_silu_grad ? 0 : n->op == OP_gelu_grad ? 1 : 2);
+    vk_spec(x, n->op == OP_silu_grad   ? PAIR_SILU
+               : n->op == OP_gelu_grad ? PAIR_GELU
+                                       : PAIR_GELU_TANH);
     vk_push(x, 0, count_of(n));
     spread_elements(b, x, count_of(n), vk_quads(b, x, count_of(n), 7));
     return true;
@@ -109,7 +111,10 @@ vk_build_binary(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 0, n);
     vk_bind(b, x, 1, n->source[0]);
     vk_bind(b, x, 2, n->source[1]);
-    vk_spec(x, n->op == OP_add ? 0 : n->op == OP_sub ? 1 : n->op == OP_mul ? 2 : 3);
+    vk_spec(x, n->op == OP_add   ? BINARY_ADD
+               : n->op == OP_sub ? BINARY_SUB
+               : n->op == OP_mul ? BINARY_MUL
+                                 : BINARY_DIV);
     vk_spec(x, plain);
     vk_push(x, 0, count_of(n));
     push_sizes(x, 1, &n->shape);
@@ -126,10 +131,7 @@ vk_build_picture(struct vk_builder *b, const struct node *n)
     const struct shape *s = &n->source[0]->shape, *d = &n->shape;
     vk_bind(b, x, 0, n);
     vk_bind(b, x, 1, n->source[0]);
-    vk_spec(x, n->op == OP_upsample2     ? 0
-               : n->op == OP_downsample2 ? 1
-               : n->params.resize.align_corners ? 3
-                                                : 2);
+    vk_spec(x, n->op == OP_upsample2 ? PICTURE_UPSAMPLE : PICTURE_DOWNSAMPLE);
     const int64_t words[] = {shape_count(d), d->dim[1], d->dim[2], d->dim[3], s->dim[1], s->dim[2]};
     for (int i = 0; i < 6; i++)
         vk_push(x, i, (uint32_t)words[i]);
@@ -181,7 +183,9 @@ vk_build_optimise(struct vk_builder *b, const struct node *n)
         vk_bind(b, x, k, n->source[MIN(k, n->source_count - 1)]);
     if (n->op == OP_adamw)
         x->writes |= 1u << 2 | 1u << 3;
-    vk_spec(x, n->op == OP_accumulate ? 0 : n->op == OP_ema ? 1 : 2);
+    vk_spec(x, n->op == OP_accumulate ? OPTIMISE_ACCUMULATE
+               : n->op == OP_ema      ? OPTIMISE_EMA
+                                      : OPTIMISE_ADAMW);
     vk_push(x, 0, count_of(n));
     vk_line(b, x, count_of(n));
     return true;

@@ -56,7 +56,9 @@ vk_build_reduce(struct vk_builder *b, const struct node *n)
         *(reduced ? &each : &results) *= s->dim[i];
         stride *= s->dim[i];
     }
-    uint32_t what = n->op == OP_sum ? 0 : n->op == OP_max ? 1 : 2;
+    uint32_t what = n->op == OP_sum   ? REDUCE_SUM
+                    : n->op == OP_max ? REDUCE_MAX
+                                      : REDUCE_SUMSQ;
     int64_t pieces = pieces_for(b, results, each);
     struct vk_dispatch *x = vk_add(b, VK_SHADER_reduce);
     if (pieces == 1)
@@ -77,7 +79,7 @@ vk_build_reduce(struct vk_builder *b, const struct node *n)
     x = vk_add(b, VK_SHADER_reduce);
     vk_bind(b, x, 0, n);
     vk_bind_scratch(b, x, 1, 0, (size_t)(results * pieces) * 4);
-    vk_spec(x, what == 1 ? 1 : 0);
+    vk_spec(x, what == REDUCE_MAX ? REDUCE_MAX : REDUCE_SUM);
     vk_push(x, 0, (uint32_t)results);
     push_runs(x, 1, &(struct runs){.size = {results}, .stride = {pieces}, .count = 1});
     push_runs(x, 6, &(struct runs){.size = {pieces}, .stride = {1}, .count = 1});
@@ -91,8 +93,9 @@ bool
 vk_build_row(struct vk_builder *b, const struct node *n)
 {
     static const uint32_t codes[OP_COUNT] = {
-        [OP_softmax] = 0,         [OP_softmax_grad] = 1, [OP_layer_norm] = 2,
-        [OP_layer_norm_grad] = 3, [OP_rms_norm] = 4,     [OP_rms_norm_grad] = 5};
+        [OP_softmax] = ROW_SOFTMAX,       [OP_softmax_grad] = ROW_SOFTMAX_GRAD,
+        [OP_layer_norm] = ROW_LAYER_NORM, [OP_layer_norm_grad] = ROW_LAYER_NORM_GRAD,
+        [OP_rms_norm] = ROW_RMS_NORM,     [OP_rms_norm_grad] = ROW_RMS_NORM_GRAD};
     int64_t width = shape_last(&n->shape), rows = shape_count(&n->shape) / width;
     struct vk_dispatch *x = vk_add(b, VK_SHADER_row);
     vk_bind(b, x, 0, n);

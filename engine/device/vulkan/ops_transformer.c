@@ -23,7 +23,7 @@ vk_build_norm_affine(struct vk_builder *b, const struct node *n)
     vk_bind(b, x, 2, n->source[0]);
     vk_bind(b, x, 3, n->source[1]);
     vk_bind(b, x, 4, n->source[last]);
-    vk_spec(x, n->params.norm.rms ? 4 : 2);
+    vk_spec(x, n->params.norm.rms ? ROW_RMS_NORM : ROW_LAYER_NORM);
     vk_spec(x, (uint32_t)last);
     vk_push(x, 0, (uint32_t)rows);
     vk_push(x, 1, (uint32_t)width);

@@ -4,7 +4,8 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
-layout(constant_id = 10) const uint WHAT = 0; // 0 add, 1 sub, 2 mul, 3 div
+#include "shared.h"
+layout(constant_id = 10) const uint WHAT = 0; // BINARY_…
 layout(constant_id = 11) const uint PLAIN = 0; // both sources are like the result
 layout(constant_id = 12) const uint WIDE = 1;  // elements of an invocation: 1, or 4 where PLAIN
 BINDING(0)
@@ -16,7 +17,10 @@ QUADS(2)
 
 vec4 of(vec4 a, vec4 b)
 {
-    return WHAT == 0 ? a + b : WHAT == 1 ? a - b : WHAT == 2 ? a * b : a / b;
+    return WHAT == BINARY_ADD   ? a + b
+           : WHAT == BINARY_SUB ? a - b
+           : WHAT == BINARY_MUL ? a * b
+                                : a / b;
 }
 
 void main()

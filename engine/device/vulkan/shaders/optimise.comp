@@ -5,7 +5,8 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
-layout(constant_id = 10) const uint WHAT = 0;
+#include "shared.h"
+layout(constant_id = 10) const uint WHAT = 0; // OPTIMISE_…
 BINDING(0)
 BINDING(1)
 BINDING(2)
@@ -18,17 +19,18 @@ void main()
     uint i = line();
     if (i >= u(0))
         return;
-    if (WHAT == 0) {
+    if (WHAT == OPTIMISE_ACCUMULATE) {
         store0(i, load0(i) + load1(i));
         return;
     }
-    if (WHAT == 1) {
+    if (WHAT == OPTIMISE_EMA) {
         float e = load0(i);
         store0(i, e + (1.0 - load2(0)) * (load1(i) - e));
         return;
     }
-    float lr = load4(0), beta1 = load4(1), beta2 = load4(2), eps = load4(3), decay = load4(4);
-    float clip = load4(7), norm = sqrt(load5(0)) + 1e-6;
+    float lr = load4(AT_RATE), beta1 = load4(AT_BETA1), beta2 = load4(AT_BETA2);
+    float eps = load4(AT_EPS), decay = load4(AT_DECAY);
+    float clip = load4(AT_CLIP), norm = sqrt(load5(0)) + 1e-6;
     float g = load1(i) * (clip > 0.0 && clip < norm ? clip / norm : 1.0);
     float m = beta1 * load2(i) + (1.0 - beta1) * g;
     float v = beta2 * load3(i) + (1.0 - beta2) * g * g;
@@ -36,6 +38,6 @@ void main()
     store2(i, m);
     store3(i, v);
     p -= lr * decay * p;
-    p -= lr * (m / load4(5)) / (sqrt(v / load4(6)) + eps);
+    p -= lr * (m / load4(AT_UNBIAS1)) / (sqrt(v / load4(AT_UNBIAS2)) + eps);
     store0(i, p);
 }

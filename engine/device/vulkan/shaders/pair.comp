@@ -3,8 +3,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
+#include "shared.h"
 #include "math.glsl"
-layout(constant_id = 10) const uint WHAT = 0; // 0 silu, 1 gelu, 2 gelu_tanh
+layout(constant_id = 10) const uint WHAT = 0; // PAIR_…
 layout(constant_id = 11) const uint WIDE = 1; // elements of an invocation: 1 or 4
 BINDING(0)
 BINDING(1)
@@ -15,7 +16,9 @@ QUADS(2)
 
 float slope(float x)
 {
-    return WHAT == 0 ? silu_slope(x) : WHAT == 1 ? gelu_slope(x) : gelu_tanh_slope(x);
+    return WHAT == PAIR_SILU   ? silu_slope(x)
+           : WHAT == PAIR_GELU ? gelu_slope(x)
+                               : gelu_tanh_slope(x);
 }
 
 void main()

@@ -8,8 +8,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
+#include "shared.h"
 #include "lanes.glsl"
-layout(constant_id = 10) const uint WHAT = 0; // 0 sum, 1 max, 2 sum of squares
+layout(constant_id = 10) const uint WHAT = 0; // REDUCE_…
 BINDING(0)
 BINDING(1)
 
@@ -28,21 +29,21 @@ void main()
     uint result = r / pieces, piece = r % pieces;
     uint each = (n + pieces - 1) / pieces, first = piece * each, last = min(first + each, n);
     uint start = real ? place(result, 1) : 0;
-    float total = WHAT == 1 ? -INFINITY : 0.0, low = 0.0;
+    float total = WHAT == REDUCE_MAX ? -INFINITY : 0.0, low = 0.0;
     if (real)
         for (uint k = first + lane(); k < last; k += LANES) {
             float x = load1(start + place(k, 6));
-            if (WHAT == 1) {
+            if (WHAT == REDUCE_MAX) {
                 total = max(total, x);
             } else { // Kahan: a lane may add thousands
-                precise float y = (WHAT == 2 ? x * x : x) - low;
+                precise float y = (WHAT == REDUCE_SUMSQ ? x * x : x) - low;
                 precise float t = total + y;
                 precise float lost = (t - total) - y;
                 low = lost;
                 total = t;
             }
         }
-    total = WHAT == 1 ? lanes_max(total) : lanes_sum(total);
+    total = WHAT == REDUCE_MAX ? lanes_max(total) : lanes_sum(total);
     if (real && lane() == 0)
         store0(r, total);
 }

@@ -5,8 +5,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
+#include "shared.h"
 #include "lanes.glsl"
-layout(constant_id = 10) const uint WHAT = 0; // softmax, its gradient, layer, rms: 0..5
+layout(constant_id = 10) const uint WHAT = 0; // ROW_…
 layout(constant_id = 11) const uint GAIN = 0; // 1: gain, 2: gain and offset
 BINDING(0)
 BINDING(1)
@@ -20,7 +21,7 @@ void main()
     bool real = r < u(0);
     uint first = real ? r * n : 0, stop = real ? n : 0;
     float a = 0.0, b = 0.0, c = 0.0;
-    if (WHAT == 0) {
+    if (WHAT == ROW_SOFTMAX) {
         a = -INFINITY;
         for (uint i = lane(); i < stop; i += LANES)
             a = max(a, load1(first + i));
@@ -32,7 +33,7 @@ void main()
             store0(first + i, exp(load1(first + i) - a) / b);
         return;
     }
-    if (WHAT == 1) {
+    if (WHAT == ROW_SOFTMAX_GRAD) {
         for (uint i = lane(); i < stop; i += LANES)
             a += load1(first + i) * load2(first + i);
         a = lanes_sum(a);
@@ -42,7 +43,7 @@ void main()
     }
     // Layer norm takes the mean away; RMS norm does not.
     float mean = 0.0;
-    if (WHAT == 2 || WHAT == 3) {
+    if (WHAT == ROW_LAYER_NORM || WHAT == ROW_LAYER_NORM_GRAD) {
         for (uint i = lane(); i < stop; i += LANES)
             mean += load1(first + i);
         mean = lanes_sum(mean) / float(n);
@@ -59,7 +60,7 @@ void main()
         }
         return;
     }
-    if (WHAT == 2 || WHAT == 4) {
+    if (WHAT == ROW_LAYER_NORM || WHAT == ROW_RMS_NORM) {
         for (uint i = lane(); i < stop; i += LANES)
             store0(first + i, (load1(first + i) - mean) * scale);
         return;
@@ -69,7 +70,7 @@ void main()
         b += dy;
         c += dy * (load1(first + i) - mean);
     }
-    b = WHAT == 3 ? lanes_sum(b) / float(n) : 0.0;
+    b = WHAT == ROW_LAYER_NORM_GRAD ? lanes_sum(b) / float(n) : 0.0;
     c = lanes_sum(c) * scale / float(n);
     for (uint i = lane(); i < stop; i += LANES) {
         float xhat = (load1(first + i) - mean) * scale;

@@ -3,8 +3,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
+#include "shared.h"
 #include "math.glsl"
-layout(constant_id = 10) const uint WHAT = 0; // unary_code() in ops_elementwise.c
+layout(constant_id = 10) const uint WHAT = 0; // UNARY_…
 layout(constant_id = 11) const uint WIDE = 1; // elements of an invocation: 1 or 4
 BINDING(0)
 BINDING(1)
@@ -14,17 +15,17 @@ QUADS(1)
 float of(float x)
 {
     switch (WHAT) {
-    case 1: return x * f(1) + f(2);
-    case 2: return exp(x);
-    case 3: return log(x);
-    case 4: return sqrt(x);
-    case 5: return tanh_(x);
-    case 6: return erf(x);
-    case 7: return max(x, 0.0);
-    case 8: return x > 0.0 ? 1.0 : 0.0;
-    case 9: return silu(x);
-    case 10: return gelu(x);
-    case 11: return gelu_tanh(x);
+    case UNARY_AFFINE: return x * f(1) + f(2);
+    case UNARY_EXP: return exp(x);
+    case UNARY_LOG: return log(x);
+    case UNARY_SQRT: return sqrt(x);
+    case UNARY_TANH: return tanh_(x);
+    case UNARY_ERF: return erf(x);
+    case UNARY_RELU: return max(x, 0.0);
+    case UNARY_STEP: return x > 0.0 ? 1.0 : 0.0;
+    case UNARY_SILU: return silu(x);
+    case UNARY_GELU: return gelu(x);
+    case UNARY_GELU_TANH: return gelu_tanh(x);
     }
     return x;
 }
