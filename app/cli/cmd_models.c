@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
+#include "engine/draw/pipeline_golden.h"
 #include "engine/model/model_folder.h"
 #include "engine/model/model_golden.h"
 
@@ -84,7 +85,9 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
     struct device *d = device_open(o->device, err);
     struct model_golden_params p = {
         .folder = m, .golden = o->golden, .device = d, .dtype = o->dtype};
-    bool ok = d && model_golden_run(&p, &result, err);
+    bool whole = pipeline_golden_is(o->golden);
+    bool ok = d && (whole ? pipeline_golden_run(&p, &result, err)
+                          : model_golden_run(&p, &result, err));
     double tolerance = o->tolerance >= 0 ? o->tolerance : o->dtype == DTYPE_F32 ? 1e-4 : 2e-2;
     if (ok) {
         *within = result.relative_error <= tolerance; // false for NaN

@@ -7,7 +7,9 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/draw/pipeline_check.h"
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
@@ -47,12 +49,20 @@ describe(struct pipeline *p, struct err *err)
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
     f->sizes(parts, &i->size, &i->final_size);
     i->reference_max = f->has(parts, STAGE_REFERENCES) ? LIMIT_INSTRUCTION_REFERENCES : 0;
-    i->marker_max = tokenizer_marker_max(p->tokenizer);
+    i->marker_max = f->marker_word ? LIMIT_INSTRUCTION_MARKER : tokenizer_marker_max(p->tokenizer);
+    i->grain = f->grain ? f->grain(parts) : 0;
     i->parameters = weights_count(&p->stages.weights);
     if (pieces > vocabulary)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
                        p->folder->path, pieces, vocabulary);
     return model_folder_hash(p->folder, i->hash, err);
+}
+
+static bool
+set_frame(struct pipeline *p, struct err *err)
+{
+    const struct family *f = p->folder->family;
+    return !f->before || tokenizer_set_frame(p->tokenizer, f->before, f->after, err);
 }
 
 struct pipeline *
@@ -62,7 +72,7 @@ pipeline_open(const char *folder, struct device *device, enum dtype dtype, struc
     p->folder = model_folder_open(folder, err);
     bool ok = p->folder && check_folder(p->folder, err) &&
               pipeline_defaults_read(&p->defaults, p->folder, err) &&
-              (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) &&
+              (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) && set_frame(p, err) &&
               stages_init(&p->stages, p->folder, device, dtype, err) && describe(p, err);
     if (ok)
         return p;
@@ -106,9 +116,14 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     struct stage_key key = {.kind = STAGE_TEXT, .tokens = tokens};
     struct stage *s = stages_get(&p->stages, &key, err);
     int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
+    float *mask = mem_zalloc((size_t)tokens * sizeof *mask);
     bool ok = s && tokenizer_read(p->tokenizer, text, ids, tokens, err) &&
-              plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err) &&
-              plan_run(s->plan, err);
+              plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err);
+    for (int i = 0; i < tokens; i++)
+        mask[i] = ids[i] != tokenizer_pad_id(p->tokenizer);
+    ok = ok && (!stage_has_input(s, "mask") || stage_write(s, "mask", mask, err)) &&
+         plan_run(s->plan, err);
+    free(mask);
     free(ids);
     if (ok)
         return s;
@@ -126,7 +141,7 @@ hear(struct pipeline *p, struct port_set *set, struct err *err)
         return true;
     struct stage *s = stages_get(&p->stages, &key, err);
     bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
-              port_set_take(set, s, err);
+              port_set_take(set, "", s, err);
     stage_release(s);
     return ok;
 }
@@ -135,7 +150,7 @@ static bool
 encode_instruction(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
 {
     struct stage *s = encode(p, text, p->folder->text_tokens, err);
-    bool ok = s && port_set_take(set, s, err);
+    bool ok = s && port_set_take(set, "", s, err);
     stage_release(s);
     ok = ok && hear(p, set, err);
     if (!ok)
@@ -202,15 +217,19 @@ struct drawing {
     uint64_t seeds[LIMIT_JOB_PICTURES];
     struct port_set text, negative, away; // the last two: empty where nothing is to be avoided
     struct stage *references; // held; NULL: none
+    struct references alone;  // in its place, of families that draw any size
     struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES]; // in the references' order
     bool weighted; // not all of them are 1 all the time
     double strength;
     struct start first, last; // at the base's size, at the result's; empty without a start
     // Of the pass that runs, for progress.
     int step_offset, side;
+    int base;     // pixels a side of the base pass
     double start;
     uint8_t *rgb;
 };
+
+static struct pass base_pass(struct drawing *d);
 
 static void
 report(void *ctx, int step, int total, const float *x0)
@@ -219,75 +238,15 @@ report(void *ctx, int step, int total, const float *x0)
     size_t n = (size_t)d->count * (size_t)d->side * (size_t)d->side * 3;
     if (!d->r->progress)
         return;
-    resize_to_bytes(x0, n, d->rgb);
+    struct pass pass = base_pass(d);
+    if (d->p->info.grain)
+        pass_preview(&pass, x0, d->rgb);
+    else
+        resize_to_bytes(x0, n, d->rgb);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
     d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb, d->side);
     d->steps = d->step_offset ? d->steps : total;
-}
-
-static bool
-check_instruction(const struct pipeline_info *i, const struct instruction *n, struct err *err)
-{
-    if (n->reference_count > i->reference_max)
-        return err_set(err, ERR_INPUT,
-                       i->reference_max ? "%d references, %s takes at most %d"
-                                        : "%d references, but %s draws from text alone (%d)",
-                       n->reference_count, i->name, i->reference_max);
-    for (int k = 0; k < n->reference_count; k++) {
-        if (n->references[k].marker > i->marker_max)
-            return err_set(err, ERR_INPUT, "[ref#%d] is too large a number for %s, which knows "
-                           "markers up to %d", n->references[k].marker, i->name, i->marker_max);
-        if (!n->references[k].rgb)
-            return err_set(err, ERR_INPUT, "[ref#%d] has no picture", n->references[k].marker);
-    }
-    return true;
-}
-
-static bool
-check_start(const struct pipeline_request *r, struct err *err)
-{
-    if (r->strength > 1)
-        return err_set(err, ERR_INPUT, "a strength of %g, 0 to 1 are possible", r->strength);
-    if (!r->start && r->mask)
-        return err_set(err, ERR_INPUT, "a mask needs a picture to start from");
-    return !r->start || start_check(r->start, r->mask, err);
-}
-
-static bool
-check_weights(const struct pipeline_request *r, struct err *err)
-{
-    for (int i = 0; i < r->weight_count; i++) {
-        const struct pipeline_weight *w = &r->weights[i];
-        bool found = false;
-        for (int k = 0; k < r->instruction->reference_count; k++)
-            found = found || r->instruction->references[k].marker == w->marker;
-        if (!found)
-            return err_set(err, ERR_INPUT, "there is a weight for [ref#%d], but no such reference",
-                           w->marker);
-        if (!(w->weight >= 0 && w->from >= 0 && w->from < w->to && w->to <= 1))
-            return err_set(err, ERR_INPUT, "[ref#%d] has the weight %g from %g to %g of the steps, "
-                           "it must be at least 0, within 0 to 1", w->marker, w->weight, w->from,
-                           w->to);
-    }
-    return true;
-}
-
-static bool
-check_request(const struct pipeline *p, const struct pipeline_request *r, struct err *err)
-{
-    const struct pipeline_info *i = &p->info;
-    if (r->count < 0 || r->count > LIMIT_JOB_PICTURES)
-        return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
-                       LIMIT_JOB_PICTURES);
-    if (r->steps < 0 || r->steps > 1000)
-        return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
-    if (r->size && r->size != i->size && r->size != i->final_size)
-        return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
-                       i->size, i->size != i->final_size ? " or, enlarged, more" : "", r->size);
-    return check_instruction(i, r->instruction, err) &&
-           (!r->negative || check_instruction(i, r->negative, err)) && check_start(r, err) &&
-           check_weights(r, err);
 }
 
 // Each reference's own; 1 all the time where nobody said otherwise.
@@ -319,6 +278,12 @@ settle(struct drawing *d, struct err *err)
     g->scale = r->scale < 0 ? def->scale : r->scale;
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
+    if (def->no_guidance && g->kind != GUIDANCE_KIND_NONE) {
+        if (r->scale > 1)
+            log_line(LOG_NOTICE, "model", "%s is drawn without guidance: a scale of %g is not used",
+                     d->p->info.name, r->scale);
+        g->kind = GUIDANCE_KIND_NONE;
+    }
     if (!d->sampler)
         return err_set(err, ERR_INPUT, "no sampler is called '%s'", r->sampler);
     if (r->spacing && d->spacing == SPACING_NONE)
@@ -335,7 +300,8 @@ settle(struct drawing *d, struct err *err)
     settle_weights(d);
     d->strength = !r->start ? 1 : r->strength >= 0 ? r->strength : r->mask ? 1 : 0.75;
     int size = r->size ? r->size : d->p->info.final_size;
-    d->super_steps = size > d->p->info.size ? def->super_steps : 0;
+    d->base = d->p->info.grain ? size : d->p->info.size;
+    d->super_steps = size > d->base ? def->super_steps : 0;
     for (int i = 0; i < d->count; i++)
         d->seeds[i] = r->seed + (uint64_t)i;
     struct pipeline_result *out = d->result;
@@ -348,17 +314,38 @@ settle(struct drawing *d, struct err *err)
     return true;
 }
 
+// The empty text is read where guidance asks for it, and where the denoiser works out something of it.
+static bool
+needs_no_text(const struct drawing *d)
+{
+    const struct model_folder *m = d->p->folder;
+    unsigned without = 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_UNCOND;
+    return guidance_mask(&d->guidance, d->steps, NULL) & without ||
+           m->family->has(&m->parts, STAGE_CONDITION);
+}
+
+// The instruction's text, in words where the family knows pictures by them.
+static bool
+encode_words(struct pipeline *p, const struct instruction *n, struct port_set *set, struct err *err)
+{
+    const char *word = p->folder->family->marker_word;
+    char *text = word ? instruction_in_words(n, word, err) : NULL;
+    bool ok = (text || !word) && encode_instruction(p, text ? text : n->text, set, err);
+    free(text);
+    return ok;
+}
+
 // Text and pictures that guidance pulls away from.
 static bool
 keep_away(struct drawing *d, struct err *err)
 {
     const struct instruction *n = d->r->negative;
-    if (!encode_instruction(d->p, n->text, &d->negative, err))
+    if (!encode_words(d->p, n, &d->negative, err))
         return false;
     if (!n->reference_count)
         return true;
     struct stage *s = encode_references(d->p, n, false, err);
-    bool ok = s && port_set_take(&d->away, s, err);
+    bool ok = s && port_set_take(&d->away, "", s, err);
     stage_release(s);
     return ok;
 }
@@ -369,17 +356,19 @@ condition(struct drawing *d, struct err *err)
     struct pipeline *p = d->p;
     const struct instruction *n = d->r->instruction;
     double start = clock_seconds();
-    bool ok = (p->no_text.count || encode_instruction(p, "", &p->no_text, err)) &&
-              encode_instruction(p, n->text, &d->text, err) &&
-              (!d->r->negative || keep_away(d, err));
+    bool ok = (p->no_text.count || !needs_no_text(d) ||
+               encode_instruction(p, "", &p->no_text, err)) &&
+              encode_words(p, n, &d->text, err) && (!d->r->negative || keep_away(d, err));
     d->result->text_seconds = clock_seconds() - start;
     if (!ok || cancelled(d->r, err))
         return false;
     start = clock_seconds();
-    if (n->reference_count)
-        d->references = encode_references(p, n, d->weighted, err);
+    if (p->info.grain)
+        ok = references_encode(&d->alone, &p->stages, n, err);
+    else if (n->reference_count)
+        ok = (d->references = encode_references(p, n, d->weighted, err));
     d->result->reference_seconds = clock_seconds() - start;
-    return !n->reference_count || d->references;
+    return ok;
 }
 
 static struct pass
@@ -395,11 +384,26 @@ base_pass(struct drawing *d)
         .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
         .variation_seed = d->r->variation_seed, .variation = d->r->variation,
         .tokens = p->folder->text_tokens, .references = d->references,
+        .size = p->info.grain ? (struct picture_size){d->base, d->base} : (struct picture_size){0},
+        .alone = d->alone.count ? &d->alone : NULL,
         .away = d->away.count ? &d->away : NULL,
         .away_count = d->r->negative ? d->r->negative->reference_count : 0,
         .weights = d->weighted ? d->weights : NULL, .strength = d->strength,
         .progress = report, .progress_ctx = d, .cancel = d->r->cancel,
     };
+}
+
+// mask (side,side) to the latent's places, each the mean of its pixels.
+static float *
+shrink_mask(const float *mask, int side, const struct latent *l)
+{
+    int factor = side / l->width;
+    float *out = mem_zalloc((size_t)l->height * (size_t)l->width * sizeof *out);
+    for (int y = 0; y < l->height * factor; y++)
+        for (int x = 0; x < l->width * factor; x++)
+            out[y / factor * l->width + x / factor] +=
+                mask[y * side + x] / (float)(factor * factor);
+    return out;
 }
 
 // pass_run() from what there is to start from; NULL: from noise.
@@ -409,14 +413,16 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
     if (!from)
         return pass_run(pass, x, err);
     const struct model_folder *m = pass->stages->folder;
-    struct latent l = m->family->latent(&m->parts, pass->part);
+    struct latent l = m->family->latent(&m->parts, pass->part, pass->size);
     size_t n = (size_t)l.height * (size_t)l.width * (size_t)l.channels;
     float *start = mem_try_calloc(n, sizeof *start, "the picture to start from", err);
     bool ok = start && pass_encode(pass, from->picture, start, err);
+    float *mask = from->mask && pass->size.width ? shrink_mask(from->mask, pass->size.width, &l) : NULL;
     pass->start = start;
-    pass->mask = from->mask;
+    pass->mask = mask ? mask : from->mask;
     ok = ok && pass_run(pass, x, err);
     pass->start = pass->mask = NULL;
+    free(mask);
     free(start);
     return ok;
 }
@@ -471,14 +477,14 @@ static bool
 make_starts(struct drawing *d, struct err *err)
 {
     const struct pipeline_request *r = d->r;
-    return !r->start || (start_make(&d->first, r->start, r->mask, d->p->info.size, err) &&
+    return !r->start || (start_make(&d->first, r->start, r->mask, d->base, err) &&
                          start_make(&d->last, r->start, r->mask, d->result->size, err));
 }
 
 static bool
 draw(struct drawing *d, struct err *err)
 {
-    size_t side = (size_t)d->p->info.size, size = (size_t)d->result->size;
+    size_t side = (size_t)d->base, size = (size_t)d->result->size;
     size_t n = (size_t)d->count * 3 * side * side, final = (size_t)d->count * 3 * size * size;
     float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
     d->rgb = mem_try_calloc(final, 1, "pictures", err);
@@ -512,7 +518,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     struct drawing d = {.p = p, .r = request, .result = result};
     *result = (struct pipeline_result){0};
     stages_peak(&p->stages, true);
-    bool ok = check_request(p, request, err) && settle(&d, err) && !cancelled(request, err) &&
+    bool ok = pipeline_check(&p->info, request, err) && settle(&d, err) && !cancelled(request, err) &&
               make_starts(&d, err);
     if (ok && request->start && d.strength <= 0)
         ok = give_back(&d, err);
@@ -522,6 +528,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     port_set_finish(&d.text);
     port_set_finish(&d.negative);
     port_set_finish(&d.away);
+    references_finish(&d.alone);
     start_finish(&d.first);
     start_finish(&d.last);
     stage_release(d.references);

@@ -19,6 +19,7 @@ struct pipeline_info {
     char hash[17];         // 16 hex digits over names, shapes and bytes of all weights
     int size;              // pixels a side of the base model, 64
     int final_size;        // after super-resolution; = size without
+    int grain;             // any size is drawn whose sides are multiples of it; 0: these two alone
     int reference_max;     // 0: a plain text-to-image model
     int marker_max;        // largest k whose [ref#k] is one token
     size_t parameters;

@@ -78,7 +78,8 @@ static bool
 ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct err *err)
 {
     const struct pass *p = w->p;
-    struct asked *a = uses_context(b) && w->with.stage ? &w->with
+    bool with = uses_context(b) || p->stages->folder->family->guided_with_references;
+    struct asked *a = with && w->with.stage         ? &w->with
                       : is_away(b) && w->away.stage    ? &w->away
                                                        : &w->without;
     bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
@@ -117,10 +118,22 @@ open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct e
     key.part = p->part;
     key.batch = p->batch;
     key.tokens = p->tokens;
+    key.size = p->size;
     struct stage *s = a->stage = stages_get(p->stages, &key, err);
     return s && port_set_give(p->no_text, "empty.", s, err) &&
            (!p->low || (stage_write(s, "low", p->low, err) &&
                         stage_fill(s, "noise_level", p->noise_level, err)));
+}
+
+// The plan that has the references, which were encoded one by one.
+static bool
+open_with_alone(struct passing *w, struct err *err)
+{
+    const struct references *r = w->p->alone;
+    struct stage_key key = {.references = r->count};
+    memcpy(key.reference, r->size, sizeof key.reference);
+    return open_stage(w->p, key, &w->with, err) &&
+           port_set_give(&r->values, "", w->with.stage, err);
 }
 
 // Only the plans that the guidance will ask for.
@@ -139,6 +152,11 @@ open_stages(struct passing *w, struct err *err)
             !stage_join(w->with.stage, p->references, err))
             return false;
         without &= ~context;
+    }
+    if (p->alone) {
+        if (!open_with_alone(w, err))
+            return false;
+        without = 0;
     }
     if (p->away && mask & uncond) {
         // A copy: the same number of references would be the same plan.
@@ -163,7 +181,10 @@ begin(const struct pass *p, const struct sampler_params *s, float *x)
 {
     size_t elements = s->pixels * (size_t)s->channels;
     int skipped = p->start ? start_skipped(s->count, p->strength) : 0;
-    sampler_noise(x, s->n, elements, p->seeds);
+    if (p->noise)
+        memcpy(x, p->noise, s->n * elements * sizeof *x);
+    else
+        sampler_noise(x, s->n, elements, p->seeds);
     sampler_vary(x, s->n, elements, p->variation_seed, p->variation);
     if (skipped)
         sampler_start(x, s->n, s->pixels, s->channels, s->points[skipped], p->start, NULL);
@@ -172,18 +193,37 @@ begin(const struct pass *p, const struct sampler_params *s, float *x)
     return skipped;
 }
 
+// Where the scheduler leaves the shift to who knows the picture's size.
+static bool
+find_shift(const struct pass *p, const struct latent *l, double *shift, struct err *err)
+{
+    const struct family *f = p->stages->folder->family;
+    *shift = 0;
+    if (!p->scheduler->dynamic_shift)
+        return true;
+    if (!f->shift)
+        return err_set(err, ERR_UNSUPPORTED, "the scheduler wants a shift that depends on the "
+                       "picture's size, which models of the family %s have none of", f->name);
+    *shift = f->shift((int64_t)l->height * l->width, p->steps);
+    return true;
+}
+
 bool
 pass_run(const struct pass *p, float *x, struct err *err)
 {
     const struct scheduler_config *c = p->scheduler;
     const struct model_folder *m = p->stages->folder;
     int count = 0;
-    struct latent l = m->family->latent(&m->parts, p->part);
+    double shift;
+    struct latent l = m->family->latent(&m->parts, p->part, p->size);
+    if (!find_shift(p, &l, &shift, err))
+        return false;
     size_t pixels = (size_t)l.height * (size_t)l.width;
     struct passing w = {.p = p, .latent = l, .pixels = (size_t)p->batch * pixels};
     struct schedule *schedule = schedule_create(&c->schedule, err);
     struct sampler_point *points =
-        schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, &count, err)
+        schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, shift, &count,
+                                           err)
                  : NULL;
     struct sampler_params s = {
         .sampler = p->sampler, .points = points, .count = count, .n = (size_t)p->batch,
@@ -214,7 +254,8 @@ pass_run(const struct pass *p, float *x, struct err *err)
 bool
 pass_decode(const struct pass *p, const float *x, float *picture, struct err *err)
 {
-    struct stage_key key = {.kind = STAGE_DECODE, .part = p->part, .batch = p->batch};
+    struct stage_key key = {.kind = STAGE_DECODE, .part = p->part, .batch = p->batch,
+                            .size = p->size};
     struct stage *s = stages_get(p->stages, &key, err);
     bool ok = s && stage_write(s, "sample", x, err) && plan_run(s->plan, err) &&
               stage_read(s, "picture", picture, err);
@@ -226,7 +267,7 @@ bool
 pass_encode(const struct pass *p, const float *picture, float *x, struct err *err)
 {
     const struct family *f = p->stages->folder->family;
-    struct stage_key key = {.kind = STAGE_ENCODE, .part = p->part, .batch = 1};
+    struct stage_key key = {.kind = STAGE_ENCODE, .part = p->part, .batch = 1, .size = p->size};
     if (!f->build[STAGE_ENCODE])
         return err_set(err, ERR_UNSUPPORTED, "models of the family %s cannot start from a picture",
                        f->name);
@@ -242,7 +283,7 @@ pass_low_resolution(const struct pass *p, const float *low, int side, double lev
                     struct err *err)
 {
     const struct model_folder *m = p->stages->folder;
-    int to = m->family->latent(&m->parts, p->part).width;
+    int to = m->family->latent(&m->parts, p->part, p->size).width;
     size_t n = 3 * (size_t)to * (size_t)to;
     struct schedule *schedule = schedule_create(&p->scheduler->schedule, err);
     if (!schedule)

@@ -6,6 +6,7 @@
 
 #include "engine/diffusion/guidance.h"
 #include "engine/draw/pipeline.h"
+#include "engine/draw/references.h"
 #include "engine/draw/stage.h"
 
 struct pass {
@@ -27,6 +28,10 @@ struct pass {
     double variation;
     int tokens;                  // T
     struct stage *references;    // has run; NULL: none
+    // Of families that draw any size: that of the picture, and the references in place of a stage.
+    struct picture_size size;
+    const struct references *alone; // NULL: none
+    const float *noise; // (N,h,w,C), what the first step takes; NULL: that of the seeds
     // Of each reference, in their order; NULL: all count the same. The stage runs again where the steps
     // change them.
     const struct pipeline_weight *weights;
@@ -47,6 +52,10 @@ bool pass_run(const struct pass *p, float *x, struct err *err);
 
 // x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
+
+// Of a square size of a family that draws any: an estimate to rgb (N,H,W,3), decoded small, from means
+// of 4x4 places of the latent where there are so many. Where that fails (no memory is left), rgb stays.
+void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 
 // picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where the
 // family has no way back.

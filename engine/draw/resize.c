@@ -15,18 +15,32 @@ cubic(double x)
     return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
-// Weights of the `length` source samples for each of `side` results: w (side,length).
+static double
+lanczos(double x)
+{
+    x = fabs(x) * M_PI;
+    return x == 0 ? 1 : x < 3 * M_PI ? 3 * sin(x) * sin(x / 3) / (x * x) : 0;
+}
+
+struct filter {
+    double (*value)(double x);
+    double radius; // 0 from there on
+};
+static const struct filter bicubic = {cubic, 2}, lanczos3 = {lanczos, 3};
+
+// Weights of the `length` source samples for each of `side` results: w (side,length). The support
+// is widened when the picture shrinks.
 static double *
-weights(int length, int side)
+weights(const struct filter *f, int length, int side)
 {
     double *w = mem_zalloc((size_t)side * (size_t)length * sizeof *w);
     double scale = (double)length / side, stretch = MAX(scale, 1.0);
     for (int i = 0; i < side; i++) {
         double centre = (i + 0.5) * scale, sum = 0, *row = w + (size_t)i * (size_t)length;
-        int first = MAX((int)floor(centre - 2 * stretch), 0);
-        int last = MIN((int)ceil(centre + 2 * stretch), length);
+        int first = MAX((int)floor(centre - f->radius * stretch), 0);
+        int last = MIN((int)ceil(centre + f->radius * stretch), length);
         for (int k = first; k < last; k++)
-            sum += row[k] = cubic((k + 0.5 - centre) / stretch);
+            sum += row[k] = f->value((k + 0.5 - centre) / stretch);
         for (int k = first; k < last; k++)
             row[k] /= sum;
     }
@@ -43,39 +57,96 @@ support(const double *row, int length, int *first, int *last)
         ;
 }
 
-void
-resize_square(const uint8_t *rgb, int width, int height, int side, float *out)
+// A part of a picture, and the size it gets.
+struct resampling {
+    const uint8_t *rgb;
+    int width;                        // of the whole picture
+    int left, top, columns, rows;     // the part
+    int to_columns, to_rows;
+};
+
+// rows x to_columns
+static float *
+resample_rows(const struct resampling *r, const struct filter *f)
 {
-    int length = MIN(width, height), left = (width - length) / 2, top = (height - length) / 2;
-    double *w = weights(length, side);
-    float *wide = mem_alloc((size_t)length * (size_t)side * 3 * sizeof *wide); // rows done
-    for (int x = 0; x < side; x++) {
-        const double *row = w + (size_t)x * (size_t)length;
+    double *w = weights(f, r->columns, r->to_columns);
+    float *wide = mem_alloc((size_t)r->rows * (size_t)r->to_columns * 3 * sizeof *wide);
+    for (int x = 0; x < r->to_columns; x++) {
+        const double *row = w + (size_t)x * (size_t)r->columns;
         int first, last;
-        support(row, length, &first, &last);
-        for (int y = 0; y < length; y++)
+        support(row, r->columns, &first, &last);
+        for (int y = 0; y < r->rows; y++)
             for (int c = 0; c < 3; c++) {
                 double sum = 0;
-                size_t line = (size_t)(top + y) * (size_t)width + (size_t)left;
+                size_t line = (size_t)(r->top + y) * (size_t)r->width + (size_t)r->left;
                 for (int k = first; k < last; k++)
-                    sum += row[k] * rgb[(line + (size_t)k) * 3 + (size_t)c];
-                wide[((size_t)y * (size_t)side + (size_t)x) * 3 + (size_t)c] = (float)sum;
+                    sum += row[k] * r->rgb[(line + (size_t)k) * 3 + (size_t)c];
+                wide[((size_t)y * (size_t)r->to_columns + (size_t)x) * 3 + (size_t)c] = (float)sum;
             }
     }
-    for (int y = 0; y < side; y++) {
-        const double *row = w + (size_t)y * (size_t)length;
+    free(w);
+    return wide;
+}
+
+// out (to_rows,to_columns,3), 0 to 255
+static void
+resample(const struct resampling *r, const struct filter *f, float *out)
+{
+    float *wide = resample_rows(r, f);
+    double *w = weights(f, r->rows, r->to_rows);
+    size_t line = 3 * (size_t)r->to_columns;
+    for (int y = 0; y < r->to_rows; y++) {
+        const double *row = w + (size_t)y * (size_t)r->rows;
         int first, last;
-        support(row, length, &first, &last);
-        for (int i = 0; i < side * 3; i++) {
+        support(row, r->rows, &first, &last);
+        for (size_t i = 0; i < line; i++) {
             double sum = 0;
             for (int k = first; k < last; k++)
-                sum += row[k] * wide[(size_t)k * (size_t)side * 3 + (size_t)i];
-            sum = MIN(MAX(sum, 0), 255);
-            out[(size_t)y * (size_t)side * 3 + (size_t)i] = (float)(sum / 127.5 - 1);
+                sum += row[k] * wide[(size_t)k * line + i];
+            out[(size_t)y * line + i] = (float)MIN(MAX(sum, 0), 255);
         }
     }
     free(w);
     free(wide);
+}
+
+void
+resize_square(const uint8_t *rgb, int width, int height, int side, float *out)
+{
+    int length = MIN(width, height);
+    struct resampling r = {rgb, width, (width - length) / 2, (height - length) / 2, length, length,
+                           side, side};
+    resample(&r, &bicubic, out);
+    for (size_t i = 0; i < 3 * (size_t)side * (size_t)side; i++)
+        out[i] = (float)(out[i] / 127.5 - 1);
+}
+
+void
+resize_within(int width, int height, int64_t pixels, int grain, int *columns, int *rows)
+{
+    double scale = sqrt((double)pixels / ((double)width * height));
+    *columns = MAX((scale < 1 ? (int)(width * scale) : width) / grain, 1) * grain;
+    *rows = MAX((scale < 1 ? (int)(height * scale) : height) / grain, 1) * grain;
+}
+
+void
+resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns, int rows,
+               float *out)
+{
+    int scaled_columns, scaled_rows;
+    resize_within(width, height, pixels, 1, &scaled_columns, &scaled_rows);
+    scaled_columns = MAX(scaled_columns, columns);
+    scaled_rows = MAX(scaled_rows, rows);
+    struct resampling r = {rgb, width, 0, 0, width, height, scaled_columns, scaled_rows};
+    float *all = mem_alloc(3 * (size_t)scaled_columns * (size_t)scaled_rows * sizeof *all);
+    resample(&r, &lanczos3, all);
+    size_t left = (size_t)(scaled_columns - columns) / 2, top = (size_t)(scaled_rows - rows) / 2;
+    for (size_t y = 0; y < (size_t)rows; y++)
+        for (size_t i = 0; i < 3 * (size_t)columns; i++) {
+            float v = all[3 * ((top + y) * (size_t)scaled_columns + left) + i];
+            out[3 * y * (size_t)columns + i] = (float)(floor(v + 0.5) / 127.5 - 1);
+        }
+    free(all);
 }
 
 void
@@ -103,4 +174,14 @@ resize_to_bytes(const float *in, size_t n, uint8_t *out)
         float v = (in[i] + 1) * 127.5f + 0.5f;
         out[i] = v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0;
     }
+}
+
+void
+resize_repeat(const uint8_t *in, int count, int side, int times, uint8_t *out)
+{
+    size_t to = (size_t)side * (size_t)times, rows = (size_t)count * to, t = (size_t)times;
+    for (size_t y = 0; y < rows; y++)
+        for (size_t x = 0; x < to; x++)
+            for (size_t c = 0; c < 3; c++)
+                out[(y * to + x) * 3 + c] = in[(y / t * (size_t)side + x / t) * 3 + c];
 }

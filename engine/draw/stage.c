@@ -149,11 +149,26 @@ same_name(const char *a, const char *b)
 }
 
 static bool
+same_size(struct picture_size a, struct picture_size b)
+{
+    return a.height == b.height && a.width == b.width;
+}
+
+static bool
+same_sizes(const struct stage_key *a, const struct stage_key *b)
+{
+    bool same = same_size(a->size, b->size);
+    for (int i = 0; i < LIMIT_INSTRUCTION_REFERENCES; i++)
+        same = same && same_size(a->reference[i], b->reference[i]);
+    return same;
+}
+
+static bool
 same(const struct stage_key *a, const struct stage_key *b)
 {
     return a->kind == b->kind && same_name(a->part, b->part) && a->batch == b->batch &&
            a->references == b->references && a->tokens == b->tokens &&
-           a->weighted == b->weighted && a->copy == b->copy;
+           a->weighted == b->weighted && a->copy == b->copy && same_sizes(a, b);
 }
 
 // Of those nobody holds; where all are held the house grows.
@@ -328,12 +343,12 @@ stage_join_row(struct stage *to, int row, const char *before, struct stage *from
 }
 
 bool
-port_set_take(struct port_set *set, struct stage *from, struct err *err)
+port_set_take(struct port_set *set, const char *before, struct stage *from, struct err *err)
 {
     for (int i = 0; i < from->ports.output_count; i++) {
         struct node *n = from->ports.outputs[i];
         size_t size = node_bytes(n);
-        struct port_value v = {mem_strdup(n->name), NULL};
+        struct port_value v = {mem_printf("%s%s", before, n->name), NULL};
         v.buffer = buffer_create(from->device, size, n->name, err);
         ARRAY_PUSH(set->list, set->count, set->capacity, v);
         if (!v.buffer || !plan_save(from->plan, n, v.buffer, err))

@@ -72,8 +72,8 @@ struct port_set {
     int count, capacity;
 };
 
-// Adds all outputs of `from`, a batch of one.
-bool port_set_take(struct port_set *set, struct stage *from, struct err *err);
+// Adds all outputs of `from`, a batch of one, with `before` put before their names.
+bool port_set_take(struct port_set *set, const char *before, struct stage *from, struct err *err);
 // To every row of each input named `before` and the value's name.
 bool port_set_give(const struct port_set *set, const char *before, struct stage *to,
                    struct err *err);

@@ -5,13 +5,14 @@
 #ifndef LIMN_ENGINE_FAMILIES_FAMILY_H
 #define LIMN_ENGINE_FAMILIES_FAMILY_H
 
+#include "engine/base/limits.h"
 #include "engine/families/port.h"
 #include "engine/nets/net.h"
 
 // When a stage runs. Ports that every stage of a kind has, whatever the family:
 enum stage_kind {
     STAGE_NONE = 0,
-    // Once for each text. in: ids (1,T) i32. Its outputs are given to the steps; those of the empty
+    // Once for each text. in: ids (1,T) i32, perhaps mask (1,T) f32, 0 for padding. Its outputs are given to the steps; those of the empty
     // text also with "empty." before their names.
     STAGE_TEXT,
     // Once for each text, where the denoiser works something out of it before its steps. in: what
@@ -19,7 +20,9 @@ enum stage_kind {
     STAGE_CONDITION,
     // Once for the references of an instruction. in: image (R,S,S,3) f32 in [-1,1], reference.NAME
     // (R,…) for what it wants of STAGE_TEXT's output NAME, run on each reference's own text. Its
-    // outputs are given to the steps that have references. When key.weighted: log_weight (1,R) f32,
+    // outputs are given to the steps that have references. Where a family draws any size each
+    // reference, of its own size, is one run: image (1,H,W,3); outputs are given to the steps with
+    // "reference.K." before their names, K from 0. When key.weighted: log_weight (1,R) f32,
     // the logarithm of what each reference's part in attention is multiplied with.
     STAGE_REFERENCES,
     // Once or more per step. in: sample (N,h,w,C) f32, timestep (N) f32; where the part enlarges,
@@ -33,6 +36,10 @@ enum stage_kind {
     STAGE_KIND_COUNT
 };
 
+struct picture_size {
+    int height, width; // pixels
+};
+
 // What tells one plan from another. Zero where a kind has no use for it.
 struct stage_key {
     enum stage_kind kind;
@@ -41,6 +48,9 @@ struct stage_key {
     int references;   // references and steps: R
     int tokens;       // of the text that is encoded, or that conditions
     bool weighted;    // references and steps: some count more or less than others
+    // Of families that draw any size: of the picture, of the one reference of STAGE_REFERENCES, and
+    // of a step's references.
+    struct picture_size size, reference[LIMIT_INSTRUCTION_REFERENCES];
     int copy;         // plans that are the same but for this, where both must hold their inputs
 };
 
@@ -81,6 +91,13 @@ struct family_training {
                                const struct training_key *key, struct ports *ports);
 };
 
+// How a model likes to be drawn with, where its folder does not say.
+struct family_habits {
+    int steps;
+    double scale;     // of guidance
+    bool no_guidance; // distilled: guidance has no sense
+};
+
 struct family {
     const char *name;              // "limn"
     const char *const *classes;    // _class_name of model_index.json; ends with NULL
@@ -92,7 +109,19 @@ struct family {
     // Pixels a side of what the denoiser and, as far as there is one, the enlarger draws; 0 without
     // a denoiser.
     void (*sizes)(const struct parts *parts, int *size, int *final_size);
-    struct latent (*latent)(const struct parts *parts, const char *part);
+    // size: of families that draw any size.
+    struct latent (*latent)(const struct parts *parts, const char *part, struct picture_size size);
+    // Pixels that both sides are multiples of, of a family that draws any size; NULL: sizes() says
+    // all there is.
+    int (*grain)(const struct parts *parts);
+    // What texts stand between, and what [ref#k] is called in them: with "image" it is "image r", r
+    // its place in the order of the markers. NULL: nothing; markers are tokens of the vocabulary.
+    const char *before, *after, *marker_word;
+    int text_tokens;               // texts are padded to; 0: 77
+    bool guided_with_references;   // guidance without text keeps them
+    // The shift of flow matching for a picture of so many tokens; NULL: the scheduler's own.
+    double (*shift)(int64_t tokens, int steps);
+    struct family_habits (*habits)(const struct jv *index); // index: model_index.json; NULL: none
     int (*vocabulary)(const struct parts *parts);  // ids that the text encoder knows
     // Whether a model of these parts has such a stage; without STAGE_REFERENCES it takes none.
     bool (*has)(const struct parts *parts, enum stage_kind kind);

@@ -59,8 +59,9 @@ pixels_sizes(const struct parts *parts, int *size, int *final_size)
 }
 
 struct latent
-pixels_latent(const struct parts *parts, const char *part)
+pixels_latent(const struct parts *parts, const char *part, struct picture_size size)
 {
+    (void)size;
     const struct unet_config *c = parts_config(parts, part, &net_unet);
     return (struct latent){c->sample_size, c->sample_size, 3, c->out_channels};
 }

@@ -26,7 +26,7 @@ extern const struct family_training pixels_training;
 
 void pixels_sizes(const struct parts *parts, int *size, int *final_size);
 bool pixels_check(const struct parts *parts, const char *folder, struct err *err);
-struct latent pixels_latent(const struct parts *parts, const char *part);
+struct latent pixels_latent(const struct parts *parts, const char *part, struct picture_size size);
 int pixels_vocabulary(const struct parts *parts);
 bool pixels_has(const struct parts *parts, enum stage_kind kind);
 

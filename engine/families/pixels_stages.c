@@ -97,7 +97,7 @@ pixels_build_step(struct nn *nn, const struct parts *parts, const struct stage_k
                   struct ports *ports)
 {
     const struct unet_config *c = unet_of(parts, key->part);
-    struct latent l = pixels_latent(parts, key->part);
+    struct latent l = pixels_latent(parts, key->part, key->size);
     int64_t n = key->batch, side = c->thumbnail_size;
     const struct shape picture = SHAPE(n, l.height, l.width, l.channels);
     struct unet_inputs in = {0};
@@ -129,7 +129,7 @@ void
 pixels_build_encode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                     struct ports *ports)
 {
-    struct latent l = pixels_latent(parts, key->part);
+    struct latent l = pixels_latent(parts, key->part, key->size);
     struct node *picture = port_input(ports, nn, "picture",
                                       SHAPE(key->batch, l.height, l.width, l.channels), DTYPE_F32);
     port_output(ports, nn, "sample", op_affine(nn->g, picture, 1, 0));
@@ -139,7 +139,7 @@ void
 pixels_build_decode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                     struct ports *ports)
 {
-    struct latent l = pixels_latent(parts, key->part);
+    struct latent l = pixels_latent(parts, key->part, key->size);
     struct node *sample = port_input(ports, nn, "sample",
                                      SHAPE(key->batch, l.height, l.width, l.channels), DTYPE_F32);
     port_output(ports, nn, "picture", op_affine(nn->g, sample, 1, 0));

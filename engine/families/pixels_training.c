@@ -82,7 +82,7 @@ build_pictures(struct nn *nn, const struct parts *parts, const struct training_k
                struct ports *ports)
 {
     const struct unet_config *c = unet_of(parts);
-    struct latent l = pixels_latent(parts, "unet");
+    struct latent l = pixels_latent(parts, "unet", (struct picture_size){0});
     struct unet_inputs in = {0};
     struct unet_context context = {0};
     in.sample = port_input(ports, nn, "sample", SHAPE(key->batch, l.height, l.width, l.channels),

@@ -74,7 +74,7 @@ static bool
 read_length(const struct model_folder *m, const char *key, int *out, struct err *err)
 {
     const struct jv *v = jv_get(m->index, key);
-    int64_t n = jv_integer(v, 77);
+    int64_t n = jv_integer(v, m->family->text_tokens ? m->family->text_tokens : 77);
     if ((v && !jv_is_integer(v)) || n < 1 || n > 4096)
         return err_set(err, ERR_INPUT,
                        "%s/model_index.json: %s must be a whole number from 1 to 4096", m->path,

@@ -219,7 +219,7 @@ scheduler_config_load(const char *path, struct scheduler_config *out, struct err
 
 struct sampler_point *
 scheduler_config_points(const struct scheduler_config *c, const struct schedule *schedule,
-                        const struct sampler *sampler, enum spacing spacing, int steps, int *count,
+                        const struct sampler *sampler, enum spacing spacing, int steps, double shift, int *count,
                         struct err *err)
 {
     struct spacing_params p = {.count = steps,
@@ -228,6 +228,6 @@ scheduler_config_points(const struct scheduler_config *c, const struct schedule 
                                .offset = c->offset,
                                .extra_point = sampler->extra_point,
                                .lambda_min = c->lambda_min,
-                               .shift = c->shift};
+                               .shift = shift > 0 ? shift : c->shift};
     return spacing_points(schedule, &p, count, err);
 }

@@ -187,6 +187,45 @@ instruction_add(struct instruction *n, int marker, const char *words, int width,
     return true;
 }
 
+int
+instruction_rank(const struct instruction *n, int marker)
+{
+    int rank = 0;
+    for (int i = 0; i < n->reference_count; i++)
+        rank += n->references[i].marker < marker;
+    return rank;
+}
+
+static bool
+has_reference(const struct instruction *n, int marker)
+{
+    for (int i = 0; i < n->reference_count; i++)
+        if (n->references[i].marker == marker)
+            return true;
+    return false;
+}
+
+char *
+instruction_in_words(const struct instruction *n, const char *word, struct err *err)
+{
+    int count = instruction_spans(n->text, NULL, 0, err);
+    if (count < 0)
+        return NULL;
+    struct instruction_span *spans = mem_alloc(((size_t)count + 1) * sizeof *spans);
+    instruction_spans(n->text, spans, count, err);
+    char *text = mem_strdup("");
+    for (int i = 0; i < count; i++) {
+        const struct instruction_span *s = &spans[i];
+        char *longer = s->marker && has_reference(n, s->marker)
+                           ? mem_printf("%s%s %d", text, word, instruction_rank(n, s->marker) + 1)
+                           : mem_printf("%s%.*s", text, (int)s->length, n->text + s->start);
+        free(text);
+        text = longer;
+    }
+    free(spans);
+    return text;
+}
+
 void
 instruction_finish(struct instruction *n)
 {

@@ -161,7 +161,7 @@ open_sources(struct trainer *t, struct err *err)
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, m->scheduler.prediction, r->snr_gamma};
-    struct latent l = f->latent(&m->parts, f->denoiser);
+    struct latent l = f->latent(&m->parts, f->denoiser, (struct picture_size){0});
     if (pack_size(t->pack) != l.width || l.channels != 3 || l.model_channels != 3)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
                        "draws %d pixels and %d channels", r->pack, pack_size(t->pack), l.width,

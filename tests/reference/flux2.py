@@ -9,9 +9,11 @@ that are not square.
 """
 import contextlib
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
 from diffusers import Flux2Transformer2DModel
+from diffusers.pipelines.flux2.image_processor import Flux2ImageProcessor
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from PIL import Image
 from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -177,7 +179,21 @@ def schedule_golden(scheduler):
     common.save(f"{FOLDER}/schedule.safetensors", sigmas)
 
 
+def resize_golden():
+    """A reference as the pipeline makes it smaller and cuts it, with 900 pixels for its 1024^2."""
+    processor = Flux2ImageProcessor(vae_scale_factor=16)
+    g = torch.Generator().manual_seed(90)
+    noise = torch.randint(0, 256, (9, 12, 3), generator=g).byte().numpy()
+    image = Image.fromarray(noise).resize((70, 53), Image.BICUBIC)
+    small = processor._resize_to_target_area(image, 900)
+    width, height = small.width // 16 * 16, small.height // 16 * 16
+    cut = processor.preprocess(small, height=height, width=width, resize_mode="crop")
+    picture = torch.tensor(np.array(image)).int()
+    common.save(f"{FOLDER}/resize.safetensors", {"picture": picture, "cut": cut[0].permute(1, 2, 0)})
+
+
 def main():
+    resize_golden()
     text, dit, vae = text_encoder(), transformer(43), autoencoder()
     scheduler = FlowMatchEulerDiscreteScheduler(
         use_dynamic_shifting=True, shift=3.0, base_image_seq_len=256, max_image_seq_len=4096)
@@ -194,7 +210,7 @@ def main():
         dev = transformer(48, guidance_embeds=True, num_layers=1, num_single_layers=1,
                           in_channels=8)
         transformer_golden("flux2-dev/transformer.safetensors", dev, [(2, 2)], 80, guidance=3.5)
-    index = {"_class_name": "Flux2KleinPipeline", "is_distilled": True,
+    index = {"_class_name": "Flux2KleinPipeline", "is_distilled": True, "text_tokens": TEXT_TOKENS,
              "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
              "text_encoder": ["transformers", "Qwen3ForCausalLM"],
              "tokenizer": ["transformers", "Qwen2TokenizerFast"],

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "engine/draw/pipeline_golden.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/mem.h"
+#include "engine/draw/pipeline_pass.h"
+
+struct run {
+    const struct model_golden_params *params;
+    struct safetensors *file;
+    struct stages stages;
+    struct port_set text, no_text;
+    struct references references;
+    struct picture_size size;
+    struct latent latent;
+    int steps, tokens;
+    float *x, *picture; // the sample; what it is decoded to
+};
+
+bool
+pipeline_golden_is(const char *path)
+{
+    struct err err = {0};
+    struct safetensors *file = safetensors_open(path, &err);
+    const char *part = file ? safetensors_metadata(file, "part") : NULL;
+    bool is = part && strcmp(part, "pipeline") == 0;
+    safetensors_close(file);
+    return is;
+}
+
+static const struct tensor_view *
+find(const struct run *r, const char *name)
+{
+    const struct tensor_view *t = safetensors_find(r->file, name);
+    return t && t->size > 0 && t->dtype != DTYPE_NONE ? t : NULL;
+}
+
+static bool
+number(const struct run *r, const char *key, int most, int *out, struct err *err)
+{
+    const char *text = safetensors_metadata(r->file, key);
+    *out = text ? atoi(text) : 0;
+    return (*out >= 1 && *out <= most) ||
+           err_set(err, ERR_INPUT, "%s: its metadata must have %s, a whole number from 1 to %d",
+                   r->params->golden, key, most);
+}
+
+// (1,3,H,W) -> (H,W,3)
+static float *
+picture_of(const struct tensor_view *t)
+{
+    int64_t pixels = t->shape.dim[2] * t->shape.dim[3];
+    float *out = mem_alloc(3 * (size_t)pixels * sizeof *out);
+    for (int64_t i = 0; i < 3 * pixels; i++)
+        out[i % pixels * 3 + i / pixels] = (float)dtype_load(t->dtype, t->data, i);
+    return out;
+}
+
+static bool
+is_picture(const struct tensor_view *t)
+{
+    return t->shape.rank == 4 && t->shape.dim[0] == 1 && t->shape.dim[1] == 3;
+}
+
+// --- What is drawn with
+
+static bool
+read_sizes(struct run *r, struct err *err)
+{
+    enum { MOST = 8192 };
+    const struct model_folder *m = r->params->folder;
+    if (!m->family->grain)
+        return err_set(err, ERR_UNSUPPORTED, "%s: goldens of whole pipelines are known for families "
+                       "that draw any size, %s is not one", r->params->golden, m->family->name);
+    int height, width, grain = m->family->grain(&m->parts);
+    if (!number(r, "steps", 1000, &r->steps, err) || !number(r, "height", MOST, &height, err) ||
+        !number(r, "width", MOST, &width, err))
+        return false;
+    if (height % grain || width % grain)
+        return err_set(err, ERR_INPUT, "%s: height and width must be multiples of %d",
+                       r->params->golden, grain);
+    r->size = (struct picture_size){height, width};
+    r->latent = m->family->latent(&m->parts, m->family->denoiser, r->size);
+    return true;
+}
+
+static bool
+read_text(struct run *r, struct err *err)
+{
+    const struct tensor_view *ids = find(r, "input_ids"), *mask = find(r, "attention_mask");
+    if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > 1 << 16 ||
+        (mask && !shape_equal(&mask->shape, &ids->shape)))
+        return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none are "
+                       "needed", r->params->golden);
+    r->tokens = (int)ids->shape.dim[1];
+    struct stage_key key = {.kind = STAGE_TEXT, .tokens = r->tokens};
+    struct stage *s = stages_get(&r->stages, &key, err);
+    int32_t *id = mem_alloc((size_t)r->tokens * sizeof *id);
+    float *seen = mem_alloc((size_t)r->tokens * sizeof *seen);
+    dtype_convert(DTYPE_I32, id, ids->dtype, ids->data, r->tokens);
+    for (int i = 0; i < r->tokens; i++)
+        seen[i] = mask ? (float)dtype_load(mask->dtype, mask->data, i) : 1;
+    bool ok = s && plan_write(s->plan, ports_find_input(&s->ports, "ids"), id, err) &&
+              stage_write(s, "mask", seen, err) && plan_run(s->plan, err) &&
+              port_set_take(&r->text, "", s, err);
+    free(seen);
+    free(id);
+    stage_release(s);
+    return ok;
+}
+
+static bool
+read_reference(struct run *r, int k, const struct tensor_view *t, struct err *err)
+{
+    const struct model_folder *m = r->params->folder;
+    int grain = m->family->grain(&m->parts);
+    char before[32];
+    snprintf(before, sizeof before, "reference.%d.", k);
+    if (!is_picture(t) || t->shape.dim[2] % grain || t->shape.dim[3] % grain)
+        return err_set(err, ERR_INPUT, "%s: references.%d must be (1,3,H,W), H and W multiples of %d",
+                       r->params->golden, k, grain);
+    struct picture_size size = {(int)t->shape.dim[2], (int)t->shape.dim[3]};
+    struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = size};
+    struct stage *s = stages_get(&r->stages, &key, err);
+    float *image = picture_of(t);
+    bool ok = s && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
+              port_set_take(&r->references.values, before, s, err);
+    r->references.size[k] = size;
+    r->references.count = k + 1;
+    free(image);
+    stage_release(s);
+    return ok;
+}
+
+static bool
+read_references(struct run *r, struct err *err)
+{
+    for (int k = 0; k < LIMIT_INSTRUCTION_REFERENCES; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "references.%d", k);
+        const struct tensor_view *t = find(r, name);
+        if (!t)
+            break;
+        if (!read_reference(r, k, t, err))
+            return false;
+    }
+    return true;
+}
+
+// --- Drawing
+
+static bool
+draw(struct run *r, struct err *err)
+{
+    const struct model_folder *m = r->params->folder;
+    const struct tensor_view *t = find(r, "noise");
+    const struct latent *l = &r->latent;
+    int64_t count = (int64_t)l->height * l->width * l->channels;
+    if (!t || shape_count(&t->shape) != count)
+        return err_set(err, ERR_INPUT, "%s: noise (1,%d,%d) is needed", r->params->golden,
+                       l->height * l->width, l->channels);
+    float *noise = mem_alloc((size_t)count * sizeof *noise);
+    dtype_convert(DTYPE_F32, noise, t->dtype, t->data, count);
+    uint64_t seed = 0;
+    struct pass pass = {.stages = &r->stages, .part = m->family->denoiser,
+                        .scheduler = &m->scheduler, .sampler = m->scheduler.sampler,
+                        .steps = r->steps, .batch = 1, .seeds = &seed, .text = &r->text,
+                        .no_text = &r->no_text, .tokens = r->tokens, .size = r->size,
+                        .alone = r->references.count ? &r->references : NULL, .noise = noise,
+                        .strength = 1};
+    r->x = mem_alloc((size_t)count * sizeof *r->x);
+    r->picture = mem_alloc(3 * (size_t)r->size.height * (size_t)r->size.width * sizeof *r->picture);
+    bool ok = pass_run(&pass, r->x, err) && pass_decode(&pass, r->x, r->picture, err);
+    free(noise);
+    return ok;
+}
+
+// |a-b| / |b|
+static double
+distance(float *got, const float *want, size_t n)
+{
+    double difference = 0, size = 0;
+    bool picture = true;
+    for (size_t i = 0; i < n; i++)
+        picture = picture && want[i] >= 0 && want[i] <= 1;
+    for (size_t i = 0; i < n; i++) {
+        double v = picture ? MIN(MAX(got[i] / 2 + 0.5, 0), 1) : got[i];
+        difference += (v - want[i]) * (v - want[i]);
+        size += (double)want[i] * want[i];
+    }
+    return sqrt(difference / size);
+}
+
+static bool
+compare(struct run *r, struct model_golden_result *result, struct err *err)
+{
+    const struct tensor_view *t = find(r, "output");
+    if (!t || !is_picture(t) || t->shape.dim[2] != r->size.height ||
+        t->shape.dim[3] != r->size.width)
+        return err_set(err, ERR_INPUT, "%s: output (1,3,%d,%d) is needed", r->params->golden,
+                       r->size.height, r->size.width);
+    float *want = picture_of(t);
+    result->relative_error =
+        distance(r->picture, want, 3 * (size_t)r->size.height * (size_t)r->size.width);
+    free(want);
+    return true;
+}
+
+bool
+pipeline_golden_run(const struct model_golden_params *params, struct model_golden_result *result,
+                    struct err *err)
+{
+    struct run r = {.params = params};
+    const struct model_folder *m = params->folder;
+    *result = (struct model_golden_result){.part = "pipeline"};
+    r.file = safetensors_open(params->golden, err);
+    double start = clock_seconds();
+    bool ok = r.file && (m->has_scheduler || err_set(err, ERR_INPUT, "%s has no scheduler/"
+                                                     "scheduler_config.json", m->path)) &&
+              m->family->check(&m->parts, m->path, err) && read_sizes(&r, err) &&
+              stages_init(&r.stages, m, params->device,
+                          params->dtype ? params->dtype : DTYPE_F32, err) &&
+              read_text(&r, err) && read_references(&r, err) && draw(&r, err) &&
+              compare(&r, result, err) && safetensors_check(r.file, err);
+    result->seconds = clock_seconds() - start;
+    port_set_finish(&r.text);
+    references_finish(&r.references);
+    stages_finish(&r.stages);
+    free(r.x);
+    free(r.picture);
+    safetensors_close(r.file);
+    return ok;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// A whole drawing of a family that draws any size against numbers that another implementation made.
+//
+// A golden as in engine/model/model_golden.h, with metadata part "pipeline" and `steps`, `height`,
+// `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask` (1,T),
+// `references.K` (1,3,H,W) in [-1,1] for K from 0 on, and the answer `output` (1,3,height,width): as
+// the autoencoder gives it, in about [-1,1], or, where all of its numbers lie in [0,1], as a picture.
+// Drawn with the scheduler's own sampler and without guidance.
+#ifndef LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
+#define LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
+
+#include "engine/model/model_golden.h"
+
+// Whether a golden is of a pipeline; what else is wrong with it comes to light when it is run.
+bool pipeline_golden_is(const char *path);
+bool pipeline_golden_run(const struct model_golden_params *params,
+                         struct model_golden_result *result, struct err *err);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// FLUX.2 from instruction to picture, on the tiny random model of tests/reference/flux2.py: the shift
+// around its jump, how references are made smaller, their order, what is refused.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "engine/draw/pipeline.h"
+#include "engine/draw/resize.h"
+#include "engine/model/model_folder.h"
+
+enum { SIDE = 64, PIXELS = 3 * SIDE * SIDE };
+
+static const char *root; // tests/reference/golden/flux2
+static struct device *device;
+static struct pipeline *model;
+static uint8_t red[70 * 90 * 3], blue[80 * 64 * 3];
+
+static struct safetensors *
+opened(const char *name)
+{
+    struct err err = {0};
+    char *path = mem_printf("%s/%s", root, name);
+    struct safetensors *file = safetensors_open(path, &err);
+    if (!file)
+        fail_msg("%s", err.text);
+    free(path);
+    return file;
+}
+
+static void
+schedule_of_the_reference(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct safetensors *file = opened("schedule.safetensors");
+    struct model_folder *m = model_folder_open(root, &err);
+    struct schedule *s = schedule_create(&m->scheduler.schedule, &err);
+    assert_int_equal(safetensors_count(file), 32);
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const struct tensor_view *t = safetensors_at(file, i);
+        int tokens, steps, count;
+        assert_int_equal(sscanf(t->name, "sigma.%d.%d", &tokens, &steps), 2);
+        double shift = m->family->shift(tokens, steps);
+        struct sampler_point *p = scheduler_config_points(
+            &m->scheduler, s, m->scheduler.sampler, SPACING_NONE, steps, shift, &count, &err);
+        assert_int_equal(count, steps);
+        for (int k = 0; k <= steps; k++)
+            assert_true(fabs(p[k].sigma - dtype_load(t->dtype, t->data, k)) < 1e-6);
+        free(p);
+    }
+    schedule_destroy(s);
+    model_folder_close(m);
+    safetensors_close(file);
+}
+
+static void
+references_as_pillow_makes_them(void **state)
+{
+    (void)state;
+    struct safetensors *file = opened("resize.safetensors");
+    const struct tensor_view *picture = safetensors_find(file, "picture");
+    const struct tensor_view *want = safetensors_find(file, "cut");
+    int height = (int)picture->shape.dim[0], width = (int)picture->shape.dim[1], columns, rows;
+    size_t n = (size_t)shape_count(&want->shape);
+    uint8_t *rgb = mem_alloc((size_t)shape_count(&picture->shape));
+    for (int64_t i = 0; i < shape_count(&picture->shape); i++)
+        rgb[i] = (uint8_t)dtype_load(picture->dtype, picture->data, i);
+    resize_within(width, height, 900, 16, &columns, &rows);
+    assert_int_equal(rows, want->shape.dim[0]);
+    assert_int_equal(columns, want->shape.dim[1]);
+    float *cut = mem_alloc(n * sizeof *cut);
+    resize_cropped(rgb, width, height, 900, columns, rows, cut);
+    for (size_t i = 0; i < n; i++) // it rounds after each direction, too: two steps of 255
+        assert_true(fabs(cut[i] - dtype_load(want->dtype, want->data, (int64_t)i)) < 2.01 / 127.5);
+    free(cut);
+    free(rgb);
+    safetensors_close(file);
+}
+
+// "[ref#A] on [ref#B]" with red for A and blue for B.
+static struct instruction
+two(int a, int b, char text[64], char own[2][24])
+{
+    snprintf(text, 64, "[ref#%d] on [ref#%d]", a, b);
+    snprintf(own[0], 24, "[ref#%d] x", a);
+    snprintf(own[1], 24, "[ref#%d] x", b);
+    return (struct instruction){
+        .text = text, .reference_count = 2,
+        .references = {{a, own[0], 70, 90, red}, {b, own[1], 80, 64, blue}}};
+}
+
+static uint8_t *
+drawn(const struct instruction *n, uint64_t seed, double strength, const struct pipeline_picture *start)
+{
+    struct err err = {0};
+    struct pipeline_request r = {.instruction = n, .seed = seed, .size = SIDE, .scale = -1,
+                                 .context_scale = -1, .start = start, .strength = strength};
+    struct pipeline_result result;
+    if (!pipeline_run(model, &r, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(result.steps, 4);
+    assert_string_equal(result.guidance, "none");
+    return result.rgb;
+}
+
+static bool
+same(uint8_t *a, uint8_t *b)
+{
+    bool equal = memcmp(a, b, PIXELS) == 0;
+    free(a);
+    free(b);
+    return equal;
+}
+
+static void
+references_count_by_the_order_of_their_markers(void **state)
+{
+    (void)state;
+    char text[64], other[64], own[2][24], other_own[2][24];
+    struct instruction n = two(1, 2, text, own), far = two(4, 9, other, other_own);
+    struct err err = {0};
+    char *words = instruction_in_words(&far, "image", &err);
+    assert_string_equal(words, "image 1 on image 2");
+    free(words);
+    assert_true(same(drawn(&n, 1, -1, NULL), drawn(&far, 1, -1, NULL)));
+    assert_false(same(drawn(&n, 1, -1, NULL), drawn(&n, 2, -1, NULL)));
+    // The same pictures given in the other order are the same references.
+    struct instruction_reference first = far.references[0];
+    far.references[0] = far.references[1];
+    far.references[1] = first;
+    assert_true(same(drawn(&n, 1, -1, NULL), drawn(&far, 1, -1, NULL)));
+    // Exchanged they are not.
+    struct instruction crossed = two(2, 1, other, other_own);
+    crossed.text = text;
+    assert_false(same(drawn(&n, 1, -1, NULL), drawn(&crossed, 1, -1, NULL)));
+}
+
+static void
+starts_from_a_picture(void **state)
+{
+    (void)state;
+    struct instruction n = {.text = "a fox"};
+    struct pipeline_picture start = {70, 90, red};
+    assert_false(same(drawn(&n, 1, 0.5, &start), drawn(&n, 1, -1, NULL)));
+    assert_true(same(drawn(&n, 1, 1, &start), drawn(&n, 1, -1, NULL)));
+}
+
+struct seen {
+    int calls, total;
+    bool grey; // all of one colour: nothing was decoded
+};
+
+static void
+see(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+{
+    struct seen *s = ctx;
+    (void)seconds;
+    assert_int_equal(step, ++s->calls);
+    assert_int_equal(size, 192);
+    s->total = total;
+    s->grey = s->grey || memcmp(rgb, rgb + 3, 3 * 192 * 192 - 3) == 0;
+}
+
+static void
+estimates_are_seen(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct instruction n = {.text = "a fox"};
+    struct seen seen = {0};
+    struct pipeline_request r = {.instruction = &n, .size = 192, .scale = -1, .context_scale = -1,
+                                 .progress = see, .ctx = &seen};
+    struct pipeline_result result;
+    assert_true(pipeline_run(model, &r, &result, &err));
+    assert_int_equal(seen.calls, 4);
+    assert_int_equal(seen.total, 4);
+    assert_false(seen.grey);
+    free(result.rgb);
+}
+
+static void
+what_it_cannot_is_said(void **state)
+{
+    (void)state;
+    char text[64], own[2][24];
+    struct instruction n = two(1, 2, text, own), small = n;
+    small.references[0].width = 40;
+    struct pipeline_weight weight = {1, 0.5, 0, 1};
+    struct {
+        struct pipeline_request r;
+        const char *said;
+    } rows[] = {
+        {{.instruction = &n, .size = 200}, "multiples of 16, not 200"},
+        {{.instruction = &n, .size = 32}, "64 to 2048 pixels"},
+        {{.instruction = &small, .size = SIDE}, "[ref#1] has 40x90 pixels"},
+        {{.instruction = &n, .size = SIDE, .weights = &weight, .weight_count = 1}, "cannot weigh"},
+        {{.instruction = &n, .size = SIDE, .negative = &n, .scale = 3}, "cannot keep away from pictures"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct err err = {0};
+        struct pipeline_result result;
+        assert_false(pipeline_run(model, &rows[i].r, &result, &err));
+        if (!strstr(err.text, rows[i].said))
+            fail_msg("%s", err.text);
+    }
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof red; i++)
+        red[i] = i % 3 ? (uint8_t)(i / 90) : 200;
+    for (size_t i = 0; i < sizeof blue; i++)
+        blue[i] = i % 3 == 2 ? 220 : (uint8_t)(i / 80);
+    device = device_open("cpu", &err);
+    model = device ? pipeline_open(root, device, DTYPE_F32, &err) : NULL;
+    if (!model)
+        fprintf(stderr, "%s\n", err.text);
+    return model ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    pipeline_close(model);
+    device_close(device);
+    return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    root = argc > 1 ? argv[1] : "tests/reference/golden/flux2";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schedule_of_the_reference),
+        cmocka_unit_test(references_as_pillow_makes_them),
+        cmocka_unit_test(references_count_by_the_order_of_their_markers),
+        cmocka_unit_test(starts_from_a_picture),
+        cmocka_unit_test(estimates_are_seen),
+        cmocka_unit_test(what_it_cannot_is_said),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
