@@ -60,6 +60,19 @@ keep_ground(unsigned char *palette, int count, uint32_t ground)
         palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
 }
 
+// White is white, and a grey that is nearly white has no colour: of 5 bits a channel one step is seen.
+static void
+snap_white(unsigned char *palette, int count)
+{
+    enum { BRIGHT = 232, STEP = 16 };
+    for (int i = 0; i < count; i++) {
+        unsigned char *c = palette + 3 * i;
+        int most = MAX(c[0], MAX(c[1], c[2])), least = MIN(c[0], MIN(c[1], c[2]));
+        if (least >= BRIGHT && most - least <= STEP)
+            memset(c, most >= 247 ? 255 : most, 3);
+    }
+}
+
 static SIXELSTATUS
 make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dither_t **dither)
 {
@@ -68,7 +81,8 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     if (SIXEL_SUCCEEDED(status))
         status = sixel_dither_initialize(*dither, rgb->pixels, rgb->width, rgb->height,
                                          SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
-                                         SIXEL_REP_CENTER_BOX, SIXEL_QUALITY_LOW);
+                                         SIXEL_REP_AVERAGE_PIXELS,
+                                         d->coarseness ? SIXEL_QUALITY_LOW : SIXEL_QUALITY_HIGH);
     if (SIXEL_FAILED(status))
         return status;
     // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: what was cut off
@@ -76,6 +90,7 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     unsigned char *palette = sixel_dither_get_palette(*dither);
     for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(*dither); i++)
         palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
+    snap_white(palette, sixel_dither_get_num_of_palette_colors(*dither));
     keep_ground(palette, sixel_dither_get_num_of_palette_colors(*dither), d->background);
     // Error diffusion helps where colours are few; otherwise it only makes more bytes.
     sixel_dither_set_diffusion_type(*dither, colours >= 64 ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);

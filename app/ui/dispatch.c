@@ -8,7 +8,7 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { MESSAGE_SECONDS = 4 };
+enum { NEWS_SECONDS = 4, FAULT_SECONDS = 10 };
 
 static void
 prompt_key(struct ui *ui, wint_t key, bool code)
@@ -158,9 +158,9 @@ on_key(struct ui *ui, wint_t key, bool code)
     bool typing = view->typing && view->typing(ui);
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
-    // News is old when somebody has gone on; what is wrong stays to be read.
-    if ((ui->message_role == ROLE_GOOD || ui->message_role == ROLE_STATUS) &&
-        ui_now() - ui->message_said > MESSAGE_SECONDS)
+    // News is old when somebody has gone on; what is wrong stays longer, to be read.
+    bool news = ui->message_role == ROLE_GOOD || ui->message_role == ROLE_STATUS;
+    if (ui_now() - ui->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
         ui->message[0] = 0;
     if (ui->asking) {
         ui->asking = false;

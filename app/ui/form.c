@@ -49,6 +49,17 @@ form_value(const struct form *f, const char *id)
     return "";
 }
 
+bool
+form_select(struct form *f, const char *id)
+{
+    for (int i = 0; i < f->count; i++)
+        if (strcmp(f->fields[i].id, id) == 0) {
+            f->selected = i;
+            return true;
+        }
+    return false;
+}
+
 void
 form_free(struct form *f)
 {
@@ -82,10 +93,11 @@ form_close(struct ui *ui, bool taken)
 {
     struct form *f = ui->form;
     ui->form = NULL;
-    if (f && f->done)
-        f->done(ui, f, taken);
-    form_free(f);
     ui->dirty = true;
+    if (f && f->done && !f->done(ui, f, taken) && taken && !ui->form)
+        ui->form = f;
+    else
+        form_free(f);
 }
 
 // --- drawing
@@ -148,12 +160,15 @@ form_draw(struct ui *ui)
     char text[600];
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
     draw_wrapped(&help, ROLE_POPUP, text);
-    bool turns = d && (d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL), wide = help.columns >= 58;
+    bool turns = d && (d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL),
+         number = d && d->kind != FIELD_TEXT && !turns, wide = help.columns >= 58;
     draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP,
               f->editing ? "Enter take   Esc as it was"
-              : wide     ? "Enter change   < > other value   F9 or ^G done   Esc leave"
-              : turns    ? "< > other   F9 done   Esc leave"
-                         : "Enter change   F9 done   Esc leave");
+              : !wide && turns ? "< > other   F9 done   Esc cancel"
+              : !wide          ? "Enter change   F9 done   Esc cancel"
+              : turns          ? "< > other value   F9 or ^G done   Esc cancel"
+              : number         ? "Enter write   < > more, less   F9 or ^G done   Esc cancel"
+                               : "Enter write   F9 or ^G done   Esc cancel");
     if (f->editing) {
         int at = text_width(f->edit.text, f->edit.cursor);
         curs_set(1);

@@ -143,6 +143,7 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     if (!newterm(NULL, stdout, stdin))
         return err_set(err, ERR_INPUT,
                        "the terminal '%s' is not known here: set TERM to one that is", term);
+    screen_forbid_scrolling();
     watch_signals();
     cbreak();
     noecho();

@@ -47,12 +47,44 @@ session_check(struct ui *ui)
 }
 
 void
+session_shown(struct ui *ui, struct job *out)
+{
+    job_copy(out, &ui->compose);
+    free(out->instruction);
+    out->instruction = mem_strdup(ui->instruction.text ? ui->instruction.text : "");
+}
+
+void
+session_show(struct ui *ui, const struct job *j)
+{
+    struct job copy;
+    job_copy(&copy, j);
+    job_finish(&ui->compose);
+    ui->compose = copy;
+    field_set(&ui->instruction, copy.instruction);
+    session_check(ui);
+}
+
+void
 session_set(struct ui *ui, const struct job *j)
 {
-    job_finish(&ui->compose);
-    job_copy(&ui->compose, j);
-    field_set(&ui->instruction, j->instruction);
-    session_check(ui);
+    struct job shown;
+    session_shown(ui, &shown);
+    history_put(&ui->history, &shown);
+    job_finish(&shown);
+    session_show(ui, j);
+}
+
+bool
+session_step(struct ui *ui, int by)
+{
+    struct job shown;
+    session_shown(ui, &shown);
+    const struct job *j = history_step(&ui->history, &shown, by);
+    job_finish(&shown);
+    if (j)
+        session_show(ui, j);
+    return j != NULL;
 }
 
 void
@@ -218,24 +250,30 @@ session_arrived(struct ui *ui, const struct arrival *a)
 
 // --- parameters
 
-static void
+static bool
 parameters_done(struct ui *ui, struct form *f, bool taken)
 {
-    struct job *j = &ui->compose;
+    struct job read = JOB_EMPTY, *j = &ui->compose;
     struct err err = {0};
+    bool ok = true;
     if (!taken)
-        return;
-    for (const struct parameter *p = parameters; p->name; p++) {
+        return true;
+    for (const struct parameter *p = parameters; ok && p->name; p++) {
         const char *text = form_value(f, p->name);
-        parameter_clear(p, j);
         if (*text && strcmp(text, "auto") != 0)
-            parameter_read(p, j, p->label, text, &err);
+            ok = parameter_read(p, &read, p->label, text, &err) || (form_select(f, p->name), false);
+    }
+    for (const struct parameter *p = parameters; ok && p->name; p++)
+        parameter_copy(p, j, &read);
+    job_finish(&read);
+    if (!ok) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
     }
     free(j->model_hash);
     j->model_hash = NULL;
     session_check(ui);
-    if (err.code != ERR_NONE)
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    return true;
 }
 
 // "auto", the names there are, and the one that is set, known or not.

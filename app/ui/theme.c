@@ -311,21 +311,48 @@ curses_colour(int32_t colour)
     return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
 }
 
-// Of eight colours several become one: what has lost its ground by that is told apart in another
-// way.
-static void
-mend_for_eight(const struct theme *t)
+// With 8 or 16 colours, whose shades are the person's own: shades of a theme would come out as black and
+// white, so roles have the colours by name that programs give them, on the terminal's own ground.
+// A theme's named colours stay what they are.
+enum { BLACK = COLOUR_NAMED, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE };
+static const struct theme_style few[ROLE_COUNT] = {
+    [ROLE_TEXT] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_DIM] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_TITLE] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_TAB] = {CYAN, COLOUR_DEFAULT, .reverse = true},
+    [ROLE_BORDER] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_FOCUS] = {CYAN, COLOUR_DEFAULT, .bold = true},
+    [ROLE_HEADING] = {COLOUR_DEFAULT, COLOUR_DEFAULT, .bold = true},
+    [ROLE_SELECTION] = {CYAN, COLOUR_DEFAULT, .reverse = true},
+    [ROLE_SELECTED] = {COLOUR_DEFAULT, COLOUR_DEFAULT, .bold = true},
+    [ROLE_MARKER] = {GREEN, COLOUR_DEFAULT, .bold = true},
+    [ROLE_FAULT] = {RED, COLOUR_DEFAULT, .underline = true},
+    [ROLE_STATUS] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_GOOD] = {GREEN, COLOUR_DEFAULT},
+    [ROLE_ERROR] = {RED, COLOUR_DEFAULT, .bold = true},
+    [ROLE_WARNING] = {YELLOW, COLOUR_DEFAULT},
+    [ROLE_KEY] = {YELLOW, COLOUR_DEFAULT},
+    [ROLE_INPUT] = {COLOUR_DEFAULT, COLOUR_DEFAULT, .reverse = true},
+    [ROLE_POPUP] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_GAUGE] = {GREEN, COLOUR_DEFAULT, .reverse = true},
+    [ROLE_GAUGE_REST] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
+    [ROLE_FOLDER] = {BLUE, COLOUR_DEFAULT, .bold = true},
+    [ROLE_RATING] = {YELLOW, COLOUR_DEFAULT},
+    [ROLE_CURVE] = {CYAN, COLOUR_DEFAULT},
+};
+
+static bool
+is_shade(int32_t colour)
 {
-    static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
-    int ground = curses_colour(t->styles[ROLE_TEXT].bg);
-    for (size_t i = 0; i < COUNT_OF(reversed); i++)
-        if (curses_colour(t->styles[reversed[i]].bg) == ground)
-            attributes[reversed[i]] |= A_REVERSE;
-    if (curses_colour(t->styles[ROLE_SELECTED].bg) == ground)
-        attributes[ROLE_SELECTED] |= A_BOLD;
-    for (int i = 0; i < ROLE_COUNT; i++) // bold black is grey there, and unreadable on white
-        if (curses_colour(t->styles[i].fg) == 0)
-            attributes[i] &= ~(attr_t)A_BOLD;
+    return colour >= 0 && colour < COLOUR_NAMED;
+}
+
+// As this terminal can show it.
+static struct theme_style
+style_here(const struct theme *t, int role)
+{
+    const struct theme_style *s = &t->styles[role];
+    return COLORS < 256 && (is_shade(s->fg) || is_shade(s->bg)) ? few[role] : *s;
 }
 
 void
@@ -333,15 +360,13 @@ theme_apply(const struct theme *t, bool mono)
 {
     bool colours = !mono && has_colors();
     for (int i = 0; i < ROLE_COUNT; i++) {
-        const struct theme_style *s = &t->styles[i];
-        attributes[i] = (s->bold ? A_BOLD : 0) | (s->underline ? A_UNDERLINE : 0) |
-                        (s->reverse ? A_REVERSE : 0) | (colours && s->dim ? A_DIM : 0);
+        struct theme_style s = colours ? style_here(t, i) : t->styles[i];
+        attributes[i] = (s.bold ? A_BOLD : 0) | (s.underline ? A_UNDERLINE : 0) |
+                        (s.reverse ? A_REVERSE : 0) | (colours && s.dim ? A_DIM : 0);
         pairs[i] = 0;
-        if (colours && init_extended_pair(i + 1, curses_colour(s->fg), curses_colour(s->bg)) == OK)
+        if (colours && init_extended_pair(i + 1, curses_colour(s.fg), curses_colour(s.bg)) == OK)
             pairs[i] = i + 1;
     }
-    if (colours && COLORS < 16)
-        mend_for_eight(t);
     if (!colours) { // what colours say must be said without them
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
         static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,
@@ -367,7 +392,7 @@ theme_use(enum role role)
 uint32_t
 theme_background(const struct theme *t)
 {
-    int32_t bg = t->styles[ROLE_TEXT].bg;
+    int32_t bg = style_here(t, ROLE_TEXT).bg;
     if (bg == COLOUR_DEFAULT)
         return 0;
     if (bg >= COLOUR_NAMED)

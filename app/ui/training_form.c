@@ -75,7 +75,7 @@ training_command(struct ui *ui, const char *line)
     return true;
 }
 
-static void
+static bool
 form_done(struct ui *ui, struct form *f, bool taken)
 {
     static const char *const settings[] = {"pack", "output", "model"};
@@ -103,6 +103,7 @@ form_done(struct ui *ui, struct form *f, bool taken)
     for (size_t i = 0; i < COUNT_OF(settings); i++)
         free(sets[i]);
     free(copy);
+    return true;
 }
 
 void

@@ -235,6 +235,7 @@ finish(struct ui *ui)
     field_finish(&ui->instruction);
     field_finish(&ui->prompt);
     job_finish(&ui->compose);
+    history_finish(&ui->history);
     pictures_close(ui->pictures);
     arrivals_close(ui->arrivals);
     library_close(ui->library);

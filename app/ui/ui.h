@@ -11,6 +11,7 @@
 #include "app/base/process.h"
 #include "app/ui/arrivals.h"
 #include "app/ui/field.h"
+#include "app/ui/history.h"
 #include "app/ui/pictures.h"
 #include "app/ui/theme.h"
 #include "app/window/window_link.h"
@@ -101,8 +102,9 @@ struct form {
     struct field edit;
     // After each change of a value. May be NULL.
     void (*changed)(struct ui *ui, struct form *form, int field);
-    // At its end: taken over, or left with Esc. May open the next one.
-    void (*done)(struct ui *ui, struct form *form, bool taken);
+    // At its end: taken over, or left with Esc. May open the next one. False: what is in it cannot be taken
+    // over, which has been said; the form stays, at the field that is chosen.
+    bool (*done)(struct ui *ui, struct form *form, bool taken);
     int number; // the caller's
     bool picture_beside; // leaves the right half of the screen to the view
 };
@@ -123,6 +125,7 @@ struct ui {
 
     struct field instruction; // the text being assembled; its pictures and parameters:
     struct job compose;
+    struct history history; // what was there before
     char fault[ERR_TEXT_MAX]; // what is wrong with it now; ""
     bool session_dirty;
     double session_kept; // when it was last written
@@ -249,6 +252,8 @@ void form_choices(struct form_field *field, const char *const *choices); // NULL
 const char *form_value(const struct form *f, const char *id); // "" when there is none
 void form_open(struct ui *ui, struct form *f); // takes over
 void form_close(struct ui *ui, bool taken);
+// Chooses the field with this id, where something is wrong; false when there is none.
+bool form_select(struct form *f, const char *id);
 void form_free(struct form *f);
 void form_draw(struct ui *ui);
 bool form_key(struct ui *ui, wint_t key, bool code, enum request request);
@@ -274,7 +279,11 @@ int tasks_unfinished(const struct ui *ui);
 
 // --- the instruction being assembled (session.c)
 void session_check(struct ui *ui);                // ui->fault from text and references
-void session_set(struct ui *ui, const struct job *j); // replaces it
+// A copy of what is there as it is written, line breaks too; and such a copy in its place.
+void session_shown(struct ui *ui, struct job *out);
+void session_show(struct ui *ui, const struct job *j);
+void session_set(struct ui *ui, const struct job *j); // replaces it; what was there goes to the history
+bool session_step(struct ui *ui, int by); // to the one before (-1) or after (1); false: there is none
 void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
 void session_keep(struct ui *ui, bool now);       // writes it to the library when it changed
 void session_restore(struct ui *ui);

@@ -29,8 +29,12 @@ struct compose {
     char asked[400];
     char trouble[ERR_TEXT_MAX];
     bool waiting;
+    bool written; // something, since the text has the keys
     struct job_reference removed; // for undo
+    int removed_at;               // its place in the list
     bool has_removed;
+    struct job before; // what the form of a reference was opened on, for Esc
+    bool has_before;
     struct area files, text, references; // where they were drawn, for the mouse
 };
 
@@ -38,6 +42,13 @@ static struct compose *
 compose_of(const struct ui *ui)
 {
     return ui->state[VIEW_COMPOSE];
+}
+
+static void
+turn_to(struct compose *c, enum pane pane)
+{
+    c->pane = pane;
+    c->written = false;
 }
 
 static struct job_reference *
@@ -78,6 +89,7 @@ close_compose(struct ui *ui)
     carrier.references[0] = c->removed;
     carrier.reference_count = c->has_removed;
     job_finish(&carrier);
+    job_finish(&c->before);
     browser_finish(&c->browser);
     image_unref(c->after);
 }
@@ -234,7 +246,7 @@ use_help(enum job_use use)
 }
 
 static void reference_changed(struct ui *ui, struct form *f, int field);
-static void reference_done(struct ui *ui, struct form *f, bool taken);
+static bool reference_done(struct ui *ui, struct form *f, bool taken);
 
 // `number`: its place. Fields: words, loader, what the loader says of itself, what it is for.
 static void
@@ -260,6 +272,10 @@ open_reference_form(struct ui *ui, struct job_reference *r, int selected)
     for (size_t i = 0; i < jv_size(params); i++)
         add_param(f, jv_at(params, i), r);
     form_choices(form_add(f, FIELD_CHOICE, USE, "use", uses[r->use], use_help(r->use)), uses);
+    struct compose *c = compose_of(ui);
+    if (!c->has_before)
+        session_shown(ui, &c->before);
+    c->has_before = true;
     f->changed = reference_changed;
     f->done = reference_done;
     f->number = (int)(r - ui->compose.references);
@@ -340,13 +356,19 @@ reference_changed(struct ui *ui, struct form *f, int field)
     }
 }
 
-static void
+// Each change has shown itself already; Esc takes all of them back.
+static bool
 reference_done(struct ui *ui, struct form *f, bool taken)
 {
+    struct compose *c = compose_of(ui);
     struct job_reference *r = form_reference(ui, f);
-    (void)taken; // each change has shown itself already
-    if (r)
+    if (taken && r)
         take_form(ui, r, f);
+    else if (c->has_before)
+        session_show(ui, &c->before);
+    job_finish(&c->before);
+    c->has_before = false;
+    return true;
 }
 
 // --- drawing
@@ -593,6 +615,7 @@ remove_reference(struct ui *ui)
     char name[JOB_KEY_TEXT];
     job_reference_label(r, name);
     c->removed = *r;
+    c->removed_at = c->reference;
     c->has_removed = true;
     *r = (struct job_reference){0}; // its parts belong to `removed` now
     job_remove(&ui->compose, c->reference);
@@ -609,12 +632,31 @@ bring_back(struct ui *ui)
         c->has_removed && !job_find_for(&ui->compose, use, c->removed.marker)
             ? job_add_for(&ui->compose, use, 0)
             : NULL;
-    if (!r)
+    if (!r) {
+        if (!session_step(ui, -1))
+            ui_say(ui, ROLE_STATUS, "there is no instruction before this one");
         return;
-    *r = c->removed;
+    }
+    // Into its place again, and those behind it one further.
+    struct job *j = &ui->compose;
+    int at = MIN(c->removed_at, j->reference_count - 1);
+    memmove(&j->references[at + 1], &j->references[at],
+            (size_t)(j->reference_count - 1 - at) * sizeof *j->references);
+    j->references[at] = c->removed;
+    c->reference = at;
     c->has_removed = false;
     c->removed = (struct job_reference){0};
     session_check(ui);
+    ui->message[0] = 0;
+}
+
+// Through what was in the composer before.
+static void
+step(struct ui *ui, int by)
+{
+    if (!session_step(ui, by))
+        ui_say(ui, ROLE_STATUS, by < 0 ? "there is no instruction before this one"
+                                       : "this is the last instruction");
 }
 
 static bool
@@ -632,7 +674,6 @@ in_references(struct ui *ui, enum request request)
             open_reference_form(ui, r, 0);
         return true;
     case REQUEST_REMOVE: remove_reference(ui); return true;
-    case REQUEST_UNDO: bring_back(ui); return true;
     default: return false;
     }
 }
@@ -689,30 +730,29 @@ edit_outside(struct ui *ui)
     free(text);
 }
 
-static void
-new_answered(struct ui *ui, char answer)
-{
-    struct job empty = JOB_EMPTY;
-    if (answer == 'y')
-        session_set(ui, &empty);
-}
-
 static bool
 on_request(struct ui *ui, enum request request)
 {
     struct compose *c = compose_of(ui);
     switch (request) {
-    case REQUEST_NEXT_PANE: c->pane = (c->pane + 1) % PANE_COUNT; return true;
-    case REQUEST_PREVIOUS_PANE: c->pane = (c->pane + PANE_COUNT - 1) % PANE_COUNT; return true;
-    case REQUEST_INSTRUCTION: c->pane = PANE_TEXT; return true;
+    case REQUEST_NEXT_PANE: turn_to(c, (c->pane + 1) % PANE_COUNT); return true;
+    case REQUEST_PREVIOUS_PANE: turn_to(c, (c->pane + PANE_COUNT - 1) % PANE_COUNT); return true;
+    case REQUEST_INSTRUCTION: turn_to(c, PANE_TEXT); return true;
     case REQUEST_PARAMETERS: session_parameters(ui); return true;
     case REQUEST_EDITOR: edit_outside(ui); return true;
+    case REQUEST_UNDO: bring_back(ui); return true;
+    case REQUEST_EARLIER: step(ui, -1); return true;
+    case REQUEST_LATER: step(ui, 1); return true;
     case REQUEST_SAVE: ui_prompt(ui, "name of the template: ", "", save_done); return true;
-    case REQUEST_NEW:
-        ui_ask(ui, "begin an empty instruction? y: yes   other: no", "y", new_answered);
+    case REQUEST_NEW: {
+        struct job empty = JOB_EMPTY;
+        session_set(ui, &empty);
+        turn_to(c, PANE_TEXT);
+        ui_say(ui, ROLE_STATUS, "an empty instruction; what was here comes back with [");
         return true;
+    }
     case REQUEST_BACK:
-        c->pane = c->pane == PANE_TEXT ? PANE_REFERENCES : PANE_FILES;
+        turn_to(c, c->pane == PANE_TEXT ? PANE_REFERENCES : PANE_FILES);
         if (c->pane == PANE_FILES && *c->browser.filter)
             browser_filter(&c->browser, "");
         return true;
@@ -729,6 +769,33 @@ static bool
 is_typing(const struct ui *ui)
 {
     return compose_of(ui)->pane == PANE_TEXT;
+}
+
+// The marker right before the cursor becomes the next reference's.
+static bool
+next_marker(struct ui *ui)
+{
+    struct field *f = &ui->instruction;
+    size_t from = f->cursor;
+    int marker = 0, length = 0, first = 0, next = 0;
+    bool passed = false;
+    while (from > 0 && f->text[from] != '[' && f->cursor - from < JOB_KEY_TEXT)
+        from--;
+    if (sscanf(f->text + from, "[ref#%d]%n", &marker, &length) != 1 ||
+        from + (size_t)length != f->cursor)
+        return false;
+    for (int i = 0; i < ui->compose.reference_count; i++) {
+        const struct job_reference *r = &ui->compose.references[i];
+        if (r->use != JOB_REFERENCE)
+            continue;
+        first = first ? first : r->marker;
+        next = passed && !next ? r->marker : next;
+        passed = passed || r->marker == marker;
+    }
+    char text[JOB_KEY_TEXT];
+    snprintf(text, sizeof text, "[ref#%d]", next ? next : first ? first : marker);
+    field_replace(f, from, f->cursor, text);
+    return true;
 }
 
 // "[", "[re", "[ref#" and the like before the cursor become the marker that is meant: the first
@@ -775,9 +842,12 @@ on_key(struct ui *ui, wint_t key, bool code)
     if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
         return false;
     if (!code && key == '\t') {
-        bool done = complete(ui);
+        bool done = (c->written && next_marker(ui)) || complete(ui);
+        if (!done && c->written) // who writes stays in the text: what follows would be commands
+            ui_say(ui, ROLE_STATUS, "Tab after [ completes a marker, again takes the next; Esc ends writing");
+        c->written = c->written || done;
         session_check(ui);
-        return done;
+        return c->written;
     }
     if (code && (key == KEY_UP || key == KEY_DOWN))
         return field_move_line(&ui->instruction, MAX(c->text.columns - 1, 1),
@@ -788,6 +858,7 @@ on_key(struct ui *ui, wint_t key, bool code)
     if (!code && iswalnum(key) && cursor > 0 && ui->instruction.text[cursor - 1] == ']')
         field_insert(&ui->instruction, " ");
     bool used = field_key(&ui->instruction, key, code);
+    c->written = c->written || (used && !code);
     if (used && (cursor != ui->instruction.cursor || !code))
         session_check(ui);
     return used;
@@ -797,6 +868,7 @@ static void
 on_paste(struct ui *ui, const char *text)
 {
     field_insert(&ui->instruction, text);
+    compose_of(ui)->written = true;
     session_check(ui);
 }
 
@@ -805,7 +877,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct compose *c = compose_of(ui);
     if (x < c->files.x + c->files.columns) {
-        c->pane = PANE_FILES;
+        turn_to(c, PANE_FILES);
         int row = c->browser.top + y - c->files.y;
         if (turn)
             in_files(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
@@ -814,14 +886,14 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         if (twice)
             in_files(ui, REQUEST_ENTER);
     } else if (y >= c->references.y && y < c->references.y + c->references.rows) {
-        c->pane = PANE_REFERENCES;
+        turn_to(c, PANE_REFERENCES);
         int row = c->top + y - c->references.y;
         if (row < ui->compose.reference_count)
             c->reference = row;
         if (twice)
             in_references(ui, REQUEST_ENTER);
     } else if (y >= c->text.y && y < c->text.y + c->text.rows) {
-        c->pane = PANE_TEXT;
+        turn_to(c, PANE_TEXT);
     }
 }
 

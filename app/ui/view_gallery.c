@@ -19,7 +19,8 @@ struct gallery {
     char search[256];
     enum library_sort sort;
     int64_t marked[2]; // 0: none
-    bool large;
+    int side;          // which of the two is chosen while they are compared
+    bool large, pair;  // one picture; of the two that are marked, both
     int64_t removed[UNDO_MAX];
     int removed_count;
     struct area tiles;
@@ -32,9 +33,28 @@ gallery_of(const struct ui *ui)
 }
 
 static struct library_picture *
+by_id(const struct gallery *g, int64_t id)
+{
+    for (int i = 0; id && i < g->list.count; i++)
+        if (g->list.items[i].id == id)
+            return &g->list.items[i];
+    return NULL;
+}
+
+// Whether two are shown side by side.
+static bool
+compares(const struct gallery *g)
+{
+    return g->large && g->pair && by_id(g, g->marked[0]) && by_id(g, g->marked[1]);
+}
+
+// What keys act on: what is seen to be chosen.
+static struct library_picture *
 chosen(const struct ui *ui)
 {
     const struct gallery *g = gallery_of(ui);
+    if (compares(g))
+        return by_id(g, g->marked[g->side]);
     return g->selected < g->list.count ? &g->list.items[g->selected] : NULL;
 }
 
@@ -155,23 +175,20 @@ draw_tiles(struct ui *ui, const struct area *a)
     }
 }
 
-static const struct library_picture *
-by_id(const struct gallery *g, int64_t id)
-{
-    for (int i = 0; id && i < g->list.count; i++)
-        if (g->list.items[i].id == id)
-            return &g->list.items[i];
-    return NULL;
-}
-
 static void
 draw_pair(struct ui *ui, const struct library_picture *one, const struct library_picture *two,
           const struct area *a)
 {
     const struct library_picture *pair[2] = {one, two};
     for (int i = 0; i < 2; i++) {
-        struct area half = {a->y, a->x + i * (a->columns / 2) + 1, a->rows - 3, a->columns / 2 - 2};
+        struct area half = {a->y, a->x + i * (a->columns / 2) + 1, a->rows - 4, a->columns / 2 - 2};
         struct area about = {a->y + a->rows - 3, half.x, 3, half.columns};
+        struct area caption = {a->y + a->rows - 4, half.x, 1, half.columns};
+        bool here = gallery_of(ui)->side == i;
+        if (here)
+            draw_fill(&caption, ROLE_SELECTION);
+        draw_format(caption.y, caption.x + 1, caption.columns - 1, here ? ROLE_SELECTION : ROLE_KEY,
+                    "%" PRId64, pair[i]->id);
         draw_file(ui, SLOT_BEFORE + i, &half, pair[i]->file);
         draw_about(ui, pair[i], &about);
     }
@@ -187,8 +204,7 @@ draw_gallery(struct ui *ui, const struct area *a)
              g->list.count == 1 ? "picture" : "pictures", sorts[g->sort],
              *g->search ? ", with: " : "", g->search);
     draw_heading(a, true, title);
-    const struct library_picture *p = chosen(ui), *one = by_id(g, g->marked[0]),
-                                 *two = by_id(g, g->marked[1]);
+    const struct library_picture *p = chosen(ui);
     struct area rest = {a->y + 1, a->x, a->rows - 1, a->columns};
     if (!ui->library) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
@@ -197,8 +213,8 @@ draw_gallery(struct ui *ui, const struct area *a)
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
                   *g->search ? "nothing has these words; / asks again"
                              : "what you draw is kept here");
-    } else if (one && two && g->large) {
-        draw_pair(ui, one, two, &rest);
+    } else if (compares(g)) {
+        draw_pair(ui, by_id(g, g->marked[0]), by_id(g, g->marked[1]), &rest);
     } else {
         struct area about = {a->y + a->rows - 3, a->x + 1, 3, a->columns - 2};
         rest.rows -= 4;
@@ -264,7 +280,9 @@ mark(struct ui *ui, const struct library_picture *p)
     }
     bool both = g->marked[0] && g->marked[1];
     ui_say(ui, ROLE_STATUS,
-           both ? "two are marked: Enter shows them side by side" : "mark a second one to compare");
+           both                                ? "two are marked: Enter on one shows them side by side"
+           : g->marked[0] || g->marked[1] ? "mark a second one to compare"
+                                               : "no longer marked");
 }
 
 static void
@@ -298,6 +316,18 @@ bring_back(struct ui *ui)
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     reload(ui);
+    for (int i = 0; i < g->list.count; i++)
+        if (g->list.items[i].id == id)
+            g->selected = i;
+}
+
+// One of two that are marked is shown beside the other; any other one alone.
+static void
+enter(struct gallery *g, const struct library_picture *p)
+{
+    g->large = !g->large;
+    g->pair = g->marked[0] && g->marked[1] && is_marked(g, p->id);
+    g->side = g->marked[1] == p->id;
 }
 
 static bool
@@ -305,7 +335,7 @@ with_picture(struct ui *ui, enum request request, struct library_picture *p)
 {
     struct gallery *g = gallery_of(ui);
     switch (request) {
-    case REQUEST_ENTER: g->large = !g->large; return true;
+    case REQUEST_ENTER: enter(g, p); return true;
     case REQUEST_TAG: ui_prompt(ui, "tags to give or take away: ", "", tag_done); return true;
     case REQUEST_RATE:
         ui_ask(ui, "how many stars? 0 to 5", "012345", rate_answered);
@@ -355,16 +385,21 @@ on_request(struct ui *ui, enum request request)
         return true;
     case REQUEST_UNDO: bring_back(ui); return true;
     case REQUEST_BACK:
-        if (g->large || *g->search) {
-            if (!g->large)
-                search_done(ui, "");
+        if (g->large)
             g->large = false;
-            return true;
-        }
-        return false;
+        else if (g->marked[0] || g->marked[1])
+            g->marked[0] = g->marked[1] = 0;
+        else if (*g->search)
+            search_done(ui, "");
+        else
+            return false;
+        return true;
     default: return chosen(ui) && with_picture(ui, request, chosen(ui));
     }
-    g->selected = MAX(0, MIN(g->selected + by, g->list.count - 1));
+    if (compares(g))
+        g->side = by > 0;
+    else
+        g->selected = MAX(0, MIN(g->selected + by, g->list.count - 1));
     return true;
 }
 

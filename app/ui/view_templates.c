@@ -193,7 +193,7 @@ axis_id(int axis, bool values, char id[80])
 
 // A template of one's own to bind variables in: the listed one stays as it is.
 static bool
-bind(const struct form *f, struct entry *e, struct template *t, struct err *err)
+bind(struct form *f, struct entry *e, struct template *t, struct err *err)
 {
     bool ok = template_read(t, e->path, err);
     for (int i = 0; ok && i < t->variable_count; i++) {
@@ -202,12 +202,23 @@ bind(const struct form *f, struct entry *e, struct template *t, struct err *err)
         const char *value = form_value(f, variable_id(name, id));
         bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
         if (*value && !same)
-            ok = template_set(t, name, value, err);
+            ok = template_set(t, name, value, err) || (form_select(f, variable_id(name, id)), false);
     }
     return ok;
 }
 
-static void
+// Without the template's own place before it: what is wrong was typed into the form.
+static const char *
+without_place(const struct template *t, const char *text)
+{
+    size_t n = t->path ? strlen(t->path) : 0;
+    if (!n || strncmp(text, t->path, n) != 0 || text[n] != ':')
+        return text;
+    const char *end = strstr(text + n, ": ");
+    return end ? end + 2 : text;
+}
+
+static bool
 variables_done(struct ui *ui, struct form *f, bool taken)
 {
     struct entry *e = chosen_entry(ui);
@@ -215,16 +226,25 @@ variables_done(struct ui *ui, struct form *f, bool taken)
     struct job j = JOB_EMPTY;
     struct err err = {0};
     if (!taken || !e)
-        return;
-    if (bind(f, e, &t, &err) && template_job(&t, &j, &err)) {
+        return true;
+    bool ok = bind(f, e, &t, &err) && template_job(&t, &j, &err);
+    if (ok) { // pictures are read when it is drawn; that they are there is known now
+        struct job whole;
+        job_copy(&whole, &j);
+        ok = job_read(&whole, &err);
+        job_finish(&whole);
+    }
+    if (ok) {
         session_set(ui, &j);
         ui_open_view(ui, VIEW_COMPOSE);
-        ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it", e->stem);
+        ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it; u brings back what was here",
+               e->stem);
     } else {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        ui_say(ui, ROLE_ERROR, "%s", without_place(&t, err.text));
     }
     job_finish(&j);
     template_finish(&t);
+    return ok;
 }
 
 static void
@@ -265,10 +285,30 @@ use_template(struct ui *ui, struct entry *e)
     }
 }
 
+// As it is, without a word: its defaults are its first picture. What it lacks is asked for.
+static void
+draw_template(struct ui *ui, struct entry *e)
+{
+    struct job j = JOB_EMPTY;
+    struct err err = {0};
+    bool ok = template_job(&e->template, &j, &err);
+    if (!ok) {
+        use_template(ui, e);
+        return;
+    }
+    job_settle(&j);
+    ok = job_check_whole(&j, &err) && job_read(&j, &err);
+    if (!ok)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    else if (task_start(ui, &j, NULL))
+        ui_open_view(ui, VIEW_LIVE);
+    job_finish(&j);
+}
+
 // --- sweeps
 
 static bool
-start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *err)
+start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
 {
     struct sweep s = {0};
     struct template t = {0};
@@ -277,8 +317,9 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
         char id[80];
         const char *name = form_value(f, axis_id(i, false, id));
-        if (strcmp(name, "nothing") != 0)
-            ok = sweep_add(&s, &t, name, form_value(f, axis_id(i, true, id)), err);
+        if (ok && strcmp(name, "nothing") != 0)
+            ok = sweep_add(&s, &t, name, form_value(f, axis_id(i, true, id)), err) ||
+                 (form_select(f, id), false);
     }
     // One seed for all, so that what differs is what was swept.
     struct job seed = JOB_EMPTY;
@@ -319,22 +360,23 @@ start_sweep(struct ui *ui, const struct form *f, struct entry *e, struct err *er
     return ok;
 }
 
-static void
+static bool
 sweep_done(struct ui *ui, struct form *f, bool taken)
 {
     struct entry *e = chosen_entry(ui);
     struct err err = {0};
     if (!taken || !e)
-        return;
+        return true;
     if (start_sweep(ui, f, e, &err)) {
         ui->task_shown = ui->task_count - 1;
         for (int i = ui->task_count - 1; i >= 0 && ui->tasks[i]->sweep == ui->sweeps; i--)
             ui->task_shown = i;
         ui->view_before = ui->view;
         ui->view = VIEW_LIVE;
-    } else {
-        ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui->message);
+        return true;
     }
+    ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui->message);
+    return false;
 }
 
 // Values that make sense to begin with: all choices, or the value itself.
@@ -432,10 +474,13 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_ENTER:
     case REQUEST_OPEN:
     case REQUEST_SWEEP:
+    case REQUEST_DRAW:
         if (!e)
             break;
         if (*e->fault)
             ui_say(ui, ROLE_ERROR, "%s", e->fault);
+        else if (request == REQUEST_DRAW)
+            draw_template(ui, e);
         else if (request == REQUEST_SWEEP)
             open_sweep(ui, e);
         else
@@ -459,7 +504,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, REQUEST_ENTER);
 }
 
-static const enum request hints[] = {REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE,
+static const enum request hints[] = {REQUEST_DRAW,  REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE,
                                      REQUEST_BACK,  REQUEST_HELP,  REQUEST_NONE};
 
 const struct view view_templates = {

@@ -35,10 +35,12 @@ plain = lambda text: ' '.join(text.split())
 help_of = {c: plain(limn(c, '--help')) for c in ('generate', 'instruct')}
 for row in rows:
     row['option'] = '--' + row['name'].replace('_', '-')
-    row['number'] = row['low'] < row['high'] and row['kind'] != 'WEIGHTED'
+    row['number'] = row['low'] < row['high'] and row['kind'] not in ('WEIGHTED', 'WEIGHTS')
     row['range'] = f"{row['low']}..{row['high']}" if row['number'] else ''
     if row['kind'] == 'WEIGHTED':
         row['range'] = f"N:{row['low']} to N:{row['high']}"
+    if row['kind'] == 'WEIGHTS':
+        row['range'] = f"K={row['low']} to K={row['high']}"
     if row['kind'] == 'CHOICE':
         # As the program refuses another one.
         said = limn('generate', 'text', f"{row['option']}=nonsense", code=2)

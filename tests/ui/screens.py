@@ -158,13 +158,13 @@ def forms():
         s.expect('┌ \\[ref#1\\] ─+┐', 'a form has a frame')
         s.expect('└─+┘', 'all around')
         s.expect('empty: the loader\'s', 'its help is there to the end')
-        s.expect('Enter change .*F9 (or \\^G )?done .*Esc leave', 'and so is how it is left')
+        s.expect('Enter (write|change) .*F9 (or \\^G )?done .*Esc cancel', 'and so is how it is left')
         s.keys('Down')
         s.expect('< > other', 'a choice is turned')
         well_formed(s, f'{size}: a form')
         s.keys('Escape', 'p')
         s.expect('seed +\\(not set\\)', 'the parameters')
-        s.expect('Esc leave', 'all of them')
+        s.expect('Esc cancel', 'all of them')
         s.keys('Escape', '8')
         s.expect('all requests', 'the help')
         pages = ''
@@ -677,7 +677,9 @@ def terminals():
             s.keys('1', 'Tab')
             s.expect('references', 'TERM=linux compose')
             tab = re.search('((?:\x1b\\[[0-9;]*m)+) 1 compose', s.text(True))
-            check(tab and '47' in tab[1] and not re.search(r'\[(0;)?1[;m]', tab[1]), f'the tab can be read: {tab}')
+            # Black on one of the terminal's own colours, or that reversed.
+            check(tab and re.search(r'\[(0;)?7[;m]', tab[1]) and re.search(r'3[1-7]m', tab[1]) and
+                  not re.search(r'\[(0;)?1[;m]', tab[1]), f'the tab can be read: {tab}')
             chosen = re.search('((?:\x1b\\[[0-9;]*m)+) *apple-fluent', s.text(True))
             check('…' not in s.text(), 'its fonts have no …', s)
             check(chosen and re.search(r'\[(0;)?1[;m]', chosen[1]), f'what is chosen is seen elsewhere too: {chosen}')

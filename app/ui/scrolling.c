@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Alone, because <term.h> makes macros of words like lines and columns.
+#include "app/ui/screen.h"
+
+#include <curses.h>
+#include <term.h>
+
+void
+screen_forbid_scrolling(void)
+{
+    change_scroll_region = scroll_forward = scroll_reverse = NULL;
+    parm_index = parm_rindex = NULL;
+    insert_line = parm_insert_line = delete_line = parm_delete_line = NULL;
+}
