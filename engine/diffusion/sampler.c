@@ -97,6 +97,7 @@ struct sampler_run {
     const struct sampler_params *p;
     size_t size; // floats in x
     float *prediction, *x0, *variance, *noise;
+    float *magnitude; // of one picture, for its threshold
     float *history[SAMPLER_HISTORY_MAX], *own[SAMPLER_OWN_MAX];
 };
 
@@ -154,7 +155,8 @@ estimate(struct sampler_run *r, struct sampler_point at, int step, const float *
                        step + 1, at.t);
     convert(r, &at, x, x0);
     double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
-    sampler_threshold(p->threshold, quantile, p->threshold_max, x0, p->n, r->size / p->n);
+    sampler_threshold(p->threshold, quantile, p->threshold_max, x0, p->n, r->size / p->n,
+                      r->magnitude);
     keep(p, x0);
     return true;
 }
@@ -258,6 +260,7 @@ make_arrays(struct sampler_run *r, struct err *err)
     } wanted[] = {
         {&r->prediction, predicted},
         {&r->x0, r->size},
+        {&r->magnitude, p->threshold == THRESHOLD_DYNAMIC ? r->size / p->n : 0},
         {&r->variance, p->variance == VARIANCE_LEARNED_RANGE ? r->size : 0},
         {&r->noise, p->sampler->stochastic ? r->size : 0},
         {&r->history[0], p->sampler->history > 0 ? r->size : 0},
@@ -277,6 +280,7 @@ free_arrays(struct sampler_run *r)
 {
     free(r->prediction);
     free(r->x0);
+    free(r->magnitude);
     free(r->variance);
     free(r->noise);
     for (int i = 0; i < SAMPLER_HISTORY_MAX; i++)

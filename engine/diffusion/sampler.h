@@ -138,9 +138,9 @@ struct sampler_params {
     enum threshold threshold;
     double threshold_max;      // clip: 0 means 1; dynamic: upper bound of s, 0 means no bound
     double threshold_quantile; // dynamic, in (0,1]; 0 means 0.995
-    // Inpainting: a picture (H,W,C) whose pixels stay as far as mask (H,W), in [0,1], says: 1 is drawn
-    // anew, 0 is kept. Each estimate is mixed with it, so a sample that began as sampler_start() leaves
-    // it goes on as the noised picture there. NULL: all is drawn.
+    // Inpainting: a picture (H,W,C) whose pixels stay as far as mask (H,W), in [0,1], says: 1 is
+    // drawn anew, 0 is kept. Each estimate is mixed with it, so a sample that began as
+    // sampler_start() leaves it goes on as the noised picture there. NULL: all is drawn.
     const float *kept, *mask;
     const uint64_t *seeds;     // n: noise of picture i depends on seeds[i] and the step only
     denoise_fn *denoise;
@@ -154,13 +154,15 @@ struct sampler_params {
 
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
-// Turns each picture's starting noise towards that of another seed, on the circle through both, so that
-// it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no bit, 1 is the
-// other seed's noise.
-void sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount);
+// Turns each picture's starting noise towards that of another seed, on the circle through both, so
+// that it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no
+// bit, 1 is the other seed's noise. ERR_MEMORY.
+bool sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount,
+                  struct err *err);
 
-// Turns starting noise into a picture noised to `at`: x = alpha*picture + sigma*x, where `mask` (pixels)
-// is below 1 and in proportion; NULL: everywhere. picture (pixels,channels), the same for all n.
+// Turns starting noise into a picture noised to `at`: x = alpha*picture + sigma*x, where `mask`
+// (pixels) is below 1 and in proportion; NULL: everywhere. picture (pixels,channels), the same for
+// all n.
 void sampler_start(float *x, size_t n, size_t pixels, int channels, struct sampler_point at,
                    const float *picture, const float *mask);
 
@@ -169,9 +171,9 @@ void sampler_start(float *x, size_t n, size_t pixels, int channels, struct sampl
 bool sampler_run(const struct sampler_params *params, float *x, struct err *err);
 
 // Thresholds x0 in place: n pictures of `elements` floats each. For pipelines that show or use an
-// estimate outside of a run.
+// estimate outside of a run. scratch: `elements` floats, for THRESHOLD_DYNAMIC alone.
 void sampler_threshold(enum threshold kind, double quantile, double max, float *x0, size_t n,
-                       size_t elements);
+                       size_t elements, float *scratch);
 
 // The q-quantile of n values, linear between order statistics (position q*(n-1)), as numpy's and
 // PyTorch's default. Reorders `values`. n >= 1, q in [0,1].

@@ -72,9 +72,8 @@ clamp_and_scale(float *x, size_t n, double s, double divisor)
 }
 
 static void
-dynamic(double q, double max, float *x0, size_t n, size_t elements)
+dynamic(double q, double max, float *x0, size_t n, size_t elements, float *magnitude)
 {
-    float *magnitude = mem_alloc(elements * sizeof *magnitude);
     for (size_t picture = 0; picture < n; picture++) {
         float *x = x0 + picture * elements;
         for (size_t i = 0; i < elements; i++)
@@ -85,12 +84,11 @@ dynamic(double q, double max, float *x0, size_t n, size_t elements)
         s = fmax(s, 1);
         clamp_and_scale(x, elements, s, s);
     }
-    free(magnitude);
 }
 
 void
 sampler_threshold(enum threshold kind, double quantile, double max, float *x0, size_t n,
-                  size_t elements)
+                  size_t elements, float *scratch)
 {
     switch (kind) {
     case THRESHOLD_NONE:
@@ -99,7 +97,7 @@ sampler_threshold(enum threshold kind, double quantile, double max, float *x0, s
         clamp_and_scale(x0, n * elements, max == 0 ? 1 : max, 1);
         return;
     case THRESHOLD_DYNAMIC:
-        dynamic(quantile, max, x0, n, elements);
+        dynamic(quantile, max, x0, n, elements, scratch);
         return;
     case THRESHOLD_COUNT:
         break;

@@ -31,12 +31,14 @@ turn(float *x, const float *y, size_t n, double amount)
         x[i] = (float)(a * x[i] + b * y[i]);
 }
 
-void
-sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount)
+bool
+sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount, struct err *err)
 {
     if (amount <= 0)
-        return;
-    float *other = mem_alloc(elements * sizeof *other);
+        return true;
+    float *other = mem_try_calloc(elements, sizeof *other, "noise", err);
+    if (!other)
+        return false;
     sampler_noise(other, 1, elements, &seed);
     for (size_t i = 0; i < n; i++)
         if (amount >= 1)
@@ -44,4 +46,5 @@ sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount)
         else
             turn(x + i * elements, other, elements, amount);
     free(other);
+    return true;
 }

@@ -180,11 +180,13 @@ write_reference_images(struct pipeline *p, const struct instruction *n, struct s
     size_t side = (size_t)p->info.size, pixels = 3 * side * side;
     float *image = mem_try_calloc((size_t)n->reference_count * pixels, sizeof *image,
                                   "references", err);
-    for (int i = 0; image && i < n->reference_count; i++) {
+    bool ok = image != NULL;
+    for (int i = 0; ok && i < n->reference_count; i++) {
         const struct instruction_reference *ref = &n->references[i];
-        resize_square(ref->rgb, ref->width, ref->height, (int)side, image + (size_t)i * pixels);
+        ok = resize_square(ref->rgb, ref->width, ref->height, (int)side,
+                           image + (size_t)i * pixels, err);
     }
-    bool ok = image && stage_write(to, "image", image, err);
+    ok = ok && stage_write(to, "image", image, err);
     free(image);
     return ok;
 }

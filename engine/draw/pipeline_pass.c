@@ -175,9 +175,10 @@ open_stages(struct passing *w, struct err *err)
     return true;
 }
 
-// x, all noise, becomes what the first of the steps that run takes; how many are left out.
+// x, all noise, becomes what the first of the steps that run takes; how many are left out, -1:
+// error.
 static int
-begin(const struct pass *p, const struct sampler_params *s, float *x)
+begin(const struct pass *p, const struct sampler_params *s, float *x, struct err *err)
 {
     size_t elements = s->pixels * (size_t)s->channels;
     int skipped = p->start ? start_skipped(s->count, p->strength) : 0;
@@ -185,7 +186,8 @@ begin(const struct pass *p, const struct sampler_params *s, float *x)
         memcpy(x, p->noise, s->n * elements * sizeof *x);
     else
         sampler_noise(x, s->n, elements, p->seeds);
-    sampler_vary(x, s->n, elements, p->variation_seed, p->variation);
+    if (!sampler_vary(x, s->n, elements, p->variation_seed, p->variation, err))
+        return -1;
     if (skipped)
         sampler_start(x, s->n, s->pixels, s->channels, s->points[skipped], p->start, NULL);
     else if (p->mask)
@@ -234,9 +236,9 @@ pass_run(const struct pass *p, float *x, struct err *err)
         .progress_ctx = p->progress_ctx, .cancel = p->cancel,
         .kept = p->mask ? p->start : NULL, .mask = p->mask,
     };
-    bool ok = points && open_stages(&w, err);
+    int skipped = points && open_stages(&w, err) ? begin(p, &s, x, err) : -1;
+    bool ok = skipped >= 0;
     if (ok) {
-        int skipped = begin(p, &s, x);
         s.points += skipped;
         w.total = s.count -= skipped;
         ok = s.count == 0 || sampler_run(&s, x, err);
@@ -283,21 +285,21 @@ pass_low_resolution(const struct pass *p, const float *low, int side, double lev
                     struct err *err)
 {
     const struct model_folder *m = p->stages->folder;
-    int to = m->family->latent(&m->parts, p->part, p->size).width;
-    size_t n = 3 * (size_t)to * (size_t)to;
+    struct latent l = m->family->latent(&m->parts, p->part, p->size);
+    size_t channels = (size_t)l.channels, n = channels * (size_t)l.width * (size_t)l.width;
     struct schedule *schedule = schedule_create(&p->scheduler->schedule, err);
-    if (!schedule)
-        return false;
-    int t = MIN((int)level, schedule_train_steps(schedule) - 1);
-    float *noise = mem_alloc(n * sizeof *noise);
-    for (int i = 0; i < p->batch; i++) {
+    float *noise = schedule ? mem_try_calloc(n, sizeof *noise, "noise", err) : NULL;
+    for (int i = 0; noise && i < p->batch; i++) {
+        const float *from = low + (size_t)i * channels * (size_t)side * (size_t)side;
+        float *to = out + (size_t)i * n;
+        int t = MIN((int)level, schedule_train_steps(schedule) - 1);
         // Step "-1" of the sampler's noise: used by no step of either stage.
         rng_fill_normal(p->seeds[i], RNG_STREAM_SAMPLER, 0, noise, n);
-        resize_bilinear(low + (size_t)i * 3 * (size_t)side * (size_t)side, side, to,
-                        out + (size_t)i * n);
-        schedule_add_noise(schedule_point(schedule, t), out + (size_t)i * n, noise, out + (size_t)i * n, n);
+        resize_bilinear(from, side, l.width, l.channels, to);
+        schedule_add_noise(schedule_point(schedule, t), to, noise, to, n);
     }
+    bool ok = noise != NULL;
     free(noise);
     schedule_destroy(schedule);
-    return true;
+    return ok;
 }

@@ -61,7 +61,7 @@ void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 // family has no way back.
 bool pass_encode(const struct pass *p, const float *picture, float *x, struct err *err);
 
-// low (N,s,s,3) in [-1,1] -> out (N,S,S,3): bilinear, then noised to timestep `level` of the
+// low (N,s,s,C) in [-1,1] -> out (N,S,S,C): bilinear, then noised to timestep `level` of the
 // schedule, with noise that depends on the seeds.
 bool pass_low_resolution(const struct pass *p, const float *low, int side, double level, float *out,
                          struct err *err);

@@ -31,11 +31,11 @@ static const struct filter bicubic = {cubic, 2}, lanczos3 = {lanczos, 3};
 // Weights of the `length` source samples for each of `side` results: w (side,length). The support
 // is widened when the picture shrinks.
 static double *
-weights(const struct filter *f, int length, int side)
+weights(const struct filter *f, int length, int side, struct err *err)
 {
-    double *w = mem_zalloc((size_t)side * (size_t)length * sizeof *w);
+    double *w = mem_try_calloc((size_t)side * (size_t)length, sizeof *w, "a picture", err);
     double scale = (double)length / side, stretch = MAX(scale, 1.0);
-    for (int i = 0; i < side; i++) {
+    for (int i = 0; w && i < side; i++) {
         double centre = (i + 0.5) * scale, sum = 0, *row = w + (size_t)i * (size_t)length;
         int first = MAX((int)floor(centre - f->radius * stretch), 0);
         int last = MIN((int)ceil(centre + f->radius * stretch), length);
@@ -65,13 +65,15 @@ struct resampling {
     int to_columns, to_rows;
 };
 
-// rows x to_columns
+// rows x to_columns; NULL: no memory.
 static float *
-resample_rows(const struct resampling *r, const struct filter *f)
+resample_rows(const struct resampling *r, const struct filter *f, struct err *err)
 {
-    double *w = weights(f, r->columns, r->to_columns);
-    float *wide = mem_alloc((size_t)r->rows * (size_t)r->to_columns * 3 * sizeof *wide);
-    for (int x = 0; x < r->to_columns; x++) {
+    double *w = weights(f, r->columns, r->to_columns, err);
+    float *wide = w ? mem_try_calloc((size_t)r->rows * (size_t)r->to_columns, 3 * sizeof *wide,
+                                     "a picture", err)
+                    : NULL;
+    for (int x = 0; wide && x < r->to_columns; x++) {
         const double *row = w + (size_t)x * (size_t)r->columns;
         int first, last;
         support(row, r->columns, &first, &last);
@@ -89,13 +91,14 @@ resample_rows(const struct resampling *r, const struct filter *f)
 }
 
 // out (to_rows,to_columns,3), 0 to 255
-static void
-resample(const struct resampling *r, const struct filter *f, float *out)
+static bool
+resample(const struct resampling *r, const struct filter *f, float *out, struct err *err)
 {
-    float *wide = resample_rows(r, f);
-    double *w = weights(f, r->rows, r->to_rows);
+    float *wide = resample_rows(r, f, err);
+    double *w = wide ? weights(f, r->rows, r->to_rows, err) : NULL;
     size_t line = 3 * (size_t)r->to_columns;
-    for (int y = 0; y < r->to_rows; y++) {
+    bool ok = w != NULL;
+    for (int y = 0; ok && y < r->to_rows; y++) {
         const double *row = w + (size_t)y * (size_t)r->rows;
         int first, last;
         support(row, r->rows, &first, &last);
@@ -108,17 +111,20 @@ resample(const struct resampling *r, const struct filter *f, float *out)
     }
     free(w);
     free(wide);
+    return ok;
 }
 
-void
-resize_square(const uint8_t *rgb, int width, int height, int side, float *out)
+bool
+resize_square(const uint8_t *rgb, int width, int height, int side, float *out, struct err *err)
 {
     int length = MIN(width, height);
     struct resampling r = {rgb, width, (width - length) / 2, (height - length) / 2, length, length,
                            side, side};
-    resample(&r, &bicubic, out);
+    if (!resample(&r, &bicubic, out, err))
+        return false;
     for (size_t i = 0; i < 3 * (size_t)side * (size_t)side; i++)
         out[i] = (float)(out[i] / 127.5 - 1);
+    return true;
 }
 
 void
@@ -129,28 +135,30 @@ resize_within(int width, int height, int64_t pixels, int grain, int *columns, in
     *rows = MAX((scale < 1 ? (int)(height * scale) : height) / grain, 1) * grain;
 }
 
-void
+bool
 resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns, int rows,
-               float *out)
+               float *out, struct err *err)
 {
     int scaled_columns, scaled_rows;
     resize_within(width, height, pixels, 1, &scaled_columns, &scaled_rows);
     scaled_columns = MAX(scaled_columns, columns);
     scaled_rows = MAX(scaled_rows, rows);
     struct resampling r = {rgb, width, 0, 0, width, height, scaled_columns, scaled_rows};
-    float *all = mem_alloc(3 * (size_t)scaled_columns * (size_t)scaled_rows * sizeof *all);
-    resample(&r, &lanczos3, all);
+    float *all = mem_try_calloc((size_t)scaled_columns * (size_t)scaled_rows, 3 * sizeof *all,
+                                "a picture", err);
+    bool ok = all && resample(&r, &lanczos3, all, err);
     size_t left = (size_t)(scaled_columns - columns) / 2, top = (size_t)(scaled_rows - rows) / 2;
-    for (size_t y = 0; y < (size_t)rows; y++)
+    for (size_t y = 0; ok && y < (size_t)rows; y++)
         for (size_t i = 0; i < 3 * (size_t)columns; i++) {
             float v = all[3 * ((top + y) * (size_t)scaled_columns + left) + i];
             out[3 * y * (size_t)columns + i] = (float)(floor(v + 0.5) / 127.5 - 1);
         }
     free(all);
+    return ok;
 }
 
 void
-resize_bilinear(const float *in, int from, int to, float *out)
+resize_bilinear(const float *in, int from, int to, int channels, float *out)
 {
     double scale = to > 1 ? (double)(from - 1) / (to - 1) : 0;
     for (int y = 0; y < to; y++)
@@ -158,11 +166,12 @@ resize_bilinear(const float *in, int from, int to, float *out)
             int y0 = (int)(y * scale), x0 = (int)(x * scale);
             int y1 = MIN(y0 + 1, from - 1), x1 = MIN(x0 + 1, from - 1);
             double fy = y * scale - y0, fx = x * scale - x0;
-            for (int c = 0; c < 3; c++) {
-                double a = in[(y0 * from + x0) * 3 + c] * (1 - fx) + in[(y0 * from + x1) * 3 + c] * fx;
-                double b = in[(y1 * from + x0) * 3 + c] * (1 - fx) + in[(y1 * from + x1) * 3 + c] * fx;
-                out[((size_t)y * (size_t)to + (size_t)x) * 3 + (size_t)c] =
-                    (float)(a * (1 - fy) + b * fy);
+            const float *a0 = in + (y0 * from + x0) * channels, *a1 = in + (y0 * from + x1) * channels;
+            const float *b0 = in + (y1 * from + x0) * channels, *b1 = in + (y1 * from + x1) * channels;
+            float *v = out + ((size_t)y * (size_t)to + (size_t)x) * (size_t)channels;
+            for (int c = 0; c < channels; c++) {
+                double a = a0[c] * (1 - fx) + a1[c] * fx, b = b0[c] * (1 - fx) + b1[c] * fx;
+                v[c] = (float)(a * (1 - fy) + b * fy);
             }
         }
 }

@@ -3,26 +3,30 @@
 #ifndef LIMN_ENGINE_DRAW_RESIZE_H
 #define LIMN_ENGINE_DRAW_RESIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/err.h"
+
 // The largest centred square of rgb (height,width,3), resampled to side x side: out (side,side,3)
 // f32 in [-1,1]. Cubic (a = -1/2) with its support widened when the picture shrinks, so that every
-// pixel counts: what Pillow's BICUBIC does, with which the public models were trained.
-void resize_square(const uint8_t *rgb, int width, int height, int side, float *out);
+// pixel counts: what Pillow's BICUBIC does, with which the public models were trained. ERR_MEMORY.
+bool resize_square(const uint8_t *rgb, int width, int height, int side, float *out,
+                   struct err *err);
 
 // The size of a picture that shall have at most `pixels` of them, its shape kept, and sides that are
 // multiples of `grain`, rounded down, of at least one.
 void resize_within(int width, int height, int64_t pixels, int grain, int *columns, int *rows);
 // rgb (height,width,3) made smaller until it has at most so many pixels (Lanczos, three lobes, as
 // Pillow's, to whole numbers), and of that the centre: out (rows,columns,3) f32 in [-1,1], sides of
-// resize_within().
-void resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns, int rows,
-                    float *out);
+// resize_within(). ERR_MEMORY.
+bool resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns, int rows,
+                    float *out, struct err *err);
 
-// in (from,from,3) -> out (to,to,3), bilinear with corner pixels on corner pixels: the enlargement
-// a super-resolution model of the Imagen family is given.
-void resize_bilinear(const float *in, int from, int to, float *out);
+// in (from,from,channels) -> out (to,to,channels), bilinear with corner pixels on corner pixels: the
+// enlargement a super-resolution model of the Imagen family is given.
+void resize_bilinear(const float *in, int from, int to, int channels, float *out);
 
 // (count,side,side,3) -> (count,side*times,side*times,3): each pixel `times` times in both directions.
 void resize_repeat(const uint8_t *in, int count, int side, int times, uint8_t *out);

@@ -294,10 +294,10 @@ stage_fill(struct stage *t, const char *name, double value, struct err *err)
     struct node *n = ports_find_input(&t->ports, name);
     require(n);
     size_t count = (size_t)shape_count(&n->shape);
-    float *all = mem_alloc(count * sizeof *all);
-    for (size_t i = 0; i < count; i++)
+    float *all = mem_try_calloc(count, sizeof *all, name, err);
+    for (size_t i = 0; all && i < count; i++)
         all[i] = (float)value;
-    bool ok = plan_write_f32(t->plan, n, all, err);
+    bool ok = all && plan_write_f32(t->plan, n, all, err);
     free(all);
     return ok;
 }

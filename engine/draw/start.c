@@ -43,11 +43,11 @@ start_make(struct start *s, const struct pipeline_picture *picture,
         s->mask = mem_try_calloc(n, sizeof(float), "the mask", err);
         if (!s->mask)
             return false;
-        resize_square(mask->rgb, mask->width, mask->height, side, s->picture);
+        if (!resize_square(mask->rgb, mask->width, mask->height, side, s->picture, err))
+            return false;
         brightness(s->picture, n, s->mask);
     }
-    resize_square(picture->rgb, picture->width, picture->height, side, s->picture);
-    return true;
+    return resize_square(picture->rgb, picture->width, picture->height, side, s->picture, err);
 }
 
 void

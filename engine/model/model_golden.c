@@ -56,16 +56,16 @@ number(void *ctx, const char *key)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
-// As f32; pictures (N,C,H,W) become (N,H,W,C).
+// As f32; pictures (N,C,H,W) become (N,H,W,C). NULL: no memory.
 static float *
-values(const struct tensor_view *t)
+values(const struct tensor_view *t, struct err *err)
 {
     bool picture = t->shape.rank == 4;
     int64_t n = shape_count(&t->shape);
-    float *out = mem_alloc((size_t)n * sizeof *out);
+    float *out = mem_try_calloc((size_t)n, sizeof *out, t->name, err);
     int64_t channels = picture ? t->shape.dim[1] : 1;
     int64_t pixels = picture ? t->shape.dim[2] * t->shape.dim[3] : 1;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; out && i < n; i++) {
         int64_t to = i;
         if (picture) {
             int64_t sample = i / (channels * pixels), c = i / pixels % channels;
@@ -84,20 +84,21 @@ write_input(struct run *r, struct node *input, struct err *err)
     if (!t)
         return false;
     int64_t n = shape_count(&input->shape), has = shape_count(&t->shape);
-    if (has != n && has != 1)
+    if (has != n && (has != 1 || input->dtype == DTYPE_I32))
         return err_set(err, ERR_INPUT, "%s: '%s' has %lld numbers, not %lld", r->params->golden,
                        input->name, (long long)has, (long long)n);
     if (input->dtype == DTYPE_I32) {
-        int32_t *ids = mem_alloc((size_t)n * sizeof *ids);
-        dtype_convert(DTYPE_I32, ids, t->dtype, t->data, n);
-        bool ok = plan_write(r->plan, input, ids, err);
+        int32_t *ids = mem_try_calloc((size_t)n, sizeof *ids, input->name, err);
+        if (ids)
+            dtype_convert(DTYPE_I32, ids, t->dtype, t->data, n);
+        bool ok = ids && plan_write(r->plan, input, ids, err);
         free(ids);
         return ok;
     }
-    float *read = values(t), *v = mem_alloc((size_t)n * sizeof *v);
-    for (int64_t i = 0; i < n; i++)
+    float *read = values(t, err), *v = mem_try_calloc((size_t)n, sizeof *v, input->name, err);
+    for (int64_t i = 0; read && v && i < n; i++)
         v[i] = r->unmasked && strcmp(input->name, MASK) == 0 ? 1 : read[has == 1 ? 0 : i];
-    bool ok = plan_write_f32(r->plan, input, v, err);
+    bool ok = read && v && plan_write_f32(r->plan, input, v, err);
     free(read);
     free(v);
     return ok;
@@ -134,9 +135,9 @@ compare(struct run *r, const char *name, struct model_golden_result *result, str
     if (shape_count(&t->shape) != n)
         return err_set(err, ERR_INPUT, "%s: '%s' has another shape than the model's answer",
                        r->params->golden, name);
-    float *want = values(t), *got = mem_alloc((size_t)n * sizeof *got);
+    float *want = values(t, err), *got = mem_try_calloc((size_t)n, sizeof *got, name, err);
     double start = clock_seconds();
-    bool ok = plan_run(r->plan, err);
+    bool ok = want && got && plan_run(r->plan, err);
     result->seconds += clock_seconds() - start;
     ok = ok && plan_read_f32(r->plan, r->out, got, err);
     double difference = 0, size = 0;

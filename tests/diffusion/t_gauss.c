@@ -426,23 +426,55 @@ test_threshold(void **state)
     float x[8] = {-0.5f, 0.2f, 1, 0.9f, -3, 1.5f, 0.3f, 3};
     static const float whole[8] = {-0.5f, 0.2f, 1, 0.9f, -1, 0.5f, 0.1f, 1};
     static const float bounded[8] = {-0.5f, 0.2f, 1, 0.9f, -1, 1, 0.2f, 1};
-    float y[8];
+    float y[8], scratch[4];
     memcpy(y, x, sizeof y);
-    sampler_threshold(THRESHOLD_DYNAMIC, 1, 0, y, 2, 4);
+    sampler_threshold(THRESHOLD_DYNAMIC, 1, 0, y, 2, 4, scratch);
     for (int i = 0; i < 8; i++)
         assert_float_equal(y[i], whole[i], 1e-6);
     memcpy(y, x, sizeof y);
-    sampler_threshold(THRESHOLD_DYNAMIC, 1, 1.5, y, 2, 4);
+    sampler_threshold(THRESHOLD_DYNAMIC, 1, 1.5, y, 2, 4, scratch);
     for (int i = 0; i < 8; i++)
         assert_float_equal(y[i], bounded[i], 1e-6);
     memcpy(y, x, sizeof y);
-    sampler_threshold(THRESHOLD_CLIP, 0, 0, y, 2, 4);
+    sampler_threshold(THRESHOLD_CLIP, 0, 0, y, 2, 4, scratch);
     for (int i = 0; i < 8; i++)
         assert_float_equal(y[i], fmin(fmax(x[i], -1), 1), 0);
     memcpy(y, x, sizeof y);
-    sampler_threshold(THRESHOLD_NONE, 0, 0, y, 2, 4);
+    sampler_threshold(THRESHOLD_NONE, 0, 0, y, 2, 4, scratch);
     assert_memory_equal(x, y, sizeof x);
 }
+
+#ifdef LIMN_DUMMY_SAMPLER
+// One row more in the table: the other tests of this file have tried it like the others. Its step is
+// Euler's, written as the slope of x.
+static bool
+dummy_step(const struct sampler_step *s, struct err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < s->size; i++) {
+        double noise = (s->x[i] - s->at.alpha * s->x0[i]) / s->at.sigma;
+        s->x[i] = (float)(s->next.alpha * s->x0[i] + s->next.sigma * noise);
+    }
+    return true;
+}
+
+const struct sampler sampler_dummy = {
+    .name = "dummy", .help = "a row that only a test has", .step = dummy_step};
+
+static void
+test_a_row_is_all_there_is_to_add(void **state)
+{
+    struct choice c = {0};
+    size_t i = 0;
+    (void)state;
+    while (sampler_choice(i, &c) && strcmp(c.name, "dummy") != 0)
+        i++;
+    assert_true(i + 1 == sampler_count() && sampler_at(i) == &sampler_dummy);
+    assert_string_equal(c.help, sampler_dummy.help);
+    assert_ptr_equal(sampler_find("dummy"), &sampler_dummy);
+    assert_ptr_not_equal(sampler_find("euler"), NULL);
+}
+#endif
 
 int
 main(void)
@@ -454,6 +486,9 @@ main(void)
         cmocka_unit_test(test_one_picture), cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_running), cmocka_unit_test(test_quantile),
         cmocka_unit_test(test_threshold),
+#ifdef LIMN_DUMMY_SAMPLER
+        cmocka_unit_test(test_a_row_is_all_there_is_to_add),
+#endif
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     schedule_destroy(cosine);

@@ -131,10 +131,10 @@ test_threshold(void **state)
             assert_float_equal(got, quantiles[q * PICTURES + i], 1e-6);
         }
     }
-    float got[PICTURES * ELEMENTS];
+    float got[PICTURES * ELEMENTS], scratch[ELEMENTS];
     const float *want = find("threshold", "dynamic")->data;
     memcpy(got, x->data, sizeof got);
-    sampler_threshold(THRESHOLD_DYNAMIC, 0.95, 1.5, got, PICTURES, ELEMENTS);
+    sampler_threshold(THRESHOLD_DYNAMIC, 0.95, 1.5, got, PICTURES, ELEMENTS, scratch);
     for (size_t i = 0; i < COUNT_OF(got); i++)
         assert_float_equal(got[i], want[i], 1e-6);
 }

@@ -265,25 +265,25 @@ resizing(void **state)
     float out[4 * 4 * 3];
     memset(rgb, 200, sizeof rgb);
     for (int side = 3; side <= 4; side++) {
-        resize_square(rgb, 16, 8, side, out);
+        assert_true(resize_square(rgb, 16, 8, side, out, NULL));
         for (int i = 0; i < side * side * 3; i++)
             assert_float_equal(out[i], 200 / 127.5 - 1, 1e-5);
     }
     for (int y = 0; y < 8; y++) // left and right quarters black, centre white
         for (int x = 0; x < 16; x++)
             memset(rgb + (y * 16 + x) * 3, x >= 4 && x < 12 ? 255 : 0, 3);
-    resize_square(rgb, 16, 8, 4, out);
+    assert_true(resize_square(rgb, 16, 8, 4, out, NULL));
     for (int i = 0; i < 4 * 4 * 3; i++)
         assert_float_equal(out[i], 1, 1e-5);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
             memset(rgb + (y * 8 + x) * 3, (x + y) % 2 ? 255 : 0, 3);
-    resize_square(rgb, 8, 8, 2, out);
+    assert_true(resize_square(rgb, 8, 8, 2, out, NULL));
     for (int i = 0; i < 2 * 2 * 3; i++)
         assert_float_equal(out[i], 0, 0.02);
     const float corner[2 * 2 * 3] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3};
     float large[3 * 3 * 3];
-    resize_bilinear(corner, 2, 3, large);
+    resize_bilinear(corner, 2, 3, 3, large);
     for (int i = 0; i < 9; i++) // corners stay, the rest lies between
         assert_float_equal(large[3 * i], 0.5 * (i % 3) + i / 3, 1e-6);
 }
