@@ -158,7 +158,7 @@ measure_all(enum dtype t)
                                      graph_input(g, "s", SHAPE_SCALAR, DTYPE_F32)));
     measure("ema 10M", g, op_ema(g, B(10000000), B(10000000),
                                  graph_input(g, "d", SHAPE_SCALAR, DTYPE_F32)));
-    static const int64_t attention[][5] = {{8, 1024, 1101, 4, 64}, {8, 256, 333, 4, 64},
+    static const int64_t attention[][5] = {{1, 4608, 4608, 2, 128}, {8, 1024, 1101, 4, 64}, {8, 256, 333, 4, 64},
                                            {16, 256, 256, 8, 32}, {16, 64, 141, 4, 64},
                                            {16, 64, 64, 12, 32}, {48, 64, 64, 6, 64},
                                            {1, 1024, 1101, 8, 64}, {8, 77, 77, 8, 64}};

@@ -79,5 +79,8 @@ const char *onednn_version(void);
 // What the two files of kernels add to the table.
 void onednn_add_conv(struct cpu_table *t);
 void onednn_add_matmul(struct cpu_table *t);
+// Attention, with what this processor has between the products (attention_rows.h).
+struct attention_tile;
+void onednn_add_attention(struct cpu_table *t, const struct attention_tile *tile);
 
 #endif

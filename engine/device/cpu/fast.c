@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Chooses the kernels for this processor.
+#include "engine/device/cpu/attention_rows.h"
+#include "engine/device/cpu/dnnl.h"
 #include "engine/device/cpu/fast.h"
 
 #include <stdlib.h>
@@ -68,6 +70,7 @@ cpu_add_fast(struct cpu_table *t)
 #endif
     case ISA_BF16:
 #ifdef FAST_BF16
+        onednn_add_attention(t, &fast_attention_tile_bf16);
         fast_add_attention_bf16_products(t);
         ADD_ALL(bf16);
 #endif

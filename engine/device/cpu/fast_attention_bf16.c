@@ -2,6 +2,7 @@
 // Attention with bf16 products (AVX512-BF16), summed in f32. Probabilities and score gradients are
 // rounded to bf16 as operands, so results differ from the f32 kernel's by up to a unit in the last
 // place of bf16; rows too short to average that out are left to it.
+#include "engine/device/cpu/attention_rows.h"
 #include "engine/device/cpu/fast.h"
 
 enum { KP = 2, VW = 16, MR = 8, NZ = 3 };
@@ -67,3 +68,68 @@ narrow_pair(word *to, const float *from, int64_t n)
     ((v).dtype == DTYPE_BF16 && (v).width % 2 == 0 && (v).width >= 16 && (v).s >= 16)
 #define ATTENTION_NAME "attention_bf16"
 #include "engine/device/cpu/fast_attention.inc"
+
+// --- Tiles between products of the library: attention_rows.h
+
+static float
+scaled_top(const struct attention_rows *r, float *s, const float *bias)
+{
+    float top = -__builtin_inff(), scale = r->scale;
+    if (bias) {
+#pragma omp simd reduction(max : top)
+        for (int64_t j = 0; j < r->keys; j++) {
+            s[j] = s[j] * scale + bias[j];
+            top = s[j] > top ? s[j] : top;
+        }
+    } else {
+#pragma omp simd reduction(max : top)
+        for (int64_t j = 0; j < r->keys; j++) {
+            s[j] *= scale;
+            top = s[j] > top ? s[j] : top;
+        }
+    }
+    return top;
+}
+
+static void
+tile_weigh(const struct attention_rows *r, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float *s = r->scores + i * r->keys, sum = 0;
+        float top = scaled_top(r, s, r->bias ? r->bias + i * r->bias_pitch : NULL);
+        top = r->top[i] > top ? r->top[i] : top;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < r->keys; j++) {
+            s[j] = rounded(exp_softmax(s[j] - top));
+            sum += s[j];
+        }
+        narrow_bf16_row(r->weights + i * r->keys, s, r->keys);
+        r->keep[i] = exp_softmax(r->top[i] - top);
+        r->total[i] = r->total[i] * r->keep[i] + sum;
+        r->top[i] = top;
+    }
+}
+
+static void
+tile_add(float *sum, const float *more, const float *keep, int64_t width, int64_t first,
+         int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        SIMD for (int64_t k = i * width; k < (i + 1) * width; k++)
+            sum[k] = sum[k] * keep[i] + more[k];
+}
+
+static void
+tile_finish(uint16_t *to, int64_t pitch, const float *sum, const float *total, int64_t width,
+            int64_t first, int64_t last)
+{
+    float row[WIDTH_MAX];
+    for (int64_t i = first; i < last; i++) {
+        float scale = 1.0f / total[i];
+        SIMD for (int64_t k = 0; k < width; k++)
+            row[k] = sum[i * width + k] * scale;
+        narrow_bf16_row(to + i * pitch, row, width);
+    }
+}
+
+const struct attention_tile fast_attention_tile_bf16 = {tile_weigh, tile_add, tile_finish};

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The part of attention between its two products, for a tile of queries and keys: a running softmax
+// (Milakov & Gimelshein 2018; Dao et al. 2022). Private to engine/device/cpu.
+#ifndef LIMN_ENGINE_DEVICE_CPU_ATTENTION_ROWS_H
+#define LIMN_ENGINE_DEVICE_CPU_ATTENTION_ROWS_H
+
+#include <stdint.h>
+
+// One head's rows, one a query.
+struct attention_rows {
+    float *scores;           // (rows,keys): products; changed
+    uint16_t *weights;       // (rows,keys) bf16: exp(score - top), not yet divided by the total
+    float *top, *total;      // (rows): the largest score so far, the sum of weights; at first
+                             // -infinity and 0
+    float *keep;             // (rows): what earlier sums are multiplied with from now on
+    const float *bias;       // of this tile's first row and key; NULL: none
+    int64_t bias_pitch;      // elements from row to row, 0: one for all
+    int64_t keys;
+    float scale;
+};
+
+// What a set of instructions has of it.
+struct attention_tile {
+    void (*weigh)(const struct attention_rows *r, int64_t first, int64_t last);
+    // sum (rows,width) = sum * keep + more
+    void (*add)(float *sum, const float *more, const float *keep, int64_t width, int64_t first,
+                int64_t last);
+    // to (a row every `pitch` elements, bf16) = sum / total
+    void (*finish)(uint16_t *to, int64_t pitch, const float *sum, const float *total, int64_t width,
+                   int64_t first, int64_t last);
+};
+
+extern const struct attention_tile fast_attention_tile_bf16;
+
+#endif
