@@ -149,7 +149,7 @@ find_greeting(struct wire *w, struct err *err)
         add_noise(w, w->have + w->start, (size_t)(at - (w->have + w->start)));
         w->start = (size_t)(at - w->have) + length;
         w->greeting = false;
-    } else if (size >= LIMIT_WIRE_NOISE_BYTES) {
+    } else if (size >= LIMIT_WIRE_NOISE_BYTES + length) {
         return err_set(err, ERR_IO, "what answered is not a limn worker");
     }
     return true;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # docs/security.md has every limit of engine/base/limits.h with its value, and no other; every limit is
-# used; the program decodes pictures in the sandbox alone.
+# used, and tested at its edge or in the list of those that are not, with the reason; the program decodes
+# pictures in the sandbox alone.
 # usage: limits.py SOURCE [--write]    --write puts the header's limits into the page
 import pathlib, re, sys
 
@@ -19,6 +20,23 @@ def shown(name, value):
     size, unit = next(s for s in steps if value % s[0] == 0)
     return f'{value // size} {unit}'.strip()
 
+
+# Limits that no test brings to their edge.
+NO_EDGE = dict(
+    LIMIT_JSON_VALUES='text of that many values takes a gigabyte; jv_parse_within() is tested at LIMIT_WIRE_VALUES and LIMIT_PICTURE_VALUES',
+    LIMIT_SOURCE_FILES='twenty million files', LIMIT_TAR_ENTRIES='twenty million entries',
+    LIMIT_CATALOGUE_BYTES='read by file_read(), as LIMIT_YAML_BYTES', LIMIT_KEYWORDS_BYTES='cut by the function that cuts at LIMIT_CAPTION_BYTES',
+    LIMIT_TAR_NAME_BYTES='what is longer is cut, and is then the name of no picture', LIMIT_PACK_ROLES='more loaders than there are',
+    LIMIT_WORKER_BLOB_BYTES='half a gigabyte over a pipe', LIMIT_CLIENT_BLOBS='the worker asks for what a job needs, which is less',
+    LIMIT_ORDER_ENVIRONMENT='fewer variables may be named at all', LIMIT_ORDER_FILE_BYTES='read by file_read(), as LIMIT_YAML_BYTES',
+    LIMIT_HOST_LOGS_A_SECOND='a rate: hostile.py floods', LIMIT_HOST_EVENTS_A_TURN='a pace: hostile.py measures how soon q is answered',
+    LIMIT_COPIED_LOG_BYTES='64 MiB from another machine, a piece at a time', LIMIT_COPIED_SHEET_BYTES='16 MiB in the same way',
+    LIMIT_COPIED_RUNS='64 trainings of another machine', LIMIT_FRAMES_BYTES='64 MiB of pictures of drawings',
+    LIMIT_BROWSER_ENTRIES='20,000 files for one line less')
+# Tested through others that are made of them, or where a test says it with a number.
+BY_ANOTHER = dict(
+    LIMIT_PICTURE_PIXELS=('tests/image/t_image.c', '16384, 4097'), LIMIT_JOB_INPUTS=('tests/app/edges.py', "'JOB_AWAY'"), LIMIT_LOOK_VECTOR_MS=('tests/loaders/t_hostile.c', 'it takes more than 1 s to draw'),
+    LIMIT_LOADER_LOAD_MS=('tests/loaders/t_host.c', 'bad-hang-on-load'))
 
 rows, values, title = [], {}, ''
 for line in header.splitlines():
@@ -62,10 +80,20 @@ for folder in ('app', 'engine', 'loaders', 'renderer', 'sandbox'):
         if file.suffix in ('.c', '.h', '.cc') and file.name != 'limits.h':
             words |= set(re.findall(r'\bLIMIT_[A-Z0-9_]+', file.read_text()))
 faults += [f'{name} is used nowhere' for name in values if name not in words]
+tested = set()
+for file in (source / 'tests').rglob('*'):
+    if file.suffix in ('.c', '.py', '.sh') and file.parent.name not in ('fuzz', 'layers'):
+        text = file.read_text()
+        tested |= set(re.findall(r'\bLIMIT_[A-Z0-9_]+', text))
+        if file.name == 'edges.py':
+            tested |= {'LIMIT_' + name for name in re.findall(r"'([A-Z0-9_]+)'", text)}
+tested |= {name for name, (file, words) in BY_ANOTHER.items() if words in (source / file).read_text()}
+faults += [f'{name} is tested at no edge' for name in values if name not in tested and name not in NO_EDGE]
+faults += [f'{name} has an edge that is tested after all, or is none' for name in NO_EDGE if name in tested or name not in values]
 for file in (source / 'app').rglob('*.[ch]'):
     for call in re.findall(r'\bcodec_(?:decode|decode_as|check_in)\(', file.read_text()):
         faults.append(f'{file.relative_to(source)} calls {call[:-1]}: pictures are decoded by loaders/look.h')
 for fault in faults:
     print(fault)
-print(f'{len(values)} limits, {len(faults)} faults')
+print(f'{len(values)} limits, {len(NO_EDGE)} of them without a test at the edge, {len(faults)} faults')
 sys.exit(1 if faults else 0)

@@ -130,6 +130,119 @@ edges(void **state)
             fail_msg("%s", cases[i].json);
 }
 
+// A message that keeps to the table, with one entry in each list, and one of its numbers as it is given.
+static struct jv *
+right(const struct protocol_field *f, const struct protocol_field *which, double value)
+{
+    struct jv *o = jv_object();
+    for (; f->kind != PROTOCOL_END; f++) {
+        struct jv *v = NULL;
+        double number = f == which ? value : f->low;
+        if (f->kind == PROTOCOL_ID || f->kind == PROTOCOL_LINE)
+            v = jv_from_string("a");
+        else if (f->kind == PROTOCOL_HASH)
+            v = jv_from_string("0000000000000000000000000000000000000000000000000000000000000000");
+        else if (f->kind == PROTOCOL_INTEGER)
+            v = jv_from_integer((int64_t)number);
+        else if (f->kind == PROTOCOL_NUMBER)
+            v = jv_from_number(number);
+        else if (f->kind == PROTOCOL_OBJECT)
+            v = right(f->inside, which, value);
+        else if (f->kind == PROTOCOL_LIST && (v = jv_array()))
+            jv_append(v, right(f->inside, which, value));
+        if (v)
+            jv_set(o, f->name, v);
+    }
+    return o;
+}
+
+// Whether a number, at one of its edges, is still there when its message was looked at.
+static bool
+passes(const struct protocol_message *m, const struct protocol_field *f, double value)
+{
+    static const uint8_t png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0CRC."
+                                 "\0\0\0\3IDATxyzCRC.\0\0\0\0IENDCRC.";
+    struct jv *head = right(m->fields, f, value);
+    jv_set(head, "type", jv_from_string(m->type));
+    if (strcmp(m->type, "progress") == 0 && strcmp(f->name, "step") == 0)
+        jv_set(head, "total", jv_from_integer(LIMIT_HOST_STEPS)); // a step is none behind the last
+    struct wire_message w = {.head = head, .type = jv_string(jv_get(head, "type"), "")};
+    if (m->payload == PAYLOAD_PNG) {
+        w.size = sizeof png - 1;
+        w.payload = mem_alloc(w.size);
+        memcpy(w.payload, png, w.size);
+    }
+    struct err err = {0};
+    bool taken = protocol_check(m->from, &w, &err) == PROTOCOL_TAKEN && err.code == ERR_NONE;
+    wire_message_free(&w);
+    return taken;
+}
+
+static void
+try_numbers(const struct protocol_message *m, const struct protocol_field *f, int *tried)
+{
+    for (; f->kind != PROTOCOL_END; f++) {
+        if (f->inside)
+            try_numbers(m, f->inside, tried);
+        if (f->kind != PROTOCOL_INTEGER)
+            continue;
+        ++*tried;
+        if (!passes(m, f, f->low) || !passes(m, f, f->high) || passes(m, f, f->low - 1) ||
+            (f->high < 9e15 && passes(m, f, f->high + 1)))
+            fail_msg("%s.%s: %g..%g", m->type, f->name, f->low, f->high);
+    }
+}
+
+// Every whole number of every message of a worker: LIMIT_HOST_STEPS, LIMIT_JOB_PICTURES and others.
+static void
+numbers(void **state)
+{
+    (void)state;
+    int tried = 0;
+    for (const struct protocol_message *m = protocol_messages; m->type; m++)
+        if (m->from == PROTOCOL_FROM_WORKER)
+            try_numbers(m, m->fields, &tried);
+    assert_in_range(tried, 20, 1000);
+}
+
+// What follows a message at most; that wire_limit() is obeyed t_wire shows.
+static void
+rooms(void **state)
+{
+    (void)state;
+    assert_int_equal(protocol_room_of_worker("result"), LIMIT_HOST_PICTURE_BYTES);
+    assert_int_equal(protocol_room_of_worker("loaded"), LIMIT_HOST_PICTURE_BYTES);
+    assert_int_equal(protocol_room_of_worker("progress"), LIMIT_HOST_PREVIEW_BYTES);
+    assert_int_equal(protocol_room_of_worker("piece"), LIMIT_HOST_PIECE_BYTES);
+    assert_int_equal(protocol_room_of_worker("output"), LIMIT_HOST_PIECE_BYTES);
+    assert_int_equal(protocol_room_of_worker("file"), LIMIT_ORDER_RESULT_BYTES);
+    assert_int_equal(protocol_room_of_worker("log"), 0);
+}
+
+// Of a list as many entries as there may be; those behind are left out.
+static void
+long_lists(void **state)
+{
+    (void)state;
+    for (int more = -1; more < 2; more++) {
+        struct jv *head = jv_object(), *results = jv_array();
+        struct err err = {0};
+        for (int i = 0; i < LIMIT_HOST_LIST + more; i++) {
+            struct jv *o = jv_object();
+            jv_set(o, "job", jv_from_string("a"));
+            jv_set(o, "index", jv_from_integer(0));
+            jv_append(results, o);
+        }
+        jv_set(head, "type", jv_from_string("hello"));
+        jv_set(head, "protocol", jv_from_integer(1));
+        jv_set(head, "results", results);
+        struct wire_message m = {.head = head, .type = "hello"};
+        assert_int_equal(protocol_check(PROTOCOL_FROM_WORKER, &m, &err), PROTOCOL_TAKEN);
+        assert_int_equal(jv_size(jv_get(m.head, "results")), LIMIT_HOST_LIST + MIN(more, 0));
+        wire_message_free(&m);
+    }
+}
+
 static void
 previews(void **state)
 {
@@ -225,7 +338,8 @@ main(int argc, char **argv)
         return 2;
     manual = argv[1];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_manual_has_it), cmocka_unit_test(edges), cmocka_unit_test(previews),
+        cmocka_unit_test(the_manual_has_it), cmocka_unit_test(edges), cmocka_unit_test(numbers),
+        cmocka_unit_test(rooms), cmocka_unit_test(long_lists), cmocka_unit_test(previews),
         cmocka_unit_test(lines), cmocka_unit_test(lists), cmocka_unit_test(pngs),
         cmocka_unit_test(streams),
     };

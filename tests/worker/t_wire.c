@@ -113,6 +113,66 @@ greeting_after_noise(void **state)
     close_ends(&e);
 }
 
+// What a login shell says before: as much as it may, and a byte more. The greeting comes in a second piece.
+static void
+noise_has_a_limit(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        size_t size = LIMIT_WIRE_NOISE_BYTES + (size_t)more, length = strlen(WIRE_GREETING);
+        char *noise = malloc(size + length);
+        struct err err = {0};
+        struct ends e;
+        open_ends(&e);
+        wire_expect_greeting(e.wire);
+        fcntl(e.in[1], F_SETPIPE_SZ, 1 << 20);
+        memset(noise, '.', size);
+        memcpy(noise + size, WIRE_GREETING, length);
+        enum wire_state s = WIRE_OK;
+        const size_t cuts[] = {size + length - 1, 1};
+        for (int i = 0, at = 0; i < 2; at += (int)cuts[i++]) {
+            assert_int_equal(write(e.in[1], noise + at, cuts[i]), cuts[i]);
+            do
+                s = wire_receive(e.wire, &err);
+            while (s == WIRE_OK);
+            if (err.code != ERR_NONE)
+                break;
+        }
+        assert_int_equal(err.code != ERR_NONE, more);
+        assert_int_equal(strlen(wire_noise(e.wire)), more ? 0 : size);
+        free(noise);
+        close_ends(&e);
+    }
+}
+
+// What a message announces: at its limits it is waited for, one byte more is no message.
+static void
+announcements_have_limits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool payload = i / 2, more = i % 2;
+        uint64_t n = (payload ? (uint64_t)LIMIT_WIRE_PAYLOAD_BYTES : LIMIT_WIRE_HEAD_BYTES) + more;
+        uint8_t frame[16 + 12] = "LMN1";
+        struct ends e;
+        struct wire_message m;
+        struct err err = {0};
+        for (int k = 0; k < 8; k++)
+            frame[payload ? 8 + k : 4 + k % 4] = (uint8_t)(n >> 8 * (payload ? k : k % 4));
+        if (payload) {
+            frame[4] = 12;
+            memcpy(frame + 16, "{\"type\":\"x\"}", 12);
+        }
+        open_ends(&e);
+        assert_int_equal(write(e.in[1], frame, payload ? 28 : 16), payload ? 28 : 16);
+        assert_int_equal(wire_receive(e.wire, NULL), WIRE_OK);
+        assert_false(wire_take(e.wire, &m, &err));
+        assert_int_equal(err.code != ERR_NONE, more);
+        wire_message_free(&m);
+        close_ends(&e);
+    }
+}
+
 static void
 refuses(const void *bytes, size_t size)
 {
@@ -256,6 +316,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_anywhere), cmocka_unit_test(greeting_after_noise),
+        cmocka_unit_test(noise_has_a_limit), cmocka_unit_test(announcements_have_limits),
         cmocka_unit_test(lies),         cmocka_unit_test(sends_what_is_written_here),
         cmocka_unit_test(never_waits), cmocka_unit_test(values),
         cmocka_unit_test(room),

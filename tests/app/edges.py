@@ -1,0 +1,317 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Limits of engine/base/limits.h at their edges, from outside: what is as large as it may be is taken, one more is a
+# sentence. tests/layers/limits.py looks that each limit is named where it is tested.
+# usage: edges.py LIMN SOURCE LOADERS [NAME...]
+import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tempfile, time, types, zlib
+
+LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
+ONLY = sys.argv[4:]
+SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1'))
+SAMPLE = f'{SOURCE}/app/templates/samples/snail-noto.png'
+GOLDEN = pathlib.Path(SOURCE, 'tests/reference/golden')
+work = tempfile.TemporaryDirectory()
+home = pathlib.Path(work.name)
+env = dict({k: v for k, v in os.environ.items() if not k.startswith('XDG_')}, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run',
+           LIMN_LOADER_PATH=LOADERS, OMP_NUM_THREADS='1', VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+(home / 'run').mkdir(mode=0o700)
+checks = failures = 0
+L = {}
+for name, value in re.findall(r'^\s+LIMIT_(\w+) = ([^,/]+),', pathlib.Path(SOURCE, 'engine/base/limits.h').read_text(), re.M):
+    L[name] = eval(value, {}, dict(('LIMIT_' + k, v) for k, v in L.items()))
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+    return condition
+
+
+def limn(*args):
+    p = subprocess.run([LIMN, *args], env=env, cwd=home, capture_output=True, text=True, timeout=300 * SLOW)
+    check(p.returncode in (0, 1, 2) and 'Sanitizer' not in p.stderr, f'{args[:3]}: exit {p.returncode}, {p.stderr[-1000:]}')
+    return p
+
+
+def edge(name, make, run, refused, taken=None):
+    """`make(N)` makes an input of size N, `run()` tries it: at the limit its words lack `refused`, one beyond they have it."""
+    for n, beyond in ((L[name], False), (L[name] + 1, True)):
+        make(n)
+        p = run()
+        said = p.stdout + p.stderr
+        check((refused in said) == beyond, f'{name} at {n}: {"no" if beyond else "already"} {refused!r} in {said[-400:]!r}')
+        check(beyond or not taken or taken in said, f'{name} at {n}: no {taken!r} in {said[-400:]!r}')
+
+
+def write(name, text):
+    (home / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def template():
+    """Read to its end, and then refused: that variable it does not have."""
+    return limn('generate', './t.yaml', '--set', 'nosuchvariable=1')
+
+
+READ = 'nosuchvariable'
+
+
+def templates():
+    head = 'instruction: "a cat"\n'
+    edge('YAML_BYTES', lambda n: write('t.yaml', head + '#' * (n - len(head))), template, str(L['YAML_BYTES']), READ)
+    # A map of its own, and lists in one another.
+    edge('YAML_DEPTH', lambda n: write('t.yaml', head + 'summary: ' + '[' * n + ']' * n), template, 'nested too deeply')
+    # The map, its keys and values, a list and what is in it.
+    edge('YAML_VALUES', lambda n: write('t.yaml', head + 'summary: [' + 'a,' * (n - 6) + 'a]'), template, 'too many values')
+    words = 'instruction: "{{w}}"\nvariables:\n  w: {file: words.txt}\n'
+
+    def listed(text):
+        write('t.yaml', words)
+        write('words.txt', text)
+    edge('LIST_BYTES', lambda n: listed('ab\n' * 9 + 'c' * (n - 27)), template, str(L['LIST_BYTES']), READ)
+    edge('LIST_LINES', lambda n: listed(''.join(f'{i}\n' for i in range(n))), template, str(L['LIST_LINES']), READ)
+
+    def links(n):
+        write('t.yaml', words)
+        for f in home.glob('words*'):
+            f.unlink()
+        write('words', 'ab\ncd\n')
+        for i in range(n):
+            (home / ('words.txt' if i == n - 1 else f'words{i}')).symlink_to(f'words{i - 1}' if i else 'words')
+    edge('LINKS', links, template, f'more than {L["LINKS"]} symbolic links', READ)
+    for f in home.glob('words*'):
+        f.unlink()
+    edge('INSTRUCTION_BYTES', lambda n: write('t.yaml', f'instruction: "{"a" * n}"\n'), template, str(L['INSTRUCTION_BYTES']), READ)
+    edge('TEMPLATE_VARIABLES', lambda n: write('t.yaml', head + 'variables:\n' + ''.join(f'  v{i}: x\n' for i in range(n))), template,
+         f'more than {L["TEMPLATE_VARIABLES"]} variables')
+    edge('TEMPLATE_SETTINGS', lambda n: write('t.yaml', f'instruction: "a [ref#1]"\nreferences:\n  1:\n    image: {os.path.basename(SAMPLE)}\n'
+                                              '    loader:\n      name: edge\n' + ''.join(f'      s{i}: 1\n' for i in range(n))), template,
+         str(L['TEMPLATE_SETTINGS']))
+    edge('SWEEP_AXES', lambda n: write('t.yaml', head + 'sweep:\n' + ''.join(f'  {a}: "1,2"\n' for a in ('seed', 'steps', 'scale', 'count')[:n])), template,
+         f'{L["SWEEP_AXES"]} things')
+
+
+def command_lines():
+    shutil.copy(SAMPLE, home / 's.png')
+    how = []
+
+    def options(*words):
+        how[:] = words
+    # What is asked of a model that there is not is refused after that.
+    go = lambda: limn(*how, '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
+    edge('OPTION_TIMES', lambda n: options('generate', 'text', *[w for i in range(n) for w in ('--set', 'subject=x')]), go, str(L['OPTION_TIMES']))
+    edge('JOB_PICTURES', lambda n: options('generate', 'text', '--count', str(n)), go, f'1..{L["JOB_PICTURES"]}', 'nowhere')
+    edge('SWEEP_CELLS', lambda n: options('generate', 'text', '--sweep', f'seed=1..{n}'), go, f'it may have {L["SWEEP_CELLS"]}', 'nowhere')
+    edge('INSTRUCTION_MARKER', lambda n: options('instruct', f'a [ref#{n}]', '--ref', f'{n}=s.png'), go, "it must be K=", 'nowhere')
+    edge('JOB_AWAY', lambda n: options('instruct', 'a cat', *['--negative-ref', 's.png'] * n), go, f'more than {L["JOB_AWAY"]} pictures', 'nowhere')
+    edge('INSTRUCTION_REFERENCES',
+         lambda n: options('instruct', 'a ' + ' '.join(f'[ref#{i + 1}]' for i in range(n)), *[w for i in range(n) for w in ('--ref', f'{i + 1}=s.png')]), go,
+         f'more than {L["INSTRUCTION_REFERENCES"]} references', 'nowhere')
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def picture(text=None, side=(1, 1)):
+    row = b'\0' + bytes(side[0])
+    texts = chunk(b'zTXt', b'limn\0\0' + zlib.compress(text, 1)) if text else b''
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', *side, 8, 0, 0, 0, 0)) + texts +
+            chunk(b'IDAT', zlib.compress(row * side[1], 1)) + chunk(b'IEND', b''))
+
+
+def text_of(file):
+    """The instruction in a PNG of limn's."""
+    data, at = file.read_bytes(), 8
+    while at < len(data):
+        n, kind = struct.unpack('>I4s', data[at:at + 8])
+        body = data[at + 8:at + 8 + n]
+        if body.startswith(b'limn\0'):
+            return zlib.decompress(body[6:]) if kind == b'zTXt' else zlib.decompress(body[9:]) if body[5] else body[9:]
+        at += 12 + n
+
+
+def pictures():
+    go = lambda: limn('generate', 'p.png', '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
+    job = json.dumps(dict(format=1, instruction='a cat', seed=1)).encode()
+    edge('PNG_TEXT_BYTES', lambda n: write('p.png', picture(job + b' ' * (n - len(job)))), go, f'{L["PNG_TEXT_BYTES"]}', 'nowhere')
+    # The map and its three values, the list, what is in it; keys are counted, too.
+    held = json.dumps(dict(format=1, instruction='a cat', seed=1, more=[0])).encode()
+
+    def values(n):
+        write('p.png', picture(held.replace(b'[0]', b'[' + b'0,' * (n - 6) + b'0]')))
+    edge('PICTURE_VALUES', values, go, str(L['PICTURE_VALUES']), 'nowhere')
+    # What the model is shown, and what a drawing starts from: at most so many pixels a side; smaller ones stay as they are.
+    for name, words, option in (('REFERENCE_SIDE', 'a [ref#1]', ('--ref', '1=r.png')), ('START_SIDE', 'a cat', ('--start', 'r.png'))):
+        for side in (L[name], L[name] + 1):
+            write('r.png', picture(side=(side, 1 + side // 2)))
+            p = limn('instruct', words, *option, '--steps', '1', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'd.png')
+            if check(p.returncode == 0, f'{name} {side}: {p.stderr}'):
+                inside = base64.b64decode(json.loads(text_of(home / 'd.png'))['references'][0]['png'])
+                check(struct.unpack('>I', inside[16:20])[0] == L[name], f'{name}: {side} is shown with {inside[16:24]}')
+
+
+def model_folders():
+    m = home / 'm'
+    shutil.copytree(GOLDEN / 't5', m)
+    go = lambda: limn('models', 'check', 'm')
+    index = (m / 'model_index.json').read_bytes()
+    edge('JSON_FILE_BYTES', lambda n: write('m/model_index.json', index + b' ' * (n - len(index))), go, str(L['JSON_FILE_BYTES']))
+    write('m/model_index.json', index)
+    weights = m / 'text_encoder/model.safetensors'
+    data = weights.read_bytes()
+    size = struct.unpack('<Q', data[:8])[0]
+
+    def header(n):
+        weights.write_bytes(struct.pack('<Q', n) + data[8:8 + size] + b' ' * (n - size) + data[8 + size:])
+    edge('SAFETENSORS_HEADER_BYTES', header, go, 'header claims')
+    head = json.loads(data[8:8 + size])
+
+    def shards(n):
+        names = list(head)
+        weights.unlink(missing_ok=True)
+        (m / 'text_encoder/model.safetensors.index.json').write_text(json.dumps(dict(metadata={}, weight_map={
+            f'{names[i % len(names)]}{i}': f'{chr(97 + i % 26)}{i // 26}.safetensors' for i in range(n)})))
+    edge('SAFETENSORS_SHARDS', shards, go, f'{L["SAFETENSORS_SHARDS"]}', '.safetensors')
+    shutil.rmtree(m)
+    # A scheduler is read with a model that draws.
+    shipped = pathlib.Path(SOURCE, 'app/models/limn-icons')
+    m.mkdir()
+    for part in ('text_encoder', 'tokenizer', 'unet', 'model_index.json'):
+        (m / part).symlink_to(shipped / part)
+    (m / 'scheduler').mkdir()
+    config = json.loads((shipped / 'scheduler/scheduler_config.json').read_text())
+    text = json.dumps(config)
+    edge('SCHEDULER_CONFIG_BYTES', lambda n: write('m/scheduler/scheduler_config.json', text + ' ' * (n - len(text))), go, str(L['SCHEDULER_CONFIG_BYTES']))
+    edge('SCHEDULER_STEPS', lambda n: write('m/scheduler/scheduler_config.json', json.dumps(dict(config, num_train_timesteps=n))), go,
+         str(L['SCHEDULER_STEPS']))
+    shutil.rmtree(m)
+
+
+def caption_of(pack):
+    data = (home / pack).read_bytes()
+    n = struct.unpack('<Q', data[:8])[0]
+    at = json.loads(data[8:8 + n])['text.caption']['data_offsets']
+    return data[8 + n + at[0]:8 + n + at[1]].decode()
+
+
+def sources():
+    d = home / 'd'
+    go = lambda: limn('data', 'pack', 'd', 'd.pack', '--size', '8', '--roles', 'none', '--workers', '1')
+
+    def deep(n):
+        shutil.rmtree(d, ignore_errors=True)
+        at = d.joinpath(*['f'] * n)
+        at.mkdir(parents=True)
+        shutil.copy(SAMPLE, at / 'a.png')
+        shutil.copy(SAMPLE, d / 'b.png')
+    edge('SOURCE_DEPTH', deep, go, str(L['SOURCE_DEPTH']))
+    shutil.rmtree(d)
+    d.mkdir()
+    for name in ('a', 'b'):
+        shutil.copy(SAMPLE, d / f'{name}.png')
+    write('d/b.txt', 'a snail')
+    edge('CAPTION_FILE_BYTES', lambda n: write('d/a.txt', 'ab ' * 9 + ' ' * (n - 27)), go, 'a.txt')
+    # Cut at a word, and not before it is too long.
+    (d / 'b.png').unlink()
+    (d / 'b.txt').unlink()
+    most = L['CAPTION_BYTES']
+    for text, kept in (('ab ' * 99 + 'c' * (most - 297), most), ('ab ' * 99 + 'c' * (most - 296), 296)):
+        write('d/a.txt', text)
+        go()
+        check(len(caption_of('d.pack')) == kept and caption_of('d.pack').startswith('ab ab'), f'CAPTION_BYTES: of {len(text)} bytes {len(caption_of("d.pack"))} are kept')
+    how = []
+    edge('PACK_SIDE', lambda n: how.__setitem__(slice(None), [str(n)]),
+         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', how[0], '--roles', 'none', '--workers', '1'), f'8..{L["PACK_SIDE"]}')
+    # Folders within folders whose pictures are found again.
+    limn('instruct', 'a cat', '--steps', '1', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'drawn.png')
+    for n, found in ((L['LIBRARY_DEPTH'], '1 picture'), (L['LIBRARY_DEPTH'] + 1, '0 pictures')):
+        shutil.rmtree(d)
+        at = d.joinpath(*['f'] * (n - 1))
+        at.mkdir(parents=True)
+        shutil.copy(home / 'drawn.png', at / 'a.png')
+        p = limn('library', 'import', 'd')
+        check(found in p.stdout, f'LIBRARY_DEPTH {n}: {p.stdout}{p.stderr}')
+    shutil.rmtree(d)
+
+
+def themes():
+    """The UI's own file."""
+    head = pathlib.Path(SOURCE, 'themes/dark.theme').read_text()
+
+    def start():
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(home)
+            os.execve(LIMN, [LIMN, '--theme', './t.theme', '--preview', 'none'], dict(env, TERM='xterm-256color', LC_ALL='C.UTF-8'))
+        out, end = b'', time.monotonic() + 60 * SLOW
+        while time.monotonic() < end and b'references' not in out:
+            if select.select([fd], [], [], 0.1)[0]:
+                try:
+                    more = os.read(fd, 1 << 16)
+                except OSError: # it has ended
+                    break
+                out += more
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)
+        return types.SimpleNamespace(stdout=out.decode(errors='replace'), stderr='')
+    edge('THEME_BYTES', lambda n: write('t.theme', head + '#' * (n - len(head))), start, str(L['THEME_BYTES']), 'references')
+
+
+def worker():
+    """Commands that a worker is asked for, and files that it keeps."""
+    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def send(head, payload=b''):
+        text = json.dumps(head).encode()
+        w.stdin.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+        w.stdin.flush()
+
+    def answer(*kinds):
+        while True:
+            n, m = struct.unpack('<IQ', w.stdout.read(16)[4:])
+            head = json.loads(w.stdout.read(n))
+            w.stdout.read(m)
+            if head['type'] in kinds:
+                return head
+    w.stdout.readline()
+    send(dict(type='hello', protocol=1, version='0', hangup='stop'))
+    answer('hello')
+    for name, order, refused in (
+            ('ORDER_WORDS', lambda n: dict(words=['devices'] + ['x'] * (n - 1)), f'1 to {L["ORDER_WORDS"]} words'),
+            ('ORDER_RESULTS', lambda n: dict(words=['devices'] + [dict(name=f'r{i}') for i in range(n)]), f'more than {L["ORDER_RESULTS"]} results')):
+        for n, beyond in ((L[name], False), (L[name] + 1, True)):
+            send(dict(dict(type='command', id=f'c-{n}'), **order(n)))
+            said = answer('ended', 'running')
+            check((said['type'] == 'running') != beyond, f'{name} at {n}: {said}')
+            if said['type'] == 'running':
+                answer('ended')
+            check((refused in said.get('text', '')) == beyond, f'{name} at {n}: {said}')
+    # It keeps so many files; with one more the one that was not used for longest must be asked for again: the second,
+    # when the first was used.
+    name, kept = 'WORKER_BLOBS', []
+    for i in range(L[name] + 1):
+        data = picture(b'%d' % i)
+        digest = hashlib.sha256(data).hexdigest()
+        kept.append(digest)
+        send(dict(type='blob', hash=digest), data)
+        if i + 1 < L[name]:
+            continue
+        send(dict(type='load', id=f'l{i}', side=8, reference=dict(marker=1, hash=kept[i + 1 - L[name]], loader='mask', settings=[])))
+        said = answer('loaded', 'want')
+        check((said['type'] == 'want') == (i == L[name]), f'{name}: with {i + 1} files: {said}')
+    w.stdin.close()
+    check(w.wait(60) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
+
+
+for test in (templates, command_lines, pictures, model_folders, sources, themes, worker):
+    if ONLY and test.__name__ not in ONLY:
+        continue
+    began = time.time()
+    test()
+    print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures != 0)
