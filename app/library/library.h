@@ -4,8 +4,8 @@
 // each holds its own instruction, so that the library can always be made again from them.
 // docs/library.md has the tables.
 //
-// Several processes may have it open. Every call is one transaction: after a crash it has happened or
-// it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread.
+// Several processes may have it open. Every call is one transaction: after a crash it has happened
+// or it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread.
 #ifndef LIMN_APP_LIBRARY_LIBRARY_H
 #define LIMN_APP_LIBRARY_LIBRARY_H
 
@@ -23,11 +23,11 @@ enum {
     LIBRARY_RATING_MAX = 5,
 };
 
-// `path`: NULL for the usual place. A file that SQLite calls damaged (SQLITE_CORRUPT, SQLITE_NOTADB, or
-// what quick_check finds) is moved aside to PATH.damaged-DATE, over no other file, and a new one is
-// filled from the pictures; *notice (may be NULL; freed with free()) then says so, also when that
-// fails. Everything else, a full disk, no descriptors, no memory, a disk that cannot be read, a file
-// of a later version, is an error, and the file stays as it is.
+// `path`: NULL for the usual place. A file that SQLite calls damaged (SQLITE_CORRUPT,
+// SQLITE_NOTADB, or what quick_check finds) is moved aside to PATH.damaged-DATE, over no other
+// file, and a new one is filled from the pictures; *notice (may be NULL; freed with free()) then
+// says so, also when that fails. Everything else, a full disk, no descriptors, no memory, a disk
+// that cannot be read, a file of a later version, is an error, and the file stays as it is.
 struct library *library_open(const char *path, char **notice, struct err *err);
 void library_close(struct library *l); // NULL is fine
 char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
@@ -75,8 +75,8 @@ struct library_picture {
 
 // The same file again updates what is known of it. Returns the id; -1: failed.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
-// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_INPUT when limn
-// did not make it. Any thread.
+// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_INPUT when
+// limn did not make it. Any thread.
 bool library_picture_read(const char *file, const char *job, struct library_picture *out,
                           struct err *err);
 void library_picture_finish(struct library_picture *p); // what it holds
@@ -115,9 +115,9 @@ bool library_tag(struct library *l, int64_t id, const char *tag, bool on, struct
 bool library_delete(struct library *l, int64_t id, bool deleted, struct err *err);
 int library_purge(struct library *l, struct err *err); // removes hidden pictures' files; -1: failed
 
-// --- the session: named texts, written often
-// The instruction that is being written, with the pictures that it has read, by content: those that came
-// out of another picture have no file to be read from again.
+// --- the session: named texts, written often The instruction that is being written, with the
+// pictures that it has read, by content: those that came out of another picture have no file to be
+// read from again.
 bool library_keep_instruction(struct library *l, const struct job *job, struct err *err);
 // False: there is none, or it is damaged. A reference whose picture is not kept has no data.
 bool library_kept_instruction(struct library *l, struct job *out);

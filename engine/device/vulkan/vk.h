@@ -5,6 +5,7 @@
 //   context.c   instance, choice of a device, what it offers, the queue
 //   memory.c    buffers, staging, copies, waiting
 //   pipeline.c  shaders with their constants to pipelines; the cache on disk
+//   dispatch.c  what builders of ops fill: dispatches, bindings, grids
 //   record.c    steps to dispatches, barriers between them, one command buffer a plan
 //   packing.c   weights of convolutions in the order that products like, in place
 //   offload.c   weights that stay with the host
@@ -213,7 +214,7 @@ void vk_pipelines_close(struct vk_device *d); // writes the cache when it has gr
 VkPipeline vk_pipeline(struct vk_device *d, const struct vk_variant *v, struct err *err);
 const char *vk_shader_name(enum vk_shader s);
 
-// --- record.c: what an op's builder fills
+// --- dispatch.c: what an op's builder fills
 struct vk_range {
     struct vk_memory *memory;
     size_t offset, size; // bytes; size 0: not bound
@@ -281,6 +282,8 @@ void vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, u
 enum { VK_SPEC_X = 0, VK_SPEC_Y, VK_SPEC_TYPE, VK_SPEC_OWN = VK_SPEC_TYPE + VK_BINDINGS };
 // Words of the push constants every shader has: first element of each binding, then the op's own.
 enum { VK_PUSH_OWN = VK_BINDINGS };
+// Memories of a plan that do not exist yet while builders run.
+extern struct vk_memory vk_scratch_to_be, vk_constants_to_be;
 // Own constants and words, in order.
 void vk_spec(struct vk_dispatch *x, uint32_t value);
 void vk_push(struct vk_dispatch *x, int word, uint32_t value);  // word counted from VK_PUSH_OWN

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// What the library is made of: opening and mending (library_open.c), statements (library_sql.c),
+// jobs (library.c), pictures (library_pictures.c), what a session keeps (library_session.c).
+// Private to app/library.
+#ifndef LIMN_APP_LIBRARY_LIBRARY_PARTS_H
+#define LIMN_APP_LIBRARY_LIBRARY_PARTS_H
+
+#include <sqlite3.h>
+
+#include "app/library/library.h"
+
+struct library {
+    sqlite3 *db;
+    char *path;
+};
+
+bool library_add_input(struct library *l, const char *job, const struct job_reference *r,
+                       struct err *err);
+void library_restore_input(struct library *l, struct job_reference *r);
+bool library_fail(struct library *l, struct err *err);
+sqlite3_stmt *library_prepare(struct library *l, struct err *err, const char *sql,
+                              const char *kinds, ...);
+bool library_run(struct library *l, sqlite3_stmt *s, struct err *err);
+bool library_execute(struct library *l, const char *sql, struct err *err);
+char *library_column_text(sqlite3_stmt *s, int column);
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// What a session keeps, and finding pictures that the library does not know.
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/library/library_parts.h"
+#include "engine/base/file.h"
+#include "engine/base/limits.h"
+
+bool
+library_keep(struct library *l, const char *key, const char *text, struct err *err)
+{
+    return library_run(l, library_prepare(l, err, "INSERT INTO session(key, text) VALUES(?1, ?2)"
+                                  " ON CONFLICT(key) DO UPDATE SET text=?2", "tt", key, text), err);
+}
+
+char *
+library_kept(struct library *l, const char *key, struct err *err)
+{
+    sqlite3_stmt *s = library_prepare(l, err, "SELECT text FROM session WHERE key=?1", "t", key);
+    char *text = s && sqlite3_step(s) == SQLITE_ROW ? library_column_text(s, 0) : NULL;
+    sqlite3_finalize(s);
+    return text;
+}
+
+#define SESSION "session" // among jobs: the one that is being written
+
+static bool
+replace_inputs(struct library *l, const struct job *job, struct err *err)
+{
+    bool ok = library_run(l, library_prepare(l, err, "DELETE FROM job_input WHERE job=?1", "t", SESSION), err);
+    for (int i = 0; ok && i < job->reference_count; i++)
+        if (job->references[i].hash[0])
+            ok = library_add_input(l, SESSION, &job->references[i], err);
+    return ok && library_run(l, library_prepare(l, err, "DELETE FROM input WHERE hash NOT IN"
+                                        " (SELECT hash FROM job_input)", ""), err);
+}
+
+bool
+library_keep_instruction(struct library *l, const struct job *job, struct err *err)
+{
+    struct jv *json = job_json(job, true);
+    char *text = jv_text(json, 0);
+    bool ok = library_execute(l, "BEGIN IMMEDIATE", err);
+    if (ok) {
+        ok = library_keep(l, "compose", text, err) && replace_inputs(l, job, err);
+        ok = library_execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+    }
+    free(text);
+    jv_free(json);
+    return ok;
+}
+
+bool
+library_kept_instruction(struct library *l, struct job *out)
+{
+    *out = JOB_EMPTY;
+    char *text = library_kept(l, "compose", NULL);
+    struct jv *json = text ? jv_parse(text, strlen(text), "the last session", NULL) : NULL;
+    bool ok = json && job_parse(out, json, "the last session", NULL);
+    for (int i = 0; ok && i < out->reference_count; i++)
+        library_restore_input(l, &out->references[i]);
+    jv_free(json);
+    free(text);
+    return ok;
+}
+
+static int
+scan(struct library *l, const char *folder, int depth)
+{
+    int count = 0;
+    DIR *d = depth > 0 ? opendir(folder) : NULL;
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        if (e->d_name[0] == '.')
+            continue;
+        char *path = file_join(folder, e->d_name);
+        const char *dot = strrchr(e->d_name, '.');
+        struct stat s;
+        if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+            count += scan(l, path, depth - 1);
+        else if (dot && strcmp(dot, ".png") == 0)
+            count += library_picture_import(l, path, NULL, NULL) >= 0;
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    return count;
+}
+
+int
+library_scan(struct library *l, const char *folder, struct err *err)
+{
+    struct stat s;
+    if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode)) {
+        err_errno(err, ERR_INPUT, "%s", folder);
+        return 0;
+    }
+    return scan(l, folder, LIMIT_LIBRARY_DEPTH);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Making pictures: fitted to their cells and encoded, on a thread.
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "renderer/canvas.h"
+#include "renderer/canvas_parts.h"
+#include "renderer/image/codec.h"
+
+void
+canvas_bytes_add(struct canvas_bytes *b, const void *data, size_t size)
+{
+    while (b->capacity - b->size < size) {
+        b->capacity = b->capacity ? 2 * b->capacity : 1 << 14;
+        b->data = mem_realloc(b->data, b->capacity);
+    }
+    memcpy(b->data + b->size, data, size);
+    b->size += size;
+}
+
+void
+canvas_bytes_printf(struct canvas_bytes *b, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    canvas_bytes_add(b, text, MIN((size_t)MAX(n, 0), sizeof text - 1));
+}
+
+void
+canvas_bytes_end_piece(struct canvas_bytes *b)
+{
+    ARRAY_PUSH(b->ends, b->piece_count, b->piece_capacity, b->size);
+}
+
+void
+canvas_bytes_free(struct canvas_bytes *b)
+{
+    free(b->data);
+    free(b->ends);
+    *b = (struct canvas_bytes){0};
+}
+
+void
+canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row)
+{
+    if (d->up)
+        canvas_bytes_printf(b, "\0337\r\033[%dA", d->up - d->rect.row - row);
+    else
+        canvas_bytes_printf(b, "\0337\033[%d;%dH", d->rect.row + row + 1, d->rect.column + 1);
+}
+
+void
+canvas_forget_bytes(struct canvas *c)
+{
+    c->out.size = 0;
+    c->out.piece_count = 0;
+    c->piece = 0;
+    c->written = 0;
+    c->sending = -1;
+}
+
+// --- making pictures
+
+// Scales for a rectangle; *rect becomes the cells that are covered.
+static struct image *
+fit_image(const struct maker *m, struct canvas_rect *rect)
+{
+    const struct slot *s = &m->slot;
+    int cell_width, cell_height;
+    m->encoder->cell_size(&m->term, &cell_width, &cell_height);
+    double room_x = rect->columns * cell_width, room_y = rect->rows * cell_height;
+    // Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
+    double aspect = m->encoder->kind == CANVAS_CELLS ? (double)m->term.cell_height * cell_width /
+                                                           (m->term.cell_width * cell_height)
+                                                     : 1;
+    double width = s->image->width * aspect, height = s->image->height;
+    double scale = MIN(room_x / width, room_y / height);
+    int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
+    enum codec_fit fit = CODEC_STRETCH;
+    if (s->place.fit == CANVAS_COVER) {
+        w = (int)room_x;
+        h = (int)room_y;
+        fit = CODEC_COVER;
+    }
+    int columns = MIN(rect->columns, (w + cell_width - 1) / cell_width);
+    int rows = MIN(rect->rows, (h + cell_height - 1) / cell_height);
+    if (s->place.fit == CANVAS_CONTAIN) {
+        rect->row += (rect->rows - rows) / 2;
+        rect->column += (rect->columns - columns) / 2;
+    }
+    rect->rows = rows;
+    rect->columns = columns;
+    struct image *sized = codec_resize(s->image, w, h, fit, m->drawing.background, NULL);
+    struct image *rgb =
+        sized ? image_convert(sized, IMAGE_RGB8, m->drawing.background, NULL) : NULL;
+    image_unref(sized);
+    return rgb;
+}
+
+void *
+canvas_make_pictures(void *arg)
+{
+    struct maker *m = arg;
+    pthread_mutex_lock(&m->lock);
+    while (!m->stop) {
+        if (m->state != MAKER_BUSY) {
+            pthread_cond_wait(&m->wake, &m->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&m->lock);
+        m->rect = m->clipped;
+        struct image *rgb = fit_image(m, &m->rect);
+        m->drawing.image = rgb;
+        m->drawing.rect = m->rect;
+        m->drawing.term = &m->term;
+        canvas_bytes_printf(&m->out, "\033[?2026h");
+        m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
+        canvas_bytes_printf(&m->out, "\033[?2026l");
+        image_unref(rgb);
+        pthread_mutex_lock(&m->lock);
+        m->state = MAKER_READY;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+enum maker_state
+canvas_maker_state(const struct maker *m)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&m->lock;
+    pthread_mutex_lock(lock);
+    enum maker_state state = m->state;
+    pthread_mutex_unlock(lock);
+    return state;
+}
+
+void
+canvas_set_maker_state(struct maker *m, enum maker_state state)
+{
+    pthread_mutex_lock(&m->lock);
+    m->state = state;
+    pthread_cond_signal(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void
+canvas_stop_maker(struct maker *m)
+{
+    if (m->started) {
+        pthread_mutex_lock(&m->lock);
+        m->stop = true;
+        pthread_cond_signal(&m->wake);
+        pthread_mutex_unlock(&m->lock);
+        pthread_join(m->thread, NULL);
+    }
+    image_unref(m->slot.image);
+    canvas_bytes_free(&m->out);
+    pthread_cond_destroy(&m->wake);
+    pthread_mutex_destroy(&m->lock);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// What the canvas is made of: what is wanted (canvas.c), pictures made on a thread (canvas_make.c),
+// and their bytes on the way to the terminal (canvas_send.c). Private to renderer.
+#ifndef LIMN_RENDERER_CANVAS_PARTS_H
+#define LIMN_RENDERER_CANVAS_PARTS_H
+
+#include <pthread.h>
+
+#include "renderer/canvas.h"
+#include "renderer/canvas_encoder.h"
+#include "renderer/image/codec.h"
+
+enum {
+    LINES_MAX = 512,          // of a screen
+    QUESTION_BYTES = 32 << 10, // after so many the terminal is asked whether it has seen them
+    QUESTIONS_MAX = 2,        // unanswered ones; more would pile up in the line's buffers
+    COARSE_MAX = 2,
+};
+#define ANSWER_SECONDS 4.0 // a terminal that needs longer does not answer at all
+#define SLOW_FRAME     0.7 // seconds; live frames that take longer become coarser
+
+struct slot {
+    struct image *image; // wanted; NULL: nothing
+    struct canvas_place place;
+    bool dirty;   // the screen does not show what is wanted
+    bool visible; // something of it is on the screen
+    struct canvas_rect shown;
+};
+
+// Scaling and encoding a picture takes longer than a key may wait: a thread does it, one picture
+// at a time. Its fields belong to the thread while it is MAKER_BUSY, else to the canvas.
+enum maker_state { MAKER_IDLE = 0, MAKER_BUSY, MAKER_READY };
+struct maker {
+    pthread_t thread;
+    pthread_mutex_t lock; // of state and stop
+    pthread_cond_t wake;
+    enum maker_state state;
+    bool started, stop;
+    const struct canvas_encoder *encoder;
+    struct term_info term;
+    struct slot slot; // a copy; the image is shared
+    struct canvas_rect clipped, rect; // asked for, covered
+    struct canvas_drawing drawing;
+    struct canvas_bytes out;
+    bool ok;
+};
+
+struct canvas {
+    struct maker maker;
+    struct canvas_params params;
+    struct term_info term;
+    const struct canvas_encoder *encoder; // NULL: none
+    int fd;                               // ours alone, non-blocking; or the caller's
+    bool own_fd;
+    struct slot slots[CANVAS_SLOTS];
+    struct canvas_rect covers[CANVAS_COVERS];
+    int cover_count;
+    bool hidden;
+    uint64_t generation;
+    bool damaged[LINES_MAX];
+
+    // What is being sent: pieces of one picture, from `piece` on.
+    struct canvas_bytes erasures; // of pictures the terminal keeps; they go before all else
+    struct canvas_bytes out;
+    int piece;
+    size_t written;
+    int sending; // slot, -1: none
+    bool sending_live;
+    double frame_began;
+
+    double live_rest;  // no live frame before this time
+    double live_began, live_spent;
+    int coarseness;
+    bool answers;
+    int questions;
+    double asked[QUESTIONS_MAX + 1]; // times of questions not answered, oldest first
+    size_t since_question, asked_bytes[QUESTIONS_MAX + 1];
+    struct canvas_measured measured;
+};
+
+bool canvas_same_rect(const struct canvas_rect *a, const struct canvas_rect *b);
+struct canvas_rect canvas_clip(const struct canvas *c, struct canvas_rect r);
+void canvas_take_off(struct canvas *c, struct slot *s);
+bool canvas_covered(const struct canvas *c, const struct canvas_rect *r);
+void canvas_forget_bytes(struct canvas *c);
+void *canvas_make_pictures(void *arg);
+enum maker_state canvas_maker_state(const struct maker *m);
+void canvas_set_maker_state(struct maker *m, enum maker_state state);
+void canvas_stop_maker(struct maker *m);
+
+#endif

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+// Sending: a piece at a time, never more than the terminal has shown that it takes.
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/mem.h"
+#include "renderer/canvas.h"
+#include "renderer/canvas_parts.h"
+#include "renderer/image/codec.h"
+
+static bool
+may_draw(const struct canvas *c, const struct slot *s, double time)
+{
+    if (!s->dirty || !s->image || c->hidden || (s->place.live && time < c->live_rest))
+        return false;
+    struct canvas_rect r = canvas_clip(c, s->place.rect);
+    return r.rows > 0 && r.columns > 0 && !canvas_covered(c, &r);
+}
+
+// Pictures at rest first: they are what people wait for.
+static int
+next_slot(const struct canvas *c)
+{
+    double time = clock_seconds();
+    int live = -1;
+    for (int i = 0; i < CANVAS_SLOTS; i++) {
+        if (!may_draw(c, &c->slots[i], time))
+            continue;
+        if (!c->slots[i].place.live)
+            return i;
+        live = live < 0 ? i : live;
+    }
+    return live;
+}
+
+// Has the pieces of a slot's picture made.
+static void
+begin(struct canvas *c, int slot)
+{
+    struct slot *s = &c->slots[slot];
+    struct maker *m = &c->maker;
+    m->encoder = c->encoder;
+    m->term = c->term;
+    m->slot = *s;
+    m->slot.image = image_ref(s->image);
+    m->clipped = canvas_clip(c, s->place.rect);
+    m->drawing = (struct canvas_drawing){.slot = slot,
+                                         .coarseness = s->place.live ? c->coarseness : 0,
+                                         .mono = c->params.mono,
+                                         .ascii = c->params.ascii,
+                                         .background = c->params.background};
+    m->out.size = 0;
+    m->out.piece_count = 0;
+    c->frame_began = clock_seconds();
+    canvas_set_maker_state(m, MAKER_BUSY);
+}
+
+// Takes over what was made, unless it is not wanted any more. Of a live picture an older frame is better
+// than none.
+static void
+take_made(struct canvas *c)
+{
+    struct maker *m = &c->maker;
+    int slot = m->drawing.slot;
+    struct slot *s = &c->slots[slot];
+    struct canvas_rect rect = m->rect, clipped = canvas_clip(c, s->place.rect);
+    bool wanted = may_draw(c, s, 1e18) && canvas_same_rect(&clipped, &m->clipped) &&
+                  s->place.fit == m->slot.place.fit && m->term.cell_width == c->term.cell_width &&
+                  m->term.cell_height == c->term.cell_height &&
+                  (s->image == m->slot.image || (s->place.live && m->slot.place.live));
+    bool same = s->image == m->slot.image;
+    image_unref(m->slot.image);
+    m->slot.image = NULL;
+    canvas_forget_bytes(c);
+    if (wanted && s->visible && !canvas_same_rect(&rect, &s->shown))
+        canvas_take_off(c, s); // should the caller have changed the cells' size
+    if (wanted && same)
+        s->dirty = false; // also when it cannot be drawn
+    if (wanted && m->ok && m->out.piece_count) {
+        struct canvas_bytes empty = c->out;
+        c->out = m->out;
+        m->out = empty;
+        c->out.ends[c->out.piece_count - 1] = c->out.size;
+        s->visible = true;
+        s->shown = rect;
+        c->sending = slot;
+        c->sending_live = s->place.live;
+    }
+    canvas_set_maker_state(m, MAKER_IDLE);
+}
+
+static void
+finish_frame(struct canvas *c)
+{
+    double took = clock_seconds() - c->frame_began;
+    if (c->sending_live) {
+        if (c->live_began == 0)
+            c->live_began = c->frame_began;
+        c->live_spent += took;
+        c->live_rest = clock_seconds() + took * (CANVAS_LIVE_SHARE - 1);
+        if (took > SLOW_FRAME)
+            c->coarseness = MIN(c->coarseness + 1, COARSE_MAX);
+        else if (took < SLOW_FRAME / 8 && c->coarseness)
+            c->coarseness--;
+    }
+    if (c->sending >= 0)
+        c->measured.frames++;
+    canvas_forget_bytes(c);
+}
+
+// Asks the terminal to say when it has come this far.
+static void
+ask(struct canvas *c)
+{
+    static const char question[] = "\033[5n";
+    if (!c->answers || c->since_question < QUESTION_BYTES || c->questions >= QUESTIONS_MAX)
+        return;
+    if (write(c->fd, question, sizeof question - 1) == sizeof question - 1) {
+        c->asked[c->questions] = clock_seconds();
+        c->asked_bytes[c->questions++] = c->since_question;
+        c->since_question = 0;
+    }
+}
+
+void
+canvas_answer(struct canvas *c)
+{
+    if (!c->questions)
+        return;
+    double took = clock_seconds() - c->asked[0];
+    if (c->measured.round_trip == 0 || took < c->measured.round_trip)
+        c->measured.round_trip = took;
+    double carried = took - c->measured.round_trip;
+    if (carried > 0.02)
+        c->measured.rate = (double)c->asked_bytes[0] / carried;
+    // The line was busy with what a frame sent for as long as the answer took.
+    c->live_rest =
+        MAX(c->live_rest, clock_seconds() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
+    c->live_spent += carried;
+    c->questions--;
+    memmove(c->asked, c->asked + 1, sizeof c->asked - sizeof *c->asked);
+    memmove(c->asked_bytes, c->asked_bytes + 1, sizeof c->asked_bytes - sizeof *c->asked_bytes);
+}
+
+static bool
+line_is_full(struct canvas *c)
+{
+    if (c->questions && clock_seconds() - c->asked[0] > ANSWER_SECONDS) {
+        c->answers = false; // it does not answer
+        c->questions = 0;
+    }
+    return c->questions >= QUESTIONS_MAX;
+}
+
+// Writes up to the end of the current piece. 1: written, 0: the terminal takes no more now, -1: gone.
+static int
+write_piece(struct canvas *c)
+{
+    size_t from = (c->piece ? c->out.ends[c->piece - 1] : 0) + c->written;
+    size_t end = c->out.ends[c->piece];
+    while (from < end) {
+        // Without a description of our own a write may wait: then in small bites.
+        ssize_t n = write(c->fd, c->out.data + from, c->own_fd ? end - from : MIN(end - from, 512));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        from += (size_t)n;
+        c->written += (size_t)n;
+        c->measured.bytes += (size_t)n;
+        c->since_question += (size_t)n;
+    }
+    c->written = 0;
+    c->piece++;
+    return 1;
+}
+
+static bool
+something_to_send(const struct canvas *c)
+{
+    return c->piece < c->out.piece_count;
+}
+
+// Between pictures: what is to go becomes pieces like any other.
+static bool
+begin_erasures(struct canvas *c)
+{
+    if (!c->erasures.size)
+        return false;
+    struct canvas_bytes empty = c->out;
+    c->out = c->erasures;
+    c->erasures = empty;
+    c->erasures.size = 0;
+    c->erasures.piece_count = 0;
+    c->sending_live = false;
+    return true;
+}
+
+bool
+canvas_flush(struct canvas *c, int milliseconds, struct err *err)
+{
+    double deadline = clock_seconds() + milliseconds * 1e-3;
+    while (c->encoder) {
+        if (!something_to_send(c) && !begin_erasures(c)) {
+            enum maker_state state = canvas_maker_state(&c->maker);
+            int slot =
+                state != MAKER_IDLE || line_is_full(c) || !c->maker.started ? -1 : next_slot(c);
+            if (state == MAKER_READY) {
+                take_made(c);
+                continue;
+            }
+            if (slot < 0)
+                return true; // nothing to do, or it is being made
+            begin(c, slot);
+            continue;
+        }
+        int state = write_piece(c);
+        if (state < 0)
+            return err_errno(err, ERR_IO, "the terminal");
+        if (state == 0) {
+            // A piece that has begun must end before text may be printed: wait for the terminal,
+            // which takes no more than a piece's time.
+            struct pollfd wait = {.fd = c->fd, .events = POLLOUT};
+            if (c->written == 0 && clock_seconds() >= deadline)
+                return true;
+            if (poll(&wait, 1, 1000) < 0 && errno != EINTR)
+                return err_errno(err, ERR_IO, "the terminal");
+            if (wait.revents & (POLLERR | POLLHUP | POLLNVAL))
+                return err_set(err, ERR_IO, "the terminal is gone");
+            continue;
+        }
+        ask(c);
+        if (!something_to_send(c))
+            finish_frame(c);
+        if (clock_seconds() >= deadline)
+            return true;
+    }
+    return true;
+}
+
+bool
+canvas_pending(const struct canvas *c)
+{
+    if (!c->encoder)
+        return false;
+    bool any = something_to_send(c) || c->erasures.size || canvas_maker_state(&c->maker) != MAKER_IDLE;
+    for (int i = 0; i < CANVAS_SLOTS && !any; i++)
+        any = may_draw(c, &c->slots[i], 1e18);
+    return any;
+}
+
+int
+canvas_wait(const struct canvas *c)
+{
+    if (!canvas_pending(c))
+        return -1;
+    enum { MAKING_MS = 3 };
+    enum maker_state state = canvas_maker_state(&c->maker);
+    if (something_to_send(c) || c->erasures.size || state == MAKER_READY)
+        return 0;
+    if (state == MAKER_BUSY)
+        return MAKING_MS;
+    double time = clock_seconds();
+    if (c->questions >= QUESTIONS_MAX)
+        return 50;
+    for (int i = 0; i < CANVAS_SLOTS; i++)
+        if (may_draw(c, &c->slots[i], time))
+            return 0;
+    return MAX(1, (int)((c->live_rest - time) * 1e3) + 1);
+}
+
+void
+canvas_measured(const struct canvas *c, struct canvas_measured *measured)
+{
+    *measured = c->measured;
+    measured->coarseness = c->coarseness;
+    double since = c->live_began > 0 ? clock_seconds() - c->live_began : 0;
+    measured->share = since > 0 ? MIN(1, c->live_spent / since) : 0;
+}
