@@ -77,3 +77,13 @@ places_model(const char *given, struct err *err)
                 name);
     return found;
 }
+
+char *
+places_typed(const char *path)
+{
+    if (path[0] != '~' || (path[1] && path[1] != '/'))
+        return mem_strdup(path);
+    char *home = xdg_home(), *out = mem_printf("%s%s", home, path + 1);
+    free(home);
+    return out;
+}

@@ -463,7 +463,8 @@ run_instruct(const struct command_line *line)
     {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
     {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \
                  "where the picture goes: a new name or a regular file, nothing else; - is "       \
-                 "standard output; of several FILE-1.png, FILE-2.png …"),                          \
+                 "standard output; of several FILE-1.png, FILE-2.png …; not given: "               \
+                 "limn-SEED.png"),                                                                 \
      .letter = 'o', .complete = COMPLETE_FILE, .group = "Output"},                                 \
     {OPTION_TEXT("preview", "KIND", struct generate, draw.preview,                                 \
                  "the steps as they come: auto, kitty, sixel, cells, sdl, file[:FOLDER], none"),   \

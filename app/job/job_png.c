@@ -35,6 +35,16 @@ job_check_format(const struct jv *root, const char *name, struct err *err)
     return err_set(err, ERR_INPUT, "%s: its format must be %d", name, FORMAT);
 }
 
+// The text of a reference in a picture has its marker before it, which is said elsewhere.
+static void
+forget_marker(struct job_reference *r)
+{
+    char marker[20];
+    int n = snprintf(marker, sizeof marker, "[ref#%d] ", r->marker);
+    if (r->words && strncmp(r->words, marker, (size_t)n) == 0)
+        memmove(r->words, r->words + n, strlen(r->words + n) + 1);
+}
+
 // References in a picture are whole: their PNG data in base 64, after the loader.
 static bool
 unpack_reference(struct job_reference *r, const struct jv *v, const char *path, struct err *err)
@@ -46,6 +56,7 @@ unpack_reference(struct job_reference *r, const struct jv *v, const char *path, 
     r->processed = true;
     job_embed(r, path);
     job_hash(r->data, r->size, r->hash);
+    forget_marker(r);
     return codec_recognise(r->data, r->size, path, err);
 }
 

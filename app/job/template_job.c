@@ -146,6 +146,40 @@ put_parameters(FILE *out, const struct job *j)
     }
 }
 
+// The name of a {{variable}} that begins at `text`; its length, 0: none does.
+static size_t
+variable_at(const char *text, const char **name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    if (strncmp(text, "{{", 2) != 0)
+        return 0;
+    *name = text + 2 + strspn(text + 2, " ");
+    size_t n = strspn(*name, letters);
+    const char *end = *name + n + strspn(*name + n, " ");
+    return n && strncmp(end, "}}", 2) == 0 ? n : 0;
+}
+
+// A {{word}} in the instruction is to be filled in by who draws from it: a variable, which is its own name
+// until then.
+static void
+put_variables(FILE *out, const char *text)
+{
+    bool first = true;
+    for (const char *p = text; *p; p++) {
+        const char *name = NULL;
+        size_t n = variable_at(p, &name);
+        bool known = false;
+        for (const char *before = text; n && before < p; before++) {
+            const char *other = NULL;
+            known = known || (variable_at(before, &other) == n && strncmp(other, name, n) == 0);
+        }
+        if (!n || known)
+            continue;
+        fprintf(out, "%s  %.*s: \"%.*s\"\n", first ? "variables:\n" : "", (int)n, name, (int)n, name);
+        first = false;
+    }
+}
+
 static char *
 template_text(const struct job *j, const char *name, const char *summary, size_t *size)
 {
@@ -158,6 +192,7 @@ template_text(const struct job *j, const char *name, const char *summary, size_t
     fputs(j->reference_count ? "\nreferences:\n" : "\n", out);
     for (int i = 0; i < j->reference_count; i++)
         put_reference(out, name, &j->references[i]);
+    put_variables(out, j->instruction);
     put_parameters(out, j);
     fclose(out);
     return text;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/base/places.h"
 #include "app/job/parameters.h"
 #include "app/ui/screen.h"
 #include "app/ui/view.h"
@@ -125,8 +126,11 @@ ui_request(struct ui *ui, enum request request)
         toggle_window(ui);
         return true;
     case REQUEST_DRAW:
-        if (session_draw(ui))
-            ui_open_view(ui, VIEW_LIVE);
+        if (!session_draw(ui))
+            return true;
+        ui_open_view(ui, VIEW_LIVE);
+        if (ui->sampled)
+            ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
         return true;
     default:
         return false;
@@ -184,11 +188,17 @@ ui_command(struct ui *ui, const char *line)
         return training_command(ui, rest);
     if (command_set(ui, name, rest))
         return true;
-    if (strcmp(name, "open") == 0 && *rest)
-        return session_open_sheet(ui, rest, false) ||
-               (session_open_picture(ui, rest) && (ui_open_view(ui, VIEW_COMPOSE), true));
-    if (strcmp(name, "add") == 0 && *rest)
-        return session_add_picture(ui, rest), true;
+    if ((strcmp(name, "open") == 0 || strcmp(name, "add") == 0) && *rest) {
+        char *file = places_typed(rest);
+        bool add = *name == 'a', opened = add;
+        if (add)
+            session_add_picture(ui, file);
+        else
+            opened = session_open_sheet(ui, file, false) ||
+                     (session_open_picture(ui, file) && (ui_open_view(ui, VIEW_COMPOSE), true));
+        free(file);
+        return opened;
+    }
     if (strcmp(name, "save") == 0 && *rest) {
         if (session_save_template(ui, rest, &err))
             ui_say(ui, ROLE_GOOD, "saved as template %s", rest);

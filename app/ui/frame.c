@@ -84,6 +84,11 @@ draw_hints(struct ui *ui)
     enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
     draw_hint(ui, MAX(end, 1), last);
+    const struct view *v = views[ui->view];
+    if (v->typing_hint && v->typing && v->typing(ui) && !ui->form) {
+        draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint);
+        return;
+    }
     for (const enum request *h = views[ui->view]->hints; *h; h++) {
         if (*h == last)
             continue;

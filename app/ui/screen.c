@@ -131,6 +131,9 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
                        "the terminal '%s' cannot place a cursor: use limn generate, or "
                        "set TERM to what it is",
                        term ? term : "");
+    if (!screen_terminal_known(term))
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' is not known here: set TERM to one that is", term);
     mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->term);

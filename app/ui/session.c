@@ -18,6 +18,7 @@
 #include "engine/base/mem.h"
 
 #define KEEP_SECONDS 1.0
+#define SAMPLE       "styled-subject"
 
 void
 session_job(struct ui *ui, struct job *out)
@@ -344,14 +345,31 @@ session_parameters(struct ui *ui)
 
 // --- drawing
 
+// What is drawn when nothing has been written: a template that shows what limn is for.
+static bool
+sample_job(struct job *j, struct err *err)
+{
+    char *path = template_locate(SAMPLE, err);
+    struct template t = {0};
+    bool ok = path && template_read(&t, path, err) && template_job(&t, j, err);
+    template_finish(&t);
+    free(path);
+    return ok;
+}
+
 bool
 session_draw(struct ui *ui)
 {
     struct job j;
     struct err err = {0};
     session_job(ui, &j);
-    bool ok =
-        *j.instruction || err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
+    bool sample = !*j.instruction && !j.reference_count, ok = true;
+    if (sample) {
+        job_finish(&j);
+        ok = sample_job(&j, &err);
+    } else if (!*j.instruction) {
+        ok = err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
+    }
     if (ok) {
         job_settle(&j);
         ok = job_check_whole(&j, &err) && job_read(&j, &err);
@@ -360,6 +378,7 @@ session_draw(struct ui *ui)
         ok = task_start(ui, &j, NULL);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
+    ui->sampled = ok && sample;
     job_finish(&j);
     session_keep(ui, true);
     return ok;

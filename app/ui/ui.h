@@ -127,7 +127,7 @@ struct ui {
     struct job compose;
     struct history history; // what was there before
     char fault[ERR_TEXT_MAX]; // what is wrong with it now; ""
-    bool session_dirty;
+    bool session_dirty, sampled; // sampled: the last drawing was the sample
     double session_kept; // when it was last written
 
     struct task *tasks[UI_TASKS_MAX];

@@ -29,6 +29,7 @@ struct compose {
     char asked[400];
     char trouble[ERR_TEXT_MAX];
     bool waiting;
+    bool newcomer; // nothing has been drawn yet
     bool written; // something, since the text has the keys
     struct job_reference removed; // for undo
     int removed_at;               // its place in the list
@@ -59,11 +60,22 @@ chosen_reference(struct ui *ui)
                                                       : NULL;
 }
 
+static bool
+is_empty(struct library *library)
+{
+    const struct library_filter any = {.limit = 1};
+    struct library_list list = {0};
+    bool empty = library_query(library, &any, &list, NULL) && !list.count;
+    library_list_free(&list);
+    return empty;
+}
+
 static void
 open_compose(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
     struct err err = {0};
+    c->newcomer = ui->library && is_empty(ui->library);
     if (c->browser.folder)
         return;
     char *kept = ui->library ? library_kept(ui->library, "folder", NULL) : NULL;
@@ -504,6 +516,19 @@ parameters_line(const struct ui *ui, char *out, size_t size)
              j->device ? j->device : "auto");
 }
 
+// An empty composer says what can be done; to who has drawn nothing yet, what limn is.
+static void
+draw_welcome(const struct compose *c, const struct area *a)
+{
+    static const char *const lines[] = {
+        "limn makes pictures from a sentence and the pictures that it refers to.",
+        "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.",
+        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026   F1 helps.",
+        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026"};
+    for (int i = c->newcomer ? 0 : 3, y = a->y; i < (c->newcomer ? 3 : 4); i++)
+        draw_text(y++, a->x, a->columns, ROLE_DIM, lines[i]);
+}
+
 static void
 draw_compose(struct ui *ui, const struct area *a)
 {
@@ -519,8 +544,7 @@ draw_compose(struct ui *ui, const struct area *a)
     c->text = text;
     int y = text.y + text_rows;
     if (!*ui->instruction.text && c->pane != PANE_TEXT)
-        draw_text(text.y, text.x, text.columns, ROLE_DIM,
-                  "i to write: Draw [ref#1] in the style of [ref#2]: \u2026");
+        draw_welcome(c, &text);
     draw_text(y, right.x + 1, right.columns - 2, *ui->fault ? ROLE_FAULT : ROLE_DIM,
               *ui->fault ? ui->fault : "");
     char line[300];
@@ -910,6 +934,7 @@ const struct view view_compose = {
     .draw = draw_compose,
     .request = on_request,
     .typing = is_typing,
+    .typing_hint = "writing: Esc ends it   Tab completes [ref#\u2026]   F9 draws",
     .paste = on_paste,
     .key = on_key,
     .event = on_event,

@@ -275,8 +275,11 @@ on_request(struct ui *ui, enum request request)
         return false;
     switch (request) {
     case REQUEST_REMOVE:
-        if (t->state <= TASK_RUNNING)
-            ui_say(ui, ROLE_STATUS, "it stops after this step");
+        ui_say(ui, ROLE_STATUS, "%s",
+               t->state == TASK_RUNNING   ? "it stops after this step"
+               : t->state == TASK_QUEUED  ? "it will not be drawn"
+               : t->state == TASK_OFFERED ? "forgotten"
+                                          : "it has ended already; c forgets the finished ones");
         task_cancel(ui, t);
         task_drop(ui, t);
         return true;

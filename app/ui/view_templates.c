@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/base/places.h"
 #include "app/job/sweep.h"
 #include "app/job/template.h"
 #include "app/job/parameters.h"
@@ -201,8 +202,10 @@ bind(struct form *f, struct entry *e, struct template *t, struct err *err)
         char id[80];
         const char *value = form_value(f, variable_id(name, id));
         bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
+        char *typed = t->variables[i].type == VARIABLE_IMAGE ? places_typed(value) : mem_strdup(value);
         if (*value && !same)
-            ok = template_set(t, name, value, err) || (form_select(f, variable_id(name, id)), false);
+            ok = template_set(t, name, typed, err) || (form_select(f, variable_id(name, id)), false);
+        free(typed);
     }
     return ok;
 }

@@ -39,7 +39,12 @@ window_link_open(struct err *err)
 {
     char *program = find_program();
     int ends[2] = {-1, -1}, errors[2] = {-1, -1};
-    if (access(program, X_OK) != 0) {
+    const char *x11 = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY"),
+               *driver = getenv("SDL_VIDEODRIVER");
+    if (!(x11 && *x11) && !(wayland && *wayland) && !(driver && *driver)) {
+        err_set(err, ERR_UNSUPPORTED,
+                "a window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set");
+    } else if (access(program, X_OK) != 0) {
         err_set(err, ERR_UNSUPPORTED, "%s is not there: this limn was built without SDL2", program);
     } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
                pipe2(errors, O_CLOEXEC) < 0) {

@@ -340,6 +340,31 @@ a_saved_template_loses_nothing(void **state)
     job_finish(&back);
 }
 
+// A {{word}} of an own instruction becomes a variable, once, that is its name until it is filled in.
+static void
+a_saved_template_declares_its_variables(void **state)
+{
+    struct job j = JOB_EMPTY, back = JOB_EMPTY;
+    struct template t;
+    struct err err = {0};
+    char *path = file_join(folder, "words.yaml");
+    (void)state;
+    j.instruction = mem_strdup("{{what}} beside {{ what }} on {{a-hill}}, {not} {{one");
+    assert_false(template_save(&j, folder, "broken", "", &err)); // {{one is no variable
+    free(j.instruction);
+    j.instruction = mem_strdup("{{what}} beside {{ what }} on {{a-hill}}, {not}");
+    err_clear(&err);
+    if (!template_save(&j, folder, "words", "", &err) || !template_read(&t, path, &err) ||
+        !template_set(&t, "what", "a fox", &err) || !template_job(&t, &back, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(t.variable_count, 2);
+    assert_string_equal(back.instruction, "a fox beside a fox on a-hill, {not}");
+    free(path);
+    template_finish(&t);
+    job_finish(&j);
+    job_finish(&back);
+}
+
 // A reference that came out of a picture has no file: its picture, with the loader's work in it, is saved
 // beside the template, and the loader does not run again.
 static void
@@ -441,7 +466,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_agree), cmocka_unit_test(weights_are_read), cmocka_unit_test(pictures_belong_together),
         cmocka_unit_test(json_keeps_a_job),
-        cmocka_unit_test(a_saved_template_loses_nothing),
+        cmocka_unit_test(a_saved_template_loses_nothing), cmocka_unit_test(a_saved_template_declares_its_variables),
         cmocka_unit_test(a_saved_template_takes_pictures_out_of_pictures), cmocka_unit_test(nothing_stays_nothing),
         cmocka_unit_test(earlier_jobs_are_read),
 #ifdef LIMN_DUMMY_PARAMETER

@@ -172,5 +172,34 @@ def comparison():
     s.close()
 
 
+def first_seconds():
+    s = Screen((110, 34))
+    s.expect('F9 draws a sample now', 'an empty home is told what can be done')
+    s.keys('F9')
+    s.expect('a sample; 4 has templates', 'F9 draws it')
+    s.expect('done', 'and it comes', 60)
+    s.keys('1')
+    s.expect('i to write', 'the composer is empty still')
+    check('a sample now' not in s.text(), 'and the welcome has gone', s)
+    s.keys('i')
+    s.expect('writing: Esc ends it', 'writing is a mode that can be seen')
+    s.keys('Escape')
+    s.expect('writing: Esc', 'which ends', gone=True)
+    # A home is ~ where files are typed, too; a window needs a display.
+    s.keys(':')
+    s.type('add ~/none.png')
+    s.keys('Enter')
+    s.expect('none.png', 'it is looked for')
+    check('~/none' not in s.text().split('\n')[-4], 'in the home', s)
+    s.keys('W')
+    s.expect('a window needs a display', 'and what it lacks is said')
+    s.close()
+    s = Screen((100, 30), before='TERM=nonsense-42')
+    s.expect('EXIT 2', 'a terminal that is not known is refused')
+    check("'nonsense-42' is not known here" in (s.home / 'err').read_text(), 'in a sentence')
+    check('\x1b' not in s.text() and not re.search('\\?[0-9;]+[cuR]', s.text().split('EXIT')[0]), 'and it is not asked', s)
+    s.close(quit=False)
+
+
 if __name__ == '__main__':
-    run([instructions, writing, forms, sweeps_stay, templates_draw, comparison])
+    run([first_seconds, instructions, writing, forms, sweeps_stay, templates_draw, comparison])

@@ -4,6 +4,7 @@
 
 #include <curses.h>
 #include <term.h>
+#include <unistd.h>
 
 void
 screen_forbid_scrolling(void)
@@ -11,4 +12,11 @@ screen_forbid_scrolling(void)
     change_scroll_region = scroll_forward = scroll_reverse = NULL;
     parm_index = parm_rindex = NULL;
     insert_line = parm_insert_line = delete_line = parm_delete_line = NULL;
+}
+
+bool
+screen_terminal_known(const char *term)
+{
+    int found = 0;
+    return setupterm(term, STDOUT_FILENO, &found) == OK;
 }
