@@ -7,6 +7,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/draw.h"
+#include "app/job/job_retrieve.h"
 #include "app/job/parameters.h"
 #include "app/job/sweep.h"
 #include "app/job/sweep_sheet.h"
@@ -324,6 +325,19 @@ say_what_it_asks(const struct generate *g, const struct sweep_sheet *sheet)
     free(text);
 }
 
+static void
+say_notice(void *ctx, const char *text)
+{
+    (void)ctx;
+    command_say(stderr, "limn: %s", text);
+}
+
+static bool
+retrieve_here(const struct generate *g, struct job *j, struct err *err)
+{
+    return job_retrieve_here(j, g->draw.quiet ? NULL : say_notice, NULL, err);
+}
+
 // The cells of a sheet, as they are in it.
 static bool
 items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct draw_item *items,
@@ -342,7 +356,8 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
         item->label = mem_strdup(sheet->cells[i].label);
         override_cell(&item->job, &g->given, swept_in_sheet, sheet);
         job_settle(&item->job);
-        ok = job_check_whole(&item->job, err) && job_read(&item->job, err);
+        ok = job_check_whole(&item->job, err) && retrieve_here(g, &item->job, err) &&
+             job_read(&item->job, err);
     }
     return ok;
 }
@@ -371,7 +386,8 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             item->job.id[0] = 0;
             job_settle(&item->job);
             seed = cells && seed < 0 ? item->job.seed : seed;
-            ok = job_check_whole(&item->job, err) && job_read(&item->job, err);
+            ok = job_check_whole(&item->job, err) && retrieve_here(g, &item->job, err) &&
+                 job_read(&item->job, err);
         }
     }
     return ok;

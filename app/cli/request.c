@@ -175,6 +175,8 @@ picture_json(const struct job_reference *s, const char *words, int width, int he
         const char *slash = strrchr(s->file, '/');
         jv_set(out, "file", jv_from_string(slash ? slash + 1 : s->file));
     }
+    if (s->credit)
+        jv_set(out, "credit", jv_from_string(s->credit));
     if (s->loader)
         jv_set(out, "loader", jv_from_string(s->loader));
     if (s->setting_count) {

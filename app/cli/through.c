@@ -394,6 +394,40 @@ send_off(struct running *r, struct err *err)
     return true;
 }
 
+// Its last words as an error: what a failed command says is "limn: sentence".
+static bool
+failed_with(const struct running *r, const char *said, struct err *err)
+{
+    const char *sentence = strncmp(said, "limn: ", 6) == 0 ? said + 6 : said;
+    return err_set(err, r->code == 2 ? ERR_INPUT : r->code == 130 ? ERR_CANCELLED : ERR_DEVICE, "%.*s",
+                   (int)strcspn(sentence, "\n"), *sentence ? sentence : "it failed without a word");
+}
+
+bool
+through_ask(const char *host, const char *const *words, char **said, struct err *err)
+{
+    struct errand errand = {0};
+    struct job id = JOB_EMPTY;
+    job_name(&id);
+    errand_begin(&errand, host);
+    for (int i = 0; words[i]; i++)
+        errand_word(&errand, words[i]);
+    struct client_params p = {.host = host, .alone = true};
+    struct running r = {.errand = &errand, .id = id.id, .command = words[0], .host = host,
+                        .quiet = true};
+    r.client = client_open(&p, err);
+    if (r.client)
+        errand_start(&errand, r.client, id.id, false);
+    bool ok = r.client && follow(&r, false, err);
+    *said = mem_strndup(r.unsaid ? r.unsaid : "", r.unsaid_size);
+    if (ok && r.code)
+        ok = failed_with(&r, *said, err);
+    client_close(r.client);
+    errand_finish(&errand);
+    free(r.unsaid);
+    return ok;
+}
+
 int
 through(const struct command_line *line)
 {

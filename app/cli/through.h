@@ -46,6 +46,10 @@ bool errand_from(struct errand *e, const struct command_line *line, struct err *
 // limn train's (train_errand.c).
 bool train_errand(struct errand *e, const struct command_line *line, struct err *err);
 
+// Runs a command for its answer: what it says on standard output, in *said, freed with free(). Words as
+// on a command line, NULL at the end. ERR_… with its own sentence where it fails.
+bool through_ask(const char *host, const char *const *words, char **said, struct err *err);
+
 // Runs a command so; returns its exit code.
 int through(const struct command_line *line);
 // Shows what a detached command said and says until it ends, and returns its exit code; an

@@ -84,7 +84,7 @@ has_suffix(const struct item *item, const char *const *suffixes)
 
 static const char *const picture_suffixes[] = {".png", ".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
                                                ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm",
-                                               NULL};
+                                               ".svg", NULL};
 static const char *const text_suffixes[] = {".txt", ".caption", NULL};
 static const char *const json_suffixes[] = {".json", NULL};
 
@@ -187,6 +187,20 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
     return ok;
 }
 
+// "icons/arrow-left_2.png" -> "arrow left 2"; NULL when the name is no text.
+static char *
+words_of_name(const struct item *item)
+{
+    const char *slash = strrchr(item->name, '/'), *last = slash ? slash + 1 : item->name;
+    char *name = mem_strndup(last, item->stem - (size_t)(last - item->name));
+    for (char *p = name; *p; p++)
+        if (*p == '-' || *p == '_')
+            *p = ' ';
+    char *words = data_source_words(name, LIMIT_CAPTION_BYTES);
+    free(name);
+    return words;
+}
+
 // The record of files [first, last), if they hold a picture.
 static bool
 add_record(struct data_source *s, const struct item *items, size_t first, size_t last,
@@ -212,6 +226,8 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
                       : read_words(&r.caption, text, LIMIT_CAPTION_BYTES, items[i].name, err);
         free(text);
     }
+    if (ok && !left_out && picture && !r.caption && s->names)
+        r.caption = words_of_name(picture);
     if (ok && !left_out && picture && r.caption && *r.caption) {
         r.name = mem_strdup(picture->name);
         r.data = picture->data;

@@ -60,12 +60,13 @@ hold_out_everywhere(struct data_source *s)
 }
 
 bool
-data_source_gather(struct data_source *s, const char *const *paths, size_t count, struct err *err)
+data_source_gather(struct data_source *s, const char *const *paths, size_t count, bool names,
+                   struct err *err)
 {
     *s = (struct data_source){0};
     for (size_t i = 0; i < count; i++) {
         struct data_source one;
-        if (!data_source_open(&one, paths[i], err)) {
+        if (!data_source_open(&one, paths[i], names, err)) {
             data_source_close(s);
             return false;
         }

@@ -26,7 +26,7 @@
 #include "loaders/look.h"
 #include "renderer/image/codec.h"
 
-enum { WORKER_MAX = 64, SPOOL_MAX = 1 + LIMIT_PACK_ROLES };
+enum { WORKER_MAX = 64, SPOOL_MAX = 1 + LIMIT_PACK_ROLES, COLUMNS = 9 }; // before the pictures
 enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
 
 // What the processes share.
@@ -280,8 +280,8 @@ struct columns {
     size_t count;
     int32_t *subject, *style;
     uint8_t *split;
-    char *caption, *keywords;
-    int64_t *caption_end, *keywords_end;
+    char *caption, *keywords, *source;
+    int64_t *caption_end, *keywords_end, *source_end;
 };
 
 static void
@@ -294,15 +294,28 @@ append_text(char **all, size_t *size, const char *text, int64_t *end)
     *end = (int64_t)*size;
 }
 
+// The name of a picture within what was packed: a folder's place on this machine goes no further.
+static const char *
+name_within(const struct maker *m, const char *name)
+{
+    for (size_t i = 0; i < m->p->source_count; i++) {
+        size_t n = strlen(m->p->sources[i]);
+        if (strncmp(name, m->p->sources[i], n) == 0 && strspn(name + n, "/"))
+            return name + n + strspn(name + n, "/");
+    }
+    return name;
+}
+
 static void
 columns_fill(struct columns *c, const struct maker *m)
 {
-    size_t n = m->source.count, caption_size = 0, keywords_size = 0;
+    size_t n = m->source.count, caption_size = 0, keywords_size = 0, source_size = 0;
     c->subject = mem_zalloc(n * sizeof *c->subject);
     c->style = mem_zalloc(n * sizeof *c->style);
     c->split = mem_zalloc(n);
     c->caption_end = mem_zalloc(n * sizeof *c->caption_end);
     c->keywords_end = mem_zalloc(n * sizeof *c->keywords_end);
+    c->source_end = mem_zalloc(n * sizeof *c->source_end);
     // Subjects are numbered anew, so that those that lost all their pictures leave no hole.
     int *number = mem_zalloc((m->source.subject_count + 1) * sizeof *number), subjects = 0;
     for (size_t i = 0; i < n; i++) {
@@ -317,6 +330,9 @@ columns_fill(struct columns *c, const struct maker *m)
         c->split[k] = (uint8_t)r->split;
         append_text(&c->caption, &caption_size, r->caption, &c->caption_end[k]);
         append_text(&c->keywords, &keywords_size, r->keywords, &c->keywords_end[k]);
+        char *source = data_source_words(name_within(m, r->name), LIMIT_CAPTION_BYTES);
+        append_text(&c->source, &source_size, source ? source : "", &c->source_end[k]);
+        free(source);
     }
     free(number);
 }
@@ -331,6 +347,8 @@ columns_free(struct columns *c)
     free(c->keywords);
     free(c->caption_end);
     free(c->keywords_end);
+    free(c->source);
+    free(c->source_end);
 }
 
 static bool
@@ -362,9 +380,10 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
 {
     int64_t n = (int64_t)c->count, side = m->size;
     // Wide elements first: all stay aligned.
-    struct tensor_view t[7 + SPOOL_MAX] = {
+    struct tensor_view t[COLUMNS + SPOOL_MAX] = {
         {"text.caption.ends", DTYPE_I64, SHAPE(n), c->caption_end, c->count * 8},
         {"text.keywords.ends", DTYPE_I64, SHAPE(n), c->keywords_end, c->count * 8},
+        {"text.source.ends", DTYPE_I64, SHAPE(n), c->source_end, c->count * 8},
         {"subject", DTYPE_I32, SHAPE(n), c->subject, c->count * 4},
         {"style", DTYPE_I32, SHAPE(n), c->style, c->count * 4},
         {"split", DTYPE_U8, SHAPE(n), c->split, c->count},
@@ -372,6 +391,8 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
          (size_t)c->caption_end[n - 1]},
         {"text.keywords", DTYPE_U8, SHAPE(c->keywords_end[n - 1]), c->keywords,
          (size_t)c->keywords_end[n - 1]},
+        {"text.source", DTYPE_U8, SHAPE(c->source_end[n - 1]), c->source,
+         (size_t)c->source_end[n - 1]},
         {"images", DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0},
     };
     const char *metadata[2 * (5 + LIMIT_PACK_ROLES) + 1];
@@ -384,15 +405,15 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
     memcpy(metadata, fixed, sizeof fixed);
     for (int k = 0; k < m->roles.count; k++) {
         names[k] = mem_printf("role.%s", m->roles.roles[k].entry->loader->name);
-        t[8 + k] = (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
+        t[COLUMNS + 1 + k] = (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
         metadata[pairs++] = names[k];
         metadata[pairs++] = m->roles.roles[k].described;
     }
     metadata[pairs] = NULL;
     struct safetensors_writer *w =
-        safetensors_writer_open(m->p->out, t, (size_t)(8 + m->roles.count), metadata, err);
+        safetensors_writer_open(m->p->out, t, (size_t)(COLUMNS + 1 + m->roles.count), metadata, err);
     bool ok = w != NULL;
-    for (int i = 0; ok && i < 7; i++)
+    for (int i = 0; ok && i < COLUMNS; i++)
         ok = safetensors_writer_put(w, t[i].data, t[i].size, err);
     for (int k = 0; ok && k <= m->roles.count; k++)
         ok = put_spool(m, w, k, err);
@@ -407,8 +428,8 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
     return ok;
 }
 
-static bool
-is_pack(const char *path)
+bool
+data_is_pack(const char *path)
 {
     char head[9] = "";
     int fd = file_open(path, O_RDONLY, NULL);
@@ -428,7 +449,7 @@ is_of_source(const char *out, const char *source)
     bool below = whole && out_whole && strncmp(out_whole, whole, n) == 0 && out_whole[n] == '/';
     free(whole);
     free(out_whole);
-    return file_same(source, out) || (below && !is_pack(out));
+    return file_same(source, out) || (below && !data_is_pack(out));
 }
 
 static bool
@@ -454,7 +475,7 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
         m.spool[k] = -1;
     bool ok = spares_sources(p, err) && file_out_check(p->out, err) &&
               data_roles_open(&m.roles, p->roles, err) &&
-              data_source_gather(&m.source, p->sources, p->source_count, err);
+              data_source_gather(&m.source, p->sources, p->source_count, p->names, err);
     for (int k = 0; ok && k <= m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
     ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err) &&

@@ -18,6 +18,7 @@ struct data_pack_params {
     int size;          // pixels a side, 0: 64
     const char *roles; // as in data_roles.h; NULL: the default
     int workers;       // processes, 0: one a processor
+    bool names;        // a picture without a caption is called as its file is
     void (*progress)(void *ctx, size_t done, size_t total); // now and then; may be NULL
     void *ctx;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
@@ -36,5 +37,8 @@ struct data_pack_report {
 // an error. The file appears whole or not at all.
 bool data_pack_make(const struct data_pack_params *p, struct data_pack_report *report,
                     struct err *err);
+
+// Whether a file begins as a pack does.
+bool data_is_pack(const char *path);
 
 #endif

@@ -9,10 +9,10 @@
 #include "engine/base/mem.h"
 
 bool
-data_source_open(struct data_source *s, const char *path, struct err *err)
+data_source_open(struct data_source *s, const char *path, bool names, struct err *err)
 {
     struct stat st;
-    *s = (struct data_source){0};
+    *s = (struct data_source){.names = names};
     if (stat(path, &st) != 0)
         return err_errno(err, ERR_INPUT, "%s", path);
     bool ok;

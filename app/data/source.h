@@ -33,6 +33,7 @@ struct data_source {
     size_t count, capacity;
     char **styles, **subjects;
     size_t style_count, style_capacity, subject_count, subject_capacity;
+    bool names;             // as in data_source_open()
     size_t without_caption; // pictures left out for having none
     size_t not_text;        // pictures left out as what lies beside them is no UTF-8; the first:
     struct err first_not_text;
@@ -41,10 +42,11 @@ struct data_source {
     size_t archive_count;
 };
 
-bool data_source_open(struct data_source *s, const char *path, struct err *err);
+// `names`: a picture without a caption is called by the words of its file's name: "arrow-left.png".
+bool data_source_open(struct data_source *s, const char *path, bool names, struct err *err);
 // Several as one (gather.c): equal names of styles and subjects are the same one, and a style or
 // subject that one of them holds out is held out in all.
-bool data_source_gather(struct data_source *s, const char *const *paths, size_t count,
+bool data_source_gather(struct data_source *s, const char *const *paths, size_t count, bool names,
                         struct err *err);
 // Pictures for training that are, pixel by pixel, one that is held out, are held out with it: sets
 // draw some subjects alike. pixels[i]: a digest of record i's, 0: it is not used.

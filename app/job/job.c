@@ -38,6 +38,7 @@ finish_reference(struct job_reference *r)
     free(r->within);
     free(r->where);
     free(r->loader);
+    free(r->credit);
     for (int i = 0; i < r->setting_count; i++)
         free(r->settings[i]);
     free(r->data);
@@ -76,6 +77,7 @@ job_copy(struct job *out, const struct job *j)
         r->within = copy_text(from->within);
         r->where = copy_text(from->where);
         r->loader = copy_text(from->loader);
+        r->credit = copy_text(from->credit);
         for (int k = 0; k < from->setting_count; k++)
             r->settings[k] = mem_strdup(from->settings[k]);
         if (from->data) {
@@ -349,7 +351,8 @@ job_check_whole(const struct job *j, struct err *err)
     if (!start && (mask || j->strength >= 0))
         return err_set(err, ERR_INPUT, "a %s needs a picture to start from (start)",
                        mask ? "mask" : "strength");
-    for (int i = 0, n = j->ref_weight ? value_weights(j->ref_weight, w) : 0; i < n; i++)
+    bool filled = j->retrieve <= 0; // else references are still to come
+    for (int i = 0, n = j->ref_weight && filled ? value_weights(j->ref_weight, w) : 0; i < n; i++)
         if (!job_find((struct job *)(uintptr_t)j, w[i].number))
             return err_set(err, ERR_INPUT, "ref_weight is '%.60s', but there is no reference %d",
                            j->ref_weight, w[i].number);

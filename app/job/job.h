@@ -35,6 +35,7 @@ struct job_reference {
     char *loader; // NULL: the picture as it is
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
+    char *credit; // whose picture it is, of one from an index; NULL: not known
     bool processed; // the loader has been run: the data are its result
     uint8_t *data;  // the picture file's bytes; NULL: not read yet
     size_t size;

@@ -372,7 +372,7 @@ session_draw(struct ui *ui)
     }
     if (ok) {
         job_settle(&j);
-        ok = job_check_whole(&j, &err) && job_read(&j, &err);
+        ok = job_check_whole(&j, &err) && task_read(ui, &j, &err);
     }
     if (ok)
         ok = task_start(ui, &j, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/base/process.h"
+#include "app/job/job_retrieve.h"
 #include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
 #include "engine/base/limits.h"
@@ -160,13 +161,25 @@ is_ours(struct ui *ui, struct task *t)
     return false;
 }
 
+static void
+say_notice(void *ctx, const char *text)
+{
+    ui_say(ctx, ROLE_WARNING, "%s", text);
+}
+
+bool
+task_read(struct ui *ui, struct job *j, struct err *err)
+{
+    return job_retrieve_here(j, say_notice, ui, err) && job_read(j, err);
+}
+
 bool
 task_run(struct ui *ui, struct task *t)
 {
     struct err err = {0};
     if (t->state != TASK_OFFERED || !is_ours(ui, t))
         return false;
-    if (!job_read(&t->job, &err)) {
+    if (!task_read(ui, &t->job, &err)) {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
     }

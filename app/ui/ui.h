@@ -267,6 +267,8 @@ bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
 struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep,
                         const char *why);
 bool task_run(struct ui *ui, struct task *t);
+// What a job needs from this machine: pictures of the index that it names, and its own files.
+bool task_read(struct ui *ui, struct job *j, struct err *err);
 void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
 int tasks_offered(const struct ui *ui);

@@ -215,7 +215,7 @@ again(struct ui *ui, const struct task *t)
     j.id[0] = 0;
     j.seed = -1;
     job_settle(&j);
-    if (!j.instruction || !job_read(&j, &err))
+    if (!j.instruction || !task_read(ui, &j, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "its instruction is not known here");
     else if (task_start(ui, &j, NULL))
         show(ui, ui->task_count - 1);

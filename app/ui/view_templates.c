@@ -348,7 +348,7 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
             if (i == 0)
                 jv_set(kept, "id", jv_from_string(j.id));
             jv_set(kept, "label", jv_from_string(label));
-            ok = job_read(&j, err) && task_start(ui, &j, kept);
+            ok = task_read(ui, &j, err) && task_start(ui, &j, kept);
             started += ok;
         }
         free(label);

@@ -10,6 +10,7 @@
 #include "app/base/places.h"
 #include "app/base/threads.h"
 #include "app/cli/request.h"
+#include "app/job/job_retrieve.h"
 #include "app/worker/describe.h"
 #include "app/worker/spool.h"
 #include "app/worker/wire.h"
@@ -203,6 +204,15 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     return png != NULL;
 }
 
+static void
+say_notice(void *ctx, const char *text)
+{
+    struct jv *log = wire_head("log");
+    jv_set(log, "level", jv_from_string("notice"));
+    jv_set(log, "text", jv_from_string(text));
+    post(ctx, log, NULL, 0);
+}
+
 static bool
 draw(struct lanes *l, struct task *t, struct err *err)
 {
@@ -210,6 +220,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
     bool ok =
+        job_retrieve_there(&t->job, say_notice, l, err) &&
         request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;

@@ -102,6 +102,13 @@ enum {
     LIMIT_TAR_ENTRIES = 20000000,
     LIMIT_PACK_SIDE = 1024, // pixels
     LIMIT_PACK_ROLES = 8,
+    LIMIT_INDEX_PICTURES = 8000000,
+    LIMIT_INDEX_DIMENSION = 1024, // of an index's vectors
+    LIMIT_INDEX_FEATURES = 1 << 17, // of a model, that they are made of
+    LIMIT_INDEX_STYLES = 256,
+    LIMIT_INDEX_TEXT_BYTES = 1024,       // where a picture of an index comes from, whose it is
+    LIMIT_INDEX_IMAGE_BYTES = 1 << 20,   // a picture in an index
+    LIMIT_INDEX_ROW_BYTES = 8 << 20,     // of an index's tables
 };
 
 // Between limn and a worker, here or on another machine.

@@ -16,7 +16,8 @@ enum rng_stream {
     RNG_STREAM_DATA,        // order of examples, choice of phrasing, dropout of conditions
     RNG_STREAM_TIMESTEP,    // training timesteps
     RNG_STREAM_TRAIN_NOISE, // training noise
-    RNG_STREAM_TEST
+    RNG_STREAM_TEST,
+    RNG_STREAM_LOOKS        // signs of a projection (engine/retrieval/looks.h)
 };
 
 struct rng {

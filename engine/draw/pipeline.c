@@ -51,6 +51,7 @@ describe(struct pipeline *p, struct err *err)
     i->reference_max = f->has(parts, STAGE_REFERENCES) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = f->marker_word ? LIMIT_INSTRUCTION_MARKER : tokenizer_marker_max(p->tokenizer);
     i->grain = f->grain ? f->grain(parts) : 0;
+    i->feature_width = f->feature_width && f->has(parts, STAGE_FEATURES) ? f->feature_width(parts) : 0;
     i->parameters = weights_count(&p->stages.weights);
     if (pieces > vocabulary)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
@@ -203,6 +204,56 @@ encode_references(struct pipeline *p, const struct instruction *n, bool weighted
         return s;
     stage_release(s);
     return NULL;
+}
+
+// --- Features ---------------------------------------------------------------------------------
+
+// The stage that looks at so many pictures, each with the empty text, held.
+static struct stage *
+feature_stage(struct pipeline *p, int count, struct err *err)
+{
+    struct stage_key key = {.kind = STAGE_FEATURES, .references = count,
+                            .tokens = p->folder->reference_tokens};
+    struct stage *s = stages_get(&p->stages, &key, err);
+    struct stage *text = s ? encode(p, "", p->folder->reference_tokens, err) : NULL;
+    bool ok = text != NULL;
+    for (int i = 0; ok && i < count; i++)
+        ok = stage_join_row(s, i, "reference.", text, err);
+    stage_release(text);
+    if (ok)
+        return s;
+    stage_release(s);
+    return NULL;
+}
+
+bool
+pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, float *out,
+                  struct err *err)
+{
+    enum { TOGETHER = 16 };
+    size_t width = (size_t)p->info.feature_width, size = (size_t)p->info.size;
+    if (!width)
+        return err_set(err, ERR_INPUT, "%s takes no references and cannot compare pictures",
+                       p->info.name);
+    struct stage *s = feature_stage(p, MIN(count, TOGETHER), err);
+    int n = s ? s->key.references : 0;
+    float *image = mem_zalloc((size_t)n * 3 * size * size * sizeof *image);
+    float *vectors = mem_alloc((size_t)n * width * sizeof *vectors + 1);
+    bool ok = s != NULL;
+    for (int first = 0; ok && first < count; first += n) {
+        int these = MIN(count - first, n);
+        for (int i = 0; ok && i < these; i++)
+            ok = resize_square(rgb + (size_t)(first + i) * 3 * (size_t)side * (size_t)side, side, side,
+                               (int)size, image + (size_t)i * 3 * size * size, err);
+        ok = ok && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
+             stage_read(s, "features", vectors, err);
+        if (ok)
+            memcpy(out + (size_t)first * width, vectors, (size_t)these * width * sizeof *out);
+    }
+    free(image);
+    free(vectors);
+    stage_release(s);
+    return ok;
 }
 
 // --- Drawing ----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ struct pipeline_info {
     int grain;             // any size is drawn whose sides are multiples of it; 0: these two alone
     int reference_max;     // 0: a plain text-to-image model
     int marker_max;        // largest k whose [ref#k] is one token
+    int feature_width;     // of pipeline_features(); 0: it has none
     size_t parameters;
 };
 
@@ -88,5 +89,10 @@ void pipeline_close(struct pipeline *p); // NULL is fine
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
                   struct pipeline_result *result, struct err *err);
+
+// What pictures are like to this model: its features where references are attended to, pooled
+// (engine/nets/unet.h). rgb (count,side,side,3) sRGB -> out (count,feature_width).
+bool pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, float *out,
+                       struct err *err);
 
 #endif

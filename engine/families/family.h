@@ -33,6 +33,9 @@ enum stage_kind {
     // Once, for a picture to start from: the way back. in: picture (N,H,W,3) f32 in [-1,1]. out:
     // sample (N,h,w,C) f32.
     STAGE_ENCODE,
+    // Pictures to vectors, for finding similar ones (families that take references). in: as
+    // STAGE_REFERENCES. out: features (R,F) f32, F of feature_width().
+    STAGE_FEATURES,
     STAGE_KIND_COUNT
 };
 
@@ -129,6 +132,7 @@ struct family {
     // such a stage is held its part is on the device; at other times it may leave.
     const char *part[STAGE_KIND_COUNT];
     const struct family_training *training; // NULL: limn draws with it only
+    int (*feature_width)(const struct parts *parts); // of STAGE_FEATURES; NULL: it has none
     // Adds the stage's graph and says what its ends are.
     void (*build[STAGE_KIND_COUNT])(struct nn *nn, const struct parts *parts,
                                     const struct stage_key *key, struct ports *ports);

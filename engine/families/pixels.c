@@ -81,8 +81,15 @@ pixels_has(const struct parts *parts, enum stage_kind kind)
     case STAGE_CONDITION:
         return c->thumbnail_size > 0;
     case STAGE_REFERENCES:
+    case STAGE_FEATURES:
         return unet_config_has_context(c);
     default:
         return true;
     }
+}
+
+int
+pixels_feature_width(const struct parts *parts)
+{
+    return unet_pooled_width(parts_config(parts, "unet", &net_unet));
 }

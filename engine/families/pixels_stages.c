@@ -46,20 +46,38 @@ pixels_build_condition(struct nn *nn, const struct parts *parts, const struct st
     port_output(ports, nn, "thumbnail", unet_thumbnail(nn, c, text, mask));
 }
 
+static struct unet_references
+reference_inputs(struct nn *nn, const struct parts *parts, const struct stage_key *key,
+                 struct ports *ports)
+{
+    const struct unet_config *c = unet_of(parts, "unet");
+    int64_t side = c->sample_size, r = key->references;
+    struct unet_references in = {.batch = 1, .references = (int)r};
+    nn->part = prefix_of(parts, "unet");
+    in.image = port_input(ports, nn, "image", SHAPE(r, side, side, 3), DTYPE_F32);
+    in.text = port_input(ports, nn, "reference.text",
+                         SHAPE(r, key->tokens, unet_config_text_width(c)), DTYPE_F32);
+    return in;
+}
+
+void
+pixels_build_features(struct nn *nn, const struct parts *parts, const struct stage_key *key,
+                       struct ports *ports)
+{
+    const struct unet_config *c = unet_of(parts, "unet");
+    struct unet_references in = reference_inputs(nn, parts, key, ports);
+    port_output(ports, nn, "features", unet_pooled_context(nn, c, &in));
+}
+
 void
 pixels_build_references(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                         struct ports *ports)
 {
     const struct unet_config *c = unet_of(parts, "unet");
-    int64_t side = c->sample_size, r = key->references;
     struct unet_context context;
-    nn->part = prefix_of(parts, "unet");
-    struct unet_references in = {.batch = 1, .references = (int)r};
-    in.image = port_input(ports, nn, "image", SHAPE(r, side, side, 3), DTYPE_F32);
-    in.text = port_input(ports, nn, "reference.text",
-                         SHAPE(r, key->tokens, unet_config_text_width(c)), DTYPE_F32);
+    struct unet_references in = reference_inputs(nn, parts, key, ports);
     if (key->weighted)
-        in.log_weight = port_input(ports, nn, "log_weight", SHAPE(1, r), DTYPE_F32);
+        in.log_weight = port_input(ports, nn, "log_weight", SHAPE(1, key->references), DTYPE_F32);
     unet_encode_references(nn, c, &in, &context);
     unet_context_outputs(nn, c, &context);
     for (int i = 0; i < context.count; i++) {

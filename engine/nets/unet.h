@@ -115,6 +115,13 @@ struct unet_references {
 void unet_encode_references(struct nn *nn, const struct unet_config *c,
                             const struct unet_references *in, struct unet_context *out);
 
+// What references are like, for finding similar ones: their features of the deepest context level,
+// normed at each place as the keys and values have them, in the mean over each of 4 x 4 cells:
+// (N*R,unet_pooled_width()) f32. For configs with context levels; `in` has references.
+struct node *unet_pooled_context(struct nn *nn, const struct unet_config *c,
+                                 const struct unet_references *in);
+int unet_pooled_width(const struct unet_config *c); // 0: no context levels
+
 // Inputs "context.I.k", "context.I.v", "context.style" and, when `weighted`, "context.log_weight" in place of unet_encode_references(), for a graph that
 // gets them from another plan, and the same names given to outputs there.
 void unet_context_inputs(struct nn *nn, const struct unet_config *c, int references, bool weighted,

@@ -38,6 +38,24 @@ keys_and_values(struct nn *nn, const struct unet_config *c, const struct unet_co
     }
 }
 
+// The references through the down half at timestep 0, to the last level that is asked for.
+static struct unet_embedding
+encode(struct nn *nn, const struct unet_config *c, const struct unet_references *in, int last,
+       struct unet_skips *skips)
+{
+    int count = in->batch * in->references;
+    require(in->image && in->text && in->image->shape.dim[0] == count);
+    int32_t *zeros = mem_zalloc((size_t)count * sizeof *zeros);
+    struct node *t = nn_constant_i32(nn, "reference_timestep", SHAPE(count), zeros);
+    free(zeros);
+    struct unet_inputs u = {.sample = in->image,
+                            .timestep = op_cast(nn->g, t, DTYPE_F32),
+                            .text = in->text};
+    struct unet_embedding e = unet_embed(nn, c, &u);
+    unet_down(nn, c, &u, &e, NULL, last, skips);
+    return e;
+}
+
 void
 unet_encode_references(struct nn *nn, const struct unet_config *c,
                        const struct unet_references *in, struct unet_context *out)
@@ -49,16 +67,7 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
     for (int i = 0; i < c->levels; i++)
         last = c->context[i] || c->style[i] ? i : last;
     if (in->references && last >= 0) {
-        int count = in->batch * in->references;
-        require(in->image && in->text && in->image->shape.dim[0] == count);
-        int32_t *zeros = mem_zalloc((size_t)count * sizeof *zeros);
-        struct node *t = nn_constant_i32(nn, "reference_timestep", SHAPE(count), zeros);
-        free(zeros);
-        struct unet_inputs u = {.sample = in->image,
-                                .timestep = op_cast(nn->g, t, DTYPE_F32),
-                                .text = in->text};
-        struct unet_embedding e = unet_embed(nn, c, &u);
-        unet_down(nn, c, &u, &e, NULL, last, &skips);
+        struct unet_embedding e = encode(nn, c, in, last, &skips);
         if (unet_config_has_style(c))
             out->style = unet_style(nn, c, &skips, &e, in);
     }
@@ -69,6 +78,45 @@ unet_encode_references(struct nn *nn, const struct unet_config *c,
         keys_and_values(nn, c, &layers[i], skips.feature[layers[i].level], in->batch, &out->k[i],
                         &out->v[i]);
     nn_segment_end(nn);
+}
+
+static int
+deepest_context(const struct unet_config *c)
+{
+    int last = -1;
+    for (int i = 0; i < c->levels; i++)
+        last = c->context[i] ? i : last;
+    return last;
+}
+
+// Cells a side: as many as divide it, four at most.
+static int64_t
+pooled_cells(const struct unet_config *c, int level)
+{
+    int64_t side = unet_config_side(c, level);
+    return side % 4 == 0 ? 4 : side % 2 == 0 ? 2 : 1;
+}
+
+int
+unet_pooled_width(const struct unet_config *c)
+{
+    int level = deepest_context(c);
+    int64_t cells = level < 0 ? 0 : pooled_cells(c, level);
+    return level < 0 ? 0 : (int)(cells * cells) * c->block_out_channels[level];
+}
+
+struct node *
+unet_pooled_context(struct nn *nn, const struct unet_config *c, const struct unet_references *in)
+{
+    struct unet_skips skips = {0};
+    int level = deepest_context(c);
+    encode(nn, c, in, level, &skips);
+    struct graph *g = nn->g;
+    struct node *f = op_layer_norm(g, op_cast(g, skips.feature[level], DTYPE_F32), 1e-5);
+    int64_t n = f->shape.dim[0], side = f->shape.dim[1], width = f->shape.dim[3];
+    int64_t cells = pooled_cells(c, level);
+    f = op_reshape(g, f, SHAPE(n * cells, side / cells, cells, side / cells, width));
+    return op_reshape(g, op_mean(g, f, 2 | 8), SHAPE(n, cells * cells * width));
 }
 
 void

@@ -22,7 +22,7 @@ struct pack {
     const uint8_t *images;
     uint8_t *split;
     int32_t *subject, *style;
-    struct texts caption, keywords;
+    struct texts caption, keywords, source; // source.ends NULL: there are none
 };
 
 static const struct tensor_view *
@@ -147,7 +147,10 @@ read_records(struct pack *p, const char *path, struct err *err)
         p->subject_count = MAX(p->subject_count, p->subject[i] + 1);
     }
     return read_texts(p, &p->caption, "caption", path, err) &&
-           read_texts(p, &p->keywords, "keywords", path, err) && read_roles(p, path, err);
+           read_texts(p, &p->keywords, "keywords", path, err) &&
+           (!safetensors_find(p->file, "text.source") ||
+            read_texts(p, &p->source, "source", path, err)) &&
+           read_roles(p, path, err);
 }
 
 struct pack *
@@ -187,6 +190,7 @@ pack_close(struct pack *p)
     free(p->split);
     free(p->caption.ends);
     free(p->keywords.ends);
+    free(p->source.ends);
     free(p);
 }
 
@@ -283,6 +287,13 @@ char *
 pack_keywords(const struct pack *p, int record, char *text, size_t size)
 {
     return copy_text(&p->keywords, record, text, size);
+}
+
+char *
+pack_source(const struct pack *p, int record, char *text, size_t size)
+{
+    *text = 0;
+    return p->source.ends ? copy_text(&p->source, record, text, size) : text;
 }
 
 const char *

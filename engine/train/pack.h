@@ -5,7 +5,8 @@
 //     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
 //     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
 //     split             u8 [n]         enum pack_split
-//     text.NAME         u8 [bytes]     UTF-8 texts of caption and keywords, one behind the other …
+//     text.NAME         u8 [bytes]     UTF-8 texts of caption, keywords and source (the file a picture
+//                                      was made of; may be missing), one behind the other …
 //     text.NAME.ends    i64 [n]        … and where each ends
 //     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were made
 //
@@ -52,6 +53,7 @@ int pack_subject_count(const struct pack *p); // largest subject + 1
 // Copies at most size-1 bytes, whole characters of valid UTF-8, and a 0; returns text.
 char *pack_caption(const struct pack *p, int record, char *text, size_t size);
 char *pack_keywords(const struct pack *p, int record, char *text, size_t size);
+char *pack_source(const struct pack *p, int record, char *text, size_t size); // "": not known
 
 const char *pack_metadata(const struct pack *p, const char *key); // NULL: none
 // Entry i of the metadata; NULL when there are no more.

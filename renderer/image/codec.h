@@ -61,6 +61,9 @@ void *codec_encode_png(const struct image *image, const char *const *texts, size
 bool codec_write_png(const struct image *image, const char *path, const char *const *texts,
                      struct err *err);
 
+// WebP of an RGB8 picture in memory, nothing but the picture in it, freed with free(): quality 0 to 100.
+void *codec_encode_webp(const struct image *image, int quality, size_t *size, struct err *err);
+
 // Text of a keyword in a PNG (tEXt, zTXt or iTXt), freed with free(). NULL without error set: there
 // is none. A damaged file or chunk is an error.
 char *codec_png_text(const char *path, const char *keyword, struct err *err);

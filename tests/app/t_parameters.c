@@ -217,7 +217,8 @@ fill(struct job *j)
         else if (p->type.kind == VALUE_TEXT)
             snprintf(text, sizeof text, "a \"text\": #%d, [ref#1] \\ {x}", row);
         else
-            snprintf(text, sizeof text, "%lld", (long long)p->type.high - row);
+            snprintf(text, sizeof text, "%lld",
+                     (long long)p->type.high - row % ((long long)(p->type.high - p->type.low) + 1));
         assert_true(parameter_read(p, j, p->name, text, NULL));
     }
     j->count = 3;

@@ -194,7 +194,7 @@ test_folder(void **state)
     put_text("set/e.txt", "no picture");
     char *path = in_folder("set");
     struct data_source s;
-    assert_true(data_source_open(&s, path, &err));
+    assert_true(data_source_open(&s, path, false, &err));
     assert_int_equal(s.count, 3);
     assert_int_equal(s.without_caption, 1);
     assert_string_equal(s.records[0].caption, "coin");
@@ -213,7 +213,7 @@ test_folder(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         put_text("set/b.json", bad[i][0]);
-        assert_false(data_source_open(&s, path, &err));
+        assert_false(data_source_open(&s, path, false, &err));
         assert_int_equal(err.code, ERR_INPUT);
         assert_non_null(strstr(err.text, bad[i][1]));
         err_clear(&err);
@@ -223,7 +223,7 @@ test_folder(void **state)
     // One caption that is no UTF-8 costs its picture only; a byte order mark is no part of another.
     put("set/b.txt", "caf\xe9", 4);
     put("set/d.txt", "\xEF\xBB\xBF" "a fox\r\n", 10);
-    assert_true(data_source_open(&s, path, &err));
+    assert_true(data_source_open(&s, path, false, &err));
     assert_int_equal(s.not_text, 1);
     assert_non_null(strstr(s.first_not_text.text, "set/b.txt: not UTF-8"));
     assert_int_equal(s.without_caption, 0);
@@ -292,7 +292,7 @@ test_several_sources(void **state)
         free(words);
     }
     struct data_source s;
-    assert_true(data_source_gather(&s, (const char *const[]){one, two}, 2, &err));
+    assert_true(data_source_gather(&s, (const char *const[]){one, two}, 2, false, &err));
     assert_int_equal(s.count, COUNT_OF(want));
     for (size_t i = 0; i < COUNT_OF(want); i++)
         assert_int_equal(s.records[i].split, want[i]);
@@ -301,7 +301,7 @@ test_several_sources(void **state)
     assert_int_equal(s.records[2].style, s.records[5].style);
     assert_int_not_equal(s.records[1].style, s.records[4].style);
     data_source_close(&s);
-    assert_false(data_source_gather(&s, (const char *const[]){one, "/nowhere"}, 2, &err));
+    assert_false(data_source_gather(&s, (const char *const[]){one, "/nowhere"}, 2, false, &err));
     assert_non_null(strstr(err.text, "/nowhere"));
     free(one);
     free(two);

@@ -459,6 +459,42 @@ reduction_does_not_alias(void **state)
     image_unref(b);
 }
 
+// A small WebP is a header, one chunk and nothing else, and shows what went in.
+static void
+webp(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct image *in = image_create(64, 48, IMAGE_RGB8, &err);
+    for (int y = 0; y < 48; y++)
+        for (int x = 0; x < 64; x++)
+            memcpy(image_row(in, y) + 3 * x, (uint8_t[]){(uint8_t)(4 * x), (uint8_t)(5 * y), 90}, 3);
+    size_t size = 0;
+    uint8_t *data = codec_encode_webp(in, 90, &size, &err);
+    assert_non_null(data);
+    assert_memory_equal(data, "RIFF", 4);
+    assert_memory_equal(data + 8, "WEBPVP8 ", 8);
+    size_t riff = data[4] | (size_t)data[5] << 8, chunk = data[16] | (size_t)data[17] << 8;
+    assert_int_equal(riff + 8, size);
+    assert_int_equal(20 + chunk + chunk % 2, size);
+    struct image *out = codec_decode(data, size, "webp", &err);
+    assert_non_null(out);
+    assert_int_equal(out->width, 64);
+    assert_int_equal(out->height, 48);
+    double sum = 0;
+    for (int y = 0; y < 48; y++)
+        for (int i = 0; i < 3 * 64; i++)
+            sum += abs(image_row(out, y)[i] - image_row(in, y)[i]);
+    assert_true(sum / (64 * 48 * 3) < 4);
+    image_unref(out);
+    free(data);
+    image_unref(in);
+    in = image_create(8, 8, IMAGE_RGBA8, &err);
+    assert_null(codec_encode_webp(in, 90, &size, &err));
+    assert_int_not_equal(err.code, ERR_NONE);
+    image_unref(in);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -480,7 +516,7 @@ main(int argc, char **argv)
         cmocka_unit_test(resize_keeps_flat_colours),
         cmocka_unit_test(resize_premultiplies_alpha),
         cmocka_unit_test(contain_pads_and_cover_cuts),
-        cmocka_unit_test(reduction_does_not_alias),
+        cmocka_unit_test(webp), cmocka_unit_test(reduction_does_not_alias),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

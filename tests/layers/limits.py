@@ -31,7 +31,7 @@ NO_EDGE = dict(
     LIMIT_ORDER_ENVIRONMENT='fewer variables may be named at all', LIMIT_ORDER_FILE_BYTES='read by file_read(), as LIMIT_YAML_BYTES',
     LIMIT_HOST_LOGS_A_SECOND='a rate: hostile.py floods', LIMIT_HOST_EVENTS_A_TURN='a pace: hostile.py measures how soon q is answered',
     LIMIT_COPIED_LOG_BYTES='64 MiB from another machine, a piece at a time', LIMIT_COPIED_SHEET_BYTES='16 MiB in the same way',
-    LIMIT_COPIED_RUNS='64 trainings of another machine', LIMIT_FRAMES_BYTES='64 MiB of pictures of drawings',
+    LIMIT_INDEX_PICTURES='eight million pictures', LIMIT_COPIED_RUNS='64 trainings of another machine', LIMIT_FRAMES_BYTES='64 MiB of pictures of drawings',
     LIMIT_BROWSER_ENTRIES='20,000 files for one line less')
 # Tested through others that are made of them, or where a test says it with a number.
 BY_ANOTHER = dict(

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "app/job/job_retrieve.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/places.h"
+#include "app/job/parameters.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static int
+free_marker(struct job *j)
+{
+    int marker = 1;
+    while (job_find(j, marker))
+        marker++;
+    return marker;
+}
+
+// What of the index goes into a reference.
+static void
+take(struct job_reference *r, struct index_picture *p)
+{
+    r->words = p->name;
+    r->credit = *p->credit ? p->credit : NULL;
+    r->file = *p->source ? mem_strdup(p->source)
+                         : mem_printf("%s%s%s", p->name, *p->style ? ", " : "", p->style);
+    for (char *c = r->file; *c; c++) // a name, no path
+        *c = *c == '/' ? ' ' : *c;
+    r->embedded = true;
+    r->data = p->data;
+    r->size = p->size;
+    job_hash(r->data, r->size, r->hash);
+    p->name = NULL;
+    p->data = NULL;
+    p->credit = r->credit ? NULL : p->credit;
+}
+
+// Who is told what.
+struct listener {
+    job_say *say;
+    void *ctx;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+tell(const struct listener *l, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (l->say)
+        l->say(l->ctx, text);
+}
+
+static void
+tell_taken(const struct listener *l, const struct index_picture *p, bool loose)
+{
+    tell(l, "drawn after '%s'%s%s%s%s%s%s", p->name, *p->style ? " in " : "", p->style,
+         loose ? ", found by a keyword" : "", *p->credit ? " (" : "", p->credit, *p->credit ? ")" : "");
+}
+
+static void
+insert_marker(struct job *j, size_t at, int marker)
+{
+    char *text = mem_printf("%.*s[ref#%d] %s", (int)at, j->instruction, marker, j->instruction + at);
+    free(j->instruction);
+    j->instruction = text;
+}
+
+// In the order of the sentence, so that markers count up along it.
+static void
+sort_by_place(struct index_found *found)
+{
+    for (int i = 1; i < found->count; i++)
+        for (int k = i; k > 0 && found->items[k].at < found->items[k - 1].at; k--) {
+            struct index_hit swapped = found->items[k];
+            found->items[k] = found->items[k - 1];
+            found->items[k - 1] = swapped;
+        }
+}
+
+static bool
+fill(struct job *j, struct index *x, const struct index_found *found, const struct listener *l,
+     struct err *err)
+{
+    size_t inserted = 0;
+    for (int i = 0; i < found->count; i++) {
+        struct index_picture p;
+        if (!index_picture(x, found->items[i].row, &p, err))
+            return false;
+        tell_taken(l, &p, found->items[i].loose);
+        int marker = free_marker(j);
+        size_t before = strlen(j->instruction);
+        insert_marker(j, found->items[i].at + inserted, marker);
+        inserted += strlen(j->instruction) - before;
+        take(job_add(j, marker), &p);
+        index_picture_finish(&p);
+    }
+    return true;
+}
+
+bool
+job_retrieve(struct job *j, struct index *x, job_say *say, void *ctx, struct err *err)
+{
+    const struct listener l = {say, ctx};
+    int count = MIN(j->retrieve, LIMIT_INSTRUCTION_REFERENCES - job_count(j, JOB_REFERENCE));
+    struct index_found found = {0};
+    j->retrieve = 0;
+    if (count > 0 && !index_find(x, j->instruction, count, &found, err))
+        return false;
+    sort_by_place(&found);
+    if (!fill(j, x, &found, &l, err))
+        return false;
+    if (*found.missing)
+        tell(&l, "the index has no picture of '%s': drawn from the words alone", found.missing);
+    return job_check_whole(j, err);
+}
+
+bool
+job_retrieve_here(struct job *j, job_say *say, void *ctx, struct err *err)
+{
+    if (!j->index || j->retrieve == 0)
+        return true;
+    j->retrieve = j->retrieve < 0 ? 1 : j->retrieve; // who names an index wants a picture of it
+    struct index *x = index_open(j->index, err);
+    bool ok = x && job_retrieve(j, x, say, ctx, err);
+    index_close(x);
+    if (ok)
+        parameter_clear(parameter_find("index"), j); // a path of this machine
+    return ok;
+}
+
+bool
+job_retrieve_there(struct job *j, job_say *say, void *ctx, struct err *err)
+{
+    const struct listener l = {say, ctx};
+    if (j->retrieve <= 0)
+        return true;
+    char *folder = places_model(j->model, err);
+    char *path = folder ? file_join(folder, INDEX_FILE) : NULL;
+    struct index *x = NULL;
+    bool there = path && file_exists(path), ok = path != NULL;
+    if (there)
+        ok = (x = index_open(path, err)) && job_retrieve(j, x, say, ctx, err);
+    else if (path)
+        tell(&l, "the model has no index: drawn from the words alone");
+    j->retrieve = 0;
+    ok = ok && job_check_whole(j, err);
+    index_close(x);
+    free(path);
+    free(folder);
+    return ok;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Clusters of pictures that are alike and not the same (Instruct-Imagen, section 3.2 and A.3.1): the
+// nearest of a picture, without near-duplicates, cut to a size; smaller ones are dropped. Each is a set
+// of pictures of which one can be drawn with others as its context.
+#ifndef LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
+#define LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
+
+#include "engine/retrieval/neighbours.h"
+
+struct clusters_params {
+    int nearest;           // of each picture, itself among them; 0: 10, the paper's
+    int keep;              // of these, the nearest first; clusters of fewer are dropped. 0: 5, the paper's
+    double duplicate;      // nearer than this is the same picture; >= 0
+    const int64_t *source; // where each picture comes from (a number for each address); equal ones, but
+                           // for those below 0, are duplicates; NULL: not known
+};
+
+struct clusters {
+    int64_t *rows; // (count,keep): the picture that a cluster is of, then its neighbours by distance
+    int64_t count;
+    int keep;
+};
+
+// In the order of the pictures; one may be in many. Zeroed by a failure. One thread.
+bool clusters_make(struct device *d, const struct vectors *v, const struct clusters_params *p,
+                   struct clusters *out, struct err *err);
+void clusters_finish(struct clusters *c); // zeroed is fine
+
+#endif

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# limn index, limn retrieve and retrieval-augmented drawing from outside, beside Python's own SQLite.
+# usage: retrieve.py LIMN SOURCE LOADERS      Exit 77 without the shipped weights.
+import base64, contextlib, json, os, pathlib, shutil, sqlite3, struct, subprocess, sys, tempfile, zlib
+
+LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
+model = pathlib.Path(SOURCE) / 'app/models/limn-icons'
+if not (model / 'unet/diffusion_pytorch_model.safetensors').exists():
+    sys.exit(77)
+work = tempfile.TemporaryDirectory()
+home = pathlib.Path(work.name).resolve()
+os.chdir(home)
+env = {'PATH': '/usr/bin:/bin', 'HOME': str(home / 'home'), 'GOMP_SPINCOUNT': '3000', 'LIMN_MODEL': str(model),
+       'LIMN_LOADER_PATH': LOADERS, 'OMP_NUM_THREADS': '1', 'VK_DRIVER_FILES': '/dev/null', 'VK_ICD_FILENAMES': '/dev/null',
+       **{k: v for k, v in os.environ.items() if 'SAN' in k}}
+(home / 'home').mkdir()
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+
+
+def limn(*args, code=0, **more):
+    p = subprocess.run([LIMN, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**env, **more})
+    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[-400:]}')
+    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
+    return p
+
+
+def instruction(path):
+    """What limn says inside a PNG."""
+    data, at = pathlib.Path(path).read_bytes(), 8
+    while at < len(data):
+        n, kind = struct.unpack('>I4s', data[at:at + 8])
+        body = data[at + 8:at + 8 + n]
+        if kind == b'zTXt' and body.startswith(b'limn\0'):
+            return json.loads(zlib.decompress(body[6:]))
+        if kind == b'iTXt' and body.startswith(b'limn\0'):
+            return json.loads(zlib.decompress(body[9:]) if body[5] else body[9:])
+        at += 12 + n
+
+
+# --- a folder of one's own: names, captions, a twin, one that is held out
+
+samples = pathlib.Path(SOURCE) / 'app/templates/samples'
+icons = home / 'my icons'
+(icons / 'more').mkdir(parents=True)
+for name, sample in (('fox.png', 'fox-fluent-3d'), ('space-rocket.png', 'rocket-fluent-3d'), ('horse.png', 'horse-fluent-flat'),
+                     ('a.png', 'lion-noto'), ('more/fox.png', 'fox-fluent-3d'), ('snail.png', 'snail-noto')):
+    shutil.copy(samples / f'{sample}.png', icons / name)
+(icons / 'a.txt').write_text('mountain lion')
+(icons / 'snail.json').write_text(json.dumps({'caption': 'snail', 'split': 'heldout_subject'}))
+(icons / 'horse.json').write_text(json.dumps({'caption': 'horse', 'keywords': ['pony', 'animal'], 'style': 'flat'}))
+(icons / 'drawn.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3"/></svg>')
+
+made = json.loads(limn('index', icons, '--json', '--device', 'cpu', '--credit', 'me, CC0').stdout)
+index = home / 'my icons.index'
+check(index.exists() and pathlib.Path(made['file']).name == index.name, f'the usual name: {made}')
+check((made['pictures'], made['held_out'], made['duplicates']) == (5, 1, 1), f'{made}')
+check(sorted(p.name for p in home.iterdir()) == ['home', 'my icons', 'my icons.index'], f'left over: {list(home.iterdir())}')
+with contextlib.closing(sqlite3.connect(index)) as db:
+    rows = db.execute('SELECT name, source, image FROM picture, entry WHERE entry.id=picture.entry').fetchall()
+    check(sorted(r[0] for r in rows) == ['drawn', 'fox', 'horse', 'mountain lion', 'space rocket'], f'names: {[r[0] for r in rows]}')
+    check({r[1] for r in rows} <= {'fox.png', 'more/fox.png', 'space-rocket.png', 'horse.png', 'a.png', 'drawn.svg'}, f'sources: {rows}')
+    check(all(r[2][:4] == b'RIFF' and r[2][8:12] == b'WEBP' for r in rows), 'pictures are WebP')
+    check(db.execute('PRAGMA integrity_check').fetchone() == ('ok',), 'SQLite finds nothing wrong')
+    check(len(db.execute('SELECT rows FROM vectors').fetchone()[0]) == 5 * 256, 'a vector each')
+check(str(home).encode() not in index.read_bytes(), 'no path of this machine is in it')
+
+# Made again it is the same, byte for byte.
+limn('index', icons, '-o', 'again.index', '--device', 'cpu', '--credit', 'me, CC0', "--json")
+check(index.read_bytes() == (home / 'again.index').read_bytes(), 'the same index again')
+
+# --- limn retrieve
+
+
+def found(*args, **how):
+    return json.loads(limn('retrieve', *args, '--index', index, '--json', **how).stdout)
+
+
+check([p['name'] for p in found('a fox on a hill', '-k', 1)] == ['fox'], 'by a name')
+pony = found('my pony', '-k', 1)[0]
+check(pony['name'] == 'horse' and pony['keyword'] and pony['style'] == 'flat' and pony['credit'] == 'me, CC0', f'by a keyword: {pony}')
+none = limn('retrieve', 'a quokka', '--index', index)
+check(none.stdout == '' and "no picture of 'quokka'" in none.stderr, f'nothing: {none}')
+near = found(samples / 'horse-fluent-flat.png', '-k', 3)
+check(near[0]['name'] == 'horse' and near[0]['distance'] < 0.05 < near[1]['distance'], f'by a picture: {near}')
+check([p['distance'] for p in near] == sorted(p['distance'] for p in near), 'nearest first')
+limn('retrieve', 'horse', '--index', index, '-o', 'found.png')
+check((home / 'found.png').read_bytes()[:4] == b'\x89PNG', 'a sheet')
+(home / 'bad.index').write_bytes(index.read_bytes()[:20000])
+check('bad.index' in limn('retrieve', 'fox', '--index', 'bad.index', code=2).stderr, 'a damaged index is named')
+limn('retrieve', 'fox', '--index', home, code=2)
+limn('index', home / 'nowhere', code=2)
+
+# --- drawing
+
+
+def draw(*args, code=0, **more):
+    p = limn('generate', 'text', '--steps', 1, '--seed', 3, '--device', 'cpu', '-o', 'out.png', '--no-library', '--preview', 'none', *args, code=code, **more)
+    return p, instruction('out.png') if code == 0 else None
+
+
+said, about = draw('--index', index, '--set', 'subject=horse')
+check(about['instruction'] == '[ref#1] horse in fluent 3d style', f"the words: {about['instruction']}")
+reference = about['references'][0]
+check(reference['text'] == '[ref#1] horse' and reference['file'] == 'horse.png' and reference['credit'] == 'me, CC0', f'{reference}')
+check("drawn after 'horse' in flat (me, CC0)" in said.stderr, f'what was taken is said: {said.stderr}')
+first = (home / 'out.png').read_bytes()
+index.rename(home / 'gone.index')
+limn('generate', 'out.png', '-o', 'twice.png', '--device', 'cpu', '--no-library', '--preview', 'none')
+(home / 'gone.index').rename(index)
+check(instruction('twice.png') == about and (home / 'twice.png').read_bytes() == first, 'drawn again without the index')
+
+said, about = draw('--index', index, '--set', 'subject=quokka')
+check(not about['references'] and "no picture of 'quokka'" in said.stderr, f'from words alone: {said.stderr}')
+said, about = draw('--index', index, '--retrieve', 0, '--set', 'subject=horse')
+check(not about['references'] and 'drawn after' not in said.stderr, 'not asked for')
+said, about = draw('--index', index, '--retrieve', 3, '--set', 'subject=fox beside a mountain lion')
+check(about['instruction'].startswith('[ref#1] fox beside a [ref#2] mountain lion'), f"two: {about['instruction']}")
+check('bad.index' in draw('--index', 'bad.index', code=2)[0].stderr, 'a damaged index is an error')
+
+# A model's own index, on the machine that draws; one without.
+own = home / 'model'
+shutil.copytree(model, own)
+(own / 'index.db').unlink(missing_ok=True)
+said, about = draw('--retrieve', 1, '--set', 'subject=horse', LIMN_MODEL=str(own))
+check(not about['references'] and 'has no index' in said.stderr, f'none: {said.stderr}')
+shutil.copy(index, own / 'index.db')
+said, about = draw('--retrieve', 1, '--set', 'subject=horse', LIMN_MODEL=str(own))
+check(len(about['references']) == 1 and "drawn after 'horse'" in said.stderr, f'its own: {said.stderr}')
+
+# Another machine: a stand-in for ssh runs the command here, where no file of ours is known.
+ssh = home / 'ssh'
+ssh.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2; cd /; exec sh -c "$*"\n')
+ssh.chmod(0o755)
+there = dict(LIMN_SSH=str(ssh), LIMN_REMOTE=LIMN)
+_, here = draw('--index', index.name, '--set', 'subject=horse')
+said, about = draw('--index', index.name, '--host', 'gpu', '--set', 'subject=horse', **there)
+check(about == here, 'an index of this machine, drawn on another one')
+said, about = draw('--host', 'gpu', '--retrieve', 1, '--set', 'subject=horse', **{**there, 'LIMN_MODEL': str(own)})
+check(len(about['references']) == 1 and "drawn after 'horse'" in said.stderr, f'the other one\'s: {said.stderr}')
+
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures > 0)
