@@ -13,8 +13,8 @@ check_size(const struct pipeline_info *i, int size, struct err *err)
         return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
                        i->size, i->size != i->final_size ? " or, enlarged, more" : "", size);
     if (i->grain && size && (size < LEAST || size > MOST || size % i->grain))
-        return err_set(err, ERR_INPUT, "%s draws pictures of %d to %d pixels a side that are multiples "
-                       "of %d, not %d", i->name, LEAST, MOST, i->grain, size);
+        return err_set(err, ERR_INPUT, "%s draws pictures of %d to %d pixels a side that are "
+                       "multiples of %d, not %d", i->name, LEAST, MOST, i->grain, size);
     return true;
 }
 

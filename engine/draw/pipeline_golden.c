@@ -75,8 +75,8 @@ read_sizes(struct run *r, struct err *err)
     enum { MOST = 8192 };
     const struct model_folder *m = r->params->folder;
     if (!m->family->grain)
-        return err_set(err, ERR_UNSUPPORTED, "%s: goldens of whole pipelines are known for families "
-                       "that draw any size, %s is not one", r->params->golden, m->family->name);
+        return err_set(err, ERR_UNSUPPORTED, "%s: goldens of whole pipelines are known for "
+                       "families that draw any size, %s is not one", r->params->golden, m->family->name);
     int height, width, grain = m->family->grain(&m->parts);
     if (!number(r, "steps", 1000, &r->steps, err) || !number(r, "height", MOST, &height, err) ||
         !number(r, "width", MOST, &width, err))
@@ -95,8 +95,8 @@ read_text(struct run *r, struct err *err)
     const struct tensor_view *ids = find(r, "input_ids"), *mask = find(r, "attention_mask");
     if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > 1 << 16 ||
         (mask && !shape_equal(&mask->shape, &ids->shape)))
-        return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none are "
-                       "needed", r->params->golden);
+        return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none "
+                       "are needed", r->params->golden);
     r->tokens = (int)ids->shape.dim[1];
     struct stage_key key = {.kind = STAGE_TEXT, .tokens = r->tokens};
     struct stage *s = stages_get(&r->stages, &key, err);
@@ -122,8 +122,8 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     char before[32];
     snprintf(before, sizeof before, "reference.%d.", k);
     if (!is_picture(t) || t->shape.dim[2] % grain || t->shape.dim[3] % grain)
-        return err_set(err, ERR_INPUT, "%s: references.%d must be (1,3,H,W), H and W multiples of %d",
-                       r->params->golden, k, grain);
+        return err_set(err, ERR_INPUT, "%s: references.%d must be (1,3,H,W), H and W multiples "
+                       "of %d", r->params->golden, k, grain);
     struct picture_size size = {(int)t->shape.dim[2], (int)t->shape.dim[3]};
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = size};
     struct stage *s = stages_get(&r->stages, &key, err);

@@ -2,10 +2,10 @@
 // A whole drawing of a family that draws any size against numbers that another implementation made.
 //
 // A golden as in engine/model/model_golden.h, with metadata part "pipeline" and `steps`, `height`,
-// `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask` (1,T),
-// `references.K` (1,3,H,W) in [-1,1] for K from 0 on, and the answer `output` (1,3,height,width): as
-// the autoencoder gives it, in about [-1,1], or, where all of its numbers lie in [0,1], as a picture.
-// Drawn with the scheduler's own sampler and without guidance.
+// `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask`
+// (1,T), `references.K` (1,3,H,W) in [-1,1] for K from 0 on, and the answer `output`
+// (1,3,height,width): as the autoencoder gives it, in about [-1,1], or, where all of its numbers
+// lie in [0,1], as a picture. Drawn with the scheduler's own sampler and without guidance.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
 #define LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
 

@@ -40,8 +40,8 @@ encode_one(struct references *r, struct stages *s, const struct instruction_refe
     float *image = mem_try_calloc(3 * (size_t)rows * (size_t)columns, sizeof *image, "a reference",
                                   err);
     bool ok = stage && image &&
-              resize_cropped(from->rgb, from->width, from->height, PIXELS_MOST, columns, rows, image,
-                             err);
+               resize_cropped(from->rgb, from->width, from->height, PIXELS_MOST, columns, rows,
+                             image, err);
     ok = ok && stage_write(stage, "image", image, err) && plan_run(stage->plan, err) &&
          port_set_take(&r->values, before, stage, err);
     free(image);

@@ -12,8 +12,8 @@
 // When a stage runs. Ports that every stage of a kind has, whatever the family:
 enum stage_kind {
     STAGE_NONE = 0,
-    // Once for each text. in: ids (1,T) i32, perhaps mask (1,T) f32, 0 for padding. Its outputs are given to the steps; those of the empty
-    // text also with "empty." before their names.
+    // Once for each text. in: ids (1,T) i32, perhaps mask (1,T) f32, 0 for padding. Its outputs are
+    // given to the steps; those of the empty text also with "empty." before their names.
     STAGE_TEXT,
     // Once for each text, where the denoiser works something out of it before its steps. in: what
     // it wants of STAGE_TEXT's outputs. Its own go where those go.
@@ -46,7 +46,7 @@ struct picture_size {
 // What tells one plan from another. Zero where a kind has no use for it.
 struct stage_key {
     enum stage_kind kind;
-    const char *part; // steps, decoding, encoding: of which pass, family->denoiser or family->enlarger
+    const char *part; // steps, decoding, encoding: of which pass, family->denoiser or ->enlarger
     int batch;        // steps, decoding, encoding: pictures
     int references;   // references and steps: R
     int tokens;       // of the text that is encoded, or that conditions
@@ -59,7 +59,7 @@ struct stage_key {
 
 struct family_part {
     const char *name; // the folder: "unet"
-    enum dtype dtype; // its products compute in this type whatever the others do; DTYPE_NONE: as they
+    enum dtype dtype; // its products compute in this type whatever others do; DTYPE_NONE: as they
 };
 
 // What a pass draws, before it is decoded.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// FLUX.2 klein (Black Forest Labs 2026): a transformer over the tokens of a KL autoencoder. Text comes
-// from a language model, references are tokens of the same autoencoder beside those that are drawn.
-// Besides the ports that all families have:
+// FLUX.2 klein (Black Forest Labs 2026): a transformer over the tokens of a KL autoencoder. Text
+// comes from a language model, references are tokens of the same autoencoder beside those that are
+// drawn. Besides the ports that all families have:
 //     text (1,T,W) f32            from the text encoder to the steps
 //     tokens (1,n,C) f32          of a reference; reference.K.tokens of the steps
 #include <math.h>
@@ -95,8 +95,8 @@ has(const struct parts *parts, enum stage_kind kind)
     return kind != STAGE_CONDITION;
 }
 
-// exp(mu) of the pipeline: mu is linear in the tokens, for 200 steps and for 10; between them in the
-// steps. Large pictures have that of 200 steps whatever they are drawn with.
+// exp(mu) of the pipeline: mu is linear in the tokens, for 200 steps and for 10; between them in
+// the steps. Large pictures have that of 200 steps whatever they are drawn with.
 static double
 shift(int64_t tokens, int steps)
 {

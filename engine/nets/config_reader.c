@@ -58,7 +58,6 @@ config_flag(struct config_reader *r, const char *key, bool fallback)
     return jv_bool(v, fallback);
 }
 
-// One of two or three words; returns its index. `none`: what absence or null means, -1: not allowed.
 int
 config_word(struct config_reader *r, const char *key, const char *const *words, int none)
 {

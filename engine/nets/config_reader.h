@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Reading a network's config.json: values by key, within bounds, and what is wrong as one sentence that
-// names the file, the key and the value. Absent and null keys get the fallback. After a fault the reader
-// goes on with values that do no harm; `ok` says whether there was one. Private to engine/nets.
+// Reading a network's config.json: values by key, within bounds, and what is wrong as one sentence
+// that names the file, the key and the value. Absent and null keys get the fallback. After a fault
+// the reader goes on with values that do no harm; `ok` says whether there was one. Private to
+// engine/nets.
 #ifndef LIMN_ENGINE_NETS_CONFIG_READER_H
 #define LIMN_ENGINE_NETS_CONFIG_READER_H
 

@@ -45,9 +45,9 @@ flux2_config_read(struct flux2_config *c, const struct jv *json, const char *nam
         count = config_list(&r, "axes_dims_rope", FLUX2_AXES, 512, c->axes);
     if (r.ok)
         check_axes(&r, c, count);
+    static const char channels[] = "timestep_guidance_channels";
     if (c->time_channels % 2)
-        config_refuse(&r, "timestep_guidance_channels", config_get(&r, "timestep_guidance_channels"),
-                      "an even number is needed");
+        config_refuse(&r, channels, config_get(&r, channels), "an even number is needed");
     return r.ok;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The transformer of FLUX.2 (Black Forest Labs 2025; Flux2Transformer2DModel of diffusers): tokens of
-// a noisy picture and of clean references, beside text, to the velocity of the noisy ones.
+// The transformer of FLUX.2 (Black Forest Labs 2025; Flux2Transformer2DModel of diffusers): tokens
+// of a noisy picture and of clean references, beside text, to the velocity of the noisy ones.
 //
-// Double blocks keep a stream for text and one for tokens, with weights of their own, and attend over
-// both; single blocks treat both as one and compute attention and the gated unit side by side. Shift,
-// scale and gate come from the time (and, where the config has it, the guidance), once for all blocks
-// of a kind. Positions are four numbers a token, rotary, interleaved. No bias anywhere.
+// Double blocks keep a stream for text and one for tokens, with weights of their own, and attend
+// over both; single blocks treat both as one and compute attention and the gated unit side by side.
+// Shift, scale and gate come from the time (and, where the config has it, the guidance), once for
+// all blocks of a kind. Positions are four numbers a token, rotary, interleaved. No bias anywhere.
 #ifndef LIMN_ENGINE_NETS_FLUX2_H
 #define LIMN_ENGINE_NETS_FLUX2_H
 
@@ -46,7 +46,8 @@ struct flux2_inputs {
     int64_t outputs;        // tokens whose velocity is wanted, from the first on; 0: all
 };
 
-// (N,outputs,out_channels) f32: noise - picture. Products have nn->dtype, the residual streams are f32.
+// (N,outputs,out_channels) f32: noise - picture. Products have nn->dtype, the residual streams are
+// f32.
 struct node *flux2_build(struct nn *nn, const struct flux2_config *c,
                          const struct flux2_inputs *in);
 

@@ -67,7 +67,8 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
     }
     struct node *seen =
         mask ? net_golden_input(golden, nn, "attention_mask", *ids, DTYPE_F32) : NULL;
-    return qwen3_build(nn, config, net_golden_input(golden, nn, "input_ids", *ids, DTYPE_I32), seen);
+    struct node *read = net_golden_input(golden, nn, "input_ids", *ids, DTYPE_I32);
+    return qwen3_build(nn, config, read, seen);
 }
 
 const struct net net_qwen3 = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The KL autoencoder of latent diffusion (Rombach et al. 2022) as FLUX.2 has it (AutoencoderKLFlux2 of
-// diffusers): pictures to latents of an eighth of their sides, these folded 2x2 and normalised by fixed
-// statistics to tokens, and back.
+// The KL autoencoder of latent diffusion (Rombach et al. 2022) as FLUX.2 has it (AutoencoderKLFlux2
+// of diffusers): pictures to latents of an eighth of their sides, these folded 2x2 and normalised
+// by fixed statistics to tokens, and back.
 #ifndef LIMN_ENGINE_NETS_VAE_KL_H
 #define LIMN_ENGINE_NETS_VAE_KL_H
 

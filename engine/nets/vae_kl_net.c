@@ -24,8 +24,8 @@ static const struct {
     {"conv_norm_out.", "norm_out."},
 };
 
-// A level's block, "down_blocks.1.resnets.0.conv_shortcut.weight"; the original counts the decoder's
-// levels from the picture inwards.
+// A level's block, "down_blocks.1.resnets.0.conv_shortcut.weight"; the original counts the
+// decoder's levels from the picture inwards.
 static bool
 level_name(const struct vae_kl_config *c, const char *name, char *out, size_t size)
 {
@@ -157,8 +157,8 @@ decoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *
     bool fits = x && x->rank == 3 && x->dim[2] == vae_kl_width(c) && height > 0 && width > 0 &&
                 height < 1 << 20 && width < 1 << 20 && height % factor == 0 && width % factor == 0;
     if (!fits || x->dim[1] != height / factor * (width / factor)) {
-        err_set(err, ERR_INPUT, "latents (N,T,%d) and metadata height and width in pixels, multiples "
-                "of %lld, are needed", vae_kl_width(c), (long long)factor);
+        err_set(err, ERR_INPUT, "latents (N,T,%d) and metadata height and width in pixels, "
+                "multiples of %lld, are needed", vae_kl_width(c), (long long)factor);
         return NULL;
     }
     struct node *latents = net_golden_input(golden, nn, "latents", *x, DTYPE_F32);

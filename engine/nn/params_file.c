@@ -92,8 +92,9 @@ misfit(const struct param *q, const struct found *f)
         want.dim[0] = f->place.rows;
     const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
     bool other = f->place.name[0];
-    return mem_printf("%s%s%s is %.32s %s, needs a float %s", q->name, other ? ", in the file " : "",
-                      f->place.name, type, shape_text(&t->shape, has), shape_text(&want, needs));
+    const char *called = other ? ", in the file " : "";
+    return mem_printf("%s%s%s is %.32s %s, needs a float %s", q->name, called, f->place.name, type,
+                      shape_text(&t->shape, has), shape_text(&want, needs));
 }
 
 static bool

@@ -24,7 +24,8 @@ op_shape_norm_affine(struct node *n, struct err *err)
         n->dtype = n->source[0]->dtype;
     for (int k = 1; k < n->source_count; k++)
         if (n->shape.rank < 2 || !fits_rows(n, k))
-            return err_set(err, ERR_INPUT, "needs x [N,…,C] and f32 gain and offset [C] or [N|1,C]");
+            return err_set(err, ERR_INPUT,
+                           "needs x [N,…,C] and f32 gain and offset [C] or [N|1,C]");
     return dtype_is_float(n->dtype) && dtype_is_float(n->source[0]->dtype) ? true
            : err_set(err, ERR_INPUT, "needs float types");
 }

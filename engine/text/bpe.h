@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Byte-level byte-pair encoding as GPT-2 made it (Radford et al. 2019) and Qwen2 and Qwen3 have it:
-// text in normal form C is split into words, a word's bytes are merged pair by pair, the pair of the
-// lowest rank first. Private to engine/text.
+// text in normal form C is split into words, a word's bytes are merged pair by pair, the pair of
+// the lowest rank first. Private to engine/text.
 #ifndef LIMN_ENGINE_TEXT_BPE_H
 #define LIMN_ENGINE_TEXT_BPE_H
 

@@ -157,8 +157,8 @@ add_merge(struct bpe_vocab *v, const struct jv *vocab, const char *left, const c
     int64_t id = jv_integer(jv_get(vocab, both), -1);
     free(both);
     if (a < 0 || b < 0 || id < 0)
-        return err_set(err, ERR_INPUT, "%s: merge %d, '%.40s %.40s', is of tokens that the vocabulary "
-                       "does not have", path, rank + 1, left, right);
+        return err_set(err, ERR_INPUT, "%s: merge %d, '%.40s %.40s', is of tokens that the "
+                       "vocabulary does not have", path, rank + 1, left, right);
     struct bpe_merge *m = slot_of(v, (int32_t)a, (int32_t)b);
     if (m->left < 0)
         *m = (struct bpe_merge){(int32_t)a, (int32_t)b, rank, (int32_t)id};
@@ -225,7 +225,8 @@ static bool
 add_special(struct bpe_vocab *v, const char *text, int64_t id, const char *path, struct err *err)
 {
     if (!*text || id < 0 || id >= IDS_MAX)
-        return err_set(err, ERR_INPUT, "%s: the added token '%.40s' has no text or no id", path, text);
+        return err_set(err, ERR_INPUT, "%s: the added token '%.40s' has no text or no id", path,
+                       text);
     struct bpe_special s = {mem_strdup(text), (int32_t)id};
     v->specials = mem_realloc(v->specials, ((size_t)v->special_count + 1) * sizeof s);
     v->specials[v->special_count++] = s;

@@ -5,12 +5,13 @@
 #include <utf8proc.h>
 
 // A word is the first of these that matches:
-//     a contraction; letters, perhaps behind one character that is no line end, letter or number; one
-//     number; other characters, perhaps behind a space, and the line ends behind them; white space up
-//     to its last line end; white space but for its last character, if more text follows; white space
+//     a contraction; letters, perhaps behind one character that is no line end, letter or number;
+//     one number; other characters, perhaps behind a space, and the line ends behind them; white
+//     space up to its last line end; white space but for its last character, if more text follows;
+//     white space
 const char bpe_pattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 enum class { CLASS_NONE, CLASS_LETTER, CLASS_NUMBER, CLASS_LINE, CLASS_SPACE, CLASS_OTHER };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Byte-level BPE against the tokenizers of Hugging Face: 10,000 strings of all scripts, emoji, code and
-// white space, in the chat template, from tokenizer.json and from vocab.json with merges.txt. Takes the
-// folder of a vocabulary and perhaps another golden for it (tests/reference/bpe.py).
+// Byte-level BPE against the tokenizers of Hugging Face: 10,000 strings of all scripts, emoji, code
+// and white space, in the chat template, from tokenizer.json and from vocab.json with merges.txt.
+// Takes the folder of a vocabulary and perhaps another golden for it (tests/reference/bpe.py).
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,8 @@ make_string(uint64_t i, char *text)
             continue;
         }
         const struct jv *r = jv_at(ranges, (at - jv_size(pieces)) % jv_size(ranges));
-        uint64_t low = (uint64_t)jv_integer(jv_at(r, 0), 0), high = (uint64_t)jv_integer(jv_at(r, 1), 0);
+        uint64_t low = (uint64_t)jv_integer(jv_at(r, 0), 0);
+        uint64_t high = (uint64_t)jv_integer(jv_at(r, 1), 0);
         text += put_character(text, (uint32_t)(low + splitmix(&state) % (high - low + 1)));
     }
     *text = '\0';
@@ -120,7 +121,8 @@ static void
 from_two_files(void **state)
 {
     (void)state;
-    char *path = mem_printf("%s/vocab.json", folder), *added = mem_printf("%s/added_tokens.json", folder);
+    char *path = mem_printf("%s/vocab.json", folder);
+    char *added = mem_printf("%s/added_tokens.json", folder);
     if (file_exists(path) && file_exists(added))
         digests_agree(path);
     free(path);
@@ -177,7 +179,8 @@ refused(const char *from, const char *to, const char *named)
 {
     struct err err = {0};
     size_t size;
-    char *path = mem_printf("%s/tokenizer.json", folder), *text = file_read(path, 1 << 28, &size, &err);
+    char *path = mem_printf("%s/tokenizer.json", folder);
+    char *text = file_read(path, 1 << 28, &size, &err);
     char name[] = "/tmp/t_bpe_XXXXXX/tokenizer.json";
     name[17] = '\0';
     assert_non_null(mkdtemp(name));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// FLUX.2 from instruction to picture, on the tiny random model of tests/reference/flux2.py: the shift
-// around its jump, how references are made smaller, their order, what is refused.
+// FLUX.2 from instruction to picture, on the tiny random model of tests/reference/flux2.py: the
+// shift around its jump, how references are made smaller, their order, what is refused.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,7 +98,8 @@ two(int a, int b, char text[64], char own[2][24])
 }
 
 static uint8_t *
-drawn(const struct instruction *n, uint64_t seed, double strength, const struct pipeline_picture *start)
+drawn(const struct instruction *n, uint64_t seed, double strength,
+      const struct pipeline_picture *start)
 {
     struct err err = {0};
     struct pipeline_request r = {.instruction = n, .seed = seed, .size = SIDE, .scale = -1,
@@ -202,7 +203,8 @@ what_it_cannot_is_said(void **state)
         {{.instruction = &n, .size = 32}, "64 to 2048 pixels"},
         {{.instruction = &small, .size = SIDE}, "[ref#1] has 40x90 pixels"},
         {{.instruction = &n, .size = SIDE, .weights = &weight, .weight_count = 1}, "cannot weigh"},
-        {{.instruction = &n, .size = SIDE, .negative = &n, .scale = 3}, "cannot keep away from pictures"},
+        {{.instruction = &n, .size = SIDE, .negative = &n, .scale = 3},
+         "cannot keep away from pictures"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct err err = {0};

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Attention in bf16 whose products are the library's, for processors on which these have matrix units
-// (AMX) and ours have not: some ten times as fast. Formulas are in engine/ops/attention.c.
+// Attention in bf16 whose products are the library's, for processors on which these have matrix
+// units (AMX) and ours have not: some ten times as fast. Formulas are in engine/ops/attention.c.
 //
-// Some heads at a time: their keys and values are packed once, in tiles of keys; then for each block of
-// queries tile after tile is multiplied, weighed by a running softmax and multiplied with the values.
-// So memory is that of a few heads and one tile of scores, however many tokens there are.
+// Some heads at a time: their keys and values are packed once, in tiles of keys; then for each
+// block of queries tile after tile is multiplied, weighed by a running softmax and multiplied with
+// the values. So memory is that of a few heads and one tile of scores, however many tokens there
+// are.
 #include "engine/device/cpu/dnnl.h"
 
 #include <math.h>
