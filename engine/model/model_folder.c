@@ -27,7 +27,7 @@ find_weights(const char *folder, const char *part, const char *stem)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json",
                                           ".fp16.safetensors", ".safetensors.index.fp16.json",
-                                          ".safetensors.fp16.index.json"};
+                                          ".safetensors.fp16.index.json", ".gguf"};
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         char name[96];
         snprintf(name, sizeof name, "%s%s", stem, endings[i]);

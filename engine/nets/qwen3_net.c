@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Qwen3's row in the table of networks.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/nets/net.h"
 #include "engine/nets/qwen3.h"
 
@@ -45,15 +45,58 @@ describe(const void *config, char *out, size_t size)
              c->taps[c->tap_count - 1], c->num_layers, c->hidden_size, c->vocab_size);
 }
 
+// Behind the number of a layer, in transformers' names and in those of GGUF files.
+static const struct {
+    const char *ours, *gguf;
+} in_layer[] = {
+    {"input_layernorm.weight", "attn_norm.weight"},
+    {"self_attn.q_proj.weight", "attn_q.weight"},
+    {"self_attn.k_proj.weight", "attn_k.weight"},
+    {"self_attn.v_proj.weight", "attn_v.weight"},
+    {"self_attn.o_proj.weight", "attn_output.weight"},
+    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
+    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
+    {"post_attention_layernorm.weight", "ffn_norm.weight"},
+    {"mlp.gate_proj.weight", "ffn_gate.weight"},
+    {"mlp.up_proj.weight", "ffn_up.weight"},
+    {"mlp.down_proj.weight", "ffn_down.weight"},
+};
+
+static bool
+place(const void *config, const char *name, int way, struct param_place *out)
+{
+    (void)config;
+    int layer, end = 0;
+    if (way > 0)
+        return false;
+    if (strcmp(name, "model.embed_tokens.weight") == 0) {
+        snprintf(out->name, sizeof out->name, "token_embd.weight");
+        return true;
+    }
+    if (sscanf(name, "model.layers.%d.%n", &layer, &end) != 1 || !end)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(in_layer); i++)
+        if (strcmp(name + end, in_layer[i].ours) == 0) {
+            snprintf(out->name, sizeof out->name, "blk.%d.%s", layer, in_layer[i].gguf);
+            return true;
+        }
+    return false;
+}
+
 // What comes behind the last layer that is read.
 static bool
 unread(const void *config, const char *tensor)
 {
+    static const char *const rest[] = {"model.norm.weight", "lm_head.weight", "output_norm.weight",
+                                       "output.weight"};
     const struct qwen3_config *c = config;
-    static const char layers[] = "model.layers.";
-    if (strncmp(tensor, layers, sizeof layers - 1) == 0)
-        return atoi(tensor + sizeof layers - 1) >= c->taps[c->tap_count - 1];
-    return strcmp(tensor, "model.norm.weight") == 0 || strcmp(tensor, "lm_head.weight") == 0;
+    int layer;
+    if (sscanf(tensor, "model.layers.%d.", &layer) == 1 || sscanf(tensor, "blk.%d.", &layer) == 1)
+        return layer >= c->taps[c->tap_count - 1];
+    for (size_t i = 0; i < COUNT_OF(rest); i++)
+        if (strcmp(tensor, rest[i]) == 0)
+            return true;
+    return false;
 }
 
 static struct node *
@@ -80,6 +123,7 @@ const struct net net_qwen3 = {
     .write = write,
     .declare = declare,
     .describe = describe,
+    .place = place,
     .unread = unread,
     .masked = true,
     .golden = golden,

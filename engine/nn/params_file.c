@@ -5,6 +5,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/nn/params.h"
+#include "engine/tensor/packed.h"
 
 enum { PIECE = 1 << 18 }; // elements converted at a time
 
@@ -44,7 +45,42 @@ canonical(const char *name)
 struct found {
     const struct tensor_view *tensor; // NULL: not there
     struct param_place place;
+    float scale; // of weights in 8 bits that have one beside them; else 1
 };
+
+// NAME.weight in 8 bits may have NAME.weight_scale, or NAME.scale_weight, beside it: one number.
+static float
+scale_of(const struct safetensors *file, const struct tensor_view *t)
+{
+    size_t stem = strlen(t->name);
+    const bool weight = stem > 7 && strcmp(t->name + stem - 7, ".weight") == 0;
+    if (!t->packed || t->packed->weights > 1 || !weight)
+        return 1;
+    for (int i = 0; i < 2; i++) {
+        char *name = mem_printf("%.*s%s", (int)stem - 7, t->name,
+                                i ? ".scale_weight" : ".weight_scale");
+        const struct tensor_view *s = safetensors_find(file, name);
+        free(name);
+        if (s && dtype_is_float(s->dtype) && shape_count(&s->shape) == 1)
+            return (float)dtype_load(s->dtype, s->data, 0);
+    }
+    return 1;
+}
+
+// What stands beside weights in 8 bits, and is no parameter.
+static bool
+is_beside(const char *name)
+{
+    static const char *const endings[] = {".weight_scale", ".scale_weight", ".input_scale",
+                                          ".scale_input", ".comfy_quant", "scaled_fp8"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        size_t k = strlen(endings[i]);
+        if (n >= k && strcmp(name + n - k, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
 
 static struct found
 find_param(const struct safetensors *file, const char *name, const struct params_spelling *spelling)
@@ -56,6 +92,7 @@ find_param(const struct safetensors *file, const char *name, const struct params
             break;
         f.tensor = safetensors_find(file, f.place.name);
     }
+    f.scale = f.tensor ? scale_of(file, f.tensor) : 1;
     return f;
 }
 
@@ -79,7 +116,11 @@ fits(const struct param *q, const struct found *f)
         has.dim[0] = want.dim[0];
     bool same = f->place.name[0] ? shape_equal(&has, &want)
                                  : shape_equal(&f->tensor->shape, &q->shape);
-    return dtype_is_float(f->tensor->dtype) && same;
+    int64_t row = shape_count(&q->shape) / MAX(q->shape.rank ? q->shape.dim[0] : 1, 1);
+    const struct packed_type *packed = f->tensor->packed;
+    bool whole = !packed || row % packed->weights == 0 ||
+                 (!f->place.rows && !f->place.swap_halves);
+    return (dtype_is_float(f->tensor->dtype) || packed) && same && whole;
 }
 
 static char *
@@ -107,7 +148,7 @@ is_known(const struct params *p, const char *part, const struct params_spelling 
     char *full = mem_printf("%s%s", part, canonical(t->name));
     bool known = params_find(p, full);
     free(full);
-    return known || (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
+    return known || is_beside(t->name) || (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
 }
 
 void
@@ -186,11 +227,33 @@ params_report_text(const struct params_report *r)
     return text;
 }
 
+// Packed weights to the parameter's type, by way of f32 in `piece`.
+static bool
+load_packed(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
+            void *piece, struct buffer *block, struct err *err)
+{
+    float *wide = (float *)piece + PIECE; // behind what is narrowed
+    for (int64_t done = 0; done < count; done += PIECE) {
+        int64_t n = MIN(count - done, PIECE);
+        packed_unpack(f->tensor->packed, f->tensor->data, at + done, n, wide);
+        for (int64_t i = 0; f->scale != 1 && i < n; i++)
+            wide[i] *= f->scale;
+        dtype_convert(q->dtype, piece, DTYPE_F32, wide, n);
+        if (!buffer_write(block, q->offset + dtype_bytes(q->dtype, to + done), piece,
+                          dtype_bytes(q->dtype, n), err))
+            return false;
+    }
+    return true;
+}
+
 // `count` elements of a tensor from `at` on, to element `to` of the parameter.
 static bool
-load_run(const struct param *q, const struct tensor_view *t, int64_t at, int64_t to, int64_t count,
+load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
          void *piece, struct buffer *block, struct err *err)
 {
+    const struct tensor_view *t = f->tensor;
+    if (t->packed)
+        return load_packed(q, f, at, to, count, piece, block, err);
     size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
     const char *source = (const char *)t->data + (size_t)at * from_size;
     size_t offset = q->offset + (size_t)to * to_size;
@@ -212,9 +275,9 @@ load_one(const struct param *q, const struct found *f, void *piece, struct buffe
     int64_t n = shape_count(&q->shape), rows = q->shape.rank ? q->shape.dim[0] : 1;
     int64_t first = f->place.first * (n / MAX(rows, 1)), half = n / 2;
     if (!f->place.swap_halves)
-        return load_run(q, f->tensor, first, 0, n, piece, block, err);
-    return load_run(q, f->tensor, first + half, 0, n - half, piece, block, err) &&
-           load_run(q, f->tensor, first, n - half, half, piece, block, err);
+        return load_run(q, f, first, 0, n, piece, block, err);
+    return load_run(q, f, first + half, 0, n - half, piece, block, err) &&
+           load_run(q, f, first, n - half, half, piece, block, err);
 }
 
 bool

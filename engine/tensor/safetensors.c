@@ -10,6 +10,8 @@
 #include "engine/base/jv.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/tensor/gguf.h"
+#include "engine/tensor/packed.h"
 
 enum {
     DATA_ALIGNMENT = 64,
@@ -20,6 +22,7 @@ struct shard {
     char *name; // in the index; NULL for a file opened by itself
     struct file_map map;
     struct jv *header;
+    struct gguf gguf; // in its place
 };
 
 struct safetensors {
@@ -50,7 +53,10 @@ read_length(const unsigned char *p)
 static bool
 read_shape(struct tensor_view *v, const struct jv *shape, const char *path, struct err *err)
 {
-    uint64_t total = v->dtype == DTYPE_NONE ? 1 : dtype_size(v->dtype);
+    bool known = v->dtype != DTYPE_NONE || v->packed;
+    uint64_t total = v->packed ? (uint64_t)v->packed->bytes
+                     : known   ? dtype_size(v->dtype)
+                               : 1;
     if (!jv_is_array(shape) || jv_size(shape) > SHAPE_RANK_MAX)
         return err_set(err, ERR_INPUT, "%s: tensor %s needs a shape of at most %d dimensions", path,
                        v->name, SHAPE_RANK_MAX);
@@ -62,7 +68,7 @@ read_shape(struct tensor_view *v, const struct jv *shape, const char *path, stru
             return err_set(err, ERR_INPUT, "%s: tensor %s has an impossible shape", path, v->name);
         v->shape.dim[i] = dim;
     }
-    if (total != v->size && v->dtype != DTYPE_NONE)
+    if (total != v->size && known)
         return err_set(err, ERR_INPUT,
                        "%s: tensor %s needs %llu bytes for its shape, the file gives it %zu", path,
                        v->name, (unsigned long long)total, v->size);
@@ -79,6 +85,8 @@ read_tensor(struct tensor_view *v, const char *name, const struct jv *entry,
     for (size_t i = 0; i < COUNT_OF(stored_types); i++)
         if (strcmp(v->type, stored_types[i].name) == 0)
             v->dtype = stored_types[i].dtype;
+    const struct packed_type *packed = packed_type_named(v->type);
+    v->packed = packed && packed->weights == 1 ? packed : NULL; // no blocks in this format
     const struct jv *offsets = jv_get(entry, "data_offsets");
     int64_t first = jv_integer(jv_at(offsets, 0), -1), last = jv_integer(jv_at(offsets, 1), -1);
     if (jv_size(offsets) != 2 || first < 0 || last < first || (uint64_t)last > data_size)
@@ -105,6 +113,20 @@ is_lfs_pointer(const struct file_map *map)
 {
     static const char begin[] = "version https://git-lfs.github.com/spec/";
     return map->size >= sizeof begin - 1 && memcmp(map->data, begin, sizeof begin - 1) == 0;
+}
+
+// Views from `first` on in the order of their places, none over another.
+static bool
+check_places(struct safetensors *st, size_t first, const char *path, struct err *err)
+{
+    if (st->count > first)
+        qsort(st->views + first, st->count - first, sizeof *st->views, by_address);
+    for (size_t i = first + 1; i < st->count; i++) {
+        const struct tensor_view *a = &st->views[i - 1], *b = &st->views[i];
+        if ((const char *)a->data + a->size > (const char *)b->data)
+            return err_set(err, ERR_INPUT, "%s: tensors %s and %s overlap", path, a->name, b->name);
+    }
+    return true;
 }
 
 static bool
@@ -140,21 +162,28 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
             return false;
         ARRAY_PUSH(st->views, st->count, st->capacity, v);
     }
-    if (st->count > first)
-        qsort(st->views + first, st->count - first, sizeof *st->views, by_address);
-    for (size_t i = first + 1; i < st->count; i++) {
-        const struct tensor_view *a = &st->views[i - 1], *b = &st->views[i];
-        if ((const char *)a->data + a->size > (const char *)b->data)
-            return err_set(err, ERR_INPUT, "%s: tensors %s and %s overlap", path, a->name, b->name);
-    }
-    return true;
+    return check_places(st, first, path, err);
+}
+
+static bool
+read_gguf(struct safetensors *st, struct shard *s, const char *path, struct err *err)
+{
+    size_t first = st->count;
+    if (!gguf_read(&s->gguf, s->map.data, s->map.size, path, err))
+        return false;
+    for (size_t i = 0; i < s->gguf.count; i++)
+        ARRAY_PUSH(st->views, st->count, st->capacity, s->gguf.tensors[i]);
+    return check_places(st, first, path, err);
 }
 
 static bool
 open_shard(struct safetensors *st, const char *path, struct err *err)
 {
     struct shard *s = &st->shards[st->shard_count++];
-    return file_map(&s->map, path, err) && read_header(st, s, path, err);
+    if (!file_map(&s->map, path, err))
+        return false;
+    return gguf_is(s->map.data, s->map.size) ? read_gguf(st, s, path, err)
+                                             : read_header(st, s, path, err);
 }
 
 static char *
@@ -279,6 +308,7 @@ safetensors_close(struct safetensors *st)
     for (size_t i = 0; i < st->shard_count; i++) {
         free(st->shards[i].name);
         jv_free(st->shards[i].header);
+        gguf_finish(&st->shards[i].gguf);
         file_unmap(&st->shards[i].map);
     }
     free(st->shards);

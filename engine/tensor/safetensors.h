@@ -14,6 +14,8 @@
 #include "engine/tensor/dtype.h"
 #include "engine/tensor/shape.h"
 
+struct packed_type;
+
 struct tensor_view {
     const char *name;
     enum dtype dtype;   // DTYPE_NONE: one not known here, which matters where the tensor is needed
@@ -21,11 +23,13 @@ struct tensor_view {
     const void *data;   // aligned to the element where the file is; size bytes; mapped, read-only
     size_t size;        // bytes
     const char *type;   // of one that was read: as the file calls it ("F8_E4M3")
+    // Not NULL: weights in blocks or in 8 bits (engine/tensor/packed.h); dtype is DTYPE_NONE then.
+    const struct packed_type *packed;
 };
 
 struct safetensors;
 
-// Opens FILE.safetensors, or FILE.safetensors.index.json (sharded: every shard it names, from the
+// Opens FILE.safetensors, a GGUF file, known by its first bytes (without its keys and values), or FILE.safetensors.index.json (sharded: every shard it names, from the
 // same folder, is mapped and the tensors are found as if they were in one file). Limits: those of
 // engine/base/limits.h, rank at most SHAPE_RANK_MAX.
 struct safetensors *safetensors_open(const char *path, struct err *err);

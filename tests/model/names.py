@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # FLUX.2's weights under the names of the original files answer the goldens as diffusers' do: fused
-# projections, swapped halves, levels counted from the other end, 1x1 convolutions. names.py LIMN SOURCE
+# projections, swapped halves, levels counted from the other end, 1x1 convolutions; so do they as GGUF, whole
+# and in blocks, the text encoder with them, and in 8 bits with scales. names.py LIMN SOURCE
 import json
 import os
 import pathlib
@@ -105,8 +106,76 @@ def autoencoder(t, levels=4):
     return out
 
 
-def check(folder, golden, good=True):
-    r = subprocess.run([limn, 'models', 'check', folder, '--golden', source / golden, '--json'],
+LAYER = {'input_layernorm': 'attn_norm', 'self_attn.q_proj': 'attn_q', 'self_attn.k_proj': 'attn_k',
+         'self_attn.v_proj': 'attn_v', 'self_attn.o_proj': 'attn_output', 'self_attn.q_norm': 'attn_q_norm',
+         'self_attn.k_norm': 'attn_k_norm', 'post_attention_layernorm': 'ffn_norm',
+         'mlp.gate_proj': 'ffn_gate', 'mlp.up_proj': 'ffn_up', 'mlp.down_proj': 'ffn_down'}
+
+
+def text_encoder(t):
+    out = {}
+    for name, value in t.items():
+        parts = name.split('.')
+        if parts[1] == 'layers':
+            out[f'blk.{parts[2]}.{LAYER[".".join(parts[3:-1])]}.weight'] = value
+        else:
+            out[{'model.embed_tokens.weight': 'token_embd.weight', 'model.norm.weight': 'output_norm.weight'}[name]] = value
+    return out
+
+
+def floats(data):
+    return struct.unpack(f'<{len(data) // 2}e', data)
+
+
+def q8_0(data):
+    """32 weights a block: a scale in f16, and a byte each."""
+    values, out = floats(data), b''
+    for i in range(0, len(values), 32):
+        block = values[i:i + 32]
+        scale = struct.unpack('<e', struct.pack('<e', max(map(abs, block)) / 127))[0]
+        out += struct.pack('<e32b', scale, *(round(v / scale) if scale else 0 for v in block))
+    return out
+
+
+def write_gguf(path, tensors, blocks=False):
+    """Alignment 32; matrices whose rows are whole blocks in Q8_0 if asked for, the rest in f16."""
+    def text(s):
+        return struct.pack('<Q', len(s)) + s.encode()
+
+    head, data = b'GGUF' + struct.pack('<IQQ', 3, len(tensors), 1), b''
+    head += text('general.architecture') + struct.pack('<I', 8) + text('flux')
+    for name, (_, shape, raw) in tensors.items():
+        packs = blocks and len(shape) == 2 and shape[1] % 32 == 0
+        raw = q8_0(raw) if packs else raw
+        head += text(name) + struct.pack('<I', len(shape))
+        head += struct.pack(f'<{len(shape)}Q', *reversed(shape)) + struct.pack('<IQ', 8 if packs else 1, len(data))
+        data += raw + bytes(-len(raw) % 32)
+    path.write_bytes(head + bytes(-len(head) % 32) + data)
+
+
+def e4m3(value):
+    """The nearest of the numbers of 8 bits, of which the last is 448."""
+    table = [(8 + m) * 2.0 ** (e - 10) if e else m * 2.0 ** -9 for e in range(16) for m in range(8)][:127]
+    at = min(range(127), key=lambda i: abs(table[i] - abs(value)))
+    return at | (0x80 if value < 0 else 0)
+
+
+def scaled_fp8(tensors):
+    out, known = {}, {}
+    for name, (dtype, shape, raw) in tensors.items():
+        if len(shape) != 2 or 'to_q' not in name:
+            out[name] = (dtype, shape, raw)
+            continue
+        values = floats(raw)
+        scale = max(map(abs, values)) / 448
+        out[name] = ('F8_E4M3', shape, bytes(e4m3(v / scale) for v in values))
+        out[name + '_scale'] = ('F32', [], struct.pack('<f', scale))
+    return out
+
+
+def check(folder, golden, good=True, tolerance=1e-4):
+    r = subprocess.run([limn, 'models', 'check', folder, '--golden', source / golden, '--json',
+                        '--tolerance', str(tolerance)],
                        capture_output=True, text=True, env={**os.environ, 'LIMN_CPU_ISA': 'v3'})
     assert (r.returncode == 0) == good, f'{folder} {golden}: {r.stdout}{r.stderr}'
     return r.stdout + r.stderr
@@ -135,4 +204,20 @@ with tempfile.TemporaryDirectory() as temp:
         write(temp / model / part / file, renamed)
         said = check(temp / model, f'{model}/{goldens[0]}.safetensors', good=False)
         assert name in said, said
+    shutil.rmtree(temp / 'flux2', ignore_errors=True)
+    shutil.copytree(source / 'flux2', temp / 'flux2')
+    dit, text = temp / 'flux2/transformer', temp / 'flux2/text_encoder'
+    tensors, layers = read(dit / file), read(text / 'model.safetensors')
+    write(dit / file, scaled_fp8(tensors))
+    check(temp / 'flux2', 'flux2/transformer-1.safetensors', tolerance=3e-2)
+    (dit / file).unlink()
+    (text / 'model.safetensors').unlink()
+    gguf = dit / file.replace('safetensors', 'gguf')
+    write_gguf(text / 'model.gguf', text_encoder(layers))
+    write_gguf(gguf, transformer(tensors))
+    check(temp / 'flux2', 'flux2/text_encoder.safetensors')
+    check(temp / 'flux2', 'flux2/pipeline.safetensors')
+    write_gguf(gguf, transformer(tensors), blocks=True)
+    check(temp / 'flux2', 'flux2/transformer-3.safetensors', tolerance=2e-2)
+    check(temp / 'flux2', 'flux2/transformer-3.safetensors', good=False, tolerance=1e-5)
 print('ok')

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// GGUF files (llama.cpp): a header of keys and values, names, shapes and places of tensors, then
+// their data. Private to engine/tensor; safetensors_open() takes both formats.
+#ifndef LIMN_ENGINE_TENSOR_GGUF_H
+#define LIMN_ENGINE_TENSOR_GGUF_H
+
+#include "engine/tensor/safetensors.h"
+
+struct gguf {
+    struct tensor_view *tensors; // names are owned
+    size_t count;
+};
+
+bool gguf_is(const void *data, size_t size);
+// The tensors of a file in memory, which must live as long as they are used. Every number of the
+// header is checked before it is believed. Dimensions are turned round: rows come first here.
+// ERR_INPUT; gguf_finish() is due in any case.
+bool gguf_read(struct gguf *g, const void *data, size_t size, const char *path, struct err *err);
+void gguf_finish(struct gguf *g); // zeroed is fine
+
+#endif

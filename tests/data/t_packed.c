@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// Weights in blocks and in 8 bits against the gguf package and PyTorch, bit for bit; GGUF files that
+// are cut short or lie. Takes tests/reference/golden.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/tensor/gguf.h"
+#include "engine/tensor/packed.h"
+#include "engine/tensor/safetensors.h"
+
+static const char *golden;
+
+static char *
+in_golden(const char *name)
+{
+    return mem_printf("%s/%s", golden, name);
+}
+
+static struct safetensors *
+opened(const char *name)
+{
+    struct err err = {0};
+    char *path = in_golden(name);
+    struct safetensors *st = safetensors_open(path, &err);
+    if (!st)
+        fail_msg("%s", err.text);
+    free(path);
+    return st;
+}
+
+// Both are numbers, or neither is.
+static bool
+same_bits(const float *a, const float *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp(&a[i], &b[i], sizeof *a) != 0 && !(a[i] != a[i] && b[i] != b[i]))
+            return false;
+    return true;
+}
+
+static void
+compare(const struct tensor_view *t, const struct tensor_view *want)
+{
+    int64_t n = shape_count(&want->shape);
+    float *got = mem_alloc((size_t)n * sizeof *got);
+    assert_true(shape_equal(&t->shape, &want->shape));
+    if (t->packed)
+        packed_unpack(t->packed, t->data, 0, n, got);
+    else
+        dtype_convert(DTYPE_F32, got, t->dtype, t->data, n);
+    if (!same_bits(got, want->data, n))
+        fail_msg("%s has other numbers", t->name);
+    free(got);
+}
+
+static void
+every_type_of_gguf(void **state)
+{
+    (void)state;
+    struct safetensors *file = opened("packed.gguf"), *want = opened("packed.safetensors");
+    assert_int_equal(safetensors_count(file), 13);
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const struct tensor_view *t = safetensors_at(file, i);
+        if (t->packed)
+            assert_string_equal(t->packed->name, t->name);
+        compare(t, safetensors_find(want, t->name));
+    }
+    safetensors_close(file);
+    safetensors_close(want);
+}
+
+static void
+numbers_of_8_bits(void **state)
+{
+    (void)state;
+    struct safetensors *file = opened("packed.safetensors");
+    compare(safetensors_find(file, "F8_E4M3"), safetensors_find(file, "f32.F8_E4M3"));
+    compare(safetensors_find(file, "F8_E5M2"), safetensors_find(file, "f32.F8_E5M2"));
+    safetensors_close(file);
+}
+
+// Whether bytes in memory of just that size are taken for a file; its tensors then lie inside.
+static bool
+takes(const char *data, size_t size)
+{
+    struct err err = {0};
+    struct gguf g = {0};
+    char *just = mem_alloc(MAX(size, 1)); // what is read behind it a sanitizer sees
+    memcpy(just, data, size);
+    bool ok = gguf_is(just, size) && gguf_read(&g, just, size, "a file", &err);
+    for (size_t i = 0; ok && i < g.count; i++) {
+        const char *at = g.tensors[i].data;
+        assert_true(at >= just && g.tensors[i].size <= size - (size_t)(at - just));
+    }
+    assert_true(ok || err.code == ERR_INPUT || size < 4);
+    gguf_finish(&g);
+    free(just);
+    return ok;
+}
+
+static void
+files_that_lie(void **state)
+{
+    (void)state;
+    enum { HEADER = 1024 };
+    static const char values[] = {0, 1, 0x7F, (char)0x80, (char)0xFF};
+    struct err err = {0};
+    size_t size;
+    char *path = in_golden("packed.gguf"), *data = file_read(path, 1 << 20, &size, &err);
+    for (size_t n = 0; n < size; n++)
+        if (n + 32 < size) // the last tensor may be padded
+            assert_false(takes(data, n));
+    for (size_t i = 4; i < HEADER; i++) {
+        char old = data[i];
+        for (size_t k = 0; k < sizeof values; k++) {
+            data[i] = values[k];
+            takes(data, size);
+        }
+        data[i] = old;
+    }
+    assert_true(takes(data, size));
+    free(data);
+    free(path);
+}
+
+int
+main(int argc, char **argv)
+{
+    golden = argc > 1 ? argv[1] : "tests/reference/golden";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_of_gguf),
+        cmocka_unit_test(numbers_of_8_bits),
+        cmocka_unit_test(files_that_lie),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
