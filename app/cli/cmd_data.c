@@ -196,7 +196,7 @@ static const struct option pack_options[] = {
                  "or none"),
      .fallback = DATA_ROLES_DEFAULT},
     {OPTION_WHOLE("workers", "N", 1, 64, struct pack_options, workers,
-                  "processes; by itself one per processor")},
+                  "processes; default: one per processor")},
     {0},
 };
 

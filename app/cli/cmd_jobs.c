@@ -140,7 +140,7 @@ resume(struct ask *a, struct err *err)
         return err_set(err, ERR_DEVICE, "%s: %s", a->id,
                        jv_string(jv_get(job, "text"),
                                  "it ended at once (limn jobs attach says more)"));
-    printf("%s goes on\n", a->id);
+    printf("%s continues\n", a->id);
     return true;
 }
 

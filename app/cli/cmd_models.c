@@ -263,7 +263,7 @@ static const struct option check_options[] = {
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type, "element type"),
      .fallback = "f32"},
     {OPTION_REAL("tolerance", "X", 0, 1e6, struct options, tolerance,
-                 "largest relative error that passes; by itself 1e-4 for f32, else 2e-2")},
+                 "largest relative error that passes; default: 1e-4 for f32, else 2e-2")},
     {OPTION_SWITCH("json", struct options, json, "as JSON on standard output")},
     {0},
 };

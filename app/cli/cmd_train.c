@@ -267,7 +267,7 @@ static void
 keep_what_is_done(struct trainer *t, struct err *err)
 {
     if (err->code == ERR_IO && trainer_done(t) > 0 && trainer_save(t, NULL))
-        err_prefix(err, "step %lld is saved, --resume goes on from it", (long long)trainer_done(t));
+        err_prefix(err, "step %lld is saved; --resume continues from it", (long long)trainer_done(t));
 }
 
 static bool
@@ -339,11 +339,11 @@ static bool
 take_folder(const struct train *o, const struct recipe *r, struct err *err)
 {
     if (o->resume && o->force)
-        return err_set(err, ERR_INPUT, "--resume goes on with a training, --force begins anew: give "
+        return err_set(err, ERR_INPUT, "--resume continues a training, --force begins anew: give "
                        "one of them");
     if (!o->resume && !o->force &&
         (train_state_exists(r->output) || is_there(r->output, "model/model_index.json")))
-        return err_set(err, ERR_INPUT, "%s holds a training already: --resume goes on with it, "
+        return err_set(err, ERR_INPUT, "%s holds a training already: --resume continues it, "
                        "--force begins anew and loses it, --set output=FOLDER writes elsewhere",
                        r->output);
     if (!file_make_folders(r->output, err))
@@ -406,7 +406,7 @@ static const struct option options[] = {
                  "draw a sheet of held-out examples and train nothing"),
      .complete = COMPLETE_FILE, .file = OPTION_FETCHED, .group = "Sheets of held-out examples"},
     {OPTION_TEXT("model", "FOLDER", struct train, sheet.model,
-                 "draw with it; by itself with the recipe's own output"),
+                 "draw with it; default: the model in the recipe's output"),
      .complete = COMPLETE_MODEL},
     {OPTION_TEXT("task", "NAME", struct train, sheet.only_task, "examples of this task alone")},
     {OPTION_WHOLE("columns", "N", 1, 60, struct train, sheet.columns, "examples in a row"),

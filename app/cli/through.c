@@ -290,7 +290,7 @@ on_event(struct running *r, const struct client_event *e, struct err *err)
     if (e->type == CLIENT_LOST) {
         bool saves = r->begun && strcmp(r->command, "train") == 0;
         return err_set(err, e->err.code, "%s%s", e->err.text,
-                       saves ? "; the training saves and stops, --resume goes on with it" : "");
+                       saves ? "; the training saves and stops, --resume continues it" : "");
     }
     if (e->type == CLIENT_HELLO)
         return on_hello(r, e, err);

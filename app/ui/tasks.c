@@ -221,7 +221,7 @@ task_offer_again(struct ui *ui)
             continue;
         if (t->state == TASK_RUNNING && t->offered) {
             t->state = TASK_FAILED;
-            snprintf(t->error, sizeof t->error, "the worker died of it twice");
+            snprintf(t->error, sizeof t->error, "it crashed the worker twice");
             record_state(ui, t);
             continue;
         }

@@ -142,7 +142,7 @@ training_draw(struct ui *ui, const struct area *a)
 {
     struct training *t = training_of(ui);
     const struct run *run = training_chosen(ui);
-    draw_heading(a, true, "trainings");
+    draw_heading(a, true, "training runs");
     if (ui_now() > t->asked + ASK_SECONDS)
         training_ask(ui);
     if (!run) {

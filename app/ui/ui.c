@@ -252,7 +252,7 @@ open_library(struct ui *ui)
     ui->library = library_open(NULL, &notice, &err);
     if (notice || !ui->library)
         ui_say(ui, ROLE_WARNING, "%s%s", notice ? notice : err.text,
-               notice ? "" : " (limn goes on without its library)");
+               notice ? "" : " (limn continues without its library)");
     free(notice);
 }
 

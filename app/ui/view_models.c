@@ -101,7 +101,7 @@ draw_models(struct ui *ui, const struct area *a)
     m->selected = MAX(0, MIN(m->selected, m->count - 1));
     if (!ui->machine)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "the worker looks what there is \u2026");
+                  "asking the worker for its models and devices \u2026");
     // Each list gets the room it needs, and the chosen line is always seen.
     int rows = MAX(3, MIN(models + devices, a->rows * 2 / 3 - 2));
     m->top = draw_scroll(m->count, m->selected, rows, m->top);

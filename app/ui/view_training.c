@@ -78,7 +78,7 @@ run_in(struct ui *ui, const char *folder, struct err *err)
         if (strcmp(t->runs[i].folder, name) == 0)
             found = &t->runs[i];
     if (!found && t->count == TRAININGS_MAX) {
-        err_set(err, ERR_INPUT, "at most %d trainings are shown; x takes one off the list",
+        err_set(err, ERR_INPUT, "at most %d training runs are shown; x takes one off the list",
                 TRAININGS_MAX);
     } else if (!found) {
         found = &t->runs[t->count++];
@@ -338,7 +338,7 @@ static const enum request hints[] = {REQUEST_NEW,  REQUEST_ADD,   REQUEST_REMOVE
 
 const struct view view_training = {
     .name = "training",
-    .title = "trainings and their curves",
+    .title = "training runs and their curves",
     .state_size = sizeof(struct training),
     .open = open_training,
     .close = close_training,

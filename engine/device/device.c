@@ -31,7 +31,7 @@ open_table(const struct device_table *table, const char *number, struct err *err
     return NULL;
 }
 
-// The first that is a device of its own; a CPU that plays GPU is slower than the CPU.
+// The first that is a device of its own; a software driver is slower than the CPU.
 static struct device *
 open_best(struct err *err)
 {

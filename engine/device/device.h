@@ -18,7 +18,7 @@ struct device_limits {
     char name[128];      // "cpu: AMD EPYC, 2 threads, oneDNN 2.6, avx512_bf16"
     int threads;         // 0: not a CPU
     bool f16, bf16;      // fast, in hardware
-    bool emulated;       // a CPU that plays GPU: `auto` does not take it
+    bool emulated;       // a software driver such as lavapipe: `auto` does not take it
     bool packs;          // keeps a copy of constant weights, packed for its products
     size_t memory;       // bytes, 0: unknown
     size_t alignment;    // of tensors in buffers, bytes

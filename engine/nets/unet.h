@@ -97,7 +97,7 @@ struct node *unet_up(struct nn *nn, const struct unet_config *c, struct node *h,
                      const struct unet_embedding *e, struct unet_context *context,
                      struct unet_skips *skips);
 
-// What the words alone foretell of the picture, for configs with text_thumbnail_size S: text
+// A coarse picture predicted from the text alone, for configs with text_thumbnail_size S: text
 // (N,T,encoder_hid_dim), any float, and mask (N,T) f32 of t5_padding_mask() -> (N,S,S,3) f32, near
 // [-1,1]. Like the context it depends on the request only, not on the step.
 struct node *unet_thumbnail(struct nn *nn, const struct unet_config *c, struct node *text,

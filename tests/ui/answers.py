@@ -186,7 +186,7 @@ def late():
         if expected != 'cells':
             check(t.run(5, lambda out: kind(out) == expected), f'late: then {expected}, not {kind(t.out)}')
         text = t.text()
-        for wrong in ('all requests', 'trainings', 'styled-subject', '0 pictures', 'how many stars'):
+        for wrong in ('all requests', 'training runs', 'styled-subject', '0 pictures', 'how many stars'):
             check(wrong not in text, f'{expected}: a late answer opened {wrong!r}')
         t.send(b'ia hen')
         check(t.run(5, lambda out: 'a hen' in t.text()), f'{expected}: keys are keys')
@@ -224,7 +224,7 @@ def pasted():
     t = started(PLAIN, 'cells', 'a paste')
     t.send(b'\x1b[200~6q\rquick\x1b[201~')
     t.run(1)
-    check('trainings' not in t.text() and os.waitpid(t.pid, os.WNOHANG)[0] == 0, 'pasted text is no keys')
+    check('training runs' not in t.text() and os.waitpid(t.pid, os.WNOHANG)[0] == 0, 'pasted text is no keys')
     t.send(b'i')
     t.run(0.3)
     t.send('\x1b[200~a caf\u00e9, q\x1b]0;x\x07 and a\x1b[201~'.encode())

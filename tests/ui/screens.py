@@ -12,7 +12,7 @@ SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN 
 work = tempfile.TemporaryDirectory()
 checks = failures = 0
 VIEWS = {'1': 'references', '2': 'queue', '3': 'picture', '4': 'styled-subject', '5': 'limn-icons',
-         '6': 'trainings', '7': 'log', '8': 'all requests'}
+         '6': 'training runs', '7': 'log', '8': 'all requests'}
 
 
 def check(condition, what, screen=None):

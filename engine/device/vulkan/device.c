@@ -66,7 +66,7 @@ device_open_vulkan(struct device *d, struct err *err)
     }
     const struct vk_offer *o = &v->offer;
     snprintf(d->limits.name, sizeof d->limits.name, "vulkan: %.80s, %s", o->name,
-             o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? "a CPU that plays GPU" : "16-bit storage");
+             o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? "a software driver" : "16-bit storage");
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
@@ -78,7 +78,7 @@ device_open_vulkan(struct device *d, struct err *err)
     return true;
 }
 
-// Loading a driver takes a tenth of a second and 40 MiB, also where it only plays GPU: Linux has a
+// Loading a driver takes a tenth of a second and 40 MiB, also where it is a software one: Linux has a
 // node for every real one.
 static bool
 likely(void)
@@ -110,7 +110,7 @@ device_list_vulkan(struct device_info *list, int max)
         snprintf(list[i].name, sizeof list[i].name, "vulkan:%d", i);
         snprintf(list[i].text, sizeof list[i].text, "%.150s, Vulkan %u.%u%s", o->name,
                  VK_API_VERSION_MAJOR(o->api), VK_API_VERSION_MINOR(o->api),
-                 o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? ", a CPU that plays GPU" : "");
+                 o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? ", a software driver" : "");
         snprintf(list[i].reason, sizeof list[i].reason, "%s", o->refusal);
     }
     if (count <= 0 && max > 0) {

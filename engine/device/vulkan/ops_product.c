@@ -383,7 +383,7 @@ heads_of(struct vk_builder *b, const struct node *n, int bias_at, struct heads *
     uint64_t rounds = (uint64_t)MAX(h->t, h->s) * 3 * (h->width / h->unit + 1);
     if (b->d->serial && rounds > 2 * VK_ROUNDS_MAX - 64)
         return err_set(b->err, ERR_UNSUPPORTED, "vulkan: attention of %u to %u places in heads of %u "
-                       "channels is too long for a CPU that plays GPU", h->t, h->s, h->width);
+                       "channels is too long for a software driver", h->t, h->s, h->width);
     return true;
 }
 

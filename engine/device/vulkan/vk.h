@@ -114,7 +114,7 @@ struct vk_device {
     bool lost;
     bool shadow; // LIMN_SHADOW=1
     enum vk_matrix matrix_f16, matrix_bf16;
-    bool serial; // no shared memory and no barriers in shaders, shuffles instead: a CPU that plays GPU
+    bool serial; // no shared memory and no barriers in shaders, shuffles instead: a software driver
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# What people read: spelling (codespell), the manual page (mandoc's linter), links between the documents, and
+# in them the names of files of the source. usage: words.py SOURCE LIMN.1
+# Exit 77 where neither codespell nor mandoc is installed.
+import pathlib, re, shutil, subprocess, sys
+
+source, manual = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
+# nd is a macro of manual pages; the others are mistakes that tests make on purpose.
+MEANT = 'nd,fo,loder,waht,seperate,lsit,genrate,egde'
+FOLDERS = ('README.md', 'docs', 'app', 'engine', 'renderer', 'loaders', 'sandbox', 'tests')
+checks = failures = 0
+
+
+def check(condition, what):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print('FAILED:', what, flush=True)
+
+
+def spelling():
+    p = subprocess.run(['codespell', '--builtin', 'clear,rare', '-q', '3', '-L', MEANT, '--skip',
+                        '*.png,*.safetensors,*.model,*.bin,*/golden,*/golden/*,*/seeds/*,*/corpus/*,*.json,*.spv,./tests/layers/words.py',
+                        *FOLDERS], cwd=source, capture_output=True, text=True, errors='replace')
+    lines = [l for l in p.stdout.splitlines() if '==>' in l and 'words.py' not in l]
+    check(not lines, 'spelling:\n  ' + '\n  '.join(lines))
+
+
+def manual_page():
+    p = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning', manual], capture_output=True, text=True)
+    check(p.returncode == 0, f'the manual page:\n{p.stdout}')
+
+
+def anchor(heading):
+    """As GitHub makes it of a heading."""
+    text = re.sub(r'[`*\[\]()]', '', heading.strip().lower())
+    return re.sub(r'[^\w\- ]', '', text).replace(' ', '-')
+
+
+def documents():
+    files = [source / 'README.md', *sorted((source / 'docs').glob('*.md'))]
+    for f in files:
+        text = re.sub(r'```.*?```', '', f.read_text(), flags=re.S)
+        for target in re.findall(r'\]\(([^)\s]+)\)', text):
+            if re.match(r'[a-z]+:', target):
+                continue
+            name, _, part = target.partition('#')
+            to = (f.parent / name).resolve() if name else f
+            check(to.exists(), f'{f.name}: {target} leads nowhere')
+            if part and to.suffix == '.md' and to.exists():
+                anchors = [anchor(h) for h in re.findall(r'^#+ (.*)$', to.read_text(), re.M)]
+                check(part in anchors, f'{f.name}: {target}: there is no such heading')
+        # Files of the source that are named whole.
+        for name in re.findall(r'`((?:app|engine|renderer|loaders|sandbox|tests)/[\w/.{},-]+\.(?:c|h|def|py|sh|yaml|inc|cc))`', text):
+            if '{' not in name and 'NAME' not in name:
+                check((source / name).exists(), f'{f.name}: there is no {name}')
+
+
+documents()
+tools = [(t, test) for t, test in (('codespell', spelling), ('mandoc', manual_page)) if shutil.which(t)]
+for _, test in tools:
+    test()
+print(f'{checks} checks, {failures} failures')
+sys.exit(failures > 0 if tools or failures else 77)
