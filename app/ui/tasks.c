@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/base/process.h"
 #include "app/job/job_retrieve.h"
 #include "app/job/sweep_sheet.h"
 #include "app/ui/ui.h"
@@ -96,9 +95,8 @@ join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
     t->label = mem_strdup(jv_string(jv_get(sweep, "label"), ""));
 }
 
-// NULL: there is no room, and it is said.
-static struct task *
-add_task(struct ui *ui, const struct job *job, const struct jv *sweep)
+struct task *
+task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
     if (!make_room(ui)) {
         ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be",
@@ -127,7 +125,7 @@ submit(struct ui *ui, struct task *t)
 bool
 task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
-    struct task *t = add_task(ui, job, sweep);
+    struct task *t = task_add(ui, job, sweep);
     if (!t)
         return false;
     submit(ui, t);
@@ -140,7 +138,7 @@ task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
 struct task *
 task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const char *why)
 {
-    struct task *t = add_task(ui, job, sweep);
+    struct task *t = task_add(ui, job, sweep);
     if (t) {
         t->state = TASK_OFFERED;
         snprintf(t->error, sizeof t->error, "%s", why);
@@ -464,174 +462,6 @@ task_drop(struct ui *ui, struct task *t)
         end_task(ui, t, TASK_CANCELLED, "dropped");
 }
 
-// --- what earlier limns left
-
-static const struct jv *
-listed(const struct jv *jobs, const char *id)
-{
-    for (size_t i = 0; i < jv_size(jobs); i++)
-        if (strcmp(jv_string(jv_get(jv_at(jobs, i), "id"), ""), id) == 0)
-            return jv_at(jobs, i);
-    return NULL;
-}
-
-static int
-waiting_results(const struct jv *results, const char *id)
-{
-    int n = 0;
-    for (size_t i = 0; i < jv_size(results); i++)
-        n += strcmp(jv_string(jv_get(jv_at(results, i), "job"), ""), id) == 0;
-    return n;
-}
-
-struct left {
-    struct ui *ui;
-    struct left_job {
-        char *id, *sweep, *owner;
-        bool mine; // nobody else waits for it
-        enum library_state state;
-    } *jobs;
-    int count, capacity;
-};
-
-static void
-collect(const struct library_job *job, void *ctx)
-{
-    struct left *l = ctx;
-    struct jv *request = jv_parse(job->request, strlen(job->request), "job", NULL);
-    const char *sweep = jv_string(jv_get(jv_get(request, "sweep"), "id"), NULL);
-    bool here = strcmp(job->host, l->ui->host ? l->ui->host : "") == 0;
-    struct left_job one = {.id = mem_strdup(job->id),
-                           .sweep = sweep ? mem_strdup(sweep) : NULL,
-                           .owner = mem_strdup(job->owner),
-                           .mine = here && process_state(job->owner, NULL) == PROCESS_GONE,
-                           .state = job->state};
-    ARRAY_PUSH(l->jobs, l->count, l->capacity, one);
-    jv_free(request);
-}
-
-static void
-free_left(struct left *l)
-{
-    for (int i = 0; i < l->count; i++) {
-        free(l->jobs[i].id);
-        free(l->jobs[i].sweep);
-        free(l->jobs[i].owner);
-    }
-    free(l->jobs);
-    l->jobs = NULL;
-    l->count = l->capacity = 0;
-}
-
-// The picture of a job of a sweep that was drawn before: the sheet will need it.
-static void
-take_done(struct ui *ui, struct task *t)
-{
-    struct library_filter f = {.job = t->job.id, .limit = 1};
-    struct library_list list;
-    t->state = TASK_DONE;
-    if (!library_query(ui->library, &f, &list, NULL))
-        return;
-    if (list.count) {
-        struct arrival *a = mem_zalloc(sizeof *a);
-        *a = (struct arrival){.kind = ARRIVAL_EARLIER, .file = mem_strdup(list.items[0].file)};
-        snprintf(a->job, sizeof a->job, "%s", t->job.id);
-        t->arriving++;
-        arrivals_put(ui->arrivals, a);
-    }
-    library_list_free(&list);
-}
-
-// A job that an earlier limn left: in this worker, finished meanwhile, or interrupted.
-static void
-take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
-{
-    const struct jv *job = listed(jv_get(hello, "jobs"), left->id);
-    const char *state = jv_string(jv_get(job, "state"), "");
-    bool running = strcmp(state, "running") == 0, waiting = strcmp(state, "waiting") == 0;
-    struct jv *sweep = NULL;
-    struct job j;
-    if (task_find(ui, left->id))
-        return;
-    bool known = library_job_restore(ui->library, left->id, &j, &sweep, NULL);
-    if (!known) {
-        job_finish(&j);
-        j = JOB_EMPTY;
-        snprintf(j.id, sizeof j.id, "%s", left->id);
-    }
-    int results = waiting_results(jv_get(hello, "results"), left->id);
-    if (left->state != LIBRARY_QUEUED) {
-        struct task *t = left->state == LIBRARY_DONE ? add_task(ui, &j, sweep) : NULL;
-        if (t)
-            take_done(ui, t);
-    } else if (running || waiting) {
-        struct task *t = add_task(ui, &j, sweep);
-        if (t) {
-            t->state = running ? TASK_RUNNING : TASK_QUEUED;
-            t->step = (int)jv_integer(jv_get(job, "step"), 0);
-            t->total = (int)jv_integer(jv_get(job, "total"), 0);
-            library_job_own(ui->library, left->id, NULL);
-            client_expect(ui->client, left->id, j.count);
-            ui->task_shown = ui->task_count - 1;
-        }
-    } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
-        library_job_state(ui->library, left->id,
-                          *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
-                          jv_string(jv_get(job, "text"), NULL), NULL);
-    } else if (*state || (known && results >= MAX(j.count, 1))) {
-        // It was drawn meanwhile; its pictures are on their way.
-    } else if (known) {
-        struct task *t =
-            task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");
-        if (t)
-            snprintf(t->owner, sizeof t->owner, "%s", left->owner);
-    }
-    jv_free(sweep);
-    job_finish(&j);
-}
-
-// Pictures that wait in the worker's spool: of another machine only those that were asked for here.
-static void
-fetch_waiting(struct ui *ui, const struct jv *results)
-{
-    for (size_t i = 0; i < jv_size(results); i++) {
-        const char *job = jv_string(jv_get(jv_at(results, i), "job"), "");
-        int64_t index = jv_integer(jv_get(jv_at(results, i), "index"), 0);
-        bool ours = !ui->host || (ui->library && library_job_known(ui->library, job, ui->host));
-        if (ours && index < LIMIT_JOB_PICTURES)
-            client_fetch(ui->client, job, (int)index);
-    }
-}
-
-// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
-// whole.
-static void
-on_hello(struct ui *ui, const struct client_event *e)
-{
-    struct left l = {.ui = ui};
-    int before = tasks_offered(ui);
-    fetch_waiting(ui, jv_get(e->data, "results"));
-    if (!ui->library || !library_job_each(ui->library, NULL, collect, &l, NULL))
-        return;
-    for (int i = 0; i < l.count; i++) {
-        struct left rest = {.ui = ui};
-        if (!l.jobs[i].mine)
-            continue;
-        if (l.jobs[i].sweep)
-            library_job_each(ui->library, l.jobs[i].sweep, collect, &rest, NULL);
-        for (int k = 0; k < rest.count; k++)
-            if (rest.jobs[k].mine || rest.jobs[k].state != LIBRARY_QUEUED)
-                take_left(ui, &rest.jobs[k], e->data);
-        free_left(&rest);
-        take_left(ui, &l.jobs[i], e->data);
-    }
-    free_left(&l);
-    int n = tasks_offered(ui) - before;
-    if (n > 0)
-        ui_say(ui, ROLE_WARNING, "%d %s interrupted: 2 shows what, R there draws %s again", n,
-               n == 1 ? "drawing was" : "drawings were", n == 1 ? "it" : "them");
-}
-
 void
 task_event(struct ui *ui, struct client_event *e)
 {
@@ -640,7 +470,7 @@ task_event(struct ui *ui, struct client_event *e)
     if (e->type == CLIENT_RESULT)
         take_result(ui, e);
     if (e->type == CLIENT_HELLO)
-        on_hello(ui, e);
+        tasks_left(ui, e->data);
     if (!t)
         return;
     switch (e->type) {

@@ -261,6 +261,8 @@ void form_paste(struct ui *ui, const char *text); // into the value that is chos
 
 // --- tasks (tasks.c)
 struct task *task_find(struct ui *ui, const char *job);
+// NULL: there is no room, and it is said.
+struct task *task_add(struct ui *ui, const struct job *job, const struct jv *sweep);
 // `sweep`: what one of a sweep keeps (struct task); NULL: it is none.
 bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
 // One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
@@ -275,6 +277,7 @@ int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
+void tasks_left(struct ui *ui, const struct jv *hello); // tasks_left.c: by earlier limns
 void task_offer_again(struct ui *ui); // what a dead worker left
 void task_free(struct task *t);
 int tasks_unfinished(const struct ui *ui);

@@ -353,6 +353,8 @@ PY
   rc=$?
   [[ $rc -eq 130 ]] || fail "an interrupt is exit code $rc, not 130"
   [[ -z $(find . -name 'never*') ]] || fail "an interrupt left a file"
+else
+  echo "[  SKIPPED ] cli.sh: drawing: the weights are not here"
 fi
 echo "$checks checks, $failures failures"
 [[ $failures -eq 0 ]]

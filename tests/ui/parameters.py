@@ -77,6 +77,8 @@ def documents():
     if shutil.which('mandoc'):
         lint = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning'], input=page, capture_output=True, text=True).stdout
         check(not lint, lint)
+    else:
+        print('[  SKIPPED ] parameters.py: the manual is not looked through: there is no mandoc')
 
 
 def completions():
@@ -86,6 +88,8 @@ def completions():
             p = subprocess.run([shell, '-n'] + ([] if shell != 'fish' else ['/dev/stdin']), input=words,
                                capture_output=True, text=True)
             check(p.returncode == 0 and not p.stderr, f'{shell} reads it: {p.stderr}')
+        else:
+            print(f'[  SKIPPED ] parameters.py: completions for {shell}: it is not there')
         for row in rows:
             option = f"-l {row['name'].replace('_', '-')} " if shell == 'fish' else row['option']
             check(words.count(option) >= 2, f'{shell} has {option} for generate and instruct')

@@ -507,5 +507,7 @@ for test in tests:
     print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
 print(f'{runs["cli"]} runs on the command line, {runs["ui"]} in the UI, {left_out} left out, {sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
       f'line, {peak["ui"] >> 10} MiB in the UI; q in at most {slowest:.2f} s')
+if left_out:
+    print(f'[  SKIPPED ] hostile.py: {left_out} runs: there was no time for them')
 print(f'{checks} checks, {failures} failures')
 sys.exit(failures != 0)
