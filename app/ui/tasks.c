@@ -215,8 +215,10 @@ task_offer_again(struct ui *ui)
 {
     for (int i = 0; i < ui->task_count; i++) {
         struct task *t = ui->tasks[i];
-        if ((t->state != TASK_QUEUED && t->state != TASK_RUNNING) || t->drawn)
+        if ((t->state != TASK_QUEUED && t->state != TASK_RUNNING) || (t->drawn && !t->awaited))
             continue;
+        t->drawn = false;
+        t->awaited = 0;
         if (t->state == TASK_RUNNING && t->offered) {
             t->state = TASK_FAILED;
             snprintf(t->error, sizeof t->error, "it crashed the worker twice");
@@ -302,8 +304,10 @@ take_result(struct ui *ui, struct client_event *e)
                           .file = mem_printf("%s/%s-%d.png", folder, e->job, e->index)};
     snprintf(a->job, sizeof a->job, "%s", e->job);
     e->png = NULL;
-    if (t)
+    if (t) {
         t->arriving++;
+        t->awaited = MAX(t->awaited - 1, 0);
+    }
     arrivals_put(ui->arrivals, a);
     free(folder);
 }
@@ -425,7 +429,7 @@ static void
 end_when_whole(struct ui *ui, struct task *t)
 {
     bool waits = t->sheet_waits;
-    if (t->arriving)
+    if (t->arriving || t->awaited)
         return;
     t->sheet_waits = false;
     if (t->drawn && (t->state == TASK_QUEUED || t->state == TASK_RUNNING))

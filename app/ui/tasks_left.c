@@ -123,7 +123,13 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
                           *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
                           jv_string(jv_get(job, "text"), NULL), NULL);
     } else if (*state || (known && results >= MAX(j.count, 1))) {
-        // It was drawn meanwhile; its pictures are on their way.
+        // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the sheet.
+        struct task *t = sweep && results ? task_add(ui, &j, sweep) : NULL;
+        if (t) {
+            t->state = TASK_RUNNING;
+            t->drawn = true;
+            t->awaited = results;
+        }
     } else if (known) {
         struct task *t =
             task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");

@@ -73,6 +73,7 @@ struct task {
     char owner[PROCESS_NAME_MAX]; // of one that is TASK_OFFERED: whose it was; "": nobody's
     bool offered;               // again, after its worker had died; a second time it fails
     int arriving;               // pictures that are being kept and decoded (arrivals.h)
+    int awaited;                // that wait in the worker's spool and were asked for
     bool drawn;                 // the worker is done; the task is when its pictures have arrived
     bool sheet_waits;           // for them
 };

@@ -20,10 +20,12 @@ def stop_machine(s):
         time.sleep(0.05)
 
 
-def rows(s, sql):
-    db = sqlite3.connect(s.home / 'data/limn/library.db')
+def rows(s, *lines):
+    db = sqlite3.connect(s.home / 'data/limn/library.db', isolation_level=None)
     try:
-        return db.execute(sql).fetchall()
+        for sql in lines:
+            found = db.execute(sql).fetchall()
+        return found
     finally:
         db.close()
 
@@ -186,6 +188,12 @@ def sheets():
     sweep_form(s, '1..40')
     s.expect('queue: (2\\d|3[0-7]) to come', 'a longer one', 60)
     stop_machine(s)
+    # As if it had stopped a moment before one of them was stored: its picture waits in the spool.
+    job = rows(s, "SELECT id FROM job WHERE state = 1 AND request LIKE '%sweep%' ORDER BY rowid DESC LIMIT 1")[0][0]
+    spool = s.home / 'state/limn/spool'
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (s.home / f'data/limn/pictures/{job}-0.png').rename(spool / f'{job}-0.png')
+    rows(s, f"DELETE FROM picture WHERE job = '{job}'", f"UPDATE job SET state = 0 WHERE id = '{job}'")
     s = Screen((120, 40), home=s.home)
     s.expect('drawings were interrupted', 'its rest is offered', 20)
     s.keys('2', 'R')
