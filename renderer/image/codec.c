@@ -542,13 +542,13 @@ bare_webp(const uint8_t *file, size_t size, size_t *bare)
 void *
 codec_encode_webp(const struct image *image, int quality, size_t *size, struct err *err)
 {
-    VipsImage *v = image->format == IMAGE_RGB8 ? from_image(image) : NULL;
+    VipsImage *v = codec_start(err) && image->format == IMAGE_RGB8 ? from_image(image) : NULL;
     void *data = NULL, *copy = NULL;
     size_t n = 0;
     if (v && vips_webpsave_buffer(v, &data, &n, "Q", quality, "strip", TRUE, NULL) == 0)
         copy = bare_webp(data, n, size);
     if (!copy)
-        vips_failed(err, "WebP");
+        vips_lacks(err, "no WebP can be made");
     g_free(data);
     if (v)
         g_object_unref(v);
