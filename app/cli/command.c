@@ -63,15 +63,10 @@ pass(void *cookie, const char *bytes, size_t size)
 {
     struct door *d = cookie;
     char *out = mem_alloc(size + sizeof d->stream.held);
-    size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out), at = 0;
-    while (at < n) {
-        ssize_t done = write(d->fd, out + at, n - at);
-        if (done < 0 && errno != EINTR)
-            break;
-        at += (size_t)MAX(done, 0);
-    }
+    size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out);
+    bool ok = streams_write(d->fd, out, n);
     free(out);
-    return at == n ? (ssize_t)size : 0;
+    return ok ? (ssize_t)size : 0;
 }
 
 void
@@ -175,11 +170,24 @@ tame_threads(char **argv)
     execv("/proc/self/exe", argv); // if that fails we go on as we are
 }
 
+// A sentence and an exit code, past streams and handlers of exit, which may want memory in their turn.
+void
+command_end_without_memory(void)
+{
+    static const char said[] = "limn: out of memory\n";
+    file_out_abort_all();
+    if (write(STDERR_FILENO, said, sizeof said - 1) < 0) {
+        // Nobody is there to see it.
+    }
+    _exit(1);
+}
+
 void
 command_start(char **argv)
 {
     streams_open();
     tame_threads(argv);
+    mem_end_with(command_end_without_memory);
     const char *verbose = getenv("LIMN_LOG");
     log_set_sink(log_to_stderr, NULL, !verbose || !*verbose            ? LOG_NOTICE
                                       : strcmp(verbose, "debug") == 0 ? LOG_DEBUG

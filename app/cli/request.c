@@ -160,7 +160,7 @@ picture_json(const struct job_reference *s, const char *words, int width, int he
                           .references = 1};
     size_t size;
     void *png = codec_encode_png(&image, NULL, &size, err);
-    char *text = png ? base64_encode(png, size) : NULL;
+    char *text = png ? base64_encode(png, size, err) : NULL;
     free(png);
     if (!text)
         return NULL;

@@ -80,10 +80,13 @@ job_copy(struct job *out, const struct job *j)
         r->credit = copy_text(from->credit);
         for (int k = 0; k < from->setting_count; k++)
             r->settings[k] = mem_strdup(from->settings[k]);
-        if (from->data) {
-            r->data = mem_alloc(from->size ? from->size : 1);
+        // Without memory for it, it is a reference whose picture is not here (job_read()).
+        r->data = from->data ? mem_try_calloc(from->size, 1, "a reference", NULL) : NULL;
+        r->size = r->data ? from->size : 0;
+        if (r->data)
             memcpy(r->data, from->data, from->size);
-        }
+        else if (from->data)
+            r->hash[0] = 0;
     }
 }
 

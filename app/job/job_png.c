@@ -50,7 +50,10 @@ static bool
 unpack_reference(struct job_reference *r, const struct jv *v, const char *path, struct err *err)
 {
     const char *text = jv_string(jv_get(v, "png"), NULL);
-    r->data = text ? base64_decode(text, &r->size) : NULL;
+    struct err own = {0};
+    r->data = text ? base64_decode(text, &r->size, &own) : NULL;
+    if (own.code == ERR_MEMORY)
+        return err_set(err, own.code, "%s: %s", path, own.text);
     if (!r->data)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", path);
     r->processed = true;

@@ -47,17 +47,20 @@ sweep_sheet_has(const struct sweep_sheet *s, const char *name)
 
 // --- writing
 
-static void
+static bool
 add_pictures(struct jv *pictures, const struct job *j)
 {
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *r = &j->references[i];
         if (!r->data || jv_get(pictures, r->hash))
             continue;
-        char *text = base64_encode(r->data, r->size);
+        char *text = base64_encode(r->data, r->size, NULL);
+        if (!text)
+            return false;
         jv_set(pictures, r->hash, jv_from_string(text));
         free(text);
     }
+    return true;
 }
 
 // Nothing that depends on when and where it was drawn: the same sweep gives the same sheet.
@@ -91,11 +94,12 @@ is_whole(const struct sweep_sheet *s)
 static char *
 sheet_text(const struct sweep_sheet *s)
 {
+    bool ok = true;
     struct jv *root = jv_object(), *sweep = s->about ? jv_copy(s->about) : jv_object();
     struct jv *cells = jv_array(), *pictures = jv_object();
     for (int i = 0; i < s->count; i++) {
         jv_append(cells, cell_json(&s->cells[i]));
-        add_pictures(pictures, &s->cells[i].job);
+        ok = ok && add_pictures(pictures, &s->cells[i].job);
     }
     jv_set(sweep, "columns", jv_from_integer(s->columns));
     jv_set(sweep, "cells", cells);
@@ -103,7 +107,7 @@ sheet_text(const struct sweep_sheet *s)
     jv_set(root, "limn", jv_from_string(LIMN_VERSION));
     jv_set(root, "format", jv_from_integer(1));
     jv_set(root, "sweep", sweep);
-    char *text = jv_text(root, 0);
+    char *text = ok ? jv_text(root, 0) : NULL;
     jv_free(root);
     return text;
 }
@@ -115,10 +119,10 @@ sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err
     for (int i = 0; i < s->count; i++)
         cells[i] = (struct contact_cell){s->cells[i].image, s->cells[i].label};
     struct image *sheet = contact_sheet(cells, s->count, s->columns, TILE, err);
-    char *text = is_whole(s) ? sheet_text(s) : mem_strdup("");
+    char *text = is_whole(s) ? sheet_text(s) : NULL;
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     // One whose references would not fit, or are not known here, is a picture all the same.
-    bool fits = *text && strlen(text) < LIMIT_PNG_TEXT_BYTES;
+    bool fits = text && strlen(text) < LIMIT_PNG_TEXT_BYTES;
     bool ok = sheet && codec_write_png(sheet, file, fits ? texts : NULL, err);
     image_unref(sheet);
     free(text);
@@ -135,7 +139,10 @@ unpack(struct job *j, const struct jv *pictures, const char *path, struct err *e
         struct job_reference *r = &j->references[i];
         const char *text = jv_string(jv_get(pictures, r->hash), NULL);
         char hash[JOB_HASH_TEXT] = "";
-        r->data = text ? base64_decode(text, &r->size) : NULL;
+        struct err own = {0};
+        r->data = text ? base64_decode(text, &r->size, &own) : NULL;
+        if (own.code == ERR_MEMORY)
+            return err_set(err, own.code, "%s: %s", path, own.text);
         if (r->data)
             job_hash(r->data, r->size, hash);
         if (!r->data || strcmp(hash, r->hash) != 0)

@@ -185,6 +185,8 @@ template_text(const struct job *j, const char *name, const char *summary, size_t
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, size);
+    if (!out)
+        return NULL;
     fprintf(out, "name: %s\nsummary: ", name);
     put_scalar(out, summary);
     fputs("\ninstruction: ", out);
@@ -194,8 +196,11 @@ template_text(const struct job *j, const char *name, const char *summary, size_t
         put_reference(out, name, &j->references[i]);
     put_variables(out, j->instruction);
     put_parameters(out, j);
-    fclose(out);
-    return text;
+    bool whole = !ferror(out);
+    if (fclose(out) == 0 && whole)
+        return text;
+    free(text);
+    return NULL;
 }
 
 // What was written is read again: braces in a text, which would be a variable there, are found so.
@@ -232,7 +237,8 @@ template_save(struct job *j, const char *folder, const char *name, const char *s
     ok = ok && keep_pictures(folder, name, j, err);
     if (ok) {
         text = template_text(j, name, summary, &size);
-        ok = file_write(path, text, size, err);
+        ok = text ? file_write(path, text, size, err)
+                  : err_set(err, ERR_MEMORY, "%s: there is no memory to write it", path);
         if (ok && !reads_back(path, err)) {
             unlink(path);
             ok = false;

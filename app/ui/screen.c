@@ -14,6 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/cli/commands.h"
 #include "engine/base/mem.h"
 
 static struct termios first_mode;
@@ -23,7 +24,7 @@ static volatile sig_atomic_t stop_asked, hung_up;
 // Whatever ends the process, the terminal is as it was. Only what may be called in a signal
 // handler.
 static void
-on_crash(int number)
+give_back(void)
 {
     static const char restore[] =
         "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
@@ -33,8 +34,21 @@ on_crash(int number)
     }
     if (mode_known)
         tcsetattr(STDIN_FILENO, TCSANOW, &first_mode);
+}
+
+static void
+on_crash(int number)
+{
+    give_back();
     signal(number, SIG_DFL);
     raise(number);
+}
+
+static void
+end_without_memory(void)
+{
+    give_back();
+    command_end_without_memory();
 }
 
 static void
@@ -54,7 +68,8 @@ on_hangup(int number)
 static void
 watch_signals(void)
 {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP};
+    mem_end_with(end_without_memory);
     for (size_t i = 0; i < COUNT_OF(crashes); i++) {
         struct sigaction a = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
         sigaction(crashes[i], &a, NULL);

@@ -224,7 +224,9 @@ take_head(struct wire *w, struct err *err)
     if (w->room && payload > w->room(m->type))
         return err_set(err, ERR_IO, "a message '%.20s' came with %llu bytes, it may have %zu",
                        m->type, (unsigned long long)payload, w->room(m->type));
-    m->payload = payload ? mem_alloc(payload) : NULL;
+    m->payload = payload ? mem_try_calloc(payload, 1, "a message", err) : NULL;
+    if (payload && !m->payload)
+        return false;
     m->size = payload;
     w->got = 0;
     return true;
@@ -258,12 +260,16 @@ wire_holds(const struct wire *w)
 
 // --- sending
 
+// Small ones end the process where there is no memory; of those with a payload it is NULL.
 static struct piece *
-new_piece(size_t size)
+new_piece(size_t head, size_t payload)
 {
-    struct piece *p = mem_alloc(sizeof *p + size);
-    p->next = NULL;
-    p->size = size;
+    size_t size = sizeof(struct piece) + head + payload;
+    struct piece *p = payload ? malloc(size) : mem_alloc(size);
+    if (p) {
+        p->next = NULL;
+        p->size = head + payload;
+    }
     return p;
 }
 
@@ -287,27 +293,30 @@ put_little(uint8_t *p, uint64_t v, int bytes)
         p[i] = (uint8_t)v;
 }
 
-void
+bool
 wire_send(struct wire *w, struct jv *head, const void *payload, size_t size)
 {
     char *text = jv_text(head, 0);
     size_t length = strlen(text);
-    struct piece *p = new_piece(FRAME_HEAD + length + size);
-    memcpy(p->bytes, "LMN1", 4);
-    put_little(p->bytes + 4, length, 4);
-    put_little(p->bytes + 8, size, 8);
-    memcpy(p->bytes + FRAME_HEAD, text, length);
-    if (size)
-        memcpy(p->bytes + FRAME_HEAD + length, payload, size);
-    append(w, p);
+    struct piece *p = new_piece(FRAME_HEAD + length, size);
+    if (p) {
+        memcpy(p->bytes, "LMN1", 4);
+        put_little(p->bytes + 4, length, 4);
+        put_little(p->bytes + 8, size, 8);
+        memcpy(p->bytes + FRAME_HEAD, text, length);
+        if (size)
+            memcpy(p->bytes + FRAME_HEAD + length, payload, size);
+        append(w, p);
+    }
     free(text);
     jv_free(head);
+    return p != NULL;
 }
 
 void
 wire_send_raw(struct wire *w, const void *bytes, size_t size)
 {
-    struct piece *p = new_piece(size);
+    struct piece *p = new_piece(size, 0);
     memcpy(p->bytes, bytes, size);
     append(w, p);
 }

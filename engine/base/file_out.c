@@ -24,12 +24,18 @@
 
 enum { OUT_MAX = 16, TRIES = 100 };
 
-// Names of the files being written, so that an interrupt can remove them.
+// Names of the files being written, so that an interrupt can remove them; whose they are: a copy of the process,
+// made by fork(), leaves them alone.
 static _Atomic(char *) out_names[OUT_MAX];
+static atomic_int out_owner;
 
 static void
 remember(char *name)
 {
+    int self = (int)getpid(), before = atomic_exchange(&out_owner, self);
+    if (before && before != self) // a copy: these are its parent's
+        for (int i = 0; i < OUT_MAX; i++)
+            atomic_store(&out_names[i], NULL);
     for (int i = 0; i < OUT_MAX; i++) {
         char *none = NULL;
         if (atomic_compare_exchange_strong(&out_names[i], &none, name))
@@ -50,7 +56,7 @@ forget(char *name)
 void
 file_out_abort_all(void)
 {
-    for (int i = 0; i < OUT_MAX; i++) {
+    for (int i = 0; i < OUT_MAX && atomic_load(&out_owner) == (int)getpid(); i++) {
         char *name = atomic_exchange(&out_names[i], NULL);
         if (name)
             unlink(name);

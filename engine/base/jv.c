@@ -25,12 +25,15 @@ out(json_t *v)
     return (struct jv *)v;
 }
 
-// Where memory is short, jansson says nothing, or that the text is wrong; so it is remembered here.
-static _Thread_local bool lacking;
+// Where memory is short, jansson says nothing, or that the text is wrong. While a text is read that is remembered here;
+// what is built would lack a value that nobody misses, and so takes its memory as all small allocations do.
+static _Thread_local bool reading, lacking;
 
 static void *
 remember(size_t size)
 {
+    if (!reading)
+        return mem_alloc(size);
     void *p = malloc(size);
     lacking = lacking || !p;
     return p;
@@ -75,7 +78,9 @@ jv_parse_within(const char *text, size_t n, size_t values, const char *name, str
     }
     size_t mark = utf8_mark(text, n);
     lacking = false;
+    reading = true;
     json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    reading = false;
     if (!root && lacking)
         err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
     else if (!root)

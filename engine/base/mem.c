@@ -15,13 +15,28 @@ require_failed(const char *expression, const char *file, int line)
     abort();
 }
 
+static void (*ending)(void);
+
+void
+mem_end_with(void (*end)(void))
+{
+    ending = end;
+}
+
+void
+mem_failed(void)
+{
+    if (ending)
+        ending();
+    fputs("limn: out of memory\n", stderr);
+    abort();
+}
+
 static void *
 checked(void *p)
 {
-    if (!p) {
-        fputs("limn: out of memory\n", stderr);
-        abort();
-    }
+    if (!p)
+        mem_failed();
     return p;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Memory. Small host allocations stop the process when they fail (there is nothing sensible left
+// Memory. Small host allocations end the process when they fail (there is nothing sensible left
 // to do); anything whose size comes from a user, a file or a model goes through mem_try_*(), which
 // checks the multiplication and reports.
 #ifndef LIMN_ENGINE_BASE_MEM_H
@@ -10,6 +10,13 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+
+// What ends this process when a small allocation fails, in place of abort(): it allocates nothing and does not
+// return. Called from any thread. For programs, at their start.
+void mem_end_with(void (*end)(void));
+
+// A library had no memory for something small: ends the process.
+__attribute__((noreturn)) void mem_failed(void);
 
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));

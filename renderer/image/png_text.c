@@ -46,7 +46,9 @@ make_chunk(const char *keyword, const char *text, size_t *size, struct err *err)
         err_set(err, ERR_INPUT, "the text '%.79s' is too long for a PNG", keyword);
         return NULL;
     }
-    unsigned char *chunk = mem_zalloc(12 + head + packed);
+    unsigned char *chunk = mem_try_calloc(12 + head + packed, 1, keyword, err);
+    if (!chunk)
+        return NULL;
     memcpy(chunk + 4, ascii ? "zTXt" : "iTXt", 4);
     memcpy(chunk + 8, keyword, strlen(keyword));
     chunk[8 + strlen(keyword) + 1] = !ascii; // the method of zTXt, the flag of iTXt
@@ -70,17 +72,23 @@ png_text_insert(const void *png, size_t size, const char *const *texts, size_t *
         err_set(err, ERR_IO, "not a PNG to put texts into");
         return NULL;
     }
-    unsigned char *out = mem_alloc(size);
+    unsigned char *out = mem_try_calloc(size, 1, "a PNG", err);
     size_t used = AFTER_IHDR;
+    if (!out)
+        return NULL;
     memcpy(out, png, AFTER_IHDR);
     for (int i = 0; texts && texts[i]; i += 2) {
         size_t n;
         unsigned char *chunk = make_chunk(texts[i], texts[i + 1], &n, err);
-        if (!chunk) {
+        unsigned char *larger = chunk ? realloc(out, used + n + size) : NULL;
+        if (!larger) {
+            if (chunk)
+                err_set(err, ERR_MEMORY, "there is no memory for a PNG of %zu bytes", used + n + size);
+            free(chunk);
             free(out);
             return NULL;
         }
-        out = mem_realloc(out, used + n + size);
+        out = larger;
         memcpy(out + used, chunk, n);
         used += n;
         free(chunk);
@@ -117,18 +125,16 @@ inflate_text(const unsigned char *data, size_t size, size_t limit, const char *n
 
 // tEXt and zTXt are Latin-1, what comes out is UTF-8. Takes over `text`.
 static char *
-from_latin1(char *text)
+from_latin1(char *text, const char *name, struct err *err)
 {
-    char *out = text ? mem_alloc(2 * strlen(text) + 1) : NULL, *o = out;
-    for (const unsigned char *p = (const unsigned char *)text; p && *p; p++) {
+    char *out = text ? mem_try_calloc(2 * strlen(text) + 1, 1, name, err) : NULL, *o = out;
+    for (const unsigned char *p = (const unsigned char *)text; out && *p; p++) {
         if (*p >= 0x80)
             *o++ = (char)(0xC0 | *p >> 6);
         *o++ = (char)(*p >= 0x80 ? 0x80 | (*p & 0x3F) : *p);
     }
-    if (out)
-        *o = 0;
     free(text);
-    return out;
+    return out; // its end is 0
 }
 
 // The text in a chunk whose keyword matched; p points behind the keyword's 0.
@@ -153,14 +159,17 @@ chunk_text(const unsigned char *type, const unsigned char *p, const unsigned cha
     }
     if (packed) {
         char *text = inflate_text(p, (size_t)(end - p), limit, name, err);
-        return latin1 ? from_latin1(text) : text;
+        return latin1 ? from_latin1(text, name, err) : text;
     }
     if ((size_t)(end - p) > limit) {
         err_set(err, ERR_INPUT, "%s: its text is over %zu bytes", name, limit);
         return NULL;
     }
-    char *text = mem_strndup((const char *)p, (size_t)(end - p));
-    return latin1 ? from_latin1(text) : text;
+    size_t n = strnlen((const char *)p, (size_t)(end - p));
+    char *text = mem_try_calloc(n + 1, 1, name, err);
+    if (text)
+        memcpy(text, p, n);
+    return latin1 ? from_latin1(text, name, err) : text;
 }
 
 char *

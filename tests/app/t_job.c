@@ -313,7 +313,7 @@ main(int argc, char **argv)
         return 1;
     size_t size;
     void *png = picture(NULL, &size);
-    dot = base64_encode(png, size);
+    dot = base64_encode(png, size, NULL);
     char *mine = file_join(folder, "mine.png");
     if (!file_write(mine, png, size, &err))
         return 1;
