@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
@@ -112,9 +113,15 @@ describe(struct found *f, struct err *err)
     state = inside_ask(s, &o, NULL, &a, &wait);
     if (state == SANDBOX_DONE && !a.refused)
         state = sandbox_read(s, &f->card, sizeof f->card, &wait);
-    sandbox_let_go(s);
+    int status = state == SANDBOX_ENDED ? sandbox_close(s) : -1;
+    int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    if (state != SANDBOX_ENDED)
+        sandbox_let_go(s);
     if (state == SANDBOX_LATE)
         return err_set(err, ERR_INPUT, "it hangs while it is loaded");
+    if (code == SANDBOX_UNCONFINED || code == SANDBOX_NO_MEMORY)
+        return err_set(err, ERR_IO, "it cannot be tried: too little memory, too few descriptors, or the kernel "
+                       "refuses the sandbox");
     if (state != SANDBOX_DONE)
         return err_set(err, ERR_INPUT, "it crashes while it is loaded");
     if (a.refused)
@@ -295,6 +302,19 @@ loader_host_find(const struct loader_host *h, const char *name)
     return NULL;
 }
 
+// Why the file that this loader should be in is refused: "PATH: reason"; without such a file, of any, where there is
+// no loader at all. NULL: nothing was refused.
+static const char *
+refusal_of(const struct loader_host *h, const char *name)
+{
+    char *file = mem_printf("/%s.so: ", name);
+    const char *line = NULL;
+    for (int i = 0; !line && i < h->refusal_count; i++)
+        line = strstr(h->refusals[i], file) ? h->refusals[i] : NULL;
+    free(file);
+    return !line && h->count == 0 && h->refusal_count ? h->refusals[0] : line;
+}
+
 const struct loader_entry *
 loader_host_need(const struct loader_host *h, const char *name, struct err *err)
 {
@@ -308,7 +328,10 @@ loader_host_need(const struct loader_host *h, const char *name, struct err *err)
         snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "",
                  h->found[i]->entry.loader->name);
     }
-    if (!e)
+    const char *refused = e ? NULL : refusal_of(h, name);
+    if (refused)
+        err_set(err, ERR_INPUT, "there is no loader '%s': %s", name, refused);
+    else if (!e)
         err_set(err, ERR_INPUT, "no loader is called '%s' (there are: %s)", name,
                 *all ? all : "none");
     return e;

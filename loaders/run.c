@@ -51,15 +51,21 @@ loader_limits_here(const atomic_int *stop)
 
 // Why there is no picture.
 static void
-say_end(enum sandbox_state state, const struct loader_entry *e, const struct loader_limits *limits,
-        struct err *err)
+say_end(enum sandbox_state state, int status, const struct loader_entry *e,
+        const struct loader_limits *limits, struct err *err)
 {
     const char *name = e->loader->name;
+    int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (state == SANDBOX_LATE)
         err_set(err, ERR_INPUT, "loader %s took more than %g seconds and was stopped", name,
                 limits->seconds);
     else if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "loader %s was stopped", name);
+    else if (code == SANDBOX_UNCONFINED)
+        err_set(err, ERR_IO, "loader %s: its sandbox could not be made: too little memory, too few "
+                "descriptors, or the kernel refuses it", name);
+    else if (code == SANDBOX_NO_MEMORY)
+        err_set(err, ERR_MEMORY, "loader %s got no memory", name);
     else
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", name, e->path);
 }
@@ -72,6 +78,7 @@ take_result(struct sandbox **s, enum sandbox_state state, const struct inside_an
 {
     struct image *out = NULL;
     struct err own = {0};
+    int status = -1;
     if (state == SANDBOX_DONE && !a->refused)
         state = inside_pixels(*s, a, &out, wait, &own);
     if (out && out->format != IMAGE_RGBA8) {
@@ -80,11 +87,11 @@ take_result(struct sandbox **s, enum sandbox_state state, const struct inside_an
         err_set(&own, ERR_INPUT, "a picture of impossible kind");
     }
     if (state != SANDBOX_DONE || own.code != ERR_NONE) {
-        sandbox_close(*s);
+        status = sandbox_close(*s);
         *s = NULL;
     }
     if (state != SANDBOX_DONE)
-        say_end(state, e, limits, err);
+        say_end(state, status, e, limits, err);
     else if (own.code != ERR_NONE)
         err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", e->loader->name);
     else if (a->refused)

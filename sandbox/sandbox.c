@@ -134,6 +134,12 @@ go_first(void)
         close(fd);
 }
 
+static void
+end_without_memory(void)
+{
+    _exit(SANDBOX_NO_MEMORY);
+}
+
 _Noreturn static void
 be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
 {
@@ -145,8 +151,9 @@ be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
     prctl(PR_SET_NAME, "limn-look");
     go_first();
     default_signals();
+    mem_end_with(end_without_memory);
     if (getppid() != keeper || !keep_only(data))
-        _exit(1);
+        _exit(SANDBOX_UNCONFINED);
     for (int i = 0; i < b->path_count && i < PATHS_MAX && at < end; i++) {
         paths[i] = at;
         at += strnlen(at, (size_t)(end - at)) + 1;
@@ -290,6 +297,8 @@ be_keeper(sandbox_serve *serve, void (*prepare)(void))
     k.control = 3;
     k.serve = serve;
     k.signals = signalfd(-1, &child, SFD_CLOEXEC);
+    if (k.signals < 0)
+        raise(SIGKILL); // its parent tries again
     if (prepare)
         prepare();
     while (k.signals >= 0 && keep(&k))
@@ -368,13 +377,15 @@ sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err)
         pid_t watch = fork();
         if (watch == 0)
             be_watch(ends[1], serve, prepare);
-        _exit(watch < 0);
+        _exit(watch < 0 ? errno : 0);
     }
+    int failed = errno;
     close(ends[1]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (pid < 0 || status != 0) {
         close(ends[0]);
+        errno = pid < 0 ? failed : WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
         return err_errno(err, ERR_IO, "no process for the sandbox");
     }
     control = ends[0];
