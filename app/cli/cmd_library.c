@@ -183,10 +183,13 @@ import(struct ask *a, struct err *err)
     const char *dot = strrchr(a->words[0], '.');
     if (dot && strcmp(dot, ".png") == 0)
         return library_picture_import(a->library, a->words[0], NULL, err) >= 0;
-    int n = library_scan(a->library, a->words[0], err);
-    if (err->code == ERR_NONE)
-        printf("%d pictures\n", n);
-    return err->code == ERR_NONE;
+    struct library_scanned found;
+    bool ok = library_scan(a->library, a->words[0], &found, err);
+    if (ok || found.pictures)
+        printf("%d pictures\n", found.pictures);
+    if (found.unread)
+        command_say(stderr, "limn: %d files or folders could not be read, the first: %s", found.unread, found.first.text);
+    return ok;
 }
 
 // --- the commands

@@ -217,6 +217,9 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         d->written++;
         if (d->sheet.count)
             keep_cell(d, e, name);
+        // What is said to be there is recorded: whoever is ended from here on has lost nothing.
+        if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
+            command_say(stderr, "limn: %s could not be recorded in the library", name);
         client_stored(d->client, e->job, e->index);
         clear_progress(d);
         if (d->params->json)
@@ -227,8 +230,6 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
             command_say(stdout, "%s  (%s%sseed %" PRId64 ")", name,
                    d->items[d->current].label ? d->items[d->current].label : "",
                    d->items[d->current].label ? "  " : "", d->job->seed + e->index);
-        if (d->library && library_picture_import(d->library, name, d->job->id, NULL) < 0)
-            command_say(stderr, "limn: %s could not be recorded in the library", name);
     }
     free(name);
     return ok;
@@ -308,7 +309,8 @@ open_library(struct drawing *d)
         return;
     d->library = library_open(NULL, &notice, &err);
     if ((notice || err.code != ERR_NONE) && !d->params->quiet)
-        command_say(stderr, "limn: %s", notice ? notice : err.text);
+        command_say(stderr, "limn: %s%s", notice ? notice : "the library records nothing: ",
+                    notice ? "" : err.text);
     free(notice);
 }
 

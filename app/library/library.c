@@ -19,8 +19,10 @@ library_add_input(struct library *l, const char *job, const struct job_reference
         return true;
     sqlite3_stmt *s = library_prepare(l, err, "INSERT OR IGNORE INTO input(hash, data) VALUES(?1, ?2)", "t",
                               r->hash);
-    if (s)
-        sqlite3_bind_blob64(s, 2, r->data, r->size, SQLITE_STATIC);
+    if (s && sqlite3_bind_blob64(s, 2, r->data, r->size, SQLITE_STATIC) != SQLITE_OK) {
+        sqlite3_finalize(s);
+        return library_fail(l, err);
+    }
     return library_run(l, s, err) &&
            library_run(l, library_prepare(l, err, "INSERT OR IGNORE INTO job_input(job, hash) VALUES(?1, ?2)", "tt",
                           job, r->hash), err);
@@ -113,11 +115,11 @@ library_restore_input(struct library *l, struct job_reference *r)
         char hash[JOB_HASH_TEXT];
         int size = sqlite3_column_bytes(s, 0);
         const void *data = sqlite3_column_blob(s, 0);
-        r->size = (size_t)size;
-        r->data = mem_alloc(r->size ? r->size : 1);
-        if (size)
+        r->data = data || !size ? mem_try_calloc((size_t)size, 1, "a reference", NULL) : NULL;
+        r->size = r->data ? (size_t)size : 0;
+        if (r->size)
             memcpy(r->data, data, r->size);
-        job_hash(r->data, r->size, hash);
+        job_hash(r->data ? (const void *)r->data : "", r->size, hash);
         if (strcmp(hash, r->hash) != 0) { // damaged: the file may still be there
             free(r->data);
             r->data = NULL;

@@ -75,8 +75,8 @@ struct library_picture {
 
 // The same file again updates what is known of it. Returns the id; -1: failed.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
-// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_INPUT when
-// limn did not make it. Any thread.
+// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_UNSUPPORTED
+// when limn did not make it, other codes when it cannot be read. Any thread.
 bool library_picture_read(const char *file, const char *job, struct library_picture *out,
                           struct err *err);
 void library_picture_finish(struct library_picture *p); // what it holds
@@ -125,7 +125,12 @@ bool library_keep(struct library *l, const char *key, const char *text, struct e
 char *library_kept(struct library *l, const char *key,
                    struct err *err); // NULL: none; freed with free()
 
-// Adds every picture below a folder that limn made; returns how many.
-int library_scan(struct library *l, const char *folder, struct err *err);
+// Adds every picture below a folder that limn made. False: the library cannot take more; what was added stays.
+struct library_scanned {
+    int pictures, unread; // files and folders that could not be read
+    struct err first;     // why the first of them could not
+};
+bool library_scan(struct library *l, const char *folder, struct library_scanned *found,
+                  struct err *err);
 
 #endif

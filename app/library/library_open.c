@@ -171,6 +171,8 @@ prepare_schema(struct library *l, struct err *err)
                      "%s was made by a later limn (its version is %d, this one "
                      "knows %d)",
                      l->path, version, SCHEMA_VERSION);
+    if (ok && version < 0)
+        ok = library_fail(l, err);
     if (ok && version == 0)
         ok = library_execute(l, schema, err);
     if (ok && version < 2)
@@ -201,9 +203,11 @@ static char *
 fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
 {
     char *pictures = ok ? library_folder(NULL) : NULL;
-    int found = pictures ? library_scan(l, pictures, NULL) : 0;
+    struct library_scanned found = {0};
+    if (pictures)
+        library_scan(l, pictures, &found, NULL);
     char *text = ok ? mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
-                                 "pictures found in %s (ratings and tags are lost)", moved, found,
+                                 "pictures found in %s (ratings and tags are lost)", moved, found.pictures,
                                  pictures ? pictures : "no folder")
                     : mem_printf("the library was damaged; it is kept as %s, and no new one can be "
                                  "made: %s", moved, err->text);

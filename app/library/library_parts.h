@@ -12,6 +12,7 @@
 struct library {
     sqlite3 *db;
     char *path;
+    bool unlockable; // its disk has no locks: each try would take SQLite ten seconds
 };
 
 bool library_add_input(struct library *l, const char *job, const struct job_reference *r,

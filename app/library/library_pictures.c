@@ -95,8 +95,8 @@ library_picture_read(const char *file, const char *job, struct library_picture *
     }
     if (!ok) {
         free(words);
-        return err_set(err, ERR_INPUT, "%s",
-                       own.text[0] ? own.text : "there is no instruction in it");
+        return own.text[0] ? err_set(err, own.code, "%s", own.text)
+                           : err_set(err, ERR_UNSUPPORTED, "there is no instruction in it");
     }
     add_words(&words, &j);
     char *whole = realpath(file, NULL);
@@ -126,7 +126,11 @@ int64_t
 library_picture_import(struct library *l, const char *file, const char *job, struct err *err)
 {
     struct library_picture p;
-    int64_t id = library_picture_read(file, job, &p, err) ? library_picture_add(l, &p, err) : -1;
+    struct err own = {0};
+    bool read = library_picture_read(file, job, &p, &own);
+    int64_t id = read ? library_picture_add(l, &p, err) : -1;
+    if (!read)
+        err_set(err, own.code == ERR_UNSUPPORTED ? ERR_INPUT : own.code, "%s", own.text);
     library_picture_finish(&p);
     return id;
 }

@@ -68,35 +68,54 @@ library_kept_instruction(struct library *l, struct job *out)
     return ok;
 }
 
-static int
-scan(struct library *l, const char *folder, int depth)
+// A picture that limn did not make is passed over; one that cannot be read is counted.
+static bool
+scan_picture(struct library *l, const char *path, struct library_scanned *found, struct err *err)
 {
-    int count = 0;
+    struct library_picture p;
+    struct err unread = {0};
+    bool read = library_picture_read(path, NULL, &p, &unread);
+    bool ok = !read || library_picture_add(l, &p, err) >= 0;
+    library_picture_finish(&p);
+    found->pictures += read && ok;
+    if (!read && unread.code != ERR_UNSUPPORTED && found->unread++ == 0)
+        found->first = unread;
+    return ok;
+}
+
+static bool
+scan(struct library *l, const char *folder, int depth, struct library_scanned *found,
+     struct err *err)
+{
+    bool ok = true;
     DIR *d = depth > 0 ? opendir(folder) : NULL;
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+    if (depth > 0 && !d && found->unread++ == 0)
+        err_errno(&found->first, ERR_INPUT, "%s", folder);
+    for (struct dirent *e; ok && d && (e = readdir(d));) {
         if (e->d_name[0] == '.')
             continue;
         char *path = file_join(folder, e->d_name);
         const char *dot = strrchr(e->d_name, '.');
         struct stat s;
         if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
-            count += scan(l, path, depth - 1);
+            ok = scan(l, path, depth - 1, found, err);
         else if (dot && strcmp(dot, ".png") == 0)
-            count += library_picture_import(l, path, NULL, NULL) >= 0;
+            ok = scan_picture(l, path, found, err);
         free(path);
     }
     if (d)
         closedir(d);
-    return count;
+    return ok;
 }
 
-int
-library_scan(struct library *l, const char *folder, struct err *err)
+bool
+library_scan(struct library *l, const char *folder, struct library_scanned *found, struct err *err)
 {
     struct stat s;
-    if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode)) {
-        err_errno(err, ERR_INPUT, "%s", folder);
-        return 0;
-    }
-    return scan(l, folder, LIMIT_LIBRARY_DEPTH);
+    *found = (struct library_scanned){0};
+    if (stat(folder, &s) != 0)
+        return err_errno(err, ERR_INPUT, "%s", folder);
+    if (!S_ISDIR(s.st_mode))
+        return err_set(err, ERR_INPUT, "%s is no folder", folder);
+    return scan(l, folder, LIMIT_LIBRARY_DEPTH, found, err);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Statements: prepared with their values, run, and their errors in words.
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "app/library/library_parts.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 bool
@@ -12,10 +14,16 @@ library_fail(struct library *l, struct err *err)
     int code = sqlite3_errcode(l->db), number = sqlite3_system_errno(l->db);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return err_set(err, ERR_IO, "%s is locked by another program", l->path);
+    l->unlockable = l->unlockable || code == SQLITE_PROTOCOL;
+    if (l->unlockable)
+        return err_set(err, ERR_IO, "%s cannot be locked: its disk gives no locks", l->path);
     if (code == SQLITE_FULL)
         return err_set(err, ERR_IO, "%s: the disk is full", l->path);
     if (code == SQLITE_NOMEM)
         return err_set(err, ERR_MEMORY, "%s: there is not enough memory", l->path);
+    // SQLite tries this and that before it gives up, and then knows the last try's error only.
+    if (number == ENOENT && file_exists(l->path))
+        number = 0;
     if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && number)
         return err_set(err, ERR_IO, "%s: %s (%s)", l->path, sqlite3_errmsg(l->db),
                        strerror(number));
@@ -27,20 +35,25 @@ sqlite3_stmt *
 library_prepare(struct library *l, struct err *err, const char *sql, const char *kinds, ...)
 {
     sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK) {
+    if (l->unlockable || sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK) {
         library_fail(l, err);
         return NULL;
     }
     va_list args;
+    int code = SQLITE_OK;
     va_start(args, kinds);
-    for (int i = 0; kinds[i]; i++) {
+    for (int i = 0; kinds[i] && code == SQLITE_OK; i++) {
         if (kinds[i] == 'i')
-            sqlite3_bind_int64(s, i + 1, va_arg(args, int64_t));
+            code = sqlite3_bind_int64(s, i + 1, va_arg(args, int64_t));
         else
-            sqlite3_bind_text(s, i + 1, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+            code = sqlite3_bind_text(s, i + 1, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
     }
     va_end(args);
-    return s;
+    if (code == SQLITE_OK)
+        return s;
+    library_fail(l, err); // what is not bound would be NULL
+    sqlite3_finalize(s);
+    return NULL;
 }
 
 // Runs a statement that returns nothing, and ends it.
@@ -57,12 +70,15 @@ library_run(struct library *l, sqlite3_stmt *s, struct err *err)
 bool
 library_execute(struct library *l, const char *sql, struct err *err)
 {
-    return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK || library_fail(l, err);
+    return (!l->unlockable && sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK) ||
+           library_fail(l, err);
 }
 
 char *
 library_column_text(sqlite3_stmt *s, int column)
 {
     const unsigned char *text = sqlite3_column_text(s, column);
+    if (!text && sqlite3_errcode(sqlite3_db_handle(s)) == SQLITE_NOMEM)
+        mem_failed(); // it would look empty
     return mem_strdup(text ? (const char *)text : "");
 }

@@ -17,8 +17,9 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-#define KEEP_SECONDS 1.0
-#define SAMPLE       "styled-subject"
+#define KEEP_SECONDS  1.0
+#define RETRY_SECONDS 10.0 // a library that is locked holds the UI up while it is tried
+#define SAMPLE        "styled-subject"
 
 void
 session_job(struct ui *ui, struct job *out)
@@ -88,18 +89,22 @@ session_step(struct ui *ui, int by)
     return j != NULL;
 }
 
-void
-session_keep(struct ui *ui, bool now)
+bool
+session_keep(struct ui *ui, bool now, struct err *err)
 {
     if (!ui->library || !ui->session_dirty || (!now && ui_now() < ui->session_kept + KEEP_SECONDS))
-        return;
+        return true;
     free(ui->compose.instruction);
     ui->compose.instruction = mem_strdup(ui->instruction.text);
-    struct err err = {0};
-    if (!library_keep_instruction(ui->library, &ui->compose, &err))
-        ui_log(ui, ROLE_WARNING, err.text);
-    ui->session_dirty = false;
-    ui->session_kept = ui_now();
+    struct err own = {0};
+    bool ok = library_keep_instruction(ui->library, &ui->compose, &own);
+    if (!ok && !ui->session_unkept)
+        ui_log(ui, ROLE_WARNING, own.text);
+    if (!ok)
+        err_set(err, own.code, "the instruction in hand was not kept: %s", own.text);
+    ui->session_dirty = ui->session_unkept = !ok;
+    ui->session_kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
+    return ok;
 }
 
 // A reference with a file is read from it again; one that came out of a picture is what was kept of it.
@@ -380,7 +385,7 @@ session_draw(struct ui *ui)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     ui->sampled = ok && sample;
     job_finish(&j);
-    session_keep(ui, true);
+    session_keep(ui, true, NULL);
     return ok;
 }
 

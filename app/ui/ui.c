@@ -210,7 +210,7 @@ loop(struct ui *ui, struct err *err)
         }
         ui_turn_window(ui);
         restart_worker(ui);
-        session_keep(ui, false);
+        session_keep(ui, false, NULL);
         ui->dirty = ui->dirty || (ui->wake > 0 && ui_now() >= ui->wake);
     }
     return true;
@@ -319,7 +319,7 @@ ui_run(const char *host, const char *theme, const char *preview)
         loop(ui, &err);
         for (struct arrival *a; (a = arrivals_last(ui->arrivals));)
             on_arrival(ui, a); // what came is kept
-        session_keep(ui, true);
+        session_keep(ui, true, &err);
         screen_stop(ui);
         if (screen_gone())
             err_clear(&err);

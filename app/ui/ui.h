@@ -129,6 +129,7 @@ struct ui {
     struct history history; // what was there before
     char fault[ERR_TEXT_MAX]; // what is wrong with it now; ""
     bool session_dirty, sampled; // sampled: the last drawing was the sample
+    bool session_unkept; // the last try failed
     double session_kept; // when it was last written
 
     struct task *tasks[UI_TASKS_MAX];
@@ -291,7 +292,7 @@ void session_show(struct ui *ui, const struct job *j);
 void session_set(struct ui *ui, const struct job *j); // replaces it; what was there goes to the history
 bool session_step(struct ui *ui, int by); // to the one before (-1) or after (1); false: there is none
 void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
-void session_keep(struct ui *ui, bool now);       // writes it to the library when it changed
+bool session_keep(struct ui *ui, bool now, struct err *err); // writes it to the library when it changed
 void session_restore(struct ui *ui);
 bool session_open_picture(struct ui *ui, const char *file);
 // The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a
