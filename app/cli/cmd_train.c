@@ -245,18 +245,40 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
     return ok;
 }
 
+// A run that was killed has logged steps that no checkpoint has, and the last line may be cut: all from there on goes,
+// for those steps are made again.
+static bool
+cut_log(const char *path, int64_t done, struct err *err)
+{
+    FILE *log = file_exists(path) ? file_stream(path, "r+", err) : NULL;
+    char *line = NULL;
+    size_t room = 0;
+    off_t kept = 0;
+    long long step;
+    if (!log)
+        return !file_exists(path);
+    for (ssize_t n; (n = getline(&line, &room, log)) > 0 && line[n - 1] == '\n'; kept += n)
+        if (sscanf(line, "{\"step\":%lld", &step) == 1 && step > done)
+            break;
+    bool ok = !ferror(log) && ftruncate(fileno(log), kept) == 0;
+    ok = ok || err_errno(err, ERR_IO, "%s", path);
+    free(line);
+    fclose(log);
+    return ok;
+}
+
 // The log is appended to by a run that goes on. Of a run that begins anew, what an earlier one said is
 // kept beside it.
 static FILE *
-open_log(const struct train *o, const struct recipe *r, struct err *err)
+open_log(const struct train *o, const struct recipe *r, int64_t done, struct err *err)
 {
     char *path = file_join(r->output, "log.jsonl");
     char *previous = file_join(r->output, "log.previous.jsonl");
     FILE *log = NULL;
-    if (o->resume || !file_exists(path) || rename(path, previous) == 0)
-        log = file_stream(path, "a", err);
-    else
+    if (!o->resume && file_exists(path) && rename(path, previous) != 0)
         err_errno(err, ERR_IO, "%s", previous);
+    else if (!o->resume || cut_log(path, done, err))
+        log = file_stream(path, "a", err);
     free(path);
     free(previous);
     return log;
@@ -274,7 +296,7 @@ static bool
 run(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
     struct err *err)
 {
-    FILE *log = open_log(o, r, err);
+    FILE *log = open_log(o, r, trainer_done(t), err);
     bool ok = log, terminal = command_terminal(STDOUT_FILENO);
     double start = clock_seconds(), smooth = NAN, rate = 0;
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
