@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/streams.h"
 #include "engine/base/file.h"
 
 bool
@@ -28,14 +29,7 @@ output_check(const char *path, const char *source, struct err *err)
 static bool
 write_out(const char *data, size_t size, struct err *err)
 {
-    while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, data, size);
-        if (n < 0 && errno != EINTR)
-            return err_errno(err, ERR_IO, "standard output");
-        data += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return true;
+    return streams_write(STDOUT_FILENO, data, size) || err_errno(err, ERR_IO, "standard output");
 }
 
 bool

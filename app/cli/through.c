@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/streams.h"
 #include "app/cli/commands.h"
 #include "app/worker/order.h"
 #include "engine/base/file.h"
@@ -204,16 +205,9 @@ on_stop(int number)
 static void
 write_all(int fd, const char *bytes, size_t size)
 {
-    while (size) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno != EINTR) {
-            if (fd == STDOUT_FILENO)
-                command_output_lost(errno);
-            return; // nobody reads it any more: the command goes on, as it would by itself
-        }
-        bytes += MAX(n, 0);
-        size -= (size_t)MAX(n, 0);
-    }
+    // Where nobody reads it any more the command goes on, as it would by itself.
+    if (!streams_write(fd, bytes, size) && fd == STDOUT_FILENO)
+        command_output_lost(errno);
 }
 
 // To a terminal through the door (command_open_doors()): progress may move along the line and clear
@@ -360,6 +354,13 @@ through_follow(struct client *c, const char *host, const char *id, struct err *e
     return r.code;
 }
 
+// Its sentence is in what it said, unless there was no room for that.
+static bool
+says_why(const struct running *r)
+{
+    return r->unsaid_size && memmem(r->unsaid, r->unsaid_size, "limn: ", 6);
+}
+
 // Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do
 // so: it is watched until a moment after its first words, which come when it trains, or say why not.
 static bool
@@ -383,6 +384,8 @@ send_off(struct running *r, struct err *err)
             client_follow(r->client, r->id);
         }
     }
+    if (r->ended && r->code && !says_why(r))
+        ok = err_set(err, ERR_DEVICE, "it ended with exit code %d and could not say why", r->code);
     if (r->ended)
         show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
     if (!ok || r->ended)

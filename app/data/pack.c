@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,11 +173,16 @@ start_worker(struct maker *m, int worker, struct err *err)
 {
     fflush(NULL);
     m->shared->at[worker] = SIZE_MAX;
+    pid_t parent = getpid();
     m->pid[worker] = fork();
     if (m->pid[worker] < 0)
         return err_errno(err, ERR_IO, "cannot start a process");
-    if (m->pid[worker] == 0)
+    if (m->pid[worker] == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // what it makes is of no use to anyone else
+        if (getppid() != parent)
+            _exit(1);
         work(m, worker);
+    }
     return true;
 }
 

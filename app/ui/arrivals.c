@@ -168,7 +168,9 @@ arrivals_open(struct err *err)
     pthread_cond_init(&a->wake, NULL);
     pthread_cond_init(&a->through, NULL);
     a->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (threads_start(&a->thread, work, a, err))
+    if (a->fd < 0)
+        err_errno(err, ERR_IO, "no descriptor for what comes");
+    else if (threads_start(&a->thread, work, a, err))
         return a;
     free_all(a);
     return NULL;

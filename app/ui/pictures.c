@@ -91,9 +91,12 @@ pictures_open(struct err *err)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (threads_start(&p->thread, work, p, err))
+    if (p->fd < 0)
+        err_errno(err, ERR_IO, "no descriptor for what comes");
+    else if (threads_start(&p->thread, work, p, err))
         return p;
-    close(p->fd);
+    if (p->fd >= 0)
+        close(p->fd);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);

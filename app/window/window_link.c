@@ -51,10 +51,11 @@ window_link_open(struct err *err)
         err_errno(err, ERR_IO, "no socket for a window");
     }
     struct window_link *l = NULL;
-    if (err->code == ERR_NONE) {
-        l = mem_zalloc(sizeof *l);
-        l->pid = fork();
-        if (l->pid == 0) {
+    pid_t pid = err->code == ERR_NONE ? fork() : -1;
+    if (err->code == ERR_NONE && pid < 0)
+        err_errno(err, ERR_IO, "no process for a window");
+    if (pid >= 0) {
+        if (pid == 0) {
             dup2(ends[1], STDIN_FILENO);
             dup2(ends[1], STDOUT_FILENO);
             dup2(errors[1], STDERR_FILENO);
@@ -62,13 +63,17 @@ window_link_open(struct err *err)
             execl(program, "limn-window", (char *)NULL);
             _exit(127);
         }
+        l = mem_zalloc(sizeof *l);
+        l->pid = pid;
         l->fd = ends[0];
         l->errors = errors[0];
         fcntl(l->errors, F_SETFL, O_NONBLOCK);
         l->wire = wire_open(l->fd, l->fd);
-        close(ends[1]);
-        close(errors[1]);
     }
+    const int done[] = {ends[1], errors[1], l ? -1 : ends[0], l ? -1 : errors[0]};
+    for (size_t i = 0; i < COUNT_OF(done); i++)
+        if (done[i] >= 0)
+            close(done[i]);
     free(program);
     return l;
 }
