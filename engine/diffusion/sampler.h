@@ -154,10 +154,19 @@ struct sampler_params {
 
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
+// The same for pictures of any size, so that a seed gives the composition it gives at the base's size:
+// x (N,height,width,channels), white, of which the coarse part is that of the base's noise. At the base's
+// size it is sampler_noise() bit for bit. ERR_MEMORY.
+struct noise_shape {
+    int height, width, channels;
+    int base_height, base_width; // of the size that the model was trained at
+};
+bool sampler_noise_at(float *x, size_t n, const struct noise_shape *shape, const uint64_t *seeds,
+                      struct err *err);
 // Turns each picture's starting noise towards that of another seed, on the circle through both, so
 // that it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no
 // bit, 1 is the other seed's noise. ERR_MEMORY.
-bool sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount,
+bool sampler_vary(float *x, size_t n, const struct noise_shape *shape, uint64_t seed, double amount,
                   struct err *err);
 
 // Turns starting noise into a picture noised to `at`: x = alpha*picture + sigma*x, where `mask`

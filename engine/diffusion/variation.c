@@ -32,14 +32,17 @@ turn(float *x, const float *y, size_t n, double amount)
 }
 
 bool
-sampler_vary(float *x, size_t n, size_t elements, uint64_t seed, double amount, struct err *err)
+sampler_vary(float *x, size_t n, const struct noise_shape *shape, uint64_t seed, double amount,
+             struct err *err)
 {
+    size_t elements = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
     if (amount <= 0)
         return true;
     float *other = mem_try_calloc(elements, sizeof *other, "noise", err);
-    if (!other)
+    if (!other || !sampler_noise_at(other, 1, shape, &seed, err)) {
+        free(other);
         return false;
-    sampler_noise(other, 1, elements, &seed);
+    }
     for (size_t i = 0; i < n; i++)
         if (amount >= 1)
             memcpy(x + i * elements, other, elements * sizeof *other);

@@ -175,18 +175,34 @@ open_stages(struct passing *w, struct err *err)
     return true;
 }
 
+// Families that draw any size make their noise from that of the size they like best.
+static struct noise_shape
+noise_shape(const struct pass *p, const struct latent *l)
+{
+    const struct model_folder *m = p->stages->folder;
+    struct latent base = *l;
+    if (m->family->grain) {
+        int size, final_size;
+        m->family->sizes(&m->parts, &size, &final_size);
+        base = m->family->latent(&m->parts, p->part, (struct picture_size){size, size});
+    }
+    return (struct noise_shape){l->height, l->width, l->channels, base.height, base.width};
+}
+
 // x, all noise, becomes what the first of the steps that run takes; how many are left out, -1:
 // error.
 static int
-begin(const struct pass *p, const struct sampler_params *s, float *x, struct err *err)
+begin(const struct pass *p, const struct latent *l, const struct sampler_params *s, float *x,
+      struct err *err)
 {
+    const struct noise_shape shape = noise_shape(p, l);
     size_t elements = s->pixels * (size_t)s->channels;
     int skipped = p->start ? start_skipped(s->count, p->strength) : 0;
     if (p->noise)
         memcpy(x, p->noise, s->n * elements * sizeof *x);
-    else
-        sampler_noise(x, s->n, elements, p->seeds);
-    if (!sampler_vary(x, s->n, elements, p->variation_seed, p->variation, err))
+    else if (!sampler_noise_at(x, s->n, &shape, p->seeds, err))
+        return -1;
+    if (!sampler_vary(x, s->n, &shape, p->variation_seed, p->variation, err))
         return -1;
     if (skipped)
         sampler_start(x, s->n, s->pixels, s->channels, s->points[skipped], p->start, NULL);
@@ -236,7 +252,7 @@ pass_run(const struct pass *p, float *x, struct err *err)
         .progress_ctx = p->progress_ctx, .cancel = p->cancel,
         .kept = p->mask ? p->start : NULL, .mask = p->mask,
     };
-    int skipped = points && open_stages(&w, err) ? begin(p, &s, x, err) : -1;
+    int skipped = points && open_stages(&w, err) ? begin(p, &l, &s, x, err) : -1;
     bool ok = skipped >= 0;
     if (ok) {
         s.points += skipped;

@@ -12,7 +12,8 @@
 
 #include "engine/diffusion/sampler.h"
 
-enum { N = 2, ELEMENTS = 64 * 64 * 3 };
+enum { N = 2, SIDE = 64, ELEMENTS = SIDE * SIDE * 3 };
+static const struct noise_shape shape = {SIDE, SIDE, 3, SIDE, SIDE};
 
 static double
 angle(const float *a, const float *b)
@@ -46,14 +47,14 @@ between_two_seeds(void **state)
     sampler_noise(from, N, ELEMENTS, seeds);
     sampler_noise(to, 1, ELEMENTS, &other);
     memcpy(x, from, sizeof(float) * N * ELEMENTS);
-    assert_true(sampler_vary(x, N, ELEMENTS, other, 0, NULL));
+    assert_true(sampler_vary(x, N, &shape, other, 0, NULL));
     assert_memory_equal(x, from, sizeof(float) * N * ELEMENTS);
-    assert_true(sampler_vary(x, N, ELEMENTS, other, 1, NULL));
+    assert_true(sampler_vary(x, N, &shape, other, 1, NULL));
     for (int i = 0; i < N; i++)
         assert_memory_equal(x + i * ELEMENTS, to, sizeof(float) * ELEMENTS);
     for (size_t k = 0; k < sizeof amounts / sizeof *amounts; k++) {
         memcpy(x, from, sizeof(float) * N * ELEMENTS);
-        assert_true(sampler_vary(x, N, ELEMENTS, other, amounts[k], NULL));
+        assert_true(sampler_vary(x, N, &shape, other, amounts[k], NULL));
         for (int i = 0; i < N; i++) {
             const float *a = from + i * ELEMENTS, *b = x + i * ELEMENTS;
             assert_true(fabs(angle(a, b) / angle(a, to) - amounts[k]) < 0.01);
@@ -62,7 +63,7 @@ between_two_seeds(void **state)
     }
     // Towards itself nothing happens that could be seen.
     memcpy(x, from, sizeof(float) * ELEMENTS);
-    assert_true(sampler_vary(x, 1, ELEMENTS, seeds[0], 0.5, NULL));
+    assert_true(sampler_vary(x, 1, &shape, seeds[0], 0.5, NULL));
     for (int i = 0; i < ELEMENTS; i++)
         assert_true(fabsf(x[i] - from[i]) <= 1e-6f * fabsf(from[i]));
     free(from);
