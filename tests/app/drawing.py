@@ -72,7 +72,7 @@ def far(a, b):
 
 
 def draw(name, *args):
-    limn('generate', 'text', '--steps', '2', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
+    limn('generate', 'text', '--retrieve', '0', '--steps', '2', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
     return pixels(name)
 
 
