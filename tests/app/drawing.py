@@ -136,7 +136,7 @@ for args, says in ((['--mask', 'top.png'], 'a mask needs a picture to start from
                    (['--ref-weight', '1'], 'K=WEIGHT or K=WEIGHT@FROM..TO'),
                    (['--start', 'missing.png'], 'missing.png'),
                    (['--negative', '[ref#1]'], 'no reference 1 is given')):
-    said = limn('generate', 'text', '--steps', '1', *args, '--no-library', '-o', 'no.png', code=2)
+    said = limn('generate', 'text', '--retrieve', '0', '--steps', '1', *args, '--no-library', '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
 
 # Weights of references, and pictures to keep away from.

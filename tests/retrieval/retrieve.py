@@ -126,6 +126,11 @@ said, about = draw('--index', index, '--retrieve', 3, '--set', 'subject=fox besi
 check(about['instruction'].startswith('[ref#1] fox beside a [ref#2] mountain lion'), f"two: {about['instruction']}")
 check('bad.index' in draw('--index', 'bad.index', code=2)[0].stderr, 'a damaged index is an error')
 
+# What is said of references holds for those that come.
+said, about = draw('--index', index, '--ref-weight', '1=0.5', '--set', 'subject=horse')
+check(about['ref_weight'] == '1=0.5', 'a weight of one that was found')
+check('there is no reference 2' in draw('--index', index, '--ref-weight', '2=0.5', '--set', 'subject=horse', code=2)[0].stderr, 'one too many')
+
 # A model's own index, on the machine that draws; one without.
 own = home / 'model'
 shutil.copytree(model, own)
