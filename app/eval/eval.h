@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What a model draws of held-out examples, measured: beside the true picture, a copied reference, and the mean
+// picture of the training part, which need no model and say what a figure is worth.
+#ifndef LIMN_APP_EVAL_EVAL_H
+#define LIMN_APP_EVAL_EVAL_H
+
+#include <stdatomic.h>
+
+#include "app/eval/measure.h"
+#include "engine/base/jv.h"
+#include "engine/train/tasks.h"
+
+enum eval_measure {
+    EVAL_EDGES = 0,  // F1 of edges
+    EVAL_AREAS,      // overlap of areas
+    EVAL_STYLE,      // 1: the recogniser says the true style
+    EVAL_SUBJECT,    // 1: the true subject is among its first five of all
+    EVAL_THUMBNAIL,  // squared difference of thumbnails: less is better
+    EVAL_MEASURE_COUNT
+};
+extern const char *const eval_measure_names[EVAL_MEASURE_COUNT];
+
+// Whose pictures are measured.
+enum { EVAL_TRUTH = 0, EVAL_COPY, EVAL_MEAN, EVAL_MODEL, EVAL_OTHER, EVAL_WHO_COUNT };
+
+struct eval_params {
+    const char *models[2]; // folders; the second NULL: one
+    const char *pack, *device;
+    const struct jv *tasks; // the mixture
+    const char *only;       // name of a task; NULL: all
+    int examples;           // of a task
+    int steps, seed;
+    enum pack_split split;
+    void (*progress)(void *ctx, int done, int total); // may be NULL
+    void *ctx;
+    const atomic_int *cancel; // may be NULL
+};
+
+struct eval_task {
+    char *name;
+    int examples;
+    // Of examples where a measure makes sense; n 0: of none.
+    struct measured of[EVAL_WHO_COUNT][EVAL_MEASURE_COUNT];
+    // The second model's minus the first's, by example.
+    struct measured difference[EVAL_MEASURE_COUNT];
+};
+
+struct eval_report {
+    struct eval_task *tasks;
+    int count;
+};
+
+bool eval_run(const struct eval_params *p, struct eval_report *out, struct err *err);
+void eval_finish(struct eval_report *r); // zeroed is fine
+// Whether the second model is worse than the first in that measure of that task, beyond the interval.
+bool eval_is_worse(const struct eval_task *t, enum eval_measure m);
+
+#endif
