@@ -106,8 +106,10 @@ make_pack(const char *path, bool shuffled)
     static int32_t subject[COUNT], style[COUNT];
     static int64_t ends[COUNT];
     static char words[COUNT + 1];
+    struct rng rng;
+    rng_init(&rng, 5, RNG_STREAM_TEST);
     for (int i = 0; i < COUNT; i++) {
-        int s = i / STYLES, k = i % STYLES, lot = shuffled ? (i * 37 + 11) % COUNT : i;
+        int s = i / STYLES, k = i % STYLES, lot = shuffled ? (int)rng_below(&rng, COUNT) : i;
         draw_record(images[i], s, k, (uint64_t)i + 1);
         subject[i] = lot / STYLES;
         style[i] = lot % STYLES;
