@@ -12,7 +12,7 @@
 #include "loaders/look.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { HEAD = 4, GOES_ON = 0x80 };
+enum { HEAD = 4, GOES_ON = 0x80, ZEROS_MOST = 4 << 20 };
 
 // The linker gives limn these instead of the sandbox.
 bool __wrap_sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err);
@@ -62,7 +62,7 @@ __wrap_sandbox_read(struct sandbox *s, void *data, size_t size, const struct san
     memcpy(data, said, n);
     said += n;
     said_size -= n;
-    if (n < size && !(ending & GOES_ON))
+    if (n < size && (!(ending & GOES_ON) || size > ZEROS_MOST)) // large pictures take sanitizers too long
         return (enum sandbox_state)(1 + ending % 3);
     memset((char *)data + n, 0, size - n);
     return SANDBOX_DONE;

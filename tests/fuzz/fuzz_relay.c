@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The relay between a limn and a worker that waits behind a socket: the input goes through it in
 // both directions, whole or with a side that goes away in the middle (first byte).
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -31,8 +32,14 @@ static size_t
 drain(int fd, uint8_t *bytes, size_t most)
 {
     size_t size = 0;
-    for (ssize_t n; size < most && (n = read(fd, bytes + size, most - size)) > 0;)
+    while (size < most) {
+        ssize_t n = read(fd, bytes + size, most - size);
+        if (n < 0 && errno == EINTR) // libFuzzer's clock
+            continue;
+        if (n <= 0)
+            break;
         size += (size_t)n;
+    }
     return size;
 }
 
