@@ -128,7 +128,7 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
         if (t) {
             t->state = TASK_RUNNING;
             t->drawn = true;
-            t->awaited = results;
+            t->awaited = MIN(results, MAX(j.count, 1));
         }
     } else if (known) {
         struct task *t =

@@ -196,6 +196,15 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
            err_set(err, ERR_INPUT, "%s: an SVG that does not begin as one", name);
 }
 
+// Its second header says first how long it is; text may begin with BM, too.
+static bool
+is_bmp(const char *data, size_t size)
+{
+    static const char lengths[] = {12, 16, 40, 52, 56, 64, 108, 124};
+    return size > 18 && memcmp(data, "BM", 2) == 0 && memchr(lengths, data[14], sizeof lengths) &&
+           memcmp(data + 15, "\0\0\0", 3) == 0;
+}
+
 // Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for processes
 // that no stranger's decoder should run in.
 static bool
@@ -205,7 +214,7 @@ begins_as_picture(const char *data, size_t size)
         size_t at, length;
         const char *bytes;
     } kinds[] = {
-        {0, 8, "\x89PNG\r\n\x1A\n"}, {0, 2, "\xFF\xD8"}, {0, 4, "GIF8"}, {8, 4, "WEBP"}, {0, 2, "BM"},
+        {0, 8, "\x89PNG\r\n\x1A\n"}, {0, 2, "\xFF\xD8"}, {0, 4, "GIF8"}, {8, 4, "WEBP"},
         {0, 4, "II*\0"}, {0, 4, "MM\0*"}, {0, 4, "II+\0"}, {0, 4, "MM\0+"},
         {4, 7, "ftyphei"}, {4, 7, "ftyphev"}, {4, 8, "ftypmif1"}, {4, 8, "ftypmsf1"}, {4, 7, "ftypavi"},
     };
@@ -213,7 +222,7 @@ begins_as_picture(const char *data, size_t size)
         if (size > kinds[i].at + kinds[i].length &&
             memcmp(data + kinds[i].at, kinds[i].bytes, kinds[i].length) == 0)
             return true;
-    return is_pnm(data, size);
+    return is_pnm(data, size) || is_bmp(data, size);
 }
 
 bool

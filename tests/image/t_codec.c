@@ -127,7 +127,7 @@ what_is_recognised_can_be_read(void **state)
                                           "two.gif", "two.jpg", "two.tif", "two.webp", "upright.jpg"};
     static const char *const made[] = {"P1\n1 1\n0\n", "P3\n1 1\n9\n1 2 3\n", "P5 1 1 255 a", "P6 1 1 255 abc",
                                        "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"};
-    static const char *const others[] = {"", "P", "P7\nWIDTH 1\n", "P5: a name", "P0 1 1", "GIF", "RIFF0000WAVEfmt ", "%PDF-1.4", "#?RADIANCE\n",
+    static const char *const others[] = {"", "P", "P7\nWIDTH 1\n", "P5: a name", "BMW: a car, and more of it", "P0 1 1", "GIF", "RIFF0000WAVEfmt ", "%PDF-1.4", "#?RADIANCE\n",
                                          "instruction: a cat", "\x76\x2f\x31\x01 EXR", "0000ftypqt  ", "\x89PNG", "II"};
     for (size_t i = 0; i < COUNT_OF(samples); i++) {
         size_t size;
