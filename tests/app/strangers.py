@@ -260,9 +260,9 @@ def nothing_is_loaded_from_where_it_stands():
             for d in ('templates', 'app/templates', 'share/limn/templates'):
                 (near / d / 'planted.yaml').write_text('instruction: "planted"\n')
             shutil.copy(evil, near / 'lib/limn/loaders/evil.so')
-        for cwd in (copy.parent, copy.parent.parent):
+        for cwd in (copy.parent, copy.parent.parent) if not SANITIZED else (copy.parent,):
             bare = {k: v for k, v in env.items() if k != 'LIMN_LOADER_PATH'}
-            for args in (('loaders',), ('templates',), ('models', 'list'), ('devices',), ('load', 'evil', SAMPLE, 'y.png')):
+            for args in (('loaders',), ('templates',), ('models', 'list'), ('load', 'evil', SAMPLE, 'y.png')):
                 p = subprocess.run([copy, *args], env=bare, cwd=cwd, capture_output=True, text=True, timeout=120 * SLOW)
                 check(p.returncode in (0, 1, 2) and 'Sanitizer' not in p.stderr, f'{copy} {args}: exit {p.returncode}, {p.stderr[-500:]}')
                 check('planted' not in p.stdout and not re.search(r'^evil\b', p.stdout, re.M), f'{copy} {args} in {cwd}: {p.stdout}')
