@@ -22,53 +22,12 @@
 #include "app/worker/records.h"
 #include "app/worker/relay.h"
 #include "app/worker/socket.h"
-#include "app/worker/spool.h"
 #include "app/worker/wire.h"
-#include "engine/base/limits.h"
+#include "app/worker/worker_parts.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
 #include "sandbox/sandbox.h"
-
-enum { HOLD_BYTES = 1 << 20 };
-
-// A picture file some job needs or needed, by its hash.
-struct blob {
-    char hash[JOB_HASH_TEXT];
-    uint8_t *data;
-    size_t size;
-    uint64_t used; // when, for forgetting the oldest
-};
-
-// A job, a loader run or a command that waits for its files.
-enum pending_kind { PENDING_JOB = 0, PENDING_LOAD, PENDING_ORDER };
-struct pending {
-    struct pending *next;
-    enum pending_kind kind;
-    struct job job; // of a loader run: one reference
-    struct order order;
-    bool previews;
-    char id[64];
-    int side;
-};
-
-struct worker {
-    pthread_mutex_t lock; // of `wire`, which the lanes' threads send to
-    struct wire *wire;    // NULL while nobody is there
-    int in, out;          // of it
-    int wake;             // eventfd: a lane has something to say
-    struct lanes *lanes;
-    struct children *children;
-    struct blob blobs[LIMIT_WORKER_BLOBS];
-    int blob_count;
-    uint64_t clock;
-    struct pending *pending;
-    bool finish_jobs; // when the other side goes
-    bool quit;
-    bool leaving; // its limn has gone; only children are waited for
-    int listener; // -1: none
-    char *socket_path;
-};
 
 // A picture that is not sent would be waited for; it lies in the spool, and the next worker has it.
 static void
@@ -78,8 +37,8 @@ send_or_end(struct worker *w, struct jv *head, const void *payload, size_t size)
         mem_failed();
 }
 
-static void
-post(void *ctx, struct jv *head, const void *payload, size_t size)
+void
+worker_post(void *ctx, struct jv *head, const void *payload, size_t size)
 {
     struct worker *w = ctx;
     pthread_mutex_lock(&w->lock);
@@ -94,8 +53,8 @@ post(void *ctx, struct jv *head, const void *payload, size_t size)
     }
 }
 
-static void
-say(struct worker *w, struct jv *head, const void *payload, size_t size)
+void
+worker_say(struct worker *w, struct jv *head, const void *payload, size_t size)
 {
     if (w->wire)
         send_or_end(w, head, payload, size);
@@ -103,470 +62,14 @@ say(struct worker *w, struct jv *head, const void *payload, size_t size)
         jv_free(head);
 }
 
-static void
-refuse(struct worker *w, const char *job, enum err_code code, const char *text)
+void
+worker_refuse(struct worker *w, const char *job, enum err_code code, const char *text)
 {
     struct jv *head = wire_head("failed");
     jv_set(head, "job", jv_from_string(job));
     jv_set(head, "code", jv_from_string(code == ERR_INPUT ? "input" : "io"));
     jv_set(head, "text", jv_from_string(text));
-    say(w, head, NULL, 0);
-}
-
-// --- pictures by content
-
-static struct blob *
-find_blob(struct worker *w, const char *hash)
-{
-    for (int i = 0; i < w->blob_count; i++)
-        if (strcmp(w->blobs[i].hash, hash) == 0) {
-            w->blobs[i].used = ++w->clock;
-            return &w->blobs[i];
-        }
-    return NULL;
-}
-
-static void
-forget_oldest(struct worker *w)
-{
-    int oldest = 0;
-    for (int i = 1; i < w->blob_count; i++)
-        if (w->blobs[i].used < w->blobs[oldest].used)
-            oldest = i;
-    free(w->blobs[oldest].data);
-    w->blobs[oldest] = w->blobs[--w->blob_count];
-}
-
-static void
-keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
-{
-    if (find_blob(w, hash)) {
-        free(data);
-        return;
-    }
-    size_t total = size;
-    for (int i = 0; i < w->blob_count; i++)
-        total += w->blobs[i].size;
-    while (w->blob_count && (w->blob_count == LIMIT_WORKER_BLOBS ||
-                             total > LIMIT_WORKER_BLOB_BYTES)) {
-        size_t before = 0, after = 0;
-        for (int i = 0; i < w->blob_count; i++)
-            before += w->blobs[i].size;
-        forget_oldest(w);
-        for (int i = 0; i < w->blob_count; i++)
-            after += w->blobs[i].size;
-        total -= before - after;
-    }
-    struct blob *b = &w->blobs[w->blob_count++];
-    *b = (struct blob){.data = data, .size = size, .used = ++w->clock};
-    snprintf(b->hash, sizeof b->hash, "%s", hash);
-}
-
-static void
-free_pending(struct pending *p)
-{
-    job_finish(&p->job);
-    order_finish(&p->order);
-    free(p);
-}
-
-// The i-th file that is needed: its hash, and where its bytes go; false: there are no more.
-static bool
-need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size)
-{
-    bool order = p->kind == PENDING_ORDER;
-    if (i >= (order ? p->order.count : p->job.reference_count))
-        return false;
-    *hash = order ? p->order.words[i].hash : p->job.references[i].hash;
-    *data = order ? &p->order.words[i].data : &p->job.references[i].data;
-    *size = order ? &p->order.words[i].size : &p->job.references[i].size;
-    return true;
-}
-
-// Gives it the bytes that are here; true when none is missing. ERR_MEMORY: they cannot be given.
-static bool
-fill(struct worker *w, struct pending *p, struct err *err)
-{
-    const char *hash;
-    uint8_t **data;
-    size_t *size;
-    bool whole = true;
-    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
-        const struct blob *b = *data || !*hash ? NULL : find_blob(w, hash);
-        if (b) {
-            *data = mem_try_calloc(b->size, 1, "a file", err);
-            *size = *data ? b->size : 0;
-            if (*data)
-                memcpy(*data, b->data, b->size);
-        }
-        whole = whole && (*data || !*hash);
-    }
-    return whole;
-}
-
-static void
-ask_for_missing(struct worker *w, struct pending *p)
-{
-    const char *hash;
-    uint8_t **data;
-    size_t *size;
-    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
-        if (*data || !*hash)
-            continue;
-        struct jv *head = wire_head("want");
-        jv_set(head, "hash", jv_from_string(hash));
-        say(w, head, NULL, 0);
-    }
-}
-
-static void
-start(struct worker *w, struct pending *p)
-{
-    if (p->kind == PENDING_LOAD) {
-        lanes_load(w->lanes, p->id, &p->job.references[0], p->side);
-        p->job.reference_count = 0;
-    } else if (p->kind == PENDING_ORDER) {
-        children_start(w->children, &p->order);
-    } else {
-        struct jv *head = wire_head("queued");
-        jv_set(head, "job", jv_from_string(p->job.id));
-        jv_set(head, "ahead", jv_from_integer(lanes_unfinished(w->lanes)));
-        say(w, head, NULL, 0);
-        lanes_draw(w->lanes, &p->job, p->previews);
-    }
-    free_pending(p);
-}
-
-static void
-refuse_load(struct worker *w, const char *id, const struct err *err)
-{
-    struct jv *head = wire_head("loaded");
-    jv_set(head, "id", jv_from_string(id));
-    jv_set(head, "code", jv_from_string(err->code == ERR_INPUT ? "input" : "io"));
-    jv_set(head, "text", jv_from_string(err->text));
-    say(w, head, NULL, 0);
-}
-
-static void
-refuse_order(struct worker *w, const char *id, const struct err *err)
-{
-    struct jv *head = wire_head("ended");
-    jv_set(head, "id", jv_from_string(id));
-    jv_set(head, "code", jv_from_integer(err_exit_code(err)));
-    jv_set(head, "text", jv_from_string(err->text));
-    say(w, head, NULL, 0);
-}
-
-static void
-give_up(struct worker *w, struct pending *p, const struct err *err)
-{
-    if (p->kind == PENDING_LOAD)
-        refuse_load(w, p->id, err);
-    else if (p->kind == PENDING_ORDER)
-        refuse_order(w, p->order.id, err);
-    else
-        refuse(w, p->job.id, err->code, err->text);
-    free_pending(p);
-}
-
-static void
-start_what_is_whole(struct worker *w)
-{
-    for (struct pending **at = &w->pending; *at;) {
-        struct pending *p = *at;
-        struct err err = {0};
-        bool whole = fill(w, p, &err);
-        if (whole || err.code != ERR_NONE) {
-            *at = p->next;
-            if (whole)
-                start(w, p);
-            else
-                give_up(w, p, &err);
-        } else {
-            at = &p->next;
-        }
-    }
-}
-
-static void
-add_pending(struct worker *w, struct pending *p)
-{
-    struct pending **end = &w->pending;
-    while (*end)
-        end = &(*end)->next;
-    *end = p;
-    struct err err = {0};
-    if (!fill(w, p, &err) && err.code == ERR_NONE)
-        ask_for_missing(w, p);
-    start_what_is_whole(w);
-}
-
-// --- messages
-
-static void
-add_spooled(const char *job, int index, void *ctx)
-{
-    struct jv *o = jv_object();
-    jv_set(o, "job", jv_from_string(job));
-    jv_set(o, "index", jv_from_integer(index));
-    jv_append(ctx, o);
-}
-
-static void
-on_hello(struct worker *w, const struct wire_message *m)
-{
-    w->finish_jobs = strcmp(jv_string(jv_get(m->head, "hangup"), "stop"), "finish") == 0;
-    struct jv *head = wire_head("hello"), *results = jv_array();
-    char host[128] = "";
-    gethostname(host, sizeof host - 1);
-    jv_set(head, "protocol", jv_from_integer(WIRE_PROTOCOL));
-    jv_set(head, "version", jv_from_string(LIMN_VERSION));
-    jv_set(head, "host", jv_from_string(host));
-    jv_set(head, "pid", jv_from_integer(getpid()));
-    jv_set(head, "jobs", lanes_jobs(w->lanes));
-    spool_each(add_spooled, results);
-    jv_set(head, "results", results);
-    jv_set(head, "commands", command_computing());
-    say(w, head, NULL, 0);
-    if (jv_integer(jv_get(m->head, "protocol"), 0) != WIRE_PROTOCOL)
-        w->quit = true; // the other side says why
-}
-
-static void
-on_submit(struct worker *w, const struct wire_message *m)
-{
-    struct err err = {0};
-    struct pending *p = mem_zalloc(sizeof *p);
-    p->previews = jv_bool(jv_get(m->head, "previews"), false);
-    const struct jv *job = jv_get(m->head, "job");
-    bool ok = job_parse(&p->job, job, "the job", &err) && job_check_whole(&p->job, &err);
-    for (int i = 0; ok && i < p->job.reference_count; i++) {
-        char name[60];
-        job_reference_name(&p->job.references[i], name, sizeof name);
-        if (!p->job.references[i].hash[0])
-            ok = err_set(&err, ERR_INPUT, "%s has no picture", name);
-    }
-    if (ok) {
-        job_settle(&p->job);
-        add_pending(w, p);
-        return;
-    }
-    refuse(w, jv_string(jv_get(job, "id"), ""), err.code, err.text);
-    free_pending(p);
-}
-
-static void
-on_load(struct worker *w, const struct wire_message *m)
-{
-    struct err err = {0};
-    const char *id = jv_string(jv_get(m->head, "id"), "");
-    struct pending *p = mem_zalloc(sizeof *p);
-    struct jv *carrier = jv_object(), *list = jv_array();
-    jv_set(carrier, "instruction", jv_from_string(""));
-    jv_append(list, jv_copy(jv_get(m->head, "reference")));
-    jv_set(carrier, "references", list);
-    bool ok = job_parse(&p->job, carrier, "the reference", &err) &&
-              (p->job.references[0].hash[0] || err_set(&err, ERR_INPUT, "there is no picture"));
-    jv_free(carrier);
-    if (ok) {
-        p->kind = PENDING_LOAD;
-        p->side = (int)MIN(MAX(jv_integer(jv_get(m->head, "side"), 512), 16), 16384);
-        snprintf(p->id, sizeof p->id, "%s", id);
-        add_pending(w, p);
-        return;
-    }
-    refuse_load(w, id, &err);
-    free_pending(p);
-}
-
-static void
-on_command(struct worker *w, const struct wire_message *m)
-{
-    struct err err = {0};
-    struct pending *p = mem_zalloc(sizeof *p);
-    p->kind = PENDING_ORDER;
-    if (order_parse(&p->order, m->head, &err)) {
-        add_pending(w, p);
-        return;
-    }
-    refuse_order(w, jv_string(jv_get(m->head, "id"), ""), &err);
-    free_pending(p);
-}
-
-static void
-on_interrupt(struct worker *w, const struct wire_message *m)
-{
-    children_interrupt(w->children, jv_string(jv_get(m->head, "id"), ""));
-}
-
-static void
-on_pause(struct worker *w, const struct wire_message *m)
-{
-    children_pause(w->children, jv_string(jv_get(m->head, "id"), ""),
-                   jv_bool(jv_get(m->head, "on"), false));
-}
-
-static void
-on_commands(struct worker *w, const struct wire_message *m)
-{
-    (void)m;
-    struct jv *head = wire_head("commands");
-    jv_set(head, "jobs", records_list());
-    say(w, head, NULL, 0);
-}
-
-static void
-on_follow(struct worker *w, const struct wire_message *m)
-{
-    children_follow(w->children, jv_string(jv_get(m->head, "id"), ""),
-                    jv_integer(jv_get(m->head, "from"), 0));
-}
-
-static void
-on_again(struct worker *w, const struct wire_message *m)
-{
-    children_again(w->children, jv_string(jv_get(m->head, "id"), ""));
-}
-
-static void
-on_remove(struct worker *w, const struct wire_message *m)
-{
-    children_remove(w->children, jv_string(jv_get(m->head, "id"), ""));
-}
-
-static void
-on_read(struct worker *w, const struct wire_message *m)
-{
-    children_read(w->children, m->head);
-}
-
-static void
-on_blob(struct worker *w, struct wire_message *m)
-{
-    char hash[JOB_HASH_TEXT];
-    job_hash(m->payload, m->size, hash);
-    if (strcmp(hash, jv_string(jv_get(m->head, "hash"), "")) == 0) {
-        keep_blob(w, hash, m->payload, m->size);
-        m->payload = NULL;
-        start_what_is_whole(w);
-    }
-}
-
-static void
-on_fetch(struct worker *w, const struct wire_message *m)
-{
-    const char *job = jv_string(jv_get(m->head, "job"), "");
-    int index = (int)jv_integer(jv_get(m->head, "index"), 0);
-    struct err err = {0};
-    size_t size = 0;
-    void *png = job_is_id(job) ? spool_get(job, index, &size, &err) : NULL;
-    if (png) {
-        struct jv *head = wire_head("result");
-        jv_set(head, "job", jv_from_string(job));
-        jv_set(head, "index", jv_from_integer(index));
-        jv_set(head, "late", jv_from_bool(true));
-        say(w, head, png, size);
-    }
-    free(png);
-}
-
-static void
-on_stored(struct worker *w, const struct wire_message *m)
-{
-    (void)w;
-    const char *job = jv_string(jv_get(m->head, "job"), "");
-    if (job_is_id(job))
-        spool_drop(job, (int)jv_integer(jv_get(m->head, "index"), 0));
-}
-
-static void
-on_cancel(struct worker *w, const struct wire_message *m)
-{
-    const char *job = jv_string(jv_get(m->head, "job"), "");
-    for (struct pending **at = &w->pending; *at; at = &(*at)->next)
-        if ((*at)->kind == PENDING_JOB && strcmp((*at)->job.id, job) == 0) {
-            struct pending *p = *at;
-            *at = p->next;
-            free_pending(p);
-            struct jv *head = wire_head("failed");
-            jv_set(head, "job", jv_from_string(job));
-            jv_set(head, "code", jv_from_string("cancelled"));
-            jv_set(head, "text", jv_from_string("stopped"));
-            say(w, head, NULL, 0);
-            return;
-        }
-    lanes_cancel(w->lanes, job);
-}
-
-static void
-on_seen(struct worker *w, const struct wire_message *m)
-{
-    lanes_seen(w->lanes, jv_string(jv_get(m->head, "job"), ""));
-}
-
-static void
-on_describe(struct worker *w, const struct wire_message *m)
-{
-    (void)m;
-    lanes_describe(w->lanes);
-}
-
-static void
-on_quit(struct worker *w, const struct wire_message *m)
-{
-    (void)m;
-    w->quit = true;
-}
-
-static const struct {
-    const char *type;
-    void (*handle)(struct worker *w, const struct wire_message *m);
-} handlers[] = {
-    {"hello", on_hello}, {"submit", on_submit}, {"load", on_load}, {"fetch", on_fetch},
-    {"stored", on_stored}, {"cancel", on_cancel}, {"seen", on_seen}, {"describe", on_describe},
-    {"command", on_command}, {"interrupt", on_interrupt}, {"pause", on_pause},
-    {"commands", on_commands}, {"follow", on_follow}, {"again", on_again}, {"remove", on_remove},
-    {"read", on_read}, {"quit", on_quit},
-};
-
-static void
-handle(struct worker *w, struct wire_message *m)
-{
-    if (strcmp(m->type, "blob") == 0) {
-        on_blob(w, m);
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(handlers); i++)
-        if (strcmp(m->type, handlers[i].type) == 0)
-            handlers[i].handle(w, m);
-    // Messages of a later version that this one does not know are left alone.
-}
-
-static void
-log_to_client(enum log_level level, const char *module, const char *text, void *data)
-{
-    struct jv *head = wire_head("log");
-    jv_set(head, "level", jv_from_string(level <= LOG_ERROR    ? "error"
-                                         : level == LOG_NOTICE ? "notice"
-                                         : level == LOG_WARN   ? "warning"
-                                                               : "info"));
-    char *cut = mem_strndup(text, strnlen(text, LIMIT_HOST_LINE_BYTES / 4)); // U+FFFD is longer
-    jv_set(head, "module", jv_from_string(module));
-    jv_set(head, "text", jv_from_string(cut));
-    free(cut);
-    post(data, head, NULL, 0);
-}
-
-// A message that is refused is a line of the log, and nothing else happens.
-static void
-take(struct worker *w, struct wire_message *m)
-{
-    struct err err = {0};
-    enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_LIMN, m, &err);
-    if (verdict == PROTOCOL_TAKEN)
-        handle(w, m);
-    else if (verdict != PROTOCOL_UNKNOWN)
-        log_to_client(LOG_WARN, "worker", err.text, w);
+    worker_say(w, head, NULL, 0);
 }
 
 // --- the loop
@@ -635,7 +138,7 @@ receive(struct worker *w)
     enum wire_state state = wire_receive(w->wire, &err);
     struct wire_message m;
     while (state != WIRE_BROKEN && !w->quit && wire_take(w->wire, &m, &err)) {
-        take(w, &m);
+        worker_take(w, &m);
         wire_message_free(&m);
     }
     if (state > WIRE_IDLE || err.code != ERR_NONE)
@@ -716,14 +219,14 @@ serve(void)
     dup2(STDERR_FILENO, STDOUT_FILENO);
     connect_to(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
-    log_set_sink(log_to_client, w, LOG_INFO);
+    log_set_sink(worker_log_to_client, w, LOG_INFO);
     if (sandbox_lacks())
         log_line(LOG_INFO, "sandbox", "%s", sandbox_lacks());
     struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     child_wake = w->wake;
     sigaction(SIGCHLD, &child, NULL);
-    w->children = children_open(post, w);
-    w->lanes = lanes_open(post, w, &err);
+    w->children = children_open(worker_post, w);
+    w->lanes = lanes_open(worker_post, w, &err);
     while (w->lanes && !w->quit && !atomic_load(&command_interrupted)) {
         if (!w->wire && !(w->leaving ? children_unfinished(w->children) : unfinished(w)))
             break;
@@ -741,7 +244,7 @@ serve(void)
     socket_remove(w->socket_path);
     while (w->pending) {
         struct pending *next = w->pending->next;
-        free_pending(w->pending);
+        worker_free_pending(w->pending);
         w->pending = next;
     }
     for (int i = 0; i < w->blob_count; i++)

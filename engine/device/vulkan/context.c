@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Instance, what each physical device offers, the choice, the logical device.
+// Instance, the choice of a physical device, the logical device.
 //
 // Required: Vulkan 1.2, a queue that computes, 16-bit storage. Everything else is used where it is
 // offered. LIMN_VULKAN_VALIDATE=1 turns the validation layers on, with synchronization and best
@@ -104,6 +104,16 @@ instance_has(struct vk_device *d, const char *layer, const char *extension)
 }
 
 static bool
+speaks_enough(struct vk_device *d, struct err *err)
+{
+    uint32_t version = 0;
+    d->vk.EnumerateInstanceVersion(&version);
+    return version >= VK_API_VERSION_1_2 ||
+           err_set(err, ERR_UNSUPPORTED, "the Vulkan library speaks %u.%u, limn needs 1.2",
+                   VK_API_VERSION_MAJOR(version), VK_API_VERSION_MINOR(version));
+}
+
+static bool
 open_instance(struct vk_device *d, struct err *err)
 {
     static const char layer[] = "VK_LAYER_KHRONOS_validation";
@@ -111,11 +121,8 @@ open_instance(struct vk_device *d, struct err *err)
     bool validate = wanted && strcmp(wanted, "0") != 0;
     if (validate && !instance_has(d, layer, NULL))
         return vk_failed(d, VK_ERROR_LAYER_NOT_PRESENT, "LIMN_VULKAN_VALIDATE", err);
-    uint32_t version = 0;
-    d->vk.EnumerateInstanceVersion(&version);
-    if (version < VK_API_VERSION_1_2)
-        return err_set(err, ERR_UNSUPPORTED, "the Vulkan library speaks %u.%u, limn needs 1.2",
-                       VK_API_VERSION_MAJOR(version), VK_API_VERSION_MINOR(version));
+    if (!speaks_enough(d, err))
+        return false;
     VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                              .pApplicationName = "limn",
                              .pEngineName = "limn",
@@ -168,208 +175,7 @@ open_instance(struct vk_device *d, struct err *err)
     return true;
 }
 
-// --- what devices offer
-
-static bool
-device_has(const VkExtensionProperties *list, uint32_t count, const char *name)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(list[i].extensionName, name) == 0)
-            return true;
-    return false;
-}
-
-static int
-compute_family(struct vk_device *d, VkPhysicalDevice p, bool *timestamps)
-{
-    VkQueueFamilyProperties families[32];
-    uint32_t count = 0;
-    d->vk.GetPhysicalDeviceQueueFamilyProperties(p, &count, NULL);
-    count = MIN(count, (uint32_t)COUNT_OF(families));
-    d->vk.GetPhysicalDeviceQueueFamilyProperties(p, &count, families);
-    int best = -1;
-    for (uint32_t i = 0; i < count; i++) {
-        bool computes = families[i].queueFlags & VK_QUEUE_COMPUTE_BIT;
-        bool draws = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
-        // One that only computes leaves the desktop's alone.
-        if (computes && (best < 0 || !draws)) {
-            best = (int)i;
-            *timestamps = families[i].timestampValidBits > 0;
-        }
-        if (computes && !draws)
-            break;
-    }
-    return best;
-}
-
-static void
-read_memory(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
-{
-    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
-    VkPhysicalDeviceMemoryProperties2 m = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-        .pNext = o->memory_budget ? &budget : NULL};
-    d->vk.GetPhysicalDeviceMemoryProperties2(p, &m);
-    for (uint32_t i = 0; i < m.memoryProperties.memoryHeapCount; i++) {
-        const VkMemoryHeap *h = &m.memoryProperties.memoryHeaps[i];
-        if (!(h->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) || h->size < o->memory)
-            continue;
-        o->memory = o->available = h->size;
-        if (o->memory_budget && budget.heapBudget[i])
-            o->available = budget.heapBudget[i] > budget.heapUsage[i]
-                               ? budget.heapBudget[i] - budget.heapUsage[i]
-                               : 0;
-    }
-}
-
-// The largest matrices of a type it multiplies into f32, by subgroup, that tile what a subgroup makes
-// (shaders/gemm_matrix.comp: 64 x 32 results, 32 deep, 256 at most on their way out).
-static struct vk_unit
-largest_unit(struct vk_device *d, VkPhysicalDevice p, int type)
-{
-    matrix_properties_fn ask = (matrix_properties_fn)d->vk.GetCooperativeMatrixProperties;
-    struct matrix_properties list[64];
-    uint32_t count = COUNT_OF(list);
-    for (uint32_t i = 0; i < count; i++)
-        list[i] = (struct matrix_properties){.type = (VkStructureType)MATRIX_STRUCTURE_PROPERTIES};
-    VkResult r = ask ? ask(p, &count, list) : VK_ERROR_EXTENSION_NOT_PRESENT;
-    struct vk_unit best = {0};
-    if (r != VK_SUCCESS && r != VK_INCOMPLETE)
-        return best;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct matrix_properties *m = &list[i];
-        bool typed = m->a == type && m->b == type && m->c == MATRIX_TYPE_F32 &&
-                     m->result == MATRIX_TYPE_F32 && m->scope == MATRIX_SCOPE_SUBGROUP;
-        if (!typed || m->m < 4 || m->n < 4 || m->k < 4 || 64 % m->m || 32 % m->n || 32 % m->k ||
-            m->m * m->n > 256)
-            continue;
-        if (m->m * m->n * m->k > best.m * best.n * best.k)
-            best = (struct vk_unit){m->m, m->n, m->k};
-    }
-    return best;
-}
-
-// Matrix units, and what their shaders need besides: eight subgroups that share 28 KiB.
-static void
-read_units(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o, bool bf16)
-{
-    if (o->subgroup < 8 || 8 * o->subgroup > o->group_max || o->shared_bytes < 28672)
-        return;
-    if (o->f16_arithmetic)
-        o->f16_unit = largest_unit(d, p, MATRIX_TYPE_F16);
-    if (bf16)
-        o->bf16_unit = largest_unit(d, p, MATRIX_TYPE_BF16);
-}
-
-static bool
-has_units(const struct vk_offer *o)
-{
-    return o->f16_unit.m || o->bf16_unit.m;
-}
-
-// Whether compute shaders can ask for subgroups of `size`.
-static bool
-can_require_size(struct vk_device *d, VkPhysicalDevice p, uint32_t size)
-{
-    VkPhysicalDeviceSubgroupSizeControlPropertiesEXT sizes = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT};
-    VkPhysicalDeviceProperties2 props = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-                                         .pNext = &sizes};
-    d->vk.GetPhysicalDeviceProperties2(p, &props);
-    return size >= sizes.minSubgroupSize && size <= sizes.maxSubgroupSize &&
-           8 <= sizes.maxComputeWorkgroupSubgroups &&
-           (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
-}
-
-static size_t
-largest_buffer(struct vk_device *d, VkPhysicalDevice p)
-{
-    VkPhysicalDeviceMaintenance4Properties limits = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES};
-    VkPhysicalDeviceProperties2 props = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-                                         .pNext = &limits};
-    d->vk.GetPhysicalDeviceProperties2(p, &props);
-    return limits.maxBufferSize;
-}
-
-static void
-read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
-{
-    VkPhysicalDeviceMaintenance3Properties maintenance = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
-    VkPhysicalDeviceSubgroupProperties subgroup = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &maintenance};
-    VkPhysicalDeviceProperties2 props = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-                                         .pNext = &subgroup};
-    d->vk.GetPhysicalDeviceProperties2(p, &props);
-    const VkPhysicalDeviceLimits *l = &props.properties.limits;
-    *o = (struct vk_offer){.vendor = props.properties.vendorID,
-                           .device = props.properties.deviceID,
-                           .driver = props.properties.driverVersion,
-                           .type = props.properties.deviceType,
-                           .api = props.properties.apiVersion,
-                           .buffer_max = l->maxStorageBufferRange,
-                           .allocation_max = maintenance.maxMemoryAllocationSize,
-                           .memory_max = maintenance.maxMemoryAllocationSize,
-                           .offset_alignment = (uint32_t)l->minStorageBufferOffsetAlignment,
-                           .subgroup = subgroup.subgroupSize,
-                           .shuffle = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT,
-                           .shared_bytes = l->maxComputeSharedMemorySize,
-                           .group_max = l->maxComputeWorkGroupInvocations,
-                           .grid_max = l->maxComputeWorkGroupCount[0],
-                           .tick = l->timestampPeriod};
-    snprintf(o->name, sizeof o->name, "%s", props.properties.deviceName);
-    memcpy(o->uuid, props.properties.pipelineCacheUUID, VK_UUID_SIZE);
-    o->queue_family = compute_family(d, p, &o->timestamps);
-    if (o->api < VK_API_VERSION_1_2) {
-        snprintf(o->refusal, sizeof o->refusal, "its driver speaks Vulkan %u.%u, limn needs 1.2",
-                 VK_API_VERSION_MAJOR(o->api), VK_API_VERSION_MINOR(o->api));
-        return;
-    }
-    VkExtensionProperties *list = NULL;
-    uint32_t count = 0;
-    d->vk.EnumerateDeviceExtensionProperties(p, NULL, &count, NULL);
-    list = mem_zalloc((count + 1) * sizeof *list);
-    d->vk.EnumerateDeviceExtensionProperties(p, NULL, &count, list);
-    o->memory_budget = device_has(list, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-    bool matrix = device_has(list, count, VK_MATRIX_EXTENSION);
-    bool bf16 = device_has(list, count, VK_BF16_EXTENSION);
-    bool sizes = device_has(list, count, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
-    if (device_has(list, count, VK_KHR_MAINTENANCE_4_EXTENSION_NAME))
-        o->memory_max = MAX(o->memory_max, largest_buffer(d, p));
-    free(list);
-    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT size_control = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT};
-    struct bf16_features bf16_offer = {.type = (VkStructureType)BF16_STRUCTURE_FEATURES};
-    void *next = NULL;
-    if (sizes)
-        next = &size_control;
-    if (bf16) {
-        bf16_offer.next = next;
-        next = &bf16_offer;
-    }
-    VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = next};
-    VkPhysicalDeviceVulkan11Features v11 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12};
-    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-                                          .pNext = &v11};
-    d->vk.GetPhysicalDeviceFeatures2(p, &features);
-    o->storage16 = v11.storageBuffer16BitAccess;
-    o->f16_arithmetic = v12.shaderFloat16;
-    o->subgroup_fixed = size_control.subgroupSizeControl && size_control.computeFullSubgroups &&
-                        can_require_size(d, p, o->subgroup);
-    if (matrix && v12.vulkanMemoryModel)
-        read_units(d, p, o, bf16_offer.type16 && bf16_offer.matrix);
-    read_memory(d, p, o);
-    if (o->queue_family < 0)
-        snprintf(o->refusal, sizeof o->refusal, "it has no queue that computes");
-    else if (!o->storage16)
-        snprintf(o->refusal, sizeof o->refusal, "it cannot store 16-bit numbers");
-    else if (!v12.timelineSemaphore)
-        snprintf(o->refusal, sizeof o->refusal, "it has no timeline semaphores");
-}
+// --- the choice
 
 static int
 rank(const struct vk_offer *o)
@@ -412,7 +218,7 @@ choose(struct vk_device *d, const char *name, struct err *err)
     for (uint32_t i = 0; i < count; i++) {
         if (wanted >= 0 && (long)i != wanted)
             continue;
-        read_offer(d, all[i], &offer);
+        vk_read_offer(d, all[i], &offer);
         if (offer.refusal[0]) {
             if (!refusal[0])
                 snprintf(refusal, sizeof refusal, "%s: %s", offer.name, offer.refusal);
@@ -441,7 +247,7 @@ vk_offers(struct vk_offer *list, int max, struct err *err)
         VkResult r = d->vk.EnumeratePhysicalDevices(d->instance, &count, all);
         if (r == VK_SUCCESS || r == VK_INCOMPLETE)
             for (found = 0; found < (int)count && found < max; found++)
-                read_offer(d, all[found], &list[found]);
+                vk_read_offer(d, all[found], &list[found]);
         else
             vk_failed(d, r, "cannot list devices", err);
     }
@@ -451,6 +257,32 @@ vk_offers(struct vk_offer *list, int max, struct err *err)
 }
 
 // --- the device
+
+// The queue, and what submitting to it takes.
+static bool
+open_queue(struct vk_device *d, struct err *err)
+{
+    uint32_t family = (uint32_t)d->offer.queue_family;
+    d->vk.GetDeviceQueue(d->device, family, 0, &d->queue);
+    VkPhysicalDeviceMemoryProperties2 m = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    d->vk.GetPhysicalDeviceMemoryProperties2(d->physical, &m);
+    d->memory = m.memoryProperties;
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .queueFamilyIndex = family};
+    VkResult r = d->vk.CreateCommandPool(d->device, &pool, NULL, &d->commands);
+    pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
+    if (r == VK_SUCCESS)
+        r = d->vk.CreateCommandPool(d->device, &pool, NULL, &d->copies);
+    if (r != VK_SUCCESS)
+        return vk_failed(d, r, "cannot make a command pool", err);
+    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                      .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+                                       .pNext = &type};
+    r = d->vk.CreateSemaphore(d->device, &semaphore, NULL, &d->timeline);
+    return r == VK_SUCCESS || vk_failed(d, r, "cannot make a semaphore", err);
+}
 
 static bool
 open_device(struct vk_device *d, struct err *err)
@@ -463,7 +295,7 @@ open_device(struct vk_device *d, struct err *err)
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
         .timelineSemaphore = VK_TRUE,
-        .vulkanMemoryModel = has_units(&d->offer),
+        .vulkanMemoryModel = vk_has_units(&d->offer),
         .shaderFloat16 = d->offer.f16_arithmetic};
     struct matrix_features matrix = {.type = (VkStructureType)MATRIX_STRUCTURE_FEATURES,
                                      .matrix = VK_TRUE};
@@ -483,7 +315,7 @@ open_device(struct vk_device *d, struct err *err)
     uint32_t count = 0;
     if (d->offer.memory_budget)
         extensions[count++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
-    if (has_units(&d->offer)) {
+    if (vk_has_units(&d->offer)) {
         extensions[count++] = VK_MATRIX_EXTENSION;
         matrix.next = v12.pNext;
         v12.pNext = &matrix;
@@ -509,27 +341,7 @@ open_device(struct vk_device *d, struct err *err)
         d->device = VK_NULL_HANDLE;
         return vk_failed(d, r, d->offer.name, err);
     }
-    if (!vk_load_device(&d->vk, d->device, err))
-        return false;
-    d->vk.GetDeviceQueue(d->device, queue.queueFamilyIndex, 0, &d->queue);
-    VkPhysicalDeviceMemoryProperties2 m = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
-    d->vk.GetPhysicalDeviceMemoryProperties2(d->physical, &m);
-    d->memory = m.memoryProperties;
-    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                    .queueFamilyIndex = queue.queueFamilyIndex};
-    r = d->vk.CreateCommandPool(d->device, &pool, NULL, &d->commands);
-    pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
-    if (r == VK_SUCCESS)
-        r = d->vk.CreateCommandPool(d->device, &pool, NULL, &d->copies);
-    if (r != VK_SUCCESS)
-        return vk_failed(d, r, "cannot make a command pool", err);
-    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
-                                      .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-    VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
-                                       .pNext = &type};
-    r = d->vk.CreateSemaphore(d->device, &semaphore, NULL, &d->timeline);
-    return r == VK_SUCCESS || vk_failed(d, r, "cannot make a semaphore", err);
+    return vk_load_device(&d->vk, d->device, err) && open_queue(d, err);
 }
 
 bool

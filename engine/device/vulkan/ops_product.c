@@ -147,6 +147,60 @@ vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit)
     return units;
 }
 
+// How the tiled shaders read both sides, and the size of the device's matrices where it has any.
+static void
+spec_tiles(struct vk_builder *b, struct vk_dispatch *x, const struct product *p,
+           enum vk_shader shader)
+{
+    uint32_t unit = shader == VK_SHADER_gemm_tile ? 4 : 8;
+    uint32_t inner = p->kind == 0 ? p->k : p->inner;
+    // Pixels of A are `inner` apart in convolutions; B's pixels its channels in their gradient.
+    uint32_t pixel_a = p->kind == 1 || p->kind == 2 ? p->inner : 0;
+    uint32_t other_b = p->kind == 3 ? p->picture[2] : p->outer > 1 ? p->b_outer : 0;
+    uint32_t lines_b = p->kind == 3 ? p->picture[2] : p->n;
+    uint32_t b_strides[3] = {p->kind == 3 ? 1 : p->b[0], p->b[1], p->b[2]};
+    uint32_t inner_b = p->kind == 3 ? 1 : inner;
+    struct vk_unit matrix;
+    vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
+    vk_spec(x, reading(unit, lines_b, inner_b, b_strides, other_b, x->push[2]));
+    if (shader == VK_SHADER_gemm_tile)
+        return;
+    vk_matrix_of(b->d, p->source_a->dtype, &matrix);
+    vk_spec(x, matrix.m);
+    vk_spec(x, matrix.n);
+    vk_spec(x, matrix.k);
+}
+
+static void
+push_product(struct vk_dispatch *x, const struct product *p, uint32_t splits)
+{
+    const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
+                              p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};
+    for (int i = 0; i < 12; i++)
+        vk_push(x, i, words[i]);
+    for (int i = 0; i < 9; i++)
+        vk_push(x, 12 + i, p->picture[i]);
+    vk_push(x, 21, p->b_outer);
+}
+
+// Adds up the parts that k was split into, and the bias.
+static void
+add_combine(struct vk_builder *b, const struct node *n, const struct product *p, uint32_t splits,
+            size_t partial)
+{
+    uint32_t count = p->m * p->n * p->batch;
+    struct vk_dispatch *x = vk_add(b, VK_SHADER_combine);
+    vk_bind(b, x, 0, n);
+    vk_bind_scratch(b, x, 1, 0, partial);
+    vk_bind(b, x, 2, p->bias ? p->bias : p->source_a);
+    vk_spec(x, p->bias != NULL);
+    vk_push(x, 0, count);
+    vk_push(x, 1, p->m * p->n);
+    vk_push(x, 2, splits);
+    vk_push(x, 3, p->n);
+    vk_line(b, x, count);
+}
+
 static void
 add_product(struct vk_builder *b, const struct node *n, struct product *p)
 {
@@ -179,47 +233,14 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     vk_spec(x, p->bias != NULL);
     if (shader == VK_SHADER_gemm)
         vk_spec(x, wide(b, p->n));
-    else {
-        uint32_t unit = shader == VK_SHADER_gemm_tile ? 4 : 8;
-        uint32_t inner = p->kind == 0 ? p->k : p->inner;
-        // Pixels of A are `inner` apart in convolutions; B's pixels its channels in their gradient.
-        uint32_t pixel_a = p->kind == 1 || p->kind == 2 ? p->inner : 0;
-        uint32_t other_b = p->kind == 3 ? p->picture[2] : p->outer > 1 ? p->b_outer : 0;
-        uint32_t lines_b = p->kind == 3 ? p->picture[2] : p->n;
-        uint32_t b_strides[3] = {p->kind == 3 ? 1 : p->b[0], p->b[1], p->b[2]};
-        vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
-        vk_spec(x, reading(unit, lines_b, p->kind == 3 ? 1 : inner, b_strides, other_b, x->push[2]));
-        struct vk_unit matrix;
-        if (shader != VK_SHADER_gemm_tile) {
-            vk_matrix_of(b->d, p->source_a->dtype, &matrix);
-            vk_spec(x, matrix.m);
-            vk_spec(x, matrix.n);
-            vk_spec(x, matrix.k);
-        }
-    }
-    const uint32_t words[] = {p->m,    p->n,    p->outer, p->inner, p->k,    p->a[0],
-                              p->a[1], p->a[2], p->b[0],  p->b[1],  p->b[2], splits};
-    for (int i = 0; i < 12; i++)
-        vk_push(x, i, words[i]);
-    for (int i = 0; i < 9; i++)
-        vk_push(x, 12 + i, p->picture[i]);
-    vk_push(x, 21, p->b_outer);
+    else
+        spec_tiles(b, x, p, shader);
+    push_product(x, p, splits);
     x->groups[0] = tiles_n;
     x->groups[1] = tiles_m;
     x->groups[2] = p->batch * splits;
-    if (splits == 1)
-        return;
-    uint32_t count = p->m * p->n * p->batch;
-    x = vk_add(b, VK_SHADER_combine);
-    vk_bind(b, x, 0, n);
-    vk_bind_scratch(b, x, 1, 0, partial);
-    vk_bind(b, x, 2, p->bias ? p->bias : p->source_a);
-    vk_spec(x, p->bias != NULL);
-    vk_push(x, 0, count);
-    vk_push(x, 1, p->m * p->n);
-    vk_push(x, 2, splits);
-    vk_push(x, 3, p->n);
-    vk_line(b, x, count);
+    if (splits > 1)
+        add_combine(b, n, p, splits, partial);
 }
 
 static uint32_t

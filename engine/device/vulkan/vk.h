@@ -2,7 +2,8 @@
 // The Vulkan device's inside. Private to engine/device/vulkan and its tests.
 //
 //   load.c      the library, opened at run time
-//   context.c   instance, choice of a device, what it offers, the queue
+//   context.c   instance, choice of a device, the queue
+//   offer.c     what each device offers
 //   memory.c    buffers, staging, copies, waiting
 //   pipeline.c  shaders with their constants to pipelines; the cache on disk
 //   dispatch.c  what builders of ops fill: dispatches, bindings, grids
@@ -157,6 +158,10 @@ bool vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err);
 // NULL in the program. Tests set it to put failing calls in place of real ones; called when the
 // functions of an instance, and again when those of a device, are known.
 extern void (*vk_test_hook)(struct vk_calls *vk);
+
+// --- offer.c
+void vk_read_offer(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o);
+bool vk_has_units(const struct vk_offer *o); // for matrices
 
 // --- context.c
 // What every physical device offers, usable or not: at most max; the count, -1 without a driver.

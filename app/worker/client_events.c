@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+// What comes from the worker: nothing is believed that was not asked for.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/worker/client_parts.h"
+#include "app/worker/protocol.h"
+#include "app/worker/wire.h"
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+
+static struct image *
+frame_image(const struct wire_message *m, int size, int count)
+{
+    size_t one = (size_t)size * (size_t)size * 3;
+    if (size < 1 || size > 4096 || count < 1 || count > LIMIT_JOB_PICTURES ||
+        m->size != one * (size_t)count)
+        return NULL;
+    struct image *all = image_create(size * count, size, IMAGE_RGB8, NULL);
+    for (int i = 0; all && i < count; i++) {
+        struct image part = {.width = size, .height = size, .format = IMAGE_RGB8, .references = 1,
+                             .stride = (size_t)size * 3, .pixels = m->payload + (size_t)i * one};
+        image_paste(all, &part, i * size, 0);
+    }
+    return all;
+}
+
+// --- what was asked for
+
+static struct asked *
+find_asked(struct client *c, enum asked_kind kind, const char *id, int index)
+{
+    for (int i = 0; i < c->asked_count; i++) {
+        struct asked *a = &c->asked[i];
+        if (a->kind == kind && strcmp(a->id, id) == 0 &&
+            (kind != ASKED_SPOOLED || a->index == index))
+            return a;
+    }
+    return NULL;
+}
+
+static void
+forget_asked(struct client *c, struct asked *a)
+{
+    memmove(a, a + 1, (size_t)(c->asked + --c->asked_count - a) * sizeof *a);
+}
+
+// The oldest question is forgotten when there are too many.
+void
+client_remember(struct client *c, enum asked_kind kind, const char *id, int index, int count)
+{
+    struct asked *known = find_asked(c, kind, id, index), one = {kind, "", index, count, 0};
+    snprintf(one.id, sizeof one.id, "%s", id);
+    if (known)
+        forget_asked(c, known);
+    else if (c->asked_count == ASKED_MAX)
+        forget_asked(c, c->asked);
+    ARRAY_PUSH(c->asked, c->asked_count, c->asked_capacity, one);
+}
+
+// A picture of a job of this limn, within its count, once; or one that was fetched.
+static bool
+is_asked_result(struct client *c, const struct client_event *e)
+{
+    struct asked *a = find_asked(c, e->late ? ASKED_SPOOLED : ASKED_JOB, e->job, e->index);
+    if (!a || (a->kind == ASKED_JOB && (e->index >= a->count || (a->got >> e->index & 1))))
+        return false;
+    if (a->kind == ASKED_SPOOLED)
+        forget_asked(c, a);
+    else
+        a->got |= (uint64_t)1 << e->index;
+    return true;
+}
+
+static bool
+is_asked_id(struct client *c, const struct client_event *e)
+{
+    enum asked_kind kind = e->type == CLIENT_LOADED  ? ASKED_LOAD
+                           : e->type == CLIENT_PIECE ? ASKED_PIECE
+                                                     : ASKED_COMMAND;
+    return find_asked(c, kind, e->id, 0) != NULL;
+}
+
+static bool
+take_flag(bool *flag)
+{
+    bool was = *flag;
+    *flag = false;
+    return was;
+}
+
+// Whether somebody here waits for it.
+static bool
+is_asked_for(struct client *c, const struct client_event *e)
+{
+    struct asked *job = find_asked(c, ASKED_JOB, e->job, 0);
+    switch (e->type) {
+    case CLIENT_HELLO: return !c->ready;
+    case CLIENT_DESCRIBED: return take_flag(&c->describe_asked);
+    case CLIENT_COMMANDS: return take_flag(&c->commands_asked);
+    case CLIENT_QUEUED:
+    case CLIENT_STARTED:
+    case CLIENT_PROGRESS: return job != NULL;
+    case CLIENT_DONE:
+    case CLIENT_FAILED:
+        if (job)
+            forget_asked(c, job);
+        return job != NULL;
+    case CLIENT_RESULT: return is_asked_result(c, e);
+    case CLIENT_LOADED:
+    case CLIENT_RUNNING:
+    case CLIENT_OUTPUT:
+    case CLIENT_FILE:
+    case CLIENT_ENDED:
+    case CLIENT_PIECE: return is_asked_id(c, e);
+    case CLIENT_LOADERS:
+    case CLIENT_LOG:
+    case CLIENT_CHANGED:
+    case CLIENT_LOST: break;
+    }
+    return true;
+}
+
+// --- files for the worker
+
+// Each once for every time that it was given, one after the other.
+static void
+send_wanted(struct client *c)
+{
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS && wire_queued(c->wire) < ROOM_BYTES; i++) {
+        struct kept *k = &c->blobs[i];
+        if (!k->data || !k->wanted || k->sent)
+            continue;
+        struct jv *head = wire_head("blob");
+        jv_set(head, "hash", jv_from_string(k->hash));
+        k->sent = wire_send(c->wire, head, k->data, k->size) ||
+                  err_set(&c->lost, ERR_MEMORY, "there is no memory to send a file of %zu bytes", k->size);
+        if (!k->sent)
+            return;
+    }
+}
+
+static void
+mark_wanted(struct client *c, const char *hash)
+{
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
+        if (c->blobs[i].data && strcmp(c->blobs[i].hash, hash) == 0)
+            c->blobs[i].wanted = true;
+    send_wanted(c);
+    wire_flush(c->wire);
+}
+
+// --- messages to events
+
+static void
+set_err(struct err *err, const struct jv *head)
+{
+    static const struct {
+        const char *name;
+        enum err_code code;
+    } codes[] = {
+        {"input", ERR_INPUT},   {"memory", ERR_MEMORY},           {"io", ERR_IO},
+        {"device", ERR_DEVICE}, {"unsupported", ERR_UNSUPPORTED}, {"cancelled", ERR_CANCELLED}};
+    const char *name = jv_string(jv_get(head, "code"), NULL);
+    if (!name)
+        return;
+    enum err_code code = ERR_DEVICE;
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (strcmp(codes[i].name, name) == 0)
+            code = codes[i].code;
+    err_set(err, code, "%s", jv_string(jv_get(head, "text"), "failed"));
+}
+
+static const struct {
+    const char *name;
+    enum client_event_type type;
+} types[] = {
+    {"hello", CLIENT_HELLO},       {"loaders", CLIENT_LOADERS}, {"described", CLIENT_DESCRIBED},
+    {"queued", CLIENT_QUEUED},     {"started", CLIENT_STARTED}, {"progress", CLIENT_PROGRESS},
+    {"result", CLIENT_RESULT},     {"done", CLIENT_DONE},       {"failed", CLIENT_FAILED},
+    {"loaded", CLIENT_LOADED},     {"log", CLIENT_LOG},         {"running", CLIENT_RUNNING},
+    {"output", CLIENT_OUTPUT},     {"file", CLIENT_FILE},       {"ended", CLIENT_ENDED},
+    {"commands", CLIENT_COMMANDS}, {"changed", CLIENT_CHANGED}, {"piece", CLIENT_PIECE},
+};
+
+static void
+on_hello(struct client *c, const struct jv *head)
+{
+    int64_t protocol = jv_integer(jv_get(head, "protocol"), 0);
+    c->ready = protocol == WIRE_PROTOCOL;
+    if (!c->ready)
+        err_set(&c->lost, ERR_UNSUPPORTED,
+                "%s runs limn %s, which speaks protocol %lld; this is limn %s with protocol %d: "
+                "install the same version on both sides", c->host ? c->host : "the worker",
+                jv_string(jv_get(head, "version"), "?"), (long long)protocol, LIMN_VERSION,
+                WIRE_PROTOCOL);
+}
+
+// A line of the log, unless there were too many: what is left out is counted in the next.
+static bool
+log_event(struct client *c, const char *level, const char *text, struct client_event *e)
+{
+    double now = clock_seconds();
+    c->logs = MIN(c->logs + (now - c->logs_at) * LIMIT_HOST_LOGS_A_SECOND, (double)LOGS_AT_ONCE);
+    c->logs_at = now;
+    if (c->logs < 1) {
+        c->logs_left_out++;
+        return false;
+    }
+    char *more = c->logs_left_out ? mem_printf(" (%d lines before it were left out)",
+                                               c->logs_left_out) : NULL;
+    char *whole = mem_printf("%s%s", text, more ? more : "");
+    c->logs--;
+    c->logs_left_out = 0;
+    jv_free(e->data);
+    *e = (struct client_event){.type = CLIENT_LOG, .data = wire_head("log")};
+    jv_set(e->data, "level", jv_from_string(level));
+    jv_set(e->data, "text", jv_from_string(whole));
+    free(whole);
+    free(more);
+    return true;
+}
+
+// What was wrong with a message, as a line of the log; too many of them end the connection.
+static bool
+complain(struct client *c, const struct err *why, bool refused, struct client_event *e)
+{
+    c->refused += refused;
+    if (c->refused > LIMIT_HOST_REFUSED)
+        err_set(&c->lost, ERR_IO, "%s, and %d messages were refused before it", why->text,
+                LIMIT_HOST_REFUSED);
+    return log_event(c, "warning", why->text, e);
+}
+
+static void
+take_frame(struct client *c, const struct wire_message *m, struct client_event *e)
+{
+    e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "size"), 0),
+                           (int)jv_integer(jv_get(m->head, "count"), 0));
+    if (wire_queued(c->wire) > ROOM_BYTES)
+        return; // it does not read what it is told
+    struct jv *seen = wire_head("seen");
+    jv_set(seen, "job", jv_from_string(e->job));
+    wire_send(c->wire, seen, NULL, 0);
+}
+
+// The fields that are more than data.
+static void
+take_fields(const struct wire_message *m, struct client_event *e)
+{
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (strcmp(types[i].name, m->type) == 0)
+            e->type = types[i].type;
+    snprintf(e->job, sizeof e->job, "%s", jv_string(jv_get(m->head, "job"), ""));
+    snprintf(e->id, sizeof e->id, "%s", jv_string(jv_get(m->head, "id"), ""));
+    e->step = (int)jv_integer(jv_get(m->head, "step"), 0);
+    e->total = (int)jv_integer(jv_get(m->head, "total"), 0);
+    e->index = (int)jv_integer(jv_get(m->head, "index"), 0);
+    e->seconds = jv_number(jv_get(m->head, "seconds"), 0);
+    e->late = jv_bool(jv_get(m->head, "late"), false);
+    set_err(&e->err, m->head);
+}
+
+// Turns a message that was checked into an event; false: it is none.
+static bool
+event_of(struct client *c, struct wire_message *m, struct client_event *e)
+{
+    if (strcmp(m->type, "want") == 0) {
+        mark_wanted(c, jv_string(jv_get(m->head, "hash"), ""));
+        return false;
+    }
+    take_fields(m, e);
+    if (!is_asked_for(c, e))
+        return false;
+    if (e->type == CLIENT_LOG)
+        return log_event(c, jv_string(jv_get(m->head, "level"), ""),
+                         jv_string(jv_get(m->head, "text"), ""), e);
+    if (e->type == CLIENT_HELLO)
+        on_hello(c, m->head);
+    if (e->type == CLIENT_COMMANDS && take_flag(&c->commands_again))
+        client_commands(c);
+    if (e->type == CLIENT_PROGRESS && m->size) {
+        take_frame(c, m, e);
+    } else {
+        e->png = m->payload;
+        e->png_size = m->size;
+        m->payload = NULL;
+    }
+    e->data = m->head;
+    m->head = NULL;
+    return c->lost.code == ERR_NONE;
+}
+
+static bool
+take_message(struct client *c, struct wire_message *m, struct client_event *e)
+{
+    struct err why = {0};
+    enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_WORKER, m, &why);
+    if (verdict == PROTOCOL_BROKEN || (verdict == PROTOCOL_REFUSED && !c->ready)) {
+        err_set(&c->lost, ERR_IO, "what came over the line is not limn's protocol: %s", why.text);
+        return false;
+    }
+    if (verdict == PROTOCOL_REFUSED)
+        return complain(c, &why, true, e);
+    if (verdict == PROTOCOL_UNKNOWN)
+        return false;
+    bool is_event = event_of(c, m, e);
+    struct client_event line = {0};
+    // What was left out of a list is only worth a line where nothing else is to be handed out.
+    if (!is_event && why.code != ERR_NONE && complain(c, &why, false, &line)) {
+        client_event_free(e);
+        *e = line;
+        return true;
+    }
+    return is_event;
+}
+
+static bool
+is_turn(const struct client *c)
+{
+    return c->turn_events < LIMIT_HOST_EVENTS_A_TURN &&
+           clock_seconds() - c->turn_began < TURN_SECONDS;
+}
+
+static bool
+lost_event(struct client *c, struct client_event *e)
+{
+    c->ended = c->lost_reported = true;
+    e->type = CLIENT_LOST;
+    int status = client_reap(c);
+    if (c->lost.code == ERR_UNSUPPORTED) // another version: that says more than how it ended
+        err_set(&e->err, c->lost.code, "%s", c->lost.text);
+    else
+        client_describe_end(c, status, &e->err);
+    return true;
+}
+
+bool
+client_next(struct client *c, struct client_event *e)
+{
+    struct wire_message m;
+    *e = (struct client_event){0};
+    if (!c->wire || c->ended)
+        return false;
+    client_read_errors(c);
+    send_wanted(c);
+    bool deaf = !wire_flush(c->wire); // but it may have said something before
+    while (is_turn(c)) {
+        c->turn_events++;
+        if (c->lost.code == ERR_NONE && wire_take(c->wire, &m, &c->lost)) {
+            bool is_event = take_message(c, &m, e);
+            wire_message_free(&m);
+            if (is_event)
+                return true;
+            client_event_free(e);
+        } else if (c->gone || c->lost.code != ERR_NONE) {
+            return lost_event(c, e);
+        } else {
+            enum wire_state state = wire_receive(c->wire, &c->lost);
+            c->gone = state == WIRE_END || state == WIRE_BROKEN || (state == WIRE_IDLE && deaf);
+            if (state == WIRE_IDLE && !deaf)
+                return false;
+        }
+    }
+    return false;
+}
+
+void
+client_event_free(struct client_event *e)
+{
+    image_unref(e->image);
+    free(e->png);
+    jv_free(e->data);
+    *e = (struct client_event){0};
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// What the client is made of: the worker's process (client.c), what comes from it
+// (client_events.c), what it is asked (client_requests.c). Private to app/worker.
+#ifndef LIMN_APP_WORKER_CLIENT_PARTS_H
+#define LIMN_APP_WORKER_CLIENT_PARTS_H
+
+#include <sys/types.h>
+
+#include "app/worker/client.h"
+#include "app/worker/wire.h"
+#include "engine/base/limits.h"
+
+enum {
+    STDERR_KEPT = 4096,
+    GOODBYE_MS = 2000,
+    ASKED_MAX = 8192,      // questions that are remembered
+    ROOM_BYTES = 1 << 20,  // of the queue to the worker: then blobs and `seen` wait
+    LOGS_AT_ONCE = 200,
+};
+#define TURN_SECONDS 0.02
+
+// A file the worker may ask for.
+struct kept {
+    char hash[JOB_HASH_TEXT];
+    uint8_t *data;
+    size_t size;
+    bool wanted, sent; // since it was given last
+};
+
+// What this limn waits for.
+enum asked_kind { ASKED_JOB, ASKED_SPOOLED, ASKED_LOAD, ASKED_COMMAND, ASKED_PIECE };
+struct asked {
+    enum asked_kind kind;
+    char id[64];
+    int index, count; // of results
+    uint64_t got;     // those that came
+};
+
+struct client {
+    char *host, *program;
+    bool alone, quiet_ssh;
+    pid_t pid; // 0: none
+    int in, out, errors; // its standard output, input, error; -1: closed
+    struct wire *wire;
+    bool ready, ended, gone; // gone: nothing more comes, but what came may wait
+    struct asked *asked;
+    int asked_count, asked_capacity;
+    bool commands_asked, commands_again, describe_asked;
+    double turn_began; // seconds
+    int turn_events;
+    double logs, logs_at; // how many may come now, and when that was
+    int logs_left_out, refused;
+    char said[STDERR_KEPT]; // the end of what it said on standard error
+    size_t said_size;
+    struct kept blobs[LIMIT_CLIENT_BLOBS]; // a ring
+    int next_blob;
+    struct err lost;      // what was wrong with what it sent
+    bool lost_reported;
+};
+
+void client_read_errors(struct client *c);
+void client_describe_end(struct client *c, int status, struct err *err);
+int client_reap(struct client *c);
+void client_remember(struct client *c, enum asked_kind kind, const char *id, int index, int count);
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Pictures by content: what a job lacks is asked for, and it starts when all of it is there.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/worker/children.h"
+#include "app/worker/lanes.h"
+#include "app/worker/wire.h"
+#include "app/worker/worker_parts.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+
+static struct blob *
+find_blob(struct worker *w, const char *hash)
+{
+    for (int i = 0; i < w->blob_count; i++)
+        if (strcmp(w->blobs[i].hash, hash) == 0) {
+            w->blobs[i].used = ++w->clock;
+            return &w->blobs[i];
+        }
+    return NULL;
+}
+
+static void
+forget_oldest(struct worker *w)
+{
+    int oldest = 0;
+    for (int i = 1; i < w->blob_count; i++)
+        if (w->blobs[i].used < w->blobs[oldest].used)
+            oldest = i;
+    free(w->blobs[oldest].data);
+    w->blobs[oldest] = w->blobs[--w->blob_count];
+}
+
+void
+worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
+{
+    if (find_blob(w, hash)) {
+        free(data);
+        return;
+    }
+    size_t total = size;
+    for (int i = 0; i < w->blob_count; i++)
+        total += w->blobs[i].size;
+    while (w->blob_count && (w->blob_count == LIMIT_WORKER_BLOBS ||
+                             total > LIMIT_WORKER_BLOB_BYTES)) {
+        size_t before = 0, after = 0;
+        for (int i = 0; i < w->blob_count; i++)
+            before += w->blobs[i].size;
+        forget_oldest(w);
+        for (int i = 0; i < w->blob_count; i++)
+            after += w->blobs[i].size;
+        total -= before - after;
+    }
+    struct blob *b = &w->blobs[w->blob_count++];
+    *b = (struct blob){.data = data, .size = size, .used = ++w->clock};
+    snprintf(b->hash, sizeof b->hash, "%s", hash);
+}
+
+void
+worker_free_pending(struct pending *p)
+{
+    job_finish(&p->job);
+    order_finish(&p->order);
+    free(p);
+}
+
+// The i-th file that is needed: its hash, and where its bytes go; false: there are no more.
+static bool
+need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size)
+{
+    bool order = p->kind == PENDING_ORDER;
+    if (i >= (order ? p->order.count : p->job.reference_count))
+        return false;
+    *hash = order ? p->order.words[i].hash : p->job.references[i].hash;
+    *data = order ? &p->order.words[i].data : &p->job.references[i].data;
+    *size = order ? &p->order.words[i].size : &p->job.references[i].size;
+    return true;
+}
+
+// Gives it the bytes that are here; true when none is missing. ERR_MEMORY: they cannot be given.
+static bool
+fill(struct worker *w, struct pending *p, struct err *err)
+{
+    const char *hash;
+    uint8_t **data;
+    size_t *size;
+    bool whole = true;
+    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+        const struct blob *b = *data || !*hash ? NULL : find_blob(w, hash);
+        if (b) {
+            *data = mem_try_calloc(b->size, 1, "a file", err);
+            *size = *data ? b->size : 0;
+            if (*data)
+                memcpy(*data, b->data, b->size);
+        }
+        whole = whole && (*data || !*hash);
+    }
+    return whole;
+}
+
+static void
+ask_for_missing(struct worker *w, struct pending *p)
+{
+    const char *hash;
+    uint8_t **data;
+    size_t *size;
+    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+        if (*data || !*hash)
+            continue;
+        struct jv *head = wire_head("want");
+        jv_set(head, "hash", jv_from_string(hash));
+        worker_say(w, head, NULL, 0);
+    }
+}
+
+static void
+start(struct worker *w, struct pending *p)
+{
+    if (p->kind == PENDING_LOAD) {
+        lanes_load(w->lanes, p->id, &p->job.references[0], p->side);
+        p->job.reference_count = 0;
+    } else if (p->kind == PENDING_ORDER) {
+        children_start(w->children, &p->order);
+    } else {
+        struct jv *head = wire_head("queued");
+        jv_set(head, "job", jv_from_string(p->job.id));
+        jv_set(head, "ahead", jv_from_integer(lanes_unfinished(w->lanes)));
+        worker_say(w, head, NULL, 0);
+        lanes_draw(w->lanes, &p->job, p->previews);
+    }
+    worker_free_pending(p);
+}
+
+void
+worker_refuse_load(struct worker *w, const char *id, const struct err *err)
+{
+    struct jv *head = wire_head("loaded");
+    jv_set(head, "id", jv_from_string(id));
+    jv_set(head, "code", jv_from_string(err->code == ERR_INPUT ? "input" : "io"));
+    jv_set(head, "text", jv_from_string(err->text));
+    worker_say(w, head, NULL, 0);
+}
+
+void
+worker_refuse_order(struct worker *w, const char *id, const struct err *err)
+{
+    struct jv *head = wire_head("ended");
+    jv_set(head, "id", jv_from_string(id));
+    jv_set(head, "code", jv_from_integer(err_exit_code(err)));
+    jv_set(head, "text", jv_from_string(err->text));
+    worker_say(w, head, NULL, 0);
+}
+
+static void
+give_up(struct worker *w, struct pending *p, const struct err *err)
+{
+    if (p->kind == PENDING_LOAD)
+        worker_refuse_load(w, p->id, err);
+    else if (p->kind == PENDING_ORDER)
+        worker_refuse_order(w, p->order.id, err);
+    else
+        worker_refuse(w, p->job.id, err->code, err->text);
+    worker_free_pending(p);
+}
+
+void
+worker_start_what_is_whole(struct worker *w)
+{
+    for (struct pending **at = &w->pending; *at;) {
+        struct pending *p = *at;
+        struct err err = {0};
+        bool whole = fill(w, p, &err);
+        if (whole || err.code != ERR_NONE) {
+            *at = p->next;
+            if (whole)
+                start(w, p);
+            else
+                give_up(w, p, &err);
+        } else {
+            at = &p->next;
+        }
+    }
+}
+
+void
+worker_add_pending(struct worker *w, struct pending *p)
+{
+    struct pending **end = &w->pending;
+    while (*end)
+        end = &(*end)->next;
+    *end = p;
+    struct err err = {0};
+    if (!fill(w, p, &err) && err.code == ERR_NONE)
+        ask_for_missing(w, p);
+    worker_start_what_is_whole(w);
+}
