@@ -14,11 +14,24 @@
 #include "engine/model/model_folder.h"
 #include "engine/train/network.h"
 
-// DeepFloyd IF's base networks; engine/model reads them as any config.
+// DeepFloyd IF's base networks and FLUX.2's; engine/model reads them as any config.
 static const struct size {
-    const char *name, *channels;
-    int width; // of the deepest level
-} sizes[] = {{"if-i-m", "192,384,576,768", 768}, {"if-i-xl", "704,1408,2112,2816", 2816}};
+    const char *name;
+    const struct family *family;
+    const char *numbers; // put into the family's config
+    int width;           // the last of them
+} sizes[] = {
+    {"if-i-m", &family_imagen, "192,384,576,768", 768},
+    {"if-i-xl", &family_imagen, "704,1408,2112,2816", 2816},
+    {"flux2-klein-4b", &family_flux2, "\"num_layers\":5,\"num_single_layers\":20,"
+     "\"num_attention_heads\":24", 7680},
+    {"flux2-klein-9b", &family_flux2, "\"num_layers\":8,\"num_single_layers\":24,"
+     "\"num_attention_heads\":32", 12288},
+};
+
+static const char flux2[] =
+    "{\"_class_name\":\"Flux2Transformer2DModel\",%s,\"joint_attention_dim\":%d,"
+    "\"guidance_embeds\":false}";
 
 static const char if_i[] =
     "{\"sample_size\":64,\"in_channels\":3,\"out_channels\":6,\"act_fn\":\"gelu\","
@@ -34,15 +47,15 @@ static const char if_i[] =
 
 struct bench {
     const char *model;       // folder, or NULL:
-    const struct size *size; // one of IF's
+    const struct size *size; // of a published model
     const char *size_name, *device, *type;
     struct device_ceilings ceilings;
-    int batch, references, text_tokens, repeats;
+    int batch, references, text_tokens, repeats, height, width;
     enum dtype dtype;
     bool only_train, only_forward, nodes, checkpoint;
 };
 
-// What is measured: the denoiser of a model, or of one of IF's sizes without any weights.
+// What is measured: the denoiser of a model, or of a published size without its weights.
 struct subject {
     struct model_folder *folder; // NULL: a size
     struct parts own;
@@ -62,9 +75,10 @@ subject_open(struct subject *s, const struct bench *b, struct err *err)
         return parts_find(s->parts, s->family->denoiser) ||
                err_set(err, ERR_INPUT, "%s: no %s there", b->model, s->family->denoiser);
     }
-    s->family = &family_imagen;
+    s->family = b->size->family;
     s->parts = &s->own;
-    char *text = mem_printf(if_i, b->size->channels, b->size->width);
+    char *text = s->family == &family_flux2 ? mem_printf(flux2, b->size->numbers, b->size->width)
+                                            : mem_printf(if_i, b->size->numbers, b->size->width);
     struct jv *json = jv_parse(text, strlen(text), b->size->name, err);
     bool ok = json && parts_add(&s->own, s->family->denoiser, json, b->size->name, err);
     jv_free(json);
@@ -219,15 +233,33 @@ make_weights(struct bench_run *r, struct device *d, bool train, struct err *err)
            params_initialise(r->params, 1, r->slots[SLOT_PARAMS], err);
 }
 
+static int
+tokens_of(const struct bench *b, const struct family *f)
+{
+    return b->text_tokens ? b->text_tokens : f->text_tokens ? f->text_tokens : 77;
+}
+
+// The picture's and, like it, the references', rounded down to what the family draws.
+static void
+set_sizes(struct stage_key *key, const struct bench *b, int grain)
+{
+    key->size = (struct picture_size){MAX(b->height / grain, 1) * grain,
+                                      MAX(b->width / grain, 1) * grain};
+    for (int k = 0; k < key->references; k++)
+        key->reference[k] = key->size;
+}
+
 // One step of the denoiser, as a drawing has it.
 static void
 build_step(struct bench_run *r, const struct bench *b)
 {
     const struct subject *s = &r->subject;
     struct stage_key key = {.kind = STAGE_STEP, .part = s->family->denoiser, .batch = b->batch,
-                            .tokens = b->text_tokens};
+                            .tokens = tokens_of(b, s->family)};
     if (s->family->has(s->parts, STAGE_REFERENCES))
         key.references = b->references;
+    if (s->family->grain)
+        set_sizes(&key, b, s->family->grain(s->parts));
     r->g = graph_create();
     r->nn = (struct nn){.g = r->g, .params = r->params, .dtype = b->dtype,
                         .checkpoint = b->checkpoint};
@@ -279,7 +311,7 @@ build_training(struct bench_run *r, const struct bench *b, struct err *err)
     const struct subject *s = &r->subject;
     struct network_params np = {
         .folder = s->folder, .params = r->params, .dtype = b->dtype,
-        .key = {.batch = b->batch, .references = b->references, .text_tokens = b->text_tokens,
+        .key = {.batch = b->batch, .references = b->references, .text_tokens = tokens_of(b, s->family),
                 .reference_tokens = s->folder->reference_tokens, .end = 1},
         .checkpoint_activations = b->checkpoint};
     if (!s->family->has(s->parts, STAGE_REFERENCES))
@@ -344,7 +376,9 @@ run(const struct command_line *line, bool nodes)
                device_limits(d)->name, b->ceilings.flops / 1e9, dtype_name(b->dtype), b->ceilings.how,
                b->ceilings.bytes / 1e9);
     ok = ok && ((b->only_train && !b->only_forward) || bench_forward(b, d, &err));
-    ok = ok && ((b->only_forward && !b->only_train) || bench_train(b, d, &err));
+    bool drawn_only = !b->model && b->size->family == &family_flux2;
+    ok = ok && ((b->only_forward && !b->only_train) || (drawn_only && !b->only_train) ||
+                bench_train(b, d, &err));
     device_close(d);
     return ok ? 0 : command_failed(&err);
 }
@@ -373,13 +407,18 @@ static const struct option options[] = {
      .fallback = "cpu"},
     {OPTION_TEXT("model", "FOLDER", struct bench, model, "the denoiser of a model, and its training"),
      .complete = COMPLETE_MODEL},
-    {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name, "without a model, DeepFloyd IF's"),
+    {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name, "without a model, a published one's"),
      .fallback = "if-i-m"},
     {OPTION_WHOLE("batch", "N", 1, 4096, struct bench, batch, "pictures at once"), .fallback = "2"},
     {OPTION_WHOLE("references", "N", 0, 8, struct bench, references, "references of each"),
      .fallback = "2"},
-    {OPTION_WHOLE("text-tokens", "N", 1, 1024, struct bench, text_tokens, "tokens of the text"),
-     .fallback = "77"},
+    {OPTION_WHOLE("text-tokens", "N", 0, 1024, struct bench, text_tokens,
+                  "tokens of the text, 0: as the model has them"),
+     .fallback = "0"},
+    {OPTION_WHOLE("width", "N", 16, 4096, struct bench, width,
+                  "pixels, of models that draw any size"), .fallback = "512"},
+    {OPTION_WHOLE("height", "N", 16, 4096, struct bench, height, "the same, from top to bottom"),
+     .fallback = "512"},
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
      .fallback = "bf16"},
     {OPTION_WHOLE("repeats", "N", 1, 1000, struct bench, repeats, "runs; the fastest counts"),

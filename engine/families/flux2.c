@@ -68,17 +68,20 @@ sizes(const struct parts *parts, int *size, int *final_size)
     *size = *final_size = transformer_of(parts) ? 1024 : 0;
 }
 
+// Where the denoiser is alone, that of the autoencoder it was made for.
 static int
 grain(const struct parts *parts)
 {
-    return vae_kl_factor(vae_of(parts));
+    const struct vae_kl_config *v = vae_of(parts);
+    return v ? vae_kl_factor(v) : 16;
 }
 
 static struct latent
 latent(const struct parts *parts, const char *part, struct picture_size size)
 {
     (void)part;
-    int factor = grain(parts), width = vae_kl_width(vae_of(parts));
+    const struct flux2_config *t = transformer_of(parts);
+    int factor = grain(parts), width = t ? t->in_channels : vae_kl_width(vae_of(parts));
     return (struct latent){size.height / factor, size.width / factor, width, width};
 }
 
