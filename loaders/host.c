@@ -52,14 +52,15 @@ refuse(struct loader_host *h, const char *path, const char *reason)
 // --- checking
 
 static bool
-is_elf(const char *path)
+is_elf(const char *path, struct err *err)
 {
     unsigned char head[SELFMAG] = {0};
-    FILE *f = file_stream(path, "r", NULL);
+    FILE *f = file_stream(path, "r", err);
     size_t n = f ? fread(head, 1, SELFMAG, f) : 0;
     if (f)
         fclose(f);
-    return n == SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
+    return f && ((n == SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0) ||
+                 err_set(err, ERR_INPUT, "not a shared object"));
 }
 
 // The child's words: its texts end, are harmless, and what they say is checked here once more.
@@ -138,9 +139,7 @@ examine(const struct loader_host *h, struct found *f, enum place_kind kind, stru
     f->file = place_resolve(f->path, kind, err);
     if (!f->file)
         return false;
-    if (!is_elf(f->file))
-        return err_set(err, ERR_INPUT, "not a shared object");
-    if (!describe(f, err))
+    if (!is_elf(f->file, err) || !describe(f, err))
         return false;
     return !loader_host_find(h, f->loader.name) ||
            err_set(err, ERR_INPUT, "a loader of that name was found before");
@@ -179,9 +178,11 @@ by_text(const void *a, const void *b)
 
 // Its files that are called *.so, in the order of their names.
 static char **
-list_folder(const char *folder, int *count)
+list_folder(struct loader_host *h, const char *folder, int *count)
 {
     DIR *d = opendir(folder);
+    if (!d && errno != ENOENT && errno != ENOTDIR)
+        refuse(h, folder, strerror(errno));
     char **paths = NULL;
     int capacity = 0;
     *count = 0;
@@ -209,7 +210,7 @@ search_folder(struct loader_host *h, const char *folder, enum place_kind kind)
     if (!real)
         return;
     free(real);
-    char **paths = list_folder(folder, &count);
+    char **paths = list_folder(h, folder, &count);
     for (int i = 0; i < count; i++) {
         add(h, paths[i], kind);
         free(paths[i]);

@@ -4,18 +4,20 @@
 #ifndef LIMN_APP_BASE_PROCESS_H
 #define LIMN_APP_BASE_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum { PROCESS_NAME_MAX = 192 };
 
 // "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is
-// none.
-void process_name(pid_t pid, char out[PROCESS_NAME_MAX]);
+// none. False: that cannot be known (errno says why), and it is "".
+bool process_name(pid_t pid, char out[PROCESS_NAME_MAX]);
 
 enum process_state {
     PROCESS_GONE = 0,
     PROCESS_LIVES,
-    PROCESS_ELSEWHERE // on another machine, which shares this home folder: nothing is known of it
+    PROCESS_ELSEWHERE // nothing is known of it: it is on another machine, which shares this home
+                      // folder, or there is no descriptor left to look with
 };
 // *pid (may be NULL) gets the number of one that lives. A text that is no name is a process that is
 // gone.

@@ -37,8 +37,9 @@ library_job_add(struct library *l, const struct job *job, const char *host, cons
     if (sweep)
         jv_set(json, "sweep", jv_copy(sweep));
     char *request = jv_text(json, 0);
-    process_name(getpid(), owner);
-    bool ok = library_execute(l, "BEGIN IMMEDIATE", err);
+    // A job without an owner would be taken over by the next limn.
+    bool ok = process_name(getpid(), owner) || err_errno(err, ERR_IO, "/proc/self");
+    ok = ok && library_execute(l, "BEGIN IMMEDIATE", err);
     if (ok) {
         ok = library_run(l, library_prepare(l, err,
                             "INSERT INTO job(id, created, request, owner, host)"
@@ -48,7 +49,7 @@ library_job_add(struct library *l, const struct job *job, const char *host, cons
                             host ? host : ""), err);
         for (int i = 0; ok && i < job->reference_count; i++)
             ok = library_add_input(l, job->id, &job->references[i], err);
-        ok = library_execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+        ok = library_end(l, ok, err);
     }
     free(request);
     jv_free(json);
@@ -59,7 +60,8 @@ bool
 library_job_own(struct library *l, const char *job, struct err *err)
 {
     char owner[PROCESS_NAME_MAX];
-    process_name(getpid(), owner);
+    if (!process_name(getpid(), owner))
+        return err_errno(err, ERR_IO, "/proc/self");
     return library_run(l, library_prepare(l, err, "UPDATE job SET owner=?2 WHERE id=?1", "tt", job, owner), err);
 }
 
@@ -67,9 +69,10 @@ bool
 library_job_claim(struct library *l, const char *job, const char *owner)
 {
     char own[PROCESS_NAME_MAX];
-    process_name(getpid(), own);
-    return library_run(l, library_prepare(l, NULL, "UPDATE job SET owner=?2 WHERE id=?1 AND state=0 AND owner=?3",
-                          "ttt", job, own, owner), NULL) &&
+    return process_name(getpid(), own) &&
+           library_run(l, library_prepare(l, NULL,
+                                          "UPDATE job SET owner=?2 WHERE id=?1 AND state=0"
+                                          " AND owner=?3", "ttt", job, own, owner), NULL) &&
            sqlite3_changes(l->db) == 1;
 }
 

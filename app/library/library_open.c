@@ -179,7 +179,7 @@ prepare_schema(struct library *l, struct err *err)
         ok = library_execute(l, to_version_2, err);
     ok = ok && library_execute(l, mark, err);
     free(mark);
-    return library_execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+    return library_end(l, ok, err);
 }
 
 // The folder of the library: the usual one is this user's alone.

@@ -47,7 +47,7 @@ library_keep_instruction(struct library *l, const struct job *job, struct err *e
     bool ok = library_execute(l, "BEGIN IMMEDIATE", err);
     if (ok) {
         ok = library_keep(l, "compose", text, err) && replace_inputs(l, job, err);
-        ok = library_execute(l, ok ? "COMMIT" : "ROLLBACK", ok ? err : NULL) && ok;
+        ok = library_end(l, ok, err);
     }
     free(text);
     jv_free(json);

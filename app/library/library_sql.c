@@ -74,6 +74,16 @@ library_execute(struct library *l, const char *sql, struct err *err)
            library_fail(l, err);
 }
 
+// A transaction that cannot be committed would be the next one's too.
+bool
+library_end(struct library *l, bool ok, struct err *err)
+{
+    bool done = ok && library_execute(l, "COMMIT", err);
+    if (!done && !sqlite3_get_autocommit(l->db))
+        sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+    return done;
+}
+
 char *
 library_column_text(sqlite3_stmt *s, int column)
 {

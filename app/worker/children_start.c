@@ -104,7 +104,8 @@ static bool
 write_record(const struct order *o, pid_t pid, struct err *err)
 {
     char process[PROCESS_NAME_MAX], here[4096];
-    process_name(pid, process);
+    if (!process_name(pid, process)) // it would count as one that has ended
+        return err_errno(err, ERR_IO, "/proc/%d", (int)pid);
     struct jv *record = order_json(o);
     if (!o->folder)
         jv_set(record, "folder", jv_from_string(getcwd(here, sizeof here) ? here : "/"));

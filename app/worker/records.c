@@ -124,8 +124,8 @@ bool
 record_lend(const char *id, struct err *err)
 {
     char *file = record_file(id, "worker"), name[PROCESS_NAME_MAX];
-    process_name(getpid(), name);
-    bool ok = record_make(id, err) && file_write_private(file, name, strlen(name), err);
+    bool ok = process_name(getpid(), name) || err_errno(err, ERR_IO, "/proc/self");
+    ok = ok && record_make(id, err) && file_write_private(file, name, strlen(name), err);
     free(file);
     return ok;
 }

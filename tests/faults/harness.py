@@ -16,7 +16,7 @@ HOWS = {
     'wait': [('EINTR', 1)], 'lock': [('ENOLCK', 1), ('ENOLCK', ALWAYS)], 'thread': [('EAGAIN', 1), ('EAGAIN', ALWAYS)],
     'process': [('EAGAIN', 1)], 'descriptor': [('EMFILE', 1), ('EMFILE', ALWAYS)]}
 # What a sentence says of it. SQLite has words of its own, and does not always know the reason.
-SQLITE = 'disk I/O|unable to open database'
+SQLITE = 'disk I/O|unable to open database|readonly database'
 WORDS = {'ENOMEM': 'memory|allocate', 'ENOSPC': f'No space left|disk is full|cannot be recorded|{SQLITE}',
          'EIO': f'Input/output error|{SQLITE}', 'EMFILE': f'Too many open files|{SQLITE}',
          'EACCES': f'Permission denied|{SQLITE}'}

@@ -94,7 +94,9 @@ for i in range(times):
         recorded = {file for file, _ in harness.rows(home / 'data/limn/library.db', 'SELECT file, rating FROM picture')}
         texts += [f'out-{k}.png was said to be finished, and is not in the library' for k in reported
                   if str(home / f'out-{k}.png') not in recorded]
+    begun = time.monotonic()
     again = faults.run(home, draw)
+    length += 0.3 * (time.monotonic() - begun - length)  # other work comes and goes
     if again.code != 0 or [digest(home / f'out-{k}.png') for k in (1, 2, 3)] != good:
         texts.append(f'the next start: {again.code} {again.said}')
     texts += library_faults(home, ground.kept) + [f'left over: {f}' for f in leftovers(home)]
