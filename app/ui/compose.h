@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What the view that assembles an instruction is made of: files and requests (view_compose.c), the
+// chosen reference's look and form (compose_reference.c), drawing (compose_draw.c), writing
+// (compose_write.c).
+#ifndef LIMN_APP_UI_COMPOSE_H
+#define LIMN_APP_UI_COMPOSE_H
+
+#include "app/ui/browser.h"
+#include "app/ui/view.h"
+
+enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
+enum { LOOK_SIDE = 256 };
+
+struct compose {
+    struct browser browser;
+    enum pane pane;
+    int reference, top;
+    // What the loader made of the chosen reference: the newest answer, and what it was asked for.
+    struct image *after;
+    char asked[400];
+    char trouble[ERR_TEXT_MAX];
+    bool waiting;
+    bool newcomer; // nothing has been drawn yet
+    bool written; // something, since the text has the keys
+    struct job_reference removed; // for undo
+    int removed_at;               // its place in the list
+    bool has_removed;
+    struct job before; // what the form of a reference was opened on, for Esc
+    bool has_before;
+    struct area files, text, references; // where they were drawn, for the mouse
+};
+
+struct compose *compose_of(const struct ui *ui);
+void compose_turn_to(struct compose *c, enum pane pane);
+struct job_reference *compose_chosen(struct ui *ui);
+bool compose_in_files(struct ui *ui, enum request request);
+bool compose_in_references(struct ui *ui, enum request request);
+void compose_ask_for_look(struct ui *ui);
+void compose_on_event(struct ui *ui, struct client_event *e);
+void compose_on_arrival(struct ui *ui, struct arrival *a);
+const struct jv *compose_loader_json(const struct ui *ui, const char *name);
+void compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected);
+void compose_draw(struct ui *ui, const struct area *a);
+bool compose_is_typing(const struct ui *ui);
+bool compose_on_key(struct ui *ui, wint_t key, bool code);
+void compose_on_paste(struct ui *ui, const char *text);
+void compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Drawing the view that assembles an instruction.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/browser.h"
+#include "app/ui/compose.h"
+#include "engine/base/mem.h"
+
+static void
+draw_files(struct ui *ui, const struct area *a)
+{
+    struct compose *c = compose_of(ui);
+    struct browser *b = &c->browser;
+    int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
+        rows = a->rows - 1 - picture_rows;
+    char title[4200];
+    int filter = *b->filter ? text_width(b->filter, SIZE_MAX) + 3 : 0;
+    draw_short_path(b->folder ? b->folder : "", MAX(a->columns - 4 - filter, 1), title,
+                    sizeof title);
+    size_t used = strlen(title);
+    if (filter)
+        snprintf(title + used, sizeof title - used, "  /%s", b->filter);
+    draw_heading(a, c->pane == PANE_FILES, title);
+    b->top = draw_scroll(b->count, b->selected, rows, b->top);
+    for (int row = 0; row < rows && b->top + row < b->count; row++) {
+        const struct browser_entry *e = &b->all[b->seen[b->top + row]];
+        bool here = b->top + row == b->selected;
+        enum role role = here ? (c->pane == PANE_FILES ? ROLE_SELECTION : ROLE_SELECTED)
+                         : e->folder ? ROLE_FOLDER
+                                     : ROLE_TEXT;
+        struct area line = {a->y + 1 + row, a->x, 1, a->columns};
+        if (here)
+            draw_fill(&line, role);
+        draw_format(line.y, a->x + 1, a->columns - 2, role, "%s%s", e->name, e->folder ? "/" : "");
+    }
+    if (!b->count)
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  *b->filter ? "no name has that" : "no pictures here");
+    c->files = (struct area){a->y + 1, a->x, rows, a->columns};
+    const struct browser_entry *e = browser_chosen(b);
+    if (e && !e->folder) {
+        char *path = browser_path(b);
+        struct area picture = {a->y + 1 + rows, a->x + 1, picture_rows, a->columns - 2};
+        draw_file(ui, SLOT_BROWSER, &picture, path);
+        free(path);
+    }
+}
+
+static void
+draw_references(struct ui *ui, const struct area *a)
+{
+    struct compose *c = compose_of(ui);
+    const struct job *j = &ui->compose;
+    draw_heading(a, c->pane == PANE_REFERENCES, "references");
+    c->references = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
+    c->reference = MAX(0, MIN(c->reference, j->reference_count - 1));
+    c->top = draw_scroll(j->reference_count, c->reference, a->rows - 1, c->top);
+    if (!j->reference_count)
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  "a on a picture of the list adds it");
+    for (int row = 0; row < a->rows - 1 && c->top + row < j->reference_count; row++) {
+        const struct job_reference *r = &j->references[c->top + row];
+        bool here = c->top + row == c->reference;
+        enum role role = !here                        ? ROLE_TEXT
+                         : c->pane == PANE_REFERENCES ? ROLE_SELECTION
+                                                      : ROLE_SELECTED;
+        struct area line = {a->y + 1 + row, a->x, 1, a->columns};
+        char marker[JOB_KEY_TEXT];
+        job_reference_label(r, marker);
+        bool used = r->use != JOB_REFERENCE || strstr(ui->instruction.text, marker);
+        if (here)
+            draw_fill(&line, role);
+        draw_text(line.y, a->x + 1, 9, !used ? ROLE_FAULT : here ? role : ROLE_MARKER, marker);
+        const char *slash = r->file ? strrchr(r->file, '/') : NULL;
+        const struct jv *l = compose_loader_json(ui, r->loader);
+        const char *words = r->words       ? r->words
+                            : r->loader && l ? jv_string(jv_get(l, "role"), "image")
+                                           : "image";
+        draw_format(line.y, a->x + 10, a->columns - 11, role, "%s  %s%s  %s", words,
+                    r->loader ? "through " : "as it is", r->loader ? r->loader : "",
+                    slash ? slash + 1 : r->file ? r->file : "");
+    }
+}
+
+static void
+draw_looks(struct ui *ui, const struct area *a)
+{
+    struct compose *c = compose_of(ui);
+    struct job_reference *r = compose_chosen(ui);
+    compose_ask_for_look(ui);
+    if (!r || a->rows < 3)
+        return;
+    // Side by side, or one under the other where the place is tall.
+    bool beside = a->columns * ui->term.cell_width > a->rows * ui->term.cell_height;
+    struct area first = *a, second = *a;
+    if (beside) {
+        first.columns = a->columns / 2 - 1;
+        second.x += a->columns / 2;
+        second.columns = a->columns - a->columns / 2;
+    } else {
+        first.rows = a->rows / 2;
+        second.y += a->rows / 2;
+        second.rows = a->rows - a->rows / 2;
+    }
+    draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM, "before");
+    draw_format(second.y, second.x + 1, second.columns - 1, ROLE_DIM, "%s%s",
+                r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
+    first.y++, first.rows--, second.y++, second.rows--;
+    if (r->embedded || !r->file)
+        draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM,
+                  "kept in the picture it came from");
+    else
+        draw_file(ui, SLOT_BEFORE, &first, r->file);
+    if (*c->trouble)
+        draw_wrapped(&second, ROLE_WARNING, c->trouble);
+    else if (c->after)
+        draw_picture(ui, SLOT_AFTER, &second, c->after, false);
+}
+
+static void
+parameters_line(const struct ui *ui, char *out, size_t size)
+{
+    const struct job *j = &ui->compose;
+    char seed[32] = "new", steps[16] = "auto", scale[16] = "auto";
+    if (j->seed >= 0)
+        snprintf(seed, sizeof seed, "%" PRId64, j->seed);
+    if (j->steps)
+        snprintf(steps, sizeof steps, "%d", j->steps);
+    if (j->scale >= 0)
+        snprintf(scale, sizeof scale, "%g", j->scale);
+    const char *model = j->model ? j->model : "auto", *slash = strrchr(model, '/');
+    // What nobody has chosen is named once, and a sampler only where there is one.
+    snprintf(out, size, "seed %s  steps %s  guidance %s%s%s%s%s  pictures %d  model %s  on %s", seed,
+             steps, j->guidance ? j->guidance : "", j->guidance && j->scale >= 0 ? " " : "",
+             j->scale >= 0 || !j->guidance ? scale : "", j->sampler ? "  " : "",
+             j->sampler ? j->sampler : "", MAX(j->count, 1), slash ? slash + 1 : model,
+             j->device ? j->device : "auto");
+}
+
+// An empty composer says what can be done; to who has drawn nothing yet, what limn is.
+static void
+draw_welcome(const struct compose *c, const struct area *a)
+{
+    static const char *const lines[] = {
+        "limn makes pictures from a sentence and the pictures that it refers to.",
+        "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.",
+        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026   F1 helps.",
+        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026"};
+    for (int i = c->newcomer ? 0 : 3, y = a->y; i < (c->newcomer ? 3 : 4); i++)
+        draw_text(y++, a->x, a->columns, ROLE_DIM, lines[i]);
+}
+
+void
+compose_draw(struct ui *ui, const struct area *a)
+{
+    struct compose *c = compose_of(ui);
+    int left = MIN(MAX(a->columns / 4, 20), 44), text_rows = MAX(3, MIN(a->rows / 4, 10));
+    struct area files = {a->y, a->x, a->rows, left};
+    struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    draw_files(ui, &files);
+    draw_upright(a->y, a->x + left, a->rows);
+    struct area text = {right.y + 1, right.x + 1, text_rows, right.columns - 2};
+    struct area head = {right.y, right.x, 1, right.columns};
+    draw_heading(&head, c->pane == PANE_TEXT, "instruction");
+    c->text = text;
+    int y = text.y + text_rows;
+    if (!*ui->instruction.text && c->pane != PANE_TEXT)
+        draw_welcome(c, &text);
+    draw_text(y, right.x + 1, right.columns - 2, *ui->fault ? ROLE_FAULT : ROLE_DIM,
+              *ui->fault ? ui->fault : "");
+    char line[300];
+    parameters_line(ui, line, sizeof line);
+    draw_text(y + 1, right.x + 1, right.columns - 2, ROLE_DIM, line);
+    y += 2;
+    int reference_rows = MIN(MAX(ui->compose.reference_count, 1) + 1, MAX(3, a->rows / 4));
+    struct area references = {y, right.x, reference_rows, right.columns};
+    draw_references(ui, &references);
+    y += reference_rows;
+    struct area looks = {y, right.x, a->y + a->rows - y, right.columns};
+    draw_looks(ui, &looks);
+    draw_instruction(ui, &text, ui->instruction.text,
+                     c->pane == PANE_TEXT && !ui->form ? ui->instruction.cursor : SIZE_MAX);
+}

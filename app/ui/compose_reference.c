@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+// The chosen reference: what its loader makes of it, and its form.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/compose.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+
+// One line that says what would be shown: the same line needs no second look.
+static void
+describe_look(const struct job_reference *r, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s|%s|%d", r->file && !r->embedded ? r->file : r->hash, r->loader ? r->loader : "",
+                     r->processed);
+    for (int i = 0; i < r->setting_count && n > 0 && (size_t)n < size; i++)
+        n += snprintf(out + n, size - (size_t)n, "|%s", r->settings[i]);
+}
+
+void
+compose_ask_for_look(struct ui *ui)
+{
+    struct compose *c = compose_of(ui);
+    struct job_reference *r = compose_chosen(ui);
+    char wanted[sizeof c->asked] = "";
+    if (r)
+        describe_look(r, wanted, sizeof wanted);
+    if (strcmp(wanted, c->asked) == 0)
+        return;
+    memcpy(c->asked, wanted, sizeof wanted);
+    c->trouble[0] = 0;
+    c->waiting = false;
+    if (!r)
+        return;
+    // The file may have changed since it was read last; it is read again when it is drawn.
+    struct job one = JOB_EMPTY;
+    struct err err = {0};
+    job_copy(&one, &ui->compose);
+    struct job_reference *copy = &one.references[c->reference];
+    if (!copy->embedded) {
+        free(copy->data);
+        copy->data = NULL;
+        copy->hash[0] = 0;
+    }
+    for (int i = one.reference_count - 1; i >= 0; i--)
+        if (i != c->reference)
+            job_remove(&one, i);
+    if (job_read(&one, &err)) {
+        client_load(ui->client, "look", &one.references[0], LOOK_SIDE);
+        c->waiting = true;
+    } else {
+        snprintf(c->trouble, sizeof c->trouble, "%s", err.text);
+    }
+    job_finish(&one);
+}
+
+void
+compose_on_event(struct ui *ui, struct client_event *e)
+{
+    struct compose *c = compose_of(ui);
+    if (e->type == CLIENT_LOST) {
+        c->asked[0] = 0;
+        return;
+    }
+    if (e->type != CLIENT_LOADED || strcmp(e->id, "look") != 0)
+        return;
+    struct arrival *a = mem_zalloc(sizeof *a);
+    *a = (struct arrival){.kind = ARRIVAL_LOOK, .png = e->png, .png_size = e->png_size,
+                          .refused = e->err};
+    e->png = NULL;
+    arrivals_put(ui->arrivals, a);
+}
+
+void
+compose_on_arrival(struct ui *ui, struct arrival *a)
+{
+    struct compose *c = compose_of(ui);
+    if (a->kind == ARRIVAL_ADDED && a->kept && ui->view == VIEW_COMPOSE)
+        c->reference = MAX(0, ui->compose.reference_count - 1);
+    if (a->kind != ARRIVAL_LOOK)
+        return;
+    c->waiting = false;
+    image_unref(c->after);
+    c->after = a->image;
+    a->image = NULL;
+    snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : a->refused.text);
+}
+
+// --- the reference's form
+
+const struct jv *
+compose_loader_json(const struct ui *ui, const char *name)
+{
+    for (size_t i = 0; name && i < jv_size(ui->loaders); i++)
+        if (strcmp(jv_string(jv_get(jv_at(ui->loaders, i), "name"), ""), name) == 0)
+            return jv_at(ui->loaders, i);
+    return NULL;
+}
+
+static const char *
+setting_of(const struct job_reference *r, const char *name)
+{
+    size_t n = strlen(name);
+    for (int i = 0; i < r->setting_count; i++)
+        if (strncmp(r->settings[i], name, n) == 0 && r->settings[i][n] == '=')
+            return r->settings[i] + n + 1;
+    return NULL;
+}
+
+// Fields of the form: of the reference by these, of its loader's parameters by PARAM and their names.
+#define USE "use"
+#define WORDS "words"
+#define LOADER "loader"
+#define PARAM "param:"
+
+static void
+add_param(struct form *f, const struct jv *p, const struct job_reference *r)
+{
+    const char *name = jv_string(jv_get(p, "name"), ""), *kind = jv_string(jv_get(p, "kind"), "");
+    const struct jv *choices = jv_get(p, "choices");
+    double fallback = jv_number(jv_get(p, "fallback"), 0);
+    char text[64];
+    snprintf(text, sizeof text, "%.6g", fallback);
+    bool choice = strcmp(kind, "choice") == 0;
+    if (choice)
+        snprintf(text, sizeof text, "%s", jv_string(jv_at(choices, (size_t)fallback), ""));
+    const char *given = setting_of(r, name);
+    char id[80];
+    snprintf(id, sizeof id, PARAM "%s", name);
+    struct form_field *d = form_add(f, choice                      ? FIELD_CHOICE
+                                       : strcmp(kind, "bool") == 0 ? FIELD_BOOL
+                                       : strcmp(kind, "int") == 0  ? FIELD_INT
+                                                                   : FIELD_FLOAT,
+                                    id, name, given ? given : text, jv_string(jv_get(p, "help"), ""));
+    if (choice) {
+        const char *names[34] = {0};
+        for (size_t i = 0; i < jv_size(choices) && i < 32; i++)
+            names[i] = jv_string(jv_at(choices, i), "");
+        form_choices(d, names);
+    } else if (strcmp(kind, "bool") != 0) {
+        d->minimum = jv_number(jv_get(p, "minimum"), 0);
+        d->maximum = jv_number(jv_get(p, "maximum"), 0);
+    }
+}
+
+static const char *
+use_help(enum job_use use)
+{
+    switch (use) {
+    case JOB_REFERENCE: return "the sentence refers to it by its number";
+    case JOB_AWAY: return "guidance keeps away from what it shows";
+    case JOB_START: return "the drawing starts from it; strength says how far it goes";
+    case JOB_MASK: return "of the start: white is drawn anew, black is kept";
+    case JOB_USE_COUNT: break;
+    }
+    return "";
+}
+
+static void reference_changed(struct ui *ui, struct form *f, int field);
+static bool reference_done(struct ui *ui, struct form *f, bool taken);
+
+// `number`: its place. Fields: words, loader, what the loader says of itself, what it is for.
+void
+compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected)
+{
+    char title[JOB_KEY_TEXT];
+    const char *uses[JOB_USE_COUNT + 1] = {0};
+    job_reference_label(r, title);
+    struct form *f = form_new(title);
+    for (int i = 0; i < JOB_USE_COUNT; i++)
+        uses[i] = job_use_name((enum job_use)i);
+    form_add(f, FIELD_TEXT, WORDS, "what it is", r->words,
+             "in a word or two: fox, style image; empty: the loader's");
+    const char *names[66] = {"none"};
+    int n = 1;
+    for (size_t i = 0; i < jv_size(ui->loaders) && n < 64; i++)
+        if (jv_get(jv_at(ui->loaders, i), "name"))
+            names[n++] = jv_string(jv_get(jv_at(ui->loaders, i), "name"), "");
+    const struct jv *l = compose_loader_json(ui, r->loader);
+    form_choices(form_add(f, FIELD_CHOICE, LOADER, "loader", r->loader ? r->loader : "none",
+                          l ? jv_string(jv_get(l, "summary"), "") : "the picture as it is"), names);
+    const struct jv *params = jv_get(l, "params");
+    for (size_t i = 0; i < jv_size(params); i++)
+        add_param(f, jv_at(params, i), r);
+    form_choices(form_add(f, FIELD_CHOICE, USE, "use", uses[r->use], use_help(r->use)), uses);
+    struct compose *c = compose_of(ui);
+    if (!c->has_before)
+        session_shown(ui, &c->before);
+    c->has_before = true;
+    f->changed = reference_changed;
+    f->done = reference_done;
+    f->number = (int)(r - ui->compose.references);
+    f->selected = selected;
+    f->picture_beside = true;
+    form_open(ui, f);
+}
+
+// Its place in the list; NULL: it has gone.
+static struct job_reference *
+form_reference(struct ui *ui, const struct form *f)
+{
+    return f->number < ui->compose.reference_count ? &ui->compose.references[f->number] : NULL;
+}
+
+// Another use, another number: the first that is free among those of its kind.
+static void
+take_use(struct ui *ui, struct job_reference *r, enum job_use use)
+{
+    struct job *j = &ui->compose;
+    struct job_reference *room = use == r->use ? NULL : job_add_for(j, use, 0);
+    if (use == r->use)
+        return;
+    if (!room) {
+        ui_say(ui, ROLE_ERROR, "there is a picture for %s already", job_use_name(use));
+        return;
+    }
+    job_remove(j, j->reference_count - 1);
+    int marker = 0;
+    if (use == JOB_REFERENCE || use == JOB_AWAY)
+        for (marker = 1; job_find_for(j, use, marker); marker++)
+            ;
+    char text[JOB_KEY_TEXT];
+    job_reference_label(r, text);
+    const char *at = r->use == JOB_REFERENCE ? strstr(ui->instruction.text, text) : NULL;
+    if (at) { // a picture that has another use is no part of the sentence
+        size_t from = (size_t)(at - ui->instruction.text);
+        field_replace(&ui->instruction, from, from + strlen(text), "");
+    }
+    r->use = use;
+    r->marker = marker;
+}
+
+static void
+take_form(struct ui *ui, struct job_reference *r, const struct form *f)
+{
+    take_use(ui, r, job_use_from_name(form_value(f, USE)));
+    const char *words = form_value(f, WORDS), *loader = form_value(f, LOADER);
+    free(r->words);
+    r->words = *words ? mem_strdup(words) : NULL;
+    bool same = strcmp(loader, r->loader ? r->loader : "none") == 0;
+    for (int i = 0; i < r->setting_count; i++)
+        free(r->settings[i]);
+    r->setting_count = 0;
+    if (!same) {
+        free(r->loader);
+        r->loader = strcmp(loader, "none") == 0 ? NULL : mem_strdup(loader);
+        r->processed = false;
+    }
+    for (int i = 0; same && i < f->count && r->setting_count < LIMIT_TEMPLATE_SETTINGS; i++)
+        if (strncmp(f->fields[i].id, PARAM, strlen(PARAM)) == 0)
+            r->settings[r->setting_count++] =
+                mem_printf("%s=%s", f->fields[i].id + strlen(PARAM), f->fields[i].value);
+    session_check(ui);
+}
+
+static void
+reference_changed(struct ui *ui, struct form *f, int field)
+{
+    struct job_reference *r = form_reference(ui, f);
+    if (!r)
+        return;
+    take_form(ui, r, f);
+    const char *id = f->fields[field].id;
+    if (strcmp(id, LOADER) == 0 || strcmp(id, USE) == 0) { // another loader, another form; the old one is freed by its opening
+        compose_open_reference_form(ui, r, field);
+        return;
+    }
+}
+
+// Each change has shown itself already; Esc takes all of them back.
+static bool
+reference_done(struct ui *ui, struct form *f, bool taken)
+{
+    struct compose *c = compose_of(ui);
+    struct job_reference *r = form_reference(ui, f);
+    if (taken && r)
+        take_form(ui, r, f);
+    else if (c->has_before)
+        session_show(ui, &c->before);
+    job_finish(&c->before);
+    c->has_before = false;
+    return true;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// Writing the text of an instruction, and the mouse.
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wctype.h>
+
+#include "app/ui/browser.h"
+#include "app/ui/compose.h"
+#include "engine/base/mem.h"
+
+bool
+compose_is_typing(const struct ui *ui)
+{
+    return compose_of(ui)->pane == PANE_TEXT;
+}
+
+// The marker right before the cursor becomes the next reference's.
+static bool
+next_marker(struct ui *ui)
+{
+    struct field *f = &ui->instruction;
+    size_t from = f->cursor;
+    int marker = 0, length = 0, first = 0, next = 0;
+    bool passed = false;
+    while (from > 0 && f->text[from] != '[' && f->cursor - from < JOB_KEY_TEXT)
+        from--;
+    if (sscanf(f->text + from, "[ref#%d]%n", &marker, &length) != 1 ||
+        from + (size_t)length != f->cursor)
+        return false;
+    for (int i = 0; i < ui->compose.reference_count; i++) {
+        const struct job_reference *r = &ui->compose.references[i];
+        if (r->use != JOB_REFERENCE)
+            continue;
+        first = first ? first : r->marker;
+        next = passed && !next ? r->marker : next;
+        passed = passed || r->marker == marker;
+    }
+    char text[JOB_KEY_TEXT];
+    snprintf(text, sizeof text, "[ref#%d]", next ? next : first ? first : marker);
+    field_replace(f, from, f->cursor, text);
+    return true;
+}
+
+// "[", "[re", "[ref#" and the like before the cursor become the marker that is meant: the first
+// reference that the text does not have yet, or the next in turn.
+static bool
+complete(struct ui *ui)
+{
+    struct field *f = &ui->instruction;
+    static const char start[] = "[ref#";
+    size_t from = f->cursor;
+    while (from > 0 && f->text[from - 1] != '[' && f->cursor - from < 6)
+        from--;
+    if (from == 0 || f->text[from - 1] != '[')
+        return false;
+    from--;
+    size_t n = f->cursor - from;
+    int typed = 0;
+    if (n > sizeof start - 1)
+        typed = atoi(f->text + from + sizeof start - 1);
+    if (strncmp(f->text + from, start, MIN(n, sizeof start - 1)) != 0 ||
+        memchr(f->text + from, ']', n))
+        return false;
+    int marker = typed;
+    int first = 0;
+    for (int i = 0; !marker && i < ui->compose.reference_count; i++) {
+        const struct job_reference *r = &ui->compose.references[i];
+        char text[JOB_KEY_TEXT];
+        job_reference_label(r, text);
+        if (r->use == JOB_REFERENCE && !strstr(f->text, text))
+            marker = r->marker;
+        first = first || r->use != JOB_REFERENCE ? first : r->marker;
+    }
+    marker = marker ? marker : first;
+    char text[24];
+    snprintf(text, sizeof text, "[ref#%d]", MAX(marker, 1));
+    field_replace(f, from, f->cursor, text);
+    return true;
+}
+
+bool
+compose_on_key(struct ui *ui, wint_t key, bool code)
+{
+    struct compose *c = compose_of(ui);
+    if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
+        return false;
+    if (!code && key == '\t') {
+        bool done = (c->written && next_marker(ui)) || complete(ui);
+        if (!done && c->written) // who writes stays in the text: what follows would be commands
+            ui_say(ui, ROLE_STATUS, "Tab after [ completes a marker, again takes the next; Esc ends writing");
+        c->written = c->written || done;
+        session_check(ui);
+        return c->written;
+    }
+    if (code && (key == KEY_UP || key == KEY_DOWN))
+        return field_move_line(&ui->instruction, MAX(c->text.columns - 1, 1),
+                               key == KEY_UP ? -1 : 1),
+               true;
+    size_t cursor = ui->instruction.cursor;
+    // A word right behind a marker, as after pictures were added, is meant to stand apart.
+    if (!code && iswalnum(key) && cursor > 0 && ui->instruction.text[cursor - 1] == ']')
+        field_insert(&ui->instruction, " ");
+    bool used = field_key(&ui->instruction, key, code);
+    c->written = c->written || (used && !code);
+    if (used && (cursor != ui->instruction.cursor || !code))
+        session_check(ui);
+    return used;
+}
+
+void
+compose_on_paste(struct ui *ui, const char *text)
+{
+    field_insert(&ui->instruction, text);
+    compose_of(ui)->written = true;
+    session_check(ui);
+}
+
+void
+compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    struct compose *c = compose_of(ui);
+    if (x < c->files.x + c->files.columns) {
+        compose_turn_to(c, PANE_FILES);
+        int row = c->browser.top + y - c->files.y;
+        if (turn)
+            compose_in_files(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
+        else if (y >= c->files.y && y < c->files.y + c->files.rows && row < c->browser.count)
+            c->browser.selected = row;
+        if (twice)
+            compose_in_files(ui, REQUEST_ENTER);
+    } else if (y >= c->references.y && y < c->references.y + c->references.rows) {
+        compose_turn_to(c, PANE_REFERENCES);
+        int row = c->top + y - c->references.y;
+        if (row < ui->compose.reference_count)
+            c->reference = row;
+        if (twice)
+            compose_in_references(ui, REQUEST_ENTER);
+    } else if (y >= c->text.y && y < c->text.y + c->text.rows) {
+        compose_turn_to(c, PANE_TEXT);
+    }
+}
