@@ -182,7 +182,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     left = size;
     pressed = 0;
     host_says(frames, count);
-    ui_run(NULL, "dark", "none");
+    ui_run(NULL, LIMN_SOURCE "/themes/dark.theme", "none");
     host_says(NULL, 0);
     free(frames);
     return 0;

@@ -490,7 +490,7 @@ def keys_while_pictures_come():
         times.append(time.monotonic() - began)
         if time.monotonic() > until:
             break
-    check(max(times) < 0.5, f'{name}: one was answered after {max(times):.2f} s')
+    check(max(times) < 1, f'{name}: one was answered after {max(times):.2f} s')
     print(f'{name}: {len(times) - 1} keys, each answered within {max(times) * 1000:.0f} ms')
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
