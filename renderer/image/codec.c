@@ -244,21 +244,26 @@ bytes_allowed(const void *data, size_t size, const char *name, bool png, struct 
            loader_allowed(data, size, name, err);
 }
 
-// One that gets pixels only here, as many as are wanted. Takes over `v`.
+// One that gets pixels only here, as many as are wanted. Takes over `v`. What a drawing says of its size is
+// rounded, so that the scale which it suggests may make it larger than it may be.
 static VipsImage *
 rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *want)
 {
+    enum { TRIES = 3 };
     int longer = MAX(vips_image_get_width(v), vips_image_get_height(v));
-    int side = MAX(longer, want->vector_least);
-    VipsImage *out = NULL;
-    if (want->vector_most)
-        side = MIN(side, want->vector_most);
-    if (side == longer)
-        return v;
-    g_object_unref(v);
-    if (vips_svgload_buffer((void *)data, size, &out, "scale", (double)side / longer, NULL))
-        return NULL;
-    return out;
+    int side = MAX(longer, want->vector_least), most = want->vector_most;
+    double scale = (double)(most ? MIN(side, most) : side) / longer;
+    for (int i = 0; i < TRIES && scale != 1; i++) {
+        g_object_unref(v);
+        v = NULL;
+        if (vips_svgload_buffer((void *)data, size, &v, "scale", scale, NULL))
+            return NULL;
+        longer = MAX(vips_image_get_width(v), vips_image_get_height(v));
+        if (!most || longer <= most)
+            break;
+        scale *= (double)most / longer;
+    }
+    return v;
 }
 
 static VipsImage *
@@ -314,6 +319,10 @@ codec_decode_as(const void *data, size_t size, const char *name, const struct co
         return NULL;
     if (codec_is_vector(data, size))
         v = rasterise(v, data, size, want);
+    if (v && !size_allowed(v, name, err)) { // as it was made
+        g_object_unref(v);
+        return NULL;
+    }
     v = v ? normalise(v) : NULL;
     if (!v) {
         vips_failed(err, name);

@@ -147,6 +147,28 @@ what_is_recognised_can_be_read(void **state)
             fail_msg("%s", others[i]);
 }
 
+// Drawings whose sizes are rounded or relative are no larger than they may be either.
+static void
+drawings_keep_to_their_size(void **state)
+{
+    static const char *const drawings[] = {
+        "<svg width='9' height='3'><rect width='9' height='3'/></svg>", // without its namespace, any size
+        "<svg xmlns='http://www.w3.org/2000/svg' width='1e3' height='50%'><g transform='rotate(8)'>"
+        "<circle r='2'/><rect width='3' height='4'/></g></svg>",
+        "<svg xmlnz='http://www.w3.org/2000/svg' viewBox='0 0 9 9' width='1e3' height='50%'>"
+        "<g transform='rotate(8)'><circle r='2'/><rect width='3' height='4'/></g></svg>",
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3.4 1'><path d='M0 0h3v1z'/></svg>"};
+    for (size_t i = 0; i < COUNT_OF(drawings); i++)
+        for (int most = 5; most < 200; most += 39) {
+            const struct codec_want want = {.vector_least = most, .vector_most = most};
+            struct image *image =
+                codec_decode_as(drawings[i], strlen(drawings[i]), "x", &want, NULL);
+            if (image && MAX(image->width, image->height) > most)
+                fail_msg("%zu: %d x %d, not %d", i, image->width, image->height, most);
+            image_unref(image);
+        }
+}
+
 // A TIFF of so many pages of one grey pixel: 9 entries a directory, each 12 bytes.
 static char *
 pages(int count, size_t *size)
@@ -507,6 +529,7 @@ main(int argc, char **argv)
         cmocka_unit_test(formats_are_known_by_content),
         cmocka_unit_test(what_is_recognised_can_be_read),
         cmocka_unit_test(frames_have_a_limit),
+        cmocka_unit_test(drawings_keep_to_their_size),
         cmocka_unit_test(odd_formats_become_8_bit_srgb),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(lying_headers_cost_a_sentence),
