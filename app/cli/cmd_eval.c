@@ -225,7 +225,7 @@ const struct command command_eval = {
              "picture. The recognisers are linear and made of the pack's training part each time. The same "
              "seed gives the same figures on the same device.\n\n"
              "With two models, the exit code is 1 where the second is worse than the first in any measure of "
-             "any task beyond the interval of the difference.\n\n"
+             "any task beyond the interval of the difference, made wider for as many are looked at.\n\n"
              "  limn eval limn-icons icons.pack --quick\n"
              "  limn eval limn-icons run/model icons.pack --quick --task subject",
     .options = eval_options,

@@ -52,7 +52,8 @@ struct eval_report {
 
 bool eval_run(const struct eval_params *p, struct eval_report *out, struct err *err);
 void eval_finish(struct eval_report *r); // zeroed is fine
-// Whether the second model is worse than the first in that measure of that task, beyond the interval.
+// Whether the second model is worse than the first in that measure of that task, beyond an interval of the
+// difference that is 1.75 times as wide as the one given, for as many are looked at.
 bool eval_is_worse(const struct eval_task *t, enum eval_measure m);
 
 #endif
