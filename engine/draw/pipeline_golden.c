@@ -14,7 +14,8 @@ struct run {
     const struct model_golden_params *params;
     struct safetensors *file;
     struct stages stages;
-    struct port_set text, no_text;
+    struct port_set text, no_text, negative;
+    double scale; // of guidance; 0: none
     struct references references;
     struct picture_size size;
     struct latent latent;
@@ -90,13 +91,18 @@ read_sizes(struct run *r, struct err *err)
 }
 
 static bool
-read_text(struct run *r, struct err *err)
+read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
 {
-    const struct tensor_view *ids = find(r, "input_ids"), *mask = find(r, "attention_mask");
+    const struct tensor_view *ids = find(r, negative ? "negative_input_ids" : "input_ids");
+    const struct tensor_view *mask =
+        find(r, negative ? "negative_attention_mask" : "attention_mask");
     if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > 1 << 16 ||
         (mask && !shape_equal(&mask->shape, &ids->shape)))
         return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none "
-                       "are needed", r->params->golden);
+                       "are needed, and such negative ones for guidance", r->params->golden);
+    if (negative && ids->shape.dim[1] != r->tokens)
+        return err_set(err, ERR_INPUT, "%s: negative_input_ids must be as many as input_ids",
+                       r->params->golden);
     r->tokens = (int)ids->shape.dim[1];
     struct stage_key key = {.kind = STAGE_TEXT, .tokens = r->tokens};
     struct stage *s = stages_get(&r->stages, &key, err);
@@ -107,11 +113,20 @@ read_text(struct run *r, struct err *err)
         seen[i] = mask ? (float)dtype_load(mask->dtype, mask->data, i) : 1;
     bool ok = s && plan_write(s->plan, ports_find_input(&s->ports, "ids"), id, err) &&
               stage_write(s, "mask", seen, err) && plan_run(s->plan, err) &&
-              port_set_take(&r->text, "", s, err);
+              port_set_take(set, "", s, err);
     free(seen);
     free(id);
     stage_release(s);
     return ok;
+}
+
+// Guidance, where the golden has a scale.
+static bool
+read_guidance(struct run *r, struct err *err)
+{
+    const char *scale = safetensors_metadata(r->file, "guidance_scale");
+    r->scale = scale ? strtod(scale, NULL) : 0;
+    return !scale || read_text(r, true, &r->negative, err);
 }
 
 static bool
@@ -173,6 +188,11 @@ draw(struct run *r, struct err *err)
                         .no_text = &r->no_text, .tokens = r->tokens, .size = r->size,
                         .alone = r->references.count ? &r->references : NULL, .noise = noise,
                         .strength = 1};
+    if (r->scale > 0) {
+        pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG, .scale = r->scale,
+                                          .has_context = r->references.count > 0};
+        pass.negative = &r->negative;
+    }
     r->x = mem_alloc((size_t)count * sizeof *r->x);
     r->picture = mem_alloc(3 * (size_t)r->size.height * (size_t)r->size.width * sizeof *r->picture);
     bool ok = pass_run(&pass, r->x, err) && pass_decode(&pass, r->x, r->picture, err);
@@ -225,10 +245,12 @@ pipeline_golden_run(const struct model_golden_params *params, struct model_golde
               m->family->check(&m->parts, m->path, err) && read_sizes(&r, err) &&
               stages_init(&r.stages, m, params->device,
                           params->dtype ? params->dtype : DTYPE_F32, err) &&
-              read_text(&r, err) && read_references(&r, err) && draw(&r, err) &&
+              read_text(&r, false, &r.text, err) && read_guidance(&r, err) &&
+              read_references(&r, err) && draw(&r, err) &&
               compare(&r, result, err) && safetensors_check(r.file, err);
     result->seconds = clock_seconds() - start;
     port_set_finish(&r.text);
+    port_set_finish(&r.negative);
     references_finish(&r.references);
     stages_finish(&r.stages);
     free(r.x);

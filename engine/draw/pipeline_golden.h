@@ -5,7 +5,9 @@
 // `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask`
 // (1,T), `references.K` (1,3,H,W) in [-1,1] for K from 0 on, and the answer `output`
 // (1,3,height,width): as the autoencoder gives it, in about [-1,1], or, where all of its numbers
-// lie in [0,1], as a picture. Drawn with the scheduler's own sampler and without guidance.
+// lie in [0,1], as a picture.
+// Drawn with the scheduler's own sampler; with metadata `guidance_scale` guided away from
+// `negative_input_ids` and `negative_attention_mask`, else without guidance.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
 #define LIMN_ENGINE_DRAW_PIPELINE_GOLDEN_H
 

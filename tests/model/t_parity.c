@@ -28,6 +28,7 @@ static const struct row {
     {"flux2", "vae", "vae_encoder"},
     {"flux2", "vae", "vae_decoder"},
     {"flux2", "pipeline", "pipeline"},
+    {"flux2", "pipeline", "pipeline-base"},
 };
 
 static double

@@ -145,11 +145,13 @@ def pictures(seed):
         yield Image.fromarray(torch.randint(0, 256, (height, width, 3), generator=g).byte().numpy())
 
 
-def pipeline_golden(text, dit, vae, scheduler):
-    """Four steps of the pipeline itself, from prompt_embeds, on two references below its least size."""
+def pipeline_golden(text, dit, vae, scheduler, scale=None):
+    """Four steps of the pipeline itself, from prompt_embeds, on two references below its least size;
+    with a scale as a base model, that is guided away from another text."""
     height, width, steps = 48, 32, 4
     ids, mask = prompt(61, 9)
-    pipe = Flux2KleinPipeline(scheduler, vae, None, None, dit, is_distilled=True)
+    away, away_mask = prompt(64, 4)
+    pipe = Flux2KleinPipeline(scheduler, vae, None, None, dit, is_distilled=scale is None)
     pipe.image_processor.check_image_input = lambda *args: None
     pipe.set_progress_bar_config(disable=True)
     images = list(pictures(62))
@@ -157,15 +159,20 @@ def pipeline_golden(text, dit, vae, scheduler):
     with double_tables():
         z = pipe(image=images, height=height, width=width, num_inference_steps=steps,
                  latents=noise.double(), prompt_embeds=three_layers(text, ids, mask),
-                 output_type="latent").images
+                 negative_prompt_embeds=three_layers(text, away, away_mask),
+                 guidance_scale=scale or 1.0, output_type="latent").images
     out = vae.decode(z).sample
     print("pipeline output std", out.std().item(), "sigmas", scheduler.sigmas.tolist())
     inputs = {"noise": noise.flatten(2).permute(0, 2, 1), "input_ids": ids.int(),
               "attention_mask": mask.int(), "output": out}
+    metadata = {"steps": steps, "height": height, "width": width}
+    if scale:
+        inputs |= {"negative_input_ids": away.int(), "negative_attention_mask": away_mask.int()}
+        metadata["guidance_scale"] = scale
     for k, image in enumerate(images):
         inputs[f"references.{k}"] = pipe.image_processor.preprocess(image)
-    common.save(f"{FOLDER}/pipeline.safetensors", inputs, part="pipeline", steps=steps,
-                height=height, width=width)
+    name = "pipeline" if scale is None else "pipeline-base"
+    common.save(f"{FOLDER}/{name}.safetensors", inputs, part="pipeline", **metadata)
 
 
 def schedule_golden(scheduler):
@@ -206,6 +213,7 @@ def main():
             transformer_golden(f"{FOLDER}/transformer-{count}.safetensors", dit, sizes, 70 + count)
         vae_goldens(vae)
         pipeline_golden(text, dit, vae, scheduler)
+        pipeline_golden(text, dit, vae, scheduler, scale=4.0)
         schedule_golden(scheduler)
         dev = transformer(48, guidance_embeds=True, num_layers=1, num_single_layers=1,
                           in_channels=8)
