@@ -31,7 +31,7 @@ shown_task(const struct ui *ui)
 static const char *
 state_name(const struct task *t)
 {
-    static const char *const names[] = {"waits", "draws", "done", "failed", "stopped", "to do"};
+    static const char *const names[] = {"waiting", "drawing", "done", "failed", "stopped", "to do"};
     return names[t->state];
 }
 
@@ -67,8 +67,16 @@ draw_queue(struct ui *ui, const struct area *a)
         if (here)
             draw_fill(&line, ROLE_SELECTION);
         draw_text(line.y, a->x + 1, 7, here ? ROLE_SELECTION : state_role(t), state);
-        draw_text(line.y, a->x + 9, a->columns - 10, here ? ROLE_SELECTION : ROLE_TEXT,
+        // Of the same words the seed tells one from another.
+        char seed[24];
+        int width = snprintf(seed, sizeof seed, "%" PRId64, t->job.seed);
+        bool room = !t->label && a->columns >= 24 + width;
+        int words = a->columns - 10 - (room ? width + 1 : 0);
+        draw_text(line.y, a->x + 9, words, here ? ROLE_SELECTION : ROLE_TEXT,
                   t->label ? t->label : t->job.instruction ? t->job.instruction : t->job.id);
+        if (room)
+            draw_text(line.y, a->x + a->columns - 1 - width, width, here ? ROLE_SELECTION : ROLE_DIM,
+                      seed);
     }
 }
 
@@ -111,8 +119,8 @@ draw_one(struct ui *ui, const struct task *t, const struct area *a)
         draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
     else
         draw_text(a->y + a->rows / 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  t->state == TASK_QUEUED    ? "waits for its turn"
-                  : t->state == TASK_RUNNING ? "the model is made ready \u2026"
+                  t->state == TASK_QUEUED    ? "waiting for its turn"
+                  : t->state == TASK_RUNNING ? "loading the model \u2026"
                                              : "there is no picture");
 }
 
@@ -165,6 +173,22 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
     }
 }
 
+// Of a job that has ended: the step that is looked at, and where its picture lies.
+static void
+draw_end(const struct task *t, int back, int y, int x, int columns)
+{
+    char text[60] = "", path[4200] = "";
+    if (t->frame_count > 1)
+        snprintf(text, sizeof text, "%s step %d   [ ] step through", back ? "at" : "after",
+                 t->frame_steps[t->frame_count - 1 - MIN(back, t->frame_count - 1)]);
+    int width = text_width(text, SIZE_MAX), from = width ? width + 3 : 0;
+    draw_text(y, x, columns, ROLE_DIM, text);
+    if (t->files[0] && columns > from + 12) {
+        draw_short_path(t->files[0], columns - from, path, sizeof path);
+        draw_text(y, x + from, columns - from, ROLE_DIM, path);
+    }
+}
+
 static void
 draw_live(struct ui *ui, const struct area *a)
 {
@@ -188,10 +212,8 @@ draw_live(struct ui *ui, const struct area *a)
     draw_progress(t, right.y + 3, right.x + 1, right.columns - 2);
     if (t->state == TASK_RUNNING && t->total)
         draw_gauge(right.y + 4, right.x + 1, right.columns - 2, (double)t->step / t->total);
-    else if (t->frame_count > 1)
-        draw_format(right.y + 4, right.x + 1, right.columns - 2, ROLE_DIM,
-                    "%s step %d   [ ] step through", l->back ? "at" : "after",
-                    t->frame_steps[t->frame_count - 1 - MIN(l->back, t->frame_count - 1)]);
+    else
+        draw_end(t, l->back, right.y + 4, right.x + 1, right.columns - 2);
     struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
     if (t->sweep && !l->alone)
         draw_sweep(ui, t->sweep, &picture);
