@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn retrieve: what an index has for some words, or for a picture. Words need no model and are looked up
-// here; what a picture is like to one is computed by limn nearest, in a worker's child.
+// limn retrieve: what an index has for some words, or for a picture. Words need no model and are
+// looked up here; what a picture is like to one is computed by limn nearest, in a worker's child.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,8 @@ index_path(const struct retrieve_options *o, struct err *err)
 {
     if (o->index)
         return mem_strdup(o->index);
-    char *folder = places_model(o->model, err), *path = folder ? file_join(folder, INDEX_FILE) : NULL;
+    char *folder = places_model(o->model, err),
+         *path = folder ? file_join(folder, INDEX_FILE) : NULL;
     if (path && !file_exists(path)) {
         err_set(err, ERR_INPUT, "%s has no index: limn index makes one, --index names one", folder);
         free(path);
@@ -55,8 +56,8 @@ index_path(const struct retrieve_options *o, struct err *err)
 
 // A picture's features as the model that made the index has them.
 static bool
-features_of(const struct retrieve_options *o, const struct index_about *about, const struct image *rgb,
-            float *features, struct err *err)
+features_of(const struct retrieve_options *o, const struct index_about *about,
+            const struct image *rgb, float *features, struct err *err)
 {
     char *folder = places_model(o->model, err);
     struct device *device = folder ? device_open(o->device, err) : NULL;
@@ -66,9 +67,10 @@ features_of(const struct retrieve_options *o, const struct index_about *about, c
         pipeline_info(p, &info);
     bool ok = p != NULL;
     if (ok && (strcmp(info.hash, about->hash) != 0 || info.feature_width != about->features))
-        ok = err_set(err, ERR_INPUT, "the index was made with %s (%s), this is %s (%s): a picture is found "
-                     "by the model that looked at the others", about->model, about->hash, info.name,
-                     info.hash);
+        ok = err_set(err, ERR_INPUT,
+                     "the index was made with %s (%s), this is %s (%s): a picture is found "
+                     "by the model that looked at the others",
+                     about->model, about->hash, info.name, info.hash);
     ok = ok && pipeline_features(p, rgb->pixels, 1, rgb->width, features, err);
     pipeline_close(p);
     device_close(device);
@@ -122,8 +124,7 @@ run_nearest(const struct command_line *line)
     struct index *x = index_open(line->words[0], &err);
     float *vector = x ? mem_zalloc((size_t)index_about(x)->dimension * sizeof *vector) : NULL;
     struct device *cpu = NULL;
-    bool ok = x && index_vectors(x, &v, &err) &&
-              look_of_file(o, x, line->words[1], vector, &err) &&
+    bool ok = x && index_vectors(x, &v, &err) && look_of_file(o, x, line->words[1], vector, &err) &&
               (cpu = device_open("cpu", &err)) &&
               neighbours_find(cpu, &v, vector, 1, o->count, found, &err);
     if (ok)
@@ -155,9 +156,10 @@ find_image(const struct retrieve_options *o, const char *index, const char *imag
 {
     char count[16], *said = NULL;
     snprintf(count, sizeof count, "%d", o->count);
-    const char *words[] = {"nearest", "--count", count, "--device", o->device, "--", index, image, NULL};
-    const char *with[] = {"nearest", "--count", count, "--device", o->device, "--model", o->model, "--",
-                          index, image, NULL};
+    const char *words[] = {"nearest", "--count", count, "--device", o->device,
+                           "--",      index,     image, NULL};
+    const char *with[] = {"nearest", "--count", count, "--device", o->device, "--model",
+                          o->model,  "--",      index, image,      NULL};
     bool ok = through_ask(NULL, o->model ? with : words, &said, err);
     struct jv *list = ok ? jv_parse(said, strlen(said), "limn nearest", err) : NULL;
     for (size_t i = 0; i < jv_size(list) && h->count < INDEX_FOUND_MAX; i++)
@@ -175,9 +177,10 @@ print_picture(const struct index_picture *p, const struct hit *h, int number)
     char distance[32] = "";
     if (h->distance >= 0)
         snprintf(distance, sizeof distance, "  %.4f", fabs(h->distance));
-    command_say(stdout, "%2d%s  %s%s%s%s%s%s%s%s%s", number, distance, p->name, *p->style ? ", " : "",
-                p->style, h->loose ? " (by a keyword)" : "", *p->source ? "  " : "", p->source,
-                *p->credit ? "  [" : "", p->credit, *p->credit ? "]" : "");
+    command_say(stdout, "%2d%s  %s%s%s%s%s%s%s%s%s", number, distance, p->name,
+                *p->style ? ", " : "", p->style, h->loose ? " (by a keyword)" : "",
+                *p->source ? "  " : "", p->source, *p->credit ? "  [" : "", p->credit,
+                *p->credit ? "]" : "");
 }
 
 static struct jv *
@@ -256,7 +259,9 @@ run_retrieve(const struct command_line *line)
     struct err err = {0};
     struct hits h = {0};
     bool image = file_exists(what);
-    char *path = !o->output || output_check(o->output, image ? what : NULL, &err) ? index_path(o, &err) : NULL;
+    char *path = !o->output || output_check(o->output, image ? what : NULL, &err)
+                     ? index_path(o, &err)
+                     : NULL;
     struct index *x = path ? index_open(path, &err) : NULL;
     bool ok = x && (image ? find_image(o, path, what, &h, &err)
                           : find_words(x, what, o->count, &h, &err));
@@ -270,10 +275,13 @@ run_retrieve(const struct command_line *line)
     {OPTION_TEXT("model", "FOLDER", struct retrieve_options, model,                                \
                  "the model whose index it is, or that looked at its pictures"),                   \
      .complete = COMPLETE_MODEL},                                                                  \
-    {OPTION_TEXT("device", "NAME", struct retrieve_options, device, "what computes"),              \
-     .fallback = "auto", .complete = COMPLETE_DEVICE},                                             \
-    {OPTION_WHOLE("count", "N", 1, INDEX_FOUND_MAX, struct retrieve_options, count, "that many"),  \
-     .letter = 'k', .fallback = "8"}
+        {OPTION_TEXT("device", "NAME", struct retrieve_options, device, "what computes"),          \
+         .fallback = "auto", .complete = COMPLETE_DEVICE},                                         \
+    {                                                                                              \
+        OPTION_WHOLE("count", "N", 1, INDEX_FOUND_MAX, struct retrieve_options, count,             \
+                     "that many"),                                                                 \
+            .letter = 'k', .fallback = "8"                                                         \
+    }
 
 static const struct option nearest_options[] = {SEARCH_OPTIONS, {0}};
 
@@ -282,7 +290,8 @@ static const struct option retrieve_options[] = {
                  "which index; not given: the one that comes with the model"),
      .complete = COMPLETE_FILE},
     SEARCH_OPTIONS,
-    {OPTION_TEXT("output", "FILE.png", struct retrieve_options, output, "the pictures side by side"),
+    {OPTION_TEXT("output", "FILE.png", struct retrieve_options, output,
+                 "the pictures side by side"),
      .letter = 'o', .complete = COMPLETE_FILE, .group = "Output"},
     {OPTION_TEXT("preview", "KIND", struct retrieve_options, preview,
                  "the pictures in the terminal: auto, kitty, sixel, cells, none"),
@@ -312,7 +321,8 @@ const struct command command_nearest = {
 const struct command command_retrieve = {
     .name = "retrieve",
     .summary = "show what an index has for some words or a picture",
-    .about = "Shows the pictures of an index that words ask for, or that look most like a picture: their "
+    .about = "Shows the pictures of an index that words ask for, or that look most like a picture: "
+             "their "
              "names, where they come from and whose they are; those found by a picture with their "
              "distance (1 - cosine of their features).\n\n"
              "  limn retrieve \"a snail in noto style\"\n"

@@ -31,7 +31,8 @@ struct evaluation {
 static double *
 value_at(const struct evaluation *e, int who, int measure, int i)
 {
-    return &e->values[((size_t)who * EVAL_MEASURE_COUNT + (size_t)measure) * (size_t)e->p->examples +
+    return &e->values[((size_t)who * EVAL_MEASURE_COUNT + (size_t)measure) *
+                          (size_t)e->p->examples +
                       (size_t)i];
 }
 
@@ -57,12 +58,14 @@ mean_picture(const struct pack *p, size_t bytes)
 // --- Drawing ------------------------------------------------------------------------------------
 
 static bool
-instruction_of(const struct evaluation *e, const struct example *x, struct instruction *n, struct err *err)
+instruction_of(const struct evaluation *e, const struct example *x, struct instruction *n,
+               struct err *err)
 {
     int side = pack_size(e->pack);
     *n = (struct instruction){.text = mem_strdup(x->text)};
     for (int i = 0; i < x->ref_count; i++)
-        if (!instruction_add(n, x->refs[i].marker, x->refs[i].text, side, side, x->refs[i].image, err))
+        if (!instruction_add(n, x->refs[i].marker, x->refs[i].text, side, side, x->refs[i].image,
+                             err))
             return false;
     return true;
 }
@@ -75,8 +78,13 @@ draw_one(struct evaluation *e, struct pipeline *p, int i, uint8_t *out, struct e
     struct pipeline_result result = {0};
     pipeline_info(p, &info);
     bool ok = instruction_of(e, &e->examples[i], &n, err);
-    struct pipeline_request r = {.instruction = &n, .seed = (uint64_t)e->p->seed + (uint64_t)i, .count = 1,
-                                 .steps = e->p->steps, .size = info.size, .scale = -1, .context_scale = -1,
+    struct pipeline_request r = {.instruction = &n,
+                                 .seed = (uint64_t)e->p->seed + (uint64_t)i,
+                                 .count = 1,
+                                 .steps = e->p->steps,
+                                 .size = info.size,
+                                 .scale = -1,
+                                 .context_scale = -1,
                                  .cancel = e->p->cancel};
     ok = ok && pipeline_run(p, &r, &result, err);
     if (ok)
@@ -105,18 +113,21 @@ measure_one(const struct evaluation *e, int who, int i, const uint8_t *rgb)
 {
     const struct example *x = &e->examples[i];
     int side = pack_size(e->pack);
-    int style = pack_style(e->pack, x->record), rank = recognise_rank(e->recogniser, rgb, x->record);
+    int style = pack_style(e->pack, x->record),
+        rank = recognise_rank(e->recogniser, rgb, x->record);
     *value_at(e, who, EVAL_EDGES, i) = measure_edges(rgb, x->target, side);
     *value_at(e, who, EVAL_AREAS, i) = measure_areas(rgb, x->target, side);
     *value_at(e, who, EVAL_THUMBNAIL, i) = measure_thumbnails(rgb, x->target, side);
-    *value_at(e, who, EVAL_STYLE, i) = style < 0 ? NAN : recognise_style(e->recogniser, rgb) == style;
+    *value_at(e, who, EVAL_STYLE, i) =
+        style < 0 ? NAN : recognise_style(e->recogniser, rgb) == style;
     *value_at(e, who, EVAL_SUBJECT, i) = rank < 0 ? NAN : rank < 5;
 }
 
 static void
 measure_all(struct evaluation *e)
 {
-    for (size_t i = 0; i < (size_t)EVAL_WHO_COUNT * EVAL_MEASURE_COUNT * (size_t)e->p->examples; i++)
+    for (size_t i = 0; i < (size_t)EVAL_WHO_COUNT * EVAL_MEASURE_COUNT * (size_t)e->p->examples;
+         i++)
         e->values[i] = NAN;
     for (int i = 0; i < e->count; i++) {
         const struct example *x = &e->examples[i];
@@ -135,7 +146,8 @@ mean_of(const struct evaluation *e, int who, int less, int measure)
     double *v = mem_alloc((size_t)e->p->examples * sizeof *v);
     int n = 0;
     for (int i = 0; i < e->count; i++) {
-        double one = *value_at(e, who, measure, i) - (less < 0 ? 0 : *value_at(e, less, measure, i));
+        double one =
+            *value_at(e, who, measure, i) - (less < 0 ? 0 : *value_at(e, less, measure, i));
         if (!isnan(one))
             v[n++] = one;
     }
@@ -158,7 +170,8 @@ summarise(const struct evaluation *e, struct eval_task *t)
 bool
 eval_is_worse(const struct eval_task *t, enum eval_measure m)
 {
-    // Thirteen tasks of five measures: 3.43 deviations instead of 1.96 leave 2 % for a false alarm in all of them.
+    // Thirteen tasks of five measures: 3.43 deviations instead of 1.96 leave 2 % for a false alarm
+    // in all of them.
     static const double wider = 1.75;
     const struct measured *d = &t->difference[m];
     double end = m == EVAL_THUMBNAIL ? d->low : d->high, beyond = d->mean + wider * (end - d->mean);
@@ -174,7 +187,8 @@ take_examples(struct evaluation *e, int task)
     int all = tasks_heldout_of(e->tasks, task, e->p->split, 0, NULL);
     e->count = MIN(all, e->p->examples);
     for (int i = 0; i < e->count; i++)
-        tasks_heldout_of(e->tasks, task, e->p->split, (int)((int64_t)i * all / e->count), &e->examples[i]);
+        tasks_heldout_of(e->tasks, task, e->p->split, (int)((int64_t)i * all / e->count),
+                         &e->examples[i]);
 }
 
 static bool
@@ -246,7 +260,8 @@ eval_run(const struct eval_params *p, struct eval_report *out, struct err *err)
     struct evaluation e = {.p = p};
     struct pipeline *pipelines[2] = {0};
     *out = (struct eval_report){0};
-    bool ok = (e.pack = pack_open(p->pack, err)) && (e.tasks = tasks_create(e.pack, p->tasks, false, err)) &&
+    bool ok = (e.pack = pack_open(p->pack, err)) &&
+              (e.tasks = tasks_create(e.pack, p->tasks, false, err)) &&
               open_models(&e, pipelines, err) && (e.recogniser = recogniser_make(e.pack, err));
     if (ok) {
         out->tasks = mem_zalloc((size_t)tasks_count(e.tasks) * sizeof *out->tasks);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a model draws of held-out examples, measured: beside the true picture, a copied reference, and the mean
-// picture of the training part, which need no model and say what a figure is worth.
+// What a model draws of held-out examples, measured: beside the true picture, a copied reference,
+// and the mean picture of the training part, which need no model and say what a figure is worth.
 #ifndef LIMN_APP_EVAL_EVAL_H
 #define LIMN_APP_EVAL_EVAL_H
 
@@ -11,11 +11,11 @@
 #include "engine/train/tasks.h"
 
 enum eval_measure {
-    EVAL_EDGES = 0,  // F1 of edges
-    EVAL_AREAS,      // overlap of areas
-    EVAL_STYLE,      // 1: the recogniser says the true style
-    EVAL_SUBJECT,    // 1: the true subject is among its first five of all
-    EVAL_THUMBNAIL,  // squared difference of thumbnails: less is better
+    EVAL_EDGES = 0, // F1 of edges
+    EVAL_AREAS,     // overlap of areas
+    EVAL_STYLE,     // 1: the recogniser says the true style
+    EVAL_SUBJECT,   // 1: the true subject is among its first five of all
+    EVAL_THUMBNAIL, // squared difference of thumbnails: less is better
     EVAL_MEASURE_COUNT
 };
 extern const char *const eval_measure_names[EVAL_MEASURE_COUNT];
@@ -52,8 +52,8 @@ struct eval_report {
 
 bool eval_run(const struct eval_params *p, struct eval_report *out, struct err *err);
 void eval_finish(struct eval_report *r); // zeroed is fine
-// Whether the second model is worse than the first in that measure of that task, beyond an interval of the
-// difference that is 1.75 times as wide as the one given, for as many are looked at.
+// Whether the second model is worse than the first in that measure of that task, beyond an interval
+// of the difference that is 1.75 times as wide as the one given, for as many are looked at.
 bool eval_is_worse(const struct eval_task *t, enum eval_measure m);
 
 #endif

@@ -24,7 +24,7 @@ edges_of(const uint8_t *rgb, int side)
     bool *out = mem_zalloc((size_t)side * (size_t)side);
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++) {
-            bool inner_x = x > 0 && x < side - 1, inner_y = y > 0 && y < side - 1;
+            bool inner_x = x > 0 && x<side - 1, inner_y = y> 0 && y < side - 1;
             double dx = inner_x ? grey_at(rgb, side, y, x + 1) - grey_at(rgb, side, y, x - 1) : 0;
             double dy = inner_y ? grey_at(rgb, side, y + 1, x) - grey_at(rgb, side, y - 1, x) : 0;
             out[y * side + x] = hypot(dx, dy) > EDGE;
@@ -91,7 +91,8 @@ measure_thumbnails(const uint8_t *a, const uint8_t *b, int side)
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++)
             for (int c = 0; c < 3; c++) {
-                int at = y * THUMBNAIL / side * THUMBNAIL + x * THUMBNAIL / side, i = 3 * (y * side + x) + c;
+                int at = y * THUMBNAIL / side * THUMBNAIL + x * THUMBNAIL / side,
+                    i = 3 * (y * side + x) + c;
                 difference[3 * at + c] += (a[i] - b[i]) / pixels;
             }
     for (size_t i = 0; i < COUNT_OF(difference); i++)

@@ -8,9 +8,13 @@
 #include "engine/base/mem.h"
 
 enum {
-    CELLS = 8, DIRECTIONS = 8, COARSE = 4,
+    CELLS = 8,
+    DIRECTIONS = 8,
+    COARSE = 4,
     SUBJECT_FEATURES = CELLS * CELLS * (DIRECTIONS + 1) + COARSE * COARSE * 3,
-    COLOURS = 64, PATTERNS = 256, BINS = 8,
+    COLOURS = 64,
+    PATTERNS = 256,
+    BINS = 8,
     STYLE_FEATURES = COLOURS + PATTERNS + 3 * BINS + 1 + 1, // the last is always 1
     OFTEN = 3, // pictures that a subject must have to say how they scatter
 };
@@ -21,7 +25,8 @@ struct recogniser {
     // Style: what is subtracted, divided by, and the weights of each style.
     double style_mean[STYLE_FEATURES], style_scale[STYLE_FEATURES];
     double *style_weights; // (styles,STYLE_FEATURES)
-    // Subject: mean, the lower triangle by which features are whitened, each picture so, and their sums.
+    // Subject: mean, the lower triangle by which features are whitened, each picture so, and their
+    // sums.
     double mean[SUBJECT_FEATURES];
     double *lower;   // (SUBJECT_FEATURES,SUBJECT_FEATURES)
     float *pictures; // (records,SUBJECT_FEATURES), of length 1
@@ -141,7 +146,8 @@ subject_features(const uint8_t *rgb, int side, double *out)
 {
     enum { GROUND = CELLS * CELLS * DIRECTIONS, COLOUR = GROUND + CELLS * CELLS };
     struct view v;
-    double norm = 0, cell = (double)side * side / (CELLS * CELLS), coarse = (double)side * side / (COARSE * COARSE);
+    double norm = 0, cell = (double)side * side / (CELLS * CELLS),
+           coarse = (double)side * side / (COARSE * COARSE);
     memset(out, 0, SUBJECT_FEATURES * sizeof *out);
     view_open(&v, rgb, side);
     for (int y = 0; y < side; y++)
@@ -174,7 +180,8 @@ bin_of(float value, const float edges[BINS - 1])
 static int
 pattern_of(const struct view *v, int i)
 {
-    const int around[8] = {-v->side - 1, -v->side, -v->side + 1, 1, v->side + 1, v->side, v->side - 1, -1};
+    const int around[8] = {-v->side - 1, -v->side, -v->side + 1, 1,
+                           v->side + 1,  v->side,  v->side - 1,  -1};
     int code = 0;
     for (int k = 0; k < 8; k++)
         code |= (v->grey[i + around[k]] - v->grey[i] > 0.015f) << k;
@@ -187,8 +194,13 @@ style_features(const uint8_t *rgb, int side, double *out)
     static const float strengths[BINS - 1] = {0.01f, 0.03f, 0.06f, 0.1f, 0.2f, 0.35f, 0.6f};
     static const float saturations[BINS - 1] = {0.02f, 0.1f, 0.2f, 0.3f, 0.45f, 0.6f, 0.8f};
     static const float darks[BINS - 1] = {0.02f, 0.05f, 0.1f, 0.2f, 0.4f, 0.6f, 0.8f};
-    enum { PATTERN = COLOURS, STRENGTH = PATTERN + PATTERNS, SATURATION = STRENGTH + BINS,
-           DARK = SATURATION + BINS, INK = DARK + BINS };
+    enum {
+        PATTERN = COLOURS,
+        STRENGTH = PATTERN + PATTERNS,
+        SATURATION = STRENGTH + BINS,
+        DARK = SATURATION + BINS,
+        INK = DARK + BINS
+    };
     struct view v;
     double count = 0;
     memset(out, 0, STYLE_FEATURES * sizeof *out);
@@ -363,7 +375,8 @@ likeness(const struct recogniser *r, const float *x, int subject, int without)
 {
     const float *sum = r->sums + (size_t)subject * SUBJECT_FEATURES;
     const float *own = without >= 0 && pack_subject(r->pack, without) == subject
-                           ? r->pictures + (size_t)without * SUBJECT_FEATURES : NULL;
+                           ? r->pictures + (size_t)without * SUBJECT_FEATURES
+                           : NULL;
     double product = 0, square = 0;
     if (r->counts[subject] - (own != NULL) < 1)
         return -2;
@@ -400,13 +413,17 @@ recogniser_make(const struct pack *pack, struct err *err)
         if (trains(pack, i))
             records[n++] = i;
     if (n < 2 || styles < 2 || pack_subject_count(pack) < 2 || side % CELLS)
-        err_set(err, ERR_INPUT, side % CELLS ? "the pack's pictures have %d pixels a side, a multiple of 8 can "
-                "be measured" : "the pack's training part (%d pictures) does not have styles and subjects "
-                "to tell apart", side % CELLS ? side : n);
+        err_set(err, ERR_INPUT,
+                side % CELLS
+                    ? "the pack's pictures have %d pixels a side, a multiple of 8 can "
+                      "be measured"
+                    : "the pack's training part (%d pictures) does not have styles and subjects "
+                      "to tell apart",
+                side % CELLS ? side : n);
     struct recogniser *r = err->code == ERR_NONE ? mem_zalloc(sizeof *r) : NULL;
     if (r) {
-        *r = (struct recogniser){.pack = pack, .side = side, .styles = styles,
-                                 .subjects = pack_subject_count(pack)};
+        *r = (struct recogniser){
+            .pack = pack, .side = side, .styles = styles, .subjects = pack_subject_count(pack)};
         r->style_weights = mem_zalloc((size_t)styles * STYLE_FEATURES * sizeof *r->style_weights);
         r->lower = mem_zalloc((size_t)SUBJECT_FEATURES * SUBJECT_FEATURES * sizeof *r->lower);
         r->pictures = mem_zalloc((size_t)pack_count(pack) * SUBJECT_FEATURES * sizeof *r->pictures);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// An index: pictures with their words, to be found again by words or by what they look like, and small
-// copies of the pictures themselves, so that one draws from it without the folder they came from. One
-// SQLite file (docs/retrieval.md has the tables).
+// An index: pictures with their words, to be found again by words or by what they look like, and
+// small copies of the pictures themselves, so that one draws from it without the folder they came
+// from. One SQLite file (docs/retrieval.md has the tables).
 //
-// It may be a stranger's. It is opened read-only and as it is (no journal beside it is looked at), must
-// have the tables of this version word for word, and is checked by SQLite; every size and text is
-// checked where it is read. Its pictures are bytes that only the sandbox decodes (loaders/look.h).
-// One thread at a time.
+// It may be a stranger's. It is opened read-only and as it is (no journal beside it is looked at),
+// must have the tables of this version word for word, and is checked by SQLite; every size and text
+// is checked where it is read. Its pictures are bytes that only the sandbox decodes
+// (loaders/look.h). One thread at a time.
 #ifndef LIMN_APP_INDEX_INDEX_H
 #define LIMN_APP_INDEX_INDEX_H
 
@@ -25,9 +25,9 @@ struct index;
 
 struct index_about {
     int64_t pictures;
-    int dimension, features;    // of the vectors; of the model's features, that they are made of
-    int side;                   // pixels of the copies
-    char model[128], hash[17];  // which model's features the vectors are (pipeline_info)
+    int dimension, features;   // of the vectors; of the model's features, that they are made of
+    int side;                  // pixels of the copies
+    char model[128], hash[17]; // which model's features the vectors are (pipeline_info)
 };
 
 // ERR_INPUT: no index, or a damaged one; ERR_UNSUPPORTED: of another version.
@@ -38,10 +38,10 @@ const struct index_about *index_about(const struct index *x);
 // A picture of it: rows go from 0. Texts are one line of valid UTF-8 each.
 struct index_picture {
     int64_t row;
-    char *name;           // what it shows: "snail"
-    char *style;          // "noto"; "": not known
+    char *name;            // what it shows: "snail"
+    char *style;           // "noto"; "": not known
     char *source, *credit; // the file it was made of; whose it is. "": not known
-    uint8_t *data;        // a picture file
+    uint8_t *data;         // a picture file
     size_t size;
 };
 bool index_picture(struct index *x, int64_t row, struct index_picture *out, struct err *err);
@@ -54,17 +54,18 @@ bool index_looks(struct index *x, struct looks *out, struct err *err);
 
 // --- by words (index_words.c)
 
-// Which of an index's pictures the words of a sentence ask for, best first. A picture is chosen by what
-// it is called and by its keywords, both stemmed (FTS5, porter); a style that the sentence names chooses
-// among pictures of the same thing. The words that say what is to be drawn are the last of each run of
-// words between prepositions and the like ("a red FOX on a HILL"): one of them must be matched.
+// Which of an index's pictures the words of a sentence ask for, best first. A picture is chosen by
+// what it is called and by its keywords, both stemmed (FTS5, porter); a style that the sentence
+// names chooses among pictures of the same thing. The words that say what is to be drawn are the
+// last of each run of words between prepositions and the like ("a red FOX on a HILL"): one of them
+// must be matched.
 enum { INDEX_FOUND_MAX = 64 };
 struct index_found {
     struct index_hit {
         int64_t row;
-        size_t at;    // where in the sentence the words begin that it was found by
+        size_t at; // where in the sentence the words begin that it was found by
         double score;
-        bool loose;   // by its keywords alone
+        bool loose; // by its keywords alone
     } items[INDEX_FOUND_MAX];
     int count;
     char missing[128]; // what is to be drawn and was not found: "quokka"; "": everything was
@@ -75,14 +76,15 @@ bool index_find(struct index *x, const char *sentence, int count, struct index_f
 
 // --- for index_words.c
 
-// Calls `each` for every entry whose name (or, `keywords`, keywords) has a word, best first (bm25), at
-// most a thousand. `word`: any text.
+// Calls `each` for every entry whose name (or, `keywords`, keywords) has a word, best first (bm25),
+// at most a thousand. `word`: any text.
 typedef void index_each_entry(void *ctx, int64_t entry, const char *name);
-bool index_match(struct index *x, const char *word, bool keywords, index_each_entry *each, void *ctx,
-                 struct err *err);
+bool index_match(struct index *x, const char *word, bool keywords, index_each_entry *each,
+                 void *ctx, struct err *err);
 // The pictures of an entry: `each` gets row and style's number; in their order.
 typedef void index_each_picture(void *ctx, int64_t row, int style);
-bool index_entry(struct index *x, int64_t entry, index_each_picture *each, void *ctx, struct err *err);
+bool index_entry(struct index *x, int64_t entry, index_each_picture *each, void *ctx,
+                 struct err *err);
 int index_style_count(const struct index *x);
 const char *index_style(const struct index *x, int style);
 

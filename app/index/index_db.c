@@ -111,7 +111,8 @@ open_database(struct index *x, struct err *err)
     sqlite3_limit(x->db, SQLITE_LIMIT_LENGTH, LIMIT_INDEX_ROW_BYTES);
     sqlite3_limit(x->db, SQLITE_LIMIT_ATTACHED, 0);
     return sqlite3_exec(x->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL, NULL) ==
-               SQLITE_OK || fail(x, err);
+               SQLITE_OK ||
+           fail(x, err);
 }
 
 static bool
@@ -213,7 +214,8 @@ read_styles(struct index *x, struct err *err)
     bool ok = s != NULL, ended = false;
     while (ok && (ok = step(x, s, &ended, err)) && !ended) {
         int k = x->style_count;
-        char *name = text_of(s, 1, LIMIT_CAPTION_BYTES), *credit = text_of(s, 2, LIMIT_INDEX_TEXT_BYTES);
+        char *name = text_of(s, 1, LIMIT_CAPTION_BYTES),
+             *credit = text_of(s, 2, LIMIT_INDEX_TEXT_BYTES);
         if (k == LIMIT_INDEX_STYLES || sqlite3_column_int64(s, 0) != k || !name || !credit) {
             free(name);
             free(credit);
@@ -238,8 +240,8 @@ read_about(struct index *x, struct err *err)
         snprintf(x->about.model, sizeof x->about.model, "%s", model);
         snprintf(x->about.hash, sizeof x->about.hash, "%s", hash);
     } else if (format) {
-        err_set(err, ERR_UNSUPPORTED, "%s: its format is '%.40s', this limn reads '%s'", x->path, format,
-                INDEX_FORMAT);
+        err_set(err, ERR_UNSUPPORTED, "%s: its format is '%.40s', this limn reads '%s'", x->path,
+                format, INDEX_FORMAT);
     } else {
         damaged(x, "it does not say what it is", err);
     }
@@ -259,8 +261,8 @@ index_open(const char *path, struct err *err)
 {
     struct index *x = mem_zalloc(sizeof *x);
     x->path = mem_strdup(path);
-    if (open_database(x, err) && check_schema(x, err) && check_pages(x, err) && read_about(x, err) &&
-        count_pictures(x, err) && read_styles(x, err))
+    if (open_database(x, err) && check_schema(x, err) && check_pages(x, err) &&
+        read_about(x, err) && count_pictures(x, err) && read_styles(x, err))
         return x;
     index_close(x);
     return NULL;
@@ -326,8 +328,10 @@ bool
 index_picture(struct index *x, int64_t row, struct index_picture *out, struct err *err)
 {
     *out = (struct index_picture){.row = row};
-    sqlite3_stmt *s = prepare(x, "SELECT name, style, source, image FROM picture, entry"
-                              " WHERE picture.id=?1 AND entry.id=picture.entry", err);
+    sqlite3_stmt *s = prepare(x,
+                              "SELECT name, style, source, image FROM picture, entry"
+                              " WHERE picture.id=?1 AND entry.id=picture.entry",
+                              err);
     bool ended = false;
     bool ok = s && sqlite3_bind_int64(s, 1, row + 1) == SQLITE_OK && step(x, s, &ended, err);
     if (ok && ended)
@@ -443,10 +447,13 @@ index_match(struct index *x, const char *word, bool keywords, index_each_entry *
 {
     sqlite3_stmt **s = &x->match[keywords];
     if (!*s)
-        *s = prepare(x, "SELECT entry.id, entry.name FROM found, entry WHERE found MATCH ?1"
-                     " AND entry.id=found.rowid ORDER BY bm25(found), entry.id LIMIT 1000", err);
+        *s = prepare(x,
+                     "SELECT entry.id, entry.name FROM found, entry WHERE found MATCH ?1"
+                     " AND entry.id=found.rowid ORDER BY bm25(found), entry.id LIMIT 1000",
+                     err);
     char *query = quoted(keywords ? "keywords" : "name", word);
-    bool ok = *s && sqlite3_bind_text(*s, 1, query, -1, SQLITE_TRANSIENT) == SQLITE_OK, ended = false;
+    bool ok = *s && sqlite3_bind_text(*s, 1, query, -1, SQLITE_TRANSIENT) == SQLITE_OK,
+         ended = false;
     while (ok && (ok = step(x, *s, &ended, err)) && !ended) {
         char *name = text_of(*s, 1, LIMIT_CAPTION_BYTES);
         if (name)
@@ -463,7 +470,8 @@ bool
 index_entry(struct index *x, int64_t entry, index_each_picture *each, void *ctx, struct err *err)
 {
     if (!x->entry)
-        x->entry = prepare(x, "SELECT id, style FROM picture WHERE entry=?1 ORDER BY id LIMIT 1000", err);
+        x->entry =
+            prepare(x, "SELECT id, style FROM picture WHERE entry=?1 ORDER BY id LIMIT 1000", err);
     sqlite3_stmt *s = x->entry;
     bool ok = s && sqlite3_bind_int64(s, 1, entry) == SQLITE_OK, ended = false;
     while (ok && (ok = step(x, s, &ended, err)) && !ended) {

@@ -67,9 +67,15 @@ static struct pack *
 pack_folder(struct making *k, int side, struct err *err)
 {
     char *path = mem_printf("%s.%ld.pack", k->m->out, (long)getpid());
-    const struct data_pack_params p = {.sources = &k->m->source, .source_count = 1, .out = path,
-                                       .size = side, .roles = "", .names = true,
-                                       .progress = on_packed, .ctx = k, .cancel = k->m->cancel};
+    const struct data_pack_params p = {.sources = &k->m->source,
+                                       .source_count = 1,
+                                       .out = path,
+                                       .size = side,
+                                       .roles = "",
+                                       .names = true,
+                                       .progress = on_packed,
+                                       .ctx = k,
+                                       .cancel = k->m->cancel};
     struct data_pack_report report;
     struct pack *pack = data_pack_make(&p, &report, err) ? pack_open(path, err) : NULL;
     unlink(path);
@@ -154,8 +160,8 @@ choose(struct making *k, struct err *err)
         return err_set(err, ERR_INPUT, "%s has no picture for an index%s", k->m->source,
                        k->report->held_out ? ": all of them are held out" : "");
     if (k->count > LIMIT_INDEX_PICTURES)
-        return err_set(err, ERR_INPUT, "%s: %zu pictures, an index holds %d", k->m->source, k->count,
-                       LIMIT_INDEX_PICTURES);
+        return err_set(err, ERR_INPUT, "%s: %zu pictures, an index holds %d", k->m->source,
+                       k->count, LIMIT_INDEX_PICTURES);
     number_names(k);
     return true;
 }
@@ -250,7 +256,8 @@ leave_out_surplus(struct making *k)
         for (size_t i = 0; i < k->count; i++) {
             struct item *item = &k->items[i];
             int style = MAX(pack_style(k->pack, item->record), 0);
-            if (item->out || (item->entry + turn) % styles != style || taken[item->entry] == k->m->each)
+            if (item->out || (item->entry + turn) % styles != style ||
+                taken[item->entry] == k->m->each)
                 continue;
             taken[item->entry]++;
             kept[i] = true;
@@ -269,7 +276,10 @@ static void *
 encode(const struct making *k, int record, size_t *size, struct err *err)
 {
     int side = pack_size(k->pack), want = k->m->side ? k->m->side : k->info.size;
-    struct image whole = {.width = side, .height = side, .references = 1, .format = IMAGE_RGB8,
+    struct image whole = {.width = side,
+                          .height = side,
+                          .references = 1,
+                          .format = IMAGE_RGB8,
                           .stride = (size_t)side * 3,
                           .pixels = (uint8_t *)(uintptr_t)pack_image(k->pack, record)};
     if (side == want)
@@ -285,12 +295,11 @@ add(struct making *k, struct index_writer *w, size_t i, struct err *err)
 {
     char name[TEXT_MAX], keywords[TEXT_MAX], source[LIMIT_INDEX_TEXT_BYTES];
     int record = k->items[i].record;
-    struct index_record r = {
-        .name = pack_caption(k->pack, record, name, LIMIT_CAPTION_BYTES),
-        .keywords = pack_keywords(k->pack, record, keywords, sizeof keywords),
-        .source = pack_source(k->pack, record, source, sizeof source),
-        .style = pack_style(k->pack, record),
-        .vector = k->vectors + i * DIMENSION};
+    struct index_record r = {.name = pack_caption(k->pack, record, name, LIMIT_CAPTION_BYTES),
+                             .keywords = pack_keywords(k->pack, record, keywords, sizeof keywords),
+                             .source = pack_source(k->pack, record, source, sizeof source),
+                             .style = pack_style(k->pack, record),
+                             .vector = k->vectors + i * DIMENSION};
     r.data = encode(k, record, &r.size, err);
     bool ok = r.data && index_writer_add(w, &r, err);
     free((void *)(uintptr_t)r.data);
@@ -332,8 +341,8 @@ index_make(const struct index_make *m, struct index_make_report *report, struct 
     *report = (struct index_make_report){0};
     if (file_exists(m->out) && file_same(m->out, m->source))
         return err_set(err, ERR_INPUT, "%s is what is read: name another file", m->out);
-    bool ok = file_out_check(m->out, err) && open_all(&k, err) && choose(&k, err) && look_at_all(&k, err) &&
-              leave_out_duplicates(&k, err);
+    bool ok = file_out_check(m->out, err) && open_all(&k, err) && choose(&k, err) &&
+              look_at_all(&k, err) && leave_out_duplicates(&k, err);
     if (ok)
         leave_out_surplus(&k);
     ok = ok && write_index(&k, err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Making an index of a pack, or of a folder or archive of pictures (app/data/source.h), which is packed
-// first. What a split holds out is left out, and so are near-duplicates: of pictures of the same name
-// that look alike to the model the first is kept. A folder is packed by processes that are forked: then
-// call it before the program has other threads.
+// Making an index of a pack, or of a folder or archive of pictures (app/data/source.h), which is
+// packed first. What a split holds out is left out, and so are near-duplicates: of pictures of the
+// same name that look alike to the model the first is kept. A folder is packed by processes that
+// are forked: then call it before the program has other threads.
 #ifndef LIMN_APP_INDEX_INDEX_MAKE_H
 #define LIMN_APP_INDEX_INDEX_MAKE_H
 
@@ -28,7 +28,8 @@ struct index_make {
 
 struct index_make_report {
     size_t pictures, entries; // in the index
-    size_t held_out, duplicates, over; // left out: by the split, as alike, as one of more than `each`
+    size_t held_out, duplicates,
+        over; // left out: by the split, as alike, as one of more than `each`
 };
 
 bool index_make(const struct index_make *m, struct index_make_report *report, struct err *err);

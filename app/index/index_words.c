@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// From a sentence to pictures. Grammar is not parsed: a sentence about one thing or a few is cut into runs
-// of words that carry meaning, and the last word of a run is what it is about, as in English nouns.
+// From a sentence to pictures. Grammar is not parsed: a sentence about one thing or a few is cut
+// into runs of words that carry meaning, and the last word of a run is what it is about, as in
+// English nouns.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,10 @@
 #include "engine/base/mem.h"
 
 enum {
-    WORDS_MAX = 64,     // of a sentence that are looked at
-    CONTENT_MAX = 24,   // of these, that are looked for
+    WORDS_MAX = 64,   // of a sentence that are looked at
+    CONTENT_MAX = 24, // of these, that are looked for
     TEXT_MAX = 48,
-    SLOTS = 1 << 17,    // of the table of entries: more than twice what the matches can give
+    SLOTS = 1 << 17, // of the table of entries: more than twice what the matches can give
 };
 
 enum kind {
@@ -35,24 +36,30 @@ struct sentence {
     struct word words[WORDS_MAX];
     int count;
     int content[CONTENT_MAX], content_count; // numbers of words
-    int style; // of the index; -1: none is named
+    int style;                               // of the index; -1: none is named
 };
 
 static const char *const function_words[] = {
-    "a", "an", "the", "of", "in", "on", "at", "with", "without", "by", "from", "to", "for", "and", "or",
-    "over", "under", "beside", "behind", "near", "into", "onto", "through", "between", "as", "is", "are",
-    "be", "it", "its", "this", "that", "my", "your", "me", "us", "i", "you", "we", "he", "she", "they",
-    "would", "could", "can", "should", "like", "want", "need", "but", "not", "some", "one", "following",
-    "wearing", "holding", "riding", "next", "what", "which", "how", "does", "do", "please", "other", NULL};
+    "a",       "an",      "the",    "of",   "in",      "on",      "at",    "with",  "without",
+    "by",      "from",    "to",     "for",  "and",     "or",      "over",  "under", "beside",
+    "behind",  "near",    "into",   "onto", "through", "between", "as",    "is",    "are",
+    "be",      "it",      "its",    "this", "that",    "my",      "your",  "me",    "us",
+    "i",       "you",     "we",     "he",   "she",     "they",    "would", "could", "can",
+    "should",  "like",    "want",   "need", "but",     "not",     "some",  "one",   "following",
+    "wearing", "holding", "riding", "next", "what",    "which",   "how",   "does",  "do",
+    "please",  "other",   NULL};
 static const char *const request_words[] = {
-    "draw", "drawn", "drawing", "paint", "painted", "painting", "sketch", "make", "create", "generate",
-    "show", "give", "render", "depict", "illustrate", "illustration", "imagine", "bring", "picture",
-    "image", "icon", "emoji", "style", "set", "look", "manner", "way", "version", "art", "caption", "see",
-    "words", "description", "subject", "reference", "small", "paper", "background", "another", NULL};
+    "draw",       "drawn",        "drawing",    "paint",   "painted",     "painting", "sketch",
+    "make",       "create",       "generate",   "show",    "give",        "render",   "depict",
+    "illustrate", "illustration", "imagine",    "bring",   "picture",     "image",    "icon",
+    "emoji",      "style",        "set",        "look",    "manner",      "way",      "version",
+    "art",        "caption",      "see",        "words",   "description", "subject",  "reference",
+    "small",      "paper",        "background", "another", NULL};
 static const char *const light_words[] = {
-    "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey",
-    "gray", "golden", "silver", "dark", "light", "bright", "big", "large", "little", "tiny", "huge",
-    "cute", "old", "new", "young", "happy", "sad", "funny", "beautiful", "pretty", "nice", "single", NULL};
+    "red",   "orange", "yellow",    "green",  "blue",   "purple", "pink",  "brown",  "black",
+    "white", "grey",   "gray",      "golden", "silver", "dark",   "light", "bright", "big",
+    "large", "little", "tiny",      "huge",   "cute",   "old",    "new",   "young",  "happy",
+    "sad",   "funny",  "beautiful", "pretty", "nice",   "single", NULL};
 
 static bool
 is_one_of(const char *const *list, const char *text)
@@ -79,7 +86,8 @@ add_word(struct sentence *s, const char *text, size_t at, size_t size, bool brea
     struct word *w = &s->words[s->count++];
     *w = (struct word){.at = at, .breaks = breaks};
     for (size_t i = 0; i < size; i++)
-        w->text[i] = text[at + i] >= 'A' && text[at + i] <= 'Z' ? (char)(text[at + i] + 32) : text[at + i];
+        w->text[i] =
+            text[at + i] >= 'A' && text[at + i] <= 'Z' ? (char)(text[at + i] + 32) : text[at + i];
     w->kind = is_one_of(function_words, w->text)  ? WORD_FUNCTION
               : is_one_of(request_words, w->text) ? WORD_REQUEST
               : is_one_of(light_words, w->text)   ? WORD_LIGHT
@@ -206,8 +214,8 @@ take_word(struct word *w)
     w->kind = is_content(w) ? WORD_TAKEN : w->kind;
 }
 
-// "in crayon style", ", crayon style", "in the style of crayon": a style's words, known to the index or not,
-// are no subject.
+// "in crayon style", ", crayon style", "in the style of crayon": a style's words, known to the
+// index or not, are no subject.
 static void
 take_style_phrases(struct sentence *s)
 {
@@ -240,7 +248,8 @@ find_content(struct sentence *s)
             s->content[s->content_count++] = i;
     for (int c = 0; c < s->content_count; c++) {
         int i = s->content[c];
-        bool next = c + 1 < s->content_count && s->content[c + 1] == i + 1 && !s->words[i + 1].breaks;
+        bool next =
+            c + 1 < s->content_count && s->content[c + 1] == i + 1 && !s->words[i + 1].breaks;
         s->words[i].head = !next;
     }
 }
@@ -298,13 +307,14 @@ match_all(struct search *s, struct err *err)
     for (s->word = 0; ok && s->word < s->s->content_count; s->word++)
         for (int k = 0; ok && k < 2; k++) {
             s->keywords = k == 1;
-            ok = index_match(s->x, s->s->words[s->s->content[s->word]].text, s->keywords, on_match, s, err);
+            ok = index_match(s->x, s->s->words[s->s->content[s->word]].text, s->keywords, on_match,
+                             s, err);
         }
     return ok;
 }
 
-// How well an entry answers the words of `wanted`. A name says more than keywords, which are loose, and
-// a name that says nothing else more than a longer one.
+// How well an entry answers the words of `wanted`. A name says more than keywords, which are loose,
+// and a name that says nothing else more than a longer one.
 static double
 score(const struct search *s, const struct entry *e, uint32_t wanted)
 {
@@ -397,7 +407,8 @@ say_missing(const struct sentence *s, uint32_t words, struct index_found *out)
     size_t n = 0;
     for (int i = 0; i < s->content_count; i++)
         if (words & 1u << i && n + TEXT_MAX + 2 < sizeof out->missing)
-            n += (size_t)sprintf(out->missing + n, "%s%s", n ? ", " : "", s->words[s->content[i]].text);
+            n += (size_t)sprintf(out->missing + n, "%s%s", n ? ", " : "",
+                                 s->words[s->content[i]].text);
 }
 
 static bool
@@ -417,13 +428,15 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     }
     if (out->count < count)
         say_missing(s->s, left & heads, out);
-    while (first && out->count < count && take_picture(s, first, most, place_of(s, first), out, &own))
+    while (first && out->count < count &&
+           take_picture(s, first, most, place_of(s, first), out, &own))
         ;
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }
 
 bool
-index_find(struct index *x, const char *sentence, int count, struct index_found *out, struct err *err)
+index_find(struct index *x, const char *sentence, int count, struct index_found *out,
+           struct err *err)
 {
     struct sentence s = {0};
     *out = (struct index_found){0};

@@ -17,7 +17,7 @@ struct index_writer {
     sqlite3_stmt *style, *find, *entry, *found, *picture, *vectors;
     int styles, dimension;
     int64_t pictures;
-    int8_t *block;   // vectors that are not written yet
+    int8_t *block; // vectors that are not written yet
     int block_count;
 };
 
@@ -74,7 +74,8 @@ say_number(struct index_writer *w, const char *key, int value, struct err *err)
 }
 
 static bool
-put_numbers(struct index_writer *w, const char *key, const float *numbers, int count, struct err *err)
+put_numbers(struct index_writer *w, const char *key, const float *numbers, int count,
+            struct err *err)
 {
     size_t size = (size_t)count * sizeof(uint32_t);
     unsigned char *bytes = mem_alloc(size);
@@ -102,7 +103,8 @@ prepare_all(struct index_writer *w, struct err *err)
     return prepare(w, &w->style, "INSERT INTO style VALUES(?1, ?2, ?3)", err) &&
            prepare(w, &w->find, "SELECT id FROM entry WHERE name=?1 AND keywords=?2", err) &&
            prepare(w, &w->entry, "INSERT INTO entry(name, keywords) VALUES(?1, ?2)", err) &&
-           prepare(w, &w->found, "INSERT INTO found(rowid, name, keywords) VALUES(?1, ?2, ?3)", err) &&
+           prepare(w, &w->found, "INSERT INTO found(rowid, name, keywords) VALUES(?1, ?2, ?3)",
+                   err) &&
            prepare(w, &w->picture, "INSERT INTO picture VALUES(?1, ?2, ?3, ?4, ?5)", err) &&
            prepare(w, &w->vectors, "INSERT INTO vectors VALUES(?1, ?2)", err);
 }
@@ -121,7 +123,8 @@ index_writer_open(const struct index_about *about, const struct looks *looks, st
          prepare_all(w, err) && say(w, "format", INDEX_FORMAT, err) &&
          say(w, "model", about->model, err) && say(w, "model_hash", about->hash, err) &&
          say_number(w, "features", looks->features, err) &&
-         say_number(w, "dimension", looks->dimension, err) && say_number(w, "side", about->side, err) &&
+         say_number(w, "dimension", looks->dimension, err) &&
+         say_number(w, "side", about->side, err) &&
          put_numbers(w, "mean", looks->mean, looks->features, err) &&
          put_numbers(w, "deviation", looks->deviation, looks->features, err);
     w->dimension = looks->dimension;
@@ -208,7 +211,8 @@ index_writer_add(struct index_writer *w, const struct index_record *r, struct er
     sqlite3_bind_blob64(w->picture, 5, r->data, r->size, SQLITE_STATIC);
     if (!run(w, w->picture, err))
         return false;
-    memcpy(w->block + (size_t)w->block_count++ * (size_t)w->dimension, r->vector, (size_t)w->dimension);
+    memcpy(w->block + (size_t)w->block_count++ * (size_t)w->dimension, r->vector,
+           (size_t)w->dimension);
     return w->block_count < INDEX_VECTORS_TOGETHER || put_vectors(w, err);
 }
 
@@ -216,13 +220,14 @@ bool
 index_writer_commit(struct index_writer *w, const char *path, struct err *err)
 {
     sqlite3_int64 size = 0;
-    bool ok = put_vectors(w, err) && execute(w, "INSERT INTO found(found) VALUES('optimize')", err) &&
+    bool ok = put_vectors(w, err) &&
+              execute(w, "INSERT INTO found(found) VALUES('optimize')", err) &&
               execute(w, "COMMIT; DROP INDEX entry_name; VACUUM", err);
     finish_statements(w);
     unsigned char *bytes = ok ? sqlite3_serialize(w->db, "main", &size, 0) : NULL;
     if (ok && !bytes)
-        ok = err_set(err, ERR_MEMORY, "%s: not enough memory for an index of %" PRId64 " pictures", path,
-                     w->pictures);
+        ok = err_set(err, ERR_MEMORY, "%s: not enough memory for an index of %" PRId64 " pictures",
+                     path, w->pictures);
     ok = ok && file_write(path, bytes, (size_t)size, err);
     sqlite3_free(bytes);
     return ok;

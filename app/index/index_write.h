@@ -7,17 +7,18 @@
 
 struct index_writer;
 
-// The model's name and hash of `about`, and its side, are written as they are; the sizes are those of
-// `looks`, by which the vectors were made.
+// The model's name and hash of `about`, and its side, are written as they are; the sizes are those
+// of `looks`, by which the vectors were made.
 struct index_writer *index_writer_open(const struct index_about *about, const struct looks *looks,
                                        struct err *err);
 void index_writer_close(struct index_writer *w); // NULL is fine
 
 // The next style; they are numbered from 0 in the order they come.
-bool index_writer_style(struct index_writer *w, const char *name, const char *credit, struct err *err);
+bool index_writer_style(struct index_writer *w, const char *name, const char *credit,
+                        struct err *err);
 struct index_record {
     const char *name, *keywords, *source;
-    int style; // < 0: not known
+    int style;        // < 0: not known
     const void *data; // a picture file
     size_t size;
     const int8_t *vector;

@@ -61,13 +61,15 @@ static void
 tell_taken(const struct listener *l, const struct index_picture *p, bool loose)
 {
     tell(l, "drawn after '%s'%s%s%s%s%s%s", p->name, *p->style ? " in " : "", p->style,
-         loose ? ", found by a keyword" : "", *p->credit ? " (" : "", p->credit, *p->credit ? ")" : "");
+         loose ? ", found by a keyword" : "", *p->credit ? " (" : "", p->credit,
+         *p->credit ? ")" : "");
 }
 
 static void
 insert_marker(struct job *j, size_t at, int marker)
 {
-    char *text = mem_printf("%.*s[ref#%d] %s", (int)at, j->instruction, marker, j->instruction + at);
+    char *text =
+        mem_printf("%.*s[ref#%d] %s", (int)at, j->instruction, marker, j->instruction + at);
     free(j->instruction);
     j->instruction = text;
 }

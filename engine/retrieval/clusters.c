@@ -46,7 +46,7 @@ pick(const struct clustering *c, int64_t seed, const struct neighbour *found, in
     rows[count++] = seed;
     for (int i = 0; i < c->nearest && count < c->keep && found[i].row >= 0; i++) {
         bool new = found[i].row != seed;
-        for (int k = 0; new && k < count; k++)
+        for (int k = 0; new &&k < count; k++)
             new = !is_duplicate(c, rows[k], found[i].row);
         if (new)
             rows[count++] = found[i].row;
@@ -55,7 +55,8 @@ pick(const struct clustering *c, int64_t seed, const struct neighbour *found, in
 }
 
 static bool
-cluster_some(const struct clustering *c, int64_t first, int n, struct clusters *out, struct err *err)
+cluster_some(const struct clustering *c, int64_t first, int n, struct clusters *out,
+             struct err *err)
 {
     size_t dim = (size_t)c->v->dimension;
     for (size_t i = 0; i < (size_t)n * dim; i++)
@@ -72,11 +73,14 @@ bool
 clusters_make(struct device *d, const struct vectors *v, const struct clusters_params *p,
               struct clusters *out, struct err *err)
 {
-    struct clustering c = {.device = d, .v = v, .p = p, .nearest = p->nearest ? p->nearest : NEAREST,
+    struct clustering c = {.device = d,
+                           .v = v,
+                           .p = p,
+                           .nearest = p->nearest ? p->nearest : NEAREST,
                            .keep = p->keep ? p->keep : KEEP};
     *out = (struct clusters){.keep = c.keep};
-    out->rows = mem_try_calloc((size_t)(v->count + 1) * (size_t)c.keep, sizeof *out->rows, "clusters",
-                               err);
+    out->rows =
+        mem_try_calloc((size_t)(v->count + 1) * (size_t)c.keep, sizeof *out->rows, "clusters", err);
     c.queries = mem_alloc(SEEDS * (size_t)v->dimension * sizeof *c.queries);
     c.found = mem_alloc(SEEDS * (size_t)c.nearest * sizeof *c.found);
     bool ok = out->rows != NULL;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Clusters of pictures that are alike and not the same (Instruct-Imagen, section 3.2 and A.3.1): the
-// nearest of a picture, without near-duplicates, cut to a size; smaller ones are dropped. Each is a set
-// of pictures of which one can be drawn with others as its context.
+// Clusters of pictures that are alike and not the same (Instruct-Imagen, section 3.2 and A.3.1):
+// the nearest of a picture, without near-duplicates, cut to a size; smaller ones are dropped. Each
+// is a set of pictures of which one can be drawn with others as its context.
 #ifndef LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
 #define LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
 
 #include "engine/retrieval/neighbours.h"
 
 struct clusters_params {
-    int nearest;           // of each picture, itself among them; 0: 10, the paper's
-    int keep;              // of these, the nearest first; clusters of fewer are dropped. 0: 5, the paper's
+    int nearest; // of each picture, itself among them; 0: 10, the paper's
+    int keep;    // of these, the nearest first; clusters of fewer are dropped. 0: 5, the paper's
     double duplicate;      // nearer than this is the same picture; >= 0
-    const int64_t *source; // where each picture comes from (a number for each address); equal ones, but
-                           // for those below 0, are duplicates; NULL: not known
+    const int64_t *source; // where each picture comes from (a number for each address); equal ones,
+                           // but for those below 0, are duplicates; NULL: not known
 };
 
 struct clusters {
-    int64_t *rows; // (count,keep): the picture that a cluster is of, then its neighbours by distance
+    int64_t
+        *rows; // (count,keep): the picture that a cluster is of, then its neighbours by distance
     int64_t count;
     int keep;
 };

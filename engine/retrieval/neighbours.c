@@ -10,9 +10,9 @@
 #include "engine/ops/op.h"
 
 enum {
-    BLOCK = 4096,   // vectors of one product: a few megabytes, which caches hold
-    QUERIES = 128,  // of one product
-    SPARE = 256,    // candidates beyond k before they are sorted out
+    BLOCK = 4096,  // vectors of one product: a few megabytes, which caches hold
+    QUERIES = 128, // of one product
+    SPARE = 256,   // candidates beyond k before they are sorted out
 };
 
 void
@@ -87,13 +87,13 @@ struct search {
     struct node *block, *queries, *scores;
     const struct vectors *v;
     float *values, *unit, *products; // (BLOCK,D) (QUERIES,D) (BLOCK,QUERIES)
-    float slack; // twice what a score may be off by
-    int k;       // 0: all within the radius
+    float slack;                     // twice what a score may be off by
+    int k;                           // 0: all within the radius
     struct candidates of[QUERIES];
 };
 
-// |fl(x·y) - x·y| <= D eps |x| |y| for any order of summing (Higham 2002, 3.1); the length of a row and
-// the division by it add less than another eps.
+// |fl(x·y) - x·y| <= D eps |x| |y| for any order of summing (Higham 2002, 3.1); the length of a row
+// and the division by it add less than another eps.
 static float
 slack_of(int dimension)
 {

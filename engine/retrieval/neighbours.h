@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Nearest neighbours among unit vectors, exactly: every vector is looked at, by products of blocks on a
-// device. A product in f32 only chooses candidates, with room for its rounding; those are measured again
-// in double, so that the answer is that of the definition
+// Nearest neighbours among unit vectors, exactly: every vector is looked at, by products of blocks
+// on a device. A product in f32 only chooses candidates, with room for its rounding; those are
+// measured again in double, so that the answer is that of the definition
 //
 //     distance(q, v) = 1 - q·v / (|q| |v|)
 //
@@ -11,8 +11,8 @@
 
 #include "engine/device/device.h"
 
-// Vectors as they are kept: signed bytes, each row standing for itself divided by its length, so that a
-// row needs no scale of its own. A row of zeros is at distance 1 from everything.
+// Vectors as they are kept: signed bytes, each row standing for itself divided by its length, so
+// that a row needs no scale of its own. A row of zeros is at distance 1 from everything.
 struct vectors {
     const int8_t *rows; // (count,dimension)
     int64_t count;
@@ -27,15 +27,16 @@ struct neighbour {
     double distance; // 0: the same direction; 2: the opposite one
 };
 
-// The k nearest of each query, nearest first: out (count,k). queries (count,dimension), finite, of any
-// length. Memory: a block and k candidates a query beside the vectors. One thread.
-bool neighbours_find(struct device *d, const struct vectors *v, const float *queries, int count, int k,
-                     struct neighbour *out, struct err *err);
+// The k nearest of each query, nearest first: out (count,k). queries (count,dimension), finite, of
+// any length. Memory: a block and k candidates a query beside the vectors. One thread.
+bool neighbours_find(struct device *d, const struct vectors *v, const float *queries, int count,
+                     int k, struct neighbour *out, struct err *err);
 
-// Every vector that lies no further than `radius` from one of the rows, in the order of `rows`, those of
-// one in the order of the vectors; each is its own neighbour.
+// Every vector that lies no further than `radius` from one of the rows, in the order of `rows`,
+// those of one in the order of the vectors; each is its own neighbour.
 typedef void neighbours_each(void *ctx, int64_t of, const struct neighbour *n);
-bool neighbours_within(struct device *d, const struct vectors *v, const int64_t *rows, int64_t count,
-                       double radius, neighbours_each *each, void *ctx, struct err *err);
+bool neighbours_within(struct device *d, const struct vectors *v, const int64_t *rows,
+                       int64_t count, double radius, neighbours_each *each, void *ctx,
+                       struct err *err);
 
 #endif

@@ -221,6 +221,11 @@ seed('ui', 'trainings', b'6n' + curses(DOWN) + b'\r' + b'1\r\x1b' + b':train r.y
 seed('ui', 'templates', b'4G\r' + curses(DOWN) + b'\rfox\r' + curses(UP) + b'wmine\r5/fox\r*m3d')
 seed('ui', 'sequences', b'\x1b[?62;4c\x1b_Gi=1;OK\x1b\\\x1b[Z\x1bOP\x1b[200~')
 
+for name, content in (('whole', b'\0\0a red fox on a hill, in noto style'), ('marker', b'\0\0Draw [ref#1] moon and a house'),
+                      ('words', b'\0\0"fox* NEAR(house ^ - : AND fluent-3d style of'), ('cut', b'\x80\0fox'),
+                      ('changed', b'\0\2\x10\0\0\1\0\x40\0\xffcat with tears of joy')):
+    seed('retrieval', name, content)
+
 # --- the line between limn and its worker
 
 
