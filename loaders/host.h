@@ -2,14 +2,14 @@
 // Finds, checks and runs modality loaders.
 //
 // Searched in order: each folder of $LIMN_LOADER_PATH (colons), $XDG_DATA_HOME/limn/loaders (or
-// ~/.local/share/limn/loaders), then limn's own: those of the build folder when it runs from there, else
-// the installed folder. Only absolute folders, and files, that nobody but the user and root can change
-// (loaders/place.h). The first loader of a name wins. What cannot be used is refused with one sentence,
-// and the rest go on.
+// ~/.local/share/limn/loaders), then limn's own: those of the build folder when it runs from
+// there, else the installed folder. Only absolute folders, and files, that nobody but the user and
+// root can change (loaders/place.h). The first loader of a name wins. What cannot be used is
+// refused with one sentence, and the rest go on.
 //
-// A loader's code never runs in this process. It is loaded, and its description read, in a child of the
-// sandbox (sandbox/sandbox.h), and every run happens in another; what it says of itself is copied and
-// checked here.
+// A loader's code never runs in this process. It is loaded, and its description read, in a child
+// of the sandbox (sandbox/sandbox.h), and every run happens in another; what it says of itself is
+// copied and checked here.
 #ifndef LIMN_LOADERS_HOST_H
 #define LIMN_LOADERS_HOST_H
 
@@ -52,8 +52,8 @@ bool loader_set(const struct limn_loader *l, struct loader_values *values, const
 bool loader_set_value(const struct limn_loader *l, struct loader_values *values, const char *key,
                       const char *value, struct err *err);
 
-// Runs the loader in a child of the sandbox with the usual limits of time and memory; a crash, a hang or
-// a result of impossible size is a sentence that names the loader. RGBA8 result.
+// Runs the loader in a child of the sandbox with the usual limits of time and memory; a crash, a
+// hang or a result of impossible size is a sentence that names the loader. RGBA8 result.
 struct image *loader_run(const struct loader_entry *e, const struct image *in,
                          const struct loader_values *values, struct err *err);
 // The same with limits of one's own.

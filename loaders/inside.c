@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The child's side. It is confined already; nothing here needs to defend itself, all that matters is
-// that honest loaders and decoders get honest answers.
+// The child's side. It is confined already; nothing here needs to defend itself, all that matters
+// is that honest loaders and decoders get honest answers.
 #include "loaders/inside.h"
 
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What goes between the program and a child of its sandbox: an order and its bytes, an answer and its
-// bytes, until the program closes its side. Both run the same program, so structs go as they are; but
-// the answer is checked as a stranger's.
+// What goes between the program and a child of its sandbox: an order and its bytes, an answer and
+// its bytes, until the program closes its side. Both run the same program, so structs go as they
+// are; but the answer is checked as a stranger's.
 #ifndef LIMN_LOADERS_INSIDE_H
 #define LIMN_LOADERS_INSIDE_H
 
@@ -11,13 +11,20 @@
 #include "loaders/look.h"
 #include "sandbox/sandbox.h"
 
-enum inside_what { INSIDE_CHECK = 1, INSIDE_DECODE, INSIDE_DESCRIBE, INSIDE_RUN, INSIDE_DECODE_RUN };
+enum inside_what {
+    INSIDE_CHECK = 1,
+    INSIDE_DECODE,
+    INSIDE_DESCRIBE,
+    INSIDE_RUN,
+    INSIDE_DECODE_RUN
+};
 
 struct inside_order {
     int32_t what;
     int32_t file;                  // DESCRIBE, RUN, DECODE_RUN: which of the readable files
     int32_t width, height;         // RUN: of the pixels, RGBA8, that follow
-    int32_t png, side, cover, cover_least, vector_least, vector_most; // DECODE: see struct look_want
+    int32_t png, side, cover;      // DECODE: see struct look_want
+    int32_t cover_least, vector_least, vector_most;
     uint64_t size;                 // bytes that follow
     double values[LIMIT_LOADER_PARAMS];
 };
@@ -28,8 +35,8 @@ struct inside_answer {
     char text[ERR_TEXT_MAX];       // why it was refused
 };
 
-// DECODE_RUN: the bytes of a picture file, whose pixels stay in the child. Two answers: of the decoder,
-// behind which nothing follows, and, if that one was not refused, of the loader.
+// DECODE_RUN: the bytes of a picture file, whose pixels stay in the child. Two answers: of the
+// decoder, behind which nothing follows, and, if that one was not refused, of the loader.
 
 // DESCRIBE: follows the answer.
 struct inside_card {
@@ -50,9 +57,11 @@ void inside_serve(int fd, const char *const *readable);
 // NULL: the description is fit for use. Of a struct that can be read whole.
 const char *loader_check(const struct limn_loader *l);
 
-// In the program: sends the order and `bytes`, waits for the answer. Its text is one harmless line then.
-enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order, const void *bytes,
-                              struct inside_answer *answer, const struct sandbox_wait *wait);
+// In the program: sends the order and `bytes`, waits for the answer. Its text is one harmless line
+// then.
+enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order,
+                              const void *bytes, struct inside_answer *answer,
+                              const struct sandbox_wait *wait);
 // Waits for an answer; inside_ask() does.
 enum sandbox_state inside_hear(struct sandbox *s, struct inside_answer *answer,
                                const struct sandbox_wait *wait);
@@ -66,8 +75,8 @@ enum { INSIDE_READABLE_MAX = 64 };
 int inside_readable(const char *file, char *paths[INSIDE_READABLE_MAX + 1]);
 void inside_free_readable(char *paths[INSIDE_READABLE_MAX + 1]);
 
-// loader_run_limited() in a child that is there, whose `file`-th readable file is the loader's; *s is NULL
-// afterwards when the child can no longer be used.
+// loader_run_limited() in a child that is there, whose `file`-th readable file is the loader's; *s
+// is NULL afterwards when the child can no longer be used.
 struct image *loader_run_in(struct sandbox **s, int file, const struct loader_entry *e,
                             const struct image *in, const struct loader_values *values,
                             const struct loader_limits *limits, struct err *err);

@@ -40,7 +40,8 @@ is_trusted(uid_t owner, enum place_kind kind)
 static bool
 check(const char *path, enum place_kind kind, bool above, struct err *err)
 {
-    enum { SYSTEM_GROUPS = 1000 }; // below it they are the system's, and who is in them is root's choice
+    // Below it they are the system's, and who is in them is root's choice.
+    enum { SYSTEM_GROUPS = 1000 };
     struct stat st;
     if (stat(path, &st) != 0)
         return err_errno(err, ERR_IO, "%s", path);

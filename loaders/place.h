@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whether code may be taken from a place: nobody but the user and root can have put it there, or can
-// change it.
+// Whether code may be taken from a place: nobody but the user and root can have put it there, or
+// can change it.
 #ifndef LIMN_LOADERS_PLACE_H
 #define LIMN_LOADERS_PLACE_H
 
@@ -14,11 +14,12 @@ enum place_kind {
 };
 
 // The folder or file with its links resolved, freed with free(). NULL when it must not be used:
-// ERR_INPUT "its folder /x belongs to another user" (no path before it); ERR_IO when it is not there.
+// ERR_INPUT "its folder /x belongs to another user" (no path before it); ERR_IO when it is not
+// there.
 //
-// It must be absolute, belong to root or to whoever runs limn (PLACE_BUILT: or to whoever owns limn),
-// and not be writable by others; nor, for PLACE_OWN, may any folder above it, unless that has the
-// sticky bit. A group of the user alone, as many systems make them, is no other.
+// It must be absolute, belong to root or to whoever runs limn (PLACE_BUILT: or to whoever owns
+// limn), and not be writable by others; nor, for PLACE_OWN, may any folder above it, unless that
+// has the sticky bit. A group of the user alone, as many systems make them, is no other.
 char *place_resolve(const char *path, enum place_kind kind, struct err *err);
 
 #endif

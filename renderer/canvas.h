@@ -8,20 +8,21 @@
 //     wredrawln() for each of them, wrefresh(), fflush()   text first
 //     canvas_flush(c, milliseconds, &err)                  then pictures, changed ones only
 //
-// Printing a line again is how pictures are erased, and it also erases the pictures beside; the canvas
-// knows that and draws those again. A flush sends whole pieces (escape sequences that are complete),
-// each with the cursor and its colours saved and restored, in synchronized output where the terminal
-// has it; it stops when its time is up, when the terminal takes no more, or when enough is under way
-// on a slow line. While canvas_pending() is true, poll fd for POLLOUT (or wait canvas_wait()
-// milliseconds) and flush again; text may be printed between flushes at any time.
+// Printing a line again is how pictures are erased, and it also erases the pictures beside; the
+// canvas knows that and draws those again. A flush sends whole pieces (escape sequences that are
+// complete), each with the cursor and its colours saved and restored, in synchronized output where
+// the terminal has it; it stops when its time is up, when the terminal takes no more, or when
+// enough is under way on a slow line. While canvas_pending() is true, poll fd for POLLOUT (or wait
+// canvas_wait() milliseconds) and flush again; text may be printed between flushes at any time.
 //
 // The last row of the screen is never drawn in: a rectangle that reaches it is cut.
 //
-// Live pictures (previews) are what slow lines go without: fewer frames, then coarser ones, so that
-// no more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always drawn whole.
-// Pictures are scaled and encoded on a thread of the canvas's own, so that a flush never takes longer than it
-// takes to write. All functions are for one thread. Rows and columns count from 0. Slots are small numbers that the caller chooses, one a
-// picture: 0 to CANVAS_SLOTS - 1.
+// Live pictures (previews) are what slow lines go without: fewer frames, then coarser ones, so
+// that no more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always
+// drawn whole. Pictures are scaled and encoded on a thread of the canvas's own, so that a flush
+// never takes longer than it takes to write. All functions are for one thread. Rows and columns
+// count from 0. Slots are small numbers that the caller chooses, one a picture: 0 to CANVAS_SLOTS
+// - 1.
 #ifndef LIMN_RENDERER_CANVAS_H
 #define LIMN_RENDERER_CANVAS_H
 
@@ -73,8 +74,8 @@ struct canvas;
 
 // ERR_UNSUPPORTED when a kind is asked for that this build lacks.
 struct canvas *canvas_create(const struct canvas_params *params, struct err *err);
-// Takes all pictures off the screen first (kitty; the others go with the text), without waiting. NULL
-// is fine.
+// Takes all pictures off the screen first (kitty; the others go with the text), without waiting.
+// NULL is fine.
 void canvas_destroy(struct canvas *canvas);
 
 enum canvas_kind canvas_kind(const struct canvas *canvas); // what was chosen
@@ -105,22 +106,22 @@ void canvas_cover(struct canvas *canvas, const struct canvas_rect *rects, int co
 // All off the screen until hidden is false again, e.g. for $EDITOR.
 void canvas_hide(struct canvas *canvas, bool hidden);
 
-// The screen was cleared or redrawn (resize, ^L, back from a stop): nothing of what was sent is there
-// any more. `columns`, `rows`: the new size in cells; 0 0: as before. `width`, `height`: the new size of the
-// window in pixels, 0 when unknown.
+// The screen was cleared or redrawn (resize, ^L, back from a stop): nothing of what was sent is
+// there any more. `columns`, `rows`: the new size in cells; 0 0: as before. `width`, `height`: the
+// new size of the window in pixels, 0 when unknown.
 void canvas_invalidate(struct canvas *canvas, int columns, int rows, int width, int height);
 
 struct canvas_lines {
     int row, rows;
 };
 
-// Lines that must be printed again before the next flush, because a picture is to disappear from them.
-// Each is reported once. Returns how many ranges were filled; at most `max` (>= 1) of them, joined
-// when there are more.
+// Lines that must be printed again before the next flush, because a picture is to disappear from
+// them. Each is reported once. Returns how many ranges were filled; at most `max` (>= 1) of them,
+// joined when there are more.
 int canvas_damage(struct canvas *canvas, struct canvas_lines *lines, int max);
 
-// Text has printed these lines again for its own reasons (scrolling, wredrawln): pictures on them are
-// sent anew.
+// Text has printed these lines again for its own reasons (scrolling, wredrawln): pictures on them
+// are sent anew.
 void canvas_printed(struct canvas *canvas, int row, int rows);
 
 // Sends what has changed, for about `milliseconds` at most. ERR_IO when the terminal is gone.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a kind of canvas must know: how a scaled picture becomes pieces of output. Private to canvas*.c.
+// What a kind of canvas must know: how a scaled picture becomes pieces of output. Private to
+// canvas*.c.
 #ifndef LIMN_RENDERER_CANVAS_ENCODER_H
 #define LIMN_RENDERER_CANVAS_ENCODER_H
 

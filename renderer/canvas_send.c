@@ -59,8 +59,8 @@ begin(struct canvas *c, int slot)
     canvas_set_maker_state(m, MAKER_BUSY);
 }
 
-// Takes over what was made, unless it is not wanted any more. Of a live picture an older frame is better
-// than none.
+// Takes over what was made, unless it is not wanted any more. Of a live picture an older frame is
+// better than none.
 static void
 take_made(struct canvas *c)
 {
@@ -156,7 +156,8 @@ line_is_full(struct canvas *c)
     return c->questions >= QUESTIONS_MAX;
 }
 
-// Writes up to the end of the current piece. 1: written, 0: the terminal takes no more now, -1: gone.
+// Writes up to the end of the current piece. 1: written, 0: the terminal takes no more now, -1:
+// gone.
 static int
 write_piece(struct canvas *c)
 {
@@ -247,7 +248,8 @@ canvas_pending(const struct canvas *c)
 {
     if (!c->encoder)
         return false;
-    bool any = something_to_send(c) || c->erasures.size || canvas_maker_state(&c->maker) != MAKER_IDLE;
+    bool any =
+        something_to_send(c) || c->erasures.size || canvas_maker_state(&c->maker) != MAKER_IDLE;
     for (int i = 0; i < CANVAS_SLOTS && !any; i++)
         any = may_draw(c, &c->slots[i], 1e18);
     return any;

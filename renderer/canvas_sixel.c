@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sixels for the canvas: strips of whole cells, each an image of its own with the same palette, so that
-// text can be printed between two of them on a slow line.
+// Sixels for the canvas: strips of whole cells, each an image of its own with the same palette, so
+// that text can be printed between two of them on a slow line.
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +24,8 @@ struct sixels {
     bool begun;
 };
 
-// What a terminal keeps free of a strip's last cells stays as it is (P2 = 1); libsixel's own beginning has
-// some fill it with a colour.
+// What a terminal keeps free of a strip's last cells stays as it is (P2 = 1); libsixel's own
+// beginning has some fill it with a colour.
 static int
 on_sixels(char *data, int size, void *ctx)
 {
@@ -60,7 +60,8 @@ keep_ground(unsigned char *palette, int count, uint32_t ground)
         palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
 }
 
-// White is white, and a grey that is nearly white has no colour: of 5 bits a channel one step is seen.
+// White is white, and a grey that is nearly white has no colour: of 5 bits a channel one step is
+// seen.
 static void
 snap_white(unsigned char *palette, int count)
 {
@@ -97,8 +98,8 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     return status;
 }
 
-// Whole cells, the rest of them in the colour of the ground: mlterm fills what a picture leaves of its last
-// cells with white, and libsixel begins what is lower than a band with an empty one.
+// Whole cells, the rest of them in the colour of the ground: mlterm fills what a picture leaves of
+// its last cells with white, and libsixel begins what is lower than a band with an empty one.
 static struct image *
 fill_cells(const struct canvas_drawing *d, struct err *err)
 {

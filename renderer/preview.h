@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Shows pictures while they become what they will be: one frame a step.
 //
-// A driver is a row of the table in preview.c. Drivers: `kitty`, `sixel` and `cells` draw in the terminal on
-// standard output, each frame over the last one; `file` writes each frame as a PNG; `none` shows nothing.
-// `auto` takes the first of `kitty`, `sixel` and `none` that can work here.
+// A driver is a row of the table in preview.c. Drivers: `kitty`, `sixel` and `cells` draw in the
+// terminal on standard output, each frame over the last one; `file` writes each frame as a PNG;
+// `none` shows nothing. `auto` takes the first of `kitty`, `sixel` and `none` that can work here.
 #ifndef LIMN_RENDERER_PREVIEW_H
 #define LIMN_RENDERER_PREVIEW_H
 
@@ -31,8 +31,8 @@ extern const struct preview_driver preview_driver_kitty, preview_driver_sixel, p
 // `choice`: "auto", a driver's name, or "name:argument" (file:FOLDER). ERR_INPUT lists the names.
 bool preview_open(struct preview **preview, const char *choice, struct err *err);
 
-// Shows a frame: step 1..total. A driver may leave out frames when they come faster than they can be
-// shown, never the last one. The picture stays the caller's.
+// Shows a frame: step 1..total. A driver may leave out frames when they come faster than they can
+// be shown, never the last one. The picture stays the caller's.
 bool preview_frame(struct preview *preview, const struct image *image, int step, int total,
                    struct err *err);
 

@@ -51,7 +51,8 @@ open_terminal(void)
     return open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
-// With keys waiting for whoever comes after limn nothing is asked: the answer would come behind them.
+// With keys waiting for whoever comes after limn nothing is asked: the answer would come behind
+// them.
 static bool
 ask(struct term_info *info)
 {
@@ -78,7 +79,8 @@ preview_terminal_settle(void)
     close(fd);
 }
 
-// Asked for by name it draws whatever the terminal says, so that pictures can be piped and recorded.
+// Asked for by name it draws whatever the terminal says, so that pictures can be piped and
+// recorded.
 static bool
 start(struct terminal *t, const struct canvas_encoder *encoder)
 {

@@ -176,8 +176,8 @@ struct mode {
     sigset_t signals;
 };
 
-// No signal may end or stop the process while the mode is changed. A background process that changed it
-// would be stopped by SIGTTOU.
+// No signal may end or stop the process while the mode is changed. A background process that
+// changed it would be stopped by SIGTTOU.
 static bool
 enter(int fd, struct mode *m)
 {

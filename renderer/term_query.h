@@ -31,8 +31,8 @@ struct term_info {
     int64_t asked;               // when they were asked for (milliseconds of the monotonic clock)
 };
 
-// `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false when fd is
-// no terminal, this process is not in its foreground, or nothing answered in time.
+// `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false when fd
+// is no terminal, this process is not in its foreground, or nothing answered in time.
 bool term_query(int fd, int timeout_ms, struct term_info *info);
 
 // A whole sequence (ESC [ …, ESC _ …) that came in later, among the keys: when it is an answer to
@@ -43,9 +43,9 @@ bool term_answer(const char *sequence, struct term_info *info);
 bool term_typed_ahead(int fd);
 // Gives typed keys back to whoever reads the terminal next, where the system allows it.
 void term_give_back(int fd, struct term_info *info);
-// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so that they
-// are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for. What was
-// typed meanwhile is given back.
+// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so
+// that they are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for.
+// What was typed meanwhile is given back.
 void term_settle(int fd, struct term_info *info, int more);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An SDL2 window for pictures as they come out of the noise: zoom with the wheel or + and -, move with the
-// mouse, 0 fits the picture again; the slider below, or left and right, goes through the steps; files can be
-// dropped on it. One thread, the one that opened it.
+// An SDL2 window for pictures as they come out of the noise: zoom with the wheel or + and -, move
+// with the mouse, 0 fits the picture again; the slider below, or left and right, goes through the
+// steps; files can be dropped on it. One thread, the one that opened it.
 #ifndef LIMN_RENDERER_WINDOW_H
 #define LIMN_RENDERER_WINDOW_H
 
@@ -15,11 +15,12 @@ struct window;
 struct window *window_open(const char *title, struct err *err);
 void window_close(struct window *w); // NULL is fine
 
-// The next step of a picture, or, when `step` is not above the last one's, the first of another. The image is
-// shared with image_ref(). What is looked at stays, unless it was the newest.
+// The next step of a picture, or, when `step` is not above the last one's, the first of another.
+// The image is shared with image_ref(). What is looked at stays, unless it was the newest.
 void window_frame(struct window *w, struct image *image, int step, int total);
 
-// Takes in what happened, and draws when something changed, for `milliseconds` at most. False: it was closed.
+// Takes in what happened, and draws when something changed, for `milliseconds` at most. False: it
+// was closed.
 bool window_turn(struct window *w, int milliseconds);
 char *
 window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none

@@ -143,7 +143,8 @@ static bool
 allow_in_part(scmp_filter_ctx filter)
 {
     enum { CLONE_THREAD_BIT = 0x00010000, PRCTL_SET_VMA = 0x53564d41 };
-    const scmp_datum_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+    const scmp_datum_t writing =
+        O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
     const struct scmp_arg_cmp thread[] = {
         {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD_BIT, CLONE_THREAD_BIT}};
     const struct scmp_arg_cmp own_signal[] = {{0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0}};
@@ -154,8 +155,8 @@ allow_in_part(scmp_filter_ctx filter)
                                            F_SETFD, F_GETFL,         F_SETFL};
     static const int name_calls[] = {PR_SET_NAME, PR_GET_NAME, PRCTL_SET_VMA};
     bool ok = allow(filter, "clone", 1, thread) && allow(filter, "tgkill", 1, own_signal) &&
-              allow(filter, "open", 1, open_reading) && allow(filter, "openat", 1, openat_reading) &&
-              allow(filter, "prlimit64", 2, only_ask);
+              allow(filter, "open", 1, open_reading) &&
+              allow(filter, "openat", 1, openat_reading) && allow(filter, "prlimit64", 2, only_ask);
     for (size_t i = 0; ok && i < COUNT_OF(descriptor_calls); i++) {
         const struct scmp_arg_cmp is[] = {{1, SCMP_CMP_EQ, (scmp_datum_t)descriptor_calls[i], 0}};
         ok = allow(filter, "fcntl", 1, is);
@@ -210,8 +211,8 @@ seccomp_here(void)
 
 // --- limits
 
-// Bytes of address space this process has already; one under a sanitizer has terabytes of shadow, for
-// which what it looks at is not to blame.
+// Bytes of address space this process has already; one under a sanitizer has terabytes of shadow,
+// for which what it looks at is not to blame.
 static rlim_t
 address_space(void)
 {

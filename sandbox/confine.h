@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Takes from this process whatever looking at a stranger's bytes does not need. There is no way back:
-// call it in a child.
+// Takes from this process whatever looking at a stranger's bytes does not need. There is no way
+// back: call it in a child.
 //
-// Landlock: only the files named (and the system's libraries, fonts and colour profiles) can be read,
-// none written, no TCP, no signals to and no sockets of processes outside. seccomp: a list of system
-// calls; no sockets, no programs, no processes (threads yes), no tracing, no signals but its own, no
-// namespaces, no opening for writing. Limits (setrlimit): memory, processor time, no files written, few
-// descriptors, no core dumps. Landlock and seccomp hold for root too.
+// Landlock: only the files named (and the system's libraries, fonts and colour profiles) can be
+// read, none written, no TCP, no signals to and no sockets of processes outside. seccomp: a list
+// of system calls; no sockets, no programs, no processes (threads yes), no tracing, no signals but
+// its own, no namespaces, no opening for writing. Limits (setrlimit): memory, processor time, no
+// files written, few descriptors, no core dumps. Landlock and seccomp hold for root too.
 #ifndef LIMN_SANDBOX_CONFINE_H
 #define LIMN_SANDBOX_CONFINE_H
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Three sockets. "control" goes from any process of ours to the keeper: one message a child, with two
-// descriptors. "data" is between an owner and its child. The "leash" is between an owner and the keeper:
-// when its owner's end closes or half closes the child's group is killed; the child's status comes back
-// over it. The keeper has a parent, the watch, which does nothing but begin another keeper when this one
-// was killed: no process of ours with threads may fork one.
+// Three sockets. "control" goes from any process of ours to the keeper: one message a child, with
+// two descriptors. "data" is between an owner and its child. The "leash" is between an owner and
+// the keeper: when its owner's end closes or half closes the child's group is killed; the child's
+// status comes back over it. The keeper has a parent, the watch, which does nothing but begin
+// another keeper when this one was killed: no process of ours with threads may fork one.
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -122,7 +122,8 @@ forget_start(const char *name)
     snprintf((char *)at[0], at[1] - at[0], "%s", name);
 }
 
-// When the machine runs out of memory this process is the one to end, and not the keeper or its owner.
+// When the machine runs out of memory this process is the one to end, and not the keeper or its
+// owner.
 static void
 go_first(void)
 {
@@ -206,8 +207,8 @@ take_order(struct keeper *k)
     return true;
 }
 
-// Processes of a child that left its group, where the kernel has no seccomp to prevent it: they have
-// become the keeper's own children.
+// Processes of a child that left its group, where the kernel has no seccomp to prevent it: they
+// have become the keeper's own children.
 static void
 end_strays(const struct keeper *k)
 {
@@ -399,7 +400,8 @@ sandbox_lacks(void)
 {
     struct confine_kernel k = confine_kernel();
     if (!k.landlock && !k.seccomp)
-        return "this kernel has neither Landlock nor seccomp: decoders and loaders run with limits of "
+        return "this kernel has neither Landlock nor seccomp: decoders and loaders run with limits "
+               "of "
                "time and memory only";
     if (!k.landlock)
         return "this kernel has no Landlock: decoders and loaders can read your files, though not "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// limn-engine: what of limn needs the engine alone, for bare GPU machines: no libyaml, libvips, curses,
-// SQLite. Recipes are JSON (limn train RECIPE.yaml --print makes one), packs come from elsewhere.
+// limn-engine: what of limn needs the engine alone, for bare GPU machines: no libyaml, libvips,
+// curses, SQLite. Recipes are JSON (limn train RECIPE.yaml --print makes one), packs come from
+// elsewhere.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static const struct option engine_options[] = {
 const struct command command_program = {
     .name = "limn-engine",
     .summary = "limn without its screen",
-    .about = "limn-engine " LIMN_VERSION ": limn without its screen (docs/vulkan.md). Recipes are JSON, as limn train "
+    .about = "limn-engine " LIMN_VERSION
+             ": limn without its screen (docs/vulkan.md). Recipes are JSON, as limn train "
              "RECIPE.yaml --print makes them.",
     .options = engine_options,
     .commands = commands,

@@ -11,8 +11,8 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-// SOURCE/app/KIND, or SOURCE/KIND, when the program runs from the build folder that was configured from
-// SOURCE.
+// SOURCE/app/KIND, or SOURCE/KIND, when the program runs from the build folder that was configured
+// from SOURCE.
 static char *
 source_place(const char *kind)
 {

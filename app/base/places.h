@@ -16,7 +16,8 @@ void places_free(char **places);
 // limn-icons. Freed with free(). ERR_INPUT when there is none.
 char *places_model(const char *given, struct err *err);
 
-// What a person typed for a file: ~ and ~/… are in the home, anything else is as it is. Freed with free().
+// What a person typed for a file: ~ and ~/… are in the home, anything else is as it is. Freed with
+// free().
 char *places_typed(const char *path);
 
 #endif

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <wchar.h>
 
-// Bytes of the character at text, >= 1 unless it is the end; *wide (may be NULL) gets it, L'\0' when
-// it is broken.
+// Bytes of the character at text, >= 1 unless it is the end; *wide (may be NULL) gets it, L'\0'
+// when it is broken.
 size_t text_char(const char *text, wchar_t *wide);
 // Its bytes, 1 to 4, without a 0 behind them; returns how many.
 size_t text_put(wchar_t c, char *out);
@@ -22,8 +22,9 @@ bool text_harmless(wchar_t c);
 char *text_line(char *text);
 
 // A stream of bytes to a terminal, in pieces that may end in the middle of a character. Line
-// feeds, carriage returns, tabs and the sequence that clears a line pass; else as text_line(). Bytes
-// that are no UTF-8 pass when `bytes` is set (a file, whose names scripts want whole), except controls.
+// feeds, carriage returns, tabs and the sequence that clears a line pass; else as text_line().
+// Bytes that are no UTF-8 pass when `bytes` is set (a file, whose names scripts want whole),
+// except controls.
 struct text_stream {
     char held[8]; // of a character or sequence that may go on in the next piece
     size_t held_count;

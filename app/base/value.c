@@ -129,7 +129,8 @@ value_weights(const char *text, struct value_weight out[LIMIT_INSTRUCTION_REFERE
 {
     char *copy = mem_strdup(text), *left = NULL;
     int n = 0;
-    for (char *one = strtok_r(copy, " ,", &left); one && n >= 0; one = strtok_r(NULL, " ,", &left)) {
+    for (char *one = strtok_r(copy, " ,", &left); one && n >= 0;
+         one = strtok_r(NULL, " ,", &left)) {
         bool ok = n < LIMIT_INSTRUCTION_REFERENCES && read_weight(one, &out[n]);
         for (int i = 0; ok && i < n; i++)
             ok = out[i].number != out[n].number;

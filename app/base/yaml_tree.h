@@ -4,8 +4,8 @@
 //
 // What is understood is YAML's plain core: one document of maps, lists and scalars. Anchors,
 // aliases, tags and merge keys are refused: nothing in a template needs them, and a few lines of
-// them can stand for gigabytes. Duplicate keys are refused. A byte order mark is skipped. The limits are
-// those of engine/base/limits.h; reading takes time in proportion to the file.
+// them can stand for gigabytes. Duplicate keys are refused. A byte order mark is skipped. The
+// limits are those of engine/base/limits.h; reading takes time in proportion to the file.
 #ifndef LIMN_APP_BASE_YAML_TREE_H
 #define LIMN_APP_BASE_YAML_TREE_H
 

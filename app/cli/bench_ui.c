@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// limn bench ui: the terminal UI as a person feels it. This program plays a terminal with sixels (pixel
-// size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types, and takes the time
-// until what was typed comes back on the screen.
+// limn bench ui: the terminal UI as a person feels it. This program plays a terminal with sixels
+// (pixel size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types,
+// and takes the time until what was typed comes back on the screen.
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -63,8 +63,8 @@ put(struct screen *s, const char *text)
     }
 }
 
-// A terminal's answers, each once for each question. Questions that come in two pieces are found in the
-// tail, which is searched from a little before the new bytes.
+// A terminal's answers, each once for each question. Questions that come in two pieces are found
+// in the tail, which is searched from a little before the new bytes.
 static void
 answer(struct screen *s, size_t from)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn bench step: what one pass of the denoiser and one training step cost, as shares of the device's own
-// ceilings, measured in the same run. limn bench ops: the same by op and shape.
+// limn bench step: what one pass of the denoiser and one training step cost, as shares of the
+// device's own ceilings, measured in the same run. limn bench ops: the same by op and shape.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,11 +309,15 @@ static bool
 build_training(struct bench_run *r, const struct bench *b, struct err *err)
 {
     const struct subject *s = &r->subject;
-    struct network_params np = {
-        .folder = s->folder, .params = r->params, .dtype = b->dtype,
-        .key = {.batch = b->batch, .references = b->references, .text_tokens = tokens_of(b, s->family),
-                .reference_tokens = s->folder->reference_tokens, .end = 1},
-        .checkpoint_activations = b->checkpoint};
+    struct network_params np = {.folder = s->folder,
+                                .params = r->params,
+                                .dtype = b->dtype,
+                                .key = {.batch = b->batch,
+                                        .references = b->references,
+                                        .text_tokens = tokens_of(b, s->family),
+                                        .reference_tokens = s->folder->reference_tokens,
+                                        .end = 1},
+                                .checkpoint_activations = b->checkpoint};
     if (!s->family->has(s->parts, STAGE_REFERENCES))
         np.key.references = 0;
     struct network n;
@@ -373,8 +377,8 @@ run(const struct command_line *line, bool nodes)
     bool ok = d && device_measure(d, b->dtype, &b->ceilings, &err);
     if (ok)
         printf("%s\nceilings of this run: %.0f GFLOP/s of products in %s (%s), %.1f GB/s\n",
-               device_limits(d)->name, b->ceilings.flops / 1e9, dtype_name(b->dtype), b->ceilings.how,
-               b->ceilings.bytes / 1e9);
+               device_limits(d)->name, b->ceilings.flops / 1e9, dtype_name(b->dtype),
+               b->ceilings.how, b->ceilings.bytes / 1e9);
     ok = ok && ((b->only_train && !b->only_forward) || bench_forward(b, d, &err));
     bool drawn_only = !b->model && b->size->family == &family_flux2;
     ok = ok && ((b->only_forward && !b->only_train) || (drawn_only && !b->only_train) ||
@@ -405,9 +409,11 @@ run_ui(const struct command_line *line)
 static const struct option options[] = {
     {OPTION_TEXT("device", "NAME", struct bench, device, "what computes (see limn devices)"),
      .fallback = "cpu"},
-    {OPTION_TEXT("model", "FOLDER", struct bench, model, "the denoiser of a model, and its training"),
+    {OPTION_TEXT("model", "FOLDER", struct bench, model,
+                 "the denoiser of a model, and its training"),
      .complete = COMPLETE_MODEL},
-    {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name, "without a model, a published one's"),
+    {OPTION_CHOICE("size", "NAME", size_name, struct bench, size_name,
+                   "without a model, a published one's"),
      .fallback = "if-i-m"},
     {OPTION_WHOLE("batch", "N", 1, 4096, struct bench, batch, "pictures at once"), .fallback = "2"},
     {OPTION_WHOLE("references", "N", 0, 8, struct bench, references, "references of each"),
@@ -416,7 +422,8 @@ static const struct option options[] = {
                   "tokens of the text, 0: as the model has them"),
      .fallback = "0"},
     {OPTION_WHOLE("width", "N", 16, 4096, struct bench, width,
-                  "pixels, of models that draw any size"), .fallback = "512"},
+                  "pixels, of models that draw any size"),
+     .fallback = "512"},
     {OPTION_WHOLE("height", "N", 16, 4096, struct bench, height, "the same, from top to bottom"),
      .fallback = "512"},
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
@@ -427,15 +434,17 @@ static const struct option options[] = {
     {OPTION_SWITCH("train", struct bench, only_train, "the training step alone")},
     {OPTION_SWITCH("checkpoint", struct bench, checkpoint,
                    "the training step computes activations again instead of keeping them")},
-    {OPTION_SWITCH("nodes", struct bench, nodes, "the time of every op and shape, as limn bench ops")},
+    {OPTION_SWITCH("nodes", struct bench, nodes,
+                   "the time of every op and shape, as limn bench ops")},
     {0},
 };
 
 static const struct command step_command = {
     .name = "step",
     .summary = "one pass of the denoiser and one training step",
-    .about = "Measures a pass of the denoiser and a training step as shares of what the device reaches "
-             "in plain products and copies, measured in the same run.",
+    .about =
+        "Measures a pass of the denoiser and a training step as shares of what the device reaches "
+        "in plain products and copies, measured in the same run.",
     .options = options,
     .size = sizeof(struct bench),
     .run = run_step,

@@ -491,10 +491,12 @@ run_instruct(const struct command_line *line)
                    "do not record it in the library")}
 
 static const struct option generate_options[] = {
-    {OPTION_LIST("set", "NAME=VALUE", struct generate, sets, "a value for a variable of the template"),
+    {OPTION_LIST("set", "NAME=VALUE", struct generate, sets,
+                 "a value for a variable of the template"),
      .group = "Instruction"},
-    {OPTION_LIST("ref", "K=IMAGE", struct generate, refs,
-                 "another picture for reference K; of a picture: also IMAGE@LOADER, as in instruct"),
+    {OPTION_LIST(
+         "ref", "K=IMAGE", struct generate, refs,
+         "another picture for reference K; of a picture: also IMAGE@LOADER, as in instruct"),
      .complete = COMPLETE_FILE},
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
                  "what reference K is: fox, style image")},
@@ -544,8 +546,8 @@ static const struct generate initial = {
 };
 
 static const struct argument generate_words[] = {
-    {"TEMPLATE|PICTURE.png", "a name of limn templates, a template file, or a picture that limn drew",
-     COMPLETE_TEMPLATE},
+    {"TEMPLATE|PICTURE.png",
+     "a name of limn templates, a template file, or a picture that limn drew", COMPLETE_TEMPLATE},
     {0},
 };
 

@@ -35,7 +35,8 @@ show_progress(void *ctx, const char *what, size_t done, size_t total)
     if (!m->terminal || !done || (t - m->shown < 0.1 && done < total))
         return;
     m->shown = t;
-    fprintf(stderr, "\r%zu of %zu pictures %s\033[K%s", done, total, what, done == total ? "\n" : "");
+    fprintf(stderr, "\r%zu of %zu pictures %s\033[K%s", done, total, what,
+            done == total ? "\n" : "");
 }
 
 // "a/icons.pack" -> "icons.index"; "icons/" -> "icons.index". Freed with free().
@@ -58,7 +59,8 @@ check_credits(const struct jv *credits, const char *file, struct err *err)
     bool ok = !credits || jv_is_object(credits);
     for (size_t i = 0; ok && i < jv_size(credits); i++)
         ok = jv_is_string(jv_value_at(credits, i));
-    return ok || err_set(err, ERR_INPUT, "%s: it must have lines STYLE: whose pictures these are", file);
+    return ok ||
+           err_set(err, ERR_INPUT, "%s: it must have lines STYLE: whose pictures these are", file);
 }
 
 static void
@@ -78,9 +80,10 @@ print_report(const struct index_options *o, const char *out, const struct index_
         jv_free(j);
         return;
     }
-    command_say(stdout, "%s: %zu pictures of %zu names; left out: %zu held out, %zu alike, %zu more of "
-                "one name than asked for", out, r->pictures, r->entries, r->held_out, r->duplicates,
-                r->over);
+    command_say(stdout,
+                "%s: %zu pictures of %zu names; left out: %zu held out, %zu alike, %zu more of "
+                "one name than asked for",
+                out, r->pictures, r->entries, r->held_out, r->duplicates, r->over);
 }
 
 static int
@@ -117,7 +120,8 @@ static const struct option index_options[] = {
      .complete = COMPLETE_MODEL},
     {OPTION_TEXT("device", "NAME", struct index_options, device, "what computes"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
-    {OPTION_LIST("style", "NAME", struct index_options, styles, "only pictures of that style; several times"),
+    {OPTION_LIST("style", "NAME", struct index_options, styles,
+                 "only pictures of that style; several times"),
      .group = "What goes into it"},
     {OPTION_WHOLE("each", "N", 1, 1000, struct index_options, each,
                   "at most N pictures of one name, of different styles")},
@@ -142,12 +146,13 @@ static const struct argument index_words[] = {
 const struct command command_index = {
     .name = "index",
     .summary = "make an index of pictures, to find them and to draw from them",
-    .about = "Makes an index of a folder, an archive or a pack: small copies of the pictures, what they "
-             "show, and what they look like to the model. Pictures that have no caption beside them are "
-             "called as their files are. What a pack holds out is left out, and so is every picture "
-             "that looks like another one of its name.\n\n"
-             "  limn index my-icons\n"
-             "  limn generate text --index my-icons.index --set subject=snail",
+    .about =
+        "Makes an index of a folder, an archive or a pack: small copies of the pictures, what they "
+        "show, and what they look like to the model. Pictures that have no caption beside them are "
+        "called as their files are. What a pack holds out is left out, and so is every picture "
+        "that looks like another one of its name.\n\n"
+        "  limn index my-icons\n"
+        "  limn generate text --index my-icons.index --set subject=snail",
     .options = index_options,
     .arguments = index_words,
     .size = sizeof(struct index_options),

@@ -117,8 +117,10 @@ check_file(const struct drawing *d, const char *name, struct err *err)
     for (int i = 0; ok && i < d->job->reference_count; i++) {
         const char *file = d->job->references[i].file;
         if (file && file_same(name, file))
-            ok = err_set(err, ERR_INPUT, "%s is a reference of the instruction: name another file to "
-                         "write", name);
+            ok = err_set(err, ERR_INPUT,
+                         "%s is a reference of the instruction: name another file to "
+                         "write",
+                         name);
     }
     return ok;
 }
@@ -129,7 +131,8 @@ check_standard_output(const struct drawing *d, struct err *err)
     if (d->params->json)
         return err_set(err, ERR_INPUT, "--json and a picture cannot both go to standard output");
     if (d->sheet.count || d->job->count > 1)
-        return err_set(err, ERR_INPUT, "standard output takes one picture: name a file for several");
+        return err_set(err, ERR_INPUT,
+                       "standard output takes one picture: name a file for several");
     return output_check(d->params->output, NULL, err);
 }
 

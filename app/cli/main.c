@@ -72,7 +72,8 @@ run_ui(const struct command_line *line)
 
 static const struct option ui_options[] = {
     {OPTION_TEXT("host", "[USER@]HOST", struct ui_options, host, "draw there, through ssh"),
-     .complete = COMPLETE_HOST, .group = "Options of the terminal UI, which limn is without a command"},
+     .complete = COMPLETE_HOST,
+     .group = "Options of the terminal UI, which limn is without a command"},
     {OPTION_TEXT("theme", "NAME", struct ui_options, theme, "its colours (docs/themes.md)")},
     {OPTION_CHOICE("preview", "KIND", preview_kind, struct ui_options, preview,
                    "how it shows pictures"),
@@ -150,7 +151,8 @@ command_run(int argc, char **argv)
     return read_and_run(false, argc, argv);
 }
 
-// Where nobody has chosen one, text is UTF-8, as it is in limn's files; LC_ALL=C stays what it says.
+// Where nobody has chosen one, text is UTF-8, as it is in limn's files; LC_ALL=C stays what it
+// says.
 static void
 choose_locale(void)
 {

@@ -9,7 +9,8 @@
 //   * options before, between and behind the other words; -- ends them, so that words may begin
 //     with a dash;
 //   * a name may be cut short while it stays unmistakable (--con for --context-scale);
-//   * of an option that is given twice the last counts; those of VALUE_LIST and VALUE_WEIGHTS collect;
+//   * of an option that is given twice the last counts; those of VALUE_LIST and VALUE_WEIGHTS
+//   collect;
 //   * -h or --help anywhere before -- asks for help and lets nothing else be done.
 // Anything else is ERR_INPUT: one sentence with the word, and the nearest that would be right.
 #ifndef LIMN_APP_CLI_OPTIONS_H

@@ -35,5 +35,6 @@ write_out(const char *data, size_t size, struct err *err)
 bool
 output_write(const char *path, const void *data, size_t size, struct err *err)
 {
-    return output_is_standard(path) ? write_out(data, size, err) : file_write(path, data, size, err);
+    return output_is_standard(path) ? write_out(data, size, err)
+                                    : file_write(path, data, size, err);
 }

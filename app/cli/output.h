@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a command puts a picture: into a file, or, for "-" and /dev/stdout, on standard output, where
-// then nothing else goes.
+// Where a command puts a picture: into a file, or, for "-" and /dev/stdout, on standard output,
+// where then nothing else goes.
 #ifndef LIMN_APP_CLI_OUTPUT_H
 #define LIMN_APP_CLI_OUTPUT_H
 

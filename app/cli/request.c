@@ -88,7 +88,8 @@ take_picture(struct request *r, const struct job_reference *ref, const struct lo
 {
     bool mask = ref->use == JOB_MASK;
     if (ref->use == JOB_REFERENCE || ref->use == JOB_AWAY)
-        return add_to(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders, stop, err);
+        return add_to(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders, stop,
+                      err);
     struct image *image = rgb_picture(ref, loaders, LIMIT_START_SIDE, stop, err);
     if (image)
         *(mask ? &r->mask_picture : &r->start_picture) =
@@ -194,7 +195,8 @@ static struct jv *
 reference_json(const struct job_reference *s, const struct request *r, struct err *err)
 {
     if (s->use == JOB_START || s->use == JOB_MASK) {
-        const struct pipeline_picture *p = s->use == JOB_MASK ? &r->mask_picture : &r->start_picture;
+        const struct pipeline_picture *p =
+            s->use == JOB_MASK ? &r->mask_picture : &r->start_picture;
         return picture_json(s, NULL, p->width, p->height, p->rgb, err);
     }
     const struct instruction *n = s->use == JOB_AWAY ? &r->negative : &r->instruction;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The worker's side of a job: pictures decoded, loaders run, ready for the pipeline; and the text that
-// goes into what was drawn.
+// The worker's side of a job: pictures decoded, loaders run, ready for the pipeline; and the text
+// that goes into what was drawn.
 #ifndef LIMN_APP_CLI_REQUEST_H
 #define LIMN_APP_CLI_REQUEST_H
 
@@ -10,8 +10,8 @@
 #include "renderer/image/image.h"
 
 // Decodes the data of a reference, runs its loader (unless it has been run), reduces it to `side`
-// pixels. With alpha where the picture has one. Errors start with the reference's place. `stop` (may be NULL)
-// ends a loader that runs: ERR_CANCELLED.
+// pixels. With alpha where the picture has one. Errors start with the reference's place. `stop`
+// (may be NULL) ends a loader that runs: ERR_CANCELLED.
 struct image *request_picture(const struct job_reference *ref, const struct loader_host *loaders,
                               int side, const atomic_int *stop, struct err *err);
 
@@ -29,7 +29,8 @@ struct request {
 bool request_make(struct request *out, const struct job *j, const struct loader_host *loaders,
                   const atomic_int *stop, struct err *err);
 void request_finish(struct request *r); // zeroed is fine
-// What the pipeline is asked for; it borrows from both, but callbacks and `cancel` are the caller's.
+// What the pipeline is asked for; it borrows from both, but callbacks and `cancel` are the
+// caller's.
 struct pipeline_request request_pipeline(const struct request *r, const struct job *j);
 
 // The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().

@@ -361,8 +361,9 @@ says_why(const struct running *r)
     return r->unsaid_size && memmem(r->unsaid, r->unsaid_size, "limn: ", 6);
 }
 
-// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to do
-// so: it is watched until a moment after its first words, which come when it trains, or say why not.
+// Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to
+// do so: it is watched until a moment after its first words, which come when it trains, or say why
+// not.
 static bool
 send_off(struct running *r, struct err *err)
 {
@@ -402,8 +403,12 @@ static bool
 failed_with(const struct running *r, const char *said, struct err *err)
 {
     const char *sentence = strncmp(said, "limn: ", 6) == 0 ? said + 6 : said;
-    return err_set(err, r->code == 2 ? ERR_INPUT : r->code == 130 ? ERR_CANCELLED : ERR_DEVICE, "%.*s",
-                   (int)strcspn(sentence, "\n"), *sentence ? sentence : "it failed without a word");
+    return err_set(err,
+                   r->code == 2     ? ERR_INPUT
+                   : r->code == 130 ? ERR_CANCELLED
+                                    : ERR_DEVICE,
+                   "%.*s", (int)strcspn(sentence, "\n"),
+                   *sentence ? sentence : "it failed without a word");
 }
 
 bool

@@ -36,8 +36,9 @@ bool errand_fetch(struct errand *e, const char *before, const char *path, struct
 // The message `command`, under that id; what it needs is kept in the client.
 void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
 
-// What was given on a command line: an option with its value, whose file goes along or comes back where
-// its table says so and it runs on another machine; or a word. --host and --detach are left out.
+// What was given on a command line: an option with its value, whose file goes along or comes back
+// where its table says so and it runs on another machine; or a word. --host and --detach are left
+// out.
 bool errand_given(struct errand *e, const struct given *given, struct err *err);
 
 // Fills an errand from a command line; checks what can be checked here. Commands that name files of
@@ -46,8 +47,8 @@ bool errand_from(struct errand *e, const struct command_line *line, struct err *
 // limn train's (train_errand.c).
 bool train_errand(struct errand *e, const struct command_line *line, struct err *err);
 
-// Runs a command for its answer: what it says on standard output, in *said, freed with free(). Words as
-// on a command line, NULL at the end. ERR_… with its own sentence where it fails.
+// Runs a command for its answer: what it says on standard output, in *said, freed with free().
+// Words as on a command line, NULL at the end. ERR_… with its own sentence where it fails.
 bool through_ask(const char *host, const char *const *words, char **said, struct err *err);
 
 // Runs a command so; returns its exit code.

@@ -91,7 +91,8 @@ name_of_model(const char *path)
     return name;
 }
 
-// What a recipe names itself is looked at before it goes to another machine. Tasks have been read by now.
+// What a recipe names itself is looked at before it goes to another machine. Tasks have been read
+// by now.
 static bool
 is_what_it_says(const char *key, const char *path, struct err *err)
 {

@@ -102,8 +102,8 @@ item_text(const struct item *item, size_t *size, struct err *err)
     return mem_strndup((const char *)item->data, item->size);
 }
 
-// The text of a file beside a picture. False with *text NULL: it cannot be read; otherwise it is no text, for
-// which the picture is left out and counted.
+// The text of a file beside a picture. False with *text NULL: it cannot be read; otherwise it is
+// no text, for which the picture is left out and counted.
 static bool
 text_beside(struct data_source *s, const struct item *item, char **text, size_t *size,
             struct err *err)

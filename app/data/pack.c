@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pictures are finished in any order, a pack holds them in order, and all of them may not fit in
 // memory: so each tensor first goes to a nameless file beside the result, every picture to its own
-// place in it, and the pack is put together from those. Workers are processes, each with a child in the
-// sandbox that decodes and runs loaders: a picture on which one crashes costs only itself.
+// place in it, and the pack is put together from those. Workers are processes, each with a child
+// in the sandbox that decodes and runs loaders: a picture on which one crashes costs only itself.
 #include "app/data/pack.h"
 
 #include <errno.h>
@@ -133,7 +133,8 @@ make_record(struct maker *m, size_t record, struct err *err, struct err *io)
     bool ok = in != NULL;
     ok = ok && store(m, 0, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err, io);
     for (int k = 0; ok && k < m->roles.count; k++)
-        ok = store(m, 1 + k, data_roles_run(&m->roles, m->looker, k, in, record, err), record, err, io);
+        ok = store(m, 1 + k, data_roles_run(&m->roles, m->looker, k, in, record, err), record, err,
+                   io);
     image_unref(in);
     return ok;
 }
@@ -411,13 +412,14 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
     memcpy(metadata, fixed, sizeof fixed);
     for (int k = 0; k < m->roles.count; k++) {
         names[k] = mem_printf("role.%s", m->roles.roles[k].entry->loader->name);
-        t[COLUMNS + 1 + k] = (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
+        t[COLUMNS + 1 + k] =
+            (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
         metadata[pairs++] = names[k];
         metadata[pairs++] = m->roles.roles[k].described;
     }
     metadata[pairs] = NULL;
-    struct safetensors_writer *w =
-        safetensors_writer_open(m->p->out, t, (size_t)(COLUMNS + 1 + m->roles.count), metadata, err);
+    struct safetensors_writer *w = safetensors_writer_open(
+        m->p->out, t, (size_t)(COLUMNS + 1 + m->roles.count), metadata, err);
     bool ok = w != NULL;
     for (int i = 0; ok && i < COLUMNS; i++)
         ok = safetensors_writer_put(w, t[i].data, t[i].size, err);
@@ -445,8 +447,8 @@ data_is_pack(const char *path)
     return n == sizeof head && head[8] == '{';
 }
 
-// What is packed is not to be written over: neither the archive, whatever leads to it, nor a file of
-// the folder that is no pack of an earlier time.
+// What is packed is not to be written over: neither the archive, whatever leads to it, nor a file
+// of the folder that is no pack of an earlier time.
 static bool
 is_of_source(const char *out, const char *source)
 {
@@ -463,8 +465,8 @@ spares_sources(const struct data_pack_params *p, struct err *err)
 {
     for (size_t i = 0; i < p->source_count; i++)
         if (is_of_source(p->out, p->sources[i]))
-            return err_set(err, ERR_INPUT, "%s belongs to what is packed: name another file to write",
-                           p->out);
+            return err_set(err, ERR_INPUT,
+                           "%s belongs to what is packed: name another file to write", p->out);
     return true;
 }
 

@@ -2,8 +2,9 @@
 // Where training pictures come from: pictures with their words, not decoded yet. Three kinds:
 //
 //   the emoji set   a folder with catalog.jsonl, splits.json and STYLE.tar
-//   a folder        pictures anywhere below it, each with NAME.txt (its caption) or NAME.json beside
-//   a tar           the same as one archive (WebDataset: entries of one record share the name up to
+//   a folder        pictures anywhere below it, each with NAME.txt (its caption) or NAME.json
+//   beside a tar           the same as one archive (WebDataset: entries of one record share the
+//   name up to
 //                   the first dot)
 //
 // NAME.json: {"caption": text, "keywords": [text, …] or "a, b", "subject": text, "style": text,

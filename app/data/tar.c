@@ -94,8 +94,8 @@ unpacker(const struct file_map *map)
     return NULL;
 }
 
-// After the entries: the archive is whole, or it is said what is wrong with it. `end`: its two blocks of
-// zeros, or some of them, were there.
+// After the entries: the archive is whole, or it is said what is wrong with it. `end`: its two
+// blocks of zeros, or some of them, were there.
 static bool
 check_end(const struct file_map *map, size_t at, bool end, const char *path, struct err *err)
 {
@@ -117,8 +117,8 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
     bool end = false;
     const char *command = ok ? unpacker(&tar->map) : NULL;
     if (command)
-        ok = err_set(err, ERR_INPUT, "%s: this archive is compressed: unpack it first with %s", path,
-                     command);
+        ok = err_set(err, ERR_INPUT, "%s: this archive is compressed: unpack it first with %s",
+                     path, command);
     static const unsigned char zeros[BLOCK];
     while (ok && at + BLOCK <= tar->map.size) {
         const unsigned char *h = tar->map.data + at;

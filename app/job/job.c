@@ -258,8 +258,9 @@ read_file(struct job_reference *r, struct err *err)
                        "%s came inside a picture that is not open: choose its picture", name);
     if (!r->file)
         return err_set(err, ERR_INPUT, "%s has no file", name);
-    char *data = r->within ? beneath_read(r->within, name_within(r), LIMIT_PICTURE_BYTES, &r->size, err)
-                           : file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, err);
+    char *data = r->within
+                     ? beneath_read(r->within, name_within(r), LIMIT_PICTURE_BYTES, &r->size, err)
+                     : file_read(r->file, LIMIT_PICTURE_BYTES, &r->size, err);
     r->data = (uint8_t *)data;
     if (!data || codec_recognise(data, r->size, r->file, err))
         return data != NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A drawing job as people ask for it: the instruction, its pictures still as files, and all
-// parameters (parameters.h). Made from a template, from a picture limn drew, from the command line or in the
-// UI; sent to a worker (docs/worker.md), which decodes the pictures, runs the loaders and draws.
+// parameters (parameters.h). Made from a template, from a picture limn drew, from the command line
+// or in the UI; sent to a worker (docs/worker.md), which decodes the pictures, runs the loaders
+// and draws.
 #ifndef LIMN_APP_JOB_JOB_H
 #define LIMN_APP_JOB_JOB_H
 
@@ -48,7 +49,8 @@ struct job {
     struct job_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
     char *model_hash; // of a picture that is drawn again; else NULL
-    // Parameters; what is not set is left to the model, to the machine, or, the seed, to job_settle().
+    // Parameters; what is not set is left to the model, to the machine, or, the seed, to
+    // job_settle().
 #define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
                   help)                                                                            \
     VALUE_FIELD_##kind field;
@@ -70,9 +72,11 @@ void job_reference_name(const struct job_reference *r, char *out, size_t size);
 // What a drawing's text calls it, or its key: "[ref#2]", "away-1", "start", "mask".
 enum { JOB_KEY_TEXT = 16 };
 void job_reference_label(const struct job_reference *r, char out[JOB_KEY_TEXT]);
-// Its key in templates, and its name among the files of a saved one: "2", "away-1", "start", "mask".
+// Its key in templates, and its name among the files of a saved one: "2", "away-1", "start",
+// "mask".
 void job_reference_key(const struct job_reference *r, char out[JOB_KEY_TEXT]);
-bool job_read_key(const char *key, enum job_use *use, int *marker); // its inverse; false: it is none
+bool job_read_key(const char *key, enum job_use *use,
+                  int *marker); // its inverse; false: it is none
 
 // A picture with nothing in it yet. NULL when there are job_use_limit() of its use.
 struct job_reference *job_add_for(struct job *j, enum job_use use, int marker);
@@ -88,20 +92,22 @@ void job_embed(struct job_reference *r, const char *path);
 void job_disobey(struct job *j);
 // Whether a text inside a picture is of a format that is known here (limn writes format 1).
 bool job_check_format(const struct jv *root, const char *name, struct err *err);
-// The job inside a PNG that limn made. False without error set: there is none. It may be a stranger's:
-// what it says of model, device and number type is left out, and its references are its own bytes.
+// The job inside a PNG that limn made. False without error set: there is none. It may be a
+// stranger's: what it says of model, device and number type is left out, and its references are
+// its own bytes.
 bool job_from_png(struct job *j, const char *path, struct err *err);
 bool job_is_png(const char *path); // by its first bytes
 bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name,
                      struct err *err);
 
-// Reads the picture files that have not been read and hashes them: what is no picture by its first bytes
-// goes no further. ERR_INPUT names the file.
+// Reads the picture files that have not been read and hashes them: what is no picture by its first
+// bytes goes no further. ERR_INPUT names the file.
 bool job_read(struct job *j, struct err *err);
-// The instruction as a model sees it, or what it keeps away from (`negative`, and a marker for each picture
-// that it does not name), with one reference of 1 x 1 for each picture and no pixels yet. Unchecked; freed
-// with instruction_finish(), also after a failure.
-bool job_instruction(const struct job *j, enum job_use use, struct instruction *out, struct err *err);
+// The instruction as a model sees it, or what it keeps away from (`negative`, and a marker for
+// each picture that it does not name), with one reference of 1 x 1 for each picture and no pixels
+// yet. Unchecked; freed with instruction_finish(), also after a failure.
+bool job_instruction(const struct job *j, enum job_use use, struct instruction *out,
+                     struct err *err);
 // As far as can be said without pictures: markers match references, parameters lie in their ranges.
 bool job_check(const struct job *j, struct err *err);
 // The same of a job that is to be drawn: also that what its parameters say of pictures (strength,
@@ -112,8 +118,9 @@ void job_settle(struct job *j);
 void job_name(struct job *j); // a new id
 bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 
-// Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for keeping;
-// otherwise only the files' last names, for sending. `name` starts errors; a value of a wrong type is one.
+// Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for
+// keeping; otherwise only the files' last names, for sending. `name` starts errors; a value of a
+// wrong type is one.
 struct jv *job_json(const struct job *j, bool full);
 bool job_parse(struct job *j, const struct jv *v, const char *name, struct err *err);
 

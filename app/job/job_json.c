@@ -88,8 +88,10 @@ struct key {
 };
 
 // Besides the parameters.
-static const struct key job_keys[] = {
-    {"id", TYPE_TEXT}, {"instruction", TYPE_TEXT}, {"references", TYPE_LIST}, {"model_hash", TYPE_TEXT}};
+static const struct key job_keys[] = {{"id", TYPE_TEXT},
+                                      {"instruction", TYPE_TEXT},
+                                      {"references", TYPE_LIST},
+                                      {"model_hash", TYPE_TEXT}};
 static const struct key reference_keys[] = {
     {"use", TYPE_TEXT},
     {"marker", TYPE_WHOLE},   {"text", TYPE_TEXT},        {"file", TYPE_TEXT},
@@ -124,8 +126,8 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
     bool numbered = use == JOB_REFERENCE || use == JOB_AWAY;
     const char *hash = jv_string(jv_get(v, "hash"), "");
     const struct jv *settings = jv_get(v, "settings");
-    if (use == JOB_USE_COUNT || marker < numbered || marker > numbered * LIMIT_INSTRUCTION_MARKER || (*hash && !is_hash(hash)) ||
-        jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
+    if (use == JOB_USE_COUNT || marker < numbered || marker > numbered * LIMIT_INSTRUCTION_MARKER ||
+        (*hash && !is_hash(hash)) || jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", name);
     struct job_reference *r = job_add_for(j, use, (int)marker);
     if (!r)

@@ -111,7 +111,8 @@ add_whole_range(struct sweep_axis *a, int *capacity, const char *text, int64_t f
                 int64_t step, struct err *err)
 {
     int64_t count = step ? (last - first) / step : -1;
-    bool ok = steps_fit(a, text, step && (last - first) / (double)step >= 0 ? (double)count : -1, err);
+    bool ok =
+        steps_fit(a, text, step && (last - first) / (double)step >= 0 ? (double)count : -1, err);
     for (int64_t i = 0; ok && i <= count; i++)
         ok = push(a, capacity, mem_printf("%" PRId64, first + i * step), err);
     return ok;
@@ -173,8 +174,8 @@ expand(struct sweep_axis *a, const struct template *t, const char *text, bool ow
             ok = push(a, &capacity, mem_strdup(v->choices[i]), err);
         for (int i = 0; ok && i < count; i++)
             ok = push(a, &capacity, mem_strdup(names[i]), err);
-        return ok && (a->count || err_set(err, ERR_INPUT, "%s has no choices that * could stand for",
-                                          a->name));
+        return ok && (a->count ||
+                      err_set(err, ERR_INPUT, "%s has no choices that * could stand for", a->name));
     }
     if (text[0] == '@')
         return template_lines(own_words ? t : NULL, text + 1, &a->values, &a->count, err);
@@ -246,7 +247,8 @@ bool
 sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
           struct err *err)
 {
-    return begin_axis(s, t, name, err) && expand(&s->axes[s->axis_count - 1], t, values, false, err) && end_axis(s, t, err);
+    return begin_axis(s, t, name, err) &&
+           expand(&s->axes[s->axis_count - 1], t, values, false, err) && end_axis(s, t, err);
 }
 
 static bool

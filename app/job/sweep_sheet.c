@@ -158,8 +158,10 @@ unpack(struct job *j, const struct jv *pictures, const char *path, struct err *e
 static char *
 asked_by(const struct job *j)
 {
-    const char *const pairs[][2] = {{"model", j->model}, {"device", j->device},
-                                    {"number type", j->dtype}, {"offload", j->offload ? "on" : NULL}};
+    const char *const pairs[][2] = {{"model", j->model},
+                                    {"device", j->device},
+                                    {"number type", j->dtype},
+                                    {"offload", j->offload ? "on" : NULL}};
     char *text = NULL;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         if (!pairs[i][1])

@@ -87,7 +87,8 @@ bool
 template_set(struct template *t, const char *name, const char *value, struct err *err)
 {
     char why[300] = "";
-    struct template_variable *v = (struct template_variable *)(uintptr_t)template_find_variable(t, name);
+    struct template_variable *v =
+        (struct template_variable *)(uintptr_t)template_find_variable(t, name);
     if (!v) {
         const char *names[LIMIT_TEMPLATE_VARIABLES + 1] = {0};
         for (int i = 0; i < t->variable_count; i++)

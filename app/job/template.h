@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Instruction templates: YAML to a struct, checked as far as can be without pictures or a model.
-// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template lead to
-// its own folder and below (engine/base/beneath.h), as it may come from anywhere; those that a person
-// types, to any file. Nothing in a template is executed.
+// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template
+// lead to its own folder and below (engine/base/beneath.h), as it may come from anywhere; those
+// that a person types, to any file. Nothing in a template is executed.
 #ifndef LIMN_APP_JOB_TEMPLATE_H
 #define LIMN_APP_JOB_TEMPLATE_H
 
@@ -40,7 +40,8 @@ struct template_reference {
     int line, column; // of the image
 };
 
-// What `limn generate` goes through, one picture a value (app/job/sweep.h has what values look like).
+// What `limn generate` goes through, one picture a value (app/job/sweep.h has what values look
+// like).
 struct template_sweep {
     char *name;    // a variable, or a parameter that can be swept over (parameters.def)
     char **values; // as written; one text ("1..4", "*", "@words.txt") or a list
@@ -64,13 +65,13 @@ struct template {
 bool template_read(struct template *t, const char *path, struct err *err);
 void template_finish(struct template *t); // zeroed is fine
 
-// Binds a variable to what a person typed: checks its type, range and choices. `image` values are paths
-// relative to the current folder.
+// Binds a variable to what a person typed: checks its type, range and choices. `image` values are
+// paths relative to the current folder.
 bool template_set(struct template *t, const char *name, const char *value, struct err *err);
 
-// The lines of a text file that are neither empty nor begin with #, at most LIMIT_LIST_LINES; appended
-// to an empty list that is freed text by text with free(), also after an error. Where a template names the
-// file it lies below its folder; t NULL: a person typed the name.
+// The lines of a text file that are neither empty nor begin with #, at most LIMIT_LIST_LINES;
+// appended to an empty list that is freed text by text with free(), also after an error. Where a
+// template names the file it lies below its folder; t NULL: a person typed the name.
 bool template_lines(const struct template *t, const char *name, char ***lines, int *count,
                     struct err *err);
 
@@ -78,16 +79,16 @@ bool template_lines(const struct template *t, const char *name, char ***lines, i
 // where and how to bind it.
 char *template_fill(const struct template *t, const char *text, int line, int column,
                     struct err *err);
-// Full path of a reference's picture, variables filled in; freed with free(). Whether a person typed it:
-// else it was found below the template's folder, and is read from there.
+// Full path of a reference's picture, variables filled in; freed with free(). Whether a person
+// typed it: else it was found below the template's folder, and is read from there.
 bool template_image_typed(const struct template *t, const struct template_reference *r);
 char *template_image(const struct template *t, const struct template_reference *r, struct err *err);
 
 // The job it describes, variables filled in; picture files are named, not read.
 bool template_job(const struct template *t, struct job *j, struct err *err);
-// Saves FOLDER/NAME.yaml, which describes the job, with the pictures of its references, which must be files,
-// in FOLDER/NAME/. Read again it gives the same job, but for what belongs to the machine (model, device,
-// type). Reads the job's pictures. ERR_INPUT where there is one of that name.
+// Saves FOLDER/NAME.yaml, which describes the job, with the pictures of its references, which must
+// be files, in FOLDER/NAME/. Read again it gives the same job, but for what belongs to the machine
+// (model, device, type). Reads the job's pictures. ERR_INPUT where there is one of that name.
 bool template_save(struct job *j, const char *folder, const char *name, const char *summary,
                    struct err *err);
 

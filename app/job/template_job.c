@@ -150,7 +150,8 @@ put_parameters(FILE *out, const struct job *j)
 static size_t
 variable_at(const char *text, const char **name)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     if (strncmp(text, "{{", 2) != 0)
         return 0;
     *name = text + 2 + strspn(text + 2, " ");
@@ -159,8 +160,8 @@ variable_at(const char *text, const char **name)
     return n && strncmp(end, "}}", 2) == 0 ? n : 0;
 }
 
-// A {{word}} in the instruction is to be filled in by who draws from it: a variable, which is its own name
-// until then.
+// A {{word}} in the instruction is to be filled in by who draws from it: a variable, which is its
+// own name until then.
 static void
 put_variables(FILE *out, const char *text)
 {
@@ -175,7 +176,8 @@ put_variables(FILE *out, const char *text)
         }
         if (!n || known)
             continue;
-        fprintf(out, "%s  %.*s: \"%.*s\"\n", first ? "variables:\n" : "", (int)n, name, (int)n, name);
+        fprintf(out, "%s  %.*s: \"%.*s\"\n", first ? "variables:\n" : "", (int)n, name, (int)n,
+                name);
         first = false;
     }
 }

@@ -166,7 +166,8 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
     static const char *const known[] = {"type",  "default", "choices", "file",
                                         "range", "help",    NULL};
     if (t->variable_count == LIMIT_TEMPLATE_VARIABLES)
-        return yaml_tree_error(map, t->path, err, "more than %d variables", LIMIT_TEMPLATE_VARIABLES);
+        return yaml_tree_error(map, t->path, err, "more than %d variables",
+                               LIMIT_TEMPLATE_VARIABLES);
     struct template_variable *v = &t->variables[t->variable_count++];
     char why[300];
     v->name = mem_strdup(map->key);

@@ -13,19 +13,23 @@
 // --- jobs
 
 bool
-library_add_input(struct library *l, const char *job, const struct job_reference *r, struct err *err)
+library_add_input(struct library *l, const char *job, const struct job_reference *r,
+                  struct err *err)
 {
     if (!r->data)
         return true;
-    sqlite3_stmt *s = library_prepare(l, err, "INSERT OR IGNORE INTO input(hash, data) VALUES(?1, ?2)", "t",
-                              r->hash);
+    sqlite3_stmt *s = library_prepare(
+        l, err, "INSERT OR IGNORE INTO input(hash, data) VALUES(?1, ?2)", "t", r->hash);
     if (s && sqlite3_bind_blob64(s, 2, r->data, r->size, SQLITE_STATIC) != SQLITE_OK) {
         sqlite3_finalize(s);
         return library_fail(l, err);
     }
     return library_run(l, s, err) &&
-           library_run(l, library_prepare(l, err, "INSERT OR IGNORE INTO job_input(job, hash) VALUES(?1, ?2)", "tt",
-                          job, r->hash), err);
+           library_run(l,
+                       library_prepare(l, err,
+                                       "INSERT OR IGNORE INTO job_input(job, hash) VALUES(?1, ?2)",
+                                       "tt", job, r->hash),
+                       err);
 }
 
 bool
@@ -62,7 +66,8 @@ library_job_own(struct library *l, const char *job, struct err *err)
     char owner[PROCESS_NAME_MAX];
     if (!process_name(getpid(), owner))
         return err_errno(err, ERR_IO, "/proc/self");
-    return library_run(l, library_prepare(l, err, "UPDATE job SET owner=?2 WHERE id=?1", "tt", job, owner), err);
+    return library_run(
+        l, library_prepare(l, err, "UPDATE job SET owner=?2 WHERE id=?1", "tt", job, owner), err);
 }
 
 bool
@@ -80,8 +85,10 @@ bool
 library_job_state(struct library *l, const char *job, enum library_state state, const char *error,
                   struct err *err)
 {
-    return library_run(l, library_prepare(l, err, "UPDATE job SET state=?2, error=?3 WHERE id=?1", "tit", job,
-                          (int64_t)state, error), err);
+    return library_run(l,
+                       library_prepare(l, err, "UPDATE job SET state=?2, error=?3 WHERE id=?1",
+                                       "tit", job, (int64_t)state, error),
+                       err);
 }
 
 bool
@@ -113,7 +120,8 @@ library_job_each(struct library *l, const char *sweep,
 void
 library_restore_input(struct library *l, struct job_reference *r)
 {
-    sqlite3_stmt *s = library_prepare(l, NULL, "SELECT data FROM input WHERE hash=?1", "t", r->hash);
+    sqlite3_stmt *s =
+        library_prepare(l, NULL, "SELECT data FROM input WHERE hash=?1", "t", r->hash);
     if (s && *r->hash && sqlite3_step(s) == SQLITE_ROW) {
         char hash[JOB_HASH_TEXT];
         int size = sqlite3_column_bytes(s, 0);
@@ -135,8 +143,8 @@ library_restore_input(struct library *l, struct job_reference *r)
 bool
 library_job_known(struct library *l, const char *job, const char *host)
 {
-    sqlite3_stmt *s = library_prepare(l, NULL, "SELECT 1 FROM job WHERE id=?1 AND host=?2", "tt", job,
-                              host ? host : "");
+    sqlite3_stmt *s = library_prepare(l, NULL, "SELECT 1 FROM job WHERE id=?1 AND host=?2", "tt",
+                                      job, host ? host : "");
     bool known = s && sqlite3_step(s) == SQLITE_ROW;
     sqlite3_finalize(s);
     return known;

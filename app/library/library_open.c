@@ -94,8 +94,9 @@ number(struct library *l, const char *sql)
     return v;
 }
 
-// What SQLite says of the file: damaged, or sound; false when it cannot say, because it cannot read.
-// Being locked is no damage, and neither are a full disk, too little memory, or a broken one.
+// What SQLite says of the file: damaged, or sound; false when it cannot say, because it cannot
+// read. Being locked is no damage, and neither are a full disk, too little memory, or a broken
+// one.
 static bool
 look_for_damage(struct library *l, bool *damaged, struct err *err)
 {
@@ -111,7 +112,8 @@ look_for_damage(struct library *l, bool *damaged, struct err *err)
     return ok;
 }
 
-// A name that nothing has yet. The file is there under both for a moment, and at no moment under none.
+// A name that nothing has yet. The file is there under both for a moment, and at no moment under
+// none.
 static bool
 move_to_new(const char *from, const char *to)
 {
@@ -120,7 +122,8 @@ move_to_new(const char *from, const char *to)
     return errno != EEXIST && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
 }
 
-// Also its log: what SQLite has not yet brought into the file is in there. NULL: it stays where it is.
+// Also its log: what SQLite has not yet brought into the file is in there. NULL: it stays where it
+// is.
 static char *
 move_aside(const char *path, struct err *err)
 {
@@ -155,8 +158,8 @@ move_aside(const char *path, struct err *err)
 static bool
 prepare_schema(struct library *l, struct err *err)
 {
-    if (!library_execute(l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-                 err))
+    if (!library_execute(
+            l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", err))
         return false;
     // A library in use is not written to: someone else may hold it for long.
     if (number(l, "PRAGMA user_version") == SCHEMA_VERSION)
@@ -192,7 +195,8 @@ make_folder(const struct library *l, bool usual, struct err *err)
         return own != NULL;
     }
     const char *slash = strrchr(l->path, '/');
-    char *folder = slash && slash != l->path ? mem_strndup(l->path, (size_t)(slash - l->path)) : NULL;
+    char *folder =
+        slash && slash != l->path ? mem_strndup(l->path, (size_t)(slash - l->path)) : NULL;
     bool ok = !folder || file_make_folders(folder, err);
     free(folder);
     return ok;
@@ -206,17 +210,19 @@ fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
     struct library_scanned found = {0};
     if (pictures)
         library_scan(l, pictures, &found, NULL);
-    char *text = ok ? mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
-                                 "pictures found in %s (ratings and tags are lost)", moved, found.pictures,
-                                 pictures ? pictures : "no folder")
-                    : mem_printf("the library was damaged; it is kept as %s, and no new one can be "
-                                 "made: %s", moved, err->text);
+    char *text =
+        ok ? mem_printf("the library was damaged; it is kept as %s, and a new one holds %d "
+                        "pictures found in %s (ratings and tags are lost)",
+                        moved, found.pictures, pictures ? pictures : "no folder")
+           : mem_printf("the library was damaged; it is kept as %s, and no new one can be "
+                        "made: %s",
+                        moved, err->text);
     free(pictures);
     return text;
 }
 
-// Whoever finds damage looks again while nobody else does: the file may be a new one by now. Returns
-// where it was moved to, or NULL; the database is open unless *ok is false.
+// Whoever finds damage looks again while nobody else does: the file may be a new one by now.
+// Returns where it was moved to, or NULL; the database is open unless *ok is false.
 static char *
 replace_damaged(struct library *l, bool *ok, struct err *err)
 {

@@ -171,16 +171,22 @@ library_query(struct library *l, const struct library_filter *f, struct library_
         " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
         searching ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
-    sqlite3_stmt *s = library_prepare(l, err, sql, "itttiii", (int64_t)f->rating, tag, f->job, match,
-                              (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id);
+    sqlite3_stmt *s =
+        library_prepare(l, err, sql, "itttiii", (int64_t)f->rating, tag, f->job, match,
+                        (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
-        struct library_picture p = {
-            .id = sqlite3_column_int64(s, 0), .job = library_column_text(s, 1), .file = library_column_text(s, 2),
-            .instruction = library_column_text(s, 3), .words = library_column_text(s, 4), .tags = library_column_text(s, 5),
-            .seed = sqlite3_column_int64(s, 6), .created = sqlite3_column_int64(s, 7),
-            .index = sqlite3_column_int(s, 8),
-            .rating = MAX(0, MIN(sqlite3_column_int(s, 9), LIBRARY_RATING_MAX))};
+        struct library_picture p = {.id = sqlite3_column_int64(s, 0),
+                                    .job = library_column_text(s, 1),
+                                    .file = library_column_text(s, 2),
+                                    .instruction = library_column_text(s, 3),
+                                    .words = library_column_text(s, 4),
+                                    .tags = library_column_text(s, 5),
+                                    .seed = sqlite3_column_int64(s, 6),
+                                    .created = sqlite3_column_int64(s, 7),
+                                    .index = sqlite3_column_int(s, 8),
+                                    .rating =
+                                        MAX(0, MIN(sqlite3_column_int(s, 9), LIBRARY_RATING_MAX))};
         ARRAY_PUSH(list->items, list->count, capacity, p);
     }
     bool ok = s && (code == SQLITE_DONE || library_fail(l, err));
@@ -208,8 +214,10 @@ library_rate(struct library *l, int64_t id, int rating, struct err *err)
     if (rating < 0 || rating > LIBRARY_RATING_MAX)
         return err_set(err, ERR_INPUT, "the rating is %d, it must lie in 0..%d", rating,
                        LIBRARY_RATING_MAX);
-    return library_run(l, library_prepare(l, err, "UPDATE picture SET rating=?2 WHERE id=?1", "ii", id,
-                          (int64_t)rating), err);
+    return library_run(l,
+                       library_prepare(l, err, "UPDATE picture SET rating=?2 WHERE id=?1", "ii", id,
+                                       (int64_t)rating),
+                       err);
 }
 
 bool
@@ -228,8 +236,10 @@ library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err 
 bool
 library_delete(struct library *l, int64_t id, bool deleted, struct err *err)
 {
-    return library_run(l, library_prepare(l, err, "UPDATE picture SET deleted=?2 WHERE id=?1", "ii", id,
-                          (int64_t)deleted), err);
+    return library_run(l,
+                       library_prepare(l, err, "UPDATE picture SET deleted=?2 WHERE id=?1", "ii",
+                                       id, (int64_t)deleted),
+                       err);
 }
 
 int
@@ -247,7 +257,8 @@ library_purge(struct library *l, struct err *err)
     bool ok = s && (code == SQLITE_DONE || library_fail(l, err));
     sqlite3_finalize(s);
     for (int i = 0; ok && i < gone_count; i++)
-        ok = library_run(l, library_prepare(l, err, "DELETE FROM picture WHERE id=?1", "i", gone[i]), err);
+        ok = library_run(
+            l, library_prepare(l, err, "DELETE FROM picture WHERE id=?1", "i", gone[i]), err);
     free(gone);
     return ok ? count : -1;
 }

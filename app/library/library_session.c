@@ -31,7 +31,8 @@ library_kept(struct library *l, const char *key, struct err *err)
 static bool
 replace_inputs(struct library *l, const struct job *job, struct err *err)
 {
-    bool ok = library_run(l, library_prepare(l, err, "DELETE FROM job_input WHERE job=?1", "t", SESSION), err);
+    bool ok = library_run(
+        l, library_prepare(l, err, "DELETE FROM job_input WHERE job=?1", "t", SESSION), err);
     for (int i = 0; ok && i < job->reference_count; i++)
         if (job->references[i].hash[0])
             ok = library_add_input(l, SESSION, &job->references[i], err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Pictures that come into the UI, from a worker or from people: kept, read and decoded on a thread of their
-// own, one after the other, so that neither a disk nor a decoder holds up a key. What came of each is handed
-// out in the same order, once.
+// Pictures that come into the UI, from a worker or from people: kept, read and decoded on a thread
+// of their own, one after the other, so that neither a disk nor a decoder holds up a key. What
+// came of each is handed out in the same order, once.
 #ifndef LIMN_APP_UI_ARRIVALS_H
 #define LIMN_APP_UI_ARRIVALS_H
 
@@ -28,7 +28,8 @@ struct arrival {
     bool kept;          // RESULT: `file` holds it. ADDED: it can be read
     bool differs;       // RESULT: `file` was there, with other bytes, and stays as it was
     struct err refused; // why it was not kept
-    struct library_picture known; // RESULT: what it says of itself; without a file: nothing, for which
+    struct library_picture
+        known; // RESULT: what it says of itself; without a file: nothing, for which
     struct err unread;            // this is the reason
     struct image *image;          // NULL: it could not be decoded, or was not to be
 };

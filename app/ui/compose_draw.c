@@ -133,8 +133,8 @@ parameters_line(const struct ui *ui, char *out, size_t size)
         snprintf(scale, sizeof scale, "%g", j->scale);
     const char *model = j->model ? j->model : "auto", *slash = strrchr(model, '/');
     // What nobody has chosen is named once, and a sampler only where there is one.
-    snprintf(out, size, "seed %s  steps %s  guidance %s%s%s%s%s  pictures %d  model %s  on %s", seed,
-             steps, j->guidance ? j->guidance : "", j->guidance && j->scale >= 0 ? " " : "",
+    snprintf(out, size, "seed %s  steps %s  guidance %s%s%s%s%s  pictures %d  model %s  on %s",
+             seed, steps, j->guidance ? j->guidance : "", j->guidance && j->scale >= 0 ? " " : "",
              j->scale >= 0 || !j->guidance ? scale : "", j->sampler ? "  " : "",
              j->sampler ? j->sampler : "", MAX(j->count, 1), slash ? slash + 1 : model,
              j->device ? j->device : "auto");

@@ -12,8 +12,8 @@
 static void
 describe_look(const struct job_reference *r, char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s|%s|%d", r->file && !r->embedded ? r->file : r->hash, r->loader ? r->loader : "",
-                     r->processed);
+    int n = snprintf(out, size, "%s|%s|%d", r->file && !r->embedded ? r->file : r->hash,
+                     r->loader ? r->loader : "", r->processed);
     for (int i = 0; i < r->setting_count && n > 0 && (size_t)n < size; i++)
         n += snprintf(out + n, size - (size_t)n, "|%s", r->settings[i]);
 }
@@ -108,7 +108,8 @@ setting_of(const struct job_reference *r, const char *name)
     return NULL;
 }
 
-// Fields of the form: of the reference by these, of its loader's parameters by PARAM and their names.
+// Fields of the form: of the reference by these, of its loader's parameters by PARAM and their
+// names.
 #define USE "use"
 #define WORDS "words"
 #define LOADER "loader"
@@ -128,11 +129,13 @@ add_param(struct form *f, const struct jv *p, const struct job_reference *r)
     const char *given = setting_of(r, name);
     char id[80];
     snprintf(id, sizeof id, PARAM "%s", name);
-    struct form_field *d = form_add(f, choice                      ? FIELD_CHOICE
-                                       : strcmp(kind, "bool") == 0 ? FIELD_BOOL
-                                       : strcmp(kind, "int") == 0  ? FIELD_INT
-                                                                   : FIELD_FLOAT,
-                                    id, name, given ? given : text, jv_string(jv_get(p, "help"), ""));
+    struct form_field *d =
+        form_add(f,
+                 choice                      ? FIELD_CHOICE
+                 : strcmp(kind, "bool") == 0 ? FIELD_BOOL
+                 : strcmp(kind, "int") == 0  ? FIELD_INT
+                                             : FIELD_FLOAT,
+                 id, name, given ? given : text, jv_string(jv_get(p, "help"), ""));
     if (choice) {
         const char *names[34] = {0};
         for (size_t i = 0; i < jv_size(choices) && i < 32; i++)
@@ -262,7 +265,8 @@ reference_changed(struct ui *ui, struct form *f, int field)
         return;
     take_form(ui, r, f);
     const char *id = f->fields[field].id;
-    if (strcmp(id, LOADER) == 0 || strcmp(id, USE) == 0) { // another loader, another form; the old one is freed by its opening
+    if (strcmp(id, LOADER) == 0 ||
+        strcmp(id, USE) == 0) { // another loader, another form; the old one is freed by its opening
         compose_open_reference_form(ui, r, field);
         return;
     }

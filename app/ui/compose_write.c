@@ -90,7 +90,8 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
     if (!code && key == '\t') {
         bool done = (c->written && next_marker(ui)) || complete(ui);
         if (!done && c->written) // who writes stays in the text: what follows would be commands
-            ui_say(ui, ROLE_STATUS, "Tab after [ completes a marker, again takes the next; Esc ends writing");
+            ui_say(ui, ROLE_STATUS,
+                   "Tab after [ completes a marker, again takes the next; Esc ends writing");
         c->written = c->written || done;
         session_check(ui);
         return c->written;

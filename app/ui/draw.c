@@ -216,8 +216,8 @@ draw_scroll(int count, int selected, int rows, int top)
     return MAX(0, MIN(top, count - rows));
 }
 
-// Cells under a picture hold a character that is no blank, so that curses never clears them as the end
-// of a line.
+// Cells under a picture hold a character that is no blank, so that curses never clears them as the
+// end of a line.
 static void
 reserve(const struct area *a)
 {

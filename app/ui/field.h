@@ -27,8 +27,9 @@ struct field {
 void field_set(struct field *f, const char *text); // cursor at the end; undo is emptied
 void field_finish(struct field *f);                // zeroed is fine
 
-// A key as curses gives it: `code` a KEY_ value, else a character. True when it was used: characters,
-// arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-_ undo (Ctrl-/ on most keyboards), Ctrl-R redo.
+// A key as curses gives it: `code` a KEY_ value, else a character. True when it was used:
+// characters, arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-_ undo (Ctrl-/ on most
+// keyboards), Ctrl-R redo.
 bool field_key(struct field *f, wint_t key, bool code);
 void field_insert(struct field *f, const char *text); // at the cursor; what is no text is left out
 bool field_undo(struct field *f);
@@ -36,7 +37,8 @@ bool field_redo(struct field *f);
 // Replaces bytes [from, to) and puts the cursor behind.
 void field_replace(struct field *f, size_t from, size_t to, const char *text);
 
-// Lines as they fit into `width` cells, broken at spaces. Fills at most `max`; returns the count >= 1.
+// Lines as they fit into `width` cells, broken at spaces. Fills at most `max`; returns the count
+// >= 1.
 struct field_line {
     size_t start, length; // bytes
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Bytes to keys, and pasted text. curses puts characters together by the locale, and where that cannot
-// read a byte it loses those behind it too: here a byte that is no character costs that letter.
+// Bytes to keys, and pasted text. curses puts characters together by the locale, and where that
+// cannot read a byte it loses those behind it too: here a byte that is no character costs that
+// letter.
 #include <curses.h>
 #include <langinfo.h>
 #include <stdlib.h>

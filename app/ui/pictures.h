@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Picture files for the screen: decoded and reduced on a thread of their own, so that keys never wait
-// for a disk or a decoder, and kept while there is room.
+// Picture files for the screen: decoded and reduced on a thread of their own, so that keys never
+// wait for a disk or a decoder, and kept while there is room.
 #ifndef LIMN_APP_UI_PICTURES_H
 #define LIMN_APP_UI_PICTURES_H
 
@@ -16,8 +16,8 @@ int
 pictures_fd(const struct pictures *p); // readable when something is ready: then pictures_ready()
 void pictures_ready(struct pictures *p);
 
-// The picture, its longer side at most `side` pixels; borrowed until the next call. NULL: not yet, or
-// *failed (may be NULL) has the reason, which stays until the file changes.
+// The picture, its longer side at most `side` pixels; borrowed until the next call. NULL: not yet,
+// or *failed (may be NULL) has the reason, which stays until the file changes.
 struct image *pictures_get(struct pictures *p, const char *file, int side, const char **failed);
 // What is waiting and not asked for since the last call of this is forgotten: call once a screen.
 void pictures_turn(struct pictures *p);

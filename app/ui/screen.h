@@ -23,8 +23,8 @@ void screen_pause_if_asked(struct ui *ui); // ^Z: until the shell lets us contin
 void screen_canvas(struct ui *ui, const char *preview);
 void screen_watch_focus(const struct ui *ui, bool on);
 
-// After newterm(): a terminal that scrolls or moves lines takes pictures along, which the canvas would
-// not know, so curses is made to believe that it can do neither.
+// After newterm(): a terminal that scrolls or moves lines takes pictures along, which the canvas
+// would not know, so curses is made to believe that it can do neither.
 void screen_forbid_scrolling(void);
 // Whether there is a description of it, before it is asked anything.
 bool screen_terminal_known(const char *term);

@@ -107,7 +107,8 @@ session_keep(struct ui *ui, bool now, struct err *err)
     return ok;
 }
 
-// A reference with a file is read from it again; one that came out of a picture is what was kept of it.
+// A reference with a file is read from it again; one that came out of a picture is what was kept
+// of it.
 static void
 forget_or_reread(struct job *j, int i)
 {
@@ -315,24 +316,28 @@ static void
 add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
 {
     static const enum field_kind kinds[VALUE_KIND_COUNT] = {
-        [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,    [VALUE_LONG] = FIELD_INT,
-        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT, [VALUE_WEIGHTED] = FIELD_TEXT,
-        [VALUE_WEIGHTS] = FIELD_TEXT};
+        [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
+        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
+        [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *text = parameter_text(p, &ui->compose);
     bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
          choice = offered || p->type.kind == VALUE_CHOICE,
          on = p->type.kind == VALUE_SWITCH && text && strcmp(text, "yes") == 0;
-    const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0") : text ? text : choice ? "auto" : "";
-    struct form_field *d = form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label,
-                                    value, p->help);
+    const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0")
+                        : text                       ? text
+                        : choice                     ? "auto"
+                                                     : "";
+    struct form_field *d =
+        form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label, value, p->help);
     bool number = d->kind == FIELD_INT || d->kind == FIELD_FLOAT;
     d->minimum = number ? p->type.low : 1;
     d->maximum = number ? p->type.high : 0;
     if (choice)
         add_names(d, text ? text : "", names,
-                  offered ? worker_names(ui, p->names == COMPLETE_MODEL ? "models" : "devices", names)
-                          : value_names(&p->type, names));
+                  offered
+                      ? worker_names(ui, p->names == COMPLETE_MODEL ? "models" : "devices", names)
+                      : value_names(&p->type, names));
     free(text);
 }
 

@@ -287,7 +287,8 @@ keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
     }
 }
 
-// Its picture is written and decoded elsewhere, and is the task's with task_arrived(). Takes the bytes.
+// Its picture is written and decoded elsewhere, and is the task's with task_arrived(). Takes the
+// bytes.
 static void
 take_result(struct ui *ui, struct client_event *e)
 {
@@ -389,7 +390,8 @@ write_sheet(struct ui *ui, int sweep)
     free(folder);
 }
 
-// Of finished jobs but the newest ones only the picture stays: frames of hundreds would fill the memory.
+// Of finished jobs but the newest ones only the picture stays: frames of hundreds would fill the
+// memory.
 static void
 trim_frames(struct ui *ui)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What earlier limns left, and this worker says hello with: jobs that it has still, that were drawn meanwhile, or
-// that were interrupted, and pictures that wait in its spool.
+// What earlier limns left, and this worker says hello with: jobs that it has still, that were
+// drawn meanwhile, or that were interrupted, and pictures that wait in its spool.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +123,8 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
                           *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
                           jv_string(jv_get(job, "text"), NULL), NULL);
     } else if (*state || (known && results >= MAX(j.count, 1))) {
-        // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the sheet.
+        // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the
+        // sheet.
         struct task *t = sweep && results ? task_add(ui, &j, sweep) : NULL;
         if (t) {
             t->state = TASK_RUNNING;

@@ -311,9 +311,9 @@ curses_colour(int32_t colour)
     return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
 }
 
-// With 8 or 16 colours, whose shades are the person's own: shades of a theme would come out as black and
-// white, so roles have the colours by name that programs give them, on the terminal's own ground.
-// A theme's named colours stay what they are.
+// With 8 or 16 colours, whose shades are the person's own: shades of a theme would come out as
+// black and white, so roles have the colours by name that programs give them, on the terminal's
+// own ground. A theme's named colours stay what they are.
 enum { BLACK = COLOUR_NAMED, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE };
 static const struct theme_style few[ROLE_COUNT] = {
     [ROLE_TEXT] = {COLOUR_DEFAULT, COLOUR_DEFAULT},

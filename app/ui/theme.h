@@ -33,8 +33,8 @@ const char *theme_role_name(enum role role);
 
 // Roles that a file does not name look like `text`. ERR_INPUT: "FILE:LINE:COLUMN: …".
 bool theme_read(struct theme *t, const char *path, struct err *err);
-// By name ("dark") from $XDG_CONFIG_HOME/limn/themes, the source tree's themes/, the installed ones; or
-// a path. ERR_INPUT lists the names.
+// By name ("dark") from $XDG_CONFIG_HOME/limn/themes, the source tree's themes/, the installed
+// ones; or a path. ERR_INPUT lists the names.
 bool theme_find(struct theme *t, const char *name, struct err *err);
 // Names, each once, sorted; NULL at the end. Freed with places_free().
 char **theme_names(void);
@@ -46,7 +46,8 @@ int theme_nearest(uint32_t rgb, int colours);
 void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
-// Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After theme_apply().
+// Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After
+// theme_apply().
 uint32_t theme_background(const struct theme *t);
 
 #endif

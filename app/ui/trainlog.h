@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A training's log.jsonl (docs/training.md), read as it grows: losses for a curve, and means of the last
-// steps. No screen here.
+// A training's log.jsonl (docs/training.md), read as it grows: losses for a curve, and means of
+// the last steps. No screen here.
 #ifndef LIMN_APP_UI_TRAINLOG_H
 #define LIMN_APP_UI_TRAINLOG_H
 
@@ -40,11 +40,12 @@ struct trainlog {
 // `folder`: a training's output. ERR_INPUT when there is no log in it.
 bool trainlog_open(struct trainlog *t, const char *folder, struct err *err);
 void trainlog_close(struct trainlog *t); // zeroed is fine
-// Takes in what was written since, TRAINLOG_TURN_BYTES at most; true when there was something. A file
-// that became shorter is read anew; of one over LIMIT_TRAINLOG_BYTES what lies behind is not read.
+// Takes in what was written since, TRAINLOG_TURN_BYTES at most; true when there was something. A
+// file that became shorter is read anew; of one over LIMIT_TRAINLOG_BYTES what lies behind is not
+// read.
 bool trainlog_read(struct trainlog *t);
-// Mean losses of `columns` equal parts of the training, each over at least `smooth` steps; returns how
-// many were filled.
+// Mean losses of `columns` equal parts of the training, each over at least `smooth` steps; returns
+// how many were filled.
 int trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means);
 // The names of the sheets drawn so far, oldest first, NULL at the end; freed with places_free().
 char **trainlog_sheets(const struct trainlog *t);

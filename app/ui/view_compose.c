@@ -280,7 +280,9 @@ on_request(struct ui *ui, enum request request)
     struct compose *c = compose_of(ui);
     switch (request) {
     case REQUEST_NEXT_PANE: compose_turn_to(c, (c->pane + 1) % PANE_COUNT); return true;
-    case REQUEST_PREVIOUS_PANE: compose_turn_to(c, (c->pane + PANE_COUNT - 1) % PANE_COUNT); return true;
+    case REQUEST_PREVIOUS_PANE:
+        compose_turn_to(c, (c->pane + PANE_COUNT - 1) % PANE_COUNT);
+        return true;
     case REQUEST_INSTRUCTION: compose_turn_to(c, PANE_TEXT); return true;
     case REQUEST_PARAMETERS: session_parameters(ui); return true;
     case REQUEST_EDITOR: edit_outside(ui); return true;

@@ -280,9 +280,9 @@ mark(struct ui *ui, const struct library_picture *p)
     }
     bool both = g->marked[0] && g->marked[1];
     ui_say(ui, ROLE_STATUS,
-           both                                ? "two are marked: Enter on one shows them side by side"
+           both                           ? "two are marked: Enter on one shows them side by side"
            : g->marked[0] || g->marked[1] ? "mark a second one to compare"
-                                               : "no longer marked");
+                                          : "no longer marked");
 }
 
 static void

@@ -202,9 +202,11 @@ bind(struct form *f, struct entry *e, struct template *t, struct err *err)
         char id[80];
         const char *value = form_value(f, variable_id(name, id));
         bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
-        char *typed = t->variables[i].type == VARIABLE_IMAGE ? places_typed(value) : mem_strdup(value);
+        char *typed =
+            t->variables[i].type == VARIABLE_IMAGE ? places_typed(value) : mem_strdup(value);
         if (*value && !same)
-            ok = template_set(t, name, typed, err) || (form_select(f, variable_id(name, id)), false);
+            ok =
+                template_set(t, name, typed, err) || (form_select(f, variable_id(name, id)), false);
         free(typed);
     }
     return ok;
@@ -421,8 +423,8 @@ open_sweep(struct ui *ui, struct entry *e)
         const struct template_sweep *own =
             i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
         snprintf(label, sizeof label, "sweep over (%d)", i + 1);
-        form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label, own ? own->name : "nothing",
-                              "a variable or a parameter"),
+        form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label,
+                              own ? own->name : "nothing", "a variable or a parameter"),
                      names);
         char *values = mem_strdup("");
         for (int k = 0; own && k < own->count; k++) {
@@ -435,8 +437,8 @@ open_sweep(struct ui *ui, struct entry *e)
                  "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
         free(values);
     }
-    struct form_field *lots =
-        form_add(f, FIELD_INT, "random", "random draws", "", "so many cells by chance; empty: all of them");
+    struct form_field *lots = form_add(f, FIELD_INT, "random", "random draws", "",
+                                       "so many cells by chance; empty: all of them");
     lots->minimum = 1;
     lots->maximum = LIMIT_SWEEP_CELLS;
     add_variables(f, &e->template);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Trainings, running or finished. Their folders are kept in the library; where a training runs now, the curve
-// follows it. Those that run in the background (limn train --detach) are the worker's to tell of: they are
-// begun, stopped and continued with here.
+// Trainings, running or finished. Their folders are kept in the library; where a training runs
+// now, the curve follows it. Those that run in the background (limn train --detach) are the
+// worker's to tell of: they are begun, stopped and continued with here.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +239,8 @@ on_event(struct ui *ui, struct client_event *e)
         (e->type == CLIENT_HELLO && t->loaded))
         training_ask(ui);
     if (e->type == CLIENT_RUNNING && ours)
-        ui_say(ui, ROLE_GOOD, "the training is running in the background, also without limn: x stops it");
+        ui_say(ui, ROLE_GOOD,
+               "the training is running in the background, also without limn: x stops it");
     if (e->type == CLIENT_ENDED && ours)
         ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not begin"));
     if (e->type == CLIENT_LOST)

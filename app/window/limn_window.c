@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// limn-window: the window beside the terminal, a program of its own, so that limn starts without SDL and
-// outlives a display that goes away. Frames come in on standard input as messages of app/worker/wire.h
-// ("frame": step, total, width, height; RGB behind); "dropped" (file) goes out on standard output.
+// limn-window: the window beside the terminal, a program of its own, so that limn starts without
+// SDL and outlives a display that goes away. Frames come in on standard input as messages of
+// app/worker/wire.h ("frame": step, total, width, height; RGB behind); "dropped" (file) goes out
+// on standard output.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

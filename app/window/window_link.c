@@ -31,7 +31,8 @@ static char *
 find_program(void)
 {
     const char *build = install_build_folder();
-    return build ? mem_printf("%s/app/limn-window", build) : mem_strdup(LIMN_LIBEXEC "/limn-window");
+    return build ? mem_printf("%s/app/limn-window", build)
+                 : mem_strdup(LIMN_LIBEXEC "/limn-window");
 }
 
 struct window_link *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// This side of the window beside the terminal: starts limn-window and sends it frames. Nothing waits: a
-// window that is slow gets fewer frames. One thread.
+// This side of the window beside the terminal: starts limn-window and sends it frames. Nothing
+// waits: a window that is slow gets fewer frames. One thread.
 #ifndef LIMN_APP_WINDOW_WINDOW_LINK_H
 #define LIMN_APP_WINDOW_WINDOW_LINK_H
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The side of the worker's protocol that people are on: starts a worker, here or through ssh, sends
-// jobs and pictures, and hands out what comes back as events. Nothing here waits, except where a time
-// is given. One thread.
+// The side of the worker's protocol that people are on: starts a worker, here or through ssh,
+// sends jobs and pictures, and hands out what comes back as events. Nothing here waits, except
+// where a time is given. One thread.
 //
 //     c = client_open(&params, &err);
 //     client_submit(c, &job);
 //     while (client_wait(c, -1)) while (client_next(c, &event)) …, client_event_free(&event);
 //
-// A worker that ends by itself is one CLIENT_LOST event with a sentence that says how; the client can
-// then be started again with client_restart(), and jobs be submitted again.
+// A worker that ends by itself is one CLIENT_LOST event with a sentence that says how; the client
+// can then be started again with client_restart(), and jobs be submitted again.
 #ifndef LIMN_APP_WORKER_CLIENT_H
 #define LIMN_APP_WORKER_CLIENT_H
 
@@ -82,13 +82,14 @@ struct client_event {
     struct err err;
 };
 
-// The next event; false: none now. However much comes, after LIMIT_HOST_EVENTS_A_TURN or 20 ms it is
-// the caller's turn, until client_wait() or client_fds(). client_event_free() after each.
+// The next event; false: none now. However much comes, after LIMIT_HOST_EVENTS_A_TURN or 20 ms it
+// is the caller's turn, until client_wait() or client_fds(). client_event_free() after each.
 bool client_next(struct client *c, struct client_event *event);
 void client_event_free(struct client_event *event);
 
-// Sends a job that was read and settled. Pictures are sent once, by content; the job must not change
-// while it is under way but need not stay: the client keeps what the worker may still ask for.
+// Sends a job that was read and settled. Pictures are sent once, by content; the job must not
+// change while it is under way but need not stay: the client keeps what the worker may still ask
+// for.
 void client_submit(struct client *c, const struct job *j, bool previews);
 // A job that an earlier limn began and this worker has: it is this limn's from here on.
 void client_expect(struct client *c, const char *job, int count);

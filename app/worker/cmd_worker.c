@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // limn worker --stdio: computes for a limn that talks to it over standard input and output.
 //
-// One thread reads, answers and hands work to the lanes. When its limn goes away it either stops (a
-// command of the command line) or finishes its jobs (a UI): then it listens on a socket, where the next
-// `limn worker --stdio` finds it and becomes a mere relay.
+// One thread reads, answers and hands work to the lanes. When its limn goes away it either stops
+// (a command of the command line) or finishes its jobs (a UI): then it listens on a socket, where
+// the next `limn worker --stdio` finds it and becomes a mere relay.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -271,8 +271,8 @@ struct worker_options {
     int worker;
 };
 
-// --run: what children.c starts, as a child of the worker with that process id, or of none for one that
-// is recorded.
+// --run: what children.c starts, as a child of the worker with that process id, or of none for one
+// that is recorded.
 static int
 run_child_command(const struct command_line *line, const struct worker_options *o)
 {
@@ -285,7 +285,8 @@ run_child_command(const struct command_line *line, const struct worker_options *
     if (o->worker && getppid() != o->worker)
         on_worker_gone(SIGHUP); // before it could be heard
     if (!line->word_count || !command_computes(line->words[0])) {
-        fprintf(stderr, "limn: a worker does not run '%.40s'\n", line->word_count ? line->words[0] : "");
+        fprintf(stderr, "limn: a worker does not run '%.40s'\n",
+                line->word_count ? line->words[0] : "");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); // whoever reads it wants to see it come
@@ -303,7 +304,8 @@ run_worker(const struct command_line *line)
     if (o->run)
         return run_child_command(line, o);
     if (!o->stdio || line->word_count) {
-        fputs("limn: a worker is started by limn, with --stdio (see: limn worker --help)\n", stderr);
+        fputs("limn: a worker is started by limn, with --stdio (see: limn worker --help)\n",
+              stderr);
         return 2;
     }
     if (isatty(STDIN_FILENO)) {

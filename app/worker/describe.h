@@ -6,8 +6,8 @@
 #include "engine/base/jv.h"
 #include "loaders/host.h"
 
-// [{name, role, summary, params: [{name, help, kind, minimum, maximum, fallback, choices: []}]}], and
-// for what was refused {refused: "PATH: reason"}.
+// [{name, role, summary, params: [{name, help, kind, minimum, maximum, fallback, choices: []}]}],
+// and for what was refused {refused: "PATH: reason"}.
 struct jv *describe_loaders(const struct loader_host *host);
 // A "described" message: {devices: [{name, text, reason, memory, available, types, matrix}],
 // models: [{name, folder, size, parameters}]}. Opens drivers: takes its time.

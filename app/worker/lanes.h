@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the worker computes: a queue of drawing jobs and a queue of loader runs, each with a thread of
-// its own, so that a reference can be looked at while a picture is drawn. Everything here but
-// lanes_open() and lanes_close() may be called while both threads run; what they have to say goes out
-// through `post`, on their threads.
+// What the worker computes: a queue of drawing jobs and a queue of loader runs, each with a thread
+// of its own, so that a reference can be looked at while a picture is drawn. Everything here but
+// lanes_open() and lanes_close() may be called while both threads run; what they have to say goes
+// out through `post`, on their threads.
 #ifndef LIMN_APP_WORKER_LANES_H
 #define LIMN_APP_WORKER_LANES_H
 

@@ -100,7 +100,8 @@ static fields hello_of_limn = {INTEGER("protocol", YES, 0, 1000000), LINE("versi
 static fields submit = {WHOLE("job"), BOOL("previews"), END};
 static fields blob = {HASH("hash", YES), END};
 static fields of_job = {ID("job"), END};
-static fields load = {LINE("id", YES, 63), WHOLE("reference"), INTEGER("side", NO, 1, 1000000), END};
+static fields load = {LINE("id", YES, 63), WHOLE("reference"), INTEGER("side", NO, 1, 1000000),
+                      END};
 static fields command = {WHOLE("id"), WHOLE("words"), WHOLE("folder"), WHOLE("environment"),
                          WHOLE("terminal"), BOOL("detach"), WHOLE("where"), WHOLE("about"), END};
 static fields of_command = {ID("id"), END};
@@ -192,7 +193,9 @@ protocol_rule(const struct protocol_field *f, char *out, size_t size)
     case PROTOCOL_NUMBER: snprintf(out, size, "a number in %g..%g", f->low, f->high); break;
     case PROTOCOL_BOOL: snprintf(out, size, "true or false"); break;
     case PROTOCOL_LINES: snprintf(out, size, "a list of at most %.0f lines", f->high); break;
-    case PROTOCOL_TABLE: snprintf(out, size, "at most %.0f names, each with a line", f->high); break;
+    case PROTOCOL_TABLE:
+        snprintf(out, size, "at most %.0f names, each with a line", f->high);
+        break;
     case PROTOCOL_OBJECT: snprintf(out, size, "an object"); break;
     case PROTOCOL_LIST: snprintf(out, size, "a list of at most %.0f objects", f->high); break;
     case PROTOCOL_WHOLE: snprintf(out, size, "what reads it checks it"); break;
@@ -347,7 +350,8 @@ protocol_is_png(const void *data, size_t size)
     if (size < at + 25 || memcmp(p, signature, at) != 0 || memcmp(p + at, "\0\0\0\rIHDR", 8) != 0)
         return false;
     while (size - at >= 12) {
-        size_t n = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 | p[at + 3];
+        size_t n =
+            (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 | p[at + 3];
         if (n > size - at - 12)
             return false;
         pixels = pixels || memcmp(p + at + 4, "IDAT", 4) == 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the messages of docs/worker.md may hold: one table for both directions, and the check that
-// stands between the wire and the program. Behind it a head has the fields of the table and no others,
-// each of its type and in its range, and texts have nothing in them that would control a terminal.
+// stands between the wire and the program. Behind it a head has the fields of the table and no
+// others, each of its type and in its range, and texts have nothing in them that would control a
+// terminal.
 #ifndef LIMN_APP_WORKER_PROTOCOL_H
 #define LIMN_APP_WORKER_PROTOCOL_H
 
@@ -52,8 +53,8 @@ enum protocol_verdict {
     PROTOCOL_BROKEN,  // err says why; it may not
 };
 
-// Puts a checked copy in the place of the head. err is also set when it was taken, but something in a
-// list was left out.
+// Puts a checked copy in the place of the head. err is also set when it was taken, but something
+// in a list was left out.
 enum protocol_verdict protocol_check(enum protocol_side from, struct wire_message *m,
                                      struct err *err);
 // For wire_limit().

@@ -16,7 +16,8 @@
 char *
 spool_file(const char *job, int index)
 {
-    char *folder = xdg_path(XDG_STATE, "spool"), *path = mem_printf("%s/%s-%d.png", folder, job, index);
+    char *folder = xdg_path(XDG_STATE, "spool"),
+         *path = mem_printf("%s/%s-%d.png", folder, job, index);
     free(folder);
     return path;
 }

@@ -174,7 +174,8 @@ static bool
 name_failed(const char *name, struct err *err)
 {
     if (errno == ELOOP)
-        return err_set(err, ERR_INPUT, "%s has more than %d symbolic links on its way", name, LIMIT_LINKS);
+        return err_set(err, ERR_INPUT, "%s has more than %d symbolic links on its way", name,
+                       LIMIT_LINKS);
     if (errno == EXDEV)
         return err_set(err, ERR_INPUT,
                        "%s is a link that leads out of the folder of the file that names it", name);

@@ -37,8 +37,8 @@ struct err {
 __attribute__((format(printf, 3, 4))) bool err_set(struct err *err, enum err_code code,
                                                    const char *format, ...);
 
-// As err_set(), and appends ": " and strerror(errno). What says that memory, descriptors or disk are
-// short is ERR_MEMORY or ERR_IO, whatever the code.
+// As err_set(), and appends ": " and strerror(errno). What says that memory, descriptors or disk
+// are short is ERR_MEMORY or ERR_IO, whatever the code.
 __attribute__((format(printf, 3, 4))) bool err_errno(struct err *err, enum err_code code,
                                                      const char *format, ...);
 

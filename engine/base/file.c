@@ -20,8 +20,8 @@ is_regular(int fd, const char *path, struct stat *st, struct err *err)
                                            file_kind(st->st_mode));
 }
 
-// Opening a device or a pipe can have effects of its own, and can wait for ever: what it is is looked
-// at first, and once more of what was opened.
+// Opening a device or a pipe can have effects of its own, and can wait for ever: what it is is
+// looked at first, and once more of what was opened.
 static int
 open_regular(const char *path, int flags, mode_t mode, struct err *err)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files, the one door to them: read whole, map read-only, write under a temporary name and rename.
-// Only regular files are opened; a pipe, a device or a socket is an error (ERR_INPUT) and is not even
-// opened, so that nothing waits and nothing is set off.
+// Only regular files are opened; a pipe, a device or a socket is an error (ERR_INPUT) and is not
+// even opened, so that nothing waits and nothing is set off.
 #ifndef LIMN_ENGINE_BASE_FILE_H
 #define LIMN_ENGINE_BASE_FILE_H
 
@@ -33,9 +33,9 @@ char *file_read(const char *path, size_t limit, size_t *size, struct err *err);
 char *file_read_open(int fd, const char *name, size_t limit, size_t *size, struct err *err);
 
 // A read-only mapping of a file. file_unmap() takes NULL. Where another program cuts the file
-// meanwhile, what is gone reads as 0 (once file_map_guard() was called; without it reading that ends
-// the process with SIGBUS), and file_map_check() is false with ERR_IO from then on: to be asked
-// before anything is made of what was read.
+// meanwhile, what is gone reads as 0 (once file_map_guard() was called; without it reading that
+// ends the process with SIGBUS), and file_map_check() is false with ERR_IO from then on: to be
+// asked before anything is made of what was read.
 struct file_map {
     const unsigned char *data; // NULL when size is 0
     size_t size;               // bytes
@@ -53,10 +53,11 @@ void file_map_guard(void);
 
 // --- writing
 
-// A file that appears whole or not at all: written under a temporary name beside it, synced, renamed by
-// file_out_commit(). file_out_abort() (also after a failed commit) removes the temporary name. The
-// path may be that of a regular file that may be written, whose mode the new one gets, of a symbolic
-// link to one (the link stays), or of nothing yet; all else is refused at once.
+// A file that appears whole or not at all: written under a temporary name beside it, synced,
+// renamed by file_out_commit(). file_out_abort() (also after a failed commit) removes the
+// temporary name. The path may be that of a regular file that may be written, whose mode the new
+// one gets, of a symbolic link to one (the link stays), or of nothing yet; all else is refused at
+// once.
 struct file_out {
     char *path, *temporary; // path: links followed
     int fd;                 // -1 when closed
@@ -64,8 +65,9 @@ struct file_out {
 bool file_out_open(struct file_out *out, const char *path, struct err *err);
 bool file_out_write(struct file_out *out, const void *data, size_t size, struct err *err);
 bool file_out_commit(struct file_out *out, struct err *err);
-// What stood there is kept under the name `previous`, in place of what that was. At any moment there
-// is a whole file at the path; on a disk that has no hard links, at the path or at `previous`.
+// What stood there is kept under the name `previous`, in place of what that was. At any moment
+// there is a whole file at the path; on a disk that has no hard links, at the path or at
+// `previous`.
 bool file_out_commit_keeping(struct file_out *out, const char *previous, struct err *err);
 void file_out_abort(struct file_out *out);
 

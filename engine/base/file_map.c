@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Mappings, and what happens when the file behind one is cut. A page that is no longer there raises
-// SIGBUS where it is read. The handler puts zeros into the place of all that is missing and marks the
-// mapping, so that whoever reads goes on, and finds out when it asks with file_map_check().
+// Mappings, and what happens when the file behind one is cut. A page that is no longer there
+// raises SIGBUS where it is read. The handler puts zeros into the place of all that is missing and
+// marks the mapping, so that whoever reads goes on, and finds out when it asks with
+// file_map_check().
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -110,8 +111,8 @@ file_map_check(const struct file_map *map, struct err *err)
     if (!map->data)
         return true;
     bool cut = atomic_load(&maps[map->slot].cut);
-    // Within its last page nothing is raised. A file of that name that is another one is no news: the
-    // old one is still whole behind the mapping.
+    // Within its last page nothing is raised. A file of that name that is another one is no news:
+    // the old one is still whole behind the mapping.
     if (!cut && stat(map->path, &st) == 0)
         cut = st.st_dev == map->device && st.st_ino == map->inode &&
               (uint64_t)st.st_size < map->size;

@@ -2,8 +2,9 @@
 // JSON values. The only door to jansson: no other file includes its header.
 //
 // A `struct jv` is owned by the root that jv_parse() or jv_object() returned; values reached
-// through jv_get() and jv_at() are borrowed from it. Every reader takes NULL for "not there"
-// and every kind of value where it expects another, and answers with its fallback, so jv_string(jv_get(jv_get(root, "a"), "b"), "x") is safe.
+// through jv_get() and jv_at() are borrowed from it. Every reader takes NULL for "not there" and
+// every kind of value where it expects another, and answers with its fallback, so
+// jv_string(jv_get(jv_get(root, "a"), "b"), "x") is safe.
 #ifndef LIMN_ENGINE_BASE_JV_H
 #define LIMN_ENGINE_BASE_JV_H
 
@@ -15,9 +16,9 @@
 
 struct jv;
 
-// Parses n bytes of UTF-8, behind a byte order mark or not, with at most LIMIT_JSON_VALUES values in
-// it; `name` (a file name) starts the error: "name:line:column: …". Duplicate
-// keys are refused. jv_free() takes NULL.
+// Parses n bytes of UTF-8, behind a byte order mark or not, with at most LIMIT_JSON_VALUES values
+// in it; `name` (a file name) starts the error: "name:line:column: …". Duplicate keys are refused.
+// jv_free() takes NULL.
 struct jv *jv_parse(const char *text, size_t n, const char *name, struct err *err);
 // The same with a limit of one's own: what a text costs once it is parsed, many times its bytes.
 struct jv *jv_parse_within(const char *text, size_t n, size_t values, const char *name,
@@ -36,7 +37,8 @@ bool jv_is_null(const struct jv *v); // also true for NULL
 struct jv *jv_get(const struct jv *object, const char *key); // NULL: no such key, no object
 struct jv *jv_at(const struct jv *array, size_t i);          // NULL: out of range, no array
 size_t jv_size(const struct jv *v);                            // of an array or object
-const char *jv_key_at(const struct jv *object, size_t i);      // in the file's order; "": none, no object
+// In the file's order; "": none, no object.
+const char *jv_key_at(const struct jv *object, size_t i);
 struct jv *jv_value_at(const struct jv *object, size_t i);
 
 // Walking a large object in linear time: for (void *it = jv_iterator(o); it; it = jv_next(o, it)).

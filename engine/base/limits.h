@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Every limit that limn sets to what comes from outside, in one place: a file, a host, a terminal, the
-// environment. docs/security.md lists them: tests/layers/limits.py SOURCE --write brings it up to date.
-// A name says what is limited and in which unit: BYTES, PIXELS, SECONDS, MS (milliseconds),
-// MEGABYTES (MiB); without one it is a count. The limit itself is still allowed.
+// Every limit that limn sets to what comes from outside, in one place: a file, a host, a terminal,
+// the environment. docs/security.md lists them: tests/layers/limits.py SOURCE --write brings it up
+// to date. A name says what is limited and in which unit: BYTES, PIXELS, SECONDS, MS
+// (milliseconds), MEGABYTES (MiB); without one it is a count. The limit itself is still allowed.
 #ifndef LIMN_ENGINE_BASE_LIMITS_H
 #define LIMN_ENGINE_BASE_LIMITS_H
 
@@ -24,14 +24,14 @@ enum {
 
 // Pictures.
 enum {
-    LIMIT_PICTURE_BYTES = 256 << 20,    // of a picture file, of any format
-    LIMIT_PICTURE_SIDE = 16384,         // pixels: width, height
-    LIMIT_PICTURE_PIXELS = 64 << 20,    // width times height
-    LIMIT_PICTURE_FRAMES = 10000,       // or pages; only the first is looked at
-    LIMIT_VECTOR_SIDE = 512,            // pixels: smaller drawings (SVG) are made so large
-    LIMIT_PNG_TEXT_BYTES = 32 << 20,    // of a PNG's text chunk, decompressed
-    LIMIT_START_SIDE = 1024,            // pixels: of a picture to start from, and of its mask
-    LIMIT_REFERENCE_SIDE = 512,         // pixels: what the model is shown; larger pictures are reduced
+    LIMIT_PICTURE_BYTES = 256 << 20, // of a picture file, of any format
+    LIMIT_PICTURE_SIDE = 16384,      // pixels: width, height
+    LIMIT_PICTURE_PIXELS = 64 << 20, // width times height
+    LIMIT_PICTURE_FRAMES = 10000,    // or pages; only the first is looked at
+    LIMIT_VECTOR_SIDE = 512,         // pixels: smaller drawings (SVG) are made so large
+    LIMIT_PNG_TEXT_BYTES = 32 << 20, // of a PNG's text chunk, decompressed
+    LIMIT_START_SIDE = 1024,         // pixels: of a picture to start from, and of its mask
+    LIMIT_REFERENCE_SIDE = 512,      // pixels: what the model is shown; larger pictures are reduced
 };
 
 // A look at a picture in the sandbox (loaders/look.h, sandbox/sandbox.h).

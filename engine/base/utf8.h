@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a text file is: UTF-8 without zero bytes, perhaps behind a byte order mark, which editors of other
-// systems put there and which is no part of the text.
+// What a text file is: UTF-8 without zero bytes, perhaps behind a byte order mark, which editors
+// of other systems put there and which is no part of the text.
 #ifndef LIMN_ENGINE_BASE_UTF8_H
 #define LIMN_ENGINE_BASE_UTF8_H
 

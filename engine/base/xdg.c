@@ -65,8 +65,8 @@ xdg_path(enum xdg kind, const char *name)
     return path;
 }
 
-// A folder of the runtime kind lies where all may write, so that no link is followed there, and what
-// it holds is reached by name alone: nobody else may look either.
+// A folder of the runtime kind lies where all may write, so that no link is followed there, and
+// what it holds is reached by name alone: nobody else may look either.
 static bool
 is_ours(const char *folder, enum xdg kind, struct err *err)
 {

@@ -70,8 +70,10 @@ device_open(const char *name, struct err *err)
         return NULL;
     }
 #endif
-    err_set(err, ERR_INPUT, "no device is called '%.40s' (there are auto, cpu, vulkan, vulkan:N and "
-                            "null)", name);
+    err_set(err, ERR_INPUT,
+            "no device is called '%.40s' (there are auto, cpu, vulkan, vulkan:N and "
+            "null)",
+            name);
     return NULL;
 }
 
@@ -145,7 +147,8 @@ device_measure(struct device *d, enum dtype dtype, struct device_ceilings *c, st
 {
     *c = (struct device_ceilings){0};
     if (!d->table->rate)
-        return err_set(err, ERR_UNSUPPORTED, "the %s device has nothing to measure", d->table->kind);
+        return err_set(err, ERR_UNSUPPORTED, "the %s device has nothing to measure",
+                       d->table->kind);
     return d->table->rate(d, dtype, &c->flops, &c->how, err) && measure_copy(d, &c->bytes, err);
 }
 

@@ -57,12 +57,13 @@ bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *
 // Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
 void buffer_destroy(struct buffer *b);
-// A buffer for weights (SLOT_PARAMS). Under offload it lies in host memory, and plans bring what each
-// step needs as they run: slower, for models larger than the device. Set before the first such buffer
-// and plan. Devices whose memory is the host's take it and do nothing.
+// A buffer for weights (SLOT_PARAMS). Under offload it lies in host memory, and plans bring what
+// each step needs as they run: slower, for models larger than the device. Set before the first
+// such buffer and plan. Devices whose memory is the host's take it and do nothing.
 void device_set_offload(struct device *d, bool on);
-// Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is held in parts,
-// whose ends are multiples of this many bytes. A plan cannot read a tensor that crosses one.
+// Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is held in
+// parts, whose ends are multiples of this many bytes. A plan cannot read a tensor that crosses
+// one.
 enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
-// One seed, one composition at every size. Starting noise is white, and its coarse part decides where things
-// come to lie: so noise of another size is made from the noise of the model's own size.
+// One seed, one composition at every size. Starting noise is white, and its coarse part decides
+// where things come to lie: so noise of another size is made from the noise of the model's own
+// size.
 //
-// A cell of noise is the white noise of its area by the root of that area. Along one side, let A be what
-// coarse cells are of fine ones, A_ij = overlap_ij / sqrt(width_i width_j), and A A' = L L' (L lower
-// bidiagonal, as a coarse cell meets its neighbours only in a fine cell that both share). Then, with
-// fresh white z,
+// A cell of noise is the white noise of its area by the root of that area. Along one side, let A
+// be what coarse cells are of fine ones, A_ij = overlap_ij / sqrt(width_i width_j), and A A' = L
+// L' (L lower bidiagonal, as a coarse cell meets its neighbours only in a fine cell that both
+// share). Then, with fresh white z,
 //
 //     finer:    x = z + A' (A A')^-1 (L b - A z)      the fine noise whose coarse part is b's
 //     coarser:  x = L^-1 A b                          the coarse part of b
 //
-// are white again, exactly: E[x x'] = I - A'(AA')^-1 A + A'(AA')^-1 LL' (AA')^-1 A = I, and
-// L^-1 A A' L^-T = I. Where the sizes divide each other L is I, and every coarse cell is the sum of its fine
-// ones by the root of their number. Height first, then width.
+// are white again, exactly: E[x x'] = I - A'(AA')^-1 A + A'(AA')^-1 LL' (AA')^-1 A = I, and L^-1 A
+// A' L^-T = I. Where the sizes divide each other L is I, and every coarse cell is the sum of its
+// fine ones by the root of their number. Height first, then width.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,8 @@ refine(const struct side *s, const float *b, float *x, size_t step, double *work
                   (i ? s->below[i] * b[(size_t)(i - 1) * step] : 0) - work[i];
     solve_lower(s, work);
     for (int i = s->coarse - 1; i >= 0; i--)
-        work[i] = (work[i] - (i + 1 < s->coarse ? s->below[i + 1] * work[i + 1] : 0)) / s->diagonal[i];
+        work[i] =
+            (work[i] - (i + 1 < s->coarse ? s->below[i + 1] * work[i + 1] : 0)) / s->diagonal[i];
     for (int i = 0; i < s->coarse; i++) {
         int first, last;
         meets(s, i, &first, &last);

@@ -154,9 +154,9 @@ struct sampler_params {
 
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
-// The same for pictures of any size, so that a seed gives the composition it gives at the base's size:
-// x (N,height,width,channels), white, of which the coarse part is that of the base's noise. At the base's
-// size it is sampler_noise() bit for bit. ERR_MEMORY.
+// The same for pictures of any size, so that a seed gives the composition it gives at the base's
+// size: x (N,height,width,channels), white, of which the coarse part is that of the base's noise.
+// At the base's size it is sampler_noise() bit for bit. ERR_MEMORY.
 struct noise_shape {
     int height, width, channels;
     int base_height, base_width; // of the size that the model was trained at

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Looking around a picture: between the noises of two seeds. The straight line between them goes through
-// shorter vectors, which are no noise a model has seen; the circle does not.
+// Looking around a picture: between the noises of two seeds. The straight line between them goes
+// through shorter vectors, which are no noise a model has seen; the circle does not.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

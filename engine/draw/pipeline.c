@@ -51,7 +51,8 @@ describe(struct pipeline *p, struct err *err)
     i->reference_max = f->has(parts, STAGE_REFERENCES) ? LIMIT_INSTRUCTION_REFERENCES : 0;
     i->marker_max = f->marker_word ? LIMIT_INSTRUCTION_MARKER : tokenizer_marker_max(p->tokenizer);
     i->grain = f->grain ? f->grain(parts) : 0;
-    i->feature_width = f->feature_width && f->has(parts, STAGE_FEATURES) ? f->feature_width(parts) : 0;
+    i->feature_width =
+        f->feature_width && f->has(parts, STAGE_FEATURES) ? f->feature_width(parts) : 0;
     i->parameters = weights_count(&p->stages.weights);
     if (pieces > vocabulary)
         return err_set(err, ERR_INPUT, "%s: the tokenizer has %d tokens, the text encoder %d",
@@ -243,8 +244,8 @@ pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, f
     for (int first = 0; ok && first < count; first += n) {
         int these = MIN(count - first, n);
         for (int i = 0; ok && i < these; i++)
-            ok = resize_square(rgb + (size_t)(first + i) * 3 * (size_t)side * (size_t)side, side, side,
-                               (int)size, image + (size_t)i * 3 * size * size, err);
+            ok = resize_square(rgb + (size_t)(first + i) * 3 * (size_t)side * (size_t)side, side,
+                               side, (int)size, image + (size_t)i * 3 * size * size, err);
         ok = ok && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
              stage_read(s, "features", vectors, err);
         if (ok)
@@ -298,7 +299,8 @@ report(void *ctx, int step, int total, const float *x0)
         resize_to_bytes(x0, n, d->rgb);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
-    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb, d->side);
+    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb,
+                   d->side);
     d->steps = d->step_offset ? d->steps : total;
 }
 
@@ -367,7 +369,8 @@ settle(struct drawing *d, struct err *err)
     return true;
 }
 
-// The empty text is read where guidance asks for it, and where the denoiser works out something of it.
+// The empty text is read where guidance asks for it, and where the denoiser works out something of
+// it.
 static bool
 needs_no_text(const struct drawing *d)
 {
@@ -470,7 +473,8 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
     size_t n = (size_t)l.height * (size_t)l.width * (size_t)l.channels;
     float *start = mem_try_calloc(n, sizeof *start, "the picture to start from", err);
     bool ok = start && pass_encode(pass, from->picture, start, err);
-    float *mask = from->mask && pass->size.width ? shrink_mask(from->mask, pass->size.width, &l) : NULL;
+    float *mask =
+        from->mask && pass->size.width ? shrink_mask(from->mask, pass->size.width, &l) : NULL;
     pass->start = start;
     pass->mask = mask ? mask : from->mask;
     ok = ok && pass_run(pass, x, err);
@@ -571,8 +575,8 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     struct drawing d = {.p = p, .r = request, .result = result};
     *result = (struct pipeline_result){0};
     stages_peak(&p->stages, true);
-    bool ok = pipeline_check(&p->info, request, err) && settle(&d, err) && !cancelled(request, err) &&
-              make_starts(&d, err);
+    bool ok = pipeline_check(&p->info, request, err) && settle(&d, err) &&
+              !cancelled(request, err) && make_starts(&d, err);
     if (ok && request->start && d.strength <= 0)
         ok = give_back(&d, err);
     else

@@ -33,8 +33,8 @@ struct pipeline_picture {
 };
 
 // How much a reference counts: its part in every attention is `weight` times what it would be (the
-// logarithm is added to the scores of its tokens), in the steps from `from` to before `to`, shares of
-// all in [0,1]; in the others it is 0. With weight 0 it is as if its pictures were not there.
+// logarithm is added to the scores of its tokens), in the steps from `from` to before `to`, shares
+// of all in [0,1]; in the others it is 0. With weight 0 it is as if its pictures were not there.
 struct pipeline_weight {
     int marker;
     double weight, from, to;
@@ -54,8 +54,9 @@ struct pipeline_request {
     double context_scale;                  // for "separate" and "interleaved", < 0: default
     // What guidance pulls away from, checked as `instruction` is; NULL: the empty text.
     const struct instruction *negative;
-    // What the noise is mixed into at the start, cut to a square; NULL: noise alone. At `strength` 0 it
-    // comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without `start` it says nothing.
+    // What the noise is mixed into at the start, cut to a square; NULL: noise alone. At `strength`
+    // 0 it comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without `start`
+    // it says nothing.
     const struct pipeline_picture *start;
     double strength;
     // Of the shape of `start`: white is drawn anew, black is kept to the pixel. NULL: all is drawn.

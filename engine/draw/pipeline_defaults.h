@@ -8,7 +8,7 @@
 #include "engine/model/model_folder.h"
 
 struct pipeline_defaults {
-    int steps, super_steps;                    // "steps", that of the family or 50, "super_steps" 30
+    int steps, super_steps; // "steps", that of the family or 50, "super_steps" 30
     const struct sampler *sampler;             // "sampler", that of the scheduler's class
     enum guidance_kind guidance;               // "guidance", cfg
     double scale, context_scale, super_scale;  // "scale" 7, "context_scale" scale, "super_scale" 4

@@ -240,8 +240,8 @@ pass_run(const struct pass *p, float *x, struct err *err)
     struct passing w = {.p = p, .latent = l, .pixels = (size_t)p->batch * pixels};
     struct schedule *schedule = schedule_create(&c->schedule, err);
     struct sampler_point *points =
-        schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, shift, &count,
-                                           err)
+        schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, shift,
+                                           &count, err)
                  : NULL;
     struct sampler_params s = {
         .sampler = p->sampler, .points = points, .count = count, .n = (size_t)p->batch,

@@ -32,10 +32,11 @@ struct pass {
     struct picture_size size;
     const struct references *alone; // NULL: none
     const float *noise; // (N,h,w,C), what the first step takes; NULL: that of the seeds
-    // Of each reference, in their order; NULL: all count the same. The stage runs again where the steps
-    // change them.
+    // Of each reference, in their order; NULL: all count the same. The stage runs again where the
+    // steps change them.
     const struct pipeline_weight *weights;
-    // Where to begin: (h,w,C) and (h,w), as in struct sampler_params; NULL: noise, and all is drawn.
+    // Where to begin: (h,w,C) and (h,w), as in struct sampler_params; NULL: noise, and all is
+    // drawn.
     const float *start, *mask;
     double strength; // in [0,1]
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.
@@ -53,12 +54,13 @@ bool pass_run(const struct pass *p, float *x, struct err *err);
 // x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
-// Of a square size of a family that draws any: an estimate to rgb (N,H,W,3), decoded small, from means
-// of 4x4 places of the latent where there are so many. Where that fails (no memory is left), rgb stays.
+// Of a square size of a family that draws any: an estimate to rgb (N,H,W,3), decoded small, from
+// means of 4x4 places of the latent where there are so many. Where that fails (no memory is left),
+// rgb stays.
 void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 
-// picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where the
-// family has no way back.
+// picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where
+// the family has no way back.
 bool pass_encode(const struct pass *p, const float *picture, float *x, struct err *err);
 
 // low (N,s,s,C) in [-1,1] -> out (N,S,S,C): bilinear, then noised to timestep `level` of the

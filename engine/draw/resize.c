@@ -166,8 +166,10 @@ resize_bilinear(const float *in, int from, int to, int channels, float *out)
             int y0 = (int)(y * scale), x0 = (int)(x * scale);
             int y1 = MIN(y0 + 1, from - 1), x1 = MIN(x0 + 1, from - 1);
             double fy = y * scale - y0, fx = x * scale - x0;
-            const float *a0 = in + (y0 * from + x0) * channels, *a1 = in + (y0 * from + x1) * channels;
-            const float *b0 = in + (y1 * from + x0) * channels, *b1 = in + (y1 * from + x1) * channels;
+            const float *a0 = in + (y0 * from + x0) * channels,
+                        *a1 = in + (y0 * from + x1) * channels;
+            const float *b0 = in + (y1 * from + x0) * channels,
+                        *b1 = in + (y1 * from + x1) * channels;
             float *v = out + ((size_t)y * (size_t)to + (size_t)x) * (size_t)channels;
             for (int c = 0; c < channels; c++) {
                 double a = a0[c] * (1 - fx) + a1[c] * fx, b = b0[c] * (1 - fx) + b1[c] * fx;

@@ -15,20 +15,21 @@
 bool resize_square(const uint8_t *rgb, int width, int height, int side, float *out,
                    struct err *err);
 
-// The size of a picture that shall have at most `pixels` of them, its shape kept, and sides that are
-// multiples of `grain`, rounded down, of at least one.
+// The size of a picture that shall have at most `pixels` of them, its shape kept, and sides that
+// are multiples of `grain`, rounded down, of at least one.
 void resize_within(int width, int height, int64_t pixels, int grain, int *columns, int *rows);
 // rgb (height,width,3) made smaller until it has at most so many pixels (Lanczos, three lobes, as
 // Pillow's, to whole numbers), and of that the centre: out (rows,columns,3) f32 in [-1,1], sides of
 // resize_within(). ERR_MEMORY.
-bool resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns, int rows,
-                    float *out, struct err *err);
+bool resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns,
+                    int rows, float *out, struct err *err);
 
-// in (from,from,channels) -> out (to,to,channels), bilinear with corner pixels on corner pixels: the
-// enlargement a super-resolution model of the Imagen family is given.
+// in (from,from,channels) -> out (to,to,channels), bilinear with corner pixels on corner pixels:
+// the enlargement a super-resolution model of the Imagen family is given.
 void resize_bilinear(const float *in, int from, int to, int channels, float *out);
 
-// (count,side,side,3) -> (count,side*times,side*times,3): each pixel `times` times in both directions.
+// (count,side,side,3) -> (count,side*times,side*times,3): each pixel `times` times in both
+// directions.
 void resize_repeat(const uint8_t *in, int count, int side, int times, uint8_t *out);
 
 // n values in about [-1,1] to bytes, rounded; NaN becomes 0.

@@ -8,8 +8,8 @@
 #include "engine/base/require.h"
 
 // One picture needs at most: two lengths of text, what the denoiser makes of one, one reference
-// plan, steps with and without context and with what is to be avoided, the second pass, and four that
-// decode or encode.
+// plan, steps with and without context and with what is to be avoided, the second pass, and four
+// that decode or encode.
 enum { STAGES_MAX = 16 };
 
 static void

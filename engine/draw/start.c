@@ -15,9 +15,10 @@ start_check(const struct pipeline_picture *picture, const struct pipeline_pictur
     double a = picture->width, b = picture->height;
     if (!mask || fabs(mask->width * b - mask->height * a) <= MAX(a, b) + mask->width + mask->height)
         return true;
-    return err_set(err, ERR_INPUT, "the mask has %d x %d pixels, the picture to start from %d x %d: "
-                   "they must have one shape", mask->width, mask->height, picture->width,
-                   picture->height);
+    return err_set(err, ERR_INPUT,
+                   "the mask has %d x %d pixels, the picture to start from %d x %d: "
+                   "they must have one shape",
+                   mask->width, mask->height, picture->width, picture->height);
 }
 
 // Brightness by Rec. 709 of (n,3) in [-1,1] -> (n) in [0,1].

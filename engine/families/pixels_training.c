@@ -29,7 +29,8 @@ encode(struct nn *nn, const struct parts *parts, struct node *ids, struct node *
     return out;
 }
 
-// What the empty text foretells, for each of the batch. Padding is hidden, so one token of it will do.
+// What the empty text foretells, for each of the batch. Padding is hidden, so one token of it will
+// do.
 static struct node *
 thumbnail_of_nothing(struct nn *nn, const struct parts *parts, const struct training_key *key)
 {
@@ -46,7 +47,8 @@ encode_instruction(struct nn *nn, const struct parts *parts, const struct traini
                    struct ports *ports, struct node **thumbnail)
 {
     const struct unet_config *c = unet_of(parts);
-    struct node *ids = port_input(ports, nn, "text", SHAPE(key->batch, key->text_tokens), DTYPE_I32);
+    struct node *ids =
+        port_input(ports, nn, "text", SHAPE(key->batch, key->text_tokens), DTYPE_I32);
     bool own = !key->references || c->thumbnail_with_references;
     *thumbnail = NULL;
     struct node *text = encode(nn, parts, ids, own ? thumbnail : NULL);

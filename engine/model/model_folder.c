@@ -230,7 +230,8 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
     if (file)
         params_compare(params, p->prefix, file, &spelling, r);
     bool ok = file && (report || insist(p, r, err)) &&
-              params_load(params, p->prefix, file, &spelling, block, err) && safetensors_check(file, err);
+              params_load(params, p->prefix, file, &spelling, block, err) &&
+              safetensors_check(file, err);
     params_report_finish(&own);
     safetensors_close(file);
     return ok;

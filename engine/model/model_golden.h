@@ -2,12 +2,13 @@
 // A part of a model against numbers that another implementation made.
 //
 // A golden is a safetensors file: metadata `part` names the folder ("unet", "text_encoder"), of an
-// autoencoder with what it does ("vae_encoder", "vae_decoder"); tensors are named as diffusers and transformers name the arguments, and each kind of network says
-// which it needs (struct net, `golden`): a U-Net `sample` (N,C,H,W), `timestep` (N) or one for all,
-// `encoder_hidden_states` (N,T,D), and `class_labels` where it takes them; a text encoder
-// `input_ids` (N,T). The answer is `output`. A golden may also hold `attention_mask` (N,T) and the
-// answer under it, `output_masked`; `output` is without a mask then, but for networks that are never
-// run without (struct net, `masked`). Other tensors are ignored.
+// autoencoder with what it does ("vae_encoder", "vae_decoder"); tensors are named as diffusers and
+// transformers name the arguments, and each kind of network says which it needs (struct net,
+// `golden`): a U-Net `sample` (N,C,H,W), `timestep` (N) or one for all, `encoder_hidden_states`
+// (N,T,D), and `class_labels` where it takes them; a text encoder `input_ids` (N,T). The answer is
+// `output`. A golden may also hold `attention_mask` (N,T) and the answer under it,
+// `output_masked`; `output` is without a mask then, but for networks that are never run without
+// (struct net, `masked`). Other tensors are ignored.
 #ifndef LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 #define LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 

@@ -92,7 +92,8 @@ save_all(const struct model_folder *m, const struct model_folder_save *s, struct
 
 typedef bool each_file(const char *from, const char *to, struct err *err);
 
-// Calls each() for the files of a folder and those of its folders first, then removes it if it is empty.
+// Calls each() for the files of a folder and those of its folders first, then removes it if it is
+// empty.
 static bool
 drain(const char *from, const char *to, each_file *each, struct err *err)
 {
@@ -104,7 +105,8 @@ drain(const char *from, const char *to, each_file *each, struct err *err)
             const char *name = entries[i]->d_name;
             char *source = file_join(from, name), *target = file_join(to, name);
             struct stat st;
-            bool other = strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(source, &st) == 0;
+            bool other =
+                strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(source, &st) == 0;
             if (other && folders == S_ISDIR(st.st_mode))
                 ok = folders ? drain(source, target, each, err) : each(source, target, err);
             free(source);
@@ -135,9 +137,9 @@ forget(const char *from, const char *to, struct err *err)
     return true;
 }
 
-// A model of parts that do not belong together would draw, and badly. So all of it is written, and is
-// on the disk, before the first file takes its place, the index last; what a dead process left of
-// this goes.
+// A model of parts that do not belong together would draw, and badly. So all of it is written, and
+// is on the disk, before the first file takes its place, the index last; what a dead process left
+// of this goes.
 bool
 model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
 {

@@ -219,8 +219,8 @@ scheduler_config_load(const char *path, struct scheduler_config *out, struct err
 
 struct sampler_point *
 scheduler_config_points(const struct scheduler_config *c, const struct schedule *schedule,
-                        const struct sampler *sampler, enum spacing spacing, int steps, double shift, int *count,
-                        struct err *err)
+                        const struct sampler *sampler, enum spacing spacing, int steps,
+                        double shift, int *count, struct err *err)
 {
     struct spacing_params p = {.count = steps,
                                .spacing = spacing == SPACING_NONE ? c->spacing : spacing,

@@ -32,8 +32,8 @@ bool scheduler_config_read(const struct jv *json, const char *name, struct sched
 // no JSON: it is read as null, no limit.
 bool scheduler_config_load(const char *path, struct scheduler_config *out, struct err *err);
 
-// The points that `steps` steps of a sampler visit; spacing: SPACING_NONE is the config's own; shift:
-// of flow matching, 0 is the config's own. As spacing_points().
+// The points that `steps` steps of a sampler visit; spacing: SPACING_NONE is the config's own;
+// shift: of flow matching, 0 is the config's own. As spacing_points().
 struct sampler_point *scheduler_config_points(const struct scheduler_config *c,
                                               const struct schedule *schedule,
                                               const struct sampler *sampler, enum spacing spacing,

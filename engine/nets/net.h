@@ -76,8 +76,8 @@ struct parts {
     int count;
 };
 
-// Adds the part that a config.json describes; `name` is kept, `file` starts errors. ERR_INPUT when no
-// kind of network is known for it, or its values are not; it is added in any case.
+// Adds the part that a config.json describes; `name` is kept, `file` starts errors. ERR_INPUT when
+// no kind of network is known for it, or its values are not; it is added in any case.
 bool parts_add(struct parts *p, const char *name, const struct jv *json, const char *file,
                struct err *err);
 const struct part *parts_find(const struct parts *p, const char *name); // NULL: not there

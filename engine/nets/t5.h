@@ -25,8 +25,8 @@ bool t5_declare(struct params *params, const char *part, const struct t5_config 
                 struct err *err);
 
 // ids (N,T) i32 -> (N,T,d_model) f32. Products have nn->dtype, everything between them is f32:
-// T5's residual stream grows large and its scores are not scaled, so narrow types lose too much. mask (N,T) f32: tokens with 0 are seen by nobody, with 1 by all;
-// NULL: all are seen.
+// T5's residual stream grows large and its scores are not scaled, so narrow types lose too much.
+// mask (N,T) f32: tokens with 0 are seen by nobody, with 1 by all; NULL: all are seen.
 struct node *t5_build(struct nn *nn, const struct t5_config *c, struct node *ids,
                       struct node *mask);
 

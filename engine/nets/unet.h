@@ -56,8 +56,8 @@ struct unet_context {
     // What references look like (unet_style.c): (N|1,time_embedding_dim) f32; NULL without
     // references or style_levels.
     struct node *style;
-    // (N|1,R) f32, logarithms of the references' weights, added to the scores of their tokens; NULL: all
-    // weights are 1.
+    // (N|1,R) f32, logarithms of the references' weights, added to the scores of their tokens;
+    // NULL: all weights are 1.
     struct node *log_weight;
     int next; // private: the layer that runs next
 };
@@ -122,8 +122,9 @@ struct node *unet_pooled_context(struct nn *nn, const struct unet_config *c,
                                  const struct unet_references *in);
 int unet_pooled_width(const struct unet_config *c); // 0: no context levels
 
-// Inputs "context.I.k", "context.I.v", "context.style" and, when `weighted`, "context.log_weight" in place of unet_encode_references(), for a graph that
-// gets them from another plan, and the same names given to outputs there.
+// Inputs "context.I.k", "context.I.v", "context.style" and, when `weighted`, "context.log_weight"
+// in place of unet_encode_references(), for a graph that gets them from another plan, and the same
+// names given to outputs there.
 void unet_context_inputs(struct nn *nn, const struct unet_config *c, int references, bool weighted,
                          struct unet_context *out);
 void unet_context_outputs(struct nn *nn, const struct unet_config *c, struct unet_context *context);

@@ -10,7 +10,8 @@
 
 // A number for all levels or a list with one for each.
 static void
-per_level(struct config_reader *r, const char *key, int fallback, int levels, int out[UNET_LEVEL_MAX])
+per_level(struct config_reader *r, const char *key, int fallback, int levels,
+          int out[UNET_LEVEL_MAX])
 {
     const struct jv *v = config_get(r, key);
     if (v && jv_is_array(v) && jv_size(v) != (size_t)levels) {
@@ -166,8 +167,9 @@ check_own(struct config_reader *r, const struct unet_config *c)
                "it must double up to sample_size / pixel_unshuffle, in a base model of 3 input "
                "channels");
     else if (c->thumbnail_with_references && !c->thumbnail_size)
-        config_refuse(r, "text_thumbnail_with_references", config_get(r, "text_thumbnail_with_references"),
-               "it needs text_thumbnail_size");
+        config_refuse(r, "text_thumbnail_with_references",
+                      config_get(r, "text_thumbnail_with_references"),
+                      "it needs text_thumbnail_size");
     else if (unet_config_has_style(c) && !unet_config_has_context(c))
         config_refuse(r, "style_levels", config_get(r, "style_levels"), "they need context_levels");
 }
@@ -184,28 +186,33 @@ check_sizes(struct config_reader *r, const struct unet_config *c)
             config_refuse(r, "attention_head_dim", config_get(r, "attention_head_dim"),
                    "it must divide the channels of its level");
         else if (c->context[i] && c->context_head_dim && width % c->context_head_dim)
-            config_refuse(r, "context_attention_head_dim", config_get(r, "context_attention_head_dim"),
-                   "it must divide the channels of its level");
+            config_refuse(r, "context_attention_head_dim",
+                          config_get(r, "context_attention_head_dim"),
+                          "it must divide the channels of its level");
     }
     for (int i = 0; r->ok && i < c->levels; i++)
         if (c->layers_per_block[i] > UNET_LAYER_MAX)
-            config_refuse(r, "layers_per_block", config_get(r, "layers_per_block"), "at most 16 are possible");
+            config_refuse(r, "layers_per_block", config_get(r, "layers_per_block"),
+                          "at most 16 are possible");
     if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
         config_refuse(r, "context_levels", config_get(r, "context_levels"),
                "context needs a base model: 3 input channels, no class embedding");
     if (r->ok)
         check_own(r, c);
     if (r->ok && c->sample_size % (c->fold << (c->levels - 1)))
-        config_refuse(r, "sample_size", config_get(r, "sample_size"), "it must halve at every level");
+        config_refuse(r, "sample_size", config_get(r, "sample_size"),
+                      "it must halve at every level");
     if (r->ok && c->block_out_channels[0] % 2)
-        config_refuse(r, "block_out_channels", config_get(r, "block_out_channels"), "the first must be even");
+        config_refuse(r, "block_out_channels", config_get(r, "block_out_channels"),
+                      "the first must be even");
     if (r->ok && c->cross_attention_norm && c->cross_attention_dim % 32)
         config_refuse(r, "cross_attention_dim", config_get(r, "cross_attention_dim"),
                "cross_attention_norm needs a multiple of 32");
     int pooled = c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
     if (r->ok && c->pooled_text && pooled % c->pooled_heads)
-        config_refuse(r, "addition_embed_type_num_heads", config_get(r, "addition_embed_type_num_heads"),
-               "it must divide the width of the text");
+        config_refuse(r, "addition_embed_type_num_heads",
+                      config_get(r, "addition_embed_type_num_heads"),
+                      "it must divide the width of the text");
 }
 
 static void

@@ -81,7 +81,8 @@ unet_add_positions(struct nn *nn, const struct unet_config *c, int level, struct
     return op_reshape(g, x, s);
 }
 
-// (N|1,R) -> what is added to the scores of the null token and of `tokens` others, (N|1,1,1,1+tokens).
+// (N|1,R) -> what is added to the scores of the null token and of `tokens` others,
+// (N|1,1,1,1+tokens).
 static struct node *
 weights_as_bias(struct graph *g, struct node *log_weight, int64_t tokens)
 {

@@ -10,13 +10,13 @@
 //
 // Context attention finds places in a reference; colour, outline and shading belong to none. A
 // picture's statistics by channel are its texture (Gatys et al. 2016; Huang & Belongie 2017), and
-// the time embedding is where they are given to a picture. Which reference speaks of style stands in
-// its own text, which the time embedding of its pass holds. The 0 in the softmax is a null with
+// the time embedding is where they are given to a picture. Which reference speaks of style stands
+// in its own text, which the time embedding of its pass holds. The 0 in the softmax is a null with
 // nothing to say: one reference, or three, may all be unheard, and none is the same as that.
 //
-// proj starts as zeros: the model draws what it drew until training says otherwise. What it begins to
-// hear is of size 1 by norm_out: linear_2 gives a tenth of that, and all would be learned ten times
-// slower.
+// proj starts as zeros: the model draws what it drew until training says otherwise. What it begins
+// to hear is of size 1 by norm_out: linear_2 gives a tenth of that, and all would be learned ten
+// times slower.
 #include "engine/nets/unet_block.h"
 
 // Below the deviation of any feature that says something; keeps the root's slope finite.

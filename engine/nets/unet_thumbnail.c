@@ -15,10 +15,10 @@
 // greater part of every gradient.
 //
 // conv_thumbnail starts as zeros: the model is the same without it until training says otherwise.
-// Where there are references, they say what the picture looks like, and a thumbnail of a subject that
-// training never named would speak against them: it is then that of the empty text, as in the
-// unconditional branch of guidance, which so differs in nothing but what is asked for. A model whose
-// training taught it to believe the reference where they disagree gets it there too:
+// Where there are references, they say what the picture looks like, and a thumbnail of a subject
+// that training never named would speak against them: it is then that of the empty text, as in the
+// unconditional branch of guidance, which so differs in nothing but what is asked for. A model
+// whose training taught it to believe the reference where they disagree gets it there too:
 // text_thumbnail_with_references.
 #include <math.h>
 

@@ -148,7 +148,8 @@ is_known(const struct params *p, const char *part, const struct params_spelling 
     char *full = mem_printf("%s%s", part, canonical(t->name));
     bool known = params_find(p, full);
     free(full);
-    return known || is_beside(t->name) || (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
+    return known || is_beside(t->name) ||
+           (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
 }
 
 void

@@ -361,7 +361,8 @@ op_plain_rms_norm_grad(const struct op_args *a, struct err *err)
         double rstd = 1 / sqrt(square / (double)n + a->node->params.norm.eps);
         for (int64_t i = 0; i < n; i++) {
             double xhat = arg_get(a, 0, r * n + i) * rstd;
-            arg_put(a, r * n + i, rstd * (arg_get(a, 1, r * n + i) - xhat * dot * rstd / (double)n));
+            arg_put(a, r * n + i,
+                    rstd * (arg_get(a, 1, r * n + i) - xhat * dot * rstd / (double)n));
         }
     }
     return true;

@@ -113,16 +113,17 @@ struct node *op_layer_norm_grad(struct graph *g, struct node *x, struct node *dy
 struct node *op_rms_norm(struct graph *g, struct node *x, double eps);
 struct node *op_rms_norm_grad(struct graph *g, struct node *x, struct node *dy, double eps);
 // norm(x) a + b over rows of the last axis: RMS norm, or else layer norm. x (N,…,C); a and b f32
-// (f64 for f64), (C) or (N|1,C), one row a sample; b NULL: none. `out` DTYPE_NONE: x's dtype; or any
-// float type, so that what a product reads is written once.
+// (f64 for f64), (C) or (N|1,C), one row a sample; b NULL: none. `out` DTYPE_NONE: x's dtype; or
+// any float type, so that what a product reads is written once.
 struct node *op_norm_affine(struct graph *g, struct node *x, struct node *a, struct node *b,
                             double eps, bool rms, enum dtype out);
 // x (…,2C) -> (…,C): silu(first half) * second half (Shazeer 2020)
 struct node *op_swiglu(struct graph *g, struct node *x);
 // Rotary positions (Su et al. 2021): in each of `heads` heads that lie side by side in the last
-// dimension of x (N,T,heads*D), pair i < D/2 is turned by the angle i of its token. table (T,D) f32:
-// cosines of the D/2 angles, then their sines; no gradient goes there. Pairs are channels 2i and
-// 2i+1 (interleaved: Llama's own, FLUX, Z-Image) or i and i+D/2 (rotate-half: Qwen in transformers).
+// dimension of x (N,T,heads*D), pair i < D/2 is turned by the angle i of its token. table (T,D)
+// f32: cosines of the D/2 angles, then their sines; no gradient goes there. Pairs are channels 2i
+// and 2i+1 (interleaved: Llama's own, FLUX, Z-Image) or i and i+D/2 (rotate-half: Qwen in
+// transformers).
 struct node *op_rope(struct graph *g, struct node *x, struct node *table, int heads,
                      bool interleaved);
 

@@ -55,8 +55,9 @@ op_plain_downsample2(const struct op_args *a, struct err *err)
                 for (int64_t c = 0; c < c_count; c++, i++) {
                     int64_t at = (n * 2 * y->dim[1] + 2 * row) * width + 2 * column * c_count + c;
                     arg_put(a, i,
-                            0.25 * (arg_get(a, 0, at) + arg_get(a, 0, at + c_count) +
-                                    arg_get(a, 0, at + width) + arg_get(a, 0, at + width + c_count)));
+                            0.25 *
+                                (arg_get(a, 0, at) + arg_get(a, 0, at + c_count) +
+                                 arg_get(a, 0, at + width) + arg_get(a, 0, at + width + c_count)));
                 }
     return true;
 }

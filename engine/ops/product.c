@@ -104,7 +104,8 @@ op_grad_matmul(struct graph *g, struct node *n, struct node *dy, struct node **d
         dy = as_matrix(g, dy);
     }
     enum dtype wide = wide_dtype(a->dtype);
-    dx[1] = tb ? op_matmul(g, dy, true, a, ta, NULL, wide) : op_matmul(g, a, !ta, dy, false, NULL, wide);
+    dx[1] = tb ? op_matmul(g, dy, true, a, ta, NULL, wide)
+               : op_matmul(g, a, !ta, dy, false, NULL, wide);
 }
 
 // --- conv2d

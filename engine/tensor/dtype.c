@@ -58,7 +58,8 @@ dtype_is_float(enum dtype t)
 float
 f16_to_f32(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, mantissa = h & 0x3FFu;
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u,
+             mantissa = h & 0x3FFu;
     uint32_t u;
     if (exponent == 31) {
         u = sign | 0x7F800000u | mantissa << 13;

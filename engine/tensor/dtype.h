@@ -22,7 +22,8 @@ enum dtype {
 size_t dtype_size(enum dtype t);        // bytes of one element, 0 for DTYPE_NONE
 size_t dtype_bytes(enum dtype t, int64_t n); // of n elements in a row: how much memory they take
 const char *dtype_name(enum dtype t);   // "f32"
-enum dtype dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE if unknown
+enum dtype
+dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE if unknown
 int dtype_is_float(enum dtype t);
 const char *dtype_computing(int i); // names of those that models compute in; NULL behind the last
 

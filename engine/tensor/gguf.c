@@ -8,7 +8,13 @@
 #include "engine/base/mem.h"
 #include "engine/tensor/packed.h"
 
-enum value_type { VALUE_U32 = 4, VALUE_I32 = 5, VALUE_STRING = 8, VALUE_ARRAY = 9, VALUE_TYPES = 13 };
+enum value_type {
+    VALUE_U32 = 4,
+    VALUE_I32 = 5,
+    VALUE_STRING = 8,
+    VALUE_ARRAY = 9,
+    VALUE_TYPES = 13
+};
 
 // Bytes of a value by its type; 0: its length is in it.
 static const size_t value_size[VALUE_TYPES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};

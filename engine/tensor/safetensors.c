@@ -134,7 +134,8 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
 {
     if (is_lfs_pointer(&s->map))
         return err_set(err, ERR_INPUT,
-                       "%s: this is a Git LFS pointer, not the weights: run 'git lfs pull' there", path);
+                       "%s: this is a Git LFS pointer, not the weights: run 'git lfs pull' there",
+                       path);
     if (s->map.size < 8)
         return err_set(err, ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path,
                        s->map.size);

@@ -29,9 +29,10 @@ struct tensor_view {
 
 struct safetensors;
 
-// Opens FILE.safetensors, a GGUF file, known by its first bytes (without its keys and values), or FILE.safetensors.index.json (sharded: every shard it names, from the
-// same folder, is mapped and the tensors are found as if they were in one file). Limits: those of
-// engine/base/limits.h, rank at most SHAPE_RANK_MAX.
+// Opens FILE.safetensors, a GGUF file, known by its first bytes (without its keys and values), or
+// FILE.safetensors.index.json (sharded: every shard it names, from the same folder, is mapped and
+// the tensors are found as if they were in one file). Limits: those of engine/base/limits.h, rank
+// at most SHAPE_RANK_MAX.
 struct safetensors *safetensors_open(const char *path, struct err *err);
 void safetensors_close(struct safetensors *st); // NULL is fine
 // Whether the files are still as long as they were: to be asked when their data has been read, and

@@ -125,8 +125,9 @@ check_reference(const struct instruction *n, int i, const int *used, struct err 
         return false;
     for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++)
         if (own[k] != (k == r->marker))
-            return err_set(err, ERR_INPUT, "%s, '%.80s', must hold [ref#%d] once and no other marker",
-                           what, r->text, r->marker);
+            return err_set(err, ERR_INPUT,
+                           "%s, '%.80s', must hold [ref#%d] once and no other marker", what,
+                           r->text, r->marker);
     if (!used[r->marker])
         return err_set(err, ERR_INPUT,
                        "reference [ref#%d] is given, but the instruction does not mention it",

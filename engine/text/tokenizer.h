@@ -28,8 +28,9 @@ char *tokenizer_find(const char *folder);
 struct tokenizer *tokenizer_open(const char *path, struct err *err);
 void tokenizer_close(struct tokenizer *t); // NULL is fine
 
-// From now on every text stands between these, in which special tokens count ("<|im_start|>user\n").
-// What a text itself spells never becomes a special token. ERR_INPUT: the kind has none.
+// From now on every text stands between these, in which special tokens count
+// ("<|im_start|>user\n"). What a text itself spells never becomes a special token. ERR_INPUT: the
+// kind has none.
 bool tokenizer_set_frame(struct tokenizer *t, const char *before, const char *after,
                          struct err *err);
 

@@ -60,7 +60,12 @@ is_text(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n;) {
         unsigned char c = (unsigned char)bytes[i];
-        size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
+        size_t length = c < 0x80   ? 1
+                        : c < 0xC2 ? 0
+                        : c < 0xE0 ? 2
+                        : c < 0xF0 ? 3
+                        : c < 0xF5 ? 4
+                                   : 0;
         if (c == 0 || length == 0 || length > n - i)
             return false;
         uint32_t code = length == 1 ? c : c & (0x7Fu >> length);
@@ -142,8 +147,8 @@ read_records(struct pack *p, const char *path, struct err *err)
     for (int i = 0; i < p->count; i++) {
         if (p->subject[i] < -1 || p->subject[i] >= p->count || p->style[i] < -1 ||
             p->style[i] >= (int)jv_size(p->styles) || p->split[i] >= PACK_SPLIT_COUNT)
-            return err_set(err, ERR_INPUT, "%s: record %d has an impossible subject, style or split",
-                           path, i);
+            return err_set(err, ERR_INPUT,
+                           "%s: record %d has an impossible subject, style or split", path, i);
         p->subject_count = MAX(p->subject_count, p->subject[i] + 1);
     }
     return read_texts(p, &p->caption, "caption", path, err) &&

@@ -5,10 +5,12 @@
 //     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
 //     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
 //     split             u8 [n]         enum pack_split
-//     text.NAME         u8 [bytes]     UTF-8 texts of caption, keywords and source (the file a picture
+//     text.NAME         u8 [bytes]     UTF-8 texts of caption, keywords and source (the file a
+//     picture
 //                                      was made of; may be missing), one behind the other …
 //     text.NAME.ends    i64 [n]        … and where each ends
-//     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were made
+//     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were
+//     made
 //
 // keywords are separated by commas. Read-only; any thread.
 #ifndef LIMN_ENGINE_TRAIN_PACK_H

@@ -54,7 +54,7 @@ struct recipe {
     enum timestep_density timestep_density;
     double timestep_mean, timestep_deviation;
     double thumbnail_drop; // share of examples with references whose thumbnail is that of nothing
-    double snr_gamma;  // 0: plain L2; > 0: min-SNR weights with this gamma (engine/train/objective.h)
+    double snr_gamma;  // 0: plain L2; > 0: min-SNR weights with this gamma (objective.h)
     int64_t save_every, sheet_every, log_every; // steps; 0: never (log: 1)
     int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
     bool freeze_text;           // the text encoder and the thumbnail are not trained

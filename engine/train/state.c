@@ -78,8 +78,8 @@ load_slot(const struct train_state *s, const struct safetensors *file, const cha
     return true;
 }
 
-// The newest that is there: on a disk without hard links a crash can leave only the older one. Freed
-// with free().
+// The newest that is there: on a disk without hard links a crash can leave only the older one.
+// Freed with free().
 static char *
 checkpoint_of(const char *folder)
 {

@@ -236,7 +236,8 @@ make_example(const struct tasks *t, int task, int record, bool training, struct 
         if (!pick_reference(t, &k->references[i], e, i, training, rng))
             return false;
         int from = e->refs[i].record;
-        tasks_expand(t, e, NULL, from, tasks_pick_text(t, k->references[i].texts, from, rng), rng, words);
+        tasks_expand(t, e, NULL, from, tasks_pick_text(t, k->references[i].texts, from, rng), rng,
+                     words);
         snprintf(e->refs[i].text, sizeof e->refs[i].text, "[ref#%d] %.1000s", e->refs[i].marker,
                  words);
         tasks_whole_characters(e->refs[i].text);
@@ -307,8 +308,8 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
 {
     struct rng rng;
     rng_init(&rng, seed, RNG_STREAM_DATA + 16 * (index + 1));
-    // The mixture decides the task, then a record is found that fits it; only a task that fits hardly
-    // any record is given up for another.
+    // The mixture decides the task, then a record is found that fits it; only a task that fits
+    // hardly any record is given up for another.
     for (int attempt = 0; attempt < 8; attempt++) {
         int task = pick_task(t, references, &rng);
         bool made = false;

@@ -148,8 +148,10 @@ open_sources(struct trainer *t, struct err *err)
         return false;
     const struct family *f = m->family;
     if (!f->training)
-        return err_set(err, ERR_UNSUPPORTED, "%s: limn draws with models of the family %s, but does "
-                       "not train them", r->model, f->name);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: limn draws with models of the family %s, but does "
+                       "not train them",
+                       r->model, f->name);
     if (!parts_find(&m->parts, f->denoiser) || !parts_find(&m->parts, f->text) ||
         (!m->tokenizer && !r->tokenizer))
         return err_set(err, ERR_INPUT, "%s: training needs a %s, a %s and a tokenizer", r->model,
@@ -306,7 +308,8 @@ micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, stru
         struct example e;
         ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
         t->batch.heard[i] = !references || rng_uniform(&rng) >= t->recipe->thumbnail_drop;
-        ok = ok && batch_fill(&t->batch, &e, i, references, objective_step(&t->objective, u), at, err);
+        ok = ok &&
+             batch_fill(&t->batch, &e, i, references, objective_step(&t->objective, u), at, err);
     }
     double loss = 0;
     if (!ok || !run(t, references, &loss, err))
@@ -334,7 +337,8 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
             return false;
     }
     // Before what was read of a pack that has been cut gets into the weights.
-    if (!pack_check(t->pack, err) || !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
+    if (!pack_check(t->pack, err) ||
+        !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
         return false;
     result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
     for (int k = 0; k < result->task_count; k++) {

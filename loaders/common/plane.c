@@ -42,9 +42,9 @@ plane_channel(struct plane *p, const struct limn_picture *in, int channel)
 enum { PASSES = 4 };
 
 // Wide Gaussians as four box means one after another, whose cost does not grow with sigma: large
-// photographs would take minutes otherwise. A box of 2r+1 pixels plus a share f of the two next ones
-// has the variance ((2r+1)^3/12 - (2r+1)/12 + 2f(r+1)^2) / (2r+1+2f); r and f are chosen so that
-// four of them have sigma^2.
+// photographs would take minutes otherwise. A box of 2r+1 pixels plus a share f of the two next
+// ones has the variance ((2r+1)^3/12 - (2r+1)/12 + 2f(r+1)^2) / (2r+1+2f); r and f are chosen so
+// that four of them have sigma^2.
 static void
 box_shape(float sigma, int *radius, float *share)
 {
@@ -225,8 +225,8 @@ saliency(struct plane *p, const struct limn_picture *in, const float border[3])
 
 enum { RIM = 2 }; // pixels over which an outline may be blurred
 
-// Distances from the ground's colour become shares: a pixel on the outline is half object when it is
-// half as far from the ground as its neighbours inside, whatever the object's colour.
+// Distances from the ground's colour become shares: a pixel on the outline is half object when it
+// is half as far from the ground as its neighbours inside, whatever the object's colour.
 static bool
 share_of_neighbours(struct plane *p)
 {
@@ -257,8 +257,8 @@ near_reached(const uint8_t *reached, int width, int height, int x, int y)
     return false;
 }
 
-// Ground is what the border reaches: a white eye on a white ground belongs to the animal. Everything
-// else is object, wholly so unless it lies on the rim.
+// Ground is what the border reaches: a white eye on a white ground belongs to the animal.
+// Everything else is object, wholly so unless it lies on the rim.
 static bool
 keep_reached(struct plane *p)
 {

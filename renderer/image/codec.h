@@ -3,11 +3,12 @@
 //
 // Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
 // file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
-// of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it cannot.
+// of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it
+// cannot.
 //
-// Decoders are where strangers' bytes do harm: the program calls codec_decode_as() and codec_check_in()
-// only in a child of the sandbox (loaders/look.h). What libvips calls untrusted is switched off, but for
-// SVG; docs/security.md has the list.
+// Decoders are where strangers' bytes do harm: the program calls codec_decode_as() and
+// codec_check_in() only in a child of the sandbox (loaders/look.h). What libvips calls untrusted
+// is switched off, but for SVG; docs/security.md has the list.
 #ifndef LIMN_RENDERER_IMAGE_CODEC_H
 #define LIMN_RENDERER_IMAGE_CODEC_H
 
@@ -18,26 +19,26 @@ bool codec_start(struct err *err);
 
 struct codec_want {
     bool png;        // nothing but a PNG
-    // Drawings without pixels of their own (SVG) are made as large as they say, but their longer side
-    // at least and at most so many pixels; 0: no such bound.
+    // Drawings without pixels of their own (SVG) are made as large as they say, but their longer
+    // side at least and at most so many pixels; 0: no such bound.
     int vector_least, vector_most;
 };
-// RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files. `want`
-// may be NULL.
+// RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
+// `want` may be NULL.
 struct image *codec_decode_as(const void *data, size_t size, const char *name,
                               const struct codec_want *want, struct err *err);
 struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded, no decoder asked.
-// ERR_INPUT.
+// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded, no decoder
+// asked. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin as a picture that would be read; its pixels are not decoded. ERR_INPUT why
-// not.
+// Whether the bytes begin as a picture that would be read; its pixels are not decoded. ERR_INPUT
+// why not.
 bool codec_check_in(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether they may be a drawing without pixels of its own, which a few bytes can make costly. Looks at
-// the beginning only, decodes nothing.
+// Whether they may be a drawing without pixels of its own, which a few bytes can make costly.
+// Looks at the beginning only, decodes nothing.
 bool codec_is_vector(const void *data, size_t size);
 
 enum codec_fit {
@@ -49,8 +50,8 @@ enum codec_fit {
 struct image *codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
                            uint32_t background, struct err *err);
 
-// One line of text in the system's sans-serif letters, black on white, in a picture of that size; cut off
-// with an ellipsis where it is too long. RGB8.
+// One line of text in the system's sans-serif letters, black on white, in a picture of that size;
+// cut off with an ellipsis where it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 
 // PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
@@ -61,7 +62,8 @@ void *codec_encode_png(const struct image *image, const char *const *texts, size
 bool codec_write_png(const struct image *image, const char *path, const char *const *texts,
                      struct err *err);
 
-// WebP of an RGB8 picture in memory, nothing but the picture in it, freed with free(): quality 0 to 100.
+// WebP of an RGB8 picture in memory, nothing but the picture in it, freed with free(): quality 0
+// to 100.
 void *codec_encode_webp(const struct image *image, int quality, size_t *size, struct err *err);
 
 // Text of a keyword in a PNG (tEXt, zTXt or iTXt), freed with free(). NULL without error set: there

@@ -10,8 +10,8 @@ struct contact_cell {
     const char *label;   // UTF-8; NULL: none. What does not fit is cut off with an ellipsis
 };
 
-// `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is small), dark
-// letters on white. RGB8. ERR_INPUT over the limits of image.h.
+// `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is
+// small), dark letters on white. RGB8. ERR_INPUT over the limits of image.h.
 struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side,
                             struct err *err);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text chunks of PNG files (PNG specification 11.3.3): zTXt (ASCII) and iTXt written, tEXt too read.
+// Text chunks of PNG files (PNG specification 11.3.3): zTXt (ASCII) and iTXt written, tEXt too
+// read.
 #ifndef LIMN_RENDERER_IMAGE_PNG_TEXT_H
 #define LIMN_RENDERER_IMAGE_PNG_TEXT_H
 

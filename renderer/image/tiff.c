@@ -4,7 +4,14 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { COMPRESSION = 259, PHOTOMETRIC = 262, YCBCR = 6, JPEG_OLD = 6, JPEG = 7, ENTRIES_MAX = 4096 };
+enum {
+    COMPRESSION = 259,
+    PHOTOMETRIC = 262,
+    YCBCR = 6,
+    JPEG_OLD = 6,
+    JPEG = 7,
+    ENTRIES_MAX = 4096
+};
 
 struct tiff {
     const uint8_t *data;
@@ -56,7 +63,9 @@ tiff_is_readable(const void *data, size_t size, const char *name, struct err *er
         return true;
     uint64_t compression = tag(&t, COMPRESSION);
     return compression == JPEG || compression == JPEG_OLD ||
-           err_set(err, ERR_INPUT,
-                   "%s: a TIFF in YCbCr colours that is not compressed as JPEG is not read right; save "
-                   "it in RGB colours", name);
+           err_set(
+               err, ERR_INPUT,
+               "%s: a TIFF in YCbCr colours that is not compressed as JPEG is not read right; save "
+               "it in RGB colours",
+               name);
 }

@@ -211,8 +211,8 @@ reorder_init(struct onednn_call *c, dnnl_primitive_t *to, layout_ref from, layou
              dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd = NULL;
-    if (dnnl_reorder_primitive_desc_create(&pd, from, onednn_engine(), into, onednn_engine(), attr) !=
-        dnnl_success)
+    if (dnnl_reorder_primitive_desc_create(&pd, from, onednn_engine(), into, onednn_engine(),
+                                           attr) != dnnl_success)
         return false;
     bool ok = dnnl_primitive_create(to, pd) == dnnl_success;
     c->pad_size = MAX(c->pad_size, pd_pad(pd));
@@ -327,9 +327,9 @@ call_create(const struct onednn_params *p)
     return c;
 }
 
-// oneDNN writes the code that it makes without a look whether there was memory for it, and dies where
-// address space is limited (ulimit -v). One call takes less than this; where that is not to be had the
-// node is left to the plain kernels.
+// oneDNN writes the code that it makes without a look whether there was memory for it, and dies
+// where address space is limited (ulimit -v). One call takes less than this; where that is not to
+// be had the node is left to the plain kernels.
 static bool
 has_room(void)
 {

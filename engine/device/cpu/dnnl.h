@@ -60,7 +60,8 @@ struct onednn_call *onednn_call_create(const struct onednn_params *params);
 void onednn_call_destroy(struct onednn_call *c); // NULL is fine
 
 size_t onednn_call_scratch(const struct onednn_call *c); // bytes, 64-byte aligned
-// Bytes that it made be kept for constant arguments; what another call keeps of them is not counted.
+// Bytes that it made be kept for constant arguments; what another call keeps of them is not
+// counted.
 size_t onednn_call_packed(const struct onednn_call *c);
 
 // data[i]: the tensors in the order of enum onednn_which, NULL where absent.

@@ -54,7 +54,8 @@ exp_full(float x)
     x = x > 89.5f ? 89.5f : x;
     float p = exp_reduced(x, &t);
     int32_t n = (int32_t)(bits_of(t) - 0x4B400000u), half = n >> 1;
-    float a = float_of((uint32_t)(half + 127) << 23), b = float_of((uint32_t)(n - half + 127) << 23);
+    float a = float_of((uint32_t)(half + 127) << 23),
+          b = float_of((uint32_t)(n - half + 127) << 23);
     return p * a * b;
 }
 

@@ -236,7 +236,8 @@ gather_range(void *ctx, int64_t first, int64_t last)
     size_t row = (size_t)shape_last(&s->node->shape) * dtype_size(s->node->dtype);
     const int32_t *ids = s->src[1];
     for (int64_t i = first; i < last; i++)
-        memcpy((char *)s->dst + (size_t)i * row, (const char *)s->src[0] + (size_t)ids[i] * row, row);
+        memcpy((char *)s->dst + (size_t)i * row, (const char *)s->src[0] + (size_t)ids[i] * row,
+               row);
 }
 
 static void

@@ -34,7 +34,8 @@ rows_range(void *ctx, int64_t first, int64_t last)
         float *bx = (float *)memory, *bd = (float *)(memory + bytes);
         float *by = (float *)(memory + 2 * bytes);
         for (int64_t r = rows * t / threads; r < rows * (t + 1) / threads; r++) {
-            const float *x = fetch(n->source[0]->dtype, s->src[0], r * width, width, bx), *dy = NULL;
+            const float *x = fetch(n->source[0]->dtype, s->src[0], r * width, width, bx),
+                        *dy = NULL;
             if (n->source_count > 1)
                 dy = fetch(n->source[1]->dtype, s->src[1], r * width, width, bd);
             float *y = target(n->dtype, s->dst, r * width, by);

@@ -26,7 +26,8 @@ result_text(VkResult r)
     case VK_ERROR_INITIALIZATION_FAILED:
         return "the driver could not start";
     case VK_ERROR_DEVICE_LOST:
-        return "the device was lost (the driver was reset, or the device removed); it can be opened "
+        return "the device was lost (the driver was reset, or the device removed); it can be "
+               "opened "
                "again";
     case VK_ERROR_INCOMPATIBLE_DRIVER:
         return "no driver was found for a graphics card";
@@ -68,8 +69,8 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageT
     (void)ctx;
     bool bad = severity & (VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT |
                            VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT);
-    // No fault of ours: what the loader says of other drivers, and that extensions for debugging are
-    // on, one of them of an old kind: that is how this message comes here.
+    // No fault of ours: what the loader says of other drivers, and that extensions for debugging
+    // are on, one of them of an old kind: that is how this message comes here.
     if (!bad || strstr(data->pMessage, "VK_EXT_validation_features") ||
         (data->pMessageIdName && (strstr(data->pMessageIdName, "Loader Message") ||
                                   strstr(data->pMessageIdName, "specialuse-extension"))))
@@ -209,8 +210,8 @@ choose(struct vk_device *d, const char *name, struct err *err)
         char *end;
         wanted = strtol(name, &end, 10);
         if (end == name || *end || wanted < 0 || wanted >= (long)count)
-            return err_set(err, ERR_INPUT, "there is no device vulkan:%.20s (there are 0..%u)", name,
-                           count - 1);
+            return err_set(err, ERR_INPUT, "there is no device vulkan:%.20s (there are 0..%u)",
+                           name, count - 1);
     }
     int best = -1;
     struct vk_offer offer, found = {0};

@@ -50,8 +50,9 @@ try_units(struct device *d, enum dtype type, enum vk_matrix *units)
     if (*units == VK_MATRIX_NONE || v->serial ||
         (units_multiply(d, type, true) && units_multiply(d, type, false)))
         return;
-    log_line(LOG_WARN, "vulkan", "the matrix units of %s give wrong answers in %s; they are not used",
-             v->offer.name, dtype_name(type));
+    log_line(LOG_WARN, "vulkan",
+             "the matrix units of %s give wrong answers in %s; they are not used", v->offer.name,
+             dtype_name(type));
     *units = VK_MATRIX_NONE;
 }
 
@@ -74,12 +75,13 @@ device_open_vulkan(struct device *d, struct err *err)
     try_units(d, DTYPE_BF16, &v->matrix_bf16);
     // Both halves save memory, and bf16 is the safer, but not where only f16 has matrix units.
     d->limits.f16 = !v->serial;
-    d->limits.bf16 = !v->serial && (v->matrix_bf16 != VK_MATRIX_NONE || v->matrix_f16 == VK_MATRIX_NONE);
+    d->limits.bf16 =
+        !v->serial && (v->matrix_bf16 != VK_MATRIX_NONE || v->matrix_f16 == VK_MATRIX_NONE);
     return true;
 }
 
-// Loading a driver takes a tenth of a second and 40 MiB, also where it is a software one: Linux has a
-// node for every real one.
+// Loading a driver takes a tenth of a second and 40 MiB, also where it is a software one: Linux
+// has a node for every real one.
 static bool
 likely(void)
 {

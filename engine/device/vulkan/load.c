@@ -10,7 +10,8 @@ void (*vk_test_hook)(struct vk_calls *vk);
 static bool
 missing(const char *name, struct err *err)
 {
-    return err_set(err, ERR_UNSUPPORTED, "the Vulkan library has no vk%s: it is older than 1.2", name);
+    return err_set(err, ERR_UNSUPPORTED, "the Vulkan library has no vk%s: it is older than 1.2",
+                   name);
 }
 
 bool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the device can do at most: multiply-adds that touch no memory, on matrix units where products
-// of the type go to them.
+// What the device can do at most: multiply-adds that touch no memory, on matrix units where
+// products of the type go to them.
 #include <string.h>
 
 #include "engine/base/clock.h"

@@ -72,12 +72,13 @@ no_memory(struct vk_device *d, size_t size, int type, const char *what, struct e
     char missing[64] = "and the driver gives none";
     if (size > left)
         snprintf(missing, sizeof missing, "%.1f MiB too many", (double)(size - left) / 0x1p20);
-    return err_set(err, ERR_MEMORY, "%s: %.1f MiB are needed, %s: %s has %.0f MiB, %.0f of them free; %s",
-                   what, (double)size / 0x1p20, missing, d->offer.name, (double)all / 0x1p20,
-                   (double)left / 0x1p20,
-                   strcmp(what, "weights") == 0
-                       ? "--offload leaves weights in the machine's memory, a 16-bit --dtype halves them"
-                       : "fewer pictures at once, a smaller size, a 16-bit --dtype or --offload need less");
+    return err_set(
+        err, ERR_MEMORY, "%s: %.1f MiB are needed, %s: %s has %.0f MiB, %.0f of them free; %s",
+        what, (double)size / 0x1p20, missing, d->offer.name, (double)all / 0x1p20,
+        (double)left / 0x1p20,
+        strcmp(what, "weights") == 0
+            ? "--offload leaves weights in the machine's memory, a 16-bit --dtype halves them"
+            : "fewer pictures at once, a smaller size, a 16-bit --dtype or --offload need less");
 }
 
 // --- blocks
@@ -100,7 +101,8 @@ allocate(struct vk_device *d, size_t size, int type, VkDeviceMemory *memory, voi
                                  .allocationSize = size,
                                  .memoryTypeIndex = (uint32_t)type};
     size_t all;
-    // Beyond its budget a driver may take the machine's memory, or another program's, without a word.
+    // Beyond its budget a driver may take the machine's memory, or another program's, without a
+    // word.
     if (type < 0 || size > unused(d, type, &all))
         return no_memory(d, size, type, what, err);
     VkResult r = d->vk.AllocateMemory(d->device, &info, NULL, memory);

@@ -61,8 +61,8 @@ read_memory(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
     }
 }
 
-// The largest matrices of a type it multiplies into f32, by subgroup, that tile what a subgroup makes
-// (shaders/gemm_matrix.comp: 64 x 32 results, 32 deep, 256 at most on their way out).
+// The largest matrices of a type it multiplies into f32, by subgroup, that tile what a subgroup
+// makes (shaders/gemm_matrix.comp: 64 x 32 results, 32 deep, 256 at most on their way out).
 static struct vk_unit
 largest_unit(struct vk_device *d, VkPhysicalDevice p, int type)
 {
@@ -142,21 +142,22 @@ read_properties(struct vk_device *d, VkPhysicalDevice p, struct vk_offer *o)
                                          .pNext = &subgroup};
     d->vk.GetPhysicalDeviceProperties2(p, &props);
     const VkPhysicalDeviceLimits *l = &props.properties.limits;
-    *o = (struct vk_offer){.vendor = props.properties.vendorID,
-                           .device = props.properties.deviceID,
-                           .driver = props.properties.driverVersion,
-                           .type = props.properties.deviceType,
-                           .api = props.properties.apiVersion,
-                           .buffer_max = l->maxStorageBufferRange,
-                           .allocation_max = maintenance.maxMemoryAllocationSize,
-                           .memory_max = maintenance.maxMemoryAllocationSize,
-                           .offset_alignment = (uint32_t)l->minStorageBufferOffsetAlignment,
-                           .subgroup = subgroup.subgroupSize,
-                           .shuffle = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT,
-                           .shared_bytes = l->maxComputeSharedMemorySize,
-                           .group_max = l->maxComputeWorkGroupInvocations,
-                           .grid_max = l->maxComputeWorkGroupCount[0],
-                           .tick = l->timestampPeriod};
+    *o =
+        (struct vk_offer){.vendor = props.properties.vendorID,
+                          .device = props.properties.deviceID,
+                          .driver = props.properties.driverVersion,
+                          .type = props.properties.deviceType,
+                          .api = props.properties.apiVersion,
+                          .buffer_max = l->maxStorageBufferRange,
+                          .allocation_max = maintenance.maxMemoryAllocationSize,
+                          .memory_max = maintenance.maxMemoryAllocationSize,
+                          .offset_alignment = (uint32_t)l->minStorageBufferOffsetAlignment,
+                          .subgroup = subgroup.subgroupSize,
+                          .shuffle = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT,
+                          .shared_bytes = l->maxComputeSharedMemorySize,
+                          .group_max = l->maxComputeWorkGroupInvocations,
+                          .grid_max = l->maxComputeWorkGroupCount[0],
+                          .tick = l->timestampPeriod};
     snprintf(o->name, sizeof o->name, "%s", props.properties.deviceName);
     memcpy(o->uuid, props.properties.pipelineCacheUUID, VK_UUID_SIZE);
     o->queue_family = compute_family(d, p, &o->timestamps);

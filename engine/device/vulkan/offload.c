@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Weights that stay with the host (device_set_offload): before each dispatch that reads some, a copy
-// brings them into a ring of device memory, and the dispatch reads them there. The ring holds at
-// least twice what the largest dispatch needs, so the next copy runs while this dispatch computes;
-// barriers come from the bytes touched, as everywhere (record.c).
+// Weights that stay with the host (device_set_offload): before each dispatch that reads some, a
+// copy brings them into a ring of device memory, and the dispatch reads them there. The ring holds
+// at least twice what the largest dispatch needs, so the next copy runs while this dispatch
+// computes; barriers come from the bytes touched, as everywhere (record.c).
 #include <stdlib.h>
 
 #include "engine/base/mem.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Dispatches of products (shaders/product.glsl says how matmul and the convolutions are one), and of
-// attention.
+// Dispatches of products (shaders/product.glsl says how matmul and the convolutions are one), and
+// of attention.
 #include "engine/device/vulkan/ops.h"
 
 enum { PIECE = 256 }; // inner places of one outer step of a matmul
@@ -382,8 +382,10 @@ heads_of(struct vk_builder *b, const struct node *n, int bias_at, struct heads *
                        h->width);
     uint64_t rounds = (uint64_t)MAX(h->t, h->s) * 3 * (h->width / h->unit + 1);
     if (b->d->serial && rounds > 2 * VK_ROUNDS_MAX - 64)
-        return err_set(b->err, ERR_UNSUPPORTED, "vulkan: attention of %u to %u places in heads of %u "
-                       "channels is too long for a software driver", h->t, h->s, h->width);
+        return err_set(b->err, ERR_UNSUPPORTED,
+                       "vulkan: attention of %u to %u places in heads of %u "
+                       "channels is too long for a software driver",
+                       h->t, h->s, h->width);
     return true;
 }
 

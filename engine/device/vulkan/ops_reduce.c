@@ -129,12 +129,14 @@ groups_of(const struct vk_builder *b, const struct node *n)
     return g;
 }
 
-// Mean and 1 / deviation of each group, two floats, in working memory from its start on; their bytes.
+// Mean and 1 / deviation of each group, two floats, in working memory from its start on; their
+// bytes.
 static size_t
 add_statistics(struct vk_builder *b, const struct node *n, const struct groups *g)
 {
     size_t rows = (size_t)(g->n * g->groups), bytes = rows * 2 * sizeof(float);
-    size_t partial = (bytes + 255) / 256 * 256, partial_bytes = rows * (size_t)g->pieces * 3 * sizeof(float);
+    size_t partial = (bytes + 255) / 256 * 256,
+           partial_bytes = rows * (size_t)g->pieces * 3 * sizeof(float);
     struct vk_dispatch *x = vk_add(b, VK_SHADER_group_stats);
     vk_bind_scratch(b, x, 0, partial, partial_bytes);
     vk_bind(b, x, 1, n->source[0]);
@@ -144,7 +146,8 @@ add_statistics(struct vk_builder *b, const struct node *n, const struct groups *
     vk_push(x, 2, (uint32_t)g->channels);
     vk_push(x, 3, (uint32_t)g->groups);
     vk_push(x, 4, (uint32_t)g->pieces);
-    uint64_t values = (uint64_t)(g->positions / g->pieces + 1) * (uint64_t)(g->channels / g->groups);
+    uint64_t values =
+        (uint64_t)(g->positions / g->pieces + 1) * (uint64_t)(g->channels / g->groups);
     vk_rows(b, x, rows * (uint64_t)g->pieces, LANES, 2 * values);
     x = vk_add(b, VK_SHADER_group_stats);
     vk_bind_scratch(b, x, 0, 0, bytes);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Weights of convolutions in the order that products like.
 //
-// Checkpoints have them as (K,C,taps): what one tap reads is `taps` elements apart. Packed they are
-// (K,taps,C). A plan whose weights are constant (plan_params.constant_params) wants them so, and gets it
-// in place: a model never lies in memory twice, and nothing is packed again in each run. Which ranges
-// are packed is known to the memory; the host, copies and plans that want them as they were have them put
-// back first. Plans that train pack what they need to scratch in each run (ops_product.c), because
-// their weights change in each.
+// Checkpoints have them as (K,C,taps): what one tap reads is `taps` elements apart. Packed they
+// are (K,taps,C). A plan whose weights are constant (plan_params.constant_params) wants them so,
+// and gets it in place: a model never lies in memory twice, and nothing is packed again in each
+// run. Which ranges are packed is known to the memory; the host, copies and plans that want them
+// as they were have them put back first. Plans that train pack what they need to scratch in each
+// run (ops_product.c), because their weights change in each.
 #include <stdlib.h>
 
 #include "engine/base/mem.h"

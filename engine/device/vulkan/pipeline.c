@@ -75,8 +75,8 @@ cache_head(const struct vk_device *d, const void *data, size_t size)
     return h;
 }
 
-// NULL: no place for it. Freed with free(). A driver believes what it finds there: it is this user's
-// own.
+// NULL: no place for it. Freed with free(). A driver believes what it finds there: it is this
+// user's own.
 static char *
 cache_path(const struct vk_device *d)
 {
@@ -104,7 +104,8 @@ cache_read(struct vk_device *d, size_t *size)
         memmove(file, file + sizeof h, *size);
         struct cache_head want = cache_head(d, file, *size);
         if (memcmp(&h, &want, sizeof h) != 0) {
-            log_line(LOG_INFO, "vulkan", "%s is of another driver or damaged; it is made anew", path);
+            log_line(LOG_INFO, "vulkan", "%s is of another driver or damaged; it is made anew",
+                     path);
             free(file);
             file = NULL;
         }

@@ -358,7 +358,8 @@ vk_plan_prepare(struct plan *p, struct err *err)
     struct buffer *weights = p->slots[SLOT_PARAMS];
     if (p->params.device->offload && weights) {
         size_t size = vk_offload_ring(e->list, e->count, weights->memory);
-        if (size && !(e->ring = vk_memory_create(d, size, VK_USE_DEVICE, "a ring for weights", err)))
+        if (size &&
+            !(e->ring = vk_memory_create(d, size, VK_USE_DEVICE, "a ring for weights", err)))
             return false;
         if (size)
             vk_offload_apply(&e->list, &e->count, weights->memory, e->ring);
@@ -439,7 +440,8 @@ vk_plan_run(struct plan *p, struct err *err)
     struct buffer *weights = p->slots[SLOT_PARAMS];
     if (e->packing_count && !vk_pack(d, e->packing, e->packing_count, err))
         return false;
-    for (struct vk_memory *m = weights ? weights->memory : NULL; m && !e->packing_count; m = m->next)
+    for (struct vk_memory *m = weights ? weights->memory : NULL; m && !e->packing_count;
+         m = m->next)
         if (!vk_unpack(d, m, err))
             return false;
     bool timed = p->profiling && e->timed;

@@ -77,7 +77,7 @@ struct vk_offer {
     size_t memory;        // bytes of the largest device-local heap
     size_t available;     // bytes of it that are free, as far as the driver says; else = memory
     size_t allocation_max; // bytes that can surely be allocated at once, as far as there are any
-    size_t memory_max;     // of the largest buffer: drivers may grant more at once than they promise
+    size_t memory_max;    // of the largest buffer: drivers may grant more at once than they promise
     size_t buffer_max;    // bytes one binding can reach
     uint32_t offset_alignment;
     uint32_t subgroup;    // invocations
@@ -94,8 +94,8 @@ struct vk_offer {
 
 struct vk_pipeline; // in pipeline.c
 
-// Whether products of a type go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 alone) is for
-// tests.
+// Whether products of a type go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 alone)
+// is for tests.
 enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED, VK_MATRIX_COUNT };
 
 struct vk_device {
@@ -169,7 +169,8 @@ int vk_offers(struct vk_offer *list, int max, struct err *err);
 // "vulkan" takes the best device, "vulkan:N" the Nth that vk_offers() lists.
 bool vk_context_open(struct vk_device *d, const char *name, struct err *err);
 void vk_context_close(struct vk_device *d); // of whatever is open
-// A sentence for a failed call: what could not be done, and why. Notes a lost device. Returns false.
+// A sentence for a failed call: what could not be done, and why. Notes a lost device. Returns
+// false.
 bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct err *err);
 
 // --- memory.c
@@ -177,9 +178,9 @@ enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, f
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
 size_t vk_room(struct vk_device *d); // bytes of device memory that nobody uses now
-// Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are parts, each the
-// `next` of the one before, of a multiple of BUFFER_SEGMENT bytes. Other memories
-// are one part.
+// Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are parts,
+// each the `next` of the one before, of a multiple of BUFFER_SEGMENT bytes. Other memories are one
+// part.
 struct vk_memory *vk_weights_create(struct vk_device *d, size_t size, enum vk_use use,
                                     struct err *err);
 // The part that holds the byte at *offset, which becomes its offset in the part.
@@ -274,12 +275,13 @@ void vk_add_zeros(struct vk_builder *b, const struct node *n);
 void vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot);
 // Size of the workgroup and number of groups for `count` invocations in a row.
 void vk_line(const struct vk_builder *b, struct vk_dispatch *x, uint64_t count);
-// Whether the bindings in `slots` (bit i: binding i) can be read and written four elements at a time from
-// their first one on, `count` in all (QUADS in shaders/head.glsl). Never on serial devices, which pay for
-// each element.
-bool vk_quads(const struct vk_builder *b, const struct vk_dispatch *x, uint64_t count, unsigned slots);
-// Groups of `lanes` (a power of two) invocations, one a row; one invocation a row on serial devices,
-// unless the rounds of its loops, `work` in all, would be too many for one.
+// Whether the bindings in `slots` (bit i: binding i) can be read and written four elements at a
+// time from their first one on, `count` in all (QUADS in shaders/head.glsl). Never on serial
+// devices, which pay for each element.
+bool vk_quads(const struct vk_builder *b, const struct vk_dispatch *x, uint64_t count,
+              unsigned slots);
+// Groups of `lanes` (a power of two) invocations, one a row; one invocation a row on serial
+// devices, unless the rounds of its loops, `work` in all, would be too many for one.
 void vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, uint32_t lanes,
              uint64_t work);
 
@@ -313,8 +315,8 @@ struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
 size_t vk_packing_size(const struct vk_packing *p); // bytes
 // Puts these weights into packed order, those that are not yet.
 bool vk_pack(struct vk_device *d, const struct vk_packing *list, int count, struct err *err);
-// Everything in this part as checkpoints have it. Whoever reads or writes it by another way calls it
-// before.
+// Everything in this part as checkpoints have it. Whoever reads or writes it by another way calls
+// it before.
 bool vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err);
 
 // --- offload.c
@@ -326,12 +328,13 @@ void vk_offload_apply(struct vk_dispatch **list, int *count, const struct vk_mem
 
 // --- shadow.c
 // Runs one step with `run` and with the plain kernel; false and a sentence where they differ.
-bool vk_shadow_step(struct plan *p, int step, bool (*run)(struct plan *p, int step, struct err *err),
-                    struct err *err);
+bool vk_shadow_step(struct plan *p, int step,
+                    bool (*run)(struct plan *p, int step, struct err *err), struct err *err);
 
-// --- measure.c
-// Multiply-adds a second, 2 each, of products whose sources have this type; *how: what was measured.
-bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how, struct err *err);
+// --- measure.c Multiply-adds a second, 2 each, of products whose sources have this type; *how:
+// what was measured.
+bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how,
+             struct err *err);
 // Whether products of this type go to matrix units, and the sizes of their matrices.
 enum vk_matrix vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit);
 
