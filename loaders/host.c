@@ -121,8 +121,8 @@ describe(struct found *f, struct err *err)
     if (state == SANDBOX_LATE)
         return err_set(err, ERR_INPUT, "it hangs while it is loaded");
     if (code == SANDBOX_UNCONFINED || code == SANDBOX_NO_MEMORY)
-        return err_set(err, ERR_IO, "it cannot be tried: too little memory, too few descriptors, or the kernel "
-                       "refuses the sandbox");
+        return err_set(err, ERR_IO, "it cannot be tried: too little memory, too few descriptors, "
+                       "or the kernel refuses the sandbox");
     if (state != SANDBOX_DONE)
         return err_set(err, ERR_INPUT, "it crashes while it is loaded");
     if (a.refused)
@@ -303,8 +303,8 @@ loader_host_find(const struct loader_host *h, const char *name)
     return NULL;
 }
 
-// Why the file that this loader should be in is refused: "PATH: reason"; without such a file, of any, where there is
-// no loader at all. NULL: nothing was refused.
+// Why the file that this loader should be in is refused: "PATH: reason"; without such a file, of
+// any, where there is no loader at all. NULL: nothing was refused.
 static const char *
 refusal_of(const struct loader_host *h, const char *name)
 {

@@ -142,8 +142,8 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
         err_set(err, ERR_INPUT, "%s: it takes more than %g seconds to decode, and was given up", name,
                 seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
-        err_set(err, ERR_IO, "%s: it was not decoded, for its sandbox could not be made: too little memory, too "
-                "few descriptors, or the kernel refuses it", name);
+        err_set(err, ERR_IO, "%s: it was not decoded, for its sandbox could not be made: too little "
+                "memory, too few descriptors, or the kernel refuses it", name);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_NO_MEMORY)
         err_set(err, ERR_MEMORY, "%s: its decoder got no memory", name);
     else if (number == SIGPROF || number == SIGXCPU)

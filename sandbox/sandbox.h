@@ -50,7 +50,8 @@ enum sandbox_state sandbox_write(struct sandbox *s, const void *data, size_t siz
 enum sandbox_state sandbox_read(struct sandbox *s, void *data, size_t size,
                                 const struct sandbox_wait *wait);
 
-// What a child exits with: it could not be made ready or confined, and so has seen nothing; it got no memory.
+// What a child exits with: it could not be made ready or confined, and so has seen nothing; it got
+// no memory.
 enum { SANDBOX_UNCONFINED = 71, SANDBOX_NO_MEMORY = 72 };
 // Ends the child and its group. The status as waitpid() has it, or -1 when it is not known; a child
 // that was ended by this call has ended with SIGKILL. NULL: -1.

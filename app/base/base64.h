@@ -7,7 +7,8 @@
 
 #include "engine/base/err.h"
 
-// Both are freed with free(); NULL: ERR_MEMORY, and for anything that is not proper base64 ERR_INPUT.
+// Both are freed with free(); NULL: ERR_MEMORY, and for anything that is not proper base64
+// ERR_INPUT.
 char *base64_encode(const void *data, size_t size, struct err *err);
 void *base64_decode(const char *text, size_t *size, struct err *err);
 

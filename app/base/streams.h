@@ -11,8 +11,8 @@
 // pipe that is opened later is taken for one of them.
 void streams_open(void);
 
-// All of it, in pieces, waiting where a stream that does not wait (another program has made it so) is full. False and
-// errno: it failed.
+// All of it, in pieces, waiting where a stream that does not wait (another program has made it so)
+// is full. False and errno: it failed.
 bool streams_write(int fd, const void *data, size_t size);
 
 #endif

@@ -188,7 +188,8 @@ import(struct ask *a, struct err *err)
     if (ok || found.pictures)
         printf("%d pictures\n", found.pictures);
     if (found.unread)
-        command_say(stderr, "limn: %d files or folders could not be read, the first: %s", found.unread, found.first.text);
+        command_say(stderr, "limn: %d files or folders could not be read, the first: %s",
+                    found.unread, found.first.text);
     return ok;
 }
 

@@ -245,8 +245,8 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
     return ok;
 }
 
-// A run that was killed has logged steps that no checkpoint has, and the last line may be cut: all from there on goes,
-// for those steps are made again.
+// A run that was killed has logged steps that no checkpoint has, and the last line may be cut: all
+// from there on goes, for those steps are made again.
 static bool
 cut_log(const char *path, int64_t done, struct err *err)
 {

@@ -170,7 +170,8 @@ tame_threads(char **argv)
     execv("/proc/self/exe", argv); // if that fails we go on as we are
 }
 
-// A sentence and an exit code, past streams and handlers of exit, which may want memory in their turn.
+// A sentence and an exit code, past streams and handlers of exit, which may want memory in their
+// turn.
 void
 command_end_without_memory(void)
 {

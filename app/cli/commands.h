@@ -50,7 +50,8 @@ char *command_harmless(char *text);
 // Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
 int command_failed(const struct err *err);
 
-// What ends a process of this program that gets no memory for something small: a sentence, exit code 1. Async-signal-safe.
+// What ends a process of this program that gets no memory for something small: a sentence, exit
+// code 1. Async-signal-safe.
 __attribute__((noreturn)) void command_end_without_memory(void);
 
 // From here on the first interrupt ends the process (exit code 130): there is nothing to save.

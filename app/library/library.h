@@ -125,7 +125,8 @@ bool library_keep(struct library *l, const char *key, const char *text, struct e
 char *library_kept(struct library *l, const char *key,
                    struct err *err); // NULL: none; freed with free()
 
-// Adds every picture below a folder that limn made. False: the library cannot take more; what was added stays.
+// Adds every picture below a folder that limn made. False: the library cannot take more; what was
+// added stays.
 struct library_scanned {
     int pictures, unread; // files and folders that could not be read
     struct err first;     // why the first of them could not

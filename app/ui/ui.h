@@ -292,7 +292,8 @@ void session_show(struct ui *ui, const struct job *j);
 void session_set(struct ui *ui, const struct job *j); // replaces it; what was there goes to the history
 bool session_step(struct ui *ui, int by); // to the one before (-1) or after (1); false: there is none
 void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
-bool session_keep(struct ui *ui, bool now, struct err *err); // writes it to the library when it changed
+// Writes it to the library when it changed; false: it could not, and is tried again.
+bool session_keep(struct ui *ui, bool now, struct err *err);
 void session_restore(struct ui *ui);
 bool session_open_picture(struct ui *ui, const char *file);
 // The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a

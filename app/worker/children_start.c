@@ -167,8 +167,8 @@ has_files(const struct order *o)
     return false;
 }
 
-// An interrupt that comes before the child is another program would go to a handler of this one's, and be lost: from
-// its first moment on the child is ended by it.
+// An interrupt that comes before the child is another program would go to a handler of this one's,
+// and be lost: from its first moment on the child is ended by it.
 static pid_t
 fork_for_command(void)
 {

@@ -23,7 +23,8 @@ client_give(struct client *c, const void *data, size_t size, const char *hash)
     struct kept *k = &c->blobs[c->next_blob];
     c->next_blob = (c->next_blob + 1) % LIMIT_CLIENT_BLOBS;
     free(k->data);
-    *k = (struct kept){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost), .size = size};
+    *k = (struct kept){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost),
+                       .size = size};
     if (!k->data) // the worker would wait for it
         return;
     memcpy(k->data, data, size);

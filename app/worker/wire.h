@@ -52,8 +52,8 @@ enum wire_state wire_receive(struct wire *w, struct err *err);
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
 bool wire_holds(const struct wire *w); // something was read that was not looked at yet
 
-// Queues a message; takes over `head`, copies the payload. Any thread. False: there is no memory for the payload, and
-// nothing was queued.
+// Queues a message; takes over `head`, copies the payload. Any thread. False: there is no memory
+// for the payload, and nothing was queued.
 bool wire_send(struct wire *w, struct jv *head, const void *payload, size_t size);
 void wire_send_raw(struct wire *w, const void *bytes, size_t size);
 // Writes as much as goes without waiting. False: the other side has gone.

@@ -24,8 +24,8 @@
 
 enum { OUT_MAX = 16, TRIES = 100 };
 
-// Names of the files being written, so that an interrupt can remove them; whose they are: a copy of the process,
-// made by fork(), leaves them alone.
+// Names of the files being written, so that an interrupt can remove them; whose they are: a copy of
+// the process, made by fork(), leaves them alone.
 static _Atomic(char *) out_names[OUT_MAX];
 static atomic_int out_owner;
 

@@ -25,8 +25,9 @@ out(json_t *v)
     return (struct jv *)v;
 }
 
-// Where memory is short, jansson says nothing, or that the text is wrong. While a text is read that is remembered here;
-// what is built would lack a value that nobody misses, and so takes its memory as all small allocations do.
+// Where memory is short, jansson says nothing, or that the text is wrong. While a text is read that
+// is remembered here; what is built would lack a value that nobody misses, and so takes its memory
+// as all small allocations do.
 static _Thread_local bool reading, lacking;
 
 static void *
@@ -81,10 +82,13 @@ jv_parse_within(const char *text, size_t n, size_t values, const char *name, str
     reading = true;
     json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     reading = false;
-    if (!root && lacking)
+    if (lacking) { // what came of it may lack a value
+        json_decref(root);
+        root = NULL;
         err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
-    else if (!root)
+    } else if (!root) {
         err_set(err, ERR_INPUT, "%s:%d:%d: not valid JSON, %s", name, e.line, e.column, e.text);
+    }
     return out(root);
 }
 

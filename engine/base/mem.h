@@ -11,8 +11,8 @@
 
 #include "engine/base/err.h"
 
-// What ends this process when a small allocation fails, in place of abort(): it allocates nothing and does not
-// return. Called from any thread. For programs, at their start.
+// What ends this process when a small allocation fails, in place of abort(): it allocates nothing
+// and does not return. Called from any thread. For programs, at their start.
 void mem_end_with(void (*end)(void));
 
 // A library had no memory for something small: ends the process.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ load(SentencePieceProcessor *sp, const std::string &bytes, std::string *why)
         auto status = sp->LoadFromSerializedProto(bytes);
         *why = status.ToString();
         return status.ok();
+    } catch (const std::bad_alloc &) {
+        *why = "there is no memory to read it";
+        return false;
     } catch (const std::exception &e) {
         *why = e.what();
         return false;

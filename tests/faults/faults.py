@@ -24,22 +24,17 @@ asked = parser.parse_args()
 faults = harness.Faults(asked.limn, asked.source, asked.loaders, asked.shim)
 ground = scenarios.Ground(faults)
 begun = time.monotonic()
-# What may end a process when it gets no memory is a library's affair; where it does, its name stands in this list
-# (docs/security.md, "When memory runs out").
-LIBRARIES = re.compile(r'^(libglib|libgobject|libgio|libvips|libc\.so|libstdc|liborc|libgomp|libdnnl|libfontconfig|libpango|libncurses|'
-                       r'libtinfo|libsentencepiece|libgmodule|librsvg|libcairo|libxml2|ld-linux)')
 SAID = re.compile(r'^limn: (?!.*internal error)', re.M)
-table = collections.defaultdict(lambda: [0, 0, 0, 0, 0])
+table = collections.defaultdict(lambda: [0, 0, 0, 0])
 complaints = 0
 
 
 def well_said(outcome, role, kind, how):
-    """How it ended: 'fine', 'said' (a sentence), 'ended' (a library ended it for want of memory), or a complaint."""
+    """How it ended: 'fine', 'said' (a sentence), or a complaint."""
     if outcome.hangs:
         return 'it hangs'
     if outcome.code < 0:
-        own = kind == 'memory' and LIBRARIES.match(outcome.where)
-        return 'ended' if own else f'it is ended by signal {-outcome.code}'
+        return f'it is ended by signal {-outcome.code}'
     if re.search('internal error|Assertion|Sanitizer', outcome.said):
         return 'internal error'
     if outcome.code == 0:
@@ -59,7 +54,7 @@ def one(scenario, fault, loud=False):
     scenario.prepare(home)
     outcome = scenario.run(home, fault)
     end = well_said(outcome, role, kind, how)
-    found = [] if end in ('fine', 'said', 'ended') else [end]
+    found = [] if end in ('fine', 'said') else [end]
     if not harness.wait_gone(home, 20 * faults.patience) and scenario.name != 'train --detach':
         found.append(harness.what_goes_on(home))
         harness.end_all(home)
@@ -71,7 +66,8 @@ def one(scenario, fault, loud=False):
         found.append(f'left over: {harness.leftovers(home)}')
     row = table[kind]
     row[0] += 1
-    row[1 + ('fine', 'said', 'ended').index(end) if end in ('fine', 'said', 'ended') else 4] += 1
+    row[1 if end == 'fine' else 2] += 1
+    row[3] += bool(found)
     if loud or found:
         print(f'{scenario.name}: --fault {fault}: exit code {outcome.code} (hit {outcome.hits}, at {outcome.where})\n'
               f'    {outcome.said.strip()[-700:]!r}', flush=True)
@@ -126,9 +122,9 @@ for i in range(len(todo)):
         break
     complaints += len(one(scenario, fault))
 if asked.table:
-    print('| calls | failed | all went well | a sentence | a library ended the process | faults |\n|---|---|---|---|---|---|')
+    print('| calls | failed | all went well | a sentence | faults |\n|---|---|---|---|---|')
     for kind in (k for k in faults.kinds if k in table):
-        print('| {} | {} | {} | {} | {} | {} |'.format(kind, *table[kind]))
+        print('| {} | {} | {} | {} | {} |'.format(kind, *table[kind]))
 total = sum(row[0] for row in table.values())
 print(f'{total} calls failed in {time.monotonic() - begun:.0f} s, {left} left out for time, {complaints} faults')
 faults.close()

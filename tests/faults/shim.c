@@ -233,8 +233,8 @@ is_stream_socket(int fd)
     return type == SOCK_STREAM;
 }
 
-// A regular file gives no EINTR, a pipe or a terminal is never full; others (eventfd and their like) take
-// all or nothing, and fail in no way that could be met here.
+// A regular file gives no EINTR, a pipe or a terminal is never full; others (eventfd and their
+// like) take all or nothing, and fail in no way that could be met here.
 enum kind
 shim_kind(int fd, enum kind file, enum kind stream)
 {

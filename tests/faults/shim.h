@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What shim.c and shim_calls.c share: the kinds of calls, the roles of processes, and whether a call fails.
+// What shim.c and shim_calls.c share: the kinds of calls, the roles of processes, and whether a
+// call fails.
 #ifndef LIMN_TESTS_FAULTS_SHIM_H
 #define LIMN_TESTS_FAULTS_SHIM_H
 

@@ -26,7 +26,8 @@
 
 #include "tests/faults/shim.h"
 
-// Their declarations here would have to match those of every C library's headers, attributes and all.
+// Their declarations here would have to match those of every C library's headers, attributes and
+// all.
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #pragma GCC diagnostic ignored "-Wstrict-prototypes"
 
@@ -302,7 +303,8 @@ FILE *
 fdopen(int fd, const char *mode)
 {
     REAL(fdopen);
-    static const cookie_io_functions_t calls = {stream_read, stream_write, stream_seek, stream_close};
+    static const cookie_io_functions_t calls = {stream_read, stream_write, stream_seek,
+                                                stream_close};
     pthread_mutex_lock(&streams_lock);
     int i = 0;
     while (i < STREAMS_MAX && streams[i].stream)
@@ -373,7 +375,8 @@ CALL(int, renameat2, (int i, const char *a, int j, const char *b, unsigned how),
      (i, a, j, b, how))
 CALL(int, link, (const char *a, const char *b), KIND_RENAME, -1, (a, b))
 CALL(int, unlink, (const char *path), KIND_UNLINK, -1, (path))
-CALL(int, unlinkat, (int folder, const char *path, int flags), KIND_UNLINK, -1, (folder, path, flags))
+CALL(int, unlinkat, (int folder, const char *path, int flags), KIND_UNLINK, -1,
+     (folder, path, flags))
 CALL(int, ftruncate, (int fd, off_t size), KIND_TRUNCATE, -1, (fd, size))
 CALL(int, ftruncate64, (int fd, off64_t size), KIND_TRUNCATE, -1, (fd, size))
 CALL(int, flock, (int fd, int how), KIND_LOCK, -1, (fd, how))
