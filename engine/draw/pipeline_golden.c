@@ -10,6 +10,8 @@
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_pass.h"
 
+enum { TOKENS_MOST = 4096 }; // as of model_index.json
+
 struct run {
     const struct model_golden_params *params;
     struct safetensors *file;
@@ -77,7 +79,8 @@ read_sizes(struct run *r, struct err *err)
     const struct model_folder *m = r->params->folder;
     if (!m->family->grain)
         return err_set(err, ERR_UNSUPPORTED, "%s: goldens of whole pipelines are known for "
-                       "families that draw any size, %s is not one", r->params->golden, m->family->name);
+                       "families that draw any size, %s is not one", r->params->golden,
+                       m->family->name);
     int height, width, grain = m->family->grain(&m->parts);
     if (!number(r, "steps", 1000, &r->steps, err) || !number(r, "height", MOST, &height, err) ||
         !number(r, "width", MOST, &width, err))
@@ -96,7 +99,7 @@ read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
     const struct tensor_view *ids = find(r, negative ? "negative_input_ids" : "input_ids");
     const struct tensor_view *mask =
         find(r, negative ? "negative_attention_mask" : "attention_mask");
-    if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > 1 << 16 ||
+    if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > TOKENS_MOST ||
         (mask && !shape_equal(&mask->shape, &ids->shape)))
         return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none "
                        "are needed, and such negative ones for guidance", r->params->golden);

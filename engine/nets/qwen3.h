@@ -8,7 +8,7 @@
 #include "engine/base/jv.h"
 #include "engine/nn/nn.h"
 
-enum { QWEN3_TAPS_MAX = 8 };
+enum { QWEN3_TAPS_MAX = 8, QWEN3_TOKENS_MAX = 8192 }; // tokens: what sees what is their square
 
 struct qwen3_config {
     int vocab_size, hidden_size, intermediate_size, num_layers, heads, kv_heads, head_dim;

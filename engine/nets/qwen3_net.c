@@ -104,8 +104,10 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
 {
     const struct shape *ids = golden->shape(golden->ctx, "input_ids");
     const struct shape *mask = golden->shape(golden->ctx, "attention_mask");
-    if (!ids || ids->rank != 2 || (mask && !shape_equal(mask, ids))) {
-        err_set(err, ERR_INPUT, "input_ids (N,T) and an attention_mask like it or none are needed");
+    if (!ids || ids->rank != 2 || ids->dim[1] > QWEN3_TOKENS_MAX ||
+        (mask && !shape_equal(mask, ids))) {
+        err_set(err, ERR_INPUT, "input_ids (N,T) of at most %d tokens and an attention_mask like "
+                "it or none are needed", QWEN3_TOKENS_MAX);
         return NULL;
     }
     struct node *seen =

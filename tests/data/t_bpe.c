@@ -16,7 +16,7 @@
 #include "engine/base/mem.h"
 #include "engine/text/tokenizer.h"
 
-static const char *folder, *golden_path;
+static const char *folder;
 static struct jv *golden;
 
 static const char BEFORE[] = "<|im_start|>user\n";
@@ -218,8 +218,9 @@ main(int argc, char **argv)
 {
     struct err err = {0};
     folder = argv[1];
-    golden_path = argc > 2 ? argv[2] : mem_printf("%s/golden.json", folder);
-    golden = jv_read(golden_path, &err);
+    char *path = mem_printf("%s/golden.json", folder);
+    golden = jv_read(argc > 2 ? argv[2] : path, &err);
+    free(path);
     if (!golden)
         return fprintf(stderr, "%s\n", err.text), 1;
     const struct CMUnitTest tests[] = {
@@ -229,5 +230,7 @@ main(int argc, char **argv)
         cmocka_unit_test(hard_texts),
         cmocka_unit_test(other_vocabularies_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    jv_free(golden);
+    return failed;
 }
