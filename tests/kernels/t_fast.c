@@ -174,6 +174,8 @@ check(struct graph *g, const struct node *n)
                          largest, allowed, text);
             guarded_free(once);
             guarded_free(again);
+            if (kernel->release)
+                kernel->release(&s);
         }
         if (!any)
             fail_msg("no kernel for %s takes\n%s", isas[isa], text);
