@@ -460,7 +460,7 @@ def faults():
     while s.pids()[1] in (None, worker) and time.monotonic() < end:
         time.sleep(0.1)
     check(s.pids()[1] not in (None, worker), 'another worker is started')
-    s.expect('is made ready|waits for its turn', 'the job is offered to it', 60)
+    s.expect('loading the model|waiting for its turn', 'the job is offered to it', 60)
     s.expect('step \\d+ of 900', 'and drawn', 60)
     os.kill(s.pids()[0], signal.SIGSEGV) # a crash of the UI
     s.expect('^EXIT 139|^EXIT 1$', 'it crashed')
