@@ -305,12 +305,12 @@ on_event(struct running *r, const struct client_event *e, struct err *err)
 static void
 pause_both(const struct running *r)
 {
+    stop_asked = 0; // a Ctrl-Z that comes from here on is another one
     for (int on = 1; on >= 0; on--) {
         client_pause(r->client, r->id, on);
         if (on)
             raise(SIGSTOP);
     }
-    stop_asked = 0;
 }
 
 // `leave`: an interrupt ends the looking, not the command.
