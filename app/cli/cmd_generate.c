@@ -464,6 +464,20 @@ run_instruct(const struct command_line *line)
      .offset = offsetof(struct generate, given) + offsetof(struct job, field), .group = group_,    \
      .complete = COMPLETE_##names_a},
 
+// Of the pictures, in both tables.
+#define PICTURE_OPTIONS                                                                            \
+    {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,                                \
+                 "what reference K is: fox, style image")},                                        \
+    {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,                               \
+                 "a picture to start from; --strength says how far the drawing leaves it"),        \
+     .complete = COMPLETE_FILE},                                                                   \
+    {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,                                 \
+                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),   \
+     .complete = COMPLETE_FILE},                                                                   \
+    {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,                         \
+                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),    \
+     .complete = COMPLETE_FILE}
+
 // Behind them in both tables.
 #define OTHER_OPTIONS                                                                              \
     {OPTION_TEXT("host", "[USER@]HOST", struct generate, draw.host,                                \
@@ -498,17 +512,7 @@ static const struct option generate_options[] = {
          "ref", "K=IMAGE", struct generate, refs,
          "another picture for reference K; of a picture: also IMAGE@LOADER, as in instruct"),
      .complete = COMPLETE_FILE},
-    {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
-                 "what reference K is: fox, style image")},
-    {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,
-                 "a picture to start from; --strength says how far the drawing leaves it"),
-     .complete = COMPLETE_FILE},
-    {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,
-                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),
-     .complete = COMPLETE_FILE},
-    {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,
-                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),
-     .complete = COMPLETE_FILE},
+    PICTURE_OPTIONS,
 #include "app/job/parameters.def"
     OTHER_OPTIONS,
     {0},
@@ -518,22 +522,13 @@ static const struct option instruct_options[] = {
     {OPTION_LIST("ref", "K=IMAGE[@LOADER[:KEY=VALUE,…]]", struct generate, refs,
                  "picture of reference K, through a loader if one is named"),
      .complete = COMPLETE_FILE, .group = "Instruction"},
-    {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,
-                 "what reference K is: fox, style image")},
-    {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,
-                 "a picture to start from; --strength says how far the drawing leaves it"),
-     .complete = COMPLETE_FILE},
-    {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,
-                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),
-     .complete = COMPLETE_FILE},
-    {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,
-                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),
-     .complete = COMPLETE_FILE},
+    PICTURE_OPTIONS,
 #include "app/job/parameters.def"
     OTHER_OPTIONS,
     {0},
 };
 #undef PARAMETER
+#undef PICTURE_OPTIONS
 #undef OTHER_OPTIONS
 
 // Nothing given. As job_empty, which is no constant.
