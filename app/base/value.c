@@ -32,7 +32,7 @@ value_range(const struct value_type *type, char *out, size_t size)
     const char *names[LIMIT_CHOICE_NAMES + 1];
     size_t used = 0;
     *out = 0;
-    if (is_number(type))
+    if (is_number(type) || type->kind == VALUE_SIZE)
         snprintf(out, size, "%.16g..%.16g", type->low, type->high);
     if (type->kind == VALUE_WEIGHTED)
         snprintf(out, size, "N:%.16g to N:%.16g", type->low, type->high);
@@ -55,6 +55,7 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
                    : type->kind == VALUE_CHOICE   ? "one of "
                    : type->kind == VALUE_SWITCH   ? "yes or no"
                    : type->kind == VALUE_TEXT     ? "a text"
+                   : type->kind == VALUE_SIZE     ? "a size, as 1024x768 or 512, sides in "
                    : type->kind == VALUE_WEIGHTED ? "a whole number and a weight, "
                    : type->kind == VALUE_WEIGHTS  ? "K=WEIGHT or K=WEIGHT@FROM..TO, "
                                                   : "a whole number in ",
@@ -81,6 +82,22 @@ read_real(const struct value_type *type, const char *text, double *out)
     *out = strtod(text, &end);
     return *text && !*end && strspn(text, "+-.0123456789eE") == strlen(text) && *out >= type->low &&
            *out <= type->high;
+}
+
+// "WxH" or "N", digits alone.
+static bool
+read_size(const struct value_type *type, const char *text, struct value_size *out)
+{
+    const struct value_type side = {VALUE_LONG, type->low, type->high, NULL};
+    size_t n = strcspn(text, "x");
+    char *first = mem_strndup(text, n);
+    int64_t width = 0, height = 0;
+    bool ok = strspn(text, "0123456789x") == strlen(text) && read_whole(&side, first, &width);
+    height = width;
+    ok = ok && (!text[n] || read_whole(&side, text + n + 1, &height));
+    free(first);
+    *out = (struct value_size){(int)width, (int)height};
+    return ok;
 }
 
 bool
@@ -188,6 +205,7 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
 {
     int64_t whole = 0;
     double real = 0;
+    struct value_size pixels;
     bool on = false, ok = false;
     switch (type->kind) {
     case VALUE_SWITCH:
@@ -206,6 +224,10 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
         if ((ok = read_real(type, text, &real)))
             *(double *)at = real;
         break;
+    case VALUE_SIZE:
+        if ((ok = read_size(type, text, &pixels)))
+            *(struct value_size *)at = pixels;
+        break;
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
@@ -223,6 +245,13 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
         break;
     }
     return ok || refuse(type, name, text, err);
+}
+
+static char *
+size_text(const struct value_size *s)
+{
+    return s->width == s->height ? mem_printf("%d", s->width)
+                                 : mem_printf("%dx%d", s->width, s->height);
 }
 
 // The shortest that reads back as the same number.
@@ -250,6 +279,8 @@ value_text(const struct value_type *type, const void *at)
         return mem_printf("%" PRId64, *(const int64_t *)at);
     case VALUE_REAL:
         return real_text(*(const double *)at);
+    case VALUE_SIZE:
+        return size_text(at);
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:

@@ -17,6 +17,7 @@ enum value_kind {     // what is stored
     VALUE_WHOLE,      // int in low..high
     VALUE_LONG,       // int64_t in low..high
     VALUE_REAL,       // double in low..high
+    VALUE_SIZE,       // struct value_size: "WxH", or "N" for a square; sides in low..high
     VALUE_CHOICE,     // char *: one of some names
     VALUE_TEXT,       // char *: any text but the empty one
     VALUE_WEIGHTED, // char *: "N:X", a whole number that is not negative, and a number in low..high
@@ -30,6 +31,7 @@ enum value_kind {     // what is stored
 #define VALUE_FIELD_WHOLE    int
 #define VALUE_FIELD_LONG     int64_t
 #define VALUE_FIELD_REAL     double
+#define VALUE_FIELD_SIZE     struct value_size
 #define VALUE_FIELD_CHOICE   char *
 #define VALUE_FIELD_TEXT     char *
 #define VALUE_FIELD_WEIGHTED char *
@@ -49,6 +51,10 @@ enum completion {
     COMPLETE_COMMAND,
 };
 
+struct value_size {
+    int width, height; // pixels; both 0: not said
+};
+
 struct value_list {
     const char *items[LIMIT_OPTION_TIMES];
     int count;
@@ -56,7 +62,7 @@ struct value_list {
 
 struct value_type {
     enum value_kind kind;
-    double low, high;           // of numbers, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
+    double low, high;           // of numbers, VALUE_SIZE, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
     const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
 };
 

@@ -141,7 +141,8 @@ request_pipeline(const struct request *r, const struct job *j)
 {
     struct pipeline_request p = {
         .instruction = &r->instruction, .seed = (uint64_t)j->seed, .count = j->count,
-        .steps = j->steps, .size = j->size, .sampler = j->sampler, .spacing = j->spacing,
+        .steps = j->steps, .width = j->size.width, .height = j->size.height,
+        .sampler = j->sampler, .spacing = j->spacing,
         .guidance = j->guidance, .scale = j->scale, .context_scale = j->context_scale,
         .negative = r->away ? &r->negative : NULL, .start = r->start ? &r->start_picture : NULL,
         .mask = r->mask ? &r->mask_picture : NULL, .strength = j->strength, .weights = r->weights,

@@ -82,7 +82,8 @@ draw_one(struct evaluation *e, struct pipeline *p, int i, uint8_t *out, struct e
                                  .seed = (uint64_t)e->p->seed + (uint64_t)i,
                                  .count = 1,
                                  .steps = e->p->steps,
-                                 .size = info.size,
+                                 .width = info.size,
+                                 .height = info.size,
                                  .scale = -1,
                                  .context_scale = -1,
                                  .cancel = e->p->cancel};

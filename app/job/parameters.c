@@ -81,6 +81,7 @@ size_of(const struct parameter *p)
     case VALUE_WHOLE: return sizeof(int);
     case VALUE_LONG: return sizeof(int64_t);
     case VALUE_REAL: return sizeof(double);
+    case VALUE_SIZE: return sizeof(struct value_size);
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
@@ -141,6 +142,17 @@ parameter_check(const struct parameter *p, const struct job *j, const char *as, 
     return ok;
 }
 
+// A square is its side, as sizes were written before there were others.
+static struct jv *
+size_json(const struct parameter *p, const struct job *j)
+{
+    const struct value_size *s = field(p, j);
+    char *text = s->width == s->height ? NULL : value_text(&p->type, s);
+    struct jv *out = text ? jv_from_string(text) : jv_from_integer(s->width);
+    free(text);
+    return out;
+}
+
 void
 parameter_to_json(const struct parameter *p, const struct job *j, struct jv *object)
 {
@@ -152,6 +164,7 @@ parameter_to_json(const struct parameter *p, const struct job *j, struct jv *obj
            : p->type.kind == VALUE_WHOLE ? jv_from_integer(*(const int *)at)
            : p->type.kind == VALUE_LONG  ? jv_from_integer(*(const int64_t *)at)
            : p->type.kind == VALUE_REAL  ? jv_from_number(*(const double *)at)
+           : p->type.kind == VALUE_SIZE  ? size_json(p, j)
                                          : jv_from_string(*(char *const *)at));
 }
 
@@ -168,6 +181,8 @@ json_text(const struct parameter *p, const struct jv *v)
         *(double *)field(p, &read) = jv_number(v, 0);
         return jv_is_number(v) ? value_text(&p->type, field(p, &read)) : NULL;
     }
+    if (p->type.kind == VALUE_SIZE && jv_is_string(v))
+        return mem_strdup(jv_string(v, ""));
     return jv_is_integer(v) ? mem_printf("%" PRId64, jv_integer(v, 0)) : NULL;
 }
 
@@ -190,6 +205,7 @@ parameter_from_json(const struct parameter *p, struct job *j, const struct jv *o
                 is_text(p)                      ? "a text"
                 : p->type.kind == VALUE_SWITCH  ? "true or false"
                 : p->type.kind == VALUE_REAL    ? "a number"
+                : p->type.kind == VALUE_SIZE    ? "a size"
                                                 : "a whole number");
     free(text);
     free(empty);

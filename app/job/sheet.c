@@ -44,7 +44,8 @@ draw_example(struct sheet *s, const struct example *e, int x, int y, struct err 
         put_tile(s, e->refs[i].image, x + i * s->side, y);
     }
     struct pipeline_request request = {.instruction = &n, .seed = s->params->seed, .count = 1,
-                                       .steps = s->params->steps, .size = s->side,
+                                       .steps = s->params->steps, .width = s->side,
+                                       .height = s->side,
                                        .guidance = s->params->guidance,
                                        .scale = s->params->scale > 0 ? s->params->scale : -1,
                                        .context_scale = -1, .cancel = &command_interrupted};

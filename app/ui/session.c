@@ -318,6 +318,7 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
     static const enum field_kind kinds[VALUE_KIND_COUNT] = {
         [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
         [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
+        [VALUE_SIZE] = FIELD_TEXT,
         [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *text = parameter_text(p, &ui->compose);
@@ -330,7 +331,8 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
                                                      : "";
     struct form_field *d =
         form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label, value, p->help);
-    bool number = d->kind == FIELD_INT || d->kind == FIELD_FLOAT;
+    bool number =
+        d->kind == FIELD_INT || d->kind == FIELD_FLOAT || p->type.kind == VALUE_SIZE;
     d->minimum = number ? p->type.low : 1;
     d->maximum = number ? p->type.high : 0;
     if (choice)

@@ -52,8 +52,12 @@ describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size
     const char *mark = chosen && strcmp(chosen, name) == 0 ? "*" : " ";
     char types[64];
     if (is_model) {
-        snprintf(out, size, "%s %-18s %" PRId64 " x %" PRId64 " pixels   %.1f MiB   %s", mark, name,
-                 jv_integer(jv_get(o, "size"), 0), jv_integer(jv_get(o, "size"), 0),
+        int64_t side = jv_integer(jv_get(o, "size"), 0);
+        char sides[64];
+        snprintf(sides, sizeof sides, jv_integer(jv_get(o, "grain"), 0)
+                     ? "any size, best %" PRId64 " x %" PRId64
+                     : "%" PRId64 " x %" PRId64 " pixels", side, side);
+        snprintf(out, size, "%s %-18s %s   %.1f MiB   %s", mark, name, sides,
                  (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20,
                  jv_string(jv_get(o, "folder"), ""));
     } else {

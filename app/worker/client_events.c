@@ -12,17 +12,17 @@
 #include "engine/base/mem.h"
 
 static struct image *
-frame_image(const struct wire_message *m, int size, int count)
+frame_image(const struct wire_message *m, int width, int height, int count)
 {
-    size_t one = (size_t)size * (size_t)size * 3;
-    if (size < 1 || size > 4096 || count < 1 || count > LIMIT_JOB_PICTURES ||
+    size_t one = (size_t)width * (size_t)height * 3;
+    if (width < 1 || width > 4096 || height < 1 || height > 4096 || count < 1 || count > LIMIT_JOB_PICTURES ||
         m->size != one * (size_t)count)
         return NULL;
-    struct image *all = image_create(size * count, size, IMAGE_RGB8, NULL);
+    struct image *all = image_create(width * count, height, IMAGE_RGB8, NULL);
     for (int i = 0; all && i < count; i++) {
-        struct image part = {.width = size, .height = size, .format = IMAGE_RGB8, .references = 1,
-                             .stride = (size_t)size * 3, .pixels = m->payload + (size_t)i * one};
-        image_paste(all, &part, i * size, 0);
+        struct image part = {.width = width, .height = height, .format = IMAGE_RGB8,
+                             .references = 1, .stride = (size_t)width * 3, .pixels = m->payload + (size_t)i * one};
+        image_paste(all, &part, i * width, 0);
     }
     return all;
 }
@@ -238,7 +238,8 @@ complain(struct client *c, const struct err *why, bool refused, struct client_ev
 static void
 take_frame(struct client *c, const struct wire_message *m, struct client_event *e)
 {
-    e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "size"), 0),
+    e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "width"), 0),
+                           (int)jv_integer(jv_get(m->head, "height"), 0),
                            (int)jv_integer(jv_get(m->head, "count"), 0));
     if (wire_queued(c->wire) > ROOM_BYTES)
         return; // it does not read what it is told

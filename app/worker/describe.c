@@ -102,6 +102,7 @@ add_model(struct jv *list, const char *folder, const char *name)
         jv_set(o, "name", jv_from_string(name));
         jv_set(o, "folder", jv_from_string(path));
         jv_set(o, "size", jv_from_integer(size));
+        jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
         bool there = denoiser->weights && stat(denoiser->weights, &s) == 0;
         jv_set(o, "bytes", jv_from_integer(there ? s.st_size : 0));
         jv_append(list, o);

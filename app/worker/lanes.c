@@ -140,14 +140,15 @@ struct step_context {
 };
 
 static void
-on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
+        int height)
 {
     struct step_context *c = ctx;
     struct task *t = c->task;
     pthread_mutex_lock(&c->lanes->lock);
     t->step = step;
     t->total = total;
-    size_t bytes = (size_t)t->job.count * (size_t)size * (size_t)size * 3;
+    size_t bytes = (size_t)t->job.count * (size_t)width * (size_t)height * 3;
     bool show = t->previews && t->unseen < UNSEEN_MAX && bytes <= LIMIT_HOST_PREVIEW_BYTES;
     t->unseen += show;
     pthread_mutex_unlock(&c->lanes->lock);
@@ -155,7 +156,8 @@ on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int 
     jv_set(head, "step", jv_from_integer(step));
     jv_set(head, "total", jv_from_integer(total));
     jv_set(head, "seconds", jv_from_number(seconds));
-    jv_set(head, "size", jv_from_integer(size));
+    jv_set(head, "width", jv_from_integer(width));
+    jv_set(head, "height", jv_from_integer(height));
     jv_set(head, "count", jv_from_integer(t->job.count));
     post(c->lanes, head, rgb, show ? bytes : 0);
 }
@@ -171,15 +173,15 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     // What the job left open, as it was chosen.
     made.used.seed = t->job.seed + i;
     made.used.steps = result->steps;
-    made.used.size = result->size;
+    made.used.size = (struct value_size){result->width, result->height};
     made.used.sampler = (char *)(uintptr_t)result->sampler;
     made.used.spacing = (char *)(uintptr_t)result->spacing;
     made.used.guidance = (char *)(uintptr_t)result->guidance;
     made.used.scale = result->scale;
     made.used.context_scale = result->context_scale;
-    size_t bytes = (size_t)result->size * (size_t)result->size * 3, size = 0;
-    struct image image = {.width = result->size, .height = result->size, .references = 1,
-                          .format = IMAGE_RGB8, .stride = (size_t)result->size * 3,
+    size_t bytes = (size_t)result->width * (size_t)result->height * 3, size = 0;
+    struct image image = {.width = result->width, .height = result->height, .references = 1,
+                          .format = IMAGE_RGB8, .stride = (size_t)result->width * 3,
                           .pixels = result->rgb + (size_t)i * bytes};
     char *text = request_text(&t->job, r, &made, err);
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};

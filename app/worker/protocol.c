@@ -56,14 +56,15 @@ static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("r
                           INTEGER("memory", NO, 0, EXACT), INTEGER("available", NO, 0, EXACT),
                           LINES("types", 8), BOOL("matrix"), END};
 static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
-                         INTEGER("size", NO, 0, 65536), INTEGER("bytes", NO, 0, EXACT), END};
+                         INTEGER("size", NO, 0, 65536), INTEGER("grain", NO, 0, 65536),
+                         INTEGER("bytes", NO, 0, EXACT), END};
 static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model), END};
 static fields queued = {ID("job"), INTEGER("ahead", NO, 0, 1000000), END};
 static fields started = {ID("job"), LINE("model", NO, 256), LINE("model_hash", NO, 256),
                          LINE("device", NO, 256), END};
 static fields progress = {ID("job"), STEPS, NUMBER("seconds", 0, SECONDS_MAX),
-                          INTEGER("size", NO, 1, 4096), INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
-                          END};
+                          INTEGER("width", NO, 1, 4096), INTEGER("height", NO, 1, 4096),
+                          INTEGER("count", NO, 1, LIMIT_JOB_PICTURES), END};
 static fields result = {ID("job"), INDEX, INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
                         INTEGER("seed", NO, 0, EXACT), BOOL("late"), END};
 static fields done = {ID("job"), INTEGER("steps", NO, 0, LIMIT_HOST_STEPS), LINE("sampler", NO, 64),
@@ -368,13 +369,14 @@ check_whole(const struct protocol_message *row, const struct wire_message *m, st
 {
     int64_t step = jv_integer(jv_get(m->head, "step"), 0),
             total = jv_integer(jv_get(m->head, "total"), 0);
-    int64_t side = jv_integer(jv_get(m->head, "size"), 0),
+    int64_t width = jv_integer(jv_get(m->head, "width"), 0),
+            height = jv_integer(jv_get(m->head, "height"), 0),
             count = jv_integer(jv_get(m->head, "count"), 0);
     if (row->payload == PAYLOAD_RGB && step > total)
         return err_set(err, ERR_IO, "step is %lld of %lld", (long long)step, (long long)total);
-    if (row->payload == PAYLOAD_RGB && m->size && (int64_t)m->size != side * side * count * 3)
+    if (row->payload == PAYLOAD_RGB && m->size && (int64_t)m->size != width * height * count * 3)
         return err_set(err, ERR_IO, "%lld pictures of %lld x %lld came as %zu bytes",
-                       (long long)count, (long long)side, (long long)side, m->size);
+                       (long long)count, (long long)width, (long long)height, m->size);
     if (m->size > row->room)
         return err_set(err, ERR_IO, "%zu bytes follow it, at most %zu may", m->size, row->room);
     bool trouble = jv_get(m->head, "code") != NULL; // then no picture has to follow

@@ -13,7 +13,7 @@
 #include "engine/base/limits.h"
 
 enum {
-    WIRE_PROTOCOL = 1,            // raised when a message changes its meaning
+    WIRE_PROTOCOL = 2,            // raised when a message changes its meaning
 };
 
 // What a worker prints first. Whatever came before it is a login shell's.

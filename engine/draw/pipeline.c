@@ -10,20 +10,10 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_check.h"
-#include "engine/draw/pipeline_defaults.h"
+#include "engine/draw/pipeline_parts.h"
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/resize.h"
 #include "engine/draw/start.h"
-#include "engine/text/tokenizer.h"
-
-struct pipeline {
-    struct model_folder *folder;
-    struct tokenizer *tokenizer;
-    struct pipeline_defaults defaults;
-    struct stages stages;
-    struct pipeline_info info;
-    struct port_set no_text; // the empty text, encoded once
-};
 
 // --- Opening ----------------------------------------------------------------------------------
 
@@ -100,7 +90,7 @@ pipeline_info(const struct pipeline *p, struct pipeline_info *info)
     *info = p->info;
 }
 
-// --- Conditions -------------------------------------------------------------------------------
+// --- Drawing ----------------------------------------------------------------------------------
 
 static bool
 cancelled(const struct pipeline_request *r, struct err *err)
@@ -110,154 +100,6 @@ cancelled(const struct pipeline_request *r, struct err *err)
     err_set(err, ERR_CANCELLED, "stopped");
     return true;
 }
-
-// The stage that has read `text`, held; NULL: it failed.
-static struct stage *
-encode(struct pipeline *p, const char *text, int tokens, struct err *err)
-{
-    struct stage_key key = {.kind = STAGE_TEXT, .tokens = tokens};
-    struct stage *s = stages_get(&p->stages, &key, err);
-    int32_t *ids = mem_zalloc((size_t)tokens * sizeof *ids);
-    float *mask = mem_zalloc((size_t)tokens * sizeof *mask);
-    bool ok = s && tokenizer_read(p->tokenizer, text, ids, tokens, err) &&
-              plan_write(s->plan, ports_find_input(&s->ports, "ids"), ids, err);
-    for (int i = 0; i < tokens; i++)
-        mask[i] = ids[i] != tokenizer_pad_id(p->tokenizer);
-    ok = ok && (!stage_has_input(s, "mask") || stage_write(s, "mask", mask, err)) &&
-         plan_run(s->plan, err);
-    free(mask);
-    free(ids);
-    if (ok)
-        return s;
-    stage_release(s);
-    return NULL;
-}
-
-// Adds what the denoiser makes of a text to what the text stage made of it.
-static bool
-hear(struct pipeline *p, struct port_set *set, struct err *err)
-{
-    const struct model_folder *m = p->folder;
-    struct stage_key key = {.kind = STAGE_CONDITION, .tokens = m->text_tokens};
-    if (!m->family->has(&m->parts, STAGE_CONDITION))
-        return true;
-    struct stage *s = stages_get(&p->stages, &key, err);
-    bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
-              port_set_take(set, "", s, err);
-    stage_release(s);
-    return ok;
-}
-
-static bool
-encode_instruction(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
-{
-    struct stage *s = encode(p, text, p->folder->text_tokens, err);
-    bool ok = s && port_set_take(set, "", s, err);
-    stage_release(s);
-    ok = ok && hear(p, set, err);
-    if (!ok)
-        port_set_finish(set);
-    return ok;
-}
-
-// The texts of the references, each a row of what the stage takes.
-static bool
-encode_reference_texts(struct pipeline *p, const struct instruction *n, struct stage *to,
-                       struct err *err)
-{
-    for (int i = 0; i < n->reference_count; i++) {
-        struct stage *s = encode(p, n->references[i].text, p->folder->reference_tokens, err);
-        bool ok = s && stage_join_row(to, i, "reference.", s, err);
-        stage_release(s);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-static bool
-write_reference_images(struct pipeline *p, const struct instruction *n, struct stage *to,
-                       struct err *err)
-{
-    size_t side = (size_t)p->info.size, pixels = 3 * side * side;
-    float *image = mem_try_calloc((size_t)n->reference_count * pixels, sizeof *image,
-                                  "references", err);
-    bool ok = image != NULL;
-    for (int i = 0; ok && i < n->reference_count; i++) {
-        const struct instruction_reference *ref = &n->references[i];
-        ok = resize_square(ref->rgb, ref->width, ref->height, (int)side,
-                           image + (size_t)i * pixels, err);
-    }
-    ok = ok && stage_write(to, "image", image, err);
-    free(image);
-    return ok;
-}
-
-// All references, in the order of the instruction, through the reference stage, held.
-static struct stage *
-encode_references(struct pipeline *p, const struct instruction *n, bool weighted, struct err *err)
-{
-    struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
-                            .tokens = p->folder->reference_tokens, .weighted = weighted};
-    struct stage *s = stages_get(&p->stages, &key, err);
-    if (s && encode_reference_texts(p, n, s, err) && write_reference_images(p, n, s, err) &&
-        (!weighted || stage_fill(s, "log_weight", 0, err)) && plan_run(s->plan, err))
-        return s;
-    stage_release(s);
-    return NULL;
-}
-
-// --- Features ---------------------------------------------------------------------------------
-
-// The stage that looks at so many pictures, each with the empty text, held.
-static struct stage *
-feature_stage(struct pipeline *p, int count, struct err *err)
-{
-    struct stage_key key = {.kind = STAGE_FEATURES, .references = count,
-                            .tokens = p->folder->reference_tokens};
-    struct stage *s = stages_get(&p->stages, &key, err);
-    struct stage *text = s ? encode(p, "", p->folder->reference_tokens, err) : NULL;
-    bool ok = text != NULL;
-    for (int i = 0; ok && i < count; i++)
-        ok = stage_join_row(s, i, "reference.", text, err);
-    stage_release(text);
-    if (ok)
-        return s;
-    stage_release(s);
-    return NULL;
-}
-
-bool
-pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, float *out,
-                  struct err *err)
-{
-    enum { TOGETHER = 16 };
-    size_t width = (size_t)p->info.feature_width, size = (size_t)p->info.size;
-    if (!width)
-        return err_set(err, ERR_INPUT, "%s takes no references and cannot compare pictures",
-                       p->info.name);
-    struct stage *s = feature_stage(p, MIN(count, TOGETHER), err);
-    int n = s ? s->key.references : 0;
-    float *image = mem_zalloc((size_t)n * 3 * size * size * sizeof *image);
-    float *vectors = mem_alloc((size_t)n * width * sizeof *vectors + 1);
-    bool ok = s != NULL;
-    for (int first = 0; ok && first < count; first += n) {
-        int these = MIN(count - first, n);
-        for (int i = 0; ok && i < these; i++)
-            ok = resize_square(rgb + (size_t)(first + i) * 3 * (size_t)side * (size_t)side, side,
-                               side, (int)size, image + (size_t)i * 3 * size * size, err);
-        ok = ok && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
-             stage_read(s, "features", vectors, err);
-        if (ok)
-            memcpy(out + (size_t)first * width, vectors, (size_t)these * width * sizeof *out);
-    }
-    free(image);
-    free(vectors);
-    stage_release(s);
-    return ok;
-}
-
-// --- Drawing ----------------------------------------------------------------------------------
 
 // A request with everything settled.
 struct drawing {
@@ -277,30 +119,35 @@ struct drawing {
     double strength;
     struct start first, last; // at the base's size, at the result's; empty without a start
     // Of the pass that runs, for progress.
-    int step_offset, side;
-    int base;     // pixels a side of the base pass
+    int step_offset;
+    struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
     double start;
     uint8_t *rgb;
 };
 
 static struct pass base_pass(struct drawing *d);
 
+static size_t
+pixels_of(struct picture_size s)
+{
+    return (size_t)s.height * (size_t)s.width;
+}
+
 static void
 report(void *ctx, int step, int total, const float *x0)
 {
     struct drawing *d = ctx;
-    size_t n = (size_t)d->count * (size_t)d->side * (size_t)d->side * 3;
     if (!d->r->progress)
         return;
     struct pass pass = base_pass(d);
     if (d->p->info.grain)
         pass_preview(&pass, x0, d->rgb);
     else
-        resize_to_bytes(x0, n, d->rgb);
+        resize_to_bytes(x0, 3 * (size_t)d->count * pixels_of(d->now), d->rgb);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
     d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb,
-                   d->side);
+                   d->now.width, d->now.height);
     d->steps = d->step_offset ? d->steps : total;
 }
 
@@ -354,13 +201,15 @@ settle(struct drawing *d, struct err *err)
                        guidance_name(g->kind), g->scale);
     settle_weights(d);
     d->strength = !r->start ? 1 : r->strength >= 0 ? r->strength : r->mask ? 1 : 0.75;
-    int size = r->size ? r->size : d->p->info.final_size;
-    d->base = d->p->info.grain ? size : d->p->info.size;
-    d->super_steps = size > d->base ? def->super_steps : 0;
+    d->final = pipeline_picture_size(&d->p->info, r);
+    struct picture_size own = {d->p->info.size, d->p->info.size};
+    d->base = d->p->info.grain ? d->final : own;
+    d->super_steps = d->final.width > d->base.width ? def->super_steps : 0;
     for (int i = 0; i < d->count; i++)
         d->seeds[i] = r->seed + (uint64_t)i;
     struct pipeline_result *out = d->result;
-    *out = (struct pipeline_result){.count = d->count, .size = size, .steps = d->steps,
+    *out = (struct pipeline_result){.count = d->count, .width = d->final.width,
+                                    .height = d->final.height, .steps = d->steps,
                                     .scale = g->scale, .context_scale = g->context_scale};
     snprintf(out->sampler, sizeof out->sampler, "%s", d->sampler->name);
     enum spacing spacing = d->spacing ? d->spacing : d->p->folder->scheduler.spacing;
@@ -386,7 +235,7 @@ encode_words(struct pipeline *p, const struct instruction *n, struct port_set *s
 {
     const char *word = p->folder->family->marker_word;
     char *text = word ? instruction_in_words(n, word, err) : NULL;
-    bool ok = (text || !word) && encode_instruction(p, text ? text : n->text, set, err);
+    bool ok = (text || !word) && pipeline_read_text(p, text ? text : n->text, set, err);
     free(text);
     return ok;
 }
@@ -400,7 +249,7 @@ keep_away(struct drawing *d, struct err *err)
         return false;
     if (!n->reference_count)
         return true;
-    struct stage *s = encode_references(d->p, n, false, err);
+    struct stage *s = pipeline_see_references(d->p, n, false, err);
     bool ok = s && port_set_take(&d->away, "", s, err);
     stage_release(s);
     return ok;
@@ -413,7 +262,7 @@ condition(struct drawing *d, struct err *err)
     const struct instruction *n = d->r->instruction;
     double start = clock_seconds();
     bool ok = (p->no_text.count || !needs_no_text(d) ||
-               encode_instruction(p, "", &p->no_text, err)) &&
+               pipeline_read_text(p, "", &p->no_text, err)) &&
               encode_words(p, n, &d->text, err) && (!d->r->negative || keep_away(d, err));
     d->result->text_seconds = clock_seconds() - start;
     if (!ok || cancelled(d->r, err))
@@ -422,7 +271,7 @@ condition(struct drawing *d, struct err *err)
     if (p->info.grain)
         ok = references_encode(&d->alone, &p->stages, n, err);
     else if (n->reference_count)
-        ok = (d->references = encode_references(p, n, d->weighted, err));
+        ok = (d->references = pipeline_see_references(p, n, d->weighted, err));
     d->result->reference_seconds = clock_seconds() - start;
     return ok;
 }
@@ -440,7 +289,7 @@ base_pass(struct drawing *d)
         .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
         .variation_seed = d->r->variation_seed, .variation = d->r->variation,
         .tokens = p->folder->text_tokens, .references = d->references,
-        .size = p->info.grain ? (struct picture_size){d->base, d->base} : (struct picture_size){0},
+        .size = p->info.grain ? d->base : (struct picture_size){0},
         .alone = d->alone.count ? &d->alone : NULL,
         .away = d->away.count ? &d->away : NULL,
         .away_count = d->r->negative ? d->r->negative->reference_count : 0,
@@ -449,16 +298,16 @@ base_pass(struct drawing *d)
     };
 }
 
-// mask (side,side) to the latent's places, each the mean of its pixels.
+// mask (height,width) to the latent's places, each the mean of its pixels.
 static float *
-shrink_mask(const float *mask, int side, const struct latent *l)
+shrink_mask(const float *mask, int width, const struct latent *l)
 {
-    int factor = side / l->width;
+    int factor = width / l->width;
     float *out = mem_zalloc((size_t)l->height * (size_t)l->width * sizeof *out);
     for (int y = 0; y < l->height * factor; y++)
-        for (int x = 0; x < l->width * factor; x++)
+        for (int x = 0; x < width; x++)
             out[y / factor * l->width + x / factor] +=
-                mask[y * side + x] / (float)(factor * factor);
+                mask[y * width + x] / (float)(factor * factor);
     return out;
 }
 
@@ -506,11 +355,11 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.strength = 1;
     pass.noise_level = d->p->defaults.super_noise_level;
     pass.variation = 0;
-    size_t side = (size_t)d->p->info.final_size, n = 3 * (size_t)d->count * side * side;
+    size_t n = 3 * (size_t)d->count * pixels_of(d->final);
     float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
     pass.low = low;
     d->step_offset = d->steps;
-    d->side = (int)side;
+    d->now = d->final;
     bool ok = low &&
               pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
               run_from(&pass, d->last.mask ? &d->last : NULL, x, err) &&
@@ -523,7 +372,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
 static bool
 give_back(struct drawing *d, struct err *err)
 {
-    size_t side = (size_t)d->result->size, n = 3 * side * side;
+    size_t n = 3 * pixels_of(d->final);
     d->result->rgb = mem_try_calloc((size_t)d->count * n, 1, "pictures", err);
     for (int i = 0; d->result->rgb && i < d->count; i++)
         resize_to_bytes(d->last.picture, n, d->result->rgb + (size_t)i * n);
@@ -534,18 +383,19 @@ static bool
 make_starts(struct drawing *d, struct err *err)
 {
     const struct pipeline_request *r = d->r;
-    return !r->start || (start_make(&d->first, r->start, r->mask, d->base, err) &&
-                         start_make(&d->last, r->start, r->mask, d->result->size, err));
+    return !r->start ||
+           (start_make(&d->first, r->start, r->mask, d->base.width, d->base.height, err) &&
+            start_make(&d->last, r->start, r->mask, d->final.width, d->final.height, err));
 }
 
 static bool
 draw(struct drawing *d, struct err *err)
 {
-    size_t side = (size_t)d->base, size = (size_t)d->result->size;
-    size_t n = (size_t)d->count * 3 * side * side, final = (size_t)d->count * 3 * size * size;
+    size_t each = 3 * (size_t)d->count, n = each * pixels_of(d->base);
+    size_t final = each * pixels_of(d->final);
     float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
     d->rgb = mem_try_calloc(final, 1, "pictures", err);
-    d->side = (int)side;
+    d->now = d->base;
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
     bool ok = x && d->rgb && run_from(&pass, d->first.picture ? &d->first : NULL, x, err) &&
@@ -559,7 +409,7 @@ draw(struct drawing *d, struct err *err)
     d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
         resize_to_bytes(large ? large : x, final, d->rgb);
-        start_put_back(&d->last, d->count, (int)size, d->rgb);
+        start_put_back(&d->last, d->count, pixels_of(d->final), d->rgb);
         d->result->rgb = d->rgb;
         d->rgb = NULL;
     }

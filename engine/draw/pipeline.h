@@ -14,6 +14,9 @@
 
 struct pipeline;
 
+// What the sides may be of models that draw any size, pixels.
+enum { PIPELINE_SIDE_LEAST = 64, PIPELINE_SIDE_MOST = 2048 };
+
 struct pipeline_info {
     char name[128];        // of the model folder
     char hash[17];         // 16 hex digits over names, shapes and bytes of all weights
@@ -46,7 +49,9 @@ struct pipeline_request {
     uint64_t seed;                         // picture i of the batch uses seed + i
     int count;                             // pictures, 0 means 1
     int steps;                             // 0: the model's default
-    int size;                              // 0: the model's final size
+    // Both 0: the model's final size; where it draws any size, the first reference's after it was
+    // made to fit, or the shape of `start`. A model that draws one size has square pictures.
+    int width, height;
     const char *sampler;                   // NULL: the model's default; a sampler_choice()
     const char *spacing;                   // NULL: the model's default; a spacing_choice()
     const char *guidance;                  // NULL: the model's default; a guidance_choice()
@@ -54,9 +59,9 @@ struct pipeline_request {
     double context_scale;                  // for "separate" and "interleaved", < 0: default
     // What guidance pulls away from, checked as `instruction` is; NULL: the empty text.
     const struct instruction *negative;
-    // What the noise is mixed into at the start, cut to a square; NULL: noise alone. At `strength`
-    // 0 it comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without `start`
-    // it says nothing.
+    // What the noise is mixed into at the start, cut to the picture's shape; NULL: noise alone. At
+    // `strength` 0 it comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without
+    // `start` it says nothing.
     const struct pipeline_picture *start;
     double strength;
     // Of the shape of `start`: white is drawn anew, black is kept to the pixel. NULL: all is drawn.
@@ -65,16 +70,17 @@ struct pipeline_request {
     int weight_count;
     uint64_t variation_seed;               // another noise to turn to, and how far (sampler_vary())
     double variation;                      // 0: not at all
-    // After each step with the current estimate of the finished pictures: count*size*size*3 bytes,
-    // valid during the call. May be NULL. step in [1,total].
-    void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size);
+    // After each step with the current estimate of the finished pictures: count*width*height*3
+    // bytes, valid during the call. May be NULL. step in [1,total].
+    void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
+                     int height);
     void *ctx;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
 };
 
 struct pipeline_result {
-    int count, size;
-    uint8_t *rgb; // count*size*size*3, freed with free()
+    int count, width, height;
+    uint8_t *rgb; // count*width*height*3, freed with free()
     double text_seconds, reference_seconds, denoise_seconds; // where the time went
     size_t peak_bytes; // device memory of weights and plans together
     // What was used where the request left it open.

@@ -2,20 +2,33 @@
 #include "engine/draw/pipeline_check.h"
 
 #include "engine/base/limits.h"
+#include "engine/base/mem.h"
 #include "engine/draw/references.h"
+#include "engine/draw/resize.h"
 #include "engine/draw/start.h"
 
 static bool
-check_size(const struct pipeline_info *i, int size, struct err *err)
+is_side(const struct pipeline_info *i, int side)
 {
-    enum { LEAST = 64, MOST = 2048 };
-    if (!i->grain && size && size != i->size && size != i->final_size)
-        return err_set(err, ERR_INPUT, "%s draws pictures of %d%s pixels a side, not %d", i->name,
-                       i->size, i->size != i->final_size ? " or, enlarged, more" : "", size);
-    if (i->grain && size && (size < LEAST || size > MOST || size % i->grain))
+    return side >= PIPELINE_SIDE_LEAST && side <= PIPELINE_SIDE_MOST && side % i->grain == 0;
+}
+
+static bool
+check_size(const struct pipeline_info *i, int width, int height, struct err *err)
+{
+    bool one = width == height && (width == i->size || width == i->final_size);
+    bool ok = (!width && !height) ||
+              (i->grain ? is_side(i, width) && is_side(i, height) : one);
+    if (!ok && i->grain)
         return err_set(err, ERR_INPUT, "%s draws pictures of %d to %d pixels a side that are "
-                       "multiples of %d, not %d", i->name, LEAST, MOST, i->grain, size);
-    return true;
+                       "multiples of %d, not %d x %d", i->name, PIPELINE_SIDE_LEAST,
+                       PIPELINE_SIDE_MOST, i->grain, width, height);
+    if (!ok && i->size != i->final_size)
+        return err_set(err, ERR_INPUT, "%s draws pictures of %d x %d or, enlarged, of %d x %d "
+                       "pixels, not %d x %d", i->name, i->size, i->size, i->final_size,
+                       i->final_size, width, height);
+    return ok || err_set(err, ERR_INPUT, "%s draws pictures of %d x %d pixels, not %d x %d",
+                         i->name, i->size, i->size, width, height);
 }
 
 // What families that draw any size have no way for.
@@ -84,7 +97,32 @@ pipeline_check(const struct pipeline_info *i, const struct pipeline_request *r, 
                        LIMIT_JOB_PICTURES);
     if (r->steps < 0 || r->steps > 1000)
         return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
-    return check_size(i, r->size, err) && check_instruction(i, r->instruction, err) &&
+    return check_size(i, r->width, r->height, err) && check_instruction(i, r->instruction, err) &&
            (!r->negative || check_instruction(i, r->negative, err)) && check_start(r, err) &&
            check_weights(r, err) && (!i->grain || check_any_size(i, r, err));
+}
+
+// A picture's, made to fit as a reference is, and within what can be drawn.
+static struct picture_size
+size_like(int grain, int width, int height)
+{
+    struct picture_size s;
+    int least = (PIPELINE_SIDE_LEAST + grain - 1) / grain * grain;
+    int most = PIPELINE_SIDE_MOST / grain * grain;
+    resize_within(width, height, REFERENCE_PIXELS, grain, &s.width, &s.height);
+    return (struct picture_size){MIN(MAX(s.height, least), most), MIN(MAX(s.width, least), most)};
+}
+
+struct picture_size
+pipeline_picture_size(const struct pipeline_info *i, const struct pipeline_request *r)
+{
+    const struct instruction *n = r->instruction;
+    if (r->width)
+        return (struct picture_size){r->height, r->width};
+    if (i->grain && r->start)
+        return size_like(i->grain, r->start->width, r->start->height);
+    for (int k = 0; i->grain && k < n->reference_count; k++)
+        if (instruction_rank(n, n->references[k].marker) == 0)
+            return size_like(i->grain, n->references[k].width, n->references[k].height);
+    return (struct picture_size){i->final_size, i->final_size};
 }

@@ -8,7 +8,7 @@
 #include "engine/draw/resize.h"
 
 // As FLUX.2's pipeline has them.
-enum { SIDE_LEAST = 64, LONGER_MOST = 8, PIXELS_MOST = 1024 * 1024 };
+enum { SIDE_LEAST = 64, LONGER_MOST = 8 };
 
 bool
 references_check(const struct instruction *n, struct err *err)
@@ -32,16 +32,16 @@ encode_one(struct references *r, struct stages *s, const struct instruction_refe
     char before[32];
     int columns, rows;
     snprintf(before, sizeof before, "reference.%d.", rank);
-    resize_within(from->width, from->height, PIXELS_MOST, m->family->grain(&m->parts), &columns,
-                  &rows);
+    resize_within(from->width, from->height, REFERENCE_PIXELS, m->family->grain(&m->parts),
+                  &columns, &rows);
     r->size[rank] = (struct picture_size){rows, columns};
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = r->size[rank]};
     struct stage *stage = stages_get(s, &key, err);
     float *image = mem_try_calloc(3 * (size_t)rows * (size_t)columns, sizeof *image, "a reference",
                                   err);
     bool ok = stage && image &&
-               resize_cropped(from->rgb, from->width, from->height, PIXELS_MOST, columns, rows,
-                             image, err);
+               resize_cropped(from->rgb, from->width, from->height, REFERENCE_PIXELS, columns,
+                              rows, image, err);
     ok = ok && stage_write(stage, "image", image, err) && plan_run(stage->plan, err) &&
          port_set_take(&r->values, before, stage, err);
     free(image);

@@ -7,6 +7,9 @@
 #include "engine/draw/stage.h"
 #include "engine/text/instruction.h"
 
+// Larger ones are made smaller before they are encoded, as FLUX.2's pipeline does.
+enum { REFERENCE_PIXELS = 1024 * 1024 };
+
 struct references {
     int count;
     struct picture_size size[LIMIT_INSTRUCTION_REFERENCES]; // by rank

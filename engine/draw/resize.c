@@ -115,16 +115,25 @@ resample(const struct resampling *r, const struct filter *f, float *out, struct 
 }
 
 bool
-resize_square(const uint8_t *rgb, int width, int height, int side, float *out, struct err *err)
+resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, float *out,
+            struct err *err)
 {
-    int length = MIN(width, height);
-    struct resampling r = {rgb, width, (width - length) / 2, (height - length) / 2, length, length,
-                           side, side};
+    // The side that is too long for the shape is cut.
+    int64_t across = (int64_t)width * rows, along = (int64_t)height * columns;
+    int w = across > along ? MAX((int)(along / rows), 1) : width;
+    int h = along > across ? MAX((int)(across / columns), 1) : height;
+    struct resampling r = {rgb, width, (width - w) / 2, (height - h) / 2, w, h, columns, rows};
     if (!resample(&r, &bicubic, out, err))
         return false;
-    for (size_t i = 0; i < 3 * (size_t)side * (size_t)side; i++)
+    for (size_t i = 0; i < 3 * (size_t)columns * (size_t)rows; i++)
         out[i] = (float)(out[i] / 127.5 - 1);
     return true;
+}
+
+bool
+resize_square(const uint8_t *rgb, int width, int height, int side, float *out, struct err *err)
+{
+    return resize_part(rgb, width, height, side, side, out, err);
 }
 
 void
@@ -188,11 +197,11 @@ resize_to_bytes(const float *in, size_t n, uint8_t *out)
 }
 
 void
-resize_repeat(const uint8_t *in, int count, int side, int times, uint8_t *out)
+resize_repeat(const uint8_t *in, int rows, int columns, int times, uint8_t *out)
 {
-    size_t to = (size_t)side * (size_t)times, rows = (size_t)count * to, t = (size_t)times;
-    for (size_t y = 0; y < rows; y++)
+    size_t t = (size_t)times, to = (size_t)columns * t;
+    for (size_t y = 0; y < (size_t)rows * t; y++)
         for (size_t x = 0; x < to; x++)
             for (size_t c = 0; c < 3; c++)
-                out[(y * to + x) * 3 + c] = in[(y / t * (size_t)side + x / t) * 3 + c];
+                out[(y * to + x) * 3 + c] = in[(y / t * (size_t)columns + x / t) * 3 + c];
 }

@@ -9,9 +9,13 @@
 
 #include "engine/base/err.h"
 
-// The largest centred square of rgb (height,width,3), resampled to side x side: out (side,side,3)
-// f32 in [-1,1]. Cubic (a = -1/2) with its support widened when the picture shrinks, so that every
-// pixel counts: what Pillow's BICUBIC does, with which the public models were trained. ERR_MEMORY.
+// The largest centred part of rgb (height,width,3) that has the shape of columns x rows, resampled
+// to that: out (rows,columns,3) f32 in [-1,1]. Cubic (a = -1/2) with its support widened when the
+// picture shrinks, so that every pixel counts: what Pillow's BICUBIC does, with which the public
+// models were trained. ERR_MEMORY.
+bool resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, float *out,
+                 struct err *err);
+// The same of a square.
 bool resize_square(const uint8_t *rgb, int width, int height, int side, float *out,
                    struct err *err);
 
@@ -28,9 +32,8 @@ bool resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, i
 // the enlargement a super-resolution model of the Imagen family is given.
 void resize_bilinear(const float *in, int from, int to, int channels, float *out);
 
-// (count,side,side,3) -> (count,side*times,side*times,3): each pixel `times` times in both
-// directions.
-void resize_repeat(const uint8_t *in, int count, int side, int times, uint8_t *out);
+// (rows,columns,3) -> (rows*times,columns*times,3): each pixel `times` times in both directions.
+void resize_repeat(const uint8_t *in, int rows, int columns, int times, uint8_t *out);
 
 // n values in about [-1,1] to bytes, rounded; NaN becomes 0.
 void resize_to_bytes(const float *in, size_t n, uint8_t *out);

@@ -34,9 +34,9 @@ brightness(const float *rgb, size_t n, float *out)
 
 bool
 start_make(struct start *s, const struct pipeline_picture *picture,
-           const struct pipeline_picture *mask, int side, struct err *err)
+           const struct pipeline_picture *mask, int columns, int rows, struct err *err)
 {
-    size_t n = (size_t)side * (size_t)side;
+    size_t n = (size_t)columns * (size_t)rows;
     *s = (struct start){.picture = mem_try_calloc(3 * n, sizeof(float), "the picture", err)};
     if (!s->picture)
         return false;
@@ -44,11 +44,12 @@ start_make(struct start *s, const struct pipeline_picture *picture,
         s->mask = mem_try_calloc(n, sizeof(float), "the mask", err);
         if (!s->mask)
             return false;
-        if (!resize_square(mask->rgb, mask->width, mask->height, side, s->picture, err))
+        if (!resize_part(mask->rgb, mask->width, mask->height, columns, rows, s->picture, err))
             return false;
         brightness(s->picture, n, s->mask);
     }
-    return resize_square(picture->rgb, picture->width, picture->height, side, s->picture, err);
+    return resize_part(picture->rgb, picture->width, picture->height, columns, rows, s->picture,
+                       err);
 }
 
 void
@@ -60,14 +61,13 @@ start_finish(struct start *s)
 }
 
 void
-start_put_back(const struct start *s, int count, int side, uint8_t *rgb)
+start_put_back(const struct start *s, int count, size_t pixels, uint8_t *rgb)
 {
-    size_t n = (size_t)side * (size_t)side;
-    for (size_t i = 0; s->mask && i < (size_t)count * n; i++) {
-        float anew = s->mask[i % n];
+    for (size_t i = 0; s->mask && i < (size_t)count * pixels; i++) {
+        float anew = s->mask[i % pixels];
         for (size_t c = 0; c < 3; c++) {
             float drawn = (float)rgb[3 * i + c] / 127.5f - 1;
-            float v = anew * drawn + (1 - anew) * s->picture[3 * (i % n) + c];
+            float v = anew * drawn + (1 - anew) * s->picture[3 * (i % pixels) + c];
             resize_to_bytes(&v, 1, &rgb[3 * i + c]);
         }
     }

@@ -153,5 +153,27 @@ limn('generate', 'e2.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('e2.png').read_bytes(), 'and are drawn again')
 limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
 check(len({pixels(f'w-{i}.png') for i in range(1, 4)}) == 3, 'three weights, three pictures')
+
+# Sizes: rectangles of a model that draws any, squares of one side's number, a sentence where there is one size alone.
+any_size = ('--model', str(pathlib.Path(SOURCE) / 'tests/reference/golden/flux2'), '--device', 'cpu', '--no-library', '-q')
+size_of = lambda path: struct.unpack('>II', pathlib.Path(path).read_bytes()[16:24])
+for size, shape in (('112x64', (112, 64)), ('64', (64, 64)), ('64x64', (64, 64))):
+    limn('instruct', 'a fox', *any_size, '--seed', '1', '--size', size, '-o', 's.png')
+    check(size_of('s.png') == shape and text('s.png')['size'] == (shape[0] if shape[0] == shape[1] else size), f'--size {size}')
+limn('instruct', 'a fox', *any_size, '--seed', '1', '--sweep', 'size=64,64x96', '-o', 'sizes.png')
+check((size_of('sizes-1.png'), size_of('sizes-2.png')) == ((64, 64), (64, 96)), 'a sweep over sizes')
+check(pixels('sizes-1.png') == pixels('s.png'), 'a cell of it is that drawing')
+limn('generate', 'sizes-2.png', *any_size, '-o', 'again.png')
+check(pathlib.Path('again.png').read_bytes() == pathlib.Path('sizes-2.png').read_bytes(), 'a rectangle is drawn again from itself')
+big = struct.pack('>II', 160, 80)
+pathlib.Path('wide.png').write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(
+    struct.pack('>I', len(b)) + k + b + struct.pack('>I', zlib.crc32(k + b)) for k, b in
+    ((b'IHDR', big + bytes((8, 2, 0, 0, 0))), (b'IDAT', zlib.compress((b'\0' + b'\xc0\x20\x40' * 160) * 80)), (b'IEND', b''))))
+limn('instruct', '[ref#1] in the rain', '--ref', '1=wide.png', *any_size, '--steps', '1', '-o', 'edit.png')
+check(size_of('edit.png') == (160, 80), "the first reference's shape where no size is said")
+for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x 64'),
+                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 pixels, not 64 x 96')):
+    said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)
+    check(says in said and not pathlib.Path('no.png').exists(), said)
 print(f'{checks} checks, {failures} failures')
 sys.exit(failures > 0)

@@ -278,7 +278,7 @@ def worker():
             if head['type'] in kinds:
                 return head
     w.stdout.readline()
-    send(dict(type='hello', protocol=1, version='0', hangup='stop'))
+    send(dict(type='hello', protocol=2, version='0', hangup='stop'))
     answer('hello')
     for name, order, refused in (
             ('ORDER_WORDS', lambda n: dict(words=['devices'] + ['x'] * (n - 1)), f'1 to {L["ORDER_WORDS"]} words'),

@@ -33,7 +33,7 @@ read_text(const struct parameter *p, const char *text, struct job *j)
 static bool
 read_json(const struct parameter *p, const char *text, struct job *j)
 {
-    bool quoted = value_is_text(p->type.kind);
+    bool quoted = value_is_text(p->type.kind) || (p->type.kind == VALUE_SIZE && strchr(text, 'x'));
     if (p->type.kind == VALUE_SWITCH)
         text = strcmp(text, "yes") == 0 ? "true" : strcmp(text, "no") == 0 ? "false" : text;
     char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "", text,
@@ -124,6 +124,20 @@ readers_agree(void **state)
             all_read(p, "yes", true);
         if (p->type.kind == VALUE_TEXT)
             all_read(p, "some-name", true);
+        if (p->type.kind == VALUE_SIZE) {
+            static const char *const right[] = {"512", "1024x768", "8x4096"};
+            static const char *const wrong[] = {"x", "512x", "x512", "1024x7", "4097x8", "512 x 512", "1024X768",
+                                                "8x8x8", "-8x8", "+8x8", "8x+8", "1e2x8", "99999999999999999999x8"};
+            for (size_t i = 0; i < COUNT_OF(right); i++)
+                all_read(p, right[i], true);
+            for (size_t i = 0; i < COUNT_OF(wrong); i++)
+                all_read(p, wrong[i], false);
+            struct job j = JOB_EMPTY;
+            assert_true(read_text(p, "768x768", &j)); // a square, as it was always written
+            struct jv *v = job_json(&j, true);
+            assert_int_equal(jv_integer(jv_get(v, "size"), 0), 768);
+            jv_free(v);
+        }
         if (p->type.kind == VALUE_WEIGHTED) {
             all_read(p, "7:0", true);
             all_read(p, "9007199254740992:1", true);
@@ -210,6 +224,8 @@ fill(struct job *j)
             snprintf(text, sizeof text, "yes");
         else if (p->type.kind == VALUE_REAL)
             snprintf(text, sizeof text, "%.17g", p->type.low + (p->type.high - p->type.low) / (row + 3.7));
+        else if (p->type.kind == VALUE_SIZE)
+            snprintf(text, sizeof text, "%dx%d", 640 + row, 480);
         else if (p->type.kind == VALUE_WEIGHTED)
             snprintf(text, sizeof text, "%d:0.25", row);
         else if (p->type.kind == VALUE_WEIGHTS)

@@ -254,10 +254,10 @@ def message(kind, payload=None, **head):
     return json.dumps(dict(type=kind, **head)) + ('' if payload is None else '\t' + payload)
 
 
-HELLO = message('hello', protocol=1, version='0.1.0', host='gpu', pid=7, jobs=[dict(id='a', state='running', step=1, total=2)],
+HELLO = message('hello', protocol=2, version='0.1.0', host='gpu', pid=7, jobs=[dict(id='a', state='running', step=1, total=2)],
                 results=[dict(job='a', index=0)], commands=['train', 'bench', 'models', 'data', 'devices'])
 seed('client', 'drawn', lines(HELLO, message('queued', job='a', ahead=0), message('started', job='a', model='m', model_hash='00', device='cpu'),
-                              message('progress', 'x' * 12, job='a', step=1, total=2, seconds=0.5, size=2, count=1),
+                              message('progress', 'x' * 12, job='a', step=1, total=2, seconds=0.5, width=2, height=2, count=1),
                               message('log', level='warning', module='vulkan', text='slow'),
                               message('result', 'PNG', job='a', index=0, count=2, seed=1), message('result', 'PNG', job='a', index=1),
                               message('done', job='a', steps=2, sampler='ddim', guidance='both', text_seconds=0.1, reference_seconds=0.1,
@@ -270,13 +270,13 @@ seed('client', 'other', lines(HELLO, message('loaders', loaders=[dict(name='edge
                               message('described', devices=[dict(name='cpu', detail='x', memory=1)], models=[dict(name='m', path='/m')]),
                               message('loaded', 'PNG', id='1'), message('commands', jobs=[dict(id='c', state='running', started=1, about={})]),
                               message('changed'), message('piece', 'x', id='c', name='log.jsonl', size=9, sheets=['sheet-1.png'])))
-seed('worker', 'submit', lines(message('hello', protocol=1, version='0.1.0', hangup='stop'), message('describe'),
+seed('worker', 'submit', lines(message('hello', protocol=2, version='0.1.0', hangup='stop'), message('describe'),
                                message('submit', previews=True, job=job(False, references=[], instruction='a fox')),
                                message('cancel', job='a-job'), message('seen', job='a-job'), message('stored', job='a-job', index=0)))
-seed('worker', 'pictures', lines(message('hello', protocol=1, hangup='finish'), message('submit', job=job(False)),
+seed('worker', 'pictures', lines(message('hello', protocol=2, hangup='finish'), message('submit', job=job(False)),
                                  message('blob', 'PNG', hash='x'), message('cancel', job='a-job'),
                                  message('load', id='1', side=64, reference=job(False)['references'][0]), message('fetch', job='ab', index=0)))
-seed('worker', 'commands', lines(message('hello', protocol=1, hangup='stop'), json.dumps(COMMAND), message('interrupt', id='c-1'),
+seed('worker', 'commands', lines(message('hello', protocol=2, hangup='stop'), json.dumps(COMMAND), message('interrupt', id='c-1'),
                                  message('pause', id='c-1', on=True), message('commands'), message('follow', id='ab', **{'from': 0}),
                                  message('read', id='ab', name='log.jsonl', **{'from': 0}), message('again', id='ab'),
                                  message('remove', id='ab'), message('quit')))

@@ -102,8 +102,9 @@ drawn(const struct instruction *n, uint64_t seed, double strength,
       const struct pipeline_picture *start)
 {
     struct err err = {0};
-    struct pipeline_request r = {.instruction = n, .seed = seed, .size = SIDE, .scale = -1,
-                                 .context_scale = -1, .start = start, .strength = strength};
+    struct pipeline_request r = {.instruction = n, .seed = seed, .width = SIDE, .height = SIDE,
+                                 .scale = -1, .context_scale = -1, .start = start,
+                                 .strength = strength};
     struct pipeline_result result;
     if (!pipeline_run(model, &r, &result, &err))
         fail_msg("%s", err.text);
@@ -157,17 +158,20 @@ starts_from_a_picture(void **state)
 struct seen {
     int calls, total;
     bool grey; // all of one colour: nothing was decoded
+    int width, height;
 };
 
 static void
-see(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+see(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
+    int height)
 {
     struct seen *s = ctx;
     (void)seconds;
     assert_int_equal(step, ++s->calls);
-    assert_int_equal(size, 192);
     s->total = total;
-    s->grey = s->grey || memcmp(rgb, rgb + 3, 3 * 192 * 192 - 3) == 0;
+    s->width = width;
+    s->height = height;
+    s->grey = s->grey || memcmp(rgb, rgb + 3, (size_t)(3 * width * height - 3)) == 0;
 }
 
 static void
@@ -176,15 +180,51 @@ estimates_are_seen(void **state)
     (void)state;
     struct err err = {0};
     struct instruction n = {.text = "a fox"};
-    struct seen seen = {0};
-    struct pipeline_request r = {.instruction = &n, .size = 192, .scale = -1, .context_scale = -1,
-                                 .progress = see, .ctx = &seen};
-    struct pipeline_result result;
-    assert_true(pipeline_run(model, &r, &result, &err));
-    assert_int_equal(seen.calls, 4);
-    assert_int_equal(seen.total, 4);
-    assert_false(seen.grey);
-    free(result.rgb);
+    // The second has sides that cannot be made smaller by 4.
+    static const struct picture_size sizes[] = {{192, 192}, {80, 208}};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct seen seen = {0};
+        struct pipeline_request r = {.instruction = &n, .width = sizes[i].width,
+                                     .height = sizes[i].height, .scale = -1, .context_scale = -1,
+                                     .progress = see, .ctx = &seen};
+        struct pipeline_result result;
+        assert_true(pipeline_run(model, &r, &result, &err));
+        assert_int_equal(seen.calls, 4);
+        assert_int_equal(seen.total, 4);
+        assert_false(seen.grey);
+        assert_int_equal(seen.width, sizes[i].width);
+        assert_int_equal(seen.height, sizes[i].height);
+        free(result.rgb);
+    }
+}
+
+// Asked for, or as what it starts from, or as the first reference by its marker after it was cut.
+static void
+sizes(void **state)
+{
+    (void)state;
+    char text[64], own[2][24];
+    struct instruction n = two(5, 2, text, own), words = {.text = "a fox"};
+    struct pipeline_picture start = {70, 90, red};
+    struct {
+        struct pipeline_request r;
+        int width, height;
+    } rows[] = {
+        {{.instruction = &words, .width = 112, .height = 64}, 112, 64},
+        {{.instruction = &n, .width = 64, .height = 96}, 64, 96},
+        {{.instruction = &n}, 80, 64},
+        {{.instruction = &n, .start = &start, .strength = 0}, 64, 80},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct err err = {0};
+        struct pipeline_result result;
+        rows[i].r.steps = 1;
+        if (!pipeline_run(model, &rows[i].r, &result, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(result.width, rows[i].width);
+        assert_int_equal(result.height, rows[i].height);
+        free(result.rgb);
+    }
 }
 
 static void
@@ -199,11 +239,14 @@ what_it_cannot_is_said(void **state)
         struct pipeline_request r;
         const char *said;
     } rows[] = {
-        {{.instruction = &n, .size = 200}, "multiples of 16, not 200"},
-        {{.instruction = &n, .size = 32}, "64 to 2048 pixels"},
-        {{.instruction = &small, .size = SIDE}, "[ref#1] has 40x90 pixels"},
-        {{.instruction = &n, .size = SIDE, .weights = &weight, .weight_count = 1}, "cannot weigh"},
-        {{.instruction = &n, .size = SIDE, .negative = &n, .scale = 3},
+        {{.instruction = &n, .width = 200, .height = 200}, "multiples of 16, not 200 x 200"},
+        {{.instruction = &n, .width = 64, .height = 72}, "multiples of 16, not 64 x 72"},
+        {{.instruction = &n, .width = 2064, .height = 64}, "64 to 2048 pixels"},
+        {{.instruction = &n, .width = 64}, "not 64 x 0"},
+        {{.instruction = &n, .width = 32, .height = 32}, "64 to 2048 pixels"},
+        {{.instruction = &small}, "[ref#1] has 40x90 pixels"},
+        {{.instruction = &n, .weights = &weight, .weight_count = 1}, "cannot weigh"},
+        {{.instruction = &n, .negative = &n, .scale = 3},
          "cannot keep away from pictures"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -250,6 +293,7 @@ main(int argc, char **argv)
         cmocka_unit_test(references_count_by_the_order_of_their_markers),
         cmocka_unit_test(starts_from_a_picture),
         cmocka_unit_test(estimates_are_seen),
+        cmocka_unit_test(sizes),
         cmocka_unit_test(what_it_cannot_is_said),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

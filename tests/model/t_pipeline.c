@@ -51,7 +51,8 @@ static struct pipeline_request
 request(const struct instruction *n)
 {
     return (struct pipeline_request){
-        .instruction = n, .seed = 42, .size = BASE, .scale = -1, .context_scale = -1};
+        .instruction = n, .seed = 42, .width = BASE, .height = BASE, .scale = -1,
+        .context_scale = -1};
 }
 
 static uint8_t *
@@ -160,7 +161,8 @@ struct seen {
 };
 
 static void
-progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int size)
+progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
+         int height)
 {
     struct seen *s = ctx;
     assert_int_equal(step, s->last + 1);
@@ -168,8 +170,8 @@ progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int
     s->last = step;
     s->total = total;
     s->calls++;
-    s->sizes[size == LARGE]++;
-    memcpy(s->final, rgb, (size_t)size * (size_t)size * 3);
+    s->sizes[width == LARGE && height == LARGE]++;
+    memcpy(s->final, rgb, (size_t)width * (size_t)height * 3);
     if (s->stop && step == 2)
         atomic_store(s->stop, 1);
 }
@@ -187,7 +189,7 @@ both_stages_report_each_step(void **state)
     struct instruction n = instruction(1);
     struct seen seen = {0};
     struct pipeline_request r = request(&n);
-    r.size = 0;
+    r.width = r.height = 0;
     r.progress = progress;
     r.ctx = &seen;
     r.sampler = "ddim";
@@ -228,10 +230,11 @@ wrong_requests_are_refused(void **state)
     high.references[1].marker = 99;
     struct pipeline_picture wide = {20, 30, picture}, square = {16, 16, picture};
     struct pipeline_weight nobody = {9, 1, 0, 1}, backwards = {1, 1, 0.5, 0.5};
-    struct pipeline_request r[12];
-    for (int i = 0; i < 12; i++)
+    struct pipeline_request r[13];
+    for (int i = 0; i < 13; i++)
         r[i] = request(&n);
-    r[0].size = 48;
+    r[0].width = r[0].height = 48;
+    r[12].width = LARGE;
     r[1].count = 1000;
     r[2].sampler = "magic";
     r[3].guidance = "magic";
@@ -247,7 +250,7 @@ wrong_requests_are_refused(void **state)
         r[i].weights = i == 10 ? &nobody : &backwards;
         r[i].weight_count = 1;
     }
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 13; i++) {
         struct err err = {0};
         struct pipeline_result result;
         assert_false(pipeline_run(p, &r[i], &result, &err));
@@ -281,6 +284,12 @@ resizing(void **state)
     assert_true(resize_square(rgb, 8, 8, 2, out, NULL));
     for (int i = 0; i < 2 * 2 * 3; i++)
         assert_float_equal(out[i], 0, 0.02);
+    for (int y = 0; y < 8; y++) // top and bottom quarters black, centre white: 2 to 1 of it is cut
+        for (int x = 0; x < 8; x++)
+            memset(rgb + (y * 8 + x) * 3, y >= 2 && y < 6 ? 255 : 0, 3);
+    assert_true(resize_part(rgb, 8, 8, 4, 2, out, NULL));
+    for (int i = 0; i < 4 * 2 * 3; i++)
+        assert_float_equal(out[i], 1, 1e-5);
     const float corner[2 * 2 * 3] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3};
     float large[3 * 3 * 3];
     resize_bilinear(corner, 2, 3, 3, large);

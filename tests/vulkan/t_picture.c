@@ -53,7 +53,7 @@ draw(const char *device, enum dtype dtype, int *size)
         fail_msg("%s", err.text);
     pipeline_close(p);
     device_close(d);
-    *size = result.size * result.size * 3;
+    *size = result.width * result.height * 3;
     return result.rgb;
 }
 

@@ -208,7 +208,7 @@ def messages():
             if head['type'] in kinds:
                 return head
     check(w.stdout.readline() == b'limn-worker\n', 'greeting')
-    send('hello', protocol=1, version='test', hangup='stop')
+    send('hello', protocol=2, version='test', hangup='stop')
     check('train' in take('hello')['commands'], 'it says what it can run')
     digest = hashlib.sha256(b'').hexdigest()
     bad = [dict(words=['sh', '-c', 'touch pwned']), dict(words=['generate', 'text']), dict(words=['worker', '--stdio']), dict(words=[]),
@@ -264,7 +264,7 @@ def take():
     return head
 sys.stdout.buffer.write(b'limn-worker\\n')
 take()
-send(type='hello', protocol=1, version='0', commands=['devices', 'train'])
+send(type='hello', protocol=2, version='0', commands=['devices', 'train'])
 id = take()['id']
 send(type='running', id='somebody-else')
 send(type='running', id=id, pid=1)
@@ -473,7 +473,7 @@ def on_another_machine(sshd):
                     '[ "$host" = bare ] && { echo "sh: 1: limn: not found" >&2; exit 127; }\n'
                     'cat "$0.$host"; exec cat >/dev/null\n')
     fake.chmod(0o755)
-    for name, hello in (('old', dict(type='hello', protocol=99, version='9.9')), ('early', dict(type='hello', protocol=1, version='0.0.9'))):
+    for name, hello in (('old', dict(type='hello', protocol=99, version='9.9')), ('early', dict(type='hello', protocol=2, version='0.0.9'))):
         text = json.dumps(hello).encode()
         (home / f'fake-ssh.{name}').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(text), 0) + text)
     for host, words in (('bare', 'no limn in the search path'), ('old', 'install the same version'), ('early', 'install the same version')):

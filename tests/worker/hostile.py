@@ -59,7 +59,7 @@ def host(path):
     out.write(b'limn-worker\n')
     out.flush()
     if not any(s.get('when') == 'hello' and s['head'].get('type') == 'hello' for s in plan['frames']):
-        send(dict(type='hello', protocol=1, version='0', host='h', pid=1, jobs=[], results=[], commands=COMMANDS))
+        send(dict(type='hello', protocol=2, version='0', host='h', pid=1, jobs=[], results=[], commands=COMMANDS))
     evil('hello', 'none')
     done = False
     while True:
@@ -169,7 +169,7 @@ def message(kind):
             at = at[p][0] if isinstance(at[p], list) else at[p]
         at[parts[-1]] = [{}] if path.endswith('[]') else right(rule, path)
     if kind == 'hello':
-        head.update(protocol=1, commands=COMMANDS)
+        head.update(protocol=2, commands=COMMANDS)
     return head
 
 
@@ -395,7 +395,7 @@ def repeated():
     for kind in FIELDS if ALL else ['log', 'want', 'progress', 'result', 'changed', 'hello', 'loaders']:
         head = message(kind)
         if kind == 'progress':
-            head.update(step=1, total=2, size=64, count=1)
+            head.update(step=1, total=2, width=64, height=64, count=1)
         one = [step(head, times=10000 if kind != 'result' else 2000, **(dict(payload=str(64 * 64 * 3)) if kind == 'progress' else {}))]
         if kind == 'hello':
             one[0]['when'] = 'asked'
@@ -406,7 +406,7 @@ def repeated():
 
 def floods():
     for head, payload in ((dict(type='log', level='info', text='x'), ''), (dict(type='log', level='error', text=ESC), ''),
-                          (dict(type='progress', job='$ID', step=1, total=2, seconds=1, size=1024, count=1), str(1024 * 1024 * 3)),
+                          (dict(type='progress', job='$ID', step=1, total=2, seconds=1, width=1024, height=1024, count=1), str(1024 * 1024 * 3)),
                           (dict(type='log', text='A' * 4000), ''), (dict(type='nonsense', x=[1] * 90000), '')):
         one = [dict(head=head, payload=payload, seconds=4 * SLOW)]
         name = f'a flood of {head["type"]}'
@@ -425,7 +425,7 @@ def known():
     screen('SIGFPE', [dict(head=dict(type='progress', job='$ID', step=536870912, total=-1, seconds=1))])
     over = [dict(head=dict(type='result', job='victim', index=0, count=1, seed=1), payload='png', when='hello', times=20),
             dict(head=dict(type='result', job='never-asked', index=3, late=True), payload='png', when='hello'),
-            dict(head=dict(type='hello', protocol=1, commands=COMMANDS, results=[dict(job='victim', index=0)]), when='hello')]
+            dict(head=dict(type='hello', protocol=2, commands=COMMANDS, results=[dict(job='victim', index=0)]), when='hello')]
     screen('pictures of others', over[::-1])
     local = [dict(head=dict(type='commands', jobs=[dict(id='', state='done', about=dict(output='run', recipe='x', steps=5))])),
              dict(head=dict(type='piece', id='', name='log.jsonl', size=7, sheets=['sheet1.png', '../../../x.png'], **{'from': 0}), payload='7')]

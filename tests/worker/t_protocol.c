@@ -247,8 +247,8 @@ static void
 previews(void **state)
 {
     (void)state;
-    static const char two[] = "{\"type\":\"progress\",\"job\":\"a\",\"size\":4,\"count\":2}";
-    uint8_t rgb[4 * 4 * 3 * 2 + 1] = {0};
+    static const char two[] = "{\"type\":\"progress\",\"job\":\"a\",\"width\":5,\"height\":4,\"count\":2}";
+    uint8_t rgb[5 * 4 * 3 * 2 + 1] = {0};
     assert_int_equal(check(two, rgb, sizeof rgb - 1, NULL), PROTOCOL_TAKEN);
     assert_int_equal(check(two, rgb, sizeof rgb, NULL), PROTOCOL_REFUSED);
     assert_int_equal(check(two, rgb, sizeof rgb - 2, NULL), PROTOCOL_REFUSED);

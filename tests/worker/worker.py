@@ -35,7 +35,7 @@ class Worker:
         self.out = self.p.stdout
         check(self.out.readline() == b'limn-worker\n', 'greeting')
         if greet:
-            self.send('hello', protocol=1, version='test', hangup=hangup)
+            self.send('hello', protocol=2, version='test', hangup=hangup)
             self.hello = self.until('hello')
 
     def send(self, kind, payload=b'', **head):
@@ -242,7 +242,7 @@ def through_ssh():
     hello = b'{"type":"hello","protocol":99,"version":"9.9"}'
     (home / 'ssh.old').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(hello), 0) + hello)
     # One whose pictures would land outside of limn's folder.
-    frames = [(b'{"type":"hello","protocol":1,"version":"0"}', b''),
+    frames = [(b'{"type":"hello","protocol":2,"version":"0"}', b''),
               (b'{"type":"result","job":"../../../pwned","index":0,"late":true}', PICTURE)]
     (home / 'ssh.evil').write_bytes(b'limn-worker\n' + b''.join(
         b'LMN1' + struct.pack('<IQ', len(head), len(data)) + head + data for head, data in frames))
