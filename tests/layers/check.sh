@@ -49,13 +49,11 @@ while IFS= read -r file; do
           faults=$((faults + 1))
         fi
         ;;
-      *)
-        if [[ -n ${only[$name]:-} && ${only[$name]} != *" $file "* ]]; then
-          echo "$file includes $name, which belongs to${only[$name]}alone"
-          faults=$((faults + 1))
-        fi
-        ;;
     esac
+    if [[ -n ${only[$name]:-} && ${only[$name]} != *" $file "* ]]; then
+      echo "$file includes $name, which belongs to${only[$name]}alone"
+      faults=$((faults + 1))
+    fi
   done < <(sed -n 's/^#include [<"]\([^>"]*\)[>"].*/\1/p' "$file")
   # Not what a comment says, nor a struct's own (->open, .open, (*open)).
   if sed 's|//.*||' "$file" | grep -qE '(^|[^_[:alnum:].>*])(open|open64|openat|fopen|freopen|creat|(i|o)?fstream)( +[a-z_]+)?\('; then
