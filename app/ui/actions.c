@@ -7,6 +7,7 @@
 #include "app/base/places.h"
 #include "app/job/parameters.h"
 #include "app/ui/screen.h"
+#include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -17,7 +18,7 @@ ui_open_view(struct ui *ui, enum view_id view)
         ui->view_before = ui->view;
     ui->view = view;
     if (ui->first_frame > 0) // what was said at the start stays to be read
-        ui->message[0] = 0;
+        ui->dialogue.message[0] = 0;
     if (views[view]->open)
         views[view]->open(ui);
     ui->dirty = true;
@@ -27,8 +28,8 @@ static void
 quit_answered(struct ui *ui, char answer)
 {
     if (answer == 's')
-        for (int i = 0; i < ui->task_count; i++)
-            task_cancel(ui, ui->tasks[i]);
+        for (int i = 0; i < ui->tasks->count; i++)
+            task_cancel(ui, ui->tasks->items[i]);
     if (answer == 'f' || answer == 's')
         ui->quit = true;
 }
@@ -68,7 +69,7 @@ toggle_window(struct ui *ui)
         return;
     }
     ui->window = window_link_open(&err);
-    const struct task *t = ui->task_shown < ui->task_count ? ui->tasks[ui->task_shown] : NULL;
+    const struct task *t = task_shown(ui);
     if (!ui->window)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     for (int i = 0; ui->window && t && i < t->frame_count; i++)
@@ -100,7 +101,6 @@ ui_request(struct ui *ui, enum request request)
     static const enum request opens[VIEW_COUNT] = {
 #define VIEW(id, variable, request) request,
 #include "app/ui/views.def"
-#include "engine/base/limits.h"
 #undef VIEW
     };
     for (int i = 0; i < VIEW_COUNT; i++)
@@ -129,7 +129,7 @@ ui_request(struct ui *ui, enum request request)
         if (!session_draw(ui))
             return true;
         ui_open_view(ui, VIEW_LIVE);
-        if (ui->sampled)
+        if (ui->session->sampled)
             ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
         return true;
     default:
@@ -146,8 +146,8 @@ command_theme(struct ui *ui, const char *name)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
     }
-    ui->theme = theme;
-    theme_apply(&ui->theme, ui->mono);
+    ui->screen.theme = theme;
+    theme_apply(&ui->screen.theme, ui->screen.mono);
     if (ui->library)
         library_keep(ui->library, "theme", name, NULL);
     screen_changed(ui);
@@ -165,9 +165,9 @@ command_set(struct ui *ui, const char *name, const char *value)
     if (!p)
         return false;
     if (*value)
-        ok = parameter_read(p, &ui->compose, name, value, &err);
+        ok = parameter_read(p, &ui->session->job, name, value, &err);
     else
-        parameter_clear(p, &ui->compose);
+        parameter_clear(p, &ui->session->job);
     session_check(ui);
     ui_say(ui, ok ? ROLE_GOOD : ROLE_ERROR, "%s", ok ? "set" : err.text);
     return true;

@@ -5,6 +5,7 @@
 #ifndef LIMN_APP_UI_COMPOSE_H
 #define LIMN_APP_UI_COMPOSE_H
 
+#include "app/job/job.h"
 #include "app/ui/browser.h"
 #include "app/ui/view.h"
 

@@ -7,6 +7,9 @@
 
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
+#include "app/ui/field.h"
+#include "app/ui/form.h"
+#include "app/ui/session.h"
 #include "engine/base/mem.h"
 
 static void
@@ -52,8 +55,9 @@ draw_files(struct ui *ui, const struct area *a)
 static void
 draw_references(struct ui *ui, const struct area *a)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
-    const struct job *j = &ui->compose;
+    const struct job *j = &session->job;
     draw_heading(a, c->pane == PANE_REFERENCES, "references");
     c->references = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     c->reference = MAX(0, MIN(c->reference, j->reference_count - 1));
@@ -70,7 +74,7 @@ draw_references(struct ui *ui, const struct area *a)
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
         char marker[JOB_KEY_TEXT];
         job_reference_label(r, marker);
-        bool used = r->use != JOB_REFERENCE || strstr(ui->instruction.text, marker);
+        bool used = r->use != JOB_REFERENCE || strstr(session->text.text, marker);
         if (here)
             draw_fill(&line, role);
         draw_text(line.y, a->x + 1, 9, !used ? ROLE_FAULT : here ? role : ROLE_MARKER, marker);
@@ -94,7 +98,9 @@ draw_looks(struct ui *ui, const struct area *a)
     if (!r || a->rows < 3)
         return;
     // Side by side, or one under the other where the place is tall.
-    bool beside = a->columns * ui->term.cell_width > a->rows * ui->term.cell_height;
+    int width, height;
+    draw_cell(ui, &width, &height);
+    bool beside = a->columns * width > a->rows * height;
     struct area first = *a, second = *a;
     if (beside) {
         first.columns = a->columns / 2 - 1;
@@ -123,7 +129,8 @@ draw_looks(struct ui *ui, const struct area *a)
 static void
 parameters_line(const struct ui *ui, char *out, size_t size)
 {
-    const struct job *j = &ui->compose;
+    struct session *session = session_of(ui);
+    const struct job *j = &session->job;
     char seed[32] = "new", steps[16] = "auto", scale[16] = "auto";
     if (j->seed >= 0)
         snprintf(seed, sizeof seed, "%" PRId64, j->seed);
@@ -156,6 +163,7 @@ draw_welcome(const struct compose *c, const struct area *a)
 void
 compose_draw(struct ui *ui, const struct area *a)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     int left = MIN(MAX(a->columns / 4, 20), 44), text_rows = MAX(3, MIN(a->rows / 4, 10));
     struct area files = {a->y, a->x, a->rows, left};
@@ -167,20 +175,20 @@ compose_draw(struct ui *ui, const struct area *a)
     draw_heading(&head, c->pane == PANE_TEXT, "instruction");
     c->text = text;
     int y = text.y + text_rows;
-    if (!*ui->instruction.text && c->pane != PANE_TEXT)
+    if (!*session->text.text && c->pane != PANE_TEXT)
         draw_welcome(c, &text);
-    draw_text(y, right.x + 1, right.columns - 2, *ui->fault ? ROLE_FAULT : ROLE_DIM,
-              *ui->fault ? ui->fault : "");
+    draw_text(y, right.x + 1, right.columns - 2, *session->fault ? ROLE_FAULT : ROLE_DIM,
+              *session->fault ? session->fault : "");
     char line[300];
     parameters_line(ui, line, sizeof line);
     draw_text(y + 1, right.x + 1, right.columns - 2, ROLE_DIM, line);
     y += 2;
-    int reference_rows = MIN(MAX(ui->compose.reference_count, 1) + 1, MAX(3, a->rows / 4));
+    int reference_rows = MIN(MAX(session->job.reference_count, 1) + 1, MAX(3, a->rows / 4));
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);
     y += reference_rows;
     struct area looks = {y, right.x, a->y + a->rows - y, right.columns};
     draw_looks(ui, &looks);
-    draw_instruction(ui, &text, ui->instruction.text,
-                     c->pane == PANE_TEXT && !ui->form ? ui->instruction.cursor : SIZE_MAX);
+    draw_instruction(ui, &text, session->text.text,
+                     c->pane == PANE_TEXT && !form_is_open(ui) ? session->text.cursor : SIZE_MAX);
 }

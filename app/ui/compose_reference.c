@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/arrivals.h"
 #include "app/ui/compose.h"
+#include "app/ui/field.h"
+#include "app/ui/form.h"
+#include "app/ui/session.h"
+#include "app/worker/client.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -21,6 +26,7 @@ describe_look(const struct job_reference *r, char *out, size_t size)
 void
 compose_ask_for_look(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
     char wanted[sizeof c->asked] = "";
@@ -36,7 +42,7 @@ compose_ask_for_look(struct ui *ui)
     // The file may have changed since it was read last; it is read again when it is drawn.
     struct job one = JOB_EMPTY;
     struct err err = {0};
-    job_copy(&one, &ui->compose);
+    job_copy(&one, &session->job);
     struct job_reference *copy = &one.references[c->reference];
     if (!copy->embedded) {
         free(copy->data);
@@ -47,7 +53,7 @@ compose_ask_for_look(struct ui *ui)
         if (i != c->reference)
             job_remove(&one, i);
     if (job_read(&one, &err)) {
-        client_load(ui->client, "look", &one.references[0], LOOK_SIDE);
+        client_load(ui_client(ui), "look", &one.references[0], LOOK_SIDE);
         c->waiting = true;
     } else {
         snprintf(c->trouble, sizeof c->trouble, "%s", err.text);
@@ -69,15 +75,16 @@ compose_on_event(struct ui *ui, struct client_event *e)
     *a = (struct arrival){.kind = ARRIVAL_LOOK, .png = e->png, .png_size = e->png_size,
                           .refused = e->err};
     e->png = NULL;
-    arrivals_put(ui->arrivals, a);
+    arrivals_put(ui_arrivals(ui), a);
 }
 
 void
 compose_on_arrival(struct ui *ui, struct arrival *a)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
-    if (a->kind == ARRIVAL_ADDED && a->kept && ui->view == VIEW_COMPOSE)
-        c->reference = MAX(0, ui->compose.reference_count - 1);
+    if (a->kind == ARRIVAL_ADDED && a->kept && ui_view(ui) == VIEW_COMPOSE)
+        c->reference = MAX(0, session->job.reference_count - 1);
     if (a->kind != ARRIVAL_LOOK)
         return;
     c->waiting = false;
@@ -92,9 +99,9 @@ compose_on_arrival(struct ui *ui, struct arrival *a)
 const struct jv *
 compose_loader_json(const struct ui *ui, const char *name)
 {
-    for (size_t i = 0; name && i < jv_size(ui->loaders); i++)
-        if (strcmp(jv_string(jv_get(jv_at(ui->loaders, i), "name"), ""), name) == 0)
-            return jv_at(ui->loaders, i);
+    for (size_t i = 0; name && i < jv_size(ui_loaders(ui)); i++)
+        if (strcmp(jv_string(jv_get(jv_at(ui_loaders(ui), i), "name"), ""), name) == 0)
+            return jv_at(ui_loaders(ui), i);
     return NULL;
 }
 
@@ -167,6 +174,7 @@ static bool reference_done(struct ui *ui, struct form *f, bool taken);
 void
 compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected)
 {
+    struct session *session = session_of(ui);
     char title[JOB_KEY_TEXT];
     const char *uses[JOB_USE_COUNT + 1] = {0};
     job_reference_label(r, title);
@@ -177,9 +185,9 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
              "in a word or two: fox, style image; empty: the loader's");
     const char *names[66] = {"none"};
     int n = 1;
-    for (size_t i = 0; i < jv_size(ui->loaders) && n < 64; i++)
-        if (jv_get(jv_at(ui->loaders, i), "name"))
-            names[n++] = jv_string(jv_get(jv_at(ui->loaders, i), "name"), "");
+    for (size_t i = 0; i < jv_size(ui_loaders(ui)) && n < 64; i++)
+        if (jv_get(jv_at(ui_loaders(ui), i), "name"))
+            names[n++] = jv_string(jv_get(jv_at(ui_loaders(ui), i), "name"), "");
     const struct jv *l = compose_loader_json(ui, r->loader);
     form_choices(form_add(f, FIELD_CHOICE, LOADER, "loader", r->loader ? r->loader : "none",
                           l ? jv_string(jv_get(l, "summary"), "") : "the picture as it is"), names);
@@ -193,7 +201,7 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
     c->has_before = true;
     f->changed = reference_changed;
     f->done = reference_done;
-    f->number = (int)(r - ui->compose.references);
+    f->number = (int)(r - session->job.references);
     f->selected = selected;
     f->picture_beside = true;
     form_open(ui, f);
@@ -203,14 +211,16 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
 static struct job_reference *
 form_reference(struct ui *ui, const struct form *f)
 {
-    return f->number < ui->compose.reference_count ? &ui->compose.references[f->number] : NULL;
+    struct session *session = session_of(ui);
+    return f->number < session->job.reference_count ? &session->job.references[f->number] : NULL;
 }
 
 // Another use, another number: the first that is free among those of its kind.
 static void
 take_use(struct ui *ui, struct job_reference *r, enum job_use use)
 {
-    struct job *j = &ui->compose;
+    struct session *session = session_of(ui);
+    struct job *j = &session->job;
     struct job_reference *room = use == r->use ? NULL : job_add_for(j, use, 0);
     if (use == r->use)
         return;
@@ -225,10 +235,10 @@ take_use(struct ui *ui, struct job_reference *r, enum job_use use)
             ;
     char text[JOB_KEY_TEXT];
     job_reference_label(r, text);
-    const char *at = r->use == JOB_REFERENCE ? strstr(ui->instruction.text, text) : NULL;
+    const char *at = r->use == JOB_REFERENCE ? strstr(session->text.text, text) : NULL;
     if (at) { // a picture that has another use is no part of the sentence
-        size_t from = (size_t)(at - ui->instruction.text);
-        field_replace(&ui->instruction, from, from + strlen(text), "");
+        size_t from = (size_t)(at - session->text.text);
+        field_replace(&session->text, from, from + strlen(text), "");
     }
     r->use = use;
     r->marker = marker;

@@ -9,6 +9,8 @@
 
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
+#include "app/ui/field.h"
+#include "app/ui/session.h"
 #include "engine/base/mem.h"
 
 bool
@@ -21,7 +23,8 @@ compose_is_typing(const struct ui *ui)
 static bool
 next_marker(struct ui *ui)
 {
-    struct field *f = &ui->instruction;
+    struct session *session = session_of(ui);
+    struct field *f = &session->text;
     size_t from = f->cursor;
     int marker = 0, length = 0, first = 0, next = 0;
     bool passed = false;
@@ -30,8 +33,8 @@ next_marker(struct ui *ui)
     if (sscanf(f->text + from, "[ref#%d]%n", &marker, &length) != 1 ||
         from + (size_t)length != f->cursor)
         return false;
-    for (int i = 0; i < ui->compose.reference_count; i++) {
-        const struct job_reference *r = &ui->compose.references[i];
+    for (int i = 0; i < session->job.reference_count; i++) {
+        const struct job_reference *r = &session->job.references[i];
         if (r->use != JOB_REFERENCE)
             continue;
         first = first ? first : r->marker;
@@ -49,7 +52,8 @@ next_marker(struct ui *ui)
 static bool
 complete(struct ui *ui)
 {
-    struct field *f = &ui->instruction;
+    struct session *session = session_of(ui);
+    struct field *f = &session->text;
     static const char start[] = "[ref#";
     size_t from = f->cursor;
     while (from > 0 && f->text[from - 1] != '[' && f->cursor - from < 6)
@@ -66,8 +70,8 @@ complete(struct ui *ui)
         return false;
     int marker = typed;
     int first = 0;
-    for (int i = 0; !marker && i < ui->compose.reference_count; i++) {
-        const struct job_reference *r = &ui->compose.references[i];
+    for (int i = 0; !marker && i < session->job.reference_count; i++) {
+        const struct job_reference *r = &session->job.references[i];
         char text[JOB_KEY_TEXT];
         job_reference_label(r, text);
         if (r->use == JOB_REFERENCE && !strstr(f->text, text))
@@ -84,6 +88,7 @@ complete(struct ui *ui)
 bool
 compose_on_key(struct ui *ui, wint_t key, bool code)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
         return false;
@@ -97,16 +102,16 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
         return c->written;
     }
     if (code && (key == KEY_UP || key == KEY_DOWN))
-        return field_move_line(&ui->instruction, MAX(c->text.columns - 1, 1),
+        return field_move_line(&session->text, MAX(c->text.columns - 1, 1),
                                key == KEY_UP ? -1 : 1),
                true;
-    size_t cursor = ui->instruction.cursor;
+    size_t cursor = session->text.cursor;
     // A word right behind a marker, as after pictures were added, is meant to stand apart.
-    if (!code && iswalnum(key) && cursor > 0 && ui->instruction.text[cursor - 1] == ']')
-        field_insert(&ui->instruction, " ");
-    bool used = field_key(&ui->instruction, key, code);
+    if (!code && iswalnum(key) && cursor > 0 && session->text.text[cursor - 1] == ']')
+        field_insert(&session->text, " ");
+    bool used = field_key(&session->text, key, code);
     c->written = c->written || (used && !code);
-    if (used && (cursor != ui->instruction.cursor || !code))
+    if (used && (cursor != session->text.cursor || !code))
         session_check(ui);
     return used;
 }
@@ -114,7 +119,8 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
 void
 compose_on_paste(struct ui *ui, const char *text)
 {
-    field_insert(&ui->instruction, text);
+    struct session *session = session_of(ui);
+    field_insert(&session->text, text);
     compose_of(ui)->written = true;
     session_check(ui);
 }
@@ -122,6 +128,7 @@ compose_on_paste(struct ui *ui, const char *text)
 void
 compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     if (x < c->files.x + c->files.columns) {
         compose_turn_to(c, PANE_FILES);
@@ -135,7 +142,7 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     } else if (y >= c->references.y && y < c->references.y + c->references.rows) {
         compose_turn_to(c, PANE_REFERENCES);
         int row = c->top + y - c->references.y;
-        if (row < ui->compose.reference_count)
+        if (row < session->job.reference_count)
             c->reference = row;
         if (twice)
             compose_in_references(ui, REQUEST_ENTER);

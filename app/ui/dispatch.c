@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/ui/screen.h"
+#include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -13,15 +14,16 @@ enum { NEWS_SECONDS = 4, FAULT_SECONDS = 10 };
 static void
 prompt_key(struct ui *ui, wint_t key, bool code)
 {
+    struct dialogue *d = &ui->dialogue;
     ui->dirty = true;
     bool taken = !code && (key == '\r' || key == '\n');
     if (!taken && (code || key != 27)) {
-        field_key(&ui->prompt, key, code);
+        field_key(&d->prompt, key, code);
         return;
     }
-    char *text = taken ? mem_strdup(ui->prompt.text) : NULL;
-    ui->prompting = false;
-    ui->prompt_done(ui, text);
+    char *text = taken ? mem_strdup(d->prompt.text) : NULL;
+    d->prompting = false;
+    d->prompt_done(ui, text);
     free(text);
 }
 
@@ -29,7 +31,7 @@ static void
 on_mouse(struct ui *ui)
 {
     MEVENT m;
-    if (getmouse(&m) != OK || ui->form || ui->prompting || ui->asking)
+    if (getmouse(&m) != OK || ui->dialogue.form || ui->dialogue.prompting || ui->dialogue.asking)
         return;
     int turn = m.bstate & BUTTON4_PRESSED ? -1 : m.bstate & BUTTON5_PRESSED ? 1 : 0;
     ui->dirty = true;
@@ -50,17 +52,17 @@ on_mouse(struct ui *ui)
 static void
 learn_late(struct ui *ui)
 {
-    struct term_info was = ui->term;
-    if (!term_answer(ui->sequence, &ui->term))
+    struct term_info *now = &ui->screen.term, was = *now;
+    if (!term_answer(ui->input.sequence, now))
         return;
     bool same_cells =
-        was.cell_width == ui->term.cell_width && was.cell_height == ui->term.cell_height;
-    if (was.sixel == ui->term.sixel && was.kitty == ui->term.kitty && same_cells)
+        was.cell_width == now->cell_width && was.cell_height == now->cell_height;
+    if (was.sixel == now->sixel && was.kitty == now->kitty && same_cells)
         return;
-    canvas_destroy(ui->canvas);
-    ui->canvas = NULL;
+    canvas_destroy(ui->screen.canvas);
+    ui->screen.canvas = NULL;
     screen_watch_focus(ui, true);
-    screen_canvas(ui, ui->preview);
+    screen_canvas(ui, ui->screen.preview);
     screen_changed(ui);
 }
 
@@ -71,26 +73,27 @@ static void on_key(struct ui *ui, wint_t key, bool code);
 static bool
 part_of_sequence(struct ui *ui, wint_t key, bool code)
 {
+    struct input *in = &ui->input;
     // Seconds until the rest does not come; nobody types the beginning of an answer.
-    size_t n = strlen(ui->sequence);
-    bool string = ui->sequence[1] == '_', answer = string || ui->sequence[2] == '?';
+    size_t n = strlen(in->sequence);
+    bool string = in->sequence[1] == '_', answer = string || in->sequence[2] == '?';
     double patience = answer ? 3 : 0.5;
     if (code)
         return false; // what curses does know may come in between
-    if (n && ((key == 27 && !string) || n + 1 == sizeof ui->sequence ||
-              ui_now() - ui->sequence_began > patience))
-        ui->sequence[n = 0] = 0;
+    if (n && ((key == 27 && !string) || n + 1 == sizeof in->sequence ||
+              ui_now() - in->sequence_began > patience))
+        in->sequence[n = 0] = 0;
     // Of the answers to private questions few letters are the end; another one is a key.
     if (n && answer && !string && key >= 0x40 && !(key < 128 && strchr("cSnuy", (int)key)))
-        ui->sequence[n = 0] = 0;
+        in->sequence[n = 0] = 0;
     if (!n) {
         wint_t next = 0;
         if (key != 27)
             return false;
         int kind = input_key(ui, &next); // Esc alone has nothing right behind it
         if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
-            snprintf(ui->sequence, sizeof ui->sequence, "\033%c", (char)next);
-            ui->sequence_began = ui_now();
+            snprintf(in->sequence, sizeof in->sequence, "\033%c", (char)next);
+            in->sequence_began = ui_now();
             return true;
         }
         if (kind == OK)
@@ -99,14 +102,14 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
             ungetch((int)next);
         return false;
     }
-    ui->sequence[n] = key < 128 ? (char)key : '?';
-    ui->sequence[n + 1] = 0;
-    bool whole = string ? key == '\\' && ui->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
+    in->sequence[n] = key < 128 ? (char)key : '?';
+    in->sequence[n + 1] = 0;
+    bool whole = string ? key == '\\' && in->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
     if (whole) {
-        char sequence[sizeof ui->sequence];
-        snprintf(sequence, sizeof sequence, "%s", ui->sequence);
+        char sequence[sizeof in->sequence];
+        snprintf(sequence, sizeof sequence, "%s", in->sequence);
         learn_late(ui);
-        ui->sequence[0] = 0;
+        in->sequence[0] = 0;
         // A key that was pressed before curses began: what it did not read itself it does not put
         // together. Then cursor keys were still said with [.
         int known = key_defined(sequence);
@@ -128,20 +131,21 @@ part_of_paste(struct ui *ui, wint_t key, bool code)
         input_paste_begin(ui);
     else if (code && key == PASTED_KEY)
         input_paste_end(ui);
-    else if (ui->paste && !code)
+    else if (ui->input.paste && !code)
         input_paste_key(ui, key);
     else
-        return ui->paste != NULL;
+        return ui->input.paste != NULL;
     return true;
 }
 
 static void
 on_key(struct ui *ui, wint_t key, bool code)
 {
+    struct dialogue *d = &ui->dialogue;
     if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
         return;
     if (code && key == ANSWER_KEY) {
-        canvas_answer(ui->canvas);
+        canvas_answer(ui->screen.canvas);
         return;
     }
     if (code && (key == KEY_RESIZE || key == FOCUS_KEY)) {
@@ -159,16 +163,16 @@ on_key(struct ui *ui, wint_t key, bool code)
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
     // News is old when somebody has gone on; what is wrong stays longer, to be read.
-    bool news = ui->message_role == ROLE_GOOD || ui->message_role == ROLE_STATUS;
-    if (ui_now() - ui->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
-        ui->message[0] = 0;
-    if (ui->asking) {
-        ui->asking = false;
-        ui->answered(ui,
-                     !code && key && key < 128 && strchr(ui->answers, (int)key) ? (char)key : 0);
-    } else if (ui->prompting) {
+    bool news = d->message_role == ROLE_GOOD || d->message_role == ROLE_STATUS;
+    if (ui_now() - d->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
+        d->message[0] = 0;
+    if (d->asking) {
+        d->asking = false;
+        bool known = !code && key && key < 128 && strchr(d->answers, (int)key);
+        d->answered(ui, known ? (char)key : 0);
+    } else if (d->prompting) {
         prompt_key(ui, key, code);
-    } else if (ui->form) {
+    } else if (d->form) {
         form_key(ui, key, code, request);
     } else if (!(typing && view->key(ui, key, code)) && request) {
         ui_request(ui, request);

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 #include "engine/text/instruction.h"
 
-static bool
-is_unicode(void)
+bool
+draw_unicode(void)
 {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
@@ -29,7 +29,7 @@ is_console(void)
 static wchar_t
 shown(wchar_t c)
 {
-    bool unicode = is_unicode();
+    bool unicode = draw_unicode();
     if (!c || !text_harmless(c))
         return unicode ? L'\uFFFD' : L'?';
     if (c == 0x2026 && (!unicode || is_console())) // whose fonts lack some
@@ -59,7 +59,7 @@ add_character(const char **text, const char *end, int room)
         cell[n++] = shown(c);
         width = 1;
     }
-    while (p < end && is_unicode()) {
+    while (p < end && draw_unicode()) {
         wchar_t mark;
         size_t size = text_char(p, &mark);
         if (size == 0 || !mark || !text_harmless(mark) || wcwidth(mark) != 0)
@@ -158,8 +158,8 @@ draw_rule(int y, int x, int columns)
 {
     theme_use(ROLE_BORDER);
     if (y >= 0 && y < LINES && columns > 0)
-        mvhline_set(y, x, is_unicode() ? WACS_HLINE : NULL, MIN(columns, COLS - x));
-    if (!is_unicode() && y >= 0 && y < LINES)
+        mvhline_set(y, x, draw_unicode() ? WACS_HLINE : NULL, MIN(columns, COLS - x));
+    if (!draw_unicode() && y >= 0 && y < LINES)
         mvhline(y, x, '-', MIN(columns, COLS - x));
     theme_use(ROLE_TEXT);
 }
@@ -168,7 +168,7 @@ void
 draw_upright(int y, int x, int rows)
 {
     theme_use(ROLE_BORDER);
-    if (x >= 0 && x < COLS && is_unicode())
+    if (x >= 0 && x < COLS && draw_unicode())
         mvvline_set(y, x, WACS_VLINE, MIN(rows, LINES - y));
     else if (x >= 0 && x < COLS)
         mvvline(y, x, '|', MIN(rows, LINES - y));
@@ -178,7 +178,7 @@ draw_upright(int y, int x, int rows)
 void
 draw_box(const struct area *a, const char *title)
 {
-    bool unicode = is_unicode();
+    bool unicode = draw_unicode();
     int right = a->x + a->columns - 1, bottom = a->y + a->rows - 1;
     draw_heading(a, true, title);
     draw_rule(bottom, a->x, a->columns);
@@ -226,20 +226,27 @@ reserve(const struct area *a)
     attr_t attributes;
     short pair;
     attr_get(&attributes, &pair, NULL);
-    setcchar(&filler, is_unicode() ? L"\u00A0" : L" ", attributes, pair, NULL);
+    setcchar(&filler, draw_unicode() ? L"\u00A0" : L" ", attributes, pair, NULL);
     for (int y = MAX(a->y, 0); y < a->y + a->rows && y < LINES; y++)
         mvhline_set(y, a->x, &filler, MIN(a->columns, COLS - a->x));
 }
 
 void
+draw_cell(const struct ui *ui, int *width, int *height)
+{
+    *width = ui->screen.term.cell_width;
+    *height = ui->screen.term.cell_height;
+}
+
+void
 draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live)
 {
-    if (!ui->canvas || slot >= CANVAS_SLOTS || a->rows < 1 || a->columns < 1 || !image)
+    if (!ui->screen.canvas || slot >= CANVAS_SLOTS || a->rows < 1 || a->columns < 1 || !image)
         return;
     reserve(a);
     struct canvas_place place = {.rect = {a->y, a->x, a->rows, a->columns}, .live = live};
-    canvas_put(ui->canvas, slot, image, &place);
-    ui->slot_used[slot] = true;
+    canvas_put(ui->screen.canvas, slot, image, &place);
+    ui->screen.slot_used[slot] = true;
 }
 
 void
@@ -248,7 +255,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
     if (a->rows < 1 || a->columns < 2)
         return;
     const char *failed = NULL;
-    int side = MAX(a->rows * ui->term.cell_height, a->columns * ui->term.cell_width);
+    int side = MAX(a->rows * ui->screen.term.cell_height, a->columns * ui->screen.term.cell_width);
     side = side <= 128 ? 128 : side <= 256 ? 256 : 640;
     struct image *image = pictures_get(ui->pictures, file, side, &failed);
     if (image)
@@ -265,9 +272,9 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
 static bool
 has_reference(const struct ui *ui, int marker)
 {
-    for (int i = 0; i < ui->compose.reference_count; i++)
-        if (ui->compose.references[i].use == JOB_REFERENCE &&
-            ui->compose.references[i].marker == marker)
+    for (int i = 0; i < ui->session->job.reference_count; i++)
+        if (ui->session->job.references[i].use == JOB_REFERENCE &&
+            ui->session->job.references[i].marker == marker)
             return true;
     return false;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
 struct form *
@@ -83,21 +83,27 @@ form_free(struct form *f)
 void
 form_open(struct ui *ui, struct form *f)
 {
-    form_free(ui->form);
-    ui->form = f;
+    form_free(ui->dialogue.form);
+    ui->dialogue.form = f;
     ui->dirty = true;
 }
 
 void
 form_close(struct ui *ui, bool taken)
 {
-    struct form *f = ui->form;
-    ui->form = NULL;
+    struct form *f = ui->dialogue.form;
+    ui->dialogue.form = NULL;
     ui->dirty = true;
-    if (f && f->done && !f->done(ui, f, taken) && taken && !ui->form)
-        ui->form = f;
+    if (f && f->done && !f->done(ui, f, taken) && taken && !ui->dialogue.form)
+        ui->dialogue.form = f;
     else
         form_free(f);
+}
+
+bool
+form_is_open(const struct ui *ui)
+{
+    return ui->dialogue.form != NULL;
 }
 
 // --- drawing
@@ -124,7 +130,7 @@ form_area(const struct form *f)
 void
 form_draw(struct ui *ui)
 {
-    struct form *f = ui->form;
+    struct form *f = ui->dialogue.form;
     struct area a = form_area(f), inner = {a.y + 1, a.x + 1, a.rows - 2, a.columns - 2};
     int label = 8, rows = a.rows - FRAME_ROWS;
     for (int i = 0; i < f->count; i++)
@@ -175,8 +181,8 @@ form_draw(struct ui *ui)
         move(a.y + 1 + f->selected - f->top, MIN(a.x + label + 4 + at, COLS - 1));
     }
     struct canvas_rect cover = {a.y, a.x, a.rows, a.columns};
-    if (ui->canvas)
-        canvas_cover(ui->canvas, &cover, 1);
+    if (ui->screen.canvas)
+        canvas_cover(ui->screen.canvas, &cover, 1);
 }
 
 // --- keys
@@ -249,7 +255,7 @@ edit_key(struct ui *ui, struct form *f, wint_t key, bool code)
 void
 form_paste(struct ui *ui, const char *text)
 {
-    struct form *f = ui->form;
+    struct form *f = ui->dialogue.form;
     enum field_kind kind = f->fields[f->selected].kind;
     if (kind == FIELD_CHOICE || kind == FIELD_BOOL)
         return;
@@ -261,7 +267,7 @@ form_paste(struct ui *ui, const char *text)
 bool
 form_key(struct ui *ui, wint_t key, bool code, enum request request)
 {
-    struct form *f = ui->form;
+    struct form *f = ui->dialogue.form;
     ui->dirty = true;
     if (f->editing)
         return edit_key(ui, f, key, code);

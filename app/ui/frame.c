@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -29,8 +29,8 @@ draw_title(struct ui *ui)
     char right[80] = "";
     if (unfinished)
         snprintf(right, sizeof right, "%d %s ", unfinished, unfinished == 1 ? "job" : "jobs");
-    else if (ui->host)
-        snprintf(right, sizeof right, "%.40s ", ui->host);
+    else if (ui->worker.host)
+        snprintf(right, sizeof right, "%.40s ", ui->worker.host);
     int width = text_width(right, SIZE_MAX);
     if (x + width < COLS)
         draw_text(0, COLS - width, width, ROLE_TITLE, right);
@@ -39,26 +39,27 @@ draw_title(struct ui *ui)
 static void
 draw_status(struct ui *ui)
 {
+    const struct dialogue *d = &ui->dialogue;
     struct area line = {LINES - 2, 0, 1, COLS};
     draw_fill(&line, ROLE_STATUS);
-    if (ui->prompting) {
-        int label = text_width(ui->prompt_label, SIZE_MAX);
-        draw_text(LINES - 2, 1, label, ROLE_STATUS, ui->prompt_label);
+    if (d->prompting) {
+        int label = text_width(d->prompt_label, SIZE_MAX);
+        draw_text(LINES - 2, 1, label, ROLE_STATUS, d->prompt_label);
         struct area input = {LINES - 2, label + 1, 1, COLS - label - 2};
         draw_fill(&input, ROLE_INPUT);
         // The end of a long text is what is being written.
-        const char *text = ui->prompt.text;
-        while (text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)) >
+        const char *text = d->prompt.text;
+        while (text_width(text, d->prompt.cursor - (size_t)(text - d->prompt.text)) >
                input.columns - 2)
             text += text_char(text, NULL);
         draw_text(LINES - 2, input.x, input.columns, ROLE_INPUT, text);
         curs_set(1);
         move(LINES - 2,
-             input.x + text_width(text, ui->prompt.cursor - (size_t)(text - ui->prompt.text)));
-    } else if (ui->asking) {
-        draw_text(LINES - 2, 1, COLS - 2, ROLE_WARNING, ui->question);
-    } else if (ui->message[0]) {
-        draw_text(LINES - 2, 1, COLS - 2, ui->message_role, ui->message);
+             input.x + text_width(text, d->prompt.cursor - (size_t)(text - d->prompt.text)));
+    } else if (d->asking) {
+        draw_text(LINES - 2, 1, COLS - 2, ROLE_WARNING, d->question);
+    } else if (d->message[0]) {
+        draw_text(LINES - 2, 1, COLS - 2, d->message_role, d->message);
     }
 }
 
@@ -85,7 +86,7 @@ draw_hints(struct ui *ui)
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
     draw_hint(ui, MAX(end, 1), last);
     const struct view *v = views[ui->view];
-    if (v->typing_hint && v->typing && v->typing(ui) && !ui->form) {
+    if (v->typing_hint && v->typing && v->typing(ui) && !ui->dialogue.form) {
         draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint);
         return;
     }
@@ -105,7 +106,7 @@ draw_screen(struct ui *ui)
 {
     werase(stdscr);
     curs_set(0);
-    memset(ui->slot_used, 0, sizeof ui->slot_used);
+    memset(ui->screen.slot_used, 0, sizeof ui->screen.slot_used);
     if (COLS < UI_COLUMNS_MIN || LINES < UI_ROWS_MIN) {
         draw_format(0, 0, COLS, ROLE_TEXT, "limn needs %d x %d", UI_COLUMNS_MIN, UI_ROWS_MIN);
         draw_format(1, 0, COLS, ROLE_TEXT, "this is %d x %d", COLS, LINES);
@@ -113,18 +114,18 @@ draw_screen(struct ui *ui)
     }
     int y, x;
     struct area a = {1, 0, LINES - 3, COLS};
-    canvas_cover(ui->canvas, NULL, 0);
+    canvas_cover(ui->screen.canvas, NULL, 0);
     move(LINES - 1, COLS - 1);
     views[ui->view]->draw(ui, &a);
     getyx(stdscr, y, x); // where the view wants the cursor
     draw_title(ui);
     draw_hints(ui);
-    if (ui->form) {
+    if (ui->dialogue.form) {
         form_draw(ui);
         getyx(stdscr, y, x);
     }
     draw_status(ui);
-    if (!ui->prompting)
+    if (!ui->dialogue.prompting)
         move(y, x);
     pictures_turn(ui->pictures);
 }
@@ -138,21 +139,21 @@ frame_show(struct ui *ui, struct err *err)
         ui->wake = 0;
         draw_screen(ui);
         for (int i = 0; i < CANVAS_SLOTS; i++)
-            if (!ui->slot_used[i])
-                canvas_remove(ui->canvas, i);
+            if (!ui->screen.slot_used[i])
+                canvas_remove(ui->screen.canvas, i);
         struct canvas_lines lines[16];
-        int count = canvas_damage(ui->canvas, lines, 16);
+        int count = canvas_damage(ui->screen.canvas, lines, 16);
         for (int i = 0; i < count; i++)
             wredrawln(stdscr, lines[i].row, MIN(lines[i].rows, LINES - lines[i].row));
         // Where no filler keeps curses off the pictures, changed lines send them again.
-        for (int y = 0; !ui->unicode && y < LINES; y++)
+        for (int y = 0; !draw_unicode() && y < LINES; y++)
             if (is_linetouched(stdscr, y))
-                canvas_printed(ui->canvas, y, 1);
+                canvas_printed(ui->screen.canvas, y, 1);
         wnoutrefresh(stdscr);
         doupdate();
         fflush(stdout);
         if (ui->first_frame == 0)
             ui->first_frame = ui_now();
     }
-    return canvas_flush(ui->canvas, FLUSH_MS, err);
+    return canvas_flush(ui->screen.canvas, FLUSH_MS, err);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -18,24 +18,25 @@ enum { PASTE_MAX = 64 << 10 };
 void
 input_unget(struct ui *ui, wint_t key)
 {
-    ui->pushed = key;
+    ui->input.pushed = key;
 }
 
 // A byte of a character that has more; true: *key is whole.
 static bool
 add_byte(struct ui *ui, int byte, wint_t *key)
 {
+    struct input *in = &ui->input;
     wchar_t c = 0;
     bool goes_on = (byte & 0xC0) == 0x80;
     if (!goes_on)
-        ui->partial_count = 0; // of the one before the rest did not come
-    if (goes_on && !ui->partial_count)
+        in->partial_count = 0; // of the one before the rest did not come
+    if (goes_on && !in->partial_count)
         return false;
-    ui->partial[ui->partial_count++] = (char)byte;
-    ui->partial[ui->partial_count] = 0;
-    text_char(ui->partial, &c);
-    if (c || ui->partial_count == 4)
-        ui->partial_count = 0;
+    in->partial[in->partial_count++] = (char)byte;
+    in->partial[in->partial_count] = 0;
+    text_char(in->partial, &c);
+    if (c || in->partial_count == 4)
+        in->partial_count = 0;
     *key = (wint_t)c;
     return c != 0;
 }
@@ -50,9 +51,10 @@ has_bytes(void)
 int
 input_key(struct ui *ui, wint_t *key)
 {
-    if (ui->pushed) {
-        *key = ui->pushed;
-        ui->pushed = 0;
+    struct input *in = &ui->input;
+    if (in->pushed) {
+        *key = in->pushed;
+        in->pushed = 0;
         return OK;
     }
     for (int byte; (byte = getch()) != ERR;) {
@@ -60,7 +62,7 @@ input_key(struct ui *ui, wint_t *key)
         bool code = byte > 255;
         *key = of_locale != WEOF ? of_locale : (wint_t)byte;
         if (code || byte < 0x80 || of_locale != WEOF)
-            ui->partial_count = 0;
+            in->partial_count = 0;
         else if (!add_byte(ui, byte, key))
             continue;
         return code ? KEY_CODE_YES : OK;
@@ -73,42 +75,46 @@ input_key(struct ui *ui, wint_t *key)
 void
 input_paste_begin(struct ui *ui)
 {
-    free(ui->paste);
-    ui->paste = mem_zalloc(PASTE_MAX + 8);
-    ui->paste_size = 0;
-    ui->paste_came = ui_now();
+    struct input *in = &ui->input;
+    free(in->paste);
+    in->paste = mem_zalloc(PASTE_MAX + 8);
+    in->paste_size = 0;
+    in->paste_came = ui_now();
 }
 
 void
 input_paste_key(struct ui *ui, wint_t key)
 {
-    ui->paste_came = ui_now();
-    if (ui->paste_size < PASTE_MAX)
-        ui->paste_size += text_put((wchar_t)(key == '\r' ? '\n' : key), ui->paste + ui->paste_size);
+    struct input *in = &ui->input;
+    in->paste_came = ui_now();
+    if (in->paste_size < PASTE_MAX)
+        in->paste_size += text_put((wchar_t)(key == '\r' ? '\n' : key), in->paste + in->paste_size);
 }
 
 bool
 input_paste_is_late(const struct ui *ui)
 {
-    return ui->paste && ui_now() - ui->paste_came > PASTE_SECONDS;
+    return ui->input.paste && ui_now() - ui->input.paste_came > PASTE_SECONDS;
 }
 
 // Into the field that is being written, whole; nowhere else.
 void
 input_paste_end(struct ui *ui)
 {
-    char *text = ui->paste;
+    struct dialogue *d = &ui->dialogue;
+    struct input *in = &ui->input;
+    char *text = in->paste;
     const struct view *view = views[ui->view];
     if (!text)
         return;
-    ui->paste = NULL;
+    in->paste = NULL;
     ui->dirty = true;
-    text[ui->paste_size] = 0;
-    if (ui->prompting)
-        field_insert(&ui->prompt, text);
-    else if (ui->form)
+    text[in->paste_size] = 0;
+    if (d->prompting)
+        field_insert(&d->prompt, text);
+    else if (d->form)
         form_paste(ui, text);
-    else if (!ui->asking && view->paste && view->typing && view->typing(ui))
+    else if (!d->asking && view->paste && view->typing && view->typing(ui))
         view->paste(ui, text);
     else
         ui_say(ui, ROLE_STATUS, "pasted text goes into a text that is being written: i begins one");

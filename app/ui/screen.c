@@ -5,7 +5,6 @@
 
 #include <curses.h>
 #include <fcntl.h>
-#include <langinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
 static struct termios first_mode;
@@ -91,20 +91,20 @@ screen_canvas(struct ui *ui, const char *preview)
                  {"cells", CANVAS_CELLS},
                  {"none", CANVAS_NONE}};
     struct canvas_params p = {.fd = STDOUT_FILENO,
-                              .term = &ui->term,
-                              .mono = ui->mono,
-                              .ascii = !ui->unicode,
-                              .background = theme_background(&ui->theme),
-                              .answers = ui->term.answered};
+                              .term = &ui->screen.term,
+                              .mono = ui->screen.mono,
+                              .ascii = !draw_unicode(),
+                              .background = theme_background(&ui->screen.theme),
+                              .answers = ui->screen.term.answered};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (preview && strcmp(preview, kinds[i].name) == 0)
             p.kind = kinds[i].kind;
     struct err err = {0};
-    ui->canvas = canvas_create(&p, &err);
-    if (!ui->canvas) {
+    ui->screen.canvas = canvas_create(&p, &err);
+    if (!ui->screen.canvas) {
         ui_say(ui, ROLE_WARNING, "%s", err.text);
         p.kind = CANVAS_NONE;
-        ui->canvas = canvas_create(&p, NULL);
+        ui->screen.canvas = canvas_create(&p, NULL);
     }
 }
 
@@ -113,7 +113,7 @@ screen_canvas(struct ui *ui, const char *preview)
 void
 screen_watch_focus(const struct ui *ui, bool on)
 {
-    if (!ui->term.multiplexer || !ui->term.sixel)
+    if (!ui->screen.term.multiplexer || !ui->screen.term.sixel)
         return;
     if (on) {
         define_key("\033[I", FOCUS_KEY);
@@ -151,11 +151,10 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
                        "the terminal '%s' is not known here: set TERM to one that is", term);
     mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->term);
+    term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
     if (fd >= 0)
         close(fd);
-    ui->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    ui->mono = no_colour && *no_colour;
+    ui->screen.mono = no_colour && *no_colour;
     unsetenv("COLUMNS"); // the terminal knows its own size, now and later
     unsetenv("LINES");
     if (!newterm(NULL, stdout, stdin))
@@ -178,9 +177,9 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
         start_color();
         use_default_colors();
     }
-    theme_apply(&ui->theme, ui->mono);
-    for (size_t i = ui->term.typed_count; i > 0; i--)
-        ungetch((unsigned char)ui->term.typed[i - 1]);
+    theme_apply(&ui->screen.theme, ui->screen.mono);
+    for (size_t i = ui->screen.term.typed_count; i > 0; i--)
+        ungetch((unsigned char)ui->screen.term.typed[i - 1]);
     screen_watch_focus(ui, true);
     watch_pastes(true);
     screen_canvas(ui, preview);
@@ -190,14 +189,14 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
 void
 screen_stop(struct ui *ui)
 {
-    int questions = canvas_questions(ui->canvas);
-    canvas_destroy(ui->canvas);
-    ui->canvas = NULL;
+    int questions = canvas_questions(ui->screen.canvas);
+    canvas_destroy(ui->screen.canvas);
+    ui->screen.canvas = NULL;
     screen_watch_focus(ui, false);
     watch_pastes(false);
     endwin();
     if (!hung_up)
-        term_settle(STDIN_FILENO, &ui->term, questions);
+        term_settle(STDIN_FILENO, &ui->screen.term, questions);
 }
 
 // The window has another size, or what was on it is gone.
@@ -206,9 +205,9 @@ screen_changed(struct ui *ui)
 {
     struct winsize size = {0};
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    canvas_invalidate(ui->canvas, COLS, LINES, size.ws_xpixel, size.ws_ypixel);
-    ui->term.columns = COLS;
-    ui->term.rows = LINES;
+    canvas_invalidate(ui->screen.canvas, COLS, LINES, size.ws_xpixel, size.ws_ypixel);
+    ui->screen.term.columns = COLS;
+    ui->screen.term.rows = LINES;
     clearok(stdscr, TRUE);
     ui->dirty = true;
 }
@@ -216,8 +215,8 @@ screen_changed(struct ui *ui)
 void
 ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
 {
-    canvas_hide(ui->canvas, true);
-    canvas_flush(ui->canvas, 100, NULL);
+    canvas_hide(ui->screen.canvas, true);
+    canvas_flush(ui->screen.canvas, 100, NULL);
     def_prog_mode();
     screen_watch_focus(ui, false);
     watch_pastes(false);
@@ -226,7 +225,7 @@ ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
     reset_prog_mode();
     screen_watch_focus(ui, true);
     watch_pastes(true);
-    canvas_hide(ui->canvas, false);
+    canvas_hide(ui->screen.canvas, false);
     screen_changed(ui);
 }
 

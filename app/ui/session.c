@@ -9,10 +9,17 @@
 #include <unistd.h>
 
 #include "app/base/places.h"
-#include "app/job/sweep_sheet.h"
 #include "app/job/parameters.h"
+#include "app/job/sweep_sheet.h"
 #include "app/job/template.h"
+#include "app/library/library.h"
+#include "app/ui/arrivals.h"
+#include "app/ui/field.h"
+#include "app/ui/form.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
 #include "app/ui/ui.h"
+#include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
@@ -21,13 +28,35 @@
 #define RETRY_SECONDS 10.0 // a library that is locked holds the UI up while it is tried
 #define SAMPLE        "styled-subject"
 
+struct session *
+session_new(void)
+{
+    struct session *s = mem_zalloc(sizeof *s);
+    s->job = JOB_EMPTY;
+    s->text.lines = true;
+    s->text.limit = LIMIT_INSTRUCTION_BYTES;
+    return s;
+}
+
+void
+session_free(struct session *s)
+{
+    if (!s)
+        return;
+    field_finish(&s->text);
+    job_finish(&s->job);
+    history_finish(&s->history);
+    free(s);
+}
+
 void
 session_job(struct ui *ui, struct job *out)
 {
-    job_copy(out, &ui->compose);
+    struct session *session = session_of(ui);
+    job_copy(out, &session->job);
     free(out->instruction);
     // Line breaks are for writing; the model reads one line.
-    out->instruction = mem_strdup(ui->instruction.text);
+    out->instruction = mem_strdup(session->text.text);
     for (char *c = out->instruction; *c; c++)
         if (*c == '\n')
             *c = ' ';
@@ -37,42 +66,46 @@ session_job(struct ui *ui, struct job *out)
 void
 session_check(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct job j;
     struct err err = {0};
     session_job(ui, &j);
-    ui->fault[0] = 0;
+    session->fault[0] = 0;
     if (*j.instruction && !job_check_whole(&j, &err))
-        snprintf(ui->fault, sizeof ui->fault, "%s", err.text);
+        snprintf(session->fault, sizeof session->fault, "%s", err.text);
     job_finish(&j);
-    ui->session_dirty = true;
-    ui->dirty = true;
+    session->dirty = true;
+    ui_redraw(ui);
 }
 
 void
 session_shown(struct ui *ui, struct job *out)
 {
-    job_copy(out, &ui->compose);
+    struct session *session = session_of(ui);
+    job_copy(out, &session->job);
     free(out->instruction);
-    out->instruction = mem_strdup(ui->instruction.text ? ui->instruction.text : "");
+    out->instruction = mem_strdup(session->text.text ? session->text.text : "");
 }
 
 void
 session_show(struct ui *ui, const struct job *j)
 {
+    struct session *session = session_of(ui);
     struct job copy;
     job_copy(&copy, j);
-    job_finish(&ui->compose);
-    ui->compose = copy;
-    field_set(&ui->instruction, copy.instruction);
+    job_finish(&session->job);
+    session->job = copy;
+    field_set(&session->text, copy.instruction);
     session_check(ui);
 }
 
 void
 session_set(struct ui *ui, const struct job *j)
 {
+    struct session *session = session_of(ui);
     struct job shown;
     session_shown(ui, &shown);
-    history_put(&ui->history, &shown);
+    history_put(&session->history, &shown);
     job_finish(&shown);
     session_show(ui, j);
 }
@@ -80,9 +113,10 @@ session_set(struct ui *ui, const struct job *j)
 bool
 session_step(struct ui *ui, int by)
 {
+    struct session *session = session_of(ui);
     struct job shown;
     session_shown(ui, &shown);
-    const struct job *j = history_step(&ui->history, &shown, by);
+    const struct job *j = history_step(&session->history, &shown, by);
     job_finish(&shown);
     if (j)
         session_show(ui, j);
@@ -92,18 +126,19 @@ session_step(struct ui *ui, int by)
 bool
 session_keep(struct ui *ui, bool now, struct err *err)
 {
-    if (!ui->library || !ui->session_dirty || (!now && ui_now() < ui->session_kept + KEEP_SECONDS))
+    struct session *session = session_of(ui);
+    if (!ui_library(ui) || !session->dirty || (!now && ui_now() < session->kept + KEEP_SECONDS))
         return true;
-    free(ui->compose.instruction);
-    ui->compose.instruction = mem_strdup(ui->instruction.text);
+    free(session->job.instruction);
+    session->job.instruction = mem_strdup(session->text.text);
     struct err own = {0};
-    bool ok = library_keep_instruction(ui->library, &ui->compose, &own);
-    if (!ok && !ui->session_unkept)
+    bool ok = library_keep_instruction(ui_library(ui), &session->job, &own);
+    if (!ok && !session->unkept)
         ui_log(ui, ROLE_WARNING, own.text);
     if (!ok)
         err_set(err, own.code, "the instruction in hand was not kept: %s", own.text);
-    ui->session_dirty = ui->session_unkept = !ok;
-    ui->session_kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
+    session->dirty = session->unkept = !ok;
+    session->kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
     return ok;
 }
 
@@ -127,15 +162,16 @@ forget_or_reread(struct job *j, int i)
 void
 session_restore(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct job j = JOB_EMPTY;
-    if (ui->library && library_kept_instruction(ui->library, &j)) {
+    if (ui_library(ui) && library_kept_instruction(ui_library(ui), &j)) {
         for (int i = j.reference_count - 1; i >= 0; i--)
             forget_or_reread(&j, i);
         session_set(ui, &j);
     } else {
-        field_set(&ui->instruction, "");
+        field_set(&session->text, "");
     }
-    ui->session_dirty = false;
+    session->dirty = false;
     job_finish(&j);
 }
 
@@ -156,6 +192,7 @@ session_open_picture(struct ui *ui, const char *file)
 bool
 session_open_sheet(struct ui *ui, const char *file, bool draw)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct sweep_sheet sheet;
     struct err err = {0};
     struct job fresh = JOB_EMPTY;
@@ -163,7 +200,7 @@ session_open_sheet(struct ui *ui, const char *file, bool draw)
     const char *slash = strrchr(file, '/');
     bool found = sweep_sheet_read(&sheet, file, &err);
     struct jv *sweep = jv_object();
-    int first = ui->task_count, started = 0;
+    int first = tasks->count, started = 0;
     job_settle(&fresh); // a name for the sweep, and its new seed
     snprintf(why, sizeof why, "from %s", slash ? slash + 1 : file);
     jv_set(sweep, "id", jv_from_string(fresh.id));
@@ -183,7 +220,7 @@ session_open_sheet(struct ui *ui, const char *file, bool draw)
         free(text);
     }
     if (started) {
-        ui->task_shown = MIN(first, ui->task_count - 1);
+        tasks->shown = MIN(first, tasks->count - 1);
         ui_open_view(ui, VIEW_LIVE);
         ui_say(ui, ROLE_GOOD, draw ? "%d pictures of a sweep, with another seed"
                                    : "a sweep of %d pictures: R draws them all, o opens one",
@@ -199,11 +236,12 @@ session_open_sheet(struct ui *ui, const char *file, bool draw)
 static int
 free_marker(const struct ui *ui)
 {
+    struct session *session = session_of(ui);
     for (int k = 1; k <= LIMIT_INSTRUCTION_MARKER; k++) {
         bool used = false;
-        for (int i = 0; i < ui->compose.reference_count; i++)
-            used = used || (ui->compose.references[i].use == JOB_REFERENCE &&
-                            ui->compose.references[i].marker == k);
+        for (int i = 0; i < session->job.reference_count; i++)
+            used = used || (session->job.references[i].use == JOB_REFERENCE &&
+                            session->job.references[i].marker == k);
         if (!used)
             return k;
     }
@@ -215,12 +253,13 @@ session_add_picture(struct ui *ui, const char *file)
 {
     struct arrival *a = mem_zalloc(sizeof *a);
     *a = (struct arrival){.kind = ARRIVAL_ADDED, .file = mem_strdup(file)};
-    arrivals_put(ui->arrivals, a);
+    arrivals_put(ui_arrivals(ui), a);
 }
 
 bool
 session_arrived(struct ui *ui, const struct arrival *a)
 {
+    struct session *session = session_of(ui);
     const char *file = a->file;
     if (!a->kept) { // without its folder, which would push the reason off the line
         const char *slash = strrchr(file, '/'), *why = a->refused.text;
@@ -229,7 +268,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
         return false;
     }
     int marker = free_marker(ui);
-    struct job_reference *r = job_add(&ui->compose, marker);
+    struct job_reference *r = job_add(&session->job, marker);
     if (!r) {
         ui_say(ui, ROLE_ERROR, "an instruction has at most %d references",
                LIMIT_INSTRUCTION_REFERENCES);
@@ -240,13 +279,13 @@ session_arrived(struct ui *ui, const struct arrival *a)
         r->file = mem_strdup(file);
     char text[24];
     snprintf(text, sizeof text, "[ref#%d]", marker);
-    if (!strstr(ui->instruction.text, text)) {
+    if (!strstr(session->text.text, text)) {
         // Into the text where the cursor is, with a space to each side.
-        size_t at = ui->instruction.cursor;
-        bool left = at > 0 && !strchr(" \n", ui->instruction.text[at - 1]);
-        bool right = ui->instruction.text[at] && !strchr(" \n.,:;!?)", ui->instruction.text[at]);
+        size_t at = session->text.cursor;
+        bool left = at > 0 && !strchr(" \n", session->text.text[at - 1]);
+        bool right = session->text.text[at] && !strchr(" \n.,:;!?)", session->text.text[at]);
         char *padded = mem_printf("%s%s%s", left ? " " : "", text, right ? " " : "");
-        field_insert(&ui->instruction, padded);
+        field_insert(&session->text, padded);
         free(padded);
     }
     session_check(ui);
@@ -260,7 +299,8 @@ session_arrived(struct ui *ui, const struct arrival *a)
 static bool
 parameters_done(struct ui *ui, struct form *f, bool taken)
 {
-    struct job read = JOB_EMPTY, *j = &ui->compose;
+    struct session *session = session_of(ui);
+    struct job read = JOB_EMPTY, *j = &session->job;
     struct err err = {0};
     bool ok = true;
     if (!taken)
@@ -304,7 +344,7 @@ add_names(struct form_field *d, const char *set, const char *const *names, int c
 static int
 worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOICE_NAMES + 1])
 {
-    const struct jv *list = jv_get(ui->machine, key);
+    const struct jv *list = jv_get(ui_machine(ui), key);
     int n = 0;
     for (size_t i = 0; i < jv_size(list) && n < LIMIT_CHOICE_NAMES; i++)
         if (!*jv_string(jv_get(jv_at(list, i), "reason"), ""))
@@ -315,13 +355,14 @@ worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOIC
 static void
 add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
 {
+    struct session *session = session_of(ui);
     static const enum field_kind kinds[VALUE_KIND_COUNT] = {
         [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
         [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
         [VALUE_SIZE] = FIELD_TEXT,
         [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
-    char *text = parameter_text(p, &ui->compose);
+    char *text = parameter_text(p, &session->job);
     bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
          choice = offered || p->type.kind == VALUE_CHOICE,
          on = p->type.kind == VALUE_SWITCH && text && strcmp(text, "yes") == 0;
@@ -347,8 +388,8 @@ void
 session_parameters(struct ui *ui)
 {
     struct form *f = form_new("parameters");
-    if (!ui->machine)
-        client_describe(ui->client);
+    if (!ui_machine(ui))
+        client_describe(ui_client(ui));
     for (const struct parameter *p = parameters; p->name; p++)
         add_parameter(ui, f, p);
     f->done = parameters_done;
@@ -372,6 +413,7 @@ sample_job(struct job *j, struct err *err)
 bool
 session_draw(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct job j;
     struct err err = {0};
     session_job(ui, &j);
@@ -390,7 +432,7 @@ session_draw(struct ui *ui)
         ok = task_start(ui, &j, NULL);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
-    ui->sampled = ok && sample;
+    session->sampled = ok && sample;
     job_finish(&j);
     session_keep(ui, true, NULL);
     return ok;

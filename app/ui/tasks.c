@@ -6,16 +6,29 @@
 
 #include "app/job/job_retrieve.h"
 #include "app/job/sweep_sheet.h"
+#include "app/library/library.h"
+#include "app/ui/arrivals.h"
+#include "app/ui/tasks.h"
 #include "app/ui/ui.h"
+#include "app/window/window_link.h"
+#include "app/worker/client.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 struct task *
+task_shown(const struct ui *ui)
+{
+    const struct tasks *tasks = tasks_of(ui);
+    return tasks->shown < tasks->count ? tasks->items[tasks->shown] : NULL;
+}
+
+struct task *
 task_find(struct ui *ui, const char *job)
 {
-    for (int i = 0; i < ui->task_count; i++)
-        if (strcmp(ui->tasks[i]->job.id, job) == 0)
-            return ui->tasks[i];
+    struct tasks *tasks = tasks_of(ui);
+    for (int i = 0; i < tasks->count; i++)
+        if (strcmp(tasks->items[i]->job.id, job) == 0)
+            return tasks->items[i];
     return NULL;
 }
 
@@ -27,7 +40,7 @@ forget_frames(struct task *t)
     t->frame_count = 0;
 }
 
-void
+static void
 task_free(struct task *t)
 {
     forget_frames(t);
@@ -39,12 +52,34 @@ task_free(struct task *t)
     free(t);
 }
 
+void
+tasks_free(struct tasks *tasks)
+{
+    for (int i = 0; tasks && i < tasks->count; i++)
+        task_free(tasks->items[i]);
+    free(tasks);
+}
+
+void
+tasks_forget_finished(struct tasks *tasks)
+{
+    int n = 0;
+    for (int i = 0; i < tasks->count; i++) {
+        if (tasks->items[i]->state > TASK_RUNNING && tasks->items[i]->state != TASK_OFFERED)
+            task_free(tasks->items[i]);
+        else
+            tasks->items[n++] = tasks->items[i];
+    }
+    tasks->count = n;
+}
+
 int
 tasks_unfinished(const struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     int n = 0;
-    for (int i = 0; i < ui->task_count; i++)
-        n += ui->tasks[i]->state == TASK_QUEUED || ui->tasks[i]->state == TASK_RUNNING;
+    for (int i = 0; i < tasks->count; i++)
+        n += tasks->items[i]->state == TASK_QUEUED || tasks->items[i]->state == TASK_RUNNING;
     return n;
 }
 
@@ -52,16 +87,17 @@ tasks_unfinished(const struct ui *ui)
 static bool
 make_room(struct ui *ui)
 {
-    if (ui->task_count < UI_TASKS_MAX)
+    struct tasks *tasks = tasks_of(ui);
+    if (tasks->count < UI_TASKS_MAX)
         return true;
-    for (int i = 0; i < ui->task_count; i++) {
-        enum task_state state = ui->tasks[i]->state;
+    for (int i = 0; i < tasks->count; i++) {
+        enum task_state state = tasks->items[i]->state;
         if (state == TASK_QUEUED || state == TASK_RUNNING || state == TASK_OFFERED)
             continue;
-        task_free(ui->tasks[i]);
-        memmove(&ui->tasks[i], &ui->tasks[i + 1],
-                (size_t)(--ui->task_count - i) * sizeof *ui->tasks);
-        ui->task_shown = MAX(0, MIN(ui->task_shown, ui->task_count - 1));
+        task_free(tasks->items[i]);
+        memmove(&tasks->items[i], &tasks->items[i + 1],
+                (size_t)(--tasks->count - i) * sizeof *tasks->items);
+        tasks->shown = MAX(0, MIN(tasks->shown, tasks->count - 1));
         return true;
     }
     return false;
@@ -73,22 +109,23 @@ record_state(struct ui *ui, const struct task *t)
     static const enum library_state states[] = {LIBRARY_QUEUED, LIBRARY_QUEUED, LIBRARY_DONE,
                                                 LIBRARY_FAILED, LIBRARY_CANCELLED,
                                                 LIBRARY_QUEUED};
-    if (ui->library)
-        library_job_state(ui->library, t->job.id, states[t->state], *t->error ? t->error : NULL,
+    if (ui_library(ui))
+        library_job_state(ui_library(ui), t->job.id, states[t->state], *t->error ? t->error : NULL,
                           NULL);
 }
 
 static void
 join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
 {
+    struct tasks *tasks = tasks_of(ui);
     const char *id = jv_string(jv_get(sweep, "id"), "");
     if (!*id)
         return;
-    for (int i = 0; i < ui->task_count; i++)
-        if (strcmp(jv_string(jv_get(ui->tasks[i]->sweep_kept, "id"), ""), id) == 0)
-            t->sweep = ui->tasks[i]->sweep;
+    for (int i = 0; i < tasks->count; i++)
+        if (strcmp(jv_string(jv_get(tasks->items[i]->sweep_kept, "id"), ""), id) == 0)
+            t->sweep = tasks->items[i]->sweep;
     if (!t->sweep)
-        t->sweep = ++ui->sweeps;
+        t->sweep = ++tasks->sweeps;
     t->sweep_kept = jv_copy(sweep);
     t->sweep_columns =
         (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), LIMIT_SWEEP_CELLS);
@@ -98,6 +135,7 @@ join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
 struct task *
 task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
+    struct tasks *tasks = tasks_of(ui);
     if (!make_room(ui)) {
         ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be",
                UI_TASKS_MAX);
@@ -106,32 +144,34 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
     struct task *t = mem_zalloc(sizeof *t);
     job_copy(&t->job, job);
     join_sweep(ui, t, sweep);
-    ui->tasks[ui->task_count++] = t;
-    ui->dirty = true;
+    tasks->items[tasks->count++] = t;
+    ui_redraw(ui);
     return t;
 }
 
 static void
 submit(struct ui *ui, struct task *t)
 {
+    struct library *library = ui_library(ui);
     struct err err = {0};
     t->state = TASK_QUEUED;
     t->error[0] = 0;
-    if (ui->library && !library_job_add(ui->library, &t->job, ui->host, t->sweep_kept, &err))
+    if (library && !library_job_add(library, &t->job, ui_host(ui), t->sweep_kept, &err))
         ui_log(ui, ROLE_WARNING, err.text);
-    client_submit(ui->client, &t->job, true);
+    client_submit(ui_client(ui), &t->job, true);
 }
 
 bool
 task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct task *t = task_add(ui, job, sweep);
     if (!t)
         return false;
     submit(ui, t);
     // The one that runs stays in view; a new one alone comes into it.
-    if (tasks_unfinished(ui) == 1 || ui->tasks[ui->task_shown]->state > TASK_RUNNING)
-        ui->task_shown = ui->task_count - 1;
+    if (tasks_unfinished(ui) == 1 || tasks->items[tasks->shown]->state > TASK_RUNNING)
+        tasks->shown = tasks->count - 1;
     return true;
 }
 
@@ -150,7 +190,7 @@ task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const c
 static bool
 is_ours(struct ui *ui, struct task *t)
 {
-    if (!*t->owner || library_job_claim(ui->library, t->job.id, t->owner)) {
+    if (!*t->owner || library_job_claim(ui_library(ui), t->job.id, t->owner)) {
         t->owner[0] = 0;
         return true;
     }
@@ -182,24 +222,27 @@ task_run(struct ui *ui, struct task *t)
         return false;
     }
     submit(ui, t);
-    return ui->dirty = true;
+    ui_redraw(ui);
+    return true;
 }
 
 int
 tasks_offered(const struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     int n = 0;
-    for (int i = 0; i < ui->task_count; i++)
-        n += ui->tasks[i]->state == TASK_OFFERED;
+    for (int i = 0; i < tasks->count; i++)
+        n += tasks->items[i]->state == TASK_OFFERED;
     return n;
 }
 
 int
 tasks_run_offered(struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     int n = 0;
-    for (int i = 0; i < ui->task_count; i++)
-        n += task_run(ui, ui->tasks[i]);
+    for (int i = 0; i < tasks->count; i++)
+        n += task_run(ui, tasks->items[i]);
     return n;
 }
 
@@ -207,14 +250,15 @@ void
 task_cancel(struct ui *ui, struct task *t)
 {
     if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
-        client_cancel(ui->client, t->job.id);
+        client_cancel(ui_client(ui), t->job.id);
 }
 
 void
 task_offer_again(struct ui *ui)
 {
-    for (int i = 0; i < ui->task_count; i++) {
-        struct task *t = ui->tasks[i];
+    struct tasks *tasks = tasks_of(ui);
+    for (int i = 0; i < tasks->count; i++) {
+        struct task *t = tasks->items[i];
         if ((t->state != TASK_QUEUED && t->state != TASK_RUNNING) || (t->drawn && !t->awaited))
             continue;
         t->drawn = false;
@@ -229,17 +273,18 @@ task_offer_again(struct ui *ui)
         t->state = TASK_QUEUED;
         t->step = 0;
         forget_frames(t);
-        client_submit(ui->client, &t->job, true);
+        client_submit(ui_client(ui), &t->job, true);
     }
 }
 
 static size_t
 frame_bytes(const struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     size_t n = 0;
-    for (int i = 0; i < ui->task_count; i++)
-        for (int k = 0; k < ui->tasks[i]->frame_count; k++)
-            n += ui->tasks[i]->frames[k]->stride * (size_t)ui->tasks[i]->frames[k]->height;
+    for (int i = 0; i < tasks->count; i++)
+        for (int k = 0; k < tasks->items[i]->frame_count; k++)
+            n += tasks->items[i]->frames[k]->stride * (size_t)tasks->items[i]->frames[k]->height;
     return n;
 }
 
@@ -247,10 +292,11 @@ frame_bytes(const struct ui *ui)
 static bool
 drop_frame(struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct task *t = NULL;
-    for (int i = 0; i < ui->task_count; i++)
-        if (ui->tasks[i]->frame_count > (t ? t->frame_count : 1))
-            t = ui->tasks[i];
+    for (int i = 0; i < tasks->count; i++)
+        if (tasks->items[i]->frame_count > (t ? t->frame_count : 1))
+            t = tasks->items[i];
     if (!t)
         return false;
     int at = t->frame_count / 2 - 1;
@@ -266,8 +312,9 @@ drop_frame(struct ui *ui)
 static void
 keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
 {
-    if (ui->window && ui->task_shown < ui->task_count && ui->tasks[ui->task_shown] == t)
-        window_link_frame(ui->window, image, step, t->total);
+    struct tasks *tasks = tasks_of(ui);
+    if (ui_window(ui) && tasks->shown < tasks->count && tasks->items[tasks->shown] == t)
+        window_link_frame(ui_window(ui), image, step, t->total);
 
     if (t->frame_count == UI_FRAMES_MAX) { // every second one will do
         int n = 0;
@@ -309,7 +356,7 @@ take_result(struct ui *ui, struct client_event *e)
         t->arriving++;
         t->awaited = MAX(t->awaited - 1, 0);
     }
-    arrivals_put(ui->arrivals, a);
+    arrivals_put(ui_arrivals(ui), a);
     free(folder);
 }
 
@@ -318,15 +365,15 @@ static void
 enter_result(struct ui *ui, const struct arrival *a)
 {
     struct err err = a->unread;
-    client_stored(ui->client, a->job, a->index);
+    client_stored(ui_client(ui), a->job, a->index);
     if (a->differs)
         ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", a->file);
-    if (ui->library && a->known.file)
-        library_picture_add(ui->library, &a->known, &err);
-    if (ui->library && err.code != ERR_NONE)
+    if (ui_library(ui) && a->known.file)
+        library_picture_add(ui_library(ui), &a->known, &err);
+    if (ui_library(ui) && err.code != ERR_NONE)
         ui_log(ui, ROLE_WARNING, err.text);
-    if (a->late && ui->library && !task_find(ui, a->job))
-        library_job_state(ui->library, a->job, LIBRARY_DONE, NULL, NULL);
+    if (a->late && ui_library(ui) && !task_find(ui, a->job))
+        library_job_state(ui_library(ui), a->job, LIBRARY_DONE, NULL, NULL);
     if (a->late) {
         char *text = mem_printf("fetched a picture of an earlier job: %s", a->file);
         ui_log(ui, ROLE_GOOD, text);
@@ -350,17 +397,18 @@ fill_cell(struct sheet_cell *cell, const struct task *t)
 static void
 write_sheet(struct ui *ui, int sweep)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct err err = {0};
     int count = 0, drawn = 0;
     const struct task *first = NULL;
     struct task *waits = NULL;
-    for (int i = 0; i < ui->task_count; i++) {
-        const struct task *t = ui->tasks[i];
+    for (int i = 0; i < tasks->count; i++) {
+        const struct task *t = tasks->items[i];
         if (t->sweep != sweep)
             continue;
         if (t->state <= TASK_RUNNING || t->state == TASK_OFFERED)
             return;
-        waits = t->arriving ? ui->tasks[i] : waits;
+        waits = t->arriving ? tasks->items[i] : waits;
         first = first ? first : t;
         drawn += t->state == TASK_DONE && t->frame_count;
         count++;
@@ -372,15 +420,15 @@ write_sheet(struct ui *ui, int sweep)
     struct sweep_sheet sheet;
     sweep_sheet_begin(&sheet, count, first->sweep_columns);
     sheet.about = jv_copy(jv_get(first->sweep_kept, "about"));
-    for (int i = 0, k = 0; i < ui->task_count; i++)
-        if (ui->tasks[i]->sweep == sweep)
-            fill_cell(&sheet.cells[k++], ui->tasks[i]);
+    for (int i = 0, k = 0; i < tasks->count; i++)
+        if (tasks->items[i]->sweep == sweep)
+            fill_cell(&sheet.cells[k++], tasks->items[i]);
     char *folder = library_folder(&err);
     char *file = mem_printf("%s/sheet-%s.png", folder ? folder : "", first->job.id);
     if (folder && sweep_sheet_write(&sheet, file, &err)) {
         ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", drawn, count, file);
-        ui_log(ui, ROLE_GOOD, ui->message);
-        if (ui->library && library_picture_import(ui->library, file, NULL, &err) < 0)
+        ui_log(ui, ROLE_GOOD, ui_message(ui));
+        if (ui_library(ui) && library_picture_import(ui_library(ui), file, NULL, &err) < 0)
             ui_log(ui, ROLE_WARNING, err.text);
     } else {
         ui_say(ui, ROLE_ERROR, "the sheet could not be written: %s", err.text);
@@ -395,9 +443,10 @@ write_sheet(struct ui *ui, int sweep)
 static void
 trim_frames(struct ui *ui)
 {
+    struct tasks *tasks = tasks_of(ui);
     int whole = 0;
-    for (int i = ui->task_count - 1; i >= 0; i--) {
-        struct task *t = ui->tasks[i];
+    for (int i = tasks->count - 1; i >= 0; i--) {
+        struct task *t = tasks->items[i];
         if (t->state <= TASK_RUNNING || t->frame_count < 2 || ++whole <= UI_TASKS_WITH_FRAMES)
             continue;
         int last = --t->frame_count;
@@ -413,6 +462,7 @@ trim_frames(struct ui *ui)
 static void
 end_task(struct ui *ui, struct task *t, enum task_state state, const char *error)
 {
+    struct tasks *tasks = tasks_of(ui);
     t->state = state;
     snprintf(t->error, sizeof t->error, "%s", error ? error : "");
     record_state(ui, t);
@@ -420,10 +470,10 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
         write_sheet(ui, t->sweep);
     trim_frames(ui);
     // The next one that runs comes into view.
-    for (int i = 0; i < ui->task_count; i++)
-        if (ui->tasks[i] == t && ui->task_shown == i && i + 1 < ui->task_count &&
-            ui->tasks[i + 1]->state == TASK_QUEUED)
-            ui->task_shown = i + 1;
+    for (int i = 0; i < tasks->count; i++)
+        if (tasks->items[i] == t && tasks->shown == i && i + 1 < tasks->count &&
+            tasks->items[i + 1]->state == TASK_QUEUED)
+            tasks->shown = i + 1;
 }
 
 // Once the worker is done and its pictures are here.
@@ -472,7 +522,7 @@ void
 task_event(struct ui *ui, struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
-    ui->dirty = true;
+    ui_redraw(ui);
     if (e->type == CLIENT_RESULT)
         take_result(ui, e);
     if (e->type == CLIENT_HELLO)

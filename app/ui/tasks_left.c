@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "app/base/process.h"
+#include "app/library/library.h"
+#include "app/ui/arrivals.h"
+#include "app/ui/tasks.h"
 #include "app/ui/ui.h"
+#include "app/worker/client.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -44,7 +48,7 @@ collect(const struct library_job *job, void *ctx)
     struct left *l = ctx;
     struct jv *request = jv_parse(job->request, strlen(job->request), "job", NULL);
     const char *sweep = jv_string(jv_get(jv_get(request, "sweep"), "id"), NULL);
-    bool here = strcmp(job->host, l->ui->host ? l->ui->host : "") == 0;
+    bool here = strcmp(job->host, ui_host(l->ui) ? ui_host(l->ui) : "") == 0;
     struct left_job one = {.id = mem_strdup(job->id),
                            .sweep = sweep ? mem_strdup(sweep) : NULL,
                            .owner = mem_strdup(job->owner),
@@ -74,14 +78,14 @@ take_done(struct ui *ui, struct task *t)
     struct library_filter f = {.job = t->job.id, .limit = 1};
     struct library_list list;
     t->state = TASK_DONE;
-    if (!library_query(ui->library, &f, &list, NULL))
+    if (!library_query(ui_library(ui), &f, &list, NULL))
         return;
     if (list.count) {
         struct arrival *a = mem_zalloc(sizeof *a);
         *a = (struct arrival){.kind = ARRIVAL_EARLIER, .file = mem_strdup(list.items[0].file)};
         snprintf(a->job, sizeof a->job, "%s", t->job.id);
         t->arriving++;
-        arrivals_put(ui->arrivals, a);
+        arrivals_put(ui_arrivals(ui), a);
     }
     library_list_free(&list);
 }
@@ -90,6 +94,7 @@ take_done(struct ui *ui, struct task *t)
 static void
 take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
 {
+    struct tasks *tasks = tasks_of(ui);
     const struct jv *job = listed(jv_get(hello, "jobs"), left->id);
     const char *state = jv_string(jv_get(job, "state"), "");
     bool running = strcmp(state, "running") == 0, waiting = strcmp(state, "waiting") == 0;
@@ -97,7 +102,7 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
     struct job j;
     if (task_find(ui, left->id))
         return;
-    bool known = library_job_restore(ui->library, left->id, &j, &sweep, NULL);
+    bool known = library_job_restore(ui_library(ui), left->id, &j, &sweep, NULL);
     if (!known) {
         job_finish(&j);
         j = JOB_EMPTY;
@@ -114,12 +119,12 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
             t->state = running ? TASK_RUNNING : TASK_QUEUED;
             t->step = (int)jv_integer(jv_get(job, "step"), 0);
             t->total = (int)jv_integer(jv_get(job, "total"), 0);
-            library_job_own(ui->library, left->id, NULL);
-            client_expect(ui->client, left->id, j.count);
-            ui->task_shown = ui->task_count - 1;
+            library_job_own(ui_library(ui), left->id, NULL);
+            client_expect(ui_client(ui), left->id, j.count);
+            tasks->shown = tasks->count - 1;
         }
     } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
-        library_job_state(ui->library, left->id,
+        library_job_state(ui_library(ui), left->id,
                           *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
                           jv_string(jv_get(job, "text"), NULL), NULL);
     } else if (*state || (known && results >= MAX(j.count, 1))) {
@@ -148,9 +153,10 @@ fetch_waiting(struct ui *ui, const struct jv *results)
     for (size_t i = 0; i < jv_size(results); i++) {
         const char *job = jv_string(jv_get(jv_at(results, i), "job"), "");
         int64_t index = jv_integer(jv_get(jv_at(results, i), "index"), 0);
-        bool ours = !ui->host || (ui->library && library_job_known(ui->library, job, ui->host));
+        bool ours = !ui_host(ui) ||
+                    (ui_library(ui) && library_job_known(ui_library(ui), job, ui_host(ui)));
         if (ours && index < LIMIT_JOB_PICTURES)
-            client_fetch(ui->client, job, (int)index);
+            client_fetch(ui_client(ui), job, (int)index);
     }
 }
 
@@ -162,14 +168,14 @@ tasks_left(struct ui *ui, const struct jv *hello)
     struct left l = {.ui = ui};
     int before = tasks_offered(ui);
     fetch_waiting(ui, jv_get(hello, "results"));
-    if (!ui->library || !library_job_each(ui->library, NULL, collect, &l, NULL))
+    if (!ui_library(ui) || !library_job_each(ui_library(ui), NULL, collect, &l, NULL))
         return;
     for (int i = 0; i < l.count; i++) {
         struct left rest = {.ui = ui};
         if (!l.jobs[i].mine)
             continue;
         if (l.jobs[i].sweep)
-            library_job_each(ui->library, l.jobs[i].sweep, collect, &rest, NULL);
+            library_job_each(ui_library(ui), l.jobs[i].sweep, collect, &rest, NULL);
         for (int k = 0; k < rest.count; k++)
             if (rest.jobs[k].mine || rest.jobs[k].state != LIBRARY_QUEUED)
                 take_left(ui, &rest.jobs[k], hello);

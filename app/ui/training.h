@@ -5,6 +5,7 @@
 #ifndef LIMN_APP_UI_TRAINING_H
 #define LIMN_APP_UI_TRAINING_H
 
+#include "app/job/job.h"
 #include "app/ui/trainlog.h"
 #include "app/ui/view.h"
 

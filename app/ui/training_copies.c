@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/ui/training.h"
+#include "app/worker/client.h"
 #include "app/worker/protocol.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -23,7 +24,7 @@ enum { SHEETS_COPIED_MAX = 24 }; // of another machine's training, the newest
 static char *
 copies_folder(const struct ui *ui)
 {
-    char *host = mem_strdup(ui->host);
+    char *host = mem_strdup(ui_host(ui));
     for (char *c = host; *c; c++)
         if (*c == '/')
             *c = '_';
@@ -56,7 +57,7 @@ training_is_copy(const struct ui *ui, const struct run *r)
 static void
 ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
 {
-    client_read(ui->client, jv_string(jv_get(r->job, "id"), ""), name, from);
+    client_read(ui_client(ui), jv_string(jv_get(r->job, "id"), ""), name, from);
     r->asked = mem_strdup(name);
     r->from = from;
 }

@@ -8,6 +8,7 @@
 
 #include "app/base/places.h"
 #include "app/ui/training.h"
+#include "engine/base/jv.h"
 #include "engine/base/mem.h"
 
 enum { CURVE_COLUMNS_MAX = 1024, SMOOTH_STEPS = 50 };
@@ -60,7 +61,7 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
     for (int y = 0; y < rows; y++)
         for (int x = 0; x < columns; x++)
             if (dots[y * columns + x])
-                put_dots(a->y + y, a->x + label + x, dots[y * columns + x], ui->unicode);
+                put_dots(a->y + y, a->x + label + x, dots[y * columns + x], draw_unicode());
     free(dots);
     draw_format(a->y, a->x, label, ROLE_DIM, "%.4f", high);
     draw_format(a->y + rows - 1, a->x, label, ROLE_DIM, "%.4f", low);
@@ -161,7 +162,7 @@ training_draw(struct ui *ui, const struct area *a)
         draw_row(&t->runs[top + row], &line, top + row == t->selected);
     }
     if (training_is_running(run) || log->more)
-        ui->wake = ui_now() + (log->more ? 0.01 : 1);
+        ui_wake(ui, ui_now() + (log->more ? 0.01 : 1));
     if (!log->folder) {
         draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "it has no log yet");
         return;

@@ -7,7 +7,9 @@
 #include "app/base/places.h"
 #include "app/cli/commands.h"
 #include "app/cli/through.h"
+#include "app/ui/form.h"
 #include "app/ui/training.h"
+#include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -19,8 +21,8 @@ begin(struct ui *ui, int argc, char **argv)
     struct errand e;
     struct job id = JOB_EMPTY;
     job_name(&id);
-    errand_begin(&e, ui->host);
-    if (!client_ready(ui->client))
+    errand_begin(&e, ui_host(ui));
+    if (!client_ready(ui_client(ui)))
         err_set(&err, ERR_DEVICE, "the worker is not ready yet");
     else if (!t->able)
         err_set(&err, ERR_UNSUPPORTED,
@@ -31,7 +33,7 @@ begin(struct ui *ui, int argc, char **argv)
     line.detach = true;
     if (ok && errand_from(&e, &line, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
-        errand_start(&e, ui->client, id.id, true);
+        errand_start(&e, ui_client(ui), id.id, true);
         ui_say(ui, ROLE_STATUS, "the training begins \u2026");
     } else {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
@@ -110,8 +112,8 @@ void
 training_form(struct ui *ui)
 {
     struct form *f = form_new("begin a training");
-    if (!ui->machine)
-        client_describe(ui->client);
+    if (!ui_machine(ui))
+        client_describe(ui_client(ui));
     char **places = places_of("recipes"), *recipe = NULL;
     for (int i = 0; places[i] && !recipe; i++) {
         recipe = file_join(places[i], "limn-icons.yaml");
@@ -120,7 +122,8 @@ training_form(struct ui *ui)
             recipe = NULL;
         }
     }
-    const char *there = ui->host ? "on that machine; empty: the recipe's" : "empty: the recipe's";
+    const char *there =
+        ui_host(ui) ? "on that machine; empty: the recipe's" : "empty: the recipe's";
     char *help = mem_printf("folder it writes to, %s", there);
     form_add(f, FIELD_TEXT, "recipe", "recipe", recipe,
              "a YAML file of this machine (docs/training.md)");
@@ -128,7 +131,7 @@ training_form(struct ui *ui)
     form_add(f, FIELD_TEXT, "output", "output", "", help);
     form_add(f, FIELD_TEXT, "model", "model", "", there);
     const char *names[66] = {"auto"};
-    const struct jv *devices = jv_get(ui->machine, "devices");
+    const struct jv *devices = jv_get(ui_machine(ui), "devices");
     for (size_t i = 0, n = 1; i < jv_size(devices) && n < 64; i++)
         if (!*jv_string(jv_get(jv_at(devices, i), "reason"), ""))
             names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The UI from its start to its end: what is waited for, and what the worker says.
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "app/cli/commands.h"
 #include "app/ui/screen.h"
+#include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -29,52 +29,90 @@ ui_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// --- messages
+// --- its parts, for the views
 
 void
-ui_log(struct ui *ui, enum role role, const char *text)
+ui_redraw(struct ui *ui)
 {
-    if (ui->log_count == UI_LOG_MAX) {
-        free(ui->log[0].text);
-        memmove(ui->log, ui->log + 1, (UI_LOG_MAX - 1) * sizeof *ui->log);
-        ui->log_count--;
-    }
-    ui->log[ui->log_count++] = (struct log_entry){role, mem_strdup(text)};
-}
-
-void
-ui_say(struct ui *ui, enum role role, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(ui->message, sizeof ui->message, format, args);
-    va_end(args);
-    ui->message_role = role;
-    ui->message_said = ui_now();
     ui->dirty = true;
-    if (role == ROLE_ERROR || role == ROLE_WARNING)
-        ui_log(ui, role, ui->message);
 }
 
 void
-ui_prompt(struct ui *ui, const char *label, const char *text,
-          void (*done)(struct ui *ui, const char *text))
+ui_wake(struct ui *ui, double when)
 {
-    snprintf(ui->prompt_label, sizeof ui->prompt_label, "%s", label);
-    ui->prompt.limit = 1024;
-    field_set(&ui->prompt, text);
-    ui->prompt_done = done;
-    ui->prompting = ui->dirty = true;
+    ui->wake = when;
 }
 
-void
-ui_ask(struct ui *ui, const char *question, const char *answers,
-       void (*answered)(struct ui *ui, char answer))
+enum view_id
+ui_view(const struct ui *ui)
 {
-    snprintf(ui->question, sizeof ui->question, "%s", question);
-    snprintf(ui->answers, sizeof ui->answers, "%s", answers);
-    ui->answered = answered;
-    ui->asking = ui->dirty = true;
+    return ui->view;
+}
+
+enum view_id
+ui_view_before(const struct ui *ui)
+{
+    return ui->view_before;
+}
+
+void *
+ui_state(const struct ui *ui, enum view_id view)
+{
+    return ui->state[view];
+}
+
+struct session *
+session_of(const struct ui *ui)
+{
+    return ui->session;
+}
+
+struct tasks *
+tasks_of(const struct ui *ui)
+{
+    return ui->tasks;
+}
+
+struct client *
+ui_client(const struct ui *ui)
+{
+    return ui->worker.client;
+}
+
+const char *
+ui_host(const struct ui *ui)
+{
+    return ui->worker.host;
+}
+
+const struct jv *
+ui_loaders(const struct ui *ui)
+{
+    return ui->worker.loaders;
+}
+
+const struct jv *
+ui_machine(const struct ui *ui)
+{
+    return ui->worker.machine;
+}
+
+struct library *
+ui_library(const struct ui *ui)
+{
+    return ui->library;
+}
+
+struct arrivals *
+ui_arrivals(const struct ui *ui)
+{
+    return ui->arrivals;
+}
+
+struct window_link *
+ui_window(const struct ui *ui)
+{
+    return ui->window;
 }
 
 // --- the worker
@@ -82,12 +120,12 @@ ui_ask(struct ui *ui, const char *question, const char *answers,
 static void
 on_lost(struct ui *ui, const char *how)
 {
-    ui->worker_lost = true;
-    ui->worker_failures++;
-    ui->worker_restart =
-        ui_now() + (ui->worker_failures > 1 ? MIN(1 << ui->worker_failures, 30) : 0.2);
-    if (ui->worker_failures > RESTARTS_MAX) {
-        ui->worker_restart = 1e300;
+    ui->worker.lost = true;
+    ui->worker.failures++;
+    ui->worker.restart =
+        ui_now() + (ui->worker.failures > 1 ? MIN(1 << ui->worker.failures, 30) : 0.2);
+    if (ui->worker.failures > RESTARTS_MAX) {
+        ui->worker.restart = 1e300;
         ui_say(ui, ROLE_ERROR,
                "%s; it will not be started again: leave limn and come back", how);
     } else {
@@ -100,10 +138,10 @@ static void
 restart_worker(struct ui *ui)
 {
     struct err err = {0};
-    if (!ui->worker_lost || ui_now() < ui->worker_restart)
+    if (!ui->worker.lost || ui_now() < ui->worker.restart)
         return;
-    ui->worker_lost = false;
-    if (client_restart(ui->client, &err))
+    ui->worker.lost = false;
+    if (client_restart(ui->worker.client, &err))
         task_offer_again(ui);
     else
         on_lost(ui, err.text);
@@ -130,7 +168,7 @@ on_event(struct ui *ui, struct client_event *e)
     task_event(ui, e);
     if (e->type == CLIENT_LOADERS || e->type == CLIENT_DESCRIBED) {
         bool loaders = e->type == CLIENT_LOADERS;
-        struct jv **keep = loaders ? &ui->loaders : &ui->machine;
+        struct jv **keep = loaders ? &ui->worker.loaders : &ui->worker.machine;
         jv_free(*keep);
         *keep = jv_copy(loaders ? jv_get(e->data, "loaders") : e->data);
     }
@@ -143,7 +181,7 @@ on_event(struct ui *ui, struct client_event *e)
             ui_log(ui, strcmp(level, "error") == 0 ? ROLE_ERROR : ROLE_DIM, text);
     }
     if (e->type == CLIENT_DONE)
-        ui->worker_failures = 0;
+        ui->worker.failures = 0;
     if (e->type == CLIENT_LOST)
         on_lost(ui, e->err.text);
     for (int i = 0; i < VIEW_COUNT; i++)
@@ -157,13 +195,13 @@ static int
 timeout_of(const struct ui *ui)
 {
     double wait = 3600;
-    int canvas = canvas_wait(ui->canvas);
+    int canvas = canvas_wait(ui->screen.canvas);
     if (canvas >= 0)
         wait = canvas * 1e-3;
-    if (ui->session_dirty || ui->paste)
+    if (ui->session->dirty || ui->input.paste)
         wait = MIN(wait, 1);
-    if (ui->worker_lost)
-        wait = MIN(wait, MAX(ui->worker_restart - ui_now(), 0));
+    if (ui->worker.lost)
+        wait = MIN(wait, MAX(ui->worker.restart - ui_now(), 0));
     if (ui->wake > 0)
         wait = MIN(wait, MAX(ui->wake - ui_now(), 0));
     return wait > 3000 ? -1 : (int)(wait * 1e3 + 0.999);
@@ -176,10 +214,10 @@ wait_for_something(struct ui *ui)
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
                                              {.fd = arrivals_fd(ui->arrivals), .events = POLLIN}};
     bool full = arrivals_full(ui->arrivals);
-    int count = 3 + (full ? 0 : client_fds(ui->client, fds + 3));
+    int count = 3 + (full ? 0 : client_fds(ui->worker.client, fds + 3));
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
-    bool now = ui->dirty || (!full && client_holds(ui->client));
+    bool now = ui->dirty || (!full && client_holds(ui->worker.client));
     if (poll(fds, (nfds_t)count, now ? 0 : timeout_of(ui)) < 0)
         return true; // a signal: the loop looks what it meant
     if (fds[1].revents) {
@@ -204,7 +242,7 @@ loop(struct ui *ui, struct err *err)
             ui_request(ui, REQUEST_QUIT);
         for (struct arrival *a; (a = arrivals_next(ui->arrivals));)
             on_arrival(ui, a);
-        while (!arrivals_full(ui->arrivals) && client_next(ui->client, &e)) {
+        while (!arrivals_full(ui->arrivals) && client_next(ui->worker.client, &e)) {
             on_event(ui, &e);
             client_event_free(&e);
         }
@@ -220,27 +258,24 @@ static void
 finish(struct ui *ui)
 {
     window_link_close(ui->window);
-    form_free(ui->form);
+    form_free(ui->dialogue.form);
     for (int i = 0; i < VIEW_COUNT; i++) {
         if (views[i]->close)
             views[i]->close(ui);
         free(ui->state[i]);
     }
-    for (int i = 0; i < ui->task_count; i++)
-        task_free(ui->tasks[i]);
-    for (int i = 0; i < ui->log_count; i++)
-        free(ui->log[i].text);
-    jv_free(ui->loaders);
-    jv_free(ui->machine);
-    field_finish(&ui->instruction);
-    field_finish(&ui->prompt);
-    job_finish(&ui->compose);
-    history_finish(&ui->history);
+    tasks_free(ui->tasks);
+    session_free(ui->session);
+    for (int i = 0; i < ui->dialogue.log_count; i++)
+        free(ui->dialogue.log[i].text);
+    jv_free(ui->worker.loaders);
+    jv_free(ui->worker.machine);
+    field_finish(&ui->dialogue.prompt);
     pictures_close(ui->pictures);
     arrivals_close(ui->arrivals);
     library_close(ui->library);
-    free(ui->paste);
-    free(ui->host);
+    free(ui->input.paste);
+    free(ui->worker.host);
     free(ui);
 }
 
@@ -260,15 +295,15 @@ open_library(struct ui *ui)
 static bool
 connect_worker(struct ui *ui, struct err *err)
 {
-    struct client_params p = {.host = ui->host};
-    ui->client = client_open(&p, err);
-    if (!ui->client || !ui->host)
-        return ui->client != NULL;
-    fprintf(stderr, "limn: connecting to %s …\n", ui->host);
-    while (!client_ready(ui->client)) {
+    struct client_params p = {.host = ui->worker.host};
+    ui->worker.client = client_open(&p, err);
+    if (!ui->worker.client || !ui->worker.host)
+        return ui->worker.client != NULL;
+    fprintf(stderr, "limn: connecting to %s …\n", ui->worker.host);
+    while (!client_ready(ui->worker.client)) {
         struct client_event e;
-        client_wait(ui->client, -1);
-        while (client_next(ui->client, &e)) {
+        client_wait(ui->worker.client, -1);
+        while (client_next(ui->worker.client, &e)) {
             bool lost = e.type == CLIENT_LOST;
             if (lost)
                 err_set(err, e.err.code, "%s", e.err.text);
@@ -289,12 +324,10 @@ ui_run(const char *host, const char *theme, const char *preview)
 {
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
-    ui->started = ui_now();
-    ui->preview = preview;
-    ui->host = host ? mem_strdup(host) : NULL;
-    ui->compose = JOB_EMPTY;
-    ui->instruction.lines = true;
-    ui->instruction.limit = LIMIT_INSTRUCTION_BYTES;
+    ui->screen.preview = preview;
+    ui->worker.host = host ? mem_strdup(host) : NULL;
+    ui->session = session_new();
+    ui->tasks = mem_zalloc(sizeof *ui->tasks);
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));
     ui->pictures = pictures_open(&err);
@@ -307,10 +340,10 @@ ui_run(const char *host, const char *theme, const char *preview)
                        : environment && *environment ? environment
                        : kept                        ? kept
                                                      : "dark";
-    bool ok = ui->arrivals && theme_find(&ui->theme, name, &err);
+    bool ok = ui->arrivals && theme_find(&ui->screen.theme, name, &err);
     if (!ok && ui->arrivals && !theme) { // a theme that is gone must not keep limn from starting
         err_clear(&err);
-        ok = theme_find(&ui->theme, "dark", &err);
+        ok = theme_find(&ui->screen.theme, "dark", &err);
     }
     free(kept);
     ok = ok && connect_worker(ui, &err) && screen_start(ui, preview, &err);
@@ -324,7 +357,7 @@ ui_run(const char *host, const char *theme, const char *preview)
         if (screen_gone())
             err_clear(&err);
     }
-    client_close(ui->client);
+    client_close(ui->worker.client);
     finish(ui);
     return err.code == ERR_NONE ? 0 : command_failed(&err);
 }

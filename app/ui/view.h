@@ -3,7 +3,11 @@
 #ifndef LIMN_APP_UI_VIEW_H
 #define LIMN_APP_UI_VIEW_H
 
+#include "app/ui/draw.h"
 #include "app/ui/ui.h"
+
+struct arrival;
+struct client_event;
 
 struct view {
     const char *name, *title;

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/library/library.h"
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
+#include "app/ui/field.h"
+#include "app/ui/session.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -17,7 +20,7 @@
 struct compose *
 compose_of(const struct ui *ui)
 {
-    return ui->state[VIEW_COMPOSE];
+    return ui_state(ui, VIEW_COMPOSE);
 }
 
 void
@@ -30,8 +33,9 @@ compose_turn_to(struct compose *c, enum pane pane)
 struct job_reference *
 compose_chosen(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
-    return c->reference < ui->compose.reference_count ? &ui->compose.references[c->reference]
+    return c->reference < session->job.reference_count ? &session->job.references[c->reference]
                                                       : NULL;
 }
 
@@ -50,10 +54,10 @@ open_compose(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
     struct err err = {0};
-    c->newcomer = ui->library && is_empty(ui->library);
+    c->newcomer = ui_library(ui) && is_empty(ui_library(ui));
     if (c->browser.folder)
         return;
-    char *kept = ui->library ? library_kept(ui->library, "folder", NULL) : NULL;
+    char *kept = ui_library(ui) ? library_kept(ui_library(ui), "folder", NULL) : NULL;
     char here[4096];
     if (!getcwd(here, sizeof here))
         snprintf(here, sizeof here, "/");
@@ -71,8 +75,8 @@ close_compose(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
     struct job carrier = JOB_EMPTY;
-    if (ui->library && c->browser.folder)
-        library_keep(ui->library, "folder", c->browser.folder, NULL);
+    if (ui_library(ui) && c->browser.folder)
+        library_keep(ui_library(ui), "folder", c->browser.folder, NULL);
     carrier.references[0] = c->removed;
     carrier.reference_count = c->has_removed;
     job_finish(&carrier);
@@ -148,6 +152,7 @@ compose_in_files(struct ui *ui, enum request request)
 static void
 remove_reference(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
     struct job carrier = JOB_EMPTY;
@@ -162,7 +167,7 @@ remove_reference(struct ui *ui)
     c->removed_at = c->reference;
     c->has_removed = true;
     *r = (struct job_reference){0}; // its parts belong to `removed` now
-    job_remove(&ui->compose, c->reference);
+    job_remove(&session->job, c->reference);
     session_check(ui);
     ui_say(ui, ROLE_STATUS, "removed %s; u brings it back", name);
 }
@@ -170,11 +175,12 @@ remove_reference(struct ui *ui)
 static void
 bring_back(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     enum job_use use = c->removed.use;
     struct job_reference *r =
-        c->has_removed && !job_find_for(&ui->compose, use, c->removed.marker)
-            ? job_add_for(&ui->compose, use, 0)
+        c->has_removed && !job_find_for(&session->job, use, c->removed.marker)
+            ? job_add_for(&session->job, use, 0)
             : NULL;
     if (!r) {
         if (!session_step(ui, -1))
@@ -182,7 +188,7 @@ bring_back(struct ui *ui)
         return;
     }
     // Into its place again, and those behind it one further.
-    struct job *j = &ui->compose;
+    struct job *j = &session->job;
     int at = MIN(c->removed_at, j->reference_count - 1);
     memmove(&j->references[at + 1], &j->references[at],
             (size_t)(j->reference_count - 1 - at) * sizeof *j->references);
@@ -191,7 +197,7 @@ bring_back(struct ui *ui)
     c->has_removed = false;
     c->removed = (struct job_reference){0};
     session_check(ui);
-    ui->message[0] = 0;
+    ui_hush(ui);
 }
 
 // Through what was in the composer before.
@@ -206,12 +212,13 @@ step(struct ui *ui, int by)
 bool
 compose_in_references(struct ui *ui, enum request request)
 {
+    struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
     switch (request) {
     case REQUEST_UP: c->reference = MAX(0, c->reference - 1); return true;
     case REQUEST_DOWN:
-        c->reference = MAX(0, MIN(c->reference + 1, ui->compose.reference_count - 1));
+        c->reference = MAX(0, MIN(c->reference + 1, session->job.reference_count - 1));
         return true;
     case REQUEST_ENTER:
         if (r)
@@ -238,6 +245,7 @@ run_editor(void *ctx)
 static void
 edit_outside(struct ui *ui)
 {
+    struct session *session = session_of(ui);
     const char *editor = getenv("VISUAL");
     if (!editor || !*editor)
         editor = getenv("EDITOR");
@@ -248,7 +256,7 @@ edit_outside(struct ui *ui)
         ui_say(ui, ROLE_ERROR, "no file for the editor can be made in /tmp");
         return;
     }
-    bool ok = write(fd, ui->instruction.text, strlen(ui->instruction.text)) >= 0;
+    bool ok = write(fd, session->text.text, strlen(session->text.text)) >= 0;
     close(fd);
     char *command = mem_printf("%s %s", editor && *editor ? editor : "vi", path);
     struct editing e = {command, false};
@@ -261,10 +269,10 @@ edit_outside(struct ui *ui)
         size_t n = strlen(text);
         while (n && text[n - 1] == '\n')
             text[--n] = 0;
-        if (strcmp(text, ui->instruction.text) != 0) {
-            ui->instruction.cursor = 0;
-            field_replace(&ui->instruction, 0, strlen(ui->instruction.text), "");
-            field_insert(&ui->instruction, text);
+        if (strcmp(text, session->text.text) != 0) {
+            session->text.cursor = 0;
+            field_replace(&session->text, 0, strlen(session->text.text), "");
+            field_insert(&session->text, text);
         }
         session_check(ui);
     } else {

@@ -7,6 +7,10 @@
 #include <unistd.h>
 
 #include "app/base/time_text.h"
+#include "app/library/library.h"
+#include "app/ui/arrivals.h"
+#include "app/ui/field.h"
+#include "app/ui/session.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -29,7 +33,7 @@ struct gallery {
 static struct gallery *
 gallery_of(const struct ui *ui)
 {
-    return ui->state[VIEW_GALLERY];
+    return ui_state(ui, VIEW_GALLERY);
 }
 
 static struct library_picture *
@@ -67,9 +71,9 @@ reload(struct ui *ui)
     int64_t id = chosen(ui) ? chosen(ui)->id : 0;
     struct library_filter f = {.search = g->search, .sort = g->sort, .limit = PICTURES_SHOWN_MAX};
     struct library_list list = {0};
-    if (!ui->library)
+    if (!ui_library(ui))
         return;
-    if (!library_query(ui->library, &f, &list, &err)) {
+    if (!library_query(ui_library(ui), &f, &list, &err)) {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return;
     }
@@ -79,7 +83,7 @@ reload(struct ui *ui)
         if (list.items[i].id == id)
             g->selected = i;
     g->selected = MAX(0, MIN(g->selected, list.count - 1));
-    ui->dirty = true;
+    ui_redraw(ui);
 }
 
 static void
@@ -97,7 +101,7 @@ close_gallery(struct ui *ui)
 static void
 on_arrival(struct ui *ui, struct arrival *a)
 {
-    if (a->kind == ARRIVAL_RESULT && ui->view == VIEW_GALLERY)
+    if (a->kind == ARRIVAL_RESULT && ui_view(ui) == VIEW_GALLERY)
         reload(ui);
 }
 
@@ -122,7 +126,7 @@ draw_about(const struct ui *ui, const struct library_picture *p, const struct ar
 {
     char date[TIME_TEXT_MAX], rating[32];
     time_text(p->created, "%Y-%m-%d %H:%M", date);
-    stars(rating, ui->unicode ? "\u2605" : "*", p->rating);
+    stars(rating, draw_unicode() ? "\u2605" : "*", p->rating);
     struct area text = {a->y, a->x, a->rows - 1, a->columns};
     draw_wrapped(&text, ROLE_TEXT, p->instruction);
     int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);
@@ -144,7 +148,7 @@ draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct
     const struct gallery *g = gallery_of(ui);
     char rating[32], line[80];
     struct area picture = {a->y, a->x + 1, a->rows - 1, a->columns - 2};
-    stars(rating, ui->unicode ? "\u2605" : "*", p->rating);
+    stars(rating, draw_unicode() ? "\u2605" : "*", p->rating);
     snprintf(line, sizeof line, "%s%" PRId64 " %s", is_marked(g, p->id) ? "+" : "", p->id, rating);
     struct area caption = {a->y + a->rows - 1, a->x, 1, a->columns - 1};
     if (here)
@@ -206,7 +210,7 @@ draw_gallery(struct ui *ui, const struct area *a)
     draw_heading(a, true, title);
     const struct library_picture *p = chosen(ui);
     struct area rest = {a->y + 1, a->x, a->rows - 1, a->columns};
-    if (!ui->library) {
+    if (!ui_library(ui)) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
                   "the library cannot be opened (7 has why)");
     } else if (!p) {
@@ -251,7 +255,7 @@ tag_done(struct ui *ui, const char *text)
         char padded[256], have[512];
         snprintf(padded, sizeof padded, " %s ", w);
         snprintf(have, sizeof have, " %s ", p->tags);
-        if (!library_tag(ui->library, p->id, w, !strstr(have, padded), &err))
+        if (!library_tag(ui_library(ui), p->id, w, !strstr(have, padded), &err))
             ui_say(ui, ROLE_ERROR, "%s", err.text);
     }
     reload(ui);
@@ -262,7 +266,7 @@ rate_answered(struct ui *ui, char answer)
 {
     struct library_picture *p = chosen(ui);
     struct err err = {0};
-    if (answer && p && !library_rate(ui->library, p->id, answer - '0', &err))
+    if (answer && p && !library_rate(ui_library(ui), p->id, answer - '0', &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     reload(ui);
 }
@@ -290,7 +294,7 @@ remove_picture(struct ui *ui, const struct library_picture *p)
 {
     struct gallery *g = gallery_of(ui);
     struct err err = {0};
-    if (!library_delete(ui->library, p->id, true, &err)) {
+    if (!library_delete(ui_library(ui), p->id, true, &err)) {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return;
     }
@@ -311,7 +315,7 @@ bring_back(struct ui *ui)
     if (!g->removed_count)
         return;
     int64_t id = g->removed[--g->removed_count];
-    if (library_delete(ui->library, id, false, &err))
+    if (library_delete(ui_library(ui), id, false, &err))
         ui_say(ui, ROLE_GOOD, "picture %" PRId64 " is back", id);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
@@ -333,6 +337,7 @@ enter(struct gallery *g, const struct library_picture *p)
 static bool
 with_picture(struct ui *ui, enum request request, struct library_picture *p)
 {
+    struct session *session = session_of(ui);
     struct gallery *g = gallery_of(ui);
     switch (request) {
     case REQUEST_ENTER: enter(g, p); return true;
@@ -351,7 +356,7 @@ with_picture(struct ui *ui, enum request request, struct library_picture *p)
         return true;
     case REQUEST_REPEAT:
         if (!session_open_sheet(ui, p->file, true) && session_open_picture(ui, p->file)) {
-            ui->compose.seed = -1;
+            session->job.seed = -1;
             if (session_draw(ui))
                 ui_open_view(ui, VIEW_LIVE);
         }

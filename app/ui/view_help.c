@@ -69,21 +69,21 @@ put_request(struct help *h, const struct area *a, int *line, enum view_id view, 
 static void
 draw_help(struct ui *ui, const struct area *a)
 {
-    struct help *h = ui->state[VIEW_HELP];
+    struct help *h = ui_state(ui, VIEW_HELP);
     int line = 0;
     char title[120];
     h->top = MAX(0, MIN(h->top, h->lines - a->rows));
     h->rows = a->rows;
-    snprintf(title, sizeof title, "%s: %s", views[ui->view_before]->name,
-             views[ui->view_before]->title);
+    snprintf(title, sizeof title, "%s: %s", views[ui_view_before(ui)]->name,
+             views[ui_view_before(ui)]->title);
     put(h, a, &line, ROLE_TEXT, title, NULL);
     for (int r = 1; r < REQUEST_COUNT; r++)
-        if (is_hint(views[ui->view_before], (enum request)r))
-            put_request(h, a, &line, ui->view_before, (enum request)r);
+        if (is_hint(views[ui_view_before(ui)], (enum request)r))
+            put_request(h, a, &line, ui_view_before(ui), (enum request)r);
     put(h, a, &line, ROLE_TEXT, "all requests, with their keys here", NULL);
     for (int r = 1; r < REQUEST_COUNT; r++)
-        if (!is_hint(views[ui->view_before], (enum request)r))
-            put_request(h, a, &line, ui->view_before, (enum request)r);
+        if (!is_hint(views[ui_view_before(ui)], (enum request)r))
+            put_request(h, a, &line, ui_view_before(ui), (enum request)r);
     put(h, a, &line, ROLE_TEXT, "commands, behind a colon", NULL);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         put(h, a, &line, ROLE_KEY, commands[i][0], commands[i][1]);
@@ -96,7 +96,7 @@ draw_help(struct ui *ui, const struct area *a)
 static bool
 on_request(struct ui *ui, enum request request)
 {
-    struct help *h = ui->state[VIEW_HELP];
+    struct help *h = ui_state(ui, VIEW_HELP);
     switch (request) {
     case REQUEST_UP: h->top--; return true;
     case REQUEST_DOWN: h->top++; return true;
@@ -112,7 +112,7 @@ static void
 on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     (void)y, (void)x, (void)twice;
-    ((struct help *)ui->state[VIEW_HELP])->top += 3 * turn;
+    ((struct help *)ui_state(ui, VIEW_HELP))->top += 3 * turn;
 }
 
 static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_BACK,

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Pictures as they come: the queue on the left, the chosen job's picture on the right. A sweep is shown
-// as one sheet of its pictures with their labels.
+// Pictures as they come: the queue on the left, the chosen job's picture on the right. A sweep is
+// shown as one sheet of its pictures with their labels.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/field.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -19,13 +22,7 @@ struct live {
 static struct live *
 live_of(const struct ui *ui)
 {
-    return ui->state[VIEW_LIVE];
-}
-
-static struct task *
-shown_task(const struct ui *ui)
-{
-    return ui->task_shown < ui->task_count ? ui->tasks[ui->task_shown] : NULL;
+    return ui_state(ui, VIEW_LIVE);
 }
 
 static const char *
@@ -46,18 +43,19 @@ state_role(const struct task *t)
 static void
 draw_queue(struct ui *ui, const struct area *a)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct live *l = live_of(ui);
     char title[40];
     int unfinished = tasks_unfinished(ui);
     snprintf(title, sizeof title, unfinished ? "queue: %d to come" : "queue", unfinished);
     draw_heading(a, true, title);
     l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
-    l->top = draw_scroll(ui->task_count, ui->task_shown, l->list.rows, l->top);
-    if (!ui->task_count)
+    l->top = draw_scroll(tasks->count, tasks->shown, l->list.rows, l->top);
+    if (!tasks->count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing was drawn yet");
-    for (int row = 0; row < l->list.rows && l->top + row < ui->task_count; row++) {
-        const struct task *t = ui->tasks[l->top + row];
-        bool here = l->top + row == ui->task_shown;
+    for (int row = 0; row < l->list.rows && l->top + row < tasks->count; row++) {
+        const struct task *t = tasks->items[l->top + row];
+        bool here = l->top + row == tasks->shown;
         struct area line = {l->list.y + row, a->x, 1, a->columns};
         char state[16];
         if (t->state == TASK_RUNNING && t->total)
@@ -75,8 +73,8 @@ draw_queue(struct ui *ui, const struct area *a)
         draw_text(line.y, a->x + 9, words, here ? ROLE_SELECTION : ROLE_TEXT,
                   t->label ? t->label : t->job.instruction ? t->job.instruction : t->job.id);
         if (room)
-            draw_text(line.y, a->x + a->columns - 1 - width, width, here ? ROLE_SELECTION : ROLE_DIM,
-                      seed);
+            draw_text(line.y, a->x + a->columns - 1 - width, width,
+                      here ? ROLE_SELECTION : ROLE_DIM, seed);
     }
 }
 
@@ -128,12 +126,13 @@ draw_one(struct ui *ui, const struct task *t, const struct area *a)
 static int
 grid_columns(const struct ui *ui, const struct area *a, int count)
 {
-    int best = 1;
+    int best = 1, width, height;
     double best_side = 0;
+    draw_cell(ui, &width, &height);
     for (int columns = 1; columns <= count; columns++) {
         int rows = (count + columns - 1) / columns;
-        double w = (double)(a->columns / columns - 1) * ui->term.cell_width;
-        double h = (double)(a->rows / rows - 1) * ui->term.cell_height;
+        double w = (double)(a->columns / columns - 1) * width;
+        double h = (double)(a->rows / rows - 1) * height;
         if (MIN(w, h) > best_side) {
             best_side = MIN(w, h);
             best = columns;
@@ -145,10 +144,11 @@ grid_columns(const struct ui *ui, const struct area *a, int count)
 static void
 draw_sweep(struct ui *ui, int sweep, const struct area *a)
 {
+    struct tasks *tasks = tasks_of(ui);
     int count = 0, i = 0;
-    for (int k = 0; k < ui->task_count; k++)
-        count += ui->tasks[k]->sweep == sweep;
-    int columns = grid_columns(ui, a, count), asked = ui->tasks[ui->task_shown]->sweep_columns;
+    for (int k = 0; k < tasks->count; k++)
+        count += tasks->items[k]->sweep == sweep;
+    int columns = grid_columns(ui, a, count), asked = tasks->items[tasks->shown]->sweep_columns;
     if (asked > 1 && a->columns / asked >= 8 && a->rows / ((count + asked - 1) / asked) >= 4)
         columns = asked;
     int rows = (count + columns - 1) / columns;
@@ -157,14 +157,14 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
         draw_text(a->y, a->x, a->columns, ROLE_DIM, "too many for this window: Enter shows one");
         return;
     }
-    for (int k = 0; k < ui->task_count; k++) {
-        const struct task *t = ui->tasks[k];
+    for (int k = 0; k < tasks->count; k++) {
+        const struct task *t = tasks->items[k];
         if (t->sweep != sweep)
             continue;
         struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
                             width - 1};
         draw_text(tile.y + height - 1, tile.x, width - 1,
-                  k == ui->task_shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
+                  k == tasks->shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
         if (newest(t) && SLOT_GRID + i < CANVAS_SLOTS)
             draw_picture(ui, SLOT_GRID + i, &tile, newest(t), t->state == TASK_RUNNING);
         else
@@ -196,7 +196,7 @@ draw_live(struct ui *ui, const struct area *a)
     int left = MIN(MAX(a->columns / 4, 20), 40);
     struct area queue = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
-    const struct task *t = shown_task(ui);
+    const struct task *t = task_shown(ui);
     draw_queue(ui, &queue);
     draw_upright(a->y, a->x + left, a->rows);
     struct area head = {right.y, right.x, 1, right.columns};
@@ -224,13 +224,15 @@ draw_live(struct ui *ui, const struct area *a)
 static void
 show(struct ui *ui, int index)
 {
-    ui->task_shown = MAX(0, MIN(index, ui->task_count - 1));
+    struct tasks *tasks = tasks_of(ui);
+    tasks->shown = MAX(0, MIN(index, tasks->count - 1));
     live_of(ui)->back = 0;
 }
 
 static void
 again(struct ui *ui, const struct task *t)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct job j;
     struct err err = {0};
     job_copy(&j, &t->job);
@@ -240,61 +242,14 @@ again(struct ui *ui, const struct task *t)
     if (!j.instruction || !task_read(ui, &j, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "its instruction is not known here");
     else if (task_start(ui, &j, NULL))
-        show(ui, ui->task_count - 1);
+        show(ui, tasks->count - 1);
     job_finish(&j);
 }
 
-static void
-forget_finished(struct ui *ui)
-{
-    int n = 0;
-    for (int i = 0; i < ui->task_count; i++) {
-        if (ui->tasks[i]->state > TASK_RUNNING && ui->tasks[i]->state != TASK_OFFERED)
-            task_free(ui->tasks[i]);
-        else
-            ui->tasks[n++] = ui->tasks[i];
-    }
-    ui->task_count = n;
-    show(ui, 0);
-}
-
+// What is asked of the job that is shown.
 static bool
-on_request(struct ui *ui, enum request request)
+on_task_request(struct ui *ui, struct task *t, enum request request)
 {
-    struct live *l = live_of(ui);
-    struct task *t = shown_task(ui);
-    int page = MAX(1, l->list.rows - 1);
-    switch (request) {
-    case REQUEST_UP: show(ui, ui->task_shown - 1); return true;
-    case REQUEST_DOWN: show(ui, ui->task_shown + 1); return true;
-    case REQUEST_PAGE_UP: show(ui, ui->task_shown - page); return true;
-    case REQUEST_PAGE_DOWN: show(ui, ui->task_shown + page); return true;
-    case REQUEST_FIRST: show(ui, 0); return true;
-    case REQUEST_LAST: show(ui, ui->task_count - 1); return true;
-    case REQUEST_EARLIER:
-    case REQUEST_LEFT: l->back++; return true;
-    case REQUEST_LATER:
-    case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
-    case REQUEST_CLEAR: forget_finished(ui); return true;
-    case REQUEST_RESUME:
-        if (!tasks_offered(ui))
-            ui_say(ui, ROLE_STATUS, "nothing was interrupted");
-        else if ((page = tasks_run_offered(ui)) > 0)
-            ui_say(ui, ROLE_STATUS, "%d %s asked for again", page,
-                   page == 1 ? "drawing is" : "drawings are");
-        return true;
-    case REQUEST_ENTER:
-        l->alone = t && t->sweep ? !l->alone : l->alone;
-        return true;
-    case REQUEST_BACK:
-        if (!(t && t->sweep && l->alone))
-            return false;
-        l->alone = false;
-        return true;
-    default: break;
-    }
-    if (!t)
-        return false;
     switch (request) {
     case REQUEST_REMOVE:
         ui_say(ui, ROLE_STATUS, "%s",
@@ -321,17 +276,56 @@ on_request(struct ui *ui, enum request request)
     }
 }
 
+static bool
+on_request(struct ui *ui, enum request request)
+{
+    struct tasks *tasks = tasks_of(ui);
+    struct live *l = live_of(ui);
+    struct task *t = task_shown(ui);
+    int page = MAX(1, l->list.rows - 1);
+    switch (request) {
+    case REQUEST_UP: show(ui, tasks->shown - 1); return true;
+    case REQUEST_DOWN: show(ui, tasks->shown + 1); return true;
+    case REQUEST_PAGE_UP: show(ui, tasks->shown - page); return true;
+    case REQUEST_PAGE_DOWN: show(ui, tasks->shown + page); return true;
+    case REQUEST_FIRST: show(ui, 0); return true;
+    case REQUEST_LAST: show(ui, tasks->count - 1); return true;
+    case REQUEST_EARLIER:
+    case REQUEST_LEFT: l->back++; return true;
+    case REQUEST_LATER:
+    case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
+    case REQUEST_CLEAR: tasks_forget_finished(tasks), show(ui, 0); return true;
+    case REQUEST_RESUME:
+        if (!tasks_offered(ui))
+            ui_say(ui, ROLE_STATUS, "nothing was interrupted");
+        else if ((page = tasks_run_offered(ui)) > 0)
+            ui_say(ui, ROLE_STATUS, "%d %s asked for again", page,
+                   page == 1 ? "drawing is" : "drawings are");
+        return true;
+    case REQUEST_ENTER:
+        l->alone = t && t->sweep ? !l->alone : l->alone;
+        return true;
+    case REQUEST_BACK:
+        if (!(t && t->sweep && l->alone))
+            return false;
+        l->alone = false;
+        return true;
+    default: return t && on_task_request(ui, t, request);
+    }
+}
+
 static void
 on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct live *l = live_of(ui);
     (void)twice;
     if (turn && x >= l->list.x + l->list.columns)
         on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
     else if (turn)
-        show(ui, ui->task_shown + turn);
+        show(ui, tasks->shown + turn);
     else if (x < l->list.x + l->list.columns && y >= l->list.y &&
-             l->top + y - l->list.y < ui->task_count)
+             l->top + y - l->list.y < tasks->count)
         show(ui, l->top + y - l->list.y);
 }
 

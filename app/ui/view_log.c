@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What limn and its worker said, the newest last.
+#include "app/ui/field.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -11,34 +12,36 @@ struct log_view {
 static void
 draw_log(struct ui *ui, const struct area *a)
 {
-    struct log_view *l = ui->state[VIEW_LOG];
+    int count;
+    const struct log_entry *log = ui_log_entries(ui, &count);
+    struct log_view *l = ui_state(ui, VIEW_LOG);
     draw_heading(a, true, "log");
     l->rows = a->rows - 1;
-    l->back = MAX(0, MIN(l->back, ui->log_count - l->rows));
-    if (!ui->log_count)
+    l->back = MAX(0, MIN(l->back, count - l->rows));
+    if (!count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing to say so far");
     // From the last line upwards, each as high as it is when wrapped.
     int y = a->y + a->rows;
-    for (int i = ui->log_count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
+    for (int i = count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
         struct field_line lines[8];
-        int height = field_wrap(ui->log[i].text, MAX(a->columns - 2, 1), lines, 8);
+        int height = field_wrap(log[i].text, MAX(a->columns - 2, 1), lines, 8);
         y -= height;
         struct area line = {MAX(y, a->y + 1), a->x + 1, MIN(height, y + height - a->y - 1),
                             a->columns - 2};
-        draw_wrapped(&line, ui->log[i].role, ui->log[i].text);
+        draw_wrapped(&line, log[i].role, log[i].text);
     }
 }
 
 static bool
 on_request(struct ui *ui, enum request request)
 {
-    struct log_view *l = ui->state[VIEW_LOG];
+    struct log_view *l = ui_state(ui, VIEW_LOG);
     switch (request) {
     case REQUEST_UP: l->back++; return true;
     case REQUEST_DOWN: l->back--; return true;
     case REQUEST_PAGE_UP: l->back += l->rows - 1; return true;
     case REQUEST_PAGE_DOWN: l->back -= l->rows - 1; return true;
-    case REQUEST_FIRST: l->back = ui->log_count; return true;
+    case REQUEST_FIRST: l->back = UI_LOG_MAX; return true;
     case REQUEST_LAST: l->back = 0; return true;
     default: return false;
     }
@@ -48,7 +51,7 @@ static void
 on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     (void)y, (void)x, (void)twice;
-    ((struct log_view *)ui->state[VIEW_LOG])->back -= 3 * turn;
+    ((struct log_view *)ui_state(ui, VIEW_LOG))->back -= 3 * turn;
 }
 
 static const enum request hints[] = {REQUEST_UP,   REQUEST_DOWN, REQUEST_LAST,

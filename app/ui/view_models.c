@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/session.h"
 #include "app/ui/view.h"
+#include "app/worker/client.h"
 #include "engine/base/mem.h"
 
 struct models {
@@ -16,9 +18,9 @@ struct models {
 static void
 open_models(struct ui *ui)
 {
-    struct models *m = ui->state[VIEW_MODELS];
-    if (!ui->machine || !m->asked)
-        client_describe(ui->client);
+    struct models *m = ui_state(ui, VIEW_MODELS);
+    if (!ui_machine(ui) || !m->asked)
+        client_describe(ui_client(ui));
     m->asked = true;
 }
 
@@ -26,8 +28,8 @@ open_models(struct ui *ui)
 static const struct jv *
 at(const struct ui *ui, int index, bool *is_model)
 {
-    const struct jv *models = jv_get(ui->machine, "models"),
-                    *devices = jv_get(ui->machine, "devices");
+    const struct jv *models = jv_get(ui_machine(ui), "models"),
+                    *devices = jv_get(ui_machine(ui), "devices");
     int n = (int)jv_size(models);
     *is_model = index < n;
     return index < n ? jv_at(models, (size_t)index) : jv_at(devices, (size_t)(index - n));
@@ -46,9 +48,10 @@ put_types(const struct jv *list, char *out, size_t size)
 static void
 describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size_t size)
 {
+    struct session *session = session_of(ui);
     const char *name = jv_string(jv_get(o, "name"), "?"),
                *reason = jv_string(jv_get(o, "reason"), "");
-    const char *chosen = is_model ? ui->compose.model : ui->compose.device;
+    const char *chosen = is_model ? session->job.model : session->job.device;
     const char *mark = chosen && strcmp(chosen, name) == 0 ? "*" : " ";
     char types[64];
     if (is_model) {
@@ -80,8 +83,8 @@ static void
 draw_loaders(const struct ui *ui, const struct area *a)
 {
     draw_heading(a, false, "loaders");
-    for (size_t i = 0; i < jv_size(ui->loaders) && (int)i + 1 < a->rows; i++) {
-        const struct jv *l = jv_at(ui->loaders, i);
+    for (size_t i = 0; i < jv_size(ui_loaders(ui)) && (int)i + 1 < a->rows; i++) {
+        const struct jv *l = jv_at(ui_loaders(ui), i);
         const char *refused = jv_string(jv_get(l, "refused"), NULL);
         if (refused)
             draw_text(a->y + 1 + (int)i, a->x + 1, a->columns - 2, ROLE_WARNING, refused);
@@ -94,16 +97,16 @@ draw_loaders(const struct ui *ui, const struct area *a)
 static void
 draw_models(struct ui *ui, const struct area *a)
 {
-    struct models *m = ui->state[VIEW_MODELS];
-    int models = (int)jv_size(jv_get(ui->machine, "models")),
-        devices = (int)jv_size(jv_get(ui->machine, "devices"));
+    struct models *m = ui_state(ui, VIEW_MODELS);
+    int models = (int)jv_size(jv_get(ui_machine(ui), "models")),
+        devices = (int)jv_size(jv_get(ui_machine(ui), "devices"));
     char title[300], line[1024];
-    snprintf(title, sizeof title, "models %s%s", ui->host ? "on " : "here",
-             ui->host ? ui->host : "");
+    snprintf(title, sizeof title, "models %s%s", ui_host(ui) ? "on " : "here",
+             ui_host(ui) ? ui_host(ui) : "");
     draw_heading(a, true, title);
     m->count = models + devices;
     m->selected = MAX(0, MIN(m->selected, m->count - 1));
-    if (!ui->machine)
+    if (!ui_machine(ui))
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
                   "asking the worker for its models and devices \u2026");
     // Each list gets the room it needs, and the chosen line is always seen.
@@ -137,7 +140,8 @@ draw_models(struct ui *ui, const struct area *a)
 static void
 choose(struct ui *ui)
 {
-    struct models *m = ui->state[VIEW_MODELS];
+    struct session *session = session_of(ui);
+    struct models *m = ui_state(ui, VIEW_MODELS);
     bool is_model;
     const struct jv *o = m->count ? at(ui, m->selected, &is_model) : NULL;
     const char *name = jv_string(jv_get(o, "name"), NULL),
@@ -148,7 +152,7 @@ choose(struct ui *ui)
         ui_say(ui, ROLE_ERROR, "%s cannot be used: %s", name, reason);
         return;
     }
-    char **field = is_model ? &ui->compose.model : &ui->compose.device;
+    char **field = is_model ? &session->job.model : &session->job.device;
     bool same = *field && strcmp(*field, name) == 0;
     free(*field);
     *field = same ? NULL : mem_strdup(name);
@@ -160,14 +164,14 @@ choose(struct ui *ui)
 static bool
 on_request(struct ui *ui, enum request request)
 {
-    struct models *m = ui->state[VIEW_MODELS];
+    struct models *m = ui_state(ui, VIEW_MODELS);
     switch (request) {
     case REQUEST_UP: m->selected--; break;
     case REQUEST_DOWN: m->selected++; break;
     case REQUEST_FIRST: m->selected = 0; break;
     case REQUEST_LAST: m->selected = m->count - 1; break;
     case REQUEST_ENTER: choose(ui); break;
-    case REQUEST_REPEAT: client_describe(ui->client); break;
+    case REQUEST_REPEAT: client_describe(ui_client(ui)); break;
     default: return false;
     }
     m->selected = MAX(0, MIN(m->selected, m->count - 1));

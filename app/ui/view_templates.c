@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/job/parameters.h"
 #include "app/job/sweep.h"
 #include "app/job/template.h"
-#include "app/job/parameters.h"
+#include "app/ui/field.h"
+#include "app/ui/form.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -28,7 +32,7 @@ struct templates {
 static struct templates *
 templates_of(const struct ui *ui)
 {
-    return ui->state[VIEW_TEMPLATES];
+    return ui_state(ui, VIEW_TEMPLATES);
 }
 
 static void
@@ -315,6 +319,7 @@ draw_template(struct ui *ui, struct entry *e)
 static bool
 start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
 {
+    struct session *session = session_of(ui);
     struct sweep s = {0};
     struct template t = {0};
     bool ok = bind(f, e, &t, err);
@@ -328,7 +333,7 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
     }
     // One seed for all, so that what differs is what was swept.
     struct job seed = JOB_EMPTY;
-    seed.seed = ui->compose.seed;
+    seed.seed = session->job.seed;
     job_settle(&seed);
     ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
     if (ok && *lots)
@@ -356,9 +361,11 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
         free(label);
         job_finish(&j);
     }
-    if (ok)
+    if (ok) {
+        ui_open_view(ui, VIEW_LIVE);
         ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
                started);
+    }
     jv_free(kept);
     template_finish(&t);
     sweep_finish(&s);
@@ -368,19 +375,18 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
 static bool
 sweep_done(struct ui *ui, struct form *f, bool taken)
 {
+    struct tasks *tasks = tasks_of(ui);
     struct entry *e = chosen_entry(ui);
     struct err err = {0};
     if (!taken || !e)
         return true;
     if (start_sweep(ui, f, e, &err)) {
-        ui->task_shown = ui->task_count - 1;
-        for (int i = ui->task_count - 1; i >= 0 && ui->tasks[i]->sweep == ui->sweeps; i--)
-            ui->task_shown = i;
-        ui->view_before = ui->view;
-        ui->view = VIEW_LIVE;
+        tasks->shown = tasks->count - 1;
+        for (int i = tasks->count - 1; i >= 0 && tasks->items[i]->sweep == tasks->sweeps; i--)
+            tasks->shown = i;
         return true;
     }
-    ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui->message);
+    ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));
     return false;
 }
 

@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/library/library.h"
 #include "app/ui/training.h"
+#include "app/worker/client.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -17,7 +19,7 @@ enum { RUNNING_SECONDS = 120 }; // since its log last changed
 struct training *
 training_of(const struct ui *ui)
 {
-    return ui->state[VIEW_TRAINING];
+    return ui_state(ui, VIEW_TRAINING);
 }
 
 struct run *
@@ -40,8 +42,8 @@ keep(struct ui *ui)
         free(all);
         all = longer;
     }
-    if (ui->library)
-        library_keep(ui->library, "trainings", all, NULL);
+    if (ui_library(ui))
+        library_keep(ui_library(ui), "trainings", all, NULL);
     free(all);
 }
 
@@ -108,7 +110,7 @@ void
 training_ask(struct ui *ui)
 {
     training_of(ui)->asked = ui_now();
-    client_commands(ui->client);
+    client_commands(ui_client(ui));
 }
 
 static void
@@ -119,9 +121,10 @@ open_training(struct ui *ui)
     if (t->loaded)
         return;
     t->loaded = true;
-    if (ui->host)
+    if (ui_host(ui))
         training_tidy_copies(ui);
-    char *kept = ui->library ? library_kept(ui->library, "trainings", NULL) : NULL, *left = NULL;
+    struct library *library = ui_library(ui);
+    char *kept = library ? library_kept(library, "trainings", NULL) : NULL, *left = NULL;
     for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
          line = strtok_r(NULL, "\n", &left))
         add(ui, line, NULL); // one that is gone is left out
@@ -150,7 +153,7 @@ folder_of(const struct ui *ui, const struct jv *job)
     const char *output = jv_string(jv_get(jv_get(job, "about"), "output"), NULL);
     if (!job_is_id(id) || !output)
         return NULL;
-    if (ui->host)
+    if (ui_host(ui))
         return training_copy_folder(ui, id);
     return output[0] == '/' ? mem_strdup(output)
                             : file_join(jv_string(jv_get(job, "folder"), "/"), output);
@@ -181,7 +184,7 @@ take_job(struct ui *ui, const struct jv *job)
         bool first = !r->job;
         jv_free(r->job);
         r->job = jv_copy(job);
-        r->copied = ui->host && folder && training_is_copy(ui, r);
+        r->copied = ui_host(ui) && folder && training_is_copy(ui, r);
         if (!r->log.folder)
             trainlog_open(&r->log, r->folder, NULL);
         if (first && strcmp(t->begun, id) == 0)
@@ -273,7 +276,7 @@ stop_answered(struct ui *ui, char answer)
     struct run *r = training_chosen(ui);
     if (answer != 'y' || !r || !r->job)
         return;
-    client_interrupt(ui->client, id_of(r));
+    client_interrupt(ui_client(ui), id_of(r));
     ui_say(ui, ROLE_STATUS, "it saves and stops after its step");
 }
 
@@ -285,7 +288,7 @@ remove_run(struct ui *ui, struct run *r)
         return;
     }
     if (r->job)
-        client_remove(ui->client, id_of(r));
+        client_remove(ui_client(ui), id_of(r));
     if (r->copied)
         training_remove_copy(r->folder);
     take_off(ui, training_of(ui)->selected);
@@ -300,7 +303,7 @@ resume(struct ui *ui, struct run *r)
         ui_say(ui, ROLE_ERROR, "it runs");
     } else {
         snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
-        client_again(ui->client, id_of(r));
+        client_again(ui_client(ui), id_of(r));
     }
 }
 

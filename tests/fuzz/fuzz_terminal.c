@@ -5,7 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/keys.h"
 #include "engine/base/mem.h"
 #include "renderer/term_query.h"
 #include "tests/fuzz/fuzz.h"

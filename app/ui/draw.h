@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// Drawing into curses' memory, clipped to the screen, text made harmless; and pictures, which go to
+// the canvas. y, x, rows and columns are cells of the screen.
+#ifndef LIMN_APP_UI_DRAW_H
+#define LIMN_APP_UI_DRAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "app/ui/theme.h"
+#include "renderer/canvas.h"
+
+struct ui;
+
+struct area {
+    int y, x, rows, columns;
+};
+
+bool draw_unicode(void); // the locale's characters are Unicode's: stars and lines can be said
+void draw_text(int y, int x, int columns, enum role role, const char *text);
+__attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
+                                                       const char *format, ...);
+// The end of a path that fits, from a name on where it can; a home is ~.
+void draw_short_path(const char *path, int columns, char *out, size_t size);
+void draw_fill(const struct area *a, enum role role);
+void draw_heading(const struct area *a, bool focus, const char *title); // the area's first line
+void draw_rule(int y, int x, int columns);
+void draw_upright(int y, int x, int rows);
+void draw_box(const struct area *a, const char *title); // a frame; what is within stays
+void draw_gauge(int y, int x, int columns, double part);
+// Lines of a list around the selection; returns the first one that is seen.
+int draw_scroll(int count, int selected, int rows, int top);
+// Of the terminal's cells in pixels, for shapes of pictures.
+void draw_cell(const struct ui *ui, int *width, int *height);
+// A picture in an area; live: one of many frames. The image stays the caller's.
+void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
+void draw_file(struct ui *ui, int slot, const struct area *a,
+               const char *file); // decoded elsewhere (pictures.h): not at once
+// Text with its [ref#k] markers, wrapped; the cursor at byte `cursor` when it is not SIZE_MAX.
+void draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t cursor);
+void draw_wrapped(const struct area *a, enum role role, const char *text);
+
+// Slots of the canvas, by who uses them.
+enum {
+    SLOT_BROWSER = 0,
+    SLOT_BEFORE = 1,
+    SLOT_AFTER = 2,
+    SLOT_LIVE = 3,
+    SLOT_SHEET = 4,
+    SLOT_GRID = 16
+};
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Bytes to keys, and pasted text.
+#ifndef LIMN_APP_UI_INPUT_H
+#define LIMN_APP_UI_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <wchar.h>
+
+struct ui;
+
+struct input {
+    char partial[8]; // bytes of a character whose rest has not come
+    int partial_count;
+    wint_t pushed; // a key that was read too early; 0: none
+    char *paste;   // text that is being pasted; NULL: none
+    size_t paste_size;
+    double paste_came; // the last of it
+    char sequence[64]; // one that curses does not know, while it comes in; "": none (dispatch.c)
+    double sequence_began;
+};
+
+// OK, KEY_CODE_YES or ERR, as get_wch().
+int input_key(struct ui *ui, wint_t *key);
+void input_unget(struct ui *ui, wint_t key); // one
+void input_paste_begin(struct ui *ui);
+void input_paste_key(struct ui *ui, wint_t key);
+void input_paste_end(struct ui *ui);
+bool input_paste_is_late(const struct ui *ui); // its end does not come
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The instruction being assembled: its text, pictures and parameters, kept in the library from one
+// limn to the next.
+#ifndef LIMN_APP_UI_SESSION_H
+#define LIMN_APP_UI_SESSION_H
+
+#include "app/job/job.h"
+#include "app/ui/field.h"
+#include "app/ui/history.h"
+#include "engine/base/err.h"
+
+struct ui;
+struct arrival;
+
+struct session {
+    struct field text; // of the instruction; its pictures and parameters:
+    struct job job;
+    struct history history; // what was there before
+    char fault[ERR_TEXT_MAX]; // what is wrong with it now; ""
+    bool dirty, sampled;      // sampled: the last drawing was the sample
+    bool unkept;              // the last try to keep it failed
+    double kept;              // when it was last written
+};
+struct session *session_new(void);
+void session_free(struct session *s); // NULL is fine
+struct session *session_of(const struct ui *ui);
+
+void session_check(struct ui *ui);                // its fault from text and references
+// A copy of what is there as it is written, line breaks too; and such a copy in its place.
+void session_shown(struct ui *ui, struct job *out);
+void session_show(struct ui *ui, const struct job *j);
+// Replaces it; what was there goes to the history.
+void session_set(struct ui *ui, const struct job *j);
+// To the one before (-1) or after (1); false: there is none.
+bool session_step(struct ui *ui, int by);
+void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
+// Writes it to the library when it changed; false: it could not, and is tried again.
+bool session_keep(struct ui *ui, bool now, struct err *err);
+void session_restore(struct ui *ui);
+bool session_open_picture(struct ui *ui, const char *file);
+// The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a
+// message: it is no sheet.
+bool session_open_sheet(struct ui *ui, const char *file, bool draw);
+// When it turns out to be a picture: session_arrived().
+void session_add_picture(struct ui *ui, const char *file);
+bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the last reference
+bool session_save_template(struct ui *ui, const char *name, struct err *err);
+void session_parameters(struct ui *ui); // opens their form
+bool session_draw(struct ui *ui);       // starts a job of it
+
+#endif

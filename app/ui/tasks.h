@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// Jobs of this UI: the queue, what the worker says of them, and the files they become (tasks.c);
+// what earlier limns left (tasks_left.c).
+#ifndef LIMN_APP_UI_TASKS_H
+#define LIMN_APP_UI_TASKS_H
+
+#include "app/base/process.h"
+#include "app/job/job.h"
+#include "renderer/image/image.h"
+
+struct ui;
+struct arrival;
+struct client_event;
+
+enum {
+    UI_TASKS_MAX = 512,
+    UI_FRAMES_MAX = 200,      // of one job, kept for looking back
+    UI_TASKS_WITH_FRAMES = 8, // finished ones that keep them
+};
+
+// What was asked for and how far it is.
+enum task_state {
+    TASK_QUEUED = 0,
+    TASK_RUNNING,
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_CANCELLED,
+    TASK_OFFERED, // not asked for yet: interrupted, or out of a sheet; `error` says which
+};
+struct task {
+    struct job job;
+    enum task_state state;
+    int step, total;
+    double seconds;
+    char device[64], error[ERR_TEXT_MAX];
+    struct image *frames[UI_FRAMES_MAX]; // as they came; the last is the finished picture
+    int frame_steps[UI_FRAMES_MAX];
+    int frame_count;
+    char *files[LIMIT_JOB_PICTURES]; // finished ones, NULL until then
+    struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
+    int sweep;                  // its number here; 0: none
+    int sweep_columns;          // of its sheet
+    char *label;                // its value there
+    char owner[PROCESS_NAME_MAX]; // of one that is TASK_OFFERED: whose it was; "": nobody's
+    bool offered;               // again, after its worker had died; a second time it fails
+    int arriving;               // pictures that are being kept and decoded (arrivals.h)
+    int awaited;                // that wait in the worker's spool and were asked for
+    bool drawn;                 // the worker is done; the task is when its pictures have arrived
+    bool sheet_waits;           // for them
+};
+
+struct tasks {
+    struct task *items[UI_TASKS_MAX]; // the oldest first
+    int count, shown;                 // shown: in the view of pictures as they come
+    int sweeps;                       // how many were begun
+};
+void tasks_free(struct tasks *tasks); // from mem_zalloc(); NULL is fine
+struct tasks *tasks_of(const struct ui *ui);
+
+struct task *task_shown(const struct ui *ui); // NULL: there is none
+struct task *task_find(struct ui *ui, const char *job);
+// NULL: there is no room, and it is said.
+struct task *task_add(struct ui *ui, const struct job *job, const struct jv *sweep);
+// `sweep`: what one of a sweep keeps (struct task); NULL: it is none.
+bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
+// One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
+struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep,
+                        const char *why);
+bool task_run(struct ui *ui, struct task *t);
+// What a job needs from this machine: pictures of the index that it names, and its own files.
+bool task_read(struct ui *ui, struct job *j, struct err *err);
+void task_drop(struct ui *ui, struct task *t);
+int tasks_run_offered(struct ui *ui); // all of them; how many
+int tasks_offered(const struct ui *ui);
+void task_cancel(struct ui *ui, struct task *t);
+void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
+void task_arrived(struct ui *ui, struct arrival *a);
+void tasks_left(struct ui *ui, const struct jv *hello); // tasks_left.c: by earlier limns
+void task_offer_again(struct ui *ui); // what a dead worker left
+void tasks_forget_finished(struct tasks *tasks);
+int tasks_unfinished(const struct ui *ui);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What the UI is made of, for the files that are the UI itself: the loop (ui.c), requests
+// (actions.c), the way of a key (dispatch.c, input.c), messages and questions (dialogue.c, form.c),
+// what is around a view (frame.c), the screen (screen.c, draw.c). Views and what they share use
+// ui.h; docs/layers.txt holds them to it.
+#ifndef LIMN_APP_UI_UI_PARTS_H
+#define LIMN_APP_UI_UI_PARTS_H
+
+#include "app/library/library.h"
+#include "app/ui/arrivals.h"
+#include "app/ui/draw.h"
+#include "app/ui/form.h"
+#include "app/ui/input.h"
+#include "app/ui/pictures.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
+#include "app/ui/ui.h"
+#include "app/window/window_link.h"
+#include "app/worker/client.h"
+#include "renderer/canvas.h"
+
+// screen.c
+struct screen {
+    struct theme theme;
+    struct canvas *canvas;
+    struct term_info term;
+    bool mono;
+    bool slot_used[CANVAS_SLOTS]; // since it was last drawn
+    const char *preview;          // what was asked for, as pictures in the terminal
+};
+
+// The process that computes.
+struct ui_worker {
+    struct client *client;
+    char *host;
+    struct jv *loaders, *machine; // as it described them; NULL: not yet
+    bool lost;
+    double restart; // when
+    int failures;
+};
+
+// What is said and asked, over the view and below it.
+struct dialogue {
+    enum role message_role;
+    double message_said; // when
+    char message[ERR_TEXT_MAX];
+    struct log_entry log[UI_LOG_MAX];
+    int log_count;
+    struct form *form; // NULL: none
+    // A line to be filled in, in place of the message.
+    bool prompting;
+    char prompt_label[80];
+    struct field prompt;
+    void (*prompt_done)(struct ui *ui, const char *text); // NULL text: left with Esc
+    // A question with one letter for an answer.
+    bool asking;
+    char question[ERR_TEXT_MAX], answers[16];
+    void (*answered)(struct ui *ui, char answer); // 0: none of them
+};
+
+struct ui {
+    struct screen screen;
+    struct input input;
+    struct dialogue dialogue;
+    struct ui_worker worker;
+    struct session *session;
+    struct tasks *tasks;
+
+    struct library *library; // NULL: none to be had
+    struct pictures *pictures;
+    struct arrivals *arrivals;
+    struct window_link *window; // NULL: none
+
+    enum view_id view, view_before;
+    void *state[VIEW_COUNT];
+
+    bool dirty, quit;
+    double first_frame; // seconds; 0: none yet
+    double wake;        // a view wants to be drawn again then; 0: not
+};
+
+void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
+bool keys_read(struct ui *ui);                   // dispatch.c: those that have come
+bool frame_show(struct ui *ui, struct err *err); // frame.c: what has changed, text before pictures
+
+#endif
