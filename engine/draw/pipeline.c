@@ -119,13 +119,12 @@ struct drawing {
     double strength;
     struct start first, last; // at the base's size, at the result's; empty without a start
     // Of the pass that runs, for progress.
+    const struct pass *pass;
     int step_offset;
     struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
     double start;
     uint8_t *rgb;
 };
-
-static struct pass base_pass(struct drawing *d);
 
 static size_t
 pixels_of(struct picture_size s)
@@ -139,11 +138,7 @@ report(void *ctx, int step, int total, const float *x0)
     struct drawing *d = ctx;
     if (!d->r->progress)
         return;
-    struct pass pass = base_pass(d);
-    if (d->p->info.grain)
-        pass_preview(&pass, x0, d->rgb);
-    else
-        resize_to_bytes(x0, 3 * (size_t)d->count * pixels_of(d->now), d->rgb);
+    pass_preview(d->pass, x0, d->rgb);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
     d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb,
@@ -360,6 +355,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.low = low;
     d->step_offset = d->steps;
     d->now = d->final;
+    d->pass = &pass;
     bool ok = low &&
               pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
               run_from(&pass, d->last.mask ? &d->last : NULL, x, err) &&
@@ -398,6 +394,7 @@ draw(struct drawing *d, struct err *err)
     d->now = d->base;
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
+    d->pass = &pass;
     bool ok = x && d->rgb && run_from(&pass, d->first.picture ? &d->first : NULL, x, err) &&
               pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {

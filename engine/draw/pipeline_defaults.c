@@ -35,10 +35,8 @@ pipeline_defaults_read(struct pipeline_defaults *d, const struct model_folder *m
             return err_set(err, ERR_INPUT, "%s/model_index.json: unknown key limn.%s", m->path,
                            jv_key_at(own, i));
     }
-    struct family_habits habits = {50, 7, false};
-    if (m->family->habits)
-        habits = m->family->habits(m->index);
-    d->no_guidance = habits.no_guidance;
+    const struct family_defaults f = m->family->defaults(m->index);
+    d->no_guidance = f.no_guidance;
     double steps, super_steps;
     const char *sampler = jv_string(jv_get(own, "sampler"), m->scheduler.sampler->name);
     const char *guidance = jv_string(jv_get(own, "guidance"), "cfg");
@@ -50,12 +48,12 @@ pipeline_defaults_read(struct pipeline_defaults *d, const struct model_folder *m
     if (d->guidance == GUIDANCE_KIND_COUNT)
         return err_set(err, ERR_INPUT, "%s/model_index.json: no guidance is called '%s'", m->path,
                        guidance);
-    if (!number(m, "steps", habits.steps, 1, 1000, &steps, err) ||
-        !number(m, "super_steps", 30, 1, 1000, &super_steps, err) ||
-        !number(m, "scale", habits.scale, 0, 1000, &d->scale, err) ||
+    if (!number(m, "steps", f.steps, 1, 1000, &steps, err) ||
+        !number(m, "super_steps", MAX(f.super_steps, 1), 1, 1000, &super_steps, err) ||
+        !number(m, "scale", f.scale, 0, 1000, &d->scale, err) ||
         !number(m, "context_scale", d->scale, 0, 1000, &d->context_scale, err) ||
-        !number(m, "super_scale", 4, 0, 1000, &d->super_scale, err) ||
-        !number(m, "super_noise_level", 250, 0, 999, &d->super_noise_level, err))
+        !number(m, "super_scale", f.super_scale, 0, 1000, &d->super_scale, err) ||
+        !number(m, "super_noise_level", f.super_noise_level, 0, 999, &d->super_noise_level, err))
         return false;
     d->steps = (int)steps;
     d->super_steps = (int)super_steps;

@@ -54,9 +54,9 @@ bool pass_run(const struct pass *p, float *x, struct err *err);
 // x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
-// Of a square size of a family that draws any: an estimate to rgb (N,H,W,3), decoded small, from
-// means of 4x4 places of the latent where there are so many. Where that fails (no memory is left),
-// rgb stays.
+// An estimate x0 (N,h,w,C) to rgb (N,H,W,3), as the family's row shows them: it is a picture
+// already, or it is decoded small, from means of places of the latent. Where that fails (no memory
+// is left), rgb stays.
 void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 
 // picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where

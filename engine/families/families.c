@@ -5,8 +5,11 @@
 #include "engine/base/mem.h"
 #include "engine/families/family.h"
 
-// The first is that of a folder whose model_index.json says nothing.
-static const struct family *const families[] = {&family_limn, &family_imagen, &family_flux2};
+static const struct family *const families[] = {
+#define FAMILY(stem) &family_##stem,
+#include "engine/families/families.def"
+#undef FAMILY
+};
 
 const struct family *
 family_of(const struct jv *index, const char *name, struct err *err)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Families of models: which networks make one up and how they are joined. A family only connects
-// what engine/nets holds; a new one is one file with a row, and the row's name in families.c
-// (docs/families.md).
+// what engine/nets holds; a new one is one file and one row of families.def (docs/families.md).
 #ifndef LIMN_ENGINE_FAMILIES_FAMILY_H
 #define LIMN_ENGINE_FAMILIES_FAMILY_H
 
@@ -94,11 +93,14 @@ struct family_training {
                                const struct training_key *key, struct ports *ports);
 };
 
-// How a model likes to be drawn with, where its folder does not say.
-struct family_habits {
+// How a model likes to be drawn with, where neither its folder nor the request says.
+struct family_defaults {
     int steps;
     double scale;     // of guidance
     bool no_guidance; // distilled: guidance has no sense
+    // Of the second pass; zeros in families that have none.
+    int super_steps;
+    double super_scale, super_noise_level; // a timestep
 };
 
 struct family {
@@ -124,7 +126,10 @@ struct family {
     bool guided_with_references;   // guidance without text keeps them
     // The shift of flow matching for a picture of so many tokens; NULL: the scheduler's own.
     double (*shift)(int64_t tokens, int steps);
-    struct family_habits (*habits)(const struct jv *index); // index: model_index.json; NULL: none
+    struct family_defaults (*defaults)(const struct jv *index); // index: model_index.json, or NULL
+    // For estimates on the way to a picture: how many places of the latent a side become one before
+    // they are decoded, so that looking costs little. NULL: an estimate is a picture already.
+    int (*preview)(const struct latent *latent);
     int (*vocabulary)(const struct parts *parts);  // ids that the text encoder knows
     // Whether a model of these parts has such a stage; without STAGE_REFERENCES it takes none.
     bool (*has)(const struct parts *parts, enum stage_kind kind);
@@ -138,7 +143,9 @@ struct family {
                                     const struct stage_key *key, struct ports *ports);
 };
 
-extern const struct family family_limn, family_imagen, family_flux2;
+#define FAMILY(stem) extern const struct family family_##stem;
+#include "engine/families/families.def"
+#undef FAMILY
 
 // The family of a model_index.json, NULL: of a folder without one. ERR_INPUT when no family draws
 // its _class_name. `name` (the file) starts the error.

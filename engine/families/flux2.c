@@ -109,11 +109,24 @@ shift(int64_t tokens, int steps)
     return exp(tokens > 4300 ? of_200 : slope * steps + of_200 - 200 * slope);
 }
 
-static struct family_habits
-habits(const struct jv *index)
+static struct family_defaults
+defaults(const struct jv *index)
 {
     bool distilled = jv_bool(jv_get(index, "is_distilled"), false);
-    return (struct family_habits){distilled ? 4 : 50, distilled ? 1 : 4, distilled};
+    return (struct family_defaults){.steps = distilled ? 4 : 50, .scale = distilled ? 1 : 4,
+                                    .no_guidance = distilled};
+}
+
+// As much as the latent's sides allow, and no more than 4.
+static int
+preview(const struct latent *l)
+{
+    enum { TIMES = 4, FEW = 8 };
+    int times = TIMES;
+    while (times > 1 && (l->height % times || l->width % times || l->height < FEW * times / 2 ||
+                         l->width < FEW * times / 2))
+        times /= 2;
+    return times;
 }
 
 // --- Stages -------------------------------------------------------------------------------------
@@ -264,7 +277,8 @@ const struct family family_flux2 = {
     .text_tokens = 512,
     .guided_with_references = true,
     .shift = shift,
-    .habits = habits,
+    .defaults = defaults,
+    .preview = preview,
     .part = {[STAGE_TEXT] = "text_encoder",
              [STAGE_REFERENCES] = "vae",
              [STAGE_DECODE] = "vae",

@@ -66,6 +66,14 @@ pixels_latent(const struct parts *parts, const char *part, struct picture_size s
     return (struct latent){c->sample_size, c->sample_size, 3, c->out_channels};
 }
 
+struct family_defaults
+pixels_defaults(const struct jv *index)
+{
+    (void)index;
+    return (struct family_defaults){.steps = 50, .scale = 7, .super_steps = 30, .super_scale = 4,
+                                    .super_noise_level = 250};
+}
+
 int
 pixels_vocabulary(const struct parts *parts)
 {

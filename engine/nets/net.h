@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kinds of network limn knows, as a table: what their config.json looks like, which parameters
 // they have, how a golden of one is run. Whoever reads, writes, checks or lists models asks the row
-// and need know no network. A new kind is its file with a row, and the row's name in nets.c.
+// and need know no network. A new kind is its files and one row of nets.def.
 #ifndef LIMN_ENGINE_NETS_NET_H
 #define LIMN_ENGINE_NETS_NET_H
 
@@ -55,7 +55,9 @@ struct net {
                            struct err *err);
 };
 
-extern const struct net net_unet, net_t5, net_qwen3, net_flux2, net_vae_kl;
+#define NET(stem) extern const struct net net_##stem;
+#include "engine/nets/nets.def"
+#undef NET
 
 // The kind of a config.json; ERR_INPUT when there is none. `name` starts the error.
 const struct net *net_of(const struct jv *json, const char *name, struct err *err);

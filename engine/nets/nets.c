@@ -6,7 +6,11 @@
 #include "engine/base/require.h"
 #include "engine/nets/net.h"
 
-static const struct net *const nets[] = {&net_unet, &net_t5, &net_qwen3, &net_flux2, &net_vae_kl};
+static const struct net *const nets[] = {
+#define NET(stem) &net_##stem,
+#include "engine/nets/nets.def"
+#undef NET
+};
 
 const struct net *
 net_of(const struct jv *json, const char *name, struct err *err)

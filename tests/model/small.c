@@ -80,8 +80,8 @@ small_randomise(const struct params *p, struct buffer *block, uint64_t seed, boo
     }
 }
 
-static void
-put(const char *folder, const char *name, const char *text)
+void
+small_put(const char *folder, const char *name, const char *text)
 {
     struct err err = {0};
     char *path = file_join(folder, name);
@@ -93,18 +93,11 @@ put(const char *folder, const char *name, const char *text)
 }
 
 void
-small_folder(const char *path, const char *spiece, bool super, bool fresh)
+small_save(const char *path, const char *spiece,
+           void (*fill)(const struct params *p, struct buffer *block))
 {
     struct err err = {0};
     size_t size;
-    put(path, "model_index.json", small_index);
-    put(path, "unet/config.json", small_unet);
-    put(path, "text_encoder/config.json", small_text);
-    put(path, "scheduler/scheduler_config.json", small_scheduler);
-    if (super) {
-        put(path, "super_resolution/config.json", small_super);
-        put(path, "super_resolution/scheduler_config.json", small_super_scheduler);
-    }
     char *pieces = file_read(spiece, 1 << 24, &size, &err), *to = file_join(path, "tokenizer");
     char *file = file_join(to, "spiece.model");
     if (!pieces || !file_make_folders(to, &err) || !file_write(file, pieces, size, &err))
@@ -120,7 +113,7 @@ small_folder(const char *path, const char *spiece, bool super, bool fresh)
         fail_msg("%s", err.text);
     params_layout(p);
     struct buffer *block = buffer_create(d, params_bytes(p), "weights", &err);
-    small_randomise(p, block, 7, fresh);
+    fill(p, block);
     struct model_folder_save s = {.path = path, .params = p, .block = block, .dtype = DTYPE_F32};
     if (!model_folder_save(m, &s, &err))
         fail_msg("%s", err.text);
@@ -128,4 +121,30 @@ small_folder(const char *path, const char *spiece, bool super, bool fresh)
     params_destroy(p);
     model_folder_close(m);
     device_close(d);
+}
+
+static void
+fill_trained(const struct params *p, struct buffer *block)
+{
+    small_randomise(p, block, 7, false);
+}
+
+static void
+fill_fresh(const struct params *p, struct buffer *block)
+{
+    small_randomise(p, block, 7, true);
+}
+
+void
+small_folder(const char *path, const char *spiece, bool super, bool fresh)
+{
+    small_put(path, "model_index.json", small_index);
+    small_put(path, "unet/config.json", small_unet);
+    small_put(path, "text_encoder/config.json", small_text);
+    small_put(path, "scheduler/scheduler_config.json", small_scheduler);
+    if (super) {
+        small_put(path, "super_resolution/config.json", small_super);
+        small_put(path, "super_resolution/scheduler_config.json", small_super_scheduler);
+    }
+    small_save(path, spiece, fresh ? fill_fresh : fill_trained);
 }

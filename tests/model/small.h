@@ -16,6 +16,12 @@ void small_unet_config(struct unet_config *c, const char *json);
 // context layers are zeros where `fresh`.
 void small_randomise(const struct params *p, struct buffer *block, uint64_t seed, bool fresh);
 
+// A file of a folder, which is made.
+void small_put(const char *folder, const char *name, const char *text);
+// The weights of a folder whose configs are there, as `fill` makes them, and a tokenizer.
+void small_save(const char *path, const char *spiece,
+                void (*fill)(const struct params *p, struct buffer *block));
+
 // A whole model folder under `path` (made). super: with a second stage. fresh: as above.
 void small_folder(const char *path, const char *spiece, bool super, bool fresh);
 
