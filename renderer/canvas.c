@@ -14,33 +14,30 @@
 
 // --- life
 
-static const struct canvas_encoder *
-encoder_of(enum canvas_kind kind)
-{
-    switch (kind) {
-    case CANVAS_KITTY: return &canvas_encoder_kitty;
+// One row per kind; without an encoder: none is needed, or this build has none.
+static const struct {
+    const char *name;
+    const struct canvas_encoder *encoder;
+} kinds[CANVAS_KIND_COUNT] = {
+    [CANVAS_AUTO] = {"auto", NULL},
+    [CANVAS_KITTY] = {"kitty", &canvas_encoder_kitty},
 #ifdef LIMN_HAVE_SIXEL
-    case CANVAS_SIXEL: return &canvas_encoder_sixel;
+    [CANVAS_SIXEL] = {"sixel", &canvas_encoder_sixel},
 #else
-    case CANVAS_SIXEL: return NULL;
+    [CANVAS_SIXEL] = {"sixel", NULL},
 #endif
 #ifdef LIMN_HAVE_CHAFA
-    case CANVAS_CELLS: return &canvas_encoder_cells;
+    [CANVAS_CELLS] = {"cells", &canvas_encoder_cells},
 #else
-    case CANVAS_CELLS: return NULL;
+    [CANVAS_CELLS] = {"cells", NULL},
 #endif
-    case CANVAS_AUTO:
-    case CANVAS_NONE:
-    case CANVAS_KIND_COUNT: break;
-    }
-    return NULL;
-}
+    [CANVAS_NONE] = {"none", NULL},
+};
 
 const char *
 canvas_kind_name(enum canvas_kind kind)
 {
-    static const char *const names[] = {"auto", "kitty", "sixel", "cells", "none"};
-    return kind < CANVAS_KIND_COUNT ? names[kind] : "?";
+    return kind < CANVAS_KIND_COUNT ? kinds[kind].name : "?";
 }
 
 // A description of our own: non-blocking writes must not make the shell's terminal non-blocking.
@@ -72,10 +69,10 @@ canvas_create(const struct canvas_params *params, struct err *err)
         kind = c->term.kitty && !params->mono   ? CANVAS_KITTY
                : c->term.sixel && !params->mono ? CANVAS_SIXEL
                                                 : CANVAS_CELLS;
-        if (!encoder_of(kind))
-            kind = encoder_of(CANVAS_CELLS) ? CANVAS_CELLS : CANVAS_NONE;
+        if (!kinds[kind].encoder)
+            kind = kinds[CANVAS_CELLS].encoder ? CANVAS_CELLS : CANVAS_NONE;
     }
-    c->encoder = encoder_of(kind);
+    c->encoder = kinds[kind].encoder;
     if (!c->encoder && kind != CANVAS_NONE) {
         err_set(err, ERR_UNSUPPORTED, "this limn was built without %s pictures",
                 canvas_kind_name(kind));

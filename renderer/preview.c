@@ -9,15 +9,9 @@
 #include "renderer/preview_terminal.h"
 
 const struct preview_driver *const preview_drivers[] = {
-    &preview_driver_kitty,
-#ifdef LIMN_HAVE_SIXEL
-    &preview_driver_sixel,
-#endif
-#ifdef LIMN_HAVE_CHAFA
-    &preview_driver_cells,
-#endif
-    &preview_driver_file,
-    &preview_driver_none,
+#define PREVIEW(stem) &preview_driver_##stem,
+#include "renderer/previews.def"
+#undef PREVIEW
     NULL,
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Shows pictures while they become what they will be: one frame a step.
 //
-// A driver is a row of the table in preview.c. Drivers: `kitty`, `sixel` and `cells` draw in the
+// A driver is a row of previews.def. Drivers: `kitty`, `sixel` and `cells` draw in the
 // terminal on standard output, each frame over the last one; `file` writes each frame as a PNG;
 // `none` shows nothing. `auto` takes the first of `kitty`, `sixel` and `none` that can work here.
 #ifndef LIMN_RENDERER_PREVIEW_H
@@ -25,8 +25,9 @@ struct preview_driver {
 
 // Ends with NULL; best first.
 extern const struct preview_driver *const preview_drivers[];
-extern const struct preview_driver preview_driver_kitty, preview_driver_sixel, preview_driver_cells,
-     preview_driver_file, preview_driver_none;
+#define PREVIEW(stem) extern const struct preview_driver preview_driver_##stem;
+#include "renderer/previews.def"
+#undef PREVIEW
 
 // `choice`: "auto", a driver's name, or "name:argument" (file:FOLDER). ERR_INPUT lists the names.
 bool preview_open(struct preview **preview, const char *choice, struct err *err);

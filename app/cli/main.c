@@ -13,6 +13,7 @@
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
+#include "renderer/canvas.h"
 #include "renderer/image/codec.h"
 
 static const struct command *const commands[] = {
@@ -32,8 +33,7 @@ struct ui_options {
 static const char *
 preview_kind(int i)
 {
-    static const char *const kinds[] = {"auto", "kitty", "sixel", "cells", "none"};
-    return i < (int)COUNT_OF(kinds) ? kinds[i] : NULL;
+    return i < CANVAS_KIND_COUNT ? canvas_kind_name((enum canvas_kind)i) : NULL;
 }
 
 // What the build asks for (app/meson.build, docs/meson.build).

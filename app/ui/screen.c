@@ -82,23 +82,15 @@ watch_signals(void)
 void
 screen_canvas(struct ui *ui, const char *preview)
 {
-    static const struct {
-        const char *name;
-        enum canvas_kind kind;
-    } kinds[] = {{"auto", CANVAS_AUTO},
-                 {"kitty", CANVAS_KITTY},
-                 {"sixel", CANVAS_SIXEL},
-                 {"cells", CANVAS_CELLS},
-                 {"none", CANVAS_NONE}};
     struct canvas_params p = {.fd = STDOUT_FILENO,
                               .term = &ui->screen.term,
                               .mono = ui->screen.mono,
                               .ascii = !draw_unicode(),
                               .background = theme_background(&ui->screen.theme),
                               .answers = ui->screen.term.answered};
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (preview && strcmp(preview, kinds[i].name) == 0)
-            p.kind = kinds[i].kind;
+    for (int i = 0; preview && i < CANVAS_KIND_COUNT; i++)
+        if (strcmp(preview, canvas_kind_name((enum canvas_kind)i)) == 0)
+            p.kind = (enum canvas_kind)i;
     struct err err = {0};
     ui->screen.canvas = canvas_create(&p, &err);
     if (!ui->screen.canvas) {

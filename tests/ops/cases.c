@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "tests/ops/dummy_op.h"
+
 static struct node *
 in(struct graph *g, struct shape shape, enum dtype dtype)
 {
@@ -125,6 +127,9 @@ CASE(attention_grad_bias_case)
 CASE(upsample2_case) { return op_upsample2(g, X(2, 3, 4, 5)); }
 CASE(downsample2_case) { return op_downsample2(g, X(2, 4, 6, 5)); }
 CASE(timestep_case) { return op_timestep_embed(g, W(3), 8, 10000, 0, true); }
+#ifdef LIMN_DUMMY_OP
+CASE(dummy_case) { return op_dummy(g, X(3, 5)); }
+#endif
 
 // clang-format off
 const struct op_case op_cases[] = {
@@ -162,6 +167,9 @@ const struct op_case op_cases[] = {
     ROW(timestep_embed, timestep_case),
     {OP_accumulate, "accumulate", NULL, .by_hand = true}, {OP_adamw, "adamw", NULL, .by_hand = true},
     {OP_ema, "ema", NULL, .by_hand = true},
+#ifdef LIMN_DUMMY_OP
+    ROW(dummy, dummy_case),
+#endif
 };
 // clang-format on
 const int op_case_count = sizeof op_cases / sizeof *op_cases;
