@@ -26,7 +26,7 @@ static const struct command *const commands[] = {
 // --- without a command: the UI
 
 struct ui_options {
-    const char *host, *theme, *preview, *completions, *man;
+    const char *host, *theme, *preview, *script, *completions, *man;
     bool version, docs;
 };
 
@@ -60,14 +60,14 @@ run_ui(const struct command_line *line)
     }
     if (o->completions || o->man || o->docs)
         return print_docs(o);
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+    if (!o->script && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))) {
         options_help(line, true, stdout);
         return 0;
     }
     struct err err = {0};
     if (!look_start(&err)) // before there are threads
         return command_failed(&err);
-    return ui_run(o->host, o->theme, o->preview);
+    return ui_run(o->host, o->theme, o->preview, o->script);
 }
 
 static const struct option ui_options[] = {
@@ -78,6 +78,9 @@ static const struct option ui_options[] = {
     {OPTION_CHOICE("preview", "KIND", preview_kind, struct ui_options, preview,
                    "how it shows pictures"),
      .fallback = "auto"},
+    {OPTION_TEXT("script", "FILE", struct ui_options, script,
+                 "play the keys in FILE, - for standard input; no terminal is needed (docs/ui.md)"),
+     .complete = COMPLETE_FILE},
     {OPTION_SWITCH("version", struct ui_options, version, "print the version")},
     {OPTION_CHOICE("print-completions", "SHELL", docs_shell, struct ui_options, completions, NULL)},
     {OPTION_TEXT("print-man", "PAGE", struct ui_options, man, NULL)},

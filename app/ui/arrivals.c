@@ -216,6 +216,15 @@ arrivals_full(struct arrivals *a)
     return full;
 }
 
+bool
+arrivals_busy(struct arrivals *a)
+{
+    pthread_mutex_lock(&a->lock);
+    bool busy = a->count > 0 || a->done.first;
+    pthread_mutex_unlock(&a->lock);
+    return busy;
+}
+
 struct arrival *
 arrivals_next(struct arrivals *a)
 {

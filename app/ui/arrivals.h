@@ -44,6 +44,7 @@ int arrivals_fd(const struct arrivals *a); // readable when arrivals_next() has 
 void arrivals_put(struct arrivals *a, struct arrival *one); // from mem_alloc(); takes it over
 // So much waits that nothing more should be read from the worker before arrivals_next() gave some.
 bool arrivals_full(struct arrivals *a);
+bool arrivals_busy(struct arrivals *a); // something waits, or has not been handed out
 struct arrival *arrivals_next(struct arrivals *a); // NULL: none now; freed with arrival_free()
 // At the end: decodes no more, keeps what waits; the next of it, NULL: that was all.
 struct arrival *arrivals_last(struct arrivals *a);

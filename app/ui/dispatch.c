@@ -66,8 +66,6 @@ learn_late(struct ui *ui)
     screen_changed(ui);
 }
 
-static void on_key(struct ui *ui, wint_t key, bool code);
-
 // Sequences that curses does not know (late answers, keys that the terminal's description lacks)
 // are no text and no Esc followed by letters. True: the key was part of one.
 static bool
@@ -118,7 +116,7 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
             known = key_defined(sequence);
         }
         if (known > 0)
-            on_key(ui, (wint_t)known, true);
+            keys_press(ui, (wint_t)known, true);
     }
     return true;
 }
@@ -138,8 +136,8 @@ part_of_paste(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
-static void
-on_key(struct ui *ui, wint_t key, bool code)
+void
+keys_press(struct ui *ui, wint_t key, bool code)
 {
     struct dialogue *d = &ui->dialogue;
     if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
@@ -187,7 +185,7 @@ keys_read(struct ui *ui)
         int kind = input_key(ui, &key);
         if (kind == ERR)
             break;
-        on_key(ui, key, kind == KEY_CODE_YES);
+        keys_press(ui, key, kind == KEY_CODE_YES);
     }
     return true;
 }

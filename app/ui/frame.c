@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
@@ -151,7 +152,7 @@ frame_show(struct ui *ui, struct err *err)
                 canvas_printed(ui->screen.canvas, y, 1);
         wnoutrefresh(stdscr);
         doupdate();
-        fflush(stdout);
+        screen_flush();
         if (ui->first_frame == 0)
             ui->first_frame = ui_now();
     }

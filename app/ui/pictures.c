@@ -215,3 +215,14 @@ pictures_turn(struct pictures *p)
     p->turn = p->clock;
     pthread_mutex_unlock(&p->lock);
 }
+
+bool
+pictures_busy(struct pictures *p)
+{
+    bool busy = false;
+    pthread_mutex_lock(&p->lock);
+    for (int i = 0; i < p->count; i++)
+        busy = busy || p->entries[i]->state < ENTRY_READY;
+    pthread_mutex_unlock(&p->lock);
+    return busy;
+}

@@ -21,5 +21,6 @@ void pictures_ready(struct pictures *p);
 struct image *pictures_get(struct pictures *p, const char *file, int side, const char **failed);
 // What is waiting and not asked for since the last call of this is forgotten: call once a screen.
 void pictures_turn(struct pictures *p);
+bool pictures_busy(struct pictures *p); // something is waiting, or being decoded
 
 #endif

@@ -17,6 +17,7 @@
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
+static FILE *terminal; // stdout, or what swallows a screen that nobody sees
 static struct termios first_mode;
 static bool mode_known;
 static volatile sig_atomic_t stop_asked, hung_up;
@@ -29,7 +30,7 @@ give_back(void)
     static const char restore[] =
         "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
         "\033[0m\033[?25h\033[?1l\033>\r\n";
-    if (write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
+    if (terminal == stdout && write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
         // Nobody is there to see it.
     }
     if (mode_known)
@@ -82,7 +83,7 @@ watch_signals(void)
 void
 screen_canvas(struct ui *ui, const char *preview)
 {
-    struct canvas_params p = {.fd = STDOUT_FILENO,
+    struct canvas_params p = {.fd = fileno(terminal),
                               .term = &ui->screen.term,
                               .mono = ui->screen.mono,
                               .ascii = !draw_unicode(),
@@ -111,8 +112,8 @@ screen_watch_focus(const struct ui *ui, bool on)
         define_key("\033[I", FOCUS_KEY);
         define_key("\033[O", BLUR_KEY);
     }
-    fputs(on ? "\033[?1004h" : "\033[?1004l", stdout);
-    fflush(stdout);
+    fputs(on ? "\033[?1004h" : "\033[?1004l", terminal);
+    fflush(terminal);
 }
 
 // Pasted text comes between two sequences of its own.
@@ -123,35 +124,14 @@ watch_pastes(bool on)
         define_key("\033[200~", PASTE_KEY);
         define_key("\033[201~", PASTED_KEY);
     }
-    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
-    fflush(stdout);
+    fputs(on ? "\033[?2004h" : "\033[?2004l", terminal);
+    fflush(terminal);
 }
 
-bool
-screen_start(struct ui *ui, const char *preview, struct err *err)
+// What holds of every screen, once curses has begun.
+static void
+settle_in(struct ui *ui, const char *preview)
 {
-    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return err_set(err, ERR_INPUT, "the UI needs a terminal; from scripts use limn generate");
-    if (!term || !*term || strcmp(term, "dumb") == 0)
-        return err_set(err, ERR_INPUT,
-                       "the terminal '%s' cannot place a cursor: use limn generate, or "
-                       "set TERM to what it is",
-                       term ? term : "");
-    if (!screen_terminal_known(term))
-        return err_set(err, ERR_INPUT,
-                       "the terminal '%s' is not known here: set TERM to one that is", term);
-    mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
-    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
-    if (fd >= 0)
-        close(fd);
-    ui->screen.mono = no_colour && *no_colour;
-    unsetenv("COLUMNS"); // the terminal knows its own size, now and later
-    unsetenv("LINES");
-    if (!newterm(NULL, stdout, stdin))
-        return err_set(err, ERR_INPUT,
-                       "the terminal '%s' is not known here: set TERM to one that is", term);
     screen_forbid_scrolling();
     watch_signals();
     cbreak();
@@ -175,6 +155,55 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     screen_watch_focus(ui, true);
     watch_pastes(true);
     screen_canvas(ui, preview);
+}
+
+// A script's screen without a terminal: curses has what swallows all, and no keys.
+static bool
+start_unseen(struct ui *ui, struct err *err)
+{
+    int columns, rows;
+    char text[16];
+    script_size(ui->script, &columns, &rows);
+    snprintf(text, sizeof text, "%d", columns);
+    setenv("COLUMNS", text, 1);
+    snprintf(text, sizeof text, "%d", rows);
+    setenv("LINES", text, 1);
+    terminal = fopen("/dev/null", "r+e");
+    if (!terminal || !newterm("xterm-256color", terminal, terminal))
+        return err_set(err, ERR_IO, "no screen can be made without a terminal here");
+    settle_in(ui, "none");
+    return true;
+}
+
+bool
+screen_start(struct ui *ui, const char *preview, struct err *err)
+{
+    if (script_unseen(ui->script))
+        return start_unseen(ui, err);
+    terminal = stdout;
+    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return err_set(err, ERR_INPUT, "the UI needs a terminal; from scripts use limn generate");
+    if (!term || !*term || strcmp(term, "dumb") == 0)
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' cannot place a cursor: use limn generate, or "
+                       "set TERM to what it is",
+                       term ? term : "");
+    if (!screen_terminal_known(term))
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' is not known here: set TERM to one that is", term);
+    mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
+    if (fd >= 0)
+        close(fd);
+    ui->screen.mono = no_colour && *no_colour;
+    unsetenv("COLUMNS"); // the terminal knows its own size, now and later
+    unsetenv("LINES");
+    if (!newterm(NULL, stdout, stdin))
+        return err_set(err, ERR_INPUT,
+                       "the terminal '%s' is not known here: set TERM to one that is", term);
+    settle_in(ui, preview);
     return true;
 }
 
@@ -187,8 +216,14 @@ screen_stop(struct ui *ui)
     screen_watch_focus(ui, false);
     watch_pastes(false);
     endwin();
-    if (!hung_up)
+    if (!hung_up && terminal == stdout)
         term_settle(STDIN_FILENO, &ui->screen.term, questions);
+}
+
+void
+screen_flush(void)
+{
+    fflush(terminal);
 }
 
 // The window has another size, or what was on it is gone.
@@ -196,7 +231,7 @@ void
 screen_changed(struct ui *ui)
 {
     struct winsize size = {0};
-    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    ioctl(fileno(terminal), TIOCGWINSZ, &size);
     canvas_invalidate(ui->screen.canvas, COLS, LINES, size.ws_xpixel, size.ws_ypixel);
     ui->screen.term.columns = COLS;
     ui->screen.term.rows = LINES;

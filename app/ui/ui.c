@@ -200,6 +200,8 @@ timeout_of(const struct ui *ui)
         wait = canvas * 1e-3;
     if (ui->session->dirty || ui->input.paste)
         wait = MIN(wait, 1);
+    if (script_wait(ui->script) >= 0)
+        wait = MIN(wait, script_wait(ui->script));
     if (ui->worker.lost)
         wait = MIN(wait, MAX(ui->worker.restart - ui_now(), 0));
     if (ui->wake > 0)
@@ -210,7 +212,7 @@ timeout_of(const struct ui *ui)
 static bool
 wait_for_something(struct ui *ui)
 {
-    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = STDIN_FILENO, .events = POLLIN},
+    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = script_unseen(ui->script) ? -1 : STDIN_FILENO, .events = POLLIN},
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
                                              {.fd = arrivals_fd(ui->arrivals), .events = POLLIN}};
     bool full = arrivals_full(ui->arrivals);
@@ -232,7 +234,9 @@ loop(struct ui *ui, struct err *err)
 {
     while (!ui->quit) {
         struct client_event e;
-        if (!frame_show(ui, err) || !wait_for_something(ui) || screen_gone())
+        if (!frame_show(ui, err) || (ui->script && !script_turn(ui->script, ui, err)))
+            return false;
+        if (!wait_for_something(ui) || screen_gone())
             return false;
         keys_read(ui);
         if (input_paste_is_late(ui))
@@ -275,6 +279,7 @@ finish(struct ui *ui)
     arrivals_close(ui->arrivals);
     library_close(ui->library);
     free(ui->input.paste);
+    script_close(ui->script);
     free(ui->worker.host);
     free(ui);
 }
@@ -319,8 +324,34 @@ connect_worker(struct ui *ui, struct err *err)
     return true;
 }
 
+// What was asked for, else what was chosen before.
+static bool
+choose_theme(struct ui *ui, const char *asked, struct err *err)
+{
+    char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
+    const char *environment = getenv("LIMN_THEME");
+    const char *name = asked                         ? asked
+                       : environment && *environment ? environment
+                       : kept                        ? kept
+                                                     : "dark";
+    bool ok = theme_find(&ui->screen.theme, name, err);
+    if (!ok && !asked) { // a theme that is gone must not keep limn from starting
+        err_clear(err);
+        ok = theme_find(&ui->screen.theme, "dark", err);
+    }
+    free(kept);
+    return ok;
+}
+
+static bool
+open_script(struct ui *ui, const char *file, struct err *err)
+{
+    ui->script = file ? script_open(file, err) : NULL;
+    return !file || ui->script;
+}
+
 int
-ui_run(const char *host, const char *theme, const char *preview)
+ui_run(const char *host, const char *theme, const char *preview, const char *script)
 {
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
@@ -334,19 +365,8 @@ ui_run(const char *host, const char *theme, const char *preview)
     ui->arrivals = ui->pictures ? arrivals_open(&err) : NULL;
     open_library(ui);
     session_restore(ui);
-    char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
-    const char *environment = getenv("LIMN_THEME");
-    const char *name = theme                         ? theme
-                       : environment && *environment ? environment
-                       : kept                        ? kept
-                                                     : "dark";
-    bool ok = ui->arrivals && theme_find(&ui->screen.theme, name, &err);
-    if (!ok && ui->arrivals && !theme) { // a theme that is gone must not keep limn from starting
-        err_clear(&err);
-        ok = theme_find(&ui->screen.theme, "dark", &err);
-    }
-    free(kept);
-    ok = ok && connect_worker(ui, &err) && screen_start(ui, preview, &err);
+    bool ok = ui->arrivals && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
+              connect_worker(ui, &err) && screen_start(ui, preview, &err);
     if (ok) {
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);

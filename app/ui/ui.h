@@ -21,8 +21,8 @@ struct jv;
 
 enum { UI_COLUMNS_MIN = 40, UI_ROWS_MIN = 12, UI_LOG_MAX = 1000 };
 
-// `host`: NULL for a worker here. Returns an exit code.
-int ui_run(const char *host, const char *theme, const char *preview);
+// Each may be NULL: `host` for a worker here, `script` for keys alone. Returns an exit code.
+int ui_run(const char *host, const char *theme, const char *preview, const char *script);
 
 double ui_now(void); // seconds, monotonic
 void ui_redraw(struct ui *ui); // once all that has come is dealt with

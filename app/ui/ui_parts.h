@@ -12,6 +12,7 @@
 #include "app/ui/form.h"
 #include "app/ui/input.h"
 #include "app/ui/pictures.h"
+#include "app/ui/script.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
 #include "app/ui/ui.h"
@@ -70,6 +71,7 @@ struct ui {
     struct pictures *pictures;
     struct arrivals *arrivals;
     struct window_link *window; // NULL: none
+    struct script *script;      // NULL: none
 
     enum view_id view, view_before;
     void *state[VIEW_COUNT];
@@ -81,6 +83,7 @@ struct ui {
 
 void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
 bool keys_read(struct ui *ui);                   // dispatch.c: those that have come
+void keys_press(struct ui *ui, wint_t key, bool code); // one, as curses gives it
 bool frame_show(struct ui *ui, struct err *err); // frame.c: what has changed, text before pictures
 
 #endif

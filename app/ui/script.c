@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Playing a script on the screen.
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/ui/screen.h"
+#include "app/ui/script_parts.h"
+#include "app/ui/ui_parts.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+// --- the screen as text
+
+static size_t
+put_line(int y, char *out)
+{
+    wchar_t cells[1024];
+    char *p = out, *end = out; // of the last character that is no blank
+    int n = mvinnwstr(y, 0, cells, MIN(COLS, (int)COUNT_OF(cells) - 1));
+    for (int i = 0; i < n; i++) {
+        wchar_t c = cells[i] == 0xA0 ? L' ' : cells[i]; // what keeps the place of a picture
+        p += text_put(c, p);
+        if (c != L' ')
+            end = p;
+    }
+    *end++ = '\n';
+    return (size_t)(end - out);
+}
+
+// Lines without the blanks at their ends; freed with free().
+static char *
+screen_text(void)
+{
+    char *text = mem_alloc((size_t)LINES * ((size_t)COLS * 4 * CCHARW_MAX + 1) + 1);
+    size_t n = 0;
+    int y, x;
+    getyx(stdscr, y, x);
+    for (int row = 0; row < LINES; row++)
+        n += put_line(row, text + n);
+    move(y, x);
+    text[n] = 0;
+    return text;
+}
+
+static bool
+save_screen(const struct script *s, const struct step *step, struct err *err)
+{
+    char *text = screen_text();
+    bool ok = true;
+    if (strcmp(step->text, "-") != 0)
+        ok = file_write(step->text, text, strlen(text), err);
+    else if (s->unseen)
+        ok = (fputs(text, stdout) >= 0 && fflush(stdout) == 0) ||
+             err_errno(err, ERR_IO, "standard output");
+    else
+        ok = err_set(err, ERR_INPUT,
+                     "%s:%d: a screen cannot be saved to standard output, which is the terminal",
+                     s->file, step->line);
+    free(text);
+    return ok;
+}
+
+// --- steps
+
+static void
+type(struct ui *ui, const char *text)
+{
+    wchar_t c;
+    for (size_t n; (n = text_char(text, &c)); text += n)
+        keys_press(ui, (wint_t)c, false);
+}
+
+static void
+paste(struct ui *ui, const char *text)
+{
+    wchar_t c;
+    input_paste_begin(ui);
+    for (size_t n; (n = text_char(text, &c)); text += n)
+        input_paste_key(ui, (wint_t)c);
+    input_paste_end(ui);
+}
+
+// Nothing is being drawn, read or decoded, and the worker has answered.
+static bool
+is_settled(struct ui *ui)
+{
+    return !tasks_unfinished(ui) && client_ready(ui->worker.client) && !arrivals_busy(ui->arrivals) &&
+           !pictures_busy(ui->pictures) && !canvas_pending(ui->screen.canvas);
+}
+
+static bool
+has_come(struct ui *ui, const struct step *step)
+{
+    if (step->kind == STEP_SETTLE)
+        return is_settled(ui);
+    char *text = screen_text();
+    bool found = regexec(&step->pattern, text, 0, NULL, 0) == 0;
+    free(text);
+    return found == (step->kind == STEP_WAIT);
+}
+
+static bool
+is_wait(const struct step *step)
+{
+    return step->kind == STEP_WAIT || step->kind == STEP_GONE || step->kind == STEP_SETTLE;
+}
+
+// It waits longer: true until its time is up.
+static bool
+wait_on(struct script *s, const struct step *step, struct err *err)
+{
+    if (s->until <= 0)
+        s->until = ui_now() + s->limit;
+    if (ui_now() < s->until)
+        return true;
+    s->failed_on = screen_text();
+    return err_set(err, ERR_INPUT, "%s:%d: after %g s the screen %s%s%s", s->file, step->line,
+                   s->limit,
+                   step->kind == STEP_WAIT   ? "does not have '"
+                   : step->kind == STEP_GONE ? "still has '"
+                                             : "is not settled",
+                   step->text ? step->text : "", step->text ? "'" : "");
+}
+
+// Once; what is waited for is not among them.
+static bool
+take_step(struct script *s, struct ui *ui, const struct step *step, struct err *err)
+{
+    switch (step->kind) {
+    case STEP_KEYS: keys_press(ui, step->key, step->code); break;
+    case STEP_TYPE: type(ui, step->text); break;
+    case STEP_PASTE: paste(ui, step->text); break;
+    case STEP_SAVE: return save_screen(s, step, err);
+    case STEP_LIMIT: s->limit = step->number; break;
+    case STEP_QUIT: ui->quit = true; break;
+    case STEP_SIZE:
+        if (!s->unseen) // a terminal has its own
+            break;
+        resizeterm(step->rows, (int)step->number);
+        screen_changed(ui);
+        break;
+    default: break;
+    }
+    return true;
+}
+
+bool
+script_turn(struct script *s, struct ui *ui, struct err *err)
+{
+    while (s->at < s->count && !ui->dirty && !ui->quit) {
+        const struct step *step = &s->steps[s->at];
+        if (is_wait(step) && !has_come(ui, step))
+            return wait_on(s, step, err);
+        s->at++;
+        s->until = 0;
+        if (!take_step(s, ui, step, err))
+            return false;
+    }
+    if (s->at == s->count && s->unseen && !ui->dirty)
+        ui->quit = true;
+    ui->dirty = ui->dirty || ui->quit; // nothing is waited for any more
+    return true;
+}
+
+double
+script_wait(const struct script *s)
+{
+    return s && s->until > 0 ? MAX(s->until - ui_now(), 0) : -1;
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+// Scripts: a word and what it takes on each line; # begins a comment.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/base/suggest.h"
+#include "app/ui/key_names.h"
+#include "app/ui/script_parts.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+enum { SIDE_MAX = 500, LIMIT_MAX_S = 3600 };
+
+static const struct word {
+    const char *name;
+    enum step_kind kind;
+    bool takes; // something behind it
+} words[] = {{"keys", STEP_KEYS, true},      {"type", STEP_TYPE, true},
+             {"paste", STEP_PASTE, true},    {"wait", STEP_WAIT, true},
+             {"gone", STEP_GONE, true},      {"settle", STEP_SETTLE, false},
+             {"save", STEP_SAVE, true},      {"size", STEP_SIZE, true},
+             {"limit", STEP_LIMIT, true},    {"quit", STEP_QUIT, false}};
+
+static const struct word *
+find_word(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(words[i].name, name) == 0)
+            return &words[i];
+    return NULL;
+}
+
+static bool
+unknown_word(const char *where, const char *name, struct err *err)
+{
+    const char *names[COUNT_OF(words) + 1] = {0};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        names[i] = words[i].name;
+    const char *near = suggest(name, names);
+    if (near)
+        return err_set(err, ERR_INPUT, "%s: unknown word '%s'; did you mean '%s'?", where, name,
+                       near);
+    return err_set(err, ERR_INPUT,
+                   "%s: unknown word '%s'; there are keys, type, paste, wait, gone, settle, save, "
+                   "size, limit, quit",
+                   where, name);
+}
+
+// A step for each of the keys.
+static bool
+read_keys(struct script *s, int line, char *rest, const char *where, struct err *err)
+{
+    char *left = NULL;
+    for (char *name = strtok_r(rest, " \t", &left); name; name = strtok_r(NULL, " \t", &left)) {
+        struct step step = {.kind = STEP_KEYS, .line = line};
+        if (!key_from_name(name, &step.key, &step.code))
+            return err_set(err, ERR_INPUT, "%s: '%s' is not a key", where, name);
+        ARRAY_PUSH(s->steps, s->count, s->capacity, step);
+    }
+    return true;
+}
+
+static bool
+read_size(struct step *step, const char *rest, const char *where, struct err *err)
+{
+    int columns = 0, rows = 0, end = 0;
+    if (sscanf(rest, "%dx%d%n", &columns, &rows, &end) < 2 || rest[end] || columns < 1 ||
+        rows < 1 || columns > SIDE_MAX || rows > SIDE_MAX)
+        return err_set(err, ERR_INPUT,
+                       "%s: '%s' is not a size in columns and rows as 80x24, each 1..%d", where,
+                       rest, SIDE_MAX);
+    step->number = columns;
+    step->rows = rows;
+    return true;
+}
+
+static bool
+read_limit(struct step *step, const char *rest, const char *where, struct err *err)
+{
+    char *end;
+    step->number = strtod(rest, &end);
+    if (*end || !(step->number > 0 && step->number <= LIMIT_MAX_S))
+        return err_set(err, ERR_INPUT, "%s: '%s' is not a number of seconds up to %d", where, rest,
+                       LIMIT_MAX_S);
+    return true;
+}
+
+static bool
+read_pattern(struct step *step, const char *rest, const char *where, struct err *err)
+{
+    char why[200];
+    int code = regcomp(&step->pattern, rest, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
+    if (code == 0)
+        return true;
+    regerror(code, &step->pattern, why, sizeof why);
+    return err_set(err, ERR_INPUT, "%s: '%s' is not a regular expression: %s", where, rest, why);
+}
+
+static bool
+read_rest(struct step *step, const char *rest, const char *where, struct err *err)
+{
+    switch (step->kind) {
+    case STEP_SIZE: return read_size(step, rest, where, err);
+    case STEP_LIMIT: return read_limit(step, rest, where, err);
+    case STEP_WAIT:
+    case STEP_GONE:
+        if (!read_pattern(step, rest, where, err))
+            return false;
+        break;
+    default: break;
+    }
+    step->text = *rest ? mem_strdup(rest) : NULL;
+    return true;
+}
+
+static bool
+read_line(struct script *s, int line, char *text, struct err *err)
+{
+    char where[400], *name = text + strspn(text, " \t");
+    snprintf(where, sizeof where, "%.360s:%d", s->file, line);
+    for (size_t n = strlen(name); n && strchr(" \t\r", name[n - 1]); n--)
+        name[n - 1] = 0;
+    if (!*name || *name == '#')
+        return true;
+    char *rest = name + strcspn(name, " \t");
+    if (*rest)
+        *rest++ = 0;
+    rest += strspn(rest, " \t");
+    const struct word *word = find_word(name);
+    if (!word)
+        return unknown_word(where, name, err);
+    if (word->takes != (*rest != 0))
+        return err_set(err, ERR_INPUT, word->takes ? "%s: %s needs something behind it"
+                                                   : "%s: %s takes nothing behind it",
+                       where, name);
+    if (word->kind == STEP_KEYS)
+        return read_keys(s, line, rest, where, err);
+    struct step step = {.kind = word->kind, .line = line};
+    if (!read_rest(&step, rest, where, err))
+        return false;
+    ARRAY_PUSH(s->steps, s->count, s->capacity, step);
+    return true;
+}
+
+static char *
+read_input(struct err *err)
+{
+    char *text = mem_alloc(SCRIPT_BYTES_MAX + 1);
+    size_t n = fread(text, 1, SCRIPT_BYTES_MAX, stdin);
+    text[n] = 0;
+    if (!ferror(stdin) && n < SCRIPT_BYTES_MAX)
+        return text;
+    free(text);
+    if (ferror(stdin))
+        err_errno(err, ERR_IO, "standard input");
+    else
+        err_set(err, ERR_INPUT, "a script has at most %d bytes", SCRIPT_BYTES_MAX);
+    return NULL;
+}
+
+struct script *
+script_open(const char *file, struct err *err)
+{
+    bool input = strcmp(file, "-") == 0;
+    char *text = input ? read_input(err) : file_read(file, SCRIPT_BYTES_MAX, NULL, err);
+    if (!text)
+        return NULL;
+    struct script *s = mem_zalloc(sizeof *s);
+    s->file = mem_strdup(input ? "standard input" : file);
+    s->unseen = !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
+    s->limit = SCRIPT_LIMIT_S;
+    bool ok = true;
+    int line = 1;
+    for (char *next = text; ok && next; line++) {
+        char *at = strsep(&next, "\n");
+        ok = read_line(s, line, at, err);
+    }
+    free(text);
+    if (ok)
+        return s;
+    script_close(s);
+    return NULL;
+}
+
+void
+script_close(struct script *s)
+{
+    if (!s)
+        return;
+    if (s->failed_on)
+        fputs(s->failed_on, stderr);
+    for (int i = 0; i < s->count; i++) {
+        struct step *step = &s->steps[i];
+        if (step->text && (step->kind == STEP_WAIT || step->kind == STEP_GONE))
+            regfree(&step->pattern);
+        free(step->text);
+    }
+    free(s->failed_on);
+    free(s->steps);
+    free(s->file);
+    free(s);
+}
+
+bool
+script_unseen(const struct script *s)
+{
+    return s && s->unseen;
+}
+
+void
+script_size(const struct script *s, int *columns, int *rows)
+{
+    *columns = SCRIPT_COLUMNS;
+    *rows = SCRIPT_ROWS;
+    for (int i = 0; i < s->count; i++)
+        if (s->steps[i].kind == STEP_SIZE) {
+            *columns = (int)s->steps[i].number;
+            *rows = s->steps[i].rows;
+            return;
+        }
+}
