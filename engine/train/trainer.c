@@ -9,14 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "engine/base/rng.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/text/tokenizer.h"
 #include "engine/train/batch.h"
+#include "engine/train/feed.h"
 #include "engine/train/network.h"
 #include "engine/train/objective.h"
 #include "engine/train/pack.h"
@@ -39,7 +40,8 @@ struct trainer {
     struct plan *plans[REFERENCE_COUNTS]; // made when first needed
     bool built[REFERENCE_COUNTS];
     struct update update;
-    struct batch batch;
+    struct feed *feed;
+    struct batch heldout; // what trainer_validate() looks at
     enum dtype dtype;
     bool checkpointing;
     int64_t done;
@@ -174,6 +176,15 @@ open_sources(struct trainer *t, struct err *err)
     return true;
 }
 
+// Threads that fill batches while the device computes: none where it computes on the same cores.
+static int
+threads_beside(const struct device *d)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    bool apart = device_limits(d)->threads == 0 && !device_limits(d)->emulated;
+    return apart ? (int)MAX(1, MIN(online - 1, 8)) : 0;
+}
+
 static bool
 build(struct trainer *t, bool resume, struct err *err)
 {
@@ -190,13 +201,23 @@ build(struct trainer *t, bool resume, struct err *err)
         return false;
     t->checkpointing = r->checkpoint_activations == 1 ||
                        (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
-    t->batch = (struct batch){.recipe = r, .tokenizer = t->tokenizer, .objective = &t->objective,
-                              .side = pack_size(t->pack),
-                              .words_side = t->folder->family->training->words_size(
-                                  &t->folder->parts)};
+    struct feed_params feed = {.recipe = r,
+                               .tasks = t->tasks,
+                               .tokenizer = t->tokenizer,
+                               .objective = &t->objective,
+                               .side = pack_size(t->pack),
+                               .words_side = t->folder->family->training->words_size(
+                                   &t->folder->parts),
+                               .threads = threads_beside(t->device)};
+    t->feed = feed_create(&feed, err);
+    t->heldout = (struct batch){.recipe = r,
+                                .tokenizer = t->tokenizer,
+                                .objective = &t->objective,
+                                .side = feed.side,
+                                .words_side = feed.words_side};
     t->update = (struct update){.recipe = r, .folder = t->folder, .params = t->params,
                                 .slots = t->slots, .device = t->device};
-    return batch_init(&t->batch, err) && update_build(&t->update, err) &&
+    return t->feed && batch_init(&t->heldout, err) && update_build(&t->update, err) &&
            load_weights(t, resume, err);
 }
 
@@ -253,7 +274,8 @@ trainer_destroy(struct trainer *t)
     update_finish(&t->update);
     for (int s = 0; s < SLOT_COUNT; s++)
         buffer_destroy(t->slots[s]);
-    batch_finish(&t->batch);
+    feed_destroy(t->feed);
+    batch_finish(&t->heldout);
     params_destroy(t->params);
     schedule_destroy(t->schedule);
     tasks_destroy(t->tasks);
@@ -266,61 +288,27 @@ trainer_destroy(struct trainer *t)
 // --- one micro-batch
 
 static bool
-run(struct trainer *t, int references, double *loss, struct err *err)
+run(struct trainer *t, struct batch *b, int references, double *loss, struct err *err)
 {
     int k = plan_for(t, references);
-    return batch_run(&t->batch, &t->networks[k], t->plans[k], loss, err);
-}
-
-// The number of references of micro-batch `index`.
-static int
-draw_references(const struct trainer *t, uint64_t index)
-{
-    struct rng rng;
-    rng_init(&rng, t->recipe->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 1));
-    double u = rng_uniform(&rng), sum = 0;
-    int last = 0;
-    for (int i = 0; i < REFERENCE_COUNTS; i++) {
-        double share = tasks_share(t->tasks, i);
-        sum += share;
-        if (share > 0)
-            last = i;
-        if (u < sum && share > 0)
-            return i;
-    }
-    return last;
+    return batch_run(b, &t->networks[k], t->plans[k], loss, err);
 }
 
 static bool
 micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, struct err *err)
 {
-    int n = t->recipe->micro_batch, references = draw_references(t, index);
-    struct rng rng;
-    rng_init(&rng, t->recipe->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 2));
-    double shift = rng_uniform(&rng);
-    bool ok = true;
-    for (int i = 0; ok && i < n; i++) {
-        uint64_t at = index * (uint64_t)n + (uint64_t)i;
-        // Timesteps of a batch are spread evenly with one common random shift: each is uniform,
-        // and the batch covers the whole range (Kingma et al. 2021, low-discrepancy sampler).
-        double u = fmod(shift + (double)i / n, 1.0);
-        u = recipe_timestep(t->recipe, u);
-        struct example e;
-        ok = tasks_draw(t->tasks, t->recipe->seed, at, references, &e, err);
-        t->batch.heard[i] = !references || rng_uniform(&rng) >= t->recipe->thumbnail_drop;
-        ok = ok &&
-             batch_fill(&t->batch, &e, i, references, objective_step(&t->objective, u), at, err);
-    }
+    int n = t->recipe->micro_batch;
+    struct batch *b = feed_take(t->feed, index, err);
     double loss = 0;
-    if (!ok || !run(t, references, &loss, err))
+    if (!b || !run(t, b, feed_references(t->feed, index), &loss, err))
         return false;
     if (!isfinite(loss))
         return err_set(err, ERR_DEVICE, "the loss is not finite at step %lld: lower lr or clip",
                        (long long)t->done + 1);
     result->loss += loss;
-    for (int i = 0; i < n && t->batch.task[i] < (int)COUNT_OF(result->task_loss); i++) {
-        int k = MAX(0, t->batch.task[i]);
-        result->task_loss[k] += t->batch.each[i];
+    for (int i = 0; i < n && b->task[i] < (int)COUNT_OF(result->task_loss); i++) {
+        int k = MAX(0, b->task[i]);
+        result->task_loss[k] += b->each[i];
         result->task_examples[k]++;
     }
     return true;
@@ -412,14 +400,14 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
                 struct example e;
                 int at = objective_step(&t->objective, ((double)i + 0.5) / n);
                 uint64_t noise_at = ((uint64_t)1 << 40) + (uint64_t)(first + i);
-                t->batch.heard[i] = 1;
+                t->heldout.heard[i] = 1;
                 ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err) &&
-                     batch_fill(&t->batch, &e, i, references, at, noise_at, err);
+                     batch_fill(&t->heldout, &e, i, references, at, noise_at, err);
             }
             double part = 0;
-            ok = ok && run(t, references, &part, err);
+            ok = ok && run(t, &t->heldout, references, &part, err);
             for (int i = 0; ok && i < n; i++)
-                total += t->batch.each[i] / n;
+                total += t->heldout.each[i] / n;
         }
     }
     *loss = batches ? total / batches : NAN;

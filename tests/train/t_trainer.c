@@ -15,10 +15,13 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/diffusion/schedule.h"
 #include "engine/draw/pipeline.h"
 #include "engine/tensor/safetensors.h"
-#include "engine/train/trainer.h"
 #include "engine/train/batch.h"
+#include "engine/train/feed.h"
+#include "engine/train/pack.h"
+#include "engine/train/trainer.h"
 #include "tests/model/small.h"
 #include "tests/vulkan/stay.h"
 
@@ -188,6 +191,60 @@ a_stopped_run_goes_on_bit_for_bit(void **state)
     free(b);
     recipe_finish(&whole);
     recipe_finish(&parts);
+}
+
+static struct batch *
+take(struct feed *f, uint64_t index)
+{
+    struct err err = {0};
+    struct batch *b = feed_take(f, index, &err);
+    must(b != NULL, &err);
+    return b;
+}
+
+// Threads that fill ahead change no bit, whichever micro-batch is asked for after which.
+static void
+batches_are_the_same_however_they_are_filled(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    struct options o = {"feed", both, "f32", 7, 1, 10, 1e-3};
+    make_recipe(&r, &o);
+    struct tokenizer *tokenizer = tokenizer_open(spiece, &err);
+    struct pack *pack = tokenizer ? pack_open(r.pack, &err) : NULL;
+    struct tasks *tasks = pack ? tasks_create(pack, r.tasks, false, &err) : NULL;
+    struct schedule *schedule = tasks ? schedule_create(&(struct schedule_params){0}, &err) : NULL;
+    must(schedule != NULL, &err);
+    struct objective objective = {schedule, PREDICTION_V, 0};
+    struct feed_params p = {&r, tasks, tokenizer, &objective, SIDE, 4, 0};
+    struct feed *plain = feed_create(&p, &err);
+    p.threads = 5;
+    struct feed *ahead = feed_create(&p, &err);
+    must(plain && ahead, &err);
+    static const uint64_t order[] = {0, 1, 2, 7, 8, 3, 2, 3};
+    size_t pixels = (size_t)BYTES * 7 * sizeof(float);
+    int references = 0;
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        const struct batch *a = take(plain, order[i]), *b = take(ahead, order[i]);
+        int k = feed_references(plain, order[i]);
+        references += k;
+        assert_memory_equal(a->sample, b->sample, pixels);
+        assert_memory_equal(a->target, b->target, pixels);
+        assert_memory_equal(a->image, b->image, pixels * (size_t)k);
+        assert_memory_equal(a->text, b->text, 7 * 12 * sizeof(int32_t));
+        assert_memory_equal(a->timestep, b->timestep, 7 * sizeof(float));
+        assert_memory_equal(a->heard, b->heard, 7 * sizeof(float));
+        assert_memory_equal(a->task, b->task, 7 * sizeof(int));
+    }
+    assert_in_range(references, 1, COUNT_OF(order) - 1); // plans of both kinds were fed
+    feed_destroy(plain);
+    feed_destroy(ahead);
+    schedule_destroy(schedule);
+    tasks_destroy(tasks);
+    pack_close(pack);
+    tokenizer_close(tokenizer);
+    recipe_finish(&r);
 }
 
 static double
@@ -708,6 +765,7 @@ learning(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_are_the_same_however_they_are_filled),
         cmocka_unit_test(a_batch_is_overfitted_to_its_pictures),
         cmocka_unit_test(words_are_learned_without_noise),
     };
