@@ -224,6 +224,12 @@ needs_no_text(const struct drawing *d)
            m->family->has(&m->parts, STAGE_CONDITION);
 }
 
+// Texts on their way to the denoiser, beside those of struct drawing.
+struct texts {
+    bool empty; // is needed and not there yet
+    struct port_set no_text, references[LIMIT_INSTRUCTION_REFERENCES], away[LIMIT_INSTRUCTION_REFERENCES];
+};
+
 // The instruction's text, in words where the family knows pictures by them.
 static bool
 encode_words(struct pipeline *p, const struct instruction *n, struct port_set *set, struct err *err)
@@ -235,39 +241,71 @@ encode_words(struct pipeline *p, const struct instruction *n, struct port_set *s
     return ok;
 }
 
-// Text and pictures that guidance pulls away from.
+// Every text there is, by the text encoder.
 static bool
-keep_away(struct drawing *d, struct err *err)
+read_texts(struct drawing *d, struct texts *t, struct err *err)
 {
-    const struct instruction *n = d->r->negative;
-    if (!encode_words(d->p, n, &d->negative, err))
+    struct pipeline *p = d->p;
+    const struct instruction *n = d->r->instruction, *away = d->r->negative;
+    bool alone = p->info.grain; // such references have no texts
+    return (!t->empty || pipeline_read_text(p, "", &t->no_text, err)) &&
+           encode_words(p, n, &d->text, err) && (!away || encode_words(p, away, &d->negative, err)) &&
+           (alone || pipeline_read_references(p, n, t->references, err)) &&
+           (alone || !away || pipeline_read_references(p, away, t->away, err));
+}
+
+// What the denoiser makes of them. The empty one, once it is whole, is kept.
+static bool
+hear_texts(struct drawing *d, struct texts *t, struct err *err)
+{
+    if (!pipeline_hear_text(d->p, &t->no_text, err))
         return false;
-    if (!n->reference_count)
-        return true;
-    struct stage *s = pipeline_see_references(d->p, n, false, err);
-    bool ok = s && port_set_take(&d->away, "", s, err);
-    stage_release(s);
-    return ok;
+    if (t->empty) {
+        d->p->no_text = t->no_text;
+        t->no_text = (struct port_set){0};
+    }
+    return pipeline_hear_text(d->p, &d->text, err) && pipeline_hear_text(d->p, &d->negative, err);
+}
+
+// The pictures that guidance pulls away from, then those of the instruction.
+static bool
+see_pictures(struct drawing *d, const struct texts *t, struct err *err)
+{
+    struct pipeline *p = d->p;
+    const struct instruction *n = d->r->instruction, *away = d->r->negative;
+    if (away && away->reference_count) {
+        struct stage *s = pipeline_see_references(p, away, t->away, false, err);
+        bool ok = s && port_set_take(&d->away, "", s, err);
+        stage_release(s);
+        if (!ok)
+            return false;
+    }
+    if (p->info.grain)
+        return references_encode(&d->alone, &p->stages, n, err);
+    if (n->reference_count)
+        d->references = pipeline_see_references(p, n, t->references, d->weighted, err);
+    return !n->reference_count || d->references;
 }
 
 static bool
 condition(struct drawing *d, struct err *err)
 {
-    struct pipeline *p = d->p;
-    const struct instruction *n = d->r->instruction;
+    struct texts t = {.empty = !d->p->no_text.count && needs_no_text(d)};
     double start = clock_seconds();
-    bool ok = (p->no_text.count || !needs_no_text(d) ||
-               pipeline_read_text(p, "", &p->no_text, err)) &&
-              encode_words(p, n, &d->text, err) && (!d->r->negative || keep_away(d, err));
+    bool ok = read_texts(d, &t, err) && hear_texts(d, &t, err);
     d->result->text_seconds = clock_seconds() - start;
-    if (!ok || cancelled(d->r, err))
-        return false;
-    start = clock_seconds();
-    if (p->info.grain)
-        ok = references_encode(&d->alone, &p->stages, n, err);
-    else if (n->reference_count)
-        ok = (d->references = pipeline_see_references(p, n, d->weighted, err));
-    d->result->reference_seconds = clock_seconds() - start;
+    if (ok && !cancelled(d->r, err)) {
+        start = clock_seconds();
+        ok = see_pictures(d, &t, err);
+        d->result->reference_seconds = clock_seconds() - start;
+    } else {
+        ok = false;
+    }
+    port_set_finish(&t.no_text);
+    for (int i = 0; i < LIMIT_INSTRUCTION_REFERENCES; i++) {
+        port_set_finish(&t.references[i]);
+        port_set_finish(&t.away[i]);
+    }
     return ok;
 }
 

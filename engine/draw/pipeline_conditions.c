@@ -29,46 +29,58 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     return NULL;
 }
 
-// Adds what the denoiser makes of a text to what the text stage made of it.
+// One that has been read by `tokens` of its ids.
 static bool
-hear(struct pipeline *p, struct port_set *set, struct err *err)
+read_into(struct pipeline *p, const char *text, int tokens, struct port_set *set, struct err *err)
 {
-    const struct model_folder *m = p->folder;
-    struct stage_key key = {.kind = STAGE_CONDITION, .tokens = m->text_tokens};
-    if (!m->family->has(&m->parts, STAGE_CONDITION))
-        return true;
-    struct stage *s = stages_get(&p->stages, &key, err);
-    bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
-              port_set_take(set, "", s, err);
+    struct stage *s = encode(p, text, tokens, err);
+    bool ok = s && port_set_take(set, "", s, err);
     stage_release(s);
+    if (!ok)
+        port_set_finish(set);
     return ok;
 }
 
 bool
 pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
 {
-    struct stage *s = encode(p, text, p->folder->text_tokens, err);
-    bool ok = s && port_set_take(set, "", s, err);
+    return read_into(p, text, p->folder->text_tokens, set, err);
+}
+
+bool
+pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err)
+{
+    const struct model_folder *m = p->folder;
+    struct stage_key key = {.kind = STAGE_CONDITION, .tokens = m->text_tokens};
+    if (!set->count || !m->family->has(&m->parts, STAGE_CONDITION))
+        return true;
+    struct stage *s = stages_get(&p->stages, &key, err);
+    bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
+              port_set_take(set, "", s, err);
     stage_release(s);
-    ok = ok && hear(p, set, err);
     if (!ok)
         port_set_finish(set);
     return ok;
 }
 
+bool
+pipeline_read_references(struct pipeline *p, const struct instruction *n, struct port_set *texts,
+                         struct err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < n->reference_count; i++)
+        ok = read_into(p, n->references[i].text, p->folder->reference_tokens, &texts[i], err);
+    return ok;
+}
+
 // The texts of the references, each a row of what the stage takes.
 static bool
-encode_reference_texts(struct pipeline *p, const struct instruction *n, struct stage *to,
-                       struct err *err)
+give_reference_texts(const struct port_set *texts, int count, struct stage *to, struct err *err)
 {
-    for (int i = 0; i < n->reference_count; i++) {
-        struct stage *s = encode(p, n->references[i].text, p->folder->reference_tokens, err);
-        bool ok = s && stage_join_row(to, i, "reference.", s, err);
-        stage_release(s);
-        if (!ok)
-            return false;
-    }
-    return true;
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++)
+        ok = port_set_give_row(&texts[i], "reference.", i, to, err);
+    return ok;
 }
 
 static bool
@@ -89,15 +101,14 @@ write_reference_images(struct pipeline *p, const struct instruction *n, struct s
     return ok;
 }
 
-// All references, in the order of the instruction, through the reference stage, held.
 struct stage *
-pipeline_see_references(struct pipeline *p, const struct instruction *n, bool weighted,
-                        struct err *err)
+pipeline_see_references(struct pipeline *p, const struct instruction *n,
+                        const struct port_set *texts, bool weighted, struct err *err)
 {
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
                             .tokens = p->folder->reference_tokens, .weighted = weighted};
     struct stage *s = stages_get(&p->stages, &key, err);
-    if (s && encode_reference_texts(p, n, s, err) && write_reference_images(p, n, s, err) &&
+    if (s && give_reference_texts(texts, n->reference_count, s, err) && write_reference_images(p, n, s, err) &&
         (!weighted || stage_fill(s, "log_weight", 0, err)) && plan_run(s->plan, err))
         return s;
     stage_release(s);

@@ -17,12 +17,22 @@ struct pipeline {
     struct port_set no_text; // the empty text, encoded once
 };
 
-// Adds to `set` what the text encoder makes of a text, and the denoiser of that before its steps.
+// The way of a text, in two steps, so that the text encoder has read all of them before the denoiser
+// comes: where memory has no room for both, each comes once. Adds to `set` what the text encoder
+// makes of `text` …
 bool pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set,
                         struct err *err);
-// All references at once, in the order of the instruction, through the reference stage, held; for
+// … and what the denoiser makes of that before its steps. A set that is empty stays so.
+bool pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err);
+
+// The same of references. Reads the texts of all, each into one of `texts` (zeroed; there are as
+// many), which the caller finishes in any case.
+bool pipeline_read_references(struct pipeline *p, const struct instruction *n,
+                              struct port_set *texts, struct err *err);
+// All of them at once, in the order of the instruction, through the reference stage, held; for
 // families that do not draw any size. NULL: it failed.
 struct stage *pipeline_see_references(struct pipeline *p, const struct instruction *n,
-                                      bool weighted, struct err *err);
+                                      const struct port_set *texts, bool weighted,
+                                      struct err *err);
 
 #endif

@@ -11,10 +11,11 @@
 #include "engine/draw/resize.h"
 #include "engine/draw/start.h"
 
-// One way to ask the model: a stage and which text it holds.
+// One way to ask the model: a stage and what it holds.
 struct asked {
     struct stage *stage;
     const struct port_set *text; // now in the plan
+    bool sample;                 // that of this estimate is, too
 };
 
 struct passing {
@@ -65,6 +66,24 @@ give_weights(struct passing *w, int step, int total, struct err *err)
     return w->weighted;
 }
 
+// The stage that answers a branch.
+static struct asked *
+asked_of(struct passing *w, enum guidance_branch b)
+{
+    bool with = uses_context(b) || w->p->stages->folder->family->guided_with_references;
+    return with && w->with.stage           ? &w->with
+           : is_away(b) && w->away.stage ? &w->away
+                                         : &w->without;
+}
+
+// The text that a branch asks with.
+static const struct port_set *
+text_of(const struct pass *p, enum guidance_branch b)
+{
+    bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
+    return has_text ? p->text : p->negative ? p->negative : p->no_text;
+}
+
 static bool
 give_text(struct asked *a, const struct port_set *text, struct err *err)
 {
@@ -75,36 +94,45 @@ give_text(struct asked *a, const struct port_set *text, struct err *err)
 }
 
 static bool
-ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct err *err)
+give_sample(struct asked *a, const float *x, double t, struct err *err)
 {
-    const struct pass *p = w->p;
-    bool with = uses_context(b) || p->stages->folder->family->guided_with_references;
-    struct asked *a = with && w->with.stage         ? &w->with
-                      : is_away(b) && w->away.stage    ? &w->away
-                                                       : &w->without;
-    bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
-    struct stage *s = a->stage;
-    const struct port_set *away = p->negative ? p->negative : p->no_text;
-    return give_text(a, has_text ? p->text : away, err) &&
-           stage_write(s, "sample", x, err) && stage_fill(s, "timestep", t, err) &&
-           plan_run(s->plan, err) && stage_read(s, "prediction", w->branch[b], err);
+    a->sample = a->sample || (stage_write(a->stage, "sample", x, err) &&
+                              stage_fill(a->stage, "timestep", t, err));
+    return a->sample;
 }
 
+static bool
+ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct err *err)
+{
+    struct asked *a = asked_of(w, b);
+    if (w->p->cancel && atomic_load(w->p->cancel))
+        return err_set(err, ERR_CANCELLED, "stopped");
+    return give_text(a, text_of(w->p, b), err) && give_sample(a, x, t, err) &&
+           plan_run(a->stage->plan, err) &&
+           stage_read(a->stage, "prediction", w->branch[b], err);
+}
+
+// First the branches whose text the stages hold from the estimate before, so that a stage with two
+// texts changes between them once an estimate, not twice.
 static bool
 denoise(void *ctx, const float *x, double t, int step, float *out, struct err *err)
 {
     struct passing *w = ctx;
     const struct pass *p = w->p;
     struct guidance_plan plan = guidance_plan(&p->guidance, step);
-    for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++) {
-        if (p->cancel && atomic_load(p->cancel))
-            return err_set(err, ERR_CANCELLED, "stopped");
-        if (p->weights && plan.mask & 1u << b && uses_context((enum guidance_branch)b) &&
-            !give_weights(w, step, w->total, err))
-            return false;
-        if (plan.mask & 1u << b && !ask(w, (enum guidance_branch)b, x, t, err))
-            return false;
-    }
+    unsigned context = 1u << GUIDANCE_FULL | 1u << GUIDANCE_NO_TEXT, left = plan.mask;
+    if (p->weights && plan.mask & context && !give_weights(w, step, w->total, err))
+        return false;
+    w->with.sample = w->without.sample = w->away.sample = false;
+    for (int held = 1; held >= 0; held--)
+        for (int i = 0; i < GUIDANCE_BRANCH_COUNT; i++) {
+            enum guidance_branch b = (enum guidance_branch)i;
+            if (!(left & 1u << b) || (held && asked_of(w, b)->text != text_of(p, b)))
+                continue;
+            if (!ask(w, b, x, t, err))
+                return false;
+            left &= ~(1u << b);
+        }
     guidance_combine(&plan, (const float *const *)w->branch, w->pixels, w->latent.channels,
                      w->latent.model_channels, out);
     return true;

@@ -370,6 +370,19 @@ port_set_give(const struct port_set *set, const char *before, struct stage *to, 
     return true;
 }
 
+bool
+port_set_give_row(const struct port_set *set, const char *before, int row, struct stage *to,
+                  struct err *err)
+{
+    for (int i = 0; i < set->count; i++) {
+        struct node *input = find_joined(to, before, set->list[i].name);
+        if (input && !plan_restore(to->plan, input, (size_t)row * row_bytes(input),
+                                   set->list[i].buffer, err))
+            return false;
+    }
+    return true;
+}
+
 void
 port_set_finish(struct port_set *set)
 {

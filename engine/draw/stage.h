@@ -77,6 +77,9 @@ bool port_set_take(struct port_set *set, const char *before, struct stage *from,
 // To every row of each input named `before` and the value's name.
 bool port_set_give(const struct port_set *set, const char *before, struct stage *to,
                    struct err *err);
-void port_set_finish(struct port_set *set);
+// The same to one row.
+bool port_set_give_row(const struct port_set *set, const char *before, int row, struct stage *to,
+                       struct err *err);
+void port_set_finish(struct port_set *set); // zeroed is fine
 
 #endif

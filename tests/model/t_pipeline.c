@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "engine/base/mem.h"
-#include "engine/draw/pipeline.h"
+#include "engine/draw/pipeline_parts.h"
 #include "engine/draw/resize.h"
 #include "engine/diffusion/sampler.h"
 #include "engine/draw/stage.h"
@@ -24,6 +24,43 @@ static char trained[] = "/tmp/limn-pipeline-XXXXXX", fresh[] = "/tmp/limn-pipeli
 static struct device *device;
 static struct pipeline *shared; // of the trained folder in f32: plans are made once
 static uint8_t picture[20 * 30 * 3];
+
+// How often weights came to the device, values were given to a plan there, and came from the host;
+// the linker gives the pipeline these in place of the real ones.
+static struct {
+    int text_encoder, unet, given, written;
+} counts;
+
+bool __real_weights_load(struct weights *w, struct part_weights *p, struct err *err);
+bool __wrap_weights_load(struct weights *w, struct part_weights *p, struct err *err);
+bool
+__wrap_weights_load(struct weights *w, struct part_weights *p, struct err *err)
+{
+    counts.text_encoder += strcmp(p->part->name, "text_encoder") == 0;
+    counts.unet += strcmp(p->part->name, "unet") == 0;
+    return __real_weights_load(w, p, err);
+}
+
+bool __real_plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
+                         struct err *err);
+bool __wrap_plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
+                         struct err *err);
+bool
+__wrap_plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
+                    struct err *err)
+{
+    counts.given++;
+    return __real_plan_restore(to, input, at, from, err);
+}
+
+bool __real_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
+bool __wrap_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
+bool
+__wrap_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err)
+{
+    counts.written++;
+    return __real_plan_write_f32(p, n, data, err);
+}
 
 static struct instruction
 instruction(int references)
@@ -551,6 +588,64 @@ parts_come_and_leave(void **state)
     model_folder_close(m);
 }
 
+// Where there is room for one part only, each comes once for a picture: the text encoder reads every
+// text before the denoiser comes.
+static void
+each_part_comes_once(void **state)
+{
+    struct pipeline *p = open_or_fail(trained, DTYPE_F32);
+    struct instruction n = instruction(2), away = instruction(2);
+    struct pipeline_request r = request(&n);
+    uint8_t *a = draw(shared, &r);
+    p->stages.memory = 1;
+    counts.text_encoder = counts.unet = 0;
+    uint8_t *b = draw(p, &r);
+    assert_true(counts.text_encoder == 1 && counts.unet == 1);
+    assert_memory_equal(a, b, BASE * BASE * 3);
+    r.negative = &away;
+    counts.text_encoder = counts.unet = 0;
+    free(draw(p, &r));
+    assert_true(counts.text_encoder == 1 && counts.unet == 1);
+    pipeline_close(p);
+    free(a);
+    free(b);
+}
+
+// What one step more costs, with guidance that asks the same plan with a text and without: of the two
+// texts one change, and sample and timestep once, not twice.
+static void
+values_that_are_there_are_not_given_again(void **state)
+{
+    static const struct {
+        int references;
+        const char *guidance;
+        int given, written;
+    } rows[] = {
+        {0, "none", 0, 2}, {0, "cfg", 1, 2},      // one plan: text and empty text
+        {2, "none", 0, 2}, {2, "cfg", 0, 4},      // two plans, each with its text
+        {2, "separate", 1, 4},                    // the plan without pictures has both
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct instruction n = instruction(rows[i].references);
+        struct pipeline_request r = request(&n);
+        int given[2], written[2];
+        r.sampler = "ddim"; // asks once a step
+        r.context_scale = 2;
+        r.guidance = rows[i].guidance;
+        free(draw(shared, &r)); // the empty text is there
+        for (int more = 0; more < 2; more++) {
+            r.steps = 4 + more;
+            counts.given = counts.written = 0;
+            free(draw(shared, &r));
+            given[more] = counts.given;
+            written[more] = counts.written;
+        }
+        if (given[1] - given[0] != rows[i].given || written[1] - written[0] != rows[i].written)
+            fail_msg("%d references, %s: a step gives %d values and writes %d", rows[i].references,
+                     rows[i].guidance, given[1] - given[0], written[1] - written[0]);
+    }
+}
+
 // After many shapes the first one is drawn as it was.
 static void
 shapes_come_and_go(void **state)
@@ -631,6 +726,8 @@ main(int argc, char **argv)
         cmocka_unit_test(away_from_itself_is_no_guidance),
         cmocka_unit_test(stages_that_are_held_stay),
         cmocka_unit_test(parts_come_and_leave),
+        cmocka_unit_test(each_part_comes_once),
+        cmocka_unit_test(values_that_are_there_are_not_given_again),
         cmocka_unit_test(shapes_come_and_go),
         cmocka_unit_test(every_sampler_and_spacing_draws),
         cmocka_unit_test(resizing),
