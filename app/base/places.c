@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/hub/hub.h"
 #include "engine/base/file.h"
 #include "engine/base/install.h"
 #include "engine/base/mem.h"
@@ -73,7 +74,9 @@ places_model(const char *given, struct err *err)
     }
     places_free(places);
     if (!found)
-        err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or $LIMN_MODEL",
+        found = hub_cached(name);
+    if (!found)
+        err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or $LIMN_MODEL, or fetch one (limn models get)",
                 name);
     return found;
 }

@@ -10,6 +10,7 @@
 
 #include "app/cli/commands.h"
 #include "app/base/places.h"
+#include "app/hub/hub.h"
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
@@ -156,10 +157,16 @@ check(const struct options *o)
 
 // --- list -------------------------------------------------------------------------------------
 
+// A model of the hub's cache.
+struct listing {
+    struct jv *json;
+    int found;
+};
+
 static bool
-list_one(const char *folder, const char *name, struct jv *json)
+list_at(const char *path, const char *name, struct jv *json)
 {
-    char *path = mem_printf("%s/%s", folder, name), *index = file_join(path, "model_index.json");
+    char *index = file_join(path, "model_index.json");
     struct err err = {0};
     bool is = name[0] != '.' && file_exists(index);
     struct model_folder *m = is ? model_folder_open(path, &err) : NULL;
@@ -172,21 +179,29 @@ list_one(const char *folder, const char *name, struct jv *json)
         m->family->sizes(&m->parts, &size, &final_size);
         if (json) {
             struct jv *o = jv_object();
-            jv_set(o, "name", jv_from_string(m->name));
+            jv_set(o, "name", jv_from_string(name));
             jv_set(o, "path", jv_from_string(path));
             jv_set(o, "is", jv_from_string(text));
             jv_append(json, o);
         } else if (final_size > size) {
-            command_say(stdout, "%s: %s, then to %dx%d (%s)", m->name, text, final_size, final_size,
+            command_say(stdout, "%s: %s, then to %dx%d (%s)", name, text, final_size, final_size,
                         path);
         } else {
-            command_say(stdout, "%s: %s (%s)", m->name, text, path);
+            command_say(stdout, "%s: %s (%s)", name, text, path);
         }
     } else if (is) {
         command_say(stderr, "limn: %s", err.text);
     }
     model_folder_close(m);
     free(index);
+    return is;
+}
+
+static bool
+list_one(const char *folder, const char *name, struct jv *json)
+{
+    char *path = file_join(folder, name);
+    bool is = list_at(path, name, json);
     free(path);
     return is;
 }
@@ -204,6 +219,13 @@ list_folder(const char *folder, struct jv *json)
     return found;
 }
 
+static void
+list_cached(void *ctx, const char *name, const char *folder)
+{
+    struct listing *l = ctx;
+    l->found += list_at(folder, name, l->json);
+}
+
 static int
 list(bool as_json)
 {
@@ -212,6 +234,9 @@ list(bool as_json)
     int found = 0;
     for (int i = 0; places[i]; i++)
         found += list_folder(places[i], json);
+    struct listing cached = {json, 0};
+    hub_cache_each(list_cached, &cached);
+    found += cached.found;
     if (json) {
         char *text = jv_text(json, 0);
         printf("%s\n", text);
@@ -302,8 +327,9 @@ static const struct command check_command = {
 
 const struct command command_models = {
     .name = "models",
-    .summary = "list models, or check one",
-    .commands = (const struct command *const[]){&list_command, &check_command, NULL},
+    .summary = "list models, check one, or fetch one",
+    .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
+                                                NULL},
     .usual = &list_command,
     .computes = true,
 };

@@ -17,6 +17,7 @@
 #include "app/cli/commands.def"
 #undef COMMAND
 extern const struct command command_data_examples; // below data
+extern const struct command command_models_get;    // below models
 
 int bench_ui(void); // limn bench ui
 

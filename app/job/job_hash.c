@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Alone in its file: GLib's headers bring macros of their own.
-#include <glib.h>
-#include <stdio.h>
-
+#include "app/base/digest.h"
 #include "app/job/job.h"
 
 void
 job_hash(const void *data, size_t size, char out[JOB_HASH_TEXT])
 {
-    char *text = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, size);
-    snprintf(out, JOB_HASH_TEXT, "%s", text);
-    g_free(text);
+    struct digest *d = digest_begin(DIGEST_SHA256);
+    digest_add(d, data, size);
+    digest_end(d, out);
 }
