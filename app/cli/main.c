@@ -10,6 +10,7 @@
 #include "app/cli/options_docs.h"
 #include "app/cli/options_help.h"
 #include "app/cli/through.h"
+#include "app/ui/keys.h"
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
@@ -27,7 +28,7 @@ static const struct command *const commands[] = {
 
 struct ui_options {
     const char *host, *theme, *preview, *script, *completions, *man;
-    bool version, docs;
+    bool version, keys, docs;
 };
 
 static const char *
@@ -51,6 +52,16 @@ print_docs(const struct ui_options *o)
 }
 
 static int
+print_keys(void)
+{
+    struct err err = {0};
+    if (!keys_load(&err))
+        return command_failed(&err);
+    keys_print(stdout);
+    return 0;
+}
+
+static int
 run_ui(const struct command_line *line)
 {
     const struct ui_options *o = line->values;
@@ -58,6 +69,8 @@ run_ui(const struct command_line *line)
         puts("limn " LIMN_VERSION);
         return 0;
     }
+    if (o->keys)
+        return print_keys();
     if (o->completions || o->man || o->docs)
         return print_docs(o);
     if (!o->script && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))) {
@@ -82,6 +95,8 @@ static const struct option ui_options[] = {
                  "play the keys in FILE, - for standard input; no terminal is needed (docs/ui.md)"),
      .complete = COMPLETE_FILE},
     {OPTION_SWITCH("version", struct ui_options, version, "print the version")},
+    {OPTION_SWITCH("print-keys", struct ui_options, keys,
+                   "print the keys of the terminal UI, as the file that changes them")},
     {OPTION_CHOICE("print-completions", "SHELL", docs_shell, struct ui_options, completions, NULL)},
     {OPTION_TEXT("print-man", "PAGE", struct ui_options, man, NULL)},
     {OPTION_SWITCH("print-docs", struct ui_options, docs, NULL)},

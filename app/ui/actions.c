@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/base/suggest.h"
 #include "app/job/parameters.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
@@ -54,8 +55,10 @@ quit(struct ui *ui)
 static void
 command_done(struct ui *ui, const char *text)
 {
-    if (text && *text)
-        ui_command(ui, text);
+    if (!text || !*text)
+        return;
+    palette_remember(ui, text);
+    ui_command(ui, text);
 }
 
 // Opens the window, with the steps of the job that is shown so far, or closes it.
@@ -118,6 +121,7 @@ ui_request(struct ui *ui, enum request request)
         return true;
     case REQUEST_COMMAND:
         ui_prompt(ui, ":", "", command_done);
+        ui->dialogue.palette = palette_open(ui);
         return true;
     case REQUEST_REDRAW:
         screen_changed(ui);
@@ -173,6 +177,35 @@ command_set(struct ui *ui, const char *name, const char *value)
     return true;
 }
 
+// The only request that begins so: `q` is quit.
+static enum request
+request_begins(const char *name)
+{
+    enum request found = REQUEST_NONE;
+    for (int r = 1; r < REQUEST_COUNT; r++)
+        if (*name && strncmp(request_name((enum request)r), name, strlen(name)) == 0) {
+            if (found)
+                return REQUEST_NONE;
+            found = (enum request)r;
+        }
+    return found;
+}
+
+static void
+refuse(struct ui *ui, const char *name, enum request request)
+{
+    const char *names[REQUEST_COUNT] = {0};
+    for (int r = 1; r < REQUEST_COUNT; r++)
+        names[r - 1] = request_name((enum request)r);
+    const char *near = suggest(name, names);
+    if (request)
+        ui_say(ui, ROLE_ERROR, "there is nothing to %s here", request_name(request));
+    else if (near)
+        ui_say(ui, ROLE_ERROR, "unknown command '%s'; did you mean '%s'?", name, near);
+    else
+        ui_say(ui, ROLE_ERROR, "unknown command '%s'; Tab behind the colon lists them", name);
+}
+
 bool
 ui_command(struct ui *ui, const char *line)
 {
@@ -206,8 +239,10 @@ ui_command(struct ui *ui, const char *line)
             ui_say(ui, ROLE_ERROR, "%s", err.text);
         return true;
     }
+    if (!request)
+        request = request_begins(name);
     if (request && ui_request(ui, request))
         return true;
-    ui_say(ui, ROLE_ERROR, "limn cannot '%s' here (8 lists what it can)", name);
+    refuse(ui, name, request);
     return false;
 }

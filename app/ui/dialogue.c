@@ -44,7 +44,27 @@ ui_prompt(struct ui *ui, const char *label, const char *text,
     d->prompt.limit = 1024;
     field_set(&d->prompt, text);
     d->prompt_done = done;
+    d->prompt_changed = NULL;
     d->prompting = ui->dirty = true;
+}
+
+void
+ui_prompt_live(struct ui *ui, const char *label, const char *text,
+               void (*changed)(struct ui *ui, const char *text),
+               void (*done)(struct ui *ui, const char *text))
+{
+    ui_prompt(ui, label, text, done);
+    ui->dialogue.prompt_changed = changed;
+}
+
+void
+dialogue_line_changed(struct ui *ui)
+{
+    struct dialogue *d = &ui->dialogue;
+    if (d->palette)
+        palette_changed(ui);
+    if (d->prompt_changed)
+        d->prompt_changed(ui, d->prompt.text);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/key_names.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
@@ -16,15 +17,32 @@ prompt_key(struct ui *ui, wint_t key, bool code)
 {
     struct dialogue *d = &ui->dialogue;
     ui->dirty = true;
-    bool taken = !code && (key == '\r' || key == '\n');
+    bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
     if (!taken && (code || key != 27)) {
+        if (d->palette && palette_key(ui, key, code))
+            return;
         field_key(&d->prompt, key, code);
+        dialogue_line_changed(ui);
         return;
     }
     char *text = taken ? mem_strdup(d->prompt.text) : NULL;
     d->prompting = false;
+    palette_free(d->palette);
+    d->palette = NULL;
     d->prompt_done(ui, text);
     free(text);
+}
+
+static void
+on_hint(struct ui *ui, int x)
+{
+    for (int i = 0; i < ui->screen.hint_count; i++) {
+        const struct hint *h = &ui->screen.hints[i];
+        if (x >= h->x && x < h->x + h->columns) {
+            ui_request(ui, h->request);
+            return;
+        }
+    }
 }
 
 static void
@@ -43,6 +61,8 @@ on_mouse(struct ui *ui)
                 ui_open_view(ui, (enum view_id)i);
             x += width;
         }
+    } else if (m.y == LINES - 1 && !turn) {
+        on_hint(ui, m.x);
     } else if (views[ui->view]->mouse) {
         views[ui->view]->mouse(ui, m.y, m.x, turn, m.bstate & BUTTON1_DOUBLE_CLICKED);
     }
@@ -136,6 +156,21 @@ part_of_paste(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
+// A key that does nothing says so; what was said before of more weight stays.
+static void
+say_unused(struct ui *ui, wint_t key, bool code, enum request request)
+{
+    char name[KEY_NAME_TEXT];
+    key_to_name(key, code, name);
+    if (!*name || (ui->dialogue.message[0] && ui->dialogue.message_role != ROLE_STATUS))
+        return;
+    if (request)
+        ui_say(ui, ROLE_STATUS, "%s: there is nothing to %s here", name, request_name(request));
+    else
+        ui_say(ui, ROLE_STATUS, "%s does nothing here; %s has the keys", name,
+               request_keys(ui->view, REQUEST_HELP));
+}
+
 void
 keys_press(struct ui *ui, wint_t key, bool code)
 {
@@ -172,8 +207,10 @@ keys_press(struct ui *ui, wint_t key, bool code)
         prompt_key(ui, key, code);
     } else if (d->form) {
         form_key(ui, key, code, request);
-    } else if (!(typing && view->key(ui, key, code)) && request) {
-        ui_request(ui, request);
+    } else if (!(typing && view->key(ui, key, code))) {
+        double said = d->message_said;
+        if (!(request && ui_request(ui, request)) && !typing && d->message_said == said)
+            say_unused(ui, key, code, request);
     }
 }
 

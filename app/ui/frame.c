@@ -75,6 +75,9 @@ draw_hint(struct ui *ui, int x, enum request r)
     if (x > 0) {
         draw_text(LINES - 1, x, width, ROLE_KEY, keys);
         draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, request_name(r));
+        struct screen *s = &ui->screen;
+        if (s->hint_count < SCREEN_HINTS_MAX)
+            s->hints[s->hint_count++] = (struct hint){x, width + 1 + words, r};
     }
     return width + 1 + words;
 }
@@ -85,6 +88,14 @@ draw_hints(struct ui *ui)
 {
     enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
+    ui->screen.hint_count = 0;
+    if (ui->dialogue.prompting) {
+        draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
+                  ui->dialogue.palette
+                      ? "Tab completes   Up what was asked before   Enter does it   Esc cancels"
+                      : "Enter takes it   Esc cancels");
+        return;
+    }
     draw_hint(ui, MAX(end, 1), last);
     const struct view *v = views[ui->view];
     if (v->typing_hint && v->typing && v->typing(ui) && !ui->dialogue.form) {
@@ -126,6 +137,8 @@ draw_screen(struct ui *ui)
         getyx(stdscr, y, x);
     }
     draw_status(ui);
+    if (ui->dialogue.palette)
+        palette_draw(ui);
     if (!ui->dialogue.prompting)
         move(y, x);
     pictures_turn(ui->pictures);

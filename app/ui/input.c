@@ -110,9 +110,10 @@ input_paste_end(struct ui *ui)
     in->paste = NULL;
     ui->dirty = true;
     text[in->paste_size] = 0;
-    if (d->prompting)
+    if (d->prompting) {
         field_insert(&d->prompt, text);
-    else if (d->form)
+        dialogue_line_changed(ui);
+    } else if (d->form)
         form_paste(ui, text);
     else if (!d->asking && view->paste && view->typing && view->typing(ui))
         view->paste(ui, text);

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: MIT
-// Which key asks for what. Rows for one view go before those for all.
+// Which key asks for what. Rows for one view go before those for all. These are the keys as they
+// come; a person's own replace them (keys_file.c).
 #include <curses.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "app/ui/ui.h"
+#include "app/ui/key_names.h"
+#include "app/ui/keys.h"
 #include "engine/base/mem.h"
 
-enum { ANY = VIEW_COUNT, C = 0x1f };
+enum { ANY = KEYS_ALL, BINDINGS_MAX = 512 };
 
 struct binding {
     int view;
     wint_t key;
-    bool code;   // a KEY_ value
-    bool always; // also while a text is being written
+    bool code; // a KEY_ value
     enum request request;
 };
 
-#define F(n) KEY_F(n), true, true
-#define CHAR(c) (c), false, false
-#define CTRL(c) ((c) & C), false, true
-#define CODE(k) (k), true, true
+#define F(n) KEY_F(n), true
+#define CHAR(c) (c), false
+#define CTRL(c) ((c) & 0x1f), false
+#define CODE(k) (k), true
 
-static const struct binding bindings[] = {
+static const struct binding as_they_come[] = {
     {VIEW_COMPOSE, CHAR('a'), REQUEST_ADD},       {VIEW_COMPOSE, CHAR(' '), REQUEST_ADD},
     {VIEW_COMPOSE, CHAR('i'), REQUEST_INSTRUCTION}, {VIEW_COMPOSE, CHAR('p'), REQUEST_PARAMETERS},
     {VIEW_COMPOSE, CHAR('n'), REQUEST_NEW},       {VIEW_COMPOSE, CTRL('X'), REQUEST_EDITOR},
@@ -36,13 +37,13 @@ static const struct binding bindings[] = {
     {VIEW_TRAINING, CHAR('R'), REQUEST_RESUME},
 
     {ANY, F(1), REQUEST_HELP},
-    {ANY, F(2), REQUEST_COMPOSE},
-    {ANY, F(3), REQUEST_LIVE},
-    {ANY, F(4), REQUEST_GALLERY},
-    {ANY, F(5), REQUEST_TEMPLATES},
-    {ANY, F(6), REQUEST_MODELS},
-    {ANY, F(7), REQUEST_TRAINING},
-    {ANY, F(8), REQUEST_LOG},
+    {ANY, F(2), REQUEST_LIVE},
+    {ANY, F(3), REQUEST_GALLERY},
+    {ANY, F(4), REQUEST_TEMPLATES},
+    {ANY, F(5), REQUEST_MODELS},
+    {ANY, F(6), REQUEST_TRAINING},
+    {ANY, F(7), REQUEST_LOG},
+    {ANY, F(8), REQUEST_HELP},
     {ANY, F(9), REQUEST_DRAW},
     {ANY, F(10), REQUEST_QUIT},
     {ANY, CTRL('G'), REQUEST_DRAW},
@@ -76,10 +77,8 @@ static const struct binding bindings[] = {
     {ANY, CODE(KEY_END), REQUEST_LAST},
     {ANY, CHAR('g'), REQUEST_FIRST},
     {ANY, CHAR('G'), REQUEST_LAST},
-    {ANY, '\r', false, true, REQUEST_ENTER},
-    {ANY, '\n', false, true, REQUEST_ENTER},
-    {ANY, CODE(KEY_ENTER), REQUEST_ENTER},
-    {ANY, 27, false, true, REQUEST_BACK},
+    {ANY, CHAR('\r'), REQUEST_ENTER},
+    {ANY, CHAR(27), REQUEST_BACK},
     {ANY, CODE(KEY_BACKSPACE), REQUEST_BACK},
     {ANY, CHAR('['), REQUEST_EARLIER},
     {ANY, CHAR(']'), REQUEST_LATER},
@@ -102,17 +101,66 @@ static const struct {
 #undef REQUEST
 };
 
+static struct binding bindings[BINDINGS_MAX];
+static int binding_count;
+
+static void
+begin(void)
+{
+    if (binding_count)
+        return;
+    memcpy(bindings, as_they_come, sizeof as_they_come);
+    binding_count = (int)COUNT_OF(as_they_come);
+}
+
+// Whether a text that is being written leaves it to requests: characters are its own.
+static bool
+is_always(const struct binding *b)
+{
+    return b->code || b->key < 32;
+}
+
 enum request
 key_request(enum view_id view, wint_t key, bool code, bool typing)
 {
+    begin();
+    bool enter = code ? key == KEY_ENTER : key == '\n'; // it has three codes
+    key = enter ? '\r' : key;
+    code = code && !enter;
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < COUNT_OF(bindings); i++) {
+        for (int i = 0; i < binding_count; i++) {
             const struct binding *b = &bindings[i];
             if (b->view == (pass ? (int)ANY : (int)view) && b->key == key && b->code == code &&
-                (b->always || !typing))
+                (is_always(b) || !typing))
                 return b->request;
         }
     return REQUEST_NONE;
+}
+
+void
+keys_clear(int view, enum request request)
+{
+    int n = 0;
+    begin();
+    for (int i = 0; i < binding_count; i++)
+        if (bindings[i].view != view || bindings[i].request != request)
+            bindings[n++] = bindings[i];
+    binding_count = n;
+}
+
+bool
+keys_give(int view, wint_t key, bool code, enum request request)
+{
+    int n = 0;
+    begin();
+    for (int i = 0; i < binding_count; i++)
+        if (bindings[i].view != view || bindings[i].key != key || bindings[i].code != code)
+            bindings[n++] = bindings[i];
+    binding_count = n;
+    if (n == BINDINGS_MAX)
+        return false;
+    bindings[binding_count++] = (struct binding){view, key, code, request};
+    return true;
 }
 
 const char *
@@ -136,58 +184,44 @@ request_find(const char *name)
     return REQUEST_NONE;
 }
 
+// Appends a name that is not there yet.
 static void
-put_key_name(const struct binding *b, char *out, size_t size)
+put_name(const struct binding *b, char *out, size_t size)
 {
-    static const struct {
-        wint_t key;
-        const char *name;
-    } names[] = {{KEY_UP, "Up"},       {KEY_DOWN, "Down"},        {KEY_LEFT, "Left"},
-                 {KEY_RIGHT, "Right"}, {KEY_PPAGE, "PgUp"},       {KEY_NPAGE, "PgDn"},
-                 {KEY_HOME, "Home"},   {KEY_END, "End"},          {KEY_BTAB, "S-Tab"},
-                 {KEY_DC, "Del"},      {KEY_BACKSPACE, "Backsp"}, {KEY_ENTER, "Enter"}};
-    if (b->code && b->key >= KEY_F(1) && b->key <= KEY_F(12)) {
-        snprintf(out, size, "F%d", (int)(b->key - KEY_F0));
-        return;
-    }
-    for (size_t i = 0; b->code && i < COUNT_OF(names); i++)
-        if (names[i].key == b->key)
-            snprintf(out, size, "%s", names[i].name);
-    if (b->code)
-        return;
-    if (b->key == '\t')
-        snprintf(out, size, "Tab");
-    else if (b->key == '\r' || b->key == '\n')
-        snprintf(out, size, "Enter");
-    else if (b->key == 27)
-        snprintf(out, size, "Esc");
-    else if (b->key == ' ')
-        snprintf(out, size, "Space");
-    else if (b->key < 32)
-        snprintf(out, size, "^%c", (char)(b->key + 64));
-    else
-        snprintf(out, size, "%c", (char)b->key);
+    char name[KEY_NAME_TEXT];
+    key_to_name(b->key, b->code, name);
+    size_t used = strlen(out);
+    char *same = strstr(out, name);
+    bool known = same && (same == out || same[-1] == ' ') &&
+                 (!same[strlen(name)] || same[strlen(name)] == ' ');
+    if (*name && !known)
+        snprintf(out + used, size - used, "%s%s", used ? " " : "", name);
+}
+
+const char *
+keys_of(int view, enum request request)
+{
+    static char out[120];
+    out[0] = 0;
+    begin();
+    for (int i = 0; i < binding_count; i++)
+        if (bindings[i].view == view && bindings[i].request == request)
+            put_name(&bindings[i], out, sizeof out);
+    return out;
 }
 
 const char *
 request_keys(enum view_id view, enum request r)
 {
-    static char out[80];
+    static char out[120];
     out[0] = 0;
+    begin();
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < COUNT_OF(bindings); i++) {
+        for (int i = 0; i < binding_count; i++) {
             const struct binding *b = &bindings[i];
-            char name[16] = "";
-            if (b->request != r || b->view != (pass ? (int)ANY : (int)view) ||
-                key_request(view, b->key, b->code, false) != r)
-                continue;
-            put_key_name(b, name, sizeof name);
-            size_t used = strlen(out);
-            char *same = strstr(out, name); // Enter has several codes
-            bool known = same && (same == out || same[-1] == ' ') &&
-                         (!same[strlen(name)] || same[strlen(name)] == ' ');
-            if (*name && !known)
-                snprintf(out + used, sizeof out - used, "%s%s", used ? " " : "", name);
+            if (b->request == r && b->view == (pass ? (int)ANY : (int)view) &&
+                key_request(view, b->key, b->code, false) == r)
+                put_name(b, out, sizeof out);
         }
     return out;
 }

@@ -5,7 +5,10 @@
 #define LIMN_APP_UI_KEYS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <wchar.h>
+
+#include "engine/base/err.h"
 
 enum request {
     REQUEST_NONE = 0,
@@ -28,5 +31,18 @@ const char *request_help(enum request r);
 enum request request_find(const char *name);
 // "F9, ^G": the keys of a request in a view; in a static buffer.
 const char *request_keys(enum view_id view, enum request r);
+
+// --- keys of a view, or of all of them
+enum { KEYS_ALL = VIEW_COUNT };
+// "F9 ^G": those that a request has in that view itself; in a static buffer.
+const char *keys_of(int view, enum request request);
+void keys_clear(int view, enum request request); // it has none there any more
+// Takes the key from whatever had it in that view. False: there is no room.
+bool keys_give(int view, wint_t key, bool code, enum request request);
+
+// --- files of keys (keys_file.c): a person's own are $XDG_CONFIG_HOME/limn/keys
+// True too when there is none. ERR_INPUT: "FILE:LINE: …"; lines before it are in force.
+bool keys_load(struct err *err);
+void keys_print(FILE *out); // those that are in force, as such a file
 
 #endif

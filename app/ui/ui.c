@@ -343,6 +343,14 @@ choose_theme(struct ui *ui, const char *asked, struct err *err)
     return ok;
 }
 
+static void
+load_keys(struct ui *ui)
+{
+    struct err err = {0};
+    if (!keys_load(&err))
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+}
+
 static bool
 open_script(struct ui *ui, const char *file, struct err *err)
 {
@@ -365,6 +373,7 @@ ui_run(const char *host, const char *theme, const char *preview, const char *scr
     ui->arrivals = ui->pictures ? arrivals_open(&err) : NULL;
     open_library(ui);
     session_restore(ui);
+    load_keys(ui);
     bool ok = ui->arrivals && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
               connect_worker(ui, &err) && screen_start(ui, preview, &err);
     if (ok) {

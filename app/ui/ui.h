@@ -43,6 +43,10 @@ __attribute__((format(printf, 3, 4))) void ui_say(struct ui *ui, enum role role,
 void ui_log(struct ui *ui, enum role role, const char *text);
 void ui_prompt(struct ui *ui, const char *label, const char *text,
                void (*done)(struct ui *ui, const char *text));
+// The same, and `changed` has the text after each key: a filter is seen while it is written.
+void ui_prompt_live(struct ui *ui, const char *label, const char *text,
+                    void (*changed)(struct ui *ui, const char *text),
+                    void (*done)(struct ui *ui, const char *text));
 void ui_ask(struct ui *ui, const char *question, const char *answers,
             void (*answered)(struct ui *ui, char answer));
 const char *ui_message(const struct ui *ui); // what is said now; ""

@@ -11,6 +11,7 @@
 #include "app/ui/draw.h"
 #include "app/ui/form.h"
 #include "app/ui/input.h"
+#include "app/ui/palette.h"
 #include "app/ui/pictures.h"
 #include "app/ui/script.h"
 #include "app/ui/session.h"
@@ -20,6 +21,14 @@
 #include "app/worker/client.h"
 #include "renderer/canvas.h"
 
+enum { SCREEN_HINTS_MAX = 24 };
+
+// A key in the last line, where a click asks for the same.
+struct hint {
+    int x, columns;
+    enum request request;
+};
+
 // screen.c
 struct screen {
     struct theme theme;
@@ -27,6 +36,8 @@ struct screen {
     struct term_info term;
     bool mono;
     bool slot_used[CANVAS_SLOTS]; // since it was last drawn
+    struct hint hints[SCREEN_HINTS_MAX];
+    int hint_count;
     const char *preview;          // what was asked for, as pictures in the terminal
 };
 
@@ -53,6 +64,8 @@ struct dialogue {
     char prompt_label[80];
     struct field prompt;
     void (*prompt_done)(struct ui *ui, const char *text); // NULL text: left with Esc
+    void (*prompt_changed)(struct ui *ui, const char *text); // after each key; NULL: nobody asks
+    struct palette *palette;                                 // over the line; NULL: none
     // A question with one letter for an answer.
     bool asking;
     char question[ERR_TEXT_MAX], answers[16];
@@ -81,6 +94,7 @@ struct ui {
     double wake;        // a view wants to be drawn again then; 0: not
 };
 
+void dialogue_line_changed(struct ui *ui);       // dialogue.c: what is typed in it
 void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
 bool keys_read(struct ui *ui);                   // dispatch.c: those that have come
 void keys_press(struct ui *ui, wint_t key, bool code); // one, as curses gives it

@@ -77,6 +77,7 @@ enum {
     LIMIT_JSON_VALUES = 12000000,  // in any text
     LIMIT_PICTURE_VALUES = 100000, // in what a picture holds
     LIMIT_THEME_BYTES = 64 << 10,
+    LIMIT_KEYS_BYTES = 64 << 10,
     LIMIT_TRAINLOG_LINE_BYTES = 16384,
     LIMIT_TRAINLOG_TASKS = 16,
 };

@@ -259,6 +259,9 @@ def themes():
         os.close(fd)
         return types.SimpleNamespace(stdout=out.decode(errors='replace'), stderr='')
     edge('THEME_BYTES', lambda n: write('t.theme', head + '#' * (n - len(head))), start, str(L['THEME_BYTES']), 'references')
+    (home / '.config/limn').mkdir(parents=True, exist_ok=True)
+    edge('KEYS_BYTES', lambda n: write('.config/limn/keys', 'all draw F9\n' + '#' * (n - 12)),
+         lambda: limn('--print-keys'), str(L['KEYS_BYTES']), 'draw')
 
 
 def worker():

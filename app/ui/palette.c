@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+#define NCURSES_WIDECHAR 1
+#include "app/ui/palette.h"
+
+#include <curses.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/places.h"
+#include "app/job/parameters.h"
+#include "app/ui/ui_parts.h"
+#include "engine/base/mem.h"
+
+enum { ROWS_MAX = 12, COMMANDS_KEPT = 64, FILES_MAX = 2000, NAME_COLUMNS = 18, KEYS_COLUMNS = 12 };
+
+struct item {
+    char *text, *help, *keys;
+    bool more; // something follows it
+    int score; // how near to what was typed, 0 is nearest; -1: it is not offered
+};
+
+struct palette {
+    struct item *items;
+    int count, capacity;
+    char *prefix;   // what the items are offered behind: "theme "
+    struct item **seen;
+    int seen_count, selected, top; // selected -1: what is typed
+    char *history[COMMANDS_KEPT];    // the oldest first
+    int history_count, back;       // back: how far in it; 0: what is typed
+    char *typed;                   // before Tab or an arrow changed the line
+};
+
+static const struct {
+    const char *name, *help;
+} commands[] = {
+    {"add", "FILE: a picture as a reference"},
+    {"open", "FILE: the instruction inside a picture that limn made"},
+    {"save", "NAME: the instruction as a template"},
+    {"theme", "NAME: other colours, at once"},
+    {"train", "RECIPE \u2026: a training run in the background"},
+};
+
+static void
+empty(struct palette *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        free(p->items[i].text);
+        free(p->items[i].help);
+        free(p->items[i].keys);
+    }
+    p->count = 0;
+}
+
+void
+palette_free(struct palette *p)
+{
+    if (!p)
+        return;
+    empty(p);
+    for (int i = 0; i < p->history_count; i++)
+        free(p->history[i]);
+    free(p->items);
+    free(p->seen);
+    free(p->prefix);
+    free(p->typed);
+    free(p);
+}
+
+static void
+offer(struct palette *p, const char *text, const char *help, const char *keys, bool more)
+{
+    struct item item = {.text = mem_strdup(text), .help = mem_strdup(help ? help : ""),
+                        .keys = mem_strdup(keys ? keys : ""), .more = more};
+    ARRAY_PUSH(p->items, p->count, p->capacity, item);
+}
+
+// --- what there is
+
+static void
+offer_names(struct ui *ui, struct palette *p)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        offer(p, commands[i].name, commands[i].help, "", true);
+    for (int r = 1; r < REQUEST_COUNT; r++)
+        if (strcmp(request_name((enum request)r), "add") != 0 &&
+            strcmp(request_name((enum request)r), "open") != 0 &&
+            strcmp(request_name((enum request)r), "save") != 0)
+            offer(p, request_name((enum request)r), request_help((enum request)r),
+                  request_keys(ui->view, (enum request)r), false);
+    for (const struct parameter *d = parameters; d->name; d++)
+        offer(p, d->name, d->help, "", true);
+}
+
+static void
+offer_described(struct palette *p, const struct jv *list)
+{
+    for (size_t i = 0; i < jv_size(list); i++)
+        offer(p, jv_string(jv_get(jv_at(list, i), "name"), ""),
+              jv_string(jv_get(jv_at(list, i), "text"), ""), "", false);
+}
+
+static void
+offer_values(struct ui *ui, struct palette *p, const struct parameter *d)
+{
+    for (int i = 0; d->type.kind == VALUE_CHOICE && d->type.name(i); i++)
+        offer(p, d->type.name(i), "", "", false);
+    if (d->names == COMPLETE_MODEL)
+        offer_described(p, jv_get(ui->worker.machine, "models"));
+    if (d->names == COMPLETE_DEVICE)
+        offer_described(p, jv_get(ui->worker.machine, "devices"));
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    return strverscmp(((const struct item *)a)->text, ((const struct item *)b)->text);
+}
+
+// Names in the folder that was typed so far; hidden ones when their dot was.
+static void
+offer_files(struct palette *p, const char *typed)
+{
+    const char *slash = strrchr(typed, '/'), *name = slash ? slash + 1 : typed;
+    char *begin = mem_strndup(typed, (size_t)(name - typed));
+    char *folder = places_typed(*begin ? begin : ".");
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e && p->count < FILES_MAX; e = readdir(d)) {
+        bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        if (dots || (e->d_name[0] == '.' && *name != '.'))
+            continue;
+        bool is_folder = e->d_type == DT_DIR;
+        char *text = mem_printf("%s%s%s", begin, e->d_name, is_folder ? "/" : "");
+        offer(p, text, "", "", false);
+        free(text);
+    }
+    if (d)
+        closedir(d);
+    if (p->count)
+        qsort(p->items, (size_t)p->count, sizeof *p->items, by_name);
+    free(folder);
+    free(begin);
+}
+
+// What may stand where the cursor is: names first, behind a name what it takes.
+static void
+fill(struct ui *ui, struct palette *p, const char *line)
+{
+    const char *space = strchr(line, ' ');
+    char *prefix = mem_strndup(line, space ? (size_t)(space + 1 - line) : 0);
+    char *name = mem_strndup(line, strcspn(line, " "));
+    bool files = strcmp(name, "open") == 0 || strcmp(name, "add") == 0 || strcmp(name, "train") == 0;
+    bool same = p->prefix && strcmp(p->prefix, prefix) == 0 && !files;
+    const struct parameter *d = parameter_find(name);
+    free(p->prefix);
+    p->prefix = prefix;
+    if (!same)
+        empty(p);
+    if (!same && !space) {
+        offer_names(ui, p);
+    } else if (!same && strcmp(name, "theme") == 0) {
+        char **themes = theme_names();
+        for (int i = 0; themes[i]; i++)
+            offer(p, themes[i], "", "", false);
+        places_free(themes);
+    } else if (!same && d) {
+        offer_values(ui, p, d);
+    } else if (files) {
+        offer_files(p, line + strlen(prefix));
+    }
+    free(name);
+}
+
+// --- what is near
+
+static int
+score(const struct item *item, const char *typed)
+{
+    if (strncasecmp(item->text, typed, strlen(typed)) == 0)
+        return 0;
+    if (strcasestr(item->text, typed))
+        return 1;
+    return strlen(typed) > 2 && strcasestr(item->help, typed) ? 2 : -1;
+}
+
+static void
+choose(struct ui *ui, struct palette *p, const char *line)
+{
+    fill(ui, p, line);
+    const char *typed = line + strlen(p->prefix);
+    p->seen = mem_realloc(p->seen, sizeof *p->seen * (size_t)MAX(p->count, 1));
+    p->seen_count = p->top = 0;
+    p->selected = -1;
+    for (int i = 0; i < p->count; i++)
+        p->items[i].score = score(&p->items[i], typed);
+    for (int s = 0; s <= 2; s++)
+        for (int i = 0; i < p->count; i++)
+            if (p->items[i].score == s)
+                p->seen[p->seen_count++] = &p->items[i];
+}
+
+void
+palette_changed(struct ui *ui)
+{
+    struct palette *p = ui->dialogue.palette;
+    free(p->typed);
+    p->typed = NULL;
+    p->back = 0;
+    choose(ui, p, ui->dialogue.prompt.text);
+}
+
+// --- what was asked before
+
+static void
+read_history(struct ui *ui, struct palette *p)
+{
+    char *kept = ui->library ? library_kept(ui->library, "commands", NULL) : NULL, *next = kept;
+    for (char *line; next && (line = strsep(&next, "\n")) && p->history_count < COMMANDS_KEPT;)
+        if (*line)
+            p->history[p->history_count++] = mem_strdup(line);
+    free(kept);
+}
+
+// The newest last, each once.
+void
+palette_remember(struct ui *ui, const char *line)
+{
+    struct palette before = {0};
+    read_history(ui, &before);
+    char *all = mem_strdup("");
+    int spare = before.history_count - COMMANDS_KEPT + 1;
+    for (int i = MAX(spare, 0); i < before.history_count; i++)
+        if (strcmp(before.history[i], line) != 0) {
+            char *more = mem_printf("%s%s\n", all, before.history[i]);
+            free(all);
+            all = more;
+        }
+    char *whole = mem_printf("%s%s", all, line);
+    if (ui->library)
+        library_keep(ui->library, "commands", whole, NULL);
+    for (int i = 0; i < before.history_count; i++)
+        free(before.history[i]);
+    free(whole);
+    free(all);
+}
+
+struct palette *
+palette_open(struct ui *ui)
+{
+    struct palette *p = mem_zalloc(sizeof *p);
+    read_history(ui, p);
+    choose(ui, p, "");
+    return p;
+}
+
+// --- keys
+
+static void
+keep_typed(struct ui *ui, struct palette *p)
+{
+    if (!p->typed)
+        p->typed = mem_strdup(ui->dialogue.prompt.text);
+}
+
+// The next of what is offered comes into the line; behind the last what was typed.
+static void
+complete(struct ui *ui, struct palette *p, int by)
+{
+    keep_typed(ui, p);
+    if (!p->seen_count)
+        return;
+    int n = p->seen_count + 1;
+    p->selected = (p->selected + 1 + by + n) % n - 1;
+    const struct item *item = p->selected >= 0 ? p->seen[p->selected] : NULL;
+    char *line = item ? mem_printf("%s%s%s", p->prefix, item->text, item->more ? " " : "")
+                      : mem_strdup(p->typed);
+    field_set(&ui->dialogue.prompt, line);
+    free(line);
+    if (p->seen_count == 1) // nothing else fits: what it takes comes next
+        palette_changed(ui);
+}
+
+// Through what was asked and begins as what is typed.
+static void
+step_back(struct ui *ui, struct palette *p, int by)
+{
+    keep_typed(ui, p);
+    int back = p->back;
+    do
+        back += by;
+    while (back > 0 && back <= p->history_count &&
+           strncmp(p->history[p->history_count - back], p->typed, strlen(p->typed)) != 0);
+    if (back < 0 || back > p->history_count)
+        return;
+    p->back = back;
+    field_set(&ui->dialogue.prompt, back ? p->history[p->history_count - back] : p->typed);
+    choose(ui, p, ui->dialogue.prompt.text);
+}
+
+bool
+palette_key(struct ui *ui, wint_t key, bool code)
+{
+    struct palette *p = ui->dialogue.palette;
+    if (!code && key == '\t')
+        complete(ui, p, 1);
+    else if (code && key == KEY_BTAB)
+        complete(ui, p, -1);
+    else if (code && key == KEY_UP)
+        step_back(ui, p, 1);
+    else if (code && key == KEY_DOWN)
+        step_back(ui, p, -1);
+    else
+        return false;
+    return true;
+}
+
+// --- on the screen
+
+static void
+draw_item(const struct item *item, int y, bool here)
+{
+    struct area line = {y, 0, 1, COLS};
+    enum role plain = here ? ROLE_SELECTION : ROLE_POPUP;
+    int name = MIN(MAX(text_width(item->text, SIZE_MAX), NAME_COLUMNS), COLS - 2), x = name + 3;
+    draw_fill(&line, plain);
+    draw_text(y, 2, name, plain, item->text);
+    draw_text(y, x, MIN(KEYS_COLUMNS, COLS - x), here ? plain : ROLE_KEY, item->keys);
+    draw_text(y, x + KEYS_COLUMNS + 1, COLS - x - KEYS_COLUMNS - 2, plain, item->help);
+}
+
+void
+palette_draw(struct ui *ui)
+{
+    struct palette *p = ui->dialogue.palette;
+    int rows = MIN(MIN(p->seen_count, ROWS_MAX), LINES - 6), y = LINES - 2 - rows;
+    p->top = draw_scroll(p->seen_count, MAX(p->selected, 0), rows, p->top);
+    for (int row = 0; row < rows; row++)
+        draw_item(p->seen[p->top + row], y + row, p->top + row == p->selected);
+    struct canvas_rect cover = {y, 0, rows, COLS};
+    if (rows > 0)
+        canvas_cover(ui->screen.canvas, &cover, 1);
+}
