@@ -139,11 +139,11 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
     if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "stopped");
     else if (state == SANDBOX_LATE)
-        err_set(err, ERR_INPUT, "%s: it takes more than %g seconds to decode, and was given up", name,
-                seconds);
+        err_set(err, ERR_INPUT, "%s: it takes more than %g seconds to decode, and was given up",
+                name, seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
-        err_set(err, ERR_IO, "%s: it was not decoded, for its sandbox could not be made: too little "
-                "memory, too few descriptors, or the kernel refuses it", name);
+        err_set(err, ERR_IO, "%s: it was not decoded, for its sandbox could not be made: too "
+                "little memory, too few descriptors, or the kernel refuses it", name);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_NO_MEMORY)
         err_set(err, ERR_MEMORY, "%s: its decoder got no memory", name);
     else if (number == SIGPROF || number == SIGXCPU)
@@ -155,7 +155,8 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
                 LIMIT_LOOK_MEGABYTES, number);
 }
 
-// An order that one child carries out. `*s` is NULL afterwards when the child can no longer be used.
+// An order that one child carries out. `*s` is NULL afterwards when the child can no longer be
+// used.
 static struct image *
 ask(struct sandbox **s, const struct inside_order *o, const void *data, const char *name,
     double seconds, const atomic_int *stop, struct err *err)

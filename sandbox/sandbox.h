@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Children that look at strangers' bytes: pictures to decode, loaders to run.
 //
-// A keeper process is forked off early, while there is one thread and little in memory. It starts the
-// children, each confined (sandbox/confine.h) before it sees a byte, in a process group of its own; it
-// ends the whole group when its owner lets go of it, or is gone. A keeper that is killed takes its
-// children along, whose looks fail, and the next look has another keeper. What a child answers may be anything: a
-// taken-over child says what it likes, so sizes and numbers are checked by whoever asked.
+// A keeper process is forked off early, while there is one thread and little in memory. It starts
+// the children, each confined (sandbox/confine.h) before it sees a byte, in a process group of its
+// own; it ends the whole group when its owner lets go of it, or is gone. A keeper that is killed
+// takes its children along, whose looks fail, and the next look has another keeper. What a child
+// answers may be anything: a taken-over child says what it likes, so sizes and numbers are checked
+// by whoever asked.
 #ifndef LIMN_SANDBOX_SANDBOX_H
 #define LIMN_SANDBOX_SANDBOX_H
 
@@ -19,12 +20,13 @@
 typedef void sandbox_serve(int fd, const char *const *readable);
 
 // Starts the keeper; the second call and later ones do nothing. From the main thread, before others
-// start. A process that forks off others may let them use the same keeper. `prepare` (may be NULL) runs
-// in the keeper, which has seen no stranger's byte, so that its children need not do it each.
+// start. A process that forks off others may let them use the same keeper. `prepare` (may be NULL)
+// runs in the keeper, which has seen no stranger's byte, so that its children need not do it each.
 bool sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err);
 
 struct sandbox_params {
-    const char *const *readable; // files and folders beside the system's, NULL at the end; may be NULL
+    // Files and folders beside the system's, NULL at the end; may be NULL.
+    const char *const *readable;
     int megabytes;               // MiB that it may allocate
     double processor_seconds;
 };
@@ -43,8 +45,8 @@ struct sandbox_wait {
     double deadline;        // of clock_seconds()
     const atomic_int *stop; // may be NULL
 };
-// All `size` bytes, to the child or from it. After anything but SANDBOX_DONE only sandbox_close() is
-// of use.
+// All `size` bytes, to the child or from it. After anything but SANDBOX_DONE only sandbox_close()
+// is of use.
 enum sandbox_state sandbox_write(struct sandbox *s, const void *data, size_t size,
                                  const struct sandbox_wait *wait);
 enum sandbox_state sandbox_read(struct sandbox *s, void *data, size_t size,

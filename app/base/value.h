@@ -62,7 +62,7 @@ struct value_list {
 
 struct value_type {
     enum value_kind kind;
-    double low, high;           // of numbers, VALUE_SIZE, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
+    double low, high; // of numbers, VALUE_SIZE, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
     const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn eval: what a model draws of pictures that were kept from training, in figures; or two models side by
-// side.
+// limn eval: what a model draws of pictures that were kept from training, in figures; or two models
+// side by side.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +36,8 @@ show_progress(void *ctx, int done, int total)
 // --- What comes out
 
 static const char *const who_names[EVAL_WHO_COUNT] = {"truth", "copy", "mean", "model", "other"};
-static const char *const who_words[EVAL_WHO_COUNT] = {"the true picture", "a copied reference",
-                                                      "the mean picture", "the model", "the other model"};
+static const char *const who_words[EVAL_WHO_COUNT] = {
+    "the true picture", "a copied reference", "the mean picture", "the model", "the other model"};
 
 static struct jv *
 measured_json(const struct measured *m)
@@ -168,16 +168,18 @@ run_eval(const struct command_line *line)
     int models = line->word_count - 1;
     struct eval_report report = {0};
     char *path = models > 2 ? NULL : tasks_path(o, &err), *folders[2] = {0};
-    bool ok = models <= 2 || err_set(&err, ERR_INPUT, "one model or two, and a pack: %d words are too many",
-                                     line->word_count);
+    bool ok = models <= 2 ||
+              err_set(&err, ERR_INPUT, "one model or two, and a pack: %d words are too many",
+                      line->word_count);
     for (int k = 0; ok && k < models; k++)
         ok = (folders[k] = places_model(line->words[k], &err)) != NULL;
     struct jv *tasks = ok && path ? config_read(path, &err) : NULL;
-    const struct eval_params p = {.models = {folders[0], folders[1]}, .pack = line->words[models],
-                                  .device = o->device, .tasks = tasks, .only = o->only,
-                                  .examples = o->examples, .steps = o->steps, .seed = o->seed,
-                                  .split = split_of(o->split), .cancel = &command_interrupted,
-                                  .progress = command_terminal(STDERR_FILENO) ? show_progress : NULL};
+    const struct eval_params p = {
+        .models = {folders[0], folders[1]}, .pack = line->words[models], .device = o->device,
+        .tasks = tasks, .only = o->only, .examples = o->examples, .steps = o->steps,
+        .seed = o->seed, .split = split_of(o->split), .cancel = &command_interrupted,
+        .progress = command_terminal(STDERR_FILENO) ? show_progress : NULL,
+    };
     ok = tasks && eval_run(&p, &report, &err);
     if (ok)
         (o->json ? print_json : print_words)(&report, models == 2);
@@ -193,15 +195,20 @@ run_eval(const struct command_line *line)
 static const struct option eval_options[] = {
     {OPTION_SWITCH("quick", struct eval_options, quick,
                    "by recognisers that the pack makes; what there is so far")},
-    {OPTION_TEXT("tasks", "FILE", struct eval_options, tasks, "the mixture of tasks; not given: limn's own"),
+    {OPTION_TEXT("tasks", "FILE", struct eval_options, tasks,
+                 "the mixture of tasks; not given: limn's own"),
      .complete = COMPLETE_FILE, .group = "What is drawn"},
     {OPTION_TEXT("task", "NAME", struct eval_options, only, "only this one of them")},
-    {OPTION_WHOLE("examples", "N", 1, 10000, struct eval_options, examples, "of each task, spread over all"),
+    {OPTION_WHOLE("examples", "N", 1, 10000, struct eval_options, examples,
+                  "of each task, spread over all"),
      .fallback = "40"},
-    {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split, "which pictures were held out"),
+    {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
+                   "which pictures were held out"),
      .fallback = "pair"},
-    {OPTION_WHOLE("steps", "N", 1, 1000, struct eval_options, steps, "denoising steps"), .fallback = "12"},
-    {OPTION_WHOLE("seed", "N", 0, 1000000000, struct eval_options, seed, "of the first picture of a task"),
+    {OPTION_WHOLE("steps", "N", 1, 1000, struct eval_options, steps, "denoising steps"),
+     .fallback = "12"},
+    {OPTION_WHOLE("seed", "N", 0, 1000000000, struct eval_options, seed,
+                  "of the first picture of a task"),
      .fallback = "1"},
     {OPTION_TEXT("device", "NAME", struct eval_options, device, "what computes"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
@@ -218,14 +225,16 @@ static const struct argument eval_words[] = {
 const struct command command_eval = {
     .name = "eval",
     .summary = "measure what a model draws of pictures kept from training",
-    .about = "Draws held-out examples of each task and measures them: F1 of edges within a pixel, overlap of "
-             "areas, whether the style is recognised, whether the subject is among the first five of all, "
-             "and the squared difference of thumbnails (less is better); each with a 95 % bootstrap "
-             "interval, beside the same of the true picture, of the first reference, copied, and of the mean "
-             "picture. The recognisers are linear and made of the pack's training part each time. The same "
-             "seed gives the same figures on the same device.\n\n"
-             "With two models, the exit code is 1 where the second is worse than the first in any measure of "
-             "any task beyond the interval of the difference, made wider for as many are looked at.\n\n"
+    .about = "Draws held-out examples of each task and measures them: F1 of edges within a pixel, "
+             "overlap of areas, whether the style is recognised, whether the subject is among the "
+             "five most likely, and the squared difference of thumbnails (less is better). Each "
+             "figure has a 95 % bootstrap interval and stands beside that of the true picture, of "
+             "the first reference, copied, and of the mean picture. The recognisers are linear "
+             "and made from the training part of the pack each time. The same seed gives the same "
+             "figures on the same device.\n\n"
+             "With two models, the exit code is 1 if the second is worse than the first in any "
+             "measure of any task by more than the interval of the difference, which is widened "
+             "for the number of comparisons.\n\n"
              "  limn eval limn-icons icons.pack --quick\n"
              "  limn eval limn-icons run/model icons.pack --quick --task subject",
     .options = eval_options,

@@ -241,7 +241,8 @@ RUN(import)
 
 static const struct option list_options[] = {
     {OPTION_TEXT("tag", "TAG", struct ask, filter.tag, "only pictures with that tag")},
-    {OPTION_WHOLE("rating", "N", 0, 5, struct ask, filter.rating, "only pictures with N stars or more")},
+    {OPTION_WHOLE("rating", "N", 0, 5, struct ask, filter.rating,
+                  "only pictures with N stars or more")},
     {OPTION_CHOICE("sort", "ORDER", sort_name, struct ask, sort, "which come first"),
      .fallback = "newest"},
     {OPTION_WHOLE("limit", "N", 1, 1000000, struct ask, filter.limit, "at most N pictures")},
@@ -269,7 +270,8 @@ LIBRARY_COMMAND(show, "show", "print what is known of a picture, as JSON", one_p
 LIBRARY_COMMAND(rate, "rate", "give it stars", rate_words, NULL);
 LIBRARY_COMMAND(tag, "tag", "give it a tag", tag_words, NULL);
 LIBRARY_COMMAND(untag, "untag", "take a tag away", tag_words, NULL);
-LIBRARY_COMMAND(hide, "delete", "hide it; the file stays until limn library purge", one_picture, NULL);
+LIBRARY_COMMAND(hide, "delete", "hide it; the file stays until limn library purge", one_picture,
+                NULL);
 LIBRARY_COMMAND(unhide, "undelete", "show it again", one_picture, NULL);
 LIBRARY_COMMAND(purge, "purge", "remove the files of hidden pictures", NULL, NULL);
 LIBRARY_COMMAND(import, "import", "add pictures that limn drew", import_words, NULL);

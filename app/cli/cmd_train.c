@@ -58,7 +58,8 @@ take_line(struct train *t, const struct command_line *line, struct err *err)
 static char *
 named_model(const char *given, const char *path)
 {
-    return given && !strchr(given, '/') && access(path, F_OK) != 0 ? places_model(given, NULL) : NULL;
+    bool name = given && !strchr(given, '/') && access(path, F_OK) != 0;
+    return name ? places_model(given, NULL) : NULL;
 }
 
 // What a recipe names is relative to it and lies below its folder: it may be a stranger's.
@@ -267,8 +268,8 @@ cut_log(const char *path, int64_t done, struct err *err)
     return ok;
 }
 
-// The log is appended to by a run that goes on. Of a run that begins anew, what an earlier one said is
-// kept beside it.
+// The log is appended to by a run that goes on. Of a run that begins anew, what an earlier one said
+// is kept beside it.
 static FILE *
 open_log(const struct train *o, const struct recipe *r, int64_t done, struct err *err)
 {
@@ -289,7 +290,8 @@ static void
 keep_what_is_done(struct trainer *t, struct err *err)
 {
     if (err->code == ERR_IO && trainer_done(t) > 0 && trainer_save(t, NULL))
-        err_prefix(err, "step %lld is saved; --resume continues from it", (long long)trainer_done(t));
+        err_prefix(err, "step %lld is saved; --resume continues from it",
+                   (long long)trainer_done(t));
 }
 
 static bool
@@ -355,8 +357,8 @@ is_there(const char *folder, const char *name)
     return there;
 }
 
-// The folder of a run: made, without what dead ones left, and not that of another training that would
-// be lost.
+// The folder of a run: made, without what dead ones left, and not that of another training that
+// would be lost.
 static bool
 take_folder(const struct train *o, const struct recipe *r, struct err *err)
 {
@@ -433,7 +435,8 @@ static const struct option options[] = {
     {OPTION_TEXT("task", "NAME", struct train, sheet.only_task, "examples of this task alone")},
     {OPTION_WHOLE("columns", "N", 1, 60, struct train, sheet.columns, "examples in a row"),
      .fallback = "6"},
-    {OPTION_WHOLE("first", "N", 0, 100000, struct train, sheet.first, "leave out the first N examples")},
+    {OPTION_WHOLE("first", "N", 0, 100000, struct train, sheet.first,
+                  "leave out the first N examples")},
     {OPTION_WHOLE("steps", "N", 1, 1000, struct train, sheet.steps, "denoising steps"),
      .fallback = "30"},
     {OPTION_REAL("scale", "X", 0, 100, struct train, sheet.scale, "guidance scale")},
@@ -461,6 +464,6 @@ const struct command command_train = {
     .run = run_train,
     .computes = true,
     .detaches = true,
-    .away = "the recipe, its tasks and tokenizer are sent, sheets come here; model, pack and output "
-            "are that machine's",
+    .away = "the recipe, its tasks and tokenizer are sent, sheets come here; model, pack and "
+            "output are that machine's",
 };

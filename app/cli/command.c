@@ -78,7 +78,8 @@ command_open_doors(void)
     if (open)
         return;
     open = true;
-    FILE *out = fopencookie(&doors[0], "w", through), *errors = fopencookie(&doors[1], "w", through);
+    FILE *out = fopencookie(&doors[0], "w", through);
+    FILE *errors = fopencookie(&doors[1], "w", through);
     if (out) {
         setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
         stdout = out;
@@ -158,9 +159,9 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
     fprintf(stderr, "limn: %s: %s\n", module, text);
 }
 
-// libgomp's threads spin for a long time before they sleep, which on a machine with other work to do
-// makes a step many times slower: the thread that is waited for is not running. libgomp reads its
-// settings before main(), so the program starts itself again with a short spin, once.
+// libgomp's threads spin for a long time before they sleep, which on a machine with other work to
+// do makes a step many times slower: the thread that is waited for is not running. libgomp reads
+// its settings before main(), so the program starts itself again with a short spin, once.
 static void
 tame_threads(char **argv)
 {

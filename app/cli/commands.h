@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The commands of the program. Each is a table (options.h) with a function that gets the command line as it
-// was read and returns an exit code: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
+// The commands of the program. Each is a table (options.h) with a function that gets the command
+// line as it was read and returns an exit code: 0 done, 1 failed, 2 bad usage or input, 130
+// interrupted.
 #ifndef LIMN_APP_CLI_COMMANDS_H
 #define LIMN_APP_CLI_COMMANDS_H
 
@@ -21,7 +22,8 @@ extern const struct command command_models_get;    // below models
 
 int bench_ui(void); // limn bench ui
 
-// Whether a worker runs the command of that name for its limn (app/cli/through.h), and all such names.
+// Whether a worker runs the command of that name for its limn (app/cli/through.h), and all such
+// names.
 bool command_computes(const char *name);
 struct jv *command_computing(void);
 // Reads a command line without the program's name, and runs it in this process.
@@ -43,8 +45,8 @@ void command_start(char **argv);
 // (a file's name, an instruction in a picture, another machine's words) controls the terminal.
 // Not for the UI, whose screen is curses' own.
 void command_open_doors(void);
-// Prints a line with strings from outside in it: formatted, made one harmless line (text_line()), and
-// ended.
+// Prints a line with strings from outside in it: formatted, made one harmless line (text_line()),
+// and ended.
 __attribute__((format(printf, 2, 3))) void command_say(FILE *out, const char *format, ...);
 // Text from outside as part of one line (text_line()).
 char *command_harmless(char *text);
@@ -58,8 +60,9 @@ __attribute__((noreturn)) void command_end_without_memory(void);
 // From here on the first interrupt ends the process (exit code 130): there is nothing to save.
 void command_interrupt_ends(void);
 
-// Last of all: whether all that was said on standard output got there. Returns the exit code, which is
-// 1 for a command that did well but for that. What wrote to the descriptor itself reports its errno.
+// Last of all: whether all that was said on standard output got there. Returns the exit code, which
+// is 1 for a command that did well but for that. What wrote to the descriptor itself reports its
+// errno.
 int command_end(int code);
 void command_output_lost(int number);
 

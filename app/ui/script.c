@@ -89,8 +89,9 @@ paste(struct ui *ui, const char *text)
 static bool
 is_settled(struct ui *ui)
 {
-    return !tasks_unfinished(ui) && client_ready(ui->worker.client) && !arrivals_busy(ui->arrivals) &&
-           !pictures_busy(ui->pictures) && !canvas_pending(ui->screen.canvas);
+    return !tasks_unfinished(ui) && client_ready(ui->worker.client) &&
+           !arrivals_busy(ui->arrivals) && !pictures_busy(ui->pictures) &&
+           !canvas_pending(ui->screen.canvas);
 }
 
 static bool

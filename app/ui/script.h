@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The UI's second door: `limn --script FILE` plays keys, waits for what is on the screen (never for
-// seconds), and saves screens as text. docs/ui.md has the words. Without a terminal on both standard
-// input and output the screen is one that nobody sees, of the size that the script asks for.
+// seconds), and saves screens as text. docs/ui.md has the words. Without a terminal on both
+// standard input and output the screen is one that nobody sees, of the size that the script asks
+// for.
 #ifndef LIMN_APP_UI_SCRIPT_H
 #define LIMN_APP_UI_SCRIPT_H
 
@@ -26,6 +27,7 @@ void script_size(const struct script *s, int *columns, int *rows);
 // it waited for did not come, or what it says cannot be done. At its end an unseen screen ends
 // limn; in a terminal the person goes on.
 bool script_turn(struct script *s, struct ui *ui, struct err *err);
-double script_wait(const struct script *s); // seconds until it waits no longer; < 0: it does not wait
+// Seconds until it waits no longer; < 0: it does not wait.
+double script_wait(const struct script *s);
 
 #endif

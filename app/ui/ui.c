@@ -212,7 +212,8 @@ timeout_of(const struct ui *ui)
 static bool
 wait_for_something(struct ui *ui)
 {
-    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = script_unseen(ui->script) ? -1 : STDIN_FILENO, .events = POLLIN},
+    int keys = script_unseen(ui->script) ? -1 : STDIN_FILENO;
+    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = keys, .events = POLLIN},
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
                                              {.fd = arrivals_fd(ui->arrivals), .events = POLLIN}};
     bool full = arrivals_full(ui->arrivals);

@@ -15,13 +15,14 @@ static struct image *
 frame_image(const struct wire_message *m, int width, int height, int count)
 {
     size_t one = (size_t)width * (size_t)height * 3;
-    if (width < 1 || width > 4096 || height < 1 || height > 4096 || count < 1 || count > LIMIT_JOB_PICTURES ||
-        m->size != one * (size_t)count)
+    if (width < 1 || width > 4096 || height < 1 || height > 4096 || count < 1 ||
+        count > LIMIT_JOB_PICTURES || m->size != one * (size_t)count)
         return NULL;
     struct image *all = image_create(width * count, height, IMAGE_RGB8, NULL);
     for (int i = 0; all && i < count; i++) {
         struct image part = {.width = width, .height = height, .format = IMAGE_RGB8,
-                             .references = 1, .stride = (size_t)width * 3, .pixels = m->payload + (size_t)i * one};
+                             .references = 1, .stride = (size_t)width * 3,
+                             .pixels = m->payload + (size_t)i * one};
         image_paste(all, &part, i * width, 0);
     }
     return all;

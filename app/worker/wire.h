@@ -26,7 +26,8 @@ struct wire *wire_open(int in, int out);
 void wire_close(struct wire *w); // NULL is fine
 
 // How many bytes may follow a head of that type, by whoever knows the messages; without, and for a
-// type with a head of its own kind, LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is WIRE_BROKEN.
+// type with a head of its own kind, LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is
+// WIRE_BROKEN.
 typedef size_t wire_room(const char *type);
 void wire_limit(struct wire *w, wire_room *room);
 
@@ -44,9 +45,10 @@ void wire_message_free(struct wire_message *m);
 
 enum wire_state { WIRE_OK = 0, WIRE_IDLE, WIRE_END, WIRE_BROKEN };
 
-// Reads once what can be read without waiting, never more than a message and a little behind it: take
-// whole messages first. WIRE_IDLE: nothing was there. WIRE_END: the other side has gone; messages that
-// came before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err says why).
+// Reads once what can be read without waiting, never more than a message and a little behind it:
+// take whole messages first. WIRE_IDLE: nothing was there. WIRE_END: the other side has gone;
+// messages that came before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err
+// says why).
 enum wire_state wire_receive(struct wire *w, struct err *err);
 // Takes the next whole message; false: none yet. A malformed one sets err.
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);

@@ -227,7 +227,8 @@ needs_no_text(const struct drawing *d)
 // Texts on their way to the denoiser, beside those of struct drawing.
 struct texts {
     bool empty; // is needed and not there yet
-    struct port_set no_text, references[LIMIT_INSTRUCTION_REFERENCES], away[LIMIT_INSTRUCTION_REFERENCES];
+    struct port_set no_text;
+    struct port_set references[LIMIT_INSTRUCTION_REFERENCES], away[LIMIT_INSTRUCTION_REFERENCES];
 };
 
 // The instruction's text, in words where the family knows pictures by them.
@@ -249,7 +250,8 @@ read_texts(struct drawing *d, struct texts *t, struct err *err)
     const struct instruction *n = d->r->instruction, *away = d->r->negative;
     bool alone = p->info.grain; // such references have no texts
     return (!t->empty || pipeline_read_text(p, "", &t->no_text, err)) &&
-           encode_words(p, n, &d->text, err) && (!away || encode_words(p, away, &d->negative, err)) &&
+           encode_words(p, n, &d->text, err) &&
+           (!away || encode_words(p, away, &d->negative, err)) &&
            (alone || pipeline_read_references(p, n, t->references, err)) &&
            (alone || !away || pipeline_read_references(p, away, t->away, err));
 }

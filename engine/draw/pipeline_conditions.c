@@ -108,7 +108,8 @@ pipeline_see_references(struct pipeline *p, const struct instruction *n,
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
                             .tokens = p->folder->reference_tokens, .weighted = weighted};
     struct stage *s = stages_get(&p->stages, &key, err);
-    if (s && give_reference_texts(texts, n->reference_count, s, err) && write_reference_images(p, n, s, err) &&
+    if (s && give_reference_texts(texts, n->reference_count, s, err) &&
+        write_reference_images(p, n, s, err) &&
         (!weighted || stage_fill(s, "log_weight", 0, err)) && plan_run(s->plan, err))
         return s;
     stage_release(s);

@@ -17,9 +17,9 @@ struct pipeline {
     struct port_set no_text; // the empty text, encoded once
 };
 
-// The way of a text, in two steps, so that the text encoder has read all of them before the denoiser
-// comes: where memory has no room for both, each comes once. Adds to `set` what the text encoder
-// makes of `text` …
+// The way of a text, in two steps, so that the text encoder has read all of them before the
+// denoiser comes: where memory has no room for both, each comes once. Adds to `set` what the text
+// encoder makes of `text` …
 bool pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set,
                         struct err *err);
 // … and what the denoiser makes of that before its steps. A set that is empty stays so.

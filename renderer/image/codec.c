@@ -151,7 +151,8 @@ to_image(VipsImage *v, bool grey, const char *name, struct err *err)
 bool
 codec_is_vector(const void *data, size_t size)
 {
-    // As libvips looks for it, which is within the first 1000 bytes; compressed, it may be anything.
+    // As libvips looks for it, which is within the first 1000 bytes; compressed, it may be
+    // anything.
     enum { HEAD = 1024 };
     static const unsigned char gzip[] = {0x1f, 0x8b};
     const char *head = data;
@@ -161,7 +162,8 @@ codec_is_vector(const void *data, size_t size)
         if (g_ascii_strncasecmp(head + i, "<svg", 4) == 0)
             return true;
     // UTF-16 and UTF-32 are XML too.
-    return size >= 2 && memchr(data, 0, MIN(size, HEAD)) && memmem(data, MIN(size, HEAD), "s\0v", 3);
+    return size >= 2 && memchr(data, 0, MIN(size, HEAD)) &&
+           memmem(data, MIN(size, HEAD), "s\0v", 3);
 }
 
 static bool
@@ -204,8 +206,8 @@ is_bmp(const char *data, size_t size)
            memcmp(data + 15, "\0\0\0", 3) == 0;
 }
 
-// Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for processes
-// that no stranger's decoder should run in.
+// Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for
+// processes that no stranger's decoder should run in.
 static bool
 begins_as_picture(const char *data, size_t size)
 {
@@ -215,7 +217,8 @@ begins_as_picture(const char *data, size_t size)
     } kinds[] = {
         {0, 8, "\x89PNG\r\n\x1A\n"}, {0, 2, "\xFF\xD8"}, {0, 4, "GIF8"}, {8, 4, "WEBP"},
         {0, 4, "II*\0"}, {0, 4, "MM\0*"}, {0, 4, "II+\0"}, {0, 4, "MM\0+"},
-        {4, 7, "ftyphei"}, {4, 7, "ftyphev"}, {4, 8, "ftypmif1"}, {4, 8, "ftypmsf1"}, {4, 7, "ftypavi"},
+        {4, 7, "ftyphei"}, {4, 7, "ftyphev"}, {4, 8, "ftypmif1"}, {4, 8, "ftypmsf1"},
+        {4, 7, "ftypavi"},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (size > kinds[i].at + kinds[i].length &&
@@ -235,16 +238,16 @@ static bool
 bytes_allowed(const void *data, size_t size, const char *name, bool png, struct err *err)
 {
     if (size > LIMIT_PICTURE_BYTES)
-        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name, size,
-                       LIMIT_PICTURE_BYTES);
+        return err_set(err, ERR_INPUT, "%s: %zu bytes, the limit of a picture file is %d", name,
+                       size, LIMIT_PICTURE_BYTES);
     if (png && !is_png(data, size))
         return err_set(err, ERR_INPUT, "%s: not a PNG", name);
     return tiff_is_readable(data, size, name, err) && codec_start(err) &&
            loader_allowed(data, size, name, err);
 }
 
-// One that gets pixels only here, as many as are wanted. Takes over `v`. What a drawing says of its size is
-// rounded, so that the scale which it suggests may make it larger than it may be.
+// One that gets pixels only here, as many as are wanted. Takes over `v`. What a drawing says of its
+// size is rounded, so that the scale which it suggests may make it larger than it may be.
 static VipsImage *
 rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *want)
 {
@@ -530,8 +533,8 @@ codec_encode_png(const struct image *image, const char *const *texts, size_t *si
     return copy;
 }
 
-// The picture alone, without what libvips puts beside it (RFC 9649, 2.5 "simple file format"): for small
-// pictures that is a quarter of the file. NULL: it is not such a file.
+// The picture alone, without what libvips puts beside it (RFC 9649, 2.5 "simple file format"): for
+// small pictures that is a quarter of the file. NULL: it is not such a file.
 static uint8_t *
 bare_webp(const uint8_t *file, size_t size, size_t *bare)
 {

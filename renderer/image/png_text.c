@@ -33,8 +33,9 @@ is_ascii(const char *text)
     return true;
 }
 
-// A zTXt chunk where the text is ASCII, as more programs keep it: keyword 0, method 0, deflate data. Else
-// iTXt: keyword 0, compressed 1, method 0, language 0, translated keyword 0, deflate data.
+// A zTXt chunk where the text is ASCII, as more programs keep it: keyword 0, method 0, deflate
+// data. Else iTXt: keyword 0, compressed 1, method 0, language 0, translated keyword 0, deflate
+// data.
 static unsigned char *
 make_chunk(const char *keyword, const char *text, size_t *size, struct err *err)
 {

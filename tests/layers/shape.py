@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# The shape of the source: no function over 60 lines, no file over 600, no headers that include each other,
-# whether at once or through others. usage: shape.py SOURCE
+# The shape of the source: no function over 60 lines, no file over 600, no line over 100 columns, no headers that
+# include each other, whether at once or through others. usage: shape.py SOURCE
 import pathlib, re, sys
 
-FUNCTION, FILE = 60, 600
+FUNCTION, FILE, LINE = 60, 600, 100
 # What may be longer, and why. Empty is best.
 LONGER = {}
 
@@ -36,6 +36,9 @@ for path in files:
     lines = text.split('\n')
     if len(lines) - 1 > FILE and where not in LONGER:
         faults.append(f'{where}: {len(lines) - 1} lines, at most {FILE} are one idea')
+    for i, line in enumerate(lines, 1):
+        if len(line) > LINE:
+            faults.append(f'{where}:{i}: {len(line)} columns, at most {LINE} are read at once')
     for name, length in functions_of(lines):
         functions += 1
         if length > FUNCTION:

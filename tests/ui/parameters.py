@@ -8,8 +8,8 @@ import pathlib, re, shutil, subprocess, sys
 from screens import LIMN, LOADERS, SOURCE, Screen, check, run, work
 
 source = pathlib.Path(SOURCE)
-ROW = re.compile(r'^PARAMETER\((\w+), (\w+), [^,]+, ([^,]+), ([^,]+), (\w+), (NULL|"[^"]*"), (\w+), ([^,]+),\s*'
-                 r'(?:NULL|"[^"]*"), "([^"]*)",\s*"([^"]*)"\)', re.M)
+ROW = re.compile(r'^PARAMETER\((\w+),\s(\w+),\s[^,]+,\s([^,]+),\s([^,]+),\s(\w+),\s(NULL|"[^"]*"),\s(\w+),\s+([^,]+),\s+'
+                 r'(?:NULL|"[^"]*"),\s+"([^"]*)",\s+((?:"[^"]*"\s*)+)\)', re.M)
 CONSTANTS = {'JOB_SEED_MAX': 2 ** 53}
 for name, value in re.findall(r'(LIMIT_\w+) = (\d+),', (source / 'engine/base/limits.h').read_text()):
     CONSTANTS[name] = int(value)
@@ -29,7 +29,7 @@ def number(text):
 
 text = re.sub('^#ifdef.*?^#endif', '', (source / 'app/job/parameters.def').read_text(), flags=re.M | re.S)
 rows = [dict(kind=m[0], name=m[1], low=number(m[2]), high=number(m[3]), names=m[4], argument=m[5].strip('"'), of=m[6],
-             where=m[7], label=m[8], help=m[9]) for m in ROW.findall(text)]
+             where=m[7], label=m[8], help=''.join(re.findall('"([^"]*)"', m[9]))) for m in ROW.findall(text)]
 check(len(rows) == len(re.findall('^PARAMETER', text, re.M)) and len(rows) > 8, 'every row is read')
 plain = lambda text: ' '.join(text.split())
 help_of = {c: plain(limn(c, '--help')) for c in ('generate', 'instruct')}
