@@ -76,7 +76,8 @@ places_model(const char *given, struct err *err)
     if (!found)
         found = hub_cached(name);
     if (!found)
-        err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or $LIMN_MODEL, or fetch one (limn models get)",
+        err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or "
+                "$LIMN_MODEL, or fetch one (limn models get)",
                 name);
     return found;
 }

@@ -12,8 +12,8 @@
 char **places_of(const char *kind);
 void places_free(char **places);
 
-// The model folder: `given` (a path, a name in places_of("models"), or ORG/NAME in the hub's cache),
-// else $LIMN_MODEL, else limn-icons. Freed with free(). ERR_INPUT when there is none.
+// The model folder: `given` (a path, a name in places_of("models"), or ORG/NAME in the hub's
+// cache), else $LIMN_MODEL, else limn-icons. Freed with free(). ERR_INPUT when there is none.
 char *places_model(const char *given, struct err *err);
 
 // What a person typed for a file: ~ and ~/… are in the home, anything else is as it is. Freed with

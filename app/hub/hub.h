@@ -13,7 +13,8 @@
 struct hub_file {
     char *path;      // "vae/config.json": letters, digits and -_. in no folder or one
     int64_t size;    // bytes
-    char digest[65]; // hexadecimal: SHA-256 of the bytes, or git's SHA-1 of them as a blob; "": none
+    // Hexadecimal: SHA-256 of the bytes, or git's SHA-1 of them as a blob; "": none.
+    char digest[65];
     bool needed;     // to draw with it
 };
 

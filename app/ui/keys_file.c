@@ -124,10 +124,11 @@ keys_print(FILE *out)
     fputs("# The keys of limn's terminal UI. A file of such lines at $XDG_CONFIG_HOME/limn/keys\n"
           "# (~/.config/limn/keys) changes them; it needs no lines but those that differ.\n"
           "#\n"
-          "# A line is a view, or all; what is asked for; and its keys, which replace those that it\n"
-          "# had there. A line without keys takes them away. Keys of a view go before those of all.\n"
-          "# Keys are characters or Enter Esc Tab S-Tab Space Backsp Del Ins Up Down Left Right PgUp\n"
-          "# PgDn Home End ^A to ^_ F1 to F12. Characters are text while a text is being written.\n"
+          "# A line is a view, or all; what is asked for; and its keys, which replace those that\n"
+          "# it had there. A line without keys takes them away. Keys of a view go before those of\n"
+          "# all. Keys are characters or Enter Esc Tab S-Tab Space Backsp Del Ins Up Down Left\n"
+          "# Right PgUp PgDn Home End ^A to ^_ F1 to F12. Characters are text while a text is\n"
+          "# being written.\n"
           "# What each of them does is in the help, F1, and behind the colon.\n",
           out);
     print_view(out, KEYS_ALL);

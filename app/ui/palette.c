@@ -150,7 +150,8 @@ fill(struct ui *ui, struct palette *p, const char *line)
     const char *space = strchr(line, ' ');
     char *prefix = mem_strndup(line, space ? (size_t)(space + 1 - line) : 0);
     char *name = mem_strndup(line, strcspn(line, " "));
-    bool files = strcmp(name, "open") == 0 || strcmp(name, "add") == 0 || strcmp(name, "train") == 0;
+    bool files =
+        strcmp(name, "open") == 0 || strcmp(name, "add") == 0 || strcmp(name, "train") == 0;
     bool same = p->prefix && strcmp(p->prefix, prefix) == 0 && !files;
     const struct parameter *d = parameter_find(name);
     free(p->prefix);
