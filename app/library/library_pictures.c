@@ -135,26 +135,6 @@ library_picture_import(struct library *l, const char *file, const char *job, str
     return id;
 }
 
-// "fox hi'll" -> "fox"* "hi'll"*: every word quoted, so that nothing in it is an operator.
-static char *
-match_of(const char *search)
-{
-    size_t size = 4 * strlen(search) + 8, n = 0;
-    char *out = mem_zalloc(size);
-    for (const char *p = search; *p;) {
-        p += strspn(p, " \t\r\n");
-        size_t word = strcspn(p, " \t\r\n");
-        if (!word)
-            break;
-        n += (size_t)snprintf(out + n, size - n, "%s\"", n ? " " : "");
-        for (size_t i = 0; i < word; i++)
-            n += (size_t)snprintf(out + n, size - n, p[i] == '"' ? "\"\"" : "%c", p[i]);
-        n += (size_t)snprintf(out + n, size - n, "\"*");
-        p += word;
-    }
-    return out;
-}
-
 bool
 library_query(struct library *l, const struct library_filter *f, struct library_list *list,
               struct err *err)
@@ -162,18 +142,20 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     static const char *const orders[LIBRARY_SORT_COUNT] = {"id DESC", "id", "rating DESC, id DESC",
                                                            "seed, id"};
     *list = (struct library_list){0};
-    bool searching = f->search && strspn(f->search, " \t\r\n") < strlen(f->search);
-    char *match = searching ? match_of(f->search) : NULL;
+    struct library_wanted want;
+    library_search_read(f->search ? f->search : "", &want);
     char *tag = f->tag && *f->tag ? mem_printf(" %s ", f->tag) : NULL;
     char *sql = mem_printf(
         "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating FROM picture"
         " WHERE deleted=0 AND rating>=?1 AND (?2 IS NULL OR instr(' '||tags||' ', ?2)>0)"
-        " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
-        searching ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
+        " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7) AND (?8=0 OR created>=?8)"
+        " AND (?9=0 OR created<?9) AND (?10<0 OR seed=?10)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
+        want.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
     sqlite3_stmt *s =
-        library_prepare(l, err, sql, "itttiii", (int64_t)f->rating, tag, f->job, match,
-                        (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id);
+        library_prepare(l, err, sql, "itttiiiiii", (int64_t)MAX(f->rating, want.rating), tag, f->job,
+                        want.match, (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id,
+                        want.since, want.until, want.seed);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct library_picture p = {.id = sqlite3_column_int64(s, 0),
@@ -193,7 +175,7 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     sqlite3_finalize(s);
     free(sql);
     free(tag);
-    free(match);
+    free(want.match);
     if (!ok)
         library_list_free(list);
     return ok;

@@ -12,6 +12,8 @@
 #include "engine/base/xdg.h"
 #include "engine/text/instruction.h"
 
+enum { PICTURE_SIDE = 640 }; // of the largest that are shown
+
 bool
 draw_unicode(void)
 {
@@ -249,6 +251,12 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
     ui->screen.slot_used[slot] = true;
 }
 
+struct image *
+draw_image(struct ui *ui, const char *file)
+{
+    return pictures_get(ui->pictures, file, PICTURE_SIDE, NULL);
+}
+
 void
 draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
 {
@@ -256,7 +264,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
         return;
     const char *failed = NULL;
     int side = MAX(a->rows * ui->screen.term.cell_height, a->columns * ui->screen.term.cell_width);
-    side = side <= 128 ? 128 : side <= 256 ? 256 : 640;
+    side = side <= 128 ? 128 : side <= 256 ? 256 : PICTURE_SIDE;
     struct image *image = pictures_get(ui->pictures, file, side, &failed);
     if (image)
         draw_picture(ui, slot, a, image, false);

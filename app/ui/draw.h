@@ -34,6 +34,8 @@ int draw_scroll(int count, int selected, int rows, int top);
 void draw_cell(const struct ui *ui, int *width, int *height);
 // A picture in an area; live: one of many frames. The image stays the caller's.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
+// Of at most 640 pixels, borrowed until the next picture is asked for; NULL: not decoded yet.
+struct image *draw_image(struct ui *ui, const char *file);
 void draw_file(struct ui *ui, int slot, const struct area *a,
                const char *file); // decoded elsewhere (pictures.h): not at once
 // Text with its [ref#k] markers, wrapped; the cursor at byte `cursor` when it is not SIZE_MAX.

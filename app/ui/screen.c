@@ -13,6 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/base/base64.h"
 #include "app/cli/commands.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
@@ -218,6 +219,16 @@ screen_stop(struct ui *ui)
     endwin();
     if (!hung_up && terminal == stdout)
         term_settle(STDIN_FILENO, &ui->screen.term, questions);
+}
+
+void
+screen_copy(const char *text)
+{
+    char *coded = base64_encode(text, strlen(text), NULL);
+    if (coded)
+        fprintf(terminal, "\033]52;c;%s\033\\", coded);
+    fflush(terminal);
+    free(coded);
 }
 
 void

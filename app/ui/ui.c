@@ -281,6 +281,7 @@ finish(struct ui *ui)
     library_close(ui->library);
     free(ui->input.paste);
     script_close(ui->script);
+    material_free(ui->material);
     free(ui->worker.host);
     free(ui);
 }
@@ -367,6 +368,7 @@ ui_run(const char *host, const char *theme, const char *preview, const char *scr
     ui->screen.preview = preview;
     ui->worker.host = host ? mem_strdup(host) : NULL;
     ui->session = session_new();
+    ui->material = material_new();
     ui->tasks = mem_zalloc(sizeof *ui->tasks);
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));

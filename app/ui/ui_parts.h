@@ -11,6 +11,7 @@
 #include "app/ui/draw.h"
 #include "app/ui/form.h"
 #include "app/ui/input.h"
+#include "app/ui/material.h"
 #include "app/ui/palette.h"
 #include "app/ui/pictures.h"
 #include "app/ui/script.h"
@@ -83,6 +84,7 @@ struct ui {
     struct library *library; // NULL: none to be had
     struct pictures *pictures;
     struct arrivals *arrivals;
+    struct material *material;
     struct window_link *window; // NULL: none
     struct script *script;      // NULL: none
 

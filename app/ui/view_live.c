@@ -9,6 +9,7 @@
 #include "app/ui/field.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
+#include "app/ui/material.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
@@ -272,7 +273,7 @@ on_task_request(struct ui *ui, struct task *t, enum request request)
             ui_open_view(ui, VIEW_COMPOSE);
         }
         return true;
-    default: return false;
+    default: return material_request(ui, request, t->files[0], t->job.seed);
     }
 }
 

@@ -204,3 +204,44 @@ png_text_find(const void *png, size_t size, const char *name, const char *keywor
     }
     return NULL;
 }
+
+// Length, name and sum of the chunk at `at` fit; its bytes in all, 0: they do not.
+static size_t
+chunk_bytes(const unsigned char *png, size_t size, size_t at)
+{
+    if (size - at < 12)
+        return 0;
+    size_t n = get32(png + at);
+    return n <= size - at - 12 ? n + 12 : 0;
+}
+
+void *
+png_text_remove(const void *png, size_t size, size_t *out_size, struct err *err)
+{
+    const unsigned char *in = png;
+    if (size < 8 || memcmp(png, signature, 8) != 0) {
+        err_set(err, ERR_INPUT, "not a PNG to take texts out of");
+        return NULL;
+    }
+    unsigned char *out = mem_try_calloc(size, 1, "a PNG", err);
+    size_t used = 8;
+    if (!out)
+        return NULL;
+    memcpy(out, in, 8);
+    for (size_t at = 8, n; at < size; at += n) {
+        const unsigned char *kind = in + at + 4;
+        n = chunk_bytes(in, size, at);
+        if (n == 0) {
+            free(out);
+            err_set(err, ERR_INPUT, "a chunk of the PNG reaches past its end");
+            return NULL;
+        }
+        if (memcmp(kind, "tEXt", 4) != 0 && memcmp(kind, "zTXt", 4) != 0 &&
+            memcmp(kind, "iTXt", 4) != 0) {
+            memcpy(out + used, in + at, n);
+            used += n;
+        }
+    }
+    *out_size = used;
+    return out;
+}

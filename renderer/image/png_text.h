@@ -18,4 +18,8 @@ void *png_text_insert(const void *png, size_t size, const char *const *texts, si
 char *png_text_find(const void *png, size_t size, const char *name, const char *keyword,
                     size_t limit, struct err *err);
 
+// A copy of the PNG without any text: the picture alone. ERR_INPUT where its chunks do not fit.
+// Freed with free().
+void *png_text_remove(const void *png, size_t size, size_t *out_size, struct err *err);
+
 #endif

@@ -226,6 +226,36 @@ cut_files(void **state)
     free(png);
 }
 
+// The picture alone: no byte of any text, in all three kinds of chunk, and the same pixels.
+static void
+texts_are_taken_out(void **state)
+{
+    const char *texts[] = {"limn", "secret words", "other", "caf\xC3\xA9", NULL};
+    struct image *a = two_pixels();
+    struct err err = {0};
+    size_t size, plain_size, none_size;
+    unsigned char *png = codec_encode_png(a, texts, &size, NULL);
+    unsigned char *none = codec_encode_png(a, NULL, &none_size, NULL);
+    unsigned char *plain = png_text_remove(png, size, &plain_size, &err);
+    assert_non_null(plain);
+    assert_int_equal(plain_size, none_size);
+    assert_memory_equal(plain, none, none_size);
+    assert_null(png_text_find(plain, plain_size, "x.png", "limn", 1 << 20, &err));
+    for (size_t n = 0; n < size; n++) { // every cut of it
+        size_t cut;
+        unsigned char *part = malloc(n + 1);
+        memcpy(part, png, n);
+        void *out = png_text_remove(part, n, &cut, NULL);
+        assert_true(!out || cut <= n);
+        free(out);
+        free(part);
+    }
+    image_unref(a);
+    free(png);
+    free(none);
+    free(plain);
+}
+
 static void
 not_png_has_no_text(void **state)
 {
@@ -244,6 +274,7 @@ main(int argc, char **argv)
         cmocka_unit_test(text_comes_back),      cmocka_unit_test(other_programs_chunks_are_read),
         cmocka_unit_test(damage_is_a_sentence), cmocka_unit_test(huge_text_is_refused),
         cmocka_unit_test(cut_files),            cmocka_unit_test(not_png_has_no_text),
+        cmocka_unit_test(texts_are_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

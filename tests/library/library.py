@@ -68,6 +68,16 @@ for words, n in ((['apple'], 1), (['APPLE', 'red'], 1), (['app'], 1), (['fruit']
                  (["'; DROP TABLE picture; --"], 0), (['"'], None), (['*'], None), (['NEAR(a b)'], 0), (['%'], None)):
     found = json.loads(limn('library', 'search', *words, '--json').stdout)
     check(n is None or len(found) == n, f'search {words}: {len(found)}, not {n}')
+# Conditions: the picture has seed 5, four stars, the tag fruit, and was drawn now.
+now = time.localtime(first[0]['created'])
+day, month, year = time.strftime('%Y-%m-%d', now), time.strftime('%Y-%m', now), time.strftime('%Y', now)
+for words, n in ((['*4'], 1), (['*5'], 0), (['*0'], 1), (['seed:5'], 1), (['seed:6'], 0), (['#fruit'], 1), (['#frui'], 1), (['#apple'], 0),
+                 ([f'on:{day}'], 1), ([f'on:{month}'], 1), ([f'on:{year}'], 1), ([f'since:{day}'], 1), ([f'until:{day}'], 1),
+                 (['until:2001'], 0), (['since:2999-01-01'], 0), (['on:2001-02-03'], 0), (['apple', '*4', 'seed:5', f'on:{year}'], 1),
+                 (['apple', '*5'], 0), (['seed:x'], 0), (['on:2026-13'], 0), (['since:'], 0), (['*6'], None), (['#'], None), (['seed:-1'], 0),
+                 (['seed:99999999999999999999'], 0)):
+    found = json.loads(limn('library', 'search', '--json', '--', *words).stdout)
+    check(n is None or len(found) == n, f'search {words}: {len(found)}, not {n}')
 limn('library', 'untag', ident, 'fruit')
 check(not json.loads(limn('library', 'search', 'fruit', '--json').stdout), 'the index follows')
 limn('library', 'delete', ident)

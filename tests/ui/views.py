@@ -56,5 +56,88 @@ def own_keys():
         check('keys:2' in screen, 'and says what is wrong', screen)
 
 
+def pictures(h):
+    """Those of the library, in its own words: (id, rating, tags, deleted, seed, file)."""
+    with sqlite3.connect(h.path / '.local/share/limn/library.db') as db:
+        return db.execute('SELECT id, rating, tags, deleted, seed, file FROM picture ORDER BY id').fetchall()
+
+
+def gallery():
+    h = Home()
+    h.play(DRAWN + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three drawings')
+    check(len(pictures(h)) == 3, 'three pictures')
+    # Keys act on what is marked; u brings back together what went together.
+    screen = h.play('keys 3\nsettle\nkeys Space Right Right Space * 4 t\ntype best\nkeys Enter\nwait 2 marked\nsave -', 'marked')
+    check([p[1:3] for p in pictures(h)] == [(4, 'best'), (0, ''), (4, 'best')], f'both that are marked: {pictures(h)}', screen)
+    h.play('keys 3\nsettle\nkeys Space Right Right Space x\nwait removed 2 pictures\nwait 1 picture,\nkeys u\nwait 3 pictures\nkeys x\n'
+           'wait 2 pictures\n', 'removed')
+    check(sum(p[3] for p in pictures(h)) == 1, 'one is removed after all')
+    h.play('keys 3 / *\ntype 4\nwait 1 picture, \nkeys Esc\nwait 2 pictures', 'a filter is seen while it is written, and Esc takes it back')
+    h.limn('library', 'undelete', '3')
+    # The comparison says what differs, and the key acts on what is chosen in it.
+    seeds = [p[4] for p in pictures(h)]
+    screen = h.play('keys 3\nsettle\nkeys End Space Left Space Enter\nsettle\nsave -\nkeys Enter\nsettle\nsave -\nkeys Right Esc D\nsettle\n'
+                    'save -\nkeys Esc * 5 Esc', 'compared')
+    both, alone, difference = screen[:len(screen) // 3], screen[len(screen) // 3:2 * len(screen) // 3], screen[2 * len(screen) // 3:]
+    check(f'seed {seeds[0]}' in both and f'seed {seeds[1]}' in both, 'the seeds are written out', both)
+    check((f'seed {seeds[0]}' in alone) != (f'seed {seeds[1]}' in alone), 'one at a time, in the same place', alone)
+    check('where 1 and 2 differ' in difference, 'and the difference', difference)
+    check([p[1] for p in pictures(h)][:2] == [5, 0], f'a key acts on the chosen one: {pictures(h)}')
+
+
+def zoom():
+    h = Home()
+    folder = h.path / 'pictures'
+    folder.mkdir()
+    h.play(DRAWN, 'one')
+    one = pictures(h)[0][5]
+    for i in range(60):
+        shutil.copy(one, folder / f'p-{i}.png')
+    h.limn('library', 'import', str(folder))
+    ids = lambda screen: len(re.findall(r'(?<![\w.])\d+(?= |$)', '\n'.join(l for l in screen.split('\n') if re.fullmatch(r'[\d +]+', l))))
+    screen = h.play('size 120x40\nkeys 3\nsettle\nsave -', 'as it comes')
+    larger = h.play('size 120x40\nkeys 3 + + +\nsettle\nsave -', 'larger')
+    smaller = h.play('size 120x40\nkeys 3 - -\nsettle\nsave -', 'smaller')
+    check(0 < ids(larger) < ids(screen) < ids(smaller), f'{ids(larger)} < {ids(screen)} < {ids(smaller)}', screen)
+
+
+def material():
+    h = Home()
+    h.play(DRAWN, 'one')
+    (id, _, _, _, seed, file), = pictures(h)
+    before = h.play('keys i\ntype mine\nkeys Esc 3\nsettle\nkeys a\nkeys 1\nwait \\[ref#1\\]\nsave -', 'as a reference')
+    check('mine [ref#1]' in before, 'it is a reference of what is being written', before)
+    screen = h.play('keys 3\nsettle\nkeys S\nwait starts from this picture\nsave -\nkeys u\nwait mine\nsave -', 'the start')
+    check(re.search(r'start .*' + os.path.basename(file), screen), 'it is where the drawing starts', screen)
+    check('mine [ref#1]' in screen, 'and u brings back what was there', screen)
+    h.play('keys 3\nsettle\nkeys v\nsettle\nwait 2 pictures', 'a variation')
+    check(pictures(h)[1][4] == seed, 'of the same seed')
+    p = h.limn('generate', pictures(h)[1][5], '--preview', 'none', '-o', f'{h.path}/v.png', '--no-library')
+    check(p.returncode == 0, f'it can be drawn again: {p.stderr}')
+    check((h.path / 'v.png').read_bytes() == pathlib.Path(pictures(h)[1][5]).read_bytes() != pathlib.Path(file).read_bytes(), 'the same, and another')
+    screen = h.play('keys 3\nsettle\nkeys End L\nsave -\nkeys 1\nsave -\nkeys 3 L 1\nsave -', 'its seed')
+    check(f'this seed, {seed}' in screen and screen.count(f'seed {seed}') >= 2 and 'seed new' in screen, 'kept and freed', screen)
+    screen = h.play(f'keys 3\nsettle\nkeys End y s\nwait copied: {seed}\nkeys y i\nwait copied: .ref#1. red apple\nkeys y p\nwait copied: /', 'copied')
+    h.play(f'keys 3\nsettle\nkeys End E ^U\ntype {h.path}/plain.png\nkeys Enter\nwait picture alone', 'exported')
+    plain = (h.path / 'plain.png').read_bytes()
+    check(b'Text' not in plain and b'zTXt' not in plain and b'IDAT' in plain, 'without its instruction')
+    check(h.limn('generate', f'{h.path}/plain.png', '--preview', 'none').returncode == 2, 'so it cannot be drawn again')
+    screen = h.play(f'keys 3\nsettle\nkeys End E ^U\ntype {h.path}/plain.png\nkeys Enter\nsave -', 'over it')
+    check('is there already' in screen and plain == (h.path / 'plain.png').read_bytes(), 'nothing is written over', screen)
+    viewer = h.path / 'viewer'
+    viewer.write_text(f'#!/bin/sh\nprintf %s "$1" >{h.path}/seen\n')
+    viewer.chmod(0o755)
+    h.play('keys 3\nsettle\nkeys End O\nwait viewer has', 'the viewer', LIMN_VIEWER=str(viewer))
+    for _ in range(100):
+        if (h.path / 'seen').exists() and (h.path / 'seen').read_text():
+            break
+        time.sleep(0.05)
+    check((h.path / 'seen').read_text() == file, 'gets the file')
+    screen = h.play('keys 3\nsettle\nkeys O\nsave -', 'no viewer', LIMN_VIEWER='nonesuch')
+    check('there is no nonesuch here' in screen, 'is said', screen)
+    # The same keys where the picture has just come.
+    h.play(DRAWN + 'keys y s\nwait copied: [0-9]+$\nkeys S\nwait starts from this picture', 'from the live view')
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys])
+    script.run([palette, own_keys, gallery, zoom, material])

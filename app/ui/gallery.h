@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What the gallery is made of: its list and requests (view_gallery.c), drawing (gallery_draw.c), and
+// the comparison of what is marked (gallery_compare.c).
+#ifndef LIMN_APP_UI_GALLERY_H
+#define LIMN_APP_UI_GALLERY_H
+
+#include "app/library/library.h"
+#include "app/ui/draw.h"
+#include "app/ui/view.h"
+
+enum { MARKS_MAX = 256, COMPARED_MAX = 6, UNDO_MAX = 256, ZOOM_MAX = 5, SEARCH_TEXT = 256 };
+
+struct gallery {
+    struct library_list list;
+    int selected, top; // top: row of tiles
+    int across, down;  // tiles that were drawn
+    int zoom;          // of ZOOM_MAX sizes; 0 is the usual one, below it smaller ones
+    char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: what Esc brings back
+    enum library_sort sort;
+    int64_t marked[MARKS_MAX]; // in the order they were marked
+    int mark_count;
+    bool large; // one picture, or, while `compared`, those that are marked
+    // The comparison: what is inside the first of the marked.
+    struct job jobs[COMPARED_MAX];
+    bool read[COMPARED_MAX];
+    int compared; // how many; 0: it is one picture
+    int side;     // which of them is chosen
+    bool in_place, difference; // one at a time in the same place; where the first two differ
+    struct image *differs;     // that difference; NULL: not made yet
+    struct { int64_t id; int batch; } removed[UNDO_MAX];
+    int removed_count, batch;
+    struct area tiles;
+};
+
+struct gallery *gallery_of(const struct ui *ui);
+struct library_picture *gallery_by_id(const struct gallery *g, int64_t id); // NULL: it is not listed
+struct library_picture *gallery_chosen(const struct ui *ui); // what keys act on; NULL: none
+bool gallery_is_marked(const struct gallery *g, int64_t id);
+
+void gallery_draw(struct ui *ui, const struct area *a);
+// Instruction, rating, seed, date, place and tags in the area's lines.
+void gallery_draw_about(const struct ui *ui, const struct library_picture *p, const struct area *a);
+
+void gallery_stars(char *out, int rating); // at most 3 bytes each
+
+void gallery_compare(struct ui *ui, int64_t chosen); // what is marked
+void gallery_compare_end(struct gallery *g);
+void gallery_draw_compared(struct ui *ui, const struct area *a);
+bool gallery_compare_request(struct ui *ui, enum request request); // false: it is not its own
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+// Pictures side by side, with what differs between them written out; one at a time in the same
+// place, so that the eye sees what moves; and the difference of two.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/job/parameters.h"
+#include "app/ui/gallery.h"
+#include "engine/base/mem.h"
+
+enum { CAPTION_ROWS = 4, DIFFERENCE_GAIN = 4, NARROWEST = 20 };
+
+void
+gallery_compare_end(struct gallery *g)
+{
+    for (int i = 0; i < g->compared; i++)
+        job_finish(&g->jobs[i]);
+    image_unref(g->differs);
+    g->differs = NULL;
+    g->compared = 0;
+    g->in_place = g->difference = false;
+}
+
+void
+gallery_compare(struct ui *ui, int64_t chosen)
+{
+    struct gallery *g = gallery_of(ui);
+    gallery_compare_end(g);
+    for (int i = 0; i < g->mark_count && g->compared < COMPARED_MAX; i++) {
+        const struct library_picture *p = gallery_by_id(g, g->marked[i]);
+        if (!p) // a filter hides it
+            continue;
+        int at = g->compared++;
+        g->marked[at] = g->marked[i]; // those that are shown are the first
+        g->read[at] = job_from_png(&g->jobs[at], p->file, NULL);
+        if (!g->read[at])
+            job_finish(&g->jobs[at]);
+        if (p->id == chosen)
+            g->side = at;
+    }
+    if (g->mark_count > COMPARED_MAX)
+        ui_say(ui, ROLE_STATUS, "the first %d of %d that are marked", COMPARED_MAX, g->mark_count);
+}
+
+// --- what differs
+
+static bool
+differs(const struct gallery *g, const struct parameter *p)
+{
+    char *first = NULL;
+    bool found = false, any = false;
+    for (int i = 0; i < g->compared && !found; i++) {
+        if (!g->read[i])
+            continue;
+        char *text = parameter_text(p, &g->jobs[i]);
+        found = any && strcmp(text ? text : "", first ? first : "") != 0;
+        if (any)
+            free(text);
+        else
+            first = text;
+        any = true;
+    }
+    free(first);
+    return found;
+}
+
+static bool
+words_differ(const struct gallery *g)
+{
+    const char *first = NULL;
+    for (int i = 0; i < g->compared; i++) {
+        const char *text = g->read[i] && g->jobs[i].instruction ? g->jobs[i].instruction : "";
+        if (first && strcmp(first, text) != 0)
+            return true;
+        first = text;
+    }
+    return false;
+}
+
+// "seed 5, steps 20": what this one has of all in which they differ.
+static void
+put_differences(const struct gallery *g, int at, char *out, size_t size)
+{
+    size_t n = 0;
+    *out = 0;
+    for (const struct parameter *p = parameters; p->name && g->read[at]; p++) {
+        char *text = differs(g, p) ? parameter_text(p, &g->jobs[at]) : NULL;
+        if (differs(g, p) && n < size)
+            n += (size_t)snprintf(out + n, size - n, "%s%s %s", n ? ", " : "", p->label,
+                                  text ? text : "not set");
+        free(text);
+    }
+    if (!n)
+        snprintf(out, size, "%s",
+                 !g->read[at]     ? "it is a sheet: what it was drawn with is in its cells"
+                 : words_differ(g) ? "the same but for the words"
+                                   : "the same in all that was asked for");
+}
+
+// --- the difference of two
+
+static struct image *
+difference_of(struct ui *ui, struct image *a, struct image *b)
+{
+    struct image *x = image_convert(a, IMAGE_RGB8, 0xFFFFFF, NULL),
+                 *y = image_convert(b, IMAGE_RGB8, 0xFFFFFF, NULL);
+    bool same = x && y && x->width == y->width && x->height == y->height;
+    struct image *out = same ? image_create(x->width, x->height, IMAGE_RGB8, NULL) : NULL;
+    for (int row = 0; out && row < out->height; row++) {
+        const uint8_t *p = x->pixels + (size_t)row * x->stride, *q = y->pixels + (size_t)row * y->stride;
+        uint8_t *o = out->pixels + (size_t)row * out->stride;
+        for (int i = 0; i < 3 * out->width; i++)
+            o[i] = (uint8_t)MIN(DIFFERENCE_GAIN * abs(p[i] - q[i]), 255);
+    }
+    if (x && y && !same)
+        ui_say(ui, ROLE_WARNING, "pictures of %d x %d and %d x %d have no difference", x->width,
+               x->height, y->width, y->height);
+    image_unref(x);
+    image_unref(y);
+    return out;
+}
+
+static void
+draw_difference(struct ui *ui, const struct area *a)
+{
+    struct gallery *g = gallery_of(ui);
+    const struct library_picture *p = gallery_by_id(g, g->marked[0]),
+                                 *q = gallery_by_id(g, g->marked[1]);
+    struct image *one = p && !g->differs ? draw_image(ui, p->file) : NULL;
+    struct image *kept = one ? image_ref(one) : NULL;
+    struct image *two = kept && q ? draw_image(ui, q->file) : NULL;
+    if (kept && two) {
+        g->differs = difference_of(ui, kept, two);
+        g->difference = g->differs != NULL;
+    }
+    image_unref(kept);
+    struct area picture = {a->y, a->x, a->rows - 1, a->columns};
+    draw_picture(ui, SLOT_SHEET, &picture, g->differs, false);
+    draw_format(a->y + a->rows - 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                "where %" PRId64 " and %" PRId64 " differ, %d times as strong; black is the same",
+                g->marked[0], g->marked[1], DIFFERENCE_GAIN);
+}
+
+// --- drawing
+
+static void
+draw_one(struct ui *ui, int at, int slot, const struct area *a)
+{
+    struct gallery *g = gallery_of(ui);
+    const struct library_picture *p = gallery_by_id(g, g->marked[at]);
+    char text[600], rating[32];
+    bool here = g->side == at;
+    struct area picture = {a->y, a->x, a->rows - CAPTION_ROWS, a->columns};
+    struct area caption = {a->y + a->rows - CAPTION_ROWS, a->x, 1, a->columns};
+    struct area what = {caption.y + 1, a->x + 1, words_differ(g) ? 1 : 3, a->columns - 2};
+    struct area words = {caption.y + 2, a->x + 1, 2, a->columns - 2};
+    if (!p)
+        return;
+    if (here)
+        draw_fill(&caption, ROLE_SELECTION);
+    gallery_stars(rating, p->rating);
+    draw_format(caption.y, caption.x + 1, caption.columns - 1, here ? ROLE_SELECTION : ROLE_KEY,
+                "%" PRId64 "  %s%s%s", p->id, rating, *p->tags ? "  #" : "", p->tags);
+    put_differences(g, at, text, sizeof text);
+    draw_wrapped(&what, ROLE_TEXT, text);
+    if (words_differ(g))
+        draw_wrapped(&words, ROLE_DIM, p->instruction);
+    draw_file(ui, slot, &picture, p->file);
+}
+
+void
+gallery_draw_compared(struct ui *ui, const struct area *a)
+{
+    struct gallery *g = gallery_of(ui);
+    if (g->difference) {
+        draw_difference(ui, a);
+        return;
+    }
+    if (g->in_place) {
+        draw_one(ui, g->side, SLOT_SHEET, a);
+        return;
+    }
+    int across = MAX(1, MIN(g->compared, a->columns / NARROWEST));
+    if (g->compared > 3)
+        across = MIN(across, (g->compared + 1) / 2);
+    int rows = (g->compared + across - 1) / across;
+    for (int i = 0; i < g->compared; i++) {
+        struct area tile = {a->y + i / across * (a->rows / rows), a->x + i % across * (a->columns / across),
+                            a->rows / rows, a->columns / across - 1};
+        draw_one(ui, i, SLOT_GRID + i, &tile);
+    }
+}
+
+bool
+gallery_compare_request(struct ui *ui, enum request request)
+{
+    struct gallery *g = gallery_of(ui);
+    switch (request) {
+    case REQUEST_LEFT:
+    case REQUEST_EARLIER:
+    case REQUEST_UP: g->side = (g->side + g->compared - 1) % g->compared; return true;
+    case REQUEST_RIGHT:
+    case REQUEST_LATER:
+    case REQUEST_DOWN: g->side = (g->side + 1) % g->compared; return true;
+    case REQUEST_FIRST: g->side = 0; return true;
+    case REQUEST_LAST: g->side = g->compared - 1; return true;
+    case REQUEST_ENTER: g->in_place = !g->in_place; return true;
+    case REQUEST_DIFFERENCE:
+        g->difference = !g->difference;
+        return true;
+    case REQUEST_BACK:
+        if (g->difference || g->in_place) {
+            g->difference = g->in_place = false;
+            return true;
+        }
+        gallery_compare_end(g);
+        g->large = false;
+        return true;
+    default: return false;
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Drawing the gallery: thumbnails, or one picture large.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/base/time_text.h"
+#include "app/ui/field.h"
+#include "app/ui/gallery.h"
+#include "engine/base/mem.h"
+
+void
+gallery_stars(char *out, int rating)
+{
+    *out = 0;
+    for (int i = 0; i < rating; i++)
+        strcat(out, draw_unicode() ? "\u2605" : "*");
+}
+
+void
+gallery_draw_about(const struct ui *ui, const struct library_picture *p, const struct area *a)
+{
+    char date[TIME_TEXT_MAX], rating[32];
+    (void)ui;
+    time_text(p->created, "%Y-%m-%d %H:%M", date);
+    gallery_stars(rating, p->rating);
+    struct area text = {a->y, a->x, a->rows - 1, a->columns};
+    draw_wrapped(&text, ROLE_TEXT, p->instruction);
+    int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);
+    draw_text(y, a->x, width, ROLE_RATING, rating);
+    int tags = *p->tags ? MIN(text_width(p->tags, SIZE_MAX) + 1, a->columns / 3) : 0;
+    char line[80], path[4200];
+    snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
+    int x = a->x + width + (width > 0), room = a->x + a->columns - tags - (tags ? 2 : 1) - x;
+    draw_short_path(p->file, MAX(room - text_width(line, SIZE_MAX), 1), path, sizeof path);
+    draw_format(y, x, room, ROLE_DIM, "%s%s", line, path);
+    if (tags)
+        draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
+}
+
+static void
+draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct area *a, bool here)
+{
+    const struct gallery *g = gallery_of(ui);
+    char rating[32], line[80];
+    bool marked = gallery_is_marked(g, p->id);
+    struct area picture = {a->y, a->x + 1, a->rows - 1, a->columns - 2};
+    gallery_stars(rating, p->rating);
+    snprintf(line, sizeof line, "%s%" PRId64 " %s", marked ? "+" : "", p->id, rating);
+    struct area caption = {a->y + a->rows - 1, a->x, 1, a->columns - 1};
+    if (here)
+        draw_fill(&caption, ROLE_SELECTION);
+    draw_text(caption.y, caption.x + 1, caption.columns - 1,
+              here ? ROLE_SELECTION : marked ? ROLE_KEY : ROLE_DIM, line);
+    if (slot < CANVAS_SLOTS)
+        draw_file(ui, slot, &picture, p->file);
+}
+
+// Cells of a tile by how far it is zoomed, pictures being twice as wide as high in them.
+static int
+tile_columns(int zoom)
+{
+    static const int sizes[2 * ZOOM_MAX + 1] = {9, 9, 9, 11, 14, 18, 24, 32, 44, 60, 80};
+    return sizes[zoom + ZOOM_MAX];
+}
+
+static void
+draw_tiles(struct ui *ui, const struct area *a)
+{
+    struct gallery *g = gallery_of(ui);
+    int columns = tile_columns(g->zoom);
+    g->tiles = *a;
+    g->across = MAX(1, a->columns / columns);
+    g->down = MAX(1, a->rows / (columns / 2));
+    int width = a->columns / g->across, height = a->rows / g->down;
+    int rows = (g->list.count + g->across - 1) / g->across;
+    g->top = draw_scroll(rows, g->selected / g->across, g->down, g->top);
+    for (int i = 0; i < g->across * g->down; i++) {
+        int at = g->top * g->across + i;
+        if (at >= g->list.count)
+            break;
+        struct area tile = {a->y + i / g->across * height, a->x + i % g->across * width, height,
+                            width};
+        draw_tile(ui, SLOT_GRID + i, &g->list.items[at], &tile, at == g->selected);
+    }
+}
+
+static void
+draw_title(const struct gallery *g, const struct area *a)
+{
+    static const char *const sorts[] = {"newest first", "oldest first", "best first", "by seed"};
+    char title[400], marks[40] = "";
+    if (g->mark_count)
+        snprintf(marks, sizeof marks, ", %d marked", g->mark_count);
+    snprintf(title, sizeof title, "%d %s, %s%s%s%s", g->list.count,
+             g->list.count == 1 ? "picture" : "pictures", sorts[g->sort], marks,
+             *g->search ? ", with: " : "", g->search);
+    draw_heading(a, true, title);
+}
+
+void
+gallery_draw(struct ui *ui, const struct area *a)
+{
+    struct gallery *g = gallery_of(ui);
+    const struct library_picture *p = gallery_chosen(ui);
+    struct area rest = {a->y + 1, a->x, a->rows - 1, a->columns};
+    draw_title(g, a);
+    if (!ui_library(ui)) {
+        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
+                  "the library cannot be opened (7 has why)");
+    } else if (!p) {
+        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
+                  *g->search ? "nothing has these words; / asks again"
+                             : "what you draw is kept here");
+    } else if (g->large && g->compared) {
+        gallery_draw_compared(ui, &rest);
+    } else {
+        struct area about = {a->y + a->rows - 3, a->x + 1, 3, a->columns - 2};
+        rest.rows -= 4;
+        if (g->large)
+            draw_file(ui, SLOT_SHEET, &rest, p->file);
+        else
+            draw_tiles(ui, &rest);
+        draw_rule(about.y - 1, a->x, a->columns);
+        gallery_draw_about(ui, p, &about);
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+#include "app/ui/material.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/base/base64.h"
+#include "app/base/places.h"
+#include "app/ui/screen.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
+#include "app/ui/ui_parts.h"
+#include "engine/base/file.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "renderer/image/png_text.h"
+
+struct material { // what a question or a prompt is about
+    char *file;
+    int64_t seed;
+};
+
+struct material *
+material_new(void)
+{
+    return mem_zalloc(sizeof(struct material));
+}
+
+void
+material_free(struct material *m)
+{
+    if (m)
+        free(m->file);
+    free(m);
+}
+
+static void
+remember(struct ui *ui, const char *file, int64_t seed)
+{
+    free(ui->material->file);
+    ui->material->file = mem_strdup(file);
+    ui->material->seed = seed;
+}
+
+// The job inside it; what keeps it from being one is said.
+static bool
+read_job(struct ui *ui, const char *file, struct job *j)
+{
+    struct err err = {0};
+    if (job_from_png(j, file, &err))
+        return true;
+    ui_say(ui, ROLE_ERROR, "%s",
+           err.code ? err.text : "it is a sheet, or not limn's: it holds no single instruction");
+    job_finish(j);
+    return false;
+}
+
+// --- to draw from
+
+static void
+start_from(struct ui *ui, const char *file)
+{
+    struct job j;
+    if (!read_job(ui, file, &j))
+        return;
+    for (int i = j.reference_count - 1; i >= 0; i--) // a start and a mask of its own go
+        if (j.references[i].use == JOB_START || j.references[i].use == JOB_MASK)
+            job_remove(&j, i);
+    struct job_reference *r = job_add_for(&j, JOB_START, 0);
+    if (r) {
+        r->file = mem_strdup(file);
+        j.strength = MATERIAL_STRENGTH;
+        j.seed = -1;
+        session_set(ui, &j);
+        ui_open_view(ui, VIEW_COMPOSE);
+        ui_say(ui, ROLE_GOOD,
+               "starts from this picture, strength %g: change the words, F9 draws; u takes it back",
+               MATERIAL_STRENGTH);
+    }
+    job_finish(&j);
+}
+
+// Begun at once: the same seed, with some of another one's noise. The composer stays as it is.
+static void
+vary(struct ui *ui, const char *file)
+{
+    struct job j, other = JOB_EMPTY;
+    struct err err = {0};
+    if (!read_job(ui, file, &j))
+        return;
+    job_settle(&other); // a new seed
+    free(j.variation);
+    j.variation = mem_printf("%" PRId64 ":%g", other.seed, MATERIAL_VARIATION);
+    j.id[0] = 0;
+    job_settle(&j);
+    if (!task_read(ui, &j, &err))
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    else if (task_start(ui, &j, NULL))
+        ui_say(ui, ROLE_GOOD, "a variation of it is being drawn: %s shows it",
+               request_keys(ui_view(ui), REQUEST_LIVE));
+    job_finish(&j);
+}
+
+static void
+lock_seed(struct ui *ui, int64_t seed)
+{
+    struct job *j = &session_of(ui)->job;
+    bool free_it = j->seed == seed;
+    j->seed = free_it ? -1 : seed;
+    session_check(ui);
+    if (free_it)
+        ui_say(ui, ROLE_GOOD, "the next drawing has a new seed");
+    else
+        ui_say(ui, ROLE_GOOD, "the next drawing has this seed, %" PRId64 "; once more frees it",
+               seed);
+}
+
+// --- for other programs
+
+static void
+copy_answered(struct ui *ui, char answer)
+{
+    const struct material *m = ui->material;
+    struct job j = JOB_EMPTY;
+    char *text = answer == 'p'   ? mem_strdup(m->file)
+                 : answer == 's' ? mem_printf("%" PRId64, m->seed)
+                                 : NULL;
+    if (answer == 'i' && read_job(ui, m->file, &j)) {
+        text = mem_strdup(j.instruction ? j.instruction : "");
+        job_finish(&j);
+    }
+    if (text) {
+        screen_copy(text);
+        ui_say(ui, ROLE_GOOD, "copied: %s", text);
+    }
+    free(text);
+}
+
+static bool
+export_to(const char *from, const char *to, struct err *err)
+{
+    size_t size = 0, plain = 0;
+    if (file_exists(to))
+        return err_set(err, ERR_INPUT, "%s is there already: another name", to);
+    char *png = file_read(from, LIMIT_PICTURE_BYTES, &size, err);
+    void *out = png ? png_text_remove(png, size, &plain, err) : NULL;
+    bool ok = out && file_write(to, out, plain, err);
+    free(out);
+    free(png);
+    return ok;
+}
+
+static void
+export_done(struct ui *ui, const char *text)
+{
+    struct err err = {0};
+    if (!text || !*text)
+        return;
+    char *to = places_typed(text);
+    if (export_to(ui->material->file, to, &err))
+        ui_say(ui, ROLE_GOOD, "%s has the picture alone, without instruction and references", to);
+    else
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    free(to);
+}
+
+static void
+export(struct ui *ui)
+{
+    const char *slash = strrchr(ui->material->file, '/');
+    const char *name = slash ? slash + 1 : ui->material->file;
+    char *text = mem_printf("%.*s-plain.png", (int)strcspn(name, "."), name);
+    ui_prompt(ui, "the picture alone, as: ", text, export_done);
+    free(text);
+}
+
+// A child of a child, so that nobody waits for it and it outlives limn. It has no terminal.
+static void
+run_viewer(const char *viewer, const char *file)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (setsid() < 0 || fork() != 0)
+            _exit(0);
+        for (int fd = 0; fd < 3; fd++)
+            dup2(nothing, fd);
+        signal(SIGTSTP, SIG_DFL);
+        execlp(viewer, viewer, file, (char *)NULL);
+        _exit(127);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
+static bool
+is_on_path(const char *program)
+{
+    char *path = mem_strdup(getenv("PATH") ? getenv("PATH") : ""), *next = path;
+    bool found = strchr(program, '/') && access(program, X_OK) == 0;
+    for (char *folder; !found && (folder = strsep(&next, ":"));) {
+        char *whole = file_join(folder, program);
+        found = access(whole, X_OK) == 0;
+        free(whole);
+    }
+    free(path);
+    return found;
+}
+
+static void
+view_outside(struct ui *ui, const char *file)
+{
+    const char *own = getenv("LIMN_VIEWER"), *viewer = own && *own ? own : "xdg-open";
+    if (!is_on_path(viewer)) {
+        ui_say(ui, ROLE_ERROR, "there is no %s here: LIMN_VIEWER names another program", viewer);
+        return;
+    }
+    run_viewer(viewer, file);
+    ui_say(ui, ROLE_GOOD, "%s has %s", viewer, file);
+}
+
+static bool
+is_mine(enum request request)
+{
+    return request == REQUEST_ADD || request == REQUEST_START || request == REQUEST_VARY ||
+           request == REQUEST_LOCK || request == REQUEST_COPY || request == REQUEST_EXPORT ||
+           request == REQUEST_VIEWER;
+}
+
+bool
+material_request(struct ui *ui, enum request request, const char *file, int64_t seed)
+{
+    if (!is_mine(request))
+        return false;
+    if (!file) {
+        ui_say(ui, ROLE_STATUS, "the picture is not there yet");
+        return true;
+    }
+    remember(ui, file, seed);
+    switch (request) {
+    case REQUEST_ADD: session_add_picture(ui, file); break;
+    case REQUEST_START: start_from(ui, file); break;
+    case REQUEST_VARY: vary(ui, file); break;
+    case REQUEST_LOCK: lock_seed(ui, seed); break;
+    case REQUEST_EXPORT: export(ui); break;
+    case REQUEST_VIEWER: view_outside(ui, file); break;
+    default:
+        ui_ask(ui, "copy: p path   s seed   i instruction", "psi", copy_answered);
+        break;
+    }
+    return true;
+}
