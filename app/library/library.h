@@ -93,8 +93,9 @@ enum library_sort {
 };
 struct library_filter {
     const char *search; // words, all of which must occur; any text is harmless; NULL or "": all.
-                        // `#word` is a tag, `*3` three stars and more, `seed:7` a seed, `since:DATE`,
-                        // `until:DATE` and `on:DATE` (2026, 2026-11, 2026-11-30) when it was drawn
+                        // `#word` is a tag, `*3` three stars and more, `seed:7` a seed,
+                        // `since:DATE`, `until:DATE` and `on:DATE` (2026, 2026-11, 2026-11-30)
+                        // when it was drawn
     const char *tag;    // NULL: any
     const char *job;    // NULL: any
     int64_t id;         // only this one; 0: any

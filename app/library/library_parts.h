@@ -17,12 +17,13 @@ struct library {
 
 // What a search says besides its words (library_search.c).
 struct library_wanted {
-    char *match;          // for FTS5: every word quoted, so that nothing in it is an operator; NULL: all
+    char *match;          // for FTS5: every word quoted, so that none is an operator; NULL: all
     int rating;           // at least
     int64_t since, until; // seconds since 1970, until excluded; 0: any
     int64_t seed;         // -1: any
 };
-void library_search_read(const char *search, struct library_wanted *out); // match: freed with free()
+// match: freed with free().
+void library_search_read(const char *search, struct library_wanted *out);
 
 bool library_add_input(struct library *l, const char *job, const struct job_reference *r,
                        struct err *err);

@@ -150,12 +150,13 @@ library_query(struct library *l, const struct library_filter *f, struct library_
         " WHERE deleted=0 AND rating>=?1 AND (?2 IS NULL OR instr(' '||tags||' ', ?2)>0)"
         " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7) AND (?8=0 OR created>=?8)"
         " AND (?9=0 OR created<?9) AND (?10<0 OR seed=?10)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
-        want.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)" : " AND ?4 IS NULL",
+        want.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)"
+                   : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
     sqlite3_stmt *s =
-        library_prepare(l, err, sql, "itttiiiiii", (int64_t)MAX(f->rating, want.rating), tag, f->job,
-                        want.match, (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id,
-                        want.since, want.until, want.seed);
+        library_prepare(l, err, sql, "itttiiiiii", (int64_t)MAX(f->rating, want.rating), tag,
+                        f->job, want.match, (int64_t)(f->limit ? f->limit : 1000),
+                        (int64_t)f->offset, f->id, want.since, want.until, want.seed);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct library_picture p = {.id = sqlite3_column_int64(s, 0),

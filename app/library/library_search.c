@@ -20,8 +20,8 @@ read_date(const char *text, int64_t *begin, int64_t *end)
         sscanf(text, "%4d-%2d%n", &year, &month, &n);
     else if (parts == 1)
         sscanf(text, "%4d%n", &year, &n);
-    if (parts < 1 || text[n] || year < 1970 || year > 9999 || (parts > 1 && (month < 1 || month > 12)) ||
-        (parts > 2 && (day < 1 || day > 31)))
+    if (parts < 1 || text[n] || year < 1970 || year > 9999 ||
+        (parts > 1 && (month < 1 || month > 12)) || (parts > 2 && (day < 1 || day > 31)))
         return false;
     struct tm t = {.tm_year = year - 1900, .tm_mon = MAX(month, 1) - 1, .tm_mday = MAX(day, 1),
                    .tm_isdst = -1};

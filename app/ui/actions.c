@@ -123,6 +123,9 @@ ui_request(struct ui *ui, enum request request)
         ui_prompt(ui, ":", "", command_done);
         ui->dialogue.palette = palette_open(ui);
         return true;
+    case REQUEST_BELL:
+        tasks_turn_bell(ui);
+        return true;
     case REQUEST_REDRAW:
         screen_changed(ui);
         return true;
@@ -135,6 +138,9 @@ ui_request(struct ui *ui, enum request request)
         ui_open_view(ui, VIEW_LIVE);
         if (ui->session->sampled)
             ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
+        else if (tasks_of(ui)->paused)
+            ui_say(ui, ROLE_WARNING, "it waits: the queue is paused, %s continues",
+                   request_keys(ui->view, REQUEST_PAUSE));
         return true;
     default:
         return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the gallery is made of: its list and requests (view_gallery.c), drawing (gallery_draw.c), and
-// the comparison of what is marked (gallery_compare.c).
+// What the gallery is made of: its list and requests (view_gallery.c), drawing (gallery_draw.c),
+// and the comparison of what is marked (gallery_compare.c).
 #ifndef LIMN_APP_UI_GALLERY_H
 #define LIMN_APP_UI_GALLERY_H
 
@@ -33,7 +33,8 @@ struct gallery {
 };
 
 struct gallery *gallery_of(const struct ui *ui);
-struct library_picture *gallery_by_id(const struct gallery *g, int64_t id); // NULL: it is not listed
+// NULL: it is not listed.
+struct library_picture *gallery_by_id(const struct gallery *g, int64_t id);
 struct library_picture *gallery_chosen(const struct ui *ui); // what keys act on; NULL: none
 bool gallery_is_marked(const struct gallery *g, int64_t id);
 

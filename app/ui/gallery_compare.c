@@ -109,7 +109,8 @@ difference_of(struct ui *ui, struct image *a, struct image *b)
     bool same = x && y && x->width == y->width && x->height == y->height;
     struct image *out = same ? image_create(x->width, x->height, IMAGE_RGB8, NULL) : NULL;
     for (int row = 0; out && row < out->height; row++) {
-        const uint8_t *p = x->pixels + (size_t)row * x->stride, *q = y->pixels + (size_t)row * y->stride;
+        const uint8_t *p = x->pixels + (size_t)row * x->stride;
+        const uint8_t *q = y->pixels + (size_t)row * y->stride;
         uint8_t *o = out->pixels + (size_t)row * out->stride;
         for (int i = 0; i < 3 * out->width; i++)
             o[i] = (uint8_t)MIN(DIFFERENCE_GAIN * abs(p[i] - q[i]), 255);
@@ -187,8 +188,9 @@ gallery_draw_compared(struct ui *ui, const struct area *a)
         across = MIN(across, (g->compared + 1) / 2);
     int rows = (g->compared + across - 1) / across;
     for (int i = 0; i < g->compared; i++) {
-        struct area tile = {a->y + i / across * (a->rows / rows), a->x + i % across * (a->columns / across),
-                            a->rows / rows, a->columns / across - 1};
+        int height = a->rows / rows, width = a->columns / across;
+        struct area tile = {a->y + i / across * height, a->x + i % across * width, height,
+                            width - 1};
         draw_one(ui, i, SLOT_GRID + i, &tile);
     }
 }

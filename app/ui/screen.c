@@ -232,6 +232,13 @@ screen_copy(const char *text)
 }
 
 void
+screen_ring(void)
+{
+    fputc('\a', terminal);
+    fflush(terminal);
+}
+
+void
 screen_flush(void)
 {
     fflush(terminal);

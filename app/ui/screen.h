@@ -15,6 +15,7 @@ enum { ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, PASTE_KEY, PASTED_KEY };
 bool screen_start(struct ui *ui, const char *preview, struct err *err);
 void screen_stop(struct ui *ui);
 void screen_copy(const char *text); // to the clipboard, where the terminal allows it (OSC 52)
+void screen_ring(void); // its bell
 void screen_flush(void); // what was printed goes to the terminal
 // Its window has another size, or what was on it is gone.
 void screen_changed(struct ui *ui);

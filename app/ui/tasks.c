@@ -8,7 +8,7 @@
 #include "app/job/sweep_sheet.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
-#include "app/ui/tasks.h"
+#include "app/ui/tasks_parts.h"
 #include "app/ui/ui.h"
 #include "app/window/window_link.h"
 #include "app/worker/client.h"
@@ -149,11 +149,20 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
     return t;
 }
 
-static void
-submit(struct ui *ui, struct task *t)
+void
+task_submit(struct ui *ui, struct task *t)
 {
     struct library *library = ui_library(ui);
     struct err err = {0};
+    if (tasks_of(ui)->paused) { // as if it had been taken back
+        t->state = TASK_OFFERED;
+        t->withdrawn = WITHDRAWN_TO_MOVE;
+        snprintf(t->error, sizeof t->error, "paused");
+        ui_say(ui, ROLE_WARNING, "the queue is paused: P there continues");
+        return;
+    }
+    if (t->withdrawn != WITHDRAWN_NOT)
+        task_rename(ui, t);
     t->state = TASK_QUEUED;
     t->error[0] = 0;
     if (library && !library_job_add(library, &t->job, ui_host(ui), t->sweep_kept, &err))
@@ -168,7 +177,7 @@ task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
     struct task *t = task_add(ui, job, sweep);
     if (!t)
         return false;
-    submit(ui, t);
+    task_submit(ui, t);
     // The one that runs stays in view; a new one alone comes into it.
     if (tasks_unfinished(ui) == 1 || tasks->items[tasks->shown]->state > TASK_RUNNING)
         tasks->shown = tasks->count - 1;
@@ -221,7 +230,7 @@ task_run(struct ui *ui, struct task *t)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
     }
-    submit(ui, t);
+    task_submit(ui, t);
     ui_redraw(ui);
     return true;
 }
@@ -249,6 +258,7 @@ tasks_run_offered(struct ui *ui)
 void
 task_cancel(struct ui *ui, struct task *t)
 {
+    t->withdrawn = WITHDRAWN_NOT;
     if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
         client_cancel(ui_client(ui), t->job.id);
 }
@@ -263,6 +273,7 @@ task_offer_again(struct ui *ui)
             continue;
         t->drawn = false;
         t->awaited = 0;
+        t->withdrawn = WITHDRAWN_NOT;
         if (t->state == TASK_RUNNING && t->offered) {
             t->state = TASK_FAILED;
             snprintf(t->error, sizeof t->error, "it crashed the worker twice");
@@ -275,6 +286,7 @@ task_offer_again(struct ui *ui)
         forget_frames(t);
         client_submit(ui_client(ui), &t->job, true);
     }
+    tasks_give_again(ui);
 }
 
 static size_t
@@ -469,6 +481,9 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
     if (t->sweep)
         write_sheet(ui, t->sweep);
     trim_frames(ui);
+    t->withdrawn = WITHDRAWN_NOT;
+    tasks_give_again(ui);
+    tasks_watch_end(ui);
     // The next one that runs comes into view.
     for (int i = 0; i < tasks->count; i++)
         if (tasks->items[i] == t && tasks->shown == i && i + 1 < tasks->count &&
@@ -532,6 +547,7 @@ task_event(struct ui *ui, struct client_event *e)
     switch (e->type) {
     case CLIENT_STARTED:
         t->state = TASK_RUNNING;
+        tasks_watch_end(ui);
         snprintf(t->device, sizeof t->device, "%s", jv_string(jv_get(e->data, "device"), ""));
         const char *hash = jv_string(jv_get(e->data, "model_hash"), "");
         if (t->job.model_hash && strcmp(t->job.model_hash, hash) != 0)
@@ -551,6 +567,8 @@ task_event(struct ui *ui, struct client_event *e)
         end_when_whole(ui, t);
         break;
     case CLIENT_FAILED:
+        if (e->err.code == ERR_CANCELLED && task_withdrawn(ui, t))
+            break;
         end_task(ui, t, e->err.code == ERR_CANCELLED ? TASK_CANCELLED : TASK_FAILED, e->err.text);
         if (e->err.code != ERR_CANCELLED) {
             ui_say(ui, ROLE_ERROR, "%s", e->err.text);

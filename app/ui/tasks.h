@@ -27,8 +27,11 @@ enum task_state {
     TASK_CANCELLED,
     TASK_OFFERED, // not asked for yet: interrupted, or out of a sheet; `error` says which
 };
+// A job that was taken back from the worker: in which order it is given again, or when, is ours.
+enum withdrawal { WITHDRAWN_NOT = 0, WITHDRAWN_TO_MOVE };
 struct task {
     struct job job;
+    enum withdrawal withdrawn;
     enum task_state state;
     int step, total;
     double seconds;
@@ -53,6 +56,9 @@ struct tasks {
     struct task *items[UI_TASKS_MAX]; // the oldest first
     int count, shown;                 // shown: in the view of pictures as they come
     int sweeps;                       // how many were begun
+    bool paused;                      // nothing is given to the worker
+    bool silent;                      // no bell at the end
+    double busy_since;                // of ui_now(); 0: nothing is under way
 };
 void tasks_free(struct tasks *tasks); // from mem_zalloc(); NULL is fine
 struct tasks *tasks_of(const struct ui *ui);
@@ -79,5 +85,14 @@ void tasks_left(struct ui *ui, const struct jv *hello); // tasks_left.c: by earl
 void task_offer_again(struct ui *ui); // what a dead worker left
 void tasks_forget_finished(struct tasks *tasks);
 int tasks_unfinished(const struct ui *ui);
+
+// --- the order of the queue (tasks_queue.c)
+void tasks_pause(struct ui *ui); // or continues; what is being drawn is finished
+// Before the next one that waits (-1), or behind it (1). False: there is none, or it waits not.
+bool task_move(struct ui *ui, struct task *t, int by);
+int tasks_stop_all(struct ui *ui); // and forgets what is to do; how many
+void tasks_turn_bell(struct ui *ui); // on or off, also for later limns
+void tasks_restore(struct ui *ui);   // whether it rings
+double tasks_seconds_left(const struct ui *ui); // to the end of all; < 0: not known
 
 #endif

@@ -377,6 +377,7 @@ ui_run(const char *host, const char *theme, const char *preview, const char *scr
     open_library(ui);
     session_restore(ui);
     load_keys(ui);
+    tasks_restore(ui);
     bool ok = ui->arrivals && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
               connect_worker(ui, &err) && screen_start(ui, preview, &err);
     if (ok) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What was drawn: pictures of the library, found, rated, tagged, compared, and as material for more.
+// What was drawn: pictures of the library, found, rated, tagged, compared, as material for more.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +105,8 @@ on_arrival(struct ui *ui, struct arrival *a)
 // --- what keys act on: all that are marked, else the chosen one; in a comparison the chosen one
 
 static void
-each_target(struct ui *ui, void (*act)(struct ui *ui, const struct library_picture *p, const void *ctx),
+each_target(struct ui *ui,
+            void (*act)(struct ui *ui, const struct library_picture *p, const void *ctx),
             const void *ctx)
 {
     struct gallery *g = gallery_of(ui);
@@ -249,7 +250,8 @@ remove_pictures(struct ui *ui)
     for (int i = first; i < g->removed_count; i++)
         unmark(g, g->removed[i].id);
     if (g->removed_count - first > 1)
-        ui_say(ui, ROLE_STATUS, "removed %d pictures; u brings them back", g->removed_count - first);
+        ui_say(ui, ROLE_STATUS, "removed %d pictures; u brings them back",
+               g->removed_count - first);
     if (g->removed_count != before)
         end_comparison(g);
     reload(ui);

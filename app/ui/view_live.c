@@ -41,14 +41,49 @@ state_role(const struct task *t)
     return roles[t->state];
 }
 
+// What is left, and for how long.
+static void
+put_title(const struct ui *ui, char *out, size_t size)
+{
+    int n = tasks_unfinished(ui), waits = tasks_offered(ui);
+    double left = n ? tasks_seconds_left(ui) : -1;
+    if (tasks_of(ui)->paused)
+        snprintf(out, size, "paused: %d to do", waits + n);
+    else if (left >= 100)
+        snprintf(out, size, "queue: %d left, %d min", n, (int)(left / 60 + 0.5));
+    else if (left >= 0)
+        snprintf(out, size, "queue: %d left, %d s", n, (int)(left + 0.5));
+    else
+        snprintf(out, size, n ? "queue: %d left" : "queue", n);
+}
+
+static void
+stop_answered(struct ui *ui, char answer)
+{
+    if (answer == 'y')
+        ui_say(ui, ROLE_STATUS, "%d stopped", tasks_stop_all(ui));
+}
+
+static void
+stop_all(struct ui *ui)
+{
+    char question[120];
+    int n = tasks_unfinished(ui) + tasks_offered(ui);
+    snprintf(question, sizeof question, "stop and forget all %d that are under way or to do? y",
+             n);
+    if (n)
+        ui_ask(ui, question, "y", stop_answered);
+    else
+        ui_say(ui, ROLE_STATUS, "nothing is under way");
+}
+
 static void
 draw_queue(struct ui *ui, const struct area *a)
 {
     struct tasks *tasks = tasks_of(ui);
     struct live *l = live_of(ui);
     char title[40];
-    int unfinished = tasks_unfinished(ui);
-    snprintf(title, sizeof title, unfinished ? "queue: %d to come" : "queue", unfinished);
+    put_title(ui, title, sizeof title);
     draw_heading(a, true, title);
     l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     l->top = draw_scroll(tasks->count, tasks->shown, l->list.rows, l->top);
@@ -252,6 +287,11 @@ static bool
 on_task_request(struct ui *ui, struct task *t, enum request request)
 {
     switch (request) {
+    case REQUEST_SOONER:
+    case REQUEST_DEFER:
+        if (!task_move(ui, t, request == REQUEST_SOONER ? -1 : 1))
+            ui_say(ui, ROLE_STATUS, "only what waits can be moved, among what waits");
+        return true;
     case REQUEST_REMOVE:
         ui_say(ui, ROLE_STATUS, "%s",
                t->state == TASK_RUNNING   ? "it stops after this step"
@@ -295,6 +335,8 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_LEFT: l->back++; return true;
     case REQUEST_LATER:
     case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
+    case REQUEST_PAUSE: tasks_pause(ui); return true;
+    case REQUEST_STOP_ALL: stop_all(ui); return true;
     case REQUEST_CLEAR: tasks_forget_finished(tasks), show(ui, 0); return true;
     case REQUEST_RESUME:
         if (!tasks_offered(ui))

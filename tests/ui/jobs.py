@@ -58,7 +58,7 @@ def interrupted():
         s.keys('Enter', ':')
         s.type(f'seed {seed}')
         s.keys('Enter', 'F9')
-        s.expect('queue: [23] to come', 'another one waits')
+        s.expect('queue: [23] left', 'another one waits')
     ids = [r[0] for r in rows(s, 'SELECT id FROM job ORDER BY rowid')]
     check(len(ids) == 3 and rows(s, 'SELECT state FROM job') == [(0,)] * 3, 'three jobs are open')
     stop_machine(s)
@@ -186,7 +186,7 @@ def sheets():
     check(len(both) == 2 and both[0].read_bytes() == both[1].read_bytes(), 'byte for byte')
     # A machine that stops in a sweep: what was drawn and what was not make one sheet.
     sweep_form(s, '1..40')
-    s.expect('queue: (2\\d|3[0-7]) to come', 'a longer one', 60)
+    s.expect('queue: (2\\d|3[0-7]) left', 'a longer one', 60)
     stop_machine(s)
     # As if it had stopped a moment before one of them was stored: its picture waits in the spool.
     job = rows(s, "SELECT id FROM job WHERE state = 1 AND request LIKE '%sweep%' ORDER BY rowid DESC LIMIT 1")[0][0]

@@ -139,5 +139,30 @@ def material():
     h.play(DRAWN + 'keys y s\nwait copied: [0-9]+$\nkeys S\nwait starts from this picture', 'from the live view')
 
 
+def queue():
+    # `one` takes long; the two behind it change places, wait, and are drawn in the new order.
+    h = Home()
+    write = lambda text: f'keys 1 i ^U\ntype {text}\nkeys Esc F9\n'
+    steps = lambda n: f'keys :\ntype steps {n}\nkeys Enter\n'
+    screen = h.play(steps(1000) + write('one') + 'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
+                    'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\nsave -\n' +
+                    write('four') + 'save -\nkeys g x\nwait stopped one\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
+    moved, paused, more, stopped, done = (screen.split('\n')[30 * i:30 * i + 30] for i in range(5))
+    rows = lambda lines: [re.sub(r' +', ' ', l[:25].strip()).split('│')[0].strip() for l in lines[2:6]]
+    check(rows(moved)[1:3] == ['waiting three', 'waiting two'], f'moved: {rows(moved)}')
+    check(rows(paused)[1:3] == ['to do three', 'to do two'], f'paused: {rows(paused)}')
+    check(rows(more)[3] == 'to do four' and any('it waits: the queue is paused, P continues' in l for l in more), f'what is new waits, too: {rows(more)}')
+    check(rows(stopped)[0] == 'stopped one' and rows(stopped)[1] == 'to do three', f'nothing begins by itself: {rows(stopped)}')
+    check(rows(done)[1:4] == ['done three', 'done two', 'done four'], f'done: {rows(done)}')
+    with sqlite3.connect(h.path / '.local/share/limn/library.db') as db:
+        drawn = [i for i, in db.execute('SELECT instruction FROM picture ORDER BY id')]
+        check(drawn == ['three', 'two', 'four'], f'in the order of the list: {drawn}')
+        check(not db.execute('SELECT count(*) FROM job WHERE state=0').fetchone()[0], 'and no job is left open')
+    screen = h.play(steps(1000) + write('one') + write('two') + 'wait 2 left\nkeys X n\nsave -\nkeys X y\nwait queue ─\nsave -', 'all stopped')
+    check('2 left' in screen[:200] and screen.count('stopped') >= 2, 'once it is said', screen)
+    screen = h.play('keys :\ntype bell\nkeys Enter\nsave -\nkeys :\ntype bell\nkeys Enter\nsave -', 'the bell')
+    check('no bell' in screen and 'a bell when' in screen, 'can be turned off', screen)
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material])
+    script.run([palette, own_keys, gallery, zoom, material, queue])
