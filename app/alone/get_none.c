@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn-engine fetches nothing.
+// limn-engine fetches nothing and puts nothing together.
 #include "app/cli/commands.h"
 
 static int
@@ -7,13 +7,20 @@ run_get(const struct command_line *line)
 {
     struct err err = {0};
     (void)line;
-    err_set(&err, ERR_UNSUPPORTED, "limn-engine fetches no models: limn models get does");
+    err_set(&err, ERR_UNSUPPORTED, "limn-engine makes no models: limn models get and add do");
     return command_failed(&err);
 }
 
 const struct command command_models_get = {
     .name = "get",
     .summary = "fetch a model",
+    .run = run_get,
+    .hidden = true,
+};
+
+const struct command command_models_add = {
+    .name = "add",
+    .summary = "put a model together from files",
     .run = run_get,
     .hidden = true,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/base/places.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,69 @@ is_model(const char *folder)
     return yes;
 }
 
+char *(*places_assembled)(const char *yaml, struct err *err);
+
+static char *
+assembled(const char *folder, const char *name, struct err *err)
+{
+    char *yaml = mem_printf("%s/%s.yaml", folder, name);
+    char *found = places_assembled && file_exists(yaml) ? places_assembled(yaml, err) : NULL;
+    free(yaml);
+    return found;
+}
+
+// Of one entry of a folder of models.
+struct looking {
+    void (*see)(void *ctx, const char *name, const char *folder, const struct err *why);
+    void *ctx;
+};
+
+static void
+see_entry(const struct looking *l, const char *folder, const char *entry)
+{
+    static const char ending[] = ".yaml";
+    size_t n = strlen(entry), k = sizeof ending - 1;
+    char *path = file_join(folder, entry);
+    struct err why = {0};
+    if (entry[0] == '.') {
+        // hidden
+    } else if (is_model(path)) {
+        l->see(l->ctx, entry, path, NULL);
+    } else if (places_assembled && n > k && strcmp(entry + n - k, ending) == 0) {
+        char *name = mem_strndup(entry, n - k), *made = assembled(folder, name, &why);
+        l->see(l->ctx, name, made, made ? NULL : &why);
+        free(made);
+        free(name);
+    }
+    free(path);
+}
+
+static void
+see_cached(void *ctx, const char *name, const char *folder)
+{
+    const struct looking *l = ctx;
+    l->see(l->ctx, name, folder, NULL);
+}
+
+void
+places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
+                              const struct err *why), void *ctx)
+{
+    struct looking l = {see, ctx};
+    char **places = places_of("models");
+    for (int i = 0; places[i]; i++) {
+        struct dirent **entries = NULL;
+        int n = scandir(places[i], &entries, NULL, alphasort);
+        for (int k = 0; k < n; k++) {
+            see_entry(&l, places[i], entries[k]->d_name);
+            free(entries[k]);
+        }
+        free(entries);
+    }
+    places_free(places);
+    hub_cache_each(see_cached, &l);
+}
+
 char *
 places_model(const char *given, struct err *err)
 {
@@ -69,7 +133,7 @@ places_model(const char *given, struct err *err)
         found = file_join(places[i], name);
         if (!is_model(found)) {
             free(found);
-            found = NULL;
+            found = assembled(places[i], name, err);
         }
     }
     places_free(places);

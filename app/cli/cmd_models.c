@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // limn models list | check DIR: what model folders are, whether they are whole, and whether they
 // compute what another implementation computed.
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 
 #include "app/cli/commands.h"
 #include "app/base/places.h"
-#include "app/hub/hub.h"
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
@@ -157,98 +155,66 @@ check(const struct options *o)
 
 // --- list -------------------------------------------------------------------------------------
 
-// A model of the hub's cache.
 struct listing {
     struct jv *json;
     int found;
 };
 
-static bool
-list_at(const char *path, const char *name, struct jv *json)
+static void
+list_one(struct listing *l, const struct model_folder *m, const char *name)
 {
-    char *index = file_join(path, "model_index.json");
-    struct err err = {0};
-    bool is = name[0] != '.' && file_exists(index);
-    struct model_folder *m = is ? model_folder_open(path, &err) : NULL;
-    if (m) {
-        char text[256] = "nothing that draws";
-        int size, final_size;
-        const struct part *denoiser = parts_find(&m->parts, m->family->denoiser);
-        if (denoiser)
-            denoiser->net->describe(denoiser->config, text, sizeof text);
-        m->family->sizes(&m->parts, &size, &final_size);
-        if (json) {
-            struct jv *o = jv_object();
-            jv_set(o, "name", jv_from_string(name));
-            jv_set(o, "path", jv_from_string(path));
-            jv_set(o, "is", jv_from_string(text));
-            jv_append(json, o);
-        } else if (final_size > size) {
-            command_say(stdout, "%s: %s, then to %dx%d (%s)", name, text, final_size, final_size,
-                        path);
-        } else {
-            command_say(stdout, "%s: %s (%s)", name, text, path);
-        }
-    } else if (is) {
-        command_say(stderr, "limn: %s", err.text);
+    char text[256] = "nothing that draws";
+    int size, final_size;
+    const struct part *denoiser = parts_find(&m->parts, m->family->denoiser);
+    if (denoiser)
+        denoiser->net->describe(denoiser->config, text, sizeof text);
+    m->family->sizes(&m->parts, &size, &final_size);
+    l->found++;
+    if (l->json) {
+        struct jv *o = jv_object();
+        jv_set(o, "name", jv_from_string(name));
+        jv_set(o, "path", jv_from_string(m->path));
+        jv_set(o, "is", jv_from_string(text));
+        jv_append(l->json, o);
+    } else if (final_size > size) {
+        command_say(stdout, "%s: %s, then to %dx%d (%s)", name, text, final_size, final_size,
+                    m->path);
+    } else {
+        command_say(stdout, "%s: %s (%s)", name, text, m->path);
     }
-    model_folder_close(m);
-    free(index);
-    return is;
-}
-
-static bool
-list_one(const char *folder, const char *name, struct jv *json)
-{
-    char *path = file_join(folder, name);
-    bool is = list_at(path, name, json);
-    free(path);
-    return is;
-}
-
-static int
-list_folder(const char *folder, struct jv *json)
-{
-    struct dirent **entries = NULL;
-    int found = 0, n = scandir(folder, &entries, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        found += list_one(folder, entries[i]->d_name, json);
-        free(entries[i]);
-    }
-    free(entries);
-    return found;
 }
 
 static void
-list_cached(void *ctx, const char *name, const char *folder)
+see_model(void *ctx, const char *name, const char *folder, const struct err *why)
 {
     struct listing *l = ctx;
-    l->found += list_at(folder, name, l->json);
+    struct err err = {0};
+    struct model_folder *m = folder ? model_folder_open(folder, &err) : NULL;
+    if (m)
+        list_one(l, m, name);
+    else
+        command_say(stderr, "limn: %s", why ? why->text : err.text);
+    model_folder_close(m);
 }
 
 static int
 list(bool as_json)
 {
-    struct jv *json = as_json ? jv_array() : NULL;
-    char **places = places_of("models");
-    int found = 0;
-    for (int i = 0; places[i]; i++)
-        found += list_folder(places[i], json);
-    struct listing cached = {json, 0};
-    hub_cache_each(list_cached, &cached);
-    found += cached.found;
-    if (json) {
-        char *text = jv_text(json, 0);
+    struct listing l = {.json = as_json ? jv_array() : NULL};
+    places_each_model(see_model, &l);
+    if (l.json) {
+        char *text = jv_text(l.json, 0);
         printf("%s\n", text);
         free(text);
-    } else if (!found) {
+    } else if (!l.found) {
+        char **places = places_of("models");
         fputs("no models found; they are looked for in", stdout);
         for (int i = 0; places[i]; i++)
             printf("%s %s", i ? "," : "", places[i]);
         putchar('\n');
+        places_free(places);
     }
-    jv_free(json);
-    places_free(places);
+    jv_free(l.json);
     return 0;
 }
 
@@ -327,9 +293,9 @@ static const struct command check_command = {
 
 const struct command command_models = {
     .name = "models",
-    .summary = "list models, check one, or fetch one",
+    .summary = "list, check, fetch models, or put one together",
     .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
-                                                NULL},
+                                                &command_models_add, NULL},
     .usual = &list_command,
     .computes = true,
 };

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/places.h"
 #include "app/cli/commands.h"
+#include "app/hub/assembled.h"
 #include "app/cli/options_docs.h"
 #include "app/cli/options_help.h"
 #include "app/cli/through.h"
@@ -186,6 +188,7 @@ int
 main(int argc, char **argv)
 {
     command_start(argv);
+    places_assembled = assembled_folder;
     choose_locale();
     static char help[] = "--help";
     if (argc > 1 && strcmp(argv[1], "help") == 0) // limn help COMMAND

@@ -89,10 +89,11 @@ devices_json(void)
 }
 
 static void
-add_model(struct jv *list, const char *folder, const char *name)
+add_model(void *ctx, const char *name, const char *folder, const struct err *why)
 {
-    char *path = file_join(folder, name), *index = file_join(path, "model_index.json");
-    struct model_folder *m = file_exists(index) ? model_folder_open(path, NULL) : NULL;
+    struct jv *list = ctx;
+    (void)why;
+    struct model_folder *m = folder ? model_folder_open(folder, NULL) : NULL;
     const struct part *denoiser = m ? parts_find(&m->parts, m->family->denoiser) : NULL;
     if (denoiser) {
         struct stat s = {0};
@@ -100,7 +101,7 @@ add_model(struct jv *list, const char *folder, const char *name)
         int size, final_size;
         m->family->sizes(&m->parts, &size, &final_size);
         jv_set(o, "name", jv_from_string(name));
-        jv_set(o, "folder", jv_from_string(path));
+        jv_set(o, "folder", jv_from_string(folder));
         jv_set(o, "size", jv_from_integer(size));
         jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
         bool there = denoiser->weights && stat(denoiser->weights, &s) == 0;
@@ -108,26 +109,13 @@ add_model(struct jv *list, const char *folder, const char *name)
         jv_append(list, o);
     }
     model_folder_close(m);
-    free(index);
-    free(path);
 }
 
 static struct jv *
 models_json(void)
 {
     struct jv *list = jv_array();
-    char **places = places_of("models");
-    for (int i = 0; places[i]; i++) {
-        struct dirent **entries = NULL;
-        int n = scandir(places[i], &entries, NULL, alphasort);
-        for (int k = 0; k < n; k++) {
-            if (entries[k]->d_name[0] != '.')
-                add_model(list, places[i], entries[k]->d_name);
-            free(entries[k]);
-        }
-        free(entries);
-    }
-    places_free(places);
+    places_each_model(add_model, list);
     return list;
 }
 

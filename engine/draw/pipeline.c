@@ -175,6 +175,9 @@ settle(struct drawing *d, struct err *err)
     g->scale = r->scale < 0 ? def->scale : r->scale;
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
+    if (d->p->info.grain && !def->no_guidance && r->steps > 0 && r->steps * 5 <= def->steps)
+        log_line(LOG_NOTICE, "model", "%s is a base model, made for about %d steps: %d draw it "
+                 "roughly", d->p->info.name, def->steps, r->steps);
     if (def->no_guidance && g->kind != GUIDANCE_KIND_NONE) {
         if (r->scale > 1)
             log_line(LOG_NOTICE, "model", "%s is drawn without guidance: a scale of %g is not used",

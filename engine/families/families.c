@@ -12,6 +12,18 @@ static const struct family *const families[] = {
 };
 
 const struct family *
+family_with(const struct net *net, const char **part)
+{
+    for (size_t i = 0; net && i < COUNT_OF(families); i++)
+        for (const struct family_part *p = families[i]->parts; p->name; p++)
+            if (p->net == net) {
+                *part = p->name;
+                return families[i];
+            }
+    return NULL;
+}
+
+const struct family *
 family_of(const struct jv *index, const char *name, struct err *err)
 {
     const char *class_name = jv_string(jv_get(index, "_class_name"), NULL);

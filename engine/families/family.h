@@ -59,6 +59,7 @@ struct stage_key {
 struct family_part {
     const char *name; // the folder: "unet"
     enum dtype dtype; // its products compute in this type whatever others do; DTYPE_NONE: as they
+    const struct net *net; // of models that are put together from files; NULL: none are
 };
 
 // What a pass draws, before it is decoded.
@@ -109,6 +110,8 @@ struct family {
     const struct family_part *parts; // in the order of their weights; ends with a zeroed one
     const char *denoiser, *text;   // of these, what is trained and listed
     const char *enlarger;          // the second pass, where a model has it; NULL: never
+    // scheduler_config.json of models that are put together from files; NULL: none are.
+    const char *scheduler;
     // That the parts fit each other and suffice for drawing; each for itself has been checked.
     bool (*check)(const struct parts *parts, const char *folder, struct err *err);
     // Pixels a side of what the denoiser and, as far as there is one, the enlarger draws; 0 without
@@ -147,6 +150,9 @@ struct family {
 #include "engine/families/families.def"
 #undef FAMILY
 
+// The family whose models can be put together from files, with a part that is such a network;
+// *part: which. NULL: there is none.
+const struct family *family_with(const struct net *net, const char **part);
 // The family of a model_index.json, NULL: of a folder without one. ERR_INPUT when no family draws
 // its _class_name. `name` (the file) starts the error.
 const struct family *family_of(const struct jv *index, const char *name, struct err *err);

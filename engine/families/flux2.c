@@ -16,7 +16,10 @@
 
 static const char *const classes[] = {"Flux2KleinPipeline", NULL};
 static const struct family_part parts_of[] = {
-    {"transformer", DTYPE_NONE}, {"text_encoder", DTYPE_NONE}, {"vae", DTYPE_NONE}, {0}};
+    {"transformer", DTYPE_NONE, &net_flux2},
+    {"text_encoder", DTYPE_NONE, &net_qwen3},
+    {"vae", DTYPE_NONE, &net_vae_kl},
+    {0}};
 
 static const struct flux2_config *
 transformer_of(const struct parts *parts)
@@ -265,6 +268,9 @@ const struct family family_flux2 = {
     .parts = parts_of,
     .denoiser = "transformer",
     .text = "text_encoder",
+    .scheduler = "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", "
+                 "\"num_train_timesteps\": 1000, \"use_dynamic_shifting\": true, "
+                 "\"time_shift_type\": \"exponential\"}",
     .check = check,
     .sizes = sizes,
     .grain = grain,

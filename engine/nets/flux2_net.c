@@ -5,6 +5,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/nets/flux2.h"
+#include "engine/nets/guess.h"
 #include "engine/nets/net.h"
 
 // --- Names -------------------------------------------------------------------------------------
@@ -121,6 +122,48 @@ flux2_place(const void *config, const char *name, int way, struct param_place *o
     return true;
 }
 
+// --- Without a config --------------------------------------------------------------------------
+
+static struct jv *
+guess(const struct safetensors *file)
+{
+    int64_t width = guess_dim(file, 0, "img_in.weight", "x_embedder.weight");
+    int64_t head = guess_dim(file, 0, "double_blocks.0.img_attn.norm.query_norm.scale",
+                             "transformer_blocks.0.attn.norm_q.weight");
+    int64_t unit = guess_dim(file, 1, "double_blocks.0.img_mlp.2.weight",
+                             "transformer_blocks.0.ff.linear_out.weight");
+    // Shared by all blocks: what tells it from FLUX.1.
+    bool shared = guess_find(file, "double_stream_modulation_img.lin.weight",
+                             "double_stream_modulation_img.linear.weight");
+    if (!shared || width <= 0 || head < 8 || head % 8 || width % head || unit <= 0)
+        return NULL;
+    struct jv *o = jv_object(), *axes = jv_array();
+    jv_set(o, "_class_name", jv_from_string(net_flux2.class_name));
+    guess_set(o, "in_channels", guess_dim(file, 1, "img_in.weight", "x_embedder.weight"));
+    guess_set(o, "joint_attention_dim",
+              guess_dim(file, 1, "txt_in.weight", "context_embedder.weight"));
+    guess_set(o, "num_attention_heads", width / head);
+    guess_set(o, "attention_head_dim", head);
+    jv_set(o, "num_layers", jv_from_integer(guess_count(
+        file, "double_blocks.%d.img_attn.norm.query_norm.scale",
+        "transformer_blocks.%d.attn.norm_q.weight")));
+    jv_set(o, "num_single_layers", jv_from_integer(guess_count(
+        file, "single_blocks.%d.norm.query_norm.scale",
+        "single_transformer_blocks.%d.attn.norm_q.weight")));
+    guess_set(o, "timestep_guidance_channels",
+              guess_dim(file, 1, "time_in.in_layer.weight",
+                        "time_guidance_embed.timestep_embedder.linear_1.weight"));
+    jv_set(o, "mlp_ratio", jv_from_number((double)unit / (double)width));
+    jv_set(o, "guidance_embeds", jv_from_bool(guess_find(
+        file, "guidance_in.in_layer.weight",
+        "time_guidance_embed.guidance_embedder.linear_1.weight")));
+    for (int i = 0; i < FLUX2_AXES; i++)
+        jv_append(axes, jv_from_integer(head / FLUX2_AXES));
+    jv_set(o, "axes_dims_rope", axes);
+    jv_set(o, "rope_theta", jv_from_integer(2000));
+    return o;
+}
+
 // --- The row -----------------------------------------------------------------------------------
 
 static bool
@@ -216,5 +259,6 @@ const struct net net_flux2 = {
     .declare = declare,
     .describe = describe,
     .place = flux2_place,
+    .guess = guess,
     .golden = golden,
 };

@@ -46,6 +46,9 @@ struct net {
     // How files may spell the parameters: see struct params_spelling. NULL: in one way.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
     bool (*unread)(const void *config, const char *tensor);
+    // The config.json of a file of such a network that comes without one, by its tensors; what they
+    // do not say is as in the published models. NULL: the file holds another. NULL: none is told.
+    struct jv *(*guess)(const struct safetensors *file);
     // `output` of a golden is the answer under its attention_mask, if it has one.
     bool masked;
     // The graph that answers a golden. Inputs have the names of the golden's tensors: pictures
@@ -61,6 +64,9 @@ struct net {
 
 // The kind of a config.json; ERR_INPUT when there is none. `name` starts the error.
 const struct net *net_of(const struct jv *json, const char *name, struct err *err);
+
+// The kind of a file of weights, with its config.json (freed by the caller); NULL: none is told.
+const struct net *net_guess(const struct safetensors *file, struct jv **config);
 
 // The networks of one model, each a folder with a config.json.
 struct part {

@@ -32,6 +32,16 @@ net_of(const struct jv *json, const char *name, struct err *err)
     return NULL;
 }
 
+const struct net *
+net_guess(const struct safetensors *file, struct jv **config)
+{
+    *config = NULL;
+    for (size_t i = 0; i < COUNT_OF(nets); i++)
+        if (nets[i]->guess && (*config = nets[i]->guess(file)))
+            return nets[i];
+    return NULL;
+}
+
 struct node *
 net_golden_input(struct net_golden *g, struct nn *nn, const char *name, struct shape shape,
                  enum dtype dtype)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/nets/guess.h"
 #include "engine/nets/net.h"
 #include "engine/nets/qwen3.h"
 
@@ -99,6 +100,34 @@ unread(const void *config, const char *tensor)
     return false;
 }
 
+static struct jv *
+guess(const struct safetensors *file)
+{
+    int64_t head = guess_dim(file, 0, "model.layers.0.self_attn.q_norm.weight",
+                             "blk.0.attn_q_norm.weight");
+    int64_t rows = guess_dim(file, 0, "model.layers.0.self_attn.q_proj.weight",
+                             "blk.0.attn_q.weight");
+    int64_t kv = guess_dim(file, 0, "model.layers.0.self_attn.k_proj.weight",
+                           "blk.0.attn_k.weight");
+    if (head <= 0 || rows <= 0 || kv <= 0 || rows % head || kv % head)
+        return NULL;
+    struct jv *o = jv_object();
+    jv_set(o, "model_type", jv_from_string("qwen3"));
+    guess_set(o, "vocab_size", guess_dim(file, 0, "model.embed_tokens.weight",
+                                         "token_embd.weight"));
+    guess_set(o, "hidden_size", guess_dim(file, 1, "model.embed_tokens.weight",
+                                          "token_embd.weight"));
+    guess_set(o, "intermediate_size", guess_dim(file, 0, "model.layers.0.mlp.gate_proj.weight",
+                                                "blk.0.ffn_gate.weight"));
+    guess_set(o, "num_hidden_layers", guess_count(file, "model.layers.%d.input_layernorm.weight",
+                                                  "blk.%d.attn_norm.weight"));
+    guess_set(o, "num_attention_heads", rows / head);
+    guess_set(o, "num_key_value_heads", kv / head);
+    guess_set(o, "head_dim", head);
+    jv_set(o, "rope_theta", jv_from_integer(1000000));
+    return o;
+}
+
 static struct node *
 golden(struct nn *nn, const void *config, struct net_golden *golden, struct err *err)
 {
@@ -127,6 +156,7 @@ const struct net net_qwen3 = {
     .describe = describe,
     .place = place,
     .unread = unread,
+    .guess = guess,
     .masked = true,
     .golden = golden,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/nets/guess.h"
 #include "engine/nets/net.h"
 #include "engine/nets/vae_kl.h"
 
@@ -81,6 +82,56 @@ vae_kl_place(const void *config, const char *name, int way, struct param_place *
                      : strncmp(name, "post_quant", 10) == 0 ? "decoder." : NULL;
     snprintf(out->name, sizeof out->name, "%s%s", of ? of : "", name);
     return of;
+}
+
+// --- Without a config --------------------------------------------------------------------------
+
+// Channels of each level, the decoder's counted from the picture inwards as the encoder's are.
+static struct jv *
+guess_channels(const struct safetensors *file, bool decoder, int levels, int64_t *divisor)
+{
+    struct jv *list = jv_array();
+    for (int i = 0; i < levels; i++) {
+        char ours[64], original[64];
+        snprintf(ours, sizeof ours, "%s_blocks.%d.resnets.0.conv1.weight",
+                 decoder ? "decoder.up" : "encoder.down", decoder ? levels - 1 - i : i);
+        snprintf(original, sizeof original, "%s.%d.block.0.conv1.weight",
+                 decoder ? "decoder.up" : "encoder.down", i);
+        int64_t channels = guess_dim(file, 0, ours, original);
+        while (channels > 0 && channels % *divisor)
+            --*divisor;
+        jv_append(list, jv_from_integer(channels));
+    }
+    return list;
+}
+
+static struct jv *
+guess(const struct safetensors *file)
+{
+    enum { GROUPS = 32 };
+    int64_t divisor = GROUPS, codes = guess_dim(file, 0, "encoder.conv_out.weight", NULL);
+    int levels = guess_count(file, "encoder.down_blocks.%d.resnets.0.conv1.weight",
+                             "encoder.down.%d.block.0.conv1.weight");
+    if (codes < 2 || codes % 2 || levels < 1 || levels > VAE_KL_LEVELS_MAX)
+        return NULL;
+    struct jv *o = jv_object();
+    jv_set(o, "_class_name", jv_from_string(net_vae_kl.class_name));
+    jv_set(o, "block_out_channels", guess_channels(file, false, levels, &divisor));
+    jv_set(o, "decoder_block_out_channels", guess_channels(file, true, levels, &divisor));
+    guess_set(o, "layers_per_block",
+              guess_count(file, "encoder.down_blocks.0.resnets.%d.conv1.weight",
+                          "encoder.down.0.block.%d.conv1.weight"));
+    guess_set(o, "latent_channels", codes / 2);
+    guess_set(o, "norm_num_groups", divisor);
+    jv_set(o, "use_quant_conv",
+           jv_from_bool(guess_find(file, "quant_conv.weight", "encoder.quant_conv.weight")));
+    jv_set(o, "use_post_quant_conv",
+           jv_from_bool(guess_find(file, "post_quant_conv.weight",
+                                   "decoder.post_quant_conv.weight")));
+    jv_set(o, "mid_block_add_attention",
+           jv_from_bool(guess_find(file, "encoder.mid_block.attentions.0.group_norm.weight",
+                                   "encoder.mid.attn_1.norm.weight")));
+    return o;
 }
 
 // --- The row -----------------------------------------------------------------------------------
@@ -187,5 +238,6 @@ const struct net net_vae_kl = {
     .describe = describe,
     .place = vae_kl_place,
     .unread = unread,
+    .guess = guess,
     .golden = golden,
 };

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-limn, source = sys.argv[1], pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
+limn, source = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
 PLAIN = {
     'x_embedder': 'img_in', 'context_embedder': 'txt_in', 'proj_out': 'final_layer.linear',
     'time_guidance_embed.timestep_embedder.linear_1': 'time_in.in_layer',
@@ -220,4 +220,77 @@ with tempfile.TemporaryDirectory() as temp:
     write_gguf(gguf, transformer(tensors), blocks=True)
     check(temp / 'flux2', 'flux2/transformer-3.safetensors', tolerance=2e-2)
     check(temp / 'flux2', 'flux2/transformer-3.safetensors', good=False, tolerance=1e-5)
+
+    # A model of files in several places, under whichever names: the picture of the folder that says the same. What
+    # no tensor tells is as in the published models, so the folder's configs are made to say that.
+    plain, parts, home = temp / 'plain', temp / 'parts', temp / 'home'
+    shutil.copytree(source / 'flux2', plain)
+    parts.mkdir()
+    for name, change in (('transformer/config.json', dict(axes_dims_rope=[4, 4, 4, 4])), ('vae/config.json', dict(norm_num_groups=8)),
+                         ('model_index.json', dict(text_tokens=512))):
+        (plain / name).write_text(json.dumps({**json.loads((plain / name).read_text()), **change}))
+    codes = read(plain / 'vae' / file)
+    write(parts / 'klein.safetensors', tensors)
+    write(parts / 'klein-bfl.safetensors', transformer(tensors, 'model.diffusion_model.'))
+    write_gguf(parts / 'klein.gguf', transformer(tensors))
+    write(parts / 'qwen.safetensors', layers)
+    write_gguf(parts / 'qwen.gguf', text_encoder(layers))
+    write(parts / 'vae.safetensors', codes)
+    write(parts / 'ae.safetensors', autoencoder(codes))
+    write(parts / 'dev.safetensors', read(source / 'flux2-dev/transformer' / file))
+    write(parts / 'flux1.safetensors', {'double_blocks.0.img_mod.lin.weight': ('F16', [2], bytes(4))})
+    write(parts / 'lora.safetensors', {'diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight': ('F16', [2], bytes(4))})
+    write(parts / 'narrow.safetensors', {**codes, 'encoder.conv_out.weight': ('F16', [6, *codes['encoder.conv_out.weight'][1][1:]], codes['encoder.conv_out.weight'][2][:len(codes['encoder.conv_out.weight'][2]) // 8 * 6])})
+    write(parts / 'holes.safetensors', {k: v for k, v in tensors.items() if 'transformer_blocks.1.ff.linear_in' not in k})
+    (parts / 'cut.safetensors').write_bytes((parts / 'klein.safetensors').read_bytes()[:-100])
+    (parts / 'notes.safetensors').write_bytes(b'hello')
+    (home / '.local/share').mkdir(parents=True)
+
+    def run(*args, code=0, says=''):
+        r = subprocess.run([limn, *map(str, args)], capture_output=True, text=True, cwd=temp,
+                           env={**os.environ, 'HOME': str(home), 'LIMN_CPU_ISA': 'v3', 'XDG_CACHE_HOME': '', 'XDG_DATA_HOME': ''})
+        assert r.returncode == code and says in r.stdout + r.stderr, f'{args}: {r.returncode}: {r.stdout}{r.stderr}'
+        assert code == 0 or len(r.stderr.splitlines()) == 1, f'{args}: one sentence: {r.stderr}'
+        return r.stdout + r.stderr
+
+    def picture(model):
+        run('instruct', 'a fox', '--model', model, '--size', '96x64', '--seed', '3', '--device', 'cpu', '--dtype', 'f32', '--no-library', '-q', '-o', 'a.png')
+        data = (temp / 'a.png').read_bytes()
+        return data[data.index(b'IDAT'):]
+
+    words = plain / 'tokenizer/tokenizer.json'
+    want = picture(plain)
+    own = home / '.local/share/limn/models'
+    for name, files in (('one', ('klein.safetensors', 'qwen.safetensors', 'vae.safetensors', words)),
+                        ('two', (words, 'ae.safetensors', 'qwen.gguf', 'klein-bfl.safetensors')),
+                        ('three', ('klein.gguf', 'vae.safetensors', 'qwen.gguf'))):  # with the tokenizer of the others
+        run('models', 'add', name, *(parts / f for f in files), says=f'--model {name}')
+        assert picture(name) == want, f'{name} draws something else'
+        assert name in run('models', 'list')
+        run('models', 'check', name)
+    # They may move: the YAML says where they are.
+    (parts / 'klein.gguf').rename(parts / 'moved.gguf')
+    run('instruct', 'a fox', '--model', 'three', '--no-library', '-o', 'b.png', code=2, says='three.yaml: ')
+    (own / 'three.yaml').write_text((own / 'three.yaml').read_text().replace('klein.gguf', 'moved.gguf'))
+    assert picture('three') == want
+    (own / 'three.yaml').write_text('class: Nothing\n')
+    run('instruct', 'a fox', '--model', 'three', '--no-library', '-o', 'b.png', code=2, says='not with Nothing')
+    (own / 'three.yaml').unlink()
+    for files, code, says in ((('klein.safetensors', 'qwen.safetensors'), 2, 'there is no vae among the files'),
+                              (('klein.safetensors', 'klein-bfl.safetensors'), 2, 'are both a transformer'),
+                              (('dev.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'dev.safetensors with qwen.safetensors'),
+                              (('klein.safetensors', 'qwen.safetensors', 'narrow.safetensors'), 2, "it is another model's"),
+                              (('klein.safetensors', 'flux1.safetensors'), 2, 'flux1.safetensors is a transformer of FLUX.1'),
+                              (('klein.safetensors', 'lora.safetensors'), 2, 'is a LoRA'),
+                              (('holes.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'holes.safetensors is no whole transformer: 1 missing'),
+                              (('cut.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'cut.safetensors'),
+                              (('notes.safetensors',), 2, 'notes.safetensors'), (('none.safetensors',), 2, 'none.safetensors'), ((words,), 2, 'no weights among the files')):
+        run('models', 'add', 'wrong', *(parts / f for f in files), code=code, says=says)
+        assert not (own / 'wrong.yaml').exists(), files
+    run('models', 'add', '../wrong', parts / 'klein.safetensors', code=2, says='cannot be called')
+    # A base model is one by its name, or because it is said.
+    shutil.copy(parts / 'klein.safetensors', parts / 'klein-base.safetensors')
+    run('models', 'add', 'base', *(parts / f for f in ('klein-base.safetensors', 'qwen.safetensors', 'vae.safetensors')))
+    assert 'distilled: no' in (own / 'base.yaml').read_text()
+    run('instruct', 'a fox', '--model', 'base', '--size', '64', '--steps', '4', '--no-library', '-o', 'b.png', says='about 50 steps')
 print('ok')
