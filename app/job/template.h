@@ -92,6 +92,16 @@ bool template_job(const struct template *t, struct job *j, struct err *err);
 bool template_save(struct job *j, const char *folder, const char *name, const char *summary,
                    struct err *err);
 
+// --- files of one's own, in $XDG_DATA_HOME/limn/templates (template_files.c). Paths that are
+// returned are freed with free(); NULL or false: ERR_INPUT or ERR_IO, and nothing has changed.
+bool template_is_own(const char *path);
+char *template_begin(const char *name, struct err *err); // one to be filled in
+// With the pictures and lists that it names, which lie at the same places below one's own folder.
+char *template_duplicate(const char *path, const char *name, struct err *err);
+char *template_rename(const char *path, const char *name, struct err *err);
+bool template_remove(const char *path, struct err *err); // PATH~ keeps it
+bool template_bring_back(const char *path, struct err *err);
+
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source
 // tree's, the installed one. Calls each for every NAME.yaml, sorted; false ends the walk.
 void template_each(bool (*each)(const char *path, void *ctx), void *ctx);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "app/job/parameters.h"
-#include "app/job/template.h"
+#include "app/job/template_parts.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -206,8 +206,8 @@ template_text(const struct job *j, const char *name, const char *summary, size_t
 }
 
 // What was written is read again: braces in a text, which would be a variable there, are found so.
-static bool
-reads_back(const char *path, struct err *err)
+bool
+template_reads_back(const char *path, struct err *err)
 {
     struct template t;
     struct job j = JOB_EMPTY;
@@ -218,15 +218,20 @@ reads_back(const char *path, struct err *err)
 }
 
 bool
+template_name_check(const char *name, struct err *err)
+{
+    return (*name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name)) ||
+           err_set(err, ERR_INPUT,
+                   "'%.40s' is not a name for a template: small letters, digits and dashes", name);
+}
+
+bool
 template_save(struct job *j, const char *folder, const char *name, const char *summary,
               struct err *err)
 {
     char *path = mem_printf("%s/%s.yaml", folder, name), *text = NULL;
     size_t size = 0;
-    bool ok = *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
-    if (!ok)
-        err_set(err, ERR_INPUT,
-                "'%.40s' is no name for a template: small letters, digits and dashes", name);
+    bool ok = template_name_check(name, err);
     for (int i = 0; ok && i < j->reference_count; i++) {
         char what[60];
         job_reference_name(&j->references[i], what, sizeof what);
@@ -241,7 +246,7 @@ template_save(struct job *j, const char *folder, const char *name, const char *s
         text = template_text(j, name, summary, &size);
         ok = text ? file_write(path, text, size, err)
                   : err_set(err, ERR_MEMORY, "%s: there is no memory to write it", path);
-        if (ok && !reads_back(path, err)) {
+        if (ok && !template_reads_back(path, err)) {
             unlink(path);
             ok = false;
         }

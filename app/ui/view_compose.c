@@ -9,6 +9,7 @@
 #include "app/library/library.h"
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
+#include "app/ui/editor.h"
 #include "app/ui/field.h"
 #include "app/ui/session.h"
 #include "app/ui/view.h"
@@ -229,26 +230,11 @@ compose_in_references(struct ui *ui, enum request request)
     }
 }
 
-struct editing {
-    const char *command;
-    bool ok;
-};
-
-static void
-run_editor(void *ctx)
-{
-    struct editing *e = ctx;
-    e->ok = system(e->command) == 0;
-}
-
 // $EDITOR gets the instruction in a file; the screen is given back meanwhile.
 static void
 edit_outside(struct ui *ui)
 {
     struct session *session = session_of(ui);
-    const char *editor = getenv("VISUAL");
-    if (!editor || !*editor)
-        editor = getenv("EDITOR");
     char path[] = "/tmp/limn-instruction-XXXXXX";
     int fd = mkstemp(path);
     struct err err = {0};
@@ -258,13 +244,9 @@ edit_outside(struct ui *ui)
     }
     bool ok = write(fd, session->text.text, strlen(session->text.text)) >= 0;
     close(fd);
-    char *command = mem_printf("%s %s", editor && *editor ? editor : "vi", path);
-    struct editing e = {command, false};
-    if (ok)
-        ui_give_screen(ui, run_editor, &e);
-    char *text = e.ok ? file_read(path, LIMIT_INSTRUCTION_BYTES, NULL, &err) : NULL;
+    ok = ok && editor_run(ui, path);
+    char *text = ok ? file_read(path, LIMIT_INSTRUCTION_BYTES, NULL, &err) : NULL;
     unlink(path);
-    free(command);
     if (text) {
         size_t n = strlen(text);
         while (n && text[n - 1] == '\n')

@@ -12,6 +12,7 @@
 #include "app/ui/form.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
+#include "app/ui/templates.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -27,12 +28,20 @@ struct templates {
     struct entry *entries;
     int count, capacity, selected, top;
     struct area list;
+    char filter[80];
+    struct templates_own own;
 };
 
 static struct templates *
 templates_of(const struct ui *ui)
 {
     return ui_state(ui, VIEW_TEMPLATES);
+}
+
+struct templates_own *
+templates_own_of(const struct ui *ui)
+{
+    return &templates_of(ui)->own;
 }
 
 static void
@@ -63,6 +72,13 @@ add_template(const char *path, void *ctx)
         }
     if (!template_read(&e.template, path, &err))
         snprintf(e.fault, sizeof e.fault, "%s", err.text);
+    const char *summary = e.template.summary ? e.template.summary : "";
+    if (!strcasestr(e.stem, t->filter) && !strcasestr(summary, t->filter)) {
+        template_finish(&e.template);
+        free(e.path);
+        free(e.stem);
+        return true;
+    }
     ARRAY_PUSH(t->entries, t->count, t->capacity, e);
     return true;
 }
@@ -81,9 +97,22 @@ open_templates(struct ui *ui)
     free(chosen);
 }
 
+void
+templates_reload(struct ui *ui, const char *path)
+{
+    struct templates *t = templates_of(ui);
+    open_templates(ui);
+    for (int i = 0; path && i < t->count; i++)
+        if (strcmp(t->entries[i].path, path) == 0)
+            t->selected = i;
+    ui_redraw(ui);
+}
+
 static void
 close_templates(struct ui *ui)
 {
+    free(templates_of(ui)->own.subject);
+    free(templates_of(ui)->own.removed);
     forget(templates_of(ui));
 }
 
@@ -100,7 +129,12 @@ static void
 draw_list(struct ui *ui, const struct area *a)
 {
     struct templates *t = templates_of(ui);
-    draw_heading(a, true, "templates");
+    char title[120];
+    snprintf(title, sizeof title, "templates%s%s", *t->filter ? "  /" : "", t->filter);
+    draw_heading(a, true, title);
+    if (!t->count)
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  *t->filter ? "none has that" : "n begins one");
     t->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     t->top = draw_scroll(t->count, t->selected, t->list.rows, t->top);
     for (int row = 0; row < t->list.rows && t->top + row < t->count; row++) {
@@ -468,6 +502,14 @@ save_done(struct ui *ui, const char *text)
     open_templates(ui);
 }
 
+static void
+filter_changed(struct ui *ui, const char *text)
+{
+    struct templates *t = templates_of(ui);
+    snprintf(t->filter, sizeof t->filter, "%s", text ? text : "");
+    open_templates(ui);
+}
+
 static bool
 on_request(struct ui *ui, enum request request)
 {
@@ -497,7 +539,15 @@ on_request(struct ui *ui, enum request request)
         else
             use_template(ui, e);
         break;
-    default: return false;
+    case REQUEST_FILTER:
+        ui_prompt_live(ui, "/", t->filter, filter_changed, filter_changed);
+        break;
+    case REQUEST_BACK:
+        if (!*t->filter)
+            return false;
+        filter_changed(ui, "");
+        break;
+    default: return templates_own_request(ui, request, e ? e->path : NULL);
     }
     t->selected = MAX(0, MIN(t->selected, t->count - 1));
     return true;
@@ -515,7 +565,9 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, REQUEST_ENTER);
 }
 
-static const enum request hints[] = {REQUEST_DRAW,  REQUEST_ENTER, REQUEST_SWEEP, REQUEST_SAVE,
+static const enum request hints[] = {REQUEST_DRAW,  REQUEST_ENTER, REQUEST_SWEEP, REQUEST_FILTER,
+                                     REQUEST_NEW, REQUEST_EDITOR, REQUEST_DUPLICATE,
+                                     REQUEST_SAVE, REQUEST_RENAME, REQUEST_REMOVE,
                                      REQUEST_BACK,  REQUEST_HELP,  REQUEST_NONE};
 
 const struct view view_templates = {

@@ -164,5 +164,29 @@ def queue():
     check('no bell' in screen and 'a bell when' in screen, 'can be turned off', screen)
 
 
+def templates():
+    h = Home()
+    own = h.path / '.local/share/limn/templates'
+    editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
+    screen = h.play('keys 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
+    check('Draw blue hen in noto style' in screen, 'is edited and drawn', screen)
+    screen = h.play('keys 4 n\ntype mine\nkeys Enter\nsave -\nkeys n\ntype ../x\nkeys Enter\nsave -', 'names', **editor)
+    check('there is a template mine already' in screen and 'is not a name for a template' in screen, 'are looked at', screen)
+    # A copy of one that comes with limn, pictures and all; one that comes with limn stays as it is.
+    screen = h.play('keys 4 /\ntype styled\nkeys Enter e\nsave -\nkeys x\nsave -\nkeys c Enter\nwait my-styled-subject is yours\nsave -', 'a copy')
+    check(screen.count('it comes with limn') >= 1 and screen.count('comes with limn: make a copy') == 1, 'they are limn\'s', screen)
+    check((own / 'my-styled-subject.yaml').exists() and list(own.glob('samples/*.png')), f'its pictures come along: {list(own.rglob("*"))}')
+    p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--preview', 'none', '--no-library', '-o', f'{h.path}/x.png')
+    check(p.returncode == 0, f'it draws: {p.stderr}')
+    h.play('keys 4 /\ntype my-st\nkeys Enter m ^U\ntype second\nkeys Enter\nwait second is its name', 'another name')
+    check((own / 'second.yaml').exists() and not (own / 'my-styled-subject.yaml').exists(), 'it has it')
+    screen = h.play('keys 4 /\ntype second\nkeys Enter x\nwait removed; u brings it back\nsave -\nkeys u\nwait second is back\nsave -', 'taken away')
+    check((own / 'second.yaml').exists(), 'and brought back')
+    screen = h.play('keys 4 /\ntype second\nkeys Enter e\nsave -', 'a fault', EDITOR="sed -i 's/^instruction:/intsruction:/'")
+    check('second.yaml:' in screen and 'instruction' in screen, 'that the editor left is said with its line', screen)
+    screen = h.play('keys 4 /\ntype sketch\nsave -\nkeys Esc\nsave -', 'the filter')
+    check('style-transfer' not in screen[:len(screen) // 2] and 'style-transfer' in screen[len(screen) // 2:], 'is seen as it is written', screen)
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, queue])
+    script.run([palette, own_keys, gallery, zoom, material, queue, templates])
