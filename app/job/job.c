@@ -200,6 +200,15 @@ job_add(struct job *j, int marker)
 }
 
 void
+job_unread(struct job_reference *r)
+{
+    free(r->data);
+    r->data = NULL;
+    r->size = 0;
+    r->hash[0] = 0;
+}
+
+void
 job_remove(struct job *j, int index)
 {
     finish_reference(&j->references[index]);

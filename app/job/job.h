@@ -86,6 +86,8 @@ struct job_reference *job_find_for(struct job *j, enum job_use use, int marker);
 struct job_reference *job_find(struct job *j, int marker); // a reference
 int job_count(const struct job *j, enum job_use use);
 
+// Forgets its bytes: job_read() reads the file again, which may have changed.
+void job_unread(struct job_reference *r);
 // Of what came inside a picture: its file is a name, and its bytes are all there is of it.
 void job_embed(struct job_reference *r, const char *path);
 // Forgets what only the user says: model, device, number type, where weights lie.

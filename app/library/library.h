@@ -5,7 +5,8 @@
 // docs/library.md has the tables.
 //
 // Several processes may have it open. Every call is one transaction: after a crash it has happened
-// or it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread.
+// or it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread at a
+// time; another one opens it again.
 #ifndef LIMN_APP_LIBRARY_LIBRARY_H
 #define LIMN_APP_LIBRARY_LIBRARY_H
 
@@ -29,6 +30,9 @@ enum {
 // says so, also when that fails. Everything else, a full disk, no descriptors, no memory, a disk
 // that cannot be read, a file of a later version, is an error, and the file stays as it is.
 struct library *library_open(const char *path, char **notice, struct err *err);
+// The same library once more, for another thread: as it is, without a look for damage. NULL: it
+// cannot be opened.
+struct library *library_open_again(const struct library *l, struct err *err);
 void library_close(struct library *l); // NULL is fine
 char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
 char *library_path(void);              // of the database; freed with free()

@@ -278,6 +278,18 @@ library_open(const char *path, char **notice, struct err *err)
     return NULL;
 }
 
+struct library *
+library_open_again(const struct library *l, struct err *err)
+{
+    struct library *again = mem_zalloc(sizeof *again);
+    again->path = mem_strdup(l->path);
+    again->unlockable = l->unlockable;
+    if (open_database(again, err) && prepare_schema(again, err))
+        return again;
+    library_close(again);
+    return NULL;
+}
+
 void
 library_close(struct library *l)
 {

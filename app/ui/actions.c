@@ -7,6 +7,7 @@
 #include "app/base/places.h"
 #include "app/base/suggest.h"
 #include "app/job/parameters.h"
+#include "app/ui/entry.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
@@ -133,14 +134,7 @@ ui_request(struct ui *ui, enum request request)
         toggle_window(ui);
         return true;
     case REQUEST_DRAW:
-        if (!session_draw(ui))
-            return true;
-        ui_open_view(ui, VIEW_LIVE);
-        if (ui->session->sampled)
-            ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
-        else if (tasks_of(ui)->paused)
-            ui_say(ui, ROLE_WARNING, "it waits: the queue is paused, %s continues",
-                   request_keys(ui->view, REQUEST_PAUSE));
+        session_draw(ui);
         return true;
     default:
         return false;
@@ -158,8 +152,7 @@ command_theme(struct ui *ui, const char *name)
     }
     ui->screen.theme = theme;
     theme_apply(&ui->screen.theme, ui->screen.mono);
-    if (ui->library)
-        library_keep(ui->library, "theme", name, NULL);
+    entry_text(ui, "theme", name);
     screen_changed(ui);
     return true;
 }
@@ -229,14 +222,12 @@ ui_command(struct ui *ui, const char *line)
         return true;
     if ((strcmp(name, "open") == 0 || strcmp(name, "add") == 0) && *rest) {
         char *file = places_typed(rest);
-        bool add = *name == 'a', opened = add;
-        if (add)
+        if (*name == 'a')
             session_add_picture(ui, file);
         else
-            opened = session_open_sheet(ui, file, false) ||
-                     (session_open_picture(ui, file) && (ui_open_view(ui, VIEW_COMPOSE), true));
+            session_open(ui, file, false);
         free(file);
-        return opened;
+        return true;
     }
     if (strcmp(name, "save") == 0 && *rest) {
         if (session_save_template(ui, rest, &err))

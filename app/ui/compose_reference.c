@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/job/parameters.h"
 #include "app/ui/arrivals.h"
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
 #include "app/ui/form.h"
+#include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/worker/client.h"
 #include "engine/base/limits.h"
@@ -21,6 +23,22 @@ describe_look(const struct job_reference *r, char *out, size_t size)
                      r->loader ? r->loader : "", r->processed);
     for (int i = 0; i < r->setting_count && n > 0 && (size_t)n < size; i++)
         n += snprintf(out + n, size - (size_t)n, "|%s", r->settings[i]);
+}
+
+// If it is still the one that is wanted, the worker shows what its loader makes of it.
+static void
+look_read(struct ui *ui, struct reading *r)
+{
+    struct compose *c = compose_of(ui);
+    char wanted[sizeof c->asked];
+    describe_look(&r->jobs[0].references[0], wanted, sizeof wanted);
+    if (strcmp(wanted, c->asked) != 0)
+        return;
+    c->waiting = r->err.code == ERR_NONE;
+    if (c->waiting)
+        client_load(ui_client(ui), "look", &r->jobs[0].references[0], LOOK_SIDE);
+    else
+        snprintf(c->trouble, sizeof c->trouble, "%s", r->err.text);
 }
 
 void
@@ -40,25 +58,17 @@ compose_ask_for_look(struct ui *ui)
     if (!r)
         return;
     // The file may have changed since it was read last; it is read again when it is drawn.
-    struct job one = JOB_EMPTY;
-    struct err err = {0};
-    job_copy(&one, &session->job);
-    struct job_reference *copy = &one.references[c->reference];
-    if (!copy->embedded) {
-        free(copy->data);
-        copy->data = NULL;
-        copy->hash[0] = 0;
-    }
-    for (int i = one.reference_count - 1; i >= 0; i--)
+    struct reading *reading = reading_new(1, look_read);
+    struct job *one = &reading->jobs[0];
+    job_copy(one, &session->job);
+    if (!one->references[c->reference].embedded)
+        job_unread(&one->references[c->reference]);
+    for (int i = one->reference_count - 1; i >= 0; i--)
         if (i != c->reference)
-            job_remove(&one, i);
-    if (job_read(&one, &err)) {
-        client_load(ui_client(ui), "look", &one.references[0], LOOK_SIDE);
-        c->waiting = true;
-    } else {
-        snprintf(c->trouble, sizeof c->trouble, "%s", err.text);
-    }
-    job_finish(&one);
+            job_remove(one, i);
+    parameter_clear(parameter_find("index"), one);
+    c->waiting = reading->idle = true;
+    reading_put(ui, reading);
 }
 
 void
@@ -71,11 +81,12 @@ compose_on_event(struct ui *ui, struct client_event *e)
     }
     if (e->type != CLIENT_LOADED || strcmp(e->id, "look") != 0)
         return;
-    struct arrival *a = mem_zalloc(sizeof *a);
-    *a = (struct arrival){.kind = ARRIVAL_LOOK, .png = e->png, .png_size = e->png_size,
-                          .refused = e->err};
+    struct arrival *a = arrival_new(ARRIVAL_LOOK);
+    a->png = e->png;
+    a->png_size = a->work.bytes = e->png_size;
+    a->refused = e->err;
     e->png = NULL;
-    arrivals_put(ui_arrivals(ui), a);
+    background_put(ui_arrivals(ui), &a->work);
 }
 
 void

@@ -86,6 +86,8 @@ learn_late(struct ui *ui)
     screen_changed(ui);
 }
 
+static void on_key(struct ui *ui, wint_t key, bool code);
+
 // Sequences that curses does not know (late answers, keys that the terminal's description lacks)
 // are no text and no Esc followed by letters. True: the key was part of one.
 static bool
@@ -136,7 +138,7 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
             known = key_defined(sequence);
         }
         if (known > 0)
-            keys_press(ui, (wint_t)known, true);
+            on_key(ui, (wint_t)known, true);
     }
     return true;
 }
@@ -171,8 +173,8 @@ say_unused(struct ui *ui, wint_t key, bool code, enum request request)
                request_keys(ui->view, REQUEST_HELP));
 }
 
-void
-keys_press(struct ui *ui, wint_t key, bool code)
+static void
+on_key(struct ui *ui, wint_t key, bool code)
 {
     struct dialogue *d = &ui->dialogue;
     if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
@@ -195,6 +197,7 @@ keys_press(struct ui *ui, wint_t key, bool code)
     bool typing = view->typing && view->typing(ui);
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
+    ui->keys++;
     // News is old when somebody has gone on; what is wrong stays longer, to be read.
     bool news = d->message_role == ROLE_GOOD || d->message_role == ROLE_STATUS;
     if (ui_now() - d->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
@@ -212,6 +215,13 @@ keys_press(struct ui *ui, wint_t key, bool code)
         if (!(request && ui_request(ui, request)) && !typing && d->message_said == said)
             say_unused(ui, key, code, request);
     }
+}
+
+void
+keys_press(struct ui *ui, wint_t key, bool code)
+{
+    on_key(ui, key, code);
+    ui_take_done(ui);
 }
 
 bool

@@ -84,6 +84,7 @@ void
 form_open(struct ui *ui, struct form *f)
 {
     form_free(ui->dialogue.form);
+    f->serial = ++ui->dialogue.forms;
     ui->dialogue.form = f;
     ui->dirty = true;
 }
@@ -104,6 +105,12 @@ bool
 form_is_open(const struct ui *ui)
 {
     return ui->dialogue.form != NULL;
+}
+
+int
+form_serial(const struct ui *ui)
+{
+    return ui->dialogue.form ? ui->dialogue.form->serial : 0;
 }
 
 // --- drawing

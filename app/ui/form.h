@@ -31,6 +31,7 @@ struct form {
     // be taken over, which has been said; the form stays, at the field that is chosen.
     bool (*done)(struct ui *ui, struct form *form, bool taken);
     int number; // the caller's
+    int serial; // no other form of this UI has it; 0: it was never open
     bool picture_beside; // leaves the right half of the screen to the view
 };
 
@@ -45,6 +46,7 @@ void form_close(struct ui *ui, bool taken);
 bool form_select(struct form *f, const char *id);
 void form_free(struct form *f);
 bool form_is_open(const struct ui *ui);
+int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
 bool form_key(struct ui *ui, wint_t key, bool code, enum request request);
 // Into the value that is chosen, where it is a text.

@@ -22,7 +22,7 @@ struct gallery {
     bool large; // one picture, or, while `compared`, those that are marked
     // The comparison: what is inside the first of the marked.
     struct job jobs[COMPARED_MAX];
-    bool read[COMPARED_MAX];
+    bool read[COMPARED_MAX], unread[COMPARED_MAX]; // it has a job; that is not known yet
     int compared; // how many; 0: it is one picture
     int side;     // which of them is chosen
     bool in_place, difference; // one at a time in the same place; where the first two differ

@@ -8,6 +8,7 @@
 
 #include "app/job/parameters.h"
 #include "app/ui/gallery.h"
+#include "app/ui/opening.h"
 #include "engine/base/mem.h"
 
 enum { CAPTION_ROWS = 4, DIFFERENCE_GAIN = 4, NARROWEST = 20 };
@@ -23,6 +24,24 @@ gallery_compare_end(struct gallery *g)
     g->in_place = g->difference = false;
 }
 
+// What one of them was drawn from, if it is still compared.
+static void
+take_job(struct ui *ui, struct opening *o)
+{
+    struct gallery *g = gallery_of(ui);
+    for (int i = 0; i < g->compared; i++) {
+        if (g->marked[i] != o->number || g->read[i])
+            continue;
+        g->unread[i] = false;
+        g->read[i] = o->has_job;
+        if (o->has_job) {
+            g->jobs[i] = o->job;
+            o->job = JOB_EMPTY;
+        }
+        return;
+    }
+}
+
 void
 gallery_compare(struct ui *ui, int64_t chosen)
 {
@@ -34,9 +53,10 @@ gallery_compare(struct ui *ui, int64_t chosen)
             continue;
         int at = g->compared++;
         g->marked[at] = g->marked[i]; // those that are shown are the first
-        g->read[at] = job_from_png(&g->jobs[at], p->file, NULL);
-        if (!g->read[at])
-            job_finish(&g->jobs[at]);
+        g->jobs[at] = JOB_EMPTY;
+        g->read[at] = false;
+        g->unread[at] = true;
+        opening_begin(ui, p->file, take_job, p->id);
         if (p->id == chosen)
             g->side = at;
     }
@@ -94,7 +114,8 @@ put_differences(const struct gallery *g, int at, char *out, size_t size)
     }
     if (!n)
         snprintf(out, size, "%s",
-                 !g->read[at]     ? "it is a sheet: what it was drawn with is in its cells"
+                 g->unread[at]     ? ""
+                 : !g->read[at]    ? "it is a sheet: what it was drawn with is in its cells"
                  : words_differ(g) ? "the same but for the words"
                                    : "the same in all that was asked for");
 }

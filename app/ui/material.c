@@ -12,6 +12,8 @@
 
 #include "app/base/base64.h"
 #include "app/base/places.h"
+#include "app/ui/opening.h"
+#include "app/ui/reading.h"
 #include "app/ui/screen.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
@@ -48,63 +50,68 @@ remember(struct ui *ui, const char *file, int64_t seed)
     ui->material->seed = seed;
 }
 
-// The job inside it; what keeps it from being one is said.
+// Whether there is a job inside it; what keeps it from being one is said.
 static bool
-read_job(struct ui *ui, const char *file, struct job *j)
+has_job(struct ui *ui, const struct opening *o)
 {
-    struct err err = {0};
-    if (job_from_png(j, file, &err))
+    if (o->has_job)
         return true;
     ui_say(ui, ROLE_ERROR, "%s",
-           err.code ? err.text : "it is a sheet, or not limn's: it holds no single instruction");
-    job_finish(j);
+           o->err.code ? o->err.text
+                       : "it is a sheet, or not limn's: it holds no single instruction");
     return false;
 }
 
 // --- to draw from
 
 static void
-start_from(struct ui *ui, const char *file)
+start_from(struct ui *ui, struct opening *o)
 {
-    struct job j;
-    if (!read_job(ui, file, &j))
+    struct job *j = &o->job;
+    if (!has_job(ui, o))
         return;
-    for (int i = j.reference_count - 1; i >= 0; i--) // a start and a mask of its own go
-        if (j.references[i].use == JOB_START || j.references[i].use == JOB_MASK)
-            job_remove(&j, i);
-    struct job_reference *r = job_add_for(&j, JOB_START, 0);
-    if (r) {
-        r->file = mem_strdup(file);
-        j.strength = MATERIAL_STRENGTH;
-        j.seed = -1;
-        session_set(ui, &j);
-        ui_open_view(ui, VIEW_COMPOSE);
-        ui_say(ui, ROLE_GOOD,
-               "starts from this picture, strength %g: change the words, F9 draws; u takes it back",
-               MATERIAL_STRENGTH);
-    }
-    job_finish(&j);
+    for (int i = j->reference_count - 1; i >= 0; i--) // a start and a mask of its own go
+        if (j->references[i].use == JOB_START || j->references[i].use == JOB_MASK)
+            job_remove(j, i);
+    struct job_reference *r = job_add_for(j, JOB_START, 0);
+    if (!r)
+        return;
+    r->file = mem_strdup(o->file);
+    j->strength = MATERIAL_STRENGTH;
+    j->seed = -1;
+    session_set(ui, j);
+    ui_open_view(ui, VIEW_COMPOSE);
+    ui_say(ui, ROLE_GOOD,
+           "starts from this picture, strength %g: change the words, F9 draws; u takes it back",
+           MATERIAL_STRENGTH);
+}
+
+static void
+begin_variation(struct ui *ui, struct reading *r)
+{
+    if (r->err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+    else if (task_start(ui, &r->jobs[0], NULL))
+        ui_say(ui, ROLE_GOOD, "a variation of it is being drawn: %s shows it",
+               request_keys(ui_view(ui), REQUEST_LIVE));
 }
 
 // Begun at once: the same seed, with some of another one's noise. The composer stays as it is.
 static void
-vary(struct ui *ui, const char *file)
+vary(struct ui *ui, struct opening *o)
 {
-    struct job j, other = JOB_EMPTY;
-    struct err err = {0};
-    if (!read_job(ui, file, &j))
+    struct job other = JOB_EMPTY;
+    if (!has_job(ui, o))
         return;
+    struct reading *r = reading_new(1, begin_variation);
+    struct job *j = &r->jobs[0];
+    job_copy(j, &o->job);
     job_settle(&other); // a new seed
-    free(j.variation);
-    j.variation = mem_printf("%" PRId64 ":%g", other.seed, MATERIAL_VARIATION);
-    j.id[0] = 0;
-    job_settle(&j);
-    if (!task_read(ui, &j, &err))
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-    else if (task_start(ui, &j, NULL))
-        ui_say(ui, ROLE_GOOD, "a variation of it is being drawn: %s shows it",
-               request_keys(ui_view(ui), REQUEST_LIVE));
-    job_finish(&j);
+    free(j->variation);
+    j->variation = mem_printf("%" PRId64 ":%g", other.seed, MATERIAL_VARIATION);
+    j->id[0] = 0;
+    job_settle(j);
+    reading_put(ui, r);
 }
 
 static void
@@ -124,23 +131,36 @@ lock_seed(struct ui *ui, int64_t seed)
 // --- for other programs
 
 static void
+copy(struct ui *ui, const char *text)
+{
+    screen_copy(text);
+    ui_say(ui, ROLE_GOOD, "copied: %s", text);
+}
+
+static void
+copy_instruction(struct ui *ui, struct opening *o)
+{
+    if (has_job(ui, o))
+        copy(ui, o->job.instruction ? o->job.instruction : "");
+}
+
+static void
 copy_answered(struct ui *ui, char answer)
 {
     const struct material *m = ui->material;
-    struct job j = JOB_EMPTY;
-    char *text = answer == 'p'   ? mem_strdup(m->file)
-                 : answer == 's' ? mem_printf("%" PRId64, m->seed)
-                                 : NULL;
-    if (answer == 'i' && read_job(ui, m->file, &j)) {
-        text = mem_strdup(j.instruction ? j.instruction : "");
-        job_finish(&j);
-    }
-    if (text) {
-        screen_copy(text);
-        ui_say(ui, ROLE_GOOD, "copied: %s", text);
-    }
-    free(text);
+    char *seed = mem_printf("%" PRId64, m->seed);
+    if (answer == 'i')
+        opening_begin(ui, m->file, copy_instruction, 0);
+    else if (answer)
+        copy(ui, answer == 's' ? seed : m->file);
+    free(seed);
 }
+
+struct exporting {
+    struct work work;
+    char *from, *to;
+    struct err err; // ERR_NONE: it is written
+};
 
 static bool
 export_to(const char *from, const char *to, struct err *err)
@@ -157,17 +177,43 @@ export_to(const char *from, const char *to, struct err *err)
 }
 
 static void
+run_export(struct work *w, struct library *library, const atomic_int *hurry)
+{
+    struct exporting *e = (struct exporting *)w;
+    (void)library, (void)hurry;
+    export_to(e->from, e->to, &e->err);
+}
+
+static void
+exported(struct ui *ui, struct work *w)
+{
+    const struct exporting *e = (struct exporting *)w;
+    if (e->err.code == ERR_NONE)
+        ui_say(ui, ROLE_GOOD, "%s has the picture alone, without instruction and references",
+               e->to);
+    else
+        ui_say(ui, ROLE_ERROR, "%s", e->err.text);
+}
+
+static void
+release_export(struct work *w)
+{
+    struct exporting *e = (struct exporting *)w;
+    free(e->from);
+    free(e->to);
+    free(e);
+}
+
+static void
 export_done(struct ui *ui, const char *text)
 {
-    struct err err = {0};
     if (!text || !*text)
         return;
-    char *to = places_typed(text);
-    if (export_to(ui->material->file, to, &err))
-        ui_say(ui, ROLE_GOOD, "%s has the picture alone, without instruction and references", to);
-    else
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-    free(to);
+    struct exporting *e = mem_zalloc(sizeof *e);
+    e->work = (struct work){.run = run_export, .done = exported, .release = release_export};
+    e->from = mem_strdup(ui->material->file);
+    e->to = places_typed(text);
+    background_put(ui->chores, &e->work);
 }
 
 static void
@@ -245,8 +291,8 @@ material_request(struct ui *ui, enum request request, const char *file, int64_t 
     remember(ui, file, seed);
     switch (request) {
     case REQUEST_ADD: session_add_picture(ui, file); break;
-    case REQUEST_START: start_from(ui, file); break;
-    case REQUEST_VARY: vary(ui, file); break;
+    case REQUEST_START: opening_begin(ui, file, start_from, 0); break;
+    case REQUEST_VARY: opening_begin(ui, file, vary, 0); break;
     case REQUEST_LOCK: lock_seed(ui, seed); break;
     case REQUEST_EXPORT: export(ui); break;
     case REQUEST_VIEWER: view_outside(ui, file); break;

@@ -10,6 +10,7 @@
 
 #include "app/base/places.h"
 #include "app/job/parameters.h"
+#include "app/ui/entry.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
@@ -238,8 +239,7 @@ palette_remember(struct ui *ui, const char *line)
             all = more;
         }
     char *whole = mem_printf("%s%s", all, line);
-    if (ui->library)
-        library_keep(ui->library, "commands", whole, NULL);
+    entry_text(ui, "commands", whole);
     for (int i = 0; i < before.history_count; i++)
         free(before.history[i]);
     free(whole);

@@ -90,8 +90,8 @@ static bool
 is_settled(struct ui *ui)
 {
     return !tasks_unfinished(ui) && client_ready(ui->worker.client) &&
-           !arrivals_busy(ui->arrivals) && !pictures_busy(ui->pictures) &&
-           !canvas_pending(ui->screen.canvas);
+           !background_busy(ui->arrivals) && !background_busy(ui->chores) &&
+           !pictures_busy(ui->pictures) && !canvas_pending(ui->screen.canvas);
 }
 
 static bool

@@ -10,12 +10,13 @@
 
 #include "app/base/places.h"
 #include "app/job/parameters.h"
-#include "app/job/sweep_sheet.h"
 #include "app/job/template.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
+#include "app/ui/entry.h"
 #include "app/ui/field.h"
 #include "app/ui/form.h"
+#include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
 #include "app/ui/ui.h"
@@ -25,7 +26,7 @@
 #include "engine/base/mem.h"
 
 #define KEEP_SECONDS  1.0
-#define RETRY_SECONDS 10.0 // a library that is locked holds the UI up while it is tried
+#define RETRY_SECONDS 10.0 // after a failure, as of a library that another program has locked
 #define SAMPLE        "styled-subject"
 
 struct session *
@@ -123,23 +124,49 @@ session_step(struct ui *ui, int by)
     return j != NULL;
 }
 
-bool
-session_keep(struct ui *ui, bool now, struct err *err)
+static void
+take_text(struct session *session)
 {
-    struct session *session = session_of(ui);
-    if (!ui_library(ui) || !session->dirty || (!now && ui_now() < session->kept + KEEP_SECONDS))
-        return true;
     free(session->job.instruction);
     session->job.instruction = mem_strdup(session->text.text);
-    struct err own = {0};
-    bool ok = library_keep_instruction(ui_library(ui), &session->job, &own);
+}
+
+void
+session_keep(struct ui *ui, bool now)
+{
+    struct session *session = session_of(ui);
+    bool early = !now && ui_now() < session->kept + KEEP_SECONDS;
+    if (!ui_library(ui) || !session->dirty || session->keeping || early)
+        return;
+    take_text(session);
+    entry_instruction(ui);
+    session->keeping = true;
+    session->dirty = false;
+}
+
+void
+session_kept(struct ui *ui, const struct err *err)
+{
+    struct session *session = session_of(ui);
+    bool ok = err->code == ERR_NONE;
     if (!ok && !session->unkept)
-        ui_log(ui, ROLE_WARNING, own.text);
-    if (!ok)
-        err_set(err, own.code, "the instruction in hand was not kept: %s", own.text);
-    session->dirty = session->unkept = !ok;
+        ui_log(ui, ROLE_WARNING, err->text);
+    session->keeping = false;
+    session->unkept = !ok;
+    session->dirty = session->dirty || !ok;
     session->kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
-    return ok;
+}
+
+bool
+session_keep_last(struct ui *ui, struct err *err)
+{
+    struct session *session = session_of(ui);
+    struct err own = {0};
+    if (!ui_library(ui) || !(session->dirty || session->keeping))
+        return true;
+    take_text(session);
+    return library_keep_instruction(ui_library(ui), &session->job, &own) ||
+           err_set(err, own.code, "the instruction in hand was not kept: %s", own.text);
 }
 
 // A reference with a file is read from it again; one that came out of a picture is what was kept
@@ -149,14 +176,10 @@ forget_or_reread(struct job *j, int i)
 {
     struct job_reference *r = &j->references[i];
     bool has_file = r->file && !r->embedded && !r->processed;
-    if (has_file) {
-        free(r->data);
-        r->data = NULL;
-        r->size = 0;
-        r->hash[0] = 0;
-    } else if (!r->data) {
+    if (has_file)
+        job_unread(r);
+    else if (!r->data)
         job_remove(j, i);
-    }
 }
 
 void
@@ -173,64 +196,6 @@ session_restore(struct ui *ui)
     }
     session->dirty = false;
     job_finish(&j);
-}
-
-bool
-session_open_picture(struct ui *ui, const char *file)
-{
-    struct job j;
-    struct err err = {0};
-    bool ok = job_from_png(&j, file, &err);
-    if (ok)
-        session_set(ui, &j);
-    else
-        ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "limn did not make this picture");
-    job_finish(&j);
-    return ok;
-}
-
-bool
-session_open_sheet(struct ui *ui, const char *file, bool draw)
-{
-    struct tasks *tasks = tasks_of(ui);
-    struct sweep_sheet sheet;
-    struct err err = {0};
-    struct job fresh = JOB_EMPTY;
-    char why[ERR_TEXT_MAX];
-    const char *slash = strrchr(file, '/');
-    bool found = sweep_sheet_read(&sheet, file, &err);
-    struct jv *sweep = jv_object();
-    int first = tasks->count, started = 0;
-    job_settle(&fresh); // a name for the sweep, and its new seed
-    snprintf(why, sizeof why, "from %s", slash ? slash + 1 : file);
-    jv_set(sweep, "id", jv_from_string(fresh.id));
-    jv_set(sweep, "columns", jv_from_integer(found ? sheet.columns : 1));
-    jv_set(sweep, "about", found ? jv_copy(sheet.about) : jv_object());
-    for (int i = 0; found && i < sheet.count; i++) {
-        struct job *j = &sheet.cells[i].job;
-        if (draw && !sweep_sheet_has(&sheet, "seed"))
-            j->seed = fresh.seed;
-        job_settle(j);
-        jv_set(sweep, "label", jv_from_string(sheet.cells[i].label));
-        started += draw ? task_start(ui, j, sweep) : task_offer(ui, j, sweep, why) != NULL;
-    }
-    if (found && sheet.asked) {
-        char *text = mem_printf("%s asks for %s: not followed, p chooses them", file, sheet.asked);
-        ui_log(ui, ROLE_WARNING, text);
-        free(text);
-    }
-    if (started) {
-        tasks->shown = MIN(first, tasks->count - 1);
-        ui_open_view(ui, VIEW_LIVE);
-        ui_say(ui, ROLE_GOOD, draw ? "%d pictures of a sweep, with another seed"
-                                   : "a sweep of %d pictures: R draws them all, o opens one",
-               started);
-    } else if (err.code != ERR_NONE) {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-    }
-    jv_free(sweep);
-    sweep_sheet_finish(&sheet);
-    return started > 0;
 }
 
 static int
@@ -251,9 +216,9 @@ free_marker(const struct ui *ui)
 void
 session_add_picture(struct ui *ui, const char *file)
 {
-    struct arrival *a = mem_zalloc(sizeof *a);
-    *a = (struct arrival){.kind = ARRIVAL_ADDED, .file = mem_strdup(file)};
-    arrivals_put(ui_arrivals(ui), a);
+    struct arrival *a = arrival_new(ARRIVAL_ADDED);
+    a->file = mem_strdup(file);
+    background_put(ui_arrivals(ui), &a->work);
 }
 
 bool
@@ -410,32 +375,55 @@ sample_job(struct job *j, struct err *err)
     return ok;
 }
 
-bool
+void
+session_begin(struct ui *ui, struct reading *r)
+{
+    if (r->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+        return;
+    }
+    if (task_start(ui, &r->jobs[0], NULL) && reading_is_awaited(ui, r)) {
+        ui_open_view(ui, VIEW_LIVE);
+        if (tasks_of(ui)->paused)
+            ui_say(ui, ROLE_WARNING, "it waits: the queue is paused, %s continues",
+                   request_keys(ui_view(ui), REQUEST_PAUSE));
+    }
+}
+
+static void
+begin_sample(struct ui *ui, struct reading *r)
+{
+    session_begin(ui, r);
+    if (r->err.code == ERR_NONE)
+        ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
+}
+
+void
 session_draw(struct ui *ui)
 {
-    struct session *session = session_of(ui);
-    struct job j;
+    struct reading *r = reading_new(1, session_begin);
+    struct job *j = &r->jobs[0];
     struct err err = {0};
-    session_job(ui, &j);
-    bool sample = !*j.instruction && !j.reference_count, ok = true;
-    if (sample) {
-        job_finish(&j);
-        ok = sample_job(&j, &err);
-    } else if (!*j.instruction) {
+    session_job(ui, j);
+    bool ok = true;
+    if (!*j->instruction && !j->reference_count) {
+        job_finish(j);
+        ok = sample_job(j, &err);
+        r->then = begin_sample;
+    } else if (!*j->instruction) {
         ok = err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
     }
     if (ok) {
-        job_settle(&j);
-        ok = job_check_whole(&j, &err) && task_read(ui, &j, &err);
+        job_settle(j);
+        ok = job_check_whole(j, &err);
     }
-    if (ok)
-        ok = task_start(ui, &j, NULL);
-    else
+    if (ok) {
+        reading_put(ui, r);
+    } else {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
-    session->sampled = ok && sample;
-    job_finish(&j);
-    session_keep(ui, true, NULL);
-    return ok;
+        r->work.release(&r->work);
+    }
+    session_keep(ui, true);
 }
 
 // --- templates

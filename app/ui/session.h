@@ -11,13 +11,15 @@
 
 struct ui;
 struct arrival;
+struct reading;
 
 struct session {
     struct field text; // of the instruction; its pictures and parameters:
     struct job job;
     struct history history; // what was there before
     char fault[ERR_TEXT_MAX]; // what is wrong with it now; ""
-    bool dirty, sampled;      // sampled: the last drawing was the sample
+    bool dirty;
+    bool keeping;             // it is being written to the library
     bool unkept;              // the last try to keep it failed
     double kept;              // when it was last written
 };
@@ -34,18 +36,20 @@ void session_set(struct ui *ui, const struct job *j);
 // To the one before (-1) or after (1); false: there is none.
 bool session_step(struct ui *ui, int by);
 void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
-// Writes it to the library when it changed; false: it could not, and is tried again.
-bool session_keep(struct ui *ui, bool now, struct err *err);
+// Has it written to the library when it changed; one that cannot be written is tried again.
+void session_keep(struct ui *ui, bool now);
+void session_kept(struct ui *ui, const struct err *err); // it was, or why it was not
+bool session_keep_last(struct ui *ui, struct err *err);  // at the end: at once
 void session_restore(struct ui *ui);
-bool session_open_picture(struct ui *ui, const char *file);
-// The cells of a sweep's sheet as tasks, offered or, with another seed, begun. False without a
-// message: it is no sheet.
-bool session_open_sheet(struct ui *ui, const char *file, bool draw);
+// The instruction of a picture that limn made, in place of this one or, `draw`, drawn with another
+// seed; of a sweep's sheet its cells as tasks, offered or begun (session_open.c).
+void session_open(struct ui *ui, const char *file, bool draw);
 // When it turns out to be a picture: session_arrived().
 void session_add_picture(struct ui *ui, const char *file);
 bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the last reference
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
 void session_parameters(struct ui *ui); // opens their form
-bool session_draw(struct ui *ui);       // starts a job of it
+void session_draw(struct ui *ui); // reads what it needs, starts a job of it, and shows that
+void session_begin(struct ui *ui, struct reading *r); // starts a job that was read, and shows it
 
 #endif

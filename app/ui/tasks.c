@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/job/job_retrieve.h"
-#include "app/job/sweep_sheet.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
+#include "app/ui/entry.h"
+#include "app/ui/reading.h"
 #include "app/ui/tasks_parts.h"
 #include "app/ui/ui.h"
 #include "app/window/window_link.h"
@@ -109,9 +109,7 @@ record_state(struct ui *ui, const struct task *t)
     static const enum library_state states[] = {LIBRARY_QUEUED, LIBRARY_QUEUED, LIBRARY_DONE,
                                                 LIBRARY_FAILED, LIBRARY_CANCELLED,
                                                 LIBRARY_QUEUED};
-    if (ui_library(ui))
-        library_job_state(ui_library(ui), t->job.id, states[t->state], *t->error ? t->error : NULL,
-                          NULL);
+    entry_state(ui, t->job.id, states[t->state], t->error);
 }
 
 static void
@@ -149,11 +147,10 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
     return t;
 }
 
+// The worker has it when the library has: what is drawn is known of.
 void
 task_submit(struct ui *ui, struct task *t)
 {
-    struct library *library = ui_library(ui);
-    struct err err = {0};
     if (tasks_of(ui)->paused) { // as if it had been taken back
         t->state = TASK_OFFERED;
         t->withdrawn = WITHDRAWN_TO_MOVE;
@@ -165,9 +162,19 @@ task_submit(struct ui *ui, struct task *t)
         task_rename(ui, t);
     t->state = TASK_QUEUED;
     t->error[0] = 0;
-    if (library && !library_job_add(library, &t->job, ui_host(ui), t->sweep_kept, &err))
-        ui_log(ui, ROLE_WARNING, err.text);
-    client_submit(ui_client(ui), &t->job, true);
+    t->recording = true;
+    entry_job(ui, t);
+}
+
+void
+task_recorded(struct ui *ui, const char *job)
+{
+    struct task *t = task_find(ui, job);
+    if (!t || !t->recording)
+        return;
+    t->recording = false;
+    if (!task_withdrawn(ui, t) && t->state == TASK_QUEUED)
+        client_submit(ui_client(ui), &t->job, true);
 }
 
 bool
@@ -195,43 +202,38 @@ task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const c
     return t;
 }
 
-// Two limns that were started at once are both offered what was interrupted; one of them has it.
-static bool
-is_ours(struct ui *ui, struct task *t)
-{
-    if (!*t->owner || library_job_claim(ui_library(ui), t->job.id, t->owner)) {
-        t->owner[0] = 0;
-        return true;
-    }
-    t->state = TASK_CANCELLED;
-    ui_say(ui, ROLE_WARNING, "another limn has taken it over");
-    return false;
-}
-
 static void
-say_notice(void *ctx, const char *text)
+offered_read(struct ui *ui, struct reading *r)
 {
-    ui_say(ctx, ROLE_WARNING, "%s", text);
-}
-
-bool
-task_read(struct ui *ui, struct job *j, struct err *err)
-{
-    return job_retrieve_here(j, say_notice, ui, err) && job_read(j, err);
+    struct task *t = task_find(ui, r->jobs[0].id);
+    if (!t || t->state != TASK_OFFERED)
+        return;
+    ui_redraw(ui);
+    if (r->taken) {
+        t->state = TASK_CANCELLED;
+        ui_say(ui, ROLE_WARNING, "another limn has taken it over");
+        return;
+    }
+    t->owner[0] = 0;
+    if (r->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+        return;
+    }
+    job_finish(&t->job);
+    t->job = r->jobs[0];
+    r->jobs[0] = JOB_EMPTY;
+    task_submit(ui, t);
 }
 
 bool
 task_run(struct ui *ui, struct task *t)
 {
-    struct err err = {0};
-    if (t->state != TASK_OFFERED || !is_ours(ui, t))
+    if (t->state != TASK_OFFERED)
         return false;
-    if (!task_read(ui, &t->job, &err)) {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-        return false;
-    }
-    task_submit(ui, t);
-    ui_redraw(ui);
+    struct reading *r = reading_new(1, offered_read);
+    job_copy(&r->jobs[0], &t->job);
+    snprintf(r->owner, sizeof r->owner, "%s", t->owner);
+    reading_put(ui, r);
     return true;
 }
 
@@ -256,20 +258,13 @@ tasks_run_offered(struct ui *ui)
 }
 
 void
-task_cancel(struct ui *ui, struct task *t)
-{
-    t->withdrawn = WITHDRAWN_NOT;
-    if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
-        client_cancel(ui_client(ui), t->job.id);
-}
-
-void
 task_offer_again(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     for (int i = 0; i < tasks->count; i++) {
         struct task *t = tasks->items[i];
-        if ((t->state != TASK_QUEUED && t->state != TASK_RUNNING) || (t->drawn && !t->awaited))
+        bool open = t->state == TASK_QUEUED || t->state == TASK_RUNNING;
+        if (!open || t->recording || (t->drawn && !t->awaited))
             continue;
         t->drawn = false;
         t->awaited = 0;
@@ -358,96 +353,38 @@ take_result(struct ui *ui, struct client_event *e)
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
         return;
     }
-    struct arrival *a = mem_zalloc(sizeof *a);
-    *a = (struct arrival){.kind = ARRIVAL_RESULT, .index = e->index, .late = e->late, .png = e->png,
-                          .png_size = e->png_size,
-                          .file = mem_printf("%s/%s-%d.png", folder, e->job, e->index)};
+    struct arrival *a = arrival_new(ARRIVAL_RESULT);
+    a->index = e->index;
+    a->late = e->late;
+    a->png = e->png;
+    a->png_size = a->work.bytes = e->png_size;
+    a->file = mem_printf("%s/%s-%d.png", folder, e->job, e->index);
     snprintf(a->job, sizeof a->job, "%s", e->job);
     e->png = NULL;
     if (t) {
         t->arriving++;
         t->awaited = MAX(t->awaited - 1, 0);
     }
-    arrivals_put(ui_arrivals(ui), a);
+    background_put(ui_arrivals(ui), &a->work);
     free(folder);
 }
 
-// Enters the picture into the library, and only then lets the worker forget it.
+// It is kept, and in the library as far as it can be: only then the worker may forget it.
 static void
-enter_result(struct ui *ui, const struct arrival *a)
+forget_result(struct ui *ui, const struct arrival *a)
 {
-    struct err err = a->unread;
     client_stored(ui_client(ui), a->job, a->index);
     if (a->differs)
         ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", a->file);
-    if (ui_library(ui) && a->known.file)
-        library_picture_add(ui_library(ui), &a->known, &err);
-    if (ui_library(ui) && err.code != ERR_NONE)
-        ui_log(ui, ROLE_WARNING, err.text);
-    if (a->late && ui_library(ui) && !task_find(ui, a->job))
-        library_job_state(ui_library(ui), a->job, LIBRARY_DONE, NULL, NULL);
+    if (a->unentered.code != ERR_NONE)
+        ui_log(ui, ROLE_WARNING, a->unentered.text);
+    if (a->late && !task_find(ui, a->job))
+        entry_state(ui, a->job, LIBRARY_DONE, NULL);
     if (a->late) {
         char *text = mem_printf("fetched a picture of an earlier job: %s", a->file);
         ui_log(ui, ROLE_GOOD, text);
         free(text);
     }
-}
-
-static void
-fill_cell(struct sheet_cell *cell, const struct task *t)
-{
-    bool drawn = t->state == TASK_DONE && t->frame_count;
-    cell->label = mem_strdup(t->label);
-    cell->image = drawn ? image_ref(t->frames[t->frame_count - 1]) : NULL;
-    if (t->files[0] && job_from_png(&cell->job, t->files[0], NULL))
-        return; // as its picture has it
-    job_finish(&cell->job);
-    job_copy(&cell->job, &t->job);
-}
-
-// All pictures of a sweep on one labelled sheet, when the last of them has ended.
-static void
-write_sheet(struct ui *ui, int sweep)
-{
-    struct tasks *tasks = tasks_of(ui);
-    struct err err = {0};
-    int count = 0, drawn = 0;
-    const struct task *first = NULL;
-    struct task *waits = NULL;
-    for (int i = 0; i < tasks->count; i++) {
-        const struct task *t = tasks->items[i];
-        if (t->sweep != sweep)
-            continue;
-        if (t->state <= TASK_RUNNING || t->state == TASK_OFFERED)
-            return;
-        waits = t->arriving ? tasks->items[i] : waits;
-        first = first ? first : t;
-        drawn += t->state == TASK_DONE && t->frame_count;
-        count++;
-    }
-    if (waits)
-        waits->sheet_waits = true;
-    if (!drawn || waits)
-        return;
-    struct sweep_sheet sheet;
-    sweep_sheet_begin(&sheet, count, first->sweep_columns);
-    sheet.about = jv_copy(jv_get(first->sweep_kept, "about"));
-    for (int i = 0, k = 0; i < tasks->count; i++)
-        if (tasks->items[i]->sweep == sweep)
-            fill_cell(&sheet.cells[k++], tasks->items[i]);
-    char *folder = library_folder(&err);
-    char *file = mem_printf("%s/sheet-%s.png", folder ? folder : "", first->job.id);
-    if (folder && sweep_sheet_write(&sheet, file, &err)) {
-        ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", drawn, count, file);
-        ui_log(ui, ROLE_GOOD, ui_message(ui));
-        if (ui_library(ui) && library_picture_import(ui_library(ui), file, NULL, &err) < 0)
-            ui_log(ui, ROLE_WARNING, err.text);
-    } else {
-        ui_say(ui, ROLE_ERROR, "the sheet could not be written: %s", err.text);
-    }
-    sweep_sheet_finish(&sheet);
-    free(file);
-    free(folder);
 }
 
 // Of finished jobs but the newest ones only the picture stays: frames of hundreds would fill the
@@ -472,14 +409,11 @@ trim_frames(struct ui *ui)
 }
 
 static void
-end_task(struct ui *ui, struct task *t, enum task_state state, const char *error)
+after_end(struct ui *ui, struct task *t)
 {
     struct tasks *tasks = tasks_of(ui);
-    t->state = state;
-    snprintf(t->error, sizeof t->error, "%s", error ? error : "");
-    record_state(ui, t);
     if (t->sweep)
-        write_sheet(ui, t->sweep);
+        sheet_write(ui, t->sweep);
     trim_frames(ui);
     t->withdrawn = WITHDRAWN_NOT;
     tasks_give_again(ui);
@@ -489,6 +423,15 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
         if (tasks->items[i] == t && tasks->shown == i && i + 1 < tasks->count &&
             tasks->items[i + 1]->state == TASK_QUEUED)
             tasks->shown = i + 1;
+}
+
+static void
+end_task(struct ui *ui, struct task *t, enum task_state state, const char *error)
+{
+    t->state = state;
+    snprintf(t->error, sizeof t->error, "%s", error ? error : "");
+    record_state(ui, t);
+    after_end(ui, t);
 }
 
 // Once the worker is done and its pictures are here.
@@ -502,7 +445,7 @@ end_when_whole(struct ui *ui, struct task *t)
     if (t->drawn && (t->state == TASK_QUEUED || t->state == TASK_RUNNING))
         end_task(ui, t, TASK_DONE, NULL);
     else if (waits)
-        write_sheet(ui, t->sweep);
+        sheet_write(ui, t->sweep);
 }
 
 void
@@ -511,7 +454,7 @@ task_arrived(struct ui *ui, struct arrival *a)
     struct task *t = task_find(ui, a->job);
     bool result = a->kind == ARRIVAL_RESULT;
     if (result && a->kept)
-        enter_result(ui, a);
+        forget_result(ui, a);
     else if (result)
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", a->refused.text);
     if (!t)
@@ -529,8 +472,22 @@ task_arrived(struct ui *ui, struct arrival *a)
 void
 task_drop(struct ui *ui, struct task *t)
 {
-    if (t->state == TASK_OFFERED && is_ours(ui, t))
-        end_task(ui, t, TASK_CANCELLED, "dropped");
+    if (t->state != TASK_OFFERED)
+        return;
+    entry_drop(ui, t->job.id, t->owner);
+    t->state = TASK_CANCELLED;
+    snprintf(t->error, sizeof t->error, "dropped");
+    after_end(ui, t);
+}
+
+void
+task_cancel(struct ui *ui, struct task *t)
+{
+    t->withdrawn = WITHDRAWN_NOT;
+    if (t->recording) // the worker does not know it
+        end_task(ui, t, TASK_CANCELLED, NULL);
+    else if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
+        client_cancel(ui_client(ui), t->job.id);
 }
 
 void

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Jobs of this UI: the queue, what the worker says of them, and the files they become (tasks.c);
-// what earlier limns left (tasks_left.c).
+// what earlier limns left (tasks_left.c); the sheets of sweeps (sheets.c).
 #ifndef LIMN_APP_UI_TASKS_H
 #define LIMN_APP_UI_TASKS_H
 
@@ -46,6 +46,7 @@ struct task {
     char *label;                // its value there
     char owner[PROCESS_NAME_MAX]; // of one that is TASK_OFFERED: whose it was; "": nobody's
     bool offered;               // again, after its worker had died; a second time it fails
+    bool recording;             // in the library; then the worker gets it
     int arriving;               // pictures that are being kept and decoded (arrivals.h)
     int awaited;                // that wait in the worker's spool and were asked for
     bool drawn;                 // the worker is done; the task is when its pictures have arrived
@@ -72,15 +73,16 @@ bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
 // One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
 struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep,
                         const char *why);
+// Reads what it needs, then it is asked for. False: it is not offered.
 bool task_run(struct ui *ui, struct task *t);
-// What a job needs from this machine: pictures of the index that it names, and its own files.
-bool task_read(struct ui *ui, struct job *j, struct err *err);
+void task_recorded(struct ui *ui, const char *job); // it is in the library, or cannot be
 void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
 int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
+void sheet_write(struct ui *ui, int sweep); // if the last picture of that sweep has come
 void tasks_left(struct ui *ui, const struct jv *hello); // tasks_left.c: by earlier limns
 void task_offer_again(struct ui *ui); // what a dead worker left
 void tasks_forget_finished(struct tasks *tasks);

@@ -8,6 +8,7 @@
 #include "app/base/process.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
+#include "app/ui/entry.h"
 #include "app/ui/tasks.h"
 #include "app/ui/ui.h"
 #include "app/worker/client.h"
@@ -81,11 +82,11 @@ take_done(struct ui *ui, struct task *t)
     if (!library_query(ui_library(ui), &f, &list, NULL))
         return;
     if (list.count) {
-        struct arrival *a = mem_zalloc(sizeof *a);
-        *a = (struct arrival){.kind = ARRIVAL_EARLIER, .file = mem_strdup(list.items[0].file)};
+        struct arrival *a = arrival_new(ARRIVAL_EARLIER);
+        a->file = mem_strdup(list.items[0].file);
         snprintf(a->job, sizeof a->job, "%s", t->job.id);
         t->arriving++;
-        arrivals_put(ui_arrivals(ui), a);
+        background_put(ui_arrivals(ui), &a->work);
     }
     library_list_free(&list);
 }
@@ -119,14 +120,13 @@ take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
             t->state = running ? TASK_RUNNING : TASK_QUEUED;
             t->step = (int)jv_integer(jv_get(job, "step"), 0);
             t->total = (int)jv_integer(jv_get(job, "total"), 0);
-            library_job_own(ui_library(ui), left->id, NULL);
+            entry_own(ui, left->id);
             client_expect(ui_client(ui), left->id, j.count);
             tasks->shown = tasks->count - 1;
         }
     } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
-        library_job_state(ui_library(ui), left->id,
-                          *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
-                          jv_string(jv_get(job, "text"), NULL), NULL);
+        entry_state(ui, left->id, *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
+                    jv_string(jv_get(job, "text"), NULL));
     } else if (*state || (known && results >= MAX(j.count, 1))) {
         // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the
         // sheet.

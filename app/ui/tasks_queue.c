@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/library/library.h"
+#include "app/ui/entry.h"
 #include "app/ui/screen.h"
 #include "app/ui/tasks.h"
 #include "app/ui/tasks_parts.h"
@@ -25,7 +26,8 @@ withdraw(struct ui *ui, struct task *t, enum withdrawal why)
     if (t->state != TASK_QUEUED || t->withdrawn != WITHDRAWN_NOT)
         return;
     t->withdrawn = why;
-    client_cancel(ui_client(ui), t->job.id);
+    if (!t->recording) // otherwise the worker does not get it
+        client_cancel(ui_client(ui), t->job.id);
 }
 
 // The worker and the library know the old name as stopped.
@@ -33,8 +35,7 @@ void
 task_rename(struct ui *ui, struct task *t)
 {
     t->withdrawn = WITHDRAWN_NOT;
-    if (ui_library(ui))
-        library_job_state(ui_library(ui), t->job.id, LIBRARY_CANCELLED, NULL, NULL);
+    entry_state(ui, t->job.id, LIBRARY_CANCELLED, NULL);
     job_name(&t->job);
 }
 
@@ -164,8 +165,7 @@ tasks_turn_bell(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     tasks->silent = !tasks->silent;
-    if (ui_library(ui))
-        library_keep(ui_library(ui), "bell", tasks->silent ? "no" : "yes", NULL);
+    entry_text(ui, "bell", tasks->silent ? "no" : "yes");
     ui_say(ui, ROLE_GOOD,
            tasks->silent ? "no bell" : "a bell when a queue of ten seconds and more is done");
 }

@@ -13,7 +13,7 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { RESTARTS_MAX = 5 };
+enum { RESTARTS_MAX = 5, SETTLE_MS = 50, LAST_SECONDS = 10 };
 
 const struct view *const views[VIEW_COUNT] = {
 #define VIEW(id, variable, request) &variable,
@@ -103,10 +103,22 @@ ui_library(const struct ui *ui)
     return ui->library;
 }
 
-struct arrivals *
+struct background *
 ui_arrivals(const struct ui *ui)
 {
     return ui->arrivals;
+}
+
+struct background *
+ui_chores(const struct ui *ui)
+{
+    return ui->chores;
+}
+
+int
+ui_keys(const struct ui *ui)
+{
+    return ui->keys;
 }
 
 struct window_link *
@@ -147,8 +159,8 @@ restart_worker(struct ui *ui)
         on_lost(ui, err.text);
 }
 
-static void
-on_arrival(struct ui *ui, struct arrival *a)
+void
+ui_arrived(struct ui *ui, struct arrival *a)
 {
     ui->dirty = true;
     if (a->kind == ARRIVAL_RESULT || a->kind == ARRIVAL_EARLIER)
@@ -158,7 +170,35 @@ on_arrival(struct ui *ui, struct arrival *a)
     for (int i = 0; i < VIEW_COUNT; i++)
         if (views[i]->arrived)
             views[i]->arrived(ui, a);
-    arrival_free(a);
+}
+
+static void
+finish_work(struct ui *ui, struct work *w)
+{
+    ui->dirty = true;
+    w->done(ui, w);
+    w->release(w);
+}
+
+void
+ui_take_done(struct ui *ui)
+{
+    struct work *w;
+    // What is done at once comes before the next key: who types ahead finds what was to be there.
+    background_settle(ui->chores, SETTLE_MS);
+    while ((w = background_next(ui->chores)) || (w = background_next(ui->arrivals)))
+        finish_work(ui, w);
+}
+
+// What came is kept, and what was asked for is written down: of what then waits still, a library
+// that another program has locked, or a disk that does not answer, is the reason.
+static void
+take_last(struct ui *ui)
+{
+    double until = ui_now() + LAST_SECONDS;
+    struct work *w;
+    while ((w = background_last(ui->arrivals, until)) || (w = background_last(ui->chores, until)))
+        finish_work(ui, w);
 }
 
 static void
@@ -213,11 +253,12 @@ static bool
 wait_for_something(struct ui *ui)
 {
     int keys = script_unseen(ui->script) ? -1 : STDIN_FILENO;
-    struct pollfd fds[3 + CLIENT_FDS + 1] = {{.fd = keys, .events = POLLIN},
+    struct pollfd fds[4 + CLIENT_FDS + 1] = {{.fd = keys, .events = POLLIN},
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
-                                             {.fd = arrivals_fd(ui->arrivals), .events = POLLIN}};
-    bool full = arrivals_full(ui->arrivals);
-    int count = 3 + (full ? 0 : client_fds(ui->worker.client, fds + 3));
+                                             {.fd = background_fd(ui->arrivals), .events = POLLIN},
+                                             {.fd = background_fd(ui->chores), .events = POLLIN}};
+    bool full = background_full(ui->arrivals);
+    int count = 4 + (full ? 0 : client_fds(ui->worker.client, fds + 4));
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
     bool now = ui->dirty || (!full && client_holds(ui->worker.client));
@@ -245,15 +286,14 @@ loop(struct ui *ui, struct err *err)
         screen_pause_if_asked(ui);
         if (atomic_exchange(&command_interrupted, 0))
             ui_request(ui, REQUEST_QUIT);
-        for (struct arrival *a; (a = arrivals_next(ui->arrivals));)
-            on_arrival(ui, a);
-        while (!arrivals_full(ui->arrivals) && client_next(ui->worker.client, &e)) {
+        ui_take_done(ui);
+        while (!background_full(ui->arrivals) && client_next(ui->worker.client, &e)) {
             on_event(ui, &e);
             client_event_free(&e);
         }
         ui_turn_window(ui);
         restart_worker(ui);
-        session_keep(ui, false, NULL);
+        session_keep(ui, false);
         ui->dirty = ui->dirty || (ui->wake > 0 && ui_now() >= ui->wake);
     }
     return true;
@@ -277,7 +317,8 @@ finish(struct ui *ui)
     jv_free(ui->worker.machine);
     field_finish(&ui->dialogue.prompt);
     pictures_close(ui->pictures);
-    arrivals_close(ui->arrivals);
+    background_close(ui->arrivals);
+    background_close(ui->chores);
     library_close(ui->library);
     free(ui->input.paste);
     script_close(ui->script);
@@ -296,6 +337,30 @@ open_library(struct ui *ui)
         ui_say(ui, ROLE_WARNING, "%s%s", notice ? notice : err.text,
                notice ? "" : " (limn continues without its library)");
     free(notice);
+}
+
+static bool
+start_background(struct ui *ui, struct err *err)
+{
+    ui->arrivals = background_open(ui->library, err);
+    ui->chores = ui->arrivals ? background_open(ui->library, err) : NULL;
+    return ui->chores != NULL;
+}
+
+// The threads write into the library by themselves: where they cannot open it, there is none.
+static bool
+open_background(struct ui *ui, struct err *err)
+{
+    struct err own = {0};
+    if (start_background(ui, &own))
+        return true;
+    if (!ui->library)
+        return err_set(err, own.code, "%s", own.text);
+    ui_say(ui, ROLE_WARNING, "%s (limn continues without its library)", own.text);
+    background_close(ui->arrivals);
+    library_close(ui->library);
+    ui->library = NULL;
+    return start_background(ui, err);
 }
 
 // An ssh that asks for a password does so before the screen is taken.
@@ -373,19 +438,18 @@ ui_run(const char *host, const char *theme, const char *preview, const char *scr
     for (int i = 0; i < VIEW_COUNT; i++)
         ui->state[i] = mem_zalloc(MAX(1, views[i]->state_size));
     ui->pictures = pictures_open(&err);
-    ui->arrivals = ui->pictures ? arrivals_open(&err) : NULL;
     open_library(ui);
+    bool threads = ui->pictures && open_background(ui, &err);
     session_restore(ui);
     load_keys(ui);
     tasks_restore(ui);
-    bool ok = ui->arrivals && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
+    bool ok = threads && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
               connect_worker(ui, &err) && screen_start(ui, preview, &err);
     if (ok) {
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);
-        for (struct arrival *a; (a = arrivals_last(ui->arrivals));)
-            on_arrival(ui, a); // what came is kept
-        session_keep(ui, true, &err);
+        take_last(ui);
+        session_keep_last(ui, &err);
         screen_stop(ui);
         if (screen_gone())
             err_clear(&err);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The terminal UI. One thread: ui_run() waits for keys, the worker, decoded pictures and the
-// canvas; views are tables of functions (view.h), one file each; a key becomes a request
-// (requests.def), and a request goes to the popup, the view, then here. Text is drawn whole each
-// time into curses' memory, which sends what changed; pictures go through the canvas, after the
-// text.
+// The terminal UI. One thread: ui_run() waits for keys, the worker, what was done meanwhile
+// (background.h) and the canvas; views are tables of functions (view.h), one file each; a key
+// becomes a request (requests.def), and a request goes to the popup, the view, then here. Text is
+// drawn whole each time into curses' memory, which sends what changed; pictures go through the
+// canvas, after the text.
 //
 // This is what every view may ask of it. What views share besides has headers of its own: the
 // instruction being assembled (session.h), its jobs (tasks.h), forms (form.h), drawing (draw.h).
@@ -25,6 +25,7 @@ enum { UI_COLUMNS_MIN = 40, UI_ROWS_MIN = 12, UI_LOG_MAX = 1000 };
 int ui_run(const char *host, const char *theme, const char *preview, const char *script);
 
 double ui_now(void); // seconds, monotonic
+int ui_keys(const struct ui *ui); // how many have been pressed
 void ui_redraw(struct ui *ui); // once all that has come is dealt with
 // A view wants to be drawn again at `when`, a time of ui_now(), if it is not drawn before.
 void ui_wake(struct ui *ui, double when);
@@ -64,7 +65,10 @@ const char *ui_host(const struct ui *ui);            // NULL: the worker is here
 const struct jv *ui_loaders(const struct ui *ui);    // as the worker described them; NULL: not yet
 const struct jv *ui_machine(const struct ui *ui);    // the same
 struct library *ui_library(const struct ui *ui);     // NULL: none to be had
-struct arrivals *ui_arrivals(const struct ui *ui);
+// What comes from the worker and from people (arrivals.h); and what is read and written for them:
+// pictures of jobs (reading.h), the library (entry.h), sheets.
+struct background *ui_arrivals(const struct ui *ui);
+struct background *ui_chores(const struct ui *ui);
 struct window_link *ui_window(const struct ui *ui);  // NULL: none
 
 // The terminal as it was before limn, while `run` has it.

@@ -60,6 +60,7 @@ struct dialogue {
     struct log_entry log[UI_LOG_MAX];
     int log_count;
     struct form *form; // NULL: none
+    int forms;         // that were opened
     // A line to be filled in, in place of the message.
     bool prompting;
     char prompt_label[80];
@@ -83,7 +84,7 @@ struct ui {
 
     struct library *library; // NULL: none to be had
     struct pictures *pictures;
-    struct arrivals *arrivals;
+    struct background *arrivals, *chores; // ui_arrivals(), ui_chores()
     struct material *material;
     struct window_link *window; // NULL: none
     struct script *script;      // NULL: none
@@ -91,6 +92,7 @@ struct ui {
     enum view_id view, view_before;
     void *state[VIEW_COUNT];
 
+    int keys; // that were pressed
     bool dirty, quit;
     double first_frame; // seconds; 0: none yet
     double wake;        // a view wants to be drawn again then; 0: not
@@ -100,6 +102,8 @@ void dialogue_line_changed(struct ui *ui);       // dialogue.c: what is typed in
 void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
 bool keys_read(struct ui *ui);                   // dispatch.c: those that have come
 void keys_press(struct ui *ui, wint_t key, bool code); // one, as curses gives it
+// What was done in the background; what was just put there is waited for, a moment (ui.c).
+void ui_take_done(struct ui *ui);
 bool frame_show(struct ui *ui, struct err *err); // frame.c: what has changed, text before pictures
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef LIMN_APP_UI_VIEW_H
 #define LIMN_APP_UI_VIEW_H
 
+#include <stdint.h>
+
 #include "app/ui/draw.h"
 #include "app/ui/ui.h"
 
@@ -34,6 +36,9 @@ struct view {
 
 // `train RECIPE …` behind ":": begins a training (view_training.c).
 bool training_command(struct ui *ui, const char *line);
+
+// The library's pictures are others now; `choose` is chosen, where it is not 0 (view_gallery.c).
+void gallery_changed(struct ui *ui, int64_t choose);
 
 extern const struct view *const views[VIEW_COUNT];
 

@@ -138,7 +138,7 @@ compose_in_files(struct ui *ui, enum request request)
     case REQUEST_OPEN:
         if (e && !e->folder) {
             char *path = browser_path(b);
-            session_open_picture(ui, path);
+            session_open(ui, path, false);
             free(path);
         }
         break;

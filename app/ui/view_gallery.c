@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/ui/arrivals.h"
+#include "app/ui/entry.h"
 #include "app/ui/gallery.h"
 #include "app/ui/material.h"
 #include "app/ui/session.h"
@@ -80,6 +81,16 @@ reload(struct ui *ui)
     ui_redraw(ui);
 }
 
+void
+gallery_changed(struct ui *ui, int64_t choose)
+{
+    struct gallery *g = gallery_of(ui);
+    reload(ui);
+    for (int i = 0; choose && i < g->list.count; i++)
+        if (g->list.items[i].id == choose)
+            g->selected = i;
+}
+
 static void
 open_gallery(struct ui *ui)
 {
@@ -149,7 +160,6 @@ search(struct ui *ui)
 static void
 tag_one(struct ui *ui, const struct library_picture *p, const void *ctx)
 {
-    struct err err = {0};
     char words[256], *left = NULL;
     snprintf(words, sizeof words, "%s", (const char *)ctx);
     for (char *w = strtok_r(words, " ", &left); w; w = strtok_r(NULL, " ", &left)) {
@@ -157,8 +167,7 @@ tag_one(struct ui *ui, const struct library_picture *p, const void *ctx)
         char padded[258], have[512];
         snprintf(padded, sizeof padded, " %s ", w);
         snprintf(have, sizeof have, " %s ", p->tags);
-        if (!library_tag(ui_library(ui), p->id, w, !strstr(have, padded), &err))
-            ui_say(ui, ROLE_ERROR, "%s", err.text);
+        entry_tag(ui, p->id, w, !strstr(have, padded));
     }
 }
 
@@ -168,24 +177,19 @@ tag_done(struct ui *ui, const char *text)
     if (!text)
         return;
     each_target(ui, tag_one, text);
-    reload(ui);
 }
 
 static void
 rate_one(struct ui *ui, const struct library_picture *p, const void *ctx)
 {
-    struct err err = {0};
-    if (!library_rate(ui_library(ui), p->id, *(const char *)ctx - '0', &err))
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    entry_rating(ui, p->id, *(const char *)ctx - '0');
 }
 
 static void
 rate_answered(struct ui *ui, char answer)
 {
-    if (!answer)
-        return;
-    each_target(ui, rate_one, &answer);
-    reload(ui);
+    if (answer)
+        each_target(ui, rate_one, &answer);
 }
 
 static void
@@ -222,12 +226,8 @@ static void
 remove_one(struct ui *ui, const struct library_picture *p, const void *ctx)
 {
     struct gallery *g = gallery_of(ui);
-    struct err err = {0};
     (void)ctx;
-    if (!library_delete(ui_library(ui), p->id, true, &err)) {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-        return;
-    }
+    entry_deleted(ui, p->id, true);
     if (g->removed_count == UNDO_MAX)
         memmove(g->removed, g->removed + 1, (size_t)--g->removed_count * sizeof *g->removed);
     g->removed[g->removed_count].id = p->id;
@@ -254,7 +254,6 @@ remove_pictures(struct ui *ui)
                g->removed_count - first);
     if (g->removed_count != before)
         end_comparison(g);
-    reload(ui);
 }
 
 // What was removed together comes back together.
@@ -262,7 +261,6 @@ static void
 bring_back(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
-    struct err err = {0};
     int64_t id = 0;
     int count = 0;
     if (!g->removed_count) {
@@ -272,17 +270,12 @@ bring_back(struct ui *ui)
     for (int batch = g->removed[g->removed_count - 1].batch;
          g->removed_count && g->removed[g->removed_count - 1].batch == batch; count++) {
         id = g->removed[--g->removed_count].id;
-        if (!library_delete(ui_library(ui), id, false, &err))
-            ui_say(ui, ROLE_ERROR, "%s", err.text);
+        entry_deleted(ui, id, false);
     }
-    if (err.code == ERR_NONE && count == 1)
+    if (count == 1)
         ui_say(ui, ROLE_GOOD, "picture %" PRId64 " is back", id);
-    else if (err.code == ERR_NONE)
+    else
         ui_say(ui, ROLE_GOOD, "%d pictures are back", count);
-    reload(ui);
-    for (int i = 0; i < g->list.count; i++)
-        if (g->list.items[i].id == id)
-            g->selected = i;
 }
 
 // One of several that are marked is shown beside the others; any other one alone.
@@ -293,16 +286,6 @@ enter(struct ui *ui, const struct library_picture *p)
     g->large = !g->large;
     if (g->large && g->mark_count > 1 && gallery_is_marked(g, p->id))
         gallery_compare(ui, p->id);
-}
-
-static void
-again(struct ui *ui, const char *file)
-{
-    if (session_open_sheet(ui, file, true) || !session_open_picture(ui, file))
-        return;
-    session_of(ui)->job.seed = -1;
-    if (session_draw(ui))
-        ui_open_view(ui, VIEW_LIVE);
 }
 
 static bool
@@ -316,11 +299,8 @@ with_picture(struct ui *ui, enum request request, const struct library_picture *
         return true;
     case REQUEST_MARK: mark(ui, p); return true;
     case REQUEST_REMOVE: remove_pictures(ui); return true;
-    case REQUEST_OPEN:
-        if (!session_open_sheet(ui, p->file, false) && session_open_picture(ui, p->file))
-            ui_open_view(ui, VIEW_COMPOSE);
-        return true;
-    case REQUEST_REPEAT: again(ui, p->file); return true;
+    case REQUEST_OPEN: session_open(ui, p->file, false); return true;
+    case REQUEST_REPEAT: session_open(ui, p->file, true); return true;
     default: return material_request(ui, request, p->file, p->seed);
     }
 }

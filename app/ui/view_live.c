@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/ui/field.h"
+#include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
 #include "app/ui/material.h"
@@ -266,20 +267,28 @@ show(struct ui *ui, int index)
 }
 
 static void
+begin_again(struct ui *ui, struct reading *r)
+{
+    if (r->err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+    else if (task_start(ui, &r->jobs[0], NULL))
+        show(ui, tasks_of(ui)->count - 1);
+}
+
+static void
 again(struct ui *ui, const struct task *t)
 {
-    struct tasks *tasks = tasks_of(ui);
-    struct job j;
-    struct err err = {0};
-    job_copy(&j, &t->job);
-    j.id[0] = 0;
-    j.seed = -1;
-    job_settle(&j);
-    if (!j.instruction || !task_read(ui, &j, &err))
-        ui_say(ui, ROLE_ERROR, "%s", err.code ? err.text : "its instruction is not known here");
-    else if (task_start(ui, &j, NULL))
-        show(ui, tasks->count - 1);
-    job_finish(&j);
+    if (!t->job.instruction) {
+        ui_say(ui, ROLE_ERROR, "its instruction is not known here");
+        return;
+    }
+    struct reading *r = reading_new(1, begin_again);
+    struct job *j = &r->jobs[0];
+    job_copy(j, &t->job);
+    j->id[0] = 0;
+    j->seed = -1;
+    job_settle(j);
+    reading_put(ui, r);
 }
 
 // What is asked of the job that is shown.

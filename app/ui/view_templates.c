@@ -10,6 +10,7 @@
 #include "app/job/template.h"
 #include "app/ui/field.h"
 #include "app/ui/form.h"
+#include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
 #include "app/ui/templates.h"
@@ -252,13 +253,34 @@ bind(struct form *f, struct entry *e, struct template *t, struct err *err)
 
 // Without the template's own place before it: what is wrong was typed into the form.
 static const char *
-without_place(const struct template *t, const char *text)
+without_place(const char *path, const char *text)
 {
-    size_t n = t->path ? strlen(t->path) : 0;
-    if (!n || strncmp(text, t->path, n) != 0 || text[n] != ':')
+    size_t n = path ? strlen(path) : 0;
+    if (!n || strncmp(text, path, n) != 0 || text[n] != ':')
         return text;
     const char *end = strstr(text + n, ": ");
     return end ? end + 2 : text;
+}
+
+// A template's job, whose pictures are there, in place of the instruction.
+static void
+show_job(struct ui *ui, struct reading *r)
+{
+    struct job *j = &r->jobs[0];
+    if (r->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", without_place(r->subject, r->err.text));
+        return;
+    }
+    if (!reading_closes_form(ui, r))
+        return;
+    for (int i = 0; i < j->reference_count; i++)
+        if (j->references[i].file && !j->references[i].embedded)
+            job_unread(&j->references[i]);
+    char *stem = template_stem(r->subject);
+    session_set(ui, j);
+    ui_open_view(ui, VIEW_COMPOSE);
+    ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it; u brings back what was here", stem);
+    free(stem);
 }
 
 static bool
@@ -271,23 +293,18 @@ variables_done(struct ui *ui, struct form *f, bool taken)
     if (!taken || !e)
         return true;
     bool ok = bind(f, e, &t, &err) && template_job(&t, &j, &err);
-    if (ok) { // pictures are read when it is drawn; that they are there is known now
-        struct job whole;
-        job_copy(&whole, &j);
-        ok = job_read(&whole, &err);
-        job_finish(&whole);
-    }
-    if (ok) {
-        session_set(ui, &j);
-        ui_open_view(ui, VIEW_COMPOSE);
-        ui_say(ui, ROLE_GOOD, "from the template %s: F9 draws it; u brings back what was here",
-               e->stem);
+    if (ok) { // pictures are read when it is drawn; that they are there is known before
+        struct reading *r = reading_new(1, show_job);
+        r->subject = mem_strdup(e->path);
+        r->form = f->serial;
+        job_copy(&r->jobs[0], &j);
+        reading_put(ui, r);
     } else {
-        ui_say(ui, ROLE_ERROR, "%s", without_place(&t, err.text));
+        ui_say(ui, ROLE_ERROR, "%s", without_place(t.path, err.text));
     }
     job_finish(&j);
     template_finish(&t);
-    return ok;
+    return false; // the form closes when the pictures are read
 }
 
 static void
@@ -332,23 +349,46 @@ use_template(struct ui *ui, struct entry *e)
 static void
 draw_template(struct ui *ui, struct entry *e)
 {
-    struct job j = JOB_EMPTY;
+    struct reading *r = reading_new(1, session_begin);
+    struct job *j = &r->jobs[0];
     struct err err = {0};
-    bool ok = template_job(&e->template, &j, &err);
-    if (!ok) {
-        use_template(ui, e);
-        return;
-    }
-    job_settle(&j);
-    ok = job_check_whole(&j, &err) && job_read(&j, &err);
+    bool ok = template_job(&e->template, j, &err);
+    job_settle(j);
     if (!ok)
+        use_template(ui, e);
+    else if (job_check_whole(j, &err))
+        reading_put(ui, r);
+    else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
-    else if (task_start(ui, &j, NULL))
-        ui_open_view(ui, VIEW_LIVE);
-    job_finish(&j);
+    if (!ok || err.code != ERR_NONE)
+        r->work.release(&r->work);
 }
 
 // --- sweeps
+
+// The pictures of all cells are read.
+static void
+begin_sweep(struct ui *ui, struct reading *r)
+{
+    struct tasks *tasks = tasks_of(ui);
+    int started = 0;
+    if (r->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+        return;
+    }
+    if (!reading_closes_form(ui, r))
+        return;
+    while (started < r->count && task_start(ui, &r->jobs[started], r->sweeps[started]))
+        started++;
+    if (started < r->count)
+        return; // there is no room for more, which is said
+    tasks->shown = tasks->count - 1;
+    for (int i = tasks->count - 1; i >= 0 && tasks->items[i]->sweep == tasks->sweeps; i--)
+        tasks->shown = i;
+    ui_open_view(ui, VIEW_LIVE);
+    ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
+           started);
+}
 
 static bool
 start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
@@ -376,30 +416,28 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
     struct jv *kept = jv_object(); // of the sweep, in each of its jobs
     jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
     jv_set(kept, "about", sweep_json(&s, &t, &seed));
-    int started = 0;
-    for (int i = 0; ok && i < sweep_cells(&s); i++) {
-        struct job j;
+    struct reading *r = reading_new(ok ? sweep_cells(&s) : 0, begin_sweep);
+    r->form = f->serial;
+    for (int i = 0; ok && i < r->count; i++) {
+        struct job *j = &r->jobs[i];
         char *label = NULL;
-        ok = sweep_job(&s, &t, NULL, i, &j, &label, err);
+        ok = sweep_job(&s, &t, NULL, i, j, &label, err);
         if (ok) {
-            if (j.seed < 0)
-                j.seed = seed.seed;
-            j.count = 1;
-            job_settle(&j);
+            if (j->seed < 0)
+                j->seed = seed.seed;
+            j->count = 1;
+            job_settle(j);
             if (i == 0)
-                jv_set(kept, "id", jv_from_string(j.id));
+                jv_set(kept, "id", jv_from_string(j->id));
             jv_set(kept, "label", jv_from_string(label));
-            ok = task_read(ui, &j, err) && task_start(ui, &j, kept);
-            started += ok;
+            r->sweeps[i] = jv_copy(kept);
         }
         free(label);
-        job_finish(&j);
     }
-    if (ok) {
-        ui_open_view(ui, VIEW_LIVE);
-        ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
-               started);
-    }
+    if (ok)
+        reading_put(ui, r);
+    else
+        r->work.release(&r->work);
     jv_free(kept);
     template_finish(&t);
     sweep_finish(&s);
@@ -409,19 +447,13 @@ start_sweep(struct ui *ui, struct form *f, struct entry *e, struct err *err)
 static bool
 sweep_done(struct ui *ui, struct form *f, bool taken)
 {
-    struct tasks *tasks = tasks_of(ui);
     struct entry *e = chosen_entry(ui);
     struct err err = {0};
     if (!taken || !e)
         return true;
-    if (start_sweep(ui, f, e, &err)) {
-        tasks->shown = tasks->count - 1;
-        for (int i = tasks->count - 1; i >= 0 && tasks->items[i]->sweep == tasks->sweeps; i--)
-            tasks->shown = i;
-        return true;
-    }
-    ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));
-    return false;
+    if (!start_sweep(ui, f, e, &err))
+        ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));
+    return false; // the form closes when the pictures are read
 }
 
 // Values that make sense to begin with: all choices, or the value itself.

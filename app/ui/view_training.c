@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/library/library.h"
+#include "app/ui/entry.h"
 #include "app/ui/training.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
@@ -42,8 +43,7 @@ keep(struct ui *ui)
         free(all);
         all = longer;
     }
-    if (ui_library(ui))
-        library_keep(ui_library(ui), "trainings", all, NULL);
+    entry_text(ui, "trainings", all);
     free(all);
 }
 
