@@ -5,6 +5,8 @@
 //     FAULT_PAGE=FILE    counts, and what was hit, as faults.py reads them; all processes share it
 //     FAULT=ROLE:KIND:N:HOW:TIMES   the N-th call (from 1) of that kind in processes of that role, and
 //                                   those behind it, TIMES in all; HOW is an errno or "short"
+//     FAULT_SLOW=read:TEXT:MS   or write: what limn itself reads of files with TEXT in their paths,
+//                               or writes to them, takes MS milliseconds a call
 //
 // Nothing is counted before main(), nor what the C library does inside of itself (how it makes a thread's
 // stack, say), but streams: those are opened here, so that what goes through them is seen.
@@ -51,6 +53,11 @@ static struct {
     unsigned first, times;
     int number; // errno; 0: short
 } wish = {.role = ROLE_OTHER};
+static struct {
+    enum kind kind;
+    char text[100];
+    unsigned ms;
+} slow = {.kind = KIND_NONE};
 
 void *
 shim_real(const char *name)
@@ -99,6 +106,15 @@ read_wish(const char *text)
     wish.role = index_of(role_names, ROLE_COUNT, text, (size_t)(kind - text));
 }
 
+static void
+read_slow(const char *text)
+{
+    char kind[8] = "";
+    if (sscanf(text, "%7[^:]:%99[^:]:%u", kind, slow.text, &slow.ms) != 3)
+        _exit(111);
+    slow.kind = *kind == 'r' ? KIND_READ_FILE : KIND_WRITE_FILE;
+}
+
 static enum role
 role_of(int argc, char **argv)
 {
@@ -117,7 +133,7 @@ role_of(int argc, char **argv)
 static void
 begin(int argc, char **argv)
 {
-    const char *file = getenv("FAULT_PAGE"), *fault = getenv("FAULT");
+    const char *file = getenv("FAULT_PAGE"), *fault = getenv("FAULT"), *late = getenv("FAULT_SLOW");
     enum role own = role_of(argc, argv);
     int fd = file && own != ROLE_OTHER ? open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
@@ -129,6 +145,8 @@ begin(int argc, char **argv)
         _exit(111);
     if (fault && *fault)
         read_wish(fault);
+    if (late && *late && own == ROLE_LIMN)
+        read_slow(late);
     role = own;
 }
 
@@ -233,6 +251,20 @@ is_stream_socket(int fd)
     return type == SOCK_STREAM;
 }
 
+// A disk that takes its time, and a child of limn's that has none of it.
+static void
+be_slow(int fd, enum kind kind)
+{
+    char link[40], path[4096];
+    if (kind != slow.kind || role != ROLE_LIMN)
+        return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    path[n > 0 ? n : 0] = 0;
+    if (strstr(path, slow.text))
+        usleep(slow.ms * 1000);
+}
+
 // A regular file gives no EINTR, a pipe or a terminal is never full; others (eventfd and their
 // like) take all or nothing, and fail in no way that could be met here.
 enum kind
@@ -244,7 +276,7 @@ shim_kind(int fd, enum kind file, enum kind stream)
     if (fd < 0 || fstat(fd, &st) != 0)
         kind = KIND_NONE;
     else if (S_ISREG(st.st_mode))
-        kind = file;
+        be_slow(fd, kind = file);
     else if (S_ISFIFO(st.st_mode) || (S_ISSOCK(st.st_mode) && is_stream_socket(fd)) ||
              (S_ISCHR(st.st_mode) && isatty(fd)))
         kind = stream;
