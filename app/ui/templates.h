@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: MIT
-// What the view of templates is made of: list, form and sweep (view_templates.c), and what is done
-// to the files of one's own (templates_own.c).
+// What the view of templates is made of: list and form (view_templates.c), sweeps over their
+// variables (templates_sweep.c), and what is done to the files of one's own (templates_own.c).
 #ifndef LIMN_APP_UI_TEMPLATES_H
 #define LIMN_APP_UI_TEMPLATES_H
 
 #include <stdbool.h>
 
+#include "app/job/template.h"
+#include "app/ui/form.h"
 #include "app/ui/keys.h"
 
 struct ui;
+
+struct template_entry {
+    char *path, *stem;
+    struct template template; // valid when fault is empty
+    char fault[ERR_TEXT_MAX];
+};
+struct template_entry *templates_chosen(const struct ui *ui); // NULL: none
+// A template of one's own to bind variables in, as the form has them: the listed one stays as it
+// is. Freed with template_finish(), also after a failure.
+bool templates_bind(struct form *f, const struct template_entry *e, struct template *t,
+                    struct err *err);
+void templates_add_variables(struct form *f, const struct template *t);
+void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its form
 
 struct templates_own {
     char *subject; // path of the one that a prompt is about

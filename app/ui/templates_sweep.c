@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Sweeps over the variables of a template and over parameters: their form, and their jobs.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/job/parameters.h"
+#include "app/job/sweep.h"
+#include "app/ui/reading.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
+#include "app/ui/templates.h"
+#include "app/ui/ui.h"
+#include "engine/base/mem.h"
+
+static const char *
+axis_id(int axis, bool values, char id[80])
+{
+    snprintf(id, 80, "%s:%d", values ? "values" : "axis", axis);
+    return id;
+}
+
+// The pictures of all cells are read.
+static void
+begin_sweep(struct ui *ui, struct reading *r)
+{
+    struct tasks *tasks = tasks_of(ui);
+    int started = 0;
+    if (r->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+        return;
+    }
+    if (!reading_closes_form(ui, r))
+        return;
+    while (started < r->count && task_start(ui, &r->jobs[started], r->sweeps[started]))
+        started++;
+    if (started < r->count)
+        return; // there is no room for more, which is said
+    tasks->shown = tasks->count - 1;
+    for (int i = tasks->count - 1; i >= 0 && tasks->items[i]->sweep == tasks->sweeps; i--)
+        tasks->shown = i;
+    ui_open_view(ui, VIEW_LIVE);
+    ui_say(ui, ROLE_GOOD, "%d pictures; their sheet is written when the last one is done",
+           started);
+}
+
+static bool
+start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struct err *err)
+{
+    struct session *session = session_of(ui);
+    struct sweep s = {0};
+    struct template t = {0};
+    bool ok = templates_bind(f, e, &t, err);
+    const char *lots = form_value(f, "random");
+    for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
+        char id[80];
+        const char *name = form_value(f, axis_id(i, false, id));
+        if (ok && strcmp(name, "nothing") != 0)
+            ok = sweep_add(&s, &t, name, form_value(f, axis_id(i, true, id)), err) ||
+                 (form_select(f, id), false);
+    }
+    // One seed for all, so that what differs is what was swept.
+    struct job seed = JOB_EMPTY;
+    seed.seed = session->job.seed;
+    job_settle(&seed);
+    ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
+    if (ok && *lots)
+        ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
+    ok = ok && sweep_fits(&s, err);
+    struct jv *kept = jv_object(); // of the sweep, in each of its jobs
+    jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
+    jv_set(kept, "about", sweep_json(&s, &t, &seed));
+    struct reading *r = reading_new(ok ? sweep_cells(&s) : 0, begin_sweep);
+    r->form = f->serial;
+    for (int i = 0; ok && i < r->count; i++) {
+        struct job *j = &r->jobs[i];
+        char *label = NULL;
+        ok = sweep_job(&s, &t, NULL, i, j, &label, err);
+        if (ok) {
+            if (j->seed < 0)
+                j->seed = seed.seed;
+            j->count = 1;
+            job_settle(j);
+            if (i == 0)
+                jv_set(kept, "id", jv_from_string(j->id));
+            jv_set(kept, "label", jv_from_string(label));
+            r->sweeps[i] = jv_copy(kept);
+        }
+        free(label);
+    }
+    if (ok)
+        reading_put(ui, r);
+    else
+        r->work.release(&r->work);
+    jv_free(kept);
+    template_finish(&t);
+    sweep_finish(&s);
+    return ok;
+}
+
+static bool
+sweep_done(struct ui *ui, struct form *f, bool taken)
+{
+    struct template_entry *e = templates_chosen(ui);
+    struct err err = {0};
+    if (!taken || !e)
+        return true;
+    if (!start_sweep(ui, f, e, &err))
+        ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));
+    return false; // the form closes when the pictures are read
+}
+
+// Values that make sense to begin with: all choices, or the value itself.
+static void
+sweep_changed(struct ui *ui, struct form *f, int field)
+{
+    struct template_entry *e = templates_chosen(ui);
+    if (!e || strncmp(f->fields[field].id, "axis:", 5) != 0)
+        return;
+    const char *name = f->fields[field].value;
+    const struct template_variable *v = NULL;
+    for (int i = 0; i < e->template.variable_count; i++)
+        if (strcmp(e->template.variables[i].name, name) == 0)
+            v = &e->template.variables[i];
+    free(f->fields[field + 1].value);
+    f->fields[field + 1].value = mem_strdup(v && v->choice_count         ? "*"
+                                            : v && v->value              ? v->value
+                                            : strcmp(name, "seed") == 0  ? "1..4"
+                                            : strcmp(name, "steps") == 0 ? "5, 10, 20, 40"
+                                            : strcmp(name, "scale") == 0 ? "1..4"
+                                                                         : "");
+}
+
+void
+templates_open_sweep(struct ui *ui, const struct template_entry *e)
+{
+    char title[200];
+    snprintf(title, sizeof title, "sweep: %s", e->stem);
+    struct form *f = form_new(title);
+    const char *names[LIMIT_TEMPLATE_VARIABLES + LIMIT_CHOICE_NAMES + 2] = {"nothing"};
+    int n = 1;
+    for (int i = 0; i < e->template.variable_count; i++)
+        names[n++] = e->template.variables[i].name;
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (p->where & PARAMETER_SWEEP)
+            names[n++] = p->name;
+    for (int i = 0; i < LIMIT_SWEEP_AXES; i++) {
+        char label[20], id[80];
+        const struct template_sweep *own =
+            i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
+        snprintf(label, sizeof label, "sweep over (%d)", i + 1);
+        form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label,
+                              own ? own->name : "nothing", "a variable or a parameter"),
+                     names);
+        char *values = mem_strdup("");
+        for (int k = 0; own && k < own->count; k++) {
+            char *longer = mem_printf("%s%s%s", values, k ? ", " : "", own->values[k]);
+            free(values);
+            values = longer;
+        }
+        snprintf(label, sizeof label, "values (%d)", i + 1);
+        form_add(f, FIELD_TEXT, axis_id(i, true, id), label, values,
+                 "a, b, c   or 1..5   or * for all choices   or @FILE of lines");
+        free(values);
+    }
+    struct form_field *lots = form_add(f, FIELD_INT, "random", "random draws", "",
+                                       "so many cells by chance; empty: all of them");
+    lots->minimum = 1;
+    lots->maximum = LIMIT_SWEEP_CELLS;
+    templates_add_variables(f, &e->template);
+    f->changed = sweep_changed;
+    f->done = sweep_done;
+    form_open(ui, f);
+}
