@@ -30,7 +30,7 @@ static const struct command *const commands[] = {
 
 struct ui_options {
     const char *host, *theme, *preview, *script, *completions, *man;
-    bool version, keys, docs;
+    bool plain, version, keys, docs;
 };
 
 static const char *
@@ -82,7 +82,8 @@ run_ui(const struct command_line *line)
     struct err err = {0};
     if (!look_start(&err)) // before there are threads
         return command_failed(&err);
-    return ui_run(o->host, o->theme, o->preview, o->script);
+    const struct ui_params p = {o->host, o->theme, o->preview, o->script, o->plain};
+    return ui_run(&p);
 }
 
 static const struct option ui_options[] = {
@@ -93,6 +94,8 @@ static const struct option ui_options[] = {
     {OPTION_CHOICE("preview", "KIND", preview_kind, struct ui_options, preview,
                    "how it shows pictures"),
      .fallback = "auto"},
+    {OPTION_SWITCH("plain", struct ui_options, plain,
+                   "for screen readers: no lines or pictures, the cursor at what is chosen")},
     {OPTION_TEXT("script", "FILE", struct ui_options, script,
                  "play the keys in FILE, - for standard input; no terminal is needed (docs/ui.md)"),
      .complete = COMPLETE_FILE},

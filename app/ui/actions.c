@@ -216,6 +216,11 @@ ui_command(struct ui *ui, const char *line)
     struct err err = {0};
     if (strcmp(name, "theme") == 0)
         return command_theme(ui, rest);
+    if (strcmp(name, "cd") == 0) {
+        ui_open_view(ui, VIEW_COMPOSE);
+        compose_go(ui, *rest ? rest : "~");
+        return true;
+    }
     if (strcmp(name, "train") == 0)
         return training_command(ui, rest);
     if (command_set(ui, name, rest))

@@ -27,10 +27,44 @@ is_picture(const char *name)
 }
 
 static int
-compare(const void *a, const void *b)
+by_name(const void *a, const void *b)
 {
     const struct browser_entry *x = a, *y = b;
     return x->folder != y->folder ? y->folder - x->folder : strverscmp(x->name, y->name);
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+    const struct browser_entry *x = a, *y = b;
+    if (x->folder != y->folder || x->changed == y->changed)
+        return by_name(a, b);
+    return x->changed < y->changed ? 1 : -1;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+    const struct browser_entry *x = a, *y = b;
+    if (x->folder != y->folder || x->size == y->size)
+        return by_name(a, b);
+    return x->size < y->size ? 1 : -1;
+}
+
+// Kind, size and time of a name in a folder; a link is what it leads to.
+static struct browser_entry
+look_at(const char *folder, const char *name)
+{
+    struct browser_entry e = {.name = mem_strdup(name)};
+    struct stat s;
+    char *path = file_join(folder, name);
+    if (stat(path, &s) == 0) {
+        e.folder = S_ISDIR(s.st_mode);
+        e.size = s.st_size;
+        e.changed = s.st_mtime;
+    }
+    free(path);
+    return e;
 }
 
 static void
@@ -69,21 +103,20 @@ browser_open(struct browser *b, const char *folder, struct err *err)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             (e->d_name[0] == '.' && !b->hidden))
             continue;
-        bool is_folder = e->d_type == DT_DIR;
-        if (e->d_type == DT_UNKNOWN || e->d_type == DT_LNK) {
-            char *path = file_join(whole, e->d_name);
-            struct stat s;
-            is_folder = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
-            free(path);
-        }
-        if (is_folder || is_picture(e->d_name))
-            ARRAY_PUSH(all, count, capacity,
-                       ((struct browser_entry){mem_strdup(e->d_name), is_folder}));
+        if (e->d_type == DT_REG && !is_picture(e->d_name))
+            continue;
+        struct browser_entry entry = look_at(whole, e->d_name);
+        if (entry.folder || is_picture(e->d_name))
+            ARRAY_PUSH(all, count, capacity, entry);
+        else
+            free(entry.name);
     }
     closedir(d);
+    int (*const orders[])(const void *, const void *) = {by_name, by_time, by_size};
     if (count)
-        qsort(all, (size_t)count, sizeof *all, compare);
+        qsort(all, (size_t)count, sizeof *all, orders[b->sort]);
     free_entries(b);
+    b->mark_count = 0;
     free(b->folder);
     b->folder = whole;
     b->all = all;
@@ -145,4 +178,43 @@ browser_up(struct browser *b, struct err *err)
     free(name);
     free(path);
     return ok;
+}
+
+bool
+browser_again(struct browser *b, struct err *err)
+{
+    const struct browser_entry *e = browser_chosen(b);
+    char *name = mem_strdup(e ? e->name : ""), *filter = mem_strdup(b->filter);
+    char *folder = mem_strdup(b->folder ? b->folder : "/");
+    bool ok = browser_open(b, folder, err);
+    browser_filter(b, filter);
+    for (int i = 0; i < b->count; i++)
+        if (strcmp(b->all[b->seen[i]].name, name) == 0)
+            b->selected = i;
+    free(folder);
+    free(filter);
+    free(name);
+    return ok;
+}
+
+void
+browser_mark(struct browser *b)
+{
+    struct browser_entry *e = b->selected < b->count ? &b->all[b->seen[b->selected]] : NULL;
+    if (!e || e->folder)
+        return;
+    e->marked = !e->marked;
+    b->mark_count += e->marked ? 1 : -1;
+}
+
+char *
+browser_next_marked(struct browser *b)
+{
+    for (int i = 0; i < b->all_count; i++)
+        if (b->all[i].marked) {
+            b->all[i].marked = false;
+            b->mark_count--;
+            return file_join(b->folder, b->all[i].name);
+        }
+    return NULL;
 }

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
-// A folder's entries for the file browser: folders first, then pictures, filtered, sorted as people
-// count (a2 before a10). No screen here.
+// A folder's entries for the file browser: folders first, then pictures, filtered, sorted by name
+// as people count (a2 before a10), by time or by size. No screen here.
 #ifndef LIMN_APP_UI_BROWSER_H
 #define LIMN_APP_UI_BROWSER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 
 struct browser_entry {
     char *name; // bytes as the file system has them
     bool folder;
+    bool marked;
+    int64_t size, changed; // bytes, seconds since 1970; 0 when not known
 };
+
+enum browser_sort { BROWSER_BY_NAME = 0, BROWSER_NEWEST, BROWSER_LARGEST, BROWSER_SORT_COUNT };
 
 struct browser {
     char *folder; // absolute
@@ -21,6 +26,8 @@ struct browser {
     int count, selected, top;
     char filter[128]; // letters that must occur, in any case
     bool hidden;      // shows names that begin with a dot
+    enum browser_sort sort;
+    int mark_count;
 };
 
 bool browser_open(struct browser *b, const char *folder,
@@ -31,6 +38,11 @@ void browser_filter(struct browser *b, const char *filter);
 bool browser_enter(struct browser *b, struct err *err);
 bool browser_up(struct browser *b, struct err *err); // the folder it came from is chosen
 const struct browser_entry *browser_chosen(const struct browser *b); // NULL: none
+// Again with other settings; the chosen one stays chosen.
+bool browser_again(struct browser *b, struct err *err);
+void browser_mark(struct browser *b); // the chosen picture, or no more
+// Of the first one that is marked, which then is no more; NULL: none is. Freed with free().
+char *browser_next_marked(struct browser *b);
 char *browser_path(const struct browser *b); // of the chosen one, freed with free(); NULL: none
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the view that assembles an instruction is made of: files and requests (view_compose.c), the
-// chosen reference's look and form (compose_reference.c), drawing (compose_draw.c), writing
-// (compose_write.c).
+// What the view that assembles an instruction is made of: requests (view_compose.c), files
+// (compose_files.c), the chosen reference's look and form (compose_reference.c), drawing
+// (compose_draw.c), writing (compose_write.c).
 #ifndef LIMN_APP_UI_COMPOSE_H
 #define LIMN_APP_UI_COMPOSE_H
 
@@ -14,6 +14,7 @@ enum { LOOK_SIDE = 256 };
 
 struct compose {
     struct browser browser;
+    char *bookmarks; // folders, one a line; NULL: not read yet
     enum pane pane;
     int reference, top;
     // What the loader made of the chosen reference: the newest answer, and what it was asked for.
@@ -34,7 +35,7 @@ struct compose {
 struct compose *compose_of(const struct ui *ui);
 void compose_turn_to(struct compose *c, enum pane pane);
 struct job_reference *compose_chosen(struct ui *ui);
-bool compose_in_files(struct ui *ui, enum request request);
+bool compose_in_files(struct ui *ui, enum request request); // compose_files.c
 bool compose_in_references(struct ui *ui, enum request request);
 void compose_ask_for_look(struct ui *ui);
 void compose_on_event(struct ui *ui, struct client_event *e);

@@ -12,6 +12,26 @@
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
+// Name and, where there is room, size: "1.5M".
+static void
+draw_file_line(const struct browser_entry *e, const struct area *a, enum role role)
+{
+    char size[16] = "";
+    static const char units[] = "BKMGT";
+    double n = (double)e->size;
+    int unit = 0;
+    for (; n >= 1000 && unit < 4; unit++)
+        n /= 1024;
+    if (!e->folder && a->columns >= 28)
+        snprintf(size, sizeof size, unit && n < 9.95 ? "%.1f%c" : "%.0f%c", n, units[unit]);
+    int width = text_width(size, SIZE_MAX), name = a->columns - 2 - (width ? width + 1 : 0);
+    if (e->marked)
+        draw_text(a->y, a->x, 1, role, "+");
+    draw_format(a->y, a->x + 1, name, role, "%s%s", e->name, e->folder ? "/" : "");
+    draw_text(a->y, a->x + a->columns - 1 - width, width,
+              role == ROLE_TEXT ? ROLE_DIM : role, size);
+}
+
 static void
 draw_files(struct ui *ui, const struct area *a)
 {
@@ -20,12 +40,14 @@ draw_files(struct ui *ui, const struct area *a)
     int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
         rows = a->rows - 1 - picture_rows;
     char title[4200];
+    static const char *const sorts[] = {"", "  newest", "  largest"};
     int filter = *b->filter ? text_width(b->filter, SIZE_MAX) + 3 : 0;
+    filter += text_width(sorts[b->sort], SIZE_MAX);
     draw_short_path(b->folder ? b->folder : "", MAX(a->columns - 4 - filter, 1), title,
                     sizeof title);
     size_t used = strlen(title);
-    if (filter)
-        snprintf(title + used, sizeof title - used, "  /%s", b->filter);
+    snprintf(title + used, sizeof title - used, "%s%s%s", sorts[b->sort], *b->filter ? "  /" : "",
+             b->filter);
     draw_heading(a, c->pane == PANE_FILES, title);
     b->top = draw_scroll(b->count, b->selected, rows, b->top);
     for (int row = 0; row < rows && b->top + row < b->count; row++) {
@@ -37,7 +59,7 @@ draw_files(struct ui *ui, const struct area *a)
         struct area line = {a->y + 1 + row, a->x, 1, a->columns};
         if (here)
             draw_fill(&line, role);
-        draw_format(line.y, a->x + 1, a->columns - 2, role, "%s%s", e->name, e->folder ? "/" : "");
+        draw_file_line(e, &line, role);
     }
     if (!b->count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,

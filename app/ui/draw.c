@@ -96,9 +96,36 @@ add_bytes(int y, int x, int columns, const char *text, size_t n)
     return used;
 }
 
+static bool plain;
+static int chosen_y = -1, chosen_x;
+
+void
+draw_plainly(bool on)
+{
+    plain = on;
+}
+
+void
+draw_begin(void)
+{
+    chosen_y = -1;
+}
+
+bool
+draw_chosen_place(int *y, int *x)
+{
+    *y = chosen_y;
+    *x = chosen_x;
+    return plain && chosen_y >= 0;
+}
+
 void
 draw_text(int y, int x, int columns, enum role role, const char *text)
 {
+    if (role == ROLE_SELECTION && *text && (chosen_y != y || chosen_y < 0)) {
+        chosen_y = y;
+        chosen_x = x;
+    }
     theme_use(role);
     size_t n = strlen(text);
     if (text_width(text, n) > columns && columns > 1) { // its end is cut off, and that is shown
@@ -158,6 +185,8 @@ draw_heading(const struct area *a, bool focus, const char *title)
 void
 draw_rule(int y, int x, int columns)
 {
+    if (plain)
+        return;
     theme_use(ROLE_BORDER);
     if (y >= 0 && y < LINES && columns > 0)
         mvhline_set(y, x, draw_unicode() ? WACS_HLINE : NULL, MIN(columns, COLS - x));
@@ -169,6 +198,8 @@ draw_rule(int y, int x, int columns)
 void
 draw_upright(int y, int x, int rows)
 {
+    if (plain)
+        return;
     theme_use(ROLE_BORDER);
     if (x >= 0 && x < COLS && draw_unicode())
         mvvline_set(y, x, WACS_VLINE, MIN(rows, LINES - y));
@@ -186,6 +217,8 @@ draw_box(const struct area *a, const char *title)
     draw_rule(bottom, a->x, a->columns);
     draw_upright(a->y, a->x, a->rows);
     draw_upright(a->y, right, a->rows);
+    if (plain)
+        return;
     draw_text(a->y, a->x, 1, ROLE_BORDER, unicode ? "\u250C" : "+");
     draw_text(a->y, right, 1, ROLE_BORDER, unicode ? "\u2510" : "+");
     draw_text(bottom, a->x, 1, ROLE_BORDER, unicode ? "\u2514" : "+");

@@ -17,6 +17,10 @@ struct area {
 };
 
 bool draw_unicode(void); // the locale's characters are Unicode's: stars and lines can be said
+// For screen readers: no lines, no frames; where the last chosen thing was drawn is remembered.
+void draw_plainly(bool plain);
+void draw_begin(void);                  // of a screen
+bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
                                                        const char *format, ...);

@@ -113,9 +113,22 @@ draw_hints(struct ui *ui)
     }
 }
 
+// Where a text is written, else, for a screen reader, at what is chosen.
+static void
+place_cursor(int y, int x)
+{
+    int chosen_y, chosen_x;
+    if (draw_chosen_place(&chosen_y, &chosen_x) && curs_set(1) != 1) {
+        y = chosen_y;
+        x = chosen_x;
+    }
+    move(y, x);
+}
+
 static void
 draw_screen(struct ui *ui)
 {
+    draw_begin();
     werase(stdscr);
     curs_set(0);
     memset(ui->screen.slot_used, 0, sizeof ui->screen.slot_used);
@@ -140,7 +153,7 @@ draw_screen(struct ui *ui)
     if (ui->dialogue.palette)
         palette_draw(ui);
     if (!ui->dialogue.prompting)
-        move(y, x);
+        place_cursor(y, x);
     pictures_turn(ui->pictures);
 }
 

@@ -37,6 +37,7 @@ static const struct {
     const char *name, *help;
 } commands[] = {
     {"add", "FILE: a picture as a reference"},
+    {"cd", "FOLDER: whose pictures the composer lists"},
     {"open", "FILE: the instruction inside a picture that limn made"},
     {"save", "NAME: the instruction as a template"},
     {"theme", "NAME: other colours, at once"},
@@ -152,7 +153,8 @@ fill(struct ui *ui, struct palette *p, const char *line)
     char *prefix = mem_strndup(line, space ? (size_t)(space + 1 - line) : 0);
     char *name = mem_strndup(line, strcspn(line, " "));
     bool files =
-        strcmp(name, "open") == 0 || strcmp(name, "add") == 0 || strcmp(name, "train") == 0;
+        strcmp(name, "open") == 0 || strcmp(name, "add") == 0 ||
+                 strcmp(name, "train") == 0 || strcmp(name, "cd") == 0;
     bool same = p->prefix && strcmp(p->prefix, prefix) == 0 && !files;
     const struct parameter *d = parameter_find(name);
     free(p->prefix);

@@ -426,12 +426,13 @@ open_script(struct ui *ui, const char *file, struct err *err)
 }
 
 int
-ui_run(const char *host, const char *theme, const char *preview, const char *script)
+ui_run(const struct ui_params *params)
 {
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
-    ui->screen.preview = preview;
-    ui->worker.host = host ? mem_strdup(host) : NULL;
+    ui->screen.preview = params->plain ? "none" : params->preview;
+    draw_plainly(params->plain);
+    ui->worker.host = params->host ? mem_strdup(params->host) : NULL;
     ui->session = session_new();
     ui->material = material_new();
     ui->tasks = mem_zalloc(sizeof *ui->tasks);
@@ -443,8 +444,9 @@ ui_run(const char *host, const char *theme, const char *preview, const char *scr
     session_restore(ui);
     load_keys(ui);
     tasks_restore(ui);
-    bool ok = threads && open_script(ui, script, &err) && choose_theme(ui, theme, &err) &&
-              connect_worker(ui, &err) && screen_start(ui, preview, &err);
+    bool ok = threads && open_script(ui, params->script, &err) &&
+              choose_theme(ui, params->theme, &err) && connect_worker(ui, &err) &&
+              screen_start(ui, ui->screen.preview, &err);
     if (ok) {
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);

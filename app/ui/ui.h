@@ -21,8 +21,15 @@ struct jv;
 
 enum { UI_COLUMNS_MIN = 40, UI_ROWS_MIN = 12, UI_LOG_MAX = 1000 };
 
-// Each may be NULL: `host` for a worker here, `script` for keys alone. Returns an exit code.
-int ui_run(const char *host, const char *theme, const char *preview, const char *script);
+struct ui_params {
+    const char *host;    // NULL: the worker is here
+    const char *theme;   // NULL: the one that was chosen before
+    const char *preview; // how pictures are shown; NULL: as the terminal can
+    const char *script;  // script.h; NULL: keys alone
+    bool plain;          // for screen readers: no lines, no pictures, the cursor at what is chosen
+};
+// Returns an exit code.
+int ui_run(const struct ui_params *params);
 
 double ui_now(void); // seconds, monotonic
 int ui_keys(const struct ui *ui); // how many have been pressed

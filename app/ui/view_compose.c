@@ -83,16 +83,11 @@ close_compose(struct ui *ui)
     job_finish(&carrier);
     job_finish(&c->before);
     browser_finish(&c->browser);
+    free(c->bookmarks);
     image_unref(c->after);
 }
 
 // --- requests
-
-static void
-filter_done(struct ui *ui, const char *text)
-{
-    browser_filter(&compose_of(ui)->browser, text ? text : "");
-}
 
 static void
 save_done(struct ui *ui, const char *text)
@@ -105,49 +100,6 @@ save_done(struct ui *ui, const char *text)
                text);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);
-}
-
-bool
-compose_in_files(struct ui *ui, enum request request)
-{
-    struct compose *c = compose_of(ui);
-    struct browser *b = &c->browser;
-    struct err err = {0};
-    int page = MAX(1, c->files.rows - 1);
-    const struct browser_entry *e = browser_chosen(b);
-    switch (request) {
-    case REQUEST_UP: b->selected--; break;
-    case REQUEST_DOWN: b->selected++; break;
-    case REQUEST_PAGE_UP: b->selected -= page; break;
-    case REQUEST_PAGE_DOWN: b->selected += page; break;
-    case REQUEST_FIRST: b->selected = 0; break;
-    case REQUEST_LAST: b->selected = b->count - 1; break;
-    case REQUEST_LEFT: browser_up(b, &err); break;
-    case REQUEST_RIGHT: browser_enter(b, &err); break;
-    case REQUEST_FILTER: ui_prompt(ui, "/", b->filter, filter_done); return true;
-    case REQUEST_ENTER:
-    case REQUEST_ADD:
-        if (e && e->folder) {
-            browser_enter(b, &err);
-        } else if (e) {
-            char *path = browser_path(b);
-            session_add_picture(ui, path);
-            free(path);
-        }
-        break;
-    case REQUEST_OPEN:
-        if (e && !e->folder) {
-            char *path = browser_path(b);
-            session_open(ui, path, false);
-            free(path);
-        }
-        break;
-    default: return false;
-    }
-    b->selected = MAX(0, MIN(b->selected, b->count - 1));
-    if (err.code != ERR_NONE)
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-    return true;
 }
 
 static void

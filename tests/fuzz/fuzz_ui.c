@@ -182,7 +182,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     left = size;
     pressed = 0;
     host_says(frames, count);
-    ui_run(NULL, LIMN_SOURCE "/themes/dark.theme", "none");
+    const struct ui_params p = {.theme = LIMN_SOURCE "/themes/dark.theme", .preview = "none"};
+    ui_run(&p);
     host_says(NULL, 0);
     free(frames);
     return 0;

@@ -686,7 +686,39 @@ def terminals():
         s.close()
 
 
-tests = [views_at_every_size, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping, faults, hang_up, damaged_library, full_disk,
+def plainly():
+    # For screen readers: no lines, no pictures, and the cursor is where the chosen thing is.
+    s = Screen((90, 30), args='--plain')
+    s.expect('references', 'start')
+
+    def at_cursor():
+        x, y, seen = map(int, s.tmux('display-message', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}').split())
+        lines = s.text().split('\n')
+        return lines[y][x:] if seen and y < len(lines) else None
+
+    def cursor_at(what, why):
+        end = time.monotonic() + 5 * SLOW
+        while time.monotonic() < end and not (at_cursor() or '').startswith(what):
+            time.sleep(0.05)
+        check((at_cursor() or '').startswith(what), f'{why}: the cursor is at {at_cursor()!r}, not {what!r}', s)
+
+    cursor_at('apple-fluent-3d', 'the first file')
+    s.keys('Down', 'Down')
+    cursor_at('dog-twemoji', 'the third')
+    s.keys('4')
+    cursor_at('edge', 'the first template')
+    s.keys('Down', 'Enter', 'Down')
+    s.expect('Esc cancel', 'a form')
+    cursor_at('subject', 'its second field')
+    check(not re.search('[\u2500-\u259f]', s.text()), 'no lines, no blocks', s)
+    s.keys('Escape', '1', 'i')
+    s.type('a hen')
+    x, y, seen = map(int, s.tmux('display-message', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}').split())
+    check(seen and s.text().split('\n')[y][:x].endswith('a hen'), 'what is written has the cursor behind it', s)
+    s.close()
+
+
+tests = [views_at_every_size, plainly, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping, faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
 def run(tests):
     for test in tests:

@@ -188,5 +188,39 @@ def templates():
     check('style-transfer' not in screen[:len(screen) // 2] and 'style-transfer' in screen[len(screen) // 2:], 'is seen as it is written', screen)
 
 
+def files():
+    h = Home()
+    folder = h.path / 'pictures'
+    (folder / 'deep').mkdir(parents=True)
+    samples = sorted(pathlib.Path(SOURCE, 'app/templates/samples').glob('*.png'))[:5]
+    for i, (name, source) in enumerate(zip(('a2.png', 'a10.png', 'b.png', '.secret.png', 'c.png'), samples)):
+        shutil.copy(source, folder / name)
+        os.utime(folder / name, (1e9 + 1e6 * (i % 3), 1e9 + 1e6 * (i % 3)))
+    (folder / 'text.txt').write_text('no picture')
+    listed = lambda screen: re.findall(r'^ ?\+?([\w./]+\.png|deep/)', screen.replace('│', ' '), re.M)
+    screen = h.play('size 120x40\nsettle\nsave -', 'names', folder=folder)
+    check(listed(screen) == ['deep/', 'a2.png', 'a10.png', 'b.png', 'c.png'], f'folders first, as people count: {listed(screen)}', screen)
+    bytes_of = (folder / 'a2.png').stat().st_size
+    shown = f'{bytes_of}B' if bytes_of < 1000 else f'{bytes_of / 1024:.1f}K' if bytes_of / 1024 < 9.95 else f'{bytes_of / 1024:.0f}K'
+    check(re.search(r'a2\.png +' + shown, screen), f'with their size: {shown}', screen)
+    screen = h.play('size 120x40\nkeys s\nsave -', 'newest', folder=folder)
+    check(listed(screen) == ['deep/', 'b.png', 'a10.png', 'c.png', 'a2.png'], f'the newest first: {listed(screen)}')
+    screen = h.play('size 120x40\nkeys s s\nsave -', 'largest', folder=folder)
+    sizes = [(folder / n).stat().st_size for n in listed(screen)[1:]]
+    check(len(sizes) == 4 and sizes == sorted(sizes, reverse=True), f'the largest first: {sizes}')
+    screen = h.play('size 120x40\nkeys .\nsave -', 'hidden', folder=folder)
+    check('.secret.png' in listed(screen), f'hidden ones, when asked: {listed(screen)}')
+    screen = h.play('size 120x40\nkeys /\ntype a1\nsave -\nkeys Esc\nsave -', 'filter', folder=folder)
+    check(listed(screen[:len(screen) // 2]) == ['a10.png'] and len(listed(screen[len(screen) // 2:])) == 5, 'a filter as it is written, and Esc', screen)
+    screen = h.play('size 120x40\nkeys Down Space Down Space a\nwait \\[ref#2\\]\nsettle\nsave -', 'several', folder=folder)
+    check(re.search(r'\[ref#1\].*a2\.png', screen) and re.search(r'\[ref#2\].*b\.png', screen), 'all that are marked are added', screen)
+    screen = h.play('size 120x40\nkeys B\nwait a bookmark: b 1\nkeys :\ntype cd /\nkeys Enter b\nsave -\nkeys 1\nsave -\nkeys b s\nsave -\nkeys b h\nsave -\n'
+                    'keys :\ntype cd /nonesuch\nkeys Enter\nsave -', 'places', folder=folder)
+    screens = [screen.split('\n')[40 * i:40 * i + 40] for i in range(5)]
+    check('1 ~/pictures' in '\n'.join(screens[0]) and '─ ~/pictures' in screens[1][1], 'a bookmark', screen)
+    check('samples' in screens[2][1] and '─ ~ ' in screens[3][1], 'the samples, the home')
+    check('/nonesuch' in '\n'.join(screens[4]), 'a folder that is not there is said')
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, queue, templates])
+    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files])
