@@ -37,19 +37,19 @@ value_at(const struct evaluation *e, int who, int measure, int i)
 }
 
 static uint8_t *
-mean_picture(const struct pack *p, size_t bytes)
+mean_picture(const struct pack *p, size_t bytes, struct err *err)
 {
-    double *sum = mem_zalloc(bytes * sizeof *sum);
-    uint8_t *out = mem_alloc(bytes);
+    double *sum = mem_try_calloc(bytes, sizeof *sum, "the mean picture", err);
+    uint8_t *out = sum ? mem_try_calloc(bytes, 1, "the mean picture", err) : NULL;
     int n = 0;
-    for (int i = 0; i < pack_count(p); i++) {
+    for (int i = 0; out && i < pack_count(p); i++) {
         if (pack_split(p, i) != PACK_TRAIN)
             continue;
         n++;
         for (size_t k = 0; k < bytes; k++)
             sum[k] += pack_image(p, i)[k];
     }
-    for (size_t k = 0; k < bytes; k++)
+    for (size_t k = 0; out && k < bytes; k++)
         out[k] = (uint8_t)lround(sum[k] / MAX(n, 1));
     free(sum);
     return out;
@@ -239,20 +239,22 @@ open_models(struct evaluation *e, struct pipeline *pipelines[2], struct err *err
     return ok;
 }
 
-static void
-make_room(struct evaluation *e)
+static bool
+make_room(struct evaluation *e, struct err *err)
 {
     size_t n = (size_t)e->p->examples;
     e->bytes = 3 * (size_t)pack_size(e->pack) * (size_t)pack_size(e->pack);
-    e->mean = mean_picture(e->pack, e->bytes);
-    e->examples = mem_zalloc(n * sizeof *e->examples);
-    e->values = mem_alloc(EVAL_WHO_COUNT * EVAL_MEASURE_COUNT * n * sizeof *e->values);
+    e->mean = mean_picture(e->pack, e->bytes, err);
+    e->examples = mem_try_calloc(n, sizeof *e->examples, "examples", err);
+    e->values = mem_try_calloc(EVAL_WHO_COUNT * EVAL_MEASURE_COUNT * n, sizeof *e->values,
+                               "examples", err);
     for (int k = 0; k < 2; k++)
-        e->drawn[k] = mem_alloc(n * e->bytes);
+        e->drawn[k] = mem_try_calloc(n, e->bytes, "examples", err);
     for (int t = 0; t < tasks_count(e->tasks); t++)
         if (is_measured(e, t))
             e->total += MIN(e->p->examples, tasks_heldout_of(e->tasks, t, e->p->split, 0, NULL)) *
                         (e->p->models[1] ? 2 : 1);
+    return e->mean && e->examples && e->values && e->drawn[0] && e->drawn[1];
 }
 
 bool
@@ -266,8 +268,7 @@ eval_run(const struct eval_params *p, struct eval_report *out, struct err *err)
               open_models(&e, pipelines, err) && (e.recogniser = recogniser_make(e.pack, err));
     if (ok) {
         out->tasks = mem_zalloc((size_t)tasks_count(e.tasks) * sizeof *out->tasks);
-        make_room(&e);
-        ok = run_tasks(&e, pipelines, out, err);
+        ok = make_room(&e, err) && run_tasks(&e, pipelines, out, err);
     }
     pipeline_close(pipelines[0]);
     pipeline_close(pipelines[1]);

@@ -404,11 +404,28 @@ recognise_rank(const struct recogniser *r, const uint8_t *rgb, int record)
 
 // --- Both ---------------------------------------------------------------------------------------
 
+// Room for what it learns of a pack, which may be large.
+static bool
+make_room(struct recogniser *r, struct err *err)
+{
+    size_t styles = (size_t)r->styles, subjects = (size_t)r->subjects, of = SUBJECT_FEATURES;
+    size_t pictures = (size_t)pack_count(r->pack);
+    const char *what = "what tells subjects and styles apart";
+    r->style_weights = mem_try_calloc(styles * STYLE_FEATURES, sizeof *r->style_weights, what, err);
+    r->lower = mem_try_calloc(of * of, sizeof *r->lower, what, err);
+    r->pictures = mem_try_calloc(pictures * of, sizeof *r->pictures, what, err);
+    r->sums = mem_try_calloc(subjects * of, sizeof *r->sums, what, err);
+    r->counts = mem_try_calloc(subjects, sizeof *r->counts, what, err);
+    return r->style_weights && r->lower && r->pictures && r->sums && r->counts;
+}
+
 struct recogniser *
 recogniser_make(const struct pack *pack, struct err *err)
 {
     int side = pack_size(pack), styles = pack_style_count(pack), n = 0;
-    int *records = mem_alloc((size_t)pack_count(pack) * sizeof *records);
+    int *records = mem_try_calloc((size_t)pack_count(pack), sizeof *records, "records", err);
+    if (!records)
+        return NULL;
     for (int i = 0; i < pack_count(pack); i++)
         if (trains(pack, i))
             records[n++] = i;
@@ -424,14 +441,14 @@ recogniser_make(const struct pack *pack, struct err *err)
     if (r) {
         *r = (struct recogniser){
             .pack = pack, .side = side, .styles = styles, .subjects = pack_subject_count(pack)};
-        r->style_weights = mem_zalloc((size_t)styles * STYLE_FEATURES * sizeof *r->style_weights);
-        r->lower = mem_zalloc((size_t)SUBJECT_FEATURES * SUBJECT_FEATURES * sizeof *r->lower);
-        r->pictures = mem_zalloc((size_t)pack_count(pack) * SUBJECT_FEATURES * sizeof *r->pictures);
-        r->sums = mem_zalloc((size_t)r->subjects * SUBJECT_FEATURES * sizeof *r->sums);
-        r->counts = mem_zalloc((size_t)r->subjects * sizeof *r->counts);
+    }
+    if (r && make_room(r, err)) {
         learn_style(r, records, n);
         learn_scatter(r, records, n);
         gather_subjects(r);
+    } else {
+        recogniser_free(r);
+        r = NULL;
     }
     free(records);
     return r;

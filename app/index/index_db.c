@@ -419,8 +419,8 @@ read_numbers(struct index *x, const char *key, float *out, float low, float high
 bool
 index_looks(struct index *x, struct looks *out, struct err *err)
 {
-    looks_open(out, x->about.features, x->about.dimension);
-    return read_numbers(x, "mean", out->mean, -1e6f, 1e6f, err) &&
+    return looks_open(out, x->about.features, x->about.dimension, err) &&
+           read_numbers(x, "mean", out->mean, -1e6f, 1e6f, err) &&
            read_numbers(x, "deviation", out->deviation, 1e-6f, 1e6f, err);
 }
 

@@ -173,10 +173,10 @@ static bool
 features_of(struct making *k, size_t first, size_t step, size_t n, float *out, struct err *err)
 {
     size_t side = (size_t)pack_size(k->pack), bytes = 3 * side * side;
-    uint8_t *rgb = mem_alloc(n * bytes);
-    for (size_t i = 0; i < n; i++)
+    uint8_t *rgb = mem_try_calloc(n, bytes, "pictures", err);
+    for (size_t i = 0; rgb && i < n; i++)
         memcpy(rgb + i * bytes, pack_image(k->pack, k->items[first + i * step].record), bytes);
-    bool ok = pipeline_features(k->pipeline, rgb, (int)n, (int)side, out, err);
+    bool ok = rgb && pipeline_features(k->pipeline, rgb, (int)n, (int)side, out, err);
     free(rgb);
     return ok;
 }
@@ -201,10 +201,12 @@ static bool
 look_at_all(struct making *k, struct err *err)
 {
     size_t width = (size_t)k->info.feature_width;
-    float *features = mem_alloc(TOGETHER * width * sizeof *features), vector[DIMENSION];
-    looks_open(&k->looks, k->info.feature_width, DIMENSION);
+    float *features = mem_try_calloc(TOGETHER * width, sizeof *features, "features", err);
+    float vector[DIMENSION];
     k->vectors = mem_try_calloc(k->count, DIMENSION, "vectors", err);
-    bool ok = k->vectors && learn(k, features, err);
+    bool ok = features && k->vectors &&
+              looks_open(&k->looks, k->info.feature_width, DIMENSION, err) &&
+              learn(k, features, err);
     for (size_t first = 0; ok && first < k->count; first += TOGETHER) {
         size_t n = MIN(k->count - first, (size_t)TOGETHER);
         ok = features_of(k, first, 1, n, features, err);

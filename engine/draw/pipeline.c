@@ -338,11 +338,11 @@ base_pass(struct drawing *d)
 
 // mask (height,width) to the latent's places, each the mean of its pixels.
 static float *
-shrink_mask(const float *mask, int width, const struct latent *l)
+shrink_mask(const float *mask, int width, const struct latent *l, struct err *err)
 {
     int factor = width / l->width;
-    float *out = mem_zalloc((size_t)l->height * (size_t)l->width * sizeof *out);
-    for (int y = 0; y < l->height * factor; y++)
+    float *out = mem_try_calloc((size_t)l->height * (size_t)l->width, sizeof *out, "a mask", err);
+    for (int y = 0; out && y < l->height * factor; y++)
         for (int x = 0; x < width; x++)
             out[y / factor * l->width + x / factor] +=
                 mask[y * width + x] / (float)(factor * factor);
@@ -360,8 +360,9 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
     size_t n = (size_t)l.height * (size_t)l.width * (size_t)l.channels;
     float *start = mem_try_calloc(n, sizeof *start, "the picture to start from", err);
     bool ok = start && pass_encode(pass, from->picture, start, err);
-    float *mask =
-        from->mask && pass->size.width ? shrink_mask(from->mask, pass->size.width, &l) : NULL;
+    float *mask = NULL;
+    if (ok && from->mask && pass->size.width)
+        ok = (mask = shrink_mask(from->mask, pass->size.width, &l, err)) != NULL;
     pass->start = start;
     pass->mask = mask ? mask : from->mask;
     ok = ok && pass_run(pass, x, err);

@@ -147,9 +147,11 @@ pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, f
                        p->info.name);
     struct stage *s = feature_stage(p, MIN(count, TOGETHER), err);
     int n = s ? s->key.references : 0;
-    float *image = mem_zalloc((size_t)n * 3 * size * size * sizeof *image);
-    float *vectors = mem_alloc((size_t)n * width * sizeof *vectors + 1);
-    bool ok = s != NULL;
+    float *image = s ? mem_try_calloc((size_t)n * 3 * size * size, sizeof *image, "pictures", err)
+                     : NULL;
+    float *vectors = image ? mem_try_calloc((size_t)n * width, sizeof *vectors, "vectors", err)
+                           : NULL;
+    bool ok = vectors != NULL;
     for (int first = 0; ok && first < count; first += n) {
         int these = MIN(count - first, n);
         for (int i = 0; ok && i < these; i++)

@@ -55,11 +55,11 @@ number(const struct run *r, const char *key, int most, int *out, struct err *err
 
 // (1,3,H,W) -> (H,W,3)
 static float *
-picture_of(const struct tensor_view *t)
+picture_of(const struct tensor_view *t, struct err *err)
 {
     int64_t pixels = t->shape.dim[2] * t->shape.dim[3];
-    float *out = mem_alloc(3 * (size_t)pixels * sizeof *out);
-    for (int64_t i = 0; i < 3 * pixels; i++)
+    float *out = mem_try_calloc(3 * (size_t)pixels, sizeof *out, "a golden's picture", err);
+    for (int64_t i = 0; out && i < 3 * pixels; i++)
         out[i % pixels * 3 + i / pixels] = (float)dtype_load(t->dtype, t->data, i);
     return out;
 }
@@ -145,8 +145,8 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     struct picture_size size = {(int)t->shape.dim[2], (int)t->shape.dim[3]};
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = size};
     struct stage *s = stages_get(&r->stages, &key, err);
-    float *image = picture_of(t);
-    bool ok = s && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
+    float *image = s ? picture_of(t, err) : NULL;
+    bool ok = image && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
               port_set_take(&r->references.values, before, s, err);
     r->references.size[k] = size;
     r->references.count = k + 1;
@@ -182,8 +182,9 @@ draw(struct run *r, struct err *err)
     if (!t || shape_count(&t->shape) != count)
         return err_set(err, ERR_INPUT, "%s: noise (1,%d,%d) is needed", r->params->golden,
                        l->height * l->width, l->channels);
-    float *noise = mem_alloc((size_t)count * sizeof *noise);
-    dtype_convert(DTYPE_F32, noise, t->dtype, t->data, count);
+    float *noise = mem_try_calloc((size_t)count, sizeof *noise, "a golden's noise", err);
+    if (noise)
+        dtype_convert(DTYPE_F32, noise, t->dtype, t->data, count);
     uint64_t seed = 0;
     struct pass pass = {.stages = &r->stages, .part = m->family->denoiser,
                         .scheduler = &m->scheduler, .sampler = m->scheduler.sampler,
@@ -196,9 +197,11 @@ draw(struct run *r, struct err *err)
                                           .has_context = r->references.count > 0};
         pass.negative = &r->negative;
     }
-    r->x = mem_alloc((size_t)count * sizeof *r->x);
-    r->picture = mem_alloc(3 * (size_t)r->size.height * (size_t)r->size.width * sizeof *r->picture);
-    bool ok = pass_run(&pass, r->x, err) && pass_decode(&pass, r->x, r->picture, err);
+    size_t values = 3 * (size_t)r->size.height * (size_t)r->size.width;
+    r->x = mem_try_calloc((size_t)count, sizeof *r->x, "a sample", err);
+    r->picture = mem_try_calloc(values, sizeof *r->picture, "a picture", err);
+    bool ok = noise && r->x && r->picture && pass_run(&pass, r->x, err) &&
+              pass_decode(&pass, r->x, r->picture, err);
     free(noise);
     return ok;
 }
@@ -227,7 +230,9 @@ compare(struct run *r, struct model_golden_result *result, struct err *err)
         t->shape.dim[3] != r->size.width)
         return err_set(err, ERR_INPUT, "%s: output (1,3,%d,%d) is needed", r->params->golden,
                        r->size.height, r->size.width);
-    float *want = picture_of(t);
+    float *want = picture_of(t, err);
+    if (!want)
+        return false;
     result->relative_error =
         distance(r->picture, want, 3 * (size_t)r->size.height * (size_t)r->size.width);
     free(want);

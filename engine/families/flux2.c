@@ -184,24 +184,23 @@ tokens_of(struct picture_size size, int factor)
 static struct node *
 token_places(struct nn *nn, const struct stage_key *key, int factor, int64_t count)
 {
-    int32_t *places = mem_alloc((size_t)(count * FLUX2_AXES) * sizeof *places), *at = places;
-    at = put_places(at, 0, key->size.height / factor, key->size.width / factor);
-    for (int k = 0; k < key->references; k++)
+    struct node *ids;
+    int32_t *at = nn_constant_i32(nn, "flux2.places", SHAPE(count, FLUX2_AXES), &ids);
+    if (at)
+        at = put_places(at, 0, key->size.height / factor, key->size.width / factor);
+    for (int k = 0; at && k < key->references; k++)
         at = put_places(at, 10 * (k + 1), key->reference[k].height / factor,
                         key->reference[k].width / factor);
-    struct node *ids = nn_constant_i32(nn, "flux2.places", SHAPE(count, FLUX2_AXES), places);
-    free(places);
     return ids;
 }
 
 static struct node *
 text_places(struct nn *nn, int tokens)
 {
-    int32_t *places = mem_zalloc((size_t)tokens * FLUX2_AXES * sizeof *places);
-    for (int i = 0; i < tokens; i++)
+    struct node *ids;
+    int32_t *places = nn_constant_i32(nn, "flux2.text", SHAPE(tokens, FLUX2_AXES), &ids);
+    for (int i = 0; places && i < tokens; i++)
         places[i * FLUX2_AXES + 3] = i;
-    struct node *ids = nn_constant_i32(nn, "flux2.text", SHAPE(tokens, FLUX2_AXES), places);
-    free(places);
     return ids;
 }
 

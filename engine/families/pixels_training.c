@@ -34,9 +34,13 @@ encode(struct nn *nn, const struct parts *parts, struct node *ids, struct node *
 static struct node *
 thumbnail_of_nothing(struct nn *nn, const struct parts *parts, const struct training_key *key)
 {
-    const int32_t empty[] = {key->end, key->pad};
-    struct node *thumbnail;
-    encode(nn, parts, nn_constant_i32(nn, "empty text", SHAPE(1, 2), empty), &thumbnail);
+    struct node *ids, *thumbnail;
+    int32_t *empty = nn_constant_i32(nn, "empty text", SHAPE(1, 2), &ids);
+    if (empty) {
+        empty[0] = key->end;
+        empty[1] = key->pad;
+    }
+    encode(nn, parts, ids, &thumbnail);
     int64_t side = unet_of(parts)->thumbnail_size;
     return op_broadcast(nn->g, thumbnail, SHAPE(key->batch, side, side, 3));
 }

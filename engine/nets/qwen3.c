@@ -82,14 +82,13 @@ static struct node *
 visibility(struct nn *nn, struct node *mask, int64_t tokens)
 {
     struct graph *g = nn->g;
-    int32_t *seen = mem_alloc((size_t)(tokens * tokens) * sizeof *seen);
-    for (int64_t q = 0; q < tokens; q++)
-        for (int64_t k = 0; k < tokens; k++)
-            seen[q * tokens + k] = k <= q;
     char name[NN_NAME_MAX];
-    struct node *causal = nn_constant_i32(nn, nn_name(name, "qwen3.causal.%d", (int)tokens),
-                                          SHAPE(1, 1, tokens, tokens), seen);
-    free(seen);
+    struct node *causal;
+    int32_t *seen = nn_constant_i32(nn, nn_name(name, "qwen3.causal.%d", (int)tokens),
+                                    SHAPE(1, 1, tokens, tokens), &causal);
+    for (int64_t q = 0; seen && q < tokens; q++)
+        for (int64_t k = 0; k <= q; k++)
+            seen[q * tokens + k] = 1;
     causal = op_affine(g, op_cast(g, causal, DTYPE_F32), 1e9, -1e9);
     if (!mask)
         return causal;
@@ -100,13 +99,12 @@ visibility(struct nn *nn, struct node *mask, int64_t tokens)
 static struct node *
 rope_table(struct nn *nn, const struct qwen3_config *c, int64_t tokens)
 {
-    int32_t *place = mem_alloc((size_t)tokens * sizeof *place);
-    for (int64_t i = 0; i < tokens; i++)
-        place[i] = (int32_t)i;
     char name[NN_NAME_MAX];
-    struct node *at = nn_constant_i32(nn, nn_name(name, "qwen3.places.%d", (int)tokens),
-                                      SHAPE(tokens, 1), place);
-    free(place);
+    struct node *at;
+    int32_t *place = nn_constant_i32(nn, nn_name(name, "qwen3.places.%d", (int)tokens),
+                                     SHAPE(tokens, 1), &at);
+    for (int64_t i = 0; place && i < tokens; i++)
+        place[i] = (int32_t)i;
     return nn_rope_table(nn, at, &c->head_dim, 1, c->rope_theta);
 }
 

@@ -111,14 +111,13 @@ static struct node *
 position_bias(struct nn *nn, const struct t5_config *c, int64_t tokens)
 {
     struct graph *g = nn->g;
-    int32_t *bucket = mem_alloc((size_t)(tokens * tokens) * sizeof *bucket);
-    for (int64_t q = 0; q < tokens; q++)
+    char name[NN_NAME_MAX];
+    struct node *ids;
+    int32_t *bucket = nn_constant_i32(nn, nn_name(name, "t5.buckets.%d", (int)tokens),
+                                      SHAPE(tokens, tokens), &ids);
+    for (int64_t q = 0; bucket && q < tokens; q++)
         for (int64_t k = 0; k < tokens; k++)
             bucket[q * tokens + k] = t5_bucket(c, (int)(k - q));
-    char name[NN_NAME_MAX];
-    struct node *ids = nn_constant_i32(nn, nn_name(name, "t5.buckets.%d", (int)tokens),
-                                       SHAPE(tokens, tokens), bucket);
-    free(bucket);
     struct embedding e = {c->num_buckets, c->num_heads, 1 / sqrt((double)c->d_model)};
     struct node *bias =
         nn_embedding(nn, ids, &e, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias");

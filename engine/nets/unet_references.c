@@ -45,9 +45,8 @@ encode(struct nn *nn, const struct unet_config *c, const struct unet_references 
 {
     int count = in->batch * in->references;
     require(in->image && in->text && in->image->shape.dim[0] == count);
-    int32_t *zeros = mem_zalloc((size_t)count * sizeof *zeros);
-    struct node *t = nn_constant_i32(nn, "reference_timestep", SHAPE(count), zeros);
-    free(zeros);
+    struct node *t;
+    nn_constant_i32(nn, "reference_timestep", SHAPE(count), &t); // zeros
     struct unet_inputs u = {.sample = in->image,
                             .timestep = op_cast(nn->g, t, DTYPE_F32),
                             .text = in->text};

@@ -80,6 +80,8 @@ nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind ki
 {
     char full[2 * NN_NAME_MAX];
     snprintf(full, sizeof full, "%s%s", nn->part ? nn->part : "", name);
+    if (graph_error(nn->g)->code != ERR_NONE) // shapes are guesses now, and this graph never runs
+        return graph_input(nn->g, full, shape, kind == PARAM_MATRIX ? nn->dtype : DTYPE_F32);
     int i = params_declare(nn->params, full, shape, kind, init);
     struct nn_param_node *at = param_node(nn, i);
     if (!at->bound) {
@@ -90,20 +92,26 @@ nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind ki
     return at->cast;
 }
 
-struct node *
-nn_constant_i32(struct nn *nn, const char *name, struct shape shape, const int32_t *data)
+int32_t *
+nn_constant_i32(struct nn *nn, const char *name, struct shape shape, struct node **node)
 {
     for (int i = 0; i < nn->constant_count; i++)
         if (strcmp(nn->constants[i].node->name, name) == 0) {
-            require(shape_equal(&nn->constants[i].node->shape, &shape));
-            return nn->constants[i].node;
+            *node = nn->constants[i].node;
+            require(shape_equal(&(*node)->shape, &shape));
+            return NULL;
         }
-    size_t size = (size_t)shape_count(&shape) * sizeof *data;
-    struct nn_constant c = {.node = graph_input(nn->g, name, shape, DTYPE_I32),
-                            .data = mem_alloc(size)};
-    memcpy(c.data, data, size);
-    ARRAY_PUSH(nn->constants, nn->constant_count, nn->constant_capacity, c);
-    return c.node;
+    struct err err = {0};
+    struct nn_constant c = {.node = graph_input(nn->g, name, shape, DTYPE_I32)};
+    *node = c.node;
+    if (graph_error(nn->g)->code != ERR_NONE)
+        return NULL;
+    c.data = mem_try_calloc((size_t)shape_count(&shape), sizeof(int32_t), name, &err);
+    if (c.data)
+        ARRAY_PUSH(nn->constants, nn->constant_count, nn->constant_capacity, c);
+    else
+        graph_refuse(nn->g, &err);
+    return c.data;
 }
 
 bool

@@ -54,10 +54,11 @@ const char *nn_name(char buf[NN_NAME_MAX], const char *format, ...)
 struct node *nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind kind,
                       struct param_init init);
 
-// Integers known when the graph is made. Copied; nodes of equal name are made once. An input of
-// the graph, which nn_constants_write() fills.
-struct node *nn_constant_i32(struct nn *nn, const char *name, struct shape shape,
-                             const int32_t *data);
+// Integers known when the graph is made: *node is an input of the graph, which nn_constants_write()
+// fills with what the caller writes into the space that is returned, zeroed and owned by `nn`.
+// NULL: nothing is to be written, for a constant of that name is there, or there is no memory for
+// one (its size may be a file's), which is the graph's error.
+int32_t *nn_constant_i32(struct nn *nn, const char *name, struct shape shape, struct node **node);
 bool nn_constants_write(const struct nn *nn, struct plan *p, struct err *err);
 
 // x (…,in) -> (…,out); x is cast to nn->dtype. weight (out,in), bias (out).

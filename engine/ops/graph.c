@@ -61,6 +61,13 @@ graph_error(const struct graph *g)
     return &g->error;
 }
 
+void
+graph_refuse(struct graph *g, const struct err *why)
+{
+    if (g->error.code == ERR_NONE)
+        g->error = *why;
+}
+
 static struct node *
 new_node(struct graph *g)
 {
@@ -179,8 +186,10 @@ graph_add(struct graph *g, enum op op, const union op_params *params, struct nod
         }
         err_set(&g->error, e.code, "%s(%s): %s", row->name, all, e.text);
     }
-    if (g->error.code != ERR_NONE && n->dtype == DTYPE_NONE)
-        n->dtype = source[0]->dtype;
+    if (g->error.code != ERR_NONE) { // the best guess
+        n->dtype = n->dtype == DTYPE_NONE ? source[0]->dtype : n->dtype;
+        n->shape = n->shape.rank == 0 ? source[0]->shape : n->shape;
+    }
     check_shape(g, &n->shape, NULL);
     if (row->kind == KERNEL_INPLACE)
         n->flags |= NODE_EFFECT;

@@ -128,6 +128,8 @@ node_bytes(const struct node *n)
 int graph_count(const struct graph *g);
 struct node *graph_node(const struct graph *g, int id);
 const struct err *graph_error(const struct graph *g); // code ERR_NONE when all is well
+// Records why a builder cannot go on, unless something has been recorded already.
+void graph_refuse(struct graph *g, const struct err *why);
 
 struct node *graph_input(struct graph *g, const char *name, struct shape shape, enum dtype dtype);
 struct node *graph_bound(struct graph *g, const char *name, enum slot slot, size_t offset,

@@ -10,16 +10,18 @@
 
 enum { SEED = 1 };
 
-void
-looks_open(struct looks *l, int features, int dimension)
+bool
+looks_open(struct looks *l, int features, int dimension, struct err *err)
 {
     size_t f = (size_t)features, n = f * (size_t)dimension;
     *l = (struct looks){.features = features, .dimension = dimension};
-    l->mean = mem_zalloc(f * sizeof *l->mean);
-    l->deviation = mem_zalloc(f * sizeof *l->deviation);
-    l->sum = mem_zalloc(f * sizeof *l->sum);
-    l->squares = mem_zalloc(f * sizeof *l->squares);
-    l->signs = mem_alloc(n * sizeof *l->signs);
+    l->mean = mem_try_calloc(f, sizeof *l->mean, "looks", err);
+    l->deviation = mem_try_calloc(f, sizeof *l->deviation, "looks", err);
+    l->sum = mem_try_calloc(f, sizeof *l->sum, "looks", err);
+    l->squares = mem_try_calloc(f, sizeof *l->squares, "looks", err);
+    l->signs = mem_try_calloc(n, sizeof *l->signs, "looks", err);
+    if (!l->mean || !l->deviation || !l->sum || !l->squares || !l->signs)
+        return false;
     struct rng rng;
     uint32_t bits = 0;
     rng_init(&rng, SEED, RNG_STREAM_LOOKS);
@@ -27,6 +29,7 @@ looks_open(struct looks *l, int features, int dimension)
         bits = i % 32 ? bits >> 1 : rng_u32(&rng);
         l->signs[i] = bits & 1 ? 1 : -1;
     }
+    return true;
 }
 
 void

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "engine/base/err.h"
+
 struct looks {
     int features, dimension;
     float *mean, *deviation; // (features)
@@ -20,7 +22,8 @@ struct looks {
     int64_t learned;
 };
 
-void looks_open(struct looks *l, int features, int dimension);
+// ERR_MEMORY. looks_close() is due in any case.
+bool looks_open(struct looks *l, int features, int dimension, struct err *err);
 void looks_close(struct looks *l); // zeroed is fine
 // Learns mean and deviation from pictures, x (count,features); looks_learned() ends that. A feature
 // that is always the same gets deviation 1. Who has them already writes them into mean and

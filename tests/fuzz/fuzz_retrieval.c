@@ -35,7 +35,8 @@ void
 fuzz_begin(void)
 {
     struct looks looks;
-    looks_open(&looks, FEATURES, DIMENSION);
+    if (!looks_open(&looks, FEATURES, DIMENSION, NULL))
+        abort();
     looks_learned(&looks);
     const struct index_about about = {.side = 64, .model = "tiny", .hash = "0123456789abcdef"};
     struct index_writer *w = index_writer_open(&about, &looks, NULL);

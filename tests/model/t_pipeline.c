@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -588,6 +591,62 @@ parts_come_and_leave(void **state)
     model_folder_close(m);
 }
 
+// A graph that cannot be is an error also in the middle of a network, after which shapes are guesses.
+static void
+an_impossible_graph_is_refused(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct model_folder *m = model_folder_open(trained, &err);
+    struct stages s;
+    assert_true(m && stages_init(&s, m, device, DTYPE_F32, &err));
+    const struct stage_key keys[] = {
+        {.kind = STAGE_TEXT, .tokens = 1 << 21}, // T5's table of distances
+        {.kind = STAGE_STEP, .part = "unet", .batch = 1 << 30, .tokens = 8},
+        {.kind = STAGE_REFERENCES, .references = 1 << 30, .tokens = 8},
+    };
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        assert_null(stages_get(&s, &keys[i], &err));
+        assert_true(err.code == ERR_INPUT && strstr(err.text, "impossible shape"));
+        err_clear(&err);
+    }
+    stages_finish(&s);
+    model_folder_close(m);
+}
+
+// What a graph holds for a text of so many tokens (T5's table of distances, 64 MiB) is asked for: a
+// model folder says how many they are, and a process has only so much.
+static void
+a_graph_without_memory_is_refused(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    (void)state;
+    skip(); // its shadow needs more address space than the limit below leaves
+#else
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct err err = {0};
+        struct rlimit limit;
+        long pages = 0;
+        FILE *f = fopen("/proc/self/statm", "r");
+        bool ok = f && fscanf(f, "%ld", &pages) == 1;
+        limit.rlim_cur = limit.rlim_max = (rlim_t)(pages * sysconf(_SC_PAGESIZE) + (32 << 20));
+        struct model_folder *m = model_folder_open(trained, &err);
+        struct stages s;
+        ok = ok && m && stages_init(&s, m, device, DTYPE_F32, &err) &&
+             setrlimit(RLIMIT_AS, &limit) == 0 &&
+             !stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = 4096}, &err) &&
+             err.code == ERR_MEMORY && strstr(err.text, "t5.buckets.4096");
+        _exit(ok ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+#endif
+}
+
 // Where there is room for one part only, each comes once for a picture: the text encoder reads every
 // text before the denoiser comes.
 static void
@@ -726,6 +785,8 @@ main(int argc, char **argv)
         cmocka_unit_test(away_from_itself_is_no_guidance),
         cmocka_unit_test(stages_that_are_held_stay),
         cmocka_unit_test(parts_come_and_leave),
+        cmocka_unit_test(an_impossible_graph_is_refused),
+        cmocka_unit_test(a_graph_without_memory_is_refused),
         cmocka_unit_test(each_part_comes_once),
         cmocka_unit_test(values_that_are_there_are_not_given_again),
         cmocka_unit_test(shapes_come_and_go),

@@ -49,7 +49,7 @@ write_index(const char *path)
     struct err err = {0};
     const struct index_about about = {.side = 64, .model = "tiny", .hash = "0123456789abcdef"};
     struct looks looks;
-    looks_open(&looks, FEATURES, DIM);
+    assert_true(looks_open(&looks, FEATURES, DIM, NULL));
     for (int f = 0; f < FEATURES; f++) {
         looks.mean[f] = (float)f - 4.5f;
         looks.deviation[f] = 0.25f * (float)(f + 1);

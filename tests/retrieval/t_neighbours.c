@@ -252,7 +252,7 @@ looks(void **state)
     for (int i = 0; i < COUNT; i++)
         x[i][7] = 6; // says nothing
     struct looks l;
-    looks_open(&l, FEATURES, DIM);
+    assert_true(looks_open(&l, FEATURES, DIM, NULL));
     looks_learn(&l, x[0], COUNT / 2);
     looks_learn(&l, x[COUNT / 2], COUNT / 2);
     looks_learned(&l);
