@@ -29,8 +29,8 @@ enum {
     STEPS_TYPED = 900
 };
 
-// Its bytes occur neither in sixels nor in escape sequences.
-static const char mark[] = "\xE6\xBC\xA2";
+// Their bytes occur neither in sixels nor in escape sequences.
+static const char *const marks[] = {"\xE6\xBC\xA2", "\xE5\xAD\x97"};
 
 struct screen {
     int fd;
@@ -197,6 +197,8 @@ type_while_drawing(struct screen *s, struct times *t, struct err *err)
     put(s, ":");
     settle(s, 0.05);
     while (t->key_count < KEYS) {
+        // Another where the last line had one: else nothing might have to be sent.
+        const char *mark = marks[t->key_count / 20 % 2];
         double begin = clock_seconds(), left = 1;
         s->held = 0;
         put(s, mark);
@@ -205,10 +207,11 @@ type_while_drawing(struct screen *s, struct times *t, struct err *err)
             take(s, MAX(left, 0.001));
         }
         if (left <= 0)
-            return err_set(err, ERR_IO, "a typed key did not come back within a second");
+            return err_set(err, ERR_IO, "typed key %d did not come back within a second",
+                           t->key_count + 1);
         t->keys[t->key_count++] = clock_seconds() - begin;
-        if (t->key_count % 20 == 0)
-            put(s, "\025"); // ^U: the line is empty again
+        for (int i = 1; t->key_count % 20 == 0 && i < 20; i++)
+            put(s, "\177"); // a short line again, and none that a command begins with
         double next = begin + 0.02;
         while (clock_seconds() < next)
             take(s, MAX(next - clock_seconds(), 0.001));

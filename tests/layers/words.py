@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # What people read: spelling (codespell), the manual page (mandoc's linter), links between the documents, and
-# in them the names of files of the source. usage: words.py SOURCE LIMN.1
+# in them names: of files of the source, of options, of samplers and ways to show pictures, which the tables have.
+# usage: words.py SOURCE LIMN.1
 # Exit 77 where neither codespell nor mandoc is installed.
 import pathlib, re, shutil, subprocess, sys
 
@@ -58,7 +59,33 @@ def documents():
                 check((source / name).exists(), f'{f.name}: there is no {name}')
 
 
+def names():
+    """Options are those of docs/commands.md, which is made from the tables, or of the project's own scripts."""
+    table = (source / 'docs/commands.md').read_text()
+    known = set(re.findall(r'--[a-z][a-z-]*', table))
+    scripts = [p for folder in ('tests', 'app') for p in (source / folder).rglob('*') if p.suffix in ('.py', '.sh') or p.name == 'run']
+    own = set(re.findall(r'--[a-z][a-z-]*', ''.join(p.read_text() for p in scripts)))
+    for f in [source / 'README.md', *sorted((source / 'docs').glob('*.md'))]:
+        for option in re.findall(r'(?<![\w-])--[a-z][a-z-]*', f.read_text()):
+            check(option in known | own, f'{f.name}: there is no option {option}')
+    for option in re.findall(r'Fl -([a-z\\-]+)', (source / 'docs/limn.1.in').read_text()):
+        check('--' + option.replace('\\', '') in known, f'limn.1.in: there is no option --{option}')
+
+    def rows(name, macro):
+        text = re.sub('^#ifdef LIMN_DUMMY.*?^#endif', '', (source / name).read_text(), flags=re.M | re.S)
+        return re.findall(rf'^{macro}\((\w+)', text, re.M)
+    samplers = [re.search(r'\.name = "([^"]+)"', (source / f'engine/diffusion/sampler_{s}.c').read_text())[1]
+                for s in rows('engine/diffusion/samplers.def', 'SAMPLER')]
+    check(f'({", ".join(samplers)})' in table, f'docs/commands.md has the samplers {samplers}')
+    numbers = 'no one two three four five six seven eight nine ten eleven twelve'.split()
+    check(f'one of {numbers[len(samplers)]} samplers' in (source / 'README.md').read_text(), 'README.md counts the samplers')
+    kinds = re.findall(r'\[CANVAS_\w+\] = \{"(\w+)"', (source / 'renderer/canvas.c').read_text())
+    kinds = ', '.join(dict.fromkeys(kinds))
+    check(f'({kinds})' in (source / 'docs/limn.1.in').read_text(), f'limn.1.in has the ways to show pictures: {kinds}')
+
+
 documents()
+names()
 tools = [(t, test) for t, test in (('codespell', spelling), ('mandoc', manual_page)) if shutil.which(t)]
 for _, test in tools:
     test()
