@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/cli/commands.h"
+#include "app/base/loras.h"
 #include "app/base/places.h"
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
@@ -17,7 +18,7 @@
 #include "engine/model/model_golden.h"
 
 struct options {
-    const char *folder, *golden, *device, *type;
+    const char *folder, *golden, *device, *type, *lora;
     enum dtype dtype;
     double tolerance; // < 0: by dtype
     bool json;
@@ -109,6 +110,16 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
     return ok;
 }
 
+static bool
+change(struct model_folder *m, const char *lora, struct err *err)
+{
+    struct loras loras = {0};
+    bool ok = loras_find(&loras, lora, err) &&
+              (!loras.count || model_folder_change(m, loras.files, loras.count, err));
+    loras_finish(&loras);
+    return ok;
+}
+
 static int
 check(const struct options *o)
 {
@@ -121,7 +132,7 @@ check(const struct options *o)
     if (!m)
         return command_failed(&err);
     struct jv *json = o->json ? jv_object() : NULL, *parts = o->json ? jv_object() : NULL;
-    bool ok = true, whole = true, within = true;
+    bool ok = change(m, o->lora, &err), whole = true, within = true;
     char hash[17];
     if (!json)
         command_say(stdout, "%s", m->path);
@@ -249,6 +260,9 @@ static const struct option check_options[] = {
     {OPTION_TEXT("golden", "FILE", struct options, golden,
                  "compare with another implementation's numbers in FILE"),
      .complete = COMPLETE_FILE, .file = OPTION_SENT},
+    {OPTION_TEXT("lora", "FILE[:WEIGHT]", struct options, lora,
+                 "changes of the denoiser's weights, for its golden"),
+     .complete = COMPLETE_FILE},
     {OPTION_TEXT("device", "NAME", struct options, device, "what computes (see limn devices)"),
      .fallback = "auto"},
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type, "element type"),

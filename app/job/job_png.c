@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/base/base64.h"
+#include "app/base/loras.h"
 #include "app/job/parameters.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -20,6 +21,9 @@ job_disobey(struct job *j)
     for (const struct parameter *p = parameters; p->name; p++)
         if (!(p->where & (PARAMETER_PICTURE | PARAMETER_TEMPLATE)))
             parameter_clear(p, j);
+    char *names = loras_names(j->lora);
+    free(j->lora);
+    j->lora = names;
 }
 
 bool

@@ -278,6 +278,9 @@ read_parameters(struct template *t, const struct yaml *map, struct err *err)
             return yaml_tree_error(v, t->path, err, "%s must be a plain value", v->key);
         if (!parameter_read(parameter_find(v->key), &t->parameters, v->key, v->text, &own))
             return yaml_tree_error(v, t->path, err, "%s", own.text);
+        if (t->parameters.lora && strchr(t->parameters.lora, '/'))
+            return yaml_tree_error(v, t->path, err, "a template names LoRAs without their folder: "
+                                   "they lie in limn's own (loras)");
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/base/loras.h"
 #include "app/base/places.h"
 #include "app/base/threads.h"
 #include "app/cli/request.h"
@@ -113,7 +114,8 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     char *folder = places_model(j->model, err);
     if (!folder)
         return false;
-    char *wanted = mem_printf("%s|%s|%d|%d", folder, device, (int)dtype, j->offload);
+    char *wanted = mem_printf("%s|%s|%d|%d|%s", folder, device, (int)dtype, j->offload,
+                              j->lora ? j->lora : "");
     if (l->opened && strcmp(l->opened, wanted) == 0) {
         free(wanted);
         free(folder);
@@ -123,7 +125,11 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     l->device = device_open(device, err);
     if (l->device)
         device_set_offload(l->device, j->offload);
-    l->pipeline = l->device ? pipeline_open(folder, l->device, dtype, err) : NULL;
+    struct loras loras = {0};
+    if (l->device && loras_find(&loras, j->lora, err))
+        l->pipeline = pipeline_open_changed(folder, l->device, dtype, loras.files, loras.count,
+                                            err);
+    loras_finish(&loras);
     free(folder);
     if (!l->pipeline) {
         free(wanted);
@@ -183,7 +189,10 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     struct image image = {.width = result->width, .height = result->height, .references = 1,
                           .format = IMAGE_RGB8, .stride = (size_t)result->width * 3,
                           .pixels = result->rgb + (size_t)i * bytes};
+    char *loras = loras_names(t->job.lora);
+    made.used.lora = loras;
     char *text = request_text(&t->job, r, &made, err);
+    free(loras);
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     void *png = text ? codec_encode_png(&image, texts, &size, err) : NULL;
     struct err kept = {0};

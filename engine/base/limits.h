@@ -89,6 +89,7 @@ enum {
     LIMIT_SAFETENSORS_SHARDS = 1000,
     LIMIT_SCHEDULER_CONFIG_BYTES = 1 << 20,
     LIMIT_HUB_BYTES = 16 << 20, // of what a hub says of a model
+    LIMIT_LORAS = 16, // files that change a model at once
     LIMIT_SCHEDULER_STEPS = 100000, // of training, that a scheduler's config may claim
 };
 

@@ -60,9 +60,17 @@ set_frame(struct pipeline *p, struct err *err)
 struct pipeline *
 pipeline_open(const char *folder, struct device *device, enum dtype dtype, struct err *err)
 {
+    return pipeline_open_changed(folder, device, dtype, NULL, 0, err);
+}
+
+struct pipeline *
+pipeline_open_changed(const char *folder, struct device *device, enum dtype dtype,
+                      const struct lora_file *files, int count, struct err *err)
+{
     struct pipeline *p = mem_zalloc(sizeof *p);
     p->folder = model_folder_open(folder, err);
     bool ok = p->folder && check_folder(p->folder, err) &&
+              (!count || model_folder_change(p->folder, files, count, err)) &&
               pipeline_defaults_read(&p->defaults, p->folder, err) &&
               (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) && set_frame(p, err) &&
               stages_init(&p->stages, p->folder, device, dtype, err) && describe(p, err);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "engine/device/device.h"
+#include "engine/model/lora.h"
 #include "engine/text/instruction.h"
 
 struct pipeline;
@@ -92,6 +93,10 @@ struct pipeline_result {
 // dtype: DTYPE_NONE chooses what is fast on the device. Reading the folder checks it whole.
 struct pipeline *pipeline_open(const char *folder, struct device *device, enum dtype dtype,
                                struct err *err);
+// The same with changes of its weights (engine/model/lora.h).
+struct pipeline *pipeline_open_changed(const char *folder, struct device *device,
+                                       enum dtype dtype, const struct lora_file *files, int count,
+                                       struct err *err);
 void pipeline_close(struct pipeline *p); // NULL is fine
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,

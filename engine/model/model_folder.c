@@ -137,6 +137,7 @@ model_folder_close(struct model_folder *m)
     if (!m)
         return;
     parts_finish(&m->parts);
+    lora_close(m->lora);
     free(m->path);
     free(m->name);
     free(m->tokenizer);
@@ -167,6 +168,24 @@ model_folder_declare(const struct model_folder *m, const char *part, struct para
             return err_prefix(err, "%s/%s", m->path, p->name);
     }
     return true;
+}
+
+bool
+model_folder_change(struct model_folder *m, const struct lora_file *files, int count,
+                    struct err *err)
+{
+    struct part *part = NULL;
+    for (int i = 0; i < m->parts.count; i++)
+        if (strcmp(m->parts.at[i].name, m->family->denoiser) == 0)
+            part = &m->parts.at[i];
+    if (!part)
+        return err_set(err, ERR_INPUT, "%s has no %s to change", m->path, m->family->denoiser);
+    struct params *params = params_create(DTYPE_F32);
+    bool ok = model_folder_declare(m, part->name, params, err);
+    m->lora = ok ? lora_open(files, count, part, params, err) : NULL;
+    part->change = m->lora ? lora_change(m->lora) : NULL;
+    params_destroy(params);
+    return m->lora != NULL;
 }
 
 static bool
@@ -217,7 +236,7 @@ insist(const struct part *p, struct params_report *report, struct err *err)
 static struct params_spelling
 spelling_of(const struct part *p)
 {
-    return (struct params_spelling){p->config, p->net->place, p->net->unread};
+    return (struct params_spelling){p->config, p->net->place, p->net->unread, p->change};
 }
 
 static bool

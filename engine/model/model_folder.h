@@ -17,6 +17,7 @@
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
 #include "engine/families/family.h"
+#include "engine/model/lora.h"
 #include "engine/model/scheduler_config.h"
 
 struct model_folder {
@@ -28,12 +29,17 @@ struct model_folder {
     struct scheduler_config scheduler, super_scheduler; // the second defaults to the first
     int text_tokens, reference_tokens; // length texts are padded to
     struct jv *index;                  // model_index.json, NULL: none
+    struct lora *lora;                 // what the denoiser's weights are changed by; NULL: nothing
 };
 
 // Reads the configs, not the weights. ERR_INPUT when no family or no network is known for it, when
 // there is no part at all, or one is not understood.
 struct model_folder *model_folder_open(const char *path, struct err *err);
 void model_folder_close(struct model_folder *m); // NULL is fine
+
+// From here on the denoiser's weights are loaded with these changes (engine/model/lora.h). Once.
+bool model_folder_change(struct model_folder *m, const struct lora_file *files, int count,
+                         struct err *err);
 
 // A file of the folder, whether it exists or not. Freed with free().
 char *model_folder_path(const struct model_folder *m, const char *name);

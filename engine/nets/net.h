@@ -75,6 +75,7 @@ struct part {
     const struct net *net;
     void *config;  // of the net's type; owned
     char *weights; // file for safetensors_open(); NULL: none there; owned
+    const struct params_change *change; // added to its weights; borrowed; NULL: nothing
 };
 
 enum { PARTS_MAX = 8 };

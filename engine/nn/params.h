@@ -108,12 +108,23 @@ struct param_place {
 };
 
 // How files of a network spell it. NULL members: as the table does.
+struct params_change;
 struct params_spelling {
     const void *config; // for the functions
     // The way-th other place of a parameter (0, 1, …); both names without the part. false: no more.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
     // Whether a tensor is one that limn has no use for, whose presence is no surprise.
     bool (*unread)(const void *config, const char *tensor);
+    const struct params_change *change; // added to what is loaded; NULL: nothing
+};
+
+// What is added to parameters, in f32, while they are loaded.
+struct params_change {
+    void *ctx;
+    // For add(); NULL: nothing is added to the parameter of that name.
+    const void *(*find)(void *ctx, const char *name);
+    // Adds to `count` values of it, from element `at` of the parameter on.
+    void (*add)(void *ctx, const void *found, int64_t at, int64_t count, float *values);
 };
 
 // Compares the parameters whose names start with `part` ("unet/") with the tensors of a file. Adds

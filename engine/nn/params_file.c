@@ -46,6 +46,8 @@ struct found {
     const struct tensor_view *tensor; // NULL: not there
     struct param_place place;
     float scale; // of weights in 8 bits that have one beside them; else 1
+    const struct params_change *change; // NULL: nothing is added
+    const void *added;                  // of it
 };
 
 // NAME.weight in 8 bits may have NAME.weight_scale, or NAME.scale_weight, beside it: one number.
@@ -228,17 +230,24 @@ params_report_text(const struct params_report *r)
     return text;
 }
 
-// Packed weights to the parameter's type, by way of f32 in `piece`.
+// To the parameter's type by way of f32, in `piece`: packed weights, and what is added to.
 static bool
-load_packed(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
+load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
             void *piece, struct buffer *block, struct err *err)
 {
+    const struct tensor_view *t = f->tensor;
     float *wide = (float *)piece + PIECE; // behind what is narrowed
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t n = MIN(count - done, PIECE);
-        packed_unpack(f->tensor->packed, f->tensor->data, at + done, n, wide);
+        if (t->packed)
+            packed_unpack(t->packed, t->data, at + done, n, wide);
+        else
+            dtype_convert(DTYPE_F32, wide, t->dtype,
+                          (const char *)t->data + dtype_bytes(t->dtype, at + done), n);
         for (int64_t i = 0; f->scale != 1 && i < n; i++)
             wide[i] *= f->scale;
+        if (f->added)
+            f->change->add(f->change->ctx, f->added, to + done, n, wide);
         dtype_convert(q->dtype, piece, DTYPE_F32, wide, n);
         if (!buffer_write(block, q->offset + dtype_bytes(q->dtype, to + done), piece,
                           dtype_bytes(q->dtype, n), err))
@@ -253,8 +262,8 @@ load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, i
          void *piece, struct buffer *block, struct err *err)
 {
     const struct tensor_view *t = f->tensor;
-    if (t->packed)
-        return load_packed(q, f, at, to, count, piece, block, err);
+    if (t->packed || f->added)
+        return load_wide(q, f, at, to, count, piece, block, err);
     size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
     const char *source = (const char *)t->data + (size_t)at * from_size;
     size_t offset = q->offset + (size_t)to * to_size;
@@ -293,6 +302,10 @@ params_load(const struct params *p, const char *part, const struct safetensors *
         struct found f = {0};
         if (name)
             f = find_param(file, name, spelling);
+        if (name && spelling && spelling->change) {
+            f.change = spelling->change;
+            f.added = f.change->find(f.change->ctx, q->name);
+        }
         if (f.tensor && fits(q, &f))
             ok = load_one(q, &f, piece, block, err);
     }

@@ -6,6 +6,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 
 limn, source = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
+LORAS = int(re.search(r'LIMIT_LORAS = (\d+)', (pathlib.Path(sys.argv[2]) / 'engine/base/limits.h').read_text())[1])
 PLAIN = {
     'x_embedder': 'img_in', 'context_embedder': 'txt_in', 'proj_out': 'final_layer.linear',
     'time_guidance_embed.timestep_embedder.linear_1': 'time_in.in_layer',
@@ -288,6 +290,52 @@ with tempfile.TemporaryDirectory() as temp:
         run('models', 'add', 'wrong', *(parts / f for f in files), code=code, says=says)
         assert not (own / 'wrong.yaml').exists(), files
     run('models', 'add', '../wrong', parts / 'klein.safetensors', code=2, says='cannot be called')
+    # Changes of the weights, in three dialects, on weights under three sets of names.
+    loras, own_loras = source / 'flux2', home / '.local/share/limn/loras'
+    gguf = temp / 'flux2'
+    write_gguf(dit / file.replace('safetensors', 'gguf'), transformer(tensors))
+    original = temp / 'original'
+    shutil.copytree(source / 'flux2', original)
+    write(original / 'transformer' / file, transformer(tensors))
+    for kind, changes in (('original', 7), ('kohya', 7), ('peft', 6)):
+        for folder in (source / 'flux2', gguf, original):
+            run('models', 'check', folder, '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora', loras / f'lora-{kind}.safetensors:0.75',
+                says=f'all of its {changes} changes are used')
+        run('models', 'check', source / 'flux2', '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora', loras / f'lora-{kind}.safetensors', code=1, says='ABOVE')
+    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora', f'{loras}/lora-peft.safetensors:0.5,{loras}/lora-peft.safetensors:-0.5')
+    peft = read(loras / 'lora-peft.safetensors')
+    more = {**peft, 'transformer.other.block.lora_A.weight': ('F16', [1, 4], bytes(8)), 'transformer.other.block.lora_B.weight': ('F16', [4, 1], bytes(8))}
+    write(parts / 'more.safetensors', more)
+    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora', f'{parts}/more.safetensors:0', says='6 of its 7 changes are used; the model does not know transformer.other.block')
+    a = next(k for k in peft if 'to_q.lora_A' in k)
+    for name, tensors_of, says in (
+            ('wide', {**peft, a: ('F16', [3, 40], bytes(240))}, 'of another size'),
+            ('half', {k: v for k, v in peft.items() if k != a}, 'do not fit each other'),
+            ('rank', {**peft, a: ('F16', [2, 32], bytes(128))}, 'do not fit each other'),
+            ('lokr', {**peft, 'transformer.x_embedder.lokr_w1': ('F16', [2, 2], bytes(8))}, 'a kind that limn does not merge'),
+            ('none', {'x.weight': ('F16', [2], bytes(4))}, 'is no LoRA'),
+            ('far', {k: v for k, v in more.items() if 'other' in k}, 'nothing in it is for this model (transformer.other.block)')):
+        write(parts / f'{name}.safetensors', tensors_of)
+        run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o', 'no.png', code=2, says=says)
+    for wrong, says in ((f'{parts}/cut.safetensors', 'cut.safetensors'), ('nothing', 'nothing'), (f'{loras}/lora-peft.safetensors:1e9', 'a weight of -100 to 100'),
+                        (','.join(['a'] * (LORAS + 1)), f'more than {LORAS} LoRAs'), (','.join(['a'] * LORAS), 'a: ')):
+        run('instruct', 'a fox', '--model', plain, '--lora', wrong, '--no-library', '-o', 'no.png', code=2, says=says)
+    # In a drawing: by a name in limn's own folder, which is what its picture keeps of it.
+    own_loras.mkdir()
+    shutil.copy(loras / 'lora-kohya.safetensors', own_loras / 'fog.safetensors')
+    draw = ('--model', plain, '--size', '64', '--seed', '3', '--steps', '1', '--no-library', '-q')
+    for out, lora in (('f1.png', 'fog'), ('f2.png', own_loras / 'fog.safetensors:1'), ('f3.png', 'fog:0'), ('f4.png', None)):
+        run('instruct', 'a fox', *draw, *(['--lora', lora] if lora else []), '-o', out)
+    pixels = {out: (lambda d: d[d.index(b'IDAT'):])((temp / out).read_bytes()) for out in ('f1.png', 'f2.png', 'f3.png', 'f4.png')}
+    assert pixels['f1.png'] == pixels['f2.png'] != pixels['f4.png'] == pixels['f3.png']
+    assert str(home).encode() not in (temp / 'f2.png').read_bytes()
+    run('generate', 'f2.png', '--model', plain, '--no-library', '-q', '-o', 'f5.png')
+    assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f5.png').read_bytes()) == pixels['f1.png']
+    (temp / 't.yaml').write_text('instruction: a fox\nparameters:\n  lora: ../x.safetensors\n')
+    run('generate', 't.yaml', *draw, '-o', 'no.png', code=2, says='t.yaml:3:')
+    (temp / 't.yaml').write_text('instruction: a fox\nparameters:\n  lora: fog:1\n')
+    run('generate', 't.yaml', *draw, '-o', 'f6.png')
+    assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f6.png').read_bytes()) == pixels['f1.png']
     # A base model is one by its name, or because it is said.
     shutil.copy(parts / 'klein.safetensors', parts / 'klein-base.safetensors')
     run('models', 'add', 'base', *(parts / f for f in ('klein-base.safetensors', 'qwen.safetensors', 'vae.safetensors')))

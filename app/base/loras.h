@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// "FILE[:WEIGHT],FILE[:WEIGHT],…" as people write the changes of a model (engine/model/lora.h).
+#ifndef LIMN_APP_BASE_LORAS_H
+#define LIMN_APP_BASE_LORAS_H
+
+#include "engine/base/limits.h"
+#include "engine/model/lora.h"
+
+struct loras {
+    struct lora_file files[LIMIT_LORAS]; // paths are owned
+    int count;
+};
+
+// A name without a folder is that of a file in $XDG_DATA_HOME/limn/loras, with or without its
+// .safetensors, where there is one; else a path. text NULL: none. ERR_INPUT. loras_finish() is due
+// in any case.
+bool loras_find(struct loras *l, const char *text, struct err *err);
+void loras_finish(struct loras *l);
+// The same with names alone: what a picture keeps, and what a template or a picture of somebody
+// else may say. Freed with free(); NULL for NULL.
+char *loras_names(const char *text);
+
+#endif
