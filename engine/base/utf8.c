@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
+
 // Bytes of the character that begins at p, 0 when there is none.
 static size_t
 character(const unsigned char *p, size_t left)
@@ -32,6 +34,37 @@ utf8_valid(const char *text, size_t size)
         at += n;
     }
     return true;
+}
+
+// Bytes at p that a character could begin with and that do not go on as one: at least 1.
+static size_t
+broken(const unsigned char *p, size_t left)
+{
+    size_t n = *p >= 0xC2 && *p < 0xE0 ? 2 : *p >> 4 == 14 ? 3 : *p >= 0xF0 && *p < 0xF5 ? 4 : 1;
+    // What may be second, where it is not any of the bytes that go on.
+    unsigned least = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
+    unsigned most = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+    size_t i = 1;
+    for (; i < n && i < left; i++, least = 0x80, most = 0xBF)
+        if (p[i] < least || p[i] > most)
+            break;
+    return i;
+}
+
+char *
+utf8_replaced(const char *text, size_t size)
+{
+    static const char sign[] = "\xEF\xBF\xBD";
+    char *out = mem_alloc(3 * size + 1), *to = out;
+    for (size_t at = 0; at < size;) {
+        const unsigned char *p = (const unsigned char *)text + at;
+        size_t n = character(p, size - at);
+        memcpy(to, n ? text + at : sign, n ? n : 3);
+        to += n ? n : 3;
+        at += n ? n : broken(p, size - at);
+    }
+    *to = 0;
+    return out;
 }
 
 size_t

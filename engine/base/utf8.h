@@ -10,6 +10,10 @@
 // RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF; and no zero byte.
 bool utf8_valid(const char *text, size_t size);
 
+// The text with U+FFFD for what is broken in it, one for each longest beginning of a character
+// that has no end (Unicode 15, section 3.9; as Python's errors="replace"). Freed with free().
+char *utf8_replaced(const char *text, size_t size);
+
 // Bytes of the byte order mark that the text begins with: 3, or 0.
 size_t utf8_mark(const char *text, size_t size);
 

@@ -155,6 +155,33 @@ unpack_q2_k(const unsigned char *b, float *out)
     }
 }
 
+// Four bits that name one of sixteen numbers, closer to each other near 0.
+static const int8_t uneven[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                  1,    13,   25,  38,  53,  69,  89,  113};
+
+static void
+unpack_iq4_nl(const unsigned char *b, float *out)
+{
+    float d = half(b);
+    for (int i = 0; i < 32; i++)
+        out[i] = d * (float)uneven[nibble(b + 2, NULL, i)];
+}
+
+// Eight parts of 32 weights, with a scale of six bits each: four in `low`, two in `high`.
+static void
+unpack_iq4_xs(const unsigned char *b, float *out)
+{
+    const unsigned char *low = b + 4, *q = b + 8;
+    unsigned high = (unsigned)(b[2] | b[3] << 8);
+    float d = half(b);
+    for (int j = 0; j < 8; j++) {
+        int scale = (low[j / 2] >> 4 * (j % 2) & 15) | (int)(high >> 2 * j & 3) << 4;
+        float by = d * (float)(scale - 32);
+        for (int i = 0; i < 32; i++)
+            out[j * 32 + i] = by * (float)uneven[nibble(q + 16 * j, NULL, i)];
+    }
+}
+
 static float
 from_e4m3(unsigned char b)
 {
@@ -187,6 +214,8 @@ static const struct packed_type types[] = {
     {"Q4_K", 12, 256, 144, unpack_q4_k},
     {"Q5_K", 13, 256, 176, unpack_q5_k},
     {"Q6_K", 14, 256, 210, unpack_q6_k},
+    {"IQ4_NL", 20, 32, 18, unpack_iq4_nl},
+    {"IQ4_XS", 23, 256, 136, unpack_iq4_xs},
     {"F8_E4M3", PACKED_NO_NUMBER, 1, 1, unpack_e4m3},
     {"F8_E5M2", PACKED_NO_NUMBER, 1, 1, unpack_e5m2},
 };

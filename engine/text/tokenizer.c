@@ -157,9 +157,12 @@ tokenizer_encode(const struct tokenizer *t, const char *text, int32_t *ids, int 
         err_set(err, ERR_INPUT, "the text has %zu bytes, the limit is %d", n, TEXT_MAX);
         return -1;
     }
-    if (!utf8_valid(text, n) || !encode(t, text, &all)) {
+    char *whole = utf8_valid(text, n) ? NULL : utf8_replaced(text, n);
+    bool ok = encode(t, whole ? whole : text, &all);
+    free(whole);
+    if (!ok) {
         free(all.list);
-        err_set(err, ERR_INPUT, "the text is not valid UTF-8");
+        err_set(err, ERR_INPUT, "the text is not one that the tokenizer takes");
         return -1;
     }
     if (t->facts.end >= 0)

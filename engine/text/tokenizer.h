@@ -36,7 +36,8 @@ bool tokenizer_set_frame(struct tokenizer *t, const char *before, const char *af
 
 // ids[0..max): the text's ids, then its end where the kind has one, then padding. A longer text is
 // cut before its end. Returns how many ids the whole text has with its end (so more than max means
-// it was cut), -1 on error (text that is not UTF-8, or too long to be one). Thread-safe.
+// it was cut), -1 on error (too long to be a text). What is no UTF-8 in it is read as U+FFFD.
+// Thread-safe.
 int tokenizer_encode(const struct tokenizer *t, const char *text, int32_t *ids, int max,
                      struct err *err);
 

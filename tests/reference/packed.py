@@ -16,7 +16,8 @@ import common
 ROWS, COLUMNS = 2, 256
 MADE = (Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1)
 # Where the scales of a block lie: they must be numbers, all other bytes may be any.
-RANDOM = {Type.Q2_K: (80, 82), Type.Q3_K: (108,), Type.Q4_K: (0, 2), Type.Q5_K: (0, 2), Type.Q6_K: (208,)}
+RANDOM = {Type.Q2_K: (80, 82), Type.Q3_K: (108,), Type.Q4_K: (0, 2), Type.Q5_K: (0, 2), Type.Q6_K: (208,),
+          Type.IQ4_NL: (0,), Type.IQ4_XS: (0,)}
 
 
 def main():
