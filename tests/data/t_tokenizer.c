@@ -123,7 +123,7 @@ test_bad_text(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int32_t ids[16], want[16];
         int n = tokenizer_encode(icons, rows[i].bad, ids, 16, NULL);
-        assert_true(n > 1);
+        assert_true(n >= 1); // this vocabulary knows no U+FFFD
         assert_int_equal(tokenizer_encode(icons, rows[i].read, want, 16, NULL), n);
         assert_memory_equal(ids, want, sizeof ids);
     }
