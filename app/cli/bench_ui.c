@@ -142,6 +142,8 @@ start(struct screen *s, const char *home, const char *preview, struct err *err)
         setenv("LC_ALL", "C.UTF-8", 1);
         setenv("XDG_DATA_HOME", home, 1);
         setenv("XDG_STATE_HOME", home, 1);
+        setenv("XDG_CONFIG_HOME", home, 1); // a person's keys and themes are others
+        setenv("XDG_CACHE_HOME", home, 1);
         setenv("XDG_RUNTIME_DIR", home, 1);
         execl("/proc/self/exe", "limn", "--preview", preview, (char *)NULL);
         _exit(127);

@@ -86,7 +86,7 @@ draw_references(struct ui *ui, const struct area *a)
     c->top = draw_scroll(j->reference_count, c->reference, a->rows - 1, c->top);
     if (!j->reference_count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "a on a picture of the list adds it");
+                  "select a picture and press a to add it");
     for (int row = 0; row < a->rows - 1 && c->top + row < j->reference_count; row++) {
         const struct job_reference *r = &j->references[c->top + row];
         bool here = c->top + row == c->reference;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
@@ -17,7 +18,7 @@ ui_log(struct ui *ui, enum role role, const char *text)
         memmove(d->log, d->log + 1, (UI_LOG_MAX - 1) * sizeof *d->log);
         d->log_count--;
     }
-    d->log[d->log_count++] = (struct log_entry){role, mem_strdup(text)};
+    d->log[d->log_count++] = (struct log_entry){role, time(NULL), mem_strdup(text)};
 }
 
 void

@@ -176,12 +176,12 @@ form_draw(struct ui *ui)
     bool turns = d && (d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL),
          number = d && d->kind != FIELD_TEXT && !turns, wide = help.columns >= 58;
     draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP,
-              f->editing ? "Enter take   Esc as it was"
-              : !wide && turns ? "< > other   F9 done   Esc cancel"
-              : !wide          ? "Enter change   F9 done   Esc cancel"
-              : turns          ? "< > other value   F9 or ^G done   Esc cancel"
-              : number         ? "Enter write   < > more, less   F9 or ^G done   Esc cancel"
-                               : "Enter write   F9 or ^G done   Esc cancel");
+              f->editing ? "Enter apply   Esc undo"
+              : !wide && turns ? "< > change   F9 OK   Esc cancel"
+              : !wide          ? "Enter change   F9 OK   Esc cancel"
+              : turns          ? "< > change   F9 or ^G OK   Esc cancel"
+              : number         ? "Enter write   < > more, less   F9 or ^G OK   Esc cancel"
+                               : "Enter write   F9 or ^G OK   Esc cancel");
     if (f->editing) {
         int at = text_width(f->edit.text, f->edit.cursor);
         curs_set(1);

@@ -336,11 +336,16 @@ void
 palette_draw(struct ui *ui)
 {
     struct palette *p = ui->dialogue.palette;
-    int rows = MIN(MIN(p->seen_count, ROWS_MAX), LINES - 6), y = LINES - 2 - rows;
+    int rows = MIN(MIN(p->seen_count, ROWS_MAX), LINES - 7), y = LINES - 2 - rows;
     p->top = draw_scroll(p->seen_count, MAX(p->selected, 0), rows, p->top);
     for (int row = 0; row < rows; row++)
         draw_item(p->seen[p->top + row], y + row, p->top + row == p->selected);
-    struct canvas_rect cover = {y, 0, rows, COLS};
+    struct area head = {y - 1, 0, 1, COLS};
+    struct canvas_rect cover = {y - 1, 0, rows + 1, COLS};
+    if (rows > 0) {
+        draw_fill(&head, ROLE_POPUP);
+        draw_heading(&head, true, *p->prefix ? "what it takes" : "what can be asked for");
+    }
     if (rows > 0)
         canvas_cover(ui->screen.canvas, &cover, 1);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Jobs of this UI: the queue, what the worker says of them, and the files they become.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,11 +426,26 @@ after_end(struct ui *ui, struct task *t)
             tasks->shown = i + 1;
 }
 
+// What became of it, for the log; errors are there already.
+static void
+log_end(struct ui *ui, const struct task *t)
+{
+    static const char *const ends[] = {[TASK_DONE] = "drawn", [TASK_CANCELLED] = "stopped"};
+    const char *text = t->label ? t->label : t->job.instruction ? t->job.instruction : "";
+    if (t->state != TASK_DONE && t->state != TASK_CANCELLED)
+        return;
+    char *line = mem_printf("%s in %.1f s, seed %" PRId64 ": %s", ends[t->state], t->seconds,
+                            t->job.seed, text);
+    ui_log(ui, t->state == TASK_DONE ? ROLE_GOOD : ROLE_DIM, line);
+    free(line);
+}
+
 static void
 end_task(struct ui *ui, struct task *t, enum task_state state, const char *error)
 {
     t->state = state;
     snprintf(t->error, sizeof t->error, "%s", error ? error : "");
+    log_end(ui, t);
     record_state(ui, t);
     after_end(ui, t);
 }

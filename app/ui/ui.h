@@ -12,6 +12,7 @@
 #define LIMN_APP_UI_UI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "app/ui/keys.h"
 #include "app/ui/theme.h"
@@ -61,6 +62,7 @@ const char *ui_message(const struct ui *ui); // what is said now; ""
 void ui_hush(struct ui *ui);                 // takes it back
 struct log_entry {
     enum role role;
+    int64_t when; // seconds since 1970
     char *text;
 };
 // The oldest first; *count of them, until the next one is said.

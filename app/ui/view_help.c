@@ -17,7 +17,7 @@ static const char *const commands[][2] = {
     {":add FILE", "a picture as a reference"},
     {":open FILE", "the instruction inside a picture that limn made"},
     {":save NAME", "the instruction as a template"},
-    {":NAME", "any request above by its name"},
+    {":NAME", "any command above by its name"},
 };
 
 static const char *const writing[][2] = {
@@ -25,7 +25,7 @@ static const char *const writing[][2] = {
     {"^A ^E ^U ^K ^W", "start, end, erase to the start, to the end, a word"},
     {"^_ ^R", "undo (^/ on most keyboards), redo"},
     {"^X", "the text in $EDITOR"},
-    {"Esc", "back to the lists, where letters are requests"},
+    {"Esc", "back to the lists, where letters are commands"},
 };
 
 // One line at its place if it is on the screen.
@@ -80,7 +80,7 @@ draw_help(struct ui *ui, const struct area *a)
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (is_hint(views[ui_view_before(ui)], (enum request)r))
             put_request(h, a, &line, ui_view_before(ui), (enum request)r);
-    put(h, a, &line, ROLE_TEXT, "all requests, with their keys here", NULL);
+    put(h, a, &line, ROLE_TEXT, "all commands, with their keys here", NULL);
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (!is_hint(views[ui_view_before(ui)], (enum request)r))
             put_request(h, a, &line, ui_view_before(ui), (enum request)r);
@@ -120,7 +120,7 @@ static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN
 
 const struct view view_help = {
     .name = "help",
-    .title = "keys and requests",
+    .title = "keys and commands",
     .state_size = sizeof(struct help),
     .draw = draw_help,
     .request = on_request,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What limn and its worker said, the newest last.
+#include "app/base/time_text.h"
 #include "app/ui/field.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
+
+enum { TIME_COLUMNS = 9 };
 
 struct log_view {
     int back; // lines above the last one
@@ -19,15 +22,20 @@ draw_log(struct ui *ui, const struct area *a)
     l->rows = a->rows - 1;
     l->back = MAX(0, MIN(l->back, count - l->rows));
     if (!count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing to say so far");
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "no messages yet");
     // From the last line upwards, each as high as it is when wrapped.
     int y = a->y + a->rows;
     for (int i = count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
         struct field_line lines[8];
-        int height = field_wrap(log[i].text, MAX(a->columns - 2, 1), lines, 8);
+        int columns = MAX(a->columns - 2 - TIME_COLUMNS, 1);
+        int height = field_wrap(log[i].text, columns, lines, 8);
         y -= height;
-        struct area line = {MAX(y, a->y + 1), a->x + 1, MIN(height, y + height - a->y - 1),
-                            a->columns - 2};
+        struct area line = {MAX(y, a->y + 1), a->x + 1 + TIME_COLUMNS,
+                            MIN(height, y + height - a->y - 1), columns};
+        char time[TIME_TEXT_MAX];
+        time_text(log[i].when, "%H:%M:%S", time);
+        if (y > a->y)
+            draw_text(y, a->x + 1, TIME_COLUMNS - 1, ROLE_DIM, time);
         draw_wrapped(&line, log[i].role, log[i].text);
     }
 }
@@ -59,7 +67,7 @@ static const enum request hints[] = {REQUEST_UP,   REQUEST_DOWN, REQUEST_LAST,
 
 const struct view view_log = {
     .name = "log",
-    .title = "what limn and its worker said",
+    .title = "messages of limn and its worker",
     .state_size = sizeof(struct log_view),
     .draw = draw_log,
     .request = on_request,

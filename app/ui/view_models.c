@@ -24,6 +24,16 @@ open_models(struct ui *ui)
     m->asked = true;
 }
 
+// Without the one that computes nothing, which is the last and for tests.
+static int
+device_count(const struct ui *ui)
+{
+    const struct jv *devices = jv_get(ui_machine(ui), "devices");
+    size_t n = jv_size(devices);
+    const char *last = n ? jv_string(jv_get(jv_at(devices, n - 1), "name"), "") : "";
+    return (int)n - (strcmp(last, "null") == 0);
+}
+
 // Lines that can be chosen come first: models, then devices.
 static const struct jv *
 at(const struct ui *ui, int index, bool *is_model)
@@ -99,7 +109,7 @@ draw_models(struct ui *ui, const struct area *a)
 {
     struct models *m = ui_state(ui, VIEW_MODELS);
     int models = (int)jv_size(jv_get(ui_machine(ui), "models")),
-        devices = (int)jv_size(jv_get(ui_machine(ui), "devices"));
+        devices = device_count(ui);
     char title[300], line[1024];
     snprintf(title, sizeof title, "models %s%s", ui_host(ui) ? "on " : "here",
              ui_host(ui) ? ui_host(ui) : "");
@@ -118,6 +128,7 @@ draw_models(struct ui *ui, const struct area *a)
         const struct jv *o = at(ui, i, &is_model);
         if (i == models) {
             struct area head = {y++, a->x, 1, a->columns};
+            head.y = y++;
             draw_heading(&head, false, "devices");
         }
         bool bad = !is_model && *jv_string(jv_get(o, "reason"), ""), here = i == m->selected;

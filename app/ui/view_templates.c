@@ -117,6 +117,8 @@ templates_chosen(const struct ui *ui)
 
 // --- drawing
 
+enum { NAME_COLUMNS = 15 };
+
 static void
 draw_list(struct ui *ui, const struct area *a)
 {
@@ -174,6 +176,25 @@ draw_references(struct ui *ui, const struct template *t, const struct area *a)
     }
 }
 
+// Names, values and what they are, in columns; returns the line behind them.
+static int
+draw_variables(const struct template *t, const struct area *a, int y)
+{
+    int value = 0, help = a->x + NAME_COLUMNS;
+    for (int i = 0; i < t->variable_count; i++)
+        if (t->variables[i].value)
+            value = MAX(value, text_width(t->variables[i].value, SIZE_MAX));
+    value = MIN(value, MAX(a->columns / 2 - NAME_COLUMNS, 8));
+    help += value + 2;
+    for (int i = 0; i < t->variable_count && y < a->y + a->rows; i++, y++) {
+        const struct template_variable *v = &t->variables[i];
+        draw_text(y, a->x, NAME_COLUMNS - 1, ROLE_MARKER, v->name);
+        draw_text(y, a->x + NAME_COLUMNS, value, ROLE_TEXT, v->value ? v->value : "\u2026");
+        draw_text(y, help, a->x + a->columns - help, ROLE_DIM, v->help ? v->help : "");
+    }
+    return y;
+}
+
 static void
 draw_templates(struct ui *ui, const struct area *a)
 {
@@ -195,12 +216,7 @@ draw_templates(struct ui *ui, const struct area *a)
     const struct template *t = &e->template;
     int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
     y = put_wrapped(&text, y, ROLE_TEXT, t->text) + 1;
-    for (int i = 0; i < t->variable_count && y < text.y + text.rows; i++, y++) {
-        const struct template_variable *v = &t->variables[i];
-        draw_text(y, text.x, 14, ROLE_MARKER, v->name);
-        draw_format(y, text.x + 15, text.columns - 15, ROLE_TEXT, "%s%s%s",
-                    v->value ? v->value : "\u2026", v->help ? "   " : "", v->help ? v->help : "");
-    }
+    y = draw_variables(t, &text, y);
     struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, 16), text.columns};
     draw_references(ui, t, &pictures);
 }

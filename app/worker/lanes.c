@@ -103,6 +103,30 @@ close_model(struct lanes *l)
 }
 
 // Opens the model a job asks for, or keeps the one that is open.
+static void
+say_notice(void *ctx, const char *text)
+{
+    struct jv *log = wire_head("log");
+    jv_set(log, "level", jv_from_string("notice"));
+    jv_set(log, "text", jv_from_string(text));
+    post(ctx, log, NULL, 0);
+}
+
+// A type that the device only imitates, which takes hundreds of times as long.
+static void
+warn_of_type(struct lanes *l, enum dtype dtype)
+{
+    const struct device_limits *limits = device_limits(l->device);
+    bool slow = (dtype == DTYPE_F16 && !limits->f16) || (dtype == DTYPE_BF16 && !limits->bf16);
+    char *text = slow ? mem_printf("%s is very slow on this device, which only imitates it: "
+                                   "without a type the fastest is taken",
+                                   dtype_name(dtype))
+                      : NULL;
+    if (text)
+        say_notice(l, text);
+    free(text);
+}
+
 static bool
 open_model(struct lanes *l, const struct job *j, struct err *err)
 {
@@ -137,6 +161,7 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
         return false;
     }
     l->opened = wanted;
+    warn_of_type(l, dtype);
     return true;
 }
 
@@ -213,15 +238,6 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     free(png);
     free(text);
     return png != NULL;
-}
-
-static void
-say_notice(void *ctx, const char *text)
-{
-    struct jv *log = wire_head("log");
-    jv_set(log, "level", jv_from_string("notice"));
-    jv_set(log, "text", jv_from_string(text));
-    post(ctx, log, NULL, 0);
 }
 
 static bool

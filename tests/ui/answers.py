@@ -186,7 +186,7 @@ def late():
         if expected != 'cells':
             check(t.run(5, lambda out: kind(out) == expected), f'late: then {expected}, not {kind(t.out)}')
         text = t.text()
-        for wrong in ('all requests', 'training runs', 'styled-subject', '0 pictures', 'how many stars'):
+        for wrong in ('all commands', 'training runs', 'styled-subject', '0 pictures', 'how many stars'):
             check(wrong not in text, f'{expected}: a late answer opened {wrong!r}')
         t.send(b'ia hen')
         check(t.run(5, lambda out: 'a hen' in t.text()), f'{expected}: keys are keys')

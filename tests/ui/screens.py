@@ -12,7 +12,7 @@ SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN 
 work = tempfile.TemporaryDirectory()
 checks = failures = 0
 VIEWS = {'1': 'references', '2': 'queue', '3': 'picture', '4': 'styled-subject', '5': 'limn-icons',
-         '6': 'training runs', '7': 'log', '8': 'all requests'}
+         '6': 'training runs', '7': 'log', '8': 'all commands'}
 
 
 def check(condition, what, screen=None):
@@ -158,15 +158,15 @@ def forms():
         s.expect('┌ \\[ref#1\\] ─+┐', 'a form has a frame')
         s.expect('└─+┘', 'all around')
         s.expect('empty: the loader\'s', 'its help is there to the end')
-        s.expect('Enter (write|change) .*F9 (or \\^G )?done .*Esc cancel', 'and so is how it is left')
+        s.expect('Enter (write|change) .*F9 (or \\^G )?OK .*Esc cancel', 'and so is how it is left')
         s.keys('Down')
-        s.expect('< > other', 'a choice is turned')
+        s.expect('< > change', 'a choice is turned')
         well_formed(s, f'{size}: a form')
         s.keys('Escape', 'p')
         s.expect('seed +\\(not set\\)', 'the parameters')
         s.expect('Esc cancel', 'all of them')
         s.keys('Escape', '8')
-        s.expect('all requests', 'the help')
+        s.expect('all commands', 'the help')
         pages = ''
         for _ in range(6):
             pages += s.text()

@@ -50,7 +50,7 @@ settle
 
 def words():
     h = Home()
-    screen = h.play('size 80x24\nwait references\nsave -\nsize 120x40\nkeys 8\nwait all requests\nsave -\n', 'two screens')
+    screen = h.play('size 80x24\nwait references\nsave -\nsize 120x40\nkeys 8\nwait all commands\nsave -\n', 'two screens')
     lines = screen.split('\n')
     check(len(lines) == 24 + 40 + 1, f'they are as high as was asked for: {len(lines)}', screen)
     check(max(map(len, lines[:24])) <= 80 < max(map(len, lines[24:])) <= 120, 'and as wide', screen)

@@ -222,5 +222,12 @@ def files():
     check('/nonesuch' in '\n'.join(screens[4]), 'a folder that is not there is said')
 
 
+def log():
+    h = Home()
+    screen = h.play(DRAWN + 'keys 7\nsave -', 'the log')
+    check(re.search(r'\d\d:\d\d:\d\d drawn in \d+\.\d s, seed \d+: .*red apple', screen), 'has what was drawn, and when', screen)
+    h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files])
+    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files, log])
