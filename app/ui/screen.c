@@ -169,6 +169,8 @@ start_unseen(struct ui *ui, struct err *err)
     setenv("COLUMNS", text, 1);
     snprintf(text, sizeof text, "%d", rows);
     setenv("LINES", text, 1);
+    ui->screen.term.cell_width = 10; // as most fonts have them
+    ui->screen.term.cell_height = 20;
     terminal = fopen("/dev/null", "r+e");
     if (!terminal || !newterm("xterm-256color", terminal, terminal))
         return err_set(err, ERR_IO, "no screen can be made without a terminal here");

@@ -95,6 +95,7 @@ bool task_move(struct ui *ui, struct task *t, int by);
 int tasks_stop_all(struct ui *ui); // and forgets what is to do; how many
 void tasks_turn_bell(struct ui *ui); // on or off, also for later limns
 void tasks_restore(struct ui *ui);   // whether it rings
+double tasks_seconds_each(const struct ui *ui); // what the last one took; < 0: not known
 double tasks_seconds_left(const struct ui *ui); // to the end of all; < 0: not known
 
 #endif

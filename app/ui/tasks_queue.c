@@ -128,6 +128,17 @@ tasks_stop_all(struct ui *ui)
 }
 
 double
+tasks_seconds_each(const struct ui *ui)
+{
+    const struct tasks *tasks = tasks_of(ui);
+    double one = -1;
+    for (int i = 0; i < tasks->count; i++)
+        if (tasks->items[i]->state == TASK_DONE && tasks->items[i]->seconds > 0)
+            one = tasks->items[i]->seconds;
+    return one;
+}
+
+double
 tasks_seconds_left(const struct ui *ui)
 {
     const struct tasks *tasks = tasks_of(ui);

@@ -111,17 +111,39 @@ sweep_done(struct ui *ui, struct form *f, bool taken)
 }
 
 // Values that make sense to begin with: all choices, or the value itself.
+// How many pictures it will have, and how long they take at the pace of the last one.
 static void
-sweep_changed(struct ui *ui, struct form *f, int field)
+say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
 {
-    struct template_entry *e = templates_chosen(ui);
-    if (!e || strncmp(f->fields[field].id, "axis:", 5) != 0)
-        return;
+    struct sweep s = {0};
+    int lots = atoi(form_value(f, "random")), n;
+    bool ok = true;
+    for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
+        char id[80];
+        const char *name = form_value(f, axis_id(i, false, id));
+        const char *values = form_value(f, axis_id(i, true, id));
+        if (strcmp(name, "nothing") != 0) // a file of values is read when it is drawn
+            ok = *values != '@' && sweep_add(&s, &e->template, name, values, NULL);
+    }
+    n = ok ? sweep_cells(&s) : 0;
+    n = lots > 0 ? MIN(lots, n) : n;
+    double seconds = n * tasks_seconds_each(ui);
+    if (n > 0 && seconds > 0)
+        ui_say(ui, ROLE_STATUS, "%d %s, about %.0f s", n, n == 1 ? "picture" : "pictures", seconds);
+    else if (n > 0)
+        ui_say(ui, ROLE_STATUS, "%d %s", n, n == 1 ? "picture" : "pictures");
+    sweep_finish(&s);
+}
+
+// What is likely wanted of the axis that was chosen.
+static void
+offer_values(struct form *f, int field, const struct template *t)
+{
     const char *name = f->fields[field].value;
     const struct template_variable *v = NULL;
-    for (int i = 0; i < e->template.variable_count; i++)
-        if (strcmp(e->template.variables[i].name, name) == 0)
-            v = &e->template.variables[i];
+    for (int i = 0; i < t->variable_count; i++)
+        if (strcmp(t->variables[i].name, name) == 0)
+            v = &t->variables[i];
     free(f->fields[field + 1].value);
     f->fields[field + 1].value = mem_strdup(v && v->choice_count         ? "*"
                                             : v && v->value              ? v->value
@@ -129,6 +151,16 @@ sweep_changed(struct ui *ui, struct form *f, int field)
                                             : strcmp(name, "steps") == 0 ? "5, 10, 20, 40"
                                             : strcmp(name, "scale") == 0 ? "1..4"
                                                                          : "");
+}
+
+static void
+sweep_changed(struct ui *ui, struct form *f, int field)
+{
+    const struct template_entry *e = templates_chosen(ui);
+    if (e && strncmp(f->fields[field].id, "axis:", 5) == 0)
+        offer_values(f, field, &e->template);
+    if (e)
+        say_count(ui, f, e);
 }
 
 void

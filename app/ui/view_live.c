@@ -19,12 +19,31 @@ struct live {
     int back;   // frames before the newest one that are looked at; 0: as it comes
     bool alone; // a job of a sweep by itself, not the sheet
     struct area list;
+    // Of a job with several pictures: a frame, and its parts.
+    struct image *tiles_of, *tiles[LIMIT_JOB_PICTURES];
 };
 
 static struct live *
 live_of(const struct ui *ui)
 {
     return ui_state(ui, VIEW_LIVE);
+}
+
+static void
+forget_tiles(struct live *l)
+{
+    for (int i = 0; i < LIMIT_JOB_PICTURES; i++) {
+        image_unref(l->tiles[i]);
+        l->tiles[i] = NULL;
+    }
+    image_unref(l->tiles_of);
+    l->tiles_of = NULL;
+}
+
+static void
+close_live(struct ui *ui)
+{
+    forget_tiles(live_of(ui));
 }
 
 static const char *
@@ -144,21 +163,6 @@ draw_progress(const struct task *t, int y, int x, int columns)
     draw_text(y, x, columns, state_role(t), text);
 }
 
-static void
-draw_one(struct ui *ui, const struct task *t, const struct area *a)
-{
-    struct live *l = live_of(ui);
-    l->back = MAX(0, MIN(l->back, t->frame_count - 1));
-    int at = t->frame_count - 1 - l->back;
-    if (t->frame_count)
-        draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
-    else
-        draw_text(a->y + a->rows / 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  t->state == TASK_QUEUED    ? "waiting for its turn"
-                  : t->state == TASK_RUNNING ? "loading the model \u2026"
-                                             : "there is no picture");
-}
-
 // As many columns as make the tiles largest.
 static int
 grid_columns(const struct ui *ui, const struct area *a, int count)
@@ -176,6 +180,54 @@ grid_columns(const struct ui *ui, const struct area *a, int count)
         }
     }
     return best;
+}
+
+// The pictures of one job come side by side in one frame; taken apart once for each frame.
+static void
+take_apart(struct live *l, struct image *frame, int count)
+{
+    if (l->tiles_of == frame)
+        return;
+    forget_tiles(l);
+    l->tiles_of = image_ref(frame);
+    for (int i = 0; i < count; i++)
+        l->tiles[i] = image_crop(frame, i * (frame->width / count), 0, frame->width / count,
+                                 frame->height, NULL);
+}
+
+static void
+draw_several(struct ui *ui, const struct task *t, struct image *frame, const struct area *a)
+{
+    struct live *l = live_of(ui);
+    int count = t->job.count, columns = grid_columns(ui, a, count);
+    int rows = (count + columns - 1) / columns;
+    int width = a->columns / columns, height = a->rows / rows;
+    take_apart(l, frame, count);
+    for (int i = 0; i < count && SLOT_GRID + i < CANVAS_SLOTS; i++) {
+        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
+                            width - 1};
+        draw_picture(ui, SLOT_GRID + i, &tile, l->tiles[i], t->state == TASK_RUNNING && !l->back);
+        draw_format(tile.y + height - 1, tile.x, width - 1, ROLE_DIM, "seed %" PRId64,
+                    t->job.seed + i);
+    }
+}
+
+static void
+draw_one(struct ui *ui, const struct task *t, const struct area *a)
+{
+    struct live *l = live_of(ui);
+    l->back = MAX(0, MIN(l->back, t->frame_count - 1));
+    int at = t->frame_count - 1 - l->back;
+    if (t->frame_count && t->job.count > 1 && t->job.count <= LIMIT_JOB_PICTURES &&
+        t->frames[at]->width % t->job.count == 0)
+        draw_several(ui, t, t->frames[at], a);
+    else if (t->frame_count)
+        draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
+    else
+        draw_text(a->y + a->rows / 2, a->x + 1, a->columns - 2, ROLE_DIM,
+                  t->state == TASK_QUEUED    ? "waiting for its turn"
+                  : t->state == TASK_RUNNING ? "loading the model \u2026"
+                                             : "there is no picture");
 }
 
 static void
@@ -390,6 +442,7 @@ const struct view view_live = {
     .name = "live",
     .title = "pictures as they come",
     .state_size = sizeof(struct live),
+    .close = close_live,
     .draw = draw_live,
     .request = on_request,
     .mouse = on_mouse,

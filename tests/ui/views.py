@@ -229,5 +229,25 @@ def log():
     h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
 
 
+def several():
+    # Four pictures of one job stand two by two, each with its seed.
+    h = Home()
+    screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype seed 40\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
+    lines = [re.findall(r'seed 4\d', l.split('│')[-1]) for l in screen.split('\n')[6:]]
+    check([l for l in lines if l] == [['seed 40', 'seed 41'], ['seed 42', 'seed 43']], f'two by two: {lines}', screen)
+
+
+def sweep():
+    # How many pictures it will have is said before it begins, and after a drawing how long they take.
+    h = Home()
+    screen = h.play('keys 4 End s Right\nsave -\nkeys Down Enter ^U\ntype cat, dog, hen\nkeys Enter\nsave -\nkeys Down Right Right\nsave -', 'a sweep')
+    said = re.findall(r'^ (\d+) pictures?$', screen, re.M)
+    choices = (pathlib.Path(SOURCE) / 'app/templates/text.yaml').read_text()
+    styles = len(re.search(r'choices: \[(.*)\]', choices)[1].split(','))
+    check(said == ['1', '3', str(3 * styles)], f'one subject, three of them, each in all styles: {said}', screen)
+    screen = h.play(DRAWN + 'keys 4 End s Right\nsave -', 'after a drawing')
+    check(re.search(r'^ \d+ pictures?, about \d+ s$', screen, re.M), 'how long', screen)
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files, log])
+    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files, log, several, sweep])
