@@ -17,6 +17,20 @@
 
 // --- Opening ----------------------------------------------------------------------------------
 
+// Whether a pass's scheduler fits what its network gives.
+static bool
+check_variance(const struct model_folder *m, const char *part, const struct scheduler_config *c,
+               struct err *err)
+{
+    if (!part || !parts_find(&m->parts, part) || c->variance != VARIANCE_LEARNED_RANGE)
+        return true;
+    struct latent l = m->family->latent(&m->parts, part, (struct picture_size){64, 64});
+    return l.model_channels == 2 * l.channels ||
+           err_set(err, ERR_INPUT, "%s: the scheduler's variance_type is 'learned_range', for "
+                   "which %s must give %d channels, not %d", m->path, part, 2 * l.channels,
+                   l.model_channels);
+}
+
 // What drawing needs besides the networks.
 static bool
 check_folder(const struct model_folder *m, struct err *err)
@@ -26,7 +40,9 @@ check_folder(const struct model_folder *m, struct err *err)
                                             : NULL;
     if (needs)
         return err_set(err, ERR_INPUT, "%s cannot draw: it has no %s", m->path, needs);
-    return m->family->check(&m->parts, m->path, err);
+    return m->family->check(&m->parts, m->path, err) &&
+           check_variance(m, m->family->denoiser, &m->scheduler, err) &&
+           check_variance(m, m->family->enlarger, &m->super_scheduler, err);
 }
 
 static bool
@@ -210,7 +226,8 @@ settle(struct drawing *d, struct err *err)
     d->final = pipeline_picture_size(&d->p->info, r);
     struct picture_size own = {d->p->info.size, d->p->info.size};
     d->base = d->p->info.grain ? d->final : own;
-    d->super_steps = d->final.width > d->base.width ? def->super_steps : 0;
+    // Who asks for a few steps wants to see soon.
+    d->super_steps = d->final.width > d->base.width ? MIN(def->super_steps, d->steps) : 0;
     for (int i = 0; i < d->count; i++)
         d->seeds[i] = r->seed + (uint64_t)i;
     struct pipeline_result *out = d->result;

@@ -8,6 +8,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 #include "engine/base/rng.h"
+#include "engine/diffusion/cascade.h"
 #include "engine/draw/resize.h"
 #include "engine/draw/start.h"
 
@@ -339,7 +340,11 @@ pass_low_resolution(const struct pass *p, const float *low, int side, double lev
         int t = MIN((int)level, schedule_train_steps(schedule) - 1);
         // Step "-1" of the sampler's noise: used by no step of either stage.
         rng_fill_normal(p->seeds[i], RNG_STREAM_SAMPLER, 0, noise, n);
-        resize_bilinear(from, side, l.width, l.channels, to);
+        if (m->family->enlarged_by_centres)
+            cascade_enlarge(from, side, l.width, l.channels,
+                            (struct cascade_window){0, 0, l.width}, to);
+        else
+            resize_bilinear(from, side, l.width, l.channels, to);
         schedule_add_noise(schedule_point(schedule, t), to, noise, to, n);
     }
     bool ok = noise != NULL;

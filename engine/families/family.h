@@ -73,6 +73,7 @@ struct training_key {
     int batch, references;             // N examples, each with R references
     int text_tokens, reference_tokens; // T and U
     int32_t end, pad;                  // ids of the tokenizer; the empty text is an end and padding
+    int side;                          // pixels of the crops that a second pass learns from
 };
 
 // How a family is trained: the text encoder and the denoiser in one graph.
@@ -92,6 +93,13 @@ struct family_training {
     // in: text (N,T) i32. Returns pictures (N,S,S,3) f32.
     struct node *(*from_words)(struct nn *nn, const struct parts *parts,
                                const struct training_key *key, struct ports *ports);
+    // Pixels a side of what the second pass draws, if it can be trained; 0: that takes what
+    // enlarged_need says.
+    int (*enlarged_size)(const struct parts *parts);
+    const char *enlarged_need;
+    // in: sample, low (N,side,side,C) f32, timestep, noise_level (N) f32. Returns the prediction.
+    struct node *(*enlarged)(struct nn *nn, const struct parts *parts,
+                             const struct training_key *key, struct ports *ports);
 };
 
 // How a model likes to be drawn with, where neither its folder nor the request says.
@@ -112,6 +120,9 @@ struct family {
     const char *enlarger;          // the second pass, where a model has it; NULL: never
     // scheduler_config.json of models that are put together from files; NULL: none are.
     const char *scheduler;
+    // How a picture is laid on the larger one: centres of pixels on centres
+    // (engine/diffusion/cascade.h), or corner pixels on corner pixels.
+    bool enlarged_by_centres;
     // That the parts fit each other and suffice for drawing; each for itself has been checked.
     bool (*check)(const struct parts *parts, const char *folder, struct err *err);
     // Pixels a side of what the denoiser and, as far as there is one, the enlarger draws; 0 without

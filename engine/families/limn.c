@@ -4,4 +4,5 @@
 
 static const char *const classes[] = {"LimnPipeline", NULL};
 
-const struct family family_limn = {.name = "limn", .classes = classes, PIXELS_FAMILY};
+const struct family family_limn = {
+    .name = "limn", .classes = classes, .enlarged_by_centres = true, PIXELS_FAMILY};

@@ -119,6 +119,30 @@ build_from_words(struct nn *nn, const struct parts *parts, const struct training
     return thumbnail;
 }
 
+// A second pass that goes by the picture alone is the same for a part of it as for the whole.
+static int
+enlarged_size(const struct parts *parts)
+{
+    const struct unet_config *c = parts_config(parts, "super_resolution", &net_unet);
+    return c && !unet_config_hears_text(c) ? c->sample_size : 0;
+}
+
+static struct node *
+build_enlarged(struct nn *nn, const struct parts *parts, const struct training_key *key,
+               struct ports *ports)
+{
+    const struct unet_config *c = parts_config(parts, "super_resolution", &net_unet);
+    const struct shape picture = SHAPE(key->batch, key->side, key->side, 3);
+    struct unet_inputs in = {0};
+    enter(nn, parts, "super_resolution");
+    in.sample = port_input(ports, nn, "sample", picture, DTYPE_F32);
+    in.timestep = port_input(ports, nn, "timestep", SHAPE(key->batch), DTYPE_F32);
+    struct node *low = port_input(ports, nn, "low", picture, DTYPE_F32);
+    in.sample = op_concat(nn->g, (struct node *[]){in.sample, low}, 2, 3);
+    in.class_labels = port_input(ports, nn, "noise_level", SHAPE(key->batch), DTYPE_F32);
+    return unet_build(nn, c, &in);
+}
+
 static const char *const words[] = {"text_encoder/", "unet/text_thumbnail.", NULL};
 
 const struct family_training pixels_training = {
@@ -127,4 +151,8 @@ const struct family_training pixels_training = {
     .words_size = words_size,
     .words_need = "text_thumbnail_size in unet/config.json",
     .from_words = build_from_words,
+    .enlarged_size = enlarged_size,
+    .enlarged_need = "a super_resolution/config.json without text: mid_block_type UNetMidBlock2D, "
+                     "blocks without attention, no addition_embed_type",
+    .enlarged = build_enlarged,
 };

@@ -66,10 +66,10 @@ bool model_folder_load_present(const struct model_folder *m, const struct params
                                struct buffer *block, struct err *err);
 
 // Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the
-// weights of every part that is declared in `params` from a block laid out as it. Matrices and
-// tables in `dtype`. index: model_index.json in place of the folder's own; NULL: that one. The
-// folder is made if it is not there; what is in it stays until all of the new model is written,
-// and is then replaced file by file, the index last.
+// weights of every part that is declared in `params` from a block laid out as it; the files of
+// other parts are copied. Matrices and tables in `dtype`. index: model_index.json in place of the
+// folder's own; NULL: that one. The folder is made if it is not there; what is in it stays until
+// all of the new model is written, and is then replaced file by file, the index last.
 struct model_folder_save {
     const char *path;
     const struct params *params;

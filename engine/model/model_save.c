@@ -45,12 +45,34 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
     return ok;
 }
 
+// The files of a part as they are.
 static bool
-save_part(const struct part *p, const struct model_folder_save *s, struct err *err)
+copy_part(const struct model_folder *m, const struct part *p, const char *to, struct err *err)
+{
+    char *folder = model_folder_path(m, p->name);
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, NULL, alphasort);
+    bool ok = true;
+    for (int i = 0; i < n; i++) {
+        if (ok && entries[i]->d_name[0] != '.') {
+            char *name = file_join(p->name, entries[i]->d_name);
+            ok = copy_file(m, to, name, err);
+            free(name);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    free(folder);
+    return ok;
+}
+
+static bool
+save_part(const struct model_folder *m, const struct part *p, const struct model_folder_save *s,
+          struct err *err)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
     if (!params_has_part(s->params, p->prefix))
-        return true;
+        return copy_part(m, p, s->path, err);
     char *folder = file_join(s->path, p->name);
     char *path = mem_printf("%s/%s.safetensors", folder, p->net->weights);
     struct jv *config = p->net->write(p->config);
@@ -83,7 +105,7 @@ save_all(const struct model_folder *m, const struct model_folder_save *s, struct
     };
     bool ok = file_make_folders(s->path, err) && copy_tokenizer(m, s->path, err);
     for (int i = 0; ok && i < m->parts.count; i++)
-        ok = save_part(&m->parts.at[i], s, err);
+        ok = save_part(m, &m->parts.at[i], s, err);
     for (size_t i = 0; ok && i < COUNT_OF(copied); i++)
         ok = copy_file(m, s->path, copied[i], err);
     const struct jv *index = s->index ? s->index : m->index;

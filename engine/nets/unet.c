@@ -83,6 +83,8 @@ unet_mid(struct nn *nn, const struct unet_config *c, struct node *h,
     struct resnet r = {.out = c->block_out_channels[level], .out_scale = c->mid_scale};
     nn_segment(nn);
     h = unet_resnet(nn, c, h, e, &r, "mid_block.resnets.0");
+    if (c->mid_plain)
+        return h;
     h = unet_attention(nn, c, h, e, c->attention_head_dim[level], c->mid_only_cross_attention,
                        "mid_block.attentions.0");
     if (c->context[level])
@@ -160,8 +162,9 @@ unet_declare(struct params *params, const char *part, const struct unet_config *
     struct unet_inputs in = {
         .sample = graph_input(g, "sample", SHAPE(1, side, side, c->in_channels), DTYPE_F32),
         .timestep = graph_input(g, "timestep", SHAPE(1), DTYPE_F32),
-        .text = graph_input(g, "text", SHAPE(1, 2, width), DTYPE_F32),
     };
+    if (unet_config_hears_text(c))
+        in.text = graph_input(g, "text", SHAPE(1, 2, width), DTYPE_F32);
     if (c->class_timestep)
         in.class_labels = graph_input(g, "class_labels", SHAPE(1), DTYPE_F32);
     if (c->thumbnail_size)

@@ -65,7 +65,7 @@ struct unet_context {
 struct unet_inputs {
     struct node *sample;       // (N,H,W,in_channels), any float
     struct node *timestep;     // (N) f32
-    struct node *text;         // (N,T,encoder_hid_dim), any float
+    struct node *text;         // (N,T,encoder_hid_dim), any float; NULL where none is heard
     struct node *class_labels; // (N) f32; NULL unless the config has class_timestep
     // Of unet_thumbnail(), with references that of the empty text unless the config has
     // text_thumbnail_with_references; NULL: as if there were none.

@@ -197,6 +197,9 @@ check_sizes(struct config_reader *r, const struct unet_config *c)
     if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
         config_refuse(r, "context_levels", config_get(r, "context_levels"),
                "context needs a base model: 3 input channels, no class embedding");
+    if (r->ok && c->mid_plain && c->context[c->levels - 1])
+        config_refuse(r, "mid_block_type", config_get(r, "mid_block_type"),
+                      "context at the last level needs UNetMidBlock2DSimpleCrossAttn");
     if (r->ok)
         check_own(r, c);
     if (r->ok && c->sample_size % (c->fold << (c->levels - 1)))
@@ -253,7 +256,7 @@ read_text(struct config_reader *r, struct unet_config *c)
 bool
 unet_config_read(struct unet_config *c, const struct jv *json, const char *name, struct err *err)
 {
-    static const char *const mids[] = {"UNetMidBlock2DSimpleCrossAttn", NULL};
+    static const char *const mids[] = {"UNetMidBlock2DSimpleCrossAttn", "UNetMidBlock2D", NULL};
     static const char *const classes[] = {"UNet2DConditionModel", NULL};
     struct config_reader r = {json, name, err, jv_is_object(json)};
     *c = (struct unet_config){0};
@@ -263,7 +266,7 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
     read_levels(&r, c);
     if (!r.ok)
         return false;
-    config_word(&r, "mid_block_type", mids, -1);
+    c->mid_plain = config_word(&r, "mid_block_type", mids, -1) == 1;
     c->sample_size = config_whole(&r, "sample_size", 0, 1, 8192);
     c->in_channels = config_whole(&r, "in_channels", 4, 1, 4096);
     c->out_channels = config_whole(&r, "out_channels", 4, 1, 4096);
@@ -285,6 +288,15 @@ int
 unet_config_text_width(const struct unet_config *c)
 {
     return c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
+}
+
+bool
+unet_config_hears_text(const struct unet_config *c)
+{
+    bool attention = !c->mid_plain;
+    for (int i = 0; i < c->levels; i++)
+        attention = attention || c->attention[i];
+    return attention || c->pooled_text || c->thumbnail_size;
 }
 
 bool
@@ -340,7 +352,8 @@ write_blocks(const struct unet_config *c, struct jv *o)
     }
     jv_set(o, "down_block_types", down);
     jv_set(o, "up_block_types", up);
-    jv_set(o, "mid_block_type", jv_from_string("UNetMidBlock2DSimpleCrossAttn"));
+    jv_set(o, "mid_block_type", jv_from_string(c->mid_plain ? "UNetMidBlock2D"
+                                                            : "UNetMidBlock2DSimpleCrossAttn"));
     if (unet_config_has_context(c)) {
         jv_set(o, "context_levels", context);
         if (c->context_head_dim)

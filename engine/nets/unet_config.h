@@ -43,6 +43,7 @@ struct unet_config {
     bool cross_attention_norm; // group norm on the projected text
     bool only_cross_attention; // no self-attention beside the text
     bool mid_only_cross_attention;
+    bool mid_plain; // UNetMidBlock2D: one residual block in the middle, no attention
     double out_scale, mid_scale; // sums of residual blocks are divided by this
     bool skip_time_act;          // the blocks do not activate the embedding again
     bool scale_shift;            // the embedding scales and shifts; else it is added
@@ -70,6 +71,8 @@ bool unet_config_read(struct unet_config *c, const struct jv *json, const char *
 struct jv *unet_config_json(const struct unet_config *c);
 
 int unet_config_text_width(const struct unet_config *c); // numbers a token
+// Whether the text reaches any layer. One that enlarges pictures may go by the picture alone.
+bool unet_config_hears_text(const struct unet_config *c);
 bool unet_config_has_context(const struct unet_config *c);
 bool unet_config_has_style(const struct unet_config *c);
 // Places a side at a level: sample_size / fold / 2^level.

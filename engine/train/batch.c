@@ -5,13 +5,16 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
+#include "engine/diffusion/cascade.h"
 
 bool
 batch_init(struct batch *b, struct err *err)
 {
     const struct recipe *r = b->recipe;
-    size_t n = (size_t)r->micro_batch, pixels = (size_t)b->side * (size_t)b->side * 3;
-    size_t refs = n * EXAMPLE_REFERENCE_MAX;
+    bool enlarges = r->stage == TRAIN_ENLARGER;
+    size_t side = (size_t)(enlarges ? r->crop : b->side);
+    size_t n = (size_t)r->micro_batch, pixels = side * side * 3;
+    size_t refs = enlarges ? 1 : n * EXAMPLE_REFERENCE_MAX;
     const struct {
         void **at;
         size_t count, each, size;
@@ -20,6 +23,8 @@ batch_init(struct batch *b, struct err *err)
         {(void **)&b->target, n, pixels, sizeof(float)},
         {(void **)&b->noise, n, pixels, sizeof(float)},
         {(void **)&b->image, refs, pixels, sizeof(float)},
+        {(void **)&b->low, enlarges ? n : 1, pixels, sizeof(float)},
+        {(void **)&b->noise_level, n, 1, sizeof(float)},
         {(void **)&b->weight, n, 1, sizeof(float)},
         {(void **)&b->timestep, n, 1, sizeof(float)},
         {(void **)&b->heard, n, 1, sizeof(float)},
@@ -39,7 +44,8 @@ void
 batch_finish(struct batch *b)
 {
     void *const owned[] = {b->sample, b->target, b->noise, b->weight, b->timestep, b->each,
-                           b->task,   b->text,   b->image, b->reference_text, b->heard};
+                           b->task,   b->text,   b->image, b->reference_text, b->heard,
+                           b->low,    b->noise_level};
     for (size_t i = 0; i < COUNT_OF(owned); i++)
         free(owned[i]);
 }
@@ -83,6 +89,49 @@ fill_words(struct batch *b, const struct example *e, int i, struct err *err)
     return encode(b, e->text, b->text + i * r->text_tokens, r->text_tokens, err);
 }
 
+// The square of side w->side of a picture (from,from,3), in [-1,1].
+static void
+cut(const uint8_t *rgb, int from, const struct cascade_window *w, float *out)
+{
+    size_t line = (size_t)w->side * 3;
+    for (int y = 0; y < w->side; y++)
+        to_signed(rgb + 3 * ((size_t)(w->top + y) * (size_t)from + (size_t)w->left),
+                  out + (size_t)y * line, line);
+}
+
+// An example of the stage `enlarger`: a square of its picture, and the same square of the picture
+// made small and enlarged again, noised by some part of the schedule.
+static bool
+fill_enlarger(struct batch *b, const struct example *e, int i, int at, uint64_t noise_at,
+              struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    const struct schedule *schedule = b->objective->schedule;
+    size_t pixels = (size_t)r->crop * (size_t)r->crop * 3, first = (size_t)i * pixels;
+    size_t low_pixels = (size_t)b->low_side * (size_t)b->low_side * 3;
+    float *x0 = b->target + first, *noise = b->noise + first, *low = b->low + first;
+    float *small = mem_try_calloc(low_pixels, sizeof *small, "a small picture", err);
+    if (!small)
+        return false;
+    struct rng rng;
+    rng_init(&rng, r->seed, RNG_STREAM_TRAIN_NOISE + 16 * (noise_at + 1));
+    uint64_t places = (uint64_t)(b->side - r->crop + 1);
+    struct cascade_window w = {(int)rng_below(&rng, places), (int)rng_below(&rng, places), r->crop};
+    double level = rng_uniform(&rng) * r->low_noise * schedule_train_steps(schedule);
+    batch_shrink(e->target, b->side, small, b->low_side);
+    cascade_enlarge(small, b->low_side, b->side, 3, w, low);
+    free(small);
+    rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, 2 * noise_at * pixels, noise, pixels);
+    schedule_add_noise(schedule_point(schedule, (int)level), low, noise, low, pixels);
+    b->noise_level[i] = (float)(int)level;
+    cut(e->target, b->side, &w, x0);
+    rng_fill_normal(r->seed, RNG_STREAM_TRAIN_NOISE, (2 * noise_at + 1) * pixels, noise, pixels);
+    b->timestep[i] = (float)objective_apply(b->objective, at, x0, noise, b->sample + first, pixels);
+    b->weight[i] = (float)(objective_weight(b->objective, at) / r->accumulate);
+    b->task[i] = e->task;
+    return true;
+}
+
 bool
 batch_fill(struct batch *b, const struct example *e, int i, int references, int at,
            uint64_t noise_at, struct err *err)
@@ -90,6 +139,8 @@ batch_fill(struct batch *b, const struct example *e, int i, int references, int 
     const struct recipe *r = b->recipe;
     if (r->stage == TRAIN_WORDS)
         return fill_words(b, e, i, err);
+    if (r->stage == TRAIN_ENLARGER)
+        return fill_enlarger(b, e, i, at, noise_at, err);
     size_t pixels = (size_t)b->side * (size_t)b->side * 3;
     float *x0 = b->target + (size_t)i * pixels, *noise = b->noise + (size_t)i * pixels;
     to_signed(e->target, x0, pixels);
@@ -118,7 +169,8 @@ write_inputs(const struct batch *b, const struct network *n, struct plan *p, str
         const char *name;
         const void *data;
     } rows[] = {{"sample", b->sample}, {"timestep", b->timestep}, {"text", b->text},
-                {"heard", b->heard},   {"image", b->image}, {"reference.text", b->reference_text}};
+                {"heard", b->heard},   {"image", b->image}, {"reference.text", b->reference_text},
+                {"low", b->low},       {"noise_level", b->noise_level}};
     bool ok = true;
     for (size_t i = 0; ok && i < COUNT_OF(rows); i++) {
         struct node *input = ports_find_input(&n->ports, rows[i].name);

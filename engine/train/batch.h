@@ -18,8 +18,9 @@ struct batch {
     const struct objective *objective;
     int side;       // of the pack's pictures, pixels
     int words_side; // of what is learned from words alone
+    int low_side;   // of what the second pass enlarges
     // In the order of the graph's inputs, for the most references that there may be.
-    float *sample, *target, *weight, *timestep, *heard, *image, *noise;
+    float *sample, *target, *weight, *timestep, *heard, *image, *noise, *low, *noise_level;
     int32_t *text, *reference_text;
     int *task;   // by example
     float *each; // by example: its loss, once the batch has run

@@ -63,19 +63,25 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     const struct model_folder *m = p->folder;
     const struct family_training *f = m->family->training;
     *n = (struct network){0};
-    if (p->words && !f->words_size(&m->parts))
+    if (p->stage == TRAIN_WORDS && !f->words_size(&m->parts))
         return err_set(err, ERR_INPUT, "%s: the stage 'words' needs %s", m->path, f->words_need);
+    if (p->stage == TRAIN_ENLARGER && (!f->enlarged_size || !f->enlarged_size(&m->parts)))
+        return err_set(err, ERR_INPUT, "%s: the stage 'enlarger' needs %s", m->path,
+                       f->enlarged_need ? f->enlarged_need : "a family with a second pass");
     struct graph *g = n->g = graph_create();
     n->nn = (struct nn){.g = g, .params = p->params, .dtype = p->dtype,
                         .checkpoint = p->checkpoint_activations};
-    n->prediction = (p->words ? f->from_words : f->pictures)(&n->nn, &m->parts, &p->key, &n->ports);
+    n->prediction = (p->stage == TRAIN_WORDS      ? f->from_words
+                     : p->stage == TRAIN_ENLARGER ? f->enlarged
+                                                  : f->pictures)(&n->nn, &m->parts, &p->key,
+                                                                 &n->ports);
     n->prediction = op_cast(g, n->prediction, DTYPE_F32);
     nn_segment_end(&n->nn);
     add_loss(n, p->key.batch);
     if (graph_error(g)->code != ERR_NONE)
         return err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
-    return network_add_gradients(g, &n->nn, n->loss, p->freeze_text && !p->words ? f->words : NULL,
-                                 err);
+    bool frozen = p->freeze_text && p->stage != TRAIN_WORDS;
+    return network_add_gradients(g, &n->nn, n->loss, frozen ? f->words : NULL, err);
 }
 
 void

@@ -7,13 +7,14 @@
 
 #include "engine/device/device.h"
 #include "engine/model/model_folder.h"
+#include "engine/train/recipe.h"
 
 struct network_params {
     const struct model_folder *folder; // of a family that can be trained
     struct params *params;             // laid out, f32
     struct training_key key;
     enum dtype dtype; // of activations
-    bool words;       // pictures from words alone, without noise; else the denoiser
+    enum train_stage stage;
     bool checkpoint_activations, freeze_text;
 };
 

@@ -57,6 +57,8 @@ static const struct key keys[] = {
     {"checkpoint_activations", KIND_OTHER, AT(checkpoint_activations), 0, 0, 0},
     {"text_lr", KIND_REAL, AT(text_lr), 1, 0, 100},
     {"freeze_text", KIND_BOOL, AT(freeze_text), 0, 0, 0},
+    {"crop", KIND_INT, AT(crop), 64, 8, 1024},
+    {"low_noise", KIND_REAL, AT(low_noise), 0.3, 0, 1},
     {"zero_shot", KIND_BOOL, AT(zero_shot), 0, 0, 0},
 };
 
@@ -96,7 +98,7 @@ read_choice(struct recipe *r, const struct jv *json, const char *name, struct er
         return err_set(err, ERR_INPUT, "%s: dtype is '%s', it must be auto, f32 or bf16", name,
                        dtype);
     static const char *const schedules[LR_COUNT] = {"", "constant", "cosine", "linear"};
-    static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words"};
+    static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words", "enlarger"};
     static const char *const densities[TIMESTEPS_COUNT] = {"", "uniform", "logit_normal"};
     int schedule = read_word(json, "schedule", schedules, LR_COUNT, name, err);
     int stage = schedule ? read_word(json, "stage", stages, TRAIN_STAGE_COUNT, name, err) : 0;

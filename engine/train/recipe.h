@@ -20,6 +20,7 @@ enum train_stage {
     TRAIN_STAGE_NONE = 0,
     TRAIN_PICTURES, // the U-Net, with the text encoder unless freeze_text
     TRAIN_WORDS,    // the text encoder and the thumbnail alone (network.h)
+    TRAIN_ENLARGER, // the second pass alone, on crops
     TRAIN_STAGE_COUNT
 };
 
@@ -59,6 +60,9 @@ struct recipe {
     int checkpoint_activations; // 1 always, 0 never, -1 when the memory of the machine asks for it
     bool freeze_text;           // the text encoder and the thumbnail are not trained
     enum train_stage stage;     // what is trained
+    int crop;                   // pixels a side of what the stage `enlarger` learns from
+    // Of that stage: what is enlarged is noised up to this share of the schedule, evenly drawn.
+    double low_noise;
     bool zero_shot;             // compound tasks are left out, for measuring (tasks.h)
 };
 

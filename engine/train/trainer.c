@@ -59,10 +59,11 @@ network_params(const struct trainer *t, int references)
                                            .references = references,
                                            .text_tokens = t->recipe->text_tokens,
                                            .reference_tokens = t->recipe->reference_tokens,
+                                           .side = t->recipe->crop,
                                            .end = tokenizer_end_id(t->tokenizer),
                                            .pad = tokenizer_pad_id(t->tokenizer)},
                                    .dtype = t->dtype,
-                                   .words = t->recipe->stage == TRAIN_WORDS,
+                                   .stage = t->recipe->stage,
                                    .checkpoint_activations = t->checkpointing,
                                    .freeze_text = t->recipe->freeze_text};
 }
@@ -88,8 +89,8 @@ static bool
 memory_asks_for_checkpointing(struct trainer *t, struct err *err)
 {
     size_t memory = device_limits(t->device)->memory;
-    if (t->recipe->stage == TRAIN_WORDS)
-        return false; // sentences are small
+    if (t->recipe->stage != TRAIN_PICTURES)
+        return false; // sentences and crops are small
     struct device *null = device_open("null", err);
     struct network_params np = network_params(t, 0);
     while (np.key.references + 1 < REFERENCE_COUNTS &&
@@ -141,6 +142,33 @@ load_weights(struct trainer *t, bool resume, struct err *err)
                        err);
 }
 
+// Whether crops of the second pass's pictures can be made.
+static bool
+check_enlarger(const struct model_folder *m, const struct recipe *r, struct err *err)
+{
+    const struct family *f = m->family;
+    int size = 0, final_size = 0;
+    f->sizes(&m->parts, &size, &final_size);
+    if (!f->enlarger || !parts_find(&m->parts, f->enlarger))
+        return err_set(err, ERR_INPUT, "%s has no second pass for the stage 'enlarger' to train",
+                       r->model);
+    if (final_size % size || r->crop > final_size)
+        return err_set(err, ERR_INPUT, "%s enlarges pictures of %d pixels to %d: crops of %d "
+                       "pixels cannot be made of them", r->model, size, final_size, r->crop);
+    return true;
+}
+
+// What is trained, and what it reads.
+static bool
+declare(struct trainer *t, struct err *err)
+{
+    const struct family *f = t->folder->family;
+    if (t->recipe->stage == TRAIN_ENLARGER)
+        return model_folder_declare(t->folder, f->enlarger, t->params, err);
+    return model_folder_declare(t->folder, f->denoiser, t->params, err) &&
+           model_folder_declare(t->folder, f->text, t->params, err);
+}
+
 static bool
 open_sources(struct trainer *t, struct err *err)
 {
@@ -158,14 +186,19 @@ open_sources(struct trainer *t, struct err *err)
         (!m->tokenizer && !r->tokenizer))
         return err_set(err, ERR_INPUT, "%s: training needs a %s, a %s and a tokenizer", r->model,
                        f->denoiser, f->text);
+    if (r->stage == TRAIN_ENLARGER && !check_enlarger(m, r, err))
+        return false;
     t->tokenizer = tokenizer_open(r->tokenizer ? r->tokenizer : m->tokenizer, err);
     t->pack = t->tokenizer ? pack_open(r->pack, err) : NULL;
     t->tasks = t->pack ? tasks_create(t->pack, r->tasks, r->zero_shot, err) : NULL;
-    t->schedule = t->tasks ? schedule_create(&m->scheduler.schedule, err) : NULL;
+    const struct scheduler_config *scheduler =
+        r->stage == TRAIN_ENLARGER ? &m->super_scheduler : &m->scheduler;
+    t->schedule = t->tasks ? schedule_create(&scheduler->schedule, err) : NULL;
     if (!t->schedule)
         return false;
-    t->objective = (struct objective){t->schedule, m->scheduler.prediction, r->snr_gamma};
-    struct latent l = f->latent(&m->parts, f->denoiser, (struct picture_size){0});
+    t->objective = (struct objective){t->schedule, scheduler->prediction, r->snr_gamma};
+    const char *part = r->stage == TRAIN_ENLARGER ? f->enlarger : f->denoiser;
+    struct latent l = f->latent(&m->parts, part, (struct picture_size){0});
     if (pack_size(t->pack) != l.width || l.channels != 3 || l.model_channels != 3)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
                        "draws %d pixels and %d channels", r->pack, pack_size(t->pack), l.width,
@@ -193,14 +226,15 @@ build(struct trainer *t, bool resume, struct err *err)
                : device_limits(t->device)->bf16 ? DTYPE_BF16
                                                 : DTYPE_F32;
     t->params = params_create(DTYPE_F32);
-    if (!model_folder_declare(t->folder, t->folder->family->denoiser, t->params, err) ||
-        !model_folder_declare(t->folder, t->folder->family->text, t->params, err))
+    if (!declare(t, err))
         return false;
     params_layout(t->params);
     if (!make_buffers(t, err))
         return false;
     t->checkpointing = r->checkpoint_activations == 1 ||
                        (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
+    int low_side = 0, final_side = 0;
+    t->folder->family->sizes(&t->folder->parts, &low_side, &final_side);
     struct feed_params feed = {.recipe = r,
                                .tasks = t->tasks,
                                .tokenizer = t->tokenizer,
@@ -208,13 +242,15 @@ build(struct trainer *t, bool resume, struct err *err)
                                .side = pack_size(t->pack),
                                .words_side = t->folder->family->training->words_size(
                                    &t->folder->parts),
+                               .low_side = low_side,
                                .threads = threads_beside(t->device)};
     t->feed = feed_create(&feed, err);
     t->heldout = (struct batch){.recipe = r,
                                 .tokenizer = t->tokenizer,
                                 .objective = &t->objective,
                                 .side = feed.side,
-                                .words_side = feed.words_side};
+                                .words_side = feed.words_side,
+                                .low_side = low_side};
     t->update = (struct update){.recipe = r, .folder = t->folder, .params = t->params,
                                 .slots = t->slots, .device = t->device};
     return t->feed && batch_init(&t->heldout, err) && update_build(&t->update, err) &&
@@ -236,11 +272,11 @@ describe(struct trainer *t)
              (double)s.lower_bound / 0x1p20, t->checkpointing ? ", recomputed" : "");
 }
 
-// The plan that runs examples with this many references: of words there is one for all.
+// The plan that runs examples with this many references: one for all where they are not read.
 static int
 plan_for(const struct trainer *t, int references)
 {
-    return t->recipe->stage == TRAIN_WORDS ? 0 : references;
+    return t->recipe->stage == TRAIN_PICTURES ? references : 0;
 }
 
 struct trainer *

@@ -19,6 +19,7 @@ static const struct row {
     {"unet-if1", "unet"},
     {"unet-if2", "super_resolution"},
     {"unet-plain", "unet"},
+    {"unet-enlarger", "super_resolution"},
     {"t5", "text_encoder"},
     {"flux2", "text_encoder", "text_encoder"},
     {"flux2", "transformer", "transformer-0"},

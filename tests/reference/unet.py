@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tiny U-Nets of diffusers with every option that the base (stage I) and super-resolution
-(stage II) models of the Imagen family use, and one in the style of limn's own model.
+(stage II) models of the Imagen family use, one in the style of limn's own model, and one that
+enlarges without hearing any text.
 
-Writes golden/unet-{if1,if2,plain}/: a model folder and golden.safetensors. The model runs in
+Writes golden/unet-{if1,if2,plain,enlarger}/: a model folder and golden.safetensors. The model runs in
 float64 on the rounded weights, so that the output is the truth to f32 precision.
 """
 import torch
@@ -93,6 +94,23 @@ MODELS = {
             encoder_hid_dim=40,
         ),
     ),
+    "unet-enlarger": dict(
+        part="super_resolution",
+        size=16,
+        config=dict(
+            {k: v for k, v in SHARED.items() if k != "encoder_hid_dim_type"},
+            sample_size=16,
+            in_channels=6,
+            out_channels=3,
+            act_fn="silu",
+            mid_block_type="UNetMidBlock2D",
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            down_block_types=down(2, 0),
+            up_block_types=up(2, 0),
+            class_embed_type="timestep",
+        ),
+    ),
 }
 
 
@@ -104,7 +122,7 @@ def make(folder, part, size, config):
     tensors = {
         "sample": common.normal((n, config["in_channels"], size, size), 2),
         "timestep": torch.tensor([37.0, 842.0]),
-        "encoder_hidden_states": common.normal((n, tokens, config["encoder_hid_dim"]), 3),
+        "encoder_hidden_states": common.normal((n, tokens, config.get("encoder_hid_dim", config["cross_attention_dim"])), 3),
     }
     if config.get("class_embed_type"):
         tensors["class_labels"] = torch.tensor([250.0, 10.0])

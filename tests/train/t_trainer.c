@@ -62,10 +62,17 @@ paint(void)
         }
 }
 
+// times: each pixel is that many a side.
 static void
-write_pack(void)
+write_pack(const char *name, int times)
 {
     struct err err = {0};
+    int side = SIDE * times;
+    uint8_t *images = mem_alloc((size_t)RECORDS * BYTES * (size_t)(times * times));
+    for (int r = 0; r < RECORDS; r++)
+        for (int i = 0; i < side * side * 3; i++)
+            images[r * side * side * 3 + i] =
+                pictures[r][3 * (i / 3 / side / times * SIDE + i / 3 % side / times) + i % 3];
     int64_t caption_ends[RECORDS], keyword_ends[RECORDS] = {0};
     int32_t subject[RECORDS] = {0, 1, 2}, style[RECORDS] = {0};
     uint8_t split[RECORDS] = {0};
@@ -82,13 +89,14 @@ write_pack(void)
         {"split", DTYPE_U8, SHAPE(RECORDS), split, 0},
         {"text.caption", DTYPE_U8, SHAPE((int64_t)strlen(text)), text, 0},
         {"text.keywords", DTYPE_U8, SHAPE(1), "", 0},
-        {"images", DTYPE_U8, SHAPE(RECORDS, SIDE, SIDE, 3), pictures, 0},
-        {"role.edge", DTYPE_U8, SHAPE(RECORDS, SIDE, SIDE, 3), pictures, 0},
+        {"images", DTYPE_U8, SHAPE(RECORDS, side, side, 3), images, 0},
+        {"role.edge", DTYPE_U8, SHAPE(RECORDS, side, side, 3), images, 0},
     };
     static const char *const metadata[] = {"format", "limn pack 1", "styles", "[\"flat\"]", NULL};
-    char *path = in_folder("pack");
+    char *path = in_folder(name);
     must(safetensors_write(path, tensors, COUNT_OF(tensors), metadata, &err), &err);
     free(path);
+    free(images);
 }
 
 // Text alone, and the picture itself as a reference: plans without and with references run.
@@ -105,18 +113,19 @@ struct options {
     const char *output, *tasks, *dtype;
     int micro_batch, accumulate, steps;
     double lr;
-    const char *model, *stage; // NULL: "model", "pictures"
+    const char *model, *stage, *pack; // NULL: "model", "pictures", "pack"
 };
 
 static void
 make_recipe(struct recipe *r, const struct options *o)
 {
     struct err err = {0};
-    char *model = in_folder(o->model ? o->model : "model"), *pack = in_folder("pack"), *output = in_folder(o->output);
+    char *model = in_folder(o->model ? o->model : "model"), *pack = in_folder(o->pack ? o->pack : "pack"),
+         *output = in_folder(o->output);
     char *text = mem_printf(
         "{\"model\":\"%s\",\"pack\":\"%s\",\"output\":\"%s\",\"tasks\":%s,\"micro_batch\":%d,"
         "\"accumulate\":%d,\"steps\":%d,\"lr\":%g,\"warmup\":0,\"ema\":0.95,\"dtype\":\"%s\","
-        "\"text_tokens\":12,\"reference_tokens\":8,\"seed\":5,\"checkpoint_activations\":false,\"stage\":\"%s\"}",
+        "\"text_tokens\":12,\"reference_tokens\":8,\"crop\":16,\"seed\":5,\"checkpoint_activations\":false,\"stage\":\"%s\"}",
         model, pack, output, o->tasks, o->micro_batch, o->accumulate, o->steps, o->lr, o->dtype,
         o->stage ? o->stage : "pictures");
     struct jv *json = jv_parse(text, strlen(text), "recipe", &err);
@@ -365,7 +374,7 @@ wrong_recipes_are_a_sentence(void **state)
     check_recipe("{\"schedule\":\"steps\"}",
                  "r.yaml: schedule is 'steps', it must be constant, cosine or linear");
     check_recipe("{\"stage\":\"sounds\"}",
-                 "r.yaml: stage is 'sounds', it must be pictures or words");
+                 "r.yaml: stage is 'sounds', it must be pictures, words or enlarger");
     check_recipe("{\"model\":\"m\",\"pack\":\"p\",\"output\":\"o\",\"tasks\":{},"
                  "\"stage\":\"words\",\"freeze_text\":true}",
                  "r.yaml: the stage 'words' with freeze_text trains nothing");
@@ -453,6 +462,27 @@ make_thumbnail_model(const char *name, const char *more)
         free(owned[i]);
 }
 
+// A whole model with a second pass of 32 pixels that has no weights yet.
+static void
+make_enlarger(const char *name, const char *keys)
+{
+    struct err err = {0};
+    char *path = in_folder(name), *config = file_join(path, "super_resolution/config.json");
+    char *weights = file_join(path, "super_resolution/diffusion_pytorch_model.safetensors");
+    char *json = mem_printf(
+        "{%s\"layers_per_block\":1,\"attention_head_dim\":8,\"norm_num_groups\":4,"
+        "\"in_channels\":6,\"out_channels\":3,\"block_out_channels\":[16,24],\"pixel_unshuffle\":2,"
+        "\"resnet_time_scale_shift\":\"scale_shift\",\"class_embed_type\":\"timestep\","
+        "\"down_block_types\":[\"ResnetDownsampleBlock2D\",\"ResnetDownsampleBlock2D\"],"
+        "\"up_block_types\":[\"ResnetUpsampleBlock2D\",\"ResnetUpsampleBlock2D\"]}", keys);
+    small_folder(path, spiece, true, false);
+    must(file_write(config, json, strlen(json), &err), &err);
+    unlink(weights);
+    char *const owned[] = {path, config, weights, json};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
 static int
 setup(void **state)
 {
@@ -470,7 +500,12 @@ setup(void **state)
     make_thumbnail_model("thumbnail", "");
     make_thumbnail_model("heard", ",\"text_thumbnail_with_references\":true");
     paint();
-    write_pack();
+    write_pack("pack", 1);
+    write_pack("large", 2);
+    make_enlarger("enlarger", "\"mid_block_type\":\"UNetMidBlock2D\",\"sample_size\":32,");
+    make_enlarger("hears", "\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\","
+                           "\"encoder_hid_dim\":24,\"cross_attention_dim\":32,"
+                           "\"sample_size\":32,");
     device = device_open("cpu", &err);
     return device ? 0 : -1;
 }
@@ -668,6 +703,84 @@ words_without_a_thumbnail_are_a_sentence(void **state)
     recipe_finish(&r);
 }
 
+// Crops of 16 of pictures of 32 pixels that are 16 pixels doubled. The base stays as it was; what
+// comes out draws both sizes.
+static void
+a_second_pass_is_learned_from_crops(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    enum { STEPS = 400 };
+    struct options o = {"enlarged", both, "f32", 6, 1, STEPS, 5e-3, "enlarger", "enlarger",
+                        "large"};
+    make_recipe(&r, &o);
+    struct trainer *t = start(&r, false);
+    double first = step(t), last = 0;
+    for (int i = 1; i < STEPS; i++) {
+        double loss = step(t);
+        last += i >= STEPS - 10 ? loss / 10 : 0;
+    }
+    print_message("loss %.3f -> %.4f\n", first, last);
+    assert_true(last < first / 3);
+    static const char base[] = "unet/diffusion_pytorch_model.safetensors";
+    size_t before, after;
+    char *path = file_join(r.model, base), *was = file_read(path, 1 << 26, &before, &err);
+    char *is = exported(t, "enlarged-model", base, &after), *model = in_folder("enlarged-model");
+    assert_int_equal(before, after);
+    assert_memory_equal(was, is, before);
+    trainer_destroy(t);
+    // The scheduler that came with it is one for twice as many channels.
+    assert_null(pipeline_open(model, device, DTYPE_F32, &err));
+    assert_non_null(strstr(err.text, "for which super_resolution must give 6 channels, not 3"));
+    err_clear(&err);
+    char *scheduler = file_join(model, "super_resolution/scheduler_config.json");
+    unlink(scheduler);
+    free(scheduler);
+    struct pipeline *p = pipeline_open(model, device, DTYPE_F32, &err);
+    must(p != NULL, &err);
+    for (int side = 16; side <= 32; side += 16) {
+        struct instruction n = {.text = mem_strdup("rocket")};
+        struct pipeline_request request = {.instruction = &n, .seed = 3, .width = side,
+                                           .height = side, .context_scale = -1};
+        struct pipeline_result result;
+        must(pipeline_run(p, &request, &result, &err), &err);
+        assert_int_equal(result.width, side);
+        free(result.rgb);
+        instruction_finish(&n);
+    }
+    pipeline_close(p);
+    free(path);
+    free(was);
+    free(is);
+    free(model);
+    recipe_finish(&r);
+}
+
+static void
+second_passes_that_cannot_learn_are_a_sentence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *pack, *sentence;
+    } rows[] = {
+        {"hears", "large", "the stage 'enlarger' needs a super_resolution/config.json without text"},
+        {"model", "large", "has no second pass for the stage 'enlarger' to train"},
+        {"enlarger", "pack", "holds pictures of 16 pixels and 3 channels, the model draws 32"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct err err = {0};
+        struct recipe r;
+        struct options o = {"no-second", both, "f32", 6, 1, 300, 3e-3, rows[i].model, "enlarger",
+                            rows[i].pack};
+        make_recipe(&r, &o);
+        assert_null(trainer_create(&r, device, false, &err));
+        if (err.code != ERR_INPUT || !strstr(err.text, rows[i].sentence))
+            fail_msg("'%s' does not say '%s'", err.text, rows[i].sentence);
+        recipe_finish(&r);
+    }
+}
+
 // The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
 static void
 vulkan_trains_like_the_cpu(void **state)
@@ -793,6 +906,8 @@ main(int argc, char **argv)
         cmocka_unit_test(each_stage_trains_its_own),
         cmocka_unit_test(words_go_on_after_a_stop),
         cmocka_unit_test(words_without_a_thumbnail_are_a_sentence),
+        cmocka_unit_test(a_second_pass_is_learned_from_crops),
+        cmocka_unit_test(second_passes_that_cannot_learn_are_a_sentence),
         cmocka_unit_test(dropped_thumbnails_are_of_nothing),
         cmocka_unit_test(timesteps_follow_their_density),
         cmocka_unit_test(vulkan_trains_like_the_cpu),

@@ -246,6 +246,7 @@ shadow_mode_names_what_differs(void **state)
 {
     (void)state;
     struct err err = {0};
+    layer_messages = 0;
     setenv("LIMN_SHADOW", "1", 1);
     setenv("LIMN_VULKAN_MATRIX", "0", 1); // trying units would dispatch, too
     kind = LAZY;
@@ -269,7 +270,8 @@ shadow_mode_names_what_differs(void **state)
     unsetenv("LIMN_SHADOW");
     unsetenv("LIMN_VULKAN_MATRIX");
     assert_in_range(found, 2, 8);
-    assert_int_equal(layer_messages, 0);
+    if (layer_messages)
+        fail_msg("left behind: %s", layer_message);
 }
 
 static void
@@ -341,8 +343,8 @@ damaged_caches_are_made_anew(void **state)
             memset(bad + size, 1, 16), length = size + 16;
         assert_true(file_write(path, bad, length, &err));
         layer_messages = 0;
-        assert_true(work(&err));
-        assert_int_equal(layer_messages, 0);
+        if (!work(&err) || layer_messages)
+            fail_msg("damage %d: %s %s", damage, err.text, layer_messages ? layer_message : "");
         free(bad);
     }
     // A folder where the file should be, and one that cannot be written.

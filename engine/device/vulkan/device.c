@@ -11,31 +11,32 @@
 
 // Matrix units are used when a product on them comes out right: drivers are young here, and a wrong
 // answer would be a wrong picture without a word.
-// `lines`: the products' inner places lie side by side in memory; otherwise its lines do.
+// `lines`: the products' inner places lie side by side in memory; otherwise its lines do. False:
+// the product could not be computed at all.
 static bool
-units_multiply(struct device *d, enum dtype type, bool lines)
+units_multiply(struct device *d, enum dtype type, bool lines, bool *right, struct err *err)
 {
     enum { M = 160, K = 72, N = 136 };
-    struct err ignored = {0};
     struct graph *g = graph_create();
     struct node *a = graph_input(g, "a", lines ? SHAPE(M, K) : SHAPE(K, M), type);
     struct node *b = graph_input(g, "b", lines ? SHAPE(N, K) : SHAPE(K, N), type);
     struct node *y = op_matmul(g, a, !lines, b, lines, NULL, DTYPE_F32);
     graph_output(g, y);
-    struct plan *p = plan_create(g, &(struct plan_params){.device = d}, &ignored);
+    struct plan *p = plan_create(g, &(struct plan_params){.device = d}, err);
     float *x = mem_zalloc((M * K + N * K + M * N) * sizeof *x), *w = x + M * K, *got = w + N * K;
     for (int i = 0; i < M * K; i++)
         x[i] = (float)(i % 7 - 3);
     for (int i = 0; i < N * K; i++)
         w[i] = (float)(i % 5 - 2);
-    bool ok = p && plan_write_f32(p, a, x, &ignored) && plan_write_f32(p, b, w, &ignored) &&
-              plan_run(p, &ignored) && plan_read(p, y, got, &ignored);
-    for (int i = 0; ok && i < M; i++)
-        for (int j = 0; ok && j < N; j++) {
+    bool ok = p && plan_write_f32(p, a, x, err) && plan_write_f32(p, b, w, err) &&
+              plan_run(p, err) && plan_read(p, y, got, err);
+    *right = ok;
+    for (int i = 0; *right && i < M; i++)
+        for (int j = 0; *right && j < N; j++) {
             float sum = 0; // of small whole numbers: exact
             for (int k = 0; k < K; k++)
                 sum += lines ? x[i * K + k] * w[j * K + k] : x[k * M + i] * w[k * N + j];
-            ok = got[i * N + j] == sum;
+            *right = got[i * N + j] == sum;
         }
     free(x);
     plan_destroy(p);
@@ -43,36 +44,48 @@ units_multiply(struct device *d, enum dtype type, bool lines)
     return ok;
 }
 
-static void
-try_units(struct device *d, enum dtype type, enum vk_matrix *units)
+static bool
+try_units(struct device *d, enum dtype type, enum vk_matrix *units, struct err *err)
 {
     struct vk_device *v = vk_of(d);
-    if (*units == VK_MATRIX_NONE || v->serial ||
-        (units_multiply(d, type, true) && units_multiply(d, type, false)))
-        return;
+    bool lines, places;
+    if (*units == VK_MATRIX_NONE || v->serial)
+        return true;
+    if (!units_multiply(d, type, true, &lines, err) ||
+        !units_multiply(d, type, false, &places, err))
+        return false;
+    if (lines && places)
+        return true;
     log_line(LOG_WARN, "vulkan",
              "the matrix units of %s give wrong answers in %s; they are not used", v->offer.name,
              dtype_name(type));
     *units = VK_MATRIX_NONE;
+    return true;
+}
+
+static bool
+give_up(struct vk_device *v)
+{
+    vk_context_close(v);
+    free(v);
+    return false;
 }
 
 static bool
 device_open_vulkan(struct device *d, struct err *err)
 {
     struct vk_device *v = d->state = mem_zalloc(sizeof *v);
-    if (!vk_context_open(v, d->number, err)) {
-        vk_context_close(v);
-        free(v);
-        return false;
-    }
+    if (!vk_context_open(v, d->number, err))
+        return give_up(v);
     const struct vk_offer *o = &v->offer;
     snprintf(d->limits.name, sizeof d->limits.name, "vulkan: %.80s, %s", o->name,
              o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? "a software driver" : "16-bit storage");
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
-    try_units(d, DTYPE_F16, &v->matrix_f16);
-    try_units(d, DTYPE_BF16, &v->matrix_bf16);
+    if (!try_units(d, DTYPE_F16, &v->matrix_f16, err) ||
+        !try_units(d, DTYPE_BF16, &v->matrix_bf16, err))
+        return give_up(v);
     // Both halves save memory, and bf16 is the safer, but not where only f16 has matrix units.
     d->limits.f16 = !v->serial;
     d->limits.bf16 =
