@@ -194,13 +194,13 @@ run_eval(const struct command_line *line)
 
 static const struct option eval_options[] = {
     {OPTION_SWITCH("quick", struct eval_options, quick,
-                   "by recognisers that the pack makes; what there is so far")},
+                   "with recognisers made from the pack, the only kind so far")},
     {OPTION_TEXT("tasks", "FILE", struct eval_options, tasks,
-                 "the mixture of tasks; not given: limn's own"),
+                 "the mixture of tasks; default: limn's own"),
      .complete = COMPLETE_FILE, .group = "What is drawn"},
     {OPTION_TEXT("task", "NAME", struct eval_options, only, "only this one of them")},
     {OPTION_WHOLE("examples", "N", 1, 10000, struct eval_options, examples,
-                  "of each task, spread over all"),
+                  "examples of each task, spread over all of them"),
      .fallback = "40"},
     {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
                    "which pictures were held out"),
@@ -217,7 +217,7 @@ static const struct option eval_options[] = {
 };
 
 static const struct argument eval_words[] = {
-    {"MODEL", "a name of limn models, or a folder; two are compared", COMPLETE_MODEL},
+    {"MODEL", "a name from limn models, or a folder; two are compared", COMPLETE_MODEL},
     {"[MODEL] PACK", "a pack that limn data pack made", COMPLETE_FILE, .many = true},
     {0},
 };

@@ -469,13 +469,14 @@ run_instruct(const struct command_line *line)
     {OPTION_LIST("ref-text", "K=WORDS", struct generate, ref_texts,                                \
                  "what reference K is: fox, style image")},                                        \
     {OPTION_TEXT("start", "IMAGE[@LOADER…]", struct generate, start,                               \
-                 "a picture to start from; --strength says how far the drawing leaves it"),        \
+                 "a picture to start from; --strength says how far the drawing departs from it"),  \
      .complete = COMPLETE_FILE},                                                                   \
     {OPTION_TEXT("mask", "IMAGE[@LOADER…]", struct generate, mask,                                 \
-                 "what of --start is drawn anew (white) and what is kept to the pixel (black)"),   \
+                 "which parts of --start are redrawn (white) and which are kept to the pixel "     \
+                 "(black)"),                                                                       \
      .complete = COMPLETE_FILE},                                                                   \
     {OPTION_LIST("negative-ref", "IMAGE[@LOADER…]", struct generate, away,                         \
-                 "a picture to keep away from, beside --negative; the first is [ref#1] there"),    \
+                 "a picture to steer away from, beside --negative; the first is [ref#1] there"),   \
      .complete = COMPLETE_FILE}
 
 // Behind them in both tables.
@@ -492,14 +493,15 @@ run_instruct(const struct command_line *line)
                   "only N of a sweep's pictures, chosen at random")},                              \
     {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
     {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \
-                 "where the picture goes: a new name or a regular file, nothing else; - is "       \
-                 "standard output; of several FILE-1.png, FILE-2.png …; not given: "               \
-                 "limn-SEED.png"),                                                                 \
+                 "where the picture goes: a new name or a regular file; - is standard output; "    \
+                 "several become FILE-1.png, FILE-2.png …; default: limn-SEED.png"),               \
      .letter = 'o', .complete = COMPLETE_FILE, .group = "Output"},                                 \
     {OPTION_TEXT("preview", "KIND", struct generate, draw.preview,                                 \
-                 "the steps as they come: auto, kitty, sixel, cells, sdl, file[:FOLDER], none"),   \
+                 "show the steps as they come: auto, kitty, sixel, cells, sdl, file[:FOLDER], "    \
+                 "none"),                                                                          \
      .fallback = "auto"},                                                                          \
-    {OPTION_SWITCH("json", struct generate, draw.json, "events as JSON lines on standard output")},\
+    {OPTION_SWITCH("json", struct generate, draw.json,                                             \
+                   "events as JSON lines on standard output")},                                    \
     {OPTION_SWITCH("quiet", struct generate, draw.quiet, "print errors only"), .letter = 'q'},     \
     {OPTION_SWITCH("no-library", struct generate, draw.no_library,                                 \
                    "do not record it in the library")}
@@ -510,7 +512,7 @@ static const struct option generate_options[] = {
      .group = "Instruction"},
     {OPTION_LIST(
          "ref", "K=IMAGE", struct generate, refs,
-         "another picture for reference K; of a picture: also IMAGE@LOADER, as in instruct"),
+         "another picture for reference K; when redrawing, also IMAGE@LOADER, as in instruct"),
      .complete = COMPLETE_FILE},
     PICTURE_OPTIONS,
 #include "app/job/parameters.def"
@@ -542,7 +544,7 @@ static const struct generate initial = {
 
 static const struct argument generate_words[] = {
     {"TEMPLATE|PICTURE.png",
-     "a name of limn templates, a template file, or a picture that limn drew", COMPLETE_TEMPLATE},
+     "a name from limn templates, a template file, or a picture that limn drew", COMPLETE_TEMPLATE},
     {0},
 };
 
@@ -553,9 +555,9 @@ static const struct argument instruct_words[] = {
 
 const struct command command_generate = {
     .name = "generate",
-    .summary = "draw from a template, or again from a picture limn drew",
-    .about = "Draws from a template, or draws a picture that limn drew once more, from the "
-             "instruction inside it; the sheet of a sweep: all of its pictures.",
+    .summary = "draw from a template, or redraw a picture that limn drew",
+    .about = "Draws from a template, or redraws a picture that limn drew, from the instruction "
+             "inside it. From the sheet of a sweep it redraws all its pictures.",
     .options = generate_options,
     .arguments = generate_words,
     .size = sizeof(struct generate),

@@ -113,10 +113,11 @@ run_index(const struct command_line *line)
 
 static const struct option index_options[] = {
     {OPTION_TEXT("output", "FILE", struct index_options, output,
-                 "where the index goes; not given: NAME.index here"),
+                 "where the index goes; default: NAME.index here"),
      .letter = 'o', .complete = COMPLETE_FILE},
     {OPTION_TEXT("model", "FOLDER", struct index_options, model,
-                 "whose features the pictures are compared by: a name of limn models, or a folder"),
+                 "whose features the pictures are compared by: a name from limn models, or a "
+                 "folder"),
      .complete = COMPLETE_MODEL},
     {OPTION_TEXT("device", "NAME", struct index_options, device, "what computes"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
@@ -126,15 +127,15 @@ static const struct option index_options[] = {
     {OPTION_WHOLE("each", "N", 1, 1000, struct index_options, each,
                   "at most N pictures of one name, of different styles")},
     {OPTION_REAL("duplicate", "X", 0, 2, struct index_options, duplicate,
-                 "pictures of one name at most so far apart (1 - cosine) are the same picture"),
+                 "pictures of the same name at most this far apart (1 - cosine) count as one"),
      .fallback = "0.02"},
     {OPTION_WHOLE("size", "N", 8, 512, struct index_options, size,
-                  "pixels a side of the copies; not given: the model's")},
+                  "pixels a side of the copies; default: the model's")},
     {OPTION_TEXT("credits", "FILE", struct index_options, credits,
                  "YAML: lines STYLE: whose pictures these are, and their licence"),
-     .complete = COMPLETE_FILE, .group = "Whose they are"},
-    {OPTION_TEXT("credit", "TEXT", struct index_options, credit, "the same, of all other styles")},
-    {OPTION_SWITCH("json", struct index_options, json, "what was done as JSON"), .group = "Output"},
+     .complete = COMPLETE_FILE, .group = "Credits"},
+    {OPTION_TEXT("credit", "TEXT", struct index_options, credit, "the same for all other styles")},
+    {OPTION_SWITCH("json", struct index_options, json, "a report as JSON"), .group = "Output"},
     {0},
 };
 
@@ -148,9 +149,9 @@ const struct command command_index = {
     .summary = "make an index of pictures, to find them and to draw from them",
     .about =
         "Makes an index of a folder, an archive or a pack: small copies of the pictures, what they "
-        "show, and what they look like to the model. Pictures that have no caption beside them are "
-        "called as their files are. What a pack holds out is left out, and so is every picture "
-        "that looks like another one of its name.\n\n"
+        "show, and what they look like to the model. Pictures without a caption beside them are "
+        "named after their files. Held-out pictures of a pack are left out, and so is every "
+        "picture that looks like another of the same name.\n\n"
         "  limn index my-icons\n"
         "  limn generate text --index my-icons.index --set subject=snail",
     .options = index_options,

@@ -208,10 +208,10 @@ static const struct argument one_job[] = {
     static const struct command verb##_command = {                                                 \
         .name = #verb, .summary = text, .options = one_options, .arguments = one_job,              \
         .size = sizeof(struct ask), .run = run_##verb}
-JOB_COMMAND(attach, "show what it said and says until it ends; Ctrl-C detaches, the job continues");
+JOB_COMMAND(attach, "show its output until it ends; Ctrl-C detaches, and the job continues");
 JOB_COMMAND(stop, "save and stop");
 JOB_COMMAND(resume, "continue from what was saved");
-JOB_COMMAND(forget, "take one that has ended off the list");
+JOB_COMMAND(forget, "remove an ended job from the list");
 
 static const struct command list_command = {
     .name = "list",

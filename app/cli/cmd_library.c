@@ -266,7 +266,7 @@ static const struct argument import_words[] = {
         .size = sizeof(struct ask), .run = run_##variable}
 LIBRARY_COMMAND(list, "list", "list pictures, the newest first", NULL, list_options);
 LIBRARY_COMMAND(search, "search",
-                "list those with all of these words; also #tag, *3 (stars and more), seed:7, "
+                "list those with all of these words; also #tag, *3 (stars or more), seed:7, "
                 "on:2026-11, since: and until:",
                 search_words, list_options);
 LIBRARY_COMMAND(show, "show", "print what is known of a picture, as JSON", one_picture, NULL);

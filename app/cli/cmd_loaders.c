@@ -210,7 +210,7 @@ static const struct argument load_words[] = {
     {"LOADER", "edge, mask, sketch, subject, style, or another of limn loaders", COMPLETE_LOADER},
     {"IN", "a picture of any usual format", COMPLETE_FILE},
     {"OUT.png",
-     "where the picture goes: a new name or a regular file, nothing else; - is standard output",
+     "where the picture goes: a new name or a regular file; - is standard output",
      COMPLETE_FILE},
     {"KEY=VALUE", "parameters of the loader", .optional = true, .many = true},
     {0},

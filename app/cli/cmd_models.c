@@ -291,7 +291,7 @@ static const struct command list_command = {
 
 static const struct command check_command = {
     .name = "check",
-    .summary = "say what a folder is and whether it is whole",
+    .summary = "describe a folder and check that it is complete",
     .about = "Says what a folder is and whether its weights fit its configs. With --golden, "
              "runs the part that the file names on the inputs in it, and prints the relative "
              "error |a-b|/|b|. The exit code is 1 where weights are missing, surplus or "

@@ -279,7 +279,7 @@ run_retrieve(const struct command_line *line)
          .fallback = "auto", .complete = COMPLETE_DEVICE},                                         \
     {                                                                                              \
         OPTION_WHOLE("count", "N", 1, INDEX_FOUND_MAX, struct retrieve_options, count,             \
-                     "that many"),                                                                 \
+                     "how many"),                                                                  \
             .letter = 'k', .fallback = "8"                                                         \
     }
 
@@ -287,7 +287,7 @@ static const struct option nearest_options[] = {SEARCH_OPTIONS, {0}};
 
 static const struct option retrieve_options[] = {
     {OPTION_TEXT("index", "FILE", struct retrieve_options, index,
-                 "which index; not given: the one that comes with the model"),
+                 "which index; default: the one that comes with the model"),
      .complete = COMPLETE_FILE},
     SEARCH_OPTIONS,
     {OPTION_TEXT("output", "FILE.png", struct retrieve_options, output,
@@ -321,10 +321,9 @@ const struct command command_nearest = {
 const struct command command_retrieve = {
     .name = "retrieve",
     .summary = "show what an index has for some words or a picture",
-    .about = "Shows the pictures of an index that words ask for, or that look most like a picture: "
-             "their "
-             "names, where they come from and whose they are; those found by a picture with their "
-             "distance (1 - cosine of their features).\n\n"
+    .about = "Shows the pictures of an index that match some words, or that look most like a "
+             "picture: their names, sources and credits, and for a picture their distance (1 - "
+             "cosine of their features).\n\n"
              "  limn retrieve \"a snail in noto style\"\n"
              "  limn retrieve photo.jpg -k 16 -o like-it.png",
     .options = retrieve_options,

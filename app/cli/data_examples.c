@@ -112,11 +112,11 @@ run_examples(const struct command_line *line)
 }
 
 static const struct option options[] = {
-    {OPTION_WHOLE("count", "N", 1, 10000000, struct examples_options, count, "that many"),
+    {OPTION_WHOLE("count", "N", 1, 10000000, struct examples_options, count, "how many"),
      .fallback = "10"},
-    {OPTION_WHOLE("seed", "N", 0, 1000000000, struct examples_options, seed, "others"),
+    {OPTION_WHOLE("seed", "N", 0, 1000000000, struct examples_options, seed, "which ones"),
      .fallback = "1"},
-    {OPTION_SWITCH("json", struct examples_options, json, "as JSON, a line an example")},
+    {OPTION_SWITCH("json", struct examples_options, json, "as JSON, one line per example")},
     {0},
 };
 

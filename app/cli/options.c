@@ -19,7 +19,7 @@ static const struct option host_option[] = {
 };
 static const struct option detach_options[] = {
     {OPTION_TEXT("host", "[USER@]HOST", struct command_line, host, "run there, through ssh"),
-     .complete = COMPLETE_HOST, .group = "Without waiting, or on another machine"},
+     .complete = COMPLETE_HOST, .group = "In the background, or on another machine"},
     {OPTION_SWITCH("detach", struct command_line, detach,
                    "run in the background; limn jobs lists, attaches and stops it")},
     {0},

@@ -247,7 +247,7 @@ on_file(const struct running *r, const struct client_event *e, struct err *err)
         if (f->result && index++ == e->index)
             return file_write(f->path, e->png, e->png_size, err);
     }
-    return err_set(err, ERR_IO, "a file came that nobody asked for");
+    return err_set(err, ERR_IO, "a file came that was not asked for");
 }
 
 static bool

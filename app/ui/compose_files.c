@@ -71,7 +71,7 @@ turn_bookmark(struct ui *ui)
         free(compose_of(ui)->bookmarks);
         compose_of(ui)->bookmarks = mem_strdup(whole);
         entry_text(ui, "bookmarks", whole);
-        ui_say(ui, ROLE_GOOD, had ? "no bookmark any more" : "a bookmark: b %d comes here",
+        ui_say(ui, ROLE_GOOD, had ? "bookmark removed" : "a bookmark: b %d comes here",
                kept + 1);
     }
     free(whole);

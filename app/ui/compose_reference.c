@@ -172,7 +172,7 @@ use_help(enum job_use use)
     case JOB_REFERENCE: return "the sentence refers to it by its number";
     case JOB_AWAY: return "guidance keeps away from what it shows";
     case JOB_START: return "the drawing starts from it; strength says how far it goes";
-    case JOB_MASK: return "of the start: white is drawn anew, black is kept";
+    case JOB_MASK: return "of the start: white is redrawn, black is kept";
     case JOB_USE_COUNT: break;
     }
     return "";

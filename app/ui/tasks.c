@@ -136,7 +136,7 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
     struct tasks *tasks = tasks_of(ui);
     if (!make_room(ui)) {
-        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is as many as there may be",
+        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is the most there may be",
                UI_TASKS_MAX);
         return NULL;
     }

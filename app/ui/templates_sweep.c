@@ -196,7 +196,7 @@ templates_open_sweep(struct ui *ui, const struct template_entry *e)
         free(values);
     }
     struct form_field *lots = form_add(f, FIELD_INT, "random", "random draws", "",
-                                       "so many cells by chance; empty: all of them");
+                                       "how many cells, chosen at random; empty: all of them");
     lots->minimum = 1;
     lots->maximum = LIMIT_SWEEP_CELLS;
     templates_add_variables(f, &e->template);

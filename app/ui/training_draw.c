@@ -75,7 +75,7 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
 static void
 draw_tasks(const struct trainlog *log, const struct area *a)
 {
-    draw_text(a->y, a->x, a->columns, ROLE_DIM, "loss by task, of late");
+    draw_text(a->y, a->x, a->columns, ROLE_DIM, "recent loss by task");
     double most = 1e-9;
     for (int i = 0; i < log->task_count; i++)
         most = MAX(most, log->tasks[i].loss);

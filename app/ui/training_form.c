@@ -138,7 +138,7 @@ training_form(struct ui *ui)
     form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "what computes"), names);
     form_add(f, FIELD_BOOL, "resume", "resume", "0",
              "1: continue from the checkpoint in its output");
-    form_add(f, FIELD_BOOL, "force", "begin anew", "0",
+    form_add(f, FIELD_BOOL, "force", "start over", "0",
              "1: also where its output holds a training, which is lost");
     form_add(f, FIELD_TEXT, "options", "more options", "",
              "as limn train has them: --set steps=500 --until 100");

@@ -108,7 +108,7 @@ draw_queue(struct ui *ui, const struct area *a)
     l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     l->top = draw_scroll(tasks->count, tasks->shown, l->list.rows, l->top);
     if (!tasks->count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing was drawn yet");
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing has been drawn yet");
     for (int row = 0; row < l->list.rows && l->top + row < tasks->count; row++) {
         const struct task *t = tasks->items[l->top + row];
         bool here = l->top + row == tasks->shown;

@@ -249,8 +249,8 @@ find_shift(const struct pass *p, const struct latent *l, double *shift, struct e
     if (!p->scheduler->dynamic_shift)
         return true;
     if (!f->shift)
-        return err_set(err, ERR_UNSUPPORTED, "the scheduler wants a shift that depends on the "
-                       "picture's size, which models of the family %s have none of", f->name);
+        return err_set(err, ERR_UNSUPPORTED, "the scheduler needs a shift that depends on the "
+                       "picture's size; models of the family %s have none", f->name);
     *shift = f->shift((int64_t)l->height * l->width, p->steps);
     return true;
 }
