@@ -136,6 +136,7 @@ static void
 say_end(enum sandbox_state state, int status, double seconds, const char *name, struct err *err)
 {
     int number = WIFSIGNALED(status) && status >= 0 ? WTERMSIG(status) : 0;
+    char limited[MEM_LIMITED_TEXT];
     if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "stopped");
     else if (state == SANDBOX_LATE)
@@ -151,8 +152,8 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
                 LIMIT_LOOK_VECTOR_MS / 1000.0);
     else
         err_set(err, ERR_INPUT,
-                "%s: its decoder crashed, or needs more than %d MiB (signal %d)", name,
-                LIMIT_LOOK_MEGABYTES, number);
+                "%s: its decoder crashed, or needs more than %d MiB (signal %d)%s", name,
+                LIMIT_LOOK_MEGABYTES, number, mem_limited(limited));
 }
 
 // An order that one child carries out. `*s` is NULL afterwards when the child can no longer be

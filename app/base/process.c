@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/mem.h"
+
 // "": there is none. False: that cannot be known.
 static bool
 first_word(const char *file, char out[65])
@@ -101,4 +103,24 @@ process_state(const char *name, pid_t *pid)
     if (pid)
         *pid = number;
     return PROCESS_LIVES;
+}
+
+// Libraries that get no memory end their process by these.
+static bool
+may_lack_memory(int number)
+{
+    return number == SIGABRT || number == SIGSEGV || number == SIGBUS;
+}
+
+void
+process_end_text(int number, bool here, char out[PROCESS_END_TEXT])
+{
+    char why[MEM_LIMITED_TEXT] = "";
+    if (number == SIGKILL)
+        snprintf(why, sizeof why, ", as the system does when memory runs out");
+    else if (number == SIGTRAP)
+        snprintf(why, sizeof why, ", as GLib does when it gets no memory");
+    else if (here && may_lack_memory(number))
+        mem_limited(why);
+    snprintf(out, PROCESS_END_TEXT, "signal %d (%s)%s", number, strsignal(number), why);
 }

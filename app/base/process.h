@@ -5,9 +5,14 @@
 #define LIMN_APP_BASE_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
-enum { PROCESS_NAME_MAX = 192 };
+enum { PROCESS_NAME_MAX = 192, PROCESS_END_TEXT = 200 };
+
+// "signal 9 (Killed), …": the signal that ended one, and, as far as it can be known, whether it was
+// for lack of memory. `here`: it had the limits that this process has.
+void process_end_text(int signal, bool here, char out[PROCESS_END_TEXT]);
 
 // "MACHINE BOOT PID START": machine, its boot, number and start of the process; "" when there is
 // none. False: that cannot be known (errno says why), and it is "".

@@ -190,6 +190,7 @@ command_start(char **argv)
     streams_open();
     tame_threads(argv);
     mem_end_with(command_end_without_memory);
+    mem_end_uncaught();
     const char *verbose = getenv("LIMN_LOG");
     log_set_sink(log_to_stderr, NULL, !verbose || !*verbose            ? LOG_NOTICE
                                       : strcmp(verbose, "debug") == 0 ? LOG_DEBUG

@@ -4,6 +4,7 @@
 #include "app/ui/screen.h"
 
 #include <curses.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -203,9 +204,12 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     ui->screen.mono = no_colour && *no_colour;
     unsetenv("COLUMNS"); // the terminal knows its own size, now and later
     unsetenv("LINES");
+    errno = 0;
     if (!newterm(NULL, stdout, stdin))
-        return err_set(err, ERR_INPUT,
-                       "the terminal '%s' is not known here: set TERM to one that is", term);
+        return errno == ENOMEM
+                   ? err_set(err, ERR_MEMORY, "there is no memory for the screen")
+                   : err_set(err, ERR_INPUT,
+                             "the terminal '%s' is not known here: set TERM to one that is", term);
     settle_in(ui, preview);
     return true;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "app/base/process.h"
 #include "app/worker/client.h"
 
 #include <errno.h>
@@ -199,7 +200,7 @@ last_line(const char *text, char *out, size_t size)
 void
 client_describe_end(struct client *c, int status, struct err *err)
 {
-    char said[256];
+    char said[256], end[PROCESS_END_TEXT];
     last_line(c->said[0] ? c->said : wire_noise(c->wire), said, sizeof said);
     const char *who = c->host ? c->host : "the worker";
     if (c->lost.code != ERR_NONE && (!c->host || c->ready))
@@ -215,10 +216,10 @@ client_describe_end(struct client *c, int status, struct err *err)
     else if (c->host && !c->ready)
         err_set(err, ERR_UNSUPPORTED, "%s: what answered is not a limn worker%s%s", c->host,
                 said[0] ? ": " : "", said);
-    else if (WIFSIGNALED(status))
-        err_set(err, ERR_DEVICE, "%s was ended by signal %d (%s)", who, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
-    else
+    else if (WIFSIGNALED(status)) {
+        process_end_text(WTERMSIG(status), !c->host, end);
+        err_set(err, ERR_DEVICE, "%s was ended by %s%s%s", who, end, said[0] ? ": " : "", said);
+    } else
         err_set(err, ERR_DEVICE, "%s ended (exit code %d)%s%s", who, WEXITSTATUS(status),
                 said[0] ? ": " : "", said);
 }
@@ -234,14 +235,14 @@ close_ends(struct client *c)
     }
 }
 
-// Reaps the child, which has closed its end or is to go.
+// Reaps the child, which has closed its end or is to go: by itself, or after `ms` milliseconds.
 int
-client_reap(struct client *c)
+client_reap(struct client *c, int ms)
 {
     int status = 0;
     close(c->out); // tells it, should it still be there
     c->out = -1;
-    for (int i = 0; c->pid > 0 && i < GOODBYE_MS / 10; i++) {
+    for (int i = 0; c->pid > 0 && i < ms / 10; i++) {
         if (waitpid(c->pid, &status, WNOHANG) != 0) {
             c->pid = 0;
             break;
@@ -269,7 +270,7 @@ client_close(struct client *c)
             kill(c->pid, SIGTERM); // it may be asking for a password
         if (c->alone) {
             // It may be in the middle of a step; it ends after it. Nobody waits for that long.
-            client_reap(c);
+            client_reap(c, GOODBYE_MS);
         } else {
             // It goes on by itself when it has jobs; then it is nobody's child.
             close(c->out);

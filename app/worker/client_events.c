@@ -332,7 +332,7 @@ lost_event(struct client *c, struct client_event *e)
 {
     c->ended = c->lost_reported = true;
     e->type = CLIENT_LOST;
-    int status = client_reap(c);
+    int status = client_reap(c, LOST_MS);
     if (c->lost.code == ERR_UNSUPPORTED) // another version: that says more than how it ended
         err_set(&e->err, c->lost.code, "%s", c->lost.text);
     else

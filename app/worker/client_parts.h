@@ -12,7 +12,8 @@
 
 enum {
     STDERR_KEPT = 4096,
-    GOODBYE_MS = 2000,
+    GOODBYE_MS = 2000, // at the end of limn: until its worker has ended
+    LOST_MS = 500,     // the same of one that is lost already, while people wait for keys
     ASKED_MAX = 8192,      // questions that are remembered
     ROOM_BYTES = 1 << 20,  // of the queue to the worker: then blobs and `seen` wait
     LOGS_AT_ONCE = 200,
@@ -60,7 +61,7 @@ struct client {
 
 void client_read_errors(struct client *c);
 void client_describe_end(struct client *c, int status, struct err *err);
-int client_reap(struct client *c);
+int client_reap(struct client *c, int ms);
 void client_remember(struct client *c, enum asked_kind kind, const char *id, int index, int count);
 
 #endif

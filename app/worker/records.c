@@ -198,8 +198,9 @@ void
 record_put_end(struct jv *out, const char *command, int status)
 {
     if (WIFSIGNALED(status)) {
-        char *text = mem_printf("limn %s was ended by signal %d (%s)", command, WTERMSIG(status),
-                                strsignal(WTERMSIG(status)));
+        char end[PROCESS_END_TEXT];
+        process_end_text(WTERMSIG(status), true, end);
+        char *text = mem_printf("limn %s was ended by %s", command, end);
         jv_set(out, "signal", jv_from_integer(WTERMSIG(status)));
         jv_set(out, "text", jv_from_string(text));
         free(text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "engine/base/require.h"
 
@@ -30,6 +31,17 @@ mem_failed(void)
         ending();
     fputs("limn: out of memory\n", stderr);
     abort();
+}
+
+const char *
+mem_limited(char out[MEM_LIMITED_TEXT])
+{
+    struct rlimit memory;
+    out[0] = 0;
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
+        snprintf(out, MEM_LIMITED_TEXT, "; ulimit -v leaves limn %llu MiB of memory",
+                 (unsigned long long)memory.rlim_cur >> 20);
+    return out;
 }
 
 static void *

@@ -14,6 +14,13 @@
 // What ends this process when a small allocation fails, in place of abort(): it allocates nothing
 // and does not return. Called from any thread. For programs, at their start.
 void mem_end_with(void (*end)(void));
+// What libraries in C++ cannot have and catch nowhere ends the process in the same way.
+void mem_end_uncaught(void);
+
+// What to add to a sentence about what a library could not do and does not explain: "; ulimit -v
+// leaves limn N MiB of memory", or "" where nobody has limited it.
+enum { MEM_LIMITED_TEXT = 80 };
+const char *mem_limited(char out[MEM_LIMITED_TEXT]);
 
 // A library had no memory for something small: ends the process.
 __attribute__((noreturn)) void mem_failed(void);

@@ -69,7 +69,8 @@ vips_lacks(struct err *err, const char *what)
 {
     char text[200];
     vips_said(text, sizeof text);
-    return err_set(err, ERR_MEMORY, "%s (%s)", what, *text ? text : "no memory");
+    return err_set(err, ERR_MEMORY, "%s: there is no memory for it%s%s%s", what, *text ? " (" : "",
+                   text, *text ? ")" : "");
 }
 
 static bool
