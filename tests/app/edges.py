@@ -3,7 +3,7 @@
 # Limits of engine/base/limits.h at their edges, from outside: what is as large as it may be is taken, one more is a
 # sentence. tests/layers/limits.py looks that each limit is named where it is tested.
 # usage: edges.py LIMN SOURCE LOADERS [NAME...]
-import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tempfile, time, types, zlib
+import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tarfile, tempfile, time, types, zlib
 
 LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
 ONLY = sys.argv[4:]
@@ -190,10 +190,10 @@ def model_folders():
     shutil.rmtree(m)
 
 
-def caption_of(pack):
+def caption_of(pack, what='caption'):
     data = (home / pack).read_bytes()
     n = struct.unpack('<Q', data[:8])[0]
-    at = json.loads(data[8:8 + n])['text.caption']['data_offsets']
+    at = json.loads(data[8:8 + n])[f'text.{what}']['data_offsets']
     return data[8 + n + at[0]:8 + n + at[1]].decode()
 
 
@@ -222,6 +222,12 @@ def sources():
         write('d/a.txt', text)
         go()
         check(len(caption_of('d.pack')) == kept and caption_of('d.pack').startswith('ab ab'), f'CAPTION_BYTES: of {len(text)} bytes {len(caption_of("d.pack"))} are kept')
+    most = L['KEYWORDS_BYTES']
+    for text, kept in (('ab ' * 199 + 'c' * (most - 597), most), ('ab ' * 199 + 'c' * (most - 596), 596)):
+        write('d/a.json', json.dumps(dict(keywords=text)))
+        go()
+        check(len(caption_of('d.pack', 'keywords')) == kept, f'KEYWORDS_BYTES: of {len(text)} bytes {len(caption_of("d.pack", "keywords"))} are kept')
+    (d / 'a.json').unlink()
     how = []
     edge('PACK_SIDE', lambda n: how.__setitem__(slice(None), [str(n)]),
          lambda: limn('data', 'pack', 'd', 'd.pack', '--size', how[0], '--roles', 'none', '--workers', '1'), f'8..{L["PACK_SIDE"]}')
@@ -234,6 +240,47 @@ def sources():
         shutil.copy(home / 'drawn.png', at / 'a.png')
         p = limn('library', 'import', 'd')
         check(found in p.stdout, f'LIBRARY_DEPTH {n}: {p.stdout}{p.stderr}')
+    shutil.rmtree(d)
+
+
+def archives():
+    """A name that is too long is cut, and is then the name of no picture."""
+    def named(n):
+        with tarfile.open(home / 'n.tar', 'w', format=tarfile.PAX_FORMAT) as tar:
+            for name in ('a' * (n - 4) + '.png', 'b.png'):
+                tar.add(SAMPLE, name)
+    for n, pictures in ((L['TAR_NAME_BYTES'], 2), (L['TAR_NAME_BYTES'] + 1, 1)):
+        named(n)
+        p = limn('data', 'pack', 'n.tar', 'n.pack', '--size', '8', '--roles', 'none', '--workers', '1')
+        check(f'({pictures} without one)' in p.stderr, f'TAR_NAME_BYTES {n}: {p.stderr}')
+    # The catalogue of a set of emoji.
+    e = home / 'e'
+    e.mkdir()
+    write('e/splits.json', '{}')
+    go = lambda: limn('data', 'pack', 'e', 'e.pack', '--size', '8', '--roles', 'none', '--workers', '1')
+    edge('CATALOGUE_BYTES', lambda n: write('e/catalog.jsonl', b'\n' * n), go, str(L['CATALOGUE_BYTES']))
+    shutil.rmtree(e)
+
+
+def roles():
+    """Loaders by other names: so many are taken, with one more the pack is refused."""
+    own = home / 'loaders'
+    own.mkdir(mode=0o700)
+    original = pathlib.Path(LOADERS, 'edge.so').read_bytes()
+    for i in range(L['PACK_ROLES'] + 1):
+        (own / f'edg{i}.so').write_bytes(original.replace(b'\0edge\0', b'\0edg%d\0' % i))
+        (own / f'edg{i}.so').chmod(0o600)
+    shutil.copy(SAMPLE, home / 's.png')
+    d = home / 'd'
+    d.mkdir(exist_ok=True)
+    shutil.copy(SAMPLE, d / 'a.png')
+    write('d/a.txt', 'a snail')
+    names, before = [], env['LIMN_LOADER_PATH']
+    env['LIMN_LOADER_PATH'] = str(own)
+    edge('PACK_ROLES', lambda n: names.__setitem__(slice(None), [f'edg{i}' for i in range(n)]),
+         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', '8', '--roles', ','.join(names), '--workers', '1'), f'at most {L["PACK_ROLES"]} roles')
+    check(set(names[:-1]) <= set(re.findall(r'edg\d', (home / 'd.pack').read_bytes()[:1 << 16].decode('latin-1'))), 'PACK_ROLES: they are all in it')
+    env['LIMN_LOADER_PATH'] = before
     shutil.rmtree(d)
 
 
@@ -306,11 +353,25 @@ def worker():
         send(dict(type='load', id=f'l{i}', side=8, reference=dict(marker=1, hash=kept[i + 1 - L[name]], loader='mask', settings=[])))
         said = answer('loaded', 'want')
         check((said['type'] == 'want') == (i == L[name]), f'{name}: with {i + 1} files: {said}')
+    # Of so many bytes in all; with one more the same.
+    name, kept = 'WORKER_BLOB_BYTES', []
+
+    def load(i):
+        send(dict(type='load', id=f'b{i}', side=8, reference=dict(marker=1, hash=kept[i], loader='mask', settings=[])))
+        return answer('loaded', 'want')['type']
+    for i in range(9):
+        data = picture(b'whole %d' % i)
+        data += bytes(L[name] // 8 - len(data) if i < 8 else 0)
+        kept.append(hashlib.sha256(data).hexdigest())
+        send(dict(type='blob', hash=kept[i]), data)
+        if i == 7:
+            check(load(0) == 'loaded', f'{name}: the first is kept')
+    check(load(0) == 'loaded' and load(1) == 'want', f'{name}: the one that was not used for longest goes')
     w.stdin.close()
     check(w.wait(60) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
 
 
-for test in (templates, command_lines, pictures, model_folders, sources, themes, worker):
+for test in (templates, command_lines, pictures, model_folders, sources, archives, roles, themes, worker):
     if ONLY and test.__name__ not in ONLY:
         continue
     began = time.time()

@@ -24,10 +24,8 @@ def shown(name, value):
 # Limits that no test brings to their edge.
 NO_EDGE = dict(
     LIMIT_JSON_VALUES='text of that many values takes a gigabyte; jv_parse_within() is tested at LIMIT_WIRE_VALUES and LIMIT_PICTURE_VALUES',
-    LIMIT_SOURCE_FILES='twenty million files', LIMIT_TAR_ENTRIES='twenty million entries',
-    LIMIT_CATALOGUE_BYTES='read by file_read(), as LIMIT_YAML_BYTES', LIMIT_KEYWORDS_BYTES='cut by the function that cuts at LIMIT_CAPTION_BYTES',
-    LIMIT_TAR_NAME_BYTES='what is longer is cut, and is then the name of no picture', LIMIT_PACK_ROLES='more loaders than there are',
-    LIMIT_WORKER_BLOB_BYTES='half a gigabyte over a pipe', LIMIT_CLIENT_BLOBS='the worker asks for what a job needs, which is less',
+    LIMIT_SOURCE_FILES='twenty million files', LIMIT_TAR_ENTRIES='twenty million entries, 10 GB',
+    LIMIT_CLIENT_BLOBS='the worker asks for what a job needs, which is less',
     LIMIT_ORDER_ENVIRONMENT='fewer variables may be named at all', LIMIT_ORDER_FILE_BYTES='read by file_read(), as LIMIT_YAML_BYTES',
     LIMIT_HOST_LOGS_A_SECOND='a rate: hostile.py floods', LIMIT_HOST_EVENTS_A_TURN='a pace: hostile.py measures how soon q is answered',
     LIMIT_COPIED_LOG_BYTES='64 MiB from another machine, a piece at a time', LIMIT_COPIED_SHEET_BYTES='16 MiB in the same way',
