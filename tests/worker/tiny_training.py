@@ -11,9 +11,9 @@ def make(source, folder):
     for part in ('tokenizer', 'scheduler'):
         shutil.copytree(shipped / part, model / part)
     shutil.copy(shipped / 'model_index.json', model)
-    changes = {'unet': dict(block_out_channels=[16, 16, 32, 32], cross_attention_dim=32, encoder_hid_dim=32,
+    changes = {'unet': dict(block_out_channels=[16, 16, 32], cross_attention_dim=32, encoder_hid_dim=32,
                             attention_head_dim=16, context_attention_head_dim=16, norm_num_groups=8, sample_size=8,
-                            text_thumbnail_size=4,
+                            text_thumbnail_size=4, time_embedding_dim=64,
                             addition_embed_type_num_heads=2),
                'text_encoder': dict(d_ff=32, d_kv=16, d_model=32, num_heads=2, num_layers=1)}
     for part, change in changes.items():
