@@ -246,6 +246,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
     struct request r = {0};
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
+    char *latents = NULL;
     bool ok =
         job_retrieve_there(&t->job, say_notice, l, err) &&
         request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
@@ -261,12 +262,15 @@ draw(struct lanes *l, struct task *t, struct err *err)
         request.progress = on_step;
         request.ctx = &step;
         request.cancel = &t->cancel;
+        request.latents = latents =
+            info.grain ? spool_latents(&t->job, info.hash, device_limits(l->device)->name) : NULL;
         ok = pipeline_run(l->pipeline, &request, &result, err);
     }
     if (ok && atomic_load(&t->cancel))
         ok = err_set(err, ERR_CANCELLED, "stopped");
     for (int i = 0; ok && i < result.count; i++)
         ok = post_picture(l, t, &r, &result, i, err);
+    spool_leave_latents(latents, ok, t->job.seed, err);
     if (ok) {
         struct jv *head = job_head("done", t);
         jv_set(head, "steps", jv_from_integer(result.steps));

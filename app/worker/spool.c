@@ -2,9 +2,12 @@
 #include "app/worker/spool.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
@@ -75,4 +78,56 @@ spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx)
     if (d)
         closedir(d);
     free(folder);
+}
+
+// --- latents
+
+enum { LATENTS_SECONDS = 7 * 24 * 3600 };
+
+static void
+tidy_latents(void)
+{
+    char *folder = xdg_path(XDG_STATE, "latents");
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, NULL, NULL);
+    for (int i = 0; i < n; i++) {
+        struct stat st;
+        char *path = file_join(folder, entries[i]->d_name);
+        bool old = stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+                   time(NULL) - st.st_mtime > LATENTS_SECONDS;
+        if (old)
+            unlink(path);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    free(folder);
+}
+
+char *
+spool_latents(const struct job *j, const char *model_hash, const char *device)
+{
+    char hash[JOB_HASH_TEXT], *folder = xdg_make(XDG_STATE, "latents", NULL);
+    struct jv *same = job_json(j, false);
+    jv_set(same, "id", jv_from_string(""));
+    jv_set(same, "model", jv_from_string(model_hash));
+    jv_set(same, "device", jv_from_string(device));
+    char *text = jv_text(same, 0);
+    job_hash(text, strlen(text), hash);
+    char *path = folder ? mem_printf("%s/%s.safetensors", folder, hash) : NULL;
+    tidy_latents();
+    free(text);
+    jv_free(same);
+    free(folder);
+    return path;
+}
+
+void
+spool_leave_latents(char *path, bool drawn, int64_t seed, struct err *err)
+{
+    if (path && drawn)
+        unlink(path);
+    else if (path && file_exists(path) && err->code != ERR_CANCELLED)
+        err_prefix(err, "the steps are kept, and seed %" PRId64 " goes on from them", seed);
+    free(path);
 }

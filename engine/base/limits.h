@@ -60,7 +60,7 @@ enum {
 // Instructions, templates, jobs, sweeps.
 enum {
     LIMIT_INSTRUCTION_BYTES = 4096, // also with a template's {{variables}} filled in
-    LIMIT_INSTRUCTION_REFERENCES = 8,
+    LIMIT_INSTRUCTION_REFERENCES = 10, // a model may take fewer
     LIMIT_INSTRUCTION_MARKER = 99, // markers are 1..99; a model's vocabulary may hold fewer
     LIMIT_TEMPLATE_VARIABLES = 64,
     LIMIT_TEMPLATE_SETTINGS = 16, // of a reference's loader

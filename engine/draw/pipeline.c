@@ -9,6 +9,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/draw/latents.h"
 #include "engine/draw/pipeline_check.h"
 #include "engine/draw/pipeline_parts.h"
 #include "engine/draw/pipeline_pass.h"
@@ -45,6 +46,8 @@ check_folder(const struct model_folder *m, struct err *err)
            check_variance(m, m->family->enlarger, &m->super_scheduler, err);
 }
 
+enum { REFERENCES_USUAL = 8 }; // where the family does not say
+
 static bool
 describe(struct pipeline *p, struct err *err)
 {
@@ -54,7 +57,8 @@ describe(struct pipeline *p, struct err *err)
     struct pipeline_info *i = &p->info;
     snprintf(i->name, sizeof i->name, "%s", p->folder->name);
     f->sizes(parts, &i->size, &i->final_size);
-    i->reference_max = f->has(parts, STAGE_REFERENCES) ? LIMIT_INSTRUCTION_REFERENCES : 0;
+    int most = f->references ? f->references : REFERENCES_USUAL;
+    i->reference_max = f->has(parts, STAGE_REFERENCES) ? most : 0;
     i->marker_max = f->marker_word ? LIMIT_INSTRUCTION_MARKER : tokenizer_marker_max(p->tokenizer);
     i->grain = f->grain ? f->grain(parts) : 0;
     i->feature_width =
@@ -146,6 +150,7 @@ struct drawing {
     const struct pass *pass;
     int step_offset;
     struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
+    float *kept; // latents of a run that did not come to its end; NULL: none
     double start;
     uint8_t *rgb;
 };
@@ -453,6 +458,41 @@ make_starts(struct drawing *d, struct err *err)
             start_make(&d->last, r->start, r->mask, d->final.width, d->final.height, err));
 }
 
+static struct latent
+base_latent(const struct drawing *d)
+{
+    const struct model_folder *m = d->p->folder;
+    return m->family->latent(&m->parts, m->family->denoiser, d->base);
+}
+
+// The latents that are kept of this request; whether there are any.
+static bool
+take_kept(struct drawing *d)
+{
+    if (!d->r->latents || !d->p->info.grain)
+        return false;
+    struct latent l = base_latent(d);
+    d->kept = latents_read(d->r->latents, d->count, &l);
+    if (d->kept)
+        log_line(LOG_NOTICE, "model", "the steps were done before: their latents are decoded");
+    return d->kept;
+}
+
+// The steps of the base pass, or what was kept of them.
+static bool
+make_latents(struct drawing *d, struct pass *pass, float *x, struct err *err)
+{
+    struct latent l = base_latent(d);
+    size_t n = (size_t)d->count * (size_t)l.height * (size_t)l.width * (size_t)l.channels;
+    if (d->kept)
+        memcpy(x, d->kept, n * sizeof *x);
+    else if (!run_from(pass, d->first.picture ? &d->first : NULL, x, err))
+        return false;
+    else if (d->r->latents && d->p->info.grain)
+        latents_write(d->r->latents, d->count, &l, x);
+    return true;
+}
+
 static bool
 draw(struct drawing *d, struct err *err)
 {
@@ -464,8 +504,7 @@ draw(struct drawing *d, struct err *err)
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
     d->pass = &pass;
-    bool ok = x && d->rgb && run_from(&pass, d->first.picture ? &d->first : NULL, x, err) &&
-              pass_decode(&pass, x, x, err);
+    bool ok = x && d->rgb && make_latents(d, &pass, x, err) && pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {
         large = mem_try_calloc(final, sizeof *large, "pictures", err);
         for (size_t i = 0; i < n; i++)
@@ -496,7 +535,8 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     if (ok && request->start && d.strength <= 0)
         ok = give_back(&d, err);
     else
-        ok = ok && condition(&d, err) && !cancelled(request, err) && draw(&d, err);
+        ok = ok && (take_kept(&d) || condition(&d, err)) && !cancelled(request, err) &&
+             draw(&d, err);
     result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);
     port_set_finish(&d.negative);
@@ -505,6 +545,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     start_finish(&d.first);
     start_finish(&d.last);
     stage_release(d.references);
+    free(d.kept);
     free(d.rgb);
     return ok;
 }

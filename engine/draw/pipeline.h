@@ -76,6 +76,10 @@ struct pipeline_request {
     void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
                      int height);
     void *ctx;
+    // A file where the latents of a model that draws any size are kept before they are decoded, and
+    // from which they are taken where it is there already: one file for one request, which the
+    // caller removes when it has the pictures. NULL: none.
+    const char *latents;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
 };
 

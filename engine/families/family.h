@@ -137,6 +137,7 @@ struct family {
     // its place in the order of the markers. NULL: nothing; markers are tokens of the vocabulary.
     const char *before, *after, *marker_word;
     int text_tokens;               // texts are padded to; 0: 77
+    int references;                // it takes at most; 0: 8
     bool guided_with_references;   // guidance without text keeps them
     // The shift of flow matching for a picture of so many tokens; NULL: the scheduler's own.
     double (*shift)(int64_t tokens, int steps);

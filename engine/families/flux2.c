@@ -280,6 +280,7 @@ const struct family family_flux2 = {
     .after = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
     .marker_word = "image",
     .text_tokens = 512,
+    .references = 10,
     .guided_with_references = true,
     .shift = shift,
     .defaults = defaults,

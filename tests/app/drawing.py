@@ -171,6 +171,8 @@ pathlib.Path('wide.png').write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(
     ((b'IHDR', big + bytes((8, 2, 0, 0, 0))), (b'IDAT', zlib.compress((b'\0' + b'\xc0\x20\x40' * 160) * 80)), (b'IEND', b''))))
 limn('instruct', '[ref#1] in the rain', '--ref', '1=wide.png', *any_size, '--steps', '1', '-o', 'edit.png')
 check(size_of('edit.png') == (160, 80), "the first reference's shape where no size is said")
+kept = pathlib.Path('.local/state/limn/latents')
+check(kept.is_dir() and not list(kept.iterdir()), 'latents are kept until there is the picture')
 for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x 64'),
                    (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 pixels, not 64 x 96')):
     said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)

@@ -170,8 +170,8 @@ weights_are_read(void **state)
     assert_true(w[0].weight == 0.5 && w[0].from == 0 && w[0].to == 1);
     assert_int_equal(w[1].number, 2);
     assert_true(w[1].weight == 3 && w[1].from == 0.25 && w[1].to == 0.75);
-    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1", w), 8);
-    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1 9=1", w), -1);
+    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1 9=1 10=1", w), 10);
+    assert_int_equal(value_weights("1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1 9=1 10=1 11=1", w), -1);
     assert_int_equal(value_weights("", w), -1);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -227,6 +228,37 @@ sizes(void **state)
     }
 }
 
+// One file for one request: what lies there is decoded, whatever else the request says; what is no
+// such is drawn anew and replaced.
+static void
+latents_are_kept(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/limn-latents-XXXXXX.safetensors";
+    int fd = mkstemps(path, 12);
+    assert_true(fd >= 0);
+    close(fd); // empty: no file of latents
+    struct err err = {0};
+    struct instruction n = {.text = "a fox"};
+    struct pipeline_request r = {.instruction = &n, .width = SIDE, .height = SIDE, .seed = 1,
+                                 .scale = -1, .context_scale = -1, .latents = path};
+    struct pipeline_result first, again, other;
+    assert_true(pipeline_run(model, &r, &first, &err));
+    r.seed = 2;
+    assert_true(pipeline_run(model, &r, &again, &err));
+    assert_true(same(again.rgb, first.rgb));
+    r.width = SIDE + 16; // of another size: they are not its own
+    assert_true(pipeline_run(model, &r, &other, &err));
+    free(other.rgb);
+    r.width = SIDE;
+    assert_true(pipeline_run(model, &r, &again, &err));
+    uint8_t *one = drawn(&n, 1, -1, NULL), *two = drawn(&n, 2, -1, NULL);
+    assert_false(memcmp(one, two, PIXELS) == 0);
+    assert_true(same(again.rgb, two));
+    free(one);
+    unlink(path);
+}
+
 static void
 what_it_cannot_is_said(void **state)
 {
@@ -294,6 +326,7 @@ main(int argc, char **argv)
         cmocka_unit_test(starts_from_a_picture),
         cmocka_unit_test(estimates_are_seen),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(latents_are_kept),
         cmocka_unit_test(what_it_cannot_is_said),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
