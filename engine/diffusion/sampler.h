@@ -163,6 +163,8 @@ struct noise_shape {
 };
 bool sampler_noise_at(float *x, size_t n, const struct noise_shape *shape, const uint64_t *seeds,
                       struct err *err);
+// x at `amount` in [0,1] of the angle to y, n values each, with its length going from x's to y's.
+void sampler_turn(float *x, const float *y, size_t n, double amount);
 // Turns each picture's starting noise towards that of another seed, on the circle through both, so
 // that it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no
 // bit, 1 is the other seed's noise. ERR_MEMORY.

@@ -17,10 +17,13 @@ dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-// x at `amount` of the angle to y, with its length going from x's to y's.
-static void
-turn(float *x, const float *y, size_t n, double amount)
+void
+sampler_turn(float *x, const float *y, size_t n, double amount)
 {
+    if (amount >= 1) {
+        memcpy(x, y, n * sizeof *x);
+        return;
+    }
     double length_x = sqrt(dot(x, x, n)), length_y = sqrt(dot(y, y, n));
     double cosine = dot(x, y, n) / (length_x * length_y), angle = acos(fmin(fmax(cosine, -1), 1));
     // Where they lie on one line there is no one circle; the line itself is as good.
@@ -44,10 +47,7 @@ sampler_vary(float *x, size_t n, const struct noise_shape *shape, uint64_t seed,
         return false;
     }
     for (size_t i = 0; i < n; i++)
-        if (amount >= 1)
-            memcpy(x + i * elements, other, elements * sizeof *other);
-        else
-            turn(x + i * elements, other, elements, amount);
+        sampler_turn(x + i * elements, other, elements, amount);
     free(other);
     return true;
 }

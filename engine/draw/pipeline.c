@@ -402,6 +402,8 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
     return ok;
 }
 
+#define OTHER_NOISE 0x9E3779B97F4A7C15u // the second pass's seeds are others than the base's
+
 // base (N,s,s,3) -> x (N,S,S,3)
 static bool
 enlarge(struct drawing *d, const float *base, float *x, struct err *err)
@@ -411,7 +413,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     struct pass pass = base_pass(d);
     uint64_t seeds[LIMIT_JOB_PICTURES];
     for (int i = 0; i < d->count; i++)
-        seeds[i] = d->seeds[i] ^ 0x9E3779B97F4A7C15u; // other noise than the base stage's
+        seeds[i] = d->seeds[i] ^ OTHER_NOISE;
     pass.part = d->p->folder->family->enlarger;
     pass.scheduler = &d->p->folder->super_scheduler;
     pass.spacing = SPACING_NONE; // its own scheduler's
@@ -423,7 +425,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.away = NULL;
     pass.strength = 1;
     pass.noise_level = d->p->defaults.super_noise_level;
-    pass.variation = 0;
+    pass.variation_seed ^= OTHER_NOISE;
     size_t n = 3 * (size_t)d->count * pixels_of(d->final);
     float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
     pass.low = low;

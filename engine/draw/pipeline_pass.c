@@ -333,13 +333,18 @@ pass_low_resolution(const struct pass *p, const float *low, int side, double lev
     struct latent l = m->family->latent(&m->parts, p->part, p->size);
     size_t channels = (size_t)l.channels, n = channels * (size_t)l.width * (size_t)l.width;
     struct schedule *schedule = schedule_create(&p->scheduler->schedule, err);
-    float *noise = schedule ? mem_try_calloc(n, sizeof *noise, "noise", err) : NULL;
+    float *noise = schedule ? mem_try_calloc(2 * n, sizeof *noise, "noise", err) : NULL;
+    float *other = noise ? noise + n : NULL;
+    if (noise && p->variation > 0)
+        rng_fill_normal(p->variation_seed, RNG_STREAM_SAMPLER, 0, other, n);
     for (int i = 0; noise && i < p->batch; i++) {
         const float *from = low + (size_t)i * channels * (size_t)side * (size_t)side;
         float *to = out + (size_t)i * n;
         int t = MIN((int)level, schedule_train_steps(schedule) - 1);
         // Step "-1" of the sampler's noise: used by no step of either stage.
         rng_fill_normal(p->seeds[i], RNG_STREAM_SAMPLER, 0, noise, n);
+        if (p->variation > 0)
+            sampler_turn(noise, other, n, p->variation);
         if (m->family->enlarged_by_centres)
             cascade_enlarge(from, side, l.width, l.channels,
                             (struct cascade_window){0, 0, l.width}, to);

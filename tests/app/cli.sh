@@ -267,7 +267,7 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   accept generate ./long.yaml --sweep "c=*" --sweep d=@words.txt --random 2 --steps 1 -o long.png
   cmp -s a.png b.png || fail "a picture drawn again from itself differs"
   accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
-  [[ $(find steps -type f | wc -l) -eq 3 ]] || fail "a file preview did not write three steps"
+  [[ $(find steps -type f | wc -l) -eq 6 ]] || fail "a file preview did not write three steps of both passes"
   # Words that the model does not read are said, once; with --json as an event, with -q not. Nothing else is said.
   words=$(printf 'apple %.0s' {1..60}) cut="the model reads [0-9]* of the text's [0-9]* tokens"
   accept instruct "$words red" --steps 1 --count 2 -o words.png

@@ -114,7 +114,8 @@ def png(name, pixel, side=64):
                                    chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b''))
 
 
-png('top.png', lambda x, y: 255 if y < 32 else 0)
+side = struct.unpack('>I', pathlib.Path('nine.png').read_bytes()[16:20])[0]
+png('top.png', lambda x, y: 255 if y < side // 2 else 0, side)
 check(draw('s0.png', '--seed', '3', '--start', 'nine.png', '--strength', '0') == nine, 'strength 0 is the picture')
 check(draw('s1.png', '--seed', '3', '--start', 'nine.png', '--strength', '1') == plain, 'strength 1 ignores it')
 half = draw('half.png', '--seed', '3', '--start', 'nine.png', '--strength', '0.5')
@@ -174,7 +175,7 @@ check(size_of('edit.png') == (160, 80), "the first reference's shape where no si
 kept = pathlib.Path('.local/state/limn/latents')
 check(kept.is_dir() and not list(kept.iterdir()), 'latents are kept until there is the picture')
 for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x 64'),
-                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 pixels, not 64 x 96')):
+                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x 256 pixels, not 64 x 96')):
     said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
 print(f'{checks} checks, {failures} failures')
