@@ -62,7 +62,7 @@ class Worker:
         return None
 
     def draw(self, id, seed=3, steps=3, count=1, text='Draw [ref#1] in colour: a snail', **more):
-        job = dict(id=id, instruction=text, seed=seed, steps=steps, count=count, device='cpu', dtype='f32',
+        job = dict(id=id, instruction=text, seed=seed, steps=steps, count=count, size=64, device='cpu', dtype='f32',
                    references=[dict(marker=1, hash=HASH, loader='edge', settings=['detail=0.5'], file='snail.png')])
         job.update(more)
         self.send('submit', job=job, previews=True)
