@@ -33,11 +33,16 @@ mem_failed(void)
     abort();
 }
 
+enum { LITTLE_STACK = 1 << 20 }; // libraries may overflow it
+
 const char *
 mem_limited(char out[MEM_LIMITED_TEXT])
 {
-    struct rlimit memory;
+    struct rlimit memory, stack;
     out[0] = 0;
+    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < LITTLE_STACK)
+        snprintf(out, MEM_LIMITED_TEXT, "; ulimit -s leaves limn %llu KiB of stack",
+                 (unsigned long long)stack.rlim_cur >> 10);
     if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
         snprintf(out, MEM_LIMITED_TEXT, "; ulimit -v leaves limn %llu MiB of memory",
                  (unsigned long long)memory.rlim_cur >> 20);

@@ -18,7 +18,8 @@ void mem_end_with(void (*end)(void));
 void mem_end_uncaught(void);
 
 // What to add to a sentence about what a library could not do and does not explain: "; ulimit -v
-// leaves limn N MiB of memory", or "" where nobody has limited it.
+// leaves limn N MiB of memory", the same of a small stack (ulimit -s), or "" where nobody has
+// limited them.
 enum { MEM_LIMITED_TEXT = 80 };
 const char *mem_limited(char out[MEM_LIMITED_TEXT]);
 
