@@ -6,7 +6,7 @@ import re
 
 from screens import Screen, check, run
 
-DRAWN = 'done +Recreate|done +Draw|after step 2|2 of 2'
+DRAWN = 'done +Recreate|done +Draw|after step [24]|2 of 2|4 of 4'
 
 
 def composed(s, text='Draw [ref#1], a fox'):
