@@ -41,6 +41,8 @@ ui_prompt(struct ui *ui, const char *label, const char *text,
           void (*done)(struct ui *ui, const char *text))
 {
     struct dialogue *d = &ui->dialogue;
+    palette_free(d->palette); // of a line that this one takes the place of
+    d->palette = NULL;
     snprintf(d->prompt_label, sizeof d->prompt_label, "%s", label);
     d->prompt.limit = 1024;
     field_set(&d->prompt, text);

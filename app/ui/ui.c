@@ -315,6 +315,7 @@ finish(struct ui *ui)
         free(ui->dialogue.log[i].text);
     jv_free(ui->worker.loaders);
     jv_free(ui->worker.machine);
+    palette_free(ui->dialogue.palette);
     field_finish(&ui->dialogue.prompt);
     pictures_close(ui->pictures);
     background_close(ui->arrivals);
