@@ -130,6 +130,11 @@ bool canvas_pending(const struct canvas *canvas); // something is left to send
 int
 canvas_wait(const struct canvas *canvas); // milliseconds until a flush can do something; -1: none
 
+// What a terminal with pixels of that cell would show: the pictures are pasted into `screen`, an
+// RGB8 picture of the whole screen, whatever kind the canvas is. Sends nothing.
+void canvas_compose(const struct canvas *canvas, struct image *screen, int cell_width,
+                    int cell_height);
+
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
 int canvas_questions(const struct canvas *canvas); // that were not answered yet
 

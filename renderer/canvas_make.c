@@ -68,40 +68,51 @@ canvas_forget_bytes(struct canvas *c)
 
 // --- making pictures
 
-// Scales for a rectangle; *rect becomes the cells that are covered.
+// The one place where what is transparent gets a ground: every picture that is shown passes here.
 static struct image *
-fit_image(const struct maker *m, struct canvas_rect *rect)
+on_ground(const struct image *image, uint32_t background)
 {
-    const struct slot *s = &m->slot;
-    int cell_width, cell_height;
-    m->encoder->cell_size(&m->term, &cell_width, &cell_height);
-    double room_x = rect->columns * cell_width, room_y = rect->rows * cell_height;
-    // Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
-    double aspect = m->encoder->kind == CANVAS_CELLS ? (double)m->term.cell_height * cell_width /
-                                                           (m->term.cell_width * cell_height)
-                                                     : 1;
-    double width = s->image->width * aspect, height = s->image->height;
+    return image_convert(image, IMAGE_RGB8, background, NULL);
+}
+
+struct image *
+canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_cell *cell,
+                 uint32_t background, struct canvas_rect *rect)
+{
+    double room_x = rect->columns * cell->width, room_y = rect->rows * cell->height;
+    double width = image->width * cell->aspect, height = image->height;
     double scale = MIN(room_x / width, room_y / height);
     int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
     enum codec_fit fit = CODEC_STRETCH;
-    if (s->place.fit == CANVAS_COVER) {
+    if (how == CANVAS_COVER) {
         w = (int)room_x;
         h = (int)room_y;
         fit = CODEC_COVER;
     }
-    int columns = MIN(rect->columns, (w + cell_width - 1) / cell_width);
-    int rows = MIN(rect->rows, (h + cell_height - 1) / cell_height);
-    if (s->place.fit == CANVAS_CONTAIN) {
+    int columns = MIN(rect->columns, (w + cell->width - 1) / cell->width);
+    int rows = MIN(rect->rows, (h + cell->height - 1) / cell->height);
+    if (how == CANVAS_CONTAIN) {
         rect->row += (rect->rows - rows) / 2;
         rect->column += (rect->columns - columns) / 2;
     }
     rect->rows = rows;
     rect->columns = columns;
-    struct image *sized = codec_resize(s->image, w, h, fit, m->drawing.background, NULL);
-    struct image *rgb =
-        sized ? image_convert(sized, IMAGE_RGB8, m->drawing.background, NULL) : NULL;
+    struct image *sized = codec_resize(image, w, h, fit, background, NULL);
+    struct image *rgb = sized ? on_ground(sized, background) : NULL;
     image_unref(sized);
     return rgb;
+}
+
+// Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
+static struct canvas_cell
+cell_of(const struct maker *m)
+{
+    struct canvas_cell cell = {.aspect = 1};
+    m->encoder->cell_size(&m->term, &cell.width, &cell.height);
+    if (m->encoder->kind == CANVAS_CELLS)
+        cell.aspect = (double)m->term.cell_height * cell.width /
+                      (m->term.cell_width * cell.height);
+    return cell;
 }
 
 void *
@@ -116,7 +127,9 @@ canvas_make_pictures(void *arg)
         }
         pthread_mutex_unlock(&m->lock);
         m->rect = m->clipped;
-        struct image *rgb = fit_image(m, &m->rect);
+        struct canvas_cell cell = cell_of(m);
+        struct image *rgb = canvas_fit_image(m->slot.image, m->slot.place.fit, &cell,
+                                             m->drawing.background, &m->rect);
         m->drawing.image = rgb;
         m->drawing.rect = m->rect;
         m->drawing.term = &m->term;

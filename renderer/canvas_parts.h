@@ -78,6 +78,16 @@ struct canvas {
     struct canvas_measured measured;
 };
 
+// A cell in pixels; aspect: how much wider a picture must be made for its shape to stay.
+struct canvas_cell {
+    int width, height;
+    double aspect;
+};
+// Scales for a rectangle, RGB8; *rect becomes the cells that are covered.
+struct image *canvas_fit_image(struct image *image, enum canvas_fit how,
+                               const struct canvas_cell *cell, uint32_t background,
+                               struct canvas_rect *rect);
+
 bool canvas_same_rect(const struct canvas_rect *a, const struct canvas_rect *b);
 struct canvas_rect canvas_clip(const struct canvas *c, struct canvas_rect r);
 void canvas_take_off(struct canvas *c, struct slot *s);

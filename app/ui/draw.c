@@ -119,6 +119,20 @@ draw_chosen_place(int *y, int *x)
     return plain && chosen_y >= 0;
 }
 
+// In the role that is in use; an end that is cut off is shown to be.
+static void
+put_text(int y, int x, int columns, const char *text)
+{
+    size_t n = strlen(text);
+    if (text_width(text, n) > columns && columns > 1) {
+        int used = add_bytes(y, x, columns - 1, text, n);
+        add_bytes(y, x + used, 1, "\u2026", 4);
+    } else {
+        add_bytes(y, x, columns, text, n);
+    }
+    theme_use(ROLE_TEXT);
+}
+
 void
 draw_text(int y, int x, int columns, enum role role, const char *text)
 {
@@ -127,14 +141,14 @@ draw_text(int y, int x, int columns, enum role role, const char *text)
         chosen_x = x;
     }
     theme_use(role);
-    size_t n = strlen(text);
-    if (text_width(text, n) > columns && columns > 1) { // its end is cut off, and that is shown
-        int used = add_bytes(y, x, columns - 1, text, n);
-        add_bytes(y, x + used, 1, "\u2026", 4);
-    } else {
-        add_bytes(y, x, columns, text, n);
-    }
-    theme_use(ROLE_TEXT);
+    put_text(y, x, columns, text);
+}
+
+void
+draw_message(int y, int x, int columns, enum role role, const char *text)
+{
+    theme_use_message(role);
+    put_text(y, x, columns, text);
 }
 
 void

@@ -22,6 +22,8 @@ void draw_plainly(bool plain);
 void draw_begin(void);                  // of a screen
 bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
 void draw_text(int y, int x, int columns, enum role role, const char *text);
+// In the line of messages, whose ground a message's role has there, and nowhere else.
+void draw_message(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
                                                        const char *format, ...);
 // The end of a path that fits, from a name on where it can; a home is ~.

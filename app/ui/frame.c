@@ -58,9 +58,9 @@ draw_status(struct ui *ui)
         move(LINES - 2,
              input.x + text_width(text, d->prompt.cursor - (size_t)(text - d->prompt.text)));
     } else if (d->asking) {
-        draw_text(LINES - 2, 1, COLS - 2, ROLE_WARNING, d->question);
+        draw_message(LINES - 2, 1, COLS - 2, ROLE_WARNING, d->question);
     } else if (d->message[0]) {
-        draw_text(LINES - 2, 1, COLS - 2, d->message_role, d->message);
+        draw_message(LINES - 2, 1, COLS - 2, d->message_role, d->message);
     }
 }
 

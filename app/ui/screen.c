@@ -175,6 +175,8 @@ start_unseen(struct ui *ui, struct err *err)
     terminal = fopen("/dev/null", "r+e");
     if (!terminal || !newterm("xterm-256color", terminal, terminal))
         return err_set(err, ERR_IO, "no screen can be made without a terminal here");
+    ui->screen.term.columns = COLS;
+    ui->screen.term.rows = LINES;
     settle_in(ui, "none");
     return true;
 }

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "app/ui/photograph.h"
 #include "app/ui/screen.h"
 #include "app/ui/script_parts.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "renderer/image/codec.h"
 
 // --- the screen as text
 
@@ -48,8 +51,26 @@ screen_text(void)
 }
 
 static bool
-save_screen(const struct script *s, const struct step *step, struct err *err)
+is_picture(const char *file)
 {
+    const char *dot = strrchr(file, '.');
+    return dot && strcasecmp(dot, ".png") == 0;
+}
+
+static bool
+save_picture(const struct ui *ui, const char *file, struct err *err)
+{
+    struct image *picture = photograph_screen(ui, err);
+    bool ok = picture && codec_write_png(picture, file, NULL, err);
+    image_unref(picture);
+    return ok;
+}
+
+static bool
+save_screen(const struct script *s, const struct ui *ui, const struct step *step, struct err *err)
+{
+    if (is_picture(step->text))
+        return save_picture(ui, step->text, err);
     char *text = screen_text();
     bool ok = true;
     if (strcmp(step->text, "-") != 0)
@@ -136,7 +157,7 @@ take_step(struct script *s, struct ui *ui, const struct step *step, struct err *
     case STEP_KEYS: keys_press(ui, step->key, step->code); break;
     case STEP_TYPE: type(ui, step->text); break;
     case STEP_PASTE: paste(ui, step->text); break;
-    case STEP_SAVE: return save_screen(s, step, err);
+    case STEP_SAVE: return save_screen(s, ui, step, err);
     case STEP_LIMIT: s->limit = step->number; break;
     case STEP_QUIT: ui->quit = true; break;
     case STEP_SIZE:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The UI's second door: `limn --script FILE` plays keys, waits for what is on the screen (never for
-// seconds), and saves screens as text. docs/ui.md has the words. Without a terminal on both
-// standard input and output the screen is one that nobody sees, of the size that the script asks
-// for.
+// seconds), and saves screens as text and as pictures. docs/ui.md has the words. Without a terminal
+// on both standard input and output the screen is one that nobody sees, of the size that the script
+// asks for.
 #ifndef LIMN_APP_UI_SCRIPT_H
 #define LIMN_APP_UI_SCRIPT_H
 

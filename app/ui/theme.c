@@ -295,7 +295,7 @@ theme_nearest(uint32_t rgb, int colours)
 }
 
 static attr_t attributes[ROLE_COUNT];
-static int pairs[ROLE_COUNT];
+static int pairs[ROLE_COUNT], message_pairs[ROLE_COUNT];
 
 static int
 curses_colour(int32_t colour)
@@ -355,17 +355,30 @@ style_here(const struct theme *t, int role)
     return COLORS < 256 && (is_shade(s->fg) || is_shade(s->bg)) ? few[role] : *s;
 }
 
+static int
+make_pair(int number, int32_t fg, int32_t bg)
+{
+    return init_extended_pair(number, curses_colour(fg), curses_colour(bg)) == OK ? number : 0;
+}
+
+// Roles of messages have the ground of the line that messages are in; elsewhere that of the text.
+static bool
+is_of_message(int role)
+{
+    return role == ROLE_GOOD || role == ROLE_ERROR || role == ROLE_WARNING;
+}
+
 void
 theme_apply(const struct theme *t, bool mono)
 {
     bool colours = !mono && has_colors();
     for (int i = 0; i < ROLE_COUNT; i++) {
         struct theme_style s = colours ? style_here(t, i) : t->styles[i];
+        int32_t ground = is_of_message(i) ? style_here(t, ROLE_TEXT).bg : s.bg;
         attributes[i] = (s.bold ? A_BOLD : 0) | (s.underline ? A_UNDERLINE : 0) |
                         (s.reverse ? A_REVERSE : 0) | (colours && s.dim ? A_DIM : 0);
-        pairs[i] = 0;
-        if (colours && init_extended_pair(i + 1, curses_colour(s.fg), curses_colour(s.bg)) == OK)
-            pairs[i] = i + 1;
+        pairs[i] = colours ? make_pair(i + 1, s.fg, ground) : 0;
+        message_pairs[i] = colours ? make_pair(i + 1 + ROLE_COUNT, s.fg, s.bg) : 0;
     }
     if (!colours) { // what colours say must be said without them
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
@@ -389,6 +402,12 @@ theme_use(enum role role)
     attr_set(attributes[role], (short)pairs[role], NULL);
 }
 
+void
+theme_use_message(enum role role)
+{
+    attr_set(attributes[role], (short)message_pairs[role], NULL);
+}
+
 uint32_t
 theme_background(const struct theme *t)
 {
@@ -399,4 +418,14 @@ theme_background(const struct theme *t)
         return sixteen[(bg - COLOUR_NAMED) & 15];
     // The same as the text has it.
     return COLORS >= 1 << 24 ? (uint32_t)bg : colour_at(curses_colour(bg));
+}
+
+uint32_t
+theme_colour(int number, uint32_t own)
+{
+    if (number < 0)
+        return own;
+    return number < 256 && COLORS < 1 << 24 ? colour_at(number)
+           : number < 8                     ? sixteen[number]
+                                            : (uint32_t)number;
 }

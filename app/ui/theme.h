@@ -46,8 +46,13 @@ int theme_nearest(uint32_t rgb, int colours);
 void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
+void theme_use_message(enum role role); // the same, in the line of messages
 // Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After
 // theme_apply().
 uint32_t theme_background(const struct theme *t);
+
+// What curses calls a colour by number, 0xRRGGBB as terminals usually show it; `own` for the
+// terminal's own (-1). After theme_apply().
+uint32_t theme_colour(int number, uint32_t own);
 
 #endif

@@ -53,6 +53,10 @@ struct image *codec_resize(const struct image *image, int width, int height, enu
 // One line of text in the system's sans-serif letters, black on white, in a picture of that size;
 // cut off with an ellipsis where it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
+// One character of the system's fixed-width letters, as it fills the cell of a screen: GRAY8, 255
+// where there is ink; empty where the system has no such letter.
+struct image *codec_letter(const char *character, int width, int height, bool bold,
+                           struct err *err);
 
 // PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
 // are 1 to 79 Latin-1 characters. Stored compressed (zTXt, or iTXt where they are not ASCII).

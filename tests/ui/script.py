@@ -3,7 +3,7 @@
 # The UI's second door, limn --script: what its words do, what it says of wrong ones, without a terminal and in one.
 # `play` is for other tests of the screen: a whole drawing is played in half a second.
 # usage: script.py LIMN SOURCE LOADERS [NAME...]
-import fcntl, os, pathlib, pty, select, signal, struct, subprocess, sys, tempfile, termios, time
+import fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time, zlib
 
 LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
 ONLY = sys.argv[4:]
@@ -42,6 +42,42 @@ class Home:
         return p.stdout if code == 0 else p.stderr
 
 
+class Picture:
+    """A PNG of three channels of eight bits, taken apart as the standard has it."""
+
+    def __init__(self, path):
+        data, at, packed = pathlib.Path(path).read_bytes(), 8, b''
+        while at < len(data):
+            n, kind = struct.unpack('>I4s', data[at:at + 8])
+            body = data[at + 8:at + 8 + n]
+            at += 12 + n
+            if kind == b'IHDR':
+                self.width, self.height, depth, colour = struct.unpack('>IIBB', body[:10])
+                assert (depth, colour) == (8, 2), (depth, colour)
+            packed += body if kind == b'IDAT' else b''
+        raw, step, above = zlib.decompress(packed), 3 * self.width, bytes(3 * self.width)
+        self.rows = []
+        for y in range(self.height):
+            how, line = raw[y * (step + 1)], bytearray(raw[y * (step + 1) + 1:(y + 1) * (step + 1)])
+            for x in range(step):
+                a, b, c = (line[x - 3] if x > 2 else 0), above[x], (above[x - 3] if x > 2 else 0)
+                nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2] if how == 4 else 0
+                line[x] = (line[x] + (0, a, b, (a + b) // 2, nearest)[how]) & 255
+            above = bytes(line)
+            self.rows.append(above)
+
+    def at(self, x, y):
+        return tuple(self.rows[y][3 * x:3 * x + 3])
+
+    def colours(self, x, y, width, height):
+        """How often each colour is in a part."""
+        seen = {}
+        for row in self.rows[y:y + height]:
+            for i in range(x, x + width):
+                seen[row[3 * i:3 * i + 3]] = seen.get(row[3 * i:3 * i + 3], 0) + 1
+        return seen
+
+
 DRAWN = '''keys 4 End F9
 wait done in
 settle
@@ -61,6 +97,37 @@ def words():
     screen = h.play('# a comment\n\n  keys 2   \nwait queue\ngone references\nkeys q', 'as a person leaves')
     screen = h.play(DRAWN + 'save -\nkeys 3\nwait 1 picture\nsettle\nsave -', 'a drawing')
     check('done in' in screen and 'newest first' in screen, 'it is drawn, and in the gallery', screen)
+
+
+def photographs():
+    # The screen as a picture: cells of 10 x 20 in the theme's colours, letters where there are letters, the pictures in theirs.
+    h = Home()
+    (h.path / 'white.png').write_bytes(png(64, 64, b'\xff\x00\x80'))
+    h.play(f'size 60x26\nwait white.png\nkeys End\nsettle\nsave {h.path}/dark.png\nsave {h.path}/a.txt\nkeys :\ntype theme light\nkeys Enter\nsettle\n'
+           f'save {h.path}/light.PNG\n', 'photographs', folder=str(h.path))
+    dark, light, lines = Picture(h.path / 'dark.png'), Picture(h.path / 'light.PNG'), (h.path / 'a.txt').read_text().split('\n')
+    check((dark.width, dark.height) == (600, 520), f'as large as its cells: {dark.width} x {dark.height}')
+    near = lambda a, b: max(abs(x - y) for x, y in zip(a, b)) <= 24 # the nearest of 256 colours
+    theme = lambda name, role: bytes.fromhex(re.search(rf'^{role} = .*on #(\w+)', (pathlib.Path(SOURCE) / f'themes/{name}.theme').read_text(), re.M)[1])
+    for picture, name in ((dark, 'dark'), (light, 'light')):
+        ground = max(picture.colours(300, 200, 200, 40).items(), key=lambda c: c[1])[0]
+        check(near(ground, theme(name, 'text')), f'{name}: the ground is {ground.hex()}')
+        check(near(picture.at(599, 5), theme(name, 'title')), f'{name}: the title is {picture.at(599, 5)}')
+    blank = [(x, y) for y in range(1, 13) for x in range(60) if x >= len(lines[y]) and x > 24]
+    letters = [(x, y) for y in range(1, 13) for x, c in enumerate(lines[y]) if c.isalnum()]
+    inked = lambda x, y: len(dark.colours(10 * x, 20 * y, 10, 20)) > 1
+    check(len(letters) > 40 and all(inked(*at) for at in letters), 'there is ink in every letter')
+    check(len(blank) > 40 and not any(inked(*at) for at in blank), 'and none where there are none')
+    shown = sum(n for colour, n in dark.colours(0, 0, 600, 520).items() if near(colour, b'\xff\x00\x80'))
+    check(shown >= 60 * 60, f'the picture is in it: {shown} pixels')
+    p = h.limn('--script', '-', stdin=f'wait references\nsave /nonesuch/x.png\n')
+    check(p.returncode and '/nonesuch/x.png' in p.stderr, p.stderr)
+
+
+def png(width, height, pixel):
+    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)) +
+            chunk(b'IDAT', zlib.compress((b'\0' + pixel * width) * height)) + chunk(b'IEND', b''))
 
 
 def wrong_words():
@@ -120,4 +187,4 @@ def run(tests):
 
 
 if __name__ == '__main__':
-    run([words, wrong_words, in_a_terminal])
+    run([words, photographs, wrong_words, in_a_terminal])
