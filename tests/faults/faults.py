@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is left
 # looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--kind KIND] [--role ROLE]
-# [--fault FAULT] [--table] [--short]
+# [--fault FAULT] [--table] [--short] [--part K/N]
 # --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each kind of
-# call and each way to fail once, in one scenario or another.
+# call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long run
+# can be made in pieces.
 import argparse, collections, re, sys, time
 
 import harness, scenarios
@@ -17,6 +18,7 @@ parser.add_argument('--most', type=int, default=1)
 parser.add_argument('--seconds', type=float, default=1e9)
 for name in ('--scenario', '--kind', '--role', '--fault'):
     parser.add_argument(name)
+parser.add_argument('--part', default='1/1')
 parser.add_argument('--table', action='store_true')
 parser.add_argument('--short', action='store_true')
 asked = parser.parse_args()
@@ -113,6 +115,8 @@ if asked.short:
         role, kind, n, how, times = fault.split(':')
         ways[kind, how, times].append((scenario, fault))
     todo = [of[7 * i % len(of)] for i, of in enumerate(ways.values())]
+part, parts = map(int, asked.part.split('/'))
+todo = todo[part - 1::parts]
 # One that ends early for time has gone over all kinds alike, each time from the same place.
 left = 0
 for i in range(len(todo)):
