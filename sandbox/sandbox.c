@@ -25,6 +25,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "sandbox/confine.h"
+#include "sandbox/stack.h"
 
 enum {
     CHILDREN_MAX = 128, LOOK_MS = 50, STATUS_MS = 2000, DISMISS_MS = 300,
@@ -141,6 +142,18 @@ end_without_memory(void)
     _exit(SANDBOX_NO_MEMORY);
 }
 
+struct turn {
+    sandbox_serve *serve;
+    const char *const *paths;
+};
+
+static void
+take_turn(void *turn)
+{
+    const struct turn *t = turn;
+    t->serve(3, t->paths);
+}
+
 _Noreturn static void
 be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
 {
@@ -153,6 +166,7 @@ be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
     go_first();
     default_signals();
     mem_end_with(end_without_memory);
+    mem_end_uncaught();
     if (getppid() != keeper || !keep_only(data))
         _exit(SANDBOX_UNCONFINED);
     for (int i = 0; i < b->path_count && i < PATHS_MAX && at < end; i++) {
@@ -162,7 +176,8 @@ be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
     const struct confine_rules rules = {paths, b->processor_seconds, b->megabytes};
     if (!confine_self(&rules, &kernel, &err))
         _exit(SANDBOX_UNCONFINED);
-    k->serve(3, paths);
+    struct turn turn = {k->serve, paths};
+    stack_run(take_turn, &turn);
     _exit(0);
 }
 

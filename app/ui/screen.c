@@ -71,7 +71,7 @@ on_hangup(int number)
 static void
 watch_signals(void)
 {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     mem_end_with(end_without_memory);
     for (size_t i = 0; i < COUNT_OF(crashes); i++) {
         struct sigaction a = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};

@@ -14,7 +14,8 @@
 // What ends this process when a small allocation fails, in place of abort(): it allocates nothing
 // and does not return. Called from any thread. For programs, at their start.
 void mem_end_with(void (*end)(void));
-// What libraries in C++ cannot have and catch nowhere ends the process in the same way.
+// What libraries cannot have and look after nowhere ends the process in the same way: what C++
+// throws and nobody catches, and the trap that GLib sets off (SIGTRAP).
 void mem_end_uncaught(void);
 
 // What to add to a sentence about what a library could not do and does not explain: "; ulimit -v

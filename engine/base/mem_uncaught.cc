@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -21,8 +22,16 @@ uncaught()
     std::abort();
 }
 
+// GLib raises it where it stands, after a line of its own, and never inside an allocator.
+static void
+trapped(int)
+{
+    mem_failed();
+}
+
 void
 mem_end_uncaught(void)
 {
+    std::signal(SIGTRAP, trapped);
     std::set_terminate(uncaught);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/base/base64.h"
+#include "app/base/digest.h"
 #include "app/job/sweep_sheet.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -304,6 +305,37 @@ the_last_seed_counts(void **state)
     job_finish(&j);
 }
 
+// Of one million times "a" and of "abc": the examples of FIPS 180-4.
+static void
+sums_are_those_of_the_standard(void **state)
+{
+    (void)state;
+    static const struct {
+        enum digest_kind kind;
+        const char *abc, *million;
+    } rows[] = {
+        {DIGEST_SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d", "34aa973cd4c4daa4f61eeb2bdbad27316534016f"},
+        {DIGEST_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+         "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    char sum[DIGEST_TEXT], piece[1000];
+    memset(piece, 'a', sizeof piece);
+    for (size_t i = 0; i < 2; i++) {
+        struct digest *d = digest_begin(rows[i].kind);
+        digest_add(d, "a", 1);
+        digest_add(d, "", 0);
+        digest_add(d, "bc", 2);
+        digest_end(d, sum);
+        assert_string_equal(sum, rows[i].abc);
+        d = digest_begin(rows[i].kind);
+        for (int k = 0; k < 1000; k++)
+            digest_add(d, piece, sizeof piece);
+        digest_end(d, sum);
+        assert_string_equal(sum, rows[i].million);
+    }
+    digest_end(digest_begin(DIGEST_SHA1), NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -326,6 +358,7 @@ main(int argc, char **argv)
         cmocka_unit_test(seeds_are_whole_numbers),
         cmocka_unit_test(lots_are_drawn_from_grids_of_any_size),
         cmocka_unit_test(the_last_seed_counts),
+        cmocka_unit_test(sums_are_those_of_the_standard),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     free(png);

@@ -6,10 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "engine/base/jv.h"
+#include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 
 static void
@@ -148,6 +152,29 @@ no_memory_is_no_fault_of_the_text(void **state)
     jv_free(v);
 }
 
+static void
+end_with_42(void)
+{
+    _exit(42);
+}
+
+// GLib, where it gets no memory, traps.
+static void
+a_trap_is_the_end_of_memory(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        mem_end_with(end_with_42);
+        mem_end_uncaught();
+        raise(SIGTRAP);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+}
+
 int
 main(void)
 {
@@ -156,6 +183,7 @@ main(void)
         cmocka_unit_test(a_mark_before_json_is_skipped),
         cmocka_unit_test(readers_take_any_value),
         cmocka_unit_test(no_memory_is_no_fault_of_the_text),
+        cmocka_unit_test(a_trap_is_the_end_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

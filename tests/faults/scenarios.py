@@ -91,6 +91,16 @@ class Generate(Scenario):
         return self.made(home, 'out.png', outcome, self.ground.old)
 
 
+class Sweep(Generate):
+    """Its sheet is written by limn itself, with libvips and GLib."""
+    name = 'generate a sweep'
+    roles = ('limn',)
+    kinds = ('memory', 'map', 'write-file', 'thread')
+
+    def words(self, home):
+        return self.ground.draw('--no-library', '--seed', '3', '--sweep', 'steps=1,2', '-o', 'out.png')
+
+
 class Standard(Scenario):
     name = 'generate to standard output'
     roles = ('limn',)
@@ -365,7 +375,7 @@ def all_of(ground):
     client = ('limn',)
     through = ('limn', 'worker', 'command', 'fork')
     return [
-        Generate(ground), Threads(ground), Standard(ground), Pipe(ground), Library(ground),
+        Generate(ground), Sweep(ground), Threads(ground), Standard(ground), Pipe(ground), Library(ground),
         Ask(ground, 'list', ['list'], count, [1], 1),
         Ask(ground, 'rate', ['rate', '1', '3'], 'SELECT rating FROM picture', [5], 3),
         Ask(ground, 'tag', ['tag', '1', 'snail'], 'SELECT tags FROM picture', [''], 'snail'),
