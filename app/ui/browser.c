@@ -99,14 +99,17 @@ browser_open(struct browser *b, const char *folder, struct err *err)
     }
     struct browser_entry *all = NULL;
     int count = 0, capacity = 0;
-    for (struct dirent *e = readdir(d); e && count < LIMIT_BROWSER_ENTRIES; e = readdir(d)) {
+    bool cut = false;
+    for (struct dirent *e = readdir(d); e && !cut; e = readdir(d)) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             (e->d_name[0] == '.' && !b->hidden))
             continue;
         if (e->d_type == DT_REG && !is_picture(e->d_name))
             continue;
         struct browser_entry entry = look_at(whole, e->d_name);
-        if (entry.folder || is_picture(e->d_name))
+        bool shown = entry.folder || is_picture(e->d_name);
+        cut = shown && count == LIMIT_BROWSER_ENTRIES;
+        if (shown && !cut)
             ARRAY_PUSH(all, count, capacity, entry);
         else
             free(entry.name);
@@ -121,6 +124,7 @@ browser_open(struct browser *b, const char *folder, struct err *err)
     b->folder = whole;
     b->all = all;
     b->all_count = count;
+    b->cut = cut;
     browser_filter(b, "");
     return true;
 }

@@ -28,6 +28,7 @@ struct browser {
     bool hidden;      // shows names that begin with a dot
     enum browser_sort sort;
     int mark_count;
+    bool cut; // there are more than LIMIT_BROWSER_ENTRIES
 };
 
 bool browser_open(struct browser *b, const char *folder,

@@ -42,12 +42,15 @@ draw_files(struct ui *ui, const struct area *a)
     char title[4200];
     static const char *const sorts[] = {"", "  newest", "  largest"};
     int filter = *b->filter ? text_width(b->filter, SIZE_MAX) + 3 : 0;
-    filter += text_width(sorts[b->sort], SIZE_MAX);
+    char only[32] = "";
+    if (b->cut)
+        snprintf(only, sizeof only, "  only %d of them", b->all_count);
+    filter += text_width(sorts[b->sort], SIZE_MAX) + text_width(only, SIZE_MAX);
     draw_short_path(b->folder ? b->folder : "", MAX(a->columns - 4 - filter, 1), title,
                     sizeof title);
     size_t used = strlen(title);
-    snprintf(title + used, sizeof title - used, "%s%s%s", sorts[b->sort], *b->filter ? "  /" : "",
-             b->filter);
+    snprintf(title + used, sizeof title - used, "%s%s%s%s", sorts[b->sort], only,
+             *b->filter ? "  /" : "", b->filter);
     draw_heading(a, c->pane == PANE_FILES, title);
     b->top = draw_scroll(b->count, b->selected, rows, b->top);
     for (int row = 0; row < rows && b->top + row < b->count; row++) {

@@ -164,7 +164,8 @@ training_take_piece(struct ui *ui, const struct client_event *e)
     if (size < from && truncate(part, 0) < 0) {
         // A log that was begun anew; the next question starts from what is there.
     }
-    if (!log && here >= size && size > 0)
+    // One that is too large stays a part, so that it is not asked for again.
+    if (!log && here >= size && size > 0 && size <= most)
         keep_sheet(part, file);
     free(part);
     free(file);

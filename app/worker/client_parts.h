@@ -26,6 +26,7 @@ struct kept {
     uint8_t *data;
     size_t size;
     bool wanted, sent; // since it was given last
+    uint64_t given;    // when that was: the greater, the later; 0: nothing is here
 };
 
 // What this limn waits for.
@@ -53,8 +54,8 @@ struct client {
     int logs_left_out, refused;
     char said[STDERR_KEPT]; // the end of what it said on standard error
     size_t said_size;
-    struct kept blobs[LIMIT_CLIENT_BLOBS]; // a ring
-    int next_blob;
+    struct kept blobs[LIMIT_CLIENT_BLOBS];
+    uint64_t given;
     struct err lost;      // what was wrong with what it sent
     bool lost_reported;
 };

@@ -13,18 +13,22 @@
 void
 client_give(struct client *c, const void *data, size_t size, const char *hash)
 {
-    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
-        if (c->blobs[i].data && strcmp(c->blobs[i].hash, hash) == 0) {
-            c->blobs[i].wanted = c->blobs[i].sent = false;
+    struct kept *k = c->blobs; // the one that was given longest ago
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++) {
+        struct kept *one = &c->blobs[i];
+        if (one->data && strcmp(one->hash, hash) == 0) {
+            one->wanted = one->sent = false;
+            one->given = ++c->given;
             return;
         }
+        k = one->given < k->given ? one : k;
+    }
     if (!data)
         return;
-    struct kept *k = &c->blobs[c->next_blob];
-    c->next_blob = (c->next_blob + 1) % LIMIT_CLIENT_BLOBS;
     free(k->data);
     *k = (struct kept){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost),
-                       .size = size};
+                       .size = size,
+                       .given = ++c->given};
     if (!k->data) // the worker would wait for it
         return;
     memcpy(k->data, data, size);

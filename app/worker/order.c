@@ -59,14 +59,14 @@ parse_word(struct order *o, const struct jv *v, struct err *err)
 static bool
 parse_environment(struct order *o, const struct jv *v, struct err *err)
 {
+    if (jv_size(v) > LIMIT_ORDER_ENVIRONMENT)
+        return err_set(err, ERR_INPUT, "the command brings more than %d variables",
+                       LIMIT_ORDER_ENVIRONMENT);
     for (size_t i = 0; i < jv_size(v); i++) {
         const char *name = jv_key_at(v, i), *value = jv_string(jv_value_at(v, i), NULL);
         if (!value || (!listed(order_variables, name) && !listed(order_places, name)))
             return err_set(err, ERR_INPUT, "the variable %.60s is not one that a command may bring",
                            name);
-        if (i == LIMIT_ORDER_ENVIRONMENT)
-            return err_set(err, ERR_INPUT, "the command brings more than %d variables",
-                           LIMIT_ORDER_ENVIRONMENT);
         o->environment[i] = mem_printf("%s=%s", name, value);
     }
     return true;

@@ -150,7 +150,7 @@ enum {
 
 // Folders that people look at.
 enum {
-    LIMIT_BROWSER_ENTRIES = 20000,
+    LIMIT_BROWSER_ENTRIES = 20000, // pictures and folders in a folder; of more it says so
     LIMIT_LIBRARY_DEPTH = 4, // folders within folders that are searched for pictures
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/base/jv.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 
@@ -152,6 +153,32 @@ no_memory_is_no_fault_of_the_text(void **state)
     jv_free(v);
 }
 
+// As many values as a text may hold; one more, and it is not read.
+static void
+so_many_values(void **state)
+{
+    (void)state;
+    static const char one[] = "null,";
+    const size_t count = LIMIT_JSON_VALUES - 1, width = sizeof one - 1; // the list is one
+    char *text = malloc((count + 1) * width + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i <= count; i++)
+        memcpy(text + 1 + i * width, one, width);
+    text[0] = '[';
+    for (size_t more = 0; more <= 1; more++) {
+        const size_t end = (count + more) * width; // where the last comma is
+        struct err err = {0};
+        char was = text[end];
+        text[end] = ']';
+        struct jv *v = jv_parse(text, end + 1, "t", &err);
+        assert_int_equal(jv_size(v), more ? 0 : count);
+        assert_int_equal(!!strstr(err.text, "more than 12000000 values"), more);
+        jv_free(v);
+        text[end] = was;
+    }
+    free(text);
+}
+
 static void
 end_with_42(void)
 {
@@ -183,6 +210,7 @@ main(void)
         cmocka_unit_test(a_mark_before_json_is_skipped),
         cmocka_unit_test(readers_take_any_value),
         cmocka_unit_test(no_memory_is_no_fault_of_the_text),
+        cmocka_unit_test(so_many_values),
         cmocka_unit_test(a_trap_is_the_end_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
