@@ -69,10 +69,11 @@ canvas_forget_bytes(struct canvas *c)
 // --- making pictures
 
 // The one place where what is transparent gets a ground: every picture that is shown passes here.
+// Symbols are too coarse for a board of squares.
 static struct image *
-on_ground(const struct image *image, uint32_t background)
+on_ground(const struct image *image, const struct canvas_cell *cell)
 {
-    return image_convert(image, IMAGE_RGB8, background, NULL);
+    return image_shown(image, cell->width < IMAGE_SQUARE / 2 ? 0 : IMAGE_SQUARE, NULL);
 }
 
 struct image *
@@ -98,7 +99,7 @@ canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_c
     rect->rows = rows;
     rect->columns = columns;
     struct image *sized = codec_resize(image, w, h, fit, background, NULL);
-    struct image *rgb = sized ? on_ground(sized, background) : NULL;
+    struct image *rgb = sized ? on_ground(sized, cell) : NULL;
     image_unref(sized);
     return rgb;
 }

@@ -146,7 +146,8 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
             canvas_bytes_printf(&bytes, "\n");
     }
     struct image *sized = codec_resize(image, t->width, t->height, CODEC_CONTAIN, 0xFFFFFF, err);
-    struct image *rgb = sized ? image_convert(sized, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
+    int squares = t->encoder->kind == CANVAS_CELLS ? 0 : IMAGE_SQUARE;
+    struct image *rgb = sized ? image_shown(sized, squares, err) : NULL;
     struct canvas_drawing d = {.image = rgb,
                                .rect = {0, 0, t->rows, t->columns},
                                .term = &t->term,

@@ -128,7 +128,7 @@ window_dropped(struct window *w)
 static bool
 make_texture(struct window *w)
 {
-    struct image *rgb = image_convert(w->frames[w->shown], IMAGE_RGB8, 0xFFFFFF, NULL);
+    struct image *rgb = image_shown(w->frames[w->shown], IMAGE_SQUARE, NULL);
     if (w->texture)
         SDL_DestroyTexture(w->texture);
     w->texture = rgb ? SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB24,

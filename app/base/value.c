@@ -56,6 +56,7 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
                    : type->kind == VALUE_SWITCH   ? "yes or no"
                    : type->kind == VALUE_TEXT     ? "a text"
                    : type->kind == VALUE_SIZE     ? "a size, as 1024x768 or 512, sides in "
+                   : type->kind == VALUE_COLOUR   ? "a colour, as #3366cc, white or black, or none"
                    : type->kind == VALUE_WEIGHTED ? "a whole number and a weight, "
                    : type->kind == VALUE_WEIGHTS  ? "K=WEIGHT or K=WEIGHT@FROM..TO, "
                                                   : "a whole number in ",
@@ -168,6 +169,28 @@ weights_within(const struct value_type *type, const char *text)
     return ok;
 }
 
+bool
+value_colour(const char *text, int32_t *rgb)
+{
+    static const struct {
+        const char *name;
+        int32_t rgb;
+    } names[] = {{"none", -1}, {"white", 0xFFFFFF}, {"black", 0}};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(text, names[i].name) == 0) {
+            *rgb = names[i].rgb;
+            return true;
+        }
+    size_t digits = strspn(text + (*text == '#'), "0123456789abcdefABCDEF");
+    if (*text != '#' || text[1 + digits] || (digits != 3 && digits != 6))
+        return false;
+    uint32_t v = (uint32_t)strtoul(text + 1, NULL, 16);
+    if (digits == 3)
+        v = (v & 0xF00) * 0x1100 | (v & 0xF0) * 0x110 | (v & 0xF) * 0x11;
+    *rgb = (int32_t)v;
+    return true;
+}
+
 static bool
 read_switch(const char *text, bool *out)
 {
@@ -204,6 +227,7 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
            struct err *err)
 {
     int64_t whole = 0;
+    int32_t colour;
     double real = 0;
     struct value_size pixels;
     bool on = false, ok = false;
@@ -232,8 +256,10 @@ value_read(const struct value_type *type, const char *name, const char *text, vo
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
     case VALUE_WEIGHTS:
+    case VALUE_COLOUR:
         ok = type->kind == VALUE_TEXT      ? *text
              : type->kind == VALUE_CHOICE  ? is_name(type, text)
+             : type->kind == VALUE_COLOUR  ? value_colour(text, &colour)
              : type->kind == VALUE_WEIGHTS ? weights_within(type, text)
                  : value_weighted(text, &whole, &real) && real >= type->low && real <= type->high;
         if (ok)
@@ -285,6 +311,7 @@ value_text(const struct value_type *type, const void *at)
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
     case VALUE_WEIGHTS:
+    case VALUE_COLOUR:
         return mem_strdup(*(char *const *)at ? *(char *const *)at : "");
     case VALUE_LIST:
     case VALUE_KIND_COUNT:

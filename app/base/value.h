@@ -22,6 +22,7 @@ enum value_kind {     // what is stored
     VALUE_TEXT,       // char *: any text but the empty one
     VALUE_WEIGHTED, // char *: "N:X", a whole number that is not negative, and a number in low..high
     VALUE_WEIGHTS,  // char *: "K=W[@FROM..TO] …", W in low..high; see value_weights()
+    VALUE_COLOUR,   // char *: "#rrggbb", "#rgb", "white", "black" or "none"
     VALUE_LIST,     // struct value_list: texts, in the order they were given
     VALUE_KIND_COUNT
 };
@@ -36,6 +37,7 @@ enum value_kind {     // what is stored
 #define VALUE_FIELD_TEXT     char *
 #define VALUE_FIELD_WEIGHTED char *
 #define VALUE_FIELD_WEIGHTS  char *
+#define VALUE_FIELD_COLOUR   char *
 
 // What a text names, for whoever completes it or offers some.
 enum completion {
@@ -86,12 +88,15 @@ struct value_weight {
 // LIMIT_INSTRUCTION_REFERENCES, each number once. Returns how many; -1: it is none.
 int value_weights(const char *text, struct value_weight out[LIMIT_INSTRUCTION_REFERENCES]);
 
+// A VALUE_COLOUR: 0xRRGGBB, -1 for "none". False: it is none.
+bool value_colour(const char *text, int32_t *rgb);
+
 // Whether it is stored as a char *.
 static inline bool
 value_is_text(enum value_kind kind)
 {
     return kind == VALUE_CHOICE || kind == VALUE_TEXT || kind == VALUE_WEIGHTED ||
-           kind == VALUE_WEIGHTS;
+           kind == VALUE_WEIGHTS || kind == VALUE_COLOUR;
 }
 
 // What it may be, for people: "1..1000", "f32, bf16, f16"; "" where there is nothing to say.

@@ -86,16 +86,21 @@ static bool
 take_picture(struct request *r, const struct job_reference *ref, const struct loader_host *loaders,
              const atomic_int *stop, struct err *err)
 {
-    bool mask = ref->use == JOB_MASK;
     if (ref->use == JOB_REFERENCE || ref->use == JOB_AWAY)
         return add_to(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders, stop,
                       err);
-    struct image *image = rgb_picture(ref, loaders, LIMIT_START_SIDE, stop, err);
-    if (image)
-        *(mask ? &r->mask_picture : &r->start_picture) =
-            (struct pipeline_picture){image->width, image->height, image->pixels};
+    struct image *image = request_picture(ref, loaders, LIMIT_START_SIDE, stop, err);
+    struct image *rgb = image ? image_convert(image, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
+    bool mask = ref->use == JOB_MASK, clear = rgb && !mask && image->format == IMAGE_RGBA8;
+    struct image *alpha = clear ? image_alpha(image, err) : NULL;
     *(mask ? &r->mask : &r->start) = image;
-    return image != NULL;
+    *(mask ? &r->mask_rgb : &r->start_rgb) = rgb;
+    if (!mask)
+        r->start_alpha = alpha;
+    if (rgb)
+        *(mask ? &r->mask_picture : &r->start_picture) = (struct pipeline_picture){
+            rgb->width, rgb->height, rgb->pixels, alpha ? alpha->pixels : NULL};
+    return rgb && (alpha || !clear);
 }
 
 // Only the text of `use`; the pictures come with their pixels.
@@ -131,8 +136,9 @@ request_finish(struct request *r)
 {
     instruction_finish(&r->instruction);
     instruction_finish(&r->negative);
-    image_unref(r->start);
-    image_unref(r->mask);
+    struct image *const owned[] = {r->start, r->mask, r->start_rgb, r->start_alpha, r->mask_rgb};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        image_unref(owned[i]);
     *r = (struct request){0};
 }
 
@@ -154,14 +160,11 @@ request_pipeline(const struct request *r, const struct job *j)
 }
 
 static struct jv *
-picture_json(const struct job_reference *s, const char *words, int width, int height,
-             const uint8_t *rgb, struct err *err)
+picture_json(const struct job_reference *s, const char *words, const struct image *image,
+             struct err *err)
 {
-    struct image image = {.width = width, .height = height, .format = IMAGE_RGB8,
-                          .stride = (size_t)width * 3, .pixels = (uint8_t *)(uintptr_t)rgb,
-                          .references = 1};
     size_t size;
-    void *png = codec_encode_png(&image, NULL, &size, err);
+    void *png = codec_encode_png(image, NULL, &size, err);
     char *text = png ? base64_encode(png, size, err) : NULL;
     free(png);
     if (!text)
@@ -195,18 +198,18 @@ picture_json(const struct job_reference *s, const char *words, int width, int he
 static struct jv *
 reference_json(const struct job_reference *s, const struct request *r, struct err *err)
 {
-    if (s->use == JOB_START || s->use == JOB_MASK) {
-        const struct pipeline_picture *p =
-            s->use == JOB_MASK ? &r->mask_picture : &r->start_picture;
-        return picture_json(s, NULL, p->width, p->height, p->rgb, err);
-    }
+    if (s->use == JOB_START || s->use == JOB_MASK)
+        return picture_json(s, NULL, s->use == JOB_MASK ? r->mask : r->start, err);
     const struct instruction *n = s->use == JOB_AWAY ? &r->negative : &r->instruction;
     const struct instruction_reference *of = NULL;
     for (int i = 0; i < n->reference_count; i++)
         if (n->references[i].marker == s->marker)
             of = &n->references[i];
     require(of);
-    return picture_json(s, of->text, of->width, of->height, of->rgb, err);
+    const struct image image = {.width = of->width, .height = of->height, .format = IMAGE_RGB8,
+                                .stride = (size_t)of->width * 3, .pixels = of->rgb,
+                                .references = 1};
+    return picture_json(s, of->text, &image, err);
 }
 
 char *

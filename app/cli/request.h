@@ -19,7 +19,8 @@ struct image *request_picture(const struct job_reference *ref, const struct load
 struct request {
     struct instruction instruction, negative; // the second is empty where nothing is to be avoided
     bool away;                                // it is not
-    struct image *start, *mask;               // RGB; NULL: none
+    struct image *start, *mask; // as they came; NULL: none
+    struct image *start_rgb, *start_alpha, *mask_rgb; // what the pipeline's pictures lie in
     struct pipeline_picture start_picture, mask_picture; // the same for the pipeline
     struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES];
     int weight_count;

@@ -27,7 +27,8 @@
 #include "loaders/look.h"
 #include "renderer/image/codec.h"
 
-enum { WORKER_MAX = 64, SPOOL_MAX = 1 + LIMIT_PACK_ROLES, COLUMNS = 9 }; // before the pictures
+enum { WORKER_MAX = 64, COLUMNS = 9 /* before the pictures */ };
+enum { SPOOL_PICTURES = 0, SPOOL_ALPHA, SPOOL_ROLES, SPOOL_MAX = SPOOL_ROLES + LIMIT_PACK_ROLES };
 enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
 
 // What the processes share.
@@ -45,8 +46,8 @@ struct maker {
     struct data_source source;
     struct data_roles roles;
     int size;
-    size_t pixels;        // bytes of one picture
-    int spool[SPOOL_MAX]; // pictures, then roles
+    size_t pixels;        // of one picture
+    int spool[SPOOL_MAX]; // -1: not open
     struct shared *shared;
     size_t shared_size;
     pid_t pid[WORKER_MAX]; // 0: gone
@@ -104,22 +105,29 @@ load(const struct maker *m, const struct data_record *r, struct err *err)
     return in;
 }
 
-// Reduces to the pack's size and writes to spool k. Takes over `rgb`; NULL is a failure passed on.
-static bool
-store(struct maker *m, int k, struct image *rgb, size_t record, struct err *err, struct err *io)
+// Bytes of one picture in spool k.
+static size_t
+spool_bytes(const struct maker *m, int k)
 {
-    struct image *small = rgb;
-    if (rgb && (rgb->width != m->size || rgb->height != m->size)) {
-        small = codec_resize(rgb, m->size, m->size, CODEC_STRETCH, 0xFFFFFF, err);
-        image_unref(rgb);
+    return m->pixels * (k == SPOOL_ALPHA ? 1 : 3);
+}
+
+// Reduces to the pack's size and writes to spool k. Takes over `in`; NULL is a failure passed on.
+static bool
+store(struct maker *m, int k, struct image *in, size_t record, struct err *err, struct err *io)
+{
+    struct image *small = in;
+    if (in && (in->width != m->size || in->height != m->size)) {
+        small = codec_resize(in, m->size, m->size, CODEC_STRETCH, 0xFFFFFF, err);
+        image_unref(in);
     }
     if (!small)
         return false;
-    uint8_t *bytes = mem_alloc(m->pixels);
-    size_t row = 3 * (size_t)m->size;
+    size_t all = spool_bytes(m, k), row = all / (size_t)m->size;
+    uint8_t *bytes = mem_alloc(all);
     for (int y = 0; y < m->size; y++)
         memcpy(bytes + (size_t)y * row, image_row(small, y), row);
-    bool ok = spool_put(m->spool[k], bytes, m->pixels, record, io);
+    bool ok = spool_put(m->spool[k], bytes, all, record, io);
     free(bytes);
     image_unref(small);
     return ok;
@@ -131,10 +139,12 @@ make_record(struct maker *m, size_t record, struct err *err, struct err *io)
 {
     struct image *in = load(m, &m->source.records[record], err);
     bool ok = in != NULL;
-    ok = ok && store(m, 0, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err, io);
+    ok = ok && store(m, SPOOL_PICTURES, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err,
+                     io);
+    ok = ok && store(m, SPOOL_ALPHA, image_alpha(in, err), record, err, io);
     for (int k = 0; ok && k < m->roles.count; k++)
-        ok = store(m, 1 + k, data_roles_run(&m->roles, m->looker, k, in, record, err), record, err,
-                   io);
+        ok = store(m, SPOOL_ROLES + k, data_roles_run(&m->roles, m->looker, k, in, record, err),
+                   record, err, io);
     image_unref(in);
     return ok;
 }
@@ -267,13 +277,14 @@ static bool
 hold_out_twins(struct maker *m, struct err *err)
 {
     uint64_t *pixels = mem_zalloc(m->source.count * sizeof *pixels);
-    uint8_t *bytes = mem_alloc(m->pixels);
+    size_t all = spool_bytes(m, SPOOL_PICTURES);
+    uint8_t *bytes = mem_alloc(all);
     bool ok = true;
     for (size_t i = 0; ok && i < m->source.count; i++) {
         if (m->shared->state[i] != RECORD_USABLE)
             continue;
-        ok = spool_get(m->spool[0], bytes, m->pixels, i, err);
-        pixels[i] = digest(bytes, m->pixels);
+        ok = spool_get(m->spool[SPOOL_PICTURES], bytes, all, i, err);
+        pixels[i] = digest(bytes, all);
     }
     if (ok)
         data_source_hold_out_twins(&m->source, pixels);
@@ -361,12 +372,13 @@ columns_free(struct columns *c)
 static bool
 put_spool(const struct maker *m, struct safetensors_writer *w, int k, struct err *err)
 {
-    uint8_t *bytes = mem_alloc(m->pixels);
+    size_t all = spool_bytes(m, k);
+    uint8_t *bytes = mem_alloc(all);
     bool ok = true;
     for (size_t i = 0; ok && i < m->source.count; i++)
         if (m->shared->state[i] == RECORD_USABLE)
-            ok = spool_get(m->spool[k], bytes, m->pixels, i, err) &&
-                 safetensors_writer_put(w, bytes, m->pixels, err);
+            ok = spool_get(m->spool[k], bytes, all, i, err) &&
+                 safetensors_writer_put(w, bytes, all, err);
     free(bytes);
     return ok;
 }
@@ -401,6 +413,7 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
         {"text.source", DTYPE_U8, SHAPE(c->source_end[n - 1]), c->source,
          (size_t)c->source_end[n - 1]},
         {"images", DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0},
+        {"alpha", DTYPE_U8, SHAPE(n, side, side), NULL, 0},
     };
     const char *metadata[2 * (5 + LIMIT_PACK_ROLES) + 1];
     char *names[LIMIT_PACK_ROLES], *size = mem_printf("%d", m->size),
@@ -412,18 +425,18 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
     memcpy(metadata, fixed, sizeof fixed);
     for (int k = 0; k < m->roles.count; k++) {
         names[k] = mem_printf("role.%s", m->roles.roles[k].entry->loader->name);
-        t[COLUMNS + 1 + k] =
+        t[COLUMNS + SPOOL_ROLES + k] =
             (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
         metadata[pairs++] = names[k];
         metadata[pairs++] = m->roles.roles[k].described;
     }
     metadata[pairs] = NULL;
     struct safetensors_writer *w = safetensors_writer_open(
-        m->p->out, t, (size_t)(COLUMNS + 1 + m->roles.count), metadata, err);
+        m->p->out, t, (size_t)(COLUMNS + SPOOL_ROLES + m->roles.count), metadata, err);
     bool ok = w != NULL;
     for (int i = 0; ok && i < COLUMNS; i++)
         ok = safetensors_writer_put(w, t[i].data, t[i].size, err);
-    for (int k = 0; ok && k <= m->roles.count; k++)
+    for (int k = 0; ok && k < SPOOL_ROLES + m->roles.count; k++)
         ok = put_spool(m, w, k, err);
     if (ok)
         ok = safetensors_writer_commit(w, err);
@@ -478,13 +491,13 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     *report = (struct data_pack_report){0};
     if (m.size < 8 || m.size > LIMIT_PACK_SIDE)
         return err_set(err, ERR_INPUT, "size %d is not in 8..%d", m.size, LIMIT_PACK_SIDE);
-    m.pixels = 3 * (size_t)m.size * (size_t)m.size;
+    m.pixels = (size_t)m.size * (size_t)m.size;
     for (int k = 0; k < SPOOL_MAX; k++)
         m.spool[k] = -1;
     bool ok = spares_sources(p, err) && file_out_check(p->out, err) &&
               data_roles_open(&m.roles, p->roles, err) &&
               data_source_gather(&m.source, p->sources, p->source_count, p->names, err);
-    for (int k = 0; ok && k <= m.roles.count; k++)
+    for (int k = 0; ok && k < SPOOL_ROLES + m.roles.count; k++)
         ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
     ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err) &&
          hold_out_twins(&m, err);

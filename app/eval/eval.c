@@ -7,6 +7,7 @@
 
 #include "app/eval/recognise.h"
 #include "engine/base/mem.h"
+#include "engine/draw/alpha.h"
 #include "engine/draw/pipeline.h"
 
 const char *const eval_measure_names[EVAL_MEASURE_COUNT] = {"edges", "areas", "style", "subject",
@@ -89,8 +90,8 @@ draw_one(struct evaluation *e, struct pipeline *p, int i, uint8_t *out, struct e
                                  .cancel = e->p->cancel};
     ok = ok && pipeline_run(p, &r, &result, err);
     if (ok)
-        memcpy(out, result.rgb, e->bytes);
-    free(result.rgb);
+        alpha_lay_on_white(result.pictures.pixels, e->bytes / 3, result.pictures.channels, out);
+    free(result.pictures.pixels);
     instruction_finish(&n);
     return ok;
 }

@@ -85,7 +85,8 @@ size_of(const struct parameter *p)
     case VALUE_CHOICE:
     case VALUE_TEXT:
     case VALUE_WEIGHTED:
-    case VALUE_WEIGHTS: return sizeof(char *);
+    case VALUE_WEIGHTS:
+    case VALUE_COLOUR: return sizeof(char *);
     case VALUE_LIST:
     case VALUE_KIND_COUNT: break;
     }

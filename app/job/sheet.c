@@ -8,6 +8,7 @@
 #include "app/cli/commands.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/draw/alpha.h"
 #include "engine/draw/pipeline.h"
 #include "engine/train/tasks.h"
 #include "renderer/image/codec.h"
@@ -33,6 +34,13 @@ put_tile(struct sheet *s, const uint8_t *rgb, int x, int y)
     image_paste(s->image, &tile, x, y);
 }
 
+// In place, as a sheet shows them.
+static void
+lay_on_white(const struct pipeline_pictures *p)
+{
+    alpha_lay_on_white(p->pixels, (size_t)p->width * (size_t)p->height, p->channels, p->pixels);
+}
+
 static bool
 draw_example(struct sheet *s, const struct example *e, int x, int y, struct err *err)
 {
@@ -52,12 +60,13 @@ draw_example(struct sheet *s, const struct example *e, int x, int y, struct err 
     struct pipeline_result result = {0};
     ok = ok && pipeline_run(s->pipeline, &request, &result, err);
     if (ok) {
-        put_tile(s, result.rgb, x + 2 * s->side, y);
+        lay_on_white(&result.pictures);
+        put_tile(s, result.pictures.pixels, x + 2 * s->side, y);
         put_tile(s, e->target, x + 3 * s->side, y);
         if (s->texts)
             fprintf(s->texts, "%s\t%s\n", tasks_name(s->tasks, e->task), e->text);
     }
-    free(result.rgb);
+    free(result.pictures.pixels);
     instruction_finish(&n);
     return ok;
 }

@@ -325,7 +325,8 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
         [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
         [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
         [VALUE_SIZE] = FIELD_TEXT,
-        [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT};
+        [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT,
+        [VALUE_COLOUR] = FIELD_TEXT};
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *text = parameter_text(p, &session->job);
     bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,

@@ -111,7 +111,7 @@ window_link_frame(struct window_link *l, const struct image *image, int step, in
 {
     if (wire_queued(l->wire) > QUEUE_MAX && step < total)
         return;
-    struct image *rgb = image_convert(image, IMAGE_RGB8, 0xFFFFFF, NULL);
+    struct image *rgb = image_shown(image, IMAGE_SQUARE, NULL);
     if (!rgb)
         return;
     struct jv *head = wire_head("frame");

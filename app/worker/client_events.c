@@ -12,16 +12,17 @@
 #include "engine/base/mem.h"
 
 static struct image *
-frame_image(const struct wire_message *m, int width, int height, int count)
+frame_image(const struct wire_message *m, int width, int height, int count, int channels)
 {
-    size_t one = (size_t)width * (size_t)height * 3;
+    enum image_format format = channels == 4 ? IMAGE_RGBA8 : IMAGE_RGB8;
+    size_t line = (size_t)width * (size_t)image_channels(format), one = line * (size_t)height;
     if (width < 1 || width > 4096 || height < 1 || height > 4096 || count < 1 ||
         count > LIMIT_JOB_PICTURES || m->size != one * (size_t)count)
         return NULL;
-    struct image *all = image_create(width * count, height, IMAGE_RGB8, NULL);
+    struct image *all = image_create(width * count, height, format, NULL);
     for (int i = 0; all && i < count; i++) {
-        struct image part = {.width = width, .height = height, .format = IMAGE_RGB8,
-                             .references = 1, .stride = (size_t)width * 3,
+        struct image part = {.width = width, .height = height, .format = format,
+                             .references = 1, .stride = line,
                              .pixels = m->payload + (size_t)i * one};
         image_paste(all, &part, i * width, 0);
     }
@@ -241,7 +242,8 @@ take_frame(struct client *c, const struct wire_message *m, struct client_event *
 {
     e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "width"), 0),
                            (int)jv_integer(jv_get(m->head, "height"), 0),
-                           (int)jv_integer(jv_get(m->head, "count"), 0));
+                           (int)jv_integer(jv_get(m->head, "count"), 0),
+                           (int)jv_integer(jv_get(m->head, "channels"), 3));
     if (wire_queued(c->wire) > ROOM_BYTES)
         return; // it does not read what it is told
     struct jv *seen = wire_head("seen");

@@ -13,6 +13,7 @@
 #include "app/cli/request.h"
 #include "app/job/job_retrieve.h"
 #include "app/worker/describe.h"
+#include "app/worker/ground.h"
 #include "app/worker/spool.h"
 #include "app/worker/wire.h"
 #include "engine/base/mem.h"
@@ -171,15 +172,15 @@ struct step_context {
 };
 
 static void
-on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
-        int height)
+on_step(void *ctx, int step, int total, double seconds, const struct pipeline_pictures *estimate)
 {
     struct step_context *c = ctx;
     struct task *t = c->task;
+    struct image *shown = ground_lay(&t->job, estimate, 0, estimate->count, NULL);
+    size_t bytes = shown ? shown->stride * (size_t)shown->height : 0;
     pthread_mutex_lock(&c->lanes->lock);
     t->step = step;
     t->total = total;
-    size_t bytes = (size_t)t->job.count * (size_t)width * (size_t)height * 3;
     bool show = t->previews && t->unseen < UNSEEN_MAX && bytes <= LIMIT_HOST_PREVIEW_BYTES;
     t->unseen += show;
     pthread_mutex_unlock(&c->lanes->lock);
@@ -187,10 +188,13 @@ on_step(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int 
     jv_set(head, "step", jv_from_integer(step));
     jv_set(head, "total", jv_from_integer(total));
     jv_set(head, "seconds", jv_from_number(seconds));
-    jv_set(head, "width", jv_from_integer(width));
-    jv_set(head, "height", jv_from_integer(height));
-    jv_set(head, "count", jv_from_integer(t->job.count));
-    post(c->lanes, head, rgb, show ? bytes : 0);
+    jv_set(head, "width", jv_from_integer(estimate->width));
+    jv_set(head, "height", jv_from_integer(estimate->height));
+    jv_set(head, "count", jv_from_integer(estimate->count));
+    if (shown)
+        jv_set(head, "channels", jv_from_integer(image_channels(shown->format)));
+    post(c->lanes, head, shown ? shown->pixels : NULL, show ? bytes : 0);
+    image_unref(shown);
 }
 
 static bool
@@ -204,22 +208,21 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     // What the job left open, as it was chosen.
     made.used.seed = t->job.seed + i;
     made.used.steps = result->steps;
-    made.used.size = (struct value_size){result->width, result->height};
+    made.used.size = (struct value_size){result->pictures.width, result->pictures.height};
     made.used.sampler = (char *)(uintptr_t)result->sampler;
     made.used.spacing = (char *)(uintptr_t)result->spacing;
     made.used.guidance = (char *)(uintptr_t)result->guidance;
     made.used.scale = result->scale;
     made.used.context_scale = result->context_scale;
-    size_t bytes = (size_t)result->width * (size_t)result->height * 3, size = 0;
-    struct image image = {.width = result->width, .height = result->height, .references = 1,
-                          .format = IMAGE_RGB8, .stride = (size_t)result->width * 3,
-                          .pixels = result->rgb + (size_t)i * bytes};
+    size_t size = 0;
+    struct image *image = ground_lay(&t->job, &result->pictures, i, 1, err);
     char *loras = loras_names(t->job.lora);
     made.used.lora = loras;
     char *text = request_text(&t->job, r, &made, err);
     free(loras);
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
-    void *png = text ? codec_encode_png(&image, texts, &size, err) : NULL;
+    void *png = text && image ? codec_encode_png(image, texts, &size, err) : NULL;
+    image_unref(image);
     struct err kept = {0};
     if (png && !spool_put(t->id, i, png, size, &kept)) {
         // It can still be sent; only a lost line would lose it.
@@ -231,7 +234,7 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     if (png) {
         struct jv *head = job_head("result", t);
         jv_set(head, "index", jv_from_integer(i));
-        jv_set(head, "count", jv_from_integer(result->count));
+        jv_set(head, "count", jv_from_integer(result->pictures.count));
         jv_set(head, "seed", jv_from_integer(made.used.seed));
         post(l, head, png, size);
     }
@@ -268,7 +271,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
     }
     if (ok && atomic_load(&t->cancel))
         ok = err_set(err, ERR_CANCELLED, "stopped");
-    for (int i = 0; ok && i < result.count; i++)
+    for (int i = 0; ok && i < result.pictures.count; i++)
         ok = post_picture(l, t, &r, &result, i, err);
     spool_leave_latents(latents, ok, t->job.seed, err);
     if (ok) {
@@ -285,7 +288,7 @@ draw(struct lanes *l, struct task *t, struct err *err)
     } else if (err->code == ERR_DEVICE) {
         close_model(l); // a lost device is opened again by the next job
     }
-    free(result.rgb);
+    free(result.pictures.pixels);
     request_finish(&r);
     return ok;
 }

@@ -64,7 +64,8 @@ static fields started = {ID("job"), LINE("model", NO, 256), LINE("model_hash", N
                          LINE("device", NO, 256), END};
 static fields progress = {ID("job"), STEPS, NUMBER("seconds", 0, SECONDS_MAX),
                           INTEGER("width", NO, 1, 4096), INTEGER("height", NO, 1, 4096),
-                          INTEGER("count", NO, 1, LIMIT_JOB_PICTURES), END};
+                          INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
+                          INTEGER("channels", NO, 3, 4), END};
 static fields result = {ID("job"), INDEX, INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
                         INTEGER("seed", NO, 0, EXACT), BOOL("late"), END};
 static fields done = {ID("job"), INTEGER("steps", NO, 0, LIMIT_HOST_STEPS), LINE("sampler", NO, 64),
@@ -122,7 +123,7 @@ const struct protocol_message protocol_messages[] = {
     WORKER("want", want, PAYLOAD_NONE, 0, NO),
     WORKER("queued", queued, PAYLOAD_NONE, 0, NO),
     WORKER("started", started, PAYLOAD_NONE, 0, NO),
-    WORKER("progress", progress, PAYLOAD_RGB, LIMIT_HOST_PREVIEW_BYTES, NO),
+    WORKER("progress", progress, PAYLOAD_PIXELS, LIMIT_HOST_PREVIEW_BYTES, NO),
     WORKER("result", result, PAYLOAD_PNG, LIMIT_HOST_PICTURE_BYTES, YES),
     WORKER("done", done, PAYLOAD_NONE, 0, YES),
     WORKER("failed", failed, PAYLOAD_NONE, 0, YES),
@@ -371,10 +372,12 @@ check_whole(const struct protocol_message *row, const struct wire_message *m, st
             total = jv_integer(jv_get(m->head, "total"), 0);
     int64_t width = jv_integer(jv_get(m->head, "width"), 0),
             height = jv_integer(jv_get(m->head, "height"), 0),
-            count = jv_integer(jv_get(m->head, "count"), 0);
-    if (row->payload == PAYLOAD_RGB && step > total)
+            count = jv_integer(jv_get(m->head, "count"), 0),
+            channels = jv_integer(jv_get(m->head, "channels"), 3);
+    if (row->payload == PAYLOAD_PIXELS && step > total)
         return err_set(err, ERR_IO, "step is %lld of %lld", (long long)step, (long long)total);
-    if (row->payload == PAYLOAD_RGB && m->size && (int64_t)m->size != width * height * count * 3)
+    if (row->payload == PAYLOAD_PIXELS && m->size &&
+        (int64_t)m->size != width * height * count * channels)
         return err_set(err, ERR_IO, "%lld pictures of %lld x %lld came as %zu bytes",
                        (long long)count, (long long)width, (long long)height, m->size);
     if (m->size > row->room)

@@ -34,7 +34,7 @@ struct protocol_field {
 };
 
 // What follows a head.
-enum protocol_payload { PAYLOAD_NONE = 0, PAYLOAD_BYTES, PAYLOAD_PNG, PAYLOAD_RGB };
+enum protocol_payload { PAYLOAD_NONE = 0, PAYLOAD_BYTES, PAYLOAD_PNG, PAYLOAD_PIXELS };
 
 struct protocol_message {
     enum protocol_side from;

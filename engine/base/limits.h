@@ -133,7 +133,7 @@ enum {
 // What a worker may say (docs/worker.md).
 enum {
     LIMIT_HOST_PICTURE_BYTES = 64 << 20,     // a finished picture, or a file that a command made
-    LIMIT_HOST_PREVIEW_BYTES = 16 << 20,     // all pictures of a step, RGB
+    LIMIT_HOST_PREVIEW_BYTES = 16 << 20,     // all pictures of a step
     LIMIT_HOST_PIECE_BYTES = 1 << 20,        // of a file, of a command's output
     LIMIT_HOST_LINE_BYTES = 4096,            // of text
     LIMIT_HOST_LIST = 4096,                  // entries of a list; those behind are left out

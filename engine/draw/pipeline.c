@@ -9,6 +9,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/draw/alpha.h"
 #include "engine/draw/latents.h"
 #include "engine/draw/pipeline_check.h"
 #include "engine/draw/pipeline_parts.h"
@@ -60,6 +61,7 @@ describe(struct pipeline *p, struct err *err)
     int most = f->references ? f->references : REFERENCES_USUAL;
     i->reference_max = f->has(parts, STAGE_REFERENCES) ? most : 0;
     i->marker_max = f->marker_word ? LIMIT_INSTRUCTION_MARKER : tokenizer_marker_max(p->tokenizer);
+    i->channels = f->channels ? f->channels(parts) : 3;
     i->grain = f->grain ? f->grain(parts) : 0;
     i->feature_width =
         f->feature_width && f->has(parts, STAGE_FEATURES) ? f->feature_width(parts) : 0;
@@ -152,7 +154,7 @@ struct drawing {
     struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
     float *kept; // latents of a run that did not come to its end; NULL: none
     double start;
-    uint8_t *rgb;
+    uint8_t *pixels;
 };
 
 static size_t
@@ -161,17 +163,34 @@ pixels_of(struct picture_size s)
     return (size_t)s.height * (size_t)s.width;
 }
 
+// Numbers in all the pictures of a size.
+static size_t
+values_of(const struct drawing *d, struct picture_size s)
+{
+    return (size_t)d->count * pixels_of(s) * (size_t)d->p->info.channels;
+}
+
+// As they are given out: transparent ones no longer on white.
+static void
+finish_colours(const struct pipeline_pictures *p)
+{
+    if (p->channels == 4)
+        alpha_take_off_white(p->pixels, (size_t)p->count * (size_t)p->height * (size_t)p->width);
+}
+
 static void
 report(void *ctx, int step, int total, const float *x0)
 {
     struct drawing *d = ctx;
     if (!d->r->progress)
         return;
-    pass_preview(d->pass, x0, d->rgb);
+    struct pipeline_pictures now = {d->count, d->now.width, d->now.height, d->p->info.channels,
+                                    d->pixels};
+    pass_preview(d->pass, x0, d->pixels);
+    finish_colours(&now);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
-    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, d->rgb,
-                   d->now.width, d->now.height);
+    d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, &now);
     d->steps = d->step_offset ? d->steps : total;
 }
 
@@ -236,9 +255,10 @@ settle(struct drawing *d, struct err *err)
     for (int i = 0; i < d->count; i++)
         d->seeds[i] = r->seed + (uint64_t)i;
     struct pipeline_result *out = d->result;
-    *out = (struct pipeline_result){.count = d->count, .width = d->final.width,
-                                    .height = d->final.height, .steps = d->steps,
-                                    .scale = g->scale, .context_scale = g->context_scale};
+    *out = (struct pipeline_result){.pictures = {d->count, d->final.width, d->final.height,
+                                                 d->p->info.channels, NULL},
+                                    .steps = d->steps, .scale = g->scale,
+                                    .context_scale = g->context_scale};
     snprintf(out->sampler, sizeof out->sampler, "%s", d->sampler->name);
     enum spacing spacing = d->spacing ? d->spacing : d->p->folder->scheduler.spacing;
     snprintf(out->spacing, sizeof out->spacing, "%s", spacing_name(spacing));
@@ -404,7 +424,7 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
 
 #define OTHER_NOISE 0x9E3779B97F4A7C15u // the second pass's seeds are others than the base's
 
-// base (N,s,s,3) -> x (N,S,S,3)
+// base (N,s,s,C) -> x (N,S,S,C)
 static bool
 enlarge(struct drawing *d, const float *base, float *x, struct err *err)
 {
@@ -426,7 +446,7 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
     pass.strength = 1;
     pass.noise_level = d->p->defaults.super_noise_level;
     pass.variation_seed ^= OTHER_NOISE;
-    size_t n = 3 * (size_t)d->count * pixels_of(d->final);
+    size_t n = values_of(d, d->final);
     float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
     pass.low = low;
     d->step_offset = d->steps;
@@ -444,20 +464,25 @@ enlarge(struct drawing *d, const float *base, float *x, struct err *err)
 static bool
 give_back(struct drawing *d, struct err *err)
 {
-    size_t n = 3 * pixels_of(d->final);
-    d->result->rgb = mem_try_calloc((size_t)d->count * n, 1, "pictures", err);
-    for (int i = 0; d->result->rgb && i < d->count; i++)
-        resize_to_bytes(d->last.picture, n, d->result->rgb + (size_t)i * n);
-    return d->result->rgb != NULL;
+    struct pipeline_pictures *out = &d->result->pictures;
+    size_t n = values_of(d, d->final) / (size_t)d->count;
+    out->pixels = mem_try_calloc((size_t)d->count * n, 1, "pictures", err);
+    for (int i = 0; out->pixels && i < d->count; i++)
+        resize_to_bytes(d->last.picture, n, out->pixels + (size_t)i * n);
+    if (out->pixels)
+        finish_colours(out);
+    return out->pixels != NULL;
 }
 
 static bool
 make_starts(struct drawing *d, struct err *err)
 {
     const struct pipeline_request *r = d->r;
-    return !r->start ||
-           (start_make(&d->first, r->start, r->mask, d->base.width, d->base.height, err) &&
-            start_make(&d->last, r->start, r->mask, d->final.width, d->final.height, err));
+    int channels = d->p->info.channels;
+    return !r->start || (start_make(&d->first, r->start, r->mask, d->base.width, d->base.height,
+                                    channels, err) &&
+                         start_make(&d->last, r->start, r->mask, d->final.width, d->final.height,
+                                    channels, err));
 }
 
 static struct latent
@@ -498,15 +523,14 @@ make_latents(struct drawing *d, struct pass *pass, float *x, struct err *err)
 static bool
 draw(struct drawing *d, struct err *err)
 {
-    size_t each = 3 * (size_t)d->count, n = each * pixels_of(d->base);
-    size_t final = each * pixels_of(d->final);
+    size_t n = values_of(d, d->base), final = values_of(d, d->final);
     float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
-    d->rgb = mem_try_calloc(final, 1, "pictures", err);
+    d->pixels = mem_try_calloc(final, 1, "pictures", err);
     d->now = d->base;
     d->start = clock_seconds();
     struct pass pass = base_pass(d);
     d->pass = &pass;
-    bool ok = x && d->rgb && make_latents(d, &pass, x, err) && pass_decode(&pass, x, x, err);
+    bool ok = x && d->pixels && make_latents(d, &pass, x, err) && pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {
         large = mem_try_calloc(final, sizeof *large, "pictures", err);
         for (size_t i = 0; i < n; i++)
@@ -515,10 +539,11 @@ draw(struct drawing *d, struct err *err)
     }
     d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
-        resize_to_bytes(large ? large : x, final, d->rgb);
-        start_put_back(&d->last, d->count, pixels_of(d->final), d->rgb);
-        d->result->rgb = d->rgb;
-        d->rgb = NULL;
+        resize_to_bytes(large ? large : x, final, d->pixels);
+        start_put_back(&d->last, d->count, pixels_of(d->final), d->pixels);
+        d->result->pictures.pixels = d->pixels;
+        d->pixels = NULL;
+        finish_colours(&d->result->pictures);
     }
     free(x);
     free(large);
@@ -548,6 +573,6 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     start_finish(&d.last);
     stage_release(d.references);
     free(d.kept);
-    free(d.rgb);
+    free(d.pixels);
     return ok;
 }

@@ -23,6 +23,7 @@ struct pipeline_info {
     char hash[17];         // 16 hex digits over names, shapes and bytes of all weights
     int size;              // pixels a side of the base model, 64
     int final_size;        // after super-resolution; = size without
+    int channels;          // of a picture: 3, or 4 where alpha is drawn
     int grain;             // any size is drawn whose sides are multiples of it; 0: these two alone
     int reference_max;     // 0: a plain text-to-image model
     int marker_max;        // largest k whose [ref#k] is one token
@@ -30,10 +31,18 @@ struct pipeline_info {
     size_t parameters;
 };
 
-// A picture of any size; sRGB, width*height*3, row-major. Borrowed.
+// A picture of any size; sRGB, row-major. Borrowed.
 struct pipeline_picture {
     int width, height;
-    const uint8_t *rgb;
+    const uint8_t *rgb;   // height*width*3; where it is transparent, as it looks on white
+    const uint8_t *alpha; // height*width; NULL: it is opaque
+};
+
+// Pictures that were drawn: sRGB, count*height*width*channels.
+struct pipeline_pictures {
+    int count, width, height;
+    int channels; // 3, or 4: RGB and alpha, not premultiplied
+    uint8_t *pixels;
 };
 
 // How much a reference counts: its part in every attention is `weight` times what it would be (the
@@ -71,10 +80,10 @@ struct pipeline_request {
     int weight_count;
     uint64_t variation_seed;               // another noise to turn to, and how far (sampler_vary())
     double variation;                      // 0: not at all
-    // After each step with the current estimate of the finished pictures: count*width*height*3
-    // bytes, valid during the call. May be NULL. step in [1,total].
-    void (*progress)(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
-                     int height);
+    // After each step with the current estimate of the finished pictures, valid during the call.
+    // May be NULL. step in [1,total].
+    void (*progress)(void *ctx, int step, int total, double seconds,
+                     const struct pipeline_pictures *estimate);
     void *ctx;
     // A file where the latents of a model that draws any size are kept before they are decoded, and
     // from which they are taken where it is there already: one file for one request, which the
@@ -84,8 +93,7 @@ struct pipeline_request {
 };
 
 struct pipeline_result {
-    int count, width, height;
-    uint8_t *rgb; // count*width*height*3, freed with free()
+    struct pipeline_pictures pictures; // pixels freed with free()
     double text_seconds, reference_seconds, denoise_seconds; // where the time went
     size_t peak_bytes; // device memory of weights and plans together
     // What was used where the request left it open.

@@ -25,6 +25,8 @@ struct run {
     float *x, *picture; // the sample; what it is decoded to
 };
 
+enum { PICTURE_CHANNELS = 3 }; // transparent ones are not compared
+
 bool
 pipeline_golden_is(const char *path)
 {
@@ -197,7 +199,7 @@ draw(struct run *r, struct err *err)
                                           .has_context = r->references.count > 0};
         pass.negative = &r->negative;
     }
-    size_t values = 3 * (size_t)r->size.height * (size_t)r->size.width;
+    size_t values = PICTURE_CHANNELS * (size_t)r->size.height * (size_t)r->size.width;
     r->x = mem_try_calloc((size_t)count, sizeof *r->x, "a sample", err);
     r->picture = mem_try_calloc(values, sizeof *r->picture, "a picture", err);
     bool ok = noise && r->x && r->picture && pass_run(&pass, r->x, err) &&
@@ -234,9 +236,18 @@ compare(struct run *r, struct model_golden_result *result, struct err *err)
     if (!want)
         return false;
     result->relative_error =
-        distance(r->picture, want, 3 * (size_t)r->size.height * (size_t)r->size.width);
+        distance(r->picture, want,
+                 PICTURE_CHANNELS * (size_t)r->size.height * (size_t)r->size.width);
     free(want);
     return true;
+}
+
+static bool
+check_opaque(const struct model_folder *m, struct err *err)
+{
+    return !m->family->channels || m->family->channels(&m->parts) == PICTURE_CHANNELS ||
+           err_set(err, ERR_UNSUPPORTED, "%s draws alpha: a whole picture of it cannot be compared",
+                   m->path);
 }
 
 bool
@@ -250,7 +261,8 @@ pipeline_golden_run(const struct model_golden_params *params, struct model_golde
     double start = clock_seconds();
     bool ok = r.file && (m->has_scheduler || err_set(err, ERR_INPUT, "%s has no scheduler/"
                                                      "scheduler_config.json", m->path)) &&
-              m->family->check(&m->parts, m->path, err) && read_sizes(&r, err) &&
+              m->family->check(&m->parts, m->path, err) && check_opaque(m, err) &&
+              read_sizes(&r, err) &&
               stages_init(&r.stages, m, params->device,
                           params->dtype ? params->dtype : DTYPE_F32, err) &&
               read_text(&r, false, &r.text, err) && read_guidance(&r, err) &&

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/draw/resize.h"
@@ -32,12 +33,45 @@ brightness(const float *rgb, size_t n, float *out)
     }
 }
 
-bool
-start_make(struct start *s, const struct pipeline_picture *picture,
-           const struct pipeline_picture *mask, int columns, int rows, struct err *err)
+// Three equal channels, as which alpha is resampled.
+static uint8_t *
+as_grey(const uint8_t *alpha, size_t n, struct err *err)
+{
+    uint8_t *out = mem_try_calloc(n, 3, "the picture's alpha", err);
+    for (size_t i = 0; out && i < 3 * n; i++)
+        out[i] = alpha[i / 3];
+    return out;
+}
+
+// Beside the colours of s->picture, which lie there with 3 channels: room is for 4.
+static bool
+add_alpha(struct start *s, const struct pipeline_picture *picture, int columns, int rows,
+          struct err *err)
 {
     size_t n = (size_t)columns * (size_t)rows;
-    *s = (struct start){.picture = mem_try_calloc(3 * n, sizeof(float), "the picture", err)};
+    size_t whole = (size_t)picture->width * (size_t)picture->height;
+    float *alpha = mem_try_calloc(3 * n, sizeof *alpha, "the picture's alpha", err);
+    uint8_t *grey = alpha && picture->alpha ? as_grey(picture->alpha, whole, err) : NULL;
+    bool ok = alpha && (grey || !picture->alpha) &&
+              (!grey || resize_part(grey, picture->width, picture->height, columns, rows, alpha,
+                                    err));
+    for (size_t i = n; ok && i-- > 0;) {
+        memmove(s->picture + 4 * i, s->picture + 3 * i, 3 * sizeof(float));
+        s->picture[4 * i + 3] = grey ? alpha[3 * i] : 1;
+    }
+    free(grey);
+    free(alpha);
+    return ok;
+}
+
+bool
+start_make(struct start *s, const struct pipeline_picture *picture,
+           const struct pipeline_picture *mask, int columns, int rows, int channels,
+           struct err *err)
+{
+    size_t n = (size_t)columns * (size_t)rows;
+    *s = (struct start){.channels = channels};
+    s->picture = mem_try_calloc((size_t)channels * n, sizeof(float), "the picture", err);
     if (!s->picture)
         return false;
     if (mask) {
@@ -49,7 +83,8 @@ start_make(struct start *s, const struct pipeline_picture *picture,
         brightness(s->picture, n, s->mask);
     }
     return resize_part(picture->rgb, picture->width, picture->height, columns, rows, s->picture,
-                       err);
+                       err) &&
+           (channels == 3 || add_alpha(s, picture, columns, rows, err));
 }
 
 void
@@ -61,14 +96,15 @@ start_finish(struct start *s)
 }
 
 void
-start_put_back(const struct start *s, int count, size_t pixels, uint8_t *rgb)
+start_put_back(const struct start *s, int count, size_t pixels, uint8_t *out)
 {
+    size_t channels = (size_t)s->channels;
     for (size_t i = 0; s->mask && i < (size_t)count * pixels; i++) {
         float anew = s->mask[i % pixels];
-        for (size_t c = 0; c < 3; c++) {
-            float drawn = (float)rgb[3 * i + c] / 127.5f - 1;
-            float v = anew * drawn + (1 - anew) * s->picture[3 * (i % pixels) + c];
-            resize_to_bytes(&v, 1, &rgb[3 * i + c]);
+        for (size_t c = 0; c < channels; c++) {
+            float drawn = (float)out[channels * i + c] / 127.5f - 1;
+            float v = anew * drawn + (1 - anew) * s->picture[channels * (i % pixels) + c];
+            resize_to_bytes(&v, 1, &out[channels * i + c]);
         }
     }
 }

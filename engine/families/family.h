@@ -27,10 +27,11 @@ enum stage_kind {
     // Once or more per step. in: sample (N,h,w,C) f32, timestep (N) f32; where the part enlarges,
     // low (N,h,w,C) f32 and noise_level (N) f32. out: prediction (N,h,w,model_channels) f32.
     STAGE_STEP,
-    // Once at the end. in: sample (N,h,w,C) f32. out: picture (N,H,W,3) f32 in about [-1,1].
+    // Once at the end. in: sample (N,h,w,C) f32. out: picture (N,H,W,channels) f32 in about
+    // [-1,1].
     STAGE_DECODE,
-    // Once, for a picture to start from: the way back. in: picture (N,H,W,3) f32 in [-1,1]. out:
-    // sample (N,h,w,C) f32.
+    // Once, for a picture to start from: the way back. in: picture (N,H,W,channels) f32 in
+    // [-1,1]. out: sample (N,h,w,C) f32.
     STAGE_ENCODE,
     // Pictures to vectors, for finding similar ones (families that take references). in: as
     // STAGE_REFERENCES. out: features (R,F) f32, F of feature_width().
@@ -130,6 +131,8 @@ struct family {
     void (*sizes)(const struct parts *parts, int *size, int *final_size);
     // size: of families that draw any size.
     struct latent (*latent)(const struct parts *parts, const char *part, struct picture_size size);
+    // Of a picture: 4 where alpha is drawn, which is then laid on white. NULL: 3.
+    int (*channels)(const struct parts *parts);
     // Pixels that both sides are multiples of, of a family that draws any size; NULL: sizes() says
     // all there is.
     int (*grain)(const struct parts *parts);

@@ -19,13 +19,14 @@ check_enlarger(const struct unet_config *s, const struct unet_config *base, cons
                    "and be larger than the base", folder, 2 * base->in_channels);
 }
 
+// `channels`: of the picture. With learned variance a U-Net gives each of them twice.
 static bool
-check_channels(const struct unet_config *c, const char *folder, struct err *err)
+check_channels(const struct unet_config *c, int channels, const char *folder, struct err *err)
 {
-    if (c->out_channels == 3 || c->out_channels == 6)
+    if (c->out_channels == channels || c->out_channels == 2 * channels)
         return true;
-    return err_set(err, ERR_INPUT, "%s: a U-Net gives %d channels, 3 or 6 are known", folder,
-                   c->out_channels);
+    return err_set(err, ERR_INPUT, "%s: a U-Net gives %d channels, not %d or %d", folder,
+                   c->out_channels, channels, 2 * channels);
 }
 
 bool
@@ -37,16 +38,18 @@ pixels_check(const struct parts *parts, const char *folder, struct err *err)
     if (!c || !t)
         return err_set(err, ERR_INPUT, "%s cannot draw: it has no %s", folder,
                        c ? "text_encoder" : "unet");
-    if (c->in_channels != 3 || c->class_timestep)
+    int channels = c->in_channels;
+    if ((channels != 3 && channels != 4) || c->class_timestep)
         return err_set(err, ERR_INPUT,
-                       "%s/unet is not a base model: it takes %d channels, not a picture's 3",
-                       folder, c->in_channels);
+                       "%s/unet is not a base model: it takes %d channels, not the 3 of a picture "
+                       "or the 4 of one with alpha", folder, channels);
     if (unet_config_text_width(c) != t->d_model ||
         (s && unet_config_hears_text(s) && unet_config_text_width(s) != t->d_model))
         return err_set(err, ERR_INPUT, "%s: the text encoder gives %d numbers a token, not what "
                        "the U-Net takes", folder, t->d_model);
-    return (!s || check_enlarger(s, c, folder, err)) && check_channels(c, folder, err) &&
-           (!s || check_channels(s, folder, err));
+    return (!s || check_enlarger(s, c, folder, err)) &&
+           check_channels(c, channels, folder, err) &&
+           (!s || check_channels(s, channels, folder, err));
 }
 
 void
@@ -63,7 +66,14 @@ pixels_latent(const struct parts *parts, const char *part, struct picture_size s
 {
     (void)size;
     const struct unet_config *c = parts_config(parts, part, &net_unet);
-    return (struct latent){c->sample_size, c->sample_size, 3, c->out_channels};
+    int channels = c->class_timestep ? c->in_channels / 2 : c->in_channels; // beside `low`
+    return (struct latent){c->sample_size, c->sample_size, channels, c->out_channels};
+}
+
+int
+pixels_channels(const struct parts *parts)
+{
+    return pixels_latent(parts, "unet", (struct picture_size){0}).channels;
 }
 
 struct family_defaults

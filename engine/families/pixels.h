@@ -9,7 +9,7 @@
 #define PIXELS_FAMILY                                                                              \
     .parts = pixels_parts, .denoiser = "unet", .text = "text_encoder",                             \
     .enlarger = "super_resolution", .check = pixels_check, .sizes = pixels_sizes,                  \
-    .latent = pixels_latent, .defaults = pixels_defaults, .vocabulary = pixels_vocabulary,         \
+    .latent = pixels_latent, .channels = pixels_channels, .defaults = pixels_defaults, .vocabulary = pixels_vocabulary,         \
     .has = pixels_has, .training = &pixels_training,                                               \
     .part = {[STAGE_TEXT] = "text_encoder",                                                        \
              [STAGE_CONDITION] = "unet",                                                           \
@@ -30,6 +30,7 @@ extern const struct family_training pixels_training;
 void pixels_sizes(const struct parts *parts, int *size, int *final_size);
 bool pixels_check(const struct parts *parts, const char *folder, struct err *err);
 struct latent pixels_latent(const struct parts *parts, const char *part, struct picture_size size);
+int pixels_channels(const struct parts *parts);
 struct family_defaults pixels_defaults(const struct jv *index);
 int pixels_vocabulary(const struct parts *parts);
 bool pixels_has(const struct parts *parts, enum stage_kind kind);

@@ -132,7 +132,8 @@ build_enlarged(struct nn *nn, const struct parts *parts, const struct training_k
                struct ports *ports)
 {
     const struct unet_config *c = parts_config(parts, "super_resolution", &net_unet);
-    const struct shape picture = SHAPE(key->batch, key->side, key->side, 3);
+    int channels = pixels_latent(parts, "super_resolution", (struct picture_size){0}).channels;
+    const struct shape picture = SHAPE(key->batch, key->side, key->side, channels);
     struct unet_inputs in = {0};
     enter(nn, parts, "super_resolution");
     in.sample = port_input(ports, nn, "sample", picture, DTYPE_F32);

@@ -171,7 +171,8 @@ unet_declare(struct params *params, const char *part, const struct unet_config *
         in.thumbnail = unet_thumbnail(&nn, c, in.text,
                                       graph_input(g, "mask", SHAPE(1, 2), DTYPE_F32));
     if (unet_config_has_context(c)) {
-        struct unet_references r = {.batch = 1, .references = 1, .image = in.sample,
+        struct node *image = graph_input(g, "image", SHAPE(1, side, side, 3), DTYPE_F32);
+        struct unet_references r = {.batch = 1, .references = 1, .image = image,
                                     .text = in.text};
         unet_encode_references(&nn, c, &r, &context);
         in.context = &context;

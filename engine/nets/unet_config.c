@@ -156,16 +156,23 @@ refuse_foreign(struct config_reader *r)
     }
 }
 
+// RGB, or RGB and alpha.
+static bool
+draws_pictures(const struct unet_config *c)
+{
+    return c->in_channels == 3 || c->in_channels == 4;
+}
+
 static void
 check_own(struct config_reader *r, const struct unet_config *c)
 {
     int enlarged = c->thumbnail_size, side = c->sample_size / c->fold;
     while (enlarged && enlarged < side)
         enlarged *= 2;
-    if (enlarged && (enlarged != side || c->class_timestep || c->in_channels != 3))
+    if (enlarged && (enlarged != side || c->class_timestep || !draws_pictures(c)))
         config_refuse(r, "text_thumbnail_size", config_get(r, "text_thumbnail_size"),
-               "it must double up to sample_size / pixel_unshuffle, in a base model of 3 input "
-               "channels");
+               "it must double up to sample_size / pixel_unshuffle, in a base model of 3 or 4 "
+               "input channels");
     else if (c->thumbnail_with_references && !c->thumbnail_size)
         config_refuse(r, "text_thumbnail_with_references",
                       config_get(r, "text_thumbnail_with_references"),
@@ -194,9 +201,9 @@ check_sizes(struct config_reader *r, const struct unet_config *c)
         if (c->layers_per_block[i] > UNET_LAYER_MAX)
             config_refuse(r, "layers_per_block", config_get(r, "layers_per_block"),
                           "at most 16 are possible");
-    if (r->ok && unet_config_has_context(c) && (c->class_timestep || c->in_channels != 3))
+    if (r->ok && unet_config_has_context(c) && (c->class_timestep || !draws_pictures(c)))
         config_refuse(r, "context_levels", config_get(r, "context_levels"),
-               "context needs a base model: 3 input channels, no class embedding");
+               "context needs a base model: 3 or 4 input channels, no class embedding");
     if (r->ok && c->mid_plain && c->context[c->levels - 1])
         config_refuse(r, "mid_block_type", config_get(r, "mid_block_type"),
                       "context at the last level needs UNetMidBlock2DSimpleCrossAttn");

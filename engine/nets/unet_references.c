@@ -38,6 +38,17 @@ keys_and_values(struct nn *nn, const struct unet_config *c, const struct unet_co
     }
 }
 
+// Pictures (R,S,S,3) as a network of `channels` takes them: one that knows alpha sees them opaque,
+// on the ground they were laid on.
+static struct node *
+opaque(struct graph *g, struct node *image, int channels)
+{
+    if (channels == 3)
+        return image;
+    struct node *one = op_affine(g, op_slice(g, image, 3, 0, 1), 0, 1);
+    return op_concat(g, (struct node *[]){image, one}, 2, 3);
+}
+
 // The references through the down half at timestep 0, to the last level that is asked for.
 static struct unet_embedding
 encode(struct nn *nn, const struct unet_config *c, const struct unet_references *in, int last,
@@ -47,7 +58,7 @@ encode(struct nn *nn, const struct unet_config *c, const struct unet_references 
     require(in->image && in->text && in->image->shape.dim[0] == count);
     struct node *t;
     nn_constant_i32(nn, "reference_timestep", SHAPE(count), &t); // zeros
-    struct unet_inputs u = {.sample = in->image,
+    struct unet_inputs u = {.sample = opaque(nn->g, in->image, c->in_channels),
                             .timestep = op_cast(nn->g, t, DTYPE_F32),
                             .text = in->text};
     struct unet_embedding e = unet_embed(nn, c, &u);

@@ -9,6 +9,7 @@
 #include "engine/train/recipe.h"
 #include "engine/train/tasks.h"
 
+enum { BATCH_CHANNELS_MAX = 4 };
 enum { REFERENCE_COUNTS = EXAMPLE_REFERENCE_MAX + 1 }; // 0..3 references in one example
 
 struct batch {
@@ -17,6 +18,7 @@ struct batch {
     const struct tokenizer *tokenizer;
     const struct objective *objective;
     int side;       // of the pack's pictures, pixels
+    int channels;   // of what is drawn: RGB, and alpha
     int words_side; // of what is learned from words alone
     int low_side;   // of what the second pass enlarges
     // In the order of the graph's inputs, for the most references that there may be.
@@ -37,8 +39,8 @@ bool batch_fill(struct batch *b, const struct example *e, int i, int references,
 bool batch_run(struct batch *b, const struct network *n, struct plan *p, double *loss,
                struct err *err);
 
-// The mean of each block of from/to pixels: rgb from*from*3 in 0..255 to out to*to*3 in [-1,1];
-// from is a multiple of to.
-void batch_shrink(const uint8_t *rgb, int from, float *out, int to);
+// The mean of each block of from/to pixels: bytes (from,from,channels) to out (to,to,channels) in
+// [-1,1]; from is a multiple of to.
+void batch_shrink(const uint8_t *bytes, int from, int channels, float *out, int to);
 
 #endif

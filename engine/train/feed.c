@@ -44,7 +44,8 @@ feed_create(const struct feed_params *p, struct err *err)
         pthread_mutex_init(&s->lock, NULL);
         s->batch = (struct batch){.recipe = p->recipe, .tokenizer = p->tokenizer,
                                   .objective = p->objective, .side = p->side,
-                                  .words_side = p->words_side, .low_side = p->low_side};
+                                  .channels = p->channels, .words_side = p->words_side,
+                                  .low_side = p->low_side};
         ok = ok && (i >= 1 + (f->p.threads > 0) || batch_init(&s->batch, err));
     }
     if (ok)

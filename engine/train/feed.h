@@ -14,7 +14,7 @@ struct feed_params {
     const struct tasks *tasks;
     const struct tokenizer *tokenizer;
     const struct objective *objective;
-    int side, words_side, low_side; // struct batch
+    int side, channels, words_side, low_side; // struct batch
     int threads;          // that fill the next micro-batch; 0: none, each is filled when asked for
 };
 

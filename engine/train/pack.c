@@ -19,7 +19,7 @@ struct pack {
     struct safetensors *file;
     struct jv *styles;
     int count, size, subject_count;
-    const uint8_t *images;
+    const uint8_t *images, *alpha; // alpha may be NULL
     uint8_t *split;
     int32_t *subject, *style;
     struct texts caption, keywords, source; // source.ends NULL: there are none
@@ -43,7 +43,6 @@ find(const struct pack *p, const char *name, enum dtype dtype, int rank, const c
     return v;
 }
 
-// Well-formed UTF-8 without zero bytes (RFC 3629).
 // Numbers that others are found by are copied before they are checked: a file that another program
 // changes meanwhile changes pictures, not where they are looked for.
 static void *
@@ -55,6 +54,7 @@ copy_of(const struct tensor_view *v, const char *path, struct err *err)
     return copy;
 }
 
+// Well-formed UTF-8 without zero bytes (RFC 3629).
 static bool
 is_text(const char *bytes, size_t n)
 {
@@ -123,6 +123,17 @@ read_roles(const struct pack *p, const char *path, struct err *err)
 }
 
 static bool
+read_alpha(struct pack *p, const char *path, struct err *err)
+{
+    const struct tensor_view *v = safetensors_find(p->file, "alpha");
+    struct shape want = SHAPE(p->count, p->size, p->size);
+    if (v && (v->dtype != DTYPE_U8 || !shape_equal(&v->shape, &want)))
+        return err_set(err, ERR_INPUT, "%s: tensor 'alpha' is misshapen", path);
+    p->alpha = v ? v->data : NULL;
+    return true;
+}
+
+static bool
 read_records(struct pack *p, const char *path, struct err *err)
 {
     const struct tensor_view *images = safetensors_find(p->file, "images");
@@ -155,7 +166,7 @@ read_records(struct pack *p, const char *path, struct err *err)
            read_texts(p, &p->keywords, "keywords", path, err) &&
            (!safetensors_find(p->file, "text.source") ||
             read_texts(p, &p->source, "source", path, err)) &&
-           read_roles(p, path, err);
+           read_alpha(p, path, err) && read_roles(p, path, err);
 }
 
 struct pack *
@@ -221,6 +232,12 @@ const uint8_t *
 pack_image(const struct pack *p, int record)
 {
     return p->images + (size_t)record * (size_t)p->size * (size_t)p->size * 3;
+}
+
+const uint8_t *
+pack_alpha(const struct pack *p, int record)
+{
+    return p->alpha ? p->alpha + (size_t)record * (size_t)p->size * (size_t)p->size : NULL;
 }
 
 const uint8_t *

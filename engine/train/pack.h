@@ -2,6 +2,8 @@
 // A pack: training pictures as one mapped safetensors file.
 //
 //     images            u8 [n,S,S,3]   pictures on white, sRGB
+//     alpha             u8 [n,S,S]     how much of each pixel is there (may be missing): where it is
+//                                      255 the picture is opaque, where 0 the white is its ground
 //     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
 //     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
 //     split             u8 [n]         enum pack_split
@@ -44,6 +46,7 @@ bool pack_check(const struct pack *p, struct err *err);
 int pack_count(const struct pack *p);
 int pack_size(const struct pack *p); // pixels a side
 const uint8_t *pack_image(const struct pack *p, int record);
+const uint8_t *pack_alpha(const struct pack *p, int record); // S*S; NULL: the pack has none
 const uint8_t *pack_role(const struct pack *p, const char *role, int record); // NULL: no such role
 int pack_subject(const struct pack *p, int record);
 int pack_style(const struct pack *p, int record);

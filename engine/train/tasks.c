@@ -226,6 +226,7 @@ make_example(const struct tasks *t, int task, int record, bool training, struct 
     e->record = record;
     e->text_dropped = e->context_dropped = false;
     e->target = pack_image(t->pack, record);
+    e->alpha = pack_alpha(t->pack, record);
     *e->unknown = 0;
     if (training && t->unknown_subject > 0 && shows_subject(k) &&
         rng_uniform(rng) < t->unknown_subject)

@@ -47,6 +47,7 @@ struct example {
         int record;                  // whose picture it is
     } refs[EXAMPLE_REFERENCE_MAX];
     const uint8_t *target; // S*S*3, in the pack
+    const uint8_t *alpha;  // S*S, in the pack; NULL: it has none
     char unknown[16];      // what its subject is called instead of its name; "": by its name
     int task, record;
     bool text_dropped, context_dropped;

@@ -169,6 +169,15 @@ declare(struct trainer *t, struct err *err)
            model_folder_declare(t->folder, f->text, t->params, err);
 }
 
+// What is learned to be drawn.
+static struct latent
+drawn_by(const struct trainer *t)
+{
+    const struct family *f = t->folder->family;
+    const char *part = t->recipe->stage == TRAIN_ENLARGER ? f->enlarger : f->denoiser;
+    return f->latent(&t->folder->parts, part, (struct picture_size){0});
+}
+
 static bool
 open_sources(struct trainer *t, struct err *err)
 {
@@ -197,12 +206,16 @@ open_sources(struct trainer *t, struct err *err)
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, scheduler->prediction, r->snr_gamma};
-    const char *part = r->stage == TRAIN_ENLARGER ? f->enlarger : f->denoiser;
-    struct latent l = f->latent(&m->parts, part, (struct picture_size){0});
-    if (pack_size(t->pack) != l.width || l.channels != 3 || l.model_channels != 3)
-        return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels and 3 channels, the model "
-                       "draws %d pixels and %d channels", r->pack, pack_size(t->pack), l.width,
-                       l.model_channels);
+    struct latent l = drawn_by(t);
+    if (pack_size(t->pack) != l.width)
+        return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels, the model draws %d",
+                       r->pack, pack_size(t->pack), l.width);
+    if (l.channels != l.model_channels || l.channels < 3 || l.channels > BATCH_CHANNELS_MAX)
+        return err_set(err, ERR_INPUT, "%s gives %d numbers a pixel; 3 (RGB) or 4 (and alpha) can "
+                       "be trained", r->model, l.model_channels);
+    if (l.channels == 4 && r->stage != TRAIN_WORDS && !pack_alpha(t->pack, 0))
+        return err_set(err, ERR_INPUT, "%s has no alpha, which the model draws: make the pack anew "
+                       "with 'limn data pack'", r->pack);
     if (tokenizer_vocab_size(t->tokenizer) > f->vocabulary(&m->parts))
         return err_set(err, ERR_INPUT, "the tokenizer has %d pieces, the text encoder %d",
                        tokenizer_vocab_size(t->tokenizer), f->vocabulary(&m->parts));
@@ -235,11 +248,13 @@ build(struct trainer *t, bool resume, struct err *err)
                        (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
     int low_side = 0, final_side = 0;
     t->folder->family->sizes(&t->folder->parts, &low_side, &final_side);
+    int channels = drawn_by(t).channels;
     struct feed_params feed = {.recipe = r,
                                .tasks = t->tasks,
                                .tokenizer = t->tokenizer,
                                .objective = &t->objective,
                                .side = pack_size(t->pack),
+                               .channels = channels,
                                .words_side = t->folder->family->training->words_size(
                                    &t->folder->parts),
                                .low_side = low_side,
@@ -249,6 +264,7 @@ build(struct trainer *t, bool resume, struct err *err)
                                 .tokenizer = t->tokenizer,
                                 .objective = &t->objective,
                                 .side = feed.side,
+                                .channels = channels,
                                 .words_side = feed.words_side,
                                 .low_side = low_side};
     t->update = (struct update){.recipe = r, .folder = t->folder, .params = t->params,

@@ -104,6 +104,33 @@ image_convert(const struct image *image, enum image_format format, uint32_t back
 }
 
 struct image *
+image_shown(const struct image *image, int side, struct err *err)
+{
+    static const uint8_t white[3] = {255, 255, 255}, grey[3] = {232, 232, 232};
+    struct image *out = image_create(image->width, image->height, IMAGE_RGB8, err);
+    int from = image_channels(image->format);
+    for (int y = 0; out && y < out->height; y++)
+        for (int x = 0; x < out->width; x++) {
+            uint8_t rgba[4];
+            bool dark = side > 0 && (x / side + y / side) % 2;
+            load_pixel(image_row(image, y) + x * from, image->format, rgba);
+            store_pixel(image_row(out, y) + x * 3, IMAGE_RGB8, rgba, dark ? grey : white);
+        }
+    return out;
+}
+
+struct image *
+image_alpha(const struct image *image, struct err *err)
+{
+    struct image *out = image_create(image->width, image->height, IMAGE_GRAY8, err);
+    for (int y = 0; out && y < out->height; y++)
+        for (int x = 0; x < out->width; x++)
+            image_row(out, y)[x] =
+                image->format == IMAGE_RGBA8 ? image_row(image, y)[4 * x + 3] : 255;
+    return out;
+}
+
+struct image *
 image_crop(const struct image *image, int x, int y, int width, int height, struct err *err)
 {
     require(x >= 0 && y >= 0 && width <= image->width - x && height <= image->height - y);

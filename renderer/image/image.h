@@ -42,6 +42,15 @@ void image_unref(struct image *image);        // NULL is fine; the last one free
 struct image *image_convert(const struct image *image, enum image_format format,
                             uint32_t background, struct err *err);
 
+enum { IMAGE_SQUARE = 8 }; // a usual `side` of image_shown()
+
+// For looking at: RGB8, and where the picture is transparent a board of white and light grey squares
+// of `side` pixels; 0: white alone.
+struct image *image_shown(const struct image *image, int side, struct err *err);
+
+// What of each pixel is there, as GRAY8; of a picture without alpha all of it.
+struct image *image_alpha(const struct image *image, struct err *err);
+
 // A copy of a part that lies inside.
 struct image *image_crop(const struct image *image, int x, int y, int width, int height,
                          struct err *err);

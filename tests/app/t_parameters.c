@@ -138,6 +138,18 @@ readers_agree(void **state)
             assert_int_equal(jv_integer(jv_get(v, "size"), 0), 768);
             jv_free(v);
         }
+        if (p->type.kind == VALUE_COLOUR) {
+            static const char *const right[] = {"none", "white", "black", "#000", "#3366cc", "#FFF", "#AbCdEf"};
+            static const char *const wrong[] = {"", "#", "#12", "#1234", "#12345", "#1234567", "#12345g", "# 12345",
+                                                "#-12345", "123456", "White", "red ", "0x123456", "##12345"};
+            for (size_t i = 0; i < COUNT_OF(right); i++)
+                all_read(p, right[i], true);
+            for (size_t i = 0; i < COUNT_OF(wrong); i++)
+                all_read(p, wrong[i], false);
+            int32_t rgb = 0;
+            assert_true(value_colour("#36c", &rgb) && rgb == 0x3366CC);
+            assert_true(value_colour("none", &rgb) && rgb == -1);
+        }
         if (p->type.kind == VALUE_WEIGHTED) {
             all_read(p, "7:0", true);
             all_read(p, "9007199254740992:1", true);
@@ -230,6 +242,8 @@ fill(struct job *j)
             snprintf(text, sizeof text, "%d:0.25", row);
         else if (p->type.kind == VALUE_WEIGHTS)
             snprintf(text, sizeof text, "1=0.%d@0..0.5 7=2", row);
+        else if (p->type.kind == VALUE_COLOUR)
+            snprintf(text, sizeof text, "#%06x", 0x3366CC + row);
         else if (p->type.kind == VALUE_TEXT)
             snprintf(text, sizeof text, "a \"text\": #%d, [ref#1] \\ {x}", row);
         else

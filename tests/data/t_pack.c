@@ -38,6 +38,8 @@ test_contents(void **state)
         assert_int_equal(pack_image(p, r)[47], r);
         assert_int_equal(pack_role(p, "edge", r)[0], 100 + r);
         assert_int_equal(pack_role(p, "mask", r)[47], 200 + r);
+        assert_int_equal(pack_alpha(p, r)[0], 50 + r);
+        assert_int_equal(pack_alpha(p, r)[15], 50 + r);
         assert_int_equal(pack_subject(p, r), r / 3);
         assert_int_equal(pack_style(p, r), r % 3);
     }
@@ -116,8 +118,9 @@ test_shapes(void **state)
         struct err err = {0};
         assert_true(tiny_write(&tiny, path));
         struct pack *p = pack_open(path, &err);
-        bool role = i >= 8; // roles may be missing
+        bool role = i >= 8; // roles and alpha may be missing
         assert_int_equal(p != NULL, role);
+        assert_true(!p || (pack_alpha(p, 0) != NULL) == (i != 10));
         assert_true(role || strstr(err.text, "pack"));
         pack_close(p);
         tiny_fill(&tiny);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A tiny pack for tests: 4 subjects x 3 styles of 4 x 4 pictures. Every byte of picture (record r)
-// is r, of role edge 100 + r, of role mask 200 + r. Subject 3 is held out, (2, style 1) is a held-out
+// is r, of role edge 100 + r, of role mask 200 + r, of alpha 50 + r. Subject 3 is held out, (2, style 1) is a held-out
 // pair, style 2 is a held-out style.
 #ifndef LIMN_TESTS_DATA_TINY_PACK_H
 #define LIMN_TESTS_DATA_TINY_PACK_H
@@ -8,11 +8,11 @@
 #include "engine/base/err.h"
 #include "engine/tensor/safetensors.h"
 
-enum { TINY_SUBJECTS = 4, TINY_STYLES = 3, TINY_COUNT = 12, TINY_SIDE = 4, TINY_TENSORS = 10 };
+enum { TINY_SUBJECTS = 4, TINY_STYLES = 3, TINY_COUNT = 12, TINY_SIDE = 4, TINY_TENSORS = 11 };
 
 // What the pack is made of; change it, then write it.
 struct tiny_pack {
-    uint8_t images[TINY_COUNT][48], edge[TINY_COUNT][48], mask[TINY_COUNT][48], split[TINY_COUNT];
+    uint8_t images[TINY_COUNT][48], edge[TINY_COUNT][48], mask[TINY_COUNT][48], alpha[TINY_COUNT][16], split[TINY_COUNT];
     int32_t subject[TINY_COUNT], style[TINY_COUNT];
     char caption[256], keywords[256];
     int64_t caption_ends[TINY_COUNT], keywords_ends[TINY_COUNT];
@@ -33,6 +33,7 @@ tiny_fill(struct tiny_pack *p)
         memset(p->images[r], r, sizeof p->images[r]);
         memset(p->edge[r], 100 + r, sizeof p->edge[r]);
         memset(p->mask[r], 200 + r, sizeof p->mask[r]);
+        memset(p->alpha[r], 50 + r, sizeof p->alpha[r]);
         int subject = p->subject[r] = r / TINY_STYLES, style = p->style[r] = r % TINY_STYLES;
         p->split[r] = style == 2 ? 3 : subject == 3 ? 1 : subject == 2 && style == 1 ? 2 : 0;
         strcpy(p->caption + captions, tiny_names[subject]);
@@ -53,6 +54,7 @@ tiny_fill(struct tiny_pack *p)
         {"images", DTYPE_U8, SHAPE(TINY_COUNT, TINY_SIDE, TINY_SIDE, 3), p->images, 0},
         {"role.edge", DTYPE_U8, SHAPE(TINY_COUNT, TINY_SIDE, TINY_SIDE, 3), p->edge, 0},
         {"role.mask", DTYPE_U8, SHAPE(TINY_COUNT, TINY_SIDE, TINY_SIDE, 3), p->mask, 0},
+        {"alpha", DTYPE_U8, SHAPE(TINY_COUNT, TINY_SIDE, TINY_SIDE), p->alpha, 0},
     };
     memcpy(p->tensors, tensors, sizeof tensors);
 }

@@ -105,13 +105,40 @@ paste_is_clipped(void **state)
     }
 }
 
+// A board below what is transparent; alpha alone; pictures without alpha are opaque.
+static void
+transparent_pictures_are_seen(void **state)
+{
+    struct image *a = image_create(4, 4, IMAGE_RGBA8, NULL);
+    for (int i = 0; i < 16; i++)
+        memcpy(a->pixels + 4 * i, (const uint8_t[4]){10, 20, 30, (uint8_t)(i < 8 ? 0 : 255)}, 4);
+    struct image *shown = image_shown(a, 2, NULL), *white = image_shown(a, 0, NULL);
+    assert_int_equal(shown->format, IMAGE_RGB8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(shown->pixels[3 * i], i % 4 < 2 ? 255 : 232);
+        assert_int_equal(white->pixels[3 * i], 255);
+    }
+    for (int i = 8; i < 16; i++)
+        assert_memory_equal(shown->pixels + 3 * i, ((const uint8_t[3]){10, 20, 30}), 3);
+    struct image *alpha = image_alpha(a, NULL), *opaque = image_alpha(shown, NULL);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(alpha->pixels[i], i < 8 ? 0 : 255);
+        assert_int_equal(opaque->pixels[i], 255);
+    }
+    image_unref(a);
+    image_unref(shown);
+    image_unref(white);
+    image_unref(alpha);
+    image_unref(opaque);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_are_sentences),         cmocka_unit_test(last_reference_frees),
         cmocka_unit_test(alpha_is_composed_on_the_colour), cmocka_unit_test(crop_copies_the_part),
-        cmocka_unit_test(paste_is_clipped),
+        cmocka_unit_test(paste_is_clipped),             cmocka_unit_test(transparent_pictures_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,14 +218,14 @@ save_colour(const struct params *p, struct buffer *block)
 }
 
 static void
-look(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width, int height)
+look(void *ctx, int step, int total, double seconds, const struct pipeline_pictures *now)
 {
     (void)seconds;
     int *count = ctx;
     assert_int_equal(step, ++*count);
     assert_int_equal(total, STEPS);
-    assert_true(width == SIDE && height == SIDE);
-    assert_memory_equal(rgb, bytes, 3); // an estimate is a picture already
+    assert_true(now->width == SIDE && now->height == SIDE && now->count == 2);
+    assert_memory_equal(now->pixels, bytes, 3); // an estimate is a picture already
 }
 
 static void
@@ -244,11 +244,13 @@ it_draws(void **state)
     struct pipeline_result result;
     if (!pipeline_run(p, &r, &result, &err))
         fail_msg("%s", err.text);
-    assert_true(result.width == SIDE && result.height == SIDE && result.count == 2);
+    const struct pipeline_pictures *got = &result.pictures;
+    assert_true(got->width == SIDE && got->height == SIDE && got->count == 2);
+    assert_int_equal(got->channels, 3);
     assert_true(result.steps == STEPS && result.scale == 1 && looks == STEPS);
     for (size_t i = 0; i < 2 * 3 * SIDE * SIDE; i++)
-        assert_int_equal(result.rgb[i], bytes[i % 3]);
-    free(result.rgb);
+        assert_int_equal(result.pictures.pixels[i], bytes[i % 3]);
+    free(result.pictures.pixels);
     pipeline_close(p);
     device_close(device);
 }

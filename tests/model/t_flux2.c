@@ -111,7 +111,7 @@ drawn(const struct instruction *n, uint64_t seed, double strength,
         fail_msg("%s", err.text);
     assert_int_equal(result.steps, 4);
     assert_string_equal(result.guidance, "none");
-    return result.rgb;
+    return result.pictures.pixels;
 }
 
 static bool
@@ -163,16 +163,18 @@ struct seen {
 };
 
 static void
-see(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
-    int height)
+see(void *ctx, int step, int total, double seconds,
+    const struct pipeline_pictures *now)
 {
     struct seen *s = ctx;
+    const uint8_t *rgb = now->pixels;
     (void)seconds;
     assert_int_equal(step, ++s->calls);
     s->total = total;
-    s->width = width;
-    s->height = height;
-    s->grey = s->grey || memcmp(rgb, rgb + 3, (size_t)(3 * width * height - 3)) == 0;
+    s->width = now->width;
+    s->height = now->height;
+    assert_int_equal(now->channels, 3);
+    s->grey = s->grey || memcmp(rgb, rgb + 3, (size_t)(3 * now->width * now->height - 3)) == 0;
 }
 
 static void
@@ -195,7 +197,7 @@ estimates_are_seen(void **state)
         assert_false(seen.grey);
         assert_int_equal(seen.width, sizes[i].width);
         assert_int_equal(seen.height, sizes[i].height);
-        free(result.rgb);
+        free(result.pictures.pixels);
     }
 }
 
@@ -222,9 +224,9 @@ sizes(void **state)
         rows[i].r.steps = 1;
         if (!pipeline_run(model, &rows[i].r, &result, &err))
             fail_msg("%s", err.text);
-        assert_int_equal(result.width, rows[i].width);
-        assert_int_equal(result.height, rows[i].height);
-        free(result.rgb);
+        assert_int_equal(result.pictures.width, rows[i].width);
+        assert_int_equal(result.pictures.height, rows[i].height);
+        free(result.pictures.pixels);
     }
 }
 
@@ -246,15 +248,15 @@ latents_are_kept(void **state)
     assert_true(pipeline_run(model, &r, &first, &err));
     r.seed = 2;
     assert_true(pipeline_run(model, &r, &again, &err));
-    assert_true(same(again.rgb, first.rgb));
+    assert_true(same(again.pictures.pixels, first.pictures.pixels));
     r.width = SIDE + 16; // of another size: they are not its own
     assert_true(pipeline_run(model, &r, &other, &err));
-    free(other.rgb);
+    free(other.pictures.pixels);
     r.width = SIDE;
     assert_true(pipeline_run(model, &r, &again, &err));
     uint8_t *one = drawn(&n, 1, -1, NULL), *two = drawn(&n, 2, -1, NULL);
     assert_false(memcmp(one, two, PIXELS) == 0);
-    assert_true(same(again.rgb, two));
+    assert_true(same(again.pictures.pixels, two));
     free(one);
     unlink(path);
 }

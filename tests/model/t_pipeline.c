@@ -102,9 +102,9 @@ draw(struct pipeline *p, const struct pipeline_request *r)
     struct pipeline_result result;
     if (!pipeline_run(p, r, &result, &err))
         fail_msg("%s", err.text);
-    assert_non_null(result.rgb);
+    assert_non_null(result.pictures.pixels);
     assert_true(result.peak_bytes > 0);
-    return result.rgb;
+    return result.pictures.pixels;
 }
 
 static bool
@@ -201,8 +201,8 @@ struct seen {
 };
 
 static void
-progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int width,
-         int height)
+progress(void *ctx, int step, int total, double seconds,
+         const struct pipeline_pictures *now)
 {
     struct seen *s = ctx;
     assert_int_equal(step, s->last + 1);
@@ -210,8 +210,8 @@ progress(void *ctx, int step, int total, double seconds, const uint8_t *rgb, int
     s->last = step;
     s->total = total;
     s->calls++;
-    s->sizes[width == LARGE && height == LARGE]++;
-    memcpy(s->final, rgb, (size_t)width * (size_t)height * 3);
+    s->sizes[now->width == LARGE && now->height == LARGE]++;
+    memcpy(s->final, now->pixels, (size_t)now->width * (size_t)now->height * 3);
     if (s->stop && step == 2)
         atomic_store(s->stop, 1);
 }
@@ -258,7 +258,7 @@ cancel_stops(void **state)
     r.cancel = &stop;
     assert_false(pipeline_run(p, &r, &result, &err));
     assert_int_equal(err.code, ERR_CANCELLED);
-    assert_null(result.rgb);
+    assert_null(result.pictures.pixels);
     assert_int_equal(seen.calls, 2);
 }
 
@@ -295,7 +295,7 @@ wrong_requests_are_refused(void **state)
         struct pipeline_result result;
         assert_false(pipeline_run(p, &r[i], &result, &err));
         assert_int_equal(err.code, ERR_INPUT);
-        assert_null(result.rgb);
+        assert_null(result.pictures.pixels);
     }
 }
 

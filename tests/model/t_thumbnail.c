@@ -330,7 +330,7 @@ drawn(struct pipeline *p, const char *sentence, const uint8_t *reference, int co
     struct pipeline_result result;
     must(pipeline_run(p, &r, &result, &err), &err);
     instruction_finish(&n);
-    return result.rgb;
+    return result.pictures.pixels;
 }
 
 // A pipeline keeps the thumbnail beside the text: other words, another picture, also when words

@@ -16,6 +16,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/diffusion/schedule.h"
+#include "engine/draw/alpha.h"
 #include "engine/draw/pipeline.h"
 #include "engine/tensor/safetensors.h"
 #include "engine/train/batch.h"
@@ -30,7 +31,7 @@ enum { SIDE = 16, BYTES = SIDE * SIDE * 3, RECORDS = 3 };
 static const char *spiece;
 static char folder[] = "/tmp/limn-trainer-XXXXXX";
 static struct device *device;
-static uint8_t pictures[RECORDS][BYTES];
+static uint8_t pictures[RECORDS][BYTES], alphas[RECORDS][SIDE * SIDE];
 static const char *const captions[RECORDS] = {"red apple", "rocket", "snail"};
 
 static void
@@ -46,7 +47,8 @@ in_folder(const char *name)
     return file_join(folder, name);
 }
 
-// A red disc, a blue bar and a green frame, on white.
+// A red disc, a blue bar and a green frame, on white. The white within the frame is there, unlike
+// that without.
 static void
 paint(void)
 {
@@ -59,12 +61,14 @@ paint(void)
             for (int r = 0; r < RECORDS; r++)
                 for (int c = 0; c < 3; c++)
                     pictures[r][at + c] = inside[r] ? colour[r][c] : 255;
+            for (int r = 0; r < RECORDS; r++)
+                alphas[r][at / 3] = inside[r] || r == 2 ? 255 : 0;
         }
 }
 
-// times: each pixel is that many a side.
+// times: each pixel is that many a side. clear: with alpha.
 static void
-write_pack(const char *name, int times)
+write_pack(const char *name, int times, bool clear)
 {
     struct err err = {0};
     int side = SIDE * times;
@@ -73,6 +77,9 @@ write_pack(const char *name, int times)
         for (int i = 0; i < side * side * 3; i++)
             images[r * side * side * 3 + i] =
                 pictures[r][3 * (i / 3 / side / times * SIDE + i / 3 % side / times) + i % 3];
+    uint8_t *alpha = mem_alloc((size_t)(RECORDS * side * side));
+    for (int i = 0; i < RECORDS * side * side; i++)
+        alpha[i] = alphas[i / side / side][i / side % side / times * SIDE + i % side / times];
     int64_t caption_ends[RECORDS], keyword_ends[RECORDS] = {0};
     int32_t subject[RECORDS] = {0, 1, 2}, style[RECORDS] = {0};
     uint8_t split[RECORDS] = {0};
@@ -91,12 +98,14 @@ write_pack(const char *name, int times)
         {"text.keywords", DTYPE_U8, SHAPE(1), "", 0},
         {"images", DTYPE_U8, SHAPE(RECORDS, side, side, 3), images, 0},
         {"role.edge", DTYPE_U8, SHAPE(RECORDS, side, side, 3), images, 0},
+        {"alpha", DTYPE_U8, SHAPE(RECORDS, side, side), alpha, 0},
     };
     static const char *const metadata[] = {"format", "limn pack 1", "styles", "[\"flat\"]", NULL};
     char *path = in_folder(name);
-    must(safetensors_write(path, tensors, COUNT_OF(tensors), metadata, &err), &err);
+    must(safetensors_write(path, tensors, COUNT_OF(tensors) - !clear, metadata, &err), &err);
     free(path);
     free(images);
+    free(alpha);
 }
 
 // Text alone, and the picture itself as a reference: plans without and with references run.
@@ -226,7 +235,8 @@ batches_are_the_same_however_they_are_filled(void **state)
     struct schedule *schedule = tasks ? schedule_create(&(struct schedule_params){0}, &err) : NULL;
     must(schedule != NULL, &err);
     struct objective objective = {schedule, PREDICTION_V, 0};
-    struct feed_params p = {&r, tasks, tokenizer, &objective, SIDE, 4, 0};
+    struct feed_params p = {.recipe = &r, .tasks = tasks, .tokenizer = tokenizer,
+                            .objective = &objective, .side = SIDE, .channels = 3, .words_side = 4};
     struct feed *plain = feed_create(&p, &err);
     p.threads = 5;
     struct feed *ahead = feed_create(&p, &err);
@@ -257,12 +267,18 @@ batches_are_the_same_however_they_are_filled(void **state)
 }
 
 static double
-mean_difference(const uint8_t *a, const uint8_t *b)
+mean_difference_of(const uint8_t *a, const uint8_t *b, int n)
 {
     double sum = 0;
-    for (int i = 0; i < BYTES; i++)
+    for (int i = 0; i < n; i++)
         sum += abs(a[i] - b[i]);
-    return sum / BYTES;
+    return sum / n;
+}
+
+static double
+mean_difference(const uint8_t *a, const uint8_t *b)
+{
+    return mean_difference_of(a, b, BYTES);
 }
 
 static void
@@ -294,12 +310,53 @@ a_batch_is_overfitted_to_its_pictures(void **state)
                                            .sampler = "ddim", .scale = 1, .context_scale = -1};
         struct pipeline_result result;
         must(pipeline_run(p, &request, &result, &err), &err);
-        double own = mean_difference(result.rgb, pictures[k]);
+        double own = mean_difference(result.pictures.pixels, pictures[k]);
         print_message("%s: off by %.1f of 255\n", captions[k], own);
         assert_true(own < 20);
         for (int i = 0; i < RECORDS; i++)
-            assert_true(i == k || mean_difference(result.rgb, pictures[i]) > 2 * own);
-        free(result.rgb);
+            assert_true(i == k || mean_difference(result.pictures.pixels, pictures[i]) > 2 * own);
+        free(result.pictures.pixels);
+        instruction_finish(&n);
+    }
+    pipeline_close(p);
+    free(model);
+    recipe_finish(&r);
+}
+
+// A model of four channels: what it draws has the alpha of its pictures, and on white their colours.
+static void
+transparent_pictures_are_learned(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    enum { STEPS = 900 };
+    struct options o = {"clear-run", text_only, "f32", 12, 1, STEPS, 3e-3, "clear-model", NULL, "clear"};
+    make_recipe(&r, &o);
+    struct trainer *t = start(&r, false);
+    for (int i = 0; i < STEPS; i++)
+        step(t);
+    char *model = in_folder("clear-learned");
+    must(trainer_export(t, model, &err), &err);
+    trainer_destroy(t);
+    struct pipeline *p = pipeline_open(model, device, DTYPE_F32, &err);
+    must(p != NULL, &err);
+    for (int k = 0; k < RECORDS; k++) {
+        struct instruction n = {.text = mem_strdup(captions[k])};
+        struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 30,
+                                           .sampler = "ddim", .scale = 1, .context_scale = -1};
+        struct pipeline_result result;
+        must(pipeline_run(p, &request, &result, &err), &err);
+        assert_int_equal(result.pictures.channels, 4);
+        uint8_t rgb[BYTES], alpha[SIDE * SIDE];
+        for (int i = 0; i < SIDE * SIDE; i++)
+            alpha[i] = result.pictures.pixels[4 * i + 3];
+        alpha_lay_on_white(result.pictures.pixels, SIDE * SIDE, 4, rgb);
+        double colours = mean_difference(rgb, pictures[k]);
+        double own = mean_difference_of(alpha, alphas[k], SIDE * SIDE);
+        print_message("%s: colours off by %.1f of 255, alpha by %.1f\n", captions[k], colours, own);
+        assert_true(colours < 25 && own < 25);
+        free(result.pictures.pixels);
         instruction_finish(&n);
     }
     pipeline_close(p);
@@ -462,6 +519,24 @@ make_thumbnail_model(const char *name, const char *more)
         free(owned[i]);
 }
 
+// A folder like "model" whose U-Net draws alpha, and has no weights yet.
+static void
+make_clear_model(const char *name)
+{
+    struct err err = {0};
+    char *path = in_folder(name), *config = file_join(path, "unet/config.json");
+    char *weights = file_join(path, "unet/diffusion_pytorch_model.safetensors");
+    char *json = mem_strdup(small_unet);
+    for (char *at = json; (at = strstr(at, "_channels\":3"));)
+        at[strlen("_channels\":")] = '4';
+    small_folder(path, spiece, false, true);
+    must(file_write(config, json, strlen(json), &err), &err);
+    unlink(weights);
+    char *const owned[] = {path, config, weights, json};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
 // A whole model with a second pass of 32 pixels that has no weights yet.
 static void
 make_enlarger(const char *name, const char *keys)
@@ -500,8 +575,11 @@ setup(void **state)
     make_thumbnail_model("thumbnail", "");
     make_thumbnail_model("heard", ",\"text_thumbnail_with_references\":true");
     paint();
-    write_pack("pack", 1);
-    write_pack("large", 2);
+    write_pack("pack", 1, false);
+    write_pack("large", 2, false);
+    write_pack("clear", 1, true);
+    write_pack("clear-large", 2, true);
+    make_clear_model("clear-model");
     make_enlarger("enlarger", "\"mid_block_type\":\"UNetMidBlock2D\",\"sample_size\":32,");
     make_enlarger("hears", "\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\","
                            "\"encoder_hid_dim\":24,\"cross_attention_dim\":32,"
@@ -577,7 +655,7 @@ thumbnails_are_means_of_blocks(void **state)
     rgb[3 * (0 * 4 + 2) + 1] = 255; // one green pixel in the block at the top right
     for (int i = 0; i < 4; i++)     // all of the block at the bottom left is red
         rgb[3 * ((2 + i / 2) * 4 + i % 2)] = 255;
-    batch_shrink(rgb, 4, out, 2);
+    batch_shrink(rgb, 4, 3, out, 2);
     for (int i = 0; i < 12; i++) {
         float want = i == 3 + 1 ? -0.5f : i == 6 ? 1 : -1;
         assert_true(fabsf(out[i] - want) < 1e-6f);
@@ -745,8 +823,8 @@ a_second_pass_is_learned_from_crops(void **state)
                                            .height = side, .context_scale = -1};
         struct pipeline_result result;
         must(pipeline_run(p, &request, &result, &err), &err);
-        assert_int_equal(result.width, side);
-        free(result.rgb);
+        assert_int_equal(result.pictures.width, side);
+        free(result.pictures.pixels);
         instruction_finish(&n);
     }
     pipeline_close(p);
@@ -766,7 +844,7 @@ second_passes_that_cannot_learn_are_a_sentence(void **state)
     } rows[] = {
         {"hears", "large", "the stage 'enlarger' needs a super_resolution/config.json without text"},
         {"model", "large", "has no second pass for the stage 'enlarger' to train"},
-        {"enlarger", "pack", "holds pictures of 16 pixels and 3 channels, the model draws 32"},
+        {"enlarger", "pack", "holds pictures of 16 pixels, the model draws 32"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct err err = {0};
@@ -779,6 +857,20 @@ second_passes_that_cannot_learn_are_a_sentence(void **state)
             fail_msg("'%s' does not say '%s'", err.text, rows[i].sentence);
         recipe_finish(&r);
     }
+}
+
+static void
+alpha_needs_a_pack_with_it(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    struct options o = {"no-alpha", text_only, "f32", 2, 1, 2, 3e-3, "clear-model"};
+    make_recipe(&r, &o);
+    assert_null(trainer_create(&r, device, false, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, "pack has no alpha, which the model draws"));
+    recipe_finish(&r);
 }
 
 // The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
@@ -880,6 +972,7 @@ learning(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_the_same_however_they_are_filled),
         cmocka_unit_test(a_batch_is_overfitted_to_its_pictures),
+        cmocka_unit_test(transparent_pictures_are_learned),
         cmocka_unit_test(words_are_learned_without_noise),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
@@ -908,6 +1001,7 @@ main(int argc, char **argv)
         cmocka_unit_test(words_without_a_thumbnail_are_a_sentence),
         cmocka_unit_test(a_second_pass_is_learned_from_crops),
         cmocka_unit_test(second_passes_that_cannot_learn_are_a_sentence),
+        cmocka_unit_test(alpha_needs_a_pack_with_it),
         cmocka_unit_test(dropped_thumbnails_are_of_nothing),
         cmocka_unit_test(timesteps_follow_their_density),
         cmocka_unit_test(vulkan_trains_like_the_cpu),

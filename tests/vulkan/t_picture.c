@@ -53,8 +53,8 @@ draw(const char *device, enum dtype dtype, int *size)
         fail_msg("%s", err.text);
     pipeline_close(p);
     device_close(d);
-    *size = result.width * result.height * 3;
-    return result.rgb;
+    *size = result.pictures.width * result.pictures.height * 3;
+    return result.pictures.pixels;
 }
 
 static void

@@ -43,7 +43,7 @@ put_fields(FILE *out, const struct protocol_message *m, const struct protocol_fi
 static char *
 table(void)
 {
-    static const char *const payloads[] = {"nothing", "bytes", "a PNG", "RGB"};
+    static const char *const payloads[] = {"nothing", "bytes", "a PNG", "pixels"};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "engine/draw/alpha.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+// Grain at both ends is taken away, what lies between stretched over it.
+static int
+without_grain(int alpha)
+{
+    int range = 255 - 2 * ALPHA_GRAIN;
+    int v = ((alpha - ALPHA_GRAIN) * 255 + range / 2) / range;
+    return MIN(MAX(v, 0), 255);
+}
+
+static void
+take_off_white(uint8_t p[4])
+{
+    int darkest = MIN(p[0], MIN(p[1], p[2])), needed = 255 - darkest;
+    int alpha = without_grain(p[3]);
+    if (alpha > 0 || needed > ALPHA_GRAIN)
+        alpha = MAX(alpha, needed);
+    for (int c = 0; c < 3; c++) {
+        int less = alpha ? ((255 - p[c]) * 255 + alpha / 2) / alpha : 0;
+        p[c] = (uint8_t)(255 - MIN(less, 255));
+    }
+    p[3] = (uint8_t)alpha;
+}
+
+void
+alpha_take_off_white(uint8_t *rgba, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        take_off_white(rgba + 4 * i);
+}
+
+void
+alpha_lay_on_white(const uint8_t *pixels, size_t n, int channels, uint8_t *rgb)
+{
+    if (channels == 3) {
+        memmove(rgb, pixels, 3 * n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < 3; c++) {
+            int less = (255 - pixels[4 * i + c]) * pixels[4 * i + 3];
+            rgb[3 * i + c] = (uint8_t)(255 - (less + 127) / 255);
+        }
+}
