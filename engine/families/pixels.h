@@ -9,8 +9,8 @@
 #define PIXELS_FAMILY                                                                              \
     .parts = pixels_parts, .denoiser = "unet", .text = "text_encoder",                             \
     .enlarger = "super_resolution", .check = pixels_check, .sizes = pixels_sizes,                  \
-    .latent = pixels_latent, .channels = pixels_channels, .defaults = pixels_defaults, .vocabulary = pixels_vocabulary,         \
-    .has = pixels_has, .training = &pixels_training,                                               \
+    .latent = pixels_latent, .channels = pixels_channels, .defaults = pixels_defaults,             \
+    .vocabulary = pixels_vocabulary, .has = pixels_has, .training = &pixels_training,             \
     .part = {[STAGE_TEXT] = "text_encoder",                                                        \
              [STAGE_CONDITION] = "unet",                                                           \
              [STAGE_REFERENCES] = "unet",                                                          \

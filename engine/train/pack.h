@@ -2,8 +2,8 @@
 // A pack: training pictures as one mapped safetensors file.
 //
 //     images            u8 [n,S,S,3]   pictures on white, sRGB
-//     alpha             u8 [n,S,S]     how much of each pixel is there (may be missing): where it is
-//                                      255 the picture is opaque, where 0 the white is its ground
+//     alpha             u8 [n,S,S]     how much of each pixel is there, 255 all of it; where 0 the
+//                                      white is but its ground. May be missing
 //     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
 //     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
 //     split             u8 [n]         enum pack_split
