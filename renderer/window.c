@@ -8,21 +8,9 @@
 #include <SDL.h>
 
 #include "engine/base/mem.h"
+#include "renderer/window_parts.h"
 
-enum { SIDE = 640, SLIDER = 28, MARGIN = 12, KNOB = 10, DROPS_MAX = 16 };
-
-struct window {
-    SDL_Window *window;
-    SDL_Renderer *renderer;
-    SDL_Texture *texture;
-    struct image *frames[WINDOW_FRAMES_MAX];
-    int steps[WINDOW_FRAMES_MAX];
-    int count, shown, total;
-    double zoom, x, y; // of the picture's middle, in pixels of the window from its middle
-    bool sliding, moving, dirty, fresh, closed; // fresh: the texture is of another frame
-    char *drops[DROPS_MAX];
-    int drop_count;
-};
+enum { SIDE = 640, MARGIN = 12, KNOB = 10 };
 
 struct window *
 window_open(const char *title, struct err *err)
@@ -65,6 +53,7 @@ window_close(struct window *w)
     if (!w)
         return;
     forget_frames(w);
+    window_paint(w, NULL, NULL);
     while (w->drop_count)
         free(w->drops[--w->drop_count]);
     if (w->texture)
@@ -75,6 +64,12 @@ window_close(struct window *w)
         SDL_DestroyWindow(w->window);
     SDL_Quit();
     free(w);
+}
+
+const struct image *
+window_picture(const struct window *w)
+{
+    return w->mask ? w->under : w->count ? w->frames[w->shown] : NULL;
 }
 
 static void
@@ -110,7 +105,10 @@ window_frame(struct window *w, struct image *image, int step, int total)
     w->steps[w->count++] = step;
     w->total = total;
     w->fresh = w->fresh || newest;
-    show(w, newest ? w->count - 1 : w->shown);
+    if (w->mask) // is seen when that is painted
+        w->shown = newest ? w->count - 1 : w->shown;
+    else
+        show(w, newest ? w->count - 1 : w->shown);
 }
 
 char *
@@ -128,7 +126,8 @@ window_dropped(struct window *w)
 static bool
 make_texture(struct window *w)
 {
-    struct image *rgb = image_shown(w->frames[w->shown], IMAGE_SQUARE, NULL);
+    struct image *rgb = w->mask ? window_paint_texture(w)
+                                : image_shown(window_picture(w), IMAGE_SQUARE, NULL);
     if (w->texture)
         SDL_DestroyTexture(w->texture);
     w->texture = rgb ? SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB24,
@@ -145,8 +144,25 @@ make_texture(struct window *w)
 static double
 fit(const struct window *w, int width, int height)
 {
-    const struct image *image = w->frames[w->shown];
+    const struct image *image = window_picture(w);
     return MIN((double)width / image->width, (double)MAX(height - SLIDER, 1) / image->height);
+}
+
+static void
+place_in(const struct window *w, int width, int height, double *left, double *top, double *scale)
+{
+    const struct image *image = window_picture(w);
+    *scale = fit(w, width, height) * w->zoom;
+    *left = width / 2.0 + w->x - image->width * *scale / 2;
+    *top = (height - SLIDER) / 2.0 + w->y - image->height * *scale / 2;
+}
+
+void
+window_place(const struct window *w, double *left, double *top, double *scale)
+{
+    int width = 0, height = 0;
+    SDL_GetWindowSize(w->window, &width, &height);
+    place_in(w, width, height, left, top, scale);
 }
 
 static void
@@ -171,19 +187,20 @@ draw(struct window *w)
     SDL_GetRendererOutputSize(w->renderer, &width, &height);
     SDL_SetRenderDrawColor(w->renderer, 28, 28, 30, 255);
     SDL_RenderClear(w->renderer);
-    if (w->count && ((!w->fresh && w->texture) || make_texture(w))) {
-        const struct image *image = w->frames[w->shown];
-        double scale = fit(w, width, height) * w->zoom;
+    if (window_picture(w) && ((!w->fresh && w->texture) || make_texture(w))) {
+        const struct image *image = window_picture(w);
+        double left, top, scale;
+        place_in(w, width, height, &left, &top, &scale);
         SDL_SetTextureScaleMode(w->texture,
                                 scale >= 8 ? SDL_ScaleModeNearest : SDL_ScaleModeLinear);
-        SDL_FRect place = {(float)(width / 2.0 + w->x - image->width * scale / 2),
-                           (float)((height - SLIDER) / 2.0 + w->y - image->height * scale / 2),
-                           (float)(image->width * scale), (float)(image->height * scale)};
+        SDL_FRect place = {(float)left, (float)top, (float)(image->width * scale),
+                           (float)(image->height * scale)};
         SDL_Rect clip = {0, 0, width, MAX(height - SLIDER, 1)};
         SDL_RenderSetClipRect(w->renderer, &clip);
         SDL_RenderCopyF(w->renderer, w->texture, NULL, &place);
         SDL_RenderSetClipRect(w->renderer, NULL);
-        draw_slider(w, width, height);
+        if (!w->mask)
+            draw_slider(w, width, height);
     }
     SDL_RenderPresent(w->renderer);
     w->dirty = false;
@@ -254,6 +271,8 @@ static void
 on_event(struct window *w, const SDL_Event *e)
 {
     int x = 0, y = 0;
+    if (w->mask && window_paint_event(w, e))
+        return;
     switch (e->type) {
     case SDL_QUIT: w->closed = true; break;
     case SDL_WINDOWEVENT: w->dirty = true; break;

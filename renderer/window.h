@@ -25,4 +25,13 @@ bool window_turn(struct window *w, int milliseconds);
 char *
 window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
 
+// A mask (GRAY8, white is drawn anew) is painted over `picture` from now on: the left button
+// paints, the right one takes away, the middle one moves; [ and ] change the brush, i inverts, u
+// undoes, Enter ends. With a mask that is being painted, `white` takes its place. NULL NULL: the
+// frames are shown again.
+void window_paint(struct window *w, struct image *picture, const struct image *white);
+// The mask as it is, when a stroke has ended since this was last called; else NULL. Borrowed until
+// the next turn. *ended: Enter was pressed, once.
+const struct image *window_painted(struct window *w, bool *ended);
+
 #endif

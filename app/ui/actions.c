@@ -8,6 +8,7 @@
 #include "app/base/suggest.h"
 #include "app/job/parameters.h"
 #include "app/ui/entry.h"
+#include "app/ui/painter.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
@@ -16,6 +17,7 @@
 void
 ui_open_view(struct ui *ui, enum view_id view)
 {
+    screen_track_mouse(false); // who follows it asks for that
     if (view != ui->view && ui->view != VIEW_HELP)
         ui->view_before = ui->view;
     ui->view = view;
@@ -80,6 +82,15 @@ toggle_window(struct ui *ui)
         window_link_frame(ui->window, t->frames[i], t->frame_steps[i], t->total);
 }
 
+static void
+take_painted(struct ui *ui)
+{
+    bool ended = false;
+    struct image *white = window_link_painted(ui->window, &ended);
+    painter_take_window(ui, white, ended);
+    image_unref(white);
+}
+
 void
 ui_turn_window(struct ui *ui)
 {
@@ -89,6 +100,7 @@ ui_turn_window(struct ui *ui)
     bool open = window_link_turn(ui->window, &err);
     for (char *file; (file = window_link_dropped(ui->window)); free(file))
         session_add_picture(ui, file);
+    take_painted(ui);
     if (open)
         return;
     if (err.code != ERR_NONE)

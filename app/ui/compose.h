@@ -9,6 +9,8 @@
 #include "app/ui/browser.h"
 #include "app/ui/view.h"
 
+struct painter;
+
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
 enum { LOOK_SIDE = 256 };
 
@@ -29,6 +31,7 @@ struct compose {
     bool has_removed;
     struct job before; // what the form of a reference was opened on, for Esc
     bool has_before;
+    struct painter *painter; // of a mask; NULL: none is being painted
     struct area files, text, references; // where they were drawn, for the mouse
 };
 
@@ -44,6 +47,7 @@ const struct jv *compose_loader_json(const struct ui *ui, const char *name);
 void compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected);
 void compose_draw(struct ui *ui, const struct area *a);
 bool compose_is_typing(const struct ui *ui);
+const char *compose_typing_hint(const struct ui *ui);
 bool compose_on_key(struct ui *ui, wint_t key, bool code);
 void compose_on_paste(struct ui *ui, const char *text);
 void compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice);

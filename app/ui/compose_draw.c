@@ -9,6 +9,7 @@
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
 #include "app/ui/form.h"
+#include "app/ui/painter.h"
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
@@ -190,6 +191,11 @@ compose_draw(struct ui *ui, const struct area *a)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
+    if (painter_is_open(ui)) {
+        compose_ask_for_look(ui);
+        painter_draw(ui, a);
+        return;
+    }
     int left = MIN(MAX(a->columns / 4, 20), 44), text_rows = MAX(3, MIN(a->rows / 4, 10));
     struct area files = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};

@@ -9,11 +9,42 @@
 #include "app/library/library.h"
 #include "app/ui/compose.h"
 #include "app/ui/entry.h"
+#include "app/ui/material.h"
+#include "app/ui/painter.h"
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
 enum { BOOKMARKS_MAX = 9 };
+
+// The chosen picture is where the drawing starts, in place of another one.
+static void
+start_from(struct ui *ui, enum request request)
+{
+    struct job j = JOB_EMPTY;
+    const struct browser_entry *e = browser_chosen(&compose_of(ui)->browser);
+    if (!e || e->folder) {
+        ui_say(ui, ROLE_STATUS, "choose a picture to start from");
+        return;
+    }
+    session_shown(ui, &j);
+    for (int i = j.reference_count - 1; i >= 0; i--)
+        if (j.references[i].use == JOB_START || j.references[i].use == JOB_MASK)
+            job_remove(&j, i);
+    struct job_reference *r = job_add_for(&j, JOB_START, 0);
+    if (r) {
+        r->file = browser_path(&compose_of(ui)->browser);
+        j.strength = request == REQUEST_MASK ? -1 : MATERIAL_STRENGTH;
+        session_set(ui, &j);
+    }
+    job_finish(&j);
+    if (request == REQUEST_MASK)
+        painter_open(ui);
+    else
+        ui_say(ui, ROLE_GOOD,
+               "the drawing starts from it, strength %g: say what, F9 draws; u takes it back",
+               MATERIAL_STRENGTH);
+}
 
 static void
 filter_changed(struct ui *ui, const char *text)
@@ -200,6 +231,8 @@ act(struct ui *ui, struct browser *b, enum request request, struct err *err)
 {
     const struct browser_entry *e = browser_chosen(b);
     switch (request) {
+    case REQUEST_START:
+    case REQUEST_MASK: start_from(ui, request); return true;
     case REQUEST_LEFT: browser_up(b, err); return true;
     case REQUEST_RIGHT: browser_enter(b, err); return true;
     case REQUEST_FILTER:

@@ -10,13 +10,22 @@
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
+#include "app/ui/painter.h"
+#include "app/ui/screen.h"
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
 bool
 compose_is_typing(const struct ui *ui)
 {
-    return compose_of(ui)->pane == PANE_TEXT;
+    return compose_of(ui)->pane == PANE_TEXT || painter_is_open(ui);
+}
+
+const char *
+compose_typing_hint(const struct ui *ui)
+{
+    return painter_is_open(ui) ? painter_hint(ui)
+                               : "writing: Esc ends it   Tab completes [ref#\u2026]   F9 draws";
 }
 
 // The marker right before the cursor becomes the next reference's.
@@ -90,6 +99,8 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
+    if (painter_is_open(ui))
+        return painter_key(ui, key, code);
     if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
         return false;
     if (!code && key == '\t') {
@@ -120,6 +131,8 @@ void
 compose_on_paste(struct ui *ui, const char *text)
 {
     struct session *session = session_of(ui);
+    if (painter_is_open(ui))
+        return;
     field_insert(&session->text, text);
     compose_of(ui)->written = true;
     session_check(ui);
@@ -130,6 +143,10 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
+    if (painter_is_open(ui)) {
+        painter_mouse(ui, y, x, turn, screen_mouse_drags());
+        return;
+    }
     if (x < c->files.x + c->files.columns) {
         compose_turn_to(c, PANE_FILES);
         int row = c->browser.top + y - c->files.y;

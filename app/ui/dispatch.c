@@ -51,6 +51,10 @@ on_mouse(struct ui *ui)
     MEVENT m;
     if (getmouse(&m) != OK || ui->dialogue.form || ui->dialogue.prompting || ui->dialogue.asking)
         return;
+    bool moves = m.bstate & REPORT_MOUSE_POSITION;
+    screen_mouse_said(moves);
+    if (moves && (m.y == 0 || m.y == LINES - 1))
+        return;
     int turn = m.bstate & BUTTON4_PRESSED ? -1 : m.bstate & BUTTON5_PRESSED ? 1 : 0;
     ui->dirty = true;
     if (m.y == 0 && !turn) {

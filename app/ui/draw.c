@@ -196,12 +196,12 @@ draw_heading(const struct area *a, bool focus, const char *title)
     draw_text(a->y, a->x + 1, a->columns - 2, focus ? ROLE_FOCUS : ROLE_HEADING, text);
 }
 
-void
-draw_rule(int y, int x, int columns)
+static void
+put_rule(int y, int x, int columns, enum role role)
 {
     if (plain)
         return;
-    theme_use(ROLE_BORDER);
+    theme_use(role);
     if (y >= 0 && y < LINES && columns > 0)
         mvhline_set(y, x, draw_unicode() ? WACS_HLINE : NULL, MIN(columns, COLS - x));
     if (!draw_unicode() && y >= 0 && y < LINES)
@@ -209,12 +209,12 @@ draw_rule(int y, int x, int columns)
     theme_use(ROLE_TEXT);
 }
 
-void
-draw_upright(int y, int x, int rows)
+static void
+put_upright(int y, int x, int rows, enum role role)
 {
     if (plain)
         return;
-    theme_use(ROLE_BORDER);
+    theme_use(role);
     if (x >= 0 && x < COLS && draw_unicode())
         mvvline_set(y, x, WACS_VLINE, MIN(rows, LINES - y));
     else if (x >= 0 && x < COLS)
@@ -223,20 +223,34 @@ draw_upright(int y, int x, int rows)
 }
 
 void
+draw_rule(int y, int x, int columns)
+{
+    put_rule(y, x, columns, ROLE_BORDER);
+}
+
+void
+draw_upright(int y, int x, int rows)
+{
+    put_upright(y, x, rows, ROLE_BORDER);
+}
+
+// Of one ground with what is within.
+void
 draw_box(const struct area *a, const char *title)
 {
     bool unicode = draw_unicode();
     int right = a->x + a->columns - 1, bottom = a->y + a->rows - 1;
-    draw_heading(a, true, title);
-    draw_rule(bottom, a->x, a->columns);
-    draw_upright(a->y, a->x, a->rows);
-    draw_upright(a->y, right, a->rows);
+    put_rule(a->y, a->x, a->columns, ROLE_POPUP);
+    put_rule(bottom, a->x, a->columns, ROLE_POPUP);
+    put_upright(a->y, a->x, a->rows, ROLE_POPUP);
+    put_upright(a->y, right, a->rows, ROLE_POPUP);
+    draw_format(a->y, a->x + 1, a->columns - 2, ROLE_POPUP, " %s ", title);
     if (plain)
         return;
-    draw_text(a->y, a->x, 1, ROLE_BORDER, unicode ? "\u250C" : "+");
-    draw_text(a->y, right, 1, ROLE_BORDER, unicode ? "\u2510" : "+");
-    draw_text(bottom, a->x, 1, ROLE_BORDER, unicode ? "\u2514" : "+");
-    draw_text(bottom, right, 1, ROLE_BORDER, unicode ? "\u2518" : "+");
+    draw_text(a->y, a->x, 1, ROLE_POPUP, unicode ? "\u250C" : "+");
+    draw_text(a->y, right, 1, ROLE_POPUP, unicode ? "\u2510" : "+");
+    draw_text(bottom, a->x, 1, ROLE_POPUP, unicode ? "\u2514" : "+");
+    draw_text(bottom, right, 1, ROLE_POPUP, unicode ? "\u2518" : "+");
 }
 
 void

@@ -134,6 +134,27 @@ form_area(const struct form *f)
                          MIN(columns, COLS)};
 }
 
+static bool
+turns(const struct form_field *d)
+{
+    return d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
+}
+
+// What keys do with the chosen field.
+static const char *
+keys_here(const struct form *f, int columns)
+{
+    const struct form_field *d = &f->fields[f->selected];
+    if (f->editing)
+        return "Enter and Tab take it   Esc takes it back";
+    if (!f->count)
+        return "Enter OK   Esc cancel";
+    return turns(d)                ? "< > change   Enter OK   Esc cancel"
+           : columns < 47          ? "type to change   Enter OK   Esc cancel"
+           : d->kind == FIELD_TEXT ? "type, or Right to edit   Enter OK   Esc cancel"
+                                   : "type, or < >   Enter OK   Esc cancel";
+}
+
 void
 form_draw(struct ui *ui)
 {
@@ -157,13 +178,12 @@ form_draw(struct ui *ui)
             draw_text(y, x, width, ROLE_INPUT, f->edit.text);
             continue;
         }
-        bool turns = d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
         draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
-                    here && turns ? "< " : "",
+                    here && turns(d) ? "< " : "",
                     *d->value                    ? d->value
                     : d->kind == FIELD_TEXT ? "(empty)"
                                             : "(not set)",
-                    here && turns ? " >" : "");
+                    here && turns(d) ? " >" : "");
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
@@ -173,15 +193,7 @@ form_draw(struct ui *ui)
     char text[600];
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
     draw_wrapped(&help, ROLE_POPUP, text);
-    bool turns = d && (d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL),
-         number = d && d->kind != FIELD_TEXT && !turns, wide = help.columns >= 58;
-    draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP,
-              f->editing ? "Enter apply   Esc undo"
-              : !wide && turns ? "< > change   F9 OK   Esc cancel"
-              : !wide          ? "Enter change   F9 OK   Esc cancel"
-              : turns          ? "< > change   F9 or ^G OK   Esc cancel"
-              : number         ? "Enter write   < > more, less   F9 or ^G OK   Esc cancel"
-                               : "Enter write   F9 or ^G OK   Esc cancel");
+    draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, keys_here(f, a.columns - 4));
     if (f->editing) {
         int at = text_width(f->edit.text, f->edit.cursor);
         curs_set(1);
@@ -245,69 +257,102 @@ start_editing(struct form *f)
     field_set(&f->edit, f->fields[f->selected].value);
 }
 
-static bool
-edit_key(struct ui *ui, struct form *f, wint_t key, bool code)
+static void
+move_by(struct form *f, int by)
 {
-    if (!code && (key == '\r' || key == '\n')) {
-        if (take_value(ui, f, f->edit.text))
-            f->editing = false;
+    f->selected = MAX(0, MIN(f->selected + by, f->count - 1));
+}
+
+// By how many fields a key leaves the one that is edited; 0: it does not.
+static int
+leaves_by(wint_t key, bool code)
+{
+    if (code)
+        return key == KEY_DOWN ? 1 : key == KEY_UP || key == KEY_BTAB ? -1 : 0;
+    return key == '\t' ? 1 : 0;
+}
+
+static void
+edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request request)
+{
+    bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
+    int by = leaves_by(key, code);
+    if (taken || by || request == REQUEST_DRAW) {
+        if (!take_value(ui, f, f->edit.text))
+            return;
+        f->editing = false;
+        move_by(f, by);
+        if (request == REQUEST_DRAW)
+            form_close(ui, true);
     } else if (!code && key == 27) {
         f->editing = false;
     } else {
         field_key(&f->edit, key, code);
     }
-    return true;
 }
 
 void
 form_paste(struct ui *ui, const char *text)
 {
     struct form *f = ui->dialogue.form;
-    enum field_kind kind = f->fields[f->selected].kind;
-    if (kind == FIELD_CHOICE || kind == FIELD_BOOL)
+    if (!f->count || turns(&f->fields[f->selected]))
         return;
     if (!f->editing)
         start_editing(f);
     field_insert(&f->edit, text);
 }
 
-bool
+// Characters begin a new value; Backspace, and in a text the arrows, go on with the old one. False:
+// the key is something else.
+static bool
+begin_editing(struct form *f, wint_t key, bool code, enum request request)
+{
+    const struct form_field *d = &f->fields[f->selected];
+    bool back = code ? key == KEY_BACKSPACE : key == 127 || key == 8;
+    bool arrow = d->kind == FIELD_TEXT && (request == REQUEST_LEFT || request == REQUEST_RIGHT);
+    bool character = !code && key > 32 && key != 127;
+    if (!f->count || turns(d) || !(back || arrow || character))
+        return false;
+    start_editing(f);
+    if (character)
+        field_set(&f->edit, "");
+    if (!arrow || character)
+        field_key(&f->edit, key, code);
+    return true;
+}
+
+void
 form_key(struct ui *ui, wint_t key, bool code, enum request request)
 {
     struct form *f = ui->dialogue.form;
     ui->dirty = true;
-    if (f->editing)
-        return edit_key(ui, f, key, code);
+    if (f->editing) {
+        edit_key(ui, f, key, code, request);
+        return;
+    }
+    if (begin_editing(f, key, code, request))
+        return;
     switch (request) {
     case REQUEST_UP:
-    case REQUEST_PREVIOUS_PANE: f->selected = MAX(f->selected - 1, 0); return true;
+    case REQUEST_PREVIOUS_PANE: move_by(f, -1); break;
     case REQUEST_DOWN:
-    case REQUEST_NEXT_PANE: f->selected = MIN(f->selected + 1, f->count - 1); return true;
-    case REQUEST_FIRST: f->selected = 0; return true;
-    case REQUEST_LAST: f->selected = f->count - 1; return true;
+    case REQUEST_NEXT_PANE: move_by(f, 1); break;
+    case REQUEST_PAGE_UP:
+    case REQUEST_FIRST: f->selected = 0; break;
+    case REQUEST_PAGE_DOWN:
+    case REQUEST_LAST: f->selected = MAX(f->count - 1, 0); break;
     case REQUEST_LEFT:
-    case REQUEST_EARLIER: turn_value(ui, f, -1); return true;
+    case REQUEST_EARLIER: turn_value(ui, f, -1); break;
     case REQUEST_RIGHT:
-    case REQUEST_LATER: turn_value(ui, f, 1); return true;
-    case REQUEST_DRAW: form_close(ui, true); return true;
-    case REQUEST_BACK:
-    case REQUEST_QUIT: form_close(ui, false); return true;
+    case REQUEST_LATER:
+    case REQUEST_MARK: turn_value(ui, f, 1); break;
     case REQUEST_ENTER:
-        if (f->fields[f->selected].kind == FIELD_CHOICE ||
-            f->fields[f->selected].kind == FIELD_BOOL)
+    case REQUEST_DRAW: form_close(ui, true); break;
+    case REQUEST_BACK:
+    case REQUEST_QUIT: form_close(ui, false); break;
+    default:
+        if (key == ' ' && !code)
             turn_value(ui, f, 1);
-        else
-            start_editing(f);
-        return true;
-    default: break;
+        break;
     }
-    // Typing into a number or a text starts at once.
-    if (!code && key > 32 && f->fields[f->selected].kind != FIELD_CHOICE &&
-        f->fields[f->selected].kind != FIELD_BOOL) {
-        start_editing(f);
-        if (f->fields[f->selected].kind != FIELD_TEXT)
-            field_set(&f->edit, "");
-        field_key(&f->edit, key, code);
-    }
-    return true;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Forms over the view: lines of a label and a value, found by id. One at a time.
+// Forms over the view: lines of a label and a value, found by id. One at a time. In each of them
+// Enter confirms, Esc cancels, Tab moves; what is typed replaces a value.
 #ifndef LIMN_APP_UI_FORM_H
 #define LIMN_APP_UI_FORM_H
 
@@ -48,7 +49,7 @@ void form_free(struct form *f);
 bool form_is_open(const struct ui *ui);
 int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
-bool form_key(struct ui *ui, wint_t key, bool code, enum request request);
+void form_key(struct ui *ui, wint_t key, bool code, enum request request);
 // Into the value that is chosen, where it is a text.
 void form_paste(struct ui *ui, const char *text);
 

@@ -99,7 +99,7 @@ draw_hints(struct ui *ui)
     draw_hint(ui, MAX(end, 1), last);
     const struct view *v = views[ui->view];
     if (v->typing_hint && v->typing && v->typing(ui) && !ui->dialogue.form) {
-        draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint);
+        draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint(ui));
         return;
     }
     for (const enum request *h = views[ui->view]->hints; *h; h++) {

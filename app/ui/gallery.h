@@ -44,6 +44,8 @@ void gallery_draw_about(const struct ui *ui, const struct library_picture *p, co
 
 void gallery_stars(char *out, int rating); // at most 3 bytes each
 
+void gallery_contact_sheet(struct ui *ui); // asks for its file (contact.c)
+
 void gallery_compare(struct ui *ui, int64_t chosen); // what is marked
 void gallery_compare_end(struct gallery *g);
 void gallery_draw_compared(struct ui *ui, const struct area *a);

@@ -12,7 +12,8 @@
 
 #include "app/base/base64.h"
 #include "app/base/places.h"
-#include "app/ui/opening.h"
+#include "app/ui/material_parts.h"
+#include "app/ui/painter.h"
 #include "app/ui/reading.h"
 #include "app/ui/screen.h"
 #include "app/ui/session.h"
@@ -23,10 +24,11 @@
 #include "engine/base/mem.h"
 #include "renderer/image/png_text.h"
 
-struct material { // what a question or a prompt is about
-    char *file;
-    int64_t seed;
-};
+struct material *
+material_of(const struct ui *ui)
+{
+    return ui->material;
+}
 
 struct material *
 material_new(void)
@@ -50,9 +52,8 @@ remember(struct ui *ui, const char *file, int64_t seed)
     ui->material->seed = seed;
 }
 
-// Whether there is a job inside it; what keeps it from being one is said.
-static bool
-has_job(struct ui *ui, const struct opening *o)
+bool
+material_has_job(struct ui *ui, const struct opening *o)
 {
     if (o->has_job)
         return true;
@@ -64,11 +65,12 @@ has_job(struct ui *ui, const struct opening *o)
 
 // --- to draw from
 
+// With a number a mask is painted first: what is white in it is then drawn from nothing.
 static void
 start_from(struct ui *ui, struct opening *o)
 {
     struct job *j = &o->job;
-    if (!has_job(ui, o))
+    if (!material_has_job(ui, o))
         return;
     for (int i = j->reference_count - 1; i >= 0; i--) // a start and a mask of its own go
         if (j->references[i].use == JOB_START || j->references[i].use == JOB_MASK)
@@ -77,10 +79,14 @@ start_from(struct ui *ui, struct opening *o)
     if (!r)
         return;
     r->file = mem_strdup(o->file);
-    j->strength = MATERIAL_STRENGTH;
+    j->strength = o->number ? -1 : MATERIAL_STRENGTH;
     j->seed = -1;
     session_set(ui, j);
     ui_open_view(ui, VIEW_COMPOSE);
+    if (o->number) {
+        painter_open(ui);
+        return;
+    }
     ui_say(ui, ROLE_GOOD,
            "starts from this picture, strength %g: change the words, F9 draws; u takes it back",
            MATERIAL_STRENGTH);
@@ -101,7 +107,7 @@ static void
 vary(struct ui *ui, struct opening *o)
 {
     struct job other = JOB_EMPTY;
-    if (!has_job(ui, o))
+    if (!material_has_job(ui, o))
         return;
     struct reading *r = reading_new(1, begin_variation);
     struct job *j = &r->jobs[0];
@@ -140,7 +146,7 @@ copy(struct ui *ui, const char *text)
 static void
 copy_instruction(struct ui *ui, struct opening *o)
 {
-    if (has_job(ui, o))
+    if (material_has_job(ui, o))
         copy(ui, o->job.instruction ? o->job.instruction : "");
 }
 
@@ -274,7 +280,8 @@ view_outside(struct ui *ui, const char *file)
 static bool
 is_mine(enum request request)
 {
-    return request == REQUEST_ADD || request == REQUEST_START || request == REQUEST_VARY ||
+    return request == REQUEST_ADD || request == REQUEST_START || request == REQUEST_MASK ||
+           request == REQUEST_VARY || request == REQUEST_UPSCALE ||
            request == REQUEST_LOCK || request == REQUEST_COPY || request == REQUEST_EXPORT ||
            request == REQUEST_VIEWER;
 }
@@ -292,6 +299,8 @@ material_request(struct ui *ui, enum request request, const char *file, int64_t 
     switch (request) {
     case REQUEST_ADD: session_add_picture(ui, file); break;
     case REQUEST_START: opening_begin(ui, file, start_from, 0); break;
+    case REQUEST_MASK: opening_begin(ui, file, start_from, 1); break;
+    case REQUEST_UPSCALE: material_upscale(ui, file); break;
     case REQUEST_VARY: opening_begin(ui, file, vary, 0); break;
     case REQUEST_LOCK: lock_seed(ui, seed); break;
     case REQUEST_EXPORT: export(ui); break;

@@ -118,6 +118,44 @@ screen_watch_focus(const struct ui *ui, bool on)
     fflush(terminal);
 }
 
+static bool tracking, dragging;
+
+void
+screen_mouse_said(bool drags)
+{
+    dragging = drags;
+}
+
+bool
+screen_mouse_drags(void)
+{
+    return dragging;
+}
+
+// Clicks and the wheel, as curses asks the terminal for them.
+static void
+watch_clicks(bool moves)
+{
+    mmask_t clicks = BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_PRESSED | BUTTON4_PRESSED |
+                     BUTTON5_PRESSED;
+    mousemask(0, NULL);
+    mousemask(clicks | (moves ? REPORT_MOUSE_POSITION : 0), NULL);
+}
+
+void
+screen_track_mouse(bool on)
+{
+    if (tracking == on)
+        return;
+    tracking = on;
+    if (!on)
+        fputs("\033[?1002l", terminal);
+    watch_clicks(on);
+    if (on)
+        fputs("\033[?1002h", terminal);
+    fflush(terminal);
+}
+
 // Pasted text comes between two sequences of its own.
 static void
 watch_pastes(bool on)
@@ -143,9 +181,7 @@ settle_in(struct ui *ui, const char *preview)
     nodelay(stdscr, TRUE);
     set_escdelay(40);
     define_key(CANVAS_ANSWER, ANSWER_KEY);
-    mousemask(BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_PRESSED | BUTTON4_PRESSED |
-                  BUTTON5_PRESSED,
-              NULL);
+    watch_clicks(false);
     mouseinterval(0);
     if (has_colors()) {
         start_color();

@@ -24,6 +24,10 @@ void screen_pause_if_asked(struct ui *ui); // ^Z: until the shell lets us contin
 
 // The canvas anew, after the terminal has said more of itself.
 void screen_canvas(struct ui *ui, const char *preview);
+// The mouse is followed while its button is down, or only its clicks are said.
+void screen_track_mouse(bool on);
+bool screen_mouse_drags(void); // what was said last is such a way, not a click
+void screen_mouse_said(bool drags);
 void screen_watch_focus(const struct ui *ui, bool on);
 
 // After newterm(): a terminal that scrolls or moves lines takes pictures along, which the canvas

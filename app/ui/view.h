@@ -20,7 +20,7 @@ struct view {
     bool (*request)(struct ui *ui, enum request request); // true: it was for this view
     // Characters go to it before they become requests. NULL: it has no text.
     bool (*typing)(const struct ui *ui);
-    const char *typing_hint; // in place of the hints while it is: what keys do then
+    const char *(*typing_hint)(const struct ui *ui); // in place of the hints while it is
     bool (*key)(struct ui *ui, wint_t key, bool code);
     void (*paste)(struct ui *ui, const char *text); // while it is typing. May be NULL
     void (*event)(struct ui *ui, struct client_event *e); // also when not open. May be NULL

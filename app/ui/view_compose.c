@@ -11,6 +11,7 @@
 #include "app/ui/compose.h"
 #include "app/ui/editor.h"
 #include "app/ui/field.h"
+#include "app/ui/painter.h"
 #include "app/ui/session.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
@@ -83,6 +84,7 @@ close_compose(struct ui *ui)
     job_finish(&carrier);
     job_finish(&c->before);
     browser_finish(&c->browser);
+    painter_free(c->painter);
     free(c->bookmarks);
     image_unref(c->after);
 }
@@ -228,6 +230,11 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_INSTRUCTION: compose_turn_to(c, PANE_TEXT); return true;
     case REQUEST_PARAMETERS: session_parameters(ui); return true;
     case REQUEST_EDITOR: edit_outside(ui); return true;
+    case REQUEST_MASK:
+        if (c->pane == PANE_FILES && !job_find_for(&session_of(ui)->job, JOB_START, 0))
+            return compose_in_files(ui, request);
+        painter_open(ui);
+        return true;
     case REQUEST_UNDO: bring_back(ui); return true;
     case REQUEST_EARLIER: step(ui, -1); return true;
     case REQUEST_LATER: step(ui, 1); return true;
@@ -264,7 +271,7 @@ const struct view view_compose = {
     .draw = compose_draw,
     .request = on_request,
     .typing = compose_is_typing,
-    .typing_hint = "writing: Esc ends it   Tab completes [ref#\u2026]   F9 draws",
+    .typing_hint = compose_typing_hint,
     .paste = compose_on_paste,
     .key = compose_on_key,
     .event = compose_on_event,

@@ -362,6 +362,7 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_DIFFERENCE:
         ui_say(ui, ROLE_STATUS, "mark two and press Enter on one: then D shows where they differ");
         return true;
+    case REQUEST_CONTACT: gallery_contact_sheet(ui); return true;
     case REQUEST_UNDO: bring_back(ui); return true;
     case REQUEST_BACK: return back(ui);
     default: return gallery_chosen(ui) && with_picture(ui, request, gallery_chosen(ui));

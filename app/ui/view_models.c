@@ -66,10 +66,15 @@ describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size
     char types[64];
     if (is_model) {
         int64_t side = jv_integer(jv_get(o, "size"), 0);
+        int64_t whole = jv_integer(jv_get(o, "final"), side);
         char sides[64];
-        snprintf(sides, sizeof sides, jv_integer(jv_get(o, "grain"), 0)
-                     ? "any size, best %" PRId64 " x %" PRId64
-                     : "%" PRId64 " x %" PRId64 " pixels", side, side);
+        if (jv_integer(jv_get(o, "grain"), 0))
+            snprintf(sides, sizeof sides, "any size, best %" PRId64 " x %" PRId64, side, side);
+        else if (whole != side)
+            snprintf(sides, sizeof sides, "%" PRId64 " x %" PRId64 ", or %" PRId64 " x %" PRId64,
+                     whole, whole, side, side);
+        else
+            snprintf(sides, sizeof sides, "%" PRId64 " x %" PRId64 " pixels", side, side);
         snprintf(out, size, "%s %-18s %s   %.1f MiB   %s", mark, name, sides,
                  (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20,
                  jv_string(jv_get(o, "folder"), ""));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // limn-window: the window beside the terminal, a program of its own, so that limn starts without
 // SDL and outlives a display that goes away. Frames come in on standard input as messages of
-// app/worker/wire.h ("frame": step, total, width, height; RGB behind); "dropped" (file) goes out
-// on standard output.
+// app/worker/wire.h: "frame" (step, total, width, height; RGB behind), "paint" (width, height of a
+// picture, mask_width, mask_height; RGB and the mask's bytes behind; without them: no longer).
+// "dropped" (file) and "painted" (width, height, ended; the mask's bytes behind) go out on standard
+// output.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +17,66 @@
 
 enum { TURN_MS = 15 };
 
+// A side by its name; 0: it is none that a picture has.
+static int
+side_of(const struct wire_message *m, const char *name)
+{
+    int64_t side = jv_integer(jv_get(m->head, name), 0);
+    return side >= 1 && side <= LIMIT_PICTURE_SIDE ? (int)side : 0;
+}
+
+static struct image *
+image_of(const uint8_t *bytes, int width, int height, enum image_format format)
+{
+    struct image *image = image_create(width, height, format, NULL);
+    for (int y = 0; image && y < height; y++)
+        memcpy(image_row(image, y), bytes + (size_t)y * image->stride, image->stride);
+    return image;
+}
+
+static void
+take_paint(struct window *w, const struct wire_message *m)
+{
+    int width = side_of(m, "width"), height = side_of(m, "height");
+    int across = side_of(m, "mask_width"), down = side_of(m, "mask_height");
+    size_t rgb = (size_t)width * (size_t)height * 3, grey = (size_t)across * (size_t)down;
+    if (!rgb || !grey || m->size != rgb + grey) {
+        window_paint(w, NULL, NULL);
+        return;
+    }
+    struct image *picture = image_of(m->payload, width, height, IMAGE_RGB8);
+    struct image *white = image_of(m->payload + rgb, across, down, IMAGE_GRAY8);
+    window_paint(w, picture, white);
+    image_unref(picture);
+    image_unref(white);
+}
+
 static void
 take_frame(struct window *w, const struct wire_message *m)
 {
-    int64_t width = jv_integer(jv_get(m->head, "width"), 0),
-            height = jv_integer(jv_get(m->head, "height"), 0);
-    if (strcmp(m->type, "frame") != 0 || width < 1 || height < 1 || width > LIMIT_PICTURE_SIDE ||
-        height > LIMIT_PICTURE_SIDE || m->size != (size_t)(width * height * 3))
+    int width = side_of(m, "width"), height = side_of(m, "height");
+    if (!width || !height || m->size != (size_t)width * (size_t)height * 3)
         return;
-    struct image *image = image_create((int)width, (int)height, IMAGE_RGB8, NULL);
-    for (int y = 0; image && y < height; y++)
-        memcpy(image_row(image, y), m->payload + (size_t)y * (size_t)width * 3, (size_t)width * 3);
+    struct image *image = image_of(m->payload, width, height, IMAGE_RGB8);
     if (image)
         window_frame(w, image, (int)jv_integer(jv_get(m->head, "step"), 0),
                      (int)jv_integer(jv_get(m->head, "total"), 0));
     image_unref(image);
+}
+
+static void
+send_painted(struct window *w, struct wire *wire)
+{
+    bool ended = false;
+    const struct image *white = window_painted(w, &ended);
+    if (!white && !ended)
+        return;
+    struct jv *head = wire_head("painted");
+    jv_set(head, "width", jv_from_integer(white ? white->width : 0));
+    jv_set(head, "height", jv_from_integer(white ? white->height : 0));
+    jv_set(head, "ended", jv_from_bool(ended));
+    wire_send(wire, head, white ? white->pixels : NULL,
+              white ? white->stride * (size_t)white->height : 0);
 }
 
 static bool
@@ -39,7 +86,10 @@ turn(struct window *w, struct wire *wire)
     struct wire_message m;
     enum wire_state state = wire_receive(wire, &err);
     while (wire_take(wire, &m, &err)) {
-        take_frame(w, &m);
+        if (strcmp(m.type, "frame") == 0)
+            take_frame(w, &m);
+        if (strcmp(m.type, "paint") == 0)
+            take_paint(w, &m);
         wire_message_free(&m);
     }
     for (char *file = window_dropped(w); file; file = window_dropped(w)) {
@@ -48,6 +98,7 @@ turn(struct window *w, struct wire *wire)
         wire_send(wire, head, NULL, 0);
         free(file);
     }
+    send_painted(w, wire);
     return state <= WIRE_IDLE && err.code == ERR_NONE && wire_flush(wire);
 }
 

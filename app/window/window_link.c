@@ -15,6 +15,7 @@
 #include "engine/base/file.h"
 #include "engine/base/install.h"
 #include "engine/base/mem.h"
+#include "renderer/image/mask.h"
 
 enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; of 10 ms
 
@@ -24,6 +25,8 @@ struct window_link {
     struct wire *wire;
     char *drops[DROPS_MAX];
     int drop_count;
+    struct image *painted; // not asked for yet; NULL: nothing
+    bool ended;
 };
 
 // In the build folder, when limn runs from there, or where it was installed.
@@ -94,6 +97,7 @@ window_link_close(struct window_link *l)
     }
     while (l->drop_count)
         free(l->drops[--l->drop_count]);
+    image_unref(l->painted);
     free(l);
 }
 
@@ -124,6 +128,54 @@ window_link_frame(struct window_link *l, const struct image *image, int step, in
     image_unref(rgb);
 }
 
+void
+window_link_paint(struct window_link *l, const struct image *picture, const struct image *white)
+{
+    struct image *rgb = picture ? image_shown(picture, IMAGE_SQUARE, NULL) : NULL;
+    struct jv *head = wire_head("paint");
+    size_t size = rgb ? rgb->stride * (size_t)rgb->height : 0;
+    size_t grey = rgb && white ? white->stride * (size_t)white->height : 0;
+    uint8_t *bytes = mem_alloc(size + grey + 1);
+    if (rgb && white) {
+        jv_set(head, "width", jv_from_integer(rgb->width));
+        jv_set(head, "height", jv_from_integer(rgb->height));
+        jv_set(head, "mask_width", jv_from_integer(white->width));
+        jv_set(head, "mask_height", jv_from_integer(white->height));
+        memcpy(bytes, rgb->pixels, size);
+        memcpy(bytes + size, white->pixels, grey);
+    }
+    wire_send(l->wire, head, bytes, grey ? size + grey : 0);
+    wire_flush(l->wire);
+    free(bytes);
+    image_unref(rgb);
+}
+
+// The newest one counts.
+static void
+take_painted(struct window_link *l, const struct wire_message *m)
+{
+    int64_t width = jv_integer(jv_get(m->head, "width"), 0),
+            height = jv_integer(jv_get(m->head, "height"), 0);
+    l->ended = l->ended || jv_bool(jv_get(m->head, "ended"), false);
+    if (width < 1 || height < 1 || width > MASK_SIDE || height > MASK_SIDE ||
+        m->size != (size_t)(width * height))
+        return;
+    image_unref(l->painted);
+    l->painted = image_create((int)width, (int)height, IMAGE_GRAY8, NULL);
+    if (l->painted)
+        memcpy(l->painted->pixels, m->payload, m->size);
+}
+
+struct image *
+window_link_painted(struct window_link *l, bool *ended)
+{
+    struct image *painted = l->painted;
+    *ended = l->ended;
+    l->painted = NULL;
+    l->ended = false;
+    return painted;
+}
+
 int
 window_link_fd(const struct window_link *l)
 {
@@ -140,6 +192,8 @@ window_link_turn(struct window_link *l, struct err *err)
         const char *file = jv_string(jv_get(m.head, "file"), NULL);
         if (strcmp(m.type, "dropped") == 0 && file && l->drop_count < DROPS_MAX)
             l->drops[l->drop_count++] = mem_strdup(file);
+        if (strcmp(m.type, "painted") == 0)
+            take_painted(l, &m);
         wire_message_free(&m);
     }
     if (state <= WIRE_IDLE && own.code == ERR_NONE && wire_flush(l->wire))

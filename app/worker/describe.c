@@ -103,6 +103,7 @@ add_model(void *ctx, const char *name, const char *folder, const struct err *why
         jv_set(o, "name", jv_from_string(name));
         jv_set(o, "folder", jv_from_string(folder));
         jv_set(o, "size", jv_from_integer(size));
+        jv_set(o, "final", jv_from_integer(final_size));
         jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
         bool there = denoiser->weights && stat(denoiser->weights, &s) == 0;
         jv_set(o, "bytes", jv_from_integer(there ? s.st_size : 0));

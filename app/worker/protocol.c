@@ -56,7 +56,8 @@ static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("r
                           INTEGER("memory", NO, 0, EXACT), INTEGER("available", NO, 0, EXACT),
                           LINES("types", 8), BOOL("matrix"), END};
 static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
-                         INTEGER("size", NO, 0, 65536), INTEGER("grain", NO, 0, 65536),
+                         INTEGER("size", NO, 0, 65536), INTEGER("final", NO, 0, 65536),
+                         INTEGER("grain", NO, 0, 65536),
                          INTEGER("bytes", NO, 0, EXACT), END};
 static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model), END};
 static fields queued = {ID("job"), INTEGER("ahead", NO, 0, 1000000), END};

@@ -3,7 +3,7 @@
 # Terminals that are not to be had here, played on a pseudo-terminal: they answer as they are documented to, or late,
 # in part, never, with nonsense, while somebody types. What the UI then sends, and that no key is lost or made up.
 # usage: answers.py LIMN SOURCE LOADERS [NAME...]
-import fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
+import base64, fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import screens
 from screens import LIMN, LOADERS, SLOW, SOURCE, check, work
@@ -236,6 +236,52 @@ def pasted():
     check(b'\x1b[?2004l' in t.out, 'and no more at the end')
 
 
+def the_mouse_paints():
+    t = Terminal(WINDOWS_BEFORE, size=(100, 40))
+    check(t.run(15, lambda out: 'instruction' in t.text()), 'start')
+    t.send(b'M')
+    check(t.run(10, lambda out: '0.00 % is drawn anew' in t.text()), f'the painter ({t.text()[-300:]!r})')
+    check(t.run(5, lambda out: b'\x1b[?1002h' in t.out), 'the mouse is followed')
+    t.send(b'\x1b[<0;45;15M')
+    for x in range(45, 60):
+        t.send(b'\x1b[<32;%d;15M' % x, 0.01 * (x - 40))
+    t.send(b'\x1b[<0;60;15m', 0.3)
+    t.send(b'\x0c', 0.6) # the screen whole
+    check(t.run(5, lambda out: re.search(r'[1-9]\d*\.\d\d % is drawn', t.text())), f'a stroke ({t.text()[-300:]!r})')
+    t.send(b'u')
+    t.run(0.5)
+    before = t.out.count(b'\x1b[?1002l')
+    t.send(b'\x1b')
+    check(t.run(5, lambda out: 'the mask is as it was' in t.text()), 'Esc leaves it')
+    check(t.out.count(b'\x1b[?1002l') == before + 1, 'and the mouse is followed no more')
+    t.close()
+
+
+def for_other_programs():
+    """The clipboard (OSC 52) and the bell, as bytes."""
+    t = Terminal(WINDOWS_BEFORE, size=(100, 30))
+    check(t.run(15, lambda out: 'instruction' in t.text()), 'start')
+    t.send(b':size 64\r')
+    t.run(0.5)
+    t.send('ia caf\u00e9, "quoted"'.encode())
+    t.run(0.5)
+    t.send(b'\x1b')
+    t.run(0.5)
+    t.send(b'\x07') # ^G draws
+    check(t.run(30, lambda out: 'done in' in t.text()), 'a drawing')
+    t.send(b'yi')
+    sent = b'\x1b]52;c;' + base64.b64encode('a caf\u00e9, "quoted"'.encode()) + b'\x1b\\'
+    check(t.run(5, lambda out: sent in t.out), f'the instruction goes to the clipboard ({t.out[-200:]!r})')
+    check(b'\x07' not in t.out, 'a drawing that took less than ten seconds rings no bell')
+    t.send(b'1:steps 1000\r')
+    t.run(0.5)
+    t.send(b'\x07')
+    t.run(11, lambda out: False)
+    t.send(b'Xy')
+    check(t.run(10, lambda out: b'\x07' in t.out), 'the bell rings when a queue of more than ten seconds has ended')
+    t.close()
+
+
 def drawing(answer, argv=(), typed=b'', **more):
     """limn generate under a shell on a terminal that answers when `answer` says: what came, in whole."""
     home = tempfile.mkdtemp(dir=work.name)
@@ -291,4 +337,4 @@ def what_is_left_to_the_shell():
 
 
 if __name__ == '__main__':
-    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, what_is_left_to_the_shell])
+    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, the_mouse_paints, for_other_programs, what_is_left_to_the_shell])

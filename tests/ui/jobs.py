@@ -144,7 +144,7 @@ def sweep_form(s, values):
         s.keys('Right')
         if re.search(r'sweep over \(1\)\s+< seed', s.text()):
             break
-    s.keys('Down', 'Enter', 'C-u')
+    s.keys('Down')
     s.type(values)
     s.keys('Enter', 'F9')
 
@@ -273,11 +273,10 @@ def trainings():
     shutil.rmtree(folder / 'run')
     s.keys('n')
     s.expect('begin a training', 'the form')
-    s.keys('Enter', 'C-u')
     s.type('small.yaml')
-    s.keys('Enter', 'Down', 'Down', 'Enter')
+    s.keys('Tab', 'Tab')
     s.type('run')
-    s.keys('Enter', 'End', 'Enter')
+    s.keys('Enter', 'End')
     s.type('--until 5 --device cpu')
     s.keys('Enter', 'F9')
     s.expect('done +step 5/5', 'a training by the form, to its end', 30)

@@ -158,7 +158,7 @@ def forms():
         s.expect('┌ \\[ref#1\\] ─+┐', 'a form has a frame')
         s.expect('└─+┘', 'all around')
         s.expect('empty: the loader\'s', 'its help is there to the end')
-        s.expect('Enter (write|change) .*F9 (or \\^G )?OK .*Esc cancel', 'and so is how it is left')
+        s.expect('type(, or Right to edit| to change) .*Enter OK .*Esc (cancel|.*…)', 'and so is how it is left')
         s.keys('Down')
         s.expect('< > change', 'a choice is turned')
         well_formed(s, f'{size}: a form')
@@ -437,7 +437,7 @@ def sweeping():
         s.keys('Right')
         if re.search(r'sweep over \(2\)\s+< steps', s.text()):
             break
-    s.keys('Down', 'Enter', 'C-u')
+    s.keys('Down')
     s.type('1, 2')
     s.keys('Enter', 'F9')
     s.expect('seed=1 steps=1', 'the sheet has labels')

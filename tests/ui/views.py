@@ -139,6 +139,74 @@ def material():
     h.play(DRAWN + 'keys y s\nwait copied: [0-9]+$\nkeys S\nwait starts from this picture', 'from the live view')
 
 
+SMALL = '''keys :
+type size 64
+keys Enter i
+type a red apple
+keys Esc F9
+wait done in
+settle
+'''
+
+
+def painting():
+    # A mask in cells: only what is white in it is drawn anew; u takes it back, and it is there at the next start.
+    h = Home()
+    h.play(SMALL, 'one')
+    (_, _, _, _, _, file), = pictures(h)
+    corner = 'keys - ' + 'H ' * 12 + 'K ' * 12 # the brush is one cell, in the upper left corner
+    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}Space\nsave -\nkeys u\nsave -\nkeys a\nsave -\nkeys i\nsave -\n'
+                    'keys r L L j j j j r\nsave -\nkeys b Down Down b\nsave -\nkeys c Enter\nwait there is no mask', 'keys')
+    shares = [float(x) for x in re.findall(r'([\d.]+) % is drawn anew', screen)]
+    check(shares[1:4] == [0, 100, 0] and 0 < shares[0] < 1 < shares[4] <= shares[5], f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
+    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\nsave -\nkeys Enter\nwait is drawn anew: write\n'
+                    'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\nkeys Esc\nsettle', 'the upper half')
+    half = float(re.search(r'([\d.]+) % is drawn anew', screen)[1])
+    check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
+    screen = h.play('wait blue whale\nsave -\nkeys F9\nwait done in\nsettle', 'the next day')
+    check(re.search('mask .*painted.png', screen), 'the mask is still there', screen)
+    first, second = script.Picture(file), script.Picture(pictures(h)[1][5])
+    rows = int(first.height * half / 100)
+    differ = [sum(a != b for a, b in zip(first.rows[y], second.rows[y])) for y in range(first.height)]
+    check(not any(differ[rows + 1:]), 'what is black is as it was, to the byte')
+    check(all(differ[:rows - 1]), f'and what is white is not: {differ}')
+    screen = h.play('wait references\nkeys n Esc M\nsave -', 'without a picture to start from')
+    check('a mask is painted over the picture to start from' in screen, 'how to get one is said', screen)
+
+
+def sheet_of_contacts():
+    h = Home()
+    h.play(SMALL + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three')
+    files = [script.Picture(p[5]) for p in pictures(h)]
+    h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/all.png\nkeys Enter\nwait 3 pictures on\nkeys Space Right Space C\nwait the marked 2\nkeys ^U\n'
+           f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait is there already', 'sheets')
+    whole, two = script.Picture(h.path / 'all.png'), script.Picture(h.path / 'two.png')
+    check(whole.width == two.width == 8 + 2 * (256 + 8) and whole.height > two.height > 256, f'{whole.width} x {whole.height}, {two.width} x {two.height}')
+    tiles = [whole.colours(8 + x * 264, 8 + y * (256 + 18 + 8), 256, 256) for y, x in ((0, 0), (0, 1), (1, 0))]
+    means = lambda colours: [sum(c[i] * n for c, n in colours.items()) / sum(colours.values()) for i in range(3)]
+    for tile, picture in zip(tiles, reversed(files)): # the newest comes first
+        off = max(abs(a - b) for a, b in zip(means(tile), means(picture.colours(0, 0, picture.width, picture.height))))
+        check(off < 3, f'each tile is its picture: {off}')
+    check(len(whole.colours(8, 8 + 256, 256, 18)) > 10, 'and has a caption')
+    (h.path / 'gone').mkdir()
+    for p in pictures(h)[1:]:
+        os.rename(p[5], h.path / 'gone' / os.path.basename(p[5]))
+    screen = h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/one.png\nkeys Enter\nwait 1 of 3 pictures on', 'with files that are gone')
+
+
+def larger():
+    # The size of a first pass, then the whole one: the same picture.
+    h = Home()
+    h.play(SMALL, 'small')
+    h.play('keys 3\nsettle\nkeys U\nwait being drawn larger\nkeys 2\nwait done in\nsettle\nkeys U\nwait draws 256 x 256 at most', 'larger')
+    small, large = (script.Picture(p[5]) for p in pictures(h))
+    check((small.width, large.width) == (64, 256), f'{small.width}, {large.width}')
+    check(pictures(h)[0][4] == pictures(h)[1][4], 'of the same seed')
+    far = [abs(sum(large.at(4 * x + i, 4 * y + k)[c] for i in range(4) for k in range(4)) / 16 - small.at(x, y)[c])
+           for x in range(0, 64, 4) for y in range(0, 64, 4) for c in range(3)]
+    check(sum(far) / len(far) < 12, f'and the same composition: {sum(far) / len(far)}')
+
+
 def queue():
     # `one` takes long; the two behind it change places, wait, and are drawn in the new order.
     h = Home()
@@ -240,7 +308,7 @@ def several():
 def sweep():
     # How many pictures it will have is said before it begins, and after a drawing how long they take.
     h = Home()
-    screen = h.play('keys 4 End s Right\nsave -\nkeys Down Enter ^U\ntype cat, dog, hen\nkeys Enter\nsave -\nkeys Down Right Right\nsave -', 'a sweep')
+    screen = h.play('keys 4 End s Right\nsave -\nkeys Down\ntype cat, dog, hen\nkeys Enter\nsave -\nkeys Down Right Right\nsave -', 'a sweep')
     said = re.findall(r'^ (\d+) pictures?$', screen, re.M)
     choices = (pathlib.Path(SOURCE) / 'app/templates/text.yaml').read_text()
     styles = len(re.search(r'choices: \[(.*)\]', choices)[1].split(','))
@@ -250,4 +318,4 @@ def sweep():
 
 
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, queue, templates, files, log, several, sweep])
+    script.run([palette, own_keys, gallery, zoom, material, painting, sheet_of_contacts, larger, queue, templates, files, log, several, sweep])

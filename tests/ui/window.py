@@ -3,7 +3,7 @@
 # The window beside the terminal, on a display of its own: files dropped on it by another program, as XDND says
 # it; zoom, pan and the slider over the steps by mouse and keys, judged by the window's pixels.
 # usage: window.py LIMN SOURCE LOADERS [NAME...]; exit 77 without Xvfb or python3-xlib.
-import atexit, os, pathlib, select, shutil, struct, subprocess, sys, tempfile, time, urllib.parse
+import atexit, json, os, pathlib, select, shutil, struct, subprocess, sys, tempfile, time, urllib.parse
 try:
     from Xlib import X, XK, Xatom, display, protocol
     from Xlib.ext import xtest
@@ -342,6 +342,77 @@ def steps():
     d.close()
 
 
+def painting():
+    """A mask over a red picture: left and right button, the brush, undo, Enter, and what limn then gets."""
+    d = Display()
+    a = Alone(d)
+    if not check(a.w is not None, 'the window opens'):
+        return d.close()
+    a.send(1, 1, bytes(GREEN) * 4096)
+    a.until(lambda p: near(p(320, 320), GREEN), 'a frame')
+    head = b'{"type":"paint","width":64,"height":64,"mask_width":64,"mask_height":64}'
+    body = bytes(RED) * 4096 + bytes(4096)
+    a.p.stdin.write(b'LMN1' + struct.pack('<IQ', len(head), len(body)) + head + body)
+    a.p.stdin.flush()
+    a.until(lambda p: near(p(320, 320), RED), 'the picture to paint over')
+
+    def painted():
+        """The newest message: whether Enter was pressed, and the mask's white pixels."""
+        start = b''
+        while len(start) < 16:
+            start += os.read(a.p.stdout.fileno(), 16 - len(start))
+        n, size = struct.unpack('<IQ', start[4:])
+        rest = b''
+        while len(rest) < n + size:
+            rest += os.read(a.p.stdout.fileno(), n + size - len(rest))
+        return json.loads(rest[:n]), rest[n:]
+
+    d.point(a.w, 320, 320)
+    d.button(1, True)
+    for x in range(320, 480, 20):
+        d.point(a.w, x, 320)
+    d.button(1, False)
+    a.until(lambda p: not near(p(400, 320), RED) and near(p(100, 320), RED), 'is striped where it was painted')
+    head, mask = painted()
+    white = [i for i, v in enumerate(mask) if v]
+    check(head['width'] == 64 and all(26 <= i // 64 <= 37 and 28 <= i % 64 <= 50 for i in white) and 60 < len(white) < 150,
+          f'limn gets the stroke: {head}, {len(white)} pixels')
+    d.point(a.w, 330, 320)
+    d.button(3, True), d.button(3, False)
+    check(len([v for v in painted()[1] if v]) < len(white), 'the right button takes away')
+    d.key(a.w, 'u')
+    check(painted()[1] == mask, 'u brings it back')
+    d.key(a.w, 'i')
+    check(painted()[1] == bytes(255 - v for v in mask), 'i turns it around')
+    d.key(a.w, 'Return')
+    head, _ = painted()
+    check(head['ended'], 'Enter is said')
+    a.p.stdin.write(b'LMN1' + struct.pack('<IQ', 16, 0) + b'{"type":"paint"}')
+    a.p.stdin.flush()
+    a.until(lambda p: near(p(320, 320), GREEN), 'then the frames are shown again')
+    a.close()
+    d.close()
+    # Through limn: what is painted in the window becomes the instruction's mask.
+    d = Display()
+    s = Screen((100, 34), env={'DISPLAY': d.name, 'SDL_VIDEODRIVER': 'x11', 'SDL_RENDER_DRIVER': 'software'})
+    s.expect('references', 'start')
+    s.keys('M')
+    s.expect('mask: what is painted', 'a picture of the list is painted over')
+    s.expect('0.00 % is drawn anew', 'nothing yet')
+    s.keys('W')
+    w = d.window()
+    check(w is not None, 'the window beside it')
+    end = time.monotonic() + 10 * SLOW
+    while near(d.pixels(w)(320, 320), GROUND) and time.monotonic() < end:
+        time.sleep(0.05)
+    d.click(w, 320, 320)
+    s.expect(r'[1-9]\d*\.\d+ % is drawn anew|0\.[1-9]\d % is', 'a click in the window paints')
+    d.key(w, 'Return')
+    s.expect('mask .*painted.png', 'Enter there takes it')
+    s.close()
+    d.close()
+
+
 def without_display():
     s = Screen((100, 30), env={'DISPLAY': ':4711', 'SDL_VIDEODRIVER': 'x11'})
     s.expect('references', 'start')
@@ -354,4 +425,4 @@ def without_display():
 
 
 if __name__ == '__main__':
-    screens.run([dropping, looking, steps, without_display])
+    screens.run([dropping, looking, steps, painting, without_display])

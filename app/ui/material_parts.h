@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What the parts of material.h share.
+#ifndef LIMN_APP_UI_MATERIAL_PARTS_H
+#define LIMN_APP_UI_MATERIAL_PARTS_H
+
+#include "app/ui/material.h"
+#include "app/ui/opening.h"
+
+struct material { // what a question, a prompt or the worker's answer is about
+    char *file;
+    int64_t seed;
+    bool to_upscale; // when the worker has said what its models can
+};
+struct material *material_of(const struct ui *ui);
+
+// Whether there is a job inside it; what keeps it from being one is said.
+bool material_has_job(struct ui *ui, const struct opening *o);
+
+// The same picture larger (upscale.c). What models can is the worker's to say: when it has not yet,
+// it is asked, and material_described() goes on.
+void material_upscale(struct ui *ui, const char *file);
+
+#endif

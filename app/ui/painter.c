@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: MIT
+#define NCURSES_WIDECHAR 1
+#include "app/ui/painter.h"
+
+#include <curses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ui/compose.h"
+#include "renderer/image/mask.h"
+#include "app/ui/screen.h"
+#include "app/ui/session.h"
+#include "app/window/window_link.h"
+#include "engine/base/mem.h"
+
+enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
+
+struct painter {
+    struct image *picture; // NULL: not decoded yet
+    struct image *shown;   // with mask and cursor; NULL: to be made
+    struct mask *mask;     // NULL: there is no picture yet
+    struct area place;     // cells that the picture covers
+    double scale_x, scale_y; // pixels of the mask for a cell
+    int column, row;         // of the cursor, in cells of the place
+    int radius;              // of the brush, in rows; 0: one cell
+    bool down;               // the brush paints wherever it is moved
+    bool black;              // it takes away
+    bool anchored;           // a rectangle has its first corner
+    int anchor_column, anchor_row;
+    double last[2];          // where the mouse was
+    bool untold;             // the window has an older mask
+};
+
+static struct painter *
+painter_of(const struct ui *ui)
+{
+    return compose_of(ui)->painter;
+}
+
+bool
+painter_is_open(const struct ui *ui)
+{
+    return painter_of(ui) != NULL;
+}
+
+void
+painter_free(struct painter *p)
+{
+    if (!p)
+        return;
+    image_unref(p->picture);
+    image_unref(p->shown);
+    mask_free(p->mask);
+    free(p);
+}
+
+static struct job_reference *
+find_use(struct ui *ui, enum job_use use)
+{
+    return job_find_for(&session_of(ui)->job, use, 0);
+}
+
+void
+painter_open(struct ui *ui)
+{
+    struct compose *c = compose_of(ui);
+    struct job_reference *start = find_use(ui, JOB_START);
+    if (!start) {
+        ui_say(ui, ROLE_STATUS,
+               "a mask is painted over the picture to start from: S or M on a drawing, or use "
+               "'start' of a reference");
+        return;
+    }
+    c->painter = mem_zalloc(sizeof *c->painter);
+    c->painter->radius = 1;
+    c->painter->untold = true;
+    c->reference = (int)(start - session_of(ui)->job.references);
+    compose_turn_to(c, PANE_REFERENCES);
+    ui_open_view(ui, VIEW_COMPOSE);
+}
+
+static void
+close_painter(struct ui *ui)
+{
+    struct compose *c = compose_of(ui);
+    painter_free(c->painter);
+    c->painter = NULL;
+    screen_track_mouse(false);
+    if (ui_window(ui))
+        window_link_paint(ui_window(ui), NULL, NULL);
+    ui_redraw(ui);
+}
+
+// What was painted becomes the instruction's mask; with nothing painted there is none.
+static bool
+take(struct ui *ui)
+{
+    struct painter *p = painter_of(ui);
+    struct job j = JOB_EMPTY;
+    struct err err = {0};
+    double share = p->mask ? mask_share(p->mask) : 0;
+    size_t size = 0;
+    uint8_t *png = share > 0 ? mask_png(p->mask, &size, &err) : NULL;
+    if (err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
+    }
+    session_shown(ui, &j);
+    for (int i = j.reference_count - 1; i >= 0; i--)
+        if (j.references[i].use == JOB_MASK)
+            job_remove(&j, i);
+    struct job_reference *r = png ? job_add_for(&j, JOB_MASK, 0) : NULL;
+    if (r) {
+        r->file = mem_strdup("painted.png");
+        r->embedded = true;
+        r->data = png;
+        r->size = size;
+        job_hash(png, size, r->hash);
+        png = NULL;
+    }
+    free(png);
+    session_set(ui, &j);
+    job_finish(&j);
+    close_painter(ui);
+    if (r)
+        ui_say(ui, ROLE_GOOD, "%.0f %% of the picture is drawn anew: write what, then F9; u takes "
+                              "the mask back", MAX(share * 100, 1));
+    else
+        ui_say(ui, ROLE_STATUS, "nothing was painted: there is no mask");
+    return true;
+}
+
+// --- drawing
+
+// The picture to start from: its file, or, where it came out of a picture, as the worker shows it.
+static struct image *
+find_picture(struct ui *ui)
+{
+    const struct job_reference *r = find_use(ui, JOB_START);
+    if (!r)
+        return NULL;
+    return r->file && !r->embedded ? draw_image(ui, r->file) : compose_of(ui)->after;
+}
+
+// A mask that is there already, from a file, is gone on with.
+static void
+begin_mask(struct ui *ui, struct painter *p)
+{
+    struct err err = {0};
+    const struct job_reference *r = find_use(ui, JOB_MASK);
+    struct image *kept = r && r->file && !r->embedded ? draw_image(ui, r->file) : NULL;
+    p->mask = mask_new(p->picture, &err);
+    if (p->mask && kept)
+        mask_replace(p->mask, kept, &err);
+    if (!p->mask)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+}
+
+static void
+settle_place(struct ui *ui, struct painter *p, const struct area *a)
+{
+    int width, height;
+    draw_cell(ui, &width, &height);
+    double w = (double)a->columns * width / p->picture->width;
+    double h = (double)a->rows * height / p->picture->height, scale = MIN(w, h);
+    int columns = (int)(p->picture->width * scale / width + 0.999);
+    int rows = (int)(p->picture->height * scale / height + 0.999);
+    p->place = (struct area){a->y + (a->rows - rows) / 2, a->x + (a->columns - columns) / 2,
+                             MAX(rows, 1), MAX(columns, 1)};
+    p->scale_x = width / scale / p->picture->width * p->mask->white->width;
+    p->scale_y = height / scale / p->picture->height * p->mask->white->height;
+    p->column = MAX(0, MIN(p->column, columns - 1));
+    p->row = MAX(0, MIN(p->row, rows - 1));
+}
+
+static void
+put_frame(struct image *image, int left, int top, int right, int bottom)
+{
+    for (int y = MAX(top, 0); y <= MIN(bottom, image->height - 1); y++)
+        for (int x = MAX(left, 0); x <= MIN(right, image->width - 1); x++) {
+            bool edge = x - left < 2 || right - x < 2 || y - top < 2 || bottom - y < 2;
+            if (edge) // seen on white and on black
+                memset(image_row(image, y) + (size_t)x * 3, (x + y) / 4 % 2 ? 255 : 0, 3);
+        }
+}
+
+// What the cursor would paint: from the anchor, or the brush.
+static void
+frame_cursor(const struct painter *p, struct image *image)
+{
+    int from_column = p->anchored ? p->anchor_column : p->column;
+    int from_row = p->anchored ? p->anchor_row : p->row;
+    double x = (double)image->width / p->mask->white->width * p->scale_x;
+    double y = (double)image->height / p->mask->white->height * p->scale_y;
+    double wider = p->anchored ? 0 : p->radius;
+    put_frame(image, (int)(MIN(from_column, p->column) * x - wider * y),
+              (int)((MIN(from_row, p->row) - wider) * y),
+              (int)((MAX(from_column, p->column) + 1) * x + wider * y) - 1,
+              (int)((MAX(from_row, p->row) + 1 + wider) * y) - 1);
+}
+
+static void
+tell_window(struct ui *ui, struct painter *p)
+{
+    if (!ui_window(ui) || !p->untold)
+        return;
+    window_link_paint(ui_window(ui), p->picture, p->mask->white);
+    p->untold = false;
+}
+
+static void
+draw_head(const struct painter *p, const struct area *a)
+{
+    draw_heading(a, true, "mask: what is painted is drawn anew, the rest stays");
+    char text[200];
+    snprintf(text, sizeof text, "%s, brush %d   %s   %.2f %% is drawn anew   %d,%d",
+             p->black ? "erases" : "paints", 2 * p->radius + 1,
+             p->anchored ? "rectangle: r at its other corner" : p->down ? "brush down" : "brush up",
+             p->mask ? 100 * mask_share(p->mask) : 0, p->column + 1, p->row + 1);
+    draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, text);
+}
+
+void
+painter_draw(struct ui *ui, const struct area *a)
+{
+    struct painter *p = painter_of(ui);
+    struct area room = {a->y + HEAD_ROWS, a->x + 1, a->rows - HEAD_ROWS, a->columns - 2};
+    struct image *picture = p->picture ? NULL : find_picture(ui);
+    draw_head(p, a);
+    if (picture) {
+        p->picture = image_ref(picture);
+        begin_mask(ui, p);
+    }
+    if (!p->mask) {
+        draw_text(room.y, room.x, room.columns, ROLE_DIM, "reading the picture \u2026");
+        return;
+    }
+    screen_track_mouse(true);
+    bool first = p->place.rows == 0;
+    settle_place(ui, p, &room);
+    if (first) {
+        p->column = p->place.columns / 2;
+        p->row = p->place.rows / 2;
+    }
+    if (!p->shown && (p->shown = mask_over(p->mask, p->picture, NULL)))
+        frame_cursor(p, p->shown);
+    draw_picture(ui, SLOT_SHEET, &p->place, p->shown, false);
+    tell_window(ui, p);
+    curs_set(1);
+    move(p->place.y + p->row, p->place.x + p->column);
+}
+
+// --- painting
+
+static void
+changed(struct ui *ui, struct painter *p, bool mask)
+{
+    image_unref(p->shown);
+    p->shown = NULL;
+    p->untold = p->untold || mask;
+    ui_redraw(ui);
+}
+
+// A cell's corner, or its middle, in pixels of the mask.
+static void
+mask_place(const struct painter *p, double column, double row, double out[2])
+{
+    out[0] = column * p->scale_x;
+    out[1] = row * p->scale_y;
+}
+
+static void
+dab(struct painter *p)
+{
+    double from[2], to[2];
+    mask_place(p, p->column + 0.5, p->row + 0.5, from);
+    if (p->radius) {
+        mask_disc(p->mask, from[0], from[1], (p->radius + 0.5) * p->scale_y, !p->black);
+        return;
+    }
+    mask_place(p, p->column, p->row, from);
+    mask_place(p, p->column + 1, p->row + 1, to);
+    mask_rectangle(p->mask, from, to, !p->black);
+}
+
+static void
+rectangle(struct painter *p)
+{
+    double from[2], to[2];
+    if (!p->anchored) {
+        p->anchor_column = p->column;
+        p->anchor_row = p->row;
+    } else {
+        mask_remember(p->mask);
+        mask_place(p, MIN(p->anchor_column, p->column), MIN(p->anchor_row, p->row), from);
+        mask_place(p, MAX(p->anchor_column, p->column) + 1, MAX(p->anchor_row, p->row) + 1, to);
+        mask_rectangle(p->mask, from, to, !p->black);
+    }
+    p->anchored = !p->anchored;
+}
+
+static void
+move_by(struct painter *p, int columns, int rows)
+{
+    int times = MAX(abs(columns), abs(rows));
+    for (int i = 0; i < times; i++) {
+        p->column = MAX(0, MIN(p->column + columns / times, p->place.columns - 1));
+        p->row = MAX(0, MIN(p->row + rows / times, p->place.rows - 1));
+        if (p->down)
+            dab(p);
+    }
+}
+
+// False: it is no key that moves.
+static bool
+move_key(struct painter *p, wint_t key, bool code)
+{
+    static const struct {
+        wint_t key;
+        bool code;
+        int columns, rows;
+    } moves[] = {{KEY_UP, true, 0, -1},      {KEY_DOWN, true, 0, 1},     {KEY_LEFT, true, -1, 0},
+                 {KEY_RIGHT, true, 1, 0},    {'k', false, 0, -1},        {'j', false, 0, 1},
+                 {'h', false, -1, 0},        {'l', false, 1, 0},         {'K', false, 0, -LEAP},
+                 {'J', false, 0, LEAP},      {'H', false, -LEAP, 0},     {'L', false, LEAP, 0},
+                 {KEY_PPAGE, true, 0, -LEAP}, {KEY_NPAGE, true, 0, LEAP}, {KEY_HOME, true, -999, 0},
+                 {KEY_END, true, 999, 0}};
+    for (size_t i = 0; i < COUNT_OF(moves); i++)
+        if (moves[i].key == key && moves[i].code == code) {
+            move_by(p, moves[i].columns, moves[i].rows);
+            return true;
+        }
+    return false;
+}
+
+static void
+turn_brush_down(struct painter *p)
+{
+    p->down = !p->down;
+    if (p->down) {
+        mask_remember(p->mask);
+        dab(p);
+    }
+}
+
+// What changes the mask or the brush; false: nothing does.
+static bool
+paint_key(struct ui *ui, struct painter *p, wint_t key)
+{
+    switch (key) {
+    case ' ': mask_remember(p->mask), dab(p); break;
+    case 'b': turn_brush_down(p); break;
+    case 'e': p->black = !p->black; break;
+    case 'r': rectangle(p); break;
+    case '+':
+    case '=': p->radius = MIN(p->radius + 1, RADIUS_MAX); break;
+    case '-': p->radius = MAX(p->radius - 1, 0); break;
+    case 'i': mask_remember(p->mask), mask_invert(p->mask); break;
+    case 'a': mask_remember(p->mask), mask_fill(p->mask, true); break;
+    case 'c': mask_remember(p->mask), mask_fill(p->mask, false); break;
+    case 'u':
+        if (!mask_undo(p->mask))
+            ui_say(ui, ROLE_STATUS, "nothing was painted before this");
+        break;
+    default: return false;
+    }
+    return true;
+}
+
+// Esc puts down what was begun, then leaves.
+static void
+go_back(struct ui *ui, struct painter *p)
+{
+    if (p->anchored || p->down) {
+        p->anchored = p->down = false;
+        changed(ui, p, false);
+        return;
+    }
+    close_painter(ui);
+    ui_say(ui, ROLE_STATUS, "the mask is as it was");
+}
+
+bool
+painter_key(struct ui *ui, wint_t key, bool code)
+{
+    struct painter *p = painter_of(ui);
+    bool draws = code ? key == KEY_F(9) : key == ('G' & 0x1f);
+    bool enter = code ? key == KEY_ENTER : key == '\r' || key == '\n';
+    if (draws || enter)
+        return take(ui) && enter; // then F9 draws
+    if (!code && key == 27)
+        return go_back(ui, p), true;
+    if (!code && key == 'W')
+        return p->untold = true, ui_request(ui, REQUEST_WINDOW);
+    if (!p->mask || !(move_key(p, key, code) || (!code && paint_key(ui, p, key))))
+        return false;
+    changed(ui, p, true);
+    return true;
+}
+
+void
+painter_mouse(struct ui *ui, int y, int x, int turn, bool drags)
+{
+    struct painter *p = painter_of(ui);
+    double at[2];
+    if (!p->mask)
+        return;
+    if (turn) {
+        p->radius = MAX(0, MIN(p->radius - turn, RADIUS_MAX));
+        changed(ui, p, false);
+        return;
+    }
+    p->column = MAX(0, MIN(x - p->place.x, p->place.columns - 1));
+    p->row = MAX(0, MIN(y - p->place.y, p->place.rows - 1));
+    mask_place(p, p->column + 0.5, p->row + 0.5, at);
+    if (!drags)
+        mask_remember(p->mask);
+    if (drags && p->radius)
+        mask_stroke(p->mask, p->last, at, (p->radius + 0.5) * p->scale_y, !p->black);
+    else
+        dab(p);
+    memcpy(p->last, at, sizeof at);
+    changed(ui, p, true);
+}
+
+void
+painter_take_window(struct ui *ui, const struct image *white, bool ended)
+{
+    struct painter *p = painter_of(ui);
+    if (!p || !p->mask)
+        return;
+    if (white) {
+        mask_remember(p->mask);
+        mask_replace(p->mask, white, NULL);
+        changed(ui, p, false);
+    }
+    if (ended)
+        take(ui);
+}
+
+const char *
+painter_hint(const struct ui *ui)
+{
+    (void)ui;
+    return "Enter OK  Esc cancel  Space dab  b brush  r rectangle  e erase  +- size  u undo  "
+           "i invert  a all  c none  W window";
+}

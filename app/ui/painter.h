@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Painting a mask over the picture that the drawing starts from: with a brush or a rectangle in
+// cells, with the mouse, or in the window beside the terminal. It has the keys of the composer
+// while it is open. What was painted becomes the instruction's mask, and u takes that back.
+#ifndef LIMN_APP_UI_PAINTER_H
+#define LIMN_APP_UI_PAINTER_H
+
+#include <wchar.h>
+
+#include "app/ui/draw.h"
+
+struct painter;
+
+// Over the composer; without a picture to start from it says how to get one.
+void painter_open(struct ui *ui);
+void painter_free(struct painter *p); // NULL is fine
+bool painter_is_open(const struct ui *ui);
+
+void painter_draw(struct ui *ui, const struct area *a);
+// False: it is no key of a painter.
+bool painter_key(struct ui *ui, wint_t key, bool code);
+// At a place of the screen; `turn`: of the wheel; `drags`: the button was down before.
+void painter_mouse(struct ui *ui, int y, int x, int turn, bool drags);
+// Of the window: what is painted there; `ended` closes the painter as Enter does.
+void painter_take_window(struct ui *ui, const struct image *white, bool ended);
+const char *painter_hint(const struct ui *ui);
+
+#endif

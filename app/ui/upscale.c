@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// A picture drawn again, larger: the same seed, so the same composition. A model with a second pass
+// draws what it drew small as large as that makes it; one that draws any size, at twice the size.
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/job/parameters.h"
+#include "app/ui/material_parts.h"
+#include "app/ui/reading.h"
+#include "app/ui/session.h"
+#include "app/ui/tasks.h"
+#include "app/ui/ui.h"
+#include "app/worker/client.h"
+#include "engine/base/mem.h"
+
+// The model that the instruction in hand would be drawn with; NULL: it is not known.
+static const struct jv *
+model_here(const struct ui *ui)
+{
+    const char *environment = getenv("LIMN_MODEL"), *given = session_of(ui)->job.model;
+    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
+    const struct jv *models = jv_get(ui_machine(ui), "models");
+    for (size_t i = 0; i < jv_size(models); i++) {
+        const struct jv *m = jv_at(models, i);
+        if (strcmp(jv_string(jv_get(m, "name"), ""), name) == 0 ||
+            strcmp(jv_string(jv_get(m, "folder"), ""), name) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+static void
+begin_larger(struct ui *ui, struct reading *r)
+{
+    if (r->err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", r->err.text);
+    else if (task_start(ui, &r->jobs[0], NULL))
+        ui_say(ui, ROLE_GOOD, "it is being drawn larger: %s shows it",
+               request_keys(ui_view(ui), REQUEST_LIVE));
+}
+
+// What the job says of its size becomes a larger one; false: there is none, which is said.
+static bool
+take_size(struct ui *ui, const struct jv *model, struct job *j)
+{
+    int side = (int)jv_integer(jv_get(model, "size"), 0);
+    int whole = (int)jv_integer(jv_get(model, "final"), side);
+    bool any = jv_integer(jv_get(model, "grain"), 0) > 0;
+    const struct parameter *size = parameter_find("size");
+    int width = j->size.width ? j->size.width : whole;
+    int height = j->size.width ? j->size.height : whole;
+    if (!any && MAX(width, height) >= whole) {
+        ui_say(ui, ROLE_STATUS, "%s draws %d x %d at most, and this is that large already",
+               jv_string(jv_get(model, "name"), "the model"), whole, whole);
+        return false;
+    }
+    if (any && 2 * MAX(width, height) > (int)size->type.high) {
+        ui_say(ui, ROLE_STATUS, "twice %d x %d is more than %d a side", width, height,
+               (int)size->type.high);
+        return false;
+    }
+    j->size = any ? (struct value_size){2 * width, 2 * height} : (struct value_size){0};
+    return true;
+}
+
+static void
+draw_larger(struct ui *ui, struct opening *o)
+{
+    const struct jv *model = model_here(ui);
+    if (!material_has_job(ui, o))
+        return;
+    if (!model) {
+        ui_say(ui, ROLE_ERROR, "the model '%s' is not among the worker's (5 lists them)",
+               session_of(ui)->job.model ? session_of(ui)->job.model : "limn-icons");
+        return;
+    }
+    struct reading *r = reading_new(1, begin_larger);
+    job_copy(&r->jobs[0], &o->job);
+    if (session_of(ui)->job.model && !r->jobs[0].model)
+        r->jobs[0].model = mem_strdup(session_of(ui)->job.model);
+    r->jobs[0].id[0] = 0;
+    if (!take_size(ui, model, &r->jobs[0])) {
+        r->work.release(&r->work);
+        return;
+    }
+    job_settle(&r->jobs[0]);
+    reading_put(ui, r);
+}
+
+void
+material_upscale(struct ui *ui, const char *file)
+{
+    material_of(ui)->to_upscale = !ui_machine(ui);
+    if (ui_machine(ui)) {
+        opening_begin(ui, file, draw_larger, 0);
+        return;
+    }
+    client_describe(ui_client(ui));
+    ui_say(ui, ROLE_STATUS, "asking the worker what its models can do \u2026");
+}
+
+void
+material_described(struct ui *ui)
+{
+    const struct material *m = material_of(ui);
+    if (m->to_upscale && m->file)
+        material_upscale(ui, m->file);
+}
