@@ -41,6 +41,7 @@ show_progress(void *ctx, size_t done, size_t total)
 struct pack_options {
     const char *roles;
     int size, workers;
+    bool names;
 };
 
 static int
@@ -51,7 +52,7 @@ run_pack(const struct command_line *line)
     int sources = line->word_count - 1;
     struct data_pack_params p = {.sources = line->words, .source_count = (size_t)sources,
                                  .out = line->words[sources], .size = o->size,
-                                 .workers = o->workers,
+                                 .workers = o->workers, .names = o->names,
                                  .roles = strcmp(o->roles, "none") == 0 ? "" : o->roles,
                                  .progress = show_progress, .ctx = &meter,
                                  .cancel = &command_interrupted};
@@ -195,6 +196,9 @@ static const struct option pack_options[] = {
                  "loaders whose view of each picture is packed too: LOADER[:KEY=VALUE[..VALUE]]…,… "
                  "or none"),
      .fallback = DATA_ROLES_DEFAULT},
+    {OPTION_SWITCH("names", struct pack_options, names,
+                   "call a picture without a caption by its file's name: fox-face.png is a fox "
+                   "face")},
     {OPTION_WHOLE("workers", "N", 1, 64, struct pack_options, workers,
                   "processes; default: one per processor")},
     {0},

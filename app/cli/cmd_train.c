@@ -217,7 +217,8 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
                 struct err *err)
 {
     char *model = file_join(r->output, "model");
-    bool ok = trainer_export(t, model, err);
+    char *adapters = file_join(r->output, "lora.safetensors");
+    bool ok = trainer_export(t, model, err) && trainer_export_adapters(t, adapters, err);
     double validation;
     if (ok && sheet && !sheet_can_draw()) {
         ok = trainer_validate(t, 64, &validation, err);
@@ -242,6 +243,7 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
                    path);
         free(path);
     }
+    free(adapters);
     free(model);
     return ok;
 }

@@ -16,6 +16,7 @@ enum eval_measure {
     EVAL_STYLE,     // 1: the recogniser says the true style
     EVAL_SUBJECT,   // 1: the true subject is among its first five of all
     EVAL_THUMBNAIL, // squared difference of thumbnails: less is better
+    EVAL_ALPHA,     // overlap of alpha, of models that draw it
     EVAL_MEASURE_COUNT
 };
 extern const char *const eval_measure_names[EVAL_MEASURE_COUNT];

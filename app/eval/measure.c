@@ -107,6 +107,17 @@ by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double
+measure_alpha(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    int64_t both = 0, either = 0;
+    for (size_t i = 0; i < n; i++) {
+        both += MIN(a[i], b[i]);
+        either += MAX(a[i], b[i]);
+    }
+    return either ? (double)both / (double)either : 1;
+}
+
 struct measured
 measure_mean(const double *values, int n, uint64_t seed)
 {

@@ -3,6 +3,7 @@
 #ifndef LIMN_APP_EVAL_MEASURE_H
 #define LIMN_APP_EVAL_MEASURE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 // Pictures are side*side*3, sRGB on white.
@@ -17,6 +18,10 @@ double measure_areas(const uint8_t *a, const uint8_t *b, int side);
 // Mean squared difference of thumbnails of 8 x 8, in channels of 0..1: whether colours lie where
 // they should. The side is a multiple of 8.
 double measure_thumbnails(const uint8_t *a, const uint8_t *b, int side);
+
+// Overlap of alpha, n bytes each: the sum of the lesser ones over that of the greater. 0..1; 1 where
+// neither has any.
+double measure_alpha(const uint8_t *a, const uint8_t *b, size_t n);
 
 // Mean of n values with its 95 % bootstrap interval (Efron & Tibshirani 1993, percentiles of 1,000
 // resamples, drawn alike for the same seed). n = 0: all 0.

@@ -60,7 +60,7 @@ static char *
 plain_name(const char *name)
 {
     static const char *const starts[] = {"base_model.model.", "model.diffusion_model.",
-                                         "diffusion_model.",  "transformer.",
+                                         "diffusion_model.",  "transformer.", "unet.",
                                          "lora_unet_",        "lora_transformer_",
                                          "lycoris_"};
     char *out = mem_strdup(name);
@@ -105,6 +105,19 @@ role_of(const char *name, size_t *stem)
         if (strstr(name, others[i]))
             return ROLE_OTHER;
     return ROLE_NONE;
+}
+
+// A product's, or a convolution's, which is one of rows and everything else.
+static bool
+is_matrix(const struct shape *s)
+{
+    return s->rank == 2 || s->rank == 4;
+}
+
+static int64_t
+columns_of(const struct shape *s)
+{
+    return s->dim[0] > 0 ? shape_count(s) / s->dim[0] : 0;
 }
 
 static struct module *
@@ -171,7 +184,7 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
     if (role == ROLE_NONE)
         return true;
     if (!dtype_is_float(t->dtype) || (role == ROLE_ALPHA ? shape_count(&t->shape) != 1
-                                                         : t->shape.rank != 2))
+                                                         : !is_matrix(&t->shape)))
         return err_set(err, ERR_INPUT, "%s: %s is no matrix of floats", r->file->path, t->name);
     struct module *m = module_of(r, t->name, stem);
     if (role == ROLE_ALPHA)
@@ -194,7 +207,7 @@ read_file(struct reading *r, struct err *err)
     for (int i = 0; ok && i < r->count; i++) {
         const struct module *m = &r->modules[i];
         if (!m->a || !m->b || m->a->shape.dim[0] < 1 ||
-            m->a->shape.dim[0] != m->b->shape.dim[1])
+            m->a->shape.dim[0] != columns_of(&m->b->shape))
             ok = err_set(err, ERR_INPUT, "%s: the halves of %s do not fit each other",
                          r->file->path, m->name);
     }
@@ -233,13 +246,14 @@ static bool
 add_delta(struct lora *l, const struct reading *r, const struct module *m, const struct param *q,
           const struct param_place *place, struct err *err)
 {
-    int64_t rank = m->a->shape.dim[0], columns = m->a->shape.dim[1], has = m->b->shape.dim[0];
+    int64_t rank = m->a->shape.dim[0], columns = columns_of(&m->a->shape);
+    int64_t has = m->b->shape.dim[0];
     int64_t rows = q->shape.dim[0], want = place->rows ? place->rows : rows;
-    if (has != want || columns != q->shape.dim[1])
+    if (has != want || columns != columns_of(&q->shape))
         return err_set(err, ERR_INPUT, "%s: %s changes %lld x %lld weights, the model has %lld x "
                        "%lld there: it was made for a model of another size", r->file->path,
                        m->name, (long long)has, (long long)columns, (long long)want,
-                       (long long)q->shape.dim[1]);
+                       (long long)columns_of(&q->shape));
     struct delta d = {.param = mem_strdup(q->name), .rank = rank, .rows = rows, .columns = columns,
                       .swap_halves = place->swap_halves};
     d.a = floats(m->a, 0, rank * columns, err);
@@ -327,7 +341,7 @@ add_file(struct lora *l, const struct lora_file *file, const struct part *part,
     bool ok = read_file(&r, err);
     for (int i = 0; ok && i < params_entries(params); i++) {
         const struct param *q = params_at(params, i);
-        if (q->shape.rank == 2 && strncmp(q->name, part->prefix, strlen(part->prefix)) == 0)
+        if (is_matrix(&q->shape) && strncmp(q->name, part->prefix, strlen(part->prefix)) == 0)
             ok = match(l, &r, part, q, err);
     }
     ok = ok && safetensors_check(r.tensors, err) && say_matched(&r, err);

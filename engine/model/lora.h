@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Low-rank changes of a model's weights (LoRA, Hu et al. 2022): W + weight * alpha/rank * B A, with
-// A (rank, in) and B (out, rank), added in f32 while W is loaded. Files come in three dialects:
+// A (rank, in) and B (out, rank), of convolutions A (rank, in, k, k) and B (out, rank, 1, 1), added
+// in f32 while W is loaded. Files come in three dialects:
 //
-//     transformer.transformer_blocks.0.attn.to_q.lora_A.weight       diffusers and PEFT; alpha in
+//     transformer.transformer_blocks.0.attn.to_q.lora_A.weight       diffusers and PEFT (unet. of
+//                                                                   U-Nets); alpha in
 //                                                                   the metadata, or = rank
 //     diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight    ai-toolkit, ComfyUI; no alpha
 //     lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight       kohya, musubi; .alpha

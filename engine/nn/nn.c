@@ -74,6 +74,30 @@ param_node(struct nn *nn, int i)
     return &nn->nodes[i];
 }
 
+static struct node *
+bind(struct nn *nn, int i)
+{
+    const struct param *q = params_at(nn->params, i);
+    struct nn_param_node *at = param_node(nn, i);
+    if (!at->bound)
+        at->bound = graph_bound(nn->g, q->name, SLOT_PARAMS, q->offset, q->shape, q->dtype);
+    return at->bound;
+}
+
+// W + B A where there is an adapter, W otherwise.
+static struct node *
+adapted(struct nn *nn, int i)
+{
+    const struct param *q = params_at(nn->params, i);
+    if (!q->adapter)
+        return bind(nn, i);
+    struct node *a = op_cast(nn->g, bind(nn, q->adapter), DTYPE_F32);
+    struct node *b = op_cast(nn->g, bind(nn, q->adapter + 1), DTYPE_F32);
+    struct node *more = op_matmul(nn->g, b, false, a, false, NULL, DTYPE_F32);
+    return op_add(nn->g, op_cast(nn->g, bind(nn, i), DTYPE_F32),
+                  op_reshape(nn->g, more, q->shape));
+}
+
 struct node *
 nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind kind,
          struct param_init init)
@@ -83,13 +107,11 @@ nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind ki
     if (graph_error(nn->g)->code != ERR_NONE) // shapes are guesses now, and this graph never runs
         return graph_input(nn->g, full, shape, kind == PARAM_MATRIX ? nn->dtype : DTYPE_F32);
     int i = params_declare(nn->params, full, shape, kind, init);
-    struct nn_param_node *at = param_node(nn, i);
-    if (!at->bound) {
-        const struct param *q = params_at(nn->params, i);
-        at->bound = graph_bound(nn->g, full, SLOT_PARAMS, q->offset, shape, q->dtype);
-        at->cast = kind == PARAM_MATRIX ? op_cast(nn->g, at->bound, nn->dtype) : at->bound;
+    if (!param_node(nn, i)->cast) {
+        struct node *w = adapted(nn, i);
+        param_node(nn, i)->cast = kind == PARAM_MATRIX ? op_cast(nn->g, w, nn->dtype) : w;
     }
-    return at->cast;
+    return param_node(nn, i)->cast;
 }
 
 int32_t *

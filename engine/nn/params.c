@@ -19,6 +19,8 @@ struct params {
     int slot_count;
     bool fixed;
     size_t size;
+    const char *adapted; // names that start so have adapters; NULL: none
+    int rank;
 };
 
 static uint64_t
@@ -71,6 +73,49 @@ grow_slots(struct params *p)
         *find_slot(p, p->list[i].name) = i + 1;
 }
 
+static int64_t
+columns_of(const struct param *q)
+{
+    return shape_count(&q->shape) / q->shape.dim[0];
+}
+
+static bool
+wants_adapter(const struct params *p, const struct param *q)
+{
+    return p->adapted && q->kind == PARAM_MATRIX && !q->is_adapter &&
+           strncmp(q->name, p->adapted, strlen(p->adapted)) == 0 && q->shape.dim[0] > p->rank &&
+           columns_of(q) > p->rank;
+}
+
+static int
+declare_half(struct params *p, const char *stem, const char *ending, struct shape shape,
+             struct param_init init)
+{
+    char *name = mem_printf("%s%s", stem, ending);
+    const char *adapted = p->adapted;
+    p->adapted = NULL;
+    int i = params_declare(p, name, shape, PARAM_MATRIX, init);
+    p->adapted = adapted;
+    p->list[i].is_adapter = true;
+    free(name);
+    return i;
+}
+
+// A as PyTorch starts a layer: a normal law of variance 1/(3 in).
+static void
+declare_adapter(struct params *p, int i)
+{
+    const struct param q = p->list[i];
+    int64_t columns = columns_of(&q);
+    char *stem = mem_strndup(q.name, strlen(q.name) - strlen(".weight"));
+    struct param_init start = {INIT_NORMAL, .scale = 1 / sqrt(3.0 * (double)columns)};
+    int a = declare_half(p, stem, ".lora_A.weight", SHAPE(p->rank, columns), start);
+    declare_half(p, stem, ".lora_B.weight", SHAPE(q.shape.dim[0], p->rank),
+                 (struct param_init){0});
+    p->list[i].adapter = a;
+    free(stem);
+}
+
 int
 params_declare(struct params *p, const char *name, struct shape shape, enum param_kind kind,
                struct param_init init)
@@ -88,7 +133,17 @@ params_declare(struct params *p, const char *name, struct shape shape, enum para
     q.size = dtype_bytes(q.dtype, shape_count(&shape));
     *slot = p->count + 1;
     ARRAY_PUSH(p->list, p->count, p->capacity, q);
-    return p->count - 1;
+    int i = p->count - 1;
+    if (wants_adapter(p, &q))
+        declare_adapter(p, i);
+    return i;
+}
+
+void
+params_adapt(struct params *p, const char *prefix, int rank)
+{
+    p->adapted = prefix;
+    p->rank = rank;
 }
 
 void

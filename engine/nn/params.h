@@ -56,6 +56,8 @@ struct param {
     enum dtype dtype; // in the block
     size_t offset;    // bytes from the start of the block, a multiple of 64
     size_t size;      // bytes
+    int adapter;      // position of its A, behind which its B is; 0: it has none
+    bool is_adapter;  // it is such a one
 };
 
 struct params;
@@ -68,6 +70,11 @@ void params_destroy(struct params *p); // NULL is fine
 // new name after params_layout() is a bug of the caller.
 int params_declare(struct params *p, const char *name, struct shape shape, enum param_kind kind,
                    struct param_init init);
+// From here on each matrix W (out,in,…) whose name starts with `prefix`, and that has more than
+// `rank` rows and columns, gets an adapter of low rank (Hu et al. 2022): A (rank, in …) named
+// NAME.lora_A.weight, and B (out,rank), NAME.lora_B.weight, which starts as zeros. nn_param() then
+// gives W + B A. `prefix` stays the caller's.
+void params_adapt(struct params *p, const char *prefix, int rank);
 // Gives every parameter its place. None that fits crosses a multiple of BUFFER_SEGMENT bytes
 // (engine/device/device.h).
 void params_layout(struct params *p);
@@ -140,6 +147,7 @@ bool params_load(const struct params *p, const char *part, const struct safetens
 // Writes the parameters of a part to a safetensors file: matrices and tables in `dtype`, vectors in
 // f32. `block`: any buffer laid out as the weights are (weights, averages). metadata: pairs of key
 // and value, NULL at the end; may be NULL.
+// Adapters are left out: params_save_adapters() writes them.
 bool params_save(const struct params *p, const char *part, struct buffer *block, enum dtype dtype,
                  const char *path, const char *const *metadata, struct err *err);
 

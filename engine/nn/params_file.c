@@ -339,7 +339,7 @@ params_save(const struct params *p, const char *part, struct buffer *block, enum
     for (int i = 0; i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
         const char *name = file_name(q, part);
-        if (!name)
+        if (!name || q->is_adapter)
             continue;
         enum dtype t = q->kind == PARAM_VECTOR ? DTYPE_F32 : dtype;
         views[count++] = (struct tensor_view){
@@ -354,7 +354,7 @@ params_save(const struct params *p, const char *part, struct buffer *block, enum
     bool ok = w;
     for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
-        if (file_name(q, part))
+        if (file_name(q, part) && !q->is_adapter)
             ok = save_one(q, q->kind == PARAM_VECTOR ? DTYPE_F32 : dtype, block, stored, piece, w,
                           err);
     }

@@ -33,15 +33,24 @@ network_is_one_of(const char *name, const char *const *starts)
 }
 
 bool
+network_trains(const struct network_trained *t, const struct param *q)
+{
+    if (t->stage == TRAIN_LORA)
+        return q->is_adapter;
+    bool words = network_is_one_of(q->name, t->family->words);
+    return words ? !t->freeze_text : t->stage != TRAIN_WORDS;
+}
+
+bool
 network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
-                      const char *const *frozen, struct err *err)
+                      const struct network_trained *trained, struct err *err)
 {
     int total = params_entries(nn->params), count = 0;
     struct node **of = mem_zalloc((size_t)(total + 1) * sizeof *of);
     struct node **gradient = mem_zalloc((size_t)(total + 1) * sizeof *gradient);
     for (int i = 0; i < total; i++) {
         struct node *bound = nn_bound(nn, i);
-        if (bound && !network_is_one_of(params_at(nn->params, i)->name, frozen))
+        if (bound && (!trained || network_trains(trained, params_at(nn->params, i))))
             of[count++] = bound;
     }
     bool ok = grad_add(g, loss, of, count, gradient, err);
@@ -80,8 +89,8 @@ network_build(struct network *n, const struct network_params *p, struct err *err
     add_loss(n, p->key.batch);
     if (graph_error(g)->code != ERR_NONE)
         return err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
-    bool frozen = p->freeze_text && p->stage != TRAIN_WORDS;
-    return network_add_gradients(g, &n->nn, n->loss, frozen ? f->words : NULL, err);
+    struct network_trained trained = {f, p->stage, p->freeze_text};
+    return network_add_gradients(g, &n->nn, n->loss, &trained, err);
 }
 
 void

@@ -38,9 +38,17 @@ void network_finish(struct network *n);
 // Whether a name starts with one of these; a list that ends with NULL, or NULL for none.
 bool network_is_one_of(const char *name, const char *const *starts);
 
-// Gradients of the loss for every parameter that the graph uses, but for those whose names start as
-// one of `frozen`, added to SLOT_GRADS at the parameter's own offset.
+// What a stage trains: whether it is a parameter of these.
+struct network_trained {
+    const struct family_training *family;
+    enum train_stage stage;
+    bool freeze_text;
+};
+bool network_trains(const struct network_trained *t, const struct param *q);
+
+// Gradients of the loss for every parameter that the graph uses and that is trained (NULL: all of
+// them), added to SLOT_GRADS at the parameter's own offset.
 bool network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
-                           const char *const *frozen, struct err *err);
+                           const struct network_trained *trained, struct err *err);
 
 #endif

@@ -59,6 +59,7 @@ static const struct key keys[] = {
     {"freeze_text", KIND_BOOL, AT(freeze_text), 0, 0, 0},
     {"crop", KIND_INT, AT(crop), 64, 8, 1024},
     {"low_noise", KIND_REAL, AT(low_noise), 0.3, 0, 1},
+    {"lora_rank", KIND_INT, AT(lora_rank), 8, 1, 256},
     {"zero_shot", KIND_BOOL, AT(zero_shot), 0, 0, 0},
 };
 
@@ -98,7 +99,8 @@ read_choice(struct recipe *r, const struct jv *json, const char *name, struct er
         return err_set(err, ERR_INPUT, "%s: dtype is '%s', it must be auto, f32 or bf16", name,
                        dtype);
     static const char *const schedules[LR_COUNT] = {"", "constant", "cosine", "linear"};
-    static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words", "enlarger"};
+    static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words", "enlarger",
+                                                        "lora"};
     static const char *const densities[TIMESTEPS_COUNT] = {"", "uniform", "logit_normal"};
     int schedule = read_word(json, "schedule", schedules, LR_COUNT, name, err);
     int stage = schedule ? read_word(json, "stage", stages, TRAIN_STAGE_COUNT, name, err) : 0;

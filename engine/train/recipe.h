@@ -21,6 +21,7 @@ enum train_stage {
     TRAIN_PICTURES, // the U-Net, with the text encoder unless freeze_text
     TRAIN_WORDS,    // the text encoder and the thumbnail alone (network.h)
     TRAIN_ENLARGER, // the second pass alone, on crops
+    TRAIN_LORA,     // adapters of the denoiser's matrices (params_adapt()); its weights stay
     TRAIN_STAGE_COUNT
 };
 
@@ -63,8 +64,16 @@ struct recipe {
     int crop;                   // pixels a side of what the stage `enlarger` learns from
     // Of that stage: what is enlarged is noised up to this share of the schedule, evenly drawn.
     double low_noise;
+    int lora_rank;              // of the stage `lora`
     bool zero_shot;             // compound tasks are left out, for measuring (tasks.h)
 };
+
+// Whether what is learned from are whole pictures with their instructions.
+static inline bool
+recipe_of_pictures(const struct recipe *r)
+{
+    return r->stage == TRAIN_PICTURES || r->stage == TRAIN_LORA;
+}
 
 // Paths are taken as they are. `name` (the file) starts the errors. Does not keep `json`.
 bool recipe_read(struct recipe *r, const struct jv *json, const char *name, struct err *err);

@@ -16,6 +16,7 @@
 #include "engine/base/mem.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/text/tokenizer.h"
+#include "engine/train/adapters.h"
 #include "engine/train/batch.h"
 #include "engine/train/feed.h"
 #include "engine/train/network.h"
@@ -89,7 +90,7 @@ static bool
 memory_asks_for_checkpointing(struct trainer *t, struct err *err)
 {
     size_t memory = device_limits(t->device)->memory;
-    if (t->recipe->stage != TRAIN_PICTURES)
+    if (!recipe_of_pictures(t->recipe))
         return false; // sentences and crops are small
     struct device *null = device_open("null", err);
     struct network_params np = network_params(t, 0);
@@ -165,6 +166,9 @@ declare(struct trainer *t, struct err *err)
     const struct family *f = t->folder->family;
     if (t->recipe->stage == TRAIN_ENLARGER)
         return model_folder_declare(t->folder, f->enlarger, t->params, err);
+    if (t->recipe->stage == TRAIN_LORA)
+        params_adapt(t->params, parts_find(&t->folder->parts, f->denoiser)->prefix,
+                     t->recipe->lora_rank);
     return model_folder_declare(t->folder, f->denoiser, t->params, err) &&
            model_folder_declare(t->folder, f->text, t->params, err);
 }
@@ -292,7 +296,7 @@ describe(struct trainer *t)
 static int
 plan_for(const struct trainer *t, int references)
 {
-    return t->recipe->stage == TRAIN_PICTURES ? references : 0;
+    return recipe_of_pictures(t->recipe) ? references : 0;
 }
 
 struct trainer *
@@ -420,15 +424,34 @@ bool
 trainer_export(struct trainer *t, const char *folder, struct err *err)
 {
     struct jv *index = t->folder->index ? jv_copy(t->folder->index) : jv_object();
-    if (t->recipe->stage == TRAIN_PICTURES) { // words are taught at any length
+    if (recipe_of_pictures(t->recipe)) { // words are taught at any length
         jv_set(index, "text_tokens", jv_from_integer(t->recipe->text_tokens));
         jv_set(index, "reference_tokens", jv_from_integer(t->recipe->reference_tokens));
     }
+    struct buffer *merged = NULL;
+    bool lora = t->recipe->stage == TRAIN_LORA, ok = true;
+    if (lora) {
+        size_t bytes = params_bytes(t->params);
+        merged = buffer_create(t->device, bytes, "merged weights", err);
+        ok = merged && buffer_copy(merged, 0, t->slots[SLOT_EMA], 0, bytes, err) &&
+             adapters_merge(t->params, merged, err);
+    }
     struct model_folder_save s = {.path = folder, .params = t->params, .index = index,
-                                  .block = t->slots[SLOT_EMA], .dtype = DTYPE_BF16};
-    bool ok = model_folder_save(t->folder, &s, err);
+                                  .block = lora ? merged : t->slots[SLOT_EMA],
+                                  .dtype = DTYPE_BF16};
+    ok = ok && model_folder_save(t->folder, &s, err);
+    buffer_destroy(merged);
     jv_free(index);
     return ok;
+}
+
+bool
+trainer_export_adapters(struct trainer *t, const char *path, struct err *err)
+{
+    const struct family *f = t->folder->family;
+    const char *prefix = parts_find(&t->folder->parts, f->denoiser)->prefix;
+    return t->recipe->stage != TRAIN_LORA ||
+           adapters_save(t->params, prefix, t->slots[SLOT_EMA], path, err);
 }
 
 bool

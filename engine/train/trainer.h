@@ -45,8 +45,13 @@ const char *trainer_describe(const struct trainer *t); // memory and FLOPs, one 
 // kept as checkpoint.previous.safetensors.
 bool trainer_save(struct trainer *t, struct err *err);
 
-// The averaged weights as a model folder in bf16, with configs and tokenizer.
+// The averaged weights as a model folder in bf16, with configs and tokenizer; of the stage `lora`
+// with the adapters merged.
 bool trainer_export(struct trainer *t, const char *folder, struct err *err);
+
+// The adapters of the stage `lora` as a file (engine/train/adapters.h); without that stage none is
+// written.
+bool trainer_export_adapters(struct trainer *t, const char *path, struct err *err);
 
 // The loss of `count` held-out examples at fixed noise and timesteps, with the averaged weights:
 // a number that can be compared between checkpoints.

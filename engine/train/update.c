@@ -10,14 +10,14 @@
 // The learning rate that a parameter gets, the text encoder's own or that of all others; NULL: this
 // run leaves it as it is.
 static struct node *
-hyper_of(const struct update *u, const char *name)
+hyper_of(const struct update *u, const struct param *q)
 {
     const struct family *f = u->folder->family;
     const char *const encoder[] = {parts_find(&u->folder->parts, f->text)->prefix, NULL};
-    bool words = network_is_one_of(name, f->training->words);
-    if (words ? u->recipe->freeze_text : u->recipe->stage == TRAIN_WORDS)
+    struct network_trained trained = {f->training, u->recipe->stage, u->recipe->freeze_text};
+    if (!network_trains(&trained, q))
         return NULL;
-    return network_is_one_of(name, encoder) ? u->hyper_text : u->hyper;
+    return network_is_one_of(q->name, encoder) ? u->hyper_text : u->hyper;
 }
 
 static struct node *
@@ -53,8 +53,8 @@ update_build(struct update *u, struct err *err)
     graph_output(g, u->norm);
     // One operation for each run of neighbours with the same rate.
     for (int i = 0, n = params_entries(u->params); i < n; i++) {
-        struct node *own = hyper_of(u, params_at(u->params, i)->name);
-        bool ends = i + 1 == n || hyper_of(u, params_at(u->params, i + 1)->name) != own;
+        struct node *own = hyper_of(u, params_at(u->params, i));
+        bool ends = i + 1 == n || hyper_of(u, params_at(u->params, i + 1)) != own;
         size_t last = i + 1 == n ? all : params_at(u->params, i + 1)->offset;
         if (ends) {
             update_range(u, first, last, own);

@@ -51,6 +51,17 @@ moved_squares(void **state)
     assert_true(measure_areas(b, white, SIDE) == 1 && measure_edges(b, white, SIDE) == 1);
 }
 
+static void
+overlap_of_alpha(void **state)
+{
+    (void)state;
+    static const uint8_t none[4], half[4] = {255, 255}, other[4] = {0, 255, 255}, faint[4] = {51, 51};
+    assert_true(measure_alpha(none, none, 4) == 1 && measure_alpha(half, half, 4) == 1);
+    assert_true(measure_alpha(half, none, 4) == 0);
+    assert_true(fabs(measure_alpha(half, other, 4) - 1. / 3) < 1e-12);
+    assert_true(fabs(measure_alpha(half, faint, 4) - 0.2) < 1e-12);
+}
+
 // The interval of a share is about 1.96 roots of p(1-p)/n on both sides.
 static void
 intervals(void **state)
@@ -183,6 +194,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moved_squares),
+        cmocka_unit_test(overlap_of_alpha),
         cmocka_unit_test(intervals),
         cmocka_unit_test(recognisers),
     };

@@ -431,7 +431,7 @@ wrong_recipes_are_a_sentence(void **state)
     check_recipe("{\"schedule\":\"steps\"}",
                  "r.yaml: schedule is 'steps', it must be constant, cosine or linear");
     check_recipe("{\"stage\":\"sounds\"}",
-                 "r.yaml: stage is 'sounds', it must be pictures, words or enlarger");
+                 "r.yaml: stage is 'sounds', it must be pictures, words, enlarger or lora");
     check_recipe("{\"model\":\"m\",\"pack\":\"p\",\"output\":\"o\",\"tasks\":{},"
                  "\"stage\":\"words\",\"freeze_text\":true}",
                  "r.yaml: the stage 'words' with freeze_text trains nothing");
@@ -580,6 +580,9 @@ setup(void **state)
     write_pack("clear", 1, true);
     write_pack("clear-large", 2, true);
     make_clear_model("clear-model");
+    char *whole = in_folder("whole");
+    small_folder(whole, spiece, false, true);
+    free(whole);
     make_enlarger("enlarger", "\"mid_block_type\":\"UNetMidBlock2D\",\"sample_size\":32,");
     make_enlarger("hears", "\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\","
                            "\"encoder_hid_dim\":24,\"cross_attention_dim\":32,"
@@ -873,6 +876,113 @@ alpha_needs_a_pack_with_it(void **state)
     recipe_finish(&r);
 }
 
+static uint8_t *
+drawn_with(const char *model, const char *lora, double weight)
+{
+    struct err err = {0};
+    struct lora_file file = {lora, weight};
+    struct pipeline *p = pipeline_open_changed(model, device, DTYPE_F32, &file, lora != NULL, &err);
+    must(p != NULL, &err);
+    struct instruction n = {.text = mem_strdup("rocket")};
+    struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 4, .scale = 1, .context_scale = -1};
+    struct pipeline_result result;
+    must(pipeline_run(p, &request, &result, &err), &err);
+    instruction_finish(&n);
+    pipeline_close(p);
+    return result.pictures.pixels;
+}
+
+static const struct tensor_view *
+tensor(const struct safetensors *file, const char *format, const char *name)
+{
+    char *full = mem_printf(format, name);
+    const struct tensor_view *t = safetensors_find(file, full);
+    if (!t)
+        fail_msg("no %s", full);
+    free(full);
+    return t;
+}
+
+// W' = W + B A, in float64, to the rounding of bf16.
+static void
+is_sum(const struct safetensors *sum, const struct safetensors *base, const struct safetensors *lora, const char *name)
+{
+    const struct tensor_view *w = tensor(sum, "%s.weight", name), *was = tensor(base, "%s.weight", name),
+                             *a = tensor(lora, "unet.%s.lora_A.weight", name),
+                             *b = tensor(lora, "unet.%s.lora_B.weight", name);
+    int64_t rows = w->shape.dim[0], columns = shape_count(&w->shape) / rows, rank = a->shape.dim[0];
+    double most = 0;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        double want = dtype_load(was->dtype, was->data, i), change = 0;
+        for (int64_t k = 0; k < rank; k++)
+            change += dtype_load(DTYPE_F32, b->data, i / columns * rank + k) *
+                      dtype_load(DTYPE_F32, a->data, k * columns + i % columns);
+        want += change;
+        most = fmax(most, fabs(change));
+        assert_true(fabs(dtype_load(w->dtype, w->data, i) - want) <= fabs(want) / 256 + 1e-6);
+    }
+    assert_true(most > 1e-3); // something was learned
+}
+
+// The base stays; the file laid on it draws what the merged model draws; the file has the shapes that
+// diffusers gives it.
+static void
+a_lora_is_learned(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recipe r;
+    enum { STEPS = 60 };
+    struct options o = {"lora", text_only, "f32", 6, 1, STEPS, 1e-2, "whole", "lora"};
+    make_recipe(&r, &o);
+    r.lora_rank = 4;
+    struct trainer *t = start(&r, false);
+    double first = step(t), last = 0;
+    for (int i = 1; i < STEPS; i++) {
+        double loss = step(t);
+        last += i >= STEPS - 10 ? loss / 10 : 0;
+    }
+    print_message("loss %.3f -> %.4f\n", first, last);
+    assert_true(last < 0.8 * first);
+    char *merged = in_folder("lora-merged"), *file = in_folder("lora.safetensors");
+    must(trainer_export(t, merged, &err) && trainer_export_adapters(t, file, &err), &err);
+    trainer_destroy(t);
+
+    struct safetensors *lora = safetensors_open(file, &err);
+    must(lora != NULL, &err);
+    const struct tensor_view *a = safetensors_find(lora, "unet.down_blocks.0.resnets.0.conv1.lora_A.weight"),
+                             *b = safetensors_find(lora, "unet.down_blocks.0.resnets.0.conv1.lora_B.weight");
+    assert_true(a && b && a->shape.rank == 4 && a->shape.dim[0] == 4 && a->shape.dim[2] == 3);
+    assert_true(b->shape.rank == 4 && b->shape.dim[0] == 8 && b->shape.dim[1] == 4 && b->shape.dim[3] == 1);
+    static const char unet[] = "unet/diffusion_pytorch_model.safetensors";
+    char *weights = file_join(merged, unet), *before = file_join(r.model, unet);
+    struct safetensors *whole = safetensors_open(weights, &err), *base_file = safetensors_open(before, &err);
+    must(whole && base_file, &err);
+    for (size_t i = 0; i < safetensors_count(whole); i++)
+        assert_null(strstr(safetensors_at(whole, i)->name, "lora"));
+    static const char *const names[] = {"down_blocks.0.resnets.0.conv1", "down_blocks.1.attentions.0.to_q"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        is_sum(whole, base_file, lora, names[i]);
+    safetensors_close(lora);
+    safetensors_close(whole);
+    safetensors_close(base_file);
+    free(before);
+
+    uint8_t *base = drawn_with(r.model, NULL, 0), *none = drawn_with(r.model, file, 0);
+    uint8_t *with = drawn_with(r.model, file, 1), *one = drawn_with(merged, NULL, 0);
+    assert_memory_equal(base, none, BYTES);
+    print_message("the LoRA changes the picture by %.1f, merged it differs by %.2f\n", mean_difference(with, base),
+                  mean_difference(with, one));
+    assert_true(mean_difference(with, base) > 4 * mean_difference(with, one)); // that is rounded to bf16
+    uint8_t *const drawn[] = {base, none, with, one};
+    for (size_t i = 0; i < COUNT_OF(drawn); i++)
+        free(drawn[i]);
+    free(weights);
+    free(merged);
+    free(file);
+    recipe_finish(&r);
+}
+
 // The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
 static void
 vulkan_trains_like_the_cpu(void **state)
@@ -1001,6 +1111,7 @@ main(int argc, char **argv)
         cmocka_unit_test(words_without_a_thumbnail_are_a_sentence),
         cmocka_unit_test(a_second_pass_is_learned_from_crops),
         cmocka_unit_test(second_passes_that_cannot_learn_are_a_sentence),
+        cmocka_unit_test(a_lora_is_learned),
         cmocka_unit_test(alpha_needs_a_pack_with_it),
         cmocka_unit_test(dropped_thumbnails_are_of_nothing),
         cmocka_unit_test(timesteps_follow_their_density),
