@@ -19,8 +19,8 @@ double measure_areas(const uint8_t *a, const uint8_t *b, int side);
 // they should. The side is a multiple of 8.
 double measure_thumbnails(const uint8_t *a, const uint8_t *b, int side);
 
-// Overlap of alpha, n bytes each: the sum of the lesser ones over that of the greater. 0..1; 1 where
-// neither has any.
+// Overlap of alpha, n bytes each: the sum of the lesser ones over that of the greater. 0..1; 1
+// where neither has any.
 double measure_alpha(const uint8_t *a, const uint8_t *b, size_t n);
 
 // Mean of n values with its 95 % bootstrap interval (Efron & Tibshirani 1993, percentiles of 1,000
