@@ -360,6 +360,7 @@ test_emoji_pack(void **state)
             assert_true(edge[middle + (size_t)c] < 40 && edge[c] < 40);
         }
         assert_true(edge[3 * (16 * 32 + 6)] > 100); // 10 pixels left of the middle
+        assert_true(pack_alpha(p, i)[16 * 32 + 16] > 250 && pack_alpha(p, i)[0] < 5);
     }
     assert_string_equal(pack_keywords(p, 0, text, sizeof text), "a b,c");
     assert_string_equal(pack_metadata(p, "role.edge"), "edge:thickness=30");
