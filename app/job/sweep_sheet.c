@@ -112,13 +112,52 @@ sheet_text(const struct sweep_sheet *s)
     return text;
 }
 
+// "style=blob" for each value of an axis, from sweep_json(); freed with free_heads().
+static char **
+axis_heads(const struct jv *axis)
+{
+    const struct jv *values = jv_get(axis, "values");
+    char **heads = mem_zalloc((jv_size(values) + 1) * sizeof *heads);
+    for (size_t i = 0; i < jv_size(values); i++)
+        heads[i] = mem_printf("%s=%s", jv_string(jv_get(axis, "name"), ""),
+                              jv_string(jv_at(values, i), ""));
+    return heads;
+}
+
+static void
+free_heads(char **heads)
+{
+    for (int i = 0; heads && heads[i]; i++)
+        free(heads[i]);
+    free(heads);
+}
+
+// Of a whole grid over two axes: the second goes across, the first down. Otherwise the labels say
+// what is what.
+static struct image *
+draw_sheet(const struct sweep_sheet *s, const struct contact_cell *cells, struct err *err)
+{
+    const struct jv *axes = jv_get(s->about, "axes");
+    size_t down = jv_size(jv_get(jv_at(axes, 0), "values"));
+    size_t across = jv_size(jv_get(jv_at(axes, 1), "values"));
+    bool grid = jv_size(axes) == 2 && across == (size_t)s->columns &&
+                down * across == (size_t)s->count && !jv_get(s->about, "lots");
+    char **columns = grid ? axis_heads(jv_at(axes, 1)) : NULL;
+    char **rows = grid ? axis_heads(jv_at(axes, 0)) : NULL;
+    const struct contact_heads heads = {(const char *const *)columns, (const char *const *)rows};
+    struct image *sheet = contact_sheet(cells, s->count, s->columns, TILE, &heads, err);
+    free_heads(columns);
+    free_heads(rows);
+    return sheet;
+}
+
 bool
 sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err)
 {
     struct contact_cell *cells = mem_zalloc((size_t)MAX(s->count, 1) * sizeof *cells);
     for (int i = 0; i < s->count; i++)
         cells[i] = (struct contact_cell){s->cells[i].image, s->cells[i].label};
-    struct image *sheet = contact_sheet(cells, s->count, s->columns, TILE, err);
+    struct image *sheet = draw_sheet(s, cells, err);
     char *text = is_whole(s) ? sheet_text(s) : NULL;
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     // One whose references would not fit, or are not known here, is a picture all the same.

@@ -186,6 +186,15 @@ draw_welcome(const struct compose *c, const struct area *a)
         draw_text(y++, a->x, a->columns, ROLE_DIM, lines[i]);
 }
 
+// As many lines as the text has, and one to go on in, so that pictures have the rest.
+static int
+rows_of_text(const char *text, int columns, int rows)
+{
+    struct field_line lines[16];
+    int count = field_wrap(text, MAX(columns, 1), lines, 16);
+    return MAX(3, MIN(count + 1, MIN(rows / 3, 12)));
+}
+
 void
 compose_draw(struct ui *ui, const struct area *a)
 {
@@ -196,7 +205,8 @@ compose_draw(struct ui *ui, const struct area *a)
         painter_draw(ui, a);
         return;
     }
-    int left = MIN(MAX(a->columns / 4, 20), 44), text_rows = MAX(3, MIN(a->rows / 4, 10));
+    int left = MIN(MAX(a->columns / 4, 20), 44), text_rows;
+    text_rows = rows_of_text(session->text.text, a->columns - left - 4, a->rows);
     struct area files = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
     draw_files(ui, &files);

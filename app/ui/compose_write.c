@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writing the text of an instruction, and the mouse.
 #define NCURSES_WIDECHAR 1
+#include <ctype.h>
 #include <curses.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,9 @@ compose_is_typing(const struct ui *ui)
 const char *
 compose_typing_hint(const struct ui *ui)
 {
-    return painter_is_open(ui) ? painter_hint(ui)
-                               : "writing: Esc ends it   Tab completes [ref#\u2026]   F9 draws";
+    if (painter_is_open(ui))
+        return painter_hint(ui);
+    return "writing: Esc ends it   Tab completes [ref#\u2026]   ^V variable   F9 draws";
 }
 
 // The marker right before the cursor becomes the next reference's.
@@ -94,6 +96,40 @@ complete(struct ui *ui)
     return true;
 }
 
+static bool
+is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
+// The word at the cursor becomes a {{variable}}, or a word again.
+static void
+turn_variable(struct ui *ui)
+{
+    struct field *f = &session_of(ui)->text;
+    size_t from = f->cursor, to = f->cursor;
+    while (from > 0 && is_word(f->text[from - 1]))
+        from--;
+    while (is_word(f->text[to]))
+        to++;
+    if (from == to) {
+        ui_say(ui, ROLE_STATUS, "^V on a word of letters makes it a {{variable}}");
+        return;
+    }
+    bool braced = from >= 2 && strncmp(f->text + from - 2, "{{", 2) == 0 &&
+                  strncmp(f->text + to, "}}", 2) == 0;
+    char *word = mem_strndup(f->text + from, to - from);
+    char *text = braced ? mem_strdup(word) : mem_printf("{{%s}}", word);
+    field_replace(f, from - 2 * braced, to + 2 * braced, text);
+    ui_say(ui, ROLE_GOOD,
+           braced ? "%s is a word again"
+                  : "%s is a variable: Esc, then X sweeps over it, w makes a template",
+           word);
+    free(text);
+    free(word);
+    session_check(ui);
+}
+
 bool
 compose_on_key(struct ui *ui, wint_t key, bool code)
 {
@@ -103,6 +139,8 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
         return painter_key(ui, key, code);
     if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
         return false;
+    if (!code && key == ('V' & 0x1f))
+        return turn_variable(ui), true;
     if (!code && key == '\t') {
         bool done = (c->written && next_marker(ui)) || complete(ui);
         if (!done && c->written) // who writes stays in the text: what follows would be commands

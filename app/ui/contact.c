@@ -34,7 +34,7 @@ write_sheet(struct contact *c, const struct contact_cell *cells, int side)
         err_set(&c->err, ERR_INPUT, "none of the %d pictures can be read", c->count);
         return;
     }
-    struct image *sheet = contact_sheet(cells, c->count, columns, side, &c->err);
+    struct image *sheet = contact_sheet(cells, c->count, columns, side, NULL, &c->err);
     if (sheet)
         codec_write_png(sheet, c->to, NULL, &c->err);
     image_unref(sheet);

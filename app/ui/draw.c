@@ -105,6 +105,12 @@ draw_plainly(bool on)
     plain = on;
 }
 
+bool
+draw_is_plain(void)
+{
+    return plain;
+}
+
 void
 draw_begin(void)
 {

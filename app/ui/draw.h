@@ -19,6 +19,7 @@ struct area {
 bool draw_unicode(void); // the locale's characters are Unicode's: stars and lines can be said
 // For screen readers: no lines, no frames; where the last chosen thing was drawn is remembered.
 void draw_plainly(bool plain);
+bool draw_is_plain(void);
 void draw_begin(void);                  // of a screen
 bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
 void draw_text(int y, int x, int columns, enum role role, const char *text);
@@ -55,7 +56,8 @@ enum {
     SLOT_AFTER = 2,
     SLOT_LIVE = 3,
     SLOT_SHEET = 4,
-    SLOT_GRID = 16
+    SLOT_GRID = 16,
+    SLOT_QUEUE = 192 // and a line of the screen
 };
 
 #endif

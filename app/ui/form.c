@@ -180,7 +180,8 @@ form_draw(struct ui *ui)
         }
         draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
                     here && turns(d) ? "< " : "",
-                    *d->value                    ? d->value
+                    d->kind == FIELD_BOOL ? strcmp(d->value, "1") == 0 ? "yes" : "no"
+                    : *d->value             ? d->value
                     : d->kind == FIELD_TEXT ? "(empty)"
                                             : "(not set)",
                     here && turns(d) ? " >" : "");

@@ -399,6 +399,20 @@ begin_sample(struct ui *ui, struct reading *r)
         ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
 }
 
+// A {{word}}, which a template or a sweep fills in, is drawn as itself.
+static void
+unbrace(char *text)
+{
+    char *out = text;
+    for (const char *p = text; *p;) {
+        bool braces = strncmp(p, "{{", 2) == 0 || strncmp(p, "}}", 2) == 0;
+        if (!braces)
+            *out++ = *p;
+        p += braces ? 2 : 1;
+    }
+    *out = 0;
+}
+
 void
 session_draw(struct ui *ui)
 {
@@ -406,6 +420,7 @@ session_draw(struct ui *ui)
     struct job *j = &r->jobs[0];
     struct err err = {0};
     session_job(ui, j);
+    unbrace(j->instruction);
     bool ok = true;
     if (!*j->instruction && !j->reference_count) {
         job_finish(j);

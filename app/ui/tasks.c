@@ -349,6 +349,11 @@ take_result(struct ui *ui, struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
     struct err err = {0};
+    if (t && e->index >= 0 && e->index < LIMIT_JOB_PICTURES && t->unwanted[e->index]) {
+        t->awaited = MAX(t->awaited - 1, 0);
+        client_stored(ui_client(ui), e->job, e->index);
+        return;
+    }
     char *folder = library_folder(&err);
     if (!folder) {
         ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
@@ -446,6 +451,8 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
     t->state = state;
     snprintf(t->error, sizeof t->error, "%s", error ? error : "");
     log_end(ui, t);
+    if (state == TASK_DONE)
+        tasks_keep_pace(ui, t);
     record_state(ui, t);
     after_end(ui, t);
 }
@@ -504,6 +511,19 @@ task_cancel(struct ui *ui, struct task *t)
         end_task(ui, t, TASK_CANCELLED, NULL);
     else if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
         client_cancel(ui_client(ui), t->job.id);
+}
+
+bool
+task_drop_picture(struct ui *ui, struct task *t, int index)
+{
+    int left = 0;
+    for (int i = 0; i < t->job.count && i < LIMIT_JOB_PICTURES; i++)
+        left += i != index && !t->unwanted[i];
+    if (!left || t->state > TASK_RUNNING)
+        return false;
+    t->unwanted[index] = true;
+    ui_redraw(ui);
+    return true;
 }
 
 void

@@ -40,6 +40,7 @@ struct task {
     int frame_steps[UI_FRAMES_MAX];
     int frame_count;
     char *files[LIMIT_JOB_PICTURES]; // finished ones, NULL until then
+    bool unwanted[LIMIT_JOB_PICTURES]; // of several: not kept when they come
     struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
     int sweep;                  // its number here; 0: none
     int sweep_columns;          // of its sheet
@@ -59,6 +60,7 @@ struct tasks {
     int sweeps;                       // how many were begun
     bool paused;                      // nothing is given to the worker
     bool silent;                      // no bell at the end
+    double pace;                      // seconds a picture took last, earlier limns too; 0: none
     double busy_since;                // of ui_now(); 0: nothing is under way
 };
 void tasks_free(struct tasks *tasks); // from mem_zalloc(); NULL is fine
@@ -80,6 +82,9 @@ void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
 int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
+// One of several is not kept when it comes: they are drawn together, so nothing is saved by it but
+// its place. False: it would be the last one, and the job is what to stop.
+bool task_drop_picture(struct ui *ui, struct task *t, int index);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
 void sheet_write(struct ui *ui, int sweep); // if the last picture of that sweep has come
@@ -94,7 +99,8 @@ void tasks_pause(struct ui *ui); // or continues; what is being drawn is finishe
 bool task_move(struct ui *ui, struct task *t, int by);
 int tasks_stop_all(struct ui *ui); // and forgets what is to do; how many
 void tasks_turn_bell(struct ui *ui); // on or off, also for later limns
-void tasks_restore(struct ui *ui);   // whether it rings
+void tasks_restore(struct ui *ui);   // whether it rings, and the pace
+void tasks_keep_pace(struct ui *ui, const struct task *t); // of one that was drawn
 double tasks_seconds_each(const struct ui *ui); // what the last one took; < 0: not known
 double tasks_seconds_left(const struct ui *ui); // to the end of all; < 0: not known
 

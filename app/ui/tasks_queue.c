@@ -127,15 +127,21 @@ tasks_stop_all(struct ui *ui)
     return n;
 }
 
+void
+tasks_keep_pace(struct ui *ui, const struct task *t)
+{
+    char text[32];
+    if (t->seconds <= 0 || t->job.count < 1)
+        return;
+    tasks_of(ui)->pace = t->seconds / t->job.count;
+    snprintf(text, sizeof text, "%.3f", tasks_of(ui)->pace);
+    entry_text(ui, "pace", text);
+}
+
 double
 tasks_seconds_each(const struct ui *ui)
 {
-    const struct tasks *tasks = tasks_of(ui);
-    double one = -1;
-    for (int i = 0; i < tasks->count; i++)
-        if (tasks->items[i]->state == TASK_DONE && tasks->items[i]->seconds > 0)
-            one = tasks->items[i]->seconds;
-    return one;
+    return tasks_of(ui)->pace > 0 ? tasks_of(ui)->pace : -1;
 }
 
 double
@@ -185,6 +191,9 @@ void
 tasks_restore(struct ui *ui)
 {
     char *kept = ui_library(ui) ? library_kept(ui_library(ui), "bell", NULL) : NULL;
+    char *pace = ui_library(ui) ? library_kept(ui_library(ui), "pace", NULL) : NULL;
     tasks_of(ui)->silent = kept && strcmp(kept, "no") == 0;
+    tasks_of(ui)->pace = pace ? strtod(pace, NULL) : 0;
+    free(pace);
     free(kept);
 }

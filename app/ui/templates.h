@@ -24,10 +24,21 @@ bool templates_bind(struct form *f, const struct template_entry *e, struct templ
                     struct err *err);
 void templates_add_variables(struct form *f, const struct template *t);
 void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its form
+// The same over the instruction in hand, as if it were a template (sweep_composed.c).
+void templates_sweep_composed(struct ui *ui);
+// What the form of a sweep is about: that instruction, or the chosen template. NULL: neither.
+struct template_entry *templates_swept(const struct ui *ui);
+void templates_forget_entry(struct ui *ui);    // that instruction
+void templates_forget_composed(struct ui *ui); // all of them, and their folder
+// What a template does not say (model, device, LoRA) is as the instruction in hand has it.
+void templates_complete(const struct ui *ui, struct job *j);
 
 struct templates_own {
     char *subject; // path of the one that a prompt is about
     char *removed; // path of the last that was taken away
+    char *folder;  // of instructions in hand that were swept; NULL: none yet
+    int written;   // how many
+    struct template_entry composed; // the last of them; path NULL: the chosen one is swept
 };
 
 struct templates_own *templates_own_of(const struct ui *ui);

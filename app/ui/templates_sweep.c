@@ -77,6 +77,8 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
         char *label = NULL;
         ok = sweep_job(&s, &t, NULL, i, j, &label, err);
         if (ok) {
+            if (e == &templates_own_of(ui)->composed)
+                templates_complete(ui, j);
             if (j->seed < 0)
                 j->seed = seed.seed;
             j->count = 1;
@@ -101,7 +103,7 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
 static bool
 sweep_done(struct ui *ui, struct form *f, bool taken)
 {
-    struct template_entry *e = templates_chosen(ui);
+    struct template_entry *e = templates_swept(ui);
     struct err err = {0};
     if (!taken || !e)
         return true;
@@ -110,7 +112,6 @@ sweep_done(struct ui *ui, struct form *f, bool taken)
     return false; // the form closes when the pictures are read
 }
 
-// Values that make sense to begin with: all choices, or the value itself.
 // How many pictures it will have, and how long they take at the pace of the last one.
 static void
 say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
@@ -156,7 +157,7 @@ offer_values(struct form *f, int field, const struct template *t)
 static void
 sweep_changed(struct ui *ui, struct form *f, int field)
 {
-    const struct template_entry *e = templates_chosen(ui);
+    const struct template_entry *e = templates_swept(ui);
     if (e && strncmp(f->fields[field].id, "axis:", 5) == 0)
         offer_values(f, field, &e->template);
     if (e)
@@ -167,6 +168,9 @@ void
 templates_open_sweep(struct ui *ui, const struct template_entry *e)
 {
     char title[200];
+    bool composed = e == &templates_own_of(ui)->composed;
+    if (!composed)
+        templates_forget_entry(ui);
     snprintf(title, sizeof title, "sweep: %s", e->stem);
     struct form *f = form_new(title);
     const char *names[LIMIT_TEMPLATE_VARIABLES + LIMIT_CHOICE_NAMES + 2] = {"nothing"};
@@ -180,11 +184,16 @@ templates_open_sweep(struct ui *ui, const struct template_entry *e)
         char label[20], id[80];
         const struct template_sweep *own =
             i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
+        const struct template_variable *first = // a word that was made one is what is meant
+            composed && i == 0 && e->template.variable_count ? e->template.variables : NULL;
         snprintf(label, sizeof label, "sweep over (%d)", i + 1);
         form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label,
-                              own ? own->name : "nothing", "a variable or a parameter"),
+                              own     ? own->name
+                              : first ? first->name
+                                      : "nothing",
+                              "a variable or a parameter"),
                      names);
-        char *values = mem_strdup("");
+        char *values = mem_strdup(first && first->value ? first->value : "");
         for (int k = 0; own && k < own->count; k++) {
             char *longer = mem_printf("%s%s%s", values, k ? ", " : "", own->values[k]);
             free(values);

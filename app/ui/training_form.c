@@ -137,9 +137,9 @@ training_form(struct ui *ui)
             names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");
     form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "what computes"), names);
     form_add(f, FIELD_BOOL, "resume", "resume", "0",
-             "1: continue from the checkpoint in its output");
+             "yes: continue from the checkpoint in its output");
     form_add(f, FIELD_BOOL, "force", "start over", "0",
-             "1: also where its output holds a training, which is lost");
+             "yes: also where its output holds a training, which is lost");
     form_add(f, FIELD_TEXT, "options", "more options", "",
              "as limn train has them: --set steps=500 --until 100");
     f->done = form_done;

@@ -13,6 +13,7 @@
 #include "app/ui/field.h"
 #include "app/ui/painter.h"
 #include "app/ui/session.h"
+#include "app/ui/templates.h"
 #include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -229,6 +230,7 @@ on_request(struct ui *ui, enum request request)
         return true;
     case REQUEST_INSTRUCTION: compose_turn_to(c, PANE_TEXT); return true;
     case REQUEST_PARAMETERS: session_parameters(ui); return true;
+    case REQUEST_SWEEP: templates_sweep_composed(ui); return true;
     case REQUEST_EDITOR: edit_outside(ui); return true;
     case REQUEST_MASK:
         if (c->pane == PANE_FILES && !job_find_for(&session_of(ui)->job, JOB_START, 0))

@@ -7,23 +7,13 @@
 #include <string.h>
 
 #include "app/ui/field.h"
+#include "app/ui/live.h"
+#include "app/ui/material.h"
 #include "app/ui/reading.h"
 #include "app/ui/session.h"
-#include "app/ui/tasks.h"
-#include "app/ui/material.h"
-#include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-struct live {
-    int top;
-    int back;   // frames before the newest one that are looked at; 0: as it comes
-    bool alone; // a job of a sweep by itself, not the sheet
-    struct area list;
-    // Of a job with several pictures: a frame, and its parts.
-    struct image *tiles_of, *tiles[LIMIT_JOB_PICTURES];
-};
-
-static struct live *
+struct live *
 live_of(const struct ui *ui)
 {
     return ui_state(ui, VIEW_LIVE);
@@ -41,40 +31,15 @@ forget_tiles(struct live *l)
 }
 
 static void
+open_live(struct ui *ui)
+{
+    live_of(ui)->picture = -1;
+}
+
+static void
 close_live(struct ui *ui)
 {
     forget_tiles(live_of(ui));
-}
-
-static const char *
-state_name(const struct task *t)
-{
-    static const char *const names[] = {"waiting", "drawing", "done", "failed", "stopped", "to do"};
-    return names[t->state];
-}
-
-static enum role
-state_role(const struct task *t)
-{
-    static const enum role roles[] = {ROLE_DIM, ROLE_TEXT, ROLE_GOOD, ROLE_ERROR, ROLE_WARNING,
-                                      ROLE_WARNING};
-    return roles[t->state];
-}
-
-// What is left, and for how long.
-static void
-put_title(const struct ui *ui, char *out, size_t size)
-{
-    int n = tasks_unfinished(ui), waits = tasks_offered(ui);
-    double left = n ? tasks_seconds_left(ui) : -1;
-    if (tasks_of(ui)->paused)
-        snprintf(out, size, "paused: %d to do", waits + n);
-    else if (left >= 100)
-        snprintf(out, size, "queue: %d left, %d min", n, (int)(left / 60 + 0.5));
-    else if (left >= 0)
-        snprintf(out, size, "queue: %d left, %d s", n, (int)(left + 0.5));
-    else
-        snprintf(out, size, n ? "queue: %d left" : "queue", n);
 }
 
 static void
@@ -97,49 +62,6 @@ stop_all(struct ui *ui)
         ui_say(ui, ROLE_STATUS, "nothing is under way");
 }
 
-static void
-draw_queue(struct ui *ui, const struct area *a)
-{
-    struct tasks *tasks = tasks_of(ui);
-    struct live *l = live_of(ui);
-    char title[40];
-    put_title(ui, title, sizeof title);
-    draw_heading(a, true, title);
-    l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
-    l->top = draw_scroll(tasks->count, tasks->shown, l->list.rows, l->top);
-    if (!tasks->count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing has been drawn yet");
-    for (int row = 0; row < l->list.rows && l->top + row < tasks->count; row++) {
-        const struct task *t = tasks->items[l->top + row];
-        bool here = l->top + row == tasks->shown;
-        struct area line = {l->list.y + row, a->x, 1, a->columns};
-        char state[16];
-        if (t->state == TASK_RUNNING && t->total)
-            snprintf(state, sizeof state, "%3d %%", t->step * 100 / t->total);
-        else
-            snprintf(state, sizeof state, "%s", state_name(t));
-        if (here)
-            draw_fill(&line, ROLE_SELECTION);
-        draw_text(line.y, a->x + 1, 7, here ? ROLE_SELECTION : state_role(t), state);
-        // Of the same words the seed tells one from another.
-        char seed[24];
-        int width = snprintf(seed, sizeof seed, "%" PRId64, t->job.seed);
-        bool room = !t->label && a->columns >= 24 + width;
-        int words = a->columns - 10 - (room ? width + 1 : 0);
-        draw_text(line.y, a->x + 9, words, here ? ROLE_SELECTION : ROLE_TEXT,
-                  t->label ? t->label : t->job.instruction ? t->job.instruction : t->job.id);
-        if (room)
-            draw_text(line.y, a->x + a->columns - 1 - width, width,
-                      here ? ROLE_SELECTION : ROLE_DIM, seed);
-    }
-}
-
-static struct image *
-newest(const struct task *t)
-{
-    return t->frame_count ? t->frames[t->frame_count - 1] : NULL;
-}
-
 // One line of what is known: state, step, time left, speed, where.
 static void
 draw_progress(const struct task *t, int y, int x, int columns)
@@ -158,9 +80,9 @@ draw_progress(const struct task *t, int y, int x, int columns)
         snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds,
                  t->job.seed, *t->device ? t->device : "?");
     } else {
-        snprintf(text, sizeof text, "%s   seed %" PRId64, state_name(t), t->job.seed);
+        snprintf(text, sizeof text, "%s   seed %" PRId64, live_state_name(t), t->job.seed);
     }
-    draw_text(y, x, columns, state_role(t), text);
+    draw_text(y, x, columns, live_state_role(t), text);
 }
 
 // As many columns as make the tiles largest.
@@ -196,6 +118,19 @@ take_apart(struct live *l, struct image *frame, int count)
 }
 
 static void
+draw_tile(struct ui *ui, const struct task *t, int i, int slot, const struct area *tile)
+{
+    struct live *l = live_of(ui);
+    struct area picture = {tile->y, tile->x, tile->rows - 1, tile->columns};
+    if (t->unwanted[i])
+        draw_text(tile->y + tile->rows / 2, tile->x, tile->columns, ROLE_WARNING, "not kept");
+    else
+        draw_picture(ui, slot, &picture, l->tiles[i], t->state == TASK_RUNNING && !l->back);
+    draw_format(tile->y + tile->rows - 1, tile->x, tile->columns,
+                l->picture == i ? ROLE_SELECTION : ROLE_DIM, "seed %" PRId64, t->job.seed + i);
+}
+
+static void
 draw_several(struct ui *ui, const struct task *t, struct image *frame, const struct area *a)
 {
     struct live *l = live_of(ui);
@@ -203,12 +138,14 @@ draw_several(struct ui *ui, const struct task *t, struct image *frame, const str
     int rows = (count + columns - 1) / columns;
     int width = a->columns / columns, height = a->rows / rows;
     take_apart(l, frame, count);
-    for (int i = 0; i < count && SLOT_GRID + i < CANVAS_SLOTS; i++) {
-        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
+    if (l->alone) {
+        draw_tile(ui, t, MAX(l->picture, 0), SLOT_LIVE, a);
+        return;
+    }
+    for (int i = 0; i < count && SLOT_GRID + i < SLOT_QUEUE; i++) {
+        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height,
                             width - 1};
-        draw_picture(ui, SLOT_GRID + i, &tile, l->tiles[i], t->state == TASK_RUNNING && !l->back);
-        draw_format(tile.y + height - 1, tile.x, width - 1, ROLE_DIM, "seed %" PRId64,
-                    t->job.seed + i);
+        draw_tile(ui, t, i, SLOT_GRID + i, &tile);
     }
 }
 
@@ -254,8 +191,8 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
                             width - 1};
         draw_text(tile.y + height - 1, tile.x, width - 1,
                   k == tasks->shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
-        if (newest(t) && SLOT_GRID + i < CANVAS_SLOTS)
-            draw_picture(ui, SLOT_GRID + i, &tile, newest(t), t->state == TASK_RUNNING);
+        if (live_newest(t) && SLOT_GRID + i < SLOT_QUEUE)
+            draw_picture(ui, SLOT_GRID + i, &tile, live_newest(t), t->state == TASK_RUNNING);
         else
             draw_text(tile.y + tile.rows / 2, tile.x + width / 2 - 1, 1, ROLE_DIM, "\u2026");
         i++;
@@ -286,7 +223,7 @@ draw_live(struct ui *ui, const struct area *a)
     struct area queue = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
     const struct task *t = task_shown(ui);
-    draw_queue(ui, &queue);
+    live_draw_queue(ui, &queue);
     draw_upright(a->y, a->x + left, a->rows);
     struct area head = {right.y, right.x, 1, right.columns};
     if (!t) {
@@ -316,6 +253,41 @@ show(struct ui *ui, int index)
     struct tasks *tasks = tasks_of(ui);
     tasks->shown = MAX(0, MIN(index, tasks->count - 1));
     live_of(ui)->back = 0;
+    live_of(ui)->picture = -1;
+}
+
+static bool
+has_several(const struct task *t)
+{
+    return t && t->job.count > 1 && t->job.count <= LIMIT_JOB_PICTURES;
+}
+
+// Through the pictures of a job, then to the job as a whole.
+static void
+choose_picture(struct ui *ui, const struct task *t, int by)
+{
+    struct live *l = live_of(ui);
+    int n = t->job.count + 1;
+    l->picture = (l->picture + 1 + by + n) % n - 1;
+}
+
+static void
+stop(struct ui *ui, struct task *t)
+{
+    struct live *l = live_of(ui);
+    bool one = has_several(t) && l->picture >= 0 && t->state <= TASK_RUNNING;
+    if (one && task_drop_picture(ui, t, l->picture)) {
+        ui_say(ui, ROLE_STATUS, "the picture of seed %" PRId64 " is not kept; the others are",
+               t->job.seed + l->picture);
+        return;
+    }
+    ui_say(ui, ROLE_STATUS, "%s",
+           t->state == TASK_RUNNING   ? "it stops after this step"
+           : t->state == TASK_QUEUED  ? "it will not be drawn"
+           : t->state == TASK_OFFERED ? "forgotten"
+                                      : "it has ended already; c forgets the finished ones");
+    task_cancel(ui, t);
+    task_drop(ui, t);
 }
 
 static void
@@ -354,13 +326,7 @@ on_task_request(struct ui *ui, struct task *t, enum request request)
             ui_say(ui, ROLE_STATUS, "only what waits can be moved, among what waits");
         return true;
     case REQUEST_REMOVE:
-        ui_say(ui, ROLE_STATUS, "%s",
-               t->state == TASK_RUNNING   ? "it stops after this step"
-               : t->state == TASK_QUEUED  ? "it will not be drawn"
-               : t->state == TASK_OFFERED ? "forgotten"
-                                          : "it has ended already; c forgets the finished ones");
-        task_cancel(ui, t);
-        task_drop(ui, t);
+        stop(ui, t);
         return true;
     case REQUEST_REPEAT:
         if (t->state == TASK_OFFERED)
@@ -374,7 +340,10 @@ on_task_request(struct ui *ui, struct task *t, enum request request)
             ui_open_view(ui, VIEW_COMPOSE);
         }
         return true;
-    default: return material_request(ui, request, t->files[0], t->job.seed);
+    default: {
+        int at = has_several(t) ? MAX(live_of(ui)->picture, 0) : 0;
+        return material_request(ui, request, t->files[at], t->job.seed + at);
+    }
     }
 }
 
@@ -384,7 +353,7 @@ on_request(struct ui *ui, enum request request)
     struct tasks *tasks = tasks_of(ui);
     struct live *l = live_of(ui);
     struct task *t = task_shown(ui);
-    int page = MAX(1, l->list.rows - 1);
+    int page = MAX(1, l->list.rows / MAX(l->row, 1) - 1);
     switch (request) {
     case REQUEST_UP: show(ui, tasks->shown - 1); return true;
     case REQUEST_DOWN: show(ui, tasks->shown + 1); return true;
@@ -406,11 +375,17 @@ on_request(struct ui *ui, enum request request)
             ui_say(ui, ROLE_STATUS, "%d %s asked for again", page,
                    page == 1 ? "drawing is" : "drawings are");
         return true;
+    case REQUEST_NEXT_PANE:
+    case REQUEST_PREVIOUS_PANE:
+        if (!has_several(t))
+            return false;
+        choose_picture(ui, t, request == REQUEST_NEXT_PANE ? 1 : -1);
+        return true;
     case REQUEST_ENTER:
-        l->alone = t && t->sweep ? !l->alone : l->alone;
+        l->alone = t && (t->sweep || has_several(t)) ? !l->alone : l->alone;
         return true;
     case REQUEST_BACK:
-        if (!(t && t->sweep && l->alone))
+        if (!(t && (t->sweep || has_several(t)) && l->alone))
             return false;
         l->alone = false;
         return true;
@@ -429,8 +404,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     else if (turn)
         show(ui, tasks->shown + turn);
     else if (x < l->list.x + l->list.columns && y >= l->list.y &&
-             l->top + y - l->list.y < tasks->count)
-        show(ui, l->top + y - l->list.y);
+             l->top + (y - l->list.y) / MAX(l->row, 1) < tasks->count)
+        show(ui, l->top + (y - l->list.y) / MAX(l->row, 1));
 }
 
 static const enum request hints[] = {REQUEST_DRAW,    REQUEST_REPEAT, REQUEST_REMOVE,
@@ -442,6 +417,7 @@ const struct view view_live = {
     .name = "live",
     .title = "pictures as they come",
     .state_size = sizeof(struct live),
+    .open = open_live,
     .close = close_live,
     .draw = draw_live,
     .request = on_request,

@@ -12,6 +12,18 @@ struct log_view {
     int rows;
 };
 
+// Lines that few messages leave: then the first one stands at the top.
+static int
+spare_rows(const struct log_entry *log, int count, const struct area *a)
+{
+    int left = a->rows - 1;
+    for (int i = 0; i < count && left > 0; i++) {
+        struct field_line lines[8];
+        left -= field_wrap(log[i].text, MAX(a->columns - 2 - TIME_COLUMNS, 1), lines, 8);
+    }
+    return MAX(left, 0);
+}
+
 static void
 draw_log(struct ui *ui, const struct area *a)
 {
@@ -24,7 +36,7 @@ draw_log(struct ui *ui, const struct area *a)
     if (!count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "no messages yet");
     // From the last line upwards, each as high as it is when wrapped.
-    int y = a->y + a->rows;
+    int y = a->y + a->rows - spare_rows(log, count, a);
     for (int i = count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
         struct field_line lines[8];
         int columns = MAX(a->columns - 2 - TIME_COLUMNS, 1);

@@ -103,6 +103,7 @@ templates_reload(struct ui *ui, const char *path)
 static void
 close_templates(struct ui *ui)
 {
+    templates_forget_composed(ui);
     free(templates_of(ui)->own.subject);
     free(templates_of(ui)->own.removed);
     forget(templates_of(ui));

@@ -10,9 +10,14 @@ struct contact_cell {
     const char *label;   // UTF-8; NULL: none. What does not fit is cut off with an ellipsis
 };
 
+// What stands above the columns and before the rows; NULL: nothing. As many as there are of them.
+struct contact_heads {
+    const char *const *columns, *const *rows;
+};
+
 // `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is
-// small), dark letters on white. RGB8. ERR_INPUT over the limits of image.h.
+// small), dark letters on white; `heads` may be NULL. RGB8. ERR_INPUT over the limits of image.h.
 struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side,
-                            struct err *err);
+                            const struct contact_heads *heads, struct err *err);
 
 #endif

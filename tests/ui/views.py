@@ -214,9 +214,11 @@ def queue():
     steps = lambda n: f'keys :\ntype steps {n}\nkeys Enter\n'
     screen = h.play(steps(1000) + write('one') + 'wait step [0-9]+ of 100[08]\n' + steps(3) + write('two') + write('three') +
                     'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\nsave -\n' +
-                    write('four') + 'save -\nkeys g x\nwait stopped one\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
+                    write('four') + 'save -\nkeys g x\nwait stopped\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
     moved, paused, more, stopped, done = (screen.split('\n')[30 * i:30 * i + 30] for i in range(5))
-    rows = lambda lines: [re.sub(r' +', ' ', l[:25].strip()).split('│')[0].strip() for l in lines[2:6]]
+    # Two lines a job: its state, with times and seed, and its words.
+    left = lambda line: line.split('│')[0].strip()
+    rows = lambda lines: [re.sub(r'( done)? +[\d.]+( s .*)?$', r'\1', ' ' + left(lines[i])).strip() + ' ' + left(lines[i + 1]) for i in range(2, 10, 2)]
     check(rows(moved)[1:3] == ['waiting three', 'waiting two'], f'moved: {rows(moved)}')
     check(rows(paused)[1:3] == ['to do three', 'to do two'], f'paused: {rows(paused)}')
     check(rows(more)[3] == 'to do four' and any('it waits: the queue is paused, P continues' in l for l in more), f'what is new waits, too: {rows(more)}')
@@ -297,6 +299,15 @@ def log():
     h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
 
 
+def one_of_several():
+    # Tab chooses one of a job's pictures; keys act on it, and x keeps it out while the job is drawn.
+    h = Home()
+    screen = h.play('keys :\ntype count 3\nkeys Enter :\ntype seed 40\nkeys Enter :\ntype size 64\nkeys Enter :\ntype steps 60\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
+                    'wait step [0-9]\nkeys Tab Tab x\nwait seed 41 is not kept\nwait done in\nsettle\nsave -\nkeys Tab Tab y s\nwait copied: 40\nkeys S-Tab Enter\nsave -', 'three, and two of them kept')
+    check([p[4] for p in pictures(h)] == [40, 42], f'not that one: {[p[4] for p in pictures(h)]}', screen)
+    check('not kept' in screen, 'which its place says', screen)
+
+
 def several():
     # Four pictures of one job stand two by two, each with its seed.
     h = Home()
@@ -317,5 +328,27 @@ def sweep():
     check(re.search(r'^ \d+ pictures?, about \d+ s$', screen, re.M), 'how long', screen)
 
 
+def composed():
+    # The instruction in hand: a word of it becomes a variable, and is swept with a parameter, on a sheet with headings.
+    h = Home()
+    before = 'keys n\ntype a red fox\nkeys ^V\nwait fox is a variable\nkeys Esc\nwait [{]fox\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter\n'
+    screen = h.play(before + 'keys F9\nwait done [0-9.]+ s|done in\nsettle\nsave -', 'drawn as it is')
+    check('a red fox' in screen and '{{' not in screen, 'a variable without values is its own name', screen)
+    screen = h.play('wait [{]fox\nkeys X\nwait sweep: the instruction\nsave -\nkeys Tab\ntype fox, hen\nkeys Tab Right Right\nsave -\nkeys Esc', 'the form')
+    check(re.search(r'sweep over \(1\) +< fox', screen) and re.search(r'values \(1\) +fox', screen), 'begins with it', screen)
+    screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 + '\nwait < seed\nkeys Tab\ntype 1..3\nkeys Tab\nwait 6 pictures, about\nkeys Enter\n'
+                    'wait 6 of 6 pictures on\nsettle', 'a sheet')
+    sheet, = (h.path / '.local/share/limn/pictures').glob('sheet-*.png')
+    s = script.Picture(sheet)
+    tile = 128
+    check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 18 + 8)), f'three seeds across, two words down, and their headings: {s.width} x {s.height}')
+    ink = lambda *part: sum(n for c, n in s.colours(*part).items() if c[0] < 128)
+    check(all(ink(148 + 8 + i * (tile + 8), 8, tile, 18) > 20 for i in range(3)), 'above each column')
+    check(all(ink(8, 26 + 8 + i * (tile + 26) + (tile - 18) // 2, 140, 18) > 20 for i in range(2)), 'before each row')
+    check(not list(pathlib.Path('/tmp').glob('limn-sweep-*')) or os.environ.get('LIMN_TEST_SHARED'), 'nothing of it is left behind')
+    texts = {p.split('/')[-1] for p in (str(x[5]) for x in pictures(h))}
+    check(len(texts) == 8, f'one, six and their sheet: {texts}')
+
+
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, painting, sheet_of_contacts, larger, queue, templates, files, log, several, sweep])
+    script.run([palette, own_keys, gallery, zoom, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])

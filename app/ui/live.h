@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// What the view of pictures as they come is made of: its requests and pictures (view_live.c), the
+// queue beside them (live_queue.c).
+#ifndef LIMN_APP_UI_LIVE_H
+#define LIMN_APP_UI_LIVE_H
+
+#include "app/ui/draw.h"
+#include "app/ui/tasks.h"
+#include "app/ui/view.h"
+
+struct live {
+    int top;
+    int back;   // frames before the newest one that are looked at; 0: as it comes
+    bool alone; // one of a sweep, or of a job's several, by itself
+    int picture; // of a job's several, that was chosen; -1: none, keys act on the job
+    struct area list;
+    int row; // lines of a job in it
+    // Of a job with several pictures: a frame, and its parts.
+    struct image *tiles_of, *tiles[LIMIT_JOB_PICTURES];
+};
+
+struct live *live_of(const struct ui *ui);
+const char *live_state_name(const struct task *t);
+enum role live_state_role(const struct task *t);
+struct image *live_newest(const struct task *t); // its last frame, borrowed; NULL: none
+void live_draw_queue(struct ui *ui, const struct area *a);
+
+#endif

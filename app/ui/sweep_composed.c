@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// A sweep over the instruction in hand. It becomes a template in a folder of its own, which is gone
+// when limn ends: a {{word}} in it is a variable there, its own name until it has values.
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/job/parameters.h"
+#include "app/ui/session.h"
+#include "app/ui/templates.h"
+#include "app/ui/ui.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+
+static void
+forget_entry(struct template_entry *e)
+{
+    if (e->path)
+        template_finish(&e->template);
+    free(e->path);
+    free(e->stem);
+    *e = (struct template_entry){0};
+}
+
+struct template_entry *
+templates_swept(const struct ui *ui)
+{
+    struct templates_own *own = templates_own_of(ui);
+    return own->composed.path ? &own->composed : templates_chosen(ui);
+}
+
+void
+templates_forget_entry(struct ui *ui)
+{
+    forget_entry(&templates_own_of(ui)->composed);
+}
+
+static bool
+make_folder(struct templates_own *own, struct err *err)
+{
+    char path[] = "/tmp/limn-sweep-XXXXXX";
+    if (own->folder)
+        return true;
+    if (!mkdtemp(path))
+        return err_errno(err, ERR_IO, "no folder for the sweep's instruction can be made in /tmp");
+    own->folder = mem_strdup(path);
+    return true;
+}
+
+static bool
+write_composed(struct ui *ui, struct templates_own *own, struct err *err)
+{
+    struct job j = JOB_EMPTY;
+    struct template_entry *e = &own->composed;
+    char name[40];
+    snprintf(name, sizeof name, "instruction-%d", ++own->written);
+    session_job(ui, &j);
+    bool ok = *j.instruction || err_set(err, ERR_INPUT, "write an instruction first: i");
+    ok = ok && make_folder(own, err) && template_save(&j, own->folder, name, "in hand", err);
+    if (ok) {
+        e->path = mem_printf("%s/%s.yaml", own->folder, name);
+        e->stem = mem_strdup("the instruction");
+        ok = template_read(&e->template, e->path, err);
+    }
+    job_finish(&j);
+    return ok;
+}
+
+void
+templates_sweep_composed(struct ui *ui)
+{
+    struct templates_own *own = templates_own_of(ui);
+    struct err err = {0};
+    forget_entry(&own->composed);
+    if (write_composed(ui, own, &err)) {
+        templates_open_sweep(ui, &own->composed);
+        return;
+    }
+    forget_entry(&own->composed);
+    ui_say(ui, ROLE_ERROR, "%s", err.text);
+}
+
+void
+templates_complete(const struct ui *ui, struct job *j)
+{
+    for (const struct parameter *p = parameters; p->name; p++) {
+        char *text = p->where & PARAMETER_TEMPLATE ? NULL
+                                                   : parameter_text(p, &session_of(ui)->job);
+        if (text && *text)
+            parameter_read(p, j, p->name, text, NULL);
+        free(text);
+    }
+}
+
+// Files, and one folder of files for each instruction with pictures.
+static void
+remove_folder(const char *folder, int depth)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, NULL, NULL);
+    for (int i = 0; i < n; i++) {
+        char *path = file_join(folder, entries[i]->d_name);
+        bool dots = strcmp(entries[i]->d_name, ".") == 0 || strcmp(entries[i]->d_name, "..") == 0;
+        if (!dots && unlink(path) != 0 && depth)
+            remove_folder(path, depth - 1);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    rmdir(folder);
+}
+
+void
+templates_forget_composed(struct ui *ui)
+{
+    struct templates_own *own = templates_own_of(ui);
+    forget_entry(&own->composed);
+    if (own->folder)
+        remove_folder(own->folder, 1);
+    free(own->folder);
+    own->folder = NULL;
+}
