@@ -14,6 +14,7 @@ struct ui;
 
 struct template_entry {
     char *path, *stem;
+    char *result; // a picture of what it draws, results/STEM.png beside it; NULL: none
     struct template template; // valid when fault is empty
     char fault[ERR_TEXT_MAX];
 };

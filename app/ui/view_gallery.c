@@ -12,7 +12,7 @@
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
-enum { PICTURES_SHOWN_MAX = 5000 };
+enum { PICTURES_SHOWN_MAX = 50000 };
 
 struct gallery *
 gallery_of(const struct ui *ui)

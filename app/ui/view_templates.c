@@ -43,10 +43,23 @@ forget(struct templates *t)
         template_finish(&t->entries[i].template);
         free(t->entries[i].path);
         free(t->entries[i].stem);
+        free(t->entries[i].result);
     }
     free(t->entries);
     t->entries = NULL;
     t->count = t->capacity = 0;
+}
+
+static char *
+result_of(const char *path, const char *stem)
+{
+    const char *slash = strrchr(path, '/');
+    char *file = mem_printf("%.*s/results/%s.png", slash ? (int)(slash - path) : 1,
+                            slash ? path : ".", stem);
+    if (file_exists(file))
+        return file;
+    free(file);
+    return NULL;
 }
 
 // One's own come first and hide those of the same name.
@@ -71,6 +84,7 @@ add_template(const char *path, void *ctx)
         free(e.stem);
         return true;
     }
+    e.result = result_of(path, e.stem);
     ARRAY_PUSH(t->entries, t->count, t->capacity, e);
     return true;
 }
@@ -154,27 +168,39 @@ put_wrapped(const struct area *a, int y, enum role role, const char *text)
 }
 
 static void
-draw_references(struct ui *ui, const struct template *t, const struct area *a)
+draw_reference(struct ui *ui, const struct template *t, int i, const struct area *tile)
 {
-    int count = t->reference_count;
-    if (!count || a->rows < 3)
+    const struct template_reference *r = &t->references[i];
+    struct area picture = {tile->y, tile->x, tile->rows - 1, tile->columns};
+    char *file = template_image(t, r, NULL);
+    const struct job_reference named = {.use = r->use, .marker = r->marker};
+    char label[JOB_KEY_TEXT];
+    job_reference_label(&named, label);
+    draw_format(tile->y + tile->rows - 1, tile->x, tile->columns, ROLE_DIM, "%s %s", label,
+                r->loader ? r->loader : "");
+    if (file)
+        draw_file(ui, SLOT_GRID + i, &picture, file);
+    else
+        draw_text(tile->y, tile->x, tile->columns, ROLE_DIM, "your picture");
+    free(file);
+}
+
+// Its pictures, and what it draws of them as it is.
+static void
+draw_pictures(struct ui *ui, const struct template_entry *e, const struct area *a)
+{
+    int count = e->template.reference_count, tiles = count + (e->result != NULL);
+    if (!tiles || a->rows < 3)
         return;
-    int width = MIN(a->columns / count, a->rows * 5 / 2);
-    for (int i = 0; i < count && width > 4 && SLOT_GRID + i < CANVAS_SLOTS; i++) {
-        const struct template_reference *r = &t->references[i];
-        struct area tile = {a->y, a->x + i * width, a->rows - 1, width - 1};
-        char *file = template_image(t, r, NULL);
-        const struct job_reference named = {.use = r->use, .marker = r->marker};
-        char label[JOB_KEY_TEXT];
-        job_reference_label(&named, label);
-        draw_format(a->y + a->rows - 1, tile.x, width - 1, ROLE_DIM, "%s %s", label,
-                    r->loader ? r->loader : "");
-        if (file)
-            draw_file(ui, SLOT_GRID + i, &tile, file);
-        else
-            draw_text(tile.y, tile.x, width - 1, ROLE_DIM, "your picture");
-        free(file);
-    }
+    int width = MIN(a->columns / tiles, a->rows * 5 / 2);
+    struct area tile = {a->y, a->x, a->rows, width - 1};
+    for (int i = 0; i < count && width > 4 && SLOT_GRID + i < CANVAS_SLOTS; i++, tile.x += width)
+        draw_reference(ui, &e->template, i, &tile);
+    if (!e->result || width <= 4)
+        return;
+    draw_text(tile.y + tile.rows - 1, tile.x, tile.columns, ROLE_GOOD, "what it draws");
+    tile.rows--;
+    draw_file(ui, SLOT_SHEET, &tile, e->result);
 }
 
 // Names, values and what they are, in columns; returns the line behind them.
@@ -219,7 +245,7 @@ draw_templates(struct ui *ui, const struct area *a)
     y = put_wrapped(&text, y, ROLE_TEXT, t->text) + 1;
     y = draw_variables(t, &text, y);
     struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, 16), text.columns};
-    draw_references(ui, t, &pictures);
+    draw_pictures(ui, e, &pictures);
 }
 
 // --- the form of variables

@@ -101,6 +101,27 @@ def zoom():
     check(0 < ids(larger) < ids(screen) < ids(smaller), f'{ids(larger)} < {ids(screen)} < {ids(smaller)}', screen)
 
 
+def ten_thousand():
+    # A library of ten thousand pictures: all are listed, a key is a moment, a filter goes through all of them.
+    h = Home()
+    h.play(SMALL, 'one')
+    with sqlite3.connect(h.path / '.local/share/limn/library.db') as db:
+        names = [c[1] for c in db.execute('PRAGMA table_info(picture)')]
+        row = dict(zip(names, db.execute('SELECT * FROM picture').fetchone()))
+        for i in range(2, 10001):
+            os.symlink(row['file'], h.path / f'p{i}.png')
+            new = dict(row, id=i, file=f'{h.path}/p{i}.png', seed=i, rating=5 if i % 100 == 0 else 0)
+            db.execute(f'INSERT INTO picture VALUES({",".join("?" * len(names))})', [new[n] for n in names])
+    seconds = []
+    for keys in ('', 'Right ' * 300 + 'End Home ' * 100, '/ *\ntype 5\nkeys Enter'):
+        began = time.monotonic()
+        screen = h.play(f'keys 3\nwait 10000 pictures\n{"keys " + keys if keys else ""}\nsave -', 'ten thousand')
+        seconds.append(time.monotonic() - began)
+    check('100 pictures' in screen, 'those with five stars', screen)
+    check(seconds[1] - seconds[0] < 5 * script.SLOW, f'500 moves in {seconds[1] - seconds[0]:.2f} s')
+    check(seconds[2] - seconds[0] < 2 * script.SLOW, f'a filter in {seconds[2] - seconds[0]:.2f} s')
+
+
 def material():
     h = Home()
     h.play(DRAWN, 'one')
@@ -237,6 +258,15 @@ def queue():
 def templates():
     h = Home()
     own = h.path / '.local/share/limn/templates'
+    # A sample of what it draws stands beside each that comes with limn: there are pixels of it in that place.
+    for name in sorted(p.stem for p in (pathlib.Path(SOURCE) / 'app/templates').glob('*.yaml')):
+        sample = (pathlib.Path(SOURCE) / f'app/templates/results/{name}.png').read_bytes()
+        check(sample[16:24] == bytes((0, 0, 0, 160)) * 2, f'{name} has a sample of 160 x 160')
+    screen = h.play(f'size 120x40\nkeys 4 Home\nsettle\nsave -\nsave {h.path}/shown.png', 'the first')
+    line, = (i for i, l in enumerate(screen.split('\n')) if 'what it draws' in l)
+    column = screen.split('\n')[line].index('what it draws')
+    place = script.Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
+    check(sum(n for c, n in place.items() if min(c) > 230) > 4000 and len(place) > 200, 'and is shown', screen)
     editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
     screen = h.play('keys 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
     check('Draw blue hen in noto style' in screen, 'is edited and drawn', screen)
@@ -351,4 +381,4 @@ def composed():
 
 
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])
+    script.run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])
