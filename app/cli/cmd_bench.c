@@ -48,7 +48,7 @@ static const char if_i[] =
 struct bench {
     const char *model;       // folder, or NULL:
     const struct size *size; // of a published model
-    const char *size_name, *device, *type;
+    const char *size_name, *device, *type, *quantise;
     struct device_ceilings ceilings;
     int batch, references, text_tokens, repeats, height, width;
     enum dtype dtype;
@@ -295,8 +295,10 @@ static bool
 bench_forward(const struct bench *b, struct device *d, struct err *err)
 {
     struct bench_run r = {.params = params_create(b->dtype)};
-    bool ok = subject_open(&r.subject, b, err) && declare(&r, r.subject.family->denoiser, err) &&
-              make_weights(&r, d, false, err);
+    bool ok = subject_open(&r.subject, b, err) && declare(&r, r.subject.family->denoiser, err);
+    if (ok && b->quantise)
+        params_choose_blocks(r.params, "", NULL, NULL, dtype_from_quantised(b->quantise));
+    ok = ok && make_weights(&r, d, false, err);
     if (ok)
         build_step(&r, b);
     ok = ok && measure(&r, b, d, "forward", err);
@@ -428,6 +430,8 @@ static const struct option options[] = {
      .fallback = "512"},
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
      .fallback = "bf16"},
+    {OPTION_CHOICE("quantise", "TYPE", dtype_quantised, struct bench, quantise,
+                   "the pass has its weights in 8 or 4 bits")},
     {OPTION_WHOLE("repeats", "N", 1, 1000, struct bench, repeats, "runs; the fastest counts"),
      .fallback = "3"},
     {OPTION_SWITCH("forward", struct bench, only_forward, "the forward pass alone")},

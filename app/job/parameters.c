@@ -47,6 +47,12 @@ parameter_spacing(int i)
 }
 
 const char *
+parameter_quantise(int i)
+{
+    return i ? dtype_quantised(i - 1) : "none";
+}
+
+const char *
 parameter_guidance(int i)
 {
     return name_of(guidance_choice, i);

@@ -30,6 +30,7 @@ extern const struct parameter parameters[]; // name NULL behind the last
 const char *parameter_sampler(int i);
 const char *parameter_spacing(int i);
 const char *parameter_guidance(int i);
+const char *parameter_quantise(int i); // "none", then dtype_quantised()
 
 const struct parameter *parameter_find(const char *name); // NULL: none
 

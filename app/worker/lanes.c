@@ -139,8 +139,8 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     char *folder = places_model(j->model, err);
     if (!folder)
         return false;
-    char *wanted = mem_printf("%s|%s|%d|%d|%s", folder, device, (int)dtype, j->offload,
-                              j->lora ? j->lora : "");
+    char *wanted = mem_printf("%s|%s|%d|%d|%s|%s", folder, device, (int)dtype, j->offload,
+                              j->quantise ? j->quantise : "", j->lora ? j->lora : "");
     if (l->opened && strcmp(l->opened, wanted) == 0) {
         free(wanted);
         free(folder);
@@ -152,8 +152,10 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
         device_set_offload(l->device, j->offload);
     struct loras loras = {0};
     if (l->device && loras_find(&loras, j->lora, err))
-        l->pipeline = pipeline_open_changed(folder, l->device, dtype, loras.files, loras.count,
-                                            err);
+        l->pipeline = pipeline_open_as(
+            folder, l->device,
+            &(struct pipeline_storage){dtype, dtype_from_quantised(j->quantise), loras.files,
+                                       loras.count}, err);
     loras_finish(&loras);
     free(folder);
     if (!l->pipeline) {

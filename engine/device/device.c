@@ -260,6 +260,28 @@ plan_arena(struct graph *g, const struct device *d, struct err *err)
     return size;
 }
 
+static bool
+is_weights(const struct node *n)
+{
+    return n->op == OP_NONE && n->flags & NODE_BOUND && n->slot == SLOT_PARAMS;
+}
+
+size_t
+plan_copies(const struct graph *g, const struct device *d)
+{
+    size_t sum = 0;
+    bool *seen = mem_zalloc((size_t)graph_count(g) + 1);
+    for (int id = 0; d->table->copies && id < graph_count(g); id++) {
+        const struct node *n = graph_node(g, id), *w = n->source_count > 1 ? n->source[1] : NULL;
+        if (!w || !is_weights(w) || seen[w->id])
+            continue;
+        seen[w->id] = true;
+        sum += d->table->copies(d, n);
+    }
+    free(seen);
+    return sum;
+}
+
 struct plan *
 plan_create(struct graph *g, const struct plan_params *params, struct err *err)
 {

@@ -19,7 +19,6 @@ struct device_limits {
     int threads;         // 0: not a CPU
     bool f16, bf16;      // fast, in hardware
     bool emulated;       // a software driver such as lavapipe: `auto` does not take it
-    bool packs;          // keeps a copy of constant weights, packed for its products
     size_t memory;       // bytes, 0: unknown
     size_t alignment;    // of tensors in buffers, bytes
 };
@@ -86,6 +85,8 @@ struct plan_params {
 
 // Bytes of the arena that a plan of this graph would have.
 size_t plan_arena(struct graph *g, const struct device *d, struct err *err);
+// Bytes of the copies of constant weights that such a plan would keep, packed for its products.
+size_t plan_copies(const struct graph *g, const struct device *d);
 struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
 void plan_destroy(struct plan *p); // before its graph; NULL is fine
 

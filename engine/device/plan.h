@@ -68,6 +68,8 @@ struct device_table {
     // Multiply-adds a second (2 each), and what was measured. NULL: cannot tell.
     bool (*rate)(struct device *d, enum dtype dtype, double *flops, const char **how,
                  struct err *err);
+    // Bytes of the copy of its constant weights that a node keeps; NULL: none keeps any.
+    size_t (*copies)(const struct device *d, const struct node *n);
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);

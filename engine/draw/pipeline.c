@@ -82,20 +82,22 @@ set_frame(struct pipeline *p, struct err *err)
 struct pipeline *
 pipeline_open(const char *folder, struct device *device, enum dtype dtype, struct err *err)
 {
-    return pipeline_open_changed(folder, device, dtype, NULL, 0, err);
+    return pipeline_open_as(folder, device, &(struct pipeline_storage){.dtype = dtype}, err);
 }
 
 struct pipeline *
-pipeline_open_changed(const char *folder, struct device *device, enum dtype dtype,
-                      const struct lora_file *files, int count, struct err *err)
+pipeline_open_as(const char *folder, struct device *device, const struct pipeline_storage *w,
+                 struct err *err)
 {
     struct pipeline *p = mem_zalloc(sizeof *p);
     p->folder = model_folder_open(folder, err);
     bool ok = p->folder && check_folder(p->folder, err) &&
-              (!count || model_folder_change(p->folder, files, count, err)) &&
+              (!w->change_count ||
+               model_folder_change(p->folder, w->changes, w->change_count, err)) &&
               pipeline_defaults_read(&p->defaults, p->folder, err) &&
               (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) && set_frame(p, err) &&
-              stages_init(&p->stages, p->folder, device, dtype, err) && describe(p, err);
+              stages_init(&p->stages, p->folder, device, w->dtype, w->blocks, err) &&
+              describe(p, err);
     if (ok)
         return p;
     pipeline_close(p);

@@ -105,10 +105,16 @@ struct pipeline_result {
 // dtype: DTYPE_NONE chooses what is fast on the device. Reading the folder checks it whole.
 struct pipeline *pipeline_open(const char *folder, struct device *device, enum dtype dtype,
                                struct err *err);
-// The same with changes of its weights (engine/model/lora.h).
-struct pipeline *pipeline_open_changed(const char *folder, struct device *device,
-                                       enum dtype dtype, const struct lora_file *files, int count,
-                                       struct err *err);
+// How the weights of a model are to be had. Zeroed: as pipeline_open() has them.
+struct pipeline_storage {
+    enum dtype dtype;
+    enum dtype blocks; // dtype_quantised() that matrices are brought into; those that their files
+                       // have in blocks stay in theirs
+    const struct lora_file *changes; // change_count of them (engine/model/lora.h)
+    int change_count;
+};
+struct pipeline *pipeline_open_as(const char *folder, struct device *device,
+                                  const struct pipeline_storage *weights, struct err *err);
 void pipeline_close(struct pipeline *p); // NULL is fine
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,

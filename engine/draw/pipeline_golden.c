@@ -264,7 +264,7 @@ pipeline_golden_run(const struct model_golden_params *params, struct model_golde
               m->family->check(&m->parts, m->path, err) && check_opaque(m, err) &&
               read_sizes(&r, err) &&
               stages_init(&r.stages, m, params->device,
-                          params->dtype ? params->dtype : DTYPE_F32, err) &&
+                          params->dtype ? params->dtype : DTYPE_F32, DTYPE_NONE, err) &&
               read_text(&r, false, &r.text, err) && read_guidance(&r, err) &&
               read_references(&r, err) && draw(&r, err) &&
               compare(&r, result, err) && safetensors_check(r.file, err);

@@ -75,8 +75,8 @@ come(struct stages *s, const struct stage *t, struct err *err)
     struct part_weights *p = t->weights;
     if (!p || p->block)
         return true;
-    size_t bytes = params_bytes(p->params), copies = device_limits(s->device)->packs ? 2 : 1;
-    size_t need = copies * bytes + plan_arena(t->g, s->device, NULL);
+    size_t need = params_bytes(p->params) + plan_copies(t->g, s->device) +
+                  plan_arena(t->g, s->device, NULL);
     while (need > room(s) && one_leaves(s, p))
         ;
     struct err why = {0};
@@ -197,12 +197,12 @@ find(struct stages *s, const struct stage_key *key)
 
 bool
 stages_init(struct stages *s, const struct model_folder *folder, struct device *device,
-            enum dtype dtype, struct err *err)
+            enum dtype dtype, enum dtype blocks, struct err *err)
 {
     const struct device_limits *l = device_limits(device);
     *s = (struct stages){.folder = folder, .device = device};
     s->dtype = dtype ? dtype : l->bf16 ? DTYPE_BF16 : l->f16 ? DTYPE_F16 : DTYPE_F32;
-    return weights_init(&s->weights, folder, device, s->dtype, err);
+    return weights_init(&s->weights, folder, device, s->dtype, blocks, err);
 }
 
 struct stage *

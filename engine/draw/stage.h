@@ -34,10 +34,11 @@ struct stages {
     uint64_t clock;
 };
 
-// Loads nothing. dtype: DTYPE_NONE is what is fast on the device. On failure stages_finish() is
+// Loads nothing. dtype: DTYPE_NONE is what is fast on the device; blocks: as weights_init() has it.
+// On failure stages_finish() is
 // still due.
 bool stages_init(struct stages *s, const struct model_folder *folder, struct device *device,
-                 enum dtype dtype, struct err *err);
+                 enum dtype dtype, enum dtype blocks, struct err *err);
 // The stage with this key, made if need be; owned by `s` and held until stage_release(). ERR_MEMORY
 // when there is no room even with every other part gone.
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);

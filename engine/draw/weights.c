@@ -14,7 +14,7 @@ dtype_of(const struct family *f, const char *name, enum dtype wanted)
 
 bool
 weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
-             enum dtype dtype, struct err *err)
+             enum dtype dtype, enum dtype blocks, struct err *err)
 {
     *w = (struct weights){.folder = folder, .device = device};
     for (int i = 0; i < folder->parts.count; i++) {
@@ -22,7 +22,8 @@ weights_init(struct weights *w, const struct model_folder *folder, struct device
         p->part = &folder->parts.at[i];
         p->dtype = dtype_of(folder->family, p->part->name, dtype);
         p->params = params_create(p->dtype);
-        if (!model_folder_declare(folder, p->part->name, p->params, err))
+        if (!model_folder_declare(folder, p->part->name, p->params, err) ||
+            !model_folder_choose_blocks(folder, p->part->name, p->params, blocks, err))
             return false;
         params_layout(p->params);
         if (!model_folder_check(folder, p->part->name, p->params, err))

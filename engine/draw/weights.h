@@ -23,10 +23,11 @@ struct weights {
 };
 
 // Lays out every part and compares it with its files; loads nothing. dtype: of parts whose family
-// row leaves it open. ERR_INPUT where a part has no weights, or others than its config says. On
-// failure weights_finish() is still due.
+// row leaves it open. blocks: what matrices that their files have wide are brought into
+// (dtype_quantised()); DTYPE_NONE: they stay. ERR_INPUT where a part has no weights, or others than
+// its config says. On failure weights_finish() is still due.
 bool weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
-                  enum dtype dtype, struct err *err);
+                  enum dtype dtype, enum dtype blocks, struct err *err);
 void weights_finish(struct weights *w); // plans that have them bound are to be gone before
 
 struct part_weights *weights_find(struct weights *w, const char *part); // NULL: no such part

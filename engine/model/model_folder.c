@@ -257,6 +257,20 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
 }
 
 bool
+model_folder_choose_blocks(const struct model_folder *m, const char *part, struct params *params,
+                           enum dtype wish, struct err *err)
+{
+    const struct part *p = parts_find(&m->parts, part);
+    require(p);
+    struct params_spelling spelling = spelling_of(p);
+    struct safetensors *file = open_weights(m, p, err);
+    if (file)
+        params_choose_blocks(params, p->prefix, file, &spelling, wish);
+    safetensors_close(file);
+    return file != NULL;
+}
+
+bool
 model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
                    struct err *err)
 {

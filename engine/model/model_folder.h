@@ -48,6 +48,11 @@ char *model_folder_path(const struct model_folder *m, const char *name);
 bool model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
                           struct err *err);
 
+// Before params_layout(): which matrices of a part stay in the blocks that its files have them in,
+// and, with a wish, are brought into its (engine/nn/params.h).
+bool model_folder_choose_blocks(const struct model_folder *m, const char *part,
+                                struct params *params, enum dtype wish, struct err *err);
+
 // Fills the block from the weights of a part (NULL: of all that are declared and have
 // weights). `report` gets what was missing, surplus or misshapen (the others are loaded); where it
 // is NULL, missing and misshapen ones are an error, and surplus ones a line in the log.

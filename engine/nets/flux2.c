@@ -94,6 +94,15 @@ product(struct nn *nn, struct node *x, int64_t out, enum dtype dtype, const char
     return nn_linear(nn, x, &l, "%s", name);
 }
 
+// What stands at the ends and what speaks to all blocks: small beside them, and rounding it costs
+// most, so that files with weights in blocks have it wide as well.
+static struct node *
+kept_product(struct nn *nn, struct node *x, int64_t out, enum dtype dtype, const char *name)
+{
+    struct linear l = {.out = out, .no_bias = true, .out_dtype = dtype, .kept = true};
+    return nn_linear(nn, x, &l, "%s", name);
+}
+
 // --- Time, guidance and what they say to the blocks
 
 // value (N) -> (N,width) f32
@@ -103,9 +112,9 @@ embed_number(struct nn *nn, const struct flux2_config *c, struct node *value, co
     char layer[NN_NAME_MAX];
     struct node *x = op_affine(nn->g, value, 1000, 0);
     x = op_timestep_embed(nn->g, x, c->time_channels, 10000, 0, true);
-    x = product(nn, x, flux2_width(c), DTYPE_F32, nn_name(layer, "%s.linear_1", name));
+    x = kept_product(nn, x, flux2_width(c), DTYPE_F32, nn_name(layer, "%s.linear_1", name));
     x = op_silu(nn->g, x);
-    return product(nn, x, flux2_width(c), DTYPE_F32, nn_name(layer, "%s.linear_2", name));
+    return kept_product(nn, x, flux2_width(c), DTYPE_F32, nn_name(layer, "%s.linear_2", name));
 }
 
 // silu of the embedding, (N,width) f32: all modulations are products of it.
@@ -259,13 +268,14 @@ begin(struct nn *nn, const struct flux2_config *c, const struct flux2_inputs *in
     struct state s;
     struct node *ids[] = {in->text_ids, in->token_ids};
     s.table = nn_rope_table(nn, op_concat(nn->g, ids, 2, 0), c->axes, FLUX2_AXES, c->rope_theta);
-    s.tokens_mod = product(nn, conditions, 6 * width, DTYPE_F32,
-                           "double_stream_modulation_img.linear");
-    s.text_mod = product(nn, conditions, 6 * width, DTYPE_F32,
-                         "double_stream_modulation_txt.linear");
-    s.single_mod = product(nn, conditions, 3 * width, DTYPE_F32, "single_stream_modulation.linear");
-    s.tokens = product(nn, in->tokens, width, DTYPE_F32, "x_embedder");
-    s.text = product(nn, in->text, width, DTYPE_F32, "context_embedder");
+    s.tokens_mod = kept_product(nn, conditions, 6 * width, DTYPE_F32,
+                                "double_stream_modulation_img.linear");
+    s.text_mod = kept_product(nn, conditions, 6 * width, DTYPE_F32,
+                              "double_stream_modulation_txt.linear");
+    s.single_mod = kept_product(nn, conditions, 3 * width, DTYPE_F32,
+                                "single_stream_modulation.linear");
+    s.tokens = kept_product(nn, in->tokens, width, DTYPE_F32, "x_embedder");
+    s.text = kept_product(nn, in->text, width, DTYPE_F32, "context_embedder");
     return s;
 }
 
@@ -274,10 +284,10 @@ static struct node *
 finish(struct nn *nn, const struct flux2_config *c, struct node *x, struct node *conditions)
 {
     int64_t width = flux2_width(c);
-    struct node *mod = product(nn, conditions, 2 * width, DTYPE_F32, "norm_out.linear");
+    struct node *mod = kept_product(nn, conditions, 2 * width, DTYPE_F32, "norm_out.linear");
     struct modulation m = {.scale = op_affine(nn->g, op_slice(nn->g, mod, 1, 0, width), 1, 1),
                            .shift = op_slice(nn->g, mod, 1, width, width)};
-    return product(nn, modulated(nn, c, x, &m), c->out_channels, DTYPE_F32, "proj_out");
+    return kept_product(nn, modulated(nn, c, x, &m), c->out_channels, DTYPE_F32, "proj_out");
 }
 
 struct node *

@@ -152,7 +152,7 @@ static struct node *
 embed(struct nn *nn, const struct qwen3_config *c, struct node *ids)
 {
     struct node *rows = nn_param(nn, "model.embed_tokens.weight",
-                                 SHAPE(c->vocab_size, c->hidden_size), PARAM_MATRIX,
+                                 SHAPE(c->vocab_size, c->hidden_size), PARAM_KEPT,
                                  (struct param_init){INIT_NORMAL, 1});
     return op_cast(nn->g, op_gather(nn->g, rows, ids), DTYPE_F32);
 }

@@ -162,7 +162,7 @@ attention_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, co
 {
     char name[NN_NAME_MAX];
     const struct shape s = x->shape;
-    struct linear l = {.out = s.dim[3]};
+    struct linear l = {.out = s.dim[3], .kept = true};
     struct node *h = norm(nn, c, x, ACT_NONE, nn_name(name, "%s.group_norm", block));
     h = op_reshape(nn->g, h, SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
     struct node *q = nn_linear(nn, h, &l, "%s.to_q", block);

@@ -35,8 +35,9 @@ nn_linear(struct nn *nn, struct node *x, const struct linear *l, const char *nam
     va_end(args);
     int64_t in = shape_last(&x->shape);
     enum dtype dtype = l->wide ? DTYPE_F32 : nn->dtype;
-    struct node *w = named(nn, buf, "weight", SHAPE(l->out, in),
-                           l->wide ? PARAM_TABLE : PARAM_MATRIX, start(in, l->std, l->zero));
+    enum param_kind kind = l->wide ? PARAM_TABLE : l->kept ? PARAM_KEPT : PARAM_MATRIX;
+    struct node *w = named(nn, buf, "weight", SHAPE(l->out, in), kind,
+                           start(in, l->std, l->zero));
     struct node *b = NULL;
     if (!l->no_bias)
         b = named(nn, buf, "bias", SHAPE(l->out), PARAM_VECTOR, (struct param_init){0});

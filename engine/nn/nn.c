@@ -104,12 +104,14 @@ nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind ki
 {
     char full[2 * NN_NAME_MAX];
     snprintf(full, sizeof full, "%s%s", nn->part ? nn->part : "", name);
+    bool matrix = kind == PARAM_MATRIX || kind == PARAM_KEPT;
     if (graph_error(nn->g)->code != ERR_NONE) // shapes are guesses now, and this graph never runs
-        return graph_input(nn->g, full, shape, kind == PARAM_MATRIX ? nn->dtype : DTYPE_F32);
+        return graph_input(nn->g, full, shape, matrix ? nn->dtype : DTYPE_F32);
     int i = params_declare(nn->params, full, shape, kind, init);
     if (!param_node(nn, i)->cast) {
         struct node *w = adapted(nn, i);
-        param_node(nn, i)->cast = kind == PARAM_MATRIX ? op_cast(nn->g, w, nn->dtype) : w;
+        bool cast = matrix && !dtype_is_packed(w->dtype); // products take blocks as they are
+        param_node(nn, i)->cast = cast ? op_cast(nn->g, w, nn->dtype) : w;
     }
     return param_node(nn, i)->cast;
 }

@@ -50,7 +50,8 @@ void nn_segment_end(struct nn *nn);
 const char *nn_name(char buf[NN_NAME_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// A parameter as a node: matrices in nn->dtype, tables and vectors f32.
+// A parameter as a node: matrices in nn->dtype, or in blocks, which only the right side of a
+// product may be; tables and vectors f32.
 struct node *nn_param(struct nn *nn, const char *name, struct shape shape, enum param_kind kind,
                       struct param_init init);
 
@@ -69,6 +70,7 @@ struct linear {
     double std;          // of the start; 0: 1/sqrt(3 in), the spread of PyTorch's default
     enum dtype out_dtype; // DTYPE_NONE: nn->dtype; or DTYPE_F32
     bool wide;            // weight, product and result are f32 whatever nn->dtype is
+    bool kept;            // the weight is never in blocks (PARAM_KEPT)
 };
 struct node *nn_linear(struct nn *nn, struct node *x, const struct linear *l, const char *name,
                        ...) __attribute__((format(printf, 4, 5)));

@@ -129,7 +129,7 @@ params_declare(struct params *p, const char *name, struct shape shape, enum para
     }
     require(!p->fixed);
     struct param q = {.name = mem_strdup(name), .shape = shape, .kind = kind, .init = init};
-    q.dtype = kind == PARAM_MATRIX ? p->storage : DTYPE_F32;
+    q.dtype = kind == PARAM_MATRIX || kind == PARAM_KEPT ? p->storage : DTYPE_F32;
     q.size = dtype_bytes(q.dtype, shape_count(&shape));
     *slot = p->count + 1;
     ARRAY_PUSH(p->list, p->count, p->capacity, q);
@@ -144,6 +144,19 @@ params_adapt(struct params *p, const char *prefix, int rank)
 {
     p->adapted = prefix;
     p->rank = rank;
+}
+
+bool
+params_pack(struct params *p, int i, enum dtype blocks)
+{
+    require(!p->fixed && dtype_is_packed(blocks) && i >= 0 && i < p->count);
+    struct param *q = &p->list[i];
+    if (q->kind != PARAM_MATRIX || q->shape.rank != 2 || q->shape.dim[1] % dtype_block(blocks) ||
+        q->adapter || q->is_adapter)
+        return false;
+    q->dtype = blocks;
+    q->size = dtype_bytes(blocks, shape_count(&q->shape));
+    return true;
 }
 
 void

@@ -13,7 +13,8 @@
 // with DTYPE_F32, so everything in the block is f32 and gradients, moments and averages can use
 // the same offsets; for inference with the type of the device's products: then matrices are stored
 // in it. Tables and vectors stay f32: they are small, and rounding them costs most (bf16 token
-// rows alone move the answer of a T5 encoder by 1.4 %).
+// rows alone move the answer of a T5 encoder by 1.4 %). Matrices of products may also stay in
+// blocks of a few bits a weight (params_pack()), which the kernels unpack as they go.
 #ifndef LIMN_ENGINE_NN_PARAMS_H
 #define LIMN_ENGINE_NN_PARAMS_H
 
@@ -22,7 +23,9 @@
 
 enum param_kind {
     PARAM_NONE = 0,
-    PARAM_MATRIX, // weight of a product
+    PARAM_MATRIX, // weight of a product; in blocks where params_pack() says so
+    PARAM_KEPT,   // the same, never in blocks: what rounding costs most, and rows to gather that
+                  // are as narrow as products
     PARAM_TABLE,  // rows to gather or to add, and weights of products that need f32; f32 in the
                   // block
     PARAM_VECTOR, // bias, gain or offset of a norm; f32 in the block and in files
@@ -75,6 +78,10 @@ int params_declare(struct params *p, const char *name, struct shape shape, enum 
 // NAME.lora_A.weight, and B (out,rank), NAME.lora_B.weight, which starts as zeros. nn_param() then
 // gives W + B A. `prefix` stays the caller's.
 void params_adapt(struct params *p, const char *prefix, int rank);
+// Before params_layout(): the i-th parameter, a PARAM_MATRIX of two dimensions whose rows are whole
+// blocks and that has no adapter, stays in blocks of this type. False where it is no such
+// parameter; it stays as it was.
+bool params_pack(struct params *p, int i, enum dtype blocks);
 // Gives every parameter its place. None that fits crosses a multiple of BUFFER_SEGMENT bytes
 // (engine/device/device.h).
 void params_layout(struct params *p);
@@ -138,6 +145,13 @@ struct params_change {
 // to the report; names in it start with the part. spelling NULL: that of the table alone.
 void params_compare(const struct params *p, const char *part, const struct safetensors *file,
                     const struct params_spelling *spelling, struct params_report *report);
+
+// Before params_layout(): matrices that the file has in blocks stay in them; with a wish
+// (dtype_quantised()) the others are brought into its blocks while they are loaded. What a change
+// is added to must be brought back into blocks: where that is not known for the file's, it is Q8_0.
+// file NULL: all of the part as the wish says.
+void params_choose_blocks(struct params *p, const char *part, const struct safetensors *file,
+                          const struct params_spelling *spelling, enum dtype wish);
 
 // Reads every parameter of the part that is in the file with its shape into the block, converted
 // to its type in pieces. Says nothing about others: see params_compare().

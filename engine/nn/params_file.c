@@ -230,6 +230,37 @@ params_report_text(const struct params_report *r)
     return text;
 }
 
+// The blocks that a matrix is to be in; DTYPE_NONE: none.
+static enum dtype
+blocks_of(const struct found *f, const struct params_change *change, const char *name,
+          enum dtype wish)
+{
+    const struct packed_type *packed = f->tensor ? f->tensor->packed : NULL;
+    enum dtype has = packed ? packed->dtype : DTYPE_NONE;
+    if (!has)
+        return wish;
+    bool changed = change && change->find(change->ctx, name);
+    return changed && !packed->pack ? DTYPE_Q8_0 : has;
+}
+
+void
+params_choose_blocks(struct params *p, const char *part, const struct safetensors *file,
+                     const struct params_spelling *spelling, enum dtype wish)
+{
+    for (int i = 0; i < params_entries(p); i++) {
+        const struct param *q = params_at(p, i);
+        const char *name = file_name(q, part);
+        struct found f = {0};
+        if (!name || q->kind != PARAM_MATRIX)
+            continue;
+        if (file)
+            f = find_param(file, name, spelling);
+        enum dtype blocks = blocks_of(&f, spelling ? spelling->change : NULL, q->name, wish);
+        if (blocks)
+            params_pack(p, i, blocks);
+    }
+}
+
 // To the parameter's type by way of f32, in `piece`: packed weights, and what is added to.
 static bool
 load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
@@ -262,7 +293,12 @@ load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, i
          void *piece, struct buffer *block, struct err *err)
 {
     const struct tensor_view *t = f->tensor;
-    if (t->packed || f->added)
+    bool same = t->packed && t->packed->dtype == q->dtype && !f->added;
+    if (same)
+        return buffer_write(block, q->offset + dtype_bytes(q->dtype, to),
+                            (const char *)t->data + dtype_bytes(q->dtype, at),
+                            dtype_bytes(q->dtype, count), err);
+    if (t->packed || f->added || dtype_is_packed(q->dtype))
         return load_wide(q, f, at, to, count, piece, block, err);
     size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
     const char *source = (const char *)t->data + (size_t)at * from_size;

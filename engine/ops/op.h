@@ -68,6 +68,8 @@ struct node *op_gather_grad(struct graph *g, struct node *ids, struct node *dy, 
 
 // a (…,M,K) or transposed (…,K,M); b (…,K,N) or (…,N,K); leading dimensions equal, or b is rank 2
 // and shared. bias (N) f32 or NULL. `out` DTYPE_NONE: a's dtype; DTYPE_F32 from bf16 is allowed.
+// b may be weights in blocks (dtype_is_packed()): then it is (N,K), K of whole blocks, a is not
+// transposed, and no gradient goes there.
 struct node *op_matmul(struct graph *g, struct node *a, bool transpose_a, struct node *b,
                        bool transpose_b, struct node *bias, enum dtype out);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products: matmul and conv2d with its two gradients.
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
 #include "engine/base/require.h"
 #include "engine/ops/rules.h"
 
@@ -9,6 +12,19 @@ static int64_t
 dim_from_end(const struct shape *s, int k)
 {
     return s->dim[s->rank - k];
+}
+
+static bool
+check_types(const struct node *n, int64_t inner, struct err *err)
+{
+    enum dtype a = n->source[0]->dtype, b = n->source[1]->dtype;
+    if (!dtype_is_packed(b))
+        return (a == b && dtype_is_float(a)) ||
+               err_set(err, ERR_INPUT, "needs two float tensors of one type");
+    bool lies = n->source[1]->shape.rank == 2 && n->params.matmul.transpose_b &&
+                !n->params.matmul.transpose_a && inner % dtype_block(b) == 0;
+    return (lies && dtype_is_float(a)) ||
+           err_set(err, ERR_INPUT, "weights in blocks are (N,K) of whole blocks, beside floats");
 }
 
 bool
@@ -23,8 +39,8 @@ op_shape_matmul(struct node *n, struct err *err)
     if (inner != inner_b)
         return err_set(err, ERR_INPUT, "inner dimensions %lld and %lld differ", (long long)inner,
                        (long long)inner_b);
-    if (n->source[0]->dtype != n->source[1]->dtype || !dtype_is_float(n->source[0]->dtype))
-        return err_set(err, ERR_INPUT, "needs two float tensors of one type");
+    if (!check_types(n, inner, err))
+        return false;
     if (b->rank == 2 && a->rank > 2 && ta)
         return err_set(err, ERR_INPUT, "a shared matrix needs a plain left side");
     for (int i = 0; b->rank > 2 && i < a->rank - 2; i++)
@@ -42,10 +58,34 @@ op_shape_matmul(struct node *n, struct err *err)
     return true;
 }
 
+// The right side in blocks: each of its rows is unpacked once.
+static bool
+plain_packed(const struct op_args *args, struct err *err)
+{
+    const struct node *n = args->node, *b = n->source[1];
+    int64_t columns = shape_last(&n->shape), inner = b->shape.dim[1];
+    int64_t rows = arg_count(args) / columns;
+    size_t row = dtype_bytes(b->dtype, inner);
+    float *w = mem_try_calloc((size_t)inner, sizeof *w, "a row of weights", err);
+    bool ok = w != NULL;
+    for (int64_t j = 0; ok && j < columns; j++) {
+        dtype_convert(DTYPE_F32, w, b->dtype, (const char *)args->src[1] + (size_t)j * row, inner);
+        for (int64_t i = 0; i < rows; i++) {
+            double sum = n->source_count == 3 ? arg_get(args, 2, j) : 0;
+            for (int64_t k = 0; k < inner; k++)
+                sum += arg_get(args, 0, i * inner + k) * (double)w[k];
+            arg_put(args, i * columns + j, sum);
+        }
+    }
+    free(w);
+    return ok;
+}
+
 bool
 op_plain_matmul(const struct op_args *args, struct err *err)
 {
-    (void)err;
+    if (dtype_is_packed(args->node->source[1]->dtype))
+        return plain_packed(args, err);
     const struct node *n = args->node;
     bool ta = n->params.matmul.transpose_a, tb = n->params.matmul.transpose_b;
     const struct shape *a = source_shape(n, 0), *b = source_shape(n, 1);

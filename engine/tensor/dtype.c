@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/tensor/packed.h"
 
 static const struct {
     const char *name, *upper;
@@ -13,6 +15,12 @@ static const struct {
     [DTYPE_F32] = {"f32", "F32", 4},    [DTYPE_F16] = {"f16", "F16", 2},
     [DTYPE_BF16] = {"bf16", "BF16", 2}, [DTYPE_I64] = {"i64", "I64", 8},
     [DTYPE_I32] = {"i32", "I32", 4},    [DTYPE_U8] = {"u8", "U8", 1},
+    [DTYPE_Q4_0] = {"q4_0", "", 0},     [DTYPE_Q4_1] = {"q4_1", "", 0},
+    [DTYPE_Q5_0] = {"q5_0", "", 0},     [DTYPE_Q5_1] = {"q5_1", "", 0},
+    [DTYPE_Q8_0] = {"q8_0", "", 0},     [DTYPE_Q2_K] = {"q2_k", "", 0},
+    [DTYPE_Q3_K] = {"q3_k", "", 0},     [DTYPE_Q4_K] = {"q4_k", "", 0},
+    [DTYPE_Q5_K] = {"q5_k", "", 0},     [DTYPE_Q6_K] = {"q6_k", "", 0},
+    [DTYPE_IQ4_NL] = {"iq4_nl", "", 0}, [DTYPE_IQ4_XS] = {"iq4_xs", "", 0},
 };
 
 size_t
@@ -21,10 +29,26 @@ dtype_size(enum dtype t)
     return types[t].size;
 }
 
+int
+dtype_is_packed(enum dtype t)
+{
+    return t >= DTYPE_Q4_0 && t < DTYPE_COUNT;
+}
+
+int
+dtype_block(enum dtype t)
+{
+    return dtype_is_packed(t) ? packed_type_of(t)->weights : 1;
+}
+
 size_t
 dtype_bytes(enum dtype t, int64_t n)
 {
-    return (size_t)n * dtype_size(t);
+    if (!dtype_is_packed(t))
+        return (size_t)n * dtype_size(t);
+    const struct packed_type *p = packed_type_of(t);
+    require(n % p->weights == 0);
+    return (size_t)(n / p->weights) * (size_t)p->bytes;
 }
 
 const char *
@@ -40,10 +64,27 @@ dtype_computing(int i)
     return i < (int)(sizeof computing / sizeof *computing) ? dtype_name(computing[i]) : NULL;
 }
 
+static const enum dtype quantised[] = {DTYPE_Q8_0, DTYPE_Q4_0};
+
+const char *
+dtype_quantised(int i)
+{
+    return i < (int)COUNT_OF(quantised) ? dtype_name(quantised[i]) : NULL;
+}
+
+enum dtype
+dtype_from_quantised(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(quantised); i++)
+        if (name && strcmp(name, dtype_name(quantised[i])) == 0)
+            return quantised[i];
+    return DTYPE_NONE;
+}
+
 enum dtype
 dtype_from_name(const char *name)
 {
-    for (int t = DTYPE_F64; t < DTYPE_COUNT; t++)
+    for (int t = DTYPE_F64; t <= DTYPE_U8; t++)
         if (strcmp(name, types[t].name) == 0 || strcmp(name, types[t].upper) == 0)
             return (enum dtype)t;
     return DTYPE_NONE;
@@ -96,7 +137,7 @@ f16_from_f32(float f)
 double
 dtype_load(enum dtype t, const void *base, int64_t i)
 {
-    switch (t) {
+    switch ((int)t) {
     case DTYPE_F64:
         return ((const double *)base)[i];
     case DTYPE_F32:
@@ -111,11 +152,11 @@ dtype_load(enum dtype t, const void *base, int64_t i)
         return ((const int32_t *)base)[i];
     case DTYPE_U8:
         return ((const uint8_t *)base)[i];
-    case DTYPE_NONE:
-    case DTYPE_COUNT:
+    default:
         break;
     }
-    unreachable_here();
+    require(dtype_is_packed(t));
+    return packed_load(packed_type_of(t), base, i);
 }
 
 static double
@@ -127,7 +168,7 @@ clamp_integer(double v, double low, double high)
 void
 dtype_store(enum dtype t, void *base, int64_t i, double value)
 {
-    switch (t) {
+    switch ((int)t) {
     case DTYPE_F64:
         ((double *)base)[i] = value;
         return;
@@ -149,8 +190,7 @@ dtype_store(enum dtype t, void *base, int64_t i, double value)
     case DTYPE_U8:
         ((uint8_t *)base)[i] = (uint8_t)clamp_integer(value, 0, 255);
         return;
-    case DTYPE_NONE:
-    case DTYPE_COUNT:
+    default: // a block is not stored a number at a time
         break;
     }
     unreachable_here();
@@ -161,6 +201,11 @@ dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_
 {
     if (to == from) {
         memmove(dst, src, dtype_bytes(to, n));
+    } else if (to == DTYPE_F32 && dtype_is_packed(from)) {
+        packed_unpack(packed_type_of(from), src, 0, n, dst);
+    } else if (dtype_is_packed(to)) {
+        require(from == DTYPE_F32);
+        packed_pack(packed_type_of(to), src, n, dst);
     } else if (to == DTYPE_F32 && from == DTYPE_BF16) {
         for (int64_t i = 0; i < n; i++)
             ((float *)dst)[i] = bf16_to_f32(((const uint16_t *)src)[i]);

@@ -16,16 +16,36 @@ enum dtype {
     DTYPE_I64,
     DTYPE_I32,
     DTYPE_U8,
+    // Weights in blocks that share a scale, as GGUF files have them (engine/tensor/packed.h). They
+    // are storage alone: op_matmul() takes them on its right, nothing computes in them.
+    DTYPE_Q4_0,
+    DTYPE_Q4_1,
+    DTYPE_Q5_0,
+    DTYPE_Q5_1,
+    DTYPE_Q8_0,
+    DTYPE_Q2_K,
+    DTYPE_Q3_K,
+    DTYPE_Q4_K,
+    DTYPE_Q5_K,
+    DTYPE_Q6_K,
+    DTYPE_IQ4_NL,
+    DTYPE_IQ4_XS,
     DTYPE_COUNT
 };
 
-size_t dtype_size(enum dtype t);        // bytes of one element, 0 for DTYPE_NONE
-size_t dtype_bytes(enum dtype t, int64_t n); // of n elements in a row: how much memory they take
+size_t dtype_size(enum dtype t);  // bytes of one element, 0 for DTYPE_NONE and for blocks
+int dtype_block(enum dtype t);    // elements of a block; 1 where each stands alone
+// Of n elements in a row: how much memory they take. n is a multiple of dtype_block().
+size_t dtype_bytes(enum dtype t, int64_t n);
 const char *dtype_name(enum dtype t);   // "f32"
 enum dtype
-dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE if unknown
-int dtype_is_float(enum dtype t);
+dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE: unknown, or blocks
+// One that dtype_quantised() names; DTYPE_NONE: no such, or NULL.
+enum dtype dtype_from_quantised(const char *name);
+int dtype_is_float(enum dtype t);  // of numbers that stand alone
+int dtype_is_packed(enum dtype t); // in blocks
 const char *dtype_computing(int i); // names of those that models compute in; NULL behind the last
+const char *dtype_quantised(int i); // of those that weights can be brought into: "q8_0", "q4_0"
 
 static inline float
 bf16_to_f32(uint16_t h)
@@ -54,7 +74,8 @@ uint16_t f16_from_f32(float f); // round to nearest even, overflow to infinity
 double dtype_load(enum dtype t, const void *base, int64_t i);
 void dtype_store(enum dtype t, void *base, int64_t i, double value); // integers: truncated, clamped
 
-// n elements; src and dst must not overlap unless equal with equal sizes.
+// n elements; src and dst must not overlap unless equal with equal sizes. Of blocks a multiple of
+// dtype_block(); to blocks only from f32, and only to those of dtype_quantised().
 void dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_t n);
 
 #endif

@@ -26,6 +26,26 @@ unpack_q8_0(const unsigned char *b, float *out)
         out[i] = d * (float)(int8_t)b[2 + i];
 }
 
+static void
+put_half(unsigned char *p, float f)
+{
+    uint16_t h = f16_from_f32(f);
+    p[0] = (unsigned char)h;
+    p[1] = (unsigned char)(h >> 8);
+}
+
+static void
+pack_q8_0(const float *in, unsigned char *b)
+{
+    float most = 0;
+    for (int i = 0; i < 32; i++)
+        most = MAX(most, fabsf(in[i]));
+    float d = most / 127, by = d > 0 ? 1 / d : 0;
+    put_half(b, d);
+    for (int i = 0; i < 32; i++)
+        b[2 + i] = (unsigned char)(int8_t)roundf(in[i] * by);
+}
+
 // Four bits of weight i of 32: low halves first, then high ones; perhaps a fifth bit of `high`.
 static int
 nibble(const unsigned char *q, const unsigned char *high, int i)
@@ -40,6 +60,21 @@ unpack_q4_0(const unsigned char *b, float *out)
     float d = half(b);
     for (int i = 0; i < 32; i++)
         out[i] = d * (float)(nibble(b + 2, NULL, i) - 8);
+}
+
+// The largest weight becomes -8, so that the side which has one number more is its.
+static void
+pack_q4_0(const float *in, unsigned char *b)
+{
+    float most = 0;
+    for (int i = 0; i < 32; i++)
+        most = fabsf(in[i]) > fabsf(most) ? in[i] : most;
+    float d = most / -8, by = d != 0 ? 1 / d : 0;
+    put_half(b, d);
+    for (int i = 0; i < 16; i++) {
+        int low = MIN(15, (int)(in[i] * by + 8.5f)), high = MIN(15, (int)(in[i + 16] * by + 8.5f));
+        b[2 + i] = (unsigned char)(low | high << 4);
+    }
 }
 
 static void
@@ -204,20 +239,20 @@ unpack_e5m2(const unsigned char *b, float *out)
 }
 
 static const struct packed_type types[] = {
-    {"Q4_0", 2, 32, 18, unpack_q4_0},
-    {"Q4_1", 3, 32, 20, unpack_q4_1},
-    {"Q5_0", 6, 32, 22, unpack_q5_0},
-    {"Q5_1", 7, 32, 24, unpack_q5_1},
-    {"Q8_0", 8, 32, 34, unpack_q8_0},
-    {"Q2_K", 10, 256, 84, unpack_q2_k},
-    {"Q3_K", 11, 256, 110, unpack_q3_k},
-    {"Q4_K", 12, 256, 144, unpack_q4_k},
-    {"Q5_K", 13, 256, 176, unpack_q5_k},
-    {"Q6_K", 14, 256, 210, unpack_q6_k},
-    {"IQ4_NL", 20, 32, 18, unpack_iq4_nl},
-    {"IQ4_XS", 23, 256, 136, unpack_iq4_xs},
-    {"F8_E4M3", PACKED_NO_NUMBER, 1, 1, unpack_e4m3},
-    {"F8_E5M2", PACKED_NO_NUMBER, 1, 1, unpack_e5m2},
+    {"Q4_0", 2, DTYPE_Q4_0, 32, 18, unpack_q4_0, pack_q4_0},
+    {"Q4_1", 3, DTYPE_Q4_1, 32, 20, unpack_q4_1, NULL},
+    {"Q5_0", 6, DTYPE_Q5_0, 32, 22, unpack_q5_0, NULL},
+    {"Q5_1", 7, DTYPE_Q5_1, 32, 24, unpack_q5_1, NULL},
+    {"Q8_0", 8, DTYPE_Q8_0, 32, 34, unpack_q8_0, pack_q8_0},
+    {"Q2_K", 10, DTYPE_Q2_K, 256, 84, unpack_q2_k, NULL},
+    {"Q3_K", 11, DTYPE_Q3_K, 256, 110, unpack_q3_k, NULL},
+    {"Q4_K", 12, DTYPE_Q4_K, 256, 144, unpack_q4_k, NULL},
+    {"Q5_K", 13, DTYPE_Q5_K, 256, 176, unpack_q5_k, NULL},
+    {"Q6_K", 14, DTYPE_Q6_K, 256, 210, unpack_q6_k, NULL},
+    {"IQ4_NL", 20, DTYPE_IQ4_NL, 32, 18, unpack_iq4_nl, NULL},
+    {"IQ4_XS", 23, DTYPE_IQ4_XS, 256, 136, unpack_iq4_xs, NULL},
+    {"F8_E4M3", PACKED_NO_NUMBER, DTYPE_NONE, 1, 1, unpack_e4m3, NULL},
+    {"F8_E5M2", PACKED_NO_NUMBER, DTYPE_NONE, 1, 1, unpack_e5m2, NULL},
 };
 
 const struct packed_type *
@@ -238,6 +273,15 @@ packed_type_numbered(uint32_t number)
     return NULL;
 }
 
+const struct packed_type *
+packed_type_of(enum dtype t)
+{
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (types[i].dtype == t && t != DTYPE_NONE)
+            return &types[i];
+    unreachable_here();
+}
+
 void
 packed_unpack(const struct packed_type *t, const void *data, int64_t first, int64_t count,
               float *out)
@@ -246,4 +290,20 @@ packed_unpack(const struct packed_type *t, const void *data, int64_t first, int6
     const unsigned char *block = (const unsigned char *)data + first / t->weights * t->bytes;
     for (int64_t i = 0; i < count; i += t->weights, block += t->bytes)
         t->unpack(block, out + i);
+}
+
+float
+packed_load(const struct packed_type *t, const void *data, int64_t i)
+{
+    float block[PACKED_WEIGHTS_MAX];
+    t->unpack((const unsigned char *)data + i / t->weights * t->bytes, block);
+    return block[i % t->weights];
+}
+
+void
+packed_pack(const struct packed_type *t, const float *in, int64_t count, void *out)
+{
+    require(t->pack && count % t->weights == 0);
+    for (int64_t i = 0; i < count / t->weights; i++)
+        t->pack(in + i * t->weights, (unsigned char *)out + i * t->bytes);
 }

@@ -84,6 +84,10 @@ some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
 check(some not in (plain, nine), 'one between them is another picture')
 check(text('some.png')['variation'] == '9:0.2' and 'variation' not in text('plain.png'), 'it is in the picture')
 limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
+# Weights in 8 bits: another picture, which says so and is drawn again with them.
+eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
+limn('generate', 'eight.png', '--no-library', '-q', '-o', 'eight-again.png')
+check(eight != plain and pixels('eight-again.png') == eight and text('eight.png')['quantise'] == 'q8_0', 'quantised weights')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('some.png').read_bytes(), 'and is drawn again with it')
 
 # Away from the instruction itself: w*f + (1-w)*f is f, as without guidance.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Weights in blocks and in 8 bits against the gguf package and PyTorch, bit for bit; GGUF files that
 // are cut short or lie. Takes tests/reference/golden.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,6 +77,54 @@ every_type_of_gguf(void **state)
     safetensors_close(want);
 }
 
+// What the reference makes of the same numbers, and the way back.
+static void
+numbers_into_blocks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Q8_0", "Q4_0"};
+    struct safetensors *file = opened("packed.gguf");
+    const struct tensor_view *from = safetensors_find(file, "F32");
+    int64_t n = shape_count(&from->shape);
+    for (int i = 0; i < 2; i++) {
+        const struct tensor_view *want = safetensors_find(file, names[i]);
+        enum dtype t = dtype_from_quantised(i ? "q4_0" : "q8_0");
+        assert_true(t == want->packed->dtype && dtype_bytes(t, n) == want->size);
+        unsigned char *got = mem_alloc(want->size);
+        dtype_convert(t, got, DTYPE_F32, from->data, n);
+        assert_memory_equal(got, want->data, want->size);
+        float one;
+        dtype_convert(DTYPE_F32, &one, DTYPE_F32, from->data, 1);
+        double step = fabs(dtype_load(t, got, 0) - one);
+        assert_true(step < (i ? 0.5 : 0.02));
+        free(got);
+    }
+    assert_null(dtype_quantised(2));
+    assert_int_equal(dtype_from_quantised("q4_k"), DTYPE_NONE); // read, never made
+    safetensors_close(file);
+}
+
+// Nothing but zeros, and numbers that f16 scales cannot hold.
+static void
+blocks_at_the_edges(void **state)
+{
+    (void)state;
+    float in[32] = {0}, out[32];
+    unsigned char block[34];
+    for (int i = 0; i < 2; i++) {
+        enum dtype t = i ? DTYPE_Q4_0 : DTYPE_Q8_0;
+        memset(in, 0, sizeof in);
+        dtype_convert(t, block, DTYPE_F32, in, 32);
+        dtype_convert(DTYPE_F32, out, t, block, 32);
+        for (int k = 0; k < 32; k++)
+            assert_true(out[k] == 0);
+        in[3] = -1e-9f; // the scale is 0 in f16
+        dtype_convert(t, block, DTYPE_F32, in, 32);
+        dtype_convert(DTYPE_F32, out, t, block, 32);
+        assert_true(out[3] == 0 && out[4] == 0);
+    }
+}
+
 static void
 numbers_of_8_bits(void **state)
 {
@@ -136,6 +185,8 @@ main(int argc, char **argv)
     golden = argc > 1 ? argv[1] : "tests/reference/golden";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_of_gguf),
+        cmocka_unit_test(numbers_into_blocks),
+        cmocka_unit_test(blocks_at_the_edges),
         cmocka_unit_test(numbers_of_8_bits),
         cmocka_unit_test(files_that_lie),
     };

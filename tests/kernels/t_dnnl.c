@@ -12,8 +12,10 @@
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
+#include "tests/ops/blocks.h"
 
 static int taken, refused;
+static void (*add_kernels)(struct cpu_table *t) = cpu_add_dnnl;
 
 struct tensor {
     double *value; // what the bytes mean
@@ -34,6 +36,15 @@ tensor_make(const struct node *n, uint64_t seed)
     int64_t count = shape_count(&n->shape);
     struct tensor t = {.value = calloc((size_t)count, sizeof(double)), .count = count};
     t.data = mem_try_aligned(dtype_bytes(n->dtype, count), 64, "tensor", NULL);
+    if (dtype_is_packed(n->dtype)) {
+        float *unpacked = calloc((size_t)count, sizeof *unpacked);
+        blocks_random(n->dtype, t.data, count, seed);
+        dtype_convert(DTYPE_F32, unpacked, n->dtype, t.data, count);
+        for (int64_t i = 0; i < count; i++)
+            t.value[i] = unpacked[i];
+        free(unpacked);
+        return t;
+    }
     for (int64_t i = 0; i < count; i++) {
         dtype_store(n->dtype, t.data, i, noise(&seed));
         t.value[i] = dtype_load(n->dtype, t.data, i);
@@ -175,7 +186,7 @@ check(struct graph *g, const struct node *n, bool constant)
     if (graph_error(g)->code != ERR_NONE)
         fail_msg("%s", graph_error(g)->text);
     struct cpu_table *table = calloc(1, sizeof *table);
-    cpu_add_dnnl(table);
+    add_kernels(table);
     struct cpu_step s = {.node = n};
     s.constant[1] = constant;
     bool f32 = n->source[0]->dtype == DTYPE_F32;
@@ -202,7 +213,9 @@ check(struct graph *g, const struct node *n, bool constant)
         struct tensor moved = {.data = mem_try_aligned((size_t)dst.count * 8, 64, "moved", NULL)};
         run_step(&s, run ? moved.data : dst.data, src);
         double error = worst(n, run ? moved.data : dst.data, truth);
-        if (!(error <= (n->dtype == DTYPE_F32 ? 1e-4 : 1e-2))) {
+        // Weights in blocks are rounded to the left side's type, whatever the result's is.
+        bool rounded = dtype_is_packed(n->source[1]->dtype) && n->source[0]->dtype != DTYPE_F32;
+        if (!(error <= (n->dtype != DTYPE_F32 ? 1e-2 : rounded ? 4e-3 : 1e-4))) {
             char *text = graph_text(g);
             fail_msg("error %g in run %d%s of\n%s", error, run, constant ? " (packed)" : "", text);
             free(text);
@@ -430,6 +443,36 @@ test_packed_once(void **state)
     graph_destroy(g);
 }
 
+// Weights in blocks of every type, against the sum in double of what their definition says they
+// are: one tile, one that is narrow, several; with each instruction set that this processor has.
+static void
+test_blocks(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"baseline", "v3", "v4", "bf16"};
+    static const int64_t sizes[][3] = {{1, 67, 256}, {37, 96, 1024}, {3, 2048 + 70, 256}};
+    int before = taken;
+    add_kernels = cpu_add_fast;
+    for (size_t s = 0; s < COUNT_OF(sets); s++) {
+        setenv("LIMN_CPU_ISA", sets[s], 1);
+        for (size_t b = 0; b < COUNT_OF(block_types); b++)
+            for (size_t i = 0; i < COUNT_OF(sizes); i++)
+                for (int wide = 0; wide < 2; wide++) {
+                    struct graph *g = graph_create();
+                    enum dtype t = i == 1 || wide ? DTYPE_F32 : DTYPE_BF16;
+                    struct node *x = graph_input(g, "x", SHAPE(sizes[i][0], sizes[i][2]), t);
+                    struct node *w = graph_input(g, "w", SHAPE(sizes[i][1], sizes[i][2]),
+                                                 block_types[b].type);
+                    struct node *bias = graph_input(g, "bias", SHAPE(sizes[i][1]), DTYPE_F32);
+                    check(g, op_matmul(g, x, false, w, true, i ? bias : NULL, DTYPE_F32), true);
+                    graph_destroy(g);
+                }
+    }
+    unsetenv("LIMN_CPU_ISA");
+    add_kernels = cpu_add_dnnl;
+    assert_true(taken > before);
+}
+
 static void
 test_rate(void **state)
 {
@@ -454,6 +497,7 @@ main(void)
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_packed_once),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_rate),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,7 @@ with tempfile.TemporaryDirectory() as temp:
     write_gguf(gguf, transformer(tensors), blocks=True)
     check(temp / 'flux2', 'flux2/transformer-3.safetensors', tolerance=2e-2)
     check(temp / 'flux2', 'flux2/transformer-3.safetensors', good=False, tolerance=1e-5)
+    check(temp / 'flux2', 'flux2/pipeline.safetensors', tolerance=5e-2)  # drawn: the blocks stay in memory
 
     # A model of files in several places, under whichever names: the picture of the folder that says the same. What
     # no tensor tells is as in the published models, so the folder's configs are made to say that.

@@ -516,7 +516,7 @@ stages_that_are_held_stay(void **state)
     struct err err = {0};
     struct model_folder *m = model_folder_open(trained, &err);
     struct stages s;
-    assert_true(stages_init(&s, m, device, DTYPE_F32, &err));
+    assert_true(stages_init(&s, m, device, DTYPE_F32, DTYPE_NONE, &err));
     struct stage *held[MANY];
     for (int i = 0; i < MANY; i++) {
         held[i] = stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = i + 1}, &err);
@@ -563,7 +563,7 @@ parts_come_and_leave(void **state)
     struct model_folder *m = model_folder_open(trained, &err);
     struct stages s;
     float before[COUNT], after[COUNT] = {0};
-    assert_true(stages_init(&s, m, device, DTYPE_F32, &err));
+    assert_true(stages_init(&s, m, device, DTYPE_F32, DTYPE_NONE, &err));
     struct part_weights *text = weights_find(&s.weights, "text_encoder");
     struct part_weights *unet = weights_find(&s.weights, "unet");
     assert_true(s.weights.count == 3 && stages_memory(&s) == 0); // nothing is there before it is needed
@@ -599,7 +599,7 @@ an_impossible_graph_is_refused(void **state)
     struct err err = {0};
     struct model_folder *m = model_folder_open(trained, &err);
     struct stages s;
-    assert_true(m && stages_init(&s, m, device, DTYPE_F32, &err));
+    assert_true(m && stages_init(&s, m, device, DTYPE_F32, DTYPE_NONE, &err));
     const struct stage_key keys[] = {
         {.kind = STAGE_TEXT, .tokens = 1 << 21}, // T5's table of distances
         {.kind = STAGE_STEP, .part = "unet", .batch = 1 << 30, .tokens = 8},
@@ -635,7 +635,7 @@ a_graph_without_memory_is_refused(void **state)
         limit.rlim_cur = limit.rlim_max = (rlim_t)(pages * sysconf(_SC_PAGESIZE) + (32 << 20));
         struct model_folder *m = model_folder_open(trained, &err);
         struct stages s;
-        ok = ok && m && stages_init(&s, m, device, DTYPE_F32, &err) &&
+        ok = ok && m && stages_init(&s, m, device, DTYPE_F32, DTYPE_NONE, &err) &&
              setrlimit(RLIMIT_AS, &limit) == 0 &&
              !stages_get(&s, &(struct stage_key){.kind = STAGE_TEXT, .tokens = 4096}, &err) &&
              err.code == ERR_MEMORY && strstr(err.text, "t5.buckets.4096");

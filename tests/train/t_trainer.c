@@ -881,7 +881,8 @@ drawn_with(const char *model, const char *lora, double weight)
 {
     struct err err = {0};
     struct lora_file file = {lora, weight};
-    struct pipeline *p = pipeline_open_changed(model, device, DTYPE_F32, &file, lora != NULL, &err);
+    struct pipeline_storage storage = {DTYPE_F32, DTYPE_NONE, &file, lora != NULL};
+    struct pipeline *p = pipeline_open_as(model, device, &storage, &err);
     must(p != NULL, &err);
     struct instruction n = {.text = mem_strdup("rocket")};
     struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 4, .scale = 1, .context_scale = -1};

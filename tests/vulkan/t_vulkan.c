@@ -15,6 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "engine/device/vulkan/vk.h"
+#include "tests/ops/blocks.h"
 #include "tests/ops/cases.h"
 #include "tests/vulkan/stay.h"
 
@@ -34,7 +35,9 @@ fill_inputs(struct plan *p, struct graph *g, bool positive)
         struct rng rng;
         rng_init(&rng, 7, (uint64_t)(RNG_STREAM_TEST + 16 * (++k)));
         void *data = mem_zalloc(node_bytes(n));
-        for (int64_t i = 0; i < shape_count(&n->shape); i++)
+        if (dtype_is_packed(n->dtype))
+            blocks_random(n->dtype, data, shape_count(&n->shape), 7);
+        for (int64_t i = 0; !dtype_is_packed(n->dtype) && i < shape_count(&n->shape); i++)
             dtype_store(n->dtype, data, i,
                         n->dtype == DTYPE_I32 ? (double)rng_below(&rng, 7)
                         : positive            ? 0.5 + 1.5 * rng_uniform(&rng)
@@ -96,6 +99,12 @@ run(struct device *d, bool plain, struct graph *g, struct node *y, bool positive
     return v;
 }
 
+static double
+unit_of(enum dtype t)
+{
+    return t == DTYPE_BF16 ? 1.0 / 128 : t == DTYPE_F16 ? 1.0 / 1024 : 0;
+}
+
 static void
 check(struct graph *g, struct node *y, bool positive)
 {
@@ -111,7 +120,9 @@ check(struct graph *g, struct node *y, bool positive)
             worst = off;
     }
     // Two results that round differently are one unit in the last place apart.
-    double unit = y->dtype == DTYPE_BF16 ? 1.0 / 128 : y->dtype == DTYPE_F16 ? 1.0 / 1024 : 0;
+    double unit = unit_of(y->dtype);
+    if (y->op == OP_matmul && dtype_is_packed(y->source[1]->dtype)) // weights are rounded as well
+        unit = fmax(unit, unit_of(y->source[0]->dtype));
     // Of a row of one the gradient of a norm is what two equal terms leave: as exact as they are.
     bool cancels = (y->op == OP_rms_norm_grad || y->op == OP_layer_norm_grad) &&
                    shape_last(&y->shape) == 1;
@@ -165,6 +176,27 @@ products_of_every_size(void **state)
             CHECK(op_matmul(g, X(2, 3, m, c), false, X(2, 3, n, c), true, NULL, DTYPE_NONE));
             CHECK(op_matmul(g, X(3, m, c), false, X(n, c), true, W(n), DTYPE_NONE));
         }
+}
+
+// Weights in blocks of every type; few lines and many, which matrix units take.
+static void
+products_with_blocks(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][3] = {{1, 67, 256}, {33, 5, 512}, {65, 72, 768}};
+    for (size_t k = 0; k < dtype_count; k++)
+        for (size_t b = 0; b < COUNT_OF(block_types); b++)
+            for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+                int64_t m = sizes[i][0], n = sizes[i][1], c = sizes[i][2];
+                t = dtypes[k];
+                if (k && b > 1) // how blocks are read does not depend on what they are read for
+                    continue;
+                struct graph *g = graph_create();
+                struct node *w = graph_input(g, "w", SHAPE(n, c), block_types[b].type);
+                check(g, op_matmul(g, X(m, c), false, w, true, i ? W(n) : NULL,
+                                   i == 1 ? DTYPE_F32 : DTYPE_NONE), false);
+                graph_destroy(g);
+            }
 }
 
 static void
@@ -617,6 +649,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_in_every_type),
         cmocka_unit_test(products_of_every_size),
+        cmocka_unit_test(products_with_blocks),
         cmocka_unit_test(convolutions_of_every_size),
         cmocka_unit_test(attention_of_every_size),
         cmocka_unit_test(norms_and_rows_of_every_size),

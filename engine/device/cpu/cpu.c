@@ -75,7 +75,6 @@ cpu_open(struct device *d, struct err *err)
     char name[80];
     processor_name(name, sizeof name);
     d->limits.threads = cpu_threads();
-    d->limits.packs = t->kernels[OP_matmul][0] != NULL;
 #if defined(__x86_64__)
     d->limits.bf16 = __builtin_cpu_supports("avx512bf16") && t->kernels[OP_conv2d][0];
 #endif
@@ -221,6 +220,14 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
     return MIN(p->step_count, max);
 }
 
+static size_t
+cpu_copies(const struct device *d, const struct node *n)
+{
+    const struct cpu_table *t = d->state;
+    const struct cpu_kernel *first = t->kernels[n->op][0];
+    return first && first->keeps && first->keeps(n) ? node_bytes(n->source[1]) : 0;
+}
+
 static void *
 cpu_memory_create(struct device *d, size_t size, const char *what, struct err *err)
 {
@@ -304,6 +311,7 @@ const struct device_table device_cpu = {
     .read = cpu_read,
     .copy = cpu_copy,
     .zero = cpu_zero,
+    .copies = cpu_copies,
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,

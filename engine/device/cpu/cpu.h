@@ -22,12 +22,14 @@ struct cpu_step {
 
 // A fast kernel. `prepare` says whether it takes the node (shapes, dtypes) and reserves scratch and
 // state; pointers in the step are not set yet when it runs. false: not mine, the next candidate or
-// the plain kernel takes it (not an error). `release` may be NULL.
+// the plain kernel takes it (not an error). `release` may be NULL. `keeps` says whether it would
+// keep a copy of a constant source 1 as large as that is; NULL: never.
 struct cpu_kernel {
     const char *name;
     bool (*prepare)(struct cpu_step *s);
     void (*run)(struct cpu_step *s);
     void (*release)(struct cpu_step *s);
+    bool (*keeps)(const struct node *n);
 };
 
 // Candidates for an op, best first, NULL at the end; filled by cpu_fast_table() at start-up for

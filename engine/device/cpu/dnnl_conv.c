@@ -167,7 +167,15 @@ few_run(struct cpu_step *s)
                     turned[(c * outputs + k) * taps + taps - 1 - t];
 }
 
-static const struct cpu_kernel conv_kernel = {"onednn", conv_prepare, conv_run, release};
+static bool
+conv_keeps(const struct node *n)
+{
+    (void)n;
+    return true;
+}
+
+static const struct cpu_kernel conv_kernel = {"onednn", conv_prepare, conv_run, release,
+                                              conv_keeps};
 static const struct cpu_kernel grad_x_kernel = {"onednn", grad_x_prepare, grad_x_run, release};
 static const struct cpu_kernel few_kernel = {"onednn", few_prepare, few_run, release};
 static const struct cpu_kernel grad_w_kernel = {"onednn", grad_w_prepare, grad_w_run, release};

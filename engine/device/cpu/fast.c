@@ -47,6 +47,7 @@ choose_isa(void)
         fast_add_optimise_##isa(t);                                                                \
         fast_add_attention_##isa(t);                                                               \
         fast_add_transformer_##isa(t);                                                             \
+        fast_add_packed_##isa(t);                                                                  \
     } while (0)
 
 void

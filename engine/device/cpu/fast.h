@@ -33,7 +33,8 @@
     void fast_add_picture_##isa(struct cpu_table *t);                                              \
     void fast_add_optimise_##isa(struct cpu_table *t);                                             \
     void fast_add_attention_##isa(struct cpu_table *t);                                            \
-    void fast_add_transformer_##isa(struct cpu_table *t);
+    void fast_add_transformer_##isa(struct cpu_table *t);                                          \
+    void fast_add_packed_##isa(struct cpu_table *t);
 FAST_FAMILIES(baseline)
 FAST_FAMILIES(v3)
 FAST_FAMILIES(v4)

@@ -16,6 +16,12 @@ vk_add(struct vk_builder *b, enum vk_shader shader)
     return &b->list[b->count - 1];
 }
 
+size_t
+vk_unit_bytes(enum dtype type)
+{
+    return dtype_is_packed(type) ? 2 : dtype_size(type);
+}
+
 void
 vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m,
                size_t offset, size_t size, enum dtype type)
@@ -24,7 +30,7 @@ vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_
     size_t start = offset / alignment * alignment;
     x->range[slot] = (struct vk_range){m, start, offset - start + size};
     x->variant.spec[VK_SPEC_TYPE + slot] = (uint32_t)type;
-    x->push[slot] = (uint32_t)((offset - start) / dtype_size(type));
+    x->push[slot] = (uint32_t)((offset - start) / vk_unit_bytes(type));
 }
 
 void

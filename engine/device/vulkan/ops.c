@@ -6,6 +6,10 @@
 // What shaders/head.glsl and math.glsl say, which some SPIR-V that comes with limn is made of.
 static_assert(DTYPE_F32 == 2 && DTYPE_F16 == 3 && DTYPE_BF16 == 4 && DTYPE_I32 == 6,
               "head.glsl: F32, F16, BF16, I32");
+static_assert(DTYPE_Q4_0 == 8 && DTYPE_Q4_1 == 9 && DTYPE_Q5_0 == 10 && DTYPE_Q5_1 == 11 &&
+                  DTYPE_Q8_0 == 12 && DTYPE_Q2_K == 13 && DTYPE_Q3_K == 14 && DTYPE_Q4_K == 15 &&
+                  DTYPE_Q5_K == 16 && DTYPE_Q6_K == 17 && DTYPE_IQ4_NL == 18 && DTYPE_IQ4_XS == 19,
+              "packed.glsl: types");
 static_assert(VK_BINDINGS == 8 && VK_PUSH_WORDS - VK_PUSH_OWN == 24, "head.glsl: struct Push");
 static_assert(VK_SPEC_X == 0 && VK_SPEC_Y == 1 && VK_SPEC_TYPE == 2 && VK_SPEC_OWN == 10,
               "head.glsl: constant_id");

@@ -11,6 +11,7 @@ struct product {
     uint32_t b_outer;    // stride of B by outer step (convolutions)
     uint32_t batch;
     const struct node *source_a, *source_b, *bias;
+    bool unpacked; // B in blocks becomes numbers of A's type in front of the product
     uint32_t picture[9]; // H W C, output H W C, kernel, stride, padding
 };
 
@@ -62,6 +63,22 @@ pack_to_scratch(struct vk_builder *b, const struct node *w, struct product *p, s
     read_packed(p);
 }
 
+// Weights in blocks to scratch, as numbers: for matrix units, which read numbers alone and whose
+// products have so many lines that each block would be unpacked many times over in the kernel, and
+// for software drivers, which would compile that for minutes. gemm_tile.comp unpacks as it reads.
+static void
+unpack_to_scratch(struct vk_builder *b, const struct product *p, size_t offset)
+{
+    const struct node *w = p->source_b;
+    uint64_t count = (uint64_t)shape_count(&w->shape);
+    struct vk_dispatch *x = vk_add(b, VK_SHADER_unpack);
+    enum dtype type = p->source_a->dtype;
+    vk_bind_scratch_as(b, x, 0, offset, dtype_bytes(type, (int64_t)count), type);
+    vk_bind(b, x, 1, w);
+    vk_push(x, 0, (uint32_t)(count / 8));
+    vk_line(b, x, count / 8);
+}
+
 // Whether the weights of a convolution lie packed when the plan runs: constant ones do.
 static bool
 packed_in_place(struct vk_builder *b, const struct node *w, struct product *p)
@@ -94,21 +111,24 @@ wide(const struct vk_builder *b, uint32_t n)
 
 // The shader, and the results a workgroup of it makes in m and n.
 static enum vk_shader
-choose_shader(const struct vk_builder *b, const struct product *p, uint32_t side[2])
+choose_shader(const struct vk_builder *b, struct product *p, uint32_t side[2])
 {
-    enum dtype type = p->source_a->dtype;
+    enum dtype type = p->source_a->dtype, other = p->source_b->dtype;
     struct vk_unit unit;
-    enum vk_matrix units = type == p->source_b->dtype ? vk_matrix_of(b->d, type, &unit)
-                                                      : VK_MATRIX_NONE;
+    bool blocks = dtype_is_packed(other);
+    enum vk_matrix units = type == other || blocks ? vk_matrix_of(b->d, type, &unit)
+                                                   : VK_MATRIX_NONE;
     side[0] = side[1] = 64;
     if (b->d->serial) {
         side[0] = 2 * 16; // gemm.comp: ROWS * TALL, LANES * WIDE
         side[1] = b->d->offer.subgroup * wide(b, p->n);
+        p->unpacked = blocks;
         return VK_SHADER_gemm;
     }
     if (units == VK_MATRIX_NONE || p->m < 64 || p->n < 32)
         return VK_SHADER_gemm_tile;
     side[0] = side[1] = 128;
+    p->unpacked = blocks;
     return units == VK_MATRIX_EMULATED ? VK_SHADER_gemm_matrix_emulated
            : type == DTYPE_F16         ? VK_SHADER_gemm_matrix
                                        : VK_SHADER_gemm_matrix_bf16;
@@ -162,7 +182,8 @@ spec_tiles(struct vk_builder *b, struct vk_dispatch *x, const struct product *p,
     uint32_t inner_b = p->kind == 3 ? 1 : inner;
     struct vk_unit matrix;
     vk_spec(x, reading(unit, p->m, inner, p->a, pixel_a, x->push[1]));
-    vk_spec(x, reading(unit, lines_b, inner_b, b_strides, other_b, x->push[2]));
+    bool blocks = dtype_is_packed(p->source_b->dtype) && !p->unpacked;
+    vk_spec(x, blocks ? 0 : reading(unit, lines_b, inner_b, b_strides, other_b, x->push[2]));
     if (shader == VK_SHADER_gemm_tile)
         return;
     vk_matrix_of(b->d, p->source_a->dtype, &matrix);
@@ -212,7 +233,11 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     size_t packed = (partial + 255) / 256 * 256;
     bool pack = !b->d->serial && (p->kind == 1 || p->kind == 2) && p->outer > 1;
     bool in_place = pack && packed_in_place(b, p->source_b, p);
-    if (pack && !in_place)
+    bool moved = (pack && !in_place) || p->unpacked;
+    enum dtype type_b = p->unpacked ? p->source_a->dtype : p->source_b->dtype;
+    if (p->unpacked)
+        unpack_to_scratch(b, p, packed);
+    else if (moved)
         pack_to_scratch(b, p->source_b, p, packed);
     struct vk_dispatch *x = vk_add(b, shader);
     x->packed = in_place;
@@ -221,10 +246,9 @@ add_product(struct vk_builder *b, const struct node *n, struct product *p)
     else
         vk_bind_scratch(b, x, 0, 0, partial);
     vk_bind(b, x, 1, p->source_a);
-    if (pack && !in_place)
+    if (moved)
         vk_bind_scratch_as(b, x, 2, packed,
-                           (size_t)shape_count(&p->source_b->shape) *
-                               dtype_size(p->source_b->dtype), p->source_b->dtype);
+                           dtype_bytes(type_b, shape_count(&p->source_b->shape)), type_b);
     else
         vk_bind(b, x, 2, p->source_b);
     vk_bind(b, x, 3, p->bias ? p->bias : p->source_a); // without a bias not read

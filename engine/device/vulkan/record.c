@@ -265,7 +265,8 @@ takes(const struct vk_builder *b, const struct node *n, struct err *err)
     for (int k = -1; k < n->source_count; k++) {
         const struct node *t = k < 0 ? n : n->source[k];
         bool known = t->dtype == DTYPE_F32 || t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16 ||
-                     t->dtype == DTYPE_I32;
+                     t->dtype == DTYPE_I32 ||
+                     (n->op == OP_matmul && k == 1 && dtype_is_packed(t->dtype));
         if (!known || !vk_build[n->op])
             return err_set(err, ERR_UNSUPPORTED, "the vulkan device cannot compute %s in %s",
                            op_rows[n->op].name, dtype_name(t->dtype));
@@ -300,7 +301,7 @@ used_otherwise(const struct vk_builder *b)
                 continue;
             // A range starts where the device can bind: what is read of it may start later.
             enum dtype type = (enum dtype)x->variant.spec[VK_SPEC_TYPE + k];
-            size_t skipped = x->push[k] * dtype_size(type);
+            size_t skipped = x->push[k] * vk_unit_bytes(type);
             struct vk_range own = {r->memory, r->offset + skipped, r->size - skipped};
             for (int j = 0; j < b->packing_count; j++)
                 if (overlap(&own, &(struct vk_range){b->packing[j].memory, b->packing[j].offset,

@@ -268,6 +268,8 @@ void vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, s
 void vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                       size_t count);
 // Binds bytes [offset, offset+size) of any memory.
+// Bytes of what shaders count a binding's first element in: elements, or half words of blocks.
+size_t vk_unit_bytes(enum dtype type);
 void vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m,
                     size_t offset, size_t size, enum dtype type);
 // The step's result becomes zeros.

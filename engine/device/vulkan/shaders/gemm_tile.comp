@@ -6,12 +6,16 @@
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
 #include "product.glsl"
+#define PACKED h2
+#include "packed.glsl"
 layout(constant_id = 12) const uint READ_A = 0;
 layout(constant_id = 13) const uint READ_B = 0;
 QUADS(1)
 QUADS(2)
 const uint SIDE = 64, DEEP = 16, PITCH = SIDE + 4;
 shared float tile_a[DEEP * PITCH], tile_b[DEEP * PITCH];
+
+float load_b(uint i) { return TYPE2 >= Q4_0 ? packed_weight(TYPE2, push.base[2], i) : load2(i); }
 
 void main()
 {
@@ -44,7 +48,7 @@ void main()
                 v = load_quad2(b + kb * b_step());
             if (READ_B == 0 && there_b)
                 [[unroll]] for (uint i = 0; i < 4; i++)
-                    v[i] = kb + i >= first && kb + i < last ? load2(b + (kb + i) * b_step()) : 0.0;
+                    v[i] = kb + i >= first && kb + i < last ? load_b(b + (kb + i) * b_step()) : 0.0;
             [[unroll]] for (uint i = 0; i < 4; i++)
                 tile_b[READ_B == 2 ? deep_b * PITCH + line_b + i : (deep_b + i) * PITCH + line_b] =
                     v[i];
