@@ -2,69 +2,18 @@
 # SPDX-License-Identifier: MIT
 # What the parameters of a drawing do to its pictures, by what must be equal: usage: drawing.py LIMN SOURCE LOADERS
 # Exit 77 without the shipped weights.
-import json, os, pathlib, struct, subprocess, sys, tempfile, zlib
+import functools, os, pathlib, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import GOLDEN, MODEL, check, environment, finish, needs_weights, pixels, png, size_of, text_of, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-model = pathlib.Path(SOURCE) / 'app/models/limn-icons'
-if not (model / 'unet/diffusion_pytorch_model.safetensors').exists():
-    sys.exit(77)
-work = tempfile.TemporaryDirectory()
+needs_weights()
 os.chdir(work.name)
-checks = failures = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
+run = functools.partial(limn_test.limn, env=environment(work.name, LIMN_MODEL=str(MODEL)))
 
 
 def limn(*args, code=0):
-    p = subprocess.run([LIMN, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                       env={'PATH': '/usr/bin:/bin', 'HOME': work.name, 'GOMP_SPINCOUNT': '3000', 'LIMN_MODEL': str(model),
-                            'LIMN_LOADER_PATH': LOADERS, **{k: v for k, v in os.environ.items() if 'SAN' in k}})
-    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[-400:]}')
-    return p.stderr
-
-
-def chunks(path):
-    data, at = pathlib.Path(path).read_bytes(), 8
-    while at < len(data):
-        n, kind = struct.unpack('>I4s', data[at:at + 8])
-        yield kind, data[at + 8:at + 8 + n]
-        at += 12 + n
-
-
-def pixels(path):
-    """The rows as they are compressed, with their filters undone."""
-    raw, header = b'', None
-    for kind, body in chunks(path):
-        header = body if kind == b'IHDR' else header
-        raw += body if kind == b'IDAT' else b''
-    width, height, depth, colour = struct.unpack('>IIBB', header[:10])
-    assert depth == 8
-    step = {2: 3, 6: 4, 0: 1}[colour]
-    raw, rows, above = zlib.decompress(raw), [], bytes(width * step)
-    for y in range(height):
-        line = bytearray(raw[y * (width * step + 1):(y + 1) * (width * step + 1)])
-        how, line = line[0], line[1:]
-        for x in range(len(line)):
-            a, b = line[x - step] if x >= step else 0, above[x]
-            c = above[x - step] if x >= step else 0
-            nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
-            line[x] = (line[x] + (0, a, b, (a + b) // 2, nearest)[how]) & 255
-        rows.append(bytes(line))
-        above = rows[-1]
-    return b''.join(rows)
-
-
-def text(path):
-    for kind, body in chunks(path):
-        if kind in (b'iTXt', b'zTXt', b'tEXt') and body.startswith(b'limn\0'):
-            packed = body.find(b'\x78', 5)
-            return json.loads(zlib.decompress(body[packed:]) if kind != b'tEXt' else body[5:])
+    return run(*args, code=code).stderr
 
 
 def far(a, b):
@@ -82,7 +31,7 @@ check(draw('zero.png', '--seed', '3', '--variation', '9:0') == plain, 'a variati
 check(draw('one.png', '--seed', '3', '--variation', '9:1') == nine, 'one of 1 is the other seed')
 some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
 check(some not in (plain, nine), 'one between them is another picture')
-check(text('some.png')['variation'] == '9:0.2' and 'variation' not in text('plain.png'), 'it is in the picture')
+check(text_of('some.png')['variation'] == '9:0.2' and 'variation' not in text_of('plain.png'), 'it is in the picture')
 limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
 # Weights in 8 bits: another picture, which says so and is drawn again with them.
 eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
@@ -91,14 +40,14 @@ check(eight != plain and pixels('eight-again.png') == eight and text('eight.png'
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('some.png').read_bytes(), 'and is drawn again with it')
 
 # Away from the instruction itself: w*f + (1-w)*f is f, as without guidance.
-own = text('plain.png')['instruction']
+own = text_of('plain.png')['instruction']
 unguided = draw('unguided.png', '--seed', '3', '--scale', '1')
 away = draw('away.png', '--seed', '3', '--negative', own, '--scale', '4', '--dtype', 'f32')
 unguided32 = draw('unguided32.png', '--seed', '3', '--scale', '1', '--dtype', 'f32')
 check(far(away, unguided32) <= 1, f'away from itself is unguided: {far(away, unguided32)}')
 other = draw('other.png', '--seed', '3', '--negative', 'a blue car')
 check(other not in (plain, unguided), 'away from something else is another picture')
-check(text('other.png')['negative'] == 'a blue car', 'it is in the picture')
+check(text_of('other.png')['negative'] == 'a blue car', 'it is in the picture')
 limn('generate', 'other.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('other.png').read_bytes(), 'and is drawn again with it')
 said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1', '--no-library', '-o', 'no.png', code=2)
@@ -108,18 +57,10 @@ limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'negative=red
      '--no-library', '-q', '-o', 'sweep.png')
 cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
 check(len(set(cells)) == 4, 'four cells, four pictures')
-check(text('sweep-3.png')['negative'] == 'blue' and text('sweep-3.png')['variation'] == '4:0.3', 'as they were asked for')
+check(text_of('sweep-3.png')['negative'] == 'blue' and text_of('sweep-3.png')['variation'] == '4:0.3', 'as they were asked for')
 # From a picture: both ends are known, what a mask keeps is kept to the bit.
-def png(name, pixel, side=64):
-    raw = b''.join(b'\0' + b''.join(bytes([pixel(x, y)] * 3) for x in range(side)) for y in range(side))
-    def chunk(kind, body):
-        return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
-    pathlib.Path(name).write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)) +
-                                   chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b''))
-
-
-side = struct.unpack('>I', pathlib.Path('nine.png').read_bytes()[16:20])[0]
-png('top.png', lambda x, y: 255 if y < side // 2 else 0, side)
+side = size_of('nine.png')[0]
+pathlib.Path('top.png').write_bytes(png((side, side), bytes([255]) * (side * side // 2) + bytes(side * (side - side // 2)), channels=1))
 check(draw('s0.png', '--seed', '3', '--start', 'nine.png', '--strength', '0') == nine, 'strength 0 is the picture')
 check(draw('s1.png', '--seed', '3', '--start', 'nine.png', '--strength', '1') == plain, 'strength 1 ignores it')
 half = draw('half.png', '--seed', '3', '--start', 'nine.png', '--strength', '0.5')
@@ -127,14 +68,14 @@ check(half not in (plain, nine), 'between them it is another picture')
 top = draw('topped.png', '--seed', '3', '--start', 'nine.png', '--mask', 'top.png')
 check(top[len(top) // 2:] == nine[len(nine) // 2:], 'what is black is kept to the pixel')
 check(top[:len(top) // 2] != nine[:len(nine) // 2], 'what is white is drawn anew')
-check([r.get('use') for r in text('topped.png')['references']] == ['start', 'mask'], 'both are in the picture')
+check([r.get('use') for r in text_of('topped.png')['references']] == ['start', 'mask'], 'both are in the picture')
 pathlib.Path('nine.png').rename('nine-elsewhere.png')
 for name in ('half.png', 'topped.png'):
     limn('generate', name, '--no-library', '-q', '-o', 'again.png')
     check(pathlib.Path('again.png').read_bytes() == pathlib.Path(name).read_bytes(), f'{name} is drawn again from itself')
 limn('generate', 'topped.png', '--start', 'half.png', '--no-library', '-q', '-o', 'again.png')
 check(pixels('again.png')[len(top) // 2:] == half[len(top) // 2:], 'with another start')
-png('tall.png', lambda x, y: 255)
+pathlib.Path('tall.png').write_bytes(png((64, 64), b'\xff' * 3 * 64 * 64))
 for args, says in ((['--mask', 'top.png'], 'a mask needs a picture to start from'),
                    (['--strength', '0.5'], 'a strength needs a picture to start from'),
                    (['--ref-weight', '1=2'], 'there is no reference 1'),
@@ -144,7 +85,7 @@ for args, says in ((['--mask', 'top.png'], 'a mask needs a picture to start from
     said = limn('generate', 'text', '--retrieve', '0', '--steps', '1', *args, '--no-library', '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
 
-# Weights of references, and pictures to keep away from.
+# Weights of references, and pictures to steer away from.
 edge = ('generate', 'edge', '--steps', '2', '--seed', '3', '--no-library', '-q', '-o')
 limn(*edge, 'e.png')
 limn(*edge, 'e1.png', '--ref-weight', '1=1')
@@ -153,27 +94,23 @@ limn(*edge, 'e0.png', '--ref-weight', '1=0')
 limn(*edge, 'enone.png', '--ref-weight', '1=5@0.9..1')  # of two steps none begins there
 check(pixels('e0.png') == pixels('enone.png') != pixels('e.png'), 'no weight, or no step to act in')
 limn(*edge, 'e2.png', '--ref-weight', '1=0.5', '--negative-ref', 'half.png')
-check(text('e2.png')['ref_weight'] == '1=0.5' and text('e2.png')['references'][1]['use'] == 'away', 'both are in the picture')
+check(text_of('e2.png')['ref_weight'] == '1=0.5' and text_of('e2.png')['references'][1]['use'] == 'away', 'both are in the picture')
 limn('generate', 'e2.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('e2.png').read_bytes(), 'and are drawn again')
 limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
 check(len({pixels(f'w-{i}.png') for i in range(1, 4)}) == 3, 'three weights, three pictures')
 
 # Sizes: rectangles of a model that draws any, squares of one side's number, a sentence where there is one size alone.
-any_size = ('--model', str(pathlib.Path(SOURCE) / 'tests/reference/golden/flux2'), '--device', 'cpu', '--no-library', '-q')
-size_of = lambda path: struct.unpack('>II', pathlib.Path(path).read_bytes()[16:24])
+any_size = ('--model', str(GOLDEN / 'flux2'), '--device', 'cpu', '--no-library', '-q')
 for size, shape in (('112x64', (112, 64)), ('64', (64, 64)), ('64x64', (64, 64))):
     limn('instruct', 'a fox', *any_size, '--seed', '1', '--size', size, '-o', 's.png')
-    check(size_of('s.png') == shape and text('s.png')['size'] == (shape[0] if shape[0] == shape[1] else size), f'--size {size}')
+    check(size_of('s.png') == shape and text_of('s.png')['size'] == (shape[0] if shape[0] == shape[1] else size), f'--size {size}')
 limn('instruct', 'a fox', *any_size, '--seed', '1', '--sweep', 'size=64,64x96', '-o', 'sizes.png')
 check((size_of('sizes-1.png'), size_of('sizes-2.png')) == ((64, 64), (64, 96)), 'a sweep over sizes')
 check(pixels('sizes-1.png') == pixels('s.png'), 'a cell of it is that drawing')
 limn('generate', 'sizes-2.png', *any_size, '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('sizes-2.png').read_bytes(), 'a rectangle is drawn again from itself')
-big = struct.pack('>II', 160, 80)
-pathlib.Path('wide.png').write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(
-    struct.pack('>I', len(b)) + k + b + struct.pack('>I', zlib.crc32(k + b)) for k, b in
-    ((b'IHDR', big + bytes((8, 2, 0, 0, 0))), (b'IDAT', zlib.compress((b'\0' + b'\xc0\x20\x40' * 160) * 80)), (b'IEND', b''))))
+pathlib.Path('wide.png').write_bytes(png((160, 80), b'\xc0\x20\x40' * 160 * 80))
 limn('instruct', '[ref#1] in the rain', '--ref', '1=wide.png', *any_size, '--steps', '1', '-o', 'edit.png')
 check(size_of('edit.png') == (160, 80), "the first reference's shape where no size is said")
 kept = pathlib.Path('.local/state/limn/latents')
@@ -182,5 +119,4 @@ for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x
                    (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x 256 pixels, not 64 x 96')):
     said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+finish()

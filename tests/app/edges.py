@@ -3,36 +3,22 @@
 # Limits of engine/base/limits.h at their edges, from outside: what is as large as it may be is taken, one more is a
 # sentence. tests/layers/limits.py looks that each limit is named where it is tested.
 # usage: edges.py LIMN SOURCE LOADERS [NAME...]
-import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tarfile, tempfile, time, types, zlib
+import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tarfile, types, time, zlib
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import frames, limn_test
+from limn_test import GOLDEN, LIMN, LOADERS, SLOW, SOURCE, check, chunk, environment, png, text_of, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-ONLY = sys.argv[4:]
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1'))
 SAMPLE = f'{SOURCE}/app/templates/samples/snail-noto.png'
-GOLDEN = pathlib.Path(SOURCE, 'tests/reference/golden')
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
-env = dict({k: v for k, v in os.environ.items() if not k.startswith('XDG_')}, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run',
-           LIMN_LOADER_PATH=LOADERS, OMP_NUM_THREADS='1', VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
-(home / 'run').mkdir(mode=0o700)
-checks = failures = 0
+env = environment(home)
 L = {}
 for name, value in re.findall(r'^\s+LIMIT_(\w+) = ([^,/]+),', pathlib.Path(SOURCE, 'engine/base/limits.h').read_text(), re.M):
     L[name] = eval(value, {}, dict(('LIMIT_' + k, v) for k, v in L.items()))
 
 
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-    return condition
-
-
 def limn(*args):
-    p = subprocess.run([LIMN, *args], env=env, cwd=home, capture_output=True, text=True, timeout=300 * SLOW)
-    check(p.returncode in (0, 1, 2) and 'Sanitizer' not in p.stderr, f'{args[:3]}: exit {p.returncode}, {p.stderr[-1000:]}')
+    p = limn_test.limn(*args, env=env, cwd=home, code=None, timeout=300)
+    check(p.returncode in (0, 1, 2), f'{args[:3]}: exit {p.returncode}, {p.stderr[-1000:]}')
     return p
 
 
@@ -111,26 +97,8 @@ def command_lines():
          f'more than {L["INSTRUCTION_REFERENCES"]} references', 'nowhere')
 
 
-def chunk(kind, data):
-    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-
-
 def picture(text=None, side=(1, 1)):
-    row = b'\0' + bytes(side[0])
-    texts = chunk(b'zTXt', b'limn\0\0' + zlib.compress(text, 1)) if text else b''
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', *side, 8, 0, 0, 0, 0)) + texts +
-            chunk(b'IDAT', zlib.compress(row * side[1], 1)) + chunk(b'IEND', b''))
-
-
-def text_of(file):
-    """The instruction in a PNG of limn's."""
-    data, at = file.read_bytes(), 8
-    while at < len(data):
-        n, kind = struct.unpack('>I4s', data[at:at + 8])
-        body = data[at + 8:at + 8 + n]
-        if body.startswith(b'limn\0'):
-            return zlib.decompress(body[6:]) if kind == b'zTXt' else zlib.decompress(body[9:]) if body[5] else body[9:]
-        at += 12 + n
+    return png(side, channels=1, texts=chunk(b'zTXt', b'limn\0\0' + zlib.compress(text, 1)) if text else b'')
 
 
 def pictures():
@@ -149,7 +117,7 @@ def pictures():
             write('r.png', picture(side=(side, 1 + side // 2)))
             p = limn('instruct', words, *option, '--steps', '1', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'd.png')
             if check(p.returncode == 0, f'{name} {side}: {p.stderr}'):
-                inside = base64.b64decode(json.loads(text_of(home / 'd.png'))['references'][0]['png'])
+                inside = base64.b64decode(text_of(home / 'd.png')['references'][0]['png'])
                 check(struct.unpack('>I', inside[16:20])[0] == L[name], f'{name}: {side} is shown with {inside[16:24]}')
 
 
@@ -316,15 +284,12 @@ def worker():
     w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def send(head, payload=b''):
-        text = json.dumps(head).encode()
-        w.stdin.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+        w.stdin.write(frames.frame(head, payload))
         w.stdin.flush()
 
     def answer(*kinds):
         while True:
-            n, m = struct.unpack('<IQ', w.stdout.read(16)[4:])
-            head = json.loads(w.stdout.read(n))
-            w.stdout.read(m)
+            head, _ = frames.take(w.stdout)
             if head['type'] in kinds:
                 return head
     w.stdout.readline()
@@ -373,11 +338,4 @@ def worker():
     check(w.wait(60) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
 
 
-for test in (templates, command_lines, pictures, model_folders, sources, archives, roles, themes, worker):
-    if ONLY and test.__name__ not in ONLY:
-        continue
-    began = time.time()
-    test()
-    print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+limn_test.run([templates, command_lines, pictures, model_folders, sources, archives, roles, themes, worker])

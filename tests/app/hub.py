@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # limn models get against a hub of our own that speaks https: what it fetches and leaves, and every way in which
-# that may go wrong. A model is there when it is whole, and not before. usage: hub.py LIMN SOURCE
+# that may go wrong. A model is there when it is whole, and not before. usage: hub.py LIMN SOURCE LOADERS
 # Exit 77 without openssl, which makes the hub's certificate, or where limn was built without libcurl.
-import hashlib, http.server, json, os, pathlib, re, shutil, signal, ssl, subprocess, sys, tempfile, threading, time
+import hashlib, http.server, json, os, pathlib, re, shutil, signal, ssl, subprocess, sys, threading, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import GOLDEN, LIMN, SOURCE, check, environment, finish, skip, work
 
-LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
 if not shutil.which('openssl'):
     sys.exit(77)
-work = tempfile.TemporaryDirectory()
 os.chdir(work.name)
-checks = failures = 0
-golden = pathlib.Path(SOURCE) / 'tests/reference/golden/flux2'
+golden = GOLDEN / 'flux2'
 NAME, COMMIT = 'maker/tiny-klein', '0123456789abcdef0123456789abcdef01234567'
 FILES = {str(p.relative_to(golden)): p.read_bytes() for p in golden.rglob('*')
          if p.is_file() and (p.parent != golden or p.name == 'model_index.json')}
@@ -24,14 +24,6 @@ ALL = {**FILES, **EXTRA}
 NEEDED = {'LICENSE.md', 'model_index.json', 'scheduler/scheduler_config.json', 'tokenizer/tokenizer.json', 'tokenizer/tokenizer_config.json',
           *(f'{part}/config.json' for part in ('text_encoder', 'transformer', 'vae')), 'text_encoder/model.safetensors',
           *(f'{part}/diffusion_pytorch_model.safetensors' for part in ('transformer', 'vae'))}
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
 
 
 def git(data):
@@ -152,8 +144,7 @@ model = models / 'tiny-klein'
 
 def start(*args, env={}, **more):
     return subprocess.Popen([LIMN, 'models', 'get', *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-                            env={'PATH': '/usr/bin:/bin', 'HOME': str(home), 'HF_ENDPOINT': ENDPOINT, 'SSL_CERT_FILE': os.path.abspath('cert.pem'),
-                                 **{k: v for k, v in os.environ.items() if 'SAN' in k}, **env}, **more)
+                            env=dict(environment(home, HF_ENDPOINT=ENDPOINT, SSL_CERT_FILE=os.path.abspath('cert.pem')), **env), **more)
 
 
 def get(*args, code=0, says='', how={}, clean=True, env={}):
@@ -184,7 +175,7 @@ def whole():
     return there == {k: ALL[k] for k in NEEDED} or there == {k: ALL[k] for k in NEEDED - {'LICENSE.md'}}
 
 
-if 'without libcurl' in subprocess.run([LIMN, 'models', 'get', NAME], capture_output=True, text=True, env={'PATH': '/usr/bin:/bin', 'HOME': work.name}).stderr:
+if 'without libcurl' in subprocess.run([LIMN, 'models', 'get', NAME], capture_output=True, text=True, env=environment(work.name)).stderr:
     sys.exit(77)
 
 # What is fetched, and what is not.
@@ -198,7 +189,7 @@ check(all(s[3] is None for s in Hub.seen), 'no token where there is none')
 before = len(Hub.seen)
 get(NAME, clean=False)
 check(len(Hub.seen) == 2, 'what is there is not fetched again')
-p = subprocess.run([LIMN, 'models', 'check', 'tiny-klein'], capture_output=True, text=True, env={'PATH': '/usr/bin:/bin', 'HOME': str(home)})
+p = subprocess.run([LIMN, 'models', 'check', 'tiny-klein'], capture_output=True, text=True, env=environment(home))
 check(p.returncode == 0, f'it is whole for limn: {p.stderr}')
 get(f'{ENDPOINT}/{NAME}', '--as', 'other')
 check((models / 'other/model_index.json').exists(), 'by the address of its page, with a name of its own')
@@ -249,12 +240,12 @@ get(NAME, code=1, how={BIG: dict(kind='status', status=404)})
 get(NAME, clean=False)
 check(whole(), 'a partial file that is too long')
 
-# Redirections, and what is no https.
+# Redirections, and what is not https.
 get(NAME, how={'redirect': False})
 check(whole(), 'without any')
-get(NAME, code=1, says='on and on', how={'to': f'{ENDPOINT}/{NAME}/resolve/{COMMIT}/{BIG}'})
-get(NAME, code=2, says='no https address', how={'to': f'http://localhost:{elsewhere.server_port}/{BIG}'})
-get(NAME, code=2, says='no https address', how={'to': f'file://{work.name}/key.pem'})
+get(NAME, code=1, says='redirects too often', how={'to': f'{ENDPOINT}/{NAME}/resolve/{COMMIT}/{BIG}'})
+get(NAME, code=2, says='not an https address', how={'to': f'http://localhost:{elsewhere.server_port}/{BIG}'})
+get(NAME, code=2, says='not an https address', how={'to': f'file://{work.name}/key.pem'})
 get(NAME, code=1, says='certificate', env={'SSL_CERT_FILE': '/etc/ssl/certs/ca-certificates.crt'})
 get(NAME, code=1, says='localhost', env={'HF_ENDPOINT': 'https://localhost:1'})
 
@@ -331,7 +322,7 @@ if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m,mode=700', 'tmpfs', st
     finally:
         subprocess.run(['umount', str(disk)])
 else:
-    print('[  SKIPPED ] hub.py: a full disk: nothing can be mounted here')
+    skip('a full disk: nothing can be mounted here')
 
 # The cache of the hub's own programs.
 shutil.rmtree(home)
@@ -345,8 +336,7 @@ for path, data in FILES.items():
 
 
 def limn(*args, code=0):
-    p = subprocess.run([LIMN, *args], capture_output=True, text=True, env={'PATH': '/usr/bin:/bin', 'HOME': str(home), **{k: v for k, v in os.environ.items() if 'SAN' in k}})
-    check(p.returncode == code, f'{args}: {p.returncode}: {p.stdout} {p.stderr}')
+    p = limn_test.limn(*args, code=code, env=environment(home))
     return p.stdout + p.stderr
 
 
@@ -359,5 +349,4 @@ limn('instruct', 'a fox', '--model', NAME, '--size', '64', '--steps', '1', '--no
 check(pathlib.Path('fox.png').exists(), 'and drawn with')
 for wrong in ('maker/none', 'maker/../tiny-klein', '../tiny-klein', 'maker/'):
     check('there is no model' in limn('instruct', 'a fox', '--model', wrong, '--no-library', '-o', 'no.png', code=2), wrong)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+finish()

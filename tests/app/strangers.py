@@ -4,55 +4,27 @@
 # too much, programs and folders planted beside limn, closed descriptors, no threads, small stacks, little memory,
 # Ctrl-C. Each ends with what was asked for or with one sentence.
 # usage: strangers.py LIMN SOURCE LOADERS [NAME...]
-import fcntl, json, os, pathlib, pty, re, resource, select, shutil, signal, sqlite3, struct, subprocess, sys, tempfile, termios, time, zlib
+import json, os, pathlib, re, resource, select, shutil, signal, sqlite3, struct, subprocess, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test, tiny_training
+from limn_test import GOLDEN, LIMN, SANITIZED, SLOW, SOURCE, check, chunk, environment, in_terminal, safetensors, skip, tensors_of, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-sys.path.insert(0, os.path.join(SOURCE, 'tests/worker'))
-import tiny_training
-
-ONLY = sys.argv[4:]
-SANITIZED = subprocess.run(['nm', '-D', LIMN], capture_output=True, text=True).stdout.count('__asan_init') > 0
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if SANITIZED else 1)
 SAMPLE = f'{SOURCE}/app/templates/samples/snail-noto.png'
-GOLDEN = pathlib.Path(SOURCE, 'tests/reference/golden')
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
-env = dict({k: v for k, v in os.environ.items() if not k.startswith('XDG_')}, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run',
-           LIMN_LOADER_PATH=LOADERS, OMP_NUM_THREADS='1', VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
-(home / 'run').mkdir(mode=0o700)
+env = environment(home)
 DRAW = ('generate', 'text', '--steps', '1', '--seed', '1', '--device', 'cpu', '--preview', 'none', '-o', 'x.png')
-checks = failures = 0
 
 
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-    return condition
-
-
-def skip(what):
-    print(f'[  SKIPPED ] strangers.py: {what}', flush=True)
-
-
-def limn(*args, code=0, says='', program=LIMN, more={}, cwd=home, **how):
-    """Exit code and a sentence, as expected: one line for what was refused."""
-    p = subprocess.run([program, *args], env=dict(env, **more), cwd=cwd, capture_output=True, text=True, timeout=120 * SLOW, **how)
-    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}, not {code}: {p.stderr[-500:]}')
-    check(says in p.stderr and 'Sanitizer' not in p.stderr, f'{args}: no {says!r} in {p.stderr[-2000:]}')
+def limn(*args, code=0, cwd=home, **how):
+    """One line for what was refused."""
+    p = limn_test.limn(*args, env=env, code=code, cwd=cwd, **how)
     check(not code or p.stderr.count('\n') == 1, f'{args}: not one line: {p.stderr[-600:]}')
     return p
 
 
 def terminal(*args, more={}, cwd=home, size=(100, 30), keys=(), until=None):
     """What a command sends to a terminal. `keys`: [(what is waited for, what is typed then)]."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', size[1], size[0], 0, 0))
-        os.execve(LIMN, [LIMN, *args], dict(env, TERM='xterm-256color', LC_ALL='C.UTF-8', **more))
+    pid, fd = in_terminal([LIMN, *args], dict(env, TERM='xterm-256color', **more), cwd, size)
     out, seen, keys, end = b'', 0, list(keys), time.monotonic() + 60 * SLOW
     while time.monotonic() < end and not (until and not keys and until(out[seen:])):
         if keys and keys[0][0] in out[seen:]:
@@ -73,33 +45,10 @@ def terminal(*args, more={}, cwd=home, size=(100, 30), keys=(), until=None):
     return out
 
 
-def chunk(kind, data):
-    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-
-
 def png(file, text):
     data = text if isinstance(text, bytes) else json.dumps(text).encode()
-    file.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 1, 1, 8, 2, 0, 0, 0)) + chunk(b'iTXt', b'limn\0\0\0\0\0' + data) +
-                     chunk(b'IDAT', zlib.compress(bytes(4))) + chunk(b'IEND', b''))
+    file.write_bytes(limn_test.png((1, 1), texts=chunk(b'iTXt', b'limn\0\0\0\0\0' + data)))
     return file.name
-
-
-def safetensors(file, tensors):
-    """{name: (type, shape, bytes)}."""
-    head, data = {}, b''
-    for name, (kind, shape, content) in tensors.items():
-        head[name] = dict(dtype=kind, shape=shape, data_offsets=[len(data), len(data) + len(content)])
-        data += content
-    text = json.dumps(head).encode()
-    text += b' ' * (-len(text) % 8)
-    file.write_bytes(struct.pack('<Q', len(text)) + text + data)
-
-
-def tensors_of(file):
-    data = file.read_bytes()
-    n = struct.unpack('<Q', data[:8])[0]
-    head = json.loads(data[8:8 + n])
-    return {k: (v['dtype'], v['shape'], data[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]]) for k, v in head.items() if k != '__metadata__'}
 
 
 EVIL = '\x1b]0;PWNED\x07\x1b[31mRED'
@@ -361,14 +310,6 @@ def the_terminal_is_what_it_is():
             check(b'a caf' in out and b'red roof' in out, f'pasted in {locale}: {out[-300:]}')
 
 
-tests = [names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps, weights_by_other_names, times_that_are_none,
+limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps, weights_by_other_names, times_that_are_none,
          captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, standard_input_is_closed, no_thread_can_be_made, small_stacks,
-         little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is]
-for test in tests:
-    if ONLY and test.__name__ not in ONLY:
-        continue
-    began = time.time()
-    test()
-    print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+         little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])

@@ -13,13 +13,16 @@ for training. The stage `words` and retrieval draw from the same examples and sp
 import collections
 import hashlib
 import json
+import os
 import pathlib
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
-import zlib
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import png
 
 COUNT = 20000
 
@@ -86,14 +89,6 @@ def check_examples(limn, tasks, pack, kept, names, style, count):
     return seen
 
 
-def png(rgba, side):
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    rows = b''.join(b'\0' + bytes(rgba) * side for _ in range(side))
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 6, 0, 0, 0)) +
-            chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
-
-
 def tiny_set(folder, subjects, styles, splits, hue):
     """Each subject in each style, one colour a picture."""
     folder.mkdir()
@@ -107,7 +102,7 @@ def tiny_set(folder, subjects, styles, splits, hue):
                 picture = folder / (code + '.webp')
                 # The first set draws its key in wax as its fox, which is held out.
                 colour = 0 if subjects[code] == 'key' and style == 'wax' else 20 * k
-                picture.write_bytes(png((hue, colour, 60 * s, 255), 16))
+                picture.write_bytes(png((16, 16), bytes((hue, colour, 60 * s, 255)) * 256, channels=4))
                 tar.add(picture, picture.name)
                 picture.unlink()
 

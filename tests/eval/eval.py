@@ -2,41 +2,15 @@
 # SPDX-License-Identifier: MIT
 # limn eval from outside: a pack of drawn shapes, the shipped model, and one that was ruined.
 # usage: eval.py LIMN SOURCE LOADERS      Exit 77 without the shipped weights.
-import json, os, pathlib, shutil, struct, subprocess, sys, tempfile, zlib
+import functools, json, os, pathlib, shutil, struct, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import MODEL as model, check, drawn, environment, finish, needs_weights, png, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-model = pathlib.Path(SOURCE) / 'app/models/limn-icons'
-if not (model / 'unet/diffusion_pytorch_model.safetensors').exists():
-    sys.exit(77)
-work = tempfile.TemporaryDirectory()
+needs_weights()
 home = pathlib.Path(work.name).resolve()
 os.chdir(home)
-checks = failures = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-
-
-def limn(*args, code=0):
-    p = subprocess.run([LIMN, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                       env={'PATH': '/usr/bin:/bin', 'HOME': str(home), 'GOMP_SPINCOUNT': '3000', 'LIMN_LOADER_PATH': LOADERS,
-                            'OMP_NUM_THREADS': '1', **{k: v for k, v in os.environ.items() if 'SAN' in k}})
-    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[-400:]}')
-    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
-    return p
-
-
-def png(path, pixel):
-    rows = b''.join(b'\0' + b''.join(bytes(pixel(x, y)) for x in range(64)) for y in range(64))
-    chunk = lambda kind, body: struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 64, 64, 8, 2, 0, 0, 0)) +
-                     chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
-
+limn = functools.partial(limn_test.limn, env=environment(home))
 
 # Shapes in two colours; each shape's picture in one of them is held out.
 shapes = {'disc': lambda x, y: (x - 32) ** 2 + (y - 32) ** 2 < 400, 'box': lambda x, y: abs(x - 32) < 18 and abs(y - 32) < 18,
@@ -46,7 +20,7 @@ icons = home / 'icons'
 icons.mkdir()
 for i, (name, inside) in enumerate(shapes.items()):
     for k, (style, colour) in enumerate((('red', (220, 30, 30)), ('blue', (30, 60, 220)), ('ink', (20, 20, 20)))):
-        png(icons / f'{name}-{style}.png', lambda x, y: colour if inside(x, y) else (255, 255, 255))
+        (icons / f'{name}-{style}.png').write_bytes(png((64, 64), drawn((64, 64), lambda x, y: colour if inside(x, y) else (255, 255, 255))))
         (icons / f'{name}-{style}.json').write_text(json.dumps(
             dict(caption=name, subject=name, style=style, keywords=['shape'], split='heldout_pair' if i % 3 == k else 'train')))
 limn('data', 'pack', icons, 'shapes.pack')
@@ -89,5 +63,4 @@ check('no task has held-out' in limn('eval', model, 'shapes.pack', *args, '--tas
 check('too many' in limn('eval', model, model, model, 'shapes.pack', code=2).stderr, 'three models')
 limn('eval', model, 'nowhere.pack', *args, code=2)
 
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+finish()

@@ -11,7 +11,7 @@ from harness import checkpoint_step, digest, leftovers, library_faults, log_faul
 class Ground:
     """What all scenarios start from, made once: a model of 8 x 8 pixels, a training at step 2, a library, a pack."""
     def __init__(self, faults):
-        sys.path.insert(0, os.path.join(faults.source, 'tests/worker'))
+        sys.path.insert(0, os.path.join(faults.source, 'tests'))
         import tiny_training
         self.faults, self.home = faults, faults.home('ground')
         self.samples = pathlib.Path(faults.source) / 'app/templates/samples'

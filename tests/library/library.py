@@ -3,35 +3,18 @@
 # The library from outside: limn library beside Python's own SQLite, while others use it, while it is
 # killed, damaged, locked, of a later version, or its disk is full.
 # usage: library.py LIMN SOURCE LOADERS
-import contextlib, glob, json, os, pathlib, random, resource, shutil, signal, sqlite3, struct, subprocess, sys, tempfile, time, zlib
+import contextlib, glob, json, os, pathlib, random, resource, shutil, signal, sqlite3, subprocess, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import LIMN, SANITIZED, SOURCE, check, environment, finish, skip, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
-env = dict(os.environ, HOME=str(home), XDG_DATA_HOME=str(home / 'data'), XDG_STATE_HOME=str(home / 'state'),
-           LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+env = environment(home, XDG_DATA_HOME=str(home / 'data'), XDG_STATE_HOME=str(home / 'state'))
 DB = home / 'data/limn/library.db'
-checks = failures = 0
 
 
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-
-
-def limn(*args, code=0, before=''):
-    command = [LIMN, *args] if not before else ['sh', '-c', f'{before} exec "$0" "$@"', LIMN, *args]
-    p = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-    check(p.returncode == code, f'{args}: exit {p.returncode}, {p.stderr.strip()[-500:]}')
-    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
-    return p
-
-
-def chunk(kind, data):
-    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+def limn(*args, code=0, **how):
+    return limn_test.limn(*args, code=code, env=env, **how)
 
 
 # A real picture, and others like it with another instruction inside.
@@ -229,8 +212,7 @@ int open(const char *path, int flags, ...) {
 ''')
 faults = home / 'faults.so'
 subprocess.run(['cc', '-shared', '-fPIC', '-o', faults, shim, '-ldl'], check=True)
-sanitized = subprocess.run(['nm', '-D', LIMN], capture_output=True, text=True).stdout.count('__asan_init')
-if not sanitized:
+if not SANITIZED:
     for call, number, says in (('read', 5, 'disk I/O error (Input/output error)'), ('write', 28, 'No space left on device'),
                                ('write', 5, 'disk I/O error (Input/output error)'), ('sync', 5, 'disk I/O error'),
                                ('open', 24, 'unable to open database file (Too many open files)'),
@@ -238,7 +220,7 @@ if not sanitized:
         stays(f'{call} fails with {number}', 'library', 'rate', '2', '3', says=[says],
               variables={'LD_PRELOAD': str(faults), 'FAULT': call, 'FAULT_ERRNO': str(number)})
 else:
-    print('[  SKIPPED ] library.py: faults of its disk: the sanitizers come before the shim')
+    skip('faults of its disk: the sanitizers come before the shim')
 for descriptors in range(4, 12):
     stays(f'{descriptors} descriptors', 'library', 'list', says=None,
           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
@@ -252,7 +234,7 @@ if subprocess.run([*humble, 'true'], capture_output=True).returncode == 0:
     stays('a folder that cannot be written to', 'library', 'rate', '2', '3', says=['readonly database', 'unable to open', 'Permission denied'], before=humble)
     DB.parent.chmod(0o700)
 else:
-    print('[  SKIPPED ] library.py: a folder that cannot be written to: setpriv is missing')
+    skip('a folder that cannot be written to: setpriv is missing')
 
 # Damaged twice in one second: both are kept.
 kept = []
@@ -322,9 +304,8 @@ check(DB.read_bytes() == before, 'and it is untouched')
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
 p = limn('generate', 'text', '--steps', '1', '--seed', '8', '-o', f'{home}/full.png', '--preview', 'none', code=1,
-         before='ulimit -f 2;')
+         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
 check(not (home / 'full.png').exists() and 'full.png' in p.stderr, f'no room: {p.stderr}')
 check(not glob.glob(f'{home}/full.png*') and not glob.glob(f'{home}/.full*'), 'nothing half-written')
 
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+finish()

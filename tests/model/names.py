@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import safetensors as write, tensors_of as read
+
 limn, source = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
 LORAS = int(re.search(r'LIMIT_LORAS = (\d+)', (pathlib.Path(sys.argv[2]) / 'engine/base/limits.h').read_text())[1])
 PLAIN = {
@@ -33,25 +36,6 @@ DOUBLE = {
     'ff_context.linear_in': 'txt_mlp.0.weight', 'ff_context.linear_out': 'txt_mlp.2.weight'}
 SINGLE = {'attn.to_qkv_mlp_proj': 'linear1.weight', 'attn.to_out': 'linear2.weight',
           'attn.norm_q': 'norm.query_norm.scale', 'attn.norm_k': 'norm.key_norm.scale'}
-
-
-def read(path):
-    raw = path.read_bytes()
-    n = struct.unpack('<Q', raw[:8])[0]
-    header = json.loads(raw[8:8 + n])
-    header.pop('__metadata__', None)
-    return {k: (v['dtype'], v['shape'], raw[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]])
-            for k, v in header.items()}
-
-
-def write(path, tensors):
-    header, at = {}, 0
-    for name, (dtype, shape, data) in tensors.items():
-        header[name] = {'dtype': dtype, 'shape': shape, 'data_offsets': [at, at + len(data)]}
-        at += len(data)
-    text = json.dumps(header).encode()
-    text += b' ' * (-len(text) % 8)
-    path.write_bytes(struct.pack('<Q', len(text)) + text + b''.join(t[2] for t in tensors.values()))
 
 
 def stack(parts):
@@ -314,7 +298,7 @@ with tempfile.TemporaryDirectory() as temp:
             ('half', {k: v for k, v in peft.items() if k != a}, 'do not fit each other'),
             ('rank', {**peft, a: ('F16', [2, 32], bytes(128))}, 'do not fit each other'),
             ('lokr', {**peft, 'transformer.x_embedder.lokr_w1': ('F16', [2, 2], bytes(8))}, 'a kind that limn does not merge'),
-            ('none', {'x.weight': ('F16', [2], bytes(4))}, 'is no LoRA'),
+            ('none', {'x.weight': ('F16', [2], bytes(4))}, 'is not a LoRA'),
             ('far', {k: v for k, v in more.items() if 'other' in k}, 'nothing in it is for this model (transformer.other.block)')):
         write(parts / f'{name}.safetensors', tensors_of)
         run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o', 'no.png', code=2, says=says)

@@ -2,53 +2,23 @@
 # SPDX-License-Identifier: MIT
 # limn index, limn retrieve and retrieval-augmented drawing from outside, beside Python's own SQLite.
 # usage: retrieve.py LIMN SOURCE LOADERS      Exit 77 without the shipped weights.
-import base64, contextlib, json, os, pathlib, shutil, sqlite3, struct, subprocess, sys, tempfile, zlib
+import contextlib, json, os, pathlib, shutil, sqlite3, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import LIMN, MODEL as model, SAMPLES as samples, check, environment, finish, needs_weights, text_of, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-model = pathlib.Path(SOURCE) / 'app/models/limn-icons'
-if not (model / 'unet/diffusion_pytorch_model.safetensors').exists():
-    sys.exit(77)
-work = tempfile.TemporaryDirectory()
+needs_weights()
 home = pathlib.Path(work.name).resolve()
 os.chdir(home)
-env = {'PATH': '/usr/bin:/bin', 'HOME': str(home / 'home'), 'GOMP_SPINCOUNT': '3000', 'LIMN_MODEL': str(model),
-       'LIMN_LOADER_PATH': LOADERS, 'OMP_NUM_THREADS': '1', 'VK_DRIVER_FILES': '/dev/null', 'VK_ICD_FILENAMES': '/dev/null',
-       **{k: v for k, v in os.environ.items() if 'SAN' in k}}
-(home / 'home').mkdir()
-checks = failures = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
+env = environment(home / 'home', LIMN_MODEL=str(model))
 
 
 def limn(*args, code=0, **more):
-    p = subprocess.run([LIMN, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**env, **more})
-    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[-400:]}')
-    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
-    return p
-
-
-def instruction(path):
-    """What limn says inside a PNG."""
-    data, at = pathlib.Path(path).read_bytes(), 8
-    while at < len(data):
-        n, kind = struct.unpack('>I4s', data[at:at + 8])
-        body = data[at + 8:at + 8 + n]
-        if kind == b'zTXt' and body.startswith(b'limn\0'):
-            return json.loads(zlib.decompress(body[6:]))
-        if kind == b'iTXt' and body.startswith(b'limn\0'):
-            return json.loads(zlib.decompress(body[9:]) if body[5] else body[9:])
-        at += 12 + n
+    return limn_test.limn(*args, code=code, env=env, more=more)
 
 
 # --- a folder of one's own: names, captions, a twin, one that is held out
 
-samples = pathlib.Path(SOURCE) / 'app/templates/samples'
 icons = home / 'my icons'
 (icons / 'more').mkdir(parents=True)
 for name, sample in (('fox.png', 'fox-fluent-3d'), ('space-rocket.png', 'rocket-fluent-3d'), ('horse.png', 'horse-fluent-flat'),
@@ -104,7 +74,7 @@ limn('index', home / 'nowhere', code=2)
 
 def draw(*args, code=0, **more):
     p = limn('generate', 'text', '--steps', 1, '--seed', 3, '--device', 'cpu', '-o', 'out.png', '--no-library', '--preview', 'none', *args, code=code, **more)
-    return p, instruction('out.png') if code == 0 else None
+    return p, text_of('out.png') if code == 0 else None
 
 
 said, about = draw('--index', index, '--set', 'subject=horse')
@@ -116,7 +86,7 @@ first = (home / 'out.png').read_bytes()
 index.rename(home / 'gone.index')
 limn('generate', 'out.png', '-o', 'twice.png', '--device', 'cpu', '--no-library', '--preview', 'none')
 (home / 'gone.index').rename(index)
-check(instruction('twice.png') == about and (home / 'twice.png').read_bytes() == first, 'drawn again without the index')
+check(text_of('twice.png') == about and (home / 'twice.png').read_bytes() == first, 'drawn again without the index')
 
 said, about = draw('--index', index, '--set', 'subject=quokka')
 check(not about['references'] and "no picture of 'quokka'" in said.stderr, f'from words alone: {said.stderr}')
@@ -152,5 +122,4 @@ check(about == here, 'an index of this machine, drawn on another one')
 said, about = draw('--host', 'gpu', '--retrieve', 1, '--set', 'subject=horse', **{**there, 'LIMN_MODEL': str(own)})
 check(len(about['references']) == 1 and "drawn after 'horse'" in said.stderr, f'the other one\'s: {said.stderr}')
 
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures > 0)
+finish()

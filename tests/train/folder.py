@@ -2,48 +2,26 @@
 # SPDX-License-Identifier: MIT
 # The folder and the pack of a training: what is begun or finished is not begun anew unless that is said, and a pack
 # that another program cuts meanwhile costs the step that needed it, no step before it.
-# usage: folder.py LIMN SOURCE
-import json, os, pathlib, shutil, struct, subprocess, sys, tempfile, time
+# usage: folder.py LIMN SOURCE LOADERS
+import json, os, pathlib, shutil, struct, subprocess, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test, tiny_training
+from limn_test import LIMN, SOURCE, check, environment, finish, safetensors, work
 
-LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
-sys.path.insert(0, os.path.join(SOURCE, 'tests/worker'))
-import tiny_training
-
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
-(home / 'r').mkdir(mode=0o700)
-env = dict(os.environ, HOME=str(home), XDG_DATA_HOME=f'{home}/d', XDG_STATE_HOME=f'{home}/s', XDG_CACHE_HOME=f'{home}/c',
-           XDG_RUNTIME_DIR=f'{home}/r', OMP_NUM_THREADS='1', VK_DRIVER_FILES='/nothing', VK_ICD_FILENAMES='/nothing')
+env = environment(home)
 here = home / 'here'
 run = here / 'run'
 tiny_training.make(SOURCE, here)
 TRAIN = ('train', 'small.yaml', '--device', 'cpu')
-checks = failures = 0
 
 
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
+def limn(*args, **how):
+    return limn_test.limn(*args, env=env, cwd=here, **how)
 
 
-def limn(*args, code=0, says=''):
-    p = subprocess.run([LIMN, *args], env=env, cwd=here, capture_output=True, text=True, timeout=120)
-    check(p.returncode == code and says in p.stderr and 'Sanitizer' not in p.stderr,
-          f'{args}: exit {p.returncode}, not {code} with {says!r}: {p.stderr[-600:]}')
-    return p
-
-
-def until(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    check(False, f'{what}: not within {seconds} s')
+def until(condition, what):
+    return limn_test.until(condition, what, 60)
 
 
 def steps():
@@ -60,13 +38,8 @@ def write_pack(count=200, side=8):
                ('style', 'I32', [count], bytes(4 * count)), ('split', 'U8', [count], bytes(count)),
                ('text.caption', 'U8', [len(caption)], caption), ('text.keywords', 'U8', [1], b'x'),
                ('images', 'U8', [count, side, side, 3], bytes(i % 251 for i in range(count * side * side * 3)))]
-    head, at = {'__metadata__': {'format': 'limn pack 1', 'styles': '["flat"]'}}, 0
-    for name, kind, shape, data in tensors:
-        head[name] = dict(dtype=kind, shape=shape, data_offsets=[at, at + len(data)])
-        at += len(data)
-    text = json.dumps(head).encode()
-    text += b' ' * (-len(text) % 8)
-    (here / 'small.pack').write_bytes(struct.pack('<Q', len(text)) + text + b''.join(t[3] for t in tensors))
+    safetensors(here / 'small.pack', {name: (kind, shape, data) for name, kind, shape, data in tensors},
+                {'format': 'limn pack 1', 'styles': '["flat"]'})
 
 
 # --- a pack that is cut under a training
@@ -100,7 +73,7 @@ def state():
 
 def refused(*more):
     before = state()
-    limn(*TRAIN, '--until', '2', *more, code=2, says='holds a training already')
+    limn(*TRAIN, '--until', '2', *more, code=2, says='already holds a training run')
     limn(*TRAIN, '--until', '2', '--resume', '--force', *more, code=2, says='give one of them')
     check(state() == before, f'{more}: nothing in it has changed')
 
@@ -109,7 +82,7 @@ shutil.rmtree(run)
 limn(*TRAIN, '--until', '2')
 refused()
 limn(*TRAIN, '--until', '3', '--force')
-check(steps() == [1, 2, 3] and (run / 'log.previous.jsonl').exists(), f'--force begins anew: {steps()}')
+check(steps() == [1, 2, 3] and (run / 'log.previous.jsonl').exists(), f'--force starts over: {steps()}')
 limn(*TRAIN, '--until', '5', '--resume')
 check(steps() == [1, 2, 3, 4, 5], f'--resume goes on: {steps()}')
 limn(*TRAIN, '--set', 'steps=6', '--resume')
@@ -162,5 +135,4 @@ limn('jobs', 'stop', again)
 until(lambda: job(again).get('state') == 'stopped', 'and is stopped')
 check(steps() == list(range(1, len(steps()) + 1)), f'from where it was: {steps()[:3]} … {steps()[done - 2:done + 3]}')
 
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+finish()

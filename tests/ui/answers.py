@@ -3,10 +3,9 @@
 # Terminals that are not to be had here, played on a pseudo-terminal: they answer as they are documented to, or late,
 # in part, never, with nonsense, while somebody types. What the UI then sends, and that no key is lost or made up.
 # usage: answers.py LIMN SOURCE LOADERS [NAME...]
-import base64, fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import screens
-from screens import LIMN, LOADERS, SLOW, SOURCE, check, work
+import base64, os, pathlib, re, select, signal, sys, tempfile, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import LIMN, SAMPLES, SLOW, check, environment, in_terminal, run, work
 
 # What they answer to CSI c, CSI 16 t, XTSMGRAPHICS (colours) and the query of kitty's protocol.
 WEZTERM = dict(da1=b'\x1b[?65;4;6;18;22c', cell=b'\x1b[6;19;10t', colours=b'\x1b[?1;0;65536S')
@@ -23,17 +22,9 @@ class Terminal:
         self.answers, self.late, self.silent, self.typed, self.split = answers, late, silent, typed, split
         self.before, self.due, self.out, self.asked, self.last = before, [], b'', 0, 0
         home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
-        (home / 'run').mkdir(mode=0o700)
-        env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
-                                                                'LSAN_OPTIONS')},
-                   HOME=str(home), XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state',
-                   XDG_CONFIG_HOME=f'{home}/config', XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', TERM=term,
-                   LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(f'{SOURCE}/app/templates/samples')
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', size[1], size[0], 0, 0))
-            os.execve(LIMN, [LIMN], env)
+        env = environment(home, XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state',
+                          XDG_CONFIG_HOME=f'{home}/config', TERM=term)
+        self.pid, self.fd = in_terminal([LIMN], env, SAMPLES, size)
         self.seen = 0
 
     def send(self, data, when=0):
@@ -285,15 +276,10 @@ def for_other_programs():
 def drawing(answer, argv=(), typed=b'', **more):
     """limn generate under a shell on a terminal that answers when `answer` says: what came, in whole."""
     home = tempfile.mkdtemp(dir=work.name)
-    os.mkdir(f'{home}/run', 0o700)
-    env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')}, HOME=home,
-               XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', LIMN_LOADER_PATH=LOADERS,
-               VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null', **dict(dict(TERM='xterm-256color'), **more))
+    env = environment(home, **dict(dict(TERM='xterm-256color'), **more))
     line = ' '.join([LIMN, 'generate', 'text', '--steps', '2', '--no-library', '-o', f'{home}/x.png', *argv])
-    pid, fd = pty.fork()
-    if pid == 0:
-        # What is left behind on the terminal is the next program's line.
-        os.execve('/bin/sh', ['sh', '-c', f'{line}; stty -echo; echo READY; read left; echo "LEFT<$left>"'], env)
+    # What is left behind on the terminal is the next program's line.
+    pid, fd = in_terminal(['/bin/sh', '-c', f'{line}; stty -echo; echo READY; read left; echo "LEFT<$left>"'], env, home)
     out, due = b'', [(time.monotonic() + 0.05, typed)] if typed else []
     end = time.monotonic() + 60 * SLOW
     asked = ended = False
@@ -337,4 +323,4 @@ def what_is_left_to_the_shell():
 
 
 if __name__ == '__main__':
-    screens.run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, the_mouse_paints, for_other_programs, what_is_left_to_the_shell])
+    run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, the_mouse_paints, for_other_programs, what_is_left_to_the_shell])

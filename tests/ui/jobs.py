@@ -3,10 +3,10 @@
 # The terminal UI and what outlives it: drawings that a machine's stop interrupted, sweeps and their sheets,
 # trainings. usage: jobs.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, shutil, signal, sqlite3, subprocess, sys, tempfile, time
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'worker'))
-import screens, tiny_training
-from screens import LIMN, SLOW, SOURCE, Screen, check, start_drawing, work
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import tiny_training
+from limn_test import LIMN, SLOW, SOURCE, check, run, work
+from screens import Screen, start_drawing
 
 
 def stop_machine(s):
@@ -324,4 +324,4 @@ def trainings_elsewhere():
 
 
 if __name__ == '__main__':
-    screens.run([interrupted, beside_each_other, sheets, trainings, trainings_elsewhere])
+    run([interrupted, beside_each_other, sheets, trainings, trainings_elsewhere])

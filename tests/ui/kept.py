@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Nothing that a person has made is lost: instructions, what stands in forms, the picture that is meant.
 # usage: kept.py LIMN SOURCE LOADERS [NAME...]
-import re
-
-from screens import Screen, check, run
+import os, re, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import check, run
+from screens import Screen
 
 DRAWN = 'done +Recreate|done +Draw|after step [24]|2 of 2|4 of 4'
 

@@ -4,8 +4,11 @@
 # range or names, on the command line, in help, in the manual page, in docs/commands.md, in the completions of
 # three shells and in the form of the UI. What the manual and the docs say is what the program says.
 # usage: parameters.py LIMN SOURCE LOADERS [NAME...]
-import pathlib, re, shutil, subprocess, sys
-from screens import LIMN, LOADERS, SOURCE, Screen, check, run, work
+import os, pathlib, re, shutil, subprocess, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import limn_test
+from limn_test import SOURCE, check, environment, run, work
+from screens import Screen
 
 source = pathlib.Path(SOURCE)
 ROW = re.compile(r'^PARAMETER\((\w+),\s(\w+),\s[^,]+,\s([^,]+),\s([^,]+),\s(\w+),\s(NULL|"[^"]*"),\s(\w+),\s+([^,]+),\s+'
@@ -16,10 +19,7 @@ for name, value in re.findall(r'(LIMIT_\w+) = (\d+),', (source / 'engine/base/li
 
 
 def limn(*args, code=0):
-    p = subprocess.run([LIMN, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                       env={'PATH': '/usr/bin:/bin', 'HOME': work.name, 'GOMP_SPINCOUNT': '3000',
-                            'LIMN_LOADER_PATH': LOADERS})
-    check(p.returncode == code, f'{args}: exit code {p.returncode}: {p.stderr[:300]}')
+    p = limn_test.limn(*args, code=code, env=environment(work.name))
     return p.stderr if code else p.stdout
 
 

@@ -3,27 +3,13 @@
 # The terminal UI from outside, in tmux: what is on the screen, at several sizes and locales, while
 # things go right and while they go wrong.
 # usage: screens.py LIMN SOURCE LOADERS [NAME...]
-import base64, hashlib, json, os, pathlib, re, shutil, signal, struct, subprocess, sys, tempfile, time, unicodedata
-import zlib
+import atexit, base64, hashlib, io, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time, unicodedata
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import frames
+from limn_test import LIMN, LOADERS, SLOW, SOURCE, check, chunk, environment, png, run, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-ONLY = sys.argv[4:]
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN else 1)
-work = tempfile.TemporaryDirectory()
-checks = failures = 0
 VIEWS = {'1': 'references', '2': 'queue', '3': 'picture', '4': 'styled-subject', '5': 'limn-icons',
          '6': 'training runs', '7': 'log', '8': 'all commands'}
-
-
-def check(condition, what, screen=None):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-        if screen is not None:
-            print(screen.text(), flush=True)
-    return condition
 
 
 class Screen:
@@ -36,19 +22,14 @@ class Screen:
         self.home = pathlib.Path(home or tempfile.mkdtemp(dir=work.name))
         self.socket = f'{work.name}/tmux{Screen.count}'
         self.size = size
-        run = self.home / 'run'
-        run.mkdir(mode=0o700, exist_ok=True)
-        self.env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
-                                                                       'LSAN_OPTIONS')},
-                        HOME=str(self.home), XDG_DATA_HOME=f'{self.home}/data', XDG_STATE_HOME=f'{self.home}/state',
-                        XDG_CONFIG_HOME=f'{self.home}/config', XDG_RUNTIME_DIR=str(run), LC_ALL=locale,
-                        LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null',
-                        SHELL='/bin/sh')
+        self.env = environment(self.home, XDG_DATA_HOME=f'{self.home}/data', XDG_STATE_HOME=f'{self.home}/state',
+                               XDG_CONFIG_HOME=f'{self.home}/config', LC_ALL=locale)
         self.env.update(env)
         folder = folder or f'{SOURCE}/app/templates/samples'
         command = f"cd '{folder}'; {before} '{LIMN}' {args} 2>'{self.home}/err'; echo EXIT $?; stty -a; exec sleep 1000"
         self.tmux('-f', '/dev/null', *(['-u'] if 'UTF' in locale else []), 'new-session', '-d', '-x', str(size[0]),
                   '-y', str(size[1]), command)
+        atexit.register(self.tmux, 'kill-server')
         self.tmux('set-option', '-g', 'status', 'off')
         self.tmux('set-option', '-g', 'window-size', 'manual')
         self.resize(*size)
@@ -353,20 +334,13 @@ def cut_words():
 
 def png_with(path, job):
     """A PNG of one pixel that holds an instruction."""
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 1, 1, 8, 2, 0, 0, 0)) +
-                     chunk(b'iTXt', b'limn\0\0\0\0\0' + json.dumps(job).encode()) +
-                     chunk(b'IDAT', zlib.compress(bytes(4))) + chunk(b'IEND', b''))
+    path.write_bytes(png((1, 1), texts=chunk(b'iTXt', b'limn\0\0\0\0\0' + json.dumps(job).encode())))
 
 
 def frames_of(path):
     """What the host of tests/worker/hostile.py kept: pairs of head and payload."""
-    data, at = path.read_bytes() if path.exists() else b'', 0
-    while at < len(data):
-        n, m = struct.unpack('<IQ', data[at + 4:at + 16])
-        yield json.loads(data[at + 16:at + 16 + n]), data[at + 16 + n:at + 16 + n + m]
-        at += 16 + n + m
+    stream = io.BytesIO(path.read_bytes() if path.exists() else b'')
+    return list(iter(lambda: frames.take(stream), None))
 
 
 def strangers_picture():
@@ -407,7 +381,7 @@ def strangers_picture():
     s.keys('F9')
     s.expect('done in', 'and drawn once more', 30)
     s.close()
-    sent = list(frames_of(kept))
+    sent = frames_of(kept)
     kinds = [head['type'] for head, _ in sent]
     check(kinds.count('load') >= 2 and kinds.count('submit') >= 1, f'the host was asked: {kinds}')
     payloads = [payload for head, payload in sent if head['type'] == 'blob']
@@ -720,15 +694,6 @@ def plainly():
 
 tests = [views_at_every_size, plainly, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping, faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
-def run(tests):
-    for test in tests:
-        if ONLY and test.__name__ not in ONLY:
-            continue
-        before = time.monotonic()
-        test()
-        print(f'{test.__name__}: {time.monotonic() - before:.1f} s', flush=True)
-    print(f'{checks} checks, {failures} failures')
-    sys.exit(failures > 0)
 
 
 if __name__ == '__main__':

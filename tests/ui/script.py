@@ -3,22 +3,9 @@
 # The UI's second door, limn --script: what its words do, what it says of wrong ones, without a terminal and in one.
 # `play` is for other tests of the screen: a whole drawing is played in half a second.
 # usage: script.py LIMN SOURCE LOADERS [NAME...]
-import fcntl, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time, zlib
-
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-ONLY = sys.argv[4:]
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN else 1)
-work = tempfile.TemporaryDirectory()
-checks = failures = 0
-
-
-def check(condition, what, text=''):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, text, sep='\n', flush=True)
-    return condition
+import os, pathlib, re, select, signal, subprocess, sys, tempfile, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import LIMN, SAMPLES, SLOW, SOURCE, check, environment, in_terminal, pixels, png, run, size_of, work
 
 
 class Home:
@@ -26,14 +13,11 @@ class Home:
 
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(dir=work.name))
-        (self.path / 'run').mkdir(mode=0o700)
-        self.env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')},
-                        HOME=str(self.path), XDG_RUNTIME_DIR=f'{self.path}/run', LC_ALL='C.UTF-8', SHELL='/bin/sh',
-                        LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+        self.env = environment(self.path)
 
     def limn(self, *args, folder=None, stdin='', **env):
         return subprocess.run([LIMN, *args], input=stdin, capture_output=True, text=True, timeout=120 * SLOW,
-                              cwd=folder or f'{SOURCE}/app/templates/samples', env=dict(self.env, **env))
+                              cwd=folder or SAMPLES, env=dict(self.env, **env))
 
     def play(self, script, why, folder=None, code=0, args=(), **env):
         """What the script printed with `save -`: each screen, in order, as one text."""
@@ -43,28 +27,13 @@ class Home:
 
 
 class Picture:
-    """A PNG of three channels of eight bits, taken apart as the standard has it."""
+    """A PNG of three channels of eight bits."""
 
     def __init__(self, path):
-        data, at, packed = pathlib.Path(path).read_bytes(), 8, b''
-        while at < len(data):
-            n, kind = struct.unpack('>I4s', data[at:at + 8])
-            body = data[at + 8:at + 8 + n]
-            at += 12 + n
-            if kind == b'IHDR':
-                self.width, self.height, depth, colour = struct.unpack('>IIBB', body[:10])
-                assert (depth, colour) == (8, 2), (depth, colour)
-            packed += body if kind == b'IDAT' else b''
-        raw, step, above = zlib.decompress(packed), 3 * self.width, bytes(3 * self.width)
-        self.rows = []
-        for y in range(self.height):
-            how, line = raw[y * (step + 1)], bytearray(raw[y * (step + 1) + 1:(y + 1) * (step + 1)])
-            for x in range(step):
-                a, b, c = (line[x - 3] if x > 2 else 0), above[x], (above[x - 3] if x > 2 else 0)
-                nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2] if how == 4 else 0
-                line[x] = (line[x] + (0, a, b, (a + b) // 2, nearest)[how]) & 255
-            above = bytes(line)
-            self.rows.append(above)
+        self.width, self.height = size_of(path)
+        rows, step = pixels(path), 3 * self.width
+        check(len(rows) == step * self.height, f'{path}: three channels')
+        self.rows = [rows[i:i + step] for i in range(0, len(rows), step)]
 
     def at(self, x, y):
         return tuple(self.rows[y][3 * x:3 * x + 3])
@@ -102,7 +71,7 @@ def words():
 def photographs():
     # The screen as a picture: cells of 10 x 20 in the theme's colours, letters where there are letters, the pictures in theirs.
     h = Home()
-    (h.path / 'white.png').write_bytes(png(64, 64, b'\xff\x00\x80'))
+    (h.path / 'white.png').write_bytes(png((64, 64), b'\xff\x00\x80' * 64 * 64))
     h.play(f'size 60x26\nwait white.png\nkeys End\nsettle\nsave {h.path}/dark.png\nsave {h.path}/a.txt\nkeys :\ntype theme light\nkeys Enter\nsettle\n'
            f'save {h.path}/light.PNG\n', 'photographs', folder=str(h.path))
     dark, light, lines = Picture(h.path / 'dark.png'), Picture(h.path / 'light.PNG'), (h.path / 'a.txt').read_text().split('\n')
@@ -120,14 +89,8 @@ def photographs():
     check(len(blank) > 40 and not any(inked(*at) for at in blank), 'and none where there are none')
     shown = sum(n for colour, n in dark.colours(0, 0, 600, 520).items() if near(colour, b'\xff\x00\x80'))
     check(shown >= 60 * 60, f'the picture is in it: {shown} pixels')
-    p = h.limn('--script', '-', stdin=f'wait references\nsave /nonesuch/x.png\n')
+    p = h.limn('--script', '-', stdin='wait references\nsave /nonesuch/x.png\n')
     check(p.returncode and '/nonesuch/x.png' in p.stderr, p.stderr)
-
-
-def png(width, height, pixel):
-    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)) +
-            chunk(b'IDAT', zlib.compress((b'\0' + pixel * width) * height)) + chunk(b'IEND', b''))
 
 
 def wrong_words():
@@ -137,7 +100,7 @@ def wrong_words():
                        ('size 80x24x', 'is not a size'), ('settle now', 'settle takes nothing'), ('keys', 'keys needs something'),
                        ('limit 0', 'is not a number of seconds'), ('limit nan', 'is not a number of seconds'), ('\x01', 'unknown word')):
         p = h.limn('--script', '-', stdin=f'keys 2\n{line}\n')
-        check(p.returncode == 2 and f'standard input:2: ' in p.stderr and what in p.stderr and not p.stdout,
+        check(p.returncode == 2 and 'standard input:2: ' in p.stderr and what in p.stderr and not p.stdout,
               f'{line!r}: {p.returncode} {p.stderr}')
     p = h.limn('--script', f'{h.path}/none')
     check(p.returncode and 'none' in p.stderr and len(p.stderr.splitlines()) == 1, f'no such file: {p.stderr}')
@@ -157,10 +120,7 @@ def in_a_terminal():
     h = Home()
     script = h.path / 'morning.limn'
     script.write_text('size 30x10\nkeys 4\nwait styled-subject\nkeys 2\n')
-    pid, fd = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-        os.execve(LIMN, [LIMN, '--script', str(script), '--preview', 'none'], dict(h.env, TERM='xterm-256color'))
+    pid, fd = in_terminal([LIMN, '--script', str(script), '--preview', 'none'], dict(h.env, TERM='xterm-256color'), SAMPLES, (80, 24))
     out, end, asked = b'', time.monotonic() + 10 * SLOW, False
     while time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:
@@ -176,14 +136,6 @@ def in_a_terminal():
         os.kill(pid, signal.SIGHUP)
     check(os.waitpid(pid, 0)[1] == 0 and b'\x1b[?1049l' in out, 'and a key of the person ends it')
     os.close(fd)
-
-
-def run(tests):
-    for test in tests:
-        if not ONLY or test.__name__ in ONLY:
-            test()
-    print(f'{checks} checks, {failures} failures')
-    sys.exit(bool(failures))
 
 
 if __name__ == '__main__':

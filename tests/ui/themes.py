@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: MIT
 # The themes that come with limn: known roles only, each once, and contrast as WCAG 2 has it.
 # usage: themes.py SOURCE
-import pathlib, re, sys
+import os, pathlib, re, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import check, finish
 
 source = pathlib.Path(sys.argv[1])
 roles = re.findall(r'^ROLE\(\w+, "([^"]+)"', (source / 'app/ui/roles.def').read_text(), re.M)
-failures = 0
-
-
-def check(condition, what):
-    global failures
-    if not condition:
-        failures += 1
-        print('FAILED:', what)
 
 
 def luminance(colour):
@@ -53,5 +47,5 @@ for theme in themes:
             check(contrast(fg, bg) >= least, f'{theme.name}: {role} has {contrast(fg, bg):.2f} : 1')
     missing = set(roles) - seen
     check(theme.stem == 'mono' or not missing, f'{theme.name}: no {missing}')
-print(f'{len(themes)} themes, {failures} failures')
-sys.exit(failures > 0)
+print(f'{len(themes)} themes')
+finish()

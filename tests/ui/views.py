@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # The views of the terminal UI, played through its second door (script.py): what keys do and what is then on the screen.
 # usage: views.py LIMN SOURCE LOADERS [NAME...]
-import os, pathlib, re, shutil, sqlite3, subprocess, tempfile, time
-
-import script
-from script import DRAWN, Home, LIMN, SOURCE, check, work
+import os, pathlib, re, shutil, sqlite3, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from limn_test import SOURCE, check, run
+from script import DRAWN, Home, Picture
 
 
 def palette():
@@ -186,7 +186,7 @@ def painting():
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
     screen = h.play('wait blue whale\nsave -\nkeys F9\nwait done in\nsettle', 'the next day')
     check(re.search('mask .*painted.png', screen), 'the mask is still there', screen)
-    first, second = script.Picture(file), script.Picture(pictures(h)[1][5])
+    first, second = Picture(file), Picture(pictures(h)[1][5])
     rows = int(first.height * half / 100)
     differ = [sum(a != b for a, b in zip(first.rows[y], second.rows[y])) for y in range(first.height)]
     check(not any(differ[rows + 1:]), 'what is black is as it was, to the byte')
@@ -198,10 +198,10 @@ def painting():
 def sheet_of_contacts():
     h = Home()
     h.play(SMALL + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three')
-    files = [script.Picture(p[5]) for p in pictures(h)]
+    files = [Picture(p[5]) for p in pictures(h)]
     h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/all.png\nkeys Enter\nwait 3 pictures on\nkeys Space Right Space C\nwait the marked 2\nkeys ^U\n'
            f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait is there already', 'sheets')
-    whole, two = script.Picture(h.path / 'all.png'), script.Picture(h.path / 'two.png')
+    whole, two = Picture(h.path / 'all.png'), Picture(h.path / 'two.png')
     check(whole.width == two.width == 8 + 2 * (256 + 8) and whole.height > two.height > 256, f'{whole.width} x {whole.height}, {two.width} x {two.height}')
     tiles = [whole.colours(8 + x * 264, 8 + y * (256 + 18 + 8), 256, 256) for y, x in ((0, 0), (0, 1), (1, 0))]
     means = lambda colours: [sum(c[i] * n for c, n in colours.items()) / sum(colours.values()) for i in range(3)]
@@ -220,7 +220,7 @@ def larger():
     h = Home()
     h.play(SMALL, 'small')
     h.play('keys 3\nsettle\nkeys U\nwait being drawn larger\nkeys 2\nwait done in\nsettle\nkeys U\nwait draws 256 x 256 at most', 'larger')
-    small, large = (script.Picture(p[5]) for p in pictures(h))
+    small, large = (Picture(p[5]) for p in pictures(h))
     check((small.width, large.width) == (64, 256), f'{small.width}, {large.width}')
     check(pictures(h)[0][4] == pictures(h)[1][4], 'of the same seed')
     far = [abs(sum(large.at(4 * x + i, 4 * y + k)[c] for i in range(4) for k in range(4)) / 16 - small.at(x, y)[c])
@@ -265,7 +265,7 @@ def templates():
     screen = h.play(f'size 120x40\nkeys 4 Home\nsettle\nsave -\nsave {h.path}/shown.png', 'the first')
     line, = (i for i, l in enumerate(screen.split('\n')) if 'what it draws' in l)
     column = screen.split('\n')[line].index('what it draws')
-    place = script.Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
+    place = Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
     check(sum(n for c, n in place.items() if min(c) > 230) > 4000 and len(place) > 200, 'and is shown', screen)
     editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
     screen = h.play('keys 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
@@ -369,7 +369,7 @@ def composed():
     screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 + '\nwait < seed\nkeys Tab\ntype 1..3\nkeys Tab\nwait 6 pictures, about\nkeys Enter\n'
                     'wait 6 of 6 pictures on\nsettle', 'a sheet')
     sheet, = (h.path / '.local/share/limn/pictures').glob('sheet-*.png')
-    s = script.Picture(sheet)
+    s = Picture(sheet)
     tile = 128
     check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 18 + 8)), f'three seeds across, two words down, and their headings: {s.width} x {s.height}')
     ink = lambda *part: sum(n for c, n in s.colours(*part).items() if c[0] < 128)
@@ -381,4 +381,4 @@ def composed():
 
 
 if __name__ == '__main__':
-    script.run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])
+    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])

@@ -16,11 +16,11 @@ except ImportError: # python3 need not be the one that has the distribution's mo
 if not shutil.which('Xvfb'):
     print('Xvfb is not there')
     sys.exit(77)
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import screens
-from screens import LIMN, SLOW, SOURCE, Screen, check, work
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import frames
+from limn_test import LIMN, SAMPLES, SLOW, check, run, work
+from screens import Screen
 
-SAMPLES = pathlib.Path(SOURCE) / 'app/templates/samples'
 SIDE, SLIDER = 640, 28 # renderer/window.c
 
 
@@ -198,8 +198,7 @@ def dropping():
 
 
 def frame(head, pixels):
-    text = ('{"type":"frame",' + head + '}').encode()
-    return b'LMN1' + struct.pack('<IQ', len(text), len(pixels)) + text + pixels
+    return frames.frame(json.loads('{"type":"frame",' + head + '}'), pixels)
 
 
 def near(a, b, far=40):
@@ -425,4 +424,4 @@ def without_display():
 
 
 if __name__ == '__main__':
-    screens.run([dropping, looking, steps, painting, without_display])
+    run([dropping, looking, steps, painting, without_display])

@@ -2,49 +2,21 @@
 # SPDX-License-Identifier: MIT
 # Commands that compute, run by a worker: here, through a real sshd on loopback, and by themselves.
 # usage: commands.py LIMN SOURCE LOADERS [NAME...]
-import hashlib, json, os, pathlib, pwd, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import tiny_training
+import hashlib, json, os, pathlib, pwd, re, shutil, signal, socket, struct, subprocess, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import frames, limn_test, tiny_training
+from limn_test import LIMN, LOADERS, SLOW, SOURCE, check, environment, run, until, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-ONLY = sys.argv[4:]
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN else 1)
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
 there = home / 'there'  # what the other machine has
-env = dict({k: v for k, v in os.environ.items() if not k.startswith('XDG_')}, HOME=str(home),
-           XDG_STATE_HOME=str(home / 'state'), XDG_RUNTIME_DIR=str(home / 'run'), XDG_DATA_HOME=str(home / 'data'),
-           LIMN_LOADER_PATH=LOADERS, OMP_NUM_THREADS='1', VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
-for folder in (home / 'run', there / 'run'):
-    folder.mkdir(mode=0o700, parents=True)
-checks = failures = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-    return condition
+env = environment(home, XDG_STATE_HOME=str(home / 'state'), XDG_DATA_HOME=str(home / 'data'))
+(there / 'run').mkdir(mode=0o700, parents=True)
 
 
 def limn(*args, code=0, cwd=home, more={}, timeout=120):
-    p = subprocess.run([LIMN, *args], env=dict(env, **more), cwd=cwd, capture_output=True, text=True, timeout=timeout * SLOW)
-    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}, {p.stdout[-300:]} {p.stderr[-500:]}')
-    check('Sanitizer' not in p.stderr, p.stderr[-3000:])
+    p = limn_test.limn(*args, env=env, code=None, cwd=cwd, more=more, timeout=timeout)
+    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}', f'{p.stdout[-300:]} {p.stderr[-500:]}')
     return p
-
-
-def until(condition, what, seconds=20):
-    end = time.monotonic() + seconds * SLOW
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    check(False, f'{what}: not within {seconds} s')
-    return None
 
 
 def children(pid):
@@ -193,20 +165,14 @@ def messages():
                          stderr=subprocess.PIPE)
 
     def send(kind, payload=b'', **head):
-        text = json.dumps(dict(type=kind, **head)).encode()
-        w.stdin.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+        w.stdin.write(frames.frame(dict(type=kind, **head), payload))
         w.stdin.flush()
 
     def take(*kinds):
-        while True:
-            frame = w.stdout.read(16)
-            if len(frame) < 16:
-                return {}
-            n, m = struct.unpack('<IQ', frame[4:])
-            head = json.loads(w.stdout.read(n))
-            head['payload'] = w.stdout.read(m)
-            if head['type'] in kinds:
-                return head
+        while (m := frames.take(w.stdout)) is not None:
+            if m[0]['type'] in kinds:
+                return dict(m[0], payload=m[1])
+        return {}
     check(w.stdout.readline() == b'limn-worker\n', 'greeting')
     send('hello', protocol=2, version='test', hangup='stop')
     check('train' in take('hello')['commands'], 'it says what it can run')
@@ -547,11 +513,4 @@ def by_itself():
     limn('jobs', 'forget', id)
 
 
-for test in (here_is_the_same, interrupted, crashes, messages, hostile, impatient, by_itself, through_sshd):
-    if ONLY and test.__name__ not in ONLY:
-        continue
-    start = time.time()
-    test()
-    print(f'{test.__name__}: {time.time() - start:.1f} s', flush=True)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+run(list((here_is_the_same, interrupted, crashes, messages, hostile, impatient, by_itself, through_sshd)))

@@ -4,17 +4,14 @@
 # another type, negative, huge, control characters, repeated), against the command line and the UI. What must
 # hold: no crash, nothing written but what is limn's own, nothing that controls the terminal, bounded memory,
 # q answered within a second.
-# usage: hostile.py LIMN SOURCE [--all] [--part K/N] [NAME...]: everything, not a sample; the K-th of N parts (1..N); tests by name
-import fcntl, json, os, pathlib, pty, random, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, time, zlib
+# usage: hostile.py LIMN SOURCE LOADERS [--all] [--part K/N] [NAME...]: everything, not a sample; the K-th of N parts (1..N); tests by name
+import json, os, pathlib, random, re, select, shutil, signal, struct, sys, tempfile, time, zlib
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from frames import frame, take
 
 ESC = '\x1b]0;PWNED\x07\x1b[31mRED\x9b31m\x85\u202eRTL\u2066\r\n\tX\x7f'
 BAD_OUT = re.compile(rb'\x1b\]0;PWNED|\x1b\[31mRED|\xc2[\x80-\x9f]|\xe2\x80\xae|\xe2\x81\xa6|[\x80-\x9f]31m')
 COMMANDS = ['models', 'devices', 'data', 'train', 'bench']
-
-
-def frame(head, payload=b''):
-    text = json.dumps(head, ensure_ascii=False).encode('utf-8', 'surrogatepass')
-    return b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload
 
 
 # --- the host: run by limn in ssh's place, `hostile.py --host SCENARIO.json`
@@ -27,13 +24,6 @@ def host(path):
     def send(head, payload=b''):
         out.write(frame(head, payload))
         out.flush()
-
-    def take():
-        b = come.read(16)
-        if len(b) < 16:
-            sys.exit(0)
-        n, m = struct.unpack('<IQ', b[4:])
-        return json.loads(come.read(n)), come.read(m)
 
     def fill(value, id):
         if isinstance(value, str):
@@ -63,7 +53,7 @@ def host(path):
     evil('hello', 'none')
     done = False
     while True:
-        m, payload = take()
+        m, payload = take(come) or sys.exit(0)
         kind, id = m['type'], m.get('id', 'x')
         if 'keep' in plan: # all that comes is kept, and every file is asked for
             with open(plan['keep'], 'ab') as kept:
@@ -98,29 +88,19 @@ if sys.argv[1:2] == ['--host']:
         pass
     os._exit(0)
 
-LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
+import limn_test
+from limn_test import LIMN, SANITIZED, SLOW, SOURCE, check, chunk, environment, in_terminal, skip, work
+
 ALL = '--all' in sys.argv
 PART, PARTS = map(int, sys.argv[sys.argv.index('--part') + 1].split('/')) if '--part' in sys.argv else (1, 1)
-ONLY = [a for a in sys.argv[3:] if not a.startswith('--') and '/' not in a]
-SANITIZED = 'sanit' in LIMN
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if SANITIZED else 1)
+limn_test.ONLY = [a for a in limn_test.ONLY if not a.startswith('--') and '/' not in a]
 MEMORY = 200 << 10  # KiB
 END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9' if ALL else '75'))  # what is not begun by then is counted as left out
-work = tempfile.TemporaryDirectory()
 PNG = f'{SOURCE}/app/templates/samples/snail-noto.png'
-checks = failures = left_out = asked = 0
+left_out = asked = 0
 runs = dict(cli=0, ui=0)
 peak = dict(cli=0, ui=0)
 slowest = 0.0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
-    return condition
 
 
 # --- the table
@@ -207,11 +187,9 @@ def make(name, frames, **more):
     (home / 'cwd/run/log.jsonl').write_text('{"step": 1, "loss": 1}\n')
     shutil.copy(PNG, home / 'cwd/a.png')
     (home / 'scenario.json').write_text(json.dumps(dict(dict(frames=frames, png=PNG), **more)))
-    env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')},
-               HOME=str(home), XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state', XDG_CACHE_HOME=f'{home}/cache',
-               XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', TERM='xterm-256color', LIMN_LOG='info', OMP_NUM_THREADS='1',
-               GOMP_SPINCOUNT='3000', LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {home}/scenario.json',
-               VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+    env = environment(home, XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state', XDG_CACHE_HOME=f'{home}/cache',
+                      TERM='xterm-256color', LIMN_LOG='info', GOMP_SPINCOUNT='3000',
+                      LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {home}/scenario.json')
     return home, env
 
 
@@ -228,15 +206,6 @@ def look_around(home, name):
     check((home / 'cwd/run/log.jsonl').read_text().startswith('{"step": 1'), f'{name}: a local log was touched')
     check(len(files) < 40 and sum((home / f).stat().st_blocks for f in files) < 200000, f'{name}: {len(files)} files')
     shutil.rmtree(home, ignore_errors=True)
-
-
-def start(argv, env, cwd, size=(100, 30)):
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', size[1], size[0], 0, 0))
-        os.execve(argv[0], argv, env)
-    return pid, fd
 
 
 def pump(fd, seconds, until=lambda out: False, out=None, pid=None):
@@ -301,7 +270,7 @@ def command(name, which, frames, seconds=20, **more):
     if left():
         return 0, b''
     home, env = make(name, frames, **more)
-    pid, fd = start([LIMN] + ARGS[which] + ['--host', 'h'], env, home / 'cwd')
+    pid, fd = in_terminal([LIMN] + ARGS[which] + ['--host', 'h'], env, home / 'cwd')
     out, status, memory = pump(fd, seconds * SLOW, pid=pid)
     if status is None:
         os.kill(pid, signal.SIGKILL)
@@ -319,7 +288,7 @@ def screen(name, frames, seconds=1.0, keys=b'ai cat\x1b123456781', **more):
     if left():
         return
     home, env = make(name, frames, **more)
-    pid, fd = start([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
+    pid, fd = in_terminal([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
     out, status, memory = pump(fd, 15 * SLOW, lambda o: b'compose' in o, pid=pid)
     for key in [] if status is not None else [b'a', b'\x1b[20~', b'7', b'6', b'5', b'4', b'3', b'2', b'8', b'1', b'6', b'2']:
         os.write(fd, key)
@@ -440,8 +409,6 @@ def known():
 
 def slow_png():
     """2048 x 2048 pixels of 64 bits, interlaced: a small file, as slow to decode as one that the UI shows at once can be."""
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
     rows, z = [], zlib.compressobj(1)
     for x, y, w, h in ((0, 0, 256, 256), (4, 0, 256, 256), (0, 4, 512, 256), (2, 0, 512, 512), (0, 2, 1024, 512), (1, 0, 1024, 1024), (0, 1, 2048, 1024)):
         rows += [z.compress(b'\0' + bytes(8 * w)) for _ in range(h)]
@@ -468,7 +435,7 @@ def keys_while_pictures_come():
     picture = f'{work.name}/slow.png'
     pathlib.Path(picture).write_bytes(slow_png())
     home, env = make(name, [], png=picture)
-    pid, fd = start([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
+    pid, fd = in_terminal([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
     pump(fd, 15 * SLOW, lambda o: b'compose' in o, pid=pid)
     os.write(fd, b'ifox\x1b')
     pump(fd, 0.7 * SLOW, pid=pid)
@@ -498,16 +465,12 @@ def keys_while_pictures_come():
     shutil.rmtree(home, ignore_errors=True)
 
 
-tests = [known, keys_while_pictures_come, fields_on_the_command_line, fields_in_the_ui, repeated, floods]
-for test in tests:
-    if ONLY and test.__name__ not in ONLY:
-        continue
-    began = time.time()
-    test()
-    print(f'{test.__name__}: {time.time() - began:.1f} s', flush=True)
-print(f'{runs["cli"]} runs on the command line, {runs["ui"]} in the UI, {left_out} left out, {sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
-      f'line, {peak["ui"] >> 10} MiB in the UI; q in at most {slowest:.2f} s')
-if left_out:
-    print(f'[  SKIPPED ] hostile.py: {left_out} runs: there was no time for them')
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+def report():
+    print(f'{runs["cli"]} runs on the command line, {runs["ui"]} in the UI, {left_out} left out, '
+          f'{sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
+          f'line, {peak["ui"] >> 10} MiB in the UI; q in at most {slowest:.2f} s')
+    if left_out:
+        skip(f'{left_out} runs: there was no time for them')
+
+
+limn_test.run([known, keys_while_pictures_come, fields_on_the_command_line, fields_in_the_ui, repeated, floods], report)

@@ -2,29 +2,16 @@
 # SPDX-License-Identifier: MIT
 # The worker from outside: what docs/worker.md says, spoken by a second implementation of it.
 # usage: worker.py LIMN SOURCE LOADERS
-import hashlib, json, os, pathlib, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import hashlib, os, pathlib, signal, socket, struct, subprocess, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import frames
+from limn_test import LIMN, MODEL, SOURCE, check, environment, run, work
 
-LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in sys.argv[1:4])
-work = tempfile.TemporaryDirectory()
 home = pathlib.Path(work.name)
-env = dict(os.environ, HOME=str(home), XDG_STATE_HOME=str(home / 'state'), XDG_RUNTIME_DIR=str(home / 'run'),
-           XDG_DATA_HOME=str(home / 'data'), LIMN_LOADER_PATH=LOADERS,
-           LIMN_MODEL=SOURCE + '/app/models/limn-icons',
-           # No Vulkan driver: unloaded, its memory cannot be named by a leak checker.
-           VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
-(home / 'run').mkdir(mode=0o700)
+env = environment(home, XDG_STATE_HOME=str(home / 'state'), XDG_DATA_HOME=str(home / 'data'), LIMN_MODEL=str(MODEL))
 SPOOL = home / 'state/limn/spool'
 PICTURE = open(SOURCE + '/app/templates/samples/snail-noto.png', 'rb').read()
 HASH = hashlib.sha256(PICTURE).hexdigest()
-checks = failures = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, flush=True)
 
 
 class Worker:
@@ -39,19 +26,12 @@ class Worker:
             self.hello = self.until('hello')
 
     def send(self, kind, payload=b'', **head):
-        text = json.dumps(dict(type=kind, **head)).encode()
-        self.p.stdin.write(b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload)
+        self.p.stdin.write(frames.frame(dict(type=kind, **head), payload))
         self.p.stdin.flush()
 
     def take(self):
-        frame = self.out.read(16)
-        if len(frame) < 16:
-            return None
-        assert frame[:4] == b'LMN1', frame
-        n, m = struct.unpack('<IQ', frame[4:])
-        head = json.loads(self.out.read(n))
-        head['payload'] = self.out.read(m)
-        return head
+        m = frames.take(self.out)
+        return m and dict(m[0], payload=m[1])
 
     def until(self, *kinds, also=None):
         while (m := self.take()) is not None:
@@ -239,13 +219,11 @@ def through_ssh():
                     '[ "$host" = old -o "$host" = evil ] && { cat "$0.$host"; exec cat >/dev/null; }\n'
                     'echo "Welcome to the machine"; exec sh -c "$*"\n')
     fake.chmod(0o755)
-    hello = b'{"type":"hello","protocol":99,"version":"9.9"}'
-    (home / 'ssh.old').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(hello), 0) + hello)
+    hello = frames.frame(dict(type='hello', protocol=99, version='9.9'))
+    (home / 'ssh.old').write_bytes(b'limn-worker\n' + hello)
     # One whose pictures would land outside of limn's folder.
-    frames = [(b'{"type":"hello","protocol":2,"version":"0"}', b''),
-              (b'{"type":"result","job":"../../../pwned","index":0,"late":true}', PICTURE)]
-    (home / 'ssh.evil').write_bytes(b'limn-worker\n' + b''.join(
-        b'LMN1' + struct.pack('<IQ', len(head), len(data)) + head + data for head, data in frames))
+    (home / 'ssh.evil').write_bytes(b'limn-worker\n' + frames.frame(dict(type='hello', protocol=2, version='0')) +
+                                    frames.frame(dict(type='result', job='../../../pwned', index=0, late=True), PICTURE))
     e = dict(env, LIMN_SSH=str(fake), LIMN_REMOTE=LIMN)
     def generate(host, *more):
         out = home / f'{host}.png'
@@ -292,9 +270,4 @@ def killed_under_generate():
         check(False, 'the worker outlived its command')
 
 
-for test in (pictures_and_content, refusals, cancelling, outliving, through_ssh, killed_under_generate):
-    start = time.time()
-    test()
-    print(f'{test.__name__}: {time.time() - start:.1f} s', flush=True)
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+run(list((pictures_and_content, refusals, cancelling, outliving, through_ssh, killed_under_generate)))
