@@ -437,7 +437,7 @@ loader_set(const struct limn_loader *l, struct loader_values *values, const char
 {
     const char *equals = strchr(setting, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "'%.60s' is no setting, it must be KEY=VALUE", setting);
+        return err_set(err, ERR_INPUT, "'%.60s' is not a setting, it must be KEY=VALUE", setting);
     char *key = mem_strndup(setting, (size_t)(equals - setting));
     bool ok = loader_set_value(l, values, key, equals + 1, err);
     free(key);

@@ -26,8 +26,7 @@ char *
 config_path(const char *file, const char *key, const char *name, struct err *err)
 {
     (void)key, (void)err;
-    const char *slash = strrchr(file, '/');
-    char *folder = slash ? mem_strndup(file, (size_t)(slash - file)) : mem_strdup("");
+    char *folder = file_folder(file);
     char *path = file_join(folder, name);
     free(folder);
     return path;

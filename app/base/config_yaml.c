@@ -5,6 +5,7 @@
 #include "app/base/config.h"
 #include "app/base/yaml_tree.h"
 #include "engine/base/beneath.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 static struct jv *
@@ -30,8 +31,7 @@ config_value(const char *text, const char *name, struct err *err)
 char *
 config_path(const char *file, const char *key, const char *name, struct err *err)
 {
-    const char *slash = strrchr(file, '/');
-    char *folder = slash ? mem_strndup(file, (size_t)(slash - file)) : mem_strdup("");
+    char *folder = file_folder(file);
     struct err fault = {0};
     char *path = beneath_path(folder, name, &fault);
     if (!path) {

@@ -64,7 +64,7 @@ next_event(struct reader *r, yaml_event_t *event, struct err *err)
     if (yaml_parser_parse(&r->parser, event))
         return true;
     if (r->parser.error == YAML_MEMORY_ERROR)
-        return err_set(err, ERR_MEMORY, "%s: there is no memory to read it", r->name);
+        return err_set(err, ERR_MEMORY, "%s: not enough memory to read it", r->name);
     yaml_mark_t mark = r->parser.problem_mark;
     return error_here(r, mark, err,
                       r->parser.problem ? r->parser.problem : "this is not YAML");
@@ -94,7 +94,7 @@ keys_differ(const struct reader *r, const struct yaml *map, struct err *err)
     if (!twice)
         return true;
     const struct yaml at = {.line = twice->key_line, .column = twice->key_column};
-    return yaml_tree_error(&at, r->name, err, "the key '%.60s' stands here twice", twice->key);
+    return yaml_tree_error(&at, r->name, err, "the key '%.60s' is here twice", twice->key);
 }
 
 static bool read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int depth,
@@ -110,7 +110,7 @@ read_key(struct reader *r, const yaml_event_t *event, struct yaml *child, int de
     if (ok && key.kind != YAML_SCALAR)
         ok = error_here(r, event->start_mark, err, "a key must be a plain word");
     if (ok && !key.quoted && strcmp(key.text, "<<") == 0)
-        ok = yaml_tree_error(&key, r->name, err, "merge keys are not understood");
+        ok = yaml_tree_error(&key, r->name, err, "merge keys are not supported");
     child->key = ok ? mem_strdup(key.text) : NULL;
     child->key_line = key.line;
     child->key_column = key.column;
@@ -158,7 +158,7 @@ read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int dep
         return error_here(r, event->start_mark, err, "nested too deeply");
     if (event->type == YAML_SCALAR_EVENT) {
         if (event->data.scalar.anchor || event->data.scalar.tag)
-            return error_here(r, event->start_mark, err, "anchors and tags are not understood");
+            return error_here(r, event->start_mark, err, "anchors and tags are not supported");
         if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
             return error_here(r, event->start_mark, err, "a text must not hold a zero byte");
         out->kind = YAML_SCALAR;
@@ -168,18 +168,18 @@ read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int dep
     }
     if (event->type == YAML_SEQUENCE_START_EVENT) {
         if (event->data.sequence_start.anchor || event->data.sequence_start.tag)
-            return error_here(r, event->start_mark, err, "anchors and tags are not understood");
+            return error_here(r, event->start_mark, err, "anchors and tags are not supported");
         out->kind = YAML_LIST;
         return read_children(r, out, YAML_SEQUENCE_END_EVENT, depth + 1, err);
     }
     if (event->type == YAML_MAPPING_START_EVENT) {
         if (event->data.mapping_start.anchor || event->data.mapping_start.tag)
-            return error_here(r, event->start_mark, err, "anchors and tags are not understood");
+            return error_here(r, event->start_mark, err, "anchors and tags are not supported");
         out->kind = YAML_MAP;
         return read_children(r, out, YAML_MAPPING_END_EVENT, depth + 1, err);
     }
     return error_here(r, event->start_mark, err,
-                      event->type == YAML_ALIAS_EVENT ? "aliases are not understood"
+                      event->type == YAML_ALIAS_EVENT ? "aliases are not supported"
                                                       : "a value was expected here");
 }
 
@@ -220,7 +220,7 @@ yaml_tree_parse(const char *text, size_t size, const char *name, struct err *err
     struct reader r = {.name = name};
     struct yaml *root = mem_zalloc(sizeof *root);
     if (!yaml_parser_initialize(&r.parser)) {
-        err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
+        err_set(err, ERR_MEMORY, "%s: not enough memory to read it", name);
         free(root);
         return NULL;
     }

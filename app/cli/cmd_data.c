@@ -208,7 +208,7 @@ static const struct argument pack_words[] = {
     {"SOURCE", "a folder of pictures with captions, a WebDataset tar, or the emoji set; several "
                "make one pack",
      COMPLETE_FILE, .many = true},
-    {"OUT", "the pack that is written: a new name or a regular file, none of those that are packed",
+    {"OUT", "the pack to write: a new name or a regular file, but none of the sources",
      COMPLETE_FILE},
     {0},
 };
@@ -228,8 +228,8 @@ static const struct command pack_command = {
     .summary = "make a training pack",
     .about = "Reads the emoji set (a folder with catalog.jsonl), a folder of pictures with "
              "NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file "
-             "that limn train reads. Subjects and styles of equal name in several sources are the "
-             "same ones; what one source holds out is held out in all.",
+             "that limn train reads. Subjects and styles that have the same name in several "
+             "sources are the same; what one source holds out is held out of all.",
     .options = pack_options,
     .arguments = pack_words,
     .size = sizeof(struct pack_options),
@@ -240,7 +240,7 @@ static const struct command pack_command = {
 
 static const struct command stats_command = {
     .name = "stats",
-    .summary = "say what is in a pack",
+    .summary = "describe a pack",
     .options = stats_options,
     .arguments = stats_words,
     .size = sizeof(struct stats_options),

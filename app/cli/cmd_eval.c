@@ -194,21 +194,21 @@ run_eval(const struct command_line *line)
 
 static const struct option eval_options[] = {
     {OPTION_SWITCH("quick", struct eval_options, quick,
-                   "with recognisers made from the pack, the only kind so far")},
+                   "with recognisers made from the pack (the only kind so far)")},
     {OPTION_TEXT("tasks", "FILE", struct eval_options, tasks,
                  "the mixture of tasks; default: limn's own"),
      .complete = COMPLETE_FILE, .group = "What is drawn"},
-    {OPTION_TEXT("task", "NAME", struct eval_options, only, "only this one of them")},
+    {OPTION_TEXT("task", "NAME", struct eval_options, only, "only this task")},
     {OPTION_WHOLE("examples", "N", 1, 10000, struct eval_options, examples,
                   "examples of each task, spread over all of them"),
      .fallback = "40"},
     {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
-                   "which pictures were held out"),
+                   "which held-out pictures: of pairs, subjects or styles"),
      .fallback = "pair"},
     {OPTION_WHOLE("steps", "N", 1, 1000, struct eval_options, steps, "denoising steps"),
      .fallback = "12"},
     {OPTION_WHOLE("seed", "N", 0, 1000000000, struct eval_options, seed,
-                  "of the first picture of a task"),
+                  "seed of the first picture of a task"),
      .fallback = "1"},
     {OPTION_TEXT("device", "NAME", struct eval_options, device, "what computes"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
@@ -224,12 +224,12 @@ static const struct argument eval_words[] = {
 
 const struct command command_eval = {
     .name = "eval",
-    .summary = "measure what a model draws of pictures kept from training",
+    .summary = "measure how well a model draws what was held out of training",
     .about = "Draws held-out examples of each task and measures them: F1 of edges within a pixel, "
              "overlap of areas, whether the style is recognised, whether the subject is among the "
-             "five most likely, the squared difference of thumbnails (less is better), and the "
+             "five most likely, the squared difference of thumbnails (lower is better), and the "
              "overlap of alpha where a model draws it. Each figure has a 95 % bootstrap interval "
-             "and stands beside that of the true picture, of the first reference, copied, and of "
+             "and stands beside those of the true picture, of a copy of the first reference and of "
              "the mean picture. The recognisers are linear and made from the training part of the "
              "pack each time. The same seed gives the same figures on the same device.\n\n"
              "With two models, the exit code is 1 if the second is worse than the first in any "

@@ -138,7 +138,7 @@ set_picture(struct job *j, enum job_use use, int marker, const char *text, struc
             job_remove(j, i);
     struct job_reference *r = job_add_for(j, use, marker);
     if (!r)
-        return err_set(err, ERR_INPUT, "more than %d pictures to keep away from", LIMIT_JOB_AWAY);
+        return err_set(err, ERR_INPUT, "more than %d pictures to steer away from", LIMIT_JOB_AWAY);
     return read_picture(r, text, err);
 }
 

@@ -187,14 +187,14 @@ RUN(forget, true)
 #undef RUN
 
 static const struct option list_options[] = {
-    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "those of another machine, through ssh"),
+    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "on another machine, through ssh"),
      .complete = COMPLETE_HOST},
     {OPTION_SWITCH("json", struct ask, json, "as JSON on standard output")},
     {0},
 };
 
 static const struct option one_options[] = {
-    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "those of another machine, through ssh"),
+    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "on another machine, through ssh"),
      .complete = COMPLETE_HOST},
     {0},
 };

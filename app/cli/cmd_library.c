@@ -91,7 +91,8 @@ id_of(const struct ask *a, int64_t *id, struct err *err)
     char *end = NULL;
     *id = a->count ? strtoll(a->words[0], &end, 10) : 0;
     if (!a->count || *end || *id < 1)
-        return err_set(err, ERR_INPUT, "'%.40s' is no number of a picture (see limn library list)",
+        return err_set(err, ERR_INPUT,
+                       "'%.40s' is not the number of a picture (see limn library list)",
                        a->count ? a->words[0] : "");
     struct library_list one;
     struct library_filter f = {.id = *id};
@@ -240,7 +241,7 @@ RUN(import)
 #undef RUN
 
 static const struct option list_options[] = {
-    {OPTION_TEXT("tag", "TAG", struct ask, filter.tag, "only pictures with that tag")},
+    {OPTION_TEXT("tag", "TAG", struct ask, filter.tag, "only pictures with this tag")},
     {OPTION_WHOLE("rating", "N", 0, 5, struct ask, filter.rating,
                   "only pictures with N stars or more")},
     {OPTION_CHOICE("sort", "ORDER", sort_name, struct ask, sort, "which come first"),
@@ -251,31 +252,31 @@ static const struct option list_options[] = {
 };
 
 static const struct argument search_words[] = {
-    {"WORDS", "what instruction, references or tags have in them", .many = true}, {0}};
+    {"WORDS", "words of the instruction, references or tags", .many = true}, {0}};
 static const struct argument one_picture[] = {{"ID", "its number in limn library list"}, {0}};
 static const struct argument rate_words[] = {
     {"ID", "its number in limn library list"}, {"STARS", "0 to 5"}, {0}};
 static const struct argument tag_words[] = {
     {"ID", "its number in limn library list"}, {"TAG", "a word"}, {0}};
 static const struct argument import_words[] = {
-    {"FOLDER|PICTURE.png", "what limn drew elsewhere, or before", COMPLETE_FILE}, {0}};
+    {"FOLDER|PICTURE.png", "pictures that limn drew elsewhere, or earlier", COMPLETE_FILE}, {0}};
 
 #define LIBRARY_COMMAND(variable, verb, text, takes, table)                                        \
     static const struct command variable##_command = {                                             \
         .name = verb, .summary = text, .options = table, .arguments = takes,                       \
         .size = sizeof(struct ask), .run = run_##variable}
-LIBRARY_COMMAND(list, "list", "list pictures, the newest first", NULL, list_options);
+LIBRARY_COMMAND(list, "list", "list the pictures, newest first", NULL, list_options);
 LIBRARY_COMMAND(search, "search",
-                "list those with all of these words; also #tag, *3 (stars or more), seed:7, "
-                "on:2026-11, since: and until:",
+                "list the pictures with all of these words; also #tag, *3 (stars or more), seed:7, "
+                "since:2026, until:2026-11 or on:2026-11-26",
                 search_words, list_options);
 LIBRARY_COMMAND(show, "show", "print what is known of a picture, as JSON", one_picture, NULL);
-LIBRARY_COMMAND(rate, "rate", "give it stars", rate_words, NULL);
-LIBRARY_COMMAND(tag, "tag", "give it a tag", tag_words, NULL);
-LIBRARY_COMMAND(untag, "untag", "take a tag away", tag_words, NULL);
-LIBRARY_COMMAND(hide, "delete", "hide it; the file stays until limn library purge", one_picture,
-                NULL);
-LIBRARY_COMMAND(unhide, "undelete", "show it again", one_picture, NULL);
+LIBRARY_COMMAND(rate, "rate", "rate a picture", rate_words, NULL);
+LIBRARY_COMMAND(tag, "tag", "tag a picture", tag_words, NULL);
+LIBRARY_COMMAND(untag, "untag", "remove a tag", tag_words, NULL);
+LIBRARY_COMMAND(hide, "delete", "hide a picture; its file stays until limn library purge",
+                one_picture, NULL);
+LIBRARY_COMMAND(unhide, "undelete", "show a hidden picture again", one_picture, NULL);
 LIBRARY_COMMAND(purge, "purge", "remove the files of hidden pictures", NULL, NULL);
 LIBRARY_COMMAND(import, "import", "add pictures that limn drew", import_words, NULL);
 

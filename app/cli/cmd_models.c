@@ -261,7 +261,7 @@ static const struct option check_options[] = {
                  "compare with another implementation's numbers in FILE"),
      .complete = COMPLETE_FILE, .file = OPTION_SENT},
     {OPTION_TEXT("lora", "FILE[:WEIGHT]", struct options, lora,
-                 "changes of the denoiser's weights, for its golden"),
+                 "LoRAs to apply to the denoiser before it is compared"),
      .complete = COMPLETE_FILE},
     {OPTION_TEXT("device", "NAME", struct options, device, "what computes (see limn devices)"),
      .fallback = "auto"},
@@ -292,7 +292,7 @@ static const struct command list_command = {
 static const struct command check_command = {
     .name = "check",
     .summary = "describe a folder and check that it is complete",
-    .about = "Says what a folder is and whether its weights fit its configs. With --golden, "
+    .about = "Describes a model folder and checks that its weights fit its configs. With --golden, "
              "runs the part that the file names on the inputs in it, and prints the relative "
              "error |a-b|/|b|. The exit code is 1 where weights are missing, surplus or "
              "misshapen, or the error is above the tolerance.",
@@ -302,7 +302,7 @@ static const struct command check_command = {
     .initial = &(const struct options){.tolerance = -1},
     .run = run_check,
     .computes = true,
-    .away = "the golden is sent, the folder is that machine's",
+    .away = "the golden is sent there; the folder is that machine's",
 };
 
 const struct command command_models = {

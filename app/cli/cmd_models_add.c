@@ -24,9 +24,10 @@ run_add(const struct command_line *line)
 }
 
 static const struct option add_options[] = {
-    {OPTION_SWITCH("base", struct options, base,
-                   "it is no distilled model: fifty steps, with guidance; so is one whose file has "
-                   "\"base\" in its name")},
+    {OPTION_SWITCH(
+        "base", struct options, base,
+        "the model is not distilled: fifty steps, with guidance; assumed when a file has "
+        "\"base\" in its name")},
     {0},
 };
 
@@ -41,9 +42,9 @@ const struct command command_models_add = {
     .name = "add",
     .summary = "put a model together from files",
     .about = "Writes $XDG_DATA_HOME/limn/models/NAME.yaml, which names the files that a model is "
-             "made of: safetensors or GGUF, in the names of diffusers, of the original or of "
-             "other programs. What each is, is told by its tensors; files that do not belong "
-             "together are refused. The tokenizer may be another model's here.",
+             "made of: safetensors or GGUF, with tensors named as diffusers, the original or "
+             "other programs name them. Their tensors say what each file is; files that do not "
+             "belong together are refused. The tokenizer may be that of another model here.",
     .options = add_options,
     .arguments = add_words,
     .size = sizeof(struct options),

@@ -154,7 +154,7 @@ fetch_model(const struct options *o, const char *name, const char *token, struct
     ok = ok && get_model(&g, &m, err);
     end_line(&line);
     if (ok)
-        command_say(stdout, "it is there: --model %s", strrchr(folder, '/') + 1);
+        command_say(stdout, "it is already there: --model %s", strrchr(folder, '/') + 1);
     hub_model_finish(&m);
     free(folder);
     return ok;
@@ -207,8 +207,10 @@ run_get(const struct command_line *line)
     else if (strstr(given, "://"))
         ok = fetch_file(o, given, token, &err);
     else
-        ok = err_set(&err, ERR_INPUT, "'%.100s' is no model that limn knows (see limn models get), "
-                     "no ORG/NAME and no https address", given);
+        ok = err_set(&err, ERR_INPUT,
+                     "'%.100s' is not a model that limn knows (see limn models get), "
+                     "no ORG/NAME and no https address",
+                     given);
     free(token);
     free(name);
     return ok ? 0 : command_failed(&err);
@@ -216,14 +218,16 @@ run_get(const struct command_line *line)
 
 static const struct option get_options[] = {
     {OPTION_TEXT("as", "NAME", struct options, as, "what the model's folder is called here")},
-    {OPTION_TEXT("sha256", "HEX", struct options, sha256, "what a single file must be")},
+    {OPTION_TEXT("sha256", "HEX", struct options, sha256,
+                 "the checksum that a single file must have")},
     {OPTION_WHOLE("timeout", "SECONDS", 1, 3600, struct options, patience,
-                  "give up when nothing comes for so long"), .fallback = "60"},
+                  "give up after so long without any data"),
+     .fallback = "60"},
     {0},
 };
 
 static const struct argument get_words[] = {
-    {"MODEL", "a name of limn's own list, ORG/NAME, or an https address", COMPLETE_NOTHING, true},
+    {"MODEL", "a name from limn's own list, ORG/NAME, or an https address", COMPLETE_NOTHING, true},
     {0},
 };
 
@@ -232,14 +236,14 @@ const struct command command_models_get = {
     .summary = "fetch a model",
     .about = "Fetches a model from a hub (Hugging Face's, or the one of $HF_ENDPOINT) into "
              "$XDG_DATA_HOME/limn/models: only the files that limn reads, checked by size and "
-             "sum. What was begun is gone on with. For a model that is gated, agree to its terms "
-             "at the hub and put a token into $HF_TOKEN, or log in with the hub's own program. An "
-             "https address of a single file goes to $XDG_DATA_HOME/limn/files. Without a MODEL "
-             "it lists those that limn knows by name; nothing is fetched that was not asked for.",
+             "checksum. A download that was interrupted continues where it stopped. For a gated "
+             "model, accept its terms at the hub and put a token into $HF_TOKEN, or log in with "
+             "the hub's own program. An https address of a single file goes to "
+             "$XDG_DATA_HOME/limn/files. Without MODEL, lists the models that limn knows by name.",
     .options = get_options,
     .arguments = get_words,
     .size = sizeof(struct options),
     .run = run_get,
     .computes = true,
-    .away = "that machine fetches it, for itself",
+    .away = "that machine fetches the model and keeps it",
 };

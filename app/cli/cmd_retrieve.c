@@ -69,7 +69,7 @@ features_of(const struct retrieve_options *o, const struct index_about *about,
     if (ok && (strcmp(info.hash, about->hash) != 0 || info.feature_width != about->features))
         ok = err_set(err, ERR_INPUT,
                      "the index was made with %s (%s), this is %s (%s): a picture is found "
-                     "by the model that looked at the others",
+                     "by the model that made the index",
                      about->model, about->hash, info.name, info.hash);
     ok = ok && pipeline_features(p, rgb->pixels, 1, rgb->width, features, err);
     pipeline_close(p);

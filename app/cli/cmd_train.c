@@ -365,12 +365,13 @@ static bool
 take_folder(const struct train *o, const struct recipe *r, struct err *err)
 {
     if (o->resume && o->force)
-        return err_set(err, ERR_INPUT, "--resume continues a training, --force begins anew: give "
+        return err_set(err, ERR_INPUT,
+                       "--resume continues a training run, --force starts over: give "
                        "one of them");
     if (!o->resume && !o->force &&
         (train_state_exists(r->output) || is_there(r->output, "model/model_index.json")))
-        return err_set(err, ERR_INPUT, "%s holds a training already: --resume continues it, "
-                       "--force begins anew and loses it, --set output=FOLDER writes elsewhere",
+        return err_set(err, ERR_INPUT, "%s already holds a training run: --resume continues it, "
+                       "--force starts over and loses it, --set output=FOLDER writes elsewhere",
                        r->output);
     if (!file_make_folders(r->output, err))
         return false;

@@ -128,7 +128,7 @@ static const struct argument words[] = {
 
 const struct command command_data_examples = {
     .name = "examples",
-    .summary = "show examples that a mixture of tasks makes of a pack",
+    .summary = "show examples that a mixture of tasks makes from a pack",
     .options = options,
     .arguments = words,
     .size = sizeof(struct examples_options),

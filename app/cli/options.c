@@ -265,8 +265,8 @@ unknown_option(const struct reader *r, const char *word, struct err *err)
                        word, option_text(&found, near_text));
     }
     if (word[1] != '-' && strpbrk(word, " 0123456789"))
-        snprintf(text, sizeof text, "'%.40s' begins with a dash but is no option: put -- before it",
-                 word);
+        snprintf(text, sizeof text,
+                 "'%.40s' begins with a dash but is not an option: put -- before it", word);
     else if (has && other->help && has != r->line->path[0])
         snprintf(text, sizeof text, "there is no option %.*s here, %s has it", MIN(length, 40),
                  word, has->name);

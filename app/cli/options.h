@@ -6,7 +6,7 @@
 //
 // A command line means the same everywhere:
 //   * --name=VALUE, --name VALUE, -o VALUE, -oVALUE; letters of switches in one word (-qh);
-//   * options before, between and behind the other words; -- ends them, so that words may begin
+//   * options before, between and after the other words; -- ends them, so that words may begin
 //     with a dash;
 //   * a name may be cut short while it stays unmistakable (--con for --context-scale);
 //   * of an option that is given twice the last counts; those of VALUE_LIST and VALUE_WEIGHTS

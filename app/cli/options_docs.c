@@ -113,12 +113,9 @@ man_command(const struct command *command, const char *name, void *ctx)
     }
     fputc('\n', out);
     free(words);
-    char *summary = mem_strdup(command->summary);
-    if (command->about)
-        put_about(out, command->about);
-    else
-        put_sentence(out, summary);
-    free(summary);
+    char *about = command_about(command);
+    put_about(out, about);
+    free(about);
     if (command->away) {
         fputs("With\n.Fl -host\n", out);
         put_roff(out, command->away);
@@ -202,12 +199,13 @@ markdown_command(const struct command *command, const char *name, void *ctx)
     fprintf(out, "\n## limn %s\n\n`limn %s [OPTIONS]%s%s`\n\n", name, name, *words ? " " : "",
             words);
     free(words);
-    const char *about = command->about ? command->about : command->summary;
+    char *about = command_about(command);
     for (const char *line = about; *line;) {
         size_t n = strcspn(line, "\n");
         fprintf(out, "%s%.*s\n", *line == ' ' ? "  " : "", (int)n, line);
         line += n + (line[n] == '\n');
     }
+    free(about);
     if (command->away)
         fprintf(out, "\nWith `--host` %s.\n", command->away);
     fputs("\n| | |\n|---|---|\n", out);
@@ -229,7 +227,7 @@ docs_markdown(const struct command *program, FILE *out)
           "<!-- Made by limn --print-docs from the tables in app/cli; a test compares. -->\n\n"
           "A command line means the same everywhere: `--name=VALUE`, `--name VALUE`, `-o VALUE`; "
           "options\n"
-          "before, between and behind other words; `--` ends them, so that words may begin with a "
+          "before, between and after other words; `--` ends them, so that words may begin with a "
           "dash; a\n"
           "name may be cut short while it stays unmistakable; of an option that is given twice the "
           "last\n"

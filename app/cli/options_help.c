@@ -93,13 +93,22 @@ print_option(FILE *out, const struct option *o, const char *of)
     free(text);
 }
 
-// Paragraphs, and lines that begin with a space as they are. Without: the summary, as a sentence.
+char *
+command_about(const struct command *command)
+{
+    if (command->about)
+        return mem_strdup(command->about);
+    char *text = mem_printf("%s.", command->summary);
+    if (*text >= 'a' && *text <= 'z')
+        *text = (char)(*text - 'a' + 'A');
+    return text;
+}
+
+// Paragraphs, and lines that begin with a space as they are.
 static void
 print_about(FILE *out, const struct command *command)
 {
-    char *text = command->about ? mem_strdup(command->about) : mem_printf("%s.", command->summary);
-    if (!command->about && *text >= 'a' && *text <= 'z')
-        *text = (char)(*text - 'a' + 'A');
+    char *text = command_about(command);
     for (char *line = text, *end; line; line = end) {
         end = strchr(line, '\n');
         if (end)
@@ -124,7 +133,29 @@ has_option(const struct command *command, bool away, const struct option *wanted
     return false;
 }
 
-// Options of the commands below, each once, with the names of those that take it.
+// The commands below that take an option, by name; "": all of them.
+static char *
+takers_of(const struct command *command, bool away, const struct option *o)
+{
+    char *takers = mem_strdup("");
+    bool all = true;
+    for (int i = 0; command->commands[i]; i++) {
+        if (!has_option(command->commands[i], away, o)) {
+            all = false;
+            continue;
+        }
+        char *longer =
+            mem_printf("%s%s%s", takers, *takers ? ", " : "", command->commands[i]->name);
+        free(takers);
+        takers = longer;
+    }
+    if (all)
+        *takers = 0;
+    return takers;
+}
+
+// Options of the commands below, each once: first those of some, with their names, then those of
+// all.
 static void
 print_options_below(FILE *out, const struct command *command, bool away)
 {
@@ -141,19 +172,15 @@ print_options_below(FILE *out, const struct command *command, bool away)
                     seen[count++] = o;
             }
     fputs("\nOptions:\n", out);
-    for (int k = 0; k < count; k++) {
-        char of[200] = "";
-        int takers = 0, i = 0;
-        for (; command->commands[i]; i++)
-            if (has_option(command->commands[i], away, seen[k])) {
-                size_t used = strlen(of);
-                snprintf(of + used, sizeof of - used, "%s%s", takers++ ? ", " : "",
-                         command->commands[i]->name);
-            }
-        struct option plain = *seen[k];
-        plain.group = NULL;
-        print_option(out, &plain, takers == i ? "" : of);
-    }
+    for (int pass = 0; pass < 2; pass++)
+        for (int k = 0; k < count; k++) {
+            char *takers = takers_of(command, away, seen[k]);
+            struct option plain = *seen[k];
+            plain.group = NULL;
+            if ((pass == 0) == (*takers != 0))
+                print_option(out, &plain, takers);
+            free(takers);
+        }
 }
 
 static void

@@ -7,6 +7,7 @@
 
 #include "app/base/base64.h"
 #include "app/job/parameters.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
@@ -176,10 +177,8 @@ picture_json(const struct job_reference *s, const char *words, const struct imag
     if (words)
         jv_set(out, "text", jv_from_string(words));
     jv_set(out, "png", jv_from_string(text));
-    if (s->file) {
-        const char *slash = strrchr(s->file, '/');
-        jv_set(out, "file", jv_from_string(slash ? slash + 1 : s->file));
-    }
+    if (s->file)
+        jv_set(out, "file", jv_from_string(file_last(s->file)));
     if (s->credit)
         jv_set(out, "credit", jv_from_string(s->credit));
     if (s->loader)

@@ -47,7 +47,7 @@ errand_word(struct errand *e, const char *text)
 static bool
 add_file(struct errand *e, const char *before, const struct errand_file *file, struct err *err)
 {
-    const char *slash = strrchr(file->path, '/'), *last = slash ? slash + 1 : file->path;
+    const char *last = file_last(file->path);
     size_t length = strlen(last), cut = length > 80 ? length - 80 : 0;
     if (e->file_count == (int)COUNT_OF(e->files) ||
         (file->result && e->result_count == LIMIT_ORDER_RESULTS)) {
@@ -408,7 +408,7 @@ failed_with(const struct running *r, const char *said, struct err *err)
                    : r->code == 130 ? ERR_CANCELLED
                                     : ERR_DEVICE,
                    "%.*s", (int)strcspn(sentence, "\n"),
-                   *sentence ? sentence : "it failed without a word");
+                   *sentence ? sentence : "it failed without a message");
 }
 
 bool

@@ -12,13 +12,6 @@
 #include "engine/base/mem.h"
 #include "engine/text/tokenizer.h"
 
-static char *
-folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
-}
-
 // A word of --set, as YAML takes it.
 static void
 add_set(struct errand *e, const char *key, const char *value)
@@ -77,12 +70,11 @@ static char *
 name_of_model(const char *path)
 {
     char *whole = realpath(path, NULL), *name = NULL;
-    const char *slash = whole ? strrchr(whole, '/') : NULL;
     char **places = places_of("models");
-    for (int i = 0; slash && places[i] && !name; i++) {
-        char *own = file_join(places[i], slash + 1), *own_whole = realpath(own, NULL);
+    for (int i = 0; whole && places[i] && !name; i++) {
+        char *own = file_join(places[i], file_last(whole)), *own_whole = realpath(own, NULL);
         if (own_whole && strcmp(own_whole, whole) == 0)
-            name = mem_strdup(slash + 1);
+            name = mem_strdup(file_last(whole));
         free(own_whole);
         free(own);
     }
@@ -107,7 +99,7 @@ static bool
 add_paths(struct errand *e, const struct train_look *o, struct err *err)
 {
     struct jv *recipe = config_read(o->file, err);
-    char *folder = folder_of(o->file);
+    char *folder = file_folder(o->file);
     bool ok = recipe != NULL;
     for (int i = 0; ok && sent_keys[i]; i++) {
         const char *set = jv_string(jv_get(o->settings, sent_keys[i]), NULL);
@@ -137,7 +129,7 @@ static const char *
 output_of(const struct train_look *o, bool away)
 {
     const char *output = o->recipe.output;
-    char *folder = folder_of(o->file);
+    char *folder = file_folder(o->file);
     size_t n = strlen(folder);
     bool beside = n && strncmp(output, folder, n) == 0 && output[n] == '/';
     free(folder);
@@ -150,12 +142,12 @@ train_errand(struct errand *e, const struct command_line *line, struct err *err)
     struct train_look o;
     bool ok = train_look(&o, line, err);
     if (ok && line->detach && o.sheet)
-        ok = err_set(err, ERR_INPUT, "a sheet is not detached: it is soon drawn");
+        ok = err_set(err, ERR_INPUT,
+                     "--sheet and --detach exclude each other: a sheet is drawn at once");
     ok = ok && add_line(e, line, err) && (!e->host || add_paths(e, &o, err));
     if (ok) {
-        const char *slash = strrchr(o.file, '/');
         jv_set(e->about, "output", jv_from_string(output_of(&o, e->host)));
-        jv_set(e->about, "recipe", jv_from_string(slash ? slash + 1 : o.file));
+        jv_set(e->about, "recipe", jv_from_string(file_last(o.file)));
         jv_set(e->about, "steps",
                jv_from_integer(o.until ? MIN(o.until, o.recipe.steps) : o.recipe.steps));
     }

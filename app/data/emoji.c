@@ -51,7 +51,7 @@ archive_of(struct data_source *s, const char *folder, const char *style, struct 
     if (k < (int)s->archive_count)
         return &s->archives[k];
     if (k >= STYLE_MAX || strchr(style, '/')) {
-        err_set(err, ERR_INPUT, "%s: style '%s' is no file name, or one of more than %d", folder,
+        err_set(err, ERR_INPUT, "%s: style '%s' is not a file name, or has more than %d", folder,
                 style, STYLE_MAX);
         return NULL;
     }

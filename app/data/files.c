@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "app/data/source.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
@@ -28,7 +29,7 @@ struct items {
 static void
 add_item(struct items *list, char *name, const unsigned char *data, size_t size)
 {
-    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    const char *last = file_last(name);
     struct item item = {name, (size_t)(last - name) + strcspn(last, "."), data, size};
     ARRAY_PUSH(list->items, list->count, list->capacity, item);
 }
@@ -191,7 +192,7 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
 static char *
 words_of_name(const struct item *item)
 {
-    const char *slash = strrchr(item->name, '/'), *last = slash ? slash + 1 : item->name;
+    const char *last = file_last(item->name);
     char *name = mem_strndup(last, item->stem - (size_t)(last - item->name));
     for (char *p = name; *p; p++)
         if (*p == '-' || *p == '_')

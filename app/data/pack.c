@@ -479,7 +479,7 @@ spares_sources(const struct data_pack_params *p, struct err *err)
     for (size_t i = 0; i < p->source_count; i++)
         if (is_of_source(p->out, p->sources[i]))
             return err_set(err, ERR_INPUT,
-                           "%s belongs to what is packed: name another file to write", p->out);
+                           "%s is an input: name another file to write", p->out);
     return true;
 }
 

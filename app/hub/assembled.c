@@ -36,13 +36,6 @@ finish(struct assembly *a)
     free(a->tokenizer);
 }
 
-static const char *
-last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 // --- What a file is
 
 // Files that people have beside the right ones.
@@ -74,7 +67,7 @@ is_tokenizer(const char *path)
 {
     const char *name;
     for (int i = 0; (name = tokenizer_file(i)); i++)
-        if (strcmp(last_part(path), name) == 0)
+        if (strcmp(file_last(path), name) == 0)
             return true;
     return false;
 }
@@ -171,7 +164,7 @@ put_part(const char *folder, const struct family_part *p, const char *file, cons
 {
     static const char *const endings[] = {".safetensors", ".gguf"};
     char *place = file_join(folder, p->name), name[96];
-    const char *dot = strrchr(last_part(file), '.');
+    const char *dot = strrchr(file_last(file), '.');
     bool packed = dot && strcasecmp(dot, endings[1]) == 0;
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s%s", p->net->weights, endings[i]);
@@ -191,7 +184,7 @@ static bool
 put_tokenizer(const char *folder, const char *file, struct err *err)
 {
     char *place = file_join(folder, "tokenizer");
-    char *from = mem_strndup(file, (size_t)(last_part(file) - file));
+    char *from = mem_strndup(file, (size_t)(file_last(file) - file));
     bool ok = file_make_private(place, err);
     const char *name;
     for (int i = 0; ok && (name = tokenizer_file(i)); i++) {
@@ -258,7 +251,7 @@ check_parts(const struct assembly *a, struct err *err)
                      a->family->classes[0]);
         ok = ok && parts_add(&parts, part, a->configs[i], a->files[i], err);
         char *longer = ok ? mem_printf("%s%s%.80s", names, *names ? " with " : "",
-                                       last_part(a->files[i]))
+                                       file_last(a->files[i]))
                           : mem_strdup("");
         free(names);
         names = longer;
@@ -361,7 +354,7 @@ static bool
 says_base(const struct assembly *a)
 {
     for (int i = 0; i < PARTS_MAX; i++)
-        if (a->files[i] && strcasestr(last_part(a->files[i]), "base"))
+        if (a->files[i] && strcasestr(file_last(a->files[i]), "base"))
             return true;
     return false;
 }
@@ -424,7 +417,7 @@ assembled_folder(const char *yaml, struct err *err)
     a.distilled = jv_bool(jv_get(root, "distilled"), true);
     if (ok && (a.family != family || !check_parts(&a, err)))
         ok = err_set(err, ERR_INPUT, "%s: its files are another model's", yaml);
-    const char *last = last_part(yaml);
+    const char *last = file_last(yaml);
     char *name = mem_strndup(last, strcspn(last, ".") ? (size_t)(strrchr(last, '.') - last) : 0);
     char *folder = ok ? make_folder(&a, name, err) : NULL;
     free(name);

@@ -83,7 +83,7 @@ take(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
 {
     struct coming *c = ctx;
     if (from != c->have && (from != 0 || !start_again(c, err)))
-        return err_set(err, ERR_IO, "%s: another part came than was asked for", c->path);
+        return err_set(err, ERR_IO, "%s: the server sent another part than was asked for", c->path);
     if (c->size >= 0 && (int64_t)size > c->size - c->have)
         return err_set(err, ERR_IO, "%s: more bytes come than the %" PRId64 " that it has", c->path,
                        c->size);

@@ -151,9 +151,9 @@ failed(struct hop *h, CURLcode code, const char *host, struct err *err)
     if (h->err.code != ERR_NONE)
         return err_set(err, h->err.code, "%s", h->err.text);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, ERR_IO, "%s: nothing came for %d s", host, h->r->patience);
+        return err_set(err, ERR_IO, "%s: no data came for %d s", host, h->r->patience);
     if (code == CURLE_PARTIAL_FILE)
-        return err_set(err, ERR_IO, "%s ended the answer before its end", host);
+        return err_set(err, ERR_IO, "%s closed the connection before the answer's end", host);
     return err_set(err, ERR_IO, "%s: %s", host, curl_easy_strerror(code));
 }
 
@@ -180,7 +180,7 @@ visit(const struct http_request *r, const char *url, const char *token,
     if (!host || !h.curl) {
         free(host);
         curl_easy_cleanup(h.curl);
-        return err_set(err, ERR_INPUT, "%.200s is no https address", url);
+        return err_set(err, ERR_INPUT, "%.200s is not an https address", url);
     }
     set_options(&h, url, token);
     CURLcode code = curl_easy_perform(h.curl);
@@ -220,7 +220,7 @@ http_get(const struct http_request *r, struct http_answer *answer, struct err *e
     for (int i = 0; ok && url; i++) {
         char *next = NULL;
         ok = i <= REDIRECTIONS ||
-             err_set(err, ERR_IO, "%.200s leads on and on and nowhere", r->url);
+             err_set(err, ERR_IO, "%.200s redirects too often", r->url);
         ok = ok && visit(r, url, same_host(url, r->url) ? r->token : NULL, answer, &next, err);
         free(url);
         url = next;

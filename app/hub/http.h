@@ -37,7 +37,7 @@ bool http_get(const struct http_request *r, struct http_answer *answer, struct e
 char *http_text(const struct http_request *r, size_t limit, size_t *size,
                 struct http_answer *answer, struct err *err);
 
-// "https://HOST" of an address, freed with free(); NULL: it is no https address.
+// "https://HOST" of an address, freed with free(); NULL: it is not an https address.
 char *http_host(const char *url);
 
 #endif

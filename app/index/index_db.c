@@ -41,7 +41,7 @@ fail(const struct index *x, struct err *err)
     if (code == SQLITE_NOMEM)
         return err_set(err, ERR_MEMORY, "%s: there is not enough memory", x->path);
     if (code == SQLITE_NOTADB)
-        return err_set(err, ERR_INPUT, "%s is no index: limn index makes one", x->path);
+        return err_set(err, ERR_INPUT, "%s is not an index: limn index makes one", x->path);
     if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
         return err_set(err, ERR_IO, "%s: %s", x->path, sqlite3_errmsg(x->db));
     return damaged(x, sqlite3_errmsg(x->db), err);
@@ -148,11 +148,11 @@ check_schema(struct index *x, struct err *err)
         bool table = is_table((const char *)sqlite3_column_text(s, 2));
         known += table;
         if (!table && !(type && name && is_shadow(type, name)))
-            ok = err_set(err, ERR_INPUT, "%s is no index that limn index made", x->path);
+            ok = err_set(err, ERR_INPUT, "%s is not an index that limn index made", x->path);
     }
     sqlite3_finalize(s);
     if (ok && known != COUNT_OF(index_tables))
-        ok = err_set(err, ERR_INPUT, "%s is no index that limn index made", x->path);
+        ok = err_set(err, ERR_INPUT, "%s is not an index that limn index made", x->path);
     return ok;
 }
 

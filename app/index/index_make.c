@@ -342,7 +342,7 @@ index_make(const struct index_make *m, struct index_make_report *report, struct 
     struct making k = {.m = m, .report = report};
     *report = (struct index_make_report){0};
     if (file_exists(m->out) && file_same(m->out, m->source))
-        return err_set(err, ERR_INPUT, "%s is what is read: name another file", m->out);
+        return err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
     bool ok = file_out_check(m->out, err) && open_all(&k, err) && choose(&k, err) &&
               look_at_all(&k, err) && leave_out_duplicates(&k, err);
     if (ok)

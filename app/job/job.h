@@ -118,6 +118,7 @@ bool job_check_whole(const struct job *j, struct err *err);
 // Fills in what must be known before it is sent: id, seed, count.
 void job_settle(struct job *j);
 void job_name(struct job *j); // a new id
+bool job_is_hash(const char *text); // 64 digits of lower case
 bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 
 // Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for

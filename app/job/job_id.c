@@ -10,6 +10,13 @@
 #include "app/job/job.h"
 
 bool
+job_is_hash(const char *text)
+{
+    return strlen(text) == JOB_HASH_TEXT - 1 &&
+           strspn(text, "0123456789abcdef") == JOB_HASH_TEXT - 1;
+}
+
+bool
 job_is_id(const char *text)
 {
     size_t n = strlen(text);

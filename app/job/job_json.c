@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/job/parameters.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -19,12 +20,11 @@ static struct jv *
 reference_json(const struct job_reference *r, bool full)
 {
     struct jv *o = jv_object();
-    const char *slash = r->file && !full ? strrchr(r->file, '/') : NULL;
     if (r->use != JOB_REFERENCE)
         jv_set(o, "use", jv_from_string(job_use_name(r->use)));
     jv_set(o, "marker", jv_from_integer(r->marker));
     set_text(o, "text", r->words);
-    set_text(o, "file", slash ? slash + 1 : r->file);
+    set_text(o, "file", r->file && !full ? file_last(r->file) : r->file);
     if (full) // paths of this machine
         set_text(o, "where", r->where);
     set_text(o, "loader", r->loader);
@@ -74,12 +74,6 @@ word_of(const struct jv *o, const char *key)
     return text && *text && strlen(text) < 128 ? mem_strdup(text) : NULL;
 }
 
-static bool
-is_hash(const char *text)
-{
-    return strlen(text) == JOB_HASH_TEXT - 1 && strspn(text, "0123456789abcdef") == strlen(text);
-}
-
 enum type { TYPE_TEXT = 0, TYPE_WHOLE, TYPE_SWITCH, TYPE_LIST };
 
 struct key {
@@ -127,7 +121,7 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
     const char *hash = jv_string(jv_get(v, "hash"), "");
     const struct jv *settings = jv_get(v, "settings");
     if (use == JOB_USE_COUNT || marker < numbered || marker > numbered * LIMIT_INSTRUCTION_MARKER ||
-        (*hash && !is_hash(hash)) || jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
+        (*hash && !job_is_hash(hash)) || jv_size(settings) > LIMIT_TEMPLATE_SETTINGS)
         return err_set(err, ERR_INPUT, "%s: a reference in it is damaged", name);
     struct job_reference *r = job_add_for(j, use, (int)marker);
     if (!r)

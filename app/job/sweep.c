@@ -199,7 +199,9 @@ begin_axis(struct sweep *s, const struct template *t, const char *name, struct e
                 names[n++] = p->name;
         const char *near = suggest(name, names);
         return err_set(err, ERR_INPUT, "'%.40s' cannot be swept over%s%s%s", name,
-                       near ? ", did you mean '" : t ? ": it is no variable of the template" : "",
+                       near ? ", did you mean '"
+                       : t  ? ": it is not a variable of the template"
+                            : "",
                        near ? near : "", near ? "'?" : "");
     }
     for (int i = 0; i < s->axis_count; i++)
@@ -315,7 +317,7 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
     struct rng rng;
     if (!cells)
         return err_set(err, ERR_INPUT,
-                       "there is nothing to draw lots from: name what varies with --sweep");
+                       "--random has nothing to choose from: say with --sweep what varies");
     if (count < 1 || count > LIMIT_SWEEP_CELLS)
         return err_set(err, ERR_INPUT, "%d random pictures were asked for, there may be 1 to %d",
                        count, LIMIT_SWEEP_CELLS);

@@ -59,7 +59,7 @@ split_lines(char *text, size_t size, const char *name, char ***lines, int *count
     int capacity = 0;
     char *left = NULL;
     if (!utf8_valid(text + mark, size - mark))
-        return err_set(err, ERR_INPUT, "%s: this is no text in UTF-8", name);
+        return err_set(err, ERR_INPUT, "%s: not UTF-8", name);
     for (char *line = strtok_r(text + mark, "\r\n", &left); line;
          line = strtok_r(NULL, "\r\n", &left)) {
         if (*line == '#' || line[strspn(line, " \t")] == 0)
@@ -244,7 +244,7 @@ struct search {
 char *
 template_stem(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path;
+    const char *stem = file_last(path);
     size_t n = strlen(stem);
     return mem_strndup(stem, n > 5 ? n - 5 : n);
 }

@@ -78,7 +78,7 @@ copy_beside(const char *from, const char *to, const char *name, struct err *err)
     if (!name || !*name || *name == '/' || strstr(name, "{{") || strstr(name, ".."))
         return true;
     char *source = file_join(from, name), *target = file_join(to, name);
-    char *folder = mem_strndup(target, (size_t)(strrchr(target, '/') - target)), *data = NULL;
+    char *folder = file_folder(target), *data = NULL;
     size_t size = 0;
     bool ok = true;
     if (file_exists(source) && !file_exists(target)) {

@@ -245,7 +245,7 @@ template_save(struct job *j, const char *folder, const char *name, const char *s
     if (ok) {
         text = template_text(j, name, summary, &size);
         ok = text ? file_write(path, text, size, err)
-                  : err_set(err, ERR_MEMORY, "%s: there is no memory to write it", path);
+                  : err_set(err, ERR_MEMORY, "%s: not enough memory to write it", path);
         if (ok && !template_reads_back(path, err)) {
             unlink(path);
             ok = false;

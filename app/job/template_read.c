@@ -6,6 +6,7 @@
 #include "app/base/suggest.h"
 #include "app/job/parameters.h"
 #include "app/job/template_parts.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -85,7 +86,7 @@ read_choice_file(struct template *t, struct template_variable *v, const struct y
         return true;
     if (name->kind != YAML_SCALAR || yaml_tree_get(map, "choices"))
         return yaml_tree_error(name, t->path, err,
-                               "file must be the name of a file, in place of choices");
+                               "file must be the name of a file, instead of choices");
     bool ok = template_lines(t, name->text, &v->choices, &v->choice_count, &fault);
     v->type = VARIABLE_CHOICE;
     return ok || yaml_tree_error(name, t->path, err, "%s", fault.text);
@@ -176,7 +177,7 @@ read_variable(struct template *t, const struct yaml *map, struct err *err)
     v->minimum = 1;
     if (!is_identifier(v->name))
         return yaml_tree_error(map, t->path, err,
-                               "'%.40s' is no name of a variable (letters, digits, _ and -)",
+                               "'%.40s' is not a name for a variable (letters, digits, _ and -)",
                                v->name);
     if (map->kind == YAML_SCALAR) { // NAME: default
         v->value = yaml_tree_is_null(map) ? NULL : mem_strdup(map->text);
@@ -231,15 +232,16 @@ read_reference(struct template *t, const struct yaml *map, struct err *err)
     enum job_use use;
     int marker, same = 1;
     if (!job_read_key(map->key, &use, &marker))
-        return yaml_tree_error(map, t->path, err,
-                               "'%.40s' is no number of a reference (1 to %d, as in [ref#1]), nor "
-                               "start, mask or away-1 to away-%d",
-                               map->key, LIMIT_INSTRUCTION_MARKER, LIMIT_INSTRUCTION_MARKER);
+        return yaml_tree_error(
+            map, t->path, err,
+            "'%.40s' is not the number of a reference (1 to %d, as in [ref#1]), nor "
+            "start, mask or away-1 to away-%d",
+            map->key, LIMIT_INSTRUCTION_MARKER, LIMIT_INSTRUCTION_MARKER);
     for (int i = 0; i < t->reference_count; i++)
         same += t->references[i].use == use;
     if (same > job_use_limit(use))
         return yaml_tree_error(map, t->path, err,
-                               use == JOB_AWAY ? "more than %d pictures to keep away from"
+                               use == JOB_AWAY ? "more than %d pictures to steer away from"
                                                : "more than %d references", job_use_limit(use));
     struct template_reference *r = &t->references[t->reference_count++];
     r->use = use;
@@ -446,9 +448,8 @@ template_read(struct template *t, const char *path, struct err *err)
 {
     *t = (struct template){.parameters = JOB_EMPTY};
     struct yaml *root = yaml_tree_read(path, err);
-    const char *slash = strrchr(path, '/');
     t->path = mem_strdup(path);
-    t->folder = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
+    t->folder = file_folder(path);
     bool ok = root && read_root(t, root, err);
     yaml_tree_free(root);
     if (!ok)

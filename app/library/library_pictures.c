@@ -207,7 +207,7 @@ bool
 library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err *err)
 {
     if (!*tag || strpbrk(tag, " \t\r\n") || strlen(tag) > 60)
-        return err_set(err, ERR_INPUT, "'%.60s' is no tag: one word of at most 60 bytes", tag);
+        return err_set(err, ERR_INPUT, "'%.60s' is not a tag: one word of at most 60 bytes", tag);
     // Taken out first, so that it is there once.
     sqlite3_stmt *s = library_prepare(
         l, err,

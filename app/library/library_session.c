@@ -117,6 +117,6 @@ library_scan(struct library *l, const char *folder, struct library_scanned *foun
     if (stat(folder, &s) != 0)
         return err_errno(err, ERR_INPUT, "%s", folder);
     if (!S_ISDIR(s.st_mode))
-        return err_set(err, ERR_INPUT, "%s is no folder", folder);
+        return err_set(err, ERR_INPUT, "%s is not a folder", folder);
     return scan(l, folder, LIMIT_LIBRARY_DEPTH, found, err);
 }

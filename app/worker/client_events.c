@@ -138,7 +138,7 @@ send_wanted(struct client *c)
         struct jv *head = wire_head("blob");
         jv_set(head, "hash", jv_from_string(k->hash));
         k->sent = wire_send(c->wire, head, k->data, k->size) ||
-                  err_set(&c->lost, ERR_MEMORY, "there is no memory to send a file of %zu bytes",
+                  err_set(&c->lost, ERR_MEMORY, "not enough memory to send a file of %zu bytes",
                           k->size);
         if (!k->sent)
             return;

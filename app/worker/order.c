@@ -30,13 +30,6 @@ is_file_name(const char *name)
 }
 
 static bool
-is_hash(const char *text)
-{
-    return strlen(text) == JOB_HASH_TEXT - 1 &&
-           strspn(text, "0123456789abcdef") == JOB_HASH_TEXT - 1;
-}
-
-static bool
 parse_word(struct order *o, const struct jv *v, struct err *err)
 {
     struct order_word *w = &o->words[o->count++];
@@ -45,7 +38,7 @@ parse_word(struct order *o, const struct jv *v, struct err *err)
     w->text = mem_strdup(jv_is_string(v) ? jv_string(v, "") : jv_string(jv_get(v, "before"), ""));
     if (jv_is_string(v))
         return true;
-    if (!name || !is_file_name(name) || (hash && !is_hash(hash)))
+    if (!name || !is_file_name(name) || (hash && !job_is_hash(hash)))
         return err_set(err, ERR_INPUT, "a file of the command has no name that can be used");
     w->name = mem_strdup(name);
     w->result = !hash;

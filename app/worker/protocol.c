@@ -245,13 +245,6 @@ table_of(const struct jv *v, double count)
     return out;
 }
 
-static bool
-is_hash(const char *text)
-{
-    return strlen(text) == JOB_HASH_TEXT - 1 &&
-           strspn(text, "0123456789abcdef") == JOB_HASH_TEXT - 1;
-}
-
 static struct jv *
 number_of(const struct protocol_field *f, const struct jv *v)
 {
@@ -289,7 +282,7 @@ value_of(const struct protocol_field *f, const struct jv *v, struct err *err)
     switch (f->kind) {
     case PROTOCOL_LINE: return line_of(v, f->high);
     case PROTOCOL_ID: return job_is_id(text) ? jv_copy(v) : NULL;
-    case PROTOCOL_HASH: return is_hash(text) ? jv_copy(v) : NULL;
+    case PROTOCOL_HASH: return job_is_hash(text) ? jv_copy(v) : NULL;
     case PROTOCOL_INTEGER:
     case PROTOCOL_NUMBER: return number_of(f, v);
     case PROTOCOL_BOOL: return jv_is_bool(v) ? jv_copy(v) : NULL;

@@ -58,7 +58,7 @@ why_not_ours(const char *path, bool folder)
     if (lstat(path, &st) != 0)
         return "it cannot be looked at";
     if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
-        return folder ? "it is no folder" : "its record is no regular file";
+        return folder ? "it is not a folder" : "its record is not a regular file";
     if (st.st_uid != geteuid())
         return "it belongs to another user";
     if ((st.st_mode & 002) || ((st.st_mode & 020) && st.st_gid != getegid()))

@@ -128,6 +128,6 @@ spool_leave_latents(char *path, bool drawn, int64_t seed, struct err *err)
     if (path && drawn)
         unlink(path);
     else if (path && file_exists(path) && err->code != ERR_CANCELLED)
-        err_prefix(err, "the steps are kept, and seed %" PRId64 " goes on from them", seed);
+        err_prefix(err, "the steps are kept, and seed %" PRId64 " continues from them", seed);
     free(path);
 }

@@ -170,6 +170,21 @@ file_same(const char *a, const char *b)
 }
 
 char *
+file_folder(const char *path)
+{
+    const char *last = file_last(path);
+    size_t n = (size_t)(last - path);
+    return mem_strndup(path, n > 1 ? n - 1 : n);
+}
+
+const char *
+file_last(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *
 file_join(const char *folder, const char *name)
 {
     if (!folder || !*folder || name[0] == '/')

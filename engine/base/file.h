@@ -93,5 +93,9 @@ bool file_make_private(const char *path, struct err *err); // what is made is mo
 
 // "folder/name", or name alone when it is absolute or folder is empty. Freed with free().
 char *file_join(const char *folder, const char *name);
+// "a/b" of "a/b/c", "" of "c", "/" of "/c"; freed with free().
+char *file_folder(const char *path);
+// "c" of "a/b/c" and of "c": within `path`.
+const char *file_last(const char *path);
 
 #endif

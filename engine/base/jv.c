@@ -85,7 +85,7 @@ jv_parse_within(const char *text, size_t n, size_t values, const char *name, str
     if (lacking) { // what came of it may lack a value
         json_decref(root);
         root = NULL;
-        err_set(err, ERR_MEMORY, "%s: there is no memory to read it", name);
+        err_set(err, ERR_MEMORY, "%s: not enough memory to read it", name);
     } else if (!root) {
         err_set(err, ERR_INPUT, "%s:%d:%d: not valid JSON, %s", name, e.line, e.column, e.text);
     }

@@ -67,7 +67,7 @@ enum {
     LIMIT_SWEEP_AXES = 3,
     LIMIT_SWEEP_CELLS = 256,
     LIMIT_JOB_PICTURES = 64,
-    LIMIT_JOB_AWAY = 8,            // pictures to keep away from
+    LIMIT_JOB_AWAY = 8,            // pictures to steer away from
     LIMIT_JOB_INPUTS = LIMIT_INSTRUCTION_REFERENCES + LIMIT_JOB_AWAY + 2, // a start and a mask
 };
 

@@ -38,7 +38,7 @@ check_any_size(const struct pipeline_info *i, const struct pipeline_request *r, 
     if (r->weight_count)
         return err_set(err, ERR_UNSUPPORTED, "%s cannot weigh references", i->name);
     if (r->negative && r->negative->reference_count)
-        return err_set(err, ERR_UNSUPPORTED, "%s cannot keep away from pictures", i->name);
+        return err_set(err, ERR_UNSUPPORTED, "%s cannot steer away from pictures", i->name);
     return references_check(r->instruction, err);
 }
 
@@ -64,7 +64,7 @@ static bool
 check_start(const struct pipeline_request *r, struct err *err)
 {
     if (r->strength > 1)
-        return err_set(err, ERR_INPUT, "a strength of %g, 0 to 1 are possible", r->strength);
+        return err_set(err, ERR_INPUT, "a strength of %g: it must be in 0..1", r->strength);
     if (!r->start && r->mask)
         return err_set(err, ERR_INPUT, "a mask needs a picture to start from");
     return !r->start || start_check(r->start, r->mask, err);
@@ -93,10 +93,10 @@ bool
 pipeline_check(const struct pipeline_info *i, const struct pipeline_request *r, struct err *err)
 {
     if (r->count < 0 || r->count > LIMIT_JOB_PICTURES)
-        return err_set(err, ERR_INPUT, "%d pictures at once, at most %d are possible", r->count,
+        return err_set(err, ERR_INPUT, "%d pictures at once: at most %d are possible", r->count,
                        LIMIT_JOB_PICTURES);
     if (r->steps < 0 || r->steps > 1000)
-        return err_set(err, ERR_INPUT, "%d steps, 1 to 1000 are possible", r->steps);
+        return err_set(err, ERR_INPUT, "%d steps: it must be 1..1000", r->steps);
     return check_size(i, r->width, r->height, err) && check_instruction(i, r->instruction, err) &&
            (!r->negative || check_instruction(i, r->negative, err)) && check_start(r, err) &&
            check_weights(r, err) && (!i->grain || check_any_size(i, r, err));

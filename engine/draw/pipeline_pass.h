@@ -21,7 +21,7 @@ struct pass {
     const uint64_t *seeds;       // batch of them
     const struct port_set *text, *no_text; // of the instruction and of the empty text
     const struct port_set *negative; // what guidance pulls away from; NULL: the empty text
-    // The outputs of the references' stage for the pictures to keep away from; NULL: none.
+    // The outputs of the references' stage for the pictures to steer away from; NULL: none.
     const struct port_set *away;
     int away_count;
     uint64_t variation_seed;         // as in struct pipeline_request

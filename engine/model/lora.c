@@ -153,11 +153,9 @@ read_said(const struct reading *r)
     const char *text = safetensors_metadata(r->tensors, "lora_adapter_metadata");
     if (text)
         return jv_parse(text, strlen(text), r->file->path, NULL);
-    const char *slash = strrchr(r->file->path, '/');
-    char *folder = slash ? mem_strndup(r->file->path, (size_t)(slash - r->file->path))
-                         : mem_strdup("");
+    char *folder = file_folder(r->file->path);
     char *beside = file_join(folder, "adapter_config.json");
-    bool own = strcmp(slash ? slash + 1 : r->file->path, "adapter_model.safetensors") == 0;
+    bool own = strcmp(file_last(r->file->path), "adapter_model.safetensors") == 0;
     struct jv *said = own && file_exists(beside) ? jv_read(beside, NULL) : NULL;
     free(beside);
     free(folder);
@@ -185,7 +183,7 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
         return true;
     if (!dtype_is_float(t->dtype) || (role == ROLE_ALPHA ? shape_count(&t->shape) != 1
                                                          : !is_matrix(&t->shape)))
-        return err_set(err, ERR_INPUT, "%s: %s is no matrix of floats", r->file->path, t->name);
+        return err_set(err, ERR_INPUT, "%s: %s is not a matrix of floats", r->file->path, t->name);
     struct module *m = module_of(r, t->name, stem);
     if (role == ROLE_ALPHA)
         m->alpha = dtype_load(t->dtype, t->data, 0);
@@ -202,7 +200,7 @@ read_file(struct reading *r, struct err *err)
     for (size_t i = 0; ok && i < safetensors_count(r->tensors); i++)
         ok = take_tensor(r, safetensors_at(r->tensors, i), err);
     if (ok && !r->count)
-        ok = err_set(err, ERR_INPUT, "%s is no LoRA: it has no lora_A, lora_B, lora_down or "
+        ok = err_set(err, ERR_INPUT, "%s is not a LoRA: it has no lora_A, lora_B, lora_down or "
                      "lora_up", r->file->path);
     for (int i = 0; ok && i < r->count; i++) {
         const struct module *m = &r->modules[i];

@@ -31,7 +31,7 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
 {
     enum { LIMIT = 256 << 20 };
     char *from = model_folder_path(m, name), *path = file_join(to, name), *data = NULL;
-    char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+    char *folder = file_folder(path);
     size_t size = 0;
     bool ok = true;
     if (file_exists(from)) {
@@ -144,7 +144,7 @@ drain(const char *from, const char *to, each_file *each, struct err *err)
 static bool
 move(const char *from, const char *to, struct err *err)
 {
-    char *folder = mem_strndup(to, (size_t)(strrchr(to, '/') - to));
+    char *folder = file_folder(to);
     bool ok = file_make_folders(folder, err) &&
               (rename(from, to) == 0 || err_errno(err, ERR_IO, "%s", to));
     free(folder);

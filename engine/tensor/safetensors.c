@@ -187,13 +187,6 @@ open_shard(struct safetensors *st, const char *path, struct err *err)
                                              : read_header(st, s, path, err);
 }
 
-static char *
-folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("");
-}
-
 static int
 compare_names(const void *a, const void *b)
 {
@@ -205,7 +198,7 @@ static bool
 open_index(struct safetensors *st, const struct jv *index, const char *path, struct err *err)
 {
     const struct jv *map = jv_get(index, "weight_map");
-    char *folder = folder_of(path);
+    char *folder = file_folder(path);
     const char **files = NULL;
     size_t count = 0, capacity = 0;
     bool ok = true;

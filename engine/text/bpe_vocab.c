@@ -337,8 +337,7 @@ read_whole(struct bpe_vocab *v, const struct jv *json, const char *path, struct 
 static bool
 read_parts(struct bpe_vocab *v, const struct jv *vocab, const char *path, struct err *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+    char *folder = file_folder(path);
     char *merges = file_join(folder, "merges.txt");
     bool ok = read_tokens(v, vocab, path, err) && read_merge_file(v, vocab, merges, err) &&
               read_added_beside(v, folder, err);

@@ -162,7 +162,7 @@ tokenizer_encode(const struct tokenizer *t, const char *text, int32_t *ids, int 
     free(whole);
     if (!ok) {
         free(all.list);
-        err_set(err, ERR_INPUT, "the text is not one that the tokenizer takes");
+        err_set(err, ERR_INPUT, "the tokenizer cannot read the text");
         return -1;
     }
     if (t->facts.end >= 0)

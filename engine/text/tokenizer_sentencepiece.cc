@@ -33,7 +33,7 @@ load(SentencePieceProcessor *sp, const std::string &bytes, std::string *why)
         *why = status.ToString();
         return status.ok();
     } catch (const std::bad_alloc &) {
-        *why = "there is no memory to read it";
+        *why = "not enough memory to read it";
         return false;
     } catch (const std::exception &e) {
         *why = e.what();

@@ -69,7 +69,7 @@ vips_lacks(struct err *err, const char *what)
 {
     char text[200];
     vips_said(text, sizeof text);
-    return err_set(err, ERR_MEMORY, "%s: there is no memory for it%s%s%s", what, *text ? " (" : "",
+    return err_set(err, ERR_MEMORY, "%s: not enough memory for it%s%s%s", what, *text ? " (" : "",
                    text, *text ? ")" : "");
 }
 
@@ -232,7 +232,7 @@ bool
 codec_recognise(const void *data, size_t size, const char *name, struct err *err)
 {
     return begins_as_picture(data, size) || codec_is_vector(data, size) ||
-           err_set(err, ERR_INPUT, "%s: this is no picture of a kind that can be read", name);
+           err_set(err, ERR_INPUT, "%s: not a picture of a kind that can be read", name);
 }
 
 static bool

@@ -84,7 +84,7 @@ png_text_insert(const void *png, size_t size, const char *const *texts, size_t *
         unsigned char *larger = chunk ? realloc(out, used + n + size) : NULL;
         if (!larger) {
             if (chunk)
-                err_set(err, ERR_MEMORY, "there is no memory for a PNG of %zu bytes",
+                err_set(err, ERR_MEMORY, "not enough memory for a PNG of %zu bytes",
                         used + n + size);
             free(chunk);
             free(out);

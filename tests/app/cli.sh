@@ -75,7 +75,7 @@ refuse 2 "in 1 to 65536 steps" generate text --sweep seed=1..65537
 refuse 2 "seed is '9007199254740993', it must be a whole number in 0..9007199254740992" generate text --sweep seed=9007199254740991..9007199254740993
 refuse 2 "the last picture's seed is 9007199254740993" generate text --seed 9007199254740992 --count 2
 refuse 2 "exclude each other" generate text --sweep seed=1,2 --count 2
-refuse 2 "nothing to draw lots from" generate text --random 3
+refuse 2 "--random has nothing to choose from" generate text --random 3
 refuse 2 "steps is '0', it must be a whole number in 1..1000" generate text --sweep steps=0..2
 refuse 2 "none.txt" generate text --sweep subject=@none.txt
 refuse 2 "it must be one of auto, kitty, sixel" --preview best
@@ -91,7 +91,7 @@ refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
 refuse 2 "there is no option --foo" generate text --foo
 refuse 2 "did you mean --steps?" generate text --stepz 4
 refuse 2 "--s could be --set, --start, --seed" generate text --s 4
-refuse 2 "'- apples' begins with a dash but is no option: put -- before it" instruct "- apples"
+refuse 2 "'- apples' begins with a dash but is not an option: put -- before it" instruct "- apples"
 refuse 2 "--json takes no value" templates --json=yes
 refuse 2 "--model needs a value" generate text --model --json
 refuse 2 "limn jobs has no command 'lsit', did you mean 'list'?" jobs lsit
@@ -115,7 +115,7 @@ done
 # --- instructions
 refuse 2 "mentions [ref#1], but no reference 1" instruct "draw [ref#1]"
 refuse 2 "reference [ref#2] is given, but" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png" --ref 2="$samples/snail-noto.png"
-refuse 2 "is no marker" instruct "draw [ref#one]"
+refuse 2 "is not a marker" instruct "draw [ref#one]"
 refuse 2 "it must be K=" instruct "draw" --ref "$samples/snail-noto.png"
 refuse 2 "no loader is called 'egde'" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@egde"
 refuse 2 "thickness is '900', it must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
@@ -156,7 +156,7 @@ png('sheet.png', {'format': 1, 'sweep': {'cells': [{'label': 'x', 'job': {'instr
 MAKE
 refuse 2 "later.png: a later limn wrote it, in format 2" generate later.png
 refuse 2 "seed.png: its seed must be a whole number" generate seed.png
-refuse 2 "text-inside.png: this is no picture" generate text-inside.png
+refuse 2 "text-inside.png: not a picture of a kind" generate text-inside.png
 refuse 2 "named.png: a reference in it is damaged" generate named.png
 refuse 2 "picture.png is a picture and has no variables for --set 'subject=cat'" generate picture.png --set subject=cat
 refuse 2 "has no variables for --set 'nonsense'" generate picture.png --set nonsense
@@ -166,7 +166,7 @@ refuse 2 "but there is no reference 2" generate picture.png --ref-text 2=x
 refuse 2 "but there is no reference 2" generate edge --ref-text 2=x
 refuse 2 "--set" instruct "a cat" --set x=y
 refuse 2 "but there is no reference 1" instruct "a cat" --ref-text 1=x
-refuse 2 "/etc/passwd: this is no picture" instruct "a [ref#1]" --ref 1=/etc/passwd
+refuse 2 "/etc/passwd: not a picture of a kind" instruct "a [ref#1]" --ref 1=/etc/passwd
 refuse 2 "sheet.png is the sheet of a sweep" generate sheet.png --quiet --ref-text 1=x
 printf '\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xd9' >photo.jpg
 refuse 2 "photo.jpg is a picture, but no PNG: only a PNG holds an instruction" generate photo.jpg
@@ -266,7 +266,10 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   accept generate ./long.yaml --set c=w4999 --steps 1 -o long.png
   accept generate ./long.yaml --sweep "c=*" --sweep d=@words.txt --random 2 --steps 1 -o long.png
   cmp -s a.png b.png || fail "a picture drawn again from itself differs"
-  accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
+  for _ in 1 2 3 4 5; do # a front that is slow to look, on a busy machine, is shown fewer
+    rm -rf steps && accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
+    [[ $(find steps -type f | wc -l) -lt 6 ]] || break
+  done
   [[ $(find steps -type f | wc -l) -eq 6 ]] || fail "a file preview did not write three steps of both passes"
   # Words that the model does not read are said, once; with --json as an event, with -q not. Nothing else is said.
   words=$(printf 'apple %.0s' {1..60}) cut="the model reads [0-9]* of the text's [0-9]* tokens"

@@ -168,9 +168,9 @@ said 2 "takes one picture" "${draw[@]}" -o - --count 2
 
 # --- what is read is not written over
 cp snail.png same.png
-said 2 "is what is read" load edge same.png same.png
+said 2 "is an input" load edge same.png same.png
 ln same.png hard.png
-said 2 "is what is read" load edge same.png hard.png
+said 2 "is an input" load edge same.png hard.png
 cmp -s same.png snail.png || fail "the picture was written over"
 said 2 "is a reference of the instruction" instruct "Draw [ref#1]" --ref 1=same.png --steps 1 -o same.png
 (cd pictures && tar cf ../pictures.tar .)
@@ -178,10 +178,10 @@ cp pictures.tar whole.tar
 ln -s whole.tar link.tar
 ln whole.tar hard.tar
 for out in whole.tar link.tar hard.tar ./folder/../whole.tar; do
-  said 2 "belongs to what is packed" data pack whole.tar "$out" --size 16 --roles none
+  said 2 "is an input" data pack whole.tar "$out" --size 16 --roles none
 done
 cmp -s whole.tar pictures.tar || fail "the archive was written over"
-said 2 "belongs to what is packed" data pack pictures pictures/snail-noto.png --size 16 --roles none
+said 2 "is an input" data pack pictures pictures/snail-noto.png --size 16 --roles none
 cmp -s pictures/snail-noto.png snail.png || fail "a picture of the source was written over"
 said 0 "" data pack pictures pictures/own.pack --size 16 --roles none
 said 0 "" data pack pictures pictures/own.pack --size 16 --roles none

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Jobs from a stranger's picture or sheet: what is in it is believed as far as it is theirs to say, and no
-// file of the user's is read for it. Sweeps: every value is the one that was written.
+// Jobs from a stranger's picture or sheet: what is in it is believed as far as it is theirs to say,
+// and no file of the user's is read for it. Sweeps: every value is the one that was written.
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,30 +75,33 @@ values_have_their_types(void **state)
     refused("{\"instruction\":\"a\",\"references\":[{\"marker\":\"1\"}]}",
             "p.png: its marker must be a whole number");
     refused("{\"instruction\":\"a\",\"references\":[7]}", "p.png: a reference in it is damaged");
-    refused("{\"instruction\":\"a\",\"seed\":9007199254740993}",
-            "p.png: its seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+    refused(
+        "{\"instruction\":\"a\",\"seed\":9007199254740993}",
+        "p.png: its seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
     refused("{\"format\":2,\"instruction\":\"a\"}",
             "p.png: a later limn wrote it, in format 2; this one reads format 1");
     refused("{\"format\":\"1\",\"instruction\":\"a\"}", "p.png: its format must be 1");
     refused("{\"format\":0,\"instruction\":\"a\"}", "p.png: its format must be 1");
-    refused("{\"instruction\":\"a [ref#1]\",\"references\":[{\"marker\":1,\"png\":\"cm9vdDp4OjA=\"}]}",
-            "p.png: this is no picture of a kind that can be read");
+    refused(
+        "{\"instruction\":\"a [ref#1]\",\"references\":[{\"marker\":1,\"png\":\"cm9vdDp4OjA=\"}]}",
+        "p.png: not a picture of a kind that can be read");
     refused("{\"instruction\":\"a [ref#1]\",\"references\":[{\"marker\":1,\"file\":\"mine.png\"}]}",
             "p.png: a reference in it is damaged");
 }
 
-// Its bytes are all there is of it: also after the session was kept and read again, and beside a file that
-// has the name.
+// Its bytes are all there is of it: also after the session was kept and read again, and beside a
+// file that has the name.
 static void
 a_reference_of_a_picture_is_no_file(void **state)
 {
     (void)state;
     struct job j, again;
     struct err err = {0};
-    char *text = mem_printf("{\"format\":1,\"instruction\":\"a [ref#1]\",\"model\":\"/m\",\"device\":\"cpu\","
-                            "\"dtype\":\"f16\",\"offload\":true,\"references\":[{\"marker\":1,"
-                            "\"file\":\"%s/mine.png\",\"within\":\"/\",\"loader\":\"edge\",\"png\":\"%s\"}]}",
-                            folder, dot);
+    char *text = mem_printf(
+        "{\"format\":1,\"instruction\":\"a [ref#1]\",\"model\":\"/m\",\"device\":\"cpu\","
+        "\"dtype\":\"f16\",\"offload\":true,\"references\":[{\"marker\":1,"
+        "\"file\":\"%s/mine.png\",\"within\":\"/\",\"loader\":\"edge\",\"png\":\"%s\"}]}",
+        folder, dot);
     if (!read_picture(&j, text, &err))
         fail_msg("%s", err.text);
     assert_null(j.model);
@@ -115,7 +118,8 @@ a_reference_of_a_picture_is_no_file(void **state)
     assert_int_equal(chdir(folder), 0);
     assert_true(file_exists("mine.png"));
     assert_false(job_read(&again, &err));
-    assert_string_equal(err.text, "p.png: reference 1 came inside a picture that is not open: choose its picture");
+    assert_string_equal(
+        err.text, "p.png: reference 1 came inside a picture that is not open: choose its picture");
     assert_null(again.references[0].data);
     jv_free(kept);
     job_finish(&j);
@@ -163,7 +167,7 @@ only_pictures_are_read(void **state)
     struct err err = {0};
     job_add(&j, 1)->file = mem_strdup("/etc/passwd");
     assert_false(job_read(&j, &err));
-    assert_string_equal(err.text, "/etc/passwd: this is no picture of a kind that can be read");
+    assert_string_equal(err.text, "/etc/passwd: not a picture of a kind that can be read");
     assert_null(j.references[0].data);
     job_finish(&j);
 }
@@ -179,16 +183,19 @@ a_sheet_does_not_say_what_computes(void **state)
                           .pixels = pixel, .references = 1};
     char *file = file_join(folder, "sheet.png");
     static const char *const rows[][3] = {
-        {"1", "{\"label\":\"x\",\"job\":{\"instruction\":\"a\",\"seed\":1,\"model\":\"/tmp/m\",\"device\":\"vulkan\"}}",
+        {"1",
+         "{\"label\":\"x\",\"job\":{\"instruction\":\"a\",\"seed\":1,\"model\":\"/tmp/"
+         "m\",\"device\":\"vulkan\"}}",
          NULL},
         {"2", "{\"job\":{\"instruction\":\"a\"}}",
          ": a later limn wrote it, in format 2; this one reads format 1"},
-        {"1", "{\"job\":{\"instruction\":\"a\",\"seed\":\"1\"}}", ": its seed must be a whole number"},
+        {"1", "{\"job\":{\"instruction\":\"a\",\"seed\":\"1\"}}",
+         ": its seed must be a whole number"},
         {"1", "7", ": there is no instruction in it"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        char *text = mem_printf("{\"format\":%s,\"sweep\":{\"cells\":[%s],\"pictures\":{}}}", rows[i][0],
-                                rows[i][1]);
+        char *text = mem_printf("{\"format\":%s,\"sweep\":{\"cells\":[%s],\"pictures\":{}}}",
+                                rows[i][0], rows[i][1]);
         const char *const texts[] = {"limn", text, NULL};
         assert_true(codec_write_png(&image, file, texts, &err));
         assert_int_equal(sweep_sheet_read(&s, file, &err), !rows[i][2]);
@@ -250,7 +257,8 @@ seeds_are_whole_numbers(void **state)
     sweep_finish(&s);
 }
 
-// 65536 x 1000 x 1000 cells: no two lots are the same, other seeds draw others, the same one the same.
+// 65536 x 1000 x 1000 cells: no two lots are the same, other seeds draw others, the same one the
+// same.
 static void
 lots_are_drawn_from_grids_of_any_size(void **state)
 {
@@ -261,8 +269,9 @@ lots_are_drawn_from_grids_of_any_size(void **state)
                 sweep_add(&a, NULL, "steps", "1..1000", &err) &&
                 sweep_add(&a, NULL, "scale", "0..100:0.1", &err));
     assert_false(sweep_fits(&a, &err));
-    assert_string_equal(err.text, "the sweep has 65601536000 pictures, it may have 256: give fewer values, or "
-                                  "--random N");
+    assert_string_equal(
+        err.text, "the sweep has 65601536000 pictures, it may have 256: give fewer values, or "
+                  "--random N");
     err_clear(&err);
     assert_true(sweep_draw_lots(&a, LIMIT_SWEEP_CELLS, 7, &err) && sweep_fits(&a, &err));
     assert_int_equal(sweep_cells(&a), LIMIT_SWEEP_CELLS);
@@ -301,7 +310,9 @@ the_last_seed_counts(void **state)
     assert_true(job_check(&j, &err));
     j.count = 2;
     assert_false(job_check(&j, &err));
-    assert_string_equal(err.text, "the last picture's seed is 9007199254740993, it must be at most 9007199254740992");
+    assert_string_equal(
+        err.text,
+        "the last picture's seed is 9007199254740993, it must be at most 9007199254740992");
     job_finish(&j);
 }
 

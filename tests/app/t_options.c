@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Command lines: every way to write one that is right gives the values meant, and every fault its sentence.
+// Command lines: every way to write one that is right gives the values meant, and every fault its
+// sentence.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ run(const struct command_line *line)
 }
 
 static const struct option options[] = {
-    {OPTION_TEXT("output", "FILE", struct values, output, "where to"), .letter = 'o', .file = OPTION_FETCHED},
+    {OPTION_TEXT("output", "FILE", struct values, output, "where to"), .letter = 'o',
+     .file = OPTION_FETCHED},
     {OPTION_LONG("seed", "N", 0, 0x1p53, struct values, seed, "a number")},
     {OPTION_WHOLE("steps", "N", 1, 1000, struct values, steps, "steps"), .fallback = "30"},
     {OPTION_REAL("context_scale", "X", 0, 100, struct values, scale, "weight")},
@@ -49,15 +51,21 @@ static const struct option options[] = {
     {0},
 };
 static const struct argument text_word[] = {{"TEXT", "what is drawn"}, {0}};
-static const struct argument run_words[] = {{"COMMAND", "words", .optional = true, .many = true}, {0}};
+static const struct argument run_words[] = {{"COMMAND", "words", .optional = true, .many = true},
+                                            {0}};
 static const struct values initial = {.scale = -1, .seed = -1};
 
 static const struct command draw = {
     .name = "draw", .summary = "draw", .options = options, .arguments = text_word,
     .size = sizeof(struct values), .initial = &initial, .run = run, .computes = true};
 static const struct command list = {.name = "list", .summary = "list", .run = run};
+static const struct option show_options[] = {
+    {OPTION_SWITCH("wide", struct values, quiet, "all of it")},
+    {0},
+};
 static const struct command show = {
-    .name = "show", .summary = "show", .arguments = text_word, .run = run};
+    .name = "show", .summary = "show", .options = show_options, .arguments = text_word,
+    .size = sizeof(struct values), .run = run};
 static const struct command things = {
     .name = "things", .summary = "things",
     .commands = (const struct command *const[]){&list, &show, NULL}, .usual = &list};
@@ -103,7 +111,8 @@ read_as(const char *text, const char *expected)
     if (!read_words(&line, text, true, &copy, &err))
         fail_msg("%s: %s", text, err.text);
     const struct values *v = line.values;
-    snprintf(got, sizeof got, "%s seed=%lld steps=%d scale=%g out=%s kind=%s sets=%d/%s json=%d quiet=%d host=%s",
+    snprintf(got, sizeof got,
+             "%s seed=%lld steps=%d scale=%g out=%s kind=%s sets=%d/%s json=%d quiet=%d host=%s",
              line.words[0] ? line.words[0] : "-", (long long)v->seed, v->steps, v->scale,
              v->output ? v->output : "-", v->kind ? v->kind : "-", v->sets.count,
              v->sets.count ? v->sets.items[v->sets.count - 1] : "-", v->json, v->quiet,
@@ -120,25 +129,30 @@ all_ways_mean_the_same(void **state)
 {
     (void)state;
     read_as("draw|cat", "cat seed=-1 steps=30 scale=-1 out=-" REST);
-    const char *seeds[] = {"draw|cat|--seed|5", "draw|cat|--seed=5", "draw|--seed=5|cat", "--seed|5|draw|cat",
-                           "draw|--see=5|--|cat", "draw|--seed|4|cat|--seed|5", "draw|--seed|5|--|cat"};
+    const char *seeds[] = {"draw|cat|--seed|5",   "draw|cat|--seed=5",
+                           "draw|--seed=5|cat",   "--seed|5|draw|cat",
+                           "draw|--see=5|--|cat", "draw|--seed|4|cat|--seed|5",
+                           "draw|--seed|5|--|cat"};
     for (size_t i = 0; i < COUNT_OF(seeds); i++)
         read_as(seeds[i], "cat seed=5 steps=30 scale=-1 out=-" REST);
     const char *outs[] = {"draw|-o|x.png|cat", "draw|-ox.png|cat", "draw|cat|--output=x.png",
                           "draw|cat|--out|x.png", "draw|cat|-o|y|-o|x.png"};
     for (size_t i = 0; i < COUNT_OF(outs); i++)
         read_as(outs[i], "cat seed=-1 steps=30 scale=-1 out=x.png" REST);
-    const char *scales[] = {"draw|cat|--context-scale|2.5", "draw|cat|--context_scale=2.5", "draw|cat|--con=25e-1"};
+    const char *scales[] = {"draw|cat|--context-scale|2.5", "draw|cat|--context_scale=2.5",
+                            "draw|cat|--con=25e-1"};
     for (size_t i = 0; i < COUNT_OF(scales); i++)
         read_as(scales[i], "cat seed=-1 steps=30 scale=2.5 out=-" REST);
     read_as("draw|--|-5 apples", "-5 apples seed=-1 steps=30 scale=-1 out=-" REST);
     read_as("draw|--|--help", "--help seed=-1 steps=30 scale=-1 out=-" REST);
     read_as("draw|-", "- seed=-1 steps=30 scale=-1 out=-" REST);
-    read_as("draw|cat|-qoz", "cat seed=-1 steps=30 scale=-1 out=z kind=- sets=0/- json=0 quiet=1 host=-");
+    read_as("draw|cat|-qoz",
+            "cat seed=-1 steps=30 scale=-1 out=z kind=- sets=0/- json=0 quiet=1 host=-");
     read_as("draw|cat|--set|a=b|--set=c=--d|--json|--host=h",
             "cat seed=-1 steps=30 scale=-1 out=- kind=- sets=2/c=--d json=1 quiet=0 host=h");
     read_as("draw|cat|--seed|9007199254740992|--steps|1000|--kind|none",
-            "cat seed=9007199254740992 steps=1000 scale=-1 out=- kind=none sets=0/- json=0 quiet=0 host=-");
+            "cat seed=9007199254740992 steps=1000 scale=-1 out=- kind=none sets=0/- json=0 quiet=0 "
+            "host=-");
 }
 
 static void
@@ -151,20 +165,28 @@ faults_have_their_sentence(void **state)
     refused("draw|cat|--s|5", "--s could be --seed, --steps, --set: write more of it");
     refused("draw|cat|--secre|5", "there is no option --secre (see: p draw --help)");
     refused("draw|cat|-x", "there is no option -x (see: p draw --help)");
-    refused("draw|-5 apples", "'-5 apples' begins with a dash but is no option: put -- before it (see: p draw --help)");
+    refused("draw|-5 apples", "'-5 apples' begins with a dash but is not an option: put -- before "
+                              "it (see: p draw --help)");
     refused("draw|cat|--seed", "--seed needs a value: N");
     refused("draw|cat|-o", "-o needs a value: FILE");
     refused("draw|cat|--output|--json", "--output needs a value: FILE");
     refused("draw|cat|--json=1", "--json takes no value");
-    refused("draw|cat|--seed|9007199254740993", "--seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
-    refused("draw|cat|--seed|-1", "--seed is '-1', it must be a whole number in 0..9007199254740992");
+    refused("draw|cat|--seed|9007199254740993",
+            "--seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+    refused("draw|cat|--seed|-1",
+            "--seed is '-1', it must be a whole number in 0..9007199254740992");
     refused("draw|cat|--steps|0", "--steps is '0', it must be a whole number in 1..1000");
     refused("draw|cat|--steps|2.5", "--steps is '2.5', it must be a whole number in 1..1000");
     refused("draw|cat|--steps| 5", "--steps is ' 5', it must be a whole number in 1..1000");
-    refused("draw|cat|--steps|99999999999999999999", "--steps is '99999999999999999999', it must be a whole number in 1..1000");
-    refused("draw|cat|--context-scale|nan", "--context-scale is 'nan', it must be a number in 0..100");
-    refused("draw|cat|--context-scale|0x10", "--context-scale is '0x10', it must be a number in 0..100");
-    refused("draw|cat|--kind|seperate", "--kind is 'seperate', it must be one of cfg, separate, none; did you mean 'separate'?");
+    refused("draw|cat|--steps|99999999999999999999",
+            "--steps is '99999999999999999999', it must be a whole number in 1..1000");
+    refused("draw|cat|--context-scale|nan",
+            "--context-scale is 'nan', it must be a number in 0..100");
+    refused("draw|cat|--context-scale|0x10",
+            "--context-scale is '0x10', it must be a number in 0..100");
+    refused(
+        "draw|cat|--kind|seperate",
+        "--kind is 'seperate', it must be one of cfg, separate, none; did you mean 'separate'?");
     refused("draw", "TEXT is missing: what is drawn (see: p draw --help)");
     refused("draw|cat|dog", "'dog' is one argument too many (see: p draw --help)");
     refused("darw|cat", "there is no command 'darw', did you mean 'draw'?");
@@ -172,7 +194,8 @@ faults_have_their_sentence(void **state)
     refused("things|lsit", "p things has no command 'lsit', did you mean 'list'?");
     refused("things|x|y", "p things has no command 'x' (see: p things --help)");
     refused("list", "there is no command 'list' (see: p --help)");
-    refused("things|show|x|--json", "there is no option --json here, draw has it (see: p things show --help)");
+    refused("things|show|x|--json",
+            "there is no option --json here, draw has it (see: p things show --help)");
     struct command_line line;
     struct err err = {0};
     char *words[LIMIT_OPTION_TIMES + 3] = {"draw", "cat"};
@@ -191,12 +214,18 @@ commands_below_are_found(void **state)
         int words;
         bool help;
     } cases[] = {
-        {"things", "p things list", 0, false},       {"things|list", "p things list", 0, false},
-        {"things|show|x", "p things show", 1, false}, {"things|--help", "p things", 0, true},
-        {"things|nowhere|-h", "p things", 0, true},  {"draw|--help", "p draw", 0, true},
-        {"draw|--foo|--help", "p draw", 0, true},    {"-h|things|show", "p things show", 0, true},
-        {"", "p", 0, false},                         {"other|--json|draw|--help|-o", "p other", 3, false},
-        {"other|--help|draw", "p other", 0, true},   {"other", "p other", 0, false},
+        {"things", "p things list", 0, false},
+        {"things|list", "p things list", 0, false},
+        {"things|show|x", "p things show", 1, false},
+        {"things|--help", "p things", 0, true},
+        {"things|nowhere|-h", "p things", 0, true},
+        {"draw|--help", "p draw", 0, true},
+        {"draw|--foo|--help", "p draw", 0, true},
+        {"-h|things|show", "p things show", 0, true},
+        {"", "p", 0, false},
+        {"other|--json|draw|--help|-o", "p other", 3, false},
+        {"other|--help|draw", "p other", 0, true},
+        {"other", "p other", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -226,7 +255,8 @@ hosts_belong_to_what_computes(void **state)
     assert_false(read_words(&line, "draw|cat|--host|h", false, &copy, &err));
     command_line_finish(&line);
     free(copy);
-    refused("things|list|--host|h", "there is no option --host here, draw has it (see: p things list --help)");
+    refused("things|list|--host|h",
+            "there is no option --host here, draw has it (see: p things list --help)");
 }
 
 // What was given stands in its order, for those who send it on.
@@ -240,8 +270,8 @@ given_is_kept(void **state)
     assert_true(read_words(&line, "draw|-qo|x|--seed=7|cat|--host|h", true, &copy, &err));
     for (int i = 0; i < line.given_count; i++) {
         const struct given *g = &line.given[i];
-        snprintf(got + strlen(got), sizeof got - strlen(got), "%s:%s ", g->option ? g->option->name : "",
-                 g->value ? g->value : "-");
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s:%s ",
+                 g->option ? g->option->name : "", g->value ? g->value : "-");
     }
     assert_string_equal(got, "quiet:- output:x seed:7 :cat host:h ");
     command_line_finish(&line);
@@ -253,7 +283,8 @@ static void
 values_come_back(void **state)
 {
     static const double reals[] = {0, 0.1, 1.0 / 3, 1e-300, 100, 2.5e17, -7};
-    const struct value_type real = {VALUE_REAL, -1e300, 1e300, NULL}, whole = {VALUE_LONG, 0, 0x1p53, NULL};
+    const struct value_type real = {VALUE_REAL, -1e300, 1e300, NULL},
+                            whole = {VALUE_LONG, 0, 0x1p53, NULL};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(reals); i++) {
         double back = 0;
@@ -271,21 +302,44 @@ values_come_back(void **state)
 }
 
 // No line of help is wider than a terminal, and everything for people is in it.
-static void
-help_says_it_all(void **state)
+// What --help prints; freed with free().
+static char *
+help_of(const char *words)
 {
     struct command_line line;
     struct err err = {0};
-    char *copy, *text = NULL, *left = NULL;
+    char *copy, *text = NULL;
     size_t size;
-    (void)state;
-    assert_true(read_words(&line, "draw|--help", true, &copy, &err));
+    assert_true(read_words(&line, words, true, &copy, &err));
     FILE *out = open_memstream(&text, &size);
     options_help(&line, true, out);
     fclose(out);
-    static const char *const parts[] = {"usage: p draw [OPTIONS] TEXT", "-o, --output FILE", "--context-scale X",
-                                        "(0..100)", "steps (1..1000; default 30)", "cfg, separate, none",
-                                        "--host [USER@]HOST", "-h, --help"};
+    command_line_finish(&line);
+    free(copy);
+    return text;
+}
+
+// Of a command that has others: the options that all of them take come last.
+static void
+help_of_many_ends_with_what_all_take(void **state)
+{
+    (void)state;
+    char *text = help_of("things|--help"),
+         *own = strstr(text, "      --wide                show: "),
+         *help = strstr(text, "  -h, --help                print this");
+    assert_true(own && help && own < help);
+    assert_null(strstr(help, "      --"));
+    free(text);
+}
+
+static void
+help_says_it_all(void **state)
+{
+    (void)state;
+    char *text = help_of("draw|--help"), *left = NULL;
+    static const char *const parts[] = {
+        "usage: p draw [OPTIONS] TEXT", "-o, --output FILE",   "--context-scale X",  "(0..100)",
+        "steps (1..1000; default 30)",  "cfg, separate, none", "--host [USER@]HOST", "-h, --help"};
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         if (!strstr(text, parts[i]))
             fail_msg("no '%s' in: %s", parts[i], text);
@@ -293,8 +347,6 @@ help_says_it_all(void **state)
     for (char *one = strtok_r(text, "\n", &left); one; one = strtok_r(NULL, "\n", &left))
         assert_true(strlen(one) <= 80);
     free(text);
-    command_line_finish(&line);
-    free(copy);
 }
 
 int
@@ -305,6 +357,7 @@ main(void)
         cmocka_unit_test(commands_below_are_found), cmocka_unit_test(hosts_belong_to_what_computes),
         cmocka_unit_test(given_is_kept), cmocka_unit_test(values_come_back),
         cmocka_unit_test(help_says_it_all),
+        cmocka_unit_test(help_of_many_ends_with_what_all_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,8 @@ static void
 no_memory_is_no_fault_of_the_template(void **state)
 {
     (void)state;
-    static const char text[] = "instruction: \"Draw [ref#1] {{a}}\"\nvariables:\n  a:\n    default: b\n" REF;
+    static const char text[] =
+        "instruction: \"Draw [ref#1] {{a}}\"\nvariables:\n  a:\n    default: b\n" REF;
     bool read = false;
     int n = 0;
     write_text(text, sizeof text - 1);
@@ -106,8 +107,9 @@ faults_have_line_and_column(void **state)
 {
     (void)state;
     refused("summary: x\n", "1:1: the key 'instruction' is missing");
-    refused("instruktion: x\n", "1:14: a template has no key 'instruktion', did you mean 'instruction'?");
-    refused("instruction: x\ninstruction: y\n", "2:1: the key 'instruction' stands here twice");
+    refused("instruktion: x\n",
+            "1:14: a template has no key 'instruktion', did you mean 'instruction'?");
+    refused("instruction: x\ninstruction: y\n", "2:1: the key 'instruction' is here twice");
     refused("instruction: [x]\n", "1:14: instruction must be a text");
     refused("instruction: \"a {{b}}\"\n", "1:14: {{b}} is not among the variables");
     refused("instruction: \"a {{subjekt}}\"\nvariables:\n  subject: x\n",
@@ -126,10 +128,11 @@ faults_have_line_and_column(void **state)
     refused("instruction: a\n" REF,
             "1:14: reference [ref#1] is given, but the instruction does not mention it");
     refused("instruction: \"a [ref#x]\"\n",
-            "1:14: column 3: '[ref#x]' is no marker, it must be [ref#k] with k in 1..99");
-    refused(HEAD "references:\n  one:\n    image: a\n",
-            "4:5: 'one' is no number of a reference (1 to 99, as in [ref#1]), nor start, mask or "
-            "away-1 to away-99");
+            "1:14: column 3: '[ref#x]' is not a marker, it must be [ref#k] with k in 1..99");
+    refused(
+        HEAD "references:\n  one:\n    image: a\n",
+        "4:5: 'one' is not the number of a reference (1 to 99, as in [ref#1]), nor start, mask or "
+        "away-1 to away-99");
     refused(HEAD "references:\n  1:\n    text: a\n", "4:5: reference 1 has no image");
     refused(HEAD "references:\n  1:\n    image: a\n    loder: edge\n",
             "5:12: a reference has no key 'loder', did you mean 'loader'?");
@@ -139,7 +142,8 @@ faults_have_line_and_column(void **state)
             "3:10: steps is 'many', it must be a whole number in 1..1000");
     refused("instruction: a\nparameters:\n  seed: 9007199254740993\n",
             "3:9: seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
-    refused("instruction: a\nparameters:\n  scale: 1000\n", "3:10: scale is '1000', it must be a number in 0..100");
+    refused("instruction: a\nparameters:\n  scale: 1000\n",
+            "3:10: scale is '1000', it must be a number in 0..100");
 }
 
 static void
@@ -147,10 +151,10 @@ yaml_that_is_not_plain_is_refused(void **state)
 {
     (void)state;
     refused("", "1:1: the file is empty");
-    refused("instruction: &a x\n", "1:14: anchors and tags are not understood");
-    refused("instruction: *a\n", "1:14: aliases are not understood");
-    refused("instruction: !!str x\n", "1:14: anchors and tags are not understood");
-    refused("<<: x\n", "1:1: merge keys are not understood");
+    refused("instruction: &a x\n", "1:14: anchors and tags are not supported");
+    refused("instruction: *a\n", "1:14: aliases are not supported");
+    refused("instruction: !!str x\n", "1:14: anchors and tags are not supported");
+    refused("<<: x\n", "1:1: merge keys are not supported");
     refused("- a\n", "1:1: a template must be a list of KEY: VALUE");
     refused("instruction: a\n---\nb: c\n", "2:1: only one document is allowed in a file");
     refused("[a]: b\n", "1:1: a key must be a plain word");
@@ -256,10 +260,13 @@ files_of_a_template_lie_below_it(void **state)
     put_beside("pictures/a.png", "x", 1);
     put_beside("b.png", "x", 1);
     static const char *const rows[][2] = {
-        {"/etc/passwd", "4:12: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd"},
-        {"../x.png", "4:12: ../x.png leads out of the folder of the file that names it; to use it all the same: "
+        {"/etc/passwd",
+         "4:12: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd"},
+        {"../x.png", "4:12: ../x.png leads out of the folder of the file that names it; to use it "
+                     "all the same: "
                      "--ref 1=../x.png"},
-        {"link.png", "4:12: link.png is a link that leads out of the folder of the file that names it; to use it "
+        {"link.png", "4:12: link.png is a link that leads out of the folder of the file that names "
+                     "it; to use it "
                      "all the same: --ref 1=link.png"},
         {".ssh/id", "4:12: .ssh/id is a hidden file; to use it all the same: --ref 1=.ssh/id"}};
     struct template t;
@@ -309,8 +316,8 @@ lists_are_texts_of_any_length_up_to_the_limit(void **state)
         {"red\nblue", 8, NULL},
         {"\xEF\xBB\xBFred\r\nblue\r\n", 14, NULL},
         {"\xEF\xBB\xBF# colours\r\n\r\nred\r\n  \r\nblue", 29, NULL},
-        {"red\nbl\0e", 9, "3:13: words.txt: this is no text in UTF-8"},
-        {"r\xE9""d\nblue", 8, "3:13: words.txt: this is no text in UTF-8"},
+        {"red\nbl\0e", 9, "3:13: words.txt: not UTF-8"},
+        {"r\xE9""d\nblue", 8, "3:13: words.txt: not UTF-8"},
         {"# none\n", 7, "3:13: words.txt has no lines"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -357,7 +364,8 @@ what_is_filled_in_has_a_limit(void **state)
     value[2048] = 'x';
     assert_true(template_set(&t, "a", value, &err));
     assert_null(template_fill(&t, t.text, 1, 14, &err));
-    assert_non_null(strstr(err.text, ":1:14: with its variables filled in this has over 4096 bytes"));
+    assert_non_null(
+        strstr(err.text, ":1:14: with its variables filled in this has over 4096 bytes"));
     template_finish(&t);
     snprintf(text, 20000, "instruction: \"{{a}}\"\nvariables:\n  a: %s%s\n", value, value);
     refused(text, "3:6: a has 4098 bytes, the limit is 4096");
@@ -380,7 +388,7 @@ seconds_of_keys(int count, bool twice)
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
     assert_int_equal(!root, twice);
     char said[80];
-    snprintf(said, sizeof said, "k:%d:1: the key 'aaaaaaaaaaa00007' stands here twice", count + 1);
+    snprintf(said, sizeof said, "k:%d:1: the key 'aaaaaaaaaaa00007' is here twice", count + 1);
     assert_string_equal(err.text, twice ? said : "");
     yaml_tree_free(root);
     free(text);
@@ -468,7 +476,7 @@ spans_of_an_instruction(void **state)
     assert_int_equal(instruction_spans("", s, 8, &err), 0);
     assert_int_equal(instruction_spans("\xc3\xa4 [ref#0]", s, 8, &err), -1);
     assert_string_equal(err.text,
-                        "column 3: '[ref#0]' is no marker, it must be [ref#k] with k in 1..99");
+                        "column 3: '[ref#0]' is not a marker, it must be [ref#k] with k in 1..99");
 }
 
 static void

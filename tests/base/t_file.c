@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A mapped file that another program cuts: what is left reads as it was, what is gone as 0, and the question
-// whether it is whole is answered. What stands beside it in memory, and a file that is replaced, are not touched.
+// A mapped file that another program cuts: what is left reads as it was, what is gone as 0, and the
+// question whether it is whole is answered. What stands beside it in memory, and a file that is
+// replaced, are not touched.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +58,8 @@ what_is_cut_reads_as_zero(void **state)
 {
     (void)state;
     file_map_guard(); // cmocka takes the signal for itself before each test
-    // From nothing to all but one byte; between the two also inside the last page, where nothing is raised.
+    // From nothing to all but one byte; between the two also inside the last page, where nothing is
+    // raised.
     size_t left[] = {0, 1, page - 1, page, page + 1, 3 * page, PAGES * page - 1};
     for (size_t i = 0; i < COUNT_OF(left); i++) {
         char *path = make("cut", PAGES * page), *beside = make("beside", PAGES * page);
@@ -130,12 +132,15 @@ what_is_replaced_or_grows_stays(void **state)
 }
 
 // What is made for this user's eyes alone is so whatever the umask, and no link leads it elsewhere.
-// Where HOME is unset or no absolute path, the user database says where home is; relative folders are none.
+// Where HOME is unset or no absolute path, the user database says where home is; relative folders
+// are none.
 static void
 home_is_where_the_user_database_has_it(void **state)
 {
-    static const char *const variables[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-    static const char *const below[] = {".config/limn/x", ".local/share/limn/x", ".local/state/limn/x", ".cache/limn/x"};
+    static const char *const variables[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+                                            "XDG_CACHE_HOME"};
+    static const char *const below[] = {".config/limn/x", ".local/share/limn/x",
+                                        ".local/state/limn/x", ".cache/limn/x"};
     static const char *const homes[] = {NULL, "", "relative", "./here", "~"};
     char *before = getenv("HOME") ? mem_strdup(getenv("HOME")) : NULL;
     const struct passwd *user = getpwuid(geteuid());
@@ -154,7 +159,8 @@ home_is_where_the_user_database_has_it(void **state)
                 unsetenv(variables[kind]);
             else
                 setenv(variables[kind], "not/absolute", 1);
-            char *path = xdg_path((enum xdg)kind, "x"), *right = file_join(user->pw_dir, below[kind]);
+            char *path = xdg_path((enum xdg)kind, "x"),
+                 *right = file_join(user->pw_dir, below[kind]);
             assert_string_equal(path, right);
             free(path);
             free(right);
@@ -213,6 +219,24 @@ end(void **state)
     return rmdir(folder);
 }
 
+// Folder and last part of a path, put together again, lead to the same file: the root's own, too.
+static void
+a_path_is_its_folder_and_its_last_part(void **state)
+{
+    static const char *const rows[][3] = {
+        {"a/b/c", "a/b", "c"}, {"c", "", "c"}, {"/c", "/", "c"}, {"/a/c", "/a", "c"},
+        {"./c", ".", "c"},     {"a/", "a", ""}, {"/", "/", ""},  {"", "", ""}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *of = file_folder(rows[i][0]), *joined = file_join(of, file_last(rows[i][0]));
+        assert_string_equal(of, rows[i][1]);
+        assert_string_equal(file_last(rows[i][0]), rows[i][2]);
+        assert_string_equal(joined, rows[i][0]);
+        free(joined);
+        free(of);
+    }
+}
+
 int
 main(void)
 {
@@ -222,6 +246,7 @@ main(void)
         cmocka_unit_test(what_is_replaced_or_grows_stays),
         cmocka_unit_test(home_is_where_the_user_database_has_it),
         cmocka_unit_test(private_files_are_private),
+        cmocka_unit_test(a_path_is_its_folder_and_its_last_part),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -336,7 +336,7 @@ bool
 vk_wait_for(struct vk_device *d, uint64_t value, struct err *err)
 {
     if (d->lost)
-        return vk_failed(d, VK_ERROR_DEVICE_LOST, "cannot go on", err);
+        return vk_failed(d, VK_ERROR_DEVICE_LOST, "cannot continue", err);
     if (d->finished >= value)
         return true;
     VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
@@ -350,7 +350,7 @@ vk_wait_for(struct vk_device *d, uint64_t value, struct err *err)
         return err_set(err, ERR_DEVICE, "vulkan: %s did not answer for ten minutes", d->offer.name);
     }
     if (r != VK_SUCCESS)
-        return vk_failed(d, r, "cannot go on", err);
+        return vk_failed(d, r, "cannot continue", err);
     d->finished = value;
     return true;
 }

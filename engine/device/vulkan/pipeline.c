@@ -104,7 +104,7 @@ cache_read(struct vk_device *d, size_t *size)
         memmove(file, file + sizeof h, *size);
         struct cache_head want = cache_head(d, file, *size);
         if (memcmp(&h, &want, sizeof h) != 0) {
-            log_line(LOG_INFO, "vulkan", "%s is of another driver or damaged; it is made anew",
+            log_line(LOG_INFO, "vulkan", "%s is of another driver or damaged; it is made again",
                      path);
             free(file);
             file = NULL;
