@@ -11,37 +11,38 @@
 
 // --- indexing the pack
 
-static struct groups
-group_records(const struct pack *p, int groups, int (*key)(const struct pack *, int))
+// False with an error where there is no memory; `g` is the tasks' in any case.
+static bool
+group_records(struct groups *g, const struct pack *p, int groups,
+              int (*key)(const struct pack *, int), struct err *err)
 {
     int n = pack_count(p);
-    struct groups g = {.first = mem_zalloc((size_t)(groups + 2) * sizeof(int)),
-                       .records = mem_zalloc((size_t)n * sizeof(int))};
+    g->first = mem_try_calloc((size_t)groups + 2, sizeof *g->first, "groups of pictures", err);
+    g->records = mem_try_calloc((size_t)n + 1, sizeof *g->records, "groups of pictures", err);
+    if (!g->first || !g->records)
+        return false;
     for (int i = 0; i < n; i++)
         if (key(p, i) >= 0)
-            g.first[key(p, i) + 2]++;
+            g->first[key(p, i) + 2]++;
     for (int k = 1; k <= groups + 1; k++)
-        g.first[k] += g.first[k - 1];
+        g->first[k] += g->first[k - 1];
     for (int i = 0; i < n; i++)
         if (key(p, i) >= 0)
-            g.records[g.first[key(p, i) + 1]++] = i;
-    return g;
+            g->records[g->first[key(p, i) + 1]++] = i;
+    return true;
 }
 
-struct tasks *
-tasks_create(const struct pack *pack, const struct jv *description, bool zero_shot,
-             struct err *err)
+// What the pack keeps from training, and what it does not.
+static bool
+split_records(struct tasks *t, struct err *err)
 {
-    struct tasks *t = mem_zalloc(sizeof *t);
-    int n = pack_count(pack);
-    t->pack = pack;
-    t->description = jv_copy(description);
-    t->by_subject = group_records(pack, pack_subject_count(pack), pack_subject);
-    t->by_style = group_records(pack, pack_style_count(pack), pack_style);
-    t->train = mem_zalloc((size_t)n * sizeof(int));
-    t->heldout = mem_zalloc((size_t)n * sizeof(int));
+    int n = pack_count(t->pack);
+    t->train = mem_try_calloc((size_t)n + 1, sizeof *t->train, "pictures to train on", err);
+    t->heldout = mem_try_calloc((size_t)n + 1, sizeof *t->heldout, "held-out pictures", err);
+    if (!t->train || !t->heldout)
+        return false;
     for (int i = 0; i < n; i++) {
-        if (pack_split(pack, i) == PACK_TRAIN)
+        if (pack_split(t->pack, i) == PACK_TRAIN)
             t->train[t->train_count++] = i;
         else
             t->heldout[t->heldout_count++] = i;
@@ -54,7 +55,19 @@ tasks_create(const struct pack *pack, const struct jv *description, bool zero_sh
         t->heldout[i] = t->heldout[k];
         t->heldout[k] = swap;
     }
-    bool ok = tasks_read(t, zero_shot, err);
+    return true;
+}
+
+struct tasks *
+tasks_create(const struct pack *pack, const struct jv *description, bool zero_shot,
+             struct err *err)
+{
+    struct tasks *t = mem_zalloc(sizeof *t);
+    t->pack = pack;
+    t->description = jv_copy(description);
+    bool ok = group_records(&t->by_subject, pack, pack_subject_count(pack), pack_subject, err) &&
+              group_records(&t->by_style, pack, pack_style_count(pack), pack_style, err) &&
+              split_records(t, err) && tasks_read(t, zero_shot, err);
     if (ok && t->train_count == 0)
         ok = err_set(err, ERR_INPUT, "the pack has no pictures for training");
     if (ok)

@@ -126,7 +126,10 @@ read_style_weights(struct tasks *t, struct err *err)
             return err_set(err, ERR_INPUT, "tasks: style_weights: %s needs a number from 0 on",
                            jv_key_at(weights, i));
     }
-    t->train_until = mem_zalloc((size_t)(t->train_count + 1) * sizeof *t->train_until);
+    t->train_until = mem_try_calloc((size_t)t->train_count + 1, sizeof *t->train_until,
+                                    "weights of pictures", err);
+    if (!t->train_until)
+        return false;
     for (int i = 0; i < t->train_count; i++) {
         int style = pack_style(t->pack, t->train[i]);
         const char *name = style < 0 ? "" : pack_style_name(t->pack, style);
@@ -146,7 +149,9 @@ tasks_read(struct tasks *t, bool zero_shot, struct err *err)
         return false;
     if (!jv_is_array(mixture) || jv_size(mixture) == 0)
         return err_set(err, ERR_INPUT, "tasks: the list 'mixture' is missing or empty");
-    t->tasks = mem_zalloc(jv_size(mixture) * sizeof *t->tasks);
+    t->tasks = mem_try_calloc(jv_size(mixture), sizeof *t->tasks, "tasks", err);
+    if (!t->tasks)
+        return false;
     double total = 0;
     for (size_t i = 0; i < jv_size(mixture); i++) {
         t->count++;
