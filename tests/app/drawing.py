@@ -36,7 +36,7 @@ limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
 # Weights in 8 bits: another picture, which says so and is drawn again with them.
 eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
 limn('generate', 'eight.png', '--no-library', '-q', '-o', 'eight-again.png')
-check(eight != plain and pixels('eight-again.png') == eight and text('eight.png')['quantise'] == 'q8_0', 'quantised weights')
+check(eight != plain and pixels('eight-again.png') == eight and text_of('eight.png')['quantise'] == 'q8_0', 'quantised weights')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('some.png').read_bytes(), 'and is drawn again with it')
 
 # Away from the instruction itself: w*f + (1-w)*f is f, as without guidance.

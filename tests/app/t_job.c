@@ -325,7 +325,8 @@ sums_are_those_of_the_standard(void **state)
         enum digest_kind kind;
         const char *abc, *million;
     } rows[] = {
-        {DIGEST_SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d", "34aa973cd4c4daa4f61eeb2bdbad27316534016f"},
+        {DIGEST_SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d",
+         "34aa973cd4c4daa4f61eeb2bdbad27316534016f"},
         {DIGEST_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
          "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The parameters of a drawing: every reader knows the same ones with the same ranges, and saving a job, as JSON
-// or as a template, and reading it again loses nothing. What is tried comes from the table; what must come
-// out is what was put in.
+// The parameters of a drawing: every reader knows the same ones with the same ranges, and saving a
+// job, as JSON or as a template, and reading it again loses nothing. What is tried comes from the
+// table; what must come out is what was put in.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,8 +36,8 @@ read_json(const struct parameter *p, const char *text, struct job *j)
     bool quoted = value_is_text(p->type.kind) || (p->type.kind == VALUE_SIZE && strchr(text, 'x'));
     if (p->type.kind == VALUE_SWITCH)
         text = strcmp(text, "yes") == 0 ? "true" : strcmp(text, "no") == 0 ? "false" : text;
-    char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "", text,
-                            quoted ? "\"" : "");
+    char *line = mem_printf("{\"instruction\": \"a\", \"%s\": %s%s%s}", p->name, quoted ? "\"" : "",
+                            text, quoted ? "\"" : "");
     struct jv *v = jv_parse(line, strlen(line), "job", NULL);
     bool ok = v && job_parse(j, v, "job", NULL);
     jv_free(v);
@@ -65,7 +65,8 @@ read_sweep(const struct parameter *p, const char *text, struct job *j)
     struct job base = JOB_EMPTY;
     struct sweep s = {0};
     char *label = NULL;
-    bool ok = sweep_add(&s, NULL, p->name, text, NULL) && sweep_job(&s, NULL, &base, 0, j, &label, NULL);
+    bool ok =
+        sweep_add(&s, NULL, p->name, text, NULL) && sweep_job(&s, NULL, &base, 0, j, &label, NULL);
     free(label);
     sweep_finish(&s);
     return ok;
@@ -79,7 +80,9 @@ all_read(const struct parameter *p, const char *text, bool right)
         bool (*read)(const struct parameter *p, const char *text, struct job *j);
         unsigned where;
         const char *name;
-    } readers[] = {{read_text, 0, "text"}, {read_json, 0, "JSON"}, {read_template, PARAMETER_TEMPLATE, "template"},
+    } readers[] = {{read_text, 0, "text"},
+                   {read_json, 0, "JSON"},
+                   {read_template, PARAMETER_TEMPLATE, "template"},
                    {read_sweep, PARAMETER_SWEEP, "sweep"}};
     for (size_t i = 0; i < COUNT_OF(readers); i++) {
         struct job j = JOB_EMPTY;
@@ -89,7 +92,8 @@ all_read(const struct parameter *p, const char *text, bool right)
             fail_msg("%s takes %s = '%s': %d", readers[i].name, p->name, text, !right);
         char *back = right ? parameter_text(p, &j) : NULL;
         if (right && (!back || strcmp(back, text) != 0))
-            fail_msg("%s reads %s = '%s' as '%s'", readers[i].name, p->name, text, back ? back : "nothing");
+            fail_msg("%s reads %s = '%s' as '%s'", readers[i].name, p->name, text,
+                     back ? back : "nothing");
         free(back);
         job_finish(&j);
     }
@@ -111,7 +115,8 @@ readers_agree(void **state)
             all_read(p, low, true);
             all_read(p, high, true);
             all_read(p, over, false);
-            if (strcmp(under, "-1") != 0 && strcmp(under, "0") != 0) // earlier versions' "not set" in JSON
+            if (strcmp(under, "-1") != 0 &&
+                strcmp(under, "0") != 0) // earlier versions' "not set" in JSON
                 all_read(p, under, false);
         }
         for (int i = 0, n = value_names(&p->type, names); i < n; i++)
@@ -126,8 +131,19 @@ readers_agree(void **state)
             all_read(p, "some-name", true);
         if (p->type.kind == VALUE_SIZE) {
             static const char *const right[] = {"512", "1024x768", "8x4096"};
-            static const char *const wrong[] = {"x", "512x", "x512", "1024x7", "4097x8", "512 x 512", "1024X768",
-                                                "8x8x8", "-8x8", "+8x8", "8x+8", "1e2x8", "99999999999999999999x8"};
+            static const char *const wrong[] = {"x",
+                                                "512x",
+                                                "x512",
+                                                "1024x7",
+                                                "4097x8",
+                                                "512 x 512",
+                                                "1024X768",
+                                                "8x8x8",
+                                                "-8x8",
+                                                "+8x8",
+                                                "8x+8",
+                                                "1e2x8",
+                                                "99999999999999999999x8"};
             for (size_t i = 0; i < COUNT_OF(right); i++)
                 all_read(p, right[i], true);
             for (size_t i = 0; i < COUNT_OF(wrong); i++)
@@ -139,9 +155,11 @@ readers_agree(void **state)
             jv_free(v);
         }
         if (p->type.kind == VALUE_COLOUR) {
-            static const char *const right[] = {"none", "white", "black", "#000", "#3366cc", "#FFF", "#AbCdEf"};
-            static const char *const wrong[] = {"", "#", "#12", "#1234", "#12345", "#1234567", "#12345g", "# 12345",
-                                                "#-12345", "123456", "White", "red ", "0x123456", "##12345"};
+            static const char *const right[] = {"none",    "white", "black",  "#000",
+                                                "#3366cc", "#FFF",  "#AbCdEf"};
+            static const char *const wrong[] = {
+                "",        "#",       "#12",    "#1234", "#12345", "#1234567", "#12345g",
+                "# 12345", "#-12345", "123456", "White", "red ",   "0x123456", "##12345"};
             for (size_t i = 0; i < COUNT_OF(right); i++)
                 all_read(p, right[i], true);
             for (size_t i = 0; i < COUNT_OF(wrong); i++)
@@ -153,16 +171,19 @@ readers_agree(void **state)
         if (p->type.kind == VALUE_WEIGHTED) {
             all_read(p, "7:0", true);
             all_read(p, "9007199254740992:1", true);
-            static const char *const wrong[] = {"7", "7:", ":1", "7:1.5", "7:-0.1", "-7:0.5", "7:0.5:1", "7:x"};
+            static const char *const wrong[] = {"7",      "7:",     ":1",      "7:1.5",
+                                                "7:-0.1", "-7:0.5", "7:0.5:1", "7:x"};
             for (size_t i = 0; i < COUNT_OF(wrong); i++)
                 all_read(p, wrong[i], false);
         }
         if (p->type.kind == VALUE_WEIGHTS) {
             static const char *const right[] = {"1=0", "99=100", "1=0.5@0..0.5 3=2", "2=1@0.25..1"};
-            static const char *const wrong[] = {"1", "1=", "=1", "0=1", "100=1", "1=-1", "1=100.5", "1=x",
-                                                "1=1@", "1=1@0.5", "1=1@0.5..0.5", "1=1@0.6..0.5",
-                                                "1=1@0..1.5", "1=1@-0.1..1", "1=1 1=2", "1=1@0..1..2",
-                                                "1=1 2", "1=1;2=1"};
+            static const char *const wrong[] = {"1",           "1=",           "=1",
+                                                "0=1",         "100=1",        "1=-1",
+                                                "1=100.5",     "1=x",          "1=1@",
+                                                "1=1@0.5",     "1=1@0.5..0.5", "1=1@0.6..0.5",
+                                                "1=1@0..1.5",  "1=1@-0.1..1",  "1=1 1=2",
+                                                "1=1@0..1..2", "1=1 2",        "1=1;2=1"};
             for (size_t i = 0; i < COUNT_OF(right); i++)
                 all_read(p, right[i], true);
             for (size_t i = 0; i < COUNT_OF(wrong); i++)
@@ -187,7 +208,8 @@ weights_are_read(void **state)
     assert_int_equal(value_weights("", w), -1);
 }
 
-// Mask and strength need a start, weights their references, [ref#K] in what is kept away from a picture.
+// Mask and strength need a start, weights their references, [ref#K] in what is kept away from a
+// picture.
 static void
 pictures_belong_together(void **state)
 {
@@ -235,7 +257,8 @@ fill(struct job *j)
         else if (p->type.kind == VALUE_SWITCH)
             snprintf(text, sizeof text, "yes");
         else if (p->type.kind == VALUE_REAL)
-            snprintf(text, sizeof text, "%.17g", p->type.low + (p->type.high - p->type.low) / (row + 3.7));
+            snprintf(text, sizeof text, "%.17g",
+                     p->type.low + (p->type.high - p->type.low) / (row + 3.7));
         else if (p->type.kind == VALUE_SIZE)
             snprintf(text, sizeof text, "%dx%d", 640 + row, 480);
         else if (p->type.kind == VALUE_WEIGHTED)
@@ -283,7 +306,8 @@ make_job(struct job *j)
 {
     *j = JOB_EMPTY;
     fill(j);
-    j->instruction = mem_strdup("Draw [ref#1] \"fox\": 'a' \\ b # and [ref#7], café \xF0\x9F\xA6\x8A");
+    j->instruction =
+        mem_strdup("Draw [ref#1] \"fox\": 'a' \\ b # and [ref#7], café \xF0\x9F\xA6\x8A");
     char *one = file_join(folder, "o n'e\".png"), *two = file_join(folder, "two.png");
     copy_sample("snail-noto.png", one);
     copy_sample("style-blob.png", two);
@@ -300,8 +324,8 @@ make_job(struct job *j)
     free(two);
 }
 
-// As text; without `machine` without what a template does not keep: what computes, and where its files lie,
-// whose content is known by its hash.
+// As text; without `machine` without what a template does not keep: what computes, and where its
+// files lie, whose content is known by its hash.
 static char *
 job_text(const struct job *j, bool machine)
 {
@@ -355,8 +379,8 @@ a_saved_template_loses_nothing(void **state)
     char *path = file_join(folder, "saved.yaml");
     (void)state;
     make_job(&j);
-    if (!template_save(&j, folder, "saved", "a: \"summary\"", &err) || !template_read(&t, path, &err) ||
-        !template_job(&t, &back, &err) || !job_read(&back, &err))
+    if (!template_save(&j, folder, "saved", "a: \"summary\"", &err) ||
+        !template_read(&t, path, &err) || !template_job(&t, &back, &err) || !job_read(&back, &err))
         fail_msg("%s", err.text);
     assert_string_equal(t.name, "saved");
     assert_string_equal(t.summary, "a: \"summary\"");
@@ -371,7 +395,8 @@ a_saved_template_loses_nothing(void **state)
     job_finish(&back);
 }
 
-// A {{word}} of an own instruction becomes a variable, once, that is its name until it is filled in.
+// A {{word}} of an own instruction becomes a variable, once, that is its name until it is filled
+// in.
 static void
 a_saved_template_declares_its_variables(void **state)
 {
@@ -396,8 +421,8 @@ a_saved_template_declares_its_variables(void **state)
     job_finish(&back);
 }
 
-// A reference that came out of a picture has no file: its picture, with the loader's work in it, is saved
-// beside the template, and the loader does not run again.
+// A reference that came out of a picture has no file: its picture, with the loader's work in it, is
+// saved beside the template, and the loader does not run again.
 static void
 a_saved_template_takes_pictures_out_of_pictures(void **state)
 {
@@ -417,12 +442,13 @@ a_saved_template_takes_pictures_out_of_pictures(void **state)
     assert_true(j.reference_count > 0);
     free(j.references[0].file); // not even what it was called there is known
     j.references[0].file = NULL;
-    if (!template_save(&j, folder, "inner", "of a picture", &err) || !template_read(&t, path, &err) ||
-        !template_job(&t, &back, &err) || !job_read(&back, &err))
+    if (!template_save(&j, folder, "inner", "of a picture", &err) ||
+        !template_read(&t, path, &err) || !template_job(&t, &back, &err) || !job_read(&back, &err))
         fail_msg("%s", err.text);
     assert_int_equal(back.reference_count, j.reference_count);
     for (int i = 0; i < j.reference_count; i++) {
-        const struct job_reference *before = &j.references[i], *after = job_find_for(&back, before->use, before->marker);
+        const struct job_reference *before = &j.references[i],
+                                   *after = job_find_for(&back, before->use, before->marker);
         assert_non_null(after);
         assert_null(after->loader);
         assert_int_equal(after->size, before->size);
@@ -464,8 +490,9 @@ nothing_stays_nothing(void **state)
 static void
 earlier_jobs_are_read(void **state)
 {
-    static const char text[] = "{\"instruction\": \"a\", \"seed\": -1, \"steps\": 0, \"count\": 0, \"size\": 0,"
-                               "\"scale\": -1.0, \"context_scale\": -1}";
+    static const char text[] =
+        "{\"instruction\": \"a\", \"seed\": -1, \"steps\": 0, \"count\": 0, \"size\": 0,"
+        "\"scale\": -1.0, \"context_scale\": -1}";
     struct job j;
     (void)state;
     struct jv *v = jv_parse(text, strlen(text), "job", NULL);
@@ -495,10 +522,14 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(readers_agree), cmocka_unit_test(weights_are_read), cmocka_unit_test(pictures_belong_together),
+        cmocka_unit_test(readers_agree),
+        cmocka_unit_test(weights_are_read),
+        cmocka_unit_test(pictures_belong_together),
         cmocka_unit_test(json_keeps_a_job),
-        cmocka_unit_test(a_saved_template_loses_nothing), cmocka_unit_test(a_saved_template_declares_its_variables),
-        cmocka_unit_test(a_saved_template_takes_pictures_out_of_pictures), cmocka_unit_test(nothing_stays_nothing),
+        cmocka_unit_test(a_saved_template_loses_nothing),
+        cmocka_unit_test(a_saved_template_declares_its_variables),
+        cmocka_unit_test(a_saved_template_takes_pictures_out_of_pictures),
+        cmocka_unit_test(nothing_stays_nothing),
         cmocka_unit_test(earlier_jobs_are_read),
 #ifdef LIMN_DUMMY_PARAMETER
         cmocka_unit_test(a_row_is_all_there_is_to_add),

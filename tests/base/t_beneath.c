@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a name in a file may lead. The folder is laid out here, and what each name leads to is written
-// down beside it; the kernel's way and the one link by link must say the same.
+// Where a name in a file may lead. The folder is laid out here, and what each name leads to is
+// written down beside it; the kernel's way and the one link by link must say the same.
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

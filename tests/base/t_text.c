@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text and JSON from outside: what is UTF-8 by RFC 3629's own table, and that every reader of a JSON value
-// answers with its fallback whatever the value is.
+// Text and JSON from outside: what is UTF-8 by RFC 3629's own table, and that every reader of a
+// JSON value answers with its fallback whatever the value is.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,11 +57,21 @@ utf8_is_what_the_standard_says(void **state)
     static const struct {
         const char *text, *replaced; // by Python's bytes.decode(errors="replace")
     } broken[] = {
-        {"plain \xC3\xA9", "plain \xC3\xA9"}, {"\xC0\x80", "\uFFFD\uFFFD"}, {"\xE0\x9F\xBF", "\uFFFD\uFFFD\uFFFD"},
-        {"\xF0\x8F\xBF\xBF", "\uFFFD\uFFFD\uFFFD\uFFFD"}, {"\xED\xA0\x80", "\uFFFD\uFFFD\uFFFD"},
-        {"\xF4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD"}, {"\xF5\x80", "\uFFFD\uFFFD"},
-        {"caf\xE9", "caf\uFFFD"}, {"\xE9 caf", "\uFFFD caf"}, {"\xE2\x82", "\uFFFD"}, {"\xE2\x82\xE2\x82\xAC", "\uFFFD\u20AC"},
-        {"\xF0\x9F\xA6x", "\uFFFDx"}, {"\xF0\x9F\xA6\x8A", "\U0001F98A"}, {"\x80\x80", "\uFFFD\uFFFD"}, {"", ""},
+        {"plain \xC3\xA9", "plain \xC3\xA9"},
+        {"\xC0\x80", "\uFFFD\uFFFD"},
+        {"\xE0\x9F\xBF", "\uFFFD\uFFFD\uFFFD"},
+        {"\xF0\x8F\xBF\xBF", "\uFFFD\uFFFD\uFFFD\uFFFD"},
+        {"\xED\xA0\x80", "\uFFFD\uFFFD\uFFFD"},
+        {"\xF4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD"},
+        {"\xF5\x80", "\uFFFD\uFFFD"},
+        {"caf\xE9", "caf\uFFFD"},
+        {"\xE9 caf", "\uFFFD caf"},
+        {"\xE2\x82", "\uFFFD"},
+        {"\xE2\x82\xE2\x82\xAC", "\uFFFD\u20AC"},
+        {"\xF0\x9F\xA6x", "\uFFFDx"},
+        {"\xF0\x9F\xA6\x8A", "\U0001F98A"},
+        {"\x80\x80", "\uFFFD\uFFFD"},
+        {"", ""},
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         char *out = utf8_replaced(broken[i].text, strlen(broken[i].text));

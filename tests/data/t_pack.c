@@ -80,7 +80,8 @@ test_lies(void **state)
         int64_t value;
         const char *word;
     } lies[] = {
-#define LIE(field, v, w) {offsetof(struct tiny_pack, field), sizeof(((struct tiny_pack *)0)->field), v, w}
+#define LIE(field, v, w)                                                                           \
+    {offsetof(struct tiny_pack, field), sizeof(((struct tiny_pack *)0)->field), v, w}
         LIE(subject[3], -2, "record 3"),
         LIE(subject[3], TINY_COUNT, "record 3"),
         LIE(subject[3], INT32_MIN, "record 3"),
@@ -93,7 +94,8 @@ test_lies(void **state)
         LIE(caption_ends[4], 1, "text 4"),
         LIE(caption_ends[4], INT64_MAX, "text 4"),
         LIE(keywords_ends[0], INT64_MIN, "text 0"),
-        LIE(caption_ends[6], 3 + 3 + 3 + 9 + 9 + 9 + 3, "not UTF-8"), // ends inside the n with tilde
+        LIE(caption_ends[6], 3 + 3 + 3 + 9 + 9 + 9 + 3,
+            "not UTF-8"), // ends inside the n with tilde
         LIE(caption[0], 0xFF, "not UTF-8"),
         LIE(caption[0], 0, "not UTF-8"),
         LIE(keywords[2], 0xC0, "not UTF-8"),

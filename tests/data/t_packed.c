@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Weights in blocks and in 8 bits against the gguf package and PyTorch, bit for bit; GGUF files that
-// are cut short or lie. Takes tests/reference/golden.
+// Weights in blocks and in 8 bits against the gguf package and PyTorch, bit for bit; GGUF files
+// that are cut short or lie. Takes tests/reference/golden.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

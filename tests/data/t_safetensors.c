@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Safetensors: what is written is what is read, and every kind of lying file is an error. The
+// Safetensors: what is written is an input, and every kind of lying file is an error. The
 // files are made here byte by byte from the format's description, not by the writer under test.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -270,8 +270,9 @@ static void
 test_types_of_others(void **state)
 {
     (void)state;
-    static const char header[] = "{\"q\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]},"
-                                 "\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    static const char header[] =
+        "{\"q\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]},"
+        "\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
     char *path = put_raw("f8.safetensors", header, sizeof header - 1, 0, 8);
     struct err err = {0};
     struct safetensors *st = safetensors_open(path, &err);
@@ -288,11 +289,13 @@ static void
 test_pointers(void **state)
 {
     (void)state;
-    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18775052\n";
+    static const char pointer[] =
+        "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18775052\n";
     char *path = in_folder("lfs.safetensors");
     struct err err = {0};
     assert_true(file_write(path, pointer, sizeof pointer - 1, &err));
-    refuses_path(path, ERR_INPUT, "this is a Git LFS pointer, not the weights: run 'git lfs pull' there");
+    refuses_path(path, ERR_INPUT,
+                 "this is a Git LFS pointer, not the weights: run 'git lfs pull' there");
 }
 
 // As many empty tensors as there may be, and one more.
@@ -305,8 +308,9 @@ test_many_tensors(void **state)
         char *header = mem_alloc(count * 64 + 2);
         header[0] = '{';
         for (size_t i = 0; i < count; i++)
-            n += (size_t)sprintf(header + n, "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}",
-                                 i ? "," : "", i);
+            n += (size_t)sprintf(
+                header + n, "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                i ? "," : "", i);
         header[n++] = '}';
         char *path = put_raw("many.safetensors", header, n, 0, 0);
         struct err err = {0};
@@ -453,13 +457,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_known_file),
-        cmocka_unit_test(test_no_tensors), cmocka_unit_test(test_writer_counts_bytes), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_header_lies), cmocka_unit_test(test_tensor_lies),
-        cmocka_unit_test(test_types_of_others), cmocka_unit_test(test_pointers),
-        cmocka_unit_test(test_many_tensors),
-        cmocka_unit_test(test_relations), cmocka_unit_test(test_index),
-        cmocka_unit_test(test_not_a_file), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_known_file),
+        cmocka_unit_test(test_no_tensors),  cmocka_unit_test(test_writer_counts_bytes),
+        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_header_lies),
+        cmocka_unit_test(test_tensor_lies), cmocka_unit_test(test_types_of_others),
+        cmocka_unit_test(test_pointers),    cmocka_unit_test(test_many_tensors),
+        cmocka_unit_test(test_relations),   cmocka_unit_test(test_index),
+        cmocka_unit_test(test_not_a_file),  cmocka_unit_test(test_damage),
     };
     if (!mkdtemp(folder))
         return 1;

@@ -40,8 +40,8 @@ put_text(const char *name, const char *text)
     put(name, text, strlen(text));
 }
 
-// A disc of one colour on a clear ground, as a PNG. Made by another process: making a pack forks, and
-// libvips must have no threads here by then.
+// A disc of one colour on a clear ground, as a PNG. Made by another process: making a pack forks,
+// and libvips must have no threads here by then.
 static void *
 disc(uint8_t r, uint8_t g, uint8_t b, size_t *size)
 {
@@ -186,8 +186,9 @@ test_folder(void **state)
     put("set/b.png", red, size);
     put_text("set/b.txt", "  a red\n ball ");
     put("set/a.png", red, size);
-    put_text("set/a.json", "{\"caption\":\"coin\",\"keywords\":[\"money\",\"gold\"],\"subject\":\"c\","
-                           "\"style\":\"flat\",\"split\":\"heldout_pair\"}");
+    put_text("set/a.json",
+             "{\"caption\":\"coin\",\"keywords\":[\"money\",\"gold\"],\"subject\":\"c\","
+             "\"style\":\"flat\",\"split\":\"heldout_pair\"}");
     put("set/sub/c.png", red, size);
     put_text("set/sub/c.json", "{\"text\":\"cent\",\"keywords\":\"x, y\",\"subject\":\"c\"}");
     put("set/d.png", red, size); // nobody says what it is
@@ -261,8 +262,8 @@ test_words(void **state)
     assert_null(data_source_words("\xff", 9));
 }
 
-// Two sets as one: equal names are the same subject and style, and what one set holds out, a subject
-// or a style, is held out of the other too.
+// Two sets as one: equal names are the same subject and style, and what one set holds out, a
+// subject or a style, is held out of the other too.
 static void
 test_several_sources(void **state)
 {
@@ -328,14 +329,19 @@ test_emoji_pack(void **state)
     put("emoji/a.tar", a.bytes, a.size + 1024);
     put("emoji/b.tar", b.bytes, b.size + 1024);
     put_text("emoji/catalog.jsonl",
-             "{\"codepoints\":\"1\",\"name\":\"fox\",\"keywords\":[\"a,b\",\"c\"],\"styles\":[\"a\",\"b\"]}\n"
+             "{\"codepoints\":\"1\",\"name\":\"fox\",\"keywords\":[\"a,b\",\"c\"],\"styles\":["
+             "\"a\",\"b\"]}\n"
              "{\"codepoints\":\"2\",\"name\":\"owl\",\"keywords\":[],\"styles\":[\"a\",\"b\"]}\n"
              "{\"codepoints\":\"3\",\"name\":\"bee\",\"keywords\":[],\"styles\":[\"b\"]}\n");
     put_text("emoji/splits.json", "{\"heldout_emoji\":[\"2\"],\"heldout_pairs\":[[\"1\",\"b\"]],"
                                   "\"heldout_styles\":[]}");
     struct data_pack_report report;
-    struct data_pack_params params = {.sources = (const char *const[]){path}, .source_count = 1,
-                                      .out = out, .size = 32, .workers = 2, .roles = "edge:thickness=30,mask"};
+    struct data_pack_params params = {.sources = (const char *const[]){path},
+                                      .source_count = 1,
+                                      .out = out,
+                                      .size = 32,
+                                      .workers = 2,
+                                      .roles = "edge:thickness=30,mask"};
     if (!data_pack_make(&params, &report, &err))
         print_message("%s\n", err.text);
     assert_int_equal(report.pictures, 4);
@@ -353,7 +359,8 @@ test_emoji_pack(void **state)
         const uint8_t *image = pack_image(p, i), *mask = pack_role(p, "mask", i),
                       *edge = pack_role(p, "edge", i);
         size_t middle = 3 * (16 * 32 + 16);
-        for (int c = 0; c < 3; c++) { // on white; mask white inside; no edge in the middle or corner
+        for (int c = 0; c < 3;
+             c++) { // on white; mask white inside; no edge in the middle or corner
             assert_true(abs(image[middle + (size_t)c] - colours[i][c]) <= 2);
             assert_int_equal(image[c], 255);
             assert_true(mask[middle + (size_t)c] > 250 && mask[c] < 5);

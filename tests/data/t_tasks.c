@@ -217,8 +217,8 @@ test_heldout(void **state)
     tasks_destroy(t);
 }
 
-// Of three flat pictures with weight 3 and two of line art with weight 1, nine in eleven are flat; a
-// style that the pack lacks does no harm.
+// Of three flat pictures with weight 3 and two of line art with weight 1, nine in eleven are flat;
+// a style that the pack lacks does no harm.
 static void
 test_style_weights(void **state)
 {
@@ -270,8 +270,8 @@ test_unknown_subjects(void **state)
     tasks_destroy(t);
 }
 
-// Two references of one style are two pictures. Left out for zero-shot, the task is never drawn, and
-// can still be measured.
+// Two references of one style are two pictures. Left out for zero-shot, the task is never drawn,
+// and can still be measured.
 static void
 test_compound_and_several_styles(void **state)
 {
@@ -317,7 +317,8 @@ test_bad_descriptions(void **state)
         {"{\"style_weights\":[1],\"mixture\":[]}", "style_weights"},
         {"{\"style_weights\":{\"flat\":-1},\"mixture\":[]}", "flat"},
         {"{\"style_weights\":{\"flat\":0,\"line-art\":0},\"mixture\":[]}", "nothing"},
-        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"compound\":1,\"texts\":[\"x\"]}]}", "compound"},
+        {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"compound\":1,\"texts\":[\"x\"]}]}",
+         "compound"},
         {"{\"drop_all\":0.6,\"drop_context\":0.6,\"mixture\":[]}", "drop"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":0,\"texts\":[\"x\"]}]}", "ratios"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":-1,\"texts\":[\"x\"]}]}", "ratio"},
@@ -326,11 +327,14 @@ test_bad_descriptions(void **state)
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[5]}]}", "text"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"text\":[\"x\"]}]}", "'text'"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{\"slot\":"
-         "\"d\",\"picture\":\"role.depth\",\"texts\":[\"x\"]}]}]}", "depth"},
+         "\"d\",\"picture\":\"role.depth\",\"texts\":[\"x\"]}]}]}",
+         "depth"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{\"slot\":"
-         "\"d\",\"picture\":\"banana\",\"texts\":[\"x\"]}]}]}", "banana"},
+         "\"d\",\"picture\":\"banana\",\"texts\":[\"x\"]}]}]}",
+         "banana"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[{"
-         "\"picture\":\"style\",\"texts\":[\"x\"]}]}]}", "slot"},
+         "\"picture\":\"style\",\"texts\":[\"x\"]}]}]}",
+         "slot"},
         {"{\"mixture\":[{\"name\":\"a\",\"ratio\":1,\"texts\":[\"x\"],\"references\":[1,1,1,1]}]}",
          "references"},
     };
@@ -360,10 +364,12 @@ test_without_styles(void **state)
     struct err err = {0};
     pack = pack_open(path, &err);
     assert_non_null(pack);
-    struct tasks *t = make("{\"mixture\":[{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}, "
-                           "{style} style\",\"just {subject}\"]},{\"name\":\"style\",\"ratio\":1,"
-                           "\"references\":[{\"slot\":\"s\",\"picture\":\"style\",\"texts\":[\"x\"]}],"
-                           "\"texts\":[\"{s}\"]}]}", &err);
+    struct tasks *t =
+        make("{\"mixture\":[{\"name\":\"text\",\"ratio\":1,\"texts\":[\"{subject}, "
+             "{style} style\",\"just {subject}\"]},{\"name\":\"style\",\"ratio\":1,"
+             "\"references\":[{\"slot\":\"s\",\"picture\":\"style\",\"texts\":[\"x\"]}],"
+             "\"texts\":[\"{s}\"]}]}",
+             &err);
     assert_non_null(t);
     struct example e;
     for (uint64_t i = 0; i < 50; i++) {

@@ -117,7 +117,10 @@ test_bad_text(void **state)
     static const struct {
         const char *bad, *read; // as Python replaces
     } rows[] = {
-        {"\xff", "\ufffd"}, {"a\x80", "a\ufffd"}, {"\xc3", "\ufffd"}, {"fox \xe2\x82", "fox \ufffd"},
+        {"\xff", "\ufffd"},
+        {"a\x80", "a\ufffd"},
+        {"\xc3", "\ufffd"},
+        {"fox \xe2\x82", "fox \ufffd"},
         {"\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -169,7 +172,8 @@ put(const char *name, const char *from)
 {
     struct err err = {0};
     size_t size = 0;
-    char *path = file_join(folder, name), *data = from ? file_read(from, 1 << 24, &size, &err) : NULL;
+    char *path = file_join(folder, name),
+         *data = from ? file_read(from, 1 << 24, &size, &err) : NULL;
     if ((from && !data) || !file_write(path, data ? data : "", size, &err))
         fail_msg("%s", err.text);
     free(data);
@@ -179,7 +183,8 @@ put(const char *name, const char *from)
 // --- Kinds ------------------------------------------------------------------------------------
 
 #ifdef LIMN_DUMMY_TOKENIZER
-// One row more in the table: a letter is an id, capitals are words of two letters. Texts have no end.
+// One row more in the table: a letter is an id, capitals are words of two letters. Texts have no
+// end.
 static void *
 dummy_open(const char *path, struct tokenizer_facts *facts, struct err *err)
 {
@@ -317,12 +322,17 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_markers),  cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_decode), cmocka_unit_test(test_bad_text), cmocka_unit_test(test_bad_file),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_markers),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_bad_file),
         cmocka_unit_test(test_notice),
         cmocka_unit_test_setup_teardown(test_folder, make_folder, remove_folder),
 #ifdef LIMN_DUMMY_TOKENIZER
-        cmocka_unit_test_setup_teardown(test_a_row_is_all_there_is_to_add, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_a_row_is_all_there_is_to_add, make_folder,
+                                        remove_folder),
 #endif
     };
     struct err err = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A tiny pack for tests: 4 subjects x 3 styles of 4 x 4 pictures. Every byte of picture (record r)
-// is r, of role edge 100 + r, of role mask 200 + r, of alpha 50 + r. Subject 3 is held out, (2, style 1) is a held-out
-// pair, style 2 is a held-out style.
+// is r, of role edge 100 + r, of role mask 200 + r, of alpha 50 + r. Subject 3 is held out, (2,
+// style 1) is a held-out pair, style 2 is a held-out style.
 #ifndef LIMN_TESTS_DATA_TINY_PACK_H
 #define LIMN_TESTS_DATA_TINY_PACK_H
 
@@ -12,7 +12,8 @@ enum { TINY_SUBJECTS = 4, TINY_STYLES = 3, TINY_COUNT = 12, TINY_SIDE = 4, TINY_
 
 // What the pack is made of; change it, then write it.
 struct tiny_pack {
-    uint8_t images[TINY_COUNT][48], edge[TINY_COUNT][48], mask[TINY_COUNT][48], alpha[TINY_COUNT][16], split[TINY_COUNT];
+    uint8_t images[TINY_COUNT][48], edge[TINY_COUNT][48], mask[TINY_COUNT][48],
+        alpha[TINY_COUNT][16], split[TINY_COUNT];
     int32_t subject[TINY_COUNT], style[TINY_COUNT];
     char caption[256], keywords[256];
     int64_t caption_ends[TINY_COUNT], keywords_ends[TINY_COUNT];
@@ -20,7 +21,10 @@ struct tiny_pack {
     const char *metadata[7];
 };
 
-static const char *const tiny_names[TINY_SUBJECTS] = {"fox", "red apple", "pi\xc3\xb1" "ata", "moon"};
+static const char *const tiny_names[TINY_SUBJECTS] = {"fox", "red apple",
+                                                      "pi\xc3\xb1"
+                                                      "ata",
+                                                      "moon"};
 static const char *const tiny_keywords[TINY_SUBJECTS] = {"animal,forest", "fruit", "", "night,sky"};
 
 static void

@@ -445,8 +445,8 @@ test_threshold(void **state)
 }
 
 #ifdef LIMN_DUMMY_SAMPLER
-// One row more in the table: the other tests of this file have tried it like the others. Its step is
-// Euler's, written as the slope of x.
+// One row more in the table: the other tests of this file have tried it like the others. Its step
+// is Euler's, written as the slope of x.
 static bool
 dummy_step(const struct sampler_step *s, struct err *err)
 {

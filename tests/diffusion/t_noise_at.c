@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Noise of any size: at the base's own it is the base's bit for bit; where sizes divide, sums of cells are the
-// base's cells; at every size it is white, by its covariance over many seeds, and its coarse part is the base's.
+// Noise of any size: at the base's own it is the base's bit for bit; where sizes divide, sums of
+// cells are the base's cells; at every size it is white, by its covariance over many seeds, and its
+// coarse part is the base's.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +33,8 @@ own_size_is_the_base(void **state)
     free(x);
 }
 
-// Twice as high and three times as wide: six cells sum to one of the base, by the root of their number.
+// Twice as high and three times as wide: six cells sum to one of the base, by the root of their
+// number.
 static void
 cells_sum_to_the_base(void **state)
 {
@@ -59,10 +61,13 @@ area(const float *x, int height, int width, int y, int column, int rows, int col
     double sum = 0;
     for (int i = 0; i < height; i++)
         for (int j = 0; j < width; j++) {
-            double h = fmin((i + 1.0) / height, (y + 1.0) / rows) - fmax((double)i / height, (double)y / rows);
+            double h = fmin((i + 1.0) / height, (y + 1.0) / rows) -
+                       fmax((double)i / height, (double)y / rows);
             double w = fmin((j + 1.0) / width, (column + 1.0) / columns) -
                        fmax((double)j / width, (double)column / columns);
-            sum += h > 0 && w > 0 ? h * w * sqrt((double)height * width * rows * columns) * x[i * width + j] : 0;
+            sum += h > 0 && w > 0
+                       ? h * w * sqrt((double)height * width * rows * columns) * x[i * width + j]
+                       : 0;
         }
     return sum;
 }

@@ -40,8 +40,8 @@ test_cosine_is_the_curve(void **state)
     schedule_destroy(s);
 }
 
-// epsilon, v, x_0 and velocity are four views of one thing, in schedules of both families (v in those
-// it is for): the estimate made from each target is the picture, and cost is how it moves.
+// epsilon, v, x_0 and velocity are four views of one thing, in schedules of both families (v in
+// those it is for): the estimate made from each target is the picture, and cost is how it moves.
 static void
 test_targets_agree(void **state)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The noise between two seeds: its ends are theirs bit for bit, and between them it is as long as noise is and
-// turned by that part of the angle.
+// The noise between two seeds: its ends are theirs bit for bit, and between them it is as long as
+// noise is and turned by that part of the angle.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The measures against answers that are known: squares that were moved, tosses of a coin. The recognisers on a
-// pack of drawn shapes whose subjects and styles are different by construction, and on one whose labels
-// mean nothing.
+// The measures against answers that are known: squares that were moved, tosses of a coin. The
+// recognisers on a pack of drawn shapes whose subjects and styles are different by construction,
+// and on one whose labels mean nothing.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,8 @@ static void
 overlap_of_alpha(void **state)
 {
     (void)state;
-    static const uint8_t none[4], half[4] = {255, 255}, other[4] = {0, 255, 255}, faint[4] = {51, 51};
+    static const uint8_t none[4], half[4] = {255, 255}, other[4] = {0, 255, 255},
+                                  faint[4] = {51, 51};
     assert_true(measure_alpha(none, none, 4) == 1 && measure_alpha(half, half, 4) == 1);
     assert_true(measure_alpha(half, none, 4) == 0);
     assert_true(fabs(measure_alpha(half, other, 4) - 1. / 3) < 1e-12);
@@ -92,7 +93,8 @@ enum { SUBJECTS = 24, STYLES = 4, COUNT = SUBJECTS * STYLES };
 static void
 draw_record(uint8_t *rgb, int subject, int style, uint64_t seed)
 {
-    static const uint8_t fill[STYLES][3] = {{220, 40, 40}, {250, 210, 60}, {30, 30, 30}, {90, 140, 250}};
+    static const uint8_t fill[STYLES][3] = {
+        {220, 40, 40}, {250, 210, 60}, {30, 30, 30}, {90, 140, 250}};
     float jitter[4];
     rng_fill_normal(seed, RNG_STREAM_TEST, 0, jitter, 4);
     double turn = M_PI * subject / SUBJECTS, cx = 20 + 24 * (subject % 3) / 2. + jitter[0],
@@ -105,7 +107,8 @@ draw_record(uint8_t *rgb, int subject, int style, uint64_t seed)
             double d = fmin(fmax(fabs(across) - 4, fabs(along) - 24), hypot(x - cx, y - cy) - r);
             bool outline = style % 2 && d > -2;
             if (d < 0)
-                memcpy(rgb + 3 * (y * SIDE + x), outline ? (const uint8_t[]){20, 60, 20} : fill[style], 3);
+                memcpy(rgb + 3 * (y * SIDE + x),
+                       outline ? (const uint8_t[]){20, 60, 20} : fill[style], 3);
         }
 }
 

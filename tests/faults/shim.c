@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Calls of the C library that fail. Loaded with LD_PRELOAD it counts the calls of each kind, in each kind
-// of process, and has some of them fail as the kernel would let them fail:
+// Calls of the C library that fail. Loaded with LD_PRELOAD it counts the calls of each kind, in
+// each kind of process, and has some of them fail as the kernel would let them fail:
 //
 //     FAULT_PAGE=FILE    counts, and what was hit, as faults.py reads them; all processes share it
-//     FAULT=ROLE:KIND:N:HOW:TIMES   the N-th call (from 1) of that kind in processes of that role, and
+//     FAULT=ROLE:KIND:N:HOW:TIMES   the N-th call (from 1) of that kind in processes of that role,
+//     and
 //                                   those behind it, TIMES in all; HOW is an errno or "short"
 //     FAULT_SLOW=read:TEXT:MS   or write: what limn itself reads of files with TEXT in their paths,
 //                               or writes to them, takes MS milliseconds a call
 //
-// Nothing is counted before main(), nor what the C library does inside of itself (how it makes a thread's
-// stack, say), but streams: those are opened here, so that what goes through them is seen.
+// Nothing is counted before main(), nor what the C library does inside of itself (how it makes a
+// thread's stack, say), but streams: those are opened here, so that what goes through them is seen.
 #include "tests/faults/shim.h"
 
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A child of the sandbox that was taken over: whatever it answers, the program gets pictures of an allowed
-// size, loaders that keep to the limits, or a sentence. The input is what the child says, behind four bytes:
-// what it was asked, how it ends, and what is wanted of a picture.
+// A child of the sandbox that was taken over: whatever it answers, the program gets pictures of an
+// allowed size, loaders that keep to the limits, or a sentence. The input is what the child says,
+// behind four bytes: what it was asked, how it ends, and what is wanted of a picture.
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,8 @@ __wrap_sandbox_read(struct sandbox *s, void *data, size_t size, const struct san
     memcpy(data, said, n);
     said += n;
     said_size -= n;
-    if (n < size && (!(ending & GOES_ON) || size > ZEROS_MOST)) // large pictures take sanitizers too long
+    if (n < size &&
+        (!(ending & GOES_ON) || size > ZEROS_MOST)) // large pictures take sanitizers too long
         return (enum sandbox_state)(1 + ending % 3);
     memset((char *)data + n, 0, size - n);
     return SANDBOX_DONE;
@@ -71,7 +72,8 @@ __wrap_sandbox_read(struct sandbox *s, void *data, size_t size, const struct san
 int
 __wrap_sandbox_close(struct sandbox *s)
 {
-    static const int statuses[] = {-1, 0, SANDBOX_UNCONFINED << 8, SIGKILL, SIGPROF, SIGXCPU, SIGSEGV};
+    static const int statuses[] = {-1,      0,      SANDBOX_UNCONFINED << 8, SIGKILL, SIGPROF,
+                                   SIGXCPU, SIGSEGV};
     children -= s != NULL;
     return statuses[ending / 3 % COUNT_OF(statuses)];
 }
@@ -84,7 +86,8 @@ __wrap_sandbox_let_go(struct sandbox *s)
 
 // --- what is asked
 
-static const struct limn_param params[] = {{.name = "n", .help = "n", .kind = LIMN_PARAM_INT, .maximum = 9}};
+static const struct limn_param params[] = {
+    {.name = "n", .help = "n", .kind = LIMN_PARAM_INT, .maximum = 9}};
 static const struct limn_loader loader = {.size = sizeof loader, .name = "edge", .role = "edge map",
                                           .summary = "s", .params = params, .param_count = 1};
 static struct loader_entry entry = {.loader = &loader};
@@ -98,8 +101,8 @@ take(struct image *image, const struct look_want *want, const struct err *err)
     fuzz_said(image, err);
     if (!image)
         return;
-    if ((most && MAX(image->width, image->height) > most) || image->width < 1 || image->height < 1 ||
-        (int64_t)image->width * image->height > LIMIT_PICTURE_PIXELS)
+    if ((most && MAX(image->width, image->height) > most) || image->width < 1 ||
+        image->height < 1 || (int64_t)image->width * image->height > LIMIT_PICTURE_PIXELS)
         abort();
     fuzz_use(image->pixels, image->stride * (size_t)image->height);
     image_unref(image);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A damaged index, and any sentence. The input: a byte that says how much of a good index is kept, a byte
-// that says how many changes follow, each a place (three bytes) and the byte that is put there; the rest
-// is the sentence. SQLite is not instrumented.
+// A damaged index, and any sentence. The input: a byte that says how much of a good index is kept,
+// a byte that says how many changes follow, each a place (three bytes) and the byte that is put
+// there; the rest is the sentence. SQLite is not instrumented.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +19,19 @@ static size_t whole_size;
 static bool
 fill(struct index_writer *w)
 {
-    static const char *const names[] = {"fox", "red apple", "cat with tears of joy", "house", "moon"};
-    bool ok = index_writer_style(w, "noto", "Google", NULL) && index_writer_style(w, "fluent-3d", "", NULL);
+    static const char *const names[] = {"fox", "red apple", "cat with tears of joy", "house",
+                                        "moon"};
+    bool ok = index_writer_style(w, "noto", "Google", NULL) &&
+              index_writer_style(w, "fluent-3d", "", NULL);
     for (int i = 0; ok && i < COUNT; i++) {
         int8_t vector[DIMENSION] = {(int8_t)i, 3, 127};
-        const struct index_record r = {.name = names[i % 5], .keywords = i % 2 ? "animal,nature" : "",
-                                       .source = "a.png", .style = i % 3 - 1, .data = "picture",
-                                       .size = 7, .vector = vector};
+        const struct index_record r = {.name = names[i % 5],
+                                       .keywords = i % 2 ? "animal,nature" : "",
+                                       .source = "a.png",
+                                       .style = i % 3 - 1,
+                                       .data = "picture",
+                                       .size = 7,
+                                       .vector = vector};
         ok = index_writer_add(w, &r, NULL);
     }
     return ok;
@@ -77,9 +83,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     uint8_t *bytes = mem_alloc(whole_size);
     memcpy(bytes, whole, whole_size);
-    size_t changes = size > 1 ? MIN((size_t)data[1], (size - 2) / 4) : 0, end = MIN(size, 2 + 4 * changes);
+    size_t changes = size > 1 ? MIN((size_t)data[1], (size - 2) / 4) : 0,
+           end = MIN(size, 2 + 4 * changes);
     for (size_t k = 2; k + 4 <= end; k += 4)
-        bytes[(data[k] | (size_t)data[k + 1] << 8 | (size_t)data[k + 2] << 16) % whole_size] = data[k + 3];
+        bytes[(data[k] | (size_t)data[k + 1] << 8 | (size_t)data[k + 2] << 16) % whole_size] =
+            data[k + 3];
     size_t kept = size && data[0] ? whole_size * data[0] / 256 : whole_size;
     char *sentence = mem_strndup((const char *)data + end, size - end);
     struct index *x = index_open(fuzz_file("x.index", bytes, kept), &err);
@@ -89,7 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bool ok = index_find(x, sentence, count, &found, &err);
         fuzz_said(ok ? "" : NULL, &err);
         for (int i = 0; ok && i < found.count; i++)
-            if (found.items[i].row >= index_about(x)->pictures || found.items[i].at > strlen(sentence))
+            if (found.items[i].row >= index_about(x)->pictures ||
+                found.items[i].at > strlen(sentence))
                 abort();
         if (ok)
             fuzz_use_text(found.missing);

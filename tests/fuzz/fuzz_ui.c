@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The UI from its start to its end, with a worker that has said hello: keys, the mouse, pasted text, windows
-// of any size. A byte is a key; 255 begins something else (special()). No process is started, no picture
-// decoded; what is drawn goes nowhere.
+// The UI from its start to its end, with a worker that has said hello: keys, the mouse, pasted
+// text, windows of any size. A byte is a key; 255 begins something else (special()). No process is
+// started, no picture decoded; what is drawn goes nowhere.
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <fcntl.h>
@@ -49,7 +49,8 @@ take(void)
     return *keys++;
 }
 
-// What is no character: the screen's turn, a key of curses', the mouse, another window, a pasted text.
+// What is no character: the screen's turn, a key of curses', the mouse, another window, a pasted
+// text.
 static int
 special(void)
 {
@@ -166,18 +167,25 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char worker[] =
-        "@{\"type\":\"hello\",\"protocol\":1,\"version\":\"0\",\"host\":\"h\",\"pid\":1,\"jobs\":[],"
+        "@{\"type\":\"hello\",\"protocol\":1,\"version\":\"0\",\"host\":\"h\",\"pid\":1,\"jobs\":[]"
+        ","
         "\"results\":[],\"commands\":[\"train\",\"models\",\"devices\",\"data\",\"bench\"]}\n"
-        "{\"type\":\"loaders\",\"loaders\":[{\"name\":\"edge\",\"role\":\"edge map\",\"summary\":\"s\","
-        "\"params\":[{\"name\":\"n\",\"help\":\"n\",\"kind\":\"int\",\"minimum\":0,\"maximum\":9,\"fallback\":1},"
-        "{\"name\":\"c\",\"help\":\"c\",\"kind\":\"choice\",\"choices\":[\"x\",\"y\"],\"fallback\":0}]}]}\n"
-        "{\"type\":\"described\",\"devices\":[{\"name\":\"cpu\",\"text\":\"x\",\"available\":true}],"
+        "{\"type\":\"loaders\",\"loaders\":[{\"name\":\"edge\",\"role\":\"edge "
+        "map\",\"summary\":\"s\","
+        "\"params\":[{\"name\":\"n\",\"help\":\"n\",\"kind\":\"int\",\"minimum\":0,\"maximum\":9,"
+        "\"fallback\":1},"
+        "{\"name\":\"c\",\"help\":\"c\",\"kind\":\"choice\",\"choices\":[\"x\",\"y\"],\"fallback\":"
+        "0}]}]}\n"
+        "{\"type\":\"described\",\"devices\":[{\"name\":\"cpu\",\"text\":\"x\",\"available\":true}]"
+        ","
         "\"models\":[{\"name\":\"m\",\"folder\":\"/m\",\"size\":64,\"parameters\":1}]}";
     size_t count = 0;
-    uint8_t *frames = frames_of("limn-worker\n", (const uint8_t *)worker + 1, sizeof worker - 2, &count);
+    uint8_t *frames =
+        frames_of("limn-worker\n", (const uint8_t *)worker + 1, sizeof worker - 2, &count);
     // As if it were the first time.
     for (size_t i = 0; i < 3; i++)
-        unlink(fuzz_path((const char *[]){"limn/library.db", "limn/library.db-wal", "limn/library.db-shm"}[i]));
+        unlink(fuzz_path(
+            (const char *[]){"limn/library.db", "limn/library.db-wal", "limn/library.db-shm"}[i]));
     keys = data;
     left = size;
     pressed = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The two kinds of picture that libvips calls untrusted and that are read nonetheless, SVG and BMP, in the
-// sizes that limn asks for. librsvg, ImageMagick and libvips are not instrumented. Drawings that repeat
-// parts of themselves can take any time, which the sandbox ends after a second of it: they are left out.
+// The two kinds of picture that libvips calls untrusted and that are read nonetheless, SVG and BMP,
+// in the sizes that limn asks for. librsvg, ImageMagick and libvips are not instrumented. Drawings
+// that repeat parts of themselves can take any time, which the sandbox ends after a second of it:
+// they are left out.
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ fuzz_begin(void)
 static bool
 may_repeat(const uint8_t *data, size_t size)
 {
-    static const char *const words[] = {"use", "pattern", "ENTITY", "filter", "mask", "marker", "dash"};
+    static const char *const words[] = {"use",  "pattern", "ENTITY", "filter",
+                                        "mask", "marker",  "dash"};
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (memmem(data, size, words[i], strlen(words[i])))
             return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The canvas on a socket that plays the terminal: what is sent, decoded by libsixel's own decoder, is the
-// picture; pieces are whole; what has not changed is not sent; nothing is drawn where it must not be.
+// The canvas on a socket that plays the terminal: what is sent, decoded by libsixel's own decoder,
+// is the picture; pieces are whole; what has not changed is not sent; nothing is drawn where it
+// must not be.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -104,7 +104,8 @@ formats_are_known_by_content(void **state)
     static const struct {
         const char *name;
         int tolerance;
-    } files[] = {{"two.jpg", 6}, {"two.gif", 0}, {"two.webp", 6}, {"two.tif", 0}, {"two.bmp.txt", 0}};
+    } files[] = {
+        {"two.jpg", 6}, {"two.gif", 0}, {"two.webp", 6}, {"two.tif", 0}, {"two.bmp.txt", 0}};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         struct err err = {0};
         struct image *a = read_sample(files[i].name, &err);
@@ -123,15 +124,31 @@ formats_are_known_by_content(void **state)
 static void
 what_is_recognised_can_be_read(void **state)
 {
-    static const char *const samples[] = {"cmyk.jpg", "frames.gif", "grey16-alpha.png", "linear.png", "two.bmp.txt",
-                                          "two.gif", "two.jpg", "two.tif", "two.webp", "upright.jpg"};
-    static const char *const made[] = {"P1\n1 1\n0\n", "P3\n1 1\n9\n1 2 3\n", "P5 1 1 255 a", "P6 1 1 255 abc",
-                                       "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"};
-    static const char *const others[] = {"", "P", "P7\nWIDTH 1\n", "P5: a name", "BMW: a car, and more of it", "P0 1 1", "GIF", "RIFF0000WAVEfmt ", "%PDF-1.4", "#?RADIANCE\n",
-                                         "instruction: a cat", "\x76\x2f\x31\x01 EXR", "0000ftypqt  ", "\x89PNG", "II"};
+    static const char *const samples[] = {
+        "cmyk.jpg", "frames.gif", "grey16-alpha.png", "linear.png", "two.bmp.txt",
+        "two.gif",  "two.jpg",    "two.tif",          "two.webp",   "upright.jpg"};
+    static const char *const made[] = {
+        "P1\n1 1\n0\n", "P3\n1 1\n9\n1 2 3\n", "P5 1 1 255 a", "P6 1 1 255 abc",
+        "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"};
+    static const char *const others[] = {"",
+                                         "P",
+                                         "P7\nWIDTH 1\n",
+                                         "P5: a name",
+                                         "BMW: a car, and more of it",
+                                         "P0 1 1",
+                                         "GIF",
+                                         "RIFF0000WAVEfmt ",
+                                         "%PDF-1.4",
+                                         "#?RADIANCE\n",
+                                         "instruction: a cat",
+                                         "\x76\x2f\x31\x01 EXR",
+                                         "0000ftypqt  ",
+                                         "\x89PNG",
+                                         "II"};
     for (size_t i = 0; i < COUNT_OF(samples); i++) {
         size_t size;
-        char *path = file_join(data_folder, samples[i]), *data = file_read(path, 1 << 20, &size, NULL);
+        char *path = file_join(data_folder, samples[i]),
+             *data = file_read(path, 1 << 20, &size, NULL);
         if (!codec_recognise(data, size, path, NULL) || !codec_check_in(data, size, path, NULL))
             fail_msg("%s", path);
         free(data);
@@ -152,7 +169,8 @@ static void
 drawings_keep_to_their_size(void **state)
 {
     static const char *const drawings[] = {
-        "<svg width='9' height='3'><rect width='9' height='3'/></svg>", // without its namespace, any size
+        "<svg width='9' height='3'><rect width='9' height='3'/></svg>", // without its namespace,
+                                                                        // any size
         "<svg xmlns='http://www.w3.org/2000/svg' width='1e3' height='50%'><g transform='rotate(8)'>"
         "<circle r='2'/><rect width='3' height='4'/></g></svg>",
         "<svg xmlnz='http://www.w3.org/2000/svg' viewBox='0 0 9 9' width='1e3' height='50%'>"
@@ -202,7 +220,8 @@ frames_have_a_limit(void **state)
         size_t size;
         char *data = pages(LIMIT_PICTURE_FRAMES + more, &size);
         struct image *image = codec_decode(data, size, "pages", &err);
-        if ((image == NULL) != (more == 1) || (more && !strstr(err.text, "frames or pages, the limit is")))
+        if ((image == NULL) != (more == 1) ||
+            (more && !strstr(err.text, "frames or pages, the limit is")))
             fail_msg("%d pages: %s", LIMIT_PICTURE_FRAMES + more, err.text);
         image_unref(image);
         free(data);
@@ -257,7 +276,8 @@ cut_files_are_refused(void **state)
         static const double shares[] = {0, 0.05, 0.3, 0.6, 0.9};
         for (size_t k = 0; k < COUNT_OF(shares); k++) {
             struct err err = {0};
-            struct image *a = codec_decode(data, (size_t)(shares[k] * (double)size), names[i], &err);
+            struct image *a =
+                codec_decode(data, (size_t)(shares[k] * (double)size), names[i], &err);
             if (a)
                 fail_msg("%s cut at %g was accepted", names[i], shares[k]);
             assert_int_equal(err.code, ERR_INPUT);
@@ -490,7 +510,8 @@ webp(void **state)
     struct image *in = image_create(64, 48, IMAGE_RGB8, &err);
     for (int y = 0; y < 48; y++)
         for (int x = 0; x < 64; x++)
-            memcpy(image_row(in, y) + 3 * x, (uint8_t[]){(uint8_t)(4 * x), (uint8_t)(5 * y), 90}, 3);
+            memcpy(image_row(in, y) + 3 * x, (uint8_t[]){(uint8_t)(4 * x), (uint8_t)(5 * y), 90},
+                   3);
     size_t size = 0;
     uint8_t *data = codec_encode_webp(in, 90, &size, &err);
     assert_non_null(data);

@@ -136,9 +136,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(limits_are_sentences),         cmocka_unit_test(last_reference_frees),
-        cmocka_unit_test(alpha_is_composed_on_the_colour), cmocka_unit_test(crop_copies_the_part),
-        cmocka_unit_test(paste_is_clipped),             cmocka_unit_test(transparent_pictures_are_seen),
+        cmocka_unit_test(limits_are_sentences),
+        cmocka_unit_test(last_reference_frees),
+        cmocka_unit_test(alpha_is_composed_on_the_colour),
+        cmocka_unit_test(crop_copies_the_part),
+        cmocka_unit_test(paste_is_clipped),
+        cmocka_unit_test(transparent_pictures_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,8 +35,8 @@ struct report {
     double seconds;
 };
 
-// The played terminal: answers `first` to the first DA1 query, `second` to the second; `typed` comes
-// before the answers. NULL stays silent.
+// The played terminal: answers `first` to the first DA1 query, `second` to the second; `typed`
+// comes before the answers. NULL stays silent.
 struct terminal {
     const char *typed, *first, *second;
     struct winsize size;

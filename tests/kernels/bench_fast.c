@@ -149,19 +149,21 @@ measure_all(enum dtype t)
     }
     measure("sum bias 16x64x64x3", g, op_sum(g, X(16, 64, 64, 3), 7));
     measure("add bias 16x64x64x3", g, op_add(g, X(16, 64, 64, 3), W(3)));
-    measure("gather 4096x512", g, op_gather(g, X(100, 512), graph_input(g, "i", SHAPE(4096), DTYPE_I32)));
+    measure("gather 4096x512", g,
+            op_gather(g, X(100, 512), graph_input(g, "i", SHAPE(4096), DTYPE_I32)));
     measure("gather_grad 4096x512", g,
-            op_gather_grad(g, graph_input(g, "i", SHAPE(4096), DTYPE_I32), X(4096, 512), SHAPE(100, 512)));
+            op_gather_grad(g, graph_input(g, "i", SHAPE(4096), DTYPE_I32), X(4096, 512),
+                           SHAPE(100, 512)));
     measure("sumsq 10M", g, op_sumsq(g, W(10000000)));
     measure("accumulate 10M", g, op_accumulate(g, B(10000000), W(10000000)));
     measure("adamw 10M", g, op_adamw(g, B(10000000), W(10000000), B(10000000), B(10000000), W(8),
                                      graph_input(g, "s", SHAPE_SCALAR, DTYPE_F32)));
     measure("ema 10M", g, op_ema(g, B(10000000), B(10000000),
                                  graph_input(g, "d", SHAPE_SCALAR, DTYPE_F32)));
-    static const int64_t attention[][5] = {{1, 4608, 4608, 2, 128}, {8, 1024, 1101, 4, 64}, {8, 256, 333, 4, 64},
-                                           {16, 256, 256, 8, 32}, {16, 64, 141, 4, 64},
-                                           {16, 64, 64, 12, 32}, {48, 64, 64, 6, 64},
-                                           {1, 1024, 1101, 8, 64}, {8, 77, 77, 8, 64}};
+    static const int64_t attention[][5] = {
+        {1, 4608, 4608, 2, 128}, {8, 1024, 1101, 4, 64}, {8, 256, 333, 4, 64},
+        {16, 256, 256, 8, 32},   {16, 64, 141, 4, 64},   {16, 64, 64, 12, 32},
+        {48, 64, 64, 6, 64},     {1, 1024, 1101, 8, 64}, {8, 77, 77, 8, 64}};
     for (size_t i = 0; i < COUNT_OF(attention); i++) {
         int64_t n = attention[i][0], q = attention[i][1], k = attention[i][2], c = attention[i][4];
         int heads = (int)attention[i][3];

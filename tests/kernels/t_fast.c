@@ -269,10 +269,12 @@ functions_are_accurate(void **state)
         double (*truth)(double);
         double low, high, ulp;
     } rows[] = {
-        {OP_exp, exp, -103, 88.7, 2},   {OP_exp, exp, -1, 1, 2},      {OP_log, log, 1e-40, 1e-36, 2},
-        {OP_log, log, 0.25, 4, 2},      {OP_log, log, 4, 1e30, 2},    {OP_tanh, tanh, -10, 10, 4},
-        {OP_tanh, tanh, -0.4, 0.4, 4},  {OP_erf, erf, -5, 5, 4},      {OP_erf, erf, -0.6, 0.6, 4},
-        {OP_erf, erf, 1e-30, 1e-20, 4}, {OP_sqrt, sqrt, 1e-30, 7, 1},
+        {OP_exp, exp, -103, 88.7, 2},   {OP_exp, exp, -1, 1, 2},
+        {OP_log, log, 1e-40, 1e-36, 2}, {OP_log, log, 0.25, 4, 2},
+        {OP_log, log, 4, 1e30, 2},      {OP_tanh, tanh, -10, 10, 4},
+        {OP_tanh, tanh, -0.4, 0.4, 4},  {OP_erf, erf, -5, 5, 4},
+        {OP_erf, erf, -0.6, 0.6, 4},    {OP_erf, erf, 1e-30, 1e-20, 4},
+        {OP_sqrt, sqrt, 1e-30, 7, 1},
     };
     for (int isa = 0; isa < ISAS; isa++)
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -488,7 +490,8 @@ optimiser(void **state)
                     for (int j = 0; j < y->source_count; j++)
                         s[run].src[j] = src[run][j] = random_tensor(y->source[j], (uint64_t)j, 0);
                     s[run].dst = src[run][0];
-                    static const float hyper[8] = {1e-3f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.19f, 0.02f, 1};
+                    static const float hyper[8] = {1e-3f, 0.9f,  0.99f, 1e-8f,
+                                                   0.1f,  0.19f, 0.02f, 1};
                     if (y->op == OP_adamw)
                         memcpy(src[run][4], hyper, sizeof hyper);
                 }
@@ -516,9 +519,10 @@ attention(void **state)
 {
     (void)state;
     // samples, queries, keys, heads, width, bias: shape bits (4: samples, 2: heads, 1: queries)
-    static const int shapes[][6] = {{1, 1, 1, 1, 1, 0},     {2, 5, 7, 2, 3, 3},   {2, 64, 77, 3, 32, 3},
-                                    {1, 67, 33, 2, 64, 4},  {3, 17, 16, 2, 16, 7}, {1, 130, 300, 1, 40, 1},
-                                    {2, 16, 1031, 1, 32, 2}, {1, 9, 19, 2, 70, 0},  {5, 33, 47, 1, 64, 5}};
+    static const int shapes[][6] = {
+        {1, 1, 1, 1, 1, 0},      {2, 5, 7, 2, 3, 3},    {2, 64, 77, 3, 32, 3},
+        {1, 67, 33, 2, 64, 4},   {3, 17, 16, 2, 16, 7}, {1, 130, 300, 1, 40, 1},
+        {2, 16, 1031, 1, 32, 2}, {1, 9, 19, 2, 70, 0},  {5, 33, 47, 1, 64, 5}};
     EACH_DTYPE(t)
         for (size_t i = 0; i < COUNT_OF(shapes); i++) {
             const int *v = shapes[i];
@@ -543,7 +547,8 @@ static void
 long_attention(void **state)
 {
     (void)state;
-    static const int shapes[][6] = {{1, 140, 700, 2, 32, 7}, {2, 530, 130, 1, 64, 4}, {1, 128, 512, 1, 32, 1}};
+    static const int shapes[][6] = {
+        {1, 140, 700, 2, 32, 7}, {2, 530, 130, 1, 64, 4}, {1, 128, 512, 1, 32, 1}};
     for (size_t i = 0; i < COUNT_OF(shapes); i++) {
         const int *v = shapes[i];
         enum dtype t = DTYPE_BF16;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# The shape of the source: no function over 60 lines, no file over 600, no line over 100 columns, no headers that
-# include each other, whether at once or through others. usage: shape.py SOURCE
+# The shape of the source: no function over 60 lines, no file over 600, no headers that include each
+# other, whether at once or through others. No line over 100 columns, in tests and shaders neither.
+# usage: shape.py SOURCE
 import pathlib, re, sys
 
 FUNCTION, FILE, LINE = 60, 600, 100
@@ -9,10 +10,22 @@ FUNCTION, FILE, LINE = 60, 600, 100
 LONGER = {}
 
 source = pathlib.Path(sys.argv[1])
-files = sorted(p for folder in ('engine', 'renderer', 'sandbox', 'loaders', 'app')
-               for p in (source / folder).rglob('*')
-               if p.suffix in ('.c', '.h', '.cc', '.def', '.inc'))
-faults, functions = [], 0
+C, SHADERS = ('.c', '.h', '.cc', '.def', '.inc'), ('.comp', '.glsl')
+
+
+def files_of(folders, ends):
+    return sorted(p for folder in folders for p in (source / folder).rglob('*') if p.suffix in ends)
+
+
+program = ('engine', 'renderer', 'sandbox', 'loaders', 'app')
+files = files_of(program, C)
+faults, functions, lines_read = [], 0, 0
+for path in files + files_of(['tests'], C) + files_of(program, SHADERS):
+    for i, line in enumerate(path.read_text(encoding='utf-8').split('\n'), 1):
+        lines_read += 1
+        if len(line) > LINE:
+            faults.append(f'{path.relative_to(source)}:{i}: {len(line)} columns, '
+                          f'at most {LINE} are read at once')
 
 
 def functions_of(lines):
@@ -36,9 +49,6 @@ for path in files:
     lines = text.split('\n')
     if len(lines) - 1 > FILE and where not in LONGER:
         faults.append(f'{where}: {len(lines) - 1} lines, at most {FILE} are one idea')
-    for i, line in enumerate(lines, 1):
-        if len(line) > LINE:
-            faults.append(f'{where}:{i}: {len(line)} columns, at most {LINE} are read at once')
     for name, length in functions_of(lines):
         functions += 1
         if length > FUNCTION:
@@ -79,5 +89,5 @@ for group in cycles({where: {n for n in names if n in includes} for where, names
 
 for fault in faults:
     print(fault)
-print(f'{len(files)} files, {functions} functions, {len(faults)} faults')
-sys.exit(bool(faults) or len(files) < 300 or functions < 3000)
+print(f'{len(files)} files, {functions} functions, {lines_read} lines, {len(faults)} faults')
+sys.exit(bool(faults) or len(files) < 300 or functions < 3000 or lines_read < 50000)

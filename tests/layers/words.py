@@ -77,6 +77,12 @@ def names():
     samplers = [re.search(r'\.name = "([^"]+)"', (source / f'engine/diffusion/sampler_{s}.c').read_text())[1]
                 for s in rows('engine/diffusion/samplers.def', 'SAMPLER')]
     check(f'({", ".join(samplers)})' in table, f'docs/commands.md has the samplers {samplers}')
+    parameters = re.findall(r'^PARAMETER\(\w+, (\w+),((?:[^"]|"(?:[^"\\]|\\.)*")*?)\)$',
+                            re.sub('^#ifdef.*?^#endif', '', (source / 'app/job/parameters.def').read_text(), flags=re.M | re.S), re.M | re.S)
+    keys = re.search(r'^\| `parameters` \| (.*?): their', (source / 'docs/template.md').read_text(), re.M)[1]
+    keys = set(re.findall(r'`(\w+)`', keys))
+    wanted = {name for name, row in parameters if 'TEMPLATE' in row}
+    check(len(wanted) > 10 and keys == wanted, f'docs/template.md has the parameters of templates: {sorted(keys ^ wanted)}')
     numbers = 'no one two three four five six seven eight nine ten eleven twelve'.split()
     check(f'one of {numbers[len(samplers)]} samplers' in (source / 'README.md').read_text(), 'README.md counts the samplers')
     kinds = re.findall(r'\[CANVAS_\w+\] = \{"(\w+)"', (source / 'renderer/canvas.c').read_text())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which pictures the library keeps, and how long: those of jobs until they have ended, those of the half-written
-// instruction until it has others. One may need what the other is done with.
+// Which pictures the library keeps, and how long: those of jobs until they have ended, those of the
+// half-written instruction until it has others. One may need what the other is done with.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,8 @@ half_written(struct library *l)
     *text = 0;
     assert_true(library_kept_instruction(l, &j));
     if (j.reference_count && j.references[0].data)
-        snprintf(text, sizeof text, "%.*s", (int)j.references[0].size, (const char *)j.references[0].data);
+        snprintf(text, sizeof text, "%.*s", (int)j.references[0].size,
+                 (const char *)j.references[0].data);
     job_finish(&j);
     return text;
 }
@@ -54,7 +55,8 @@ of_job(struct library *l, const char *id)
     struct job j;
     *text = 0;
     if (library_job_restore(l, id, &j, NULL, NULL) && j.reference_count && j.references[0].data)
-        snprintf(text, sizeof text, "%.*s", (int)j.references[0].size, (const char *)j.references[0].data);
+        snprintf(text, sizeof text, "%.*s", (int)j.references[0].size,
+                 (const char *)j.references[0].data);
     job_finish(&j);
     return text;
 }
@@ -81,7 +83,8 @@ a_drawing_outlives_the_instruction(void **state)
 {
     struct err err = {0};
     struct library *l = library_open(path, NULL, &err);
-    struct job old = job_with("20260101-000000-00000002", "PNG two"), other = job_with("", "PNG three");
+    struct job old = job_with("20260101-000000-00000002", "PNG two"),
+               other = job_with("", "PNG three");
     assert_true(library_keep_instruction(l, &old, &err));
     assert_true(library_job_add(l, &old, NULL, NULL, &err));
     assert_true(library_keep_instruction(l, &other, &err)); // what is written next

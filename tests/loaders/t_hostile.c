@@ -222,7 +222,8 @@ descriptions_have_limits(void **state)
             char names[LIMIT_LOADER_PARAMS + 1][8];
             for (int i = 0; i <= LIMIT_LOADER_PARAMS; i++) {
                 snprintf(names[i], sizeof names[i], "p%d", i);
-                params[i] = (struct limn_param){.name = names[i], .help = which == 3 ? text : "help",
+                params[i] = (struct limn_param){.name = names[i],
+                                                .help = which == 3 ? text : "help",
                                                 .kind = LIMN_PARAM_CHOICE,
                                                 .choices = which == 4 ? text : "a|b"};
             }
@@ -289,8 +290,10 @@ pictures_go_through_loaders(void **state)
     static const struct {
         const char *what, *sentence;
     } cases[] = {{"answer-size", "loader hostile gave a picture of impossible size"},
-                 {"answer-text", "?]0;owned???"}, {"close", "loader hostile crashed"},
-                 {"passwd", "loader hostile: passwd"}, {"spin", "loader hostile took more than 5 s"}};
+                 {"answer-text", "?]0;owned???"},
+                 {"close", "loader hostile crashed"},
+                 {"passwd", "loader hostile: passwd"},
+                 {"spin", "loader hostile took more than 5 s"}};
     size_t size;
     char *file = file_join(data_folder, "noise.png"), *png = file_read(file, 1 << 20, &size, NULL);
     assert_non_null(png);
@@ -420,7 +423,8 @@ pictures_are_looked_at(void **state)
     struct err err = {0};
     char *odd = in_folder("a [page=9],x.png"), *text = in_folder("letter.txt"),
          *none = in_folder("gone.png"), *empty = in_folder("empty.png"), *pipe = in_folder("p.png");
-    char *jpeg = file_join(data_folder, "two.jpg"), *upright = file_join(data_folder, "upright.jpg");
+    char *jpeg = file_join(data_folder, "two.jpg"),
+         *upright = file_join(data_folder, "upright.jpg");
     assert_true(file_write(text, "Dear Sir,\n", 10, NULL) && file_write(empty, "", 0, NULL));
     assert_int_equal(mkfifo(pipe, 0600), 0);
     char *command = mem_printf("cp '%s/noise.png' '%s'", data_folder, odd);
@@ -452,11 +456,13 @@ pictures_are_looked_at(void **state)
 static void
 drawings_are_made_to_measure(void **state)
 {
-    static const char icon[] = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"24\" height=\"12\">"
-                               "<rect width=\"12\" height=\"12\" fill=\"#f00\"/></svg>";
+    static const char icon[] =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"24\" height=\"12\">"
+        "<rect width=\"12\" height=\"12\" fill=\"#f00\"/></svg>";
     static const char slow[] =
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8000\" height=\"8000\"><filter id=\"f\" "
-        "x=\"0\" y=\"0\" width=\"1\" height=\"1\"><feGaussianBlur stdDeviation=\"900\"/><feTurbulence "
+        "x=\"0\" y=\"0\" width=\"1\" height=\"1\"><feGaussianBlur "
+        "stdDeviation=\"900\"/><feTurbulence "
         "baseFrequency=\"0.001\" numOctaves=\"200\"/><feMorphology radius=\"900\"/></filter><g "
         "filter=\"url(#f)\"><rect width=\"8000\" height=\"8000\" filter=\"url(#f)\"/></g></svg>";
     static const int sides[][2] = {{0, LIMIT_VECTOR_SIDE}, {4096, LIMIT_VECTOR_SIDE}, {100, 100}};

@@ -90,8 +90,8 @@ assert_opaque_grey(const struct image *a)
         }
 }
 
-// All ink lies within `far` pixels of the circle, and in each of 360 directions there is some within
-// `near`. `white`: lines are white on black.
+// All ink lies within `far` pixels of the circle, and in each of 360 directions there is some
+// within `near`. `white`: lines are white on black.
 static void
 assert_circle(const struct image *a, bool white, double near, double far)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long a picture may take: decoders that stand still (SIGSTOP) go on within the limit and are believed, or
-// are given up at it. All wait at once, and compute nothing.
+// How long a picture may take: decoders that stand still (SIGSTOP) go on within the limit and are
+// believed, or are given up at it. All wait at once, and compute nothing.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,8 @@ look(void *arg)
     return NULL;
 }
 
-// A decoder of this program's, known by the folder that its keeper was started in, and not stopped yet.
+// A decoder of this program's, known by the folder that its keeper was started in, and not stopped
+// yet.
 static pid_t
 find_decoder(const struct patience *known, int count)
 {
@@ -95,9 +96,10 @@ static void
 decoders_that_stand_still(void **state)
 {
     (void)state;
-    static struct patience p[CASES] = {
-        {.still = LIMIT_LOOK_SECONDS - 2}, {.still = 0}, {.result = true, .still = LIMIT_RESULT_SECONDS - 1},
-        {.result = true, .still = 0}};
+    static struct patience p[CASES] = {{.still = LIMIT_LOOK_SECONDS - 2},
+                                       {.still = 0},
+                                       {.result = true, .still = LIMIT_RESULT_SECONDS - 1},
+                                       {.result = true, .still = 0}};
     double began[CASES];
     for (int i = 0; i < CASES; i++) {
         begin(p, i);

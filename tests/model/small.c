@@ -69,8 +69,9 @@ small_randomise(const struct params *p, struct buffer *block, uint64_t seed, boo
         void *stored = mem_alloc(q->size);
         rng_fill_normal(seed + (uint64_t)i, RNG_STREAM_TEST, 0, v, (size_t)n);
         double spread = q->kind == PARAM_VECTOR ? 0.1 : sqrt((double)q->shape.dim[0] / (double)n);
-        bool zero = fresh && ((strstr(q->name, "context_attentions") && strstr(q->name, "to_out")) ||
-                              strstr(q->name, "style_embedding.proj"));
+        bool zero =
+            fresh && ((strstr(q->name, "context_attentions") && strstr(q->name, "to_out")) ||
+                      strstr(q->name, "style_embedding.proj"));
         for (int64_t k = 0; k < n; k++)
             v[k] = zero ? 0 : (float)(v[k] * spread) + (q->init.rule == INIT_ONES ? 1 : 0);
         dtype_convert(q->dtype, stored, DTYPE_F32, v, n);

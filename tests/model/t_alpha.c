@@ -57,7 +57,8 @@ colours_come_back(void **state)
             else
                 assert_true(p[3] > 0 && abs(p[3] - a) <= ALPHA_GRAIN + 1);
         }
-    uint8_t clear[4] = {250, 248, 255, 3}, whole[4] = {10, 20, 30, 250}, pale[4] = {255, 255, 255, 251};
+    uint8_t clear[4] = {250, 248, 255, 3}, whole[4] = {10, 20, 30, 250},
+            pale[4] = {255, 255, 255, 251};
     alpha_take_off_white(clear, 1);
     assert_int_equal(clear[3], 0);
     alpha_take_off_white(whole, 1);

@@ -137,7 +137,8 @@ put(struct network *w, struct node *input, const float *v)
 static void
 put_references(struct network *w, int count, const int *order)
 {
-    float *image = noise((size_t)count * PIXELS, 21), *text = noise((size_t)count * TOKENS * WIDTH, 22);
+    float *image = noise((size_t)count * PIXELS, 21),
+          *text = noise((size_t)count * TOKENS * WIDTH, 22);
     float *a = mem_alloc((size_t)count * PIXELS * sizeof *a);
     float *b = mem_alloc((size_t)count * TOKENS * WIDTH * sizeof *b);
     for (int i = 0; i < count; i++) {

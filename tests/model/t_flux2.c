@@ -363,7 +363,7 @@ what_it_cannot_is_said(void **state)
         {{.instruction = &small}, "[ref#1] has 40x90 pixels"},
         {{.instruction = &n, .weights = &weight, .weight_count = 1}, "cannot weigh"},
         {{.instruction = &n, .negative = &n, .scale = 3},
-         "cannot keep away from pictures"},
+         "cannot steer away from pictures"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct err err = {0};

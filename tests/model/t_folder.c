@@ -158,7 +158,8 @@ rows_write_what_they_read(void **state)
         {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":26}", "num_hidden_layers is 26"},
         {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":28,\"num_key_value_heads\":5}",
          "num_key_value_heads is 5"},
-        {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":28,\"rope_parameters\":{\"rope_type\":\"yarn\"}}",
+        {"{\"model_type\":\"qwen3\",\"num_hidden_layers\":28,\"rope_parameters\":{\"rope_type\":"
+         "\"yarn\"}}",
          "rope_type is \"yarn\""},
         {"{\"_class_name\":\"Flux2Transformer2DModel\",\"axes_dims_rope\":[32,32,32,16]}",
          "axes_dims_rope is [32,32,32,16]"},

@@ -56,8 +56,10 @@ __wrap_plan_restore(struct plan *to, const struct node *input, size_t at, struct
     return __real_plan_restore(to, input, at, from, err);
 }
 
-bool __real_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
-bool __wrap_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
+bool __real_plan_write_f32(struct plan *p, const struct node *n, const float *data,
+                           struct err *err);
+bool __wrap_plan_write_f32(struct plan *p, const struct node *n, const float *data,
+                           struct err *err);
 bool
 __wrap_plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err)
 {
@@ -345,8 +347,8 @@ start_picture(int side)
     return (struct pipeline_picture){side, side, picture};
 }
 
-// Strength 0 is the picture, in every size it may have and however many are drawn; 1 is as if it were
-// not there.
+// Strength 0 is the picture, in every size it may have and however many are drawn; 1 is as if it
+// were not there.
 static void
 strength_has_two_ends(void **state)
 {
@@ -432,7 +434,8 @@ masks_keep_what_is_black(void **state)
 
 // --- weights
 
-// Weights of 1 change no bit; 0 is what the reference's absence is, whatever the sentence says of it.
+// Weights of 1 change no bit; 0 is what the reference's absence is, whatever the sentence says of
+// it.
 static void
 weights_of_references(void **state)
 {
@@ -551,8 +554,8 @@ hear(struct stages *s, float *text, size_t count)
     stage_release(t);
 }
 
-// Where not all parts have room at once, one leaves when another comes, unless it is in use, and what
-// it computes when it is back is the same.
+// Where not all parts have room at once, one leaves when another comes, unless it is in use, and
+// what it computes when it is back is the same.
 static void
 parts_come_and_leave(void **state)
 {
@@ -566,7 +569,8 @@ parts_come_and_leave(void **state)
     assert_true(stages_init(&s, m, device, DTYPE_F32, DTYPE_NONE, &err));
     struct part_weights *text = weights_find(&s.weights, "text_encoder");
     struct part_weights *unet = weights_find(&s.weights, "unet");
-    assert_true(s.weights.count == 3 && stages_memory(&s) == 0); // nothing is there before it is needed
+    assert_true(s.weights.count == 3 &&
+                stages_memory(&s) == 0); // nothing is there before it is needed
     hear(&s, before, COUNT);
     assert_true(text->block && !unet->block);
     struct stage *held = stages_get(&s, &step, &err);
@@ -591,7 +595,8 @@ parts_come_and_leave(void **state)
     model_folder_close(m);
 }
 
-// A graph that cannot be is an error also in the middle of a network, after which shapes are guesses.
+// A graph that cannot be is an error also in the middle of a network, after which shapes are
+// guesses.
 static void
 an_impossible_graph_is_refused(void **state)
 {
@@ -647,8 +652,8 @@ a_graph_without_memory_is_refused(void **state)
 #endif
 }
 
-// Where there is room for one part only, each comes once for a picture: the text encoder reads every
-// text before the denoiser comes.
+// Where there is room for one part only, each comes once for a picture: the text encoder reads
+// every text before the denoiser comes.
 static void
 each_part_comes_once(void **state)
 {
@@ -670,8 +675,8 @@ each_part_comes_once(void **state)
     free(b);
 }
 
-// What one step more costs, with guidance that asks the same plan with a text and without: of the two
-// texts one change, and sample and timestep once, not twice.
+// What one step more costs, with guidance that asks the same plan with a text and without: of the
+// two texts one change, and sample and timestep once, not twice.
 static void
 values_that_are_there_are_not_given_again(void **state)
 {

@@ -392,7 +392,8 @@ a_pipeline_hands_on_the_style(void **state)
     assert_non_null(mkdtemp(folder));
     small_folder(folder, spiece, false, false);
     char *config = file_join(folder, "unet/config.json");
-    char *json = mem_printf("%.*s,\"style_levels\":[0,1]}", (int)strlen(small_unet) - 1, small_unet);
+    char *json =
+        mem_printf("%.*s,\"style_levels\":[0,1]}", (int)strlen(small_unet) - 1, small_unet);
     must(file_write(config, json, strlen(json), &err), &err);
     struct device *d = device_open("cpu", &err);
     struct model_folder *f = model_folder_open(folder, &err);

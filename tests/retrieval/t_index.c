@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An index is read as it was written; sentences find what they name, by a table of what a reader would
-// expect; a file that a stranger changed is an error, whatever was changed.
+// An index is read as it was written; sentences find what they name, by a table of what a reader
+// would expect; a file that a stranger changed is an error, whatever was changed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,13 +34,22 @@ static const struct made {
     const char *name, *keywords;
     unsigned in; // bit k: there is one in style k
 } made[] = {
-    {"fox", "animal,nature,face", 7},         {"red apple", "fruit,mac,school", 3},
-    {"green apple", "fruit,nature", 1},       {"cat", "animal,meow,pet", 5},
-    {"cat with tears of joy", "animal,haha", 1}, {"bicycle", "bike,exercise,hipster", 2},
-    {"hot beverage", "coffee,tea,drink,cup", 1}, {"house", "building,home", 1},
-    {"framed picture", "photography,museum", 1}, {"slice of pizza", "food,party", 1},
-    {"pizza", "food,slice,italian", 1},       {"spiral shell", "nature,sea,beach", 1},
-    {"blob fish", "deep", 1},                 {"cr\xc3\xa8me br\xc3\xbbl\xc3\xa9" "e", "dessert", 1},
+    {"fox", "animal,nature,face", 7},
+    {"red apple", "fruit,mac,school", 3},
+    {"green apple", "fruit,nature", 1},
+    {"cat", "animal,meow,pet", 5},
+    {"cat with tears of joy", "animal,haha", 1},
+    {"bicycle", "bike,exercise,hipster", 2},
+    {"hot beverage", "coffee,tea,drink,cup", 1},
+    {"house", "building,home", 1},
+    {"framed picture", "photography,museum", 1},
+    {"slice of pizza", "food,party", 1},
+    {"pizza", "food,slice,italian", 1},
+    {"spiral shell", "nature,sea,beach", 1},
+    {"blob fish", "deep", 1},
+    {"cr\xc3\xa8me br\xc3\xbbl\xc3\xa9"
+     "e",
+     "dessert", 1},
 };
 
 static void
@@ -149,8 +158,8 @@ found_text(struct index *x, const char *sentence, int count)
         struct index_picture p = {0};
         if (i < f.count)
             assert_true(index_picture(x, f.items[i].row, &p, NULL));
-        char *more = i < f.count ? mem_printf("%s%s%s/%s@%zu", all, *all ? " " : "", p.name, p.style,
-                                              f.items[i].at)
+        char *more = i < f.count  ? mem_printf("%s%s%s/%s@%zu", all, *all ? " " : "", p.name,
+                                               p.style, f.items[i].at)
                      : *f.missing ? mem_printf("%s%s?%s", all, *all ? " " : "", f.missing)
                                   : mem_strdup(all);
         index_picture_finish(&p);
@@ -368,7 +377,8 @@ limits(void **state)
     (void)state;
     edge("UPDATE picture SET image=zeroblob(%ld) WHERE id=2", LIMIT_INDEX_IMAGE_BYTES, true);
     edge("UPDATE picture SET image=zeroblob(%ld) WHERE id=2", LIMIT_INDEX_ROW_BYTES, false);
-    edge("UPDATE picture SET source=printf('%%.*c', %ld, 'x') WHERE id=2", LIMIT_INDEX_TEXT_BYTES, true);
+    edge("UPDATE picture SET source=printf('%%.*c', %ld, 'x') WHERE id=2", LIMIT_INDEX_TEXT_BYTES,
+         true);
     edge("UPDATE entry SET name=printf('%%.*c', %ld, 'x') WHERE id=2", LIMIT_CAPTION_BYTES, true);
     edge("WITH RECURSIVE k(i) AS (VALUES(3) UNION ALL SELECT i+1 FROM k WHERE i+1<%ld)"
          " INSERT INTO style SELECT i, 'a', '' FROM k", LIMIT_INDEX_STYLES, true);

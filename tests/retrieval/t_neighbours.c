@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Nearest neighbours against their definition in double, by looking at every pair; duplicates that were
-// planted; clusters. "t_neighbours N" measures N vectors of 256 instead.
+// Nearest neighbours against their definition in double, by looking at every pair; duplicates that
+// were planted; clusters. "t_neighbours N" measures N vectors of 256 instead.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,8 @@
 
 static struct device *device;
 
-// Rows with a common direction, as features of pictures have, so that many are nearly as near as others.
+// Rows with a common direction, as features of pictures have, so that many are nearly as near as
+// others.
 static struct vectors
 make_vectors(int64_t count, int dimension, uint64_t seed)
 {
@@ -51,7 +52,10 @@ static int
 compare(const void *a, const void *b)
 {
     const struct neighbour *x = a, *y = b;
-    return x->distance < y->distance ? -1 : x->distance > y->distance ? 1 : x->row < y->row ? -1 : 1;
+    return x->distance < y->distance   ? -1
+           : x->distance > y->distance ? 1
+           : x->row < y->row           ? -1
+                                       : 1;
 }
 
 static void
@@ -69,7 +73,8 @@ check_against_every_pair(int64_t count, int dimension, int queries, int k)
         fail_msg("%s", err.text);
     for (int i = 0; i < queries; i++) {
         for (int64_t r = 0; r < count; r++)
-            all[r] = (struct neighbour){r, distance(q + i * dimension, v.rows + r * dimension, dimension)};
+            all[r] = (struct neighbour){
+                r, distance(q + i * dimension, v.rows + r * dimension, dimension)};
         qsort(all, (size_t)count, sizeof *all, compare);
         for (int n = 0; n < k; n++) {
             const struct neighbour *got = &out[i * k + n];
@@ -186,8 +191,8 @@ planted_duplicates(void **state)
 
 // --- clusters
 
-// Ten bunches of rows about ten directions: six of each, in two of them two rows the same, in one two of
-// one source.
+// Ten bunches of rows about ten directions: six of each, in two of them two rows the same, in one
+// two of one source.
 static void
 clusters(void **state)
 {
@@ -231,9 +236,9 @@ clusters(void **state)
 
 // --- looks
 
-// What all pictures have in common goes: vectors of features about one far-off point, whose angles are
-// nearly nothing, get the angles that they have about that point, within what 1024 random signs leave
-// (a deviation of 1/32 at most).
+// What all pictures have in common goes: vectors of features about one far-off point, whose angles
+// are nearly nothing, get the angles that they have about that point, within what 1024 random signs
+// leave (a deviation of 1/32 at most).
 static void
 looks(void **state)
 {
@@ -269,7 +274,8 @@ looks(void **state)
         double ab = 0, aa = 0, bb = 0, AB = 0, AA = 0, BB = 0;
         for (int f = 0; f < FEATURES; f++) {
             double d = sqrt(square[f] - mean[f] * mean[f]);
-            double a = f == 7 ? 0 : (x[0][f] - mean[f]) / d, b = f == 7 ? 0 : (x[i][f] - mean[f]) / d;
+            double a = f == 7 ? 0 : (x[0][f] - mean[f]) / d,
+                   b = f == 7 ? 0 : (x[i][f] - mean[f]) / d;
             ab += a * b, aa += a * a, bb += b * b;
         }
         for (int k = 0; k < DIM; k++) {
@@ -301,8 +307,8 @@ measure(int64_t count)
     for (int i = 0; i < 3; i++) {
         double start = clock_seconds();
         bool ok = neighbours_find(device, &v, q, QUERIES, K, out, NULL);
-        printf("%s%lld x %d, %d queries: %.2f s\n", ok ? "" : "FAILED ", (long long)count, DIM, QUERIES,
-               clock_seconds() - start);
+        printf("%s%lld x %d, %d queries: %.2f s\n", ok ? "" : "FAILED ", (long long)count, DIM,
+               QUERIES, clock_seconds() - start);
     }
     free(rows);
     return 0;
@@ -317,7 +323,8 @@ main(int argc, char **argv)
         cmocka_unit_test(looks),
     };
     device = device_open("cpu", NULL);
-    int rc = argc > 1 ? measure(atoll(argv[1])) : cmocka_run_group_tests_name("neighbours", tests, NULL, NULL);
+    int rc = argc > 1 ? measure(atoll(argv[1]))
+                      : cmocka_run_group_tests_name("neighbours", tests, NULL, NULL);
     device_close(device);
     return rc;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a confined process can still do: each forbidden thing is tried, in a child, under several versions of
-// Landlock up to the kernel's own, with seccomp and without, as kernels of other ages offer them. Without
-// both the same attempts succeed, which shows that they were attempts.
+// What a confined process can still do: each forbidden thing is tried, in a child, under several
+// versions of Landlock up to the kernel's own, with seccomp and without, as kernels of other ages
+// offer them. Without both the same attempts succeed, which shows that they were attempts.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -305,16 +305,68 @@ what_is_forbidden_fails(void **state)
 
 // Calls that nothing here needs, by number: each fails for lack of rights, whatever its arguments.
 static const long others[] = {
-    SYS_io_uring_setup, SYS_bpf, SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_pidfd_open, SYS_perf_event_open, SYS_memfd_create, SYS_setns,
-    SYS_personality, SYS_mount, SYS_umount2, SYS_chroot, SYS_setuid, SYS_setgid, SYS_kill, SYS_tkill,
-    SYS_sendmsg, SYS_sendto, SYS_recvmsg, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_shmget,
-    SYS_msgget, SYS_unlinkat, SYS_symlinkat, SYS_linkat, SYS_mknodat, SYS_fchmodat, SYS_fchownat,
-    SYS_utimensat, SYS_setxattr, SYS_ioctl, SYS_inotify_init1, SYS_fanotify_init, SYS_setpriority,
-    SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_setrlimit, SYS_setsid, SYS_setpgid,
-    SYS_setitimer, SYS_timer_create, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_execveat,
-    SYS_socketpair, SYS_kexec_load, SYS_init_module, SYS_reboot, SYS_swapon, SYS_sethostname,
-    SYS_clock_settime, SYS_syslog, SYS_acct, SYS_quotactl, SYS_pivot_root, SYS_vhangup,
+    SYS_io_uring_setup,
+    SYS_bpf,
+    SYS_userfaultfd,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_pidfd_open,
+    SYS_perf_event_open,
+    SYS_memfd_create,
+    SYS_setns,
+    SYS_personality,
+    SYS_mount,
+    SYS_umount2,
+    SYS_chroot,
+    SYS_setuid,
+    SYS_setgid,
+    SYS_kill,
+    SYS_tkill,
+    SYS_sendmsg,
+    SYS_sendto,
+    SYS_recvmsg,
+    SYS_connect,
+    SYS_bind,
+    SYS_listen,
+    SYS_accept4,
+    SYS_shmget,
+    SYS_msgget,
+    SYS_unlinkat,
+    SYS_symlinkat,
+    SYS_linkat,
+    SYS_mknodat,
+    SYS_fchmodat,
+    SYS_fchownat,
+    SYS_utimensat,
+    SYS_setxattr,
+    SYS_ioctl,
+    SYS_inotify_init1,
+    SYS_fanotify_init,
+    SYS_setpriority,
+    SYS_sched_setaffinity,
+    SYS_sched_setscheduler,
+    SYS_setrlimit,
+    SYS_setsid,
+    SYS_setpgid,
+    SYS_setitimer,
+    SYS_timer_create,
+    SYS_open_by_handle_at,
+    SYS_name_to_handle_at,
+    SYS_execveat,
+    SYS_socketpair,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_sethostname,
+    SYS_clock_settime,
+    SYS_syslog,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_pivot_root,
+    SYS_vhangup,
 };
 
 static int

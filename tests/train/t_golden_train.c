@@ -262,7 +262,8 @@ ten_losses_agree(void **state)
              &err);
         double norm = scalar(&r, "gradient_norm", step);
         if (fabs(sqrt(square) - norm) > 1e-3 * norm)
-            fail_msg("gradient norm of step %d is %.6f, PyTorch has %.6f", step, sqrt(square), norm);
+            fail_msg("gradient norm of step %d is %.6f, PyTorch has %.6f", step, sqrt(square),
+                     norm);
     }
     for (int i = 0; i < params_entries(r.params); i++) {
         double worst = distance(&r, "final.", params_at(r.params, i), SLOT_PARAMS);

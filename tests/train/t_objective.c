@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The training objective of every prediction type in the schedules it is for: the picture can be had
-// back from sample and answer, an answer that is off by d is off by the weight's share in the picture,
-// and the steps cover the schedule.
+// The training objective of every prediction type in the schedules it is for: the picture can be
+// had back from sample and answer, an answer that is off by d is off by the weight's share in the
+// picture, and the steps cover the schedule.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -129,12 +129,13 @@ static void
 make_recipe(struct recipe *r, const struct options *o)
 {
     struct err err = {0};
-    char *model = in_folder(o->model ? o->model : "model"), *pack = in_folder(o->pack ? o->pack : "pack"),
-         *output = in_folder(o->output);
+    char *model = in_folder(o->model ? o->model : "model"),
+         *pack = in_folder(o->pack ? o->pack : "pack"), *output = in_folder(o->output);
     char *text = mem_printf(
         "{\"model\":\"%s\",\"pack\":\"%s\",\"output\":\"%s\",\"tasks\":%s,\"micro_batch\":%d,"
         "\"accumulate\":%d,\"steps\":%d,\"lr\":%g,\"warmup\":0,\"ema\":0.95,\"dtype\":\"%s\","
-        "\"text_tokens\":12,\"reference_tokens\":8,\"crop\":16,\"seed\":5,\"checkpoint_activations\":false,\"stage\":\"%s\"}",
+        "\"text_tokens\":12,\"reference_tokens\":8,\"crop\":16,\"seed\":5,\"checkpoint_"
+        "activations\":false,\"stage\":\"%s\"}",
         model, pack, output, o->tasks, o->micro_batch, o->accumulate, o->steps, o->lr, o->dtype,
         o->stage ? o->stage : "pictures");
     struct jv *json = jv_parse(text, strlen(text), "recipe", &err);
@@ -323,7 +324,8 @@ a_batch_is_overfitted_to_its_pictures(void **state)
     recipe_finish(&r);
 }
 
-// A model of four channels: what it draws has the alpha of its pictures, and on white their colours.
+// A model of four channels: what it draws has the alpha of its pictures, and on white their
+// colours.
 static void
 transparent_pictures_are_learned(void **state)
 {
@@ -331,7 +333,8 @@ transparent_pictures_are_learned(void **state)
     struct err err = {0};
     struct recipe r;
     enum { STEPS = 900 };
-    struct options o = {"clear-run", text_only, "f32", 12, 1, STEPS, 3e-3, "clear-model", NULL, "clear"};
+    struct options o = {"clear-run", text_only, "f32",         12,   1,
+                        STEPS,       3e-3,      "clear-model", NULL, "clear"};
     make_recipe(&r, &o);
     struct trainer *t = start(&r, false);
     for (int i = 0; i < STEPS; i++)
@@ -435,7 +438,8 @@ wrong_recipes_are_a_sentence(void **state)
     check_recipe("{\"model\":\"m\",\"pack\":\"p\",\"output\":\"o\",\"tasks\":{},"
                  "\"stage\":\"words\",\"freeze_text\":true}",
                  "r.yaml: the stage 'words' with freeze_text trains nothing");
-    check_recipe("{\"model\":\"m\",\"output\":\"o\",\"tasks\":{}}", "r.yaml: the key 'pack' is missing");
+    check_recipe("{\"model\":\"m\",\"output\":\"o\",\"tasks\":{}}",
+                 "r.yaml: the key 'pack' is missing");
     check_recipe("[1]", "r.yaml: a recipe is a list of KEY: VALUE");
 }
 
@@ -463,7 +467,8 @@ broken_checkpoints_are_a_sentence(void **state)
     must(trainer_save(t, &err), &err);
     trainer_destroy(t);
     size_t size;
-    char *bytes = checkpoint_bytes(&r, &size), *path = file_join(r.output, "checkpoint.safetensors");
+    char *bytes = checkpoint_bytes(&r, &size),
+         *path = file_join(r.output, "checkpoint.safetensors");
     must(file_write(path, bytes, size / 2, &err), &err);
     refused(&r, ERR_INPUT);
     must(file_write(path, "not a checkpoint", 16, &err), &err);
@@ -845,7 +850,8 @@ second_passes_that_cannot_learn_are_a_sentence(void **state)
     static const struct {
         const char *model, *pack, *sentence;
     } rows[] = {
-        {"hears", "large", "the stage 'enlarger' needs a super_resolution/config.json without text"},
+        {"hears", "large",
+         "the stage 'enlarger' needs a super_resolution/config.json without text"},
         {"model", "large", "has no second pass for the stage 'enlarger' to train"},
         {"enlarger", "pack", "holds pictures of 16 pixels, the model draws 32"},
     };
@@ -885,7 +891,8 @@ drawn_with(const char *model, const char *lora, double weight)
     struct pipeline *p = pipeline_open_as(model, device, &storage, &err);
     must(p != NULL, &err);
     struct instruction n = {.text = mem_strdup("rocket")};
-    struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 4, .scale = 1, .context_scale = -1};
+    struct pipeline_request request = {
+        .instruction = &n, .seed = 3, .steps = 4, .scale = 1, .context_scale = -1};
     struct pipeline_result result;
     must(pipeline_run(p, &request, &result, &err), &err);
     instruction_finish(&n);
@@ -906,9 +913,11 @@ tensor(const struct safetensors *file, const char *format, const char *name)
 
 // W' = W + B A, in float64, to the rounding of bf16.
 static void
-is_sum(const struct safetensors *sum, const struct safetensors *base, const struct safetensors *lora, const char *name)
+is_sum(const struct safetensors *sum, const struct safetensors *base,
+       const struct safetensors *lora, const char *name)
 {
-    const struct tensor_view *w = tensor(sum, "%s.weight", name), *was = tensor(base, "%s.weight", name),
+    const struct tensor_view *w = tensor(sum, "%s.weight", name),
+                             *was = tensor(base, "%s.weight", name),
                              *a = tensor(lora, "unet.%s.lora_A.weight", name),
                              *b = tensor(lora, "unet.%s.lora_B.weight", name);
     int64_t rows = w->shape.dim[0], columns = shape_count(&w->shape) / rows, rank = a->shape.dim[0];
@@ -925,8 +934,8 @@ is_sum(const struct safetensors *sum, const struct safetensors *base, const stru
     assert_true(most > 1e-3); // something was learned
 }
 
-// The base stays; the file laid on it draws what the merged model draws; the file has the shapes that
-// diffusers gives it.
+// The base stays; the file laid on it draws what the merged model draws; the file has the shapes
+// that diffusers gives it.
 static void
 a_lora_is_learned(void **state)
 {
@@ -951,17 +960,22 @@ a_lora_is_learned(void **state)
 
     struct safetensors *lora = safetensors_open(file, &err);
     must(lora != NULL, &err);
-    const struct tensor_view *a = safetensors_find(lora, "unet.down_blocks.0.resnets.0.conv1.lora_A.weight"),
-                             *b = safetensors_find(lora, "unet.down_blocks.0.resnets.0.conv1.lora_B.weight");
+    const struct tensor_view *a = safetensors_find(
+                                 lora, "unet.down_blocks.0.resnets.0.conv1.lora_A.weight"),
+                             *b = safetensors_find(
+                                 lora, "unet.down_blocks.0.resnets.0.conv1.lora_B.weight");
     assert_true(a && b && a->shape.rank == 4 && a->shape.dim[0] == 4 && a->shape.dim[2] == 3);
-    assert_true(b->shape.rank == 4 && b->shape.dim[0] == 8 && b->shape.dim[1] == 4 && b->shape.dim[3] == 1);
+    assert_true(b->shape.rank == 4 && b->shape.dim[0] == 8 && b->shape.dim[1] == 4 &&
+                b->shape.dim[3] == 1);
     static const char unet[] = "unet/diffusion_pytorch_model.safetensors";
     char *weights = file_join(merged, unet), *before = file_join(r.model, unet);
-    struct safetensors *whole = safetensors_open(weights, &err), *base_file = safetensors_open(before, &err);
+    struct safetensors *whole = safetensors_open(weights, &err),
+                       *base_file = safetensors_open(before, &err);
     must(whole && base_file, &err);
     for (size_t i = 0; i < safetensors_count(whole); i++)
         assert_null(strstr(safetensors_at(whole, i)->name, "lora"));
-    static const char *const names[] = {"down_blocks.0.resnets.0.conv1", "down_blocks.1.attentions.0.to_q"};
+    static const char *const names[] = {"down_blocks.0.resnets.0.conv1",
+                                        "down_blocks.1.attentions.0.to_q"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         is_sum(whole, base_file, lora, names[i]);
     safetensors_close(lora);
@@ -972,9 +986,10 @@ a_lora_is_learned(void **state)
     uint8_t *base = drawn_with(r.model, NULL, 0), *none = drawn_with(r.model, file, 0);
     uint8_t *with = drawn_with(r.model, file, 1), *one = drawn_with(merged, NULL, 0);
     assert_memory_equal(base, none, BYTES);
-    print_message("the LoRA changes the picture by %.1f, merged it differs by %.2f\n", mean_difference(with, base),
-                  mean_difference(with, one));
-    assert_true(mean_difference(with, base) > 4 * mean_difference(with, one)); // that is rounded to bf16
+    print_message("the LoRA changes the picture by %.1f, merged it differs by %.2f\n",
+                  mean_difference(with, base), mean_difference(with, one));
+    assert_true(mean_difference(with, base) >
+                4 * mean_difference(with, one)); // that is rounded to bf16
     uint8_t *const drawn[] = {base, none, with, one};
     for (size_t i = 0; i < COUNT_OF(drawn); i++)
         free(drawn[i]);
@@ -1028,7 +1043,8 @@ dropped_thumbnails_are_of_nothing(void **state)
     enum { STEPS = 4 };
     static const char edges[] =
         "{\"drop_all\":0,\"drop_context\":0,\"mixture\":["
-        "{\"name\":\"edge\",\"ratio\":1,\"references\":[{\"slot\":\"edge\",\"picture\":\"role.edge\","
+        "{\"name\":\"edge\",\"ratio\":1,\"references\":[{\"slot\":\"edge\",\"picture\":\"role."
+        "edge\","
         "\"texts\":[\"edge map\"]}],\"texts\":[\"Draw {subject} along {edge}\"]}]}";
     static const char *const models[] = {"thumbnail", "heard", "heard"};
     double loss[3][STEPS];

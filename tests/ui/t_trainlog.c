@@ -35,7 +35,8 @@ lines_have_a_limit(void **state)
 {
     (void)state;
     for (int more = 0; more < 2; more++) {
-        static const char head[] = "{\"step\": 1, \"loss\": 0.5, \"pad\": \"", tail[] = "\"}\n{\"step\": 2, \"loss\": 0.25}\n";
+        static const char head[] = "{\"step\": 1, \"loss\": 0.5, \"pad\": \"",
+                          tail[] = "\"}\n{\"step\": 2, \"loss\": 0.25}\n";
         size_t pad = LIMIT_TRAINLOG_LINE_BYTES + (size_t)more - strlen(head) - strlen("\"}\n");
         char *text = mem_printf("%s%*s%s", head, (int)pad, "", tail);
         struct trainlog t = read_log(text);

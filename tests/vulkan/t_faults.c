@@ -37,8 +37,10 @@ FAILING(AllocateMemory, (VkDevice d, const VkMemoryAllocateInfo *i, const VkAllo
 FAILING(CreateBuffer, (VkDevice d, const VkBufferCreateInfo *i, const VkAllocationCallbacks *a,
                        VkBuffer *b), (d, i, a, b))
 FAILING(BindBufferMemory, (VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize o), (d, b, m, o))
-FAILING(MapMemory, (VkDevice d, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize s, VkMemoryMapFlags f,
-                    void **p), (d, m, o, s, f, p))
+FAILING(MapMemory,
+        (VkDevice d, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize s, VkMemoryMapFlags f,
+         void **p),
+        (d, m, o, s, f, p))
 FAILING(CreateShaderModule, (VkDevice d, const VkShaderModuleCreateInfo *i,
                              const VkAllocationCallbacks *a, VkShaderModule *m), (d, i, a, m))
 FAILING(CreateComputePipelines, (VkDevice d, VkPipelineCache c, uint32_t n,
@@ -129,14 +131,15 @@ hook(struct vk_calls *vk)
         }
     } else if (kind == NO_COMPUTE) {
         if (vk->GetPhysicalDeviceQueueFamilyProperties != families_that_draw) {
-            real.GetPhysicalDeviceQueueFamilyProperties = vk->GetPhysicalDeviceQueueFamilyProperties;
+            real.GetPhysicalDeviceQueueFamilyProperties =
+                vk->GetPhysicalDeviceQueueFamilyProperties;
             vk->GetPhysicalDeviceQueueFamilyProperties = families_that_draw;
         }
     }
 }
 
-// Opens, multiplies two matrices, reads and closes. Products split, so that working memory, constants
-// and several dispatches are part of it.
+// Opens, multiplies two matrices, reads and closes. Products split, so that working memory,
+// constants and several dispatches are part of it.
 static bool
 work(struct err *err)
 {

@@ -22,7 +22,8 @@ paint(uint8_t *rgb, int kind)
 {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            bool inside = kind ? (x / 8 + y / 8) % 2 : (x - 32) * (x - 32) + (y - 32) * (y - 32) < 500;
+            bool inside =
+                kind ? (x / 8 + y / 8) % 2 : (x - 32) * (x - 32) + (y - 32) * (y - 32) < 500;
             uint8_t *p = rgb + 3 * (y * SIDE + x);
             p[0] = inside ? 230 : 255;
             p[1] = inside ? 60 : 255;

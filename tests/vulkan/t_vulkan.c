@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The Vulkan device against the plain kernels: every row of the op table in f32, bf16 and f16, at
-// sizes of 1, primes and around the tiles; nothing is written beside a result; the validation layers
-// (core, synchronization, best practices) have nothing to say. Runs with shared memory in the
-// shaders and without (LIMN_VULKAN_SERIAL), on whatever driver there is; without one it is skipped.
+// sizes of 1, primes and around the tiles; nothing is written beside a result; the validation
+// layers (core, synchronization, best practices) have nothing to say. Runs with shared memory in
+// the shaders and without (LIMN_VULKAN_SERIAL), on whatever driver there is; without one it is
+// skipped.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,8 +165,9 @@ static void
 products_of_every_size(void **state)
 {
     (void)state;
-    static const int64_t sizes[][3] = {{1, 1, 1},  {1, 67, 3},  {31, 1, 5},   {33, 65, 17},
-                                       {64, 64, 16}, {65, 31, 257}, {3, 5, 1031}, {127, 129, 64}, {200, 136, 40}};
+    static const int64_t sizes[][3] = {{1, 1, 1},    {1, 67, 3},     {31, 1, 5},
+                                       {33, 65, 17}, {64, 64, 16},   {65, 31, 257},
+                                       {3, 5, 1031}, {127, 129, 64}, {200, 136, 40}};
     for (size_t k = 0; k < dtype_count; k++)
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             int64_t m = sizes[i][0], n = sizes[i][1], c = sizes[i][2];
@@ -217,12 +219,12 @@ convolutions_of_every_size(void **state)
             int64_t oh = (s[1] + 2 * pad - size) / stride + 1;
             int64_t ow = (s[2] + 2 * pad - size) / stride + 1;
             t = dtypes[k];
-            CHECK(op_conv2d(g, X(s[0], s[1], s[2], s[3]), X(s[4], s[3], size, size), W(s[4]), stride,
-                            pad));
+            CHECK(op_conv2d(g, X(s[0], s[1], s[2], s[3]), X(s[4], s[3], size, size), W(s[4]),
+                            stride, pad));
             CHECK(op_conv2d_grad_x(g, X(s[0], oh, ow, s[4]), X(s[4], s[3], size, size), stride, pad,
                                    SHAPE(s[0], s[1], s[2], s[3])));
-            CHECK(op_conv2d_grad_w(g, X(s[0], s[1], s[2], s[3]), X(s[0], oh, ow, s[4]), size, stride,
-                                   pad));
+            CHECK(op_conv2d_grad_w(g, X(s[0], s[1], s[2], s[3]), X(s[0], oh, ow, s[4]), size,
+                                   stride, pad));
         }
 }
 
@@ -271,7 +273,8 @@ norms_and_rows_of_every_size(void **state)
             CHECK(op_group_norm(g, P, W(n, c), W(n, c), groups, 1e-5, ACT_SILU));
             CHECK(op_group_norm(g, P, W(1, c), W(1, c), groups, 1e-5, ACT_GELU));
             CHECK(op_group_norm_sums(g, P, W(n, c), W(n, c), P, groups, 1e-5, ACT_SILU));
-            CHECK(op_group_norm_grad(g, P, W(1, c), W(1, c), P, W(n, 4, c), groups, 1e-5, ACT_GELU));
+            CHECK(
+                op_group_norm_grad(g, P, W(1, c), W(1, c), P, W(n, 4, c), groups, 1e-5, ACT_GELU));
             CHECK(op_sum(g, P, 7));
             CHECK(op_sum(g, P, 15));
             CHECK(op_sum(g, P, 6));
@@ -295,7 +298,8 @@ norms_and_rows_of_every_size(void **state)
             CHECK(op_concat(g, (struct node *[]){X(n, c), X(n, 3), X(n, 1)}, 3, 1));
             CHECK(op_pad(g, X(n, c), 0, 3, 1));
             CHECK(op_gather(g, X(7, c), graph_input(g, "x", SHAPE(n), DTYPE_I32)));
-            CHECK(op_gather_grad(g, graph_input(g, "x", SHAPE(n), DTYPE_I32), X(n, c), SHAPE(7, c)));
+            CHECK(
+                op_gather_grad(g, graph_input(g, "x", SHAPE(n), DTYPE_I32), X(n, c), SHAPE(7, c)));
         }
     }
 }
@@ -502,7 +506,8 @@ no_tensor_lies_in_two_parts(void **state)
     vk_of(gpu)->part = 0;
     assert_non_null(params.slots[SLOT_PARAMS]);
     struct graph *g = graph_create();
-    graph_output(g, op_affine(g, graph_bound(g, "w", SLOT_PARAMS, 4032, SHAPE(32), DTYPE_F32), 2, 0));
+    graph_output(g,
+                 op_affine(g, graph_bound(g, "w", SLOT_PARAMS, 4032, SHAPE(32), DTYPE_F32), 2, 0));
     assert_null(plan_create(g, &params, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "in two allocations"));
@@ -510,8 +515,8 @@ no_tensor_lies_in_two_parts(void **state)
     buffer_destroy(params.slots[SLOT_PARAMS]);
 }
 
-// Plans with constant weights have them packed in place; plans without, the host and copies see them as
-// they were, in whichever order all of them come.
+// Plans with constant weights have them packed in place; plans without, the host and copies see
+// them as they were, in whichever order all of them come.
 static void
 packed_weights_are_nobodys_business(void **state)
 {
@@ -536,16 +541,17 @@ packed_weights_are_nobodys_business(void **state)
         struct graph *g[2] = {graph_create(), graph_create()};
         struct node *x = graph_input(g[0], "x", SHAPE(1, 7, 6, IN), type);
         struct node *w = graph_bound(g[0], "w", SLOT_PARAMS, 0, SHAPE(OUT, IN, 3, 3), type);
-        struct node *v = graph_bound(g[0], "v", SLOT_PARAMS, COUNT * unit, SHAPE(IN, OUT, 1, 1), type);
+        struct node *v =
+            graph_bound(g[0], "v", SLOT_PARAMS, COUNT * unit, SHAPE(IN, OUT, 1, 1), type);
         struct node *y = op_conv2d(g[0], op_conv2d(g[0], x, w, NULL, 1, 1), v, NULL, 1, 0);
-        struct node *z = op_affine(g[1], graph_bound(g[1], "w", SLOT_PARAMS, 0, SHAPE(OUT, IN, 3, 3), type),
-                                   2, 0);
+        struct node *z = op_affine(
+            g[1], graph_bound(g[1], "w", SLOT_PARAMS, 0, SHAPE(OUT, IN, 3, 3), type), 2, 0);
         graph_output(g[0], y);
         graph_output(g[1], z);
         struct plan *plan[4]; // constant, changing, reading, on the CPU
         for (int i = 0; i < 4; i++) {
-            struct plan_params params = {.device = i == 3 ? cpu : gpu, .constant_params = i == 0 || i == 2,
-                                         .plain = i == 3};
+            struct plan_params params = {
+                .device = i == 3 ? cpu : gpu, .constant_params = i == 0 || i == 2, .plain = i == 3};
             params.slots[SLOT_PARAMS] = i == 3 ? host : block;
             plan[i] = plan_create(g[i == 2], &params, &err);
             assert_non_null(plan[i]);
@@ -558,14 +564,16 @@ packed_weights_are_nobodys_business(void **state)
             assert_true(i == 2 || plan_write(plan[i], x, got, &err));
         for (size_t o = 0; o < COUNT_OF(order); o++) {
             if (order[o] <= 1) { // the convolutions
-                assert_true(plan_run(plan[order[o]], &err) && plan_read(plan[order[o]], y, got, &err) &&
-                            plan_run(plan[3], &err) && plan_read(plan[3], y, want, &err));
+                assert_true(plan_run(plan[order[o]], &err) &&
+                            plan_read(plan[order[o]], y, got, &err) && plan_run(plan[3], &err) &&
+                            plan_read(plan[3], y, want, &err));
                 int packed = order[o] == 0 && !vk_of(gpu)->serial;
                 assert_int_equal(((struct vk_memory *)block->memory)->packed_count, packed);
                 for (int64_t i = 0; i < count; i++) {
                     double off = fabs(dtype_load(type, got, i) - dtype_load(type, want, i));
                     if (!(off < (type == DTYPE_F32 ? 1e-5 : type == DTYPE_F16 ? 1e-2 : 6e-2)))
-                        fail_msg("%s: call %zu: place %d is off by %g", dtype_name(type), o, (int)i, off);
+                        fail_msg("%s: call %zu: place %d is off by %g", dtype_name(type), o, (int)i,
+                                 off);
                 }
             } else if (order[o] == 2) { // a plan that reads the weights
                 assert_true(plan_run(plan[2], &err) && plan_read(plan[2], z, got, &err));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a client hands out in a turn and in a second, and which files it keeps for a worker that asks: the limits at
-// their edges. The other side is this test; the clock is its own (--wrap=clock_gettime).
+// What a client hands out in a turn and in a second, and which files it keeps for a worker that
+// asks: the limits at their edges. The other side is this test; the clock is its own
+// (--wrap=clock_gettime).
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -173,7 +174,8 @@ is_kept(int i)
     return sent;
 }
 
-// LIMIT_CLIENT_BLOBS of them; with one more the one that was given longest ago goes, however long it is here.
+// LIMIT_CLIENT_BLOBS of them; with one more the one that was given longest ago goes, however long
+// it is here.
 static void
 files(void **state)
 {

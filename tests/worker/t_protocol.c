@@ -108,7 +108,8 @@ edges(void **state)
         const char *json;
         enum protocol_verdict verdict;
     } cases[] = {
-        {"{\"type\":\"progress\",\"job\":\"a\",\"step\":1000000,\"total\":1000000}", PROTOCOL_TAKEN},
+        {"{\"type\":\"progress\",\"job\":\"a\",\"step\":1000000,\"total\":1000000}",
+         PROTOCOL_TAKEN},
         {"{\"type\":\"progress\",\"job\":\"a\",\"step\":0,\"total\":1000001}", PROTOCOL_REFUSED},
         {"{\"type\":\"progress\",\"job\":\"a\",\"step\":2,\"total\":1}", PROTOCOL_REFUSED},
         {"{\"type\":\"progress\",\"job\":\"a\",\"step\":-1,\"total\":1}", PROTOCOL_REFUSED},
@@ -130,7 +131,8 @@ edges(void **state)
             fail_msg("%s", cases[i].json);
 }
 
-// A message that keeps to the table, with one entry in each list, and one of its numbers as it is given.
+// A message that keeps to the table, with one entry in each list, and one of its numbers as it is
+// given.
 static struct jv *
 right(const struct protocol_field *f, const struct protocol_field *which, double value)
 {
@@ -247,7 +249,8 @@ static void
 previews(void **state)
 {
     (void)state;
-    static const char two[] = "{\"type\":\"progress\",\"job\":\"a\",\"width\":5,\"height\":4,\"count\":2}";
+    static const char two[] =
+        "{\"type\":\"progress\",\"job\":\"a\",\"width\":5,\"height\":4,\"count\":2}";
     uint8_t rgb[5 * 4 * 3 * 2 + 1] = {0};
     assert_int_equal(check(two, rgb, sizeof rgb - 1, NULL), PROTOCOL_TAKEN);
     assert_int_equal(check(two, rgb, sizeof rgb, NULL), PROTOCOL_REFUSED);
@@ -270,9 +273,11 @@ lines(void **state)
         free(text);
     }
     struct jv *head = NULL;
-    assert_int_equal(check("{\"type\":\"log\",\"more\":1,\"text\":\"a\\u001b]0;b\\u0007\\n\\t\\r\\u007f"
-                           "\\u009b1m\\u0085\\u202ec\\u2066\\u2028é日\"}", NULL, 0, &head),
-                     PROTOCOL_TAKEN);
+    assert_int_equal(
+        check("{\"type\":\"log\",\"more\":1,\"text\":\"a\\u001b]0;b\\u0007\\n\\t\\r\\u007f"
+              "\\u009b1m\\u0085\\u202ec\\u2066\\u2028é日\"}",
+              NULL, 0, &head),
+        PROTOCOL_TAKEN);
     assert_string_equal(jv_string(jv_get(head, "text"), ""), "a?]0;b??????1m??c??é日");
     assert_null(jv_get(head, "more")); // no fields but those of the table
     assert_null(jv_get(head, "type"));
@@ -318,7 +323,8 @@ static void
 streams(void **state)
 {
     (void)state;
-    static const char in[] = "12\r\033[K34\t\033[31m\033]0;x\007 é日\xc2\x9b\x9b\xe9 \xe2\x80\xae\x7f\n";
+    static const char in[] =
+        "12\r\033[K34\t\033[31m\033]0;x\007 é日\xc2\x9b\x9b\xe9 \xe2\x80\xae\x7f\n";
     static const char out[] = "12\r\033[K34\t?[31m?]0;x? é日???" " ??\n";
     for (size_t cut = 0; cut < sizeof in; cut++) {
         struct text_stream s = {0};

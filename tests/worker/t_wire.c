@@ -113,7 +113,8 @@ greeting_after_noise(void **state)
     close_ends(&e);
 }
 
-// What a login shell says before: as much as it may, and a byte more. The greeting comes in a second piece.
+// What a login shell says before: as much as it may, and a byte more. The greeting comes in a
+// second piece.
 static void
 noise_has_a_limit(void **state)
 {

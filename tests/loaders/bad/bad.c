@@ -35,8 +35,8 @@ void nobody_defines_this(void);
 static const struct limn_param params[] = {
     {"do", "What to do.", LIMN_PARAM_CHOICE, 0, 0, 0,
      BAD == BAD_CHOICE ? "" : "copy|crash|hang|eat|size|null|stride|fail|shout|exit|print"},
-    {BAD == BAD_TWICE ? "do" : "level", "A number.", LIMN_PARAM_FLOAT, -1, BAD == BAD_RANGE ? -2 : 1,
-     0.5, NULL},
+    {BAD == BAD_TWICE ? "do" : "level", "A number.", LIMN_PARAM_FLOAT, -1,
+     BAD == BAD_RANGE ? -2 : 1, 0.5, NULL},
     {"count", "A whole number.", LIMN_PARAM_INT, 1, 9, 3, NULL},
     {"flag", "A switch.", LIMN_PARAM_BOOL, 0, 1, 0, NULL},
 };

@@ -92,7 +92,8 @@ attempt(int what)
     case FORK:
         return leave_behind();
     case ENVIRONMENT:
-        return getenv("HOME") || getenv("PATH") || open("/proc/self/environ", O_RDONLY) >= 0 ? 0 : -1;
+        return getenv("HOME") || getenv("PATH") || open("/proc/self/environ", O_RDONLY) >= 0 ? 0
+                                                                                             : -1;
     default:
         return -1;
     }
@@ -123,8 +124,8 @@ static int32_t
 run(const struct limn_picture *in, const double *values, struct limn_picture *out, char *error,
     size_t error_size)
 {
-    static const char *const names[] = {"socket", "passwd", "beside", "write", "exec", "kill-parent",
-                                        "kill-all", "fork", "environment"};
+    static const char *const names[] = {"socket",      "passwd",   "beside", "write",      "exec",
+                                        "kill-parent", "kill-all", "fork",   "environment"};
     int what = (int)values[0];
     (void)in, (void)out;
     switch (what) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What the attention shaders share (engine/ops/attention.c holds the formulas). An invocation has one
-// query, or one key, and walks over all keys, or queries, which are the same for its whole workgroup: two
-// lines of channels each. They come through shared memory, SHARE at a time; with SERIAL, for CPUs that
-// play GPU, the lanes of a subgroup (the workgroup) fetch one channel each and hand it round by shuffles
-// (gemm.comp says why).
-// own: 0 N, 1 T, 2 S, 3 heads, 4 scale, 5..7 strides of the bias by n, head and query
+// What the attention shaders share (engine/ops/attention.c holds the formulas). An invocation has
+// one query, or one key, and walks over all keys, or queries, which are the same for its whole
+// workgroup: two lines of channels each. They come through shared memory, SHARE at a time; with
+// SERIAL, for software Vulkan drivers, the lanes of a subgroup (the workgroup) fetch one channel
+// each and hand it round by shuffles (gemm.comp says why). own: 0 N, 1 T, 2 S, 3 heads, 4 scale,
+// 5..7 strides of the bias by n, head and query
 layout(constant_id = 10) const uint D = 32;
 layout(constant_id = 11) const uint BIAS = 0;
 layout(constant_id = 12) const uint UNIT = 1;  // divides D
 layout(constant_id = 13) const uint SHARE = 1; // not with SERIAL
 
-// For each piece of a head's channels, and for each channel of a piece. GPUs want registers, so all of a
-// head is one piece; compilers for CPUs take their time, so there wide heads have several.
+// For each piece of a head's channels, and for each channel of a piece. GPUs want registers, so all
+// of a head is one piece; compilers for CPUs take their time, so there wide heads have several.
 #ifdef SERIAL
 #extension GL_KHR_shader_subgroup_shuffle : require
 #define PIECE UNIT
@@ -43,9 +43,9 @@ uint stats(uint n, uint h, uint i) { return ((n * u(3) + h) * u(1) + i) * 2; }
 #define STRETCH(count) (count)
 #define BRING(j0, count, first, load_a, load_b)
 #define CHANNELS(a, x, d0, j, j0, first, load)                                                     \
-    float x[PIECE], x##_together[(PIECE + LANES - 1) / LANES];                                         \
+    float x[PIECE], x##_together[(PIECE + LANES - 1) / LANES];                                     \
     [[unroll]] for (uint c_ = 0; c_ < PIECE; c_ += LANES)                                          \
-        x##_together[c_ / LANES] = load(first + j * width() + d0 + min(c_ + lane(), PIECE - 1));       \
+        x##_together[c_ / LANES] = load(first + j * width() + d0 + min(c_ + lane(), PIECE - 1));   \
     [[unroll]] for (uint c_ = 0; c_ < PIECE; c_++)                                                 \
         x[c_] = subgroupShuffle(x##_together[c_ / LANES], c_ % LANES);
 #else

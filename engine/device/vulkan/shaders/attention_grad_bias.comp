@@ -20,10 +20,12 @@ void main()
     uint e = line();
     if (e >= u(11))
         return;
-    uint j = e % u(2), bi = e / u(2) % u(10), bh = e / u(2) / u(10) % u(9), bn = e / u(2) / u(10) / u(9);
+    uint j = e % u(2), bi = e / u(2) % u(10), bh = e / u(2) / u(10) % u(9),
+         bn = e / u(2) / u(10) / u(9);
     float sum = 0.0, bias = load5(e);
     // Where the bias has size 1 it serves all of them.
-    uint n1 = u(8) > 1 ? bn + 1 : u(0), h1 = u(9) > 1 ? bh + 1 : u(3), i1 = u(10) > 1 ? bi + 1 : u(1);
+    uint n1 = u(8) > 1 ? bn + 1 : u(0), h1 = u(9) > 1 ? bh + 1 : u(3),
+         i1 = u(10) > 1 ? bi + 1 : u(1);
     for (uint n = bn; n < n1; n++)
         for (uint h = bh; h < h1; h++)
             for (uint i = bi; i < i1; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// dk = scale sum_i ds_i q_i, dv = sum_i p_i dy_i.  own: 8, 9 first element of dk and dv in the result
-// 1 q, 2 k, 3 v, 4 dy, 5 bias, 6 statistics.  Grid: keys, heads, samples
+// dk = scale sum_i ds_i q_i, dv = sum_i p_i dy_i.  own: 8, 9 first element of dk and dv in the
+// result 1 q, 2 k, 3 v, 4 dy, 5 bias, 6 statistics.  Grid: keys, heads, samples
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// dq = scale sum_j ds_j k_j.  1 q, 2 k, 3 v, 4 dy, 5 bias, 6 statistics.  Grid: queries, heads, samples
+// dq = scale sum_j ds_j k_j.  1 q, 2 k, 3 v, 4 dy, 5 bias, 6 statistics.  Grid: queries, heads,
+// samples
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

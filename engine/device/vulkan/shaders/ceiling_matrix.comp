@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Nothing but multiply-adds of matrices in registers, eight under way in each of a workgroup's eight
-// subgroups: what the matrix units could do at most. own: rounds, a number that is small
+// Nothing but multiply-adds of matrices in registers, eight under way in each of a workgroup's
+// eight subgroups: what the matrix units could do at most. own: rounds, a number that is small
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Rows of dy added to the rows of a zeroed table that ids name. The first place of an id adds all of
-// its places, in order: no atomics, the same bits every time.
-// own: count (places * width), width, rows, step + 1, places
+// Rows of dy added to the rows of a zeroed table that ids name. The first place of an id adds all
+// of its places, in order: no atomics, the same bits every time. own: count (places * width),
+// width, rows, step + 1, places
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

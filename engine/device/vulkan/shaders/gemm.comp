@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Products without shared memory, for CPUs that play GPU: their "shared" memory is memory like any other,
-// and a load costs as much as dozens of multiply-adds, whether all lanes want the same address or not.
-// So the lanes of a subgroup (a row of the workgroup) have one line of B each and the same lines of A,
-// and fetch A together: each lane one inner place, LANES of them at once, then handed round by
-// shuffles. Blocks are large, and nothing branches around a load: what lies outside is read from the
-// tensor's start and dropped.
+// Products without shared memory, for software Vulkan drivers: their "shared" memory is memory like
+// any other, and a load costs as much as dozens of multiply-adds, whether all lanes want the same
+// address or not. So the lanes of a subgroup (a row of the workgroup) have one line of B each and
+// the same lines of A, and fetch A together: each lane one inner place, LANES of them at once, then
+// handed round by shuffles. Blocks are large, and nothing branches around a load: what lies outside
+// is read from the tensor's start and dropped.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
@@ -47,7 +47,8 @@ void main()
                 uint k = k0 + l;
                 float y[WIDE];
                 [[unroll]] for (uint i = 0; i < WIDE; i++) {
-                    bool inside = there_b[i] && k < count && (KIND != 3 || (k >= first[i] && k < last[i]));
+                    bool inside =
+                        there_b[i] && k < count && (KIND != 3 || (k >= first[i] && k < last[i]));
                     float v = load2(k < count && (KIND != 3 || inside) ? b[i] + k * b_step() : 0);
                     y[i] = inside ? v : 0.0;
                 }

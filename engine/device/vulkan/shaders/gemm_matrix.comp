@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Products of f16 or bf16 sources on matrix units (VK_KHR_cooperative_matrix), accumulated in f32: a
-// workgroup of eight subgroups makes 128 x 128 results, 32 inner places at a time, each subgroup 64 x 32
-// of them as matrices of UNIT_M x UNIT_N, whose sizes are the device's. READ_A, READ_B as in
-// gemm_tile.comp, eight places in a row.
+// Products of f16 or bf16 sources on matrix units (VK_KHR_cooperative_matrix), accumulated in f32:
+// a workgroup of eight subgroups makes 128 x 128 results, 32 inner places at a time, each subgroup
+// 64 x 32 of them as matrices of UNIT_M x UNIT_N, whose sizes are the device's. READ_A, READ_B as
+// in gemm_tile.comp, eight places in a row.
 //
 //   -DBRAIN    bf16 instead of f16 (VK_KHR_shader_bfloat16)
-//   -DEMULATE  the matrices are arrays spread over 32 invocations: the same addresses, tiles, borders and
-//              stores, for devices without matrix units
+//   -DEMULATE  the matrices are arrays spread over 32 invocations: the same addresses, tiles,
+//              borders and stores, for devices without matrix units
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
@@ -103,9 +103,9 @@ void put(total c, uint at)
 uint in_a(uint line, uint k) { return READ_A == 2 ? k * PITCH_A + line : line * PITCH_A + k; }
 uint in_b(uint line, uint k) { return READ_B == 2 ? k * PITCH_B + line : line * PITCH_B + k; }
 
-// Tiles are filled in octets, eight neighbours of a tile. An invocation brings the same ones of every
-// tile: where they come from is worked out once for all inner places of t, and the next tile's are
-// fetched into registers while this one's are multiplied.
+// Tiles are filled in octets, eight neighbours of a tile. An invocation brings the same ones of
+// every tile: where they come from is worked out once for all inner places of t, and the next
+// tile's are fetched into registers while this one's are multiplied.
 const uint EACH = SIDE * DEEP / 8;                 // octets of a tile
 const uint MINE = (EACH + LANES - 1) / LANES;      // of them, an invocation's
 uint at_a[MINE], at_b[MINE], first[MINE], last[MINE];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Products through shared memory: a workgroup of 16 x 16 makes 64 x 64 results, 16 inner places at a
-// time; an invocation makes 4 x 4. READ_A, READ_B say how a source lies in memory: 0 anyhow, 1 four
-// inner places in a row, 2 four lines (m or n) in a row.
+// Products through shared memory: a workgroup of 16 x 16 makes 64 x 64 results, 16 inner places at
+// a time; an invocation makes 4 x 4. READ_A, READ_B say how a source lies in memory: 0 anyhow, 1
+// four inner places in a row, 2 four lines (m or n) in a row.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

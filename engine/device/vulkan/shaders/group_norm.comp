@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y = act(norm(x) a + b), and its gradient.
-// own: count, positions, channels, groups, row of gain and offset (channels or 0)
-// forward: 1 x, 2 a, 3 b, 4 mean and 1/deviation of each group.  gradient: 1 x, 2 a, 3 b, 4 dy, 5 sums
+// y = act(norm(x) a + b), and its gradient. own: count, positions, channels, groups, row of gain
+// and offset (channels or 0) forward: 1 x, 2 a, 3 b, 4 mean and 1/deviation of each group. 
+// gradient: 1 x, 2 a, 3 b, 4 dy, 5 sums
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"
@@ -60,7 +60,8 @@ void main()
         g1 += a * load5(sums + k);
         g2 += a * load5(sums + channels + k);
     }
-    vec4 rstd = get5(sums + 3 * channels + c), xhat = (x - get5(sums + 2 * channels + c)) * rstd, slope;
+    vec4 rstd = get5(sums + 3 * channels + c),
+         xhat = (x - get5(sums + 2 * channels + c)) * rstd, slope;
     x = xhat * gain + offset;
     [[unroll]] for (uint k = 0; k < WIDE; k++)
         slope[k] = activate_slope(ACT, x[k]);

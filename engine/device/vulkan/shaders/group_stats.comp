@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Group norm, first step (STEP 0): partial statistics. A row of lanes takes one piece of the positions of one
-// group of one sample and writes its count, mean and sum of squared distances from it.
-// own: rows (samples * groups * pieces), positions, channels, groups, pieces
+// Group norm, first step (STEP 0): partial statistics. A row of lanes takes one piece of the
+// positions of one group of one sample and writes its count, mean and sum of squared distances from
+// it. own: rows (samples * groups * pieces), positions, channels, groups, pieces
 //
-// Second step: the pieces of each group, put together (Chan et al. 1979), to mean and 1 / deviation.
-// own: samples * groups, -, -, -, pieces, eps
+// Second step: the pieces of each group, put together (Chan et al. 1979), to mean and 1 /
+// deviation. own: samples * groups, -, -, -, pieces, eps
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "head.glsl"

@@ -1,13 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes the SPIR-V of the shaders that use matrix units, and notes what it was made of and with (glslang
-# 15.4 or newer for bf16, 13 for f16; spirv-val of the same year).
-# make_matrix.sh --check: says whether the committed files are of these sources; with a compiler that
-# knows matrices they are made again, and with the same version they must come out the same.
+# Makes the SPIR-V of the shaders that use matrix units, and notes what it was made of and with
+# (glslang 15.4 or newer for bf16, 13 for f16; spirv-val of the same year).
+# make_matrix.sh --check: says whether the committed files are of these sources; with a compiler
+# that knows matrices they are made again, and with the same version they must come out the same.
 set -eu
 cd "$(dirname "$0")"
 names="gemm_matrix gemm_matrix_bf16 ceiling_matrix ceiling_matrix_bf16"
-sources() { cat gemm_matrix.comp ceiling_matrix.comp head.glsl matrix.glsl product.glsl | sha256sum | cut -d' ' -f1; }
+# Of what is compiled: without comments and spaces.
+sources() {
+  cat gemm_matrix.comp ceiling_matrix.comp head.glsl matrix.glsl product.glsl |
+    sed 's://.*::' | tr -d ' \t\n' | sha256sum | cut -d' ' -f1
+}
 version() { glslangValidator --version 2>/dev/null | sed -n 's/^Glslang Version: //p'; }
 compile() { # NAME OUTPUT
   macro=

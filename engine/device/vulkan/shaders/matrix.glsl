@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Matrices of a subgroup (VK_KHR_cooperative_matrix): UNIT_M x UNIT_K times UNIT_K x UNIT_N, of f16 or,
-// with -DBRAIN, of bf16 (VK_KHR_shader_bfloat16), added to f32. The sizes are constants of the shader
-// that includes this.
+// Matrices of a subgroup (VK_KHR_cooperative_matrix): UNIT_M x UNIT_K times UNIT_K x UNIT_N, of f16
+// or, with -DBRAIN, of bf16 (VK_KHR_shader_bfloat16), added to f32. The sizes are constants of the
+// shader that includes this.
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_cooperative_matrix : require

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Weights in blocks that share a scale, as engine/tensor/packed.c defines them, one at a time. PACKED
-// says which halves they are in (h1, h2); `first` is a tensor's first half word, i a weight of it. What
-// a block's weights have in common is the same expression for each, which compilers work out once.
+// Weights in blocks that share a scale, as engine/tensor/packed.c defines them, one at a time.
+// PACKED says which halves they are in (h1, h2); `first` is a tensor's first half word, i a weight
+// of it. What a block's weights have in common is the same expression for each, which compilers
+// work out once.
 
 // enum dtype of engine/tensor/dtype.h
 const uint Q4_0 = 8, Q4_1 = 9, Q5_0 = 10, Q5_1 = 11, Q8_0 = 12, Q2_K = 13, Q3_K = 14, Q4_K = 15, Q5_K = 16,
@@ -79,14 +80,16 @@ float q3_weight(uint at, uint i)
 
 float q2_weight(uint at, uint i)
 {
-    uint n = byte_at(at + 8, i / 128 * 32 + i % 32) >> 2 * (i / 32 % 4) & 3u, s = byte_at(at, i / 16);
+    uint n = byte_at(at + 8, i / 128 * 32 + i % 32) >> 2 * (i / 32 % 4) & 3u;
+    uint s = byte_at(at, i / 16);
     return half_at(at + 40) * float(s & 15u) * float(n) - half_at(at + 41) * float(s >> 4);
 }
 
 float iq4_xs_weight(uint at, uint i)
 {
     uint j = i / 32;
-    uint scale = byte_at(at + 2, j / 2) >> 4 * (j % 2) & 15u | (half_word(at + 1) >> 2 * j & 3u) << 4;
+    uint scale = byte_at(at + 2, j / 2) >> 4 * (j % 2) & 15u |
+                 (half_word(at + 1) >> 2 * j & 3u) << 4;
     return half_at(at) * (float(scale) - 32.0) * uneven(nibble(at + 4 + 8 * j, i % 32));
 }
 

@@ -8,10 +8,10 @@
 //   2 conv2d_grad_x input pixel      input channel  tap              output channel
 //   3 conv2d_grad_w output channel   (tap,channel)  row of a picture output column
 //
-// own: 0 M, 1 N, 2 outer, 3 inner, 4 K of a matmul; strides: 5 A by m, 6 A by k, 7 A by batch, 8 B by
-// n, 9 B by k, 10 B by batch; 11 splits of the outer range; 12 H, 13 W, 14 channels, 15 output height,
-// 16 width, 17 channels, 18 kernel, 19 stride, 20 padding, 21 stride of B by t (1, 2).
-// The third dimension of the grid is batch * splits.
+// own: 0 M, 1 N, 2 outer, 3 inner, 4 K of a matmul; strides: 5 A by m, 6 A by k, 7 A by batch, 8 B
+// by n, 9 B by k, 10 B by batch; 11 splits of the outer range; 12 H, 13 W, 14 channels, 15 output
+// height, 16 width, 17 channels, 18 kernel, 19 stride, 20 padding, 21 stride of B by t (1, 2). The
+// third dimension of the grid is batch * splits.
 layout(constant_id = 10) const uint KIND = 0;
 layout(constant_id = 11) const uint BIAS = 0;
 BINDING(0)
