@@ -2,7 +2,7 @@
 # What tests that run the program share: counted checks, an environment of their own, a program run to its end or in
 # a terminal, and PNGs and safetensors read and written by other eyes than limn's.
 # Such a test is `NAME.py LIMN SOURCE LOADERS [TEST...]`; one that needs less reads its words itself.
-import fcntl, json, os, pathlib, pty, signal, struct, subprocess, sys, tempfile, termios, time, zlib
+import fcntl, json, os, pathlib, pty, re, signal, struct, subprocess, sys, tempfile, termios, time, zlib
 
 LIMN, SOURCE, LOADERS = (os.path.abspath(a) for a in (sys.argv[1:4] + [''] * 3)[:3])
 ONLY = sys.argv[4:]  # the tests that are run; none: all
@@ -71,6 +71,15 @@ def until(condition, what, seconds=20):
         time.sleep(0.02)
     check(False, f'{what}: not within {seconds * SLOW:.0f} s')
     return None
+
+
+def limits():
+    """{name: value} of engine/base/limits.h, without LIMIT_ before the names."""
+    found = {}
+    text = (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text()
+    for name, value in re.findall(r'^\s+LIMIT_(\w+) = ([^,/]+),', text, re.M):
+        found[name] = eval(value, {}, {'LIMIT_' + k: v for k, v in found.items()})
+    return found
 
 
 # --- the program

@@ -11,9 +11,7 @@ from limn_test import GOLDEN, LIMN, LOADERS, SLOW, SOURCE, check, chunk, environ
 SAMPLE = f'{SOURCE}/app/templates/samples/snail-noto.png'
 home = pathlib.Path(work.name)
 env = environment(home)
-L = {}
-for name, value in re.findall(r'^\s+LIMIT_(\w+) = ([^,/]+),', pathlib.Path(SOURCE, 'engine/base/limits.h').read_text(), re.M):
-    L[name] = eval(value, {}, dict(('LIMIT_' + k, v) for k, v in L.items()))
+L = limn_test.limits()
 
 
 def limn(*args):

@@ -5,22 +5,14 @@
 # was asked for is there.
 # usage: slow.py LIMN SOURCE LOADERS SHIM [NAME...]
 import os, shutil, sqlite3, sys, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-import harness, scenarios, terminal
+import harness, limn_test, scenarios, terminal
+from limn_test import check
 
 SECOND = 1.0
 faults = harness.Faults(*sys.argv[1:5])
 ground = scenarios.Ground(faults)
-failures = checks = 0
-
-
-def check(condition, what):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print('FAILED:', what, flush=True)
-    return condition
 
 
 class Screen(terminal.Terminal):
@@ -125,9 +117,6 @@ def a_sheet_is_written():
     s.close()
 
 
-for test in (a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written):
-    if not sys.argv[5:] or test.__name__ in sys.argv[5:]:
-        test()
-print(f'{checks} checks, {failures} failures')
-faults.close()
-sys.exit(failures != 0)
+limn_test.ONLY = sys.argv[5:]
+limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written],
+              faults.close)

@@ -3,13 +3,10 @@
 # What the UI keeps of another machine, and shows of this one, at the limits of engine/base/limits.h: logs and sheets of
 # trainings, how many trainings, steps of drawings, files in a folder; what goes there with a command. The other machine is this script; the UI is played
 # (limn --script).
-# usage: host_edges.py LIMN SOURCE [NAME...]
+# usage: host_edges.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, struct, subprocess, sys, tempfile, zlib
-
-
-def frame(head, payload=b''):
-    text = json.dumps(head).encode()
-    return b'LMN1' + struct.pack('<IQ', len(text), len(payload)) + text + payload
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from frames import frame, take
 
 
 # --- the host: run by limn in ssh's place, `host_edges.py --host PLAN.json`
@@ -31,10 +28,8 @@ def host(plan):
         send('piece', data, id=m['id'], name=m['name'], size=there['size'], sheets=plan.get('sheets', []), **{'from': m['from']})
     out.write(b'limn-worker\n')
     send('hello', protocol=2, version='0', host='h', pid=1, jobs=[], results=[], commands=['models', 'devices', 'data', 'train', 'bench'])
-    while len(b := come.read(16)) == 16:
-        n, size = struct.unpack('<IQ', b[4:])
-        m = json.loads(come.read(n))
-        come.read(size)
+    while (come_in := take(come)) is not None:
+        m, payload = come_in
         if m['type'] == 'submit':
             id = m['job']['id']
             send('started', job=id)
@@ -49,7 +44,7 @@ def host(plan):
             send('want', hash=wanted)
         elif m['type'] == 'blob':
             with open(plan['asked'], 'a') as asked:
-                asked.write(f'{size} bytes\n')
+                asked.write(f'{len(payload)} bytes\n')
             send('ended', id=id, code=0)
         elif m['type'] == 'describe':
             send('described', devices=[], models=[])
@@ -64,30 +59,16 @@ if sys.argv[1:2] == ['--host']:
         pass
     os._exit(0)
 
-LIMN, SOURCE = (os.path.abspath(a) for a in sys.argv[1:3])
-ONLY = sys.argv[3:]
-SLOW = float(os.environ.get('LIMN_TEST_PATIENCE', '1')) * (4 if 'sanit' in LIMN else 1)
-L = {}
-for name, value in re.findall(r'^\s+LIMIT_(\w+) = ([^,/]+),', pathlib.Path(SOURCE, 'engine/base/limits.h').read_text(), re.M):
-    L[name] = eval(value, {}, dict(('LIMIT_' + k, v) for k, v in L.items()))
-work = tempfile.TemporaryDirectory()
-checks = failures = 0
+import limn_test
+from limn_test import LIMN, SLOW, check, chunk, environment, run, work
+
+L = limn_test.limits()
 JOB = '20260101-000000-00000001'
-
-
-def check(condition, what, text=''):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print('FAILED:', what, text, sep='\n', flush=True)
-    return condition
 
 
 class Home:
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(dir=work.name))
-        (self.path / 'run').mkdir(mode=0o700)
         (self.path / 'here').mkdir()
         self.copies = self.path / '.cache/limn/trainings/h'
         self.asked = self.path / 'asked'
@@ -102,10 +83,8 @@ class Home:
 
     def limn(self, words, typed='', **plan):
         (self.path / 'plan.json').write_text(json.dumps(dict(plan, asked=str(self.asked))))
-        env = dict({k: v for k, v in os.environ.items() if k in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')},
-                   HOME=str(self.path), XDG_RUNTIME_DIR=f'{self.path}/run', LC_ALL='C.UTF-8', OMP_NUM_THREADS='1', GOMP_SPINCOUNT='3000',
-                   LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {self.path}/plan.json',
-                   VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null')
+        env = environment(self.path, GOMP_SPINCOUNT='3000',
+                          LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {self.path}/plan.json')
         return subprocess.run([LIMN, *words, '--host', 'h'], input=typed, text=True, capture_output=True, timeout=120 * SLOW, cwd=self.path / 'here', env=env)
 
     def play(self, script, **plan):
@@ -130,8 +109,6 @@ def log():
 
 def sheet():
     """A PNG that is as large as it may be is kept; of a larger one a part, which is not asked for again."""
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
     for more in (0, 1):
         size = L['COPIED_SHEET_BYTES'] + more
         head = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 1, 1, 8, 0, 0, 0, 0))
@@ -195,8 +172,4 @@ def file_of_a_command():
         check(home.asked.read_text() == ('' if more else f'{size} bytes\n'), f'ORDER_FILE_BYTES and {more}: {home.asked.read_text()!r} came')
 
 
-for test in (log, sheet, trainings, steps, folder, file_of_a_command):
-    if not ONLY or test.__name__ in ONLY:
-        test()
-print(f'{checks} checks, {failures} failures')
-sys.exit(failures != 0)
+run(list((log, sheet, trainings, steps, folder, file_of_a_command)))
