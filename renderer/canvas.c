@@ -195,17 +195,6 @@ canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_
 }
 
 void
-canvas_move(struct canvas *c, int slot, const struct canvas_rect *rect)
-{
-    struct slot *s = &c->slots[slot];
-    if (canvas_same_rect(&s->place.rect, rect))
-        return;
-    canvas_take_off(c, s);
-    s->place.rect = *rect;
-    s->dirty = s->image != NULL;
-}
-
-void
 canvas_remove(struct canvas *c, int slot)
 {
     struct slot *s = &c->slots[slot];

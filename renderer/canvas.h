@@ -93,7 +93,6 @@ struct canvas_place {
 // generation is older than the view's); nothing is changed then.
 bool canvas_put(struct canvas *canvas, int slot, struct image *image,
                 const struct canvas_place *place);
-void canvas_move(struct canvas *canvas, int slot, const struct canvas_rect *rect);
 void canvas_remove(struct canvas *canvas, int slot);
 
 // A new view: all slots are emptied, and pictures of an older generation are refused from now on.

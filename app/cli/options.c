@@ -71,16 +71,6 @@ begins(const struct option *o, const char *name, size_t length, bool *whole)
     return i == length;
 }
 
-const struct option *
-option_find(const struct command *command, const char *name)
-{
-    bool whole;
-    for (const struct option *o = command->options; o && o->name; o++)
-        if (begins(o, name, strlen(name), &whole) && whole)
-            return o;
-    return NULL;
-}
-
 // Whether a command, or one below it, has an option of that name; the command that has it.
 static const struct command *
 who_has(const struct command *command, const char *name, size_t length, const struct option **found)

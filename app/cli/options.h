@@ -130,8 +130,6 @@ const struct command *command_of(const struct command_line *line);
 // "limn models check", freed with free(). Of the first `depth` commands of its path; < 0: of all.
 char *command_name(const struct command_line *line, int depth);
 
-// The option of that name in a command's own table; NULL: none.
-const struct option *option_find(const struct command *command, const char *name);
 // "--context-scale", in `out`.
 char *option_text(const struct option *o, char out[40]);
 

@@ -30,12 +30,6 @@ static const char *const colour_names[] = {
     "bright-white", NULL,
 };
 
-const char *
-theme_role_name(enum role role)
-{
-    return role_names[role];
-}
-
 // --- reading
 
 static int

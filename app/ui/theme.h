@@ -29,8 +29,6 @@ struct theme {
     struct theme_style styles[ROLE_COUNT];
 };
 
-const char *theme_role_name(enum role role);
-
 // Roles that a file does not name look like `text`. ERR_INPUT: "FILE:LINE:COLUMN: …".
 bool theme_read(struct theme *t, const char *path, struct err *err);
 // By name ("dark") from $XDG_CONFIG_HOME/limn/themes, the source tree's themes/, the installed

@@ -158,12 +158,6 @@ device_limits(const struct device *d)
     return &d->limits;
 }
 
-const char *
-device_kind(const struct device *d)
-{
-    return d->table->kind;
-}
-
 static struct buffer *
 make_buffer(struct device *d, void *memory, size_t size)
 {

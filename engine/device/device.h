@@ -45,7 +45,6 @@ int device_list(struct device_info *list, int max); // best first; returns the c
 
 void device_close(struct device *d); // NULL is fine; buffers and plans are to be gone before
 const struct device_limits *device_limits(const struct device *d);
-const char *device_kind(const struct device *d); // "cpu"
 
 // Until everything asked for is done; plan_run() may return before. A time that is measured ends
 // with this.

@@ -141,17 +141,6 @@ graph_output(struct graph *g, struct node *n)
     n->flags |= NODE_OUTPUT;
 }
 
-struct node *
-graph_find(const struct graph *g, const char *name)
-{
-    for (int i = 0; i < g->count; i++) {
-        struct node *n = graph_node(g, i);
-        if (n->name && strcmp(n->name, name) == 0)
-            return n;
-    }
-    return NULL;
-}
-
 void
 graph_segment(struct graph *g, int segment)
 {

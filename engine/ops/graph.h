@@ -136,7 +136,6 @@ struct node *graph_bound(struct graph *g, const char *name, enum slot slot, size
                          struct shape shape, enum dtype dtype);
 void graph_output(struct graph *g, struct node *n); // also marks it as not to be overwritten
 void graph_name(struct graph *g, struct node *n, const char *name);
-struct node *graph_find(const struct graph *g, const char *name); // by name, NULL: none
 
 // Nodes made from now on belong to `segment` (0: none); see grad.h.
 void graph_segment(struct graph *g, int segment);
