@@ -5,8 +5,8 @@
 // work out once.
 
 // enum dtype of engine/tensor/dtype.h
-const uint Q4_0 = 8, Q4_1 = 9, Q5_0 = 10, Q5_1 = 11, Q8_0 = 12, Q2_K = 13, Q3_K = 14, Q4_K = 15, Q5_K = 16,
-           Q6_K = 17, IQ4_NL = 18, IQ4_XS = 19;
+const uint Q4_0 = 8, Q4_1 = 9, Q5_0 = 10, Q5_1 = 11, Q8_0 = 12, Q2_K = 13, Q3_K = 14, Q4_K = 15,
+           Q5_K = 16, Q6_K = 17, IQ4_NL = 18, IQ4_XS = 19;
 
 uint half_word(uint at) { return uint(PACKED[at]); }
 float half_at(uint at) { return from_f16(half_word(at)); }
