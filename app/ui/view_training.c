@@ -193,6 +193,26 @@ take_job(struct ui *ui, const struct jv *job)
     free(folder);
 }
 
+static const char *
+id_of(const struct run *r)
+{
+    return jv_string(jv_get(r->job, "id"), "");
+}
+
+// The newest first, in this limn and in the next; what no job tells of (ids begin with the time)
+// comes behind, as it was. What is chosen stays chosen.
+static void
+sort_runs(struct training *t)
+{
+    for (int i = 1; i < t->count; i++)
+        for (int k = i; k > 0 && strcmp(id_of(&t->runs[k - 1]), id_of(&t->runs[k])) < 0; k--) {
+            struct run moved = t->runs[k];
+            t->runs[k] = t->runs[k - 1];
+            t->runs[k - 1] = moved;
+            t->selected = t->selected == k ? k - 1 : t->selected == k - 1 ? k : t->selected;
+        }
+}
+
 static void
 take_jobs(struct ui *ui, const struct jv *jobs)
 {
@@ -212,6 +232,7 @@ take_jobs(struct ui *ui, const struct jv *jobs)
         if (t->runs[i].copied || !t->runs[i].log.folder)
             take_off(ui, i);
     }
+    sort_runs(t);
 }
 
 const char *
@@ -262,12 +283,6 @@ add_done(struct ui *ui, const char *text)
     if (text && *text && !add(ui, text, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     keep(ui);
-}
-
-static const char *
-id_of(const struct run *r)
-{
-    return jv_string(jv_get(r->job, "id"), "");
 }
 
 static void

@@ -347,6 +347,34 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
     return err_set(err, ERR_INPUT, "the pack has no example with %d references", references);
 }
 
+// "style, style transfer": those with that many references.
+static void
+list_tasks(const struct tasks *t, int references, char *out, size_t size)
+{
+    size_t n = 0;
+    *out = 0;
+    for (int k = 0; k < t->count && n < size; k++)
+        if (t->tasks[k].reference_count == references)
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", t->tasks[k].name);
+}
+
+bool
+tasks_check(const struct tasks *t, struct err *err)
+{
+    char names[300];
+    for (int n = 0; n <= EXAMPLE_REFERENCE_MAX; n++) {
+        struct example e = {0};
+        if (tasks_share(t, n) <= 0 || tasks_draw(t, 0, 0, n, &e, NULL))
+            continue;
+        list_tasks(t, n, names, sizeof names);
+        return err_set(err, ERR_INPUT,
+                       "the pack has no example with %d %s for %s: leave these out of the mixture, "
+                       "or pack pictures that share a subject or a style (docs/training.md)",
+                       n, n == 1 ? "reference" : "references", *names ? names : "its tasks");
+    }
+    return true;
+}
+
 int
 tasks_heldout_of(const struct tasks *t, int task, enum pack_split split, int i, struct example *e)
 {

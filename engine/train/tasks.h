@@ -63,6 +63,9 @@ void tasks_destroy(struct tasks *t); // NULL is fine
 int tasks_count(const struct tasks *t);
 const char *tasks_name(const struct tasks *t, int task);
 
+// Before the first step: whether the pack has an example for each number of references that the
+// mixture asks for. ERR_INPUT names the tasks for which it has none.
+bool tasks_check(const struct tasks *t, struct err *err);
 // Probability that an example of the mixture has this many references after dropping.
 double tasks_share(const struct tasks *t, int references);
 

@@ -206,7 +206,8 @@ open_sources(struct trainer *t, struct err *err)
     t->tasks = t->pack ? tasks_create(t->pack, r->tasks, r->zero_shot, err) : NULL;
     const struct scheduler_config *scheduler =
         r->stage == TRAIN_ENLARGER ? &m->super_scheduler : &m->scheduler;
-    t->schedule = t->tasks ? schedule_create(&scheduler->schedule, err) : NULL;
+    bool fits = t->tasks && tasks_check(t->tasks, err);
+    t->schedule = fits ? schedule_create(&scheduler->schedule, err) : NULL;
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, scheduler->prediction, r->snr_gamma};

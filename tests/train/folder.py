@@ -65,6 +65,15 @@ for left in (0, 4096, len(whole) - 3 * 4096, len(whole) - 1):
 limn(*TRAIN, '--resume', '--until', str(len(done) + 2))
 check(steps() == list(range(1, len(done) + 3)), f'and it goes on there: {steps()[-5:]} after {len(done)}')
 
+# --- a mixture that asks for what the pack has not: no subject in it is there twice
+tasks = json.loads((here / 'tasks.json').read_text())
+other = dict(name='again', ratio=1, references=[dict(slot='other', picture='subject', texts=['it'])], texts=['{subject} like {other}'])
+(here / 'two.json').write_text(json.dumps(dict(tasks, mixture=tasks['mixture'] + [other])))
+shutil.rmtree(run)
+limn(*TRAIN, '--set', 'tasks=two.json', code=2, says='the pack has no example with 1 reference for again: leave these out')
+check(not steps(), 'that is said before the first step')
+limn(*TRAIN, '--until', '2')
+
 
 # --- a folder that holds a training
 def state():
