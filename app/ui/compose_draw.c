@@ -131,7 +131,7 @@ draw_looks(struct ui *ui, const struct area *a)
     if (beside) {
         first.columns = a->columns / 2 - 1;
         second.x += a->columns / 2;
-        second.columns = a->columns - a->columns / 2;
+        second.columns = first.columns; // as large as the other
     } else {
         first.rows = a->rows / 2;
         second.y += a->rows / 2;
