@@ -21,6 +21,8 @@ template_json(const struct template *t, const char *stem)
     jv_set(o, "file", jv_from_string(t->path));
     jv_set(o, "summary", jv_from_string(t->summary ? t->summary : ""));
     jv_set(o, "instruction", jv_from_string(t->text));
+    if (t->parameters.family)
+        jv_set(o, "family", jv_from_string(t->parameters.family));
     jv_set(o, "variables", variables);
     jv_set(o, "references", references);
     for (int i = 0; i < t->variable_count; i++) {
@@ -51,6 +53,9 @@ print(const struct template *t, const char *stem)
 {
     command_say(stdout, "%-16s %s", stem, t->summary ? t->summary : "");
     command_say(stdout, "%-16s   %s", "", t->text);
+    if (t->parameters.family)
+        command_say(stdout, "%-16s   for models of the family %s (--model)", "",
+                    t->parameters.family);
     for (int i = 0; i < t->reference_count; i++) {
         const struct template_reference *r = &t->references[i];
         char label[JOB_KEY_TEXT];

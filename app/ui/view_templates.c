@@ -21,6 +21,7 @@ struct templates {
     int count, capacity, selected, top;
     struct area list;
     char filter[80];
+    bool all; // those for one family of models too: a model was chosen, or a filter is written
     struct templates_own own;
 };
 
@@ -62,6 +63,14 @@ result_of(const char *path, const char *stem)
     return NULL;
 }
 
+static bool
+is_hidden(const struct templates *t, const struct template_entry *e)
+{
+    const char *summary = e->template.summary ? e->template.summary : "";
+    bool other = e->template.parameters.family && !t->all && !template_is_own(e->path);
+    return other || (!strcasestr(e->stem, t->filter) && !strcasestr(summary, t->filter));
+}
+
 // One's own come first and hide those of the same name.
 static bool
 add_template(const char *path, void *ctx)
@@ -77,8 +86,7 @@ add_template(const char *path, void *ctx)
         }
     if (!template_read(&e.template, path, &err))
         snprintf(e.fault, sizeof e.fault, "%s", err.text);
-    const char *summary = e.template.summary ? e.template.summary : "";
-    if (!strcasestr(e.stem, t->filter) && !strcasestr(summary, t->filter)) {
+    if (is_hidden(t, &e)) {
         template_finish(&e.template);
         free(e.path);
         free(e.stem);
@@ -89,13 +97,30 @@ add_template(const char *path, void *ctx)
     return true;
 }
 
+// Those for one family of models alone behind those for any, both as they were.
+static void
+others_last(struct templates *t)
+{
+    struct template_entry *sorted = mem_alloc((size_t)MAX(t->count, 1) * sizeof *sorted);
+    int n = 0;
+    for (int family = 0; family < 2; family++)
+        for (int i = 0; i < t->count; i++)
+            if ((t->entries[i].template.parameters.family != NULL) == family)
+                sorted[n++] = t->entries[i];
+    free(t->entries);
+    t->entries = sorted;
+    t->capacity = MAX(t->count, 1);
+}
+
 static void
 open_templates(struct ui *ui)
 {
     struct templates *t = templates_of(ui);
     char *chosen = t->selected < t->count ? mem_strdup(t->entries[t->selected].stem) : NULL;
     forget(t);
+    t->all = session_of(ui)->job.model || *t->filter;
     template_each(add_template, t);
+    others_last(t);
     for (int i = 0; chosen && i < t->count; i++)
         if (strcmp(t->entries[i].stem, chosen) == 0)
             t->selected = i;

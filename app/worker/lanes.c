@@ -144,7 +144,7 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     if (l->opened && strcmp(l->opened, wanted) == 0) {
         free(wanted);
         free(folder);
-        return true;
+        return pipeline_is_of(l->pipeline, j->family, err);
     }
     close_model(l);
     l->device = device_open(device, err);
@@ -165,7 +165,7 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     }
     l->opened = wanted;
     warn_of_type(l, dtype);
-    return true;
+    return pipeline_is_of(l->pipeline, j->family, err);
 }
 
 struct step_context {

@@ -116,6 +116,16 @@ pipeline_close(struct pipeline *p)
     free(p);
 }
 
+bool
+pipeline_is_of(const struct pipeline *p, const char *family, struct err *err)
+{
+    const char *own = p->folder->family->name;
+    return !family || strcmp(family, own) == 0 ||
+           err_set(err, ERR_INPUT, "this is written for models of the family %.40s, and %s is of "
+                   "%s: name another with --model (limn models lists them)", family, p->info.name,
+                   own);
+}
+
 void
 pipeline_info(const struct pipeline *p, struct pipeline_info *info)
 {

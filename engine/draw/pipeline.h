@@ -116,6 +116,8 @@ struct pipeline_storage {
 struct pipeline *pipeline_open_as(const char *folder, struct device *device,
                                   const struct pipeline_storage *weights, struct err *err);
 void pipeline_close(struct pipeline *p); // NULL is fine
+// Whether the model is of this family (engine/families/families.def), NULL: any; ERR_INPUT.
+bool pipeline_is_of(const struct pipeline *p, const char *family, struct err *err);
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
                   struct pipeline_result *result, struct err *err);

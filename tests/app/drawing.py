@@ -33,6 +33,9 @@ some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
 check(some not in (plain, nine), 'one between them is another picture')
 check(text_of('some.png')['variation'] == '9:0.2' and 'variation' not in text_of('plain.png'), 'it is in the picture')
 limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
+# What is written for another family of models is refused before anything is drawn.
+said = limn('generate', 'klein-text', '--no-library', '-o', 'no.png', code=2)
+check('written for models of the family flux2, and' in said and '--model' in said and not os.path.exists('no.png'), said)
 # Weights in 8 bits: another picture, which says so and is drawn again with them.
 eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
 limn('generate', 'eight.png', '--no-library', '-q', '-o', 'eight-again.png')

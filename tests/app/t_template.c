@@ -442,13 +442,18 @@ shipped_templates_are_whole(void **state)
 {
     (void)state;
     static const char *const names[] = {"text",    "edge",  "mask",           "sketch",
-                                        "subject", "style", "style-transfer", "styled-subject"};
+                                        "subject", "style", "style-transfer", "styled-subject",
+                                        "klein-edit", "klein-combine", "klein-combine-three",
+                                        "klein-style", "klein-restore", "klein-edges",
+                                        "klein-depth", "klein-text"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct err err = {0};
         struct template t;
         char *file = mem_printf("%s/%s.yaml", template_folder, names[i]);
         if (!template_read(&t, file, &err))
             fail_msg("%s", err.text);
+        const char *family = t.parameters.family ? t.parameters.family : "";
+        assert_string_equal(family, strncmp(names[i], "klein-", 6) == 0 ? "flux2" : "");
         for (int k = 0; k < t.reference_count; k++) {
             char *image = template_image(&t, &t.references[k], &err);
             if (!image)
