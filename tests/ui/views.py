@@ -258,8 +258,14 @@ def queue():
 def templates():
     h = Home()
     own = h.path / '.local/share/limn/templates'
-    # A sample of what it draws stands beside each that comes with limn: there are pixels of it in that place.
-    for name in sorted(p.stem for p in (pathlib.Path(SOURCE) / 'app/templates').glob('*.yaml')):
+    # A sample of what it draws stands beside each that limn's own model draws: there are pixels of it in that place.
+    # Those for other models are not listed before such a model is chosen, or a filter asks for them.
+    shipped = {p.stem: p.read_text() for p in (pathlib.Path(SOURCE) / 'app/templates').glob('*.yaml')}
+    screen = h.play('size 120x40\nkeys 4 End\nsettle\nsave -', 'the last')
+    check('styled-subject' in screen and 'klein-' not in screen, 'those for other models are hidden', screen)
+    screen = h.play('size 120x40\nkeys 4 /\ntype klein-edit\nsettle\nsave -', 'asked for')
+    check('FLUX.2 klein: changes one picture' in screen, 'and shown where a filter asks for them', screen)
+    for name in sorted(name for name, text in shipped.items() if 'family:' not in text):
         sample = (pathlib.Path(SOURCE) / f'app/templates/results/{name}.png').read_bytes()
         check(sample[16:24] == bytes((0, 0, 0, 160)) * 2, f'{name} has a sample of 160 x 160')
     screen = h.play(f'size 120x40\nkeys 4 Home\nsettle\nsave -\nsave {h.path}/shown.png', 'the first')
