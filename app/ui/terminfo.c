@@ -18,5 +18,7 @@ bool
 screen_terminal_known(const char *term)
 {
     int found = 0;
-    return setupterm(term, STDOUT_FILENO, &found) == OK;
+    // curses does not tell want of memory from a name that it does not know: it is asked twice.
+    return setupterm(term, STDOUT_FILENO, &found) == OK ||
+           setupterm(term, STDOUT_FILENO, &found) == OK;
 }

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/ui/background.h"
 #include "app/ui/training.h"
+#include "app/ui/ui.h"
 #include "app/worker/client.h"
 #include "app/worker/protocol.h"
 #include "engine/base/file.h"
@@ -105,27 +107,47 @@ ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
     }
 }
 
+// --- a piece is written in the background: the disk may be slow, a sheet is looked through
+
+struct piece {
+    struct work work;
+    char *id, *name; // of the job, of the file
+    char *file, *part; // where it goes; a log grows in its place
+    bool log, added;
+    off_t from, size; // of the whole, as the worker has it
+    uint8_t *bytes;
+    size_t count;
+    struct jv *sheets;
+};
+
 static bool
-make_copy_folder(const struct ui *ui, const char *id)
+make_folder_of(const char *file)
 {
-    char *folder = training_copy_folder(ui, id), *cache = xdg_path(XDG_CACHE, "");
+    char *cache = xdg_path(XDG_CACHE, "");
+    char *folder = mem_strndup(file, (size_t)(strrchr(file, '/') - file));
     char *made = xdg_make(XDG_CACHE, folder + strlen(cache) + 1, NULL);
     bool ok = made != NULL;
     free(made);
-    free(cache);
     free(folder);
+    free(cache);
     return ok;
 }
 
-// Adds a piece behind what is here; false: it does not fit there.
-static bool
-add_piece(const char *file, off_t from, const struct client_event *e, off_t most)
+static off_t
+most_of(const struct piece *p)
 {
-    int fd = file_open_private(file, O_WRONLY | O_CREAT | O_NOFOLLOW, NULL);
+    return p->log ? LIMIT_COPIED_LOG_BYTES : LIMIT_COPIED_SHEET_BYTES;
+}
+
+// Behind what is here; false: it does not fit there.
+static bool
+add_piece(const struct piece *p)
+{
+    int fd = file_open_private(p->part, O_WRONLY | O_CREAT | O_NOFOLLOW, NULL);
     struct stat s = {0};
-    size_t size = MIN(e->png_size, (size_t)MAX(most - from, 0));
-    bool fits = fd >= 0 && fstat(fd, &s) == 0 && s.st_size == from;
-    bool ok = fits && pwrite(fd, e->png, size, from) == (ssize_t)size;
+    size_t size = MIN(p->count, (size_t)MAX(most_of(p) - p->from, 0));
+    bool fits = fd >= 0 && fstat(fd, &s) == 0 && s.st_size == p->from;
+    bool ok = fits && pwrite(fd, p->bytes, size, p->from) == (ssize_t)size;
     if (fd >= 0)
         close(fd);
     return ok;
@@ -144,37 +166,77 @@ keep_sheet(const char *part, const char *file)
     free(data);
 }
 
+static void
+write_piece(struct work *w, struct library *library, const atomic_int *hurry)
+{
+    struct piece *p = (struct piece *)w;
+    (void)library, (void)hurry;
+    p->added = p->count && make_folder_of(p->file) && add_piece(p);
+    if (p->size < p->from && truncate(p->part, 0) < 0) {
+        // A log that was begun anew; the next question starts from what is there.
+    }
+    // A sheet that is too large stays a part, so that it is not asked for again.
+    off_t here = p->from + (off_t)(p->added ? p->count : 0);
+    if (!p->log && here >= p->size && p->size > 0 && p->size <= most_of(p))
+        keep_sheet(p->part, p->file);
+}
+
+static void
+piece_written(struct ui *ui, struct work *w)
+{
+    const struct piece *p = (const struct piece *)w;
+    struct run *r = training_run(ui, p->id);
+    if (!r || !r->asked || strcmp(r->asked, p->name) != 0)
+        return;
+    free(r->asked);
+    r->asked = NULL;
+    if (!r->log.folder)
+        trainlog_open(&r->log, r->folder, NULL);
+    if (p->log && p->added && p->from + (off_t)p->count < p->size)
+        training_ask_log(ui, r);
+    else if (p->log || p->added)
+        ask_sheet(ui, r, p->sheets);
+}
+
+static void
+release_piece(struct work *w)
+{
+    struct piece *p = (struct piece *)w;
+    free(p->id);
+    free(p->name);
+    free(p->file);
+    free(p->part);
+    free(p->bytes);
+    jv_free(p->sheets);
+    free(p);
+}
+
 void
 training_take_piece(struct ui *ui, const struct client_event *e)
 {
     struct run *r = training_run(ui, e->id);
     const char *name = jv_string(jv_get(e->data, "name"), "");
     off_t from = (off_t)jv_integer(jv_get(e->data, "from"), 0);
-    off_t size = (off_t)jv_integer(jv_get(e->data, "size"), 0);
-    bool log = strcmp(name, "log.jsonl") == 0;
     // Only what was asked for, of a copy, and where it goes on.
     if (!r || !r->copied || !r->asked || strcmp(r->asked, name) != 0 || r->from != from)
         return;
-    free(r->asked);
-    r->asked = NULL;
-    char *file = file_join(r->folder, name), *part = mem_printf("%s%s", file, log ? "" : ".part");
-    off_t most = log ? LIMIT_COPIED_LOG_BYTES : LIMIT_COPIED_SHEET_BYTES;
-    bool added = e->png_size && make_copy_folder(ui, e->id) && add_piece(part, from, e, most);
-    off_t here = from + (off_t)(added ? e->png_size : 0);
-    if (size < from && truncate(part, 0) < 0) {
-        // A log that was begun anew; the next question starts from what is there.
-    }
-    // One that is too large stays a part, so that it is not asked for again.
-    if (!log && here >= size && size > 0 && size <= most)
-        keep_sheet(part, file);
-    free(part);
-    free(file);
-    if (!r->log.folder)
-        trainlog_open(&r->log, r->folder, NULL);
-    if (log && added && here < size)
-        training_ask_log(ui, r);
-    else if (log || added)
-        ask_sheet(ui, r, jv_get(e->data, "sheets"));
+    struct piece *p = mem_zalloc(sizeof *p);
+    p->work = (struct work){.run = write_piece, .done = piece_written, .release = release_piece};
+    p->work.bytes = e->png_size;
+    p->id = mem_strdup(e->id);
+    p->name = mem_strdup(name);
+    p->log = strcmp(name, "log.jsonl") == 0;
+    p->file = file_join(r->folder, name);
+    p->part = mem_printf("%s%s", p->file, p->log ? "" : ".part");
+    p->from = from;
+    p->size = (off_t)jv_integer(jv_get(e->data, "size"), 0);
+    p->bytes = mem_try_calloc(MAX(e->png_size, 1), 1, "a piece of a training's log", NULL);
+    p->count = p->bytes ? e->png_size : 0;
+    if (p->count)
+        memcpy(p->bytes, e->png, p->count);
+    p->sheets = jv_copy(jv_get(e->data, "sheets"));
+    r->from = -1; // no other piece is taken meanwhile
+    background_put(ui_arrivals(ui), &p->work);
 }
 
 static int

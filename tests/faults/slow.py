@@ -4,7 +4,7 @@
 # or writes then takes seconds; meanwhile keys are pressed, each must change the screen within one, and in the end what
 # was asked for is there.
 # usage: slow.py LIMN SOURCE LOADERS SHIM [NAME...]
-import os, shutil, sqlite3, sys, time
+import json, os, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 import harness, limn_test, scenarios, terminal
@@ -16,14 +16,14 @@ ground = scenarios.Ground(faults)
 
 
 class Screen(terminal.Terminal):
-    def __init__(self, name, slow=''):
+    def __init__(self, name, slow='', words=(), **environment):
         self.name = name
         home = faults.home()
         shutil.copytree(ground.home / 'data', home / 'data')
         self.pictures, self.library = home / 'data/limn/pictures', home / 'data/limn/library.db'
         more, _ = faults.preload(home, None, True)
-        super().__init__(faults, home, ['--preview', 'none', '--theme', 'dark'],
-                         dict(faults.environment(home, LIMN_MODEL=str(ground.model)), **more, FAULT_SLOW=slow))
+        super().__init__(faults, home, ['--preview', 'none', '--theme', 'dark', *words],
+                         dict(faults.environment(home, LIMN_MODEL=str(ground.model)), **more, **environment, FAULT_SLOW=slow))
         check(self.until(lambda: b'references' in self.said, 10), f'{name}: it starts')
         self.keys(':', 'steps 2', '\r')
 
@@ -117,6 +117,20 @@ def a_sheet_is_written():
     s.close()
 
 
+def a_piece_of_a_training_comes():
+    """From another machine, whose log and sheets are copied."""
+    plan = ground.home / 'plan.json'
+    plan.write_text(json.dumps(dict(asked=str(ground.home / 'asked'), jobs=['20260101-000000-00000001'], files={
+        'log.jsonl': dict(size=9, data=b'{"a": 1}\n'.hex())})))
+    s = Screen('a log on a slow disk', 'write:log.jsonl:1500', ('--host', 'h'),
+               LIMN_SSH=f'{sys.executable} -S -E {faults.source}/tests/worker/host_edges.py --host {plan}')
+    s.answers(2, '6')
+    log = s.home / 'cache/limn/trainings/h/20260101-000000-00000001/log.jsonl'
+    check(s.until(lambda: log.exists() and log.stat().st_size == 9, 10), f'{s.name}: it is copied')
+    s.close()
+
+
 limn_test.ONLY = sys.argv[5:]
-limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written],
+limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written,
+               a_piece_of_a_training_comes],
               faults.close)

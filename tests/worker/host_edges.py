@@ -64,6 +64,8 @@ from limn_test import LIMN, SLOW, check, chunk, environment, run, work
 
 L = limn_test.limits()
 JOB = '20260101-000000-00000001'
+# A question is asked when the view is drawn, and its answer written in the background.
+LOOKS = 'keys 6\nwait done\n' + 'settle\nkeys 2\nsettle\nkeys 6\n' * 25 + 'settle\n'
 
 
 class Home:
@@ -101,7 +103,7 @@ def log():
         file = home.copy() / 'log.jsonl'
         file.touch()
         os.truncate(file, here)
-        home.play('keys 6\nwait done\nsettle\nkeys 2 6\nwait done\nsettle\n', jobs=[JOB], files={'log.jsonl': dict(size=here + comes, data='0a' * comes)})
+        home.play(LOOKS, jobs=[JOB], files={'log.jsonl': dict(size=here + comes, data='0a' * comes)})
         check(file.stat().st_size == want, f'COPIED_LOG_BYTES: of {here} and {comes} bytes {file.stat().st_size} are kept')
         asked = home.asked.read_text()
         check((f'log.jsonl {most}' not in asked) and ('log.jsonl' in asked) == (here < most), f'COPIED_LOG_BYTES: asked for\n{asked}')
@@ -118,7 +120,7 @@ def sheet():
         folder = home.copy()
         (folder / 'sheet1.png.part').write_bytes(png[:-50])
         plan = dict(jobs=[JOB], sheets=['sheet1.png'], files={'sheet1.png': dict(size=size, data=png[-50:].hex()), 'log.jsonl': dict(size=1, data='0a')})
-        home.play('keys 6\nwait done\nsettle\nkeys 2 6\nwait done\nsettle\nkeys 2 6\nsettle\n', **plan)
+        home.play(LOOKS, **plan)
         kept = folder / 'sheet1.png'
         check(kept.exists() != bool(more) and (more or kept.stat().st_size == size), f'COPIED_SHEET_BYTES and {more}: {sorted(f.name for f in folder.iterdir())}')
         check(home.asked.read_text().count('sheet1') == 1, f'COPIED_SHEET_BYTES and {more}: it is asked for once', home.asked.read_text())
