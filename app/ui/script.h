@@ -13,7 +13,7 @@
 struct script;
 struct ui;
 
-enum { SCRIPT_COLUMNS = 100, SCRIPT_ROWS = 30, SCRIPT_BYTES_MAX = 1 << 20, SCRIPT_LIMIT_S = 60 };
+enum { SCRIPT_COLUMNS = 100, SCRIPT_ROWS = 30, SCRIPT_LIMIT_S = 60 };
 
 // Reads and checks all of it. "-": standard input. NULL: ERR_INPUT, "FILE:LINE: …".
 struct script *script_open(const char *file, struct err *err);

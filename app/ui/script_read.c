@@ -9,6 +9,7 @@
 #include "app/ui/key_names.h"
 #include "app/ui/script_parts.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 enum { SIDE_MAX = 500, LIMIT_MAX_S = 3600 };
@@ -87,10 +88,37 @@ read_limit(struct step *step, const char *rest, const char *where, struct err *e
     return true;
 }
 
+// regcomp() takes any time, memory and stack for what repeats repetitions, or is nested without
+// end. Whatever stands in brackets or behind a \\ counts alike.
+static bool
+is_small_pattern(const char *text)
+{
+    long times = 1, groups = 0;
+    for (const char *c = text; *c; c++) {
+        groups += *c == '(';
+        if (*c == '{') {
+            const char *comma = c + 1 + strspn(c + 1, "0123456789");
+            long least = strtol(c + 1, NULL, 10);
+            long most = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
+            most = MAX(MAX(least, most), 1);
+            times = most > LIMIT_PATTERN_TIMES ? most : times * most;
+        }
+        if (groups > LIMIT_PATTERN_GROUPS || times > LIMIT_PATTERN_TIMES)
+            return false;
+    }
+    return true;
+}
+
 static bool
 read_pattern(struct step *step, const char *rest, const char *where, struct err *err)
 {
     char why[200];
+    if (strlen(rest) > LIMIT_PATTERN_BYTES || !is_small_pattern(rest))
+        return err_set(err, ERR_INPUT,
+                       "%s: '%.40s…' asks for too much: a regular expression has at most %d bytes, "
+                       "%d groups, and %d for what its {} make when multiplied",
+                       where, rest, LIMIT_PATTERN_BYTES, LIMIT_PATTERN_GROUPS,
+                       LIMIT_PATTERN_TIMES);
     int code = regcomp(&step->pattern, rest, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
     if (code == 0)
         return true;
@@ -147,16 +175,16 @@ read_line(struct script *s, int line, char *text, struct err *err)
 static char *
 read_input(struct err *err)
 {
-    char *text = mem_alloc(SCRIPT_BYTES_MAX + 1);
-    size_t n = fread(text, 1, SCRIPT_BYTES_MAX, stdin);
+    char *text = mem_alloc(LIMIT_SCRIPT_BYTES + 2);
+    size_t n = fread(text, 1, LIMIT_SCRIPT_BYTES + 1, stdin);
     text[n] = 0;
-    if (!ferror(stdin) && n < SCRIPT_BYTES_MAX)
+    if (!ferror(stdin) && n <= LIMIT_SCRIPT_BYTES)
         return text;
     free(text);
     if (ferror(stdin))
         err_errno(err, ERR_IO, "standard input");
     else
-        err_set(err, ERR_INPUT, "a script has at most %d bytes", SCRIPT_BYTES_MAX);
+        err_set(err, ERR_INPUT, "a script has at most %d bytes", LIMIT_SCRIPT_BYTES);
     return NULL;
 }
 
@@ -164,7 +192,7 @@ struct script *
 script_open(const char *file, struct err *err)
 {
     bool input = strcmp(file, "-") == 0;
-    char *text = input ? read_input(err) : file_read(file, SCRIPT_BYTES_MAX, NULL, err);
+    char *text = input ? read_input(err) : file_read(file, LIMIT_SCRIPT_BYTES, NULL, err);
     if (!text)
         return NULL;
     struct script *s = mem_zalloc(sizeof *s);

@@ -71,13 +71,17 @@ enum {
     LIMIT_JOB_INPUTS = LIMIT_INSTRUCTION_REFERENCES + LIMIT_JOB_AWAY + 2, // a start and a mask
 };
 
-// JSON, themes, logs of trainings.
+// JSON, themes, keys, scripts, logs of trainings.
 enum {
     LIMIT_JSON_FILE_BYTES = 64 << 20,
     LIMIT_JSON_VALUES = 12000000,  // in any text
     LIMIT_PICTURE_VALUES = 100000, // in what a picture holds
     LIMIT_THEME_BYTES = 64 << 10,
     LIMIT_KEYS_BYTES = 64 << 10,
+    LIMIT_SCRIPT_BYTES = 1 << 20, // of the UI, limn --script
+    LIMIT_PATTERN_BYTES = 400,    // a regular expression of a script
+    LIMIT_PATTERN_GROUPS = 40,    // in it
+    LIMIT_PATTERN_TIMES = 1000,   // what its {} make when multiplied
     LIMIT_TRAINLOG_LINE_BYTES = 16384,
     LIMIT_TRAINLOG_TASKS = 16,
 };

@@ -93,6 +93,22 @@ def photographs():
     check(p.returncode and '/nonesuch/x.png' in p.stderr, p.stderr)
 
 
+def limits():
+    """As much as a script may have, and one more."""
+    h = Home()
+    L = dict(re.findall(r'LIMIT_(\w+) = ([^,/]+),', (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text()))
+    for name, script in (('LIMIT_SCRIPT_BYTES', lambda n: '#' * n), ('LIMIT_PATTERN_BYTES', lambda n: 'wait ' + '(a|references)' + '|b' * ((n - 14) // 2) + '|' * (n % 2)),
+                         ('LIMIT_PATTERN_GROUPS', lambda n: 'wait references' + '(a*)' * n), ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|a{1,%d})' % n),
+                         ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|((a{10}){3,%d})+)' % (n // 10 + n % 10))):
+        most = eval(L[name[6:]])
+        for n, beyond in ((most, 0), (most + 1, 2)):
+            p = h.limn('--script', '-', stdin=script(n))
+            check(p.returncode == beyond and ('at most' in p.stderr) == bool(beyond), f'{name} at {n}: exit {p.returncode}', p.stderr[-400:])
+    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', 'a{99999999999999999999}', 'a{1,99999999999999999999}'):
+        p = h.limn('--script', '-', stdin=f'wait {bomb}\n')
+        check(p.returncode == 2 and 'asks for too much' in p.stderr, f'{bomb[:40]}: exit {p.returncode}', p.stderr[-400:])
+
+
 def wrong_words():
     h = Home()
     for line, what in (('wiat x', "unknown word 'wiat'; did you mean 'wait'"), ('keys 4 Foo', "'Foo' is not a key"),
@@ -139,4 +155,4 @@ def in_a_terminal():
 
 
 if __name__ == '__main__':
-    run([words, photographs, wrong_words, in_a_terminal])
+    run([words, photographs, wrong_words, limits, in_a_terminal])
