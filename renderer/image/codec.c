@@ -274,15 +274,16 @@ open_pnm(const void *data, size_t size)
 {
     VipsImage *v = NULL;
     VipsSource *source = vips_source_new_from_memory(data, size);
-    if (source && vips_ppmload_source(source, &v, "access", VIPS_ACCESS_RANDOM, "fail_on",
-                                      VIPS_FAIL_ON_TRUNCATED, NULL))
+    if (source && vips_ppmload_source(source, &v, "access", VIPS_ACCESS_RANDOM, "memory", TRUE,
+                                      "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL))
         v = NULL;
     if (source)
         g_object_unref(source);
     return v;
 }
 
-// Opened and its head read; NULL with an error, which starts with `name`.
+// Opened and its head read; NULL with an error, which starts with `name`. In memory: what has more
+// than 100 MB of pixels would go to a temporary file, which a child of the sandbox cannot write.
 static VipsImage *
 open_head(const void *data, size_t size, const char *name, struct err *err)
 {
@@ -290,7 +291,8 @@ open_head(const void *data, size_t size, const char *name, struct err *err)
     VipsImage *v = is_pnm(data, size)
                        ? open_pnm(data, size)
                        : vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM,
-                                                    "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
+                                                    "memory", TRUE, "fail_on",
+                                                    VIPS_FAIL_ON_TRUNCATED, NULL);
     if (!v) {
         vips_failed(err, name);
         return NULL;

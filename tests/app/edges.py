@@ -119,6 +119,19 @@ def pictures():
                 check(struct.unpack('>I', inside[16:20])[0] == L[name], f'{name}: {side} is shown with {inside[16:24]}')
 
 
+def large_pictures():
+    """In colours: 200 MB of pixels, which no decoder may put on a disk."""
+    def make(height):
+        row, z = bytes(1 + 3 * L['PICTURE_SIDE']), zlib.compressobj(1)
+        rows = b''.join(z.compress(row) for _ in range(height)) + z.flush()
+        write('p.png', b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', L['PICTURE_SIDE'], height, 8, 2, 0, 0, 0)) +
+              chunk(b'IDAT', rows) + chunk(b'IEND', b''))
+    for height, beyond in ((L['PICTURE_PIXELS'] // L['PICTURE_SIDE'], False), (L['PICTURE_PIXELS'] // L['PICTURE_SIDE'] + 1, True)):
+        make(height)
+        p = limn('instruct', 'a cat', '--start', 'p.png', '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
+        check(('nowhere' in p.stderr) != beyond and ('pixels' in p.stderr) == beyond, f'PICTURE_PIXELS, {height} rows: exit {p.returncode}, {p.stderr}')
+
+
 def model_folders():
     m = home / 'm'
     shutil.copytree(GOLDEN / 't5', m)
@@ -336,4 +349,4 @@ def worker():
     check(w.wait(60) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
 
 
-limn_test.run([templates, command_lines, pictures, model_folders, sources, archives, roles, themes, worker])
+limn_test.run([templates, command_lines, pictures, large_pictures, model_folders, sources, archives, roles, themes, worker])
