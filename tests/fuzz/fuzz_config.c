@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Configurations of a model folder. The first byte says whose: U-Net, T5 or scheduler. What a
-// configuration declares is counted and not allocated.
+// Configurations of a model folder. The first byte says whose: U-Net, T5, scheduler, or of whatever
+// network accepts it. What a configuration declares is counted and not allocated.
 #include <stdlib.h>
 
 #include "engine/model/scheduler_config.h"
+#include "engine/nets/net.h"
 #include "engine/nets/t5.h"
 #include "engine/nets/unet.h"
 #include "engine/nets/unet_config.h"
@@ -41,17 +42,34 @@ read_scheduler(const struct jv *json, struct err *err)
     scheduler_config_read(json, "scheduler_config.json", &c, err);
 }
 
+static void
+read_any(const struct jv *json, struct err *err)
+{
+    struct parts parts = {0};
+    char words[200];
+    if (parts_add(&parts, "part", json, "config.json", err)) {
+        const struct part *p = &parts.at[0];
+        struct params *params = params_create(DTYPE_F32);
+        jv_free(p->net->write(p->config));
+        p->net->describe(p->config, words, sizeof words);
+        fuzz_use_text(words);
+        p->net->declare(params, p->prefix, p->config, err);
+        params_destroy(params);
+    }
+    parts_finish(&parts);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(const struct jv *json, struct err *err) = {read_unet, read_t5,
-                                                                              read_scheduler};
+    static void (*const readers[])(const struct jv *json, struct err *err) = {
+        read_unet, read_t5, read_scheduler, read_any};
     struct err err = {0};
     if (!size)
         return 0;
     struct jv *json = jv_parse((const char *)data + 1, size - 1, "config.json", &err);
     if (json)
-        readers[data[0] % 3](json, &err);
+        readers[data[0] % 4](json, &err);
     fuzz_said("", &err);
     jv_free(json);
     return 0;

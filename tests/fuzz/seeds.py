@@ -121,6 +121,23 @@ seed('config', 'scheduler', b'\2' + json.dumps(dict(
     prediction_type='epsilon', variance_type='learned_range', thresholding=True, dynamic_thresholding_ratio=0.95,
     sample_max_value=1.5, clip_sample=True, clip_sample_range=1.0, timestep_spacing='leading', steps_offset=1)).encode())
 copies('tokenizer', 'tests/reference/golden/tokenizer/plain-spiece.model')
+FLUX = 'tests/reference/golden/flux2/'
+for part in ('transformer', 'text_encoder', 'vae'):
+    seed('config', 'flux2-' + part, b'\3' + (source / FLUX / part / 'config.json').read_bytes())
+copies('gguf', 'tests/reference/golden/packed.*')
+copies('lora', FLUX + 'lora-[a-z]*[a-z].safetensors')
+copies('bpe', FLUX + 'tokenizer/tokenizer.json', before=b'\0')
+seed('bpe', 'files', b'\1' + b'\xff'.join((source / FLUX / 'tokenizer' / n).read_bytes() for n in ('vocab.json', 'merges.txt', 'added_tokens.json')))
+seed('keys', 'some', '# mine\nall draw F9 ^G\ncompose undo u Tab\ngallery rate-1\nall help F1 ? S-Tab\n')
+seed('script', 'words', 'size 80x24\nwait (references|compose)$\nkeys 4 End F9 ^G Esc\ntype a hen, q\npaste b\ngone 1 job\nlimit 2.5\nsettle\nsave -\n# x\nquit\n')
+MODEL_FILES = ['model_index.json', 'transformer/config.json', 'transformer/diffusion_pytorch_model.safetensors', 'text_encoder/config.json',
+               'text_encoder/model.safetensors.index.json', 'text_encoder/model-00001-of-00002.safetensors', 'vae/config.json', '../x', 'LICENSE',
+               'vae/diffusion_pytorch_model.fp16.safetensors', 'tokenizer/tokenizer.json', 'scheduler/scheduler_config.json']
+for gated in (False, 'manual'):
+    seed('hub', f'model-{gated}', json.dumps(dict(sha='a' * 40, gated=gated, cardData=dict(license='other', license_name='n', license_link='https://x'), siblings=[
+        dict(rfilename=f, size=5, **(dict(blobId='b' * 40) if i % 2 else dict(lfs=dict(sha256='c' * 64, size=9)))) for i, f in enumerate(MODEL_FILES)])).encode()
+         + b'\xff' + (source / FLUX / 'model_index.json').read_bytes())
+seed('hub', 'name', 'https://huggingface.co/org/name/tree/main')
 
 
 def chunk(kind, data):
