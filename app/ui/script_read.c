@@ -95,7 +95,8 @@ is_small_pattern(const char *text)
 {
     long times = 1, groups = 0;
     for (const char *c = text; *c; c++) {
-        groups += *c == '(';
+        bool again = c > text && strchr("*+?{", *c) && strchr("*+?}", c[-1]);
+        groups += *c == '(' || again; // x** is (x*)*
         if (*c == '{') {
             const char *comma = c + 1 + strspn(c + 1, "0123456789");
             long least = strtol(c + 1, NULL, 10);

@@ -104,7 +104,7 @@ def limits():
         for n, beyond in ((most, 0), (most + 1, 2)):
             p = h.limn('--script', '-', stdin=script(n))
             check(p.returncode == beyond and ('at most' in p.stderr) == bool(beyond), f'{name} at {n}: exit {p.returncode}', p.stderr[-400:])
-    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', 'a{99999999999999999999}', 'a{1,99999999999999999999}'):
+    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', '(e)$t' + '*' * 113, 'a{99999999999999999999}', 'a{1,99999999999999999999}'):
         p = h.limn('--script', '-', stdin=f'wait {bomb}\n')
         check(p.returncode == 2 and 'asks for too much' in p.stderr, f'{bomb[:40]}: exit {p.returncode}', p.stderr[-400:])
 
