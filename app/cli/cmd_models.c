@@ -307,9 +307,9 @@ static const struct command check_command = {
 
 const struct command command_models = {
     .name = "models",
-    .summary = "list, check, fetch models, or put one together",
+    .summary = "list, check, fetch, merge models, or put one together",
     .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
-                                                &command_models_add, NULL},
+                                                &command_models_add, &command_models_merge, NULL},
     .usual = &list_command,
     .computes = true,
 };

@@ -37,7 +37,8 @@ def write_pack(count=200, side=8):
                ('subject', 'I32', [count], struct.pack(f'<{count}i', *range(count))),
                ('style', 'I32', [count], bytes(4 * count)), ('split', 'U8', [count], bytes(count)),
                ('text.caption', 'U8', [len(caption)], caption), ('text.keywords', 'U8', [1], b'x'),
-               ('images', 'U8', [count, side, side, 3], bytes(i % 251 for i in range(count * side * side * 3)))]
+               ('images', 'U8', [count, side, side, 3], bytes(i % 251 for i in range(count * side * side * 3))),
+               ('alpha', 'U8', [count, side, side], bytes(255 for _ in range(count * side * side)))]
     safetensors(here / 'small.pack', {name: (kind, shape, data) for name, kind, shape, data in tensors},
                 {'format': 'limn pack 1', 'styles': '["flat"]'})
 
@@ -125,6 +126,31 @@ for i in range(8):
     drawn = p.returncode == 0 and out.read_bytes().startswith(b'\x89PNG') and out.read_bytes().endswith(b'IEND\xaeB`\x82')
     check(drawn or (p.returncode in (1, 2) and 'safetensors' in errors and not out.exists()),
           f'cut after {0.05 * i:.2f} s: exit {p.returncode}, {errors[-300:]}')
+
+# --- a LoRA: laid on the model or merged into it, it draws the same; of weight 0, what the model draws
+def pixels(name, *args):
+    limn('instruct', 'a snail', '--seed', '1', '--steps', '2', '--device', 'cpu', '--dtype', 'f32', '--preview', 'none', '--no-library',
+         '-o', name, *args)
+    png, at, found = (here / name).read_bytes(), 8, b''
+    while at < len(png):
+        size = struct.unpack('>I', png[at:at + 4])[0]
+        found += png[at + 8:at + 8 + size] if png[at + 4:at + 8] == b'IDAT' else b''
+        at += size + 12
+    return found
+
+
+shutil.rmtree(run)
+limn(*TRAIN, '--until', '2')
+limn(*TRAIN, '--until', '4', '--set', 'model=run/model', '--set', 'output=style', '--set', 'stage=lora',
+     '--set', 'lora_rank=2', '--set', 'lr=0.05', '--set', 'warmup=0')
+lora = 'style/lora.safetensors'
+limn('models', 'merge', 'run/model', 'merged', '--lora', lora, '--dtype', 'f32')
+limn('models', 'merge', 'run/model', 'merged', '--lora', lora, code=2, says='merged is there already')
+limn('models', 'merge', 'run/model', 'other', code=2, says='--lora says what is merged')
+base = pixels('base.png', '--model', 'run/model')
+check(pixels('none.png', '--model', 'run/model', '--lora', lora + ':0') == base, 'weight 0 changes no bit')
+laid = pixels('laid.png', '--model', 'run/model', '--lora', lora)
+check(laid != base and pixels('merged.png', '--model', 'merged') == laid, 'laid on or merged: the same picture')
 
 # --- the same by itself; what was begun with --force is gone on with, not begun once more
 def job(id):
