@@ -14,25 +14,36 @@ without_grain(int alpha)
     return MIN(MAX(v, 0), 255);
 }
 
-static void
-take_off_white(uint8_t p[4])
+// Alpha that the colours cannot do without.
+static int
+needed_by(const uint8_t p[4])
 {
-    int darkest = MIN(p[0], MIN(p[1], p[2])), needed = 255 - darkest;
-    int alpha = without_grain(p[3]);
-    if (alpha > 0 || needed > ALPHA_GRAIN)
-        alpha = MAX(alpha, needed);
-    for (int c = 0; c < 3; c++) {
-        int less = alpha ? ((255 - p[c]) * 255 + alpha / 2) / alpha : 0;
-        p[c] = (uint8_t)(255 - MIN(less, 255));
+    return 255 - MIN(p[0], MIN(p[1], p[2]));
+}
+
+void
+alpha_clean(uint8_t *rgba, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *p = rgba + 4 * i;
+        p[3] = (uint8_t)without_grain(p[3]);
+        if (p[3] == 0 && needed_by(p) <= ALPHA_GRAIN)
+            memset(p, 255, 3);
     }
-    p[3] = (uint8_t)alpha;
 }
 
 void
 alpha_take_off_white(uint8_t *rgba, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        take_off_white(rgba + 4 * i);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *p = rgba + 4 * i;
+        int alpha = MAX(p[3], needed_by(p));
+        for (int c = 0; c < 3; c++) {
+            int less = alpha ? ((255 - p[c]) * 255 + alpha / 2) / alpha : 0;
+            p[c] = (uint8_t)(255 - MIN(less, 255));
+        }
+        p[3] = (uint8_t)alpha;
+    }
 }
 
 void

@@ -11,9 +11,12 @@
 // less this it is whole.
 enum { ALPHA_GRAIN = 10 };
 
+// rgba (n,4), colours as they look on white, as a network drew them: without the grain.
+void alpha_clean(uint8_t *rgba, size_t n);
+
 // rgba (n,4), colours C as they look on white -> the colours c themselves, not premultiplied:
 // C = a c + (1 - a), all in [0,1]. As much alpha is added as the colours need, so that the picture
-// on white stays as it was drawn, to the rounding, wherever there is more than grain.
+// on white stays as it was, to the rounding.
 void alpha_take_off_white(uint8_t *rgba, size_t n);
 
 // pixels (n,channels), 3 or 4, as they look on white: rgb (n,3), which may be the same memory.

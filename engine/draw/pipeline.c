@@ -182,6 +182,13 @@ values_of(const struct drawing *d, struct picture_size s)
     return (size_t)d->count * pixels_of(s) * (size_t)d->p->info.channels;
 }
 
+static void
+clean(const struct pipeline_pictures *p)
+{
+    if (p->channels == 4)
+        alpha_clean(p->pixels, (size_t)p->count * (size_t)p->height * (size_t)p->width);
+}
+
 // As they are given out: transparent ones no longer on white.
 static void
 finish_colours(const struct pipeline_pictures *p)
@@ -199,6 +206,7 @@ report(void *ctx, int step, int total, const float *x0)
     struct pipeline_pictures now = {d->count, d->now.width, d->now.height, d->p->info.channels,
                                     d->pixels};
     pass_preview(d->pass, x0, d->pixels);
+    clean(&now);
     finish_colours(&now);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
@@ -552,9 +560,10 @@ draw(struct drawing *d, struct err *err)
     d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
         resize_to_bytes(large ? large : x, final, d->pixels);
-        start_put_back(&d->last, d->count, pixels_of(d->final), d->pixels);
         d->result->pictures.pixels = d->pixels;
         d->pixels = NULL;
+        clean(&d->result->pictures);
+        start_put_back(&d->last, d->count, pixels_of(d->final), d->result->pictures.pixels);
         finish_colours(&d->result->pictures);
     }
     free(x);
