@@ -10,6 +10,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/draw/alpha.h"
+#include "engine/draw/drawing.h"
 #include "engine/draw/latents.h"
 #include "engine/draw/pipeline_check.h"
 #include "engine/draw/pipeline_parts.h"
@@ -143,50 +144,16 @@ cancelled(const struct pipeline_request *r, struct err *err)
     return true;
 }
 
-// A request with everything settled.
-struct drawing {
-    struct pipeline *p;
-    const struct pipeline_request *r;
-    struct pipeline_result *result;
-    const struct sampler *sampler;
-    enum spacing spacing; // SPACING_NONE: the model's
-    struct guidance guidance;
-    int count, steps, super_steps; // super_steps 0: no second stage
-    uint64_t seeds[LIMIT_JOB_PICTURES];
-    struct port_set text, negative, away; // the last two: empty where nothing is to be avoided
-    struct stage *references; // held; NULL: none
-    struct references alone;  // in its place, of families that draw any size
-    struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES]; // in the references' order
-    bool weighted; // not all of them are 1 all the time
-    double strength;
-    struct start first, last; // at the base's size, at the result's; empty without a start
-    // Of the pass that runs, for progress.
-    const struct pass *pass;
-    int step_offset;
-    struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
-    float *kept; // latents of a run that did not come to its end; NULL: none
-    double start;
-    uint8_t *pixels;
-};
-
-static size_t
-pixels_of(struct picture_size s)
+static bool
+clean(const struct drawing *d, const struct pipeline_pictures *p, struct err *err)
 {
-    return (size_t)s.height * (size_t)s.width;
-}
-
-// Numbers in all the pictures of a size.
-static size_t
-values_of(const struct drawing *d, struct picture_size s)
-{
-    return (size_t)d->count * pixels_of(s) * (size_t)d->p->info.channels;
-}
-
-static void
-clean(const struct pipeline_pictures *p)
-{
+    size_t one = (size_t)p->height * (size_t)p->width;
+    bool ok = true;
     if (p->channels == 4)
-        alpha_clean(p->pixels, (size_t)p->count * (size_t)p->height * (size_t)p->width);
+        alpha_clean(p->pixels, (size_t)p->count * one);
+    for (int i = 0; ok && d->apart && i < p->count; i++)
+        ok = alpha_draw_in(p->pixels + 4 * one * (size_t)i, p->width, p->height, err);
+    return ok;
 }
 
 // As they are given out: transparent ones no longer on white.
@@ -197,6 +164,25 @@ finish_colours(const struct pipeline_pictures *p)
         alpha_take_off_white(p->pixels, (size_t)p->count * (size_t)p->height * (size_t)p->width);
 }
 
+// The estimate as bytes, its channels together. False: there is no memory for it.
+static bool
+show_estimate(const struct drawing *d, const float *x0, const struct pipeline_pictures *out)
+{
+    size_t pixels = (size_t)out->count * (size_t)out->height * (size_t)out->width;
+    if (!d->apart) {
+        pass_preview(d->pass, x0, out->pixels);
+        return true;
+    }
+    struct err err = {0};
+    float *whole = mem_try_calloc(4 * pixels, sizeof *whole, "an estimate", &err);
+    if (whole) {
+        alpha_join(x0, x0 + 3 * pixels, pixels, whole);
+        resize_to_bytes(whole, 4 * pixels, out->pixels);
+    }
+    free(whole);
+    return whole != NULL;
+}
+
 static void
 report(void *ctx, int step, int total, const float *x0)
 {
@@ -205,8 +191,9 @@ report(void *ctx, int step, int total, const float *x0)
         return;
     struct pipeline_pictures now = {d->count, d->now.width, d->now.height, d->p->info.channels,
                                     d->pixels};
-    pass_preview(d->pass, x0, d->pixels);
-    clean(&now);
+    struct err err = {0};
+    if (!show_estimate(d, x0, &now) || !clean(d, &now, &err))
+        return; // no memory
     finish_colours(&now);
     // The pass may have fewer steps than asked for; its last one is still the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
@@ -384,8 +371,8 @@ condition(struct drawing *d, struct err *err)
     return ok;
 }
 
-static struct pass
-base_pass(struct drawing *d)
+struct pass
+drawing_base_pass(struct drawing *d)
 {
     struct pipeline *p = d->p;
     return (struct pass){
@@ -419,9 +406,8 @@ shrink_mask(const float *mask, int width, const struct latent *l, struct err *er
     return out;
 }
 
-// pass_run() from what there is to start from; NULL: from noise.
-static bool
-run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
+bool
+drawing_run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
 {
     if (!from)
         return pass_run(pass, x, err);
@@ -442,50 +428,12 @@ run_from(struct pass *pass, const struct start *from, float *x, struct err *err)
     return ok;
 }
 
-#define OTHER_NOISE 0x9E3779B97F4A7C15u // the second pass's seeds are others than the base's
-
-// base (N,s,s,C) -> x (N,S,S,C)
-static bool
-enlarge(struct drawing *d, const float *base, float *x, struct err *err)
-{
-    stage_release(d->references); // the base model may make room
-    d->references = NULL;
-    struct pass pass = base_pass(d);
-    uint64_t seeds[LIMIT_JOB_PICTURES];
-    for (int i = 0; i < d->count; i++)
-        seeds[i] = d->seeds[i] ^ OTHER_NOISE;
-    pass.part = d->p->folder->family->enlarger;
-    pass.scheduler = &d->p->folder->super_scheduler;
-    pass.spacing = SPACING_NONE; // its own scheduler's
-    pass.steps = d->super_steps;
-    pass.guidance = (struct guidance){.kind = GUIDANCE_KIND_CFG,
-                                      .scale = d->p->defaults.super_scale};
-    pass.seeds = seeds;
-    pass.weights = NULL;
-    pass.away = NULL;
-    pass.strength = 1;
-    pass.noise_level = d->p->defaults.super_noise_level;
-    pass.variation_seed ^= OTHER_NOISE;
-    size_t n = values_of(d, d->final);
-    float *low = mem_try_calloc(n, sizeof *low, "pictures", err);
-    pass.low = low;
-    d->step_offset = d->steps;
-    d->now = d->final;
-    d->pass = &pass;
-    bool ok = low &&
-              pass_low_resolution(&pass, base, d->p->info.size, pass.noise_level, low, err) &&
-              run_from(&pass, d->last.mask ? &d->last : NULL, x, err) &&
-              pass_decode(&pass, x, x, err);
-    free(low);
-    return ok;
-}
-
 // Strength 0: as many copies of the picture as there would be drawings.
 static bool
 give_back(struct drawing *d, struct err *err)
 {
     struct pipeline_pictures *out = &d->result->pictures;
-    size_t n = values_of(d, d->final) / (size_t)d->count;
+    size_t n = drawing_values(d, d->final) / (size_t)d->count;
     out->pixels = mem_try_calloc((size_t)d->count * n, 1, "pictures", err);
     for (int i = 0; out->pixels && i < d->count; i++)
         resize_to_bytes(d->last.picture, n, out->pixels + (size_t)i * n);
@@ -533,7 +481,7 @@ make_latents(struct drawing *d, struct pass *pass, float *x, struct err *err)
     size_t n = (size_t)d->count * (size_t)l.height * (size_t)l.width * (size_t)l.channels;
     if (d->kept)
         memcpy(x, d->kept, n * sizeof *x);
-    else if (!run_from(pass, d->first.picture ? &d->first : NULL, x, err))
+    else if (!drawing_run_from(pass, d->first.picture ? &d->first : NULL, x, err))
         return false;
     else if (d->r->latents && d->p->info.grain)
         latents_write(d->r->latents, d->count, &l, x);
@@ -543,27 +491,27 @@ make_latents(struct drawing *d, struct pass *pass, float *x, struct err *err)
 static bool
 draw(struct drawing *d, struct err *err)
 {
-    size_t n = values_of(d, d->base), final = values_of(d, d->final);
+    size_t n = drawing_values(d, d->base), final = drawing_values(d, d->final);
     float *x = mem_try_calloc(n, sizeof *x, "pictures", err), *large = NULL;
     d->pixels = mem_try_calloc(final, 1, "pictures", err);
     d->now = d->base;
     d->start = clock_seconds();
-    struct pass pass = base_pass(d);
+    struct pass pass = drawing_base_pass(d);
     d->pass = &pass;
     bool ok = x && d->pixels && make_latents(d, &pass, x, err) && pass_decode(&pass, x, x, err);
     if (ok && d->super_steps) {
         large = mem_try_calloc(final, sizeof *large, "pictures", err);
         for (size_t i = 0; i < n; i++)
             x[i] = MIN(MAX(x[i], -1), 1);
-        ok = large && enlarge(d, x, large, err);
+        ok = large && drawing_second_pass(d, x, large, err);
     }
     d->result->denoise_seconds = clock_seconds() - d->start;
     if (ok) {
         resize_to_bytes(large ? large : x, final, d->pixels);
         d->result->pictures.pixels = d->pixels;
         d->pixels = NULL;
-        clean(&d->result->pictures);
-        start_put_back(&d->last, d->count, pixels_of(d->final), d->result->pictures.pixels);
+        ok = clean(d, &d->result->pictures, err);
+        start_put_back(&d->last, d->count, drawing_pixels(d->final), d->result->pictures.pixels);
         finish_colours(&d->result->pictures);
     }
     free(x);

@@ -12,7 +12,8 @@ static bool
 check_enlarger(const struct unet_config *s, const struct unet_config *base, const char *folder,
                struct err *err)
 {
-    if (s->in_channels == 2 * base->in_channels && s->class_timestep &&
+    bool fits = s->in_channels == 2 * base->in_channels || s->in_channels == 2 * 3;
+    if (fits && s->class_timestep &&
         s->sample_size > base->sample_size)
         return true;
     return err_set(err, ERR_INPUT, "%s/super_resolution must take %d channels and a noise level "
@@ -49,7 +50,7 @@ pixels_check(const struct parts *parts, const char *folder, struct err *err)
                        "the U-Net takes", folder, t->d_model);
     return (!s || check_enlarger(s, c, folder, err)) &&
            check_channels(c, channels, folder, err) &&
-           (!s || check_channels(s, channels, folder, err));
+           (!s || check_channels(s, s->in_channels / 2, folder, err));
 }
 
 void

@@ -534,7 +534,8 @@ make_clear_model(const char *name)
     char *json = mem_strdup(small_unet);
     for (char *at = json; (at = strstr(at, "_channels\":3"));)
         at[strlen("_channels\":")] = '4';
-    small_folder(path, spiece, false, true);
+    if (!file_exists(path))
+        small_folder(path, spiece, false, true);
     must(file_write(config, json, strlen(json), &err), &err);
     unlink(weights);
     char *const owned[] = {path, config, weights, json};
@@ -843,6 +844,47 @@ a_second_pass_is_learned_from_crops(void **state)
     recipe_finish(&r);
 }
 
+// A base that draws alpha, and a second pass of opaque pictures: colours and alpha are enlarged apart.
+static void
+alpha_is_enlarged_by_a_pass_without_it(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char *model = in_folder("clear-apart");
+    make_enlarger("clear-apart", "\"mid_block_type\":\"UNetMidBlock2D\",\"sample_size\":32,");
+    make_clear_model("clear-apart");
+    struct recipe r; // weights for both
+    struct options o = {"apart", text_only, "f32", 2, 1, 1, 1e-3, "clear-apart", NULL, "clear"};
+    make_recipe(&r, &o);
+    struct trainer *t = start(&r, false);
+    char *half = in_folder("apart-half"), *whole = in_folder("apart-whole");
+    must(trainer_export(t, half, &err), &err);
+    trainer_destroy(t);
+    recipe_finish(&r);
+    struct options second = {"apart-second", both, "f32", 6, 1, 1, 1e-3, "apart-half", "enlarger", "large"};
+    make_recipe(&r, &second);
+    t = start(&r, false);
+    must(trainer_export(t, whole, &err), &err);
+    trainer_destroy(t);
+    char *scheduler = file_join(whole, "super_resolution/scheduler_config.json");
+    unlink(scheduler);
+    struct pipeline *p = pipeline_open(whole, device, DTYPE_F32, &err);
+    must(p != NULL, &err);
+    struct instruction n = {.text = mem_strdup("rocket")};
+    struct pipeline_request request = {.instruction = &n, .seed = 3, .count = 2, .context_scale = -1};
+    struct pipeline_result result;
+    must(pipeline_run(p, &request, &result, &err), &err);
+    const struct pipeline_pictures *got = &result.pictures;
+    assert_true(got->count == 2 && got->width == 32 && got->height == 32 && got->channels == 4);
+    free(result.pictures.pixels);
+    instruction_finish(&n);
+    pipeline_close(p);
+    recipe_finish(&r);
+    char *const owned[] = {model, half, whole, scheduler};
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        free(owned[i]);
+}
+
 static void
 second_passes_that_cannot_learn_are_a_sentence(void **state)
 {
@@ -1127,6 +1169,7 @@ main(int argc, char **argv)
         cmocka_unit_test(words_go_on_after_a_stop),
         cmocka_unit_test(words_without_a_thumbnail_are_a_sentence),
         cmocka_unit_test(a_second_pass_is_learned_from_crops),
+        cmocka_unit_test(alpha_is_enlarged_by_a_pass_without_it),
         cmocka_unit_test(second_passes_that_cannot_learn_are_a_sentence),
         cmocka_unit_test(a_lora_is_learned),
         cmocka_unit_test(alpha_needs_a_pack_with_it),
