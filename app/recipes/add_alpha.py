@@ -3,7 +3,7 @@
 """Gives a model of the family limn that draws RGB a fourth channel, alpha: add_alpha.py MODEL OUT
 
 OUT draws the same pictures as MODEL does, and nothing in their alpha until it has been trained (docs/training.md): new
-weights of conv_in are zero, and those of conv_out too. A second pass takes four channels of each of its two pictures.
+weights of conv_in are zero, and those of conv_out too. A second pass stays as it is.
 """
 import json
 import shutil
@@ -44,12 +44,12 @@ def spread(data, width, groups, inner):
 def grow(folder):
     """conv_in and conv_out of the U-Net in `folder`: channels lie innermost, below the squares of pixel_unshuffle."""
     config = json.loads((folder / "config.json").read_text())
-    fold, pictures = config.get("pixel_unshuffle", 1) ** 2, config["in_channels"] // 3
-    if config["in_channels"] % 3 or config["out_channels"] != 3:
+    fold = config.get("pixel_unshuffle", 1) ** 2
+    if config["in_channels"] != 3 or config["out_channels"] != 3:
         sys.exit(f"{folder}: draws no RGB")
     path = folder / "diffusion_pytorch_model.safetensors"
     tensors, about = read(path)
-    for name, axis, groups in (("conv_in.weight", 1, fold * pictures), ("conv_out.weight", 0, fold),
+    for name, axis, groups in (("conv_in.weight", 1, fold), ("conv_out.weight", 0, fold),
                                ("conv_out.bias", 0, fold)):
         dtype, shape, data = tensors[name]
         rest = 1
@@ -60,7 +60,7 @@ def grow(folder):
         shape = shape[:axis] + [4 * groups] + shape[axis + 1:]
         tensors[name] = dtype, shape, spread(data, item, groups, rest)
     write(path, tensors, about)
-    config["in_channels"], config["out_channels"] = 4 * pictures, 4
+    config["in_channels"] = config["out_channels"] = 4
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
@@ -70,8 +70,6 @@ def main():
     model, out = Path(sys.argv[1]), Path(sys.argv[2])
     shutil.copytree(model, out, ignore=shutil.ignore_patterns("index.db"))
     grow(out / "unet")
-    if (out / "super_resolution").is_dir():
-        grow(out / "super_resolution")
 
 
 main()
