@@ -18,7 +18,7 @@
 #include "app/cli/commands.def"
 #undef COMMAND
 extern const struct command command_data_examples; // below data
-extern const struct command command_models_get, command_models_add, command_models_merge; // below models
+extern const struct command command_models_get, command_models_add, command_models_merge;
 
 int bench_ui(void); // limn bench ui
 

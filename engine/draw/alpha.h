@@ -18,8 +18,9 @@ enum { ALPHA_GRAIN = 10, ALPHA_WHITE_GRAIN = 24 };
 void alpha_clean(uint8_t *rgba, size_t n);
 
 // The outlines of two pictures that were enlarged apart lie within a pixel of each other: alpha of
-// each pixel of rgba (height,width,4) becomes the least of those around it, so that no white is left
-// outside a shape. What the colours need comes back to it (alpha_take_off_white()). ERR_MEMORY.
+// each pixel of rgba (height,width,4) becomes the least of those around it, so that no white is
+// left outside a shape. What the colours need comes back to it (alpha_take_off_white()).
+// ERR_MEMORY.
 bool alpha_draw_in(uint8_t *rgba, int width, int height, struct err *err);
 
 // rgba (n,4), colours C as they look on white -> the colours c themselves, not premultiplied:

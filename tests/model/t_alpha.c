@@ -36,7 +36,7 @@ white_shows_what_was_drawn(void **state)
         }
 }
 
-// What is transparent comes back as it was: alpha to the bit, colours as exactly as they can be said.
+// What is transparent comes back as it was: alpha to the bit, colours as exactly as they can be.
 static void
 pictures_come_back(void **state)
 {
@@ -64,7 +64,8 @@ grain_goes(void **state)
         assert_true(abs(p[3] - a) <= ALPHA_GRAIN && p[0] == 0);
         assert_true(p[3] == (a <= ALPHA_GRAIN ? 0 : a >= 255 - ALPHA_GRAIN ? 255 : p[3]));
     }
-    uint8_t clear[4] = {250, 248, 255, 3}, seen[4] = {220, 248, 255, 3}, pale[4] = {255, 250, 255, 251};
+    uint8_t clear[4] = {250, 248, 255, 3}, seen[4] = {220, 248, 255, 3};
+    uint8_t pale[4] = {255, 250, 255, 251};
     alpha_clean(clear, 1);
     assert_true(clear[0] == 255 && clear[1] == 255 && clear[3] == 0);
     alpha_clean(seen, 1); // too dark for grain: alpha is missing there, not colour
@@ -87,7 +88,7 @@ parts_join(void **state)
         assert_true(back[i] == x[i]);
 }
 
-// A square of 3 x 3 in 5 x 5 becomes its middle; at the edge of the picture nothing comes from outside.
+// A square of 3 x 3 in 5 x 5 becomes its middle; past the picture's edge there is nothing to count.
 static void
 shapes_are_drawn_in(void **state)
 {

@@ -844,7 +844,7 @@ a_second_pass_is_learned_from_crops(void **state)
     recipe_finish(&r);
 }
 
-// A base that draws alpha, and a second pass of opaque pictures: colours and alpha are enlarged apart.
+// A base that draws alpha, and a second pass of opaque pictures: both are enlarged apart.
 static void
 alpha_is_enlarged_by_a_pass_without_it(void **state)
 {
@@ -861,7 +861,8 @@ alpha_is_enlarged_by_a_pass_without_it(void **state)
     must(trainer_export(t, half, &err), &err);
     trainer_destroy(t);
     recipe_finish(&r);
-    struct options second = {"apart-second", both, "f32", 6, 1, 1, 1e-3, "apart-half", "enlarger", "large"};
+    struct options second = {"apart-second", both, "f32", 6, 1, 1, 1e-3, "apart-half",
+                             "enlarger", "large"};
     make_recipe(&r, &second);
     t = start(&r, false);
     must(trainer_export(t, whole, &err), &err);
@@ -871,7 +872,8 @@ alpha_is_enlarged_by_a_pass_without_it(void **state)
     struct pipeline *p = pipeline_open(whole, device, DTYPE_F32, &err);
     must(p != NULL, &err);
     struct instruction n = {.text = mem_strdup("rocket")};
-    struct pipeline_request request = {.instruction = &n, .seed = 3, .count = 2, .context_scale = -1};
+    struct pipeline_request request = {.instruction = &n, .seed = 3, .count = 2,
+                                       .context_scale = -1};
     struct pipeline_result result;
     must(pipeline_run(p, &request, &result, &err), &err);
     const struct pipeline_pictures *got = &result.pictures;
