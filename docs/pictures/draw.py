@@ -94,8 +94,16 @@ def gallery(studio, to):
     studio.photograph('keys 3\nwait newest first\nsettle\n', to)
 
 
+def screen(studio, to):
+    """One of those that screens.limn saves."""
+    subprocess.run([studio.limn, '--script', str(HERE / 'screens.limn')], check=True, cwd=studio.home / 'samples',
+                   env=studio.env)
+    shutil.copy(studio.home / 'samples' / to.name, to)
+
+
 PICTURES = {'sheet.png': sheet, 'text.png': words, 'text-alone.png': lambda s, to: words(s, to, '--retrieve', 0),
-            'ui-compose.png': compose, 'ui-live.png': live, 'ui-gallery.png': gallery}
+            'ui-compose.png': compose, 'ui-live.png': live, 'ui-gallery.png': gallery,
+            **dict.fromkeys(('ui-templates.png', 'ui-mask.png', 'ui-sweep.png'), screen)}
 
 
 def digest(path):
