@@ -33,6 +33,12 @@ some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
 check(some not in (plain, nine), 'one between them is another picture')
 check(text_of('some.png')['variation'] == '9:0.2' and 'variation' not in text_of('plain.png'), 'it is in the picture')
 limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
+# Transparent, or laid on a colour: a c + (1 - a) b.
+laid = bytes((plain[4 * i + c] * plain[4 * i + 3] + (0x33, 0x66, 0xcc)[c] * (255 - plain[4 * i + 3]) + 127) // 255
+             for i in range(len(plain) // 4) for c in range(3))
+check(draw('blue.png', '--seed', '3', '--background', '#36c') == laid, 'on a colour')
+check(draw('none.png', '--seed', '3', '--background', 'none') == plain and text_of('blue.png')['background'] == '#36c', 'on none')
+check(0 < sum(plain[3::4]) < 255 * len(plain) // 4, 'something is there, and something is not')
 # What is written for another family of models is refused before anything is drawn.
 said = limn('generate', 'klein-text', '--no-library', '-o', 'no.png', code=2)
 check('written for models of the family flux2, and' in said and '--model' in said and not os.path.exists('no.png'), said)

@@ -27,12 +27,15 @@ class Home:
 
 
 class Picture:
-    """A PNG of three channels of eight bits."""
+    """A PNG of three or four channels of eight bits, as it looks on white."""
 
     def __init__(self, path):
         self.width, self.height = size_of(path)
         rows, step = pixels(path), 3 * self.width
-        check(len(rows) == step * self.height, f'{path}: three channels')
+        self.clear = len(rows) == 4 * self.width * self.height
+        if self.clear:
+            rows = bytes(255 - ((255 - rows[i + c]) * rows[i + 3] + 127) // 255 for i in range(0, len(rows), 4) for c in range(3))
+        check(len(rows) == step * self.height, f'{path}: three or four channels')
         self.rows = [rows[i:i + step] for i in range(0, len(rows), step)]
 
     def at(self, x, y):

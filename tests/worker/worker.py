@@ -69,7 +69,8 @@ def pictures_and_content():
     check([m['step'] for m in steps] == [1, 2, 3], 'three steps')
     with_picture = [m for m in steps if m['payload']]
     check(len(with_picture) == 2, 'a third preview is not sent before the first has been seen')
-    check(all(len(m['payload']) == 64 * 64 * 3 for m in with_picture), 'size of previews')
+    check(all(m['channels'] == 4 and len(m['payload']) == 64 * 64 * 4 for m in with_picture), 'size of previews')
+    check(next(m for m in seen if m['type'] == 'result')['payload'][16:26] == struct.pack('>IIBB', 64, 64, 8, 6), 'a transparent PNG')
     a = next(m for m in seen if m['type'] == 'result')
     check(a['payload'][:8] == b'\x89PNG\r\n\x1a\n', 'a PNG')
     spooled = SPOOL / 'job-a-0.png'
