@@ -332,7 +332,7 @@ transparent_pictures_are_learned(void **state)
     (void)state;
     struct err err = {0};
     struct recipe r;
-    enum { STEPS = 900 };
+    enum { STEPS = 600 };
     struct options o = {"clear-run", text_only, "f32",         12,   1,
                         STEPS,       3e-3,      "clear-model", NULL, "clear"};
     make_recipe(&r, &o);

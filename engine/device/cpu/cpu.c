@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysinfo.h>
 
 #include "engine/base/clock.h"
@@ -135,6 +136,19 @@ cpu_release(struct plan *p)
     p->exec = NULL;
 }
 
+// A kernel that could not be made for want of memory is like one that there is none of; the
+// definition would then compute for minutes what takes milliseconds.
+static bool
+is_short_of_memory(void)
+{
+    enum { ROOM = 64 << 20 };
+    void *room = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return true;
+    munmap(room, ROOM);
+    return false;
+}
+
 static bool
 cpu_prepare(struct plan *p, struct err *err)
 {
@@ -147,7 +161,10 @@ cpu_prepare(struct plan *p, struct err *err)
         s->dst = address(p, s->node);
         for (int k = 0; k < s->node->source_count; k++)
             s->src[k] = address(p, s->node->source[k]);
-        prepare_step(p, p->params.device->state, s);
+        const struct cpu_table *t = p->params.device->state;
+        if (!prepare_step(p, t, s) && !p->params.plain && t->kernels[s->node->op][0] &&
+            is_short_of_memory())
+            return err_set(err, ERR_MEMORY, "no memory is left for the device's kernels");
         p->scratch = MAX(p->scratch, s->scratch_size);
     }
     e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);
