@@ -21,7 +21,7 @@ def far(a, b):
 
 
 def draw(name, *args):
-    limn('generate', 'text', '--retrieve', '0', '--steps', '2', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
+    limn('generate', 'text', '--retrieve', '0', '--steps', '2', '--size', '64', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
     return pixels(name)
 
 
@@ -62,7 +62,7 @@ check(pathlib.Path('again.png').read_bytes() == pathlib.Path('other.png').read_b
 said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1', '--no-library', '-o', 'no.png', code=2)
 check('needs guidance' in said and not pathlib.Path('no.png').exists(), said)
 # With references, in a sweep.
-limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep', 'variation=4:0.3,5:0.3',
+limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep', 'variation=4:0.3,5:0.3',
      '--no-library', '-q', '-o', 'sweep.png')
 cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
 check(len(set(cells)) == 4, 'four cells, four pictures')
@@ -95,7 +95,7 @@ for args, says in ((['--mask', 'top.png'], 'a mask needs a picture to start from
     check(says in said and not pathlib.Path('no.png').exists(), said)
 
 # Weights of references, and pictures to steer away from.
-edge = ('generate', 'edge', '--steps', '2', '--seed', '3', '--no-library', '-q', '-o')
+edge = ('generate', 'edge', '--steps', '2', '--size', '64', '--seed', '3', '--no-library', '-q', '-o')
 limn(*edge, 'e.png')
 limn(*edge, 'e1.png', '--ref-weight', '1=1')
 check(pixels('e1.png') == pixels('e.png'), 'a weight of 1 changes no bit')
@@ -106,7 +106,7 @@ limn(*edge, 'e2.png', '--ref-weight', '1=0.5', '--negative-ref', 'half.png')
 check(text_of('e2.png')['ref_weight'] == '1=0.5' and text_of('e2.png')['references'][1]['use'] == 'away', 'both are in the picture')
 limn('generate', 'e2.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('e2.png').read_bytes(), 'and are drawn again')
-limn('generate', 'edge', '--steps', '1', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
+limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
 check(len({pixels(f'w-{i}.png') for i in range(1, 4)}) == 3, 'three weights, three pictures')
 
 # Sizes: rectangles of a model that draws any, squares of one side's number, a sentence where there is one size alone.

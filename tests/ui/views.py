@@ -4,7 +4,7 @@
 # usage: views.py LIMN SOURCE LOADERS [NAME...]
 import os, pathlib, re, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import SLOW, SOURCE, check, run
+from limn_test import SANITIZED, SLOW, SOURCE, check, run, skip
 from script import DRAWN, Home, Picture
 
 
@@ -102,6 +102,8 @@ def zoom():
 
 
 def ten_thousand():
+    if SANITIZED:
+        return skip('ten thousand pictures: a small gallery runs the same code under the sanitizers')
     # A library of ten thousand pictures: all are listed, a key is a moment, a filter goes through all of them.
     h = Home()
     h.play(SMALL, 'one')
