@@ -5,7 +5,7 @@
 # usage: window.py LIMN SOURCE LOADERS [NAME...]; exit 77 without Xvfb or python3-xlib.
 import atexit, json, os, pathlib, select, shutil, struct, subprocess, sys, tempfile, time, urllib.parse
 try:
-    from Xlib import X, XK, Xatom, display, protocol
+    from Xlib import X, XK, Xatom, display, error, protocol
     from Xlib.ext import xtest
 except ImportError: # python3 need not be the one that has the distribution's modules
     system = '/usr/bin/python3'
@@ -60,8 +60,11 @@ class Display:
         end = time.monotonic() + seconds * SLOW
         while time.monotonic() < end:
             for w in self.root.query_tree().children:
-                if (w.get_wm_name() or '').startswith('limn') and w.get_attributes().map_state == X.IsViewable:
-                    return w
+                try:
+                    if (w.get_wm_name() or '').startswith('limn') and w.get_attributes().map_state == X.IsViewable:
+                        return w
+                except (error.BadWindow, error.BadDrawable):
+                    pass  # SDL makes windows to try things with: this one went between the list and the question
             time.sleep(0.05)
         return None
 
