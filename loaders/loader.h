@@ -9,25 +9,25 @@
  *     LIMN_LOADER_EXPORT const struct limn_loader limn_loader_v1 = {
  *         .size = sizeof(struct limn_loader), .name = "edge", …, .run = run, .release = release };
  *
- * It is data, and what it says is copied and checked before any function in it is called. But
- * loading the file runs its constructors, and those of its libraries: that happens in a process of
- * its own, in the sandbox below, as does every run. This header needs only the C library, and
- * nothing but bytes and the structs below crosses the border.
+ * It is data, which is copied and checked before any of its functions is called. But loading the
+ * file runs its constructors and those of its libraries, so loading, like every run, happens in a
+ * process of its own, in the sandbox described below. This header needs only the C library, and
+ * only bytes and the structs below cross the boundary.
  *
- * When to change what: a field is added at the end, under "since 1.n", with no other change: `size`
- * tells the host how much it may read. Anything else (a field removed, moved or given a new
- * meaning) raises LIMN_LOADER_ABI and with it the symbol's name, so that an old loader simply lacks
- * the symbol and is refused with one sentence.
+ * Versions: new fields go at the end, marked "since 1.n"; `size` tells the host how much it may
+ * read. Any other change (a field removed, moved or given a new meaning) increments LIMN_LOADER_ABI
+ * and with it the symbol's name, so that an old loader lacks the symbol and is refused with an
+ * error message.
  *
- * Where it runs: constructors, probe() and run() are called from one thread in a child process that
- * does nothing else, and that may be ended at any moment. There, where the kernel can see to it
- * (Landlock, seccomp):
+ * Where it runs: constructors, probe() and run() are called from one thread of a child process that
+ * does nothing else and may be killed at any moment. There, if the kernel supports it (Landlock,
+ * seccomp):
  *   - files: the loader's own file, the shared objects beside it, and the system's libraries, fonts
- * and colour profiles can be read; nothing can be written; the picture comes as pixels, not as a
- * file.
+ *     and colour profiles can be read; nothing can be written; the picture is passed as pixels, not
+ *     as a file.
  *   - no sockets, no other programs or processes (threads are fine), no signals to others.
- *   - memory and time are limited; standard input and output lead nowhere.
- * What is refused fails with EPERM or EACCES. Nothing is kept from one run to the next.
+ *   - memory and time are limited; standard input and output are /dev/null.
+ * Forbidden calls fail with EPERM or EACCES. No state is kept from one run to the next.
  */
 #ifndef LIMN_LOADER_H
 #define LIMN_LOADER_H

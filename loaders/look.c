@@ -140,13 +140,13 @@ say_end(enum sandbox_state state, int status, double seconds, const char *name, 
     if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "stopped");
     else if (state == SANDBOX_LATE)
-        err_set(err, ERR_INPUT, "%s: it takes more than %g seconds to decode, and was given up",
+        err_set(err, ERR_INPUT, "%s: decoding took more than %g seconds and was stopped",
                 name, seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
-        err_set(err, ERR_IO, "%s: it was not decoded, for its sandbox could not be made: too "
+        err_set(err, ERR_IO, "%s: its sandbox could not be created: too "
                 "little memory, too few descriptors, or the kernel refuses it", name);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_NO_MEMORY)
-        err_set(err, ERR_MEMORY, "%s: its decoder got no memory", name);
+        err_set(err, ERR_MEMORY, "%s: its decoder ran out of memory", name);
     else if (number == SIGPROF || number == SIGXCPU)
         err_set(err, ERR_INPUT, "%s: it takes more than %g s to draw; save it as a PNG", name,
                 LIMIT_LOOK_VECTOR_MS / 1000.0);

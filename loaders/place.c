@@ -54,7 +54,7 @@ check(const char *path, enum place_kind kind, bool above, struct err *err)
     bool group = st.st_mode & S_IWGRP && !is_private(st.st_gid, st.st_uid) &&
                  !(above && st.st_uid == 0 && st.st_gid < SYSTEM_GROUPS);
     if (group || st.st_mode & S_IWOTH)
-        return err_set(err, ERR_INPUT, "%s%s can be written by others (chmod go-w would end that)",
+        return err_set(err, ERR_INPUT, "%s%s can be written by others (chmod go-w prevents that)",
                        what, path);
     return true;
 }

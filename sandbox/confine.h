@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Takes from this process whatever looking at a stranger's bytes does not need. There is no way
-// back: call it in a child.
+// Removes every right from this process that handling untrusted input does not need. This cannot be
+// undone: call it in a child.
 //
-// Landlock: only the files named (and the system's libraries, fonts and colour profiles) can be
-// read, none written, no TCP, no signals to and no sockets of processes outside. seccomp: a list
-// of system calls; no sockets, no programs, no processes (threads yes), no tracing, no signals but
-// its own, no namespaces, no opening for writing. Limits (setrlimit): memory, processor time, no
-// files written, few descriptors, no core dumps. Landlock and seccomp hold for root too.
+// Landlock: only the given files (and the system's libraries, fonts and colour profiles) can be
+// read, none written, no TCP, no signals to, and no sockets of, outside processes. seccomp: a list
+// of system calls; no sockets, no programs, no processes (threads are allowed), no tracing, signals
+// only to itself, no namespaces, no opening for writing. Limits (setrlimit): memory, processor
+// time, no file writes, few descriptors, no core dumps. Landlock and seccomp apply to root too.
 #ifndef LIMN_SANDBOX_CONFINE_H
 #define LIMN_SANDBOX_CONFINE_H
 
@@ -18,7 +18,7 @@ struct confine_kernel {
     int landlock; // version of its ABI; 0: none
     bool seccomp;
 };
-// What the kernel here offers, and this build of limn uses.
+// What this kernel offers and this build of limn uses.
 struct confine_kernel confine_kernel(void);
 
 struct confine_rules {
@@ -27,7 +27,8 @@ struct confine_rules {
     int megabytes;               // MiB of address space beyond what the process has now
 };
 
-// Single-threaded. ERR_UNSUPPORTED when the kernel does not do what it offers: then go no further.
+// Call it while there is one thread. ERR_UNSUPPORTED if the kernel does not do what it offers: then
+// do not continue.
 bool confine_self(const struct confine_rules *rules, const struct confine_kernel *kernel,
                   struct err *err);
 

@@ -7,7 +7,8 @@ run_get(const struct command_line *line)
 {
     struct err err = {0};
     (void)line;
-    err_set(&err, ERR_UNSUPPORTED, "limn-engine makes no models: limn models get and add do");
+    err_set(&err, ERR_UNSUPPORTED, "limn-engine adds no models: use limn models get or limn "
+                                   "models add");
     return command_failed(&err);
 }
 

@@ -14,5 +14,5 @@ sheet_draw(const struct sheet_params *p, struct err *err)
     (void)p;
     return err_set(err, ERR_UNSUPPORTED,
                    "limn-engine draws no sheets: limn train RECIPE --sheet FILE.png "
-                   "--model DIR does, where limn is");
+                   "--model DIR does, where limn is installed");
 }

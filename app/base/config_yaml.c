@@ -38,7 +38,7 @@ config_path(const char *file, const char *key, const char *name, struct err *err
         struct yaml *tree = yaml_tree_read(file, err);
         err_clear(err);
         yaml_tree_error(yaml_tree_get(tree, key), file, err,
-                        "%s: %.500s; to use it all the same: --set %s=%.300s", key, fault.text, key,
+                        "%s: %.500s; to use it anyway: --set %s=%.300s", key, fault.text, key,
                         name);
         yaml_tree_free(tree);
     }

@@ -48,8 +48,8 @@ loras_find(struct loras *l, const char *text, struct err *err)
         if (l->count == LIMIT_LORAS)
             ok = err_set(err, ERR_INPUT, "more than %d LoRAs", LIMIT_LORAS);
         else if (!*one || !(weight >= -MOST && weight <= MOST))
-            ok = err_set(err, ERR_INPUT, "a LoRA is a file and perhaps a weight of -%d to %d, not "
-                         "'%.100s'", MOST, MOST, text);
+            ok = err_set(err, ERR_INPUT, "a LoRA is FILE or FILE:WEIGHT with a weight of -%d to "
+                                         "%d, not '%.100s'", MOST, MOST, text);
         else
             l->files[l->count++] = (struct lora_file){locate(one), weight};
     }

@@ -141,7 +141,7 @@ places_model(const char *given, struct err *err)
         found = hub_cached(name);
     if (!found)
         err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or "
-                "$LIMN_MODEL, or fetch one (limn models get)",
+                "$LIMN_MODEL, or download one (limn models get)",
                 name);
     return found;
 }

@@ -156,7 +156,8 @@ tasks_path(const struct eval_options *o, struct err *err)
     }
     places_free(places);
     if (!found)
-        err_set(err, ERR_INPUT, "there is no recipes/tasks.yaml: --tasks names a mixture of tasks");
+        err_set(err, ERR_INPUT, "there is no recipes/tasks.yaml: name a mixture of tasks with "
+                                "--tasks");
     return found;
 }
 
@@ -169,7 +170,8 @@ run_eval(const struct command_line *line)
     struct eval_report report = {0};
     char *path = models > 2 ? NULL : tasks_path(o, &err), *folders[2] = {0};
     bool ok = models <= 2 ||
-              err_set(&err, ERR_INPUT, "one model or two, and a pack: %d words are too many",
+              err_set(&err, ERR_INPUT, "give one or two models, and a pack: %d arguments are too "
+                                       "many",
                       line->word_count);
     for (int k = 0; ok && k < models; k++)
         ok = (folders[k] = places_model(line->words[k], &err)) != NULL;

@@ -60,7 +60,7 @@ check_credits(const struct jv *credits, const char *file, struct err *err)
     for (size_t i = 0; ok && i < jv_size(credits); i++)
         ok = jv_is_string(jv_value_at(credits, i));
     return ok ||
-           err_set(err, ERR_INPUT, "%s: it must have lines STYLE: whose pictures these are", file);
+           err_set(err, ERR_INPUT, "%s: it must have lines STYLE: CREDIT", file);
 }
 
 static void

@@ -114,7 +114,7 @@ stop(struct ask *a, struct err *err)
 {
     const struct jv *job = find_job(a, a->id);
     if (!is_running(job))
-        return err_set(err, ERR_INPUT, "%s does not run, it is %s", a->id,
+        return err_set(err, ERR_INPUT, "%s is not running: it is %s", a->id,
                        jv_string(jv_get(job, "state"), "?"));
     client_interrupt(a->client, a->id);
     while (is_running(find_job(a, a->id)))
@@ -139,7 +139,7 @@ resume(struct ask *a, struct err *err)
     if (!is_running(job))
         return err_set(err, ERR_DEVICE, "%s: %s", a->id,
                        jv_string(jv_get(job, "text"),
-                                 "it ended at once (limn jobs attach says more)"));
+                                 "it ended at once (limn jobs attach shows why)"));
     printf("%s continues\n", a->id);
     return true;
 }
@@ -148,7 +148,8 @@ static bool
 forget(struct ask *a, struct err *err)
 {
     if (is_running(find_job(a, a->id)))
-        return err_set(err, ERR_INPUT, "%s runs: limn jobs stop %s", a->id, a->id);
+        return err_set(err, ERR_INPUT, "%s is running: stop it with limn jobs stop %s", a->id,
+                       a->id);
     client_remove(a->client, a->id);
     return fetch(a, err);
 }

@@ -163,7 +163,7 @@ unhide(struct ask *a, struct err *err)
     char *end = NULL;
     int64_t id = a->count ? strtoll(a->words[0], &end, 10) : 0;
     if (!end || *end || id < 1)
-        return err_set(err, ERR_INPUT, "which picture? (its number)");
+        return err_set(err, ERR_INPUT, "which picture? Give its number");
     return library_delete(a->library, id, false, err);
 }
 

@@ -126,7 +126,7 @@ folder_of(const struct options *o, const char *name, struct err *err)
 {
     const char *as = o->as ? o->as : strrchr(name, '/') + 1;
     if (strchr(as, '/') || as[0] == '.' || !*as) {
-        err_set(err, ERR_INPUT, "a model cannot be called '%s'", as);
+        err_set(err, ERR_INPUT, "'%s' is not a name for a model", as);
         return NULL;
     }
     char *models = xdg_make(XDG_DATA, "models", err);
@@ -208,8 +208,8 @@ run_get(const struct command_line *line)
         ok = fetch_file(o, given, token, &err);
     else
         ok = err_set(&err, ERR_INPUT,
-                     "'%.100s' is not a model that limn knows (see limn models get), "
-                     "no ORG/NAME and no https address",
+                     "'%.100s' is neither a model that limn knows (see limn models get) nor "
+                     "ORG/NAME nor an https address",
                      given);
     free(token);
     free(name);

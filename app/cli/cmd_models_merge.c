@@ -37,7 +37,7 @@ merge(const struct options *o, const char *model, const char *out, struct err *e
 {
     struct loras loras = {0};
     if (file_exists(out))
-        return err_set(err, ERR_INPUT, "%s is there already: name a new folder", out);
+        return err_set(err, ERR_INPUT, "%s already exists: name a new folder", out);
     char *folder = places_model(model, err);
     struct model_folder *m = folder ? model_folder_open(folder, err) : NULL;
     bool ok = m && loras_find(&loras, o->lora, err) &&
@@ -55,7 +55,7 @@ run_merge(const struct command_line *line)
     const struct options *o = line->values;
     struct err err = {0};
     if (!o->lora)
-        err_set(&err, ERR_INPUT, "--lora says what is merged: FILE[:WEIGHT], several with commas");
+        err_set(&err, ERR_INPUT, "--lora names what to merge: FILE[:WEIGHT], separated by commas");
     if (!o->lora || !merge(o, line->words[0], line->words[1], &err))
         return command_failed(&err);
     command_say(stdout, "%s: --model %s", line->words[1], line->words[1]);

@@ -44,7 +44,8 @@ index_path(const struct retrieve_options *o, struct err *err)
     char *folder = places_model(o->model, err),
          *path = folder ? file_join(folder, INDEX_FILE) : NULL;
     if (path && !file_exists(path)) {
-        err_set(err, ERR_INPUT, "%s has no index: limn index makes one, --index names one", folder);
+        err_set(err, ERR_INPUT, "%s has no index: make one with limn index, or name one with "
+                                "--index", folder);
         free(path);
         path = NULL;
     }

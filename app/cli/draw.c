@@ -212,7 +212,7 @@ static bool
 on_result(struct drawing *d, const struct client_event *e, struct err *err)
 {
     if (e->index < 0 || e->index >= d->job->count || !e->png)
-        return err_set(err, ERR_IO, "the worker sent a picture that was not asked for");
+        return err_set(err, ERR_IO, "the worker sent a picture that was not requested");
     struct err why = {0};
     char *name = d->standard ? mem_strdup(d->params->output) : output_name(d, e->index);
     bool ok = output_write(name, e->png, e->png_size, &why) || say_where(d, e, &why, err);

@@ -293,7 +293,7 @@ find_long(const struct reader *r, const char *word, struct err *err)
     if (!count)
         unknown_option(r, word, err);
     else
-        err_set(err, ERR_INPUT, "%.40s could be %s: write more of it", word, all);
+        err_set(err, ERR_INPUT, "%.40s is ambiguous: it could be %s", word, all);
     return -1;
 }
 

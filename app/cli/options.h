@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What a command takes, as a table, and the one reader of command lines. From the tables come also
-// the text of --help (options_help.h), the option lists of the manual page and of docs/commands.md,
-// and the completions of bash, zsh and fish (options_docs.h). Nothing of a command line is written
-// down anywhere else.
+// A command's options as a table, and the one parser of command lines. The tables are also the
+// source of the --help text (options_help.h), the option lists of the manual page and of
+// docs/commands.md, and the completions of bash, zsh and fish (options_docs.h). Command lines are
+// described nowhere else.
 //
-// A command line means the same everywhere:
-//   * --name=VALUE, --name VALUE, -o VALUE, -oVALUE; letters of switches in one word (-qh);
-//   * options before, between and after the other words; -- ends them, so that words may begin
+// All commands share one syntax:
+//   * --name=VALUE, --name VALUE, -o VALUE, -oVALUE; several switches in one word (-qh);
+//   * options before, between or after the other words; -- ends them, so that words may begin
 //     with a dash;
-//   * a name may be cut short while it stays unmistakable (--con for --context-scale);
-//   * of an option that is given twice the last counts; those of VALUE_LIST and VALUE_WEIGHTS
-//   collect;
-//   * -h or --help anywhere before -- asks for help and lets nothing else be done.
-// Anything else is ERR_INPUT: one sentence with the word, and the nearest that would be right.
+//   * a name may be abbreviated as long as it is unambiguous (--con for --context-scale);
+//   * if an option is given twice the last one counts; VALUE_LIST and VALUE_WEIGHTS accumulate;
+//   * -h or --help anywhere before -- prints help, and nothing else is done.
+// Anything else is ERR_INPUT: one sentence with the word, and the closest valid one.
 #ifndef LIMN_APP_CLI_OPTIONS_H
 #define LIMN_APP_CLI_OPTIONS_H
 
@@ -20,11 +19,11 @@
 
 #include "app/base/value.h"
 
-// On which side the file that an option names lies when its command runs on another machine.
+// Where the file that an option names is, when its command runs on another machine.
 enum option_file {
     OPTION_THERE = 0, // on the machine that computes, like every other word
-    OPTION_SENT,      // here: its content goes along
-    OPTION_FETCHED,   // here: the command makes it, and it comes when the command has ended well
+    OPTION_SENT,      // here: its content is sent along
+    OPTION_FETCHED,   // here: the command writes it, and it is returned if the command succeeds
 };
 
 struct option {

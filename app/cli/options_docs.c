@@ -225,15 +225,12 @@ docs_markdown(const struct command *program, FILE *out)
 {
     fputs("# Commands\n\n"
           "<!-- Made by limn --print-docs from the tables in app/cli; a test compares. -->\n\n"
-          "A command line means the same everywhere: `--name=VALUE`, `--name VALUE`, `-o VALUE`; "
-          "options\n"
-          "before, between and after other words; `--` ends them, so that words may begin with a "
-          "dash; a\n"
-          "name may be cut short while it stays unmistakable; of an option that is given twice the "
-          "last\n"
-          "counts, but for those that collect (`--set`, `--ref`, `--ref-text`, `--sweep`). "
-          "`--help` anywhere\n"
-          "says what a command takes.\n",
+          "All commands share one syntax. Options are written `--name=VALUE`, `--name VALUE` or\n"
+          "`-o VALUE`, before, between or after other arguments; `--` ends the options, so that\n"
+          "arguments may begin with a dash. A name may be abbreviated as long as it is\n"
+          "unambiguous. If an option is given twice the last one counts, except for options that\n"
+          "accumulate (`--set`, `--ref`, `--ref-text`, `--sweep`). `--help` shows the options of\n"
+          "a command.\n",
           out);
     fputs("\n## limn\n\nThe terminal UI.\n\n| | |\n|---|---|\n", out);
     for (const struct option *o = program->options; o && o->name; o++)

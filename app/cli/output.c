@@ -20,8 +20,8 @@ output_check(const char *path, const char *source, struct err *err)
     if (output_is_standard(path))
         return !isatty(STDOUT_FILENO) ||
                err_set(err, ERR_INPUT,
-                       "standard output is a terminal, which cannot show a PNG: send it "
-                       "into a file or another program");
+                       "standard output is a terminal, which cannot show a PNG: redirect it to a "
+                       "file or another program");
     if (source && file_same(path, source))
         return err_set(err, ERR_INPUT, "%s is an input: name another file to write", path);
     return file_out_check(path, err);

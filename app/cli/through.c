@@ -247,7 +247,7 @@ on_file(const struct running *r, const struct client_event *e, struct err *err)
         if (f->result && index++ == e->index)
             return file_write(f->path, e->png, e->png_size, err);
     }
-    return err_set(err, ERR_IO, "a file came that was not asked for");
+    return err_set(err, ERR_IO, "a file arrived that was not requested");
 }
 
 static bool
@@ -386,7 +386,7 @@ send_off(struct running *r, struct err *err)
         }
     }
     if (r->ended && r->code && !says_why(r))
-        ok = err_set(err, ERR_DEVICE, "it ended with exit code %d and could not say why", r->code);
+        ok = err_set(err, ERR_DEVICE, "it ended with exit code %d and no message", r->code);
     if (r->ended)
         show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
     if (!ok || r->ended)

@@ -51,7 +51,7 @@ read_role(struct data_roles *r, char *text, struct err *err)
         ok = read_setting(role, setting, err);
     for (uint32_t i = 0; ok && i < e->loader->param_count; i++)
         if (role->low.v[i] > role->high.v[i])
-            ok = err_set(err, ERR_INPUT, "role %s: the range of %s is upside down", name,
+            ok = err_set(err, ERR_INPUT, "role %s: the range of %s is reversed", name,
                          e->loader->params[i].name);
     return ok;
 }

@@ -27,8 +27,10 @@ data_source_open(struct data_source *s, const char *path, bool names, struct err
     if (ok && s->count == 0 && s->not_text)
         ok = err_set(err, ERR_INPUT, "no picture can be used, %s", s->first_not_text.text);
     if (ok && s->count == 0)
-        ok = err_set(err, ERR_INPUT, "%s: no pictures with captions here (%zu without one, which "
-                     "--names calls by their files' names)", path, s->without_caption);
+        ok = err_set(err, ERR_INPUT,
+                     "%s: no pictures with captions here (%zu without one, which --names would "
+                     "name after their files)",
+                     path, s->without_caption);
     if (!ok)
         data_source_close(s);
     return ok;

@@ -94,8 +94,8 @@ take_weights(struct assembly *a, const char *path, struct err *err)
         return false;
     if (!family) {
         jv_free(config);
-        return err_set(err, ERR_INPUT, "%s is %s, which no model here is made of", path,
-                       other ? other : "a file of weights of an unknown kind");
+        return err_set(err, ERR_INPUT, "%s is %s, which is no part of a model that limn knows",
+                       path, other ? other : "a file of weights of an unknown kind");
     }
     int i = index_of(family, part);
     bool ok = !a->files[i] || err_set(err, ERR_INPUT, "%s and %s are both a %s: a model has one",
@@ -273,7 +273,7 @@ check_weights(const char *folder, const struct assembly *a, struct err *err)
         ok = model_folder_compare(m, m->parts.at[i].name, &report, &parameters, err);
         if (ok && (report.missing_count || report.misshapen_count)) {
             char *text = params_report_text(&report);
-            ok = err_set(err, ERR_INPUT, "%s is no whole %s: %.300s", a->files[i],
+            ok = err_set(err, ERR_INPUT, "%s is not a complete %s: %.300s", a->files[i],
                          m->parts.at[i].name, text);
             free(text);
         }
@@ -365,8 +365,8 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
 {
     struct assembly a = {0};
     *path = NULL;
-    bool ok = is_name(name) || err_set(err, ERR_INPUT, "a model cannot be called '%.100s': letters,"
-                                       " digits and -_. make a name", name);
+    bool ok = is_name(name) || err_set(err, ERR_INPUT, "'%.100s' is not a name for a model: use "
+                                                       "letters, digits and -_.", name);
     for (int i = 0; ok && i < count; i++)
         ok = take_file(&a, files[i], err);
     if (ok && !a.family)
@@ -409,14 +409,14 @@ assembled_folder(const char *yaml, struct err *err)
     jv_set(index, "_class_name", jv_from_string(class_name));
     const struct family *family = root ? family_of(index, yaml, err) : NULL;
     bool ok = family && (family->scheduler ||
-                         err_set(err, ERR_INPUT, "%s: a %.80s is not put together from files", yaml,
+                         err_set(err, ERR_INPUT, "%s: a %.80s cannot be assembled from files", yaml,
                                  class_name));
     for (int i = 0; ok && family->parts[i].name; i++)
         ok = read_file(&a, root, family->parts[i].name, yaml, err);
     ok = ok && read_file(&a, root, "tokenizer", yaml, err);
     a.distilled = jv_bool(jv_get(root, "distilled"), true);
     if (ok && (a.family != family || !check_parts(&a, err)))
-        ok = err_set(err, ERR_INPUT, "%s: its files are another model's", yaml);
+        ok = err_set(err, ERR_INPUT, "%s: its files belong to another model", yaml);
     const char *last = file_last(yaml);
     char *name = mem_strndup(last, strcspn(last, ".") ? (size_t)(strrchr(last, '.') - last) : 0);
     char *folder = ok ? make_folder(&a, name, err) : NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Models that are put together from files as people have them: a transformer, a text encoder and an
-// autoencoder, each in one file, known by their tensors. A small YAML names them:
+// Models assembled from single files: a transformer, a text encoder and an autoencoder, each
+// recognised by its tensors. A small YAML file lists them:
 //
 //     class: Flux2KleinPipeline
 //     distilled: yes
@@ -9,18 +9,18 @@
 //     vae: /elsewhere/flux2-vae.safetensors
 //     tokenizer: /elsewhere/tokenizer.json
 //
-// and limn draws with a folder of links that is made from it, in the cache, whenever it is opened.
+// When the model is opened, limn makes a folder of links from it in the cache, and draws with that.
 #ifndef LIMN_APP_HUB_ASSEMBLED_H
 #define LIMN_APP_HUB_ASSEMBLED_H
 
 #include "engine/base/err.h"
 
-// Writes models/NAME.yaml for these files, in any order; where none is a tokenizer, that of another
-// model of the same family here. *path: of the YAML; freed with free(). ERR_INPUT names the file
-// that is wrong, or the part that is missing; then nothing is written.
+// Writes models/NAME.yaml for these files, given in any order; if none is a tokenizer, it uses that
+// of another installed model of the same family. *path: of the YAML, freed with free(). ERR_INPUT
+// names the wrong file or the missing part; then nothing is written.
 bool assembled_add(const char *name, const char *const *files, int count, bool base, char **path,
                    struct err *err);
-// The folder of a YAML, freed with free(); as places_assembled() (app/base/places.h).
+// The model folder of such a YAML, freed with free(); as places_assembled() (app/base/places.h).
 char *assembled_folder(const char *yaml, struct err *err);
 
 #endif

@@ -83,10 +83,10 @@ take(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
 {
     struct coming *c = ctx;
     if (from != c->have && (from != 0 || !start_again(c, err)))
-        return err_set(err, ERR_IO, "%s: the server sent another part than was asked for", c->path);
+        return err_set(err, ERR_IO, "%s: the server sent a different part than requested", c->path);
     if (c->size >= 0 && (int64_t)size > c->size - c->have)
-        return err_set(err, ERR_IO, "%s: more bytes come than the %" PRId64 " that it has", c->path,
-                       c->size);
+        return err_set(err, ERR_IO, "%s: the server sends more than the %" PRId64 " bytes it has",
+                       c->path, c->size);
     for (size_t at = 0; at < size;) {
         ssize_t n = pwrite(c->fd, (const char *)bytes + at, size - at, c->have + (int64_t)at);
         if (n <= 0)
@@ -138,7 +138,7 @@ bring(struct coming *c, const char *url, struct err *err)
         tries = c->have > before ? 1 : tries;
         if (!(ok || a.passing) || tries >= TRIES)
             return err_set(err, own.code ? own.code : ERR_IO, "%s%s", own.code ? own.text : c->path,
-                           own.code ? "" : ": the server ends it too early");
+                           own.code ? "" : ": the server ended the transfer early");
         int seconds = a.retry_after > 0 ? MIN(a.retry_after, WAIT_MOST) : 1 << (tries - 1);
         if (!wait_for(g, seconds, own.text))
             return err_set(err, ERR_CANCELLED, "stopped");
@@ -184,8 +184,8 @@ bring_right(struct coming *c, const char *url, struct err *err)
             return true;
         if (!resumed) {
             unlink(c->partial);
-            return err_set(err, ERR_IO, "%s came with other bytes than the hub has (its SHA-%s is "
-                           "wrong), and was removed", c->path,
+            return err_set(err, ERR_IO, "%s is not what the hub has (its SHA-%s is wrong), and "
+                                        "was removed", c->path,
                            kind_of(c) == DIGEST_SHA1 ? "1" : "256");
         }
         if (!start_again(c, err))
@@ -268,7 +268,7 @@ get_room(const char *folder, int64_t bytes, int64_t *room, struct err *err)
         return err_errno(err, ERR_IO, "%s", folder);
     *room = (int64_t)st.f_bavail * (int64_t)st.f_frsize;
     return *room - SPARE >= bytes || bytes == 0 ||
-           err_set(err, ERR_IO, "%s has room for %.2f GB, %.2f GB are to come", folder,
+           err_set(err, ERR_IO, "%s has room for %.2f GB, but %.2f GB are needed", folder,
                    (double)*room / 1e9, (double)bytes / 1e9);
 }
 
@@ -315,7 +315,7 @@ hold(const char *folder, struct err *err)
     char *path = file_join(folder, ".limn-get");
     int fd = file_open(path, O_RDWR | O_CREAT, err);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        err_set(err, ERR_IO, "another limn is fetching into %s", folder);
+        err_set(err, ERR_IO, "another limn is downloading to %s", folder);
         close(fd);
         fd = -1;
     }
@@ -360,7 +360,7 @@ get_file(struct get *g, const char *url, const char *digest, char **path, struct
     bool ok = lock >= 0;
     struct coming c = coming(g, name, -1, digest);
     if (ok && file_exists(c.path))
-        ok = err_set(err, ERR_INPUT, "%s is there already", c.path);
+        ok = err_set(err, ERR_INPUT, "%s already exists", c.path);
     g->done = 0;
     g->total = -1;
     ok = ok && fetch(&c, url, err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Files from a hub into a folder. What is not whole yet is called NAME.partial, is gone on with the
-// next time, and takes its name only when its size and its sum are right; model_index.json, without
-// which a folder is no model, comes last.
+// Downloads files from a hub into a folder. An incomplete file is called NAME.partial; the next
+// call resumes it, and it gets its name only when size and checksum are right. model_index.json,
+// without which a folder is not a model, comes last.
 #ifndef LIMN_APP_HUB_GET_H
 #define LIMN_APP_HUB_GET_H
 
@@ -9,23 +9,23 @@
 
 struct get {
     const char *folder, *token;
-    int patience; // seconds without a byte, and of tries that brought nothing, until it is given up
+    int patience; // seconds without data after which it gives up
     const atomic_int *cancel;
-    // Of all that is fetched; while it waits to try again `why` says for what, else NULL. May be
-    // NULL.
+    // Bytes so far and in all; `why` is the reason while it waits before a retry, else NULL. The
+    // callback may be NULL.
     void (*progress)(void *ctx, int64_t done, int64_t total, const char *why);
     void *ctx;
     int64_t done, total; // private
 };
 
-// The bytes of what is not there yet.
+// How many bytes are still missing.
 int64_t get_missing(const char *folder, const struct hub_model *m);
-// Whether so many more fit into a folder, which is made. ERR_IO: how many are missing.
+// Whether the folder, which is created, has room for so many bytes. ERR_IO says how many it lacks.
 bool get_room(const char *folder, int64_t bytes, int64_t *room, struct err *err);
-// All files that are needed. One at a time for a folder: ERR_IO while another does the same.
+// Downloads all needed files. ERR_IO while another process is downloading to the same folder.
 bool get_model(struct get *g, const struct hub_model *m, struct err *err);
-// One file from any address. digest: as in struct hub_file; NULL or "": that of the hub, if it says
-// one. *path: where it is; freed with free().
+// Downloads one file from any address. digest: as in struct hub_file; NULL or "": the one that the
+// hub gives, if any. *path: the file; freed with free().
 bool get_file(struct get *g, const char *url, const char *digest, char **path, struct err *err);
 
 #endif

@@ -153,7 +153,7 @@ failed(struct hop *h, CURLcode code, const char *host, struct err *err)
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, ERR_IO, "%s: no data came for %d s", host, h->r->patience);
     if (code == CURLE_PARTIAL_FILE)
-        return err_set(err, ERR_IO, "%s closed the connection before the answer's end", host);
+        return err_set(err, ERR_IO, "%s closed the connection before the end of its answer", host);
     return err_set(err, ERR_IO, "%s: %s", host, curl_easy_strerror(code));
 }
 
@@ -163,10 +163,10 @@ refused(struct http_answer *a, const char *host, struct err *err)
     a->passing = a->status == 408 || a->status == 425 || a->status == 429 || a->status >= 500;
     return err_set(err, ERR_IO, "%s answers %d%s", host, a->status,
                    a->status == 401 || a->status == 403 ? " (not allowed)"
-                   : a->status == 404                   ? " (there is no such thing)"
-                   : a->status == 416                   ? " (no such part)"
+                   : a->status == 404                   ? " (not found)"
+                   : a->status == 416                   ? " (no such range)"
                    : a->status == 429                   ? " (too many requests)"
-                   : a->status >= 500                   ? " (a fault of the server's)"
+                   : a->status >= 500                   ? " (server error)"
                                                         : "");
 }
 

@@ -133,7 +133,7 @@ take_model(struct hub_model *m, const struct jv *json, struct err *err)
     const struct jv *files = jv_get(json, "siblings"), *gated = jv_get(json, "gated");
     const char *commit = jv_string(jv_get(json, "sha"), "");
     if (!is_digest(commit, 40) || !jv_is_array(files))
-        return err_set(err, ERR_IO, "what the hub says of %s is not understood", m->name);
+        return err_set(err, ERR_IO, "the hub's answer about %s is not understood", m->name);
     m->commit = mem_strdup(commit);
     m->licence = licence_of(jv_get(json, "cardData"));
     m->gated = jv_is_string(gated) || jv_bool(gated, false);
@@ -252,10 +252,10 @@ explain(const struct hub_model *m, const struct http_answer *a, const char *toke
     char *endpoint = hub_endpoint();
     if (a->status == 401 || a->status == 403) {
         err_clear(err);
-        err_set(err, ERR_IO, "%s is not to be had without leave: agree to its terms at %s/%s and "
-                "%s", m->name, endpoint, m->name,
-                token ? "see that your token may read it"
-                      : "put a token of yours into $HF_TOKEN");
+        err_set(err, ERR_IO, "%s needs permission: accept its terms at %s/%s and %s", m->name,
+                endpoint, m->name,
+                token ? "check that your token may read it"
+                      : "put your token into $HF_TOKEN");
     } else if (a->status == 404) {
         err_clear(err);
         err_set(err, ERR_INPUT, "%s has no model %s", endpoint, m->name);
@@ -293,8 +293,9 @@ hub_look(struct hub_model *m, const char *name, const char *token, int patience,
     free(url);
     free(endpoint);
     if (ok && !find_file(m, "model_index.json"))
-        ok = err_set(err, ERR_INPUT, "%s is no whole model (it has no model_index.json): fetch its "
-                     "files by their addresses, and limn models add puts them together", name);
+        ok = err_set(err, ERR_INPUT, "%s is not a complete model (it has no model_index.json): "
+                                     "download its files by address and combine them with limn "
+                                     "models add", name);
     if (ok) {
         url = hub_url(m, "model_index.json");
         index = ask(m, url, token, patience, cancel, err);

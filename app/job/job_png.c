@@ -34,7 +34,8 @@ job_check_format(const struct jv *root, const char *name, struct err *err)
         return true;
     if (jv_integer(format, 0) > FORMAT)
         return err_set(err, ERR_INPUT,
-                       "%s: a later limn wrote it, in format %" PRId64 "; this one reads format %d",
+                       "%s: written by a later limn, in format %" PRId64 "; this one reads format "
+                                                                         "%d",
                        name, jv_integer(format, 0), FORMAT);
     return err_set(err, ERR_INPUT, "%s: its format must be %d", name, FORMAT);
 }

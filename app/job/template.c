@@ -170,7 +170,7 @@ name_failed(const struct template *t, const struct template_reference *r, const 
 {
     const struct template_variable *v = image_variable(t, r);
     char *option = v ? mem_printf("--set %s", v->name) : mem_printf("--ref %d", r->marker);
-    err_set(err, ERR_INPUT, "%s:%d:%d: %.500s; to use it all the same: %s=%.300s", t->path, r->line,
+    err_set(err, ERR_INPUT, "%s:%d:%d: %.500s; to use it anyway: %s=%.300s", t->path, r->line,
             r->column, fault->text, option, name);
     free(option);
     return false;

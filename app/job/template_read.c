@@ -281,8 +281,8 @@ read_parameters(struct template *t, const struct yaml *map, struct err *err)
         if (!parameter_read(parameter_find(v->key), &t->parameters, v->key, v->text, &own))
             return yaml_tree_error(v, t->path, err, "%s", own.text);
         if (t->parameters.lora && strchr(t->parameters.lora, '/'))
-            return yaml_tree_error(v, t->path, err, "a template names LoRAs without their folder: "
-                                   "they lie in limn's own (loras)");
+            return yaml_tree_error(v, t->path, err, "a template names LoRAs without a folder: "
+                                                    "limn looks in its own (loras)");
     }
     return true;
 }

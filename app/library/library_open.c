@@ -77,7 +77,7 @@ open_database(struct library *l, struct err *err)
     if (fd >= 0)
         close(fd);
     if (stat(l->path, &st) == 0 && !S_ISREG(st.st_mode))
-        return err_set(err, ERR_IO, "%s is %s, no library", l->path, file_kind(st.st_mode));
+        return err_set(err, ERR_IO, "%s is %s, not a library", l->path, file_kind(st.st_mode));
     if (sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK)
         return library_fail(l, err);

@@ -16,7 +16,7 @@ library_fail(struct library *l, struct err *err)
         return err_set(err, ERR_IO, "%s is locked by another program", l->path);
     l->unlockable = l->unlockable || code == SQLITE_PROTOCOL;
     if (l->unlockable)
-        return err_set(err, ERR_IO, "%s cannot be locked: its disk gives no locks", l->path);
+        return err_set(err, ERR_IO, "%s cannot be locked: its file system has no locks", l->path);
     if (code == SQLITE_FULL)
         return err_set(err, ERR_IO, "%s: the disk is full", l->path);
     if (code == SQLITE_NOMEM)

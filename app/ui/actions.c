@@ -214,7 +214,7 @@ refuse(struct ui *ui, const char *name, enum request request)
     else if (near)
         ui_say(ui, ROLE_ERROR, "unknown command '%s'; did you mean '%s'?", name, near);
     else
-        ui_say(ui, ROLE_ERROR, "unknown command '%s'; Tab behind the colon lists them", name);
+        ui_say(ui, ROLE_ERROR, "unknown command '%s'; Tab after the colon lists them", name);
 }
 
 bool

@@ -28,7 +28,7 @@ keep(struct arrival *one)
 {
     size_t size = 0;
     if (!one->png)
-        return err_set(&one->refused, ERR_IO, "it came without its data");
+        return err_set(&one->refused, ERR_IO, "it arrived without its data");
     if (!file_exists(one->file))
         return file_write_private(one->file, one->png, one->png_size, &one->refused);
     char *have = file_read(one->file, LIMIT_HOST_PICTURE_BYTES, &size, NULL);

@@ -23,7 +23,7 @@ struct arrival {
     int index;
     bool late;
     char *file;   // owned; NULL: none
-    uint8_t *png; // owned; NULL: it came without its data
+    uint8_t *png; // owned; NULL: it arrived without its data
     size_t png_size;
 
     // What came of it.

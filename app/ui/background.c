@@ -117,7 +117,7 @@ background_open(const struct library *library, struct err *err)
     pthread_cond_init(&b->wake, NULL);
     init_through(&b->through);
     b->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool ok = b->fd >= 0 || err_errno(err, ERR_IO, "no descriptor for what is done meanwhile");
+    bool ok = b->fd >= 0 || err_errno(err, ERR_IO, "no file descriptor for background work");
     ok = ok && (!library || (b->library = library_open_again(library, err)));
     if (ok && threads_start(&b->thread, work, b, err))
         return b;

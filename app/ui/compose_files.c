@@ -42,7 +42,8 @@ start_from(struct ui *ui, enum request request)
         painter_open(ui);
     else
         ui_say(ui, ROLE_GOOD,
-               "the drawing starts from it, strength %g: say what, F9 draws; u takes it back",
+               "the drawing starts from it, strength %g: write what to draw, then F9; u undoes "
+               "this",
                MATERIAL_STRENGTH);
 }
 
@@ -96,13 +97,14 @@ turn_bookmark(struct ui *ui)
     char *whole = had ? mem_strdup(all) : mem_printf("%s%s", all, folder);
     bool full = !had && kept == BOOKMARKS_MAX;
     if (full) {
-        ui_say(ui, ROLE_ERROR, "there may be %d bookmarks: B in one of them takes it away",
+        ui_say(ui, ROLE_ERROR, "there are %d bookmarks, the most allowed: B in one of them "
+                               "removes it",
                BOOKMARKS_MAX);
     } else {
         free(compose_of(ui)->bookmarks);
         compose_of(ui)->bookmarks = mem_strdup(whole);
         entry_text(ui, "bookmarks", whole);
-        ui_say(ui, ROLE_GOOD, had ? "bookmark removed" : "a bookmark: b %d comes here",
+        ui_say(ui, ROLE_GOOD, had ? "bookmark removed" : "bookmark set: b %d returns here",
                kept + 1);
     }
     free(whole);

@@ -48,7 +48,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
     const struct look_want want = {.side = c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
     (void)library;
     if (file_exists(c->to)) {
-        err_set(&c->err, ERR_INPUT, "%s is there already: another name", c->to);
+        err_set(&c->err, ERR_INPUT, "%s already exists: choose another name", c->to);
         return;
     }
     for (int i = 0; i < c->count && !atomic_load(hurry); i++) {
@@ -71,7 +71,7 @@ done(struct ui *ui, struct work *w)
     if (c->err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", c->err.text);
     else if (c->missing)
-        ui_say(ui, ROLE_WARNING, "%d of %d pictures on %s: the files of the others are gone",
+        ui_say(ui, ROLE_WARNING, "%d of %d pictures on %s: the files of the others are missing",
                c->count - c->missing, c->count, c->to);
     else
         ui_say(ui, ROLE_GOOD, "%d %s on %s", c->count, c->count == 1 ? "picture" : "pictures",

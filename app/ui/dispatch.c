@@ -173,7 +173,7 @@ say_unused(struct ui *ui, wint_t key, bool code, enum request request)
     if (request)
         ui_say(ui, ROLE_STATUS, "%s: there is nothing to %s here", name, request_name(request));
     else
-        ui_say(ui, ROLE_STATUS, "%s does nothing here; %s has the keys", name,
+        ui_say(ui, ROLE_STATUS, "%s does nothing here; %s lists the keys", name,
                request_keys(ui->view, REQUEST_HELP));
 }
 

@@ -118,6 +118,6 @@ input_paste_end(struct ui *ui)
     else if (!d->asking && view->paste && view->typing && view->typing(ui))
         view->paste(ui, text);
     else
-        ui_say(ui, ROLE_STATUS, "pasted text goes into a text that is being written: i begins one");
+        ui_say(ui, ROLE_STATUS, "pasting works while you write: i starts writing");
     free(text);
 }

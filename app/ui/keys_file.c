@@ -71,7 +71,7 @@ read_line(char *line, const struct place *at, struct err *err)
     if (!read_view(word, &view, at, err))
         return false;
     if (!(word = strtok_r(NULL, " \t\r", &left)))
-        return err_set(err, ERR_INPUT, "%s:%d: what is asked for is missing behind the view",
+        return err_set(err, ERR_INPUT, "%s:%d: the action after the view is missing",
                        at->file, at->line);
     if (!read_request(word, &request, at, err))
         return false;

@@ -88,7 +88,7 @@ start_from(struct ui *ui, struct opening *o)
         return;
     }
     ui_say(ui, ROLE_GOOD,
-           "starts from this picture, strength %g: change the words, F9 draws; u takes it back",
+           "starts from this picture, strength %g: change the words, F9 draws; u undoes this",
            MATERIAL_STRENGTH);
 }
 
@@ -130,8 +130,8 @@ lock_seed(struct ui *ui, int64_t seed)
     if (free_it)
         ui_say(ui, ROLE_GOOD, "the next drawing has a new seed");
     else
-        ui_say(ui, ROLE_GOOD, "the next drawing has this seed, %" PRId64 "; once more frees it",
-               seed);
+        ui_say(ui, ROLE_GOOD,
+               "the next drawing has this seed, %" PRId64 "; press again to release it", seed);
 }
 
 // --- for other programs
@@ -173,7 +173,7 @@ export_to(const char *from, const char *to, struct err *err)
 {
     size_t size = 0, plain = 0;
     if (file_exists(to))
-        return err_set(err, ERR_INPUT, "%s is there already: another name", to);
+        return err_set(err, ERR_INPUT, "%s already exists: choose another name", to);
     char *png = file_read(from, LIMIT_PICTURE_BYTES, &size, err);
     void *out = png ? png_text_remove(png, size, &plain, err) : NULL;
     bool ok = out && file_write(to, out, plain, err);
@@ -270,7 +270,7 @@ view_outside(struct ui *ui, const char *file)
 {
     const char *own = getenv("LIMN_VIEWER"), *viewer = own && *own ? own : "xdg-open";
     if (!is_on_path(viewer)) {
-        ui_say(ui, ROLE_ERROR, "there is no %s here: LIMN_VIEWER names another program", viewer);
+        ui_say(ui, ROLE_ERROR, "%s is not installed: set LIMN_VIEWER to another program", viewer);
         return;
     }
     run_viewer(viewer, file);

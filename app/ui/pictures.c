@@ -92,7 +92,7 @@ pictures_open(struct err *err)
     pthread_cond_init(&p->wake, NULL);
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->fd < 0)
-        err_errno(err, ERR_IO, "no descriptor for what comes");
+        err_errno(err, ERR_IO, "no file descriptor for incoming pictures");
     else if (threads_start(&p->thread, work, p, err))
         return p;
     if (p->fd >= 0)

@@ -228,12 +228,12 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
         return err_set(err, ERR_INPUT, "the UI needs a terminal; from scripts use limn generate");
     if (!term || !*term || strcmp(term, "dumb") == 0)
         return err_set(err, ERR_INPUT,
-                       "the terminal '%s' cannot place a cursor: use limn generate, or "
-                       "set TERM to what it is",
+                       "the terminal '%s' cannot place the cursor: use limn generate, or set TERM "
+                       "to what it is",
                        term ? term : "");
     if (!screen_terminal_known(term))
         return err_set(err, ERR_INPUT,
-                       "the terminal '%s' is not known here: set TERM to one that is", term);
+                       "the terminal '%s' is unknown: set TERM to a known one", term);
     mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
@@ -245,9 +245,9 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     errno = 0;
     if (!newterm(NULL, stdout, stdin))
         return errno == ENOMEM
-                   ? err_set(err, ERR_MEMORY, "there is no memory for the screen")
+                   ? err_set(err, ERR_MEMORY, "not enough memory for the screen")
                    : err_set(err, ERR_INPUT,
-                             "the terminal '%s' is not known here: set TERM to one that is", term);
+                             "the terminal '%s' is unknown: set TERM to a known one", term);
     settle_in(ui, preview);
     return true;
 }

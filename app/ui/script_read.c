@@ -161,8 +161,8 @@ read_line(struct script *s, int line, char *text, struct err *err)
     if (!word)
         return unknown_word(where, name, err);
     if (word->takes != (*rest != 0))
-        return err_set(err, ERR_INPUT, word->takes ? "%s: %s needs something behind it"
-                                                   : "%s: %s takes nothing behind it",
+        return err_set(err, ERR_INPUT, word->takes ? "%s: %s needs an argument"
+                                                   : "%s: %s takes no argument",
                        where, name);
     if (word->kind == STEP_KEYS)
         return read_keys(s, line, rest, where, err);

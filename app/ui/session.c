@@ -166,7 +166,7 @@ session_keep_last(struct ui *ui, struct err *err)
         return true;
     take_text(session);
     return library_keep_instruction(ui_library(ui), &session->job, &own) ||
-           err_set(err, own.code, "the instruction in hand was not kept: %s", own.text);
+           err_set(err, own.code, "the current instruction was not saved: %s", own.text);
 }
 
 // A reference with a file is read from it again; one that came out of a picture is what was kept
@@ -396,7 +396,7 @@ begin_sample(struct ui *ui, struct reading *r)
 {
     session_begin(ui, r);
     if (r->err.code == ERR_NONE)
-        ui_say(ui, ROLE_GOOD, "a sample; 4 has templates, 1 is where you write your own");
+        ui_say(ui, ROLE_GOOD, "a sample: 4 lists templates, 1 is where you write your own");
 }
 
 // A {{word}}, which a template or a sweep fills in, is drawn as itself.

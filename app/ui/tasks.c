@@ -136,7 +136,7 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
     struct tasks *tasks = tasks_of(ui);
     if (!make_room(ui)) {
-        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, which is the most there may be",
+        ui_say(ui, ROLE_ERROR, "%d jobs are waiting, the most allowed",
                UI_TASKS_MAX);
         return NULL;
     }
@@ -356,7 +356,7 @@ take_result(struct ui *ui, struct client_event *e)
     }
     char *folder = library_folder(&err);
     if (!folder) {
-        ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", err.text);
+        ui_say(ui, ROLE_ERROR, "the worker keeps the picture: %s", err.text);
         return;
     }
     struct arrival *a = arrival_new(ARRIVAL_RESULT);
@@ -479,7 +479,7 @@ task_arrived(struct ui *ui, struct arrival *a)
     if (result && a->kept)
         forget_result(ui, a);
     else if (result)
-        ui_say(ui, ROLE_ERROR, "the picture waits with the worker: %s", a->refused.text);
+        ui_say(ui, ROLE_ERROR, "the worker keeps the picture: %s", a->refused.text);
     if (!t)
         return;
     if (result || a->image) {

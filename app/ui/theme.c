@@ -103,7 +103,7 @@ parse_line(struct theme *t, bool *set, char *line, const struct place *at, struc
         return true;
     char *equals = strchr(line, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no line 'role = colours'", at->path,
+        return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is not a line 'role = colours'", at->path,
                        at->line, line);
     char *end = equals;
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))

@@ -26,7 +26,8 @@ begin(struct ui *ui, int argc, char **argv)
         err_set(&err, ERR_DEVICE, "the worker is not ready yet");
     else if (!t->able)
         err_set(&err, ERR_UNSUPPORTED,
-                "the worker is an earlier limn's, which trains nothing: install the same version");
+                "the worker belongs to an earlier limn, which cannot train: install the same "
+                "version");
     struct command_line line = {0};
     bool ok =
         err.code == ERR_NONE && command_line_read(&line, &command_program, true, argc, argv, &err);

@@ -139,7 +139,7 @@ on_lost(struct ui *ui, const char *how)
     if (ui->worker.failures > RESTARTS_MAX) {
         ui->worker.restart = 1e300;
         ui_say(ui, ROLE_ERROR,
-               "%s; it will not be started again: leave limn and come back", how);
+               "%s; it will not be restarted: quit limn and start it again", how);
     } else {
         ui_say(ui, ROLE_ERROR, "%s; it is started again%s", how,
                tasks_unfinished(ui) ? ", and its jobs are offered to it" : "");

@@ -214,7 +214,7 @@ edit_outside(struct ui *ui)
         session_check(ui);
     } else {
         ui_say(ui, ROLE_ERROR, "%s",
-               err.code ? err.text : "the editor failed: the text is as it was");
+               err.code ? err.text : "the editor failed: the text is unchanged");
     }
     free(text);
 }

@@ -323,7 +323,7 @@ on_task_request(struct ui *ui, struct task *t, enum request request)
     case REQUEST_SOONER:
     case REQUEST_DEFER:
         if (!task_move(ui, t, request == REQUEST_SOONER ? -1 : 1))
-            ui_say(ui, ROLE_STATUS, "only what waits can be moved, among what waits");
+            ui_say(ui, ROLE_STATUS, "only waiting jobs can be moved");
         return true;
     case REQUEST_REMOVE:
         stop(ui, t);

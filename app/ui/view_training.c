@@ -264,9 +264,9 @@ on_event(struct ui *ui, struct client_event *e)
         training_ask(ui);
     if (e->type == CLIENT_RUNNING && ours)
         ui_say(ui, ROLE_GOOD,
-               "the training is running in the background, also without limn: x stops it");
+               "the training is running in the background, even without limn: x stops it");
     if (e->type == CLIENT_ENDED && ours)
-        ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not begin"));
+        ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not start"));
     if (e->type == CLIENT_LOST)
         for (int i = 0; i < t->count; i++)
             free(t->runs[i].asked), t->runs[i].asked = NULL;
@@ -313,7 +313,7 @@ static void
 resume(struct ui *ui, struct run *r)
 {
     if (!r->job) {
-        ui_say(ui, ROLE_ERROR, "it was not begun by limn's worker: n begins one, with `resume`");
+        ui_say(ui, ROLE_ERROR, "limn's worker did not start it: start one with n and `resume`");
     } else if (training_is_running(r)) {
         ui_say(ui, ROLE_ERROR, "it runs");
     } else {

@@ -49,7 +49,7 @@ window_link_open(struct err *err)
         err_set(err, ERR_UNSUPPORTED,
                 "a window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set");
     } else if (access(program, X_OK) != 0) {
-        err_set(err, ERR_UNSUPPORTED, "%s is not there: this limn was built without SDL2", program);
+        err_set(err, ERR_UNSUPPORTED, "%s is missing: this limn was built without SDL2", program);
     } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
                pipe2(errors, O_CLOEXEC) < 0) {
         err_errno(err, ERR_IO, "no socket for a window");

@@ -154,7 +154,7 @@ may_start(const struct children *c, const struct order *o, struct err *err)
     if (o->detach && !folder_is_free(o, err))
         return false;
     return children_unfinished(c) < CHILDREN_MAX ||
-           err_set(err, ERR_INPUT, "%d commands run, which is as many as there may be",
+           err_set(err, ERR_INPUT, "%d commands are running, the most allowed",
                    CHILDREN_MAX);
 }
 

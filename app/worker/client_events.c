@@ -304,7 +304,7 @@ take_message(struct client *c, struct wire_message *m, struct client_event *e)
     struct err why = {0};
     enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_WORKER, m, &why);
     if (verdict == PROTOCOL_BROKEN || (verdict == PROTOCOL_REFUSED && !c->ready)) {
-        err_set(&c->lost, ERR_IO, "what came over the line is not limn's protocol: %s", why.text);
+        err_set(&c->lost, ERR_IO, "what arrived is not limn's protocol: %s", why.text);
         return false;
     }
     if (verdict == PROTOCOL_REFUSED)

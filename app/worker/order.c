@@ -39,7 +39,7 @@ parse_word(struct order *o, const struct jv *v, struct err *err)
     if (jv_is_string(v))
         return true;
     if (!name || !is_file_name(name) || (hash && !job_is_hash(hash)))
-        return err_set(err, ERR_INPUT, "a file of the command has no name that can be used");
+        return err_set(err, ERR_INPUT, "a file of the command has no usable name");
     w->name = mem_strdup(name);
     w->result = !hash;
     if (hash)
@@ -53,12 +53,12 @@ static bool
 parse_environment(struct order *o, const struct jv *v, struct err *err)
 {
     if (jv_size(v) > LIMIT_ORDER_ENVIRONMENT)
-        return err_set(err, ERR_INPUT, "the command brings more than %d variables",
+        return err_set(err, ERR_INPUT, "the command sets more than %d variables",
                        LIMIT_ORDER_ENVIRONMENT);
     for (size_t i = 0; i < jv_size(v); i++) {
         const char *name = jv_key_at(v, i), *value = jv_string(jv_value_at(v, i), NULL);
         if (!value || (!listed(order_variables, name) && !listed(order_places, name)))
-            return err_set(err, ERR_INPUT, "the variable %.60s is not one that a command may bring",
+            return err_set(err, ERR_INPUT, "a command may not set the variable %.60s",
                            name);
         o->environment[i] = mem_printf("%s=%s", name, value);
     }

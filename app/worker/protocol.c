@@ -375,11 +375,12 @@ check_whole(const struct protocol_message *row, const struct wire_message *m, st
         return err_set(err, ERR_IO, "%lld pictures of %lld x %lld came as %zu bytes",
                        (long long)count, (long long)width, (long long)height, m->size);
     if (m->size > row->room)
-        return err_set(err, ERR_IO, "%zu bytes follow it, at most %zu may", m->size, row->room);
+        return err_set(err, ERR_IO, "%zu bytes follow it; at most %zu are allowed", m->size,
+                       row->room);
     bool trouble = jv_get(m->head, "code") != NULL; // then no picture has to follow
     if (row->payload == PAYLOAD_PNG && !(trouble && !m->size) &&
         !protocol_is_png(m->payload, m->size))
-        return err_set(err, ERR_IO, "what follows it is no PNG");
+        return err_set(err, ERR_IO, "what follows it is not a PNG");
     return true;
 }
 

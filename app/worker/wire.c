@@ -211,7 +211,7 @@ take_head(struct wire *w, struct err *err)
     uint64_t head = little(p + 4, 4), payload = little(p + 8, 8);
     if (memcmp(p, "LMN1", 4) != 0 || head > LIMIT_WIRE_HEAD_BYTES ||
         payload > LIMIT_WIRE_PAYLOAD_BYTES)
-        return err_set(err, ERR_IO, "what came over the line is not limn's protocol");
+        return err_set(err, ERR_IO, "what arrived is not limn's protocol");
     if (size < FRAME_HEAD + head)
         return false;
     struct wire_message *m = &w->coming;
@@ -222,7 +222,8 @@ take_head(struct wire *w, struct err *err)
         return false;
     m->type = jv_string(jv_get(m->head, "type"), "");
     if (w->room && payload > w->room(m->type))
-        return err_set(err, ERR_IO, "a message '%.20s' came with %llu bytes, it may have %zu",
+        return err_set(err, ERR_IO, "a message '%.20s' came with %llu bytes; at most %zu are "
+                                    "allowed",
                        m->type, (unsigned long long)payload, w->room(m->type));
     m->payload = payload ? mem_try_calloc(payload, 1, "a message", err) : NULL;
     if (payload && !m->payload)

@@ -155,13 +155,13 @@ static bool
 check_name(const char *name, struct err *err)
 {
     if (!*name)
-        return err_set(err, ERR_INPUT, "a file without a name");
+        return err_set(err, ERR_INPUT, "the file name is empty");
     if (name[0] == '/')
         return err_set(err, ERR_INPUT, "%s is an absolute path", name);
     for (const char *part = name; *part; part += strspn(part, "/")) {
         size_t n = strcspn(part, "/");
         if (n == 2 && memcmp(part, "..", 2) == 0)
-            return err_set(err, ERR_INPUT, "%s leads out of the folder of the file that names it",
+            return err_set(err, ERR_INPUT, "%s leads outside the folder of the file that names it",
                            name);
         if (n > 1 && part[0] == '.')
             return err_set(err, ERR_INPUT, "%s is a hidden file", name);
@@ -178,7 +178,8 @@ name_failed(const char *name, struct err *err)
                        LIMIT_LINKS);
     if (errno == EXDEV)
         return err_set(err, ERR_INPUT,
-                       "%s is a link that leads out of the folder of the file that names it", name);
+                       "%s is a link that leads outside the folder of the file that names it",
+                       name);
     return err_errno(err, ERR_INPUT, "%s", name);
 }
 

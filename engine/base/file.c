@@ -30,7 +30,7 @@ open_regular(const char *path, int flags, mode_t mode, struct err *err)
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
     bool there = stat(path, &st) == 0;
     if (!*path)
-        err_set(err, ERR_INPUT, "the name of a file is empty");
+        err_set(err, ERR_INPUT, "the file name is empty");
     else if (there && !S_ISREG(st.st_mode))
         err_set(err, ERR_INPUT, "%s: %s, not a regular file", path, file_kind(st.st_mode));
     else if ((fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode)) < 0)

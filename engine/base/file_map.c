@@ -116,8 +116,8 @@ file_map_check(const struct file_map *map, struct err *err)
     if (!cut && stat(map->path, &st) == 0)
         cut = st.st_dev == map->device && st.st_ino == map->inode &&
               (uint64_t)st.st_size < map->size;
-    return !cut || err_set(err, ERR_IO, "%s was cut short, or could not be read on, while it was "
-                                        "in use", map->path);
+    return !cut || err_set(err, ERR_IO, "%s was truncated, or became unreadable, while in use",
+                           map->path);
 }
 
 void

@@ -105,17 +105,17 @@ target_of(const char *path, mode_t *mode, struct err *err)
     *mode = 0;
     size_t n = strlen(path);
     if (n == 0) {
-        err_set(err, ERR_INPUT, "the name of the file to write is empty");
+        err_set(err, ERR_INPUT, "the name of the output file is empty");
     } else if (stat(path, &st) == 0) {
         *mode = st.st_mode;
         if (!S_ISREG(st.st_mode))
-            err_set(err, ERR_INPUT, "%s is %s: only a regular file or a new name is written to",
+            err_set(err, ERR_INPUT, "%s is %s: limn writes only to regular files and new names",
                     path, file_kind(st.st_mode));
         else if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
             err_errno(err, ERR_IO, "%s: cannot write", path);
         else if (is_mount(path))
-            err_set(err, ERR_IO, "%s is mounted by itself, so that no new file can take its place: "
-                    "mount its folder", path);
+            err_set(err, ERR_IO, "%s is a mount point, so no new file can replace it: mount its "
+                                 "folder instead", path);
         else
             return follow_links(path, err);
     } else if (errno != ENOENT) {

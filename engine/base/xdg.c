@@ -81,7 +81,7 @@ is_ours(const char *folder, enum xdg kind, struct err *err)
         return err_set(err, ERR_IO, "%s belongs to another user (%d, this is %d): limn uses only "
                        "your own", folder, (int)st.st_uid, (int)geteuid());
     if (st.st_mode & (runtime ? 077 : 002))
-        return err_set(err, ERR_IO, "%s can be %s by others: look at what is in it, then chmod 700",
+        return err_set(err, ERR_IO, "%s can be %s by others: check its contents, then chmod 700",
                        folder, runtime ? "used" : "written");
     if (st.st_mode & 020) // of an earlier limn, by the umask
         chmod(folder, st.st_mode & 07755);

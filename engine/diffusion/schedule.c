@@ -109,7 +109,7 @@ schedule_create(const struct schedule_params *params, struct err *err)
         return NULL;
     }
     if (!(p.beta_start > 0 && p.beta_start <= p.beta_end && p.beta_end < 1)) {
-        err_set(err, ERR_INPUT, "betas go from above 0 to below 1, not from %g to %g",
+        err_set(err, ERR_INPUT, "betas must lie between 0 and 1, not go from %g to %g",
                 p.beta_start, p.beta_end);
         return NULL;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures with alpha: a network draws them laid on white, with the alpha beside it, which is what
-// makes a model of opaque pictures one of transparent ones without unlearning anything.
+// Pictures with alpha. A network draws their colours on white and, beside them, alpha; so a model
+// of opaque pictures can learn transparent ones without unlearning anything.
 #ifndef LIMN_ENGINE_DRAW_ALPHA_H
 #define LIMN_ENGINE_DRAW_ALPHA_H
 
@@ -10,31 +10,31 @@
 
 #include "engine/base/err.h"
 
-// What a network cannot tell from nothing at all, of 255: alpha up to here is none, and from 255
-// less this it is whole; and white, where alpha is none, down to 255 less the second.
+// The network's noise, of 255: alpha up to ALPHA_GRAIN becomes 0, and from 255 - ALPHA_GRAIN on
+// 255. Where alpha is 0, colours from 255 - ALPHA_WHITE_GRAIN on are white.
 enum { ALPHA_GRAIN = 10, ALPHA_WHITE_GRAIN = 24 };
 
-// rgba (n,4), colours as they look on white, as a network drew them: without the grain.
+// Removes that noise from rgba (n,4), colours on white, as a network drew them.
 void alpha_clean(uint8_t *rgba, size_t n);
 
-// The outlines of two pictures that were enlarged apart lie within a pixel of each other: alpha of
-// each pixel of rgba (height,width,4) becomes the least of those around it, so that no white is
-// left outside a shape. What the colours need comes back to it (alpha_take_off_white()).
-// ERR_MEMORY.
+// Colours and alpha that were enlarged separately have outlines up to a pixel apart. Each alpha of
+// rgba (height,width,4) becomes the minimum of its neighbourhood, so that no white is left outside
+// a shape; alpha_take_off_white() restores what the colours need. ERR_MEMORY.
 bool alpha_draw_in(uint8_t *rgba, int width, int height, struct err *err);
 
-// rgba (n,4), colours C as they look on white -> the colours c themselves, not premultiplied:
-// C = a c + (1 - a), all in [0,1]. As much alpha is added as the colours need, so that the picture
-// on white stays as it was, to the rounding.
+// rgba (n,4): colours C on white -> straight (not premultiplied) colours c, where
+// C = a c + (1 - a), all in [0,1]. Alpha is raised where the colours need it, so that the picture
+// on white stays the same up to rounding.
 void alpha_take_off_white(uint8_t *rgba, size_t n);
 
-// What an enlarger of opaque pictures can take of transparent ones: x (n,4) in [-1,1] as two
-// pictures, its colours (n,3), and its alpha as a dark shape (n,3) on white; and back, alpha from
+// Splits x (n,4) in [-1,1] into two pictures for an enlarger of opaque pictures: its colours (n,3),
+// and its alpha as a dark shape (n,3) on white. alpha_join() is the inverse; it takes alpha from
 // the mean of the shape's channels.
 void alpha_part(const float *x, size_t n, float *colours, float *shape);
 void alpha_join(const float *colours, const float *shape, size_t n, float *x);
 
-// pixels (n,channels), 3 or 4, as they look on white: rgb (n,3), which may be the same memory.
+// Composites pixels (n,channels), 3 or 4 channels, on white: rgb (n,3), which may be the same
+// memory.
 void alpha_lay_on_white(const uint8_t *pixels, size_t n, int channels, uint8_t *rgb);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A request on its way to pictures. Private to engine/draw.
+// A request while it is being drawn. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_DRAWING_H
 #define LIMN_ENGINE_DRAW_DRAWING_H
 
@@ -7,7 +7,7 @@
 #include "engine/draw/pipeline_pass.h"
 #include "engine/draw/start.h"
 
-// A request with everything settled.
+// A request with every default filled in.
 struct drawing {
     struct pipeline *p;
     const struct pipeline_request *r;
@@ -17,19 +17,19 @@ struct drawing {
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
-    struct port_set text, negative, away; // the last two: empty where nothing is to be avoided
+    struct port_set text, negative, away; // the last two: empty if nothing is to be avoided
     struct stage *references; // held; NULL: none
-    struct references alone;  // in its place, of families that draw any size
+    struct references alone;  // instead, for families that draw any size
     struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES]; // in the references' order
-    bool weighted; // not all of them are 1 all the time
+    bool weighted; // some weight is not 1 in some step
     double strength;
-    struct start first, last; // at the base's size, at the result's; empty without a start
-    // Of the pass that runs, for progress.
+    struct start first, last; // at the base's size, at the result's; empty: no start
+    // Of the current pass, for progress.
     const struct pass *pass;
     int step_offset;
-    struct picture_size now, base, final; // of the pass that runs, of the base's, of the result
+    struct picture_size now, base, final; // of the current pass, the base pass, the result
     bool apart;  // the second pass enlarges colours and alpha as two pictures
-    float *kept; // latents of a run that did not come to its end; NULL: none
+    float *kept; // latents of an earlier run that did not finish; NULL: none
     double start;
     uint8_t *pixels;
 };
@@ -40,18 +40,18 @@ drawing_pixels(struct picture_size s)
     return (size_t)s.height * (size_t)s.width;
 }
 
-// Numbers in all the pictures of a size.
+// How many numbers all pictures of a size have.
 static inline size_t
 drawing_values(const struct drawing *d, struct picture_size s)
 {
     return (size_t)d->count * drawing_pixels(s) * (size_t)d->p->info.channels;
 }
 
-// The first pass; the second begins with the same.
+// The first pass, from whose settings the second starts.
 struct pass drawing_base_pass(struct drawing *d);
-// pass_run() from what there is to start from; NULL: from noise.
+// pass_run() from a start picture; NULL: from noise.
 bool drawing_run_from(struct pass *pass, const struct start *from, float *x, struct err *err);
-// The base's pictures (N,s,s,C) enlarged: x (N,S,S,C).
+// Enlarges the base's pictures (N,s,s,C): x (N,S,S,C).
 bool drawing_second_pass(struct drawing *d, const float *base, float *x, struct err *err);
 
 #endif

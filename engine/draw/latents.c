@@ -38,5 +38,5 @@ latents_write(const char *path, int count, const struct latent *l, const float *
                             .data = x};
     t.size = (size_t)shape_count(&t.shape) * sizeof *x;
     if (!safetensors_write(path, &t, 1, NULL, &err))
-        log_line(LOG_WARN, "model", "the latents could not be kept: %s", err.text);
+        log_line(LOG_WARN, "model", "the latents could not be saved: %s", err.text);
 }

@@ -122,9 +122,10 @@ pipeline_is_of(const struct pipeline *p, const char *family, struct err *err)
 {
     const char *own = p->folder->family->name;
     return !family || strcmp(family, own) == 0 ||
-           err_set(err, ERR_INPUT, "this is written for models of the family %.40s, and %s is of "
-                   "%s: name another with --model (limn models lists them)", family, p->info.name,
-                   own);
+           err_set(err, ERR_INPUT,
+                   "this is written for models of the family %.40s, but %s is of %s: choose "
+                   "another with --model (limn models lists them)",
+                   family, p->info.name, own);
 }
 
 void
@@ -231,11 +232,12 @@ settle(struct drawing *d, struct err *err)
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
     if (d->p->info.grain && !def->no_guidance && r->steps > 0 && r->steps * 5 <= def->steps)
-        log_line(LOG_NOTICE, "model", "%s is a base model, made for about %d steps: %d draw it "
-                 "roughly", d->p->info.name, def->steps, r->steps);
+        log_line(LOG_NOTICE, "model",
+                 "%s is a base model, made for about %d steps: with %d the picture will be rough",
+                 d->p->info.name, def->steps, r->steps);
     if (def->no_guidance && g->kind != GUIDANCE_KIND_NONE) {
         if (r->scale > 1)
-            log_line(LOG_NOTICE, "model", "%s is drawn without guidance: a scale of %g is not used",
+            log_line(LOG_NOTICE, "model", "%s uses no guidance: a scale of %g has no effect",
                      d->p->info.name, r->scale);
         g->kind = GUIDANCE_KIND_NONE;
     }
@@ -469,7 +471,7 @@ take_kept(struct drawing *d)
     struct latent l = base_latent(d);
     d->kept = latents_read(d->r->latents, d->count, &l);
     if (d->kept)
-        log_line(LOG_NOTICE, "model", "the steps were done before: their latents are decoded");
+        log_line(LOG_NOTICE, "model", "the steps were completed earlier: decoding their latents");
     return d->kept;
 }
 

@@ -3,7 +3,7 @@
 // sampler, and, where the model folder has one, the second pass that enlarges.
 //
 // Thread: one thread at a time per pipeline; `cancel` may be set from any thread or a signal
-// handler; callbacks come on the thread that called pipeline_run().
+// handler; callbacks run on the thread that called pipeline_run().
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_H
 #define LIMN_ENGINE_DRAW_PIPELINE_H
 
@@ -15,39 +15,39 @@
 
 struct pipeline;
 
-// What the sides may be of models that draw any size, pixels.
+// Limits of a picture's sides for models that draw any size, pixels.
 enum { PIPELINE_SIDE_LEAST = 64, PIPELINE_SIDE_MOST = 2048 };
 
 struct pipeline_info {
     char name[128];        // of the model folder
-    char hash[17];         // 16 hex digits over names, shapes and bytes of all weights
+    char hash[17];         // 16 hex digits of a hash over names, shapes and bytes of all weights
     int size;              // pixels a side of the base model, 64
-    int final_size;        // after super-resolution; = size without
-    int channels;          // of a picture: 3, or 4 where alpha is drawn
-    int grain;             // any size is drawn whose sides are multiples of it; 0: these two alone
+    int final_size;        // after super-resolution; equals size without it
+    int channels;          // of a picture: 3, or 4 with alpha
+    int grain;             // draws any sides that are multiples of it; 0: only the two sizes
     int reference_max;     // 0: a plain text-to-image model
     int marker_max;        // largest k whose [ref#k] is one token
-    int feature_width;     // of pipeline_features(); 0: it has none
+    int feature_width;     // of pipeline_features(); 0: not supported
     size_t parameters;
 };
 
 // A picture of any size; sRGB, row-major. Borrowed.
 struct pipeline_picture {
     int width, height;
-    const uint8_t *rgb;   // height*width*3; where it is transparent, as it looks on white
-    const uint8_t *alpha; // height*width; NULL: it is opaque
+    const uint8_t *rgb;   // height*width*3; of a transparent picture, its colours on white
+    const uint8_t *alpha; // height*width; NULL: opaque
 };
 
-// Pictures that were drawn: sRGB, count*height*width*channels.
+// Drawn pictures: sRGB, count*height*width*channels.
 struct pipeline_pictures {
     int count, width, height;
     int channels; // 3, or 4: RGB and alpha, not premultiplied
     uint8_t *pixels;
 };
 
-// How much a reference counts: its part in every attention is `weight` times what it would be (the
-// logarithm is added to the scores of its tokens), in the steps from `from` to before `to`, shares
-// of all in [0,1]; in the others it is 0. With weight 0 it is as if its pictures were not there.
+// How much a reference counts. Its share of every attention is multiplied by `weight` (the
+// logarithm is added to its tokens' scores) in the steps from `from` up to, but not including,
+// `to`, as fractions of all steps in [0,1]; in the other steps, or with weight 0, it has no effect.
 struct pipeline_weight {
     int marker;
     double weight, from, to;
@@ -59,70 +59,70 @@ struct pipeline_request {
     uint64_t seed;                         // picture i of the batch uses seed + i
     int count;                             // pictures, 0 means 1
     int steps;                             // 0: the model's default
-    // Both 0: the model's final size; where it draws any size, the first reference's after it was
-    // made to fit, or the shape of `start`. A model that draws one size has square pictures.
+    // Both 0: the model's final size; if it draws any size, that of `start`, or of the first
+    // reference after it was reduced. Models that draw one size draw squares.
     int width, height;
     const char *sampler;                   // NULL: the model's default; a sampler_choice()
     const char *spacing;                   // NULL: the model's default; a spacing_choice()
     const char *guidance;                  // NULL: the model's default; a guidance_choice()
     double scale;                          // guidance weight, < 0: default; 1: none
     double context_scale;                  // for "separate" and "interleaved", < 0: default
-    // What guidance pulls away from, checked as `instruction` is; NULL: the empty text.
+    // What guidance steers away from, checked like `instruction`; NULL: the empty text.
     const struct instruction *negative;
-    // What the noise is mixed into at the start, cut to the picture's shape; NULL: noise alone. At
-    // `strength` 0 it comes back as it is, at 1 it is ignored; < 0: 0.75, or 1 with a mask. Without
-    // `start` it says nothing.
+    // The picture to start from, cropped to the result's shape; NULL: start from noise alone. At
+    // `strength` 0 it is returned unchanged, at 1 it is ignored; < 0: 0.75, or 1 with a mask.
+    // Without `start`, strength has no effect.
     const struct pipeline_picture *start;
     double strength;
-    // Of the shape of `start`: white is drawn anew, black is kept to the pixel. NULL: all is drawn.
+    // Has the shape of `start`: white is redrawn, black is kept to the pixel. NULL: redraw all.
     const struct pipeline_picture *mask;
-    const struct pipeline_weight *weights; // weight_count of them, a marker at most once
+    const struct pipeline_weight *weights; // weight_count of them, at most one per marker
     int weight_count;
-    uint64_t variation_seed;               // another noise to turn to, and how far (sampler_vary())
-    double variation;                      // 0: not at all
-    // After each step with the current estimate of the finished pictures, valid during the call.
-    // May be NULL. step in [1,total].
+    uint64_t variation_seed;               // noise of another seed to mix in (sampler_vary())
+    double variation;                      // how much of it, in [0,1]
+    // Called after each step with the current estimate of the finished pictures, which is valid
+    // during the call. May be NULL. step in [1,total].
     void (*progress)(void *ctx, int step, int total, double seconds,
                      const struct pipeline_pictures *estimate);
     void *ctx;
-    // A file where the latents of a model that draws any size are kept before they are decoded, and
-    // from which they are taken where it is there already: one file for one request, which the
-    // caller removes when it has the pictures. NULL: none.
+    // For models that draw any size: the file in which latents are saved before they are decoded,
+    // and from which they are read if it exists. One file per request; the caller removes it once
+    // it has the pictures. NULL: none.
     const char *latents;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
 };
 
 struct pipeline_result {
     struct pipeline_pictures pictures; // pixels freed with free()
-    double text_seconds, reference_seconds, denoise_seconds; // where the time went
+    double text_seconds, reference_seconds, denoise_seconds; // time spent in each
     size_t peak_bytes; // device memory of weights and plans together
-    // What was used where the request left it open.
+    // The values used, including defaults.
     int steps;
     char sampler[32], spacing[32], guidance[32];
     double scale, context_scale;
 };
 
-// dtype: DTYPE_NONE chooses what is fast on the device. Reading the folder checks it whole.
+// dtype: DTYPE_NONE chooses the fastest on the device. The whole folder is checked as it is read.
 struct pipeline *pipeline_open(const char *folder, struct device *device, enum dtype dtype,
                                struct err *err);
-// How the weights of a model are to be had. Zeroed: as pipeline_open() has them.
+// How a model's weights are stored. Zeroed: as pipeline_open() does it.
 struct pipeline_storage {
     enum dtype dtype;
-    enum dtype blocks; // dtype_quantised() that matrices are brought into; those that their files
-                       // have in blocks stay in theirs
+    enum dtype blocks; // dtype_quantised() to pack matrices into; those that are quantised in their
+                       // files keep the file's type
     const struct lora_file *changes; // change_count of them (engine/model/lora.h)
     int change_count;
 };
 struct pipeline *pipeline_open_as(const char *folder, struct device *device,
                                   const struct pipeline_storage *weights, struct err *err);
 void pipeline_close(struct pipeline *p); // NULL is fine
-// Whether the model is of this family (engine/families/families.def), NULL: any; ERR_INPUT.
+// Whether the model belongs to this family (engine/families/families.def), NULL: any; ERR_INPUT.
 bool pipeline_is_of(const struct pipeline *p, const char *family, struct err *err);
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
                   struct pipeline_result *result, struct err *err);
 
-// What pictures are like to this model: its features where references are attended to, pooled
+// Pictures as the model sees them: its features at the levels that attend to references, pooled
 // (engine/nets/unet.h). rgb (count,side,side,3) sRGB -> out (count,feature_width).
 bool pipeline_features(struct pipeline *p, const uint8_t *rgb, int count, int side, float *out,
                        struct err *err);

@@ -79,11 +79,13 @@ check_weights(const struct pipeline_request *r, struct err *err)
         for (int k = 0; k < r->instruction->reference_count; k++)
             found = found || r->instruction->references[k].marker == w->marker;
         if (!found)
-            return err_set(err, ERR_INPUT, "there is a weight for [ref#%d], but no such reference",
+            return err_set(err, ERR_INPUT, "there is a weight for [ref#%d], but there is no such "
+                                           "reference",
                            w->marker);
         if (!(w->weight >= 0 && w->from >= 0 && w->from < w->to && w->to <= 1))
-            return err_set(err, ERR_INPUT, "[ref#%d] has the weight %g from %g to %g of the steps, "
-                           "it must be at least 0, within 0 to 1", w->marker, w->weight, w->from,
+            return err_set(err, ERR_INPUT, "[ref#%d] has the weight %g from %g to %g of the "
+                                           "steps: the weight must be at least 0, the steps "
+                                           "within 0 to 1", w->marker, w->weight, w->from,
                            w->to);
     }
     return true;

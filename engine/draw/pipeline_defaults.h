@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a model likes to be drawn with, where a request leaves it open: the object "limn" of
-// model_index.json, and what its family's row says of keys that are not there. Private to
-// engine/draw.
+// A model's defaults for what a request leaves open: the object "limn" of model_index.json and, for
+// absent keys, its family's row. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_DEFAULTS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_DEFAULTS_H
 
@@ -10,9 +9,9 @@
 
 struct pipeline_defaults {
     int steps, super_steps;
-    const struct sampler *sampler; // else that of the scheduler's class
-    enum guidance_kind guidance;   // else cfg
-    double scale, context_scale;   // context_scale: else as scale
+    const struct sampler *sampler; // by default that of the scheduler's class
+    enum guidance_kind guidance;   // by default cfg
+    double scale, context_scale;   // context_scale: by default equal to scale
     double super_scale, super_noise_level; // the last a timestep
     bool no_guidance;              // the family's: distilled models have none
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pictures people give to the size a model takes, and back.
+// Scales pictures to the size that a model takes, and back.
 #ifndef LIMN_ENGINE_DRAW_RESIZE_H
 #define LIMN_ENGINE_DRAW_RESIZE_H
 
@@ -9,9 +9,9 @@
 
 #include "engine/base/err.h"
 
-// The largest centred part of rgb (height,width,3) that has the shape of columns x rows, resampled
-// to that: out (rows,columns,3) f32 in [-1,1]. Cubic (a = -1/2) with its support widened when the
-// picture shrinks, so that every pixel counts: what Pillow's BICUBIC does, with which the public
+// The largest centred part of rgb (height,width,3) with the shape of columns x rows, resampled to
+// that size: out (rows,columns,3) f32 in [-1,1]. Cubic (a = -1/2), with its support widened when
+// the picture shrinks so that every pixel counts, like Pillow's BICUBIC, with which the public
 // models were trained. ERR_MEMORY.
 bool resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, float *out,
                  struct err *err);
@@ -19,20 +19,20 @@ bool resize_part(const uint8_t *rgb, int width, int height, int columns, int row
 bool resize_square(const uint8_t *rgb, int width, int height, int side, float *out,
                    struct err *err);
 
-// The size of a picture that shall have at most `pixels` of them, its shape kept, and sides that
-// are multiples of `grain`, rounded down, of at least one.
+// The size of a picture of the same shape with at most `pixels` pixels, whose sides are rounded
+// down to multiples of `grain`, at least one.
 void resize_within(int width, int height, int64_t pixels, int grain, int *columns, int *rows);
-// rgb (height,width,3) made smaller until it has at most so many pixels (Lanczos, three lobes, as
-// Pillow's, to whole numbers), and of that the centre: out (rows,columns,3) f32 in [-1,1], sides of
-// resize_within(). ERR_MEMORY.
+// Reduces rgb (height,width,3) to at most so many pixels (Lanczos with three lobes, rounded to
+// bytes, like Pillow's) and crops its centre: out (rows,columns,3) f32 in [-1,1], with the sides
+// of resize_within(). ERR_MEMORY.
 bool resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int columns,
                     int rows, float *out, struct err *err);
 
-// in (from,from,channels) -> out (to,to,channels), bilinear with corner pixels on corner pixels:
-// the enlargement a super-resolution model of the Imagen family is given.
+// in (from,from,channels) -> out (to,to,channels), bilinear with aligned corner pixels: the input
+// of a super-resolution model of the Imagen family.
 void resize_bilinear(const float *in, int from, int to, int channels, float *out);
 
-// (rows,columns,3) -> (rows*times,columns*times,3): each pixel `times` times in both directions.
+// (rows,columns,3) -> (rows*times,columns*times,3): repeats each pixel in both directions.
 void resize_repeat(const uint8_t *in, int rows, int columns, int times, uint8_t *out);
 
 // n values in about [-1,1] to bytes, rounded; NaN becomes 0.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Stages of a family made ready to run: a graph, its plan and its ports. Each is made when its
-// shapes are first asked for and kept; of those nobody holds the oldest goes when there are many.
-// With it comes the part of the model whose weights it binds. Where memory is short, parts that no
-// held stage binds leave again, the longest unused first, and their stages with them.
-// Values go from stage to stage on the device, by the names of ports. Private to engine/draw.
+// Stages of a family, ready to run: a graph, its plan and its ports. A stage is made when its
+// shapes are first requested, and kept; when there are many, the least recently used one that is
+// not held is freed. Making a stage loads the part of the model whose weights it binds. If memory
+// is short, parts that no held stage binds are unloaded, the longest unused first, together with
+// their stages. Values go from stage to stage on the device, by port name. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 
@@ -16,17 +16,17 @@ struct stage {
     struct ports ports;
     struct plan *plan;
     struct device *device;
-    struct part_weights *weights; // that the plan has bound; NULL: none
-    uint64_t used; // when, for the choice of who goes
-    int holders;   // stages that are held stay
+    struct part_weights *weights; // bound by the plan; NULL: none
+    uint64_t used; // time of last use
+    int holders;   // while > 0 the stage is kept
 };
 
 struct stages {
     const struct model_folder *folder;
     struct device *device;
-    enum dtype dtype; // of parts whose family row leaves it open
+    enum dtype dtype; // of parts whose family row does not set one
     struct weights weights;
-    size_t memory; // bytes that weights and plans may have; 0: what the device has
+    size_t memory; // bytes that weights and plans may use; 0: all of the device's
     // Private.
     size_t peak;
     struct stage **list;
@@ -34,31 +34,30 @@ struct stages {
     uint64_t clock;
 };
 
-// Loads nothing. dtype: DTYPE_NONE is what is fast on the device; blocks: as weights_init() has it.
-// On failure stages_finish() is
-// still due.
+// Loads nothing. dtype: DTYPE_NONE is the fastest on the device; blocks: as in weights_init().
+// Call stages_finish() also after a failure.
 bool stages_init(struct stages *s, const struct model_folder *folder, struct device *device,
                  enum dtype dtype, enum dtype blocks, struct err *err);
-// The stage with this key, made if need be; owned by `s` and held until stage_release(). ERR_MEMORY
-// when there is no room even with every other part gone.
+// The stage with this key, made if necessary; owned by `s` and held until stage_release().
+// ERR_MEMORY if there is no room even with every other part unloaded.
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
 void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
 // Bytes of weights on the device and of all plans: arenas, scratch, packed weights.
 size_t stages_memory(const struct stages *s);
-// The most it has been since this was asked with `anew`.
+// The maximum since the last call with `anew`.
 size_t stages_peak(struct stages *s, bool anew);
 
 bool stage_has_input(const struct stage *t, const char *name);
-// A whole input or output by name, f32.
+// Writes or reads a whole input or output by name, f32.
 bool stage_write(struct stage *t, const char *name, const float *values, struct err *err);
 bool stage_read(struct stage *t, const char *name, float *values, struct err *err);
-// The same number for each of an input's elements.
+// Sets every element of an input to one value.
 bool stage_fill(struct stage *t, const char *name, double value, struct err *err);
 
-// Every output of `from` to the input of `to` that has its name.
+// Copies every output of `from` to the input of `to` with the same name.
 bool stage_join(struct stage *to, struct stage *from, struct err *err);
-// The same with `before` put before the outputs' names, to row `row` of each input.
+// The same to row `row` of each input, with `before` put before the outputs' names.
 bool stage_join_row(struct stage *to, int row, const char *before, struct stage *from,
                     struct err *err);
 
@@ -75,10 +74,10 @@ struct port_set {
 
 // Adds all outputs of `from`, a batch of one, with `before` put before their names.
 bool port_set_take(struct port_set *set, const char *before, struct stage *from, struct err *err);
-// To every row of each input named `before` and the value's name.
+// Copies each value to every row of the input whose name is `before` and the value's name.
 bool port_set_give(const struct port_set *set, const char *before, struct stage *to,
                    struct err *err);
-// The same to one row.
+// The same, to one row.
 bool port_set_give_row(const struct port_set *set, const char *before, int row, struct stage *to,
                        struct err *err);
 void port_set_finish(struct port_set *set); // zeroed is fine

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A picture to start from and a mask of what of it stays, at the sizes a drawing needs them.
+// A picture to start from, and a mask of what is kept of it, at the sizes that drawing needs.
 // Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_START_H
 #define LIMN_ENGINE_DRAW_START_H
@@ -12,22 +12,22 @@ struct start {
     int channels;
 };
 
-// ERR_INPUT where picture and mask are of different shapes.
+// ERR_INPUT if picture and mask have different shapes.
 bool start_check(const struct pipeline_picture *picture, const struct pipeline_picture *mask,
                  struct err *err);
 
-// Both at columns x rows; the mask may be NULL. channels: 3, or 4 with the picture's alpha. Freed
-// with start_finish(), also after a failure.
+// Scales both to columns x rows; the mask may be NULL. channels: 3, or 4 with the picture's alpha.
+// Freed with start_finish(), also after a failure.
 bool start_make(struct start *s, const struct pipeline_picture *picture,
                 const struct pipeline_picture *mask, int columns, int rows, int channels,
                 struct err *err);
 void start_finish(struct start *s); // zeroed is fine
 
-// Puts back what the mask keeps: out (count,pixels,channels), to the bit where it is black.
+// Restores what the mask keeps in out (count,pixels,channels): exactly, where the mask is black.
 void start_put_back(const struct start *s, int count, size_t pixels, uint8_t *out);
 
-// Of `steps` steps, how many are left out at this strength in [0,1]: all at 0, none at 1, and never
-// the last one above 0.
+// How many of `steps` steps are skipped at this strength in [0,1]: all at 0, none at 1, and above 0
+// never the last one.
 int start_skipped(int steps, double strength);
 
 #endif

@@ -9,8 +9,8 @@
 //     diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight    ai-toolkit, ComfyUI; no alpha
 //     lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight       kohya, musubi; .alpha
 //
-// Modules are found by every name that files may give a parameter (struct net, `place`), so that a
-// change of a fused projection reaches its parts.
+// Modules are looked up by every name that files may use for a parameter (struct net, `place`), so
+// that a change to a fused projection reaches its parts.
 #ifndef LIMN_ENGINE_MODEL_LORA_H
 #define LIMN_ENGINE_MODEL_LORA_H
 
@@ -18,14 +18,14 @@
 
 struct lora_file {
     const char *path;
-    double weight; // 1: as it was trained
+    double weight; // 1: as trained
 };
 
 struct lora;
 
-// Reads the files for one part, whose parameters are declared in `params`. A line of the log says
-// how many of each file's modules fit, and names those that the part has not. ERR_INPUT: a file is
-// none, is of another kind (LoKr, LoHa, DoRA), of a model of another size, or none of it fits.
+// Reads the files for one part, whose parameters are declared in `params`. The log says how many of
+// each file's modules are used, and names those that the part does not have. ERR_INPUT: not a LoRA,
+// another kind (LoKr, LoHa, DoRA), made for a model of another size, or nothing in it is used.
 struct lora *lora_open(const struct lora_file *files, int count, const struct part *part,
                        const struct params *params, struct err *err);
 void lora_close(struct lora *l); // NULL is fine

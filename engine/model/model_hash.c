@@ -80,7 +80,7 @@ kept_path(const struct model_folder *m)
         path = mem_printf("%s/%016llx", folder,
                           (unsigned long long)mix(0x6c696d6e, whole, strlen(whole)));
     else
-        log_line(LOG_INFO, "model", "hashes are not kept: %s", folder ? m->path : err.text);
+        log_line(LOG_INFO, "model", "hashes are not saved: %s", folder ? m->path : err.text);
     free(folder);
     free(whole);
     return path;
@@ -107,7 +107,7 @@ keep(const char *path, uint64_t stamp, const char hash[17])
     struct err err = {0};
     char *text = mem_printf("%016llx %s\n", (unsigned long long)stamp, hash);
     if (!file_write_private(path, text, strlen(text), &err))
-        log_line(LOG_INFO, "model", "a hash is not kept: %s", err.text);
+        log_line(LOG_INFO, "model", "a hash is not saved: %s", err.text);
     free(text);
 }
 

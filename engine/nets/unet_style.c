@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The road of style: what references look like everywhere, by channel, to the time embedding of the
+// The style embedding: statistics of references, by channel, added to the time embedding of the
 // picture, so that scale and shift of every residual block hear it.
 //
 //     look   = norm( mean and deviation over the places of the features of style_levels )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The name table: all weights of a model, where each lies in one block of memory, how it starts,
-// and how it gets there from files and back.
+// The name table: all weights of a model, the place of each in one block of memory, how it is
+// initialised, and how it is read from files and written to them.
 //
 //     struct params *params = params_create(DTYPE_F32);
 //     … build the model's graphs once with an nn (engine/nn/nn.h): declares every name …
@@ -13,8 +13,8 @@
 // with DTYPE_F32, so everything in the block is f32 and gradients, moments and averages can use
 // the same offsets; for inference with the type of the device's products: then matrices are stored
 // in it. Tables and vectors stay f32: they are small, and rounding them costs most (bf16 token
-// rows alone move the answer of a T5 encoder by 1.4 %). Matrices of products may also stay in
-// blocks of a few bits a weight (params_pack()), which the kernels unpack as they go.
+// embeddings alone change the output of a T5 encoder by 1.4 %). Matrices of products may also stay
+// quantised (params_pack()); the kernels unpack them as they go.
 #ifndef LIMN_ENGINE_NN_PARAMS_H
 #define LIMN_ENGINE_NN_PARAMS_H
 
@@ -23,9 +23,9 @@
 
 enum param_kind {
     PARAM_NONE = 0,
-    PARAM_MATRIX, // weight of a product; in blocks where params_pack() says so
-    PARAM_KEPT,   // the same, never in blocks: what rounding costs most, and rows to gather that
-                  // are as narrow as products
+    PARAM_MATRIX, // weight of a product; quantised if params_pack() was called for it
+    PARAM_KEPT,   // the same, never quantised: where rounding costs most, and rows to gather that
+                  // have the type of products
     PARAM_TABLE,  // rows to gather or to add, and weights of products that need f32; f32 in the
                   // block
     PARAM_VECTOR, // bias, gain or offset of a norm; f32 in the block and in files
@@ -59,8 +59,8 @@ struct param {
     enum dtype dtype; // in the block
     size_t offset;    // bytes from the start of the block, a multiple of 64
     size_t size;      // bytes
-    int adapter;      // position of its A, behind which its B is; 0: it has none
-    bool is_adapter;  // it is such a one
+    int adapter;      // position of its A, which its B follows; 0: it has no adapter
+    bool is_adapter;  // it is an A or a B
 };
 
 struct params;
@@ -78,9 +78,9 @@ int params_declare(struct params *p, const char *name, struct shape shape, enum 
 // NAME.lora_A.weight, and B (out,rank), NAME.lora_B.weight, which starts as zeros. nn_param() then
 // gives W + B A. `prefix` stays the caller's.
 void params_adapt(struct params *p, const char *prefix, int rank);
-// Before params_layout(): the i-th parameter, a PARAM_MATRIX of two dimensions whose rows are whole
-// blocks and that has no adapter, stays in blocks of this type. False where it is no such
-// parameter; it stays as it was.
+// Before params_layout(): keeps the i-th parameter quantised in this type, if it is a PARAM_MATRIX
+// of two dimensions whose rows are whole blocks and has no adapter. False otherwise; then nothing
+// changes.
 bool params_pack(struct params *p, int i, enum dtype blocks);
 // Gives every parameter its place. None that fits crosses a multiple of BUFFER_SEGMENT bytes
 // (engine/device/device.h).
@@ -93,14 +93,13 @@ const struct param *params_find(const struct params *p, const char *name); // NU
 size_t params_bytes(const struct params *p);                       // of the block
 size_t params_count(const struct params *p);                       // numbers in all of them
 
-// Starting values for every parameter. What one gets depends on the seed and its name, not on its
-// place.
+// Initialises every parameter. Its values depend on the seed and its name, not on its place.
 bool params_initialise(const struct params *p, uint64_t seed, struct buffer *block,
                        struct err *err);
 
 // --- Files ------------------------------------------------------------------------------------
 
-// Names that keep a folder from being whole. Zeroed is empty.
+// Names that make a folder incomplete. Zeroed is empty.
 struct params_report {
     char **missing, **surplus, **misshapen; // "down_blocks.0…weight"; misshapen: with both shapes
     int missing_count, surplus_count, misshapen_count;
@@ -112,22 +111,22 @@ bool params_report_whole(const struct params_report *r); // nothing in it
 // Freed with free().
 char *params_report_text(const struct params_report *r);
 
-// Where the values of a parameter lie in a file that spells it otherwise than the table: in rows of
-// a tensor, which may hold several parameters (fused projections).
+// Where a parameter is in a file with another naming scheme: in rows of a tensor, which may hold
+// several parameters (fused projections).
 struct param_place {
     char name[160];   // of the tensor
-    int64_t first;    // its row that is the parameter's first
-    int64_t rows;     // that it has in all; 0: as many as the parameter
+    int64_t first;    // row at which the parameter starts
+    int64_t rows;     // of the whole tensor; 0: as many as the parameter has
     bool swap_halves; // the second half of the rows comes first there
 };
 
-// How files of a network spell it. NULL members: as the table does.
+// How files of a network name its parameters. NULL members: as in the table.
 struct params_change;
 struct params_spelling {
     const void *config; // for the functions
     // The way-th other place of a parameter (0, 1, …); both names without the part. false: no more.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
-    // Whether a tensor is one that limn has no use for, whose presence is no surprise.
+    // Whether limn knowingly ignores a tensor, so that it is not reported as surplus.
     bool (*unread)(const void *config, const char *tensor);
     const struct params_change *change; // added to what is loaded; NULL: nothing
 };
@@ -146,10 +145,10 @@ struct params_change {
 void params_compare(const struct params *p, const char *part, const struct safetensors *file,
                     const struct params_spelling *spelling, struct params_report *report);
 
-// Before params_layout(): matrices that the file has in blocks stay in them; with a wish
-// (dtype_quantised()) the others are brought into its blocks while they are loaded. What a change
-// is added to must be brought back into blocks: where that is not known for the file's, it is Q8_0.
-// file NULL: all of the part as the wish says.
+// Before params_layout(): matrices that are quantised in the file stay so; with a wish
+// (dtype_quantised()) the others are quantised to it while they are loaded. Where a change is added
+// the sum is quantised again, to Q8_0 if limn cannot quantise to the file's type. file NULL: apply
+// the wish to the whole part.
 void params_choose_blocks(struct params *p, const char *part, const struct safetensors *file,
                           const struct params_spelling *spelling, enum dtype wish);
 

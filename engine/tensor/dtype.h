@@ -16,8 +16,8 @@ enum dtype {
     DTYPE_I64,
     DTYPE_I32,
     DTYPE_U8,
-    // Weights in blocks that share a scale, as GGUF files have them (engine/tensor/packed.h). They
-    // are storage alone: op_matmul() takes them on its right, nothing computes in them.
+    // Quantised weights: blocks that share a scale, as in GGUF files (engine/tensor/packed.h). They
+    // are for storage only: op_matmul() accepts them on its right, and nothing computes in them.
     DTYPE_Q4_0,
     DTYPE_Q4_1,
     DTYPE_Q5_0,
@@ -33,19 +33,19 @@ enum dtype {
     DTYPE_COUNT
 };
 
-size_t dtype_size(enum dtype t);  // bytes of one element, 0 for DTYPE_NONE and for blocks
-int dtype_block(enum dtype t);    // elements of a block; 1 where each stands alone
-// Of n elements in a row: how much memory they take. n is a multiple of dtype_block().
+size_t dtype_size(enum dtype t);  // bytes of one element, 0 for DTYPE_NONE and quantised types
+int dtype_block(enum dtype t);    // elements per block; 1 for types that are not quantised
+// Bytes of n consecutive elements; n is a multiple of dtype_block().
 size_t dtype_bytes(enum dtype t, int64_t n);
 const char *dtype_name(enum dtype t);   // "f32"
 enum dtype
-dtype_from_name(const char *name); // "f32", also safetensors' "F32"; DTYPE_NONE: unknown, or blocks
-// One that dtype_quantised() names; DTYPE_NONE: no such, or NULL.
+dtype_from_name(const char *name); // "f32", or safetensors' "F32"; DTYPE_NONE: none of these
+// A type that dtype_quantised() names; DTYPE_NONE: unknown, or NULL.
 enum dtype dtype_from_quantised(const char *name);
-int dtype_is_float(enum dtype t);  // of numbers that stand alone
-int dtype_is_packed(enum dtype t); // in blocks
-const char *dtype_computing(int i); // names of those that models compute in; NULL behind the last
-const char *dtype_quantised(int i); // of those that weights can be brought into: "q8_0", "q4_0"
+int dtype_is_float(enum dtype t);  // of single numbers, not of blocks
+int dtype_is_packed(enum dtype t); // quantised
+const char *dtype_computing(int i); // the names of types that models compute in; NULL ends the list
+const char *dtype_quantised(int i); // the names of types that weights can be quantised to: "q8_0"…
 
 static inline float
 bf16_to_f32(uint16_t h)
@@ -74,8 +74,9 @@ uint16_t f16_from_f32(float f); // round to nearest even, overflow to infinity
 double dtype_load(enum dtype t, const void *base, int64_t i);
 void dtype_store(enum dtype t, void *base, int64_t i, double value); // integers: truncated, clamped
 
-// n elements; src and dst must not overlap unless equal with equal sizes. Of blocks a multiple of
-// dtype_block(); to blocks only from f32, and only to those of dtype_quantised().
+// Converts n elements; src and dst must not overlap unless they are equal and so are the sizes. For
+// quantised types n is a multiple of dtype_block(); only f32 can be quantised, and only to the
+// types of dtype_quantised().
 void dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src, int64_t n);
 
 #endif

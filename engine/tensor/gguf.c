@@ -232,7 +232,7 @@ gguf_read(struct gguf *g, const void *data, size_t size, const char *path, struc
     uint64_t version = whole(&h.r, 4), tensors = whole(&h.r, 8), values = whole(&h.r, 8);
     bool ok = !h.r.short_ && version >= 2 && version <= 3;
     if (!ok)
-        err_set(err, ERR_INPUT, "%s: a GGUF file of version %llu, 2 and 3 are known", path,
+        err_set(err, ERR_INPUT, "%s: GGUF version %llu; limn reads versions 2 and 3", path,
                 (unsigned long long)version);
     else if (tensors > LIMIT_SAFETENSORS_TENSORS)
         ok = err_set(err, ERR_INPUT, "%s: it claims %llu tensors, the limit is %d", path,

@@ -94,8 +94,8 @@ bool
 tokenizer_set_frame(struct tokenizer *t, const char *before, const char *after, struct err *err)
 {
     if (!t->kind->frame)
-        return err_set(err, ERR_INPUT, "the model wants its texts between special tokens, which %s "
-                       "has none of", t->kind->name);
+        return err_set(err, ERR_INPUT, "the model needs special tokens around its texts, and %s "
+                                       "has none", t->kind->name);
     free(t->frame.before);
     free(t->frame.after);
     t->frame = (struct tokenizer_frame){mem_strdup(before), mem_strdup(after)};
@@ -194,7 +194,7 @@ tokenizer_read(const struct tokenizer *t, const char *text, int32_t *ids, int ma
     int has = tokenizer_encode(t, text, ids, max, err);
     if (has > max)
         log_line(LOG_NOTICE, "model",
-                 "the model reads %d of the text's %d tokens, its end is not drawn: …%s", max, has,
+                 "the model reads %d of the text's %d tokens; the rest is ignored: …%s", max, has,
                  end_of(text, 40));
     return has >= 0;
 }

@@ -134,7 +134,7 @@ to_image(VipsImage *v, bool grey, const char *name, struct err *err)
     }
     int w = vips_image_get_width(v), h = vips_image_get_height(v);
     if (bands != 1 && bands != 3 && bands != 4)
-        err_set(err, ERR_INPUT, "%s: %d channels are not understood", name, bands);
+        err_set(err, ERR_INPUT, "%s: %d channels are not supported", name, bands);
     else
         image = image_create(w, h, bands == 4           ? IMAGE_RGBA8
                                    : bands == 1 && grey ? IMAGE_GRAY8
@@ -195,7 +195,7 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
     if (magick && (size < 2 || memcmp(data, "BM", 2) != 0))
         return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (unknown format)", name);
     return !vector || codec_is_vector(data, size) ||
-           err_set(err, ERR_INPUT, "%s: an SVG that does not begin as one", name);
+           err_set(err, ERR_INPUT, "%s: an SVG that does not begin like one", name);
 }
 
 // Its second header says first how long it is; text may begin with BM, too.
@@ -232,7 +232,7 @@ bool
 codec_recognise(const void *data, size_t size, const char *name, struct err *err)
 {
     return begins_as_picture(data, size) || codec_is_vector(data, size) ||
-           err_set(err, ERR_INPUT, "%s: not a picture of a kind that can be read", name);
+           err_set(err, ERR_INPUT, "%s: not a picture in a supported format", name);
 }
 
 static bool
@@ -348,7 +348,7 @@ bool
 codec_check_in(const void *data, size_t size, const char *name, struct err *err)
 {
     if (size == 0)
-        return err_set(err, ERR_INPUT, "%s: the file is empty, no picture", name);
+        return err_set(err, ERR_INPUT, "%s: the file is empty", name);
     VipsImage *v =
         bytes_allowed(data, size, name, false, err) ? open_head(data, size, name, err) : NULL;
     if (v)

@@ -70,7 +70,7 @@ png_text_insert(const void *png, size_t size, const char *const *texts, size_t *
 {
     enum { AFTER_IHDR = 8 + 12 + 13 };
     if (size < AFTER_IHDR || memcmp(png, signature, 8) != 0) {
-        err_set(err, ERR_IO, "not a PNG to put texts into");
+        err_set(err, ERR_IO, "texts can be put only into a PNG");
         return NULL;
     }
     unsigned char *out = mem_try_calloc(size, 1, "a PNG", err);
@@ -220,7 +220,7 @@ png_text_remove(const void *png, size_t size, size_t *out_size, struct err *err)
 {
     const unsigned char *in = png;
     if (size < 8 || memcmp(png, signature, 8) != 0) {
-        err_set(err, ERR_INPUT, "not a PNG to take texts out of");
+        err_set(err, ERR_INPUT, "texts can be removed only from a PNG");
         return NULL;
     }
     unsigned char *out = mem_try_calloc(size, 1, "a PNG", err);

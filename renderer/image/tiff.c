@@ -65,7 +65,7 @@ tiff_is_readable(const void *data, size_t size, const char *name, struct err *er
     return compression == JPEG || compression == JPEG_OLD ||
            err_set(
                err, ERR_INPUT,
-               "%s: a TIFF in YCbCr colours that is not compressed as JPEG is not read right; save "
-               "it in RGB colours",
+               "%s: a TIFF in YCbCr colours without JPEG compression cannot be read correctly: "
+               "save it in RGB",
                name);
 }

@@ -8,6 +8,8 @@ limn=$(realpath "$1") source=$(realpath "$2")
 loaders=$(realpath "$3")
 data=$(mktemp -d)
 export LIMN_LOADER_PATH=$loaders XDG_DATA_HOME=$data GOMP_SPINCOUNT=3000
+# A driver that is not used takes longer to be loaded than most commands to run.
+export VK_DRIVER_FILES=/dev/null VK_ICD_FILENAMES=/dev/null
 samples=$source/app/templates/samples
 golden=$source/tests/reference/golden
 work=$(mktemp -d)
@@ -58,7 +60,9 @@ accept loaders
 for loader in edge mask sketch style subject; do grep -q "^$loader " out.txt || fail "no loader $loader"; done
 # The loader unloads drivers before the leak checker runs, which then cannot name whose memory it was;
 # tests/vulkan looks for leaks with the drivers kept loaded.
-ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" accept devices
+(unset VK_DRIVER_FILES VK_ICD_FILENAMES
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" "$limn" devices >out.txt 2>err.txt) || fail "limn devices: exit code $?: $(head -c 300 err.txt)"
+grep -q "^cpu" out.txt || fail "no cpu among the devices"
 rm -f out.txt err.txt
 refuse 2 "did you mean 'generate'" genrate
 refuse 2 "there is no option --bogus" generate text --bogus 1
@@ -90,7 +94,7 @@ refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
 # --- the same command line everywhere
 refuse 2 "there is no option --foo" generate text --foo
 refuse 2 "did you mean --steps?" generate text --stepz 4
-refuse 2 "--s could be --set, --start, --seed" generate text --s 4
+refuse 2 "--s is ambiguous: it could be --set, --start, --seed" generate text --s 4
 refuse 2 "'- apples' begins with a dash but is not an option: put -- before it" instruct "- apples"
 refuse 2 "--json takes no value" templates --json=yes
 refuse 2 "--model needs a value" generate text --model --json
@@ -154,9 +158,9 @@ png('named.png', dict(job, references=[{'marker': 1, 'file': sys.argv[1]}]))
 png('sheet.png', {'format': 1, 'sweep': {'cells': [{'label': 'x', 'job': {'instruction': 'a cat', 'model': '/nowhere', 'device': 'none'}}],
                                          'pictures': {}}})
 MAKE
-refuse 2 "later.png: a later limn wrote it, in format 2" generate later.png
+refuse 2 "later.png: written by a later limn, in format 2" generate later.png
 refuse 2 "seed.png: its seed must be a whole number" generate seed.png
-refuse 2 "text-inside.png: not a picture of a kind" generate text-inside.png
+refuse 2 "text-inside.png: not a picture in a supported format" generate text-inside.png
 refuse 2 "named.png: a reference in it is damaged" generate named.png
 refuse 2 "picture.png is a picture and has no variables for --set 'subject=cat'" generate picture.png --set subject=cat
 refuse 2 "has no variables for --set 'nonsense'" generate picture.png --set nonsense
@@ -166,26 +170,26 @@ refuse 2 "but there is no reference 2" generate picture.png --ref-text 2=x
 refuse 2 "but there is no reference 2" generate edge --ref-text 2=x
 refuse 2 "--set" instruct "a cat" --set x=y
 refuse 2 "but there is no reference 1" instruct "a cat" --ref-text 1=x
-refuse 2 "/etc/passwd: not a picture of a kind" instruct "a [ref#1]" --ref 1=/etc/passwd
+refuse 2 "/etc/passwd: not a picture in a supported format" instruct "a [ref#1]" --ref 1=/etc/passwd
 refuse 2 "sheet.png is the sheet of a sweep" generate sheet.png --quiet --ref-text 1=x
 printf '\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xd9' >photo.jpg
 refuse 2 "photo.jpg is a picture, but no PNG: only a PNG holds an instruction" generate photo.jpg
 refuse 2 "./photo.jpg is a picture, but no PNG" generate ./photo.jpg
 printf 'instruction: "a [ref#1]"\nreferences:\n  1: {image: /etc/passwd}\n' >t.yaml
-refuse 2 "t.yaml:3:14: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd" generate ./t.yaml
+refuse 2 "t.yaml:3:14: /etc/passwd is an absolute path; to use it anyway: --ref 1=/etc/passwd" generate ./t.yaml
 printf 'instruction: "{{x}}"\nvariables:\n  x: {file: ../../../../etc/passwd}\n' >t.yaml
-refuse 2 "t.yaml:3:13: ../../../../etc/passwd leads out of the folder" generate ./t.yaml
+refuse 2 "t.yaml:3:13: ../../../../etc/passwd leads outside the folder" generate ./t.yaml
 printf 'instruction: "{{x}}"\nvariables:\n  x: a\nsweep:\n  x: "@/etc/passwd"\n' >t.yaml
 refuse 2 "t.yaml:5:6: /etc/passwd is an absolute path" generate ./t.yaml
 
 cp "$source/app/recipes/tasks.yaml" tasks.yaml
 recipe() { printf 'model: limn-icons\npack: p\noutput: run\ntasks: tasks.yaml\n%s\n' "$1" >recipe.yaml; }
 recipe "tokenizer: ../../../../etc/passwd"
-refuse 2 "recipe.yaml:5:12: tokenizer: ../../../../etc/passwd leads out of the folder of the file that names it; to use it all the same: --set tokenizer=../../../../etc/passwd" train recipe.yaml --print
+refuse 2 "recipe.yaml:5:12: tokenizer: ../../../../etc/passwd leads outside the folder of the file that names it; to use it anyway: --set tokenizer=../../../../etc/passwd" train recipe.yaml --print
 ln -s /etc/passwd linked && recipe "tokenizer: linked"
 refuse 2 "recipe.yaml:5:12: tokenizer: linked is a link that leads out" train recipe.yaml --print
 printf 'model: limn-icons\npack: p\noutput: /tmp/run\ntasks: tasks.yaml\n' >recipe.yaml
-refuse 2 "recipe.yaml:3:9: output: /tmp/run is an absolute path; to use it all the same: --set output=/tmp/run" train recipe.yaml --print
+refuse 2 "recipe.yaml:3:9: output: /tmp/run is an absolute path; to use it anyway: --set output=/tmp/run" train recipe.yaml --print
 printf 'model: limn-icons\npack: p\noutput: run\ntasks: /etc/passwd\n' >recipe.yaml
 refuse 2 "recipe.yaml:4:8: tasks: /etc/passwd is an absolute path" train recipe.yaml --print
 refuse 2 "/etc/passwd: tasks are a list of KEY: VALUE" train recipe.yaml --print --set tasks=/etc/passwd
@@ -254,17 +258,17 @@ for part in unet-plain t5; do accept models check "$golden/$part" --golden "$gol
 model=$source/app/models/limn-icons
 if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   export LIMN_MODEL=$model
-  accept generate sheet.png --steps 1 -o drawn.png
+  accept generate sheet.png --steps 1 --size 64 -o drawn.png
   grep -q "sheet.png asks for model /nowhere, device none: not followed" err.txt || fail "a sheet's wishes: $(cat err.txt)"
-  accept generate picture.png --ref 1="$samples/snail-noto.png" --ref-text 1=outline --steps 1 -o changed.png
+  accept generate picture.png --ref 1="$samples/snail-noto.png" --ref-text 1=outline --steps 1 --size 64 -o changed.png
   grep -q "reference 1 goes through the loader edge thickness=8, as picture.png has it" err.txt || fail "a picture's loader: $(cat err.txt)"
   rm -rf ./* && accept generate styled-subject --seed 3 --steps 3 -o a.png
   accept generate a.png -o b.png
   # Lists of any length, and lots out of millions.
   printf 'w%d\n' {1..5000} >words.txt
   printf 'instruction: "{{c}} {{d}}"\nvariables:\n  c: {file: words.txt}\n  d: x\n' >long.yaml
-  accept generate ./long.yaml --set c=w4999 --steps 1 -o long.png
-  accept generate ./long.yaml --sweep "c=*" --sweep d=@words.txt --random 2 --steps 1 -o long.png
+  accept generate ./long.yaml --set c=w4999 --steps 1 --size 64 -o long.png
+  accept generate ./long.yaml --sweep "c=*" --sweep d=@words.txt --random 2 --steps 1 --size 64 -o long.png
   cmp -s a.png b.png || fail "a picture drawn again from itself differs"
   for _ in 1 2 3 4 5; do # a front that is slow to look, on a busy machine, is shown fewer
     rm -rf steps && accept generate styled-subject --seed 3 --steps 3 -o c.png --preview "file:steps"
@@ -273,31 +277,31 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   [[ $(find steps -type f | wc -l) -eq 6 ]] || fail "a file preview did not write three steps of both passes"
   # Words that the model does not read are said, once; with --json as an event, with -q not. Nothing else is said.
   words=$(printf 'apple %.0s' {1..60}) cut="the model reads [0-9]* of the text's [0-9]* tokens"
-  accept instruct "$words red" --steps 1 --count 2 -o words.png
+  accept instruct "$words red" --steps 1 --size 64 --count 2 -o words.png
   [[ $(grep -c "^limn: $cut.*apple *red$" err.txt) -eq 1 && $(wc -l <err.txt) -eq 1 ]] || fail "words cut off: $(cat err.txt)"
-  accept instruct "$words red" --steps 1 -o words.png --json
+  accept instruct "$words red" --steps 1 --size 64 -o words.png --json
   grep -q "^{\"event\": *\"notice\", *\"text\": *\"$cut" out.txt && [[ ! -s err.txt ]] || fail "--json, words cut off: $(cat out.txt err.txt)"
-  accept instruct "$words red" --steps 1 -o words.png --quiet
+  accept instruct "$words red" --steps 1 --size 64 -o words.png --quiet
   [[ ! -s err.txt && ! -s out.txt ]] || fail "--quiet, words cut off: $(cat out.txt err.txt)"
-  accept instruct "a red apple" --steps 1 -o words.png
+  accept instruct "a red apple" --steps 1 --size 64 -o words.png
   [[ ! -s err.txt ]] || fail "nothing is cut off, and said is: $(cat err.txt)"
-  accept generate text --count 2 --seed 5 --steps 2 -o d.png
+  accept generate text --count 2 --seed 5 --steps 2 --size 64 -o d.png
   [[ -s d-1.png && -s d-2.png ]] || fail "--count 2 did not write two pictures"
-  accept generate text --seed 6 --steps 2 -o e.png
+  accept generate text --seed 6 --steps 2 --size 64 -o e.png
   mkdir sweep && cd sweep
-  accept generate text --sweep "subject=red apple, fox" --sweep seed=1..2 --steps 1 -o s.png
+  accept generate text --sweep "subject=red apple, fox" --sweep seed=1..2 --steps 1 --size 64 -o s.png
   [[ $(echo s-[1-4].png) == "s-1.png s-2.png s-3.png s-4.png" && -s s-sheet.png ]] || fail "a sweep of 2 x 2: $(ls)"
   accept generate s-3.png -o again.png
   cmp -s s-3.png again.png || fail "a cell of a sweep cannot be drawn again from itself"
-  accept generate text --seed 2 --set "subject=red apple" --steps 1 -o alone.png
+  accept generate text --seed 2 --set "subject=red apple" --steps 1 --size 64 -o alone.png
   cmp -s s-2.png alone.png || fail "a cell of a sweep is not what is drawn alone"
   printf '# words\n\nfox\nred apple\n' >words.txt
-  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 -o lots.png --json
+  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 --size 64 -o lots.png --json
   grep -q '"event":"sheet"' out.txt || fail "--json has no sheet"
   [[ -s lots-2.png && ! -e lots-3.png ]] || fail "--random 2 drew $(ls)"
-  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 -o same.png
+  accept generate text --sweep subject=@words.txt --sweep scale=1..3 --random 2 --seed 4 --steps 1 --size 64 -o same.png
   cmp -s lots-1.png same-1.png && cmp -s lots-2.png same-2.png || fail "the same seed draws other lots"
-  printf 'instruction: "{{word}}"\nvariables:\n  word:\n    file: words.txt\n    default: fox\nsweep:\n  word: "*"\nparameters:\n  steps: 1\n  seed: 1\n' >own.yaml
+  printf 'instruction: "{{word}}"\nvariables:\n  word:\n    file: words.txt\n    default: fox\nsweep:\n  word: "*"\nparameters:\n  steps: 1\n  size: 64\n  seed: 1\n' >own.yaml
   accept generate ./own.yaml -o own.png
   [[ -s own-2.png && -s own-sheet.png && ! -e own-3.png ]] || fail "a template's own sweep drew $(ls)"
   accept generate ./own.yaml --set word=fox -o one.png
@@ -315,7 +319,7 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   }
   again s 4
   again lots 2
-  printf 'instruction: "Draw [ref#1] and [ref#2]"\nreferences:\n  1:\n    image: "{{picture}}"\n    loader:\n      name: edge\n      detail: "{{how}}"\n  2:\n    image: one.png\n    text: icon\nvariables:\n  picture:\n    type: image\n    default: one.png\n  how:\n    type: number\n    default: 0.5\nparameters:\n  steps: 1\n  seed: 1\n' >two.yaml
+  printf 'instruction: "Draw [ref#1] and [ref#2]"\nreferences:\n  1:\n    image: "{{picture}}"\n    loader:\n      name: edge\n      detail: "{{how}}"\n  2:\n    image: one.png\n    text: icon\nvariables:\n  picture:\n    type: image\n    default: one.png\n  how:\n    type: number\n    default: 0.5\nparameters:\n  steps: 1\n  size: 64\n  seed: 1\n' >two.yaml
   accept generate ./two.yaml --sweep picture=own-1.png,own-2.png --sweep how=0.1,0.9 -o two.png
   rm own-1.png own-2.png # what a sheet needs is in it
   again two 4
@@ -345,11 +349,11 @@ PY
   refuse 2 "broken.png: a reference in it is damaged" generate broken.png
   cd .. && rm -rf sweep
   accept instruct "Recreate the content of [ref#7] picture using the style of [ref#2] style image." \
-    --ref "7=$samples/snail-noto.png@subject" --ref-text 7=picture --ref "2=$samples/style-blob.png" --ref-text "2=style image" --steps 2 -o f.png --json
+    --ref "7=$samples/snail-noto.png@subject" --ref-text 7=picture --ref "2=$samples/style-blob.png" --ref-text "2=style image" --steps 2 --size 64 -o f.png --json
   grep -q '"event":"result"' out.txt || fail "--json has no result"
   rm -f out.txt err.txt
-  refuse 1 "no/folder" generate text --steps 1 -o no/folder/x.png
-  (trap - INT; exec "$limn" generate text --steps 1000 --seed 1 -o never.png >/dev/null 2>&1) &
+  refuse 1 "no/folder" generate text --steps 1 --size 64 -o no/folder/x.png
+  (trap - INT; exec "$limn" generate text --steps 1000 --size 64 --seed 1 -o never.png >/dev/null 2>&1) &
   sleep 2
   kill -INT $!
   wait $!

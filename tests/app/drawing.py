@@ -41,7 +41,7 @@ check(draw('none.png', '--seed', '3', '--background', 'none') == plain and text_
 check(0 < sum(plain[3::4]) < 255 * len(plain) // 4, 'something is there, and something is not')
 # What is written for another family of models is refused before anything is drawn.
 said = limn('generate', 'klein-text', '--no-library', '-o', 'no.png', code=2)
-check('written for models of the family flux2, and' in said and '--model' in said and not os.path.exists('no.png'), said)
+check('written for models of the family flux2, but' in said and '--model' in said and not os.path.exists('no.png'), said)
 # Weights in 8 bits: another picture, which says so and is drawn again with them.
 eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
 limn('generate', 'eight.png', '--no-library', '-q', '-o', 'eight-again.png')

@@ -8,6 +8,8 @@ limn=$(realpath "$1") source=$(realpath "$2") loaders=$(realpath "$3") part=${4:
 work=$(mktemp -d)
 export LIMN_LOADER_PATH=$loaders HOME=$work/home XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache
 export XDG_RUNTIME_DIR=$work/run
+# A driver that is not used takes longer to be loaded than a small picture to be drawn.
+export VK_DRIVER_FILES=/dev/null VK_ICD_FILENAMES=/dev/null
 samples=$source/app/templates/samples
 mkdir -p "$work/home" "$work/run" "$work/in"
 chmod 700 "$work/run"
@@ -34,7 +36,7 @@ said() {
 is_png() { [[ $(head -c 8 "$1" | od -An -tx1 | tr -d ' \n') == 89504e470d0a1a0a ]]; }
 
 # Drawn with one step; a refusal before drawing leaves no job in the library.
-draw=(generate text --steps 1 --seed 1 --preview none)
+draw=(generate text --steps 1 --size 64 --seed 1 --preview none)
 jobs() { "$limn" library list --json | grep -c '"file"'; }
 
 mkfifo pipe
@@ -46,11 +48,11 @@ for f in pictures/*.png; do echo "a $(basename "$f" .png)" >"${f%.png}.txt"; don
 refuses() { # NODE: what is no regular file is not written to, and stays what it is; nothing is drawn
   local node=$1 kind
   kind=$(stat -c %F "$node")
-  said 2 "only a regular file or a new name" "${draw[@]}" -o "$node"
-  said 2 "only a regular file or a new name" load edge snail.png "$node"
-  said 2 "only a regular file or a new name" data pack pictures "$node" --size 16 --roles none
+  said 2 "limn writes only to regular files" "${draw[@]}" -o "$node"
+  said 2 "limn writes only to regular files" load edge snail.png "$node"
+  said 2 "limn writes only to regular files" data pack pictures "$node" --size 16 --roles none
   ln -sf "$node" link
-  said 2 "only a regular file or a new name" "${draw[@]}" -o link
+  said 2 "limn writes only to regular files" "${draw[@]}" -o link
   [[ $(stat -c %F "$node") == "$kind" ]] || fail "$node was a $kind, it is a $(stat -c %F "$node")"
   rm -f link
 }
@@ -133,7 +135,7 @@ fi
 refuses pipe
 said 2 "folder is a folder" "${draw[@]}" -o folder
 said 2 "-o is ''" "${draw[@]}" -o ""
-said 2 "the name of the file to write is empty" load edge snail.png ""
+said 2 "the name of the output file is empty" load edge snail.png ""
 said 1 "nothing/here.png" "${draw[@]}" -o nothing/here.png
 said 1 "No such file or directory" load edge snail.png nothing/here.png
 said 1 "Not a directory" "${draw[@]}" -o snail.png/x.png
@@ -172,7 +174,7 @@ said 2 "is an input" load edge same.png same.png
 ln same.png hard.png
 said 2 "is an input" load edge same.png hard.png
 cmp -s same.png snail.png || fail "the picture was written over"
-said 2 "is a reference of the instruction" instruct "Draw [ref#1]" --ref 1=same.png --steps 1 -o same.png
+said 2 "is a reference of the instruction" instruct "Draw [ref#1]" --ref 1=same.png --steps 1 --size 64 -o same.png
 (cd pictures && tar cf ../pictures.tar .)
 cp pictures.tar whole.tar
 ln -s whole.tar link.tar
@@ -222,7 +224,7 @@ bash -c 'ulimit -f 4; exec "$0" "$@"' "$limn" "${draw[@]}" -o full.png >"$work/o
 # A folder that goes while it is drawn.
 mkdir going
 (while [[ ! -e $work/begun ]]; do sleep 0.05; done; rm -rf going) &
-"$limn" generate text --steps 12 --seed 2 --preview none --json -o going/x.png 2>"$work/err" | while read -r line; do touch "$work/begun"; done
+"$limn" generate text --steps 60 --size 64 --seed 2 --preview none --json -o going/x.png 2>"$work/err" | while read -r line; do touch "$work/begun"; done
 wait
 kept=$(sed -n 's/.*the picture is kept as \(.*\.png\).*/\1/p' "$work/err")
 checks=$((checks + 1))

@@ -79,12 +79,12 @@ values_have_their_types(void **state)
         "{\"instruction\":\"a\",\"seed\":9007199254740993}",
         "p.png: its seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
     refused("{\"format\":2,\"instruction\":\"a\"}",
-            "p.png: a later limn wrote it, in format 2; this one reads format 1");
+            "p.png: written by a later limn, in format 2; this one reads format 1");
     refused("{\"format\":\"1\",\"instruction\":\"a\"}", "p.png: its format must be 1");
     refused("{\"format\":0,\"instruction\":\"a\"}", "p.png: its format must be 1");
     refused(
         "{\"instruction\":\"a [ref#1]\",\"references\":[{\"marker\":1,\"png\":\"cm9vdDp4OjA=\"}]}",
-        "p.png: not a picture of a kind that can be read");
+        "p.png: not a picture in a supported format");
     refused("{\"instruction\":\"a [ref#1]\",\"references\":[{\"marker\":1,\"file\":\"mine.png\"}]}",
             "p.png: a reference in it is damaged");
 }
@@ -167,7 +167,7 @@ only_pictures_are_read(void **state)
     struct err err = {0};
     job_add(&j, 1)->file = mem_strdup("/etc/passwd");
     assert_false(job_read(&j, &err));
-    assert_string_equal(err.text, "/etc/passwd: not a picture of a kind that can be read");
+    assert_string_equal(err.text, "/etc/passwd: not a picture in a supported format");
     assert_null(j.references[0].data);
     job_finish(&j);
 }
@@ -188,7 +188,7 @@ a_sheet_does_not_say_what_computes(void **state)
          "m\",\"device\":\"vulkan\"}}",
          NULL},
         {"2", "{\"job\":{\"instruction\":\"a\"}}",
-         ": a later limn wrote it, in format 2; this one reads format 1"},
+         ": written by a later limn, in format 2; this one reads format 1"},
         {"1", "{\"job\":{\"instruction\":\"a\",\"seed\":\"1\"}}",
          ": its seed must be a whole number"},
         {"1", "7", ": there is no instruction in it"},

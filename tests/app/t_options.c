@@ -162,7 +162,7 @@ faults_have_their_sentence(void **state)
     refused("draw|cat|--foo", "there is no option --foo (see: p draw --help)");
     refused("draw|cat|--foo=1", "there is no option --foo (see: p draw --help)");
     refused("draw|cat|--sed|5", "there is no option --sed, did you mean --seed?");
-    refused("draw|cat|--s|5", "--s could be --seed, --steps, --set: write more of it");
+    refused("draw|cat|--s|5", "--s is ambiguous: it could be --seed, --steps, --set");
     refused("draw|cat|--secre|5", "there is no option --secre (see: p draw --help)");
     refused("draw|cat|-x", "there is no option -x (see: p draw --help)");
     refused("draw|-5 apples", "'-5 apples' begins with a dash but is not an option: put -- before "

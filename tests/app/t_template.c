@@ -261,14 +261,14 @@ files_of_a_template_lie_below_it(void **state)
     put_beside("b.png", "x", 1);
     static const char *const rows[][2] = {
         {"/etc/passwd",
-         "4:12: /etc/passwd is an absolute path; to use it all the same: --ref 1=/etc/passwd"},
-        {"../x.png", "4:12: ../x.png leads out of the folder of the file that names it; to use it "
-                     "all the same: "
+         "4:12: /etc/passwd is an absolute path; to use it anyway: --ref 1=/etc/passwd"},
+        {"../x.png", "4:12: ../x.png leads outside the folder of the file that names it; to use "
+                     "it anyway: "
                      "--ref 1=../x.png"},
-        {"link.png", "4:12: link.png is a link that leads out of the folder of the file that names "
-                     "it; to use it "
-                     "all the same: --ref 1=link.png"},
-        {".ssh/id", "4:12: .ssh/id is a hidden file; to use it all the same: --ref 1=.ssh/id"}};
+        {"link.png", "4:12: link.png is a link that leads outside the folder of the file that "
+                     "names "
+                     "it; to use it anyway: --ref 1=link.png"},
+        {".ssh/id", "4:12: .ssh/id is a hidden file; to use it anyway: --ref 1=.ssh/id"}};
     struct template t;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         snprintf(text, sizeof text, HEAD "references:\n  1:\n    image: %s\n", rows[i][0]);
@@ -295,7 +295,7 @@ files_of_a_template_lie_below_it(void **state)
     snprintf(text, sizeof text, HEAD "references:\n  1:\n    image: \"{{p}}\"\nvariables:\n"
              "  p: {type: image, default: /etc/passwd}\n");
     assert_false(read_beside(&t, text, said, sizeof said));
-    assert_non_null(strstr(said, "to use it all the same: --set p=/etc/passwd"));
+    assert_non_null(strstr(said, "to use it anyway: --set p=/etc/passwd"));
     template_finish(&t);
     free(folder);
     free(link);

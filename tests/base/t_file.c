@@ -50,7 +50,7 @@ must_be_cut(const struct file_map *m, const char *path)
     assert_false(file_map_check(m, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.text, path));
-    assert_non_null(strstr(err.text, "cut short"));
+    assert_non_null(strstr(err.text, "truncated"));
 }
 
 static void

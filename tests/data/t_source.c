@@ -384,7 +384,7 @@ test_emoji_pack(void **state)
     // Refusals leave nothing behind.
     static const char *const roles[][2] = {{"nothing", "nothing"},
                                            {"edge:thickness=1000", "thickness"},
-                                           {"edge:thickness=9..8", "upside down"},
+                                           {"edge:thickness=9..8", "is reversed"},
                                            {"edge:wide=1", "wide"},
                                            {"edge,edge", "twice"}};
     for (size_t i = 0; i < COUNT_OF(roles); i++) {

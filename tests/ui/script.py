@@ -50,7 +50,9 @@ class Picture:
         return seen
 
 
-DRAWN = '''keys 4 End F9
+DRAWN = '''keys :
+type size 64
+keys Enter 4 End F9
 wait done in
 settle
 '''
@@ -116,7 +118,7 @@ def wrong_words():
     h = Home()
     for line, what in (('wiat x', "unknown word 'wiat'; did you mean 'wait'"), ('keys 4 Foo', "'Foo' is not a key"),
                        ('wait [', 'is not a regular expression'), ('size 3', 'is not a size'), ('size 0x9', 'is not a size'),
-                       ('size 80x24x', 'is not a size'), ('settle now', 'settle takes nothing'), ('keys', 'keys needs something'),
+                       ('size 80x24x', 'is not a size'), ('settle now', 'settle takes no argument'), ('keys', 'keys needs an argument'),
                        ('limit 0', 'is not a number of seconds'), ('limit nan', 'is not a number of seconds'), ('\x01', 'unknown word')):
         p = h.limn('--script', '-', stdin=f'keys 2\n{line}\n')
         check(p.returncode == 2 and 'standard input:2: ' in p.stderr and what in p.stderr and not p.stdout,

@@ -48,7 +48,7 @@ def own_keys():
     check('a: there is nothing to' in screen or 'a does nothing here' in screen, 'says so', screen)
     check('compose    add            +' in h.limn('--print-keys').stdout, 'and they are printed')
     for line, what in (('al draw F9', "keys:2: 'al' is not a view or all; did you mean 'all'?"), ('all darw x', "did you mean 'draw'?"),
-                       ('all draw Foo', "'Foo' is not a key"), ('all', 'what is asked for is missing')):
+                       ('all draw Foo', "'Foo' is not a key"), ('all', 'the action after the view is missing')):
         own.write_text(f'# mine\n{line}\n')
         p = h.limn('--print-keys')
         check(p.returncode == 2 and what in p.stderr, f'{line}: {p.stderr}')
@@ -146,7 +146,7 @@ def material():
     check(b'Text' not in plain and b'zTXt' not in plain and b'IDAT' in plain, 'without its instruction')
     check(h.limn('generate', f'{h.path}/plain.png', '--preview', 'none').returncode == 2, 'so it cannot be drawn again')
     screen = h.play(f'keys 3\nsettle\nkeys End E ^U\ntype {h.path}/plain.png\nkeys Enter\nsave -', 'over it')
-    check('is there already' in screen and plain == (h.path / 'plain.png').read_bytes(), 'nothing is written over', screen)
+    check('already exists' in screen and plain == (h.path / 'plain.png').read_bytes(), 'nothing is written over', screen)
     viewer = h.path / 'viewer'
     viewer.write_text(f'#!/bin/sh\nprintf %s "$1" >{h.path}/seen\n')
     viewer.chmod(0o755)
@@ -157,7 +157,7 @@ def material():
         time.sleep(0.05)
     check((h.path / 'seen').read_text() == file, 'gets the file')
     screen = h.play('keys 3\nsettle\nkeys O\nsave -', 'no viewer', LIMN_VIEWER='nonesuch')
-    check('there is no nonesuch here' in screen, 'is said', screen)
+    check('nonesuch is not installed' in screen, 'is said', screen)
     # The same keys where the picture has just come.
     h.play(DRAWN + 'keys y s\nwait copied: [0-9]+$\nkeys S\nwait starts from this picture', 'from the live view')
 
@@ -204,7 +204,7 @@ def sheet_of_contacts():
     h.play(SMALL + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three')
     files = [Picture(p[5]) for p in pictures(h)]
     h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/all.png\nkeys Enter\nwait 3 pictures on\nkeys Space Right Space C\nwait the marked 2\nkeys ^U\n'
-           f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait is there already', 'sheets')
+           f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait already exists', 'sheets')
     whole, two = Picture(h.path / 'all.png'), Picture(h.path / 'two.png')
     check(whole.width == two.width == 8 + 2 * (256 + 8) and whole.height > two.height > 256, f'{whole.width} x {whole.height}, {two.width} x {two.height}')
     tiles = [whole.colours(8 + x * 264, 8 + y * (256 + 18 + 8), 256, 256) for y, x in ((0, 0), (0, 1), (1, 0))]
@@ -237,7 +237,7 @@ def queue():
     h = Home()
     write = lambda text: f'keys 1 i ^U\ntype {text}\nkeys Esc F9\n'
     steps = lambda n: f'keys :\ntype steps {n}\nkeys Enter\n'
-    screen = h.play(steps(1000) + write('one') + 'wait step [0-9]+ of 100[08]\n' + steps(3) + write('two') + write('three') +
+    screen = h.play('keys :\ntype size 64\nkeys Enter\n' + steps(1000) + write('one') + 'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
                     'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\nsave -\n' +
                     write('four') + 'save -\nkeys g x\nwait stopped\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
     moved, paused, more, stopped, done = (screen.split('\n')[30 * i:30 * i + 30] for i in range(5))
@@ -278,7 +278,7 @@ def templates():
     place = Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
     check(sum(n for c, n in place.items() if min(c) > 230) > 4000 and len(place) > 200, 'and is shown', screen)
     editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
-    screen = h.play('keys 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
+    screen = h.play('keys :\ntype size 64\nkeys Enter 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
     check('Draw blue hen in noto style' in screen, 'is edited and drawn', screen)
     screen = h.play('keys 4 n\ntype mine\nkeys Enter\nsave -\nkeys n\ntype ../x\nkeys Enter\nsave -', 'names', **editor)
     check('there is a template mine already' in screen and 'is not a name for a template' in screen, 'are looked at', screen)
@@ -286,7 +286,7 @@ def templates():
     screen = h.play('keys 4 /\ntype styled\nkeys Enter e\nsave -\nkeys x\nsave -\nkeys c Enter\nwait my-styled-subject is yours\nsave -', 'a copy')
     check(screen.count('it comes with limn') >= 1 and screen.count('comes with limn: make a copy') == 1, 'they are limn\'s', screen)
     check((own / 'my-styled-subject.yaml').exists() and list(own.glob('samples/*.png')), f'its pictures come along: {list(own.rglob("*"))}')
-    p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--preview', 'none', '--no-library', '-o', f'{h.path}/x.png')
+    p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--size', '64', '--preview', 'none', '--no-library', '-o', f'{h.path}/x.png')
     check(p.returncode == 0, f'it draws: {p.stderr}')
     h.play('keys 4 /\ntype my-st\nkeys Enter m ^U\ntype second\nkeys Enter\nwait second is its name', 'another name')
     check((own / 'second.yaml').exists() and not (own / 'my-styled-subject.yaml').exists(), 'it has it')
@@ -324,7 +324,7 @@ def files():
     check(listed(screen[:len(screen) // 2]) == ['a10.png'] and len(listed(screen[len(screen) // 2:])) == 5, 'a filter as it is written, and Esc', screen)
     screen = h.play('size 120x40\nkeys Down Space Down Space a\nwait \\[ref#2\\]\nsettle\nsave -', 'several', folder=folder)
     check(re.search(r'\[ref#1\].*a2\.png', screen) and re.search(r'\[ref#2\].*b\.png', screen), 'all that are marked are added', screen)
-    screen = h.play('size 120x40\nkeys B\nwait a bookmark: b 1\nkeys :\ntype cd /\nkeys Enter b\nsave -\nkeys 1\nsave -\nkeys b s\nsave -\nkeys b h\nsave -\n'
+    screen = h.play('size 120x40\nkeys B\nwait bookmark set: b 1\nkeys :\ntype cd /\nkeys Enter b\nsave -\nkeys 1\nsave -\nkeys b s\nsave -\nkeys b h\nsave -\n'
                     'keys :\ntype cd /nonesuch\nkeys Enter\nsave -', 'places', folder=folder)
     screens = [screen.split('\n')[40 * i:40 * i + 40] for i in range(5)]
     check('1 ~/pictures' in '\n'.join(screens[0]) and '─ ~/pictures' in screens[1][1], 'a bookmark', screen)
@@ -351,7 +351,7 @@ def one_of_several():
 def several():
     # Four pictures of one job stand two by two, each with its seed.
     h = Home()
-    screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype seed 40\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
+    screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype size 64\nkeys Enter :\ntype seed 40\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
     lines = [re.findall(r'seed 4\d', l.split('│')[-1]) for l in screen.split('\n')[6:]]
     check([l for l in lines if l] == [['seed 40', 'seed 41'], ['seed 42', 'seed 43']], f'two by two: {lines}', screen)
 

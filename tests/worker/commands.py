@@ -265,7 +265,7 @@ sys.stdin.buffer.read()
         return p.returncode, out, said
     code, out, said = run('fine')
     check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m?2J \x1b[K?[2J\xc3\xa4 ? ?end\r\n', f'harmless: {code} {out} {said}')
-    for host, code, words in (('file', 1, 'was not asked for'), ('gone', 1, 'exit code 3'), ('code', 7, ''), ('text', 1, 'b')):
+    for host, code, words in (('file', 1, 'was not requested'), ('gone', 1, 'exit code 3'), ('code', 7, ''), ('text', 1, 'b')):
         got, out, said = run(host)
         check(got == code and words in said and '\x1b' not in said and said.count('\n') <= 1, f'{host}: {got} {said!r}')
     piped = subprocess.run([LIMN, 'devices', '--host', 'fine'], env=e, cwd=here, capture_output=True)

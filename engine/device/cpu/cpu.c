@@ -164,7 +164,7 @@ cpu_prepare(struct plan *p, struct err *err)
         const struct cpu_table *t = p->params.device->state;
         if (!prepare_step(p, t, s) && !p->params.plain && t->kernels[s->node->op][0] &&
             is_short_of_memory())
-            return err_set(err, ERR_MEMORY, "no memory is left for the device's kernels");
+            return err_set(err, ERR_MEMORY, "not enough memory for the device's kernels");
         p->scratch = MAX(p->scratch, s->scratch_size);
     }
     e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);

@@ -337,7 +337,7 @@ has_room(void)
     static atomic_flag said = ATOMIC_FLAG_INIT;
     void *p = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED && !atomic_flag_test_and_set(&said))
-        log_line(LOG_WARN, "cpu", "there is little memory: products are computed slowly");
+        log_line(LOG_WARN, "cpu", "memory is short: matrix products will be slow");
     return p != MAP_FAILED && munmap(p, ROOM) == 0;
 }
 

@@ -56,7 +56,7 @@ vk_failed(struct vk_device *d, VkResult result, const char *what, struct err *er
                              : ERR_DEVICE;
     if (text)
         return err_set(err, code, "vulkan: %s: %s", what, text);
-    return err_set(err, code, "vulkan: %s: the driver says error %d", what, (int)result);
+    return err_set(err, code, "vulkan: %s: the driver reports error %d", what, (int)result);
 }
 
 // --- validation layers
@@ -110,7 +110,7 @@ speaks_enough(struct vk_device *d, struct err *err)
     uint32_t version = 0;
     d->vk.EnumerateInstanceVersion(&version);
     return version >= VK_API_VERSION_1_2 ||
-           err_set(err, ERR_UNSUPPORTED, "the Vulkan library speaks %u.%u, limn needs 1.2",
+           err_set(err, ERR_UNSUPPORTED, "the Vulkan library supports %u.%u; limn needs 1.2",
                    VK_API_VERSION_MAJOR(version), VK_API_VERSION_MINOR(version));
 }
 

@@ -57,7 +57,7 @@ try_units(struct device *d, enum dtype type, enum vk_matrix *units, struct err *
     if (lines && places)
         return true;
     log_line(LOG_WARN, "vulkan",
-             "the matrix units of %s give wrong answers in %s; they are not used", v->offer.name,
+             "the matrix units of %s give wrong results in %s; they are not used", v->offer.name,
              dtype_name(type));
     *units = VK_MATRIX_NONE;
     return true;

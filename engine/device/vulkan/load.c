@@ -21,8 +21,8 @@ vk_load(struct vk_calls *vk, void **library, struct err *err)
     for (size_t i = 0; i < COUNT_OF(names) && !*library; i++)
         *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!*library)
-        return err_set(err, ERR_UNSUPPORTED, "there is no Vulkan library here (install libvulkan1 "
-                                             "and the driver of the graphics card)");
+        return err_set(err, ERR_UNSUPPORTED, "there is no Vulkan library (install libvulkan1 and "
+                                             "the graphics card's driver)");
     *(void **)&vk->GetInstanceProcAddr = dlsym(*library, "vkGetInstanceProcAddr");
     if (!vk->GetInstanceProcAddr)
         return missing("GetInstanceProcAddr", err);

@@ -77,7 +77,7 @@ no_memory(struct vk_device *d, size_t size, int type, const char *what, struct e
         what, (double)size / 0x1p20, missing, d->offer.name, (double)all / 0x1p20,
         (double)left / 0x1p20,
         strcmp(what, "weights") == 0
-            ? "--offload leaves weights in the machine's memory, a 16-bit --dtype halves them"
+            ? "--offload keeps weights in main memory, a 16-bit --dtype halves them"
             : "fewer pictures at once, a smaller size, a 16-bit --dtype or --offload need less");
 }
 

@@ -104,7 +104,8 @@ cache_read(struct vk_device *d, size_t *size)
         memmove(file, file + sizeof h, *size);
         struct cache_head want = cache_head(d, file, *size);
         if (memcmp(&h, &want, sizeof h) != 0) {
-            log_line(LOG_INFO, "vulkan", "%s is of another driver or damaged; it is made again",
+            log_line(LOG_INFO, "vulkan", "%s belongs to another driver or is damaged; it will be "
+                                         "rebuilt",
                      path);
             free(file);
             file = NULL;
@@ -132,7 +133,7 @@ cache_write(struct vk_device *d)
         d->vk.GetPipelineCacheData(d->device, d->cache, &size, data + 1) == VK_SUCCESS) {
         *data = cache_head(d, data + 1, size);
         if (!file_write_private(path, data, sizeof *data + size, &ignored))
-            log_line(LOG_INFO, "vulkan", "the pipeline cache cannot be kept: %s", ignored.text);
+            log_line(LOG_INFO, "vulkan", "the pipeline cache cannot be saved: %s", ignored.text);
     }
     free(data);
     free(path);
