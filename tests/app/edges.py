@@ -113,7 +113,7 @@ def pictures():
     for name, words, option in (('REFERENCE_SIDE', 'a [ref#1]', ('--ref', '1=r.png')), ('START_SIDE', 'a cat', ('--start', 'r.png'))):
         for side in (L[name], L[name] + 1):
             write('r.png', picture(side=(side, 1 + side // 2)))
-            p = limn('instruct', words, *option, '--steps', '1', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'd.png')
+            p = limn('instruct', words, *option, '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'd.png')
             if check(p.returncode == 0, f'{name} {side}: {p.stderr}'):
                 inside = base64.b64decode(text_of(home / 'd.png')['references'][0]['png'])
                 check(struct.unpack('>I', inside[16:20])[0] == L[name], f'{name}: {side} is shown with {inside[16:24]}')
@@ -211,7 +211,7 @@ def sources():
     edge('PACK_SIDE', lambda n: how.__setitem__(slice(None), [str(n)]),
          lambda: limn('data', 'pack', 'd', 'd.pack', '--size', how[0], '--roles', 'none', '--workers', '1'), f'8..{L["PACK_SIDE"]}')
     # Folders within folders whose pictures are found again.
-    limn('instruct', 'a cat', '--steps', '1', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'drawn.png')
+    limn('instruct', 'a cat', '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'drawn.png')
     for n, found in ((L['LIBRARY_DEPTH'], '1 picture'), (L['LIBRARY_DEPTH'] + 1, '0 pictures')):
         shutil.rmtree(d)
         at = d.joinpath(*['f'] * (n - 1))

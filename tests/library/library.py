@@ -18,7 +18,7 @@ def limn(*args, code=0, **how):
 
 
 # A real picture, and others like it with another instruction inside.
-limn('generate', 'text', '--steps', '1', '--seed', '5', '-o', f'{home}/one.png', '--preview', 'none')
+limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '5', '-o', f'{home}/one.png', '--preview', 'none')
 ONE = (home / 'one.png').read_bytes()
 
 
@@ -73,7 +73,7 @@ for bad in (['rate', ident, '6'], ['rate', ident, 'x'], ['rate', '999', '1'], ['
     check(p.stderr.startswith('limn: ') and p.stderr.count('\n') == 1, f'{bad}: {p.stderr}')
 
 # What is inside a picture cannot speak to the terminal.
-limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--seed', '9', '-o', f'{home}/evil.png',
+limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--size', '64', '--seed', '9', '-o', f'{home}/evil.png',
      '--preview', 'none')
 text = limn('library', 'list').stdout
 check('pwned' in text and '\x1b' not in text and '\x07' not in text and '\x9b' not in text, f'harmless: {text!r}')
@@ -89,12 +89,12 @@ with database() as other:
     check(len(pictures()) == 1, 'read while it is locked')
     p = limn('library', 'rate', ident, '2', code=1)
     check('library' in p.stderr, f'locked: {p.stderr}')
-    p = limn('generate', 'text', '--steps', '1', '--seed', '6', '-o', f'{home}/locked.png', '--preview', 'none')
+    p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '6', '-o', f'{home}/locked.png', '--preview', 'none')
     check((home / 'locked.png').exists() and 'library' in p.stderr, f'a picture is drawn all the same: {p.stderr}')
     other.execute('ROLLBACK')
 
 # Two at once.
-both = [subprocess.Popen([LIMN, 'generate', 'text', '--steps', '1', '--seed', str(s), '-o', f'{home}/both{s}.png',
+both = [subprocess.Popen([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', str(s), '-o', f'{home}/both{s}.png',
                           '--preview', 'none'], env=env, stdout=subprocess.DEVNULL) for s in (71, 72)]
 check([p.wait(120) for p in both] == [0, 0] and {71, 72} <= {p['seed'] for p in pictures()}, 'two at once')
 
@@ -254,7 +254,7 @@ for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
 os.rmdir(home / 'data/limn') if not os.listdir(home / 'data/limn') else None
 new = dict(env, XDG_DATA_HOME=str(home / 'new/data'), XDG_STATE_HOME=str(home / 'new/state'))
-subprocess.run([LIMN, 'generate', 'text', '--steps', '1', '--seed', '5', '-o', f'{home}/umask.png', '--preview', 'none'], env=new, umask=0,
+subprocess.run([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', '5', '-o', f'{home}/umask.png', '--preview', 'none'], env=new, umask=0,
                stdout=subprocess.DEVNULL, check=True)
 modes = {str(f.relative_to(home / 'new')): f.stat().st_mode & 0o777 for f in (home / 'new').rglob('*')}
 check(modes and all(mode in (0o600, 0o700) for mode in modes.values()), f'for this user alone: {[(f, oct(m)) for f, m in modes.items()]}')
@@ -280,7 +280,7 @@ check(pictures() == before and rows('PRAGMA user_version') == [(2,)], 'a library
 check(rows('SELECT id, owner, host FROM job') == [('20200101-000000-00000000', '', '')], 'with its jobs')
 # A job is kept whole, its pictures too, until it has ended.
 sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
-p = subprocess.Popen([LIMN, 'instruct', 'Draw [ref#1]', '--ref', f'1={sample}', '--steps', '1000', '--preview', 'none', '--json', '-o',
+p = subprocess.Popen([LIMN, 'instruct', 'Draw [ref#1]', '--ref', f'1={sample}', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '-o',
                       f'{home}/never.png'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 p.stdout.readline()
 kept = rows('SELECT data FROM job JOIN job_input ON job.id=job JOIN input USING(hash) WHERE state=0')
@@ -303,7 +303,7 @@ check(DB.read_bytes() == before, 'and it is untouched')
 # No room: the picture is not half there, and a sentence says why.
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
-p = limn('generate', 'text', '--steps', '1', '--seed', '8', '-o', f'{home}/full.png', '--preview', 'none', code=1,
+p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '8', '-o', f'{home}/full.png', '--preview', 'none', code=1,
          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
 check(not (home / 'full.png').exists() and 'full.png' in p.stderr, f'no room: {p.stderr}')
 check(not glob.glob(f'{home}/full.png*') and not glob.glob(f'{home}/.full*'), 'nothing half-written')

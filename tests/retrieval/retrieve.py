@@ -73,7 +73,7 @@ limn('index', home / 'nowhere', code=2)
 
 
 def draw(*args, code=0, **more):
-    p = limn('generate', 'text', '--steps', 1, '--seed', 3, '--device', 'cpu', '-o', 'out.png', '--no-library', '--preview', 'none', *args, code=code, **more)
+    p = limn('generate', 'text', '--steps', 1, '--size', 64, '--seed', 3, '--device', 'cpu', '-o', 'out.png', '--no-library', '--preview', 'none', *args, code=code, **more)
     return p, text_of('out.png') if code == 0 else None
 
 

@@ -26,6 +26,12 @@
 #include "tests/model/small.h"
 #include "tests/vulkan/stay.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 enum { SIDE = 16, BYTES = SIDE * SIDE * 3, RECORDS = 3 };
 
 static const char *spiece;
@@ -1043,12 +1049,12 @@ a_lora_is_learned(void **state)
     recipe_finish(&r);
 }
 
-// The same 50 steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
+// The same steps on the CPU and, where there is a Vulkan driver, on it: the loss curves agree.
 static void
 vulkan_trains_like_the_cpu(void **state)
 {
     (void)state;
-    enum { STEPS = 50 };
+    enum { STEPS = SANITIZED ? 10 : 50 };
     struct err err = {0};
     stay_loaded();
     watch_layers();
@@ -1075,7 +1081,7 @@ vulkan_trains_like_the_cpu(void **state)
     for (int i = 0; i < STEPS; i++)
         if (fabs(losses[1][i] / losses[0][i] - 1) > 0.01)
             fail_msg("step %d: loss %g instead of %g", i + 1, losses[1][i], losses[0][i]);
-    assert_true(losses[0][STEPS - 1] < losses[0][0]);
+    assert_true(SANITIZED || losses[0][STEPS - 1] < losses[0][0]);
 }
 
 // Beside references a model hears the thumbnail of nothing; one that may hear the sentence's is the
@@ -1125,12 +1131,6 @@ timesteps_follow_their_density(void **state)
     assert_true(fabs(recipe_timestep(&r, 0.15865525393145707) - 1 / (1 + exp(0.9))) < 1e-9);
     assert_true(recipe_timestep(&r, 0) >= 0 && recipe_timestep(&r, 1 - 1e-16) < 1);
 }
-
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
 
 // What is learned in hundreds of steps. For sanitizers the other tests run the same code in a few.
 static int

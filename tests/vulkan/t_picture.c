@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The shipped model draws the same picture on the CPU and on Vulkan: two references, guidance, one
-// seed. Argument: the model folder.
+// seed. Arguments: the model folder; pixels a side, or nothing for the model's own size.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 enum { SIDE = 64 };
 
 static const char *folder;
+static int side; // of what is drawn; 0: the model's
 
 static void
 paint(uint8_t *rgb, int kind)
@@ -47,8 +48,9 @@ draw(const char *device, enum dtype dtype, int *size)
     }
     struct device *d = device_open(device, &err);
     struct pipeline *p = d ? pipeline_open(folder, d, dtype, &err) : NULL;
-    struct pipeline_request request = {.instruction = &in, .seed = 3, .count = 1, .steps = 4,
-                                       .scale = 3, .context_scale = -1};
+    struct pipeline_request request = {.instruction = &in, .seed = 3, .count = 1, .steps = 3,
+                                       .scale = 3, .context_scale = -1, .width = side,
+                                       .height = side};
     struct pipeline_result result = {0};
     if (!p || !pipeline_run(p, &request, &result, &err))
         fail_msg("%s", err.text);
@@ -92,6 +94,7 @@ main(int argc, char **argv)
     }
     device_close(d);
     folder = argv[1];
+    side = argc > 2 ? atoi(argv[2]) : 0;
     const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_and_vulkan_agree)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

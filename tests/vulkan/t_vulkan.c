@@ -637,7 +637,21 @@ close_devices(void **state)
     return 0;
 }
 
-// Argument: one type to test instead of all.
+// What matrix units compute, and what becomes of the weights that they read.
+static int
+products(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_of_every_size),
+        cmocka_unit_test(products_with_blocks),
+        cmocka_unit_test(convolutions_of_every_size),
+        cmocka_unit_test(packed_weights_are_nobodys_business),
+        cmocka_unit_test(layers_are_silent),
+    };
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
+}
+
+// Arguments: one type to test instead of all; "products" for these alone.
 int
 main(int argc, char **argv)
 {
@@ -654,6 +668,8 @@ main(int argc, char **argv)
     }
     device_close(d);
     watch_layers();
+    if (argc > 2 && strcmp(argv[2], "products") == 0)
+        return products();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_in_every_type),
         cmocka_unit_test(products_of_every_size),

@@ -260,7 +260,7 @@ def settle(fd, most, out, pid):
     end, status, memory = time.monotonic() + most, None, 0
     while status is None and time.monotonic() < end:
         before = len(out)
-        out, status, memory = pump(fd, min(most, 0.04 * SLOW), out=out, pid=pid)
+        out, status, memory = pump(fd, min(most, 0.15), out=out, pid=pid)
         if len(out) == before:
             break
     return out, status, memory

@@ -228,7 +228,7 @@ def through_ssh():
     e = dict(env, LIMN_SSH=str(fake), LIMN_REMOTE=LIMN)
     def generate(host, *more):
         out = home / f'{host}.png'
-        p = subprocess.run([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--seed', '4', '--steps', '3', '--device', 'cpu',
+        p = subprocess.run([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--seed', '4', '--steps', '3', '--size', '64', '--device', 'cpu',
                             '--dtype', 'f32', '--preview', 'none', '-o', str(out)] + (['--host', host] if host != 'here' else []) + list(more),
                            env=e, capture_output=True, text=True, timeout=300)
         check('Sanitizer' not in p.stderr, p.stderr[-2000:])
@@ -249,7 +249,7 @@ def through_ssh():
 def killed_under_generate():
     """The worker of a command is killed: one sentence, no file, no orphan."""
     out = home / 'killed.png'
-    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--preview', 'none', '--json', '--device', 'cpu',
+    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '--device', 'cpu',
                           '-o', str(out)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p.stdout.readline()
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
@@ -257,7 +257,7 @@ def killed_under_generate():
     said = p.communicate(timeout=120)[1]
     check(p.returncode == 1 and 'signal 9' in said and not out.exists(), f'{p.returncode} {said}')
     # The command itself is killed: its worker goes too.
-    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--preview', 'none', '--json', '--device', 'cpu',
+    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '--device', 'cpu',
                           '-o', str(out)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p.stdout.readline()
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
