@@ -58,6 +58,14 @@ struct door {
     struct text_stream stream;
 };
 
+static int output_lost; // errno of it; 0: not lost
+
+void
+command_output_lost(int number)
+{
+    output_lost = output_lost ? output_lost : number;
+}
+
 static ssize_t
 pass(void *cookie, const char *bytes, size_t size)
 {
@@ -65,6 +73,8 @@ pass(void *cookie, const char *bytes, size_t size)
     char *out = mem_alloc(size + sizeof d->stream.held);
     size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out);
     bool ok = streams_write(d->fd, out, n);
+    if (!ok && d->fd == STDOUT_FILENO) // the stream keeps no errno
+        command_output_lost(errno);
     free(out);
     return ok ? (ssize_t)size : 0;
 }
@@ -100,14 +110,6 @@ command_failed(const struct err *err)
     return err_exit_code(err);
 }
 
-static int output_lost; // errno of it; 0: not lost
-
-void
-command_output_lost(int number)
-{
-    output_lost = output_lost ? output_lost : number;
-}
-
 int
 command_end(int code)
 {
@@ -118,7 +120,8 @@ command_end(int code)
         command_output_lost(EIO);
     // Who reads no further, as head does, knows it.
     if (output_lost && output_lost != EPIPE)
-        fprintf(stderr, "limn: standard output: %s\n", strerror(output_lost));
+        fprintf(stderr, "limn: standard output%s%s\n", output_lost == EBADF ? " is closed" : ": ",
+                output_lost == EBADF ? "" : strerror(output_lost));
     return output_lost && code == 0 ? 1 : code;
 }
 

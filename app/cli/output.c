@@ -2,6 +2,7 @@
 #include "app/cli/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,14 +15,23 @@ output_is_standard(const char *path)
     return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0);
 }
 
+static bool
+check_standard(struct err *err)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+        return err_set(err, ERR_IO, "standard output is closed");
+    return !isatty(STDOUT_FILENO) ||
+           err_set(err, ERR_INPUT,
+                   "standard output is a terminal, which cannot show a PNG: redirect it to a "
+                   "file or another program");
+}
+
 bool
 output_check(const char *path, const char *source, struct err *err)
 {
     if (output_is_standard(path))
-        return !isatty(STDOUT_FILENO) ||
-               err_set(err, ERR_INPUT,
-                       "standard output is a terminal, which cannot show a PNG: redirect it to a "
-                       "file or another program");
+        return check_standard(err);
     if (source && file_same(path, source))
         return err_set(err, ERR_INPUT, "%s is an input: name another file to write", path);
     return file_out_check(path, err);

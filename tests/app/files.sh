@@ -204,15 +204,28 @@ done
 mkdir import && mkfifo import/a.png && cp target.png import/b.png
 said 0 "" library import import
 
-# --- a full standard output is an error
+# --- a standard output that is closed, or full, is an error of every command that prints
+lost() { # PATTERN RC WORDS...
+  local pattern=$1 rc=$2
+  shift 2
+  checks=$((checks + 1))
+  [[ $rc -eq 1 ]] && grep -q "$pattern" "$work/err" || fail "limn $* ($pattern): exit code $rc, $(head -c 300 "$work/err")"
+}
+for args in templates "templates --json" loaders "loaders --json" "models list" "models list --json" devices "library list" --version --help \
+  "data stats pictures/own.pack" "generate --help" "jobs --json" --print-keys --print-docs "models get" "bench --help" help "retrieve apple"; do
+  "$limn" $args >&- 2>"$work/err" </dev/null
+  lost "standard output is closed" $? "$args"
+  [[ ! -w /dev/full ]] || { "$limn" $args >/dev/full 2>"$work/err" </dev/null; lost "standard output: No space left" $? "$args"; }
+done
+(ulimit -f 0; "$limn" templates 2>&1 >small </dev/null; echo "rc $?") | cat >"$work/err" # which is no file there
+lost "standard output: File too large" "$(sed -n 's/^rc //p' "$work/err")" templates
+before=$(jobs)
+"$limn" "${draw[@]}" -o - >&- 2>"$work/err"
+lost "standard output is closed" $? "${draw[@]}" -o -
+[[ $(jobs) -eq $before ]] || fail "it was drawn all the same"
+(sleep 0.3; "$limn" templates 2>"$work/err"; echo $? >"$work/rc") | :
+[[ $(cat "$work/rc") -eq 1 && ! -s $work/err ]] || fail "a reader that reads no further: $(cat "$work/rc" "$work/err")"
 if [[ -w /dev/full ]]; then
-  for args in templates "templates --json" loaders "loaders --json" "models list" "models list --json" devices "library list" --version --help \
-    "data stats pictures/own.pack" "generate --help" "jobs --json"; do
-    checks=$((checks + 1))
-    "$limn" $args >/dev/full 2>"$work/err" </dev/null
-    rc=$?
-    [[ $rc -eq 1 ]] && grep -q "standard output" "$work/err" || fail "limn $args >/dev/full: exit code $rc, $(head -c 300 "$work/err")"
-  done
   "$limn" "${draw[@]}" -o - >/dev/full 2>"$work/err" && fail "a picture to a full standard output: no error"
   "$limn" "${draw[@]}" -o x.png >/dev/full 2>"$work/err" && fail "a drawing's lines to a full standard output: no error"
 fi
