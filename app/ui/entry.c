@@ -179,12 +179,12 @@ instruction_written(struct ui *ui, const struct entry *e)
 }
 
 void
-entry_instruction(struct ui *ui)
+entry_instruction(struct ui *ui, struct background *b)
 {
     struct entry *e = entry_new(write_instruction, "");
     job_copy(&e->job, &session_of(ui)->job);
     e->then = instruction_written;
-    put(ui, e);
+    background_put(b, &e->work);
 }
 
 // --- pictures

@@ -10,6 +10,7 @@
 
 #include "app/library/library.h"
 
+struct background;
 struct ui;
 struct task;
 
@@ -20,7 +21,8 @@ void entry_own(struct ui *ui, const char *job);
 // One that was offered is dropped, unless another limn has claimed it from `owner` meanwhile.
 void entry_drop(struct ui *ui, const char *job, const char *owner);
 void entry_text(struct ui *ui, const char *key, const char *text); // of the session
-void entry_instruction(struct ui *ui); // in hand; then session_kept()
+void entry_instruction(struct ui *ui, struct background *b); // in hand, on b's thread; then
+                                                             // session_kept()
 
 // Pictures, as the gallery changes them; it is read again then.
 void entry_rating(struct ui *ui, int64_t picture, int rating);

@@ -131,6 +131,16 @@ take_text(struct session *session)
     session->job.instruction = mem_strdup(session->text.text);
 }
 
+static void
+keep_in(struct ui *ui, struct background *b)
+{
+    struct session *session = session_of(ui);
+    take_text(session);
+    entry_instruction(ui, b);
+    session->keeping = true;
+    session->dirty = false;
+}
+
 void
 session_keep(struct ui *ui, bool now)
 {
@@ -138,10 +148,15 @@ session_keep(struct ui *ui, bool now)
     bool early = !now && ui_now() < session->kept + KEEP_SECONDS;
     if (!ui_library(ui) || !session->dirty || session->keeping || early)
         return;
-    take_text(session);
-    entry_instruction(ui);
-    session->keeping = true;
-    session->dirty = false;
+    keep_in(ui, ui_chores(ui));
+}
+
+void
+session_keep_beside(struct ui *ui)
+{
+    const struct session *session = session_of(ui);
+    if (ui_library(ui) && (session->dirty || session->keeping))
+        keep_in(ui, ui_arrivals(ui));
 }
 
 void
@@ -153,20 +168,22 @@ session_kept(struct ui *ui, const struct err *err)
         ui_log(ui, ROLE_WARNING, err->text);
     session->keeping = false;
     session->unkept = !ok;
+    session->why = *err;
     session->dirty = session->dirty || !ok;
     session->kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
 }
 
 bool
-session_keep_last(struct ui *ui, struct err *err)
+session_kept_last(struct ui *ui, bool all, struct err *err)
 {
     struct session *session = session_of(ui);
-    struct err own = {0};
     if (!ui_library(ui) || !(session->dirty || session->keeping))
         return true;
-    take_text(session);
-    return library_keep_instruction(ui_library(ui), &session->job, &own) ||
-           err_set(err, own.code, "the current instruction was not saved: %s", own.text);
+    if (session->keeping || !all)
+        return err_set(err, ERR_IO, "the current instruction was not saved: the disk does not "
+                       "respond");
+    return err_set(err, session->why.code, "the current instruction was not saved: %s",
+                   session->why.text);
 }
 
 // A reference with a file is read from it again; one that came out of a picture is what was kept

@@ -21,6 +21,7 @@ struct session {
     bool dirty;
     bool keeping;             // it is being written to the library
     bool unkept;              // the last try to keep it failed
+    struct err why;           // that failed
     double kept;              // when it was last written
 };
 struct session *session_new(void);
@@ -38,8 +39,10 @@ bool session_step(struct ui *ui, int by);
 void session_job(struct ui *ui, struct job *out); // a copy, ready for job_read()
 // Has it written to the library when it changed; one that cannot be written is tried again.
 void session_keep(struct ui *ui, bool now);
+void session_keep_beside(struct ui *ui); // what is being done, which waits for another disk
 void session_kept(struct ui *ui, const struct err *err); // it was, or why it was not
-bool session_keep_last(struct ui *ui, struct err *err);  // at the end: at once
+// At the end: whether it is; `all`: nothing waits to be written any more.
+bool session_kept_last(struct ui *ui, bool all, struct err *err);
 void session_restore(struct ui *ui);
 // The instruction of a picture that limn made, in place of this one or, `draw`, drawn with another
 // seed; of a sweep's sheet its cells as tasks, offered or begun (session_open.c).

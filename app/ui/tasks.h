@@ -59,6 +59,8 @@ struct tasks {
     int count, shown;                 // shown: in the view of pictures as they come
     int sweeps;                       // how many were begun
     bool paused;                      // nothing is given to the worker
+    bool reading_left; // what earlier limns left: nothing is taken from the worker before it is
+                       // known, for it may be about that
     bool silent;                      // no bell at the end
     double pace;                      // seconds a picture took last, earlier limns too; 0: none
     double busy_since;                // of ui_now(); 0: nothing is under way
@@ -88,7 +90,8 @@ bool task_drop_picture(struct ui *ui, struct task *t, int index);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
 void sheet_write(struct ui *ui, int sweep); // if the last picture of that sweep has come
-void tasks_left(struct ui *ui, const struct jv *hello); // tasks_left.c: by earlier limns
+// tasks_left.c: by earlier limns, in the background
+void tasks_left(struct ui *ui, const struct jv *hello);
 void task_offer_again(struct ui *ui); // what a dead worker left
 void tasks_forget_finished(struct tasks *tasks);
 int tasks_unfinished(const struct ui *ui);

@@ -33,158 +33,250 @@ waiting_results(const struct jv *results, const char *id)
     return n;
 }
 
-struct left {
-    struct ui *ui;
-    struct left_job {
-        char *id, *sweep, *owner;
-        bool mine; // nobody else waits for it
-        enum library_state state;
-    } *jobs;
+// One of them, as the library has it.
+struct left_job {
+    char *id, *owner, *sweep_id;
+    char *picture; // of one that was drawn: its file; NULL: none
+    bool mine;     // nobody else waits for it
+    bool known;    // `job` and `sweep` are as they were asked for
+    struct job job;
+    struct jv *sweep;
+    enum library_state state;
+};
+
+struct left_jobs {
+    const char *host;
+    struct left_job *items;
     int count, capacity;
 };
+
+// What is read in the background: a library may be long, its disk slow.
+struct left {
+    struct work work;
+    struct jv *hello;
+    char *host; // "": here
+    struct left_jobs jobs;
+    bool *fetched; // of the results that wait: whether they are of jobs that were asked for here
+};
+
+static void
+free_job(struct left_job *one)
+{
+    free(one->id);
+    free(one->owner);
+    free(one->sweep_id);
+    free(one->picture);
+    job_finish(&one->job);
+    jv_free(one->sweep);
+}
+
+static void
+free_jobs(struct left_jobs *l)
+{
+    for (int i = 0; i < l->count; i++)
+        free_job(&l->items[i]);
+    free(l->items);
+}
+
+static void
+release(struct work *w)
+{
+    struct left *l = (struct left *)w;
+    free_jobs(&l->jobs);
+    jv_free(l->hello);
+    free(l->host);
+    free(l->fetched);
+    free(l);
+}
+
+// --- on the thread
 
 static void
 collect(const struct library_job *job, void *ctx)
 {
-    struct left *l = ctx;
+    struct left_jobs *l = ctx;
     struct jv *request = jv_parse(job->request, strlen(job->request), "job", NULL);
     const char *sweep = jv_string(jv_get(jv_get(request, "sweep"), "id"), NULL);
-    bool here = strcmp(job->host, ui_host(l->ui) ? ui_host(l->ui) : "") == 0;
+    bool here = strcmp(job->host, l->host) == 0;
     struct left_job one = {.id = mem_strdup(job->id),
-                           .sweep = sweep ? mem_strdup(sweep) : NULL,
                            .owner = mem_strdup(job->owner),
+                           .sweep_id = sweep ? mem_strdup(sweep) : NULL,
                            .mine = here && process_state(job->owner, NULL) == PROCESS_GONE,
+                           .job = JOB_EMPTY,
                            .state = job->state};
-    ARRAY_PUSH(l->jobs, l->count, l->capacity, one);
+    ARRAY_PUSH(l->items, l->count, l->capacity, one);
     jv_free(request);
 }
 
-static void
-free_left(struct left *l)
+static bool
+has(const struct left_jobs *l, const char *id)
 {
-    for (int i = 0; i < l->count; i++) {
-        free(l->jobs[i].id);
-        free(l->jobs[i].sweep);
-        free(l->jobs[i].owner);
-    }
-    free(l->jobs);
-    l->jobs = NULL;
-    l->count = l->capacity = 0;
+    for (int i = 0; i < l->count; i++)
+        if (strcmp(l->items[i].id, id) == 0)
+            return true;
+    return false;
 }
+
+// Takes over what `one` holds, with all that the library knows of it.
+static void
+add(struct left_jobs *l, struct library *library, struct left_job *one)
+{
+    struct library_filter f = {.job = one->id, .limit = 1};
+    struct library_list list = {0};
+    one->known = library_job_restore(library, one->id, &one->job, &one->sweep, NULL);
+    if (one->state == LIBRARY_DONE && library_query(library, &f, &list, NULL) && list.count)
+        one->picture = mem_strdup(list.items[0].file);
+    library_list_free(&list);
+    ARRAY_PUSH(l->items, l->count, l->capacity, *one);
+    *one = (struct left_job){.job = JOB_EMPTY};
+}
+
+static void
+add_once(struct left_jobs *l, struct library *library, struct left_job *one)
+{
+    if (one->id && !has(l, one->id))
+        add(l, library, one);
+}
+
+// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
+// whole.
+static void
+read_jobs(struct left *l, struct library *library, const atomic_int *hurry)
+{
+    struct left_jobs open = {.host = l->host};
+    if (!library_job_each(library, NULL, collect, &open, NULL))
+        open.count = 0;
+    for (int i = 0; i < open.count && !atomic_load(hurry); i++) {
+        struct left_jobs rest = {.host = l->host};
+        if (!open.items[i].mine)
+            continue;
+        if (open.items[i].sweep_id)
+            library_job_each(library, open.items[i].sweep_id, collect, &rest, NULL);
+        for (int k = 0; k < rest.count; k++)
+            if (rest.items[k].mine || rest.items[k].state != LIBRARY_QUEUED)
+                add_once(&l->jobs, library, &rest.items[k]);
+        free_jobs(&rest);
+        add_once(&l->jobs, library, &open.items[i]);
+    }
+    free_jobs(&open);
+}
+
+static void
+run(struct work *w, struct library *library, const atomic_int *hurry)
+{
+    struct left *l = (struct left *)w;
+    const struct jv *results = jv_get(l->hello, "results");
+    l->fetched = mem_zalloc((jv_size(results) + 1) * sizeof *l->fetched);
+    for (size_t i = 0; i < jv_size(results); i++) {
+        const char *job = jv_string(jv_get(jv_at(results, i), "job"), "");
+        l->fetched[i] = !*l->host || (library && library_job_known(library, job, l->host));
+    }
+    if (library)
+        read_jobs(l, library, hurry);
+}
+
+// --- for the UI
 
 // The picture of a job of a sweep that was drawn before: the sheet will need it.
 static void
-take_done(struct ui *ui, struct task *t)
+take_done(struct ui *ui, struct task *t, const char *picture)
 {
-    struct library_filter f = {.job = t->job.id, .limit = 1};
-    struct library_list list;
     t->state = TASK_DONE;
-    if (!library_query(ui_library(ui), &f, &list, NULL))
+    if (!picture)
         return;
-    if (list.count) {
-        struct arrival *a = arrival_new(ARRIVAL_EARLIER);
-        a->file = mem_strdup(list.items[0].file);
-        snprintf(a->job, sizeof a->job, "%s", t->job.id);
-        t->arriving++;
-        background_put(ui_arrivals(ui), &a->work);
-    }
-    library_list_free(&list);
+    struct arrival *a = arrival_new(ARRIVAL_EARLIER);
+    a->file = mem_strdup(picture);
+    snprintf(a->job, sizeof a->job, "%s", t->job.id);
+    t->arriving++;
+    background_put(ui_arrivals(ui), &a->work);
 }
 
 // A job that an earlier limn left: in this worker, finished meanwhile, or interrupted.
 static void
-take_left(struct ui *ui, const struct left_job *left, const struct jv *hello)
+take_left(struct ui *ui, struct left_job *left, const struct jv *hello)
 {
     struct tasks *tasks = tasks_of(ui);
     const struct jv *job = listed(jv_get(hello, "jobs"), left->id);
     const char *state = jv_string(jv_get(job, "state"), "");
     bool running = strcmp(state, "running") == 0, waiting = strcmp(state, "waiting") == 0;
-    struct jv *sweep = NULL;
-    struct job j;
+    struct job *j = &left->job;
     if (task_find(ui, left->id))
         return;
-    bool known = library_job_restore(ui_library(ui), left->id, &j, &sweep, NULL);
-    if (!known) {
-        job_finish(&j);
-        j = JOB_EMPTY;
-        snprintf(j.id, sizeof j.id, "%s", left->id);
+    if (!left->known) {
+        job_finish(j);
+        *j = JOB_EMPTY;
+        snprintf(j->id, sizeof j->id, "%s", left->id);
     }
     int results = waiting_results(jv_get(hello, "results"), left->id);
     if (left->state != LIBRARY_QUEUED) {
-        struct task *t = left->state == LIBRARY_DONE ? task_add(ui, &j, sweep) : NULL;
+        struct task *t = left->state == LIBRARY_DONE ? task_add(ui, j, left->sweep) : NULL;
         if (t)
-            take_done(ui, t);
+            take_done(ui, t, left->picture);
     } else if (running || waiting) {
-        struct task *t = task_add(ui, &j, sweep);
+        struct task *t = task_add(ui, j, left->sweep);
         if (t) {
             t->state = running ? TASK_RUNNING : TASK_QUEUED;
             t->step = (int)jv_integer(jv_get(job, "step"), 0);
             t->total = (int)jv_integer(jv_get(job, "total"), 0);
             entry_own(ui, left->id);
-            client_expect(ui_client(ui), left->id, j.count);
+            client_expect(ui_client(ui), left->id, j->count);
             tasks->shown = tasks->count - 1;
         }
     } else if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
         entry_state(ui, left->id, *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
                     jv_string(jv_get(job, "text"), NULL));
-    } else if (*state || (known && results >= MAX(j.count, 1))) {
+    } else if (*state || (left->known && results >= MAX(j->count, 1))) {
         // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the
         // sheet.
-        struct task *t = sweep && results ? task_add(ui, &j, sweep) : NULL;
+        struct task *t = left->sweep && results ? task_add(ui, j, left->sweep) : NULL;
         if (t) {
             t->state = TASK_RUNNING;
             t->drawn = true;
-            t->awaited = MIN(results, MAX(j.count, 1));
+            t->awaited = MIN(results, MAX(j->count, 1));
         }
-    } else if (known) {
+    } else if (left->known) {
         struct task *t =
-            task_offer(ui, &j, sweep, "limn or its machine stopped before it was done");
+            task_offer(ui, j, left->sweep, "limn or its machine stopped before it was done");
         if (t)
             snprintf(t->owner, sizeof t->owner, "%s", left->owner);
     }
-    jv_free(sweep);
-    job_finish(&j);
 }
 
 // Pictures that wait in the worker's spool: of another machine only those that were asked for here.
 static void
-fetch_waiting(struct ui *ui, const struct jv *results)
+fetch_waiting(struct ui *ui, const struct left *l)
 {
+    const struct jv *results = jv_get(l->hello, "results");
     for (size_t i = 0; i < jv_size(results); i++) {
         const char *job = jv_string(jv_get(jv_at(results, i), "job"), "");
         int64_t index = jv_integer(jv_get(jv_at(results, i), "index"), 0);
-        bool ours = !ui_host(ui) ||
-                    (ui_library(ui) && library_job_known(ui_library(ui), job, ui_host(ui)));
-        if (ours && index < LIMIT_JOB_PICTURES)
+        if (l->fetched[i] && index < LIMIT_JOB_PICTURES)
             client_fetch(ui_client(ui), job, (int)index);
     }
 }
 
-// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
-// whole.
-void
-tasks_left(struct ui *ui, const struct jv *hello)
+static void
+done(struct ui *ui, struct work *w)
 {
-    struct left l = {.ui = ui};
+    struct left *l = (struct left *)w;
     int before = tasks_offered(ui);
-    fetch_waiting(ui, jv_get(hello, "results"));
-    if (!ui_library(ui) || !library_job_each(ui_library(ui), NULL, collect, &l, NULL))
-        return;
-    for (int i = 0; i < l.count; i++) {
-        struct left rest = {.ui = ui};
-        if (!l.jobs[i].mine)
-            continue;
-        if (l.jobs[i].sweep)
-            library_job_each(ui_library(ui), l.jobs[i].sweep, collect, &rest, NULL);
-        for (int k = 0; k < rest.count; k++)
-            if (rest.jobs[k].mine || rest.jobs[k].state != LIBRARY_QUEUED)
-                take_left(ui, &rest.jobs[k], hello);
-        free_left(&rest);
-        take_left(ui, &l.jobs[i], hello);
-    }
-    free_left(&l);
+    tasks_of(ui)->reading_left = false;
+    fetch_waiting(ui, l);
+    for (int i = 0; i < l->jobs.count; i++)
+        take_left(ui, &l->jobs.items[i], l->hello);
     int n = tasks_offered(ui) - before;
     if (n > 0)
         ui_say(ui, ROLE_WARNING, "%d %s interrupted: 2 shows what, R there draws %s again", n,
                n == 1 ? "drawing was" : "drawings were", n == 1 ? "it" : "them");
+}
+
+void
+tasks_left(struct ui *ui, const struct jv *hello)
+{
+    struct left *l = mem_zalloc(sizeof *l);
+    l->work = (struct work){.run = run, .done = done, .release = release};
+    l->hello = jv_copy(hello);
+    l->host = mem_strdup(ui_host(ui) ? ui_host(ui) : "");
+    tasks_of(ui)->reading_left = true;
+    background_put(ui_chores(ui), &l->work);
 }

@@ -190,15 +190,33 @@ ui_take_done(struct ui *ui)
         finish_work(ui, w);
 }
 
-// What came is kept, and what was asked for is written down: of what then waits still, a library
-// that another program has locked, or a disk that does not answer, is the reason.
 static void
-take_last(struct ui *ui)
+take_until(struct ui *ui, double until)
 {
-    double until = ui_now() + LAST_SECONDS;
     struct work *w;
-    while ((w = background_last(ui->arrivals, until)) || (w = background_last(ui->chores, until)))
+    while ((w = background_last(ui->arrivals, until)) || (w = background_last(ui->chores, until))) {
         finish_work(ui, w);
+        if (!ui->session->unkept) // it may have changed while it was written
+            session_keep(ui, true);
+    }
+}
+
+// What came is kept, and what was asked for and the instruction in hand are written down: of what
+// then waits still, a library that another program has locked, or a disk that does not answer, is
+// the reason. False: something waits still.
+static bool
+take_last(struct ui *ui, struct err *err)
+{
+    double now = ui_now();
+    session_keep(ui, true);
+    take_until(ui, now + LAST_SECONDS / 2.0);
+    if (background_busy(ui->chores))
+        session_keep_beside(ui);
+    take_until(ui, now + LAST_SECONDS);
+    bool all = !background_busy(ui->arrivals) && !background_busy(ui->chores);
+    if (session_kept_last(ui, all, err) && !all)
+        err_set(err, ERR_IO, "limn exited with work unfinished: a disk does not respond");
+    return all;
 }
 
 static void
@@ -251,6 +269,13 @@ timeout_of(const struct ui *ui)
     return wait > 3000 ? -1 : (int)(wait * 1e3 + 0.999);
 }
 
+// Nothing more is read from the worker for now.
+static bool
+is_full(const struct ui *ui)
+{
+    return background_full(ui->arrivals) || ui->tasks->reading_left;
+}
+
 static bool
 wait_for_something(struct ui *ui)
 {
@@ -259,7 +284,7 @@ wait_for_something(struct ui *ui)
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
                                              {.fd = background_fd(ui->arrivals), .events = POLLIN},
                                              {.fd = background_fd(ui->chores), .events = POLLIN}};
-    bool full = background_full(ui->arrivals);
+    bool full = is_full(ui);
     int count = 4 + (full ? 0 : client_fds(ui->worker.client, fds + 4));
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
@@ -289,7 +314,7 @@ loop(struct ui *ui, struct err *err)
         if (atomic_exchange(&command_interrupted, 0))
             ui_request(ui, REQUEST_QUIT);
         ui_take_done(ui);
-        while (!background_full(ui->arrivals) && client_next(ui->worker.client, &e)) {
+        while (!is_full(ui) && client_next(ui->worker.client, &e)) {
             on_event(ui, &e);
             client_event_free(&e);
         }
@@ -378,7 +403,7 @@ connect_worker(struct ui *ui, struct err *err)
     while (!client_ready(ui->worker.client)) {
         struct client_event e;
         client_wait(ui->worker.client, -1);
-        while (client_next(ui->worker.client, &e)) {
+        while (!is_full(ui) && client_next(ui->worker.client, &e)) {
             bool lost = e.type == CLIENT_LOST;
             if (lost)
                 err_set(err, e.err.code, "%s", e.err.text);
@@ -447,19 +472,24 @@ ui_run(const struct ui_params *params)
     session_restore(ui);
     load_keys(ui);
     tasks_restore(ui);
-    bool ok = threads && open_script(ui, params->script, &err) &&
-              choose_theme(ui, params->theme, &err) && connect_worker(ui, &err) &&
-              screen_start(ui, ui->screen.preview, &err);
+    bool all = true, ok = threads && open_script(ui, params->script, &err) &&
+                          choose_theme(ui, params->theme, &err) && connect_worker(ui, &err) &&
+                          screen_start(ui, ui->screen.preview, &err);
     if (ok) {
+        struct err last = {0};
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);
-        take_last(ui);
-        session_keep_last(ui, &err);
+        all = take_last(ui, &last);
         screen_stop(ui);
         if (screen_gone())
             err_clear(&err);
+        else if (err.code == ERR_NONE)
+            err = last;
     }
     client_close(ui->worker.client);
+    int code = err.code == ERR_NONE ? 0 : command_failed(&err);
+    if (!all) // a thread that waits for a disk cannot be waited for
+        _exit(code);
     finish(ui);
-    return err.code == ERR_NONE ? 0 : command_failed(&err);
+    return code;
 }

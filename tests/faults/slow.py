@@ -4,7 +4,7 @@
 # or writes then takes seconds; meanwhile keys are pressed, each must change the screen within one, and in the end what
 # was asked for is there.
 # usage: slow.py LIMN SOURCE LOADERS SHIM [NAME...]
-import json, os, shutil, sqlite3, sys, time
+import concurrent.futures, hashlib, json, os, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 import harness, limn_test, scenarios, terminal
@@ -16,16 +16,19 @@ ground = scenarios.Ground(faults)
 
 
 class Screen(terminal.Terminal):
-    def __init__(self, name, slow='', words=(), **environment):
+    def __init__(self, name, slow='', words=(), prepare=None, **environment):
         self.name = name
         home = faults.home()
         shutil.copytree(ground.home / 'data', home / 'data')
+        if prepare:
+            prepare(home / 'data/limn/library.db')
         self.pictures, self.library = home / 'data/limn/pictures', home / 'data/limn/library.db'
         more, _ = faults.preload(home, None, True)
         super().__init__(faults, home, ['--preview', 'none', '--theme', 'dark', *words],
                          dict(faults.environment(home, LIMN_MODEL=str(ground.model)), **more, **environment, FAULT_SLOW=slow))
         check(self.until(lambda: b'references' in self.said, 10), f'{name}: it starts')
-        self.keys(':', 'steps 2', '\r')
+        if not prepare:
+            self.keys(':', 'steps 2', '\r')
 
     def pressed(self, seconds):
         """Presses keys for so long: how long the slowest took to be answered, and how many there were."""
@@ -117,6 +120,42 @@ def a_sheet_is_written():
     s.close()
 
 
+def earlier_limns_left_jobs():
+    """Interrupted, with their pictures, which the library has: more of them than SQLite keeps in memory."""
+    def leave(library):
+        db = sqlite3.connect(library)
+        for i in range(4):
+            data, job = os.urandom(1 << 20), f'20260101-000000-0000000{i}'
+            digest = hashlib.sha256(data).hexdigest()
+            request = dict(id=job, instruction='Draw [ref#1]', references=[dict(marker=1, file='a.png', hash=digest, settings=[])])
+            db.execute('INSERT INTO job(id, created, request) VALUES(?, 0, ?)', (job, json.dumps(request)))
+            db.execute('INSERT INTO input VALUES(?, ?)', (digest, data))
+            db.execute('INSERT INTO job_input VALUES(?, ?)', (job, digest))
+        db.commit()
+        db.close()
+    s = Screen('jobs of earlier limns', 'read:library.db:3', prepare=leave)
+    s.answers(2)
+    check(s.until(lambda: b'4 drawings were interrupted' in s.all, 20), 'they are offered')
+    s.close()
+
+
+def the_disk_answers_no_more():
+    """When people leave: within eleven seconds limn ends all the same, and says what was not kept."""
+    took, code, said = unanswered.result()
+    check(took < 11 * faults.patience and code == 1 and 'the current instruction was not saved' in said, f'after {took:.1f} s: {code} {said}')
+    print(f'a disk that answers no more: left after {took:.1f} s')
+
+
+def leave_it():
+    s = Screen('a disk that answers no more', 'write:library.db-wal:60000')
+    s.keys('i', 'a snail', '\x1b')
+    began = time.monotonic()
+    s.keys('q')
+    s.until(lambda: s.p.poll() is not None, 30)
+    took = time.monotonic() - began
+    return took, *terminal.Terminal.close(s)[::2]
+
+
 def a_piece_of_a_training_comes():
     """From another machine, whose log and sheets are copied."""
     plan = ground.home / 'plan.json'
@@ -131,6 +170,9 @@ def a_piece_of_a_training_comes():
 
 
 limn_test.ONLY = sys.argv[5:]
+# That one waits, and nothing else: beside the others.
+if not limn_test.ONLY or 'the_disk_answers_no_more' in limn_test.ONLY:
+    unanswered = concurrent.futures.ThreadPoolExecutor().submit(leave_it)
 limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written,
-               a_piece_of_a_training_comes],
+               earlier_limns_left_jobs, a_piece_of_a_training_comes, the_disk_answers_no_more],
               faults.close)

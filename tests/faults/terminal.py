@@ -7,7 +7,7 @@ import harness
 
 class Terminal:
     def __init__(self, faults, home, words, environment):
-        self.faults, self.home, self.said = faults, home, b''
+        self.faults, self.home, self.said, self.all = faults, home, b'', b''
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 30, 100, 0, 0))
         self.errors = open(home / 'errors', 'w+')
@@ -24,6 +24,7 @@ class Terminal:
         except OSError:  # nobody is at the other end
             got = b''
         self.said += got
+        self.all += got
         return bool(got)
 
     def until(self, condition, seconds):
