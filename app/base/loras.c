@@ -8,20 +8,27 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-// The path of a name; freed with free().
+// The path of a file, or of a name in limn's own folder, NULL: that has none. A name may come out
+// of a picture: it means nothing in the folder that limn happens to be in. Freed with free().
 static char *
-locate(const char *name)
+locate(const char *name, struct err *err)
 {
     static const char *const endings[] = {"", ".safetensors"};
-    for (int i = 0; i < 2 && !strchr(name, '/'); i++) {
-        char *folder = xdg_path(XDG_DATA, "loras");
+    if (strchr(name, '/'))
+        return mem_strdup(name);
+    char *folder = xdg_path(XDG_DATA, "loras"), *found = NULL;
+    for (int i = 0; i < 2 && !found; i++) {
         char *path = mem_printf("%s/%s%s", folder, name, endings[i]);
-        free(folder);
         if (file_exists(path))
-            return path;
-        free(path);
+            found = path;
+        else
+            free(path);
     }
-    return mem_strdup(name);
+    if (!found)
+        err_set(err, ERR_INPUT, "%.100s: there is no such LoRA in %s; for a file in the "
+                "current folder, give ./%.100s", name, folder, name);
+    free(folder);
+    return found;
 }
 
 // Cuts a weight behind the last colon off; what is no number belongs to the name.
@@ -45,13 +52,14 @@ loras_find(struct loras *l, const char *text, struct err *err)
     bool ok = true;
     for (char *one = strtok_r(copy, ",", &left); ok && one; one = strtok_r(NULL, ",", &left)) {
         double weight = cut_weight(one);
+        char *path = NULL;
         if (l->count == LIMIT_LORAS)
             ok = err_set(err, ERR_INPUT, "more than %d LoRAs", LIMIT_LORAS);
         else if (!*one || !(weight >= -MOST && weight <= MOST))
             ok = err_set(err, ERR_INPUT, "a LoRA is FILE or FILE:WEIGHT with a weight of -%d to "
                                          "%d, not '%.100s'", MOST, MOST, text);
-        else
-            l->files[l->count++] = (struct lora_file){locate(one), weight};
+        else if ((ok = (path = locate(one, err)) != NULL))
+            l->files[l->count++] = (struct lora_file){path, weight};
     }
     free(copy);
     return ok;

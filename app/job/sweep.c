@@ -265,6 +265,18 @@ has(const struct sweep *s, const char *const *fixed, const char *name)
     return false;
 }
 
+// What a template says itself names no folder of this machine.
+static bool
+check_own(const struct sweep_axis *a, struct err *err)
+{
+    bool loras = strcmp(a->name, "lora") == 0, ok = true;
+    for (int i = 0; loras && ok && i < a->count; i++)
+        ok = !strchr(a->values[i], '/') ||
+             err_set(err, ERR_INPUT, "a template names LoRAs without a folder: they belong in "
+                     "limn's own folder loras");
+    return ok;
+}
+
 static bool
 add_own(struct sweep *s, const struct template *t, const struct template_sweep *own,
         struct err *err)
@@ -278,7 +290,7 @@ add_own(struct sweep *s, const struct template *t, const struct template_sweep *
         ok = push(a, &capacity, mem_strdup(own->values[i]), err);
     if (!own->list)
         ok = expand(a, t, own->values[0], true, err);
-    return ok && end_axis(s, t, err);
+    return ok && (variable(t, a->name) || check_own(a, err)) && end_axis(s, t, err);
 }
 
 bool

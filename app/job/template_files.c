@@ -9,6 +9,7 @@
 #include "app/base/places.h"
 #include "app/job/template.h"
 #include "app/job/template_parts.h"
+#include "engine/base/beneath.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -71,7 +72,8 @@ template_begin(const char *name, struct err *err)
     return NULL;
 }
 
-// A picture or list that the template names, into the same place below the other folder.
+// A picture or list that the template names, into the same place below the other folder. A name
+// that leads out of the template's folder, by links too, would be inside of the copy's.
 static bool
 copy_beside(const char *from, const char *to, const char *name, struct err *err)
 {
@@ -82,7 +84,7 @@ copy_beside(const char *from, const char *to, const char *name, struct err *err)
     size_t size = 0;
     bool ok = true;
     if (file_exists(source) && !file_exists(target)) {
-        data = file_read(source, LIMIT_PICTURE_BYTES, &size, err);
+        data = beneath_read(from, name, LIMIT_PICTURE_BYTES, &size, err);
         ok = data && file_make_folders(folder, err) && file_write(target, data, size, err);
     }
     free(data);

@@ -124,8 +124,12 @@ put_reference(FILE *out, const char *name, const struct job_reference *r)
         const char *equals = strchr(r->settings[i], '=');
         if (!equals)
             continue;
-        fprintf(out, "\n      %.*s: ", (int)(equals - r->settings[i]), r->settings[i]);
+        char *setting = mem_strndup(r->settings[i], (size_t)(equals - r->settings[i]));
+        fputs("\n      ", out);
+        put_scalar(out, setting); // it may come out of a picture
+        fputs(": ", out);
         put_scalar(out, equals + 1);
+        free(setting);
     }
     fputc('\n', out);
 }

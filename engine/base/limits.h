@@ -94,6 +94,7 @@ enum {
     LIMIT_SCHEDULER_CONFIG_BYTES = 1 << 20,
     LIMIT_HUB_BYTES = 16 << 20, // of a hub's description of a model
     LIMIT_LORAS = 16, // LoRA files applied at once
+    LIMIT_LORA_CHANGES = 8192, // weights that one LoRA file changes
     LIMIT_SCHEDULER_STEPS = 100000, // training steps that a scheduler's config may give
 };
 

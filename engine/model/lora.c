@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
@@ -120,12 +121,18 @@ columns_of(const struct shape *s)
     return s->dim[0] > 0 ? shape_count(s) / s->dim[0] : 0;
 }
 
+// The one of that name, made if need be: mostly the last. NULL: there are too many.
 static struct module *
-module_of(struct reading *r, const char *name, size_t n)
+module_of(struct reading *r, const char *name, size_t n, struct err *err)
 {
-    for (int i = 0; i < r->count; i++)
-        if (strlen(r->modules[i].name) == n && strncmp(r->modules[i].name, name, n) == 0)
+    for (int i = r->count - 1; i >= 0; i--)
+        if (strncmp(r->modules[i].name, name, n) == 0 && !r->modules[i].name[n])
             return &r->modules[i];
+    if (r->count == LIMIT_LORA_CHANGES) {
+        err_set(err, ERR_INPUT, "%s: it changes more than %d weights", r->file->path,
+                LIMIT_LORA_CHANGES);
+        return NULL;
+    }
     struct module m = {.name = mem_strndup(name, n), .alpha = -1};
     m.plain = plain_name(m.name);
     ARRAY_PUSH(r->modules, r->count, r->capacity, m);
@@ -184,7 +191,9 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
     if (!dtype_is_float(t->dtype) || (role == ROLE_ALPHA ? shape_count(&t->shape) != 1
                                                          : !is_matrix(&t->shape)))
         return err_set(err, ERR_INPUT, "%s: %s is not a matrix of floats", r->file->path, t->name);
-    struct module *m = module_of(r, t->name, stem);
+    struct module *m = module_of(r, t->name, stem, err);
+    if (!m)
+        return false;
     if (role == ROLE_ALPHA)
         m->alpha = dtype_load(t->dtype, t->data, 0);
     else

@@ -301,6 +301,36 @@ files_of_a_template_lie_below_it(void **state)
     free(link);
 }
 
+// A copy lies in another folder: what led out of the template's must not be inside of that.
+static void
+copies_hold_what_lies_below_the_template(void **state)
+{
+    (void)state;
+    char *data = beside("data"), *link = beside("secret.txt"), *file = beside("s.yaml");
+    char *copied = beside("data/limn/templates/secret.txt");
+    static const char text[] = "instruction: \"a {{b}}\"\nvariables:\n  b: c\nsweep:\n"
+                               "  b: \"@%s.txt\"\n";
+    struct err err = {0};
+    setenv("XDG_DATA_HOME", data, 1);
+    assert_int_equal(symlink("/etc/passwd", link), 0);
+    put_beside("open.txt", "one\ntwo\n", 8);
+    for (int i = 0; i < 2; i++) {
+        char *whole = mem_printf(text, i ? "open" : "secret");
+        put_beside("s.yaml", whole, strlen(whole));
+        char *copy = template_duplicate(file, i ? "right" : "wrong", &err);
+        assert_true(i ? copy && !err.code : !copy && strstr(err.text, "leads outside the folder"));
+        err_clear(&err);
+        free(copy);
+        free(whole);
+    }
+    assert_false(file_exists(copied));
+    unsetenv("XDG_DATA_HOME");
+    free(copied);
+    free(file);
+    free(link);
+    free(data);
+}
+
 static void
 lists_are_texts_of_any_length_up_to_the_limit(void **state)
 {
@@ -557,6 +587,7 @@ main(int argc, char **argv)
         cmocka_unit_test(yaml_that_is_not_plain_is_refused),
         cmocka_unit_test(a_template_becomes_its_struct),
         cmocka_unit_test(files_of_a_template_lie_below_it),
+        cmocka_unit_test(copies_hold_what_lies_below_the_template),
         cmocka_unit_test(lists_are_texts_of_any_length_up_to_the_limit),
         cmocka_unit_test(what_is_filled_in_has_a_limit),
         cmocka_unit_test(keys_are_compared_in_linear_time),

@@ -19,7 +19,9 @@ from limn_test import safetensors as write, tensors_of as read
 limn, source = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
 # The same kernels on every machine, and no Vulkan driver, which takes longer to be loaded than these models to run.
 HERE = {'LIMN_CPU_ISA': 'v3', 'VK_DRIVER_FILES': '/dev/null', 'VK_ICD_FILENAMES': '/dev/null'}
-LORAS = int(re.search(r'LIMIT_LORAS = (\d+)', (pathlib.Path(sys.argv[2]) / 'engine/base/limits.h').read_text())[1])
+LIMITS = (pathlib.Path(sys.argv[2]) / 'engine/base/limits.h').read_text()
+LORAS = int(re.search(r'LIMIT_LORAS = (\d+)', LIMITS)[1])
+LORA_CHANGES = int(re.search(r'LIMIT_LORA_CHANGES = (\d+)', LIMITS)[1])
 PLAIN = {
     'x_embedder': 'img_in', 'context_embedder': 'txt_in', 'proj_out': 'final_layer.linear',
     'time_guidance_embed.timestep_embedder.linear_1': 'time_in.in_layer',
@@ -305,7 +307,7 @@ with tempfile.TemporaryDirectory() as temp:
         write(parts / f'{name}.safetensors', tensors_of)
         run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o', 'no.png', code=2, says=says)
     for wrong, says in ((f'{parts}/cut.safetensors', 'cut.safetensors'), ('nothing', 'nothing'), (f'{loras}/lora-peft.safetensors:1e9', 'a weight of -100 to 100'),
-                        (','.join(['a'] * (LORAS + 1)), f'more than {LORAS} LoRAs'), (','.join(['a'] * LORAS), 'a: ')):
+                        (','.join(['./a'] * (LORAS + 1)), f'more than {LORAS} LoRAs'), (','.join(['./a'] * LORAS), 'a: ')):
         run('instruct', 'a fox', '--model', plain, '--lora', wrong, '--no-library', '-o', 'no.png', code=2, says=says)
     # In a drawing: by a name in limn's own folder, which is what its picture keeps of it.
     own_loras.mkdir()
@@ -318,8 +320,19 @@ with tempfile.TemporaryDirectory() as temp:
     assert str(home).encode() not in (temp / 'f2.png').read_bytes()
     run('generate', 'f2.png', '--model', plain, '--no-library', '-q', '-o', 'f5.png')
     assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f5.png').read_bytes()) == pixels['f1.png']
-    (temp / 't.yaml').write_text('instruction: a fox\nparameters:\n  lora: ../x.safetensors\n')
-    run('generate', 't.yaml', *draw, '-o', 'no.png', code=2, says='t.yaml:3:')
+    for text in ('parameters:\n  lora: ../x.safetensors', 'sweep:\n  lora: [fog, ../x.safetensors]', 'sweep:\n  lora: "fog, /x"', 'sweep:\n  lora: "@list"'):
+        (temp / 't.yaml').write_text(f'instruction: a fox\n{text}\n')
+        (temp / 'list').write_text('/etc/hostname\n')
+        run('generate', 't.yaml', *draw, '-o', 'no.png', code=2, says='t.yaml:3:')
+    # What a picture calls a LoRA is none of the folder that limn happens to be in.
+    (own_loras / 'fog.safetensors').rename(temp / 'fog.safetensors')
+    for lora in ([], ['--lora', 'fog.safetensors']):
+        run('generate', 'f2.png', '--model', plain, *lora, '--no-library', '-q', '-o', 'no.png', code=2, says='fog.safetensors: there is no such LoRA in')
+    run('generate', 'f2.png', '--model', plain, '--lora', './fog.safetensors', '--no-library', '-q', '-o', 'f5.png')
+    (temp / 'fog.safetensors').rename(own_loras / 'fog.safetensors')
+    for count, says in ((LORA_CHANGES, 'nothing in it is for this model'), (LORA_CHANGES + 1, f'it changes more than {LORA_CHANGES} weights')):
+        write(parts / 'many.safetensors', {f'a{i}.lora_{half}.weight': ('F16', [1, 1], bytes(2)) for i in range(count) for half in 'AB'})
+        run('instruct', 'a fox', '--model', plain, '--lora', parts / 'many.safetensors', '--no-library', '-q', '-o', 'no.png', code=2, says=says)
     (temp / 't.yaml').write_text('instruction: a fox\nparameters:\n  lora: fog:1\n')
     run('generate', 't.yaml', *draw, '-o', 'f6.png')
     assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f6.png').read_bytes()) == pixels['f1.png']
