@@ -11,37 +11,59 @@
 
 enum { STYLE_MAX = 64 };
 
-static bool
-contains(const struct jv *list, const char *text)
+// What is never trained on, to be looked up by name.
+struct splits {
+    struct jv *styles, *subjects, *pairs; // a pair is "CODE STYLE"
+};
+
+static struct jv *
+names_in(const struct jv *list)
 {
+    struct jv *names = jv_object();
     for (size_t i = 0; i < jv_size(list); i++)
-        if (strcmp(jv_string(jv_at(list, i), ""), text) == 0)
-            return true;
-    return false;
+        jv_set(names, jv_string(jv_at(list, i), ""), jv_from_bool(true));
+    return names;
 }
 
-static bool
-is_pair(const struct jv *pairs, const char *code, const char *style)
+static char *
+pair_name(const char *code, const char *style)
 {
+    return mem_printf("%s %s", code, style);
+}
+
+static struct splits
+read_splits(const struct jv *root)
+{
+    const struct jv *pairs = jv_get(root, "heldout_pairs");
+    struct splits s = {names_in(jv_get(root, "heldout_styles")),
+                       names_in(jv_get(root, "heldout_emoji")), jv_object()};
     for (size_t i = 0; i < jv_size(pairs); i++) {
         const struct jv *pair = jv_at(pairs, i);
-        if (strcmp(jv_string(jv_at(pair, 0), ""), code) == 0 &&
-            strcmp(jv_string(jv_at(pair, 1), ""), style) == 0)
-            return true;
+        char *name = pair_name(jv_string(jv_at(pair, 0), ""), jv_string(jv_at(pair, 1), ""));
+        jv_set(s.pairs, name, jv_from_bool(true));
+        free(name);
     }
-    return false;
+    return s;
+}
+
+static void
+free_splits(struct splits *s)
+{
+    jv_free(s->styles);
+    jv_free(s->subjects);
+    jv_free(s->pairs);
 }
 
 static enum pack_split
-split_of(const struct jv *splits, const char *code, const char *style)
+split_of(const struct splits *s, const char *code, const char *style)
 {
-    if (contains(jv_get(splits, "heldout_styles"), style))
-        return PACK_HELDOUT_STYLE;
-    if (contains(jv_get(splits, "heldout_emoji"), code))
-        return PACK_HELDOUT_SUBJECT;
-    if (is_pair(jv_get(splits, "heldout_pairs"), code, style))
-        return PACK_HELDOUT_PAIR;
-    return PACK_TRAIN;
+    char *pair = pair_name(code, style);
+    enum pack_split split = jv_get(s->styles, style)    ? PACK_HELDOUT_STYLE
+                            : jv_get(s->subjects, code) ? PACK_HELDOUT_SUBJECT
+                            : jv_get(s->pairs, pair)    ? PACK_HELDOUT_PAIR
+                                                        : PACK_TRAIN;
+    free(pair);
+    return split;
 }
 
 static struct data_tar *
@@ -83,7 +105,7 @@ join_keywords(const struct jv *list)
 }
 
 static bool
-add_subject(struct data_source *s, const struct jv *row, const struct jv *splits,
+add_subject(struct data_source *s, const struct jv *row, const struct splits *splits,
             const char *folder, struct err *err)
 {
     const char *code = jv_string(jv_get(row, "codepoints"), NULL);
@@ -94,7 +116,7 @@ add_subject(struct data_source *s, const struct jv *row, const struct jv *splits
     int subject = data_source_subject(s, name);
     for (size_t i = 0; i < jv_size(styles); i++) {
         const char *style = jv_string(jv_at(styles, i), "");
-        const struct data_tar *tar = archive_of(s, folder, style, err);
+        struct data_tar *tar = archive_of(s, folder, style, err);
         char *file = mem_printf("%s.webp", code);
         const struct data_tar_entry *e = tar ? data_tar_find(tar, file) : NULL;
         if (tar && !e)
@@ -125,8 +147,9 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
     char *licences = file_join(folder, "LICENSES.md");
     size_t size = 0;
     char *text = file_read(catalogue, LIMIT_CATALOGUE_BYTES, &size, err);
-    struct jv *splits = text ? jv_read(splits_path, err) : NULL;
-    bool ok = splits != NULL;
+    struct jv *said = text ? jv_read(splits_path, err) : NULL;
+    struct splits splits = read_splits(said);
+    bool ok = said != NULL;
     if (file_exists(licences))
         s->licence = file_read(licences, 1 << 20, NULL, NULL);
     s->archives = mem_zalloc(STYLE_MAX * sizeof *s->archives);
@@ -134,12 +157,13 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
         size_t n = strcspn(line, "\n");
         if (n > 0) {
             struct jv *row = jv_parse(line, n, catalogue, err);
-            ok = row && add_subject(s, row, splits, folder, err);
+            ok = row && add_subject(s, row, &splits, folder, err);
             jv_free(row);
         }
         line += n + (line[n] == '\n');
     }
-    jv_free(splits);
+    free_splits(&splits);
+    jv_free(said);
     free(text);
     free(catalogue);
     free(splits_path);

@@ -60,6 +60,8 @@ data_source_close(struct data_source *s)
     for (size_t i = 0; i < s->subject_count; i++)
         free(s->subjects[i]);
     free(s->subjects);
+    jv_free(s->style_numbers);
+    jv_free(s->subject_numbers);
     free(s->licence);
     for (size_t i = 0; i < s->archive_count; i++)
         data_tar_close(&s->archives[i]);
@@ -67,25 +69,34 @@ data_source_close(struct data_source *s)
     *s = (struct data_source){0};
 }
 
+// A set may have as many subjects as pictures: they are not compared one by one.
+static int
+number_of(struct jv **numbers, const char *name, size_t count)
+{
+    if (!*numbers)
+        *numbers = jv_object();
+    int64_t number = jv_integer(jv_get(*numbers, name), -1);
+    if (number < 0)
+        jv_set(*numbers, name, jv_from_integer((int64_t)count));
+    return (int)(number < 0 ? (int64_t)count : number);
+}
+
 int
 data_source_style(struct data_source *s, const char *name)
 {
-    for (size_t i = 0; i < s->style_count; i++)
-        if (strcmp(s->styles[i], name) == 0)
-            return (int)i;
-    ARRAY_PUSH(s->styles, s->style_count, s->style_capacity, mem_strdup(name));
-    return (int)s->style_count - 1;
+    int number = number_of(&s->style_numbers, name, s->style_count);
+    if (number == (int)s->style_count)
+        ARRAY_PUSH(s->styles, s->style_count, s->style_capacity, mem_strdup(name));
+    return number;
 }
 
 int
 data_source_subject(struct data_source *s, const char *name)
 {
-    // Sources are sorted by name, so that an equal subject is mostly the last one.
-    for (size_t i = s->subject_count; i-- > 0;)
-        if (strcmp(s->subjects[i], name) == 0)
-            return (int)i;
-    ARRAY_PUSH(s->subjects, s->subject_count, s->subject_capacity, mem_strdup(name));
-    return (int)s->subject_count - 1;
+    int number = number_of(&s->subject_numbers, name, s->subject_count);
+    if (number == (int)s->subject_count)
+        ARRAY_PUSH(s->subjects, s->subject_count, s->subject_capacity, mem_strdup(name));
+    return number;
 }
 
 char *

@@ -34,6 +34,7 @@ struct data_source {
     size_t count, capacity;
     char **styles, **subjects;
     size_t style_count, style_capacity, subject_count, subject_capacity;
+    struct jv *style_numbers, *subject_numbers; // by name; NULL: there are none
     bool names;             // as in data_source_open()
     size_t without_caption; // pictures left out for having none
     size_t not_text;        // pictures left out as what lies beside them is no UTF-8; the first:

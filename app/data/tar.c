@@ -166,15 +166,34 @@ data_tar_close(struct data_tar *tar)
     for (size_t i = 0; i < tar->count; i++)
         free(tar->entries[i].name);
     free(tar->entries);
+    free(tar->by_name);
     file_unmap(&tar->map);
     *tar = (struct data_tar){0};
 }
 
-const struct data_tar_entry *
-data_tar_find(const struct data_tar *tar, const char *name)
+static int
+by_name(const void *a, const void *b)
 {
+    return strcmp((*(const struct data_tar_entry *const *)a)->name,
+                  (*(const struct data_tar_entry *const *)b)->name);
+}
+
+static void
+sort_names(struct data_tar *tar)
+{
+    tar->by_name = mem_alloc((tar->count + 1) * sizeof *tar->by_name);
     for (size_t i = 0; i < tar->count; i++)
-        if (strcmp(tar->entries[i].name, name) == 0)
-            return &tar->entries[i];
-    return NULL;
+        tar->by_name[i] = &tar->entries[i];
+    qsort(tar->by_name, tar->count, sizeof *tar->by_name, by_name);
+}
+
+const struct data_tar_entry *
+data_tar_find(struct data_tar *tar, const char *name)
+{
+    const struct data_tar_entry key = {.name = (char *)(uintptr_t)name}, *k = &key;
+    if (!tar->by_name)
+        sort_names(tar);
+    const struct data_tar_entry **found =
+        bsearch(&k, tar->by_name, tar->count, sizeof *tar->by_name, by_name);
+    return found ? *found : NULL;
 }

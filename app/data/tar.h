@@ -18,12 +18,13 @@ struct data_tar {
     struct file_map map;
     struct data_tar_entry *entries; // regular files, in the archive's order
     size_t count, capacity;
+    const struct data_tar_entry **by_name; // NULL until one is looked for
 };
 
 // Every header's checksum and size is checked; an archive that ends early is an error.
 bool data_tar_open(struct data_tar *tar, const char *path, struct err *err);
 void data_tar_close(struct data_tar *tar); // zeroed is fine
-// NULL: none. Linear.
-const struct data_tar_entry *data_tar_find(const struct data_tar *tar, const char *name);
+// NULL: none. One of those of equal name.
+const struct data_tar_entry *data_tar_find(struct data_tar *tar, const char *name);
 
 #endif

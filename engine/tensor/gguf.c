@@ -187,6 +187,44 @@ read_tensor(struct header *h, struct gguf *g, const char *path, struct err *err)
     return true;
 }
 
+static int
+compare_text(struct text a, struct text b)
+{
+    int order = memcmp(a.at, b.at, MIN(a.size, b.size));
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    return compare_text(((const struct original *)a)->name, ((const struct original *)b)->name);
+}
+
+// The same numbers in another shape; what either claims is not multiplied before it is known to
+// fit.
+static bool
+same_count(const struct shape *a, const struct shape *b)
+{
+    int64_t count[2] = {1, 1};
+    const struct shape *shapes[2] = {a, b};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < shapes[k]->rank; i++)
+            if (__builtin_mul_overflow(count[k], shapes[k]->dim[i], &count[k]))
+                return false;
+    return count[0] == count[1];
+}
+
+// The originals are sorted.
+static void
+restore_shape(const struct header *h, struct tensor_view *v)
+{
+    const struct original key = {.name = {v->name, strlen(v->name)}};
+    const struct original *o =
+        h->count ? bsearch(&key, h->originals, h->count, sizeof key, by_name) : NULL;
+    if (o && same_count(&o->shape, &v->shape))
+        v->shape = o->shape;
+}
+
 static bool
 place_tensor(const struct header *h, struct tensor_view *v, const char *path, struct err *err)
 {
@@ -197,12 +235,7 @@ place_tensor(const struct header *h, struct tensor_view *v, const char *path, st
         return err_set(err, ERR_INPUT, "%s: tensor %s lies outside the file (truncated?)", path,
                        v->name);
     v->data = h->r.data + start + offset;
-    for (size_t i = 0; i < h->count; i++) {
-        const struct original *o = &h->originals[i];
-        if (o->name.size == strlen(v->name) && memcmp(o->name.at, v->name, o->name.size) == 0 &&
-            shape_count(&o->shape) == shape_count(&v->shape))
-            v->shape = o->shape;
-    }
+    restore_shape(h, v);
     return true;
 }
 
@@ -213,6 +246,8 @@ read_tensors(struct header *h, struct gguf *g, uint64_t count, const char *path,
     for (uint64_t i = 0; i < count; i++)
         if (!read_tensor(h, g, path, err))
             return false;
+    if (h->count)
+        qsort(h->originals, h->count, sizeof *h->originals, by_name);
     for (size_t i = 0; i < g->count; i++)
         if (!place_tensor(h, &g->tensors[i], path, err))
             return false;

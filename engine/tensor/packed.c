@@ -34,6 +34,13 @@ put_half(unsigned char *p, float f)
     p[1] = (unsigned char)(h >> 8);
 }
 
+// Without end or no number: a stranger's weights are brought into blocks, too.
+static float
+within(float v, float low, float high)
+{
+    return v >= high ? high : v >= low ? v : low;
+}
+
 static void
 pack_q8_0(const float *in, unsigned char *b)
 {
@@ -43,7 +50,7 @@ pack_q8_0(const float *in, unsigned char *b)
     float d = most / 127, by = d > 0 ? 1 / d : 0;
     put_half(b, d);
     for (int i = 0; i < 32; i++)
-        b[2 + i] = (unsigned char)(int8_t)roundf(in[i] * by);
+        b[2 + i] = (unsigned char)(int8_t)roundf(within(in[i] * by, -127, 127));
 }
 
 // Four bits of weight i of 32: low halves first, then high ones; perhaps a fifth bit of `high`.
@@ -72,7 +79,8 @@ pack_q4_0(const float *in, unsigned char *b)
     float d = most / -8, by = d != 0 ? 1 / d : 0;
     put_half(b, d);
     for (int i = 0; i < 16; i++) {
-        int low = MIN(15, (int)(in[i] * by + 8.5f)), high = MIN(15, (int)(in[i + 16] * by + 8.5f));
+        int low = (int)within(in[i] * by + 8.5f, 0, 15);
+        int high = (int)within(in[i + 16] * by + 8.5f, 0, 15);
         b[2 + i] = (unsigned char)(low | high << 4);
     }
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "engine/base/file.h"
@@ -179,6 +180,117 @@ files_that_lie(void **state)
     free(path);
 }
 
+// --- shapes that tensors had before their rows were cut for the blocks
+
+struct bytes {
+    unsigned char *data;
+    size_t size;
+};
+
+static void
+put(struct bytes *b, uint64_t number, int count)
+{
+    for (int i = 0; i < count; i++)
+        b->data[b->size++] = (unsigned char)(number >> 8 * i);
+}
+
+static void
+put_text(struct bytes *b, const char *before, size_t number)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "%s%zu", before, number);
+    put(b, (uint64_t)n, 8);
+    memcpy(b->data + b->size, text, (size_t)n);
+    b->size += (size_t)n;
+}
+
+// `count` tensors of 2 x 3 numbers that were 6 once, and one of none that claims 2^64; the last
+// first.
+static struct bytes
+with_shapes_of_old(size_t count)
+{
+    struct bytes b = {mem_alloc(count * 160 + 1000), 0};
+    put(&b, 0x46554747, 4);
+    put(&b, 3, 4);
+    put(&b, count + 1, 8);
+    put(&b, count + 1, 8);
+    for (size_t i = count + 1; i-- > 0;) {
+        put_text(&b, "comfy.gguf.orig_shape.t", i);
+        put(&b, 9, 4); // an array
+        put(&b, 5, 4); // of whole numbers
+        put(&b, i == count ? 4 : 1, 8);
+        for (int k = 0; k < (i == count ? 4 : 1); k++)
+            put(&b, i == count ? 65536 : 6, 4);
+    }
+    for (size_t i = 0; i <= count; i++) {
+        put_text(&b, "t", i);
+        put(&b, 2, 4);
+        put(&b, i == count ? 0 : 3, 8);
+        put(&b, 2, 8);
+        put(&b, 0, 4); // f32
+        put(&b, 0, 8);
+    }
+    for (int i = 0; i < 64 + 24; i++)
+        b.data[b.size++] = 0;
+    return b;
+}
+
+static double
+seconds_of_shapes(size_t count)
+{
+    struct bytes b = with_shapes_of_old(count);
+    struct gguf g = {0};
+    struct err err = {0};
+    clock_t began = clock(); // of this process alone
+    bool ok = gguf_read(&g, b.data, b.size, "a file", &err);
+    double took = (double)(clock() - began) / CLOCKS_PER_SEC;
+    if (!ok)
+        fail_msg("%s", err.text);
+    assert_int_equal(g.count, count + 1);
+    for (size_t i = 0; i < count; i++)
+        assert_true(g.tensors[i].shape.rank == 1 && g.tensors[i].shape.dim[0] == 6);
+    assert_int_equal(g.tensors[count].shape.rank, 2); // that product is no 0
+    gguf_finish(&g);
+    free(b.data);
+    return took;
+}
+
+static void
+shapes_of_old(void **state)
+{
+    (void)state;
+    double few = 1e9, many = 1e9;
+    for (int i = 0; i < 3; i++) {
+        few = fmin(few, seconds_of_shapes(10000));
+        many = fmin(many, seconds_of_shapes(40000));
+    }
+    if (many > 9 * few)
+        fail_msg("%.3f s for 10000 shapes, %.3f s for 40000", few, many);
+}
+
+// What is no number, and what has no end, in a stranger's weights: the other blocks are as they
+// were.
+static void
+no_numbers_into_blocks(void **state)
+{
+    (void)state;
+    static const enum dtype dtypes[] = {DTYPE_Q8_0, DTYPE_Q4_0};
+    const float wrong[] = {NAN, INFINITY, -INFINITY, 3e38f};
+    for (size_t k = 0; k < COUNT_OF(dtypes); k++)
+        for (size_t w = 0; w < COUNT_OF(wrong); w++) {
+            const struct packed_type *t = packed_type_of(dtypes[k]);
+            float in[64], out[64];
+            unsigned char blocks[2 * 34];
+            for (int i = 0; i < 64; i++)
+                in[i] = (float)(i % 32 - 16);
+            in[5] = wrong[w];
+            packed_pack(t, in, 64, blocks);
+            packed_unpack(t, blocks, 0, 64, out);
+            for (int i = 32; i < 64; i++)
+                assert_true(fabsf(out[i] - in[i]) <= 16.0f / 7);
+        }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -189,6 +301,8 @@ main(int argc, char **argv)
         cmocka_unit_test(blocks_at_the_edges),
         cmocka_unit_test(numbers_of_8_bits),
         cmocka_unit_test(files_that_lie),
+        cmocka_unit_test(shapes_of_old),
+        cmocka_unit_test(no_numbers_into_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sources of training pictures: tar archives written here byte by byte, folders, the emoji set's
 // form; and a whole pack made of them with the loaders that people have.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -411,6 +413,43 @@ test_emoji_pack(void **state)
     free(out);
 }
 
+static double
+seconds_of_names(int count)
+{
+    struct data_source s = {0};
+    struct data_tar tar = {.entries = mem_zalloc((size_t)count * sizeof *tar.entries)};
+    char name[32];
+    clock_t began = clock(); // of this process alone
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d.webp", i);
+        assert_int_equal(data_source_subject(&s, name), i);
+        assert_int_equal(data_source_style(&s, name), i);
+        tar.entries[tar.count++] = (struct data_tar_entry){.name = mem_strdup(name)};
+    }
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d.webp", i);
+        assert_int_equal(data_source_subject(&s, name), i);
+        assert_ptr_equal(data_tar_find(&tar, name), &tar.entries[i]);
+    }
+    double took = (double)(clock() - began) / CLOCKS_PER_SEC;
+    data_tar_close(&tar);
+    data_source_close(&s);
+    return took;
+}
+
+static void
+names_are_found_in_linear_time(void **state)
+{
+    (void)state;
+    double few = 1e9, many = 1e9;
+    for (int i = 0; i < 3; i++) {
+        few = fmin(few, seconds_of_names(5000));
+        many = fmin(many, seconds_of_names(20000));
+    }
+    if (many > 9 * few)
+        fail_msg("%.3f s for 5000 names, %.3f s for 20000", few, many);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -420,6 +459,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_several_sources),
         cmocka_unit_test(test_emoji_pack),
+        cmocka_unit_test(names_are_found_in_linear_time),
     };
     (void)argc;
     if (!mkdtemp(folder) || !codec_start(NULL))
