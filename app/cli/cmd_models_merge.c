@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // limn models merge: a model with the changes of LoRAs in its weights.
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "app/base/loras.h"
 #include "app/base/places.h"
@@ -43,6 +44,8 @@ merge(const struct options *o, const char *model, const char *out, struct err *e
     bool ok = m && loras_find(&loras, o->lora, err) &&
               model_folder_change(m, loras.files, loras.count, err) &&
               write_merged(m, out, dtype_from_name(o->type), err);
+    if (!ok)
+        rmdir(out); // where nothing was written into it
     loras_finish(&loras);
     model_folder_close(m);
     free(folder);

@@ -45,6 +45,15 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
     return ok;
 }
 
+// Its configuration and its weights, whole, in shards, and their index. Whatever else lies there
+// was not asked for.
+static bool
+belongs(const struct part *p, const char *name)
+{
+    return strcmp(name, "config.json") == 0 ||
+           strncmp(name, p->net->weights, strlen(p->net->weights)) == 0;
+}
+
 // The files of a part as they are.
 static bool
 copy_part(const struct model_folder *m, const struct part *p, const char *to, struct err *err)
@@ -54,7 +63,7 @@ copy_part(const struct model_folder *m, const struct part *p, const char *to, st
     int n = scandir(folder, &entries, NULL, alphasort);
     bool ok = true;
     for (int i = 0; i < n; i++) {
-        if (ok && entries[i]->d_name[0] != '.') {
+        if (ok && belongs(p, entries[i]->d_name)) {
             char *name = file_join(p->name, entries[i]->d_name);
             ok = copy_file(m, to, name, err);
             free(name);
