@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is left
 # looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--kind KIND] [--role ROLE]
-# [--fault FAULT] [--table] [--short] [--part K/N]
+# [--fault FAULT] [--table] [--short] [--part K/N] [--sites DEPTH]
+# --sites: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one fails;
 # --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each kind of
 # call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long run
 # can be made in pieces.
@@ -19,6 +20,7 @@ parser.add_argument('--seconds', type=float, default=1e9)
 for name in ('--scenario', '--kind', '--role', '--fault'):
     parser.add_argument(name)
 parser.add_argument('--part', default='1/1')
+parser.add_argument('--sites', type=int, default=0)
 parser.add_argument('--table', action='store_true')
 parser.add_argument('--short', action='store_true')
 asked = parser.parse_args()
@@ -87,14 +89,25 @@ def spread(count, most):
 def counted(scenario):
     home = faults.home('run')
     scenario.prepare(home)
-    outcome = scenario.run(home, count=True)
+    outcome = scenario.run(home, count=asked.sites or True)
     wrong = scenario.look(home, outcome)
     if outcome.code != 0 or wrong or outcome.hangs:
         raise SystemExit(f'FAILED: {scenario.name} without any fault: {outcome.code} {outcome.said} {wrong}')
-    return outcome.counts
+    return outcome
 
 
-todo = []
+def calls_to_fail(outcome):
+    """(role, kind, numbers of the calls) for one scenario."""
+    if not asked.sites:
+        return [(*of, spread(count, asked.most)) for of, count in sorted(outcome.counts.items())]
+    new = [s for s in sorted(outcome.sites) if s[3] not in seen]
+    found = collections.defaultdict(list)
+    for role, kind, n, key in new:
+        found[role, kind].append((n, key))
+    return [(*of, calls) for of, calls in found.items()]
+
+
+todo, seen = [], set()
 for scenario in scenarios.all_of(ground):
     if asked.scenario and asked.scenario != scenario.name or asked.short and not scenario.short:
         continue
@@ -102,13 +115,16 @@ for scenario in scenarios.all_of(ground):
         counted(scenario)
         complaints += len(one(scenario, asked.fault, loud=True))
         continue
-    for (role, kind), count in sorted(counted(scenario).items()):
+    for role, kind, calls in calls_to_fail(counted(scenario)):
         if role not in scenario.roles or kind not in (scenario.kinds or [kind]):
             continue
         if role != (asked.role or role) or kind != (asked.kind or kind):
             continue
+        if asked.sites: # a place is tried once, in the first scenario that has it
+            seen |= {key for n, key in calls}
+            calls = [n for n, key in calls]
         for how, times in HOWS[kind]:
-            todo += [(scenario, f'{role}:{kind}:{n}:{how}:{times}') for n in spread(count, asked.most)]
+            todo += [(scenario, f'{role}:{kind}:{n}:{how}:{times}') for n in calls]
 if asked.short:
     ways = collections.defaultdict(list)
     for scenario, fault in todo:
@@ -117,6 +133,7 @@ if asked.short:
     todo = [of[7 * i % len(of)] for i, of in enumerate(ways.values())]
 part, parts = map(int, asked.part.split('/'))
 todo = todo[part - 1::parts]
+print(f'{len(todo)} calls are to fail', flush=True)
 # One that ends early for time has gone over all kinds alike, each time from the same place.
 left = 0
 for i in range(len(todo)):

@@ -52,10 +52,12 @@ class Faults:
         return home
 
     def preload(self, home, fault, count):
-        """What the shim takes from the environment, and where its page is; `fault` is what $FAULT says."""
+        """What the shim takes from the environment, and where its page is; `fault` is what $FAULT says. `count`: how many
+        callers make a place that calls come from (True: places are not kept)."""
         page = home.parent / (home.name + '.page')
         page.unlink(missing_ok=True)
-        return (dict(LD_PRELOAD=self.shim, FAULT_PAGE=str(page), FAULT=fault or ''), page) if fault or count else ({}, None)
+        sites = dict(FAULT_SITES=str(count)) if count and count is not True else {}
+        return (dict(LD_PRELOAD=self.shim, FAULT_PAGE=str(page), FAULT=fault or '', **sites), page) if fault or count else ({}, None)
 
     def run(self, home, words, fault=None, count=False, cwd=None, limit=60, stdout=None, more={}):
         """Runs `limn WORDS`, behind self.before."""
@@ -75,17 +77,21 @@ class Faults:
 
     def read_page(self, page):
         if not page or not page.exists():
-            return 0, '', {}
+            return 0, '', {}, []
         data = page.read_bytes()
         n = len(self.kinds)
         hits, at = struct.unpack_from('2I', data)
         counts = struct.unpack_from(f'{len(ROLES) * n}I', data, 8)
-        where = data[8 + 4 * len(ROLES) * n:].split(b'\0')[0].decode()
+        at = 8 + 4 * len(ROLES) * n
+        where = data[at:at + 256].split(b'\0')[0].decode()
+        sites = [(ROLES[role], self.kinds[kind], at, key) for key, role, kind, at in
+                 struct.iter_unpack('Q3I4x', data[(at + 256 + 7) // 8 * 8:]) if key]
         return hits, where, {(role, kind): counts[i * n + k] for i, role in enumerate(ROLES)
-                             for k, kind in enumerate(self.kinds) if counts[i * n + k]}
+                             for k, kind in enumerate(self.kinds) if counts[i * n + k]}, sites
 
 
-Outcome = collections.namedtuple('Outcome', 'code out said hangs hits where counts')
+# sites: (role, kind, number of the first call, key) for each place that calls came from
+Outcome = collections.namedtuple('Outcome', 'code out said hangs hits where counts sites', defaults=([],))
 
 
 def processes(home):

@@ -2,9 +2,10 @@
 # What people do with limn, small enough to be done thousands of times, and what must hold afterwards whatever failed
 # meanwhile. A scenario prepares a home, says the words of its command, and looks at what is left: each complaint is one
 # sentence; an empty list is well.
-import fcntl, json, os, pathlib, shutil, sys, threading, time
+import fcntl, json, os, pathlib, shutil, struct, sys, threading, time
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-import harness, terminal
+import harness, limn_test, terminal
 from harness import checkpoint_step, digest, leftovers, library_faults, log_faults, png_fault, tensors_fault
 
 
@@ -33,6 +34,17 @@ class Ground:
         outcome = self.faults.run(self.home, words, cwd=self.training)
         if outcome.code != 0:
             raise SystemExit(f'faults: {words}: {outcome.said}')
+
+    def lora(self):
+        """One that changes a product of the model."""
+        path = self.home / 'lora.safetensors'
+        if not path.exists():
+            weights = limn_test.tensors_of(self.model / 'unet/diffusion_pytorch_model.safetensors')
+            name, (_, (rows, columns), _) = next((n, t) for n, t in weights.items() if n.endswith('to_q.weight'))
+            stem = name.removesuffix('.weight')
+            limn_test.safetensors(path, {f'{stem}.lora_A.weight': ('F32', [1, columns], struct.pack('<f', 1) * columns),
+                                         f'{stem}.lora_B.weight': ('F32', [rows, 1], struct.pack('<f', .01) * rows)})
+        return path
 
     def draw(self, *more):
         return ('instruct', 'Draw [ref#1]', '--ref', f'1={self.picture}@edge', '--model', str(getattr(self, 'model', '')), '--steps', '2',
@@ -291,6 +303,91 @@ class Load(Scenario):
         return self.made(home, 'out.png', outcome, self.ground.old)
 
 
+class Index(Scenario):
+    name = 'index'
+    roles = ('limn', 'worker', 'command', 'fork', 'keeper', 'look')
+
+    def prepare(self, home):
+        shutil.copy(self.ground.training / 'small.pack', home)
+        shutil.copy(self.ground.old, home / 'out.index')
+
+    def words(self, home):
+        return ('index', 'small.pack', '--model', str(self.ground.model), '--device', 'cpu', '-o', 'out.index')
+
+    def look(self, home, outcome):
+        return self.made(home, 'out.index', outcome, self.ground.old)
+
+
+class Folder(Scenario):
+    """A model that is there when it is whole, and not before."""
+    roles = ('limn', 'worker', 'command', 'fork')
+    folder = None
+
+    def look(self, home, outcome):
+        index = home / self.folder / 'model_index.json'
+        if outcome.code == 0 and not index.exists():
+            return ['there is no model, and limn said that all was well']
+        faults = [f'{f.name}: {x}' for f in index.parent.rglob('*.safetensors') if index.exists() for x in [tensors_fault(f)] if x]
+        checked = self.ground.faults.run(home, ('models', 'check', self.folder)) if index.exists() and not faults else None
+        return faults + ([f'what is there is no model: {checked.said}'] if checked and checked.code else [])
+
+    def again(self, home):
+        if (home / self.folder).exists():
+            shutil.rmtree(home / self.folder)
+        outcome = self.ground.faults.run(home, self.words(home))
+        return [f'the next try: {outcome.code} {outcome.said}'] if outcome.code else []
+
+
+class Merge(Folder):
+    name, folder = 'models merge', 'merged'
+
+    def words(self, home):
+        return ('models', 'merge', str(self.ground.model), 'merged', '--lora', str(self.ground.lora()))
+
+
+class Add(Scenario):
+    """A model of files in several places."""
+    name = 'models add'
+    roles = ('limn', 'worker', 'command', 'fork')
+
+    def words(self, home):
+        parts = pathlib.Path(self.ground.faults.source) / 'tests/reference/golden/flux2'
+        return ('models', 'add', 'mine', *(str(parts / f) for f in (
+            'transformer/diffusion_pytorch_model.safetensors', 'text_encoder/model.safetensors',
+            'vae/diffusion_pytorch_model.safetensors', 'tokenizer/tokenizer.json')))
+
+    def look(self, home, outcome):
+        return self.made(home, 'data/limn/models/mine.yaml', outcome)
+
+    def again(self, home):
+        outcome = self.ground.faults.run(home, self.words(home))
+        return [f'the next try: {outcome.code} {outcome.said}'] if outcome.code else self.look(home, outcome)
+
+
+class Gallery(Scenario):
+    """Of the UI, played by a script: a picture without its text, and a contact sheet, are written."""
+    name = 'the gallery writes'
+    roles = ('limn',)
+    kinds = ('write-file', 'create', 'sync', 'rename', 'open', 'memory', 'close')
+
+    def prepare(self, home):
+        shutil.copytree(self.ground.home / 'data', home / 'data')
+        (home / 'play').write_text(f'keys 3\nwait 1 picture\nkeys E ^U\ntype {home}/plain.png\nkeys Enter\nsettle\nsave -\n'
+                                   f'keys C ^U\ntype {home}/all.png\nkeys Enter\nsettle\nsave -\n')
+
+    def words(self, home):
+        return ('--script', 'play', '--preview', 'none')
+
+    def look(self, home, outcome):
+        faults = library_faults(home, self.ground.kept)
+        for name, says in (('plain.png', 'has the picture alone'), ('all.png', '1 picture on')):
+            if (home / name).exists():
+                faults += [f'{name}: {x}' for x in [png_fault((home / name).read_bytes())] if x]
+            elif says in outcome.out:
+                faults.append(f'{name} was said to be written, and is not there')
+        return faults
+
+
 class Reads(Scenario):
     """A command that writes nothing."""
     def __init__(self, ground, name, words, roles):
@@ -382,7 +479,8 @@ def all_of(ground):
         Ask(ground, 'import', ['import', 'more'], count, [1, 2, 3], 4),
         Ask(ground, 'delete', ['delete', '1'], 'SELECT deleted FROM picture', [0], 1),
         Train(ground), Resume(ground), Detach(ground), Pack(ground), Load(ground),
-        Screen(ground),
+        Index(ground), Merge(ground), Add(ground),
+        Screen(ground), Gallery(ground),
         Reads(ground, 'templates', ('templates',), client),
         Reads(ground, 'models check', ('models', 'check', str(ground.model)), through),
         Reads(ground, 'jobs', ('jobs',), ('limn', 'worker', 'fork')),

@@ -8,6 +8,8 @@
 //                                   those behind it, TIMES in all; HOW is an errno or "short"
 //     FAULT_SLOW=read:TEXT:MS   or write: what limn itself reads of files with TEXT in their paths,
 //                               or writes to them, takes MS milliseconds a call
+//     FAULT_SITES=DEPTH   also from where each call came, by the DEPTH innermost callers: the first
+//                         call from each place is kept
 //
 // Nothing is counted before main(), nor what the C library does inside of itself (how it makes a
 // thread's stack, say), but streams: those are opened here, so that what goes through them is seen.
@@ -15,6 +17,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -38,12 +41,18 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_OTHER] = "other",
 };
 
+enum { SITES_MAX = 1 << 16, DEPTH_MAX = 48, OWN_FRAMES = 4 };
+
 // What faults.py reads: native integers, in this order.
 struct page {
     atomic_uint hits; // calls that failed
     atomic_uint n;    // of the first one
     atomic_uint counts[ROLE_COUNT][KIND_COUNT];
     char where[256]; // the caller of the first one: file+offset, function
+    struct site {
+        _Atomic uint64_t key; // 0: free
+        atomic_uint role, kind, n;
+    } sites[SITES_MAX];
 };
 
 static struct page *page;
@@ -54,6 +63,7 @@ static struct {
     unsigned first, times;
     int number; // errno; 0: short
 } wish = {.role = ROLE_OTHER};
+static int depth; // of sites; 0: they are not kept
 static struct {
     enum kind kind;
     char text[100];
@@ -148,6 +158,10 @@ begin(int argc, char **argv)
         read_wish(fault);
     if (late && *late && own == ROLE_LIMN)
         read_slow(late);
+    const char *sites = getenv("FAULT_SITES");
+    void *warm[1]; // the first time it loads what unwinds
+    if (sites && backtrace(warm, 1) > 0)
+        depth = atoi(sites);
     role = own;
 }
 
@@ -210,12 +224,52 @@ remember(unsigned n, void *caller)
     }
 }
 
+// Where in which file an address is, wherever that was loaded to.
+static uint64_t
+place_of(void *address)
+{
+    struct dl_find_object found;
+    if (_dl_find_object(address, &found) != 0)
+        return 0;
+    uintptr_t start = (uintptr_t)found.dlfo_map_start, end = (uintptr_t)found.dlfo_map_end;
+    return ((uintptr_t)address - start) ^ (uint64_t)(end - start) << 32;
+}
+
+// Keeps the first call from each place.
+static void
+keep_site(enum kind kind, unsigned n)
+{
+    static _Thread_local bool inside;
+    void *frames[DEPTH_MAX + OWN_FRAMES];
+    if (!depth || inside)
+        return;
+    inside = true;
+    int kept = errno, count = backtrace(frames, depth + OWN_FRAMES);
+    uint64_t key = (uint64_t)role * KIND_COUNT + (uint64_t)kind + 1;
+    for (int i = OWN_FRAMES; i < count; i++)
+        key = ((key ^ place_of(frames[i])) * 0x9FB21C651E98DF25u) ^ (key >> 29);
+    errno = kept;
+    inside = false;
+    for (size_t i = key % SITES_MAX, tries = 0; tries < 64; i = (i + 1) % SITES_MAX, tries++) {
+        struct site *s = &page->sites[i];
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&s->key, &none, key | 1)) {
+            atomic_store(&s->role, role);
+            atomic_store(&s->kind, kind);
+            atomic_store(&s->n, n);
+        }
+        if (none == 0 || none == (key | 1))
+            return;
+    }
+}
+
 static bool
 hit(enum kind kind, void *caller)
 {
     if (!page || role == ROLE_OTHER)
         return false;
     unsigned n = atomic_fetch_add(&page->counts[role][kind], 1) + 1;
+    keep_site(kind, n);
     if (role != wish.role || kind != wish.kind || n < wish.first || n - wish.first >= wish.times)
         return false;
     remember(n, caller);
