@@ -32,6 +32,8 @@ picture_json(const struct library_picture *p)
     jv_set(o, "tags", jv_from_string(p->tags));
     jv_set(o, "created", jv_from_integer(p->created));
     jv_set(o, "job", jv_from_string(p->job));
+    jv_set(o, "model", jv_from_string(p->model));
+    jv_set(o, "template", jv_from_string(p->template));
     return o;
 }
 
@@ -268,7 +270,7 @@ static const struct argument import_words[] = {
 LIBRARY_COMMAND(list, "list", "list the pictures, newest first", NULL, list_options);
 LIBRARY_COMMAND(search, "search",
                 "list the pictures with all of these words; also #tag, *3 (stars or more), seed:7, "
-                "since:2026, until:2026-11 or on:2026-11-26",
+                "since:2026, until:2026-11 or on:2026-11-26, model:NAME, template:NAME",
                 search_words, list_options);
 LIBRARY_COMMAND(show, "show", "print what is known of a picture, as JSON", one_picture, NULL);
 LIBRARY_COMMAND(rate, "rate", "rate a picture", rate_words, NULL);

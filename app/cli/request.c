@@ -226,6 +226,8 @@ request_text(const struct job *j, const struct request *r, const struct request_
     jv_set(root, "model", jv_from_string(made->model));
     jv_set(root, "model_hash", jv_from_string(made->model_hash));
     jv_set(root, "device", jv_from_string(made->device));
+    if (j->template)
+        jv_set(root, "template", jv_from_string(j->template));
     char *text = NULL;
     bool ok = true;
     for (int i = 0; ok && i < j->reference_count; i++) {

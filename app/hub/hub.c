@@ -237,6 +237,7 @@ choose(struct hub_model *m, const struct jv *index, struct err *err)
         if (need(m, p->name, "config.json") && !need_weights(m, p->name))
             return err_set(err, ERR_INPUT, "%s has no weights of its %s as safetensors", m->name,
                            p->name);
+    need(m, "", "README.md"); // its card, which says the licence
     if (!need(m, "", "LICENSE.md"))
         need(m, "", "LICENSE");
     for (int i = 0; i < m->count; i++)

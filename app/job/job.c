@@ -52,6 +52,8 @@ job_finish(struct job *j)
         finish_reference(&j->references[i]);
     free(j->instruction);
     free(j->model_hash);
+    free(j->drawn_by);
+    free(j->template);
     for (const struct parameter *p = parameters; p->name; p++)
         parameter_clear(p, j);
     *j = JOB_EMPTY;
@@ -68,6 +70,8 @@ job_copy(struct job *out, const struct job *j)
     fresh.reference_count = j->reference_count;
     fresh.instruction = copy_text(j->instruction);
     fresh.model_hash = copy_text(j->model_hash);
+    fresh.drawn_by = copy_text(j->drawn_by);
+    fresh.template = copy_text(j->template);
     *out = fresh;
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *from = &j->references[i];

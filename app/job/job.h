@@ -49,6 +49,8 @@ struct job {
     struct job_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
     char *model_hash; // of a picture that is drawn again; else NULL
+    char *drawn_by;   // the name that the model of such a picture had where it was drawn; NULL
+    char *template;   // the name of the one that it was made from; NULL: none is known
     // Parameters; what is not set is left to the model, to the machine, or, the seed, to
     // job_settle().
 #define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \

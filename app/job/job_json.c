@@ -56,6 +56,7 @@ job_json(const struct job *j, bool full)
     for (const struct parameter *p = parameters; p->name; p++)
         parameter_to_json(p, j, o);
     set_text(o, "model_hash", j->model_hash);
+    set_text(o, "template", j->template);
     return o;
 }
 
@@ -85,7 +86,8 @@ struct key {
 static const struct key job_keys[] = {{"id", TYPE_TEXT},
                                       {"instruction", TYPE_TEXT},
                                       {"references", TYPE_LIST},
-                                      {"model_hash", TYPE_TEXT}};
+                                      {"model_hash", TYPE_TEXT},
+                                      {"template", TYPE_TEXT}};
 static const struct key reference_keys[] = {
     {"use", TYPE_TEXT},
     {"marker", TYPE_WHOLE},   {"text", TYPE_TEXT},        {"file", TYPE_TEXT},
@@ -156,6 +158,7 @@ job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
             return false;
     j->instruction = mem_strdup(instruction);
     j->model_hash = word_of(v, "model_hash");
+    j->template = word_of(v, "template");
     const char *id = jv_string(jv_get(v, "id"), "");
     snprintf(j->id, sizeof j->id, "%s", id);
     if (*id && !job_is_id(id))

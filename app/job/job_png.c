@@ -95,6 +95,7 @@ job_from_text(struct job *j, char *text, const char *path, struct err *err)
         ok = unpack_reference(&j->references[i], jv_at(references, (size_t)i), path, err);
     if (ok) {
         // "model" in a picture is a name for people; what draws is the user's to say.
+        j->drawn_by = j->model ? mem_strdup(j->model) : NULL;
         job_disobey(j);
         j->count = 1;
         j->id[0] = 0;

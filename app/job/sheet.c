@@ -72,6 +72,30 @@ draw_example(struct sheet *s, const struct example *e, int x, int y, struct err 
 }
 
 static bool
+any_held_out(const struct sheet *s, int task)
+{
+    int count = 0;
+    for (int split = PACK_TRAIN + 1; split < PACK_SPLIT_COUNT; split++)
+        count += tasks_heldout_of(s->tasks, task, (enum pack_split)split, 0, NULL);
+    return count > 0;
+}
+
+// The i-th example of a task that is trained on, where nothing of it is held out.
+static bool
+trained_example(const struct sheet *s, int task, int i, struct example *e)
+{
+    enum { TRIES = 1000 };
+    int seen = 0;
+    for (uint64_t k = 0; k < TRIES; k++)
+        for (int n = 0; n <= EXAMPLE_REFERENCE_MAX; n++)
+            if (tasks_share(s->tasks, n) > 0 &&
+                tasks_draw(s->tasks, s->params->seed, k, n, e, NULL) && e->task == task &&
+                !e->text_dropped && !e->context_dropped && seen++ == i)
+                return true;
+    return false;
+}
+
+static bool
 draw_row(struct sheet *s, int task, int y, struct err *err)
 {
     static const enum pack_split order[] = {PACK_HELDOUT_PAIR, PACK_HELDOUT_SUBJECT,
@@ -80,7 +104,8 @@ draw_row(struct sheet *s, int task, int y, struct err *err)
     for (int i = 0; i < s->params->columns; i++) {
         struct example *e = mem_zalloc(sizeof *e);
         int index = s->params->first + i / splits * 7 + task;
-        bool found = tasks_heldout_of(s->tasks, task, order[i % splits], index, e);
+        bool found = tasks_heldout_of(s->tasks, task, order[i % splits], index, e) ||
+                     (!any_held_out(s, task) && trained_example(s, task, i, e));
         bool ok = !found ||
                   draw_example(s, e, GAP + i * (TILES * s->side + GAP), y, err);
         free(e);

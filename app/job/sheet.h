@@ -3,7 +3,8 @@
 //
 // One row a task, in the order of the mixture; in a row `columns` examples, each as four tiles:
 // first reference, second reference, the model's picture, the truth (missing references are grey).
-// Splits alternate: held-out pair, held-out subject and, where asked for, held-out style.
+// Splits alternate: held-out pair, held-out subject and, where asked for, held-out style. A task of
+// which the pack holds nothing out, as of a small folder of one's own, shows what it learns from.
 #ifndef LIMN_APP_JOB_SHEET_H
 #define LIMN_APP_JOB_SHEET_H
 

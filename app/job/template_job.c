@@ -44,6 +44,7 @@ template_job(const struct template *t, struct job *j, struct err *err)
     *j = JOB_EMPTY;
     for (const struct parameter *p = parameters; p->name; p++)
         parameter_copy(p, j, &t->parameters);
+    j->template = template_stem(t->path);
     j->instruction = template_fill(t, t->text, t->text_line, t->text_column, err);
     bool ok = j->instruction != NULL;
     for (int i = 0; ok && i < t->reference_count; i++)

@@ -72,6 +72,7 @@ struct library_picture {
     int64_t id;
     char *job, *file, *instruction, *words,
         *tags;             // tags: "a b c", never NULL; words: of references
+    char *model, *template; // names; "": not known
     int64_t seed, created; // seconds since 1970; only for people, order goes by id
     int index, rating;     // 0: not rated, 1..5
     bool deleted;
@@ -99,7 +100,8 @@ struct library_filter {
     const char *search; // words, all of which must occur; any text is harmless; NULL or "": all.
                         // `#word` is a tag, `*3` three stars and more, `seed:7` a seed,
                         // `since:DATE`, `until:DATE` and `on:DATE` (2026, 2026-11, 2026-11-30)
-                        // when it was drawn
+                        // when it was drawn, `model:NAME` and `template:NAME` a part of the
+                        // name of what drew it, and of what it was made from
     const char *tag;    // NULL: any
     const char *job;    // NULL: any
     int64_t id;         // only this one; 0: any

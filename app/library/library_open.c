@@ -15,7 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 3 };
 
 static const char schema[] =
     "CREATE TABLE job(id TEXT PRIMARY KEY, created INTEGER NOT NULL, state INTEGER NOT NULL "
@@ -51,6 +51,12 @@ static const char to_version_2[] =
     "CREATE TRIGGER job_ended AFTER UPDATE OF state ON job WHEN new.state<>0 BEGIN"
     " DELETE FROM job_input WHERE job=new.id;"
     " DELETE FROM input WHERE hash NOT IN (SELECT hash FROM job_input); END;";
+
+// What came with version 3: what drew a picture, and what it was made from; "" where that is not
+// known.
+static const char to_version_3[] =
+    "ALTER TABLE picture ADD COLUMN model TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE picture ADD COLUMN template TEXT NOT NULL DEFAULT '';";
 
 // --- places
 
@@ -180,6 +186,8 @@ prepare_schema(struct library *l, struct err *err)
         ok = library_execute(l, schema, err);
     if (ok && version < 2)
         ok = library_execute(l, to_version_2, err);
+    if (ok && version < 3)
+        ok = library_execute(l, to_version_3, err);
     ok = ok && library_execute(l, mark, err);
     free(mark);
     return library_end(l, ok, err);

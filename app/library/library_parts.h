@@ -21,9 +21,10 @@ struct library_wanted {
     int rating;           // at least
     int64_t since, until; // seconds since 1970, until excluded; 0: any
     int64_t seed;         // -1: any
+    char *model, *template; // a part of the name, in any case; NULL: any
 };
-// match: freed with free().
 void library_search_read(const char *search, struct library_wanted *out);
+void library_wanted_finish(struct library_wanted *w);
 
 bool library_add_input(struct library *l, const char *job, const struct job_reference *r,
                        struct err *err);

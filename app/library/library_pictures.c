@@ -17,12 +17,14 @@ library_picture_add(struct library *l, const struct library_picture *p, struct e
 {
     sqlite3_stmt *s =
         library_prepare(l, err,
-                "INSERT INTO picture(job, idx, file, seed, created, instruction, words)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(file) DO UPDATE SET"
-                " job=?1, idx=?2, seed=?4, instruction=?6, words=?7, deleted=0 RETURNING id",
-                "titiitt", p->job, (int64_t)p->index, p->file, p->seed,
+                "INSERT INTO picture(job, idx, file, seed, created, instruction, words, model,"
+                " template) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(file) DO UPDATE"
+                " SET job=?1, idx=?2, seed=?4, instruction=?6, words=?7, model=?8, template=?9,"
+                " deleted=0 RETURNING id",
+                "titiitttt", p->job, (int64_t)p->index, p->file, p->seed,
                 p->created ? p->created : (int64_t)time(NULL), p->instruction ? p->instruction : "",
-                p->words ? p->words : "");
+                p->words ? p->words : "", p->model ? p->model : "",
+                p->template ? p->template : "");
     int64_t id = -1;
     if (s && sqlite3_step(s) == SQLITE_ROW)
         id = sqlite3_column_int64(s, 0);
@@ -106,7 +108,9 @@ library_picture_read(const char *file, const char *job, struct library_picture *
                                     .file = whole ? whole : mem_strdup(file),
                                     .instruction = mem_strdup(j.instruction ? j.instruction : ""),
                                     .words = words, .seed = j.seed, .created = st.st_mtime,
-                                    .index = dash ? atoi(dash + 1) : 0};
+                                    .index = dash ? atoi(dash + 1) : 0,
+                                    .model = mem_strdup(j.drawn_by ? j.drawn_by : ""),
+                                    .template = mem_strdup(j.template ? j.template : "")};
     job_finish(&j);
     return true;
 }
@@ -119,6 +123,8 @@ library_picture_finish(struct library_picture *p)
     free(p->instruction);
     free(p->words);
     free(p->tags);
+    free(p->model);
+    free(p->template);
     *p = (struct library_picture){0};
 }
 
@@ -146,17 +152,22 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     library_search_read(f->search ? f->search : "", &want);
     char *tag = f->tag && *f->tag ? mem_printf(" %s ", f->tag) : NULL;
     char *sql = mem_printf(
-        "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating FROM picture"
+        "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating, model,"
+        " template FROM picture"
         " WHERE deleted=0 AND rating>=?1 AND (?2 IS NULL OR instr(' '||tags||' ', ?2)>0)"
         " AND (?3 IS NULL OR job=?3) AND (?7=0 OR id=?7) AND (?8=0 OR created>=?8)"
-        " AND (?9=0 OR created<?9) AND (?10<0 OR seed=?10)%s ORDER BY %s LIMIT ?5 OFFSET ?6",
+        " AND (?9=0 OR created<?9) AND (?10<0 OR seed=?10)"
+        " AND (?11 IS NULL OR instr(lower(model), lower(?11))>0)"
+        " AND (?12 IS NULL OR instr(lower(template), lower(?12))>0)%s ORDER BY %s"
+        " LIMIT ?5 OFFSET ?6",
         want.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)"
                    : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
     sqlite3_stmt *s =
-        library_prepare(l, err, sql, "itttiiiiii", (int64_t)MAX(f->rating, want.rating), tag,
+        library_prepare(l, err, sql, "itttiiiiiitt", (int64_t)MAX(f->rating, want.rating), tag,
                         f->job, want.match, (int64_t)(f->limit ? f->limit : 1000),
-                        (int64_t)f->offset, f->id, want.since, want.until, want.seed);
+                        (int64_t)f->offset, f->id, want.since, want.until, want.seed, want.model,
+                        want.template);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct library_picture p = {.id = sqlite3_column_int64(s, 0),
@@ -169,14 +180,16 @@ library_query(struct library *l, const struct library_filter *f, struct library_
                                     .created = sqlite3_column_int64(s, 7),
                                     .index = sqlite3_column_int(s, 8),
                                     .rating =
-                                        MAX(0, MIN(sqlite3_column_int(s, 9), LIBRARY_RATING_MAX))};
+                                        MAX(0, MIN(sqlite3_column_int(s, 9), LIBRARY_RATING_MAX)),
+                                    .model = library_column_text(s, 10),
+                                    .template = library_column_text(s, 11)};
         ARRAY_PUSH(list->items, list->count, capacity, p);
     }
     bool ok = s && (code == SQLITE_DONE || library_fail(l, err));
     sqlite3_finalize(s);
     free(sql);
     free(tag);
-    free(want.match);
+    library_wanted_finish(&want);
     if (!ok)
         library_list_free(list);
     return ok;

@@ -45,6 +45,14 @@ read_number(const char *text, int64_t high, int64_t *out)
     return true;
 }
 
+static bool
+take_name(char **out, const char *name)
+{
+    free(*out);
+    *out = mem_strdup(name);
+    return true;
+}
+
 // False: it is a word to be found.
 static bool
 read_condition(const char *word, struct library_wanted *out)
@@ -58,6 +66,10 @@ read_condition(const char *word, struct library_wanted *out)
         out->seed = v;
         return true;
     }
+    if (strncmp(word, "model:", 6) == 0 && word[6])
+        return take_name(&out->model, word + 6);
+    if (strncmp(word, "template:", 9) == 0 && word[9])
+        return take_name(&out->template, word + 9);
     bool on = strncmp(word, "on:", 3) == 0, since = strncmp(word, "since:", 6) == 0,
          until = strncmp(word, "until:", 6) == 0;
     if (!(on || since || until) || !read_date(strchr(word, ':') + 1, &begin, &end))
@@ -85,6 +97,15 @@ add_match(char **match, const char *word)
     free(quoted);
     free(*match);
     *match = longer;
+}
+
+void
+library_wanted_finish(struct library_wanted *w)
+{
+    free(w->match);
+    free(w->model);
+    free(w->template);
+    *w = (struct library_wanted){0};
 }
 
 void

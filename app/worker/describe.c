@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "app/base/places.h"
+#include "app/index/index.h"
 #include "app/worker/wire.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -88,6 +89,97 @@ devices_json(void)
     return list;
 }
 
+// The value of a key in the head of a model card, README.md (https://huggingface.co/docs/hub/
+// model-cards): lines between two of ---. Freed with free(); NULL: it is not there.
+static char *
+card_value(const char *card, const char *key)
+{
+    const char *end = strncmp(card, "---\n", 4) == 0 ? strstr(card + 4, "\n---") : NULL;
+    size_t n = strlen(key);
+    for (const char *line = end ? card + 4 : NULL; end && line < end; line += strcspn(line, "\n") + 1) {
+        if (strncmp(line, key, n) != 0 || line[n] != ':')
+            continue;
+        const char *value = line + n + 1 + strspn(line + n + 1, " \"'");
+        return mem_strndup(value, strcspn(value, "\n\"'#"));
+    }
+    return NULL;
+}
+
+// As its card says, where the folder has one.
+static char *
+licence_of(const struct model_folder *m)
+{
+    enum { CARD_BYTES = 1 << 20 };
+    char *path = model_folder_path(m, "README.md");
+    char *card = file_exists(path) ? file_read(path, CARD_BYTES, NULL, NULL) : NULL;
+    char *licence = card ? card_value(card, "license") : NULL;
+    if (licence && strcmp(licence, "other") == 0) {
+        free(licence);
+        licence = card_value(card, "license_name");
+    }
+    free(card);
+    free(path);
+    return licence;
+}
+
+// Of a part's weights in its files.
+static int64_t
+weight_bytes(const struct part *p)
+{
+    enum { INDEX_BYTES = 16 << 20 };
+    struct stat s = {0};
+    size_t n = p->weights ? strlen(p->weights) : 0, size = 0;
+    if (!n || stat(p->weights, &s) != 0)
+        return 0;
+    if (n < 5 || strcmp(p->weights + n - 5, ".json") != 0)
+        return s.st_size;
+    char *text = file_read(p->weights, INDEX_BYTES, &size, NULL); // where its pieces are
+    struct jv *index = text ? jv_parse(text, size, p->weights, NULL) : NULL;
+    int64_t total = jv_integer(jv_get(jv_get(index, "metadata"), "total_size"), 0);
+    jv_free(index);
+    free(text);
+    return MAX(total, 0);
+}
+
+// How it is drawn with where nobody says otherwise, as far as its folder or its family does.
+static void
+add_usual(struct jv *o, const struct model_folder *m)
+{
+    const struct jv *own = jv_get(m->index, "limn");
+    struct family_defaults d = {0};
+    if (m->family->defaults)
+        d = m->family->defaults(m->index);
+    const char *const names[] = {"sampler", "guidance"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (jv_is_string(jv_get(own, names[i])))
+            jv_set(o, names[i], jv_from_string(jv_string(jv_get(own, names[i]), "")));
+    jv_set(o, "steps", jv_from_integer(jv_integer(jv_get(own, "steps"), d.steps)));
+    if (!d.no_guidance)
+        jv_set(o, "scale", jv_from_number(jv_number(jv_get(own, "scale"), d.scale)));
+}
+
+// What it can, and what it takes.
+static void
+add_abilities(struct jv *o, const struct model_folder *m)
+{
+    const struct family *f = m->family;
+    bool looks = f->has && f->has(&m->parts, STAGE_REFERENCES);
+    int64_t bytes = 0;
+    char *licence = licence_of(m);
+    for (int i = 0; i < m->parts.count; i++)
+        bytes += weight_bytes(&m->parts.at[i]);
+    jv_set(o, "bytes", jv_from_integer(bytes));
+    jv_set(o, "family", jv_from_string(f->name));
+    jv_set(o, "references", jv_from_integer(!looks ? 0 : f->references ? f->references : 8));
+    if (licence)
+        jv_set(o, "licence", jv_from_string(licence));
+    free(licence);
+    char *index = model_folder_path(m, INDEX_FILE);
+    jv_set(o, "index", jv_from_bool(file_exists(index)));
+    free(index);
+    add_usual(o, m);
+}
+
 static void
 add_model(void *ctx, const char *name, const char *folder, const struct err *why)
 {
@@ -96,7 +188,6 @@ add_model(void *ctx, const char *name, const char *folder, const struct err *why
     struct model_folder *m = folder ? model_folder_open(folder, NULL) : NULL;
     const struct part *denoiser = m ? parts_find(&m->parts, m->family->denoiser) : NULL;
     if (denoiser) {
-        struct stat s = {0};
         struct jv *o = jv_object();
         int size, final_size;
         m->family->sizes(&m->parts, &size, &final_size);
@@ -105,8 +196,7 @@ add_model(void *ctx, const char *name, const char *folder, const struct err *why
         jv_set(o, "size", jv_from_integer(size));
         jv_set(o, "final", jv_from_integer(final_size));
         jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
-        bool there = denoiser->weights && stat(denoiser->weights, &s) == 0;
-        jv_set(o, "bytes", jv_from_integer(there ? s.st_size : 0));
+        add_abilities(o, m);
         jv_append(list, o);
     }
     model_folder_close(m);

@@ -58,7 +58,10 @@ static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("r
 static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
                          INTEGER("size", NO, 0, 65536), INTEGER("final", NO, 0, 65536),
                          INTEGER("grain", NO, 0, 65536),
-                         INTEGER("bytes", NO, 0, EXACT), END};
+                         INTEGER("bytes", NO, 0, EXACT), LINE("family", NO, 64),
+                         INTEGER("references", NO, 0, 64), INTEGER("steps", NO, 0, 1000000),
+                         LINE("sampler", NO, 64), LINE("guidance", NO, 64),
+                         NUMBER("scale", -REAL_MAX, REAL_MAX), LINE("licence", NO, 256), BOOL("index"), END};
 static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model), END};
 static fields queued = {ID("job"), INTEGER("ahead", NO, 0, 1000000), END};
 static fields started = {ID("job"), LINE("model", NO, 256), LINE("model_hash", NO, 256),

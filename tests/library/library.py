@@ -273,10 +273,11 @@ limn('library', 'import', str(folder))
 before = pictures()
 with database() as db:
     for line in ('DROP TRIGGER job_ended', 'DROP TABLE input', 'DROP TABLE job_input', 'ALTER TABLE job DROP COLUMN owner',
-                 'ALTER TABLE job DROP COLUMN host', 'PRAGMA user_version = 1'):
+                 'ALTER TABLE job DROP COLUMN host', 'ALTER TABLE picture DROP COLUMN model', 'ALTER TABLE picture DROP COLUMN template',
+                 'PRAGMA user_version = 1'):
         db.execute(line)
     db.execute("INSERT INTO job(id, created, request) VALUES('20200101-000000-00000000', 1, '{}')")
-check(pictures() == before and rows('PRAGMA user_version') == [(2,)], 'a library of version 1 goes on as version 2')
+check(pictures() == before and rows('PRAGMA user_version') == [(3,)], 'a library of version 1 goes on as version 3')
 check(rows('SELECT id, owner, host FROM job') == [('20200101-000000-00000000', '', '')], 'with its jobs')
 # A job is kept whole, its pictures too, until it has ended.
 sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
