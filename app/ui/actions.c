@@ -8,6 +8,7 @@
 #include "app/base/suggest.h"
 #include "app/job/parameters.h"
 #include "app/ui/entry.h"
+#include "app/ui/files.h"
 #include "app/ui/painter.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
@@ -230,7 +231,7 @@ ui_command(struct ui *ui, const char *line)
         return command_theme(ui, rest);
     if (strcmp(name, "cd") == 0) {
         ui_open_view(ui, VIEW_COMPOSE);
-        compose_go(ui, *rest ? rest : "~");
+        files_go(ui, *rest ? rest : "~");
         return true;
     }
     if (strcmp(name, "train") == 0)

@@ -12,16 +12,16 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-// What libvips reads, by the usual names. Content decides later; names keep the list short.
-static const char *const suffixes[] = {"png", "jpg",  "jpeg", "webp", "gif", "tif", "tiff", "bmp",
-                                       "svg", "avif", "heic", "ppm",  "pgm", "jxl", "ico"};
+const char *const browser_pictures[] = {"png", "jpg", "jpeg", "webp", "gif", "tif", "tiff", "bmp",
+                                        "svg", "avif", "heic", "ppm", "pgm", "jxl", "ico", NULL};
 
 static bool
-is_picture(const char *name)
+is_wanted(const struct browser *b, const char *name)
 {
+    const char *const *suffix = b->suffixes ? b->suffixes : browser_pictures;
     const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < COUNT_OF(suffixes); i++)
-        if (strcasecmp(dot + 1, suffixes[i]) == 0)
+    for (; dot && *suffix; suffix++)
+        if (strcasecmp(dot + 1, *suffix) == 0)
             return true;
     return false;
 }
@@ -104,10 +104,10 @@ browser_open(struct browser *b, const char *folder, struct err *err)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             (e->d_name[0] == '.' && !b->hidden))
             continue;
-        if (e->d_type == DT_REG && !is_picture(e->d_name))
+        if (e->d_type == DT_REG && !is_wanted(b, e->d_name))
             continue;
         struct browser_entry entry = look_at(whole, e->d_name);
-        bool shown = entry.folder || is_picture(e->d_name);
+        bool shown = entry.folder || is_wanted(b, e->d_name);
         cut = shown && count == LIMIT_BROWSER_ENTRIES;
         if (shown && !cut)
             ARRAY_PUSH(all, count, capacity, entry);
@@ -149,6 +149,20 @@ browser_chosen(const struct browser *b)
     return b->selected < b->count ? &b->all[b->seen[b->selected]] : NULL;
 }
 
+void
+browser_clamp(struct browser *b)
+{
+    b->selected = MAX(0, MIN(b->selected, b->count - 1));
+}
+
+void
+browser_select(struct browser *b, const char *name)
+{
+    for (int i = 0; i < b->count; i++)
+        if (strcmp(b->all[b->seen[i]].name, name) == 0)
+            b->selected = i;
+}
+
 char *
 browser_path(const struct browser *b)
 {
@@ -176,9 +190,8 @@ browser_up(struct browser *b, struct err *err)
     if (slash)
         slash[slash == path] = 0;
     bool ok = browser_open(b, path, err);
-    for (int i = 0; ok && i < b->count; i++)
-        if (strcmp(b->all[b->seen[i]].name, name) == 0)
-            b->selected = i;
+    if (ok)
+        browser_select(b, name);
     free(name);
     free(path);
     return ok;
@@ -192,9 +205,7 @@ browser_again(struct browser *b, struct err *err)
     char *folder = mem_strdup(b->folder ? b->folder : "/");
     bool ok = browser_open(b, folder, err);
     browser_filter(b, filter);
-    for (int i = 0; i < b->count; i++)
-        if (strcmp(b->all[b->seen[i]].name, name) == 0)
-            b->selected = i;
+    browser_select(b, name);
     free(folder);
     free(filter);
     free(name);

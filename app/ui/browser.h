@@ -18,7 +18,11 @@ struct browser_entry {
 
 enum browser_sort { BROWSER_BY_NAME = 0, BROWSER_NEWEST, BROWSER_LARGEST, BROWSER_SORT_COUNT };
 
+// What libvips reads, by the usual names. Content decides later; names keep the list short.
+extern const char *const browser_pictures[];
+
 struct browser {
+    const char *const *suffixes; // of the files that are shown, NULL at the end; NULL: pictures
     char *folder; // absolute
     struct browser_entry *all;
     int all_count;
@@ -44,6 +48,9 @@ bool browser_again(struct browser *b, struct err *err);
 void browser_mark(struct browser *b); // the chosen picture, or no more
 // Of the first one that is marked, which then is no more; NULL: none is. Freed with free().
 char *browser_next_marked(struct browser *b);
+void browser_clamp(struct browser *b); // the chosen line into the list
+// Chooses the entry of that name, where it is shown.
+void browser_select(struct browser *b, const char *name);
 char *browser_path(const struct browser *b); // of the chosen one, freed with free(); NULL: none
 
 #endif

@@ -16,6 +16,7 @@ enum { LOOK_SIDE = 256 };
 
 struct compose {
     struct browser browser;
+    char *chosen_in; // the folder of the last file that was chosen in a form; NULL: none was
     char *bookmarks; // folders, one a line; NULL: not read yet
     enum pane pane;
     int reference, top;

@@ -8,75 +8,11 @@
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
+#include "app/ui/files.h"
 #include "app/ui/form.h"
 #include "app/ui/painter.h"
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
-
-// Name and, where there is room, size: "1.5M".
-static void
-draw_file_line(const struct browser_entry *e, const struct area *a, enum role role)
-{
-    char size[16] = "";
-    static const char units[] = "BKMGT";
-    double n = (double)e->size;
-    int unit = 0;
-    for (; n >= 1000 && unit < 4; unit++)
-        n /= 1024;
-    if (!e->folder && a->columns >= 28)
-        snprintf(size, sizeof size, unit && n < 9.95 ? "%.1f%c" : "%.0f%c", n, units[unit]);
-    int width = text_width(size, SIZE_MAX), name = a->columns - 2 - (width ? width + 1 : 0);
-    if (e->marked)
-        draw_text(a->y, a->x, 1, role, "+");
-    draw_format(a->y, a->x + 1, name, role, "%s%s", e->name, e->folder ? "/" : "");
-    draw_text(a->y, a->x + a->columns - 1 - width, width,
-              role == ROLE_TEXT ? ROLE_DIM : role, size);
-}
-
-static void
-draw_files(struct ui *ui, const struct area *a)
-{
-    struct compose *c = compose_of(ui);
-    struct browser *b = &c->browser;
-    int picture_rows = MAX(4, MIN(a->rows / 2 - 2, a->columns / 2)),
-        rows = a->rows - 1 - picture_rows;
-    char title[4200];
-    static const char *const sorts[] = {"", "  newest", "  largest"};
-    int filter = *b->filter ? text_width(b->filter, SIZE_MAX) + 3 : 0;
-    char only[32] = "";
-    if (b->cut)
-        snprintf(only, sizeof only, "  only %d of them", b->all_count);
-    filter += text_width(sorts[b->sort], SIZE_MAX) + text_width(only, SIZE_MAX);
-    draw_short_path(b->folder ? b->folder : "", MAX(a->columns - 4 - filter, 1), title,
-                    sizeof title);
-    size_t used = strlen(title);
-    snprintf(title + used, sizeof title - used, "%s%s%s%s", sorts[b->sort], only,
-             *b->filter ? "  /" : "", b->filter);
-    draw_heading(a, c->pane == PANE_FILES, title);
-    b->top = draw_scroll(b->count, b->selected, rows, b->top);
-    for (int row = 0; row < rows && b->top + row < b->count; row++) {
-        const struct browser_entry *e = &b->all[b->seen[b->top + row]];
-        bool here = b->top + row == b->selected;
-        enum role role = here ? (c->pane == PANE_FILES ? ROLE_SELECTION : ROLE_SELECTED)
-                         : e->folder ? ROLE_FOLDER
-                                     : ROLE_TEXT;
-        struct area line = {a->y + 1 + row, a->x, 1, a->columns};
-        if (here)
-            draw_fill(&line, role);
-        draw_file_line(e, &line, role);
-    }
-    if (!b->count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *b->filter ? "no name has that" : "no pictures here");
-    c->files = (struct area){a->y + 1, a->x, rows, a->columns};
-    const struct browser_entry *e = browser_chosen(b);
-    if (e && !e->folder) {
-        char *path = browser_path(b);
-        struct area picture = {a->y + 1 + rows, a->x + 1, picture_rows, a->columns - 2};
-        draw_file(ui, SLOT_BROWSER, &picture, path);
-        free(path);
-    }
-}
 
 static void
 draw_references(struct ui *ui, const struct area *a)
@@ -152,25 +88,40 @@ draw_looks(struct ui *ui, const struct area *a)
         draw_picture(ui, SLOT_AFTER, &second, c->after, false);
 }
 
+// Appends "name value" where it fits; what is left to limn is the first to go.
 static void
-parameters_line(const struct ui *ui, char *out, size_t size)
+put_parameter(char *out, size_t size, int columns, const char *name, const char *value)
 {
-    struct session *session = session_of(ui);
-    const struct job *j = &session->job;
-    char seed[32] = "new", steps[16] = "auto", scale[16] = "auto";
+    char more[300];
+    size_t n = strlen(out);
+    snprintf(more, sizeof more, "%s%s %s", n ? "  " : "", name, value ? value : "auto");
+    if (value || text_width(out, SIZE_MAX) + text_width(more, SIZE_MAX) <= columns)
+        snprintf(out + n, size - n, "%s", more);
+}
+
+static void
+parameters_line(const struct ui *ui, int columns, char *out, size_t size)
+{
+    const struct job *j = &session_of(ui)->job;
+    char seed[32] = "new", steps[16], guidance[80], count[16];
+    const char *model = j->model ? j->model : "", *slash = strrchr(model, '/');
     if (j->seed >= 0)
         snprintf(seed, sizeof seed, "%" PRId64, j->seed);
-    if (j->steps)
-        snprintf(steps, sizeof steps, "%d", j->steps);
+    snprintf(steps, sizeof steps, "%d", j->steps);
+    snprintf(count, sizeof count, "%d", MAX(j->count, 1));
+    snprintf(guidance, sizeof guidance, "%s", j->guidance ? j->guidance : "");
     if (j->scale >= 0)
-        snprintf(scale, sizeof scale, "%g", j->scale);
-    const char *model = j->model ? j->model : "auto", *slash = strrchr(model, '/');
-    // What nobody has chosen is named once, and a sampler only where there is one.
-    snprintf(out, size, "seed %s  steps %s  guidance %s%s%s%s%s  pictures %d  model %s  on %s",
-             seed, steps, j->guidance ? j->guidance : "", j->guidance && j->scale >= 0 ? " " : "",
-             j->scale >= 0 || !j->guidance ? scale : "", j->sampler ? "  " : "",
-             j->sampler ? j->sampler : "", MAX(j->count, 1), slash ? slash + 1 : model,
-             j->device ? j->device : "auto");
+        snprintf(guidance + strlen(guidance), sizeof guidance - strlen(guidance), "%s%g",
+                 j->guidance ? " " : "", j->scale);
+    *out = 0;
+    put_parameter(out, size, columns, "seed", seed);
+    put_parameter(out, size, columns, "steps", j->steps ? steps : NULL);
+    put_parameter(out, size, columns, "guidance", *guidance ? guidance : NULL);
+    if (j->sampler)
+        put_parameter(out, size, columns, "sampler", j->sampler);
+    put_parameter(out, size, columns, "pictures", count);
+    put_parameter(out, size, columns, "model", *model ? slash ? slash + 1 : model : NULL);
+    put_parameter(out, size, columns, "on", j->device);
 }
 
 // An empty composer says what can be done; to who has drawn nothing yet, what limn is.
@@ -209,7 +160,7 @@ compose_draw(struct ui *ui, const struct area *a)
     text_rows = rows_of_text(session->text.text, a->columns - left - 4, a->rows);
     struct area files = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
-    draw_files(ui, &files);
+    c->files = files_draw(ui, &c->browser, c->pane == PANE_FILES, &files);
     draw_upright(a->y, a->x + left, a->rows);
     struct area text = {right.y + 1, right.x + 1, text_rows, right.columns - 2};
     struct area head = {right.y, right.x, 1, right.columns};
@@ -221,7 +172,7 @@ compose_draw(struct ui *ui, const struct area *a)
     draw_text(y, right.x + 1, right.columns - 2, *session->fault ? ROLE_FAULT : ROLE_DIM,
               *session->fault ? session->fault : "");
     char line[300];
-    parameters_line(ui, line, sizeof line);
+    parameters_line(ui, right.columns - 2, line, sizeof line);
     draw_text(y + 1, right.x + 1, right.columns - 2, ROLE_DIM, line);
     y += 2;
     int reference_rows = MIN(MAX(session->job.reference_count, 1) + 1, MAX(3, a->rows / 4));

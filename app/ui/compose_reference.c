@@ -96,6 +96,7 @@ compose_on_arrival(struct ui *ui, struct arrival *a)
     struct compose *c = compose_of(ui);
     if (a->kind == ARRIVAL_ADDED && a->kept && ui_view(ui) == VIEW_COMPOSE)
         c->reference = MAX(0, session->job.reference_count - 1);
+    c->newcomer = c->newcomer && a->kind != ARRIVAL_RESULT;
     if (a->kind != ARRIVAL_LOOK)
         return;
     c->waiting = false;
@@ -132,6 +133,7 @@ setting_of(const struct job_reference *r, const char *name)
 #define WORDS "words"
 #define LOADER "loader"
 #define PARAM "param:"
+#define PICTURE "picture"
 
 static void
 add_param(struct form *f, const struct jv *p, const struct job_reference *r)
@@ -206,6 +208,9 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
     for (size_t i = 0; i < jv_size(params); i++)
         add_param(f, jv_at(params, i), r);
     form_choices(form_add(f, FIELD_CHOICE, USE, "use", uses[r->use], use_help(r->use)), uses);
+    form_add_file(f, browser_pictures, NULL, PICTURE, "picture", r->embedded ? "" : r->file,
+                  r->embedded ? "it came out of a picture; another file takes its place"
+                              : "its file; another takes its place");
     struct compose *c = compose_of(ui);
     if (!c->has_before)
         session_shown(ui, &c->before);
@@ -275,6 +280,7 @@ take_form(struct ui *ui, struct job_reference *r, const struct form *f)
         if (strncmp(f->fields[i].id, PARAM, strlen(PARAM)) == 0)
             r->settings[r->setting_count++] =
                 mem_printf("%s=%s", f->fields[i].id + strlen(PARAM), f->fields[i].value);
+    session_take_file(r, form_value(f, PICTURE));
     session_check(ui);
 }
 
@@ -299,6 +305,12 @@ reference_done(struct ui *ui, struct form *f, bool taken)
 {
     struct compose *c = compose_of(ui);
     struct job_reference *r = form_reference(ui, f);
+    struct err err = {0};
+    if (taken && r && !session_is_file(form_value(f, PICTURE), &err)) {
+        form_select(f, PICTURE);
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
+    }
     if (taken && r)
         take_form(ui, r, f);
     else if (c->has_before)

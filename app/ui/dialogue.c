@@ -48,6 +48,7 @@ ui_prompt(struct ui *ui, const char *label, const char *text,
     field_set(&d->prompt, text);
     d->prompt_done = done;
     d->prompt_changed = NULL;
+    d->prompt_hint = NULL;
     d->prompting = ui->dirty = true;
 }
 
@@ -58,6 +59,12 @@ ui_prompt_live(struct ui *ui, const char *label, const char *text,
 {
     ui_prompt(ui, label, text, done);
     ui->dialogue.prompt_changed = changed;
+}
+
+void
+ui_prompt_hint(struct ui *ui, const char *hint)
+{
+    ui->dialogue.prompt_hint = hint;
 }
 
 void

@@ -49,7 +49,7 @@ static void
 on_mouse(struct ui *ui)
 {
     MEVENT m;
-    if (getmouse(&m) != OK || ui->dialogue.form || ui->dialogue.prompting || ui->dialogue.asking)
+    if (getmouse(&m) != OK || ui->dialogue.prompting || ui->dialogue.asking)
         return;
     bool moves = m.bstate & REPORT_MOUSE_POSITION;
     screen_mouse_said(moves);
@@ -57,7 +57,9 @@ on_mouse(struct ui *ui)
         return;
     int turn = m.bstate & BUTTON4_PRESSED ? -1 : m.bstate & BUTTON5_PRESSED ? 1 : 0;
     ui->dirty = true;
-    if (m.y == 0 && !turn) {
+    if (ui->dialogue.form) {
+        form_mouse(ui, m.y, m.x, turn, m.bstate & BUTTON1_DOUBLE_CLICKED);
+    } else if (m.y == 0 && !turn) {
         int x = 1;
         for (int i = 0; i < VIEW_COUNT; i++) {
             int width = COLS >= 78 ? text_width(views[i]->name, SIZE_MAX) + 4 : 5;

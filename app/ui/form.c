@@ -31,10 +31,30 @@ form_add(struct form *f, enum field_kind kind, const char *id, const char *label
     return field;
 }
 
+struct form_field *
+form_add_file(struct form *f, const char *const *suffixes, const char *folder, const char *id,
+              const char *label, const char *value, const char *help)
+{
+    struct form_field *d = form_add(f, FIELD_TEXT, id, label, value, help);
+    d->files = suffixes;
+    d->folder = folder ? mem_strdup(folder) : NULL;
+    return d;
+}
+
+static void
+forget_choices(struct form_field *d)
+{
+    for (int k = 0; d->choices && d->choices[k]; k++)
+        free(d->choices[k]);
+    free(d->choices);
+    d->choices = NULL;
+}
+
 void
 form_choices(struct form_field *field, const char *const *choices)
 {
     int count = 0, capacity = 0;
+    forget_choices(field);
     for (int i = 0; choices[i]; i++)
         ARRAY_PUSH(field->choices, count, capacity, mem_strdup(choices[i]));
     ARRAY_PUSH(field->choices, count, capacity, NULL);
@@ -71,11 +91,12 @@ form_free(struct form *f)
         free(d->label);
         free(d->help);
         free(d->value);
-        for (int k = 0; d->choices && d->choices[k]; k++)
-            free(d->choices[k]);
-        free(d->choices);
+        free(d->folder);
+        free(d->usual);
+        forget_choices(d);
     }
     field_finish(&f->edit);
+    form_browse_end(f);
     free(f->title);
     free(f);
 }
@@ -105,6 +126,12 @@ bool
 form_is_open(const struct ui *ui)
 {
     return ui->dialogue.form != NULL;
+}
+
+struct form *
+form_open_now(const struct ui *ui)
+{
+    return ui->dialogue.form;
 }
 
 int
@@ -149,10 +176,31 @@ keys_here(const struct form *f, int columns)
         return "Enter and Tab take it   Esc takes it back";
     if (!f->count)
         return "Enter OK   Esc cancel";
+    if (d->files)
+        return columns < 52 ? "Space: files   Enter OK   Esc cancel"
+                            : "Space chooses a file   or type   Enter OK   Esc cancel";
     return turns(d)                ? "< > change   Enter OK   Esc cancel"
            : columns < 47          ? "type to change   Enter OK   Esc cancel"
            : d->kind == FIELD_TEXT ? "type, or Right to edit   Enter OK   Esc cancel"
                                    : "type, or < >   Enter OK   Esc cancel";
+}
+
+static void
+draw_value(const struct form_field *d, bool here, int y, int x, int columns)
+{
+    char path[4200];
+    const char *value = d->kind == FIELD_BOOL     ? strcmp(d->value, "1") == 0 ? "yes" : "no"
+                        : *d->value             ? d->value
+                        : d->kind == FIELD_TEXT ? "(empty)"
+                                                : "(not set)";
+    if (d->files && *d->value) { // the end of a path says more
+        draw_short_path(d->value, columns, path, sizeof path);
+        value = path;
+    }
+    bool left_open = d->usual && (!*d->value || strcmp(d->value, "auto") == 0);
+    draw_format(y, x, columns, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s%s%s%s",
+                here && turns(d) ? "< " : "", left_open ? "auto" : value, left_open ? " (" : "",
+                left_open ? d->usual : "", left_open ? ")" : "", here && turns(d) ? " >" : "");
 }
 
 void
@@ -167,6 +215,7 @@ form_draw(struct ui *ui)
     draw_fill(&inner, ROLE_POPUP);
     draw_box(&a, f->title);
     f->top = draw_scroll(f->count, f->selected, rows, f->top);
+    f->lines = (struct area){a.y + 1, a.x, rows, a.columns};
     for (int row = 0; row < rows && f->top + row < f->count; row++) {
         int i = f->top + row, y = a.y + 1 + row, x = a.x + label + 4, width = a.columns - label - 6;
         const struct form_field *d = &f->fields[i];
@@ -178,13 +227,7 @@ form_draw(struct ui *ui)
             draw_text(y, x, width, ROLE_INPUT, f->edit.text);
             continue;
         }
-        draw_format(y, x, width, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s",
-                    here && turns(d) ? "< " : "",
-                    d->kind == FIELD_BOOL ? strcmp(d->value, "1") == 0 ? "yes" : "no"
-                    : *d->value             ? d->value
-                    : d->kind == FIELD_TEXT ? "(empty)"
-                                            : "(not set)",
-                    here && turns(d) ? " >" : "");
+        draw_value(d, here, y, x, width);
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
@@ -228,6 +271,21 @@ take_value(struct ui *ui, struct form *f, const char *text)
     return true;
 }
 
+void
+form_set(struct ui *ui, struct form *f, const char *value)
+{
+    take_value(ui, f, value);
+}
+
+// 1, 2 or 5 times a power of ten, of about a twentieth of the range.
+static double
+step_of(const struct form_field *d)
+{
+    double about = (d->maximum - d->minimum) / 20, unit = pow(10, floor(log10(about)));
+    double times = about / unit;
+    return unit * (times < 1.5 ? 1 : times < 3.5 ? 2 : times < 7.5 ? 5 : 10);
+}
+
 static void
 turn_value(struct ui *ui, struct form *f, int by)
 {
@@ -242,9 +300,9 @@ turn_value(struct ui *ui, struct form *f, int by)
             take_value(ui, f, d->choices[(at + by + count) % count]);
     } else if (d->kind == FIELD_BOOL) {
         take_value(ui, f, strcmp(d->value, "1") == 0 ? "0" : "1");
-    } else if (d->kind != FIELD_TEXT && d->minimum <= d->maximum) {
-        double step = d->kind == FIELD_INT ? 1 : (d->maximum - d->minimum) / 20;
-        double v = strtod(d->value, NULL) + by * step;
+    } else if (d->kind != FIELD_TEXT && d->minimum < d->maximum) {
+        double step = d->kind == FIELD_INT ? 1 : step_of(d);
+        double v = (floor(strtod(d->value, NULL) / step + 0.5) + by) * step;
         snprintf(text, sizeof text, "%.6g", MIN(MAX(v, d->minimum), d->maximum));
         take_value(ui, f, text);
     }
@@ -296,7 +354,7 @@ void
 form_paste(struct ui *ui, const char *text)
 {
     struct form *f = ui->dialogue.form;
-    if (!f->count || turns(&f->fields[f->selected]))
+    if (!f->count || f->browser || turns(&f->fields[f->selected]))
         return;
     if (!f->editing)
         start_editing(f);
@@ -322,17 +380,34 @@ begin_editing(struct form *f, wint_t key, bool code, enum request request)
     return true;
 }
 
+static void
+turn_or_browse(struct ui *ui, struct form *f)
+{
+    if (f->count && f->fields[f->selected].files)
+        form_browse(ui, f);
+    else if (f->count)
+        turn_value(ui, f, 1);
+}
+
 void
 form_key(struct ui *ui, wint_t key, bool code, enum request request)
 {
     struct form *f = ui->dialogue.form;
     ui->dirty = true;
+    if (f->browser) {
+        form_browse_key(ui, f, key, code);
+        return;
+    }
     if (f->editing) {
         edit_key(ui, f, key, code, request);
         return;
     }
     if (begin_editing(f, key, code, request))
         return;
+    if (key == ' ' && !code) {
+        turn_or_browse(ui, f);
+        return;
+    }
     switch (request) {
     case REQUEST_UP:
     case REQUEST_PREVIOUS_PANE: move_by(f, -1); break;
@@ -345,15 +420,34 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
     case REQUEST_LEFT:
     case REQUEST_EARLIER: turn_value(ui, f, -1); break;
     case REQUEST_RIGHT:
-    case REQUEST_LATER:
-    case REQUEST_MARK: turn_value(ui, f, 1); break;
+    case REQUEST_LATER: turn_value(ui, f, 1); break;
     case REQUEST_ENTER:
     case REQUEST_DRAW: form_close(ui, true); break;
     case REQUEST_BACK:
     case REQUEST_QUIT: form_close(ui, false); break;
-    default:
-        if (key == ' ' && !code)
-            turn_value(ui, f, 1);
-        break;
+    default: break;
     }
+}
+
+void
+form_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    struct form *f = ui->dialogue.form;
+    ui->dirty = true;
+    if (f->browser) {
+        form_browse_mouse(ui, f, y, x, turn, twice);
+        return;
+    }
+    bool inside = y >= f->lines.y && y < f->lines.y + f->lines.rows && x >= f->lines.x &&
+                  x < f->lines.x + f->lines.columns && f->top + y - f->lines.y < f->count;
+    if (f->editing) // as Tab: what is written is taken before another field is
+        edit_key(ui, f, KEY_ENTER, true, REQUEST_NONE);
+    if (f->editing || !(inside || turn))
+        return;
+    if (turn)
+        move_by(f, turn);
+    else
+        f->selected = f->top + y - f->lines.y;
+    if (twice)
+        turn_or_browse(ui, f);
 }

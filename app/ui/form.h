@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "app/ui/browser.h"
+#include "app/ui/draw.h"
 #include "app/ui/field.h"
 #include "app/ui/keys.h"
 
@@ -18,6 +20,9 @@ struct form_field {
     enum field_kind kind;
     double minimum, maximum; // FIELD_INT, FIELD_FLOAT
     char **choices;          // FIELD_CHOICE, NULL at the end
+    const char *const *files; // FIELD_TEXT: the file's suffixes, NULL at the end; NULL: it is none
+    char *usual;             // what an empty value, or "auto", comes to; NULL: not known
+    char *folder;            // that a relative path of it lies in; NULL: the current one
 };
 enum { FORM_FIELDS_MAX = 48 };
 struct form {
@@ -34,22 +39,42 @@ struct form {
     int number; // the caller's
     int serial; // no other form of this UI has it; 0: it was never open
     bool picture_beside; // leaves the right half of the screen to the view
+    struct browser *browser; // that the field's file is being chosen from; NULL: none is
+    struct area lines;       // where its lines are, or the fields
 };
 
 struct form *form_new(const char *title);
 struct form_field *form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
                             const char *value, const char *help);
-void form_choices(struct form_field *field, const char *const *choices); // NULL at the end; copied
+// NULL at the end; copied, in place of those that were there.
+void form_choices(struct form_field *field, const char *const *choices);
 const char *form_value(const struct form *f, const char *id); // "" when there is none
 void form_open(struct ui *ui, struct form *f); // takes over
 void form_close(struct ui *ui, bool taken);
 // Chooses the field with this id, where something is wrong; false when there is none.
 bool form_select(struct form *f, const char *id);
+// A field for the name of a file, which Space chooses from a list. `suffixes`: static, NULL at the
+// end. `folder`: that relative names lie in, copied; NULL: the current one.
+struct form_field *form_add_file(struct form *f, const char *const *suffixes, const char *folder,
+                                 const char *id, const char *label, const char *value,
+                                 const char *help);
 void form_free(struct form *f);
 bool form_is_open(const struct ui *ui);
+struct form *form_open_now(const struct ui *ui); // NULL: none is
 int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
 void form_key(struct ui *ui, wint_t key, bool code, enum request request);
+// A click, or a turn of the wheel (-1 or 1).
+void form_mouse(struct ui *ui, int y, int x, int turn, bool twice);
+struct browser *form_browser(const struct ui *ui); // of the field whose file is chosen; NULL: none
+
+// form_files.c, for form.c and the screen.
+void form_browse(struct ui *ui, struct form *f); // the chosen field's file
+void form_browse_end(struct form *f);
+void form_browse_draw(struct ui *ui, const struct area *a); // in place of the view
+void form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code);
+void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice);
+void form_set(struct ui *ui, struct form *f, const char *value); // of the chosen field
 // Into the value that is chosen, where it is a text.
 void form_paste(struct ui *ui, const char *text);
 

@@ -82,6 +82,21 @@ draw_hint(struct ui *ui, int x, enum request r)
     return width + 1 + words;
 }
 
+static void
+draw_prompt_hint(const struct ui *ui, int x)
+{
+    const struct dialogue *d = &ui->dialogue;
+    const char *keys = d->palette ? "Tab completes   Up what was asked before   Enter does it"
+                                    "   Esc cancels"
+                                  : "Enter takes it   Esc cancels";
+    int width = d->prompt_hint ? text_width(d->prompt_hint, SIZE_MAX) + 3 : 0;
+    bool fits = x + width + text_width(keys, SIZE_MAX) < COLS;
+    if (width)
+        draw_text(LINES - 1, x, COLS - 2, ROLE_DIM, d->prompt_hint);
+    if (fits || !width)
+        draw_text(LINES - 1, x + width, COLS - 2, ROLE_FOCUS, keys);
+}
+
 // The way to all other keys has its place, however narrow the screen is.
 static void
 draw_hints(struct ui *ui)
@@ -90,10 +105,14 @@ draw_hints(struct ui *ui)
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
     ui->screen.hint_count = 0;
     if (ui->dialogue.prompting) {
-        draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
-                  ui->dialogue.palette
-                      ? "Tab completes   Up what was asked before   Enter does it   Esc cancels"
-                      : "Enter takes it   Esc cancels");
+        draw_prompt_hint(ui, x);
+        return;
+    }
+    if (ui->dialogue.form) { // its own keys stand in it
+        if (form_browser(ui))
+            draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
+                      "Enter takes it   Left Right folders   / filter   s sort   . hidden   "
+                      "b places   Esc back");
         return;
     }
     draw_hint(ui, MAX(end, 1), last);
@@ -141,11 +160,14 @@ draw_screen(struct ui *ui)
     struct area a = {1, 0, LINES - 3, COLS};
     canvas_cover(ui->screen.canvas, NULL, 0);
     move(LINES - 1, COLS - 1);
-    views[ui->view]->draw(ui, &a);
+    if (form_browser(ui))
+        form_browse_draw(ui, &a);
+    else
+        views[ui->view]->draw(ui, &a);
     getyx(stdscr, y, x); // where the view wants the cursor
     draw_title(ui);
     draw_hints(ui);
-    if (ui->dialogue.form) {
+    if (ui->dialogue.form && !form_browser(ui)) {
         form_draw(ui);
         getyx(stdscr, y, x);
     }

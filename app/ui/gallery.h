@@ -8,10 +8,17 @@
 #include "app/ui/draw.h"
 #include "app/ui/view.h"
 
+// What a search may say besides words and tags.
+#define GALLERY_SEARCH                                                                            \
+    "words  #tag  *3  model:icons  template:edge  seed:7  on:2026-11  since: until:"
+
 enum { MARKS_MAX = 256, COMPARED_MAX = 6, UNDO_MAX = 256, ZOOM_MAX = 5, SEARCH_TEXT = 256 };
 
 struct gallery {
     struct library_list list;
+    bool listed;   // it has been read
+    int64_t asked; // how often it was asked for: what is not the last answer is old
+    int64_t choose; // when it comes; 0: what is chosen stays chosen
     int selected, top; // top: row of tiles
     int across, down;  // tiles that were drawn
     int zoom;          // of ZOOM_MAX sizes; 0 is the usual one, below it smaller ones

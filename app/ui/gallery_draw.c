@@ -29,8 +29,11 @@ gallery_draw_about(const struct ui *ui, const struct library_picture *p, const s
     int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);
     draw_text(y, a->x, width, ROLE_RATING, rating);
     int tags = *p->tags ? MIN(text_width(p->tags, SIZE_MAX) + 1, a->columns / 3) : 0;
-    char line[80], path[4200];
-    snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
+    char line[320], path[4200];
+    snprintf(line, sizeof line, "seed %" PRId64 "  %s%s%.100s%s%.100s  ", p->seed, date,
+             *p->template ? "  " : "", p->template, *p->model ? "  " : "", p->model);
+    if (text_width(line, SIZE_MAX) > a->columns / 2) // the file is worth more
+        snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
     int x = a->x + width + (width > 0), room = a->x + a->columns - tags - (tags ? 2 : 1) - x;
     draw_short_path(p->file, MAX(room - text_width(line, SIZE_MAX), 1), path, sizeof path);
     draw_format(y, x, room, ROLE_DIM, "%s%s", line, path);
@@ -95,7 +98,7 @@ draw_title(const struct gallery *g, const struct area *a)
     snprintf(title, sizeof title, "%d %s, %s%s%s%s", g->list.count,
              g->list.count == 1 ? "picture" : "pictures", sorts[g->sort], marks,
              *g->search ? ", with: " : "", g->search);
-    draw_heading(a, true, title);
+    draw_heading(a, true, g->listed ? title : "pictures");
 }
 
 void
@@ -108,9 +111,11 @@ gallery_draw(struct ui *ui, const struct area *a)
     if (!ui_library(ui)) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
                   "the library cannot be opened (7 has why)");
+    } else if (!g->listed) {
+        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM, "reading the library \u2026");
     } else if (!p) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *g->search ? "nothing has these words; / asks again"
+                  *g->search ? "no picture has all of this; / changes it, Esc shows all"
                              : "what you draw is kept here");
     } else if (g->large && g->compared) {
         gallery_draw_compared(ui, &rest);

@@ -2,7 +2,6 @@
 // The instruction being assembled: checked as it changes, kept in the library so that a crash, a
 // hang-up or a power cut leaves it as it was, saved as a template, made into jobs.
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 #include "app/ui/arrivals.h"
 #include "app/ui/entry.h"
 #include "app/ui/field.h"
-#include "app/ui/form.h"
 #include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
@@ -276,109 +274,6 @@ session_arrived(struct ui *ui, const struct arrival *a)
     return true;
 }
 
-// --- parameters
-
-static bool
-parameters_done(struct ui *ui, struct form *f, bool taken)
-{
-    struct session *session = session_of(ui);
-    struct job read = JOB_EMPTY, *j = &session->job;
-    struct err err = {0};
-    bool ok = true;
-    if (!taken)
-        return true;
-    for (const struct parameter *p = parameters; ok && p->name; p++) {
-        const char *text = form_value(f, p->name);
-        if (*text && strcmp(text, "auto") != 0)
-            ok = parameter_read(p, &read, p->label, text, &err) || (form_select(f, p->name), false);
-    }
-    for (const struct parameter *p = parameters; ok && p->name; p++)
-        parameter_copy(p, j, &read);
-    job_finish(&read);
-    if (!ok) {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-        return false;
-    }
-    free(j->model_hash);
-    j->model_hash = NULL;
-    session_check(ui);
-    return true;
-}
-
-// "auto", the names there are, and the one that is set, known or not.
-static void
-add_names(struct form_field *d, const char *set, const char *const *names, int count)
-{
-    const char *all[LIMIT_CHOICE_NAMES + 3] = {"auto"};
-    int n = 1;
-    bool known = !*set;
-    for (int i = 0; i < count; i++) {
-        known = known || strcmp(names[i], set) == 0;
-        if (strcmp(names[i], "auto") != 0)
-            all[n++] = names[i];
-    }
-    if (!known)
-        all[n++] = set;
-    form_choices(d, all);
-}
-
-// What the worker has of `key`: "models", "devices"; only what can be used.
-static int
-worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOICE_NAMES + 1])
-{
-    const struct jv *list = jv_get(ui_machine(ui), key);
-    int n = 0;
-    for (size_t i = 0; i < jv_size(list) && n < LIMIT_CHOICE_NAMES; i++)
-        if (!*jv_string(jv_get(jv_at(list, i), "reason"), ""))
-            names[n++] = jv_string(jv_get(jv_at(list, i), "name"), "?");
-    return n;
-}
-
-static void
-add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
-{
-    struct session *session = session_of(ui);
-    static const enum field_kind kinds[VALUE_KIND_COUNT] = {
-        [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
-        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
-        [VALUE_SIZE] = FIELD_TEXT,
-        [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT,
-        [VALUE_COLOUR] = FIELD_TEXT};
-    const char *names[LIMIT_CHOICE_NAMES + 1];
-    char *text = parameter_text(p, &session->job);
-    bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
-         choice = offered || p->type.kind == VALUE_CHOICE,
-         on = p->type.kind == VALUE_SWITCH && text && strcmp(text, "yes") == 0;
-    const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0")
-                        : text                       ? text
-                        : choice                     ? "auto"
-                                                     : "";
-    struct form_field *d =
-        form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label, value, p->help);
-    bool number =
-        d->kind == FIELD_INT || d->kind == FIELD_FLOAT || p->type.kind == VALUE_SIZE;
-    d->minimum = number ? p->type.low : 1;
-    d->maximum = number ? p->type.high : 0;
-    if (choice)
-        add_names(d, text ? text : "", names,
-                  offered
-                      ? worker_names(ui, p->names == COMPLETE_MODEL ? "models" : "devices", names)
-                      : value_names(&p->type, names));
-    free(text);
-}
-
-void
-session_parameters(struct ui *ui)
-{
-    struct form *f = form_new("parameters");
-    if (!ui_machine(ui))
-        client_describe(ui_client(ui));
-    for (const struct parameter *p = parameters; p->name; p++)
-        add_parameter(ui, f, p);
-    f->done = parameters_done;
-    form_open(ui, f);
-}
-
 // --- drawing
 
 // What is drawn when nothing has been written: a template that shows what limn is for.
@@ -430,6 +325,29 @@ unbrace(char *text)
     *out = 0;
 }
 
+const struct jv *
+session_model(const struct ui *ui)
+{
+    const char *chosen = session_of(ui)->job.model ? session_of(ui)->job.model : "limn-icons";
+    const struct jv *models = jv_get(ui_machine(ui), "models");
+    for (size_t i = 0; i < jv_size(models); i++)
+        if (strcmp(jv_string(jv_get(jv_at(models, i), "name"), ""), chosen) == 0)
+            return jv_at(models, i);
+    return NULL;
+}
+
+// Words alone are drawn after what the model's index has for them, where nobody says otherwise: a
+// small model follows pictures better than words. limn's own has an index, also before the worker
+// has said so.
+static void
+look_words_up(const struct ui *ui, struct job *j)
+{
+    bool own = !ui_machine(ui) && !j->model;
+    if (j->retrieve < 0 && !j->reference_count &&
+        jv_bool(jv_get(session_model(ui), "index"), own))
+        j->retrieve = 1;
+}
+
 void
 session_draw(struct ui *ui)
 {
@@ -438,6 +356,7 @@ session_draw(struct ui *ui)
     struct err err = {0};
     session_job(ui, j);
     unbrace(j->instruction);
+    look_words_up(ui, j);
     bool ok = true;
     if (!*j->instruction && !j->reference_count) {
         job_finish(j);

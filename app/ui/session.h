@@ -51,7 +51,16 @@ void session_open(struct ui *ui, const char *file, bool draw);
 void session_add_picture(struct ui *ui, const char *file);
 bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the last reference
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
+// What the worker says of the model that the next drawing is made with. NULL: it has not, or the
+// model is none that it knows.
+const struct jv *session_model(const struct ui *ui);
 void session_parameters(struct ui *ui); // opens their form
+void session_described(struct ui *ui); // the worker has said what there is: it goes into that form
+// Whether a file's name as it is typed into a form names one; empty: it names none, and need not.
+bool session_is_file(const char *typed, struct err *err);
+// Another file in a picture's place: what was read or made of the old one goes. Empty, or the same
+// file: it stays as it is, and this is false.
+bool session_take_file(struct job_reference *r, const char *typed);
 void session_draw(struct ui *ui); // reads what it needs, starts a job of it, and shows that
 void session_begin(struct ui *ui, struct reading *r); // starts a job that was read, and shows it
 

@@ -85,6 +85,9 @@ templates_sweep_composed(struct ui *ui)
 void
 templates_complete(const struct ui *ui, struct job *j)
 {
+    const char *from = session_of(ui)->job.template;
+    free(j->template); // it is called by the file that the instruction lies in
+    j->template = from ? mem_strdup(from) : NULL;
     for (const struct parameter *p = parameters; p->name; p++) {
         char *text = p->where & PARAMETER_TEMPLATE ? NULL
                                                    : parameter_text(p, &session_of(ui)->job);

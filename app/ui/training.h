@@ -37,6 +37,14 @@ struct run *training_run(const struct ui *ui, const char *id); // of a job; NULL
 void training_ask(struct ui *ui);                              // how the worker's trainings are
 const char *training_state(const struct run *r); // as the worker has it; "": not its own
 bool training_is_running(const struct run *r);
+void training_load(struct ui *ui); // those that are kept, once
+// What a training has made, as the worker's machine names it: a model's folder, or a LoRA's file.
+// NULL: nothing yet. Freed with free().
+char *training_result(const struct ui *ui, const struct run *r, bool *is_lora);
+// The models that trainings have made, each freed with free(); how many, at most `room`.
+int training_models(struct ui *ui, char **out, int room);
+// The next drawing is made with it; once more: with what limn chooses.
+void training_use(struct ui *ui, const struct run *r);
 
 // training_draw.c
 void training_draw(struct ui *ui, const struct area *a);

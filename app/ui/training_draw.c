@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/ui/field.h"
 #include "app/ui/training.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
@@ -114,8 +115,8 @@ draw_sheet(struct ui *ui, const struct trainlog *log, const struct area *a)
 static void
 draw_row(const struct run *r, const struct area *line, bool here)
 {
-    static const char *const shown[][2] = {{"running", "runs"}, {"lost", "cut off"}};
-    const char *state = r->job ? training_state(r) : training_is_running(r) ? "runs" : "rests";
+    static const char *const shown[][2] = {{"lost", "cut off"}};
+    const char *state = r->job ? training_state(r) : training_is_running(r) ? "running" : "at rest";
     const char *place =
         r->copied ? jv_string(jv_get(jv_get(r->job, "about"), "output"), "?") : r->folder;
     const char *text = jv_string(jv_get(r->job, "text"), "");
@@ -132,10 +133,30 @@ draw_row(const struct run *r, const struct area *line, bool here)
     if (*text && strcmp(state, "failed") == 0)
         draw_format(line->y, line->x + 1, line->columns - 2, role, "%-8s %s: %s", state, place,
                     text);
+    else if (!r->log.step)
+        draw_format(line->y, line->x + 1, line->columns - 2, role, "%-8s no steps yet   %s", state,
+                    place);
     else
         draw_format(line->y, line->x + 1, line->columns - 2, role,
-                    "%-8s step %" PRId64 "%s  rate %.3g  %.2f s a step   %s", state, r->log.step,
-                    steps, r->log.rate, r->log.seconds, place);
+                    "%-8s step %" PRId64 "%s  learning rate %.3g  %.2f s a step   %s", state,
+                    r->log.step, steps, r->log.rate, r->log.seconds, place);
+}
+
+// How to draw with what it has made.
+static void
+draw_result(const struct ui *ui, const struct run *r, const struct area *line)
+{
+    bool is_lora;
+    char path[4200];
+    char *made = training_result(ui, r, &is_lora);
+    if (!made)
+        return;
+    char *word = mem_printf("Enter draws with it   or: limn generate text --%s ",
+                            is_lora ? "lora" : "model");
+    draw_short_path(made, MAX(line->columns - text_width(word, SIZE_MAX) - 2, 8), path, sizeof path);
+    draw_format(line->y, line->x + 1, line->columns - 2, ROLE_GOOD, "%s%s", word, path);
+    free(word);
+    free(made);
 }
 
 void
@@ -167,7 +188,9 @@ training_draw(struct ui *ui, const struct area *a)
         draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "it has no log yet");
         return;
     }
-    int y = a->y + rows + 2, left = a->rows - rows - 2;
+    struct area result = {a->y + rows + 1, a->x, 1, a->columns};
+    draw_result(ui, run, &result);
+    int y = a->y + rows + 3, left = a->rows - rows - 3;
     bool wide = a->columns >= 100;
     struct area curve = {y, a->x + 1, wide ? left * 3 / 5 : left * 2 / 5,
                          wide ? a->columns / 2 - 2 : a->columns - 2};

@@ -126,9 +126,11 @@ training_form(struct ui *ui)
     const char *there =
         ui_host(ui) ? "on that machine; empty: the recipe's" : "empty: the recipe's";
     char *help = mem_printf("folder it writes to, %s", there);
-    form_add(f, FIELD_TEXT, "recipe", "recipe", recipe,
-             "a YAML file of this machine (docs/training.md)");
-    form_add(f, FIELD_TEXT, "pack", "pack", "", there);
+    static const char *const recipes[] = {"yaml", "yml", NULL}, *const packs[] = {"pack", NULL};
+    form_add_file(f, recipes, NULL, "recipe", "recipe", recipe,
+                  "a YAML file of this machine (docs/training.md)");
+    struct form_field *pack = form_add(f, FIELD_TEXT, "pack", "pack", "", there);
+    pack->files = ui_host(ui) ? NULL : packs; // else it is no file of this machine
     form_add(f, FIELD_TEXT, "output", "output", "", help);
     form_add(f, FIELD_TEXT, "model", "model", "", there);
     const char *names[66] = {"auto"};

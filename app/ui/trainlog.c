@@ -140,10 +140,22 @@ trainlog_read(struct trainlog *t)
     return true;
 }
 
+// The first `filled` of `columns` values, drawn out over all of them; backwards, for it is in place.
+static void
+stretch(double *means, int filled, int columns)
+{
+    for (int i = columns - 1; i >= 0 && filled < columns; i--) {
+        double at = columns > 1 ? (double)i * (filled - 1) / (columns - 1) : 0;
+        int before = (int)at, behind = MIN(before + 1, filled - 1);
+        means[i] = means[before] + (at - before) * (means[behind] - means[before]);
+    }
+}
+
 int
 trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means)
 {
     int filled = MIN(columns, t->count);
+    smooth = MIN(smooth, MAX(1, t->count / 10));
     for (int i = 0; i < filled; i++) {
         int from = (int)((int64_t)t->count * i / filled),
             to = (int)((int64_t)t->count * (i + 1) / filled);
@@ -155,7 +167,8 @@ trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means)
             sum += t->losses[k];
         means[i] = sum / MAX(1, to - from);
     }
-    return filled;
+    stretch(means, filled, columns);
+    return filled ? columns : 0;
 }
 
 static int

@@ -44,8 +44,9 @@ void trainlog_close(struct trainlog *t); // zeroed is fine
 // file that became shorter is read anew; of one over LIMIT_TRAINLOG_BYTES what lies behind is not
 // read.
 bool trainlog_read(struct trainlog *t);
-// Mean losses of `columns` equal parts of the training, each over at least `smooth` steps; returns
-// how many were filled.
+// Mean losses at `columns` places, evenly from the first step to the last, each over at least
+// `smooth` steps, or over a tenth of the steps where those are few; between steps that lie further
+// apart than places do they are on a line. Returns how many there are: all, or none without a step.
 int trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means);
 // The names of the sheets drawn so far, oldest first, NULL at the end; freed with places_free().
 char **trainlog_sheets(const struct trainlog *t);

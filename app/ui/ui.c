@@ -229,8 +229,10 @@ on_event(struct ui *ui, struct client_event *e)
         struct jv **keep = loaders ? &ui->worker.loaders : &ui->worker.machine;
         jv_free(*keep);
         *keep = jv_copy(loaders ? jv_get(e->data, "loaders") : e->data);
-        if (!loaders)
+        if (!loaders) {
             material_described(ui);
+            session_described(ui);
+        }
     }
     if (e->type == CLIENT_LOG) {
         const char *level = jv_string(jv_get(e->data, "level"), "");

@@ -56,6 +56,8 @@ void ui_prompt(struct ui *ui, const char *label, const char *text,
 void ui_prompt_live(struct ui *ui, const char *label, const char *text,
                     void (*changed)(struct ui *ui, const char *text),
                     void (*done)(struct ui *ui, const char *text));
+// What the last line says while the line is being written, before how it ends; not copied.
+void ui_prompt_hint(struct ui *ui, const char *hint);
 void ui_ask(struct ui *ui, const char *question, const char *answers,
             void (*answered)(struct ui *ui, char answer));
 const char *ui_message(const struct ui *ui); // what is said now; ""

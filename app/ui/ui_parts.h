@@ -68,6 +68,7 @@ struct dialogue {
     void (*prompt_done)(struct ui *ui, const char *text); // NULL text: left with Esc
     void (*prompt_changed)(struct ui *ui, const char *text); // after each key; NULL: nobody asks
     struct palette *palette;                                 // over the line; NULL: none
+    const char *prompt_hint;                                 // ui_prompt_hint(); NULL: none
     // A question with one letter for an answer.
     bool asking;
     char question[ERR_TEXT_MAX], answers[16];

@@ -36,8 +36,6 @@ struct view {
 
 // `train RECIPE …` behind ":": begins a training (view_training.c).
 bool training_command(struct ui *ui, const char *line);
-// `cd FOLDER`: the files of the composer; ~ is the home (compose_files.c).
-void compose_go(struct ui *ui, const char *folder);
 
 // The library's pictures are others now; `choose` is chosen, where it is not 0 (view_gallery.c).
 void gallery_changed(struct ui *ui, int64_t choose);

@@ -57,9 +57,9 @@ open_compose(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
     struct err err = {0};
-    c->newcomer = ui_library(ui) && is_empty(ui_library(ui));
     if (c->browser.folder)
         return;
+    c->newcomer = ui_library(ui) && is_empty(ui_library(ui)); // until something is drawn
     char *kept = ui_library(ui) ? library_kept(ui_library(ui), "folder", NULL) : NULL;
     char here[4096];
     if (!getcwd(here, sizeof here))
@@ -87,6 +87,7 @@ close_compose(struct ui *ui)
     browser_finish(&c->browser);
     painter_free(c->painter);
     free(c->bookmarks);
+    free(c->chosen_in);
     image_unref(c->after);
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/ui/arrivals.h"
 #include "app/ui/entry.h"
+#include "app/ui/finding.h"
 #include "app/ui/gallery.h"
 #include "app/ui/material.h"
 #include "app/ui/session.h"
@@ -55,40 +56,45 @@ end_comparison(struct gallery *g)
     gallery_compare_end(g);
 }
 
-// Reads the library again; the chosen picture stays chosen.
 static void
-reload(struct ui *ui)
+take_list(struct ui *ui, struct finding *f)
 {
     struct gallery *g = gallery_of(ui);
-    struct err err = {0};
-    int64_t id = gallery_chosen(ui) ? gallery_chosen(ui)->id : 0;
-    struct library_filter f = {.search = g->search, .sort = g->sort, .limit = PICTURES_SHOWN_MAX};
-    struct library_list list = {0};
-    if (!ui_library(ui))
+    int64_t chosen = gallery_chosen(ui) ? gallery_chosen(ui)->id : 0;
+    int64_t id = g->choose ? g->choose : chosen;
+    if (f->number != g->asked)
         return;
-    if (!library_query(ui_library(ui), &f, &list, &err)) {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    if (f->err.code != ERR_NONE) {
+        ui_say(ui, ROLE_ERROR, "%s", f->err.text);
         return;
     }
     library_list_free(&g->list);
-    g->list = list;
-    for (int i = 0; i < list.count; i++)
-        if (list.items[i].id == id)
+    g->list = f->list;
+    f->list = (struct library_list){0};
+    g->listed = true;
+    g->choose = 0;
+    for (int i = 0; i < g->list.count; i++)
+        if (g->list.items[i].id == id)
             g->selected = i;
-    g->selected = MAX(0, MIN(g->selected, list.count - 1));
+    g->selected = MAX(0, MIN(g->selected, g->list.count - 1));
     if (!gallery_chosen(ui)) // what was compared is gone
         end_comparison(g);
     ui_redraw(ui);
 }
 
+// Has the library read again; the chosen picture stays chosen.
+static void
+reload(struct ui *ui)
+{
+    struct gallery *g = gallery_of(ui);
+    finding_begin(ui, g->search, g->sort, PICTURES_SHOWN_MAX, take_list, ++g->asked);
+}
+
 void
 gallery_changed(struct ui *ui, int64_t choose)
 {
-    struct gallery *g = gallery_of(ui);
+    gallery_of(ui)->choose = choose ? choose : gallery_of(ui)->choose;
     reload(ui);
-    for (int i = 0; choose && i < g->list.count; i++)
-        if (g->list.items[i].id == choose)
-            g->selected = i;
 }
 
 static void
@@ -153,8 +159,8 @@ search(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
     memcpy(g->before, g->search, sizeof g->before);
-    ui_prompt_live(ui, "words, #tag, *3, on:2026-11, seed:7: ", g->search, search_changed,
-                   search_done);
+    ui_prompt_live(ui, "/", g->search, search_changed, search_done);
+    ui_prompt_hint(ui, GALLERY_SEARCH);
 }
 
 static void

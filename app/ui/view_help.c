@@ -8,6 +8,7 @@
 
 struct help {
     int top, rows, lines;
+    char filter[80]; // only lines that have it, in any case
 };
 
 static const char *const commands[][2] = {
@@ -33,7 +34,10 @@ static void
 put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left,
     const char *right)
 {
+    bool wanted = !right || strcasestr(left, h->filter) || strcasestr(right, h->filter);
     int y = a->y + *line - h->top;
+    if (!wanted)
+        return;
     (*line)++;
     if (y < a->y || y >= a->y + a->rows)
         return;
@@ -93,6 +97,14 @@ draw_help(struct ui *ui, const struct area *a)
     h->lines = line;
 }
 
+static void
+filter_changed(struct ui *ui, const char *text)
+{
+    struct help *h = ui_state(ui, VIEW_HELP);
+    snprintf(h->filter, sizeof h->filter, "%s", text ? text : "");
+    h->top = 0;
+}
+
 static bool
 on_request(struct ui *ui, enum request request)
 {
@@ -104,6 +116,14 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_PAGE_DOWN: h->top += h->rows - 1; return true;
     case REQUEST_FIRST: h->top = 0; return true;
     case REQUEST_LAST: h->top = h->lines; return true;
+    case REQUEST_FILTER:
+        ui_prompt_live(ui, "/", h->filter, filter_changed, filter_changed);
+        return true;
+    case REQUEST_BACK:
+        if (!*h->filter)
+            return false;
+        filter_changed(ui, "");
+        return true;
     default: return false;
     }
 }
@@ -115,7 +135,8 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     ((struct help *)ui_state(ui, VIEW_HELP))->top += 3 * turn;
 }
 
-static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_BACK,
+static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_FILTER,
+                                     REQUEST_BACK,
                                      REQUEST_NONE};
 
 const struct view view_help = {

@@ -1,97 +1,275 @@
 // SPDX-License-Identifier: MIT
-// Models and devices, as the worker describes its machine; loaders with them.
+// What there is to draw with: models, those that were trained here, devices, as the worker describes
+// its machine; a card of the chosen one; loaders.
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/field.h"
 #include "app/ui/session.h"
+#include "app/ui/training.h"
 #include "app/ui/view.h"
 #include "app/worker/client.h"
 #include "engine/base/mem.h"
 
-struct models {
-    int selected, count, top;
-    bool asked;
+enum { ROWS_MAX = 1024 + TRAININGS_MAX + 64, WIDE = 90, LABEL_COLUMNS = 12 };
+
+// A line that can be chosen.
+struct row {
+    enum { ROW_MODEL, ROW_TRAINED, ROW_DEVICE } kind;
+    const struct jv *about;  // MODEL, DEVICE
+    const struct run *run;   // TRAINED
 };
+
+struct models {
+    int selected, top;
+    bool asked;
+    struct row rows[ROWS_MAX];
+    int count, of_models; // of them, models and trained ones
+    struct area list;
+};
+
+static struct models *
+models_of(const struct ui *ui)
+{
+    return ui_state(ui, VIEW_MODELS);
+}
 
 static void
 open_models(struct ui *ui)
 {
-    struct models *m = ui_state(ui, VIEW_MODELS);
+    struct models *m = models_of(ui);
     if (!ui_machine(ui) || !m->asked)
         client_describe(ui_client(ui));
     m->asked = true;
+    training_load(ui);
 }
 
-// Without the one that computes nothing, which is the last and for tests.
-static int
-device_count(const struct ui *ui)
+// Models, then what trainings have made, then devices, but not the one that computes nothing, which
+// is the last and for tests.
+static void
+list_rows(const struct ui *ui)
 {
-    const struct jv *devices = jv_get(ui_machine(ui), "devices");
-    size_t n = jv_size(devices);
-    const char *last = n ? jv_string(jv_get(jv_at(devices, n - 1), "name"), "") : "";
-    return (int)n - (strcmp(last, "null") == 0);
-}
-
-// Lines that can be chosen come first: models, then devices.
-static const struct jv *
-at(const struct ui *ui, int index, bool *is_model)
-{
+    struct models *m = models_of(ui);
+    struct training *t = training_of(ui);
     const struct jv *models = jv_get(ui_machine(ui), "models"),
                     *devices = jv_get(ui_machine(ui), "devices");
-    int n = (int)jv_size(models);
-    *is_model = index < n;
-    return index < n ? jv_at(models, (size_t)index) : jv_at(devices, (size_t)(index - n));
+    m->count = 0;
+    for (size_t i = 0; i < jv_size(models) && m->count < ROWS_MAX; i++)
+        m->rows[m->count++] = (struct row){.kind = ROW_MODEL, .about = jv_at(models, i)};
+    for (int i = 0; i < t->count && m->count < ROWS_MAX; i++) {
+        bool is_lora;
+        char *made = training_result(ui, &t->runs[i], &is_lora);
+        if (made)
+            m->rows[m->count++] = (struct row){.kind = ROW_TRAINED, .run = &t->runs[i]};
+        free(made);
+    }
+    m->of_models = m->count;
+    for (size_t i = 0; i < jv_size(devices) && m->count < ROWS_MAX; i++)
+        if (strcmp(jv_string(jv_get(jv_at(devices, i), "name"), ""), "null") != 0)
+            m->rows[m->count++] = (struct row){.kind = ROW_DEVICE, .about = jv_at(devices, i)};
+    m->selected = MAX(0, MIN(m->selected, m->count - 1));
+}
+
+static const char *
+value_of(const struct row *r, const char *key)
+{
+    return jv_string(jv_get(r->about, key), "");
+}
+
+static bool
+is_unusable(const struct row *r)
+{
+    return r->kind == ROW_DEVICE && *value_of(r, "reason");
+}
+
+// Whether the next drawing is made with it.
+static bool
+is_in_use(const struct ui *ui, const struct row *r)
+{
+    const struct job *j = &session_of(ui)->job;
+    bool is_lora = false;
+    char *made = r->kind == ROW_TRAINED ? training_result(ui, r->run, &is_lora) : NULL;
+    const char *name = made ? made : value_of(r, "name");
+    const char *used = r->kind == ROW_DEVICE ? j->device : is_lora ? j->lora : j->model;
+    bool same = used && strcmp(used, name) == 0;
+    free(made);
+    return same;
+}
+
+// --- drawing
+
+static void
+draw_row(const struct ui *ui, const struct row *r, const struct area *line, bool here)
+{
+    char name[4200];
+    if (here)
+        draw_fill(line, ROLE_SELECTION);
+    if (r->kind == ROW_TRAINED)
+        draw_short_path(r->run->folder, MAX(line->columns - 12, 4), name, sizeof name);
+    else
+        snprintf(name, sizeof name, "%s", value_of(r, "name"));
+    draw_format(line->y, line->x + 1, line->columns - 2,
+                here             ? ROLE_SELECTION
+                : is_unusable(r) ? ROLE_DIM
+                                 : ROLE_TEXT,
+                "%s %s%s", is_in_use(ui, r) ? "*" : " ", name,
+                r->kind == ROW_TRAINED ? " (trained)"
+                : is_unusable(r)       ? " (not usable)"
+                                       : "");
+}
+
+// Models and devices, each below its heading.
+static void
+draw_list(const struct ui *ui, const struct area *a)
+{
+    struct models *m = models_of(ui);
+    char title[300];
+    snprintf(title, sizeof title, "models on %s", ui_host(ui) ? ui_host(ui) : "this computer");
+    draw_heading(a, true, title);
+    if (!ui_machine(ui))
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
+                  "asking the worker for its models and devices \u2026");
+    int rows = a->rows - 1 - (m->of_models < m->count);
+    m->top = draw_scroll(m->count, m->selected, rows, m->top);
+    m->list = (struct area){a->y + 1, a->x, rows, a->columns};
+    int y = a->y + 1;
+    for (int i = m->top; i < m->count && i < m->top + rows; i++, y++) {
+        if (i == m->of_models) {
+            struct area head = {y++, a->x, 1, a->columns};
+            draw_heading(&head, false, "devices");
+        }
+        struct area line = {y, a->x, 1, a->columns};
+        draw_row(ui, &m->rows[i], &line, i == m->selected);
+    }
+}
+
+// "references  up to 8", wrapped; the line behind it.
+__attribute__((format(printf, 4, 5))) static int
+put(const struct area *a, int y, const char *label, const char *format, ...)
+{
+    char text[4400];
+    struct field_line lines[6];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct area value = {y, a->x + LABEL_COLUMNS, 0, a->columns - LABEL_COLUMNS};
+    int rows = field_wrap(text, MAX(value.columns, 1), lines, 6);
+    value.rows = MIN(rows, a->y + a->rows - y);
+    if (value.rows < 1 || !*text)
+        return y;
+    draw_text(y, a->x, LABEL_COLUMNS - 1, ROLE_DIM, label);
+    draw_wrapped(&value, ROLE_TEXT, text);
+    return y + value.rows;
 }
 
 static void
-put_types(const struct jv *list, char *out, size_t size)
+put_sizes(const struct jv *o, char *out, size_t size)
 {
+    int64_t side = jv_integer(jv_get(o, "size"), 0), whole = jv_integer(jv_get(o, "final"), side);
+    if (jv_integer(jv_get(o, "grain"), 0))
+        snprintf(out, size, "any size, best %" PRId64 " x %" PRId64, side, side);
+    else if (whole != side)
+        snprintf(out, size, "%" PRId64 " x %" PRId64 ", or %" PRId64 " x %" PRId64 " sooner", whole,
+                 whole, side, side);
+    else
+        snprintf(out, size, "%" PRId64 " x %" PRId64, side, side);
+}
+
+// Of the device that drawings are made on now: the one that was chosen, else the first usable.
+static const struct row *
+device_in_use(const struct ui *ui)
+{
+    struct models *m = models_of(ui);
+    const struct row *first = NULL;
+    for (int i = m->of_models; i < m->count; i++) {
+        if (is_in_use(ui, &m->rows[i]))
+            return &m->rows[i];
+        if (!first && !is_unusable(&m->rows[i]))
+            first = &m->rows[i];
+    }
+    return first;
+}
+
+static void
+put_memory(const struct row *device, char *out, size_t size)
+{
+    double all = (double)jv_integer(jv_get(device->about, "memory"), 0) / 0x1p30;
+    double free_now = (double)jv_integer(jv_get(device->about, "available"), 0) / 0x1p30;
     *out = 0;
-    for (size_t i = 0; i < jv_size(list); i++) {
-        size_t n = strlen(out);
-        snprintf(out + n, size - n, "%s%s", i ? ", " : "", jv_string(jv_at(list, i), ""));
-    }
+    if (all > 0 && free_now > 0)
+        snprintf(out, size, "%.1f of %.1f GiB free", free_now, all);
+    else if (all > 0)
+        snprintf(out, size, "%.1f GiB", all);
 }
 
-static void
-describe(const struct ui *ui, const struct jv *o, bool is_model, char *out, size_t size)
+static int
+draw_model(const struct ui *ui, const struct row *r, const struct area *a)
 {
-    struct session *session = session_of(ui);
-    const char *name = jv_string(jv_get(o, "name"), "?"),
-               *reason = jv_string(jv_get(o, "reason"), "");
-    const char *chosen = is_model ? session->job.model : session->job.device;
-    const char *mark = chosen && strcmp(chosen, name) == 0 ? "*" : " ";
-    char types[64];
-    if (is_model) {
-        int64_t side = jv_integer(jv_get(o, "size"), 0);
-        int64_t whole = jv_integer(jv_get(o, "final"), side);
-        char sides[64];
-        if (jv_integer(jv_get(o, "grain"), 0))
-            snprintf(sides, sizeof sides, "any size, best %" PRId64 " x %" PRId64, side, side);
-        else if (whole != side)
-            snprintf(sides, sizeof sides, "%" PRId64 " x %" PRId64 ", or %" PRId64 " x %" PRId64,
-                     whole, whole, side, side);
-        else
-            snprintf(sides, sizeof sides, "%" PRId64 " x %" PRId64 " pixels", side, side);
-        snprintf(out, size, "%s %-18s %s   %.1f MiB   %s", mark, name, sides,
-                 (double)jv_integer(jv_get(o, "bytes"), 0) / 0x1p20,
-                 jv_string(jv_get(o, "folder"), ""));
-    } else {
-        put_types(jv_get(o, "types"), types, sizeof types);
-        double all = (double)jv_integer(jv_get(o, "memory"), 0) / 0x1p30;
-        double free_now = (double)jv_integer(jv_get(o, "available"), 0) / 0x1p30;
-        char memory[64] = "";
-        if (all > 0 && free_now > 0)
-            snprintf(memory, sizeof memory, "   %.1f of %.1f GiB free", free_now, all);
-        else if (all > 0)
-            snprintf(memory, sizeof memory, "   %.1f GiB", all);
-        snprintf(out, size, "%s %-18s %s%s   %s%s%s%s", mark, name,
-                 jv_string(jv_get(o, "text"), ""), memory, types,
-                 jv_bool(jv_get(o, "matrix"), false) ? "   matrix units" : "",
-                 *reason ? "   not usable: " : "", reason);
+    const struct row *device = device_in_use(ui);
+    int64_t references = jv_integer(jv_get(r->about, "references"), -1),
+            steps = jv_integer(jv_get(r->about, "steps"), 0);
+    double bytes = (double)jv_integer(jv_get(r->about, "bytes"), 0);
+    char text[200], memory[80] = "", path[4200];
+    int y = a->y;
+    put_sizes(r->about, text, sizeof text);
+    y = put(a, y, "draws", "%s pixels", text);
+    if (references > 0)
+        y = put(a, y, "references", "up to %" PRId64 ", and a picture to start from", references);
+    else if (references == 0)
+        y = put(a, y, "references", "none: it draws from words, and from a picture to start from");
+    if (steps > 0)
+        y = put(a, y, "usually", "%" PRId64 " steps%s%s%s%s", steps,
+                *value_of(r, "sampler") ? " of " : "", value_of(r, "sampler"),
+                *value_of(r, "guidance") ? ", guidance " : "", value_of(r, "guidance"));
+    if (device)
+        put_memory(device, memory, sizeof memory);
+    y = put(a, y, "weights", "%.1f %s%s%s%s%s", bytes / (bytes < 0x1p30 ? 0x1p20 : 0x1p30),
+            bytes < 0x1p30 ? "MiB" : "GiB", *memory ? "; " : "",
+            *memory ? value_of(device, "name") : "", *memory ? " has " : "", memory);
+    y = put(a, y, "licence", "%s",
+            *value_of(r, "licence") ? value_of(r, "licence") : "its folder does not say");
+    if (*value_of(r, "family"))
+        y = put(a, y, "family", "%s", value_of(r, "family"));
+    draw_short_path(value_of(r, "folder"), a->columns - LABEL_COLUMNS, path, sizeof path);
+    return put(a, y, "folder", "%s", path);
+}
+
+static int
+draw_trained(const struct ui *ui, const struct row *r, const struct area *a)
+{
+    bool is_lora;
+    char path[4200];
+    char *made = training_result(ui, r->run, &is_lora);
+    int y = put(a, a->y, "is", is_lora ? "a LoRA: it changes the model that it was trained on"
+                                       : "a model of your own");
+    y = put(a, y, "trained", "%" PRId64 " steps", r->run->log.step);
+    draw_short_path(made ? made : "", a->columns - LABEL_COLUMNS, path, sizeof path);
+    y = put(a, y, is_lora ? "file" : "folder", "%s", path);
+    y = put(a, y, "elsewhere", "limn generate text --%s %s", is_lora ? "lora" : "model", path);
+    free(made);
+    return y;
+}
+
+static int
+draw_device(const struct row *r, const struct area *a)
+{
+    char types[80] = "", memory[80];
+    const struct jv *list = jv_get(r->about, "types");
+    for (size_t i = 0; i < jv_size(list); i++) {
+        size_t n = strlen(types);
+        snprintf(types + n, sizeof types - n, "%s%s", i ? ", " : "", jv_string(jv_at(list, i), ""));
     }
+    put_memory(r, memory, sizeof memory);
+    int y = put(a, a->y, "is", "%s", value_of(r, "text"));
+    if (is_unusable(r))
+        return put(a, y, "not usable", "%s", value_of(r, "reason"));
+    y = put(a, y, "memory", "%s", memory);
+    return put(a, y, "computes in", "%s%s", types,
+               jv_bool(jv_get(r->about, "matrix"), false) ? ", with matrix units" : "");
 }
 
 static void
@@ -101,77 +279,81 @@ draw_loaders(const struct ui *ui, const struct area *a)
     for (size_t i = 0; i < jv_size(ui_loaders(ui)) && (int)i + 1 < a->rows; i++) {
         const struct jv *l = jv_at(ui_loaders(ui), i);
         const char *refused = jv_string(jv_get(l, "refused"), NULL);
-        if (refused)
-            draw_text(a->y + 1 + (int)i, a->x + 1, a->columns - 2, ROLE_WARNING, refused);
-        else
-            draw_format(a->y + 1 + (int)i, a->x + 1, a->columns - 2, ROLE_TEXT, "  %-18s %s",
-                        jv_string(jv_get(l, "name"), ""), jv_string(jv_get(l, "summary"), ""));
+        int y = a->y + 1 + (int)i;
+        if (refused) {
+            draw_text(y, a->x + 1, a->columns - 2, ROLE_WARNING, refused);
+            continue;
+        }
+        draw_text(y, a->x + 1, LABEL_COLUMNS - 1, ROLE_TEXT, jv_string(jv_get(l, "name"), ""));
+        draw_text(y, a->x + 1 + LABEL_COLUMNS, a->columns - 2 - LABEL_COLUMNS, ROLE_DIM,
+                  jv_string(jv_get(l, "summary"), ""));
     }
+}
+
+// The card of what is chosen, and below it the loaders.
+static void
+draw_right(const struct ui *ui, const struct area *a)
+{
+    struct models *m = models_of(ui);
+    const struct row *r = m->count ? &m->rows[m->selected] : NULL;
+    struct area card = {a->y + 1, a->x + 1, a->rows - 1, a->columns - 2};
+    int y = card.y;
+    if (r) {
+        draw_heading(a, false, r->kind == ROW_TRAINED ? "trained here" : value_of(r, "name"));
+        y = r->kind == ROW_MODEL     ? draw_model(ui, r, &card)
+            : r->kind == ROW_TRAINED ? draw_trained(ui, r, &card)
+                                     : draw_device(r, &card);
+        if (!is_unusable(r) && y < card.y + card.rows)
+            draw_text(y++, card.x, card.columns, ROLE_GOOD,
+                      is_in_use(ui, r) ? "the next drawing uses it; Enter leaves that to limn"
+                                       : "Enter: the next drawing uses it");
+        y++;
+    }
+    struct area loaders = {y, a->x, a->y + a->rows - y, a->columns};
+    if (loaders.rows > 1)
+        draw_loaders(ui, &loaders);
 }
 
 static void
 draw_models(struct ui *ui, const struct area *a)
 {
-    struct models *m = ui_state(ui, VIEW_MODELS);
-    int models = (int)jv_size(jv_get(ui_machine(ui), "models")),
-        devices = device_count(ui);
-    char title[300], line[1024];
-    snprintf(title, sizeof title, "models %s%s", ui_host(ui) ? "on " : "here",
-             ui_host(ui) ? ui_host(ui) : "");
-    draw_heading(a, true, title);
-    m->count = models + devices;
-    m->selected = MAX(0, MIN(m->selected, m->count - 1));
-    if (!ui_machine(ui))
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "asking the worker for its models and devices \u2026");
-    // Each list gets the room it needs, and the chosen line is always seen.
-    int rows = MAX(3, MIN(models + devices, a->rows * 2 / 3 - 2));
-    m->top = draw_scroll(m->count, m->selected, rows, m->top);
-    int y = a->y + 1;
-    for (int i = m->top; i < m->count && i < m->top + rows; i++) {
-        bool is_model;
-        const struct jv *o = at(ui, i, &is_model);
-        if (i == models) {
-            struct area head = {y++, a->x, 1, a->columns};
-            head.y = y++;
-            draw_heading(&head, false, "devices");
-        }
-        bool bad = !is_model && *jv_string(jv_get(o, "reason"), ""), here = i == m->selected;
-        struct area bar = {y, a->x, 1, a->columns};
-        describe(ui, o, is_model, line, sizeof line);
-        if (here)
-            draw_fill(&bar, ROLE_SELECTION);
-        draw_text(y++, a->x + 1, a->columns - 2,
-                  here  ? ROLE_SELECTION
-                  : bad ? ROLE_DIM
-                        : ROLE_TEXT,
-                  line);
+    struct models *m = models_of(ui);
+    list_rows(ui);
+    int left = MAX(a->columns / 3, 30), high = MIN(m->count + 2, MAX(a->rows / 3, 6));
+    struct area list = *a, right = *a;
+    if (a->columns >= WIDE) {
+        list.columns = left;
+        right.x += left + 1;
+        right.columns -= left + 1;
+        draw_upright(a->y, a->x + left, a->rows);
+    } else {
+        list.rows = high;
+        right.y += high;
+        right.rows -= high;
     }
-    struct area loaders = {y + 1, a->x, a->y + a->rows - y - 1, a->columns};
-    if (loaders.rows > 1)
-        draw_loaders(ui, &loaders);
+    draw_list(ui, &list);
+    draw_right(ui, &right);
 }
+
+// --- requests
 
 // The next drawing is made with what was chosen; once more: the worker chooses again.
 static void
-choose(struct ui *ui)
+choose(struct ui *ui, const struct row *r)
 {
     struct session *session = session_of(ui);
-    struct models *m = ui_state(ui, VIEW_MODELS);
-    bool is_model;
-    const struct jv *o = m->count ? at(ui, m->selected, &is_model) : NULL;
-    const char *name = jv_string(jv_get(o, "name"), NULL),
-               *reason = jv_string(jv_get(o, "reason"), "");
-    if (!o || !name)
-        return;
-    if (!is_model && *reason) {
-        ui_say(ui, ROLE_ERROR, "%s cannot be used: %s", name, reason);
+    if (r->kind == ROW_TRAINED) {
+        training_use(ui, r->run);
         return;
     }
+    if (is_unusable(r)) {
+        ui_say(ui, ROLE_ERROR, "%s cannot be used: %s", value_of(r, "name"), value_of(r, "reason"));
+        return;
+    }
+    bool is_model = r->kind == ROW_MODEL, same = is_in_use(ui, r);
     char **field = is_model ? &session->job.model : &session->job.device;
-    bool same = *field && strcmp(*field, name) == 0;
     free(*field);
-    *field = same ? NULL : mem_strdup(name);
+    *field = same ? NULL : mem_strdup(value_of(r, "name"));
     session_check(ui);
     ui_say(ui, ROLE_GOOD, same ? "the %s is chosen automatically" : "the next drawing uses this %s",
            is_model ? "model" : "device");
@@ -180,18 +362,37 @@ choose(struct ui *ui)
 static bool
 on_request(struct ui *ui, enum request request)
 {
-    struct models *m = ui_state(ui, VIEW_MODELS);
+    struct models *m = models_of(ui);
+    list_rows(ui);
     switch (request) {
     case REQUEST_UP: m->selected--; break;
     case REQUEST_DOWN: m->selected++; break;
     case REQUEST_FIRST: m->selected = 0; break;
     case REQUEST_LAST: m->selected = m->count - 1; break;
-    case REQUEST_ENTER: choose(ui); break;
+    case REQUEST_ENTER:
+        if (m->count)
+            choose(ui, &m->rows[m->selected]);
+        break;
     case REQUEST_REPEAT: client_describe(ui_client(ui)); break;
     default: return false;
     }
     m->selected = MAX(0, MIN(m->selected, m->count - 1));
     return true;
+}
+
+static void
+on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+{
+    struct models *m = models_of(ui);
+    int row = m->top + y - m->list.y;
+    bool device = row > m->of_models; // behind the heading of devices
+    if (turn)
+        on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
+    else if (x < m->list.x + m->list.columns && row >= 0 && row != m->of_models &&
+             row - device < m->count)
+        m->selected = row - device;
+    if (twice)
+        on_request(ui, REQUEST_ENTER);
 }
 
 static const enum request hints[] = {REQUEST_ENTER, REQUEST_UP,   REQUEST_DOWN,
@@ -204,5 +405,6 @@ const struct view view_models = {
     .open = open_models,
     .draw = draw_models,
     .request = on_request,
+    .mouse = on_mouse,
     .hints = hints,
 };

@@ -369,8 +369,11 @@ templates_add_variables(struct form *f, const struct template *t)
                                : v->type == VARIABLE_NUMBER ? FIELD_FLOAT
                                                             : FIELD_TEXT;
         char id[80];
+        variable_id(v->name, id);
         struct form_field *d =
-            form_add(f, kind, variable_id(v->name, id), v->name, v->value, v->help);
+            v->type == VARIABLE_IMAGE
+                ? form_add_file(f, browser_pictures, t->folder, id, v->name, v->value, v->help)
+                : form_add(f, kind, id, v->name, v->value, v->help);
         if (v->type == VARIABLE_CHOICE) {
             const char **names = mem_zalloc(((size_t)v->choice_count + 1) * sizeof *names);
             for (int k = 0; k < v->choice_count; k++)

@@ -10,6 +10,7 @@
 
 #include "app/library/library.h"
 #include "app/ui/entry.h"
+#include "app/ui/session.h"
 #include "app/ui/training.h"
 #include "app/worker/client.h"
 #include "engine/base/file.h"
@@ -113,11 +114,10 @@ training_ask(struct ui *ui)
     client_commands(ui_client(ui));
 }
 
-static void
-open_training(struct ui *ui)
+void
+training_load(struct ui *ui)
 {
     struct training *t = training_of(ui);
-    training_ask(ui);
     if (t->loaded)
         return;
     t->loaded = true;
@@ -131,6 +131,13 @@ open_training(struct ui *ui)
     free(kept);
     add(ui, "run", NULL); // the place of limn train, when limn was started beside it
     t->selected = 0;
+}
+
+static void
+open_training(struct ui *ui)
+{
+    training_ask(ui);
+    training_load(ui);
 }
 
 static void
@@ -274,6 +281,77 @@ on_event(struct ui *ui, struct client_event *e)
         training_take_piece(ui, e);
 }
 
+// --- what has been made
+
+// Of another machine's training no more is known than where it writes to, and that it has ended.
+static char *
+result_there(const struct run *r)
+{
+    const char *output = jv_string(jv_get(jv_get(r->job, "about"), "output"), NULL);
+    if (!output || strcmp(training_state(r), "done") != 0)
+        return NULL;
+    const char *folder = jv_string(jv_get(r->job, "folder"), "/");
+    return output[0] == '/' ? mem_printf("%s/model", output)
+                            : mem_printf("%s/%s/model", folder, output);
+}
+
+char *
+training_result(const struct ui *ui, const struct run *r, bool *is_lora)
+{
+    *is_lora = false;
+    if (ui_host(ui) || r->copied)
+        return ui_host(ui) ? result_there(r) : NULL;
+    char *lora = file_join(r->folder, "lora.safetensors"), *model = file_join(r->folder, "model");
+    char *index = file_join(model, "model_index.json");
+    *is_lora = file_exists(lora);
+    char *found = *is_lora ? mem_strdup(lora) : file_exists(index) ? mem_strdup(model) : NULL;
+    free(index);
+    free(model);
+    free(lora);
+    return found;
+}
+
+int
+training_models(struct ui *ui, char **out, int room)
+{
+    struct training *t = training_of(ui);
+    int n = 0;
+    training_load(ui);
+    for (int i = 0; i < t->count && n < room; i++) {
+        bool is_lora;
+        char *made = training_result(ui, &t->runs[i], &is_lora);
+        if (made && !is_lora)
+            out[n++] = made;
+        else
+            free(made);
+    }
+    return n;
+}
+
+void
+training_use(struct ui *ui, const struct run *r)
+{
+    struct job *j = &session_of(ui)->job;
+    bool is_lora;
+    char *made = training_result(ui, r, &is_lora);
+    char **field = is_lora ? &j->lora : &j->model;
+    if (!made) {
+        ui_say(ui, ROLE_STATUS, "it has not made a model yet: that comes with its first sheet, and "
+                                "at its end");
+        return;
+    }
+    bool same = *field && strcmp(*field, made) == 0;
+    free(*field);
+    *field = same ? NULL : made;
+    if (same) {
+        free(made);
+        ui_say(ui, ROLE_GOOD, "the next drawing is made without it");
+    } else {
+        ui_say(ui, ROLE_GOOD, "the next drawing is made with it: 1 and write, or 4 for a template");
+    }
+    session_check(ui);
+}
+
 // --- requests
 
 static void
@@ -346,12 +424,16 @@ on_request(struct ui *ui, enum request request)
         if (r)
             resume(ui, r);
         break;
+    case REQUEST_ENTER:
+        if (r)
+            training_use(ui, r);
+        break;
     default: return false;
     }
     return true;
 }
 
-static const enum request hints[] = {REQUEST_NEW,  REQUEST_ADD,   REQUEST_REMOVE,
+static const enum request hints[] = {REQUEST_NEW,  REQUEST_ENTER, REQUEST_ADD, REQUEST_REMOVE,
                                      REQUEST_RESUME, REQUEST_EARLIER, REQUEST_LATER,
                                      REQUEST_BACK, REQUEST_HELP,  REQUEST_NONE};
 

@@ -96,11 +96,36 @@ logs_have_a_limit(void **state)
     trainlog_close(&t);
 }
 
+// Losses 1, 2, 3 over nine places: a line from the first to the last, with the log's own values at
+// its ends and in its middle; over two, its ends.
+static void
+curves_reach_both_ends(void **state)
+{
+    (void)state;
+    double means[9];
+    struct trainlog t = read_log("{\"step\": 1, \"loss\": 1}\n{\"step\": 2, \"loss\": 2}\n"
+                                 "{\"step\": 3, \"loss\": 3}\n");
+    assert_int_equal(trainlog_curve(&t, 9, 50, means), 9);
+    for (int i = 0; i < 9; i++)
+        assert_float_equal(means[i], 1 + 2 * i / 8.0, 1e-6);
+    assert_int_equal(trainlog_curve(&t, 3, 50, means), 3);
+    assert_float_equal(means[1], 2, 1e-6);
+    trainlog_close(&t);
+    t = read_log("{\"step\": 1, \"loss\": 7}\n");
+    assert_int_equal(trainlog_curve(&t, 5, 50, means), 5);
+    assert_float_equal(means[0] + means[4], 14, 1e-6);
+    trainlog_close(&t);
+    t = read_log("");
+    assert_int_equal(trainlog_curve(&t, 5, 50, means), 0);
+    trainlog_close(&t);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_have_a_limit),
+        cmocka_unit_test(curves_reach_both_ends),
         cmocka_unit_test(tasks_have_a_limit),
         cmocka_unit_test(logs_have_a_limit),
     };

@@ -73,6 +73,8 @@ def gallery():
            'wait 2 pictures\n', 'removed')
     check(sum(p[3] for p in pictures(h)) == 1, 'one is removed after all')
     h.play('keys 3 / *\ntype 4\nwait 1 picture, \nkeys Esc\nwait 2 pictures', 'a filter is seen while it is written, and Esc takes it back')
+    h.play('keys 3 /\ntype template:tex model:ICONS\nwait 2 pictures, \nkeys ^U\ntype template:edge\nwait 0 pictures\nkeys ^U\ntype model:klein\nwait 0 pictures\n'
+           'keys Esc\nwait 2 pictures', 'by template and model')
     h.limn('library', 'undelete', '3')
     # The comparison says what differs, and the key acts on what is chosen in it.
     seeds = [p[4] for p in pictures(h)]
@@ -332,6 +334,42 @@ def files():
     check('/nonesuch' in '\n'.join(screens[4]), 'a folder that is not there is said')
 
 
+def choosing():
+    # Where a value is a file, Space opens the files in place of the view: what is chosen there becomes the value, Esc leaves it.
+    h = Home()
+    folder = h.path / 'pictures'
+    (folder / 'deep').mkdir(parents=True)
+    samples = pathlib.Path(SOURCE, 'app/templates/samples')
+    for name, where in (('cat-noto.png', folder), ('dog-twemoji.png', folder), ('snail-noto.png', folder / 'deep')):
+        shutil.copy(samples / name, where)
+    screen = h.play('size 100x30\nkeys 4 /\ntype style-transfer\nkeys Enter Enter\nwait Space chooses a file\nkeys Space\nwait style-transfer: content\nsettle\n'
+                    'save -\nkeys Esc\nwait dolphin-fluent-color.png\nkeys Space b h\nwait ─ ~\nkeys Enter\nwait ~/pictures\nkeys / d o g\nsave -\n'
+                    'keys Enter Enter\nwait pictures/dog-twemoji.png\nkeys Down Space Esc Enter\nwait from the template\nsettle\nsave -', 'a template', folder=str(folder))
+    first, filtered, composed = (screen.split('\n')[30 * i:30 * i + 30] for i in range(3))
+    check(any(l.startswith(' dolphin-fluent-color.png') for l in first) and 'app/templates/samples' in first[2], 'it begins where the value lies', screen)
+    check(sum('.png' in l for l in filtered) == 1, 'a filter as in the composer', screen)
+    check(any(re.search(r'\[ref#2\] .*dog-twemoji.png', l) for l in composed), 'what was chosen', screen)
+    # Another picture in a reference's place; a picture to start from, and a mask; what is no file keeps the form.
+    rows = [r for r in re.findall(r'^PARAMETER\(\w+, (\w+)', (pathlib.Path(SOURCE) / 'app/job/parameters.def').read_text(), re.M) if r != 'dummy']
+    start = 'Down ' * rows.index('strength')
+    h = Home()
+    screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\nkeys End Space Down Enter\n'
+                    'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait as it is +dog-twemoji.png\nkeys p ' + start + '\nwait a picture to draw from\n'
+                    'keys Space Home Enter Enter\nwait pictures/deep/snail-noto.png\nkeys Enter\nwait start .*snail-noto.png\nkeys p ' + start + 'Down\n'
+                    'type nonesuch.png\nkeys Enter Enter\nwait there is no file nonesuch.png\nsave -\nkeys Esc p ' + start + 'Backsp ^U Enter Enter\n'
+                    'gone snail-noto', 'references', folder=str(folder))
+    check('white is drawn anew' in screen, 'what is no file keeps the form', screen)
+
+
+def models():
+    h = Home()
+    screen = h.play('size 120x40\nkeys 5\nwait limn-icons\nsave -\nkeys Enter\nsave -\nkeys 1\nsave -\nkeys p ' + 'Down ' * 3 + '\nsave -', 'the card')
+    for words in ('256 x 256, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit', 'app/models/limn-icons'):
+        check(re.search(words, screen), f'{words} is on the card', screen)
+    check('* limn-icons' in screen and 'model limn-icons' in screen, 'Enter chooses it', screen)
+    check('auto (24)' in screen, 'the form of parameters says what it does unless it is told', screen)
+
+
 def log():
     h = Home()
     screen = h.play(DRAWN + 'keys 7\nsave -', 'the log')
@@ -391,4 +429,4 @@ def composed():
 
 
 if __name__ == '__main__':
-    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, log, one_of_several, several, sweep, composed])
+    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, choosing, models, log, one_of_several, several, sweep, composed])

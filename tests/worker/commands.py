@@ -381,6 +381,12 @@ def on_another_machine(sshd):
     p = far('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1', '--references', '1',
             '--text-tokens', '8', '--repeats', '1', '--forward')
     check('ceilings' in p.stdout, p.stdout)
+    # The UI's second door: it is played there, its screens come here as text, and lie there as pictures.
+    p = subprocess.run(sshd.more['LIMN_SSH'].split() + [sshd.host, sshd.more['LIMN_REMOTE'], '--script', '-'], capture_output=True, text=True, input=
+                       f'limit {30 * SLOW:.0f}\nsize 80x24\nkeys 4 /\ntype edge\nkeys Enter\nsettle\nsave -\nsave screen.png\nkeys :\ntype size 64\n'
+                       'keys Enter 1 i\ntype a hen\nkeys Esc F9\nwait done in\nsave -\n', timeout=120 * SLOW)
+    check(p.returncode == 0 and 'what it draws' in p.stdout and 'done in' in p.stdout, f'a script through ssh: {p.returncode}', p.stdout + p.stderr)
+    check(size_of(there / 'screen.png') == (800, 480) and len(list(there.rglob('pictures/*.png'))) > 8, 'and its picture lies there')
     # One sentence for what is not there, and for what is not here.
     recipe = f'{SOURCE}/app/recipes/limn-icons.yaml'  # whose model is limn's own
     for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set', 'tasks=tasks.json'), 2, ('pictures of 8 pixels',)),

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Pictures of the library, looked for in the background (ui->chores): behind what was entered
+// before, and with no key that waits for a disk or for another program's lock.
+#ifndef LIMN_APP_UI_FINDING_H
+#define LIMN_APP_UI_FINDING_H
+
+#include "app/library/library.h"
+#include "app/ui/background.h"
+
+struct finding {
+    struct work work;
+    char *search; // owned
+    enum library_sort sort;
+    int limit;
+    int64_t number; // the caller's
+    void (*then)(struct ui *ui, struct finding *f); // on the UI's thread; may take `list`
+    // What came of it.
+    struct library_list list;
+    struct err err; // ERR_NONE: it was read
+};
+
+// Nothing happens without a library.
+void finding_begin(struct ui *ui, const char *search, enum library_sort sort, int limit,
+                   void (*then)(struct ui *ui, struct finding *f), int64_t number);
+
+#endif

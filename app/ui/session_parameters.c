@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+// The form of what a drawing has besides its words and references: its parameters, and the pictures
+// that it starts from and is kept to.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/base/places.h"
+#include "app/job/parameters.h"
+#include "app/ui/form.h"
+#include "app/ui/material.h"
+#include "app/ui/session.h"
+#include "app/ui/training.h"
+#include "app/ui/ui.h"
+#include "app/worker/client.h"
+#include "engine/base/file.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+
+// --- pictures by their files
+
+static const struct {
+    enum job_use use;
+    const char *id, *label, *help;
+} pictures[] = {
+    {JOB_START, "start:file", "start from", "a picture to draw from (img2img); empty: from noise"},
+    {JOB_MASK, "mask:file", "mask", "of that picture: white is drawn anew, black is kept"},
+};
+
+// What a field shows of a picture: one that came out of another picture has no file.
+static const char *
+file_of(const struct job_reference *r)
+{
+    return r && r->file && !r->embedded ? r->file : "";
+}
+
+bool
+session_is_file(const char *typed, struct err *err)
+{
+    char *path = places_typed(typed);
+    bool ok = !*path || file_exists(path) ||
+              err_set(err, ERR_INPUT, "there is no file %s: Space chooses one", path);
+    free(path);
+    return ok;
+}
+
+bool
+session_take_file(struct job_reference *r, const char *typed)
+{
+    char *path = places_typed(typed), *whole = realpath(path, NULL);
+    bool other = *path && strcmp(whole ? whole : path, file_of(r)) != 0;
+    if (other) {
+        free(r->file);
+        r->file = mem_strdup(whole ? whole : path);
+        free(r->within);
+        free(r->where);
+        r->within = r->where = NULL;
+        r->embedded = r->processed = false;
+        job_unread(r);
+    }
+    free(whole);
+    free(path);
+    return other;
+}
+
+// Without a start there is nothing to be kept by a mask, and no strength.
+static void
+remove_picture(struct job *j, struct job_reference *r)
+{
+    bool start = r->use == JOB_START;
+    job_remove(j, (int)(r - j->references));
+    struct job_reference *mask = start ? job_find_for(j, JOB_MASK, 0) : NULL;
+    if (mask)
+        job_remove(j, (int)(mask - j->references));
+    if (start)
+        j->strength = -1;
+}
+
+// An empty field takes a picture with a file off; one without has nothing to be emptied.
+static void
+take_picture(struct job *j, enum job_use use, const char *typed)
+{
+    struct job_reference *r = job_find_for(j, use, 0);
+    bool had = r != NULL;
+    if (!*typed) {
+        if (r && *file_of(r))
+            remove_picture(j, r);
+        return;
+    }
+    r = r ? r : job_add_for(j, use, 0);
+    if (session_take_file(r, typed) && use == JOB_START && !had && j->strength < 0)
+        j->strength = MATERIAL_STRENGTH;
+}
+
+static void
+add_pictures(struct ui *ui, struct form *f)
+{
+    struct job *j = &session_of(ui)->job;
+    for (size_t i = 0; i < COUNT_OF(pictures); i++) {
+        const struct job_reference *r = job_find_for(j, pictures[i].use, 0);
+        bool kept = r && !*file_of(r);
+        form_add_file(f, browser_pictures, NULL, pictures[i].id, pictures[i].label, file_of(r),
+                      kept ? "one that came out of a picture; another file takes its place"
+                           : pictures[i].help);
+    }
+}
+
+// --- parameters
+
+static bool
+parameters_done(struct ui *ui, struct form *f, bool taken)
+{
+    struct session *session = session_of(ui);
+    struct job read = JOB_EMPTY, *j = &session->job;
+    struct err err = {0};
+    bool ok = true;
+    if (!taken)
+        return true;
+    for (const struct parameter *p = parameters; ok && p->name; p++) {
+        const char *text = form_value(f, p->name);
+        if (*text && strcmp(text, "auto") != 0)
+            ok = parameter_read(p, &read, p->label, text, &err) || (form_select(f, p->name), false);
+    }
+    for (size_t i = 0; ok && i < COUNT_OF(pictures); i++)
+        ok = session_is_file(form_value(f, pictures[i].id), &err) ||
+             (form_select(f, pictures[i].id), false);
+    for (const struct parameter *p = parameters; ok && p->name; p++)
+        parameter_copy(p, j, &read);
+    job_finish(&read);
+    if (!ok) {
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(pictures); i++)
+        take_picture(j, pictures[i].use, form_value(f, pictures[i].id));
+    free(j->model_hash);
+    j->model_hash = NULL;
+    session_check(ui);
+    return true;
+}
+
+// "auto", the names there are, and the one that is set, known or not.
+static void
+add_names(struct form_field *d, const char *set, const char *const *names, int count)
+{
+    const char *all[LIMIT_CHOICE_NAMES + 3] = {"auto"};
+    int n = 1;
+    bool known = !*set;
+    for (int i = 0; i < count; i++) {
+        known = known || strcmp(names[i], set) == 0;
+        if (strcmp(names[i], "auto") != 0)
+            all[n++] = names[i];
+    }
+    if (!known)
+        all[n++] = set;
+    form_choices(d, all);
+}
+
+// What the worker has of `key`: "models", "devices"; only what can be used.
+static int
+worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOICE_NAMES + 1])
+{
+    const struct jv *list = jv_get(ui_machine(ui), key);
+    int n = 0;
+    for (size_t i = 0; i < jv_size(list) && n < LIMIT_CHOICE_NAMES; i++)
+        if (!*jv_string(jv_get(jv_at(list, i), "reason"), ""))
+            names[n++] = jv_string(jv_get(jv_at(list, i), "name"), "?");
+    return n;
+}
+
+// What the worker has, and what was trained here; `trained` holds the names of the latter.
+static int
+model_names(struct ui *ui, const char *names[LIMIT_CHOICE_NAMES + 1], char *trained[TRAININGS_MAX])
+{
+    int n = worker_names(ui, "models", names), more = training_models(ui, trained, TRAININGS_MAX);
+    for (int i = 0; i < more && n < LIMIT_CHOICE_NAMES; i++)
+        names[n++] = trained[i];
+    return n;
+}
+
+// What the model that is chosen now makes of a parameter that is left open. NULL: not known. Freed
+// with free().
+static char *
+usual_of(const struct ui *ui, const struct parameter *p)
+{
+    const struct jv *model = session_model(ui);
+    if (strcmp(p->name, "retrieve") == 0 && jv_bool(jv_get(model, "index"), false))
+        return mem_strdup("1 for words without references");
+    const struct jv *v = jv_get(model, strcmp(p->name, "size") == 0 ? "final" : p->name);
+    bool known = strcmp(p->name, "size") == 0 || strcmp(p->name, "steps") == 0 ||
+                 strcmp(p->name, "scale") == 0 || strcmp(p->name, "sampler") == 0 ||
+                 strcmp(p->name, "guidance") == 0;
+    return !known || !v      ? NULL
+           : jv_is_string(v) ? mem_strdup(jv_string(v, ""))
+                             : mem_printf("%g", jv_number(v, 0));
+}
+
+// What there is to choose from, and what is made of what is left open, as far as it is known now.
+static void
+fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
+{
+    const char *names[LIMIT_CHOICE_NAMES + 1];
+    char *trained[TRAININGS_MAX] = {0}, *text = parameter_text(p, &session_of(ui)->job);
+    free(d->usual);
+    d->usual = usual_of(ui, p);
+    if (d->kind == FIELD_CHOICE)
+        add_names(d, text ? text : "", names,
+                  p->names == COMPLETE_MODEL    ? model_names(ui, names, trained)
+                  : p->names == COMPLETE_DEVICE ? worker_names(ui, "devices", names)
+                                                : value_names(&p->type, names));
+    for (int i = 0; i < TRAININGS_MAX; i++)
+        free(trained[i]);
+    free(text);
+}
+
+void
+session_described(struct ui *ui)
+{
+    struct form *f = form_open_now(ui);
+    if (!f || f->done != parameters_done)
+        return;
+    for (const struct parameter *p = parameters; p->name; p++)
+        for (int i = 0; i < f->count; i++)
+            if (strcmp(f->fields[i].id, p->name) == 0)
+                fill_in(ui, &f->fields[i], p);
+}
+
+static void
+add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
+{
+    struct session *session = session_of(ui);
+    static const enum field_kind kinds[VALUE_KIND_COUNT] = {
+        [VALUE_SWITCH] = FIELD_BOOL,   [VALUE_WHOLE] = FIELD_INT,     [VALUE_LONG] = FIELD_INT,
+        [VALUE_REAL] = FIELD_FLOAT,    [VALUE_CHOICE] = FIELD_CHOICE, [VALUE_TEXT] = FIELD_TEXT,
+        [VALUE_SIZE] = FIELD_TEXT,
+        [VALUE_WEIGHTED] = FIELD_TEXT, [VALUE_WEIGHTS] = FIELD_TEXT,
+        [VALUE_COLOUR] = FIELD_TEXT};
+    static const char *const loras[] = {"safetensors", NULL},
+                             *const indices[] = {"index", "db", NULL};
+    char *text = parameter_text(p, &session->job);
+    bool offered = p->names == COMPLETE_MODEL || p->names == COMPLETE_DEVICE,
+         choice = offered || p->type.kind == VALUE_CHOICE,
+         on = p->type.kind == VALUE_SWITCH && text && strcmp(text, "yes") == 0;
+    const char *value = p->type.kind == VALUE_SWITCH ? (on ? "1" : "0")
+                        : text                       ? text
+                        : choice                     ? "auto"
+                                                     : "";
+    struct form_field *d =
+        form_add(f, choice ? FIELD_CHOICE : kinds[p->type.kind], p->name, p->label, value, p->help);
+    bool number =
+        d->kind == FIELD_INT || d->kind == FIELD_FLOAT || p->type.kind == VALUE_SIZE;
+    d->minimum = number ? p->type.low : 1;
+    d->maximum = number ? p->type.high : 0;
+    if (p->names == COMPLETE_FILE && !ui_host(ui)) // else it is no file of this machine
+        d->files = strcmp(p->name, "lora") == 0 ? loras : indices;
+    fill_in(ui, d, p);
+    free(text);
+}
+
+void
+session_parameters(struct ui *ui)
+{
+    struct form *f = form_new("parameters");
+    if (!ui_machine(ui))
+        client_describe(ui_client(ui));
+    for (const struct parameter *p = parameters; p->name; p++) {
+        if (strcmp(p->name, "strength") == 0) // what it says how far to go from
+            add_pictures(ui, f);
+        add_parameter(ui, f, p);
+    }
+    f->done = parameters_done;
+    form_open(ui, f);
+}
