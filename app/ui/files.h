@@ -15,8 +15,8 @@ bool files_request(struct ui *ui, struct browser *b, int rows, enum request requ
                    struct err *err);
 // To a folder as it is typed (~ is the home), in the list that keys act on.
 void files_go(struct ui *ui, const char *folder);
-// The list and the chosen picture, below it or, where the area is wide, beside it; returns where the
-// lines are, for the mouse.
+// The list and the chosen picture, below it or, where the area is wide, beside it; returns where
+// the lines are, for the mouse.
 struct area files_draw(struct ui *ui, struct browser *b, bool focus, const struct area *a);
 
 #endif

@@ -153,7 +153,8 @@ draw_result(const struct ui *ui, const struct run *r, const struct area *line)
         return;
     char *word = mem_printf("Enter draws with it   or: limn generate text --%s ",
                             is_lora ? "lora" : "model");
-    draw_short_path(made, MAX(line->columns - text_width(word, SIZE_MAX) - 2, 8), path, sizeof path);
+    int room = line->columns - text_width(word, SIZE_MAX) - 2;
+    draw_short_path(made, MAX(room, 8), path, sizeof path);
     draw_format(line->y, line->x + 1, line->columns - 2, ROLE_GOOD, "%s%s", word, path);
     free(word);
     free(made);

@@ -140,7 +140,7 @@ trainlog_read(struct trainlog *t)
     return true;
 }
 
-// The first `filled` of `columns` values, drawn out over all of them; backwards, for it is in place.
+// The first `filled` of `columns` values, drawn out over all of them: backwards, as it is in place.
 static void
 stretch(double *means, int filled, int columns)
 {

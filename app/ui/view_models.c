@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What there is to draw with: models, those that were trained here, devices, as the worker describes
-// its machine; a card of the chosen one; loaders.
+// What there is to draw with: models, what was trained here, devices, as the worker describes its
+// machine; a card of the chosen one; loaders.
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -89,16 +89,17 @@ devices_json(void)
     return list;
 }
 
-// The value of a key in the head of a model card, README.md (https://huggingface.co/docs/hub/
-// model-cards): lines between two of ---. Freed with free(); NULL: it is not there.
+// The value of a key in the head of a model card, README.md, lines between two of --- (Hugging Face
+// Hub, "Model cards"). Freed with free(); NULL: it is not there.
 static char *
 card_value(const char *card, const char *key)
 {
     const char *end = strncmp(card, "---\n", 4) == 0 ? strstr(card + 4, "\n---") : NULL;
     size_t n = strlen(key);
-    for (const char *line = end ? card + 4 : NULL; end && line < end; line += strcspn(line, "\n") + 1) {
-        if (strncmp(line, key, n) != 0 || line[n] != ':')
-            continue;
+    const char *line = end ? card + 4 : NULL;
+    while (line && line < end && (strncmp(line, key, n) != 0 || line[n] != ':'))
+        line += strcspn(line, "\n") + 1;
+    if (line && line < end) {
         const char *value = line + n + 1 + strspn(line + n + 1, " \"'");
         return mem_strndup(value, strcspn(value, "\n\"'#"));
     }

@@ -61,7 +61,8 @@ static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_L
                          INTEGER("bytes", NO, 0, EXACT), LINE("family", NO, 64),
                          INTEGER("references", NO, 0, 64), INTEGER("steps", NO, 0, 1000000),
                          LINE("sampler", NO, 64), LINE("guidance", NO, 64),
-                         NUMBER("scale", -REAL_MAX, REAL_MAX), LINE("licence", NO, 256), BOOL("index"), END};
+                         NUMBER("scale", -REAL_MAX, REAL_MAX), LINE("licence", NO, 256),
+                         BOOL("index"), END};
 static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model), END};
 static fields queued = {ID("job"), INTEGER("ahead", NO, 0, 1000000), END};
 static fields started = {ID("job"), LINE("model", NO, 256), LINE("model_hash", NO, 256),

@@ -384,6 +384,9 @@ a_saved_template_loses_nothing(void **state)
         fail_msg("%s", err.text);
     assert_string_equal(t.name, "saved");
     assert_string_equal(t.summary, "a: \"summary\"");
+    assert_string_equal(back.template, "saved"); // whence it comes now
+    free(back.template);
+    back.template = NULL;
     char *before = job_text(&j, false), *after = job_text(&back, false);
     assert_string_equal(before, after);
     assert_false(template_save(&j, folder, "saved", "again", &err));

@@ -270,7 +270,7 @@ check(p.returncode == 0 and not pathlib.Path('/tmp/.local/share/limn').exists(),
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
 limn('library', 'import', str(folder))
-before = pictures()
+before = [dict(p, model='', template='') for p in pictures()]
 with database() as db:
     for line in ('DROP TRIGGER job_ended', 'DROP TABLE input', 'DROP TABLE job_input', 'ALTER TABLE job DROP COLUMN owner',
                  'ALTER TABLE job DROP COLUMN host', 'ALTER TABLE picture DROP COLUMN model', 'ALTER TABLE picture DROP COLUMN template',

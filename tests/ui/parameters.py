@@ -118,6 +118,9 @@ def form():
     s.keys('Escape', 'p')
     s.expect(f"{rows[0]['label']} +\\(not set\\)", 'the form')
     for row in rows:
+        if row['name'] == 'strength': # behind the pictures that it is about
+            s.expect('a picture to draw from', 'the form has the picture to start from')
+            s.keys('Down', 'Down')
         s.expect(f"│ *{re.escape(row['label'])}  ", f"{row['name']} is in the form")
         words = plain(re.sub('[│]', ' ', s.text()))
         check(plain(row['help']) in words, f"the form says what {row['name']} is", s)
@@ -125,7 +128,7 @@ def form():
         if row['kind'] == 'CHOICE':
             seen = set()
             for _ in range(row['range'].count(',') + 2):
-                seen.add(re.search(f"{re.escape(row['label'])} +< (\\S+) >", s.text())[1])
+                seen.add(re.search(f"{re.escape(row['label'])} +< (\\S+)( \\(.*\\))? >", s.text())[1])
                 s.keys('Right')
             check(seen == {'auto', *row['range'].split(', ')}, f"{row['name']} can be {seen}", s)
         s.keys('Down')

@@ -317,7 +317,7 @@ def drawing():
     s.keys('/')
     s.type("'\"(*) -")
     s.keys('Enter')
-    s.expect('nothing has these words|2 pictures', 'a search of signs is harmless')
+    s.expect('no picture has all of this|2 pictures', 'a search of signs is harmless')
     s.close()
 
 

@@ -5,7 +5,7 @@
 import hashlib, json, os, pathlib, pwd, re, shutil, signal, socket, struct, subprocess, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import frames, limn_test, tiny_training
-from limn_test import LIMN, LOADERS, SLOW, SOURCE, check, environment, run, until, work
+from limn_test import LIMN, LOADERS, SLOW, SOURCE, check, environment, run, size_of, until, work
 
 home = pathlib.Path(work.name)
 there = home / 'there'  # what the other machine has
