@@ -37,9 +37,16 @@ draw_references(struct ui *ui, const struct area *a)
         char marker[JOB_KEY_TEXT];
         job_reference_label(r, marker);
         bool used = r->use != JOB_REFERENCE || strstr(session->text.text, marker);
+        bool looked_up = !used && r->credit; // and is left out then
+        role = looked_up && !here ? ROLE_DIM : role;
         if (here)
             draw_fill(&line, role);
-        draw_text(line.y, a->x + 1, 9, !used ? ROLE_FAULT : here ? role : ROLE_MARKER, marker);
+        draw_text(line.y, a->x + 1, 9,
+                  looked_up ? role
+                  : !used   ? ROLE_FAULT
+                  : here    ? role
+                            : ROLE_MARKER,
+                  marker);
         const char *slash = r->file ? strrchr(r->file, '/') : NULL;
         const struct jv *l = compose_loader_json(ui, r->loader);
         const char *words = r->words       ? r->words

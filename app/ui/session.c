@@ -48,6 +48,20 @@ session_free(struct session *s)
     free(s);
 }
 
+// A picture that was looked up in an index for words goes with the words: who writes others has
+// asked for none.
+static void
+drop_unmentioned(struct job *j)
+{
+    for (int i = j->reference_count - 1; i >= 0; i--) {
+        const struct job_reference *r = &j->references[i];
+        char label[JOB_KEY_TEXT];
+        job_reference_label(r, label);
+        if (r->use == JOB_REFERENCE && r->credit && !strstr(j->instruction, label))
+            job_remove(j, i);
+    }
+}
+
 void
 session_job(struct ui *ui, struct job *out)
 {
@@ -59,6 +73,7 @@ session_job(struct ui *ui, struct job *out)
     for (char *c = out->instruction; *c; c++)
         if (*c == '\n')
             *c = ' ';
+    drop_unmentioned(out);
     out->id[0] = 0;
 }
 
@@ -343,7 +358,7 @@ static void
 look_words_up(const struct ui *ui, struct job *j)
 {
     bool own = !ui_machine(ui) && !j->model;
-    if (j->retrieve < 0 && !j->reference_count &&
+    if (j->retrieve < 0 && !job_count(j, JOB_REFERENCE) && *j->instruction &&
         jv_bool(jv_get(session_model(ui), "index"), own))
         j->retrieve = 1;
 }

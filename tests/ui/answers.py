@@ -252,7 +252,7 @@ def for_other_programs():
     """The clipboard (OSC 52) and the bell, as bytes."""
     t = Terminal(WINDOWS_BEFORE, size=(100, 30))
     check(t.run(15, lambda out: 'instruction' in t.text()), 'start')
-    t.send(b':size 64\r')
+    t.send(b':size 64\r:retrieve 0\r')
     t.run(0.5)
     t.send('ia caf\u00e9, "quoted"'.encode())
     t.run(0.5)

@@ -239,7 +239,7 @@ def queue():
     h = Home()
     write = lambda text: f'keys 1 i ^U\ntype {text}\nkeys Esc F9\n'
     steps = lambda n: f'keys :\ntype steps {n}\nkeys Enter\n'
-    screen = h.play('keys :\ntype size 64\nkeys Enter\n' + steps(1000) + write('one') + 'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
+    screen = h.play('keys :\ntype size 64\nkeys Enter :\ntype retrieve 0\nkeys Enter\n' + steps(1000) + write('one') + 'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
                     'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\nsave -\n' +
                     write('four') + 'save -\nkeys g x\nwait stopped\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
     moved, paused, more, stopped, done = (screen.split('\n')[30 * i:30 * i + 30] for i in range(5))
