@@ -287,6 +287,9 @@ def trainings():
     s.type('--until 5 --device cpu')
     s.keys('Enter', 'F9')
     s.expect('done +step 5/5', 'a training by the form, to its end', 30)
+    s.expect('Enter draws with it .*--model .*run/model', 'and how to draw with it')
+    s.keys('Enter', '5')
+    s.expect(r'\* .*run \(trained\)', 'which is chosen where models are')
     s.close()
 
 
