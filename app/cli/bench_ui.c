@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // limn bench ui: the terminal UI as a person feels it. This program plays a terminal with sixels
 // (pixel size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types,
-// and takes the time until what was typed comes back on the screen.
+// and takes the time until what was typed comes back on the screen. A program that does nothing but
+// send back what it reads is asked the same beside it: what that takes, no program can do better.
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +45,7 @@ struct screen {
 
 struct times {
     double first_frame, idle_cpu;
-    double keys[KEYS];
+    double keys[KEYS], echoes[KEYS];
     int key_count;
     double seconds; // of a drawing
     uint64_t bytes; // to the terminal, meanwhile
@@ -151,6 +153,39 @@ start(struct screen *s, const char *home, const char *preview, struct err *err)
     return true;
 }
 
+static void
+stop_echo(struct screen *s)
+{
+    close(s->fd);
+    kill(s->pid, SIGKILL);
+    waitpid(s->pid, NULL, 0);
+}
+
+// A terminal of its own with a program in it that sends back what it reads.
+static bool
+start_echo(struct screen *s, struct err *err)
+{
+    *s = (struct screen){.fd = -1};
+    s->pid = forkpty(&s->fd, NULL, NULL, NULL);
+    if (s->pid < 0)
+        return err_errno(err, ERR_IO, "no pseudo-terminal");
+    if (s->pid == 0) {
+        struct termios raw;
+        char bytes[16];
+        tcgetattr(0, &raw);
+        cfmakeraw(&raw);
+        tcsetattr(0, TCSANOW, &raw);
+        ssize_t n = write(1, "!", 1);
+        while (n > 0 && (n = read(0, bytes, sizeof bytes)) > 0)
+            n = write(1, bytes, (size_t)n);
+        _exit(0);
+    }
+    if (wait_for(s, "!", 10) >= 0)
+        return true;
+    stop_echo(s);
+    return err_set(err, ERR_IO, "the program to compare with did not start");
+}
+
 static double
 cpu_seconds(pid_t pid)
 {
@@ -192,35 +227,63 @@ finish(struct screen *s)
         close(s->fd);
 }
 
-// A key that shows on the screen, every 20 ms or so, until the drawing is done.
+// Sends `text` and waits until `sign` comes back; seconds, or -1 after one.
+static double
+there_and_back(struct screen *s, const char *text, const char *sign)
+{
+    double begin = clock_seconds(), left = 1;
+    s->held = 0;
+    put(s, text);
+    while (left > 0 && !memmem(s->tail, s->held, sign, strlen(sign))) {
+        left = begin + 1 - clock_seconds();
+        take(s, MAX(left, 0.001));
+    }
+    return left > 0 ? clock_seconds() - begin : -1;
+}
+
+static void
+take_until(struct screen *s, double time)
+{
+    while (clock_seconds() < time)
+        take(s, MAX(time - clock_seconds(), 0.001));
+}
+
+// A key that shows on the screen, every 20 ms or so, until the drawing is done; between two of them
+// one for the program that only echoes.
 static bool
-type_while_drawing(struct screen *s, struct times *t, struct err *err)
+type_while_drawing(struct screen *s, struct screen *echo, struct times *t, struct err *err)
 {
     put(s, ":");
     settle(s, 0.05);
     while (t->key_count < KEYS) {
         // Another where the last line had one: else nothing might have to be sent.
         const char *mark = marks[t->key_count / 20 % 2];
-        double begin = clock_seconds(), left = 1;
-        s->held = 0;
-        put(s, mark);
-        while (left > 0 && !memmem(s->tail, s->held, mark, 3)) {
-            left = begin + 1 - clock_seconds();
-            take(s, MAX(left, 0.001));
-        }
-        if (left <= 0)
+        double begin = clock_seconds(), key = there_and_back(s, mark, mark);
+        take_until(s, begin + 0.01);
+        double echoed = there_and_back(echo, "x", "x");
+        if (key < 0 || echoed < 0)
             return err_set(err, ERR_IO, "typed key %d did not come back within a second",
                            t->key_count + 1);
-        t->keys[t->key_count++] = clock_seconds() - begin;
+        t->keys[t->key_count] = key;
+        t->echoes[t->key_count++] = echoed;
         for (int i = 1; t->key_count % 20 == 0 && i < 20; i++)
             put(s, "\177"); // a short line again, and none that a command begins with
-        double next = begin + 0.02;
-        while (clock_seconds() < next)
-            take(s, MAX(next - clock_seconds(), 0.001));
+        take_until(s, begin + 0.02);
     }
     put(s, "\033");
     settle(s, 0.1);
     return true;
+}
+
+static bool
+type_beside_echo(struct screen *s, struct times *t, struct err *err)
+{
+    struct screen echo;
+    if (!start_echo(&echo, err))
+        return false;
+    bool ok = type_while_drawing(s, &echo, t, err);
+    stop_echo(&echo);
+    return ok;
 }
 
 static int
@@ -282,7 +345,7 @@ measure(const char *home, const char *preview, bool typing, struct times *t, str
     int before = pictures_in(home);
     ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
     uint64_t bytes = s.bytes;
-    ok = ok && (!typing || type_while_drawing(&s, t, err));
+    ok = ok && (!typing || type_beside_echo(&s, t, err));
     ok = ok && (typing || wait_for_picture(&s, home, before, err));
     t->seconds = clock_seconds() - drawing;
     t->bytes = s.bytes - bytes;
@@ -295,6 +358,14 @@ by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+static void
+print_waits(const char *who, double *seconds, int count)
+{
+    qsort(seconds, (size_t)count, sizeof *seconds, by_size);
+    printf("  %s: median %.1f ms, 99 of 100 within %.1f ms, longest %.1f ms\n", who,
+           seconds[count / 2] * 1e3, seconds[count * 99 / 100] * 1e3, seconds[count - 1] * 1e3);
 }
 
 int
@@ -312,13 +383,11 @@ bench_ui(void)
            CELL_WIDTH, CELL_HEIGHT);
     bool ok = measure(home, "auto", true, &typed, &err);
     if (ok) {
-        qsort(typed.keys, (size_t)typed.key_count, sizeof *typed.keys, by_size);
         printf("first frame after %.0f ms\n", typed.first_frame * 1e3);
         printf("idle: %.1f %% of a core\n", typed.idle_cpu * 100);
-        printf("key to screen while drawing, %d keys: median %.1f ms, 99 of 100 within %.1f ms, "
-               "longest %.1f ms\n",
-               typed.key_count, typed.keys[typed.key_count / 2] * 1e3,
-               typed.keys[typed.key_count * 99 / 100] * 1e3, typed.keys[typed.key_count - 1] * 1e3);
+        printf("key to screen while drawing, %d keys:\n", typed.key_count);
+        print_waits("limn", typed.keys, typed.key_count);
+        print_waits("a program that only echoes", typed.echoes, typed.key_count);
     }
     // With and without in turn, so that what else the machine does falls on both.
     double sums[2] = {0};
