@@ -253,6 +253,7 @@ const struct command command_data = {
     .name = "data",
     .summary = "make a training pack, or describe one",
     .commands = (const struct command *const[]){&pack_command, &stats_command,
+                                                 &command_data_clusters,
                                                  &command_data_examples, NULL},
     .computes = true,
 };

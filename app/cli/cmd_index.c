@@ -3,13 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/base/config.h"
 #include "app/base/places.h"
 #include "app/cli/commands.h"
+#include "app/cli/meter.h"
 #include "app/index/index_make.h"
-#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
 struct index_options {
@@ -19,25 +18,6 @@ struct index_options {
     double duplicate;
     bool json;
 };
-
-struct meter {
-    bool terminal;
-    double shown;
-    const char *what;
-};
-
-// A line that changes, on a terminal alone: it takes a minute at most.
-static void
-show_progress(void *ctx, const char *what, size_t done, size_t total)
-{
-    struct meter *m = ctx;
-    double t = clock_seconds();
-    if (!m->terminal || !done || (t - m->shown < 0.1 && done < total))
-        return;
-    m->shown = t;
-    fprintf(stderr, "\r%zu of %zu pictures %s\033[K%s", done, total, what,
-            done == total ? "\n" : "");
-}
 
 // "a/icons.pack" -> "icons.index"; "icons/" -> "icons.index". Freed with free().
 static char *
@@ -90,7 +70,7 @@ static int
 run_index(const struct command_line *line)
 {
     const struct index_options *o = line->values;
-    struct meter meter = {.terminal = command_terminal(STDERR_FILENO)};
+    struct meter meter = meter_open();
     struct err err = {0};
     struct index_make_report report;
     char *model = places_model(o->model, &err);
@@ -99,7 +79,7 @@ run_index(const struct command_line *line)
     const struct index_make m = {.source = line->words[0], .out = out, .model = model,
                                  .device = o->device, .side = o->size, .each = o->each,
                                  .duplicate = o->duplicate, .styles = o->styles, .credits = credits,
-                                 .credit = o->credit, .progress = show_progress, .ctx = &meter,
+                                 .credit = o->credit, .progress = meter_show, .ctx = &meter,
                                  .cancel = &command_interrupted};
     bool ok = model && (!o->credits || credits) && check_credits(credits, o->credits, &err) &&
               index_make(&m, &report, &err);

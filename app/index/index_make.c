@@ -8,6 +8,7 @@
 
 #include "app/data/pack.h"
 #include "app/index/index_write.h"
+#include "app/index/pack_looks.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
@@ -16,9 +17,7 @@
 #include "renderer/image/codec.h"
 
 enum {
-    TOGETHER = 64,
-    DIMENSION = 256,
-    LEARNED = 2048, // pictures that mean and deviation of features are learned from
+    DIMENSION = PACK_LOOKS_DIMENSION,
     QUALITY = 70,
     TEXT_MAX = LIMIT_KEYWORDS_BYTES + 1
 };
@@ -59,7 +58,7 @@ on_packed(void *ctx, size_t done, size_t total)
 {
     const struct making *k = ctx;
     if (k->m->progress)
-        k->m->progress(k->m->ctx, "read", done, total);
+        k->m->progress(k->m->ctx, "pictures read", done, total);
 }
 
 // A folder as a pack that is gone when it is closed.
@@ -168,56 +167,22 @@ choose(struct making *k, struct err *err)
 
 // --- What they look like
 
-// The features of n items, every `step`-th from `first` on.
 static bool
-features_of(struct making *k, size_t first, size_t step, size_t n, float *out, struct err *err)
+on_looked(void *ctx, const char *what, size_t done, size_t total, struct err *err)
 {
-    size_t side = (size_t)pack_size(k->pack), bytes = 3 * side * side;
-    uint8_t *rgb = mem_try_calloc(n, bytes, "pictures", err);
-    for (size_t i = 0; rgb && i < n; i++)
-        memcpy(rgb + i * bytes, pack_image(k->pack, k->items[first + i * step].record), bytes);
-    bool ok = rgb && pipeline_features(k->pipeline, rgb, (int)n, (int)side, out, err);
-    free(rgb);
-    return ok;
-}
-
-static bool
-learn(struct making *k, float *features, struct err *err)
-{
-    size_t step = (k->count + LEARNED - 1) / LEARNED, all = (k->count + step - 1) / step;
-    bool ok = true;
-    for (size_t done = 0; ok && done < all; done += TOGETHER) {
-        size_t n = MIN(all - done, (size_t)TOGETHER);
-        ok = features_of(k, done * step, step, n, features, err);
-        if (ok)
-            looks_learn(&k->looks, features, (int)n);
-        ok = ok && !stopped(k, "learned from", done + n, all, err);
-    }
-    looks_learned(&k->looks);
-    return ok;
+    return !stopped(ctx, what, done, total, err);
 }
 
 static bool
 look_at_all(struct making *k, struct err *err)
 {
-    size_t width = (size_t)k->info.feature_width;
-    float *features = mem_try_calloc(TOGETHER * width, sizeof *features, "features", err);
-    float vector[DIMENSION];
-    k->vectors = mem_try_calloc(k->count, DIMENSION, "vectors", err);
-    bool ok = features && k->vectors &&
-              looks_open(&k->looks, k->info.feature_width, DIMENSION, err) &&
-              learn(k, features, err);
-    for (size_t first = 0; ok && first < k->count; first += TOGETHER) {
-        size_t n = MIN(k->count - first, (size_t)TOGETHER);
-        ok = features_of(k, first, 1, n, features, err);
-        for (size_t i = 0; ok && i < n; i++) {
-            looks_of(&k->looks, features + i * width, vector);
-            vectors_pack(vector, DIMENSION, k->vectors + (first + i) * DIMENSION);
-        }
-        ok = ok && !stopped(k, "looked at", first + n, k->count, err);
-    }
-    free(features);
-    return ok && pack_check(k->pack, err);
+    int *records = mem_alloc(k->count * sizeof *records);
+    for (size_t i = 0; i < k->count; i++)
+        records[i] = k->items[i].record;
+    const struct pack_looks p = {k->pack, k->pipeline, records, k->count, on_looked, k};
+    k->vectors = pack_looks_make(&p, &k->looks, err);
+    free(records);
+    return k->vectors != NULL;
 }
 
 // The later of two of one name that are alike goes.
@@ -325,7 +290,7 @@ write_index(struct making *k, struct err *err)
     for (size_t i = 0; ok && i < k->count; i++) {
         if (k->items[i].out)
             continue;
-        ok = add(k, w, i, err) && !stopped(k, "written", i + 1, k->count, err);
+        ok = add(k, w, i, err) && !stopped(k, "pictures written", i + 1, k->count, err);
         k->report->pictures++;
         k->report->entries += !named[k->items[i].entry];
         named[k->items[i].entry] = true;

@@ -111,6 +111,7 @@ enum {
     LIMIT_PACK_SIDE = 1024, // pixels
     LIMIT_PACK_ROLES = 8,
     LIMIT_INDEX_PICTURES = 8000000,
+    LIMIT_CLUSTER_PICTURES = 64, // of a cluster in a pack
     LIMIT_INDEX_DIMENSION = 1024, // of an index's vectors
     LIMIT_INDEX_FEATURES = 1 << 17, // of a model, from which vectors are made
     LIMIT_INDEX_STYLES = 256,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
 
@@ -21,7 +22,8 @@ struct pack {
     int count, size, subject_count;
     const uint8_t *images, *alpha; // alpha may be NULL
     uint8_t *split;
-    int32_t *subject, *style;
+    int32_t *subject, *style, *clusters;
+    int cluster_count, cluster_size;
     struct texts caption, keywords, source; // source.ends NULL: there are none
 };
 
@@ -133,6 +135,40 @@ read_alpha(struct pack *p, const char *path, struct err *err)
     return true;
 }
 
+// Different records, all of them for training.
+static bool
+is_cluster(const struct pack *p, const int32_t *rows)
+{
+    for (int i = 0; i < p->cluster_size; i++) {
+        if (rows[i] < 0 || rows[i] >= p->count || p->split[rows[i]] != PACK_TRAIN)
+            return false;
+        for (int k = 0; k < i; k++)
+            if (rows[k] == rows[i])
+                return false;
+    }
+    return true;
+}
+
+static bool
+read_clusters(struct pack *p, const char *path, struct err *err)
+{
+    const struct tensor_view *v = safetensors_find(p->file, "clusters");
+    if (!v)
+        return true;
+    if (v->dtype != DTYPE_I32 || v->shape.rank != 2 || v->shape.dim[0] > INT32_MAX ||
+        v->shape.dim[1] < 2 || v->shape.dim[1] > LIMIT_CLUSTER_PICTURES)
+        return err_set(err, ERR_INPUT, "%s: tensor 'clusters' is misshapen", path);
+    p->clusters = copy_of(v, path, err);
+    p->cluster_count = (int)v->shape.dim[0];
+    p->cluster_size = (int)v->shape.dim[1];
+    for (int i = 0; p->clusters && i < p->cluster_count; i++)
+        if (!is_cluster(p, pack_cluster(p, i)))
+            return err_set(err, ERR_INPUT,
+                           "%s: cluster %d does not name %d different pictures for training", path,
+                           i, p->cluster_size);
+    return p->clusters != NULL;
+}
+
 static bool
 read_records(struct pack *p, const char *path, struct err *err)
 {
@@ -166,7 +202,7 @@ read_records(struct pack *p, const char *path, struct err *err)
            read_texts(p, &p->keywords, "keywords", path, err) &&
            (!safetensors_find(p->file, "text.source") ||
             read_texts(p, &p->source, "source", path, err)) &&
-           read_alpha(p, path, err) && read_roles(p, path, err);
+           read_alpha(p, path, err) && read_roles(p, path, err) && read_clusters(p, path, err);
 }
 
 struct pack *
@@ -204,6 +240,7 @@ pack_close(struct pack *p)
     free(p->subject);
     free(p->style);
     free(p->split);
+    free(p->clusters);
     free(p->caption.ends);
     free(p->keywords.ends);
     free(p->source.ends);
@@ -285,6 +322,24 @@ int
 pack_subject_count(const struct pack *p)
 {
     return p->subject_count;
+}
+
+int
+pack_cluster_count(const struct pack *p)
+{
+    return p->cluster_count;
+}
+
+int
+pack_cluster_size(const struct pack *p)
+{
+    return p->cluster_size;
+}
+
+const int32_t *
+pack_cluster(const struct pack *p, int cluster)
+{
+    return p->clusters + (size_t)cluster * (size_t)p->cluster_size;
 }
 
 static char *

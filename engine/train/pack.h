@@ -7,6 +7,8 @@
 //     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
 //     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
 //     split             u8 [n]         enum pack_split
+//     clusters          i32 [m,k]      sets of k records that are alike, all of them for training
+//                                      (engine/retrieval/clusters.h). May be missing
 //     text.NAME         u8 [bytes]     UTF-8 texts of caption, keywords and source (the file a
 //     picture
 //                                      was made of; may be missing), one behind the other …
@@ -14,7 +16,7 @@
 //     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were
 //     made
 //
-// keywords are separated by commas. Read-only; any thread.
+// keywords are separated by commas. 2 <= k <= LIMIT_CLUSTER_PICTURES. Read-only; any thread.
 #ifndef LIMN_ENGINE_TRAIN_PACK_H
 #define LIMN_ENGINE_TRAIN_PACK_H
 
@@ -54,6 +56,10 @@ enum pack_split pack_split(const struct pack *p, int record);
 int pack_style_count(const struct pack *p);
 const char *pack_style_name(const struct pack *p, int style);
 int pack_subject_count(const struct pack *p); // largest subject + 1
+
+int pack_cluster_count(const struct pack *p); // 0: it has none
+int pack_cluster_size(const struct pack *p);  // k
+const int32_t *pack_cluster(const struct pack *p, int cluster); // k different records
 
 // Copies at most size-1 bytes, whole characters of valid UTF-8, and a 0; returns text.
 char *pack_caption(const struct pack *p, int record, char *text, size_t size);

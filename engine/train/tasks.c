@@ -32,6 +32,25 @@ group_records(struct groups *g, const struct pack *p, int groups,
     return true;
 }
 
+// Which clusters each record is in.
+static bool
+group_clusters(struct groups *g, const struct pack *p, struct err *err)
+{
+    int n = pack_count(p), size = pack_cluster_size(p), m = pack_cluster_count(p);
+    g->first = mem_try_calloc((size_t)n + 2, sizeof *g->first, "clusters of pictures", err);
+    g->records = mem_try_calloc((size_t)m * (size_t)size + 1, sizeof *g->records,
+                                "clusters of pictures", err);
+    if (!g->first || !g->records)
+        return false;
+    for (int i = 0; i < m * size; i++)
+        g->first[pack_cluster(p, 0)[i] + 2]++;
+    for (int k = 1; k <= n + 1; k++)
+        g->first[k] += g->first[k - 1];
+    for (int i = 0; i < m * size; i++)
+        g->records[g->first[pack_cluster(p, 0)[i] + 1]++] = i / size;
+    return true;
+}
+
 // What the pack keeps from training, and what it does not.
 static bool
 split_records(struct tasks *t, struct err *err)
@@ -67,7 +86,8 @@ tasks_create(const struct pack *pack, const struct jv *description, bool zero_sh
     t->description = jv_copy(description);
     bool ok = group_records(&t->by_subject, pack, pack_subject_count(pack), pack_subject, err) &&
               group_records(&t->by_style, pack, pack_style_count(pack), pack_style, err) &&
-              split_records(t, err) && tasks_read(t, zero_shot, err);
+              group_clusters(&t->clusters_of, pack, err) && split_records(t, err) &&
+              tasks_read(t, zero_shot, err);
     if (ok && t->train_count == 0)
         ok = err_set(err, ERR_INPUT, "the pack has no pictures for training");
     if (ok)
@@ -93,6 +113,8 @@ tasks_destroy(struct tasks *t)
     free(t->by_subject.records);
     free(t->by_style.first);
     free(t->by_style.records);
+    free(t->clusters_of.first);
+    free(t->clusters_of.records);
     free(t->train);
     free(t->train_until);
     free(t->heldout);
@@ -148,6 +170,26 @@ shown_before(const struct example *e, int k, int record)
     return false;
 }
 
+// Another picture of the example's cluster, which is chosen with its first. -1: none.
+static int
+pick_neighbour(const struct tasks *t, struct example *e, int k, struct rng *rng)
+{
+    int first = t->clusters_of.first[e->record];
+    int count = t->clusters_of.first[e->record + 1] - first, size = pack_cluster_size(t->pack);
+    if (count == 0)
+        return -1;
+    if (e->cluster < 0)
+        e->cluster = t->clusters_of.records[first + (int)rng_below(rng, (uint64_t)count)];
+    const int32_t *rows = pack_cluster(t->pack, e->cluster);
+    int start = (int)rng_below(rng, (uint64_t)size);
+    for (int i = 0; i < size; i++) {
+        int row = rows[(start + i) % size];
+        if (row != e->record && !shown_before(e, k, row))
+            return row;
+    }
+    return -1;
+}
+
 static bool
 pick_reference(const struct tasks *t, const struct task_reference *r, struct example *e, int k,
                bool training, struct rng *rng)
@@ -168,6 +210,9 @@ pick_reference(const struct tasks *t, const struct task_reference *r, struct exa
         for (int i = 0; i < 8 && (from < 0 || shown_before(e, k, from)); i++)
             from = pick_from(t, &t->by_style, pack_style(t->pack, e->record), e->record, false,
                              training, rng);
+        break;
+    case PICTURE_NEIGHBOUR:
+        from = pick_neighbour(t, e, k, rng);
         break;
     }
     if (from < 0 || shown_before(e, k, from))
@@ -212,9 +257,19 @@ static bool
 shows_subject(const struct task *k)
 {
     for (int i = 0; i < k->reference_count; i++)
-        if (k->references[i].kind != PICTURE_STYLE)
+        if (k->references[i].kind == PICTURE_ROLE || k->references[i].kind == PICTURE_SUBJECT)
             return true;
     return false;
+}
+
+// Whether held-out pictures make examples of it.
+static bool
+is_measured(const struct task *k)
+{
+    for (int i = 0; i < k->reference_count; i++)
+        if (k->references[i].kind == PICTURE_NEIGHBOUR)
+            return false;
+    return true;
 }
 
 // The order of references carries no meaning: shuffle them.
@@ -237,6 +292,7 @@ make_example(const struct tasks *t, int task, int record, bool training, struct 
     e->ref_count = k->reference_count;
     e->task = task;
     e->record = record;
+    e->cluster = -1;
     e->text_dropped = e->context_dropped = false;
     e->target = pack_image(t->pack, record);
     e->alpha = pack_alpha(t->pack, record);
@@ -378,8 +434,8 @@ tasks_check(const struct tasks *t, struct err *err)
 int
 tasks_heldout_of(const struct tasks *t, int task, enum pack_split split, int i, struct example *e)
 {
-    int seen = 0;
-    for (int k = 0; k < t->heldout_count; k++) {
+    int seen = 0, all = is_measured(&t->tasks[task]) ? t->heldout_count : 0;
+    for (int k = 0; k < all; k++) {
         if (pack_split(t->pack, t->heldout[k]) != split)
             continue;
         if (seen == i && e) {
@@ -399,7 +455,7 @@ tasks_heldout_count(const struct tasks *t, int references)
 {
     int tasks = 0;
     for (int k = 0; k < t->count; k++)
-        tasks += t->tasks[k].reference_count == references;
+        tasks += t->tasks[k].reference_count == references && is_measured(&t->tasks[k]);
     return tasks * t->heldout_count;
 }
 
@@ -408,7 +464,7 @@ tasks_heldout(const struct tasks *t, int references, int i, struct example *e, s
 {
     int list[64], count = 0;
     for (int k = 0; k < t->count && count < 64; k++)
-        if (t->tasks[k].reference_count == references)
+        if (t->tasks[k].reference_count == references && is_measured(&t->tasks[k]))
             list[count++] = k;
     for (int attempt = 0; count && attempt < t->heldout_count; attempt++) {
         int record = t->heldout[(i / count + attempt) % t->heldout_count];

@@ -14,7 +14,9 @@
 //       texts: ["Draw {subject} along {edge}", …]
 //
 // A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the
-// target's subject in another style) or "style" (another subject in the target's style). In texts,
+// target's subject in another style), "style" (another subject in the target's style) or
+// "neighbour" (another picture of a cluster that the target is in: retrieval-augmented training,
+// paper, section 3.2; the neighbours of one example are of one cluster). In texts,
 // {subject} is the caption, {last word} what it ends with, {keyword} one of the record's keywords,
 // {style} the name of the style in plain words, {style name} as the pack spells it; {a subject}
 // and so on are the same behind "a" or "an". {SLOT} is the reference: its marker and its own
@@ -49,7 +51,7 @@ struct example {
     const uint8_t *target; // S*S*3, in the pack
     const uint8_t *alpha;  // S*S, in the pack; NULL: it has none
     char unknown[16];      // what its subject is called instead of its name; "": by its name
-    int task, record;
+    int task, record, cluster; // cluster: whose pictures its neighbours are; -1: it has none
     bool text_dropped, context_dropped;
 };
 
@@ -75,7 +77,8 @@ bool tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int refere
                 struct example *e, struct err *err);
 
 // Examples for measuring: targets from the held-out splits, every task that has this many
-// references in turn, nothing dropped. i in [0, tasks_heldout_count()).
+// references in turn, nothing dropped. i in [0, tasks_heldout_count()). Tasks with neighbours have
+// none: what is held out is in no cluster.
 int tasks_heldout_count(const struct tasks *t, int references);
 bool tasks_heldout(const struct tasks *t, int references, int i, struct example *e,
                    struct err *err);

@@ -7,7 +7,13 @@
 #include "engine/base/rng.h"
 #include "engine/train/tasks.h"
 
-enum picture_kind { PICTURE_NONE = 0, PICTURE_ROLE, PICTURE_SUBJECT, PICTURE_STYLE };
+enum picture_kind {
+    PICTURE_NONE = 0,
+    PICTURE_ROLE,
+    PICTURE_SUBJECT,
+    PICTURE_STYLE,
+    PICTURE_NEIGHBOUR
+};
 
 struct task_reference {
     char *slot, *role; // role: of PICTURE_ROLE
@@ -24,7 +30,7 @@ struct task {
     const struct jv *texts;
 };
 
-// Records of one subject or style: records[first[k] .. first[k+1]).
+// Records of one subject or style: records[first[k] .. first[k+1]). Or the clusters of record k.
 struct groups {
     int *first, *records;
 };
@@ -35,7 +41,7 @@ struct tasks {
     struct task *tasks;
     int count;
     double drop_all, drop_context, unknown_subject;
-    struct groups by_subject, by_style;
+    struct groups by_subject, by_style, clusters_of;
     int *train, train_count, *heldout, heldout_count;
     double *train_until; // weights of the training records so far, added up; NULL: all alike
 };

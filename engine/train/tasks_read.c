@@ -35,10 +35,15 @@ read_reference(const struct tasks *t, struct task_reference *r, const struct jv 
         r->kind = PICTURE_SUBJECT;
     } else if (strcmp(picture, "style") == 0) {
         r->kind = PICTURE_STYLE;
+    } else if (strcmp(picture, "neighbour") == 0) {
+        r->kind = PICTURE_NEIGHBOUR;
+        if (pack_cluster_count(t->pack) == 0)
+            return err_set(err, ERR_INPUT, "task %s: the pack has no clusters for a neighbour to "
+                           "be of: make them with 'limn data clusters'", task);
     } else {
         return err_set(err, ERR_INPUT,
-                       "task %s: picture is '%s', it must be subject, style or role.NAME", task,
-                       picture);
+                       "task %s: picture is '%s', it must be subject, style, neighbour or "
+                       "role.NAME", task, picture);
     }
     if (!*r->slot)
         return err_set(err, ERR_INPUT, "task %s: a reference has no slot", task);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/train/pack.h"
 #include "tests/data/tiny_pack.h"
@@ -44,6 +45,10 @@ test_contents(void **state)
         assert_int_equal(pack_style(p, r), r % 3);
     }
     assert_null(pack_role(p, "depth", 0));
+    assert_int_equal(pack_cluster_count(p), TINY_CLUSTERS);
+    assert_int_equal(pack_cluster_size(p), TINY_CLUSTER);
+    assert_int_equal(pack_cluster(p, 0)[2], 3);
+    assert_int_equal(pack_cluster(p, 1)[1], 6);
     assert_int_equal(pack_split(p, 0), PACK_TRAIN);
     assert_int_equal(pack_split(p, 7), PACK_HELDOUT_PAIR);
     assert_int_equal(pack_split(p, 9), PACK_HELDOUT_SUBJECT);
@@ -97,6 +102,11 @@ test_lies(void **state)
         LIE(caption_ends[6], 3 + 3 + 3 + 9 + 9 + 9 + 3,
             "not UTF-8"), // ends inside the n with tilde
         LIE(caption[0], 0xFF, "not UTF-8"),
+        LIE(clusters[0][0], -1, "cluster 0"),
+        LIE(clusters[1][2], TINY_COUNT, "cluster 1"),
+        LIE(clusters[0][0], 1, "cluster 0"), // twice in one
+        LIE(clusters[1][0], 2, "cluster 1"), // a held-out style
+        LIE(clusters[1][0], 9, "cluster 1"), // a held-out subject
         LIE(caption[0], 0, "not UTF-8"),
         LIE(keywords[2], 0xC0, "not UTF-8"),
 #undef LIE
@@ -120,9 +130,10 @@ test_shapes(void **state)
         struct err err = {0};
         assert_true(tiny_write(&tiny, path));
         struct pack *p = pack_open(path, &err);
-        bool role = i >= 8; // roles and alpha may be missing
+        bool role = i >= 8; // roles, alpha and clusters may be missing
         assert_int_equal(p != NULL, role);
         assert_true(!p || (pack_alpha(p, 0) != NULL) == (i != 10));
+        assert_true(!p || (pack_cluster_count(p) > 0) == (i != 11));
         assert_true(role || strstr(err.text, "pack"));
         pack_close(p);
         tiny_fill(&tiny);
@@ -132,8 +143,35 @@ test_shapes(void **state)
         refuses(&tiny, "");
         tiny_fill(&tiny);
         tiny.tensors[i].shape.dim[0] -= 1;
-        if (i != 6) // a shorter text is found where it is cut
+        if (i != 6 && i != 11) // a shorter text is found where it is cut; fewer clusters are some
             refuses(&tiny, "");
+    }
+}
+
+// A cluster has from 2 pictures to LIMIT_CLUSTER_PICTURES, whether or not there are any.
+static void
+test_cluster_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t count, size;
+        bool good;
+    } shapes[] = {{0, 0, false},
+                  {0, 1, false},
+                  {0, 2, true},
+                  {0, LIMIT_CLUSTER_PICTURES, true},
+                  {0, LIMIT_CLUSTER_PICTURES + 1, false}};
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        struct tiny_pack tiny;
+        struct err err = {0};
+        tiny_fill(&tiny);
+        tiny.tensors[11].shape = SHAPE(shapes[i].count, shapes[i].size);
+        assert_true(tiny_write(&tiny, path));
+        struct pack *p = pack_open(path, &err);
+        assert_int_equal(p != NULL, shapes[i].good);
+        assert_true(!p || pack_cluster_count(p) == 0);
+        assert_true(p || strstr(err.text, "clusters"));
+        pack_close(p);
     }
 }
 
@@ -167,6 +205,7 @@ main(void)
         cmocka_unit_test(test_contents),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_cluster_sizes),
         cmocka_unit_test(test_metadata),
     };
     int fd = mkstemp(path);

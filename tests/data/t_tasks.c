@@ -349,6 +349,44 @@ test_bad_descriptions(void **state)
     }
 }
 
+// Neighbours are other pictures of one cluster that the target is in, none of them twice; only what
+// is in a cluster is a target, and what is held out is measured with none of them.
+static void
+test_neighbours(void **state)
+{
+    (void)state;
+    static const int in[TINY_CLUSTERS][TINY_CLUSTER] = {{0, 1, 3}, {4, 6, 0}};
+    struct err err = {0};
+    struct tasks *t =
+        make("{\"drop_all\":0,\"drop_context\":0,\"mixture\":[{\"name\":\"retrieval\",\"ratio\":1,"
+             "\"references\":[{\"slot\":\"a\",\"picture\":\"neighbour\",\"texts\":[\"{subject}\"]},"
+             "{\"slot\":\"b\",\"picture\":\"neighbour\",\"texts\":[\"{subject}\"]}],"
+             "\"texts\":[\"{subject} {a} {b}\"]},{\"name\":\"look\",\"ratio\":1,\"references\":["
+             "{\"slot\":\"s\",\"picture\":\"style\",\"texts\":[\"x\"]}],\"texts\":[\"{s}\"]}]}",
+             &err);
+    assert_non_null(t);
+    int seen[TINY_COUNT] = {0}, cluster_of_0[TINY_CLUSTERS] = {0};
+    for (uint64_t i = 0; i < 400; i++) {
+        struct example e;
+        assert_true(tasks_draw(t, 3, i, 2, &e, &err));
+        int a = e.refs[0].record, b = e.refs[1].record;
+        assert_in_range(e.cluster, 0, TINY_CLUSTERS - 1);
+        const int *rows = in[e.cluster];
+        // Three records, so these are all of the cluster.
+        assert_true(a != b && a != e.record && b != e.record);
+        assert_int_equal(a + b + e.record, rows[0] + rows[1] + rows[2]);
+        seen[e.record]++;
+        cluster_of_0[e.cluster] += e.record == 0;
+    }
+    for (int r = 0; r < TINY_COUNT; r++)
+        assert_int_equal(seen[r] > 0, r == 0 || r == 1 || r == 3 || r == 4 || r == 6);
+    assert_true(cluster_of_0[0] > 0 && cluster_of_0[1] > 0); // it is in both
+    assert_int_equal(tasks_heldout_count(t, 2), 0);
+    assert_int_equal(tasks_heldout_of(t, 0, PACK_HELDOUT_SUBJECT, 0, NULL), 0);
+    assert_true(tasks_heldout_of(t, 1, PACK_HELDOUT_SUBJECT, 0, NULL) > 0);
+    tasks_destroy(t);
+}
+
 // A pack that knows no styles: texts do not speak of them, and what needs two styles is an error.
 static void
 test_without_styles(void **state)
@@ -391,6 +429,7 @@ main(void)
         cmocka_unit_test(test_words),   cmocka_unit_test(test_heldout),
         cmocka_unit_test(test_style_weights), cmocka_unit_test(test_unknown_subjects),
         cmocka_unit_test(test_compound_and_several_styles),
+        cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_bad_descriptions), cmocka_unit_test(test_without_styles),
     };
     struct tiny_pack tiny;

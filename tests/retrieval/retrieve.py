@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # limn index, limn retrieve and retrieval-augmented drawing from outside, beside Python's own SQLite.
 # usage: retrieve.py LIMN SOURCE LOADERS      Exit 77 without the shipped weights.
-import contextlib, json, os, pathlib, shutil, sqlite3, sys
+import contextlib, json, os, pathlib, shutil, sqlite3, struct, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test
-from limn_test import LIMN, MODEL as model, SAMPLES as samples, check, environment, finish, needs_weights, text_of, work
+from limn_test import LIMN, MODEL as model, SOURCE, SAMPLES as samples, check, environment, finish, needs_weights, text_of, work
 
 needs_weights()
 home = pathlib.Path(work.name).resolve()
@@ -68,6 +68,45 @@ check((home / 'found.png').read_bytes()[:4] == b'\x89PNG', 'a sheet')
 check('bad.index' in limn('retrieve', 'fox', '--index', 'bad.index', code=2).stderr, 'a damaged index is named')
 limn('retrieve', 'fox', '--index', home, code=2)
 limn('index', home / 'nowhere', code=2)
+
+# --- clusters: each picture with those that look most like it, and nothing that is held out
+
+shown = home / 'shown'
+shown.mkdir()
+for sample in samples.glob('*.png'):
+    shutil.copy(sample, shown / sample.name)
+(shown / 'snail-noto.json').write_text(json.dumps({'caption': 'snail', 'split': 'heldout_subject'}))
+limn('data', 'pack', shown, 'shown.pack', '--size', 64, '--names', '--roles', 'edge', '--workers', 1)
+count = json.loads(limn('data', 'stats', 'shown.pack', '--json').stdout)['pictures']
+said = json.loads(limn('data', 'clusters', 'shown.pack', 'clusters.pack', '--keep', 4, '--device', 'cpu', '--json').stdout)
+check(said['pictures'] == count - 1 and 0 < said['clusters'] <= count - 1, f'clusters: {said}')
+
+
+def tensors(path):
+    data = pathlib.Path(path).read_bytes()
+    head = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
+    at = 8 + int.from_bytes(data[:8], 'little')
+    about = head.pop('__metadata__')
+    return {k: data[at + v['data_offsets'][0]:at + v['data_offsets'][1]] for k, v in head.items()}, about
+
+
+before, after = tensors('shown.pack')[0], tensors('clusters.pack')
+rows = struct.unpack(f'<{said["clusters"] * 4}i', after[0].pop('clusters'))
+check(before == after[0] and 'clusters' in after[1], 'the rest of the pack is as it was')
+check(all(len(set(rows[i:i + 4])) == 4 for i in range(0, len(rows), 4)), 'four different pictures')
+check(all(before['split'][r] == 0 for r in rows), 'none of them held out')
+check(sorted(set(rows[::4])) == list(rows[::4]), 'one a picture, in their order')
+limn('data', 'clusters', 'clusters.pack', 'again.pack', '--keep', 4, '--device', 'cpu')
+check((home / 'again.pack').read_bytes() == (home / 'clusters.pack').read_bytes(), 'clusters are made anew, not twice')
+check('--keep' in limn('data', 'clusters', 'shown.pack', 'x.pack', '--keep', 65, code=2).stderr, 'at most 64 of one')
+check('smaller clusters' in limn('data', 'clusters', 'shown.pack', 'x.pack', '--keep', 64, '--nearest', 64, '--device', 'cpu', code=2).stderr, 'none so large')
+check('is the input' in limn('data', 'clusters', 'shown.pack', 'shown.pack', code=2).stderr, 'not over its input')
+limn('data', 'clusters', 'nowhere.pack', 'x.pack', code=2)
+check(not (home / 'x.pack').exists(), 'nothing is left of what failed')
+mixture = pathlib.Path(SOURCE) / 'app/recipes/retrieval.yaml'
+for e in map(json.loads, limn('data', 'examples', 'clusters.pack', mixture, '--count', 20, '--json').stdout.splitlines()):
+    of = [e['record']] + [r['record'] for r in e['references']]
+    check(any(set(of) <= set(rows[i:i + 4]) for i in range(0, len(rows), 4)), f'not of one cluster: {of}')
 
 # --- drawing
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// How far long work is, as one line of standard error that changes, on a terminal alone.
+#ifndef LIMN_APP_CLI_METER_H
+#define LIMN_APP_CLI_METER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct meter {
+    bool terminal;
+    double shown; // when, as clock_seconds()
+};
+
+struct meter meter_open(void);
+// "12 of 300 WHAT"; `ctx` is a meter. At most ten times a second, and at the end.
+void meter_show(void *ctx, const char *what, size_t done, size_t total);
+
+#endif
