@@ -11,11 +11,13 @@
 #include "app/cli/commands.h"
 #include "app/eval/eval.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "loaders/look.h"
 
 struct eval_options {
     const char *tasks, *only, *split, *device;
-    int examples, steps, seed;
+    int examples, steps, seed, retrieve;
     bool quick, json;
 };
 
@@ -51,11 +53,17 @@ measured_json(const struct measured *m)
 }
 
 static struct jv *
-task_json(const struct eval_task *t, bool two)
+task_json(const struct eval_task *t, bool two, bool retrieve)
 {
     struct jv *o = jv_object();
     jv_set(o, "task", jv_from_string(t->name));
     jv_set(o, "examples", jv_from_integer(t->examples));
+    if (retrieve) {
+        struct jv *retrieved = jv_object();
+        for (int k = 0; k < 1 + two; k++)
+            jv_set(retrieved, who_names[EVAL_MODEL + k], jv_from_integer(t->retrieved[k]));
+        jv_set(o, "retrieved", retrieved);
+    }
     for (int m = 0; m < EVAL_MEASURE_COUNT; m++) {
         struct jv *measure = jv_object();
         for (int who = 0; who < EVAL_WHO_COUNT; who++)
@@ -71,11 +79,11 @@ task_json(const struct eval_task *t, bool two)
 }
 
 static void
-print_json(const struct eval_report *r, bool two)
+print_json(const struct eval_report *r, bool two, bool retrieve)
 {
     struct jv *list = jv_array();
     for (int i = 0; i < r->count; i++)
-        jv_append(list, task_json(&r->tasks[i], two));
+        jv_append(list, task_json(&r->tasks[i], two, retrieve));
     char *text = jv_text(list, 2);
     puts(text);
     free(text);
@@ -92,9 +100,12 @@ print_cell(const struct measured *m)
 }
 
 static void
-print_task(const struct eval_task *t, bool two)
+print_task(const struct eval_task *t, bool two, bool retrieve)
 {
     command_say(stdout, "%s, %d examples", t->name, t->examples);
+    for (int k = 0; retrieve && k < 1 + two; k++)
+        printf("  %s: %d with pictures that were retrieved\n", who_words[EVAL_MODEL + k],
+               t->retrieved[k]);
     for (int who = 0; who < EVAL_WHO_COUNT; who++) {
         if (!t->of[who][EVAL_EDGES].n)
             continue;
@@ -110,14 +121,14 @@ print_task(const struct eval_task *t, bool two)
 }
 
 static void
-print_words(const struct eval_report *r, bool two)
+print_words(const struct eval_report *r, bool two, bool retrieve)
 {
     printf("%-21s", "");
     for (int m = 0; m < EVAL_MEASURE_COUNT; m++)
         printf("  %-19s", eval_measure_names[m]);
     putchar('\n');
     for (int i = 0; i < r->count; i++)
-        print_task(&r->tasks[i], two);
+        print_task(&r->tasks[i], two, retrieve);
 }
 
 static bool
@@ -179,12 +190,13 @@ run_eval(const struct command_line *line)
     const struct eval_params p = {
         .models = {folders[0], folders[1]}, .pack = line->words[models], .device = o->device,
         .tasks = tasks, .only = o->only, .examples = o->examples, .steps = o->steps,
-        .seed = o->seed, .split = split_of(o->split), .cancel = &command_interrupted,
+        .seed = o->seed, .retrieve = o->retrieve, .split = split_of(o->split),
+        .cancel = &command_interrupted,
         .progress = command_terminal(STDERR_FILENO) ? show_progress : NULL,
     };
-    ok = tasks && eval_run(&p, &report, &err);
+    ok = tasks && (!o->retrieve || look_start(&err)) && eval_run(&p, &report, &err);
     if (ok)
-        (o->json ? print_json : print_words)(&report, models == 2);
+        (o->json ? print_json : print_words)(&report, models == 2, o->retrieve > 0);
     int code = !ok ? command_failed(&err) : models == 2 && any_worse(&report) ? 1 : 0;
     eval_finish(&report);
     jv_free(tasks);
@@ -204,6 +216,10 @@ static const struct option eval_options[] = {
     {OPTION_WHOLE("examples", "N", 1, 10000, struct eval_options, examples,
                   "examples of each task, spread over all of them"),
      .fallback = "40"},
+    {OPTION_WHOLE("retrieve", "N", 0, LIMIT_INSTRUCTION_REFERENCES, struct eval_options,
+                  retrieve,
+                  "sentences without references get up to N pictures of the model's index"),
+     .fallback = "0"},
     {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
                    "which held-out pictures: of pairs, subjects or styles"),
      .fallback = "pair"},

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/cli/request.h"
 #include "app/eval/recognise.h"
+#include "app/job/job_retrieve.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/draw/alpha.h"
 #include "engine/draw/pipeline.h"
@@ -20,6 +23,8 @@ struct evaluation {
     struct recogniser *recogniser;
     struct device *device;
     bool clear[2]; // the models draw alpha
+    struct index *index[2]; // of the models; NULL: nothing is retrieved
+    int retrieved[2];       // examples of the task that something was retrieved for
     uint8_t *mean; // of the training part
     size_t bytes;  // of a picture
     // Of one task: its examples, what was drawn of them, and the values measured.
@@ -73,15 +78,36 @@ instruction_of(const struct evaluation *e, const struct example *x, struct instr
     return true;
 }
 
+// What a person's sentence alone becomes.
 static bool
-draw_one(struct evaluation *e, struct pipeline *p, int i, uint8_t *out, uint8_t *alpha,
+retrieve(struct evaluation *e, int which, const struct example *x, struct instruction *n,
          struct err *err)
 {
+    struct job j = JOB_EMPTY;
+    struct request r = {0};
+    j.instruction = mem_strdup(x->text);
+    j.retrieve = e->p->retrieve;
+    bool ok = job_retrieve(&j, e->index[which], NULL, NULL, err) &&
+              request_make(&r, &j, NULL, e->p->cancel, err);
+    *n = r.instruction;
+    r.instruction = (struct instruction){0};
+    e->retrieved[which] += ok && n->reference_count > 0;
+    request_finish(&r);
+    job_finish(&j);
+    return ok;
+}
+
+static bool
+draw_one(struct evaluation *e, int which, struct pipeline *p, int i, uint8_t *out, uint8_t *alpha,
+         struct err *err)
+{
+    const struct example *x = &e->examples[i];
     struct pipeline_info info;
     struct instruction n;
     struct pipeline_result result = {0};
     pipeline_info(p, &info);
-    bool ok = instruction_of(e, &e->examples[i], &n, err);
+    bool ok = e->index[which] && !x->ref_count ? retrieve(e, which, x, &n, err)
+                                               : instruction_of(e, x, &n, err);
     struct pipeline_request r = {.instruction = &n,
                                  .seed = (uint64_t)e->p->seed + (uint64_t)i,
                                  .count = 1,
@@ -105,9 +131,10 @@ static bool
 draw_all(struct evaluation *e, int which, struct pipeline *p, struct err *err)
 {
     bool ok = true;
+    e->retrieved[which] = 0;
     for (int i = 0; ok && i < e->count; i++) {
         uint8_t *alpha = e->alpha[which] ? e->alpha[which] + (size_t)i * e->bytes / 3 : NULL;
-        ok = draw_one(e, p, i, e->drawn[which] + (size_t)i * e->bytes, alpha, err);
+        ok = draw_one(e, which, p, i, e->drawn[which] + (size_t)i * e->bytes, alpha, err);
         if (ok && e->p->progress)
             e->p->progress(e->p->ctx, ++e->done, e->total);
     }
@@ -173,6 +200,7 @@ static void
 summarise(const struct evaluation *e, struct eval_task *t)
 {
     t->examples = e->count;
+    memcpy(t->retrieved, e->retrieved, sizeof t->retrieved);
     for (int m = 0; m < EVAL_MEASURE_COUNT; m++) {
         for (int who = 0; who < EVAL_WHO_COUNT; who++)
             t->of[who][m] = mean_of(e, who, -1, m);
@@ -233,6 +261,22 @@ run_tasks(struct evaluation *e, struct pipeline *const pipelines[2], struct eval
     return ok && pack_check(e->pack, err);
 }
 
+// The index in a model's folder.
+static bool
+open_index(struct evaluation *e, int which, struct err *err)
+{
+    if (!e->p->retrieve)
+        return true;
+    char *path = file_join(e->p->models[which], INDEX_FILE);
+    if (file_exists(path))
+        e->index[which] = index_open(path, err);
+    else
+        err_set(err, ERR_INPUT, "%s has no index to retrieve from: make one with 'limn index'",
+                e->p->models[which]);
+    free(path);
+    return e->index[which] != NULL;
+}
+
 static bool
 open_models(struct evaluation *e, struct pipeline *pipelines[2], struct err *err)
 {
@@ -241,7 +285,7 @@ open_models(struct evaluation *e, struct pipeline *pipelines[2], struct err *err
     for (int k = 0; ok && k < 2 && e->p->models[k]; k++) {
         struct pipeline_info info = {0};
         pipelines[k] = pipeline_open(e->p->models[k], e->device, DTYPE_NONE, err);
-        ok = pipelines[k] != NULL;
+        ok = pipelines[k] && open_index(e, k, err);
         if (ok)
             pipeline_info(pipelines[k], &info);
         e->clear[k] = info.channels == 4;
@@ -285,8 +329,10 @@ eval_run(const struct eval_params *p, struct eval_report *out, struct err *err)
         out->tasks = mem_zalloc((size_t)tasks_count(e.tasks) * sizeof *out->tasks);
         ok = make_room(&e, err) && run_tasks(&e, pipelines, out, err);
     }
-    pipeline_close(pipelines[0]);
-    pipeline_close(pipelines[1]);
+    for (int k = 0; k < 2; k++) {
+        pipeline_close(pipelines[k]);
+        index_close(e.index[k]);
+    }
     device_close(e.device);
     recogniser_free(e.recogniser);
     tasks_destroy(e.tasks);

@@ -31,6 +31,9 @@ struct eval_params {
     const char *only;       // name of a task; NULL: all
     int examples;           // of a task
     int steps, seed;
+    // Up to so many pictures of a model's own index go with the words of examples that have no
+    // reference (app/job/job_retrieve.h); 0: none. Then look_start() (loaders/look.h) comes first.
+    int retrieve;
     enum pack_split split;
     void (*progress)(void *ctx, int done, int total); // may be NULL
     void *ctx;
@@ -40,6 +43,7 @@ struct eval_params {
 struct eval_task {
     char *name;
     int examples;
+    int retrieved[2]; // of these, drawn by each model with pictures of its index
     // Of examples where a measure makes sense; n 0: of none.
     struct measured of[EVAL_WHO_COUNT][EVAL_MEASURE_COUNT];
     // The second model's minus the first's, by example.

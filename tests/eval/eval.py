@@ -43,6 +43,17 @@ for t in one:
         check(0 <= m['low'] <= m['mean'] <= m['high'] <= 1 and m['n'] == 4, f'{name}: {m}')
 check(json.loads(limn('eval', model, 'shapes.pack', *args).stdout) == one, 'the same figures again')
 
+# With pictures of the model's index: a sentence that names one is drawn with it, and measured as before without.
+with_index = home / 'with index'
+shutil.copytree(model, with_index)
+limn('index', 'shapes.pack', '-o', with_index / 'index.db', '--model', model, '--device', 'cpu')
+found = json.loads(limn('eval', with_index, 'shapes.pack', *args, '--retrieve', 1).stdout)
+check(found[0]['retrieved'] == {'model': 0} and found[1]['retrieved'] == {'model': 4}, f'for sentences alone: {found}')
+check(found[0]['edges'] == mask['edges'] and found[1]['edges']['model'] != text['edges']['model'], 'and only they change')
+check('retrieved' not in text, 'said where it was asked for')
+(with_index / 'index.db').unlink()
+check('no index' in limn('eval', with_index, 'shapes.pack', *args, '--retrieve', 1, code=2).stderr, 'without an index')
+
 # Beside itself a model is no worse; with its weights turned round it is.
 both = json.loads(limn('eval', model, model, 'shapes.pack', *args).stdout)
 check(not any(t[m]['worse'] for t in both for m in ('edges', 'areas', 'thumbnail')) and both[0]['edges']['difference']['mean'] == 0, 'no worse than itself')
