@@ -34,8 +34,8 @@ start_from(struct ui *ui, enum request request)
         painter_open(ui);
     else
         ui_say(ui, ROLE_GOOD,
-               "the drawing starts from it, strength %g: write what to draw, then F9; u undoes "
-               "this",
+               "the drawing starts from it, strength %g: i and write what to draw, then F9; u "
+               "undoes this",
                MATERIAL_STRENGTH);
 }
 

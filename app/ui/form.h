@@ -39,6 +39,7 @@ struct form {
     int number; // the caller's
     int serial; // no other form of this UI has it; 0: it was never open
     bool picture_beside; // leaves the right half of the screen to the view
+    bool picture_below;  // stands at the top, where pictures are below
     struct browser *browser; // that the field's file is being chosen from; NULL: none is
     struct area lines;       // where its lines are, or the fields
 };

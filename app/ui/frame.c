@@ -179,7 +179,8 @@ draw_screen(struct ui *ui)
     pictures_turn(ui->pictures);
 }
 
-// Text first, then pictures: see renderer/canvas.h.
+// Text first, then pictures: see renderer/canvas.h. The cursor is hidden until both are there:
+// where it has stood a terminal prints the cell again, and over a picture that is a hole in it.
 bool
 frame_show(struct ui *ui, struct err *err)
 {
@@ -187,6 +188,7 @@ frame_show(struct ui *ui, struct err *err)
         ui->dirty = false;
         ui->wake = 0;
         draw_screen(ui);
+        ui->screen.cursor = curs_set(0) == 1;
         for (int i = 0; i < CANVAS_SLOTS; i++)
             if (!ui->screen.slot_used[i])
                 canvas_remove(ui->screen.canvas, i);
@@ -204,5 +206,8 @@ frame_show(struct ui *ui, struct err *err)
         if (ui->first_frame == 0)
             ui->first_frame = ui_now();
     }
-    return canvas_flush(ui->screen.canvas, FLUSH_MS, err);
+    bool ok = canvas_flush(ui->screen.canvas, FLUSH_MS, err);
+    if (ui->screen.cursor && !canvas_pending(ui->screen.canvas))
+        curs_set(1);
+    return ok;
 }

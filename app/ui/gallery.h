@@ -22,6 +22,7 @@ struct gallery {
     int selected, top; // top: row of tiles
     int across, down;  // tiles that were drawn
     int zoom;          // of ZOOM_MAX sizes; 0 is the usual one, below it smaller ones
+    bool zoomed;       // a person chose it; else few pictures are larger
     char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: what Esc brings back
     enum library_sort sort;
     int64_t marked[MARKS_MAX]; // in the order they were marked

@@ -68,13 +68,32 @@ tile_columns(int zoom)
 }
 
 static void
+lay_out(struct gallery *g, const struct area *a)
+{
+    int columns = tile_columns(g->zoom);
+    g->across = MAX(1, a->columns / columns);
+    g->down = MAX(1, (a->rows + columns / 6) / (columns / 2)); // rather a little lower than none
+}
+
+// As large as all of them can be, where they are few and nobody has chosen a size.
+static void
+zoom_few(struct gallery *g, const struct area *a)
+{
+    for (g->zoom = ZOOM_MAX - 1; g->zoom > 0; g->zoom--) {
+        lay_out(g, a);
+        if (g->across * g->down >= g->list.count)
+            break;
+    }
+}
+
+static void
 draw_tiles(struct ui *ui, const struct area *a)
 {
     struct gallery *g = gallery_of(ui);
-    int columns = tile_columns(g->zoom);
+    if (!g->zoomed)
+        zoom_few(g, a);
+    lay_out(g, a);
     g->tiles = *a;
-    g->across = MAX(1, a->columns / columns);
-    g->down = MAX(1, a->rows / (columns / 2));
     int width = a->columns / g->across, height = a->rows / g->down;
     int rows = (g->list.count + g->across - 1) / g->across;
     g->top = draw_scroll(rows, g->selected / g->across, g->down, g->top);

@@ -132,7 +132,7 @@ live_draw_queue(struct ui *ui, const struct area *a)
     int rows = MAX(l->list.rows / l->row, 1);
     l->top = draw_scroll(tasks->count, tasks->shown, rows, l->top);
     if (!tasks->count)
-        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "nothing has been drawn yet");
+        draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "no jobs yet");
     for (int row = 0; row < rows && l->top + row < tasks->count; row++) {
         struct area line = {l->list.y + row * l->row, a->x, l->row, a->columns};
         draw_row(ui, l->top + row, &line);

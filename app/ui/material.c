@@ -88,7 +88,7 @@ start_from(struct ui *ui, struct opening *o)
         return;
     }
     ui_say(ui, ROLE_GOOD,
-           "starts from this picture, strength %g: change the words, F9 draws; u undoes this",
+           "starts from this picture, strength %g: i changes the words, F9 draws; u undoes this",
            MATERIAL_STRENGTH);
 }
 

@@ -124,8 +124,8 @@ take(struct ui *ui)
     job_finish(&j);
     close_painter(ui);
     if (r)
-        ui_say(ui, ROLE_GOOD, "%.0f %% of the picture is drawn anew: write what, then F9; u takes "
-                              "the mask back", MAX(share * 100, 1));
+        ui_say(ui, ROLE_GOOD, "%.0f %% of the picture is drawn anew: i and write what, then F9; u "
+                              "takes the mask back", MAX(share * 100, 1));
     else
         ui_say(ui, ROLE_STATUS, "nothing was painted: there is no mask");
     return true;

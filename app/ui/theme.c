@@ -341,12 +341,31 @@ is_shade(int32_t colour)
     return colour >= 0 && colour < COLOUR_NAMED;
 }
 
+// Of a theme with dark letters on a light ground.
+static bool
+is_light(const struct theme *t)
+{
+    int32_t ground = t->styles[ROLE_TEXT].bg;
+    return is_shade(ground) && (ground >> 8 & 255) > 128;
+}
+
+// On a light ground yellow, cyan and green are hardly seen.
+static int32_t
+on_light(int32_t colour)
+{
+    return colour == YELLOW ? MAGENTA : colour == CYAN || colour == GREEN ? BLUE : colour;
+}
+
 // As this terminal can show it.
 static struct theme_style
 style_here(const struct theme *t, int role)
 {
-    const struct theme_style *s = &t->styles[role];
-    return COLORS < 256 && (is_shade(s->fg) || is_shade(s->bg)) ? few[role] : *s;
+    struct theme_style s = t->styles[role];
+    if (COLORS >= 256 || !(is_shade(s.fg) || is_shade(s.bg)))
+        return s;
+    s = few[role];
+    s.fg = is_light(t) ? on_light(s.fg) : s.fg;
+    return s;
 }
 
 static int
@@ -406,8 +425,8 @@ uint32_t
 theme_background(const struct theme *t)
 {
     int32_t bg = style_here(t, ROLE_TEXT).bg;
-    if (bg == COLOUR_DEFAULT)
-        return 0;
+    if (bg == COLOUR_DEFAULT) // the terminal's own, which the theme was chosen for
+        return is_light(t) ? 0xFFFFFF : 0;
     if (bg >= COLOUR_NAMED)
         return sixteen[(bg - COLOUR_NAMED) & 15];
     // The same as the text has it.

@@ -421,7 +421,15 @@ connect_worker(struct ui *ui, struct err *err)
     return true;
 }
 
-// What was asked for, else what was chosen before.
+// As some terminals say it: "15;0", letters and ground; 7 and 15 are white.
+static bool
+ground_is_light(void)
+{
+    const char *said = getenv("COLORFGBG"), *ground = said ? strrchr(said, ';') : NULL;
+    return ground && (strcmp(ground, ";7") == 0 || strcmp(ground, ";15") == 0);
+}
+
+// What was asked for, else what was chosen before, else what suits the terminal.
 static bool
 choose_theme(struct ui *ui, const char *asked, struct err *err)
 {
@@ -430,7 +438,7 @@ choose_theme(struct ui *ui, const char *asked, struct err *err)
     const char *name = asked                         ? asked
                        : environment && *environment ? environment
                        : kept                        ? kept
-                                                     : "dark";
+                                                     : ground_is_light() ? "light" : "dark";
     bool ok = theme_find(&ui->screen.theme, name, err);
     if (!ok && !asked) { // a theme that is gone must not keep limn from starting
         err_clear(err);

@@ -36,6 +36,7 @@ struct screen {
     struct canvas *canvas;
     struct term_info term;
     bool mono;
+    bool cursor;                  // is to be seen once the pictures are there
     bool slot_used[CANVAS_SLOTS]; // since it was last drawn
     struct hint hints[SCREEN_HINTS_MAX];
     int hint_count;

@@ -363,8 +363,12 @@ on_request(struct ui *ui, enum request request)
         g->sort = (g->sort + 1) % LIBRARY_SORT_COUNT;
         reload(ui);
         return true;
-    case REQUEST_ZOOM_IN: g->zoom = MIN(g->zoom + 1, ZOOM_MAX); return true;
-    case REQUEST_ZOOM_OUT: g->zoom = MAX(g->zoom - 1, -ZOOM_MAX + 2); return true;
+    case REQUEST_ZOOM_IN:
+    case REQUEST_ZOOM_OUT:
+        g->zoomed = true;
+        g->zoom += request == REQUEST_ZOOM_IN ? 1 : -1;
+        g->zoom = MAX(-ZOOM_MAX + 2, MIN(g->zoom, ZOOM_MAX));
+        return true;
     case REQUEST_DIFFERENCE:
         ui_say(ui, ROLE_STATUS, "mark two and press Enter on one: then D shows where they differ");
         return true;

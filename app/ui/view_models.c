@@ -171,12 +171,12 @@ put_sizes(const struct jv *o, char *out, size_t size)
 {
     int64_t side = jv_integer(jv_get(o, "size"), 0), whole = jv_integer(jv_get(o, "final"), side);
     if (jv_integer(jv_get(o, "grain"), 0))
-        snprintf(out, size, "any size, best %" PRId64 " x %" PRId64, side, side);
+        snprintf(out, size, "any size, best %" PRId64 " x %" PRId64 " pixels", side, side);
     else if (whole != side)
-        snprintf(out, size, "%" PRId64 " x %" PRId64 ", or %" PRId64 " x %" PRId64 " sooner", whole,
-                 whole, side, side);
+        snprintf(out, size, "%" PRId64 " x %" PRId64 " pixels, or %" PRId64 " x %" PRId64 " sooner",
+                 whole, whole, side, side);
     else
-        snprintf(out, size, "%" PRId64 " x %" PRId64, side, side);
+        snprintf(out, size, "%" PRId64 " x %" PRId64 " pixels", side, side);
 }
 
 // Of the device that drawings are made on now: the one that was chosen, else the first usable.
@@ -216,7 +216,7 @@ draw_model(const struct ui *ui, const struct row *r, const struct area *a)
     char text[200], memory[80] = "", path[4200];
     int y = a->y;
     put_sizes(r->about, text, sizeof text);
-    y = put(a, y, "draws", "%s pixels", text);
+    y = put(a, y, "draws", "%s", text);
     if (references > 0)
         y = put(a, y, "references", "up to %" PRId64 ", and a picture to start from", references);
     else if (references == 0)

@@ -393,6 +393,7 @@ use_template(struct ui *ui, struct template_entry *e)
     struct form *f = form_new(e->stem);
     templates_add_variables(f, &e->template);
     f->done = variables_done;
+    f->picture_below = true;
     if (f->count) {
         form_open(ui, f);
     } else {

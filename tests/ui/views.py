@@ -184,7 +184,7 @@ def painting():
                     'keys r L L j j j j r\nsave -\nkeys b Down Down b\nsave -\nkeys c Enter\nwait there is no mask', 'keys')
     shares = [float(x) for x in re.findall(r'([\d.]+) % is drawn anew', screen)]
     check(shares[1:4] == [0, 100, 0] and 0 < shares[0] < 1 < shares[4] <= shares[5], f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
-    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\nsave -\nkeys Enter\nwait is drawn anew: write\n'
+    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\nsave -\nkeys Enter\nwait is drawn anew: i and write\n'
                     'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\nkeys Esc\nsettle', 'the upper half')
     half = float(re.search(r'([\d.]+) % is drawn anew', screen)[1])
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
@@ -364,7 +364,7 @@ def choosing():
 def models():
     h = Home()
     screen = h.play('size 120x40\nkeys 5\nwait limn-icons\nsave -\nkeys Enter\nsave -\nkeys 1\nsave -\nkeys p ' + 'Down ' * 3 + '\nsave -', 'the card')
-    for words in ('256 x 256, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit', 'app/models/limn-icons'):
+    for words in ('256 x 256 pixels, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit', 'app/models/limn-icons'):
         check(re.search(words, screen), f'{words} is on the card', screen)
     check('* limn-icons' in screen and 'model limn-icons' in screen, 'Enter chooses it', screen)
     check('auto (24)' in screen, 'the form of parameters says what it does unless it is told', screen)
