@@ -134,9 +134,12 @@ canvas_make_pictures(void *arg)
         m->drawing.image = rgb;
         m->drawing.rect = m->rect;
         m->drawing.term = &m->term;
-        canvas_bytes_printf(&m->out, "\033[?2026h");
+        // kitty shows a picture at once when all of it is there; and what its 0.26 holds back for
+        // synchronised output it does not always read again: pictures were missing.
+        bool held = m->encoder->kind != CANVAS_KITTY;
+        canvas_bytes_printf(&m->out, held ? "\033[?2026h" : "");
         m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
-        canvas_bytes_printf(&m->out, "\033[?2026l");
+        canvas_bytes_printf(&m->out, held ? "\033[?2026l" : "");
         image_unref(rgb);
         pthread_mutex_lock(&m->lock);
         m->state = MAKER_READY;

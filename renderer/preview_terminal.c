@@ -138,7 +138,8 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
     if (begun < t->rest_until && step < total)
         return true;
     struct canvas_bytes bytes = {0};
-    canvas_bytes_printf(&bytes, "\033[?2026h"); // nothing of this is shown before the end
+    bool held = t->encoder->kind != CANVAS_KITTY; // see canvas_make.c
+    canvas_bytes_printf(&bytes, held ? "\033[?2026h" : ""); // nothing is shown before the end
     if (first) {
         choose_size(t, image);
         canvas_bytes_printf(&bytes, "\r");
@@ -158,7 +159,7 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
                                .whole = true,
                                .background = 0xFFFFFF};
     bool ok = rgb && t->encoder->encode(&d, &bytes, err);
-    canvas_bytes_printf(&bytes, "\033[?2026l");
+    canvas_bytes_printf(&bytes, held ? "\033[?2026l" : "");
     fflush(stdout);
     ok = ok && write_out(&bytes, err);
     if (!ok && first)

@@ -138,8 +138,9 @@ difference_of(struct ui *ui, struct image *a, struct image *b)
             o[i] = (uint8_t)MIN(DIFFERENCE_GAIN * abs(p[i] - q[i]), 255);
     }
     if (x && y && !same)
-        ui_say(ui, ROLE_WARNING, "pictures of %d x %d and %d x %d have no difference", x->width,
-               x->height, y->width, y->height);
+        ui_say(ui, ROLE_WARNING,
+               "a difference is of two of one size: these are %d x %d and %d x %d",
+               x->width, x->height, y->width, y->height);
     image_unref(x);
     image_unref(y);
     return out;

@@ -351,11 +351,10 @@ session_model(const struct ui *ui)
     return NULL;
 }
 
-// Words alone are drawn after what the model's index has for them, where nobody says otherwise: a
-// small model follows pictures better than words. limn's own has an index, also before the worker
+// A small model follows pictures better than words. limn's own has an index, also before the worker
 // has said so.
-static void
-look_words_up(const struct ui *ui, struct job *j)
+void
+session_look_words_up(const struct ui *ui, struct job *j)
 {
     bool own = !ui_machine(ui) && !j->model;
     if (j->retrieve < 0 && !job_count(j, JOB_REFERENCE) && *j->instruction &&
@@ -371,7 +370,7 @@ session_draw(struct ui *ui)
     struct err err = {0};
     session_job(ui, j);
     unbrace(j->instruction);
-    look_words_up(ui, j);
+    session_look_words_up(ui, j);
     bool ok = true;
     if (!*j->instruction && !j->reference_count) {
         job_finish(j);

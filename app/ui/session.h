@@ -51,6 +51,8 @@ void session_open(struct ui *ui, const char *file, bool draw);
 void session_add_picture(struct ui *ui, const char *file);
 bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the last reference
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
+// Words alone are drawn after what the model's index has for them, where nobody says otherwise.
+void session_look_words_up(const struct ui *ui, struct job *j);
 // What the worker says of the model that the next drawing is made with. NULL: it has not, or the
 // model is none that it knows.
 const struct jv *session_model(const struct ui *ui);

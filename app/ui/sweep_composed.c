@@ -95,6 +95,7 @@ templates_complete(const struct ui *ui, struct job *j)
             parameter_read(p, j, p->name, text, NULL);
         free(text);
     }
+    session_look_words_up(ui, j);
 }
 
 // Files, and one folder of files for each instruction with pictures.
