@@ -72,6 +72,13 @@ is_tokenizer(const char *path)
     return false;
 }
 
+static bool
+is_packed(const char *path)
+{
+    const char *dot = strrchr(file_last(path), '.');
+    return dot && strcasecmp(dot, ".gguf") == 0;
+}
+
 static int
 index_of(const struct family *f, const char *part)
 {
@@ -164,8 +171,7 @@ put_part(const char *folder, const struct family_part *p, const char *file, cons
 {
     static const char *const endings[] = {".safetensors", ".gguf"};
     char *place = file_join(folder, p->name), name[96];
-    const char *dot = strrchr(file_last(file), '.');
-    bool packed = dot && strcasecmp(dot, endings[1]) == 0;
+    bool packed = is_packed(file);
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s%s", p->net->weights, endings[i]);
         char *path = file_join(place, name);
@@ -179,16 +185,20 @@ put_part(const char *folder, const struct family_part *p, const char *file, cons
     return ok;
 }
 
-// All that stands beside the file and belongs to it.
+// All that stands beside the file and belongs to it; or the file alone, which holds it.
 static bool
 put_tokenizer(const char *folder, const char *file, struct err *err)
 {
+    static const char packed[] = "tokenizer.gguf";
     char *place = file_join(folder, "tokenizer");
     char *from = mem_strndup(file, (size_t)(file_last(file) - file));
     bool ok = file_make_private(place, err);
     const char *name;
     for (int i = 0; ok && (name = tokenizer_file(i)); i++) {
-        char *there = file_join(from, name), *here = file_join(place, name);
+        char *here = file_join(place, name);
+        char *there = !is_packed(file)              ? file_join(from, name)
+                      : strcmp(name, packed) == 0 ? mem_strdup(file)
+                                                  : mem_strdup("");
         unlink(here);
         if (file_exists(there))
             ok = link_to(place, name, there, err);
@@ -301,17 +311,30 @@ look_for_tokenizer(void *ctx, const char *name, const char *folder, const struct
     model_folder_close(m);
 }
 
+// The text encoder's file, where it is a GGUF with a tokenizer in it.
+static char *
+tokenizer_inside(const struct assembly *a)
+{
+    const char *file = a->files[index_of(a->family, a->family->text)];
+    struct tokenizer *t = is_packed(file) ? tokenizer_open(file, NULL) : NULL;
+    tokenizer_close(t);
+    return t ? mem_strdup(file) : NULL;
+}
+
 static bool
 find_tokenizer(struct assembly *a, struct err *err)
 {
     struct tokenizer_search s = {a->family, NULL};
+    if (!a->tokenizer)
+        a->tokenizer = tokenizer_inside(a);
     if (!a->tokenizer)
         places_each_model(look_for_tokenizer, &s);
     if (s.found)
         a->tokenizer = s.found;
     return a->tokenizer ||
            err_set(err, ERR_INPUT, "there is no tokenizer among the files, and no other model here "
-                   "has one: give its tokenizer.json");
+                   "has one: give its tokenizer.json, or the text encoder as a GGUF file that has "
+                   "one in it");
 }
 
 static char *
@@ -397,6 +420,10 @@ read_file(struct assembly *a, const struct jv *root, const char *key, const char
     if (!file)
         return err_set(err, ERR_INPUT, "%s: there is no %s", yaml, key);
     struct err own = {0};
+    if (strcmp(key, "tokenizer") == 0 && is_packed(file)) {
+        a->tokenizer = realpath(file, NULL);
+        return a->tokenizer || err_errno(err, ERR_INPUT, "%s: %s", yaml, file);
+    }
     return take_file(a, file, &own) || err_set(err, own.code, "%s: %s", yaml, own.text);
 }
 

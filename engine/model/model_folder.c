@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/file.h"
 #include "engine/base/log.h"
@@ -95,6 +96,15 @@ last_name(const char *path)
     return mem_strndup(path + start, n - start);
 }
 
+// GGUF files of language models have it in them.
+static char *
+tokenizer_of_text_encoder(const struct model_folder *m)
+{
+    const struct part *p = m->family ? parts_find(&m->parts, m->family->text) : NULL;
+    const char *dot = p && p->weights ? strrchr(p->weights, '.') : NULL;
+    return dot && strcasecmp(dot, ".gguf") == 0 ? mem_strdup(p->weights) : NULL;
+}
+
 static bool
 open_all(struct model_folder *m, struct err *err)
 {
@@ -115,6 +125,8 @@ open_all(struct model_folder *m, struct err *err)
     char *tokenizer = model_folder_path(m, "tokenizer");
     m->tokenizer = tokenizer_find(tokenizer);
     free(tokenizer);
+    if (!m->tokenizer)
+        m->tokenizer = tokenizer_of_text_encoder(m);
     return ok && open_schedulers(m, err) && read_length(m, "text_tokens", &m->text_tokens, err) &&
            read_length(m, "reference_tokens", &m->reference_tokens, err);
 }

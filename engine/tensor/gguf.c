@@ -8,132 +8,52 @@
 #include "engine/base/mem.h"
 #include "engine/tensor/packed.h"
 
-enum value_type {
-    VALUE_U32 = 4,
-    VALUE_I32 = 5,
-    VALUE_STRING = 8,
-    VALUE_ARRAY = 9,
-    VALUE_TYPES = 13
-};
-
-// Bytes of a value by its type; 0: its length is in it.
-static const size_t value_size[VALUE_TYPES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-
 static const struct {
     uint32_t number;
     enum dtype dtype;
 } plain[] = {{0, DTYPE_F32}, {1, DTYPE_F16}, {30, DTYPE_BF16}, {28, DTYPE_F64}};
 
-struct reader {
-    const unsigned char *data;
-    size_t size, at;
-    bool short_; // more was asked for than there is
-};
-
-static const unsigned char *
-take(struct reader *r, uint64_t size)
-{
-    if (r->short_ || size > r->size - r->at) {
-        r->short_ = true;
-        return NULL;
-    }
-    r->at += size;
-    return r->data + r->at - size;
-}
-
-static uint64_t
-whole(struct reader *r, int bytes)
-{
-    const unsigned char *p = take(r, (uint64_t)bytes);
-    uint64_t n = 0;
-    for (int i = bytes - 1; p && i >= 0; i--)
-        n = n << 8 | p[i];
-    return n;
-}
-
-struct text {
-    const char *at;
-    size_t size;
-};
-
-static struct text
-text(struct reader *r)
-{
-    uint64_t n = whole(r, 8);
-    const unsigned char *p = take(r, n);
-    return (struct text){(const char *)p, p ? (size_t)n : 0};
-}
-
 // The shape that a tensor had before its rows were cut for the blocks.
 struct original {
-    struct text name;
+    struct gguf_text name;
     struct shape shape;
 };
 
 struct header {
-    struct reader r;
+    struct gguf_values values;
     uint64_t alignment;
     struct original *originals;
     size_t count, capacity;
 };
 
-static void
-read_original(struct header *h, struct text key, uint32_t type, uint64_t count)
+static const char BEFORE[] = "comfy.gguf.orig_shape.";
+
+static bool
+is_original(const struct gguf_value *v)
 {
-    static const char before[] = "comfy.gguf.orig_shape.";
-    const size_t n = sizeof before - 1;
-    struct original o = {{key.at + n, key.size - n}, {.rank = (int)count}};
-    for (uint64_t i = 0; i < count; i++)
-        o.shape.dim[i] = (int64_t)whole(&h->r, 4);
-    (void)type;
+    return v->key.size > sizeof BEFORE - 1 && memcmp(v->key.at, BEFORE, sizeof BEFORE - 1) == 0 &&
+           v->array && (v->type == GGUF_I32 || v->type == GGUF_U32) && v->count <= SHAPE_RANK_MAX;
+}
+
+static void
+read_original(struct header *h, const struct gguf_value *v)
+{
+    const size_t n = sizeof BEFORE - 1;
+    struct gguf_reader r = v->elements;
+    struct original o = {{v->key.at + n, v->key.size - n}, {.rank = (int)v->count}};
+    for (uint64_t i = 0; i < v->count; i++)
+        o.shape.dim[i] = (int64_t)gguf_whole(&r, 4);
     ARRAY_PUSH(h->originals, h->count, h->capacity, o);
 }
 
-static bool
-is_original(struct text key, uint32_t type, uint64_t count)
+static void
+read_value(struct header *h, const struct gguf_value *v)
 {
-    static const char before[] = "comfy.gguf.orig_shape.";
-    return key.size > sizeof before - 1 && memcmp(key.at, before, sizeof before - 1) == 0 &&
-           (type == VALUE_I32 || type == VALUE_U32) && count <= SHAPE_RANK_MAX;
-}
-
-static bool
-skip_array(struct header *h, struct text key)
-{
-    uint32_t type = (uint32_t)whole(&h->r, 4);
-    uint64_t count = whole(&h->r, 8), bytes;
-    if (type >= VALUE_TYPES || type == VALUE_ARRAY)
-        return false;
-    if (!h->r.short_ && is_original(key, type, count)) {
-        read_original(h, key, type, count);
-        return true;
-    }
-    if (type != VALUE_STRING)
-        return !__builtin_mul_overflow(count, (uint64_t)value_size[type], &bytes) &&
-               take(&h->r, bytes);
-    for (uint64_t i = 0; i < count && !h->r.short_; i++)
-        text(&h->r);
-    return true;
-}
-
-static bool
-read_value(struct header *h)
-{
-    static const char alignment[] = "general.alignment";
-    struct text key = text(&h->r);
-    uint32_t type = (uint32_t)whole(&h->r, 4);
-    if (h->r.short_ || type >= VALUE_TYPES)
-        return false;
-    if (type == VALUE_ARRAY)
-        return skip_array(h, key);
-    if (type == VALUE_STRING)
-        return text(&h->r).at || !h->r.short_;
-    bool is = key.size == sizeof alignment - 1 && memcmp(key.at, alignment, key.size) == 0;
-    if (is && type == VALUE_U32)
-        h->alignment = whole(&h->r, 4);
-    else
-        take(&h->r, value_size[type]);
-    return true;
+    struct gguf_reader r = v->elements;
+    if (is_original(v))
+        read_original(h, v);
+    else if (!v->array && v->type == GGUF_U32 && gguf_text_is(v->key, "general.alignment"))
+        h->alignment = gguf_whole(&r, 4);
 }
 
 static void
@@ -170,25 +90,26 @@ bytes_of(const struct tensor_view *v, size_t *size)
 static bool
 read_tensor(struct header *h, struct gguf *g, const char *path, struct err *err)
 {
-    struct text name = text(&h->r);
-    uint64_t rank = whole(&h->r, 4);
+    struct gguf_reader *r = &h->values.r;
+    struct gguf_text name = gguf_text(r);
+    uint64_t rank = gguf_whole(r, 4);
     struct tensor_view v = {.shape.rank = (int)rank};
-    if (h->r.short_ || rank > SHAPE_RANK_MAX)
+    if (r->short_ || rank > SHAPE_RANK_MAX)
         return err_set(err, ERR_INPUT, "%s: tensor %zu has no name, or a shape of more than %d "
                        "dimensions", path, g->count + 1, SHAPE_RANK_MAX);
     for (int i = v.shape.rank - 1; i >= 0; i--)
-        v.shape.dim[i] = (int64_t)whole(&h->r, 8);
-    set_type(&v, (uint32_t)whole(&h->r, 4));
-    v.data = (const void *)(uintptr_t)whole(&h->r, 8);
+        v.shape.dim[i] = (int64_t)gguf_whole(r, 8);
+    set_type(&v, (uint32_t)gguf_whole(r, 4));
+    v.data = (const void *)(uintptr_t)gguf_whole(r, 8);
     v.name = mem_strndup(name.at, name.size);
     g->tensors[g->count++] = v;
-    if (h->r.short_ || strlen(v.name) != name.size || !bytes_of(&v, &g->tensors[g->count - 1].size))
+    if (r->short_ || strlen(v.name) != name.size || !bytes_of(&v, &g->tensors[g->count - 1].size))
         return err_set(err, ERR_INPUT, "%s: tensor %.80s has an impossible shape", path, v.name);
     return true;
 }
 
 static int
-compare_text(struct text a, struct text b)
+compare_text(struct gguf_text a, struct gguf_text b)
 {
     int order = memcmp(a.at, b.at, MIN(a.size, b.size));
     return order ? order : (a.size > b.size) - (a.size < b.size);
@@ -228,13 +149,14 @@ restore_shape(const struct header *h, struct tensor_view *v)
 static bool
 place_tensor(const struct header *h, struct tensor_view *v, const char *path, struct err *err)
 {
+    const struct gguf_reader *r = &h->values.r;
     uint64_t offset = (uintptr_t)v->data, a = h->alignment;
-    size_t start = (h->r.at + a - 1) / a * a, end;
-    if (start > h->r.size || offset > h->r.size - start ||
-        __builtin_add_overflow(offset, v->size, &end) || end > h->r.size - start)
+    size_t start = (r->at + a - 1) / a * a, end;
+    if (start > r->size || offset > r->size - start ||
+        __builtin_add_overflow(offset, v->size, &end) || end > r->size - start)
         return err_set(err, ERR_INPUT, "%s: tensor %s lies outside the file (truncated?)", path,
                        v->name);
-    v->data = h->r.data + start + offset;
+    v->data = r->data + start + offset;
     restore_shape(h, v);
     return true;
 }
@@ -255,33 +177,25 @@ read_tensors(struct header *h, struct gguf *g, uint64_t count, const char *path,
 }
 
 bool
-gguf_is(const void *data, size_t size)
-{
-    return size >= 4 && memcmp(data, "GGUF", 4) == 0;
-}
-
-bool
 gguf_read(struct gguf *g, const void *data, size_t size, const char *path, struct err *err)
 {
-    struct header h = {.r = {data, size, 4, false}, .alignment = 32};
-    uint64_t version = whole(&h.r, 4), tensors = whole(&h.r, 8), values = whole(&h.r, 8);
-    bool ok = !h.r.short_ && version >= 2 && version <= 3;
-    if (!ok)
-        err_set(err, ERR_INPUT, "%s: GGUF version %llu; limn reads versions 2 and 3", path,
-                (unsigned long long)version);
-    else if (tensors > LIMIT_SAFETENSORS_TENSORS)
-        ok = err_set(err, ERR_INPUT, "%s: it claims %llu tensors, the limit is %d", path,
+    struct header h = {.alignment = 32};
+    struct gguf_value value;
+    struct err own = {0};
+    bool ok = gguf_values_begin(&h.values, data, size, path, &own);
+    uint64_t tensors = h.values.tensors;
+    if (ok && tensors > LIMIT_SAFETENSORS_TENSORS)
+        ok = err_set(&own, ERR_INPUT, "%s: it claims %llu tensors, the limit is %d", path,
                      (unsigned long long)tensors, LIMIT_SAFETENSORS_TENSORS);
-    for (uint64_t i = 0; ok && i < values; i++)
-        ok = (read_value(&h) && !h.r.short_) ||
-             err_set(err, ERR_INPUT, "%s: value %llu of the header is broken or truncated", path,
-                     (unsigned long long)i + 1);
+    while (ok && gguf_values_next(&h.values, &value, &own))
+        read_value(&h, &value);
+    ok = ok && own.code == ERR_NONE;
     if (ok && (h.alignment == 0 || h.alignment > 1 << 20))
-        ok = err_set(err, ERR_INPUT, "%s: an alignment of %llu bytes is impossible", path,
+        ok = err_set(&own, ERR_INPUT, "%s: an alignment of %llu bytes is impossible", path,
                      (unsigned long long)h.alignment);
-    ok = ok && read_tensors(&h, g, tensors, path, err);
+    ok = ok && read_tensors(&h, g, tensors, path, &own);
     free(h.originals);
-    return ok;
+    return ok || err_set(err, own.code, "%s", own.text);
 }
 
 void

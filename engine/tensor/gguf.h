@@ -4,6 +4,7 @@
 #ifndef LIMN_ENGINE_TENSOR_GGUF_H
 #define LIMN_ENGINE_TENSOR_GGUF_H
 
+#include "engine/base/gguf_values.h"
 #include "engine/tensor/safetensors.h"
 
 struct gguf {
@@ -11,7 +12,6 @@ struct gguf {
     size_t count;
 };
 
-bool gguf_is(const void *data, size_t size);
 // The tensors of a file in memory, which must live as long as they are used. Every number of the
 // header is checked before it is believed. Dimensions are turned round: rows come first here.
 // ERR_INPUT; gguf_finish() is due in any case.

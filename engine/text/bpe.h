@@ -36,9 +36,19 @@ struct bpe_vocab {
 // tokenizer_config.json beside it. What it says of normal form and words must be what is here:
 // anything else is refused by key and value. ERR_INPUT.
 bool bpe_vocab_read(struct bpe_vocab *v, const char *path, struct err *err);
+// The same of a language model's GGUF file.
+bool bpe_vocab_read_gguf(struct bpe_vocab *v, const char *path, struct err *err);
 void bpe_vocab_finish(struct bpe_vocab *v); // what was read so far; zeroed is fine
 const struct bpe_merge *bpe_vocab_merge(const struct bpe_vocab *v, int32_t left, int32_t right);
 int32_t bpe_vocab_special(const struct bpe_vocab *v, const char *text); // -1: none
+
+// What all kinds of files come down to: texts of tokens with their ids, and the list of merges,
+// "left right" or [left, right]; special tokens one by one.
+struct jv;
+bool bpe_vocab_fill(struct bpe_vocab *v, const struct jv *vocab, const struct jv *merges,
+                    const char *path, struct err *err);
+bool bpe_vocab_add_special(struct bpe_vocab *v, const char *text, int64_t id, const char *path,
+                           struct err *err);
 
 // The pattern that bpe_word() follows, as tokenizer.json has it.
 extern const char bpe_pattern[];

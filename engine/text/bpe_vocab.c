@@ -221,8 +221,9 @@ read_merge_file(struct bpe_vocab *v, const struct jv *vocab, const char *path, s
 
 // --- Special tokens -----------------------------------------------------------------------------
 
-static bool
-add_special(struct bpe_vocab *v, const char *text, int64_t id, const char *path, struct err *err)
+bool
+bpe_vocab_add_special(struct bpe_vocab *v, const char *text, int64_t id, const char *path,
+                      struct err *err)
 {
     if (!*text || id < 0 || id >= IDS_MAX)
         return err_set(err, ERR_INPUT, "%s: the added token '%.40s' has no text or no id", path,
@@ -238,8 +239,8 @@ static bool
 read_added_list(struct bpe_vocab *v, const struct jv *list, const char *path, struct err *err)
 {
     for (size_t i = 0; i < jv_size(list); i++)
-        if (!add_special(v, jv_string(jv_get(jv_at(list, i), "content"), ""),
-                         jv_integer(jv_get(jv_at(list, i), "id"), -1), path, err))
+        if (!bpe_vocab_add_special(v, jv_string(jv_get(jv_at(list, i), "content"), ""),
+                                   jv_integer(jv_get(jv_at(list, i), "id"), -1), path, err))
             return false;
     return true;
 }
@@ -260,9 +261,9 @@ read_added_beside(struct bpe_vocab *v, const char *folder, struct err *err)
     for (void *it = jv_iterator(list); ok && it; it = jv_next(list, it)) {
         const struct jv *value = jv_iterator_value(it);
         const char *key = jv_iterator_key(it);
-        ok = texts ? add_special(v, key, jv_integer(value, -1), path, err)
-                   : add_special(v, jv_string(jv_get(value, "content"), ""),
-                                 strtol(key, NULL, 10), path, err);
+        const char *text = texts ? key : jv_string(jv_get(value, "content"), "");
+        int64_t id = texts ? jv_integer(value, -1) : strtol(key, NULL, 10);
+        ok = bpe_vocab_add_special(v, text, id, path, err);
     }
     jv_free(json);
     free(path);
@@ -325,12 +326,19 @@ check_model(const struct jv *json, const char *path, struct err *err)
     return check_words(json, path, err);
 }
 
+bool
+bpe_vocab_fill(struct bpe_vocab *v, const struct jv *vocab, const struct jv *merges,
+               const char *path, struct err *err)
+{
+    return read_tokens(v, vocab, path, err) && read_merge_list(v, vocab, merges, path, err);
+}
+
 static bool
 read_whole(struct bpe_vocab *v, const struct jv *json, const char *path, struct err *err)
 {
     const struct jv *model = jv_get(json, "model"), *vocab = jv_get(model, "vocab");
-    return check_model(json, path, err) && read_tokens(v, vocab, path, err) &&
-           read_merge_list(v, vocab, jv_get(model, "merges"), path, err) &&
+    return check_model(json, path, err) &&
+           bpe_vocab_fill(v, vocab, jv_get(model, "merges"), path, err) &&
            read_added_list(v, jv_get(json, "added_tokens"), path, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/file.h"
 #include "engine/base/log.h"
@@ -59,8 +60,9 @@ static const struct tokenizer_kind *
 kind_of(const char *path)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(ending(path), ending(kinds[i]->files[0])) == 0)
-            return kinds[i];
+        for (int k = 0; k < MAX(kinds[i]->openers, 1); k++)
+            if (strcasecmp(ending(path), ending(kinds[i]->files[k])) == 0)
+                return kinds[i];
     return kinds[0];
 }
 

@@ -2,6 +2,7 @@
 // Byte-level BPE's row in the table of tokenizers.
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
@@ -9,8 +10,9 @@
 #include "engine/text/tokenizer_kind.h"
 
 static const char *const files[] = {
-    "tokenizer.json",          "vocab.json",            "merges.txt",         "added_tokens.json",
-    "special_tokens_map.json", "tokenizer_config.json", "chat_template.jinja", NULL};
+    "tokenizer.json",    "vocab.json",              "tokenizer.gguf",        "merges.txt",
+    "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", "chat_template.jinja",
+    NULL};
 
 // --- Merging ------------------------------------------------------------------------------------
 
@@ -249,7 +251,9 @@ static void *
 open_model(const char *path, struct tokenizer_facts *facts, struct err *err)
 {
     struct bpe_vocab *v = mem_zalloc(sizeof *v);
-    if (!bpe_vocab_read(v, path, err)) {
+    const char *dot = strrchr(path, '.');
+    bool packed = dot && strcasecmp(dot, ".gguf") == 0;
+    if (!(packed ? bpe_vocab_read_gguf : bpe_vocab_read)(v, path, err)) {
         close_model(v);
         return NULL;
     }
@@ -265,7 +269,7 @@ open_model(const char *path, struct tokenizer_facts *facts, struct err *err)
 const struct tokenizer_kind tokenizer_bpe = {
     .name = "byte-level BPE",
     .files = files,
-    .openers = 2,
+    .openers = 3,
     .open = open_model,
     .close = close_model,
     .encode = encode,

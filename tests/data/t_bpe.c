@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Byte-level BPE against the tokenizers of Hugging Face: 10,000 strings of all scripts, emoji, code
-// and white space, in the chat template, from tokenizer.json and from vocab.json with merges.txt.
+// and white space, in the chat template, from tokenizer.json, from vocab.json with merges.txt, and
+// from the head of a GGUF file.
 // Takes the folder of a vocabulary and perhaps another golden for it (tests/reference/bpe.py).
 #include <inttypes.h>
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "engine/base/file.h"
@@ -129,6 +131,17 @@ from_two_files(void **state)
     free(added);
 }
 
+// The same from the head of a GGUF file, as the gguf package writes it.
+static void
+from_gguf(void **state)
+{
+    (void)state;
+    char *path = mem_printf("%s/../../bpe.gguf", folder);
+    if (file_exists(path))
+        digests_agree(path);
+    free(path);
+}
+
 static void
 shown_strings(void **state)
 {
@@ -214,6 +227,51 @@ other_vocabularies_are_refused(void **state)
     refused("\"!\":0", "\"??\":0", "no token for byte 33");
 }
 
+// A GGUF file with `size` bytes at `from` changed, `behind` bytes behind where they are.
+static void
+refused_gguf(const char *from, size_t behind, const void *to, size_t size, const char *named)
+{
+    struct err err = {0};
+    size_t whole;
+    char *path = mem_printf("%s/../../bpe.gguf", folder), name[] = "/tmp/t_bpe_XXXXXX.gguf";
+    char *bytes = file_exists(path) ? file_read(path, 1 << 28, &whole, &err) : NULL;
+    free(path);
+    if (!bytes)
+        return; // another vocabulary
+    int fd = mkstemps(name, 5);
+    assert_true(fd >= 0);
+    close(fd);
+    char *at = memmem(bytes, whole, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at + behind, to, size);
+    assert_true(file_write(name, bytes, whole, &err));
+    assert_null(tokenizer_open(name, &err));
+    if (!strstr(err.text, named))
+        fail_msg("%s", err.text);
+    remove(name);
+    free(bytes);
+}
+
+static void
+lying_gguf_is_refused(void **state)
+{
+    (void)state;
+    static const char tokens[] = "tokenizer.ggml.tokens", types[] = "tokenizer.ggml.token_type";
+    static const char merges[] = "tokenizer.ggml.merges";
+    const uint64_t huge = UINT64_C(1) << 61, large = 1 << 30, two = 2;
+    // Behind a key: four bytes of type, four of the elements' type, eight of count.
+    refused_gguf("qwen2", 0, "qwen9", 5, "is another than Qwen's");
+    refused_gguf("tokenizer.ggml.pre", 0, "tokenizer.ggml.pro", 18, "is another than Qwen's");
+    refused_gguf(tokens, 0, "tokenizer.ggml.tokenz", 21, "has no tokenizer in it");
+    refused_gguf(tokens, strlen(tokens) + 8, &huge, 8, "broken or truncated");
+    refused_gguf(types, strlen(types) + 8, &huge, 8, "broken or truncated");
+    refused_gguf(types, strlen(types) + 8, &large, 8, "broken or truncated");
+    refused_gguf(merges, strlen(merges) + 16, &huge, 8, "broken or truncated"); // of its first
+    refused_gguf(merges, strlen(merges) + 24, "\xff", 1, "is no text in UTF-8");
+    refused_gguf(merges, strlen(merges) + 24, "\0", 1, "is no text in UTF-8");
+    refused_gguf(types, strlen(types) + 16, &two, 4, "no token for byte");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -227,9 +285,11 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_thousand_strings),
         cmocka_unit_test(from_two_files),
+        cmocka_unit_test(from_gguf),
         cmocka_unit_test(shown_strings),
         cmocka_unit_test(hard_texts),
         cmocka_unit_test(other_vocabularies_are_refused),
+        cmocka_unit_test(lying_gguf_is_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     jv_free(golden);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The files of a byte-pair tokenizer. The first byte says which: tokenizer.json; or vocab.json and,
-// behind a byte of 255 each, merges.txt and added_tokens.json.
+// The files of a byte-pair tokenizer: a GGUF file where it begins so, else the first byte says
+// which: tokenizer.json; or vocab.json and, behind a byte of 255 each, merges.txt and
+// added_tokens.json.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@ static const char *
 write_files(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"vocab.json", "merges.txt", "added_tokens.json"};
+    if (size >= 4 && memcmp(data, "GGUF", 4) == 0)
+        return fuzz_file("tokenizer.gguf", data, size);
     if (!(data[0] & 1))
         return fuzz_file("tokenizer.json", data + 1, size - 1);
     const uint8_t *at = data + 1, *end = data + size;

@@ -127,6 +127,7 @@ for part in ('transformer', 'text_encoder', 'vae'):
 copies('gguf', 'tests/reference/golden/packed.*')
 copies('lora', FLUX + 'lora-[a-z]*[a-z].safetensors')
 copies('bpe', FLUX + 'tokenizer/tokenizer.json', before=b'\0')
+copies('bpe', 'tests/reference/golden/bpe.gguf')
 seed('bpe', 'files', b'\1' + b'\xff'.join((source / FLUX / 'tokenizer' / n).read_bytes() for n in ('vocab.json', 'merges.txt', 'added_tokens.json')))
 seed('keys', 'some', '# mine\nall draw F9 ^G\ncompose undo u Tab\ngallery rate-1\nall help F1 ? S-Tab\n')
 seed('script', 'words', 'size 80x24\nwait (references|compose)$\nkeys 4 End F9 ^G Esc\ntype a hen, q\npaste b\ngone 1 job\nlimit 2.5\nsettle\nsave -\n# x\nquit\n')

@@ -3,8 +3,10 @@
 
 Writes golden/packed.gguf, a tensor `TYPE` [2,256] of each type (a tensor of bf16 and one of f16 among
 them), and golden/packed.safetensors with the same numbers in f32; in the second also 256 numbers of 8
-bits of each kind, `F8_E4M3` and `F8_E5M2`, and what they are, `f32.F8_…`.
+bits of each kind, `F8_E4M3` and `F8_E5M2`, and what they are, `f32.F8_…`. Also golden/bpe.gguf (after flux2.py).
 """
+import json
+
 import gguf
 import numpy as np
 import torch
@@ -20,7 +22,27 @@ RANDOM = {Type.Q2_K: (80, 82), Type.Q3_K: (108,), Type.Q4_K: (0, 2), Type.Q5_K: 
           Type.IQ4_NL: (0,), Type.IQ4_XS: (0,)}
 
 
+def tokenizer():
+    """golden/bpe.gguf: the tokenizer of golden/flux2, in the head of a file as llama.cpp's converter makes it."""
+    said = json.loads((common.GOLDEN / "flux2/tokenizer/tokenizer.json").read_text())
+    added = {t["id"]: t["content"] for t in said["added_tokens"]}
+    texts = {i: t for t, i in said["model"]["vocab"].items()} | added
+    unused, of_user = 8, ("<think>", "</think>")
+    tokens = [texts[i] for i in range(len(texts))] + [f"[PAD{len(texts) + i}]" for i in range(unused)]
+    kinds = [1 if i not in added else 4 if added[i] in of_user else 3 for i in range(len(texts))] + [5] * unused
+    writer = gguf.GGUFWriter(str(common.GOLDEN / "bpe.gguf"), "qwen3")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in said["model"]["merges"]])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+
+
 def main():
+    tokenizer()
     g = np.random.default_rng(91)
     weights = g.standard_normal((ROWS, COLUMNS)).astype(np.float32)
     writer = gguf.GGUFWriter(str(common.GOLDEN / "packed.gguf"), "flux")

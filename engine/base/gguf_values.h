@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The head of a GGUF file (llama.cpp): magic, version, two counts, then keys and values. What
+// follows them, tensors, is engine/tensor/gguf.h's; what some of them say, a tokenizer, is
+// engine/text's. Nothing is believed: a count is used up by reading what it counts.
+#ifndef LIMN_ENGINE_BASE_GGUF_VALUES_H
+#define LIMN_ENGINE_BASE_GGUF_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+
+enum gguf_type { GGUF_U32 = 4, GGUF_I32 = 5, GGUF_STRING = 8, GGUF_ARRAY = 9, GGUF_TYPES = 13 };
+
+// Bytes in memory, read from the front; little-endian.
+struct gguf_reader {
+    const unsigned char *data;
+    size_t size, at;
+    bool short_; // more was asked for than there is
+};
+const unsigned char *gguf_take(struct gguf_reader *r, uint64_t size); // NULL: not there
+uint64_t gguf_whole(struct gguf_reader *r, int bytes);
+
+// Not terminated; NULL and 0 where there was none.
+struct gguf_text {
+    const char *at;
+    size_t size;
+};
+struct gguf_text gguf_text(struct gguf_reader *r);
+bool gguf_text_is(struct gguf_text t, const char *text);
+
+// One value, or the elements of an array.
+struct gguf_value {
+    struct gguf_text key;
+    enum gguf_type type; // of an element
+    bool array;
+    uint64_t count;              // of an array, else 1
+    struct gguf_reader elements; // at the first; that all of them lie in the file has been seen
+};
+
+struct gguf_values {
+    struct gguf_reader r; // behind what was read
+    const char *path;
+    uint64_t tensors, left; // values
+    uint64_t at;
+};
+
+bool gguf_is(const void *data, size_t size);
+// At the first value. ERR_INPUT; `path` starts errors and stays the caller's.
+bool gguf_values_begin(struct gguf_values *v, const void *data, size_t size, const char *path,
+                       struct err *err);
+// The next one; false with err->code ERR_NONE: there are no more.
+bool gguf_values_next(struct gguf_values *v, struct gguf_value *value, struct err *err);
+
+#endif
