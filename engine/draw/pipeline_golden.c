@@ -55,21 +55,31 @@ number(const struct run *r, const char *key, int most, int *out, struct err *err
                    r->params->golden, key, most);
 }
 
-// (1,3,H,W) -> (H,W,3)
+// A dimension from the last one on, 0; 1 where there is none.
+static int64_t
+dim_from_end(const struct tensor_view *t, int i)
+{
+    return i < t->shape.rank ? t->shape.dim[t->shape.rank - 1 - i] : 1;
+}
+
+// (1,C,H,W) -> (H,W,C)
 static float *
 picture_of(const struct tensor_view *t, struct err *err)
 {
-    int64_t pixels = t->shape.dim[2] * t->shape.dim[3];
-    float *out = mem_try_calloc(3 * (size_t)pixels, sizeof *out, "a golden's picture", err);
-    for (int64_t i = 0; out && i < 3 * pixels; i++)
-        out[i % pixels * 3 + i / pixels] = (float)dtype_load(t->dtype, t->data, i);
+    int64_t pixels = dim_from_end(t, 0) * dim_from_end(t, 1), channels = dim_from_end(t, 2);
+    float *out = mem_try_calloc((size_t)(channels * pixels), sizeof *out, "a golden's picture",
+                                err);
+    for (int64_t i = 0; out && i < channels * pixels; i++)
+        out[i % pixels * channels + i / pixels] = (float)dtype_load(t->dtype, t->data, i);
     return out;
 }
 
+// (1,C,H,W), or (C,H,W)
 static bool
-is_picture(const struct tensor_view *t)
+is_picture(const struct tensor_view *t, int64_t channels)
 {
-    return t->shape.rank == 4 && t->shape.dim[0] == 1 && t->shape.dim[1] == 3;
+    return t->shape.rank >= 3 && dim_from_end(t, 2) == channels &&
+           shape_count(&t->shape) == channels * dim_from_end(t, 1) * dim_from_end(t, 0);
 }
 
 // --- What is drawn with
@@ -101,14 +111,15 @@ read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
     const struct tensor_view *ids = find(r, negative ? "negative_input_ids" : "input_ids");
     const struct tensor_view *mask =
         find(r, negative ? "negative_attention_mask" : "attention_mask");
-    if (!ids || ids->shape.rank != 2 || ids->shape.dim[0] != 1 || ids->shape.dim[1] > TOKENS_MOST ||
-        (mask && !shape_equal(&mask->shape, &ids->shape)))
+    int64_t count = ids ? dim_from_end(ids, 0) : 0;
+    if (!ids || count < 1 || count > TOKENS_MOST || shape_count(&ids->shape) != count ||
+        (mask && shape_count(&mask->shape) != count))
         return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none "
                        "are needed, and such negative ones for guidance", r->params->golden);
-    if (negative && ids->shape.dim[1] != r->tokens)
+    if (negative && count != r->tokens)
         return err_set(err, ERR_INPUT, "%s: negative_input_ids must be as many as input_ids",
                        r->params->golden);
-    r->tokens = (int)ids->shape.dim[1];
+    r->tokens = (int)count;
     struct stage_key key = {.kind = STAGE_TEXT, .tokens = r->tokens};
     struct stage *s = stages_get(&r->stages, &key, err);
     int32_t *id = mem_alloc((size_t)r->tokens * sizeof *id);
@@ -141,10 +152,11 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     int grain = m->family->grain(&m->parts);
     char before[32];
     snprintf(before, sizeof before, "reference.%d.", k);
-    if (!is_picture(t) || t->shape.dim[2] % grain || t->shape.dim[3] % grain)
+    if (!is_picture(t, PICTURE_CHANNELS) || dim_from_end(t, 1) % grain ||
+        dim_from_end(t, 0) % grain)
         return err_set(err, ERR_INPUT, "%s: references.%d must be (1,3,H,W), H and W multiples "
                        "of %d", r->params->golden, k, grain);
-    struct picture_size size = {(int)t->shape.dim[2], (int)t->shape.dim[3]};
+    struct picture_size size = {(int)dim_from_end(t, 1), (int)dim_from_end(t, 0)};
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = size};
     struct stage *s = stages_get(&r->stages, &key, err);
     float *image = s ? picture_of(t, err) : NULL;
@@ -181,11 +193,16 @@ draw(struct run *r, struct err *err)
     const struct tensor_view *t = find(r, "noise");
     const struct latent *l = &r->latent;
     int64_t count = (int64_t)l->height * l->width * l->channels;
-    if (!t || shape_count(&t->shape) != count)
+    bool tokens = t && shape_count(&t->shape) == count && dim_from_end(t, 0) == l->channels &&
+                  dim_from_end(t, 1) == l->height * l->width;
+    bool grid = t && is_picture(t, l->channels) && dim_from_end(t, 1) == l->height &&
+                dim_from_end(t, 0) == l->width;
+    if (!tokens && !grid)
         return err_set(err, ERR_INPUT, "%s: noise (1,%d,%d) is needed", r->params->golden,
                        l->height * l->width, l->channels);
-    float *noise = mem_try_calloc((size_t)count, sizeof *noise, "a golden's noise", err);
-    if (noise)
+    float *noise = grid ? picture_of(t, err)
+                        : mem_try_calloc((size_t)count, sizeof *noise, "a golden's noise", err);
+    if (noise && !grid)
         dtype_convert(DTYPE_F32, noise, t->dtype, t->data, count);
     uint64_t seed = 0;
     struct pass pass = {.stages = &r->stages, .part = m->family->denoiser,
@@ -228,8 +245,8 @@ static bool
 compare(struct run *r, struct model_golden_result *result, struct err *err)
 {
     const struct tensor_view *t = find(r, "output");
-    if (!t || !is_picture(t) || t->shape.dim[2] != r->size.height ||
-        t->shape.dim[3] != r->size.width)
+    if (!t || !is_picture(t, PICTURE_CHANNELS) || dim_from_end(t, 1) != r->size.height ||
+        dim_from_end(t, 0) != r->size.width)
         return err_set(err, ERR_INPUT, "%s: output (1,3,%d,%d) is needed", r->params->golden,
                        r->size.height, r->size.width);
     float *want = picture_of(t, err);

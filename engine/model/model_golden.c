@@ -56,15 +56,17 @@ number(void *ctx, const char *key)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
-// As f32; pictures (N,C,H,W) become (N,H,W,C). NULL: no memory.
+// As f32; pictures (N,C,H,W), as whose a node of four dimensions wants it, become (N,H,W,C); N may
+// be left out. NULL: no memory.
 static float *
-values(const struct tensor_view *t, struct err *err)
+values(const struct tensor_view *t, const struct node *as, struct err *err)
 {
-    bool picture = t->shape.rank == 4;
-    int64_t n = shape_count(&t->shape);
+    const struct shape *s = &t->shape;
+    bool picture = as->shape.rank == 4 && s->rank >= 3;
+    int64_t n = shape_count(s);
     float *out = mem_try_calloc((size_t)n, sizeof *out, t->name, err);
-    int64_t channels = picture ? t->shape.dim[1] : 1;
-    int64_t pixels = picture ? t->shape.dim[2] * t->shape.dim[3] : 1;
+    int64_t channels = picture ? s->dim[s->rank - 3] : 1;
+    int64_t pixels = picture ? s->dim[s->rank - 2] * s->dim[s->rank - 1] : 1;
     for (int64_t i = 0; out && i < n; i++) {
         int64_t to = i;
         if (picture) {
@@ -95,7 +97,8 @@ write_input(struct run *r, struct node *input, struct err *err)
         free(ids);
         return ok;
     }
-    float *read = values(t, err), *v = mem_try_calloc((size_t)n, sizeof *v, input->name, err);
+    float *read = values(t, input, err);
+    float *v = mem_try_calloc((size_t)n, sizeof *v, input->name, err);
     for (int64_t i = 0; read && v && i < n; i++)
         v[i] = r->unmasked && strcmp(input->name, MASK) == 0 ? 1 : read[has == 1 ? 0 : i];
     bool ok = read && v && plan_write_f32(r->plan, input, v, err);
@@ -135,7 +138,7 @@ compare(struct run *r, const char *name, struct model_golden_result *result, str
     if (shape_count(&t->shape) != n)
         return err_set(err, ERR_INPUT, "%s: '%s' has another shape than the model's answer",
                        r->params->golden, name);
-    float *want = values(t, err), *got = mem_try_calloc((size_t)n, sizeof *got, name, err);
+    float *want = values(t, r->out, err), *got = mem_try_calloc((size_t)n, sizeof *got, name, err);
     double start = clock_seconds();
     bool ok = want && got && plan_run(r->plan, err);
     result->seconds += clock_seconds() - start;

@@ -8,7 +8,8 @@
 // (N,T,D), and `class_labels` where it takes them; a text encoder `input_ids` (N,T). The answer is
 // `output`. A golden may also hold `attention_mask` (N,T) and the answer under it,
 // `output_masked`; `output` is without a mask then, but for networks that are never run without
-// (struct net, `masked`). Other tensors are ignored.
+// (struct net, `masked`). Other tensors are ignored. Numbers may be of any type, ids of any whole
+// one; the batch of one may be left out, or be there once more.
 #ifndef LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 #define LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 

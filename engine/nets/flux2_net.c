@@ -224,26 +224,27 @@ static struct node *
 golden(struct nn *nn, const void *config, struct net_golden *golden, struct err *err)
 {
     const struct flux2_config *c = config;
-    const struct shape *x = golden->shape(golden->ctx, "hidden_states");
-    const struct shape *text = golden->shape(golden->ctx, "encoder_hidden_states");
+    struct shape x, text;
+    bool fits = net_golden_shape(golden, "hidden_states", 3, &x) &&
+                net_golden_shape(golden, "encoder_hidden_states", 3, &text);
     const struct shape *ids = golden->shape(golden->ctx, "img_ids");
     const struct shape *text_ids = golden->shape(golden->ctx, "txt_ids");
-    bool fits = x && text && x->rank == 3 && text->rank == 3 && x->dim[0] == text->dim[0] &&
-                x->dim[2] == c->in_channels && text->dim[2] == c->joint_dim &&
-                fits_ids(ids, x->dim[1]) && fits_ids(text_ids, text->dim[1]);
+    fits = fits && x.dim[0] == text.dim[0] && x.dim[2] == c->in_channels &&
+           text.dim[2] == c->joint_dim && fits_ids(ids, x.dim[1]) &&
+           fits_ids(text_ids, text.dim[1]);
     if (!fits || (c->guidance && !golden->shape(golden->ctx, "guidance"))) {
         err_set(err, ERR_INPUT, "hidden_states (N,T,%d), encoder_hidden_states (N,S,%d), timestep, "
                 "img_ids (1,T,4)%s txt_ids (1,S,4) are needed", c->in_channels, c->joint_dim,
                 c->guidance ? ", guidance and" : " and");
         return NULL;
     }
-    const int64_t n = x->dim[0];
+    const int64_t n = x.dim[0];
     struct flux2_inputs in = {
-        .tokens = net_golden_input(golden, nn, "hidden_states", *x, DTYPE_F32),
-        .text = net_golden_input(golden, nn, "encoder_hidden_states", *text, DTYPE_F32),
+        .tokens = net_golden_input(golden, nn, "hidden_states", x, DTYPE_F32),
+        .text = net_golden_input(golden, nn, "encoder_hidden_states", text, DTYPE_F32),
         .sigma = net_golden_input(golden, nn, "timestep", SHAPE(n), DTYPE_F32),
-        .token_ids = net_golden_input(golden, nn, "img_ids", SHAPE(x->dim[1], 4), DTYPE_I32),
-        .text_ids = net_golden_input(golden, nn, "txt_ids", SHAPE(text->dim[1], 4), DTYPE_I32)};
+        .token_ids = net_golden_input(golden, nn, "img_ids", SHAPE(x.dim[1], 4), DTYPE_I32),
+        .text_ids = net_golden_input(golden, nn, "txt_ids", SHAPE(text.dim[1], 4), DTYPE_I32)};
     if (c->guidance)
         in.guidance = net_golden_input(golden, nn, "guidance", SHAPE(n), DTYPE_F32);
     return flux2_build(nn, c, &in);

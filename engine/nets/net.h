@@ -21,6 +21,10 @@ struct net_golden {
     // A whole number of the metadata; 0: none there.
     int64_t (*number)(void *ctx, const char *key);
 };
+// The shape of a tensor with a first dimension of 1 more or fewer than the file has, where that
+// makes it one of `rank`: some writers keep the batch of one, some do not. false: there is none of
+// that rank.
+bool net_golden_shape(const struct net_golden *g, const char *name, int rank, struct shape *out);
 struct node *net_golden_input(struct net_golden *g, struct nn *nn, const char *name,
                               struct shape shape, enum dtype dtype);
 

@@ -42,6 +42,25 @@ net_guess(const struct safetensors *file, struct jv **config)
     return NULL;
 }
 
+bool
+net_golden_shape(const struct net_golden *g, const char *name, int rank, struct shape *out)
+{
+    const struct shape *has = g->shape(g->ctx, name);
+    if (!has)
+        return false;
+    *out = *has;
+    while (out->rank > rank && out->dim[0] == 1) {
+        out->rank--;
+        memmove(out->dim, out->dim + 1, (size_t)out->rank * sizeof out->dim[0]);
+    }
+    if (out->rank == rank - 1) {
+        memmove(out->dim + 1, out->dim, (size_t)out->rank * sizeof out->dim[0]);
+        out->dim[0] = 1;
+        out->rank++;
+    }
+    return out->rank == rank;
+}
+
 struct node *
 net_golden_input(struct net_golden *g, struct nn *nn, const char *name, struct shape shape,
                  enum dtype dtype)

@@ -131,17 +131,17 @@ guess(const struct safetensors *file)
 static struct node *
 golden(struct nn *nn, const void *config, struct net_golden *golden, struct err *err)
 {
-    const struct shape *ids = golden->shape(golden->ctx, "input_ids");
+    struct shape ids;
     const struct shape *mask = golden->shape(golden->ctx, "attention_mask");
-    if (!ids || ids->rank != 2 || ids->dim[1] > QWEN3_TOKENS_MAX ||
-        (mask && !shape_equal(mask, ids))) {
+    bool fits = net_golden_shape(golden, "input_ids", 2, &ids) && ids.dim[1] <= QWEN3_TOKENS_MAX;
+    if (!fits || (mask && shape_count(mask) != shape_count(&ids))) {
         err_set(err, ERR_INPUT, "input_ids (N,T) of at most %d tokens and an attention_mask like "
                 "it or none are needed", QWEN3_TOKENS_MAX);
         return NULL;
     }
     struct node *seen =
-        mask ? net_golden_input(golden, nn, "attention_mask", *ids, DTYPE_F32) : NULL;
-    struct node *read = net_golden_input(golden, nn, "input_ids", *ids, DTYPE_I32);
+        mask ? net_golden_input(golden, nn, "attention_mask", ids, DTYPE_F32) : NULL;
+    struct node *read = net_golden_input(golden, nn, "input_ids", ids, DTYPE_I32);
     return qwen3_build(nn, config, read, seen);
 }
 

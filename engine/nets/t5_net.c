@@ -43,15 +43,16 @@ describe(const void *config, char *out, size_t size)
 static struct node *
 golden(struct nn *nn, const void *config, struct net_golden *golden, struct err *err)
 {
-    const struct shape *ids = golden->shape(golden->ctx, "input_ids");
+    struct shape ids;
     const struct shape *mask = golden->shape(golden->ctx, "attention_mask");
-    if (!ids || ids->rank != 2 || (mask && !shape_equal(mask, ids))) {
+    if (!net_golden_shape(golden, "input_ids", 2, &ids) ||
+        (mask && shape_count(mask) != shape_count(&ids))) {
         err_set(err, ERR_INPUT, "input_ids (N,T) and an attention_mask like it or none are needed");
         return NULL;
     }
     struct node *seen =
-        mask ? net_golden_input(golden, nn, "attention_mask", *ids, DTYPE_F32) : NULL;
-    return t5_build(nn, config, net_golden_input(golden, nn, "input_ids", *ids, DTYPE_I32), seen);
+        mask ? net_golden_input(golden, nn, "attention_mask", ids, DTYPE_F32) : NULL;
+    return t5_build(nn, config, net_golden_input(golden, nn, "input_ids", ids, DTYPE_I32), seen);
 }
 
 const struct net net_t5 = {

@@ -188,13 +188,15 @@ static struct node *
 encoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *golden,
                struct err *err)
 {
-    const struct shape *x = golden->shape(golden->ctx, "sample");
+    struct shape x;
     int factor = vae_kl_factor(c);
-    if (!x || x->rank != 4 || x->dim[1] != 3 || x->dim[2] % factor || x->dim[3] % factor) {
+    bool fits = net_golden_shape(golden, "sample", 4, &x) && x.dim[1] == 3 &&
+                x.dim[2] % factor == 0 && x.dim[3] % factor == 0;
+    if (!fits) {
         err_set(err, ERR_INPUT, "sample (N,3,H,W) is needed, H and W multiples of %d", factor);
         return NULL;
     }
-    struct shape s = SHAPE(x->dim[0], x->dim[2], x->dim[3], 3);
+    struct shape s = SHAPE(x.dim[0], x.dim[2], x.dim[3], 3);
     return vae_kl_encode(nn, c, net_golden_input(golden, nn, "sample", s, DTYPE_F32));
 }
 
@@ -202,17 +204,18 @@ static struct node *
 decoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *golden,
                struct err *err)
 {
-    const struct shape *x = golden->shape(golden->ctx, "latents");
+    struct shape x;
     int64_t height = golden->number(golden->ctx, "height");
     int64_t width = golden->number(golden->ctx, "width"), factor = vae_kl_factor(c);
-    bool fits = x && x->rank == 3 && x->dim[2] == vae_kl_width(c) && height > 0 && width > 0 &&
-                height < 1 << 20 && width < 1 << 20 && height % factor == 0 && width % factor == 0;
-    if (!fits || x->dim[1] != height / factor * (width / factor)) {
+    bool fits = net_golden_shape(golden, "latents", 3, &x) && x.dim[2] == vae_kl_width(c) &&
+                height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20 &&
+                height % factor == 0 && width % factor == 0;
+    if (!fits || x.dim[1] != height / factor * (width / factor)) {
         err_set(err, ERR_INPUT, "latents (N,T,%d) and metadata height and width in pixels, "
                 "multiples of %lld, are needed", vae_kl_width(c), (long long)factor);
         return NULL;
     }
-    struct node *latents = net_golden_input(golden, nn, "latents", *x, DTYPE_F32);
+    struct node *latents = net_golden_input(golden, nn, "latents", x, DTYPE_F32);
     return vae_kl_decode(nn, c, latents, height / factor, width / factor);
 }
 
