@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/nets/config_reader.h"
+#include "engine/nn/strips.h"
 
 static const double NORM_EPS = 1e-6; // of group norms: fixed in the reference
 
@@ -108,12 +110,12 @@ vae_kl_width(const struct vae_kl_config *c)
 
 // --- Blocks that encoder and decoder share
 
-static struct node *
-norm(struct nn *nn, const struct vae_kl_config *c, struct node *x, enum activation act,
+static struct strips_norm
+norm(struct nn *nn, const struct vae_kl_config *c, const struct strips *x, enum activation act,
      const char *name)
 {
     struct group_norm n = {.groups = c->groups, .eps = NORM_EPS, .act = act};
-    return nn_group_norm(nn, x, &n, "%s", name);
+    return strips_norm(nn, x, &n, name);
 }
 
 static struct node *
@@ -122,32 +124,55 @@ conv(struct nn *nn, struct node *x, int out, int kernel, const char *name)
     return nn_conv(nn, x, &(struct conv){.out = out, .kernel = kernel}, "%s", name);
 }
 
-static struct node *
-residual_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, int out,
-               const char *block)
+static struct strips
+conv_strips(struct nn *nn, const struct strips *x, int out, const char *name)
 {
-    char name[NN_NAME_MAX];
-    struct node *h = norm(nn, c, x, ACT_SILU, nn_name(name, "%s.norm1", block));
-    h = conv(nn, h, out, 3, nn_name(name, "%s.conv1", block));
-    h = norm(nn, c, h, ACT_SILU, nn_name(name, "%s.norm2", block));
-    h = conv(nn, h, out, 3, nn_name(name, "%s.conv2", block));
-    if (shape_last(&x->shape) != out)
-        x = conv(nn, x, out, 1, nn_name(name, "%s.conv_shortcut", block));
-    return op_add(nn->g, x, h);
+    return strips_conv(nn, x, &(struct strips_conv){.conv = {.out = out, .kernel = 3}}, name);
 }
 
-// Attention of one head as wide as the picture has channels, a stretch of queries at a time.
+// Norm, silu, convolution.
+static struct strips
+last_conv(struct nn *nn, const struct vae_kl_config *c, const struct strips *x, int out,
+          const char *side)
+{
+    char name[NN_NAME_MAX];
+    struct strips_norm n = norm(nn, c, x, ACT_SILU, nn_name(name, "%s.conv_norm_out", side));
+    struct strips_conv last = {.conv = {.out = out, .kernel = 3}, .norm = &n};
+    return strips_conv(nn, x, &last, nn_name(name, "%s.conv_out", side));
+}
+
+static struct strips
+residual_block(struct nn *nn, const struct vae_kl_config *c, const struct strips *x, int out,
+               const char *block)
+{
+    char name[NN_NAME_MAX], beside[NN_NAME_MAX];
+    struct strips kept = *x;
+    struct strips_norm n = norm(nn, c, x, ACT_SILU, nn_name(name, "%s.norm1", block));
+    struct strips_conv first = {.conv = {.out = out, .kernel = 3}, .norm = &n};
+    if (shape_last(&x->at[0]->shape) != out) {
+        first.beside = nn_name(beside, "%s.conv_shortcut", block);
+        first.beside_out = &kept;
+    }
+    struct strips h = strips_conv(nn, x, &first, nn_name(name, "%s.conv1", block));
+    n = norm(nn, c, &h, ACT_SILU, nn_name(name, "%s.norm2", block));
+    struct strips_conv second = {.conv = first.conv, .norm = &n, .add = &kept};
+    return strips_conv(nn, &h, &second, nn_name(name, "%s.conv2", block));
+}
+
+// Attention of one head as wide as the picture has channels, a stretch of queries at a time, so
+// that no more than so many scores are there at once.
 static struct node *
 attend(struct nn *nn, struct node *q, struct node *k, struct node *v)
 {
-    enum { STRETCH = 1024, WIDEST = 256 };
+    enum { LEAST = 64, MOST = 1024, SCORES = 16 << 20, WIDEST = 256 };
     int64_t tokens = q->shape.dim[1], width = q->shape.dim[2];
+    const int64_t stretch = MAX(LEAST, MIN(MOST, SCORES / tokens));
     double scale = 1 / sqrt((double)width);
     struct node *all = NULL;
     if (width <= WIDEST)
         return op_attention(nn->g, q, k, v, NULL, 1, scale);
-    for (int64_t at = 0; at < tokens; at += STRETCH) {
-        int64_t count = tokens - at < STRETCH ? tokens - at : STRETCH;
+    for (int64_t at = 0; at < tokens; at += stretch) {
+        int64_t count = MIN(tokens - at, stretch);
         struct node *some = op_slice(nn->g, q, 1, at, count);
         struct node *s = op_matmul(nn->g, some, false, k, true, NULL, DTYPE_F32);
         s = op_cast(nn->g, op_softmax(nn->g, op_affine(nn->g, s, scale, 0)), nn->dtype);
@@ -160,10 +185,10 @@ attend(struct nn *nn, struct node *q, struct node *k, struct node *v)
 static struct node *
 attention_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const char *block)
 {
-    char name[NN_NAME_MAX];
     const struct shape s = x->shape;
     struct linear l = {.out = s.dim[3], .kept = true};
-    struct node *h = norm(nn, c, x, ACT_NONE, nn_name(name, "%s.group_norm", block));
+    struct group_norm n = {.groups = c->groups, .eps = NORM_EPS};
+    struct node *h = nn_group_norm(nn, x, &n, "%s.group_norm", block);
     h = op_reshape(nn->g, h, SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
     struct node *q = nn_linear(nn, h, &l, "%s.to_q", block);
     struct node *k = nn_linear(nn, h, &l, "%s.to_k", block);
@@ -172,15 +197,18 @@ attention_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, co
     return op_add(nn->g, x, op_reshape(nn->g, h, s));
 }
 
-static struct node *
+// Always whole: every token sees all.
+static struct strips
 mid_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const char *side)
 {
     char name[NN_NAME_MAX];
     int width = (int)shape_last(&x->shape);
-    x = residual_block(nn, c, x, width, nn_name(name, "%s.mid_block.resnets.0", side));
+    struct strips s = {{x}, 1};
+    s = residual_block(nn, c, &s, width, nn_name(name, "%s.mid_block.resnets.0", side));
     if (c->mid_attention)
-        x = attention_block(nn, c, x, nn_name(name, "%s.mid_block.attentions.0", side));
-    return residual_block(nn, c, x, width, nn_name(name, "%s.mid_block.resnets.1", side));
+        s.at[0] = attention_block(nn, c, s.at[0],
+                                  nn_name(name, "%s.mid_block.attentions.0", side));
+    return residual_block(nn, c, &s, width, nn_name(name, "%s.mid_block.resnets.1", side));
 }
 
 // --- The fold and the statistics
@@ -219,23 +247,38 @@ unfold(struct nn *nn, struct node *tokens, int64_t rows, int64_t columns)
 
 // --- The whole
 
+// The two levels next to the picture are in strips: they are nearly all of the memory.
+enum { LEVELS_IN_STRIPS = 2 };
+
+static int
+strips_of(const struct vae_kl_config *c, int64_t pixels)
+{
+    enum { WHOLE = 512 * 512, STRIP = 1024 * 128 };
+    if (c->strips)
+        return c->strips;
+    return pixels <= WHOLE ? 1 : (int)MIN(STRIPS_MAX, (pixels + STRIP - 1) / STRIP);
+}
+
 static struct node *
 encoder(struct nn *nn, const struct vae_kl_config *c, struct node *x)
 {
     char name[NN_NAME_MAX];
-    x = conv(nn, x, c->channels[0], 3, "encoder.conv_in");
+    int count = strips_of(c, x->shape.dim[1] * x->shape.dim[2]);
+    struct strips s = strips_cut(nn, x, count, vae_kl_factor(c));
+    s = conv_strips(nn, &s, c->channels[0], "encoder.conv_in");
     for (int i = 0; i < c->levels; i++) {
         for (int k = 0; k < c->layers; k++)
-            x = residual_block(nn, c, x, c->channels[i],
+            s = residual_block(nn, c, &s, c->channels[i],
                                nn_name(name, "encoder.down_blocks.%d.resnets.%d", i, k));
-        struct conv down = {.out = c->channels[i], .kernel = 3, .stride = 2, .pad_end = true};
         if (i < c->levels - 1)
-            x = nn_conv(nn, x, &down, "encoder.down_blocks.%d.downsamplers.0.conv", i);
+            s = strips_halve(nn, &s, c->channels[i],
+                             nn_name(name, "encoder.down_blocks.%d.downsamplers.0.conv", i));
+        if (i == LEVELS_IN_STRIPS - 1 || i == c->levels - 1)
+            s = (struct strips){{strips_join(nn, &s)}, 1};
     }
-    x = mid_block(nn, c, x, "encoder");
-    x = norm(nn, c, x, ACT_SILU, "encoder.conv_norm_out");
-    x = conv(nn, x, 2 * c->latent_channels, 3, "encoder.conv_out");
-    return c->quant ? conv(nn, x, 2 * c->latent_channels, 1, "quant_conv") : x;
+    s = mid_block(nn, c, s.at[0], "encoder");
+    s = last_conv(nn, c, &s, 2 * c->latent_channels, "encoder");
+    return c->quant ? conv(nn, s.at[0], 2 * c->latent_channels, 1, "quant_conv") : s.at[0];
 }
 
 struct node *
@@ -248,25 +291,29 @@ vae_kl_encode(struct nn *nn, const struct vae_kl_config *c, struct node *picture
     return op_div(nn->g, op_sub(nn->g, fold(nn, z), mean), spread);
 }
 
-static struct node *
+// (N,h,w,C) -> strips of the picture.
+static struct strips
 decoder(struct nn *nn, const struct vae_kl_config *c, struct node *x)
 {
     char name[NN_NAME_MAX];
     int last = c->levels - 1;
+    int count = strips_of(c, (x->shape.dim[1] << last) * (x->shape.dim[2] << last));
     x = c->post_quant ? conv(nn, x, c->latent_channels, 1, "post_quant_conv") : x;
     x = conv(nn, x, c->decoder_channels[last], 3, "decoder.conv_in");
-    x = mid_block(nn, c, x, "decoder");
+    struct strips s = mid_block(nn, c, x, "decoder");
     for (int i = 0; i <= last; i++) {
         int width = c->decoder_channels[last - i];
+        struct strips_conv up = {.conv = {.out = width, .kernel = 3}, .enlarged = true};
         for (int k = 0; k < c->layers + 1; k++)
-            x = residual_block(nn, c, x, width,
+            s = residual_block(nn, c, &s, width,
                                nn_name(name, "decoder.up_blocks.%d.resnets.%d", i, k));
+        if (i == MAX(last - LEVELS_IN_STRIPS, 0))
+            s = strips_cut(nn, s.at[0], count, 1);
         if (i < last)
-            x = conv(nn, op_upsample2(nn->g, x), width, 3,
-                     nn_name(name, "decoder.up_blocks.%d.upsamplers.0.conv", i));
+            s = strips_conv(nn, &s, &up, nn_name(name, "decoder.up_blocks.%d.upsamplers.0.conv",
+                                                 i));
     }
-    x = norm(nn, c, x, ACT_SILU, "decoder.conv_norm_out");
-    return conv(nn, x, 3, 3, "decoder.conv_out");
+    return last_conv(nn, c, &s, 3, "decoder");
 }
 
 struct node *
@@ -277,5 +324,8 @@ vae_kl_decode(struct nn *nn, const struct vae_kl_config *c, struct node *tokens,
     statistics(nn, c, &mean, &spread);
     struct node *z = op_add(nn->g, op_mul(nn->g, tokens, spread), mean);
     z = op_cast(nn->g, unfold(nn, z, rows, columns), nn->dtype);
-    return op_cast(nn->g, decoder(nn, c, z), DTYPE_F32);
+    struct strips s = decoder(nn, c, z);
+    for (int i = 0; i < s.count; i++)
+        s.at[i] = op_cast(nn->g, s.at[i], DTYPE_F32);
+    return strips_join(nn, &s);
 }

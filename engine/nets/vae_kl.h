@@ -19,6 +19,7 @@ struct vae_kl_config {
     bool quant, post_quant;           // 1x1 convolutions on both sides of the latent
     bool mid_attention;
     double norm_eps;                  // of the statistics
+    int strips; // in which large maps are computed (engine/nn/strips.h); 0: as their size asks for
 };
 
 // vae/config.json in diffusers' keys and defaults. `name` (the file) starts errors.
@@ -34,6 +35,8 @@ bool vae_kl_place(const void *config, const char *name, int way, struct param_pl
 // picture (N,H,W,3) f32 in [-1,1], sides multiples of the factor -> (N,T,width) f32 tokens, row by
 // row: the mean of the posterior, folded (channel c*4 + dy*2 + dx) and normalised.
 struct node *vae_kl_encode(struct nn *nn, const struct vae_kl_config *c, struct node *picture);
+// The levels next to the picture are computed in strips where it has more than 512 x 512 pixels;
+// the answer is that of whole maps within rounding.
 // tokens (N,rows*columns,width) f32 -> (N,H,W,3) f32 in about [-1,1].
 struct node *vae_kl_decode(struct nn *nn, const struct vae_kl_config *c, struct node *tokens,
                            int64_t rows, int64_t columns);

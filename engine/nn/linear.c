@@ -57,6 +57,6 @@ nn_conv(struct nn *nn, struct node *x, const struct conv *c, const char *name, .
                            start(in * k * k, 0, c->zero));
     struct node *b = named(nn, buf, "bias", SHAPE(c->out), PARAM_VECTOR, (struct param_init){0});
     if (c->pad_end)
-        x = op_pad(nn->g, op_pad(nn->g, x, 1, 0, 1), 2, 0, 1);
+        x = op_pad(nn->g, c->bare_below ? x : op_pad(nn->g, x, 1, 0, 1), 2, 0, 1);
     return op_conv2d(nn->g, x, w, b, c->stride ? c->stride : 1, c->pad_end ? 0 : c->kernel / 2);
 }

@@ -81,6 +81,7 @@ struct conv {
     int kernel, stride; // stride 0 means 1
     bool zero;
     bool pad_end; // instead: one row below and one column to the right
+    bool bare_below; // of these the column alone: the row is there already
 };
 struct node *nn_conv(struct nn *nn, struct node *x, const struct conv *c, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
