@@ -185,6 +185,11 @@ def safetensors(file, tensors, metadata=None):
     pathlib.Path(file).write_bytes(struct.pack('<Q', len(text)) + text + data)
 
 
+def metadata_of(file):
+    data = pathlib.Path(file).read_bytes()
+    return json.loads(data[8:8 + struct.unpack('<Q', data[:8])[0]]).get('__metadata__')
+
+
 def tensors_of(file):
     data = pathlib.Path(file).read_bytes()
     n = struct.unpack('<Q', data[:8])[0]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn-engine fetches nothing and puts nothing together.
+// limn-engine fetches nothing, puts nothing together and reads no pictures.
 #include "app/cli/commands.h"
 
 static int
@@ -7,8 +7,8 @@ run_get(const struct command_line *line)
 {
     struct err err = {0};
     (void)line;
-    err_set(&err, ERR_UNSUPPORTED, "limn-engine adds no models: use limn models get or limn "
-                                   "models add");
+    err_set(&err, ERR_UNSUPPORTED, "limn-engine adds no models and reads no pictures: use limn "
+                                   "models get, add or fit-preview");
     return command_failed(&err);
 }
 
@@ -22,6 +22,13 @@ const struct command command_models_get = {
 const struct command command_models_add = {
     .name = "add",
     .summary = "put a model together from files",
+    .run = run_get,
+    .hidden = true,
+};
+
+const struct command command_models_fit = {
+    .name = "fit-preview",
+    .summary = "fit a model's quick previews",
     .run = run_get,
     .hidden = true,
 };

@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
+#include "engine/draw/pipeline.h"
 #include "engine/draw/pipeline_golden.h"
 #include "engine/model/model_folder.h"
 #include "engine/model/model_golden.h"
@@ -110,6 +111,42 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
     return ok;
 }
 
+// What a picture from text takes, by size and by how matrices are kept.
+static bool
+say_memory(const struct model_folder *m, const struct options *o, struct jv *json, struct err *err)
+{
+    static const enum dtype blocks[] = {DTYPE_NONE, DTYPE_Q8_0, DTYPE_Q4_0};
+    static const int sides[] = {512, 1024, 2048};
+    struct jv *list = json ? jv_array() : NULL;
+    struct device *d = device_open(o->device, err);
+    bool ok = d != NULL;
+    for (size_t i = 0; ok && i < COUNT_OF(sides) * COUNT_OF(blocks); i++) {
+        int side = sides[i / COUNT_OF(blocks)];
+        enum dtype kept = blocks[i % COUNT_OF(blocks)];
+        struct pipeline_need need;
+        char least[MEM_TEXT], most[MEM_TEXT];
+        ok = pipeline_need_of(m->path, d, kept, side, side, 0, &need, err);
+        if (ok && json) {
+            struct jv *one = jv_object();
+            jv_set(one, "size", jv_from_integer(side));
+            jv_set(one, "quantise", kept ? jv_from_string(dtype_name(kept)) : jv_null_value());
+            jv_set(one, "least", jv_from_integer((int64_t)need.least));
+            jv_set(one, "most", jv_from_integer((int64_t)need.most));
+            jv_append(list, one);
+        } else if (ok && !kept) {
+            printf("  memory at %dx%d: %s (%s where all of it stays)", side, side,
+                   mem_text(need.least, least), mem_text(need.most, most));
+        } else if (ok) {
+            printf(", %s %s%s", dtype_name(kept), mem_text(need.least, least),
+                   kept == DTYPE_Q4_0 ? "\n" : "");
+        }
+    }
+    if (json)
+        jv_set(json, "memory", list);
+    device_close(d);
+    return ok;
+}
+
 static bool
 change(struct model_folder *m, const char *lora, struct err *err)
 {
@@ -142,6 +179,8 @@ check(const struct options *o)
     if (ok && !json)
         printf("  tokenizer: %s, scheduler: %s, hash %s\n", m->tokenizer ? "yes" : "none",
                m->has_scheduler ? "yes" : "none", hash);
+    if (ok && whole && m->family->grain && m->tokenizer && m->parts.count > 1)
+        ok = say_memory(m, o, json, &err);
     if (ok && o->golden)
         ok = check_golden(m, o, json, &within, &err);
     if (ok && json) {
@@ -309,7 +348,8 @@ const struct command command_models = {
     .name = "models",
     .summary = "list, check, fetch, merge models, or put one together",
     .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
-                                                &command_models_add, &command_models_merge, NULL},
+                                                &command_models_add, &command_models_merge,
+                                                &command_models_fit, NULL},
     .usual = &list_command,
     .computes = true,
 };

@@ -18,7 +18,8 @@
 #include "app/cli/commands.def"
 #undef COMMAND
 extern const struct command command_data_clusters, command_data_examples; // below data
-extern const struct command command_models_get, command_models_add, command_models_merge;
+extern const struct command command_models_get, command_models_add, command_models_fit,
+    command_models_merge;
 
 int bench_ui(void); // limn bench ui
 

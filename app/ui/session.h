@@ -57,6 +57,9 @@ void session_look_words_up(const struct ui *ui, struct job *j);
 // model is none that it knows.
 const struct jv *session_model(const struct ui *ui);
 void session_parameters(struct ui *ui); // opens their form
+// What pictures of a model that the worker has described take of memory: "8.60 GB at 512, …"; ""
+// where it has not said. Freed with free().
+char *session_memory(const struct jv *model);
 void session_described(struct ui *ui); // the worker has said what there is: it goes into that form
 // Whether a file's name as it is typed into a form names one; empty: it names none, and need not.
 bool session_is_file(const char *typed, struct err *err);

@@ -195,6 +195,35 @@ usual_of(const struct ui *ui, const struct parameter *p)
                              : mem_printf("%g", jv_number(v, 0));
 }
 
+char *
+session_memory(const struct jv *model)
+{
+    const struct jv *list = jv_get(model, "memory");
+    char *out = mem_strdup("");
+    for (size_t i = 0; i < jv_size(list); i++) {
+        const struct jv *one = jv_at(list, i);
+        const char *blocks = jv_string(jv_get(one, "quantise"), "");
+        char bytes[MEM_TEXT];
+        char *longer = mem_printf("%s%s%s at %d%s%s", out, *out ? ", " : "",
+                                  mem_text((size_t)jv_integer(jv_get(one, "bytes"), 0), bytes),
+                                  (int)jv_integer(jv_get(one, "size"), 0), *blocks ? " in " : "",
+                                  blocks);
+        free(out);
+        out = longer;
+    }
+    return out;
+}
+
+// The field of the size says what sizes cost.
+static void
+say_memory(const struct ui *ui, struct form_field *d, const struct parameter *p)
+{
+    char *memory = session_memory(session_model(ui));
+    free(d->help);
+    d->help = *memory ? mem_printf("takes %s. %s", memory, p->help) : mem_strdup(p->help);
+    free(memory);
+}
+
 // What there is to choose from, and what is made of what is left open, as far as it is known now.
 static void
 fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
@@ -203,6 +232,8 @@ fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
     char *trained[TRAININGS_MAX] = {0}, *text = parameter_text(p, &session_of(ui)->job);
     free(d->usual);
     d->usual = usual_of(ui, p);
+    if (strcmp(p->name, "size") == 0)
+        say_memory(ui, d, p);
     if (d->kind == FIELD_CHOICE)
         add_names(d, text ? text : "", names,
                   p->names == COMPLETE_MODEL    ? model_names(ui, names, trained)

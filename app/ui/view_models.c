@@ -230,6 +230,10 @@ draw_model(const struct ui *ui, const struct row *r, const struct area *a)
     y = put(a, y, "weights", "%.1f %s%s%s%s%s", bytes / (bytes < 0x1p30 ? 0x1p20 : 0x1p30),
             bytes < 0x1p30 ? "MiB" : "GiB", *memory ? "; " : "",
             *memory ? value_of(device, "name") : "", *memory ? " has " : "", memory);
+    char *takes = session_memory(r->about);
+    if (*takes)
+        y = put(a, y, "memory", "%s", takes);
+    free(takes);
     y = put(a, y, "licence", "%s",
             *value_of(r, "licence") ? value_of(r, "licence") : "its folder does not say");
     if (*value_of(r, "family"))

@@ -2,6 +2,7 @@
 #include "app/worker/describe.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -181,6 +182,52 @@ add_abilities(struct jv *o, const struct model_folder *m)
     add_usual(o, m);
 }
 
+// What a picture from text takes at a few sizes, and in blocks at the model's own: [{"size",
+// "quantise", "bytes"}]. On a processor; a card needs as much but for what the library keeps.
+static struct jv *
+memory_json(const char *folder, int size)
+{
+    const struct {
+        int size;
+        enum dtype blocks;
+    } rows[] = {{size / 2, DTYPE_NONE}, {size, DTYPE_NONE}, {2 * size, DTYPE_NONE},
+                {size, DTYPE_Q8_0},     {size, DTYPE_Q4_0}};
+    struct err err = {0};
+    struct jv *list = jv_array();
+    struct device *d = device_open("cpu", &err);
+    for (size_t i = 0; d && i < COUNT_OF(rows); i++) {
+        struct pipeline_need need;
+        if (!pipeline_need_of(folder, d, rows[i].blocks, rows[i].size, rows[i].size, 0, &need,
+                              &err))
+            break;
+        struct jv *o = jv_object();
+        jv_set(o, "size", jv_from_integer(rows[i].size));
+        jv_set(o, "quantise", jv_from_string(rows[i].blocks ? dtype_name(rows[i].blocks) : ""));
+        jv_set(o, "bytes", jv_from_integer((int64_t)need.least));
+        jv_append(list, o);
+    }
+    device_close(d);
+    return list;
+}
+
+bool
+describe_need(struct pipeline *p, const struct pipeline_request *r,
+              void (*say)(void *ctx, const char *text), void *ctx, struct err *err)
+{
+    struct pipeline_need need;
+    struct pipeline_info info;
+    pipeline_info(p, &info);
+    if (!pipeline_need(p, r, &need, err))
+        return false;
+    char most[MEM_TEXT], least[MEM_TEXT];
+    char *text = mem_printf("%s takes up to %s of memory for this, %s at the least", info.name,
+                            mem_text(need.planned, most), mem_text(need.least, least));
+    if (need.most)
+        say(ctx, text);
+    free(text);
+    return true;
+}
+
 static void
 add_model(void *ctx, const char *name, const char *folder, const struct err *why)
 {
@@ -198,6 +245,8 @@ add_model(void *ctx, const char *name, const char *folder, const struct err *why
         jv_set(o, "final", jv_from_integer(final_size));
         jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
         add_abilities(o, m);
+        if (m->family->grain)
+            jv_set(o, "memory", memory_json(folder, size));
         jv_append(list, o);
     }
     model_folder_close(m);

@@ -252,9 +252,8 @@ draw(struct lanes *l, struct task *t, struct err *err)
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
     char *latents = NULL;
-    bool ok =
-        job_retrieve_there(&t->job, say_notice, l, err) &&
-        request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
+    bool ok = job_retrieve_there(&t->job, say_notice, l, err) &&
+              request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;
         pipeline_info(l->pipeline, &info);
@@ -269,7 +268,8 @@ draw(struct lanes *l, struct task *t, struct err *err)
         request.cancel = &t->cancel;
         request.latents = latents =
             info.grain ? spool_latents(&t->job, info.hash, device_limits(l->device)->name) : NULL;
-        ok = pipeline_run(l->pipeline, &request, &result, err);
+        ok = describe_need(l->pipeline, &request, say_notice, l, err) &&
+             pipeline_run(l->pipeline, &request, &result, err);
     }
     if (ok && atomic_load(&t->cancel))
         ok = err_set(err, ERR_CANCELLED, "stopped");

@@ -55,9 +55,11 @@ static fields loaders = {LIST("loaders", 256, a_loader), END};
 static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("reason", NO, 1024),
                           INTEGER("memory", NO, 0, EXACT), INTEGER("available", NO, 0, EXACT),
                           LINES("types", 8), BOOL("matrix"), END};
+static fields memory_at = {INTEGER("size", NO, 0, 65536), LINE("quantise", NO, 16),
+                           INTEGER("bytes", NO, 0, EXACT), END};
 static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
                          INTEGER("size", NO, 0, 65536), INTEGER("final", NO, 0, 65536),
-                         INTEGER("grain", NO, 0, 65536),
+                         INTEGER("grain", NO, 0, 65536), LIST("memory", 16, memory_at),
                          INTEGER("bytes", NO, 0, EXACT), LINE("family", NO, 64),
                          INTEGER("references", NO, 0, 64), INTEGER("steps", NO, 0, 1000000),
                          LINE("sampler", NO, 64), LINE("guidance", NO, 64),
@@ -274,6 +276,8 @@ list_of(const struct protocol_field *f, const struct jv *v, struct err *err)
         else
             err_set(err, ERR_IO, "%s[%zu] was left out: %s", f->name, i,
                     own.code ? own.text : "it must be an object");
+        if (one && own.code) // of a list within it
+            err_set(err, ERR_IO, "%s[%zu]: %s", f->name, i, own.text);
     }
     return out;
 }

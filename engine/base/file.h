@@ -48,6 +48,9 @@ struct file_map {
 bool file_map(struct file_map *map, const char *path, struct err *err);
 bool file_map_check(const struct file_map *map, struct err *err);
 void file_unmap(struct file_map *map);
+// Bytes of a mapping that have been read and need not stay with the process: they are read again
+// where they are wanted again.
+void file_map_forget(const void *data, size_t size);
 // Takes SIGBUS for this process. For programs, once, at their start.
 void file_map_guard(void);
 

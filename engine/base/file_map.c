@@ -121,6 +121,15 @@ file_map_check(const struct file_map *map, struct err *err)
 }
 
 void
+file_map_forget(const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)data;
+    uintptr_t from = first & ~(page - 1), to = (first + size) & ~(page - 1);
+    if (to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void
 file_unmap(struct file_map *map)
 {
     if (map && map->data) {

@@ -143,3 +143,13 @@ mem_aligned_free(void *p)
 {
     free(p);
 }
+
+const char *
+mem_text(size_t bytes, char out[MEM_TEXT])
+{
+    if (bytes >= 1000000000)
+        snprintf(out, MEM_TEXT, "%.2f GB", (double)bytes / 1e9);
+    else
+        snprintf(out, MEM_TEXT, "%.1f MB", (double)bytes / 1e6);
+    return out;
+}

@@ -43,6 +43,10 @@ void *mem_try_calloc(size_t count, size_t size, const char *what, struct err *er
 void *mem_try_aligned(size_t size, size_t alignment, const char *what, struct err *err);
 void mem_aligned_free(void *p);
 
+// For people: "9.31 GB", "84.2 MB", "0.3 MB".
+enum { MEM_TEXT = 24 };
+const char *mem_text(size_t bytes, char out[MEM_TEXT]);
+
 // False when a*b does not fit.
 static inline bool
 mem_mul(size_t a, size_t b, size_t *out)

@@ -180,12 +180,27 @@ device_set_offload(struct device *d, bool on)
     d->offload = on;
 }
 
+bool
+device_offload(const struct device *d)
+{
+    return d->offload;
+}
+
+bool
+device_streams(const struct device *d)
+{
+    return d->table->weights_create != NULL;
+}
+
 struct buffer *
 buffer_create_weights(struct device *d, size_t size, const char *what, struct err *err)
 {
     void *memory = d->table->weights_create ? d->table->weights_create(d, size, what, err)
                                             : d->table->memory_create(d, size, what, err);
-    return make_buffer(d, memory, size);
+    struct buffer *b = make_buffer(d, memory, size);
+    if (b)
+        b->streamed = d->offload && device_streams(d);
+    return b;
 }
 
 size_t
@@ -207,6 +222,12 @@ size_t
 buffer_size(const struct buffer *b)
 {
     return b->size;
+}
+
+bool
+buffer_streamed(const struct buffer *b)
+{
+    return b->streamed;
 }
 
 static bool
@@ -274,6 +295,40 @@ plan_copies(const struct graph *g, const struct device *d)
     }
     free(seen);
     return sum;
+}
+
+// What a kernel is chosen by.
+static bool
+alike(const struct node *a, const struct node *b)
+{
+    bool same = a->op == b->op && a->dtype == b->dtype && a->source_count == b->source_count &&
+                shape_equal(&a->shape, &b->shape) &&
+                memcmp(&a->params, &b->params, sizeof a->params) == 0;
+    for (int k = 0; same && k < a->source_count; k++)
+        same = a->source[k]->dtype == b->source[k]->dtype &&
+               is_weights(a->source[k]) == is_weights(b->source[k]) &&
+               shape_equal(&a->source[k]->shape, &b->source[k]->shape);
+    return same;
+}
+
+size_t
+plan_scratch(const struct graph *g, const struct device *d)
+{
+    const struct node **seen = mem_zalloc((size_t)(graph_count(g) + 1) * sizeof *seen);
+    int count = 0;
+    size_t most = 0;
+    for (int id = 0; d->table->scratch && id < graph_count(g); id++) {
+        const struct node *n = graph_node(g, id);
+        bool known = n->op == OP_NONE || op_rows[n->op].kind == KERNEL_VIEW;
+        for (int i = count - 1; i >= 0 && !known; i--)
+            known = alike(seen[i], n);
+        if (known)
+            continue;
+        seen[count++] = n;
+        most = MAX(most, d->table->scratch(d, n));
+    }
+    free(seen);
+    return most;
 }
 
 struct plan *

@@ -56,9 +56,12 @@ bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
 void buffer_destroy(struct buffer *b);
 // A buffer for weights (SLOT_PARAMS). Under offload it lies in host memory, and plans bring what
-// each step needs as they run: slower, for models larger than the device. Set before the first
-// such buffer and plan. Devices whose memory is the host's take it and do nothing.
+// each step needs as they run, the next while this one computes: slower, for models larger than the
+// device. It holds for buffers of weights that are made from then on. Devices whose memory is the
+// host's take it and do nothing.
 void device_set_offload(struct device *d, bool on);
+bool device_offload(const struct device *d);
+bool device_streams(const struct device *d); // whether offload does something there
 // Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is held in
 // parts, whose ends are multiples of this many bytes. A plan cannot read a tensor that crosses
 // one.
@@ -66,6 +69,7 @@ enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);
 size_t buffer_size(const struct buffer *b);
+bool buffer_streamed(const struct buffer *b); // weights that lie in host memory, not the device's
 // Bytes that could be had for weights now without taking them from others; SIZE_MAX: nobody knows.
 size_t device_room(struct device *d);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
@@ -86,6 +90,8 @@ struct plan_params {
 size_t plan_arena(struct graph *g, const struct device *d, struct err *err);
 // Bytes of the copies of constant weights that such a plan would keep, packed for its products.
 size_t plan_copies(const struct graph *g, const struct device *d);
+// Bytes of working memory of its kernels; 0 on devices that know only when it is made.
+size_t plan_scratch(const struct graph *g, const struct device *d);
 struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
 void plan_destroy(struct plan *p); // before its graph; NULL is fine
 

@@ -45,6 +45,7 @@ struct buffer {
     struct device *device;
     size_t size;
     void *memory; // the device's own: on the CPU the address
+    bool streamed; // weights that lie in host memory
 };
 
 // A device. Offsets and sizes have been checked by device.c.
@@ -70,6 +71,8 @@ struct device_table {
                  struct err *err);
     // Bytes of the copy of its constant weights that a node keeps; NULL: none keeps any.
     size_t (*copies)(const struct device *d, const struct node *n);
+    // Bytes of working memory that a node's kernel takes; nothing is made for it. NULL: unknown.
+    size_t (*scratch)(const struct device *d, const struct node *n);
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);

@@ -73,6 +73,16 @@ describe(struct pipeline *p, struct err *err)
     return model_folder_hash(p->folder, i->hash, err);
 }
 
+static void
+find_preview(struct pipeline *p)
+{
+    const struct model_folder *m = p->folder;
+    struct picture_size size = {p->info.size, p->info.size};
+    if (p->info.grain)
+        p->preview = linear_preview_find(
+            m, p->info.hash, m->family->latent(&m->parts, m->family->denoiser, size).channels);
+}
+
 static bool
 set_frame(struct pipeline *p, struct err *err)
 {
@@ -99,8 +109,11 @@ pipeline_open_as(const char *folder, struct device *device, const struct pipelin
               (p->tokenizer = tokenizer_open(p->folder->tokenizer, err)) && set_frame(p, err) &&
               stages_init(&p->stages, p->folder, device, w->dtype, w->blocks, err) &&
               describe(p, err);
-    if (ok)
+    p->stages.memory = w->memory;
+    if (ok) {
+        find_preview(p);
         return p;
+    }
     pipeline_close(p);
     return NULL;
 }
@@ -112,6 +125,7 @@ pipeline_close(struct pipeline *p)
         return;
     stages_finish(&p->stages);
     port_set_finish(&p->no_text);
+    linear_preview_free(p->preview);
     tokenizer_close(p->tokenizer);
     model_folder_close(p->folder);
     free(p);
@@ -386,7 +400,7 @@ drawing_base_pass(struct drawing *d)
         .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
         .variation_seed = d->r->variation_seed, .variation = d->r->variation,
         .tokens = p->folder->text_tokens, .references = d->references,
-        .size = p->info.grain ? d->base : (struct picture_size){0},
+        .size = p->info.grain ? d->base : (struct picture_size){0}, .preview = p->preview,
         .alone = d->alone.count ? &d->alone : NULL,
         .away = d->away.count ? &d->away : NULL,
         .away_count = d->r->negative ? d->r->negative->reference_count : 0,
@@ -521,6 +535,14 @@ draw(struct drawing *d, struct err *err)
     return ok;
 }
 
+// Whether it can be drawn is known before anything is.
+static bool
+have_room(struct drawing *d, struct err *err)
+{
+    bool kept = take_kept(d);
+    return pipeline_need_check(d->p, d->r, kept, err);
+}
+
 bool
 pipeline_run(struct pipeline *p, const struct pipeline_request *request,
              struct pipeline_result *result, struct err *err)
@@ -533,8 +555,8 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     if (ok && request->start && d.strength <= 0)
         ok = give_back(&d, err);
     else
-        ok = ok && (take_kept(&d) || condition(&d, err)) && !cancelled(request, err) &&
-             draw(&d, err);
+        ok = ok && have_room(&d, err) && (d.kept || condition(&d, err)) &&
+             !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);
     port_set_finish(&d.negative);

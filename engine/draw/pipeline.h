@@ -112,6 +112,7 @@ struct pipeline_storage {
                        // files keep the file's type
     const struct lora_file *changes; // change_count of them (engine/model/lora.h)
     int change_count;
+    size_t memory; // bytes that weights and plans may have; 0: what the device has
 };
 struct pipeline *pipeline_open_as(const char *folder, struct device *device,
                                   const struct pipeline_storage *weights, struct err *err);
@@ -119,8 +120,35 @@ void pipeline_close(struct pipeline *p); // NULL is fine
 // Whether the model belongs to this family (engine/families/families.def), NULL: any; ERR_INPUT.
 bool pipeline_is_of(const struct pipeline *p, const char *family, struct err *err);
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
+// What a drawing takes of the device's memory (on a CPU: the machine's), known before any is taken:
+// weights, plans, what goes from one to the other, pictures. In bytes.
+struct pipeline_need {
+    size_t least;     // parts follow each other and leave; it cannot be drawn with less
+    size_t most;      // everything stays for the next picture
+    size_t room;      // what there is for it now; SIZE_MAX: nobody knows
+    size_t planned;   // what will be taken at the most: what is between these two is used if there
+    char part[32];    // whose stage `least` is of; "": the model is not planned for
+    bool streamed;    // with a part's weights in the host's memory
+};
+// For models that draw any size; of others all is 0. The request as for pipeline_run().
+bool pipeline_need(struct pipeline *p, const struct pipeline_request *request,
+                   struct pipeline_need *need, struct err *err);
+// The same of a model that is not open, for one picture of a size from text and `references`
+// pictures of that size, with matrices in `blocks`.
+bool pipeline_need_of(const char *folder, struct device *device, enum dtype blocks, int width,
+                      int height, int references, struct pipeline_need *need, struct err *err);
+
+// ERR_MEMORY before anything is done where pipeline_need() finds too little room, with what would
+// fit.
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
                   struct pipeline_result *result, struct err *err);
+
+// Fits the linear map that shows estimates without the decoder, to what encoder and decoder make of
+// `count` pictures, or, of 0, of some of its own; stores it beside the model, and uses it from then
+// on. *explained: the share of the variance that it accounts for. *path, freed with free(): where
+// it lies. ERR_UNSUPPORTED of models that draw pixels.
+bool pipeline_fit_preview(struct pipeline *p, const struct pipeline_picture *pictures, int count,
+                          double *explained, char **path, struct err *err);
 
 // Pictures as the model sees them: its features at the levels that attend to references, pooled
 // (engine/nets/unet.h). rgb (count,side,side,3) sRGB -> out (count,feature_width).

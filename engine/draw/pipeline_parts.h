@@ -3,6 +3,7 @@
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_PARTS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_PARTS_H
 
+#include "engine/draw/linear_preview.h"
 #include "engine/draw/pipeline.h"
 #include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/stage.h"
@@ -15,7 +16,12 @@ struct pipeline {
     struct stages stages;
     struct pipeline_info info;
     struct port_set no_text; // the empty text, encoded once
+    struct linear_preview *preview; // NULL: estimates are decoded small
 };
+
+// ERR_MEMORY where a drawing has no room (engine/draw/need.h); `decoded`: its latents are there.
+bool pipeline_need_check(struct pipeline *p, const struct pipeline_request *r, bool decoded,
+                         struct err *err);
 
 // The way of a text, in two steps, so that the text encoder has read all of them before the
 // denoiser comes: where memory has no room for both, each comes once. Adds to `set` what the text

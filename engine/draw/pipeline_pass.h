@@ -5,6 +5,7 @@
 #define LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 
 #include "engine/diffusion/guidance.h"
+#include "engine/draw/linear_preview.h"
 #include "engine/draw/pipeline.h"
 #include "engine/draw/references.h"
 #include "engine/draw/stage.h"
@@ -42,6 +43,7 @@ struct pass {
     // Super-resolution: (N,S,S,3), enlarged and noised, and how much (a timestep). NULL: base.
     const float *low;
     double noise_level;
+    const struct linear_preview *preview; // how estimates are shown; NULL: decoded small
     // As in struct sampler_params.
     sampler_progress_fn *progress;
     void *progress_ctx;
@@ -55,8 +57,8 @@ bool pass_run(const struct pass *p, float *x, struct err *err);
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
 // An estimate x0 (N,h,w,C) to rgb (N,H,W,3), as the family's row shows them: it is a picture
-// already, or it is decoded small, from means of places of the latent. Where that fails (no memory
-// is left), rgb stays.
+// already; or through the model's linear map, where there is one; or it is decoded small, from
+// means of places of the latent. Where that fails (no memory is left), rgb stays.
 void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 
 // picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
@@ -20,6 +21,14 @@ stage_destroy(struct stage *t)
     ports_finish(&t->ports);
     graph_destroy(t->g);
     free(t);
+}
+
+static size_t
+stage_bytes(const struct stage *t)
+{
+    struct plan_stats stats;
+    plan_stats(t->plan, &stats);
+    return stats.arena + stats.scratch + stats.packed;
 }
 
 // --- Parts come and leave ---------------------------------------------------------------------
@@ -68,19 +77,69 @@ room(const struct stages *s)
     return s->memory > used ? s->memory - used : 0;
 }
 
-// The part of a stage whose graph is there: what it needs is known before any memory is taken.
+size_t
+stages_room(const struct stages *s)
+{
+    size_t left = s->memory ? s->memory : device_room(s->device);
+    return s->memory || left == SIZE_MAX ? left : left + stages_memory(s);
+}
+
+// Of those nobody holds; false: all are held.
+static bool
+drop_oldest(struct stages *s)
+{
+    int oldest = -1;
+    for (int i = 0; i < s->count; i++)
+        if (s->list[i]->holders == 0 &&
+            (oldest < 0 || s->list[i]->used < s->list[oldest]->used))
+            oldest = i;
+    if (oldest < 0)
+        return false;
+    stage_destroy(s->list[oldest]);
+    s->list[oldest] = s->list[--s->count];
+    return true;
+}
+
+static size_t
+plan_bytes(struct graph *g, const struct device *d)
+{
+    return plan_copies(g, d) + plan_arena(g, d, NULL) + plan_scratch(g, d);
+}
+
+// What is needed is known before any memory is taken.
+static void
+make_room(struct stages *s, size_t need, const struct part_weights *but)
+{
+    while (need > room(s) && (drop_oldest(s) || one_leaves(s, but)))
+        ;
+}
+
+// The weights stay with the host where the device has no room for them even alone.
+static bool
+load(struct stages *s, struct part_weights *p, size_t need, struct err *err)
+{
+    bool offload = device_offload(s->device);
+    bool streams = !offload && need > room(s) && device_streams(s->device);
+    if (streams)
+        log_line(LOG_NOTICE, "model", "%s, %.1f GB of weights, does not fit the device: it stays "
+                 "in the machine's memory and comes piece by piece", p->part->name,
+                 (double)params_bytes(p->params) / 1e9);
+    device_set_offload(s->device, offload || streams);
+    bool ok = weights_load(&s->weights, p, err);
+    device_set_offload(s->device, offload);
+    return ok;
+}
+
+// The part of a stage whose graph is there.
 static bool
 come(struct stages *s, const struct stage *t, struct err *err)
 {
     struct part_weights *p = t->weights;
-    if (!p || p->block)
-        return true;
-    size_t need = params_bytes(p->params) + plan_copies(t->g, s->device) +
-                  plan_arena(t->g, s->device, NULL);
-    while (need > room(s) && one_leaves(s, p))
-        ;
+    bool there = !p || p->block;
+    size_t need = plan_bytes(t->g, s->device) + (there ? 0 : params_bytes(p->params));
     struct err why = {0};
-    while (!weights_load(&s->weights, p, &why)) {
+    make_room(s, need, p);
+    while (!there && !load(s, p, need, &why)) {
         if (why.code != ERR_MEMORY || !one_leaves(s, p))
             return err_set(err, why.code, "%s", why.text);
         err_clear(&why);
@@ -171,21 +230,6 @@ same(const struct stage_key *a, const struct stage_key *b)
            a->weighted == b->weighted && a->copy == b->copy && same_sizes(a, b);
 }
 
-// Of those nobody holds; where all are held the house grows.
-static void
-drop_oldest(struct stages *s)
-{
-    int oldest = -1;
-    for (int i = 0; i < s->count; i++)
-        if (s->list[i]->holders == 0 &&
-            (oldest < 0 || s->list[i]->used < s->list[oldest]->used))
-            oldest = i;
-    if (oldest < 0)
-        return;
-    stage_destroy(s->list[oldest]);
-    s->list[oldest] = s->list[--s->count];
-}
-
 static struct stage *
 find(struct stages *s, const struct stage_key *key)
 {
@@ -200,7 +244,7 @@ stages_init(struct stages *s, const struct model_folder *folder, struct device *
             enum dtype dtype, enum dtype blocks, struct err *err)
 {
     const struct device_limits *l = device_limits(device);
-    *s = (struct stages){.folder = folder, .device = device};
+    *s = (struct stages){.folder = folder, .device = device, .blocks = blocks};
     s->dtype = dtype ? dtype : l->bf16 ? DTYPE_BF16 : l->f16 ? DTYPE_F16 : DTYPE_F32;
     return weights_init(&s->weights, folder, device, s->dtype, blocks, err);
 }
@@ -211,7 +255,7 @@ stages_get(struct stages *s, const struct stage_key *key, struct err *err)
     struct stage *t = find(s, key);
     if (!t) {
         if (s->count >= STAGES_MAX)
-            drop_oldest(s);
+            drop_oldest(s); // where all are held the house grows
         t = stage_create(s, key, err);
         if (!t)
             return NULL;
@@ -245,6 +289,31 @@ stages_finish(struct stages *s)
     weights_finish(&s->weights);
 }
 
+bool
+stages_need(struct stages *s, const struct stage_key *key, struct stage_need *need,
+            struct err *err)
+{
+    struct stage *t = find(s, key);
+    struct stage made = {.key = *key, .weights = weights_of(s, key)};
+    *need = (struct stage_need){.weights = made.weights};
+    if (t) {
+        need->plan = stage_bytes(t);
+    } else {
+        t = &made;
+        t->g = graph_create();
+        build(s, t);
+        need->plan = plan_bytes(t->g, s->device);
+    }
+    for (int i = 0; i < t->ports.output_count; i++)
+        need->outputs += node_bytes(t->ports.outputs[i]);
+    const struct err *why = graph_error(t->g);
+    bool ok = why->code == ERR_NONE || err_set(err, why->code, "%s", why->text);
+    nn_finish(&made.nn);
+    ports_finish(&made.ports);
+    graph_destroy(made.g);
+    return ok;
+}
+
 size_t
 stages_peak(struct stages *s, bool anew)
 {
@@ -256,11 +325,8 @@ size_t
 stages_memory(const struct stages *s)
 {
     size_t sum = weights_bytes(&s->weights);
-    for (int i = 0; i < s->count; i++) {
-        struct plan_stats stats;
-        plan_stats(s->list[i]->plan, &stats);
-        sum += stats.arena + stats.scratch + stats.packed;
-    }
+    for (int i = 0; i < s->count; i++)
+        sum += stage_bytes(s->list[i]);
     return sum;
 }
 

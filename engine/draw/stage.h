@@ -2,8 +2,9 @@
 // Stages of a family, ready to run: a graph, its plan and its ports. A stage is made when its
 // shapes are first requested, and kept; when there are many, the least recently used one that is
 // not held is freed. Making a stage loads the part of the model whose weights it binds. If memory
-// is short, parts that no held stage binds are unloaded, the longest unused first, together with
-// their stages. Values go from stage to stage on the device, by port name. Private to engine/draw.
+// is short, plans that are not held are freed, the longest unused first, then parts that no held
+// stage binds, together with their stages. Weights for which a device with memory of its own has no
+// room even then stay with the host (device_set_offload()). Values go from stage to stage on the device, by port name. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 
@@ -25,6 +26,7 @@ struct stages {
     const struct model_folder *folder;
     struct device *device;
     enum dtype dtype; // of parts whose family row does not set one
+    enum dtype blocks; // that matrices were asked to be in; DTYPE_NONE: as they are
     struct weights weights;
     size_t memory; // bytes that weights and plans may use; 0: all of the device's
     // Private.
@@ -43,6 +45,16 @@ bool stages_init(struct stages *s, const struct model_folder *folder, struct dev
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
 void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
+// What the plan of a stage takes, whether it is there or not: nothing is loaded or made for it.
+struct stage_need {
+    const struct part_weights *weights; // that it binds; NULL: none
+    size_t plan;                        // bytes of arena, scratch and packed weights
+    size_t outputs;                     // bytes of its outputs, which are kept beside
+};
+bool stages_need(struct stages *s, const struct stage_key *key, struct stage_need *need,
+                 struct err *err);
+// Bytes that there are for weights and plans, those that are there included; SIZE_MAX: unknown.
+size_t stages_room(const struct stages *s);
 // Bytes of weights on the device and of all plans: arenas, scratch, packed weights.
 size_t stages_memory(const struct stages *s);
 // The maximum since the last call with `anew`.

@@ -75,8 +75,10 @@ size_t
 weights_bytes(const struct weights *w)
 {
     size_t sum = 0;
-    for (int i = 0; i < w->count; i++)
-        sum += w->list[i].block ? params_bytes(w->list[i].params) : 0;
+    for (int i = 0; i < w->count; i++) {
+        const struct part_weights *p = &w->list[i];
+        sum += p->block && !buffer_streamed(p->block) ? params_bytes(p->params) : 0;
+    }
     return sum;
 }
 

@@ -53,6 +53,7 @@ hash_tensors(uint64_t h, const struct safetensors *file)
         h = mix(h, type, strlen(type));
         h = mix(h, t->shape.dim, (size_t)t->shape.rank * sizeof t->shape.dim[0]);
         h = mix(h, t->data, t->size);
+        file_map_forget(t->data, t->size);
     }
     free(sorted);
     return h;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/nn/params.h"
 #include "engine/tensor/packed.h"
@@ -342,8 +343,10 @@ params_load(const struct params *p, const char *part, const struct safetensors *
             f.change = spelling->change;
             f.added = f.change->find(f.change->ctx, q->name);
         }
-        if (f.tensor && fits(q, &f))
-            ok = load_one(q, &f, piece, block, err);
+        if (!f.tensor || !fits(q, &f))
+            continue;
+        ok = load_one(q, &f, piece, block, err);
+        file_map_forget(f.tensor->data, f.tensor->size);
     }
     free(piece);
     return ok;

@@ -295,6 +295,23 @@ get(direct, how={BIG: dict(kind='cut')})
 check(there.read_bytes() == ALL[BIG], 'broken and gone on with')
 get(f'{ENDPOINT}/', code=2, says='does not end with the name of a file')
 
+# On another machine: it fetches for itself, with what its own environment says, and what it says is seen here.
+fake, far = pathlib.Path('ssh').absolute(), pathlib.Path('far').absolute()
+far.mkdir()
+fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2\n'
+                f'exec env HOME={far} XDG_STATE_HOME= XDG_CACHE_HOME= XDG_DATA_HOME= XDG_RUNTIME_DIR={far} HF_ENDPOINT={ENDPOINT} '
+                f'SSL_CERT_FILE={os.path.abspath("cert.pem")} HF_TOKEN=hf_far sh -c "$*"\n')
+fake.chmod(0o755)
+bridge = dict(LIMN_SSH=str(fake), LIMN_REMOTE=LIMN, HF_ENDPOINT='https://nowhere.invalid', HF_TOKEN='hf_near')
+said = get(NAME, '--host', 'far', says='apache-2.0', env=bridge)
+check(not models.exists() and (far / '.local/share/limn/models/tiny-klein/model_index.json').exists(), 'it lies there, not here')
+check(re.search(r'kB of .*/s', said) and f'{far}/.local' in said, f'how far it is, and where: {said}')
+check({s[3] for s in Hub.seen if s[0] == hub.server_port} == {'Bearer hf_far'}, 'with that machine\'s token')
+get('maker/none', '--host', 'far', code=2, says='no model maker/none', env=bridge)
+(far / '.local/share/limn/models/tiny-klein' / BIG).unlink()
+get(NAME, '--host', 'far', how={BIG: dict(kind='cut')}, env=bridge)
+check((far / '.local/share/limn/models/tiny-klein' / BIG).read_bytes() == ALL[BIG], 'broken there, and gone on with')
+
 # A full disk: before, and while it comes.
 disk = pathlib.Path('home/.local/share/limn')
 shutil.rmtree(home)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import safetensors as write, tensors_of as read
+from limn_test import metadata_of as said_of, safetensors as write, tensors_of as read
 
 limn, source = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]) / 'tests/reference/golden'
 # The same kernels on every machine, and no Vulkan driver, which takes longer to be loaded than these models to run.
@@ -127,13 +127,21 @@ def q8_0(data):
     return out
 
 
-def write_gguf(path, tensors, blocks=False):
-    """Alignment 32; matrices whose rows are whole blocks in Q8_0 if asked for, the rest in f16."""
+def words_of(path):
+    """The number of keys and values in the head of a GGUF file without tensors, and their bytes."""
+    data = path.read_bytes()
+    tensors, count = struct.unpack('<QQ', data[8:24])
+    assert tensors == 0
+    return count, data[24:]
+
+
+def write_gguf(path, tensors, blocks=False, words=(0, b'')):
+    """Alignment 32; matrices whose rows are whole blocks in Q8_0 if asked for, the rest in f16; `words`: more keys."""
     def text(s):
         return struct.pack('<Q', len(s)) + s.encode()
 
-    head, data = b'GGUF' + struct.pack('<IQQ', 3, len(tensors), 1), b''
-    head += text('general.architecture') + struct.pack('<I', 8) + text('flux')
+    head, data = b'GGUF' + struct.pack('<IQQ', 3, len(tensors), 1 + words[0]), b''
+    head += text('general.architecture') + struct.pack('<I', 8) + text('flux') + words[1]
     for name, (_, shape, raw) in tensors.items():
         packs = blocks and len(shape) == 2 and shape[1] % 32 == 0
         raw = q8_0(raw) if packs else raw
@@ -259,6 +267,21 @@ with tempfile.TemporaryDirectory() as temp:
         assert picture(name) == want, f'{name} draws something else'
         assert name in run('models', 'list')
         run('models', 'check', name)
+    # A GGUF text encoder has the tokenizer in it: none need be given, here with no other model to have it from.
+    write_gguf(parts / 'words.gguf', text_encoder(layers), words=words_of(source / 'bpe.gguf'))
+    for name in ('one', 'two', 'three'):
+        (own / f'{name}.yaml').rename(temp / f'{name}.yaml')
+    run('models', 'add', 'bare', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'qwen.gguf')), code=2, says='there is no tokenizer among the files')
+    run('models', 'add', 'four', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'words.gguf')))
+    assert picture('four') == want, 'its own tokenizer draws something else'
+    shutil.copytree(plain, temp / 'speaks', ignore=shutil.ignore_patterns('tokenizer', 'model.safetensors'))
+    shutil.copy(parts / 'words.gguf', temp / 'speaks/text_encoder/model.gguf')
+    assert picture(temp / 'speaks') == want
+    shutil.copy(parts / 'qwen.gguf', temp / 'speaks/text_encoder/model.gguf')
+    run('instruct', 'a fox', '--model', temp / 'speaks', '--no-library', '-o', 'b.png', code=2, says='this file has no tokenizer in it')
+    (own / 'four.yaml').unlink()
+    for name in ('one', 'two', 'three'):
+        (temp / f'{name}.yaml').rename(own / f'{name}.yaml')
     # They may move: the YAML says where they are.
     (parts / 'klein.gguf').rename(parts / 'moved.gguf')
     run('instruct', 'a fox', '--model', 'three', '--no-library', '-o', 'b.png', code=2, says='three.yaml: ')
@@ -279,6 +302,35 @@ with tempfile.TemporaryDirectory() as temp:
         run('models', 'add', 'wrong', *(parts / f for f in files), code=code, says=says)
         assert not (own / 'wrong.yaml').exists(), files
     run('models', 'add', '../wrong', parts / 'klein.safetensors', code=2, says='is not a name for a model')
+    # Goldens of other writers: without the batch of one, with one more, ids of 64 bits and masks of bytes.
+    def rewritten(name, change, wide):
+        tensors, metadata = read(source / f'flux2/{name}.safetensors'), said_of(source / f'flux2/{name}.safetensors')
+        for key, (dtype, shape, data) in tensors.items():
+            if wide and dtype in ('I32', 'I64'):
+                numbers = struct.unpack(f'<{len(data) // (4 if dtype == "I32" else 8)}{"i" if dtype == "I32" else "q"}', data)
+                dtype, data = ('BOOL', bytes(numbers)) if 'mask' in key else ('I64', struct.pack(f'<{len(numbers)}q', *numbers))
+            tensors[key] = (dtype, change(shape), data)
+        write(parts / 'golden.safetensors', tensors, metadata)
+        run('models', 'check', source / 'flux2', '--golden', parts / 'golden.safetensors')
+    for name in ('transformer-3', 'text_encoder', 'vae_encoder', 'vae_decoder', 'pipeline'):
+        rewritten(name, lambda s: s[1:] if len(s) > 1 and s[0] == 1 else s, True)
+        rewritten(name, lambda s: [1, *s], False)
+    # What a picture takes is said before it is taken, and by check; previews without the decoder.
+    assert 'takes up to ' in run('instruct', 'a fox', '--model', plain, '--size', '64', '--steps', '1', '--no-library', '-o', 'b.png')
+    assert re.search(r'memory at 1024x1024: [\d.]+ [MG]B .*q8_0 .*q4_0', run('models', 'check', plain))
+    memory = json.loads(run('models', 'check', plain, '--json'))['memory']
+    assert [m['size'] for m in memory[::3]] == [512, 1024, 2048] and all(0 < m['least'] <= m['most'] for m in memory)
+    run('models', 'fit-preview', plain, temp / 'b.png', says=f'{plain}/preview.safetensors: it accounts for')
+    fitted = read(plain / 'preview.safetensors')
+    assert fitted['weight'][1] == [12, 16] and fitted['bias'][1] == [12]
+    run('models', 'fit-preview', plain)
+    assert read(plain / 'preview.safetensors') != fitted
+    assert picture(plain) == want  # previews change no picture
+    (plain / 'preview.safetensors').unlink()
+    (plain / 'preview.safetensors').mkdir()  # nothing can be written there
+    run('models', 'fit-preview', plain, says=str(home / '.local/share/limn/previews'))
+    (plain / 'preview.safetensors').rmdir()
+    run('models', 'fit-preview', plain, temp / 'nothing.png', code=2, says='nothing.png')
     # Changes of the weights, in three dialects, on weights under three sets of names.
     loras, own_loras = source / 'flux2', home / '.local/share/limn/loras'
     gguf = temp / 'flux2'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The shipped model draws the same picture on the CPU and on Vulkan: two references, guidance, one
-// seed. Arguments: the model folder; pixels a side, or nothing for the model's own size.
+// seed. So does a small FLUX.2 whose weights do not fit. Arguments: the two model folders; pixels a
+// side, or nothing for the model's own size.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 
 enum { SIDE = 64 };
 
-static const char *folder;
+static const char *folder, *klein;
 static int side; // of what is drawn; 0: the model's
 
 static void
@@ -81,6 +82,49 @@ cpu_and_vulkan_agree(void **state)
         fail_msg("the pictures differ by %g of 255 in the mean", sum / size);
 }
 
+// Of the tiny FLUX.2; memory 0: what the device has.
+static uint8_t *
+draw_klein(const char *device, size_t memory, struct pipeline_need *need)
+{
+    struct err err = {0};
+    struct instruction in = {.text = (char *)"a fox"};
+    struct device *d = device_open(device, &err);
+    struct pipeline_storage storage = {.dtype = DTYPE_F32, .memory = memory};
+    struct pipeline *p = d ? pipeline_open_as(klein, d, &storage, &err) : NULL;
+    struct pipeline_request request = {.instruction = &in, .seed = 3, .width = SIDE,
+                                       .height = SIDE, .scale = -1, .context_scale = -1};
+    struct pipeline_result result = {0};
+    if (!p || !pipeline_need(p, &request, need, &err) ||
+        !pipeline_run(p, &request, &result, &err))
+        fail_msg("%s", err.text);
+    print_message("%s: %zu bytes taken, %zu planned\n", device, result.peak_bytes, need->planned);
+    assert_true((double)result.peak_bytes <= 1.05 * (double)need->planned || !memory);
+    pipeline_close(p);
+    device_close(d);
+    return result.pictures.pixels;
+}
+
+// Weights that have no room on the device stay with the host and come piece by piece, unasked.
+static void
+weights_without_room_are_streamed(void **state)
+{
+    (void)state;
+    struct pipeline_need need;
+    uint8_t *cpu = draw_klein("cpu", 0, &need), *all = draw_klein("vulkan", 0, &need);
+    assert_false(need.streamed);
+    size_t less = need.least - 20000; // its weights have 200 kB
+    uint8_t *streamed = draw_klein("vulkan", less, &need);
+    assert_true(need.streamed);
+    double sum = 0;
+    for (int i = 0; i < 3 * SIDE * SIDE; i++)
+        sum += abs(cpu[i] - all[i]);
+    assert_true(sum / (3 * SIDE * SIDE) < 2);
+    assert_memory_equal(all, streamed, 3 * SIDE * SIDE);
+    free(cpu);
+    free(all);
+    free(streamed);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -88,13 +132,15 @@ main(int argc, char **argv)
     stay_loaded();
     watch_layers();
     struct device *d = device_open("vulkan", &err);
-    if (!d || argc < 2) {
+    if (!d || argc < 3) {
         printf("skipped: %s\n", err.text);
         return 77;
     }
     device_close(d);
     folder = argv[1];
-    side = argc > 2 ? atoi(argv[2]) : 0;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_and_vulkan_agree)};
+    klein = argv[2];
+    side = argc > 3 ? atoi(argv[3]) : 0;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_and_vulkan_agree),
+                                       cmocka_unit_test(weights_without_room_are_streamed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

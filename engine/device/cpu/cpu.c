@@ -237,6 +237,22 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
     return MIN(p->step_count, max);
 }
 
+const char cpu_nowhere[64] __attribute__((aligned(64)));
+
+static size_t
+cpu_scratch(const struct device *d, const struct node *n)
+{
+    const struct cpu_table *t = d->state;
+    struct cpu_step s = {.node = n, .dst = (void *)(uintptr_t)cpu_nowhere};
+    for (int k = 0; k < n->source_count; k++)
+        s.src[k] = cpu_nowhere;
+    struct plan like = {.params.constant_params = true};
+    size_t size = prepare_step(&like, t, &s) ? s.scratch_size : 0;
+    if (s.kernel && s.kernel->release)
+        s.kernel->release(&s);
+    return size;
+}
+
 static size_t
 cpu_copies(const struct device *d, const struct node *n)
 {
@@ -329,6 +345,7 @@ const struct device_table device_cpu = {
     .copy = cpu_copy,
     .zero = cpu_zero,
     .copies = cpu_copies,
+    .scratch = cpu_scratch,
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,

@@ -20,6 +20,10 @@ struct cpu_step {
     const struct cpu_kernel *kernel; // NULL: plain
 };
 
+// The address of every tensor of a step that is prepared only to see what it takes: nothing is read
+// there, and nothing kept of it.
+extern const char cpu_nowhere[];
+
 // A fast kernel. `prepare` says whether it takes the node (shapes, dtypes) and reserves scratch and
 // state; pointers in the step are not set yet when it runs. false: not mine, the next candidate or
 // the plain kernel takes it (not an error). `release` may be NULL. `keeps` says whether it would

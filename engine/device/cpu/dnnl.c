@@ -293,7 +293,9 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
         if (used < (int)sizeof c->name - 8)
             used += snprintf(c->name + used, sizeof c->name - (size_t)used, " %c%s", "xwby"[i],
                              a->constant ? "(once)" : "");
-        if (a->constant) {
+        if (a->constant && p->arg[i].at == cpu_nowhere) {
+            c->packed += a->size;
+        } else if (a->constant) {
             a->kept = onednn_kept_get(p->arg[i].at, a->outer, a->inner, a->size, &c->packed);
             ok = ok && a->kept != NULL &&
                  dnnl_memory_set_data_handle(a->inner, onednn_kept_data(a->kept)) == dnnl_success;

@@ -357,7 +357,7 @@ vk_plan_prepare(struct plan *p, struct err *err)
         return false;
     p->scratch = b.scratch;
     struct buffer *weights = p->slots[SLOT_PARAMS];
-    if (p->params.device->offload && weights) {
+    if (weights && weights->streamed) {
         size_t size = vk_offload_ring(e->list, e->count, weights->memory);
         if (size &&
             !(e->ring = vk_memory_create(d, size, VK_USE_DEVICE, "a ring for weights", err)))
