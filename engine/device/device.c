@@ -317,7 +317,8 @@ plan_scratch(const struct graph *g, const struct device *d)
     const struct node **seen = mem_zalloc((size_t)(graph_count(g) + 1) * sizeof *seen);
     int count = 0;
     size_t most = 0;
-    for (int id = 0; d->table->scratch && id < graph_count(g); id++) {
+    bool asks = d->table->scratch && graph_error(g)->code == ERR_NONE; // else shapes are guesses
+    for (int id = 0; asks && id < graph_count(g); id++) {
         const struct node *n = graph_node(g, id);
         bool known = n->op == OP_NONE || op_rows[n->op].kind == KERNEL_VIEW;
         for (int i = count - 1; i >= 0 && !known; i--)
