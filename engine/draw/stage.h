@@ -4,7 +4,8 @@
 // not held is freed. Making a stage loads the part of the model whose weights it binds. If memory
 // is short, plans that are not held are freed, the longest unused first, then parts that no held
 // stage binds, together with their stages. Weights for which a device with memory of its own has no
-// room even then stay with the host (device_set_offload()). Values go from stage to stage on the device, by port name. Private to engine/draw.
+// room even then stay with the host (device_set_offload()). Values go from stage to stage on the
+// device, by port name. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_STAGE_H
 #define LIMN_ENGINE_DRAW_STAGE_H
 
