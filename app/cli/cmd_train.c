@@ -287,11 +287,20 @@ open_log(const struct train *o, const struct recipe *r, int64_t done, struct err
     return log;
 }
 
+// The log is on its way before the checkpoint is: a checkpoint whose steps no log has would be gone
+// on with, whatever ends the process between them.
+static bool
+save(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
+{
+    return (fflush(log) == 0 || err_errno(err, ERR_IO, "%s/log.jsonl", r->output)) &&
+           trainer_save(t, err);
+}
+
 // A step that could not read what it needs has changed nothing: all steps before it are saved.
 static void
-keep_what_is_done(struct trainer *t, struct err *err)
+keep_what_is_done(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
 {
-    if (err->code == ERR_IO && trainer_done(t) > 0 && trainer_save(t, NULL))
+    if (err->code == ERR_IO && trainer_done(t) > 0 && save(t, r, log, NULL))
         err_prefix(err, "step %lld is saved; --resume continues from it",
                    (long long)trainer_done(t));
 }
@@ -309,7 +318,7 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
         struct trainer_step s;
         ok = trainer_step(t, &s, err);
         if (!ok) {
-            keep_what_is_done(t, err);
+            keep_what_is_done(t, r, log, err);
             break;
         }
         smooth = isnan(smooth) ? s.loss : 0.98 * smooth + 0.02 * s.loss;
@@ -322,14 +331,13 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
             show(&s, r, smooth, rate, terminal);
         free(line);
         if (r->save_every && s.step % r->save_every == 0)
-            ok = (fflush(log) == 0 || err_errno(err, ERR_IO, "%s/log.jsonl", r->output)) &&
-                 trainer_save(t, err);
+            ok = save(t, r, log, err);
         if (ok && r->sheet_every && s.step % r->sheet_every == 0)
             ok = export_and_draw(t, r, d, true, err);
     }
     if (terminal)
         putchar('\n');
-    ok = ok && trainer_save(t, err) && export_and_draw(t, r, d, false, err);
+    ok = ok && save(t, r, log, err) && export_and_draw(t, r, d, false, err);
     if (log && fclose(log) != 0 && ok)
         ok = err_errno(err, ERR_IO, "%s/log.jsonl", r->output);
     return ok;

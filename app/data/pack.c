@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -450,11 +451,16 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
 }
 
 bool
-data_is_pack(const char *path)
+data_is_pack(const char *path, struct err *err)
 {
     char head[9] = "";
-    int fd = file_open(path, O_RDONLY, NULL);
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return false;
+    int fd = file_open(path, O_RDONLY, err);
     ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
+    if (n < 0)
+        err_errno(err, ERR_IO, "%s", path);
     if (fd >= 0)
         close(fd);
     return n == sizeof head && head[8] == '{';
@@ -470,7 +476,7 @@ is_of_source(const char *out, const char *source)
     bool below = whole && out_whole && strncmp(out_whole, whole, n) == 0 && out_whole[n] == '/';
     free(whole);
     free(out_whole);
-    return file_same(source, out) || (below && !data_is_pack(out));
+    return file_same(source, out) || (below && !data_is_pack(out, NULL));
 }
 
 static bool

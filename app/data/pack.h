@@ -38,7 +38,7 @@ struct data_pack_report {
 bool data_pack_make(const struct data_pack_params *p, struct data_pack_report *report,
                     struct err *err);
 
-// Whether a file begins as a pack does.
-bool data_is_pack(const char *path);
+// Whether a file begins as a pack does; an error: it cannot be read. A folder is none.
+bool data_is_pack(const char *path, struct err *err);
 
 #endif

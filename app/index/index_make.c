@@ -87,7 +87,11 @@ open_all(struct making *k, struct err *err)
 {
     // The forks of packing come before the threads of a device.
     int side = k->m->side ? k->m->side : 64;
-    k->pack = data_is_pack(k->m->source) ? pack_open(k->m->source, err) : pack_folder(k, side, err);
+    struct err unread = {0};
+    bool packed = data_is_pack(k->m->source, &unread);
+    if (unread.code != ERR_NONE)
+        return err_set(err, unread.code, "%s", unread.text);
+    k->pack = packed ? pack_open(k->m->source, err) : pack_folder(k, side, err);
     k->device = k->pack ? device_open(k->m->device, err) : NULL;
     k->pipeline = k->device ? pipeline_open(k->m->model, k->device, DTYPE_F32, err) : NULL;
     if (!k->pipeline)
