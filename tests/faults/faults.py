@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is left
-# looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--kind KIND] [--role ROLE]
+# looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--without NAME] [--kind KIND] [--role ROLE]
 # [--fault FAULT] [--table] [--short] [--part K/N] [--sites DEPTH]
 # --sites: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one fails;
+# of those for memory, whose places are tens of thousands, at most N in each process of each scenario;
 # --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each kind of
 # call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long run
 # can be made in pieces.
@@ -17,7 +18,7 @@ for name in ('limn', 'source', 'loaders', 'shim'):
     parser.add_argument(name)
 parser.add_argument('--most', type=int, default=1)
 parser.add_argument('--seconds', type=float, default=1e9)
-for name in ('--scenario', '--kind', '--role', '--fault'):
+for name in ('--scenario', '--without', '--kind', '--role', '--fault'):
     parser.add_argument(name)
 parser.add_argument('--part', default='1/1')
 parser.add_argument('--sites', type=int, default=0)
@@ -47,7 +48,7 @@ def well_said(outcome, role, kind, how):
         return f'exit code {outcome.code} without a sentence'
     words = WORDS.get(how)
     # What fails in a child of the sandbox is told by what the child did.
-    if words and role not in ('look', 'keeper') and not re.search(words + '|ended by signal|worker|could not|cannot be', outcome.said):
+    if words and role not in ('look', 'keeper') and not re.search(words + '|ended by signal|worker|could not|cannot be|no message', outcome.said):
         return f'the sentence does not say what failed ({how})'
     return 'said'
 
@@ -107,9 +108,9 @@ def calls_to_fail(outcome):
     return [(*of, calls) for of, calls in found.items()]
 
 
-todo, seen = [], set()
+todo, seen, places = [], set(), collections.Counter()
 for scenario in scenarios.all_of(ground):
-    if asked.scenario and asked.scenario != scenario.name or asked.short and not scenario.short:
+    if asked.scenario and asked.scenario != scenario.name or asked.without == scenario.name or asked.short and not scenario.short:
         continue
     if asked.fault:
         counted(scenario)
@@ -121,6 +122,9 @@ for scenario in scenarios.all_of(ground):
         if role != (asked.role or role) or kind != (asked.kind or kind):
             continue
         if asked.sites: # a place is tried once, in the first scenario that has it
+            places[kind] += len(calls)
+            if kind == 'memory':
+                calls = [calls[i - 1] for i in spread(len(calls), asked.most)]
             seen |= {key for n, key in calls}
             calls = [n for n, key in calls]
         for how, times in HOWS[kind]:
@@ -133,7 +137,7 @@ if asked.short:
     todo = [of[7 * i % len(of)] for i, of in enumerate(ways.values())]
 part, parts = map(int, asked.part.split('/'))
 todo = todo[part - 1::parts]
-print(f'{len(todo)} calls are to fail', flush=True)
+print(f'{len(todo)} calls are to fail' + (f', {sum(places.values())} places: {dict(places)}' if places else ''), flush=True)
 # One that ends early for time has gone over all kinds alike, each time from the same place.
 left = 0
 for i in range(len(todo)):

@@ -16,7 +16,7 @@ HOWS = {
     'wait': [('EINTR', 1)], 'lock': [('ENOLCK', 1), ('ENOLCK', ALWAYS)], 'thread': [('EAGAIN', 1), ('EAGAIN', ALWAYS)],
     'process': [('EAGAIN', 1)], 'descriptor': [('EMFILE', 1), ('EMFILE', ALWAYS)]}
 # What a sentence says of it. SQLite and ncurses have words of their own, and do not always know the reason.
-OTHERS = 'disk I/O|unable to open database|readonly database|is unknown: set TERM'
+OTHERS = 'disk I/O|unable to open database|readonly database|is unknown: set TERM|no screen can be made|the screen does not have'
 WORDS = {'ENOMEM': 'memory|allocate', 'ENOSPC': f'No space left|disk is full|cannot be recorded|{OTHERS}',
          'EIO': f'Input/output error|{OTHERS}', 'EMFILE': f'Too many open files|{OTHERS}',
          'EACCES': f'Permission denied|{OTHERS}'}

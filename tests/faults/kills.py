@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # kill -9 at random moments, of limn, of its worker, of what trains, or of all at once: what was said to be finished is
 # there, nothing half is believed, the next start works and takes away what is left over.
-# usage: kills.py LIMN SOURCE LOADERS [N]    N times each of drawing and training (10)
+# usage: kills.py LIMN SOURCE LOADERS [N [SEED [drawing|training]]]    N times each of drawing and training (10), or of one of
+# them, at moments that follow from SEED
 import json, os, pathlib, random, shutil, signal, subprocess, sys, time
 
 import harness, scenarios
@@ -10,8 +11,9 @@ from harness import checkpoint_step, digest, leftovers, library_faults, log_faul
 
 faults = harness.Faults(*sys.argv[1:4], '')
 times = int(sys.argv[4]) if len(sys.argv) > 4 else 10
+ONLY = sys.argv[6] if len(sys.argv) > 6 else ''
 ground = scenarios.Ground(faults)
-random.seed(20)
+random.seed(int(sys.argv[5]) if len(sys.argv) > 5 else 20)
 bad = 0
 
 
@@ -75,7 +77,7 @@ whole = faults.run(home, draw)
 length = time.monotonic() - begun
 good = [digest(home / f'out-{i}.png') for i in (1, 2, 3)]
 drawn = hits = finished = 0
-for i in range(times):
+for i in range(times if ONLY != 'training' else 0):
     home = faults.home('draw')
     shutil.copytree(ground.home / 'data', home / 'data')
     who = ('limn', 'worker', 'all')[i % 3]
@@ -101,12 +103,13 @@ for i in range(times):
         texts.append(f'the next start: {again.code} {again.said}')
     texts += library_faults(home, ground.kept) + [f'left over: {f}' for f in leftovers(home)]
     complain('drawing', i, texts, said)
-print(f'drawing: {times} runs, {hits} killed in the middle, {finished} pictures were reported before that', flush=True)
+if ONLY != 'training':
+    print(f'drawing: {times} runs, {hits} killed in the middle, {finished} pictures were reported before that', flush=True)
 
 # --- training
 recipe = (ground.training / 'small.yaml').read_text().replace('save_every: 2', 'save_every: 10').replace('steps: 8', 'steps: 1000000')
 hits = steps = 0
-for i in range(times):
+for i in range(times if ONLY != 'drawing' else 0):
     home = faults.home('train')
     for name in ('model', 'small.pack', 'tasks.json'):
         source = ground.training / name
@@ -134,7 +137,8 @@ for i in range(times):
         texts.append(f'the next start ({go}, from {saved}): {again.code} {again.said}')
     texts += log_faults(run / 'log.jsonl') + [f'left over: {f}' for f in leftovers(home)]
     complain('training', i, texts, said)
-print(f'training: {times} runs, {hits} killed in the middle, {steps} steps were reported before that', flush=True)
-print(f'{2 * times} runs, {bad} faults')
+if ONLY != 'drawing':
+    print(f'training: {times} runs, {hits} killed in the middle, {steps} steps were reported before that', flush=True)
+print(f'{times if ONLY else 2 * times} runs, {bad} faults')
 faults.close()
 sys.exit(bad != 0)
