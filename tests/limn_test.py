@@ -61,6 +61,16 @@ def run(tests, report=None):
     finish()
 
 
+def side_by_side(*groups):
+    """Groups of tests that mostly wait, each in a process of its own; with names on the command line just those."""
+    if ONLY:
+        return run([test for group in groups for test in group])
+    parts = [subprocess.Popen([*sys.argv[:4], *(test.__name__ for test in group)], stdout=subprocess.PIPE, text=True) for group in groups]
+    outputs = [p.communicate()[0] for p in parts]
+    print(''.join(outputs), end='')
+    sys.exit(any(p.returncode for p in parts))
+
+
 def until(condition, what, seconds=20):
     """What the condition is, once it is something; None when it never is."""
     end = time.monotonic() + seconds * SLOW

@@ -5,7 +5,7 @@
 # usage: answers.py LIMN SOURCE LOADERS [NAME...]
 import base64, os, pathlib, re, select, signal, sys, tempfile, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import LIMN, SAMPLES, SLOW, check, environment, in_terminal, run, work
+from limn_test import LIMN, SAMPLES, SLOW, check, environment, in_terminal, side_by_side, work
 
 # What they answer to CSI c, CSI 16 t, XTSMGRAPHICS (colours) and the query of kitty's protocol.
 WEZTERM = dict(da1=b'\x1b[?65;4;6;18;22c', cell=b'\x1b[6;19;10t', colours=b'\x1b[?1;0;65536S')
@@ -87,7 +87,7 @@ class Terminal:
     def close(self):
         for key in (b'\x1b', b'\x1b', b'q'):
             self.send(key)
-            self.run(0.3)
+            self.run(0.15)
         end = time.monotonic() + 10 * SLOW
         pid = status = 0
         while not pid and time.monotonic() < end:
@@ -324,4 +324,5 @@ def what_is_left_to_the_shell():
 
 
 if __name__ == '__main__':
-    run([as_documented, who_does_not_answer, typing_meanwhile, late, pasted, the_mouse_paints, for_other_programs, what_is_left_to_the_shell])
+    side_by_side([as_documented, pasted, the_mouse_paints, what_is_left_to_the_shell],
+                 [who_does_not_answer, typing_meanwhile, late, for_other_programs])
