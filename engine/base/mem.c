@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
 
 #include "engine/base/require.h"
@@ -152,4 +153,16 @@ mem_text(size_t bytes, char out[MEM_TEXT])
     else
         snprintf(out, MEM_TEXT, "%.1f MB", (double)bytes / 1e6);
     return out;
+}
+
+size_t
+mem_resident(void)
+{
+    unsigned long long all, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f && fscanf(f, "%llu %llu", &all, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }

@@ -43,6 +43,8 @@ void *mem_try_calloc(size_t count, size_t size, const char *what, struct err *er
 void *mem_try_aligned(size_t size, size_t alignment, const char *what, struct err *err);
 void mem_aligned_free(void *p);
 
+size_t mem_resident(void); // bytes of this process that are in memory now; 0: not known
+
 // For people: "9.31 GB", "84.2 MB", "0.3 MB".
 enum { MEM_TEXT = 24 };
 const char *mem_text(size_t bytes, char out[MEM_TEXT]);

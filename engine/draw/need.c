@@ -63,6 +63,14 @@ pictures_bytes(const struct stages *s, const struct need_facts *f)
     return A_PIXEL * (size_t)f->count * drawing_pixels(f->size);
 }
 
+// What this process has besides: programs, libraries, what others of its threads work with.
+static size_t
+own_bytes(const struct stages *s)
+{
+    size_t all = device_limits(s->device)->threads ? mem_resident() : 0, held = stages_memory(s);
+    return all > held ? all - held : 0;
+}
+
 static size_t
 largest_matrix(const struct part_weights *p)
 {
@@ -96,8 +104,8 @@ need_of(struct stages *s, const struct need_facts *f, struct pipeline_need *need
     struct stage_key keys[KEYS_MAX];
     struct stage_need stages[KEYS_MAX];
     int count = keys_of(s, f, keys);
-    size_t beside = pictures_bytes(s, f);
-    *need = (struct pipeline_need){.room = stages_room(s)};
+    size_t own = own_bytes(s), beside = pictures_bytes(s, f) + own, room = stages_room(s);
+    *need = (struct pipeline_need){.own = own, .room = room == SIZE_MAX ? room : room + own};
     for (int i = 0; i < count; i++) {
         if (!stages_need(s, &keys[i], &stages[i], err))
             return false;

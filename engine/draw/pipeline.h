@@ -121,8 +121,10 @@ void pipeline_close(struct pipeline *p); // NULL is fine
 bool pipeline_is_of(const struct pipeline *p, const char *family, struct err *err);
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
 // What a drawing takes of the device's memory (on a CPU: the machine's), known before any is taken:
-// weights, plans, what goes from one to the other, pictures. In bytes.
+// weights, plans, what goes from one to the other, pictures; on a CPU with all else that the
+// process has. In bytes.
 struct pipeline_need {
+    size_t own;       // of each of these: what the process had before, on a CPU
     size_t least;     // parts follow each other and leave; it cannot be drawn with less
     size_t most;      // everything stays for the next picture
     size_t room;      // what there is for it now; SIZE_MAX: nobody knows
