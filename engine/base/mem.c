@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <sys/resource.h>
 
+#include "engine/base/file.h"
 #include "engine/base/require.h"
 
 _Noreturn void
@@ -159,7 +160,7 @@ size_t
 mem_resident(void)
 {
     unsigned long long all, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
+    FILE *f = file_stream("/proc/self/statm", "r", NULL);
     if (f && fscanf(f, "%llu %llu", &all, &resident) != 2)
         resident = 0;
     if (f)
