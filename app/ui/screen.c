@@ -209,7 +209,9 @@ start_unseen(struct ui *ui, struct err *err)
     ui->screen.term.cell_width = 10; // as most fonts have them
     ui->screen.term.cell_height = 20;
     terminal = fopen("/dev/null", "r+e");
-    if (!terminal || !newterm("xterm-256color", terminal, terminal))
+    if (!terminal)
+        return err_errno(err, ERR_IO, "/dev/null");
+    if (!newterm("xterm-256color", terminal, terminal))
         return err_set(err, ERR_IO, "no screen can be made without a terminal here");
     ui->screen.term.columns = COLS;
     ui->screen.term.rows = LINES;

@@ -22,7 +22,7 @@ began = time.monotonic()
 SHORT = ('generate to a file', 'generate with a library', 'library rate', 'train', 'data pack', 'index', 'models add', 'models merge',
          'the gallery writes')
 LEFT_OUT = ('generate with threads', 'generate into a full pipe', 'templates', 'models check', 'jobs', 'library list')
-LACKING = re.compile("No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to open|readonly")
+LACKING = re.compile("No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to open|readonly|library cannot be opened")
 
 
 def mounted():
