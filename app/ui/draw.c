@@ -13,6 +13,7 @@
 #include "engine/text/instruction.h"
 
 enum { PICTURE_SIDE = 640 }; // of the largest that are shown
+#define STALE_SECONDS 0.5 // that a picture may stay in the place of another
 
 bool
 draw_unicode(void)
@@ -316,6 +317,26 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
     struct canvas_place place = {.rect = {a->y, a->x, a->rows, a->columns}, .live = live};
     canvas_put(ui->screen.canvas, slot, image, &place);
     ui->screen.slot_used[slot] = true;
+    ui->screen.slot_area[slot] = *a;
+    ui->screen.slot_stale[slot] = 0;
+}
+
+// While another picture is being decoded for the same place, what is there stays for a moment:
+// that is calmer, and over a slow line the text around it need not be sent again.
+static bool
+keeps_picture(struct ui *ui, int slot, const struct area *a)
+{
+    struct screen *s = &ui->screen;
+    if (slot >= CANVAS_SLOTS || memcmp(&s->slot_area[slot], a, sizeof *a) != 0)
+        return false;
+    s->slot_stale[slot] = s->slot_stale[slot] > 0 ? s->slot_stale[slot] : ui_now();
+    double until = s->slot_stale[slot] + STALE_SECONDS;
+    if (ui_now() >= until)
+        return false;
+    reserve(a);
+    s->slot_used[slot] = true;
+    ui_wake(ui, until);
+    return true;
 }
 
 struct image *
@@ -340,7 +361,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
                      strncmp(failed, file, strlen(file)) == 0 && failed[strlen(file)] == ':'
                          ? failed + strlen(file) + 2
                          : failed);
-    else
+    else if (!keeps_picture(ui, slot, a))
         draw_text(a->y + a->rows / 2, a->x + MAX(0, a->columns / 2 - 1), 1, ROLE_DIM, "\u2026");
 }
 

@@ -190,8 +190,10 @@ frame_show(struct ui *ui, struct err *err)
         draw_screen(ui);
         ui->screen.cursor = curs_set(0) == 1;
         for (int i = 0; i < CANVAS_SLOTS; i++)
-            if (!ui->screen.slot_used[i])
+            if (!ui->screen.slot_used[i]) {
                 canvas_remove(ui->screen.canvas, i);
+                ui->screen.slot_area[i].rows = 0;
+            }
         struct canvas_lines lines[16];
         int count = canvas_damage(ui->screen.canvas, lines, 16);
         for (int i = 0; i < count; i++)

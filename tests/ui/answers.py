@@ -125,6 +125,14 @@ def as_documented():
                 sizes = re.findall(rb'"1;1;(\d+);(\d+)', t.out)
                 check(sizes and all(int(w) % width == 0 and int(h) % height == 0 for w, h in sizes), f'{why}: {sizes}')
                 check(t.out.count(b'\x1bP') == len(sizes), f'{why}: each sixel image says its size')
+            if expected == 'sixel' and not split: # down the list of files: what is sent besides the picture that comes
+                moves = []
+                for _ in range(3):
+                    before = len(t.out)
+                    t.send(b'\x1b[B')
+                    t.run(0.5)
+                    moves.append(len(re.sub(rb'\x1bP.*?\x1b\\', b'', t.out[before:], flags=re.S)))
+                check(0 < min(moves) <= 1024, f'{why}: a move takes {moves} bytes')
             if expected == 'kitty':
                 check(all(len(c) <= 4096 for c in re.findall(rb'\x1b_G[^;]*;([^\x1b]*)\x1b', t.out)), 'chunks of 4096')
                 check(b'\x1b[?2026h' not in t.out, 'nothing is held back: kitty 0.26 loses pictures of what it holds back')

@@ -88,6 +88,7 @@ class Screen:
             if self.wait('^EXIT|(is|are) not finished', 15) and not re.search('^EXIT', self.text(), re.M):
                 self.keys('s')
             check(self.wait('^EXIT 0', 15), f'limn ends with 0 ({(self.home / "err").read_text()[-2000:]})', self)
+            self.wait('icanon', 5) # said behind it
             check('icanon' in self.text() and '-icanon' not in self.text(), 'the terminal is as it was')
         self.tmux('kill-server')
 
