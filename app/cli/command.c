@@ -164,13 +164,16 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
 
 // libgomp's threads spin for a long time before they sleep, which on a machine with other work to
 // do makes a step many times slower: the thread that is waited for is not running. libgomp reads
-// its settings before main(), so the program starts itself again with a short spin, once.
+// its settings before main(), so the program starts itself again with a short spin, once; with none
+// where more wants to run already than there are cores.
 static void
 tame_threads(char **argv)
 {
+    double load = 0;
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
-    setenv("GOMP_SPINCOUNT", "3000", 1);
+    bool busy = getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN);
+    setenv("GOMP_SPINCOUNT", busy ? "0" : "3000", 1);
     execv("/proc/self/exe", argv); // if that fails we go on as we are
 }
 
