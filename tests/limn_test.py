@@ -65,7 +65,8 @@ def side_by_side(*groups):
     """Groups of tests that mostly wait, each in a process of its own; with names on the command line just those."""
     if ONLY:
         return run([test for group in groups for test in group])
-    parts = [subprocess.Popen([*sys.argv[:4], *(test.__name__ for test in group)], stdout=subprocess.PIPE, text=True) for group in groups]
+    parts = [subprocess.Popen([*sys.argv[:4], *(test.__name__ for test in group)], stdout=subprocess.PIPE,
+                              text=True) for group in groups]
     outputs = [p.communicate()[0] for p in parts]
     print(''.join(outputs), end='')
     sys.exit(any(p.returncode for p in parts))
@@ -98,8 +99,11 @@ def environment(home, **more):
     """That of somebody with this home: of ours only what the system needs, and what sanitizers and OpenMP are told.
     No Vulkan driver: unloaded, its memory cannot be named by a leak checker."""
     (pathlib.Path(home) / 'run').mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = {k: v for k, v in os.environ.items() if k in ('PATH', 'TMPDIR', 'MALLOC_PERTURB_', 'GOMP_SPINCOUNT') or k.endswith('SAN_OPTIONS')}
-    return dict(dict(kept, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', SHELL='/bin/sh', OMP_NUM_THREADS='1',
+    kept = {k: v for k,
+            v in os.environ.items() if k in ('PATH', 'TMPDIR', 'MALLOC_PERTURB_',
+                                             'GOMP_SPINCOUNT') or k.endswith('SAN_OPTIONS')}
+    return dict(dict(kept, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', SHELL='/bin/sh',
+                     OMP_NUM_THREADS='1',
                      LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null'), **more)
 
 
@@ -107,8 +111,10 @@ def limn(*args, env, more={}, code=0, says='', program=LIMN, timeout=120, **how)
     """Runs it to its end. What is checked: the exit code (None: any), what it says of errors, no sanitizer's report."""
     if 'input' not in how:
         how = dict(dict(stdin=subprocess.DEVNULL), **how)
-    p = subprocess.run([program, *map(str, args)], env=dict(env, **more), capture_output=True, text=True, timeout=timeout * SLOW, **how)
-    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}, not {code}', f'{p.stdout[-300:]} {p.stderr[-600:]}')
+    p = subprocess.run([program, *map(str, args)], env=dict(env, **more), capture_output=True, text=True,
+                       timeout=timeout * SLOW, **how)
+    check(code is None or p.returncode == code, f'{args}: exit {p.returncode}, not {code}',
+          f'{p.stdout[-300:]} {p.stderr[-600:]}')
     check(says in p.stderr and 'Sanitizer' not in p.stderr, f'{args}: {says!r}', p.stderr[-3000:])
     return p
 
@@ -136,7 +142,8 @@ def png(size, rows=None, channels=3, texts=b''):
     rows = rows or bytes(line * size[1])
     raw = b''.join(b'\0' + rows[at:at + line] for at in range(0, len(rows), line))
     header = struct.pack('>IIBBBBB', *size, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + texts + chunk(b'IDAT', zlib.compress(raw, 1)) + chunk(b'IEND', b''))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + texts + chunk(b'IDAT',
+                                                                          zlib.compress(raw, 1)) + chunk(b'IEND', b''))
 
 
 def drawn(size, pixel):
@@ -163,7 +170,8 @@ def pixels(file):
     width, height, depth, colour = struct.unpack('>IIBB', parts[0][1][:10])
     assert depth == 8
     step = {2: 3, 6: 4, 0: 1}[colour]
-    raw, rows, above = zlib.decompress(b''.join(body for kind, body in parts if kind == b'IDAT')), [], bytes(width * step)
+    raw, rows, above = zlib.decompress(b''.join(body for kind,
+                                                body in parts if kind == b'IDAT')), [], bytes(width * step)
     for y in range(height):
         line = bytearray(raw[y * (width * step + 1):(y + 1) * (width * step + 1)])
         how, line = line[0], line[1:]
@@ -181,7 +189,8 @@ def text_of(file):
     """What limn wrote into a PNG, of its instruction and all that belongs to it."""
     for kind, body in chunks(file):
         if kind in (b'iTXt', b'zTXt') and body.startswith(b'limn\0'):
-            return json.loads(zlib.decompress(body[6:]) if kind == b'zTXt' else zlib.decompress(body[9:]) if body[5] else body[9:])
+            return json.loads(zlib.decompress(body[6:]) if kind == b'zTXt' else zlib.decompress(body[9:])
+                              if body[5] else body[9:])
 
 
 def safetensors(file, tensors, metadata=None):

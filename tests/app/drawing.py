@@ -21,7 +21,8 @@ def far(a, b):
 
 
 def draw(name, *args):
-    limn('generate', 'text', '--retrieve', '0', '--steps', '2', '--size', '64', '--no-library', '-q', '--preview', 'none', '-o', name, *args)
+    limn('generate', 'text', '--retrieve', '0', '--steps', '2', '--size', '64', '--no-library', '-q', '--preview',
+         'none', '-o', name, *args)
     return pixels(name)
 
 
@@ -37,15 +38,18 @@ limn('generate', 'some.png', '--no-library', '-q', '-o', 'again.png')
 laid = bytes((plain[4 * i + c] * plain[4 * i + 3] + (0x33, 0x66, 0xcc)[c] * (255 - plain[4 * i + 3]) + 127) // 255
              for i in range(len(plain) // 4) for c in range(3))
 check(draw('blue.png', '--seed', '3', '--background', '#36c') == laid, 'on a colour')
-check(draw('none.png', '--seed', '3', '--background', 'none') == plain and text_of('blue.png')['background'] == '#36c', 'on none')
+check(draw('none.png', '--seed', '3', '--background', 'none') == plain and text_of('blue.png')['background'] == '#36c',
+      'on none')
 check(0 < sum(plain[3::4]) < 255 * len(plain) // 4, 'something is there, and something is not')
 # What is written for another family of models is refused before anything is drawn.
 said = limn('generate', 'klein-text', '--no-library', '-o', 'no.png', code=2)
-check('written for models of the family flux2, but' in said and '--model' in said and not os.path.exists('no.png'), said)
+check('written for models of the family flux2, but' in said and '--model' in said and
+      not os.path.exists('no.png'), said)
 # Weights in 8 bits: another picture, which says so and is drawn again with them.
 eight = draw('eight.png', '--seed', '3', '--quantise', 'q8_0')
 limn('generate', 'eight.png', '--no-library', '-q', '-o', 'eight-again.png')
-check(eight != plain and pixels('eight-again.png') == eight and text_of('eight.png')['quantise'] == 'q8_0', 'quantised weights')
+check(eight != plain and pixels('eight-again.png') == eight and text_of('eight.png')['quantise'] == 'q8_0',
+      'quantised weights')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('some.png').read_bytes(), 'and is drawn again with it')
 
 # Away from the instruction itself: w*f + (1-w)*f is f, as without guidance.
@@ -59,17 +63,22 @@ check(other not in (plain, unguided), 'away from something else is another pictu
 check(text_of('other.png')['negative'] == 'a blue car', 'it is in the picture')
 limn('generate', 'other.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('other.png').read_bytes(), 'and is drawn again with it')
-said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1', '--no-library', '-o', 'no.png', code=2)
+said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1', '--no-library', '-o', 'no.png',
+            code=2)
 check('needs guidance' in said and not pathlib.Path('no.png').exists(), said)
 # With references, in a sweep.
-limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep', 'variation=4:0.3,5:0.3',
+limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep',
+     'variation=4:0.3,5:0.3',
      '--no-library', '-q', '-o', 'sweep.png')
 cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
 check(len(set(cells)) == 4, 'four cells, four pictures')
-check(text_of('sweep-3.png')['negative'] == 'blue' and text_of('sweep-3.png')['variation'] == '4:0.3', 'as they were asked for')
+check(text_of('sweep-3.png')['negative'] == 'blue' and text_of('sweep-3.png')['variation'] == '4:0.3',
+      'as they were asked for')
 # From a picture: both ends are known, what a mask keeps is kept to the bit.
 side = size_of('nine.png')[0]
-pathlib.Path('top.png').write_bytes(png((side, side), bytes([255]) * (side * side // 2) + bytes(side * (side - side // 2)), channels=1))
+pathlib.Path('top.png').write_bytes(png((side, side),
+                                        bytes([255]) * (side * side // 2) + bytes(side * (side - side // 2)),
+                                        channels=1))
 check(draw('s0.png', '--seed', '3', '--start', 'nine.png', '--strength', '0') == nine, 'strength 0 is the picture')
 check(draw('s1.png', '--seed', '3', '--start', 'nine.png', '--strength', '1') == plain, 'strength 1 ignores it')
 half = draw('half.png', '--seed', '3', '--start', 'nine.png', '--strength', '0.5')
@@ -81,7 +90,8 @@ check([r.get('use') for r in text_of('topped.png')['references']] == ['start', '
 pathlib.Path('nine.png').rename('nine-elsewhere.png')
 for name in ('half.png', 'topped.png'):
     limn('generate', name, '--no-library', '-q', '-o', 'again.png')
-    check(pathlib.Path('again.png').read_bytes() == pathlib.Path(name).read_bytes(), f'{name} is drawn again from itself')
+    check(pathlib.Path('again.png').read_bytes() == pathlib.Path(name).read_bytes(),
+          f'{name} is drawn again from itself')
 limn('generate', 'topped.png', '--start', 'half.png', '--no-library', '-q', '-o', 'again.png')
 check(pixels('again.png')[len(top) // 2:] == half[len(top) // 2:], 'with another start')
 pathlib.Path('tall.png').write_bytes(png((64, 64), b'\xff' * 3 * 64 * 64))
@@ -103,29 +113,34 @@ limn(*edge, 'e0.png', '--ref-weight', '1=0')
 limn(*edge, 'enone.png', '--ref-weight', '1=5@0.9..1')  # of two steps none begins there
 check(pixels('e0.png') == pixels('enone.png') != pixels('e.png'), 'no weight, or no step to act in')
 limn(*edge, 'e2.png', '--ref-weight', '1=0.5', '--negative-ref', 'half.png')
-check(text_of('e2.png')['ref_weight'] == '1=0.5' and text_of('e2.png')['references'][1]['use'] == 'away', 'both are in the picture')
+check(text_of('e2.png')['ref_weight'] == '1=0.5' and text_of('e2.png')['references'][1]['use'] == 'away',
+      'both are in the picture')
 limn('generate', 'e2.png', '--no-library', '-q', '-o', 'again.png')
 check(pathlib.Path('again.png').read_bytes() == pathlib.Path('e2.png').read_bytes(), 'and are drawn again')
-limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2', '--no-library', '-q', '-o', 'w.png')
+limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'ref_weight=1=0,1=1,1=2',
+     '--no-library', '-q', '-o', 'w.png')
 check(len({pixels(f'w-{i}.png') for i in range(1, 4)}) == 3, 'three weights, three pictures')
 
 # Sizes: rectangles of a model that draws any, squares of one side's number, a sentence where there is one size alone.
 any_size = ('--model', str(GOLDEN / 'flux2'), '--device', 'cpu', '--no-library', '-q')
 for size, shape in (('112x64', (112, 64)), ('64', (64, 64)), ('64x64', (64, 64))):
     limn('instruct', 'a fox', *any_size, '--seed', '1', '--size', size, '-o', 's.png')
-    check(size_of('s.png') == shape and text_of('s.png')['size'] == (shape[0] if shape[0] == shape[1] else size), f'--size {size}')
+    check(size_of('s.png') == shape and text_of('s.png')['size'] == (shape[0] if shape[0] == shape[1] else size),
+          f'--size {size}')
 limn('instruct', 'a fox', *any_size, '--seed', '1', '--sweep', 'size=64,64x96', '-o', 'sizes.png')
 check((size_of('sizes-1.png'), size_of('sizes-2.png')) == ((64, 64), (64, 96)), 'a sweep over sizes')
 check(pixels('sizes-1.png') == pixels('s.png'), 'a cell of it is that drawing')
 limn('generate', 'sizes-2.png', *any_size, '-o', 'again.png')
-check(pathlib.Path('again.png').read_bytes() == pathlib.Path('sizes-2.png').read_bytes(), 'a rectangle is drawn again from itself')
+check(pathlib.Path('again.png').read_bytes() == pathlib.Path('sizes-2.png').read_bytes(),
+      'a rectangle is drawn again from itself')
 pathlib.Path('wide.png').write_bytes(png((160, 80), b'\xc0\x20\x40' * 160 * 80))
 limn('instruct', '[ref#1] in the rain', '--ref', '1=wide.png', *any_size, '--steps', '1', '-o', 'edit.png')
 check(size_of('edit.png') == (160, 80), "the first reference's shape where no size is said")
 kept = pathlib.Path('.local/state/limn/latents')
 check(kept.is_dir() and not list(kept.iterdir()), 'latents are kept until there is the picture')
 for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x 64'),
-                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x 256 pixels, not 64 x 96')):
+                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x '
+                                                         '256 pixels, not 64 x 96')):
     said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
 finish()

@@ -3,7 +3,8 @@
 # Limits of engine/base/limits.h at their edges, from outside: what is as large as it may be is taken, one more is a
 # sentence. tests/layers/limits.py looks that each limit is named where it is tested.
 # usage: edges.py LIMN SOURCE LOADERS [NAME...]
-import base64, hashlib, json, os, pathlib, pty, re, select, shutil, signal, struct, subprocess, sys, tarfile, types, time, zlib
+import base64, hashlib, json, os, pathlib, pty, re, select
+import shutil, signal, struct, subprocess, sys, tarfile, types, time, zlib
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import frames, limn_test
 from limn_test import GOLDEN, LIMN, LOADERS, SLOW, SOURCE, check, chunk, environment, png, text_of, work
@@ -21,12 +22,14 @@ def limn(*args):
 
 
 def edge(name, make, run, refused, taken=None):
-    """`make(N)` makes an input of size N, `run()` tries it: at the limit its words lack `refused`, one beyond they have it."""
+    """`make(N)` makes an input of size N, `run()` tries it: at the limit its words lack `refused`, one beyond they have
+    it."""
     for n, beyond in ((L[name], False), (L[name] + 1, True)):
         make(n)
         p = run()
         said = p.stdout + p.stderr
-        check((refused in said) == beyond, f'{name} at {n}: {"no" if beyond else "already"} {refused!r} in {said[-400:]!r}')
+        check((refused in said) == beyond,
+              f'{name} at {n}: {"no" if beyond else "already"} {refused!r} in {said[-400:]!r}')
         check(beyond or not taken or taken in said, f'{name} at {n}: no {taken!r} in {said[-400:]!r}')
 
 
@@ -48,7 +51,8 @@ def templates():
     # A map of its own, and lists in one another.
     edge('YAML_DEPTH', lambda n: write('t.yaml', head + 'summary: ' + '[' * n + ']' * n), template, 'nested too deeply')
     # The map, its keys and values, a list and what is in it.
-    edge('YAML_VALUES', lambda n: write('t.yaml', head + 'summary: [' + 'a,' * (n - 6) + 'a]'), template, 'too many values')
+    edge('YAML_VALUES', lambda n: write('t.yaml', head + 'summary: [' + 'a,' * (n - 6) + 'a]'), template,
+         'too many values')
     words = 'instruction: "{{w}}"\nvariables:\n  w: {file: words.txt}\n'
 
     def listed(text):
@@ -67,13 +71,21 @@ def templates():
     edge('LINKS', links, template, f'more than {L["LINKS"]} symbolic links', READ)
     for f in home.glob('words*'):
         f.unlink()
-    edge('INSTRUCTION_BYTES', lambda n: write('t.yaml', f'instruction: "{"a" * n}"\n'), template, str(L['INSTRUCTION_BYTES']), READ)
-    edge('TEMPLATE_VARIABLES', lambda n: write('t.yaml', head + 'variables:\n' + ''.join(f'  v{i}: x\n' for i in range(n))), template,
+    edge('INSTRUCTION_BYTES', lambda n: write('t.yaml', f'instruction: "{"a" * n}"\n'), template,
+         str(L['INSTRUCTION_BYTES']), READ)
+    edge('TEMPLATE_VARIABLES',
+         lambda n: write('t.yaml', head + 'variables:\n' + ''.join(f'  v{i}: x\n' for i in range(n))), template,
          f'more than {L["TEMPLATE_VARIABLES"]} variables')
-    edge('TEMPLATE_SETTINGS', lambda n: write('t.yaml', f'instruction: "a [ref#1]"\nreferences:\n  1:\n    image: {os.path.basename(SAMPLE)}\n'
-                                              '    loader:\n      name: edge\n' + ''.join(f'      s{i}: 1\n' for i in range(n))), template,
+    edge('TEMPLATE_SETTINGS',
+         lambda n: write('t.yaml', f'instruction: "a [ref#1]"\nreferences:\n  1:\n'
+                                   f'    image: {os.path.basename(SAMPLE)}\n'
+                                              '    loader:\n      name: edge\n' +
+                         ''.join(f'      s{i}: 1\n' for i in range(n))), template,
          str(L['TEMPLATE_SETTINGS']))
-    edge('SWEEP_AXES', lambda n: write('t.yaml', head + 'sweep:\n' + ''.join(f'  {a}: "1,2"\n' for a in ('seed', 'steps', 'scale', 'count')[:n])), template,
+    edge('SWEEP_AXES',
+         lambda n: write('t.yaml',
+                         head + 'sweep:\n' + ''.join(f'  {a}: "1,2"\n' for a in ('seed', 'steps', 'scale',
+                                                                                 'count')[:n])), template,
          f'{L["SWEEP_AXES"]} things')
 
 
@@ -85,13 +97,19 @@ def command_lines():
         how[:] = words
     # What is asked of a model that there is not is refused after that.
     go = lambda: limn(*how, '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
-    edge('OPTION_TIMES', lambda n: options('generate', 'text', *[w for i in range(n) for w in ('--set', 'subject=x')]), go, str(L['OPTION_TIMES']))
-    edge('JOB_PICTURES', lambda n: options('generate', 'text', '--count', str(n)), go, f'1..{L["JOB_PICTURES"]}', 'nowhere')
-    edge('SWEEP_CELLS', lambda n: options('generate', 'text', '--sweep', f'seed=1..{n}'), go, f'it may have {L["SWEEP_CELLS"]}', 'nowhere')
-    edge('INSTRUCTION_MARKER', lambda n: options('instruct', f'a [ref#{n}]', '--ref', f'{n}=s.png'), go, "it must be K=", 'nowhere')
-    edge('JOB_AWAY', lambda n: options('instruct', 'a cat', *['--negative-ref', 's.png'] * n), go, f'more than {L["JOB_AWAY"]} pictures', 'nowhere')
+    edge('OPTION_TIMES', lambda n: options('generate', 'text', *[w for i in range(n) for w in ('--set', 'subject=x')]),
+         go, str(L['OPTION_TIMES']))
+    edge('JOB_PICTURES', lambda n: options('generate', 'text', '--count', str(n)), go, f'1..{L["JOB_PICTURES"]}',
+         'nowhere')
+    edge('SWEEP_CELLS', lambda n: options('generate', 'text', '--sweep', f'seed=1..{n}'), go,
+         f'it may have {L["SWEEP_CELLS"]}', 'nowhere')
+    edge('INSTRUCTION_MARKER', lambda n: options('instruct', f'a [ref#{n}]', '--ref', f'{n}=s.png'), go,
+         "it must be K=", 'nowhere')
+    edge('JOB_AWAY', lambda n: options('instruct', 'a cat', *['--negative-ref', 's.png'] * n), go,
+         f'more than {L["JOB_AWAY"]} pictures', 'nowhere')
     edge('INSTRUCTION_REFERENCES',
-         lambda n: options('instruct', 'a ' + ' '.join(f'[ref#{i + 1}]' for i in range(n)), *[w for i in range(n) for w in ('--ref', f'{i + 1}=s.png')]), go,
+         lambda n: options('instruct', 'a ' + ' '.join(f'[ref#{i + 1}]' for i in range(n)),
+                           *[w for i in range(n) for w in ('--ref', f'{i + 1}=s.png')]), go,
          f'more than {L["INSTRUCTION_REFERENCES"]} references', 'nowhere')
 
 
@@ -102,18 +120,22 @@ def picture(text=None, side=(1, 1)):
 def pictures():
     go = lambda: limn('generate', 'p.png', '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
     job = json.dumps(dict(format=1, instruction='a cat', seed=1)).encode()
-    edge('PNG_TEXT_BYTES', lambda n: write('p.png', picture(job + b' ' * (n - len(job)))), go, f'{L["PNG_TEXT_BYTES"]}', 'nowhere')
+    edge('PNG_TEXT_BYTES', lambda n: write('p.png', picture(job + b' ' * (n - len(job)))), go, f'{L["PNG_TEXT_BYTES"]}',
+         'nowhere')
     # The map and its three values, the list, what is in it; keys are counted, too.
     held = json.dumps(dict(format=1, instruction='a cat', seed=1, more=[0])).encode()
 
     def values(n):
         write('p.png', picture(held.replace(b'[0]', b'[' + b'0,' * (n - 6) + b'0]')))
     edge('PICTURE_VALUES', values, go, str(L['PICTURE_VALUES']), 'nowhere')
-    # What the model is shown, and what a drawing starts from: at most so many pixels a side; smaller ones stay as they are.
-    for name, words, option in (('REFERENCE_SIDE', 'a [ref#1]', ('--ref', '1=r.png')), ('START_SIDE', 'a cat', ('--start', 'r.png'))):
+    # What the model is shown, and what a drawing starts from: at most so many pixels a side; smaller ones stay as they
+    # are.
+    for name, words, option in (('REFERENCE_SIDE', 'a [ref#1]', ('--ref', '1=r.png')),
+                                ('START_SIDE', 'a cat', ('--start', 'r.png'))):
         for side in (L[name], L[name] + 1):
             write('r.png', picture(side=(side, 1 + side // 2)))
-            p = limn('instruct', words, *option, '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'd.png')
+            p = limn('instruct', words, *option, '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none',
+                     '--no-library', '-o', 'd.png')
             if check(p.returncode == 0, f'{name} {side}: {p.stderr}'):
                 inside = base64.b64decode(text_of(home / 'd.png')['references'][0]['png'])
                 check(struct.unpack('>I', inside[16:20])[0] == L[name], f'{name}: {side} is shown with {inside[16:24]}')
@@ -124,12 +146,16 @@ def large_pictures():
     def make(height):
         row, z = bytes(1 + 3 * L['PICTURE_SIDE']), zlib.compressobj(1)
         rows = b''.join(z.compress(row) for _ in range(height)) + z.flush()
-        write('p.png', b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', L['PICTURE_SIDE'], height, 8, 2, 0, 0, 0)) +
+        write('p.png',
+              b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', L['PICTURE_SIDE'], height, 8, 2, 0, 0, 0)) +
               chunk(b'IDAT', rows) + chunk(b'IEND', b''))
-    for height, beyond in ((L['PICTURE_PIXELS'] // L['PICTURE_SIDE'], False), (L['PICTURE_PIXELS'] // L['PICTURE_SIDE'] + 1, True)):
+    for height, beyond in ((L['PICTURE_PIXELS'] // L['PICTURE_SIDE'], False),
+                           (L['PICTURE_PIXELS'] // L['PICTURE_SIDE'] + 1, True)):
         make(height)
-        p = limn('instruct', 'a cat', '--start', 'p.png', '--model', 'nowhere', '--preview', 'none', '--no-library', '-o', 'x.png')
-        check(('nowhere' in p.stderr) != beyond and ('pixels' in p.stderr) == beyond, f'PICTURE_PIXELS, {height} rows: exit {p.returncode}, {p.stderr}')
+        p = limn('instruct', 'a cat', '--start', 'p.png', '--model', 'nowhere', '--preview', 'none', '--no-library',
+                 '-o', 'x.png')
+        check(('nowhere' in p.stderr) != beyond and ('pixels' in p.stderr) == beyond,
+              f'PICTURE_PIXELS, {height} rows: exit {p.returncode}, {p.stderr}')
 
 
 def model_folders():
@@ -137,7 +163,8 @@ def model_folders():
     shutil.copytree(GOLDEN / 't5', m)
     go = lambda: limn('models', 'check', 'm')
     index = (m / 'model_index.json').read_bytes()
-    edge('JSON_FILE_BYTES', lambda n: write('m/model_index.json', index + b' ' * (n - len(index))), go, str(L['JSON_FILE_BYTES']))
+    edge('JSON_FILE_BYTES', lambda n: write('m/model_index.json', index + b' ' * (n - len(index))), go,
+         str(L['JSON_FILE_BYTES']))
     write('m/model_index.json', index)
     weights = m / 'text_encoder/model.safetensors'
     data = weights.read_bytes()
@@ -163,8 +190,10 @@ def model_folders():
     (m / 'scheduler').mkdir()
     config = json.loads((shipped / 'scheduler/scheduler_config.json').read_text())
     text = json.dumps(config)
-    edge('SCHEDULER_CONFIG_BYTES', lambda n: write('m/scheduler/scheduler_config.json', text + ' ' * (n - len(text))), go, str(L['SCHEDULER_CONFIG_BYTES']))
-    edge('SCHEDULER_STEPS', lambda n: write('m/scheduler/scheduler_config.json', json.dumps(dict(config, num_train_timesteps=n))), go,
+    edge('SCHEDULER_CONFIG_BYTES', lambda n: write('m/scheduler/scheduler_config.json', text + ' ' * (n - len(text))),
+         go, str(L['SCHEDULER_CONFIG_BYTES']))
+    edge('SCHEDULER_STEPS',
+         lambda n: write('m/scheduler/scheduler_config.json', json.dumps(dict(config, num_train_timesteps=n))), go,
          str(L['SCHEDULER_STEPS']))
     shutil.rmtree(m)
 
@@ -200,18 +229,22 @@ def sources():
     for text, kept in (('ab ' * 99 + 'c' * (most - 297), most), ('ab ' * 99 + 'c' * (most - 296), 296)):
         write('d/a.txt', text)
         go()
-        check(len(caption_of('d.pack')) == kept and caption_of('d.pack').startswith('ab ab'), f'CAPTION_BYTES: of {len(text)} bytes {len(caption_of("d.pack"))} are kept')
+        check(len(caption_of('d.pack')) == kept and caption_of('d.pack').startswith('ab ab'),
+              f'CAPTION_BYTES: of {len(text)} bytes {len(caption_of("d.pack"))} are kept')
     most = L['KEYWORDS_BYTES']
     for text, kept in (('ab ' * 199 + 'c' * (most - 597), most), ('ab ' * 199 + 'c' * (most - 596), 596)):
         write('d/a.json', json.dumps(dict(keywords=text)))
         go()
-        check(len(caption_of('d.pack', 'keywords')) == kept, f'KEYWORDS_BYTES: of {len(text)} bytes {len(caption_of("d.pack", "keywords"))} are kept')
+        check(len(caption_of('d.pack', 'keywords')) == kept,
+              f'KEYWORDS_BYTES: of {len(text)} bytes {len(caption_of("d.pack", "keywords"))} are kept')
     (d / 'a.json').unlink()
     how = []
     edge('PACK_SIDE', lambda n: how.__setitem__(slice(None), [str(n)]),
-         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', how[0], '--roles', 'none', '--workers', '1'), f'8..{L["PACK_SIDE"]}')
+         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', how[0], '--roles', 'none', '--workers', '1'),
+         f'8..{L["PACK_SIDE"]}')
     # Folders within folders whose pictures are found again.
-    limn('instruct', 'a cat', '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none', '--no-library', '-o', 'drawn.png')
+    limn('instruct', 'a cat', '--steps', '1', '--size', '64', '--device', 'cpu', '--preview', 'none', '--no-library',
+         '-o', 'drawn.png')
     for n, found in ((L['LIBRARY_DEPTH'], '1 picture'), (L['LIBRARY_DEPTH'] + 1, '0 pictures')):
         shutil.rmtree(d)
         at = d.joinpath(*['f'] * (n - 1))
@@ -257,8 +290,10 @@ def roles():
     names, before = [], env['LIMN_LOADER_PATH']
     env['LIMN_LOADER_PATH'] = str(own)
     edge('PACK_ROLES', lambda n: names.__setitem__(slice(None), [f'edg{i}' for i in range(n)]),
-         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', '8', '--roles', ','.join(names), '--workers', '1'), f'at most {L["PACK_ROLES"]} roles')
-    check(set(names[:-1]) <= set(re.findall(r'edg\d', (home / 'd.pack').read_bytes()[:1 << 16].decode('latin-1'))), 'PACK_ROLES: they are all in it')
+         lambda: limn('data', 'pack', 'd', 'd.pack', '--size', '8', '--roles', ','.join(names), '--workers', '1'),
+         f'at most {L["PACK_ROLES"]} roles')
+    check(set(names[:-1]) <= set(re.findall(r'edg\d', (home / 'd.pack').read_bytes()[:1 << 16].decode('latin-1'))),
+          'PACK_ROLES: they are all in it')
     env['LIMN_LOADER_PATH'] = before
     shutil.rmtree(d)
 
@@ -271,7 +306,8 @@ def themes():
         pid, fd = pty.fork()
         if pid == 0:
             os.chdir(home)
-            os.execve(LIMN, [LIMN, '--theme', './t.theme', '--preview', 'none'], dict(env, TERM='xterm-256color', LC_ALL='C.UTF-8'))
+            os.execve(LIMN, [LIMN, '--theme', './t.theme', '--preview', 'none'],
+                      dict(env, TERM='xterm-256color', LC_ALL='C.UTF-8'))
         out, end = b'', time.monotonic() + 60 * SLOW
         while time.monotonic() < end and b'references' not in out:
             if select.select([fd], [], [], 0.1)[0]:
@@ -284,7 +320,8 @@ def themes():
         os.waitpid(pid, 0)
         os.close(fd)
         return types.SimpleNamespace(stdout=out.decode(errors='replace'), stderr='')
-    edge('THEME_BYTES', lambda n: write('t.theme', head + '#' * (n - len(head))), start, str(L['THEME_BYTES']), 'references')
+    edge('THEME_BYTES', lambda n: write('t.theme', head + '#' * (n - len(head))), start, str(L['THEME_BYTES']),
+         'references')
     (home / '.config/limn').mkdir(parents=True, exist_ok=True)
     edge('KEYS_BYTES', lambda n: write('.config/limn/keys', 'all draw F9\n' + '#' * (n - 12)),
          lambda: limn('--print-keys'), str(L['KEYS_BYTES']), 'draw')
@@ -292,7 +329,8 @@ def themes():
 
 def worker():
     """Commands that a worker is asked for, and files that it keeps."""
-    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=home, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def send(head, payload=b''):
         w.stdin.write(frames.frame(head, payload))
@@ -308,13 +346,16 @@ def worker():
     answer('hello')
     for name, order, refused in (
             ('ORDER_WORDS', lambda n: dict(words=['devices'] + ['x'] * (n - 1)), f'1 to {L["ORDER_WORDS"]} words'),
-            ('ORDER_RESULTS', lambda n: dict(words=['devices'] + [dict(name=f'r{i}') for i in range(n)]), f'more than {L["ORDER_RESULTS"]} results'),
-            ('ORDER_ENVIRONMENT', lambda n: dict(words=['devices'], environment={f'V{i}': 'x' for i in range(n)}), f'more than {L["ORDER_ENVIRONMENT"]} variables')):
+            ('ORDER_RESULTS', lambda n: dict(words=['devices'] + [dict(name=f'r{i}') for i in range(n)]),
+             f'more than {L["ORDER_RESULTS"]} results'),
+            ('ORDER_ENVIRONMENT', lambda n: dict(words=['devices'], environment={f'V{i}': 'x' for i in range(n)}),
+             f'more than {L["ORDER_ENVIRONMENT"]} variables')):
         for n, beyond in ((L[name], False), (L[name] + 1, True)):
             send(dict(dict(type='command', id=f'c-{n}'), **order(n)))
             said = answer('ended', 'running')
             # So many variables that may be named there are not.
-            check(said['type'] == 'running' if not beyond and name != 'ORDER_ENVIRONMENT' else said['type'] == 'ended', f'{name} at {n}: {said}')
+            check(said['type'] == 'running' if not beyond and name != 'ORDER_ENVIRONMENT' else said['type'] == 'ended',
+                  f'{name} at {n}: {said}')
             if said['type'] == 'running':
                 answer('ended')
             check((refused in said.get('text', '')) == beyond, f'{name} at {n}: {said}')
@@ -328,7 +369,8 @@ def worker():
         send(dict(type='blob', hash=digest), data)
         if i + 1 < L[name]:
             continue
-        send(dict(type='load', id=f'l{i}', side=8, reference=dict(marker=1, hash=kept[i + 1 - L[name]], loader='mask', settings=[])))
+        send(dict(type='load', id=f'l{i}', side=8,
+                  reference=dict(marker=1, hash=kept[i + 1 - L[name]], loader='mask', settings=[])))
         said = answer('loaded', 'want')
         check((said['type'] == 'want') == (i == L[name]), f'{name}: with {i + 1} files: {said}')
     # Of so many bytes in all; with one more the same.
@@ -349,4 +391,5 @@ def worker():
     check(w.wait(60) == 0 and b'Sanitizer' not in w.stderr.read(), 'it ends')
 
 
-limn_test.run([templates, command_lines, pictures, large_pictures, model_folders, sources, archives, roles, themes, worker])
+limn_test.run([templates, command_lines, pictures, large_pictures, model_folders, sources, archives, roles, themes,
+               worker])

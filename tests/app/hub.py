@@ -17,11 +17,14 @@ FILES = {str(p.relative_to(golden)): p.read_bytes() for p in golden.rglob('*')
          if p.is_file() and (p.parent != golden or p.name == 'model_index.json')}
 BIG = 'transformer/diffusion_pytorch_model.safetensors'
 EXTRA = {'flux-2-klein-4b.safetensors': b'a second copy', 'README.md': b'words', 'LICENSE.md': b'Apache',
-         'transformer/diffusion_pytorch_model.fp16.safetensors': b'a variant', 'vae/diffusion_pytorch_model.bin': b'pickle',
-         'text_encoder/model.onnx': b'other', 'tokenizer/vocab.json': b'{}', '../../evil': b'x', 'vae/../../evil.json': b'x',
+         'transformer/diffusion_pytorch_model.fp16.safetensors': b'a variant',
+         'vae/diffusion_pytorch_model.bin': b'pickle',
+         'text_encoder/model.onnx': b'other', 'tokenizer/vocab.json': b'{}', '../../evil': b'x',
+         'vae/../../evil.json': b'x',
          'vae/deep/config.json': b'{}'}
 ALL = {**FILES, **EXTRA}
-NEEDED = {'LICENSE.md', 'model_index.json', 'scheduler/scheduler_config.json', 'tokenizer/tokenizer.json', 'tokenizer/tokenizer_config.json',
+NEEDED = {'LICENSE.md', 'model_index.json', 'scheduler/scheduler_config.json', 'tokenizer/tokenizer.json',
+          'tokenizer/tokenizer_config.json',
           *(f'{part}/config.json' for part in ('text_encoder', 'transformer', 'vae')), 'text_encoder/model.safetensors',
           *(f'{part}/diffusion_pytorch_model.safetensors' for part in ('transformer', 'vae'))}
 
@@ -74,7 +77,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
         part = path.split(f'/{NAME}/resolve/{COMMIT}/')[-1].lstrip('/')
         if self.server is not elsewhere and how.get('redirect', True) and part.endswith('.safetensors'):
             to = how.get('to', f'https://localhost:{elsewhere.server_port}/{part}')
-            return self.answer(302, b'', Location=to, X_Linked_Etag='"%s"' % hashlib.sha256(ALL.get(part, b'')).hexdigest())
+            return self.answer(302, b'', Location=to,
+                               X_Linked_Etag='"%s"' % hashlib.sha256(ALL.get(part, b'')).hexdigest())
         if how.get('forbidden') == part:
             return self.answer(403, b'no')
         if part not in ALL:
@@ -133,8 +137,10 @@ def serve():
     return server
 
 
-subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-                '-addext', 'subjectAltName=DNS:localhost', '-keyout', 'key.pem', '-out', 'cert.pem'], check=True, capture_output=True)
+subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+                '-days', '2', '-subj', '/CN=localhost',
+                '-addext', 'subjectAltName=DNS:localhost', '-keyout', 'key.pem', '-out', 'cert.pem'], check=True,
+               capture_output=True)
 hub, elsewhere = serve(), serve()
 ENDPOINT = f'https://localhost:{hub.server_port}'
 home = pathlib.Path('home').absolute()
@@ -143,8 +149,10 @@ model = models / 'tiny-klein'
 
 
 def start(*args, env={}, **more):
-    return subprocess.Popen([LIMN, 'models', 'get', *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-                            env=dict(environment(home, HF_ENDPOINT=ENDPOINT, SSL_CERT_FILE=os.path.abspath('cert.pem')), **env), **more)
+    return subprocess.Popen([LIMN, 'models', 'get', *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            stdin=subprocess.DEVNULL,
+                            env=dict(environment(home, HF_ENDPOINT=ENDPOINT, SSL_CERT_FILE=os.path.abspath('cert.pem')),
+                                     **env), **more)
 
 
 def get(*args, code=0, says='', how={}, clean=True, env={}):
@@ -175,7 +183,8 @@ def whole():
     return there == {k: ALL[k] for k in NEEDED} or there == {k: ALL[k] for k in NEEDED - {'LICENSE.md'}}
 
 
-if 'without libcurl' in subprocess.run([LIMN, 'models', 'get', NAME], capture_output=True, text=True, env=environment(work.name)).stderr:
+if 'without libcurl' in subprocess.run([LIMN, 'models', 'get', NAME], capture_output=True, text=True,
+                                       env=environment(work.name)).stderr:
     sys.exit(77)
 
 # What is fetched, and what is not.
@@ -184,7 +193,8 @@ check(whole(), f'the files that are needed and no others: {sorted(str(p) for p i
 check('--model tiny-klein' in said and not list(home.rglob('*evil*')), said)
 paths = [s[1] for s in Hub.seen]
 check(paths[-1].endswith('model_index.json'), 'what makes it a model comes last')
-check(not any('README' in p or '.bin' in p or '2-klein-4b' in p for p in paths), 'what limn does not read is not asked for')
+check(not any('README' in p or '.bin' in p or '2-klein-4b' in p for p in paths),
+      'what limn does not read is not asked for')
 check(all(s[3] is None for s in Hub.seen), 'no token where there is none')
 before = len(Hub.seen)
 get(NAME, clean=False)
@@ -250,9 +260,11 @@ get(NAME, code=1, says='certificate', env={'SSL_CERT_FILE': '/etc/ssl/certs/ca-c
 get(NAME, code=1, says='localhost', env={'HF_ENDPOINT': 'https://localhost:1'})
 
 # What the hub says of a model is not believed.
-for text in (b'', b'[]', b'{', b'{"sha": 1, "siblings": []}', b'{"sha": "../x", "siblings": []}', b'null', b'[' * 1000, b'x' * (17 << 20)):
+for text in (b'', b'[]', b'{', b'{"sha": 1, "siblings": []}', b'{"sha": "../x", "siblings": []}', b'null', b'[' * 1000,
+             b'x' * (17 << 20)):
     said = get(NAME, how={'json': text}, code=2 if text in (b'', b'{') or text[:2] == b'[[' else 1)
-limit = int(re.search(r'LIMIT_HUB_BYTES = (\d+) << 20', (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text())[1]) << 20
+limit = int(re.search(r'LIMIT_HUB_BYTES = (\d+) << 20',
+                      (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text())[1]) << 20
 right = json.dumps(dict(sha=COMMIT, siblings=[sibling(p) for p in FILES])).encode()
 get(NAME, how={'json': right.ljust(limit)})
 get(NAME, code=1, says=f'longer than {limit} bytes', how={'json': right.ljust(limit + 1)})
@@ -272,7 +284,8 @@ q = start(NAME)
 check('another limn is downloading' in q.communicate(timeout=20)[1] and q.returncode == 1, 'one at a time')
 p.send_signal(signal.SIGINT)
 p.communicate(timeout=20)
-check(p.returncode == 130 and partial.stat().st_size and not (model / 'model_index.json').exists(), 'stopped, and what came is kept')
+check(p.returncode == 130 and partial.stat().st_size and not (model / 'model_index.json').exists(),
+      'stopped, and what came is kept')
 get(NAME, clean=False)
 check(whole() and any(s[2] for s in Hub.seen), 'and gone on with')
 
@@ -299,12 +312,14 @@ get(f'{ENDPOINT}/', code=2, says='does not end with the name of a file')
 fake, far = pathlib.Path('ssh').absolute(), pathlib.Path('far').absolute()
 far.mkdir()
 fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2\n'
-                f'exec env HOME={far} XDG_STATE_HOME= XDG_CACHE_HOME= XDG_DATA_HOME= XDG_RUNTIME_DIR={far} HF_ENDPOINT={ENDPOINT} '
+                f'exec env HOME={far} XDG_STATE_HOME= XDG_CACHE_HOME= XDG_DATA_HOME= XDG_RUNTIME_DIR={far} '
+                f'HF_ENDPOINT={ENDPOINT} '
                 f'SSL_CERT_FILE={os.path.abspath("cert.pem")} HF_TOKEN=hf_far sh -c "$*"\n')
 fake.chmod(0o755)
 bridge = dict(LIMN_SSH=str(fake), LIMN_REMOTE=LIMN, HF_ENDPOINT='https://nowhere.invalid', HF_TOKEN='hf_near')
 said = get(NAME, '--host', 'far', says='apache-2.0', env=bridge)
-check(not models.exists() and (far / '.local/share/limn/models/tiny-klein/model_index.json').exists(), 'it lies there, not here')
+check(not models.exists() and (far / '.local/share/limn/models/tiny-klein/model_index.json').exists(),
+      'it lies there, not here')
 check(re.search(r'kB of .*/s', said) and f'{far}/.local' in said, f'how far it is, and where: {said}')
 check({s[3] for s in Hub.seen if s[0] == hub.server_port} == {'Bearer hf_far'}, 'with that machine\'s token')
 get('maker/none', '--host', 'far', code=2, says='no model maker/none', env=bridge)
@@ -317,7 +332,8 @@ disk = pathlib.Path('home/.local/share/limn')
 shutil.rmtree(home)
 disk.mkdir(parents=True)
 disk.chmod(0o700)
-if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m,mode=700', 'tmpfs', str(disk)], capture_output=True).returncode == 0:
+if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m,mode=700', 'tmpfs', str(disk)],
+                  capture_output=True).returncode == 0:
     try:
         (disk / 'filler').write_bytes(bytes(2900 << 10))
         get(NAME, code=1, says='has room for', clean=False)
@@ -365,5 +381,6 @@ for ref in (True, False):
 limn('instruct', 'a fox', '--model', NAME, '--size', '64', '--steps', '1', '--no-library', '-o', 'fox.png')
 check(pathlib.Path('fox.png').exists(), 'and drawn with')
 for wrong in ('maker/none', 'maker/../tiny-klein', '../tiny-klein', 'maker/'):
-    check('there is no model' in limn('instruct', 'a fox', '--model', wrong, '--no-library', '-o', 'no.png', code=2), wrong)
+    check('there is no model' in limn('instruct', 'a fox', '--model', wrong, '--no-library', '-o', 'no.png',
+                                      code=2), wrong)
 finish()

@@ -7,12 +7,14 @@
 import json, os, pathlib, re, resource, select, shutil, signal, sqlite3, struct, subprocess, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test, tiny_training
-from limn_test import GOLDEN, LIMN, SANITIZED, SLOW, SOURCE, check, chunk, environment, in_terminal, safetensors, skip, tensors_of, until, work
+from limn_test import (GOLDEN, LIMN, SANITIZED, SLOW, SOURCE, check, chunk, environment, in_terminal, safetensors, skip,
+                       tensors_of, until, work)
 
 SAMPLE = f'{SOURCE}/app/templates/samples/snail-noto.png'
 home = pathlib.Path(work.name)
 env = environment(home)
-DRAW = ('generate', 'text', '--steps', '1', '--size', '64', '--seed', '1', '--device', 'cpu', '--preview', 'none', '-o', 'x.png')
+DRAW = ('generate', 'text', '--steps', '1', '--size', '64', '--seed', '1', '--device', 'cpu', '--preview', 'none', '-o',
+        'x.png')
 
 
 def limn(*args, code=0, cwd=home, **how):
@@ -63,7 +65,8 @@ def names_do_not_speak_to_the_terminal():
     templates.mkdir(parents=True)
     for d in (home / '.local', home / '.local/share', home / '.local/share/limn'):
         d.chmod(0o700)
-    (templates / 'evil.yaml').write_text('name: "\\e]0;PWNED\\a\\e[31mRED"\nsummary: "\\e]0;PWNED\\a"\ninstruction: "a cat"\n')
+    (templates / 'evil.yaml').write_text('name: "\\e]0;PWNED\\a\\e[31mRED"\nsummary: "\\e]0;PWNED\\a"\n'
+                                         'instruction: "a cat"\n')
     model = home / f'.local/share/limn/models/m{EVIL.replace("/", "")}'
     shutil.copytree(GOLDEN / 't5', model)
     weights = model / 'text_encoder/model.safetensors'
@@ -71,18 +74,21 @@ def names_do_not_speak_to_the_terminal():
     shutil.copytree(model, home / 'tensor')
     for args in (('generate', 'hash.png', '--steps', '1', '--size', '64', '--preview', 'none', '-o', 'x.png'),
                  ('generate', 'label.png', '--preview', 'none', '-o', 'x.png'), ('templates',), ('models', 'list'),
-                 ('models', 'check', 'tensor'), ('generate', f'{EVIL}.png'), ('generate', 'text', '--model', EVIL), ('jobs', 'stop', EVIL),
+                 ('models', 'check', 'tensor'), ('generate', f'{EVIL}.png'), ('generate', 'text', '--model', EVIL),
+                 ('jobs', 'stop', EVIL),
                  ('library', 'search', EVIL), ('loaders', EVIL)):
         out = terminal(*args)
         bad = BAD.search(out)
         check(not bad, f'{args}: {bad and out[max(0, bad.start() - 60):bad.end() + 40]}')
-        check(b'PWNED' in out or args[0] in ('generate', 'library', 'loaders'), f'{args}: it is shown, made harmless: {out[-300:]}')
+        check(b'PWNED' in out or args[0] in ('generate', 'library', 'loaders'),
+              f'{args}: it is shown, made harmless: {out[-300:]}')
     shutil.rmtree(home / '.local')
 
 
 def heads_may_not_hold_too_much():
     """A small file that would become gigabytes of JSON, or be nested without end."""
-    for name, text, says in (('many', b'[' + b'{},' * 120000 + b'{}]', 'values'), ('deep', b'[' * 1000000, ''), ('deeper', b'{"a":' * 200000, '')):
+    for name, text, says in (('many', b'[' + b'{},' * 120000 + b'{}]', 'values'), ('deep', b'[' * 1000000, ''),
+                             ('deeper', b'{"a":' * 200000, '')):
         png(home / f'{name}.png', text)
         began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         limn('generate', f'{name}.png', code=2, says=says)
@@ -103,11 +109,13 @@ def lists_in_place_of_maps():
     m = home / 'm'
     shutil.copytree(GOLDEN / 't5', m)
     index = json.loads((m / 'model_index.json').read_text())
-    for value in ([], [index], dict(index, limn=[0]), dict(index, limn=7), dict(index, text_encoder='x'), dict(index, _class_name=[]), 'x', None):
+    for value in ([], [index], dict(index, limn=[0]), dict(index, limn=7), dict(index, text_encoder='x'),
+                  dict(index, _class_name=[]), 'x', None):
         (m / 'model_index.json').write_text(json.dumps(value))
         for args in (('models', 'check', 'm'), ('generate', 'text', '--model', 'm')):
             p = limn(*args, code=None)
-            check(p.returncode in (0, 1, 2) and 'signal' not in p.stderr, f'{args} with {value}: exit {p.returncode}, {p.stderr}')
+            check(p.returncode in (0, 1, 2) and 'signal' not in p.stderr,
+                  f'{args} with {value}: exit {p.returncode}, {p.stderr}')
     config = m / 'text_encoder/config.json'
     whole = json.loads(config.read_text())
     (m / 'model_index.json').write_text(json.dumps(index))
@@ -117,8 +125,10 @@ def lists_in_place_of_maps():
         check('signal' not in p.stderr, f'{value}: {p.stderr}')
     shutil.rmtree(m)
     tiny_training.make(SOURCE, home / 'tiny')
-    subprocess.run(tiny_training.pack(LIMN), env=env, cwd=home / 'tiny', check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for value in ('[]', '[{}]', '7', '{"mixture": {}}', '{"mixture": [[]]}', '{"mixture": [{"name": "t", "ratio": 1, "texts": {}}]}',
+    subprocess.run(tiny_training.pack(LIMN), env=env, cwd=home / 'tiny', check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    for value in ('[]', '[{}]', '7', '{"mixture": {}}', '{"mixture": [[]]}',
+                  '{"mixture": [{"name": "t", "ratio": 1, "texts": {}}]}',
                   '{"mixture": [{"name": "t", "ratio": 1, "texts": ["x"], "references": {"slot": 1}}]}'):
         (home / 'tiny/tasks.json').write_text(value)
         p = limn('train', 'small.yaml', '--device', 'cpu', '--until', '1', code=2, says='task', cwd=home / 'tiny')
@@ -156,12 +166,14 @@ def times_that_are_none():
     for i, started in enumerate((1 << 62, -(1 << 62), 67768036191676800, 1)):
         d = jobs / f'20260101-000000-0000000{i}'
         d.mkdir(parents=True, mode=0o700)
-        (d / 'record.json').write_text(json.dumps(dict(words=['devices'], environment={}, about=dict(recipe=f'r{i}', output='/'), started=started)))
+        (d / 'record.json').write_text(json.dumps(dict(words=['devices'], environment={},
+                                                       about=dict(recipe=f'r{i}', output='/'), started=started)))
         (d / 'record.json').chmod(0o600)
     for d in (jobs, jobs.parent, jobs.parent.parent, jobs.parent.parent.parent):
         d.chmod(0o700)
     p = limn('jobs')
-    check(all(f'r{i}' in p.stdout for i in range(4)) and p.stdout.isprintable() or p.stdout.replace('\n', '').isprintable(), f'{p.stdout!r}')
+    check(all(f'r{i}' in p.stdout for i in range(4)) and p.stdout.isprintable() or
+          p.stdout.replace('\n', '').isprintable(), f'{p.stdout!r}')
     check('1970' in p.stdout, f'a moment that is one: {p.stdout}')
     limn(*DRAW)
     data = sqlite3.connect(home / '.local/share/limn/library.db')
@@ -172,7 +184,8 @@ def times_that_are_none():
             p = limn(*args)
             check(p.stdout.replace('\n', '').isprintable() and 'x.png' in p.stdout, f'{args}: {p.stdout!r}')
         # The gallery, too.
-        out = terminal('--preview', 'none', keys=[(b'references', b'3')], until=lambda o: b'1 picture' in o or b'x.png' in o)
+        out = terminal('--preview', 'none', keys=[(b'references', b'3')],
+                       until=lambda o: b'1 picture' in o or b'x.png' in o)
         check(b'picture' in out, f'the gallery: {out[-400:]}')
     data.close()
     shutil.rmtree(home / '.local')
@@ -203,7 +216,8 @@ def nothing_is_loaded_from_where_it_stands():
         for near in {copy.parent, copy.parent.parent, copy.parent.parent.parent} - {home}:
             (near / 'loaders').mkdir(exist_ok=True)
             shutil.copy(evil, near / 'loaders/evil.so')
-            for d in ('templates', 'app/templates', 'share/limn/templates', 'models/planted', 'app/models/planted', 'themes', 'lib/limn/loaders'):
+            for d in ('templates', 'app/templates', 'share/limn/templates', 'models/planted', 'app/models/planted',
+                      'themes', 'lib/limn/loaders'):
                 (near / d).mkdir(parents=True, exist_ok=True)
             (near / 'build.ninja').write_text('')
             for d in ('templates', 'app/templates', 'share/limn/templates'):
@@ -213,8 +227,10 @@ def nothing_is_loaded_from_where_it_stands():
             bare = {k: v for k, v in env.items() if k != 'LIMN_LOADER_PATH'}
             for args in (('loaders',), ('templates',), ('models', 'list'), ('load', 'evil', SAMPLE, 'y.png')):
                 p = subprocess.run([copy, *args], env=bare, cwd=cwd, capture_output=True, text=True, timeout=120 * SLOW)
-                check(p.returncode in (0, 1, 2) and 'Sanitizer' not in p.stderr, f'{copy} {args}: exit {p.returncode}, {p.stderr[-500:]}')
-                check('planted' not in p.stdout and not re.search(r'^evil\b', p.stdout, re.M), f'{copy} {args} in {cwd}: {p.stdout}')
+                check(p.returncode in (0, 1, 2) and 'Sanitizer' not in p.stderr,
+                      f'{copy} {args}: exit {p.returncode}, {p.stderr[-500:]}')
+                check('planted' not in p.stdout and not re.search(r'^evil\b', p.stdout, re.M),
+                      f'{copy} {args} in {cwd}: {p.stdout}')
     check(not (home / 'pwned').exists(), 'a planted loader has run')
     # The trace would be seen: loaded outright, it is left.
     subprocess.run([sys.executable, '-c', f'import ctypes; ctypes.CDLL("{evil}")'], check=True)
@@ -223,7 +239,8 @@ def nothing_is_loaded_from_where_it_stands():
 
 
 def standard_input_is_closed():
-    for args, made in ((DRAW, 'x.png'), (('load', 'edge', SAMPLE, 'edges.png'), 'edges.png'), (('models', 'list'), None)):
+    for args, made in ((DRAW, 'x.png'), (('load', 'edge', SAMPLE, 'edges.png'), 'edges.png'),
+                       (('models', 'list'), None)):
         if made:
             (home / made).unlink(missing_ok=True)
         limn(*args, preexec_fn=lambda: os.close(0))
@@ -249,7 +266,8 @@ def small_stacks():
     for k in (64, 128, 1024):
         def little():
             resource.setrlimit(resource.RLIMIT_STACK, (k << 10, k << 10))
-        for args, code in ((('templates',), 0), (('models', 'check', 'limn-icons'), 0), (('loaders',), 0), (('load', 'edge', SAMPLE, 'edges.png'), 0),
+        for args, code in ((('templates',), 0), (('models', 'check', 'limn-icons'), 0), (('loaders',), 0),
+                           (('load', 'edge', SAMPLE, 'edges.png'), 0),
                            (('generate', './deep.yaml'), 2), (('generate', 'deep.png'), 2)):
             (home / 'deep.yaml').write_text('instruction: ' + '[' * 100000)
             png(home / 'deep.png', b'[' * 1000000)
@@ -259,7 +277,8 @@ def small_stacks():
 
 
 def little_memory():
-    """Where address space is short a drawing is made with less, or ends with a sentence, never in a library's depths."""
+    """Where address space is short a drawing is made with less, or ends with a sentence, never in a library's
+    depths."""
     if SANITIZED:
         return skip('little memory: the sanitizers have terabytes')
     for mb in (250, 300, 450):
@@ -273,7 +292,8 @@ def stopped_and_continued():
     """What SIGSTOP and SIGCONT interrupt goes on: every loader is found as often as it is tried."""
     right = limn('loaders').stdout
     for i in range(3):
-        p = subprocess.Popen([LIMN, 'loaders'], env=env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p = subprocess.Popen([LIMN, 'loaders'], env=env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
         while p.poll() is None:
             p.send_signal(signal.SIGSTOP)
             p.send_signal(signal.SIGCONT)
@@ -300,7 +320,8 @@ def seconds_of(pid):
 
 
 def bench_is_interrupted():
-    p = subprocess.Popen([LIMN, 'bench', 'step', '--device', 'cpu'], env=env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    p = subprocess.Popen([LIMN, 'bench', 'step', '--device', 'cpu'], env=env, cwd=home, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True,
                          start_new_session=True)
     # It has computed for a second, and has more to do.
     until(lambda: p.poll() is not None or seconds_of(p.pid) > 1, 'it computes', 60)
@@ -318,16 +339,20 @@ def bench_is_interrupted():
 
 def the_terminal_is_what_it_is():
     # Not what was exported once.
-    out = terminal('--preview', 'none', more=dict(COLUMNS='20', LINES='5'), until=lambda o: b'references' in o or b'limn needs' in o)
+    out = terminal('--preview', 'none', more=dict(COLUMNS='20', LINES='5'),
+                   until=lambda o: b'references' in o or b'limn needs' in o)
     check(b'references' in out and b'limn needs' not in out, f'COLUMNS and LINES: {out[-300:]}')
     # Pasted text in a locale without letters beyond ASCII costs at most those letters.
     for locale in ('C', 'POSIX', 'C.UTF-8'):
         for letter in ('\u00e9'.encode(), b'\xe9'):
-            out = terminal('--preview', 'none', more=dict(LC_ALL=locale), keys=[(b'references', b'i'), (b'', b'\x1b[200~a caf' + letter + b' with red roof\x1b[201~')],
+            out = terminal('--preview', 'none', more=dict(LC_ALL=locale),
+                           keys=[(b'references', b'i'), (b'', b'\x1b[200~a caf' + letter + b' with red roof\x1b[201~')],
                            until=lambda o: b'red roof' in o)
             check(b'a caf' in out and b'red roof' in out, f'pasted in {locale}: {out[-300:]}')
 
 
-limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps, weights_by_other_names, times_that_are_none,
-         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, standard_input_is_closed, no_thread_can_be_made, small_stacks,
+limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps,
+               weights_by_other_names, times_that_are_none,
+         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, standard_input_is_closed,
+               no_thread_can_be_made, small_stacks,
          little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])

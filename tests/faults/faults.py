@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is left
-# looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--without NAME] [--kind KIND] [--role ROLE]
+# Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is
+# left
+# looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--without NAME]
+# [--kind KIND] [--role ROLE]
 # [--fault FAULT] [--table] [--short] [--part K/N] [--sites DEPTH]
-# --sites: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one fails;
+# --sites: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one
+# fails;
 # of those for memory, whose places are tens of thousands, at most N in each process of each scenario;
-# --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each kind of
-# call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long run
+# --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each
+# kind of
+# call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long
+# run
 # can be made in pieces.
 import argparse, collections, re, sys, time
 
@@ -48,7 +53,9 @@ def well_said(outcome, role, kind, how):
         return f'exit code {outcome.code} without a sentence'
     words = WORDS.get(how)
     # What fails in a child of the sandbox is told by what the child did.
-    if words and role not in ('look', 'keeper') and not re.search(words + '|ended by signal|worker|could not|cannot be|no message', outcome.said):
+    if words and role not in ('look',
+                              'keeper') and not re.search(words + '|ended by signal|worker|could not|cannot be|no '
+                                                                  'message', outcome.said):
         return f'the sentence does not say what failed ({how})'
     return 'said'
 
@@ -84,7 +91,8 @@ def one(scenario, fault, loud=False):
 def spread(count, most):
     if count <= most:
         return list(range(1, count + 1))
-    return sorted({1 + round(i * (count - 1) / max(1, most - 1)) for i in range(most)}) if most > 1 else [1 + count // 2]
+    return sorted({1 + round(i * (count - 1) / max(1, most - 1))
+                   for i in range(most)}) if most > 1 else [1 + count // 2]
 
 
 def counted(scenario):
@@ -137,7 +145,8 @@ if asked.short:
     todo = [of[7 * i % len(of)] for i, of in enumerate(ways.values())]
 part, parts = map(int, asked.part.split('/'))
 todo = todo[part - 1::parts]
-print(f'{len(todo)} calls are to fail' + (f', {sum(places.values())} places: {dict(places)}' if places else ''), flush=True)
+print(f'{len(todo)} calls are to fail' + (f', {sum(places.values())} places: {dict(places)}' if places else ''),
+      flush=True)
 # One that ends early for time has gone over all kinds alike, each time from the same place.
 left = 0
 for i in range(len(todo)):

@@ -3,7 +3,8 @@
 # A disk that is full: each scenario of faults.py on a disk of its own (tmpfs), on which so many kilobytes or names are
 # left and no more. What was asked for is there, or a sentence says that there is no room; what was there is whole, and
 # with room again the next try works. Exit 77 where nothing can be mounted.
-# usage: full.py LIMN SOURCE LOADERS SHIM [--all] [SCENARIO...]    without --all some scenarios, each with one amount of room
+# usage: full.py LIMN SOURCE LOADERS SHIM [--all] [SCENARIO...]    without --all some scenarios, each with one amount of
+# room
 import os, re, shutil, subprocess, sys, time
 
 import harness, scenarios
@@ -19,14 +20,17 @@ disk.mkdir()
 runs = complaints = went_well = 0
 began = time.monotonic()
 # Commands that write nothing of their own, and what needs more than a full disk to be met.
-SHORT = ('generate to a file', 'generate with a library', 'library rate', 'train', 'data pack', 'index', 'models add', 'models merge',
+SHORT = ('generate to a file', 'generate with a library', 'library rate', 'train', 'data pack', 'index', 'models add',
+         'models merge',
          'the gallery writes')
 LEFT_OUT = ('generate with threads', 'generate into a full pipe', 'templates', 'models check', 'jobs', 'library list')
-LACKING = re.compile("No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to open|readonly|library cannot be opened")
+LACKING = re.compile("No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to "
+                     "open|readonly|library cannot be opened")
 
 
 def mounted():
-    return subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m,nr_inodes=2000,mode=700', 'tmpfs', disk], capture_output=True).returncode == 0
+    return subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m,nr_inodes=2000,mode=700', 'tmpfs', disk],
+                          capture_output=True).returncode == 0
 
 
 def fill(room):
@@ -74,7 +78,8 @@ def one(scenario, what, fill_up, amount):
     runs += 1
     went_well += outcome.code == 0
     for text in found:
-        print(f'{scenario.name}, {amount} {what}: {outcome.code} {outcome.said.strip()[-500:]!r}\n    FAILED: {text}', flush=True)
+        print(f'{scenario.name}, {amount} {what}: {outcome.code} {outcome.said.strip()[-500:]!r}\n    FAILED: {text}',
+              flush=True)
     shutil.rmtree(home)
     shutil.rmtree(disk / 'names', ignore_errors=True)
     return len(found)
@@ -99,6 +104,7 @@ try:
             complaints += one(scenario, what, fill_up, amount)
 finally:
     subprocess.run(['umount', '-l', disk])
-print(f'{runs} runs in {time.monotonic() - began:.0f} s, {went_well} went well, {runs - went_well} ended in a sentence, {complaints} faults')
+print(f'{runs} runs in {time.monotonic() - began:.0f} s, {went_well} went well, {runs - went_well} ended in a '
+      f'sentence, {complaints} faults')
 faults.close()
 sys.exit(complaints != 0)

@@ -12,7 +12,8 @@ HOWS = {
     'read-file': [('EIO', 1), ('short', 1)], 'read-stream': [('EINTR', 1), ('short', 1)],
     'write-file': [('ENOSPC', ALWAYS), ('EIO', 1), ('short', 1)], 'write-stream': [('EINTR', 1), ('short', 1)],
     'message': [('EINTR', 1)], 'sync': [('EIO', 1), ('ENOSPC', ALWAYS)], 'rename': [('EIO', 1), ('ENOSPC', ALWAYS)],
-    'unlink': [('EACCES', 1)], 'truncate': [('ENOSPC', ALWAYS)], 'close': [('EIO', 1)], 'poll': [('EINTR', 1), ('EINTR', 5)],
+    'unlink': [('EACCES', 1)], 'truncate': [('ENOSPC', ALWAYS)], 'close': [('EIO', 1)],
+        'poll': [('EINTR', 1), ('EINTR', 5)],
     'wait': [('EINTR', 1)], 'lock': [('ENOLCK', 1), ('ENOLCK', ALWAYS)], 'thread': [('EAGAIN', 1), ('EAGAIN', ALWAYS)],
     'process': [('EAGAIN', 1)], 'descriptor': [('EMFILE', 1), ('EMFILE', ALWAYS)]}
 # What a sentence says of it. SQLite and ncurses have words of their own, and do not always know the reason.
@@ -27,7 +28,8 @@ class Faults:
     def __init__(self, limn, source, loaders, shim):
         self.limn, self.source, self.loaders, self.shim = (os.path.abspath(a) for a in (limn, source, loaders, shim))
         self.kinds = [line.split('"')[1] for line in
-                      (pathlib.Path(self.source) / 'tests/faults/kinds.def').read_text().splitlines() if line.startswith('KIND(')]
+                      (pathlib.Path(self.source) / 'tests/faults/kinds.def').read_text().splitlines()
+                      if line.startswith('KIND(')]
         self.work = pathlib.Path(tempfile.mkdtemp(prefix='limn-faults.'))
         self.before = []
         self.patience = float(os.environ.get('LIMN_TEST_PATIENCE', '1'))
@@ -52,18 +54,22 @@ class Faults:
         return home
 
     def preload(self, home, fault, count):
-        """What the shim takes from the environment, and where its page is; `fault` is what $FAULT says. `count`: how many
+        """What the shim takes from the environment, and where its page is; `fault` is what $FAULT says. `count`: how
+        many
         callers make a place that calls come from (True: places are not kept)."""
         page = home.parent / (home.name + '.page')
         page.unlink(missing_ok=True)
         sites = dict(FAULT_SITES=str(count)) if count and count is not True else {}
-        return (dict(LD_PRELOAD=self.shim, FAULT_PAGE=str(page), FAULT=fault or '', **sites), page) if fault or count else ({}, None)
+        return (dict(LD_PRELOAD=self.shim, FAULT_PAGE=str(page), FAULT=fault or '', **sites),
+                page) if fault or count else ({}, None)
 
     def run(self, home, words, fault=None, count=False, cwd=None, limit=60, stdout=None, more={}):
         """Runs `limn WORDS`, behind self.before."""
         shim, page = self.preload(home, fault, count)
-        p = subprocess.Popen([*self.before, self.limn, *words], env=dict(self.environment(home, **shim), **more), cwd=cwd or home,
-                             text=True, errors='replace', stdin=subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE,
+        p = subprocess.Popen([*self.before, self.limn, *words], env=dict(self.environment(home, **shim), **more),
+                             cwd=cwd or home,
+                             text=True, errors='replace', stdin=subprocess.DEVNULL, stdout=stdout or subprocess.PIPE,
+                             stderr=subprocess.PIPE,
                              start_new_session=True)
         hangs = False
         try:
@@ -198,7 +204,8 @@ def checkpoint_step(path):
 
 def leftovers(folder):
     """Temporary names, wherever they are."""
-    return [str(f.relative_to(folder)) for f in folder.rglob('*') if f.name.startswith('.limn-') and f.suffix == '.part' or
+    return [str(f.relative_to(folder)) for f in folder.rglob('*') if f.name.startswith('.limn-') and f.suffix ==
+            '.part' or
             f.name.endswith(('.tmp', '.partial'))]
 
 

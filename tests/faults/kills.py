@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # kill -9 at random moments, of limn, of its worker, of what trains, or of all at once: what was said to be finished is
 # there, nothing half is believed, the next start works and takes away what is left over.
-# usage: kills.py LIMN SOURCE LOADERS [N [SEED [drawing|training]]]    N times each of drawing and training (10), or of one of
+# usage: kills.py LIMN SOURCE LOADERS [N [SEED [drawing|training]]]    N times each of drawing and training (10), or of
+# one of
 # them, at moments that follow from SEED
 import json, os, pathlib, random, shutil, signal, subprocess, sys, time
 
@@ -41,7 +42,8 @@ def victims(home, who):
 def killed(home, words, who, after):
     """Runs, kills after some seconds, waits for the rest to end; what it had printed."""
     with open(home / 'said', 'w+') as said:
-        p = subprocess.Popen([faults.limn, *words], env=faults.environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=said,
+        p = subprocess.Popen([faults.limn, *words], env=faults.environment(home), cwd=home, stdin=subprocess.DEVNULL,
+                             stdout=said,
                              stderr=subprocess.STDOUT, start_new_session=True)
         try:
             p.wait(after)
@@ -104,10 +106,12 @@ for i in range(times if ONLY != 'training' else 0):
     texts += library_faults(home, ground.kept) + [f'left over: {f}' for f in leftovers(home)]
     complain('drawing', i, texts, said)
 if ONLY != 'training':
-    print(f'drawing: {times} runs, {hits} killed in the middle, {finished} pictures were reported before that', flush=True)
+    print(f'drawing: {times} runs, {hits} killed in the middle, {finished} pictures were reported before that',
+          flush=True)
 
 # --- training
-recipe = (ground.training / 'small.yaml').read_text().replace('save_every: 2', 'save_every: 10').replace('steps: 8', 'steps: 1000000')
+recipe = (ground.training / 'small.yaml').read_text().replace('save_every: 2', 'save_every: 10').replace('steps: 8',
+                                                                                                         'steps: 1000000')
 hits = steps = 0
 for i in range(times if ONLY != 'drawing' else 0):
     home = faults.home('train')
@@ -119,7 +123,8 @@ for i in range(times if ONLY != 'drawing' else 0):
     hit, code, said = killed(home, ('train', 'small.yaml', '--device', 'cpu', '--json'), who, random.uniform(0.05, 1.4))
     hits += hit
     run = home / 'run'
-    reported = [json.loads(line)['step'] for line in said.splitlines(True) if line.startswith('{') and line.endswith('\n')]
+    reported = [json.loads(line)['step'] for line in said.splitlines(True) if line.startswith('{') and
+                line.endswith('\n')]
     last = reported[-1] if reported else 0
     steps += last
     texts = log_faults(run / 'log.jsonl')

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# What people's shells and systems allow: little address space (ulimit -v), small stacks (-s), few descriptors (-n), here
+# What people's shells and systems allow: little address space (ulimit -v), small stacks (-s), few descriptors (-n),
+# here
 # and with --host (the other machine is a shell of this one, under the same limit). What was asked for is done, or a
 # sentence says what is lacking; what is left is looked at as in faults.py.
 # usage: limits.py LIMN SOURCE LOADERS SHIM [--all]
@@ -22,7 +23,8 @@ LIMITS = {
     'stack': [kb << 10 for kb in ((64, 96, 128, 192, 256, 512, 1024) if ALL else (64,))],
     'nofile': range(3, 41) if ALL else (6, 14)}
 # The other machine's shell has words of its own for want of a descriptor.
-LACKING = {'as': 'memory|allocate|thread', 'stack': 'thread|memory|stack', 'nofile': 'Too many open files|descriptor|open|what answered .* /bin/sh: .*Invalid argument'}
+LACKING = {'as': 'memory|allocate|thread', 'stack': 'thread|memory|stack',
+           'nofile': 'Too many open files|descriptor|open|what answered .* /bin/sh: .*Invalid argument'}
 table, complaints, began = collections.defaultdict(lambda: [0, 0, 0, 0]), 0, time.monotonic()
 
 
@@ -64,11 +66,13 @@ def one(scenario, limit, value, host):
     row[1 if outcome.code == 0 else 2] += 1
     row[3] += bool(found)
     for text in found:
-        print(f'{scenario.name}{" --host" if host else ""}, {limit} {value}: {outcome.code} {said[-500:]!r}\n    FAILED: {text}', flush=True)
+        print(f'{scenario.name}{" --host" if host else ""}, {limit} {value}: {outcome.code} {said[-500:]!r}\n'
+              f'    FAILED: {text}', flush=True)
     return len(found)
 
 
-chosen = [s for s in scenarios.all_of(ground) if s.name in ('generate with a library', 'load', 'train', 'data pack', 'templates', 'library list')]
+chosen = [s for s in scenarios.all_of(ground) if s.name in ('generate with a library', 'load', 'train', 'data pack',
+                                                            'templates', 'library list')]
 for scenario in chosen:
     home = prepared(scenario)
     outcome = scenario.run(home, count=False)

@@ -20,7 +20,8 @@ class Ground:
         tiny_training.make(faults.source, self.home / 'training')
         self.training = self.home / 'training'
         recipe = self.training / 'small.yaml'
-        recipe.write_text(recipe.read_text().replace('save_every: 100000', 'save_every: 2').replace('steps: 1000000', 'steps: 8'))
+        recipe.write_text(recipe.read_text().replace('save_every: 100000', 'save_every: 2').replace('steps: 1000000',
+                                                                                                    'steps: 8'))
         self.must('data', 'pack', 'pictures', 'small.pack', '--size', '8', '--roles', 'none', '--workers', '1')
         self.must('train', 'small.yaml', '--device', 'cpu', '--until', '2')
         self.model = self.training / 'run/model'
@@ -47,7 +48,8 @@ class Ground:
         return path
 
     def draw(self, *more):
-        return ('instruct', 'Draw [ref#1]', '--ref', f'1={self.picture}@edge', '--model', str(getattr(self, 'model', '')), '--steps', '2',
+        return ('instruct', 'Draw [ref#1]', '--ref', f'1={self.picture}@edge', '--model',
+                str(getattr(self, 'model', '')), '--steps', '2',
                 '--preview', 'none', '--device', 'cpu', *more)
 
 
@@ -181,9 +183,11 @@ class Library(Scenario):
                    if png_fault(pathlib.Path(file).read_bytes())]
         if outcome.code == 0:
             faults += [f'{file} is not there, and limn said that all was well' for file in files - there]
-            recorded = {file for file, _ in harness.rows(home / 'data/limn/library.db', 'SELECT file, rating FROM picture')}
+            recorded = {file for file,
+                        _ in harness.rows(home / 'data/limn/library.db', 'SELECT file, rating FROM picture')}
             told = 'library' in outcome.said
-            faults += [f'{file} is not in the library, and limn did not say so' for file in there - recorded if not told]
+            faults += [f'{file} is not in the library, and limn did not say so' for file in there - recorded
+                       if not told]
         return faults
 
 
@@ -236,7 +240,8 @@ class Train(Scenario):
             shutil.copytree(source, home / name) if source.is_dir() else shutil.copy(source, home / name)
 
     def words(self, home):
-        return ('train', 'small.yaml', '--device', 'cpu', '--until', str(self.until), *(['--resume'] if self.begun else []))
+        return ('train', 'small.yaml', '--device', 'cpu', '--until', str(self.until),
+                *(['--resume'] if self.begun else []))
 
     def look(self, home, outcome):
         run, faults = home / 'run', log_faults(home / 'run/log.jsonl')
@@ -254,9 +259,11 @@ class Train(Scenario):
 
     def again(self, home):
         """The next start goes on where the last save was, and takes away what is left over."""
-        begun = any((home / f'run/{name}').exists() for name in ('checkpoint.safetensors', 'checkpoint.previous.safetensors'))
+        begun = any((home / f'run/{name}').exists() for name in ('checkpoint.safetensors',
+                                                                 'checkpoint.previous.safetensors'))
         rest = (home / 'run').exists() and any((home / 'run').iterdir())
-        words = ('train', 'small.yaml', '--device', 'cpu', '--until', '6', *(['--resume'] if begun else ['--force'] if rest else []))
+        words = ('train', 'small.yaml', '--device', 'cpu', '--until', '6',
+                 *(['--resume'] if begun else ['--force'] if rest else []))
         outcome = self.ground.faults.run(home, words, cwd=home)
         faults = [f'the next start: {outcome.code} {outcome.said}'] if outcome.code else []
         if not faults and checkpoint_step(home / 'run/checkpoint.safetensors') != 6:
@@ -335,8 +342,10 @@ class Folder(Scenario):
         index = home / self.folder / 'model_index.json'
         if outcome.code == 0 and not index.exists():
             return ['there is no model, and limn said that all was well']
-        faults = [f'{f.name}: {x}' for f in index.parent.rglob('*.safetensors') if index.exists() for x in [tensors_fault(f)] if x]
-        checked = self.ground.faults.run(home, ('models', 'check', self.folder)) if index.exists() and not faults else None
+        faults = [f'{f.name}: {x}' for f in index.parent.rglob('*.safetensors') if index.exists()
+                  for x in [tensors_fault(f)] if x]
+        checked = self.ground.faults.run(home, ('models', 'check',
+                                                self.folder)) if index.exists() and not faults else None
         return faults + ([f'what is there is no model: {checked.said}'] if checked and checked.code else [])
 
     def again(self, home):
@@ -380,7 +389,8 @@ class Gallery(Scenario):
 
     def prepare(self, home):
         shutil.copytree(self.ground.home / 'data', home / 'data')
-        (home / 'play').write_text(f'limit 5\nkeys 3\nwait 1 picture\nkeys E ^U\ntype {home}/plain.png\nkeys Enter\nsettle\nsave -\n'
+        (home / 'play').write_text(f'limit 5\nkeys 3\nwait 1 picture\nkeys E ^U\ntype {home}/plain.png\nkeys Enter\n'
+                                   'settle\nsave -\n'
                                    f'keys C ^U\ntype {home}/all.png\nkeys Enter\nsettle\nsave -\n')
 
     def words(self, home):
@@ -469,8 +479,10 @@ class Screen(Scenario):
             faults.append('the terminal is not as it was')
         for f in (home / 'data/limn/pictures').glob('*.png'):
             faults += [f'{f.name}: {x}' for x in [png_fault(f.read_bytes())] if x]
-        kept = [] if faults else harness.rows(home / 'data/limn/library.db', "SELECT text FROM session WHERE key='compose'")
-        if outcome.code == 0 and not outcome.said and not outcome.hits and (not kept or self.words_of_it not in kept[0][0]):
+        kept = [] if faults else harness.rows(home / 'data/limn/library.db',
+                                              "SELECT text FROM session WHERE key='compose'")
+        if outcome.code == 0 and not outcome.said and not outcome.hits and (not kept or
+                                                                            self.words_of_it not in kept[0][0]):
             faults.append(f'what was written was not kept: {kept}')
         return faults
 

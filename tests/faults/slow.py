@@ -25,7 +25,8 @@ class Screen(terminal.Terminal):
         self.pictures, self.library = home / 'data/limn/pictures', home / 'data/limn/library.db'
         more, _ = faults.preload(home, None, True)
         super().__init__(faults, home, ['--preview', 'none', '--theme', 'dark', *words],
-                         dict(faults.environment(home, LIMN_MODEL=str(ground.model)), **more, **environment, FAULT_SLOW=slow))
+                         dict(faults.environment(home, LIMN_MODEL=str(ground.model)), **more, **environment,
+                              FAULT_SLOW=slow))
         check(self.until(lambda: b'references' in self.said, 10), f'{name}: it starts')
         if not prepare:
             self.keys(':', 'steps 2', '\r')
@@ -50,7 +51,8 @@ class Screen(terminal.Terminal):
 
     def drawn(self, count=1, seconds=30):
         there = lambda: len([f for f in self.pictures.glob('*.png') if not f.name.startswith('sheet')])
-        return check(self.until(lambda: there() >= count, seconds), f'{self.name}: {count} pictures are drawn, not {there()}')
+        return check(self.until(lambda: there() >= count, seconds),
+                     f'{self.name}: {count} pictures are drawn, not {there()}')
 
     def rows(self, sql, wanted, seconds=20):
         read = lambda: harness.rows(self.library, sql)
@@ -59,7 +61,8 @@ class Screen(terminal.Terminal):
     def close(self):
         code, hangs, said = super().close()
         check(code == 0 and not hangs, f'{self.name}: exit code {code}, {said}')
-        check(not harness.library_faults(self.home, ground.kept), f'{self.name}: {harness.library_faults(self.home, ground.kept)}')
+        check(not harness.library_faults(self.home, ground.kept),
+              f'{self.name}: {harness.library_faults(self.home, ground.kept)}')
 
 
 def a_picture_is_read():
@@ -110,7 +113,8 @@ def a_library_is_locked():
 
 def a_sheet_is_written():
     sheet = ground.home / 'swept-sheet.png'
-    ground.must('generate', 'text', '--model', str(ground.model), '--steps', '2', '--sweep', 'seed=1..2', '--preview', 'none',
+    ground.must('generate', 'text', '--model', str(ground.model), '--steps', '2', '--sweep', 'seed=1..2', '--preview',
+                'none',
                 '--device', 'cpu', '--no-library', '-o', str(ground.home / 'swept.png'))
     s = Screen('a sheet on a slow disk', 'write:/pictures/.limn-:1500')
     s.keys(':', f'open {sheet}', '\r')
@@ -129,7 +133,8 @@ def earlier_limns_left_jobs():
         for i in range(4):
             data, job = os.urandom(1 << 20), f'20260101-000000-0000000{i}'
             digest = hashlib.sha256(data).hexdigest()
-            request = dict(id=job, instruction='Draw [ref#1]', references=[dict(marker=1, file='a.png', hash=digest, settings=[])])
+            request = dict(id=job, instruction='Draw [ref#1]',
+                           references=[dict(marker=1, file='a.png', hash=digest, settings=[])])
             db.execute('INSERT INTO job(id, created, request) VALUES(?, 0, ?)', (job, json.dumps(request)))
             db.execute('INSERT INTO input VALUES(?, ?)', (digest, data))
             db.execute('INSERT INTO job_input VALUES(?, ?)', (job, digest))
@@ -144,7 +149,8 @@ def earlier_limns_left_jobs():
 def the_disk_answers_no_more():
     """When people leave: within eleven seconds limn ends all the same, and says what was not kept."""
     took, code, said = unanswered.result()
-    check(took < 11 * faults.patience and code == 1 and 'the current instruction was not saved' in said, f'after {took:.1f} s: {code} {said}')
+    check(took < 11 * faults.patience and code == 1 and 'the current instruction was not saved' in said,
+          f'after {took:.1f} s: {code} {said}')
     print(f'a disk that answers no more: left after {took:.1f} s')
 
 
@@ -175,6 +181,7 @@ limn_test.ONLY = sys.argv[5:]
 # That one waits, and nothing else: beside the others.
 if not limn_test.ONLY or 'the_disk_answers_no_more' in limn_test.ONLY:
     unanswered = concurrent.futures.ThreadPoolExecutor().submit(leave_it)
-limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked, a_sheet_is_written,
+limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked,
+               a_sheet_is_written,
                earlier_limns_left_jobs, a_piece_of_a_training_comes, the_disk_answers_no_more],
               faults.close)

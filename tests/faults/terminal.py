@@ -11,7 +11,8 @@ class Terminal:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 30, 100, 0, 0))
         self.errors = open(home / 'errors', 'w+')
-        self.p = subprocess.Popen([faults.limn, *words], env=dict(environment, TERM='xterm-256color'), cwd=home, stdin=slave, stdout=slave,
+        self.p = subprocess.Popen([faults.limn, *words], env=dict(environment, TERM='xterm-256color'), cwd=home,
+                                  stdin=slave, stdout=slave,
                                   stderr=self.errors, start_new_session=True,
                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
@@ -50,7 +51,8 @@ class Terminal:
             self.settle()
 
     def close(self, patient=20):
-        """Quits as people do, then as a closed window does. The exit code, whether it had to be killed, and what it said."""
+        """Quits as people do, then as a closed window does. The exit code, whether it had to be killed, and what it
+        said."""
         for keys in (('\x1b', '\x1b', 'q'), ('s',), ('\x1b', '\x1b', 'q', 's')):
             if self.p.poll() is None:
                 self.keys(*keys)

@@ -26,7 +26,9 @@ NO_EDGE = dict(LIMIT_SOURCE_FILES='twenty million files', LIMIT_TAR_ENTRIES='twe
                LIMIT_INDEX_PICTURES='eight million pictures')
 # Tested through others that are made of them, or where a test says it with a number.
 BY_ANOTHER = dict(
-    LIMIT_PICTURE_PIXELS=('tests/image/t_image.c', '16384, 4097'), LIMIT_JOB_INPUTS=('tests/app/edges.py', "'JOB_AWAY'"), LIMIT_LOOK_VECTOR_MS=('tests/loaders/t_hostile.c', 'it takes more than 1 s to draw'),
+    LIMIT_PICTURE_PIXELS=('tests/image/t_image.c', '16384, 4097'),
+                  LIMIT_JOB_INPUTS=('tests/app/edges.py', "'JOB_AWAY'"),
+                  LIMIT_LOOK_VECTOR_MS=('tests/loaders/t_hostile.c', 'it takes more than 1 s to draw'),
     LIMIT_LOADER_LOAD_MS=('tests/loaders/t_host.c', 'bad-hang-on-load'))
 
 rows, values, title = [], {}, ''
@@ -80,7 +82,8 @@ for file in (source / 'tests').rglob('*'):
             tested |= {'LIMIT_' + name for name in re.findall(r"'([A-Z0-9_]+)'", text)}
 tested |= {name for name, (file, words) in BY_ANOTHER.items() if words in (source / file).read_text()}
 faults += [f'{name} is tested at no edge' for name in values if name not in tested and name not in NO_EDGE]
-faults += [f'{name} has an edge that is tested after all, or is none' for name in NO_EDGE if name in tested or name not in values]
+faults += [f'{name} has an edge that is tested after all, or is none' for name in NO_EDGE if name in tested or
+           name not in values]
 for file in (source / 'app').rglob('*.[ch]'):
     for call in re.findall(r'\bcodec_(?:decode|decode_as|check_in)\(', file.read_text()):
         faults.append(f'{file.relative_to(source)} calls {call[:-1]}: pictures are decoded by loaders/look.h')

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # The shape of the source: no function over 60 lines, no file over 600, no headers that include each
-# other, whether at once or through others. No line over 100 columns, in tests and shaders neither.
+# other, whether at once or through others. No line over 100 columns, in tests and shaders neither; in the tests'
+# Python, which is full of other languages, 130.
 # usage: shape.py SOURCE
 import pathlib, re, sys
 
-FUNCTION, FILE, LINE = 60, 600, 100
+FUNCTION, FILE, LINE, PYTHON_LINE = 60, 600, 100, 130
 # What may be longer, and why. Empty is best.
 LONGER = {}
 
@@ -20,12 +21,13 @@ def files_of(folders, ends):
 program = ('engine', 'renderer', 'sandbox', 'loaders', 'app')
 files = files_of(program, C)
 faults, functions, lines_read = [], 0, 0
-for path in files + files_of(['tests'], C) + files_of(program, SHADERS):
+for path in files + files_of(['tests'], C + ('.py',)) + files_of(program, SHADERS):
+    most = PYTHON_LINE if path.suffix == '.py' else LINE
     for i, line in enumerate(path.read_text(encoding='utf-8').split('\n'), 1):
         lines_read += 1
-        if len(line) > LINE:
+        if len(line) > most:
             faults.append(f'{path.relative_to(source)}:{i}: {len(line)} columns, '
-                          f'at most {LINE} are read at once')
+                          f'at most {most} are read at once')
 
 
 def functions_of(lines):

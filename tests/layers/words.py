@@ -23,7 +23,8 @@ def check(condition, what):
 
 def spelling():
     p = subprocess.run(['codespell', '--builtin', 'clear,rare', '-q', '3', '-L', MEANT, '--skip',
-                        '*/heldout.txt,*.png,*.safetensors,*.model,*.bin,*/golden,*/golden/*,*/seeds/*,*/corpus/*,*.json,*.spv,./tests/layers/words.py',
+                        '*/heldout.txt,*.png,*.safetensors,*.model,*.bin,*/golden,*/golden/*,*/seeds/*,*/corpus/*,*.json,*.spv,'
+                        './tests/layers/words.py',
                         *FOLDERS], cwd=source, capture_output=True, text=True, errors='replace')
     lines = [l for l in p.stdout.splitlines() if '==>' in l and 'words.py' not in l]
     check(not lines, 'spelling:\n  ' + '\n  '.join(lines))
@@ -54,7 +55,8 @@ def documents():
                 anchors = [anchor(h) for h in re.findall(r'^#+ (.*)$', to.read_text(), re.M)]
                 check(part in anchors, f'{f.name}: {target}: there is no such heading')
         # Files of the source that are named whole.
-        for name in re.findall(r'`((?:app|engine|renderer|loaders|sandbox|tests)/[\w/.{},-]+\.(?:c|h|def|py|sh|yaml|inc|cc))`', text):
+        for name in re.findall(r'`((?:app|engine|renderer|loaders|sandbox|tests)/[\w/.{},-]+'
+                               r'\.(?:c|h|def|py|sh|yaml|inc|cc))`', text):
             if '{' not in name and 'NAME' not in name:
                 check((source / name).exists(), f'{f.name}: there is no {name}')
 
@@ -63,7 +65,9 @@ def names():
     """Options are those of docs/commands.md, which is made from the tables, or of the project's own scripts."""
     table = (source / 'docs/commands.md').read_text()
     known = set(re.findall(r'--[a-z][a-z-]*', table))
-    scripts = [p for folder in ('tests', 'app') for p in (source / folder).rglob('*') if p.suffix in ('.py', '.sh') or p.name == 'run']
+    scripts = [p for folder in ('tests',
+                                'app') for p in (source / folder).rglob('*') if p.suffix in ('.py', '.sh') or p.name ==
+               'run']
     own = set(re.findall(r'--[a-z][a-z-]*', ''.join(p.read_text() for p in scripts)))
     for f in [source / 'README.md', *sorted((source / 'docs').glob('*.md'))]:
         for option in re.findall(r'(?<![\w-])--[a-z][a-z-]*', f.read_text()):
@@ -78,13 +82,16 @@ def names():
                 for s in rows('engine/diffusion/samplers.def', 'SAMPLER')]
     check(f'({", ".join(samplers)})' in table, f'docs/commands.md has the samplers {samplers}')
     parameters = re.findall(r'^PARAMETER\(\w+, (\w+),((?:[^"]|"(?:[^"\\]|\\.)*")*?)\)$',
-                            re.sub('^#ifdef.*?^#endif', '', (source / 'app/job/parameters.def').read_text(), flags=re.M | re.S), re.M | re.S)
+                            re.sub('^#ifdef.*?^#endif', '', (source / 'app/job/parameters.def').read_text(),
+                                   flags=re.M | re.S), re.M | re.S)
     keys = re.search(r'^\| `parameters` \| (.*?): their', (source / 'docs/template.md').read_text(), re.M)[1]
     keys = set(re.findall(r'`(\w+)`', keys))
     wanted = {name for name, row in parameters if 'TEMPLATE' in row}
-    check(len(wanted) > 10 and keys == wanted, f'docs/template.md has the parameters of templates: {sorted(keys ^ wanted)}')
+    check(len(wanted) > 10 and keys == wanted,
+          f'docs/template.md has the parameters of templates: {sorted(keys ^ wanted)}')
     numbers = 'no one two three four five six seven eight nine ten eleven twelve'.split()
-    check(f'one of {numbers[len(samplers)]} samplers' in (source / 'README.md').read_text(), 'README.md counts the samplers')
+    check(f'one of {numbers[len(samplers)]} samplers' in (source / 'README.md').read_text(),
+          'README.md counts the samplers')
     kinds = re.findall(r'\[CANVAS_\w+\] = \{"(\w+)"', (source / 'renderer/canvas.c').read_text())
     kinds = ', '.join(dict.fromkeys(kinds))
     check(f'({kinds})' in (source / 'docs/limn.1.in').read_text(), f'limn.1.in has the ways to show pictures: {kinds}')

@@ -23,7 +23,8 @@ ONE = (home / 'one.png').read_bytes()
 
 
 def pictures(**how):
-    return json.loads(limn('library', 'list', '--json', *[x for k, v in how.items() for x in (f'--{k}', str(v))]).stdout)
+    return json.loads(limn('library', 'list', '--json',
+                           *[x for k, v in how.items() for x in (f'--{k}', str(v))]).stdout)
 
 
 def database():
@@ -54,10 +55,14 @@ for words, n in ((['apple'], 1), (['APPLE', 'red'], 1), (['app'], 1), (['fruit']
 # Conditions: the picture has seed 5, four stars, the tag fruit, and was drawn now.
 now = time.localtime(first[0]['created'])
 day, month, year = time.strftime('%Y-%m-%d', now), time.strftime('%Y-%m', now), time.strftime('%Y', now)
-for words, n in ((['*4'], 1), (['*5'], 0), (['*0'], 1), (['seed:5'], 1), (['seed:6'], 0), (['#fruit'], 1), (['#frui'], 1), (['#apple'], 0),
-                 ([f'on:{day}'], 1), ([f'on:{month}'], 1), ([f'on:{year}'], 1), ([f'since:{day}'], 1), ([f'until:{day}'], 1),
-                 (['until:2001'], 0), (['since:2999-01-01'], 0), (['on:2001-02-03'], 0), (['apple', '*4', 'seed:5', f'on:{year}'], 1),
-                 (['apple', '*5'], 0), (['seed:x'], 0), (['on:2026-13'], 0), (['since:'], 0), (['*6'], None), (['#'], None), (['seed:-1'], 0),
+for words, n in ((['*4'], 1), (['*5'], 0), (['*0'], 1), (['seed:5'], 1), (['seed:6'], 0), (['#fruit'], 1),
+                 (['#frui'], 1), (['#apple'], 0),
+                 ([f'on:{day}'], 1), ([f'on:{month}'], 1), ([f'on:{year}'], 1), ([f'since:{day}'], 1),
+                 ([f'until:{day}'], 1),
+                 (['until:2001'], 0), (['since:2999-01-01'], 0), (['on:2001-02-03'], 0),
+                 (['apple', '*4', 'seed:5', f'on:{year}'], 1),
+                 (['apple', '*5'], 0), (['seed:x'], 0), (['on:2026-13'], 0), (['since:'], 0), (['*6'], None),
+                 (['#'], None), (['seed:-1'], 0),
                  (['seed:99999999999999999999'], 0)):
     found = json.loads(limn('library', 'search', '--json', '--', *words).stdout)
     check(n is None or len(found) == n, f'search {words}: {len(found)}, not {n}')
@@ -73,7 +78,8 @@ for bad in (['rate', ident, '6'], ['rate', ident, 'x'], ['rate', '999', '1'], ['
     check(p.stderr.startswith('limn: ') and p.stderr.count('\n') == 1, f'{bad}: {p.stderr}')
 
 # What is inside a picture cannot speak to the terminal.
-limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--size', '64', '--seed', '9', '-o', f'{home}/evil.png',
+limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--size', '64', '--seed', '9', '-o',
+     f'{home}/evil.png',
      '--preview', 'none')
 text = limn('library', 'list').stdout
 check('pwned' in text and '\x1b' not in text and '\x07' not in text and '\x9b' not in text, f'harmless: {text!r}')
@@ -89,12 +95,14 @@ with database() as other:
     check(len(pictures()) == 1, 'read while it is locked')
     p = limn('library', 'rate', ident, '2', code=1)
     check('library' in p.stderr, f'locked: {p.stderr}')
-    p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '6', '-o', f'{home}/locked.png', '--preview', 'none')
+    p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '6', '-o', f'{home}/locked.png', '--preview',
+             'none')
     check((home / 'locked.png').exists() and 'library' in p.stderr, f'a picture is drawn all the same: {p.stderr}')
     other.execute('ROLLBACK')
 
 # Two at once.
-both = [subprocess.Popen([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', str(s), '-o', f'{home}/both{s}.png',
+both = [subprocess.Popen([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', str(s), '-o',
+                          f'{home}/both{s}.png',
                           '--preview', 'none'], env=env, stdout=subprocess.DEVNULL) for s in (71, 72)]
 check([p.wait(120) for p in both] == [0, 0] and {71, 72} <= {p['seed'] for p in pictures()}, 'two at once')
 
@@ -145,10 +153,12 @@ limn('library', 'rate', '1', '5')
 def stays(what, *args, says, before=(), **how):
     """`says`: what the sentence must have, one of several; None: it may succeed, or name the library."""
     inode = DB.stat().st_ino
-    p = subprocess.run([*before, LIMN, *args], env=dict(env, **how.pop('variables', {})), capture_output=True, text=True, timeout=120, **how)
+    p = subprocess.run([*before, LIMN, *args], env=dict(env, **how.pop('variables', {})), capture_output=True,
+                       text=True, timeout=120, **how)
     check(DB.stat().st_ino == inode and not glob.glob(str(DB) + '.damaged*'), f'{what}: the library stays, {p.stderr}')
     fine = p.returncode == 0 and not says
-    check(fine or (p.returncode == 1 and p.stderr.startswith(f'limn: {DB}: ') and p.stderr.count('\n') == 1), f'{what}: {p.returncode} {p.stderr}')
+    check(fine or (p.returncode == 1 and p.stderr.startswith(f'limn: {DB}: ') and p.stderr.count('\n') == 1),
+          f'{what}: {p.returncode} {p.stderr}')
     check(fine or any(s in p.stderr for s in says or FEW), f'{what}: {p.stderr}')
     check(rows('SELECT rating FROM picture WHERE id=1') == [(5,)], f'{what}: its ratings too')
     return p
@@ -213,10 +223,12 @@ int open(const char *path, int flags, ...) {
 faults = home / 'faults.so'
 subprocess.run(['cc', '-shared', '-fPIC', '-o', faults, shim, '-ldl'], check=True)
 if not SANITIZED:
-    for call, number, says in (('read', 5, 'disk I/O error (Input/output error)'), ('write', 28, 'No space left on device'),
+    for call, number, says in (('read', 5, 'disk I/O error (Input/output error)'),
+                               ('write', 28, 'No space left on device'),
                                ('write', 5, 'disk I/O error (Input/output error)'), ('sync', 5, 'disk I/O error'),
                                ('open', 24, 'unable to open database file (Too many open files)'),
-                               ('open', 13, 'unable to open database file (Permission denied)'), ('read', 12, 'Cannot allocate memory')):
+                               ('open', 13, 'unable to open database file (Permission denied)'),
+                               ('read', 12, 'Cannot allocate memory')):
         stays(f'{call} fails with {number}', 'library', 'rate', '2', '3', says=[says],
               variables={'LD_PRELOAD': str(faults), 'FAULT': call, 'FAULT_ERRNO': str(number)})
 else:
@@ -224,14 +236,16 @@ else:
 for descriptors in range(4, 12):
     stays(f'{descriptors} descriptors', 'library', 'list', says=None,
           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
-stays('no byte may be written', 'library', 'list', says=['File too large', 'is full'], preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+stays('no byte may be written', 'library', 'list', says=['File too large', 'is full'],
+      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
 # Root may write everywhere, unless it lays that right aside.
 humble = [] if os.geteuid() else ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
 if subprocess.run([*humble, 'true'], capture_output=True).returncode == 0:
     for f in glob.glob(str(DB) + '-*'):
         os.unlink(f)
     DB.parent.chmod(0o500)
-    stays('a folder that cannot be written to', 'library', 'rate', '2', '3', says=['readonly database', 'unable to open', 'Permission denied'], before=humble)
+    stays('a folder that cannot be written to', 'library', 'rate', '2', '3',
+          says=['readonly database', 'unable to open', 'Permission denied'], before=humble)
     DB.parent.chmod(0o700)
 else:
     skip('a folder that cannot be written to: setpriv is missing')
@@ -245,7 +259,8 @@ for i in range(3):
     DB.write_bytes(kept[-1])
     p = limn('library', 'list')
     check('damaged' in p.stderr, f'said: {p.stderr}')
-check(sorted(pathlib.Path(f).read_bytes() for f in glob.glob(str(DB) + '.damaged*')) == sorted(kept), 'each under a name of its own')
+check(sorted(pathlib.Path(f).read_bytes() for f in glob.glob(str(DB) + '.damaged*')) == sorted(kept),
+      'each under a name of its own')
 for f in glob.glob(str(DB) + '.damaged*'):
     os.unlink(f)
 
@@ -254,10 +269,12 @@ for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
 os.rmdir(home / 'data/limn') if not os.listdir(home / 'data/limn') else None
 new = dict(env, XDG_DATA_HOME=str(home / 'new/data'), XDG_STATE_HOME=str(home / 'new/state'))
-subprocess.run([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', '5', '-o', f'{home}/umask.png', '--preview', 'none'], env=new, umask=0,
+subprocess.run([LIMN, 'generate', 'text', '--steps', '1', '--size', '64', '--seed', '5', '-o', f'{home}/umask.png',
+                '--preview', 'none'], env=new, umask=0,
                stdout=subprocess.DEVNULL, check=True)
 modes = {str(f.relative_to(home / 'new')): f.stat().st_mode & 0o777 for f in (home / 'new').rglob('*')}
-check(modes and all(mode in (0o600, 0o700) for mode in modes.values()), f'for this user alone: {[(f, oct(m)) for f, m in modes.items()]}')
+check(modes and all(mode in (0o600, 0o700) for mode in modes.values()),
+      f'for this user alone: {[(f, oct(m)) for f, m in modes.items()]}')
 (home / 'new/data/limn').chmod(0o777)
 p = subprocess.run([LIMN, 'library', 'list'], env=new, capture_output=True, text=True)
 check(p.returncode == 1 and 'can be written by others' in p.stderr, f'writable by others: {p.returncode} {p.stderr}')
@@ -272,8 +289,10 @@ for f in glob.glob(str(DB) + '*'):
 limn('library', 'import', str(folder))
 before = [dict(p, model='', template='') for p in pictures()]
 with database() as db:
-    for line in ('DROP TRIGGER job_ended', 'DROP TABLE input', 'DROP TABLE job_input', 'ALTER TABLE job DROP COLUMN owner',
-                 'ALTER TABLE job DROP COLUMN host', 'ALTER TABLE picture DROP COLUMN model', 'ALTER TABLE picture DROP COLUMN template',
+    for line in ('DROP TRIGGER job_ended', 'DROP TABLE input', 'DROP TABLE job_input',
+                 'ALTER TABLE job DROP COLUMN owner',
+                 'ALTER TABLE job DROP COLUMN host', 'ALTER TABLE picture DROP COLUMN model',
+                 'ALTER TABLE picture DROP COLUMN template',
                  'PRAGMA user_version = 1'):
         db.execute(line)
     db.execute("INSERT INTO job(id, created, request) VALUES('20200101-000000-00000000', 1, '{}')")
@@ -281,14 +300,16 @@ check(pictures() == before and rows('PRAGMA user_version') == [(3,)], 'a library
 check(rows('SELECT id, owner, host FROM job') == [('20200101-000000-00000000', '', '')], 'with its jobs')
 # A job is kept whole, its pictures too, until it has ended.
 sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
-p = subprocess.Popen([LIMN, 'instruct', 'Draw [ref#1]', '--ref', f'1={sample}', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '-o',
+p = subprocess.Popen([LIMN, 'instruct', 'Draw [ref#1]', '--ref', f'1={sample}', '--steps', '1000', '--size', '64',
+                      '--preview', 'none', '--json', '-o',
                       f'{home}/never.png'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 p.stdout.readline()
 kept = rows('SELECT data FROM job JOIN job_input ON job.id=job JOIN input USING(hash) WHERE state=0')
 check(kept == [(open(sample, 'rb').read(),)], 'the picture of a job that runs')
 p.send_signal(signal.SIGINT)
 p.wait(60)
-check(rows('SELECT count(*) FROM input') == [(0,)] and rows('SELECT count(*) FROM job_input') == [(0,)], 'and no longer')
+check(rows('SELECT count(*) FROM input') == [(0,)] and rows('SELECT count(*) FROM job_input') == [(0,)],
+      'and no longer')
 
 # Of a later limn: an error that says so, and the file is left alone.
 for f in glob.glob(str(DB) + '*'):
@@ -304,7 +325,8 @@ check(DB.read_bytes() == before, 'and it is untouched')
 # No room: the picture is not half there, and a sentence says why.
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
-p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '8', '-o', f'{home}/full.png', '--preview', 'none', code=1,
+p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '8', '-o', f'{home}/full.png', '--preview',
+         'none', code=1,
          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
 check(not (home / 'full.png').exists() and 'full.png' in p.stderr, f'no room: {p.stderr}')
 check(not glob.glob(f'{home}/full.png*') and not glob.glob(f'{home}/.full*'), 'nothing half-written')

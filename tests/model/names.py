@@ -109,7 +109,8 @@ def text_encoder(t):
         if parts[1] == 'layers':
             out[f'blk.{parts[2]}.{LAYER[".".join(parts[3:-1])]}.weight'] = value
         else:
-            out[{'model.embed_tokens.weight': 'token_embd.weight', 'model.norm.weight': 'output_norm.weight'}[name]] = value
+            out[{'model.embed_tokens.weight': 'token_embd.weight',
+                 'model.norm.weight': 'output_norm.weight'}[name]] = value
     return out
 
 
@@ -225,7 +226,8 @@ with tempfile.TemporaryDirectory() as temp:
     plain, parts, home = temp / 'plain', temp / 'parts', temp / 'home'
     shutil.copytree(source / 'flux2', plain)
     parts.mkdir()
-    for name, change in (('transformer/config.json', dict(axes_dims_rope=[4, 4, 4, 4])), ('vae/config.json', dict(norm_num_groups=8)),
+    for name, change in (('transformer/config.json', dict(axes_dims_rope=[4, 4, 4, 4])),
+                         ('vae/config.json', dict(norm_num_groups=8)),
                          ('model_index.json', dict(text_tokens=512))):
         (plain / name).write_text(json.dumps({**json.loads((plain / name).read_text()), **change}))
     codes = read(plain / 'vae' / file)
@@ -238,9 +240,14 @@ with tempfile.TemporaryDirectory() as temp:
     write(parts / 'ae.safetensors', autoencoder(codes))
     write(parts / 'dev.safetensors', read(source / 'flux2-dev/transformer' / file))
     write(parts / 'flux1.safetensors', {'double_blocks.0.img_mod.lin.weight': ('F16', [2], bytes(4))})
-    write(parts / 'lora.safetensors', {'diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight': ('F16', [2], bytes(4))})
-    write(parts / 'narrow.safetensors', {**codes, 'encoder.conv_out.weight': ('F16', [6, *codes['encoder.conv_out.weight'][1][1:]], codes['encoder.conv_out.weight'][2][:len(codes['encoder.conv_out.weight'][2]) // 8 * 6])})
-    write(parts / 'holes.safetensors', {k: v for k, v in tensors.items() if 'transformer_blocks.1.ff.linear_in' not in k})
+    write(parts / 'lora.safetensors',
+          {'diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight': ('F16', [2], bytes(4))})
+    write(parts / 'narrow.safetensors',
+          {**codes,
+           'encoder.conv_out.weight': ('F16', [6, *codes['encoder.conv_out.weight'][1][1:]],
+                                       codes['encoder.conv_out.weight'][2][:len(codes['encoder.conv_out.weight'][2]) // 8 * 6])})
+    write(parts / 'holes.safetensors',
+          {k: v for k, v in tensors.items() if 'transformer_blocks.1.ff.linear_in' not in k})
     (parts / 'cut.safetensors').write_bytes((parts / 'klein.safetensors').read_bytes()[:-100])
     (parts / 'notes.safetensors').write_bytes(b'hello')
     (home / '.local/share').mkdir(parents=True)
@@ -253,7 +260,8 @@ with tempfile.TemporaryDirectory() as temp:
         return r.stdout + r.stderr
 
     def picture(model):
-        run('instruct', 'a fox', '--model', model, '--size', '96x64', '--seed', '3', '--device', 'cpu', '--dtype', 'f32', '--no-library', '-q', '-o', 'a.png')
+        run('instruct', 'a fox', '--model', model, '--size', '96x64', '--seed', '3', '--device', 'cpu', '--dtype',
+            'f32', '--no-library', '-q', '-o', 'a.png')
         data = (temp / 'a.png').read_bytes()
         return data[data.index(b'IDAT'):]
 
@@ -271,14 +279,16 @@ with tempfile.TemporaryDirectory() as temp:
     write_gguf(parts / 'words.gguf', text_encoder(layers), words=words_of(source / 'bpe.gguf'))
     for name in ('one', 'two', 'three'):
         (own / f'{name}.yaml').rename(temp / f'{name}.yaml')
-    run('models', 'add', 'bare', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'qwen.gguf')), code=2, says='there is no tokenizer among the files')
+    run('models', 'add', 'bare', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'qwen.gguf')), code=2,
+        says='there is no tokenizer among the files')
     run('models', 'add', 'four', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'words.gguf')))
     assert picture('four') == want, 'its own tokenizer draws something else'
     shutil.copytree(plain, temp / 'speaks', ignore=shutil.ignore_patterns('tokenizer', 'model.safetensors'))
     shutil.copy(parts / 'words.gguf', temp / 'speaks/text_encoder/model.gguf')
     assert picture(temp / 'speaks') == want
     shutil.copy(parts / 'qwen.gguf', temp / 'speaks/text_encoder/model.gguf')
-    run('instruct', 'a fox', '--model', temp / 'speaks', '--no-library', '-o', 'b.png', code=2, says='this file has no tokenizer in it')
+    run('instruct', 'a fox', '--model', temp / 'speaks', '--no-library', '-o', 'b.png', code=2,
+        says='this file has no tokenizer in it')
     (own / 'four.yaml').unlink()
     for name in ('one', 'two', 'three'):
         (temp / f'{name}.yaml').rename(own / f'{name}.yaml')
@@ -292,13 +302,19 @@ with tempfile.TemporaryDirectory() as temp:
     (own / 'three.yaml').unlink()
     for files, code, says in ((('klein.safetensors', 'qwen.safetensors'), 2, 'there is no vae among the files'),
                               (('klein.safetensors', 'klein-bfl.safetensors'), 2, 'are both a transformer'),
-                              (('dev.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'dev.safetensors with qwen.safetensors'),
-                              (('klein.safetensors', 'qwen.safetensors', 'narrow.safetensors'), 2, "it is another model's"),
-                              (('klein.safetensors', 'flux1.safetensors'), 2, 'flux1.safetensors is a transformer of FLUX.1'),
+                              (('dev.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2,
+                               'dev.safetensors with qwen.safetensors'),
+                              (('klein.safetensors', 'qwen.safetensors', 'narrow.safetensors'), 2,
+                               "it is another model's"),
+                              (('klein.safetensors', 'flux1.safetensors'), 2, 'flux1.safetensors is a transformer of '
+                                                                              'FLUX.1'),
                               (('klein.safetensors', 'lora.safetensors'), 2, 'is a LoRA'),
-                              (('holes.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'holes.safetensors is not a complete transformer: 1 missing'),
+                              (('holes.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2,
+                               'holes.safetensors is not a complete transformer: 1 missing'),
                               (('cut.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'cut.safetensors'),
-                              (('notes.safetensors',), 2, 'notes.safetensors'), (('none.safetensors',), 2, 'none.safetensors'), ((words,), 2, 'no weights among the files')):
+                              (('notes.safetensors',), 2, 'notes.safetensors'),
+                              (('none.safetensors',), 2, 'none.safetensors'),
+                              ((words,), 2, 'no weights among the files')):
         run('models', 'add', 'wrong', *(parts / f for f in files), code=code, says=says)
         assert not (own / 'wrong.yaml').exists(), files
     run('models', 'add', '../wrong', parts / 'klein.safetensors', code=2, says='is not a name for a model')
@@ -308,7 +324,8 @@ with tempfile.TemporaryDirectory() as temp:
         for key, (dtype, shape, data) in tensors.items():
             if wide and dtype in ('I32', 'I64'):
                 numbers = struct.unpack(f'<{len(data) // (4 if dtype == "I32" else 8)}{"i" if dtype == "I32" else "q"}', data)
-                dtype, data = ('BOOL', bytes(numbers)) if 'mask' in key else ('I64', struct.pack(f'<{len(numbers)}q', *numbers))
+                dtype, data = ('BOOL',
+                               bytes(numbers)) if 'mask' in key else ('I64', struct.pack(f'<{len(numbers)}q', *numbers))
             tensors[key] = (dtype, change(shape), data)
         write(parts / 'golden.safetensors', tensors, metadata)
         run('models', 'check', source / 'flux2', '--golden', parts / 'golden.safetensors')
@@ -316,7 +333,8 @@ with tempfile.TemporaryDirectory() as temp:
         rewritten(name, lambda s: s[1:] if len(s) > 1 and s[0] == 1 else s, True)
         rewritten(name, lambda s: [1, *s], False)
     # What a picture takes is said before it is taken, and by check; previews without the decoder.
-    assert 'takes up to ' in run('instruct', 'a fox', '--model', plain, '--size', '64', '--steps', '1', '--no-library', '-o', 'b.png')
+    assert 'takes up to ' in run('instruct', 'a fox', '--model', plain, '--size', '64', '--steps', '1', '--no-library',
+                                 '-o', 'b.png')
     assert re.search(r'memory at 1024x1024: [\d.]+ [MG]B .*q8_0 .*q4_0', run('models', 'check', plain))
     memory = json.loads(run('models', 'check', plain, '--json'))['memory']
     assert [m['size'] for m in memory[::3]] == [512, 1024, 2048] and all(0 < m['least'] <= m['most'] for m in memory)
@@ -340,57 +358,77 @@ with tempfile.TemporaryDirectory() as temp:
     write(original / 'transformer' / file, transformer(tensors))
     for kind, changes in (('original', 7), ('kohya', 7), ('peft', 6)):
         for folder in (source / 'flux2', gguf, original):
-            run('models', 'check', folder, '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora', loras / f'lora-{kind}.safetensors:0.75',
+            run('models', 'check', folder, '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora',
+                loras / f'lora-{kind}.safetensors:0.75',
                 says=f'all of its {changes} changes are used')
-        run('models', 'check', source / 'flux2', '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora', loras / f'lora-{kind}.safetensors', code=1, says='ABOVE')
-    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora', f'{loras}/lora-peft.safetensors:0.5,{loras}/lora-peft.safetensors:-0.5')
+        run('models', 'check', source / 'flux2', '--golden', loras / f'lora-{kind}-golden.safetensors', '--lora',
+            loras / f'lora-{kind}.safetensors', code=1, says='ABOVE')
+    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora',
+        f'{loras}/lora-peft.safetensors:0.5,{loras}/lora-peft.safetensors:-0.5')
     peft = read(loras / 'lora-peft.safetensors')
-    more = {**peft, 'transformer.other.block.lora_A.weight': ('F16', [1, 4], bytes(8)), 'transformer.other.block.lora_B.weight': ('F16', [4, 1], bytes(8))}
+    more = {**peft, 'transformer.other.block.lora_A.weight': ('F16', [1, 4], bytes(8)),
+            'transformer.other.block.lora_B.weight': ('F16', [4, 1], bytes(8))}
     write(parts / 'more.safetensors', more)
-    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora', f'{parts}/more.safetensors:0', says='6 of its 7 changes are used; the model does not know transformer.other.block')
+    run('models', 'check', source / 'flux2', '--golden', loras / 'transformer-1.safetensors', '--lora',
+        f'{parts}/more.safetensors:0',
+        says='6 of its 7 changes are used; the model does not know transformer.other.block')
     a = next(k for k in peft if 'to_q.lora_A' in k)
     for name, tensors_of, says in (
             ('wide', {**peft, a: ('F16', [3, 40], bytes(240))}, 'of another size'),
             ('half', {k: v for k, v in peft.items() if k != a}, 'do not fit each other'),
             ('rank', {**peft, a: ('F16', [2, 32], bytes(128))}, 'do not fit each other'),
-            ('lokr', {**peft, 'transformer.x_embedder.lokr_w1': ('F16', [2, 2], bytes(8))}, 'a kind that limn does not merge'),
+            ('lokr', {**peft, 'transformer.x_embedder.lokr_w1': ('F16', [2, 2], bytes(8))},
+             'a kind that limn does not merge'),
             ('none', {'x.weight': ('F16', [2], bytes(4))}, 'is not a LoRA'),
-            ('far', {k: v for k, v in more.items() if 'other' in k}, 'nothing in it is for this model (transformer.other.block)')):
+            ('far', {k: v for k, v in more.items() if 'other' in k}, 'nothing in it is for this model '
+                                                                     '(transformer.other.block)')):
         write(parts / f'{name}.safetensors', tensors_of)
-        run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o', 'no.png', code=2, says=says)
-    for wrong, says in ((f'{parts}/cut.safetensors', 'cut.safetensors'), ('nothing', 'nothing'), (f'{loras}/lora-peft.safetensors:1e9', 'a weight of -100 to 100'),
-                        (','.join(['./a'] * (LORAS + 1)), f'more than {LORAS} LoRAs'), (','.join(['./a'] * LORAS), 'a: ')):
+        run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o',
+            'no.png', code=2, says=says)
+    for wrong, says in ((f'{parts}/cut.safetensors', 'cut.safetensors'), ('nothing', 'nothing'),
+                        (f'{loras}/lora-peft.safetensors:1e9', 'a weight of -100 to 100'),
+                        (','.join(['./a'] * (LORAS + 1)), f'more than {LORAS} LoRAs'),
+                        (','.join(['./a'] * LORAS), 'a: ')):
         run('instruct', 'a fox', '--model', plain, '--lora', wrong, '--no-library', '-o', 'no.png', code=2, says=says)
     # In a drawing: by a name in limn's own folder, which is what its picture keeps of it.
     own_loras.mkdir()
     shutil.copy(loras / 'lora-kohya.safetensors', own_loras / 'fog.safetensors')
     draw = ('--model', plain, '--size', '64', '--seed', '3', '--steps', '1', '--no-library', '-q')
-    for out, lora in (('f1.png', 'fog'), ('f2.png', own_loras / 'fog.safetensors:1'), ('f3.png', 'fog:0'), ('f4.png', None)):
+    for out, lora in (('f1.png', 'fog'), ('f2.png', own_loras / 'fog.safetensors:1'), ('f3.png', 'fog:0'),
+                      ('f4.png', None)):
         run('instruct', 'a fox', *draw, *(['--lora', lora] if lora else []), '-o', out)
-    pixels = {out: (lambda d: d[d.index(b'IDAT'):])((temp / out).read_bytes()) for out in ('f1.png', 'f2.png', 'f3.png', 'f4.png')}
+    pixels = {out: (lambda d: d[d.index(b'IDAT'):])((temp / out).read_bytes()) for out in ('f1.png', 'f2.png', 'f3.png',
+                                                                                           'f4.png')}
     assert pixels['f1.png'] == pixels['f2.png'] != pixels['f4.png'] == pixels['f3.png']
     assert str(home).encode() not in (temp / 'f2.png').read_bytes()
     run('generate', 'f2.png', '--model', plain, '--no-library', '-q', '-o', 'f5.png')
     assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f5.png').read_bytes()) == pixels['f1.png']
-    for text in ('parameters:\n  lora: ../x.safetensors', 'sweep:\n  lora: [fog, ../x.safetensors]', 'sweep:\n  lora: "fog, /x"', 'sweep:\n  lora: "@list"'):
+    for text in ('parameters:\n  lora: ../x.safetensors', 'sweep:\n  lora: [fog, ../x.safetensors]',
+                 'sweep:\n  lora: "fog, /x"', 'sweep:\n  lora: "@list"'):
         (temp / 't.yaml').write_text(f'instruction: a fox\n{text}\n')
         (temp / 'list').write_text('/etc/hostname\n')
         run('generate', 't.yaml', *draw, '-o', 'no.png', code=2, says='t.yaml:3:')
     # What a picture calls a LoRA is none of the folder that limn happens to be in.
     (own_loras / 'fog.safetensors').rename(temp / 'fog.safetensors')
     for lora in ([], ['--lora', 'fog.safetensors']):
-        run('generate', 'f2.png', '--model', plain, *lora, '--no-library', '-q', '-o', 'no.png', code=2, says='fog.safetensors: there is no such LoRA in')
+        run('generate', 'f2.png', '--model', plain, *lora, '--no-library', '-q', '-o', 'no.png', code=2,
+            says='fog.safetensors: there is no such LoRA in')
     run('generate', 'f2.png', '--model', plain, '--lora', './fog.safetensors', '--no-library', '-q', '-o', 'f5.png')
     (temp / 'fog.safetensors').rename(own_loras / 'fog.safetensors')
-    for count, says in ((LORA_CHANGES, 'nothing in it is for this model'), (LORA_CHANGES + 1, f'it changes more than {LORA_CHANGES} weights')):
-        write(parts / 'many.safetensors', {f'a{i}.lora_{half}.weight': ('F16', [1, 1], bytes(2)) for i in range(count) for half in 'AB'})
-        run('instruct', 'a fox', '--model', plain, '--lora', parts / 'many.safetensors', '--no-library', '-q', '-o', 'no.png', code=2, says=says)
+    for count, says in ((LORA_CHANGES, 'nothing in it is for this model'),
+                        (LORA_CHANGES + 1, f'it changes more than {LORA_CHANGES} weights')):
+        write(parts / 'many.safetensors',
+              {f'a{i}.lora_{half}.weight': ('F16', [1, 1], bytes(2)) for i in range(count) for half in 'AB'})
+        run('instruct', 'a fox', '--model', plain, '--lora', parts / 'many.safetensors', '--no-library', '-q', '-o',
+            'no.png', code=2, says=says)
     (temp / 't.yaml').write_text('instruction: a fox\nparameters:\n  lora: fog:1\n')
     run('generate', 't.yaml', *draw, '-o', 'f6.png')
     assert (lambda d: d[d.index(b'IDAT'):])((temp / 'f6.png').read_bytes()) == pixels['f1.png']
     # A base model is one by its name, or because it is said.
     shutil.copy(parts / 'klein.safetensors', parts / 'klein-base.safetensors')
-    run('models', 'add', 'base', *(parts / f for f in ('klein-base.safetensors', 'qwen.safetensors', 'vae.safetensors')))
+    run('models', 'add', 'base',
+        *(parts / f for f in ('klein-base.safetensors', 'qwen.safetensors', 'vae.safetensors')))
     assert 'distilled: no' in (own / 'base.yaml').read_text()
-    run('instruct', 'a fox', '--model', 'base', '--size', '64', '--steps', '4', '--no-library', '-o', 'b.png', says='about 50 steps')
+    run('instruct', 'a fox', '--model', 'base', '--size', '64', '--steps', '4', '--no-library', '-o', 'b.png',
+        says='about 50 steps')
 print('ok')

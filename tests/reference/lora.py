@@ -31,7 +31,8 @@ PEFT = {
 
 def halves(modules, seed):
     for i, (name, (rows, columns)) in enumerate(modules.items()):
-        yield name, 0.3 * common.normal((RANK, columns), seed + 2 * i), 0.3 * common.normal((rows, RANK), seed + 2 * i + 1)
+        yield name, 0.3 * common.normal((RANK, columns), seed + 2 * i), 0.3 * common.normal((rows, RANK),
+                                                                                            seed + 2 * i + 1)
 
 
 def write(kind):
@@ -49,14 +50,16 @@ def write(kind):
             out[f"transformer.{name}.lora_A.weight"], out[f"transformer.{name}.lora_B.weight"] = a, b
         metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(
             {"transformer.r": RANK, "transformer.lora_alpha": 2 * RANK, "transformer.target_modules": list(PEFT)})}
-    save_file({k: v.half().contiguous() for k, v in out.items()}, FOLDER / f"lora-{kind}.safetensors", metadata=metadata)
+    save_file({k: v.half().contiguous() for k, v in out.items()}, FOLDER / f"lora-{kind}.safetensors",
+              metadata=metadata)
     (FOLDER / f"lora-{kind}.safetensors").chmod(0o644)
 
 
 def changed(kind):
     """The transformer with the file's change, as diffusers reads it."""
     model = Flux2Transformer2DModel.from_pretrained(FOLDER / "transformer", torch_dtype=torch.float32)
-    state, metadata = Flux2LoraLoaderMixin.lora_state_dict(str(FOLDER / f"lora-{kind}.safetensors"), return_lora_metadata=True)
+    state, metadata = Flux2LoraLoaderMixin.lora_state_dict(str(FOLDER / f"lora-{kind}.safetensors"),
+                                                           return_lora_metadata=True)
     state = {k: v.float() for k, v in state.items()}
     Flux2LoraLoaderMixin.load_lora_into_transformer(state, transformer=model, adapter_name="it", metadata=metadata)
     model.set_adapters(["it"], [WEIGHT])

@@ -5,7 +5,8 @@
 import contextlib, json, os, pathlib, shutil, sqlite3, struct, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test
-from limn_test import LIMN, MODEL as model, SOURCE, SAMPLES as samples, check, environment, finish, needs_weights, text_of, work
+from limn_test import (LIMN, MODEL as model, SOURCE, SAMPLES as samples, check, environment, finish, needs_weights,
+                       text_of, work)
 
 needs_weights()
 home = pathlib.Path(work.name).resolve()
@@ -21,23 +22,28 @@ def limn(*args, code=0, **more):
 
 icons = home / 'my icons'
 (icons / 'more').mkdir(parents=True)
-for name, sample in (('fox.png', 'fox-fluent-3d'), ('space-rocket.png', 'rocket-fluent-3d'), ('horse.png', 'horse-fluent-flat'),
+for name, sample in (('fox.png', 'fox-fluent-3d'), ('space-rocket.png', 'rocket-fluent-3d'),
+                     ('horse.png', 'horse-fluent-flat'),
                      ('a.png', 'lion-noto'), ('more/fox.png', 'fox-fluent-3d'), ('snail.png', 'snail-noto')):
     shutil.copy(samples / f'{sample}.png', icons / name)
 (icons / 'a.txt').write_text('mountain lion')
 (icons / 'snail.json').write_text(json.dumps({'caption': 'snail', 'split': 'heldout_subject'}))
 (icons / 'horse.json').write_text(json.dumps({'caption': 'horse', 'keywords': ['pony', 'animal'], 'style': 'flat'}))
-(icons / 'drawn.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3"/></svg>')
+(icons / 'drawn.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" '
+                                 'r="3"/></svg>')
 
 made = json.loads(limn('index', icons, '--json', '--device', 'cpu', '--credit', 'me, CC0').stdout)
 index = home / 'my icons.index'
 check(index.exists() and pathlib.Path(made['file']).name == index.name, f'the usual name: {made}')
 check((made['pictures'], made['held_out'], made['duplicates']) == (5, 1, 1), f'{made}')
-check(sorted(p.name for p in home.iterdir()) == ['home', 'my icons', 'my icons.index'], f'left over: {list(home.iterdir())}')
+check(sorted(p.name for p in home.iterdir()) == ['home', 'my icons', 'my icons.index'],
+      f'left over: {list(home.iterdir())}')
 with contextlib.closing(sqlite3.connect(index)) as db:
     rows = db.execute('SELECT name, source, image FROM picture, entry WHERE entry.id=picture.entry').fetchall()
-    check(sorted(r[0] for r in rows) == ['drawn', 'fox', 'horse', 'mountain lion', 'space rocket'], f'names: {[r[0] for r in rows]}')
-    check({r[1] for r in rows} <= {'fox.png', 'more/fox.png', 'space-rocket.png', 'horse.png', 'a.png', 'drawn.svg'}, f'sources: {rows}')
+    check(sorted(r[0] for r in rows) == ['drawn', 'fox', 'horse', 'mountain lion', 'space rocket'],
+          f'names: {[r[0] for r in rows]}')
+    check({r[1] for r in rows} <= {'fox.png', 'more/fox.png', 'space-rocket.png', 'horse.png', 'a.png', 'drawn.svg'},
+          f'sources: {rows}')
     check(all(r[2][:4] == b'RIFF' and r[2][8:12] == b'WEBP' for r in rows), 'pictures are WebP')
     check(db.execute('PRAGMA integrity_check').fetchone() == ('ok',), 'SQLite finds nothing wrong')
     check(len(db.execute('SELECT rows FROM vectors').fetchone()[0]) == 5 * 256, 'a vector each')
@@ -56,7 +62,8 @@ def found(*args, **how):
 
 check([p['name'] for p in found('a fox on a hill', '-k', 1)] == ['fox'], 'by a name')
 pony = found('my pony', '-k', 1)[0]
-check(pony['name'] == 'horse' and pony['keyword'] and pony['style'] == 'flat' and pony['credit'] == 'me, CC0', f'by a keyword: {pony}')
+check(pony['name'] == 'horse' and pony['keyword'] and pony['style'] == 'flat' and pony['credit'] == 'me, CC0',
+      f'by a keyword: {pony}')
 none = limn('retrieve', 'a quokka', '--index', index)
 check(none.stdout == '' and "no picture of 'quokka'" in none.stderr, f'nothing: {none}')
 near = found(samples / 'horse-fluent-flat.png', '-k', 3)
@@ -78,7 +85,8 @@ for sample in samples.glob('*.png'):
 (shown / 'snail-noto.json').write_text(json.dumps({'caption': 'snail', 'split': 'heldout_subject'}))
 limn('data', 'pack', shown, 'shown.pack', '--size', 64, '--names', '--roles', 'edge', '--workers', 1)
 count = json.loads(limn('data', 'stats', 'shown.pack', '--json').stdout)['pictures']
-said = json.loads(limn('data', 'clusters', 'shown.pack', 'clusters.pack', '--keep', 4, '--device', 'cpu', '--json').stdout)
+said = json.loads(limn('data', 'clusters', 'shown.pack', 'clusters.pack', '--keep', 4, '--device', 'cpu',
+                       '--json').stdout)
 check(said['pictures'] == count - 1 and 0 < said['clusters'] <= count - 1, f'clusters: {said}')
 
 
@@ -99,12 +107,14 @@ check(sorted(set(rows[::4])) == list(rows[::4]), 'one a picture, in their order'
 limn('data', 'clusters', 'clusters.pack', 'again.pack', '--keep', 4, '--device', 'cpu')
 check((home / 'again.pack').read_bytes() == (home / 'clusters.pack').read_bytes(), 'clusters are made anew, not twice')
 check('--keep' in limn('data', 'clusters', 'shown.pack', 'x.pack', '--keep', 65, code=2).stderr, 'at most 64 of one')
-check('smaller clusters' in limn('data', 'clusters', 'shown.pack', 'x.pack', '--keep', 64, '--nearest', 64, '--device', 'cpu', code=2).stderr, 'none so large')
+check('smaller clusters' in limn('data', 'clusters', 'shown.pack', 'x.pack', '--keep', 64, '--nearest', 64, '--device',
+                                 'cpu', code=2).stderr, 'none so large')
 check('is the input' in limn('data', 'clusters', 'shown.pack', 'shown.pack', code=2).stderr, 'not over its input')
 limn('data', 'clusters', 'nowhere.pack', 'x.pack', code=2)
 check(not (home / 'x.pack').exists(), 'nothing is left of what failed')
 mixture = pathlib.Path(SOURCE) / 'app/recipes/retrieval.yaml'
-for e in map(json.loads, limn('data', 'examples', 'clusters.pack', mixture, '--count', 20, '--json').stdout.splitlines()):
+for e in map(json.loads,
+             limn('data', 'examples', 'clusters.pack', mixture, '--count', 20, '--json').stdout.splitlines()):
     of = [e['record']] + [r['record'] for r in e['references']]
     check(any(set(of) <= set(rows[i:i + 4]) for i in range(0, len(rows), 4)), f'not of one cluster: {of}')
 
@@ -112,14 +122,16 @@ for e in map(json.loads, limn('data', 'examples', 'clusters.pack', mixture, '--c
 
 
 def draw(*args, code=0, **more):
-    p = limn('generate', 'text', '--steps', 1, '--size', 64, '--seed', 3, '--device', 'cpu', '-o', 'out.png', '--no-library', '--preview', 'none', *args, code=code, **more)
+    p = limn('generate', 'text', '--steps', 1, '--size', 64, '--seed', 3, '--device', 'cpu', '-o', 'out.png',
+             '--no-library', '--preview', 'none', *args, code=code, **more)
     return p, text_of('out.png') if code == 0 else None
 
 
 said, about = draw('--index', index, '--set', 'subject=horse')
 check(about['instruction'] == '[ref#1] horse in fluent 3d style', f"the words: {about['instruction']}")
 reference = about['references'][0]
-check(reference['text'] == '[ref#1] horse' and reference['file'] == 'horse.png' and reference['credit'] == 'me, CC0', f'{reference}')
+check(reference['text'] == '[ref#1] horse' and reference['file'] == 'horse.png' and reference['credit'] == 'me, CC0',
+      f'{reference}')
 check("drawn after 'horse' in flat (me, CC0)" in said.stderr, f'what was taken is said: {said.stderr}')
 first = (home / 'out.png').read_bytes()
 index.rename(home / 'gone.index')
@@ -138,7 +150,8 @@ check('bad.index' in draw('--index', 'bad.index', code=2)[0].stderr, 'a damaged 
 # What is said of references holds for those that come.
 said, about = draw('--index', index, '--ref-weight', '1=0.5', '--set', 'subject=horse')
 check(about['ref_weight'] == '1=0.5', 'a weight of one that was found')
-check('there is no reference 2' in draw('--index', index, '--ref-weight', '2=0.5', '--set', 'subject=horse', code=2)[0].stderr, 'one too many')
+check('there is no reference 2' in draw('--index', index, '--ref-weight', '2=0.5', '--set', 'subject=horse',
+                                        code=2)[0].stderr, 'one too many')
 
 # A model's own index, on the machine that draws; one without.
 own = home / 'model'

@@ -49,7 +49,8 @@ whole = (here / 'small.pack').read_bytes()
 check(len(whole) > 8 * 4096, f'the pack has several pages: {len(whole)} bytes')
 for left in (0, 4096, len(whole) - 3 * 4096, len(whole) - 1):
     shutil.rmtree(run, ignore_errors=True)
-    p = subprocess.Popen([LIMN, *TRAIN, '--json'], env=env, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([LIMN, *TRAIN, '--json'], env=env, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True)
     for _ in range(3):
         p.stdout.readline()
     os.truncate(here / 'small.pack', left)
@@ -59,8 +60,10 @@ for left in (0, 4096, len(whole) - 3 * 4096, len(whole) - 1):
         p.kill()
         lines, errors = p.communicate()
     done = steps()
-    check(p.returncode == 1 and 'small.pack was truncated' in errors, f'cut to {left}: exit {p.returncode}, {errors[-500:]}')
-    check(done and f'step {done[-1]} is saved' in errors, f'cut to {left}: the {len(done)} steps are saved: {errors[-300:]}')
+    check(p.returncode == 1 and 'small.pack was truncated' in errors,
+          f'cut to {left}: exit {p.returncode}, {errors[-500:]}')
+    check(done and f'step {done[-1]} is saved' in errors,
+          f'cut to {left}: the {len(done)} steps are saved: {errors[-300:]}')
     check((run / 'checkpoint.safetensors').exists(), f'cut to {left}: a checkpoint')
     (here / 'small.pack').write_bytes(whole)
 limn(*TRAIN, '--resume', '--until', str(len(done) + 2))
@@ -68,10 +71,12 @@ check(steps() == list(range(1, len(done) + 3)), f'and it goes on there: {steps()
 
 # --- a mixture that asks for what the pack has not: no subject in it is there twice
 tasks = json.loads((here / 'tasks.json').read_text())
-other = dict(name='again', ratio=1, references=[dict(slot='other', picture='subject', texts=['it'])], texts=['{subject} like {other}'])
+other = dict(name='again', ratio=1, references=[dict(slot='other', picture='subject', texts=['it'])],
+             texts=['{subject} like {other}'])
 (here / 'two.json').write_text(json.dumps(dict(tasks, mixture=tasks['mixture'] + [other])))
 shutil.rmtree(run)
-limn(*TRAIN, '--set', 'tasks=two.json', code=2, says='the pack has no example with 1 reference for again: leave these out')
+limn(*TRAIN, '--set', 'tasks=two.json', code=2,
+     says='the pack has no example with 1 reference for again: leave these out')
 check(not steps(), 'that is said before the first step')
 limn(*TRAIN, '--until', '2')
 
@@ -113,8 +118,10 @@ limn(*TRAIN, '--until', '2')
 for i in range(8):
     model, out = here / f'model{i}', here / f'{i}.png'
     shutil.copytree(run / 'model', model)
-    p = subprocess.Popen([LIMN, 'instruct', 'a snail', '--model', str(model), '--steps', '200', '--preview', 'none', '--no-library',
-                          '-o', str(out)], env=env, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([LIMN, 'instruct', 'a snail', '--model', str(model), '--steps', '200', '--preview', 'none',
+                          '--no-library',
+                          '-o', str(out)], env=env, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         text=True)
     time.sleep(0.05 * i)
     for weights in model.rglob('*.safetensors'):
         os.truncate(weights, 4096 * (i % 3))
@@ -129,7 +136,8 @@ for i in range(8):
 
 # --- a LoRA: laid on the model or merged into it, it draws the same; of weight 0, what the model draws
 def pixels(name, *args):
-    limn('instruct', 'a snail', '--seed', '1', '--steps', '2', '--device', 'cpu', '--dtype', 'f32', '--preview', 'none', '--no-library',
+    limn('instruct', 'a snail', '--seed', '1', '--steps', '2', '--device', 'cpu', '--dtype', 'f32', '--preview', 'none',
+         '--no-library',
          '-o', name, *args)
     png, at, found = (here / name).read_bytes(), 8, b''
     while at < len(png):

@@ -38,8 +38,10 @@ class Terminal:
         """To the questions in what has come since."""
         if self.silent:
             return
-        for m in re.finditer(rb'\x1b\[c|\x1b\[16t|\x1b\[\?1;1;0S|\x1b_Gi=31[^\x1b]*\x1b\\|\x1b\[5n', self.out[self.seen:]):
-            name = {b'\x1b[c': 'da1', b'\x1b[16t': 'cell', b'\x1b[?1;1;0S': 'colours', b'\x1b[5n': 'here'}.get(m[0], 'kitty')
+        for m in re.finditer(rb'\x1b\[c|\x1b\[16t|\x1b\[\?1;1;0S|\x1b_Gi=31[^\x1b]*\x1b\\|\x1b\[5n',
+                             self.out[self.seen:]):
+            name = {b'\x1b[c': 'da1', b'\x1b[16t': 'cell', b'\x1b[?1;1;0S': 'colours',
+                    b'\x1b[5n': 'here'}.get(m[0], 'kitty')
             reply = b'\x1b[0n' if name == 'here' else self.answers.get(name, b'')
             if name == 'da1':
                 if self.asked == 0 and self.typed:
@@ -114,7 +116,8 @@ def started(answers, expected, why, **how):
 
 
 def as_documented():
-    for answers, expected, why in ((WEZTERM, 'sixel', 'WezTerm'), (WEZTERM_KITTY, 'kitty', 'WezTerm with kitty\'s protocol'),
+    for answers, expected, why in ((WEZTERM, 'sixel', 'WezTerm'),
+                                   (WEZTERM_KITTY, 'kitty', 'WezTerm with kitty\'s protocol'),
                                    (WINDOWS, 'sixel', 'Windows Terminal 1.22'),
                                    (WINDOWS_BEFORE, 'cells', 'Windows Terminal before'), (PLAIN, 'cells', 'neither')):
         for split in (False, True):
@@ -135,7 +138,8 @@ def as_documented():
                 check(0 < min(moves) <= 1024, f'{why}: a move takes {moves} bytes')
             if expected == 'kitty':
                 check(all(len(c) <= 4096 for c in re.findall(rb'\x1b_G[^;]*;([^\x1b]*)\x1b', t.out)), 'chunks of 4096')
-                check(b'\x1b[?2026h' not in t.out, 'nothing is held back: kitty 0.26 loses pictures of what it holds back')
+                check(b'\x1b[?2026h' not in t.out,
+                      'nothing is held back: kitty 0.26 loses pictures of what it holds back')
             t.close()
             check(expected != 'kitty' or b'a=d' in t.out, f'{why}: the pictures are taken off at the end')
             check(t.out.rstrip().count(b'\x1b[?1049l') == 1, f'{why}: the screen is given back')
@@ -148,8 +152,10 @@ def who_does_not_answer():
     t.close()
     t = started(dict(kitty=b'\x1b_Gi=31;OK\x1b\\'), 'kitty', 'only kitty\'s protocol')
     t.close()
-    for junk in (b'\x1b[?62;4', b'\x1b[;;;;;;;;;;;;;', b'\x1b[?' + b'4;' * 3000 + b'c', b'\x1b_G' + b'A' * 500 + b'\x1b\\',
-                 b'\x1b[?99999999999999999999;4c', b'\x1b[6;0;0t\x1b[6;-1;x', b'\xff\xfe\x80', b'\x1b]10;rgb:ff/ff/ff\x1b\\'):
+    for junk in (b'\x1b[?62;4', b'\x1b[;;;;;;;;;;;;;', b'\x1b[?' + b'4;' * 3000 + b'c',
+                 b'\x1b_G' + b'A' * 500 + b'\x1b\\',
+                 b'\x1b[?99999999999999999999;4c', b'\x1b[6;0;0t\x1b[6;-1;x', b'\xff\xfe\x80',
+                 b'\x1b]10;rgb:ff/ff/ff\x1b\\'):
         t = Terminal(dict(da1=junk))
         check(t.run(10, lambda out: kind(out) is not None), f'{junk[:20]!r}: a picture is sent')
         t.send(b'\x1b[27;1~') # ends whatever was open
@@ -178,7 +184,8 @@ def typing_meanwhile():
 
 def late():
     # The answers come when limn waits no longer: they are no keys, and what they say is still of use.
-    for answers, expected, split in ((WINDOWS, 'sixel', False), (WEZTERM_KITTY, 'kitty', False), (PLAIN, 'cells', False),
+    for answers, expected, split in ((WINDOWS, 'sixel', False), (WEZTERM_KITTY, 'kitty', False),
+                                     (PLAIN, 'cells', False),
                                      (WINDOWS_BEFORE, 'cells', True)):
         t = Terminal(answers, late=1.2, split=split)
         check(t.run(10, lambda out: kind(out) == 'cells'), f'{expected}: symbols at first')
@@ -228,7 +235,8 @@ def pasted():
     t.send(b'i')
     t.run(0.3)
     t.send('\x1b[200~a caf\u00e9, q\x1b]0;x\x07 and a\x1b[201~'.encode())
-    check(t.run(5, lambda out: 'caf\u00e9, q' in t.text() and 'and a' in t.text()), f'whole in a text ({t.text()[-200:]!r})')
+    check(t.run(5, lambda out: 'caf\u00e9, q' in t.text() and 'and a' in t.text()),
+          f'whole in a text ({t.text()[-200:]!r})')
     t.send(b' h\xe9n in red')
     check(t.run(5, lambda out: 'hn in red' in t.text()), f'a broken byte is one letter ({t.text()[-200:]!r})')
     check(b'\x1b[?2004h' in t.out, 'it is asked for')
@@ -288,7 +296,8 @@ def drawing(answer, argv=(), typed=b'', **more):
     env = environment(home, **dict(dict(TERM='xterm-256color'), **more))
     line = ' '.join([LIMN, 'generate', 'text', '--steps', '2', '--no-library', '-o', f'{home}/x.png', *argv])
     # What is left behind on the terminal is the next program's line.
-    pid, fd = in_terminal(['/bin/sh', '-c', f'{line}; stty -echo; echo READY; read left; echo "LEFT<$left>"'], env, home)
+    pid, fd = in_terminal(['/bin/sh', '-c', f'{line}; stty -echo; echo READY; read left; echo "LEFT<$left>"'],
+                          env, home)
     out, due = b'', [(time.monotonic() + 0.05, typed)] if typed else []
     end = time.monotonic() + 60 * SLOW
     asked = ended = False

@@ -87,9 +87,11 @@ def interrupted():
     shutil.copy(f'{SOURCE}/app/templates/samples/snail-noto.png', folder / 'mine.png')
     text = json.loads(rows(s, f"SELECT request FROM job WHERE id='{ids[2]}'")[0][0])['instruction']
     out = s.home / 'same.png'
-    p = subprocess.run([LIMN, 'instruct', text, '--ref', f'1={folder}/mine.png', '--seed', '7', '--steps', '3', '--size', '64', '--preview', 'none',
+    p = subprocess.run([LIMN, 'instruct', text, '--ref', f'1={folder}/mine.png', '--seed', '7', '--steps', '3',
+                        '--size', '64', '--preview', 'none',
                         '--no-library', '-o', str(out)], env=s.env, capture_output=True)
-    check(p.returncode == 0 and out.read_bytes() == picture_of(s, ids[2]), f'the same seed, the same picture: {p.stderr.decode()}')
+    check(p.returncode == 0 and out.read_bytes() == picture_of(s, ids[2]),
+          f'the same seed, the same picture: {p.stderr.decode()}')
     s = Screen((100, 30), home=s.home)
     s.expect('references', 'start')
     offers_nothing(s, 'nothing is left to do')
@@ -119,7 +121,8 @@ def beside_each_other():
     s.keys('x')
     s.expect('stopped', 'the first one goes on', 30)
     s.close()
-    p = subprocess.Popen([LIMN, 'generate', 'text', '--steps', '900', '--size', '64', '--preview', 'none', '-o', f'{s.home}/x.png', '--json'], env=s.env,
+    p = subprocess.Popen([LIMN, 'generate', 'text', '--steps', '900', '--size', '64', '--preview', 'none', '-o',
+                          f'{s.home}/x.png', '--json'], env=s.env,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     p.stdout.readline()
     other = Screen((100, 30), home=s.home)
@@ -161,7 +164,8 @@ def sheets():
     home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
     templates = home / 'data/limn/templates'
     templates.mkdir(parents=True)
-    (templates / 'short.yaml').write_text('name: short\nsummary: of few steps\ninstruction: "a {{thing}}"\nvariables:\n  thing:\n'
+    (templates / 'short.yaml').write_text('name: short\nsummary: of few steps\ninstruction: "a {{thing}}"\nvariables:\n'
+                                          '  thing:\n'
                                              '    default: fox\nparameters:\n  steps: 2\n  size: 64\n')
     s = Screen((120, 40), home=home)
     s.expect('references', 'start')
@@ -229,7 +233,8 @@ def make_training(s_env):
 
 
 def trainings():
-    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s', XDG_DATA_HOME=f'{work.name}/d'))
+    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s',
+                                XDG_DATA_HOME=f'{work.name}/d'))
     env = dict(OMP_NUM_THREADS='1')
     s = Screen((120, 40), folder=folder, env=env)
     s.expect('references', 'start')
@@ -297,12 +302,14 @@ def trainings_elsewhere():
     # A stand-in for ssh with a home of its own: what is there is not here.
     there = pathlib.Path(tempfile.mkdtemp(dir=work.name))
     (there / 'run').mkdir(mode=0o700)
-    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s', XDG_DATA_HOME=f'{work.name}/d'))
+    folder = make_training(dict(os.environ, HOME=work.name, XDG_STATE_HOME=f'{work.name}/s',
+                                XDG_DATA_HOME=f'{work.name}/d'))
     for name in ('model', 'small.pack'):
         (folder / name).rename(there / name)
     ssh = there / 'ssh'
     ssh.write_text(f'#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2\ncd {there}\nexport HOME={there} '
-                   f'XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run XDG_DATA_HOME={there}/data\nexec sh -c "$*"\n')
+                   f'XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run XDG_DATA_HOME={there}/data\n'
+                   'exec sh -c "$*"\n')
     ssh.chmod(0o755)
     env = dict(OMP_NUM_THREADS='1', LIMN_SSH=str(ssh), LIMN_REMOTE=LIMN)
     s = Screen((120, 40), folder=folder, env=env, args='--preview cells --host there')

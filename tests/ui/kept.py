@@ -199,7 +199,8 @@ def first_seconds():
     s = Screen((100, 30), before='TERM=nonsense-42')
     s.expect('EXIT 2', 'a terminal that is not known is refused')
     check("'nonsense-42' is unknown" in (s.home / 'err').read_text(), 'in a sentence')
-    check('\x1b' not in s.text() and not re.search('\\?[0-9;]+[cuR]', s.text().split('EXIT')[0]), 'and it is not asked', s)
+    check('\x1b' not in s.text() and not re.search('\\?[0-9;]+[cuR]', s.text().split('EXIT')[0]),
+          'and it is not asked', s)
     s.close(quit=False)
 
 

@@ -51,7 +51,8 @@ for row in rows:
 def command_line():
     for row in rows:
         for command, words in help_of.items():
-            line = f"{row['option']} {row['argument']} {row['help']}" if row['argument'] != 'NULL' else f"{row['option']} {row['help']}"
+            argument = f" {row['argument']}" if row['argument'] != 'NULL' else ''
+            line = f"{row['option']}{argument} {row['help']}"
             check(plain(line) in words, f"limn {command} --help has {line}")
             check(not row['range'] or f"{plain(row['help'])} ({row['range']}" in words,
                   f"limn {command} --help has {row['range']} of {row['name']}")
@@ -75,7 +76,8 @@ def documents():
             check(row['option'] in words or row['option'][2:] in words, f"{name} has {row['option']}")
             check(row['range'] in words, f"{name} has {row['range']} of {row['name']}")
     if shutil.which('mandoc'):
-        lint = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning'], input=page, capture_output=True, text=True).stdout
+        lint = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning'], input=page, capture_output=True,
+                              text=True).stdout
         check(not lint, lint)
     else:
         print('[  SKIPPED ] parameters.py: the manual is not looked through: there is no mandoc')

@@ -175,7 +175,8 @@ def hostile_names():
         shutil.copy(sample, folder + b'/' + n)
     os.mkdir(folder + b'/\x1b[31mfolder')
     for locale in ('C.UTF-8', 'C'):
-        s = Screen((120, 40), locale, folder=folder.decode(), args='--preview cells' if locale != 'C' else '--preview none')
+        s = Screen((120, 40), locale, folder=folder.decode(),
+                   args='--preview cells' if locale != 'C' else '--preview none')
         s.expect(r'folder/', f'{locale}: the folder is listed')
         text = s.text()
         check('pwned' in text and 'break' in text and 'caf' in text, f'{locale}: the names are there', s)
@@ -361,10 +362,12 @@ def strangers_picture():
     inside = pathlib.Path(f'{SOURCE}/app/templates/samples/snail-noto.png').read_bytes()
     digest = hashlib.sha256(secret).hexdigest()
     png_with(folder / 'stranger.png', {'limn': '0', 'format': 1, 'instruction': 'a [ref#1] stranger', 'references': [
-        {'marker': 1, 'text': 'image', 'loader': 'edge', 'settings': ['thickness=8'], 'file': str(folder / 'secret.png'),
+        {'marker': 1, 'text': 'image', 'loader': 'edge', 'settings': ['thickness=8'],
+         'file': str(folder / 'secret.png'),
          'hash': digest, 'png': base64.b64encode(inside).decode()}]})
     host = pathlib.Path(SOURCE, 'tests/worker/hostile.py')
-    (home / 'scenario.json').write_text(json.dumps(dict(png=f'{SOURCE}/app/templates/samples/snail-noto.png', frames=[], keep=str(kept))))
+    (home / 'scenario.json').write_text(json.dumps(dict(png=f'{SOURCE}/app/templates/samples/snail-noto.png', frames=[],
+                                                        keep=str(kept))))
     env = dict(LIMN_SSH=f'{sys.executable} -S -E {host} --host {home}/scenario.json')
     s = Screen((100, 30), home=home, folder=folder, args='--preview cells --host h', env=env)
     p = subprocess.run([LIMN, 'library', 'import', folder / 'stranger.png'], env=s.env, capture_output=True)
@@ -392,7 +395,8 @@ def strangers_picture():
     kinds = [head['type'] for head, _ in sent]
     check(kinds.count('load') >= 2 and kinds.count('submit') >= 1, f'the host was asked: {kinds}')
     payloads = [payload for head, payload in sent if head['type'] == 'blob']
-    check(payloads and all(p == inside for p in payloads), f'only what is inside the picture: {[len(p) for p in payloads]}')
+    check(payloads and all(p == inside for p in payloads),
+          f'only what is inside the picture: {[len(p) for p in payloads]}')
     heads = json.dumps([head for head, _ in sent])
     check(digest not in heads, 'not even asked about the file it names')
     check(str(home) not in heads, f'no path of this machine: {heads[:3000]}')
@@ -574,7 +578,8 @@ def bad_loaders():
         return
     folder = tempfile.mkdtemp(dir=work.name)
     os.symlink(bad, f'{folder}/bad-none.so')
-    s = Screen((120, 40), env={'LIMN_LOADER_PATH': f'{LOADERS}:{folder}', 'LIMN_LOADER_SECONDS': '4', 'LIMN_LOADER_MEMORY': '200'})
+    s = Screen((120, 40),
+               env={'LIMN_LOADER_PATH': f'{LOADERS}:{folder}', 'LIMN_LOADER_SECONDS': '4', 'LIMN_LOADER_MEMORY': '200'})
     s.expect('references', 'start')
     s.keys('a', 'Tab', 'Tab', 'Enter')
     s.expect('what it is', 'the form')
@@ -698,7 +703,8 @@ def plainly():
     s.close()
 
 
-tests = [views_at_every_size, plainly, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping, faults, hang_up, damaged_library, full_disk,
+tests = [views_at_every_size, plainly, forms, hostile_names, writing, drawing, cut_words, strangers_picture, sweeping,
+         faults, hang_up, damaged_library, full_disk,
          mouse, clock_changed, bad_loaders, colours, idle, terminals]
 
 

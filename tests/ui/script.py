@@ -34,7 +34,8 @@ class Picture:
         rows, step = pixels(path), 3 * self.width
         self.clear = len(rows) == 4 * self.width * self.height
         if self.clear:
-            rows = bytes(255 - ((255 - rows[i + c]) * rows[i + 3] + 127) // 255 for i in range(0, len(rows), 4) for c in range(3))
+            rows = bytes(255 - ((255 - rows[i + c]) * rows[i + 3] + 127) // 255 for i in range(0, len(rows),
+                                                                                               4) for c in range(3))
         check(len(rows) == step * self.height, f'{path}: three or four channels')
         self.rows = [rows[i:i + step] for i in range(0, len(rows), step)]
 
@@ -60,7 +61,8 @@ settle
 
 def words():
     h = Home()
-    screen = h.play('size 80x24\nwait references\nsave -\nsize 120x40\nkeys 8\nwait all commands\nsave -\n', 'two screens')
+    screen = h.play('size 80x24\nwait references\nsave -\nsize 120x40\nkeys 8\nwait all commands\nsave -\n',
+                    'two screens')
     lines = screen.split('\n')
     check(len(lines) == 24 + 40 + 1, f'they are as high as was asked for: {len(lines)}', screen)
     check(max(map(len, lines[:24])) <= 80 < max(map(len, lines[24:])) <= 120, 'and as wide', screen)
@@ -74,15 +76,19 @@ def words():
 
 
 def photographs():
-    # The screen as a picture: cells of 10 x 20 in the theme's colours, letters where there are letters, the pictures in theirs.
+    # The screen as a picture: cells of 10 x 20 in the theme's colours, letters where there are letters, the pictures in
+    # theirs.
     h = Home()
     (h.path / 'white.png').write_bytes(png((64, 64), b'\xff\x00\x80' * 64 * 64))
-    h.play(f'size 60x26\nwait white.png\nkeys End\nsettle\nsave {h.path}/dark.png\nsave {h.path}/a.txt\nkeys :\ntype theme light\nkeys Enter\nsettle\n'
+    h.play(f'size 60x26\nwait white.png\nkeys End\nsettle\nsave {h.path}/dark.png\nsave {h.path}/a.txt\nkeys :\n'
+           'type theme light\nkeys Enter\nsettle\n'
            f'save {h.path}/light.PNG\n', 'photographs', folder=str(h.path))
     dark, light, lines = Picture(h.path / 'dark.png'), Picture(h.path / 'light.PNG'), (h.path / 'a.txt').read_text().split('\n')
     check((dark.width, dark.height) == (600, 520), f'as large as its cells: {dark.width} x {dark.height}')
     near = lambda a, b: max(abs(x - y) for x, y in zip(a, b)) <= 24 # the nearest of 256 colours
-    theme = lambda name, role: bytes.fromhex(re.search(rf'^{role} = .*on #(\w+)', (pathlib.Path(SOURCE) / f'themes/{name}.theme').read_text(), re.M)[1])
+    theme = lambda name, role: bytes.fromhex(re.search(rf'^{role} = .*on #(\w+)',
+                                                       (pathlib.Path(SOURCE) / f'themes/{name}.theme').read_text(),
+                                                       re.M)[1])
     for picture, name in ((dark, 'dark'), (light, 'light')):
         ground = max(picture.colours(300, 200, 200, 40).items(), key=lambda c: c[1])[0]
         check(near(ground, theme(name, 'text')), f'{name}: the ground is {ground.hex()}')
@@ -102,24 +108,33 @@ def limits():
     """As much as a script may have, and one more."""
     h = Home()
     L = dict(re.findall(r'LIMIT_(\w+) = ([^,/]+),', (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text()))
-    for name, script in (('LIMIT_SCRIPT_BYTES', lambda n: '#' * n), ('LIMIT_PATTERN_BYTES', lambda n: 'wait ' + '(a|references)' + '|b' * ((n - 14) // 2) + '|' * (n % 2)),
-                         ('LIMIT_PATTERN_GROUPS', lambda n: 'wait references' + '(a*)' * n), ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|a{1,%d})' % n),
+    for name, script in (('LIMIT_SCRIPT_BYTES', lambda n: '#' * n),
+                         ('LIMIT_PATTERN_BYTES',
+                          lambda n: 'wait ' + '(a|references)' + '|b' * ((n - 14) // 2) + '|' * (n % 2)),
+                         ('LIMIT_PATTERN_GROUPS', lambda n: 'wait references' + '(a*)' * n),
+                         ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|a{1,%d})' % n),
                          ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|((a{10}){3,%d})+)' % (n // 10 + n % 10))):
         most = eval(L[name[6:]])
         for n, beyond in ((most, 0), (most + 1, 2)):
             p = h.limn('--script', '-', stdin=script(n))
-            check(p.returncode == beyond and ('at most' in p.stderr) == bool(beyond), f'{name} at {n}: exit {p.returncode}', p.stderr[-400:])
-    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', '(e)$t' + '*' * 113, 'a{99999999999999999999}', 'a{1,99999999999999999999}'):
+            check(p.returncode == beyond and ('at most' in p.stderr) == bool(beyond),
+                  f'{name} at {n}: exit {p.returncode}', p.stderr[-400:])
+    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', '(e)$t' + '*' * 113,
+                 'a{99999999999999999999}', 'a{1,99999999999999999999}'):
         p = h.limn('--script', '-', stdin=f'wait {bomb}\n')
-        check(p.returncode == 2 and 'asks for too much' in p.stderr, f'{bomb[:40]}: exit {p.returncode}', p.stderr[-400:])
+        check(p.returncode == 2 and 'asks for too much' in p.stderr, f'{bomb[:40]}: exit {p.returncode}',
+              p.stderr[-400:])
 
 
 def wrong_words():
     h = Home()
     for line, what in (('wiat x', "unknown word 'wiat'; did you mean 'wait'"), ('keys 4 Foo', "'Foo' is not a key"),
-                       ('wait [', 'is not a regular expression'), ('size 3', 'is not a size'), ('size 0x9', 'is not a size'),
-                       ('size 80x24x', 'is not a size'), ('settle now', 'settle takes no argument'), ('keys', 'keys needs an argument'),
-                       ('limit 0', 'is not a number of seconds'), ('limit nan', 'is not a number of seconds'), ('\x01', 'unknown word')):
+                       ('wait [', 'is not a regular expression'), ('size 3', 'is not a size'),
+                       ('size 0x9', 'is not a size'),
+                       ('size 80x24x', 'is not a size'), ('settle now', 'settle takes no argument'),
+                       ('keys', 'keys needs an argument'),
+                       ('limit 0', 'is not a number of seconds'), ('limit nan', 'is not a number of seconds'),
+                       ('\x01', 'unknown word')):
         p = h.limn('--script', '-', stdin=f'keys 2\n{line}\n')
         check(p.returncode == 2 and 'standard input:2: ' in p.stderr and what in p.stderr and not p.stdout,
               f'{line!r}: {p.returncode} {p.stderr}')
@@ -141,7 +156,8 @@ def in_a_terminal():
     h = Home()
     script = h.path / 'morning.limn'
     script.write_text('size 30x10\nkeys 4\nwait styled-subject\nkeys 2\n')
-    pid, fd = in_terminal([LIMN, '--script', str(script), '--preview', 'none'], dict(h.env, TERM='xterm-256color'), SAMPLES, (80, 24))
+    pid, fd = in_terminal([LIMN, '--script', str(script), '--preview', 'none'], dict(h.env, TERM='xterm-256color'),
+                          SAMPLES, (80, 24))
     out, end, asked = b'', time.monotonic() + 10 * SLOW, False
     while time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:

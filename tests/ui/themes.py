@@ -31,7 +31,8 @@ for theme in themes:
     for line in theme.read_text().splitlines():
         if not line.strip() or line.startswith(';'):
             continue
-        m = re.fullmatch(r'([a-z-]+) = (#[0-9a-f]{6}|[a-z-]+)(?: on (#[0-9a-f]{6}|[a-z-]+))?((?: (?:bold|underline|reverse|dim))*)', line)
+        m = re.fullmatch(r'([a-z-]+) = (#[0-9a-f]{6}|[a-z-]+)(?: on (#[0-9a-f]{6}|[a-z-]+))?((?: '
+                         r'(?:bold|underline|reverse|dim))*)', line)
         if not m:
             check(False, f'{theme.name}: {line!r}')
             continue

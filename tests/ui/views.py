@@ -11,11 +11,13 @@ from script import DRAWN, Home, Picture
 def palette():
     h = Home()
     screen = h.play('keys :\nsave -', 'the palette')
-    check(re.search(r'^  draw +F9 \^G +draw the instruction', screen, re.M), 'everything is listed, with its keys', screen)
+    check(re.search(r'^  draw +F9 \^G +draw the instruction', screen, re.M), 'everything is listed, with its keys',
+          screen)
     screen = h.play('keys :\ntype guid\nsave -', 'filtered')
     check('guidance' in screen and 'next-pane' not in screen, 'what is typed filters', screen)
     themes = sorted(p.stem for p in (pathlib.Path(SOURCE) / 'themes').glob('*.theme'))
-    screen = h.play('keys :\ntype them\nkeys Tab\nsave -\ntype x\nkeys Backsp Tab\nsave -\nkeys Tab S-Tab\nsave -', 'completed')
+    screen = h.play('keys :\ntype them\nkeys Tab\nsave -\ntype x\nkeys Backsp Tab\nsave -\nkeys Tab S-Tab\nsave -',
+                    'completed')
     check(re.search('^ :theme$', screen, re.M), 'Tab completes a name', screen)
     check(len(re.findall(f'^ :theme {themes[0]}$', screen, re.M)) == 2, 'and its value, forwards and back', screen)
     screen = h.play('keys :\ntype sampler\nkeys Space\nsave -', 'choices')
@@ -24,18 +26,21 @@ def palette():
     check(':open cat-noto.png' in screen, 'files are completed', screen)
     h.play('keys :\ntype steps 7\nkeys Enter\nwait steps 7', 'one is set')
     screen = h.play('keys : Up\nsave -\nkeys Esc :\ntype st\nkeys Up\nsave -\nkeys Down\nsave -', 'later')
-    check(screen.count(':steps 7') == 2 and ':st\n' in screen, 'what was asked before comes with Up, also of an earlier limn', screen)
+    check(screen.count(':steps 7') == 2 and ':st\n' in screen,
+          'what was asked before comes with Up, also of an earlier limn', screen)
     h.play('keys :\ntype q\nkeys Enter', ':q is quit')
     screen = h.play('keys :\ntype gallexy\nkeys Enter\nsave -', 'a slip')
     check("unknown command 'gallexy'; did you mean 'gallery'?" in screen, 'is answered', screen)
     screen = h.play('keys :\npaste steps 9\nsave -\nkeys Esc Y\nsave -', 'pasted')
-    check(':steps 9' in screen and 'Y does nothing here' in screen, 'a paste goes in; a key without use says so', screen)
+    check(':steps 9' in screen and 'Y does nothing here' in screen, 'a paste goes in; a key without use says so',
+          screen)
 
 
 def own_keys():
     h = Home()
     shipped = h.limn('--print-keys').stdout
-    check(shipped == (pathlib.Path(SOURCE) / 'docs/keys').read_text(), 'docs/keys is what limn has: limn --print-keys >docs/keys')
+    check(shipped == (pathlib.Path(SOURCE) / 'docs/keys').read_text(),
+          'docs/keys is what limn has: limn --print-keys >docs/keys')
     folder = h.path / '.config/limn'
     folder.mkdir(parents=True)
     own = folder / 'keys'
@@ -47,7 +52,8 @@ def own_keys():
     screen = h.play('keys a\nsave -', 'a key that is free')
     check('a: there is nothing to' in screen or 'a does nothing here' in screen, 'says so', screen)
     check('compose    add            +' in h.limn('--print-keys').stdout, 'and they are printed')
-    for line, what in (('al draw F9', "keys:2: 'al' is not a view or all; did you mean 'all'?"), ('all darw x', "did you mean 'draw'?"),
+    for line, what in (('al draw F9', "keys:2: 'al' is not a view or all; did you mean 'all'?"),
+                       ('all darw x', "did you mean 'draw'?"),
                        ('all draw Foo', "'Foo' is not a key"), ('all', 'the action after the view is missing')):
         own.write_text(f'# mine\n{line}\n')
         p = h.limn('--print-keys')
@@ -67,20 +73,27 @@ def gallery():
     h.play(DRAWN + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three drawings')
     check(len(pictures(h)) == 3, 'three pictures')
     # Keys act on what is marked; u brings back together what went together.
-    screen = h.play('keys 3\nsettle\nkeys Space Right Right Space * 4 t\ntype best\nkeys Enter\nwait 2 marked\nsave -', 'marked')
-    check([p[1:3] for p in pictures(h)] == [(4, 'best'), (0, ''), (4, 'best')], f'both that are marked: {pictures(h)}', screen)
-    h.play('keys 3\nsettle\nkeys Space Right Right Space x\nwait removed 2 pictures\nwait 1 picture,\nkeys u\nwait 3 pictures\nkeys x\n'
+    screen = h.play('keys 3\nsettle\nkeys Space Right Right Space * 4 t\ntype best\nkeys Enter\nwait 2 marked\nsave -',
+                    'marked')
+    check([p[1:3] for p in pictures(h)] == [(4, 'best'), (0, ''), (4, 'best')], f'both that are marked: {pictures(h)}',
+          screen)
+    h.play('keys 3\nsettle\nkeys Space Right Right Space x\nwait removed 2 pictures\nwait 1 picture,\nkeys u\n'
+           'wait 3 pictures\nkeys x\n'
            'wait 2 pictures\n', 'removed')
     check(sum(p[3] for p in pictures(h)) == 1, 'one is removed after all')
-    h.play('keys 3 / *\ntype 4\nwait 1 picture, \nkeys Esc\nwait 2 pictures', 'a filter is seen while it is written, and Esc takes it back')
-    h.play('keys 3 /\ntype template:tex model:ICONS\nwait 2 pictures, \nkeys ^U\ntype template:edge\nwait 0 pictures\nkeys ^U\ntype model:klein\nwait 0 pictures\n'
+    h.play('keys 3 / *\ntype 4\nwait 1 picture, \nkeys Esc\nwait 2 pictures',
+           'a filter is seen while it is written, and Esc takes it back')
+    h.play('keys 3 /\ntype template:tex model:ICONS\nwait 2 pictures, \nkeys ^U\ntype template:edge\nwait 0 pictures\n'
+           'keys ^U\ntype model:klein\nwait 0 pictures\n'
            'keys Esc\nwait 2 pictures', 'by template and model')
     h.limn('library', 'undelete', '3')
     # The comparison says what differs, and the key acts on what is chosen in it.
     seeds = [p[4] for p in pictures(h)]
-    screen = h.play('keys 3\nsettle\nkeys End Space Left Space Enter\nsettle\nsave -\nkeys Enter\nsettle\nsave -\nkeys Right Esc D\nsettle\n'
+    screen = h.play('keys 3\nsettle\nkeys End Space Left Space Enter\nsettle\nsave -\nkeys Enter\nsettle\nsave -\n'
+                    'keys Right Esc D\nsettle\n'
                     'save -\nkeys Esc * 5 Esc', 'compared')
-    both, alone, difference = screen[:len(screen) // 3], screen[len(screen) // 3:2 * len(screen) // 3], screen[2 * len(screen) // 3:]
+    third = len(screen) // 3
+    both, alone, difference = screen[:third], screen[third:2 * third], screen[2 * third:]
     check(f'seed {seeds[0]}' in both and f'seed {seeds[1]}' in both, 'the seeds are written out', both)
     check((f'seed {seeds[0]}' in alone) != (f'seed {seeds[1]}' in alone), 'one at a time, in the same place', alone)
     check('where 1 and 2 differ' in difference, 'and the difference', difference)
@@ -96,7 +109,8 @@ def zoom():
     for i in range(60):
         shutil.copy(one, folder / f'p-{i}.png')
     h.limn('library', 'import', str(folder))
-    ids = lambda screen: len(re.findall(r'(?<![\w.])\d+(?= |$)', '\n'.join(l for l in screen.split('\n') if re.fullmatch(r'[\d +]+', l))))
+    ids = lambda screen: len(re.findall(r'(?<![\w.])\d+(?= |$)',
+                                        '\n'.join(l for l in screen.split('\n') if re.fullmatch(r'[\d +]+', l))))
     screen = h.play('size 120x40\nkeys 3\nsettle\nsave -', 'as it comes')
     larger = h.play('size 120x40\nkeys 3 + + +\nsettle\nsave -', 'larger')
     smaller = h.play('size 120x40\nkeys 3 - -\nsettle\nsave -', 'smaller')
@@ -132,23 +146,28 @@ def material():
     (id, _, _, _, seed, file), = pictures(h)
     before = h.play('keys i\ntype mine\nkeys Esc 3\nsettle\nkeys a\nkeys 1\nwait \\[ref#1\\]\nsave -', 'as a reference')
     check('mine [ref#1]' in before, 'it is a reference of what is being written', before)
-    screen = h.play('keys 3\nsettle\nkeys S\nwait starts from this picture\nsave -\nkeys u\nwait mine\nsave -', 'the start')
+    screen = h.play('keys 3\nsettle\nkeys S\nwait starts from this picture\nsave -\nkeys u\nwait mine\nsave -',
+                    'the start')
     check(re.search(r'start .*' + os.path.basename(file), screen), 'it is where the drawing starts', screen)
     check('mine [ref#1]' in screen, 'and u brings back what was there', screen)
     h.play('keys 3\nsettle\nkeys v\nsettle\nwait 2 pictures', 'a variation')
     check(pictures(h)[1][4] == seed, 'of the same seed')
     p = h.limn('generate', pictures(h)[1][5], '--preview', 'none', '-o', f'{h.path}/v.png', '--no-library')
     check(p.returncode == 0, f'it can be drawn again: {p.stderr}')
-    check((h.path / 'v.png').read_bytes() == pathlib.Path(pictures(h)[1][5]).read_bytes() != pathlib.Path(file).read_bytes(), 'the same, and another')
+    check((h.path / 'v.png').read_bytes() == pathlib.Path(pictures(h)[1][5]).read_bytes() !=
+          pathlib.Path(file).read_bytes(), 'the same, and another')
     screen = h.play('keys 3\nsettle\nkeys End L\nsave -\nkeys 1\nsave -\nkeys 3 L 1\nsave -', 'its seed')
-    check(f'this seed, {seed}' in screen and screen.count(f'seed {seed}') >= 2 and 'seed new' in screen, 'kept and freed', screen)
-    screen = h.play(f'keys 3\nsettle\nkeys End y s\nwait copied: {seed}\nkeys y i\nwait copied: .ref#1. red apple\nkeys y p\nwait copied: /', 'copied')
+    check(f'this seed, {seed}' in screen and screen.count(f'seed {seed}') >= 2 and 'seed new' in screen,
+          'kept and freed', screen)
+    screen = h.play(f'keys 3\nsettle\nkeys End y s\nwait copied: {seed}\nkeys y i\nwait copied: .ref#1. red apple\n'
+                    'keys y p\nwait copied: /', 'copied')
     h.play(f'keys 3\nsettle\nkeys End E ^U\ntype {h.path}/plain.png\nkeys Enter\nwait picture alone', 'exported')
     plain = (h.path / 'plain.png').read_bytes()
     check(b'Text' not in plain and b'zTXt' not in plain and b'IDAT' in plain, 'without its instruction')
     check(h.limn('generate', f'{h.path}/plain.png', '--preview', 'none').returncode == 2, 'so it cannot be drawn again')
     screen = h.play(f'keys 3\nsettle\nkeys End E ^U\ntype {h.path}/plain.png\nkeys Enter\nsave -', 'over it')
-    check('already exists' in screen and plain == (h.path / 'plain.png').read_bytes(), 'nothing is written over', screen)
+    check('already exists' in screen and plain == (h.path / 'plain.png').read_bytes(), 'nothing is written over',
+          screen)
     viewer = h.path / 'viewer'
     viewer.write_text(f'#!/bin/sh\nprintf %s "$1" >{h.path}/seen\n')
     viewer.chmod(0o755)
@@ -180,12 +199,17 @@ def painting():
     h.play(SMALL, 'one')
     (_, _, _, _, _, file), = pictures(h)
     corner = 'keys - ' + 'H ' * 12 + 'K ' * 12 # the brush is one cell, in the upper left corner
-    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}Space\nsave -\nkeys u\nsave -\nkeys a\nsave -\nkeys i\nsave -\n'
-                    'keys r L L j j j j r\nsave -\nkeys b Down Down b\nsave -\nkeys c Enter\nwait there is no mask', 'keys')
+    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}Space\nsave -\nkeys u\nsave -\n'
+                    'keys a\nsave -\nkeys i\nsave -\n'
+                    'keys r L L j j j j r\nsave -\nkeys b Down Down b\nsave -\nkeys c Enter\nwait there is no mask',
+                    'keys')
     shares = [float(x) for x in re.findall(r'([\d.]+) % is drawn anew', screen)]
-    check(shares[1:4] == [0, 100, 0] and 0 < shares[0] < 1 < shares[4] <= shares[5], f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
-    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\nsave -\nkeys Enter\nwait is drawn anew: i and write\n'
-                    'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\nkeys Esc\nsettle', 'the upper half')
+    check(shares[1:4] == [0, 100, 0] and 0 < shares[0] < 1 < shares[4] <= shares[5],
+          f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
+    screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\n'
+                    'save -\nkeys Enter\nwait is drawn anew: i and write\n'
+                    'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
+                    'keys Esc\nsettle', 'the upper half')
     half = float(re.search(r'([\d.]+) % is drawn anew', screen)[1])
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
     screen = h.play('wait blue whale\nsave -\nkeys F9\nwait done in\nsettle', 'the next day')
@@ -205,10 +229,13 @@ def sheet_of_contacts():
     h = Home()
     h.play(SMALL + 'keys r\nwait done in\nsettle\nkeys r\nwait done in\nsettle', 'three')
     files = [Picture(p[5]) for p in pictures(h)]
-    h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/all.png\nkeys Enter\nwait 3 pictures on\nkeys Space Right Space C\nwait the marked 2\nkeys ^U\n'
-           f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait already exists', 'sheets')
+    h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/all.png\nkeys Enter\nwait 3 pictures on\n'
+           'keys Space Right Space C\nwait the marked 2\nkeys ^U\n'
+           f'type ~/two.png\nkeys Enter\nwait 2 pictures on\nkeys C ^U\ntype ~/two.png\nkeys Enter\nwait already exists',
+           'sheets')
     whole, two = Picture(h.path / 'all.png'), Picture(h.path / 'two.png')
-    check(whole.width == two.width == 8 + 2 * (256 + 8) and whole.height > two.height > 256, f'{whole.width} x {whole.height}, {two.width} x {two.height}')
+    check(whole.width == two.width == 8 + 2 * (256 + 8) and whole.height > two.height > 256,
+          f'{whole.width} x {whole.height}, {two.width} x {two.height}')
     tiles = [whole.colours(8 + x * 264, 8 + y * (256 + 18 + 8), 256, 256) for y, x in ((0, 0), (0, 1), (1, 0))]
     means = lambda colours: [sum(c[i] * n for c, n in colours.items()) / sum(colours.values()) for i in range(3)]
     for tile, picture in zip(tiles, reversed(files)): # the newest comes first
@@ -218,14 +245,16 @@ def sheet_of_contacts():
     (h.path / 'gone').mkdir()
     for p in pictures(h)[1:]:
         os.rename(p[5], h.path / 'gone' / os.path.basename(p[5]))
-    screen = h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/one.png\nkeys Enter\nwait 1 of 3 pictures on', 'with files that are gone')
+    screen = h.play(f'keys 3\nsettle\nkeys C ^U\ntype {h.path}/one.png\nkeys Enter\nwait 1 of 3 pictures on',
+                    'with files that are gone')
 
 
 def larger():
     # The size of a first pass, then the whole one: the same picture.
     h = Home()
     h.play(SMALL, 'small')
-    h.play('keys 3\nsettle\nkeys U\nwait being drawn larger\nkeys 2\nwait done in\nsettle\nkeys U\nwait draws 256 x 256 at most', 'larger')
+    h.play('keys 3\nsettle\nkeys U\nwait being drawn larger\nkeys 2\nwait done in\nsettle\nkeys U\n'
+           'wait draws 256 x 256 at most', 'larger')
     small, large = (Picture(p[5]) for p in pictures(h))
     check((small.width, large.width) == (64, 256), f'{small.width}, {large.width}')
     check(pictures(h)[0][4] == pictures(h)[1][4], 'of the same seed')
@@ -239,23 +268,32 @@ def queue():
     h = Home()
     write = lambda text: f'keys 1 i ^U\ntype {text}\nkeys Esc F9\n'
     steps = lambda n: f'keys :\ntype steps {n}\nkeys Enter\n'
-    screen = h.play('keys :\ntype size 64\nkeys Enter :\ntype retrieve 0\nkeys Enter\n' + steps(1000) + write('one') + 'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
-                    'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\nsave -\n' +
-                    write('four') + 'save -\nkeys g x\nwait stopped\nsave -\nkeys P\ngone left\nsettle\nsave -\n', 'a queue')
+    screen = h.play('keys :\ntype size 64\nkeys Enter :\ntype retrieve 0\nkeys Enter\n' + steps(1000) + write('one') +
+                    'wait step [0-9]+ of 1000\n' + steps(3) + write('two') + write('three') +
+                    'wait 3 left, [0-9]+ (s|min)\nkeys G K\nsave -\nkeys P\nwait paused: 3 to do\ngone waiting\n'
+                    'save -\n' +
+                    write('four') + 'save -\nkeys g x\nwait stopped\nsave -\nkeys P\ngone left\nsettle\nsave -\n',
+                    'a queue')
     moved, paused, more, stopped, done = (screen.split('\n')[30 * i:30 * i + 30] for i in range(5))
     # Two lines a job: its state, with times and seed, and its words.
     left = lambda line: line.split('│')[0].strip()
-    rows = lambda lines: [re.sub(r'( done)? +[\d.]+( s\b.*)?$', r'\1', ' ' + left(lines[i])).strip() + ' ' + left(lines[i + 1]) for i in range(2, 10, 2)]
-    check([r.replace('waiting', 'to do') for r in rows(moved)[1:3]] == ['to do three', 'to do two'], f'moved: {rows(moved)}')
+    rows = lambda lines: [re.sub(r'( done)? +[\d.]+( s\b.*)?$', r'\1',
+                                 ' ' + left(lines[i])).strip() + ' ' + left(lines[i + 1]) for i in range(2, 10, 2)]
+    check([r.replace('waiting', 'to do') for r in rows(moved)[1:3]] == ['to do three', 'to do two'],
+          f'moved: {rows(moved)}')
     check(rows(paused)[1:3] == ['to do three', 'to do two'], f'paused: {rows(paused)}')
-    check(rows(more)[3] == 'to do four' and any('it waits: the queue is paused, P continues' in l for l in more), f'what is new waits, too: {rows(more)}')
-    check(rows(stopped)[0] == 'stopped one' and rows(stopped)[1] == 'to do three', f'nothing begins by itself: {rows(stopped)}')
+    check(rows(more)[3] == 'to do four' and any('it waits: the queue is paused, P continues' in l for l in more),
+          f'what is new waits, too: {rows(more)}')
+    check(rows(stopped)[0] == 'stopped one' and rows(stopped)[1] == 'to do three',
+          f'nothing begins by itself: {rows(stopped)}')
     check(rows(done)[1:4] == ['done three', 'done two', 'done four'], f'done: {rows(done)}')
     with sqlite3.connect(h.path / '.local/share/limn/library.db') as db:
         drawn = [i for i, in db.execute('SELECT instruction FROM picture ORDER BY id')]
         check(drawn == ['three', 'two', 'four'], f'in the order of the list: {drawn}')
         check(not db.execute('SELECT count(*) FROM job WHERE state=0').fetchone()[0], 'and no job is left open')
-    screen = h.play(steps(1000) + write('one') + write('two') + 'wait 2 left\nkeys X n\nsave -\nkeys X y\nwait queue ─\nsave -', 'all stopped')
+    screen = h.play(steps(1000) + write('one') + write('two') + 'wait 2 left\nkeys X n\nsave -\nkeys X y\n'
+                                                                'wait queue ─\n'
+                                                                'save -', 'all stopped')
     check('2 left' in screen[:200] and screen.count('stopped') >= 2, 'once it is said', screen)
     screen = h.play('keys :\ntype bell\nkeys Enter\nsave -\nkeys :\ntype bell\nkeys Enter\nsave -', 'the bell')
     check('no bell' in screen and 'a bell when' in screen, 'can be turned off', screen)
@@ -280,24 +318,33 @@ def templates():
     place = Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
     check(sum(n for c, n in place.items() if min(c) > 230) > 4000 and len(place) > 200, 'and is shown', screen)
     editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
-    screen = h.play('keys :\ntype size 64\nkeys Enter 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\nwait done in\nsettle\nsave -', 'a new one', **editor)
+    screen = h.play('keys :\ntype size 64\nkeys Enter 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\n'
+                    'wait done in\nsettle\nsave -', 'a new one', **editor)
     check('Draw blue hen in noto style' in screen, 'is edited and drawn', screen)
     screen = h.play('keys 4 n\ntype mine\nkeys Enter\nsave -\nkeys n\ntype ../x\nkeys Enter\nsave -', 'names', **editor)
-    check('there is a template mine already' in screen and 'is not a name for a template' in screen, 'are looked at', screen)
+    check('there is a template mine already' in screen and 'is not a name for a template' in screen, 'are looked at',
+          screen)
     # A copy of one that comes with limn, pictures and all; one that comes with limn stays as it is.
-    screen = h.play('keys 4 /\ntype styled\nkeys Enter e\nsave -\nkeys x\nsave -\nkeys c Enter\nwait my-styled-subject is yours\nsave -', 'a copy')
-    check(screen.count('it comes with limn') >= 1 and screen.count('comes with limn: make a copy') == 1, 'they are limn\'s', screen)
-    check((own / 'my-styled-subject.yaml').exists() and list(own.glob('samples/*.png')), f'its pictures come along: {list(own.rglob("*"))}')
-    p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--size', '64', '--preview', 'none', '--no-library', '-o', f'{h.path}/x.png')
+    screen = h.play('keys 4 /\ntype styled\nkeys Enter e\nsave -\nkeys x\nsave -\nkeys c Enter\n'
+                    'wait my-styled-subject is yours\nsave -', 'a copy')
+    check(screen.count('it comes with limn') >= 1 and screen.count('comes with limn: make a copy') == 1,
+          'they are limn\'s', screen)
+    check((own / 'my-styled-subject.yaml').exists() and list(own.glob('samples/*.png')),
+          f'its pictures come along: {list(own.rglob("*"))}')
+    p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--size', '64', '--preview', 'none', '--no-library',
+               '-o', f'{h.path}/x.png')
     check(p.returncode == 0, f'it draws: {p.stderr}')
     h.play('keys 4 /\ntype my-st\nkeys Enter m ^U\ntype second\nkeys Enter\nwait second is its name', 'another name')
     check((own / 'second.yaml').exists() and not (own / 'my-styled-subject.yaml').exists(), 'it has it')
-    screen = h.play('keys 4 /\ntype second\nkeys Enter x\nwait removed; u brings it back\nsave -\nkeys u\nwait second is back\nsave -', 'taken away')
+    screen = h.play('keys 4 /\ntype second\nkeys Enter x\nwait removed; u brings it back\nsave -\nkeys u\n'
+                    'wait second is back\nsave -', 'taken away')
     check((own / 'second.yaml').exists(), 'and brought back')
-    screen = h.play('keys 4 /\ntype second\nkeys Enter e\nsave -', 'a fault', EDITOR="sed -i 's/^instruction:/intsruction:/'")
+    screen = h.play('keys 4 /\ntype second\nkeys Enter e\nsave -', 'a fault',
+                    EDITOR="sed -i 's/^instruction:/intsruction:/'")
     check('second.yaml:' in screen and 'instruction' in screen, 'that the editor left is said with its line', screen)
     screen = h.play('keys 4 /\ntype sketch\nsave -\nkeys Esc\nsave -', 'the filter')
-    check('style-transfer' not in screen[:len(screen) // 2] and 'style-transfer' in screen[len(screen) // 2:], 'is seen as it is written', screen)
+    check('style-transfer' not in screen[:len(screen) // 2] and 'style-transfer' in screen[len(screen) // 2:],
+          'is seen as it is written', screen)
 
 
 def files():
@@ -311,9 +358,11 @@ def files():
     (folder / 'text.txt').write_text('no picture')
     listed = lambda screen: re.findall(r'^ ?\+?([\w./]+\.png|deep/)', screen.replace('│', ' '), re.M)
     screen = h.play('size 120x40\nsettle\nsave -', 'names', folder=folder)
-    check(listed(screen) == ['deep/', 'a2.png', 'a10.png', 'b.png', 'c.png'], f'folders first, as people count: {listed(screen)}', screen)
+    check(listed(screen) == ['deep/', 'a2.png', 'a10.png', 'b.png', 'c.png'],
+          f'folders first, as people count: {listed(screen)}', screen)
     bytes_of = (folder / 'a2.png').stat().st_size
-    shown = f'{bytes_of}B' if bytes_of < 1000 else f'{bytes_of / 1024:.1f}K' if bytes_of / 1024 < 9.95 else f'{bytes_of / 1024:.0f}K'
+    digits = 1 if bytes_of / 1024 < 9.95 else 0
+    shown = f'{bytes_of}B' if bytes_of < 1000 else f'{bytes_of / 1024:.{digits}f}K'
     check(re.search(r'a2\.png +' + shown, screen), f'with their size: {shown}', screen)
     screen = h.play('size 120x40\nkeys s\nsave -', 'newest', folder=folder)
     check(listed(screen) == ['deep/', 'b.png', 'a10.png', 'c.png', 'a2.png'], f'the newest first: {listed(screen)}')
@@ -323,10 +372,14 @@ def files():
     screen = h.play('size 120x40\nkeys .\nsave -', 'hidden', folder=folder)
     check('.secret.png' in listed(screen), f'hidden ones, when asked: {listed(screen)}')
     screen = h.play('size 120x40\nkeys /\ntype a1\nsave -\nkeys Esc\nsave -', 'filter', folder=folder)
-    check(listed(screen[:len(screen) // 2]) == ['a10.png'] and len(listed(screen[len(screen) // 2:])) == 5, 'a filter as it is written, and Esc', screen)
-    screen = h.play('size 120x40\nkeys Down Space Down Space a\nwait \\[ref#2\\]\nsettle\nsave -', 'several', folder=folder)
-    check(re.search(r'\[ref#1\].*a2\.png', screen) and re.search(r'\[ref#2\].*b\.png', screen), 'all that are marked are added', screen)
-    screen = h.play('size 120x40\nkeys B\nwait bookmark set: b 1\nkeys :\ntype cd /\nkeys Enter b\nsave -\nkeys 1\nsave -\nkeys b s\nsave -\nkeys b h\nsave -\n'
+    check(listed(screen[:len(screen) // 2]) == ['a10.png'] and len(listed(screen[len(screen) // 2:])) == 5,
+          'a filter as it is written, and Esc', screen)
+    screen = h.play('size 120x40\nkeys Down Space Down Space a\nwait \\[ref#2\\]\nsettle\nsave -', 'several',
+                    folder=folder)
+    check(re.search(r'\[ref#1\].*a2\.png', screen) and re.search(r'\[ref#2\].*b\.png', screen),
+          'all that are marked are added', screen)
+    screen = h.play('size 120x40\nkeys B\nwait bookmark set: b 1\nkeys :\ntype cd /\nkeys Enter b\nsave -\nkeys 1\n'
+                    'save -\nkeys b s\nsave -\nkeys b h\nsave -\n'
                     'keys :\ntype cd /nonesuch\nkeys Enter\nsave -', 'places', folder=folder)
     screens = [screen.split('\n')[40 * i:40 * i + 40] for i in range(5)]
     check('1 ~/pictures' in '\n'.join(screens[0]) and '─ ~/pictures' in screens[1][1], 'a bookmark', screen)
@@ -335,36 +388,48 @@ def files():
 
 
 def choosing():
-    # Where a value is a file, Space opens the files in place of the view: what is chosen there becomes the value, Esc leaves it.
+    # Where a value is a file, Space opens the files in place of the view: what is chosen there becomes the value, Esc
+    # leaves it.
     h = Home()
     folder = h.path / 'pictures'
     (folder / 'deep').mkdir(parents=True)
     samples = pathlib.Path(SOURCE, 'app/templates/samples')
     for name, where in (('cat-noto.png', folder), ('dog-twemoji.png', folder), ('snail-noto.png', folder / 'deep')):
         shutil.copy(samples / name, where)
-    screen = h.play('size 100x30\nkeys 4 /\ntype style-transfer\nkeys Enter Enter\nwait Space chooses a file\nkeys Space\nwait style-transfer: content\nsettle\n'
-                    'save -\nkeys Esc\nwait dolphin-fluent-color.png\nkeys Space b h\nwait ─ ~\nkeys Enter\nwait ~/pictures\nkeys / d o g\nsave -\n'
-                    'keys Enter Enter\nwait pictures/dog-twemoji.png\nkeys Down Space Esc Enter\nwait from the template\nsettle\nsave -', 'a template', folder=str(folder))
+    screen = h.play('size 100x30\nkeys 4 /\ntype style-transfer\nkeys Enter Enter\nwait Space chooses a file\n'
+                    'keys Space\nwait style-transfer: content\nsettle\n'
+                    'save -\nkeys Esc\nwait dolphin-fluent-color.png\nkeys Space b h\nwait ─ ~\nkeys Enter\n'
+                    'wait ~/pictures\nkeys / d o g\nsave -\n'
+                    'keys Enter Enter\nwait pictures/dog-twemoji.png\nkeys Down Space Esc Enter\n'
+                    'wait from the template\nsettle\nsave -', 'a template', folder=str(folder))
     first, filtered, composed = (screen.split('\n')[30 * i:30 * i + 30] for i in range(3))
-    check(any(l.startswith(' dolphin-fluent-color.png') for l in first) and 'app/templates/samples' in first[2], 'it begins where the value lies', screen)
+    check(any(l.startswith(' dolphin-fluent-color.png') for l in first) and 'app/templates/samples' in first[2],
+          'it begins where the value lies', screen)
     check(sum('.png' in l for l in filtered) == 1, 'a filter as in the composer', screen)
     check(any(re.search(r'\[ref#2\] .*dog-twemoji.png', l) for l in composed), 'what was chosen', screen)
     # Another picture in a reference's place; a picture to start from, and a mask; what is no file keeps the form.
-    rows = [r for r in re.findall(r'^PARAMETER\(\w+, (\w+)', (pathlib.Path(SOURCE) / 'app/job/parameters.def').read_text(), re.M) if r != 'dummy']
+    rows = [r for r in re.findall(r'^PARAMETER\(\w+, (\w+)',
+                                  (pathlib.Path(SOURCE) / 'app/job/parameters.def').read_text(), re.M) if r != 'dummy']
     start = 'Down ' * rows.index('strength')
     h = Home()
-    screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\nkeys End Space Down Enter\n'
-                    'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait as it is +dog-twemoji.png\nkeys p ' + start + '\nwait a picture to draw from\n'
-                    'keys Space Home Enter Enter\nwait pictures/deep/snail-noto.png\nkeys Enter\nwait start .*snail-noto.png\nkeys p ' + start + 'Down\n'
-                    'type nonesuch.png\nkeys Enter Enter\nwait there is no file nonesuch.png\nsave -\nkeys Esc p ' + start + 'Backsp ^U Enter Enter\n'
+    screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\n'
+                    'keys End Space Down Enter\n'
+                    'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait as it is +dog-twemoji.png\nkeys p ' + start +
+                    '\nwait a picture to draw from\n'
+                    'keys Space Home Enter Enter\nwait pictures/deep/snail-noto.png\nkeys Enter\n'
+                    'wait start .*snail-noto.png\nkeys p ' + start + 'Down\n'
+                    'type nonesuch.png\nkeys Enter Enter\nwait there is no file nonesuch.png\nsave -\nkeys Esc p ' +
+                    start + 'Backsp ^U Enter Enter\n'
                     'gone snail-noto', 'references', folder=str(folder))
     check('white is drawn anew' in screen, 'what is no file keeps the form', screen)
 
 
 def models():
     h = Home()
-    screen = h.play('size 120x40\nkeys 5\nwait limn-icons\nsave -\nkeys Enter\nsave -\nkeys 1\nsave -\nkeys p ' + 'Down ' * 3 + '\nsave -', 'the card')
-    for words in ('256 x 256 pixels, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit', 'app/models/limn-icons'):
+    screen = h.play('size 120x40\nkeys 5\nwait limn-icons\nsave -\nkeys Enter\nsave -\nkeys 1\nsave -\nkeys p ' +
+                    'Down ' * 3 + '\nsave -', 'the card')
+    for words in ('256 x 256 pixels, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit',
+                  'app/models/limn-icons'):
         check(re.search(words, screen), f'{words} is on the card', screen)
     check('* limn-icons' in screen and 'model limn-icons' in screen, 'Enter chooses it', screen)
     check('auto (24)' in screen, 'the form of parameters says what it does unless it is told', screen)
@@ -373,15 +438,19 @@ def models():
 def log():
     h = Home()
     screen = h.play(DRAWN + 'keys 7\nsave -', 'the log')
-    check(re.search(r'\d\d:\d\d:\d\d drawn in \d+\.\d s, seed \d+: .*red apple', screen), 'has what was drawn, and when', screen)
-    h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
+    check(re.search(r'\d\d:\d\d:\d\d drawn in \d+\.\d s, seed \d+: .*red apple', screen),
+          'has what was drawn, and when', screen)
+    h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
+           'wait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
 
 
 def one_of_several():
     # Tab chooses one of a job's pictures; keys act on it, and x keeps it out while the job is drawn.
     h = Home()
-    screen = h.play('keys :\ntype count 3\nkeys Enter :\ntype seed 40\nkeys Enter :\ntype size 64\nkeys Enter :\ntype steps 60\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
-                    'wait step [0-9]\nkeys Tab Tab x\nwait seed 41 is not kept\nwait done in\nsettle\nsave -\nkeys Tab Tab y s\nwait copied: 40\nkeys S-Tab Enter\nsave -', 'three, and two of them kept')
+    screen = h.play('keys :\ntype count 3\nkeys Enter :\ntype seed 40\nkeys Enter :\ntype size 64\nkeys Enter :\n'
+                    'type steps 60\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
+                    'wait step [0-9]\nkeys Tab Tab x\nwait seed 41 is not kept\nwait done in\nsettle\nsave -\n'
+                    'keys Tab Tab y s\nwait copied: 40\nkeys S-Tab Enter\nsave -', 'three, and two of them kept')
     check([p[4] for p in pictures(h)] == [40, 42], f'not that one: {[p[4] for p in pictures(h)]}', screen)
     check('not kept' in screen, 'which its place says', screen)
 
@@ -389,7 +458,8 @@ def one_of_several():
 def several():
     # Four pictures of one job stand two by two, each with its seed.
     h = Home()
-    screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype size 64\nkeys Enter :\ntype seed 40\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
+    screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype size 64\nkeys Enter :\ntype seed 40\n'
+                    'keys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
     lines = [re.findall(r'seed 4\d', l.split('│')[-1]) for l in screen.split('\n')[6:]]
     check([l for l in lines if l] == [['seed 40', 'seed 41'], ['seed 42', 'seed 43']], f'two by two: {lines}', screen)
 
@@ -397,7 +467,8 @@ def several():
 def sweep():
     # How many pictures it will have is said before it begins, and after a drawing how long they take.
     h = Home()
-    screen = h.play('keys 4 End s Right\nsave -\nkeys Down\ntype cat, dog, hen\nkeys Enter\nsave -\nkeys Down Right Right\nsave -', 'a sweep')
+    screen = h.play('keys 4 End s Right\nsave -\nkeys Down\ntype cat, dog, hen\nkeys Enter\nsave -\n'
+                    'keys Down Right Right\nsave -', 'a sweep')
     said = re.findall(r'^ (\d+) pictures?$', screen, re.M)
     choices = (pathlib.Path(SOURCE) / 'app/templates/text.yaml').read_text()
     styles = len(re.search(r'choices: \[(.*)\]', choices)[1].split(','))
@@ -409,24 +480,32 @@ def sweep():
 def composed():
     # The instruction in hand: a word of it becomes a variable, and is swept with a parameter, on a sheet with headings.
     h = Home()
-    before = 'keys n\ntype a red fox\nkeys ^V\nwait fox is a variable\nkeys Esc\nwait [{]fox\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter\n'
+    before = 'keys n\ntype a red fox\nkeys ^V\nwait fox is a variable\nkeys Esc\nwait [{]fox\n' \
+             'keys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter\n'
     screen = h.play(before + 'keys F9\nwait done [0-9.]+ s|done in\nsettle\nsave -', 'drawn as it is')
     check('a red fox' in screen and '{{' not in screen, 'a variable without values is its own name', screen)
-    screen = h.play('wait [{]fox\nkeys X\nwait sweep: the instruction\nsave -\nkeys Tab\ntype fox, hen\nkeys Tab Right Right\nsave -\nkeys Esc', 'the form')
-    check(re.search(r'sweep over \(1\) +< fox', screen) and re.search(r'values \(1\) +fox', screen), 'begins with it', screen)
-    screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 + '\nwait < seed\nkeys Tab\ntype 1..3\nkeys Tab\nwait 6 pictures, about\nkeys Enter\n'
+    screen = h.play('wait [{]fox\nkeys X\nwait sweep: the instruction\nsave -\nkeys Tab\ntype fox, hen\n'
+                    'keys Tab Right Right\nsave -\nkeys Esc', 'the form')
+    check(re.search(r'sweep over \(1\) +< fox', screen) and re.search(r'values \(1\) +fox', screen), 'begins with it',
+          screen)
+    screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 + '\nwait < seed\nkeys Tab\n'
+                                                                                         'type 1..3\nkeys Tab\n'
+                                                                                         'wait 6 pictures, about\nkeys Enter\n'
                     'wait 6 of 6 pictures on\nsettle', 'a sheet')
     sheet, = (h.path / '.local/share/limn/pictures').glob('sheet-*.png')
     s = Picture(sheet)
     tile = 128
-    check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 18 + 8)), f'three seeds across, two words down, and their headings: {s.width} x {s.height}')
+    check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 18 + 8)),
+          f'three seeds across, two words down, and their headings: {s.width} x {s.height}')
     ink = lambda *part: sum(n for c, n in s.colours(*part).items() if c[0] < 128)
     check(all(ink(148 + 8 + i * (tile + 8), 8, tile, 18) > 20 for i in range(3)), 'above each column')
     check(all(ink(8, 26 + 8 + i * (tile + 26) + (tile - 18) // 2, 140, 18) > 20 for i in range(2)), 'before each row')
-    check(not list(pathlib.Path('/tmp').glob('limn-sweep-*')) or os.environ.get('LIMN_TEST_SHARED'), 'nothing of it is left behind')
+    check(not list(pathlib.Path('/tmp').glob('limn-sweep-*')) or os.environ.get('LIMN_TEST_SHARED'),
+          'nothing of it is left behind')
     texts = {p.split('/')[-1] for p in (str(x[5]) for x in pictures(h))}
     check(len(texts) == 8, f'one, six and their sheet: {texts}')
 
 
 if __name__ == '__main__':
-    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue, templates, files, choosing, models, log, one_of_several, several, sweep, composed])
+    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
+         templates, files, choosing, models, log, one_of_several, several, sweep, composed])

@@ -258,7 +258,8 @@ def looking():
                        for y in range(64) for x in range(64))
     a.until(lambda p: near(p(320, 320), GROUND), 'nothing is shown at first')
     a.send(1, 1, picture)
-    a.until(lambda p: near(p(320, 320), BLUE) and near(p(100, 100), RED) and near(p(540, 500), GREEN), 'the picture fits')
+    a.until(lambda p: near(p(320, 320), BLUE) and near(p(100, 100), RED) and near(p(540, 500), GREEN),
+            'the picture fits')
     at = lambda p: near(p(390, 320), BLUE) # 10 pixels a pixel: the square ends at 360
     check(not at(d.pixels(a.w)), 'the square is small')
     d.key(a.w, 'plus'), d.key(a.w, 'plus'), d.key(a.w, 'plus')
@@ -377,7 +378,8 @@ def painting():
     a.until(lambda p: not near(p(400, 320), RED) and near(p(100, 320), RED), 'is striped where it was painted')
     head, mask = painted()
     white = [i for i, v in enumerate(mask) if v]
-    check(head['width'] == 64 and all(26 <= i // 64 <= 37 and 28 <= i % 64 <= 50 for i in white) and 60 < len(white) < 150,
+    check(head['width'] == 64 and all(26 <= i // 64 <= 37 and 28 <= i % 64 <= 50 for i in white) and
+          60 < len(white) < 150,
           f'limn gets the stroke: {head}, {len(white)} pixels')
     d.point(a.w, 330, 320)
     d.button(3, True), d.button(3, False)

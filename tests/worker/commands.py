@@ -51,7 +51,8 @@ def log_of(folder):
 
 
 def begin(*args, cwd=here, more={}):
-    return subprocess.Popen([LIMN, *args], env=dict(env, **more), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return subprocess.Popen([LIMN, *args], env=dict(env, **more), cwd=cwd, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE,
                             text=True, start_new_session=True)
 
 
@@ -62,7 +63,8 @@ def clean(folder):
 def here_is_the_same():
     clean(here / 'run')
     p = limn(*TRAIN, '--json', '--until', '20', cwd=here)
-    check(p.stdout == log_of(here / 'run') and p.stdout.count('\n') == 20, f'events come as they were: {p.stdout[:300]}')
+    check(p.stdout == log_of(here / 'run') and p.stdout.count('\n') == 20,
+          f'events come as they were: {p.stdout[:300]}')
     clean(here / 'alone')
     q = subprocess.run([LIMN, 'worker', '--run', *TRAIN, '--json', '--until', '20', '--set', 'output=alone'], env=env,
                        cwd=here, capture_output=True, text=True)
@@ -72,15 +74,18 @@ def here_is_the_same():
         through, alone = limn(*args, cwd=here).stdout, subprocess.run(
             [LIMN, 'worker', '--run', *args], env=env, cwd=here, capture_output=True, text=True).stdout
         check(through == alone and through, f'{args}: {through[:200]!r}, {alone[:200]!r}')
-    p = limn('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1', '--references', '1',
+    p = limn('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1',
+             '--references', '1',
              '--text-tokens', '8', '--repeats', '1', '--forward', cwd=here)
     check('ceilings' in p.stdout, p.stdout)
     # Faults of the command are its own: one line, the same code.
     for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'RECIPE.yaml is missing'),
-                              (('train', 'small.yaml', '--set', 'pack=none', '--set', 'output=fresh'), 2, 'none'), (('bench', 'step', '--frob'), 2, '--frob'),
+                              (('train', 'small.yaml', '--set', 'pack=none', '--set', 'output=fresh'), 2, 'none'),
+                              (('bench', 'step', '--frob'), 2, '--frob'),
                               (('devices', '--host'), 2, 'needs a value'), (('models', 'check', 'none'), 2, 'none'),
                               (('devices', '--detach'), 2, 'train has it'),
-                              (('train', 'small.yaml', '--set', 'model=limn-icons', '--set', 'output=fresh'), 2, 'pictures of 8 pixels')):
+                              (('train', 'small.yaml', '--set', 'model=limn-icons', '--set', 'output=fresh'), 2,
+                               'pictures of 8 pixels')):
         p = limn(*args, code=code, cwd=here)
         check(words in p.stderr and p.stderr.count('\n') == 1 and p.stderr.startswith('limn: '), f'{args}: {p.stderr}')
     check(not list((home / 'state/limn/jobs').glob('*')), 'nothing is left of commands that ended')
@@ -145,7 +150,8 @@ def crashes():
     child = command_of(p.pid)
     os.kill(children(p.pid)[0], signal.SIGKILL)
     rest, said = p.communicate(timeout=60)
-    check(p.returncode == 1 and 'signal 9' in said and '--resume' in said and said.count('\n') == 1, f'{p.returncode} {said}')
+    check(p.returncode == 1 and 'signal 9' in said and '--resume' in said and said.count('\n') == 1,
+          f'{p.returncode} {said}')
     until(lambda: (here / 'run/checkpoint.safetensors').exists(), 'a training without its worker saves')
     until(lambda: not os.path.exists(f'/proc/{child}'), 'and ends')
     # Whoever waits is killed, as when a terminal closes: it saves too, and no process is left.
@@ -161,7 +167,8 @@ def crashes():
 
 def messages():
     """What no limn would send."""
-    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=here, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE)
 
     def send(kind, payload=b'', **head):
@@ -177,11 +184,15 @@ def messages():
     send('hello', protocol=2, version='test', hangup='stop')
     check('train' in take('hello')['commands'], 'it says what it can run')
     digest = hashlib.sha256(b'').hexdigest()
-    bad = [dict(words=['sh', '-c', 'touch pwned']), dict(words=['generate', 'text']), dict(words=['worker', '--stdio']), dict(words=[]),
-           dict(words=['jobs']), dict(words=[dict(before='devices', name='x', hash=digest)]), dict(id='../../x', words=['devices']),
+    bad = [dict(words=['sh', '-c', 'touch pwned']), dict(words=['generate', 'text']), dict(words=['worker', '--stdio']),
+           dict(words=[]),
+           dict(words=['jobs']), dict(words=[dict(before='devices', name='x', hash=digest)]),
+           dict(id='../../x', words=['devices']),
            dict(words=['devices', dict(before='', name='../../../pwned', hash=digest)]), dict(words=['devices'] * 1000),
-           dict(words=['devices', dict(before='', name='.bashrc', hash=digest)]), dict(words=['devices', dict(name='a', hash='zz')]),
-           dict(words=['devices'], environment=dict(LD_PRELOAD='/tmp/x.so')), dict(words=['devices'], environment=dict(PATH='/')),
+           dict(words=['devices', dict(before='', name='.bashrc', hash=digest)]),
+           dict(words=['devices', dict(name='a', hash='zz')]),
+           dict(words=['devices'], environment=dict(LD_PRELOAD='/tmp/x.so')),
+           dict(words=['devices'], environment=dict(PATH='/')),
            dict(words=['devices'] + [dict(name=f'r{i}') for i in range(20)]), dict(words=7), dict()]
     for order in bad:
         send('command', **dict(dict(id='one'), **order))
@@ -249,7 +260,8 @@ sys.stdin.buffer.read()
 
     def run(host):
         ours, theirs = os.openpty()
-        p = subprocess.Popen([LIMN, 'devices', '--host', host], env=e, cwd=here, stdout=theirs, stderr=subprocess.PIPE, text=True)
+        p = subprocess.Popen([LIMN, 'devices', '--host', host], env=e, cwd=here, stdout=theirs, stderr=subprocess.PIPE,
+                             text=True)
         os.close(theirs)
         said = p.communicate(timeout=60)[1]
         out = b''
@@ -264,12 +276,15 @@ sys.stdin.buffer.read()
         os.close(ours)
         return p.returncode, out, said
     code, out, said = run('fine')
-    check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m?2J \x1b[K?[2J\xc3\xa4 ? ?end\r\n', f'harmless: {code} {out} {said}')
-    for host, code, words in (('file', 1, 'was not requested'), ('gone', 1, 'exit code 3'), ('code', 7, ''), ('text', 1, 'b')):
+    check(code == 0 and out == b'?]0;pwned?\r\x1b[Kfine ?[31m?2J \x1b[K?[2J\xc3\xa4 ? ?end\r\n',
+          f'harmless: {code} {out} {said}')
+    for host, code, words in (('file', 1, 'was not requested'), ('gone', 1, 'exit code 3'), ('code', 7, ''),
+                              ('text', 1, 'b')):
         got, out, said = run(host)
         check(got == code and words in said and '\x1b' not in said and said.count('\n') <= 1, f'{host}: {got} {said!r}')
     piped = subprocess.run([LIMN, 'devices', '--host', 'fine'], env=e, cwd=here, capture_output=True)
-    check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2J\xc3\xa4 \x9b \xc2\x9bend\n', f'what is no terminal gets every byte: {piped.stdout}')
+    check(piped.stdout == b'\x1b]0;pwned\x07\r\x1b[Kfine \x1b[31m\xc2\x9b2J \x1b[K\x1b[2J\xc3\xa4 \x9b \xc2\x9bend\n',
+          f'what is no terminal gets every byte: {piped.stdout}')
 
 
 def impatient():
@@ -278,7 +293,8 @@ def impatient():
     slow.write_text('#!/bin/sh\necho $$ >"$0.pid"\nexec sleep 100\n')
     slow.chmod(0o755)
     sample = f'{SOURCE}/app/templates/samples/snail-noto.png'
-    for args in (('devices',), TRAIN, TRAIN + ('--detach',), ('jobs',), ('generate', 'text', '--preview', 'none', '-o', 'never.png'),
+    for args in (('devices',), TRAIN, TRAIN + ('--detach',), ('jobs',),
+                 ('generate', 'text', '--preview', 'none', '-o', 'never.png'),
                  ('load', 'edge', sample, 'never.png')):
         (home / 'slow-ssh.pid').unlink(missing_ok=True)
         p = begin(*args, '--host', 'slow', more=dict(LIMN_SSH=str(slow)))
@@ -287,8 +303,10 @@ def impatient():
         start = time.monotonic()
         os.killpg(p.pid, signal.SIGINT)
         said = p.communicate(timeout=60)[1]
-        check(p.returncode == 130 and time.monotonic() - start < 4 * SLOW and not said, f'{args}: {p.returncode} {said}')
-        until(lambda: not os.path.exists(f'/proc/{ssh}') or open(f'/proc/{ssh}/stat').read().split()[2] == 'Z', f'{args}: ssh ends', 4)
+        check(p.returncode == 130 and time.monotonic() - start < 4 * SLOW and not said,
+              f'{args}: {p.returncode} {said}')
+        until(lambda: not os.path.exists(f'/proc/{ssh}') or open(f'/proc/{ssh}/stat').read().split()[2] == 'Z',
+              f'{args}: ssh ends', 4)
     check(not (here / 'never.png').exists(), 'nothing was made')
 
 
@@ -310,21 +328,27 @@ class Sshd:
             f'PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n')
         if os.geteuid() == 0:
             os.makedirs('/run/sshd', exist_ok=True)
-        self.p = subprocess.Popen([self.program, '-D', '-e', '-f', str(folder / 'config')], stderr=open(folder / 'log', 'w'))
+        self.p = subprocess.Popen([self.program, '-D', '-e', '-f', str(folder / 'config')],
+                                  stderr=open(folder / 'log', 'w'))
         remote = home / 'limn-there'
-        remote.write_text(f'#!/bin/sh\ncd {there}\nexport HOME={there} XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run '
-                          f'XDG_DATA_HOME={there}/data LIMN_LOADER_PATH={LOADERS} OMP_NUM_THREADS=1 VK_DRIVER_FILES=/dev/null '
+        remote.write_text(f'#!/bin/sh\ncd {there}\n'
+                          f'export HOME={there} XDG_STATE_HOME={there}/state XDG_RUNTIME_DIR={there}/run '
+                          f'XDG_DATA_HOME={there}/data LIMN_LOADER_PATH={LOADERS} OMP_NUM_THREADS=1 '
+                          'VK_DRIVER_FILES=/dev/null '
                           f'VK_ICD_FILENAMES=/dev/null\n' + ''.join(
-                              f"export {k}='{env[k]}'\n" for k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS') if k in env) +
+                              f"export {k}='{env[k]}'\n" for k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS',
+                                                                   'LSAN_OPTIONS') if k in env) +
                           f'exec {LIMN} "$@"\n')
         remote.chmod(0o755)
-        self.more = dict(LIMN_REMOTE=str(remote), LIMN_SSH=f'ssh -F /dev/null -p {self.port} -i {folder}/user -o IdentitiesOnly=yes '
+        self.more = dict(LIMN_REMOTE=str(remote),
+                         LIMN_SSH=f'ssh -F /dev/null -p {self.port} -i {folder}/user -o IdentitiesOnly=yes '
                          f'-o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=no -o LogLevel=ERROR')
         self.host = pwd.getpwuid(os.geteuid()).pw_name + '@127.0.0.1'
         self.locked = False  # an account without a password may be, for an sshd without PAM
 
         def answers():
-            ok = subprocess.run(self.more['LIMN_SSH'].split() + [self.host, 'true'], capture_output=True).returncode == 0
+            ok = subprocess.run(self.more['LIMN_SSH'].split() + [self.host, 'true'],
+                                capture_output=True).returncode == 0
             self.locked = 'account is locked' in (folder / 'log').read_text()
             return ok or self.locked
         until(answers, 'sshd answers')
@@ -354,23 +378,27 @@ def on_another_machine(sshd):
     for name in ('model', 'pictures'):
         shutil.copytree(here / name, there / name)
     p = far('data', 'pack', 'pictures', 'small.pack', '--size', '8', '--roles', 'none', '--workers', '1')
-    check((there / 'small.pack').read_bytes() == (here / 'small.pack').read_bytes() and '8 pictures' in p.stdout, 'a pack is made there')
+    check((there / 'small.pack').read_bytes() == (here / 'small.pack').read_bytes() and '8 pictures' in p.stdout,
+          'a pack is made there')
     p = far(*TRAIN, '--json', '--until', '20')
     clean(here / 'alone')
     limn(*TRAIN, '--until', '20', '--set', 'output=alone', cwd=here)
     check(p.stdout == log_of(there / 'run') and losses(p.stdout) == losses(log_of(here / 'alone')),
           f'a training there is the same: {p.stdout[:200]} {p.stderr}')
     check(not list((there / 'state/limn/jobs').glob('*')), 'what was sent is gone again')
-    p = far('train', 'small.yaml', '--device', 'cpu', '--sheet', 'sheet.png', '--texts', 'texts.txt', '--steps', '1', '--columns', '1',
+    p = far('train', 'small.yaml', '--device', 'cpu', '--sheet', 'sheet.png', '--texts', 'texts.txt', '--steps', '1',
+            '--columns', '1',
             '--set', 'model=run/model', code=None)
     if check(p.returncode == 0, f'a sheet: {p.stderr}'):
-        check((here / 'sheet.png').read_bytes()[:4] == b'\x89PNG' and (here / 'texts.txt').exists(), 'its sheet comes here')
+        check((here / 'sheet.png').read_bytes()[:4] == b'\x89PNG' and (here / 'texts.txt').exists(),
+              'its sheet comes here')
     p = far('devices')
     check('cpu' in p.stdout, p.stdout)
     p = far('models', 'list')
     check('limn-icons' in p.stdout, p.stdout)
     for name, where in (('a.png', ()), ('b.png', at)):
-        limn('generate', f'{SOURCE}/app/templates/edge.yaml', '--seed', '4', '--steps', '2', '--device', 'cpu', '--dtype', 'f32',
+        limn('generate', f'{SOURCE}/app/templates/edge.yaml', '--seed', '4', '--steps', '2', '--device', 'cpu',
+             '--dtype', 'f32',
              '--preview', 'none', '-o', name, *where, cwd=here, more=sshd.more)
     check((here / 'a.png').read_bytes() == (here / 'b.png').read_bytes(), 'the same picture from there')
     golden = f'{SOURCE}/tests/reference/golden/t5'
@@ -378,25 +406,34 @@ def on_another_machine(sshd):
     os.unlink(there / 't5/golden.safetensors')
     p = far('models', 'check', 't5', '--golden', f'{golden}/golden.safetensors', '--device', 'cpu')
     check('within the tolerance' in p.stdout, p.stdout)
-    p = far('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1', '--references', '1',
+    p = far('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1',
+            '--references', '1',
             '--text-tokens', '8', '--repeats', '1', '--forward')
     check('ceilings' in p.stdout, p.stdout)
     # The UI's second door: it is played there, its screens come here as text, and lie there as pictures.
-    p = subprocess.run(sshd.more['LIMN_SSH'].split() + [sshd.host, sshd.more['LIMN_REMOTE'], '--script', '-'], capture_output=True, text=True, input=
-                       f'limit {30 * SLOW:.0f}\nsize 80x24\nkeys 4 /\ntype edge\nkeys Enter\nsettle\nsave -\nsave screen.png\nkeys :\ntype size 64\n'
+    p = subprocess.run(sshd.more['LIMN_SSH'].split() + [sshd.host, sshd.more['LIMN_REMOTE'], '--script', '-'],
+                       capture_output=True, text=True, input=
+                       f'limit {30 * SLOW:.0f}\nsize 80x24\nkeys 4 /\ntype edge\nkeys Enter\nsettle\nsave -\n'
+                       'save screen.png\nkeys :\ntype size 64\n'
                        'keys Enter 1 i\ntype a hen\nkeys Esc F9\nwait done in\nsave -\n', timeout=120 * SLOW)
-    check(p.returncode == 0 and 'what it draws' in p.stdout and 'done in' in p.stdout, f'a script through ssh: {p.returncode}', p.stdout + p.stderr)
-    check(size_of(there / 'screen.png') == (800, 480) and len(list(there.rglob('pictures/*.png'))) > 8, 'and its picture lies there')
+    check(p.returncode == 0 and 'what it draws' in p.stdout and 'done in' in p.stdout,
+          f'a script through ssh: {p.returncode}', p.stdout + p.stderr)
+    check(size_of(there / 'screen.png') == (800, 480) and len(list(there.rglob('pictures/*.png'))) > 8,
+          'and its picture lies there')
     # One sentence for what is not there, and for what is not here.
     recipe = f'{SOURCE}/app/recipes/limn-icons.yaml'  # whose model is limn's own
-    for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set', 'tasks=tasks.json'), 2, ('pictures of 8 pixels',)),
-                              (TRAIN + ('--set', 'pack=none.pack', '--set', 'output=fresh'), None, ('none.pack', sshd.host)),
+    for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set',
+                                'tasks=tasks.json'), 2, ('pictures of 8 pixels',)),
+                              (TRAIN + ('--set', 'pack=none.pack', '--set', 'output=fresh'), None,
+                               ('none.pack', sshd.host)),
                               (TRAIN + ('--set', 'model=none', '--set', 'output=fresh'), None, ('none', sshd.host)),
-                              (('train', 'none.yaml'), 2, ('none.yaml',)), (TRAIN + ('--set', 'tasks=none.json'), 2, ('none.json',)),
+                              (('train', 'none.yaml'), 2, ('none.yaml',)),
+                              (TRAIN + ('--set', 'tasks=none.json'), 2, ('none.json',)),
                               (('models', 'check', 'none'), 2, ('none', sshd.host)),
                               (('models', 'check', 't5', '--golden', 'none.safetensors'), 2, ('none.safetensors',))):
         p = far(*args, code=code)
-        check(p.returncode in (1, 2) and all(w in p.stderr for w in words) and p.stderr.count('\n') == 1, f'{args}: {p.stderr}')
+        check(p.returncode in (1, 2) and all(w in p.stderr for w in words) and p.stderr.count('\n') == 1,
+              f'{args}: {p.stderr}')
     (here / 'bad.yaml').write_text('model: model\nfrob: 1\n')
     p = far('train', 'bad.yaml', code=2)
     check('bad.yaml' in p.stderr and 'frob' in p.stderr, f'a bad recipe is named as it is called here: {p.stderr}')
@@ -418,7 +455,8 @@ def on_another_machine(sshd):
         if b'sshd' in open(f'/proc/{k}/cmdline', 'rb').read():
             os.kill(k, signal.SIGKILL)
     rest, said = p.communicate(timeout=60)
-    check(p.returncode == 1 and sshd.host in said and '--resume' in said and said.count('\n') == 1, f'dropped: {p.returncode} {said}')
+    check(p.returncode == 1 and sshd.host in said and '--resume' in said and said.count('\n') == 1,
+          f'dropped: {p.returncode} {said}')
     until(lambda: (there / 'run/checkpoint.safetensors').exists(), 'what the line left saves')
     until(lambda: not list((there / 'state/limn/jobs').glob('*')), 'and nothing is left of it')
     p = far(*TRAIN, '--resume', '--json', '--until', str(len(log_of(there / 'run').splitlines()) + 3))
@@ -433,7 +471,8 @@ def on_another_machine(sshd):
     before = len(log_of(there / 'run'))
     until(lambda: len(log_of(there / 'run')) > before, 'it goes on with nobody there')
     far('jobs', 'stop', id)
-    check((there / 'run/checkpoint.safetensors').exists() and 'stopped' in far('jobs').stdout, 'it is stopped and saved from here')
+    check((there / 'run/checkpoint.safetensors').exists() and 'stopped' in far('jobs').stdout,
+          'it is stopped and saved from here')
     far('jobs', 'resume', id)
     check('running' in far('jobs').stdout, 'and goes on, with the recipe that was sent')
     far('jobs', 'stop', id)
@@ -445,10 +484,12 @@ def on_another_machine(sshd):
                     '[ "$host" = bare ] && { echo "sh: 1: limn: not found" >&2; exit 127; }\n'
                     'cat "$0.$host"; exec cat >/dev/null\n')
     fake.chmod(0o755)
-    for name, hello in (('old', dict(type='hello', protocol=99, version='9.9')), ('early', dict(type='hello', protocol=2, version='0.0.9'))):
+    for name, hello in (('old', dict(type='hello', protocol=99, version='9.9')),
+                        ('early', dict(type='hello', protocol=2, version='0.0.9'))):
         text = json.dumps(hello).encode()
         (home / f'fake-ssh.{name}').write_bytes(b'limn-worker\nLMN1' + struct.pack('<IQ', len(text), 0) + text)
-    for host, words in (('bare', 'no limn in the search path'), ('old', 'install the same version'), ('early', 'install the same version')):
+    for host, words in (('bare', 'no limn in the search path'), ('old', 'install the same version'),
+                        ('early', 'install the same version')):
         for args in (TRAIN, ('devices',), ('jobs',), TRAIN + ('--detach',)):
             p = limn(*args, '--host', host, cwd=here, more=dict(LIMN_SSH=str(fake)), code=1)
             check(words in p.stderr and p.stderr.count('\n') == 1, f'{host} {args}: {p.stderr}')
@@ -467,10 +508,12 @@ def by_itself():
     lines = [p.stdout.readline() for _ in range(20)]
     p.send_signal(signal.SIGINT)
     rest, said = p.communicate(timeout=30)
-    check(p.returncode in (0, 130) and ''.join(lines) == ''.join(log_of(here / 'run').splitlines(True)[:20]), f'attached: {said}')
+    check(p.returncode in (0, 130) and ''.join(lines) == ''.join(log_of(here / 'run').splitlines(True)[:20]),
+          f'attached: {said}')
     check(jobs()[0]['state'] == 'running', 'looking away does not stop it')
     p = limn(*TRAIN, '--detach', cwd=here, code=2)
-    check(id in p.stderr and 'writes to' in p.stderr and len(jobs()) == 1, f'two do not write to one folder: {p.stderr}')
+    check(id in p.stderr and 'writes to' in p.stderr and len(jobs()) == 1,
+          f'two do not write to one folder: {p.stderr}')
     limn('jobs', 'stop', id)
     check(jobs()[0]['state'] == 'stopped' and (here / 'run/checkpoint.safetensors').exists(), 'stopped and saved')
     check(limn('jobs', 'stop', id, code=2).stderr.count('\n') == 1, 'twice is once too often')
@@ -494,7 +537,8 @@ def by_itself():
     check(p.returncode in (1, 2) and 'none.pack' in p.stdout + p.stderr, f'{p.returncode} {p.stdout} {p.stderr}')
     failed = jobs()
     check(failed and failed[0]['state'] == 'failed' and 'none.pack' in failed[0]['text'], f'{failed}')
-    for args, words in ((('jobs', 'frob'), 'no command'), (('jobs', 'stop'), 'ID is missing'), (('jobs', 'stop', 'x'), 'no job'),
+    for args, words in ((('jobs', 'frob'), 'no command'), (('jobs', 'stop'), 'ID is missing'),
+                        (('jobs', 'stop', 'x'), 'no job'),
                         (('jobs', 'list', '--frob'), 'no option')):
         p = limn(*args, code=2)
         check(words in p.stderr and p.stderr.count('\n') == 1, f'{args}: {p.stderr}')

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # What the UI keeps of another machine, and shows of this one, at the limits of engine/base/limits.h: logs and sheets of
-# trainings, how many trainings, steps of drawings, files in a folder; what goes there with a command. The other machine is this script; the UI is played
+# trainings, how many trainings, steps of drawings, files in a folder; what goes there with a command. The other machine
+# is this script; the UI is played
 # (limn --script).
 # usage: host_edges.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, struct, subprocess, sys, tempfile, zlib
@@ -25,19 +26,23 @@ def host(plan):
         data = bytes.fromhex(there['data'])[max(at, 0):][:1 << 20]
         with open(plan['asked'], 'a') as asked:
             asked.write(f'{m["name"]} {m["from"]}\n')
-        send('piece', data, id=m['id'], name=m['name'], size=there['size'], sheets=plan.get('sheets', []), **{'from': m['from']})
+        send('piece', data, id=m['id'], name=m['name'], size=there['size'], sheets=plan.get('sheets', []),
+             **{'from': m['from']})
     out.write(b'limn-worker\n')
-    send('hello', protocol=2, version='0', host='h', pid=1, jobs=[], results=[], commands=['models', 'devices', 'data', 'train', 'bench'])
+    send('hello', protocol=2, version='0', host='h', pid=1, jobs=[], results=[],
+         commands=['models', 'devices', 'data', 'train', 'bench'])
     while (come_in := take(come)) is not None:
         m, payload = come_in
         if m['type'] == 'submit':
             id = m['job']['id']
             send('started', job=id)
             for i, (width, height) in enumerate(plan['frames']):
-                send('progress', bytes(3 * width * height), job=id, step=i + 1, total=len(plan['frames']), seconds=1, width=width, height=height, count=1)
+                send('progress', bytes(3 * width * height), job=id, step=i + 1, total=len(plan['frames']), seconds=1,
+                     width=width, height=height, count=1)
             send('failed', job=id, code='input', text='that was all of it')
         elif m['type'] == 'commands':
-            send('commands', jobs=[dict(id=id, state='done', about=dict(output='run', recipe='r')) for id in plan.get('jobs', [])])
+            send('commands',
+                 jobs=[dict(id=id, state='done', about=dict(output='run', recipe='r')) for id in plan.get('jobs', [])])
         elif m['type'] == 'command': # the last file is asked for, and its size written down
             id, wanted = m['id'], [w['hash'] for w in m['words'] if isinstance(w, dict) and 'hash' in w][-1]
             send('running', id=id)
@@ -87,7 +92,8 @@ class Home:
         (self.path / 'plan.json').write_text(json.dumps(dict(plan, asked=str(self.asked))))
         env = environment(self.path, GOMP_SPINCOUNT='3000',
                           LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {self.path}/plan.json')
-        return subprocess.run([LIMN, *words, '--host', 'h'], input=typed, text=True, capture_output=True, timeout=120 * SLOW, cwd=self.path / 'here', env=env)
+        return subprocess.run([LIMN, *words, '--host', 'h'], input=typed, text=True, capture_output=True,
+                              timeout=120 * SLOW, cwd=self.path / 'here', env=env)
 
     def play(self, script, **plan):
         p = self.limn(['--script', '-'], f'size 110x34\nlimit {15 * SLOW}\nwait references\n{script}', **plan)
@@ -104,9 +110,11 @@ def log():
         file.touch()
         os.truncate(file, here)
         home.play(LOOKS, jobs=[JOB], files={'log.jsonl': dict(size=here + comes, data='0a' * comes)})
-        check(file.stat().st_size == want, f'COPIED_LOG_BYTES: of {here} and {comes} bytes {file.stat().st_size} are kept')
+        check(file.stat().st_size == want,
+              f'COPIED_LOG_BYTES: of {here} and {comes} bytes {file.stat().st_size} are kept')
         asked = home.asked.read_text()
-        check((f'log.jsonl {most}' not in asked) and ('log.jsonl' in asked) == (here < most), f'COPIED_LOG_BYTES: asked for\n{asked}')
+        check((f'log.jsonl {most}' not in asked) and ('log.jsonl' in asked) == (here < most),
+              f'COPIED_LOG_BYTES: asked for\n{asked}')
 
 
 def sheet():
@@ -119,11 +127,14 @@ def sheet():
         home = Home()
         folder = home.copy()
         (folder / 'sheet1.png.part').write_bytes(png[:-50])
-        plan = dict(jobs=[JOB], sheets=['sheet1.png'], files={'sheet1.png': dict(size=size, data=png[-50:].hex()), 'log.jsonl': dict(size=1, data='0a')})
+        plan = dict(jobs=[JOB], sheets=['sheet1.png'],
+                    files={'sheet1.png': dict(size=size, data=png[-50:].hex()), 'log.jsonl': dict(size=1, data='0a')})
         home.play(LOOKS, **plan)
         kept = folder / 'sheet1.png'
-        check(kept.exists() != bool(more) and (more or kept.stat().st_size == size), f'COPIED_SHEET_BYTES and {more}: {sorted(f.name for f in folder.iterdir())}')
-        check(home.asked.read_text().count('sheet1') == 1, f'COPIED_SHEET_BYTES and {more}: it is asked for once', home.asked.read_text())
+        check(kept.exists() != bool(more) and (more or kept.stat().st_size == size),
+              f'COPIED_SHEET_BYTES and {more}: {sorted(f.name for f in folder.iterdir())}')
+        check(home.asked.read_text().count('sheet1') == 1, f'COPIED_SHEET_BYTES and {more}: it is asked for once',
+              home.asked.read_text())
 
 
 def trainings():
@@ -140,15 +151,18 @@ def trainings():
 
 
 def steps():
-    """Pixels of steps that fill the room to its last but one byte, and one pixel more: then a step in the middle goes."""
+    """Pixels of steps that fill the room to its last but one byte, and one pixel more: then a step in the middle
+    goes."""
     full = [(1024, 1024)] * 21 + [(275, 1271)]
     assert 3 * sum(w * h for w, h in full) == L['FRAMES_BYTES'] - 1
     for frames in (full, full + [(1, 1)]):
         home = Home()
-        screen = home.play('keys i\ntype a hen\nkeys Esc 4 F9\nwait that was all\nsettle\n' + 'keys [\n' * 40 + 'settle\nsave -\n' + 'keys ]\nsettle\nsave -\n' * 22,
+        screen = home.play('keys i\ntype a hen\nkeys Esc 4 F9\nwait that was all\nsettle\n' + 'keys [\n' * 40 +
+                           'settle\nsave -\n' + 'keys ]\nsettle\nsave -\n' * 22,
                            frames=frames)
         seen = [int(s) for s in re.findall(r'(?:at|after) step (\d+)', screen)]
-        check(len(set(seen)) == len(full) and seen[0] == 1 and max(seen) == len(frames), f'FRAMES_BYTES: of {len(frames)} steps {sorted(set(seen))} are kept', screen[:3000])
+        check(len(set(seen)) == len(full) and seen[0] == 1 and max(seen) == len(frames),
+              f'FRAMES_BYTES: of {len(frames)} steps {sorted(set(seen))} are kept', screen[:3000])
 
 
 def folder():
@@ -158,7 +172,8 @@ def folder():
         (home.path / f'here/{i}.png').touch()
     (home.path / 'here/none.txt').touch()
     screen = home.play('keys Tab\nsettle\nsave -\n')
-    check('only' not in screen.split('\n')[2] and f'{most - 1}.png' not in screen, 'BROWSER_ENTRIES: all are there', screen)
+    check('only' not in screen.split('\n')[2] and f'{most - 1}.png' not in screen, 'BROWSER_ENTRIES: all are there',
+          screen)
     (home.path / f'here/{most}.png').touch()
     screen = home.play('settle\nsave -\n')
     check(f'only {most} of them' in screen, 'BROWSER_ENTRIES: it is said that there are more', screen)
@@ -170,8 +185,10 @@ def file_of_a_command():
         with open(home.path / 'here/golden', 'wb') as golden:
             golden.truncate(size)
         p = home.limn(['models', 'check', 'm', '--golden', 'golden'])
-        check((p.returncode == 0) != bool(more) and (f'{size - 1}' in p.stderr) == bool(more), f'ORDER_FILE_BYTES and {more}: exit {p.returncode}', p.stderr)
-        check(home.asked.read_text() == ('' if more else f'{size} bytes\n'), f'ORDER_FILE_BYTES and {more}: {home.asked.read_text()!r} came')
+        check((p.returncode == 0) != bool(more) and (f'{size - 1}' in p.stderr) == bool(more),
+              f'ORDER_FILE_BYTES and {more}: exit {p.returncode}', p.stderr)
+        check(home.asked.read_text() == ('' if more else f'{size} bytes\n'),
+              f'ORDER_FILE_BYTES and {more}: {home.asked.read_text()!r} came')
 
 
 run(list((log, sheet, trainings, steps, folder, file_of_a_command)))

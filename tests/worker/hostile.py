@@ -4,7 +4,8 @@
 # another type, negative, huge, control characters, repeated), against the command line and the UI. What must
 # hold: no crash, nothing written but what is limn's own, nothing that controls the terminal, bounded memory,
 # q answered within a second.
-# usage: hostile.py LIMN SOURCE LOADERS [--all] [--part K/N] [NAME...]: everything, not a sample; the K-th of N parts (1..N); tests by name
+# usage: hostile.py LIMN SOURCE LOADERS [--all] [--part K/N] [NAME...]: everything, not a sample; the K-th of N parts
+# (1..N); tests by name
 import json, os, pathlib, random, re, select, shutil, signal, struct, sys, tempfile, time, zlib
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 from frames import frame, take
@@ -63,7 +64,8 @@ def host(path):
                 send(dict(type='want', hash=r['hash']))
         if kind == 'submit':
             id = m['job']['id']
-        if kind in ('submit', 'load', 'command', 'commands', 'follow', 'describe', 'read') and (not done or plan.get('again')):
+        if kind in ('submit', 'load', 'command', 'commands', 'follow', 'describe',
+                    'read') and (not done or plan.get('again')):
             done = True
             evil('asked', id)
         if kind == 'submit':
@@ -74,7 +76,8 @@ def host(path):
         elif kind in ('command', 'follow'):
             send(dict(type='ended', id=id, code=0))
         elif kind == 'commands':
-            send(dict(type='commands', jobs=[dict(id='20260101-000000-00000001', state='done', about=dict(output='run', recipe='r'))]))
+            send(dict(type='commands',
+                      jobs=[dict(id='20260101-000000-00000001', state='done', about=dict(output='run', recipe='r'))]))
         elif kind == 'describe':
             send(dict(type='described', devices=[], models=[]))
         elif kind == 'read':
@@ -95,7 +98,8 @@ ALL = '--all' in sys.argv
 PART, PARTS = map(int, sys.argv[sys.argv.index('--part') + 1].split('/')) if '--part' in sys.argv else (1, 1)
 limn_test.ONLY = [a for a in limn_test.ONLY if not a.startswith('--') and '/' not in a]
 MEMORY = 200 << 10  # KiB
-END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9' if ALL else '50'))  # what is not begun by then is counted as left out
+END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS',
+                                         '1e9' if ALL else '50'))  # what is not begun by then is counted as left out
 PNG = f'{SOURCE}/app/templates/samples/snail-noto.png'
 left_out = asked = 0
 runs = dict(cli=0, ui=0)
@@ -153,7 +157,8 @@ def message(kind):
     return head
 
 
-WRONG = [None, True, -1, 1.5, 1 << 31, 1 << 62, -(1 << 62), 1e308, 'x', ESC, 'A' * 100000, '../../../pwned', '', [], {}, [1] * 5000,
+WRONG = [None, True, -1, 1.5, 1 << 31, 1 << 62, -(1 << 62), 1e308, 'x', ESC, 'A' * 100000, '../../../pwned', '', [], {},
+         [1] * 5000,
          [[[[[[1]]]]]], {'a': {'b': ESC}}, 'MISSING']
 
 
@@ -187,14 +192,16 @@ def make(name, frames, **more):
     (home / 'cwd/run/log.jsonl').write_text('{"step": 1, "loss": 1}\n')
     shutil.copy(PNG, home / 'cwd/a.png')
     (home / 'scenario.json').write_text(json.dumps(dict(dict(frames=frames, png=PNG), **more)))
-    env = environment(home, XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state', XDG_CACHE_HOME=f'{home}/cache',
+    env = environment(home, XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state',
+                      XDG_CACHE_HOME=f'{home}/cache',
                       TERM='xterm-256color', LIMN_LOG='info', GOMP_SPINCOUNT='3000',
                       LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {home}/scenario.json')
     return home, env
 
 
 MINE = re.compile(r'^(scenario\.json|cwd/a\.png|cwd/out(-\d+)?\.png|cwd/run/log\.jsonl|data/limn/library\.db.*|state/.*|run/.*'
-                  r'|data/limn/pictures/(victim-0|\d{8}-\d{6}-[0-9a-f]{8}-0)\.png|cache/limn/trainings/h/[0-9a-z-]+/(log\.jsonl|sheet[^/]*))$')
+                  r'|data/limn/pictures/(victim-0|\d{8}-\d{6}-[0-9a-f]{8}-0)\.png'
+                  r'|cache/limn/trainings/h/[0-9a-z-]+/(log\.jsonl|sheet[^/]*))$')
 
 
 def look_around(home, name):
@@ -241,8 +248,10 @@ def ended(name, which, status, memory, out):
     check(not bad, f'{name}: on the terminal: {bad and bytes(out[max(0, bad.start() - 40):bad.end() + 20])}')
 
 
-ARGS = dict(generate=['generate', 'text', '--preview', 'none', '-o', 'out.png'], load=['load', 'edge', 'a.png', 'out.png'],
-            jobs=['jobs'], attach=['jobs', 'attach', '20260101-000000-00000001'], models=['models', 'list'], train=['models', 'list', '--json'])
+ARGS = dict(generate=['generate', 'text', '--preview', 'none', '-o', 'out.png'],
+            load=['load', 'edge', 'a.png', 'out.png'],
+            jobs=['jobs'], attach=['jobs', 'attach', '20260101-000000-00000001'], models=['models', 'list'],
+            train=['models', 'list', '--json'])
 
 
 def left():
@@ -290,7 +299,8 @@ def screen(name, frames, seconds=1.0, keys=b'ai cat\x1b123456781', **more):
     home, env = make(name, frames, **more)
     pid, fd = in_terminal([LIMN, '--host', 'h', '--preview', 'none', '--theme', 'dark'], env, home / 'cwd', (120, 40))
     out, status, memory = pump(fd, 15 * SLOW, lambda o: b'compose' in o, pid=pid)
-    for key in [] if status is not None else [b'a', b'\x1b[20~', b'7', b'6', b'5', b'4', b'3', b'2', b'8', b'1', b'6', b'2']:
+    for key in [] if status is not None else [b'a', b'\x1b[20~', b'7', b'6', b'5', b'4', b'3', b'2', b'8', b'1',
+                                              b'6', b'2']:
         os.write(fd, key)
         out, status, memory = settle(fd, 0.12 * seconds * SLOW, out, pid)
         if status is not None:
@@ -317,7 +327,8 @@ def screen(name, frames, seconds=1.0, keys=b'ai cat\x1b123456781', **more):
 
 # --- what is played
 
-BY_COMMAND = dict(load=['loaded'], jobs=['commands', 'changed', 'running', 'piece'], attach=['output', 'ended'], models=['file'])
+BY_COMMAND = dict(load=['loaded'], jobs=['commands', 'changed', 'running', 'piece'], attach=['output', 'ended'],
+                  models=['file'])
 
 
 def of_kind(kind):
@@ -348,7 +359,8 @@ def fields_on_the_command_line():
 
 
 def fields_in_the_ui():
-    rest = [step(h, when='hello' if i % 2 else 'asked') for kind in FIELDS if kind not in ENDS for i, (_, h) in enumerate(cases(kind))]
+    rest = [step(h, when='hello' if i % 2 else 'asked') for kind in FIELDS if kind not in ENDS for i,
+            (_, h) in enumerate(cases(kind))]
     random.seed(2)
     random.shuffle(rest)
     for i in range(0, len(rest), 80):
@@ -365,7 +377,8 @@ def repeated():
         head = message(kind)
         if kind == 'progress':
             head.update(step=1, total=2, width=64, height=64, count=1)
-        one = [step(head, times=10000 if kind != 'result' else 2000, **(dict(payload=str(64 * 64 * 3)) if kind == 'progress' else {}))]
+        one = [step(head, times=10000 if kind != 'result' else 2000,
+                    **(dict(payload=str(64 * 64 * 3)) if kind == 'progress' else {}))]
         if kind == 'hello':
             one[0]['when'] = 'asked'
         command(f'{kind}, 10,000 times', of_kind(kind), one, 60)
@@ -374,8 +387,10 @@ def repeated():
 
 
 def floods():
-    for head, payload in ((dict(type='log', level='info', text='x'), ''), (dict(type='log', level='error', text=ESC), ''),
-                          (dict(type='progress', job='$ID', step=1, total=2, seconds=1, width=1024, height=1024, count=1), str(1024 * 1024 * 3)),
+    for head, payload in ((dict(type='log', level='info', text='x'), ''),
+                          (dict(type='log', level='error', text=ESC), ''),
+                          (dict(type='progress', job='$ID', step=1, total=2, seconds=1, width=1024, height=1024,
+                                count=1), str(1024 * 1024 * 3)),
                           (dict(type='log', text='A' * 4000), ''), (dict(type='nonsense', x=[1] * 90000), '')):
         one = [dict(head=head, payload=payload, seconds=4 * SLOW)]
         name = f'a flood of {head["type"]}'
@@ -389,17 +404,23 @@ def known():
     check(os.waitstatus_to_exitcode(status) == 0, f'one picture is enough: {out[-300:]}')
     # LIMIT_HOST_REFUSED: so many messages may be wrong, with one more the connection ends.
     for n, code in ((100, 0), (101, 1)):
-        status, out = command(f'{n} messages that are refused', 'generate', [step(dict(type='progress', job='$ID', step=-1), times=n)])
+        status, out = command(f'{n} messages that are refused', 'generate',
+                              [step(dict(type='progress', job='$ID', step=-1), times=n)])
         check(os.waitstatus_to_exitcode(status) == (code if runs['cli'] else 0), f'{n} are refused: {out[-300:]}')
     screen('SIGFPE', [dict(head=dict(type='progress', job='$ID', step=536870912, total=-1, seconds=1))])
-    over = [dict(head=dict(type='result', job='victim', index=0, count=1, seed=1), payload='png', when='hello', times=20),
+    over = [dict(head=dict(type='result', job='victim', index=0, count=1, seed=1), payload='png', when='hello',
+                 times=20),
             dict(head=dict(type='result', job='never-asked', index=3, late=True), payload='png', when='hello'),
-            dict(head=dict(type='hello', protocol=2, commands=COMMANDS, results=[dict(job='victim', index=0)]), when='hello')]
+            dict(head=dict(type='hello', protocol=2, commands=COMMANDS, results=[dict(job='victim', index=0)]),
+                 when='hello')]
     screen('pictures of others', over[::-1])
-    local = [dict(head=dict(type='commands', jobs=[dict(id='', state='done', about=dict(output='run', recipe='x', steps=5))])),
-             dict(head=dict(type='piece', id='', name='log.jsonl', size=7, sheets=['sheet1.png', '../../../x.png'], **{'from': 0}), payload='7')]
+    local = [dict(head=dict(type='commands',
+                            jobs=[dict(id='', state='done', about=dict(output='run', recipe='x', steps=5))])),
+             dict(head=dict(type='piece', id='', name='log.jsonl', size=7, sheets=['sheet1.png', '../../../x.png'],
+                            **{'from': 0}), payload='7')]
     screen('a local training', local, again=True)
-    sparse = [dict(head=dict(type='piece', id='$ID', name='log.jsonl', size=1 << 50, sheets=[], **{'from': 1 << 40}), payload='1')]
+    sparse = [dict(head=dict(type='piece', id='$ID', name='log.jsonl', size=1 << 50, sheets=[], **{'from': 1 << 40}),
+                   payload='1')]
     screen('a sparse log', sparse, again=True)
     for payload in ('svg', '100'):
         command('a picture that is none', 'generate', [dict(head=message('result'), payload=payload)])
@@ -408,9 +429,11 @@ def known():
 
 
 def slow_png():
-    """2048 x 2048 pixels of 64 bits, interlaced: a small file, as slow to decode as one that the UI shows at once can be."""
+    """2048 x 2048 pixels of 64 bits, interlaced: a small file, as slow to decode as one that the UI shows at once can
+    be."""
     rows, z = [], zlib.compressobj(1)
-    for x, y, w, h in ((0, 0, 256, 256), (4, 0, 256, 256), (0, 4, 512, 256), (2, 0, 512, 512), (0, 2, 1024, 512), (1, 0, 1024, 1024), (0, 1, 2048, 1024)):
+    for x, y, w, h in ((0, 0, 256, 256), (4, 0, 256, 256), (0, 4, 512, 256), (2, 0, 512, 512), (0, 2, 1024, 512),
+                       (1, 0, 1024, 1024), (0, 1, 2048, 1024)):
         rows += [z.compress(b'\0' + bytes(8 * w)) for _ in range(h)]
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 2048, 2048, 16, 6, 0, 0, 1))
             + chunk(b'IDAT', b''.join(rows) + z.flush()) + chunk(b'IEND', b''))
@@ -427,7 +450,8 @@ def decoder_in(folder):
 
 
 def keys_while_pictures_come():
-    """No picture is decoded in the UI's own turn: keys are answered while one is, even by a decoder that stands still."""
+    """No picture is decoded in the UI's own turn: keys are answered while one is, even by a decoder that stands
+    still."""
     if left():
         return
     runs['ui'] += 1
@@ -467,7 +491,8 @@ def keys_while_pictures_come():
 
 def report():
     print(f'{runs["cli"]} runs on the command line, {runs["ui"]} in the UI, {left_out} left out, '
-          f'{sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on the command '
+          f'{sum(len(list(cases(k))) for k in FIELDS)} broken messages in the table; peak {peak["cli"] >> 10} MiB on '
+          'the command '
           f'line, {peak["ui"] >> 10} MiB in the UI; q in at most {slowest:.2f} s')
     if left_out:
         skip(f'{left_out} runs: there was no time for them')

@@ -70,7 +70,8 @@ def pictures_and_content():
     with_picture = [m for m in steps if m['payload']]
     check(len(with_picture) == 2, 'a third preview is not sent before the first has been seen')
     check(all(m['channels'] == 4 and len(m['payload']) == 64 * 64 * 4 for m in with_picture), 'size of previews')
-    check(next(m for m in seen if m['type'] == 'result')['payload'][16:26] == struct.pack('>IIBB', 64, 64, 8, 6), 'a transparent PNG')
+    check(next(m for m in seen if m['type'] == 'result')['payload'][16:26] == struct.pack('>IIBB', 64, 64, 8, 6),
+          'a transparent PNG')
     a = next(m for m in seen if m['type'] == 'result')
     check(a['payload'][:8] == b'\x89PNG\r\n\x1a\n', 'a PNG')
     spooled = SPOOL / 'job-a-0.png'
@@ -96,7 +97,8 @@ def pictures_and_content():
     check(any(d['name'] == 'cpu' for d in m['devices']), 'the CPU is a device')
     check(w.end() == 0, 'ends with its limn')
     w2 = Worker(alone=False)
-    check([(r['job'], r['index']) for r in w2.hello['results']] == [('job-b', 0)], 'the next one lists what was not stored')
+    check([(r['job'], r['index']) for r in w2.hello['results']] == [('job-b', 0)],
+          'the next one lists what was not stored')
     w2.send('fetch', job='job-b', index=0)
     m = w2.until('result')
     check(m['late'] and m['payload'] == a['payload'], 'and gives it')
@@ -119,7 +121,8 @@ def refusals():
         check(m and m['type'] == 'failed' and m['code'] == 'input' and m['text'], what)
     # Pictures that are none, and devices and models that are not there.
     junk = b'this is no picture'
-    w.draw('junk', references=[dict(marker=1, hash=hashlib.sha256(junk).hexdigest(), file='junk.png', where='t.yaml:3:4')])
+    w.draw('junk',
+           references=[dict(marker=1, hash=hashlib.sha256(junk).hexdigest(), file='junk.png', where='t.yaml:3:4')])
     w.until('want')
     w.send('blob', b'something else', hash=hashlib.sha256(junk).hexdigest())  # a lie is not kept
     w.send('blob', junk, hash=hashlib.sha256(junk).hexdigest())
@@ -214,7 +217,8 @@ def through_ssh():
     """A stand-in for ssh that runs the command here, as a login shell would, talking first."""
     fake = home / 'ssh'
     fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; host=$1; shift\n'
-                    '[ "$host" = down ] && { echo "ssh: connect to host down port 22: Connection refused" >&2; exit 255; }\n'
+                    '[ "$host" = down ] && { echo "ssh: connect to host down port 22: Connection refused" >&2; exit '
+                    '255; }\n'
                     '[ "$host" = bare ] && { echo "sh: 1: limn: not found" >&2; exit 127; }\n'
                     '[ "$host" = odd ] && { echo "This account is currently not available."; exit 1; }\n'
                     '[ "$host" = old -o "$host" = evil ] && { cat "$0.$host"; exec cat >/dev/null; }\n'
@@ -224,12 +228,15 @@ def through_ssh():
     (home / 'ssh.old').write_bytes(b'limn-worker\n' + hello)
     # One whose pictures would land outside of limn's folder.
     (home / 'ssh.evil').write_bytes(b'limn-worker\n' + frames.frame(dict(type='hello', protocol=2, version='0')) +
-                                    frames.frame(dict(type='result', job='../../../pwned', index=0, late=True), PICTURE))
+                                    frames.frame(dict(type='result', job='../../../pwned', index=0, late=True),
+                                                 PICTURE))
     e = dict(env, LIMN_SSH=str(fake), LIMN_REMOTE=LIMN)
     def generate(host, *more):
         out = home / f'{host}.png'
-        p = subprocess.run([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--seed', '4', '--steps', '3', '--size', '64', '--device', 'cpu',
-                            '--dtype', 'f32', '--preview', 'none', '-o', str(out)] + (['--host', host] if host != 'here' else []) + list(more),
+        p = subprocess.run([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--seed', '4', '--steps', '3',
+                            '--size', '64', '--device', 'cpu',
+                            '--dtype', 'f32', '--preview', 'none', '-o',
+                            str(out)] + (['--host', host] if host != 'here' else []) + list(more),
                            env=e, capture_output=True, text=True, timeout=300)
         check('Sanitizer' not in p.stderr, p.stderr[-2000:])
         return p, out
@@ -237,10 +244,12 @@ def through_ssh():
     there, b = generate('gpu')
     check(here.returncode == 0 and there.returncode == 0, here.stderr + there.stderr)
     check(a.read_bytes() == b.read_bytes(), 'the same picture from another host')
-    for host, words in (('down', 'Connection refused'), ('evil', 'not limn'), ('bare', 'no limn in the search path'), ('odd', 'not available'),
+    for host, words in (('down', 'Connection refused'), ('evil', 'not limn'), ('bare', 'no limn in the search path'),
+                        ('odd', 'not available'),
                         ('old', 'install the same version')):
         p, out = generate(host)
-        check(p.returncode == 1 and words in p.stderr and p.stderr.count('\n') == 1, f'{host}: {p.returncode} {p.stderr}')
+        check(p.returncode == 1 and words in p.stderr and p.stderr.count('\n') == 1,
+              f'{host}: {p.returncode} {p.stderr}')
         check(not out.exists(), f'{host}: nothing written')
     p, out = generate('-oProxyCommand=touch')
     check(p.returncode == 2, 'a host that is an option')
@@ -249,7 +258,8 @@ def through_ssh():
 def killed_under_generate():
     """The worker of a command is killed: one sentence, no file, no orphan."""
     out = home / 'killed.png'
-    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '--device', 'cpu',
+    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64',
+                          '--preview', 'none', '--json', '--device', 'cpu',
                           '-o', str(out)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p.stdout.readline()
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
@@ -257,7 +267,8 @@ def killed_under_generate():
     said = p.communicate(timeout=120)[1]
     check(p.returncode == 1 and 'signal 9' in said and not out.exists(), f'{p.returncode} {said}')
     # The command itself is killed: its worker goes too.
-    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64', '--preview', 'none', '--json', '--device', 'cpu',
+    p = subprocess.Popen([LIMN, 'generate', SOURCE + '/app/templates/edge.yaml', '--steps', '1000', '--size', '64',
+                          '--preview', 'none', '--json', '--device', 'cpu',
                           '-o', str(out)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p.stdout.readline()
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
