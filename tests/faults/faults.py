@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Each scenario once for each call that fails in it (harness.HOWS), or for calls spread evenly over them, and what is
-# left
-# looked at. usage: faults.py LIMN SOURCE LOADERS SHIM [--most N] [--seconds S] [--scenario NAME] [--without NAME]
-# [--kind KIND] [--role ROLE]
-# [--fault FAULT] [--table] [--short] [--part K/N] [--sites DEPTH]
-# --sites: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one
-# fails;
-# of those for memory, whose places are tens of thousands, at most N in each process of each scenario;
-# --most: of each kind of call and each way to fail at most N; --fault: that one, with all that it says; --short: each
-# kind of
-# call and each way to fail once, in one scenario or another; --part: each N-th of what is to be done, so that a long
-# run
-# can be made in pieces.
+# left looked at.
+# usage: faults.py LIMN SOURCE LOADERS SHIM [OPTION...]
+# --scenario NAME, --without NAME, --kind KIND, --role ROLE, --seconds S, --table: what is done, for how long, and shown how
+# --most N: of each kind of call and each way to fail at most N
+# --sites DEPTH: of all calls that come from one place, which is the DEPTH functions above it, whatever the scenario, one
+#   fails; of those for memory, whose places are tens of thousands, at most --most in each process of each scenario
+# --fault FAULT: that one, with all that it says
+# --short: each kind of call and each way to fail once, in one scenario or another
+# --part K/N: each N-th of what is to be done, so that a long run can be made in pieces
 import argparse, collections, re, sys, time
 
 import harness, scenarios

@@ -3,8 +3,8 @@
 # A disk that is full: each scenario of faults.py on a disk of its own (tmpfs), on which so many kilobytes or names are
 # left and no more. What was asked for is there, or a sentence says that there is no room; what was there is whole, and
 # with room again the next try works. Exit 77 where nothing can be mounted.
-# usage: full.py LIMN SOURCE LOADERS SHIM [--all] [SCENARIO...]    without --all some scenarios, each with one amount of
-# room
+# usage: full.py LIMN SOURCE LOADERS SHIM [--all] [SCENARIO...]
+# Without --all some scenarios, each with one amount of room.
 import os, re, shutil, subprocess, sys, time
 
 import harness, scenarios

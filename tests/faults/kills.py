@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: MIT
 # kill -9 at random moments, of limn, of its worker, of what trains, or of all at once: what was said to be finished is
 # there, nothing half is believed, the next start works and takes away what is left over.
-# usage: kills.py LIMN SOURCE LOADERS [N [SEED [drawing|training]]]    N times each of drawing and training (10), or of
-# one of
-# them, at moments that follow from SEED
+# usage: kills.py LIMN SOURCE LOADERS [N [SEED [drawing|training]]]
+# N times each of drawing and training (10), or of one of them, at moments that follow from SEED.
 import json, os, pathlib, random, shutil, signal, subprocess, sys, time
 
 import harness, scenarios

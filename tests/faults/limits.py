@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # What people's shells and systems allow: little address space (ulimit -v), small stacks (-s), few descriptors (-n),
-# here
-# and with --host (the other machine is a shell of this one, under the same limit). What was asked for is done, or a
-# sentence says what is lacking; what is left is looked at as in faults.py.
+# here and with --host (the other machine is a shell of this one, under the same limit). What was asked for is done, or
+# a sentence says what is lacking; what is left is looked at as in faults.py.
 # usage: limits.py LIMN SOURCE LOADERS SHIM [--all]
 import collections, re, shutil, sys, time
 

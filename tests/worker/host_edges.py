@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What the UI keeps of another machine, and shows of this one, at the limits of engine/base/limits.h: logs and sheets of
 # trainings, how many trainings, steps of drawings, files in a folder; what goes there with a command. The other machine
-# is this script; the UI is played
-# (limn --script).
+# is this script; the UI is played (limn --script).
 # usage: host_edges.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, struct, subprocess, sys, tempfile, zlib
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
