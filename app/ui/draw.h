@@ -20,7 +20,7 @@ bool draw_unicode(void); // the locale's characters are Unicode's: stars and lin
 // For screen readers: no lines, no frames; where the last chosen thing was drawn is remembered.
 void draw_plainly(bool plain);
 bool draw_is_plain(void);
-void draw_begin(void);                  // of a screen
+void draw_begin(void); // of a screen, or of what lies in front of one: what is chosen is there
 bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 // In the line of messages, whose ground a message's role has there, and nowhere else.

@@ -168,12 +168,15 @@ draw_screen(struct ui *ui)
     draw_title(ui);
     draw_hints(ui);
     if (ui->dialogue.form && !form_browser(ui)) {
+        draw_begin();
         form_draw(ui);
         getyx(stdscr, y, x);
     }
     draw_status(ui);
-    if (ui->dialogue.palette)
+    if (ui->dialogue.palette) {
+        draw_begin();
         palette_draw(ui);
+    }
     if (!ui->dialogue.prompting)
         place_cursor(y, x);
     pictures_turn(ui->pictures);
