@@ -14,6 +14,8 @@
 void
 canvas_bytes_add(struct canvas_bytes *b, const void *data, size_t size)
 {
+    if (size == 0)
+        return;
     while (b->capacity - b->size < size) {
         b->capacity = b->capacity ? 2 * b->capacity : 1 << 14;
         b->data = mem_realloc(b->data, b->capacity);

@@ -140,7 +140,8 @@ trainlog_read(struct trainlog *t)
     return true;
 }
 
-// The first `filled` of `columns` values, drawn out over all of them: backwards, as it is in place.
+// The first `filled` (at least one) of `columns` values, drawn out over all of them: backwards, as it
+// is in place.
 static void
 stretch(double *means, int filled, int columns)
 {
@@ -167,8 +168,10 @@ trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means)
             sum += t->losses[k];
         means[i] = sum / MAX(1, to - from);
     }
+    if (!filled)
+        return 0;
     stretch(means, filled, columns);
-    return filled ? columns : 0;
+    return columns;
 }
 
 static int

@@ -137,26 +137,37 @@ f16_from_f32(float f)
 double
 dtype_load(enum dtype t, const void *base, int64_t i)
 {
+    if (dtype_is_packed(t))
+        return packed_load(packed_type_of(t), base, i);
+    union {
+        double f64;
+        float f32;
+        uint16_t bits16;
+        int64_t i64;
+        int32_t i32;
+        uint8_t u8;
+    } v;
+    size_t size = dtype_size(t);
+    memcpy(&v, (const char *)base + (size_t)i * size, size);
     switch ((int)t) {
     case DTYPE_F64:
-        return ((const double *)base)[i];
+        return v.f64;
     case DTYPE_F32:
-        return ((const float *)base)[i];
+        return v.f32;
     case DTYPE_F16:
-        return f16_to_f32(((const uint16_t *)base)[i]);
+        return f16_to_f32(v.bits16);
     case DTYPE_BF16:
-        return bf16_to_f32(((const uint16_t *)base)[i]);
+        return bf16_to_f32(v.bits16);
     case DTYPE_I64:
-        return (double)((const int64_t *)base)[i];
+        return (double)v.i64;
     case DTYPE_I32:
-        return ((const int32_t *)base)[i];
+        return v.i32;
     case DTYPE_U8:
-        return ((const uint8_t *)base)[i];
+        return v.u8;
     default:
         break;
     }
-    require(dtype_is_packed(t));
-    return packed_load(packed_type_of(t), base, i);
+    unreachable_here();
 }
 
 static double

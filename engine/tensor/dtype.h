@@ -70,7 +70,7 @@ bf16_from_f32(float f)
 float f16_to_f32(uint16_t h);
 uint16_t f16_from_f32(float f); // round to nearest even, overflow to infinity
 
-// One element as double; integers exactly up to 2^53.
+// One element as double, of a base that need not be aligned; integers exactly up to 2^53.
 double dtype_load(enum dtype t, const void *base, int64_t i);
 void dtype_store(enum dtype t, void *base, int64_t i, double value); // integers: truncated, clamped
 
