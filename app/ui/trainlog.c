@@ -140,8 +140,8 @@ trainlog_read(struct trainlog *t)
     return true;
 }
 
-// The first `filled` (at least one) of `columns` values, drawn out over all of them: backwards, as it
-// is in place.
+// The first `filled` (at least one) of `columns` values, drawn out over all of them: backwards, as
+// it is in place.
 static void
 stretch(double *means, int filled, int columns)
 {
