@@ -271,7 +271,7 @@ timeout_of(const struct ui *ui)
     return wait > 3000 ? -1 : (int)(wait * 1e3 + 0.999);
 }
 
-// Nothing more is read from the worker for now.
+// Whether the worker's messages have to wait: as many as may are being dealt with.
 static bool
 is_full(const struct ui *ui)
 {

@@ -137,9 +137,12 @@ from_gguf(void **state)
 {
     (void)state;
     char *path = mem_printf("%s/../../bpe.gguf", folder);
-    if (file_exists(path))
+    bool there = file_exists(path);
+    if (there)
         digests_agree(path);
     free(path);
+    if (!there)
+        skip(); // a vocabulary given by hand has no such file
 }
 
 static void
