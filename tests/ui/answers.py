@@ -269,7 +269,7 @@ def for_other_programs():
     """The clipboard (OSC 52) and the bell, as bytes."""
     t = Terminal(WINDOWS_BEFORE, size=(100, 30))
     check(t.run(15, lambda out: 'instruction' in t.text()), 'start')
-    t.send(b':size 64\r:retrieve 0\r')
+    t.send(b':size 64\r:retrieve 0\r:steps 2\r')
     t.run(0.5)
     t.send('ia caf\u00e9, "quoted"'.encode())
     t.run(0.5)
@@ -281,10 +281,12 @@ def for_other_programs():
     sent = b'\x1b]52;c;' + base64.b64encode('a caf\u00e9, "quoted"'.encode()) + b'\x1b\\'
     check(t.run(5, lambda out: sent in t.out), f'the instruction goes to the clipboard ({t.out[-200:]!r})')
     check(b'\x07' not in t.out, 'a drawing that took less than ten seconds rings no bell')
-    t.send(b'1:steps 1000\r')
+    t.send(b'1:steps 1000\r:count 4\r') # more than ten seconds anywhere; it is stopped after that
     t.run(0.5)
+    before = len(t.out)
     t.send(b'\x07')
-    t.run(11, lambda out: False)
+    check(t.run(30, lambda out: len(out) > before + 4000), 'previews come') # so it has begun
+    t.run(11)
     t.send(b'Xy')
     check(t.run(10, lambda out: b'\x07' in t.out), 'the bell rings when a queue of more than ten seconds has ended')
     t.close()
