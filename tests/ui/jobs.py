@@ -6,7 +6,7 @@ import json, os, pathlib, re, shutil, signal, sqlite3, subprocess, sys, tempfile
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import tiny_training
 from limn_test import LIMN, SLOW, SOURCE, check, run, until, work
-from screens import Screen, command, start_drawing
+from screen import Screen, command, start_drawing
 
 
 def stop_machine(s):

@@ -5,7 +5,7 @@
 import os, re, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 from limn_test import check, run
-from screens import Screen
+from screen import Screen
 
 DRAWN = 'done +Recreate|done +Draw|after step [24]|2 of 2|4 of 4'
 

@@ -8,7 +8,7 @@ import os, pathlib, re, shutil, subprocess, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test
 from limn_test import SOURCE, check, environment, run, work
-from screens import Screen
+from screen import Screen
 
 source = pathlib.Path(SOURCE)
 ROW = re.compile(r'^PARAMETER\((\w+),\s(\w+),\s[^,]+,\s([^,]+),\s([^,]+),\s(\w+),\s(NULL|"[^"]*"),\s(\w+),\s+([^,]+),\s+'

@@ -19,7 +19,7 @@ if not shutil.which('Xvfb'):
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import frames
 from limn_test import LIMN, SAMPLES, SLOW, check, run, work
-from screens import Screen
+from screen import Screen
 
 SIDE, SLIDER = 640, 28 # renderer/window.c
 
