@@ -238,6 +238,21 @@ is_measured(const struct evaluation *e, int task)
     return !e->p->only || strcmp(tasks_name(e->tasks, task), e->p->only) == 0;
 }
 
+// Before anything is loaded.
+static bool
+knows_task(const struct evaluation *e, struct err *err)
+{
+    const char *sep = "";
+    char names[400] = "";
+    for (int t = 0; t < tasks_count(e->tasks); t++, sep = ", ") {
+        if (is_measured(e, t))
+            return true;
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s'%s'", sep, tasks_name(e->tasks, t));
+    }
+    return err_set(err, ERR_INPUT, "there is no task '%.40s' among %s", e->p->only, names);
+}
+
 static bool
 run_tasks(struct evaluation *e, struct pipeline *const pipelines[2], struct eval_report *out,
           struct err *err)
@@ -324,6 +339,7 @@ eval_run(const struct eval_params *p, struct eval_report *out, struct err *err)
     *out = (struct eval_report){0};
     bool ok = (e.pack = pack_open(p->pack, err)) &&
               (e.tasks = tasks_create(e.pack, p->tasks, false, err)) &&
+              (!p->only || knows_task(&e, err)) &&
               open_models(&e, pipelines, err) && (e.recogniser = recogniser_make(e.pack, err));
     if (ok) {
         out->tasks = mem_zalloc((size_t)tasks_count(e.tasks) * sizeof *out->tasks);

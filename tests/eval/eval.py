@@ -83,8 +83,8 @@ worse = json.loads(limn('eval', model, bad, 'shapes.pack', *args, code=1).stdout
 check(any(t[m]['worse'] for t in worse for m in ('edges', 'areas', 'thumbnail')), 'worse than before')
 check('|' not in limn('eval', model, 'shapes.pack', '--tasks', tasks, '--task', 'text', '--examples', 1, '--steps', 1,
                       '--device', 'cpu').stdout, 'as a table')
-check('no task has held-out' in limn('eval', model, 'shapes.pack', *args, '--task', 'nothing', code=2).stderr,
-      'no such task')
+unknown = limn('eval', model, 'shapes.pack', *args, '--task', 'nothing', code=2).stderr
+check("there is no task 'nothing' among 'mask', 'text'" in unknown, unknown)
 check('too many' in limn('eval', model, model, model, 'shapes.pack', code=2).stderr, 'three models')
 limn('eval', model, 'nowhere.pack', *args, code=2)
 
