@@ -52,8 +52,29 @@ static int64_t
 number(void *ctx, const char *key)
 {
     const struct run *r = ctx;
-    const char *text = safetensors_metadata(r->file, key);
-    return text ? strtoll(text, NULL, 10) : 0;
+    return model_golden_number(safetensors_metadata(r->file, key));
+}
+
+int64_t
+model_golden_number(const char *text)
+{
+    char *end = NULL;
+    int64_t number = text ? strtoll(text, &end, 10) : 0;
+    return end && *end == '\0' ? number : 0;
+}
+
+bool
+model_golden_ids(const struct tensor_view *t, int64_t n, int32_t *to, const char *golden,
+                 struct err *err)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double id = dtype_load(t->dtype, t->data, i);
+        if (!(id >= INT32_MIN && id <= INT32_MAX) || id != floor(id))
+            return err_set(err, ERR_INPUT, "%s: '%s' has a %g, where a whole number of 32 bits is "
+                           "needed", golden, t->name, id);
+        to[i] = (int32_t)id;
+    }
+    return true;
 }
 
 // As f32; pictures (N,C,H,W), as whose a node of four dimensions wants it, become (N,H,W,C); N may
@@ -78,6 +99,18 @@ values(const struct tensor_view *t, const struct node *as, struct err *err)
     return out;
 }
 
+// Where all samples have the same ids, the file may hold them for each.
+static bool
+write_ids(struct run *r, struct node *input, const struct tensor_view *t, struct err *err)
+{
+    int64_t n = shape_count(&input->shape);
+    int32_t *ids = mem_try_calloc((size_t)n, sizeof *ids, input->name, err);
+    bool ok = ids && model_golden_ids(t, n, ids, r->params->golden, err) &&
+              plan_write(r->plan, input, ids, err);
+    free(ids);
+    return ok;
+}
+
 // The mask's ones, ids as they are, one number for all N, everything else as it is.
 static bool
 write_input(struct run *r, struct node *input, struct err *err)
@@ -85,18 +118,13 @@ write_input(struct run *r, struct node *input, struct err *err)
     const struct tensor_view *t = tensor(r, input->name, err);
     if (!t)
         return false;
+    bool ids = input->dtype == DTYPE_I32;
     int64_t n = shape_count(&input->shape), has = shape_count(&t->shape);
-    if (has != n && (has != 1 || input->dtype == DTYPE_I32))
+    if (ids ? has % n != 0 : has != n && has != 1)
         return err_set(err, ERR_INPUT, "%s: '%s' has %lld numbers, not %lld", r->params->golden,
                        input->name, (long long)has, (long long)n);
-    if (input->dtype == DTYPE_I32) {
-        int32_t *ids = mem_try_calloc((size_t)n, sizeof *ids, input->name, err);
-        if (ids)
-            dtype_convert(DTYPE_I32, ids, t->dtype, t->data, n);
-        bool ok = ids && plan_write(r->plan, input, ids, err);
-        free(ids);
-        return ok;
-    }
+    if (ids)
+        return write_ids(r, input, t, err);
     float *read = values(t, input, err);
     float *v = mem_try_calloc((size_t)n, sizeof *v, input->name, err);
     for (int64_t i = 0; read && v && i < n; i++)
@@ -128,19 +156,44 @@ make_plan(struct run *r, struct err *err)
     return r->plan && nn_constants_write(&r->nn, r->plan, err);
 }
 
+// The answer's shape as the reference writes it: (N,H,W,C) is (N,C,H,W).
+static struct shape
+answer_shape(const struct run *r)
+{
+    struct shape s = r->out->shape;
+    if (s.rank == 4)
+        s = SHAPE(s.dim[0], s.dim[3], s.dim[1], s.dim[2]);
+    return s;
+}
+
+// But for dimensions of 1 in front.
+static bool
+same_shape(struct shape a, struct shape b)
+{
+    bool same = true;
+    for (int i = 0; i < MAX(a.rank, b.rank); i++)
+        same = same && (i < a.rank ? a.dim[a.rank - 1 - i] : 1) ==
+                           (i < b.rank ? b.dim[b.rank - 1 - i] : 1);
+    return same;
+}
+
 static bool
 compare(struct run *r, const char *name, struct model_golden_result *result, struct err *err)
 {
     const struct tensor_view *t = tensor(r, name, err);
-    int64_t n = shape_count(&r->out->shape);
+    struct shape answer = answer_shape(r);
+    int64_t n = shape_count(&answer);
     if (!t)
         return false;
-    if (shape_count(&t->shape) != n)
-        return err_set(err, ERR_INPUT, "%s: '%s' has another shape than the model's answer",
-                       r->params->golden, name);
+    if (!same_shape(t->shape, answer)) {
+        char has[SHAPE_TEXT_MAX], wanted[SHAPE_TEXT_MAX];
+        return err_set(err, ERR_INPUT, "%s: '%s' is %s, the model's answer %s", r->params->golden,
+                       name, shape_text(&t->shape, has), shape_text(&answer, wanted));
+    }
     float *want = values(t, r->out, err), *got = mem_try_calloc((size_t)n, sizeof *got, name, err);
     double start = clock_seconds();
-    bool ok = want && got && plan_run(r->plan, err);
+    bool ok = want && got &&
+              (plan_run(r->plan, err) || err_prefix(err, "%s", r->params->golden));
     result->seconds += clock_seconds() - start;
     ok = ok && plan_read_f32(r->plan, r->out, got, err);
     double difference = 0, size = 0;

@@ -213,11 +213,13 @@ describe(const void *config, char *out, size_t size)
              c->guidance ? ", with guidance" : "");
 }
 
+// (T,4), or (N,T,4) for n samples, which the reference takes the first of.
 static bool
-fits_ids(const struct shape *ids, int64_t tokens)
+fits_ids(const struct shape *ids, int64_t tokens, int64_t n)
 {
+    int64_t each = tokens * FLUX2_AXES, count = ids ? shape_count(ids) : 0;
     return ids && ids->rank >= 2 && ids->dim[ids->rank - 1] == FLUX2_AXES &&
-           shape_count(ids) == tokens * FLUX2_AXES;
+           ids->dim[ids->rank - 2] == tokens && (count == each || count == n * each);
 }
 
 static struct node *
@@ -230,8 +232,8 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
     const struct shape *ids = golden->shape(golden->ctx, "img_ids");
     const struct shape *text_ids = golden->shape(golden->ctx, "txt_ids");
     fits = fits && x.dim[0] == text.dim[0] && x.dim[2] == c->in_channels &&
-           text.dim[2] == c->joint_dim && fits_ids(ids, x.dim[1]) &&
-           fits_ids(text_ids, text.dim[1]);
+           text.dim[2] == c->joint_dim && fits_ids(ids, x.dim[1], x.dim[0]) &&
+           fits_ids(text_ids, text.dim[1], x.dim[0]);
     if (!fits || (c->guidance && !golden->shape(golden->ctx, "guidance"))) {
         err_set(err, ERR_INPUT, "hidden_states (N,T,%d), encoder_hidden_states (N,S,%d), timestep, "
                 "img_ids (1,T,4)%s txt_ids (1,S,4) are needed", c->in_channels, c->joint_dim,

@@ -157,6 +157,13 @@ embed(struct nn *nn, const struct qwen3_config *c, struct node *ids)
     return op_cast(nn->g, op_gather(nn->g, rows, ids), DTYPE_F32);
 }
 
+// What follows the last layer is given behind the final norm, as transformers gives it.
+static struct node *
+tapped(struct nn *nn, const struct qwen3_config *c, struct node *x, int layer)
+{
+    return layer == c->num_layers ? nn_rms_norm_as(nn, x, c->eps, DTYPE_F32, "model.norm") : x;
+}
+
 struct node *
 qwen3_build(struct nn *nn, const struct qwen3_config *c, struct node *ids, struct node *mask)
 {
@@ -170,7 +177,8 @@ qwen3_build(struct nn *nn, const struct qwen3_config *c, struct node *ids, struc
         x = feed_forward(nn, c, x, name);
         if (i + 1 != c->taps[tap])
             continue;
-        taps = tap ? op_concat(nn->g, (struct node *[]){taps, x}, 2, 2) : x;
+        struct node *given = tapped(nn, c, x, i + 1);
+        taps = tap ? op_concat(nn->g, (struct node *[]){taps, given}, 2, 2) : given;
         tap++;
     }
     nn_segment_end(nn);

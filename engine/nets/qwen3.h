@@ -14,7 +14,8 @@ struct qwen3_config {
     int vocab_size, hidden_size, intermediate_size, num_layers, heads, kv_heads, head_dim;
     double eps, rope_theta;
     // Layers, counted from 1, whose results are given; rising. FLUX.2's: 9, 18, 27. Layers behind
-    // the last, the final norm and the head are neither declared nor read.
+    // the last, the head and, unless the last of all is among them, the final norm are neither
+    // declared nor read.
     int taps[QWEN3_TAPS_MAX], tap_count;
 };
 

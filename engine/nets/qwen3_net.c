@@ -46,10 +46,18 @@ describe(const void *config, char *out, size_t size)
              c->taps[c->tap_count - 1], c->num_layers, c->hidden_size, c->vocab_size);
 }
 
-// Behind the number of a layer, in transformers' names and in those of GGUF files.
-static const struct {
+// A parameter in transformers' names and in those of GGUF files.
+struct spelling {
     const char *ours, *gguf;
-} in_layer[] = {
+};
+
+static const struct spelling outside[] = {
+    {"model.embed_tokens.weight", "token_embd.weight"},
+    {"model.norm.weight", "output_norm.weight"},
+};
+
+// Behind the number of a layer.
+static const struct spelling in_layer[] = {
     {"input_layernorm.weight", "attn_norm.weight"},
     {"self_attn.q_proj.weight", "attn_q.weight"},
     {"self_attn.k_proj.weight", "attn_k.weight"},
@@ -70,10 +78,11 @@ place(const void *config, const char *name, int way, struct param_place *out)
     int layer, end = 0;
     if (way > 0)
         return false;
-    if (strcmp(name, "model.embed_tokens.weight") == 0) {
-        snprintf(out->name, sizeof out->name, "token_embd.weight");
-        return true;
-    }
+    for (size_t i = 0; i < COUNT_OF(outside); i++)
+        if (strcmp(name, outside[i].ours) == 0) {
+            snprintf(out->name, sizeof out->name, "%s", outside[i].gguf);
+            return true;
+        }
     if (sscanf(name, "model.layers.%d.%n", &layer, &end) != 1 || !end)
         return false;
     for (size_t i = 0; i < COUNT_OF(in_layer); i++)
@@ -119,8 +128,11 @@ guess(const struct safetensors *file)
                                           "token_embd.weight"));
     guess_set(o, "intermediate_size", guess_dim(file, 0, "model.layers.0.mlp.gate_proj.weight",
                                                 "blk.0.ffn_gate.weight"));
-    guess_set(o, "num_hidden_layers", guess_count(file, "model.layers.%d.input_layernorm.weight",
-                                                  "blk.%d.attn_norm.weight"));
+    // Published models have more layers than are read; a file may end with those.
+    enum { READ = 27 };
+    int layers = guess_count(file, "model.layers.%d.input_layernorm.weight",
+                             "blk.%d.attn_norm.weight");
+    guess_set(o, "num_hidden_layers", layers == READ ? READ + 1 : layers);
     guess_set(o, "num_attention_heads", rows / head);
     guess_set(o, "num_key_value_heads", kv / head);
     guess_set(o, "head_dim", head);

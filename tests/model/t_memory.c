@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Memory of FLUX.2: the autoencoder in strips gives what diffusers gives and takes less, a drawing
 // takes what was planned, and says what would fit where there is too little.
+#include <ftw.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "engine/base/mem.h"
+#include "engine/device/cpu/room.h"
 #include "engine/draw/linear_preview.h"
 #include "engine/draw/pipeline.h"
 #include "engine/nets/vae_kl.h"
@@ -339,6 +342,69 @@ a_linear_decoder_is_found(void **state)
     linear_fit_free(f);
 }
 
+// --- What is free ---------------------------------------------------------------------------------
+
+static void
+put(const char *root_of_it, const char *path, const char *text)
+{
+    char *whole = mem_printf("%s/%s", root_of_it, path);
+    for (char *slash = strchr(whole + strlen(root_of_it) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(whole, 0700);
+        *slash = '/';
+    }
+    FILE *f = fopen(whole, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    free(whole);
+}
+
+static int
+take_away(const char *path, const struct stat *s, int kind, struct FTW *where)
+{
+    (void)s, (void)kind, (void)where;
+    return remove(path);
+}
+
+// A machine of 16 GiB of which 12 are free; in version 2 of control groups a service of 9 GiB that
+// uses 3, of which 1 and 0.5 are of files, below a slice of 8 that uses 5 and holds none.
+static void
+limits_of_control_groups_count(void **state)
+{
+    static const uint64_t gib = 1 << 30;
+    char tree[] = "/tmp/limn-room-XXXXXX";
+    assert_non_null(mkdtemp(tree));
+    put(tree, "proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 12582912 kB\n");
+    assert_true(cpu_room_of(tree) == 12 * gib);
+    put(tree, "proc/self/cgroup", "0::/own.slice/own.service\n");
+    assert_true(cpu_room_of(tree) == 12 * gib);
+    put(tree, "sys/fs/cgroup/own.slice/own.service/memory.max", "9663676416\n");
+    put(tree, "sys/fs/cgroup/own.slice/own.service/memory.current", "3221225472\n");
+    put(tree, "sys/fs/cgroup/own.slice/own.service/memory.stat",
+        "anon 1\ninactive_file 1073741824\nactive_file 536870912\n");
+    assert_true(cpu_room_of(tree) == 15 * gib / 2);
+    put(tree, "sys/fs/cgroup/own.slice/memory.max", "max\n");
+    put(tree, "sys/fs/cgroup/own.slice/memory.current", "5368709120\n");
+    assert_true(cpu_room_of(tree) == 15 * gib / 2);
+    put(tree, "sys/fs/cgroup/own.slice/memory.high", "8589934592\n");
+    assert_true(cpu_room_of(tree) == 3 * gib);
+    put(tree, "sys/fs/cgroup/memory.max", "5368709120\n"); // a container's, whose path is outside
+    put(tree, "sys/fs/cgroup/memory.current", "3221225472\n");
+    put(tree, "proc/self/cgroup", "0::/elsewhere\n");
+    assert_true(cpu_room_of(tree) == 2 * gib);
+    put(tree, "proc/self/cgroup", "12:cpu,cpuacct:/a\n4:memory:/docker/1\n");
+    put(tree, "sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes", "4294967296\n");
+    put(tree, "sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes", "3221225472\n");
+    put(tree, "sys/fs/cgroup/memory/docker/1/memory.stat",
+        "inactive_file 9\ntotal_inactive_file 536870912\ntotal_active_file 536870912\n");
+    assert_true(cpu_room_of(tree) == 2 * gib);
+    put(tree, "sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes", "8589934592\n");
+    assert_true(cpu_room_of(tree) == 0);
+    nftw(tree, take_away, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -354,6 +420,7 @@ main(int argc, char **argv)
         cmocka_unit_test(strips_take_less),
         cmocka_unit_test(what_is_planned_is_taken),
         cmocka_unit_test(too_little_is_said_with_what_would_fit),
+        cmocka_unit_test(limits_of_control_groups_count),
         cmocka_unit_test(a_linear_decoder_is_found),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,8 @@ static const struct row {
     {"flux2", "transformer", "transformer-1"},
     {"flux2", "transformer", "transformer-3"},
     {"flux2-dev", "transformer", "transformer"},
+    {"flux2-last", "text_encoder", "text_encoder"},
+    {"flux2-last", "transformer", "transformer"},
     {"flux2", "vae", "vae_encoder"},
     {"flux2", "vae", "vae_decoder"},
     {"flux2", "pipeline", "pipeline"},

@@ -3,9 +3,10 @@
 
 Writes golden/flux2/: a model folder of the real layout (scheduler, text_encoder, transformer, vae; the
 tokenizer is bpe.py's) and a golden for each part: text_encoder, transformer-0, -1, -3 (references),
-vae_encoder, vae_decoder, pipeline. Also golden/flux2-dev/: a transformer that takes guidance. Sizes are
-uneven on purpose: axes of different lengths, heads x head_dim that is not the hidden size, pictures
-that are not square.
+vae_encoder, vae_decoder, pipeline. Also golden/flux2-dev/: a transformer that takes guidance, and
+golden/flux2-last/: two samples at once, and a text encoder that is read to its end. Sizes are uneven on
+purpose: axes of different lengths, heads x head_dim that is not the hidden size, pictures that are not
+square.
 """
 import contextlib
 
@@ -37,10 +38,11 @@ def double_tables():
         torch.Tensor.float = plain
 
 
-def text_encoder():
+def text_encoder(**changes):
+    sizes = dict(vocab_size=bpe.vocabulary_size(), hidden_size=HIDDEN, intermediate_size=40,
+                 num_hidden_layers=28, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
     config = Qwen3Config(
-        vocab_size=bpe.vocabulary_size(), hidden_size=HIDDEN, intermediate_size=40,
-        num_hidden_layers=28, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        **{**sizes, **changes},
         max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=True,
         attention_bias=False, rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
     config._attn_implementation = "eager"
@@ -103,6 +105,32 @@ def positions(height, width, references):
         return main
     sizes = [torch.zeros(1, 1, h, w) for h, w in references]
     return torch.cat([main, Flux2KleinPipeline._prepare_image_ids(sizes)], dim=1)
+
+
+def last_layer_goldens():
+    """golden/flux2-last/: a text encoder whose last layer is among those that are read (behind its norm), and a
+    transformer for two samples of different times, each with its position ids."""
+    model = text_encoder(vocab_size=64, hidden_size=12, intermediate_size=16, num_hidden_layers=27,
+                         num_attention_heads=3, num_key_value_heads=1, head_dim=6)
+    ids = torch.randint(0, 64, (2, 5), generator=torch.Generator().manual_seed(91))
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]])
+    common.save("flux2-last/text_encoder.safetensors",
+                {"input_ids": ids, "attention_mask": mask, "output": three_layers(model, ids, mask)},
+                part="text_encoder")
+    dit = transformer(92, in_channels=8, num_layers=1, num_single_layers=1, joint_attention_dim=36)
+    places = positions(2, 3, [(1, 2)]).expand(2, -1, -1)
+    text = Flux2KleinPipeline._prepare_text_ids(torch.zeros(2, 5, 1))
+    inputs = {"hidden_states": common.normal((2, 8, 8), 93), "timestep": torch.tensor([1.0, 0.01]),
+              "encoder_hidden_states": common.normal((2, 5, 36), 94)}
+    with double_tables():
+        out = dit(**{k: v.double() for k, v in inputs.items()}, img_ids=places, txt_ids=text, return_dict=False)[0]
+    common.save("flux2-last/transformer.safetensors",
+                {**inputs, "img_ids": places, "txt_ids": text, "output": out}, part="transformer")
+    index = {"_class_name": "Flux2KleinPipeline", "is_distilled": True,
+             "text_encoder": ["transformers", "Qwen3ForCausalLM"],
+             "transformer": ["diffusers", "Flux2Transformer2DModel"]}
+    common.save_folder("flux2-last", "text_encoder", model, index)
+    common.save_folder("flux2-last", "transformer", dit, index)
 
 
 def transformer_golden(path, model, references, seed, guidance=None):
@@ -201,6 +229,8 @@ def resize_golden():
 
 def main():
     resize_golden()
+    with torch.no_grad():
+        last_layer_goldens()
     text, dit, vae = text_encoder(), transformer(43), autoencoder()
     scheduler = FlowMatchEulerDiscreteScheduler(
         use_dynamic_shifting=True, shift=3.0, base_image_seq_len=256, max_image_seq_len=4096)

@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 #include "engine/device/cpu/dnnl.h"
+#include "engine/device/cpu/room.h"
 #include "engine/device/plan.h"
 #include "engine/ops/rules.h"
 
@@ -268,19 +269,11 @@ cpu_memory_create(struct device *d, size_t size, const char *what, struct err *e
     return mem_try_aligned(size, 64, what, err);
 }
 
-// What the kernel thinks could be had without swapping.
 static size_t
 cpu_room(struct device *d)
 {
     (void)d;
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof line, f) && sscanf(line, "MemAvailable: %llu", &kib) != 1)
-        ;
-    if (f)
-        fclose(f);
-    return kib ? (size_t)kib << 10 : SIZE_MAX;
+    return cpu_room_of("");
 }
 
 static void

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Goldens that are spoilt: limn models check says what is wrong, or that the numbers differ; never that they agree.
+usage: goldens.py LIMN SOURCE"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+limn, source = sys.argv[1], pathlib.Path(sys.argv[2])
+golden = source / 'tests/reference/golden'
+
+
+class Golden:
+    """A safetensors file: {name: [type, shape, bytes]} and its metadata."""
+
+    def __init__(self, path):
+        data = path.read_bytes()
+        size = struct.unpack('<Q', data[:8])[0]
+        header = json.loads(data[8:8 + size])
+        self.metadata = header.pop('__metadata__')
+        self.tensors = {k: [v['dtype'], v['shape'], data[8 + size:][slice(*v['data_offsets'])]]
+                        for k, v in header.items()}
+
+    def write(self, path):
+        header, body = {'__metadata__': self.metadata}, b''
+        for name, (dtype, shape, data) in self.tensors.items():
+            header[name] = {'dtype': dtype, 'shape': shape, 'data_offsets': [len(body), len(body) + len(data)]}
+            body += data
+        text = json.dumps(header).encode()
+        text += b' ' * (-len(text) % 8)
+        path.write_bytes(struct.pack('<Q', len(text)) + text + body)
+
+    def floats(self, name, change):
+        dtype, shape, data = self.tensors[name]
+        n = len(data) // 4
+        self.tensors[name] = ['F32', shape, struct.pack(f'<{n}f', *map(change, struct.unpack(f'<{n}f', data)))]
+
+    def ids(self, name, change, dtype='F32'):
+        _, shape, data = self.tensors[name]
+        n = len(data) // 4
+        letter = {'F32': 'f', 'I64': 'q'}[dtype]
+        values = map(change, struct.unpack(f'<{n}i', data))
+        self.tensors[name] = [dtype, shape, struct.pack(f'<{n}{letter}', *values)]
+
+    def shape(self, name, change):
+        self.tensors[name][1] = change(self.tensors[name][1])
+
+
+# (folder, golden, what is done to it, exit code, words that must be there)
+CASES = [
+    ('flux2', 'transformer-1', lambda g: g.floats('output', lambda v: v + 0.01), 1, 'ABOVE'),
+    ('flux2', 'transformer-1', lambda g: g.shape('output', lambda s: [s[0], s[2], s[1]]), 2, "the model's answer"),
+    ('flux2', 'transformer-1', lambda g: g.ids('img_ids', lambda v: v + 0.25), 2, "'img_ids' has a 0.25, where a whole"),
+    ('flux2', 'transformer-1', lambda g: g.ids('img_ids', lambda v: v + (1 << 40), 'I64'), 2, 'a whole number of 32 bits'),
+    ('flux2', 'text_encoder', lambda g: g.ids('input_ids', lambda v: v + (1 << 20), 'I64'), 2, 'spoilt.safetensors: id 1'),
+    ('flux2', 'pipeline', lambda g: g.metadata.update(steps='4.5'), 2, 'steps, a whole number'),
+    ('flux2-last', 'transformer', lambda g: g.shape('img_ids', lambda s: [s[0] * s[1] // 4, 4, 4]), 2, 'img_ids (1,T,4)'),
+]
+
+faults = 0
+with tempfile.TemporaryDirectory() as home:
+    spoilt = pathlib.Path(home) / 'spoilt.safetensors'
+    for folder, name, spoil, code, words in CASES:
+        g = Golden(golden / folder / f'{name}.safetensors')
+        spoil(g)
+        g.write(spoilt)
+        run = subprocess.run([limn, 'models', 'check', golden / folder, '--golden', spoilt, '--device', 'cpu'],
+                             env={'HOME': home, 'PATH': '/usr/bin:/bin'}, capture_output=True, text=True)
+        said = run.stdout + run.stderr
+        if run.returncode != code or words not in said:
+            print(f'{name}: exit code {run.returncode}, not {code}, or no "{words}":\n{said}')
+            faults += 1
+sys.exit(faults > 0)
