@@ -19,7 +19,7 @@ struct module {
     char *plain;                         // without prefixes, with _ for every dot
     const struct tensor_view *a, *b;
     double alpha;                        // < 0: not said
-    bool used;
+    bool used, foreign;                  // foreign: a tensor that is nothing of a LoRA
 };
 
 struct reading {
@@ -186,8 +186,10 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
     if (role == ROLE_OTHER)
         return err_set(err, ERR_INPUT, "%s: %s is of a kind that limn does not merge (LoKr, LoHa, "
                        "DoRA): only LoRA", r->file->path, t->name);
-    if (role == ROLE_NONE)
-        return true;
+    if (role == ROLE_NONE) {
+        struct module *m = module_of(r, t->name, strlen(t->name), err);
+        return m && (m->foreign = true);
+    }
     if (!dtype_is_float(t->dtype) || (role == ROLE_ALPHA ? shape_count(&t->shape) != 1
                                                          : !is_matrix(&t->shape)))
         return err_set(err, ERR_INPUT, "%s: %s is not a matrix of floats", r->file->path, t->name);
@@ -206,15 +208,18 @@ read_file(struct reading *r, struct err *err)
 {
     r->tensors = safetensors_open(r->file->path, err);
     bool ok = r->tensors != NULL;
+    int changes = 0;
     for (size_t i = 0; ok && i < safetensors_count(r->tensors); i++)
         ok = take_tensor(r, safetensors_at(r->tensors, i), err);
-    if (ok && !r->count)
+    for (int i = 0; i < r->count; i++)
+        changes += !r->modules[i].foreign;
+    if (ok && !changes)
         ok = err_set(err, ERR_INPUT, "%s is not a LoRA: it has no lora_A, lora_B, lora_down or "
                      "lora_up", r->file->path);
     for (int i = 0; ok && i < r->count; i++) {
         const struct module *m = &r->modules[i];
-        if (!m->a || !m->b || m->a->shape.dim[0] < 1 ||
-            m->a->shape.dim[0] != columns_of(&m->b->shape))
+        if (!m->foreign && (!m->a || !m->b || m->a->shape.dim[0] < 1 ||
+                            m->a->shape.dim[0] != columns_of(&m->b->shape)))
             ok = err_set(err, ERR_INPUT, "%s: the halves of %s do not fit each other",
                          r->file->path, m->name);
     }
@@ -223,15 +228,27 @@ read_file(struct reading *r, struct err *err)
     return ok;
 }
 
+// PEFT's alpha_pattern names modules whole, or by the last of their names: "to_q".
+static double
+pattern_alpha(const struct reading *r, const char *module, double fallback)
+{
+    const struct jv *pattern = said_of(r, "alpha_pattern");
+    for (const char *name = module; name; name = strchr(name, '.')) {
+        name += *name == '.';
+        const struct jv *alpha = jv_get(pattern, name);
+        if (alpha)
+            return jv_number(alpha, fallback);
+    }
+    return fallback;
+}
+
 static double
 scale_of(const struct reading *r, const struct module *m)
 {
     double rank = (double)m->a->shape.dim[0];
-    const struct jv *pattern = said_of(r, "alpha_pattern");
-    const char *bare = strncmp(m->name, "transformer.", 12) == 0 ? m->name + 12 : m->name;
     double alpha = m->alpha >= 0 ? m->alpha : jv_number(said_of(r, "lora_alpha"), rank);
     if (m->alpha < 0)
-        alpha = jv_number(jv_get(pattern, bare), alpha);
+        alpha = pattern_alpha(r, m->name, alpha);
     bool root = jv_bool(said_of(r, "use_rslora"), false);
     return r->file->weight * alpha / (root ? sqrt(rank) : rank);
 }
@@ -282,7 +299,7 @@ find_module(struct reading *r, const char *name)
     char *stem = mem_strndup(name, n - k), *plain = plain_name(stem);
     struct module *found = NULL;
     for (int i = 0; i < r->count && !found; i++)
-        if (strcmp(r->modules[i].plain, plain) == 0)
+        if (!r->modules[i].foreign && strcmp(r->modules[i].plain, plain) == 0)
             found = &r->modules[i];
     free(plain);
     free(stem);

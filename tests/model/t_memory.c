@@ -342,7 +342,7 @@ a_linear_decoder_is_found(void **state)
     linear_fit_free(f);
 }
 
-// --- What is free ---------------------------------------------------------------------------------
+// --- What is free --------------------------------------------------------------------------------
 
 static void
 put(const char *root_of_it, const char *path, const char *text)
