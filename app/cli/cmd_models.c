@@ -14,6 +14,7 @@
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline.h"
+#include "engine/draw/pipeline_defaults.h"
 #include "engine/draw/pipeline_golden.h"
 #include "engine/model/model_folder.h"
 #include "engine/model/model_golden.h"
@@ -169,7 +170,11 @@ check(const struct options *o)
     if (!m)
         return command_failed(&err);
     struct jv *json = o->json ? jv_object() : NULL, *parts = o->json ? jv_object() : NULL;
-    bool ok = change(m, o->lora, &err), whole = true, within = true;
+    struct pipeline_defaults defaults;
+    bool ok = change(m, o->lora, &err) &&
+              (!m->family->defaults || !m->has_scheduler ||
+               pipeline_defaults_read(&defaults, m, &err));
+    bool whole = true, within = true;
     char hash[17];
     if (!json)
         command_say(stdout, "%s", m->path);

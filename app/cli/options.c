@@ -408,6 +408,21 @@ needed(const struct argument *a)
     return n;
 }
 
+// No word that names something is empty; a sentence may be.
+static bool
+names_are_given(const struct reader *r, struct err *err)
+{
+    const struct argument *a = command_of(r->line)->arguments;
+    for (int i = 0; a && a->name && i < r->line->word_count; i++) {
+        char text[300];
+        snprintf(text, sizeof text, "%s is empty: %s", a->name, a->help);
+        if (a->complete != COMPLETE_NOTHING && !*r->line->words[i])
+            return fault(r, err, text);
+        a += !a->many;
+    }
+    return true;
+}
+
 // There are as many words as the command takes.
 static bool
 check_words(const struct reader *r, struct err *err)
@@ -427,7 +442,7 @@ check_words(const struct reader *r, struct err *err)
         return fault(r, err, text);
     }
     if (r->line->word_count <= n)
-        return true;
+        return names_are_given(r, err);
     snprintf(text, sizeof text, "'%.60s' is one argument too many", r->line->words[n]);
     return fault(r, err, text);
 }

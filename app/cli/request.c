@@ -20,13 +20,19 @@ run_loader(const struct job_reference *ref, const char *name, const struct loade
 {
     const struct loader_limits limits = loader_limits_here(stop);
     struct loader_values values;
-    const struct loader_entry *e = loader_host_need(loaders, ref->loader, err);
-    if (!e)
+    struct err own = {0};
+    const struct loader_entry *e = loader_host_need(loaders, ref->loader, &own);
+    if (e)
+        loader_defaults(e->loader, &values);
+    bool ok = e != NULL;
+    for (int i = 0; ok && i < ref->setting_count; i++)
+        ok = loader_set(e->loader, &values, ref->settings[i], &own);
+    if (!ok) {
+        if (ref->use == JOB_REFERENCE && ref->marker)
+            err_prefix(&own, "[ref#%d]", ref->marker);
+        err_set(err, own.code, "%s", own.text);
         return NULL;
-    loader_defaults(e->loader, &values);
-    for (int i = 0; i < ref->setting_count; i++)
-        if (!loader_set(e->loader, &values, ref->settings[i], err))
-            return NULL;
+    }
     return look_run(ref->data, ref->size, name, e, &values, &limits, err);
 }
 

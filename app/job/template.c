@@ -274,8 +274,11 @@ template_locate(const char *name, struct err *err)
     template_each(look, &s);
     if (!s.found) {
         const char *near = suggest(name, (const char *const *)s.stems);
-        err_set(err, ERR_INPUT, "there is no template '%.60s'%s%s%s (see: limn templates)", name,
-                near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+        bool here = !near && *name && file_exists(name);
+        err_set(err, ERR_INPUT, "there is no template '%.60s'%s%s%s (%s%s)", name,
+                near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "",
+                here ? "for the file in the current folder: ./" : "see: limn templates",
+                here ? name : "");
     }
     for (int i = 0; i < s.count; i++)
         free(s.stems[i]);

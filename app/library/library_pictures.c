@@ -98,7 +98,8 @@ library_picture_read(const char *file, const char *job, struct library_picture *
     if (!ok) {
         free(words);
         return own.text[0] ? err_set(err, own.code, "%s", own.text)
-                           : err_set(err, ERR_UNSUPPORTED, "there is no instruction in it");
+                           : err_set(err, ERR_UNSUPPORTED, "%s: there is no instruction in it",
+                                     file);
     }
     add_words(&words, &j);
     char *whole = realpath(file, NULL);

@@ -138,6 +138,21 @@ start(struct client *c, struct err *err)
     return true;
 }
 
+// HOST or USER@HOST, without what a shell would take for more than a name: ssh's own configuration
+// may hand both to one, and only newer versions of ssh look first.
+static bool
+names_a_host(const char *host)
+{
+    enum { MOST = 64 + 1 + 255 };
+    static const char special[] = "'\"`$;&<>|(){}";
+    const char *at = strrchr(host, '@'), *name = at ? at + 1 : host;
+    bool ok = *name && *name != '-' && *host != '-' && at != host && strlen(host) <= MOST &&
+              !strchr(name, '\\');
+    for (const char *c = host; ok && *c; c++)
+        ok = (unsigned char)*c > ' ' && *c != 0x7f && !strchr(special, *c);
+    return ok;
+}
+
 struct client *
 client_open(const struct client_params *params, struct err *err)
 {
@@ -147,7 +162,7 @@ client_open(const struct client_params *params, struct err *err)
     c->alone = params->alone;
     c->quiet_ssh = params->quiet_ssh;
     c->in = c->out = c->errors = -1;
-    if (c->host && c->host[0] == '-')
+    if (c->host && !names_a_host(c->host))
         err_set(err, ERR_INPUT, "--host is '%.60s', it must be HOST or USER@HOST", c->host);
     else if (start(c, err))
         return c;

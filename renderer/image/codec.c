@@ -181,23 +181,6 @@ is_pnm(const char *data, size_t size)
            strchr(" \t\r\n#", data[2]);
 }
 
-// ImageMagick reads a hundred formats; it is there for one of them.
-static bool
-loader_allowed(const void *data, size_t size, const char *name, struct err *err)
-{
-    if (is_pnm(data, size))
-        return true;
-    const char *loader = vips_foreign_find_load_buffer(data, size);
-    bool magick = loader && strstr(loader, "Magick");
-    bool vector = loader && strstr(loader, "Svg");
-    if (!loader)
-        return vips_failed(err, name);
-    if (magick && (size < 2 || memcmp(data, "BM", 2) != 0))
-        return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (unknown format)", name);
-    return !vector || codec_is_vector(data, size) ||
-           err_set(err, ERR_INPUT, "%s: an SVG that does not begin like one", name);
-}
-
 // Its second header says first how long it is; text may begin with BM, too.
 static bool
 is_bmp(const char *data, size_t size)
@@ -205,6 +188,32 @@ is_bmp(const char *data, size_t size)
     static const char lengths[] = {12, 16, 40, 52, 56, 64, 108, 124};
     return size > 18 && memcmp(data, "BM", 2) == 0 && memchr(lengths, data[14], sizeof lengths) &&
            memcmp(data + 15, "\0\0\0", 3) == 0;
+}
+
+// A loader that is blocked in libvips has opened the file before it is refused (a PDF goes through
+// poppler), so that it must not be come to at all. ImageMagick reads a hundred formats; it is there
+// for one of them.
+static bool
+loader_allowed(const void *data, size_t size, const char *name, struct err *err)
+{
+    static const char prefix[] = "VipsForeignLoad";
+    static const char *const allowed[] = {"Png",  "Jpeg", "Nsgif", "Gif",
+                                          "Webp", "Tiff", "Heif"};
+    if (is_pnm(data, size))
+        return true;
+    const char *loader = vips_foreign_find_load_buffer(data, size);
+    if (!loader)
+        return vips_failed(err, name);
+    const char *kind = g_str_has_prefix(loader, prefix) ? loader + sizeof prefix - 1 : loader;
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        if (g_str_has_prefix(kind, allowed[i]))
+            return true;
+    if (g_str_has_prefix(kind, "Magick") && is_bmp(data, size))
+        return true;
+    if (!g_str_has_prefix(kind, "Svg"))
+        return err_set(err, ERR_INPUT, "%s: not a picture in a supported format", name);
+    return codec_is_vector(data, size) ||
+           err_set(err, ERR_INPUT, "%s: an SVG that does not begin like one", name);
 }
 
 // Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for
@@ -243,8 +252,8 @@ bytes_allowed(const void *data, size_t size, const char *name, bool png, struct 
                        size, LIMIT_PICTURE_BYTES);
     if (png && !is_png(data, size))
         return err_set(err, ERR_INPUT, "%s: not a PNG", name);
-    return tiff_is_readable(data, size, name, err) && codec_start(err) &&
-           loader_allowed(data, size, name, err);
+    return codec_recognise(data, size, name, err) && tiff_is_readable(data, size, name, err) &&
+           codec_start(err) && loader_allowed(data, size, name, err);
 }
 
 // One that gets pixels only here, as many as are wanted. Takes over `v`. What a drawing says of its

@@ -101,6 +101,14 @@ refuse 2 "--model needs a value" generate text --model --json
 refuse 2 "limn jobs has no command 'lsit', did you mean 'list'?" jobs lsit
 refuse 2 "did you mean 'rate'" library ratr 1 5
 refuse 2 "which of its commands?" data
+refuse 2 "IN is empty" load edge "" x.png
+refuse 2 "FOLDER is empty" models check ""
+for host in "" -oProxyCommand=x "a b" 'a;b' '$(x)' '`x`' 'a|b' '@h' 'u@' 'u@-x' 'a\b' $'a\nb' $'\e[31m'; do
+  refuse 2 "--host is '" --host "$host" devices
+done
+echo 'instruction: a' >plainly
+refuse 2 "for the file in the current folder: ./plainly" generate plainly
+rm plainly
 refuse 2 "OUT is missing" data pack somewhere
 refuse 2 "'third' is one argument too many" data stats one third
 refuse 2 "--golden here, check has it" models list --golden x
@@ -121,8 +129,8 @@ refuse 2 "mentions [ref#1], but no reference 1" instruct "draw [ref#1]"
 refuse 2 "reference [ref#2] is given, but" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png" --ref 2="$samples/snail-noto.png"
 refuse 2 "is not a marker" instruct "draw [ref#one]"
 refuse 2 "it must be K=" instruct "draw" --ref "$samples/snail-noto.png"
-refuse 2 "no loader is called 'egde'" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@egde"
-refuse 2 "thickness is '900', it must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
+refuse 2 "[ref#1]: no loader is called 'egde'" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@egde"
+refuse 2 "[ref#1]: loader edge: thickness is '900', it must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
 
 # --- pictures
 refuse 2 "missing.png" instruct "draw [ref#1]" --ref 1=missing.png

@@ -135,7 +135,7 @@ fi
 refuses pipe
 said 2 "folder is a folder" "${draw[@]}" -o folder
 said 2 "-o is ''" "${draw[@]}" -o ""
-said 2 "the name of the output file is empty" load edge snail.png ""
+said 2 "OUT.png is empty" load edge snail.png ""
 said 1 "nothing/here.png" "${draw[@]}" -o nothing/here.png
 said 1 "No such file or directory" load edge snail.png nothing/here.png
 said 1 "Not a directory" "${draw[@]}" -o snail.png/x.png

@@ -116,6 +116,16 @@ def lists_in_place_of_maps():
             p = limn(*args, code=None)
             check(p.returncode in (0, 1, 2) and 'signal' not in p.stderr,
                   f'{args} with {value}: exit {p.returncode}, {p.stderr}')
+    # What cannot be drawn with is not called whole.
+    icons = home / 'icons'
+    icons.mkdir()
+    for part in ('scheduler', 'text_encoder', 'tokenizer', 'unet'):
+        os.symlink(limn_test.MODEL / part, icons / part)
+    index_of_icons = json.loads((limn_test.MODEL / 'model_index.json').read_text())
+    for value in ([0], dict(steps='many'), dict(sampler='none such'), dict(nonsense=1)):
+        (icons / 'model_index.json').write_text(json.dumps(dict(index_of_icons, limn=value)))
+        limn('models', 'check', 'icons', code=2, says='icons/model_index.json: ')
+    shutil.rmtree(icons)
     config = m / 'text_encoder/config.json'
     whole = json.loads(config.read_text())
     (m / 'model_index.json').write_text(json.dumps(index))
