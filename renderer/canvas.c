@@ -150,6 +150,14 @@ canvas_clip(const struct canvas *c, struct canvas_rect r)
     return r;
 }
 
+static void
+add_span(struct span *s, int from, int to)
+{
+    bool empty = s->to <= s->from;
+    s->from = empty ? from : MIN(s->from, from);
+    s->to = empty ? to : MAX(s->to, to);
+}
+
 // Text will be printed over what a slot shows.
 void
 canvas_take_off(struct canvas *c, struct slot *s)
@@ -165,8 +173,8 @@ canvas_take_off(struct canvas *c, struct slot *s)
         c->encoder->erase(index, &c->erasures);
         return;
     }
-    for (int y = s->shown.row; y < s->shown.row + s->shown.rows && y < LINES_MAX; y++)
-        c->damaged[MAX(y, 0)] = true;
+    for (int y = MAX(s->shown.row, 0); y < s->shown.row + s->shown.rows && y < LINES_MAX; y++)
+        add_span(&c->damaged[y], s->shown.column, s->shown.column + s->shown.columns);
 }
 
 bool
@@ -180,9 +188,9 @@ canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_
         s->place = *place;
         return true;
     }
-    bool same_size =
-        s->image && s->image->width == image->width && s->image->height == image->height;
-    if (s->visible && (moved || !same_size))
+    bool same_shape = s->image && (int64_t)s->image->width * image->height ==
+                                      (int64_t)image->width * s->image->height;
+    if (s->visible && (moved || !same_shape))
         canvas_take_off(c, s); // the new one need not cover the old one
     if (s->dirty && s->image && s->place.live && s->visible)
         c->measured.dropped++;
@@ -264,32 +272,38 @@ canvas_invalidate(struct canvas *c, int columns, int rows, int width, int height
 }
 
 int
-canvas_damage(struct canvas *c, struct canvas_lines *lines, int max)
+canvas_damage(struct canvas *c, struct canvas_rect *rects, int max)
 {
     int count = 0;
     for (int y = 0; y < LINES_MAX; y++) {
-        if (!c->damaged[y])
+        struct span s = c->damaged[y];
+        if (s.to <= s.from)
             continue;
-        c->damaged[y] = false;
-        struct canvas_lines *last = count ? &lines[count - 1] : NULL;
-        if (last && (last->row + last->rows == y || count == max))
-            last->rows = y + 1 - last->row;
-        else
-            lines[count++] = (struct canvas_lines){y, 1};
+        c->damaged[y] = (struct span){0};
+        struct canvas_rect *last = count ? &rects[count - 1] : NULL;
+        bool goes_on = last && last->row + last->rows == y && last->column == s.from &&
+                       last->columns == s.to - s.from;
+        if (!goes_on && count < max) {
+            rects[count++] = (struct canvas_rect){y, s.from, 1, s.to - s.from};
+            continue;
+        }
+        struct span both = {last->column, last->column + last->columns};
+        add_span(&both, s.from, s.to);
+        *last = (struct canvas_rect){last->row, both.from, y + 1 - last->row, both.to - both.from};
     }
     for (int i = 0; i < count; i++)
-        canvas_printed(c, lines[i].row, lines[i].rows);
+        canvas_printed(c, &rects[i]);
     return count;
 }
 
 void
-canvas_printed(struct canvas *c, int row, int rows)
+canvas_printed(struct canvas *c, const struct canvas_rect *rect)
 {
     if (c->encoder && c->encoder->erase)
         return; // text does not touch such pictures
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         struct slot *s = &c->slots[i];
-        if (s->visible && s->shown.row < row + rows && row < s->shown.row + s->shown.rows) {
+        if (s->visible && overlap(&s->shown, rect)) {
             s->dirty = true;
             if (c->sending == i && c->written == 0)
                 canvas_forget_bytes(c); // begun before the text was printed

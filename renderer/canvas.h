@@ -4,16 +4,17 @@
 // The text screen (curses) knows nothing of pictures. Each turn of its loop goes like this:
 //
 //     canvas_put(), canvas_remove(), canvas_cover() …      what shall be seen; sends nothing
-//     n = canvas_damage(c, lines, MAX)                     lines that text must print again
-//     wredrawln() for each of them, wrefresh(), fflush()   text first
+//     n = canvas_damage(c, rects, MAX)                     cells that text must print again
+//     wrefresh() that prints each of them, fflush()        text first
 //     canvas_flush(c, milliseconds, &err)                  then pictures, changed ones only
 //
-// Printing a line again is how pictures are erased, and it also erases the pictures beside; the
-// canvas knows that and draws those again. A flush sends whole pieces (escape sequences that are
-// complete), each with the cursor and its colours saved and restored, in synchronized output where
-// the terminal has it; it stops when its time is up, when the terminal takes no more, or when
-// enough is under way on a slow line. While canvas_pending() is true, poll fd for POLLOUT (or wait
-// canvas_wait() milliseconds) and flush again; text may be printed between flushes at any time.
+// Printing cells again is how pictures are erased, and it also erases what other pictures have
+// there; the canvas knows that and draws those again. A flush sends whole pieces (escape sequences
+// that are complete), each with the cursor and its colours saved and restored, in synchronized
+// output where the terminal has it; it stops when its time is up, when the terminal takes no more,
+// or when enough is under way on a slow line. While canvas_pending() is true, poll fd for POLLOUT
+// (or wait canvas_wait() milliseconds) and flush again; text may be printed between flushes at any
+// time.
 //
 // The last row of the screen is never drawn in: a rectangle that reaches it is cut.
 //
@@ -110,18 +111,13 @@ void canvas_hide(struct canvas *canvas, bool hidden);
 // new size of the window in pixels, 0 when unknown.
 void canvas_invalidate(struct canvas *canvas, int columns, int rows, int width, int height);
 
-struct canvas_lines {
-    int row, rows;
-};
+// Cells that must be printed again before the next flush, because a picture is to disappear from
+// them. Each is reported once. Returns how many rectangles were filled; at most `max` (>= 1) of
+// them, joined when there are more.
+int canvas_damage(struct canvas *canvas, struct canvas_rect *rects, int max);
 
-// Lines that must be printed again before the next flush, because a picture is to disappear from
-// them. Each is reported once. Returns how many ranges were filled; at most `max` (>= 1) of them,
-// joined when there are more.
-int canvas_damage(struct canvas *canvas, struct canvas_lines *lines, int max);
-
-// Text has printed these lines again for its own reasons (scrolling, wredrawln): pictures on them
-// are sent anew.
-void canvas_printed(struct canvas *canvas, int row, int rows);
+// Text has printed these cells again for its own reasons: pictures on them are sent anew.
+void canvas_printed(struct canvas *canvas, const struct canvas_rect *rect);
 
 // Sends what has changed, for about `milliseconds` at most. ERR_IO when the terminal is gone.
 bool canvas_flush(struct canvas *canvas, int milliseconds, struct err *err);

@@ -57,7 +57,9 @@ struct canvas {
     int cover_count;
     bool hidden;
     uint64_t generation;
-    bool damaged[LINES_MAX];
+    struct span {
+        int from, to; // columns; to <= from: none
+    } damaged[LINES_MAX];
 
     // What is being sent: pieces of one picture, from `piece` on.
     struct canvas_bytes erasures; // of pictures the terminal keeps; they go before all else

@@ -60,16 +60,16 @@ keep_ground(unsigned char *palette, int count, uint32_t ground)
         palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
 }
 
-// White is white, and a grey that is nearly white has no colour: of 5 bits a channel one step is
-// seen.
+// White is white, and a bright grey has no colour: of 5 bits a channel one step (8) is seen, and
+// near white two are. The squares behind what is transparent are such a grey.
 static void
 snap_white(unsigned char *palette, int count)
 {
-    enum { BRIGHT = 232, STEP = 16 };
+    enum { NEARLY_WHITE = 232, TWO_STEPS = 16, BRIGHT = 216, ONE_STEP = 9 };
     for (int i = 0; i < count; i++) {
         unsigned char *c = palette + 3 * i;
         int most = MAX(c[0], MAX(c[1], c[2])), least = MIN(c[0], MIN(c[1], c[2]));
-        if (least >= BRIGHT && most - least <= STEP)
+        if (least >= BRIGHT && most - least <= (least >= NEARLY_WHITE ? TWO_STEPS : ONE_STEP))
             memset(c, most >= 247 ? 255 : most, 3);
     }
 }

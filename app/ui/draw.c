@@ -286,19 +286,28 @@ draw_scroll(int count, int selected, int rows, int top)
     return MAX(0, MIN(top, count - rows));
 }
 
-// Cells under a picture hold a character that is no blank, so that curses never clears them as the
-// end of a line.
-static void
-reserve(const struct area *a)
+// Cells under a picture hold what nothing else does, so that curses prints them where a picture is
+// to be, and never clears them with the blanks of a line's end: blanks of colours of their own,
+// which a terminal is told in a few bytes, and at the screen's edges, to which lines are cleared, a
+// character that is no blank.
+void
+draw_reserve(const struct area *a)
 {
-    cchar_t filler;
+    cchar_t filler, edge;
     theme_use(ROLE_TEXT);
     attr_t attributes;
-    short pair;
+    short pair, own = theme_filler();
     attr_get(&attributes, &pair, NULL);
-    setcchar(&filler, draw_unicode() ? L"\u00A0" : L" ", attributes, pair, NULL);
-    for (int y = MAX(a->y, 0); y < a->y + a->rows && y < LINES; y++)
-        mvhline_set(y, a->x, &filler, MIN(a->columns, COLS - a->x));
+    setcchar(&edge, draw_unicode() ? L"\u00A0" : L" ", attributes, pair, NULL);
+    setcchar(&filler, L" ", attributes, own, NULL);
+    int columns = MIN(a->columns, COLS - a->x);
+    for (int y = MAX(a->y, 0); y < a->y + a->rows && y < LINES; y++) {
+        mvhline_set(y, a->x, own ? &filler : &edge, columns);
+        if (a->x == 0)
+            mvadd_wch(y, 0, &edge);
+        if (a->x + columns == COLS)
+            mvadd_wch(y, COLS - 1, &edge);
+    }
 }
 
 void
@@ -313,7 +322,7 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
 {
     if (!ui->screen.canvas || slot >= CANVAS_SLOTS || a->rows < 1 || a->columns < 1 || !image)
         return;
-    reserve(a);
+    draw_reserve(a);
     struct canvas_place place = {.rect = {a->y, a->x, a->rows, a->columns}, .live = live};
     canvas_put(ui->screen.canvas, slot, image, &place);
     ui->screen.slot_used[slot] = true;
@@ -333,7 +342,7 @@ keeps_picture(struct ui *ui, int slot, const struct area *a)
     double until = s->slot_stale[slot] + STALE_SECONDS;
     if (ui_now() >= until)
         return false;
-    reserve(a);
+    draw_reserve(a);
     s->slot_used[slot] = true;
     ui_wake(ui, until);
     return true;

@@ -39,6 +39,8 @@ void draw_gauge(int y, int x, int columns, double part);
 int draw_scroll(int count, int selected, int rows, int top);
 // Of the terminal's cells in pixels, for shapes of pictures.
 void draw_cell(const struct ui *ui, int *width, int *height);
+// Cells that pictures may come to: also while there is none, they are printed in few bytes.
+void draw_reserve(const struct area *a);
 // A picture in an area; live: one of many frames. The image stays the caller's.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
 // Of at most 640 pixels, borrowed until the next picture is asked for; NULL: not decoded yet.

@@ -269,11 +269,12 @@ draw_lines(struct browser *b, bool focus, const struct area *a)
             draw_fill(&line, role);
         draw_file_line(e, &line, role);
     }
+    struct area words = {a->y, a->x + 1, a->rows, a->columns - 2};
     if (!b->count)
-        draw_text(a->y, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *b->filter    ? "no name has that"
-                  : b->suffixes ? "no such files here"
-                                : "no pictures here");
+        draw_wrapped(&words, ROLE_DIM,
+                     *b->filter    ? "no name has that"
+                     : b->suffixes ? "no such files here"
+                                   : "no pictures here; b and s: the samples that come with limn");
 }
 
 struct area

@@ -156,7 +156,7 @@ form_area(const struct form *f)
     int room = f->picture_beside ? COLS / 2 : COLS - 4;
     int columns = MIN(MAX(label + value + 8, 72), MAX(room, 32));
     int rows = MIN(f->count + FRAME_ROWS, LINES - 3);
-    return (struct area){f->picture_below ? 1 : MAX(1, (LINES - rows) / 2 - 1),
+    return (struct area){MAX(1, LINES - 2 - rows),
                          f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
                          MIN(columns, COLS)};
 }

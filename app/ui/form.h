@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Forms over the view: lines of a label and a value, found by id. One at a time. In each of them
-// Enter confirms, Esc cancels, Tab moves; what is typed replaces a value.
+// Enter confirms, Esc cancels, Tab moves; what is typed replaces a value. A form stands at the
+// bottom, so that what it is about can be read above it.
 #ifndef LIMN_APP_UI_FORM_H
 #define LIMN_APP_UI_FORM_H
 
@@ -39,7 +40,6 @@ struct form {
     int number; // the caller's
     int serial; // no other form of this UI has it; 0: it was never open
     bool picture_beside; // leaves the right half of the screen to the view
-    bool picture_below;  // stands at the top, where pictures are below
     struct browser *browser; // that the field's file is being chosen from; NULL: none is
     struct area lines;       // where its lines are, or the fields
 };

@@ -64,17 +64,27 @@ draw_status(struct ui *ui)
     }
 }
 
-// The first of a request's keys, and its name; x of 0 only measures. Returns the columns.
+static const char *
+hint_word(const struct ui *ui, enum request r)
+{
+    for (const struct view_word *w = views[ui->view]->words; w && w->request; w++)
+        if (w->request == r)
+            return w->word;
+    return request_name(r);
+}
+
+// The first of a request's keys, and what it does; x of 0 only measures. Returns the columns.
 static int
 draw_hint(struct ui *ui, int x, enum request r)
 {
     char keys[80];
+    const char *word = hint_word(ui, r);
     snprintf(keys, sizeof keys, "%s", request_keys(ui->view, r));
     keys[strcspn(keys, " ")] = 0;
-    int width = text_width(keys, SIZE_MAX), words = text_width(request_name(r), SIZE_MAX);
+    int width = text_width(keys, SIZE_MAX), words = text_width(word, SIZE_MAX);
     if (x > 0) {
         draw_text(LINES - 1, x, width, ROLE_KEY, keys);
-        draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, request_name(r));
+        draw_text(LINES - 1, x + width + 1, words, ROLE_DIM, word);
         struct screen *s = &ui->screen;
         if (s->hint_count < SCREEN_HINTS_MAX)
             s->hints[s->hint_count++] = (struct hint){x, width + 1 + words, r};
@@ -182,6 +192,20 @@ draw_screen(struct ui *ui)
     pictures_turn(ui->pictures);
 }
 
+// What curses believes to be in these cells is made what it never draws, so that it prints them,
+// and none beside them, whatever shall be there.
+static void
+print_again(const struct canvas_rect *r)
+{
+    cchar_t never;
+    int y, x;
+    getyx(curscr, y, x);
+    setcchar(&never, L"?", A_BLINK | A_INVIS, 0, NULL);
+    for (int row = r->row; row < r->row + r->rows && row < LINES; row++)
+        mvwhline_set(curscr, row, r->column, &never, MIN(r->columns, COLS - r->column));
+    wmove(curscr, y, x);
+}
+
 // Text first, then pictures: see renderer/canvas.h. The cursor is hidden until both are there:
 // where it has stood a terminal prints the cell again, and over a picture that is a hole in it.
 bool
@@ -197,14 +221,14 @@ frame_show(struct ui *ui, struct err *err)
                 canvas_remove(ui->screen.canvas, i);
                 ui->screen.slot_area[i].rows = 0;
             }
-        struct canvas_lines lines[16];
-        int count = canvas_damage(ui->screen.canvas, lines, 16);
+        struct canvas_rect rects[16];
+        int count = canvas_damage(ui->screen.canvas, rects, 16);
         for (int i = 0; i < count; i++)
-            wredrawln(stdscr, lines[i].row, MIN(lines[i].rows, LINES - lines[i].row));
+            print_again(&rects[i]);
         // Where no filler keeps curses off the pictures, changed lines send them again.
         for (int y = 0; !draw_unicode() && y < LINES; y++)
             if (is_linetouched(stdscr, y))
-                canvas_printed(ui->screen.canvas, y, 1);
+                canvas_printed(ui->screen.canvas, &(struct canvas_rect){y, 0, 1, COLS});
         wnoutrefresh(stdscr);
         doupdate();
         screen_flush();

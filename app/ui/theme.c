@@ -289,7 +289,7 @@ theme_nearest(uint32_t rgb, int colours)
 }
 
 static attr_t attributes[ROLE_COUNT];
-static int pairs[ROLE_COUNT], message_pairs[ROLE_COUNT];
+static int pairs[ROLE_COUNT], message_pairs[ROLE_COUNT], filler_pair;
 
 static int
 curses_colour(int32_t colour)
@@ -393,6 +393,8 @@ theme_apply(const struct theme *t, bool mono)
         pairs[i] = colours ? make_pair(i + 1, s.fg, ground) : 0;
         message_pairs[i] = colours ? make_pair(i + 1 + ROLE_COUNT, s.fg, s.bg) : 0;
     }
+    struct theme_style text = style_here(t, ROLE_TEXT);
+    filler_pair = colours ? make_pair(2 * ROLE_COUNT + 1, text.fg, text.bg) : 0;
     if (!colours) { // what colours say must be said without them
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
         static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,
@@ -413,6 +415,12 @@ void
 theme_use(enum role role)
 {
     attr_set(attributes[role], (short)pairs[role], NULL);
+}
+
+short
+theme_filler(void)
+{
+    return (short)filler_pair;
 }
 
 void

@@ -45,6 +45,9 @@ void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
 void theme_use_message(enum role role); // the same, in the line of messages
+// A pair of colours that looks as text does and is another, for cells under pictures; 0: without
+// colours there is none.
+short theme_filler(void);
 // Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After
 // theme_apply().
 uint32_t theme_background(const struct theme *t);

@@ -11,6 +11,11 @@
 struct arrival;
 struct client_event;
 
+struct view_word {
+    enum request request;
+    const char *word;
+};
+
 struct view {
     const char *name, *title;
     size_t state_size; // of ui->state[…], zeroed
@@ -28,6 +33,8 @@ struct view {
     // A click, or a turn of the wheel (turn -1 or 1), at a place of its area. May be NULL
     void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
     const enum request *hints; // shown in the last line, REQUEST_NONE at the end
+    // What some of them do in this view, REQUEST_NONE at the end; others by name. May be NULL
+    const struct view_word *words;
 };
 
 #define VIEW(id, variable, request) extern const struct view variable;

@@ -265,6 +265,12 @@ static const enum request hints[] = {
     REQUEST_DRAW,   REQUEST_NEXT_PANE, REQUEST_ADD,  REQUEST_INSTRUCTION, REQUEST_PARAMETERS,
     REQUEST_FILTER, REQUEST_SAVE,      REQUEST_HELP, REQUEST_QUIT,        REQUEST_NONE};
 
+static const struct view_word words[] = {
+    {REQUEST_NEXT_PANE, "next pane"},
+    {REQUEST_INSTRUCTION, "write"},
+    {REQUEST_NONE, NULL},
+};
+
 const struct view view_compose = {
     .name = "compose",
     .title = "assemble an instruction",
@@ -281,4 +287,5 @@ const struct view view_compose = {
     .arrived = compose_on_arrival,
     .mouse = compose_on_mouse,
     .hints = hints,
+    .words = words,
 };

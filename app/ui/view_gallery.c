@@ -404,6 +404,14 @@ static const enum request hints[] = {REQUEST_ENTER, REQUEST_OPEN,   REQUEST_REPE
                                      REQUEST_REMOVE, REQUEST_ADD,   REQUEST_START,  REQUEST_VARY,
                                      REQUEST_COPY,   REQUEST_UNDO,  REQUEST_HELP,   REQUEST_NONE};
 
+static const struct view_word words[] = {
+    {REQUEST_ENTER, "view"},
+    {REQUEST_OPEN, "open instruction"},
+    {REQUEST_REPEAT, "another seed"},
+    {REQUEST_START, "start from it"},
+    {REQUEST_NONE, NULL},
+};
+
 const struct view view_gallery = {
     .name = "gallery",
     .title = "what was drawn",
@@ -415,4 +423,5 @@ const struct view view_gallery = {
     .arrived = on_arrival,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

@@ -135,9 +135,15 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     ((struct help *)ui_state(ui, VIEW_HELP))->top += 3 * turn;
 }
 
-static const enum request hints[] = {REQUEST_UP, REQUEST_DOWN, REQUEST_PAGE_DOWN, REQUEST_FILTER,
-                                     REQUEST_BACK,
-                                     REQUEST_NONE};
+static const enum request hints[] = {REQUEST_FILTER, REQUEST_PAGE_DOWN, REQUEST_PAGE_UP,
+                                     REQUEST_BACK, REQUEST_NONE};
+
+static const struct view_word words[] = {
+    {REQUEST_PAGE_DOWN, "page down"},
+    {REQUEST_PAGE_UP, "page up"},
+    {REQUEST_FILTER, "find"},
+    {REQUEST_NONE, NULL},
+};
 
 const struct view view_help = {
     .name = "help",
@@ -147,4 +153,5 @@ const struct view view_help = {
     .request = on_request,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

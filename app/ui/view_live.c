@@ -413,6 +413,15 @@ static const enum request hints[] = {REQUEST_DRAW,    REQUEST_REPEAT, REQUEST_RE
                                      REQUEST_RESUME,  REQUEST_CLEAR,  REQUEST_HELP,
                                      REQUEST_NONE};
 
+static const struct view_word words[] = {
+    {REQUEST_REPEAT, "another seed"},
+    {REQUEST_REMOVE, "stop"},
+    {REQUEST_EARLIER, "step back"},
+    {REQUEST_LATER, "step on"},
+    {REQUEST_OPEN, "open instruction"},
+    {REQUEST_NONE, NULL},
+};
+
 const struct view view_live = {
     .name = "live",
     .title = "pictures as they come",
@@ -423,4 +432,5 @@ const struct view view_live = {
     .request = on_request,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

@@ -74,8 +74,12 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     ((struct log_view *)ui_state(ui, VIEW_LOG))->back -= 3 * turn;
 }
 
-static const enum request hints[] = {REQUEST_UP,   REQUEST_DOWN, REQUEST_LAST,
-                                     REQUEST_BACK, REQUEST_HELP, REQUEST_NONE};
+static const enum request hints[] = {REQUEST_LAST, REQUEST_BACK, REQUEST_HELP, REQUEST_NONE};
+
+static const struct view_word words[] = {
+    {REQUEST_LAST, "newest"},
+    {REQUEST_NONE, NULL},
+};
 
 const struct view view_log = {
     .name = "log",
@@ -85,4 +89,5 @@ const struct view view_log = {
     .request = on_request,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

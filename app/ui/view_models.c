@@ -399,8 +399,12 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, REQUEST_ENTER);
 }
 
-static const enum request hints[] = {REQUEST_ENTER, REQUEST_UP,   REQUEST_DOWN,
-                                     REQUEST_BACK,  REQUEST_HELP, REQUEST_NONE};
+static const enum request hints[] = {REQUEST_ENTER, REQUEST_BACK, REQUEST_HELP, REQUEST_NONE};
+
+static const struct view_word words[] = {
+    {REQUEST_ENTER, "draw with it"},
+    {REQUEST_NONE, NULL},
+};
 
 const struct view view_models = {
     .name = "models",
@@ -411,4 +415,5 @@ const struct view view_models = {
     .request = on_request,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

@@ -23,6 +23,8 @@ struct templates {
     char filter[80];
     bool all; // those for one family of models too: a model was chosen, or a filter is written
     struct templates_own own;
+    struct template filled; // the chosen one with what its form has
+    int filled_form;        // that form's serial; 0: none was changed yet
 };
 
 static struct templates *
@@ -49,6 +51,9 @@ forget(struct templates *t)
     free(t->entries);
     t->entries = NULL;
     t->count = t->capacity = 0;
+    if (t->filled_form)
+        template_finish(&t->filled);
+    t->filled_form = 0;
 }
 
 static char *
@@ -157,7 +162,7 @@ templates_chosen(const struct ui *ui)
 
 // --- drawing
 
-enum { NAME_COLUMNS = 15 };
+enum { NAME_COLUMNS = 15, PICTURE_ROWS = 16 };
 
 static void
 draw_list(struct ui *ui, const struct area *a)
@@ -210,22 +215,48 @@ draw_reference(struct ui *ui, const struct template *t, int i, const struct area
     free(file);
 }
 
-// Its pictures, and what it draws of them as it is.
+// Its pictures, and what it draws of them as it is. Where they stand is the same for all that are
+// listed: a move sends pictures then, and no cells under them.
 static void
-draw_pictures(struct ui *ui, const struct template_entry *e, const struct area *a)
+draw_pictures(struct ui *ui, const struct template_entry *e, const struct template *shown,
+              int tiles, const struct area *a)
 {
-    int count = e->template.reference_count, tiles = count + (e->result != NULL);
     if (!tiles || a->rows < 3)
         return;
-    int width = MIN(a->columns / tiles, a->rows * 5 / 2);
+    int count = shown->reference_count, width = MIN(a->columns / tiles, a->rows * 5 / 2);
     struct area tile = {a->y, a->x, a->rows, width - 1};
+    draw_reserve(&(struct area){a->y, a->x, a->rows - 1, tiles * width - 1});
     for (int i = 0; i < count && width > 4 && SLOT_GRID + i < CANVAS_SLOTS; i++, tile.x += width)
-        draw_reference(ui, &e->template, i, &tile);
-    if (!e->result || width <= 4)
+        draw_reference(ui, shown, i, &tile);
+    if (!e->result || width <= 4 || SLOT_GRID + count >= CANVAS_SLOTS)
         return;
     draw_text(tile.y + tile.rows - 1, tile.x, tile.columns, ROLE_GOOD, "what it draws");
     tile.rows--;
-    draw_file(ui, SLOT_SHEET, &tile, e->result);
+    draw_file(ui, SLOT_GRID + count, &tile, e->result);
+}
+
+static int
+rows_of(const char *text, int columns)
+{
+    struct field_line lines[16];
+    return text ? field_wrap(text, MAX(1, columns), lines, 16) : 0;
+}
+
+// The most rows of words, and the most pictures, that one of those listed has.
+static int
+measure(const struct templates *t, int columns, int *tiles)
+{
+    int rows = 0;
+    *tiles = 0;
+    for (int i = 0; i < t->count; i++) {
+        const struct template *one = &t->entries[i].template;
+        if (*t->entries[i].fault)
+            continue;
+        rows = MAX(rows, rows_of(one->summary, columns) + rows_of(one->text, columns) +
+                             one->variable_count + 2);
+        *tiles = MAX(*tiles, one->reference_count + (t->entries[i].result != NULL));
+    }
+    return rows;
 }
 
 // Names, values and what they are, in columns; returns the line behind them.
@@ -265,12 +296,18 @@ draw_templates(struct ui *ui, const struct area *a)
         put_wrapped(&text, text.y, ROLE_ERROR, e->fault);
         return;
     }
-    const struct template *t = &e->template;
+    const struct templates *all = templates_of(ui);
+    bool filled = all->filled_form && form_serial(ui) == all->filled_form;
+    const struct template *t = filled ? &all->filled : &e->template;
+    char *sentence = form_is_open(ui) ? template_fill(t, t->text, 0, 0, NULL) : NULL;
+    int tiles, words = measure(all, text.columns, &tiles);
     int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
-    y = put_wrapped(&text, y, ROLE_TEXT, t->text) + 1;
-    y = draw_variables(t, &text, y);
-    struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, 16), text.columns};
-    draw_pictures(ui, e, &pictures);
+    y = put_wrapped(&text, y, ROLE_TEXT, sentence ? sentence : t->text) + 1;
+    y = MAX(draw_variables(t, &text, y), text.y + MIN(words, text.rows - PICTURE_ROWS / 2));
+    struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, PICTURE_ROWS),
+                            text.columns};
+    draw_pictures(ui, e, t, tiles, &pictures);
+    free(sentence);
 }
 
 // --- the form of variables
@@ -387,13 +424,33 @@ templates_add_variables(struct form *f, const struct template *t)
     }
 }
 
+// The sentence and its pictures above the form are those that it would draw.
+static void
+variables_changed(struct ui *ui, struct form *f, int field)
+{
+    struct templates *t = templates_of(ui);
+    const struct template_entry *e = templates_chosen(ui);
+    struct template filled = {0};
+    struct err err = {0};
+    bool ok = e && templates_bind(f, e, &filled, &err);
+    f->selected = field; // also where another one is wrong: that is said at the end
+    if (!ok) {
+        template_finish(&filled);
+        return;
+    }
+    if (t->filled_form)
+        template_finish(&t->filled);
+    t->filled = filled;
+    t->filled_form = f->serial;
+}
+
 static void
 use_template(struct ui *ui, struct template_entry *e)
 {
     struct form *f = form_new(e->stem);
     templates_add_variables(f, &e->template);
+    f->changed = variables_changed;
     f->done = variables_done;
-    f->picture_below = true;
     if (f->count) {
         form_open(ui, f);
     } else {
@@ -504,6 +561,14 @@ static const enum request hints[] = {REQUEST_DRAW,  REQUEST_ENTER, REQUEST_SWEEP
                                      REQUEST_SAVE, REQUEST_RENAME, REQUEST_REMOVE,
                                      REQUEST_BACK,  REQUEST_HELP,  REQUEST_NONE};
 
+static const struct view_word words[] = {
+    {REQUEST_ENTER, "fill in"},
+    {REQUEST_EDITOR, "edit"},
+    {REQUEST_DUPLICATE, "copy"},
+    {REQUEST_SAVE, "save yours"},
+    {REQUEST_NONE, NULL},
+};
+
 const struct view view_templates = {
     .name = "templates",
     .title = "begin with a template, or sweep over its variables",
@@ -514,4 +579,5 @@ const struct view view_templates = {
     .request = on_request,
     .mouse = on_mouse,
     .hints = hints,
+    .words = words,
 };

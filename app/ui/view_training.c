@@ -437,6 +437,15 @@ static const enum request hints[] = {REQUEST_NEW,  REQUEST_ENTER, REQUEST_ADD, R
                                      REQUEST_RESUME, REQUEST_EARLIER, REQUEST_LATER,
                                      REQUEST_BACK, REQUEST_HELP,  REQUEST_NONE};
 
+static const struct view_word words[] = {
+    {REQUEST_ENTER, "draw with it"},
+    {REQUEST_ADD, "add folder"},
+    {REQUEST_REMOVE, "stop"},
+    {REQUEST_EARLIER, "sheet before"},
+    {REQUEST_LATER, "sheet after"},
+    {REQUEST_NONE, NULL},
+};
+
 const struct view view_training = {
     .name = "training",
     .title = "training runs and their curves",
@@ -447,4 +456,5 @@ const struct view view_training = {
     .request = on_request,
     .event = on_event,
     .hints = hints,
+    .words = words,
 };

@@ -278,21 +278,32 @@ what_goes_is_printed_over(void **state)
 {
     (void)state;
     struct terminal t;
-    struct canvas_lines lines[8];
+    struct canvas_rect rects[8];
     open_terminal(&t, CANVAS_SIXEL);
     struct image *image = fields(64, 64);
     canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {4, 0, 6, 12}});
-    canvas_put(t.canvas, 1, image, &(struct canvas_place){.rect = {4, 40, 6, 12}});
+    canvas_put(t.canvas, 1, image, &(struct canvas_place){.rect = {6, 10, 6, 12}});
+    canvas_put(t.canvas, 2, image, &(struct canvas_place){.rect = {4, 40, 6, 12}});
     flush(&t);
-    assert_int_equal(canvas_damage(t.canvas, lines, 8), 0);
+    assert_int_equal(canvas_damage(t.canvas, rects, 8), 0);
     canvas_remove(t.canvas, 0);
-    assert_int_equal(canvas_damage(t.canvas, lines, 8), 1);
-    assert_int_equal(lines[0].row, 4);
-    assert_int_equal(lines[0].rows, 6);
-    assert_int_equal(canvas_damage(t.canvas, lines, 8), 0); // each once
-    flush(&t); // printing these lines again took the other one too
+    assert_int_equal(canvas_damage(t.canvas, rects, 8), 1);
+    assert_int_equal(rects[0].row, 4);
+    assert_int_equal(rects[0].rows, 6);
+    assert_in_range(rects[0].column, 0, 2); // where its pixels are, and no more
+    assert_in_range(rects[0].column + rects[0].columns, 10, 12);
+    assert_int_equal(canvas_damage(t.canvas, rects, 8), 0); // each once
+    flush(&t); // that took what it had of the second one too, and left the third
     assert_int_equal(count(t.text, ";1H\033P"), 0);
-    assert_true(count(t.text, ";41H\033P") > 0);
+    assert_true(count(t.text, ";11H\033P") > 0);
+    assert_int_equal(count(t.text, ";41H\033P"), 0);
+    // Two that go from the same rows are one rectangle where there is room for one alone.
+    canvas_remove(t.canvas, 1);
+    canvas_remove(t.canvas, 2);
+    assert_int_equal(canvas_damage(t.canvas, rects, 1), 1);
+    assert_int_equal(rects[0].row, 4);
+    assert_int_equal(rects[0].rows, 8);
+    assert_true(rects[0].column <= 12 && rects[0].column + rects[0].columns >= 50);
     image_unref(image);
     close_terminal(&t);
 }
@@ -302,7 +313,7 @@ text_over_pictures_is_seen(void **state)
 {
     (void)state;
     struct terminal t;
-    struct canvas_lines lines[8];
+    struct canvas_rect rects[8];
     open_terminal(&t, CANVAS_SIXEL);
     struct image *image = fields(64, 64);
     struct canvas_rect menu = {5, 2, 3, 20};
@@ -314,7 +325,7 @@ text_over_pictures_is_seen(void **state)
     flush(&t);
     assert_true(count(t.text, "\033P") > 0);
     canvas_hide(t.canvas, true);
-    canvas_damage(t.canvas, lines, 8);
+    canvas_damage(t.canvas, rects, 8);
     flush(&t);
     assert_int_equal(count(t.text, "\033P"), 0);
     canvas_hide(t.canvas, false);

@@ -328,6 +328,23 @@ def drawing(answer, argv=(), typed=b'', **more):
     return out
 
 
+def moves_over_the_line():
+    """A move prints what differs, and no cell under a picture that stays: else each is 3 to 5 KB."""
+    t = started(WEZTERM, 'sixel', 'moves', size=(120, 40))
+    t.send(b'4')
+    check(t.run(10, lambda out: b'what it draws' in out), 'the templates', t)
+    t.run(0.5)
+    t.out, t.seen = b'', 0
+    for _ in range(7):
+        t.send(b'j')
+        t.run(0.25) # where that is too short two moves are one, and less is printed
+    t.run(10, lambda out: len(out) > 10000)
+    t.run(0.25)
+    n = len(re.sub(rb'\x1bP[^\x1b]*\x1b\\|\x1b[78]|\x1b\[\?2026[hl]|\x1b\[5n', b'', t.out))
+    check(500 < n < 7 * 1500, f'seven moves over templates and their pictures print {n} bytes')
+    t.close()
+
+
 def what_is_left_to_the_shell():
     out = drawing(0.01)
     check(b'LEFT<>' in out and b'\x1b[c' in out, f'an answer at once: {out[-300:]}')
@@ -343,5 +360,5 @@ def what_is_left_to_the_shell():
 
 
 if __name__ == '__main__':
-    side_by_side([as_documented, pasted, the_mouse_paints, what_is_left_to_the_shell],
+    side_by_side([as_documented, pasted, the_mouse_paints, moves_over_the_line, what_is_left_to_the_shell],
                  [who_does_not_answer, typing_meanwhile, late, for_other_programs])
