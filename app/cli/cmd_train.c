@@ -8,6 +8,7 @@
 
 #include "app/cli/commands.h"
 #include "app/base/config.h"
+#include "app/base/launched.h"
 #include "app/base/places.h"
 #include "app/job/sheet.h"
 #include "app/cli/train.h"
@@ -25,6 +26,7 @@ struct train {
     struct jv *settings; // of `sets`
     int64_t until;       // stop after this step; 0: the recipe's own end
     double minutes;      // stop after this long; 0: never
+    const struct group *group; // that trains together; NULL: alone. Its rank 0 writes and prints
 };
 
 static bool
@@ -296,48 +298,88 @@ save(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
            trainer_save(t, err);
 }
 
-// A step that could not read what it needs has changed nothing: all steps before it are saved.
+// A step that could not read what it needs, here or in another process of the group, has changed
+// nothing: all steps before it are saved.
 static void
 keep_what_is_done(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
 {
-    if (err->code == ERR_IO && trainer_done(t) > 0 && save(t, r, log, NULL))
+    bool kept = (err->code == ERR_IO || err->code == ERR_CANCELLED) && trainer_done(t) > 0 &&
+                save(t, r, log, NULL);
+    if (kept && err->code == ERR_CANCELLED)
+        fprintf(stderr, "limn: step %lld is saved; --resume continues from it\n",
+                (long long)trainer_done(t));
+    else if (kept)
         err_prefix(err, "step %lld is saved; --resume continues from it",
                    (long long)trainer_done(t));
+}
+
+// How a run goes, for people.
+struct meter {
+    double start, smooth, rate; // seconds; a running mean of the loss; steps a second
+    bool terminal;
+};
+
+// Whether any process has been told to stop.
+static bool
+stops(const struct train *o, const struct meter *m)
+{
+    bool late = o->minutes > 0 && clock_seconds() - m->start >= 60 * o->minutes;
+    return group_first(o->group, late || atomic_load(&command_interrupted)) >= 0;
+}
+
+// A step is done: what the process that writes makes of it.
+static bool
+record(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
+       const struct trainer_step *s, struct meter *m, FILE *log, struct err *err)
+{
+    m->smooth = isnan(m->smooth) ? s->loss : 0.98 * m->smooth + 0.02 * s->loss;
+    m->rate = m->rate > 0 ? 0.95 * m->rate + 0.05 / s->seconds : 1 / s->seconds;
+    char *line = log_text(s);
+    fprintf(log, "%s\n", line);
+    if (o->json)
+        puts(line);
+    else if (m->terminal || s->step % 10 == 0)
+        show(s, r, m->smooth, m->rate, m->terminal);
+    free(line);
+    bool ok = !r->save_every || s->step % r->save_every != 0 || save(t, r, log, err);
+    if (ok && r->sheet_every && s->step % r->sheet_every == 0)
+        ok = export_and_draw(t, r, d, true, err);
+    return ok;
+}
+
+// One step of all processes, as it is written by the first.
+static bool
+step(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
+     struct meter *m, FILE *log, struct err *err)
+{
+    bool writes = group_rank(o->group) == 0;
+    struct trainer_step s;
+    bool ok = trainer_step(t, &s, err);
+    if (!ok && writes)
+        keep_what_is_done(t, r, log, err);
+    ok = group_well(o->group, ok, err);
+    if (ok && r->save_every && s.step % r->save_every == 0)
+        ok = trainer_agrees(t, err);
+    if (ok && writes)
+        ok = record(o, t, r, d, &s, m, log, err);
+    return group_well(o->group, ok, err);
 }
 
 static bool
 run(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
     struct err *err)
 {
-    FILE *log = open_log(o, r, trainer_done(t), err);
-    bool ok = log, terminal = command_terminal(STDOUT_FILENO);
-    double start = clock_seconds(), smooth = NAN, rate = 0;
+    bool writes = group_rank(o->group) == 0;
+    FILE *log = writes ? open_log(o, r, trainer_done(t), err) : NULL;
+    bool ok = group_well(o->group, log || !writes, err);
+    struct meter m = {clock_seconds(), NAN, 0, command_terminal(STDOUT_FILENO)};
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
-    while (ok && trainer_done(t) < end && !atomic_load(&command_interrupted) &&
-           (o->minutes <= 0 || clock_seconds() - start < 60 * o->minutes)) {
-        struct trainer_step s;
-        ok = trainer_step(t, &s, err);
-        if (!ok) {
-            keep_what_is_done(t, r, log, err);
-            break;
-        }
-        smooth = isnan(smooth) ? s.loss : 0.98 * smooth + 0.02 * s.loss;
-        rate = rate > 0 ? 0.95 * rate + 0.05 / s.seconds : 1 / s.seconds;
-        char *line = log_text(&s);
-        fprintf(log, "%s\n", line);
-        if (o->json)
-            puts(line);
-        else if (terminal || s.step % 10 == 0)
-            show(&s, r, smooth, rate, terminal);
-        free(line);
-        if (r->save_every && s.step % r->save_every == 0)
-            ok = save(t, r, log, err);
-        if (ok && r->sheet_every && s.step % r->sheet_every == 0)
-            ok = export_and_draw(t, r, d, true, err);
-    }
-    if (terminal)
+    while (ok && trainer_done(t) < end && !stops(o, &m))
+        ok = step(o, t, r, d, &m, log, err);
+    if (m.terminal && writes && !o->json)
         putchar('\n');
-    ok = ok && save(t, r, log, err) && export_and_draw(t, r, d, false, err);
+    if (ok && writes)
+        ok = save(t, r, log, err) && export_and_draw(t, r, d, false, err);
     if (log && fclose(log) != 0 && ok)
         ok = err_errno(err, ERR_IO, "%s/log.jsonl", r->output);
     return ok;
@@ -388,41 +430,69 @@ take_folder(const struct train *o, const struct recipe *r, struct err *err)
 }
 
 static int
+print(struct train *o)
+{
+    struct err err = {0};
+    bool ok = print_recipe(o, &err);
+    jv_free(o->settings);
+    return ok ? 0 : command_failed(&err);
+}
+
+static bool
+draw(const struct train *o, const struct recipe *r, struct err *err)
+{
+    struct device *d = NULL;
+    bool ok = file_out_check(o->sheet.path, err) &&
+              (!o->sheet.texts_path || file_out_check(o->sheet.texts_path, err)) &&
+              (d = device_open(o->device, err)) && draw_sheet(o, r, d, err);
+    device_close(d);
+    return ok;
+}
+
+static void
+introduce(const struct train *o, const struct trainer *t, const struct device *d)
+{
+    printf("%s\n%s\n", device_limits(d)->name, trainer_describe(t));
+    if (o->group)
+        printf("%d processes, each with a share of every step's micro-batches\n", o->group->size);
+}
+
+static bool
+train(const struct train *o, const struct recipe *r, struct err *err)
+{
+    bool writes = group_rank(o->group) == 0;
+    bool ok = group_well(o->group, !writes || take_folder(o, r, err), err);
+    struct device *d = ok ? device_open(o->device, err) : NULL;
+    struct trainer *t = d ? trainer_create(r, d, o->resume && writes, err) : NULL;
+    ok = group_well(o->group, t != NULL, err) && trainer_join(t, o->group, err);
+    if (ok && writes && !o->json)
+        introduce(o, t, d);
+    ok = ok && run(o, t, r, d, err);
+    trainer_destroy(t);
+    device_close(d);
+    return ok;
+}
+
+static int
 run_train(const struct command_line *line)
 {
     struct err err = {0};
     struct train o;
     struct recipe r = {0};
-    struct device *d = NULL;
-    struct trainer *t = NULL;
     bool ok = take_line(&o, line, &err);
-    if (ok && o.print) {
-        ok = print_recipe(&o, &err);
-        jv_free(o.settings);
-        return ok ? 0 : command_failed(&err);
-    }
-    ok = ok && read_recipe(&o, &r, &err);
-    if (ok && o.sheet.path)
-        ok = file_out_check(o.sheet.path, &err) &&
-             (!o.sheet.texts_path || file_out_check(o.sheet.texts_path, &err));
-    else
-        ok = ok && take_folder(&o, &r, &err);
-    d = ok ? device_open(o.device, &err) : NULL;
-    if (d && o.sheet.path) {
-        ok = draw_sheet(&o, &r, d, &err);
-    } else {
-        t = d ? trainer_create(&r, d, o.resume, &err) : NULL;
-        if (t && !o.json)
-            printf("%s\n%s\n", device_limits(d)->name, trainer_describe(t));
-        ok = t && run(&o, t, &r, d, &err);
-    }
-    trainer_destroy(t);
-    device_close(d);
+    if (ok && o.print)
+        return print(&o);
+    if (!o.sheet.path)
+        ok = ok && launched_join(&o.group, &err);
+    ok = group_well(o.group, ok && read_recipe(&o, &r, &err), &err);
+    if (ok)
+        ok = o.sheet.path ? draw(&o, &r, &err) : train(&o, &r, &err);
     recipe_finish(&r);
     jv_free(o.settings);
-    if (!ok)
-        return command_failed(&err);
-    return atomic_load(&command_interrupted) ? 130 : 0;
+    int code = ok ? 0 : command_failed(&err);
+    if (o.group)
+        o.group->leave();
+    return ok && atomic_load(&command_interrupted) ? 130 : code;
 }
 
 static const struct option options[] = {
@@ -470,11 +540,13 @@ const struct command command_train = {
     .about = "Trains a model from a recipe. Writes OUTPUT/log.jsonl, checkpoints, sheets of "
              "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume continues "
              "exactly. An OUTPUT that holds a training run is not touched without --resume or "
-             "--force.",
+             "--force. Processes that mpirun or srun starts share every step; the first of them "
+             "writes (docs/training.md).",
     .options = options,
     .arguments = words,
     .size = sizeof(struct train),
     .run = run_train,
+    .together = true,
     .computes = true,
     .detaches = true,
     .away = "the recipe, its tasks and tokenizer are sent, sheets come here; model, pack and "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/launched.h"
 #include "app/base/places.h"
 #include "app/cli/commands.h"
 #include "app/hub/assembled.h"
@@ -148,7 +149,8 @@ run(const struct command_line *line, bool away)
     const struct command *c = command_of(line);
     if (c != &command_program) // the UI's screen is curses'
         command_open_doors();
-    return away && c->computes ? through(line) : c->run(line);
+    bool here = !away || !c->computes || (c->together && !line->host && launched_together());
+    return here ? c->run(line) : through(line);
 }
 
 static int

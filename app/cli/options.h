@@ -81,6 +81,7 @@ struct command {
     size_t size;                 // of its struct of values, zeroed before
     const void *initial;         // what it begins as instead; may be NULL
     int (*run)(const struct command_line *line); // NULL: it only has commands below it
+    bool together;       // processes that were started together run it here (app/base/launched.h)
     bool computes;        // in a worker's child, here or on another machine (--host)
     bool detaches;        // there with --detach, too
     bool first_word_ends; // what follows its first word belongs to another command

@@ -446,10 +446,33 @@ plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer
     return buffer_copy(to->slots[a->slot], a->offset + at, from, 0, size, err);
 }
 
+void
+plan_watch(struct plan *p, enum slot slot, plan_made_fn *made, void *ctx)
+{
+    p->watch = (struct plan_watch){slot, made, ctx};
+}
+
+void
+plan_tell(const struct plan *p, int step)
+{
+    const struct node *n = p->steps[step];
+    const struct place *at = &p->places[n->id];
+    if (p->watch.made && at->slot == p->watch.slot)
+        p->watch.made(p->watch.ctx, at->offset, at->offset + node_bytes(n));
+}
+
 bool
 plan_run(struct plan *p, struct err *err)
 {
-    return p->params.device->table->run(p, err);
+    const struct device_table *table = p->params.device->table;
+    if (!table->run(p, err))
+        return false;
+    if (!p->watch.made || table->tells)
+        return true;
+    bool ok = device_wait(p->params.device, err);
+    for (int i = 0; ok && i < p->step_count; i++)
+        plan_tell(p, i);
+    return ok;
 }
 
 double

@@ -115,6 +115,12 @@ bool plan_restore(struct plan *to, const struct node *input, size_t at, struct b
 
 bool plan_run(struct plan *p, struct err *err);
 
+// From now on each run tells `made` of every step that has changed bytes [first, last) of a buffer
+// that the plan is bound to: on the CPU when that step is done, while the others still run; on
+// other devices when all are. On the thread that runs. NULL: no more.
+typedef void plan_made_fn(void *ctx, size_t first, size_t last);
+void plan_watch(struct plan *p, enum slot slot, plan_made_fn *made, void *ctx);
+
 struct plan_stats {
     int steps;          // nodes that run
     size_t arena;       // bytes the planner laid out

@@ -24,7 +24,15 @@ struct plan {
     void *exec; // the device's own, made by prepare()
     size_t scratch, packed;
     bool profiling;
+    struct plan_watch {
+        enum slot slot;
+        plan_made_fn *made; // NULL: nobody watches
+        void *ctx;
+    } watch;
 };
+
+// A step is done: tells who watches.
+void plan_tell(const struct plan *p, int step);
 
 // Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes.
 bool plan_layout(struct plan *p, size_t alignment, struct err *err);
@@ -76,6 +84,7 @@ struct device_table {
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);
+    bool tells; // run() calls plan_tell() itself, step by step
     int (*times)(const struct plan *p, struct plan_time *times, int max); // NULL: cannot tell
     void (*profile)(struct plan *p, bool on);                              // NULL: cannot tell
 };

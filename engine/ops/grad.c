@@ -108,20 +108,23 @@ step_back(struct walk *w, struct node *n, struct err *err)
 }
 
 bool
-grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
-         struct node **gradient, struct err *err)
+grad_each(struct graph *g, struct node *loss, struct node *const *of, int count,
+          grad_take_fn *take, void *ctx, struct err *err)
 {
     if (graph_error(g)->code != ERR_NONE)
         return err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
     struct walk w = {.g = g, .count = graph_count(g)};
     bool ok = true;
+    int *asked = mem_zalloc((size_t)w.count * sizeof *asked); // by id: i + 1 of of[i]
     w.wanted = mem_zalloc((size_t)w.count);
     w.sum = mem_zalloc((size_t)w.count * sizeof(struct node *));
     w.copy = mem_zalloc((size_t)w.count * sizeof(struct node *));
     find_segments(&w);
     graph_segment(g, 0);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         w.wanted[of[i]->id] = true;
+        asked[of[i]->id] = i + 1;
+    }
     for (int id = 0; id < w.count; id++) {
         struct node *n = graph_node(g, id);
         for (int k = 0; k < n->source_count; k++)
@@ -130,13 +133,16 @@ grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
     w.sum[loss->id] = op_affine(g, loss, 0, 1);
     for (int id = loss->id; ok && id >= 0; id--) {
         struct node *n = graph_node(g, id);
-        if (n->op != OP_NONE && w.wanted[id] && w.sum[id])
+        if (!w.wanted[id] || !w.sum[id])
+            continue;
+        if (asked[id]) // what reads it has been walked
+            take(ctx, asked[id] - 1, w.sum[id]);
+        if (n->op != OP_NONE)
             ok = step_back(&w, n, err);
     }
-    for (int i = 0; i < count; i++)
-        gradient[i] = w.sum[of[i]->id];
     if (ok && graph_error(g)->code != ERR_NONE)
         ok = err_set(err, graph_error(g)->code, "gradient: %s", graph_error(g)->text);
+    free(asked);
     free(w.wanted);
     free(w.sum);
     free(w.copy);
@@ -144,4 +150,20 @@ grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
     free(w.last);
     free(w.made);
     return ok;
+}
+
+static void
+keep(void *ctx, int i, struct node *gradient)
+{
+    struct node **kept = ctx;
+    kept[i] = gradient;
+}
+
+bool
+grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
+         struct node **gradient, struct err *err)
+{
+    for (int i = 0; i < count; i++)
+        gradient[i] = NULL;
+    return grad_each(g, loss, of, count, keep, gradient, err);
 }

@@ -17,4 +17,10 @@
 bool grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
               struct node **gradient, struct err *err);
 
+// The same, each gradient given away as soon as its last term is in the graph: what is added there
+// runs before the rest of the backward walk. Not called for an of[i] that loss does not depend on.
+typedef void grad_take_fn(void *ctx, int i, struct node *gradient);
+bool grad_each(struct graph *g, struct node *loss, struct node *const *of, int count,
+               grad_take_fn *take, void *ctx, struct err *err);
+
 #endif

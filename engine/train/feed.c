@@ -28,7 +28,8 @@ struct filling {
 
 struct feed {
     struct feed_params p;
-    struct filling fillings[2]; // micro-batch i lies in i % 2
+    struct filling fillings[2]; // this micro-batch and the next, in turns
+    int turn;                   // where this one is
 };
 
 struct feed *
@@ -152,10 +153,11 @@ begin_ahead(struct filling *s, uint64_t index)
 }
 
 struct batch *
-feed_take(struct feed *f, uint64_t index, struct err *err)
+feed_take(struct feed *f, uint64_t index, uint64_t next, struct err *err)
 {
     bool ahead = f->p.threads > 0;
-    struct filling *s = &f->fillings[ahead ? index % 2 : 0];
+    f->turn = ahead ? !f->turn : 0;
+    struct filling *s = &f->fillings[f->turn];
     if (!ahead || !s->begun || s->index != index) {
         join(s);
         begin(s, index);
@@ -168,6 +170,6 @@ feed_take(struct feed *f, uint64_t index, struct err *err)
         return NULL;
     }
     if (ahead)
-        begin_ahead(&f->fillings[(index + 1) % 2], index + 1);
+        begin_ahead(&f->fillings[!f->turn], next);
     return &s->batch;
 }

@@ -24,7 +24,8 @@ void feed_destroy(struct feed *f); // NULL is fine
 
 // How many references each example of micro-batch `index` has, 0 to EXAMPLE_REFERENCE_MAX.
 int feed_references(const struct feed *f, uint64_t index);
-// Micro-batch `index`; valid until the next call. NULL: an example cannot be drawn.
-struct batch *feed_take(struct feed *f, uint64_t index, struct err *err);
+// Micro-batch `index`; valid until the next call, which will ask for `next`. NULL: an example
+// cannot be drawn.
+struct batch *feed_take(struct feed *f, uint64_t index, uint64_t next, struct err *err);
 
 #endif

@@ -41,28 +41,35 @@ network_trains(const struct network_trained *t, const struct param *q)
     return words ? !t->freeze_text : t->stage != TRAIN_WORDS;
 }
 
+struct weights {
+    struct graph *g;
+    struct node **of;
+};
+
+// Into the step's sum at once: nothing of it has to live until the walk is over.
+static void
+accumulate(void *ctx, int i, struct node *gradient)
+{
+    struct weights *w = ctx;
+    const struct node *of = w->of[i];
+    struct node *into = graph_bound(w->g, of->name, SLOT_GRADS, of->offset, of->shape, DTYPE_F32);
+    op_accumulate(w->g, into, op_cast(w->g, gradient, DTYPE_F32));
+}
+
 bool
 network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
                       const struct network_trained *trained, struct err *err)
 {
     int total = params_entries(nn->params), count = 0;
     struct node **of = mem_zalloc((size_t)(total + 1) * sizeof *of);
-    struct node **gradient = mem_zalloc((size_t)(total + 1) * sizeof *gradient);
+    struct weights w = {g, of};
     for (int i = 0; i < total; i++) {
         struct node *bound = nn_bound(nn, i);
         if (bound && (!trained || network_trains(trained, params_at(nn->params, i))))
             of[count++] = bound;
     }
-    bool ok = grad_add(g, loss, of, count, gradient, err);
-    for (int i = 0; ok && i < count; i++) {
-        if (!gradient[i])
-            continue;
-        struct node *into = graph_bound(g, of[i]->name, SLOT_GRADS, of[i]->offset, of[i]->shape,
-                                        DTYPE_F32);
-        op_accumulate(g, into, op_cast(g, gradient[i], DTYPE_F32));
-    }
+    bool ok = grad_each(g, loss, of, count, accumulate, &w, err);
     free(of);
-    free(gradient);
     return ok;
 }
 

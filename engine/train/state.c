@@ -120,3 +120,46 @@ train_state_load(struct train_state *s, const char *folder, struct err *err)
     free(path);
     return ok;
 }
+
+// --- of several processes
+
+// What rank 0 has in a buffer, to all.
+static bool
+share_buffer(const struct group *g, struct buffer *b, struct err *err)
+{
+    size_t size = buffer_size(b);
+    void *bytes = mem_try_calloc(1, size, "weights to share", err);
+    bool ok = bytes && (g->rank || buffer_read(b, 0, bytes, size, err));
+    ok = group_well(g, ok, err);
+    if (ok)
+        g->share(bytes, size);
+    ok = ok && (!g->rank || buffer_write(b, 0, bytes, size, err));
+    free(bytes);
+    return group_well(g, ok, err);
+}
+
+bool
+train_state_share(struct train_state *s, const struct group *g, struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < COUNT_OF(kept); i++)
+        ok = share_buffer(g, s->slots[kept[i].slot], err);
+    if (ok)
+        g->share(&s->step, sizeof s->step);
+    return ok;
+}
+
+bool
+train_state_same(const struct train_state *s, const struct group *g, struct err *err)
+{
+    size_t size = params_bytes(s->params);
+    void *weights = mem_try_calloc(1, size, "weights to compare", err);
+    bool ok = weights && buffer_read(s->slots[SLOT_PARAMS], 0, weights, size, err);
+    ok = group_well(g, ok, err);
+    if (ok && !group_same(g, weights, size))
+        ok = group_well(g, err_set(err, ERR_DEVICE, "after step %lld the processes have different "
+                                   "weights: the memory or the network of one of them gives wrong "
+                                   "numbers", (long long)s->step), err);
+    free(weights);
+    return ok;
+}

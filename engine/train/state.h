@@ -4,6 +4,7 @@
 #define LIMN_ENGINE_TRAIN_STATE_H
 
 #include "engine/nn/params.h"
+#include "engine/train/group.h"
 
 struct train_state {
     struct buffer *const *slots; // by enum slot: weights, moments, average
@@ -19,5 +20,10 @@ bool train_state_save(const struct train_state *s, const char *folder, struct er
 bool train_state_exists(const char *folder); // one of the two
 // Fills the slots and s->step. The names and shapes must be those of the params.
 bool train_state_load(struct train_state *s, const char *folder, struct err *err);
+
+// Of a group of processes: what rank 0 has, to all; and whether all have the same weights, bit for
+// bit (ERR_DEVICE). As group_well(), one of them says what is wrong.
+bool train_state_share(struct train_state *s, const struct group *g, struct err *err);
+bool train_state_same(const struct train_state *s, const struct group *g, struct err *err);
 
 #endif

@@ -2,7 +2,8 @@
 // The step, in order: for each micro-batch draw how many references its examples have, draw the
 // examples, noise them at random timesteps, run the plan for that number of references, which adds
 // its gradients to SLOT_GRADS; then the update plan: norm of the gradients, AdamW, averaged
-// weights; then the gradients are zeroed.
+// weights; then the gradients are zeroed. In a group each process does some of the micro-batches,
+// and the sums of gradients and losses go round before the update.
 #include "engine/train/trainer.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@
 #include "engine/text/tokenizer.h"
 #include "engine/train/adapters.h"
 #include "engine/train/batch.h"
+#include "engine/train/exchange.h"
 #include "engine/train/feed.h"
 #include "engine/train/network.h"
 #include "engine/train/objective.h"
@@ -42,6 +44,8 @@ struct trainer {
     bool built[REFERENCE_COUNTS];
     struct update update;
     struct feed *feed;
+    const struct group *group; // NULL: alone
+    struct exchange *exchange; // of gradients, in a group
     struct batch heldout; // what trainer_validate() looks at
     enum dtype dtype;
     bool checkpointing;
@@ -323,6 +327,7 @@ trainer_destroy(struct trainer *t)
 {
     if (!t)
         return;
+    exchange_destroy(t->exchange);
     for (int i = 0; i < REFERENCE_COUNTS; i++) {
         plan_destroy(t->plans[i]);
         if (t->built[i])
@@ -351,24 +356,69 @@ run(struct trainer *t, struct batch *b, int references, double *loss, struct err
     return batch_run(b, &t->networks[k], t->plans[k], loss, err);
 }
 
+// Micro-batch `index`, before `next`; with `last`, its gradients complete this process's sum.
 static bool
-micro_batch(struct trainer *t, uint64_t index, struct trainer_step *result, struct err *err)
+micro_batch(struct trainer *t, uint64_t index, uint64_t next, bool last,
+            struct trainer_step *result, struct err *err)
 {
     int n = t->recipe->micro_batch;
-    struct batch *b = feed_take(t->feed, index, err);
+    struct batch *b = feed_take(t->feed, index, next, err);
     double loss = 0;
-    if (!b || !run(t, b, feed_references(t->feed, index), &loss, err))
+    if (!b)
+        return false;
+    int references = feed_references(t->feed, index), k = plan_for(t, references);
+    if (last && t->exchange)
+        exchange_begin(t->exchange, t->plans[k], k);
+    if (!run(t, b, references, &loss, err))
         return false;
     if (!isfinite(loss))
         return err_set(err, ERR_DEVICE, "the loss is not finite at step %lld: lower lr or clip",
                        (long long)t->done + 1);
     result->loss += loss;
     for (int i = 0; i < n && b->task[i] < (int)COUNT_OF(result->task_loss); i++) {
-        int k = MAX(0, b->task[i]);
-        result->task_loss[k] += b->each[i];
-        result->task_examples[k]++;
+        int task = MAX(0, b->task[i]);
+        result->task_loss[task] += b->each[i];
+        result->task_examples[task]++;
     }
     return true;
+}
+
+// This process's micro-batches of the step.
+static bool
+micro_batches(struct trainer *t, struct trainer_step *result, struct err *err)
+{
+    uint64_t all = (uint64_t)t->recipe->accumulate, first = (uint64_t)t->done * all;
+    uint64_t rank = (uint64_t)group_rank(t->group), size = (uint64_t)group_size(t->group);
+    for (uint64_t i = rank; i < all; i += size) {
+        bool last = i + size >= all;
+        uint64_t next = last ? first + all + rank : first + i + size;
+        if (!micro_batch(t, first + i, next, last, result, err))
+            return false;
+    }
+    // Before what was read of a pack that has been cut gets into the weights.
+    return pack_check(t->pack, err);
+}
+
+// The sums over all processes of a step that has gone well here or not; whether it has everywhere.
+static bool
+add_up(struct trainer *t, struct trainer_step *s, bool ok, struct err *err)
+{
+    enum { TASKS = COUNT_OF(s->task_loss) };
+    double numbers[1 + 2 * TASKS] = {s->loss};
+    if (!t->group)
+        return ok;
+    ok = exchange_end(t->exchange, err) && ok;
+    for (int k = 0; k < TASKS; k++) {
+        numbers[1 + k] = s->task_loss[k];
+        numbers[1 + TASKS + k] = s->task_examples[k];
+    }
+    t->group->add_doubles(numbers, COUNT_OF(numbers));
+    s->loss = numbers[0];
+    for (int k = 0; k < TASKS; k++) {
+        s->task_loss[k] = numbers[1 + k];
+        s->task_examples[k] = (int)numbers[1 + TASKS + k];
+    }
+    return group_well(t->group, ok, err);
 }
 
 bool
@@ -376,14 +426,9 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
 {
     double start = clock_seconds();
     *result = (struct trainer_step){.examples = t->recipe->micro_batch * t->recipe->accumulate};
-    for (int i = 0; i < t->recipe->accumulate; i++) {
-        uint64_t index = (uint64_t)t->done * (uint64_t)t->recipe->accumulate + (uint64_t)i;
-        if (!micro_batch(t, index, result, err))
-            return false;
-    }
-    // Before what was read of a pack that has been cut gets into the weights.
-    if (!pack_check(t->pack, err) ||
-        !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
+    bool ok = micro_batches(t, result, err);
+    ok = add_up(t, result, ok, err);
+    if (!ok || !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
         return false;
     result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
     for (int k = 0; k < result->task_count; k++) {
@@ -394,6 +439,41 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
     result->step = ++t->done;
     result->seconds = clock_seconds() - start;
     return true;
+}
+
+// --- a group
+
+bool
+trainer_join(struct trainer *t, const struct group *group, struct err *err)
+{
+    const struct recipe *r = t->recipe;
+    if (!group || group->size == 1)
+        return true;
+    t->group = group;
+    bool ok = r->accumulate >= group->size ||
+              err_set(err, ERR_INPUT, "a step of this recipe is %d micro-batch%s of %d examples, "
+                      "too few for %d processes: set accumulate to %d or more, and micro_batch "
+                      "to less",
+                      r->accumulate, r->accumulate == 1 ? "" : "es", r->micro_batch, group->size,
+                      group->size);
+    const struct graph *graphs[REFERENCE_COUNTS] = {0};
+    for (int i = 0; i < REFERENCE_COUNTS; i++)
+        graphs[i] = t->plans[i] ? t->networks[i].g : NULL;
+    struct exchange_params p = {.group = group, .gradients = t->slots[SLOT_GRADS],
+                                .graphs = graphs, .graph_count = REFERENCE_COUNTS};
+    t->exchange = ok ? exchange_create(&p, err) : NULL;
+    struct train_state s = {.slots = t->slots, .params = t->params, .step = t->done};
+    if (!group_well(group, t->exchange != NULL, err) || !train_state_share(&s, group, err))
+        return false;
+    t->done = s.step;
+    return true;
+}
+
+bool
+trainer_agrees(struct trainer *t, struct err *err)
+{
+    struct train_state s = {.slots = t->slots, .params = t->params, .step = t->done};
+    return !t->group || train_state_same(&s, t->group, err);
 }
 
 int64_t

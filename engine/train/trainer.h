@@ -7,18 +7,22 @@
 // was stopped goes on exactly as if it had not been: state is the weights, both moments, the
 // averaged weights and the step number.
 //
+// Several processes may share the micro-batches of each step (trainer_join). Since every example is
+// a function of (seed, step) and its place in the step, they see together what one would see alone.
+//
 // Thread: one; trainer_step() takes seconds.
 #ifndef LIMN_ENGINE_TRAIN_TRAINER_H
 #define LIMN_ENGINE_TRAIN_TRAINER_H
 
 #include "engine/device/device.h"
+#include "engine/train/group.h"
 #include "engine/train/recipe.h"
 
 struct trainer;
 
 struct trainer_step {
     int64_t step;    // that was done, from 1
-    double loss;     // mean over its examples of the (weighted) loss
+    double loss;     // mean over its examples, those of all processes, of the (weighted) loss
     double lr, grad_norm;
     double seconds;  // of the step
     int examples;
@@ -35,6 +39,16 @@ struct trainer_step {
 struct trainer *trainer_create(const struct recipe *r, struct device *device, bool resume,
                                struct err *err);
 void trainer_destroy(struct trainer *t); // NULL is fine
+
+// Before the first step: from now on this process does micro-batches rank, rank + size, … of each
+// step, and all update with the sum of their gradients; weights, moments and the step number become
+// those of rank 0, which alone needs a checkpoint to go on from. The group is kept by the caller;
+// NULL: nothing changes. ERR_INPUT where a step has fewer micro-batches than there are processes.
+// Afterwards all processes are to take the same steps. Where one fails, it has the sentence, the
+// others ERR_CANCELLED, and none has updated.
+bool trainer_join(struct trainer *t, const struct group *group, struct err *err);
+// Whether all processes have the same weights, bit for bit, as they must: ERR_DEVICE.
+bool trainer_agrees(struct trainer *t, struct err *err);
 
 bool trainer_step(struct trainer *t, struct trainer_step *result, struct err *err);
 int64_t trainer_done(const struct trainer *t); // steps done

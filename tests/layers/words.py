@@ -69,6 +69,9 @@ def names():
                                 'app') for p in (source / folder).rglob('*') if p.suffix in ('.py', '.sh') or p.name ==
                'run']
     own = set(re.findall(r'--[a-z][a-z-]*', ''.join(p.read_text() for p in scripts)))
+    # Of the launchers of parallel programs.
+    own |= {'--bind-to', '--cpus-per-task', '--kill-on-bad-exit', '--map-by', '--mpi', '--nodes', '--ntasks-per-node',
+            '--signal', '--time'}
     for f in [source / 'README.md', *sorted((source / 'docs').glob('*.md'))]:
         for option in re.findall(r'(?<![\w-])--[a-z][a-z-]*', f.read_text()):
             check(option in known | own, f'{f.name}: there is no option {option}')

@@ -114,7 +114,7 @@ static struct batch *
 take(struct feed *f, uint64_t index)
 {
     struct err err = {0};
-    struct batch *b = feed_take(f, index, &err);
+    struct batch *b = feed_take(f, index, index + 1, &err);
     must(b != NULL, &err);
     return b;
 }

@@ -207,6 +207,7 @@ cpu_run(struct plan *p, struct err *err)
         }
         if (p->profiling)
             e->seconds[i] += clock_seconds() - start;
+        plan_tell(p, i);
     }
     p->packed = 0;
     for (int i = 0; i < p->step_count; i++)
@@ -342,6 +343,7 @@ const struct device_table device_cpu = {
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,
+    .tells = true,
     .times = cpu_times,
     .profile = cpu_profile,
 };
