@@ -304,8 +304,8 @@ draw_templates(struct ui *ui, const struct area *a)
     int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
     y = put_wrapped(&text, y, ROLE_TEXT, sentence ? sentence : t->text) + 1;
     y = MAX(draw_variables(t, &text, y), text.y + MIN(words, text.rows - PICTURE_ROWS / 2));
-    struct area pictures = {y + 1, text.x, MIN(text.y + text.rows - y - 1, PICTURE_ROWS),
-                            text.columns};
+    int rows = MIN(text.y + text.rows - y - 1, MAX(PICTURE_ROWS, text.rows / 2));
+    struct area pictures = {y + 1, text.x, rows, text.columns};
     draw_pictures(ui, e, t, tiles, &pictures);
     free(sentence);
 }

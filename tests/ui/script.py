@@ -165,7 +165,7 @@ def in_a_terminal():
                 out += os.read(fd, 1 << 16)
             except OSError:
                 break
-        if not asked and b'later' in out:
+        if not asked and b'step on' in out:
             os.write(fd, b'q')
             asked = True
     check(b'style' in out and asked, f'its keys are played: {out[-300:]}')
