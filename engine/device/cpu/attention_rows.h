@@ -21,6 +21,10 @@ struct attention_rows {
 
 // What a set of instructions has of it.
 struct attention_tile {
+    // to (columns,rows) = the transposed of `rows` rows, one every `pitch` elements, which lie
+    // within 2^31 of each other sixteen by sixteen; an even number of columns.
+    void (*transpose)(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows,
+                      int64_t columns);
     void (*weigh)(const struct attention_rows *r, int64_t first, int64_t last);
     // sum (rows,width) = sum * keep + more
     void (*add)(float *sum, const float *more, const float *keep, int64_t width, int64_t first,

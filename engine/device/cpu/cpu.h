@@ -57,6 +57,7 @@ extern cpu_plain_fn *const cpu_plain[OP_COUNT];
 // Nested calls run on the calling thread. (OpenMP underneath, which oneDNN uses too, so that there
 // is one pool.)
 int cpu_threads(void);
+int cpu_threads_set(int n); // of what this thread does from now on; how many there were before
 void cpu_parallel(int64_t n, int64_t grain, void (*body)(void *ctx, int64_t first, int64_t last),
                   void *ctx);
 

@@ -2,10 +2,11 @@
 // Attention in bf16 whose products are the library's, for processors on which these have matrix
 // units (AMX) and ours have not: some ten times as fast. Formulas are in engine/ops/attention.c.
 //
-// Some heads at a time: their keys and values are packed once, in tiles of keys; then for each
-// block of queries tile after tile is multiplied, weighed by a running softmax and multiplied with
-// the values. So memory is that of a few heads and one tile of scores, however many tokens there
-// are.
+// Each thread has heads of its own: their keys and values are packed once, in tiles of keys; then
+// for each block of queries tile after tile is multiplied, weighed by a running softmax and
+// multiplied with the values, all of it in the cache of one core, and no thread waits for another
+// before the end. So memory is that of a head and a tile of scores a thread, however many tokens
+// there are. Where threads would be left over, a head's queries are split among several.
 #include "engine/device/cpu/dnnl.h"
 
 #include <math.h>
@@ -15,23 +16,44 @@
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
 
-enum { QUERIES = 512, KEYS = 512, FEW = 128, WIDEST = 512 };
+enum { QUERIES = 256, KEYS = 512, FEW = 128, WIDEST = 512, SPLITS_MOST = 4 };
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
-    int64_t group;                    // heads at a time, divides them
     int64_t queries, keys;            // of a whole block and tile
+    int64_t splits;                   // of a head's blocks of queries
+    int64_t items, workers;           // parts of heads; threads
 };
 
 // Both products for whole and for last blocks (0, 1) of queries and of keys.
+struct calls {
+    struct onednn_call *score[2][2], *value[2][2];
+};
+
 struct attention {
     struct sizes z;
     const struct attention_tile *tile;
-    struct onednn_call *score[2][2], *value[2][2];
-    size_t pad; // of the calls
+    struct calls *calls; // of each worker
+    size_t pad;          // of the calls
+    size_t memory;       // of a worker
 };
 
 static const struct attention_tile *the_tile;
+
+// The least that keeps nine of ten threads at work, or else keeps most of them.
+static int64_t
+splits_of(int64_t heads, int64_t blocks)
+{
+    int64_t threads = cpu_threads(), best = 1;
+    double most = 0;
+    for (int64_t splits = 1; splits <= MIN(blocks, SPLITS_MOST) && most < 0.9; splits++) {
+        int64_t items = heads * splits, turns = (items + threads - 1) / threads;
+        double busy = (double)items / (double)(turns * threads);
+        best = busy > most ? splits : best;
+        most = MAX(most, busy);
+    }
+    return best;
+}
 
 static struct sizes
 sizes_of(const struct node *n)
@@ -42,27 +64,27 @@ sizes_of(const struct node *n)
     z.width = z.c / z.heads;
     z.queries = MIN(z.t, QUERIES);
     z.keys = MIN(z.s, KEYS);
-    z.group = MAX(MIN(cpu_threads() / 2, z.heads), 1);
-    while (z.heads % z.group)
-        z.group--;
+    z.splits = splits_of(z.n * z.heads, (z.t + z.queries - 1) / z.queries);
+    z.items = z.n * z.heads * z.splits;
+    z.workers = MIN(cpu_threads(), z.items);
     return z;
 }
 
 static struct onednn_arg
-matrices(int64_t batch, int64_t rows, int64_t columns, enum dtype dtype)
+matrix(int64_t rows, int64_t columns, enum dtype dtype)
 {
-    return (struct onednn_arg){.rank = 3, .dim = {batch, rows, columns},
+    return (struct onednn_arg){.rank = 3, .dim = {1, rows, columns},
                                .stride = {rows * columns, columns, 1}, .dtype = dtype};
 }
 
 static struct onednn_call *
-product(int64_t batch, int64_t rows, int64_t inner, int64_t columns)
+product(int64_t rows, int64_t inner, int64_t columns)
 {
     struct onednn_params p = {
         .kind = ONEDNN_MATMUL,
-        .arg = {[ONEDNN_SOURCE] = matrices(batch, rows, inner, DTYPE_BF16),
-                [ONEDNN_WEIGHTS] = matrices(batch, inner, columns, DTYPE_BF16),
-                [ONEDNN_RESULT] = matrices(batch, rows, columns, DTYPE_F32)}};
+        .arg = {[ONEDNN_SOURCE] = matrix(rows, inner, DTYPE_BF16),
+                [ONEDNN_WEIGHTS] = matrix(inner, columns, DTYPE_BF16),
+                [ONEDNN_RESULT] = matrix(rows, columns, DTYPE_F32)}};
     return onednn_call_create(&p);
 }
 
@@ -74,7 +96,7 @@ rest(int64_t all, int64_t each)
 }
 
 static bool
-make_calls(struct attention *a)
+make_some(struct attention *a, struct calls *c)
 {
     const struct sizes *z = &a->z;
     const int64_t rows[] = {z->queries, rest(z->t, z->queries)};
@@ -83,24 +105,38 @@ make_calls(struct attention *a)
         for (int k = 0; k < 2; k++) {
             if (!rows[q] || !keys[k])
                 continue;
-            a->score[q][k] = product(z->group, rows[q], z->width, keys[k]);
-            a->value[q][k] = product(z->group, rows[q], keys[k], z->width);
-            if (!a->score[q][k] || !a->value[q][k])
+            c->score[q][k] = product(rows[q], z->width, keys[k]);
+            c->value[q][k] = product(rows[q], keys[k], z->width);
+            if (!c->score[q][k] || !c->value[q][k])
                 return false;
-            a->pad = MAX(a->pad, MAX(onednn_call_scratch(a->score[q][k]),
-                                     onednn_call_scratch(a->value[q][k])));
+            a->pad = MAX(a->pad, MAX(onednn_call_scratch(c->score[q][k]),
+                                     onednn_call_scratch(c->value[q][k])));
         }
-    return strstr(onednn_call_name(a->score[0][0]), "amx") != NULL;
+    return strstr(onednn_call_name(c->score[0][0]), "amx") != NULL;
+}
+
+// The library divides a product by the threads there are when it is made: one.
+static bool
+make_calls(struct attention *a)
+{
+    int threads = cpu_threads_set(1);
+    bool ok = true;
+    a->calls = mem_zalloc((size_t)a->z.workers * sizeof *a->calls);
+    for (int64_t w = 0; ok && w < a->z.workers; w++)
+        ok = make_some(a, &a->calls[w]);
+    cpu_threads_set(threads);
+    return ok;
 }
 
 static void
 free_calls(struct attention *a)
 {
-    for (int q = 0; q < 2; q++)
-        for (int k = 0; k < 2; k++) {
-            onednn_call_destroy(a->score[q][k]);
-            onednn_call_destroy(a->value[q][k]);
-        }
+    for (int64_t i = 0; a->calls && i < a->z.workers * 4; i++) {
+        struct calls *c = &a->calls[i / 4];
+        onednn_call_destroy(c->score[i / 2 % 2][i % 2]);
+        onednn_call_destroy(c->value[i / 2 % 2][i % 2]);
+    }
+    free(a->calls);
     free(a);
 }
 
@@ -108,9 +144,9 @@ free_calls(struct attention *a)
 
 struct memory {
     void *pad;
-    uint16_t *k, *v, *q, *weights; // k: tiles of (group,width,keys); v: of (group,keys,width)
-    float *scores, *more, *sum;    // (group,queries,keys), (group,queries,width) twice
-    float *top, *total, *keep;     // (group,queries)
+    uint16_t *k, *v, *q, *weights; // k: tiles of (width,keys); v: of (keys,width)
+    float *scores, *more, *sum;    // (queries,keys), (queries,width) twice
+    float *top, *total, *keep;     // (queries)
 };
 
 static void *
@@ -125,8 +161,8 @@ static size_t
 lay_out(const struct attention *a, char *base, struct memory *m)
 {
     const struct sizes *z = &a->z;
-    size_t used = 0, g = (size_t)z->group, rows = g * (size_t)z->queries;
-    size_t all = g * (size_t)(z->s * z->width), row = (size_t)z->width;
+    size_t used = 0, rows = (size_t)z->queries;
+    size_t all = (size_t)(z->s * z->width), row = (size_t)z->width;
     m->pad = take(base, &used, a->pad);
     m->k = take(base, &used, all * 2);
     m->v = take(base, &used, all * 2);
@@ -146,153 +182,132 @@ lay_out(const struct attention *a, char *base, struct memory *m)
 struct place {
     const struct cpu_step *step;
     const struct attention *a;
+    const struct calls *calls;
     struct memory m;
-    int64_t sample, head; // the group's first
+    int64_t sample, head;
     int64_t first, rows;  // queries
     int64_t key, keys;    // of this tile
 };
 
 static const uint16_t *
-source(const struct place *p, int which, int64_t head, int64_t token)
+source(const struct place *p, int which, int64_t token)
 {
     const struct sizes *z = &p->a->z;
     int64_t tokens = which ? z->s : z->t;
     return (const uint16_t *)p->step->src[which] + (p->sample * tokens + token) * z->c +
-           (p->head + head) * z->width;
-}
-
-// Keys [key, key+count) of a head, transposed: (width,count).
-static void
-pack_keys(const struct place *p, int64_t head, int64_t key, int64_t count, uint16_t *to)
-{
-    enum { SIDE = 32 };
-    const struct sizes *z = &p->a->z;
-    for (int64_t j0 = 0; j0 < count; j0 += SIDE)
-        for (int64_t d0 = 0; d0 < z->width; d0 += SIDE)
-            for (int64_t j = j0; j < MIN(j0 + SIDE, count); j++) {
-                const uint16_t *from = source(p, 1, head, key + j);
-                for (int64_t d = d0; d < MIN(d0 + SIDE, z->width); d++)
-                    to[d * count + j] = from[d];
-            }
+           p->head * z->width;
 }
 
 static void
-pack_range(void *ctx, int64_t first, int64_t last)
+pack_head(const struct place *p)
 {
-    const struct place *p = ctx;
     const struct sizes *z = &p->a->z;
-    for (int64_t item = first; item < last; item++) {
-        int64_t key = item / z->group * z->keys, head = item % z->group;
+    for (int64_t key = 0; key < z->s; key += z->keys) {
         int64_t count = MIN(z->keys, z->s - key);
-        int64_t at = key * z->group * z->width + head * count * z->width;
-        pack_keys(p, head, key, count, p->m.k + at);
-        for (int64_t j = 0; j < count; j++)
-            memcpy(p->m.v + at + j * z->width, source(p, 2, head, key + j), (size_t)z->width * 2);
+        p->a->tile->transpose(p->m.k + key * z->width, source(p, 1, key), z->c, count, z->width);
     }
+    for (int64_t j = 0; j < z->s; j++)
+        memcpy(p->m.v + j * z->width, source(p, 2, j), (size_t)z->width * 2);
 }
 
 // Queries into one block, and nothing summed yet.
 static void
-begin_range(void *ctx, int64_t first, int64_t last)
+begin_block(const struct place *p)
 {
-    const struct place *p = ctx;
     const struct sizes *z = &p->a->z;
-    for (int64_t r = first; r < last; r++) {
-        memcpy(p->m.q + r * z->width, source(p, 0, r / p->rows, p->first + r % p->rows),
-               (size_t)z->width * 2);
-        memset(p->m.sum + r * z->width, 0, (size_t)z->width * 4);
+    for (int64_t r = 0; r < p->rows; r++) {
+        memcpy(p->m.q + r * z->width, source(p, 0, p->first + r), (size_t)z->width * 2);
         p->m.top[r] = -INFINITY;
         p->m.total[r] = 0;
     }
+    memset(p->m.sum, 0, (size_t)(p->rows * z->width) * 4);
 }
 
 static const float *
-bias_of(const struct place *p, int64_t head, int64_t *pitch)
+bias_of(const struct place *p, int64_t *pitch)
 {
     if (p->step->node->source_count < 4)
         return NULL;
     const struct shape *b = &p->step->node->source[3]->shape;
     int64_t at = b->dim[0] > 1 ? p->sample : 0;
-    at = at * b->dim[1] + (b->dim[1] > 1 ? p->head + head : 0);
+    at = at * b->dim[1] + (b->dim[1] > 1 ? p->head : 0);
     at = at * b->dim[2] + (b->dim[2] > 1 ? p->first : 0);
     *pitch = b->dim[2] > 1 ? b->dim[3] : 0;
     return (const float *)p->step->src[3] + at * b->dim[3] + p->key;
 }
 
 static void
-weigh_range(void *ctx, int64_t first, int64_t last)
+weigh(const struct place *p)
 {
-    const struct place *p = ctx;
-    for (int64_t r = first; r < last;) {
-        int64_t head = r / p->rows, to = MIN(last, (head + 1) * p->rows), at = head * p->rows;
-        struct attention_rows rows = {
-            .scores = p->m.scores + at * p->keys, .weights = p->m.weights + at * p->keys,
-            .top = p->m.top + at, .total = p->m.total + at, .keep = p->m.keep + at,
-            .keys = p->keys, .scale = (float)p->step->node->params.attention.scale};
-        rows.bias = bias_of(p, head, &rows.bias_pitch);
-        p->a->tile->weigh(&rows, r - at, to - at);
-        r = to;
-    }
-}
-
-static void
-add_range(void *ctx, int64_t first, int64_t last)
-{
-    const struct place *p = ctx;
-    p->a->tile->add(p->m.sum, p->m.more, p->m.keep, p->a->z.width, first, last);
-}
-
-static void
-finish_range(void *ctx, int64_t first, int64_t last)
-{
-    const struct place *p = ctx;
-    const struct sizes *z = &p->a->z;
-    for (int64_t r = first; r < last;) {
-        int64_t head = r / p->rows, to = MIN(last, (head + 1) * p->rows), at = head * p->rows;
-        uint16_t *out = (uint16_t *)p->step->dst + (p->sample * z->t + p->first) * z->c +
-                        (p->head + head) * z->width;
-        p->a->tile->finish(out, z->c, p->m.sum + at * z->width, p->m.total + at, z->width, r - at,
-                           to - at);
-        r = to;
-    }
+    struct attention_rows rows = {
+        .scores = p->m.scores, .weights = p->m.weights, .top = p->m.top, .total = p->m.total,
+        .keep = p->m.keep, .keys = p->keys,
+        .scale = (float)p->step->node->params.attention.scale};
+    rows.bias = bias_of(p, &rows.bias_pitch);
+    p->a->tile->weigh(&rows, 0, p->rows);
 }
 
 static void
 run_block(struct place *p)
 {
     const struct sizes *z = &p->a->z;
-    int64_t all = z->group * p->rows;
     int last_rows = p->rows < z->queries;
-    cpu_parallel(all, 16, begin_range, p);
+    uint16_t *out = (uint16_t *)p->step->dst + (p->sample * z->t + p->first) * z->c +
+                    p->head * z->width;
+    begin_block(p);
     for (p->key = 0; p->key < z->s; p->key += z->keys) {
         p->keys = MIN(z->keys, z->s - p->key);
         int last_keys = p->keys < z->keys;
-        int64_t at = p->key * z->group * z->width;
-        onednn_call_run(p->a->score[last_rows][last_keys],
-                        (void *[]){p->m.q, p->m.k + at, NULL, p->m.scores}, p->m.pad);
-        cpu_parallel(all, 4, weigh_range, p);
-        onednn_call_run(p->a->value[last_rows][last_keys],
-                        (void *[]){p->m.weights, p->m.v + at, NULL, p->m.more}, p->m.pad);
-        cpu_parallel(all, 16, add_range, p);
+        onednn_call_run(p->calls->score[last_rows][last_keys],
+                        (void *[]){p->m.q, p->m.k + p->key * z->width, NULL, p->m.scores},
+                        p->m.pad);
+        weigh(p);
+        onednn_call_run(p->calls->value[last_rows][last_keys],
+                        (void *[]){p->m.weights, p->m.v + p->key * z->width, NULL, p->m.more},
+                        p->m.pad);
+        p->a->tile->add(p->m.sum, p->m.more, p->m.keep, z->width, 0, p->rows);
     }
-    cpu_parallel(all, 16, finish_range, p);
+    p->a->tile->finish(out, z->c, p->m.sum, p->m.total, z->width, 0, p->rows);
+}
+
+// A worker's items, in order: those of one head follow each other.
+static void
+run_items(struct place *p, int64_t first, int64_t last)
+{
+    const struct sizes *z = &p->a->z;
+    int64_t blocks = (z->t + z->queries - 1) / z->queries, packed = -1;
+    for (int64_t item = first; item < last; item++) {
+        int64_t head = item / z->splits, split = item % z->splits;
+        p->sample = head / z->heads;
+        p->head = head % z->heads;
+        if (head != packed)
+            pack_head(p);
+        packed = head;
+        for (int64_t b = blocks * split / z->splits; b < blocks * (split + 1) / z->splits; b++) {
+            p->first = b * z->queries;
+            p->rows = MIN(z->queries, z->t - p->first);
+            run_block(p);
+        }
+    }
+}
+
+static void
+run_workers(void *ctx, int64_t first, int64_t last)
+{
+    const struct cpu_step *s = ctx;
+    const struct attention *a = s->state;
+    for (int64_t w = first; w < last; w++) {
+        struct place p = {.step = s, .a = a, .calls = &a->calls[w]};
+        lay_out(a, (char *)s->scratch + (size_t)w * a->memory, &p.m);
+        run_items(&p, a->z.items * w / a->z.workers, a->z.items * (w + 1) / a->z.workers);
+    }
 }
 
 static void
 run(struct cpu_step *s)
 {
     const struct attention *a = s->state;
-    const struct sizes *z = &a->z;
-    struct place p = {.step = s, .a = a};
-    lay_out(a, s->scratch, &p.m);
-    for (p.sample = 0; p.sample < z->n; p.sample++)
-        for (p.head = 0; p.head < z->heads; p.head += z->group) {
-            cpu_parallel((z->s + z->keys - 1) / z->keys * z->group, 1, pack_range, &p);
-            for (p.first = 0; p.first < z->t; p.first += z->queries) {
-                p.rows = MIN(z->queries, z->t - p.first);
-                run_block(&p);
-            }
-        }
+    cpu_parallel(a->z.workers, 1, run_workers, s);
 }
 
 static bool
@@ -300,8 +315,8 @@ prepare(struct cpu_step *s)
 {
     const struct node *n = s->node;
     struct sizes z = sizes_of(n);
-    bool fits = n->dtype == DTYPE_BF16 && z.t >= FEW && z.s >= FEW && z.width >= 32 &&
-                z.width % 2 == 0 && z.width <= WIDEST &&
+    bool fits = n->dtype == DTYPE_BF16 && n->params.attention.scale > 0 && z.t >= FEW &&
+                z.s >= FEW && z.width >= 32 && z.width % 2 == 0 && z.width <= WIDEST &&
                 (n->source_count < 4 || n->source[3]->dtype == DTYPE_F32);
     if (!fits)
         return false;
@@ -314,7 +329,8 @@ prepare(struct cpu_step *s)
         return false;
     }
     s->state = a;
-    s->scratch_size = lay_out(a, NULL, &m);
+    a->memory = lay_out(a, NULL, &m);
+    s->scratch_size = (size_t)z.workers * a->memory;
     return true;
 }
 

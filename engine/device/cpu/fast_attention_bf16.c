@@ -71,8 +71,27 @@ narrow_pair(word *to, const float *from, int64_t n)
 
 // --- Tiles between products of the library: attention_rows.h
 
+// Pairs of columns of sixteen rows at a time.
+static void
+tile_transpose(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, int64_t columns)
+{
+    const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i places = _mm512_mullo_epi32(numbers, _mm512_set1_epi32((int)pitch));
+    for (int64_t j = 0; j < rows; j += 16) {
+        __mmask16 some = rows - j < 16 ? (__mmask16)((1u << (rows - j)) - 1) : (__mmask16)0xFFFF;
+        for (int64_t d = 0; d < columns; d += 2) {
+            __m512i pairs = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), some, places,
+                                                        from + j * pitch + d, 2);
+            _mm512_mask_cvtepi32_storeu_epi16(to + d * rows + j, some, pairs);
+            _mm512_mask_cvtepi32_storeu_epi16(to + (d + 1) * rows + j, some,
+                                              _mm512_srli_epi32(pairs, 16));
+        }
+    }
+}
+
+// The largest of a row of scores, scaled; with a bias they are changed to what is weighed.
 static float
-scaled_top(const struct attention_rows *r, float *s, const float *bias)
+row_top(const struct attention_rows *r, float *s, const float *bias)
 {
     float top = -__builtin_inff(), scale = r->scale;
     if (bias) {
@@ -81,29 +100,71 @@ scaled_top(const struct attention_rows *r, float *s, const float *bias)
             s[j] = s[j] * scale + bias[j];
             top = s[j] > top ? s[j] : top;
         }
-    } else {
-#pragma omp simd reduction(max : top)
-        for (int64_t j = 0; j < r->keys; j++) {
-            s[j] *= scale;
-            top = s[j] > top ? s[j] : top;
-        }
+        return top;
     }
-    return top;
+#pragma omp simd reduction(max : top)
+    for (int64_t j = 0; j < r->keys; j++)
+        top = s[j] > top ? s[j] : top;
+    return top * scale; // which is positive
+}
+
+// exp_softmax() of sixteen: 2^n by the instruction, and nothing clamped, as what is below is cut.
+INLINE __m512
+exp_softmax_16(__m512 x)
+{
+    __mmask16 kept = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ);
+    __m512 shift = _mm512_set1_ps(12582912.0f);
+    __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f), shift), shift);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.3836804e-3f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3748458e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1668228e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666420e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.9999992e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_maskz_scalef_ps(kept, p, n);
+}
+
+// exp of what is scaled (a product rounded by itself) less the top.
+INLINE __m512
+weight_16(__m512 s, float scale, float top)
+{
+    __m512 x = _mm512_mul_ps(s, _mm512_set1_ps(scale));
+    __asm__("" : "+v"(x)); // not one multiply-add
+    return exp_softmax_16(_mm512_sub_ps(x, _mm512_set1_ps(top)));
+}
+
+// Weights of a row as operands; their sum as they are multiplied: a pair in a word is widened by a
+// shift and by a mask.
+static float
+row_weights(const float *s, uint16_t *to, int64_t n, float scale, float top)
+{
+    __m512 low = _mm512_setzero_ps(), high = low;
+    const __m512i upper = _mm512_set1_epi32((int)0xFFFF0000u);
+    for (int64_t j = 0; j < n; j += 32) {
+        __mmask32 some = n - j < 32 ? (__mmask32)((1u << (n - j)) - 1) : (__mmask32)~0u;
+        __m512 a = weight_16(_mm512_maskz_loadu_ps((__mmask16)some, s + j), scale, top);
+        __m512 b = weight_16(_mm512_maskz_loadu_ps((__mmask16)(some >> 16), s + j + 16), scale,
+                             top);
+        __m512i pairs = _mm512_maskz_mov_epi16(some, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+        _mm512_mask_storeu_epi16(to + j, some, pairs);
+        low = _mm512_add_ps(low, _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)));
+        high = _mm512_add_ps(high, _mm512_castsi512_ps(_mm512_and_si512(pairs, upper)));
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(low, high));
 }
 
 static void
 tile_weigh(const struct attention_rows *r, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++) {
-        float *s = r->scores + i * r->keys, sum = 0;
-        float top = scaled_top(r, s, r->bias ? r->bias + i * r->bias_pitch : NULL);
+        float *s = r->scores + i * r->keys;
+        const float *bias = r->bias ? r->bias + i * r->bias_pitch : NULL;
+        float top = row_top(r, s, bias);
         top = r->top[i] > top ? r->top[i] : top;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < r->keys; j++) {
-            s[j] = rounded(exp_softmax(s[j] - top));
-            sum += s[j];
-        }
-        narrow_bf16_row(r->weights + i * r->keys, s, r->keys);
+        float sum = row_weights(s, r->weights + i * r->keys, r->keys, bias ? 1 : r->scale, top);
         r->keep[i] = exp_softmax(r->top[i] - top);
         r->total[i] = r->total[i] * r->keep[i] + sum;
         r->top[i] = top;
@@ -132,4 +193,5 @@ tile_finish(uint16_t *to, int64_t pitch, const float *sum, const float *total, i
     }
 }
 
-const struct attention_tile fast_attention_tile_bf16 = {tile_weigh, tile_add, tile_finish};
+const struct attention_tile fast_attention_tile_bf16 = {tile_transpose, tile_weigh, tile_add,
+                                                          tile_finish};

@@ -12,6 +12,14 @@ cpu_threads(void)
     return omp_get_max_threads();
 }
 
+int
+cpu_threads_set(int n)
+{
+    int before = omp_get_max_threads();
+    omp_set_num_threads(n);
+    return before;
+}
+
 void
 cpu_parallel(int64_t n, int64_t grain, void (*body)(void *ctx, int64_t first, int64_t last),
              void *ctx)
