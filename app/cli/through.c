@@ -386,7 +386,10 @@ send_off(struct running *r, struct err *err)
         }
     }
     if (r->ended && r->code && !says_why(r))
-        ok = err_set(err, ERR_DEVICE, "it ended with exit code %d and no message", r->code);
+        ok = err_set(err, ERR_DEVICE,
+                     "it ended with exit code %d, and its message could not be kept "
+                     "(is the disk full?)",
+                     r->code);
     if (r->ended)
         show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
     if (!ok || r->ended)

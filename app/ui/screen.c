@@ -196,6 +196,32 @@ settle_in(struct ui *ui, const char *preview)
 }
 
 // A script's screen without a terminal: curses has what swallows all, and no keys.
+// curses does not tell a description that cannot be read from a name that it does not know: here
+// the means that it needed are asked for once more.
+static bool
+unknown_terminal(const char *term, struct err *err)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, ERR_IO, "the description of the terminal '%s' cannot be read", term);
+    close(fd);
+    return err_set(err, ERR_INPUT, "the terminal '%s' is unknown: set TERM to a known one", term);
+}
+
+// What failed once is tried once more, as in screen_terminal_known().
+static bool
+make_screen(const char *term, FILE *out, FILE *in, struct err *err)
+{
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        if (newterm(term, out, in))
+            return true;
+        if (errno == ENOMEM)
+            return err_set(err, ERR_MEMORY, "not enough memory for the screen");
+    }
+    return unknown_terminal(term, err);
+}
+
 static bool
 start_unseen(struct ui *ui, struct err *err)
 {
@@ -211,8 +237,8 @@ start_unseen(struct ui *ui, struct err *err)
     terminal = fopen("/dev/null", "r+e");
     if (!terminal)
         return err_errno(err, ERR_IO, "/dev/null");
-    if (!newterm("xterm-256color", terminal, terminal))
-        return err_set(err, ERR_IO, "no screen can be made without a terminal here");
+    if (!make_screen("xterm-256color", terminal, terminal, err))
+        return false;
     ui->screen.term.columns = COLS;
     ui->screen.term.rows = LINES;
     settle_in(ui, "none");
@@ -234,8 +260,7 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
                        "to what it is",
                        term ? term : "");
     if (!screen_terminal_known(term))
-        return err_set(err, ERR_INPUT,
-                       "the terminal '%s' is unknown: set TERM to a known one", term);
+        return unknown_terminal(term, err);
     mode_known = tcgetattr(STDIN_FILENO, &first_mode) == 0;
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
@@ -244,12 +269,8 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     ui->screen.mono = no_colour && *no_colour;
     unsetenv("COLUMNS"); // the terminal knows its own size, now and later
     unsetenv("LINES");
-    errno = 0;
-    if (!newterm(NULL, stdout, stdin))
-        return errno == ENOMEM
-                   ? err_set(err, ERR_MEMORY, "not enough memory for the screen")
-                   : err_set(err, ERR_INPUT,
-                             "the terminal '%s' is unknown: set TERM to a known one", term);
+    if (!make_screen(term, stdout, stdin, err))
+        return false;
     settle_in(ui, preview);
     return true;
 }

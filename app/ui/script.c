@@ -132,21 +132,34 @@ is_wait(const struct step *step)
     return step->kind == STEP_WAIT || step->kind == STEP_GONE || step->kind == STEP_SETTLE;
 }
 
+// The last thing that went wrong, "" where nothing did: a script may wait for what it prevents.
+static const char *
+last_warning(const struct ui *ui)
+{
+    int count;
+    const struct log_entry *log = ui_log_entries(ui, &count);
+    while (count > 0 && log[count - 1].role != ROLE_WARNING && log[count - 1].role != ROLE_ERROR)
+        count--;
+    return count > 0 ? log[count - 1].text : "";
+}
+
 // It waits longer: true until its time is up.
 static bool
-wait_on(struct script *s, const struct step *step, struct err *err)
+wait_on(struct script *s, const struct ui *ui, const struct step *step, struct err *err)
 {
+    const char *warning = last_warning(ui);
     if (s->until <= 0)
         s->until = ui_now() + s->limit;
     if (ui_now() < s->until)
         return true;
     s->failed_on = screen_text();
-    return err_set(err, ERR_INPUT, "%s:%d: after %g s the screen %s%s%s", s->file, step->line,
-                   s->limit,
+    return err_set(err, ERR_INPUT, "%s:%d: after %g s the screen %s%s%s%s%s", s->file,
+                   step->line, s->limit,
                    step->kind == STEP_WAIT   ? "does not have '"
                    : step->kind == STEP_GONE ? "still has '"
                                              : "is not settled",
-                   step->text ? step->text : "", step->text ? "'" : "");
+                   step->text ? step->text : "", step->text ? "'" : "",
+                   *warning ? "; limn said: " : "", warning);
 }
 
 // Once; what is waited for is not among them.
@@ -177,7 +190,7 @@ script_turn(struct script *s, struct ui *ui, struct err *err)
     while (s->at < s->count && !ui->dirty && !ui->quit) {
         const struct step *step = &s->steps[s->at];
         if (is_wait(step) && !has_come(ui, step))
-            return wait_on(s, step, err);
+            return wait_on(s, ui, step, err);
         s->at++;
         s->until = 0;
         if (!take_step(s, ui, step, err))

@@ -195,7 +195,10 @@ export SECONDS_ALLOWED=60
 mkfifo a.png b.yaml c.safetensors
 for args in "generate pipe" "generate a.png" "generate b.yaml" "instruct x --ref 1=a.png" "load edge a.png x.png" "data pack pipe x.pack" \
   "data stats pipe" "library import pipe" "train b.yaml" "models check c.safetensors" "generate text --sweep subject=@pipe" \
-  "generate text --model pipe" "models check limn-icons --golden pipe" "--theme ./pipe templates"; do
+  "generate text --model pipe" "models check limn-icons --golden pipe" "--theme ./pipe templates" "generate text --start pipe" \
+  "generate text --start snail.png --mask pipe" "instruct x --negative-ref pipe" "generate text --index pipe" "generate text --lora ./pipe" \
+  "retrieve pipe" "retrieve snail.png --index pipe" "index pipe -o x.index" "models add x pipe" "models merge limn-icons x --lora ./pipe" \
+  "models fit-preview limn-icons pipe" "eval limn-icons pipe" "data clusters pipe x.pack" "--script pipe --preview none"; do
   checks=$((checks + 1))
   timeout 60 "$limn" $args >"$work/out" 2>"$work/err" </dev/null
   rc=$?

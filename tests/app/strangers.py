@@ -248,6 +248,23 @@ def nothing_is_loaded_from_where_it_stands():
     shutil.rmtree(root)
 
 
+def environments_of_others():
+    """Variables that are empty, relative, lead nowhere or speak to the terminal cost at most a sentence."""
+    (home / 'file').write_text('')
+    broken = dict(HOME=('', 'relative', '/proc/1/none', EVIL), XDG_DATA_HOME=('relative', f'{home}/file'), TMPDIR=('/none',),
+                  XDG_RUNTIME_DIR=('', 'x' * 5000), LC_ALL=('xx_YY', EVIL), LIMN_LOADER_PATH=('relative', EVIL),
+                  LIMN_LOADER_MEMORY=('1e999',))
+    for name, values in broken.items():
+        args = ('load', 'edge', SAMPLE, 'x.png') if name.startswith('LIMN') else ('library', 'list')
+        for value in values:
+            p = limn_test.limn(*args, env=env, code=None, cwd=home, more={name: value})
+            said = (p.stdout + p.stderr).encode()
+            check(p.returncode in (0, 1, 2) and 'signal' not in p.stderr and not BAD.search(said),
+                  f'{name}={value[:20]!r}: exit {p.returncode}, {said[-400:]!r}')
+            check(not p.returncode or p.stderr.startswith('limn: ') and p.stderr.count('\n') == 1,
+                  f'{name}={value[:20]!r}: {said[-400:]!r}')
+
+
 def standard_input_is_closed():
     for args, made in ((DRAW, 'x.png'), (('load', 'edge', SAMPLE, 'edges.png'), 'edges.png'),
                        (('models', 'list'), None)):
@@ -363,6 +380,7 @@ def the_terminal_is_what_it_is():
 
 limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps,
                weights_by_other_names, times_that_are_none,
-         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, standard_input_is_closed,
+         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, environments_of_others,
+               standard_input_is_closed,
                no_thread_can_be_made, small_stacks,
          little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])

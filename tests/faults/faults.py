@@ -49,10 +49,12 @@ def well_said(outcome, role, kind, how):
     if outcome.code not in (1, 2) or not SAID.search(outcome.said):
         return f'exit code {outcome.code} without a sentence'
     words = WORDS.get(how)
-    # What fails in a child of the sandbox is told by what the child did.
-    if words and role not in ('look',
-                              'keeper') and not re.search(words + '|ended by signal|worker|could not|cannot be|no '
-                                                                  'message', outcome.said):
+    # What fails in a child of the sandbox is told by what the child did; what a command in the background says goes to
+    # the file that could not be written.
+    passes = 'ended by signal|worker|could not|cannot be'
+    if kind == 'write-file' and role in ('command', 'fork'):
+        passes += '|its message could not be kept'
+    if words and role not in ('look', 'keeper') and not re.search(f'{words}|{passes}', outcome.said):
         return f'the sentence does not say what failed ({how})'
     return 'said'
 

@@ -24,8 +24,7 @@ SHORT = ('generate to a file', 'generate with a library', 'library rate', 'train
          'models merge',
          'the gallery writes')
 LEFT_OUT = ('generate with threads', 'generate into a full pipe', 'templates', 'models check', 'jobs', 'library list')
-LACKING = re.compile("No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to "
-                     "open|readonly|library cannot be opened")
+LACKING = re.compile('No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to open|readonly')
 
 
 def mounted():

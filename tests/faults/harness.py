@@ -16,8 +16,8 @@ HOWS = {
         'poll': [('EINTR', 1), ('EINTR', 5)],
     'wait': [('EINTR', 1)], 'lock': [('ENOLCK', 1), ('ENOLCK', ALWAYS)], 'thread': [('EAGAIN', 1), ('EAGAIN', ALWAYS)],
     'process': [('EAGAIN', 1)], 'descriptor': [('EMFILE', 1), ('EMFILE', ALWAYS)]}
-# What a sentence says of it. SQLite and ncurses have words of their own, and do not always know the reason.
-OTHERS = 'disk I/O|unable to open database|readonly database|is unknown: set TERM|no screen can be made|the screen does not have'
+# What a sentence says of it. SQLite has words of its own, and does not always know the reason.
+OTHERS = 'disk I/O|unable to open database|readonly database'
 WORDS = {'ENOMEM': 'memory|allocate', 'ENOSPC': f'No space left|disk is full|cannot be recorded|{OTHERS}',
          'EIO': f'Input/output error|{OTHERS}', 'EMFILE': f'Too many open files|{OTHERS}',
          'EACCES': f'Permission denied|{OTHERS}'}

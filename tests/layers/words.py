@@ -61,6 +61,16 @@ def documents():
                 check((source / name).exists(), f'{f.name}: there is no {name}')
 
 
+def tests():
+    """What the list of past faults says of tests: each file has the names in brackets behind it."""
+    page = (source / 'docs/past-faults.md').read_text()
+    for name, parts in re.findall(r'`(tests/[\w/.]+)`(?: \(((?:[^()]|\([^()]*\))*)\))?', page):
+        text = (source / name).read_text() if (source / name).exists() else ''
+        check(text, f'past-faults.md: there is no {name}')
+        for part in parts.split('; ') if parts else []:
+            check(part in text, f'past-faults.md: {name} has no {part!r}')
+
+
 def names():
     """Options are those of docs/commands.md, which is made from the tables, or of the project's own scripts."""
     table = (source / 'docs/commands.md').read_text()
@@ -101,6 +111,7 @@ def names():
 
 
 documents()
+tests()
 names()
 tools = [(t, test) for t, test in (('codespell', spelling), ('mandoc', manual_page)) if shutil.which(t)]
 for _, test in tools:
