@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -342,8 +343,7 @@ a_linear_decoder_is_found(void **state)
     linear_fit_free(f);
 }
 
-// --- What is free --------------------------------------------------------------------------------
-
+// --- At klein's own size -------------------------------------------------------------------------
 static void
 put(const char *root_of_it, const char *path, const char *text)
 {
@@ -367,6 +367,109 @@ take_away(const char *path, const struct stat *s, int kind, struct FTW *where)
     (void)s, (void)kind, (void)where;
     return remove(path);
 }
+
+// A part's config, and a file that names its weights in bf16 and holds none: it is one hole.
+static void
+put_part(const char *at, const char *name, const char *stem, const char *config)
+{
+    struct err err = {0};
+    struct parts parts = {0};
+    struct jv *json = jv_parse(config, strlen(config), name, &err);
+    char *path = mem_printf("%s/config.json", name);
+    put(at, path, config);
+    free(path);
+    assert_true(parts_add(&parts, name, json, name, &err));
+    struct params *params = params_create(DTYPE_BF16);
+    const struct part *part = &parts.at[0];
+    assert_true(part->net->declare(params, part->prefix, part->config, &err));
+    struct jv *header = jv_object();
+    int64_t end = 0;
+    for (int i = 0; i < params_entries(params); i++) {
+        const struct param *q = params_at(params, i);
+        struct jv *one = jv_object(), *shape = jv_array(), *offsets = jv_array();
+        for (int k = 0; k < q->shape.rank; k++)
+            jv_append(shape, jv_from_integer(q->shape.dim[k]));
+        jv_append(offsets, jv_from_integer(end));
+        end += 2 * shape_count(&q->shape);
+        jv_append(offsets, jv_from_integer(end));
+        jv_set(one, "dtype", jv_from_string("BF16"));
+        jv_set(one, "shape", shape);
+        jv_set(one, "data_offsets", offsets);
+        jv_set(header, q->name + strlen(part->prefix), one);
+    }
+    char *text = jv_text(header, 0), *file = mem_printf("%s/%s/%s.safetensors", at, name, stem);
+    uint64_t size = strlen(text);
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(&size, sizeof size, 1, f), 1);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(truncate(file, (off_t)(sizeof size + size) + end), 0);
+    free(file);
+    free(text);
+    jv_free(header);
+    jv_free(json);
+    params_destroy(params);
+    parts_finish(&parts);
+}
+
+// FLUX.2 klein 4B.
+static void
+put_klein(const char *at)
+{
+    put(at, "model_index.json",
+        "{\"_class_name\": \"Flux2KleinPipeline\", \"is_distilled\": true}");
+    put_part(at, "transformer", "diffusion_pytorch_model",
+             "{\"_class_name\": \"Flux2Transformer2DModel\", \"in_channels\": 128,"
+             "\"num_layers\": 5, \"num_single_layers\": 20, \"attention_head_dim\": 128,"
+             "\"num_attention_heads\": 24, \"joint_attention_dim\": 7680,"
+             "\"guidance_embeds\": false}");
+    put_part(at, "text_encoder", "model",
+             "{\"model_type\": \"qwen3\", \"vocab_size\": 151936, \"hidden_size\": 2560,"
+             "\"intermediate_size\": 9728, \"num_hidden_layers\": 36,"
+             "\"num_attention_heads\": 32, \"num_key_value_heads\": 8, \"head_dim\": 128,"
+             "\"rope_theta\": 1000000}");
+    put_part(at, "vae", "diffusion_pytorch_model",
+             "{\"_class_name\": \"AutoencoderKLFlux2\","
+             "\"block_out_channels\": [128, 256, 512, 512]}");
+}
+
+// A card has its gigabytes less one, which the screen and the driver take.
+static void
+klein_fits_small_cards(void **state)
+{
+    (void)state;
+    static const struct row {
+        enum dtype blocks;
+        int card; // GB; 0: more than 8
+        int side, references;
+    } rows[] = {{DTYPE_NONE, 0, 512, 0},  {DTYPE_Q8_0, 8, 512, 1},  {DTYPE_Q8_0, 8, 1024, 0},
+                {DTYPE_Q8_0, 8, 1024, 3}, {DTYPE_Q8_0, 8, 2048, 0}, {DTYPE_Q4_0, 6, 512, 1},
+                {DTYPE_Q4_0, 6, 1024, 3}, {DTYPE_Q4_0, 6, 2048, 0}};
+    char made[] = "/tmp/limn-klein-XXXXXX";
+    struct err err = {0};
+    assert_non_null(mkdtemp(made));
+    put_klein(made);
+    struct device *card = device_open("null", &err);
+    assert_non_null(card);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *r = &rows[i];
+        struct pipeline_need need;
+        if (!pipeline_need_of(made, card, r->blocks, r->side, r->side, r->references, &need,
+                              &err))
+            fail_msg("%s", err.text);
+        print_message("%s, %d x %d, %d references: %.2f GB, %.2f where all stays\n",
+                      r->blocks ? dtype_name(r->blocks) : "bf16", r->side, r->side, r->references,
+                      (double)need.least / 1e9, (double)need.most / 1e9);
+        assert_true(r->card ? need.least <= (size_t)(r->card - 1) * 1000000000
+                            : need.least > 8000000000);
+        assert_true(need.least > 2000000000 && need.least < need.most);
+    }
+    device_close(card);
+    nftw(made, take_away, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+// --- What is free --------------------------------------------------------------------------------
 
 // A machine of 16 GiB of which 12 are free; in version 2 of control groups a service of 9 GiB that
 // uses 3, of which 1 and 0.5 are of files, below a slice of 8 that uses 5 and holds none.
@@ -420,6 +523,7 @@ main(int argc, char **argv)
         cmocka_unit_test(strips_take_less),
         cmocka_unit_test(what_is_planned_is_taken),
         cmocka_unit_test(too_little_is_said_with_what_would_fit),
+        cmocka_unit_test(klein_fits_small_cards),
         cmocka_unit_test(limits_of_control_groups_count),
         cmocka_unit_test(a_linear_decoder_is_found),
     };
