@@ -99,9 +99,8 @@ def environment(home, **more):
     """That of somebody with this home: of ours only what the system needs, and what sanitizers and OpenMP are told.
     No Vulkan driver: unloaded, its memory cannot be named by a leak checker."""
     (pathlib.Path(home) / 'run').mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = {k: v for k,
-            v in os.environ.items() if k in ('PATH', 'TMPDIR', 'MALLOC_PERTURB_',
-                                             'GOMP_SPINCOUNT') or k.endswith('SAN_OPTIONS')}
+    kept = {k: v for k, v in os.environ.items()
+            if k in ('PATH', 'TMPDIR', 'MALLOC_PERTURB_', 'GOMP_SPINCOUNT') or k.endswith('SAN_OPTIONS')}
     return dict(dict(kept, HOME=str(home), XDG_RUNTIME_DIR=f'{home}/run', LC_ALL='C.UTF-8', SHELL='/bin/sh',
                      OMP_NUM_THREADS='1',
                      LIMN_LOADER_PATH=LOADERS, VK_DRIVER_FILES='/dev/null', VK_ICD_FILENAMES='/dev/null'), **more)
@@ -142,8 +141,8 @@ def png(size, rows=None, channels=3, texts=b''):
     rows = rows or bytes(line * size[1])
     raw = b''.join(b'\0' + rows[at:at + line] for at in range(0, len(rows), line))
     header = struct.pack('>IIBBBBB', *size, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + texts + chunk(b'IDAT',
-                                                                          zlib.compress(raw, 1)) + chunk(b'IEND', b''))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + texts + chunk(b'IDAT', zlib.compress(raw, 1)) +
+            chunk(b'IEND', b''))
 
 
 def drawn(size, pixel):
@@ -170,8 +169,8 @@ def pixels(file):
     width, height, depth, colour = struct.unpack('>IIBB', parts[0][1][:10])
     assert depth == 8
     step = {2: 3, 6: 4, 0: 1}[colour]
-    raw, rows, above = zlib.decompress(b''.join(body for kind,
-                                                body in parts if kind == b'IDAT')), [], bytes(width * step)
+    raw = zlib.decompress(b''.join(body for kind, body in parts if kind == b'IDAT'))
+    rows, above = [], bytes(width * step)
     for y in range(height):
         line = bytearray(raw[y * (width * step + 1):(y + 1) * (width * step + 1)])
         how, line = line[0], line[1:]

@@ -76,9 +76,8 @@ check(text_of('sweep-3.png')['negative'] == 'blue' and text_of('sweep-3.png')['v
       'as they were asked for')
 # From a picture: both ends are known, what a mask keeps is kept to the bit.
 side = size_of('nine.png')[0]
-pathlib.Path('top.png').write_bytes(png((side, side),
-                                        bytes([255]) * (side * side // 2) + bytes(side * (side - side // 2)),
-                                        channels=1))
+pathlib.Path('top.png').write_bytes(
+    png((side, side), bytes([255]) * (side * side // 2) + bytes(side * (side - side // 2)), channels=1))
 check(draw('s0.png', '--seed', '3', '--start', 'nine.png', '--strength', '0') == nine, 'strength 0 is the picture')
 check(draw('s1.png', '--seed', '3', '--start', 'nine.png', '--strength', '1') == plain, 'strength 1 ignores it')
 half = draw('half.png', '--seed', '3', '--start', 'nine.png', '--strength', '0.5')
@@ -139,8 +138,8 @@ check(size_of('edit.png') == (160, 80), "the first reference's shape where no si
 kept = pathlib.Path('.local/state/limn/latents')
 check(kept.is_dir() and not list(kept.iterdir()), 'latents are kept until there is the picture')
 for args, says in ((['--size', '100x64', *any_size], 'multiples of 16, not 100 x 64'),
-                   (['--size', '64x96', '--no-library'], 'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x '
-                                                         '256 pixels, not 64 x 96')):
+                   (['--size', '64x96', '--no-library'],
+                    'limn-icons draws pictures of 64 x 64 or, enlarged, of 256 x 256 pixels, not 64 x 96')):
     said = limn('instruct', 'a fox', *args, '-o', 'no.png', code=2)
     check(says in said and not pathlib.Path('no.png').exists(), said)
 finish()

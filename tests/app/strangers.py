@@ -176,8 +176,8 @@ def times_that_are_none():
     for i, started in enumerate((1 << 62, -(1 << 62), 67768036191676800, 1)):
         d = jobs / f'20260101-000000-0000000{i}'
         d.mkdir(parents=True, mode=0o700)
-        (d / 'record.json').write_text(json.dumps(dict(words=['devices'], environment={},
-                                                       about=dict(recipe=f'r{i}', output='/'), started=started)))
+        (d / 'record.json').write_text(json.dumps(dict(
+            words=['devices'], environment={}, about=dict(recipe=f'r{i}', output='/'), started=started)))
         (d / 'record.json').chmod(0o600)
     for d in (jobs, jobs.parent, jobs.parent.parent, jobs.parent.parent.parent):
         d.chmod(0o700)

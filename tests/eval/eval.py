@@ -13,19 +13,18 @@ os.chdir(home)
 limn = functools.partial(limn_test.limn, env=environment(home))
 
 # Shapes in two colours; each shape's picture in one of them is held out.
-shapes = {'disc': lambda x, y: (x - 32) ** 2 + (y - 32) ** 2 < 400, 'box': lambda x,
-          y: abs(x - 32) < 18 and abs(y - 32) < 18,
-          'bar': lambda x, y: abs(x - 32) < 6 and abs(y - 32) < 26, 'beam': lambda x,
-          y: abs(x - 32) < 26 and abs(y - 32) < 6,
-          'ring': lambda x, y: 200 < (x - 32) ** 2 + (y - 32) ** 2 < 500, 'corner': lambda x,
-          y: x < 40 and y < 40 and (x > 30 or y > 30)}
+shapes = {'disc': lambda x, y: (x - 32) ** 2 + (y - 32) ** 2 < 400,
+          'box': lambda x, y: abs(x - 32) < 18 and abs(y - 32) < 18,
+          'bar': lambda x, y: abs(x - 32) < 6 and abs(y - 32) < 26,
+          'beam': lambda x, y: abs(x - 32) < 26 and abs(y - 32) < 6,
+          'ring': lambda x, y: 200 < (x - 32) ** 2 + (y - 32) ** 2 < 500,
+          'corner': lambda x, y: x < 40 and y < 40 and (x > 30 or y > 30)}
 icons = home / 'icons'
 icons.mkdir()
 for i, (name, inside) in enumerate(shapes.items()):
     for k, (style, colour) in enumerate((('red', (220, 30, 30)), ('blue', (30, 60, 220)), ('ink', (20, 20, 20)))):
-        (icons / f'{name}-{style}.png').write_bytes(png((64, 64),
-                                                        drawn((64, 64), lambda x,
-                                                              y: colour if inside(x, y) else (255, 255, 255))))
+        (icons / f'{name}-{style}.png').write_bytes(
+            png((64, 64), drawn((64, 64), lambda x, y: colour if inside(x, y) else (255, 255, 255))))
         (icons / f'{name}-{style}.json').write_text(json.dumps(
             dict(caption=name, subject=name, style=style, keywords=['shape'],
                  split='heldout_pair' if i % 3 == k else 'train')))
@@ -66,9 +65,8 @@ check('no index' in limn('eval', with_index, 'shapes.pack', *args, '--retrieve',
 
 # Beside itself a model is no worse; with its weights turned round it is.
 both = json.loads(limn('eval', model, model, 'shapes.pack', *args).stdout)
-check(not any(t[m]['worse'] for t in both for m in ('edges', 'areas',
-                                                    'thumbnail')) and both[0]['edges']['difference']['mean'] == 0,
-      'no worse than itself')
+check(not any(t[m]['worse'] for t in both for m in ('edges', 'areas', 'thumbnail')) and
+      both[0]['edges']['difference']['mean'] == 0, 'no worse than itself')
 bad = home / 'bad'
 shutil.copytree(model, bad)
 weights = bad / 'unet/diffusion_pytorch_model.safetensors'

@@ -109,8 +109,8 @@ if ONLY != 'training':
           flush=True)
 
 # --- training
-recipe = (ground.training / 'small.yaml').read_text().replace('save_every: 2', 'save_every: 10').replace('steps: 8',
-                                                                                                         'steps: 1000000')
+recipe = (ground.training / 'small.yaml').read_text()
+recipe = recipe.replace('save_every: 2', 'save_every: 10').replace('steps: 8', 'steps: 1000000')
 hits = steps = 0
 for i in range(times if ONLY != 'drawing' else 0):
     home = faults.home('train')

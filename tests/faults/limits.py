@@ -70,8 +70,8 @@ def one(scenario, limit, value, host):
     return len(found)
 
 
-chosen = [s for s in scenarios.all_of(ground) if s.name in ('generate with a library', 'load', 'train', 'data pack',
-                                                            'templates', 'library list')]
+chosen = [s for s in scenarios.all_of(ground)
+          if s.name in ('generate with a library', 'load', 'train', 'data pack', 'templates', 'library list')]
 for scenario in chosen:
     home = prepared(scenario)
     outcome = scenario.run(home, count=False)

@@ -20,8 +20,8 @@ class Ground:
         tiny_training.make(faults.source, self.home / 'training')
         self.training = self.home / 'training'
         recipe = self.training / 'small.yaml'
-        recipe.write_text(recipe.read_text().replace('save_every: 100000', 'save_every: 2').replace('steps: 1000000',
-                                                                                                    'steps: 8'))
+        recipe.write_text(
+            recipe.read_text().replace('save_every: 100000', 'save_every: 2').replace('steps: 1000000', 'steps: 8'))
         self.must('data', 'pack', 'pictures', 'small.pack', '--size', '8', '--roles', 'none', '--workers', '1')
         self.must('train', 'small.yaml', '--device', 'cpu', '--until', '2')
         self.model = self.training / 'run/model'
@@ -259,8 +259,8 @@ class Train(Scenario):
 
     def again(self, home):
         """The next start goes on where the last save was, and takes away what is left over."""
-        begun = any((home / f'run/{name}').exists() for name in ('checkpoint.safetensors',
-                                                                 'checkpoint.previous.safetensors'))
+        begun = any((home / f'run/{name}').exists()
+                    for name in ('checkpoint.safetensors', 'checkpoint.previous.safetensors'))
         rest = (home / 'run').exists() and any((home / 'run').iterdir())
         words = ('train', 'small.yaml', '--device', 'cpu', '--until', '6',
                  *(['--resume'] if begun else ['--force'] if rest else []))
@@ -354,8 +354,9 @@ class Folder(Scenario):
             return ['there is no model, and limn said that all was well']
         faults = [f'{f.name}: {x}' for f in index.parent.rglob('*.safetensors') if index.exists()
                   for x in [tensors_fault(f)] if x]
-        checked = self.ground.faults.run(home, ('models', 'check',
-                                                self.folder)) if index.exists() and not faults else None
+        checked = None
+        if index.exists() and not faults:
+            checked = self.ground.faults.run(home, ('models', 'check', self.folder))
         return faults + ([f'what is there is no model: {checked.said}'] if checked and checked.code else [])
 
     def again(self, home):
@@ -489,10 +490,10 @@ class Screen(Scenario):
             faults.append('the terminal is not as it was')
         for f in (home / 'data/limn/pictures').glob('*.png'):
             faults += [f'{f.name}: {x}' for x in [png_fault(f.read_bytes())] if x]
-        kept = [] if faults else harness.rows(home / 'data/limn/library.db',
-                                              "SELECT text FROM session WHERE key='compose'")
-        if outcome.code == 0 and not outcome.said and not outcome.hits and (not kept or
-                                                                            self.words_of_it not in kept[0][0]):
+        session = "SELECT text FROM session WHERE key='compose'"
+        kept = [] if faults else harness.rows(home / 'data/limn/library.db', session)
+        lost = not kept or self.words_of_it not in kept[0][0]
+        if outcome.code == 0 and not outcome.said and not outcome.hits and lost:
             faults.append(f'what was written was not kept: {kept}')
         return faults
 

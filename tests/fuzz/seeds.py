@@ -100,8 +100,9 @@ seed('template', 'lists',
 copies('recipe', 'app/recipes/*.yaml')
 copies('tasks', 'app/recipes/tasks.yaml')
 copies('theme', 'themes/*.theme')
-seed('trainlog', 'steps', ''.join(json.dumps(dict(step=i, loss=1 / i, lr=1e-4, seconds=0.5, grad_norm=1.0, examples=8,
-                                                  tasks={'text': 0.5, 'edge': 0.25})) + '\n' for i in range(1, 40)))
+seed('trainlog', 'steps', ''.join(
+    json.dumps(dict(step=i, loss=1 / i, lr=1e-4, seconds=0.5, grad_norm=1.0, examples=8,
+                    tasks={'text': 0.5, 'edge': 0.25})) + '\n' for i in range(1, 40)))
 
 # --- what others made
 
@@ -120,11 +121,10 @@ copies('config', 'app/models/*/unet/config.json', before=b'\0')
 copies('config', 'tests/reference/golden/*/text_encoder/config.json', before=b'\1')
 copies('config', 'app/models/*/scheduler/scheduler_config.json', before=b'\2')
 seed('config', 'scheduler', b'\2' + json.dumps(dict(
-    _class_name='DDPMScheduler', num_train_timesteps=1000, beta_schedule='squaredcos_cap_v2', beta_start=1e-4,
-                                                    beta_end=0.02,
-    prediction_type='epsilon', variance_type='learned_range', thresholding=True, dynamic_thresholding_ratio=0.95,
-    sample_max_value=1.5, clip_sample=True, clip_sample_range=1.0, timestep_spacing='leading',
-                                                    steps_offset=1)).encode())
+    _class_name='DDPMScheduler', num_train_timesteps=1000, beta_schedule='squaredcos_cap_v2',
+    beta_start=1e-4, beta_end=0.02, prediction_type='epsilon', variance_type='learned_range',
+    thresholding=True, dynamic_thresholding_ratio=0.95, sample_max_value=1.5,
+    clip_sample=True, clip_sample_range=1.0, timestep_spacing='leading', steps_offset=1)).encode())
 copies('tokenizer', 'tests/reference/golden/tokenizer/plain-spiece.model')
 FLUX = 'tests/reference/golden/flux2/'
 for part in ('transformer', 'text_encoder', 'vae'):
@@ -134,8 +134,8 @@ copies('lora', FLUX + 'lora-[a-z]*[a-z].safetensors')
 copies('bpe', FLUX + 'tokenizer/tokenizer.json', before=b'\0')
 copies('bpe', 'tests/reference/golden/bpe.gguf')
 seed('bpe', 'files',
-     b'\1' + b'\xff'.join((source / FLUX / 'tokenizer' / n).read_bytes() for n in ('vocab.json', 'merges.txt',
-                                                                                   'added_tokens.json')))
+     b'\1' + b'\xff'.join((source / FLUX / 'tokenizer' / n).read_bytes()
+                          for n in ('vocab.json', 'merges.txt', 'added_tokens.json')))
 seed('keys', 'some', '# mine\nall draw F9 ^G\ncompose undo u Tab\ngallery rate-1\nall help F1 ? S-Tab\n')
 seed('script', 'words',
      'size 80x24\nwait (references|compose)$\nkeys 4 End F9 ^G Esc\ntype a hen, q\npaste b\ngone 1 job\nlimit 2.5\n'
@@ -148,11 +148,12 @@ MODEL_FILES = ['model_index.json', 'transformer/config.json', 'transformer/diffu
                'scheduler/scheduler_config.json']
 for gated in (False, 'manual'):
     seed('hub', f'model-{gated}',
-         json.dumps(dict(sha='a' * 40, gated=gated,
-                         cardData=dict(license='other', license_name='n', license_link='https://x'), siblings=[
-        dict(rfilename=f, size=5,
-             **(dict(blobId='b' * 40) if i % 2 else dict(lfs=dict(sha256='c' * 64,
-                                                                  size=9)))) for i, f in enumerate(MODEL_FILES)])).encode()
+         json.dumps(dict(
+             sha='a' * 40, gated=gated,
+             cardData=dict(license='other', license_name='n', license_link='https://x'),
+             siblings=[dict(rfilename=f, size=5,
+                            **(dict(blobId='b' * 40) if i % 2 else dict(lfs=dict(sha256='c' * 64, size=9))))
+                       for i, f in enumerate(MODEL_FILES)])).encode()
          + b'\xff' + (source / FLUX / 'model_index.json').read_bytes())
 seed('hub', 'name', 'https://huggingface.co/org/name/tree/main')
 
@@ -182,8 +183,8 @@ def job(picture=True, **more):
 
 drawn = dict(job(), limn='0.1.0', format=1)
 sheet = dict(limn='0.1.0', format=1, sweep=dict(
-    instruction='Draw [ref#1] {{what}}', axes=[dict(name='what', values=['fox', 'snail']),
-                                               dict(name='seed', values=['1', '2'])],
+    instruction='Draw [ref#1] {{what}}',
+    axes=[dict(name='what', values=['fox', 'snail']), dict(name='seed', values=['1', '2'])],
     lots=2, columns=2, pictures={HASH: base64.b64encode(PNG).decode()},
     cells=[dict(label=f'seed={i}', job=job(False, seed=i)) for i in (1, 2)]))
 for name, value in (('job', drawn), ('sheet', sheet)):
@@ -200,10 +201,10 @@ seed('codec', 'picture.ppm', b'P6 2 2 255 ' + bytes(12))
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="%s" height="%s">%s</svg>'
 for name, text in (('path', SVG % ('9', '9', '<path d="M0 0h5v5z" fill="red" stroke="#00f" stroke-width=".5"/>')),
-                   ('shapes', SVG % ('1e3', '50%', '<g transform="rotate(9)"><circle r="2"/><rect width="3" '
-                                                   'height="4"/></g>')),
-                   ('text', SVG % ('2in', '3em', '<defs><linearGradient id="g"><stop '
-                                                 'offset="1"/></linearGradient></defs>'
+                   ('shapes', SVG % ('1e3', '50%',
+                                     '<g transform="rotate(9)"><circle r="2"/><rect width="3" height="4"/></g>')),
+                   ('text', SVG % ('2in', '3em',
+                                   '<defs><linearGradient id="g"><stop offset="1"/></linearGradient></defs>'
                                    '<text fill="url(#g)">fox</text><image href="a.png" width="1" height="1"/>'))):
     seed('untrusted', name, b'\1' + text.encode())
 copies('untrusted', 'tests/image/samples/*bmp*', most=24 << 10, before=b'\0')
@@ -211,8 +212,7 @@ for bits, colours in ((1, 2), (4, 16), (8, 256), (24, 0), (32, 0)):
     rows = bytes(4 * ((2 * bits + 31) // 32)) * 2
     seed('untrusted', f'bmp-{bits}',
          b'\0BM' + struct.pack('<IHHIIiiHHIIiiII', 54 + 4 * colours + len(rows), 0, 0, 54 + 4 * colours, 40,
-                                                          2, 2, 1, bits, 0, len(rows), 0, 0, colours,
-                               0) + bytes(4 * colours) + rows)
+                               2, 2, 1, bits, 0, len(rows), 0, 0, colours, 0) + bytes(4 * colours) + rows)
 
 # --- a child of the sandbox
 
@@ -224,8 +224,8 @@ def answer(refused=0, width=0, height=0, kind=0, text=b''):
 
 
 def card(count, **param):
-    one = (param.get('name', b'n').ljust(32, b'\0') + b'help'.ljust(256, b'\0') + param.get('choices',
-                                                                                            b'').ljust(512, b'\0') +
+    one = (param.get('name', b'n').ljust(32, b'\0') + b'help'.ljust(256, b'\0') +
+           param.get('choices', b'').ljust(512, b'\0') +
            struct.pack('<i4xddd', param.get('kind', 0), 0, 9, 1))
     return (b'mine'.ljust(32, b'\0') + b'edge map'.ljust(64, b'\0') + b'what it does'.ljust(256, b'\0') +
             struct.pack('<I4x', count) + one.ljust(len(one), b'\0') * 16)
@@ -281,7 +281,7 @@ def frame(head, payload=b''):
 
 COMMAND = dict(type='command', id='c-1',
                words=['train', dict(name='r.yaml', hash=HASH), dict(before='tasks=', name='t.json', hash=HASH),
-                                               dict(name='sheet.png', result=True)], folder='/tmp',
+                      dict(name='sheet.png', result=True)], folder='/tmp',
                environment={'NO_COLOR': '1'},
                terminal=[True, False, True], detach=True, where='here', about={'output': 'run'})
 for greeting in (0, 1):

@@ -31,8 +31,8 @@ PEFT = {
 
 def halves(modules, seed):
     for i, (name, (rows, columns)) in enumerate(modules.items()):
-        yield name, 0.3 * common.normal((RANK, columns), seed + 2 * i), 0.3 * common.normal((rows, RANK),
-                                                                                            seed + 2 * i + 1)
+        yield (name, 0.3 * common.normal((RANK, columns), seed + 2 * i),
+               0.3 * common.normal((rows, RANK), seed + 2 * i + 1))
 
 
 def write(kind):

@@ -122,8 +122,8 @@ def make(folder, part, size, config):
     tensors = {
         "sample": common.normal((n, config["in_channels"], size, size), 2),
         "timestep": torch.tensor([37.0, 842.0]),
-        "encoder_hidden_states": common.normal((n, tokens,
-                                                config.get("encoder_hid_dim", config["cross_attention_dim"])), 3),
+        "encoder_hidden_states": common.normal(
+            (n, tokens, config.get("encoder_hid_dim", config["cross_attention_dim"])), 3),
     }
     if config.get("class_embed_type"):
         tensors["class_labels"] = torch.tensor([250.0, 10.0])

@@ -21,9 +21,8 @@ with contextlib.closing(sqlite3.connect(f'file:{source}/app/models/limn-icons/in
     pictures = db.execute('SELECT entry.name, style.name FROM picture JOIN entry ON entry.id=picture.entry '
                           'JOIN style ON style.id=picture.style').fetchall()
     found = [row[0] for row in db.execute('SELECT name FROM entry')]
-assert len(pictures) > 10000 and len(names) == 41 and styles == {'openmoji'} and len(pairs) == 1033, (len(pictures),
-                                                                                                      len(names),
-                                                                                                      len(pairs))
+assert len(pictures) > 10000 and len(names) == 41 and styles == {'openmoji'} and len(pairs) == 1033, (
+    len(pictures), len(names), len(pairs))
 assert not held_out(pictures), held_out(pictures)
 assert not names & set(found), names & set(found)  # nor their words
 # The names are spelled as the index spells them: other styles of the pairs are in it.

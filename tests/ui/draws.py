@@ -110,8 +110,8 @@ def strangers_picture():
          'file': str(folder / 'secret.png'),
          'hash': digest, 'png': base64.b64encode(inside).decode()}]})
     host = pathlib.Path(SOURCE, 'tests/worker/hostile.py')
-    (home / 'scenario.json').write_text(json.dumps(dict(png=f'{SOURCE}/app/templates/samples/snail-noto.png', frames=[],
-                                                        keep=str(kept))))
+    (home / 'scenario.json').write_text(json.dumps(
+        dict(png=f'{SOURCE}/app/templates/samples/snail-noto.png', frames=[], keep=str(kept))))
     env = dict(LIMN_SSH=f'{sys.executable} -S -E {host} --host {home}/scenario.json')
     s = Screen((100, 30), home=home, folder=folder, args='--preview cells --host h', env=env)
     p = subprocess.run([LIMN, 'library', 'import', folder / 'stranger.png'], env=s.env, capture_output=True)

@@ -165,8 +165,7 @@ def sheets():
     templates = home / 'data/limn/templates'
     templates.mkdir(parents=True)
     (templates / 'short.yaml').write_text('name: short\nsummary: of few steps\ninstruction: "a {{thing}}"\nvariables:\n'
-                                          '  thing:\n'
-                                             '    default: fox\nparameters:\n  steps: 2\n  size: 64\n')
+                                          '  thing:\n    default: fox\nparameters:\n  steps: 2\n  size: 64\n')
     s = Screen((120, 40), home=home)
     s.expect('references', 'start')
     sweep_form(s, '1..3')

@@ -34,8 +34,8 @@ class Picture:
         rows, step = pixels(path), 3 * self.width
         self.clear = len(rows) == 4 * self.width * self.height
         if self.clear:
-            rows = bytes(255 - ((255 - rows[i + c]) * rows[i + 3] + 127) // 255 for i in range(0, len(rows),
-                                                                                               4) for c in range(3))
+            rows = bytes(255 - ((255 - rows[i + c]) * rows[i + 3] + 127) // 255
+                         for i in range(0, len(rows), 4) for c in range(3))
         check(len(rows) == step * self.height, f'{path}: three or four channels')
         self.rows = [rows[i:i + step] for i in range(0, len(rows), step)]
 
@@ -86,9 +86,8 @@ def photographs():
     dark, light, lines = Picture(h.path / 'dark.png'), Picture(h.path / 'light.PNG'), (h.path / 'a.txt').read_text().split('\n')
     check((dark.width, dark.height) == (600, 520), f'as large as its cells: {dark.width} x {dark.height}')
     near = lambda a, b: max(abs(x - y) for x, y in zip(a, b)) <= 24 # the nearest of 256 colours
-    theme = lambda name, role: bytes.fromhex(re.search(rf'^{role} = .*on #(\w+)',
-                                                       (pathlib.Path(SOURCE) / f'themes/{name}.theme').read_text(),
-                                                       re.M)[1])
+    theme = lambda name, role: bytes.fromhex(re.search(
+        rf'^{role} = .*on #(\w+)', (pathlib.Path(SOURCE) / f'themes/{name}.theme').read_text(), re.M)[1])
     for picture, name in ((dark, 'dark'), (light, 'light')):
         ground = max(picture.colours(300, 200, 200, 40).items(), key=lambda c: c[1])[0]
         check(near(ground, theme(name, 'text')), f'{name}: the ground is {ground.hex()}')

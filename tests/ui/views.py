@@ -291,9 +291,8 @@ def queue():
         drawn = [i for i, in db.execute('SELECT instruction FROM picture ORDER BY id')]
         check(drawn == ['three', 'two', 'four'], f'in the order of the list: {drawn}')
         check(not db.execute('SELECT count(*) FROM job WHERE state=0').fetchone()[0], 'and no job is left open')
-    screen = h.play(steps(1000) + write('one') + write('two') + 'wait 2 left\nkeys X n\nsave -\nkeys X y\n'
-                                                                'wait queue ─\n'
-                                                                'save -', 'all stopped')
+    screen = h.play(steps(1000) + write('one') + write('two') +
+                    'wait 2 left\nkeys X n\nsave -\nkeys X y\nwait queue ─\nsave -', 'all stopped')
     check('2 left' in screen[:200] and screen.count('stopped') >= 2, 'once it is said', screen)
     screen = h.play('keys :\ntype bell\nkeys Enter\nsave -\nkeys :\ntype bell\nkeys Enter\nsave -', 'the bell')
     check('no bell' in screen and 'a bell when' in screen, 'can be turned off', screen)
@@ -488,9 +487,8 @@ def composed():
                     'keys Tab Right Right\nsave -\nkeys Esc', 'the form')
     check(re.search(r'sweep over \(1\) +< fox', screen) and re.search(r'values \(1\) +fox', screen), 'begins with it',
           screen)
-    screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 + '\nwait < seed\nkeys Tab\n'
-                                                                                         'type 1..3\nkeys Tab\n'
-                                                                                         'wait 6 pictures, about\nkeys Enter\n'
+    screen = h.play('wait [{]fox\nkeys X Tab\ntype fox, hen\nkeys Tab ' + 'Right ' * 2 +
+                    '\nwait < seed\nkeys Tab\ntype 1..3\nkeys Tab\nwait 6 pictures, about\nkeys Enter\n'
                     'wait 6 of 6 pictures on\nsettle', 'a sheet')
     sheet, = (h.path / '.local/share/limn/pictures').glob('sheet-*.png')
     s = Picture(sheet)

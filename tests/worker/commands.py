@@ -337,8 +337,8 @@ class Sshd:
                           f'XDG_DATA_HOME={there}/data LIMN_LOADER_PATH={LOADERS} OMP_NUM_THREADS=1 '
                           'VK_DRIVER_FILES=/dev/null '
                           f'VK_ICD_FILENAMES=/dev/null\n' + ''.join(
-                              f"export {k}='{env[k]}'\n" for k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS',
-                                                                   'LSAN_OPTIONS') if k in env) +
+                              f"export {k}='{env[k]}'\n"
+                              for k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS') if k in env) +
                           f'exec {LIMN} "$@"\n')
         remote.chmod(0o755)
         self.more = dict(LIMN_REMOTE=str(remote),

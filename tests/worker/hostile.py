@@ -98,8 +98,8 @@ ALL = '--all' in sys.argv
 PART, PARTS = map(int, sys.argv[sys.argv.index('--part') + 1].split('/')) if '--part' in sys.argv else (1, 1)
 limn_test.ONLY = [a for a in limn_test.ONLY if not a.startswith('--') and '/' not in a]
 MEMORY = 200 << 10  # KiB
-END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS',
-                                         '1e9' if ALL else '50'))  # what is not begun by then is counted as left out
+# What is not begun by then is counted as left out.
+END = time.time() + float(os.environ.get('LIMN_TEST_SECONDS', '1e9' if ALL else '50'))
 PNG = f'{SOURCE}/app/templates/samples/snail-noto.png'
 left_out = asked = 0
 runs = dict(cli=0, ui=0)
