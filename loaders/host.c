@@ -410,18 +410,18 @@ loader_set_value(const struct limn_loader *l, struct loader_values *values, cons
     case LIMN_PARAM_FLOAT:
         if (!number || v < p->minimum || v > p->maximum)
             return err_set(err, ERR_INPUT,
-                           "loader %s: %s is '%.40s', it must be a%s number in %g..%g", l->name,
+                           "loader %s: %s is '%.40s', but must be a%s number in %g..%g", l->name,
                            key, value, p->kind == LIMN_PARAM_INT ? " whole" : "", p->minimum,
                            p->maximum);
         break;
     case LIMN_PARAM_BOOL:
         if (!parse_switch(value, &v))
-            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be yes or no",
+            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', but must be yes or no",
                            l->name, key, value);
         break;
     case LIMN_PARAM_CHOICE:
         if (!parse_choice(p->choices, value, &v))
-            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', it must be one of %s",
+            return err_set(err, ERR_INPUT, "loader %s: %s is '%.40s', but must be one of %s",
                            l->name, key, value, p->choices);
         break;
     default:
@@ -437,7 +437,7 @@ loader_set(const struct limn_loader *l, struct loader_values *values, const char
 {
     const char *equals = strchr(setting, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "'%.60s' is not a setting, it must be KEY=VALUE", setting);
+        return err_set(err, ERR_INPUT, "'%.60s' is not a setting: write KEY=VALUE", setting);
     char *key = mem_strndup(setting, (size_t)(equals - setting));
     bool ok = loader_set_value(l, values, key, equals + 1, err);
     free(key);

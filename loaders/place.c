@@ -47,7 +47,7 @@ check(const char *path, enum place_kind kind, bool above, struct err *err)
         return err_errno(err, ERR_IO, "%s", path);
     const char *what = above ? "the folder above it, " : S_ISDIR(st.st_mode) ? "the folder " : "";
     if (!is_trusted(st.st_uid, kind))
-        return err_set(err, ERR_INPUT, "%s%s belongs to user %u, it must be yours or root's", what,
+        return err_set(err, ERR_INPUT, "%s%s belongs to user %u, but must be yours or root's", what,
                        path, (unsigned)st.st_uid);
     if (above && st.st_mode & S_ISVTX)
         return true;

@@ -35,8 +35,8 @@ limit_from(const char *variable, double usual, double least, double most)
         return v;
     if (!atomic_exchange(&warned, 1))
         log_line(LOG_WARN, "loaders",
-                 "%s is '%.40s', it must be a number in %g..%g: the limit stays %g", variable, text,
-                 least, most, usual);
+                 "%s is '%.40s', but must be a number in %g..%g: the limit stays %g", variable,
+                 text, least, most, usual);
     return usual;
 }
 

@@ -53,7 +53,7 @@ const struct command command_program = {
 int
 bench_ui(void)
 {
-    fputs("limn-engine: there is no UI to measure here; limn bench ui does it\n", stderr);
+    fputs("limn-engine: it has no UI to measure; use limn bench ui\n", stderr);
     return 2;
 }
 

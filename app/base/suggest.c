@@ -5,22 +5,27 @@
 
 #include "engine/base/mem.h"
 
-// Letters to insert, delete or change to get from a to b (Levenshtein); names up to 47 letters.
+enum { LETTERS = 47 }; // that are compared
+
+// Letters to insert, delete, change or swap with their neighbour to get from a to b (optimal string
+// alignment).
 static int
 distance(const char *a, const char *b)
 {
-    int row[48], n = (int)strnlen(b, 47);
+    int rows[3][LETTERS + 1], n = (int)strnlen(b, LETTERS), m = (int)strnlen(a, LETTERS);
     for (int k = 0; k <= n; k++)
-        row[k] = k;
-    for (int i = 0; a[i] && i < 47; i++) {
-        int corner = row[0]++;
-        for (int k = 0; k < n; k++) {
-            int cost = corner + (a[i] != b[k]);
-            corner = row[k + 1];
-            row[k + 1] = MIN(cost, MIN(row[k], row[k + 1]) + 1);
+        rows[0][k] = k;
+    for (int i = 1; i <= m; i++) {
+        int *row = rows[i % 3], *last = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int k = 1; k <= n; k++) {
+            int change = last[k - 1] + (a[i - 1] != b[k - 1]);
+            row[k] = MIN(change, MIN(row[k - 1], last[k]) + 1);
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                row[k] = MIN(row[k], before[k - 2] + 1);
         }
     }
-    return row[n];
+    return rows[m % 3][n];
 }
 
 const char *

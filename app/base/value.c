@@ -50,7 +50,7 @@ refuse(const struct value_type *type, const char *name, const char *text, struct
     value_range(type, range, sizeof range);
     value_names(type, names);
     const char *near = type->kind == VALUE_CHOICE ? suggest(text, names) : NULL;
-    return err_set(err, ERR_INPUT, "%s is '%.40s', it must be %s%s%s%s%s", name, text,
+    return err_set(err, ERR_INPUT, "%s is '%.40s', but must be %s%s%s%s%s", name, text,
                    type->kind == VALUE_REAL       ? "a number in "
                    : type->kind == VALUE_CHOICE   ? "one of "
                    : type->kind == VALUE_SWITCH   ? "yes or no"

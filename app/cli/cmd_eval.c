@@ -167,7 +167,7 @@ tasks_path(const struct eval_options *o, struct err *err)
     }
     places_free(places);
     if (!found)
-        err_set(err, ERR_INPUT, "there is no recipes/tasks.yaml: name a mixture of tasks with "
+        err_set(err, ERR_INPUT, "recipes/tasks.yaml was not found: name a mixture of tasks with "
                                 "--tasks");
     return found;
 }
@@ -247,7 +247,7 @@ const struct command command_eval = {
              "overlap of areas, whether the style is recognised, whether the subject is among the "
              "five most likely, the squared difference of thumbnails (lower is better), and the "
              "overlap of alpha where a model draws it. Each figure has a 95 % bootstrap interval "
-             "and stands beside those of the true picture, of a copy of the first reference and of "
+             "and is shown with those of the true picture, of a copy of the first reference and of "
              "the mean picture. The recognisers are linear and made from the training part of the "
              "pack each time. The same seed gives the same figures on the same device.\n\n"
              "With two models, the exit code is 1 if the second is worse than the first in any "

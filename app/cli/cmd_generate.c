@@ -34,7 +34,7 @@ numbered(const char *text, const char *name, int *marker, const char **rest, str
     char *end;
     long k = strtol(text, &end, 10);
     if (end == text || *end != '=' || k < 1 || k > LIMIT_INSTRUCTION_MARKER || !end[1])
-        return err_set(err, ERR_INPUT, "%s is '%.60s', it must be K=… with K as in [ref#K]", name,
+        return err_set(err, ERR_INPUT, "%s is '%.60s', but must be K=… with K as in [ref#K]", name,
                        text);
     *marker = (int)k;
     *rest = end + 1;
@@ -67,7 +67,7 @@ read_template(const struct generate *g, struct template *t, struct err *err)
         char *name =
             equals ? mem_strndup(g->sets.items[i], (size_t)(equals - g->sets.items[i])) : NULL;
         ok = name ? template_set(t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--set is '%.60s', it must be NAME=VALUE",
+                  : err_set(err, ERR_INPUT, "--set is '%.60s', but must be NAME=VALUE",
                             g->sets.items[i]);
         free(name);
     }
@@ -254,7 +254,7 @@ from_picture(const struct generate *g, struct job *j, struct err *err)
     if (own.code != ERR_NONE)
         return err_set(err, own.code, "%s", own.text);
     return err_set(err, ERR_INPUT,
-                   "%s: limn did not make this picture, there is no instruction in it", g->source);
+                   "%s: limn did not make this picture: it contains no instruction", g->source);
 }
 
 // What the command line says wins over what the template or picture says, but for what is swept,
@@ -280,7 +280,7 @@ read_sweep(const struct generate *g, const struct template *t, struct sweep *s, 
         char *name =
             equals ? mem_strndup(g->sweeps.items[i], (size_t)(equals - g->sweeps.items[i])) : NULL;
         ok = name ? sweep_add(s, t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', it must be NAME=VALUES",
+                  : err_set(err, ERR_INPUT, "--sweep is '%.60s', but must be NAME=VALUES",
                             g->sweeps.items[i]);
         free(name);
     }

@@ -34,7 +34,7 @@ add_setting(struct train *t, const char *text, struct err *err)
 {
     const char *equals = strchr(text, '=');
     if (!equals)
-        return err_set(err, ERR_INPUT, "--set is '%.60s', it must be KEY=VALUE", text);
+        return err_set(err, ERR_INPUT, "--set is '%.60s', but must be KEY=VALUE", text);
     char *key = mem_strndup(text, (size_t)(equals - text));
     struct jv *value = config_value(equals + 1, key, err);
     if (value)

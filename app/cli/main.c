@@ -90,10 +90,10 @@ run_ui(const struct command_line *line)
 static const struct option ui_options[] = {
     {OPTION_TEXT("host", "[USER@]HOST", struct ui_options, host, "draw there, through ssh"),
      .complete = COMPLETE_HOST,
-     .group = "Options of the terminal UI, which limn is without a command"},
-    {OPTION_TEXT("theme", "NAME", struct ui_options, theme, "its colours (docs/themes.md)")},
+     .group = "Options of the terminal UI (limn without a command)"},
+    {OPTION_TEXT("theme", "NAME", struct ui_options, theme, "colours (docs/themes.md)")},
     {OPTION_CHOICE("preview", "KIND", preview_kind, struct ui_options, preview,
-                   "how it shows pictures"),
+                   "how pictures are shown"),
      .fallback = "auto"},
     {OPTION_SWITCH("plain", struct ui_options, plain,
                    "for screen readers: no lines or pictures, the cursor at what is chosen")},
@@ -111,8 +111,9 @@ static const struct option ui_options[] = {
 
 const struct command command_program = {
     .name = "limn",
-    .summary = "pictures from instructions of words and pictures",
-    .about = "limn " LIMN_VERSION ": pictures from instructions of words and pictures.\n\n"
+    .summary = "draw pictures from a sentence and the pictures it refers to",
+    .about = "limn " LIMN_VERSION
+             ": draws pictures from a sentence and the pictures it refers to.\n\n"
              "  limn                                      the terminal UI\n"
              "  limn generate styled-subject -o out.png   a picture from a template",
     .options = ui_options,

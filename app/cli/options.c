@@ -431,8 +431,10 @@ check_words(const struct reader *r, struct err *err)
     const struct argument *a = command->arguments;
     char text[300];
     int n = 0;
-    if (!command->run)
-        return fault(r, err, "which of its commands?");
+    if (!command->run) {
+        snprintf(text, sizeof text, "limn %s needs a command", command->name);
+        return fault(r, err, text);
+    }
     for (; a && a->name; a++) {
         if (r->line->word_count > n || a->optional) {
             n = a->many ? MAX(n + 1, r->line->word_count - needed(a + 1)) : n + 1;

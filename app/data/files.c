@@ -159,7 +159,7 @@ read_split(struct data_record *r, const struct jv *v, const char *name, struct e
             return true;
         }
     return err_set(err, ERR_INPUT,
-                   "%s: split is '%.40s', it must be train, heldout_subject, heldout_pair or "
+                   "%s: split is '%.40s', but must be train, heldout_subject, heldout_pair or "
                    "heldout_style",
                    name, text);
 }

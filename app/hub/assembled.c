@@ -101,7 +101,7 @@ take_weights(struct assembly *a, const char *path, struct err *err)
         return false;
     if (!family) {
         jv_free(config);
-        return err_set(err, ERR_INPUT, "%s is %s, which is no part of a model that limn knows",
+        return err_set(err, ERR_INPUT, "%s is %s, which is not part of any model that limn knows",
                        path, other ? other : "a file of weights of an unknown kind");
     }
     int i = index_of(family, part);
@@ -257,7 +257,7 @@ check_parts(const struct assembly *a, struct err *err)
     for (int i = 0; ok && a->family->parts[i].name; i++) {
         const char *part = a->family->parts[i].name;
         ok = a->files[i] ||
-             err_set(err, ERR_INPUT, "there is no %s among the files, which %s needs", part,
+             err_set(err, ERR_INPUT, "the files include no %s, which %s needs", part,
                      a->family->classes[0]);
         ok = ok && parts_add(&parts, part, a->configs[i], a->files[i], err);
         char *longer = ok ? mem_printf("%s%s%.80s", names, *names ? " with " : "",
@@ -332,7 +332,7 @@ find_tokenizer(struct assembly *a, struct err *err)
     if (s.found)
         a->tokenizer = s.found;
     return a->tokenizer ||
-           err_set(err, ERR_INPUT, "there is no tokenizer among the files, and no other model here "
+           err_set(err, ERR_INPUT, "the files include no tokenizer, and no other model here "
                    "has one: give its tokenizer.json, or the text encoder as a GGUF file that has "
                    "one in it");
 }
@@ -393,7 +393,7 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
     for (int i = 0; ok && i < count; i++)
         ok = take_file(&a, files[i], err);
     if (ok && !a.family)
-        ok = err_set(err, ERR_INPUT, "there are no weights among the files");
+        ok = err_set(err, ERR_INPUT, "the files include no weights");
     a.distilled = !base && !says_base(&a);
     ok = ok && check_parts(&a, err) && find_tokenizer(&a, err);
     char *folder = ok ? make_folder(&a, name, err) : NULL;
@@ -418,7 +418,7 @@ read_file(struct assembly *a, const struct jv *root, const char *key, const char
 {
     const char *file = jv_string(jv_get(root, key), NULL);
     if (!file)
-        return err_set(err, ERR_INPUT, "%s: there is no %s", yaml, key);
+        return err_set(err, ERR_INPUT, "%s: the key '%s' is missing", yaml, key);
     struct err own = {0};
     if (strcmp(key, "tokenizer") == 0 && is_packed(file)) {
         a->tokenizer = realpath(file, NULL);

@@ -24,7 +24,7 @@ struct making {
 };
 
 static bool
-go_on(void *ctx, const char *what, size_t done, size_t total, struct err *err)
+advance(void *ctx, const char *what, size_t done, size_t total, struct err *err)
 {
     const struct making *k = ctx;
     if (k->m->progress)
@@ -98,7 +98,7 @@ number_sources(struct making *k, struct err *err)
 static bool
 cluster(struct making *k, struct err *err)
 {
-    const struct pack_looks p = {k->pack, k->pipeline, k->records, k->count, go_on, k};
+    const struct pack_looks p = {k->pack, k->pipeline, k->records, k->count, advance, k};
     struct looks looks = {0};
     k->vectors = pack_looks_make(&p, &looks, err);
     looks_close(&looks);
@@ -168,7 +168,7 @@ copy_all(struct making *k, struct safetensors_writer *w, const struct tensor_vie
         for (size_t at = 0; at < views[i].size; at += PIECE) {
             size_t n = MIN(views[i].size - at, (size_t)PIECE);
             if (!safetensors_writer_put(w, (const char *)views[i].data + at, n, err) ||
-                !go_on(k, "MiB written", (done += n) >> 20, total >> 20, err))
+                !advance(k, "MiB written", (done += n) >> 20, total >> 20, err))
                 return false;
         }
     return true;

@@ -352,7 +352,7 @@ job_check(const struct job *j, struct err *err)
         ok = err_prefix(err, "negative");
     int64_t last = j->seed + MAX(j->count, 1) - 1; // several have seeds one after the other
     if (ok && last > JOB_SEED_MAX)
-        ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", it must be at most %" PRId64,
+        ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", but must be at most %" PRId64,
                      last > j->seed ? "last picture's " : "", last, JOB_SEED_MAX);
     return ok;
 }

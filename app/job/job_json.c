@@ -150,7 +150,7 @@ job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
     const struct jv *said = jv_get(v, "instruction");
     const char *instruction = jv_string(said, NULL);
     if (!instruction && jv_is_null(said))
-        return err_set(err, ERR_INPUT, "%s: there is no instruction in it", name);
+        return err_set(err, ERR_INPUT, "%s: it contains no instruction", name);
     if (!check_types(v, job_keys, COUNT_OF(job_keys), name, err))
         return false;
     for (const struct parameter *p = parameters; p->name; p++)

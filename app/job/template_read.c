@@ -106,15 +106,15 @@ template_check_value(const struct template_variable *v, const char *value, char 
             (v->minimum > v->maximum || (d >= v->minimum && d <= v->maximum)))
             return true;
         if (v->minimum > v->maximum)
-            snprintf(why, size, "it must be a number");
+            snprintf(why, size, "but must be a number");
         else
-            snprintf(why, size, "it must be a number in %g..%g", v->minimum, v->maximum);
+            snprintf(why, size, "but must be a number in %g..%g", v->minimum, v->maximum);
         return false;
     case VARIABLE_CHOICE:
         for (int i = 0; i < v->choice_count; i++)
             if (strcmp(v->choices[i], value) == 0)
                 return true;
-        snprintf(why, size, "it must be one of:");
+        snprintf(why, size, "but must be one of:");
         for (int i = 0; i < v->choice_count && strlen(why) + 1 < size; i++) {
             size_t used = strlen(why);
             snprintf(why + used, size - used, "%s %s", i ? "," : "", v->choices[i]);

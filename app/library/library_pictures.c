@@ -98,7 +98,7 @@ library_picture_read(const char *file, const char *job, struct library_picture *
     if (!ok) {
         free(words);
         return own.text[0] ? err_set(err, own.code, "%s", own.text)
-                           : err_set(err, ERR_UNSUPPORTED, "%s: there is no instruction in it",
+                           : err_set(err, ERR_UNSUPPORTED, "%s: it contains no instruction",
                                      file);
     }
     add_words(&words, &j);
@@ -209,7 +209,7 @@ bool
 library_rate(struct library *l, int64_t id, int rating, struct err *err)
 {
     if (rating < 0 || rating > LIBRARY_RATING_MAX)
-        return err_set(err, ERR_INPUT, "the rating is %d, it must lie in 0..%d", rating,
+        return err_set(err, ERR_INPUT, "the rating is %d, but must be in 0..%d", rating,
                        LIBRARY_RATING_MAX);
     return library_run(l,
                        library_prepare(l, err, "UPDATE picture SET rating=?2 WHERE id=?1", "ii", id,

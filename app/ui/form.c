@@ -259,7 +259,7 @@ take_value(struct ui *ui, struct form *f, const char *text)
         double v = strtod(text, &end);
         bool whole = d->kind == FIELD_FLOAT || v == floor(v);
         if (*end || !whole || (d->minimum <= d->maximum && !(v >= d->minimum && v <= d->maximum))) {
-            ui_say(ui, ROLE_ERROR, "%s is '%s', it must be a %s in %.16g..%.16g", d->label, text,
+            ui_say(ui, ROLE_ERROR, "%s is '%s', but must be a %s in %.16g..%.16g", d->label, text,
                    d->kind == FIELD_INT ? "whole number" : "number", d->minimum, d->maximum);
             return false;
         }

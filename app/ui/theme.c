@@ -70,8 +70,8 @@ fault(const struct place *at, const char *word, const char *const *names, const 
       struct err *err)
 {
     const char *near = names ? suggest(word, names) : NULL;
-    return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is no %s%s%s%s", at->path, at->line, word, what,
-                   near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is not a %s%s%s%s", at->path, at->line, word,
+                   what, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static bool
@@ -88,7 +88,7 @@ parse_style(struct theme_style *s, char *text, const struct place *at, struct er
         } else if (flag >= 0) {
             *flags[flag] = true;
         } else if (!parse_colour(w, background ? &s->bg : &s->fg)) {
-            return fault(at, w, colour_names, "colour (#rrggbb, a name, default) and no attribute",
+            return fault(at, w, colour_names, "colour (#rrggbb, a name, default) or attribute",
                          err);
         }
     }

@@ -163,7 +163,7 @@ client_open(const struct client_params *params, struct err *err)
     c->quiet_ssh = params->quiet_ssh;
     c->in = c->out = c->errors = -1;
     if (c->host && !names_a_host(c->host))
-        err_set(err, ERR_INPUT, "--host is '%.60s', it must be HOST or USER@HOST", c->host);
+        err_set(err, ERR_INPUT, "--host is '%.60s', but must be HOST or USER@HOST", c->host);
     else if (start(c, err))
         return c;
     client_close(c);

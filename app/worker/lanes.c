@@ -134,7 +134,7 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     const char *device = j->device ? j->device : "auto";
     enum dtype dtype = j->dtype ? dtype_from_name(j->dtype) : DTYPE_NONE;
     if (j->dtype && dtype == DTYPE_NONE)
-        return err_set(err, ERR_INPUT, "there is no type '%.20s', only f32, bf16 and f16",
+        return err_set(err, ERR_INPUT, "unknown type '%.20s': use f32, bf16 or f16",
                        j->dtype);
     char *folder = places_model(j->model, err);
     if (!folder)

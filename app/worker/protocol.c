@@ -310,9 +310,9 @@ refuse(const struct protocol_field *f, const struct jv *v, struct err *err)
     char rule[80], *text = v ? jv_text(v, 0) : NULL;
     protocol_rule(f, rule, sizeof rule);
     if (v)
-        err_set(err, ERR_IO, "%s is %.40s, it must be %s", f->name, text_line(text), rule);
+        err_set(err, ERR_IO, "%s is %.40s, but must be %s", f->name, text_line(text), rule);
     else
-        err_set(err, ERR_IO, "%s is missing, it must be %s", f->name, rule);
+        err_set(err, ERR_IO, "%s is missing; it must be %s", f->name, rule);
     free(text);
     return false;
 }

@@ -75,7 +75,7 @@ is_ours(const char *folder, enum xdg kind, struct err *err)
     if ((runtime ? lstat : stat)(folder, &st) != 0)
         return err_errno(err, ERR_IO, "%s", folder);
     if (!S_ISDIR(st.st_mode))
-        return err_set(err, ERR_IO, "%s is %s, it must be a folder", folder,
+        return err_set(err, ERR_IO, "%s is %s, but must be a folder", folder,
                        S_ISLNK(st.st_mode) ? "a link" : file_kind(st.st_mode));
     if (st.st_uid != geteuid())
         return err_set(err, ERR_IO, "%s belongs to another user (%d, this is %d): limn uses only "

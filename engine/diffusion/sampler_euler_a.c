@@ -24,7 +24,7 @@ step(const struct sampler_step *s, struct err *err)
 
 const struct sampler sampler_euler_a = {
     .name = "euler-a",
-    .help = "noise in every step; lively pictures that go on changing with the steps",
+    .help = "noise in every step; lively pictures that keep changing with more steps",
     .stochastic = true,
     .step = step,
 };

@@ -89,7 +89,7 @@ read_file(const char *path, const char *hash, int channels)
     if (ok)
         return p;
     if (file || err.code != ERR_NONE)
-        log_line(LOG_INFO, "model", "%s is not used: it is no map of these weights", path);
+        log_line(LOG_INFO, "model", "%s is not used: it was not fitted to these weights", path);
     linear_preview_free(p);
     return NULL;
 }

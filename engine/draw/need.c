@@ -52,18 +52,18 @@ keys_of(const struct stages *s, const struct need_facts *f, struct stage_key key
     return n;
 }
 
-// Latents and pictures as numbers and as bytes, what is shown on the way, a file of one. On a
-// device of its own memory they lie elsewhere.
+// Latents, pictures as floats and as bytes, previews, one encoded file. 0 on a device with memory
+// of its own: they are on the host.
 static size_t
 pictures_bytes(const struct stages *s, const struct need_facts *f)
 {
-    enum { A_PIXEL = 48 };
+    enum { BYTES_PER_PIXEL = 48 };
     if (!device_limits(s->device)->threads)
         return 0;
-    return A_PIXEL * (size_t)f->count * drawing_pixels(f->size);
+    return BYTES_PER_PIXEL * (size_t)f->count * drawing_pixels(f->size);
 }
 
-// What this process has besides: programs, libraries, what others of its threads work with.
+// The rest of this process: code, libraries, memory of its other threads.
 static size_t
 own_bytes(const struct stages *s)
 {
@@ -124,7 +124,7 @@ need_of(struct stages *s, const struct need_facts *f, struct pipeline_need *need
 
 // --- What would fit -----------------------------------------------------------------------------
 
-// The same drawing with matrices in blocks.
+// The same drawing with quantised matrices.
 static bool
 fits_in_blocks(const struct stages *s, const struct need_facts *f, enum dtype blocks,
                struct pipeline_need *need)
@@ -191,8 +191,8 @@ need_check(struct stages *s, const char *name, const struct need_facts *f,
     if (need->least <= need->room)
         return true;
     char *fits = what_fits(s, f), takes[MEM_TEXT], room[MEM_TEXT];
-    err_set(err, ERR_MEMORY, "%s needs %s of memory for %d x %d pixels, there are %s: %s%s", name,
-            mem_text(need->least, takes), f->size.width, f->size.height,
+    err_set(err, ERR_MEMORY, "%s needs %s of memory for %d x %d pixels, but %s is available: %s%s",
+            name, mem_text(need->least, takes), f->size.width, f->size.height,
             mem_text(need->room, room), *fits ? fits : "no smaller size and no --quantise",
             *fits ? " would fit" : " would fit either");
     free(fits);

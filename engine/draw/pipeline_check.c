@@ -64,7 +64,7 @@ static bool
 check_start(const struct pipeline_request *r, struct err *err)
 {
     if (r->strength > 1)
-        return err_set(err, ERR_INPUT, "a strength of %g: it must be in 0..1", r->strength);
+        return err_set(err, ERR_INPUT, "the strength is %g, but must be in 0..1", r->strength);
     if (!r->start && r->mask)
         return err_set(err, ERR_INPUT, "a mask needs a picture to start from");
     return !r->start || start_check(r->start, r->mask, err);
@@ -79,7 +79,7 @@ check_weights(const struct pipeline_request *r, struct err *err)
         for (int k = 0; k < r->instruction->reference_count; k++)
             found = found || r->instruction->references[k].marker == w->marker;
         if (!found)
-            return err_set(err, ERR_INPUT, "there is a weight for [ref#%d], but there is no such "
+            return err_set(err, ERR_INPUT, "a weight is given for [ref#%d], but there is no such "
                                            "reference",
                            w->marker);
         if (!(w->weight >= 0 && w->from >= 0 && w->from < w->to && w->to <= 1))
@@ -98,7 +98,7 @@ pipeline_check(const struct pipeline_info *i, const struct pipeline_request *r, 
         return err_set(err, ERR_INPUT, "%d pictures at once: at most %d are possible", r->count,
                        LIMIT_JOB_PICTURES);
     if (r->steps < 0 || r->steps > 1000)
-        return err_set(err, ERR_INPUT, "%d steps: it must be 1..1000", r->steps);
+        return err_set(err, ERR_INPUT, "steps is %d, but must be in 1..1000", r->steps);
     return check_size(i, r->width, r->height, err) && check_instruction(i, r->instruction, err) &&
            (!r->negative || check_instruction(i, r->negative, err)) && check_start(r, err) &&
            check_weights(r, err) && (!i->grain || check_any_size(i, r, err));

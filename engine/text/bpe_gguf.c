@@ -11,7 +11,7 @@
 #include "engine/base/utf8.h"
 #include "engine/text/bpe.h"
 
-enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_OF_USER = 4 }; // llama.cpp's token types
+enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_USER_DEFINED = 4 }; // llama.cpp's token types
 
 struct head {
     struct gguf_value model, pre, tokens, types, merges; // key.at NULL: not there
@@ -56,10 +56,11 @@ static bool
 check_head(const struct head *h, const char *path, struct err *err)
 {
     if (!h->tokens.key.at)
-        return err_set(err, ERR_INPUT, "%s: this file has no tokenizer in it", path);
+        return err_set(err, ERR_INPUT, "%s: this file contains no tokenizer", path);
     if (!says(&h->model, "gpt2") || !says(&h->pre, "qwen2"))
-        return err_set(err, ERR_INPUT, "%s: its tokenizer is another than Qwen's (tokenizer.ggml."
-                       "model gpt2, tokenizer.ggml.pre qwen2), which limn knows", path);
+        return err_set(err, ERR_INPUT, "%s: its tokenizer is not Qwen's (tokenizer.ggml.model "
+                       "gpt2, tokenizer.ggml.pre qwen2), the only kind in GGUF that limn reads",
+                       path);
     if (!is_list(&h->tokens, GGUF_STRING) || !is_list(&h->merges, GGUF_STRING) ||
         !is_list(&h->types, GGUF_I32) || h->types.count != h->tokens.count)
         return err_set(err, ERR_INPUT, "%s: its tokenizer needs lists of tokens and of merges, and "
@@ -74,7 +75,7 @@ next_text(struct gguf_reader *r, const char *path, uint64_t number, struct err *
     struct gguf_text t = gguf_text(r);
     if (t.at && utf8_valid(t.at, t.size) && !memchr(t.at, 0, t.size))
         return mem_strndup(t.at, t.size);
-    err_set(err, ERR_INPUT, "%s: text %llu of its tokenizer is no text in UTF-8", path,
+    err_set(err, ERR_INPUT, "%s: text %llu of its tokenizer is not UTF-8", path,
             (unsigned long long)number + 1);
     return NULL;
 }
@@ -92,7 +93,7 @@ read_tokens(struct bpe_vocab *v, const struct head *h, const char *path, struct 
         ok = text != NULL;
         if (ok && type == TOKEN_NORMAL && *text)
             jv_set(vocab, text, jv_from_integer((int64_t)i));
-        else if (ok && (type == TOKEN_CONTROL || type == TOKEN_OF_USER))
+        else if (ok && (type == TOKEN_CONTROL || type == TOKEN_USER_DEFINED))
             ok = bpe_vocab_add_special(v, text, (int64_t)i, path, err);
         free(text);
     }

@@ -43,7 +43,7 @@ instruction_spans(const char *text, struct instruction_span *spans, int max, str
         size_t length = text[at] ? marker_at(text + at, &marker) : 0;
         if (!length && strncmp(text + at, "[ref#", 5) == 0) {
             err_set(err, ERR_INPUT,
-                    "column %d: '%.12s' is not a marker, it must be [ref#k] with k in 1..%d",
+                    "column %d: '%.12s' is not a marker: write [ref#k] with k in 1..%d",
                     column_of(text, at), text + at, LIMIT_INSTRUCTION_MARKER);
             return -1;
         }

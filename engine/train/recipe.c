@@ -86,7 +86,7 @@ read_word(const struct jv *json, const char *key, const char *const *words, int 
         snprintf(known + n, sizeof known - n, "%s%s", i == 1 ? "" : i + 1 < count ? ", " : " or ",
                  words[i]);
     }
-    err_set(err, ERR_INPUT, "%s: %s is '%s', it must be %s", name, key, given, known);
+    err_set(err, ERR_INPUT, "%s: %s is '%s', but must be %s", name, key, given, known);
     return 0;
 }
 
@@ -96,7 +96,7 @@ read_choice(struct recipe *r, const struct jv *json, const char *name, struct er
     const char *dtype = jv_string(jv_get(json, "dtype"), "auto");
     r->dtype = strcmp(dtype, "auto") == 0 ? DTYPE_NONE : dtype_from_name(dtype);
     if (strcmp(dtype, "auto") != 0 && r->dtype != DTYPE_F32 && r->dtype != DTYPE_BF16)
-        return err_set(err, ERR_INPUT, "%s: dtype is '%s', it must be auto, f32 or bf16", name,
+        return err_set(err, ERR_INPUT, "%s: dtype is '%s', but must be auto, f32 or bf16", name,
                        dtype);
     static const char *const schedules[LR_COUNT] = {"", "constant", "cosine", "linear"};
     static const char *const stages[TRAIN_STAGE_COUNT] = {"", "pictures", "words", "enlarger",
@@ -131,7 +131,7 @@ read_key(struct recipe *r, const struct key *key, const struct jv *v, const char
             return err_set(err, ERR_INPUT, "%s: %s must be a%s number", name, key->name,
                            whole ? " whole" : "");
         if (!(number >= key->low && number <= key->high))
-            return err_set(err, ERR_INPUT, "%s: %s is %g, it must lie in %g..%g", name, key->name,
+            return err_set(err, ERR_INPUT, "%s: %s is %g, but must be in %g..%g", name, key->name,
                            number, key->low, key->high);
     }
     switch (key->kind) {

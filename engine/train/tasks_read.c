@@ -42,7 +42,7 @@ read_reference(const struct tasks *t, struct task_reference *r, const struct jv 
                            "be of: make them with 'limn data clusters'", task);
     } else {
         return err_set(err, ERR_INPUT,
-                       "task %s: picture is '%s', it must be subject, style, neighbour or "
+                       "task %s: picture is '%s', but must be subject, style, neighbour or "
                        "role.NAME", task, picture);
     }
     if (!*r->slot)

@@ -66,29 +66,29 @@ grep -q "^cpu" out.txt || fail "no cpu among the devices"
 rm -f out.txt err.txt
 refuse 2 "did you mean 'generate'" genrate
 refuse 2 "there is no option --bogus" generate text --bogus 1
-refuse 2 "--steps is 'x', it must be a whole number in 1..1000" generate text --steps x
+refuse 2 "--steps is 'x', but must be a whole number in 1..1000" generate text --steps x
 refuse 2 "needs a value" generate text --seed
 refuse 2 "must be one of none, cfg, oscillating" generate text --guidance best
 refuse 2 "did you mean 'style'" generate text --sweep stile=a,b
 refuse 2 "has no choices" generate text --sweep "subject=*"
-refuse 2 "it must be NAME=VALUES" generate text --sweep style
+refuse 2 "but must be NAME=VALUES" generate text --sweep style
 refuse 2 "is swept over twice" generate text --sweep seed=1,2 --sweep seed=3,4
 refuse 2 "more than 3 things" generate text --sweep seed=1 --sweep steps=1 --sweep scale=1 --sweep style=noto
 refuse 2 "the sweep has 400 pictures, it may have 256" generate text --sweep seed=1..20 --sweep steps=1..20
 refuse 2 "in 1 to 65536 steps" generate text --sweep seed=1..65537
-refuse 2 "seed is '9007199254740993', it must be a whole number in 0..9007199254740992" generate text --sweep seed=9007199254740991..9007199254740993
+refuse 2 "seed is '9007199254740993', but must be a whole number in 0..9007199254740992" generate text --sweep seed=9007199254740991..9007199254740993
 refuse 2 "the last picture's seed is 9007199254740993" generate text --seed 9007199254740992 --count 2
 refuse 2 "exclude each other" generate text --sweep seed=1,2 --count 2
 refuse 2 "--random has nothing to choose from" generate text --random 3
-refuse 2 "steps is '0', it must be a whole number in 1..1000" generate text --sweep steps=0..2
+refuse 2 "steps is '0', but must be a whole number in 1..1000" generate text --sweep steps=0..2
 refuse 2 "none.txt" generate text --sweep subject=@none.txt
-refuse 2 "it must be one of auto, kitty, sixel" --preview best
+refuse 2 "but must be one of auto, kitty, sixel" --preview best
 refuse 2 "there is no option --frob" --frob
 refuse 2 "needs a value" --theme
 refuse 2 "did you mean 'styled-subject'" generate styld-subject
 refuse 2 "has no variable 'subjekt', did you mean 'subject'" generate text --set subjekt=x
-refuse 2 "it must be one of: noto" generate text --set style=oil
-refuse 2 "it must be NAME=VALUE" generate text --set subject
+refuse 2 "but must be one of: noto" generate text --set style=oil
+refuse 2 "but must be NAME=VALUE" generate text --set subject
 refuse 2 "has no reference 3" generate edge --ref 3="$samples/snail-noto.png"
 
 # --- the same command line everywhere
@@ -100,7 +100,7 @@ refuse 2 "--json takes no value" templates --json=yes
 refuse 2 "--model needs a value" generate text --model --json
 refuse 2 "limn jobs has no command 'lsit', did you mean 'list'?" jobs lsit
 refuse 2 "did you mean 'rate'" library ratr 1 5
-refuse 2 "which of its commands?" data
+refuse 2 "limn data needs a command (see: limn data --help)" data
 refuse 2 "IN is empty" load edge "" x.png
 refuse 2 "FOLDER is empty" models check ""
 for host in "" -oProxyCommand=x "a b" 'a;b' '$(x)' '`x`' 'a|b' '@h' 'u@' 'u@-x' 'a\b' $'a\nb' $'\e[31m'; do
@@ -112,11 +112,11 @@ rm plainly
 refuse 2 "OUT is missing" data pack somewhere
 refuse 2 "'third' is one argument too many" data stats one third
 refuse 2 "--golden here, check has it" models list --golden x
-refuse 2 "--tolerance is 'inf', it must be a number in 0.." models check x --tolerance inf
-refuse 2 "--columns is '0', it must be a whole number in 1..60" train r.yaml --sheet x.png --columns=0
+refuse 2 "--tolerance is 'inf', but must be a number in 0.." models check x --tolerance inf
+refuse 2 "--columns is '0', but must be a whole number in 1..60" train r.yaml --sheet x.png --columns=0
 refuse 2 "--minutes is '1h'" train r.yaml --minutes 1h
-refuse 2 "--sort is 'age', it must be one of newest" library --sort=age
-refuse 2 "--limit is '5 ', it must be a whole number" library list --limit "5 "
+refuse 2 "--sort is 'age', but must be one of newest" library --sort=age
+refuse 2 "--limit is '5 ', but must be a whole number" library list --limit "5 "
 refuse 2 "is missing" instruct --
 for line in "templates --json" "--json templates" "library --limit=5 --json" "library --json list --limit 5" \
   "models list --json" "--json models" "help train" "train x.yaml --help" "generate --frob -h" "jobs attach --help" "-h bench"; do
@@ -128,9 +128,9 @@ done
 refuse 2 "mentions [ref#1], but no reference 1" instruct "draw [ref#1]"
 refuse 2 "reference [ref#2] is given, but" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png" --ref 2="$samples/snail-noto.png"
 refuse 2 "is not a marker" instruct "draw [ref#one]"
-refuse 2 "it must be K=" instruct "draw" --ref "$samples/snail-noto.png"
+refuse 2 "but must be K=" instruct "draw" --ref "$samples/snail-noto.png"
 refuse 2 "[ref#1]: no loader is called 'egde'" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@egde"
-refuse 2 "[ref#1]: loader edge: thickness is '900', it must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
+refuse 2 "[ref#1]: loader edge: thickness is '900', but must be a number in 1..50" instruct "draw [ref#1]" --ref 1="$samples/snail-noto.png@edge:thickness=900"
 
 # --- pictures
 refuse 2 "missing.png" instruct "draw [ref#1]" --ref 1=missing.png
@@ -143,7 +143,7 @@ printf '\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\
 printf '\x9b\xab\x9c\x31\0\0\0\0IDAT\x35\xaf\x06\x1e' >>huge.png
 refuse 2 "huge.png" instruct "draw [ref#1]" --ref 1=huge.png
 refuse 2 "not a regular file" instruct "draw [ref#1]" --ref 1=/dev/zero
-refuse 2 "there is no instruction in it" generate "$samples/snail-noto.png"
+refuse 2 "it contains no instruction" generate "$samples/snail-noto.png"
 
 # --- what a stranger's files may ask for
 python3 - "$samples/snail-noto.png" <<'MAKE' || fail "no pictures were made"
@@ -204,7 +204,7 @@ refuse 2 "/etc/passwd: tasks are a list of KEY: VALUE" train recipe.yaml --print
 rm -f linked recipe.yaml tasks.yaml
 
 # --- loaders
-refuse 2 "it must be a number in 0..1" load edge "$samples/snail-noto.png" edge.png detail=2
+refuse 2 "but must be a number in 0..1" load edge "$samples/snail-noto.png" edge.png detail=2
 refuse 2 "has no parameter 'thick'" load edge "$samples/snail-noto.png" edge.png thick=2
 refuse 2 "no loader is called" load hed "$samples/snail-noto.png" edge.png
 accept load edge "$samples/snail-noto.png" edge.png

@@ -77,15 +77,13 @@ def templates():
          lambda n: write('t.yaml', head + 'variables:\n' + ''.join(f'  v{i}: x\n' for i in range(n))), template,
          f'more than {L["TEMPLATE_VARIABLES"]} variables')
     edge('TEMPLATE_SETTINGS',
-         lambda n: write('t.yaml', f'instruction: "a [ref#1]"\nreferences:\n  1:\n'
-                                   f'    image: {os.path.basename(SAMPLE)}\n'
-                                              '    loader:\n      name: edge\n' +
-                         ''.join(f'      s{i}: 1\n' for i in range(n))), template,
+         lambda n: write('t.yaml',
+                         f'instruction: "a [ref#1]"\nreferences:\n  1:\n    image: {os.path.basename(SAMPLE)}\n'
+                         '    loader:\n      name: edge\n' + ''.join(f'      s{i}: 1\n' for i in range(n))), template,
          str(L['TEMPLATE_SETTINGS']))
     edge('SWEEP_AXES',
-         lambda n: write('t.yaml',
-                         head + 'sweep:\n' + ''.join(f'  {a}: "1,2"\n' for a in ('seed', 'steps', 'scale',
-                                                                                 'count')[:n])), template,
+         lambda n: write('t.yaml', head + 'sweep:\n' + ''.join(
+             f'  {a}: "1,2"\n' for a in ('seed', 'steps', 'scale', 'count')[:n])), template,
          f'{L["SWEEP_AXES"]} things')
 
 
@@ -104,7 +102,7 @@ def command_lines():
     edge('SWEEP_CELLS', lambda n: options('generate', 'text', '--sweep', f'seed=1..{n}'), go,
          f'it may have {L["SWEEP_CELLS"]}', 'nowhere')
     edge('INSTRUCTION_MARKER', lambda n: options('instruct', f'a [ref#{n}]', '--ref', f'{n}=s.png'), go,
-         "it must be K=", 'nowhere')
+         "but must be K=", 'nowhere')
     edge('JOB_AWAY', lambda n: options('instruct', 'a cat', *['--negative-ref', 's.png'] * n), go,
          f'more than {L["JOB_AWAY"]} pictures', 'nowhere')
     edge('INSTRUCTION_REFERENCES',

@@ -67,8 +67,8 @@ values_have_their_types(void **state)
     refused("{\"instruction\":\"a\",\"seed\":5.5}", "p.png: its seed must be a whole number");
     refused("{\"instruction\":\"a\",\"steps\":true}", "p.png: its steps must be a whole number");
     refused("{\"instruction\":[\"a\"]}", "p.png: its instruction must be a text");
-    refused("{\"seed\":1}", "p.png: there is no instruction in it");
-    refused("[1]", "p.png: there is no instruction in it");
+    refused("{\"seed\":1}", "p.png: it contains no instruction");
+    refused("[1]", "p.png: it contains no instruction");
     refused("{\"instruction\":\"a\",\"scale\":\"3\"}", "p.png: its scale must be a number");
     refused("{\"instruction\":\"a\",\"sampler\":7}", "p.png: its sampler must be a text");
     refused("{\"instruction\":\"a\",\"references\":{}}", "p.png: its references must be a list");
@@ -77,7 +77,7 @@ values_have_their_types(void **state)
     refused("{\"instruction\":\"a\",\"references\":[7]}", "p.png: a reference in it is damaged");
     refused(
         "{\"instruction\":\"a\",\"seed\":9007199254740993}",
-        "p.png: its seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+        "p.png: its seed is '9007199254740993', but must be a whole number in 0..9007199254740992");
     refused("{\"format\":2,\"instruction\":\"a\"}",
             "p.png: written by a later limn, in format 2; this one reads format 1");
     refused("{\"format\":\"1\",\"instruction\":\"a\"}", "p.png: its format must be 1");
@@ -191,7 +191,7 @@ a_sheet_does_not_say_what_computes(void **state)
          ": written by a later limn, in format 2; this one reads format 1"},
         {"1", "{\"job\":{\"instruction\":\"a\",\"seed\":\"1\"}}",
          ": its seed must be a whole number"},
-        {"1", "7", ": there is no instruction in it"},
+        {"1", "7", ": it contains no instruction"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char *text = mem_printf("{\"format\":%s,\"sweep\":{\"cells\":[%s],\"pictures\":{}}}",
@@ -312,7 +312,7 @@ the_last_seed_counts(void **state)
     assert_false(job_check(&j, &err));
     assert_string_equal(
         err.text,
-        "the last picture's seed is 9007199254740993, it must be at most 9007199254740992");
+        "the last picture's seed is 9007199254740993, but must be at most 9007199254740992");
     job_finish(&j);
 }
 

@@ -172,21 +172,21 @@ faults_have_their_sentence(void **state)
     refused("draw|cat|--output|--json", "--output needs a value: FILE");
     refused("draw|cat|--json=1", "--json takes no value");
     refused("draw|cat|--seed|9007199254740993",
-            "--seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+            "--seed is '9007199254740993', but must be a whole number in 0..9007199254740992");
     refused("draw|cat|--seed|-1",
-            "--seed is '-1', it must be a whole number in 0..9007199254740992");
-    refused("draw|cat|--steps|0", "--steps is '0', it must be a whole number in 1..1000");
-    refused("draw|cat|--steps|2.5", "--steps is '2.5', it must be a whole number in 1..1000");
-    refused("draw|cat|--steps| 5", "--steps is ' 5', it must be a whole number in 1..1000");
+            "--seed is '-1', but must be a whole number in 0..9007199254740992");
+    refused("draw|cat|--steps|0", "--steps is '0', but must be a whole number in 1..1000");
+    refused("draw|cat|--steps|2.5", "--steps is '2.5', but must be a whole number in 1..1000");
+    refused("draw|cat|--steps| 5", "--steps is ' 5', but must be a whole number in 1..1000");
     refused("draw|cat|--steps|99999999999999999999",
-            "--steps is '99999999999999999999', it must be a whole number in 1..1000");
+            "--steps is '99999999999999999999', but must be a whole number in 1..1000");
     refused("draw|cat|--context-scale|nan",
-            "--context-scale is 'nan', it must be a number in 0..100");
+            "--context-scale is 'nan', but must be a number in 0..100");
     refused("draw|cat|--context-scale|0x10",
-            "--context-scale is '0x10', it must be a number in 0..100");
+            "--context-scale is '0x10', but must be a number in 0..100");
     refused(
         "draw|cat|--kind|seperate",
-        "--kind is 'seperate', it must be one of cfg, separate, none; did you mean 'separate'?");
+        "--kind is 'seperate', but must be one of cfg, separate, none; did you mean 'separate'?");
     refused("draw", "TEXT is missing: what is drawn (see: p draw --help)");
     refused("draw|cat|dog", "'dog' is one argument too many (see: p draw --help)");
     refused("darw|cat", "there is no command 'darw', did you mean 'draw'?");

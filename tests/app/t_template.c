@@ -119,14 +119,14 @@ faults_have_line_and_column(void **state)
     refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    range: [5, 1]\n",
             "4:12: range must be [LOWEST, HIGHEST]");
     refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    range: [1, 5]\n    default: 9\n",
-            "5:14: the default of b is '9', it must be a number in 1..5");
+            "5:14: the default of b is '9', but must be a number in 1..5");
     refused("instruction: \"{{b}}\"\nvariables:\n  b:\n    choices: [x, y]\n    default: z\n",
-            "5:14: the default of b is 'z', it must be one of: x, y");
+            "5:14: the default of b is 'z', but must be one of: x, y");
     refused(HEAD, "1:14: the instruction mentions [ref#1], but no reference 1 is given");
     refused("instruction: a\n" REF,
             "1:14: reference [ref#1] is given, but the instruction does not mention it");
     refused("instruction: \"a [ref#x]\"\n",
-            "1:14: column 3: '[ref#x]' is not a marker, it must be [ref#k] with k in 1..99");
+            "1:14: column 3: '[ref#x]' is not a marker: write [ref#k] with k in 1..99");
     refused(
         HEAD "references:\n  one:\n    image: a\n",
         "4:5: 'one' is not the number of a reference (1 to 99, as in [ref#1]), nor start, mask or "
@@ -137,11 +137,11 @@ faults_have_line_and_column(void **state)
     refused(HEAD "references:\n  1:\n    image: a\n    loader:\n      thickness: 2\n",
             "6:7: a loader with parameters needs its name");
     refused("instruction: a\nparameters:\n  steps: many\n",
-            "3:10: steps is 'many', it must be a whole number in 1..1000");
+            "3:10: steps is 'many', but must be a whole number in 1..1000");
     refused("instruction: a\nparameters:\n  seed: 9007199254740993\n",
-            "3:9: seed is '9007199254740993', it must be a whole number in 0..9007199254740992");
+            "3:9: seed is '9007199254740993', but must be a whole number in 0..9007199254740992");
     refused("instruction: a\nparameters:\n  scale: 1000\n",
-            "3:10: scale is '1000', it must be a number in 0..100");
+            "3:10: scale is '1000', but must be a number in 0..100");
 }
 
 static void
@@ -202,7 +202,7 @@ a_template_becomes_its_struct(void **state)
     assert_true(t.parameters.scale == 2.5 && t.parameters.context_scale == -1);
     assert_true(template_set(&t, "what", "owl", &err));
     assert_false(template_set(&t, "n", "10", &err));
-    assert_string_equal(err.text, "n is '10', it must be a number in 1..9");
+    assert_string_equal(err.text, "n is '10', but must be a number in 1..9");
     err_clear(&err);
     assert_false(template_set(&t, "waht", "x", &err));
     assert_non_null(strstr(err.text, "has no variable 'waht'"));
@@ -321,7 +321,7 @@ spans_of_an_instruction(void **state)
     assert_int_equal(instruction_spans("", s, 8, &err), 0);
     assert_int_equal(instruction_spans("\xc3\xa4 [ref#0]", s, 8, &err), -1);
     assert_string_equal(err.text,
-                        "column 3: '[ref#0]' is not a marker, it must be [ref#k] with k in 1..99");
+                        "column 3: '[ref#0]' is not a marker: write [ref#k] with k in 1..99");
 }
 
 static void

@@ -280,7 +280,7 @@ with tempfile.TemporaryDirectory() as temp:
     for name in ('one', 'two', 'three'):
         (own / f'{name}.yaml').rename(temp / f'{name}.yaml')
     run('models', 'add', 'bare', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'qwen.gguf')), code=2,
-        says='there is no tokenizer among the files')
+        says='the files include no tokenizer')
     run('models', 'add', 'four', *(parts / f for f in ('klein.safetensors', 'vae.safetensors', 'words.gguf')))
     assert picture('four') == want, 'its own tokenizer draws something else'
     shutil.copytree(plain, temp / 'speaks', ignore=shutil.ignore_patterns('tokenizer', 'model.safetensors'))
@@ -288,7 +288,7 @@ with tempfile.TemporaryDirectory() as temp:
     assert picture(temp / 'speaks') == want
     shutil.copy(parts / 'qwen.gguf', temp / 'speaks/text_encoder/model.gguf')
     run('instruct', 'a fox', '--model', temp / 'speaks', '--no-library', '-o', 'b.png', code=2,
-        says='this file has no tokenizer in it')
+        says='this file contains no tokenizer')
     (own / 'four.yaml').unlink()
     for name in ('one', 'two', 'three'):
         (temp / f'{name}.yaml').rename(own / f'{name}.yaml')
@@ -300,21 +300,21 @@ with tempfile.TemporaryDirectory() as temp:
     (own / 'three.yaml').write_text('class: Nothing\n')
     run('instruct', 'a fox', '--model', 'three', '--no-library', '-o', 'b.png', code=2, says='not with Nothing')
     (own / 'three.yaml').unlink()
-    for files, code, says in ((('klein.safetensors', 'qwen.safetensors'), 2, 'there is no vae among the files'),
+    for files, code, says in ((('klein.safetensors', 'qwen.safetensors'), 2, 'the files include no vae'),
                               (('klein.safetensors', 'klein-bfl.safetensors'), 2, 'are both a transformer'),
                               (('dev.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2,
                                'dev.safetensors with qwen.safetensors'),
                               (('klein.safetensors', 'qwen.safetensors', 'narrow.safetensors'), 2,
                                "it is another model's"),
-                              (('klein.safetensors', 'flux1.safetensors'), 2, 'flux1.safetensors is a transformer of '
-                                                                              'FLUX.1'),
+                              (('klein.safetensors', 'flux1.safetensors'), 2,
+                               'flux1.safetensors is a transformer of FLUX.1'),
                               (('klein.safetensors', 'lora.safetensors'), 2, 'is a LoRA'),
                               (('holes.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2,
                                'holes.safetensors is not a complete transformer: 1 missing'),
                               (('cut.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2, 'cut.safetensors'),
                               (('notes.safetensors',), 2, 'notes.safetensors'),
                               (('none.safetensors',), 2, 'none.safetensors'),
-                              ((words,), 2, 'no weights among the files')):
+                              ((words,), 2, 'include no weights')):
         run('models', 'add', 'wrong', *(parts / f for f in files), code=code, says=says)
         assert not (own / 'wrong.yaml').exists(), files
     run('models', 'add', '../wrong', parts / 'klein.safetensors', code=2, says='is not a name for a model')
@@ -380,8 +380,8 @@ with tempfile.TemporaryDirectory() as temp:
             ('lokr', {**peft, 'transformer.x_embedder.lokr_w1': ('F16', [2, 2], bytes(8))},
              'a kind that limn does not merge'),
             ('none', {'x.weight': ('F16', [2], bytes(4))}, 'is not a LoRA'),
-            ('far', {k: v for k, v in more.items() if 'other' in k}, 'nothing in it is for this model '
-                                                                     '(transformer.other.block)')):
+            ('far', {k: v for k, v in more.items() if 'other' in k},
+             'nothing in it is for this model (transformer.other.block)')):
         write(parts / f'{name}.safetensors', tensors_of)
         run('instruct', 'a fox', '--model', plain, '--lora', parts / f'{name}.safetensors', '--no-library', '-o',
             'no.png', code=2, says=says)
@@ -397,8 +397,8 @@ with tempfile.TemporaryDirectory() as temp:
     for out, lora in (('f1.png', 'fog'), ('f2.png', own_loras / 'fog.safetensors:1'), ('f3.png', 'fog:0'),
                       ('f4.png', None)):
         run('instruct', 'a fox', *draw, *(['--lora', lora] if lora else []), '-o', out)
-    pixels = {out: (lambda d: d[d.index(b'IDAT'):])((temp / out).read_bytes()) for out in ('f1.png', 'f2.png', 'f3.png',
-                                                                                           'f4.png')}
+    pixels = {out: (lambda d: d[d.index(b'IDAT'):])((temp / out).read_bytes())
+              for out in ('f1.png', 'f2.png', 'f3.png', 'f4.png')}
     assert pixels['f1.png'] == pixels['f2.png'] != pixels['f4.png'] == pixels['f3.png']
     assert str(home).encode() not in (temp / 'f2.png').read_bytes()
     run('generate', 'f2.png', '--model', plain, '--no-library', '-q', '-o', 'f5.png')

@@ -183,13 +183,13 @@ wrong_recipes_are_a_sentence(void **state)
 {
     (void)state;
     check_recipe("{\"lrate\":1}", "r.yaml: unknown key 'lrate'");
-    check_recipe("{\"lr\":-1}", "r.yaml: lr is -1, it must lie in 0..10");
+    check_recipe("{\"lr\":-1}", "r.yaml: lr is -1, but must be in 0..10");
     check_recipe("{\"micro_batch\":1.5}", "r.yaml: micro_batch must be a whole number");
-    check_recipe("{\"dtype\":\"f8\"}", "r.yaml: dtype is 'f8', it must be auto, f32 or bf16");
+    check_recipe("{\"dtype\":\"f8\"}", "r.yaml: dtype is 'f8', but must be auto, f32 or bf16");
     check_recipe("{\"schedule\":\"steps\"}",
-                 "r.yaml: schedule is 'steps', it must be constant, cosine or linear");
+                 "r.yaml: schedule is 'steps', but must be constant, cosine or linear");
     check_recipe("{\"stage\":\"sounds\"}",
-                 "r.yaml: stage is 'sounds', it must be pictures, words, enlarger or lora");
+                 "r.yaml: stage is 'sounds', but must be pictures, words, enlarger or lora");
     check_recipe("{\"model\":\"m\",\"pack\":\"p\",\"output\":\"o\",\"tasks\":{},"
                  "\"stage\":\"words\",\"freeze_text\":true}",
                  "r.yaml: the stage 'words' with freeze_text trains nothing");
