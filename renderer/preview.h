@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Shows pictures while they become what they will be: one frame a step.
+// Shows pictures as they are drawn: one frame per step.
 //
 // A driver is a row of previews.def. Drivers: `kitty`, `sixel` and `cells` draw in the
 // terminal on standard output, each frame over the last one; `file` writes each frame as a PNG;
@@ -37,7 +37,7 @@ bool preview_open(struct preview **preview, const char *choice, struct err *err)
 bool preview_frame(struct preview *preview, const struct image *image, int step, int total,
                    struct err *err);
 
-// The last frame stays; the cursor stands under it. NULL is fine.
+// Leaves the last frame and puts the cursor below it. NULL is fine.
 void preview_close(struct preview *preview);
 
 const char *preview_name(const struct preview *preview); // of the driver that was chosen

@@ -2,7 +2,7 @@
 #ifndef LIMN_RENDERER_PREVIEW_TERMINAL_H
 #define LIMN_RENDERER_PREVIEW_TERMINAL_H
 
-// Answers to questions that a driver's probe() asked the terminal are not left to the shell.
+// Waits for the terminal's answers to a driver's probe(), so that they are not left to the shell.
 void preview_terminal_settle(void);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Asks a terminal what it can do: escape queries with a time limit, the terminal's mode always put
-// back as it was. A terminal that TERM calls dumb is asked nothing.
+// Asks a terminal what it can do: escape queries with a time limit; the terminal's mode is always
+// restored. If TERM is dumb, nothing is asked.
 #ifndef LIMN_RENDERER_TERM_QUERY_H
 #define LIMN_RENDERER_TERM_QUERY_H
 
@@ -24,28 +24,28 @@ struct term_info {
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown
-    char typed[128];             // what the user typed meanwhile, for whoever reads keys
+    char typed[128];             // what the user typed meanwhile
     size_t typed_count;
     bool said_cells;             // the size of a cell was its answer
     int outstanding;             // answers that have not come yet
     int64_t asked;               // when they were asked for (milliseconds of the monotonic clock)
 };
 
-// `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false when fd
-// is no terminal, this process is not in its foreground, or nothing answered in time.
+// `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false if fd is
+// not a terminal, this process is not in its foreground, or no answer came in time.
 bool term_query(int fd, int timeout_ms, struct term_info *info);
 
-// A whole sequence (ESC [ …, ESC _ …) that came in later, among the keys: when it is an answer to
-// term_query()'s questions, what it says goes into *info, and true is returned.
+// A whole sequence (ESC [ …, ESC _ …) that came later, among the keys: if it answers a question of
+// term_query(), *info is updated; true.
 bool term_answer(const char *sequence, struct term_info *info);
 
 // Whether the user has typed something that nobody has read yet.
 bool term_typed_ahead(int fd);
-// Gives typed keys back to whoever reads the terminal next, where the system allows it.
+// Gives typed keys back to the terminal's next reader, if the system allows it.
 void term_give_back(int fd, struct term_info *info);
-// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so
-// that they are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for.
-// What was typed meanwhile is given back.
+// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so that
+// they are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for. Keys
+// typed meanwhile are given back.
 void term_settle(int fd, struct term_info *info, int more);
 
 #endif

@@ -16,11 +16,12 @@ struct window *window_open(const char *title, struct err *err);
 void window_close(struct window *w); // NULL is fine
 
 // The next step of a picture, or, when `step` is not above the last one's, the first of another.
-// The image is shared with image_ref(). What is looked at stays, unless it was the newest.
+// The image is shared with image_ref(). The window moves on to it only if it was showing the
+// newest.
 void window_frame(struct window *w, struct image *image, int step, int total);
 
-// Takes in what happened, and draws when something changed, for `milliseconds` at most. False: it
-// was closed.
+// Handles events and redraws what has changed, for at most `milliseconds`. False: the window was
+// closed.
 bool window_turn(struct window *w, int milliseconds);
 char *
 window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
@@ -30,8 +31,8 @@ window_dropped(struct window *w); // a file that was dropped on it, freed with f
 // undoes, Enter ends. With a mask that is being painted, `white` takes its place. NULL NULL: the
 // frames are shown again.
 void window_paint(struct window *w, struct image *picture, const struct image *white);
-// The mask as it is, when a stroke has ended since this was last called; else NULL. Borrowed until
-// the next turn. *ended: Enter was pressed, once.
+// The mask, if a stroke has ended since the last call; else NULL. Borrowed until the next turn.
+// *ended: Enter was pressed.
 const struct image *window_painted(struct window *w, bool *ended);
 
 #endif

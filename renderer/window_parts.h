@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the window is made of: frames and their slider (window.c), and a mask that is painted
+// The parts of the window: frames and their slider (window.c), and the painting of a mask
 // (window_paint.c). Private to renderer.
 #ifndef LIMN_RENDERER_WINDOW_PARTS_H
 #define LIMN_RENDERER_WINDOW_PARTS_H
@@ -35,7 +35,7 @@ const struct image *window_picture(const struct window *w);
 // Where the picture's first pixel lies in the window, and the window's pixels for one of its.
 void window_place(const struct window *w, double *left, double *top, double *scale);
 
-// A mask is being painted: true: the event was the brush's.
+// While a mask is painted: true if the event belonged to the brush.
 bool window_paint_event(struct window *w, const union SDL_Event *e);
 struct image *window_paint_texture(const struct window *w); // RGB8, NULL: no memory
 

@@ -7,8 +7,7 @@
 
 #include "engine/base/err.h"
 
-// Both are freed with free(); NULL: ERR_MEMORY, and for anything that is not proper base64
-// ERR_INPUT.
+// Results are freed with free(). NULL: ERR_MEMORY, or ERR_INPUT for what is not valid base64.
 char *base64_encode(const void *data, size_t size, struct err *err);
 void *base64_decode(const char *text, size_t *size, struct err *err);
 

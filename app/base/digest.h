@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sums of bytes that come in pieces.
+// Checksums of bytes that come in pieces.
 #ifndef LIMN_APP_BASE_DIGEST_H
 #define LIMN_APP_BASE_DIGEST_H
 
@@ -11,7 +11,7 @@ enum { DIGEST_TEXT = 64 + 1 };
 struct digest;
 struct digest *digest_begin(enum digest_kind kind);
 void digest_add(struct digest *d, const void *data, size_t size);
-// In hexadecimal, lower case; `d` is gone. out may be NULL.
+// The checksum in lower-case hexadecimal; frees `d`. out may be NULL.
 void digest_end(struct digest *d, char out[DIGEST_TEXT]);
 
 #endif

@@ -11,13 +11,13 @@ struct loras {
     int count;
 };
 
-// A name without a folder is that of a file in $XDG_DATA_HOME/limn/loras, with or without its
-// .safetensors, where there is one; else a path. text NULL: none. ERR_INPUT. loras_finish() is due
-// in any case.
+// A name without a folder is looked up in $XDG_DATA_HOME/limn/loras, with or without its
+// .safetensors; if it is not there, it is a path. text NULL: none. Fails with ERR_INPUT. Call
+// loras_finish() in any case.
 bool loras_find(struct loras *l, const char *text, struct err *err);
 void loras_finish(struct loras *l);
-// The same with names alone: what a picture keeps, and what a template or a picture of somebody
-// else may say. Freed with free(); NULL for NULL.
+// The same without folders: what a picture stores, and all that somebody else's template or picture
+// may say. Freed with free(); NULL for NULL.
 char *loras_names(const char *text);
 
 #endif

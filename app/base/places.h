@@ -12,21 +12,21 @@
 char **places_of(const char *kind);
 void places_free(char **places);
 
-// The model folder: `given` (a path, a name in places_of("models"), where NAME.yaml is one that is
-// put together from files, or ORG/NAME in the hub's cache), else $LIMN_MODEL, else limn-icons.
-// Freed with free(). ERR_INPUT when there is none.
+// The model folder: `given` (a path; a name in places_of("models"), where NAME.yaml lists the files
+// of a model; or ORG/NAME in the hub's cache), else $LIMN_MODEL, else limn-icons. Freed with
+// free(). ERR_INPUT if it does not exist.
 char *places_model(const char *given, struct err *err);
 
-// Each model that has a name, once: its folder, or, where there is none to be had, why.
+// Calls `see` once for each model that has a name, with its folder, or NULL and why it cannot be
+// used.
 void places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
                                    const struct err *why),
                        void *ctx);
-// Makes the folder of a NAME.yaml, freed with free(); set by programs that know how (NULL: such
-// models are not there).
+// Makes the model folder that a NAME.yaml describes; the path is freed with free(). Set by programs
+// that can; while it is NULL, such models do not exist.
 extern char *(*places_assembled)(const char *yaml, struct err *err);
 
-// What a person typed for a file: ~ and ~/… are in the home, anything else is as it is. Freed with
-// free().
+// A path as a person typed it: ~ and ~/… become the home folder. Freed with free().
 char *places_typed(const char *path);
 
 #endif

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
-// The standard streams, as a program finds them.
+// The standard streams a program starts with.
 #ifndef LIMN_APP_BASE_STREAMS_H
 #define LIMN_APP_BASE_STREAMS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// First of all in every program.
-// Standard input, output and error that were closed are /dev/null's from here on, so that no file
-// or pipe that is opened later is taken for one of them. What is written to such an output is an
-// error (EBADF), for nobody gets it.
+// First of all in every program. Opens /dev/null for each of standard input, output and error that
+// is closed, so that no file opened later gets its number. Writing to such an output fails with
+// EBADF.
 void streams_open(void);
 
-// All of it, in pieces, waiting where a stream that does not wait (another program has made it so)
-// is full. False and errno: it failed.
+// Writes all of it, and waits where the stream is full, even if another program has made it
+// non-blocking. False and errno on failure.
 bool streams_write(int fd, const void *data, size_t size);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 // The name in the NULL-terminated list that differs from `word` by the fewest letters, at most two
-// (one for words of three letters or fewer). NULL: none is near.
+// (one if the word has three letters or fewer). NULL: none is near enough.
 const char *suggest(const char *word, const char *const *names);
 
 #endif

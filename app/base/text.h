@@ -8,30 +8,29 @@
 #include <stddef.h>
 #include <wchar.h>
 
-// Bytes of the character at text, >= 1 unless it is the end; *wide (may be NULL) gets it, L'\0'
-// when it is broken.
+// Length in bytes of the character at text, 0 at the end; *wide (may be NULL) is set to it, or to
+// L'\0' where it is not valid.
 size_t text_char(const char *text, wchar_t *wide);
-// Its bytes, 1 to 4, without a 0 behind them; returns how many.
+// Writes its 1 to 4 bytes, without a terminating 0; returns how many.
 size_t text_put(wchar_t c, char *out);
 // Whether a character may go to a terminal: no controls (C0, DEL, C1), no direction overrides, no
 // line or paragraph separators.
 bool text_harmless(wchar_t c);
 
-// One line: whatever is broken or not harmless, line breaks and tabs too, becomes '?'. Written into
-// `text` itself, which it never makes longer; returns it.
+// Makes it one harmless line, in place: whatever is invalid or not harmless, line breaks and tabs
+// included, becomes '?'. It never grows. Returns text.
 char *text_line(char *text);
 
-// A stream of bytes to a terminal, in pieces that may end in the middle of a character. Line
-// feeds, carriage returns, tabs and the sequence that clears a line pass; else as text_line().
-// Bytes that are no UTF-8 pass when `bytes` is set (a file, whose names scripts want whole),
-// except controls.
+// A stream of bytes to a terminal, in pieces that may end in the middle of a character. Line feeds,
+// carriage returns, tabs and the sequence that clears a line pass; else as text_line(). With
+// `bytes`, invalid UTF-8 passes too, except controls: scripts need the names of files unchanged.
 struct text_stream {
-    char held[8]; // of a character or sequence that may go on in the next piece
+    char held[8]; // of a character or sequence that the next piece may continue
     size_t held_count;
 };
-// `out` has room for n + sizeof held bytes; returns how many it got.
+// `out` has room for n + sizeof held bytes; returns how many were written.
 size_t text_stream(struct text_stream *s, const char *in, size_t n, bool bytes, char *out);
-// What is still held back: the stream has ended.
+// At the end of the stream: what is still held back.
 size_t text_stream_end(struct text_stream *s, bool bytes, char *out);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Threads that are started, or an error.
+// Starting threads, with an error where that fails.
 #ifndef LIMN_APP_BASE_THREADS_H
 #define LIMN_APP_BASE_THREADS_H
 
@@ -8,7 +8,7 @@
 
 #include "engine/base/err.h"
 
-// ERR_MEMORY when the system has none left; then *thread is not to be joined.
+// ERR_MEMORY when the system has no more; *thread must not be joined then.
 bool threads_start(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err);
 
 #endif

@@ -7,7 +7,8 @@
 
 enum { TIME_TEXT_MAX = 40 };
 
-// Seconds since 1970 here, as strftime() has `format`; "?" for what is no time of a calendar.
+// Seconds since 1970 as local time, in a format of strftime(); "?" where the calendar has no such
+// time.
 void time_text(int64_t seconds, const char *format, char out[TIME_TEXT_MAX]);
 
 #endif

@@ -39,7 +39,7 @@ enum value_kind {     // what is stored
 #define VALUE_FIELD_WEIGHTS  char *
 #define VALUE_FIELD_COLOUR   char *
 
-// What a text names, for whoever completes it or offers some.
+// What a text names, for completion and for lists to choose from.
 enum completion {
     COMPLETE_NOTHING = 0,
     COMPLETE_FILE,
@@ -69,13 +69,13 @@ struct value_type {
 };
 
 // Reads `text` and stores the value at `at`; texts are stored as the pointer that was given.
-// ERR_INPUT: "NAME is 'TEXT', it must be …", with the range or the names.
+// ERR_INPUT: "NAME is 'TEXT', but must be …", with the range or the names.
 bool value_read(const struct value_type *type, const char *name, const char *text, void *at,
                 struct err *err);
-// What value_read() reads back as the same value, without VALUE_LIST; freed with free().
+// The text from which value_read() reads the same value; not for VALUE_LIST. Freed with free().
 char *value_text(const struct value_type *type, const void *at);
 
-// Both halves of a VALUE_WEIGHTED. False: it is none.
+// Both halves of a VALUE_WEIGHTED. False: not a valid one.
 bool value_weighted(const char *text, int64_t *whole, double *weight);
 
 // One part of a VALUE_WEIGHTS: reference K counts `weight` times as much from `from` to `to` of the
@@ -85,13 +85,13 @@ struct value_weight {
     double weight, from, to;
 };
 // The parts of a VALUE_WEIGHTS, with spaces or commas between them; at most
-// LIMIT_INSTRUCTION_REFERENCES, each number once. Returns how many; -1: it is none.
+// LIMIT_INSTRUCTION_REFERENCES, each number once. Returns how many; -1: not a valid one.
 int value_weights(const char *text, struct value_weight out[LIMIT_INSTRUCTION_REFERENCES]);
 
-// A VALUE_COLOUR: 0xRRGGBB, -1 for "none". False: it is none.
+// A VALUE_COLOUR: 0xRRGGBB, or -1 for "none". False: not a valid one.
 bool value_colour(const char *text, int32_t *rgb);
 
-// Whether it is stored as a char *.
+// Whether values of this kind are stored as char *.
 static inline bool
 value_is_text(enum value_kind kind)
 {
@@ -99,7 +99,7 @@ value_is_text(enum value_kind kind)
            kind == VALUE_WEIGHTS || kind == VALUE_COLOUR;
 }
 
-// What it may be, for people: "1..1000", "f32, bf16, f16"; "" where there is nothing to say.
+// The allowed values for people to read: "1..1000", "f32, bf16, f16"; "" for any text.
 void value_range(const struct value_type *type, char *out, size_t size);
 // The names of a choice, NULL at the end; returns how many.
 int value_names(const struct value_type *type, const char *names[LIMIT_CHOICE_NAMES + 1]);

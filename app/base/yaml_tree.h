@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// YAML as a tree that remembers where everything stood, so that every error can say file, line and
+// YAML as a tree that remembers the place of every node, so that errors can give file, line and
 // column. The only door to libyaml.
 //
-// What is understood is YAML's plain core: one document of maps, lists and scalars. Anchors,
-// aliases, tags and merge keys are refused: nothing in a template needs them, and a few lines of
-// them can stand for gigabytes. Duplicate keys are refused. A byte order mark is skipped. The
-// limits are those of engine/base/limits.h; reading takes time in proportion to the file.
+// Only YAML's plain core is read: one document of maps, lists and scalars. Anchors, aliases, tags
+// and merge keys are refused: no template needs them, and a few lines of them can expand to
+// gigabytes. Duplicate keys are refused. A byte order mark is skipped. The limits are those of
+// engine/base/limits.h; reading takes time in proportion to the file.
 #ifndef LIMN_APP_BASE_YAML_TREE_H
 #define LIMN_APP_BASE_YAML_TREE_H
 
@@ -35,16 +35,16 @@ struct yaml *yaml_tree_parse(const char *text, size_t size, const char *name, st
 void yaml_tree_free(struct yaml *root); // NULL is fine
 
 const struct yaml *yaml_tree_get(const struct yaml *map, const char *key); // NULL: none
-// Typed reading of a scalar; false where it is something else. Numbers and switches must be plain.
+// A scalar as a type; false if it is something else. Numbers and switches must be plain.
 bool yaml_tree_number(const struct yaml *v, double *out);
-bool yaml_tree_integer(const struct yaml *v, int64_t *out); // exact; "1e3" and "2.0" are none
+bool yaml_tree_integer(const struct yaml *v, int64_t *out); // exact; not "1e3" or "2.0"
 bool yaml_tree_bool(const struct yaml *v, bool *out); // true, false, yes, no, on, off
 bool yaml_tree_is_null(const struct yaml *v);         // NULL, empty, ~ or null
 
-// The same as JSON: plain scalars become numbers, switches or null where they look like it.
+// The same as JSON: plain scalars that look like numbers, switches or null become them.
 struct jv *yaml_tree_to_jv(const struct yaml *root);
 
-// "FILE:LINE:COLUMN: " and the sentence; returns false.
+// Sets the error "FILE:LINE:COLUMN: …"; returns false.
 bool yaml_tree_error(const struct yaml *at, const char *file, struct err *err, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The commands of the program. Each is a table (options.h) with a function that gets the command
-// line as it was read and returns an exit code: 0 done, 1 failed, 2 bad usage or input, 130
+// The commands of the program. Each is a table (options.h) with a function that takes the parsed
+// command line and returns an exit code: 0 success, 1 failure, 2 bad usage or input, 130
 // interrupted.
 #ifndef LIMN_APP_CLI_COMMANDS_H
 #define LIMN_APP_CLI_COMMANDS_H
@@ -23,47 +23,44 @@ extern const struct command command_models_get, command_models_add, command_mode
 
 int bench_ui(void); // limn bench ui
 
-// Whether a worker runs the command of that name for its limn (app/cli/through.h), and all such
-// names.
+// Whether the command of that name is run by a worker (app/cli/through.h); all such names.
 bool command_computes(const char *name);
 struct jv *command_computing(void);
 // Reads a command line without the program's name, and runs it in this process.
 int command_run(int argc, char **argv);
-// The program's own table: what is above all commands.
+// The program's own table, above all commands.
 extern const struct command command_program;
 
-// Whether what is written to a descriptor goes to a terminal, also where a worker and its limn lie
-// between.
+// Whether what is written to a descriptor ends up on a terminal, even by way of a worker and its
+// client.
 bool command_terminal(int fd);
 void command_set_terminal(int fd);
-// The name of this machine for people on another one, before errors; NULL: they are here.
+// The name of this machine, put before errors for people on another one; NULL: they are here.
 extern const char *command_where;
 
-// First of all: signals, threads, $LIMN_LOG.
+// Called first: sets up signals, threads and $LIMN_LOG.
 void command_start(char **argv);
 
 // From here on whatever this process prints goes through a filter (text.h): no string from outside
 // (a file's name, an instruction in a picture, another machine's words) controls the terminal.
 // Not for the UI, whose screen is curses' own.
 void command_open_doors(void);
-// Prints a line with strings from outside in it: formatted, made one harmless line (text_line()),
-// and ended.
+// Prints a line that contains text from outside: formatted, then made harmless (text_line()).
 __attribute__((format(printf, 2, 3))) void command_say(FILE *out, const char *format, ...);
-// Text from outside as part of one line (text_line()).
+// Makes text from outside part of one line (text_line()).
 char *command_harmless(char *text);
-// Prints "limn: sentence" on stderr, harmless, and returns the exit code of the error.
+// Prints "limn: " and the error, made harmless, on stderr; returns the error's exit code.
 int command_failed(const struct err *err);
 
-// What ends a process of this program that gets no memory for something small: a sentence, exit
-// code 1. Async-signal-safe.
+// Called when a small allocation fails: prints a message and exits with code 1. Async-signal-safe.
 __attribute__((noreturn)) void command_end_without_memory(void);
 
-// From here on the first interrupt ends the process (exit code 130): there is nothing to save.
+// From here on the first interrupt ends the process with exit code 130: nothing needs saving.
 void command_interrupt_ends(void);
 
-// Last of all: whether all that was said on standard output got there. Returns the exit code, which
-// is 1 for a command that did well but for that. What wrote to the descriptor itself reports its
-// errno.
+// Called last: checks that all of standard output was written. Returns the exit code, or 1 if a
+// command that succeeded lost its output. Code that writes to the descriptor directly reports a
+// failure with command_output_lost().
 int command_end(int code);
 void command_output_lost(int number);
 

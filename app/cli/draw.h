@@ -22,12 +22,12 @@ struct draw_item {
     char *label;    // on the sheet; NULL: a job by itself
 };
 
-// Whether all of it can be written is known before anything is drawn; where it then cannot be all
-// the same, the error says where the picture lies. One after the other, through one worker; what
-// was drawn before an error stays. With labels their pictures (count 1 each) are FILE-1.png,
-// FILE-2.png …, and FILE-sheet.png shows them all, `columns` a row, and holds them with `about`
-// (sweep_json(); may be NULL without labels). ERR_CANCELLED after SIGINT, with nothing
-// half-written.
+// Draws the jobs one after the other, through one worker. Whether their files can be written is
+// checked before anything is drawn; if writing fails all the same, the error says where the picture
+// is. What was drawn before an error stays. Items with labels are a sweep: their pictures (count 1
+// each) are FILE-1.png, FILE-2.png …, and FILE-sheet.png shows them all, `columns` in a row, and
+// holds the sweep itself in `about` (sweep_json(); NULL without labels). ERR_CANCELLED after
+// SIGINT, with nothing half-written.
 bool draw(const struct draw_item *items, int count, int columns, const struct jv *about,
           const struct draw_params *params, struct err *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How far long work is, as one line of standard error that changes, on a terminal alone.
+// The progress of long work, as a changing line on standard error; only on a terminal.
 #ifndef LIMN_APP_CLI_METER_H
 #define LIMN_APP_CLI_METER_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The manual page, docs/commands.md and the completions of shells, made from the tables of
-// options.h. The build runs limn for them (app/meson.build, docs/meson.build).
+// options.h. The build runs limn to make them (app/meson.build, docs/meson.build).
 #ifndef LIMN_APP_CLI_OPTIONS_DOCS_H
 #define LIMN_APP_CLI_OPTIONS_DOCS_H
 

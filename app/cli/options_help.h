@@ -5,14 +5,14 @@
 
 #include "app/cli/options.h"
 
-// Of the command that is meant, and of those below it. `away` as in command_line_read().
+// The help of the line's command and of those below it. `away` as in command_line_read().
 void options_help(const struct command_line *line, bool away, FILE *out);
 
-// What it does, in sentences: about, or its summary as one; freed with free().
+// What it does, in sentences: its `about`, or its summary made a sentence. Freed with free().
 char *command_about(const struct command *command);
-// A phrase with its range, its names and what it is by itself behind it; freed with free().
+// Its description, with range, choices and default. Freed with free().
 char *option_phrase(const struct option *o);
-// "TEMPLATE|PICTURE.png", "[KEY=VALUE ...]": the words of a command; freed with free().
+// The arguments of a command: "TEMPLATE|PICTURE.png", "[KEY=VALUE ...]". Freed with free().
 char *command_words(const struct command *command);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a command puts a picture: into a file, or, for "-" and /dev/stdout, on standard output,
-// where then nothing else goes.
+// Where a command writes a picture: to a file or, for "-" and /dev/stdout, to standard output,
+// which then carries nothing else.
 #ifndef LIMN_APP_CLI_OUTPUT_H
 #define LIMN_APP_CLI_OUTPUT_H
 
@@ -11,8 +11,8 @@
 
 bool output_is_standard(const char *path); // NULL: no
 
-// Before the work that makes it: whether it could be written there now. `source` (may be NULL) is
-// what is read for it, which is not to be written over.
+// Before the work begins: whether the file can be written. `source` (may be NULL) is the file that
+// is read, which must not be overwritten.
 bool output_check(const char *path, const char *source, struct err *err);
 bool output_write(const char *path, const void *data, size_t size, struct err *err);
 

@@ -9,16 +9,16 @@
 #include "loaders/host.h"
 #include "renderer/image/image.h"
 
-// Decodes the data of a reference, runs its loader (unless it has been run), reduces it to `side`
-// pixels. With alpha where the picture has one. Errors start with the reference's place. `stop`
-// (may be NULL) ends a loader that runs: ERR_CANCELLED.
+// Decodes the data of a reference, runs its loader (unless that has been done) and reduces the
+// result to `side` pixels, with alpha if the picture has any. Errors begin with the reference's
+// name. `stop` (may be NULL) ends a running loader: ERR_CANCELLED.
 struct image *request_picture(const struct job_reference *ref, const struct loader_host *loaders,
                               int side, const atomic_int *stop, struct err *err);
 
 // A job as a pipeline takes it. Every picture has its data.
 struct request {
-    struct instruction instruction, negative; // the second is empty where nothing is to be avoided
-    bool away;                                // it is not
+    struct instruction instruction, negative; // `negative` is empty if nothing is to be avoided
+    bool away;                                // `negative` is not empty
     struct image *start, *mask; // as they came; NULL: none
     struct image *start_rgb, *start_alpha, *mask_rgb; // what the pipeline's pictures lie in
     struct pipeline_picture start_picture, mask_picture; // the same for the pipeline
@@ -26,12 +26,11 @@ struct request {
     int weight_count;
 };
 
-// As the model will see it. Freed with request_finish(), also after a failure.
+// Call request_finish() afterwards, after a failure too.
 bool request_make(struct request *out, const struct job *j, const struct loader_host *loaders,
                   const atomic_int *stop, struct err *err);
 void request_finish(struct request *r); // zeroed is fine
-// What the pipeline is asked for; it borrows from both, but callbacks and `cancel` are the
-// caller's.
+// The pipeline's request, which borrows from both. The caller sets callbacks and `cancel`.
 struct pipeline_request request_pipeline(const struct request *r, const struct job *j);
 
 // The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Commands of the command line that compute: not in the process that was called, but in a child of
-// a worker, here or on another machine (--host), so that a driver or a model that crashes is a
-// sentence, and so that one command line does for both. What the child writes is written here, byte
-// for byte; Ctrl-C is passed on; its exit code becomes this one's.
+// Commands that compute do so not in the process that was called but in a child of a worker, here
+// or on another machine (--host): a crash of a driver is then an error message, and one command
+// line serves for both. What the child writes is written here, byte for byte; Ctrl-C is passed on;
+// its exit code becomes this process's.
 #ifndef LIMN_APP_CLI_THROUGH_H
 #define LIMN_APP_CLI_THROUGH_H
 
 #include "app/cli/options.h"
 #include "app/worker/client.h"
 
-// What a command is sent with. Where it runs on this machine its words go as they are; for another
-// machine small files that only this one has are sent by content, and what it makes for people is
-// fetched.
+// A command on its way to a worker. On this machine its words go as they are; to another machine
+// the contents of small input files go with it, and the files it makes are fetched.
 struct errand {
     const char *host; // NULL: this machine
     struct jv *words;
@@ -29,16 +28,17 @@ struct errand {
 void errand_begin(struct errand *e, const char *host);
 void errand_finish(struct errand *e);
 void errand_word(struct errand *e, const char *text);
-// A file named here behind `before` ("tasks=", ""): its content goes along. ERR_INPUT names it.
+// The argument `before` ("tasks=", "") and the name of a file here, whose content is sent along.
+// ERR_INPUT names it.
 bool errand_send(struct errand *e, const char *before, const char *path, struct err *err);
-// A file that the command makes and that comes here.
+// The same for a file that the command makes, which is fetched.
 bool errand_fetch(struct errand *e, const char *before, const char *path, struct err *err);
-// The message `command`, under that id; what it needs is kept in the client.
+// Sends the message `command` under that id. The client keeps what it needs of the errand.
 void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
 
-// What was given on a command line: an option with its value, whose file goes along or comes back
-// where its table says so and it runs on another machine; or a word. --host and --detach are left
-// out.
+// Adds an option with its value, or an argument, as given on a command line. Where the command runs
+// on another machine, files are sent or fetched as the option's table says. --host and --detach are
+// left out.
 bool errand_given(struct errand *e, const struct given *given, struct err *err);
 
 // Fills an errand from a command line; checks what can be checked here. Commands that name files of
@@ -47,14 +47,14 @@ bool errand_from(struct errand *e, const struct command_line *line, struct err *
 // limn train's (train_errand.c).
 bool train_errand(struct errand *e, const struct command_line *line, struct err *err);
 
-// Runs a command for its answer: what it says on standard output, in *said, freed with free().
-// Words as on a command line, NULL at the end. ERR_… with its own sentence where it fails.
+// Runs a command for its standard output: *said, freed with free(). Words as on a command line,
+// NULL at the end. If it fails, err has its message.
 bool through_ask(const char *host, const char *const *words, char **said, struct err *err);
 
-// Runs a command so; returns its exit code.
+// Runs a command through a worker; returns its exit code.
 int through(const struct command_line *line);
-// Shows what a detached command said and says until it ends, and returns its exit code; an
-// interrupt ends only the looking (0).
+// Shows the output of a detached command, from its beginning until it ends; returns its exit code.
+// An interrupt detaches again and returns 0.
 int through_follow(struct client *c, const char *host, const char *id, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The command line of limn train, for whoever sends it elsewhere (app/cli/train_errand.c).
+// The command line of limn train, also for sending it elsewhere (app/cli/train_errand.c).
 #ifndef LIMN_APP_CLI_TRAIN_H
 #define LIMN_APP_CLI_TRAIN_H
 
@@ -8,15 +8,15 @@
 #include "engine/train/recipe.h"
 
 struct train_look {
-    // Words of the command line: the recipe, a sheet to be made; NULL: none.
+    // From the command line: the recipe, the sheet to make; NULL: none.
     const char *file, *sheet;
     struct jv *settings; // --set
     struct recipe recipe;
     int64_t until;
 };
 
-// Reads and checks a command line with its recipe; nothing is trained. To be finished also after a
-// failure.
+// Reads and checks a command line with its recipe; nothing is trained. Call train_look_finish()
+// afterwards, after a failure too.
 bool train_look(struct train_look *look, const struct command_line *line, struct err *err);
 void train_look_finish(struct train_look *look);
 

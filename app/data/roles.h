@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a pack's role pictures are made with: loaders and their settings, as written on the command
 // line: "edge:thickness=8..20:detail=0.3..0.7,mask,sketch". A setting with two values is drawn
-// between them for each record anew (but the same at every run), so that a model learns lines of
-// any width; settings not named have the loader's default.
+// between them for each record (the same in every run), so that a model learns lines of any width;
+// the other settings have the loader's defaults.
 #ifndef LIMN_APP_DATA_ROLES_H
 #define LIMN_APP_DATA_ROLES_H
 
@@ -23,7 +23,7 @@ struct data_roles {
 
 #define DATA_ROLES_DEFAULT "edge:thickness=8..20:detail=0.35..0.65,mask,sketch:smooth=8..14"
 
-// `text` NULL: the default; "": none. ERR_INPUT names the loader and setting that is wrong.
+// `text` NULL: the default; "": no roles. ERR_INPUT names the loader and setting that are wrong.
 bool data_roles_open(struct data_roles *r, const char *text, struct err *err);
 void data_roles_close(struct data_roles *r); // zeroed is fine
 

@@ -3,13 +3,13 @@
 //
 //   the emoji set   a folder with catalog.jsonl, splits.json and STYLE.tar
 //   a folder        pictures anywhere below it, each with NAME.txt (its caption) or NAME.json
-//   beside a tar           the same as one archive (WebDataset: entries of one record share the
-//   name up to
+//   an archive      the same in one .tar (WebDataset: entries of one record share the name up to
 //                   the first dot)
 //
 // NAME.json: {"caption": text, "keywords": [text, …] or "a, b", "subject": text, "style": text,
 // "split": "train" | "heldout_subject" | "heldout_pair" | "heldout_style"}; only caption (or
-// "text") is needed. Pictures of equal "subject" show the same thing, equal "style" the same hand.
+// "text") is needed. Pictures with the same "subject" show the same thing; those with the same
+// "style" are by the same hand.
 #ifndef LIMN_APP_DATA_SOURCE_H
 #define LIMN_APP_DATA_SOURCE_H
 
@@ -44,23 +44,23 @@ struct data_source {
     size_t archive_count;
 };
 
-// `names`: a picture without a caption is called by the words of its file's name: "arrow-left.png".
+// `names`: a picture without a caption gets the words of its file's name ("arrow-left.png").
 bool data_source_open(struct data_source *s, const char *path, bool names, struct err *err);
-// Several as one (gather.c): equal names of styles and subjects are the same one, and a style or
-// subject that one of them holds out is held out in all.
+// Several sources as one (gather.c): styles and subjects with the same name are the same, and what
+// one of them holds out is held out in all.
 bool data_source_gather(struct data_source *s, const char *const *paths, size_t count, bool names,
                         struct err *err);
-// Pictures for training that are, pixel by pixel, one that is held out, are held out with it: sets
-// draw some subjects alike. pixels[i]: a digest of record i's, 0: it is not used.
+// Training pictures whose pixels equal those of a held-out picture are held out with it: some sets
+// share drawings. pixels[i]: a digest of record i's pixels; 0: record i is not used.
 void data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels);
 void data_source_close(struct data_source *s); // zeroed is fine
-// False with ERR_IO once an archive was cut short: what was read since is not what it held.
+// False with ERR_IO if an archive has been cut short meanwhile: what was read then is not its data.
 bool data_source_check(const struct data_source *s, struct err *err);
 
 // For the readers of the kinds.
 bool data_source_open_emoji(struct data_source *s, const char *folder, struct err *err);
 bool data_source_open_files(struct data_source *s, const char *path, bool archive, struct err *err);
-// Number of a style or subject, added when new.
+// The number of a style or subject, which is added if new.
 int data_source_style(struct data_source *s, const char *name);
 int data_source_subject(struct data_source *s, const char *name);
 // One line of text with single spaces, cut at a word; NULL when it is not UTF-8. Freed with free().

@@ -24,7 +24,7 @@ struct data_tar {
 // Every header's checksum and size is checked; an archive that ends early is an error.
 bool data_tar_open(struct data_tar *tar, const char *path, struct err *err);
 void data_tar_close(struct data_tar *tar); // zeroed is fine
-// NULL: none. One of those of equal name.
+// NULL: none. If several have the name, one of them.
 const struct data_tar_entry *data_tar_find(struct data_tar *tar, const char *name);
 
 #endif

@@ -21,7 +21,7 @@ enum eval_measure {
 };
 extern const char *const eval_measure_names[EVAL_MEASURE_COUNT];
 
-// Whose pictures are measured.
+// Whose pictures are measured: the true ones, a copied reference, the mean, the two models'.
 enum { EVAL_TRUTH = 0, EVAL_COPY, EVAL_MEAN, EVAL_MODEL, EVAL_OTHER, EVAL_WHO_COUNT };
 
 struct eval_params {
@@ -31,8 +31,8 @@ struct eval_params {
     const char *only;       // name of a task; NULL: all
     int examples;           // of a task
     int steps, seed;
-    // Up to so many pictures of a model's own index go with the words of examples that have no
-    // reference (app/job/job_retrieve.h); 0: none. Then look_start() (loaders/look.h) comes first.
+    // Examples without references are given up to so many pictures from the model's own index
+    // (app/job/job_retrieve.h); 0: none. If not 0, call look_start() (loaders/look.h) first.
     int retrieve;
     enum pack_split split;
     void (*progress)(void *ctx, int done, int total); // may be NULL
@@ -57,8 +57,8 @@ struct eval_report {
 
 bool eval_run(const struct eval_params *p, struct eval_report *out, struct err *err);
 void eval_finish(struct eval_report *r); // zeroed is fine
-// Whether the second model is worse than the first in that measure of that task, beyond an interval
-// of the difference that is 1.75 times as wide as the one given, for as many are looked at.
+// Whether the second model is worse than the first in that measure of that task: the interval of
+// the difference, made 1.75 times as wide because so many are compared, does not contain 0.
 bool eval_is_worse(const struct eval_task *t, enum eval_measure m);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How near one picture is to another, and how sure the mean of some numbers is.
+// How close one picture is to another, and how certain the mean of some numbers is.
 #ifndef LIMN_APP_EVAL_MEASURE_H
 #define LIMN_APP_EVAL_MEASURE_H
 

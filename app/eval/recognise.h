@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Two linear recognisers that a pack makes of its training part, for measuring what a model draws:
-// which of the pack's subjects a picture shows, and in which style. Fixed features, closed forms,
-// no chance: the same pack gives the same recognisers.
+// Two linear recognisers, made from the training part of a pack, to measure what a model draws:
+// which of the pack's subjects a picture shows, and in which style. Features are fixed and
+// solutions closed: the same pack gives the same recognisers.
 //
 //   subject   gradients by orientation (8 directions in 8 x 8 cells; Dalal & Triggs 2005), what
 //             is not ground, and colour, coarsely; whitened by their scatter within subjects
@@ -10,7 +10,7 @@
 //   style     colours, strength of gradients, saturation and local patterns (Ojala et al. 2002)
 //             where there is no ground; ridge regression on the styles
 //
-// What they say of true pictures is what a model could reach.
+// Their scores on true pictures are what a model could reach.
 #ifndef LIMN_APP_EVAL_RECOGNISE_H
 #define LIMN_APP_EVAL_RECOGNISE_H
 
@@ -18,8 +18,8 @@
 
 struct recogniser;
 
-// ERR_INPUT where the pack has no training part with styles and subjects, or its pictures' side is
-// no multiple of 8.
+// ERR_INPUT if the pack's training part has no styles or subjects, or the side of its pictures is
+// not a multiple of 8.
 struct recogniser *recogniser_make(const struct pack *pack, struct err *err);
 void recogniser_free(struct recogniser *r); // NULL is fine
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Clusters for retrieval-augmented training (Instruct-Imagen, section 3.2): a pack's training
-// pictures that look alike to a model, put into a copy of the pack (engine/train/pack.h).
+// Clusters for retrieval-augmented training (Instruct-Imagen, section 3.2): groups of a pack's
+// training pictures that look alike to a model, added to a copy of the pack (engine/train/pack.h).
 #ifndef LIMN_APP_INDEX_CLUSTER_MAKE_H
 #define LIMN_APP_INDEX_CLUSTER_MAKE_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// An index: pictures with their words, to be found again by words or by what they look like, and
-// small copies of the pictures themselves, so that one draws from it without the folder they came
-// from. One SQLite file (docs/retrieval.md has the tables).
+// An index: pictures that are found by words or by what they look like, with small copies of the
+// pictures themselves, so that the folder they came from is not needed. One SQLite file
+// (docs/retrieval.md has the tables).
 //
-// It may be a stranger's. It is opened read-only and as it is (no journal beside it is looked at),
-// must have the tables of this version word for word, and is checked by SQLite; every size and text
-// is checked where it is read. Its pictures are bytes that only the sandbox decodes
+// The file may come from a stranger. It is opened read-only and immutable (no journal beside it is
+// read), must have the tables of this version word for word, and is checked by SQLite; every size
+// and text is checked where it is read. Its pictures are bytes that only the sandbox decodes
 // (loaders/look.h). One thread at a time.
 #ifndef LIMN_APP_INDEX_INDEX_H
 #define LIMN_APP_INDEX_INDEX_H
@@ -35,7 +35,7 @@ struct index *index_open(const char *path, struct err *err);
 void index_close(struct index *x); // NULL is fine
 const struct index_about *index_about(const struct index *x);
 
-// A picture of it: rows go from 0. Texts are one line of valid UTF-8 each.
+// One of its pictures; rows count from 0. Each text is one line of valid UTF-8.
 struct index_picture {
     int64_t row;
     char *name;            // what it shows: "snail"
@@ -49,16 +49,15 @@ void index_picture_finish(struct index_picture *p); // zeroed is fine
 
 // All vectors, read once and kept.
 bool index_vectors(struct index *x, struct vectors *out, struct err *err);
-// How features become vectors there; for looks_close(), also after a failure.
+// How features become the index's vectors. Call looks_close() afterwards, after a failure too.
 bool index_looks(struct index *x, struct looks *out, struct err *err);
 
 // --- by words (index_words.c)
 
-// Which of an index's pictures the words of a sentence ask for, best first. A picture is chosen by
-// what it is called and by its keywords, both stemmed (FTS5, porter); a style that the sentence
-// names chooses among pictures of the same thing. The words that say what is to be drawn are the
-// last of each run of words between prepositions and the like ("a red FOX on a HILL"): one of them
-// must be matched.
+// The pictures that a sentence asks for, best first. A picture matches by its name and its
+// keywords, both stemmed (FTS5, porter); a style that the sentence names decides between pictures
+// of the same thing. What is to be drawn are the last words of each phrase between prepositions and
+// the like ("a red FOX on a HILL"): one of them must match.
 enum { INDEX_FOUND_MAX = 64 };
 struct index_found {
     struct index_hit {
@@ -70,7 +69,7 @@ struct index_found {
     int count;
     char missing[128]; // what is to be drawn and was not found: "quokka"; "": everything was
 };
-// At most `count`: a picture for each thing that is named, then more of the first.
+// At most `count`: one picture for each thing named, then more of the first.
 bool index_find(struct index *x, const char *sentence, int count, struct index_found *out,
                 struct err *err);
 
@@ -81,7 +80,7 @@ bool index_find(struct index *x, const char *sentence, int count, struct index_f
 typedef void index_each_entry(void *ctx, int64_t entry, const char *name);
 bool index_match(struct index *x, const char *word, bool keywords, index_each_entry *each,
                  void *ctx, struct err *err);
-// The pictures of an entry: `each` gets row and style's number; in their order.
+// Calls `each` with row and style number of every picture of an entry, in order.
 typedef void index_each_picture(void *ctx, int64_t row, int style);
 bool index_entry(struct index *x, int64_t entry, index_each_picture *each, void *ctx,
                  struct err *err);

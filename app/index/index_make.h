@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Making an index of a pack, or of a folder or archive of pictures (app/data/source.h), which is
-// packed first. What a split holds out is left out, and so are near-duplicates: of pictures of the
-// same name that look alike to the model the first is kept. A folder is packed by processes that
-// are forked: then call it before the program has other threads.
+// packed first. Left out are pictures that the split holds out, and near-duplicates: of those with
+// the same name that look alike to the model the first is kept. Packing a folder forks: call it
+// before the program has other threads.
 #ifndef LIMN_APP_INDEX_INDEX_MAKE_H
 #define LIMN_APP_INDEX_INDEX_MAKE_H
 

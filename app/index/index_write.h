@@ -7,8 +7,8 @@
 
 struct index_writer;
 
-// The model's name and hash of `about`, and its side, are written as they are; the sizes are those
-// of `looks`, by which the vectors were made.
+// Model, hash and side are taken from `about`; the dimensions from `looks`, with which the vectors
+// were made.
 struct index_writer *index_writer_open(const struct index_about *about, const struct looks *looks,
                                        struct err *err);
 void index_writer_close(struct index_writer *w); // NULL is fine

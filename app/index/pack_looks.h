@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What pictures of a pack look like to a model, as vectors that can be compared: its features of
-// each (engine/draw/pipeline.h), made short (engine/retrieval/looks.h). Mean and deviation of the
-// features are learned from up to 2,048 of the pictures, spread evenly.
+// What pictures of a pack look like to a model, as vectors that can be compared: the features of
+// each (engine/draw/pipeline.h), projected (engine/retrieval/looks.h). Mean and deviation of the
+// features are estimated from up to 2,048 of the pictures, spread evenly.
 #ifndef LIMN_APP_INDEX_PACK_LOOKS_H
 #define LIMN_APP_INDEX_PACK_LOOKS_H
 
@@ -21,8 +21,8 @@ struct pack_looks {
     void *ctx;
 };
 
-// (count,PACK_LOOKS_DIMENSION), as in vectors_pack(), freed with free(); NULL: failed. `looks` is
-// opened; looks_close() is due in any case.
+// (count,PACK_LOOKS_DIMENSION), as in vectors_pack(), freed with free(); NULL on failure. Opens
+// `looks`: call looks_close() in any case.
 int8_t *pack_looks_make(const struct pack_looks *p, struct looks *looks, struct err *err);
 
 #endif

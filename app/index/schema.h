@@ -6,7 +6,7 @@
 
 #define INDEX_FORMAT "limn index 1"
 
-// Vectors lie together, so many in a row of `vectors`.
+// How many vectors one row of `vectors` holds.
 enum { INDEX_VECTORS_TOGETHER = 1024 };
 
 static const char *const index_tables[] = {

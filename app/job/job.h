@@ -51,7 +51,7 @@ struct job {
     char *model_hash; // of a picture that is drawn again; else NULL
     char *drawn_by;   // the name that the model of such a picture had where it was drawn; NULL
     char *template;   // the name of the one that it was made from; NULL: none is known
-    // Parameters; what is not set is left to the model, to the machine, or, the seed, to
+    // Parameters. What is not set is decided by the model, the machine or, for the seed,
     // job_settle().
 #define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
                   help)                                                                            \
@@ -80,7 +80,7 @@ void job_reference_key(const struct job_reference *r, char out[JOB_KEY_TEXT]);
 bool job_read_key(const char *key, enum job_use *use,
                   int *marker); // its inverse; false: it is none
 
-// A picture with nothing in it yet. NULL when there are job_use_limit() of its use.
+// A new, empty picture. NULL if the job has job_use_limit() of that use already.
 struct job_reference *job_add_for(struct job *j, enum job_use use, int marker);
 struct job_reference *job_add(struct job *j, int marker); // a reference
 void job_remove(struct job *j, int index);
@@ -88,44 +88,44 @@ struct job_reference *job_find_for(struct job *j, enum job_use use, int marker);
 struct job_reference *job_find(struct job *j, int marker); // a reference
 int job_count(const struct job *j, enum job_use use);
 
-// Forgets its bytes: job_read() reads the file again, which may have changed.
+// Drops its bytes, so that job_read() reads the file again, which may have changed.
 void job_unread(struct job_reference *r);
-// Of what came inside a picture: its file is a name, and its bytes are all there is of it.
+// Marks what came inside a picture: its file is only a name, its bytes are all there is.
 void job_embed(struct job_reference *r, const char *path);
-// Forgets what only the user says: model, device, number type, where weights lie.
+// Clears what only the user may decide: model, device, number type, where weights are kept.
 void job_disobey(struct job *j);
-// Whether a text inside a picture is of a format that is known here (limn writes format 1).
+// Whether the text inside a picture has a format known to this version (limn writes format 1).
 bool job_check_format(const struct jv *root, const char *name, struct err *err);
-// The job inside a PNG that limn made. False without error set: there is none. It may be a
-// stranger's: what it says of model, device and number type is left out, and its references are
-// its own bytes.
+// The job inside a PNG that limn made. False with no error set: there is none. The file may come
+// from a stranger: its model, device and number type are ignored, and its references are the bytes
+// inside it.
 bool job_from_png(struct job *j, const char *path, struct err *err);
 bool job_is_png(const char *path); // by its first bytes
 bool job_from_png_in(struct job *j, const void *png, size_t size, const char *name,
                      struct err *err);
 
-// Reads the picture files that have not been read and hashes them: what is no picture by its first
-// bytes goes no further. ERR_INPUT names the file.
+// Reads and hashes the picture files not read yet. A file that does not begin like a picture is
+// refused: ERR_INPUT names it.
 bool job_read(struct job *j, struct err *err);
-// The instruction as a model sees it, or what it keeps away from (`negative`, and a marker for
-// each picture that it does not name), with one reference of 1 x 1 for each picture and no pixels
-// yet. Unchecked; freed with instruction_finish(), also after a failure.
+// The instruction as a model sees it, or, for JOB_AWAY, `negative` with a marker for each picture
+// it does not name. Each picture is a reference of 1 x 1 without pixels. Not checked. Call
+// instruction_finish() afterwards, after a failure too.
 bool job_instruction(const struct job *j, enum job_use use, struct instruction *out,
                      struct err *err);
-// As far as can be said without pictures: markers match references, parameters lie in their ranges.
+// Checks what can be checked without pictures: markers match references, parameters are in range.
 bool job_check(const struct job *j, struct err *err);
-// The same of a job that is to be drawn: also that what its parameters say of pictures (strength,
-// ref_weight) has its pictures, which a template may leave to the person who draws from it.
+// The same for a job that is to be drawn: parameters about pictures (strength, ref_weight) must
+// have their pictures too, which a template may leave to the person who uses it.
 bool job_check_whole(const struct job *j, struct err *err);
-// Fills in what must be known before it is sent: id, seed, count.
+// Fills in what must be decided before it is sent: id, seed, count.
 void job_settle(struct job *j);
 void job_name(struct job *j); // a new id
 bool job_is_hash(const char *text); // 64 digits of lower case
 bool job_is_id(const char *text); // what an id may be: it becomes part of file names
 
-// Without the pictures' bytes; job_parse() is its inverse. `full`: with paths and places, for
-// keeping; otherwise only the files' last names, for sending. `name` starts errors; a value of a
-// wrong type is one.
+// JSON without the pictures' bytes; job_parse() is the inverse. `full`: with paths and places, for
+// storing; otherwise with the files' names alone, for sending. `name` begins errors, among them
+// values of the wrong type.
 struct jv *job_json(const struct job *j, bool full);
 bool job_parse(struct job *j, const struct jv *v, const char *name, struct err *err);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The parameters of a drawing as data (parameters.def): found by name, read from text, JSON and
-// templates, written, copied, checked. Nothing here knows any of them by itself.
+// templates, written, copied, checked. No code here names one of them.
 #ifndef LIMN_APP_JOB_PARAMETERS_H
 #define LIMN_APP_JOB_PARAMETERS_H
 
@@ -34,22 +34,22 @@ const char *parameter_quantise(int i); // "none", then dtype_quantised()
 
 const struct parameter *parameter_find(const char *name); // NULL: none
 
-// Whether somebody has said what it is.
+// Whether it has been given a value.
 bool parameter_is_set(const struct parameter *p, const struct job *j);
 void parameter_clear(const struct parameter *p, struct job *j);
 void parameter_copy(const struct parameter *p, struct job *to, const struct job *from);
-// `as` is what errors call it: "--steps", "its steps". ERR_INPUT as value_read() has it.
+// `as` is its name in errors: "--steps", "its steps". ERR_INPUT as from value_read().
 bool parameter_read(const struct parameter *p, struct job *j, const char *as, const char *text,
                     struct err *err);
-// What parameter_read() reads; NULL: not set. Freed with free().
+// Its value as parameter_read() reads it; NULL: not set. Freed with free().
 char *parameter_text(const struct parameter *p, const struct job *j);
-// ERR_INPUT where it is set to what it may not be.
+// ERR_INPUT if its value is not allowed.
 bool parameter_check(const struct parameter *p, const struct job *j, const char *as,
                      struct err *err);
 
-// A key of its name, where it is set.
+// Adds a key of its name, if it is set.
 void parameter_to_json(const struct parameter *p, const struct job *j, struct jv *object);
-// Set, or cleared where the object has no such key. `name` starts errors.
+// Sets it, or clears it if the object has no such key. `name` begins errors.
 bool parameter_from_json(const struct parameter *p, struct job *j, const struct jv *object,
                          const char *name, struct err *err);
 

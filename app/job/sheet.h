@@ -3,8 +3,8 @@
 //
 // One row a task, in the order of the mixture; in a row `columns` examples, each as four tiles:
 // first reference, second reference, the model's picture, the truth (missing references are grey).
-// Splits alternate: held-out pair, held-out subject and, where asked for, held-out style. A task of
-// which the pack holds nothing out, as of a small folder of one's own, shows what it learns from.
+// Splits alternate: held-out pair, held-out subject and, if asked for, held-out style. A task of
+// which the pack holds nothing out, as with a small folder of one's own, shows training examples.
 #ifndef LIMN_APP_JOB_SHEET_H
 #define LIMN_APP_JOB_SHEET_H
 
@@ -26,7 +26,7 @@ struct sheet_params {
     const char *texts_path;      // NULL, or a file that gets one line an example: its instruction
 };
 
-// Whether this program can: limn-engine cannot.
+// Whether this program can draw sheets; limn-engine cannot.
 bool sheet_can_draw(void);
 bool sheet_draw(const struct sheet_params *p, struct err *err);
 

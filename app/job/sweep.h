@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sweeps: one instruction drawn with many values of its variables, as a grid or as random draws
-// from it, each cell a job of its own that its picture can be drawn from again.
+// Sweeps: one instruction drawn with many values of its variables, as a grid or as random cells of
+// it. Each cell is a job of its own, which its picture can repeat.
 //
 // Values are written
 //   a, b, c     these
@@ -27,32 +27,33 @@ struct sweep {
 
 void sweep_finish(struct sweep *s); // zeroed is fine
 
-// What can be swept: the template's variables (t may be NULL), and parameters (parameters.def),
-// whose values must be what they may be. `values` are a person's words: @FILE is any file.
+// Adds an axis: a variable of the template (t may be NULL) or a parameter (parameters.def), whose
+// values are checked. `values` were typed by a person: @FILE may be any file.
 bool sweep_add(struct sweep *s, const struct template *t, const char *name, const char *values,
                struct err *err);
-// The template's own, but for the names that have been added or are in `fixed` (NULL at the end;
+// Adds the template's own axes, except names already added or listed in `fixed` (NULL at the end;
 // may be NULL).
 bool sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixed,
                    struct err *err);
-// `count` random cells of the grid, however large it is, each at most once while there are enough;
-// the same seed, the same cells.
+// Picks `count` random cells of the grid, however large it is, each at most once while there are
+// enough. The same seed picks the same cells.
 bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
 
-// Whether there are no more cells than LIMIT_SWEEP_CELLS; ask when all is added, and lots are
-// drawn if at all.
+// ERR_INPUT if there are more than LIMIT_SWEEP_CELLS cells. Call it last, when axes and random
+// cells are chosen.
 bool sweep_fits(const struct sweep *s, struct err *err);
-// Cells, 0 when nothing is swept, at most LIMIT_SWEEP_CELLS.
+// The number of cells, at most LIMIT_SWEEP_CELLS; 0: nothing is swept.
 int sweep_cells(const struct sweep *s);
-// Columns of the sheet: the values of the last axis, or what makes random draws nearly square.
+// Columns of the sheet: the number of values of the last axis; for random cells, what makes it
+// nearly square.
 int sweep_columns(const struct sweep *s);
 // The job of a cell: from the template, whose variables it sets, or a copy of `base` when t is
 // NULL. The label ("style=blob seed=3") is freed with free().
 bool sweep_job(const struct sweep *s, struct template *t, const struct job *base, int cell,
                struct job *j, char **label, struct err *err);
 
-// What a sweep is, for its sheet: {"instruction", "axes": [{"name", "values"}], "lots"}. The
-// instruction with its {{variables}}, where it has a template.
+// The sweep as its sheet stores it: {"instruction", "axes": [{"name", "values"}], "lots"}. The
+// instruction keeps its {{variables}} if there is a template.
 struct jv *sweep_json(const struct sweep *s, const struct template *t, const struct job *base);
 
 #endif

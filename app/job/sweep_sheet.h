@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The labelled sheet of a sweep: one picture of all its pictures, with the whole sweep inside (text
-// `limn`), so that it can be drawn again from its sheet alone. Each cell is a job as its own
-// picture has it, references whole; a reference that several cells share is in it once.
+// The labelled sheet of a sweep: all its pictures in one, with the whole sweep inside (text
+// `limn`), so that it can be drawn again from the sheet alone. Each cell is stored as the job in
+// its own picture, references included; a reference that several cells share is stored once.
 #ifndef LIMN_APP_JOB_SWEEP_SHEET_H
 #define LIMN_APP_JOB_SWEEP_SHEET_H
 
@@ -25,9 +25,9 @@ void sweep_sheet_begin(struct sweep_sheet *s, int count, int columns); // empty 
 void sweep_sheet_finish(struct sweep_sheet *s); // zeroed is fine
 
 bool sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err);
-// A sheet may be a stranger's: model, device and number type that it names are in `asked` and not
-// in its jobs, its references are the bytes that it holds. False without error set: there is no
-// sweep in that picture, or it is no PNG.
+// A sheet may come from a stranger: the model, device and number type it names go into `asked`, not
+// into its jobs, and its references are the bytes inside it. False with no error set: the file is
+// not a PNG, or holds no sweep.
 bool sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err);
 // Whether a parameter ("seed", "steps") or a variable was swept.
 bool sweep_sheet_has(const struct sweep_sheet *s, const char *name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Instruction templates: YAML to a struct, checked as far as can be without pictures or a model.
-// docs/template.md is the schema. Every error starts "FILE:LINE:COLUMN: ". Paths in a template
-// lead to its own folder and below (engine/base/beneath.h), as it may come from anywhere; those
-// that a person types, to any file. Nothing in a template is executed.
+// Instruction templates: YAML to a struct, checked as far as possible without pictures or a model.
+// docs/template.md is the schema. Every error begins "FILE:LINE:COLUMN: ". Paths in a template must
+// be below its own folder (engine/base/beneath.h), because it may come from anywhere; paths that a
+// person types may be anywhere. Nothing in a template is executed.
 #ifndef LIMN_APP_JOB_TEMPLATE_H
 #define LIMN_APP_JOB_TEMPLATE_H
 
@@ -40,8 +40,8 @@ struct template_reference {
     int line, column; // of the image
 };
 
-// What `limn generate` goes through, one picture a value (app/job/sweep.h has what values look
-// like).
+// What `limn generate` sweeps over, one picture per value (app/job/sweep.h says how values are
+// written).
 struct template_sweep {
     char *name;    // a variable, or a parameter that can be swept over (parameters.def)
     char **values; // as written; one text ("1..4", "*", "@words.txt") or a list
@@ -69,34 +69,35 @@ void template_finish(struct template *t); // zeroed is fine
 // paths relative to the current folder.
 bool template_set(struct template *t, const char *name, const char *value, struct err *err);
 
-// The lines of a text file that are neither empty nor begin with #, at most LIMIT_LIST_LINES;
-// appended to an empty list that is freed text by text with free(), also after an error. Where a
-// template names the file it lies below its folder; t NULL: a person typed the name.
+// The lines of a text file that are neither empty nor begin with #, at most LIMIT_LIST_LINES; put
+// into an empty list, whose texts and array the caller frees with free(), after an error too. A
+// file that the template names must be below its folder; t NULL: a person typed the name.
 bool template_lines(const struct template *t, const char *name, char ***lines, int *count,
                     struct err *err);
 
-// Text with its {{variables}} filled in; freed with free(). An unbound one is an error that says
-// where and how to bind it.
+// Text with its {{variables}} filled in; freed with free(). An unbound variable is an error that
+// says where it is and how to bind it.
 char *template_fill(const struct template *t, const char *text, int line, int column,
                     struct err *err);
-// Full path of a reference's picture, variables filled in; freed with free(). Whether a person
-// typed it: else it was found below the template's folder, and is read from there.
+// Full path of a reference's picture, variables filled in; freed with free().
+// template_image_typed(): whether a person typed it; if not, it is below the template's folder, and
+// must be read from there.
 bool template_image_typed(const struct template *t, const struct template_reference *r);
 char *template_image(const struct template *t, const struct template_reference *r, struct err *err);
 
 // The job it describes, variables filled in; picture files are named, not read.
 bool template_job(const struct template *t, struct job *j, struct err *err);
-// Saves FOLDER/NAME.yaml, which describes the job, with the pictures of its references, which must
-// be files, in FOLDER/NAME/. Read again it gives the same job, but for what belongs to the machine
-// (model, device, type). Reads the job's pictures. ERR_INPUT where there is one of that name.
+// Saves the job as FOLDER/NAME.yaml, with the pictures of its references in FOLDER/NAME/. Reading
+// it back gives the same job, without what belongs to the machine (model, device, type). Reads the
+// job's pictures. ERR_INPUT if a template of that name exists.
 bool template_save(struct job *j, const char *folder, const char *name, const char *summary,
                    struct err *err);
 
 // --- files of one's own, in $XDG_DATA_HOME/limn/templates (template_files.c). Paths that are
 // returned are freed with free(); NULL or false: ERR_INPUT or ERR_IO, and nothing has changed.
 bool template_is_own(const char *path);
-char *template_begin(const char *name, struct err *err); // one to be filled in
-// With the pictures and lists that it names, which lie at the same places below one's own folder.
+char *template_begin(const char *name, struct err *err); // a new one, to be filled in
+// Copies the pictures and lists it names too, to the same places below one's own folder.
 char *template_duplicate(const char *path, const char *name, struct err *err);
 char *template_rename(const char *path, const char *name, struct err *err);
 bool template_remove(const char *path, struct err *err); // PATH~ keeps it
@@ -105,8 +106,8 @@ bool template_bring_back(const char *path, struct err *err);
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source
 // tree's, the installed one. Calls each for every NAME.yaml, sorted; false ends the walk.
 void template_each(bool (*each)(const char *path, void *ctx), void *ctx);
-// "name", "name.yaml" or a path -> path, freed with free(). ERR_INPUT with near names.
 char *template_stem(const char *path); // "a/edge.yaml" -> "edge", freed with free()
+// "name", "name.yaml" or a path -> path, freed with free(). ERR_INPUT suggests similar names.
 char *template_locate(const char *name, struct err *err);
 
 #endif

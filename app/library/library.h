@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What was drawn, and what was to be: jobs, pictures, ratings, tags and the half-written
 // instruction, in SQLite (WAL) at $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and
-// each holds its own instruction, so that the library can always be made again from them.
+// each holds its own instruction, so that the library can always be rebuilt from them.
 // docs/library.md has the tables.
 //
 // Several processes may have it open. Every call is one transaction: after a crash it has happened
-// or it has not. Errors are ERR_IO with one sentence; the program goes on without. One thread at a
-// time; another one opens it again.
+// or it has not. Errors are ERR_IO; the program continues without a library. One thread at a time;
+// other threads use library_open_again().
 #ifndef LIMN_APP_LIBRARY_LIBRARY_H
 #define LIMN_APP_LIBRARY_LIBRARY_H
 
@@ -25,19 +25,18 @@ enum {
 };
 
 // `path`: NULL for the usual place. A file that SQLite calls damaged (SQLITE_CORRUPT,
-// SQLITE_NOTADB, or what quick_check finds) is moved aside to PATH.damaged-DATE, over no other
-// file, and a new one is filled from the pictures; *notice (may be NULL; freed with free()) then
-// says so, also when that fails. Everything else, a full disk, no descriptors, no memory, a disk
-// that cannot be read, a file of a later version, is an error, and the file stays as it is.
+// SQLITE_NOTADB, or what quick_check finds) is moved aside to PATH.damaged-DATE, never over another
+// file, and a new one is filled from the pictures; *notice (may be NULL; freed with free()) says
+// so, even if that fails. Anything else (a full or unreadable disk, no descriptors, no memory, a
+// file of a later version) is an error, and the file stays as it is.
 struct library *library_open(const char *path, char **notice, struct err *err);
-// The same library once more, for another thread: as it is, without a look for damage. NULL: it
-// cannot be opened.
+// Opens the same library for another thread, without looking for damage. NULL on failure.
 struct library *library_open_again(const struct library *l, struct err *err);
 void library_close(struct library *l); // NULL is fine
 char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
 char *library_path(void);              // of the database; freed with free()
 
-// --- jobs: kept whole from the moment they are asked for, pictures by content, until they are done
+// --- jobs: kept whole, pictures by content, from the moment they are asked for until they are done
 enum library_state { LIBRARY_QUEUED = 0, LIBRARY_DONE, LIBRARY_FAILED, LIBRARY_CANCELLED };
 struct library_job {
     const char *id, *request; // job_json(full), and "sweep" for one of a sweep
@@ -45,25 +44,25 @@ struct library_job {
     const char *owner;        // process_name() of the limn that waits for it
     enum library_state state;
 };
-// `sweep`: what the job's request says of the sweep it belongs to; NULL: none. `host`: NULL for
-// here. The process that calls is its owner.
+// `sweep`: the sweep it belongs to, as its request describes it; NULL: none. `host`: NULL for here.
+// The calling process is its owner.
 bool library_job_add(struct library *l, const struct job *job, const char *host,
                      const struct jv *sweep, struct err *err);
-// Another limn waits for it now: the one that calls.
+// The calling process becomes its owner.
 bool library_job_own(struct library *l, const char *job, struct err *err);
-// The same if nobody has taken it over from `owner` meanwhile, nor ended it; false: somebody has.
+// The same, unless another process has taken it from `owner` or ended it meanwhile: false.
 bool library_job_claim(struct library *l, const char *job, const char *owner);
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
-// Whether that job was asked for of that host (NULL: of this machine).
+// Whether that job was sent to that host (NULL: this machine).
 bool library_job_known(struct library *l, const char *job, const char *host);
 // Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id")
 // all jobs of that sweep.
 bool library_job_each(struct library *l, const char *sweep,
                       void (*each)(const struct library_job *job, void *ctx), void *ctx,
                       struct err *err);
-// A job as it was asked for, with its pictures where they are still kept; *sweep (may be NULL) gets
-// what its request says of its sweep, or NULL.
+// A job as it was asked for, with its pictures if they are still kept; *sweep (may be NULL) is set
+// as in library_job_add().
 bool library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
                          struct err *err);
 
@@ -78,14 +77,14 @@ struct library_picture {
     bool deleted;
 };
 
-// The same file again updates what is known of it. Returns the id; -1: failed.
+// A file that is there already is updated. Returns the id; -1 on failure.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
-// What a PNG says of itself, as library_picture_add() takes it; `job` may be NULL. ERR_UNSUPPORTED
-// when limn did not make it, other codes when it cannot be read. Any thread.
+// What a PNG says about itself, for library_picture_add(); `job` may be NULL. ERR_UNSUPPORTED if
+// limn did not make it, another code if it cannot be read. Any thread.
 bool library_picture_read(const char *file, const char *job, struct library_picture *out,
                           struct err *err);
-void library_picture_finish(struct library_picture *p); // what it holds
-// Both in turn. The id; -1: failed.
+void library_picture_finish(struct library_picture *p); // zeroed is fine
+// Both in turn. Returns the id; -1 on failure.
 int64_t library_picture_import(struct library *l, const char *file, const char *job,
                                struct err *err);
 
@@ -124,17 +123,18 @@ bool library_tag(struct library *l, int64_t id, const char *tag, bool on, struct
 bool library_delete(struct library *l, int64_t id, bool deleted, struct err *err);
 int library_purge(struct library *l, struct err *err); // removes hidden pictures' files; -1: failed
 
-// --- the session: named texts, written often The instruction that is being written, with the
-// pictures that it has read, by content: those that came out of another picture have no file to be
-// read from again.
+// --- the session: named texts, written often
+
+// The instruction that is being written, with the pictures it has read, by content: those that came
+// out of another picture have no file to be read from again.
 bool library_keep_instruction(struct library *l, const struct job *job, struct err *err);
-// False: there is none, or it is damaged. A reference whose picture is not kept has no data.
+// False if there is none or it is damaged. A reference whose picture was not kept has no data.
 bool library_kept_instruction(struct library *l, struct job *out);
 bool library_keep(struct library *l, const char *key, const char *text, struct err *err);
 char *library_kept(struct library *l, const char *key,
                    struct err *err); // NULL: none; freed with free()
 
-// Adds every picture below a folder that limn made. False: the library cannot take more; what was
+// Adds every picture below a folder that limn made. False if the library cannot take more; what was
 // added stays.
 struct library_scanned {
     int pictures, unread; // files and folders that could not be read

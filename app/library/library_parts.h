@@ -34,7 +34,7 @@ sqlite3_stmt *library_prepare(struct library *l, struct err *err, const char *sq
                               const char *kinds, ...);
 bool library_run(struct library *l, sqlite3_stmt *s, struct err *err);
 bool library_execute(struct library *l, const char *sql, struct err *err);
-// Commits, or, where not all went well, takes everything back; false then.
+// Commits if ok; otherwise, or if that fails, rolls everything back and returns false.
 bool library_end(struct library *l, bool ok, struct err *err);
 char *library_column_text(sqlite3_stmt *s, int column);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Work that may take long (a large file, a slow disk, a library that another process has locked, a
-// decoder), done on a thread of its own, one after the other in the order in which it was given, so
-// that no key waits for it. What comes of it is handed out in the same order, once, to the UI's
-// thread.
+// decoder), done on a thread of its own, in the order it was given, so that no key waits for it.
+// Results are handed out in the same order, once, to the UI's thread.
 #ifndef LIMN_APP_UI_BACKGROUND_H
 #define LIMN_APP_UI_BACKGROUND_H
 
@@ -15,10 +14,10 @@
 struct library;
 struct ui;
 
-// The first member of what is to be done, so that one is the other's beginning.
+// A piece of work begins with this struct, so that a pointer to one is a pointer to the other.
 struct work {
-    // On the thread: touches what it holds, and `library`, which is the thread's own connection
-    // (NULL: there is none). *hurry: limn ends, and only what must not be lost is still of use.
+    // Runs on the thread: uses what it holds and `library`, the thread's own connection (NULL:
+    // there is none). *hurry: limn is ending, so do only what must not be lost.
     void (*run)(struct work *w, struct library *library, const atomic_int *hurry);
     void (*done)(struct ui *ui, struct work *w); // on the UI's thread
     void (*release)(struct work *w);             // frees it, whether it was run or not
@@ -28,23 +27,24 @@ struct work {
 
 struct background;
 
-// `library` is opened once more for the thread; NULL: it has none. NULL: no thread, no descriptor,
-// or that library cannot be opened.
+// `library` is opened again for the thread; NULL: none. Returns NULL if there is no thread or
+// descriptor, or the library cannot be opened.
 struct background *background_open(const struct library *library, struct err *err);
-// What has not been handed out is forgotten. NULL is fine.
+// Drops what has not been handed out. NULL is fine.
 void background_close(struct background *b);
 int background_fd(const struct background *b); // readable when background_next() has something
 
 void background_put(struct background *b, struct work *w); // from mem_zalloc(); takes it over
-// So much waits that nothing more should be taken in before background_next() gave some.
+// Whether so much is waiting that nothing should be added until background_next() has returned
+// some.
 bool background_full(struct background *b);
 bool background_busy(struct background *b); // something waits, or has not been handed out
 struct work *background_next(struct background *b); // NULL: none now; freed with release()
-// Waits until what was put since the last call is through, at most `ms` milliseconds, so that what
-// takes no time seems to take none. False: nothing was put.
+// Waits, at most `ms` milliseconds, until what was added since the last call is done, so that quick
+// work seems immediate. False: nothing was added.
 bool background_settle(struct background *b, int ms);
-// At the end, in a hurry: the next of what waits. NULL: that was all, or ui_now() has reached
-// `until`.
+// At the end, in a hurry: runs and returns the next piece of work. NULL: that was all, or ui_now()
+// has reached `until`.
 struct work *background_last(struct background *b, double until);
 
 #endif

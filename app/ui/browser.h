@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A folder's entries for the file browser: folders first, then pictures, filtered, sorted by name
-// as people count (a2 before a10), by time or by size. No screen here.
+// in natural order (a2 before a10), by time or by size. Knows nothing of the screen.
 #ifndef LIMN_APP_UI_BROWSER_H
 #define LIMN_APP_UI_BROWSER_H
 
@@ -18,7 +18,7 @@ struct browser_entry {
 
 enum browser_sort { BROWSER_BY_NAME = 0, BROWSER_NEWEST, BROWSER_LARGEST, BROWSER_SORT_COUNT };
 
-// What libvips reads, by the usual names. Content decides later; names keep the list short.
+// Suffixes of what libvips reads. The content decides later; suffixes keep the list short.
 extern const char *const browser_pictures[];
 
 struct browser {
@@ -26,7 +26,7 @@ struct browser {
     char *folder; // absolute
     struct browser_entry *all;
     int all_count;
-    int *seen; // those that the filter lets through
+    int *seen; // those that pass the filter
     int count, selected, top;
     char filter[128]; // letters that must occur, in any case
     bool hidden;      // shows names that begin with a dot
@@ -39,17 +39,17 @@ bool browser_open(struct browser *b, const char *folder,
                   struct err *err); // keeps the old one when it fails
 void browser_finish(struct browser *b);
 void browser_filter(struct browser *b, const char *filter);
-// Into the chosen folder; false: it is none.
+// Opens the chosen folder; false if it is not one.
 bool browser_enter(struct browser *b, struct err *err);
 bool browser_up(struct browser *b, struct err *err); // the folder it came from is chosen
 const struct browser_entry *browser_chosen(const struct browser *b); // NULL: none
-// Again with other settings; the chosen one stays chosen.
+// Reads the folder again with changed settings; the chosen entry stays chosen.
 bool browser_again(struct browser *b, struct err *err);
-void browser_mark(struct browser *b); // the chosen picture, or no more
-// Of the first one that is marked, which then is no more; NULL: none is. Freed with free().
+void browser_mark(struct browser *b); // marks the chosen picture, or unmarks it
+// Path of the first marked entry, which is unmarked; NULL: none is marked. Freed with free().
 char *browser_next_marked(struct browser *b);
 void browser_clamp(struct browser *b); // the chosen line into the list
-// Chooses the entry of that name, where it is shown.
+// Chooses the entry of that name, if it is shown.
 void browser_select(struct browser *b, const char *name);
 char *browser_path(const struct browser *b); // of the chosen one, freed with free(); NULL: none
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the view that assembles an instruction is made of: requests (view_compose.c), files
+// The parts of the view that assembles an instruction: requests (view_compose.c), files
 // (compose_files.c), the chosen reference's look and form (compose_reference.c), drawing
 // (compose_draw.c), writing (compose_write.c).
 #ifndef LIMN_APP_UI_COMPOSE_H
@@ -20,7 +20,7 @@ struct compose {
     char *bookmarks; // folders, one a line; NULL: not read yet
     enum pane pane;
     int reference, top;
-    // What the loader made of the chosen reference: the newest answer, and what it was asked for.
+    // What the loader made of the chosen reference: the latest answer, and what it was asked.
     struct image *after;
     char asked[400];
     char trouble[ERR_TEXT_MAX];

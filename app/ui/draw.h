@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Drawing into curses' memory, clipped to the screen, text made harmless; and pictures, which go to
-// the canvas. y, x, rows and columns are cells of the screen.
+// Drawing text into curses' window, clipped to the screen and made harmless, and pictures, which go
+// to the canvas. y, x, rows and columns are cells of the screen.
 #ifndef LIMN_APP_UI_DRAW_H
 #define LIMN_APP_UI_DRAW_H
 
@@ -17,17 +17,17 @@ struct area {
 };
 
 bool draw_unicode(void); // the locale's characters are Unicode's: stars and lines can be said
-// For screen readers: no lines, no frames; where the last chosen thing was drawn is remembered.
+// For screen readers: no lines, no frames; the place of the chosen item is remembered.
 void draw_plainly(bool plain);
 bool draw_is_plain(void);
 void draw_begin(void); // of a screen, or of what lies in front of one: what is chosen is there
 bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
 void draw_text(int y, int x, int columns, enum role role, const char *text);
-// In the line of messages, whose ground a message's role has there, and nowhere else.
+// The message line. A message's role has the line's background there, and only there.
 void draw_message(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
                                                        const char *format, ...);
-// The end of a path that fits, from a name on where it can; a home is ~.
+// As much of the path's end as fits, from the start of a name if possible; the home folder is ~.
 void draw_short_path(const char *path, int columns, char *out, size_t size);
 void draw_fill(const struct area *a, enum role role);
 void draw_heading(const struct area *a, bool focus, const char *title); // the area's first line
@@ -35,15 +35,15 @@ void draw_rule(int y, int x, int columns);
 void draw_upright(int y, int x, int rows);
 void draw_box(const struct area *a, const char *title); // a frame; what is within stays
 void draw_gauge(int y, int x, int columns, double part);
-// Lines of a list around the selection; returns the first one that is seen.
+// Scrolls a list to its selection; returns the first line to show.
 int draw_scroll(int count, int selected, int rows, int top);
-// Of the terminal's cells in pixels, for shapes of pictures.
+// The size of a terminal cell in pixels, for the proportions of pictures.
 void draw_cell(const struct ui *ui, int *width, int *height);
-// Cells that pictures may come to: also while there is none, they are printed in few bytes.
+// Reserves cells for pictures: they are printed in few bytes even while there is no picture.
 void draw_reserve(const struct area *a);
-// A picture in an area; live: one of many frames. The image stays the caller's.
+// A picture in an area. live: one of many frames. The caller keeps the image.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
-// Of at most 640 pixels, borrowed until the next picture is asked for; NULL: not decoded yet.
+// A file's picture, at most 640 pixels a side, borrowed until the next call; NULL: not decoded yet.
 struct image *draw_image(struct ui *ui, const char *file);
 void draw_file(struct ui *ui, int slot, const struct area *a,
                const char *file); // decoded elsewhere (pictures.h): not at once
@@ -51,7 +51,7 @@ void draw_file(struct ui *ui, int slot, const struct area *a,
 void draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t cursor);
 void draw_wrapped(const struct area *a, enum role role, const char *text);
 
-// Slots of the canvas, by who uses them.
+// Slots of the canvas, by their user.
 enum {
     SLOT_BROWSER = 0,
     SLOT_BEFORE = 1,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A person's own editor ($VISUAL, $EDITOR, else vi) on a file, with the terminal for itself.
+// Runs the user's editor ($VISUAL, $EDITOR, else vi) on a file, with the terminal to itself.
 #ifndef LIMN_APP_UI_EDITOR_H
 #define LIMN_APP_UI_EDITOR_H
 
@@ -7,6 +7,6 @@
 
 struct ui;
 
-bool editor_run(struct ui *ui, const char *file); // false: it failed, or said so
+bool editor_run(struct ui *ui, const char *file); // false if it failed
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the UI writes into its library, in the background (ui->chores): a slow disk, or another
-// process that has it locked, holds up no key. In the order of the calls; what cannot be written is
-// a line of the log. Without a library nothing happens.
+// What the UI writes into its library, in the background (ui->chores), so that no key waits for a
+// slow disk or another process's lock. Written in the order of the calls; failures go to the log.
+// Without a library these do nothing.
 #ifndef LIMN_APP_UI_ENTRY_H
 #define LIMN_APP_UI_ENTRY_H
 
@@ -14,17 +14,17 @@ struct background;
 struct ui;
 struct task;
 
-// A job that was asked for, with its pictures; then task_recorded().
+// A new job with its pictures; then task_recorded() is called.
 void entry_job(struct ui *ui, const struct task *t);
 void entry_state(struct ui *ui, const char *job, enum library_state state, const char *error);
 void entry_own(struct ui *ui, const char *job);
-// One that was offered is dropped, unless another limn has claimed it from `owner` meanwhile.
+// Drops a job that was offered, unless another process has claimed it from `owner` meanwhile.
 void entry_drop(struct ui *ui, const char *job, const char *owner);
 void entry_text(struct ui *ui, const char *key, const char *text); // of the session
 void entry_instruction(struct ui *ui, struct background *b); // in hand, on b's thread; then
                                                              // session_kept()
 
-// Pictures, as the gallery changes them; it is read again then.
+// The gallery's changes of pictures, after which it is read again.
 void entry_rating(struct ui *ui, int64_t picture, int rating);
 void entry_tag(struct ui *ui, int64_t picture, const char *tag, bool on);
 void entry_deleted(struct ui *ui, int64_t picture, bool deleted);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A text being edited: UTF-8, a cursor, undo. Knows nothing of the screen but widths of characters.
+// A text being edited: UTF-8, a cursor, undo. Knows nothing of the screen but the width of
+// characters.
 #ifndef LIMN_APP_UI_FIELD_H
 #define LIMN_APP_UI_FIELD_H
 
@@ -27,14 +28,15 @@ struct field {
 void field_set(struct field *f, const char *text); // cursor at the end; undo is emptied
 void field_finish(struct field *f);                // zeroed is fine
 
-// A key as curses gives it: `code` a KEY_ value, else a character. True when it was used:
-// characters, arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-_ undo (Ctrl-/ on most
-// keyboards), Ctrl-R redo.
+// A key from curses: a KEY_ value if `code`, else a character. True if it was used: characters,
+// arrows, Home, End, Backspace, Delete; Ctrl-A E U K W; Ctrl-_ undo (Ctrl-/ on most keyboards),
+// Ctrl-R redo.
 bool field_key(struct field *f, wint_t key, bool code);
-void field_insert(struct field *f, const char *text); // at the cursor; what is no text is left out
+// At the cursor, without controls and invalid bytes.
+void field_insert(struct field *f, const char *text);
 bool field_undo(struct field *f);
 bool field_redo(struct field *f);
-// Replaces bytes [from, to) and puts the cursor behind.
+// Replaces bytes [from, to) and puts the cursor after them.
 void field_replace(struct field *f, size_t from, size_t to, const char *text);
 
 // Lines as they fit into `width` cells, broken at spaces. Fills at most `max`; returns the count

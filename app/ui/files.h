@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Files on the screen, wherever they are chosen: the list of the composer, and that of a form's
-// field. A list with folders to walk through, a filter, an order, bookmarks.
+// Lists of files on the screen, in the composer and for fields of forms, with folders, a filter, an
+// order and bookmarks.
 #ifndef LIMN_APP_UI_FILES_H
 #define LIMN_APP_UI_FILES_H
 
@@ -8,15 +8,15 @@
 #include "app/ui/draw.h"
 #include "app/ui/keys.h"
 
-// Moves, walks, filters, sorts, goes to places. `rows`: lines that are seen. False: the request is
-// something else. An error is the caller's to say; the chosen line may lie past the ends until
+// Handles requests that move, open folders, filter, sort or go to bookmarks. `rows`: visible lines.
+// False: another request. The caller reports errors; the chosen line may be out of range until
 // browser_clamp().
 bool files_request(struct ui *ui, struct browser *b, int rows, enum request request,
                    struct err *err);
-// To a folder as it is typed (~ is the home), in the list that keys act on.
+// Goes to a folder as typed (~ is the home), in the list that has the keys.
 void files_go(struct ui *ui, const char *folder);
-// The list and the chosen picture, below it or, where the area is wide, beside it; returns where
-// the lines are, for the mouse.
+// Draws the list and the chosen picture, below it or, in a wide area, beside it; returns the area
+// of the lines, for the mouse.
 struct area files_draw(struct ui *ui, struct browser *b, bool focus, const struct area *a);
 
 #endif

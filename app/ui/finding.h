@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures of the library, looked for in the background (ui->chores): behind what was entered
-// before, and with no key that waits for a disk or for another program's lock.
+// Searches the library in the background (ui->chores): after what was entered before, and so that
+// no key waits for a disk or another process's lock.
 #ifndef LIMN_APP_UI_FINDING_H
 #define LIMN_APP_UI_FINDING_H
 
@@ -19,7 +19,7 @@ struct finding {
     struct err err; // ERR_NONE: it was read
 };
 
-// Nothing happens without a library.
+// Does nothing without a library.
 void finding_begin(struct ui *ui, const char *search, enum library_sort sort, int limit,
                    void (*then)(struct ui *ui, struct finding *f), int64_t number);
 

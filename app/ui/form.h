@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Forms over the view: lines of a label and a value, found by id. One at a time. In each of them
-// Enter confirms, Esc cancels, Tab moves; what is typed replaces a value. A form stands at the
-// bottom, so that what it is about can be read above it.
+// Forms in front of the view: lines of a label and a value, found by id. One at a time. Enter
+// confirms, Esc cancels, Tab moves; typing replaces a value. A form is at the bottom, so that what
+// it is about can be read above it.
 #ifndef LIMN_APP_UI_FORM_H
 #define LIMN_APP_UI_FORM_H
 
@@ -34,8 +34,8 @@ struct form {
     struct field edit;
     // After each change of a value. May be NULL.
     void (*changed)(struct ui *ui, struct form *form, int field);
-    // At its end: taken over, or left with Esc. May open the next one. False: what is in it cannot
-    // be taken over, which has been said; the form stays, at the field that is chosen.
+    // When it is confirmed (taken) or left with Esc. May open another form. False: its values
+    // cannot be used, which has been reported; the form stays, at the chosen field.
     bool (*done)(struct ui *ui, struct form *form, bool taken);
     int number; // the caller's
     int serial; // no other form of this UI has it; 0: it was never open
@@ -47,15 +47,15 @@ struct form {
 struct form *form_new(const char *title);
 struct form_field *form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
                             const char *value, const char *help);
-// NULL at the end; copied, in place of those that were there.
+// Sets the choices, NULL at the end; they are copied.
 void form_choices(struct form_field *field, const char *const *choices);
 const char *form_value(const struct form *f, const char *id); // "" when there is none
 void form_open(struct ui *ui, struct form *f); // takes over
 void form_close(struct ui *ui, bool taken);
-// Chooses the field with this id, where something is wrong; false when there is none.
+// Chooses the field with this id, to show where something is wrong; false if there is none.
 bool form_select(struct form *f, const char *id);
-// A field for the name of a file, which Space chooses from a list. `suffixes`: static, NULL at the
-// end. `folder`: that relative names lie in, copied; NULL: the current one.
+// A field for the name of a file, for which Space opens a list. `suffixes`: static, NULL at the
+// end. `folder`: where relative names begin, copied; NULL: the current folder.
 struct form_field *form_add_file(struct form *f, const char *const *suffixes, const char *folder,
                                  const char *id, const char *label, const char *value,
                                  const char *help);
@@ -76,7 +76,7 @@ void form_browse_draw(struct ui *ui, const struct area *a); // in place of the v
 void form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code);
 void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice);
 void form_set(struct ui *ui, struct form *f, const char *value); // of the chosen field
-// Into the value that is chosen, where it is a text.
+// Pastes into the chosen value, if it is a text.
 void form_paste(struct ui *ui, const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// This side of the window beside the terminal: starts limn-window and sends it frames. Nothing
-// waits: a window that is slow gets fewer frames. One thread.
+// The program's side of the window beside the terminal: starts limn-window and sends it frames.
+// Nothing waits: a slow window gets fewer frames. One thread.
 #ifndef LIMN_APP_WINDOW_WINDOW_LINK_H
 #define LIMN_APP_WINDOW_WINDOW_LINK_H
 
@@ -8,21 +8,22 @@
 
 struct window_link;
 
-// ERR_UNSUPPORTED when this limn was built without SDL.
+// ERR_UNSUPPORTED if limn was built without SDL.
 struct window_link *window_link_open(struct err *err);
 void window_link_close(struct window_link *l); // closes the window; NULL is fine
 void window_link_detach(struct window_link *l); // lets it stay until it is closed by hand
 void window_link_frame(struct window_link *l, const struct image *image, int step, int total);
-// A mask (GRAY8) is painted over the picture from now on; NULL NULL: no longer. Also when it was
-// changed here.
+// Lets a mask (GRAY8) be painted over the picture; call it again when the mask has changed here.
+// NULL NULL ends it.
 void window_link_paint(struct window_link *l, const struct image *picture,
                        const struct image *white);
-// What was painted there since, GRAY8, freed with image_unref(); NULL: nothing. *ended: Enter was
-// pressed.
+// The mask as painted there since the last call, GRAY8, freed with image_unref(); NULL: unchanged.
+// *ended: Enter was pressed.
 struct image *window_link_painted(struct window_link *l, bool *ended);
 int window_link_fd(const struct window_link *l); // poll for reading, then window_link_turn()
-// False: it is gone; `err` has what it said, when it said something.
+// False: the window has gone; `err` has its message, if it left one.
 bool window_link_turn(struct window_link *l, struct err *err);
-char *window_link_dropped(struct window_link *l); // a file, freed with free(); NULL: none
+// A file that was dropped on it, freed with free(); NULL: none.
+char *window_link_dropped(struct window_link *l);
 
 #endif

@@ -22,7 +22,7 @@ struct child {
     int result_count;
 };
 
-// A detached command whose output its limn looks at.
+// A detached command whose output the client follows.
 struct follower {
     struct follower *next;
     char id[JOB_ID_TEXT];

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The side of the worker's protocol that people are on: starts a worker, here or through ssh,
-// sends jobs and pictures, and hands out what comes back as events. Nothing here waits, except
-// where a time is given. One thread.
+// The client's side of the worker protocol: starts a worker, here or through ssh, sends jobs and
+// pictures, and returns the answers as events. No call waits, unless it takes a time. One thread.
 //
 //     c = client_open(&params, &err);
 //     client_submit(c, &job);
 //     while (client_wait(c, -1)) while (client_next(c, &event)) …, client_event_free(&event);
 //
-// A worker that ends by itself is one CLIENT_LOST event with a sentence that says how; the client
-// can then be started again with client_restart(), and jobs be submitted again.
+// If the worker ends by itself there is one CLIENT_LOST event, whose error says how;
+// client_restart() starts another one, to which jobs can be submitted again.
 #ifndef LIMN_APP_WORKER_CLIENT_H
 #define LIMN_APP_WORKER_CLIENT_H
 
@@ -25,11 +24,11 @@ struct client_params {
     // Otherwise it finishes its jobs, and the next client that is not alone finds it.
     bool alone;
     bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
-    const char
-        *program; // of the worker, NULL: this very program; through ssh: $LIMN_REMOTE or "limn"
+    // Of the worker. NULL: this very program; through ssh $LIMN_REMOTE or "limn".
+    const char *program;
 };
 
-// Starts it and returns at once. $LIMN_SSH holds the ssh command, "ssh" without.
+// Starts it and returns at once. $LIMN_SSH is the ssh command, by default "ssh".
 struct client *client_open(const struct client_params *params, struct err *err);
 // Says goodbye; a worker that is alone or has nothing to do ends. NULL is fine.
 void client_close(struct client *c);
@@ -37,9 +36,10 @@ bool client_restart(struct client *c, struct err *err); // after CLIENT_LOST
 
 enum { CLIENT_FDS = 3 };
 int client_fds(struct client *c, struct pollfd *fds); // what to poll (room for CLIENT_FDS)
-// Waits until something came, at most `milliseconds` (-1: for ever). False: nothing, or a signal.
+// Waits until something has come, at most `milliseconds` (-1: for ever). False: nothing came, or a
+// signal did.
 bool client_wait(struct client *c, int milliseconds);
-// Whether something that came was not looked at yet: then nothing must be waited for.
+// Whether something has come that was not handled yet: do not wait then.
 bool client_holds(const struct client *c);
 bool client_alive(const struct client *c);
 bool client_ready(const struct client *c); // it has said hello
@@ -67,8 +67,8 @@ enum client_event_type {
 };
 
 // `data` has passed protocol.h: the fields that docs/worker.md lists, each of its type and in its
-// range, texts of one line without controls. What nobody here asked for, and a second answer to one
-// question, is no event; nor is more than LIMIT_HOST_LOGS_A_SECOND of the log.
+// range, texts of one line without controls. Answers to nothing that was asked, second answers, and
+// more than LIMIT_HOST_LOGS_A_SECOND lines of log are dropped.
 struct client_event {
     enum client_event_type type;
     char job[JOB_ID_TEXT], id[64];
@@ -82,21 +82,21 @@ struct client_event {
     struct err err;
 };
 
-// The next event; false: none now. However much comes, after LIMIT_HOST_EVENTS_A_TURN or 20 ms it
-// is the caller's turn, until client_wait() or client_fds(). client_event_free() after each.
+// The next event; false: none now. However much comes, it returns false after
+// LIMIT_HOST_EVENTS_A_TURN events or 20 ms, until client_wait() or client_fds() is called. Free
+// each event with client_event_free().
 bool client_next(struct client *c, struct client_event *event);
 void client_event_free(struct client_event *event);
 
-// Sends a job that was read and settled. Pictures are sent once, by content; the job must not
-// change while it is under way but need not stay: the client keeps what the worker may still ask
-// for.
+// Sends a job that job_read() and job_settle() have seen. Pictures are sent once, by content. The
+// job may be freed: the client keeps what the worker may still ask for.
 void client_submit(struct client *c, const struct job *j, bool previews);
-// A job that an earlier limn began and this worker has: it is this limn's from here on.
+// Takes over a job that an earlier client submitted and this worker has.
 void client_expect(struct client *c, const char *job, int count);
 void client_fetch(struct client *c, const char *job, int index); // a result that waits in the spool
 void client_cancel(struct client *c, const char *job);
 void client_stored(struct client *c, const char *job, int index); // a result is safe here
-// Runs the loader of a reference for a look; answered by CLIENT_LOADED with the same id.
+// Runs the loader of a reference to show its result; answered by CLIENT_LOADED with the same id.
 void client_load(struct client *c, const char *id, const struct job_reference *ref, int side);
 void client_describe(struct client *c);
 
@@ -112,7 +112,7 @@ struct client_command {
 void client_command(struct client *c, const char *id, const struct client_command *command);
 void client_interrupt(struct client *c, const char *id);
 void client_pause(struct client *c, const char *id, bool on);
-// Of those that were detached.
+// For detached commands.
 void client_commands(struct client *c); // CLIENT_COMMANDS; asked again only when it was answered
 void client_follow(struct client *c, const char *id);
 void client_again(struct client *c, const char *id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the client is made of: the worker's process (client.c), what comes from it
-// (client_events.c), what it is asked (client_requests.c). Private to app/worker.
+// The parts of the client: the worker's process (client.c), what comes from it (client_events.c),
+// what it is asked (client_requests.c). Private to app/worker.
 #ifndef LIMN_APP_WORKER_CLIENT_PARTS_H
 #define LIMN_APP_WORKER_CLIENT_PARTS_H
 
@@ -29,7 +29,7 @@ struct kept {
     uint64_t given;    // when that was: the greater, the later; 0: nothing is here
 };
 
-// What this limn waits for.
+// What this client waits for.
 enum asked_kind { ASKED_JOB, ASKED_SPOOLED, ASKED_LOAD, ASKED_COMMAND, ASKED_PIECE };
 struct asked {
     enum asked_kind kind;

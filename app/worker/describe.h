@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What there is on the worker's machine, in JSON, for forms and lists.
+// What the worker's machine has, as JSON, for forms and lists.
 #ifndef LIMN_APP_WORKER_DESCRIBE_H
 #define LIMN_APP_WORKER_DESCRIBE_H
 

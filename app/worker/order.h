@@ -36,14 +36,14 @@ struct order {
 // ERR_INPUT on anything that limn would not send: the message comes from another process, maybe
 // from another machine.
 bool order_parse(struct order *o, const struct jv *head, struct err *err);
-// The order to go on with what a record (records.h) tells of.
+// The order that resumes the command of a record (records.h).
 bool order_again(struct order *o, const struct jv *record, const char *id, struct err *err);
-// What a record keeps of it, for order_again().
+// What a record stores of it, for order_again().
 struct jv *order_json(const struct order *o);
 void order_finish(struct order *o); // zeroed is fine
 
-// Names of variables that may be set for a command: what changes how it computes, and, with
-// `places`, where it looks for things on the same machine. NULL at the end.
+// Names of environment variables that may be set for a command: those that change how it computes
+// and, on the same machine, where it looks for things (order_places). NULL at the end.
 extern const char *const order_variables[], *const order_places[];
 
 #endif

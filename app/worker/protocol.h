@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the messages of docs/worker.md may hold: one table for both directions, and the check that
-// stands between the wire and the program. Behind it a head has the fields of the table and no
-// others, each of its type and in its range, and texts have nothing in them that would control a
-// terminal.
+// What the messages of docs/worker.md may contain: one table for both directions, and the check
+// between the wire and the program. After it a head has the fields of the table and no others, each
+// of its type and in its range, and no text can control a terminal.
 #ifndef LIMN_APP_WORKER_PROTOCOL_H
 #define LIMN_APP_WORKER_PROTOCOL_H
 
@@ -53,18 +52,18 @@ enum protocol_verdict {
     PROTOCOL_BROKEN,  // err says why; it may not
 };
 
-// Puts a checked copy in the place of the head. err is also set when it was taken, but something
-// in a list was left out.
+// Replaces the head by a checked copy. err is also set if the message was taken but something in a
+// list was left out.
 enum protocol_verdict protocol_check(enum protocol_side from, struct wire_message *m,
                                      struct err *err);
 // For wire_limit().
 size_t protocol_room_of_limn(const char *type);
 size_t protocol_room_of_worker(const char *type);
 
-// "a whole number in 0..9": what a field must be.
+// What a field must be: "a whole number in 0..9".
 void protocol_rule(const struct protocol_field *f, char *out, size_t size);
 
-// By its signature and its chunks, to the last byte; what they hold is for the decoder.
+// Checks signature and chunks, to the last byte; their contents are left to the decoder.
 bool protocol_is_png(const void *data, size_t size);
 
 #endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Commands that go on without their limn (limn train --detach): a folder each in
-// $XDG_STATE_HOME/limn/jobs (engine/base/xdg.h), with what was asked for (record.json),
-// what it said (output) and the files that were sent for it. Every worker of this machine can read
-// them, so that a job is found, followed and stopped through any of them, also when the worker that
-// began it has gone.
+// Commands that run on without a client (limn train --detach): each has a folder in
+// $XDG_STATE_HOME/limn/jobs (engine/base/xdg.h) with the order (record.json), its output (output)
+// and the files that were sent for it. Every worker of this machine can read them, so a job is
+// found, followed and stopped through any worker, even if the one that started it has gone.
 #ifndef LIMN_APP_WORKER_RECORDS_H
 #define LIMN_APP_WORKER_RECORDS_H
 
@@ -17,20 +16,20 @@ char *record_folder(const char *id);                   // freed with free()
 char *record_file(const char *id, const char *name); // a file in it; freed with free()
 bool record_make(const char *id, struct err *err);   // its folder, mode 0700
 bool record_write(const char *id, const struct jv *record, struct err *err);
-// A folder or record that another user owns or could write to is none, and a warning in the log.
+// A folder or record that another user owns or can write to is ignored, with a warning in the log.
 struct jv *record_read(const char *id, struct err *err);
 void record_remove(const char *id); // with all its files
-// A folder for the files of one that is not detached: it goes with this worker, or, when that has
-// no time for it, with the next one.
+// A folder for the files of a command that is not detached. This worker removes it or, if it has no
+// time to, the next one.
 bool record_lend(const char *id, struct err *err);
 void records_tidy(void); // what dead workers left
 
-// How it ended (a status as of waitpid()), for the list of jobs: "code", or "signal" and "text".
-// What is known already stays. A command says so itself, and its worker, should it be there, of one
-// that cannot any more.
+// Records how it ended (a status of waitpid()), for the list of jobs: "code", or "signal" and
+// "text". What is recorded already stays. A command does this itself; its worker does it for one
+// that crashed.
 void record_end(const char *id, const char *command, int status);
 void record_put_end(struct jv *out, const char *command, int status);
-// The folder it writes to, NULL: none; freed with free().
+// The folder it writes to, freed with free(); NULL: none.
 char *record_output(const struct jv *record);
 
 // The process that runs it; 0: it has ended, or is another machine's.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Carries bytes between this process's limn and a worker that was already there.
+// Carries bytes between a client on this process's streams and a worker that was running already.
 #ifndef LIMN_APP_WORKER_RELAY_H
 #define LIMN_APP_WORKER_RELAY_H
 

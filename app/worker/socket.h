@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where workers that outlive their UI wait for the next one: Unix sockets in $XDG_RUNTIME_DIR/limn
-// (or /tmp/limn-UID), a folder of mode 0700 that belongs to this user, and never a port of the
-// network.
+// Where workers that outlive their client wait for the next: Unix sockets in $XDG_RUNTIME_DIR/limn
+// (or /tmp/limn-UID), a folder of mode 0700 that belongs to this user. Never a network port.
 #ifndef LIMN_APP_WORKER_SOCKET_H
 #define LIMN_APP_WORKER_SOCKET_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Frames between limn and its worker: a JSON object and, behind it, bytes. docs/worker.md lists the
+// Frames between a client and its worker: a JSON object followed by bytes. docs/worker.md lists the
 // messages. Layout: "LMN1", u32 bytes of JSON, u64 bytes of payload (little-endian), JSON, payload.
 // Neither side ever blocks on the other: reads take what is there, writes are queued.
 #ifndef LIMN_APP_WORKER_WIRE_H
@@ -16,7 +16,7 @@ enum {
     WIRE_PROTOCOL = 2,            // raised when a message changes its meaning
 };
 
-// What a worker prints first. Whatever came before it is a login shell's.
+// What a worker prints first. Anything before it comes from a login shell.
 #define WIRE_GREETING "limn-worker\n"
 
 struct wire;
@@ -25,9 +25,8 @@ struct wire;
 struct wire *wire_open(int in, int out);
 void wire_close(struct wire *w); // NULL is fine
 
-// How many bytes may follow a head of that type, by whoever knows the messages; without, and for a
-// type with a head of its own kind, LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is
-// WIRE_BROKEN.
+// How many bytes may follow a head of that type; without such a function LIMIT_WIRE_PAYLOAD_BYTES.
+// A message that announces more is WIRE_BROKEN.
 typedef size_t wire_room(const char *type);
 void wire_limit(struct wire *w, wire_room *room);
 
@@ -45,20 +44,19 @@ void wire_message_free(struct wire_message *m);
 
 enum wire_state { WIRE_OK = 0, WIRE_IDLE, WIRE_END, WIRE_BROKEN };
 
-// Reads once what can be read without waiting, never more than a message and a little behind it:
-// take whole messages first. WIRE_IDLE: nothing was there. WIRE_END: the other side has gone;
-// messages that came before can still be taken. WIRE_BROKEN: what came is no protocol of ours (err
-// says why).
+// Reads once, without waiting, at most a message and a little more: take whole messages first.
+// WIRE_IDLE: nothing to read. WIRE_END: the other side has gone; messages that came before can
+// still be taken. WIRE_BROKEN: not this protocol (err says why).
 enum wire_state wire_receive(struct wire *w, struct err *err);
 // Takes the next whole message; false: none yet. A malformed one sets err.
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
 bool wire_holds(const struct wire *w); // something was read that was not looked at yet
 
-// Queues a message; takes over `head`, copies the payload. Any thread. False: there is no memory
-// for the payload, and nothing was queued.
+// Queues a message; takes over `head`, copies the payload. Any thread. False: no memory for the
+// payload; nothing was queued.
 bool wire_send(struct wire *w, struct jv *head, const void *payload, size_t size);
 void wire_send_raw(struct wire *w, const void *bytes, size_t size);
-// Writes as much as goes without waiting. False: the other side has gone.
+// Writes as much as possible without waiting. False: the other side has gone.
 bool wire_flush(struct wire *w);
 size_t wire_queued(struct wire *w); // bytes not written yet; any thread
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the worker is made of: its loop (cmd_worker.c), messages (worker_messages.c), and pictures
-// by content, for which jobs wait (worker_blobs.c). Private to app/worker.
+// The parts of the worker: its loop (cmd_worker.c), messages (worker_messages.c), and pictures by
+// content, for which jobs wait (worker_blobs.c). Private to app/worker.
 #ifndef LIMN_APP_WORKER_WORKER_PARTS_H
 #define LIMN_APP_WORKER_WORKER_PARTS_H
 

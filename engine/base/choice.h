@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One of the names a setting may have, for help, completions and forms. A table of such names gives
-// them away one by one through a choice_fn, so that nobody lists them a second time.
+// One of the names a setting may have, for help, completions and forms. A table hands out its names
+// one by one through a choice_fn, so that they are listed once only.
 #ifndef LIMN_ENGINE_BASE_CHOICE_H
 #define LIMN_ENGINE_BASE_CHOICE_H
 

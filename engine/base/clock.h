@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-// Seconds since some moment: for durations. Setting the clock does not move it.
+// Seconds since an arbitrary moment, for durations. Setting the system's clock does not affect it.
 static inline double
 clock_seconds(void)
 {

@@ -37,12 +37,12 @@ struct err {
 __attribute__((format(printf, 3, 4))) bool err_set(struct err *err, enum err_code code,
                                                    const char *format, ...);
 
-// As err_set(), and appends ": " and strerror(errno). What says that memory, descriptors or disk
-// are short is ERR_MEMORY or ERR_IO, whatever the code.
+// Like err_set(), and appends ": " and strerror(errno). If errno says that memory, descriptors or
+// disk space ran out, the code becomes ERR_MEMORY or ERR_IO.
 __attribute__((format(printf, 3, 4))) bool err_errno(struct err *err, enum err_code code,
                                                      const char *format, ...);
 
-// Puts "text: " before the sentence that is there. For callers that know more (a file name).
+// Puts "text: " before the sentence, for callers that know more (a file name).
 __attribute__((format(printf, 2, 3))) bool err_prefix(struct err *err, const char *format, ...);
 
 void err_clear(struct err *err);

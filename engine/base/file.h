@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Files, the one door to them: read whole, map read-only, write under a temporary name and rename.
-// Only regular files are opened; a pipe, a device or a socket is an error (ERR_INPUT) and is not
-// even opened, so that nothing waits and nothing is set off.
+// Files, and the only door to them: read whole, map read-only, write under a temporary name and
+// rename. Only regular files are opened; for a pipe, a device or a socket the error ERR_INPUT comes
+// before opening it, which could wait or have effects.
 #ifndef LIMN_ENGINE_BASE_FILE_H
 #define LIMN_ENGINE_BASE_FILE_H
 
@@ -17,25 +17,24 @@
 
 // A descriptor (open(2)'s flags; closed at exec), or -1.
 int file_open(const char *path, int flags, struct err *err);
-// The same; what is made is for this user's eyes only, whatever the umask: mode 0600.
+// The same; a new file gets mode 0600, whatever the umask.
 int file_open_private(const char *path, int flags, struct err *err);
-// The same as a stream: mode "r", "r+", "a" or "w". A file that may be half-written is no place for
-// what must be whole: that is file_out_open()'s.
+// The same as a stream: mode "r", "r+", "a" or "w". Such a file may be left half-written; what must
+// be whole is written with file_out_open().
 FILE *file_stream(const char *path, const char *mode, struct err *err);
 // "a folder", "a pipe", "a socket", "a device" or "a regular file".
 const char *file_kind(mode_t mode);
 
-// The whole file with a 0 byte after it; *size (may be NULL) without that byte. Refuses files over
-// `limit` bytes. Freed with free().
+// The whole file followed by a 0 byte; *size (may be NULL) is set, without that byte. Refuses files
+// over `limit` bytes. Freed with free().
 char *file_read(const char *path, size_t limit, size_t *size, struct err *err);
 
-// The same of a file that is open; the descriptor is closed. `name` starts errors.
+// The same for an open file; closes the descriptor. `name` begins errors.
 char *file_read_open(int fd, const char *name, size_t limit, size_t *size, struct err *err);
 
-// A read-only mapping of a file. file_unmap() takes NULL. Where another program cuts the file
-// meanwhile, what is gone reads as 0 (once file_map_guard() was called; without it reading that
-// ends the process with SIGBUS), and file_map_check() is false with ERR_IO from then on: to be
-// asked before anything is made of what was read.
+// A read-only mapping of a file. file_unmap() takes NULL. If another program cuts the file short,
+// the missing part reads as 0 (after file_map_guard(); without it reading ends the process with
+// SIGBUS), and file_map_check() fails with ERR_IO from then on: call it before using what was read.
 struct file_map {
     const unsigned char *data; // NULL when size is 0
     size_t size;               // bytes
@@ -48,8 +47,7 @@ struct file_map {
 bool file_map(struct file_map *map, const char *path, struct err *err);
 bool file_map_check(const struct file_map *map, struct err *err);
 void file_unmap(struct file_map *map);
-// Bytes of a mapping that have been read and need not stay with the process: they are read again
-// where they are wanted again.
+// Bytes of a mapping that need not stay in memory; they are read again when they are used again.
 void file_map_forget(const void *data, size_t size);
 // Takes SIGBUS for this process. For programs, once, at their start.
 void file_map_guard(void);
@@ -57,10 +55,9 @@ void file_map_guard(void);
 // --- writing
 
 // A file that appears whole or not at all: written under a temporary name beside it, synced,
-// renamed by file_out_commit(). file_out_abort() (also after a failed commit) removes the
-// temporary name. The path may be that of a regular file that may be written, whose mode the new
-// one gets, of a symbolic link to one (the link stays), or of nothing yet; all else is refused at
-// once.
+// renamed by file_out_commit(). file_out_abort() (also after a failed commit) removes the temporary
+// name. The path may name a writable regular file, whose mode the new file gets, a symbolic link to
+// one (the link stays), or nothing yet; anything else is refused at once.
 struct file_out {
     char *path, *temporary; // path: links followed
     int fd;                 // -1 when closed
@@ -68,20 +65,19 @@ struct file_out {
 bool file_out_open(struct file_out *out, const char *path, struct err *err);
 bool file_out_write(struct file_out *out, const void *data, size_t size, struct err *err);
 bool file_out_commit(struct file_out *out, struct err *err);
-// What stood there is kept under the name `previous`, in place of what that was. At any moment
-// there is a whole file at the path; on a disk that has no hard links, at the path or at
-// `previous`.
+// The old file is kept as `previous`, which is replaced. At any moment there is a whole file at the
+// path or, on a disk without hard links, at the path or `previous`.
 bool file_out_commit_keeping(struct file_out *out, const char *previous, struct err *err);
 void file_out_abort(struct file_out *out);
 
-// Whether a file could be written there now, for work that takes long; sweeps the folder.
+// Whether a file could be written there now, to be asked before long work; sweeps the folder.
 bool file_out_check(const char *path, struct err *err);
 // Removes temporary files of this user's dead processes from a folder; returns how many.
 int file_sweep(const char *folder);
 
 // Open, write and commit in one.
 bool file_write(const char *path, const void *data, size_t size, struct err *err);
-// For this user's eyes only, whatever the umask: mode 0600.
+// The same with mode 0600, whatever the umask.
 bool file_write_private(const char *path, const void *data, size_t size, struct err *err);
 
 // Removes the temporary names of all files being written. Async-signal-safe.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The head of a GGUF file (llama.cpp): magic, version, two counts, then keys and values. What
-// follows them, tensors, is engine/tensor/gguf.h's; what some of them say, a tokenizer, is
-// engine/text's. Nothing is believed: a count is used up by reading what it counts.
+// The head of a GGUF file (llama.cpp): magic, version, two counts, then keys and values. The
+// tensors that follow belong to engine/tensor/gguf.h, the tokenizer in the values to engine/text.
+// No count is trusted: nothing is allocated by it, and reading stops at the end of the file.
 #ifndef LIMN_ENGINE_BASE_GGUF_VALUES_H
 #define LIMN_ENGINE_BASE_GGUF_VALUES_H
 
@@ -47,7 +47,7 @@ struct gguf_values {
 };
 
 bool gguf_is(const void *data, size_t size);
-// At the first value. ERR_INPUT; `path` starts errors and stays the caller's.
+// Starts at the first value. Fails with ERR_INPUT. `path` begins errors and is borrowed.
 bool gguf_values_begin(struct gguf_values *v, const void *data, size_t size, const char *path,
                        struct err *err);
 // The next one; false with err->code ERR_NONE: there are no more.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Where this program runs from. Nothing is guessed: what counts is the build folder that it was
-// compiled in, and the program's own file.
+// Where this program runs from, decided by the build folder it was compiled in and the program's
+// own file.
 #ifndef LIMN_ENGINE_BASE_INSTALL_H
 #define LIMN_ENGINE_BASE_INSTALL_H
 
 // The build folder, absolute, when the program runs from there; NULL when it is installed, or
-// copied elsewhere. Stays the same. Any thread after the first call.
+// copied elsewhere. Never changes. Any thread after the first call.
 const char *install_build_folder(void);
 
 #endif

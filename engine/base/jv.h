@@ -3,7 +3,7 @@
 //
 // A `struct jv` is owned by the root that jv_parse() or jv_object() returned; values reached
 // through jv_get() and jv_at() are borrowed from it. Every reader takes NULL for "not there" and
-// every kind of value where it expects another, and answers with its fallback, so
+// any kind of value, and returns its fallback if it is not the expected one, so
 // jv_string(jv_get(jv_get(root, "a"), "b"), "x") is safe.
 #ifndef LIMN_ENGINE_BASE_JV_H
 #define LIMN_ENGINE_BASE_JV_H
@@ -16,11 +16,11 @@
 
 struct jv;
 
-// Parses n bytes of UTF-8, behind a byte order mark or not, with at most LIMIT_JSON_VALUES values
-// in it; `name` (a file name) starts the error: "name:line:column: …". Duplicate keys are refused.
+// Parses n bytes of UTF-8, with or without a byte order mark, of at most LIMIT_JSON_VALUES values;
+// `name` (a file name) begins the error: "name:line:column: …". Duplicate keys are refused.
 // jv_free() takes NULL.
 struct jv *jv_parse(const char *text, size_t n, const char *name, struct err *err);
-// The same with a limit of one's own: what a text costs once it is parsed, many times its bytes.
+// The same with another limit: parsed values take many times the memory of their text.
 struct jv *jv_parse_within(const char *text, size_t n, size_t values, const char *name,
                            struct err *err);
 struct jv *jv_read(const char *path, struct err *err); // a file of at most 64 MiB
@@ -64,8 +64,8 @@ void jv_set(struct jv *object, const char *key, struct jv *value);
 void jv_append(struct jv *array, struct jv *value);
 struct jv *jv_copy(const struct jv *v); // deep
 
-// Text of the value, keys in insertion order; `indent` spaces, 0 for one line. What would control a
-// terminal is escaped. Freed with free().
+// Text of the value, keys in insertion order; `indent` spaces, 0 for one line. Characters that
+// could control a terminal are escaped. Freed with free().
 char *jv_text(const struct jv *v, int indent);
 
 #endif

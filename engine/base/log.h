@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Log lines from the library to whoever runs it. Silent until a sink is set; the library itself
-// never prints.
+// Log lines from the library to the program that uses it. Silent until a sink is set; the library
+// itself never prints.
 #ifndef LIMN_ENGINE_BASE_LOG_H
 #define LIMN_ENGINE_BASE_LOG_H
 
-// NOTICE: what comes out is not all that was asked for; the user is told without asking. What is
-// behind it is for whoever looks into the log.
+// NOTICE: the result differs from what was asked for; the user is always told. Levels after it are
+// for the log alone.
 enum log_level {
     LOG_NONE = 0,
     LOG_ERROR,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Memory. Small host allocations end the process when they fail (there is nothing sensible left
-// to do); anything whose size comes from a user, a file or a model goes through mem_try_*(), which
-// checks the multiplication and reports.
+// Memory. Small host allocations end the process when they fail (there is nothing sensible left to
+// do); anything whose size comes from a user, a file or a model goes through mem_try_*(), which
+// checks the multiplication and returns an error.
 #ifndef LIMN_ENGINE_BASE_MEM_H
 #define LIMN_ENGINE_BASE_MEM_H
 
@@ -11,20 +11,19 @@
 
 #include "engine/base/err.h"
 
-// What ends this process when a small allocation fails, in place of abort(): it allocates nothing
-// and does not return. Called from any thread. For programs, at their start.
+// Sets what is called, in place of abort(), when a small allocation fails: it must not allocate or
+// return, and may be called from any thread. For programs, at their start.
 void mem_end_with(void (*end)(void));
-// What libraries cannot have and look after nowhere ends the process in the same way: what C++
-// throws and nobody catches, and the trap that GLib sets off (SIGTRAP).
+// Lets failures of allocation inside libraries end the process in the same way: uncaught C++
+// exceptions, and GLib's trap (SIGTRAP).
 void mem_end_uncaught(void);
 
-// What to add to a sentence about what a library could not do and does not explain: "; ulimit -v
-// leaves limn N MiB of memory", the same of a small stack (ulimit -s), or "" where nobody has
-// limited them.
+// What to append to an error about a library that failed without a reason: "; ulimit -v leaves limn
+// N MiB of memory", the same for a small stack (ulimit -s), or "" if neither is limited.
 enum { MEM_LIMITED_TEXT = 80 };
 const char *mem_limited(char out[MEM_LIMITED_TEXT]);
 
-// A library had no memory for something small: ends the process.
+// Ends the process because a library had no memory for something small.
 __attribute__((noreturn)) void mem_failed(void);
 
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
@@ -35,15 +34,15 @@ char *mem_strndup(const char *text, size_t n)
     __attribute__((malloc, returns_nonnull, warn_unused_result));
 __attribute__((format(printf, 1, 2))) char *mem_printf(const char *format, ...);
 
-// count*size bytes, zeroed; NULL and a sentence naming `what` when the product overflows or the
-// system has no such memory. Freed with free().
+// count*size bytes, zeroed; NULL and an error that names `what` if the product overflows or the
+// system lacks the memory. Freed with free().
 void *mem_try_calloc(size_t count, size_t size, const char *what, struct err *err);
 
 // Zeroed memory aligned to `alignment` (a power of two), rounded up. Freed with mem_aligned_free().
 void *mem_try_aligned(size_t size, size_t alignment, const char *what, struct err *err);
 void mem_aligned_free(void *p);
 
-size_t mem_resident(void); // bytes of this process that are in memory now; 0: not known
+size_t mem_resident(void); // bytes of this process in memory now; 0: not known
 
 // For people: "9.31 GB", "84.2 MB", "0.3 MB".
 enum { MEM_TEXT = 24 };

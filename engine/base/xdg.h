@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// This user's folders, as the XDG base directory specification has them, the only place that looks
-// them up. GLib's g_get_user_*_dir() knows neither owners nor modes, remembers the environment of
-// its first call, and would be the engine's only need of GLib.
+// This user's folders as the XDG base directory specification defines them; the only place that
+// looks them up. GLib's g_get_user_*_dir() knows neither owners nor modes, remembers the
+// environment of its first call, and would be the engine's only need of GLib.
 #ifndef LIMN_ENGINE_BASE_XDG_H
 #define LIMN_ENGINE_BASE_XDG_H
 
@@ -16,17 +16,17 @@ enum xdg {
     XDG_COUNT
 };
 
-// $HOME, or the one of the user database where that is unset; a relative one is none. "/" where
-// there is none at all. Freed with free().
+// $HOME, or the home folder of the user database if that is unset or relative; "/" if there is
+// none. Freed with free().
 char *xdg_home(void);
 
 // FOLDER/limn/NAME, or FOLDER/limn for "" (of the runtime folder's stand-in /tmp/limn-UID/NAME),
 // whether it exists or not. A variable with a relative path counts as unset. Freed with free().
 char *xdg_path(enum xdg kind, const char *name);
 
-// The same as a folder that is there: what is missing is made with mode 0700, whatever the umask.
-// NULL and one sentence where it cannot be made, or where FOLDER/limn belongs to somebody else or
-// can be written by others, who could have put there what limn would obey.
+// The same, and makes missing folders with mode 0700, whatever the umask. NULL and an error if it
+// cannot be made, or if FOLDER/limn belongs to another user or others can write to it: they could
+// have put files there that limn trusts.
 char *xdg_make(enum xdg kind, const char *name, struct err *err);
 
 #endif

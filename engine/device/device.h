@@ -31,7 +31,7 @@ struct device_ceilings {
 };
 
 // "vulkan" (the best GPU), "vulkan:N" (the Nth), "cpu", "null"; "auto" takes a real GPU, else the
-// CPU. ERR_INPUT for a name that is none of these.
+// CPU. ERR_INPUT for any other name.
 struct device *device_open(const char *name, struct err *err);
 // What there is to open, usable or not.
 struct device_info {
@@ -43,11 +43,10 @@ struct device_info {
 };
 int device_list(struct device_info *list, int max); // best first; returns the count
 
-void device_close(struct device *d); // NULL is fine; buffers and plans are to be gone before
+void device_close(struct device *d); // NULL is fine; destroy its buffers and plans first
 const struct device_limits *device_limits(const struct device *d);
 
-// Until everything asked for is done; plan_run() may return before. A time that is measured ends
-// with this.
+// Waits until everything is done; plan_run() may return earlier. Measured times must end with it.
 bool device_wait(struct device *d, struct err *err);
 bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *ceilings,
                     struct err *err);
@@ -70,7 +69,7 @@ struct buffer *buffer_create_weights(struct device *d, size_t size, const char *
                                      struct err *err);
 size_t buffer_size(const struct buffer *b);
 bool buffer_streamed(const struct buffer *b); // weights that lie in host memory, not the device's
-// Bytes that could be had for weights now without taking them from others; SIZE_MAX: nobody knows.
+// Bytes available for weights now without taking them from others; SIZE_MAX: not known.
 size_t device_room(struct device *d);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
 bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
@@ -101,14 +100,15 @@ bool plan_read(struct plan *p, const struct node *n, void *data, struct err *err
 // As above with conversion from/to f32.
 bool plan_write_f32(struct plan *p, const struct node *n, const float *data, struct err *err);
 bool plan_read_f32(struct plan *p, const struct node *n, float *data, struct err *err);
-// Output of one plan to input of another on the same device, same shape and dtype.
+// Copies an output of one plan to an input of another on the same device, of the same shape and
+// dtype.
 bool plan_copy(struct plan *to, const struct node *input, struct plan *from,
                const struct node *output, struct err *err);
 
-// A whole output to an offset of an input that is larger: one row of a batch.
+// Copies a whole output to an offset of a larger input: one row of a batch.
 bool plan_copy_into(struct plan *to, const struct node *input, size_t at, struct plan *from,
                     const struct node *output, struct err *err);
-// A whole output to a buffer that is as large, and such a buffer to an offset of an input.
+// Copies a whole output to a buffer of its size, and such a buffer to an offset of an input.
 bool plan_save(struct plan *from, const struct node *output, struct buffer *to, struct err *err);
 bool plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer *from,
                   struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What devices see of a plan, and the table each device fills. Private to engine/device.
+// A plan as devices see it, and the table each device fills. Private to engine/device.
 #ifndef LIMN_ENGINE_DEVICE_PLAN_H
 #define LIMN_ENGINE_DEVICE_PLAN_H
 

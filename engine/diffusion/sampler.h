@@ -9,9 +9,9 @@
 //     sampler_run(&(struct sampler_params){.sampler = sampler, .points = points, …}, x, &err);
 //
 // A sampler sees points (time, share of the picture, share of the noise) and estimates of the clean
-// picture; schedules and networks are somebody else's. The noise that belongs to an estimate is
-// always (x - alpha*x_0)/sigma: so sample, estimate and noise add up even after thresholding, and
-// all deterministic samplers end at one picture when the steps are many.
+// picture; it knows no schedule and no network. The noise that belongs to an estimate is always (x
+// - alpha*x_0)/sigma: so sample, estimate and noise add up even after thresholding, and all
+// deterministic samplers end at one picture when the steps are many.
 //
 // Arrays are host floats, (N,H,W,C) with C last, as everywhere in limn. One thread at a time per
 // run; several runs may go on at once.
@@ -40,7 +40,7 @@ typedef void sampler_progress_fn(void *ctx, int step, int total, const float *x0
 // Noise of a step, out (N,H,W,C) f32: for tests that bring their own.
 typedef void sampler_noise_fn(void *ctx, int step, float *out);
 
-// What to do with the estimate x0 before it is used. Strong guidance drives it out of [-1,1].
+// What is done to the estimate x0 before it is used: strong guidance drives it out of [-1,1].
 enum threshold {
     THRESHOLD_NONE = 0,
     THRESHOLD_CLIP,    // clamp to [-max, max]

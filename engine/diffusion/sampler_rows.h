@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The samplers there are, for the table in sampler.c. Others use sampler_find().
+// Declares all samplers, for the table in sampler.c. Other code uses sampler_find().
 #ifndef LIMN_ENGINE_DIFFUSION_SAMPLER_ROWS_H
 #define LIMN_ENGINE_DIFFUSION_SAMPLER_ROWS_H
 

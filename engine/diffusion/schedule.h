@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Noise schedules: how much picture and how much noise a sample holds at a time t.
+// Noise schedules: how much of a sample is picture and how much is noise at a time t.
 //
 //     x_t = alpha(t)*x_0 + sigma(t)*noise
 //

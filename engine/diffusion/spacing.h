@@ -42,8 +42,8 @@ struct spacing_params {
     const char *sections;
 };
 
-// *count points of falling sigma/alpha and behind them the clean one, freed with free(). NULL on
-// values out of range (ERR_INPUT).
+// *count points of falling sigma/alpha, then the clean one; freed with free(). NULL if a value is
+// out of range (ERR_INPUT).
 struct sampler_point *spacing_points(const struct schedule *s, const struct spacing_params *params,
                                      int *count, struct err *err);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Estimates without a decoder: each token of a latent to a few pixels by a linear map, which is
-// fitted to what the model's own decoder makes of pictures, by least squares. Private to
+// Previews without a decoder: a linear map turns each token of a latent into a few pixels. It is
+// fitted, by least squares, to what the model's own decoder makes of pictures. Private to
 // engine/draw.
 #ifndef LIMN_ENGINE_DRAW_LINEAR_PREVIEW_H
 #define LIMN_ENGINE_DRAW_LINEAR_PREVIEW_H
@@ -24,12 +24,12 @@ void linear_preview_free(struct linear_preview *p); // NULL is fine
 void linear_preview_apply(const struct linear_preview *p, const float *x, size_t tokens,
                           float *out);
 
-// The map of a model, from where linear_preview_store() puts it; NULL: there is none of these
-// weights (`hash`, as model_folder_hash() says it) and so many channels.
+// A model's map, from where linear_preview_store() puts it; NULL: there is none for these weights
+// (`hash` of model_folder_hash()) and this many channels.
 struct linear_preview *linear_preview_find(const struct model_folder *m, const char *hash,
                                            int channels);
-// preview.safetensors in the model's folder, or, where nothing can be written there,
-// $XDG_DATA_HOME/limn/previews/HASH.safetensors. Returns where; freed with free(). NULL: ERR_IO.
+// preview.safetensors in the model's folder, or, if that folder cannot be written to,
+// $XDG_DATA_HOME/limn/previews/HASH.safetensors. Returns the path, freed with free(). NULL: ERR_IO.
 char *linear_preview_store(const struct linear_preview *p, const struct model_folder *m,
                            const char *hash, struct err *err);
 
@@ -38,8 +38,8 @@ struct linear_fit;
 struct linear_fit *linear_fit_create(int channels);
 // x (tokens,C), wanted (tokens,OUT).
 void linear_fit_add(struct linear_fit *f, const float *x, const float *wanted, size_t tokens);
-// The map, and the share of what is wanted's variance that it accounts for, in [0,1]. Of directions
-// that no token had nothing is claimed. NULL: ERR_INPUT, no tokens were added.
+// The map, and the share of the variance of `wanted` that it explains, in [0,1]. Directions in
+// which no token lies get weight 0. NULL: ERR_INPUT, no tokens were added.
 struct linear_preview *linear_fit_solve(const struct linear_fit *f, double *explained,
                                         struct err *err);
 void linear_fit_free(struct linear_fit *f); // NULL is fine

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A whole drawing of a family that draws any size against numbers that another implementation made.
+// A whole drawing of a family that draws any size, compared with numbers of another implementation.
 //
 // A golden as in engine/model/model_golden.h, with metadata part "pipeline" and `steps`, `height`,
 // `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask`
@@ -13,7 +13,7 @@
 
 #include "engine/model/model_golden.h"
 
-// Whether a golden is of a pipeline; what else is wrong with it comes to light when it is run.
+// Whether a golden is for a pipeline; other faults show when it is run.
 bool pipeline_golden_is(const char *path);
 bool pipeline_golden_run(const struct model_golden_params *params,
                          struct model_golden_result *result, struct err *err);

@@ -19,24 +19,24 @@ struct pipeline {
     struct linear_preview *preview; // NULL: estimates are decoded small
 };
 
-// ERR_MEMORY where a drawing has no room (engine/draw/need.h); `decoded`: its latents are there.
+// ERR_MEMORY if a drawing has no room (engine/draw/need.h); `decoded`: its latents exist already.
 bool pipeline_need_check(struct pipeline *p, const struct pipeline_request *r, bool decoded,
                          struct err *err);
 
-// The way of a text, in two steps, so that the text encoder has read all of them before the
-// denoiser comes: where memory has no room for both, each comes once. Adds to `set` what the text
-// encoder makes of `text` …
+// Texts are encoded in two steps, so that the text encoder reads all of them before the denoiser is
+// loaded: if memory has no room for both, each is loaded once. Adds to `set` what the text encoder
+// makes of `text` …
 bool pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set,
                         struct err *err);
-// … and what the denoiser makes of that before its steps. A set that is empty stays so.
+// … and what the denoiser makes of that before its steps. An empty set stays empty.
 bool pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err);
 
-// The same of references. Reads the texts of all, each into one of `texts` (zeroed; there are as
-// many), which the caller finishes in any case.
+// The same for references. Reads the text of each into one of `texts` (zeroed, one per reference),
+// which the caller finishes in any case.
 bool pipeline_read_references(struct pipeline *p, const struct instruction *n,
                               struct port_set *texts, struct err *err);
-// All of them at once, in the order of the instruction, through the reference stage, held; for
-// families that do not draw any size. NULL: it failed.
+// Runs all references at once, in the order of the instruction, through the reference stage, which
+// is held; for families of one size. NULL on failure.
 struct stage *pipeline_see_references(struct pipeline *p, const struct instruction *n,
                                       const struct port_set *texts, bool weighted,
                                       struct err *err);

@@ -50,15 +50,15 @@ struct pass {
     const atomic_int *cancel;
 };
 
-// x (N,h,w,C) f32, as the family's latent() says: what is drawn. Overwritten.
+// x (N,h,w,C) f32, of the shape of the family's latent(): overwritten with what is drawn.
 bool pass_run(const struct pass *p, float *x, struct err *err);
 
 // x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
-// An estimate x0 (N,h,w,C) to rgb (N,H,W,3), as the family's row shows them: it is a picture
-// already; or through the model's linear map, where there is one; or it is decoded small, from
-// means of places of the latent. Where that fails (no memory is left), rgb stays.
+// Turns an estimate x0 (N,h,w,C) into rgb (N,H,W,3), as the family's row says: it is a picture
+// already; or by the model's linear map, if there is one; or decoded small, from means of places of
+// the latent. If that fails (for lack of memory), rgb stays.
 void pass_preview(const struct pass *p, const float *x0, uint8_t *rgb);
 
 // picture (H,W,3) f32 in [-1,1] -> x (h,w,C): what pass_decode() turns back. ERR_UNSUPPORTED where

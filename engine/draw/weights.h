@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The weights of a model, part by part: how large each is is known when the folder is opened, and
-// each comes to the device when it is needed and may leave it when others need the room. Private
-// to engine/draw; stage.c decides who comes and who leaves.
+// each is loaded on the device when it is needed and may leave it when others need the room.
+// Private to engine/draw; stage.c decides which.
 #ifndef LIMN_ENGINE_DRAW_WEIGHTS_H
 #define LIMN_ENGINE_DRAW_WEIGHTS_H
 
@@ -22,10 +22,10 @@ struct weights {
     int count;
 };
 
-// Lays out every part and compares it with its files; loads nothing. dtype: of parts whose family
-// row leaves it open. blocks: what matrices that their files have wide are brought into
-// (dtype_quantised()); DTYPE_NONE: they stay. ERR_INPUT where a part has no weights, or others than
-// its config says. On failure weights_finish() is still due.
+// Lays out every part and compares it with its files; loads nothing. dtype: for parts whose family
+// row leaves it open. blocks: the type into which matrices are quantised (dtype_quantised());
+// DTYPE_NONE: they stay as they are. ERR_INPUT if a part has no weights, or other ones than its
+// config says. Call weights_finish() after a failure, too.
 bool weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
                   enum dtype dtype, enum dtype blocks, struct err *err);
 void weights_finish(struct weights *w); // plans that have them bound are to be gone before

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the families that draw in pixels have in common: a T5 encoder, a U-Net, and perhaps a second
+// What families that draw in pixels have in common: a T5 encoder, a U-Net, and perhaps a second
 // U-Net that enlarges. Private to engine/families.
 #ifndef LIMN_ENGINE_FAMILIES_PIXELS_H
 #define LIMN_ENGINE_FAMILIES_PIXELS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Ports: the ends of a stage's graph, inputs and outputs by name. Whoever runs stages joins an
-// output to the inputs that have its name (engine/draw/stage.h), so that a family says what flows
-// where by naming it.
+// Ports: the ends of a stage's graph, inputs and outputs by name. The code that runs stages joins
+// each output to the inputs with its name (engine/draw/stage.h), so a family says what flows where
+// by names alone.
 #ifndef LIMN_ENGINE_FAMILIES_PORT_H
 #define LIMN_ENGINE_FAMILIES_PORT_H
 
@@ -15,7 +15,7 @@ struct ports {
 struct node *port_input(struct ports *p, struct nn *nn, const char *name, struct shape shape,
                         enum dtype dtype);
 void port_output(struct ports *p, struct nn *nn, const char *name, struct node *node);
-// A node that has its name already, and is marked as an output where it is one.
+// Adds a node that has its name already and, if it is an output, is marked as one.
 void port_adopt_input(struct ports *p, struct node *node);
 void port_adopt_output(struct ports *p, struct node *node);
 void ports_finish(struct ports *p);

@@ -11,8 +11,8 @@
 //     scheduler/scheduler_config.json
 //
 // Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its
-// shards under both names that have been in use). Any part may be absent here; who needs one says
-// so.
+// shards under both names that have been in use). Any part may be absent; code that needs one
+// reports it.
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
@@ -32,8 +32,8 @@ struct model_folder {
     struct lora *lora;                 // what the denoiser's weights are changed by; NULL: nothing
 };
 
-// Reads the configs, not the weights. ERR_INPUT when no family or no network is known for it, when
-// there is no part at all, or one is not understood.
+// Reads the configs, not the weights. ERR_INPUT if its family or a network is unknown, if it has no
+// parts, or if one is not understood.
 struct model_folder *model_folder_open(const char *path, struct err *err);
 void model_folder_close(struct model_folder *m); // NULL is fine
 
@@ -65,8 +65,8 @@ bool model_folder_load(const struct model_folder *m, const char *part,
 bool model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
                         struct err *err);
 
-// What is in the folder's weights with the right shape goes into the block, all else there is left
-// as it is: for training that starts from another model, or from nothing.
+// Loads the weights of the folder that have the right name and shape, and leaves the rest of the
+// block as it is: for training that starts from another model, or from nothing.
 bool model_folder_load_present(const struct model_folder *m, const struct params *params,
                                struct buffer *block, struct err *err);
 

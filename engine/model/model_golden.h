@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A part of a model against numbers that another implementation made.
+// A part of a model, compared with numbers of another implementation.
 //
 // A golden is a safetensors file: metadata `part` names the folder ("unet", "text_encoder"), of an
 // autoencoder with what it does ("vae_encoder", "vae_decoder"); tensors are named as diffusers and

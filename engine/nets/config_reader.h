@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading a network's config.json: values by key, within bounds, and what is wrong as one sentence
 // that names the file, the key and the value. Absent and null keys get the fallback. After a fault
-// the reader goes on with values that do no harm; `ok` says whether there was one. Private to
+// the reader continues with harmless values; `ok` says whether there was one. Private to
 // engine/nets.
 #ifndef LIMN_ENGINE_NETS_CONFIG_READER_H
 #define LIMN_ENGINE_NETS_CONFIG_READER_H
@@ -22,11 +22,11 @@ int config_whole(struct config_reader *r, const char *key, int fallback, int low
 double config_real(struct config_reader *r, const char *key, double fallback, double low,
                    double high);
 bool config_flag(struct config_reader *r, const char *key, bool fallback);
-// One of some words, NULL at the end; its index. `none`: what absence means, -1: not allowed.
+// The index of one of some words, NULL at the end. `none`: returned if absent; -1: not allowed.
 int config_word(struct config_reader *r, const char *key, const char *const *words, int none);
 // A list of 1..most whole numbers from 1 to `high`: how many.
 int config_list(struct config_reader *r, const char *key, int most, int high, int *out);
-// Absent, or this word.
+// Refuses any value but absent or this word.
 void config_only(struct config_reader *r, const char *key, const char *only);
 
 #endif

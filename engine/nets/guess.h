@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-// What kind of network a file of weights holds, told by the names and shapes of its tensors, for
-// files that come without a config.json. A name may stand behind one of a few prefixes.
+// The kind of network in a file of weights, from the names and shapes of its tensors, for files
+// without a config.json. Names may have one of a few prefixes.
 #ifndef LIMN_ENGINE_NETS_GUESS_H
 #define LIMN_ENGINE_NETS_GUESS_H
 
 #include "engine/base/jv.h"
 #include "engine/tensor/safetensors.h"
 
-// The tensor under the first of these names that is there; NULL: none is. b may be NULL.
+// The tensor with the first of these names that exists; NULL: neither does. b may be NULL.
 const struct tensor_view *guess_find(const struct safetensors *file, const char *a, const char *b);
-// A dimension of it, 0: it is not there, or has no such dimension.
+// One of its dimensions; 0: no such tensor or dimension.
 int64_t guess_dim(const struct safetensors *file, int dim, const char *a, const char *b);
-// Of blocks numbered from 0 on, how many have a tensor of these names, which hold one %d each.
+// How many blocks, numbered from 0, have a tensor of these names, which contain one %d each.
 int guess_count(const struct safetensors *file, const char *a, const char *b);
-// Sets a whole number, where it is one that an int holds.
+// Sets a whole number, if it fits in an int.
 void guess_set(struct jv *config, const char *key, int64_t value);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Qwen3, a decoder of text, as an encoder: token ids to the hidden states after some of its layers
 // (Yang et al. 2025). RMS norms, grouped queries, RMS norm over the heads of q and k, rotate-half
-// rotary positions, SwiGLU, no bias. Each token sees those before it that are no padding.
+// rotary positions, SwiGLU, no bias. Each token attends to those before it that are not padding.
 #ifndef LIMN_ENGINE_NETS_QWEN3_H
 #define LIMN_ENGINE_NETS_QWEN3_H
 

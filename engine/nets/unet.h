@@ -83,7 +83,7 @@ struct node *unet_build(struct nn *nn, const struct unet_config *c, const struct
 bool unet_declare(struct params *params, const char *part, const struct unet_config *c,
                   struct err *err);
 
-// Its halves, for who reuses them.
+// Its halves, for code that reuses them.
 struct unet_embedding unet_embed(struct nn *nn, const struct unet_config *c,
                                  const struct unet_inputs *in);
 // Levels 0..last; the last one is not halved. Returns the features of the last level.
@@ -115,9 +115,9 @@ struct unet_references {
 void unet_encode_references(struct nn *nn, const struct unet_config *c,
                             const struct unet_references *in, struct unet_context *out);
 
-// What references are like, for finding similar ones: their features of the deepest context level,
-// normed at each place as the keys and values have them, in the mean over each of 4 x 4 cells:
-// (N*R,unet_pooled_width()) f32. For configs with context levels; `in` has references.
+// Features of references, for finding similar ones: those of the deepest context level, normalised
+// as for the keys and values, averaged over each of 4 x 4 cells: (N*R,unet_pooled_width()) f32. For
+// configs with context levels; `in` has references.
 struct node *unet_pooled_context(struct nn *nn, const struct unet_config *c,
                                  const struct unet_references *in);
 int unet_pooled_width(const struct unet_config *c); // 0: no context levels

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pictures in strips: feature maps as bands of whole rows, each a tensor of its own, so that the
-// planner lets a band go as soon as nobody needs it. Results are those of whole maps: convolutions
-// see the rows beyond a strip's edges, and group norms have the statistics of the whole picture.
+// planner frees a band as soon as it is no longer needed. Results are those of whole maps:
+// convolutions see the rows beyond a strip's edges, and group norms have the statistics of the
+// whole picture.
 //
 // For a norm each strip gives mean m and standard deviation s (with eps) of its groups. With w its
 // share of the rows, and the law of total variance,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reverse-mode gradients: more graph, added behind the graph that is there.
+// Reverse-mode gradients: more graph, appended to the existing one.
 //
 // Activation checkpointing: nodes made under graph_segment(g, k), k > 0, are not kept for the
 // backward walk. When it reaches a segment, the segment's nodes are made again from what it reads
@@ -13,7 +13,7 @@
 
 // Gradient of the sum of all elements of `loss` with respect to each of `of` (count nodes):
 // gradient[i] has the shape of of[i], f32 where of[i] is f32, and is NULL where loss does not
-// depend on of[i]. False and a sentence where a path leads through an op without a gradient rule.
+// depend on of[i]. False and an error if a path leads through an op without a gradient rule.
 bool grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
               struct node **gradient, struct err *err);
 

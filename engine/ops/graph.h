@@ -128,7 +128,7 @@ node_bytes(const struct node *n)
 int graph_count(const struct graph *g);
 struct node *graph_node(const struct graph *g, int id);
 const struct err *graph_error(const struct graph *g); // code ERR_NONE when all is well
-// Records why a builder cannot go on, unless something has been recorded already.
+// Records why a builder cannot continue, unless an error has been recorded already.
 void graph_refuse(struct graph *g, const struct err *why);
 
 struct node *graph_input(struct graph *g, const char *name, struct shape shape, enum dtype dtype);
@@ -140,7 +140,7 @@ void graph_name(struct graph *g, struct node *n, const char *name);
 // Nodes made from now on belong to `segment` (0: none); see grad.h.
 void graph_segment(struct graph *g, int segment);
 
-// The general door; the builders of engine/ops/op.h call it. Checks with the op's shape rule.
+// The general builder, which those of engine/ops/op.h call. Checks with the op's shape rule.
 struct node *graph_add(struct graph *g, enum op op, const union op_params *params,
                        struct node *const *source, int source_count, enum dtype dtype,
                        const struct shape *shape);

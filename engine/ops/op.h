@@ -11,7 +11,7 @@
 
 enum kernel_kind { KERNEL_VIEW = 1, KERNEL_PLAIN, KERNEL_EACH, KERNEL_INPLACE, KERNEL_KIND_COUNT };
 
-// Fills n->shape and n->dtype from sources and params, or a sentence and false. For ops whose
+// Fills n->shape and n->dtype from sources and params, or sets err and returns false. For ops whose
 // result shape or dtype is chosen by the caller these hold the wish on entry.
 typedef bool op_shape_fn(struct node *n, struct err *err);
 // Adds the gradient: dy is d(target)/d(n), same shape as n. dx[i] is left NULL where no gradient

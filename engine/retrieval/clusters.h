@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Clusters of pictures that are alike and not the same (Instruct-Imagen, section 3.2 and A.3.1):
-// the nearest of a picture, without near-duplicates, cut to a size; smaller ones are dropped. Each
-// is a set of pictures of which one can be drawn with others as its context.
+// Clusters of pictures that are similar but not the same (Instruct-Imagen, sections 3.2 and A.3.1):
+// the nearest neighbours of a picture, without near-duplicates, cut to a size; smaller clusters are
+// dropped. One picture of a cluster can be drawn with the others as its context.
 #ifndef LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
 #define LIMN_ENGINE_RETRIEVAL_CLUSTERS_H
 
@@ -22,7 +22,8 @@ struct clusters {
     int keep;
 };
 
-// In the order of the pictures; one may be in many. Zeroed by a failure. One thread.
+// Clusters are in the order of the pictures; a picture may be in many. Zeroed on failure. One
+// thread.
 bool clusters_make(struct device *d, const struct vectors *v, const struct clusters_params *p,
                    struct clusters *out, struct err *err);
 void clusters_finish(struct clusters *c); // zeroed is fine

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// From a model's features of a picture to a short vector that can be compared: each feature becomes
-// how far it lies from its mean over many pictures, in deviations (what all pictures have in common
-// says nothing), and sums of these with random signs keep the angles between pictures in far fewer
-// numbers (Johnson & Lindenstrauss 1984; signs: Achlioptas 2003).
+// From a model's features of a picture to a short vector for comparison: each feature is
+// standardised over many pictures (what all pictures have in common says nothing), and a projection
+// with random signs keeps the angles between pictures in far fewer numbers (Johnson & Lindenstrauss
+// 1984; signs: Achlioptas 2003).
 //
 //     x' = (x - mean) / deviation        look = S x', S (dimension,features) of +1 and -1
 //
-// S is the same everywhere: its signs are counted noise (engine/base/rng.h).
+// S is the same everywhere: its signs come from the counter-based generator (engine/base/rng.h).
 #ifndef LIMN_ENGINE_RETRIEVAL_LOOKS_H
 #define LIMN_ENGINE_RETRIEVAL_LOOKS_H
 
@@ -22,12 +22,11 @@ struct looks {
     int64_t learned;
 };
 
-// ERR_MEMORY. looks_close() is due in any case.
+// Fails with ERR_MEMORY. Call looks_close() in any case.
 bool looks_open(struct looks *l, int features, int dimension, struct err *err);
 void looks_close(struct looks *l); // zeroed is fine
-// Learns mean and deviation from pictures, x (count,features); looks_learned() ends that. A feature
-// that is always the same gets deviation 1. Who has them already writes them into mean and
-// deviation.
+// Estimates mean and deviation from pictures, x (count,features); looks_learned() ends that. A
+// constant feature gets deviation 1. Known values are written into mean and deviation directly.
 void looks_learn(struct looks *l, const float *x, int count);
 void looks_learned(struct looks *l);
 // x (features) -> out (dimension)

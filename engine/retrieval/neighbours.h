@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Nearest neighbours among unit vectors, exactly: every vector is looked at, by products of blocks
-// on a device. A product in f32 only chooses candidates, with room for its rounding; those are
-// measured again in double, so that the answer is that of the definition
+// Exact nearest neighbours among unit vectors: every vector is compared, by products of blocks on a
+// device. Products in f32 only choose candidates, with a margin for rounding; those are measured
+// again in double, so that the answer is that of the definition
 //
 //     distance(q, v) = 1 - q·v / (|q| |v|)
 //
@@ -19,7 +19,8 @@ struct vectors {
     int dimension;
 };
 
-// The row that stands for a vector: its largest component becomes 127. Not finite: zeros.
+// Quantises a vector to a row: its largest component becomes 127. A vector that is not finite
+// becomes zeros.
 void vectors_pack(const float *vector, int dimension, int8_t *row);
 
 struct neighbour {

@@ -13,8 +13,8 @@ struct gguf {
 };
 
 // The tensors of a file in memory, which must live as long as they are used. Every number of the
-// header is checked before it is believed. Dimensions are turned round: rows come first here.
-// ERR_INPUT; gguf_finish() is due in any case.
+// header is checked before it is used. Dimensions are reversed: rows come first here. Fails with
+// ERR_INPUT; call gguf_finish() in any case.
 bool gguf_read(struct gguf *g, const void *data, size_t size, const char *path, struct err *err);
 void gguf_finish(struct gguf *g); // zeroed is fine
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Safetensors files: 8 bytes little-endian header length, a JSON header {name: {dtype, shape,
 // data_offsets}, "__metadata__": {…}}, then the data. Reading maps the file; every number of the
-// header is checked before it is believed (offsets inside the file, no overlap, size = shape x
-// dtype without overflow, names unique), so a lying file is an error and never a bad pointer.
+// header is checked before it is used (offsets inside the file, no overlap, size = shape x dtype
+// without overflow, names unique), so a malformed file is an error and never a bad pointer.
 #ifndef LIMN_ENGINE_TENSOR_SAFETENSORS_H
 #define LIMN_ENGINE_TENSOR_SAFETENSORS_H
 
@@ -35,12 +35,12 @@ struct safetensors;
 // at most SHAPE_RANK_MAX.
 struct safetensors *safetensors_open(const char *path, struct err *err);
 void safetensors_close(struct safetensors *st); // NULL is fine
-// Whether the files are still as long as they were: to be asked when their data has been read, and
-// before anything is made of it (engine/base/file.h, file_map_check()).
+// Whether the files are still as long as they were. Call it after reading their data and before
+// using it (engine/base/file.h, file_map_check()).
 bool safetensors_check(const struct safetensors *st, struct err *err);
 
-// A number that changes with the files: which they are, their sizes, when they were changed;
-// nothing of them is read. false: that was so lately that another change might have the same time.
+// A number that changes with the files: which they are, their sizes and times of change; their data
+// is not read. False: they were changed so recently that another change could have the same time.
 bool safetensors_stamp(const struct safetensors *st, uint64_t *stamp);
 
 size_t safetensors_count(const struct safetensors *st);
@@ -65,7 +65,7 @@ bool safetensors_writer_put(struct safetensors_writer *w, const void *data, size
                             struct err *err);
 // Fails when fewer or more bytes were given than declared. Frees w in every case.
 bool safetensors_writer_commit(struct safetensors_writer *w, struct err *err);
-// The same; what stood at the path stays as `previous` (file_out_commit_keeping()).
+// The same; the old file is kept as `previous` (file_out_commit_keeping()).
 bool safetensors_writer_commit_keeping(struct safetensors_writer *w, const char *previous,
                                        struct err *err);
 void safetensors_writer_abort(struct safetensors_writer *w); // NULL is fine

@@ -29,16 +29,15 @@ struct image *codec_decode_as(const void *data, size_t size, const char *name,
                               const struct codec_want *want, struct err *err);
 struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin as a picture of a kind that is read here; nothing is decoded, no decoder
-// asked. ERR_INPUT.
+// Whether the bytes begin like a picture of a supported kind; calls no decoder. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin as a picture that would be read; its pixels are not decoded. ERR_INPUT
-// why not.
+// Whether the bytes begin like a picture that can be read; its pixels are not decoded. ERR_INPUT
+// says why not.
 bool codec_check_in(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether they may be a drawing without pixels of its own, which a few bytes can make costly.
-// Looks at the beginning only, decodes nothing.
+// Whether they may be a vector drawing, which a few bytes can make costly. Looks at the beginning
+// only, decodes nothing.
 bool codec_is_vector(const void *data, size_t size);
 
 enum codec_fit {
@@ -54,7 +53,7 @@ struct image *codec_resize(const struct image *image, int width, int height, enu
 // cut off with an ellipsis where it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 // One character of the system's fixed-width letters, as it fills the cell of a screen: GRAY8, 255
-// where there is ink; empty where the system has no such letter.
+// where there is ink; empty if the system has no such letter.
 struct image *codec_letter(const char *character, int width, int height, bool bold,
                            struct err *err);
 

@@ -44,11 +44,11 @@ struct image *image_convert(const struct image *image, enum image_format format,
 
 enum { IMAGE_SQUARE = 8 }; // a usual `side` of image_shown()
 
-// For looking at: RGB8, and where the picture is transparent a board of white and light grey
-// squares of `side` pixels; 0: white alone.
+// For display: RGB8, with a checkerboard of white and light grey squares of `side` pixels where it
+// is transparent; 0: white alone.
 struct image *image_shown(const struct image *image, int side, struct err *err);
 
-// What of each pixel is there, as GRAY8; of a picture without alpha all of it.
+// The alpha channel as GRAY8; 255 everywhere for a picture without one.
 struct image *image_alpha(const struct image *image, struct err *err);
 
 // A copy of a part that lies inside.

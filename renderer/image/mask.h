@@ -18,23 +18,23 @@ struct mask {
 struct mask *mask_new(const struct image *picture, struct err *err);
 void mask_free(struct mask *m); // NULL is fine
 
-// What is there now is what the next mask_undo() brings back.
+// Remembers the mask as it is, for mask_undo().
 void mask_remember(struct mask *m);
 bool mask_undo(struct mask *m); // false: there is nothing before it
 
 // Each pixel whose middle lies inside becomes white, or black again.
 void mask_disc(struct mask *m, double x, double y, double radius, bool white);
-// The way of a disc from one place to another.
+// Moves a disc from one place to another.
 void mask_stroke(struct mask *m, const double from[2], const double to[2], double radius,
                  bool white);
 void mask_rectangle(struct mask *m, const double from[2], const double to[2], bool white);
 void mask_fill(struct mask *m, bool white);
 void mask_invert(struct mask *m);
-// Another one in its place, of any size and format: bright is white. False: no memory.
+// Replaces it by another mask, of any size and format: bright is white. False: no memory.
 bool mask_replace(struct mask *m, const struct image *image, struct err *err);
 
 double mask_share(const struct mask *m); // of white, 0 to 1
-// The picture, RGB8, what is white under stripes. NULL: no memory.
+// The picture, RGB8, with stripes over the white part. NULL: no memory.
 struct image *mask_over(const struct mask *m, const struct image *picture, struct err *err);
 // As a PNG file's bytes, freed with free().
 void *mask_png(const struct mask *m, size_t *size, struct err *err);

@@ -13,8 +13,8 @@
 void *png_text_insert(const void *png, size_t size, const char *const *texts, size_t *out_size,
                       struct err *err);
 
-// Text of the keyword; NULL and no error when there is none. Chunks with wrong sums, lengths past
-// the end, or texts over `limit` bytes are errors. Freed with free().
+// Text of the keyword; NULL and no error when there is none. Chunks with wrong checksums, lengths
+// past the end, or texts over `limit` bytes are errors. Freed with free().
 char *png_text_find(const void *png, size_t size, const char *name, const char *keyword,
                     size_t limit, struct err *err);
 

@@ -8,8 +8,8 @@
 
 #include "engine/base/err.h"
 
-// True for what is no TIFF. ERR_INPUT for a TIFF whose colours would come out wrong: YCbCr that is
-// not compressed as JPEG. A broken directory is left to the decoder.
+// True for anything but a TIFF. ERR_INPUT for a TIFF whose colours would come out wrong: YCbCr not
+// compressed as JPEG. A broken directory is left to the decoder.
 bool tiff_is_readable(const void *data, size_t size, const char *name, struct err *err);
 
 #endif

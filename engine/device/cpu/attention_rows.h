@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-// One head's rows, one a query.
+// The rows of one head, one per query.
 struct attention_rows {
     float *scores;           // (rows,keys): products; changed
     uint16_t *weights;       // (rows,keys) bf16: exp(score - top), not yet divided by the total
@@ -19,7 +19,7 @@ struct attention_rows {
     float scale;
 };
 
-// What a set of instructions has of it.
+// The kernels of one instruction set.
 struct attention_tile {
     // to (columns,rows) = the transposed of `rows` rows, one every `pitch` elements, which lie
     // within 2^31 of each other sixteen by sixteen; an even number of columns.

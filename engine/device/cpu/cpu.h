@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The CPU device's inside: what a kernel is. Private to engine/device/cpu.
+// Inside the CPU device: what a kernel is. Private to engine/device/cpu.
 #ifndef LIMN_ENGINE_DEVICE_CPU_CPU_H
 #define LIMN_ENGINE_DEVICE_CPU_CPU_H
 
@@ -20,14 +20,14 @@ struct cpu_step {
     const struct cpu_kernel *kernel; // NULL: plain
 };
 
-// The address of every tensor of a step that is prepared only to see what it takes: nothing is read
-// there, and nothing kept of it.
+// The address given to all tensors of a step that is prepared only to learn what it needs: nothing
+// is read from it or kept.
 extern const char cpu_nowhere[];
 
 // A fast kernel. `prepare` says whether it takes the node (shapes, dtypes) and reserves scratch and
-// state; pointers in the step are not set yet when it runs. false: not mine, the next candidate or
-// the plain kernel takes it (not an error). `release` may be NULL. `keeps` says whether it would
-// keep a copy of a constant source 1 as large as that is; NULL: never.
+// state; pointers in the step are not set yet when it runs. False is not an error: the next
+// candidate or the plain kernel takes the node. `release` may be NULL. `keeps` says whether it
+// would keep a copy of a constant source 1, of the same size; NULL: never.
 struct cpu_kernel {
     const char *name;
     bool (*prepare)(struct cpu_step *s);
@@ -37,7 +37,7 @@ struct cpu_kernel {
 };
 
 // Candidates for an op, best first, NULL at the end; filled by cpu_fast_table() at start-up for
-// this processor. An op without any has only its plain kernel.
+// this processor. An op without candidates has only its plain kernel.
 enum { CPU_KERNELS_PER_OP = 3 };
 struct cpu_table {
     const struct cpu_kernel *kernels[OP_COUNT][CPU_KERNELS_PER_OP + 1];
@@ -48,7 +48,7 @@ void cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k);
 void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; nothing without oneDNN
 void cpu_add_fast(struct cpu_table *t);  // everything else, for the best instruction set here
 
-// The plain kernels: the definition. False + sentence only for bad data (gather ids out of range).
+// The plain kernels: the definition. They fail only on bad data (gather ids out of range).
 typedef bool cpu_plain_fn(const struct cpu_step *s, struct err *err);
 extern cpu_plain_fn *const cpu_plain[OP_COUNT];
 

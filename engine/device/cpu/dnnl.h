@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// oneDNN behind one door: the only header of ours that knows the library is there. Both of its C
-// APIs (2.x and 3.x) are behind it. Names start with onednn_ because dnnl_ belongs to the library.
+// oneDNN behind one door: no other header of limn knows the library. It covers both of its C APIs
+// (2.x and 3.x). Names start with onednn_ because dnnl_ belongs to the library.
 //
-// A call is one product made ready: a primitive, and around it a reorder for each argument whose
-// memory does not lie as the primitive wants it. Tensors keep the engine's layouts (channels last,
-// weights as in checkpoints); layouts of the library's own choice exist only inside a call.
+// A call is one product made ready: a primitive, with a reorder for each argument whose layout is
+// not the one the primitive wants. Tensors keep the engine's layouts (channels last, weights as in
+// checkpoints); layouts of the library's own choice exist only inside a call.
 //
 //     struct onednn_call *c = onednn_call_create(&params);   // NULL: the library does not take it
 //     size_t n = onednn_call_scratch(c);                      // working memory of a run
@@ -55,13 +55,12 @@ struct onednn_call;
 
 bool onednn_available(void);
 
-// NULL where the library has nothing better than its reference loops, or is not built in.
+// NULL if the library has nothing better than its reference loops, or is not built in.
 struct onednn_call *onednn_call_create(const struct onednn_params *params);
 void onednn_call_destroy(struct onednn_call *c); // NULL is fine
 
 size_t onednn_call_scratch(const struct onednn_call *c); // bytes, 64-byte aligned
-// Bytes that it made be kept for constant arguments; what another call keeps of them is not
-// counted.
+// Bytes it keeps for constant arguments, without what it shares with an earlier call.
 size_t onednn_call_packed(const struct onednn_call *c);
 
 // data[i]: the tensors in the order of enum onednn_which, NULL where absent.
@@ -70,8 +69,8 @@ void onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void 
 // "brgconv:avx512_core_bf16", and which arguments are reordered; for benchmarks and logs.
 const char *onednn_call_name(const struct onednn_call *c);
 
-// FLOP/s of a large square matrix product of this type, the best of several after a warm-up: what
-// `limn bench` calls the machine's own rate. 0 and a sentence where that cannot be measured.
+// FLOP/s of a large square matrix product of this type, the best of several after a warm-up; `limn
+// bench` calls it the machine's own rate. 0 and an error if it cannot be measured.
 double cpu_matmul_rate(enum dtype dtype, struct err *err);
 
 // The version as text, "2.6.3"; "" without the library.
@@ -80,7 +79,7 @@ const char *onednn_version(void);
 // What the two files of kernels add to the table.
 void onednn_add_conv(struct cpu_table *t);
 void onednn_add_matmul(struct cpu_table *t);
-// Attention, with what this processor has between the products (attention_rows.h).
+// Attention, with this processor's kernels between the two products (attention_rows.h).
 struct attention_tile;
 void onednn_add_attention(struct cpu_table *t, const struct attention_tile *tile);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The Vulkan device's inside. Private to engine/device/vulkan and its tests.
+// Inside the Vulkan device. Private to engine/device/vulkan and its tests.
 //
 //   load.c      the library, opened at run time
 //   context.c   instance, choice of a device, the queue
@@ -150,7 +150,8 @@ struct vk_memory {
 };
 
 // --- load.c
-// The library and its global functions; ERR_UNAVAILABLE with the reason.
+
+// Loads the library and its global functions. ERR_UNSUPPORTED with the reason.
 bool vk_load(struct vk_calls *vk, void **library, struct err *err);
 bool vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err);
 bool vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err);
@@ -169,7 +170,7 @@ int vk_offers(struct vk_offer *list, int max, struct err *err);
 // "vulkan" takes the best device, "vulkan:N" the Nth that vk_offers() lists.
 bool vk_context_open(struct vk_device *d, const char *name, struct err *err);
 void vk_context_close(struct vk_device *d); // of whatever is open
-// A sentence for a failed call: what could not be done, and why. Notes a lost device. Returns
+// Sets the error of a failed call: what could not be done, and why. Notes a lost device. Returns
 // false.
 bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct err *err);
 
@@ -178,9 +179,8 @@ enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, f
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
 size_t vk_room(struct vk_device *d); // bytes of device memory that nobody uses now
-// Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are parts,
-// each the `next` of the one before, of a multiple of BUFFER_SEGMENT bytes. Other memories are one
-// part.
+// Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are several
+// parts, linked by `next`, of multiples of BUFFER_SEGMENT bytes. Other memory is one part.
 struct vk_memory *vk_weights_create(struct vk_device *d, size_t size, enum vk_use use,
                                     struct err *err);
 // The part that holds the byte at *offset, which becomes its offset in the part.
@@ -201,7 +201,7 @@ bool vk_submit(struct vk_device *d, VkCommandBuffer commands, struct err *err);
 // in here.
 bool vk_wait(struct vk_device *d, struct err *err);
 bool vk_wait_for(struct vk_device *d, uint64_t value, struct err *err);
-// Before something is freed: until nothing is under way, whatever became of the device.
+// Waits, before something is freed, until nothing is running, even on a lost device.
 void vk_settle(struct vk_device *d);
 // Makes everything before visible to everything after, on the device.
 void vk_barrier(const struct vk_device *d, VkCommandBuffer commands);
@@ -255,7 +255,7 @@ struct vk_builder {
     struct err *err;
 };
 
-// One more dispatch, zeroed but for `step`; valid until the next call.
+// Adds a dispatch, zeroed except `step`; valid until the next call.
 struct vk_dispatch *vk_add(struct vk_builder *b, enum vk_shader shader);
 // Binds a node's memory at a slot of the dispatch, sets its type and first element.
 void vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node *n);
@@ -315,10 +315,10 @@ bool vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struc
 struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
                                    const uint32_t to[3], const uint32_t from[3]);
 size_t vk_packing_size(const struct vk_packing *p); // bytes
-// Puts these weights into packed order, those that are not yet.
+// Puts those of these weights that are not packed yet into packed order.
 bool vk_pack(struct vk_device *d, const struct vk_packing *list, int count, struct err *err);
-// Everything in this part as checkpoints have it. Whoever reads or writes it by another way calls
-// it before.
+// Puts everything in this part back into the order of checkpoints. To be called before it is read
+// or written in any other way.
 bool vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err);
 
 // --- offload.c
@@ -329,12 +329,15 @@ void vk_offload_apply(struct vk_dispatch **list, int *count, const struct vk_mem
                       struct vk_memory *ring);
 
 // --- shadow.c
-// Runs one step with `run` and with the plain kernel; false and a sentence where they differ.
+
+// Runs one step with `run` and with the plain kernel; an error if they differ.
 bool vk_shadow_step(struct plan *p, int step,
                     bool (*run)(struct plan *p, int step, struct err *err), struct err *err);
 
-// --- measure.c Multiply-adds a second, 2 each, of products whose sources have this type; *how:
-// what was measured.
+// --- measure.c
+
+// Multiply-adds a second, 2 each, of products whose sources have this type; *how: what was
+// measured.
 bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how,
              struct err *err);
 // Whether products of this type go to matrix units, and the sizes of their matrices.
