@@ -81,7 +81,7 @@ static const char clear_line[] = "\033[K";
 
 // Whether more bytes could make of these a whole character, or the sequence that clears a line.
 static bool
-may_go_on(const char *p, size_t n)
+may_continue(const char *p, size_t n)
 {
     unsigned char first = (unsigned char)p[0];
     size_t whole = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3
@@ -121,7 +121,7 @@ put_held(struct text_stream *s, bool bytes, bool end, char **out)
 {
     size_t at = 0;
     s->held[s->held_count] = 0;
-    while (at < s->held_count && (end || !may_go_on(s->held + at, s->held_count - at)))
+    while (at < s->held_count && (end || !may_continue(s->held + at, s->held_count - at)))
         at += put_one(s->held + at, bytes, out);
     memmove(s->held, s->held + at, s->held_count - at);
     return s->held_count -= at;

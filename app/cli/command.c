@@ -53,10 +53,10 @@ command_say(FILE *out, const char *format, ...)
 
 // --- the door
 
-struct door {
+static struct door {
     int fd;
     struct text_stream stream;
-};
+} doors[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
 
 static int output_lost; // errno of it; 0: not lost
 
@@ -66,23 +66,37 @@ command_output_lost(int number)
     output_lost = output_lost ? output_lost : number;
 }
 
+static bool
+put(const struct door *d, const char *bytes, size_t size)
+{
+    bool ok = streams_write(d->fd, bytes, size);
+    if (!ok && d->fd == STDOUT_FILENO) // the stream keeps no errno
+        command_output_lost(errno);
+    return ok;
+}
+
 static ssize_t
 pass(void *cookie, const char *bytes, size_t size)
 {
     struct door *d = cookie;
     char *out = mem_alloc(size + sizeof d->stream.held);
     size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out);
-    bool ok = streams_write(d->fd, out, n);
-    if (!ok && d->fd == STDOUT_FILENO) // the stream keeps no errno
-        command_output_lost(errno);
+    bool ok = put(d, out, n);
     free(out);
     return ok ? (ssize_t)size : 0;
+}
+
+// What waits for the rest of a character that will not come.
+static void
+pass_held(struct door *d)
+{
+    char out[sizeof d->stream.held];
+    put(d, out, text_stream_end(&d->stream, !command_terminal(d->fd), out));
 }
 
 void
 command_open_doors(void)
 {
-    static struct door doors[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
     static const cookie_io_functions_t through = {.write = pass};
     static bool open;
     if (open)
@@ -118,6 +132,8 @@ command_end(int code)
         command_output_lost(errno);
     if (ferror(stdout))
         command_output_lost(EIO);
+    for (size_t i = 0; i < COUNT_OF(doors); i++)
+        pass_held(&doors[i]);
     // Who reads no further, as head does, knows it.
     if (output_lost && output_lost != EPIPE)
         fprintf(stderr, "limn: standard output%s%s\n", output_lost == EBADF ? " is closed" : ": ",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The instructions that were in the composer before the one that is there: opening a picture, a
-// template or an empty one replaces it, and nothing a person has written is lost by that. Goes
-// through them as a shell goes through its lines. The UI's thread.
+// The earlier instructions of the composer: opening a picture, a template or an empty one replaces
+// the instruction, but loses nothing. Steps through them like a shell's history. The UI's thread.
 #ifndef LIMN_APP_UI_HISTORY_H
 #define LIMN_APP_UI_HISTORY_H
 
@@ -19,11 +18,10 @@ struct history {
 };
 
 void history_finish(struct history *h);
-// What is about to be replaced; forgotten when there is nothing in it, or when it is the last one
-// already. Takes a copy.
+// Keeps a copy of what is about to be replaced, unless it is empty or the last item already.
 void history_put(struct history *h, const struct job *shown);
-// One step back (-1) or forth (1) from what is shown, which is kept. The job belongs to the
-// history; NULL: there is no other.
+// One step back (-1) or forward (1) from what is shown, which is kept. The history owns the job;
+// NULL: there is none.
 const struct job *history_step(struct history *h, const struct job *shown, int by);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Bytes to keys, and pasted text.
+// Turns bytes into keys and pasted text.
 #ifndef LIMN_APP_UI_INPUT_H
 #define LIMN_APP_UI_INPUT_H
 
@@ -20,7 +20,7 @@ struct input {
     double sequence_began;
 };
 
-// OK, KEY_CODE_YES or ERR, as get_wch().
+// OK, KEY_CODE_YES or ERR, like get_wch().
 int input_key(struct ui *ui, wint_t *key);
 void input_unget(struct ui *ui, wint_t key); // one
 void input_paste_begin(struct ui *ui);

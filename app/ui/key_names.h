@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of keys, as the hints, the help, key files and scripts have them: `a`, `Space`, `Enter`,
-// `Esc`, `Tab`, `S-Tab`, `^G`, `F9`, `Up`, `PgDn`, `Home`, `Del`, `Backsp` …
+// Names of keys in hints, the help, key files and scripts: `a`, `Space`, `Enter`, `Esc`, `Tab`,
+// `S-Tab`, `^G`, `F9`, `Up`, `PgDn`, `Home`, `Del`, `Backsp` …
 #ifndef LIMN_APP_UI_KEY_NAMES_H
 #define LIMN_APP_UI_KEY_NAMES_H
 
@@ -10,9 +10,9 @@
 
 enum { KEY_NAME_TEXT = 16 }; // bytes of the longest name, its 0 included
 
-// A key as curses gives it: `code` a KEY_ value, else a character. "" when it has no name.
+// The name of a key from curses: a KEY_ value if `code`, else a character. "" if it has none.
 void key_to_name(wint_t key, bool code, char out[KEY_NAME_TEXT]);
-// The other way; false: it is no key's name. Of keys with several codes (Enter) the character.
+// The inverse; false: not the name of a key. For keys with several codes (Enter) the character.
 bool key_from_name(const char *name, wint_t *key, bool *code);
 
 #endif

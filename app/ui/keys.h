@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests: what a key, a command or a hint asks for, whoever answers it (requests.def). Keys of
-// each view are rows in keys.c. No screen here.
+// Requests: what keys, commands and hints ask for (requests.def). The keys of each view are rows in
+// keys.c. Knows nothing of the screen.
 #ifndef LIMN_APP_UI_KEYS_H
 #define LIMN_APP_UI_KEYS_H
 
@@ -34,14 +34,15 @@ const char *request_keys(enum view_id view, enum request r);
 
 // --- keys of a view, or of all of them
 enum { KEYS_ALL = VIEW_COUNT };
-// "F9 ^G": those that a request has in that view itself; in a static buffer.
+// "F9 ^G": the keys of a request in that view alone; in a static buffer.
 const char *keys_of(int view, enum request request);
 void keys_clear(int view, enum request request); // it has none there any more
-// Takes the key from whatever had it in that view. False: there is no room.
+// Gives the key to a request, and takes it from the one that had it in that view. False: no room.
 bool keys_give(int view, wint_t key, bool code, enum request request);
 
 // --- files of keys (keys_file.c): a person's own are $XDG_CONFIG_HOME/limn/keys
-// True too when there is none. ERR_INPUT: "FILE:LINE: …"; lines before it are in force.
+
+// True also if there is no such file. ERR_INPUT: "FILE:LINE: …"; the lines before it apply.
 bool keys_load(struct err *err);
 void keys_print(FILE *out); // those that are in force, as such a file
 

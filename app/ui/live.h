@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the view of pictures as they come is made of: its requests and pictures (view_live.c), the
-// queue beside them (live_queue.c).
+// The parts of the live view: requests and pictures (view_live.c), the queue beside them
+// (live_queue.c).
 #ifndef LIMN_APP_UI_LIVE_H
 #define LIMN_APP_UI_LIVE_H
 

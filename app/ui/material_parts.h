@@ -13,11 +13,11 @@ struct material { // what a question, a prompt or the worker's answer is about
 };
 struct material *material_of(const struct ui *ui);
 
-// Whether there is a job inside it; what keeps it from being one is said.
+// Whether there is a job inside it; if not, the reason is reported.
 bool material_has_job(struct ui *ui, const struct opening *o);
 
-// The same picture larger (upscale.c). What models can is the worker's to say: when it has not yet,
-// it is asked, and material_described() goes on.
+// Draws the same picture larger (upscale.c). If the worker has not described its models yet it is
+// asked, and material_described() continues.
 void material_upscale(struct ui *ui, const char *file);
 
 #endif

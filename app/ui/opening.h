@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What limn wrote into a picture (the job that it was drawn from, or the cells of a sweep's sheet),
-// read in the background (ui->chores): a stranger's picture may hold much.
+// read in the background (ui->chores), because a stranger's picture may contain a lot.
 #ifndef LIMN_APP_UI_OPENING_H
 #define LIMN_APP_UI_OPENING_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Painting a mask over the picture that the drawing starts from: with a brush or a rectangle in
-// cells, with the mouse, or in the window beside the terminal. It has the keys of the composer
-// while it is open. What was painted becomes the instruction's mask, and u takes that back.
+// cells, with the mouse, or in the window beside the terminal. While it is open it gets the
+// composer's keys. The result becomes the instruction's mask; u undoes that.
 #ifndef LIMN_APP_UI_PAINTER_H
 #define LIMN_APP_UI_PAINTER_H
 
@@ -11,15 +11,15 @@
 
 struct painter;
 
-// Over the composer; without a picture to start from it says how to get one.
+// Opens in front of the composer; without a picture to start from it says how to get one.
 void painter_open(struct ui *ui);
 void painter_free(struct painter *p); // NULL is fine
 bool painter_is_open(const struct ui *ui);
 
 void painter_draw(struct ui *ui, const struct area *a);
-// False: it is no key of a painter.
+// False: not a key of the painter.
 bool painter_key(struct ui *ui, wint_t key, bool code);
-// At a place of the screen; `turn`: of the wheel; `drags`: the button was down before.
+// y, x: cells of the screen; `turn`: of the wheel; `drags`: the button was down before.
 void painter_mouse(struct ui *ui, int y, int x, int turn, bool drags);
 // Of the window: what is painted there; `ended` closes the painter as Enter does.
 void painter_take_window(struct ui *ui, const struct image *white, bool ended);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is behind the colon: everything that can be asked for, by name, with what it takes and its
-// keys; completed with Tab, filtered as one types, and what was asked before with the arrows.
+// The command line behind the colon: all commands by name, with their arguments and keys; completed
+// with Tab, filtered as one types, earlier ones with the arrows.
 #ifndef LIMN_APP_UI_PALETTE_H
 #define LIMN_APP_UI_PALETTE_H
 
@@ -12,7 +12,7 @@ struct palette;
 
 struct palette *palette_open(struct ui *ui);
 void palette_free(struct palette *p); // NULL is fine
-// Before the line has the key; true: it was for the palette, and the line may be another.
+// Called before the line gets the key; true: the palette used it, and the line may have changed.
 bool palette_key(struct ui *ui, wint_t key, bool code);
 void palette_changed(struct ui *ui); // the line is another
 void palette_draw(struct ui *ui);

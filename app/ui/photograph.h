@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The screen as a picture: the cells as curses has them, in fixed-width letters and the theme's
-// colours, and the canvas's pictures in theirs, as a terminal with pixels shows both.
+// The screen as a picture, as a graphical terminal shows it: curses' cells in fixed-width letters
+// and the theme's colours, and the canvas's pictures in their places.
 #ifndef LIMN_APP_UI_PHOTOGRAPH_H
 #define LIMN_APP_UI_PHOTOGRAPH_H
 

@@ -19,7 +19,7 @@ void pictures_ready(struct pictures *p);
 // The picture, its longer side at most `side` pixels; borrowed until the next call. NULL: not yet,
 // or *failed (may be NULL) has the reason, which stays until the file changes.
 struct image *pictures_get(struct pictures *p, const char *file, int side, const char **failed);
-// What is waiting and not asked for since the last call of this is forgotten: call once a screen.
+// Drops waiting pictures that were not asked for since the last call; call it once per screen.
 void pictures_turn(struct pictures *p);
 bool pictures_busy(struct pictures *p); // something is waiting, or being decoded
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Jobs whose pictures are read in the background (ui->chores) before they are drawn or shown: what
-// their index has for them, then their files. A file may be large, its disk slow, an index long.
+// Reads the pictures of jobs in the background (ui->chores) before they are drawn or shown: those
+// from their index, then their files. Files may be large, disks slow, an index long.
 #ifndef LIMN_APP_UI_READING_H
 #define LIMN_APP_UI_READING_H
 
@@ -27,9 +27,9 @@ struct reading {
 
 struct reading *reading_new(int count, void (*then)(struct ui *ui, struct reading *r));
 void reading_put(struct ui *ui, struct reading *r); // takes it over
-// Nothing has been pressed since it was put: what it leads to may come into view.
+// Whether no key was pressed since it was put, so that its result may come into view.
 bool reading_is_awaited(const struct ui *ui, const struct reading *r);
-// Closes the form that asked for it. False: that was left meanwhile, and with it the wish.
+// Closes the form that asked for it. False: the form was cancelled meanwhile, so drop the result.
 bool reading_closes_form(struct ui *ui, const struct reading *r);
 
 #endif

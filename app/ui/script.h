@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The UI's second door: `limn --script FILE` plays keys, waits for what is on the screen (never for
-// seconds), and saves screens as text and as pictures. docs/ui.md has the words. Without a terminal
-// on both standard input and output the screen is one that nobody sees, of the size that the script
-// asks for.
+// `limn --script FILE` drives the UI: it presses keys, waits for text on the screen (never for a
+// time), and saves screens as text and as pictures. docs/ui.md lists the commands. Unless standard
+// input and output are both terminals, the screen is unseen, in memory, of the size that the script
+// sets.
 #ifndef LIMN_APP_UI_SCRIPT_H
 #define LIMN_APP_UI_SCRIPT_H
 
@@ -23,11 +23,11 @@ bool script_unseen(const struct script *s); // its screen is nobody's; false for
 // The size that its first `size` asks for.
 void script_size(const struct script *s, int *columns, int *rows);
 
-// With the screen as it is now: continues until something must be drawn or waited for. False: what
-// it waited for did not come, or what it says cannot be done. At its end an unseen screen ends
-// limn; in a terminal the person goes on.
+// Continues with the screen as it is, until something must be drawn or waited for. False: what it
+// waited for did not come, or a command failed. At its end limn ends if the screen is unseen; in a
+// terminal the user continues.
 bool script_turn(struct script *s, struct ui *ui, struct err *err);
-// Seconds until it waits no longer; < 0: it does not wait.
+// Seconds until its wait fails; < 0: it is not waiting.
 double script_wait(const struct script *s);
 
 #endif

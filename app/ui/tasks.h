@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Jobs of this UI: the queue, what the worker says of them, and the files they become (tasks.c);
-// what earlier limns left (tasks_left.c); the sheets of sweeps (sheets.c).
+// The UI's jobs: the queue, the worker's events and the resulting files (tasks.c), what earlier
+// sessions left (tasks_left.c), the sheets of sweeps (sheets.c).
 #ifndef LIMN_APP_UI_TASKS_H
 #define LIMN_APP_UI_TASKS_H
 
@@ -18,7 +18,7 @@ enum {
     UI_TASKS_WITH_FRAMES = 8, // finished ones that keep them
 };
 
-// What was asked for and how far it is.
+// A job and its progress.
 enum task_state {
     TASK_QUEUED = 0,
     TASK_RUNNING,
@@ -27,7 +27,7 @@ enum task_state {
     TASK_CANCELLED,
     TASK_OFFERED, // not asked for yet: interrupted, or out of a sheet; `error` says which
 };
-// A job that was taken back from the worker: in which order it is given again, or when, is ours.
+// A job that was taken back from the worker, to be given again in another order or later.
 enum withdrawal { WITHDRAWN_NOT = 0, WITHDRAWN_TO_MOVE };
 struct task {
     struct job job;
@@ -70,22 +70,22 @@ struct tasks *tasks_of(const struct ui *ui);
 
 struct task *task_shown(const struct ui *ui); // NULL: there is none
 struct task *task_find(struct ui *ui, const char *job);
-// NULL: there is no room, and it is said.
+// NULL: no room, which is reported.
 struct task *task_add(struct ui *ui, const struct job *job, const struct jv *sweep);
-// `sweep`: what one of a sweep keeps (struct task); NULL: it is none.
+// `sweep`: what a job of a sweep keeps (struct task); NULL: not of a sweep.
 bool task_start(struct ui *ui, const struct job *job, const struct jv *sweep);
-// One that can be started with task_run(), or dropped; `why` is said of it. NULL: there is no room.
+// A job that can be started with task_run(), or dropped, shown with `why`. NULL: no room.
 struct task *task_offer(struct ui *ui, const struct job *job, const struct jv *sweep,
                         const char *why);
-// Reads what it needs, then it is asked for. False: it is not offered.
+// Reads what it needs, then submits it. False: it is not an offered one.
 bool task_run(struct ui *ui, struct task *t);
 void task_recorded(struct ui *ui, const char *job); // it is in the library, or cannot be
 void task_drop(struct ui *ui, struct task *t);
 int tasks_run_offered(struct ui *ui); // all of them; how many
 int tasks_offered(const struct ui *ui);
 void task_cancel(struct ui *ui, struct task *t);
-// One of several is not kept when it comes: they are drawn together, so nothing is saved by it but
-// its place. False: it would be the last one, and the job is what to stop.
+// One picture of several will not be kept when it comes; as they are drawn together, that saves
+// only its place. False: it would be the last one; stop the job instead.
 bool task_drop_picture(struct ui *ui, struct task *t, int index);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
@@ -98,7 +98,8 @@ int tasks_unfinished(const struct ui *ui);
 
 // --- the order of the queue (tasks_queue.c)
 void tasks_pause(struct ui *ui); // or continues; what is being drawn is finished
-// Before the next one that waits (-1), or behind it (1). False: there is none, or it waits not.
+// Moves it before the previous waiting job (-1) or after the next (1). False: there is none, or it
+// is not waiting.
 bool task_move(struct ui *ui, struct task *t, int by);
 int tasks_stop_all(struct ui *ui); // and forgets what is to do; how many
 void tasks_turn_bell(struct ui *ui); // on or off, also for later limns

@@ -6,9 +6,9 @@
 #include "app/ui/tasks.h"
 
 void task_submit(struct ui *ui, struct task *t); // kept in the library, and given to the worker
-// A job that the worker had before gets another name, the old one being stopped.
+// Gives a job that the worker has had another name; the old one is stopped.
 void task_rename(struct ui *ui, struct task *t);
-// The worker has stopped it: true when that was for moving or pausing it, so that it is not over.
+// The worker has stopped it; true: in order to move or pause it, so it is not over.
 bool task_withdrawn(struct ui *ui, struct task *t);
 void tasks_give_again(struct ui *ui); // what was taken back, when all of it is
 void tasks_watch_end(struct ui *ui);  // a bell at the end of a queue that took long

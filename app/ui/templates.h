@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the view of templates is made of: list and form (view_templates.c), sweeps over their
-// variables (templates_sweep.c), and what is done to the files of one's own (templates_own.c).
+// The parts of the templates view: list and form (view_templates.c), sweeps over variables
+// (templates_sweep.c), and the user's own files (templates_own.c).
 #ifndef LIMN_APP_UI_TEMPLATES_H
 #define LIMN_APP_UI_TEMPLATES_H
 
@@ -19,19 +19,19 @@ struct template_entry {
     char fault[ERR_TEXT_MAX];
 };
 struct template_entry *templates_chosen(const struct ui *ui); // NULL: none
-// A template of one's own to bind variables in, as the form has them: the listed one stays as it
-// is. Freed with template_finish(), also after a failure.
+// A copy of the template with its variables bound to the form's values; the listed one does not
+// change. Call template_finish() afterwards, after a failure too.
 bool templates_bind(struct form *f, const struct template_entry *e, struct template *t,
                     struct err *err);
 void templates_add_variables(struct form *f, const struct template *t);
 void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its form
-// The same over the instruction in hand, as if it were a template (sweep_composed.c).
+// The same for the composer's instruction, as if it were a template (sweep_composed.c).
 void templates_sweep_composed(struct ui *ui);
 // What the form of a sweep is about: that instruction, or the chosen template. NULL: neither.
 struct template_entry *templates_swept(const struct ui *ui);
 void templates_forget_entry(struct ui *ui);    // that instruction
 void templates_forget_composed(struct ui *ui); // all of them, and their folder
-// What a template does not say (model, device, LoRA) is as the instruction in hand has it.
+// Takes what a template does not say (model, device, LoRA) from the composer's instruction.
 void templates_complete(const struct ui *ui, struct job *j);
 
 struct templates_own {

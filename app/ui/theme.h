@@ -45,15 +45,15 @@ void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
 void theme_use_message(enum role role); // the same, in the line of messages
-// A pair of colours that looks as text does and is another, for cells under pictures; 0: without
-// colours there is none.
+// A colour pair that looks like text's but has another number, for cells under pictures; 0: none,
+// without colours.
 short theme_filler(void);
-// Of text, 0xRRGGBB as this terminal shows it; black when it is the terminal's own. After
-// theme_apply().
+// Background of text, 0xRRGGBB as this terminal shows it; black if it is the terminal's own. Call
+// it after theme_apply().
 uint32_t theme_background(const struct theme *t);
 
-// What curses calls a colour by number, 0xRRGGBB as terminals usually show it; `own` for the
-// terminal's own (-1). After theme_apply().
+// The colour of curses' number, 0xRRGGBB as terminals usually show it; `own` for the terminal's own
+// (-1). Call it after theme_apply().
 uint32_t theme_colour(int number, uint32_t own);
 
 #endif

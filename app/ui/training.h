@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The view of trainings, in four files: the list (view_training.c), the curve and the sheets
-// (training_draw.c), beginning one (training_form.c), and copies of another machine's logs
-// (training_copies.c). This is what they share.
+// The view of training runs, in four files: the list (view_training.c), curve and sheets
+// (training_draw.c), the form that starts one (training_form.c), and copies of another machine's
+// logs (training_copies.c).
 #ifndef LIMN_APP_UI_TRAINING_H
 #define LIMN_APP_UI_TRAINING_H
 
@@ -38,12 +38,12 @@ void training_ask(struct ui *ui);                              // how the worker
 const char *training_state(const struct run *r); // as the worker has it; "": not its own
 bool training_is_running(const struct run *r);
 void training_load(struct ui *ui); // those that are kept, once
-// What a training has made, as the worker's machine names it: a model's folder, or a LoRA's file.
+// The result of a training run, a path on the worker's machine: a model's folder, or a LoRA's file.
 // NULL: nothing yet. Freed with free().
 char *training_result(const struct ui *ui, const struct run *r, bool *is_lora);
-// The models that trainings have made, each freed with free(); how many, at most `room`.
+// The models made by training runs, each freed with free(); returns how many, at most `room`.
 int training_models(struct ui *ui, char **out, int room);
-// The next drawing is made with it; once more: with what limn chooses.
+// The next drawing uses its result; called again, limn's own choice.
 void training_use(struct ui *ui, const struct run *r);
 
 // training_draw.c
@@ -54,12 +54,13 @@ void training_form(struct ui *ui);
 
 // training_copies.c
 char *training_copy_folder(const struct ui *ui, const char *id); // freed with free()
-// Whether a run lies where copies of its job do; only there anything is written or removed.
+// Whether a run's folder is the one for copies of its job; only there may files be written or
+// removed.
 bool training_is_copy(const struct ui *ui, const struct run *r);
 void training_ask_log(struct ui *ui, struct run *r);
 void training_take_piece(struct ui *ui, const struct client_event *e);
 void training_remove_copy(const char *folder);
-// Copies of the oldest trainings go: they are there still.
+// Removes the copies of the oldest runs; the other machine still has them.
 void training_tidy_copies(const struct ui *ui);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A training's log.jsonl (docs/training.md), read as it grows: losses for a curve, and means of
-// the last steps. No screen here.
+// The log.jsonl of a training run (docs/training.md), read as it grows: losses for a curve, and
+// means of the last steps. Knows nothing of the screen.
 #ifndef LIMN_APP_UI_TRAINLOG_H
 #define LIMN_APP_UI_TRAINLOG_H
 
@@ -37,16 +37,15 @@ struct trainlog {
     int64_t changed; // when the file changed last, seconds since 1970
 };
 
-// `folder`: a training's output. ERR_INPUT when there is no log in it.
+// `folder`: the output of a training run. ERR_INPUT if it contains no log.
 bool trainlog_open(struct trainlog *t, const char *folder, struct err *err);
 void trainlog_close(struct trainlog *t); // zeroed is fine
-// Takes in what was written since, TRAINLOG_TURN_BYTES at most; true when there was something. A
-// file that became shorter is read anew; of one over LIMIT_TRAINLOG_BYTES what lies behind is not
-// read.
+// Reads what was written since, at most TRAINLOG_TURN_BYTES; true if there was something. A file
+// that became shorter is read again; nothing after LIMIT_TRAINLOG_BYTES is read.
 bool trainlog_read(struct trainlog *t);
-// Mean losses at `columns` places, evenly from the first step to the last, each over at least
-// `smooth` steps, or over a tenth of the steps where those are few; between steps that lie further
-// apart than places do they are on a line. Returns how many there are: all, or none without a step.
+// Mean losses at `columns` places, spread evenly from the first step to the last, each over at
+// least `smooth` steps, or a tenth of the steps if they are few; interpolated where steps are
+// further apart than places. Returns how many: all, or none without a step.
 int trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means);
 // The names of the sheets drawn so far, oldest first, NULL at the end; freed with places_free().
 char **trainlog_sheets(const struct trainlog *t);

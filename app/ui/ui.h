@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The terminal UI. One thread: ui_run() waits for keys, the worker, what was done meanwhile
-// (background.h) and the canvas; views are tables of functions (view.h), one file each; a key
-// becomes a request (requests.def), and a request goes to the popup, the view, then here. Text is
-// drawn whole each time into curses' memory, which sends what changed; pictures go through the
-// canvas, after the text.
+// The terminal UI. One thread: ui_run() waits for keys, the worker, results of background work
+// (background.h) and the canvas. Views are tables of functions (view.h), one file each. A key
+// becomes a request (requests.def), which goes to the popup, then the view, then here. All text is
+// drawn each time into curses' window, and curses sends what changed; pictures follow through the
+// canvas.
 //
-// This is what every view may ask of it. What views share besides has headers of its own: the
+// This header is what every view may use. What views share otherwise has its own headers: the
 // instruction being assembled (session.h), its jobs (tasks.h), forms (form.h), drawing (draw.h).
-// What the UI is made of is in ui_parts.h, which views do not see.
+// The parts of the UI itself are in ui_parts.h, which views must not include.
 #ifndef LIMN_APP_UI_UI_H
 #define LIMN_APP_UI_UI_H
 
@@ -35,7 +35,7 @@ int ui_run(const struct ui_params *params);
 double ui_now(void); // seconds, monotonic
 int ui_keys(const struct ui *ui); // how many have been pressed
 void ui_redraw(struct ui *ui); // once all that has come is dealt with
-// A view wants to be drawn again at `when`, a time of ui_now(), if it is not drawn before.
+// Redraws the view at `when`, a time of ui_now(), unless it is drawn before.
 void ui_wake(struct ui *ui, double when);
 
 // --- views
@@ -52,11 +52,11 @@ __attribute__((format(printf, 3, 4))) void ui_say(struct ui *ui, enum role role,
 void ui_log(struct ui *ui, enum role role, const char *text);
 void ui_prompt(struct ui *ui, const char *label, const char *text,
                void (*done)(struct ui *ui, const char *text));
-// The same, and `changed` has the text after each key: a filter is seen while it is written.
+// The same, and `changed` gets the text after each key, so that a filter works as one types.
 void ui_prompt_live(struct ui *ui, const char *label, const char *text,
                     void (*changed)(struct ui *ui, const char *text),
                     void (*done)(struct ui *ui, const char *text));
-// What the last line says while the line is being written, before how it ends; not copied.
+// What the last line says while one types, before how to end it; not copied.
 void ui_prompt_hint(struct ui *ui, const char *hint);
 void ui_ask(struct ui *ui, const char *question, const char *answers,
             void (*answered)(struct ui *ui, char answer));
@@ -76,13 +76,13 @@ const char *ui_host(const struct ui *ui);            // NULL: the worker is here
 const struct jv *ui_loaders(const struct ui *ui);    // as the worker described them; NULL: not yet
 const struct jv *ui_machine(const struct ui *ui);    // the same
 struct library *ui_library(const struct ui *ui);     // NULL: none to be had
-// What comes from the worker and from people (arrivals.h); and what is read and written for them:
-// pictures of jobs (reading.h), the library (entry.h), sheets.
+// Background work: what comes from the worker and from people (arrivals.h); and what is read and
+// written for it: pictures of jobs (reading.h), the library (entry.h), sheets.
 struct background *ui_arrivals(const struct ui *ui);
 struct background *ui_chores(const struct ui *ui);
 struct window_link *ui_window(const struct ui *ui);  // NULL: none
 
-// The terminal as it was before limn, while `run` has it.
+// Restores the terminal as it was before limn, calls `run`, and takes it again.
 void ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx);
 
 #endif

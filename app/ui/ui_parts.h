@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the UI is made of, for the files that are the UI itself: the loop (ui.c), requests
-// (actions.c), the way of a key (dispatch.c, input.c), messages and questions (dialogue.c, form.c),
-// what is around a view (frame.c), the screen (screen.c, draw.c). Views and what they share use
-// ui.h; docs/layers.txt holds them to it.
+// The parts of the UI, for the files that are the UI itself: the loop (ui.c), requests (actions.c),
+// the way of a key (dispatch.c, input.c), messages and questions (dialogue.c, form.c), what is
+// around a view (frame.c), the screen (screen.c, draw.c). Views and what they share use ui.h;
+// docs/layers.txt holds them to it.
 #ifndef LIMN_APP_UI_UI_PARTS_H
 #define LIMN_APP_UI_UI_PARTS_H
 
@@ -24,7 +24,7 @@
 
 enum { SCREEN_HINTS_MAX = 24 };
 
-// A key in the last line, where a click asks for the same.
+// A key in the last line; clicking it does the same.
 struct hint {
     int x, columns;
     enum request request;

@@ -263,15 +263,15 @@ lying_gguf_is_refused(void **state)
     static const char merges[] = "tokenizer.ggml.merges";
     const uint64_t huge = UINT64_C(1) << 61, large = 1 << 30, two = 2;
     // Behind a key: four bytes of type, four of the elements' type, eight of count.
-    refused_gguf("qwen2", 0, "qwen9", 5, "is another than Qwen's");
-    refused_gguf("tokenizer.ggml.pre", 0, "tokenizer.ggml.pro", 18, "is another than Qwen's");
-    refused_gguf(tokens, 0, "tokenizer.ggml.tokenz", 21, "has no tokenizer in it");
+    refused_gguf("qwen2", 0, "qwen9", 5, "is not Qwen's");
+    refused_gguf("tokenizer.ggml.pre", 0, "tokenizer.ggml.pro", 18, "is not Qwen's");
+    refused_gguf(tokens, 0, "tokenizer.ggml.tokenz", 21, "contains no tokenizer");
     refused_gguf(tokens, strlen(tokens) + 8, &huge, 8, "broken or truncated");
     refused_gguf(types, strlen(types) + 8, &huge, 8, "broken or truncated");
     refused_gguf(types, strlen(types) + 8, &large, 8, "broken or truncated");
     refused_gguf(merges, strlen(merges) + 16, &huge, 8, "broken or truncated"); // of its first
-    refused_gguf(merges, strlen(merges) + 24, "\xff", 1, "is no text in UTF-8");
-    refused_gguf(merges, strlen(merges) + 24, "\0", 1, "is no text in UTF-8");
+    refused_gguf(merges, strlen(merges) + 24, "\xff", 1, "is not UTF-8");
+    refused_gguf(merges, strlen(merges) + 24, "\0", 1, "is not UTF-8");
     refused_gguf(types, strlen(types) + 16, &two, 4, "no token for byte");
 }
 
