@@ -100,6 +100,7 @@ refuse 2 "--json takes no value" templates --json=yes
 refuse 2 "--model needs a value" generate text --model --json
 refuse 2 "limn jobs has no command 'lsit', did you mean 'list'?" jobs lsit
 refuse 2 "did you mean 'rate'" library ratr 1 5
+refuse 2 "limn models has no command 'gte', did you mean 'get'?" models gte
 refuse 2 "limn data needs a command (see: limn data --help)" data
 refuse 2 "IN is empty" load edge "" x.png
 refuse 2 "FOLDER is empty" models check ""
