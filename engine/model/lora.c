@@ -265,6 +265,15 @@ floats(const struct tensor_view *t, int64_t first, int64_t count, struct err *er
     return out;
 }
 
+static bool
+all_finite(const float *values, int64_t n)
+{
+    bool all = true;
+    for (int64_t i = 0; i < n; i++)
+        all = all && isfinite(values[i]);
+    return all;
+}
+
 // `place.rows` 0: the module is the parameter's alone.
 static bool
 add_delta(struct lora *l, const struct reading *r, const struct module *m, const struct param *q,
@@ -286,7 +295,9 @@ add_delta(struct lora *l, const struct reading *r, const struct module *m, const
     for (int64_t i = 0; d.b && i < rows * rank; i++)
         d.b[i] *= scale;
     ARRAY_PUSH(l->list, l->count, l->capacity, d);
-    return d.b != NULL;
+    return d.b && ((all_finite(d.a, rank * columns) && all_finite(d.b, rows * rank)) ||
+                   err_set(err, ERR_INPUT, "%s: %s has numbers that are not finite",
+                           r->file->path, m->name));
 }
 
 static struct module *

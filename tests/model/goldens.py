@@ -60,6 +60,38 @@ CASES = [
     ('flux2-last', 'transformer', lambda g: g.shape('img_ids', lambda s: [s[0] * s[1] // 4, 4, 4]), 2, 'img_ids (1,T,4)'),
 ]
 
+
+
+def check(folder, golden_file, *options):
+    run = subprocess.run([limn, 'models', 'check', golden / folder, '--golden', golden_file, '--device', 'cpu', *options],
+                         env={'HOME': home, 'PATH': '/usr/bin:/bin'}, capture_output=True, text=True)
+    return run.returncode, run.stdout + run.stderr
+
+
+def lora(change):
+    """PEFT's LoRA of lora.py, changed, with its answer."""
+    g = Golden(golden / 'flux2/lora-peft.safetensors')
+    change(g)
+    g.write(spoilt)
+    return check('flux2', golden / 'flux2/lora-peft-golden.safetensors', '--lora', f'{spoilt}:0.75')
+
+
+def by_ends(g):
+    """The alphas of all modules by the ends of their names, and a tensor that is nothing of a LoRA."""
+    said = json.loads(g.metadata['lora_adapter_metadata'])
+    alpha, said['transformer.lora_alpha'] = said['transformer.lora_alpha'], 1
+    said['transformer.alpha_pattern'] = {name.split('.', i % 3)[-1]: alpha
+                                         for i, name in enumerate(said['transformer.target_modules'])}
+    g.metadata['lora_adapter_metadata'] = json.dumps(said)
+    g.tensors['norm_out.linear.diff'] = ['F32', [1], b'\0\0\0\0']
+
+
+def not_finite(g):
+    name = min(g.tensors)
+    dtype, shape, data = g.tensors[name]
+    g.tensors[name] = [dtype, shape, b'\xff\x7f' + data[2:]]
+
+
 faults = 0
 with tempfile.TemporaryDirectory() as home:
     spoilt = pathlib.Path(home) / 'spoilt.safetensors'
@@ -67,10 +99,13 @@ with tempfile.TemporaryDirectory() as home:
         g = Golden(golden / folder / f'{name}.safetensors')
         spoil(g)
         g.write(spoilt)
-        run = subprocess.run([limn, 'models', 'check', golden / folder, '--golden', spoilt, '--device', 'cpu'],
-                             env={'HOME': home, 'PATH': '/usr/bin:/bin'}, capture_output=True, text=True)
-        said = run.stdout + run.stderr
-        if run.returncode != code or words not in said:
-            print(f'{name}: exit code {run.returncode}, not {code}, or no "{words}":\n{said}')
+        rc, said = check(folder, spoilt)
+        if rc != code or words not in said:
+            print(f'{name}: exit code {rc}, not {code}, or no "{words}":\n{said}')
+            faults += 1
+    for change, code, words in ((by_ends, 0, 'does not know norm_out.linear.diff'), (not_finite, 2, 'not finite')):
+        rc, said = lora(change)
+        if rc != code or words not in said:
+            print(f'{change.__name__}: exit code {rc}, not {code}, or no "{words}":\n{said}')
             faults += 1
 sys.exit(faults > 0)
