@@ -66,9 +66,9 @@ run_pack(const struct command_line *line)
     if (report.unreadable)
         command_say(stderr, "limn: %zu pictures left out, the first: %s", report.unreadable,
                 report.first_unreadable.text);
-    if (report.not_text)
+    if (report.bad_captions)
         fprintf(stderr, "limn: %zu pictures left out for their captions, the first: %s\n",
-                report.not_text, report.first_not_text.text);
+                report.bad_captions, report.first_bad_caption.text);
     if (report.without_caption)
         fprintf(stderr, "limn: %zu pictures without a caption left out\n", report.without_caption);
     command_say(stdout, "%s: %zu pictures", p.out, report.pictures);

@@ -46,6 +46,9 @@ check_credits(const struct jv *credits, const char *file, struct err *err)
 static void
 print_report(const struct index_options *o, const char *out, const struct index_make_report *r)
 {
+    if (r->unread)
+        command_say(stderr, "limn: %zu pictures left out, the first: %s", r->unread,
+                    r->first_unread.text);
     if (o->json) {
         struct jv *j = jv_object();
         jv_set(j, "file", jv_from_string(out));
@@ -54,6 +57,7 @@ print_report(const struct index_options *o, const char *out, const struct index_
         jv_set(j, "held_out", jv_from_integer((int64_t)r->held_out));
         jv_set(j, "duplicates", jv_from_integer((int64_t)r->duplicates));
         jv_set(j, "over", jv_from_integer((int64_t)r->over));
+        jv_set(j, "unread", jv_from_integer((int64_t)r->unread));
         char *text = jv_text(j, 2);
         puts(text);
         free(text);

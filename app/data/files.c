@@ -103,25 +103,6 @@ item_text(const struct item *item, size_t *size, struct err *err)
     return mem_strndup((const char *)item->data, item->size);
 }
 
-// The text of a file beside a picture. False with *text NULL: it cannot be read; otherwise it is
-// no text, for which the picture is left out and counted.
-static bool
-text_beside(struct data_source *s, const struct item *item, char **text, size_t *size,
-            struct err *err)
-{
-    *text = item_text(item, size, err);
-    size_t mark = *text ? utf8_mark(*text, *size) : 0;
-    if (!*text || utf8_valid(*text + mark, *size - mark)) {
-        if (*text)
-            memmove(*text, *text + mark, *size - mark + 1);
-        *size -= mark;
-        return *text != NULL;
-    }
-    if (!s->not_text++)
-        err_set(&s->first_not_text, ERR_INPUT, "%s: not UTF-8", item->name);
-    return false;
-}
-
 static bool
 read_words(char **words, const char *text, size_t limit, const char *name, struct err *err)
 {
@@ -188,6 +169,30 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
     return ok;
 }
 
+// What a file beside a picture tells of it. Where that is no UTF-8, or wrong JSON, *left_out is
+// true: it costs this picture only, which is counted. False: the file cannot be read.
+static bool
+read_beside(struct data_source *s, struct data_record *r, const struct item *item, bool json,
+            bool *left_out, struct err *err)
+{
+    struct err own = {0};
+    size_t size = 0;
+    char *text = item_text(item, &size, err);
+    if (!text)
+        return false;
+    size_t mark = utf8_mark(text, size);
+    bool ok = utf8_valid(text + mark, size - mark) ||
+              err_set(&own, ERR_INPUT, "%s: not UTF-8", item->name);
+    if (ok)
+        ok = json ? read_json(s, r, item, text + mark, size - mark, &own)
+                  : read_words(&r->caption, text + mark, LIMIT_CAPTION_BYTES, item->name, &own);
+    free(text);
+    *left_out = own.code == ERR_INPUT;
+    if (*left_out && !s->bad_captions++)
+        s->first_bad_caption = own;
+    return ok || *left_out || err_set(err, own.code, "%s", own.text);
+}
+
 // "icons/arrow-left_2.png" -> "arrow left 2"; NULL when the name is no text.
 static char *
 words_of_name(const struct item *item)
@@ -217,15 +222,7 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
         bool json = has_suffix(&items[i], json_suffixes);
         if (!json && (r.caption || !has_suffix(&items[i], text_suffixes)))
             continue;
-        size_t size = 0;
-        char *text = NULL;
-        bool read = text_beside(s, &items[i], &text, &size, err);
-        left_out = !read && text;
-        ok = read || left_out;
-        if (read)
-            ok = json ? read_json(s, &r, &items[i], text, size, err)
-                      : read_words(&r.caption, text, LIMIT_CAPTION_BYTES, items[i].name, err);
-        free(text);
+        ok = read_beside(s, &r, &items[i], json, &left_out, err);
     }
     if (ok && !left_out && picture && !r.caption && s->names)
         r.caption = words_of_name(picture);

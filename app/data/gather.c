@@ -25,9 +25,9 @@ take(struct data_source *s, struct data_source *from)
         s->archives[s->archive_count++] = from->archives[i];
     from->archive_count = 0;
     s->without_caption += from->without_caption;
-    if (!s->not_text)
-        s->first_not_text = from->first_not_text;
-    s->not_text += from->not_text;
+    if (!s->bad_captions)
+        s->first_bad_caption = from->first_bad_caption;
+    s->bad_captions += from->bad_captions;
     if (from->licence) {
         char *both = mem_printf("%s%s%s", s->licence ? s->licence : "", s->licence ? "\n" : "",
                                 from->licence);

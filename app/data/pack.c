@@ -510,8 +510,8 @@ data_pack_make(const struct data_pack_params *p, struct data_pack_report *report
     if (ok) {
         report->first_unreadable = m.shared->unreadable;
         report->without_caption = m.source.without_caption;
-        report->not_text = m.source.not_text;
-        report->first_not_text = m.source.first_not_text;
+        report->bad_captions = m.source.bad_captions;
+        report->first_bad_caption = m.source.first_bad_caption;
         columns_fill(&c, &m);
         report->pictures = c.count;
         report->unreadable = m.source.count - c.count;

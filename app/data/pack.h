@@ -27,8 +27,8 @@ struct data_pack_params {
 struct data_pack_report {
     size_t pictures;        // in the pack
     size_t without_caption; // left out
-    size_t not_text;        // left out because their captions are not UTF-8; the first of them:
-    struct err first_not_text;
+    size_t bad_captions;    // left out for captions that are not UTF-8 or wrong JSON; the first:
+    struct err first_bad_caption;
     size_t unreadable;      // left out; the first of them:
     struct err first_unreadable;
 };

@@ -24,8 +24,9 @@ data_source_open(struct data_source *s, const char *path, bool names, struct err
                                     : data_source_open_files(s, path, false, err);
         free(catalogue);
     }
-    if (ok && s->count == 0 && s->not_text)
-        ok = err_set(err, ERR_INPUT, "no picture can be used, %s", s->first_not_text.text);
+    if (ok && s->count == 0 && s->bad_captions)
+        ok = err_set(err, ERR_INPUT, "%s: no picture can be used, %s", path,
+                     s->first_bad_caption.text);
     if (ok && s->count == 0)
         ok = err_set(err, ERR_INPUT,
                      "%s: no pictures with captions here (%zu without one, which --names would "

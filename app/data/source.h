@@ -37,8 +37,8 @@ struct data_source {
     struct jv *style_numbers, *subject_numbers; // by name; NULL: there are none
     bool names;             // as in data_source_open()
     size_t without_caption; // pictures left out for having none
-    size_t not_text;        // pictures left out as what lies beside them is no UTF-8; the first:
-    struct err first_not_text;
+    size_t bad_captions;    // pictures left out: no UTF-8, or wrong JSON, beside them; the first:
+    struct err first_bad_caption;
     char *licence;          // text of LICENSES.md beside the data; may be NULL
     struct data_tar *archives;
     size_t archive_count;

@@ -77,6 +77,9 @@ pack_folder(struct making *k, int side, struct err *err)
                                        .cancel = k->m->cancel};
     struct data_pack_report report;
     struct pack *pack = data_pack_make(&p, &report, err) ? pack_open(path, err) : NULL;
+    k->report->unread = report.unreadable + report.bad_captions;
+    k->report->first_unread =
+        report.unreadable ? report.first_unreadable : report.first_bad_caption;
     unlink(path);
     free(path);
     return pack;

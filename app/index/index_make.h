@@ -30,6 +30,8 @@ struct index_make_report {
     size_t pictures, entries; // in the index
     size_t held_out, duplicates,
         over; // left out: by the split, as alike, as one of more than `each`
+    size_t unread;           // left out, they or what lies beside them being damaged; the first:
+    struct err first_unread;
 };
 
 bool index_make(const struct index_make *m, struct index_make_report *report, struct err *err);

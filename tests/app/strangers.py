@@ -207,6 +207,9 @@ def captions_of_another_alphabet():
     for i in range(3):
         shutil.copy(SAMPLE, d / f'{i}.png')
         (d / f'{i}.txt').write_bytes('a caf\u00e9'.encode('latin-1') if i == 1 else b'a snail')
+    (d / '3.png').write_bytes(b'none')
+    p = limn('index', 'captions', '-o', 'c.index', '--device', 'cpu')
+    check('2 pictures left out, the first: ' in p.stderr, f'an index says so, too: {p.stderr}')
     p = limn('data', 'pack', 'captions', 'c.pack', '--size', '16', '--roles', 'none', '--workers', '1')
     check('2 pictures' in p.stdout and '1.txt' in p.stdout + p.stderr, f'{p.stdout} {p.stderr}')
 
