@@ -39,10 +39,10 @@ class Golden:
         self.tensors[name] = ['F32', shape, struct.pack(f'<{n}f', *map(change, struct.unpack(f'<{n}f', data)))]
 
     def ids(self, name, change, dtype='F32'):
-        _, shape, data = self.tensors[name]
-        n = len(data) // 4
-        letter = {'F32': 'f', 'I64': 'q'}[dtype]
-        values = map(change, struct.unpack(f'<{n}i', data))
+        was, shape, data = self.tensors[name]
+        letters = {'F32': 'f', 'I32': 'i', 'I64': 'q'}
+        n = len(data) // struct.calcsize(f'<{letters[was]}')
+        letter, values = letters[dtype], map(change, struct.unpack(f'<{n}{letters[was]}', data))
         self.tensors[name] = [dtype, shape, struct.pack(f'<{n}{letter}', *values)]
 
     def shape(self, name, change):
@@ -51,11 +51,11 @@ class Golden:
 
 # (folder, golden, what is done to it, exit code, words that must be there)
 CASES = [
-    ('flux2', 'transformer-1', lambda g: g.floats('output', lambda v: v + 0.01), 1, 'ABOVE'),
-    ('flux2', 'transformer-1', lambda g: g.shape('output', lambda s: [s[0], s[2], s[1]]), 2, "the model's answer"),
-    ('flux2', 'transformer-1', lambda g: g.ids('img_ids', lambda v: v + 0.25), 2, "'img_ids' has a 0.25, where a whole"),
-    ('flux2', 'transformer-1', lambda g: g.ids('img_ids', lambda v: v + (1 << 40), 'I64'), 2, 'a whole number of 32 bits'),
-    ('flux2', 'text_encoder', lambda g: g.ids('input_ids', lambda v: v + (1 << 20), 'I64'), 2, 'spoilt.safetensors: id 1'),
+    ('flux2-last', 'transformer', lambda g: g.floats('output', lambda v: v + 0.01), 1, 'ABOVE'),
+    ('flux2-last', 'transformer', lambda g: g.shape('output', lambda s: [s[0] * s[1], s[2]]), 2, "the model's answer"),
+    ('flux2-last', 'transformer', lambda g: g.ids('img_ids', lambda v: v + 0.25), 2, "'img_ids' has a 0.25, where a whole"),
+    ('flux2-last', 'transformer', lambda g: g.ids('img_ids', lambda v: v + (1 << 40), 'I64'), 2, 'a whole number of 32 bits'),
+    ('flux2-last', 'text_encoder', lambda g: g.ids('input_ids', lambda v: v + (1 << 20), 'I64'), 2, 'spoilt.safetensors: id 1'),
     ('flux2', 'pipeline', lambda g: g.metadata.update(steps='4.5'), 2, 'steps, a whole number'),
     ('flux2-last', 'transformer', lambda g: g.shape('img_ids', lambda s: [s[0] * s[1] // 4, 4, 4]), 2, 'img_ids (1,T,4)'),
 ]
