@@ -56,11 +56,27 @@ read_value(struct header *h, const struct gguf_value *v)
         h->alignment = gguf_whole(&r, 4);
 }
 
+// Types of GGUF that are not read, so that an error can name them.
+static const char *
+foreign_type(uint32_t number)
+{
+    static const char *const names[] = {
+        [9] = "Q8_1, which is not known here",     [15] = "Q8_K, which is not known here",
+        [16] = "IQ2_XXS, which is not known here", [17] = "IQ2_XS, which is not known here",
+        [18] = "IQ3_XXS, which is not known here", [19] = "IQ1_S, which is not known here",
+        [21] = "IQ3_S, which is not known here",   [22] = "IQ2_S, which is not known here",
+        [29] = "IQ1_M, which is not known here",   [34] = "TQ1_0, which is not known here",
+        [35] = "TQ2_0, which is not known here",   [39] = "MXFP4, which is not known here",
+    };
+    const char *name = number < COUNT_OF(names) ? names[number] : NULL;
+    return name ? name : "of a type not known here";
+}
+
 static void
 set_type(struct tensor_view *v, uint32_t number)
 {
     v->packed = packed_type_numbered(number);
-    v->type = v->packed ? v->packed->name : "of a type not known here";
+    v->type = v->packed ? v->packed->name : foreign_type(number);
     for (size_t i = 0; i < COUNT_OF(plain); i++)
         if (plain[i].number == number) {
             v->dtype = plain[i].dtype;
