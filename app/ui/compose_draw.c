@@ -80,12 +80,12 @@ draw_looks(struct ui *ui, const struct area *a)
         second.y += a->rows / 2;
         second.rows = a->rows - a->rows / 2;
     }
-    draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM, "before");
-    draw_format(second.y, second.x + 1, second.columns - 1, ROLE_DIM, "%s%s",
+    draw_text(first.y, first.x, first.columns, ROLE_DIM, "before");
+    draw_format(second.y, second.x, second.columns, ROLE_DIM, "%s%s",
                 r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
     first.y++, first.rows--, second.y++, second.rows--;
     if (r->embedded || !r->file)
-        draw_text(first.y, first.x + 1, first.columns - 1, ROLE_DIM,
+        draw_text(first.y, first.x, first.columns, ROLE_DIM,
                   "kept in the picture it came from");
     else
         draw_file(ui, SLOT_BEFORE, &first, r->file);
@@ -186,7 +186,7 @@ compose_draw(struct ui *ui, const struct area *a)
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);
     y += reference_rows;
-    struct area looks = {y, right.x, a->y + a->rows - y, right.columns};
+    struct area looks = {y, right.x + 1, a->y + a->rows - y, right.columns - 2};
     draw_looks(ui, &looks);
     draw_instruction(ui, &text, session->text.text,
                      c->pane == PANE_TEXT && !form_is_open(ui) ? session->text.cursor : SIZE_MAX);

@@ -161,6 +161,12 @@ form_area(const struct form *f)
                          MIN(columns, COLS)};
 }
 
+int
+form_top(const struct ui *ui)
+{
+    return ui->dialogue.form ? form_area(ui->dialogue.form).y : LINES;
+}
+
 static bool
 turns(const struct form_field *d)
 {

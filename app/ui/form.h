@@ -62,6 +62,7 @@ struct form_field *form_add_file(struct form *f, const char *const *suffixes, co
 void form_free(struct form *f);
 bool form_is_open(const struct ui *ui);
 struct form *form_open_now(const struct ui *ui); // NULL: none is
+int form_top(const struct ui *ui);    // the first line that it covers; LINES: none is open
 int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
 void form_key(struct ui *ui, wint_t key, bool code, enum request request);

@@ -162,7 +162,7 @@ templates_chosen(const struct ui *ui)
 
 // --- drawing
 
-enum { NAME_COLUMNS = 15, PICTURE_ROWS = 16 };
+enum { NAME_COLUMNS = 15, PICTURE_ROWS = 16, LABEL_COLUMNS = 18 };
 
 static void
 draw_list(struct ui *ui, const struct area *a)
@@ -223,7 +223,8 @@ draw_pictures(struct ui *ui, const struct template_entry *e, const struct templa
 {
     if (!tiles || a->rows < 3)
         return;
-    int count = shown->reference_count, width = MIN(a->columns / tiles, a->rows * 5 / 2);
+    int count = shown->reference_count;
+    int width = MIN(a->columns / tiles, MAX(a->rows * 5 / 2, LABEL_COLUMNS));
     struct area tile = {a->y, a->x, a->rows, width - 1};
     draw_reserve(&(struct area){a->y, a->x, a->rows - 1, tiles * width - 1});
     for (int i = 0; i < count && width > 4 && SLOT_GRID + i < CANVAS_SLOTS; i++, tile.x += width)
@@ -304,7 +305,8 @@ draw_templates(struct ui *ui, const struct area *a)
     int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
     y = put_wrapped(&text, y, ROLE_TEXT, sentence ? sentence : t->text) + 1;
     y = MAX(draw_variables(t, &text, y), text.y + MIN(words, text.rows - PICTURE_ROWS / 2));
-    int rows = MIN(text.y + text.rows - y - 1, MAX(PICTURE_ROWS, text.rows / 2));
+    int bottom = MIN(text.y + text.rows, form_top(ui));
+    int rows = MIN(bottom - y - 1, MAX(PICTURE_ROWS, text.rows / 2));
     struct area pictures = {y + 1, text.x, rows, text.columns};
     draw_pictures(ui, e, t, tiles, &pictures);
     free(sentence);

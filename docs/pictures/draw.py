@@ -51,8 +51,9 @@ class Studio:
         os.close(write)
         env = dict(self.env, DISPLAY=':' + os.read(read, 20).decode().strip())
         terminal = subprocess.Popen(
-            ['xterm', '-ti', 'vt340', '-xrm', 'XTerm*numColorRegisters: 256', '-fa', 'DejaVu Sans Mono', '-fs', '10',
-             '-bg', 'black', '-fg', '#d0d0d0', '-geometry', '120x34+0+0', '-b', '2', '+sb', '-bw', '0', '-e',
+            ['xterm', '-ti', 'vt340', '-tn', 'xterm-256color', '-xrm', 'XTerm*numColorRegisters: 256',
+             '-fa', 'DejaVu Sans Mono', '-fs', '10', '-bg', 'black', '-fg', '#d0d0d0',
+             '-geometry', '120x34+0+0', '-b', '2', '+sb', '-bw', '0', '-e',
              self.limn, '--script', str(said)], cwd=self.home / 'samples', env=env)
         end = time.monotonic() + SECONDS
         while not mark.exists() and terminal.poll() is None and time.monotonic() < end:

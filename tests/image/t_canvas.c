@@ -336,6 +336,36 @@ text_over_pictures_is_seen(void **state)
     close_terminal(&t);
 }
 
+// Whites that are nearly so, and the grey squares behind what is transparent, beside a lot of blue.
+static void
+bright_greys_have_no_tint(void **state)
+{
+    (void)state;
+    static const uint8_t colours[4][3] = {
+        {253, 253, 254}, {232, 232, 232}, {255, 255, 255}, {56, 174, 255}};
+    struct terminal t;
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = image_create(64, 64, IMAGE_RGB8, NULL);
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 64; x++) {
+            uint8_t *p = image_row(image, y) + 3 * x;
+            memcpy(p, colours[y < 32 ? (x / 8 + y / 8) % 2 : 2 + x / 32], 3);
+            p[2] = (uint8_t)(y < 32 && p[0] == 232 ? 232 + (x + y) % 9 : p[2]);
+        }
+    canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {2, 2, 4, 8}});
+    flush(&t);
+    int bright = 0, n = 0, r, g, b;
+    for (const char *p = t.text; (p = strchr(p, '#')); p++)
+        if (sscanf(p, "#%d;2;%d;%d;%d", &n, &r, &g, &b) == 4 && MIN(r, MIN(g, b)) > 85) {
+            int tint = MAX(r, MAX(g, b)) - MIN(r, MIN(g, b)); // of a hundred
+            bright += tint == 0;
+            assert_true(tint == 0 || tint > 3);
+        }
+    assert_true(bright >= 2);
+    image_unref(image);
+    close_terminal(&t);
+}
+
 static void
 old_generations_are_refused(void **state)
 {
@@ -401,6 +431,7 @@ main(void)
         cmocka_unit_test(what_is_the_same_costs_nothing),
         cmocka_unit_test(what_goes_is_printed_over),
         cmocka_unit_test(text_over_pictures_is_seen),
+        cmocka_unit_test(bright_greys_have_no_tint),
         cmocka_unit_test(old_generations_are_refused),
         cmocka_unit_test(kitty_cleans_up),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),

@@ -122,6 +122,7 @@ folder = home / 'data/limn/pictures'
 folder.mkdir(exist_ok=True)
 for i in range(3):
     shutil.copy(home / 'one.png', folder / f'copy{i}.png')
+os.utime(folder / 'copy0.png', (981201600, 981201600))
 for damage in (b'', b'SQLite format 3\0' + b'\xff' * 9000, os.urandom(20000)):
     for f in glob.glob(str(DB) + '*'):
         os.unlink(f)
@@ -132,6 +133,7 @@ for damage in (b'', b'SQLite format 3\0' + b'\xff' * 9000, os.urandom(20000)):
     check(rows('PRAGMA integrity_check') == [('ok',)], 'whole again')
 # A page in the middle of a good one.
 limn('library', 'import', str(folder))
+check(len(json.loads(limn('library', 'search', 'on:2001-02-03', '--json').stdout)) == 1, 'it has its file\'s time')
 with database() as db:
     db.execute('PRAGMA wal_checkpoint(TRUNCATE)')
 data = bytearray(DB.read_bytes())

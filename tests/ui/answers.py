@@ -341,6 +341,8 @@ def moves_over_the_line():
     t.run(10, lambda out: len(out) > 10000)
     t.run(0.25)
     n = len(re.sub(rb'\x1bP[^\x1b]*\x1b\\|\x1b[78]|\x1b\[\?2026[hl]|\x1b\[5n', b'', t.out))
+    scrolls = re.search(rb'\x1bM|\x1b\[[0-9;]*[rLMST]|\x1b\[\?69h', t.out) # terminals take pictures along
+    check(not scrolls, f'nothing is scrolled under pictures: {scrolls}')
     check(500 < n < 7 * 1500, f'seven moves over templates and their pictures print {n} bytes')
     t.close()
 

@@ -54,6 +54,7 @@ def drawing():
     s.expect('oldest first', 'sorted')
     s.keys('o')
     s.expect('references', 'its instruction is open')
+    check('[ref#1]  [ref#1]' not in s.text(), 'a role says its marker once', s)
     s.close()
     # What is known is known tomorrow.
     s = Screen((100, 30), home=s.home)

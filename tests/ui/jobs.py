@@ -69,6 +69,7 @@ def interrupted():
     s.keys('End', 'r')
     s.expect('done in', 'the last one is drawn again', 60)
     s.keys('Up', 'x')
+    s.expect('forgotten', 'what x does to one that waits is said')
     s.expect('stopped', 'the one before is dropped')
     check(rows(s, f"SELECT state FROM job WHERE id='{ids[1]}'") == [(3,)], 'for good')
     stop_machine(s)

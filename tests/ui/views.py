@@ -316,6 +316,9 @@ def templates():
     column = screen.split('\n')[line].index('what it draws')
     place = Picture(h.path / 'shown.png').colours(10 * column, 20 * (line - 10), 200, 200)
     check(sum(n for c, n in place.items() if min(c) > 230) > 4000 and len(place) > 200, 'and is shown', screen)
+    # Above its form are the sentence and the pictures as they have been filled in.
+    screen = h.play('size 100x30\nkeys 4 End Up Up Enter Down\ntype blue cat\nkeys Tab\nsettle\nsave -', 'a form')
+    check('Draw [ref#1] blue cat in the style' in screen and 'what it draws' in screen.split('┌')[0], 'is seen', screen)
     editor = dict(EDITOR="sed -i 's/red fox/blue hen/'")
     screen = h.play('keys :\ntype size 64\nkeys Enter 4 n\ntype mine\nkeys Enter\nwait blue hen\nsave -\nkeys F9\n'
                     'wait done in\nsettle\nsave -', 'a new one', **editor)
