@@ -50,7 +50,7 @@ struct image *codec_resize(const struct image *image, int width, int height, enu
                            uint32_t background, struct err *err);
 
 // One line of text in the system's sans-serif letters, black on white, in a picture of that size;
-// cut off with an ellipsis where it is too long. RGB8.
+// an ellipsis in the middle where it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 // One character of the system's fixed-width letters, as it fills the cell of a screen: GRAY8, 255
 // where there is ink; empty if the system has no such letter.

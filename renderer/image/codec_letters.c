@@ -35,7 +35,8 @@ label_letters(const char *text, int height)
     return letters(text, font);
 }
 
-// The longest beginning that fits, found by halving.
+// As many letters of both ends as fit, found by halving: what differs between paths and numbers
+// is often at their end.
 static VipsImage *
 letters_within(const char *text, int width, int height)
 {
@@ -45,10 +46,12 @@ letters_within(const char *text, int width, int height)
     g_object_unref(best);
     best = NULL;
     char *valid = g_utf8_make_valid(text, -1);
-    glong low = 0, high = g_utf8_strlen(valid, -1);
+    glong length = g_utf8_strlen(valid, -1), low = 0, high = length;
     while (high - low > 1) {
         glong middle = (low + high) / 2;
-        char *part = g_utf8_substring(valid, 0, middle), *cut = g_strconcat(part, "\u2026", NULL);
+        char *start = g_utf8_substring(valid, 0, middle - middle / 2);
+        const char *end = g_utf8_offset_to_pointer(valid, length - middle / 2);
+        char *cut = g_strconcat(start, "\u2026", end, NULL);
         VipsImage *one = label_letters(cut, height);
         if (one && vips_image_get_width(one) <= width) {
             low = middle;
@@ -60,7 +63,7 @@ letters_within(const char *text, int width, int height)
             if (one)
                 g_object_unref(one);
         }
-        g_free(part);
+        g_free(start);
         g_free(cut);
     }
     g_free(valid);

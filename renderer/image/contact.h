@@ -7,7 +7,7 @@
 
 struct contact_cell {
     struct image *image; // NULL: an empty tile
-    const char *label;   // UTF-8; NULL: none. What does not fit is cut off with an ellipsis
+    const char *label;   // UTF-8; NULL: none. An ellipsis in the middle if it is too long
 };
 
 // What stands above the columns and before the rows; NULL: nothing. As many as there are of them.
