@@ -20,6 +20,9 @@ enum {
     NO_ANSWER_BYTES = 256, // more at once is neither an answer nor typed
 };
 
+#define ASK_KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
+#define ASK_GROUND "\033]11;?\033\\"
+
 // One control sequence, or a key, being read.
 struct parser {
     char text[64];
@@ -56,7 +59,25 @@ has_attribute(const char *text, int wanted)
     return false;
 }
 
-// A whole sequence ESC [ … final. True when it was an answer.
+// Whether "11;rgb:RRRR/GGGG/BBBB" is a light colour; one to four hexadecimal digits each
+// (XParseColor).
+static bool
+is_light(const char *text)
+{
+    double sum = 0;
+    const char *at = text + strlen("11;rgb:");
+    for (int i = 0; i < 3; i++) {
+        int used = 0;
+        unsigned value = 0;
+        if (sscanf(at, "%4x%n", &value, &used) != 1)
+            return false;
+        sum += value / (double)((1u << 4 * used) - 1) * (i == 1 ? 0.59 : i == 0 ? 0.3 : 0.11);
+        at += used + (at[used] == '/');
+    }
+    return sum > 0.5;
+}
+
+// A whole sequence ESC [ … final, or a string. True when it was an answer.
 static bool
 take_answer(struct parser *p, struct term_info *info)
 {
@@ -68,6 +89,11 @@ take_answer(struct parser *p, struct term_info *info)
         if (strncmp(text, "Gi=31;OK", 8) == 0)
             info->kitty = true;
         return text[0] == 'G';
+    }
+    if (p->text[1] == ']') {
+        bool ground = strncmp(text, "11;rgb:", 7) == 0;
+        info->light = ground ? is_light(text) : info->light;
+        return ground;
     }
     if (final == 'n' && strcmp(text, "0n") == 0 && info->outstanding > 0) {
         info->outstanding--;
@@ -95,19 +121,25 @@ take_answer(struct parser *p, struct term_info *info)
     return final == 'S' && text[0] == '?';
 }
 
+static bool
+is_string(const struct parser *p)
+{
+    return p->n > 1 && p->text[0] == '\033' && (p->text[1] == '_' || p->text[1] == ']');
+}
+
 static void
 feed(struct parser *p, struct term_info *info, char c)
 {
-    bool in_string = p->n > 1 && p->text[1] == '_';
+    bool in_string = is_string(p);
     if (c == '\033' && p->n > 0 && !in_string) { // what came before was no sequence
         keep_typed(info, p->text, p->n);
         p->n = 0;
     }
     p->text[p->n++] = c;
-    bool string = p->n > 1 && p->text[0] == '\033' &&
-                  p->text[1] == '_'; // ESC _ and on, up to ESC and a backslash
+    bool string = is_string(p); // up to ESC and a backslash, or, of an ESC ], a bell
     bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[' || string);
-    bool final = p->n > 2 && (string ? c == '\\' && p->text[p->n - 2] == '\033'
+    bool ends = (c == '\\' && p->text[p->n - 2] == '\033') || (c == '\a' && p->text[1] == ']');
+    bool final = p->n > 2 && (string ? ends
                                      : (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E);
     if (open && !final && p->n < sizeof p->text - 1)
         return;
@@ -297,10 +329,12 @@ term_query(int fd, int timeout_ms, struct term_info *info)
         return false;
     int64_t deadline = milliseconds() + timeout_ms;
     // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
-    // and tmux take it for their window's title.
+    // and tmux take it for their window's title. The colour of the ground: Linux's console before
+    // 6.0 prints what follows.
     bool ok = ask(fd,
-                  info->multiplexer ? "\033[16t\033[c"
-                                    : "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\\033[16t\033[c",
+                  info->multiplexer             ? "\033[16t\033[c"
+                  : strcmp(term, "linux") == 0 ? ASK_KITTY "\033[16t\033[c"
+                                               : ASK_KITTY ASK_GROUND "\033[16t\033[c",
                   deadline, info);
     if (ok && info->sixel)
         ask(fd, "\033[?1;1;0S\033[c", deadline, info);

@@ -24,6 +24,7 @@ struct term_info {
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown
+    bool light;                  // its ground is nearer to white than to black, it answered
     char typed[128];             // what the user typed meanwhile
     size_t typed_count;
     bool said_cells;             // the size of a cell was its answer
@@ -35,8 +36,8 @@ struct term_info {
 // not a terminal, this process is not in its foreground, or no answer came in time.
 bool term_query(int fd, int timeout_ms, struct term_info *info);
 
-// A whole sequence (ESC [ …, ESC _ …) that came later, among the keys: if it answers a question of
-// term_query(), *info is updated; true.
+// A whole sequence (ESC [ …, ESC _ …, ESC ] …) that came later, among the keys: if it answers a
+// question of term_query(), *info is updated; true.
 bool term_answer(const char *sequence, struct term_info *info);
 
 // Whether the user has typed something that nobody has read yet.

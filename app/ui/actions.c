@@ -164,6 +164,7 @@ command_theme(struct ui *ui, const char *name)
         return false;
     }
     ui->screen.theme = theme;
+    ui->screen.theme_suits = false;
     theme_apply(&ui->screen.theme, ui->screen.mono);
     entry_text(ui, "theme", name);
     screen_changed(ui);

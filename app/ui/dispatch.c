@@ -81,9 +81,12 @@ learn_late(struct ui *ui)
     struct term_info *now = &ui->screen.term, was = *now;
     if (!term_answer(ui->input.sequence, now))
         return;
+    bool other_theme = screen_suit_ground(ui);
+    if (other_theme)
+        theme_apply(&ui->screen.theme, ui->screen.mono);
     bool same_cells =
         was.cell_width == now->cell_width && was.cell_height == now->cell_height;
-    if (was.sixel == now->sixel && was.kitty == now->kitty && same_cells)
+    if (was.sixel == now->sixel && was.kitty == now->kitty && same_cells && !other_theme)
         return;
     canvas_destroy(ui->screen.canvas);
     ui->screen.canvas = NULL;
@@ -102,7 +105,8 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     struct input *in = &ui->input;
     // Seconds until the rest does not come; nobody types the beginning of an answer.
     size_t n = strlen(in->sequence);
-    bool string = in->sequence[1] == '_', answer = string || in->sequence[2] == '?';
+    bool string = in->sequence[1] == '_' || in->sequence[1] == ']';
+    bool answer = string || in->sequence[2] == '?';
     double patience = answer ? 3 : 0.5;
     if (code)
         return false; // what curses does know may come in between
@@ -117,7 +121,9 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
         if (key != 27)
             return false;
         int kind = input_key(ui, &next); // Esc alone has nothing right behind it
-        if (kind == OK && next < 128 && strchr("[_O", (int)next)) {
+        // Esc and ] may be two keys, where no answer is awaited.
+        const char *begins = ui->screen.term.outstanding > 0 ? "[_]O" : "[_O";
+        if (kind == OK && next < 128 && strchr(begins, (int)next)) {
             snprintf(in->sequence, sizeof in->sequence, "\033%c", (char)next);
             in->sequence_began = ui_now();
             return true;
@@ -130,7 +136,9 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     }
     in->sequence[n] = key < 128 ? (char)key : '?';
     in->sequence[n + 1] = 0;
-    bool whole = string ? key == '\\' && in->sequence[n - 1] == '\033' : key >= 0x40 && key < 0x7F;
+    bool ends = (key == '\\' && in->sequence[n - 1] == '\033') ||
+                (key == '\a' && in->sequence[1] == ']');
+    bool whole = string ? ends : key >= 0x40 && key < 0x7F;
     if (whole) {
         char sequence[sizeof in->sequence];
         snprintf(sequence, sizeof sequence, "%s", in->sequence);

@@ -246,6 +246,16 @@ start_unseen(struct ui *ui, struct err *err)
 }
 
 bool
+screen_suit_ground(struct ui *ui)
+{
+    bool other = ui->screen.theme_suits && ui->screen.term.light;
+    if (other)
+        theme_find(&ui->screen.theme, "light", NULL);
+    ui->screen.theme_suits = ui->screen.theme_suits && !other;
+    return other;
+}
+
+bool
 screen_start(struct ui *ui, const char *preview, struct err *err)
 {
     if (script_unseen(ui->script))
@@ -266,6 +276,7 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
     if (fd >= 0)
         close(fd);
+    screen_suit_ground(ui);
     ui->screen.mono = no_colour && *no_colour;
     unsetenv("COLUMNS"); // the terminal knows its own size, now and later
     unsetenv("LINES");

@@ -13,6 +13,9 @@ enum { ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, PASTE_KEY, PASTED_KEY };
 
 // Asks the terminal what it can do, and starts curses. ERR_INPUT: no screen can be made on it.
 bool screen_start(struct ui *ui, const char *preview, struct err *err);
+// Takes the theme for light grounds where the terminal has said that its ground is, and nobody has
+// chosen a theme. Whether it did.
+bool screen_suit_ground(struct ui *ui);
 void screen_stop(struct ui *ui);
 void screen_copy(const char *text); // to the clipboard, where the terminal allows it (OSC 52)
 void screen_ring(void); // its bell

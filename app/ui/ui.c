@@ -439,6 +439,7 @@ choose_theme(struct ui *ui, const char *asked, struct err *err)
                        : environment && *environment ? environment
                        : kept                        ? kept
                                                      : ground_is_light() ? "light" : "dark";
+    ui->screen.theme_suits = name != asked && name != environment && name != kept;
     bool ok = theme_find(&ui->screen.theme, name, err);
     if (!ok && !asked) { // a theme that is gone must not keep limn from starting
         err_clear(err);

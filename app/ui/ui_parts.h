@@ -33,6 +33,7 @@ struct hint {
 // screen.c
 struct screen {
     struct theme theme;
+    bool theme_suits;             // nobody has chosen it: it is the one that suits the terminal
     struct canvas *canvas;
     struct term_info term;
     bool mono;

@@ -128,6 +128,7 @@ terminals_are_understood(void **state)
         bool answered, sixel;
         int cell_width, cell_height, colours;
         const char *kept;
+        bool light;
     } cases[] = {
         // xterm as a VT340
         {"\033[6;17;8t\033[?63;1;2;4;6;9;15;16;22;28c", "\033[?1;0;1024S\033[?63;1;2;4c", NULL,
@@ -149,6 +150,18 @@ terminals_are_understood(void **state)
         {"\033[?62;14;41c", NULL, NULL, true, false, 10, 20, 256, ""},
         // keys among the answers are kept: q, cursor up, é
         {"\033[?62;22c", NULL, "q\033[A\xC3\xA9", true, false, 10, 20, 256, "q\033[A\xC3\xA9"},
+        // the ground: white as xterm says it; ended by a bell; solarized; black; blue in two
+        // digits; a key beside it; nonsense
+        {"\033]11;rgb:ffff/ffff/ffff\033\\\033[?62;22c",
+         NULL, NULL, true, false, 10, 20, 256, "", true},
+        {"\033]11;rgb:ffff/ffff/ffff\a\033[?62;22c",
+         NULL, NULL, true, false, 10, 20, 256, "", true},
+        {"\033]11;rgb:fdfd/f6f6/e3e3\033\\\033[?62;22c",
+         NULL, NULL, true, false, 10, 20, 256, "", true},
+        {"\033]11;rgb:0000/0000/0000\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
+        {"\033]11;rgb:00/00/ff\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
+        {"\033]11;rgb:ff/ff/ff\033\\\033[?62;22c", NULL, "q", true, false, 10, 20, 256, "q", true},
+        {"\033]11;rgb:zz/1\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         // nonsense: absurd cells, a sequence without an end
         {"\033[6;99999;1t\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         {NULL, NULL, NULL, false, false, 10, 20, 256, ""},
@@ -159,7 +172,8 @@ terminals_are_understood(void **state)
         play(&t, query, &r, output, sizeof output);
         if (r.answered != cases[i].answered || r.info.sixel != cases[i].sixel ||
             r.info.cell_width != cases[i].cell_width ||
-            r.info.cell_height != cases[i].cell_height || r.info.colours != cases[i].colours)
+            r.info.cell_height != cases[i].cell_height || r.info.colours != cases[i].colours ||
+            r.info.light != cases[i].light)
             fail_msg("case %zu: answered %d, sixel %d, cell %dx%d, %d colours", i, r.answered,
                      r.info.sixel, r.info.cell_width, r.info.cell_height, r.info.colours);
         assert_int_equal(r.info.columns, 100);

@@ -13,6 +13,7 @@ WEZTERM_KITTY = dict(WEZTERM, kitty=b'\x1b_Gi=31;OK\x1b\\') # enable_kitty_graph
 WINDOWS = dict(da1=b'\x1b[?61;4;6;7;14;21;22;23;24;28;32;42c', cell=b'\x1b[6;20;10t', colours=b'\x1b[?1;2S')
 WINDOWS_BEFORE = dict(da1=b'\x1b[?61;6;7;14;21;22;23;24;28;32;42c', cell=b'\x1b[6;16;8t')
 PLAIN = dict(da1=b'\x1b[?62;c')
+LIGHT = dict(PLAIN, ground=b'\x1b]11;rgb:ffff/ffff/f0f0\x1b\\')
 SIXEL, KITTY, CELLS = b'\x1bP0;1q', b'\x1b_Ga=t', '▀▄▁▂▃▆▌▐▖▗▘▝█'
 
 
@@ -38,10 +39,10 @@ class Terminal:
         """To the questions in what has come since."""
         if self.silent:
             return
-        for m in re.finditer(rb'\x1b\[c|\x1b\[16t|\x1b\[\?1;1;0S|\x1b_Gi=31[^\x1b]*\x1b\\|\x1b\[5n',
+        for m in re.finditer(rb'\x1b\[c|\x1b\]11;\?\x1b\\|\x1b\[16t|\x1b\[\?1;1;0S|\x1b_Gi=31[^\x1b]*\x1b\\|\x1b\[5n',
                              self.out[self.seen:]):
             name = {b'\x1b[c': 'da1', b'\x1b[16t': 'cell', b'\x1b[?1;1;0S': 'colours',
-                    b'\x1b[5n': 'here'}.get(m[0], 'kitty')
+                    b'\x1b[5n': 'here', b'\x1b]11;?\x1b\\': 'ground'}.get(m[0], 'kitty')
             reply = b'\x1b[0n' if name == 'here' else self.answers.get(name, b'')
             if name == 'da1':
                 if self.asked == 0 and self.typed:
@@ -83,7 +84,7 @@ class Terminal:
 
     def text(self):
         """What was printed, in the order of printing, without control sequences and pictures."""
-        t = re.sub(rb'\x1b[P_][^\x1b]*\x1b\\|\x1b\[[0-9;?]*[@-~]|\x1b[()][A-Z0-9]|\x1b.', b'', self.out)
+        t = re.sub(rb'\x1b[P_\]][^\x1b]*\x1b\\|\x1b\[[0-9;?]*[@-~]|\x1b[()][A-Z0-9]|\x1b.', b'', self.out)
         return t.decode('utf-8', 'replace')
 
     def close(self):
@@ -226,6 +227,31 @@ def late():
     t.close()
 
 
+def on_a_light_ground():
+    # Whose ground is light gets the theme for it, at once or when the answer comes, unless another one was chosen.
+    def grounds(terminal):
+        return set(re.findall(rb'48;5;(\d+)', terminal.out))
+    t = started(PLAIN, 'cells', 'no answer')
+    dark = grounds(t)
+    t.send(b':theme light\r')
+    check(t.run(5, lambda out: grounds(t) - dark), 'the light theme has grounds of its own')
+    t.run(0.5)
+    light = grounds(t) - dark
+    t.close()
+    for how, late, split in (('at once', 0, False), ('late', 1.2, False), ('late, in pieces', 1.2, True)):
+        t = Terminal(LIGHT, late=late, split=split)
+        check(t.run(10, lambda out: grounds(t) & light), f'{how}: the light theme ({grounds(t)}, not {light})')
+        t.send(b'ia hen')
+        check(t.run(5, lambda out: 'a hen' in t.text()), f'{how}: keys are keys')
+        check('rgb' not in t.text(), f'{how}: the answer is no text')
+        t.close()
+    t = Terminal(dict(PLAIN, ground=b'\x1b]11;rgb:1e1e/1e1e/2e2e\a'))
+    check(t.run(10, lambda out: kind(out) is not None), 'a dark ground, ended by a bell')
+    t.run(1)
+    check(not grounds(t) & light, f'the dark theme ({grounds(t)})')
+    t.close()
+
+
 def pasted():
     # Outside a text it is no keys; in one it goes in whole. A byte that is no character costs that letter.
     t = started(PLAIN, 'cells', 'a paste')
@@ -363,4 +389,4 @@ def what_is_left_to_the_shell():
 
 if __name__ == '__main__':
     side_by_side([as_documented, pasted, the_mouse_paints, moves_over_the_line, what_is_left_to_the_shell],
-                 [who_does_not_answer, typing_meanwhile, late, for_other_programs])
+                 [who_does_not_answer, typing_meanwhile, late, on_a_light_ground, for_other_programs])
