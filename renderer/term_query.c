@@ -138,9 +138,10 @@ feed(struct parser *p, struct term_info *info, char c)
     p->text[p->n++] = c;
     bool string = is_string(p); // up to ESC and a backslash, or, of an ESC ], a bell
     bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[' || string);
-    bool ends = (c == '\\' && p->text[p->n - 2] == '\033') || (c == '\a' && p->text[1] == ']');
-    bool final = p->n > 2 && (string ? ends
-                                     : (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E);
+    bool terminated = p->n > 2 && ((c == '\\' && p->text[p->n - 2] == '\033') ||
+                                   (c == '\a' && p->text[1] == ']'));
+    bool letter = (unsigned char)c >= 0x40 && (unsigned char)c <= 0x7E;
+    bool final = string ? terminated : p->n > 2 && letter;
     if (open && !final && p->n < sizeof p->text - 1)
         return;
     if (!open || !final || !take_answer(p, info))

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Draws every picture of this folder from the weights that are committed.
 
-    draw.py LIMN PACK [NAME.png …]     PACK: what limn data pack makes of the sets of docs/training.md
+    draw.py [--icons FOLDER] LIMN PACK [NAME.png …]     PACK: what limn data pack makes of the sets of docs/training.md
     draw.py --check                    are the pictures of these weights? Exit code 1: no
 
-LIMN is the program that was built. Photographs need Xvfb, xterm and ImageMagick. What the pictures were
+LIMN is the program that was built. FOLDER: the icons that my-style.png learns from; without them it stays as it is.
+Photographs need Xvfb, xterm and ImageMagick. What the pictures were
 drawn from is kept in drawn.json: the SHA-256 of the model's files and of each picture; a test runs --check."""
 import hashlib
 import json
@@ -28,8 +29,8 @@ SECONDS = 300  # a wait that takes longer is in vain
 class Studio:
     """A home that holds nothing yet, and limn in it."""
 
-    def __init__(self, limn, pack):
-        self.limn, self.pack = os.path.abspath(limn), os.path.abspath(pack)
+    def __init__(self, limn, pack, icons):
+        self.limn, self.pack, self.icons = os.path.abspath(limn), os.path.abspath(pack), icons and os.path.abspath(icons)
         self.folder = tempfile.TemporaryDirectory()
         self.home = pathlib.Path(self.folder.name)
         (self.home / 'run').mkdir(mode=0o700)
@@ -81,6 +82,19 @@ def words(studio, to, *more):
     shutil.copy(studio.home / 'words-sheet.png', to)
 
 
+def my_style(studio, to):
+    """Before and after a LoRA that is trained here, in ten minutes or so."""
+    if not studio.icons:
+        raise SystemExit(f'{to.name} needs --icons: the twenty that docs/training.md names')
+    studio.run('data', 'pack', studio.icons, 'my-style.pack', '--size', 64, '--names')
+    studio.run('train', SOURCE / 'app/recipes/my-style.yaml', '--set', f'model={MODEL}', '--set',
+               f'pack={studio.home}/my-style.pack', '--set', f'output={studio.home}/my-style')
+    studio.run('generate', 'my-style', '--no-library', '--quiet', '--seed', 1, '--sweep',
+               'lora=my-style/lora.safetensors:0,my-style/lora.safetensors', '--sweep',
+               'subject=red apple,house,rocket,mushroom,guitar,lion', '-o', 'my.png')
+    shutil.copy(studio.home / 'my-sheet.png', to)
+
+
 def compose(studio, to):
     studio.photograph('keys 4\nwait styled-subject\nkeys End Up Up Enter ^G\nwait references\nkeys Tab Tab\nsettle\n', to)
 
@@ -103,7 +117,7 @@ def screen(studio, to):
 
 
 PICTURES = {'sheet.png': sheet, 'text.png': words, 'text-alone.png': lambda s, to: words(s, to, '--retrieve', 0),
-            'ui-compose.png': compose, 'ui-live.png': live, 'ui-gallery.png': gallery,
+            'my-style.png': my_style, 'ui-compose.png': compose, 'ui-live.png': live, 'ui-gallery.png': gallery,
             **dict.fromkeys(('ui-templates.png', 'ui-mask.png', 'ui-sweep.png'), screen)}
 
 
@@ -135,14 +149,17 @@ def main():
         wrong = check()
         print('\n'.join(wrong) or 'every picture is of the weights that are here')
         return sys.exit(bool(wrong))
-    if len(sys.argv) < 3 or any(name not in PICTURES for name in sys.argv[3:]):
+    words = sys.argv[1:]
+    icons = words[1] if words[:1] == ['--icons'] and len(words) > 1 else None
+    words = words[2:] if icons else words
+    if len(words) < 2 or any(name not in PICTURES for name in words[2:]):
         raise SystemExit(__doc__)
     kept = json.loads(DRAWN.read_text()) if DRAWN.exists() else {}
     if kept.get('model') != model_digests():  # then all are to be drawn again, and --check says which are not
         kept = {'model': model_digests(), 'pictures': {}}
-    for name in sys.argv[3:] or PICTURES:
+    for name in words[2:] or [p for p in PICTURES if icons or p != 'my-style.png']:
         print(name, flush=True)
-        PICTURES[name](Studio(*sys.argv[1:3]), HERE / name)
+        PICTURES[name](Studio(*words[:2], icons), HERE / name)
         kept['pictures'][name] = digest(HERE / name)
         DRAWN.write_text(json.dumps(kept, indent=1, sort_keys=True) + '\n')
 

@@ -5,7 +5,7 @@
 # usage: screens.py LIMN SOURCE LOADERS [NAME...]
 import os, pathlib, re, shutil, signal, sys, tempfile, time, unicodedata
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import SLOW, SOURCE, check, run, work
+from limn_test import SLOW, SOURCE, check, run, until, work
 from screen import Screen
 
 VIEWS = {'1': 'references', '2': 'queue', '3': 'picture', '4': 'styled-subject', '5': 'limn-icons',
@@ -58,10 +58,11 @@ def plainly():
         return lines[y][x:] if seen and y < len(lines) else None
 
     def cursor_at(what, why):
-        end = time.monotonic() + 5 * SLOW
-        while time.monotonic() < end and not (at_cursor() or '').startswith(what):
+        end, there = time.monotonic() + 5 * SLOW, None
+        while time.monotonic() < end and not (there or '').startswith(what):
             time.sleep(0.05)
-        check((at_cursor() or '').startswith(what), f'{why}: the cursor is at {at_cursor()!r}, not {what!r}', s)
+            there = at_cursor() # between two states of the screen there is none
+        check((there or '').startswith(what), f'{why}: the cursor is at {there!r}, not {what!r}', s)
 
     cursor_at('apple-fluent-3d', 'the first file')
     s.keys('Down', 'Down')
@@ -74,8 +75,11 @@ def plainly():
     check(not re.search('[\u2500-\u259f]', s.text()), 'no lines, no blocks', s)
     s.keys('Escape', '1', 'i')
     s.type('a hen')
-    x, y, seen = map(int, s.tmux('display-message', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}').split())
-    check(seen and s.text().split('\n')[y][:x].endswith('a hen'), 'what is written has the cursor behind it', s)
+
+    def behind_it():
+        x, y, seen = map(int, s.tmux('display-message', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}').split())
+        return seen and s.text().split('\n')[y][:x].endswith('a hen')
+    check(until(behind_it, 'a cursor behind the text', 5), 'what is written has the cursor behind it', s)
     s.close()
 
 
