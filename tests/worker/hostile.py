@@ -406,7 +406,8 @@ def known():
     for n, code in ((100, 0), (101, 1)):
         status, out = command(f'{n} messages that are refused', 'generate',
                               [step(dict(type='progress', job='$ID', step=-1), times=n)])
-        check(os.waitstatus_to_exitcode(status) == (code if runs['cli'] else 0), f'{n} are refused: {out[-300:]}')
+        if out: # else it is another part's
+            check(os.waitstatus_to_exitcode(status) == code, f'{n} are refused: {out[-300:]}')
     screen('SIGFPE', [dict(head=dict(type='progress', job='$ID', step=536870912, total=-1, seconds=1))])
     over = [dict(head=dict(type='result', job='victim', index=0, count=1, seed=1), payload='png', when='hello',
                  times=20),
