@@ -67,12 +67,13 @@ is_light(const char *text)
     double sum = 0;
     const char *at = text + strlen("11;rgb:");
     for (int i = 0; i < 3; i++) {
-        int used = 0;
+        static const double weight[] = {0.3, 0.59, 0.11};
+        size_t digits = strspn(at, "0123456789abcdefABCDEF");
         unsigned value = 0;
-        if (sscanf(at, "%4x%n", &value, &used) != 1)
+        if (digits < 1 || digits > 4 || sscanf(at, "%4x", &value) != 1)
             return false;
-        sum += value / (double)((1u << 4 * used) - 1) * (i == 1 ? 0.59 : i == 0 ? 0.3 : 0.11);
-        at += used + (at[used] == '/');
+        sum += weight[i] * value / ((1u << 4 * digits) - 1);
+        at += digits + (at[digits] == '/');
     }
     return sum > 0.5;
 }

@@ -161,6 +161,9 @@ terminals_are_understood(void **state)
         {"\033]11;rgb:0000/0000/0000\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         {"\033]11;rgb:00/00/ff\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         {"\033]11;rgb:ff/ff/ff\033\\\033[?62;22c", NULL, "q", true, false, 10, 20, 256, "q", true},
+        {"\033]11;rgb:              f/f/f\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256,
+         ""},
+        {"\033]11;rgb:-1/-1/-1\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         {"\033]11;rgb:zz/1\033\\\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
         // nonsense: absurd cells, a sequence without an end
         {"\033[6;99999;1t\033[?62;22c", NULL, NULL, true, false, 10, 20, 256, ""},
