@@ -14,6 +14,20 @@
 #include "engine/draw/pipeline.h"
 #include "training.h"
 
+// What a model draws of a caption alone; its pixels are freed with free().
+static struct pipeline_result
+drawn(struct pipeline *p, int k)
+{
+    struct err err = {0};
+    struct instruction n = {.text = mem_strdup(captions[k])};
+    struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 30,
+                                       .sampler = "ddim", .scale = 1, .context_scale = -1};
+    struct pipeline_result result;
+    must(pipeline_run(p, &request, &result, &err), &err);
+    instruction_finish(&n);
+    return result;
+}
+
 static void
 a_batch_is_overfitted_to_its_pictures(void **state)
 {
@@ -38,18 +52,13 @@ a_batch_is_overfitted_to_its_pictures(void **state)
     struct pipeline *p = pipeline_open(model, device, DTYPE_F32, &err);
     must(p != NULL, &err);
     for (int k = 0; k < RECORDS; k++) {
-        struct instruction n = {.text = mem_strdup(captions[k])};
-        struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 30,
-                                           .sampler = "ddim", .scale = 1, .context_scale = -1};
-        struct pipeline_result result;
-        must(pipeline_run(p, &request, &result, &err), &err);
+        struct pipeline_result result = drawn(p, k);
         double own = mean_difference(result.pictures.pixels, pictures[k]);
         print_message("%s: off by %.1f of 255\n", captions[k], own);
         assert_true(own < 20);
         for (int i = 0; i < RECORDS; i++)
             assert_true(i == k || mean_difference(result.pictures.pixels, pictures[i]) > 2 * own);
         free(result.pictures.pixels);
-        instruction_finish(&n);
     }
     pipeline_close(p);
     free(model);
@@ -77,11 +86,7 @@ transparent_pictures_are_learned(void **state)
     struct pipeline *p = pipeline_open(model, device, DTYPE_F32, &err);
     must(p != NULL, &err);
     for (int k = 0; k < RECORDS; k++) {
-        struct instruction n = {.text = mem_strdup(captions[k])};
-        struct pipeline_request request = {.instruction = &n, .seed = 3, .steps = 30,
-                                           .sampler = "ddim", .scale = 1, .context_scale = -1};
-        struct pipeline_result result;
-        must(pipeline_run(p, &request, &result, &err), &err);
+        struct pipeline_result result = drawn(p, k);
         assert_int_equal(result.pictures.channels, 4);
         uint8_t rgb[BYTES], alpha[SIDE * SIDE];
         for (int i = 0; i < SIDE * SIDE; i++)
@@ -92,7 +97,6 @@ transparent_pictures_are_learned(void **state)
         print_message("%s: colours off by %.1f of 255, alpha by %.1f\n", captions[k], colours, own);
         assert_true(colours < 25 && own < 25);
         free(result.pictures.pixels);
-        instruction_finish(&n);
     }
     pipeline_close(p);
     free(model);
