@@ -310,6 +310,20 @@ check(int fd, const struct inside_order *o, const uint8_t *bytes)
     return answer(fd, NULL, &err);
 }
 
+// --- letters
+
+static bool
+write_letters(int fd, const struct inside_order *o, const char *text)
+{
+    struct err err = {0};
+    struct image *image = o->what == INSIDE_TEXT
+                              ? codec_text(text, o->width, o->height, &err)
+                              : codec_letter(text, o->width, o->height, o->bold != 0, &err);
+    bool ok = answer(fd, image, &err);
+    image_unref(image);
+    return ok;
+}
+
 static bool
 obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t *bytes)
 {
@@ -324,6 +338,9 @@ obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t 
         return run_loader(fd, readable[o->file], o, bytes);
     case INSIDE_DECODE_RUN:
         return decode_and_run(fd, readable[o->file], *o, bytes);
+    case INSIDE_TEXT:
+    case INSIDE_LETTER:
+        return write_letters(fd, o, (const char *)bytes);
     }
     return false;
 }

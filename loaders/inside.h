@@ -16,22 +16,25 @@ enum inside_what {
     INSIDE_DECODE,
     INSIDE_DESCRIBE,
     INSIDE_RUN,
-    INSIDE_DECODE_RUN
+    INSIDE_DECODE_RUN,
+    INSIDE_TEXT,
+    INSIDE_LETTER
 };
 
 struct inside_order {
     int32_t what;
     int32_t file;                  // DESCRIBE, RUN, DECODE_RUN: which of the readable files
-    int32_t width, height;         // RUN: of the pixels, RGBA8, that follow
+    int32_t width, height;         // RUN: of the pixels, RGBA8, that follow; TEXT, LETTER: wanted
+    int32_t bold;                  // LETTER
     int32_t png, side, cover;      // DECODE: see struct look_want
     int32_t cover_least, vector_least, vector_most;
-    uint64_t size;                 // bytes that follow
+    uint64_t size;                 // bytes that follow; TEXT, LETTER: UTF-8 with its NUL
     double values[LIMIT_LOADER_PARAMS];
 };
 
 struct inside_answer {
     int32_t refused;               // 0: what was asked for follows
-    int32_t width, height, format; // DECODE, RUN: pixels follow
+    int32_t width, height, format; // DECODE, RUN, TEXT, LETTER: pixels follow
     char text[ERR_TEXT_MAX];       // why it was refused
 };
 

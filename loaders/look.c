@@ -131,29 +131,53 @@ processors(void)
     return n > 0 ? (double)n : 1;
 }
 
+static bool
+is_letters(const struct inside_order *o)
+{
+    return o->what == INSIDE_TEXT || o->what == INSIDE_LETTER;
+}
+
+static const char *
+maker(const struct inside_order *o)
+{
+    return is_letters(o) ? "what draws them" : "its decoder";
+}
+
 // Why there is no picture. `seconds`: how long it was waited for.
 static void
-say_end(enum sandbox_state state, int status, double seconds, const char *name, struct err *err)
+say_end(const struct inside_order *o, enum sandbox_state state, int status, double seconds,
+        const char *name, struct err *err)
 {
+    const char *who = maker(o);
     int number = WIFSIGNALED(status) && status >= 0 ? WTERMSIG(status) : 0;
     char limited[MEM_LIMITED_TEXT];
     if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "stopped");
     else if (state == SANDBOX_LATE)
-        err_set(err, ERR_INPUT, "%s: decoding took more than %g seconds and was stopped",
-                name, seconds);
+        err_set(err, ERR_INPUT, "%s: %s took more than %g seconds and was stopped",
+                name, who, seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
         err_set(err, ERR_IO, "%s: its sandbox could not be created: too "
                 "little memory, too few descriptors, or the kernel refuses it", name);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_NO_MEMORY)
-        err_set(err, ERR_MEMORY, "%s: its decoder ran out of memory", name);
+        err_set(err, ERR_MEMORY, "%s: %s ran out of memory", name, who);
     else if (number == SIGPROF || number == SIGXCPU)
         err_set(err, ERR_INPUT, "%s: it takes more than %g s to draw; save it as a PNG", name,
                 LIMIT_LOOK_VECTOR_MS / 1000.0);
     else
         err_set(err, ERR_INPUT,
-                "%s: its decoder crashed, or needs more than %d MiB (signal %d)%s", name,
+                "%s: %s crashed, or needs more than %d MiB (signal %d)%s", name, who,
                 LIMIT_LOOK_MEGABYTES, number, mem_limited(limited));
+}
+
+static bool
+is_as_wanted(const struct inside_order *o, const struct image *i)
+{
+    int most = o->cover ? MAX(o->cover, o->cover_least) : o->side;
+    if (is_letters(o))
+        return i->width == o->width && i->height == o->height &&
+               i->format == (o->what == INSIDE_TEXT ? IMAGE_RGB8 : IMAGE_GRAY8);
+    return !most || MAX(i->width, i->height) <= most;
 }
 
 // An order that one child carries out. `*s` is NULL afterwards when the child can no longer be
@@ -167,10 +191,9 @@ ask(struct sandbox **s, const struct inside_order *o, const void *data, const ch
     struct image *image = NULL;
     struct err own = {0};
     enum sandbox_state state = inside_ask(*s, o, data, &a, &wait);
-    if (state == SANDBOX_DONE && !a.refused && o->what == INSIDE_DECODE)
+    if (state == SANDBOX_DONE && !a.refused && (o->what == INSIDE_DECODE || is_letters(o)))
         state = inside_pixels(*s, &a, &image, &wait, &own);
-    int most = o->cover ? MAX(o->cover, o->cover_least) : o->side;
-    if (image && most && MAX(image->width, image->height) > most) {
+    if (image && !is_as_wanted(o, image)) {
         image_unref(image);
         image = NULL;
         err_set(&own, ERR_INPUT, "a picture of impossible size");
@@ -182,9 +205,9 @@ ask(struct sandbox **s, const struct inside_order *o, const void *data, const ch
         *s = NULL;
     }
     if (state != SANDBOX_DONE)
-        say_end(state, status, seconds, name, err);
+        say_end(o, state, status, seconds, name, err);
     else if (strange)
-        err_set(err, ERR_INPUT, "%s: its decoder gave %s", name, own.text);
+        err_set(err, ERR_INPUT, "%s: %s gave %s", name, maker(o), own.text);
     else if (a.refused) // its sentences begin with ": ", for it does not know the name
         err_set(err, ERR_INPUT, "%s%s%s", name, a.text[0] == ':' ? "" : ": ",
                 *a.text ? a.text : "cannot be read as a picture");
@@ -395,4 +418,32 @@ looker_run(struct looker *l, const struct loader_entry *e, const struct image *i
         return NULL;
     }
     return loader_run_in(&l->s, l->file[i], e, in, values, &limits, err);
+}
+
+// --- letters
+
+static struct image *
+write_letters(struct looker *l, struct inside_order o, const char *text, struct err *err)
+{
+    o.size = strlen(text) + 1;
+    return looker_begin(l, err)
+               ? ask(&l->s, &o, text, "letters", LIMIT_LOOK_SECONDS, NULL, err)
+               : NULL;
+}
+
+struct image *
+looker_text(struct looker *l, const char *text, int width, int height, struct err *err)
+{
+    return write_letters(
+        l, (struct inside_order){.what = INSIDE_TEXT, .width = width, .height = height}, text, err);
+}
+
+struct image *
+looker_letter(struct looker *l, const char *character, int width, int height, bool bold,
+              struct err *err)
+{
+    return write_letters(l,
+                         (struct inside_order){.what = INSIDE_LETTER, .width = width,
+                                               .height = height, .bold = bold},
+                         character, err);
 }

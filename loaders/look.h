@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decodes untrusted pictures, and runs loaders on them, in a child of the sandbox
-// (sandbox/sandbox.h) with limits on time, memory and size. The program decodes pictures in no
+// Decodes untrusted pictures, runs loaders on them, and draws letters, in a child of the sandbox
+// (sandbox/sandbox.h) with limits on time, memory and size. The program does these things in no
 // other way. Whatever the child does, the worst result is a wrong picture of an allowed size, or an
 // error message.
 #ifndef LIMN_LOADERS_LOOK_H
@@ -44,8 +44,9 @@ struct image *look_result(const void *png, size_t size, const char *name, const 
 // above.
 bool look_check(const char *path, const atomic_int *stop, struct err *err);
 
-// A child that decodes many pictures one after another, for batch work. A fault affects only the
-// picture that causes it; the next call starts another child. One thread at a time.
+// A child that decodes many pictures, or draws many letters, one after another, for batch work. A
+// fault affects only the picture that causes it; the next call starts another child. One thread at
+// a time.
 struct looker;
 // `loaders` (NULL at the end, at most LIMIT_PACK_ROLES; may be NULL): the loaders to run in it.
 struct looker *looker_open(const struct loader_entry *const *loaders);
@@ -55,5 +56,10 @@ struct image *looker_at(struct looker *l, const void *data, size_t size, const c
 // Runs one of its loaders, like loader_run().
 struct image *looker_run(struct looker *l, const struct loader_entry *e, const struct image *in,
                          const struct loader_values *values, struct err *err);
+// codec_text() and codec_letter(): letters of the system's fonts, of exactly that size.
+struct image *looker_text(struct looker *l, const char *text, int width, int height,
+                          struct err *err);
+struct image *looker_letter(struct looker *l, const char *character, int width, int height,
+                            bool bold, struct err *err);
 
 #endif

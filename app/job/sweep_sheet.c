@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "app/base/base64.h"
+#include "app/job/contact_sheet.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
-#include "renderer/image/contact.h"
 
 enum { TILE = 128 };
 

@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/job/contact_sheet.h"
 #include "app/ui/background.h"
 #include "app/ui/gallery.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
 #include "renderer/image/codec.h"
-#include "renderer/image/contact.h"
 
 enum { TILE_SIDE = 256, TILE_SIDE_SMALL = 128, SMALL_FROM = 65 };
 

@@ -8,7 +8,7 @@
 #include "app/ui/photograph.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
+#include "loaders/look.h"
 
 enum { OWN_TEXT = 0xE5E5E5, OWN_GROUND = 0x000000 }; // of a terminal whose colours are its own
 
@@ -21,6 +21,8 @@ struct letter {
 
 struct photograph {
     struct image *out;
+    struct looker *looker; // draws them
+    struct err err;        // they cannot be drawn
     int width, height; // of a cell
     struct letter *letters;
     int count, capacity;
@@ -34,7 +36,9 @@ letter_of(struct photograph *p, wchar_t c, int cells, bool bold)
         if (p->letters[i].character == c && p->letters[i].bold == bold)
             return p->letters[i].ink;
     text[text_put(c, text)] = 0;
-    struct letter l = {c, bold, codec_letter(text, cells * p->width, p->height, bold, NULL)};
+    struct letter l = {c, bold, NULL};
+    if (p->err.code == ERR_NONE)
+        l.ink = looker_letter(p->looker, text, cells * p->width, p->height, bold, &p->err);
     ARRAY_PUSH(p->letters, p->count, p->capacity, l);
     return l.ink;
 }
@@ -107,13 +111,20 @@ photograph_screen(const struct ui *ui, struct err *err)
     struct photograph p = {.width = ui->screen.term.cell_width,
                            .height = ui->screen.term.cell_height};
     int y, x;
-    p.out = image_create(COLS * p.width, LINES * p.height, IMAGE_RGB8, err);
+    p.out = image_create(COLS * p.width, LINES * p.height, IMAGE_RGB8, &p.err);
+    p.looker = looker_open(NULL);
     getyx(stdscr, y, x);
     for (int row = 0; p.out && row < LINES; row++)
         put_row(&p, row);
     move(y, x);
-    if (p.out)
+    looker_close(p.looker);
+    if (p.err.code == ERR_NONE) {
         canvas_compose(ui->screen.canvas, p.out, p.width, p.height);
+    } else {
+        image_unref(p.out);
+        p.out = NULL;
+        err_set(err, p.err.code, "%s", p.err.text);
+    }
     for (int i = 0; i < p.count; i++)
         image_unref(p.letters[i].ink);
     free(p.letters);

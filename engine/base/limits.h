@@ -74,7 +74,7 @@ enum {
 // JSON, themes, keys, scripts, training logs.
 enum {
     LIMIT_JSON_FILE_BYTES = 64 << 20,
-    LIMIT_JSON_VALUES = 12000000,  // in any text
+    LIMIT_JSON_VALUES = 2000000,   // in any text
     LIMIT_PICTURE_VALUES = 100000, // in a picture's text
     LIMIT_THEME_BYTES = 64 << 10,
     LIMIT_KEYS_BYTES = 64 << 10,

@@ -140,7 +140,10 @@ read_header(struct safetensors *st, struct shard *s, const char *path, struct er
         return err_set(err, ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path,
                        s->map.size);
     uint64_t length = read_length(s->map.data);
-    if (length > LIMIT_SAFETENSORS_HEADER_BYTES || length > s->map.size - 8)
+    if (length > LIMIT_SAFETENSORS_HEADER_BYTES && length <= s->map.size - 8)
+        return err_set(err, ERR_INPUT, "%s: the header has %llu bytes, the limit is %d", path,
+                       (unsigned long long)length, LIMIT_SAFETENSORS_HEADER_BYTES);
+    if (length > s->map.size - 8)
         return err_set(err, ERR_INPUT,
                        "%s: the header claims %llu bytes, the file has %zu (truncated, or not a "
                        "safetensors file)",

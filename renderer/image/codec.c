@@ -59,6 +59,9 @@ vips_failed(struct err *err, const char *name)
 {
     char text[200];
     vips_said(text, sizeof text);
+    if (strstr(text, "creating thread") || strstr(text, "out of memory"))
+        return err_set(err, ERR_INPUT, "%s: too little memory or too few threads to decode it (%s)",
+                       name, text);
     return err_set(err, ERR_INPUT, "%s: cannot be read as a picture (%s)", name,
                    *text ? text : "unknown format");
 }
@@ -69,8 +72,8 @@ vips_lacks(struct err *err, const char *what)
 {
     char text[200];
     vips_said(text, sizeof text);
-    return err_set(err, ERR_MEMORY, "%s: not enough memory for it%s%s%s", what, *text ? " (" : "",
-                   text, *text ? ")" : "");
+    return err_set(err, ERR_MEMORY, "%s: not enough memory or threads for it%s%s%s", what,
+                   *text ? " (" : "", text, *text ? ")" : "");
 }
 
 static bool

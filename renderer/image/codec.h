@@ -49,11 +49,13 @@ enum codec_fit {
 struct image *codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
                            uint32_t background, struct err *err);
 
-// One line of text in the system's sans-serif letters, black on white, in a picture of that size;
-// an ellipsis in the middle where it is too long. RGB8.
+// Letters. pango and fontconfig draw them, and end the process when they get no memory: the program
+// has this done in the sandbox (loaders/look.h), with the system's fonts.
+// One line of text in sans-serif letters, black on white, in a picture of that size; an ellipsis in
+// the middle where it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
-// One character of the system's fixed-width letters, as it fills the cell of a screen: GRAY8, 255
-// where there is ink; empty if the system has no such letter.
+// One character in fixed-width letters, as it fills the cell of a screen: GRAY8, 255 where there is
+// ink; empty if the system has no such letter.
 struct image *codec_letter(const char *character, int width, int height, bool bold,
                            struct err *err);
 

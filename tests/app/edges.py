@@ -170,7 +170,7 @@ def model_folders():
 
     def header(n):
         weights.write_bytes(struct.pack('<Q', n) + data[8:8 + size] + b' ' * (n - size) + data[8 + size:])
-    edge('SAFETENSORS_HEADER_BYTES', header, go, 'header claims')
+    edge('SAFETENSORS_HEADER_BYTES', header, go, f'the limit is {L["SAFETENSORS_HEADER_BYTES"]}')
     head = json.loads(data[8:8 + size])
 
     def shards(n):

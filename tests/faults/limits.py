@@ -54,6 +54,8 @@ def one(scenario, limit, value, host):
         found.append('no sentence')
     elif outcome.code in (1, 2) and not linker and not re.search(LACKING[limit], said):
         found.append('the sentence does not say what was lacking')
+    if 'cannot be read as a picture' in said:
+        found.append('a whole picture is blamed')
     if limit == 'stack' and 'left out' in said:
         found.append('a decoder has no stack of its own')
     if not harness.wait_gone(home, 20 * faults.patience):

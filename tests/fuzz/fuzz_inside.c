@@ -154,6 +154,25 @@ look_twice(const struct look_want *want)
 }
 
 static void
+take_letters(struct image *image, int width, int height, const struct err *err)
+{
+    if (image && (image->width != width || image->height != height))
+        abort();
+    take(image, &(struct look_want){0}, err);
+}
+
+// A label of some size, and a letter in the child that is left, or in another.
+static void
+write_letters(int width, int height)
+{
+    struct looker *l = looker_open(NULL);
+    struct err err = {0}, more = {0};
+    take_letters(looker_text(l, "a label", width, height, &err), width, height, &err);
+    take_letters(looker_letter(l, "x", width, height, true, &more), width, height, &more);
+    looker_close(l);
+}
+
+static void
 run_loader(void)
 {
     const struct loader_limits limits = {.seconds = 1, .megabytes = LIMIT_LOOK_MEGABYTES};
@@ -176,7 +195,7 @@ fuzz_begin(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { LOOK = 0, CHECK, RUN, DESCRIBE, KEPT, RESULT, KINDS };
+    enum { LOOK = 0, CHECK, RUN, DESCRIBE, KEPT, RESULT, LETTERS, KINDS };
     struct err err = {0};
     if (size < HEAD)
         return 0;
@@ -192,6 +211,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case RUN: run_loader(); break;
     case DESCRIBE: use_loaders(); break;
     case KEPT: look_twice(&want); break;
+    case LETTERS: write_letters(1 + data[2], 1 + data[3]); break;
     default: {
         static const unsigned char png[24] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\1\0\0\0";
         struct look_want most = {.side = LIMIT_RESULT_SIDE};

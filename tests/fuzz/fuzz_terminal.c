@@ -37,15 +37,20 @@ __wrap_tcgetpgrp(int fd)
     return getpgrp();
 }
 
+// The first byte says which terminal: others are asked other questions.
 static void
 answer(const uint8_t *data, size_t size)
 {
+    static const char *const terms[] = {"xterm-256color", "tmux-256color", "linux"};
     struct term_info info;
     int ends[2];
+    setenv("TERM", terms[size ? *data % 3 : 0], 1);
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || write(ends[0], data, size) < 0)
         abort();
     shutdown(ends[0], SHUT_WR);
     term_query(ends[1], TERM_QUERY_MS, &info);
+    if (info.asked == 0) // nothing was tried
+        abort();
     if (info.typed_count > sizeof info.typed || info.cell_width < 1 || info.cell_height < 1 ||
         info.colours < 2)
         abort();

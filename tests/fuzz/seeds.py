@@ -236,6 +236,7 @@ for kind in range(6):
         seed('inside', f'{kind}-{form}', bytes([kind, 0, 64, 0]) + answer(0, 2, 2, form) + bytes(4 * channels))
     seed('inside', f'{kind}-zeros', bytes([kind, 128, 0, 16]) + answer(0, 16, 16, 3))
     seed('inside', f'{kind}-refused', bytes([kind, 1, 0, 0]) + answer(1, text=b'unknown format'))
+seed('inside', 'letters', bytes([6, 0, 1, 1]) + answer(0, 2, 2, 2) + bytes(12) + answer(0, 2, 2, 1) + bytes(4))
 for count, more in ((0, {}), (1, {}), (1, dict(kind=3, choices=b'thin|thick')), (16, {})):
     seed('inside', f'card-{count}-{len(more)}', bytes([3, 0, 0, 0]) + answer() + card(count, **more))
 
@@ -244,6 +245,10 @@ for count, more in ((0, {}), (1, {}), (1, dict(kind=3, choices=b'thin|thick')), 
 seed('terminal', 'xterm', b'\x1b[6;20;10t\x1b[?64;1;2;4;6;9;15;22c\x1b[?1;0;1024S\x1b[?64;4c')
 seed('terminal', 'kitty', b'\x1b_Gi=31;OK\x1b\\\x1b[6;18;9tq\x1b[?62c')
 seed('terminal', 'typed', b'abc\x1b[A\x1b\x1b[?62;4c/x')
+seed('terminal', 'ground', b'\x1b]11;rgb:ffff/ffff/dddd\x1b\\\x1b[6;20;10t\x1b[?62;22c')
+seed('terminal', 'ground-bell', b'\x1b]11;rgb:1/f0/0a1\a\x1b]11;rgba:ff/ff/ff/80\a\x1b[?62;4c')
+seed('terminal', 'ground-alone', b'\x1b]11;rgb:fdf6/e3e3/1\x1b\\')
+seed('terminal', 'late', b'\x1b[?6\x1b[0n\x1b[6;20;10t\x1b[?64;4;4c')
 seed('terminal', 'keys', bytes(range(0, 240)))
 
 

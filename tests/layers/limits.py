@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # docs/security.md has every limit of engine/base/limits.h with its value, and no other; every limit is
 # used, and tested at its edge or in the list of those that are not, with the reason; the program decodes
-# pictures in the sandbox alone.
+# pictures and draws letters in the sandbox alone; no script writes to a file in /tmp whose name can be guessed.
 # usage: limits.py SOURCE [--write]    --write puts the header's limits into the page
 import pathlib, re, sys
 
@@ -85,8 +85,13 @@ faults += [f'{name} is tested at no edge' for name in values if name not in test
 faults += [f'{name} has an edge that is tested after all, or is none' for name in NO_EDGE if name in tested or
            name not in values]
 for file in (source / 'app').rglob('*.[ch]'):
-    for call in re.findall(r'\bcodec_(?:decode|decode_as|check_in)\(', file.read_text()):
-        faults.append(f'{file.relative_to(source)} calls {call[:-1]}: pictures are decoded by loaders/look.h')
+    for call in re.findall(r'\bcodec_(?:decode|decode_as|check_in|text|letter)\(', file.read_text()):
+        faults.append(f'{file.relative_to(source)} calls {call[:-1]}: loaders/look.h decodes pictures and draws letters')
+# A file whose name can be guessed may be there already, put by another user: mktemp makes one.
+for file in (source / 'run', source / 'check', *source.glob('*/*/*.sh'), *source.glob('tests/*/run')):
+    for line in file.read_text().splitlines():
+        if re.search(r'>\s*"?(/tmp|\$TMPDIR|\$\{TMPDIR[^}]*\})/', line):
+            faults.append(f'{file.relative_to(source)} names a file in /tmp by itself: {line.strip()}')
 for fault in faults:
     print(fault)
 print(f'{len(values)} limits, {len(NO_EDGE)} of them without a test at the edge, {len(faults)} faults')

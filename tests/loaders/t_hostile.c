@@ -335,6 +335,45 @@ results_have_limits(void **state)
     assert_null(look_result("GIF89a", 6, "result", NULL, NULL));
 }
 
+// --- letters
+
+static bool
+has_ink(const struct image *i, int ground)
+{
+    for (size_t k = 0; i && k < i->stride * (size_t)i->height; k++)
+        if (i->pixels[k] != ground)
+            return true;
+    return false;
+}
+
+// In a child that is kept; one that ends costs what it was drawing, and a sentence.
+static void
+letters_are_drawn_in_the_sandbox(void **state)
+{
+    struct looker *l = looker_open(NULL);
+    struct err err = {0};
+    pid_t child = 0;
+    struct image *label = looker_text(l, "a <label> \xff", 80, 18, &err);
+    struct image *letter = looker_letter(l, "M", 8, 16, true, &err);
+    assert_int_equal(err.code, ERR_NONE);
+    assert_true(label->width == 80 && label->height == 18 && label->format == IMAGE_RGB8);
+    assert_true(letter->width == 8 && letter->height == 16 && letter->format == IMAGE_GRAY8);
+    assert_int_equal(processes("limn-look", &child), 1);
+    struct image *outside = codec_letter("M", 8, 16, true, NULL);
+    if (has_ink(outside, 0)) // the system has fonts
+        assert_true(has_ink(label, 255) && has_ink(letter, 0));
+    image_unref(outside), image_unref(label), image_unref(letter);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_null(looker_text(l, "b", 80, 18, &err));
+    assert_non_null(strstr(err.text, "letters: what draws them crashed"));
+    err_clear(&err);
+    label = looker_text(l, "c", 80, 18, &err);
+    assert_non_null(label);
+    image_unref(label);
+    looker_close(l);
+    assert_no_harm();
+}
+
 // --- places
 
 static void
@@ -496,6 +535,7 @@ main(int argc, char **argv)
         cmocka_unit_test(loading_does_no_harm),
         cmocka_unit_test(descriptions_have_limits),
         cmocka_unit_test(results_have_limits),
+        cmocka_unit_test(letters_are_drawn_in_the_sandbox),
         cmocka_unit_test(keepers_are_replaced),
         cmocka_unit_test(pictures_go_through_loaders),
         cmocka_unit_test(places_are_checked),

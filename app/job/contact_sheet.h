@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Contact sheets: many small pictures in a grid, each with its label below. Any thread.
-#ifndef LIMN_RENDERER_IMAGE_CONTACT_H
-#define LIMN_RENDERER_IMAGE_CONTACT_H
+// Contact sheets: many small pictures in a grid, each with its label below. The letters are drawn
+// in a child of the sandbox (loaders/look.h). Any thread.
+#ifndef LIMN_APP_JOB_CONTACT_SHEET_H
+#define LIMN_APP_JOB_CONTACT_SHEET_H
 
 #include "renderer/image/image.h"
 
@@ -16,7 +17,8 @@ struct contact_heads {
 };
 
 // `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is
-// small), dark letters on white; `heads` may be NULL. RGB8. ERR_INPUT over the limits of image.h.
+// small), dark letters on white; `heads` may be NULL. RGB8. ERR_INPUT over the limits of image.h,
+// or when the letters cannot be drawn.
 struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side,
                             const struct contact_heads *heads, struct err *err);
 
