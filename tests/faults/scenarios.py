@@ -106,9 +106,9 @@ class Generate(Scenario):
 
 
 class Sweep(Generate):
-    """Its sheet is written by limn itself, with libvips and GLib."""
+    """Its sheet is written by limn itself, with libvips and GLib; the letters on it are drawn by a child."""
     name = 'generate a sweep'
-    roles = ('limn',)
+    roles = ('limn', 'look')
     kinds = ('memory', 'map', 'write-file', 'thread')
 
     def words(self, home):
