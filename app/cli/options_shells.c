@@ -14,7 +14,8 @@ docs_shell(int i)
     return i < (int)COUNT_OF(names) ? names[i] : NULL;
 }
 
-// What prints the names that a value may be, one a line; NULL: nothing does.
+// What prints the names that a value may be, one a line; NULL: nothing does. Bash's compgen expands
+// words like any others: a name with other characters than these could be a command.
 static const char *
 lister(enum completion what)
 {
@@ -24,7 +25,8 @@ lister(enum completion what)
     case COMPLETE_LOADER:
         return "limn loaders 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9-]*\\) (.*/\\1/p'";
     case COMPLETE_MODEL:
-        return "limn models list 2>/dev/null | sed -n 's/^\\([^:]*\\): .*/\\1/p'";
+        return "limn models list 2>/dev/null | "
+               "sed -n 's/^\\([A-Za-z0-9_][A-Za-z0-9_.-]*\\): .*/\\1/p'";
     case COMPLETE_DEVICE:
         return "limn devices 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9:]*\\) .*/\\1/p'";
     case COMPLETE_JOB:

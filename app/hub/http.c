@@ -12,7 +12,7 @@
 #ifdef LIMN_HAVE_CURL
 #include <curl/curl.h>
 
-enum { REDIRECTIONS = 8, CONNECT_SECONDS = 30 };
+enum { REDIRECTIONS = 8, CONNECT_SECONDS = 30, REFUSAL_BYTES = 1 << 20 };
 
 // One address on the way of a request.
 struct hop {
@@ -22,6 +22,7 @@ struct hop {
     struct err err; // of `take`
     int64_t begins; // where the body begins, by its Content-Range
     int64_t at;     // of the next piece; -1: none has come
+    size_t ignored; // bytes of a refusal
 };
 
 char *
@@ -49,6 +50,22 @@ header_value(const char *line, size_t n, const char *name)
     return mem_strndup(from, (size_t)(to - from));
 }
 
+// A place in a file, or its size, as a server says it; -1: it cannot be.
+static int64_t
+possible(int64_t bytes)
+{
+    return bytes >= 0 && bytes <= (int64_t)1 << 53 ? bytes : -1;
+}
+
+static void
+keep_range(struct hop *h, const char *text)
+{
+    int64_t begins = -1, size = -1;
+    sscanf(text, "bytes %" SCNd64 "-%*[0-9]/%" SCNd64, &begins, &size);
+    h->begins = possible(begins);
+    h->answer->size = possible(size);
+}
+
 // The hub names what it links to by its SHA-256, in quotes.
 static void
 keep_sha256(struct http_answer *a, const char *text)
@@ -65,11 +82,11 @@ on_header(char *line, size_t one, size_t n, void *ctx)
     char *value;
     (void)one;
     if ((value = header_value(line, n, "content-range")))
-        sscanf(value, "bytes %" SCNd64 "-%*d/%" SCNd64, &h->begins, &h->answer->size);
+        keep_range(h, value);
     else if ((value = header_value(line, n, "x-linked-etag")))
         keep_sha256(h->answer, value);
     else if ((value = header_value(line, n, "x-linked-size")))
-        h->answer->size = strtoll(value, NULL, 10);
+        h->answer->size = possible(strtoll(value, NULL, 10));
     else if ((value = header_value(line, n, "retry-after")))
         h->answer->retry_after = atoi(value);
     free(value);
@@ -84,13 +101,13 @@ on_body(char *bytes, size_t one, size_t n, void *ctx)
     curl_off_t length = -1;
     (void)one;
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200 && status != 206)
-        return n; // what a refusal says is for browsers
+    if (status != 200 && status != 206) // what a refusal says is for browsers
+        return (h->ignored += n) <= REFUSAL_BYTES ? n : 0;
     curl_easy_getinfo(h->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     if (status == 200 && h->answer->size < 0)
         h->answer->size = length;
     if (h->at < 0)
-        h->at = status == 206 ? h->begins : 0;
+        h->at = status == 206 ? MAX(h->begins, 0) : 0;
     bool ok = h->r->take(h->r->ctx, h->at, bytes, n, &h->err);
     h->at += (int64_t)n;
     return ok ? n : 0;

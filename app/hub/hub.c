@@ -108,7 +108,7 @@ add_file(struct hub_model *m, const struct jv *v)
     const char *path = jv_string(jv_get(v, "rfilename"), "");
     const char *digest = jv_string(jv_get(lfs ? lfs : v, lfs ? "sha256" : "blobId"), "");
     struct hub_file f = {.size = jv_integer(jv_get(lfs ? lfs : v, "size"), -1)};
-    if (!is_path(path) || f.size < 0)
+    if (!is_path(path) || f.size < 0 || f.size > (int64_t)LIMIT_HUB_FILE_MEGABYTES << 20)
         return;
     if (is_digest(digest, 64) || (!lfs && is_digest(digest, 40)))
         snprintf(f.digest, sizeof f.digest, "%s", digest);

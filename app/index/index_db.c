@@ -124,15 +124,35 @@ is_table(const char *sql)
     return false;
 }
 
-// FTS5's own tables are made by SQLite, whose words for them differ by version: they hold no code.
+// Whether a table's SQL holds nothing but names and keys: no expression (a CHECK, a DEFAULT, a
+// generated column), which quick_check would compute, nor a virtual table.
 static bool
-is_shadow(const char *type, const char *name)
+is_plain(const char *sql)
+{
+    static const char words[] = " CREATE TABLE id INTEGER PRIMARY KEY block BLOB segid term pgno "
+                                "WITHOUT ROWID k v sz origin found_data found_idx found_docsize "
+                                "found_config ";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    while (*sql) {
+        size_t n = strspn(sql, letters);
+        char word[24];
+        snprintf(word, sizeof word, " %.*s ", (int)MIN(n, sizeof word), sql);
+        if (n ? !strstr(words, word) : !strchr(" '(),", *sql))
+            return false;
+        sql += MAX(n, 1);
+    }
+    return true;
+}
+
+// FTS5's own tables are made by SQLite, whose words for them may differ by version.
+static bool
+is_shadow(const char *type, const char *name, const char *sql)
 {
     static const char *const names[] = {"found_data", "found_idx", "found_docsize", "found_config"};
     for (size_t i = 0; strcmp(type, "table") == 0 && i < COUNT_OF(names); i++)
         if (strcmp(name, names[i]) == 0)
-            return true;
-    return strcmp(type, "index") == 0 && strncmp(name, "sqlite_autoindex_", 17) == 0;
+            return sql && is_plain(sql);
+    return strcmp(type, "index") == 0 && strncmp(name, "sqlite_autoindex_", 17) == 0 && !sql;
 }
 
 // No view, no trigger, no table but those that are known.
@@ -145,9 +165,10 @@ check_schema(struct index *x, struct err *err)
     while (ok && (ok = step(x, s, &ended, err)) && !ended) {
         const char *type = (const char *)sqlite3_column_text(s, 0);
         const char *name = (const char *)sqlite3_column_text(s, 1);
-        bool table = is_table((const char *)sqlite3_column_text(s, 2));
+        const char *sql = (const char *)sqlite3_column_text(s, 2);
+        bool table = is_table(sql);
         known += table;
-        if (!table && !(type && name && is_shadow(type, name)))
+        if (!table && !(type && name && is_shadow(type, name, sql)))
             ok = err_set(err, ERR_INPUT, "%s is not an index that limn index made", x->path);
     }
     sqlite3_finalize(s);

@@ -93,6 +93,7 @@ enum {
     LIMIT_SAFETENSORS_SHARDS = 1000,
     LIMIT_SCHEDULER_CONFIG_BYTES = 1 << 20,
     LIMIT_HUB_BYTES = 16 << 20, // of a hub's description of a model
+    LIMIT_HUB_FILE_MEGABYTES = 1 << 20, // of a file there; larger ones are not there for limn
     LIMIT_LORAS = 16, // LoRA files applied at once
     LIMIT_LORA_CHANGES = 8192, // weights that one LoRA file changes
     LIMIT_SCHEDULER_STEPS = 100000, // training steps that a scheduler's config may give

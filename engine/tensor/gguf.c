@@ -203,9 +203,13 @@ gguf_read(struct gguf *g, const void *data, size_t size, const char *path, struc
     if (ok && tensors > LIMIT_SAFETENSORS_TENSORS)
         ok = err_set(&own, ERR_INPUT, "%s: it claims %llu tensors, the limit is %d", path,
                      (unsigned long long)tensors, LIMIT_SAFETENSORS_TENSORS);
-    while (ok && gguf_values_next(&h.values, &value, &own))
+    while (ok && h.count <= LIMIT_SAFETENSORS_TENSORS &&
+           gguf_values_next(&h.values, &value, &own))
         read_value(&h, &value);
     ok = ok && own.code == ERR_NONE;
+    if (ok && h.count > LIMIT_SAFETENSORS_TENSORS)
+        ok = err_set(&own, ERR_INPUT, "%s: it has shapes of more than %d tensors", path,
+                     LIMIT_SAFETENSORS_TENSORS);
     if (ok && (h.alignment == 0 || h.alignment > 1 << 20))
         ok = err_set(&own, ERR_INPUT, "%s: an alignment of %llu bytes is impossible", path,
                      (unsigned long long)h.alignment);

@@ -101,6 +101,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
         kind, half = fault['kind'], len(body) // 2
         if kind == 'status':
             return self.answer(fault['status'], b'no')
+        if kind == 'range':
+            return self.answer(206, body, Content_Range=fault['says'])
+        if kind == 'endless':
+            self.send_response(404)
+            self.end_headers()
+            while True:
+                self.wfile.write(bytes(1 << 16))
         if kind == 'damaged':
             return self.answer(status, bytes([body[0] ^ 1]) + body[1:], **headers)
         if kind == 'short':  # less than the hub's list says, and whole by itself
@@ -271,8 +278,17 @@ limit = int(re.search(r'LIMIT_HUB_BYTES = (\d+) << 20',
 right = json.dumps(dict(sha=COMMIT, siblings=[sibling(p) for p in FILES])).encode()
 get(NAME, how={'json': right.ljust(limit)})
 get(NAME, code=1, says=f'longer than {limit} bytes', how={'json': right.ljust(limit + 1)})
-many = dict(sha=COMMIT, siblings=[dict(sibling('model_index.json'), size=10 ** 15)])
-get(NAME, code=1, how={'json': json.dumps(many).encode()}, says='has room for')
+largest = int(re.search(r'LIMIT_HUB_FILE_MEGABYTES = 1 << (\d+)',
+                        (pathlib.Path(SOURCE) / 'engine/base/limits.h').read_text())[1]) + 20
+for size, code, says in ((1 << largest, 1, 'has room for'), ((1 << largest) + 1, 2, 'no model_index.json'),
+                         (2 ** 63 - 1, 2, 'no model_index.json')):
+    files = [dict(sibling(p), size=size if p == 'model_index.json' else 1 << largest) for p in FILES]
+    get(NAME, code=code, how={'json': json.dumps(dict(sha=COMMIT, siblings=files)).encode()}, says=says)
+# Nor where a part is said to begin, and a refusal that does not end is not waited for.
+for says in ('bytes 9223372036854775807-1/2', 'bytes -9-1/2', 'bytes 9999999999999999999999-/', 'nothing'):
+    get(NAME, how={'model_index.json': dict(kind='range', says=says, times=99)})
+    check(whole(), f'its sum is right, wherever it begins: {says}')
+get(NAME, code=1, how={BIG: dict(kind='endless', times=99)}, says='answers 404')
 
 # Stopped and gone on with; two at once.
 shutil.rmtree(home)

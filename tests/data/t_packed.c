@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tensor/gguf.h"
 #include "engine/tensor/packed.h"
@@ -268,6 +269,35 @@ shapes_of_old(void **state)
         fail_msg("%.3f s for 10000 shapes, %.3f s for 40000", few, many);
 }
 
+// Shapes of tensors that the file does not have take memory all the same: as many as tensors.
+static void
+shapes_of_none(void **state)
+{
+    (void)state;
+    for (size_t over = 0; over <= 1; over++) {
+        size_t count = LIMIT_SAFETENSORS_TENSORS + over;
+        struct bytes b = {mem_alloc(count * 60 + 100), 0};
+        struct gguf g = {0};
+        struct err err = {0};
+        put(&b, 0x46554747, 4);
+        put(&b, 3, 4);
+        put(&b, 0, 8);
+        put(&b, count, 8);
+        for (size_t i = 0; i < count; i++) {
+            put_text(&b, "comfy.gguf.orig_shape.t", i);
+            put(&b, 9, 4);
+            put(&b, 5, 4);
+            put(&b, 0, 8);
+        }
+        for (int i = 0; i < 4; i++)
+            put(&b, 0, 8);
+        assert_int_equal(gguf_read(&g, b.data, b.size, "a file", &err), !over);
+        assert_int_equal(strstr(err.text, "more than 100000 tensors") != NULL, over);
+        gguf_finish(&g);
+        free(b.data);
+    }
+}
+
 // What is no number, and what has no end, in a stranger's weights: the other blocks are as they
 // were.
 static void
@@ -302,6 +332,7 @@ main(int argc, char **argv)
         cmocka_unit_test(numbers_of_8_bits),
         cmocka_unit_test(files_that_lie),
         cmocka_unit_test(shapes_of_old),
+        cmocka_unit_test(shapes_of_none),
         cmocka_unit_test(no_numbers_into_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

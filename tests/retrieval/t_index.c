@@ -285,6 +285,13 @@ static const char *const changes[] = {
     "CREATE TABLE more(x)",
     "CREATE VIEW more AS SELECT 1",
     "CREATE TRIGGER more AFTER INSERT ON picture BEGIN SELECT 1; END",
+    // Expressions that the check of a file would compute, and tables that are code.
+    "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE TABLE ''found_docsize''(id"
+    " INTEGER PRIMARY KEY, sz BLOB CHECK(length(hex(zeroblob(9)))))' WHERE name='found_docsize'",
+    "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE TABLE ''found_data''(id"
+    " INTEGER PRIMARY KEY, block BLOB AS (id))' WHERE name='found_data'",
+    "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE VIRTUAL TABLE found_data"
+    " USING fts5(block)', rootpage=0 WHERE name='found_data'",
     "DROP TABLE vectors",
     "DROP INDEX picture_entry",
     "DROP TABLE picture; CREATE TABLE picture(id INTEGER PRIMARY KEY, entry INTEGER, style INTEGER,"

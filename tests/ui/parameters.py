@@ -7,7 +7,7 @@
 import os, pathlib, re, shutil, subprocess, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test
-from limn_test import SOURCE, check, environment, run, work
+from limn_test import GOLDEN, SOURCE, check, environment, run, work
 from screen import Screen
 
 source = pathlib.Path(SOURCE)
@@ -101,9 +101,10 @@ def completions():
     file = pathlib.Path(work.name) / 'completion.bash'
     file.write_text(shells['bash'])
 
-    def complete(*words):
+    def complete(*words, **more):
         script = (f'source {file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _limn; printf "%s\\n" "${{COMPREPLY[@]}}"')
-        return subprocess.run(['bash', '-c', script, 'bash', *words], capture_output=True, text=True).stdout.split()
+        return subprocess.run(['bash', '-c', script, 'bash', *words], capture_output=True, text=True,
+                              **more).stdout.split()
 
     check(complete('limn', 'gen') == ['generate'], 'a command')
     check(complete('limn', 'jobs', 'st') == ['stop'], 'a command below')
@@ -112,6 +113,26 @@ def completions():
     check(complete('limn', 'generate', '--guidance', '=', 's') == ['separate'], 'a name behind =')
     check(complete('limn', 'models', 'check', '--dt') == ['--dtype'], 'an option below')
     check('--golden' not in complete('limn', 'models', 'list', '--'), 'not that of another')
+    names_are_no_commands(complete)
+
+
+def names_are_no_commands(complete):
+    """Names of models and templates of strangers: bash's compgen runs what stands in $(…) of its words."""
+    home = pathlib.Path(work.name) / 'strange'
+    for folder in ('models', 'templates'):
+        (home / 'data/limn' / folder).mkdir(parents=True, mode=0o700)
+    for folder in (home, home / 'data', home / 'data/limn'):
+        folder.chmod(0o700)
+    for i, name in enumerate(('$(touch ${HOME}-ran%d)', '`touch ${HOME}-ran%d`', "';touch ${HOME}-ran%d;'")):
+        name = name % i
+        shutil.copytree(GOLDEN / 't5', home / 'data/limn/models' / name)
+        shutil.copy(source / 'app/templates/edge.yaml', home / 'data/limn/templates' / f'{name}.yaml')
+    shutil.copytree(GOLDEN / 't5', home / 'data/limn/models/mine-1.0')
+    env = environment(home, XDG_DATA_HOME=f'{home}/data', PATH=f'{os.path.dirname(limn_test.LIMN)}:{os.environ["PATH"]}')
+    check('mine-1.0' in complete('limn', 'generate', '--model', '', env=env), 'a model by its name')
+    check('edge' in complete('limn', 'generate', '', env=env), 'a template')
+    ran = [f.name for f in home.parent.glob('strange-ran*')]
+    check(not ran, f'names of models or templates were run: {ran}')
 
 
 def form():
