@@ -38,6 +38,34 @@ opened(const char *name)
     return st;
 }
 
+// Every half number, converted in runs: its sign, 5 bits of exponent and 10 of fraction give the
+// value (IEEE 754), which f32 has exactly and bf16 rounded.
+static void
+halves_are_converted_in_runs(void **state)
+{
+    (void)state;
+    enum { ALL = 1 << 16 };
+    uint16_t *half = mem_alloc(ALL * sizeof *half), *rounded = mem_alloc(ALL * sizeof *rounded);
+    float *wide = mem_alloc(ALL * sizeof *wide);
+    for (int i = 0; i < ALL; i++)
+        half[i] = (uint16_t)i;
+    dtype_convert(DTYPE_F32, wide, DTYPE_F16, half, ALL);
+    dtype_convert(DTYPE_BF16, rounded, DTYPE_F16, half, ALL);
+    for (int i = 0; i < ALL; i++) {
+        int exponent = i >> 10 & 31, fraction = i & 1023;
+        double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                      : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                                     : ldexp(fraction, -24);
+        float want = (float)(i >> 15 ? -size : size);
+        assert_true(isnan(want) ? isnan(wide[i]) : wide[i] == want);
+        assert_true(!signbit(wide[i]) == !(i >> 15));
+        assert_int_equal(rounded[i], bf16_from_f32(wide[i]));
+    }
+    free(half);
+    free(rounded);
+    free(wide);
+}
+
 // Both are numbers, or neither is.
 static bool
 same_bits(const float *a, const float *b, int64_t n)
@@ -326,6 +354,7 @@ main(int argc, char **argv)
 {
     golden = argc > 1 ? argv[1] : "tests/reference/golden";
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(halves_are_converted_in_runs),
         cmocka_unit_test(every_type_of_gguf),
         cmocka_unit_test(numbers_into_blocks),
         cmocka_unit_test(blocks_at_the_edges),
