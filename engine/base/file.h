@@ -46,6 +46,8 @@ struct file_map {
 };
 bool file_map(struct file_map *map, const char *path, struct err *err);
 bool file_map_check(const struct file_map *map, struct err *err);
+// Whether nobody has written to the file since; ERR_IO.
+bool file_map_unchanged(const struct file_map *map, struct err *err);
 void file_unmap(struct file_map *map);
 // Bytes of a mapping that need not stay in memory; they are read again when they are used again.
 void file_map_forget(const void *data, size_t size);

@@ -120,6 +120,18 @@ file_map_check(const struct file_map *map, struct err *err)
                            map->path);
 }
 
+bool
+file_map_unchanged(const struct file_map *map, struct err *err)
+{
+    struct stat st;
+    if (!map->data || stat(map->path, &st) != 0 || st.st_dev != map->device ||
+        st.st_ino != map->inode)
+        return true; // gone or replaced: what is mapped is still the old one
+    bool same = st.st_mtim.tv_sec == map->modified.tv_sec &&
+                st.st_mtim.tv_nsec == map->modified.tv_nsec;
+    return same || err_set(err, ERR_IO, "%s was changed while in use", map->path);
+}
+
 void
 file_map_forget(const void *data, size_t size)
 {

@@ -189,7 +189,13 @@ device_offload(const struct device *d)
 bool
 device_streams(const struct device *d)
 {
-    return d->table->weights_create != NULL;
+    return d->table->weights_create || d->table->streamed;
+}
+
+bool
+device_reads(const struct device *d)
+{
+    return d->table->streamed != NULL;
 }
 
 struct buffer *
@@ -199,7 +205,16 @@ buffer_create_weights(struct device *d, size_t size, const char *what, struct er
                                             : d->table->memory_create(d, size, what, err);
     struct buffer *b = make_buffer(d, memory, size);
     if (b)
-        b->streamed = d->offload && device_streams(d);
+        b->streamed = d->offload && d->table->weights_create;
+    return b;
+}
+
+struct buffer *
+buffer_create_from(struct device *d, size_t size, const struct weights_source *source)
+{
+    require(device_reads(d));
+    struct buffer *b = mem_zalloc(sizeof *b);
+    *b = (struct buffer){.device = d, .size = size, .streamed = true, .source = source};
     return b;
 }
 
@@ -233,6 +248,7 @@ buffer_streamed(const struct buffer *b)
 static bool
 inside(const struct buffer *b, size_t offset, size_t size, struct err *err)
 {
+    require(!b->source);
     if (offset <= b->size && size <= b->size - offset)
         return true;
     return err_set(err, ERR_INPUT, "bytes %zu..%zu lie outside a buffer of %zu", offset,
@@ -263,6 +279,7 @@ buffer_copy(struct buffer *to, size_t to_offset, struct buffer *from, size_t fro
 bool
 buffer_zero(struct buffer *b, struct err *err)
 {
+    require(!b->source);
     return b->device->table->zero(b, err);
 }
 
@@ -330,6 +347,17 @@ plan_scratch(const struct graph *g, const struct device *d)
     }
     free(seen);
     return most;
+}
+
+size_t
+plan_streamed(struct graph *g, const struct device *d, const struct weights_source *source)
+{
+    struct plan p = {.graph = g};
+    size_t size = 0;
+    if (d->table->streamed && plan_layout(&p, d->limits.alignment, NULL))
+        size = d->table->streamed(&p, source);
+    plan_layout_free(&p);
+    return size;
 }
 
 struct plan *
@@ -511,7 +539,7 @@ plan_stats(const struct plan *p, struct plan_stats *stats)
 {
     *stats = (struct plan_stats){.steps = p->step_count, .arena = p->arena_size,
                                  .lower_bound = p->lower_bound, .scratch = p->scratch,
-                                 .packed = p->packed};
+                                 .packed = p->packed, .streamed = p->streamed};
     for (int i = 0; i < p->step_count; i++)
         stats->flops += node_flops(p->steps[i]);
 }

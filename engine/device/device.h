@@ -54,21 +54,40 @@ bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *
 // Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
 void buffer_destroy(struct buffer *b);
-// A buffer for weights (SLOT_PARAMS). Under offload it lies in host memory, and plans bring what
-// each step needs as they run, the next while this one computes: slower, for models larger than the
-// device. It holds for buffers of weights that are made from then on. Devices whose memory is the
-// host's take it and do nothing.
+// A buffer for weights (SLOT_PARAMS). Under offload it lies outside the device's memory, and plans
+// bring what each step needs as they run, the next while this one computes: slower, for models
+// larger than the device. A device with memory of its own keeps it in the host's; one that has the
+// host's reads it from its files (device_reads(), buffer_create_from()). It holds for buffers of
+// weights that are made from then on.
 void device_set_offload(struct device *d, bool on);
 bool device_offload(const struct device *d);
 bool device_streams(const struct device *d); // whether offload does something there
+bool device_reads(const struct device *d);   // whether buffer_create_from() is what it does
 // Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is held in
 // parts, whose ends are multiples of this many bytes. A plan cannot read a tensor that crosses
 // one.
 enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);
+// Where weights come from that stay in their files. Offsets and sizes in bytes of the buffer. A
+// plan that is bound to it calls find() while it is made, bring() from a thread of its own, one
+// call at a time, and check() after each run.
+struct weights_source {
+    void *ctx;
+    // Where these bytes lie as they are in the buffer, in memory that can be dropped and read again
+    // (a mapped file) and that lives as long as the source; aligned to the element. NULL: nowhere.
+    const void *(*find)(void *ctx, size_t offset, size_t size);
+    // Writes them to `to`: whole parameters, or whole rows of a table.
+    bool (*bring)(void *ctx, size_t offset, size_t size, void *to, struct err *err);
+    // Whether the files are still what they were when the source was made.
+    bool (*check)(void *ctx, struct err *err);
+};
+// A buffer of weights that holds nothing: it cannot be read, written or copied. For devices that
+// read; the source outlives it.
+struct buffer *buffer_create_from(struct device *d, size_t size,
+                                  const struct weights_source *source);
 size_t buffer_size(const struct buffer *b);
-bool buffer_streamed(const struct buffer *b); // weights that lie in host memory, not the device's
+bool buffer_streamed(const struct buffer *b); // weights that do not lie in the device's memory
 // Bytes available for weights now without taking them from others; SIZE_MAX: not known.
 size_t device_room(struct device *d);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
@@ -91,6 +110,8 @@ size_t plan_arena(struct graph *g, const struct device *d, struct err *err);
 size_t plan_copies(const struct graph *g, const struct device *d);
 // Bytes of working memory of its kernels; 0 on devices that know only when it is made.
 size_t plan_scratch(const struct graph *g, const struct device *d);
+// The most bytes of its weights that are in memory at once where they come from this source.
+size_t plan_streamed(struct graph *g, const struct device *d, const struct weights_source *source);
 struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
 void plan_destroy(struct plan *p); // before its graph; NULL is fine
 
@@ -127,6 +148,7 @@ struct plan_stats {
     size_t lower_bound; // bytes live at the worst moment: no layout can need less
     size_t scratch;     // bytes of working memory of kernels
     size_t packed;      // bytes of packed weights
+    size_t streamed;    // the most bytes of weights that come and go
     double flops;       // of products, one run
 };
 void plan_stats(const struct plan *p, struct plan_stats *stats);

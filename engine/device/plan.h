@@ -22,7 +22,7 @@ struct plan {
     int step_count;
     size_t arena_size, lower_bound;
     void *exec; // the device's own, made by prepare()
-    size_t scratch, packed;
+    size_t scratch, packed, streamed;
     bool profiling;
     struct plan_watch {
         enum slot slot;
@@ -53,7 +53,8 @@ struct buffer {
     struct device *device;
     size_t size;
     void *memory; // the device's own: on the CPU the address
-    bool streamed; // weights that lie in host memory
+    bool streamed; // weights that do not lie in the device's memory
+    const struct weights_source *source; // they come from; NULL: they are there
 };
 
 // A device. Offsets and sizes have been checked by device.c.
@@ -81,6 +82,8 @@ struct device_table {
     size_t (*copies)(const struct device *d, const struct node *n);
     // Bytes of working memory that a node's kernel takes; nothing is made for it. NULL: unknown.
     size_t (*scratch)(const struct device *d, const struct node *n);
+    // As plan_streamed(), of a plan that is laid out; NULL: buffers have no source.
+    size_t (*streamed)(const struct plan *p, const struct weights_source *source);
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);

@@ -63,21 +63,14 @@ pictures_bytes(const struct stages *s, const struct need_facts *f)
     return BYTES_PER_PIXEL * (size_t)f->count * drawing_pixels(f->size);
 }
 
-// The rest of this process: code, libraries, memory of its other threads.
+// The rest of this process: code, libraries, memory of its other threads; and what libraries take
+// when they are first used, for code that they make and tables.
 static size_t
 own_bytes(const struct stages *s)
 {
+    enum { LATER = 24 << 20 };
     size_t all = device_limits(s->device)->threads ? mem_resident() : 0, held = stages_memory(s);
-    return all > held ? all - held : 0;
-}
-
-static size_t
-largest_matrix(const struct part_weights *p)
-{
-    size_t largest = 0;
-    for (int i = 0; i < params_entries(p->params); i++)
-        largest = MAX(largest, params_at(p->params, i)->size);
-    return largest;
+    return all > held ? all - held + LATER : 0;
 }
 
 // Adds one stage: what it takes beside what all have.
@@ -87,11 +80,13 @@ add_stage(const struct stages *s, const struct stage_need *one, struct pipeline_
 {
     const struct part_weights *p = one->weights;
     size_t weights = p ? params_bytes(p->params) : 0, alone = one->plan + weights + beside;
-    if (alone > need->room && p && device_streams(s->device)) {
-        alone = one->plan + 2 * largest_matrix(p) + beside; // as the ring of offload.c
+    bool streams = p && device_streams(s->device) &&
+                   (alone > need->room || device_offload(s->device));
+    if (streams) {
+        alone = one->plan + one->streamed + beside;
         need->streamed = true;
     }
-    need->most += one->plan;
+    need->most += one->plan + (device_offload(s->device) ? one->streamed : 0);
     if (alone > need->least) {
         need->least = alone;
         snprintf(need->part, sizeof need->part, "%s", p ? p->part->name : "");
@@ -113,10 +108,11 @@ need_of(struct stages *s, const struct need_facts *f, struct pipeline_need *need
         int times = keys[i].kind == STAGE_TEXT ? 2 : keys[i].kind == STAGE_REFERENCES;
         beside += (size_t)times * stages[i].outputs;
     }
+    s->beside = beside - own;
     for (int i = 0; i < count; i++)
         add_stage(s, &stages[i], need, beside);
     need->most += beside;
-    for (int i = 0; i < s->weights.count; i++)
+    for (int i = 0; !device_offload(s->device) && i < s->weights.count; i++)
         need->most += params_bytes(s->weights.list[i].params);
     need->planned = MIN(need->most, MAX(need->least, need->room));
     return true;

@@ -540,6 +540,7 @@ static bool
 have_room(struct drawing *d, struct err *err)
 {
     bool kept = take_kept(d);
+    stages_renew(&d->p->stages);
     return pipeline_need_check(d->p, d->r, kept, err);
 }
 

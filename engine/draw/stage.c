@@ -24,11 +24,19 @@ stage_destroy(struct stage *t)
 }
 
 static size_t
-stage_bytes(const struct stage *t)
+own_bytes(const struct stage *t)
 {
     struct plan_stats stats;
     plan_stats(t->plan, &stats);
     return stats.arena + stats.scratch + stats.packed;
+}
+
+static size_t
+stage_bytes(const struct stage *t)
+{
+    struct plan_stats stats;
+    plan_stats(t->plan, &stats);
+    return own_bytes(t) + stats.streamed;
 }
 
 // --- Parts come and leave ---------------------------------------------------------------------
@@ -106,6 +114,26 @@ plan_bytes(struct graph *g, const struct device *d)
     return plan_copies(g, d) + plan_arena(g, d, NULL) + plan_scratch(g, d);
 }
 
+static size_t
+largest_matrix(const struct part_weights *p)
+{
+    size_t largest = 0;
+    for (int i = 0; i < params_entries(p->params); i++)
+        largest = MAX(largest, params_at(p->params, i)->size);
+    return largest;
+}
+
+// What a plan takes of weights that do not lie in the device's memory. Elsewhere than on devices
+// that read them they come into a ring (engine/device/vulkan/offload.c).
+static size_t
+streamed_bytes(struct stages *s, struct graph *g, struct part_weights *p, struct err *err)
+{
+    if (!device_reads(s->device))
+        return 2 * largest_matrix(p);
+    const struct weights_source *source = weights_source(&s->weights, p, err);
+    return source ? plan_streamed(g, s->device, source) : 0;
+}
+
 // What is needed is known before any memory is taken.
 static void
 make_room(struct stages *s, size_t need, const struct part_weights *but)
@@ -114,16 +142,17 @@ make_room(struct stages *s, size_t need, const struct part_weights *but)
         ;
 }
 
-// The weights stay with the host where the device has no room for them even alone.
+// The weights stay where they are where the device has no room for them even alone.
 static bool
 load(struct stages *s, struct part_weights *p, size_t need, struct err *err)
 {
     bool offload = device_offload(s->device);
-    bool streams = !offload && need > room(s) && device_streams(s->device);
+    bool streams = !offload && need + s->beside > room(s) && device_streams(s->device);
     if (streams)
-        log_line(LOG_NOTICE, "model", "%s, %.1f GB of weights, does not fit the device: it stays "
-                 "in the machine's memory and comes piece by piece", p->part->name,
-                 (double)params_bytes(p->params) / 1e9);
+        log_line(LOG_NOTICE, "model", "%s, %.1f GB of weights, does not fit the %s and comes piece "
+                 "by piece in each step", p->part->name, (double)params_bytes(p->params) / 1e9,
+                 device_reads(s->device) ? "memory: it stays in its file"
+                                         : "device: it stays in the machine's memory");
     device_set_offload(s->device, offload || streams);
     bool ok = weights_load(&s->weights, p, err);
     device_set_offload(s->device, offload);
@@ -138,6 +167,8 @@ come(struct stages *s, const struct stage *t, struct err *err)
     bool there = !p || p->block;
     size_t need = plan_bytes(t->g, s->device) + (there ? 0 : params_bytes(p->params));
     struct err why = {0};
+    if (p && there && buffer_streamed(p->block))
+        need += streamed_bytes(s, t->g, p, &why);
     make_room(s, need, p);
     while (!there && !load(s, p, need, &why)) {
         if (why.code != ERR_MEMORY || !one_leaves(s, p))
@@ -289,15 +320,26 @@ stages_finish(struct stages *s)
     weights_finish(&s->weights);
 }
 
+void
+stages_renew(struct stages *s)
+{
+    for (int i = 0; i < s->weights.count; i++)
+        if (!is_held(s, &s->weights.list[i]) && weights_are_old(&s->weights.list[i])) {
+            leave(s, &s->weights.list[i]);
+            weights_forget(&s->weights.list[i]);
+        }
+}
+
 bool
 stages_need(struct stages *s, const struct stage_key *key, struct stage_need *need,
             struct err *err)
 {
     struct stage *t = find(s, key);
     struct stage made = {.key = *key, .weights = weights_of(s, key)};
+    struct err own = {0};
     *need = (struct stage_need){.weights = made.weights};
     if (t) {
-        need->plan = stage_bytes(t);
+        need->plan = own_bytes(t);
     } else {
         t = &made;
         t->g = graph_create();
@@ -307,6 +349,10 @@ stages_need(struct stages *s, const struct stage_key *key, struct stage_need *ne
     for (int i = 0; i < t->ports.output_count; i++)
         need->outputs += node_bytes(t->ports.outputs[i]);
     const struct err *why = graph_error(t->g);
+    if (made.weights && why->code == ERR_NONE && device_streams(s->device)) {
+        need->streamed = streamed_bytes(s, t->g, made.weights, &own);
+        why = &own;
+    }
     bool ok = why->code == ERR_NONE || err_set(err, why->code, "%s", why->text);
     nn_finish(&made.nn);
     ports_finish(&made.ports);

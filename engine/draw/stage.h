@@ -30,6 +30,7 @@ struct stages {
     enum dtype blocks; // that matrices were asked to be in; DTYPE_NONE: as they are
     struct weights weights;
     size_t memory; // bytes that weights and plans may use; 0: all of the device's
+    size_t beside; // bytes that a drawing takes beside them
     // Private.
     size_t peak;
     struct stage **list;
@@ -46,10 +47,13 @@ bool stages_init(struct stages *s, const struct model_folder *folder, struct dev
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
 void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
+// Parts whose files were written to since they were opened to stay there leave, with their stages.
+void stages_renew(struct stages *s);
 // What the plan of a stage takes, whether it is there or not: nothing is loaded or made for it.
 struct stage_need {
     const struct part_weights *weights; // that it binds; NULL: none
     size_t plan;                        // bytes of arena, scratch and packed weights
+    size_t streamed;                    // bytes in place of the weights' own if they are streamed
     size_t outputs;                     // bytes of its outputs, which are kept beside
 };
 bool stages_need(struct stages *s, const struct stage_key *key, struct stage_need *need,

@@ -37,6 +37,7 @@ weights_finish(struct weights *w)
 {
     for (int i = 0; i < w->count; i++) {
         weights_leave(&w->list[i]);
+        weights_forget(&w->list[i]);
         params_destroy(w->list[i].params);
     }
     w->count = 0;
@@ -51,10 +52,43 @@ weights_find(struct weights *w, const char *part)
     return NULL;
 }
 
+const struct weights_source *
+weights_source(struct weights *w, struct part_weights *p, struct err *err)
+{
+    if (!p->reader)
+        p->reader = model_folder_read(w->folder, p->part->name, p->params, err);
+    return p->reader ? model_reader_source(p->reader) : NULL;
+}
+
+bool
+weights_are_old(const struct part_weights *p)
+{
+    const struct weights_source *s = p->reader ? model_reader_source(p->reader) : NULL;
+    struct err changed = {0};
+    return s && !s->check(s->ctx, &changed);
+}
+
+void
+weights_forget(struct part_weights *p)
+{
+    model_reader_close(p->reader);
+    p->reader = NULL;
+}
+
+static bool
+leave_in_files(struct weights *w, struct part_weights *p, struct err *err)
+{
+    const struct weights_source *s = weights_source(w, p, err);
+    p->block = s ? buffer_create_from(w->device, params_bytes(p->params), s) : NULL;
+    return s != NULL;
+}
+
 bool
 weights_load(struct weights *w, struct part_weights *p, struct err *err)
 {
     struct params_report report = {0};
+    if (device_offload(w->device) && device_reads(w->device))
+        return leave_in_files(w, p, err);
     p->block = buffer_create_weights(w->device, params_bytes(p->params), "weights", err);
     bool ok = p->block && model_folder_load(w->folder, p->part->name, p->params, p->block, &report,
                                             err);

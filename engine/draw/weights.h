@@ -12,6 +12,7 @@ struct part_weights {
     enum dtype dtype;      // its products compute in
     struct params *params; // laid out
     struct buffer *block;  // NULL: not on the device
+    struct model_reader *reader; // of weights that stay in their files; NULL: not asked for
     uint64_t used;         // when, for the choice of who leaves
 };
 
@@ -32,6 +33,11 @@ void weights_finish(struct weights *w); // plans that have them bound are to be 
 
 struct part_weights *weights_find(struct weights *w, const char *part); // NULL: no such part
 bool weights_load(struct weights *w, struct part_weights *p, struct err *err);
+// Where its weights come from if they stay in their files. NULL: error.
+const struct weights_source *weights_source(struct weights *w, struct part_weights *p,
+                                            struct err *err);
+bool weights_are_old(const struct part_weights *p); // the files of its source were written to
+void weights_forget(struct part_weights *p);        // closes the source; it has left
 void weights_leave(struct part_weights *p); // no plan may have them bound
 
 size_t weights_bytes(const struct weights *w); // of the parts that are on the device

@@ -268,6 +268,51 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
     return ok;
 }
 
+struct model_reader {
+    struct safetensors *file;
+    struct params_spelling spelling;
+    struct params_reader *reader;
+};
+
+struct model_reader *
+model_folder_read(const struct model_folder *m, const char *part, const struct params *params,
+                  struct err *err)
+{
+    const struct part *p = parts_find(&m->parts, part);
+    require(p);
+    struct model_reader *r = mem_zalloc(sizeof *r);
+    struct params_report report = {0};
+    r->spelling = spelling_of(p);
+    r->file = open_weights(m, p, err);
+    if (r->file)
+        params_compare(params, p->prefix, r->file, &r->spelling, &report);
+    bool fits = !report.missing_count && !report.misshapen_count;
+    bool ok = r->file && (fits || insist(p, &report, err));
+    params_report_finish(&report);
+    if (ok) {
+        r->reader = params_reader_create(params, p->prefix, r->file, &r->spelling);
+        return r;
+    }
+    model_reader_close(r);
+    return NULL;
+}
+
+void
+model_reader_close(struct model_reader *r)
+{
+    if (!r)
+        return;
+    params_reader_destroy(r->reader);
+    safetensors_close(r->file);
+    free(r);
+}
+
+const struct weights_source *
+model_reader_source(const struct model_reader *r)
+{
+    return params_reader_source(r->reader);
+}
+
 bool
 model_folder_choose_blocks(const struct model_folder *m, const char *part, struct params *params,
                            enum dtype wish, struct err *err)

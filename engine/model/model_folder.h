@@ -60,6 +60,14 @@ bool model_folder_load(const struct model_folder *m, const char *part,
                        const struct params *params, struct buffer *block,
                        struct params_report *report, struct err *err);
 
+// The same for weights that stay in their files: of one part, to be read piece by piece
+// (engine/nn/params.h). The folder and `params` outlive it.
+struct model_reader;
+struct model_reader *model_folder_read(const struct model_folder *m, const char *part,
+                                       const struct params *params, struct err *err);
+void model_reader_close(struct model_reader *r); // NULL is fine
+const struct weights_source *model_reader_source(const struct model_reader *r);
+
 // Whether a part has all the weights that `params` declares for it, without reading them. Missing
 // and misshapen ones are an error, surplus ones a line in the log.
 bool model_folder_check(const struct model_folder *m, const char *part, const struct params *params,

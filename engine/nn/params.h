@@ -157,6 +157,16 @@ void params_choose_blocks(struct params *p, const char *part, const struct safet
 bool params_load(const struct params *p, const char *part, const struct safetensors *file,
                  const struct params_spelling *spelling, struct buffer *block, struct err *err);
 
+// The same, of weights that stay in their file (engine/device/device.h, buffer_create_from()):
+// converted as params_load() does it, piece by piece when a plan asks. Everything given outlives
+// the reader; one thread at a time may bring.
+struct params_reader;
+struct params_reader *params_reader_create(const struct params *p, const char *part,
+                                           const struct safetensors *file,
+                                           const struct params_spelling *spelling);
+void params_reader_destroy(struct params_reader *r); // NULL is fine
+const struct weights_source *params_reader_source(const struct params_reader *r);
+
 // Writes the parameters of a part to a safetensors file: matrices and tables in `dtype`, vectors in
 // f32. `block`: any buffer laid out as the weights are (weights, averages). metadata: pairs of key
 // and value, NULL at the end; may be NULL.

@@ -262,10 +262,26 @@ params_choose_blocks(struct params *p, const char *part, const struct safetensor
     }
 }
 
+// Where what is loaded goes: into a block, or, of one parameter, to memory.
+struct sink {
+    struct buffer *block;
+    char *memory; // NULL: the block
+    size_t first; // offset in the block of what lies there
+};
+
+static bool
+put(const struct sink *to, size_t offset, const void *data, size_t size, struct err *err)
+{
+    if (!to->memory)
+        return buffer_write(to->block, offset, data, size, err);
+    memcpy(to->memory + (offset - to->first), data, size);
+    return true;
+}
+
 // To the parameter's type by way of f32, in `piece`: packed weights, and what is added to.
 static bool
 load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
-            void *piece, struct buffer *block, struct err *err)
+          void *piece, const struct sink *sink, struct err *err)
 {
     const struct tensor_view *t = f->tensor;
     float *wide = (float *)piece + PIECE; // behind what is narrowed
@@ -281,50 +297,83 @@ load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, 
         if (f->added)
             f->change->add(f->change->ctx, f->added, to + done, n, wide);
         dtype_convert(q->dtype, piece, DTYPE_F32, wide, n);
-        if (!buffer_write(block, q->offset + dtype_bytes(q->dtype, to + done), piece,
-                          dtype_bytes(q->dtype, n), err))
+        if (!put(sink, q->offset + dtype_bytes(q->dtype, to + done), piece,
+                 dtype_bytes(q->dtype, n), err))
             return false;
     }
     return true;
+}
+
+// Whether the file holds the parameter's numbers as the block does.
+static bool
+is_alike(const struct param *q, const struct found *f)
+{
+    const struct tensor_view *t = f->tensor;
+    return !f->added && (t->packed ? t->packed->dtype == q->dtype : t->dtype == q->dtype);
 }
 
 // `count` elements of a tensor from `at` on, to element `to` of the parameter.
 static bool
 load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
-         void *piece, struct buffer *block, struct err *err)
+         void *piece, const struct sink *sink, struct err *err)
 {
     const struct tensor_view *t = f->tensor;
-    bool same = t->packed && t->packed->dtype == q->dtype && !f->added;
-    if (same)
-        return buffer_write(block, q->offset + dtype_bytes(q->dtype, to),
-                            (const char *)t->data + dtype_bytes(q->dtype, at),
-                            dtype_bytes(q->dtype, count), err);
+    if (!count)
+        return true;
+    size_t offset = q->offset + dtype_bytes(q->dtype, to);
+    if (is_alike(q, f))
+        return put(sink, offset, (const char *)t->data + dtype_bytes(q->dtype, at),
+                   dtype_bytes(q->dtype, count), err);
     if (t->packed || f->added || dtype_is_packed(q->dtype))
-        return load_wide(q, f, at, to, count, piece, block, err);
+        return load_wide(q, f, at, to, count, piece, sink, err);
     size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
     const char *source = (const char *)t->data + (size_t)at * from_size;
-    size_t offset = q->offset + (size_t)to * to_size;
-    if (q->dtype == t->dtype)
-        return buffer_write(block, offset, source, (size_t)count * to_size, err);
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t n = MIN(count - done, PIECE);
         dtype_convert(q->dtype, piece, t->dtype, source + (size_t)done * from_size, n);
-        if (!buffer_write(block, offset + (size_t)done * to_size, piece, (size_t)n * to_size, err))
+        if (!put(sink, offset + (size_t)done * to_size, piece, (size_t)n * to_size, err))
             return false;
     }
     return true;
 }
 
-static bool
-load_one(const struct param *q, const struct found *f, void *piece, struct buffer *block,
-         struct err *err)
+// The element of the tensor at which the parameter starts.
+static int64_t
+first_of(const struct param *q, const struct found *f)
 {
-    int64_t n = shape_count(&q->shape), rows = q->shape.rank ? q->shape.dim[0] : 1;
-    int64_t first = f->place.first * (n / MAX(rows, 1)), half = n / 2;
+    int64_t rows = q->shape.rank ? q->shape.dim[0] : 1;
+    return f->place.first * (shape_count(&q->shape) / MAX(rows, 1));
+}
+
+// `count` elements of the parameter from `from` on.
+static bool
+load_some(const struct param *q, const struct found *f, int64_t from, int64_t count, void *piece,
+          const struct sink *sink, struct err *err)
+{
+    int64_t n = shape_count(&q->shape), half = n / 2, first = first_of(q, f), end = from + count;
     if (!f->place.swap_halves)
-        return load_run(q, f, first, 0, n, piece, block, err);
-    return load_run(q, f, first + half, 0, n - half, piece, block, err) &&
-           load_run(q, f, first, n - half, half, piece, block, err);
+        return load_run(q, f, first + from, from, count, piece, sink, err);
+    int64_t cut = MIN(MAX(n - half, from), end); // from there on what comes first in the tensor
+    return load_run(q, f, first + half + from, from, cut - from, piece, sink, err) &&
+           load_run(q, f, first + cut - (n - half), cut, end - cut, piece, sink, err);
+}
+
+// Where a parameter is in the file, and what is added to it; no tensor: it cannot be loaded.
+static struct found
+find_whole(const struct param *q, const char *part, const struct safetensors *file,
+           const struct params_spelling *spelling)
+{
+    const char *name = file_name(q, part);
+    struct found f = {0};
+    if (name)
+        f = find_param(file, name, spelling);
+    if (name && spelling && spelling->change) {
+        f.change = spelling->change;
+        f.added = f.change->find(f.change->ctx, q->name);
+    }
+    if (f.tensor && !fits(q, &f))
+        f.tensor = NULL;
+    return f;
 }
 
 bool
@@ -332,24 +381,123 @@ params_load(const struct params *p, const char *part, const struct safetensors *
             const struct params_spelling *spelling, struct buffer *block, struct err *err)
 {
     void *piece = mem_alloc(PIECE * sizeof(double));
+    const struct sink sink = {.block = block};
     bool ok = true;
     for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
-        const char *name = file_name(q, part);
-        struct found f = {0};
-        if (name)
-            f = find_param(file, name, spelling);
-        if (name && spelling && spelling->change) {
-            f.change = spelling->change;
-            f.added = f.change->find(f.change->ctx, q->name);
-        }
-        if (!f.tensor || !fits(q, &f))
+        struct found f = find_whole(q, part, file, spelling);
+        if (!f.tensor)
             continue;
-        ok = load_one(q, &f, piece, block, err);
+        ok = load_some(q, &f, 0, shape_count(&q->shape), piece, &sink, err);
         file_map_forget(f.tensor->data, f.tensor->size);
     }
     free(piece);
     return ok;
+}
+
+// --- Weights that stay in their file ------------------------------------------------------------
+
+struct params_reader {
+    const struct params *params;
+    const struct safetensors *file;
+    struct found *found; // by parameter
+    void *piece;
+    struct weights_source source;
+};
+
+// The parameter in which bytes of the block lie, -1: none.
+static int
+param_around(const struct params_reader *r, size_t offset, size_t size)
+{
+    int low = 0, high = params_entries(r->params);
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (params_at(r->params, middle)->offset <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    const struct param *q = high ? params_at(r->params, low) : NULL;
+    bool inside = q && offset >= q->offset && offset - q->offset <= q->size &&
+                  size <= q->size - (offset - q->offset);
+    return inside && r->found[low].tensor ? low : -1;
+}
+
+static const void *
+reader_find(void *ctx, size_t offset, size_t size)
+{
+    const struct params_reader *r = ctx;
+    int i = param_around(r, offset, size);
+    const struct found *f = i < 0 ? NULL : &r->found[i];
+    const struct param *q = f ? params_at(r->params, i) : NULL;
+    if (!f || !is_alike(q, f) || f->place.swap_halves)
+        return NULL;
+    const char *data = f->tensor->data;
+    size_t element = dtype_is_packed(q->dtype) ? 1 : dtype_size(q->dtype);
+    data += dtype_bytes(q->dtype, first_of(q, f)) + (offset - q->offset);
+    return (uintptr_t)data % element == 0 ? data : NULL;
+}
+
+// Elements in so many bytes of a type.
+static int64_t
+elements(enum dtype t, size_t bytes)
+{
+    int64_t block = dtype_block(t);
+    return (int64_t)(bytes / dtype_bytes(t, block)) * block;
+}
+
+static bool
+reader_bring(void *ctx, size_t offset, size_t size, void *to, struct err *err)
+{
+    const struct params_reader *r = ctx;
+    int i = param_around(r, offset, size);
+    if (i < 0)
+        return err_set(err, ERR_INPUT, "no weights are at bytes %zu..%zu", offset, offset + size);
+    const struct param *q = params_at(r->params, i);
+    const struct sink sink = {.memory = to, .first = offset};
+    bool ok = load_some(q, &r->found[i], elements(q->dtype, offset - q->offset),
+                        elements(q->dtype, size), r->piece, &sink, err);
+    if (size == q->size)
+        file_map_forget(r->found[i].tensor->data, r->found[i].tensor->size);
+    return ok;
+}
+
+static bool
+reader_check(void *ctx, struct err *err)
+{
+    const struct params_reader *r = ctx;
+    return safetensors_unchanged(r->file, err);
+}
+
+struct params_reader *
+params_reader_create(const struct params *p, const char *part, const struct safetensors *file,
+                     const struct params_spelling *spelling)
+{
+    struct params_reader *r = mem_zalloc(sizeof *r);
+    r->params = p;
+    r->file = file;
+    r->found = mem_zalloc((size_t)(params_entries(p) + 1) * sizeof *r->found);
+    r->piece = mem_alloc(PIECE * sizeof(double));
+    for (int i = 0; i < params_entries(p); i++)
+        r->found[i] = find_whole(params_at(p, i), part, file, spelling);
+    r->source = (struct weights_source){r, reader_find, reader_bring, reader_check};
+    return r;
+}
+
+void
+params_reader_destroy(struct params_reader *r)
+{
+    if (!r)
+        return;
+    free(r->found);
+    free(r->piece);
+    free(r);
+}
+
+const struct weights_source *
+params_reader_source(const struct params_reader *r)
+{
+    return &r->source;
 }
 
 static bool

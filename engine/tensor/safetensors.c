@@ -324,6 +324,16 @@ safetensors_check(const struct safetensors *st, struct err *err)
 }
 
 bool
+safetensors_unchanged(const struct safetensors *st, struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < st->shard_count; i++)
+        ok = file_map_check(&st->shards[i].map, err) &&
+             file_map_unchanged(&st->shards[i].map, err);
+    return ok;
+}
+
+bool
 safetensors_stamp(const struct safetensors *st, uint64_t *stamp)
 {
     enum { TICK = 2 }; // seconds, of the coarsest clock a file system has

@@ -38,6 +38,8 @@ void safetensors_close(struct safetensors *st); // NULL is fine
 // Whether the files are still as long as they were. Call it after reading their data and before
 // using it (engine/base/file.h, file_map_check()).
 bool safetensors_check(const struct safetensors *st, struct err *err);
+// Whether, besides, nobody has written to them since: for files that stay in use for long.
+bool safetensors_unchanged(const struct safetensors *st, struct err *err);
 
 // A number that changes with the files: which they are, their sizes and times of change; their data
 // is not read. False: they were changed so recently that another change could have the same time.

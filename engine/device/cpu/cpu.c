@@ -13,6 +13,7 @@
 #include "engine/base/require.h"
 #include "engine/device/cpu/dnnl.h"
 #include "engine/device/cpu/room.h"
+#include "engine/device/cpu/stream.h"
 #include "engine/device/plan.h"
 #include "engine/ops/rules.h"
 
@@ -37,6 +38,7 @@ struct exec {
     struct cpu_step *steps;
     double *seconds; // by step, while profiling
     void *scratch;
+    struct cpu_stream *stream; // of weights that stay in their files; NULL: they are there
 };
 
 void
@@ -119,8 +121,12 @@ prepare_step(struct plan *p, const struct cpu_table *t, struct cpu_step *s)
 static char *
 address(const struct plan *p, const struct node *n)
 {
+    const struct exec *e = p->exec;
     const struct place *at = &p->places[n->id];
-    return (char *)p->slots[at->slot]->memory + at->offset;
+    if (at->slot != SLOT_PARAMS || !e->stream)
+        return (char *)p->slots[at->slot]->memory + at->offset;
+    const struct node *root = plan_root(n);
+    return (char *)(uintptr_t)cpu_stream_at(e->stream, root) + (at->offset - root->offset);
 }
 
 static void
@@ -131,6 +137,7 @@ cpu_release(struct plan *p)
         if (e->steps[i].kernel && e->steps[i].kernel->release)
             e->steps[i].kernel->release(&e->steps[i]);
     mem_aligned_free(e->scratch);
+    cpu_stream_destroy(e->stream);
     free(e->seconds);
     free(e->steps);
     free(e);
@@ -150,10 +157,32 @@ is_short_of_memory(void)
     return false;
 }
 
+// Tells the stream whose weights a step reads in the first run only.
+static void
+tell_of_copy(const struct exec *e, const struct cpu_step *s)
+{
+    if (e->stream && s->constant[1] && s->kernel && s->kernel->keeps && s->kernel->keeps(s->node))
+        cpu_stream_kept(e->stream, plan_root(s->node->source[1]));
+}
+
+static bool
+prepare_stream(struct plan *p, struct err *err)
+{
+    struct exec *e = p->exec;
+    const struct buffer *weights = p->slots[SLOT_PARAMS];
+    if (!weights || !weights->source)
+        return true;
+    e->stream = cpu_stream_create(p, weights->source, err);
+    p->streamed = e->stream ? cpu_stream_bytes(p, weights->source) : 0;
+    return e->stream != NULL;
+}
+
 static bool
 cpu_prepare(struct plan *p, struct err *err)
 {
     struct exec *e = p->exec = mem_zalloc(sizeof *e);
+    if (!prepare_stream(p, err))
+        return false;
     e->steps = mem_zalloc((size_t)p->step_count * sizeof *e->steps);
     e->seconds = mem_zalloc((size_t)p->step_count * sizeof *e->seconds);
     for (int i = 0; i < p->step_count; i++) {
@@ -166,6 +195,7 @@ cpu_prepare(struct plan *p, struct err *err)
         if (!prepare_step(p, t, s) && !p->params.plain && t->kernels[s->node->op][0] &&
             is_short_of_memory())
             return err_set(err, ERR_MEMORY, "not enough memory for the device's kernels");
+        tell_of_copy(e, s);
         p->scratch = MAX(p->scratch, s->scratch_size);
     }
     e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);
@@ -192,27 +222,52 @@ ids_in_range(const struct cpu_step *s, struct err *err)
 }
 
 static bool
-cpu_run(struct plan *p, struct err *err)
+run_step(const struct exec *e, int i, struct err *err)
+{
+    struct cpu_step *s = &e->steps[i];
+    if ((s->kernel || e->stream) && !ids_in_range(s, err))
+        return false;
+    if (e->stream && !cpu_stream_begin(e->stream, i, err))
+        return false;
+    if (s->kernel)
+        s->kernel->run(s);
+    else if (!cpu_plain[s->node->op](s, err))
+        return false;
+    if (e->stream)
+        cpu_stream_end(e->stream, i);
+    return true;
+}
+
+static bool
+run_steps(struct plan *p, struct err *err)
 {
     struct exec *e = p->exec;
     for (int i = 0; i < p->step_count; i++) {
-        struct cpu_step *s = &e->steps[i];
         double start = p->profiling ? clock_seconds() : 0;
-        if (s->kernel) {
-            if (!ids_in_range(s, err))
-                return false;
-            s->kernel->run(s);
-        } else if (!cpu_plain[s->node->op](s, err)) {
+        if (!run_step(e, i, err))
             return false;
-        }
         if (p->profiling)
             e->seconds[i] += clock_seconds() - start;
         plan_tell(p, i);
     }
+    return true;
+}
+
+static bool
+cpu_run(struct plan *p, struct err *err)
+{
+    struct exec *e = p->exec;
+    if (e->stream)
+        cpu_stream_start(e->stream);
+    bool ok = run_steps(p, err);
+    if (e->stream && !ok)
+        cpu_stream_stop(e->stream);
+    else if (e->stream)
+        ok = cpu_stream_finish(e->stream, err);
     p->packed = 0;
     for (int i = 0; i < p->step_count; i++)
         p->packed += e->steps[i].packed;
-    return true;
+    return ok;
 }
 
 static void
@@ -340,6 +395,7 @@ const struct device_table device_cpu = {
     .zero = cpu_zero,
     .copies = cpu_copies,
     .scratch = cpu_scratch,
+    .streamed = cpu_stream_bytes,
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,

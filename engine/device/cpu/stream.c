@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+#include "engine/device/cpu/stream.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/base/require.h"
+
+enum {
+    STAYS = 4 << 10,   // bytes up to which a piece stays in memory
+    AROUND = 64 << 10, // the kernel maps so much around a page that is touched
+};
+
+struct piece {
+    const struct node *node; // bound
+    const char *found;       // in a mapped file; NULL: it is brought to memory + at
+    size_t at, size;
+    int first, last;         // steps
+    int readers, keepers;    // steps that read it; of those that read a copy after the first run
+    bool stays;
+    bool rows;               // it is only gathered from
+    bool there;
+};
+
+struct cpu_stream {
+    const struct weights_source *source;
+    const struct plan *plan;
+    struct piece *pieces; // in the order in which steps first read them
+    int count;
+    int *of;              // by node id: piece + 1; 0: none
+    char *memory;         // address space for what is not found; pages come and go
+    size_t reserved;
+    size_t limit;         // bytes that may be there at once, without what stays and rows
+    bool ran;             // once, to its end
+
+    pthread_mutex_t bringing; // the source answers one at a time
+    pthread_t thread;
+    bool started;
+
+    // Of the thread and the run, under the lock.
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int next;             // to be brought
+    size_t used;
+    bool busy, ends, failed;
+    struct err why;
+};
+
+static size_t
+pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+static bool
+is_streamed(const struct node *root)
+{
+    return root->op == OP_NONE && root->flags & NODE_BOUND && root->slot == SLOT_PARAMS;
+}
+
+// --- What a plan reads, and when ---------------------------------------------------------------
+
+static void
+note(struct cpu_stream *s, const struct node *step, int i, int k, int *capacity)
+{
+    const struct node *root = plan_root(step->source[k]);
+    if (!is_streamed(root))
+        return;
+    bool gathers = step->op == OP_gather && k == 0 && step->source[0] == root;
+    int *of = &s->of[root->id];
+    if (!*of) {
+        struct piece p = {.node = root, .size = node_bytes(root), .first = i, .rows = true};
+        p.found = s->source->find(s->source->ctx, root->offset, p.size);
+        p.stays = p.size <= STAYS;
+        ARRAY_PUSH(s->pieces, s->count, *capacity, p);
+        *of = s->count;
+    }
+    struct piece *p = &s->pieces[*of - 1];
+    p->rows = p->rows && gathers && !p->stays;
+    p->readers++;
+    p->last = i;
+}
+
+static size_t
+rows_bytes(const struct cpu_stream *s, const struct piece *p)
+{
+    size_t ids = 0, row = p->size / (size_t)p->node->shape.dim[0];
+    for (int i = p->first; i <= p->last; i++) {
+        const struct node *n = s->plan->steps[i];
+        if (n->op == OP_gather && n->source[0] == p->node)
+            ids += (size_t)shape_count(&n->shape) / (size_t)shape_last(&n->shape);
+    }
+    size_t each = p->found ? MAX(2 * (size_t)AROUND, pages(row)) : pages(row) + pages(1);
+    return MIN(ids * each, pages(p->size));
+}
+
+// Pieces that the thread brings and that leave again.
+static bool
+comes(const struct cpu_stream *s, const struct piece *p)
+{
+    return !p->stays && !p->rows && !(s->ran && p->keepers == p->readers);
+}
+
+static int
+next_that_comes(const struct cpu_stream *s, int i)
+{
+    while (i < s->count && !comes(s, &s->pieces[i]))
+        i++;
+    return i;
+}
+
+// What some step reads, and the piece that comes after it: so the thread is always one ahead.
+static size_t
+limit_of(const struct cpu_stream *s)
+{
+    size_t most = 0;
+    for (int i = next_that_comes(s, 0); i < s->count; i = next_that_comes(s, i + 1)) {
+        size_t live = 0;
+        int next = next_that_comes(s, i + 1);
+        for (int k = 0; k <= i; k++)
+            if (comes(s, &s->pieces[k]) && s->pieces[k].last >= s->pieces[i].first)
+                live += pages(s->pieces[k].size);
+        most = MAX(most, live + (next < s->count ? pages(s->pieces[next].size) : 0));
+    }
+    return most;
+}
+
+static void
+look(struct cpu_stream *s, const struct plan *p, const struct weights_source *source)
+{
+    int capacity = 0;
+    *s = (struct cpu_stream){.source = source, .plan = p};
+    s->of = mem_zalloc(((size_t)graph_count(p->graph) + 1) * sizeof *s->of);
+    for (int i = 0; i < p->step_count; i++)
+        for (int k = 0; k < p->steps[i]->source_count; k++)
+            note(s, p->steps[i], i, k, &capacity);
+    for (int i = 0; i < s->count; i++) {
+        struct piece *q = &s->pieces[i];
+        q->at = s->reserved;
+        s->reserved += q->found ? 0 : pages(q->size);
+    }
+    s->limit = limit_of(s);
+}
+
+static size_t
+bytes_of(const struct cpu_stream *s)
+{
+    size_t sum = s->limit;
+    for (int i = 0; i < s->count; i++)
+        sum += s->pieces[i].stays  ? pages(s->pieces[i].size)
+               : s->pieces[i].rows ? rows_bytes(s, &s->pieces[i])
+                                   : 0;
+    return sum;
+}
+
+static void
+forget(struct cpu_stream *s)
+{
+    free(s->pieces);
+    free(s->of);
+}
+
+size_t
+cpu_stream_bytes(const struct plan *p, const struct weights_source *source)
+{
+    struct cpu_stream s;
+    look(&s, p, source);
+    size_t size = bytes_of(&s);
+    forget(&s);
+    return size;
+}
+
+// --- Coming and leaving ------------------------------------------------------------------------
+
+// Reads what is mapped: at once where the kernel knows how (since 5.14), page by page elsewhere. A
+// page that is no longer there is found by the kernel that reads it, as in every mapping.
+static void
+page_in(const char *data, size_t size)
+{
+#ifdef MADV_POPULATE_READ
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)data & ~(page - 1);
+    if (madvise((void *)from, (uintptr_t)data + size - from, MADV_POPULATE_READ) == 0)
+        return;
+#endif
+    for (size_t at = 0; at < size; at += 4096)
+        (void)*(const volatile char *)(data + at);
+}
+
+static bool
+bring(struct cpu_stream *s, const struct piece *p, size_t first, size_t size, struct err *err)
+{
+    if (p->found) {
+        page_in(p->found + first, size);
+        return true;
+    }
+    pthread_mutex_lock(&s->bringing);
+    bool ok = s->source->bring(s->source->ctx, p->node->offset + first, size,
+                               s->memory + p->at + first, err);
+    pthread_mutex_unlock(&s->bringing);
+    return ok;
+}
+
+static void
+drop(const struct cpu_stream *s, const struct piece *p)
+{
+    if (p->found)
+        file_map_forget(p->found, p->size + pages(1)); // with the page at its end
+    else
+        madvise(s->memory + p->at, pages(p->size), MADV_DONTNEED);
+}
+
+// Whether the thread has something to do; -1: it is to end.
+static int
+may_bring(const struct cpu_stream *s)
+{
+    if (s->ends)
+        return -1;
+    return s->next < s->count && !s->failed &&
+           s->used + pages(s->pieces[s->next].size) <= s->limit;
+}
+
+static void *
+bring_ahead(void *ctx)
+{
+    struct cpu_stream *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    for (;;) {
+        int may = may_bring(s);
+        if (may < 0)
+            break;
+        if (!may) {
+            pthread_cond_wait(&s->changed, &s->lock);
+            continue;
+        }
+        struct piece *p = &s->pieces[s->next];
+        struct err why = {0};
+        s->used += pages(p->size);
+        s->busy = true;
+        pthread_mutex_unlock(&s->lock);
+        bool ok = bring(s, p, 0, p->size, &why);
+        pthread_mutex_lock(&s->lock);
+        s->busy = false;
+        p->there = true;
+        s->next = next_that_comes(s, s->next + 1);
+        if (!ok && !s->failed) {
+            s->failed = true;
+            s->why = why;
+        }
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+// --- Made and gone -----------------------------------------------------------------------------
+
+static bool
+reserve_space(struct cpu_stream *s, struct err *err)
+{
+    if (!s->reserved)
+        return true;
+    void *space = mmap(NULL, s->reserved, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
+        return err_set(err, ERR_MEMORY, "weights: no address space for %zu bytes", s->reserved);
+    s->memory = space;
+    return true;
+}
+
+static bool
+bring_what_stays(struct cpu_stream *s, struct err *err)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->pieces[i].stays && !bring(s, &s->pieces[i], 0, s->pieces[i].size, err))
+            return false;
+    return true;
+}
+
+struct cpu_stream *
+cpu_stream_create(const struct plan *p, const struct weights_source *source, struct err *err)
+{
+    struct cpu_stream *s = mem_zalloc(sizeof *s);
+    look(s, p, source);
+    pthread_mutex_init(&s->bringing, NULL);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    s->next = s->count;
+    bool ok = reserve_space(s, err) && bring_what_stays(s, err);
+    s->started = ok && pthread_create(&s->thread, NULL, bring_ahead, s) == 0;
+    if (s->started)
+        return s;
+    if (ok)
+        err_set(err, ERR_MEMORY, "weights: no thread could be made to read them");
+    cpu_stream_destroy(s);
+    return NULL;
+}
+
+void
+cpu_stream_destroy(struct cpu_stream *s)
+{
+    if (!s)
+        return;
+    if (s->started) {
+        cpu_stream_stop(s);
+        pthread_mutex_lock(&s->lock);
+        s->ends = true;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->thread, NULL);
+    }
+    for (int i = 0; i < s->count; i++)
+        if (s->pieces[i].found)
+            drop(s, &s->pieces[i]);
+    if (s->memory)
+        munmap(s->memory, s->reserved);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->bringing);
+    forget(s);
+    free(s);
+}
+
+static struct piece *
+piece_of(const struct cpu_stream *s, const struct node *root)
+{
+    return is_streamed(root) && s->of[root->id] ? &s->pieces[s->of[root->id] - 1] : NULL;
+}
+
+const char *
+cpu_stream_at(const struct cpu_stream *s, const struct node *bound)
+{
+    const struct piece *p = piece_of(s, bound);
+    require(p);
+    return p->found ? p->found : s->memory + p->at;
+}
+
+void
+cpu_stream_kept(struct cpu_stream *s, const struct node *bound)
+{
+    struct piece *p = piece_of(s, bound);
+    if (p)
+        p->keepers++;
+}
+
+// --- A run -------------------------------------------------------------------------------------
+
+void
+cpu_stream_start(struct cpu_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->failed = false;
+    s->next = next_that_comes(s, 0);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+// The rows that a step gathers; ids out of range have been refused.
+static bool
+bring_rows(struct cpu_stream *s, const struct piece *p, const struct node *step,
+           const int32_t *ids, struct err *err)
+{
+    size_t row = p->size / (size_t)p->node->shape.dim[0];
+    int64_t count = shape_count(&step->source[1]->shape);
+    for (int64_t i = 0; i < count; i++)
+        if (!bring(s, p, (size_t)ids[i] * row, row, err))
+            return false;
+    return true;
+}
+
+static bool
+bring_what_is_gathered(struct cpu_stream *s, int step, struct err *err)
+{
+    const struct node *n = s->plan->steps[step];
+    if (n->op != OP_gather)
+        return true;
+    const struct piece *p = piece_of(s, plan_root(n->source[0]));
+    const struct place *ids = &s->plan->places[n->source[1]->id];
+    const char *at = (const char *)s->plan->slots[ids->slot]->memory + ids->offset;
+    return !p || !p->rows || bring_rows(s, p, n, (const int32_t *)(const void *)at, err);
+}
+
+// Whether all that the step reads is there.
+static bool
+is_there(const struct cpu_stream *s, int step)
+{
+    for (int i = 0; i < s->count && s->pieces[i].first <= step; i++)
+        if (s->pieces[i].last >= step && comes(s, &s->pieces[i]) && !s->pieces[i].there)
+            return false;
+    return true;
+}
+
+bool
+cpu_stream_begin(struct cpu_stream *s, int step, struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->failed && !is_there(s, step))
+        pthread_cond_wait(&s->changed, &s->lock);
+    bool ok = !s->failed || err_set(err, s->why.code, "%s", s->why.text);
+    pthread_mutex_unlock(&s->lock);
+    return ok && bring_what_is_gathered(s, step, err);
+}
+
+// Under the lock.
+static void
+leave(struct cpu_stream *s, struct piece *p)
+{
+    drop(s, p);
+    p->there = false;
+    s->used -= pages(p->size);
+}
+
+void
+cpu_stream_end(struct cpu_stream *s, int step)
+{
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < s->count && s->pieces[i].first <= step; i++) {
+        struct piece *p = &s->pieces[i];
+        if (p->last == step && p->there)
+            leave(s, p);
+        else if (p->last == step && p->rows)
+            drop(s, p);
+    }
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool
+cpu_stream_finish(struct cpu_stream *s, struct err *err)
+{
+    s->ran = true;
+    return s->source->check(s->source->ctx, err);
+}
+
+void
+cpu_stream_stop(struct cpu_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->next = s->count;
+    while (s->busy)
+        pthread_cond_wait(&s->changed, &s->lock);
+    for (int i = 0; i < s->count; i++)
+        if (s->pieces[i].there)
+            leave(s, &s->pieces[i]);
+    pthread_mutex_unlock(&s->lock);
+}
