@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/base64.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 
@@ -19,22 +20,14 @@ cell_size(const struct term_info *term, int *width, int *height)
     *height = term->cell_height;
 }
 
-static void
-add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n)
+static bool
+add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n, struct err *err)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char text[4 * (CHUNK / 3) + 4];
-    size_t size = 0;
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-                     (i + 2 < n ? p[i + 2] : 0);
-        text[size++] = letters[v >> 18];
-        text[size++] = letters[v >> 12 & 63];
-        text[size++] = i + 1 < n ? letters[v >> 6 & 63] : '=';
-        text[size++] = i + 2 < n ? letters[v & 63] : '=';
-    }
-    canvas_bytes_add(out, text, size);
+    char *text = base64_encode(p, n, err);
+    if (text)
+        canvas_bytes_add(out, text, strlen(text));
+    free(text);
+    return text != NULL;
 }
 
 // Chunks of one picture may not be parted by another picture's, but text may come between them; the
@@ -43,13 +36,13 @@ static bool
 encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
 {
     const struct image *rgb = d->image;
-    (void)err;
+    bool ok = true;
     size_t total = (size_t)rgb->width * (size_t)rgb->height * 3, sent = 0;
     uint8_t *pixels = mem_alloc(total);
     for (int y = 0; y < rgb->height; y++)
         memcpy(pixels + (size_t)y * (size_t)rgb->width * 3, image_row(rgb, y),
                (size_t)rgb->width * 3);
-    while (sent < total) {
+    while (ok && sent < total) {
         size_t n = MIN((size_t)CHUNK, total - sent);
         bool last = sent + n == total;
         if (sent == 0)
@@ -57,7 +50,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
                                 rgb->height, FIRST_NUMBER + d->slot, !last);
         else
             canvas_bytes_printf(out, "\033_Gm=%d;", !last);
-        add_base64(out, pixels + sent, n);
+        ok = add_base64(out, pixels + sent, n, err);
         canvas_bytes_printf(out, "\033\\");
         sent += n;
         canvas_bytes_end_piece(out);
@@ -67,7 +60,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     canvas_bytes_printf(out, "\033_Ga=p,q=2,i=%d,p=1,C=1\033\\\0338", FIRST_NUMBER + d->slot);
     canvas_bytes_end_piece(out);
     free(pixels);
-    return true;
+    return ok;
 }
 
 static void

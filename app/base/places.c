@@ -2,7 +2,6 @@
 #include "app/base/places.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

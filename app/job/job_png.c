@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/base/base64.h"
+#include "engine/base/base64.h"
 #include "app/base/loras.h"
 #include "app/job/parameters.h"
 #include "engine/base/file.h"

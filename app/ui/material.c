@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/base/base64.h"
 #include "app/base/places.h"
 #include "app/ui/material_parts.h"
 #include "app/ui/painter.h"

@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "app/base/base64.h"
+#include "engine/base/base64.h"
 #include "app/cli/commands.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "engine/nn/nn.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/nn/nn_parts.h"
 
 struct nn_param_node {
     struct node *bound; // in the block
@@ -49,6 +48,15 @@ nn_segment_end(struct nn *nn)
 {
     if (nn->checkpoint)
         graph_segment(nn->g, 0);
+}
+
+struct node *
+nn_named(struct nn *nn, const char *name, const char *suffix, struct shape shape,
+         enum param_kind kind, struct param_init init)
+{
+    char full[NN_NAME_MAX + 16];
+    snprintf(full, sizeof full, "%s.%s", name, suffix);
+    return nn_param(nn, full, shape, kind, init);
 }
 
 const char *

@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Norms with their gains and offsets, and activations.
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "engine/base/require.h"
-#include "engine/nn/nn.h"
-
-#define NAME_FROM_ARGS(buf, name)                                                                  \
-    char buf[NN_NAME_MAX];                                                                         \
-    va_list args;                                                                                  \
-    va_start(args, name);                                                                          \
-    vsnprintf(buf, sizeof buf, name, args);                                                        \
-    va_end(args)
+#include "engine/nn/nn_parts.h"
 
 static struct node *
 vector(struct nn *nn, const char *name, const char *suffix, int64_t width, enum init_rule rule)
 {
-    char full[NN_NAME_MAX + 16];
-    snprintf(full, sizeof full, "%s.%s", name, suffix);
-    return nn_param(nn, full, SHAPE(width), PARAM_VECTOR, (struct param_init){rule, 0});
+    return nn_named(nn, name, suffix, SHAPE(width), PARAM_VECTOR, (struct param_init){rule, 0});
 }
 
 struct node *
 nn_group_norm(struct nn *nn, struct node *x, const struct group_norm *n, const char *name, ...)
 {
-    NAME_FROM_ARGS(buf, name);
+    NN_NAME_FROM_ARGS(buf, name);
     struct graph *g = nn->g;
     int64_t width = shape_last(&x->shape);
     struct node *a = op_reshape(g, vector(nn, buf, "weight", width, INIT_ONES), SHAPE(1, width));
@@ -42,7 +30,7 @@ nn_group_norm(struct nn *nn, struct node *x, const struct group_norm *n, const c
 struct node *
 nn_layer_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
 {
-    NAME_FROM_ARGS(buf, name);
+    NN_NAME_FROM_ARGS(buf, name);
     int64_t width = shape_last(&x->shape);
     struct node *a = vector(nn, buf, "weight", width, INIT_ONES);
     struct node *b = vector(nn, buf, "bias", width, INIT_NONE);
@@ -52,7 +40,7 @@ nn_layer_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
 struct node *
 nn_rms_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
 {
-    NAME_FROM_ARGS(buf, name);
+    NN_NAME_FROM_ARGS(buf, name);
     struct node *a = vector(nn, buf, "weight", shape_last(&x->shape), INIT_ONES);
     return op_mul(nn->g, op_rms_norm(nn->g, x, eps), a);
 }
@@ -60,7 +48,7 @@ nn_rms_norm(struct nn *nn, struct node *x, double eps, const char *name, ...)
 struct node *
 nn_rms_norm_as(struct nn *nn, struct node *x, double eps, enum dtype out, const char *name, ...)
 {
-    NAME_FROM_ARGS(buf, name);
+    NN_NAME_FROM_ARGS(buf, name);
     struct node *a = vector(nn, buf, "weight", shape_last(&x->shape), INIT_ONES);
     return op_norm_affine(nn->g, x, a, NULL, eps, true, out);
 }
@@ -68,10 +56,8 @@ nn_rms_norm_as(struct nn *nn, struct node *x, double eps, enum dtype out, const 
 struct node *
 nn_embedding(struct nn *nn, struct node *ids, const struct embedding *e, const char *name, ...)
 {
-    NAME_FROM_ARGS(buf, name);
-    char full[NN_NAME_MAX + 16];
-    snprintf(full, sizeof full, "%s.weight", buf);
-    struct node *table = nn_param(nn, full, SHAPE(e->rows, e->width), PARAM_TABLE,
+    NN_NAME_FROM_ARGS(buf, name);
+    struct node *table = nn_named(nn, buf, "weight", SHAPE(e->rows, e->width), PARAM_TABLE,
                                   (struct param_init){INIT_NORMAL, e->std});
     return op_gather(nn->g, table, ids);
 }

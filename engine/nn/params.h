@@ -28,8 +28,7 @@ enum param_kind {
                   // have the type of products
     PARAM_TABLE,  // rows to gather or to add, and weights of products that need f32; f32 in the
                   // block
-    PARAM_VECTOR, // bias, gain or offset of a norm; f32 in the block and in files
-    PARAM_KIND_COUNT
+    PARAM_VECTOR  // bias, gain or offset of a norm; f32 in the block and in files
 };
 
 enum init_rule {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Layers of transformers: rotary positions, norms of heads, grouped queries.
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "engine/base/require.h"
-#include "engine/nn/nn.h"
+#include "engine/nn/nn_parts.h"
 
 enum { AXES_MAX = 4 };
 
@@ -32,11 +29,7 @@ nn_rope_table(struct nn *nn, struct node *positions, const int *widths, int axes
 struct node *
 nn_head_norm(struct nn *nn, struct node *x, int heads, double eps, const char *name, ...)
 {
-    char buf[NN_NAME_MAX];
-    va_list args;
-    va_start(args, name);
-    vsnprintf(buf, sizeof buf, name, args);
-    va_end(args);
+    NN_NAME_FROM_ARGS(buf, name);
     const struct shape s = x->shape;
     x = op_reshape(nn->g, x, SHAPE(s.dim[0], s.dim[1], heads, s.dim[2] / heads));
     return op_reshape(nn->g, nn_rms_norm_as(nn, x, eps, DTYPE_NONE, "%s", buf), s);

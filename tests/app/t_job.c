@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/base/base64.h"
+#include "engine/base/base64.h"
 #include "app/base/digest.h"
 #include "app/job/sweep_sheet.h"
 #include "engine/base/file.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "app/base/base64.h"
+#include "engine/base/base64.h"
 #include "engine/base/mem.h"
 
 // RFC 4648, section 10.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "app/base/base64.h"
+#include "engine/base/base64.h"
 
 #include <stdint.h>
 #include <stdlib.h>

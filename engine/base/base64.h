@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Base64 (RFC 4648, section 4), for pictures inside JSON.
-#ifndef LIMN_APP_BASE_BASE64_H
-#define LIMN_APP_BASE_BASE64_H
+// Base64 (RFC 4648, section 4), for pictures inside JSON and for terminals.
+#ifndef LIMN_ENGINE_BASE_BASE64_H
+#define LIMN_ENGINE_BASE_BASE64_H
 
 #include <stddef.h>
 
