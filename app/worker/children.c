@@ -78,7 +78,7 @@ children_head(const char *type, const char *id)
 }
 
 void
-children_say_error(struct children *c, const char *id, const struct err *err)
+children_refuse(struct children *c, const char *id, const struct err *err)
 {
     struct jv *head = children_head("ended", id);
     jv_set(head, "code", jv_from_integer(err_exit_code(err)));
@@ -160,7 +160,7 @@ turn_follower(struct children *c, struct follower *f)
         c->say(c->ctx, head, bytes, (size_t)n);
         f->at += n;
     } else if (!record) {
-        children_say_error(c, f->id, &err);
+        children_refuse(c, f->id, &err);
     } else if (!running) {
         struct jv *head = children_head("ended", f->id);
         if (jv_get(record, "code"))
@@ -243,7 +243,7 @@ children_again(struct children *c, const char *id)
     if (record && order_again(&o, record, id, &err))
         children_start(c, &o);
     else
-        children_say_error(c, id, &err);
+        children_refuse(c, id, &err);
     order_finish(&o);
     jv_free(record);
 }

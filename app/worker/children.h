@@ -29,6 +29,8 @@ void children_close(struct children *c);
 // Starts a command whose files are all here; takes over the order. Answers `running`, or `ended`
 // and why it did not start.
 void children_start(struct children *c, struct order *o);
+// Answers `ended` and why, for a command that cannot be started or followed.
+void children_refuse(struct children *c, const char *id, const struct err *err);
 // Like Ctrl-C; the second time the child ends at once. Also for detached ones that others began.
 void children_interrupt(struct children *c, const char *id);
 void children_pause(struct children *c, const char *id, bool pause); // as Ctrl-Z there, and fg

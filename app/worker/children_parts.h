@@ -38,6 +38,5 @@ struct children {
 
 void children_free_child(struct child *k);
 struct jv *children_head(const char *type, const char *id);
-void children_say_error(struct children *c, const char *id, const struct err *err);
 
 #endif

@@ -240,7 +240,7 @@ children_start(struct children *c, struct order *o)
         k->next = c->first;
         c->first = k;
     } else {
-        children_say_error(c, k->id, &err);
+        children_refuse(c, k->id, &err);
         children_free_child(k);
     }
     order_finish(o);

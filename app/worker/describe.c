@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/worker/describe.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -24,7 +24,7 @@ records_folder(void)
     return xdg_path(XDG_STATE, "jobs");
 }
 
-char *
+static char *
 record_folder(const char *id)
 {
     char *all = records_folder(), *folder = file_join(all, id);

@@ -12,8 +12,7 @@
 
 enum { RECORDS_KEPT = 100 }; // of those that have ended; older ones go
 
-char *record_folder(const char *id);                   // freed with free()
-char *record_file(const char *id, const char *name); // a file in it; freed with free()
+char *record_file(const char *id, const char *name); // in its folder; freed with free()
 bool record_make(const char *id, struct err *err);   // its folder, mode 0700
 bool record_write(const char *id, const struct jv *record, struct err *err);
 // A folder or record that another user owns or can write to is ignored, with a warning in the log.

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,6 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
-#include "renderer/image/codec.h"
 
 char *
 spool_file(const char *job, int index)

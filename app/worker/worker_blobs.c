@@ -22,15 +22,18 @@ find_blob(struct worker *w, const char *hash)
     return NULL;
 }
 
-static void
+// Returns its size.
+static size_t
 forget_oldest(struct worker *w)
 {
     int oldest = 0;
     for (int i = 1; i < w->blob_count; i++)
         if (w->blobs[i].used < w->blobs[oldest].used)
             oldest = i;
+    size_t size = w->blobs[oldest].size;
     free(w->blobs[oldest].data);
     w->blobs[oldest] = w->blobs[--w->blob_count];
+    return size;
 }
 
 void
@@ -43,16 +46,9 @@ worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
     size_t total = size;
     for (int i = 0; i < w->blob_count; i++)
         total += w->blobs[i].size;
-    while (w->blob_count && (w->blob_count == LIMIT_WORKER_BLOBS ||
-                             total > LIMIT_WORKER_BLOB_BYTES)) {
-        size_t before = 0, after = 0;
-        for (int i = 0; i < w->blob_count; i++)
-            before += w->blobs[i].size;
-        forget_oldest(w);
-        for (int i = 0; i < w->blob_count; i++)
-            after += w->blobs[i].size;
-        total -= before - after;
-    }
+    while (w->blob_count &&
+           (w->blob_count == LIMIT_WORKER_BLOBS || total > LIMIT_WORKER_BLOB_BYTES))
+        total -= forget_oldest(w);
     struct blob *b = &w->blobs[w->blob_count++];
     *b = (struct blob){.data = data, .size = size, .used = ++w->clock};
     snprintf(b->hash, sizeof b->hash, "%s", hash);
@@ -143,23 +139,13 @@ worker_refuse_load(struct worker *w, const char *id, const struct err *err)
     worker_say(w, head, NULL, 0);
 }
 
-void
-worker_refuse_order(struct worker *w, const char *id, const struct err *err)
-{
-    struct jv *head = wire_head("ended");
-    jv_set(head, "id", jv_from_string(id));
-    jv_set(head, "code", jv_from_integer(err_exit_code(err)));
-    jv_set(head, "text", jv_from_string(err->text));
-    worker_say(w, head, NULL, 0);
-}
-
 static void
 give_up(struct worker *w, struct pending *p, const struct err *err)
 {
     if (p->kind == PENDING_LOAD)
         worker_refuse_load(w, p->id, err);
     else if (p->kind == PENDING_ORDER)
-        worker_refuse_order(w, p->order.id, err);
+        children_refuse(w->children, p->order.id, err);
     else
         worker_refuse(w, p->job.id, err->code, err->text);
     worker_free_pending(p);

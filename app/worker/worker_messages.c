@@ -27,7 +27,7 @@ add_spooled(const char *job, int index, void *ctx)
 }
 
 static void
-on_hello(struct worker *w, const struct wire_message *m)
+on_hello(struct worker *w, struct wire_message *m)
 {
     w->finish_jobs = strcmp(jv_string(jv_get(m->head, "hangup"), "stop"), "finish") == 0;
     struct jv *head = wire_head("hello"), *results = jv_array();
@@ -47,7 +47,7 @@ on_hello(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_submit(struct worker *w, const struct wire_message *m)
+on_submit(struct worker *w, struct wire_message *m)
 {
     struct err err = {0};
     struct pending *p = mem_zalloc(sizeof *p);
@@ -70,7 +70,7 @@ on_submit(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_load(struct worker *w, const struct wire_message *m)
+on_load(struct worker *w, struct wire_message *m)
 {
     struct err err = {0};
     const char *id = jv_string(jv_get(m->head, "id"), "");
@@ -94,7 +94,7 @@ on_load(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_command(struct worker *w, const struct wire_message *m)
+on_command(struct worker *w, struct wire_message *m)
 {
     struct err err = {0};
     struct pending *p = mem_zalloc(sizeof *p);
@@ -103,25 +103,25 @@ on_command(struct worker *w, const struct wire_message *m)
         worker_add_pending(w, p);
         return;
     }
-    worker_refuse_order(w, jv_string(jv_get(m->head, "id"), ""), &err);
+    children_refuse(w->children, jv_string(jv_get(m->head, "id"), ""), &err);
     worker_free_pending(p);
 }
 
 static void
-on_interrupt(struct worker *w, const struct wire_message *m)
+on_interrupt(struct worker *w, struct wire_message *m)
 {
     children_interrupt(w->children, jv_string(jv_get(m->head, "id"), ""));
 }
 
 static void
-on_pause(struct worker *w, const struct wire_message *m)
+on_pause(struct worker *w, struct wire_message *m)
 {
     children_pause(w->children, jv_string(jv_get(m->head, "id"), ""),
                    jv_bool(jv_get(m->head, "on"), false));
 }
 
 static void
-on_commands(struct worker *w, const struct wire_message *m)
+on_commands(struct worker *w, struct wire_message *m)
 {
     (void)m;
     struct jv *head = wire_head("commands");
@@ -130,30 +130,31 @@ on_commands(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_follow(struct worker *w, const struct wire_message *m)
+on_follow(struct worker *w, struct wire_message *m)
 {
     children_follow(w->children, jv_string(jv_get(m->head, "id"), ""),
                     jv_integer(jv_get(m->head, "from"), 0));
 }
 
 static void
-on_again(struct worker *w, const struct wire_message *m)
+on_again(struct worker *w, struct wire_message *m)
 {
     children_again(w->children, jv_string(jv_get(m->head, "id"), ""));
 }
 
 static void
-on_remove(struct worker *w, const struct wire_message *m)
+on_remove(struct worker *w, struct wire_message *m)
 {
     children_remove(w->children, jv_string(jv_get(m->head, "id"), ""));
 }
 
 static void
-on_read(struct worker *w, const struct wire_message *m)
+on_read(struct worker *w, struct wire_message *m)
 {
     children_read(w->children, m->head);
 }
 
+// Takes over the payload.
 static void
 on_blob(struct worker *w, struct wire_message *m)
 {
@@ -167,7 +168,7 @@ on_blob(struct worker *w, struct wire_message *m)
 }
 
 static void
-on_fetch(struct worker *w, const struct wire_message *m)
+on_fetch(struct worker *w, struct wire_message *m)
 {
     const char *job = jv_string(jv_get(m->head, "job"), "");
     int index = (int)jv_integer(jv_get(m->head, "index"), 0);
@@ -185,7 +186,7 @@ on_fetch(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_stored(struct worker *w, const struct wire_message *m)
+on_stored(struct worker *w, struct wire_message *m)
 {
     (void)w;
     const char *job = jv_string(jv_get(m->head, "job"), "");
@@ -194,7 +195,7 @@ on_stored(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_cancel(struct worker *w, const struct wire_message *m)
+on_cancel(struct worker *w, struct wire_message *m)
 {
     const char *job = jv_string(jv_get(m->head, "job"), "");
     for (struct pending **at = &w->pending; *at; at = &(*at)->next)
@@ -213,20 +214,20 @@ on_cancel(struct worker *w, const struct wire_message *m)
 }
 
 static void
-on_seen(struct worker *w, const struct wire_message *m)
+on_seen(struct worker *w, struct wire_message *m)
 {
     lanes_seen(w->lanes, jv_string(jv_get(m->head, "job"), ""));
 }
 
 static void
-on_describe(struct worker *w, const struct wire_message *m)
+on_describe(struct worker *w, struct wire_message *m)
 {
     (void)m;
     lanes_describe(w->lanes);
 }
 
 static void
-on_quit(struct worker *w, const struct wire_message *m)
+on_quit(struct worker *w, struct wire_message *m)
 {
     (void)m;
     w->quit = true;
@@ -234,22 +235,18 @@ on_quit(struct worker *w, const struct wire_message *m)
 
 static const struct {
     const char *type;
-    void (*handle)(struct worker *w, const struct wire_message *m);
+    void (*handle)(struct worker *w, struct wire_message *m);
 } handlers[] = {
     {"hello", on_hello}, {"submit", on_submit}, {"load", on_load}, {"fetch", on_fetch},
     {"stored", on_stored}, {"cancel", on_cancel}, {"seen", on_seen}, {"describe", on_describe},
     {"command", on_command}, {"interrupt", on_interrupt}, {"pause", on_pause},
     {"commands", on_commands}, {"follow", on_follow}, {"again", on_again}, {"remove", on_remove},
-    {"read", on_read}, {"quit", on_quit},
+    {"read", on_read}, {"blob", on_blob}, {"quit", on_quit},
 };
 
 static void
 handle(struct worker *w, struct wire_message *m)
 {
-    if (strcmp(m->type, "blob") == 0) {
-        on_blob(w, m);
-        return;
-    }
     for (size_t i = 0; i < COUNT_OF(handlers); i++)
         if (strcmp(m->type, handlers[i].type) == 0)
             handlers[i].handle(w, m);

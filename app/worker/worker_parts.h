@@ -58,7 +58,6 @@ void worker_refuse(struct worker *w, const char *job, enum err_code code, const 
 void worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size);
 void worker_free_pending(struct pending *p);
 void worker_refuse_load(struct worker *w, const char *id, const struct err *err);
-void worker_refuse_order(struct worker *w, const char *id, const struct err *err);
 void worker_start_what_is_whole(struct worker *w);
 void worker_add_pending(struct worker *w, struct pending *p);
 void worker_log_to_client(enum log_level level, const char *module, const char *text, void *data);
