@@ -17,7 +17,6 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
-#include "engine/base/utf8.h"
 #include "engine/base/xdg.h"
 #include "loaders/inside.h"
 #include "loaders/place.h"

@@ -52,11 +52,6 @@ bool loader_set(const struct limn_loader *l, struct loader_values *values, const
 bool loader_set_value(const struct limn_loader *l, struct loader_values *values, const char *key,
                       const char *value, struct err *err);
 
-// Runs the loader in a child of the sandbox with the usual limits on time and memory; a crash, a
-// hang or a result of impossible size is an error that names the loader. RGBA8 result.
-struct image *loader_run(const struct loader_entry *e, const struct image *in,
-                         const struct loader_values *values, struct err *err);
-// The same with other limits.
 struct loader_limits {
     double seconds;
     int megabytes; // MiB
@@ -65,8 +60,11 @@ struct loader_limits {
 // The usual limits, or those of $LIMN_LOADER_SECONDS (0.1..86400) and $LIMN_LOADER_MEMORY
 // (1..1000000); an invalid value is ignored with one warning.
 struct loader_limits loader_limits_here(const atomic_int *stop);
-struct image *loader_run_limited(const struct loader_entry *e, const struct image *in,
-                                 const struct loader_values *values,
-                                 const struct loader_limits *limits, struct err *err);
+
+// Runs the loader in a child of the sandbox within these limits; a crash, a hang or a result of
+// impossible size is an error that names the loader. RGBA8 result.
+struct image *loader_run(const struct loader_entry *e, const struct image *in,
+                         const struct loader_values *values, const struct loader_limits *limits,
+                         struct err *err);
 
 #endif

@@ -277,7 +277,7 @@ decode(int fd, const struct inside_order *o, const uint8_t *bytes)
     const struct codec_want want = {.png = o->png != 0, .vector_least = o->vector_least,
                                     .vector_most = o->vector_most};
     struct err err = {0};
-    struct image *image = codec_decode_as(bytes, o->size, "", &want, &err);
+    struct image *image = codec_decode(bytes, o->size, "", &want, &err);
     image = image ? reduce(image, o, &err) : NULL;
     bool ok = answer(fd, image, &err);
     image_unref(image);
@@ -289,7 +289,7 @@ decode_and_run(int fd, const char *path, struct inside_order o, const uint8_t *b
 {
     const struct codec_want want = {.png = o.png != 0};
     struct err err = {0};
-    struct image *image = codec_decode_as(bytes, o.size, "", &want, &err);
+    struct image *image = codec_decode(bytes, o.size, "", &want, &err);
     struct image *rgba = image ? image_convert(image, IMAGE_RGBA8, 0xFFFFFF, &err) : NULL;
     image_unref(image);
     bool ok = answer(fd, NULL, &err);

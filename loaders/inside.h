@@ -78,7 +78,7 @@ enum { INSIDE_READABLE_MAX = 64 };
 int inside_readable(const char *file, char *paths[INSIDE_READABLE_MAX + 1]);
 void inside_free_readable(char *paths[INSIDE_READABLE_MAX + 1]);
 
-// loader_run_limited() in a child that is there, whose `file`-th readable file is the loader's; *s
+// loader_run() in a child that is there, whose `file`-th readable file is the loader's; *s
 // is NULL afterwards when the child can no longer be used.
 struct image *loader_run_in(struct sandbox **s, int file, const struct loader_entry *e,
                             const struct image *in, const struct loader_values *values,

@@ -2,10 +2,7 @@
 #include "loaders/look.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -312,7 +309,7 @@ look_run(const void *data, size_t size, const char *name, const struct loader_en
     if (limits->megabytes == LIMIT_LOOK_MEGABYTES && !codec_is_vector(data, size))
         return run_together(data, size, name, e, values, limits, err);
     struct image *image = look_at(data, size, name, &want, err);
-    struct image *out = image ? loader_run_limited(e, image, values, limits, err) : NULL;
+    struct image *out = image ? loader_run(e, image, values, limits, err) : NULL;
     image_unref(image);
     return out;
 }

@@ -29,7 +29,7 @@ struct image *look_at(const void *data, size_t size, const char *name, const str
                       struct err *err);
 struct image *look_file(const char *path, const struct look_want *want, struct err *err);
 
-// Decodes a picture file and runs a loader on it, like look_at() followed by loader_run_limited(),
+// Decodes a picture file and runs a loader on it, like look_at() followed by loader_run(),
 // in one child where the limits allow, so that the pixels are not copied between processes. RGBA8.
 struct image *look_run(const void *data, size_t size, const char *name,
                        const struct loader_entry *e, const struct loader_values *values,

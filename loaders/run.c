@@ -2,7 +2,6 @@
 // Running a loader, in a child of the sandbox that may crash, hang or eat memory as it likes.
 #include <math.h>
 #include <stdlib.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,14 +12,6 @@
 #include "engine/base/mem.h"
 #include "loaders/host.h"
 #include "loaders/inside.h"
-
-struct image *
-loader_run(const struct loader_entry *e, const struct image *in, const struct loader_values *values,
-           struct err *err)
-{
-    const struct loader_limits limits = loader_limits_here(NULL);
-    return loader_run_limited(e, in, values, &limits, err);
-}
 
 static double
 limit_from(const char *variable, double usual, double least, double most)
@@ -129,7 +120,7 @@ loader_run_heard(struct sandbox **s, const struct loader_entry *e,
 }
 
 struct image *
-loader_run_limited(const struct loader_entry *e, const struct image *in,
+loader_run(const struct loader_entry *e, const struct image *in,
                    const struct loader_values *values, const struct loader_limits *limits,
                    struct err *err)
 {

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/require.h"
 #include "renderer/canvas_encoder.h"
 #include "renderer/canvas_parts.h"
-#include "renderer/image/codec.h"
 
 // --- life
 
@@ -177,29 +177,25 @@ canvas_take_off(struct canvas *c, struct slot *s)
         add_span(&c->damaged[y], s->shown.column, s->shown.column + s->shown.columns);
 }
 
-bool
+void
 canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_place *place)
 {
-    if (slot < 0 || slot >= CANVAS_SLOTS || place->generation < c->generation)
-        return false;
+    require(slot >= 0 && slot < CANVAS_SLOTS);
     struct slot *s = &c->slots[slot];
     bool moved = !canvas_same_rect(&s->place.rect, &place->rect) || s->place.fit != place->fit;
     if (s->image == image && !moved) {
         s->place = *place;
-        return true;
+        return;
     }
     bool same_shape = s->image && (int64_t)s->image->width * image->height ==
                                       (int64_t)image->width * s->image->height;
     if (s->visible && (moved || !same_shape))
         canvas_take_off(c, s); // the new one need not cover the old one
-    if (s->dirty && s->image && s->place.live && s->visible)
-        c->measured.dropped++;
     image_ref(image);
     image_unref(s->image);
     s->image = image;
     s->place = *place;
     s->dirty = true;
-    return true;
 }
 
 void
@@ -211,14 +207,6 @@ canvas_remove(struct canvas *c, int slot)
     s->image = NULL;
     s->dirty = false;
     s->place = (struct canvas_place){0};
-}
-
-void
-canvas_generation(struct canvas *c, uint64_t generation)
-{
-    for (int i = 0; i < CANVAS_SLOTS; i++)
-        canvas_remove(c, i);
-    c->generation = generation;
 }
 
 bool

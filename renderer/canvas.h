@@ -85,19 +85,14 @@ const char *canvas_kind_name(enum canvas_kind kind);
 struct canvas_place {
     struct canvas_rect rect;
     enum canvas_fit fit;
-    bool live;           // a frame of many
-    uint64_t generation; // of the view it belongs to
+    bool live; // a frame of many
 };
 
 // From now on the slot shows `image` there; the picture is shared with image_ref() until it is
-// replaced. The same image at the same place costs nothing. False when the picture is late (its
-// generation is older than the view's); nothing is changed then.
-bool canvas_put(struct canvas *canvas, int slot, struct image *image,
+// replaced. The same image at the same place costs nothing.
+void canvas_put(struct canvas *canvas, int slot, struct image *image,
                 const struct canvas_place *place);
 void canvas_remove(struct canvas *canvas, int slot);
-
-// A new view: all slots are emptied, and pictures of an older generation are refused from now on.
-void canvas_generation(struct canvas *canvas, uint64_t generation);
 
 // Where text lies over pictures (menus, questions): the whole list each time; count 0: nowhere. A
 // picture touched by one is not drawn while it is (cells: the part outside still is).
@@ -132,16 +127,5 @@ void canvas_compose(const struct canvas *canvas, struct image *screen, int cell_
 
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
 int canvas_questions(const struct canvas *canvas); // that were not answered yet
-
-struct canvas_measured {
-    uint64_t bytes;     // sent since the start
-    uint64_t frames;    // pictures drawn whole
-    uint64_t dropped;   // live frames that were replaced before they were drawn
-    double rate;        // bytes a second of the line; 0: not known yet
-    double round_trip;  // seconds, the shortest seen; 0: not known
-    double share;       // of the time since the first live frame that live frames took, 0 to 1
-    int coarseness;     // of live frames, 0: full quality
-};
-void canvas_measured(const struct canvas *canvas, struct canvas_measured *measured);
 
 #endif

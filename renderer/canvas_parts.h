@@ -56,7 +56,6 @@ struct canvas {
     struct canvas_rect covers[CANVAS_COVERS];
     int cover_count;
     bool hidden;
-    uint64_t generation;
     struct span {
         int from, to; // columns; to <= from: none
     } damaged[LINES_MAX];
@@ -70,14 +69,13 @@ struct canvas {
     bool sending_live;
     double frame_began;
 
-    double live_rest;  // no live frame before this time
-    double live_began, live_spent;
+    double live_rest; // no live frame before this time
     int coarseness;
     bool answers;
     int questions;
     double asked[QUESTIONS_MAX + 1]; // times of questions not answered, oldest first
-    size_t since_question, asked_bytes[QUESTIONS_MAX + 1];
-    struct canvas_measured measured;
+    size_t since_question;           // bytes
+    double round_trip;               // seconds, the shortest seen; 0: not known
 };
 
 // A cell in pixels; aspect: how much wider a picture must be made for its shape to stay.

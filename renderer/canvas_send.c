@@ -10,7 +10,6 @@
 #include "engine/base/mem.h"
 #include "renderer/canvas.h"
 #include "renderer/canvas_parts.h"
-#include "renderer/image/codec.h"
 
 static bool
 may_draw(const struct canvas *c, const struct slot *s, double time)
@@ -98,17 +97,12 @@ finish_frame(struct canvas *c)
 {
     double took = clock_seconds() - c->frame_began;
     if (c->sending_live) {
-        if (c->live_began == 0)
-            c->live_began = c->frame_began;
-        c->live_spent += took;
         c->live_rest = clock_seconds() + took * (CANVAS_LIVE_SHARE - 1);
         if (took > SLOW_FRAME)
             c->coarseness = MIN(c->coarseness + 1, COARSE_MAX);
         else if (took < SLOW_FRAME / 8 && c->coarseness)
             c->coarseness--;
     }
-    if (c->sending >= 0)
-        c->measured.frames++;
     canvas_forget_bytes(c);
 }
 
@@ -120,8 +114,7 @@ ask(struct canvas *c)
     if (!c->answers || c->since_question < QUESTION_BYTES || c->questions >= QUESTIONS_MAX)
         return;
     if (write(c->fd, question, sizeof question - 1) == sizeof question - 1) {
-        c->asked[c->questions] = clock_seconds();
-        c->asked_bytes[c->questions++] = c->since_question;
+        c->asked[c->questions++] = clock_seconds();
         c->since_question = 0;
     }
 }
@@ -132,18 +125,14 @@ canvas_answer(struct canvas *c)
     if (!c->questions)
         return;
     double took = clock_seconds() - c->asked[0];
-    if (c->measured.round_trip == 0 || took < c->measured.round_trip)
-        c->measured.round_trip = took;
-    double carried = took - c->measured.round_trip;
-    if (carried > 0.02)
-        c->measured.rate = (double)c->asked_bytes[0] / carried;
+    if (c->round_trip == 0 || took < c->round_trip)
+        c->round_trip = took;
+    double carried = took - c->round_trip;
     // The line was busy with what a frame sent for as long as the answer took.
     c->live_rest =
         MAX(c->live_rest, clock_seconds() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
-    c->live_spent += carried;
     c->questions--;
     memmove(c->asked, c->asked + 1, sizeof c->asked - sizeof *c->asked);
-    memmove(c->asked_bytes, c->asked_bytes + 1, sizeof c->asked_bytes - sizeof *c->asked_bytes);
 }
 
 static bool
@@ -172,7 +161,6 @@ write_piece(struct canvas *c)
             return errno == EAGAIN ? 0 : -1;
         from += (size_t)n;
         c->written += (size_t)n;
-        c->measured.bytes += (size_t)n;
         c->since_question += (size_t)n;
     }
     c->written = 0;
@@ -273,13 +261,4 @@ canvas_wait(const struct canvas *c)
         if (may_draw(c, &c->slots[i], time))
             return 0;
     return MAX(1, (int)((c->live_rest - time) * 1e3) + 1);
-}
-
-void
-canvas_measured(const struct canvas *c, struct canvas_measured *measured)
-{
-    *measured = c->measured;
-    measured->coarseness = c->coarseness;
-    double since = c->live_began > 0 ? clock_seconds() - c->live_began : 0;
-    measured->share = since > 0 ? MIN(1, c->live_spent / since) : 0;
 }

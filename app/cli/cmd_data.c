@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // limn data: makes training packs and says what is in one.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // limn jobs: commands that go on by themselves (limn train --detach), here or on another machine:
 // listed, looked at, stopped, gone on with.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,6 @@
 #include "app/cli/output.h"
 #include "app/job/job.h"
 #include "app/worker/client.h"
-#include "engine/base/file.h"
 #include "engine/base/jv.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // limn models list | check DIR: what model folders are, whether they are whole, and whether they
 // compute what another implementation computed.
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -18,7 +18,6 @@
 #include "engine/base/mem.h"
 #include "loaders/look.h"
 #include "renderer/canvas.h"
-#include "renderer/image/codec.h"
 
 static const struct command *const commands[] = {
 #define COMMAND(name, programs) &command_##name,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/cli/output.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>

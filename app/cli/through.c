@@ -83,8 +83,9 @@ errand_send(struct errand *e, const char *before, const char *path, struct err *
     return add_file(e, before, &file, err);
 }
 
-bool
-errand_fetch(struct errand *e, const char *before, const char *path, struct err *err)
+// A file that the command makes, which is fetched.
+static bool
+fetch(struct errand *e, const char *before, const char *path, struct err *err)
 {
     struct errand_file file = {.path = (char *)(uintptr_t)path, .result = true};
     return file_out_check(path, err) && add_file(e, before, &file, err);
@@ -136,7 +137,7 @@ errand_given(struct errand *e, const struct given *given, struct err *err)
     if (e->host && o->file == OPTION_SENT) {
         ok = errand_send(e, before, given->value, err);
     } else if (e->host && o->file == OPTION_FETCHED) {
-        ok = errand_fetch(e, before, given->value, err);
+        ok = fetch(e, before, given->value, err);
     } else {
         char *word = mem_printf("%s%s", before, given->value ? given->value : "");
         errand_word(e, word);

@@ -31,8 +31,6 @@ void errand_word(struct errand *e, const char *text);
 // The argument `before` ("tasks=", "") and the name of a file here, whose content is sent along.
 // ERR_INPUT names it.
 bool errand_send(struct errand *e, const char *before, const char *path, struct err *err);
-// The same for a file that the command makes, which is fetched.
-bool errand_fetch(struct errand *e, const char *before, const char *path, struct err *err);
 // Sends the message `command` under that id. The client keeps what it needs of the errand.
 void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
 

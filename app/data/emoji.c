@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The emoji set as a source. A subject's caption is its name; which records are never trained on
 // is what splits.json says, a held-out style before a held-out subject before a held-out pair.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

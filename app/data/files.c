@@ -2,7 +2,6 @@
 // A folder or a tar of pictures with their words beside them. Both become one sorted list of files;
 // files of one record stand together in it, as they share the name up to the first dot.
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

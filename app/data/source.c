@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/data/source.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "app/hub/assembled.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/base/config.h"

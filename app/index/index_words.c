@@ -350,7 +350,7 @@ best_entry(const struct search *s, uint32_t wanted, double *most)
 // --- Pictures -----------------------------------------------------------------------------------
 
 // The pictures of an entry that are not taken yet, that of the style asked for first.
-struct choice {
+struct pick {
     struct index_found *out;
     int style;
     int64_t row, styled; // -1: none
@@ -359,7 +359,7 @@ struct choice {
 static void
 on_picture(void *ctx, int64_t row, int style)
 {
-    struct choice *c = ctx;
+    struct pick *c = ctx;
     for (int i = 0; i < c->out->count; i++)
         if (c->out->items[i].row == row)
             return;
@@ -372,7 +372,7 @@ static bool
 take_picture(const struct search *s, const struct entry *e, double v, size_t at,
              struct index_found *out, struct err *err)
 {
-    struct choice c = {out, s->s->style, -1, -1};
+    struct pick c = {out, s->s->style, -1, -1};
     if (!index_entry(s->x, e->id, on_picture, &c, err) || c.row < 0)
         return false;
     int k = out->count++;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Templates as files of a person: begun, copied, renamed, taken away and brought back.
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -34,7 +34,6 @@ struct library *library_open(const char *path, char **notice, struct err *err);
 struct library *library_open_again(const struct library *l, struct err *err);
 void library_close(struct library *l); // NULL is fine
 char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
-char *library_path(void);              // of the database; freed with free()
 
 // --- jobs: kept whole, pictures by content, from the moment they are asked for until they are done
 enum library_state { LIBRARY_QUEUED = 0, LIBRARY_DONE, LIBRARY_FAILED, LIBRARY_CANCELLED };

@@ -61,12 +61,6 @@ static const char to_version_3[] =
 // --- places
 
 char *
-library_path(void)
-{
-    return xdg_path(XDG_DATA, "library.db");
-}
-
-char *
 library_folder(struct err *err)
 {
     return xdg_make(XDG_DATA, "pictures", err);
@@ -264,7 +258,7 @@ library_open(const char *path, char **notice, struct err *err)
     struct err own = {0};
     char *moved = NULL;
     bool damaged = false;
-    l->path = path ? mem_strdup(path) : library_path();
+    l->path = path ? mem_strdup(path) : xdg_path(XDG_DATA, "library.db");
     bool ok = make_folder(l, !path, &own) && open_database(l, &own) &&
               look_for_damage(l, &damaged, &own);
     if (ok && damaged)

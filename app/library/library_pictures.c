@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pictures: added, searched, rated, removed.
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a session keeps, and finding pictures that the library does not know.
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

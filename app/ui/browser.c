@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/ui/browser.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,6 @@
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
-#include "engine/text/instruction.h"
 
 enum { PICTURE_SIDE = 640 }; // of the largest that are shown
 #define STALE_SECONDS 0.5 // that a picture may stay in the place of another

@@ -90,26 +90,24 @@ restore(struct field *f, struct field_state s)
     f->typing = false;
 }
 
-bool
-field_undo(struct field *f)
+static void
+undo(struct field *f)
 {
     if (!f->undo_count)
-        return false;
+        return;
     struct field_state now = {mem_strdup(f->text), f->cursor};
     ARRAY_PUSH(f->redo, f->redo_count, f->redo_capacity, now);
     restore(f, f->undo[--f->undo_count]);
-    return true;
 }
 
-bool
-field_redo(struct field *f)
+static void
+redo(struct field *f)
 {
     if (!f->redo_count)
-        return false;
+        return;
     struct field_state now = {mem_strdup(f->text), f->cursor};
     ARRAY_PUSH(f->undo, f->undo_count, f->undo_capacity, now);
     restore(f, f->redo[--f->redo_count]);
-    return true;
 }
 
 // --- changing
@@ -254,8 +252,8 @@ field_key(struct field *f, wint_t key, bool code)
     case 'U' & CTRL: erase_bytes(f, line_start(f), at); return true;
     case 'K' & CTRL: erase_bytes(f, at, line_end(f)); return true;
     case 'W' & CTRL: erase_bytes(f, word_before(f, at), at); return true;
-    case '_' & CTRL: field_undo(f); return true;
-    case 'R' & CTRL: field_redo(f); return true;
+    case '_' & CTRL: undo(f); return true;
+    case 'R' & CTRL: redo(f); return true;
     case 'H' & CTRL:
     case 127: erase_bytes(f, before(f, at), at); return true;
     case '\n':

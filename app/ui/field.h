@@ -34,8 +34,6 @@ void field_finish(struct field *f);                // zeroed is fine
 bool field_key(struct field *f, wint_t key, bool code);
 // At the cursor, without controls and invalid bytes.
 void field_insert(struct field *f, const char *text);
-bool field_undo(struct field *f);
-bool field_redo(struct field *f);
 // Replaces bytes [from, to) and puts the cursor after them.
 void field_replace(struct field *f, size_t from, size_t to, const char *text);
 

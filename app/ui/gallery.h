@@ -47,8 +47,6 @@ struct library_picture *gallery_chosen(const struct ui *ui); // what keys act on
 bool gallery_is_marked(const struct gallery *g, int64_t id);
 
 void gallery_draw(struct ui *ui, const struct area *a);
-// Instruction, rating, seed, date, place and tags in the area's lines.
-void gallery_draw_about(const struct ui *ui, const struct library_picture *p, const struct area *a);
 
 void gallery_stars(char *out, int rating); // at most 3 bytes each
 

@@ -17,11 +17,11 @@ gallery_stars(char *out, int rating)
         strcat(out, draw_unicode() ? "\u2605" : "*");
 }
 
-void
-gallery_draw_about(const struct ui *ui, const struct library_picture *p, const struct area *a)
+// Instruction, rating, seed, date, place and tags in the area's lines.
+static void
+draw_about(const struct library_picture *p, const struct area *a)
 {
     char date[TIME_TEXT_MAX], rating[32];
-    (void)ui;
     time_text(p->created, "%Y-%m-%d %H:%M", date);
     gallery_stars(rating, p->rating);
     struct area text = {a->y, a->x, a->rows - 1, a->columns};
@@ -146,6 +146,6 @@ gallery_draw(struct ui *ui, const struct area *a)
         else
             draw_tiles(ui, &rest);
         draw_rule(about.y - 1, a->x, a->columns);
-        gallery_draw_about(ui, p, &about);
+        draw_about(p, &about);
     }
 }

@@ -2,12 +2,10 @@
 // Playing a script on the screen.
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "app/ui/photograph.h"
 #include "app/ui/screen.h"

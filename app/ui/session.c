@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The instruction being assembled: checked as it changes, kept in the library so that a crash, a
 // hang-up or a power cut leaves it as it was, saved as a template, made into jobs.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/base/places.h"
-#include "app/job/parameters.h"
 #include "app/job/template.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
@@ -18,8 +16,6 @@
 #include "app/ui/session.h"
 #include "app/ui/tasks.h"
 #include "app/ui/ui.h"
-#include "app/worker/client.h"
-#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The form of what a drawing has besides its words and references: its parameters, and the pictures
 // that it starts from and is kept to.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

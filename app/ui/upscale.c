@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A picture drawn again, larger: the same seed, so the same composition. A model with a second pass
 // draws what it drew small as large as that makes it; one that draws any size, at twice the size.
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

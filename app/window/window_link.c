@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/window/window_link.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +10,6 @@
 #include <unistd.h>
 
 #include "app/worker/wire.h"
-#include "engine/base/file.h"
 #include "engine/base/install.h"
 #include "engine/base/mem.h"
 #include "renderer/image/mask.h"

@@ -19,7 +19,6 @@ struct gguf_reader {
     size_t size, at;
     bool short_; // more was asked for than there is
 };
-const unsigned char *gguf_take(struct gguf_reader *r, uint64_t size); // NULL: not there
 uint64_t gguf_whole(struct gguf_reader *r, int bytes);
 
 // Not terminated; NULL and 0 where there was none.

@@ -12,8 +12,7 @@ enum log_level {
     LOG_NOTICE,
     LOG_WARN,
     LOG_INFO,
-    LOG_DEBUG,
-    LOG_LEVEL_COUNT
+    LOG_DEBUG
 };
 
 typedef void log_sink(enum log_level level, const char *module, const char *text, void *data);

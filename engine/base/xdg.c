@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/base/xdg.h"
 
-#include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>

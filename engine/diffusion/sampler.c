@@ -3,7 +3,6 @@
 // threshold it, let the sampler take its step.
 #include "engine/diffusion/sampler.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,13 +61,6 @@ variance_from_name(const char *name)
     while (i < VARIANCE_COUNT && (name == NULL || strcmp(variance_names[i], name) != 0))
         i++;
     return (enum variance)i;
-}
-
-const char *
-variance_name(enum variance v)
-{
-    require(v >= 0 && v < VARIANCE_COUNT);
-    return variance_names[v];
 }
 
 void

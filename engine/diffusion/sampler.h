@@ -58,7 +58,6 @@ enum variance {
 };
 
 enum variance variance_from_name(const char *name); // "fixed_small"…; VARIANCE_COUNT if unknown
-const char *variance_name(enum variance v);
 
 enum { SAMPLER_HISTORY_MAX = 2, SAMPLER_OWN_MAX = 2 };
 

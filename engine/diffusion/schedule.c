@@ -39,13 +39,6 @@ schedule_kind_from_name(const char *name)
     return SCHEDULE_NONE;
 }
 
-const char *
-schedule_kind_name(enum schedule_kind kind)
-{
-    require(kind >= 0 && kind < SCHEDULE_KIND_COUNT);
-    return kind_names[kind];
-}
-
 // --- Curves ----------------------------------------------------------------------------------
 
 static double
@@ -147,13 +140,6 @@ schedule_alpha_bar(const struct schedule *s, int t)
 {
     require(!schedule_is_flow(s) && t >= -1 && t < s->train_steps);
     return s->alpha_bar[t + 1];
-}
-
-double
-schedule_beta(const struct schedule *s, int t)
-{
-    require(!schedule_is_flow(s) && t >= 0 && t < s->train_steps);
-    return s->beta[t];
 }
 
 double

@@ -34,7 +34,6 @@ enum schedule_kind {
 };
 
 enum schedule_kind schedule_kind_from_name(const char *name); // diffusers' names, also "cosine"
-const char *schedule_kind_name(enum schedule_kind kind);
 
 struct schedule_params {
     enum schedule_kind kind; // SCHEDULE_NONE means SCHEDULE_COSINE
@@ -63,7 +62,6 @@ double schedule_snr(const struct schedule *s, int t); // (alpha/sigma)^2
 // Of variance-preserving schedules only. t in [-1,T): before the first step, -1, is the clean
 // picture, alpha_bar = 1.
 double schedule_alpha_bar(const struct schedule *s, int t);
-double schedule_beta(const struct schedule *s, int t);   // t >= 0
 double schedule_lambda(const struct schedule *s, int t); // log(alpha/sigma), half log-SNR; t >= 0
 
 // x_t from x_0 and noise, n floats each; out may be either.

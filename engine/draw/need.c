@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: MIT
-#include "engine/draw/need.h"
-
+// How much memory a drawing will take: planned from its stages, without allocating, and the weights
+// they bind.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/draw/drawing.h"
+#include "engine/draw/pipeline.h"
 #include "engine/draw/pipeline_check.h"
 #include "engine/draw/references.h"
 #include "engine/draw/resize.h"
+#include "engine/draw/stage.h"
+
+// What decides how much memory a drawing takes.
+struct need_facts {
+    struct picture_size size;
+    int count;    // pictures
+    bool starts;  // from a picture
+    bool decoded; // the latents are there already
+    int references;
+    struct picture_size reference[LIMIT_INSTRUCTION_REFERENCES]; // as they are encoded
+};
 
 // Text, references, what it starts from, steps, decoding.
 enum { KEYS_MAX = LIMIT_INSTRUCTION_REFERENCES + 4 };
@@ -93,7 +105,8 @@ add_stage(const struct stages *s, const struct stage_need *one, struct pipeline_
     }
 }
 
-bool
+// For families that draw any size.
+static bool
 need_of(struct stages *s, const struct need_facts *f, struct pipeline_need *need, struct err *err)
 {
     struct stage_key keys[KEYS_MAX];
@@ -180,7 +193,8 @@ what_fits(struct stages *s, const struct need_facts *f)
     return out;
 }
 
-bool
+// ERR_MEMORY if there is too little room, with the name of the model and what would fit.
+static bool
 need_check(struct stages *s, const char *name, const struct need_facts *f,
            const struct pipeline_need *need, struct err *err)
 {

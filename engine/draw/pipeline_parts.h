@@ -19,7 +19,7 @@ struct pipeline {
     struct linear_preview *preview; // NULL: estimates are decoded small
 };
 
-// ERR_MEMORY if a drawing has no room (engine/draw/need.h); `decoded`: its latents exist already.
+// ERR_MEMORY if a drawing has no room (engine/draw/need.c); `decoded`: its latents exist already.
 bool pipeline_need_check(struct pipeline *p, const struct pipeline_request *r, bool decoded,
                          struct err *err);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/base/require.h"
 #include "engine/base/rng.h"
 #include "engine/diffusion/cascade.h"
 #include "engine/draw/resize.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Writing a model folder.
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -33,9 +33,6 @@ struct jv *flux2_config_json(const struct flux2_config *c); // freed by the call
 int flux2_width(const struct flux2_config *c);     // heads * head_dim
 int flux2_mlp_width(const struct flux2_config *c); // of a gated unit
 
-// Where files in the original names, and diffusers' fused ones, keep a parameter (net.h, `place`).
-bool flux2_place(const void *config, const char *name, int way, struct param_place *out);
-
 struct flux2_inputs {
     struct node *tokens;    // (N,T,in_channels) f32: the picture's first, then the references'
     struct node *text;      // (N,S,joint_dim) f32

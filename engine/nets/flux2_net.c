@@ -93,10 +93,10 @@ find_spelling(const char *name, const struct table **table, char number[16])
     return NULL;
 }
 
-// Of a single block diffusers keeps one projection, too. Single files may have all names behind a
-// prefix.
-bool
-flux2_place(const void *config, const char *name, int way, struct param_place *out)
+// Where files in the original names, and diffusers' fused ones, keep a parameter. Of a single block
+// diffusers keeps one projection, too. Single files may have all names behind a prefix.
+static bool
+place(const void *config, const char *name, int way, struct param_place *out)
 {
     static const char *const prefixes[] = {"", "model.diffusion_model.", "diffusion_model."};
     const struct flux2_config *c = config;
@@ -261,7 +261,7 @@ const struct net net_flux2 = {
     .write = write,
     .declare = declare,
     .describe = describe,
-    .place = flux2_place,
+    .place = place,
     .guess = guess,
     .golden = golden,
 };

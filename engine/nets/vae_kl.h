@@ -29,9 +29,6 @@ struct jv *vae_kl_config_json(const struct vae_kl_config *c); // freed by the ca
 int vae_kl_factor(const struct vae_kl_config *c); // pixels that a token has in each direction
 int vae_kl_width(const struct vae_kl_config *c);  // of a token
 
-// Where files in the original names keep a parameter (net.h, `place`).
-bool vae_kl_place(const void *config, const char *name, int way, struct param_place *out);
-
 // picture (N,H,W,3) f32 in [-1,1], sides multiples of the factor -> (N,T,width) f32 tokens, row by
 // row: the mean of the posterior, folded (channel c*4 + dy*2 + dx) and normalised.
 struct node *vae_kl_encode(struct nn *nn, const struct vae_kl_config *c, struct node *picture);

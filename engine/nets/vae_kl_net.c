@@ -65,8 +65,9 @@ side_name(const struct vae_kl_config *c, const char *name, char *out, size_t siz
     snprintf(out, size, "%s", name);
 }
 
-bool
-vae_kl_place(const void *config, const char *name, int way, struct param_place *out)
+// Where files in the original names keep a parameter.
+static bool
+place(const void *config, const char *name, int way, struct param_place *out)
 {
     char rest[128];
     const char *side = strncmp(name, "encoder.", 8) == 0 || strncmp(name, "decoder.", 8) == 0
@@ -239,7 +240,7 @@ const struct net net_vae_kl = {
     .write = write,
     .declare = declare,
     .describe = describe,
-    .place = vae_kl_place,
+    .place = place,
     .unread = unread,
     .guess = guess,
     .golden = golden,

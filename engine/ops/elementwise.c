@@ -2,7 +2,6 @@
 // Elementwise ops: with broadcasting (add, sub, mul, div), of one source, casts, activations.
 #include <math.h>
 
-#include "engine/base/require.h"
 #include "engine/ops/rules.h"
 
 bool

@@ -9,7 +9,7 @@
 
 #include "engine/ops/graph.h"
 
-enum kernel_kind { KERNEL_VIEW = 1, KERNEL_PLAIN, KERNEL_EACH, KERNEL_INPLACE, KERNEL_KIND_COUNT };
+enum kernel_kind { KERNEL_VIEW = 1, KERNEL_PLAIN, KERNEL_EACH, KERNEL_INPLACE };
 
 // Fills n->shape and n->dtype from sources and params, or sets err and returns false. For ops whose
 // result shape or dtype is chosen by the caller these hold the wish on entry.

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
-#include "engine/base/require.h"
 #include "engine/ops/rules.h"
 
 // --- matmul

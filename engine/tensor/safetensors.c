@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/tensor/safetensors.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -158,8 +158,8 @@ instruction_check(const struct instruction *n, struct err *err)
     return true;
 }
 
-char *
-instruction_reference_text(int marker, const char *words)
+static char *
+reference_text(int marker, const char *words)
 {
     char mark[16];
     snprintf(mark, sizeof mark, "[ref#%d]", marker);
@@ -183,7 +183,7 @@ instruction_add(struct instruction *n, int marker, const char *words, int width,
             return false;
         memcpy(r->rgb, rgb, size);
     }
-    r->text = instruction_reference_text(marker, words);
+    r->text = reference_text(marker, words);
     n->reference_count++;
     return true;
 }

@@ -44,11 +44,9 @@ int instruction_spans(const char *text, struct instruction_span *spans, int max,
 // One sentence for the first fault.
 bool instruction_check(const struct instruction *n, struct err *err);
 
-// Own text of a reference from a role or a few words: "fox" -> "[ref#1] fox"; a text that holds the
-// marker already is kept. Freed with free().
-char *instruction_reference_text(int marker, const char *words);
-
-// Adds a reference; takes over nothing, copies texts (rgb may be NULL, else copied).
+// Adds a reference; takes over nothing, copies texts (rgb may be NULL, else copied). Its own text
+// is made from a role or a few words: "fox" -> "[ref#1] fox"; words that hold the marker already
+// are kept.
 bool instruction_add(struct instruction *n, int marker, const char *words, int width, int height,
                      const uint8_t *rgb, struct err *err);
 // Place of a reference among the others in the order of their markers, from 0 on.

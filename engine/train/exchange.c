@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/ops/op.h"
 
 enum { BUCKET_BYTES = 4 << 20 };
 

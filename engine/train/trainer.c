@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
-#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/text/tokenizer.h"
@@ -480,12 +479,6 @@ int64_t
 trainer_done(const struct trainer *t)
 {
     return t->done;
-}
-
-size_t
-trainer_parameters(const struct trainer *t)
-{
-    return params_count(t->params);
 }
 
 const char *

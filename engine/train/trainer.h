@@ -52,7 +52,6 @@ bool trainer_agrees(struct trainer *t, struct err *err);
 
 bool trainer_step(struct trainer *t, struct trainer_step *result, struct err *err);
 int64_t trainer_done(const struct trainer *t); // steps done
-size_t trainer_parameters(const struct trainer *t);
 const char *trainer_describe(const struct trainer *t); // memory and FLOPs, one line, owned
 
 // Everything needed to go on bit for bit. Written whole or not at all; the checkpoint before it is

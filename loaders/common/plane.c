@@ -154,8 +154,9 @@ plane_blur(struct plane *p, float sigma)
     return ok;
 }
 
-bool
-picture_has_alpha(const struct limn_picture *in)
+// Whether more than 1 % of the picture is transparent.
+static bool
+has_alpha(const struct limn_picture *in)
 {
     int64_t clear = 0, total = (int64_t)in->width * in->height;
     for (int y = 0; y < in->height; y++)
@@ -305,9 +306,9 @@ plane_object(struct plane *p, const struct limn_picture *in, enum ground ground)
     float border[3], spread;
     border_colour(in, border, &spread);
     if (ground == GROUND_AUTO)
-        ground = picture_has_alpha(in) ? GROUND_ALPHA
-                 : spread < 0.06f      ? GROUND_BORDER
-                                       : GROUND_SALIENCY;
+        ground = has_alpha(in)    ? GROUND_ALPHA
+                 : spread < 0.06f ? GROUND_BORDER
+                                  : GROUND_SALIENCY;
     if (ground == GROUND_ALPHA)
         return plane_channel(p, in, 3);
     if (!plane_create(p, in->width, in->height))

@@ -33,9 +33,6 @@ picture_at(const struct limn_picture *in, int x, int y)
 bool plane_channel(struct plane *p, const struct limn_picture *in, int channel);
 bool plane_blur(struct plane *p, float sigma); // Gaussian, pixels
 
-// Whether the picture has transparent parts worth the name (more than 1 % of it).
-bool picture_has_alpha(const struct limn_picture *in);
-
 // What is object and what is ground, in [0,1]: alpha where there is any, else distance from the
 // colour of the border when the border is plain, else contrast with the border's colours.
 enum ground { GROUND_AUTO = 0, GROUND_ALPHA, GROUND_BORDER, GROUND_SALIENCY };

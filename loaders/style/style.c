@@ -2,7 +2,6 @@
 // A style picture: the square that tells most about colours and strokes, and, on request, with its
 // layout destroyed, so that only palette and texture are left to imitate.
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -323,8 +323,8 @@ open_head(const void *data, size_t size, const char *name, struct err *err)
 }
 
 struct image *
-codec_decode_as(const void *data, size_t size, const char *name, const struct codec_want *want,
-                struct err *err)
+codec_decode(const void *data, size_t size, const char *name, const struct codec_want *want,
+             struct err *err)
 {
     static const struct codec_want anything;
     struct image *image = NULL;
@@ -348,12 +348,6 @@ codec_decode_as(const void *data, size_t size, const char *name, const struct co
     image = to_image(v, false, name, err);
     g_object_unref(v);
     return image;
-}
-
-struct image *
-codec_decode(const void *data, size_t size, const char *name, struct err *err)
-{
-    return codec_decode_as(data, size, name, NULL, err);
 }
 
 bool

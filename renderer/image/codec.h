@@ -6,7 +6,7 @@
 // of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it
 // cannot.
 //
-// Decoders are where strangers' bytes do harm: the program calls codec_decode_as() and
+// Decoders are where strangers' bytes do harm: the program calls codec_decode() and
 // codec_check_in() only in a child of the sandbox (loaders/look.h). What libvips calls untrusted
 // is switched off, but for SVG; docs/security.md has the list.
 #ifndef LIMN_RENDERER_IMAGE_CODEC_H
@@ -25,9 +25,8 @@ struct codec_want {
 };
 // RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
 // `want` may be NULL.
-struct image *codec_decode_as(const void *data, size_t size, const char *name,
-                              const struct codec_want *want, struct err *err);
-struct image *codec_decode(const void *data, size_t size, const char *name, struct err *err);
+struct image *codec_decode(const void *data, size_t size, const char *name,
+                           const struct codec_want *want, struct err *err);
 
 // Whether the bytes begin like a picture of a supported kind; calls no decoder. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);

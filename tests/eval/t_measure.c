@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -4,7 +4,6 @@
 // added_tokens.json.
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/text/tokenizer.h"
 #include "tests/fuzz/fuzz.h"

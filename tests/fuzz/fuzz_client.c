@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A hostile worker, here or on another machine, while a picture is drawn or a command runs there.
 // The input is what it says (frames.h) behind a byte: how limn was called.
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,7 +26,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = {0};
-    struct image *image = codec_decode(data, size, "a picture", &err);
+    struct image *image = codec_decode(data, size, "a picture", NULL, &err);
     fuzz_said(image, &err);
     if (image)
         use(image);

@@ -3,10 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/ui/keys.h"
-#include "engine/base/file.h"
 #include "engine/base/xdg.h"
 #include "tests/fuzz/fuzz.h"
 

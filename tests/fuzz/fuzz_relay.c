@@ -2,7 +2,6 @@
 // The relay between a limn and a worker that waits behind a socket: the input goes through it in
 // both directions, whole or with a side that goes away in the middle (first byte).
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

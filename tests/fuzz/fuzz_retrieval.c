@@ -2,7 +2,6 @@
 // A damaged index, and any sentence. The input: a byte that says how much of a good index is kept,
 // a byte that says how many changes follow, each a place (three bytes) and the byte that is put
 // there; the rest is the sentence. SQLite is not instrumented.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,10 +4,8 @@
 // in the records. Loaders and the machine are looked at once, not for every input.
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/cli/commands.h"

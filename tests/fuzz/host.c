@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/fuzz/host.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PIPES = 3, CHILD = 1 << 28, PIPE_BYTES = 1 << 20 };

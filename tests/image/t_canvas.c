@@ -174,7 +174,7 @@ sixels_are_the_picture(void **state)
         open_terminal(&t, CANVAS_SIXEL);
         struct image *image = fields(sides[i][0], sides[i][1]);
         struct canvas_place place = {.rect = {3, 5, 12, 24}};
-        assert_true(canvas_put(t.canvas, 0, image, &place));
+        canvas_put(t.canvas, 0, image, &place);
         flush(&t);
         uint8_t *screen = mem_zalloc((size_t)COLUMNS * CELL_WIDTH * ROWS * CELL_HEIGHT * 3);
         play(t.text, screen);
@@ -215,7 +215,7 @@ tmux_gets_cells_and_bands(void **state)
         open_terminal_as(&t, CANVAS_SIXEL, true);
         struct image *image = fields(64, 64);
         struct canvas_place place = {.rect = {1, 5, rows, 60}};
-        assert_true(canvas_put(t.canvas, 0, image, &place));
+        canvas_put(t.canvas, 0, image, &place);
         flush(&t);
         int images = 0, lowest = 0;
         for (const char *p = t.text; (p = strstr(p, "\0337\033[")); p++) {
@@ -367,22 +367,6 @@ bright_greys_have_no_tint(void **state)
 }
 
 static void
-old_generations_are_refused(void **state)
-{
-    (void)state;
-    struct terminal t;
-    open_terminal(&t, CANVAS_SIXEL);
-    struct image *image = fields(8, 8);
-    canvas_generation(t.canvas, 5);
-    assert_false(canvas_put(t.canvas, 0, image,
-                            &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 4}));
-    assert_true(canvas_put(t.canvas, 0, image,
-                           &(struct canvas_place){.rect = {0, 0, 2, 4}, .generation = 5}));
-    image_unref(image);
-    close_terminal(&t);
-}
-
-static void
 kitty_cleans_up(void **state)
 {
     (void)state;
@@ -432,7 +416,6 @@ main(void)
         cmocka_unit_test(what_goes_is_printed_over),
         cmocka_unit_test(text_over_pictures_is_seen),
         cmocka_unit_test(bright_greys_have_no_tint),
-        cmocka_unit_test(old_generations_are_refused),
         cmocka_unit_test(kitty_cleans_up),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
     };

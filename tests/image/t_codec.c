@@ -26,7 +26,7 @@ codec_read(const char *path, struct err *err)
 {
     size_t size;
     char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
-    struct image *image = data ? codec_decode(data, size, path, err) : NULL;
+    struct image *image = data ? codec_decode(data, size, path, NULL, err) : NULL;
     free(data);
     return image;
 }
@@ -62,7 +62,7 @@ png_comes_back(void **state)
         struct err err = {0};
         void *png = codec_encode_png(a, NULL, &size, &err);
         assert_non_null(png);
-        struct image *b = codec_decode(png, size, "x", &err);
+        struct image *b = codec_decode(png, size, "x", NULL, &err);
         assert_non_null(b);
         assert_int_equal(b->format, f == IMAGE_GRAY8 ? IMAGE_RGB8 : f);
         for (size_t i = 0; i < n; i++)
@@ -180,7 +180,7 @@ drawings_keep_to_their_size(void **state)
         for (int most = 5; most < 200; most += 39) {
             const struct codec_want want = {.vector_least = most, .vector_most = most};
             struct image *image =
-                codec_decode_as(drawings[i], strlen(drawings[i]), "x", &want, NULL);
+                codec_decode(drawings[i], strlen(drawings[i]), "x", &want, NULL);
             if (image && MAX(image->width, image->height) > most)
                 fail_msg("%zu: %d x %d, not %d", i, image->width, image->height, most);
             image_unref(image);
@@ -219,7 +219,7 @@ frames_have_a_limit(void **state)
         struct err err = {0};
         size_t size;
         char *data = pages(LIMIT_PICTURE_FRAMES + more, &size);
-        struct image *image = codec_decode(data, size, "pages", &err);
+        struct image *image = codec_decode(data, size, "pages", NULL, &err);
         if ((image == NULL) != (more == 1) ||
             (more && !strstr(err.text, "frames or pages, the limit is")))
             fail_msg("%d pages: %s", LIMIT_PICTURE_FRAMES + more, err.text);
@@ -277,7 +277,7 @@ cut_files_are_refused(void **state)
         for (size_t k = 0; k < COUNT_OF(shares); k++) {
             struct err err = {0};
             struct image *a =
-                codec_decode(data, (size_t)(shares[k] * (double)size), names[i], &err);
+                codec_decode(data, (size_t)(shares[k] * (double)size), names[i], NULL, &err);
             if (a)
                 fail_msg("%s cut at %g was accepted", names[i], shares[k]);
             assert_int_equal(err.code, ERR_INPUT);
@@ -320,7 +320,7 @@ lying_headers_cost_a_sentence(void **state)
         unsigned char png[128];
         size_t n = lying_png(png, sizes[i][0], sizes[i][1]);
         struct err err = {0};
-        assert_null(codec_decode(png, n, "liar.png", &err));
+        assert_null(codec_decode(png, n, "liar.png", NULL, &err));
         assert_int_equal(err.code, ERR_INPUT);
         assert_ptr_equal(strstr(err.text, "liar.png: "), err.text);
     }
@@ -336,7 +336,7 @@ other_files_are_refused(void **state)
         "SIMPLE  =                    T", "/* XPM */\n", "8BPS"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct err err = {0};
-        assert_null(codec_decode(texts[i], strlen(texts[i]), "a.png", &err));
+        assert_null(codec_decode(texts[i], strlen(texts[i]), "a.png", NULL, &err));
         assert_int_equal(err.code, ERR_INPUT);
         // In limn's words: none of libvips' readers has been asked.
         if (i >= 4)
@@ -386,10 +386,10 @@ ycbcr_tiff_is_refused(void **state)
     for (int big = 0; big <= 1; big++) {
         struct err err = {0}, other = {0};
         size_t n = ycbcr(tiff, big, 1);
-        assert_null(codec_decode(tiff, n, "a.tif", &err));
+        assert_null(codec_decode(tiff, n, "a.tif", NULL, &err));
         assert_non_null(strstr(err.text, "a.tif: a TIFF in YCbCr colours"));
         n = ycbcr(tiff, big, 7); // as JPEG: left to the decoder, which finds none in here
-        assert_null(codec_decode(tiff, n, "a.tif", &other));
+        assert_null(codec_decode(tiff, n, "a.tif", NULL, &other));
         assert_null(strstr(other.text, "YCbCr"));
     }
 }
@@ -523,7 +523,7 @@ webp(void **state)
     size_t riff = data[4] | (size_t)data[5] << 8, chunk = data[16] | (size_t)data[17] << 8;
     assert_int_equal(riff + 8, size);
     assert_int_equal(20 + chunk + chunk % 2, size);
-    struct image *out = codec_decode(data, size, "webp", &err);
+    struct image *out = codec_decode(data, size, "webp", NULL, &err);
     assert_non_null(out);
     assert_int_equal(out->width, 64);
     assert_int_equal(out->height, 48);

@@ -112,7 +112,7 @@ its_file_is_what_was_painted(void **state)
     size_t size;
     mask_disc(m, 20, 20, 13, true);
     void *png = mask_png(m, &size, NULL);
-    struct image *read = codec_decode(png, size, "mask", NULL);
+    struct image *read = codec_decode(png, size, "mask", NULL, NULL);
     assert_non_null(read);
     assert_true(mask_replace(other, read, NULL));
     assert_memory_equal(other->white->pixels, m->white->pixels, 64 * 48);

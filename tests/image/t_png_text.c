@@ -47,7 +47,7 @@ text_comes_back(void **state)
     assert_null(codec_png_text_in(png, size, "x.png", "lim", &err)); // a prefix is another word
     assert_null(codec_png_text_in(png, size, "x.png", "limn2", &err));
     assert_int_equal(err.code, ERR_NONE);
-    struct image *b = codec_decode(png, size, "x.png", &err);
+    struct image *b = codec_decode(png, size, "x.png", NULL, &err);
     assert_non_null(b);
     assert_memory_equal(a->pixels, b->pixels, 6);
     image_unref(a);

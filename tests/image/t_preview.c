@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -411,7 +410,7 @@ files_are_written(void **state)
         size_t size;
         char *png = file_read(path, LIMIT_PICTURE_BYTES, &size, &err);
         assert_non_null(png);
-        struct image *b = codec_decode(png, size, path, &err);
+        struct image *b = codec_decode(png, size, path, NULL, &err);
         free(png);
         assert_non_null(b);
         assert_int_equal(b->width, 5);

@@ -193,7 +193,7 @@ run_as(const char *what, struct err *err)
     struct image *in = image_create(40, 30, IMAGE_RGB8, NULL);
     for (int i = 0; i < 3600; i++)
         in->pixels[i] = (uint8_t)(i * 37);
-    struct image *out = loader_run_limited(good(), in, &v, &limits, err);
+    struct image *out = loader_run(good(), in, &v, &limits, err);
     if (out) {
         assert_int_equal(out->format, IMAGE_RGBA8);
         for (int i = 0; i < 1200; i++) {
@@ -290,18 +290,20 @@ limits_come_from_the_environment(void **state)
             limits.megabytes != cases[i].expected_memory)
             fail_msg("case %zu: %g seconds, %d MiB", i, limits.seconds, limits.megabytes);
     }
-    // And they are what a run gets: those of the last case.
+    // And they are what a run keeps to: those of the last case.
     struct image *in = image_create(40, 30, IMAGE_RGB8, NULL);
     struct loader_values v;
     struct err err = {0};
     loader_defaults(good()->loader, &v);
     assert_true(loader_set_value(good()->loader, &v, "do", "hang", NULL));
-    assert_null(loader_run(good(), in, &v, &err));
+    struct loader_limits limits = loader_limits_here(NULL);
+    assert_null(loader_run(good(), in, &v, &limits, &err));
     assert_non_null(strstr(err.text, "bad-none took more than 0.3 seconds and was stopped"));
     err_clear(&err);
     setenv("LIMN_LOADER_SECONDS", "20", 1);
     assert_true(loader_set_value(good()->loader, &v, "do", "eat", NULL));
-    assert_null(loader_run(good(), in, &v, &err));
+    limits = loader_limits_here(NULL);
+    assert_null(loader_run(good(), in, &v, &limits, &err));
     assert_non_null(strstr(err.text, "no memory after 1"));
     unsetenv("LIMN_LOADER_SECONDS");
     unsetenv("LIMN_LOADER_MEMORY");

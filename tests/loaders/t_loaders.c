@@ -68,7 +68,8 @@ run_loader(const char *name, const struct image *in, const char *const *settings
     for (int i = 0; settings && settings[i]; i++)
         if (!loader_set(e->loader, &v, settings[i], &err))
             fail_msg("%s", err.text);
-    struct image *out = loader_run(e, in, &v, &err);
+    const struct loader_limits limits = loader_limits_here(NULL);
+    struct image *out = loader_run(e, in, &v, &limits, &err);
     if (!out)
         fail_msg("%s", err.text);
     return out;

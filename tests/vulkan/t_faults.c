@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "engine/base/file.h"
-#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/device/vulkan/vk.h"
 #include "tests/vulkan/stay.h"

@@ -18,7 +18,7 @@ struct view {
     const struct cpu_step *step;
     enum dtype dtype;
     int64_t n, positions, c, groups, per_group;
-    int64_t row;         // 1: gain and offset have a row a sample
+    int64_t row;         // 1: gain and offset have one row per sample
     int64_t lanes, wide; // rows side by side and their channels: what inner loops run over
     int team;            // threads that share a sample
 };
@@ -44,7 +44,7 @@ view_of(const struct cpu_step *s)
 // Per worker, in floats: wide arrays for channel constants, sums and buffers.
 enum { WIDE_ARRAYS = 10 };
 
-// Doubles a sample's statistics take: two sums a channel for each member of the team.
+// A worker's memory: its wide arrays and two sums for each channel.
 static size_t
 worker_bytes(const struct view *v)
 {

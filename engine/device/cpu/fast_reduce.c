@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // sum and max over axes, sum of squares.
 //
-// Axes are merged to one of four patterns: kept x reduced x kept (columns: bias gradients), and
+// Axes are merged to one of two patterns: kept x reduced x kept (columns: bias gradients), and
 // reduced x kept x reduced (rows). f32 sums stay short: a chunk of rows or a tile is summed in f32,
 // chunks are added up in double. Work is split among threads by outer index where there are enough
 // of them, otherwise over what is reduced, and the parts are added in order.
@@ -11,7 +11,7 @@ enum { COLUMN_BLOCK = 512, CHUNK_ROWS = 64, LANES = 64 };
 
 enum reduction { SUM, MAXIMUM, SQUARES };
 
-// [outer][long][inner]: reduces `long`, or, for rows, [outer reduced][kept][inner reduced].
+// [outer][middle][inner]: reduces the middle or, for rows, the other two.
 struct view {
     bool rows;
     int64_t outer, middle, inner;
@@ -38,9 +38,7 @@ view_of(const struct node *n, struct view *v)
     if (count > 3)
         return false;
     *v = (struct view){count > 0 && reduced[count - 1], 1, 1, 1};
-    if (count == 1 && !v->rows)
-        v->inner = dim[0]; // nothing to reduce
-    else if (count == 1)
+    if (count == 1) // columns: there is nothing to reduce
         v->inner = dim[0];
     else if (count == 2)
         v->middle = dim[0], v->inner = dim[1];

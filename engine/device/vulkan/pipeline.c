@@ -4,7 +4,6 @@
 //
 // The cache file is ours around the driver's bytes: magic, a check sum, what device and driver it
 // is of. Drivers check their own header, but not all survive damage behind it.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,12 +33,6 @@ struct vk_pipeline {
     struct vk_variant variant;
     VkPipeline pipeline;
 };
-
-const char *
-vk_shader_name(enum vk_shader s)
-{
-    return shaders[s].name ? shaders[s].name : "fill";
-}
 
 // --- the cache on disk
 

@@ -3,12 +3,10 @@
 // dispatch touches bytes that one before it wrote (or writes bytes that one before it read) since
 // the last barrier, and the whole is recorded once and submitted for every run.
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/base/require.h"
 #include "engine/device/vulkan/vk.h"
 
 struct exec {

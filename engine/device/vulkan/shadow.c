@@ -17,18 +17,12 @@ static op_plain_fn *const plain[OP_COUNT] = {
 #undef OP
 };
 
-static size_t
-bytes_of(const struct node *n)
-{
-    return node_bytes(n);
-}
-
 static void *
 read_node(struct plan *p, const struct node *n, struct err *err)
 {
     const struct place *at = &p->places[n->id];
-    void *data = mem_try_calloc(1, bytes_of(n), "shadow", err);
-    if (data && !buffer_read(p->slots[at->slot], at->offset, data, bytes_of(n), err)) {
+    void *data = mem_try_calloc(1, node_bytes(n), "shadow", err);
+    if (data && !buffer_read(p->slots[at->slot], at->offset, data, node_bytes(n), err)) {
         free(data);
         data = NULL;
     }
@@ -76,7 +70,7 @@ vk_shadow_step(struct plan *p, int step, bool (*run)(struct plan *p, int step, s
     for (int k = 0; ok && k < n->source_count; k++)
         ok = (src[k] = read_node(p, n->source[k], err)) != NULL;
     if (ok)
-        want = in_place ? src[0] : mem_try_calloc(1, bytes_of(n), "shadow", err);
+        want = in_place ? src[0] : mem_try_calloc(1, node_bytes(n), "shadow", err);
     struct op_args args = {.node = n, .dst = want, .src = (const void *const *)src};
     ok = ok && want && plain[n->op](&args, err) && run(p, step, err);
     ok = ok && (got = read_node(p, n, err)) && same(n, got, want, err);

@@ -96,7 +96,7 @@ struct vk_pipeline; // in pipeline.c
 
 // Whether products of a type go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 alone)
 // is for tests.
-enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED, VK_MATRIX_COUNT };
+enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED };
 
 struct vk_device {
     struct vk_calls vk;
@@ -175,7 +175,7 @@ void vk_context_close(struct vk_device *d); // of whatever is open
 bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct err *err);
 
 // --- memory.c
-enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST, VK_USE_COUNT }; // HOST: mapped, for staging
+enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST }; // HOST: mapped, for staging
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
 size_t vk_room(struct vk_device *d); // bytes of device memory that nobody uses now
@@ -218,7 +218,6 @@ struct vk_variant {
 bool vk_pipelines_open(struct vk_device *d, struct err *err);
 void vk_pipelines_close(struct vk_device *d); // writes the cache when it has grown
 VkPipeline vk_pipeline(struct vk_device *d, const struct vk_variant *v, struct err *err);
-const char *vk_shader_name(enum vk_shader s);
 
 // --- dispatch.c: what an op's builder fills
 struct vk_range {
