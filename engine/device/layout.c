@@ -21,9 +21,8 @@ struct span {
     size_t size, offset;
 };
 
-// The node that owns n's memory: through views and in-place steps.
-static const struct node *
-root_of(const struct node *n)
+const struct node *
+plan_root(const struct node *n)
 {
     while (n->op != OP_NONE && (op_rows[n->op].kind == KERNEL_VIEW ||
                                 op_rows[n->op].kind == KERNEL_INPLACE))
@@ -54,7 +53,7 @@ find_spans(struct plan *p, struct span *spans, int *owner)
         if (!p->live[id])
             continue;
         bool runs = n->op != OP_NONE && op_rows[n->op].kind != KERNEL_VIEW;
-        if (root_of(n) == n && !(n->flags & NODE_BOUND)) {
+        if (plan_root(n) == n && !(n->flags & NODE_BOUND)) {
             owner[id] = count;
             spans[count++] = (struct span){.id = id, .first = step, .last = step,
                                            .size = node_bytes(n)};
@@ -63,7 +62,7 @@ find_spans(struct plan *p, struct span *spans, int *owner)
                 spans[owner[id]].last = last_step;
             }
         } else {
-            owner[id] = owner[root_of(n)->id];
+            owner[id] = owner[plan_root(n)->id];
         }
         for (int k = 0; runs && k < n->source_count; k++) {
             int o = owner[n->source[k]->id];
@@ -100,7 +99,7 @@ share_memory(struct plan *p, struct span *spans, int *owner)
             spans[from].last = spans[to].last;
             spans[to].size = 0; // merged
             for (int other = id; other < graph_count(p->graph); other++)
-                if (p->live[other] && root_of(graph_node(p->graph, other))->id == id)
+                if (p->live[other] && plan_root(graph_node(p->graph, other))->id == id)
                     owner[other] = from;
             break;
         }
@@ -207,10 +206,10 @@ plan_layout(struct plan *p, size_t alignment, struct err *err)
         if (!p->live[id])
             continue;
         size_t offset = 0; // of views inside their owner
-        for (const struct node *v = n; v != root_of(n); v = v->source[0])
+        for (const struct node *v = n; v != plan_root(n); v = v->source[0])
             if (v->op == OP_part)
                 offset += dtype_bytes(v->dtype, v->params.part.offset);
-        const struct node *root = root_of(n);
+        const struct node *root = plan_root(n);
         if (root->flags & NODE_BOUND) {
             p->places[id] = (struct place){root->slot, root->offset + offset};
             size_t end = p->places[id].offset + node_bytes(n);

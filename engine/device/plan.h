@@ -38,6 +38,9 @@ void plan_tell(const struct plan *p, int step);
 bool plan_layout(struct plan *p, size_t alignment, struct err *err);
 void plan_layout_free(struct plan *p);
 
+// The node that owns n's memory: through views and in-place steps.
+const struct node *plan_root(const struct node *n);
+
 struct device {
     const struct device_table *table;
     const char *number; // what followed "KIND:" in the name, or NULL; valid during open()
