@@ -445,10 +445,10 @@ static const struct option options[] = {
 
 static const struct command step_command = {
     .name = "step",
-    .summary = "one pass of the denoiser and one training step",
+    .summary = "measure a pass of the denoiser and a training step",
     .about =
-        "Measures a pass of the denoiser and a training step as shares of what the device reaches "
-        "in plain products and copies, measured in the same run.",
+        "Measure a pass of the denoiser and a training step, as shares of what the device reaches "
+        "in plain products and copies in the same run.",
     .options = options,
     .size = sizeof(struct bench),
     .run = run_step,
@@ -458,8 +458,8 @@ static const struct command step_command = {
 
 static const struct command ops_command = {
     .name = "ops",
-    .summary = "the same by op and shape",
-    .about = "Measures what limn bench step measures, and says the time of every op and shape.",
+    .summary = "measure each op and shape of both",
+    .about = "Measure what limn bench step measures, and print the time of every op and shape.",
     .options = options,
     .size = sizeof(struct bench),
     .run = run_ops,
@@ -469,7 +469,7 @@ static const struct command ops_command = {
 
 static const struct command ui_command = {
     .name = "ui",
-    .summary = "the terminal UI: first frame, key to screen, cost of previews",
+    .summary = "measure the terminal UI: first frame, key to screen, cost of previews",
     .run = run_ui,
 };
 

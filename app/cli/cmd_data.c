@@ -225,8 +225,8 @@ static const struct argument stats_words[] = {
 static const struct command pack_command = {
     .name = "pack",
     .summary = "make a training pack",
-    .about = "Reads the emoji set (a folder with catalog.jsonl), a folder of pictures with "
-             "NAME.txt or NAME.json beside them, or a WebDataset tar, and writes one file "
+    .about = "Read the emoji set (a folder with catalog.jsonl), a folder of pictures with "
+             "NAME.txt or NAME.json beside them, or a WebDataset tar, and write one file "
              "that limn train reads. Subjects and styles that have the same name in several "
              "sources are the same; what one source holds out is held out of all.",
     .options = pack_options,

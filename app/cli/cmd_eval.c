@@ -243,7 +243,7 @@ static const struct argument eval_words[] = {
 const struct command command_eval = {
     .name = "eval",
     .summary = "measure how well a model draws what was held out of training",
-    .about = "Draws held-out examples of each task and measures them: F1 of edges within a pixel, "
+    .about = "Draw held-out examples of each task and measure them: F1 of edges within a pixel, "
              "overlap of areas, whether the style is recognised, whether the subject is among the "
              "five most likely, the squared difference of thumbnails (lower is better), and the "
              "overlap of alpha where a model draws it. Each figure has a 95 % bootstrap interval "

@@ -556,8 +556,8 @@ static const struct argument instruct_words[] = {
 const struct command command_generate = {
     .name = "generate",
     .summary = "draw from a template, or redraw a picture that limn drew",
-    .about = "Draws from a template, or redraws a picture that limn drew, from the instruction "
-             "inside it. From the sheet of a sweep it redraws all its pictures.",
+    .about = "Draw from a template, or redraw a picture that limn drew, from the instruction "
+             "inside it. The sheet of a sweep redraws all its pictures.",
     .options = generate_options,
     .arguments = generate_words,
     .size = sizeof(struct generate),
@@ -568,7 +568,7 @@ const struct command command_generate = {
 const struct command command_instruct = {
     .name = "instruct",
     .summary = "draw from an instruction on the command line",
-    .about = "Draws from an instruction.\n\n"
+    .about = "Draw from an instruction.\n\n"
              "  limn instruct \"Draw [ref#1] in the style of [ref#2]\" \\\n"
              "    --ref 1=cat.png@subject --ref 2=icon.png --ref-text 2=\"style image\"",
     .options = instruct_options,

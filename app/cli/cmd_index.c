@@ -114,7 +114,7 @@ static const struct option index_options[] = {
                  "pictures of the same name at most this far apart (1 - cosine) count as one"),
      .fallback = "0.02"},
     {OPTION_WHOLE("size", "N", 8, 512, struct index_options, size,
-                  "pixels a side of the copies; default: the model's")},
+                  "the copies' side in pixels; default: the model's")},
     {OPTION_TEXT("credits", "FILE", struct index_options, credits,
                  "a YAML file: for each style, whose pictures these are, and their licence"),
      .complete = COMPLETE_FILE, .group = "Credits"},
@@ -132,7 +132,7 @@ const struct command command_index = {
     .name = "index",
     .summary = "make an index of pictures, to find them and to draw from them",
     .about =
-        "Makes an index of a folder, an archive or a pack: small copies of the pictures, what they "
+        "Make an index of a folder, an archive or a pack: small copies of the pictures, what they "
         "show, and what they look like to the model. Pictures without a caption beside them are "
         "named after their files. Held-out pictures of a pack are left out, and so is every "
         "picture that looks like another of the same name.\n\n"

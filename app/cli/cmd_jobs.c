@@ -223,9 +223,9 @@ static const struct command list_command = {
 
 const struct command command_jobs = {
     .name = "jobs",
-    .summary = "background training runs: list, attach, stop",
-    .about = "Training runs in the background. limn train RECIPE.yaml --detach starts one; "
-             "the training view of the UI (6) shows them too.",
+    .summary = "list, attach to, and stop background training runs",
+    .about = "List background training runs, attach to one, stop or resume it. limn train "
+             "RECIPE.yaml --detach starts one; the training view of the UI (6) shows them too.",
     .commands = (const struct command *const[]){&list_command, &attach_command, &stop_command,
                                                 &resume_command, &forget_command, NULL},
     .usual = &list_command,

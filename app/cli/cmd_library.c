@@ -284,7 +284,7 @@ LIBRARY_COMMAND(import, "import", "add pictures that limn drew", import_words, N
 
 const struct command command_library = {
     .name = "library",
-    .summary = "what was drawn: list, search, rate, tag",
+    .summary = "list, search, rate and tag what was drawn",
     .commands = (const struct command *const[]){&list_command, &search_command, &show_command,
                                                 &rate_command, &tag_command, &untag_command,
                                                 &hide_command, &unhide_command, &purge_command,

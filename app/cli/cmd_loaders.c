@@ -136,7 +136,7 @@ static const struct option loaders_options[] = {
 const struct command command_loaders = {
     .name = "loaders",
     .summary = "list the loaders and their parameters",
-    .about = "Lists the loaders with their roles and parameters, and which were refused. They "
+    .about = "List the loaders with their roles and parameters, and those that were refused. They "
              "are looked for in $LIMN_LOADER_PATH, $XDG_DATA_HOME/limn/loaders and the "
              "installed folder.",
     .options = loaders_options,
@@ -207,7 +207,7 @@ static const struct option load_options[] = {
 
 static const struct argument load_words[] = {
     {"LOADER", "edge, mask, sketch, subject, style, or another of limn loaders", COMPLETE_LOADER},
-    {"IN", "a picture of any usual format", COMPLETE_FILE},
+    {"IN", "a picture in any common format", COMPLETE_FILE},
     {"OUT.png",
      "where the picture goes: a new name or a regular file; - is standard output",
      COMPLETE_FILE},
@@ -218,7 +218,7 @@ static const struct argument load_words[] = {
 const struct command command_load = {
     .name = "load",
     .summary = "run a loader on a picture: edges, a mask, a sketch …",
-    .about = "Runs a loader on a picture, to see what a model would be given.\n\n"
+    .about = "Run a loader on a picture, to see what a model would be given.\n\n"
              "  limn load edge cat.png edges.png thickness=12",
     .options = load_options,
     .arguments = load_words,

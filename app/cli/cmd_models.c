@@ -324,7 +324,7 @@ static const struct argument check_words[] = {
 static const struct command list_command = {
     .name = "list",
     .summary = "list the models of limn's own folders",
-    .about = "Lists the models in $XDG_DATA_HOME/limn/models and the installed ones.",
+    .about = "List the models in $XDG_DATA_HOME/limn/models and the installed ones.",
     .options = list_options,
     .size = sizeof(struct options),
     .run = run_list,
@@ -335,10 +335,10 @@ static const struct command list_command = {
 static const struct command check_command = {
     .name = "check",
     .summary = "describe a folder and check that it is complete",
-    .about = "Describes a model folder and checks that its weights fit its configs. With --golden, "
-             "runs the part that the file names on the inputs in it, and prints the relative "
-             "error |a-b|/|b|. The exit code is 1 where weights are missing, surplus or "
-             "misshapen, or the error is above the tolerance.",
+    .about = "Describe a model folder and check that its weights fit its configs. With --golden, "
+             "run the part that the file names on the inputs in it, and print the relative "
+             "error |a-b|/|b|. The exit code is 1 if weights are missing, surplus or misshapen, "
+             "or if the error is above the tolerance.",
     .options = check_options,
     .arguments = check_words,
     .size = sizeof(struct options),
@@ -350,7 +350,7 @@ static const struct command check_command = {
 
 const struct command command_models = {
     .name = "models",
-    .summary = "list, check, fetch, merge models, or put one together",
+    .summary = "list, check, fetch, merge and assemble models",
     .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
                                                 &command_models_add, &command_models_merge,
                                                 &command_models_fit, NULL},

@@ -41,7 +41,7 @@ static const struct argument add_words[] = {
 const struct command command_models_add = {
     .name = "add",
     .summary = "put a model together from files",
-    .about = "Writes $XDG_DATA_HOME/limn/models/NAME.yaml, which names the files that a model is "
+    .about = "Write $XDG_DATA_HOME/limn/models/NAME.yaml, which names the files that a model is "
              "made of: safetensors or GGUF, with tensors named as diffusers, the original or "
              "other programs name them. Their tensors say what each file is; files that do not "
              "belong together are refused. The tokenizer may be that of another model here.",

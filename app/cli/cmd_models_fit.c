@@ -82,7 +82,7 @@ static const struct argument fit_words[] = {
 const struct command command_models_fit = {
     .name = "fit-preview",
     .summary = "fit a model's quick previews",
-    .about = "Fits a linear map from a model's latents to colours, by least squares, to what its "
+    .about = "Fit a linear map from a model's latents to colours, by least squares, to what its "
              "own decoder makes of pictures: those given (a few dozen are enough), or drawn ones. "
              "Estimates are then shown by it after each step instead of being decoded. The map is "
              "kept as preview.safetensors in the model's folder, or in "

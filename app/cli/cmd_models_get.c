@@ -221,7 +221,7 @@ static const struct option get_options[] = {
     {OPTION_TEXT("sha256", "HEX", struct options, sha256,
                  "the checksum that a single file must have")},
     {OPTION_WHOLE("timeout", "SECONDS", 1, 3600, struct options, patience,
-                  "give up after so long without any data"),
+                  "give up after this long without data"),
      .fallback = "60"},
     {0},
 };
@@ -234,12 +234,12 @@ static const struct argument get_words[] = {
 const struct command command_models_get = {
     .name = "get",
     .summary = "fetch a model",
-    .about = "Fetches a model from a hub (Hugging Face's, or the one of $HF_ENDPOINT) into "
+    .about = "Fetch a model from a hub (Hugging Face's, or the one of $HF_ENDPOINT) into "
              "$XDG_DATA_HOME/limn/models: only the files that limn reads, checked by size and "
              "checksum. A download that was interrupted continues where it stopped. For a gated "
              "model, accept its terms at the hub and put a token into $HF_TOKEN, or log in with "
              "the hub's own program. An https address of a single file goes to "
-             "$XDG_DATA_HOME/limn/files. Without MODEL, lists the models that limn knows by name.",
+             "$XDG_DATA_HOME/limn/files. Without MODEL, list the models that limn knows by name.",
     .options = get_options,
     .arguments = get_words,
     .size = sizeof(struct options),

@@ -67,7 +67,7 @@ run_merge(const struct command_line *line)
 
 static const struct option merge_options[] = {
     {OPTION_TEXT("lora", "FILE[:WEIGHT]", struct options, lora,
-                 "what is merged, with commas: files, or names in limn's folder loras"),
+                 "LoRAs to merge, separated by commas: files, or names in limn's folder loras"),
      .complete = COMPLETE_FILE},
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type,
                    "element type of the weights that are written"),
@@ -84,9 +84,9 @@ static const struct argument merge_words[] = {
 const struct command command_models_merge = {
     .name = "merge",
     .summary = "write a model with LoRAs merged into it",
-    .about = "Adds the changes of LoRA files to the denoiser's weights, in f32, and writes the "
-             "whole model as a folder, which draws as MODEL does with --lora and needs no time "
-             "for it.\n\n"
+    .about = "Add the changes of LoRA files to the denoiser's weights, in f32, and write the "
+             "whole model as a folder. It draws as MODEL does with --lora, without the time that "
+             "applying them takes.\n\n"
              "  limn models merge limn-icons my-icons --lora my-style/lora.safetensors:0.8",
     .options = merge_options,
     .arguments = merge_words,

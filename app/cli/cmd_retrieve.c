@@ -322,7 +322,7 @@ const struct command command_nearest = {
 const struct command command_retrieve = {
     .name = "retrieve",
     .summary = "show what an index has for some words or a picture",
-    .about = "Shows the pictures of an index that match some words, or that look most like a "
+    .about = "Show the pictures of an index that match some words, or that look most like a "
              "picture: their names, sources and credits, and for a picture their distance (1 - "
              "cosine of their features).\n\n"
              "  limn retrieve \"a snail in noto style\"\n"

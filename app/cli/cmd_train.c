@@ -537,7 +537,7 @@ static const struct argument words[] = {
 const struct command command_train = {
     .name = "train",
     .summary = "train a model from a recipe",
-    .about = "Trains a model from a recipe. Writes OUTPUT/log.jsonl, checkpoints, sheets of "
+    .about = "Train a model from a recipe, and write OUTPUT/log.jsonl, checkpoints, sheets of "
              "held-out examples and OUTPUT/model. Ctrl-C saves and stops; --resume continues "
              "exactly. An OUTPUT that holds a training run is not touched without --resume or "
              "--force. Processes that mpirun or srun starts share every step; the first of them "

@@ -89,7 +89,7 @@ static const struct argument clusters_words[] = {
 const struct command command_data_clusters = {
     .name = "clusters",
     .summary = "add clusters of pictures that are alike to a pack",
-    .about = "Copies a pack and adds clusters: for each picture for training, those that look "
+    .about = "Copy a pack and add clusters: for each picture for training, those that look "
              "most like it to a model, without those that are the same. Tasks whose references are "
              "neighbours, as in recipes/retrieval.yaml, learn from them to draw a picture with "
              "others like it as references.",

@@ -340,7 +340,7 @@ static const struct argument words[] = {
 const struct command command_worker = {
     .name = "worker",
     .summary = "compute for another limn, over standard input and output",
-    .about = "Computes for a limn that talks to it over standard input and output "
+    .about = "Compute for a limn that talks to it over standard input and output "
              "(docs/worker.md); limn starts it when it needs one, here or through ssh (--host).",
     .options = options,
     .arguments = words,
