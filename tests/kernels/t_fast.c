@@ -386,6 +386,10 @@ long_attention(void **state)
         int64_t n = v[0], q = v[1], k = v[2], c = v[3] * v[4];
         CHECK(op_attention(g, X(n, q, c), X(n, k, c), X(n, k, c), NULL, v[3], 1 / sqrt(v[4])));
         CHECK(op_attention(g, X(n, q, c), X(n, k, c), X(n, k, c), BIAS, v[3], 1 / sqrt(v[4])));
+        CHECK(op_attention_grad(g, X(n, q, c), X(n, k, c), X(n, k, c), NULL, X(n, q, c), v[3],
+                                1 / sqrt(v[4])));
+        CHECK(op_attention_grad(g, X(n, q, c), X(n, k, c), X(n, k, c), BIAS, X(n, q, c), v[3],
+                                1 / sqrt(v[4])));
     }
 }
 

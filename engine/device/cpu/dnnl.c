@@ -486,6 +486,12 @@ onednn_version(void)
     return text;
 }
 
+bool
+onednn_has_matrix_units(void)
+{
+    return dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core_amx;
+}
+
 #else // without the library nothing is ever created
 
 bool
@@ -498,6 +504,12 @@ const char *
 onednn_version(void)
 {
     return "";
+}
+
+bool
+onednn_has_matrix_units(void)
+{
+    return false;
 }
 
 struct onednn_call *

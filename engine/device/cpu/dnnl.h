@@ -76,11 +76,16 @@ double cpu_matmul_rate(enum dtype dtype, struct err *err);
 // The version as text, "2.6.3"; "" without the library.
 const char *onednn_version(void);
 
+// Whether the library multiplies bf16 in matrix units (AMX) here.
+bool onednn_has_matrix_units(void);
+
 // What the two files of kernels add to the table.
 void onednn_add_conv(struct cpu_table *t);
 void onednn_add_matmul(struct cpu_table *t);
-// Attention, with this processor's kernels between the two products (attention_rows.h).
+// Attention and its gradient, with this processor's kernels between the products
+// (attention_rows.h).
 struct attention_tile;
 void onednn_add_attention(struct cpu_table *t, const struct attention_tile *tile);
+void onednn_add_attention_grad(struct cpu_table *t, const struct attention_tile *tile);
 
 #endif

@@ -16,7 +16,7 @@
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
 
-enum { QUERIES = 256, KEYS = 512, FEW = 128, WIDEST = 512, SPLITS_MOST = 4 };
+enum { QUERIES = 256, KEYS = 512, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
@@ -112,7 +112,7 @@ make_some(struct attention *a, struct calls *c)
             a->pad = MAX(a->pad, MAX(onednn_call_scratch(c->score[q][k]),
                                      onednn_call_scratch(c->value[q][k])));
         }
-    return strstr(onednn_call_name(c->score[0][0]), "amx") != NULL;
+    return true;
 }
 
 // The library divides a product by the threads there are when it is made: one.
@@ -223,17 +223,16 @@ begin_block(const struct place *p)
     memset(p->m.sum, 0, (size_t)(p->rows * z->width) * 4);
 }
 
-static const float *
-bias_of(const struct place *p, int64_t *pitch)
+const float *
+attention_bias(const struct shape *shape, const void *base, int64_t sample, int64_t head,
+               int64_t query, int64_t *pitch)
 {
-    if (p->step->node->source_count < 4)
-        return NULL;
-    const struct shape *b = &p->step->node->source[3]->shape;
-    int64_t at = b->dim[0] > 1 ? p->sample : 0;
-    at = at * b->dim[1] + (b->dim[1] > 1 ? p->head : 0);
-    at = at * b->dim[2] + (b->dim[2] > 1 ? p->first : 0);
-    *pitch = b->dim[2] > 1 ? b->dim[3] : 0;
-    return (const float *)p->step->src[3] + at * b->dim[3] + p->key;
+    const int64_t *d = shape->dim;
+    int64_t at = d[0] > 1 ? sample : 0;
+    at = at * d[1] + (d[1] > 1 ? head : 0);
+    at = at * d[2] + (d[2] > 1 ? query : 0);
+    *pitch = d[2] > 1 ? d[3] : 0;
+    return (const float *)base + at * d[3];
 }
 
 static void
@@ -243,7 +242,10 @@ weigh(const struct place *p)
         .scores = p->m.scores, .weights = p->m.weights, .top = p->m.top, .total = p->m.total,
         .keep = p->m.keep, .keys = p->keys,
         .scale = (float)p->step->node->params.attention.scale};
-    rows.bias = bias_of(p, &rows.bias_pitch);
+    const struct node *n = p->step->node;
+    if (n->source_count > 3)
+        rows.bias = p->key + attention_bias(&n->source[3]->shape, p->step->src[3], p->sample,
+                                            p->head, p->first, &rows.bias_pitch);
     p->a->tile->weigh(&rows, 0, p->rows);
 }
 
@@ -315,7 +317,8 @@ prepare(struct cpu_step *s)
 {
     const struct node *n = s->node;
     struct sizes z = sizes_of(n);
-    bool fits = n->dtype == DTYPE_BF16 && n->params.attention.scale > 0 && z.t >= FEW &&
+    bool fits = onednn_has_matrix_units() && n->dtype == DTYPE_BF16 &&
+                n->params.attention.scale > 0 && z.t >= FEW &&
                 z.s >= FEW && z.width >= 32 && z.width % 2 == 0 && z.width <= WIDEST &&
                 (n->source_count < 4 || n->source[3]->dtype == DTYPE_F32);
     if (!fits)

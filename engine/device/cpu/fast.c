@@ -72,6 +72,7 @@ cpu_add_fast(struct cpu_table *t)
     case ISA_BF16:
 #ifdef FAST_BF16
         onednn_add_attention(t, &fast_attention_tile_bf16);
+        onednn_add_attention_grad(t, &fast_attention_tile_bf16);
         fast_add_attention_bf16_products(t);
         ADD_ALL(bf16);
 #endif

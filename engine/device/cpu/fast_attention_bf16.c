@@ -171,6 +171,44 @@ tile_weigh(const struct attention_rows *r, int64_t first, int64_t last)
     }
 }
 
+// Scores become exp(score - top). Their sum, and in *dot that of their products with dp.
+static float
+row_exponentials(float *s, const float *dp, int64_t n, float scale, float top, float *dot)
+{
+    __m512 sum = _mm512_setzero_ps(), product = sum;
+    for (int64_t j = 0; j < n; j += 16) {
+        __mmask16 some = n - j < 16 ? (__mmask16)((1u << (n - j)) - 1) : (__mmask16)0xFFFF;
+        __m512 e = weight_16(_mm512_maskz_loadu_ps(some, s + j), scale, top);
+        _mm512_mask_storeu_ps(s + j, some, e);
+        sum = _mm512_mask_add_ps(sum, some, sum, e);
+        product = _mm512_mask3_fmadd_ps(e, _mm512_maskz_loadu_ps(some, dp + j), product, some);
+    }
+    *dot = _mm512_reduce_add_ps(product);
+    return _mm512_reduce_add_ps(sum);
+}
+
+static void
+tile_weigh_back(const struct attention_rows *r, const float *dp, uint16_t *ds, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t n = r->keys, at = i * n;
+        float *s = r->scores + at, dot;
+        const float *bias = r->bias ? r->bias + i * r->bias_pitch : NULL;
+        float top = row_top(r, s, bias);
+        float sum = row_exponentials(s, dp + at, n, bias ? 1 : r->scale, top, &dot);
+        const __m512 share = _mm512_set1_ps(1 / sum), mean = _mm512_set1_ps(dot / sum),
+                     scale = _mm512_set1_ps(r->scale);
+        for (int64_t j = 0; j < n; j += 16) {
+            __mmask16 some = n - j < 16 ? (__mmask16)((1u << (n - j)) - 1) : (__mmask16)0xFFFF;
+            __m512 p = _mm512_mul_ps(_mm512_maskz_loadu_ps(some, s + j), share);
+            __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(some, dp + at + j), mean);
+            d = _mm512_mul_ps(_mm512_mul_ps(p, d), scale);
+            _mm256_mask_storeu_epi16(r->weights + at + j, some, (__m256i)_mm512_cvtneps_pbh(p));
+            _mm256_mask_storeu_epi16(ds + at + j, some, (__m256i)_mm512_cvtneps_pbh(d));
+        }
+    }
+}
+
 static void
 tile_add(float *sum, const float *more, const float *keep, int64_t width, int64_t first,
          int64_t last)
@@ -193,5 +231,5 @@ tile_finish(uint16_t *to, int64_t pitch, const float *sum, const float *total, i
     }
 }
 
-const struct attention_tile fast_attention_tile_bf16 = {tile_transpose, tile_weigh, tile_add,
-                                                          tile_finish};
+const struct attention_tile fast_attention_tile_bf16 = {tile_transpose, tile_weigh, tile_weigh_back,
+                                                          tile_add, tile_finish};
