@@ -118,6 +118,23 @@ cell_of(const struct maker *m)
     return cell;
 }
 
+// Many pieces are shown at once, where the terminal has synchronised output; of few, as a small
+// picture has them, nobody sees one without the others.
+enum { FEW_PIECES = 2 };
+
+static void
+hold_back(struct canvas_bytes *b)
+{
+    static const char begin[] = "\033[?2026h", end[] = "\033[?2026l";
+    enum { LENGTH = sizeof begin - 1 };
+    canvas_bytes_add(b, end, LENGTH);
+    canvas_bytes_add(b, end, LENGTH); // room for the beginning
+    memmove(b->data + LENGTH, b->data, b->size - LENGTH);
+    memcpy(b->data, begin, LENGTH);
+    for (int i = 0; i < b->piece_count; i++)
+        b->ends[i] += LENGTH;
+}
+
 void *
 canvas_make_pictures(void *arg)
 {
@@ -139,9 +156,9 @@ canvas_make_pictures(void *arg)
         // kitty shows a picture at once when all of it is there; and what its 0.26 holds back for
         // synchronised output it does not always read again: pictures were missing.
         bool held = m->encoder->kind != CANVAS_KITTY;
-        canvas_bytes_printf(&m->out, held ? "\033[?2026h" : "");
         m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
-        canvas_bytes_printf(&m->out, held ? "\033[?2026l" : "");
+        if (held && m->out.piece_count > FEW_PIECES)
+            hold_back(&m->out);
         image_unref(rgb);
         pthread_mutex_lock(&m->lock);
         m->state = MAKER_READY;

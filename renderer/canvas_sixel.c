@@ -9,7 +9,8 @@
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 
-// Strips are made so high that they come near so many bytes, of which a palette takes 4000.
+// Strips are made so high that they come near so many bytes, of which a palette takes 4000; of the
+// first one a byte a pixel is expected, which is more than nearly all pictures take.
 enum { PIECE_BYTES = 16000, BAND = 6 };
 
 static void
@@ -159,8 +160,9 @@ encode_in_strips(const struct canvas_drawing *d, struct image *image, sixel_dith
                  struct canvas_bytes *out)
 {
     SIXELSTATUS status = SIXEL_OK;
-    int cell = d->term->cell_height,
-        strip = d->whole ? image->height : cell * MAX(1, (BAND + cell - 1) / cell), y = 0;
+    int cell = d->term->cell_height, y = 0,
+        least = MAX(PIECE_BYTES / image->width, BAND),
+        strip = d->whole ? image->height : (least + cell - 1) / cell * cell;
     while (SIXEL_SUCCEEDED(status) && y < image->height) {
         size_t before = out->size;
         int height = MIN(strip, image->height - y);

@@ -4,8 +4,6 @@
 // and takes the time until what was typed comes back on the screen. A program that does nothing but
 // send back what it reads is asked the same beside it: what that takes, no program can do better.
 #include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,32 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/cli/bench_played.h"
 #include "app/cli/commands.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
-enum {
-    COLUMNS_WIDE = 120,
-    ROWS_HIGH = 40,
-    CELL_WIDTH = 10,
-    CELL_HEIGHT = 20,
-    KEYS = 300,
-    TAIL = 65536,
-    STEPS = 60,
-    STEPS_TYPED = 900
-};
+enum { KEYS = 300, STEPS = 60, STEPS_TYPED = 900 };
 
 // Their bytes occur neither in sixels nor in escape sequences.
 static const char *const marks[] = {"\xE6\xBC\xA2", "\xE5\xAD\x97"};
-
-struct screen {
-    int fd;
-    pid_t pid;
-    uint64_t bytes;
-    char tail[TAIL + 1]; // what came last
-    size_t held;
-    double last; // when something came last
-};
 
 struct times {
     double first_frame, idle_cpu;
@@ -52,109 +33,7 @@ struct times {
 };
 
 static void
-put(struct screen *s, const char *text)
-{
-    for (size_t n = strlen(text); n;) {
-        ssize_t done = write(s->fd, text, n);
-        if (done < 0 && errno != EINTR && errno != EAGAIN)
-            return;
-        if (done > 0) {
-            text += done;
-            n -= (size_t)done;
-        }
-    }
-}
-
-// A terminal's answers, each once for each question. Questions that come in two pieces are found
-// in the tail, which is searched from a little before the new bytes.
-static void
-answer(struct screen *s, size_t from)
-{
-    static const struct {
-        const char *question, *answer;
-    } known[] = {{"\033[c", "\033[?62;4c"},
-                 {"\033[16t", "\033[6;20;10t"},
-                 {"\033[?1;1;0S", "\033[?1;0;256S"},
-                 {"\033[5n", "\033[0n"}};
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        size_t n = strlen(known[i].question), start = from > n - 1 ? from - (n - 1) : 0;
-        for (const char *p = s->tail + start;
-             (p = memmem(p, s->held - (size_t)(p - s->tail), known[i].question, n)); p += n)
-            put(s, known[i].answer);
-    }
-}
-
-// Takes in what comes within `seconds`; false: nothing did.
-static bool
-take(struct screen *s, double seconds)
-{
-    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
-    if (poll(&fd, 1, (int)(seconds * 1e3 + 0.5)) <= 0 || !(fd.revents & POLLIN))
-        return false;
-    enum { CHUNK = 16384 };
-    if (s->held + CHUNK > TAIL) {
-        memmove(s->tail, s->tail + s->held - 128, 128);
-        s->held = 128;
-    }
-    ssize_t n = read(s->fd, s->tail + s->held, CHUNK);
-    if (n <= 0)
-        return false;
-    size_t from = s->held;
-    s->held += (size_t)n;
-    s->tail[s->held] = 0;
-    s->bytes += (uint64_t)n;
-    s->last = clock_seconds();
-    answer(s, from);
-    return true;
-}
-
-// Until the text comes by; the time it took, or -1.
-static double
-wait_for(struct screen *s, const char *text, double seconds)
-{
-    double begin = clock_seconds();
-    s->held = 0;
-    while (clock_seconds() < begin + seconds) {
-        if (take(s, 0.01) && memmem(s->tail, s->held, text, strlen(text)))
-            return clock_seconds() - begin;
-    }
-    return -1;
-}
-
-static void
-settle(struct screen *s, double quiet)
-{
-    while (take(s, quiet))
-        ;
-}
-
-static bool
-start(struct screen *s, const char *home, const char *preview, struct err *err)
-{
-    struct winsize size = {.ws_col = COLUMNS_WIDE,
-                           .ws_row = ROWS_HIGH,
-                           .ws_xpixel = COLUMNS_WIDE * CELL_WIDTH,
-                           .ws_ypixel = ROWS_HIGH * CELL_HEIGHT};
-    *s = (struct screen){.fd = -1};
-    s->pid = forkpty(&s->fd, NULL, NULL, &size);
-    if (s->pid < 0)
-        return err_errno(err, ERR_IO, "no pseudo-terminal");
-    if (s->pid == 0) {
-        setenv("TERM", "xterm-256color", 1);
-        setenv("LC_ALL", "C.UTF-8", 1);
-        setenv("XDG_DATA_HOME", home, 1);
-        setenv("XDG_STATE_HOME", home, 1);
-        setenv("XDG_CONFIG_HOME", home, 1); // a person's keys and themes are others
-        setenv("XDG_CACHE_HOME", home, 1);
-        setenv("XDG_RUNTIME_DIR", home, 1);
-        execl("/proc/self/exe", "limn", "--preview", preview, (char *)NULL);
-        _exit(127);
-    }
-    return true;
-}
-
-static void
-stop_echo(struct screen *s)
+stop_echo(struct played *s)
 {
     close(s->fd);
     kill(s->pid, SIGKILL);
@@ -163,9 +42,9 @@ stop_echo(struct screen *s)
 
 // A terminal of its own with a program in it that sends back what it reads.
 static bool
-start_echo(struct screen *s, struct err *err)
+start_echo(struct played *s, struct err *err)
 {
-    *s = (struct screen){.fd = -1};
+    *s = (struct played){.fd = -1};
     s->pid = forkpty(&s->fd, NULL, NULL, NULL);
     if (s->pid < 0)
         return err_errno(err, ERR_IO, "no pseudo-terminal");
@@ -180,7 +59,7 @@ start_echo(struct screen *s, struct err *err)
             n = write(1, bytes, (size_t)n);
         _exit(0);
     }
-    if (wait_for(s, "!", 10) >= 0)
+    if (played_wait_for(s, "!", 10) >= 0)
         return true;
     stop_echo(s);
     return err_set(err, ERR_IO, "the program to compare with did not start");
@@ -204,57 +83,34 @@ cpu_seconds(pid_t pid)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static void
-finish(struct screen *s)
-{
-    if (s->pid > 0) {
-        put(s, "\033");
-        settle(s, 0.2);
-        put(s, "q");
-        settle(s, 0.2);
-        put(s, "s");
-        double end = clock_seconds() + 10;
-        while (waitpid(s->pid, NULL, WNOHANG) == 0) {
-            take(s, 0.05);
-            if (clock_seconds() > end) {
-                kill(s->pid, SIGKILL);
-                waitpid(s->pid, NULL, 0);
-                break;
-            }
-        }
-    }
-    if (s->fd >= 0)
-        close(s->fd);
-}
-
 // Sends `text` and waits until `sign` comes back; seconds, or -1 after one.
 static double
-there_and_back(struct screen *s, const char *text, const char *sign)
+there_and_back(struct played *s, const char *text, const char *sign)
 {
     double begin = clock_seconds(), left = 1;
     s->held = 0;
-    put(s, text);
+    played_put(s, text);
     while (left > 0 && !memmem(s->tail, s->held, sign, strlen(sign))) {
         left = begin + 1 - clock_seconds();
-        take(s, MAX(left, 0.001));
+        played_take(s, MAX(left, 0.001));
     }
     return left > 0 ? clock_seconds() - begin : -1;
 }
 
 static void
-take_until(struct screen *s, double time)
+take_until(struct played *s, double time)
 {
     while (clock_seconds() < time)
-        take(s, MAX(time - clock_seconds(), 0.001));
+        played_take(s, MAX(time - clock_seconds(), 0.001));
 }
 
 // A key that shows on the screen, every 20 ms or so, until the drawing is done; between two of them
 // one for the program that only echoes.
 static bool
-type_while_drawing(struct screen *s, struct screen *echo, struct times *t, struct err *err)
+type_while_drawing(struct played *s, struct played *echo, struct times *t, struct err *err)
 {
-    put(s, ":");
-    settle(s, 0.05);
+    played_put(s, ":");
+    played_settle(s, 0.05);
     while (t->key_count < KEYS) {
         // Another where the last line had one: else nothing might have to be sent.
         const char *mark = marks[t->key_count / 20 % 2];
@@ -267,18 +123,18 @@ type_while_drawing(struct screen *s, struct screen *echo, struct times *t, struc
         t->keys[t->key_count] = key;
         t->echoes[t->key_count++] = echoed;
         for (int i = 1; t->key_count % 20 == 0 && i < 20; i++)
-            put(s, "\177"); // a short line again, and none that a command begins with
+            played_put(s, "\177"); // a short line again, and none that a command begins with
         take_until(s, begin + 0.02);
     }
-    put(s, "\033");
-    settle(s, 0.1);
+    played_put(s, "\033");
+    played_settle(s, 0.1);
     return true;
 }
 
 static bool
-type_beside_echo(struct screen *s, struct times *t, struct err *err)
+type_beside_echo(struct played *s, struct times *t, struct err *err)
 {
-    struct screen echo;
+    struct played echo;
     if (!start_echo(&echo, err))
         return false;
     bool ok = type_while_drawing(s, &echo, t, err);
@@ -301,46 +157,47 @@ pictures_in(const char *home)
 }
 
 static bool
-wait_for_picture(struct screen *s, const char *home, int before, struct err *err)
+wait_for_picture(struct played *s, const char *home, int before, struct err *err)
 {
     double begin = clock_seconds();
     while (pictures_in(home) == before) {
         if (clock_seconds() > begin + 120)
             return err_set(err, ERR_IO, "the drawing did not end");
-        take(s, 0.005);
+        played_take(s, 0.005);
     }
     return true;
 }
 
 // Templates, the last one, its variables as they are, drawn.
 static bool
-draw(struct screen *s, int steps, double *begin, struct err *err)
+draw(struct played *s, int steps, double *begin, struct err *err)
 {
     char command[32];
     snprintf(command, sizeof command, ":steps %d\r", steps);
     const char *keys[] = {"4", "G", "\r", "\033[20~", "\033", command};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        put(s, keys[i]);
-        settle(s, 0.2);
+        played_put(s, keys[i]);
+        played_settle(s, 0.2);
     }
     *begin = clock_seconds();
-    put(s, "\033[20~");
-    return wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
+    played_put(s, "\033[20~");
+    return played_wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
 }
 
 static bool
 measure(const char *home, const char *preview, bool typing, struct times *t, struct err *err)
 {
-    struct screen s;
+    struct played s;
     double begin = clock_seconds(), drawing = 0;
-    if (!start(&s, home, preview, err))
+    if (!played_start(&s, home, preview, err))
         return false;
-    bool ok = wait_for(&s, "compose", 10) >= 0 || err_set(err, ERR_IO, "the UI did not start");
+    bool ok = played_wait_for(&s, "compose", 10) >= 0 ||
+              err_set(err, ERR_IO, "the UI did not start");
     t->first_frame = clock_seconds() - begin;
-    settle(&s, 0.5);
+    played_settle(&s, 0.5);
     double cpu = cpu_seconds(s.pid), since = clock_seconds();
     while (ok && clock_seconds() < since + 2)
-        take(&s, 0.1);
+        played_take(&s, 0.1);
     t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (clock_seconds() - since);
     int before = pictures_in(home);
     ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
@@ -349,7 +206,7 @@ measure(const char *home, const char *preview, bool typing, struct times *t, str
     ok = ok && (typing || wait_for_picture(&s, home, before, err));
     t->seconds = clock_seconds() - drawing;
     t->bytes = s.bytes - bytes;
-    finish(&s);
+    played_finish(&s);
     return ok;
 }
 
@@ -379,8 +236,8 @@ bench_ui(void)
         return command_failed(&err);
     }
     setlinebuf(stdout);
-    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", COLUMNS_WIDE, ROWS_HIGH,
-           CELL_WIDTH, CELL_HEIGHT);
+    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", PLAYED_COLUMNS,
+           PLAYED_ROWS, PLAYED_CELL_WIDTH, PLAYED_CELL_HEIGHT);
     bool ok = measure(home, "auto", true, &typed, &err);
     if (ok) {
         printf("first frame after %.0f ms\n", typed.first_frame * 1e3);
@@ -402,6 +259,7 @@ bench_ui(void)
     if (ok)
         printf("%d steps: %.2f s without previews, %.2f s with (%+.1f %%), %.1f MB of previews\n",
                STEPS, sums[0] / 3, sums[1] / 3, 100 * (sums[1] / sums[0] - 1), (double)bytes / 1e6);
+    ok = ok && bench_moves(home, &err);
     char *command = mem_printf("rm -rf %s", home);
     if (system(command) != 0)
         fprintf(stderr, "limn: %s stays\n", home);

@@ -329,20 +329,22 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
     ui->screen.slot_stale[slot] = 0;
 }
 
-// While another picture is being decoded for the same place, what is there stays for a moment:
-// that is calmer, and over a slow line the text around it need not be sent again.
+// While another picture is being decoded for the same place, what is there stays for a moment, and
+// an empty place stays empty: that is calmer, and over a slow line a sign that goes at once need
+// not be sent.
 static bool
-keeps_picture(struct ui *ui, int slot, const struct area *a)
+is_soon_there(struct ui *ui, int slot, const struct area *a)
 {
     struct screen *s = &ui->screen;
-    if (slot >= CANVAS_SLOTS || memcmp(&s->slot_area[slot], a, sizeof *a) != 0)
+    if (slot >= CANVAS_SLOTS)
         return false;
     s->slot_stale[slot] = s->slot_stale[slot] > 0 ? s->slot_stale[slot] : ui_now();
+    s->slot_awaited[slot] = true;
     double until = s->slot_stale[slot] + STALE_SECONDS;
     if (ui_now() >= until)
         return false;
     draw_reserve(a);
-    s->slot_used[slot] = true;
+    s->slot_used[slot] = memcmp(&s->slot_area[slot], a, sizeof *a) == 0;
     ui_wake(ui, until);
     return true;
 }
@@ -369,7 +371,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
                      strncmp(failed, file, strlen(file)) == 0 && failed[strlen(file)] == ':'
                          ? failed + strlen(file) + 2
                          : failed);
-    else if (!keeps_picture(ui, slot, a))
+    else if (!is_soon_there(ui, slot, a))
         draw_text(a->y + a->rows / 2, a->x + MAX(0, a->columns / 2 - 1), 1, ROLE_DIM, "\u2026");
 }
 

@@ -161,6 +161,7 @@ draw_screen(struct ui *ui)
     werase(stdscr);
     curs_set(0);
     memset(ui->screen.slot_used, 0, sizeof ui->screen.slot_used);
+    memset(ui->screen.slot_awaited, 0, sizeof ui->screen.slot_awaited);
     if (COLS < UI_COLUMNS_MIN || LINES < UI_ROWS_MIN) {
         draw_format(0, 0, COLS, ROLE_TEXT, "limn needs %d x %d", UI_COLUMNS_MIN, UI_ROWS_MIN);
         draw_format(1, 0, COLS, ROLE_TEXT, "this is %d x %d", COLS, LINES);
@@ -206,6 +207,15 @@ print_again(const struct canvas_rect *r)
     wmove(curscr, y, x);
 }
 
+static bool
+shows_pictures(const struct screen *s)
+{
+    for (int i = 0; i < CANVAS_SLOTS; i++)
+        if (s->slot_used[i])
+            return true;
+    return false;
+}
+
 // Text first, then pictures: see renderer/canvas.h. The cursor is hidden until both are there:
 // where it has stood a terminal prints the cell again, and over a picture that is a hole in it.
 bool
@@ -214,12 +224,15 @@ frame_show(struct ui *ui, struct err *err)
     if (ui->dirty) {
         ui->dirty = false;
         ui->wake = 0;
+        bool before = shows_pictures(&ui->screen);
         draw_screen(ui);
         ui->screen.cursor = curs_set(0) == 1;
         for (int i = 0; i < CANVAS_SLOTS; i++)
             if (!ui->screen.slot_used[i]) {
                 canvas_remove(ui->screen.canvas, i);
                 ui->screen.slot_area[i].rows = 0;
+                if (!ui->screen.slot_awaited[i])
+                    ui->screen.slot_stale[i] = 0;
             }
         struct canvas_rect rects[16];
         int count = canvas_damage(ui->screen.canvas, rects, 16);
@@ -230,8 +243,7 @@ frame_show(struct ui *ui, struct err *err)
             if (is_linetouched(stdscr, y))
                 canvas_printed(ui->screen.canvas, &(struct canvas_rect){y, 0, 1, COLS});
         wnoutrefresh(stdscr);
-        doupdate();
-        screen_flush();
+        screen_update(!shows_pictures(&ui->screen) && !before, ui->screen.cursor);
         if (ui->first_frame == 0)
             ui->first_frame = ui_now();
     }

@@ -16,6 +16,7 @@
 
 #include "engine/base/base64.h"
 #include "app/cli/commands.h"
+#include "app/ui/difference.h"
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
@@ -172,7 +173,6 @@ watch_pastes(bool on)
 static void
 settle_in(struct ui *ui, const char *preview)
 {
-    screen_forbid_scrolling();
     watch_signals();
     cbreak();
     noecho();
@@ -188,6 +188,7 @@ settle_in(struct ui *ui, const char *preview)
         use_default_colors();
     }
     theme_apply(&ui->screen.theme, ui->screen.mono);
+    difference_begin();
     for (size_t i = ui->screen.term.typed_count; i > 0; i--)
         ungetch((unsigned char)ui->screen.term.typed[i - 1]);
     screen_watch_focus(ui, true);
@@ -317,8 +318,9 @@ screen_ring(void)
 }
 
 void
-screen_flush(void)
+screen_update(bool scroll, bool cursor)
 {
+    difference_send(terminal, scroll, cursor);
     fflush(terminal);
 }
 

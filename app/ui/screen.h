@@ -19,7 +19,8 @@ bool screen_suit_ground(struct ui *ui);
 void screen_stop(struct ui *ui);
 void screen_copy(const char *text); // to the clipboard, where the terminal allows it (OSC 52)
 void screen_ring(void); // its bell
-void screen_flush(void); // what was printed goes to the terminal
+// What has been drawn since goes to the terminal (difference.h).
+void screen_update(bool scroll, bool cursor);
 // Call it when the window has another size or its contents are gone.
 void screen_changed(struct ui *ui);
 bool screen_gone(void); // it hung up
@@ -33,9 +34,6 @@ bool screen_mouse_drags(void); // what was said last is such a way, not a click
 void screen_mouse_said(bool drags);
 void screen_watch_focus(const struct ui *ui, bool on);
 
-// Call it after newterm(): makes curses believe that the terminal can neither scroll nor move
-// lines, which would move pictures without the canvas knowing.
-void screen_forbid_scrolling(void);
 // Whether terminfo knows it; asked before the terminal is queried.
 bool screen_terminal_known(const char *term);
 

@@ -6,14 +6,6 @@
 #include <term.h>
 #include <unistd.h>
 
-void
-screen_forbid_scrolling(void)
-{
-    change_scroll_region = scroll_forward = scroll_reverse = NULL;
-    parm_index = parm_rindex = NULL;
-    insert_line = parm_insert_line = delete_line = parm_delete_line = NULL;
-}
-
 bool
 screen_terminal_known(const char *term)
 {

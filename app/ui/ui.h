@@ -2,7 +2,7 @@
 // The terminal UI. One thread: ui_run() waits for keys, the worker, results of background work
 // (background.h) and the canvas. Views are tables of functions (view.h), one file each. A key
 // becomes a request (requests.def), which goes to the popup, then the view, then here. All text is
-// drawn each time into curses' window, and curses sends what changed; pictures follow through the
+// drawn each time into curses' window, and what changed is sent; pictures follow through the
 // canvas.
 //
 // This header is what every view may use. What views share otherwise has its own headers: the

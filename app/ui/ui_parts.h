@@ -39,6 +39,7 @@ struct screen {
     bool mono;
     bool cursor;                  // is to be seen once the pictures are there
     bool slot_used[CANVAS_SLOTS]; // since it was last drawn
+    bool slot_awaited[CANVAS_SLOTS]; // its picture is being decoded
     struct area slot_area[CANVAS_SLOTS];  // where; rows 0: nowhere
     double slot_stale[CANVAS_SLOTS];      // since when it waits for another picture; 0: it does not
     struct hint hints[SCREEN_HINTS_MAX];

@@ -313,6 +313,8 @@ draw_right(const struct ui *ui, const struct area *a)
                                        : "Enter: the next drawing uses it");
         y++;
     }
+    // At the bottom, so that they stay where they are from one card to the next.
+    y = MAX(y, a->y + a->rows - 1 - (int)jv_size(ui_loaders(ui)));
     struct area loaders = {y, a->x, a->y + a->rows - y, a->columns};
     if (loaders.rows > 1)
         draw_loaders(ui, &loaders);

@@ -83,6 +83,62 @@ def plainly():
     s.close()
 
 
+def cells(screen):
+    """What is seen: letters with their styles, of blanks the ground alone."""
+    rows, style = [], {}
+    for line in screen.split('\n'):
+        row = []
+        for control, letter in re.findall('\x1b\\[([0-9;:]*)m|([^\x1b])', line):
+            codes = control.split(';') if not letter else []
+            while codes:
+                code = codes.pop(0) or '0'
+                if code == '0':
+                    style = {}
+                elif code in ('38', '48'):
+                    kind = codes.pop(0)
+                    style[code] = [codes.pop(0) for _ in range(1 if kind == '5' else 3)]
+                elif code in ('39', '49'):
+                    style.pop({'39': '38', '49': '48'}[code], None)
+                elif re.fullmatch('[39][0-7]', code):
+                    style['38'] = code
+                elif re.fullmatch('(4|10)[0-7]', code):
+                    style['48'] = code
+                elif code in ('22', '24', '25', '27', '28'):
+                    for on in {'22': '12', '24': '4', '25': '5', '27': '7', '28': '8'}[code]:
+                        style.pop(on, None)
+                else:
+                    style[code] = True
+            if letter in ('\xa0', ' ') and '7' not in style and '4' not in style:
+                row.append((' ', style.get('48')))
+            elif letter:
+                row.append((letter, *sorted(style.items())))
+        while row and row[-1][0] == ' ' and len(row[-1]) == 2: # tmux does not tell erased cells from none
+            row.pop()
+        rows.append(row)
+    return rows
+
+
+def differences():
+    """What is sent of each change makes the screen that curses, asked for all of it (^L), paints."""
+    for term, locale, keys in (('xterm-256color', 'C.UTF-8', '1jjj 4jj/e\rjj 7k 8jjj 3 1ix[ref#1]\x1b :th'),
+                               ('linux', 'C.UTF-8', '4jj 8j'), ('vt100', 'C', '4jj :th')):
+        s = Screen((100, 30), locale, args='--preview none', before=f'TERM={term}')
+        s.expect('references', f'{term}: start')
+        for part in keys.split(' '):
+            for key in part:
+                s.keys({'\r': 'Enter', '\x1b': 'Escape'}.get(key, key), literal=False)
+            time.sleep(0.2)
+            sent = cells(s.text(escapes=True))
+            s.keys('C-l')
+            same = until(lambda: cells(s.text(escapes=True)) == sent, f'{term} {part!r}: painted whole it is the same', 5)
+            for a, b in zip(sent, cells(s.text(escapes=True)) if not same else []):
+                if a != b:
+                    print('sent   ', a, '\npainted', b)
+            if not part.startswith(':'):
+                s.keys('Escape')
+        s.close()
+
+
 def forms():
     deep = pathlib.Path(tempfile.mkdtemp(dir=work.name)) / 'a folder whose name is long' / 'and another' / 'pictures'
     deep.mkdir(parents=True)
@@ -284,7 +340,7 @@ def terminals():
         s.close()
 
 
-tests = [views_at_every_size, plainly, forms, hostile_names, writing, mouse, colours, idle, terminals]
+tests = [views_at_every_size, plainly, differences, forms, hostile_names, writing, mouse, colours, idle, terminals]
 
 
 if __name__ == '__main__':
