@@ -212,7 +212,7 @@ refuse(struct ui *ui, const char *name, enum request request)
         names[r - 1] = request_name((enum request)r);
     const char *near = suggest(name, names);
     if (request)
-        ui_say(ui, ROLE_ERROR, "there is nothing to %s here", request_name(request));
+        ui_say(ui, ROLE_ERROR, "%s does nothing here", request_name(request));
     else if (near)
         ui_say(ui, ROLE_ERROR, "unknown command '%s'; did you mean '%s'?", name, near);
     else

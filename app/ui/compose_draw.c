@@ -128,20 +128,18 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
         put_parameter(out, size, columns, "sampler", j->sampler);
     put_parameter(out, size, columns, "pictures", count);
     put_parameter(out, size, columns, "model", *model ? slash ? slash + 1 : model : NULL);
-    put_parameter(out, size, columns, "on", j->device);
+    put_parameter(out, size, columns, "device", j->device);
 }
 
 // An empty composer says what can be done; to who has drawn nothing yet, what limn is.
-static void
-draw_welcome(const struct compose *c, const struct area *a)
+static const char *
+welcome_of(const struct compose *c)
 {
-    static const char *const lines[] = {
-        "limn makes pictures from a sentence and the pictures that it refers to.",
-        "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.",
-        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026   F1 helps.",
-        "i to write: Draw [ref#1] in the style of [ref#2]: \u2026"};
-    for (int i = c->newcomer ? 0 : 3, y = a->y; i < (c->newcomer ? 3 : 4); i++)
-        draw_text(y++, a->x, a->columns, ROLE_DIM, lines[i]);
+    if (!c->newcomer)
+        return "i to write: Draw [ref#1] in the style of [ref#2]: \u2026";
+    return "limn makes pictures from a sentence and the pictures that it refers to.\n"
+           "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.\n"
+           "i to write: Draw [ref#1] in the style of [ref#2]: \u2026   F1 helps.";
 }
 
 // As many lines as the text has, and one to go on in, so that pictures have the rest.
@@ -164,7 +162,9 @@ compose_draw(struct ui *ui, const struct area *a)
         return;
     }
     int left = MIN(MAX(a->columns / 4, 20), 44), text_rows;
-    text_rows = rows_of_text(session->text.text, a->columns - left - 4, a->rows);
+    bool welcome = !*session->text.text && c->pane != PANE_TEXT;
+    text_rows = rows_of_text(welcome ? welcome_of(c) : session->text.text, a->columns - left - 3,
+                             a->rows);
     struct area files = {a->y, a->x, a->rows, left};
     struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
     c->files = files_draw(ui, &c->browser, c->pane == PANE_FILES, &files);
@@ -174,8 +174,8 @@ compose_draw(struct ui *ui, const struct area *a)
     draw_heading(&head, c->pane == PANE_TEXT, "instruction");
     c->text = text;
     int y = text.y + text_rows;
-    if (!*session->text.text && c->pane != PANE_TEXT)
-        draw_welcome(c, &text);
+    if (welcome)
+        draw_wrapped(&text, ROLE_DIM, welcome_of(c));
     draw_text(y, right.x + 1, right.columns - 2, *session->fault ? ROLE_FAULT : ROLE_DIM,
               *session->fault ? session->fault : "");
     char line[300];

@@ -180,11 +180,10 @@ say_unused(struct ui *ui, wint_t key, bool code, enum request request)
     key_to_name(key, code, name);
     if (!*name || (ui->dialogue.message[0] && ui->dialogue.message_role != ROLE_STATUS))
         return;
-    if (request)
-        ui_say(ui, ROLE_STATUS, "%s: there is nothing to %s here", name, request_name(request));
-    else
-        ui_say(ui, ROLE_STATUS, "%s does nothing here; %s lists the keys", name,
-               request_keys(ui->view, REQUEST_HELP));
+    char help[80];
+    snprintf(help, sizeof help, "%s", request_keys(ui->view, REQUEST_HELP));
+    help[strcspn(help, " ")] = 0;
+    ui_say(ui, ROLE_STATUS, "%s does nothing here; %s lists the keys", name, help);
 }
 
 static void

@@ -27,6 +27,26 @@ is_console(void)
     return term && strncmp(term, "linux", 5) == 0;
 }
 
+// The fonts of consoles lack some characters.
+static bool
+has_ellipsis(void)
+{
+    return draw_unicode() && !is_console();
+}
+
+// With three stops where it has an ellipsis that cannot be shown; NULL where it has none.
+static char *
+without_ellipsis(const char *text)
+{
+    static const char ellipsis[] = "\u2026";
+    if (has_ellipsis() || !strstr(text, ellipsis))
+        return NULL;
+    char *out = mem_strdup(text); // both take three bytes
+    for (char *p = out; (p = strstr(p, ellipsis)); p += 3)
+        memcpy(p, "...", 3);
+    return out;
+}
+
 // What stands for a character that must not or cannot be shown.
 static wchar_t
 shown(wchar_t c)
@@ -34,7 +54,7 @@ shown(wchar_t c)
     bool unicode = draw_unicode();
     if (!c || !text_harmless(c))
         return unicode ? L'\uFFFD' : L'?';
-    if (c == 0x2026 && (!unicode || is_console())) // whose fonts lack some
+    if (c == 0x2026 && !has_ellipsis())
         return L'.';
     if (c == 0x2605 && is_console())
         return L'*';
@@ -127,15 +147,18 @@ draw_chosen_place(int *y, int *x)
 
 // In the role that is in use; an end that is cut off is shown to be.
 static void
-put_text(int y, int x, int columns, const char *text)
+put_text(int y, int x, int columns, const char *said)
 {
+    char *spelled = columns > 3 ? without_ellipsis(said) : NULL;
+    const char *text = spelled ? spelled : said;
     size_t n = strlen(text);
     if (text_width(text, n) > columns && columns > 1) {
         int used = add_bytes(y, x, columns - 1, text, n);
-        add_bytes(y, x + used, 1, "\u2026", 4);
+        add_bytes(y, x + used, 1, has_ellipsis() ? "\u2026" : ">", 4);
     } else {
         add_bytes(y, x, columns, text, n);
     }
+    free(spelled);
     theme_use(ROLE_TEXT);
 }
 
@@ -429,13 +452,16 @@ draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t c
 }
 
 void
-draw_wrapped(const struct area *a, enum role role, const char *text)
+draw_wrapped(const struct area *a, enum role role, const char *said)
 {
     struct field_line lines[256];
+    char *spelled = without_ellipsis(said);
+    const char *text = spelled ? spelled : said;
     int count = field_wrap(text, MAX(a->columns, 1), lines, 256);
     for (int i = 0; i < count && i < a->rows; i++) {
         theme_use(role);
         add_bytes(a->y + i, a->x, a->columns, text + lines[i].start, lines[i].length);
     }
+    free(spelled);
     theme_use(ROLE_TEXT);
 }

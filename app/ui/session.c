@@ -280,7 +280,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
         free(padded);
     }
     session_check(ui);
-    ui_say(ui, ROLE_GOOD, "%s is %s: Enter on it chooses its role and loader", text,
+    ui_say(ui, ROLE_GOOD, "%s is %s: Enter sets its role and loader", text,
            strrchr(r->file, '/') ? strrchr(r->file, '/') + 1 : r->file);
     return true;
 }

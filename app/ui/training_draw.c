@@ -104,7 +104,7 @@ draw_sheet(struct ui *ui, const struct trainlog *log, const struct area *a)
         draw_text(a->y, a->x, a->columns, ROLE_DIM, "no sheets of samples in its folder yet");
     } else {
         const char *name = sheets[count - 1 - t->back], *slash = strrchr(name, '/');
-        draw_format(a->y, a->x, a->columns, ROLE_DIM, "%s   %d of %d   [ ] others",
+        draw_format(a->y, a->x, a->columns, ROLE_DIM, "%s   %d of %d   [ and ] show others",
                     slash ? slash + 1 : name, count - t->back, count);
         struct area picture = {a->y + 1, a->x, a->rows - 1, a->columns};
         draw_file(ui, SLOT_SHEET, &picture, name);

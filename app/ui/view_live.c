@@ -205,7 +205,7 @@ draw_end(const struct task *t, int back, int y, int x, int columns)
 {
     char text[60] = "", path[4200] = "";
     if (t->frame_count > 1)
-        snprintf(text, sizeof text, "%s step %d   [ ] step through", back ? "at" : "after",
+        snprintf(text, sizeof text, "%s step %d   [ and ] show others", back ? "at" : "after",
                  t->frame_steps[t->frame_count - 1 - MIN(back, t->frame_count - 1)]);
     int width = text_width(text, SIZE_MAX), from = width ? width + 3 : 0;
     draw_text(y, x, columns, ROLE_DIM, text);

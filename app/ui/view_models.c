@@ -179,7 +179,8 @@ put_sizes(const struct jv *o, char *out, size_t size)
         snprintf(out, size, "%" PRId64 " x %" PRId64 " pixels", side, side);
 }
 
-// Of the device that drawings are made on now: the one that was chosen, else the first usable.
+// Of the device that drawings are made on now: the one that was chosen, else the first usable that
+// is no software driver.
 static const struct row *
 device_in_use(const struct ui *ui)
 {
@@ -188,7 +189,8 @@ device_in_use(const struct ui *ui)
     for (int i = m->of_models; i < m->count; i++) {
         if (is_in_use(ui, &m->rows[i]))
             return &m->rows[i];
-        if (!first && !is_unusable(&m->rows[i]))
+        bool emulated = jv_bool(jv_get(m->rows[i].about, "emulated"), false);
+        if (!first && !is_unusable(&m->rows[i]) && !emulated)
             first = &m->rows[i];
     }
     return first;

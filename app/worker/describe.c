@@ -82,6 +82,7 @@ devices_json(void)
             jv_append(types, jv_from_string("f16"));
         jv_set(o, "types", types);
         jv_set(o, "matrix", jv_from_bool(d->matrix));
+        jv_set(o, "emulated", jv_from_bool(d->emulated));
         jv_append(list, o);
     }
     free(infos);

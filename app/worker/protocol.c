@@ -54,7 +54,7 @@ static fields a_loader = {LINE("name", NO, 64), LINE("role", NO, 64), LINE("summ
 static fields loaders = {LIST("loaders", 256, a_loader), END};
 static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("reason", NO, 1024),
                           INTEGER("memory", NO, 0, EXACT), INTEGER("available", NO, 0, EXACT),
-                          LINES("types", 8), BOOL("matrix"), END};
+                          LINES("types", 8), BOOL("matrix"), BOOL("emulated"), END};
 static fields memory_at = {INTEGER("size", NO, 0, 65536), LINE("quantise", NO, 16),
                            INTEGER("bytes", NO, 0, EXACT), END};
 static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),

@@ -40,6 +40,7 @@ struct device_info {
     char reason[300]; // why it cannot be used; "" when it can
     size_t memory, available; // bytes, 0: unknown
     bool f32, f16, bf16, matrix; // types of products, and whether it has units for them
+    bool emulated;               // a software driver: `auto` does not take it
 };
 int device_list(struct device_info *list, int max); // best first; returns the count
 

@@ -121,7 +121,8 @@ device_list_vulkan(struct device_info *list, int max)
         const struct vk_offer *o = &offers[i];
         list[i] = (struct device_info){.memory = o->memory, .available = o->available,
                                        .f32 = true, .f16 = o->storage16, .bf16 = o->storage16,
-                                       .matrix = o->f16_unit.m || o->bf16_unit.m};
+                                       .matrix = o->f16_unit.m || o->bf16_unit.m,
+                                       .emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU};
         snprintf(list[i].name, sizeof list[i].name, "vulkan:%d", i);
         snprintf(list[i].text, sizeof list[i].text, "%.150s, Vulkan %u.%u%s", o->name,
                  VK_API_VERSION_MAJOR(o->api), VK_API_VERSION_MINOR(o->api),
