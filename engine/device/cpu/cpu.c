@@ -296,26 +296,35 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
 
 const char cpu_nowhere[64] __attribute__((aligned(64)));
 
-static size_t
-cpu_scratch(const struct device *d, const struct node *n)
+// A step made ready, and given up, for what it then says of itself.
+static struct cpu_step
+tried(const struct device *d, const struct node *n)
 {
     const struct cpu_table *t = d->state;
     struct cpu_step s = {.node = n, .dst = (void *)(uintptr_t)cpu_nowhere};
     for (int k = 0; k < n->source_count; k++)
         s.src[k] = cpu_nowhere;
     struct plan like = {.params.constant_params = true};
-    size_t size = prepare_step(&like, t, &s) ? s.scratch_size : 0;
+    if (!prepare_step(&like, t, &s))
+        s.packed = s.scratch_size = 0;
     if (s.kernel && s.kernel->release)
         s.kernel->release(&s);
-    return size;
+    return s;
 }
 
+static size_t
+cpu_scratch(const struct device *d, const struct node *n)
+{
+    return tried(d, n).scratch_size;
+}
+
+// As the library lays them out, in whole tiles.
 static size_t
 cpu_copies(const struct device *d, const struct node *n)
 {
     const struct cpu_table *t = d->state;
     const struct cpu_kernel *first = t->kernels[n->op][0];
-    return first && first->keeps && first->keeps(n) ? node_bytes(n->source[1]) : 0;
+    return first && first->keeps && first->keeps(n) ? tried(d, n).packed : 0;
 }
 
 static void *

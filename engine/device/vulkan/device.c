@@ -260,6 +260,7 @@ const struct device_table device_vulkan = {
     .zero = memory_zero,
     .wait = wait_for_all,
     .rate = rate,
+    .scratch = vk_step_scratch,
     .prepare = vk_plan_prepare,
     .release = vk_plan_release,
     .run = vk_plan_run,

@@ -343,6 +343,7 @@ bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **h
 enum vk_matrix vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit);
 
 bool vk_plan_prepare(struct plan *p, struct err *err);
+size_t vk_step_scratch(const struct device *d, const struct node *n); // bytes; makes nothing
 void vk_plan_release(struct plan *p);
 bool vk_plan_run(struct plan *p, struct err *err);
 void vk_plan_profile(struct plan *p, bool on);
