@@ -16,7 +16,7 @@
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
 
-enum { QUERIES = 256, KEYS = 512, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
+enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
