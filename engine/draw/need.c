@@ -92,9 +92,8 @@ add_stage(const struct stages *s, const struct stage_need *one, struct pipeline_
 {
     const struct part_weights *p = one->weights;
     size_t weights = p ? params_bytes(p->params) : 0, alone = one->plan + weights + beside;
-    bool streams = p && device_streams(s->device) &&
-                   (alone > need->room || device_offload(s->device));
-    if (streams) {
+    bool streams = device_offload(s->device) || (alone > need->room && one->streamed < weights);
+    if (streams && p && device_streams(s->device)) {
         alone = one->plan + one->streamed + beside;
         need->streamed = true;
     }

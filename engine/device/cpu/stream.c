@@ -131,6 +131,14 @@ limit_of(const struct cpu_stream *s)
     return most;
 }
 
+// The next place for what is not found.
+static void
+lay(struct cpu_stream *s, struct piece *p, size_t alignment)
+{
+    p->at = s->reserved;
+    s->reserved += p->found ? 0 : (p->size + alignment - 1) / alignment * alignment;
+}
+
 static void
 look(struct cpu_stream *s, const struct plan *p, const struct weights_source *source)
 {
@@ -140,11 +148,13 @@ look(struct cpu_stream *s, const struct plan *p, const struct weights_source *so
     for (int i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i]->source_count; k++)
             note(s, p->steps[i], i, k, &capacity);
-    for (int i = 0; i < s->count; i++) {
-        struct piece *q = &s->pieces[i];
-        q->at = s->reserved;
-        s->reserved += q->found ? 0 : pages(q->size);
-    }
+    for (int i = 0; i < s->count; i++)
+        if (s->pieces[i].stays)
+            lay(s, &s->pieces[i], 64);
+    s->reserved = pages(s->reserved);
+    for (int i = 0; i < s->count; i++)
+        if (!s->pieces[i].stays)
+            lay(s, &s->pieces[i], pages(1));
     s->limit = limit_of(s);
 }
 
@@ -153,7 +163,7 @@ bytes_of(const struct cpu_stream *s)
 {
     size_t sum = s->limit;
     for (int i = 0; i < s->count; i++)
-        sum += s->pieces[i].stays  ? pages(s->pieces[i].size)
+        sum += s->pieces[i].stays  ? s->pieces[i].size
                : s->pieces[i].rows ? rows_bytes(s, &s->pieces[i])
                                    : 0;
     return sum;
