@@ -178,6 +178,39 @@ verify_no_overlap(const struct span *spans, int count)
                     spans[k].offset + spans[k].size <= spans[i].offset);
 }
 
+// Bytes from where its owner begins.
+static size_t
+offset_within(const struct node *n)
+{
+    size_t offset = 0;
+    for (const struct node *v = n; v != plan_root(n); v = v->source[0])
+        if (v->op == OP_part)
+            offset += dtype_bytes(v->dtype, v->params.part.offset);
+    return offset;
+}
+
+// Where each tensor is. A plan that is only measured has no device, and no buffers to lie in.
+static bool
+find_places(struct plan *p, const struct span *spans, const int *owner, struct err *err)
+{
+    for (int id = 0; id < graph_count(p->graph); id++) {
+        const struct node *n = graph_node(p->graph, id), *root = plan_root(n);
+        if (!p->live[id])
+            continue;
+        size_t offset = offset_within(n);
+        if (!(root->flags & NODE_BOUND)) {
+            p->places[id] = (struct place){SLOT_ARENA, spans[owner[id]].offset + offset};
+            continue;
+        }
+        p->places[id] = (struct place){root->slot, root->offset + offset};
+        const struct buffer *slot = p->slots[root->slot];
+        size_t end = p->places[id].offset + node_bytes(n);
+        if (p->params.device && (!slot || end > buffer_size(slot)))
+            return err_set(err, ERR_INPUT, "tensor %s lies outside its buffer", root->name);
+    }
+    return true;
+}
+
 bool
 plan_layout(struct plan *p, size_t alignment, struct err *err)
 {
@@ -193,7 +226,6 @@ plan_layout(struct plan *p, size_t alignment, struct err *err)
         if (p->live[id] && n->op != OP_NONE && op_rows[n->op].kind != KERNEL_VIEW)
             p->steps[p->step_count++] = n;
     }
-    bool ok = true;
     struct span *spans = mem_zalloc((size_t)(total + 1) * sizeof *spans);
     int *owner = mem_alloc((size_t)(total + 1) * sizeof *owner);
     int count = find_spans(p, spans, owner);
@@ -201,24 +233,7 @@ plan_layout(struct plan *p, size_t alignment, struct err *err)
     place_spans(p, spans, count, alignment);
     p->lower_bound = worst_moment(p, spans, count);
     verify_no_overlap(spans, count);
-    for (int id = 0; ok && id < total; id++) {
-        const struct node *n = graph_node(p->graph, id);
-        if (!p->live[id])
-            continue;
-        size_t offset = 0; // of views inside their owner
-        for (const struct node *v = n; v != plan_root(n); v = v->source[0])
-            if (v->op == OP_part)
-                offset += dtype_bytes(v->dtype, v->params.part.offset);
-        const struct node *root = plan_root(n);
-        if (root->flags & NODE_BOUND) {
-            p->places[id] = (struct place){root->slot, root->offset + offset};
-            size_t end = p->places[id].offset + node_bytes(n);
-            if (!p->slots[root->slot] || end > buffer_size(p->slots[root->slot]))
-                ok = err_set(err, ERR_INPUT, "tensor %s lies outside its buffer", root->name);
-        } else {
-            p->places[id] = (struct place){SLOT_ARENA, spans[owner[id]].offset + offset};
-        }
-    }
+    bool ok = find_places(p, spans, owner, err);
     free(spans);
     free(owner);
     return ok;

@@ -34,7 +34,8 @@ struct plan {
 // A step is done: tells who watches.
 void plan_tell(const struct plan *p, int step);
 
-// Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes.
+// Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes. A
+// plan without a device is only measured: it needs no buffers.
 bool plan_layout(struct plan *p, size_t alignment, struct err *err);
 void plan_layout_free(struct plan *p);
 
