@@ -303,7 +303,8 @@ plan_copies(const struct graph *g, const struct device *d)
 {
     size_t sum = 0;
     bool *seen = mem_zalloc((size_t)graph_count(g) + 1);
-    for (int id = 0; d->table->copies && id < graph_count(g); id++) {
+    bool asks = d->table->copies && graph_error(g)->code == ERR_NONE; // else shapes are guesses
+    for (int id = 0; asks && id < graph_count(g); id++) {
         const struct node *n = graph_node(g, id), *w = n->source_count > 1 ? n->source[1] : NULL;
         if (!w || !is_weights(w) || seen[w->id])
             continue;
