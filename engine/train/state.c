@@ -19,6 +19,8 @@ static const struct {
     {SLOT_EMA, "average/"},
 };
 
+static const int64_t step_most = 1000000000000; // of a recipe
+
 bool
 train_state_save(const struct train_state *s, const char *folder, struct err *err)
 {
@@ -111,11 +113,15 @@ train_state_load(struct train_state *s, const char *folder, struct err *err)
     const char *step = ok ? safetensors_metadata(file, "step") : NULL;
     if (ok && (!format || strcmp(format, "limn checkpoint 1") != 0 || !step))
         ok = err_set(err, ERR_INPUT, "%s: not a checkpoint", path);
+    char *end = NULL;
+    int64_t number = ok ? strtoll(step, &end, 10) : 0;
+    if (ok && (*end || end == step || number < 0 || number > step_most))
+        ok = err_set(err, ERR_INPUT, "%s: its step is '%.40s', which cannot be", path, step);
     for (size_t k = 0; ok && k < COUNT_OF(kept); k++)
         ok = load_slot(s, file, path, k, err);
     ok = ok && safetensors_check(file, err);
     if (ok)
-        s->step = strtoll(step, NULL, 10);
+        s->step = number;
     safetensors_close(file);
     free(path);
     return ok;

@@ -100,6 +100,16 @@ limn(*TRAIN, '--until', '3', '--force')
 check(steps() == [1, 2, 3] and (run / 'log.previous.jsonl').exists(), f'--force starts over: {steps()}')
 limn(*TRAIN, '--until', '5', '--resume')
 check(steps() == [1, 2, 3, 4, 5], f'--resume goes on: {steps()}')
+checkpoint = run / 'checkpoint.safetensors'
+good = checkpoint.read_bytes()
+size, = struct.unpack('<Q', good[:8])
+for step in ('-1', '-9223372036854775808', '99999999999999999999', '5x', ''):
+    head = json.loads(good[8:8 + size])
+    head['__metadata__']['step'] = step
+    text = json.dumps(head).encode()
+    checkpoint.write_bytes(struct.pack('<Q', len(text)) + text + good[8 + size:])
+    limn(*TRAIN, '--until', '7', '--resume', code=2, says=f"its step is '{step}'")
+checkpoint.write_bytes(good)
 limn(*TRAIN, '--set', 'steps=6', '--resume')
 refused('--set', 'steps=6')  # finished
 for f in run.glob('checkpoint*'):
