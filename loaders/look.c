@@ -419,13 +419,20 @@ looker_run(struct looker *l, const struct loader_entry *e, const struct image *i
 
 // --- letters
 
+// Of a long text both ends, which are all that a label shows of it.
 static struct image *
 write_letters(struct looker *l, struct inside_order o, const char *text, struct err *err)
 {
-    o.size = strlen(text) + 1;
-    return looker_begin(l, err)
-               ? ask(&l->s, &o, text, "letters", LIMIT_LOOK_SECONDS, NULL, err)
-               : NULL;
+    enum { HALF = LIMIT_LETTERS_BYTES / 2 };
+    size_t n = strlen(text);
+    char *both = n > LIMIT_LETTERS_BYTES ? mem_printf("%.*s%s", HALF, text, text + n - HALF) : NULL;
+    const char *of = both ? both : text;
+    o.size = strlen(of) + 1;
+    struct image *image = looker_begin(l, err)
+                              ? ask(&l->s, &o, of, "letters", LIMIT_LOOK_SECONDS, NULL, err)
+                              : NULL;
+    free(both);
+    return image;
 }
 
 struct image *

@@ -78,6 +78,16 @@ is_light(const char *text)
     return sum > 0.5;
 }
 
+// A size of cells, if it can be one.
+static void
+take_cell(struct term_info *info, int width, int height)
+{
+    if (height < 4 || height > 200 || width < 2 || width > 100)
+        return;
+    info->cell_width = width;
+    info->cell_height = height;
+}
+
 // A whole sequence ESC [ … final, or a string. True when it was an answer.
 static bool
 take_answer(struct parser *p, struct term_info *info)
@@ -108,10 +118,7 @@ take_answer(struct parser *p, struct term_info *info)
     }
     if (final == 't' && sscanf(text, "6;%d;%dt", &a, &b) == 2) {
         info->said_cells = true;
-        if (a >= 4 && a <= 200 && b >= 2 && b <= 100) {
-            info->cell_height = a;
-            info->cell_width = b;
-        }
+        take_cell(info, b, a);
         return true;
     }
     if (final == 'S' && sscanf(text, "?1;0;%dS", &a) == 1) {
@@ -322,10 +329,7 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row) {
         info->columns = size.ws_col;
         info->rows = size.ws_row;
-        if (size.ws_xpixel / size.ws_col >= 2 && size.ws_ypixel / size.ws_row >= 4) {
-            info->cell_width = size.ws_xpixel / size.ws_col;
-            info->cell_height = size.ws_ypixel / size.ws_row;
-        }
+        take_cell(info, size.ws_xpixel / size.ws_col, size.ws_ypixel / size.ws_row);
     }
     if (!enter(fd, &m))
         return false;

@@ -39,6 +39,7 @@ enum {
     LIMIT_LOOK_SECONDS = 20,         // to decode a picture
     LIMIT_LOOK_VECTOR_MS = 1000,     // of processor time, for an SVG
     LIMIT_LOOK_MEGABYTES = 2000,     // that decoding may use beyond what the process has
+    LIMIT_LETTERS_BYTES = 4096,      // of a label; of a longer one both ends are drawn
     LIMIT_RESULT_SIDE = 2048,        // pixels: of a worker's picture that is shown at once
     LIMIT_RESULT_SECONDS = 2,        // to decode it
     LIMIT_SANDBOX_DESCRIPTORS = 64,  // open files of a child

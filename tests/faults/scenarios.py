@@ -400,7 +400,8 @@ class Gallery(Scenario):
 
     def prepare(self, home):
         shutil.copytree(self.ground.home / 'data', home / 'data')
-        (home / 'play').write_text(f'limit 5\nkeys 3\nwait 1 picture\nkeys E ^U\ntype {home}/plain.png\nkeys Enter\n'
+        limit = 5 * self.ground.faults.patience # something that failed may leave the screen unsettled for good
+        (home / 'play').write_text(f'limit {limit}\nkeys 3\nwait 1 picture\nkeys E ^U\ntype {home}/plain.png\nkeys Enter\n'
                                    'settle\nsave -\n'
                                    f'keys C ^U\ntype {home}/all.png\nkeys Enter\nsettle\nsave -\n')
 

@@ -213,6 +213,10 @@ size_in_pixels_is_used(void **state)
     play(&t, query, &r, output, sizeof output);
     assert_int_equal(r.info.cell_width, 12);
     assert_int_equal(r.info.cell_height, 25);
+    t.size = (struct winsize){40, 80, 65535, 65535}; // no letters are that large
+    play(&t, query, &r, output, sizeof output);
+    assert_int_equal(r.info.cell_width, TERM_CELL_WIDTH_GUESS);
+    assert_int_equal(r.info.cell_height, TERM_CELL_HEIGHT_GUESS);
 }
 
 static void

@@ -373,6 +373,45 @@ letters_are_drawn_in_the_sandbox(void **state)
     assert_no_harm();
 }
 
+static struct image *
+label_of(struct looker *l, size_t bytes, char last)
+{
+    char *text = letters(bytes);
+    text[bytes - 1] = last;
+    struct image *out = looker_text(l, text, 80, 18, NULL);
+    free(text);
+    assert_non_null(out);
+    return out;
+}
+
+static bool
+same(struct image *a, struct image *b)
+{
+    bool equal = memcmp(a->pixels, b->pixels, a->stride * (size_t)a->height) == 0;
+    image_unref(a), image_unref(b);
+    return equal;
+}
+
+// Of a text beyond the limit its two ends are drawn; megabytes of it take no time.
+static void
+long_labels(void **state)
+{
+    struct looker *l = looker_open(NULL);
+    for (size_t over = 0; over <= 1; over++) {
+        size_t n = LIMIT_LETTERS_BYTES + over;
+        assert_true(same(label_of(l, n, 'x'), label_of(l, LIMIT_LETTERS_BYTES, 'x')));
+        assert_true(same(label_of(l, n, 'W'), label_of(l, LIMIT_LETTERS_BYTES, 'W')));
+    }
+    struct image *one = label_of(l, 1, 'x');
+    bool fonts = has_ink(one, 255); // of the system
+    image_unref(one);
+    assert_int_equal(
+        same(label_of(l, LIMIT_LETTERS_BYTES, 'x'), label_of(l, LIMIT_LETTERS_BYTES, 'W')), !fonts);
+    assert_true(same(label_of(l, 8 << 20, 'W'), label_of(l, LIMIT_LETTERS_BYTES, 'W')));
+    looker_close(l);
+    assert_no_harm();
+}
+
 // --- places
 
 static void
@@ -535,6 +574,7 @@ main(int argc, char **argv)
         cmocka_unit_test(descriptions_have_limits),
         cmocka_unit_test(results_have_limits),
         cmocka_unit_test(letters_are_drawn_in_the_sandbox),
+        cmocka_unit_test(long_labels),
         cmocka_unit_test(keepers_are_replaced),
         cmocka_unit_test(pictures_go_through_loaders),
         cmocka_unit_test(places_are_checked),
