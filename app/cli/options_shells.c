@@ -14,8 +14,8 @@ docs_shell(int i)
     return i < (int)COUNT_OF(names) ? names[i] : NULL;
 }
 
-// What prints the names that a value may be, one per line; NULL: nothing does. Bash's compgen expands
-// words like any others: a name with other characters than these could be a command.
+// What prints the names that a value may be, one per line; NULL: nothing does. Bash's compgen
+// expands words like any others: a name with other characters than these could be a command.
 static const char *
 lister(enum completion what)
 {
