@@ -55,16 +55,21 @@ less(uint64_t from, uint64_t by)
     return from > by ? from - by : 0;
 }
 
-// What one group's limits leave.
+// What one group's limits leave. Most groups have none: version 1 then names its largest number.
+// What is used is only asked where it matters: the kernel adds it up anew for each answer.
 static uint64_t
 group_room(const char *folder, const struct version *v)
 {
-    uint64_t most = UINT64_MAX, used = number_in(folder, v->used, "");
+    uint64_t most = UINT64_MAX;
     for (int i = 0; i < 2; i++) {
         uint64_t limit = v->limits[i] ? number_in(folder, v->limits[i], "") : 0;
         most = limit ? MIN(most, limit) : most;
-        used = less(used, number_in(folder, "memory.stat", v->files[i]));
     }
+    if (most >= UINT64_C(1) << 62)
+        return UINT64_MAX;
+    uint64_t used = number_in(folder, v->used, "");
+    for (int i = 0; i < 2; i++)
+        used = less(used, number_in(folder, "memory.stat", v->files[i]));
     return less(most, used);
 }
 
