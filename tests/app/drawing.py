@@ -68,8 +68,7 @@ said = limn('generate', 'text', '--steps', '1', '--negative', 'x', '--scale', '1
 check('needs guidance' in said and not pathlib.Path('no.png').exists(), said)
 # With references, in a sweep.
 limn('generate', 'edge', '--steps', '1', '--size', '64', '--seed', '3', '--sweep', 'negative=red,blue', '--sweep',
-     'variation=4:0.3,5:0.3',
-     '--no-library', '-q', '-o', 'sweep.png')
+     'variation=4:0.3,5:0.3', '--no-library', '-q', '-o', 'sweep.png')
 cells = [pixels(f'sweep-{i}.png') for i in range(1, 5)]
 check(len(set(cells)) == 4, 'four cells, four pictures')
 check(text_of('sweep-3.png')['negative'] == 'blue' and text_of('sweep-3.png')['variation'] == '4:0.3',

@@ -384,6 +384,5 @@ def the_terminal_is_what_it_is():
 limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps,
                weights_by_other_names, times_that_are_none,
          captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, environments_of_others,
-               standard_input_is_closed,
-               no_thread_can_be_made, small_stacks,
+               standard_input_is_closed, no_thread_can_be_made, small_stacks,
          little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])

@@ -21,8 +21,7 @@ runs = complaints = went_well = 0
 began = time.monotonic()
 # Commands that write nothing of their own, and what needs more than a full disk to be met.
 SHORT = ('generate to a file', 'generate with a library', 'library rate', 'train', 'data pack', 'index', 'models add',
-         'models merge',
-         'the gallery writes')
+         'models merge', 'the gallery writes')
 LEFT_OUT = ('generate with threads', 'generate into a full pipe', 'templates', 'models check', 'jobs', 'library list')
 LACKING = re.compile('No space left|disk is full|disk I/O|database or disk|cannot be recorded|unable to open|readonly')
 

@@ -204,9 +204,8 @@ def checkpoint_step(path):
 
 def leftovers(folder):
     """Temporary names, wherever they are."""
-    return [str(f.relative_to(folder)) for f in folder.rglob('*') if f.name.startswith('.limn-') and f.suffix ==
-            '.part' or
-            f.name.endswith(('.tmp', '.partial'))]
+    return [str(f.relative_to(folder)) for f in folder.rglob('*')
+            if f.name.startswith('.limn-') and f.suffix == '.part' or f.name.endswith(('.tmp', '.partial'))]
 
 
 def rows(database, sql, *args):

@@ -42,8 +42,7 @@ def killed(home, words, who, after):
     """Runs, kills after some seconds, waits for the rest to end; what it had printed."""
     with open(home / 'said', 'w+') as said:
         p = subprocess.Popen([faults.limn, *words], env=faults.environment(home), cwd=home, stdin=subprocess.DEVNULL,
-                             stdout=said,
-                             stderr=subprocess.STDOUT, start_new_session=True)
+                             stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             p.wait(after)
             hit = False

@@ -114,8 +114,7 @@ def a_library_is_locked():
 def a_sheet_is_written():
     sheet = ground.home / 'swept-sheet.png'
     ground.must('generate', 'text', '--model', str(ground.model), '--steps', '2', '--sweep', 'seed=1..2', '--preview',
-                'none',
-                '--device', 'cpu', '--no-library', '-o', str(ground.home / 'swept.png'))
+                'none', '--device', 'cpu', '--no-library', '-o', str(ground.home / 'swept.png'))
     s = Screen('a sheet on a slow disk', 'write:/pictures/.limn-:1500')
     s.keys(':', f'open {sheet}', '\r')
     check(s.until(lambda: b'a sweep of 2 pictures' in s.said, 10), 'its cells are offered')
@@ -182,6 +181,5 @@ limn_test.ONLY = sys.argv[5:]
 if not limn_test.ONLY or 'the_disk_answers_no_more' in limn_test.ONLY:
     unanswered = concurrent.futures.ThreadPoolExecutor().submit(leave_it)
 limn_test.run([a_picture_is_read, an_instruction_is_opened, a_library_is_written, a_library_is_locked,
-               a_sheet_is_written,
-               earlier_limns_left_jobs, a_piece_of_a_training_comes, the_disk_answers_no_more],
+               a_sheet_is_written, earlier_limns_left_jobs, a_piece_of_a_training_comes, the_disk_answers_no_more],
               faults.close)

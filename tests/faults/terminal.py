@@ -12,8 +12,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 30, 100, 0, 0))
         self.errors = open(home / 'errors', 'w+')
         self.p = subprocess.Popen([faults.limn, *words], env=dict(environment, TERM='xterm-256color'), cwd=home,
-                                  stdin=slave, stdout=slave,
-                                  stderr=self.errors, start_new_session=True,
+                                  stdin=slave, stdout=slave, stderr=self.errors, start_new_session=True,
                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
 

@@ -319,8 +319,7 @@ seed('client', 'drawn',
                               message('result', 'PNG', job='a', index=0, count=2, seed=1),
            message('result', 'PNG', job='a', index=1),
                               message('done', job='a', steps=2, sampler='ddim', guidance='both', text_seconds=0.1,
-                                      reference_seconds=0.1,
-                                      denoise_seconds=1.5, peak_bytes=1000)))
+                                      reference_seconds=0.1, denoise_seconds=1.5, peak_bytes=1000)))
 seed('client', 'failed', lines(HELLO, message('want', hash=hashlib.sha256(b'abc').hexdigest()),
                                message('failed', job='a', code='input', text='reference 1 has no picture')))
 seed('client', 'command', lines(HELLO, message('running', id='c', pid=3), message('output', 'hi', id='c', stream=1),

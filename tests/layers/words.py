@@ -75,9 +75,8 @@ def names():
     """Options are those of docs/commands.md, which is made from the tables, or of the project's own scripts."""
     table = (source / 'docs/commands.md').read_text()
     known = set(re.findall(r'--[a-z][a-z-]*', table))
-    scripts = [p for folder in ('tests',
-                                'app') for p in (source / folder).rglob('*') if p.suffix in ('.py', '.sh') or p.name ==
-               'run']
+    scripts = [p for folder in ('tests', 'app') for p in (source / folder).rglob('*')
+               if p.suffix in ('.py', '.sh') or p.name == 'run']
     own = set(re.findall(r'--[a-z][a-z-]*', ''.join(p.read_text() for p in scripts)))
     # Of the launchers of parallel programs.
     own |= {'--bind-to', '--cpus-per-task', '--kill-on-bad-exit', '--map-by', '--mpi', '--nodes', '--ntasks-per-node',

@@ -79,8 +79,7 @@ for bad in (['rate', ident, '6'], ['rate', ident, 'x'], ['rate', '999', '1'], ['
 
 # What is inside a picture cannot speak to the terminal.
 limn('instruct', 'a \x1b]0;pwned\x07 red \x1b[31m fox \x9b2J', '--steps', '1', '--size', '64', '--seed', '9', '-o',
-     f'{home}/evil.png',
-     '--preview', 'none')
+     f'{home}/evil.png', '--preview', 'none')
 text = limn('library', 'list').stdout
 check('pwned' in text and '\x1b' not in text and '\x07' not in text and '\x9b' not in text, f'harmless: {text!r}')
 text = limn('generate', f'{home}/\x1b]0;x\x07.png', code=2).stderr
@@ -328,8 +327,7 @@ check(DB.read_bytes() == before, 'and it is untouched')
 for f in glob.glob(str(DB) + '*'):
     os.unlink(f)
 p = limn('generate', 'text', '--steps', '1', '--size', '64', '--seed', '8', '-o', f'{home}/full.png', '--preview',
-         'none', code=1,
-         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
+         'none', code=1, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
 check(not (home / 'full.png').exists() and 'full.png' in p.stderr, f'no room: {p.stderr}')
 check(not glob.glob(f'{home}/full.png*') and not glob.glob(f'{home}/.full*'), 'nothing half-written')
 

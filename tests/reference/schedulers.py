@@ -202,8 +202,7 @@ def chains():
         "euler_a_eps_leading": (EulerAncestralDiscreteScheduler, 10, dict(linear, **eps, **leading)),
         "heun_v_leading": (HeunDiscreteScheduler, 8, dict(COSINE, **v, **leading)),
         "heun_eps_karras": (HeunDiscreteScheduler, 10, dict(linear, **eps, **leading,
-                                                            use_karras_sigmas=True,
-                                                            clip_sample=True)),
+                                                            use_karras_sigmas=True, clip_sample=True)),
     }
     flow, flow_heun = FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler
     flow_rows = {

@@ -147,8 +147,7 @@ for i in range(8):
 # --- a LoRA: laid on the model or merged into it, it draws the same; of weight 0, what the model draws
 def pixels(name, *args):
     limn('instruct', 'a snail', '--seed', '1', '--steps', '2', '--device', 'cpu', '--dtype', 'f32', '--preview', 'none',
-         '--no-library',
-         '-o', name, *args)
+         '--no-library', '-o', name, *args)
     png, at, found = (here / name).read_bytes(), 8, b''
     while at < len(png):
         size = struct.unpack('>I', png[at:at + 4])[0]

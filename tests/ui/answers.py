@@ -186,8 +186,7 @@ def typing_meanwhile():
 def late():
     # The answers come when limn waits no longer: they are no keys, and what they say is still of use.
     for answers, expected, split in ((WINDOWS, 'sixel', False), (WEZTERM_KITTY, 'kitty', False),
-                                     (PLAIN, 'cells', False),
-                                     (WINDOWS_BEFORE, 'cells', True)):
+                                     (PLAIN, 'cells', False), (WINDOWS_BEFORE, 'cells', True)):
         t = Terminal(answers, late=1.2, split=split)
         check(t.run(10, lambda out: kind(out) == 'cells'), f'{expected}: symbols at first')
         t.run(1.0)

@@ -379,8 +379,7 @@ def painting():
     head, mask = painted()
     white = [i for i, v in enumerate(mask) if v]
     check(head['width'] == 64 and all(26 <= i // 64 <= 37 and 28 <= i % 64 <= 50 for i in white) and
-          60 < len(white) < 150,
-          f'limn gets the stroke: {head}, {len(white)} pixels')
+          60 < len(white) < 150, f'limn gets the stroke: {head}, {len(white)} pixels')
     d.point(a.w, 330, 320)
     d.button(3, True), d.button(3, False)
     check(len([v for v in painted()[1] if v]) < len(white), 'the right button takes away')

@@ -52,8 +52,7 @@ def log_of(folder):
 
 def begin(*args, cwd=here, more={}):
     return subprocess.Popen([LIMN, *args], env=dict(env, **more), cwd=cwd, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE,
-                            text=True, start_new_session=True)
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def clean(folder):
@@ -75,8 +74,7 @@ def here_is_the_same():
             [LIMN, 'worker', '--run', *args], env=env, cwd=here, capture_output=True, text=True).stdout
         check(through == alone and through, f'{args}: {through[:200]!r}, {alone[:200]!r}')
     p = limn('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1',
-             '--references', '1',
-             '--text-tokens', '8', '--repeats', '1', '--forward', cwd=here)
+             '--references', '1', '--text-tokens', '8', '--repeats', '1', '--forward', cwd=here)
     check('ceilings' in p.stdout, p.stdout)
     # Faults of the command are its own: one line, the same code.
     for args, code, words in ((('train', 'none.yaml'), 2, 'none.yaml'), (('train',), 2, 'RECIPE.yaml is missing'),
@@ -169,8 +167,7 @@ def crashes():
 def messages():
     """What no limn would send."""
     w = subprocess.Popen([LIMN, 'worker', '--stdio', '--alone'], env=env, cwd=here, stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def send(kind, payload=b'', **head):
         w.stdin.write(frames.frame(dict(type=kind, **head), payload))
@@ -186,8 +183,7 @@ def messages():
     check('train' in take('hello')['commands'], 'it says what it can run')
     digest = hashlib.sha256(b'').hexdigest()
     bad = [dict(words=['sh', '-c', 'touch pwned']), dict(words=['generate', 'text']), dict(words=['worker', '--stdio']),
-           dict(words=[]),
-           dict(words=['jobs']), dict(words=[dict(before='devices', name='x', hash=digest)]),
+           dict(words=[]), dict(words=['jobs']), dict(words=[dict(before='devices', name='x', hash=digest)]),
            dict(id='../../x', words=['devices']),
            dict(words=['devices', dict(before='', name='../../../pwned', hash=digest)]), dict(words=['devices'] * 1000),
            dict(words=['devices', dict(before='', name='.bashrc', hash=digest)]),
@@ -388,8 +384,7 @@ def on_another_machine(sshd):
           f'a training there is the same: {p.stdout[:200]} {p.stderr}')
     check(not list((there / 'state/limn/jobs').glob('*')), 'what was sent is gone again')
     p = far('train', 'small.yaml', '--device', 'cpu', '--sheet', 'sheet.png', '--texts', 'texts.txt', '--steps', '1',
-            '--columns', '1',
-            '--set', 'model=run/model', code=None)
+            '--columns', '1', '--set', 'model=run/model', code=None)
     if check(p.returncode == 0, f'a sheet: {p.stderr}'):
         check((here / 'sheet.png').read_bytes()[:4] == b'\x89PNG' and (here / 'texts.txt').exists(),
               'its sheet comes here')
@@ -399,8 +394,7 @@ def on_another_machine(sshd):
     check('limn-icons' in p.stdout, p.stdout)
     for name, where in (('a.png', ()), ('b.png', at)):
         limn('generate', f'{SOURCE}/app/templates/edge.yaml', '--seed', '4', '--steps', '2', '--device', 'cpu',
-             '--dtype', 'f32',
-             '--preview', 'none', '-o', name, *where, cwd=here, more=sshd.more)
+             '--dtype', 'f32', '--preview', 'none', '-o', name, *where, cwd=here, more=sshd.more)
     check((here / 'a.png').read_bytes() == (here / 'b.png').read_bytes(), 'the same picture from there')
     golden = f'{SOURCE}/tests/reference/golden/t5'
     shutil.copytree(golden, there / 't5')
@@ -408,15 +402,14 @@ def on_another_machine(sshd):
     p = far('models', 'check', 't5', '--golden', f'{golden}/golden.safetensors', '--device', 'cpu')
     check('within the tolerance' in p.stdout, p.stdout)
     p = far('bench', 'step', '--device', 'cpu', '--dtype', 'f32', '--model', 'model', '--batch', '1',
-            '--references', '1',
-            '--text-tokens', '8', '--repeats', '1', '--forward')
+            '--references', '1', '--text-tokens', '8', '--repeats', '1', '--forward')
     check('ceilings' in p.stdout, p.stdout)
     # The UI's second door: it is played there, its screens come here as text, and lie there as pictures.
     p = subprocess.run(sshd.more['LIMN_SSH'].split() + [sshd.host, sshd.more['LIMN_REMOTE'], '--script', '-'],
-                       capture_output=True, text=True, input=
-                       f'limit {30 * SLOW:.0f}\nsize 80x24\nkeys 4 /\ntype edge\nkeys Enter\nsettle\nsave -\n'
-                       'save screen.png\nkeys :\ntype size 64\n'
-                       'keys Enter 1 i\ntype a hen\nkeys Esc F9\nwait done in\nsave -\n', timeout=120 * SLOW)
+                       capture_output=True, text=True, timeout=120 * SLOW,
+                       input=f'limit {30 * SLOW:.0f}\nsize 80x24\nkeys 4 /\ntype edge\nkeys Enter\nsettle\nsave -\n'
+                             'save screen.png\nkeys :\ntype size 64\n'
+                             'keys Enter 1 i\ntype a hen\nkeys Esc F9\nwait done in\nsave -\n')
     check(p.returncode == 0 and 'what it draws' in p.stdout and 'done in' in p.stdout,
           f'a script through ssh: {p.returncode}', p.stdout + p.stderr)
     check(size_of(there / 'screen.png') == (800, 480) and len(list(there.rglob('pictures/*.png'))) > 8,

@@ -158,8 +158,7 @@ def message(kind):
 
 
 WRONG = [None, True, -1, 1.5, 1 << 31, 1 << 62, -(1 << 62), 1e308, 'x', ESC, 'A' * 100000, '../../../pwned', '', [], {},
-         [1] * 5000,
-         [[[[[[1]]]]]], {'a': {'b': ESC}}, 'MISSING']
+         [1] * 5000, [[[[[[1]]]]]], {'a': {'b': ESC}}, 'MISSING']
 
 
 def broken(kind, path, value):
@@ -193,8 +192,7 @@ def make(name, frames, **more):
     shutil.copy(PNG, home / 'cwd/a.png')
     (home / 'scenario.json').write_text(json.dumps(dict(dict(frames=frames, png=PNG), **more)))
     env = environment(home, XDG_DATA_HOME=f'{home}/data', XDG_STATE_HOME=f'{home}/state',
-                      XDG_CACHE_HOME=f'{home}/cache',
-                      TERM='xterm-256color', LIMN_LOG='info', GOMP_SPINCOUNT='3000',
+                      XDG_CACHE_HOME=f'{home}/cache', TERM='xterm-256color', LIMN_LOG='info', GOMP_SPINCOUNT='3000',
                       LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {home}/scenario.json')
     return home, env
 

@@ -245,8 +245,7 @@ def through_ssh():
     check(here.returncode == 0 and there.returncode == 0, here.stderr + there.stderr)
     check(a.read_bytes() == b.read_bytes(), 'the same picture from another host')
     for host, words in (('down', 'Connection refused'), ('evil', 'not limn'), ('bare', 'no limn in the search path'),
-                        ('odd', 'not available'),
-                        ('old', 'install the same version')):
+                        ('odd', 'not available'), ('old', 'install the same version')):
         p, out = generate(host)
         check(p.returncode == 1 and words in p.stderr and p.stderr.count('\n') == 1,
               f'{host}: {p.returncode} {p.stderr}')
