@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# A FLUX.2 of 200 MB of random weights that stay in their file: the same picture, less memory, no more than was
+# A FLUX.2 of 120 MB of random weights that stay in their file: the same picture, less memory, no more than was
 # planned, and, where control groups can be made, drawn in one that has no room for the weights. streams.py LIMN SOURCE
 import os
 import pathlib
@@ -14,7 +14,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 from limn_test import GOLDEN, LIMN, check, environment, run, safetensors, skip, work
 
 HOME = pathlib.Path(work.name)
-WIDTH, MLP, BLOCKS, CHANNELS, TEXT = 512, 32, 4, 16, 72
+WIDTH, MLP, BLOCKS, CHANNELS, TEXT = 512, 32, 2, 16, 72
 CONFIG = f'''{{"_class_name": "Flux2Transformer2DModel", "in_channels": {CHANNELS}, "num_layers": 0,
 "num_single_layers": {BLOCKS}, "attention_head_dim": 128, "num_attention_heads": {WIDTH // 128}, "mlp_ratio": {MLP},
 "joint_attention_dim": {TEXT}, "timestep_guidance_channels": 32, "guidance_embeds": false}}'''
