@@ -163,12 +163,11 @@ compose_draw(struct ui *ui, const struct area *a)
     }
     int left = MIN(MAX(a->columns / 4, 20), 44), text_rows;
     bool welcome = !*session->text.text && c->pane != PANE_TEXT;
-    text_rows = rows_of_text(welcome ? welcome_of(c) : session->text.text, a->columns - left - 3,
+    struct area files, right;
+    draw_split(a, left, &files, &right);
+    text_rows = rows_of_text(welcome ? welcome_of(c) : session->text.text, right.columns - 2,
                              a->rows);
-    struct area files = {a->y, a->x, a->rows, left};
-    struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
     c->files = files_draw(ui, &c->browser, c->pane == PANE_FILES, &files);
-    draw_upright(a->y, a->x + left, a->rows);
     struct area text = {right.y + 1, right.x + 1, text_rows, right.columns - 2};
     struct area head = {right.y, right.x, 1, right.columns};
     draw_heading(&head, c->pane == PANE_TEXT, "instruction");
@@ -186,7 +185,7 @@ compose_draw(struct ui *ui, const struct area *a)
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);
     y += reference_rows;
-    struct area looks = {y, right.x + 1, a->y + a->rows - y, right.columns - 2};
+    struct area looks = {y, right.x + 1, right.y + right.rows - y, right.columns - 2};
     draw_looks(ui, &looks);
     draw_instruction(ui, &text, session->text.text,
                      c->pane == PANE_TEXT && !form_is_open(ui) ? session->text.cursor : SIZE_MAX);

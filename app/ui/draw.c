@@ -137,6 +137,31 @@ draw_begin(void)
     chosen_y = -1;
 }
 
+void
+draw_read_from(int y, int x)
+{
+    if (chosen_y >= 0)
+        return;
+    chosen_y = y;
+    chosen_x = x;
+}
+
+void
+draw_split(const struct area *a, int columns, struct area *list, struct area *rest)
+{
+    *list = *rest = *a;
+    if (plain) {
+        list->rows = a->rows * 2 / 5;
+        rest->y += list->rows;
+        rest->rows -= list->rows;
+        return;
+    }
+    list->columns = columns;
+    rest->x += columns + 1;
+    rest->columns -= columns + 1;
+    draw_upright(a->y, a->x + columns, a->rows);
+}
+
 bool
 draw_chosen_place(int *y, int *x)
 {

@@ -22,6 +22,11 @@ void draw_plainly(bool plain);
 bool draw_is_plain(void);
 void draw_begin(void); // of a screen, or of what lies in front of one: what is chosen is there
 bool draw_chosen_place(int *y, int *x); // while it is plain; false: nothing is chosen
+// Where nothing is chosen, what is read is there: the first such place counts.
+void draw_read_from(int y, int x);
+// A list of so many columns and what belongs to it beside it, with a line between them; plain: one
+// above the other, since a screen reader reads whole lines.
+void draw_split(const struct area *a, int columns, struct area *list, struct area *rest);
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 // The message line. A message's role has the line's background there, and only there.
 void draw_message(int y, int x, int columns, enum role role, const char *text);

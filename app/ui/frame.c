@@ -5,6 +5,7 @@
 #include <curses.h>
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
@@ -142,11 +143,23 @@ draw_hints(struct ui *ui)
     }
 }
 
-// Where a text is written, else, for a screen reader, at what is chosen.
+// The first line with something in it, below a view's heading.
+static int
+first_line(void)
+{
+    wchar_t text[UI_COLUMNS_MIN];
+    for (int y = 2; y < LINES - 2; y++)
+        if (mvinnwstr(y, 1, text, UI_COLUMNS_MIN - 1) > 0 && text[wcsspn(text, L" ")])
+            return y;
+    return 2;
+}
+
+// Where a text is written, else, for a screen reader, at what is chosen, or read first.
 static void
 place_cursor(int y, int x)
 {
     int chosen_y, chosen_x;
+    draw_read_from(draw_is_plain() ? first_line() : 2, 1);
     if (draw_chosen_place(&chosen_y, &chosen_x) && curs_set(1) != 1) {
         y = chosen_y;
         x = chosen_x;
@@ -183,11 +196,9 @@ draw_screen(struct ui *ui)
         form_draw(ui);
         getyx(stdscr, y, x);
     }
-    draw_status(ui);
-    if (ui->dialogue.palette) {
-        draw_begin();
+    if (ui->dialogue.palette)
         palette_draw(ui);
-    }
+    draw_status(ui); // where one types there the cursor stays
     if (!ui->dialogue.prompting)
         place_cursor(y, x);
     pictures_turn(ui->pictures);

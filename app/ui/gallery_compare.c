@@ -139,7 +139,7 @@ difference_of(struct ui *ui, struct image *a, struct image *b)
     }
     if (x && y && !same)
         ui_say(ui, ROLE_WARNING,
-               "a difference is of two of one size: these are %d x %d and %d x %d",
+               "the difference needs two pictures of one size: these are %d x %d and %d x %d",
                x->width, x->height, y->width, y->height);
     image_unref(x);
     image_unref(y);

@@ -76,6 +76,7 @@ draw_help(struct ui *ui, const struct area *a)
     struct help *h = ui_state(ui, VIEW_HELP);
     int line = 0;
     char title[120];
+    draw_read_from(a->y, a->x + 1);
     h->top = MAX(0, MIN(h->top, h->lines - a->rows));
     h->rows = a->rows;
     snprintf(title, sizeof title, "%s: %s", views[ui_view_before(ui)]->name,

@@ -220,15 +220,14 @@ draw_live(struct ui *ui, const struct area *a)
 {
     struct live *l = live_of(ui);
     int left = MIN(MAX(a->columns / 4, 20), 40);
-    struct area queue = {a->y, a->x, a->rows, left};
-    struct area right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    struct area queue, right;
     const struct task *t = task_shown(ui);
+    draw_split(a, left, &queue, &right);
     live_draw_queue(ui, &queue);
-    draw_upright(a->y, a->x + left, a->rows);
     struct area head = {right.y, right.x, 1, right.columns};
     if (!t) {
         draw_heading(&head, false, "picture");
-        draw_text(a->y + 2, right.x + 2, right.columns - 3, ROLE_DIM,
+        draw_text(right.y + 2, right.x + 2, right.columns - 3, ROLE_DIM,
                   "F9 draws the instruction that is being assembled (1)");
         return;
     }

@@ -46,6 +46,7 @@ draw_log(struct ui *ui, const struct area *a)
                             MIN(height, y + height - a->y - 1), columns};
         char time[TIME_TEXT_MAX];
         time_text(log[i].when, "%H:%M:%S", time);
+        draw_read_from(MAX(y, a->y + 1), a->x + 1); // the newest that is shown
         if (y > a->y)
             draw_text(y, a->x + 1, TIME_COLUMNS - 1, ROLE_DIM, time);
         draw_wrapped(&line, log[i].role, log[i].text);

@@ -131,7 +131,7 @@ draw_list(const struct ui *ui, const struct area *a)
     draw_heading(a, true, title);
     if (!ui_machine(ui))
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "asking the worker for its models and devices \u2026");
+                  "asking the worker \u2026");
     int rows = a->rows - 1 - (m->of_models < m->count);
     m->top = draw_scroll(m->count, m->selected, rows, m->top);
     m->list = (struct area){a->y + 1, a->x, rows, a->columns};
@@ -329,7 +329,7 @@ draw_models(struct ui *ui, const struct area *a)
     list_rows(ui);
     int left = MAX(a->columns / 3, 30), high = MIN(m->count + 2, MAX(a->rows / 3, 6));
     struct area list = *a, right = *a;
-    if (a->columns >= WIDE) {
+    if (a->columns >= WIDE && !draw_is_plain()) {
         list.columns = left;
         right.x += left + 1;
         right.columns -= left + 1;

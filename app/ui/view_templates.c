@@ -283,11 +283,10 @@ static void
 draw_templates(struct ui *ui, const struct area *a)
 {
     int left = MIN(MAX(a->columns / 4, 18), 32);
-    struct area list = {a->y, a->x, a->rows, left},
-                right = {a->y, a->x + left + 1, a->rows, a->columns - left - 1};
+    struct area list, right;
     const struct template_entry *e = templates_chosen(ui);
+    draw_split(a, left, &list, &right);
     draw_list(ui, &list);
-    draw_upright(a->y, a->x + left, a->rows);
     struct area head = {right.y, right.x, 1, right.columns};
     draw_heading(&head, false, e ? e->stem : "template");
     struct area text = {right.y + 1, right.x + 1, right.rows - 1, right.columns - 2};

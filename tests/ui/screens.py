@@ -73,7 +73,15 @@ def plainly():
     s.expect('Esc cancel', 'a form')
     cursor_at('subject', 'its second field')
     check(not re.search('[\u2500-\u259f]', s.text()), 'no lines, no blocks', s)
-    s.keys('Escape', '1', 'i')
+    # Where nothing can be chosen, what is to be read; a line says one thing, not what two panes have side by side.
+    s.keys('Escape', '3')
+    cursor_at('what you draw is kept here', 'an empty gallery')
+    s.keys('8')
+    cursor_at(' gallery:', 'the help')
+    s.keys('1')
+    cursor_at('dog-twemoji', 'the files again')
+    check(re.fullmatch(r'dog-twemoji.png +\d+K *', at_cursor() or ''), 'nothing of another pane is beside it', s)
+    s.keys('i')
     s.type('a hen')
 
     def behind_it():
