@@ -27,9 +27,8 @@ is_console(void)
     return term && strncmp(term, "linux", 5) == 0;
 }
 
-// The fonts of consoles lack some characters.
-static bool
-has_ellipsis(void)
+bool
+draw_has_font(void)
 {
     return draw_unicode() && !is_console();
 }
@@ -39,7 +38,7 @@ static char *
 without_ellipsis(const char *text)
 {
     static const char ellipsis[] = "\u2026";
-    if (has_ellipsis() || !strstr(text, ellipsis))
+    if (draw_has_font() || !strstr(text, ellipsis))
         return NULL;
     char *out = mem_strdup(text); // both take three bytes
     for (char *p = out; (p = strstr(p, ellipsis)); p += 3)
@@ -54,7 +53,7 @@ shown(wchar_t c)
     bool unicode = draw_unicode();
     if (!c || !text_harmless(c))
         return unicode ? L'\uFFFD' : L'?';
-    if (c == 0x2026 && !has_ellipsis())
+    if (c == 0x2026 && !draw_has_font())
         return L'.';
     if (c == 0x2605 && is_console())
         return L'*';
@@ -179,7 +178,7 @@ put_text(int y, int x, int columns, const char *said)
     size_t n = strlen(text);
     if (text_width(text, n) > columns && columns > 1) {
         int used = add_bytes(y, x, columns - 1, text, n);
-        add_bytes(y, x + used, 1, has_ellipsis() ? "\u2026" : ">", 4);
+        add_bytes(y, x + used, 1, draw_has_font() ? "\u2026" : ">", 4);
     } else {
         add_bytes(y, x, columns, text, n);
     }

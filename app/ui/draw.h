@@ -17,6 +17,8 @@ struct area {
 };
 
 bool draw_unicode(void); // the locale's characters are Unicode's: stars and lines can be said
+// So are the font's: consoles' have lines and blocks, but no ellipsis and no dots of braille.
+bool draw_has_font(void);
 // For screen readers: no lines, no frames; the place of the chosen item is remembered.
 void draw_plainly(bool plain);
 bool draw_is_plain(void);

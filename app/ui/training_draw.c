@@ -62,7 +62,7 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
     for (int y = 0; y < rows; y++)
         for (int x = 0; x < columns; x++)
             if (dots[y * columns + x])
-                put_dots(a->y + y, a->x + label + x, dots[y * columns + x], draw_unicode());
+                put_dots(a->y + y, a->x + label + x, dots[y * columns + x], draw_has_font());
     free(dots);
     draw_format(a->y, a->x, label, ROLE_DIM, "%.4f", high);
     draw_format(a->y + rows - 1, a->x, label, ROLE_DIM, "%.4f", low);
