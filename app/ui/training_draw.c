@@ -41,6 +41,10 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
     if (columns < 4 || rows < 2)
         return;
     int count = trainlog_curve(log, columns * 2, SMOOTH_STEPS, means);
+    if (!count) {
+        draw_text(a->y, a->x, a->columns, ROLE_DIM, "its curve begins with the first step");
+        return;
+    }
     // The first steps of a training are far above all others: the scale is that of the rest.
     for (int i = count > 20 ? count / 20 : 0; i < count; i++) {
         low = MIN(low, means[i]);
@@ -76,7 +80,8 @@ draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a
 static void
 draw_tasks(const struct trainlog *log, const struct area *a)
 {
-    draw_text(a->y, a->x, a->columns, ROLE_DIM, "recent loss by task");
+    if (log->task_count)
+        draw_text(a->y, a->x, a->columns, ROLE_DIM, "recent loss by task");
     double most = 1e-9;
     for (int i = 0; i < log->task_count; i++)
         most = MAX(most, log->tasks[i].loss);

@@ -446,6 +446,14 @@ def log():
            'wait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
 
 
+def before_its_first_step():
+    h = Home()
+    (h.path / 'begun').mkdir()
+    (h.path / 'begun/log.jsonl').touch()
+    screen = h.play(f'keys 6 a\ntype {h.path}/begun\nkeys Enter\nwait its curve begins with the first step\nsave -', 'it')
+    check('inf' not in screen and 'no steps yet' in screen, 'no numbers that are none', screen)
+
+
 def one_of_several():
     # Tab chooses one of a job's pictures; keys act on it, and x keeps it out while the job is drawn.
     h = Home()
@@ -509,4 +517,4 @@ def composed():
 
 if __name__ == '__main__':
     run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
-         templates, files, choosing, models, log, one_of_several, several, sweep, composed])
+         templates, files, choosing, models, log, before_its_first_step, one_of_several, several, sweep, composed])
