@@ -13,6 +13,7 @@ struct sheet {
     struct image *image;
     struct looker *letters;
     int side;      // of a tile
+    int row;       // from one row of tiles to the next
     int left, top; // where the first tile's corner is
 };
 
@@ -52,7 +53,7 @@ put_heads(struct sheet *s, const struct contact_heads *heads, int across, int do
         ok = put_text(s, heads->columns[i], s->left + i * (s->side + GAP), GAP, s->side, err);
     for (int i = 0; ok && heads->rows && i < down; i++)
         ok = put_text(s, heads->rows[i], GAP,
-                      s->top + i * (s->side + LABEL_HEIGHT + GAP) + (s->side - LABEL_HEIGHT) / 2,
+                      s->top + i * s->row + (s->side - LABEL_HEIGHT) / 2,
                       HEAD_WIDTH, err);
     return ok;
 }
@@ -60,9 +61,18 @@ put_heads(struct sheet *s, const struct contact_heads *heads, int across, int do
 static bool
 put_cell(struct sheet *s, const struct contact_cell *cell, int column, int row, struct err *err)
 {
-    int x = s->left + column * (s->side + GAP), y = s->top + row * (s->side + LABEL_HEIGHT + GAP);
+    int x = s->left + column * (s->side + GAP), y = s->top + row * s->row;
     return (!cell->image || put_picture(s, cell->image, x, y, err)) &&
            put_text(s, cell->label, x, y + s->side, s->side, err);
+}
+
+static bool
+have_labels(const struct contact_cell *cells, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (cells[i].label && *cells[i].label)
+            return true;
+    return false;
 }
 
 struct image *
@@ -72,10 +82,11 @@ contact_sheet(const struct contact_cell *cells, int count, int columns, int side
     static const struct contact_heads none = {NULL, NULL};
     int across = MAX(1, MIN(columns, count)), down = (count + across - 1) / across;
     heads = heads ? heads : &none;
-    struct sheet s = {.side = side, .left = GAP + (heads->rows ? HEAD_WIDTH + GAP : 0),
+    struct sheet s = {.side = side, .row = side + GAP,
+                      .left = GAP + (heads->rows ? HEAD_WIDTH + GAP : 0),
                       .top = GAP + (heads->columns ? LABEL_HEIGHT + GAP : 0)};
-    s.image = image_create(s.left + across * (side + GAP),
-                           s.top + down * (side + LABEL_HEIGHT + GAP), IMAGE_RGB8, err);
+    s.row += have_labels(cells, count) ? LABEL_HEIGHT : 0;
+    s.image = image_create(s.left + across * (side + GAP), s.top + down * s.row, IMAGE_RGB8, err);
     if (!s.image)
         return NULL;
     memset(s.image->pixels, 255, s.image->stride * (size_t)s.image->height);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Contact sheets: many small pictures in a grid, each with its label below. The letters are drawn
-// in a child of the sandbox (loaders/look.h). Any thread.
+// Contact sheets: many small pictures in a grid, each with its label, if it has one, below. The
+// letters are drawn in a child of the sandbox (loaders/look.h). Any thread.
 #ifndef LIMN_APP_JOB_CONTACT_SHEET_H
 #define LIMN_APP_JOB_CONTACT_SHEET_H
 

@@ -132,10 +132,10 @@ free_heads(char **heads)
     free(heads);
 }
 
-// Of a whole grid over two axes: the second goes across, the first down. Otherwise the labels say
-// what is what.
+// Of a whole grid over two axes: the second goes across, the first down, and what a tile is is said
+// once, above and beside it. Otherwise its label says it.
 static struct image *
-draw_sheet(const struct sweep_sheet *s, const struct contact_cell *cells, struct err *err)
+draw_sheet(const struct sweep_sheet *s, struct contact_cell *cells, struct err *err)
 {
     const struct jv *axes = jv_get(s->about, "axes");
     size_t down = jv_size(jv_get(jv_at(axes, 0), "values"));
@@ -144,6 +144,8 @@ draw_sheet(const struct sweep_sheet *s, const struct contact_cell *cells, struct
                 down * across == (size_t)s->count && !jv_get(s->about, "lots");
     char **columns = grid ? axis_heads(jv_at(axes, 1)) : NULL;
     char **rows = grid ? axis_heads(jv_at(axes, 0)) : NULL;
+    for (int i = 0; grid && i < s->count; i++)
+        cells[i].label = NULL;
     const struct contact_heads heads = {(const char *const *)columns, (const char *const *)rows};
     struct image *sheet = contact_sheet(cells, s->count, s->columns, TILE, &heads, err);
     free_heads(columns);

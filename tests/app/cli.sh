@@ -300,6 +300,9 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   mkdir sweep && cd sweep
   accept generate text --sweep "subject=red apple, fox" --sweep seed=1..2 --steps 1 --size 64 -o s.png
   [[ $(echo s-[1-4].png) == "s-1.png s-2.png s-3.png s-4.png" && -s s-sheet.png ]] || fail "a sweep of 2 x 2: $(ls)"
+  # Two tiles of 128 either way, 8 around each; 140 for the heads of rows, 18 for those of columns, and no more letters.
+  size=$(od -An -tu1 -j16 -N8 s-sheet.png | tr -s ' ')
+  [[ $size == " 0 0 1 172 0 0 1 50" ]] || fail "the sheet's width and height are the bytes$size"
   accept generate s-3.png -o again.png
   cmp -s s-3.png again.png || fail "a cell of a sweep cannot be drawn again from itself"
   accept generate text --seed 2 --set "subject=red apple" --steps 1 --size 64 -o alone.png

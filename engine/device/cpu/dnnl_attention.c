@@ -7,14 +7,13 @@
 // multiplied with the values, all of it in the cache of one core, and no thread waits for another
 // before the end. So memory is that of a head and a tile of scores a thread, however many tokens
 // there are. Where threads would be left over, a head's queries are split among several.
-#include "engine/device/cpu/dnnl.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
+#include "engine/device/cpu/dnnl_product.h"
 
 enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
 
@@ -70,22 +69,12 @@ sizes_of(const struct node *n)
     return z;
 }
 
-static struct onednn_arg
-matrix(int64_t rows, int64_t columns, enum dtype dtype)
-{
-    return (struct onednn_arg){.rank = 3, .dim = {1, rows, columns},
-                               .stride = {rows * columns, columns, 1}, .dtype = dtype};
-}
-
 static struct onednn_call *
-product(int64_t rows, int64_t inner, int64_t columns)
+product(struct attention *a, int64_t rows, int64_t inner, int64_t columns)
 {
-    struct onednn_params p = {
-        .kind = ONEDNN_MATMUL,
-        .arg = {[ONEDNN_SOURCE] = matrix(rows, inner, DTYPE_BF16),
-                [ONEDNN_WEIGHTS] = matrix(inner, columns, DTYPE_BF16),
-                [ONEDNN_RESULT] = matrix(rows, columns, DTYPE_F32)}};
-    return onednn_call_create(&p);
+    return product_create(product_matrix(rows, inner, inner, DTYPE_BF16),
+                          product_matrix(inner, columns, columns, DTYPE_BF16),
+                          product_matrix(rows, columns, columns, DTYPE_F32), &a->pad);
 }
 
 // What is left for the last block of `each` of `all`; 0: it is whole.
@@ -105,12 +94,10 @@ make_some(struct attention *a, struct calls *c)
         for (int k = 0; k < 2; k++) {
             if (!rows[q] || !keys[k])
                 continue;
-            c->score[q][k] = product(rows[q], z->width, keys[k]);
-            c->value[q][k] = product(rows[q], keys[k], z->width);
+            c->score[q][k] = product(a, rows[q], z->width, keys[k]);
+            c->value[q][k] = product(a, rows[q], keys[k], z->width);
             if (!c->score[q][k] || !c->value[q][k])
                 return false;
-            a->pad = MAX(a->pad, MAX(onednn_call_scratch(c->score[q][k]),
-                                     onednn_call_scratch(c->value[q][k])));
         }
     return true;
 }
@@ -149,31 +136,23 @@ struct memory {
     float *top, *total, *keep;     // (queries)
 };
 
-static void *
-take(char *base, size_t *used, size_t bytes)
-{
-    void *at = base ? base + *used : NULL;
-    *used += (bytes + 63) / 64 * 64;
-    return at;
-}
-
 static size_t
 lay_out(const struct attention *a, char *base, struct memory *m)
 {
     const struct sizes *z = &a->z;
     size_t used = 0, rows = (size_t)z->queries;
     size_t all = (size_t)(z->s * z->width), row = (size_t)z->width;
-    m->pad = take(base, &used, a->pad);
-    m->k = take(base, &used, all * 2);
-    m->v = take(base, &used, all * 2);
-    m->q = take(base, &used, rows * row * 2);
-    m->weights = take(base, &used, rows * (size_t)z->keys * 2);
-    m->scores = take(base, &used, rows * (size_t)z->keys * 4);
-    m->more = take(base, &used, rows * row * 4);
-    m->sum = take(base, &used, rows * row * 4);
-    m->top = take(base, &used, rows * 4);
-    m->total = take(base, &used, rows * 4);
-    m->keep = take(base, &used, rows * 4);
+    m->pad = product_take(base, &used, a->pad);
+    m->k = product_take(base, &used, all * 2);
+    m->v = product_take(base, &used, all * 2);
+    m->q = product_take(base, &used, rows * row * 2);
+    m->weights = product_take(base, &used, rows * (size_t)z->keys * 2);
+    m->scores = product_take(base, &used, rows * (size_t)z->keys * 4);
+    m->more = product_take(base, &used, rows * row * 4);
+    m->sum = product_take(base, &used, rows * row * 4);
+    m->top = product_take(base, &used, rows * 4);
+    m->total = product_take(base, &used, rows * 4);
+    m->keep = product_take(base, &used, rows * 4);
     return used;
 }
 

@@ -7,12 +7,11 @@
 // that scores and what is made of them stay in the cache of one core. Queries, keys, values and
 // their gradients are multiplied where they lie among the other heads; what keys and values get
 // from several blocks is summed in f32.
-#include "engine/device/cpu/dnnl.h"
-
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
+#include "engine/device/cpu/dnnl_product.h"
 
 enum {
     QUERIES = 256,   // most of a block
@@ -59,50 +58,22 @@ sizes_of(const struct node *n)
 
 // --- Products
 
-// (rows,columns) of which the next row begins `pitch` elements further on.
-static struct onednn_arg
-matrix(int64_t rows, int64_t columns, int64_t pitch, enum dtype dtype)
-{
-    return (struct onednn_arg){.rank = 3, .dim = {1, rows, columns},
-                               .stride = {rows * pitch, pitch, 1}, .dtype = dtype};
-}
-
-static struct onednn_arg
-transposed(struct onednn_arg a)
-{
-    return (struct onednn_arg){.rank = 3, .dim = {1, a.dim[2], a.dim[1]},
-                               .stride = {a.stride[0], 1, a.stride[1]}, .dtype = a.dtype};
-}
-
-static struct onednn_call *
-product(struct attention *a, struct onednn_arg left, struct onednn_arg right,
-        struct onednn_arg result)
-{
-    struct onednn_params p = {
-        .kind = ONEDNN_MATMUL,
-        .arg = {[ONEDNN_SOURCE] = left, [ONEDNN_WEIGHTS] = right, [ONEDNN_RESULT] = result}};
-    struct onednn_call *call = onednn_call_create(&p);
-    if (call)
-        a->pad = MAX(a->pad, onednn_call_scratch(call));
-    return call;
-}
-
 static bool
 make_some(struct attention *a, struct calls *c)
 {
     const struct sizes *z = &a->z;
     const int64_t rows[] = {z->queries, z->t % z->queries};
-    struct onednn_arg keys = matrix(z->s, z->width, z->c, DTYPE_BF16),
-                      sum = matrix(z->s, z->width, z->width, DTYPE_F32);
+    struct onednn_arg keys = product_matrix(z->s, z->width, z->c, DTYPE_BF16),
+                      sum = product_matrix(z->s, z->width, z->width, DTYPE_F32);
     for (int q = 0; q < 2; q++) {
         if (!rows[q])
             continue;
-        struct onednn_arg queries = matrix(rows[q], z->width, z->c, DTYPE_BF16),
-                          scores = matrix(rows[q], z->s, z->s, DTYPE_F32),
-                          weights = matrix(rows[q], z->s, z->s, DTYPE_BF16);
-        c->score[q] = product(a, queries, transposed(keys), scores);
-        c->query[q] = product(a, weights, keys, queries);
-        c->key[q] = product(a, transposed(weights), queries, sum);
+        struct onednn_arg queries = product_matrix(rows[q], z->width, z->c, DTYPE_BF16),
+                          scores = product_matrix(rows[q], z->s, z->s, DTYPE_F32),
+                          weights = product_matrix(rows[q], z->s, z->s, DTYPE_BF16);
+        c->score[q] = product_create(queries, product_transposed(keys), scores, &a->pad);
+        c->query[q] = product_create(weights, keys, queries, &a->pad);
+        c->key[q] = product_create(product_transposed(weights), queries, sum, &a->pad);
         if (!c->score[q] || !c->query[q] || !c->key[q])
             return false;
     }
@@ -145,28 +116,20 @@ struct memory {
     float *ones;            // (keys)
 };
 
-static void *
-take(char *base, size_t *used, int64_t bytes)
-{
-    void *at = base ? base + *used : NULL;
-    *used += ((size_t)bytes + 63) / 64 * 64;
-    return at;
-}
-
 static size_t
 lay_out(const struct attention *a, char *base, struct memory *m)
 {
     const struct sizes *z = &a->z;
     size_t used = 0;
-    m->pad = take(base, &used, (int64_t)a->pad);
-    m->scores = take(base, &used, z->queries * z->s * 4);
-    m->dp = take(base, &used, z->queries * z->s * 4);
-    m->weights = take(base, &used, z->queries * z->s * 2);
-    m->ds = take(base, &used, z->queries * z->s * 2);
-    m->dk = take(base, &used, z->s * z->width * 4);
-    m->dv = take(base, &used, z->s * z->width * 4);
-    m->more = take(base, &used, z->s * z->width * 4);
-    m->ones = take(base, &used, z->s * 4);
+    m->pad = product_take(base, &used, a->pad);
+    m->scores = product_take(base, &used, (size_t)(z->queries * z->s * 4));
+    m->dp = product_take(base, &used, (size_t)(z->queries * z->s * 4));
+    m->weights = product_take(base, &used, (size_t)(z->queries * z->s * 2));
+    m->ds = product_take(base, &used, (size_t)(z->queries * z->s * 2));
+    m->dk = product_take(base, &used, (size_t)(z->s * z->width * 4));
+    m->dv = product_take(base, &used, (size_t)(z->s * z->width * 4));
+    m->more = product_take(base, &used, (size_t)(z->s * z->width * 4));
+    m->ones = product_take(base, &used, (size_t)(z->s * 4));
     return used;
 }
 
