@@ -504,11 +504,11 @@ def composed():
     sheet, = (h.path / '.local/share/limn/pictures').glob('sheet-*.png')
     s = Picture(sheet)
     tile = 128
-    check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 18 + 8)),
-          f'three seeds across, two words down, and their headings: {s.width} x {s.height}')
+    check((s.width, s.height) == (148 + 8 + 3 * (tile + 8), 26 + 8 + 2 * (tile + 8)),
+          f'three seeds across, two words down, their headings and no labels: {s.width} x {s.height}')
     ink = lambda *part: sum(n for c, n in s.colours(*part).items() if c[0] < 128)
     check(all(ink(148 + 8 + i * (tile + 8), 8, tile, 18) > 20 for i in range(3)), 'above each column')
-    check(all(ink(8, 26 + 8 + i * (tile + 26) + (tile - 18) // 2, 140, 18) > 20 for i in range(2)), 'before each row')
+    check(all(ink(8, 26 + 8 + i * (tile + 8) + (tile - 18) // 2, 140, 18) > 20 for i in range(2)), 'before each row')
     check(not list(pathlib.Path('/tmp').glob('limn-sweep-*')) or os.environ.get('LIMN_TEST_SHARED'),
           'nothing of it is left behind')
     texts = {p.split('/')[-1] for p in (str(x[5]) for x in pictures(h))}
