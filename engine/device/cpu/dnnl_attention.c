@@ -102,16 +102,13 @@ make_some(struct attention *a, struct calls *c)
     return true;
 }
 
-// The library divides a product by the threads there are when it is made: one.
 static bool
 make_calls(struct attention *a)
 {
-    int threads = cpu_threads_set(1);
     bool ok = true;
     a->calls = mem_zalloc((size_t)a->z.workers * sizeof *a->calls);
     for (int64_t w = 0; ok && w < a->z.workers; w++)
         ok = make_some(a, &a->calls[w]);
-    cpu_threads_set(threads);
     return ok;
 }
 

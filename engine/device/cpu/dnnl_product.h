@@ -4,6 +4,7 @@
 #ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 #define LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 
+#include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
 
 // (rows,columns), a row every `pitch` elements.
@@ -21,8 +22,9 @@ product_transposed(struct onednn_arg a)
                                .stride = {a.stride[0], 1, a.stride[1]}, .dtype = a.dtype};
 }
 
-// result = left right. NULL if the library does not take it. *pad becomes large enough for its
-// working memory.
+// result = left right, on the thread that runs it: the library divides a product by the threads
+// there are when it is made. NULL if it does not take it. *pad becomes large enough for its working
+// memory.
 static inline struct onednn_call *
 product_create(struct onednn_arg left, struct onednn_arg right, struct onednn_arg result,
                size_t *pad)
@@ -30,7 +32,9 @@ product_create(struct onednn_arg left, struct onednn_arg right, struct onednn_ar
     struct onednn_params p = {
         .kind = ONEDNN_MATMUL,
         .arg = {[ONEDNN_SOURCE] = left, [ONEDNN_WEIGHTS] = right, [ONEDNN_RESULT] = result}};
+    int threads = cpu_threads_set(1);
     struct onednn_call *call = onednn_call_create(&p);
+    cpu_threads_set(threads);
     if (call)
         *pad = MAX(*pad, onednn_call_scratch(call));
     return call;
