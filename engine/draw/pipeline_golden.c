@@ -45,10 +45,12 @@ find(const struct run *r, const char *name)
     return t && t->size > 0 && t->dtype != DTYPE_NONE ? t : NULL;
 }
 
+// A whole number of the metadata; where they have none, `other`.
 static bool
-number(const struct run *r, const char *key, int most, int *out, struct err *err)
+number(const struct run *r, const char *key, int64_t other, int most, int *out, struct err *err)
 {
-    int64_t value = model_golden_number(safetensors_metadata(r->file, key));
+    const char *text = safetensors_metadata(r->file, key);
+    int64_t value = text ? model_golden_number(text) : other;
     *out = value >= 1 && value <= most ? (int)value : 0;
     return *out ||
            err_set(err, ERR_INPUT, "%s: its metadata must have %s, a whole number from 1 to %d",
@@ -93,9 +95,11 @@ read_sizes(struct run *r, struct err *err)
         return err_set(err, ERR_UNSUPPORTED, "%s: goldens of whole pipelines are known for "
                        "families that draw any size, %s is not one", r->params->golden,
                        m->family->name);
+    const struct tensor_view *out = find(r, "output");
     int height, width, grain = m->family->grain(&m->parts);
-    if (!number(r, "steps", 1000, &r->steps, err) || !number(r, "height", MOST, &height, err) ||
-        !number(r, "width", MOST, &width, err))
+    if (!number(r, "steps", 0, 1000, &r->steps, err) ||
+        !number(r, "height", out ? dim_from_end(out, 1) : 0, MOST, &height, err) ||
+        !number(r, "width", out ? dim_from_end(out, 0) : 0, MOST, &width, err))
         return false;
     if (height % grain || width % grain)
         return err_set(err, ERR_INPUT, "%s: height and width must be multiples of %d",
@@ -155,8 +159,8 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     snprintf(before, sizeof before, "reference.%d.", k);
     if (!is_picture(t, PICTURE_CHANNELS) || dim_from_end(t, 1) % grain ||
         dim_from_end(t, 0) % grain)
-        return err_set(err, ERR_INPUT, "%s: references.%d must be (1,3,H,W), H and W multiples "
-                       "of %d", r->params->golden, k, grain);
+        return err_set(err, ERR_INPUT, "%s: %s must be (1,3,H,W), H and W multiples of %d",
+                       r->params->golden, t->name, grain);
     struct picture_size size = {(int)dim_from_end(t, 1), (int)dim_from_end(t, 0)};
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = 1, .size = size};
     struct stage *s = stages_get(&r->stages, &key, err);
@@ -170,19 +174,30 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     return ok;
 }
 
+static const struct tensor_view *
+find_reference(const struct run *r, int number)
+{
+    char name[32];
+    snprintf(name, sizeof name, "references.%d", number);
+    return find(r, name);
+}
+
+// Numbered from 0, or from 1 as an instruction's markers are; all of them.
 static bool
 read_references(struct run *r, struct err *err)
 {
-    for (int k = 0; k < LIMIT_INSTRUCTION_REFERENCES; k++) {
-        char name[32];
-        snprintf(name, sizeof name, "references.%d", k);
-        const struct tensor_view *t = find(r, name);
-        if (!t)
-            break;
+    static const char before[] = "references.";
+    int first = find_reference(r, 0) ? 0 : 1, named = 0;
+    const struct tensor_view *t;
+    for (int k = 0; k < LIMIT_INSTRUCTION_REFERENCES && (t = find_reference(r, first + k)); k++)
         if (!read_reference(r, k, t, err))
             return false;
-    }
-    return true;
+    for (size_t i = 0; i < safetensors_count(r->file); i++)
+        named += strncmp(safetensors_at(r->file, i)->name, before, sizeof before - 1) == 0;
+    return named == r->references.count ||
+           err_set(err, ERR_INPUT, "%s: of %d tensors '%s…' %d can be used: they must be numbered "
+                   "one after the other from 0 or 1, at most %d", r->params->golden, named, before,
+                   r->references.count, LIMIT_INSTRUCTION_REFERENCES);
 }
 
 // --- Drawing
@@ -254,6 +269,8 @@ compare(struct run *r, struct model_golden_result *result, struct err *err)
     float *want = picture_of(t, err);
     if (!want)
         return false;
+    model_golden_round(t->dtype, r->picture,
+                       PICTURE_CHANNELS * (int64_t)r->size.height * r->size.width);
     result->relative_error =
         distance(r->picture, want,
                  PICTURE_CHANNELS * (size_t)r->size.height * (size_t)r->size.width);

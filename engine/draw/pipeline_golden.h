@@ -2,8 +2,9 @@
 // A whole drawing of a family that draws any size, compared with numbers of another implementation.
 //
 // A golden as in engine/model/model_golden.h, with metadata part "pipeline" and `steps`, `height`,
-// `width` in pixels; tensors `noise` (1,n,C) as tokens, `input_ids` and perhaps `attention_mask`
-// (1,T), `references.K` (1,3,H,W) in [-1,1] for K from 0 on, and the answer `output`
+// `width` in pixels (those of the output where they are missing); tensors `noise` (1,n,C) as
+// tokens, `input_ids` and perhaps `attention_mask` (1,T), `references.K` (1,3,H,W) in [-1,1] for K
+// from 0 or from 1 on, and the answer `output`
 // (1,3,height,width): as the autoencoder gives it, in about [-1,1], or, where all of its numbers
 // lie in [0,1], as a picture.
 // Drawn with the scheduler's own sampler; with metadata `guidance_scale` guided away from

@@ -63,6 +63,19 @@ model_golden_number(const char *text)
     return end && *end == '\0' ? number : 0;
 }
 
+void
+model_golden_round(enum dtype type, float *values, int64_t n)
+{
+    uint16_t narrow[256];
+    if (type != DTYPE_F16 && type != DTYPE_BF16)
+        return;
+    for (int64_t i = 0; i < n; i += COUNT_OF(narrow)) {
+        int64_t count = MIN(n - i, (int64_t)COUNT_OF(narrow));
+        dtype_convert(type, narrow, DTYPE_F32, values + i, count);
+        dtype_convert(DTYPE_F32, values + i, type, narrow, count);
+    }
+}
+
 bool
 model_golden_ids(const struct tensor_view *t, int64_t n, int32_t *to, const char *golden,
                  struct err *err)
@@ -196,6 +209,8 @@ compare(struct run *r, const char *name, struct model_golden_result *result, str
               (plan_run(r->plan, err) || err_prefix(err, "%s", r->params->golden));
     result->seconds += clock_seconds() - start;
     ok = ok && plan_read_f32(r->plan, r->out, got, err);
+    if (ok)
+        model_golden_round(t->dtype, got, n);
     double difference = 0, size = 0;
     for (int64_t i = 0; ok && i < n; i++) {
         double d = (double)got[i] - want[i];

@@ -10,7 +10,8 @@
 // `output_masked`; `output` is without a mask then, but for networks that are never run without
 // (struct net, `masked`). Other tensors are ignored. Numbers may be of any type, ids of any whole
 // one; the batch of one may be left out, or be there once more. Positions that all samples share
-// may be there for each: the first sample's count, as in the reference.
+// may be there for each: the first sample's count, as in the reference. An answer in f16 or bf16 is
+// compared with ours rounded to it.
 #ifndef LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 #define LIMN_ENGINE_MODEL_MODEL_GOLDEN_H
 
@@ -34,9 +35,11 @@ struct model_golden_result {
 bool model_golden_run(const struct model_golden_params *params, struct model_golden_result *result,
                       struct err *err);
 
-// For whoever else reads goldens: a whole number of the metadata, 0 where it is none; the first n
-// ids of a tensor, ERR_INPUT with the file's name where one is no whole number of 32 bits.
+// For whoever else reads goldens: a whole number of the metadata, 0 where it is none; n values as a
+// golden has them that is stored in a type; the first n ids of a tensor, ERR_INPUT with the file's
+// name where one is no whole number of 32 bits.
 int64_t model_golden_number(const char *text);
+void model_golden_round(enum dtype type, float *values, int64_t n);
 bool model_golden_ids(const struct tensor_view *t, int64_t n, int32_t *to, const char *golden,
                       struct err *err);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Goldens that are spoilt: limn models check says what is wrong, or that the numbers differ; never that they agree.
+"""Goldens that are spoilt: limn models check says what is wrong, or that the numbers differ; and goldens that other
+writers make otherwise.
 usage: goldens.py LIMN SOURCE"""
 import json
 import pathlib
@@ -45,6 +46,26 @@ class Golden:
         letter, values = letters[dtype], map(change, struct.unpack(f'<{n}{letters[was]}', data))
         self.tensors[name] = [dtype, shape, struct.pack(f'<{n}{letter}', *values)]
 
+    def narrowed(self, name, dtype):
+        """f16, or bf16 by rounding half to even."""
+        _, shape, data = self.tensors[name]
+        n = len(data) // 4
+        if dtype == 'F16':
+            out = struct.pack(f'<{n}e', *struct.unpack(f'<{n}f', data))
+        else:
+            words = struct.unpack(f'<{n}I', data)
+            out = struct.pack(f'<{n}H', *((w + 0x7fff + (w >> 16 & 1)) >> 16 for w in words))
+        self.tensors[name] = [dtype, shape, out]
+
+    def without(self, *keys):
+        for key in keys:
+            self.metadata.pop(key)
+
+    def renumbered(self, change):
+        """References under other numbers."""
+        self.tensors = {f'references.{change(int(k[11:]))}' if k.startswith('references.') else k: v
+                        for k, v in self.tensors.items()}
+
     def shape(self, name, change):
         self.tensors[name][1] = change(self.tensors[name][1])
 
@@ -58,6 +79,14 @@ CASES = [
     ('flux2-last', 'text_encoder', lambda g: g.ids('input_ids', lambda v: v + (1 << 20), 'I64'), 2, 'spoilt.safetensors: id 1'),
     ('flux2', 'pipeline', lambda g: g.metadata.update(steps='4.5'), 2, 'steps, a whole number'),
     ('flux2-last', 'transformer', lambda g: g.shape('img_ids', lambda s: [s[0] * s[1] // 4, 4, 4]), 2, 'img_ids (1,T,4)'),
+    ('flux2', 'pipeline', lambda g: g.renumbered(lambda k: k + 1), 0, 'within'),
+    ('flux2', 'pipeline', lambda g: g.renumbered(lambda k: 2 * k), 2, "of 2 tensors 'references.…' 1 can be used"),
+    ('flux2', 'pipeline', lambda g: g.without('height', 'width'), 0, 'within'),
+    ('flux2', 'pipeline', lambda g: g.without('steps'), 2, 'steps, a whole number'),
+    ('flux2', 'pipeline', lambda g: g.narrowed('output', 'BF16'), 0, 'within'),
+    ('flux2', 'vae_decoder', lambda g: g.without('height', 'width'), 0, 'within'),
+    ('flux2', 'vae_encoder', lambda g: g.narrowed('output', 'F16'), 0, 'within'),
+    ('flux2-last', 'text_encoder', lambda g: g.narrowed('output', 'BF16'), 0, 'within'),
 ]
 
 
