@@ -120,15 +120,12 @@ places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
     hub_cache_each(see_cached, &l);
 }
 
-char *
-places_model(const char *given, struct err *err)
+// By its name in one of limn's own folders.
+static char *
+placed(const char *name, struct err *err)
 {
-    const char *environment = getenv("LIMN_MODEL");
-    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
-    if ((given || environment) && is_model(name))
-        return mem_strdup(name);
     char **places = places_of("models"), *found = NULL;
-    for (int i = 0; places[i] && !found && !strchr(name, '/'); i++) {
+    for (int i = 0; places[i] && !found; i++) {
         found = file_join(places[i], name);
         if (!is_model(found)) {
             free(found);
@@ -136,9 +133,37 @@ places_model(const char *given, struct err *err)
         }
     }
     places_free(places);
+    return found;
+}
+
+// By the name that limn, the hub, or the hub without its ORG/ has for it. Of what is written as
+// ORG/NAME, which may have been meant as a path, no other NAME is taken.
+static char *
+from_hub(const char *name, struct err *err)
+{
+    char *full = hub_name(name), *found = NULL;
+    if (full && !strchr(name, '/'))
+        found = placed(file_last(full), err);
     if (!found)
-        found = hub_cached(name);
-    if (!found)
+        found = full ? hub_cached(full) : hub_cached_as(name);
+    free(full);
+    return found;
+}
+
+char *
+places_model(const char *given, struct err *err)
+{
+    const char *environment = getenv("LIMN_MODEL");
+    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
+    struct err own = {0};
+    if ((given || environment) && is_model(name))
+        return mem_strdup(name);
+    char *found = strchr(name, '/') ? NULL : placed(name, &own);
+    if (!found && own.code == ERR_NONE)
+        found = from_hub(name, &own);
+    if (!found && own.code != ERR_NONE)
+        err_set(err, own.code, "%s", own.text);
+    else if (!found)
         err_set(err, ERR_INPUT, "there is no model '%s': give a folder with --model or "
                 "$LIMN_MODEL, or download one (limn models get)",
                 name);

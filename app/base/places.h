@@ -13,8 +13,8 @@ char **places_of(const char *kind);
 void places_free(char **places);
 
 // The model folder: `given` (a path; a name in places_of("models"), where NAME.yaml lists the files
-// of a model; or ORG/NAME in the hub's cache), else $LIMN_MODEL, else limn-icons. Freed with
-// free(). ERR_INPUT if it does not exist.
+// of a model; limn's own name for one, ORG/NAME or NAME alone, there or in the hub's cache), else
+// $LIMN_MODEL, else limn-icons. Freed with free(). ERR_INPUT if it does not exist.
 char *places_model(const char *given, struct err *err);
 
 // Calls `see` once for each model that has a name, with its folder, or NULL and why it cannot be

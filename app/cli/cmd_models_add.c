@@ -33,7 +33,8 @@ static const struct option add_options[] = {
 
 static const struct argument add_words[] = {
     {"NAME", "what the model will be called"},
-    {"FILE", "its transformer, text encoder, autoencoder and tokenizer.json, in any order",
+    {"FILE", "its transformer, text encoder, autoencoder and tokenizer.json, in any order; a "
+             "folder or a shard stands for all of its weights",
      COMPLETE_FILE, .many = true},
     {0},
 };
@@ -43,8 +44,9 @@ const struct command command_models_add = {
     .summary = "put a model together from files",
     .about = "Write $XDG_DATA_HOME/limn/models/NAME.yaml, which names the files that a model is "
              "made of: safetensors or GGUF, with tensors named as diffusers, the original or "
-             "other programs name them. Their tensors say what each file is; files that do not "
-             "belong together are refused. The tokenizer may be that of another model here.",
+             "other programs name them. Their tensors say what each file is, and a file may be "
+             "several parts; files that do not belong together are refused. The tokenizer may be "
+             "one that lies beside the text encoder, or that of another model here.",
     .options = add_options,
     .arguments = add_words,
     .size = sizeof(struct options),

@@ -1,153 +1,38 @@
 // SPDX-License-Identifier: MIT
 #include "app/hub/assembled.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/base/config.h"
 #include "app/base/places.h"
+#include "app/hub/assembly.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 #include "engine/model/model_folder.h"
 #include "engine/text/tokenizer.h"
 
-// What a model is made of.
-struct assembly {
-    const struct family *family;
-    bool distilled;
-    char *files[PARTS_MAX]; // by the family's parts; NULL: none yet
-    struct jv *configs[PARTS_MAX];
-    char *tokenizer; // a file
-};
-
-static void
-finish(struct assembly *a)
-{
-    for (int i = 0; i < PARTS_MAX; i++) {
-        free(a->files[i]);
-        jv_free(a->configs[i]);
-    }
-    free(a->tokenizer);
-}
-
-// --- What a file is
-
-// Files that people have beside the right ones.
-static const char *
-stranger(const struct safetensors *file)
-{
-    static const struct {
-        const char *tensor, *is;
-    } known[] = {
-        {"double_blocks.0.img_mod.lin.weight", "a transformer of FLUX.1"},
-        {"model.diffusion_model.input_blocks.0.0.weight", "a checkpoint of Stable Diffusion"},
-        {"cap_embedder.1.weight", "a transformer of Z-Image"},
-        {"text_model.embeddings.token_embedding.weight", "a text encoder of CLIP"},
-        {"encoder.block.0.layer.0.SelfAttention.q.weight", "a text encoder of T5"},
-    };
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (safetensors_find(file, known[i].tensor))
-            return known[i].is;
-    for (size_t i = 0; i < safetensors_count(file); i++) {
-        const char *name = safetensors_at(file, i)->name;
-        if (strstr(name, ".lora_A.") || strstr(name, ".lora_down."))
-            return "a LoRA (--lora takes it)";
-    }
-    return NULL;
-}
-
-static bool
-is_tokenizer(const char *path)
-{
-    const char *name;
-    for (int i = 0; (name = tokenizer_file(i)); i++)
-        if (strcmp(file_last(path), name) == 0)
-            return true;
-    return false;
-}
-
-static bool
-is_packed(const char *path)
-{
-    const char *dot = strrchr(file_last(path), '.');
-    return dot && strcasecmp(dot, ".gguf") == 0;
-}
-
-static int
-index_of(const struct family *f, const char *part)
-{
-    int i = 0;
-    while (strcmp(f->parts[i].name, part) != 0)
-        i++;
-    return i;
-}
-
-static bool
-take_weights(struct assembly *a, const char *path, struct err *err)
-{
-    struct safetensors *file = safetensors_open(path, err);
-    struct jv *config = NULL;
-    const struct net *net = file ? net_guess(file, &config) : NULL;
-    const char *part = NULL, *other = file && !net ? stranger(file) : NULL;
-    const struct family *family = family_with(net, &part);
-    safetensors_close(file);
-    if (!file)
-        return false;
-    if (!family) {
-        jv_free(config);
-        return err_set(err, ERR_INPUT, "%s is %s, which is not part of any model that limn knows",
-                       path, other ? other : "a file of weights of an unknown kind");
-    }
-    int i = index_of(family, part);
-    bool ok = !a->files[i] || err_set(err, ERR_INPUT, "%s and %s are both a %s: a model has one",
-                                      a->files[i], path, part);
-    if (ok) {
-        a->family = family;
-        a->files[i] = realpath(path, NULL);
-        a->configs[i] = config;
-    } else {
-        jv_free(config);
-    }
-    return ok;
-}
-
-static bool
-take_file(struct assembly *a, const char *path, struct err *err)
-{
-    char *whole = realpath(path, NULL);
-    char *inside = whole ? tokenizer_find(whole) : NULL;
-    bool ok = whole || err_errno(err, ERR_INPUT, "%s", path);
-    if (ok && !inside && is_tokenizer(whole))
-        inside = mem_strdup(whole);
-    if (ok && inside && a->tokenizer) {
-        ok = strcmp(inside, a->tokenizer) == 0 || strstr(inside, "merges.txt") ||
-             err_set(err, ERR_INPUT, "%s and %s are both a tokenizer", a->tokenizer, inside);
-    } else if (inside) {
-        a->tokenizer = inside;
-        inside = NULL;
-    } else if (ok) {
-        ok = take_weights(a, path, err);
-    }
-    free(inside);
-    free(whole);
-    return ok;
-}
-
 // --- The folder of links
 
-// A link in place of whatever is there.
+// A link in place of whatever is there; one that is right stays: somebody may be drawing with it.
 static bool
 link_to(const char *folder, const char *name, const char *target, struct err *err)
 {
     char *path = file_join(folder, name), *fresh = mem_printf("%s.%ld", path, (long)getpid());
-    bool ok = symlink(target, fresh) == 0 && rename(fresh, path) == 0;
+    char has[4096];
+    ssize_t n = readlink(path, has, sizeof has);
+    bool same = n >= 0 && (size_t)n == strlen(target) && memcmp(has, target, (size_t)n) == 0;
+    bool ok = same || (symlink(target, fresh) == 0 && rename(fresh, path) == 0);
     if (!ok)
         err_errno(err, ERR_IO, "%s", path);
-    unlink(fresh);
+    if (!same)
+        unlink(fresh);
     free(fresh);
     free(path);
     return ok;
@@ -164,21 +49,64 @@ put_json(const char *folder, const char *name, const struct jv *json, struct err
 }
 
 static bool
+is_shard(const char *name)
+{
+    return strstr(name, "-of-") && assembly_ends_with(name, ".safetensors");
+}
+
+// Links of an earlier assembly, which had other files.
+static void
+clear_links(const char *place, const char *weights)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(place, &entries, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        struct stat st;
+        const char *name = entries[i]->d_name;
+        char *path = file_join(place, name);
+        bool kept = strcmp(name, weights) == 0 || (assembly_is_index(weights) && is_shard(name));
+        if (!kept && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+            unlink(path);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+// The shards that lie beside an index.
+static bool
+put_shards(const char *place, const char *index, struct err *err)
+{
+    struct dirent **entries = NULL;
+    char *folder = file_folder(index);
+    int n = scandir(folder, &entries, NULL, alphasort);
+    bool ok = true;
+    for (int i = 0; i < n; i++) {
+        char *shard = file_join(folder, entries[i]->d_name);
+        if (ok && is_shard(entries[i]->d_name))
+            ok = link_to(place, entries[i]->d_name, shard, err);
+        free(shard);
+        free(entries[i]);
+    }
+    free(entries);
+    free(folder);
+    return ok;
+}
+
+static bool
 put_part(const char *folder, const struct family_part *p, const char *file, const struct jv *config,
          struct err *err)
 {
-    static const char *const endings[] = {".safetensors", ".gguf"};
     char *place = file_join(folder, p->name), name[96];
-    bool packed = is_packed(file);
-    for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s%s", p->net->weights, endings[i]);
-        char *path = file_join(place, name);
-        unlink(path);
-        free(path);
-    }
-    snprintf(name, sizeof name, "%s%s", p->net->weights, endings[packed]);
+    snprintf(name, sizeof name, "%s%s", p->net->weights,
+             assembly_is_packed(file)  ? ".gguf"
+             : assembly_is_index(file) ? ".safetensors.index.json"
+                                       : ".safetensors");
     bool ok = file_make_private(place, err) && put_json(place, "config.json", config, err) &&
+              (!assembly_is_index(file) || put_shards(place, file, err)) &&
               link_to(place, name, file, err);
+    if (ok)
+        clear_links(place, name);
     free(place);
     return ok;
 }
@@ -194,12 +122,13 @@ put_tokenizer(const char *folder, const char *file, struct err *err)
     const char *name;
     for (int i = 0; ok && (name = tokenizer_file(i)); i++) {
         char *here = file_join(place, name);
-        char *there = !is_packed(file)              ? file_join(from, name)
+        char *there = !assembly_is_packed(file)              ? file_join(from, name)
                       : strcmp(name, packed) == 0 ? mem_strdup(file)
                                                   : mem_strdup("");
-        unlink(here);
         if (file_exists(there))
             ok = link_to(place, name, there, err);
+        else
+            unlink(here);
         free(here);
         free(there);
     }
@@ -298,6 +227,16 @@ struct tokenizer_search {
     char *found;
 };
 
+// Where a link leads that link_to() made; any other file as it is.
+static char *
+target_of(const char *path)
+{
+    char to[4096];
+    ssize_t n = readlink(path, to, sizeof to);
+    bool made = n > 0 && (size_t)n < sizeof to && *to == '/';
+    return made ? mem_strndup(to, (size_t)n) : assembly_absolute(path, NULL);
+}
+
 static void
 look_for_tokenizer(void *ctx, const char *name, const char *folder, const struct err *why)
 {
@@ -305,18 +244,27 @@ look_for_tokenizer(void *ctx, const char *name, const char *folder, const struct
     (void)name, (void)why;
     struct model_folder *m = folder && !s->found ? model_folder_open(folder, NULL) : NULL;
     if (m && m->family == s->family && m->tokenizer)
-        s->found = realpath(m->tokenizer, NULL);
+        s->found = target_of(m->tokenizer);
     model_folder_close(m);
 }
 
-// The text encoder's file, where it is a GGUF with a tokenizer in it.
+// The tokenizer of the text encoder's file: in it, where it is a GGUF; beside it, as language
+// models have it; or in the folder tokenizer beside its own, as in diffusers' layout.
 static char *
-tokenizer_inside(const struct assembly *a)
+tokenizer_beside(const struct assembly *a)
 {
-    const char *file = a->files[index_of(a->family, a->family->text)];
-    struct tokenizer *t = is_packed(file) ? tokenizer_open(file, NULL) : NULL;
+    const char *file = a->files[assembly_part(a->family, a->family->text)];
+    struct tokenizer *t = assembly_is_packed(file) ? tokenizer_open(file, NULL) : NULL;
     tokenizer_close(t);
-    return t ? mem_strdup(file) : NULL;
+    if (t)
+        return mem_strdup(file);
+    char *folder = file_folder(file), *sibling = file_join(folder, "../tokenizer");
+    char *found = tokenizer_find(folder);
+    if (!found)
+        found = tokenizer_find(sibling);
+    free(sibling);
+    free(folder);
+    return found;
 }
 
 static bool
@@ -324,7 +272,7 @@ find_tokenizer(struct assembly *a, struct err *err)
 {
     struct tokenizer_search s = {a->family, NULL};
     if (!a->tokenizer)
-        a->tokenizer = tokenizer_inside(a);
+        a->tokenizer = tokenizer_beside(a);
     if (!a->tokenizer)
         places_each_model(look_for_tokenizer, &s);
     if (s.found)
@@ -375,7 +323,8 @@ static bool
 says_base(const struct assembly *a)
 {
     for (int i = 0; i < PARTS_MAX; i++)
-        if (a->files[i] && strcasestr(file_last(a->files[i]), "base"))
+        if (a->files[i] && (strcasestr(file_last(a->files[i]), "base") ||
+                            strcasestr(a->files[i], "klein-base")))
             return true;
     return false;
 }
@@ -389,7 +338,7 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
     bool ok = is_name(name) || err_set(err, ERR_INPUT, "'%.100s' is not a name for a model: use "
                                                        "letters, digits and -_.", name);
     for (int i = 0; ok && i < count; i++)
-        ok = take_file(&a, files[i], err);
+        ok = assembly_take(&a, files[i], err);
     if (ok && !a.family)
         ok = err_set(err, ERR_INPUT, "the files include no weights");
     a.distilled = !base && !says_base(&a);
@@ -406,23 +355,27 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
     ok = ok && models;
     free(models);
     free(folder);
-    finish(&a);
+    assembly_finish(&a);
     return ok;
 }
 
+// What a key of the YAML names, and no more of it: a file may hold several parts.
 static bool
-read_file(struct assembly *a, const struct jv *root, const char *key, const char *yaml,
-          struct err *err)
+read_file(struct assembly *a, const struct family *family, const struct jv *root, const char *key,
+          const char *yaml, struct err *err)
 {
     const char *file = jv_string(jv_get(root, key), NULL);
+    bool words = strcmp(key, "tokenizer") == 0;
+    struct err own = {0};
     if (!file)
         return err_set(err, ERR_INPUT, "%s: the key '%s' is missing", yaml, key);
-    struct err own = {0};
-    if (strcmp(key, "tokenizer") == 0 && is_packed(file)) {
-        a->tokenizer = realpath(file, NULL);
-        return a->tokenizer || err_errno(err, ERR_INPUT, "%s: %s", yaml, file);
-    }
-    return take_file(a, file, &own) || err_set(err, own.code, "%s: %s", yaml, own.text);
+    a->only = key;
+    if (words && assembly_is_packed(file))
+        a->tokenizer = assembly_absolute(file, &own);
+    else if (assembly_take(a, file, &own) && !words &&
+             (a->family != family || !a->files[assembly_part(family, key)]))
+        err_set(&own, ERR_INPUT, "%s is no %s", file, key);
+    return own.code == ERR_NONE || err_set(err, own.code, "%s: %s", yaml, own.text);
 }
 
 char *
@@ -437,17 +390,16 @@ assembled_folder(const char *yaml, struct err *err)
                          err_set(err, ERR_INPUT, "%s: a %.80s cannot be assembled from files", yaml,
                                  class_name));
     for (int i = 0; ok && family->parts[i].name; i++)
-        ok = read_file(&a, root, family->parts[i].name, yaml, err);
-    ok = ok && read_file(&a, root, "tokenizer", yaml, err);
+        ok = read_file(&a, family, root, family->parts[i].name, yaml, err);
+    ok = ok && read_file(&a, family, root, "tokenizer", yaml, err);
     a.distilled = jv_bool(jv_get(root, "distilled"), true);
-    if (ok && (a.family != family || !check_parts(&a, err)))
-        ok = err_set(err, ERR_INPUT, "%s: its files belong to another model", yaml);
+    ok = ok && (check_parts(&a, err) || err_prefix(err, "%s", yaml));
     const char *last = file_last(yaml);
     char *name = mem_strndup(last, strcspn(last, ".") ? (size_t)(strrchr(last, '.') - last) : 0);
     char *folder = ok ? make_folder(&a, name, err) : NULL;
     free(name);
     jv_free(index);
     jv_free(root);
-    finish(&a);
+    assembly_finish(&a);
     return folder;
 }

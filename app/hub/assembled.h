@@ -15,8 +15,9 @@
 
 #include "engine/base/err.h"
 
-// Writes models/NAME.yaml for these files, given in any order; if none is a tokenizer, it uses that
-// of another installed model of the same family. *path: of the YAML, freed with free(). ERR_INPUT
+// Writes models/NAME.yaml for these files (app/hub/assembly.h), given in any order; if none is a
+// tokenizer, it uses one inside the text encoder's file, beside it, or of another installed model
+// of the same family. *path: of the YAML, freed with free(). ERR_INPUT
 // names the wrong file or the missing part; then nothing is written.
 bool assembled_add(const char *name, const char *const *files, int count, bool base, char **path,
                    struct err *err);

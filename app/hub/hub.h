@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/err.h"
@@ -41,6 +42,8 @@ extern const struct hub_known hub_known[];
 // "ORG/NAME" for a name in hub_known, for ORG/NAME itself, or for a page of the hub; freed with
 // free(). NULL: none of these.
 char *hub_name(const char *given);
+// Whether n > 0 bytes are letters, digits and -_. and do not begin with a dot.
+bool hub_plain(const char *text, size_t n);
 char *hub_endpoint(void); // without a trailing /; freed with free()
 // $HF_TOKEN, or the token stored by the hub's own program; freed with free(); NULL: none.
 char *hub_token(void);
@@ -56,6 +59,8 @@ void hub_model_finish(struct hub_model *m); // zeroed is fine
 // The newest snapshot of ORG/NAME in the hub's cache ($HF_HUB_CACHE, $HF_HOME/hub,
 // ~/.cache/huggingface/hub) that has a model_index.json; freed with free(). NULL: none.
 char *hub_cached(const char *name);
+// The same for NAME alone, in capitals or not, of the first ORG that has it.
+char *hub_cached_as(const char *name);
 // Calls `see` with ORG/NAME and the snapshot of each model in the cache.
 void hub_cache_each(void (*see)(void *ctx, const char *name, const char *folder), void *ctx);
 

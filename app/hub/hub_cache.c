@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "app/hub/hub.h"
 #include "engine/base/file.h"
@@ -146,4 +147,25 @@ hub_cache_each(void (*see)(void *ctx, const char *name, const char *folder), voi
     }
     free(entries);
     free(cache);
+}
+
+struct search {
+    const char *name;
+    char *found;
+};
+
+static void
+see_name(void *ctx, const char *name, const char *folder)
+{
+    struct search *s = ctx;
+    if (!s->found && strcasecmp(file_last(name), s->name) == 0)
+        s->found = mem_strdup(folder);
+}
+
+char *
+hub_cached_as(const char *name)
+{
+    struct search s = {name, NULL};
+    hub_cache_each(see_name, &s);
+    return s.found;
 }

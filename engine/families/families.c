@@ -24,6 +24,12 @@ family_with(const struct net *net, const char **part)
 }
 
 const struct family *
+family_number(int i)
+{
+    return i < (int)COUNT_OF(families) ? families[i] : NULL;
+}
+
+const struct family *
 family_of(const struct jv *index, const char *name, struct err *err)
 {
     const char *class_name = jv_string(jv_get(index, "_class_name"), NULL);

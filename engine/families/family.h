@@ -167,6 +167,7 @@ struct family {
 #include "engine/families/families.def"
 #undef FAMILY
 
+const struct family *family_number(int i); // from 0 on; NULL: there are fewer
 // The family whose models can be assembled from files and have a part with this network; *part:
 // which. NULL: none.
 const struct family *family_with(const struct net *net, const char **part);

@@ -14,7 +14,7 @@
 #include "engine/nets/qwen3.h"
 #include "engine/nets/vae_kl.h"
 
-static const char *const classes[] = {"Flux2KleinPipeline", NULL};
+static const char *const classes[] = {"Flux2KleinPipeline", "Flux2KleinInpaintPipeline", NULL};
 static const struct family_part parts_of[] = {
     {"transformer", DTYPE_NONE, &net_flux2},
     {"text_encoder", DTYPE_NONE, &net_qwen3},

@@ -23,16 +23,17 @@ existing(const char *folder, const char *sub, const char *name)
     return NULL;
 }
 
-static char *
-find_weights(const char *folder, const char *part, const char *stem)
+char *
+model_weights_find(const char *folder, const char *stem)
 {
-    static const char *const endings[] = {".safetensors", ".safetensors.index.json",
-                                          ".fp16.safetensors", ".safetensors.index.fp16.json",
-                                          ".safetensors.fp16.index.json", ".gguf"};
+    static const char *const endings[] = {
+        ".safetensors",       ".safetensors.index.json",      ".bf16.safetensors",
+        ".fp16.safetensors",  ".safetensors.index.bf16.json", ".safetensors.bf16.index.json",
+        ".safetensors.index.fp16.json", ".safetensors.fp16.index.json", ".gguf"};
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         char name[96];
         snprintf(name, sizeof name, "%s%s", stem, endings[i]);
-        char *path = existing(folder, part, name);
+        char *path = existing(folder, "", name);
         if (path)
             return path;
     }
@@ -49,7 +50,9 @@ open_part(struct model_folder *m, const char *name, struct err *err)
     bool ok = json && parts_add(&m->parts, name, json, path, err);
     if (ok) {
         struct part *p = &m->parts.at[m->parts.count - 1];
-        p->weights = find_weights(m->path, name, p->net->weights);
+        char *folder = model_folder_path(m, name);
+        p->weights = model_weights_find(folder, p->net->weights);
+        free(folder);
     }
     jv_free(json);
     free(path);
@@ -96,6 +99,19 @@ last_name(const char *path)
     return mem_strndup(path + start, n - start);
 }
 
+// A snapshot in the hub's cache, models--ORG--NAME/snapshots/COMMIT, is called NAME.
+static char *
+name_of(const char *path)
+{
+    static const char before[] = "/models--", behind[] = "/snapshots/";
+    const char *end = strstr(path, behind), *start = NULL;
+    for (const char *at = path; end && (at = strstr(at, before)) && at < end; at++)
+        start = at + sizeof before - 1;
+    const char *name = start ? strstr(start, "--") : NULL;
+    bool named = name && name + 2 < end && !memchr(start, '/', (size_t)(end - start));
+    return named ? mem_strndup(name + 2, (size_t)(end - name - 2)) : last_name(path);
+}
+
 // GGUF files of language models have it in them.
 static char *
 tokenizer_of_text_encoder(const struct model_folder *m)
@@ -105,15 +121,40 @@ tokenizer_of_text_encoder(const struct model_folder *m)
     return dot && strcasecmp(dot, ".gguf") == 0 ? mem_strdup(p->weights) : NULL;
 }
 
+// Whether a part is there that is of the network which the family names for it.
+static bool
+has_part(const struct model_folder *m, const struct family_part *p)
+{
+    char *path = p->net ? existing(m->path, p->name, "config.json") : NULL;
+    struct jv *json = path ? jv_read(path, NULL) : NULL;
+    bool has = json && p->net->accepts(json);
+    jv_free(json);
+    free(path);
+    return has;
+}
+
+// By model_index.json, or, of parts that were saved by themselves, by what they are.
+static const struct family *
+find_family(const struct model_folder *m, struct err *err)
+{
+    const struct family *f;
+    for (int i = 0; !m->index && (f = family_number(i)); i++)
+        for (const struct family_part *p = f->parts; p->name; p++)
+            if (has_part(m, p))
+                return f;
+    char *name = model_folder_path(m, "model_index.json");
+    f = family_of(m->index, name, err);
+    free(name);
+    return f;
+}
+
 static bool
 open_all(struct model_folder *m, struct err *err)
 {
     char *index = existing(m->path, "", "model_index.json");
     bool ok = !index || (m->index = jv_read(index, err));
     free(index);
-    char *name = model_folder_path(m, "model_index.json");
-    m->family = ok ? family_of(m->index, name, err) : NULL;
-    free(name);
+    m->family = ok ? find_family(m, err) : NULL;
     ok = m->family != NULL;
     for (const struct family_part *p = ok ? m->family->parts : NULL; ok && p->name; p++)
         ok = open_part(m, p->name, err);
@@ -136,7 +177,7 @@ model_folder_open(const char *path, struct err *err)
 {
     struct model_folder *m = mem_zalloc(sizeof *m);
     m->path = mem_strdup(path);
-    m->name = last_name(path);
+    m->name = name_of(path);
     if (open_all(m, err))
         return m;
     model_folder_close(m);
@@ -245,10 +286,14 @@ insist(const struct part *p, struct params_report *report, struct err *err)
     return usable;
 }
 
+// `file` may be NULL.
 static struct params_spelling
-spelling_of(const struct part *p)
+spelling_of(const struct part *p, const struct safetensors *file)
 {
-    return (struct params_spelling){p->config, p->net->place, p->net->unread, p->change};
+    struct params_spelling s = {p->config, p->net->place, p->net->unread, p->change, ""};
+    if (file)
+        net_prefix(p->net, file, s.prefix);
+    return s;
 }
 
 static bool
@@ -256,8 +301,8 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
           struct buffer *block, struct params_report *report, struct err *err)
 {
     struct params_report own = {0}, *r = report ? report : &own;
-    struct params_spelling spelling = spelling_of(p);
     struct safetensors *file = open_weights(m, p, err);
+    struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_compare(params, p->prefix, file, &spelling, r);
     bool ok = file && (report || insist(p, r, err)) &&
@@ -282,8 +327,8 @@ model_folder_read(const struct model_folder *m, const char *part, const struct p
     require(p);
     struct model_reader *r = mem_zalloc(sizeof *r);
     struct params_report report = {0};
-    r->spelling = spelling_of(p);
     r->file = open_weights(m, p, err);
+    r->spelling = spelling_of(p, r->file);
     if (r->file)
         params_compare(params, p->prefix, r->file, &r->spelling, &report);
     bool fits = !report.missing_count && !report.misshapen_count;
@@ -319,8 +364,8 @@ model_folder_choose_blocks(const struct model_folder *m, const char *part, struc
 {
     const struct part *p = parts_find(&m->parts, part);
     require(p);
-    struct params_spelling spelling = spelling_of(p);
     struct safetensors *file = open_weights(m, p, err);
+    struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_choose_blocks(params, p->prefix, file, &spelling, wish);
     safetensors_close(file);
@@ -334,8 +379,8 @@ model_folder_check(const struct model_folder *m, const char *part, const struct 
     const struct part *p = parts_find(&m->parts, part);
     struct params_report report = {0};
     require(p);
-    struct params_spelling spelling = spelling_of(p);
     struct safetensors *file = open_weights(m, p, err);
+    struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_compare(params, p->prefix, file, &spelling, &report);
     bool ok = file && insist(p, &report, err);
@@ -373,13 +418,13 @@ model_folder_compare(const struct model_folder *m, const char *part, struct para
 {
     const struct part *p = parts_find(&m->parts, part);
     require(p);
-    struct params_spelling spelling = spelling_of(p);
     struct params *params = params_create(DTYPE_F32);
     struct safetensors *file = NULL;
     bool ok = model_folder_declare(m, part, params, err);
     *parameters = params_count(params);
     if (ok)
         file = open_weights(m, p, err);
+    struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_compare(params, p->prefix, file, &spelling, report);
     ok = file && safetensors_check(file, err);

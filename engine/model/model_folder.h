@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A model on disk, in diffusers' layout:
 //
-//     model_index.json     _class_name says which family it is of; of our own keys: text_tokens,
-//                          reference_tokens (77 each when absent) and "limn", defaults of drawing
-//                          (engine/draw/pipeline_defaults.h)
+//     model_index.json     _class_name says which family it is of (without it the parts do); of our
+//                          own keys: text_tokens, reference_tokens (77 each when absent) and
+//                          "limn", defaults of drawing (engine/draw/pipeline_defaults.h)
 //     PART/                config.json and weights, for each part of the family: unet/,
 //                          text_encoder/, super_resolution/ (a second stage, which may hold a
 //                          scheduler_config.json of its own)
 //     tokenizer/           the files of a kind of tokenizer (engine/text/tokenizers.def)
 //     scheduler/scheduler_config.json
 //
-// Weights may be sharded (….safetensors.index.json) or a variant (….fp16.safetensors, and its
-// shards under both names that have been in use). Any part may be absent; code that needs one
+// Weights may be sharded (….safetensors.index.json) or a variant (….bf16.safetensors, ….fp16…, and
+// their shards under both names that have been in use). Any part may be absent; code that needs one
 // reports it.
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
@@ -21,7 +21,7 @@
 #include "engine/model/scheduler_config.h"
 
 struct model_folder {
-    char *path, *name; // name: the folder's own
+    char *path, *name; // name: the folder's own, or that of a snapshot in the hub's cache
     const struct family *family;
     struct parts parts; // those that are there
     char *tokenizer;    // for tokenizer_open(); NULL: none
@@ -36,6 +36,10 @@ struct model_folder {
 // parts, or if one is not understood.
 struct model_folder *model_folder_open(const char *path, struct err *err);
 void model_folder_close(struct model_folder *m); // NULL is fine
+
+// The weights of that stem ("diffusion_pytorch_model") in a part's folder, whole, as the index of
+// shards, or as a variant; freed with free(). NULL: none.
+char *model_weights_find(const char *folder, const char *stem);
 
 // From here on the denoiser's weights are loaded with these changes (engine/model/lora.h). Once.
 bool model_folder_change(struct model_folder *m, const struct lora_file *files, int count,

@@ -94,11 +94,10 @@ find_spelling(const char *name, const struct table **table, char number[16])
 }
 
 // Where files in the original names, and diffusers' fused ones, keep a parameter. Of a single block
-// diffusers keeps one projection, too. Single files may have all names behind a prefix.
+// diffusers keeps one projection, too.
 static bool
 place(const void *config, const char *name, int way, struct param_place *out)
 {
-    static const char *const prefixes[] = {"", "model.diffusion_model.", "diffusion_model."};
     const struct flux2_config *c = config;
     const struct table *t;
     char number[16];
@@ -113,28 +112,26 @@ place(const void *config, const char *name, int way, struct param_place *out)
         snprintf(out->name, sizeof out->name, "%s%sattn.to_qkv_mlp_proj.weight", t->ours, number);
         return true;
     }
-    way -= own;
-    if (way >= (int)COUNT_OF(prefixes))
-        return false;
     out->swap_halves = s->swap_halves;
-    snprintf(out->name, sizeof out->name, "%s%s%s%s", prefixes[way], t->original, number,
-             s->original);
-    return true;
+    snprintf(out->name, sizeof out->name, "%s%s%s", t->original, number, s->original);
+    return way == own;
 }
 
 // --- Without a config --------------------------------------------------------------------------
 
+// Shared by all blocks: what tells it from FLUX.1.
+static const char *const anchors[] = {"double_stream_modulation_img.lin.weight",
+                                      "double_stream_modulation_img.linear.weight", NULL};
+
 static struct jv *
-guess(const struct safetensors *file)
+guess(const struct guess *file)
 {
     int64_t width = guess_dim(file, 0, "img_in.weight", "x_embedder.weight");
     int64_t head = guess_dim(file, 0, "double_blocks.0.img_attn.norm.query_norm.scale",
                              "transformer_blocks.0.attn.norm_q.weight");
     int64_t unit = guess_dim(file, 1, "double_blocks.0.img_mlp.2.weight",
                              "transformer_blocks.0.ff.linear_out.weight");
-    // Shared by all blocks: what tells it from FLUX.1.
-    bool shared = guess_find(file, "double_stream_modulation_img.lin.weight",
-                             "double_stream_modulation_img.linear.weight");
+    bool shared = guess_find(file, anchors[0], anchors[1]);
     if (!shared || width <= 0 || head < 8 || head % 8 || width % head || unit <= 0)
         return NULL;
     struct jv *o = jv_object(), *axes = jv_array();
@@ -262,6 +259,7 @@ const struct net net_flux2 = {
     .declare = declare,
     .describe = describe,
     .place = place,
+    .anchors = anchors,
     .guess = guess,
     .golden = golden,
 };

@@ -7,37 +7,32 @@
 
 #include "engine/base/mem.h"
 
-enum { NAME_MAX_HERE = 160, BLOCKS_MAX = 1000 };
+enum { NAME_MAX_HERE = 160 + PARAMS_PREFIX_MAX, BLOCKS_MAX = 1000 };
 
 static const struct tensor_view *
-find_one(const struct safetensors *file, const char *name)
+find_one(const struct guess *from, const char *name)
 {
-    static const char *const prefixes[] = {"", "model.diffusion_model.", "diffusion_model."};
-    const struct tensor_view *t = NULL;
-    for (size_t i = 0; !t && name && i < COUNT_OF(prefixes); i++) {
-        char full[NAME_MAX_HERE];
-        snprintf(full, sizeof full, "%s%s", prefixes[i], name);
-        t = safetensors_find(file, full);
-    }
-    return t;
+    char full[NAME_MAX_HERE];
+    snprintf(full, sizeof full, "%s%s", from->prefix, name ? name : "");
+    return name ? safetensors_find(from->file, full) : NULL;
 }
 
 const struct tensor_view *
-guess_find(const struct safetensors *file, const char *a, const char *b)
+guess_find(const struct guess *from, const char *a, const char *b)
 {
-    const struct tensor_view *t = find_one(file, a);
-    return t ? t : find_one(file, b);
+    const struct tensor_view *t = find_one(from, a);
+    return t ? t : find_one(from, b);
 }
 
 int64_t
-guess_dim(const struct safetensors *file, int dim, const char *a, const char *b)
+guess_dim(const struct guess *from, int dim, const char *a, const char *b)
 {
-    const struct tensor_view *t = guess_find(file, a, b);
+    const struct tensor_view *t = guess_find(from, a, b);
     return t && dim < t->shape.rank ? t->shape.dim[dim] : 0;
 }
 
 int
-guess_count(const struct safetensors *file, const char *a, const char *b)
+guess_count(const struct guess *from, const char *a, const char *b)
 {
     int n = 0;
     for (; n < BLOCKS_MAX; n++) {
@@ -47,7 +42,7 @@ guess_count(const struct safetensors *file, const char *a, const char *b)
         snprintf(first, sizeof first, a, n);
         snprintf(second, sizeof second, b, n);
 #pragma GCC diagnostic pop
-        if (!guess_find(file, first, second))
+        if (!guess_find(from, first, second))
             break;
     }
     return n;

@@ -8,6 +8,8 @@
 #include "engine/base/jv.h"
 #include "engine/nn/nn.h"
 
+struct guess; // engine/nets/guess.h
+
 enum { NET_GOLDEN_INPUTS_MAX = 8 };
 
 // The tensors of a golden (engine/model/model_golden.h), as the reference shapes them.
@@ -50,9 +52,12 @@ struct net {
     // How files may spell the parameters: see struct params_spelling. NULL: in one way.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
     bool (*unread)(const void *config, const char *tensor);
+    // Names, ending with NULL, of which each file of such a network has one: in other programs'
+    // files something may stand before it and all the others (net_prefix()). NULL: nothing does.
+    const char *const *anchors;
     // The config.json of a file of such a network that comes without one, by its tensors; what they
     // do not say is as in the published models. NULL: the file holds another. NULL: none is told.
-    struct jv *(*guess)(const struct safetensors *file);
+    struct jv *(*guess)(const struct guess *file);
     // `output` of a golden is the answer under its attention_mask, if it has one.
     bool masked;
     // The graph that answers a golden. Inputs have the names of the golden's tensors: pictures
@@ -69,8 +74,14 @@ struct net {
 // The kind of a config.json; ERR_INPUT when there is none. `name` starts the error.
 const struct net *net_of(const struct jv *json, const char *name, struct err *err);
 
-// The kind of a file of weights, with its config.json (freed by the caller); NULL: none is told.
-const struct net *net_guess(const struct safetensors *file, struct jv **config);
+// What stands before the names of a network in a file: "text_encoders.qwen3_4b.transformer.", ""
+// where nothing does, or where the file holds no such network.
+void net_prefix(const struct net *net, const struct safetensors *file,
+                char prefix[PARAMS_PREFIX_MAX]);
+// The first kind after `after`, NULL: of all, of which a file of weights holds one, with its
+// config.json (freed by the caller); NULL: none is told.
+const struct net *net_guess(const struct safetensors *file, const struct net *after,
+                            struct jv **config);
 
 // The networks of one model, each a folder with a config.json.
 struct part {

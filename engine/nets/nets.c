@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
+#include "engine/nets/guess.h"
 #include "engine/nets/net.h"
 
 static const struct net *const nets[] = {
@@ -32,13 +34,51 @@ net_of(const struct jv *json, const char *name, struct err *err)
     return NULL;
 }
 
-const struct net *
-net_guess(const struct safetensors *file, struct jv **config)
+// Bytes before the anchor that a name ends with; -1: it ends with none, or what stands there is too
+// long.
+static int
+before_anchor(const struct net *net, const char *name)
 {
+    size_t n = strlen(name);
+    for (const char *const *a = net->anchors; a && *a; a++) {
+        size_t k = strlen(*a);
+        if (n < k || strcmp(name + n - k, *a) != 0)
+            continue;
+        bool own = n == k || name[n - k - 1] == '.';
+        if (own && n - k < PARAMS_PREFIX_MAX)
+            return (int)(n - k);
+    }
+    return -1;
+}
+
+void
+net_prefix(const struct net *net, const struct safetensors *file, char prefix[PARAMS_PREFIX_MAX])
+{
+    int least = PARAMS_PREFIX_MAX;
+    *prefix = '\0';
+    for (size_t i = 0; net->anchors && i < safetensors_count(file); i++) {
+        const char *name = safetensors_at(file, i)->name;
+        int n = before_anchor(net, name);
+        if (n >= 0 && n < least) {
+            least = n;
+            snprintf(prefix, PARAMS_PREFIX_MAX, "%.*s", n, name);
+        }
+    }
+}
+
+const struct net *
+net_guess(const struct safetensors *file, const struct net *after, struct jv **config)
+{
+    size_t i = 0;
     *config = NULL;
-    for (size_t i = 0; i < COUNT_OF(nets); i++)
-        if (nets[i]->guess && (*config = nets[i]->guess(file)))
+    while (after && nets[i++] != after)
+        continue;
+    for (; i < COUNT_OF(nets); i++) {
+        struct guess from = {.file = file};
+        net_prefix(nets[i], file, from.prefix);
+        if (nets[i]->guess && (*config = nets[i]->guess(&from)))
             return nets[i];
+    }
     return NULL;
 }
 

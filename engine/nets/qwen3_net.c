@@ -71,11 +71,19 @@ static const struct spelling in_layer[] = {
     {"mlp.down_proj.weight", "ffn_down.weight"},
 };
 
+// What a model that is saved without its head has not before its names.
+static const char HEAD[] = "model.";
+
 static bool
 place(const void *config, const char *name, int way, struct param_place *out)
 {
     (void)config;
     int layer, end = 0;
+    const size_t head = sizeof HEAD - 1;
+    if (way == 1 && strncmp(name, HEAD, head) == 0) {
+        snprintf(out->name, sizeof out->name, "%s", name + head);
+        return true;
+    }
     if (way > 0)
         return false;
     for (size_t i = 0; i < COUNT_OF(outside); i++)
@@ -97,11 +105,13 @@ place(const void *config, const char *name, int way, struct param_place *out)
 static bool
 unread(const void *config, const char *tensor)
 {
-    static const char *const rest[] = {"model.norm.weight", "lm_head.weight", "output_norm.weight",
-                                       "output.weight"};
+    static const char *const rest[] = {"norm.weight", "lm_head.weight", "output_norm.weight",
+                                       "output.weight", "logit_scale"};
     const struct qwen3_config *c = config;
+    const size_t head = sizeof HEAD - 1;
     int layer;
-    if (sscanf(tensor, "model.layers.%d.", &layer) == 1 || sscanf(tensor, "blk.%d.", &layer) == 1)
+    tensor += strncmp(tensor, HEAD, head) == 0 ? head : 0;
+    if (sscanf(tensor, "layers.%d.", &layer) == 1 || sscanf(tensor, "blk.%d.", &layer) == 1)
         return layer >= c->taps[c->tap_count - 1];
     for (size_t i = 0; i < COUNT_OF(rest); i++)
         if (strcmp(tensor, rest[i]) == 0)
@@ -109,29 +119,39 @@ unread(const void *config, const char *tensor)
     return false;
 }
 
-static struct jv *
-guess(const struct safetensors *file)
+static const char *const anchors[] = {"model.layers.0.self_attn.q_norm.weight",
+                                      "layers.0.self_attn.q_norm.weight",
+                                      "blk.0.attn_q_norm.weight", NULL};
+
+// `name` with its head, or without one, whichever the file has.
+static int64_t
+dim(const struct guess *from, int d, const char *name, const char *gguf)
 {
-    int64_t head = guess_dim(file, 0, "model.layers.0.self_attn.q_norm.weight",
-                             "blk.0.attn_q_norm.weight");
-    int64_t rows = guess_dim(file, 0, "model.layers.0.self_attn.q_proj.weight",
-                             "blk.0.attn_q.weight");
-    int64_t kv = guess_dim(file, 0, "model.layers.0.self_attn.k_proj.weight",
-                           "blk.0.attn_k.weight");
+    int64_t n = guess_dim(from, d, name, gguf);
+    return n ? n : guess_dim(from, d, name + sizeof HEAD - 1, NULL);
+}
+
+static struct jv *
+guess(const struct guess *from)
+{
+    int64_t head = dim(from, 0, "model.layers.0.self_attn.q_norm.weight",
+                       "blk.0.attn_q_norm.weight");
+    int64_t rows = dim(from, 0, "model.layers.0.self_attn.q_proj.weight", "blk.0.attn_q.weight");
+    int64_t kv = dim(from, 0, "model.layers.0.self_attn.k_proj.weight", "blk.0.attn_k.weight");
     if (head <= 0 || rows <= 0 || kv <= 0 || rows % head || kv % head)
         return NULL;
     struct jv *o = jv_object();
     jv_set(o, "model_type", jv_from_string("qwen3"));
-    guess_set(o, "vocab_size", guess_dim(file, 0, "model.embed_tokens.weight",
-                                         "token_embd.weight"));
-    guess_set(o, "hidden_size", guess_dim(file, 1, "model.embed_tokens.weight",
-                                          "token_embd.weight"));
-    guess_set(o, "intermediate_size", guess_dim(file, 0, "model.layers.0.mlp.gate_proj.weight",
-                                                "blk.0.ffn_gate.weight"));
+    guess_set(o, "vocab_size", dim(from, 0, "model.embed_tokens.weight", "token_embd.weight"));
+    guess_set(o, "hidden_size", dim(from, 1, "model.embed_tokens.weight", "token_embd.weight"));
+    guess_set(o, "intermediate_size",
+              dim(from, 0, "model.layers.0.mlp.gate_proj.weight", "blk.0.ffn_gate.weight"));
     // Published models have more layers than are read; a file may end with those.
     enum { READ = 27 };
-    int layers = guess_count(file, "model.layers.%d.input_layernorm.weight",
-                             "blk.%d.attn_norm.weight");
+    static const char norm[] = "model.layers.%d.input_layernorm.weight";
+    int layers = guess_count(from, norm, "blk.%d.attn_norm.weight");
+    if (!layers)
+        layers = guess_count(from, norm + sizeof HEAD - 1, norm);
     guess_set(o, "num_hidden_layers", layers == READ ? READ + 1 : layers);
     guess_set(o, "num_attention_heads", rows / head);
     guess_set(o, "num_key_value_heads", kv / head);
@@ -168,6 +188,7 @@ const struct net net_qwen3 = {
     .describe = describe,
     .place = place,
     .unread = unread,
+    .anchors = anchors,
     .guess = guess,
     .masked = true,
     .golden = golden,

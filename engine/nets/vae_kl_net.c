@@ -89,7 +89,7 @@ place(const void *config, const char *name, int way, struct param_place *out)
 
 // Channels of each level, the decoder's counted from the picture inwards as the encoder's are.
 static struct jv *
-guess_channels(const struct safetensors *file, bool decoder, int levels, int64_t *divisor)
+guess_channels(const struct guess *file, bool decoder, int levels, int64_t *divisor)
 {
     struct jv *list = jv_array();
     for (int i = 0; i < levels; i++) {
@@ -106,8 +106,10 @@ guess_channels(const struct safetensors *file, bool decoder, int levels, int64_t
     return list;
 }
 
+static const char *const anchors[] = {"encoder.conv_in.weight", NULL};
+
 static struct jv *
-guess(const struct safetensors *file)
+guess(const struct guess *file)
 {
     enum { GROUPS = 32 };
     int64_t divisor = GROUPS, codes = guess_dim(file, 0, "encoder.conv_out.weight", NULL);
@@ -201,13 +203,22 @@ encoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *
     return vae_kl_encode(nn, c, net_golden_input(golden, nn, "sample", s, DTYPE_F32));
 }
 
+// A side in pixels: of the metadata, or of the picture that is expected.
+static int64_t
+golden_side(const struct net_golden *golden, const char *key, int from_end)
+{
+    const struct shape *out = golden->shape(golden->ctx, "output");
+    int64_t side = golden->number(golden->ctx, key);
+    return side || !out || out->rank < 3 ? side : out->dim[out->rank - 1 - from_end];
+}
+
 static struct node *
 decoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *golden,
                struct err *err)
 {
     struct shape x;
-    int64_t height = golden->number(golden->ctx, "height");
-    int64_t width = golden->number(golden->ctx, "width"), factor = vae_kl_factor(c);
+    int64_t height = golden_side(golden, "height", 1), width = golden_side(golden, "width", 0);
+    int64_t factor = vae_kl_factor(c);
     bool fits = net_golden_shape(golden, "latents", 3, &x) && x.dim[2] == vae_kl_width(c) &&
                 height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20 &&
                 height % factor == 0 && width % factor == 0;
@@ -242,6 +253,7 @@ const struct net net_vae_kl = {
     .describe = describe,
     .place = place,
     .unread = unread,
+    .anchors = anchors,
     .guess = guess,
     .golden = golden,
 };

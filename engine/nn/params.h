@@ -119,6 +119,8 @@ struct param_place {
     bool swap_halves; // the second half of the rows comes first there
 };
 
+enum { PARAMS_PREFIX_MAX = 80 };
+
 // How files of a network name its parameters. NULL members: as in the table.
 struct params_change;
 struct params_spelling {
@@ -128,6 +130,9 @@ struct params_spelling {
     // Whether limn knowingly ignores a tensor, so that it is not reported as surplus.
     bool (*unread)(const void *config, const char *tensor);
     const struct params_change *change; // added to what is loaded; NULL: nothing
+    // Before every name in the file ("model.diffusion_model."), where a file holds several
+    // networks; what has another is not this network's. The functions see names without it.
+    char prefix[PARAMS_PREFIX_MAX];
 };
 
 // What is added to parameters, in f32, while they are loaded.

@@ -7,6 +7,7 @@
 #include "engine/base/mem.h"
 #include "engine/nn/params.h"
 #include "engine/tensor/packed.h"
+#include "engine/tensor/scales.h"
 
 enum { PIECE = 1 << 18 }; // elements converted at a time
 
@@ -46,56 +47,35 @@ canonical(const char *name)
 struct found {
     const struct tensor_view *tensor; // NULL: not there
     struct param_place place;
-    float scale; // of weights in 8 bits that have one beside them; else 1
+    struct scales scales;
     const struct params_change *change; // NULL: nothing is added
     const void *added;                  // of it
 };
 
-// NAME.weight in 8 bits may have NAME.weight_scale, or NAME.scale_weight, beside it: one number.
-static float
-scale_of(const struct safetensors *file, const struct tensor_view *t)
+static const struct tensor_view *
+find_behind(const struct safetensors *file, const struct params_spelling *spelling,
+            const char *name)
 {
-    size_t stem = strlen(t->name);
-    const bool weight = stem > 7 && strcmp(t->name + stem - 7, ".weight") == 0;
-    if (!t->packed || t->packed->weights > 1 || !weight)
-        return 1;
-    for (int i = 0; i < 2; i++) {
-        char *name = mem_printf("%.*s%s", (int)stem - 7, t->name,
-                                i ? ".scale_weight" : ".weight_scale");
-        const struct tensor_view *s = safetensors_find(file, name);
-        free(name);
-        if (s && dtype_is_float(s->dtype) && shape_count(&s->shape) == 1)
-            return (float)dtype_load(s->dtype, s->data, 0);
-    }
-    return 1;
-}
-
-// What stands beside weights in 8 bits, and is no parameter.
-static bool
-is_beside(const char *name)
-{
-    static const char *const endings[] = {".weight_scale", ".scale_weight", ".input_scale",
-                                          ".scale_input", ".comfy_quant", "scaled_fp8"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < COUNT_OF(endings); i++) {
-        size_t k = strlen(endings[i]);
-        if (n >= k && strcmp(name + n - k, endings[i]) == 0)
-            return true;
-    }
-    return false;
+    if (!spelling || !*spelling->prefix)
+        return find_tensor(file, name);
+    char *full = mem_printf("%s%s", spelling->prefix, name);
+    const struct tensor_view *t = find_tensor(file, full);
+    free(full);
+    return t;
 }
 
 static struct found
 find_param(const struct safetensors *file, const char *name, const struct params_spelling *spelling)
 {
-    struct found f = {.tensor = find_tensor(file, name)};
+    struct found f = {.tensor = find_behind(file, spelling, name)};
     for (int way = 0; !f.tensor && spelling && spelling->place; way++) {
         f.place = (struct param_place){0};
         if (!spelling->place(spelling->config, name, way, &f.place))
             break;
-        f.tensor = safetensors_find(file, f.place.name);
+        f.tensor = find_behind(file, spelling, f.place.name);
     }
-    f.scale = f.tensor ? scale_of(file, f.tensor) : 1;
+    if (f.tensor)
+        f.scales = scales_find(file, f.tensor);
     return f;
 }
 
@@ -123,7 +103,7 @@ fits(const struct param *q, const struct found *f)
     const struct packed_type *packed = f->tensor->packed;
     bool whole = !packed || row % packed->weights == 0 ||
                  (!f->place.rows && !f->place.swap_halves);
-    return (dtype_is_float(f->tensor->dtype) || packed) && same && whole;
+    return (dtype_is_float(f->tensor->dtype) || packed) && same && whole && scales_fit(&f->scales);
 }
 
 static char *
@@ -134,25 +114,34 @@ misfit(const struct param *q, const struct found *f)
     struct shape want = q->shape;
     if (f->place.rows)
         want.dim[0] = f->place.rows;
-    const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
     bool other = f->place.name[0];
-    const char *called = other ? ", in the file " : "";
-    return mem_printf("%s%s%s is %.32s %s, needs a float %s", q->name, called, f->place.name, type,
-                      shape_text(&t->shape, has), shape_text(&want, needs));
+    const char *type = t->dtype == DTYPE_NONE && t->type ? t->type : dtype_name(t->dtype);
+    char *scale = scales_fit(&f->scales) ? NULL : scales_misfit(&f->scales);
+    char *text = scale ? mem_printf("%s, %s", q->name, scale)
+                       : mem_printf("%s%s%s is %.32s %s, needs a float %s", q->name,
+                                    other ? ", in the file " : "", other ? t->name : "", type,
+                                    shape_text(&t->shape, has), shape_text(&want, needs));
+    free(scale);
+    return text;
 }
 
 static bool
 is_known(const struct params *p, const char *part, const struct params_spelling *spelling,
          const struct tensor_view *t, const struct tensor_view *const *used, int used_count)
 {
+    const char *prefix = spelling ? spelling->prefix : "";
+    size_t n = strlen(prefix);
     for (int i = 0; i < used_count; i++)
         if (used[i] == t)
             return true;
-    char *full = mem_printf("%s%s", part, canonical(t->name));
+    if (strncmp(t->name, prefix, n) != 0)
+        return true; // another network's
+    const char *name = t->name + n;
+    char *full = mem_printf("%s%s", part, canonical(name));
     bool known = params_find(p, full);
     free(full);
-    return known || is_beside(t->name) ||
-           (spelling && spelling->unread && spelling->unread(spelling->config, t->name));
+    return known || scales_are(name) ||
+           (spelling && spelling->unread && spelling->unread(spelling->config, name));
 }
 
 void
@@ -292,8 +281,8 @@ load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, 
         else
             dtype_convert(DTYPE_F32, wide, t->dtype,
                           (const char *)t->data + dtype_bytes(t->dtype, at + done), n);
-        for (int64_t i = 0; f->scale != 1 && i < n; i++)
-            wide[i] *= f->scale;
+        if (f->scales.by)
+            scales_apply(&f->scales, at + done, n, wide);
         if (f->added)
             f->change->add(f->change->ctx, f->added, to + done, n, wide);
         dtype_convert(q->dtype, piece, DTYPE_F32, wide, n);

@@ -39,10 +39,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (v->packed)
             unpack(v);
     }
-    const struct net *net = net_guess(s, &config);
-    if (net && !config)
-        abort();
-    jv_free(config);
+    for (const struct net *net = NULL; (net = net_guess(s, net, &config));) {
+        if (!config)
+            abort();
+        jv_free(config);
+    }
     safetensors_close(s);
     return 0;
 }

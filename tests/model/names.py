@@ -159,16 +159,25 @@ def e4m3(value):
     return at | (0x80 if value < 0 else 0)
 
 
-def scaled_fp8(tensors):
-    out, known = {}, {}
-    for name, (dtype, shape, raw) in tensors.items():
+def scaled_fp8(tensors, across=None, ending='.weight_scale', dtype='F32'):
+    """Some weights in 8 bits, with a scale for all of a weight, or for blocks of so many rows and columns (0: all)."""
+    out = {}
+    for name, (kind, shape, raw) in tensors.items():
         if len(shape) != 2 or 'to_q' not in name:
-            out[name] = (dtype, shape, raw)
+            out[name] = (kind, shape, raw)
             continue
-        values = floats(raw)
-        scale = max(map(abs, values)) / 448
-        out[name] = ('F8_E4M3', shape, bytes(e4m3(v / scale) for v in values))
-        out[name + '_scale'] = ('F32', [], struct.pack('<f', scale))
+        rows, columns = shape
+        high, wide = [n or all_ for n, all_ in zip(across or (0, 0), shape)]
+        values, scales = floats(raw), {}
+        for i, v in enumerate(values):
+            block = i // columns // high, i % columns // wide
+            scales[block] = max(scales.get(block, 0), abs(v) / 448)
+        data = bytes(e4m3(v / (scales[i // columns // high, i % columns // wide] or 1)) for i, v in enumerate(values))
+        out[name] = ('F8_E4M3', shape, data)
+        beside = [] if not across else [rows // high] if not across[1] else [rows // high, columns // wide]
+        numbers = [scales[k] for k in sorted(scales)]
+        out[name.removesuffix('.weight') + ending] = (
+            dtype, beside, struct.pack(f'<{len(numbers)}f', *numbers) if dtype == 'F32' else bytes(len(numbers)))
     return out
 
 
@@ -207,8 +216,12 @@ with tempfile.TemporaryDirectory() as temp:
     shutil.copytree(source / 'flux2', temp / 'flux2')
     dit, text = temp / 'flux2/transformer', temp / 'flux2/text_encoder'
     tensors, layers = read(dit / file), read(text / 'model.safetensors')
-    write(dit / file, scaled_fp8(tensors))
-    check(temp / 'flux2', 'flux2/transformer-1.safetensors', tolerance=3e-2)
+    for across, ending in ((None, '.weight_scale'), ((1, 0), '.scale_weight'), ((8, 16), '.weight_scale_inv')):
+        write(dit / file, scaled_fp8(tensors, across, ending))
+        check(temp / 'flux2', 'flux2/transformer-1.safetensors', tolerance=3e-2)
+    write(dit / file, scaled_fp8(tensors, (1, 16), dtype='U8'))  # as MXFP8 has them, in another order
+    said = check(temp / 'flux2', 'flux2/transformer-1.safetensors', good=False)
+    assert 'to_q.weight_scale is U8 [' in said, said
     (dit / file).unlink()
     (text / 'model.safetensors').unlink()
     gguf = dit / file.replace('safetensors', 'gguf')
@@ -292,6 +305,53 @@ with tempfile.TemporaryDirectory() as temp:
     (own / 'four.yaml').unlink()
     for name in ('one', 'two', 'three'):
         (temp / f'{name}.yaml').rename(own / f'{name}.yaml')
+    # In shards, given as a folder, as one of them, as their index; saved without a head; and all in one file.
+    def split(folder, tensors):
+        folder.mkdir()
+        names = sorted(tensors)
+        shards = {f'model-0000{i + 1}-of-00002.safetensors': names[i::2] for i in range(2)}
+        for shard, held in shards.items():
+            write(folder / shard, {k: tensors[k] for k in held})
+        (folder / 'model.safetensors.index.json').write_text(
+            json.dumps({'weight_map': {k: shard for shard, held in shards.items() for k in held}}))
+
+    split(parts / 'qwen', {k.removeprefix('model.'): v for k, v in layers.items()})
+    write(parts / 'checkpoint.safetensors',
+          {**transformer(tensors, 'model.diffusion_model.'), **{f'vae.{k}': v for k, v in autoencoder(codes).items()},
+           **{f'text_encoders.qwen3_4b.transformer.{k}': v for k, v in layers.items()},
+           'text_encoders.qwen3_4b.logit_scale': ('F16', [], bytes(2))})
+    for given in ('qwen', 'qwen/model-00002-of-00002.safetensors', 'qwen/model.safetensors.index.json', None):
+        files = ('klein.safetensors', 'vae.safetensors', given) if given else ('checkpoint.safetensors',)
+        run('models', 'add', 'five', *(parts / f for f in files))
+        assert picture('five') == want, f'{given} draws something else'
+    run('models', 'check', 'five')
+    run('models', 'add', 'wrong', parts / 'checkpoint.safetensors', parts / 'vae.safetensors', code=2,
+        says='are both a vae')
+    run('models', 'add', 'wrong', plain, code=2, says='is a whole model')
+    run('models', 'add', 'wrong', parts, code=2, says='has neither weights')
+    (own / 'five.yaml').unlink()
+    # In the hub's cache: links to files whose names say nothing. limn's own name for a model finds it there.
+    cache = home / '.cache/huggingface/hub/models--black-forest-labs--FLUX.2-klein-4B'
+    commit = cache / 'snapshots' / ('0' * 40)
+    for n, path in enumerate(sorted(p for p in plain.rglob('*') if p.is_file())):
+        place = commit / path.relative_to(plain)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (cache / 'blobs').mkdir(exist_ok=True)
+        shutil.copy(path, cache / f'blobs/{n:040x}')
+        place.symlink_to(os.path.relpath(cache / f'blobs/{n:040x}', place.parent))
+    (cache / 'refs').mkdir()
+    (cache / 'refs/main').write_text('0' * 40)
+    (cache / f'blobs/{99:040x}').write_bytes((parts / 'klein.gguf').read_bytes())
+    (commit / 'flux-2-klein-base-4b.gguf').symlink_to(f'../../blobs/{99:040x}')
+    for name in ('flux2-klein-4b', 'FLUX.2-klein-4B', 'black-forest-labs/FLUX.2-klein-4B'):
+        assert picture(name) == want, f'{name} draws something else'
+    run('models', 'add', 'six', commit / 'flux-2-klein-base-4b.gguf', commit / 'text_encoder', commit / 'vae')
+    assert 'distilled: no' in (own / 'six.yaml').read_text()
+    (own / 'six.yaml').write_text((own / 'six.yaml').read_text().replace('distilled: no', 'distilled: yes'))
+    assert picture('six') == want, 'links into the cache draw something else'
+    run('instruct', 'a fox', '--model', 'other/one', '--no-library', '-o', 'b.png', code=2, says='there is no model')
+    (own / 'six.yaml').unlink()
+    shutil.rmtree(cache)
     # They may move: the YAML says where they are.
     (parts / 'klein.gguf').rename(parts / 'moved.gguf')
     run('instruct', 'a fox', '--model', 'three', '--no-library', '-o', 'b.png', code=2, says='three.yaml: ')

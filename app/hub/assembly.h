@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// What an assembled model (app/hub/assembled.h) is made of, and how files are told apart: by their
+// tensors, whatever stands before their names.
+#ifndef LIMN_APP_HUB_ASSEMBLY_H
+#define LIMN_APP_HUB_ASSEMBLY_H
+
+#include "engine/families/family.h"
+
+struct assembly {
+    const struct family *family; // of the files so far; NULL: none yet
+    const char *only;            // the one part to take from a file that has several; NULL: all
+    bool distilled;
+    char *files[PARTS_MAX];      // by the family's parts: weights, or the index of shards; owned
+    struct jv *configs[PARTS_MAX];
+    char *tokenizer;             // a file
+};
+
+// Takes a file of weights, a shard or the index of shards, a folder with these, or a tokenizer.
+// ERR_INPUT says what else it is.
+bool assembly_take(struct assembly *a, const char *given, struct err *err);
+void assembly_finish(struct assembly *a); // zeroed is fine
+
+int assembly_part(const struct family *f, const char *part); // its place in `files`
+bool assembly_is_packed(const char *path);                   // a GGUF file
+bool assembly_is_index(const char *path);                    // of shards
+bool assembly_ends_with(const char *text, const char *ending);
+// From the root on, freed with free(); links stay: the hub's cache has files whose names say
+// nothing, and links to them which have the right ones. NULL: it cannot be read.
+char *assembly_absolute(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Numbers of 8 bits are mostly stored with scales in a tensor beside them, by which they are to be
+// multiplied: one for all, one for each row, or one for each block of rows and columns (128 x 128
+// in the files of language models).
+#ifndef LIMN_ENGINE_TENSOR_SCALES_H
+#define LIMN_ENGINE_TENSOR_SCALES_H
+
+#include "engine/tensor/safetensors.h"
+
+struct scales {
+    const struct tensor_view *of; // the weights
+    const struct tensor_view *by; // NULL: they have none
+    int64_t rows, columns;        // weights that share a number; 0: they do not fit
+};
+
+// Those of NAME.weight in 8 bits: NAME.weight_scale, NAME.scale_weight or NAME.weight_scale_inv.
+struct scales scales_find(const struct safetensors *file, const struct tensor_view *weights);
+// Whether the weights can be used as they are or with these; false: scales_misfit() says why.
+bool scales_fit(const struct scales *s);
+// "whose scale a.weight_scale is U8 [2,3], …"; freed with free().
+char *scales_misfit(const struct scales *s);
+// values: `count` of the weights from element `at` on. scales_fit().
+void scales_apply(const struct scales *s, int64_t at, int64_t count, float *values);
+// Whether a tensor of this name stands beside weights in 8 bits, and is none itself.
+bool scales_are(const char *name);
+
+#endif
