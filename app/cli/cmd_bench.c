@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/cli/bench_nodes.h"
 #include "app/cli/commands.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
@@ -117,61 +118,6 @@ fill_inputs(struct plan *p, const struct graph *g, struct err *err)
     return true;
 }
 
-static int
-slower_first(const void *a, const void *b)
-{
-    const struct plan_time *x = a, *y = b;
-    return (x->seconds < y->seconds) - (x->seconds > y->seconds);
-}
-
-// The nodes that took longest, by op and shape.
-static void
-print_nodes(const struct bench *b, const struct plan *p, int runs)
-{
-    enum { MAX_NODES = 20000, SHOWN = 40 };
-    struct plan_time *t = mem_zalloc(MAX_NODES * sizeof *t);
-    int n = plan_times(p, t, MAX_NODES), groups = 0;
-    double total = 0;
-    int *count = mem_zalloc(((size_t)n + 1) * sizeof *count);
-    for (int i = 0; i < n; i++) { // nodes of one op and one shape are one row
-        total += t[i].seconds;
-        int k = 0;
-        while (k < groups && !(t[k].node->op == t[i].node->op &&
-                               t[k].node->dtype == t[i].node->dtype &&
-                               shape_equal(&t[k].node->shape, &t[i].node->shape) &&
-                               t[k].flops == t[i].flops))
-            k++;
-        if (k < groups) {
-            t[k].seconds += t[i].seconds;
-        } else {
-            t[groups] = t[i];
-            count[groups] = 0;
-            groups++;
-        }
-        count[k]++;
-    }
-    for (int i = 0; i < groups; i++) // keep the count beside its row through the sort
-        t[i].bytes = t[i].bytes * 1000 + (size_t)MIN(count[i], 999);
-    qsort(t, (size_t)groups, sizeof *t, slower_first);
-    printf("%8s %6s %5s %9s %8s %7s  %s\n", "ms", "share", "count", "GFLOP/s", "GB/s", "ceiling",
-           "op and result");
-    for (int i = 0; i < groups && i < SHOWN; i++) {
-        char shape[SHAPE_TEXT_MAX];
-        double seconds = t[i].seconds / runs;
-        double times = (double)(t[i].bytes % 1000), bytes = (double)(t[i].bytes / 1000);
-        double flops = t[i].flops * times / seconds, moved = bytes * times / seconds;
-        // An op can be no faster than the slower of its two ceilings allows.
-        double ceiling = fmax(flops / b->ceilings.flops, moved / b->ceilings.bytes);
-        printf("%8.2f %5.1f%% %5.0f %9.1f %8.2f %6.1f%%  %s %s %s%s\n", 1e3 * seconds,
-               100 * t[i].seconds / total, times, flops / 1e9, moved / 1e9, 100 * ceiling,
-               op_rows[t[i].node->op].name,
-               dtype_name(t[i].node->dtype), shape_text(&t[i].node->shape, shape),
-               t[i].fast ? "" : "  (plain)");
-    }
-    free(count);
-    free(t);
-}
-
 static bool
 run_plan(const struct bench *b, struct device *d, struct plan *p, const char *what, size_t weights,
          struct err *err)
@@ -199,7 +145,7 @@ run_plan(const struct bench *b, struct device *d, struct plan *p, const char *wh
            (double)s.lower_bound / 0x1p20, (double)s.arena / (double)s.lower_bound,
            (double)s.scratch / 0x1p20);
     if (b->nodes)
-        print_nodes(b, p, b->repeats);
+        bench_nodes_print(p, &b->ceilings, b->repeats);
     return true;
 }
 
