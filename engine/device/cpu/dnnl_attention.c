@@ -19,22 +19,20 @@ enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
-    int64_t queries, keys;            // of a whole block and tile
+    int64_t queries, keys;            // of a block and of a tile, the last ones filled up
+    int64_t blocks, tiles;            // of a head
     int64_t splits;                   // of a head's blocks of queries
     int64_t items, workers;           // parts of heads; threads
 };
 
-// Both products for whole and for last blocks (0, 1) of queries and of keys.
-struct calls {
-    struct onednn_call *score[2][2], *value[2][2];
-};
+enum product { SCORE, VALUE, PRODUCTS };
 
 struct attention {
     struct sizes z;
     const struct attention_tile *tile;
-    struct calls *calls; // of each worker
-    size_t pad;          // of the calls
-    size_t memory;       // of a worker
+    struct onednn_call **calls; // (workers,PRODUCTS)
+    size_t pad;                 // of the calls
+    size_t memory;              // of a worker
 };
 
 static const struct attention_tile *the_tile;
@@ -61,9 +59,11 @@ sizes_of(const struct node *n)
     struct sizes z = {.n = q->dim[0], .t = q->dim[1], .s = n->source[1]->shape.dim[1],
                       .heads = n->params.attention.heads, .c = q->dim[2]};
     z.width = z.c / z.heads;
-    z.queries = MIN(z.t, QUERIES);
-    z.keys = MIN(z.s, KEYS);
-    z.splits = splits_of(z.n * z.heads, (z.t + z.queries - 1) / z.queries);
+    z.queries = product_block(z.t, QUERIES, 16);
+    z.keys = product_block(z.s, KEYS, 32);
+    z.blocks = (z.t + z.queries - 1) / z.queries;
+    z.tiles = (z.s + z.keys - 1) / z.keys;
+    z.splits = splits_of(z.n * z.heads, z.blocks);
     z.items = z.n * z.heads * z.splits;
     z.workers = MIN(cpu_threads(), z.items);
     return z;
@@ -77,50 +77,25 @@ product(struct attention *a, int64_t rows, int64_t inner, int64_t columns)
                           product_matrix(rows, columns, columns, DTYPE_F32), &a->pad);
 }
 
-// What is left for the last block of `each` of `all`; 0: it is whole.
-static int64_t
-rest(int64_t all, int64_t each)
-{
-    return all % each;
-}
-
-static bool
-make_some(struct attention *a, struct calls *c)
-{
-    const struct sizes *z = &a->z;
-    const int64_t rows[] = {z->queries, rest(z->t, z->queries)};
-    const int64_t keys[] = {z->keys, rest(z->s, z->keys)};
-    for (int q = 0; q < 2; q++)
-        for (int k = 0; k < 2; k++) {
-            if (!rows[q] || !keys[k])
-                continue;
-            c->score[q][k] = product(a, rows[q], z->width, keys[k]);
-            c->value[q][k] = product(a, rows[q], keys[k], z->width);
-            if (!c->score[q][k] || !c->value[q][k])
-                return false;
-        }
-    return true;
-}
-
 static bool
 make_calls(struct attention *a)
 {
+    const struct sizes *z = &a->z;
     bool ok = true;
-    a->calls = mem_zalloc((size_t)a->z.workers * sizeof *a->calls);
-    for (int64_t w = 0; ok && w < a->z.workers; w++)
-        ok = make_some(a, &a->calls[w]);
+    a->calls = mem_zalloc((size_t)z->workers * PRODUCTS * sizeof *a->calls);
+    for (int64_t w = 0; ok && w < z->workers; w++) {
+        struct onednn_call **c = a->calls + w * PRODUCTS;
+        c[SCORE] = product(a, z->queries, z->width, z->keys);
+        c[VALUE] = product(a, z->queries, z->keys, z->width);
+        ok = c[SCORE] && c[VALUE];
+    }
     return ok;
 }
 
 static void
-free_calls(struct attention *a)
+free_attention(struct attention *a)
 {
-    for (int64_t i = 0; a->calls && i < a->z.workers * 4; i++) {
-        struct calls *c = &a->calls[i / 4];
-        onednn_call_destroy(c->score[i / 2 % 2][i % 2]);
-        onednn_call_destroy(c->value[i / 2 % 2][i % 2]);
-    }
-    free(a->calls);
+    product_destroy_all(a->calls, a->z.workers * PRODUCTS);
     free(a);
 }
 
@@ -138,7 +113,7 @@ lay_out(const struct attention *a, char *base, struct memory *m)
 {
     const struct sizes *z = &a->z;
     size_t used = 0, rows = (size_t)z->queries;
-    size_t all = (size_t)(z->s * z->width), row = (size_t)z->width;
+    size_t all = (size_t)(z->tiles * z->keys * z->width), row = (size_t)z->width;
     m->pad = product_take(base, &used, a->pad);
     m->k = product_take(base, &used, all * 2);
     m->v = product_take(base, &used, all * 2);
@@ -158,11 +133,11 @@ lay_out(const struct attention *a, char *base, struct memory *m)
 struct place {
     const struct cpu_step *step;
     const struct attention *a;
-    const struct calls *calls;
+    struct onednn_call *const *calls; // of this worker
     struct memory m;
     int64_t sample, head;
-    int64_t first, rows;  // queries
-    int64_t key, keys;    // of this tile
+    int64_t first, rows; // queries
+    int64_t key;         // the first of this tile
 };
 
 static const uint16_t *
@@ -174,14 +149,17 @@ source(const struct place *p, int which, int64_t token)
            p->head * z->width;
 }
 
+// Keys and values of a head, with zeros for those that the last tile lacks.
 static void
 pack_head(const struct place *p)
 {
     const struct sizes *z = &p->a->z;
-    for (int64_t key = 0; key < z->s; key += z->keys) {
-        int64_t count = MIN(z->keys, z->s - key);
-        p->a->tile->transpose(p->m.k + key * z->width, source(p, 1, key), z->c, count, z->width);
-    }
+    int64_t whole = z->s / z->keys * z->keys, room = z->tiles * z->keys;
+    memset(p->m.k + whole * z->width, 0, (size_t)((room - whole) * z->width) * 2);
+    memset(p->m.v + z->s * z->width, 0, (size_t)((room - z->s) * z->width) * 2);
+    for (int64_t key = 0; key < z->s; key += z->keys)
+        p->a->tile->transpose(p->m.k + key * z->width, z->keys, source(p, 1, key), z->c,
+                              MIN(z->keys, z->s - key), z->width);
     for (int64_t j = 0; j < z->s; j++)
         memcpy(p->m.v + j * z->width, source(p, 2, j), (size_t)z->width * 2);
 }
@@ -196,6 +174,7 @@ begin_block(const struct place *p)
         p->m.top[r] = -INFINITY;
         p->m.total[r] = 0;
     }
+    memset(p->m.q + p->rows * z->width, 0, (size_t)((z->queries - p->rows) * z->width) * 2);
     memset(p->m.sum, 0, (size_t)(p->rows * z->width) * 4);
 }
 
@@ -216,7 +195,8 @@ weigh(const struct place *p)
 {
     struct attention_rows rows = {
         .scores = p->m.scores, .weights = p->m.weights, .top = p->m.top, .total = p->m.total,
-        .keep = p->m.keep, .keys = p->keys,
+        .keep = p->m.keep, .pitch = p->a->z.keys,
+        .keys = MIN(p->a->z.keys, p->a->z.s - p->key),
         .scale = (float)p->step->node->params.attention.scale};
     const struct node *n = p->step->node;
     if (n->source_count > 3)
@@ -226,23 +206,24 @@ weigh(const struct place *p)
 }
 
 static void
+multiply(const struct place *p, enum product which, const void *left, const void *right,
+         float *result)
+{
+    onednn_call_run(p->calls[which], (void *[]){(void *)(uintptr_t)left, (void *)(uintptr_t)right,
+                                                NULL, result}, p->m.pad);
+}
+
+static void
 run_block(struct place *p)
 {
     const struct sizes *z = &p->a->z;
-    int last_rows = p->rows < z->queries;
     uint16_t *out = (uint16_t *)p->step->dst + (p->sample * z->t + p->first) * z->c +
                     p->head * z->width;
     begin_block(p);
     for (p->key = 0; p->key < z->s; p->key += z->keys) {
-        p->keys = MIN(z->keys, z->s - p->key);
-        int last_keys = p->keys < z->keys;
-        onednn_call_run(p->calls->score[last_rows][last_keys],
-                        (void *[]){p->m.q, p->m.k + p->key * z->width, NULL, p->m.scores},
-                        p->m.pad);
+        multiply(p, SCORE, p->m.q, p->m.k + p->key * z->width, p->m.scores);
         weigh(p);
-        onednn_call_run(p->calls->value[last_rows][last_keys],
-                        (void *[]){p->m.weights, p->m.v + p->key * z->width, NULL, p->m.more},
-                        p->m.pad);
+        multiply(p, VALUE, p->m.weights, p->m.v + p->key * z->width, p->m.more);
         p->a->tile->add(p->m.sum, p->m.more, p->m.keep, z->width, 0, p->rows);
     }
     p->a->tile->finish(out, z->c, p->m.sum, p->m.total, z->width, 0, p->rows);
@@ -253,7 +234,7 @@ static void
 run_items(struct place *p, int64_t first, int64_t last)
 {
     const struct sizes *z = &p->a->z;
-    int64_t blocks = (z->t + z->queries - 1) / z->queries, packed = -1;
+    int64_t packed = -1;
     for (int64_t item = first; item < last; item++) {
         int64_t head = item / z->splits, split = item % z->splits;
         p->sample = head / z->heads;
@@ -261,7 +242,8 @@ run_items(struct place *p, int64_t first, int64_t last)
         if (head != packed)
             pack_head(p);
         packed = head;
-        for (int64_t b = blocks * split / z->splits; b < blocks * (split + 1) / z->splits; b++) {
+        for (int64_t b = z->blocks * split / z->splits; b < z->blocks * (split + 1) / z->splits;
+             b++) {
             p->first = b * z->queries;
             p->rows = MIN(z->queries, z->t - p->first);
             run_block(p);
@@ -275,7 +257,7 @@ run_workers(void *ctx, int64_t first, int64_t last)
     const struct cpu_step *s = ctx;
     const struct attention *a = s->state;
     for (int64_t w = first; w < last; w++) {
-        struct place p = {.step = s, .a = a, .calls = &a->calls[w]};
+        struct place p = {.step = s, .a = a, .calls = a->calls + w * PRODUCTS};
         lay_out(a, (char *)s->scratch + (size_t)w * a->memory, &p.m);
         run_items(&p, a->z.items * w / a->z.workers, a->z.items * (w + 1) / a->z.workers);
     }
@@ -304,7 +286,7 @@ prepare(struct cpu_step *s)
     a->z = z;
     a->tile = the_tile;
     if (!make_calls(a)) {
-        free_calls(a);
+        free_attention(a);
         return false;
     }
     s->state = a;
@@ -316,7 +298,7 @@ prepare(struct cpu_step *s)
 static void
 release(struct cpu_step *s)
 {
-    free_calls(s->state);
+    free_attention(s->state);
     s->state = NULL;
 }
 

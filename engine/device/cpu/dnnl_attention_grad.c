@@ -4,10 +4,10 @@
 // engine/ops/attention.c.
 //
 // Each thread has heads of its own and takes a head's queries in blocks, each against all keys, so
-// that scores and what is made of them stay in the cache of one core. Queries, keys, values and
-// their gradients are multiplied where they lie among the other heads; what keys and values get
-// from several blocks is summed in f32.
+// that scores and what is made of them stay in the cache of one core. What keys and values get from
+// several blocks is summed in f32.
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/attention_rows.h"
@@ -23,23 +23,23 @@ enum {
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
-    int64_t queries;                  // of a whole block
+    int64_t queries, keys;            // of a block, the last one filled up; all, likewise
     int64_t workers;
 };
 
-// The products of a whole and of the last block (0, 1) of queries.
-struct calls {
-    struct onednn_call *score[2]; // q k', and dy v'
-    struct onednn_call *query[2]; // ds k
-    struct onednn_call *key[2];   // ds' q, and p' dy
+enum product {
+    SCORE, // q k', and dy v'
+    QUERY, // ds k
+    KEY,   // ds' q, and p' dy
+    PRODUCTS
 };
 
 struct attention {
     struct sizes z;
     const struct attention_tile *tile;
-    struct calls *calls; // of each worker
-    size_t pad;          // of the calls
-    size_t memory;       // of a worker
+    struct onednn_call **calls; // (workers,PRODUCTS)
+    size_t pad;                 // of the calls
+    size_t memory;              // of a worker
 };
 
 static const struct attention_tile *the_tile;
@@ -51,7 +51,8 @@ sizes_of(const struct node *n)
     struct sizes z = {.n = q->dim[0], .t = q->dim[1], .s = n->source[1]->shape.dim[1],
                       .heads = n->params.attention.heads, .c = q->dim[2]};
     z.width = z.c / z.heads;
-    z.queries = MIN(z.t, MIN(QUERIES, MAX(FEW, SCORES / z.s)));
+    z.keys = product_padded(z.s, 32);
+    z.queries = product_block(z.t, MIN(QUERIES, MAX(FEW, SCORES / z.keys)), 32);
     z.workers = MIN(cpu_threads(), z.n * z.heads);
     return z;
 }
@@ -59,47 +60,31 @@ sizes_of(const struct node *n)
 // --- Products
 
 static bool
-make_some(struct attention *a, struct calls *c)
-{
-    const struct sizes *z = &a->z;
-    const int64_t rows[] = {z->queries, z->t % z->queries};
-    struct onednn_arg keys = product_matrix(z->s, z->width, z->c, DTYPE_BF16),
-                      sum = product_matrix(z->s, z->width, z->width, DTYPE_F32);
-    for (int q = 0; q < 2; q++) {
-        if (!rows[q])
-            continue;
-        struct onednn_arg queries = product_matrix(rows[q], z->width, z->c, DTYPE_BF16),
-                          scores = product_matrix(rows[q], z->s, z->s, DTYPE_F32),
-                          weights = product_matrix(rows[q], z->s, z->s, DTYPE_BF16);
-        c->score[q] = product_create(queries, product_transposed(keys), scores, &a->pad);
-        c->query[q] = product_create(weights, keys, queries, &a->pad);
-        c->key[q] = product_create(product_transposed(weights), queries, sum, &a->pad);
-        if (!c->score[q] || !c->query[q] || !c->key[q])
-            return false;
-    }
-    return true;
-}
-
-static bool
 make_calls(struct attention *a)
 {
+    const struct sizes *z = &a->z;
+    struct onednn_arg queries = product_matrix(z->queries, z->width, z->width, DTYPE_BF16),
+                      turned = product_matrix(z->width, z->keys, z->keys, DTYPE_BF16),
+                      keys = product_matrix(z->keys, z->width, z->width, DTYPE_BF16),
+                      sum = product_matrix(z->keys, z->width, z->width, DTYPE_F32),
+                      scores = product_matrix(z->queries, z->keys, z->keys, DTYPE_F32),
+                      weights = product_matrix(z->queries, z->keys, z->keys, DTYPE_BF16);
     bool ok = true;
-    a->calls = mem_zalloc((size_t)a->z.workers * sizeof *a->calls);
-    for (int64_t w = 0; ok && w < a->z.workers; w++)
-        ok = make_some(a, &a->calls[w]);
+    a->calls = mem_zalloc((size_t)z->workers * PRODUCTS * sizeof *a->calls);
+    for (int64_t w = 0; ok && w < z->workers; w++) {
+        struct onednn_call **c = a->calls + w * PRODUCTS;
+        c[SCORE] = product_create(queries, turned, scores, &a->pad);
+        c[QUERY] = product_create(weights, keys, queries, &a->pad);
+        c[KEY] = product_create(product_transposed(weights), queries, sum, &a->pad);
+        ok = c[SCORE] && c[QUERY] && c[KEY];
+    }
     return ok;
 }
 
 static void
-free_calls(struct attention *a)
+free_attention(struct attention *a)
 {
-    for (int64_t i = 0; a->calls && i < a->z.workers * 2; i++) {
-        struct calls *c = &a->calls[i / 2];
-        onednn_call_destroy(c->score[i % 2]);
-        onednn_call_destroy(c->query[i % 2]);
-        onednn_call_destroy(c->key[i % 2]);
-    }
-    free(a->calls);
+    product_destroy_all(a->calls, a->z.workers * PRODUCTS);
     free(a);
 }
 
@@ -107,26 +92,35 @@ free_calls(struct attention *a)
 
 struct memory {
     void *pad;
-    float *scores, *dp;     // (queries,keys)
-    uint16_t *weights, *ds; // (queries,keys)
-    float *dk, *dv, *more;  // (keys,width)
-    float *ones;            // (keys)
+    uint16_t *k, *k_turned, *v_turned; // (keys,width), (width,keys) twice: of the head
+    uint16_t *q, *dy, *dq;             // (queries,width): of the block
+    float *scores, *dp;                // (queries,keys)
+    uint16_t *weights, *ds;            // (queries,keys)
+    float *dk, *dv, *more;             // (keys,width)
+    float *ones;                       // (keys)
 };
 
 static size_t
 lay_out(const struct attention *a, char *base, struct memory *m)
 {
     const struct sizes *z = &a->z;
-    size_t used = 0;
+    size_t used = 0, keys = (size_t)(z->keys * z->width), rows = (size_t)(z->queries * z->width),
+           scores = (size_t)(z->queries * z->keys);
     m->pad = product_take(base, &used, a->pad);
-    m->scores = product_take(base, &used, (size_t)(z->queries * z->s * 4));
-    m->dp = product_take(base, &used, (size_t)(z->queries * z->s * 4));
-    m->weights = product_take(base, &used, (size_t)(z->queries * z->s * 2));
-    m->ds = product_take(base, &used, (size_t)(z->queries * z->s * 2));
-    m->dk = product_take(base, &used, (size_t)(z->s * z->width * 4));
-    m->dv = product_take(base, &used, (size_t)(z->s * z->width * 4));
-    m->more = product_take(base, &used, (size_t)(z->s * z->width * 4));
-    m->ones = product_take(base, &used, (size_t)(z->s * 4));
+    m->k = product_take(base, &used, keys * 2);
+    m->k_turned = product_take(base, &used, keys * 2);
+    m->v_turned = product_take(base, &used, keys * 2);
+    m->q = product_take(base, &used, rows * 2);
+    m->dy = product_take(base, &used, rows * 2);
+    m->dq = product_take(base, &used, rows * 2);
+    m->scores = product_take(base, &used, scores * 4);
+    m->dp = product_take(base, &used, scores * 4);
+    m->weights = product_take(base, &used, scores * 2);
+    m->ds = product_take(base, &used, scores * 2);
+    m->dk = product_take(base, &used, keys * 4);
+    m->dv = product_take(base, &used, keys * 4);
+    m->more = product_take(base, &used, keys * 4);
+    m->ones = product_take(base, &used, (size_t)z->keys * 4);
     return used;
 }
 
@@ -135,7 +129,7 @@ lay_out(const struct attention *a, char *base, struct memory *m)
 struct place {
     const struct cpu_step *step;
     const struct attention *a;
-    const struct calls *calls;
+    struct onednn_call *const *calls; // of this worker
     struct memory m;
     int64_t sample, head, first, rows; // the last two: queries
 };
@@ -148,25 +142,47 @@ row_of(const struct place *p, const void *base, int64_t tokens, int64_t token)
            p->head * p->a->z.width;
 }
 
+// Rows of this head, one after another, with zeros up to `padded`.
 static void
-multiply(const struct place *p, struct onednn_call *call, const void *left, const void *right,
-         void *result)
+gather(const struct place *p, uint16_t *to, const uint16_t *from, int64_t rows, int64_t padded)
 {
-    onednn_call_run(call, (void *[]){(void *)(uintptr_t)left, (void *)(uintptr_t)right, NULL,
-                                     result}, p->m.pad);
+    const struct sizes *z = &p->a->z;
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(to + r * z->width, from + r * z->c, (size_t)z->width * 2);
+    memset(to + rows * z->width, 0, (size_t)((padded - rows) * z->width) * 2);
 }
 
 static void
+turn(const struct place *p, uint16_t *to, const uint16_t *from)
+{
+    const struct sizes *z = &p->a->z;
+    memset(to, 0, (size_t)(z->width * z->keys) * 2);
+    p->a->tile->transpose(to, z->keys, from, z->c, z->s, z->width);
+}
+
+static void
+multiply(const struct place *p, enum product which, const void *left, const void *right,
+         void *result)
+{
+    onednn_call_run(p->calls[which], (void *[]){(void *)(uintptr_t)left, (void *)(uintptr_t)right,
+                                                NULL, result}, p->m.pad);
+}
+
+// Queries that the block lacks weigh nothing.
+static void
 weigh(const struct place *p)
 {
+    const struct sizes *z = &p->a->z;
     const struct node *n = p->step->node;
-    struct attention_rows rows = {.scores = p->m.scores, .weights = p->m.weights,
-                                  .keys = p->a->z.s,
-                                  .scale = (float)n->params.attention.scale};
+    size_t lacking = (size_t)((z->queries - p->rows) * z->keys) * 2;
+    struct attention_rows rows = {.scores = p->m.scores, .weights = p->m.weights, .keys = z->s,
+                                  .pitch = z->keys, .scale = (float)n->params.attention.scale};
     if (n->source_count > BIAS)
         rows.bias = attention_bias(&n->source[BIAS]->shape, p->step->src[BIAS], p->sample, p->head,
                                    p->first, &rows.bias_pitch);
     p->a->tile->weigh_back(&rows, p->m.dp, p->m.ds, p->rows);
+    memset(p->m.weights + p->rows * z->keys, 0, lacking);
+    memset(p->m.ds + p->rows * z->keys, 0, lacking);
 }
 
 // What the block adds to a gradient of keys.
@@ -174,8 +190,7 @@ static void
 add_to(const struct place *p, float *sum, const uint16_t *left, const uint16_t *right)
 {
     const struct sizes *z = &p->a->z;
-    struct onednn_call *call = p->calls->key[p->rows < z->queries];
-    multiply(p, call, left, right, p->first ? p->m.more : sum);
+    multiply(p, KEY, left, right, p->first ? p->m.more : sum);
     if (p->first)
         p->a->tile->add(sum, p->m.more, p->m.ones, z->width, 0, z->s);
 }
@@ -184,24 +199,29 @@ static void
 run_block(const struct place *p)
 {
     const struct sizes *z = &p->a->z;
-    int last = p->rows < z->queries;
-    const uint16_t *q = row_of(p, p->step->src[0], z->t, p->first),
-                   *k = row_of(p, p->step->src[1], z->s, 0),
-                   *v = row_of(p, p->step->src[2], z->s, 0),
-                   *dy = row_of(p, p->step->src[3], z->t, p->first);
-    multiply(p, p->calls->score[last], q, k, p->m.scores);
-    multiply(p, p->calls->score[last], dy, v, p->m.dp);
+    uint16_t *dq = row_of(p, p->step->dst, z->t, p->first);
+    gather(p, p->m.q, row_of(p, p->step->src[0], z->t, p->first), p->rows, z->queries);
+    gather(p, p->m.dy, row_of(p, p->step->src[3], z->t, p->first), p->rows, z->queries);
+    multiply(p, SCORE, p->m.q, p->m.k_turned, p->m.scores);
+    multiply(p, SCORE, p->m.dy, p->m.v_turned, p->m.dp);
     weigh(p);
-    multiply(p, p->calls->query[last], p->m.ds, k, row_of(p, p->step->dst, z->t, p->first));
-    add_to(p, p->m.dk, p->m.ds, q);
-    add_to(p, p->m.dv, p->m.weights, dy);
+    multiply(p, QUERY, p->m.ds, p->m.k, p->m.dq);
+    for (int64_t r = 0; r < p->rows; r++)
+        memcpy(dq + r * z->c, p->m.dq + r * z->width, (size_t)z->width * 2);
+    add_to(p, p->m.dk, p->m.ds, p->m.q);
+    add_to(p, p->m.dv, p->m.weights, p->m.dy);
 }
 
 static void
 run_head(struct place *p)
 {
     const struct sizes *z = &p->a->z;
+    const uint16_t *k = row_of(p, p->step->src[1], z->s, 0),
+                   *v = row_of(p, p->step->src[2], z->s, 0);
     uint16_t *dk = (uint16_t *)p->step->dst + z->n * z->t * z->c, *dv = dk + z->n * z->s * z->c;
+    gather(p, p->m.k, k, z->s, z->keys);
+    turn(p, p->m.k_turned, k);
+    turn(p, p->m.v_turned, v);
     for (p->first = 0; p->first < z->t; p->first += z->queries) {
         p->rows = MIN(z->queries, z->t - p->first);
         run_block(p);
@@ -217,7 +237,7 @@ run_workers(void *ctx, int64_t first, int64_t last)
     const struct attention *a = s->state;
     int64_t all = a->z.n * a->z.heads;
     for (int64_t w = first; w < last; w++) {
-        struct place p = {.step = s, .a = a, .calls = &a->calls[w]};
+        struct place p = {.step = s, .a = a, .calls = a->calls + w * PRODUCTS};
         lay_out(a, (char *)s->scratch + (size_t)w * a->memory, &p.m);
         for (int64_t i = 0; i < a->z.s; i++)
             p.m.ones[i] = 1;
@@ -241,8 +261,9 @@ prepare(struct cpu_step *s)
 {
     const struct node *n = s->node;
     struct sizes z = sizes_of(n);
-    bool fits = n->dtype == DTYPE_BF16 && n->params.attention.scale > 0 && z.t >= FEW &&
-                z.s >= FEW && z.width >= 16 && z.width <= WIDEST && onednn_has_matrix_units() &&
+    bool fits = onednn_has_matrix_units() && n->dtype == DTYPE_BF16 &&
+                n->params.attention.scale > 0 && z.t >= FEW && z.s >= FEW && z.width >= 16 &&
+                z.width % 2 == 0 && z.width <= WIDEST &&
                 (n->source_count <= BIAS || n->source[BIAS]->dtype == DTYPE_F32);
     if (!fits)
         return false;
@@ -251,7 +272,7 @@ prepare(struct cpu_step *s)
     a->z = z;
     a->tile = the_tile;
     if (!make_calls(a)) {
-        free_calls(a);
+        free_attention(a);
         return false;
     }
     s->state = a;
@@ -263,7 +284,7 @@ prepare(struct cpu_step *s)
 static void
 release(struct cpu_step *s)
 {
-    free_calls(s->state);
+    free_attention(s->state);
     s->state = NULL;
 }
 

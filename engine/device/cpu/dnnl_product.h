@@ -4,6 +4,8 @@
 #ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 #define LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 
+#include <stdlib.h>
+
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
 
@@ -38,6 +40,32 @@ product_create(struct onednn_arg left, struct onednn_arg right, struct onednn_ar
     if (call)
         *pad = MAX(*pad, onednn_call_scratch(call));
     return call;
+}
+
+// NULL is fine, and so are products that are NULL.
+static inline void
+product_destroy_all(struct onednn_call **calls, int64_t count)
+{
+    for (int64_t i = 0; calls && i < count; i++)
+        onednn_call_destroy(calls[i]);
+    free(calls);
+}
+
+// n, up to a multiple of `unit`. The matrix units take rows by 16 and what is summed by 32, and the
+// library's products of other sizes cost two to three times as much: better some zeros more.
+static inline int64_t
+product_padded(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+// The size of blocks that share `all` evenly and are near `each`, a multiple of `unit`: the last
+// one is filled up with zeros.
+static inline int64_t
+product_block(int64_t all, int64_t each, int64_t unit)
+{
+    int64_t blocks = MAX(1, (all + each / 2) / each);
+    return product_padded((all + blocks - 1) / blocks, unit);
 }
 
 // The next piece of memory, for vectors; base NULL: only counted in *used.

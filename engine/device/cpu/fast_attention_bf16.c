@@ -73,7 +73,8 @@ narrow_pair(word *to, const float *from, int64_t n)
 
 // Pairs of columns of sixteen rows at a time.
 static void
-tile_transpose(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, int64_t columns)
+tile_transpose(uint16_t *to, int64_t to_pitch, const uint16_t *from, int64_t pitch, int64_t rows,
+               int64_t columns)
 {
     const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i places = _mm512_mullo_epi32(numbers, _mm512_set1_epi32((int)pitch));
@@ -82,8 +83,8 @@ tile_transpose(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, 
         for (int64_t d = 0; d < columns; d += 2) {
             __m512i pairs = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), some, places,
                                                         from + j * pitch + d, 2);
-            _mm512_mask_cvtepi32_storeu_epi16(to + d * rows + j, some, pairs);
-            _mm512_mask_cvtepi32_storeu_epi16(to + (d + 1) * rows + j, some,
+            _mm512_mask_cvtepi32_storeu_epi16(to + d * to_pitch + j, some, pairs);
+            _mm512_mask_cvtepi32_storeu_epi16(to + (d + 1) * to_pitch + j, some,
                                               _mm512_srli_epi32(pairs, 16));
         }
     }
@@ -136,8 +137,8 @@ weight_16(__m512 s, float scale, float top)
     return exp_softmax_16(_mm512_sub_ps(x, _mm512_set1_ps(top)));
 }
 
-// Weights of a row as operands; their sum as they are multiplied: a pair in a word is widened by a
-// shift and by a mask.
+// Weights of a row as operands, zeros up to a multiple of 32; their sum as they are multiplied: a
+// pair in a word is widened by a shift and by a mask.
 static float
 row_weights(const float *s, uint16_t *to, int64_t n, float scale, float top)
 {
@@ -149,22 +150,32 @@ row_weights(const float *s, uint16_t *to, int64_t n, float scale, float top)
         __m512 b = weight_16(_mm512_maskz_loadu_ps((__mmask16)(some >> 16), s + j + 16), scale,
                              top);
         __m512i pairs = _mm512_maskz_mov_epi16(some, (__m512i)_mm512_cvtne2ps_pbh(b, a));
-        _mm512_mask_storeu_epi16(to + j, some, pairs);
+        _mm512_storeu_si512(to + j, pairs);
         low = _mm512_add_ps(low, _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)));
         high = _mm512_add_ps(high, _mm512_castsi512_ps(_mm512_and_si512(pairs, upper)));
     }
     return _mm512_reduce_add_ps(_mm512_add_ps(low, high));
 }
 
+// Zeros after the last key, from the next multiple of 32 on.
+INLINE void
+clear_rest(uint16_t *row, int64_t keys, int64_t pitch)
+{
+    for (int64_t j = (keys + 31) / 32 * 32; j < pitch; j += 32)
+        _mm512_storeu_si512(row + j, _mm512_setzero_si512());
+}
+
 static void
 tile_weigh(const struct attention_rows *r, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++) {
-        float *s = r->scores + i * r->keys;
+        float *s = r->scores + i * r->pitch;
+        uint16_t *weights = r->weights + i * r->pitch;
         const float *bias = r->bias ? r->bias + i * r->bias_pitch : NULL;
         float top = row_top(r, s, bias);
         top = r->top[i] > top ? r->top[i] : top;
-        float sum = row_weights(s, r->weights + i * r->keys, r->keys, bias ? 1 : r->scale, top);
+        float sum = row_weights(s, weights, r->keys, bias ? 1 : r->scale, top);
+        clear_rest(weights, r->keys, r->pitch);
         r->keep[i] = exp_softmax(r->top[i] - top);
         r->total[i] = r->total[i] * r->keep[i] + sum;
         r->top[i] = top;
@@ -187,24 +198,34 @@ row_exponentials(float *s, const float *dp, int64_t n, float scale, float top, f
     return _mm512_reduce_add_ps(sum);
 }
 
+// Sixteen weights and score gradients of a row at j, zeros where there are no keys.
+INLINE void
+row_gradients(const float *s, const float *dp, uint16_t *weights, uint16_t *ds, __mmask16 some,
+              const float factors[3])
+{
+    __m512 p = _mm512_mul_ps(_mm512_maskz_loadu_ps(some, s), _mm512_set1_ps(factors[0]));
+    __m512 d = _mm512_maskz_sub_ps(some, _mm512_maskz_loadu_ps(some, dp),
+                                   _mm512_set1_ps(factors[1]));
+    d = _mm512_mul_ps(_mm512_mul_ps(p, d), _mm512_set1_ps(factors[2]));
+    _mm256_storeu_si256((__m256i *)weights, (__m256i)_mm512_cvtneps_pbh(p));
+    _mm256_storeu_si256((__m256i *)ds, (__m256i)_mm512_cvtneps_pbh(d));
+}
+
 static void
 tile_weigh_back(const struct attention_rows *r, const float *dp, uint16_t *ds, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++) {
-        int64_t n = r->keys, at = i * n;
+        int64_t n = r->keys, at = i * r->pitch;
         float *s = r->scores + at, dot;
         const float *bias = r->bias ? r->bias + i * r->bias_pitch : NULL;
         float top = row_top(r, s, bias);
         float sum = row_exponentials(s, dp + at, n, bias ? 1 : r->scale, top, &dot);
-        const __m512 share = _mm512_set1_ps(1 / sum), mean = _mm512_set1_ps(dot / sum),
-                     scale = _mm512_set1_ps(r->scale);
-        for (int64_t j = 0; j < n; j += 16) {
-            __mmask16 some = n - j < 16 ? (__mmask16)((1u << (n - j)) - 1) : (__mmask16)0xFFFF;
-            __m512 p = _mm512_mul_ps(_mm512_maskz_loadu_ps(some, s + j), share);
-            __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(some, dp + at + j), mean);
-            d = _mm512_mul_ps(_mm512_mul_ps(p, d), scale);
-            _mm256_mask_storeu_epi16(r->weights + at + j, some, (__m256i)_mm512_cvtneps_pbh(p));
-            _mm256_mask_storeu_epi16(ds + at + j, some, (__m256i)_mm512_cvtneps_pbh(d));
+        const float factors[] = {1 / sum, dot / sum, r->scale};
+        for (int64_t j = 0; j < r->pitch; j += 16) {
+            __mmask16 some = n - j >= 16 ? (__mmask16)0xFFFF
+                             : n > j     ? (__mmask16)((1u << (n - j)) - 1)
+                                         : (__mmask16)0;
+            row_gradients(s + j, dp + at + j, r->weights + at + j, ds + at + j, some, factors);
         }
     }
 }
