@@ -504,37 +504,6 @@ plan_run(struct plan *p, struct err *err)
     return ok;
 }
 
-double
-node_flops(const struct node *n)
-{
-    double count = (double)shape_count(&n->shape);
-    switch ((int)n->op) {
-    case OP_matmul: {
-        const struct shape *a = &n->source[0]->shape;
-        return 2 * count * (double)a->dim[a->rank - (n->params.matmul.transpose_a ? 2 : 1)];
-    }
-    case OP_conv2d: {
-        const struct shape *w = &n->source[1]->shape;
-        return 2 * count * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
-    }
-    case OP_conv2d_grad_x: { // the multiply-adds of the forward convolution
-        const struct shape *w = &n->source[1]->shape;
-        return 2 * (double)shape_count(&n->source[0]->shape) *
-               (double)(w->dim[1] * w->dim[2] * w->dim[3]);
-    }
-    case OP_conv2d_grad_w:
-        return 2 * (double)shape_count(&n->source[1]->shape) *
-               (double)(n->shape.dim[1] * n->shape.dim[2] * n->shape.dim[3]);
-    case OP_attention:
-        return 4 * count * (double)n->source[1]->shape.dim[1];
-    case OP_attention_grad: // five products: scores again, dp, dv, dq, dk
-        return 10 * (double)shape_count(&n->source[0]->shape) *
-               (double)n->source[1]->shape.dim[1];
-    default:
-        return 0;
-    }
-}
-
 void
 plan_stats(const struct plan *p, struct plan_stats *stats)
 {
@@ -542,7 +511,7 @@ plan_stats(const struct plan *p, struct plan_stats *stats)
                                  .lower_bound = p->lower_bound, .scratch = p->scratch,
                                  .packed = p->packed, .streamed = p->streamed};
     for (int i = 0; i < p->step_count; i++)
-        stats->flops += node_flops(p->steps[i]);
+        stats->flops += op_flops(p->steps[i]);
 }
 
 void

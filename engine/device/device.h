@@ -165,7 +165,4 @@ struct plan_time {
 };
 int plan_times(const struct plan *p, struct plan_time *times, int max); // returns the count
 
-// FLOPs (2 a multiply-add) of one node, 0 for what is not a product.
-double node_flops(const struct node *n);
-
 #endif

@@ -115,6 +115,12 @@ probabilities(const struct op_args *a, const struct heads *v, int64_t n, int64_t
         p[j] /= total;
 }
 
+double
+op_flops_attention(const struct node *n)
+{
+    return 4 * (double)shape_count(&n->shape) * (double)source_shape(n, 1)->dim[1];
+}
+
 bool
 op_plain_attention(const struct op_args *a, struct err *err)
 {
@@ -152,6 +158,13 @@ score_gradient(const struct op_args *a, const struct heads *v, int64_t n, int64_
     }
     for (int64_t j = 0; j < v->s; j++)
         ds[j] = p[j] * (ds[j] - total);
+}
+
+// Five products: scores again, dp, dv, dq, dk.
+double
+op_flops_attention_grad(const struct node *n)
+{
+    return 10 * (double)shape_count(source_shape(n, 0)) * (double)source_shape(n, 1)->dim[1];
 }
 
 bool

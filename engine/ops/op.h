@@ -19,6 +19,7 @@ typedef bool op_shape_fn(struct node *n, struct err *err);
 typedef void op_grad_fn(struct graph *g, struct node *n, struct node *dy, struct node **dx);
 // What the node means in core ops.
 typedef struct node *op_expand_fn(struct graph *g, struct node *n);
+typedef double op_flops_fn(const struct node *n);
 
 struct op_row {
     const char *name;
@@ -27,9 +28,12 @@ struct op_row {
     op_grad_fn *grad;     // NULL: not differentiable
     op_expand_fn *expand; // NULL: none
     enum kernel_kind kind;
+    op_flops_fn *flops; // NULL: none
     double tolerance;
 };
 extern const struct op_row op_rows[OP_COUNT];
+// The multiply-adds of a node's products, 2 each; 0: it has none.
+double op_flops(const struct node *n);
 
 // Elementwise with NumPy broadcasting. Mixed f32 with bf16/f16 is allowed: the result has the
 // dtype of `a`; arithmetic is f32.

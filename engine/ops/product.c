@@ -80,6 +80,13 @@ plain_packed(const struct op_args *args, struct err *err)
     return ok;
 }
 
+double
+op_flops_matmul(const struct node *n)
+{
+    return 2 * (double)shape_count(&n->shape) *
+           (double)dim_from_end(source_shape(n, 0), n->params.matmul.transpose_a ? 2 : 1);
+}
+
 bool
 op_plain_matmul(const struct op_args *args, struct err *err)
 {
@@ -204,6 +211,20 @@ pixel(int64_t n, int64_t row, int64_t column, int64_t h, int64_t w, int64_t c)
     return ((n * h + row) * w + column) * c;
 }
 
+// Of a convolution that makes `pixels` (N,Ho,Wo,K), with weights (K,C,k,k); its gradients have the
+// same multiply-adds.
+static double
+conv_flops(const struct shape *pixels, const struct shape *w)
+{
+    return 2 * (double)shape_count(pixels) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
+}
+
+double
+op_flops_conv2d(const struct node *n)
+{
+    return conv_flops(&n->shape, source_shape(n, 1));
+}
+
 bool
 op_plain_conv2d(const struct op_args *a, struct err *err)
 {
@@ -256,6 +277,12 @@ op_shape_conv2d_grad_x(struct node *n, struct err *err)
     return true;
 }
 
+double
+op_flops_conv2d_grad_x(const struct node *n)
+{
+    return conv_flops(source_shape(n, 0), source_shape(n, 1));
+}
+
 bool
 op_plain_conv2d_grad_x(const struct op_args *a, struct err *err)
 {
@@ -301,6 +328,12 @@ op_shape_conv2d_grad_w(struct node *n, struct err *err)
     n->shape = SHAPE(dy->dim[3], x->dim[3], k, k);
     n->dtype = wide_dtype(n->source[0]->dtype);
     return true;
+}
+
+double
+op_flops_conv2d_grad_w(const struct node *n)
+{
+    return conv_flops(source_shape(n, 1), &n->shape);
 }
 
 bool

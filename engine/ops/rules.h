@@ -17,15 +17,18 @@ typedef bool op_plain_fn(const struct op_args *a, struct err *err);
 
 #define op_grad_none  op_grad_undefined
 #define op_expand_none op_expand_undefined
-#define OP(n, min, max, shape_rule, grad_rule, expand_rule, kernel, tol)                           \
+#define op_flops_none op_flops_undefined
+#define OP(n, min, max, shape_rule, grad_rule, expand_rule, kernel, flops_rule, tol)               \
     op_shape_fn op_shape_##shape_rule;                                                             \
     op_grad_fn op_grad_##grad_rule;                                                                \
     op_expand_fn op_expand_##expand_rule;                                                          \
+    op_flops_fn op_flops_##flops_rule;                                                             \
     op_plain_fn op_plain_##n;
 #include "engine/ops/ops.def"
 #undef OP
 #undef op_grad_none
 #undef op_expand_none
+#undef op_flops_none
 
 // Element i of source k as double; store element i of the result.
 static inline double

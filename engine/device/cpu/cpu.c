@@ -288,7 +288,7 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
         for (int k = 0; k < n->source_count; k++)
             bytes += node_bytes(n->source[k]);
         times[i] = (struct plan_time){.node = n, .seconds = e->seconds[i],
-                                      .flops = node_flops(n), .bytes = bytes,
+                                      .flops = op_flops(n), .bytes = bytes,
                                       .fast = e->steps[i].kernel != NULL};
     }
     return MIN(p->step_count, max);
