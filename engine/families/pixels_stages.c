@@ -144,22 +144,26 @@ pixels_build_step(struct nn *nn, const struct parts *parts, const struct stage_k
 }
 
 // Pixels are the picture already.
+static void
+pass_on(struct nn *nn, const struct parts *parts, const struct stage_key *key, struct ports *ports,
+        const char *from, const char *to)
+{
+    struct latent l = pixels_latent(parts, key->part, key->size);
+    struct node *x = port_input(ports, nn, from, SHAPE(key->batch, l.height, l.width, l.channels),
+                                DTYPE_F32);
+    port_output(ports, nn, to, op_affine(nn->g, x, 1, 0));
+}
+
 void
 pixels_build_encode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                     struct ports *ports)
 {
-    struct latent l = pixels_latent(parts, key->part, key->size);
-    struct node *picture = port_input(ports, nn, "picture",
-                                      SHAPE(key->batch, l.height, l.width, l.channels), DTYPE_F32);
-    port_output(ports, nn, "sample", op_affine(nn->g, picture, 1, 0));
+    pass_on(nn, parts, key, ports, "picture", "sample");
 }
 
 void
 pixels_build_decode(struct nn *nn, const struct parts *parts, const struct stage_key *key,
                     struct ports *ports)
 {
-    struct latent l = pixels_latent(parts, key->part, key->size);
-    struct node *sample = port_input(ports, nn, "sample",
-                                     SHAPE(key->batch, l.height, l.width, l.channels), DTYPE_F32);
-    port_output(ports, nn, "picture", op_affine(nn->g, sample, 1, 0));
+    pass_on(nn, parts, key, ports, "sample", "picture");
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/nets/net.h"
 
 static bool
 whole(const struct jv *json, const char *key, int fallback, int *out, const char *name,
@@ -187,16 +188,14 @@ t5_build(struct nn *nn, const struct t5_config *c, struct node *ids, struct node
     return x;
 }
 
+static struct node *
+build_any(struct nn *nn, const void *config)
+{
+    return t5_build(nn, config, graph_input(nn->g, "ids", SHAPE(1, 2), DTYPE_I32), NULL);
+}
+
 bool
 t5_declare(struct params *params, const char *part, const struct t5_config *c, struct err *err)
 {
-    struct graph *g = graph_create();
-    struct nn nn = {.g = g, .params = params, .dtype = DTYPE_F32, .part = part};
-    t5_build(&nn, c, graph_input(g, "ids", SHAPE(1, 2), DTYPE_I32), NULL);
-    bool ok = graph_error(g)->code == ERR_NONE;
-    if (!ok)
-        err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
-    nn_finish(&nn);
-    graph_destroy(g);
-    return ok;
+    return net_declare(params, part, c, build_any, err);
 }

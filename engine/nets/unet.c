@@ -2,6 +2,7 @@
 #include "engine/nets/unet.h"
 
 #include "engine/base/require.h"
+#include "engine/nets/net.h"
 #include "engine/nets/unet_block.h"
 
 static void
@@ -150,15 +151,15 @@ unet_build(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     return h;
 }
 
-bool
-unet_declare(struct params *params, const char *part, const struct unet_config *c, struct err *err)
+// With all that the config allows.
+static struct node *
+build_whole(struct nn *nn, const void *config)
 {
-    struct graph *g = graph_create();
-    struct nn nn = {.g = g, .params = params, .dtype = DTYPE_F32, .part = part};
-    int side = c->sample_size, width = c->encoder_hid_dim;
+    const struct unet_config *c = config;
+    struct graph *g = nn->g;
+    int side = c->sample_size;
+    int width = c->encoder_hid_dim ? c->encoder_hid_dim : c->cross_attention_dim;
     struct unet_context context;
-    if (!width)
-        width = c->cross_attention_dim;
     struct unet_inputs in = {
         .sample = graph_input(g, "sample", SHAPE(1, side, side, c->in_channels), DTYPE_F32),
         .timestep = graph_input(g, "timestep", SHAPE(1), DTYPE_F32),
@@ -168,20 +169,20 @@ unet_declare(struct params *params, const char *part, const struct unet_config *
     if (c->class_timestep)
         in.class_labels = graph_input(g, "class_labels", SHAPE(1), DTYPE_F32);
     if (c->thumbnail_size)
-        in.thumbnail = unet_thumbnail(&nn, c, in.text,
+        in.thumbnail = unet_thumbnail(nn, c, in.text,
                                       graph_input(g, "mask", SHAPE(1, 2), DTYPE_F32));
     if (unet_config_has_context(c)) {
         struct node *image = graph_input(g, "image", SHAPE(1, side, side, 3), DTYPE_F32);
         struct unet_references r = {.batch = 1, .references = 1, .image = image,
                                     .text = in.text};
-        unet_encode_references(&nn, c, &r, &context);
+        unet_encode_references(nn, c, &r, &context);
         in.context = &context;
     }
-    unet_build(&nn, c, &in);
-    bool ok = graph_error(g)->code == ERR_NONE;
-    if (!ok)
-        err_set(err, graph_error(g)->code, "%s", graph_error(g)->text);
-    nn_finish(&nn);
-    graph_destroy(g);
-    return ok;
+    return unet_build(nn, c, &in);
+}
+
+bool
+unet_declare(struct params *params, const char *part, const struct unet_config *c, struct err *err)
+{
+    return net_declare(params, part, c, build_whole, err);
 }
