@@ -47,6 +47,9 @@ drawing_values(const struct drawing *d, struct picture_size s)
     return (size_t)d->count * drawing_pixels(s) * (size_t)d->p->info.channels;
 }
 
+// Fills in what the request leaves open, and begins the result. ERR_INPUT: no sampler, spacing or
+// guidance has that name, or guidance does not use what is to be avoided.
+bool drawing_settle(struct drawing *d, struct err *err);
 // The first pass, from whose settings the second starts.
 struct pass drawing_base_pass(struct drawing *d);
 // pass_run() from a start picture; NULL: from noise.

@@ -216,79 +216,6 @@ report(void *ctx, int step, int total, const float *x0)
     d->steps = d->step_offset ? d->steps : total;
 }
 
-// Each reference's own; 1 all the time where nobody said otherwise.
-static void
-settle_weights(struct drawing *d)
-{
-    const struct instruction *n = d->r->instruction;
-    for (int i = 0; i < n->reference_count; i++) {
-        struct pipeline_weight *w = &d->weights[i];
-        *w = (struct pipeline_weight){n->references[i].marker, 1, 0, 1};
-        for (int k = 0; k < d->r->weight_count; k++)
-            if (d->r->weights[k].marker == w->marker)
-                *w = d->r->weights[k];
-        d->weighted = d->weighted || w->weight != 1 || w->from > 0 || w->to < 1;
-    }
-}
-
-static bool
-settle(struct drawing *d, struct err *err)
-{
-    const struct pipeline_request *r = d->r;
-    const struct pipeline_defaults *def = &d->p->defaults;
-    struct guidance *g = &d->guidance;
-    d->count = r->count ? r->count : 1;
-    d->steps = r->steps ? r->steps : def->steps;
-    d->sampler = r->sampler ? sampler_find(r->sampler) : def->sampler;
-    d->spacing = spacing_from_name(r->spacing);
-    g->kind = r->guidance ? guidance_from_name(r->guidance) : def->guidance;
-    g->scale = r->scale < 0 ? def->scale : r->scale;
-    g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
-    g->has_context = r->instruction->reference_count > 0;
-    if (d->p->info.grain && !def->no_guidance && r->steps > 0 && r->steps * 5 <= def->steps)
-        log_line(LOG_NOTICE, "model",
-                 "%s is a base model, made for about %d steps: with %d the picture will be rough",
-                 d->p->info.name, def->steps, r->steps);
-    if (def->no_guidance && g->kind != GUIDANCE_KIND_NONE) {
-        if (r->scale > 1)
-            log_line(LOG_NOTICE, "model", "%s uses no guidance: a scale of %g has no effect",
-                     d->p->info.name, r->scale);
-        g->kind = GUIDANCE_KIND_NONE;
-    }
-    if (!d->sampler)
-        return err_set(err, ERR_INPUT, "no sampler is called '%s'", r->sampler);
-    if (r->spacing && d->spacing == SPACING_NONE)
-        return err_set(err, ERR_INPUT, "no spacing is called '%s'", r->spacing);
-    if (g->kind == GUIDANCE_KIND_COUNT)
-        return err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
-    unsigned uses = 1u << GUIDANCE_UNCOND;
-    if (r->negative && !r->negative->reference_count)
-        uses |= 1u << GUIDANCE_NO_TEXT;
-    if (r->negative && !(guidance_mask(g, d->steps, NULL) & uses))
-        return err_set(err, ERR_INPUT, "a negative %s needs guidance: %s with a scale of %g does "
-                       "not use it", r->negative->reference_count ? "picture" : "text",
-                       guidance_name(g->kind), g->scale);
-    settle_weights(d);
-    d->strength = !r->start ? 1 : r->strength >= 0 ? r->strength : r->mask ? 1 : 0.75;
-    d->final = pipeline_picture_size(&d->p->info, r);
-    struct picture_size own = {d->p->info.size, d->p->info.size};
-    d->base = d->p->info.grain ? d->final : own;
-    // Who asks for a few steps wants to see soon.
-    d->super_steps = d->final.width > d->base.width ? MIN(def->super_steps, d->steps) : 0;
-    for (int i = 0; i < d->count; i++)
-        d->seeds[i] = r->seed + (uint64_t)i;
-    struct pipeline_result *out = d->result;
-    *out = (struct pipeline_result){.pictures = {d->count, d->final.width, d->final.height,
-                                                 d->p->info.channels, NULL},
-                                    .steps = d->steps, .scale = g->scale,
-                                    .context_scale = g->context_scale};
-    snprintf(out->sampler, sizeof out->sampler, "%s", d->sampler->name);
-    enum spacing spacing = d->spacing ? d->spacing : d->p->folder->scheduler.spacing;
-    snprintf(out->spacing, sizeof out->spacing, "%s", spacing_name(spacing));
-    snprintf(out->guidance, sizeof out->guidance, "%s", guidance_name(g->kind));
-    return true;
-}
-
 // The empty text is read where guidance asks for it, and where the denoiser works out something of
 // it.
 static bool
@@ -551,7 +478,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     struct drawing d = {.p = p, .r = request, .result = result};
     *result = (struct pipeline_result){0};
     stages_peak(&p->stages, true);
-    bool ok = pipeline_check(&p->info, request, err) && settle(&d, err) &&
+    bool ok = pipeline_check(&p->info, request, err) && drawing_settle(&d, err) &&
               !cancelled(request, err) && make_starts(&d, err);
     if (ok && request->start && d.strength <= 0)
         ok = give_back(&d, err);

@@ -39,7 +39,7 @@ stage_bytes(const struct stage *t)
     return own_bytes(t) + stats.streamed;
 }
 
-// --- Parts come and leave ---------------------------------------------------------------------
+// --- Which parts are in memory ----------------------------------------------------------------
 
 static bool
 is_held(const struct stages *s, const struct part_weights *p)
@@ -51,7 +51,7 @@ is_held(const struct stages *s, const struct part_weights *p)
 }
 
 static void
-leave(struct stages *s, struct part_weights *p)
+evict(struct stages *s, struct part_weights *p)
 {
     for (int i = s->count - 1; i >= 0; i--)
         if (s->list[i]->weights == p) {
@@ -61,9 +61,10 @@ leave(struct stages *s, struct part_weights *p)
     weights_leave(p);
 }
 
-// The part that has not been used for longest, and that nobody needs now, other than `but`.
+// The part that has not been used for longest, and that nobody needs now; never `but`. False: there
+// is none.
 static bool
-one_leaves(struct stages *s, const struct part_weights *but)
+evict_oldest(struct stages *s, const struct part_weights *but)
 {
     struct part_weights *oldest = NULL;
     for (int i = 0; i < s->weights.count; i++) {
@@ -72,7 +73,7 @@ one_leaves(struct stages *s, const struct part_weights *but)
             oldest = p;
     }
     if (oldest)
-        leave(s, oldest);
+        evict(s, oldest);
     return oldest != NULL;
 }
 
@@ -138,7 +139,7 @@ streamed_bytes(struct stages *s, struct graph *g, struct part_weights *p, struct
 static void
 make_room(struct stages *s, size_t need, const struct part_weights *but)
 {
-    while (need > room(s) && (drop_oldest(s) || one_leaves(s, but)))
+    while (need > room(s) && (drop_oldest(s) || evict_oldest(s, but)))
         ;
 }
 
@@ -159,9 +160,9 @@ load(struct stages *s, struct part_weights *p, size_t need, struct err *err)
     return ok;
 }
 
-// The part of a stage whose graph is there.
+// Loads the part of a stage whose graph has been built, in whatever room can be made.
 static bool
-come(struct stages *s, const struct stage *t, struct err *err)
+make_resident(struct stages *s, const struct stage *t, struct err *err)
 {
     struct part_weights *p = t->weights;
     bool there = !p || p->block;
@@ -171,7 +172,7 @@ come(struct stages *s, const struct stage *t, struct err *err)
         need += streamed_bytes(s, t->g, p, &why);
     make_room(s, need, p);
     while (!there && !load(s, p, need, &why)) {
-        if (why.code != ERR_MEMORY || !one_leaves(s, p))
+        if (why.code != ERR_MEMORY || !evict_oldest(s, p))
             return err_set(err, why.code, "%s", why.text);
         err_clear(&why);
     }
@@ -185,7 +186,7 @@ make_plan(struct stages *s, struct stage *t, struct err *err)
     struct err why = {0};
     p.slots[SLOT_PARAMS] = t->weights ? t->weights->block : NULL;
     while (!(t->plan = plan_create(t->g, &p, &why))) {
-        if (why.code != ERR_MEMORY || !one_leaves(s, t->weights))
+        if (why.code != ERR_MEMORY || !evict_oldest(s, t->weights))
             return err_set(err, why.code, "%s", why.text);
         err_clear(&why);
     }
@@ -226,7 +227,8 @@ stage_create(struct stages *s, const struct stage_key *key, struct err *err)
     t->g = graph_create();
     t->weights = weights_of(s, key);
     build(s, t);
-    if (come(s, t, err) && make_plan(s, t, err) && nn_constants_write(&t->nn, t->plan, err))
+    if (make_resident(s, t, err) && make_plan(s, t, err) &&
+        nn_constants_write(&t->nn, t->plan, err))
         return t;
     stage_destroy(t);
     return NULL;
@@ -286,7 +288,7 @@ stages_get(struct stages *s, const struct stage_key *key, struct err *err)
     struct stage *t = find(s, key);
     if (!t) {
         if (s->count >= STAGES_MAX)
-            drop_oldest(s); // where all are held the house grows
+            drop_oldest(s); // if all are held, the list grows
         t = stage_create(s, key, err);
         if (!t)
             return NULL;
@@ -325,7 +327,7 @@ stages_renew(struct stages *s)
 {
     for (int i = 0; i < s->weights.count; i++)
         if (!is_held(s, &s->weights.list[i]) && weights_are_old(&s->weights.list[i])) {
-            leave(s, &s->weights.list[i]);
+            evict(s, &s->weights.list[i]);
             weights_forget(&s->weights.list[i]);
         }
 }
