@@ -1,261 +1,17 @@
 // SPDX-License-Identifier: MIT
 // limn generate and limn instruct: an instruction to pictures.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/cli/commands.h"
-#include "app/cli/draw.h"
+#include "app/cli/generate.h"
 #include "app/job/job_retrieve.h"
 #include "app/job/parameters.h"
 #include "app/job/sweep.h"
 #include "app/job/sweep_sheet.h"
-#include "app/job/template.h"
-#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "renderer/image/codec.h"
-
-struct generate {
-    const char *source; // template, PNG or instruction
-    struct value_list sets, refs, ref_texts, away, sweeps;
-    const char *start, *mask;
-    int lots;
-    bool no_sweep;
-    struct job given; // parameters; its texts are words of the command line
-    struct draw_params draw;
-};
-
-// "K=REST": the number and what follows; false on anything else.
-static bool
-numbered(const char *text, const char *name, int *marker, const char **rest, struct err *err)
-{
-    char *end;
-    long k = strtol(text, &end, 10);
-    if (end == text || *end != '=' || k < 1 || k > LIMIT_INSTRUCTION_MARKER || !end[1])
-        return err_set(err, ERR_INPUT, "%s is '%.60s', but must be K=… with K as in [ref#K]", name,
-                       text);
-    *marker = (int)k;
-    *rest = end + 1;
-    return true;
-}
-
-// --- jobs
-
-// A JPEG or the like in place of a template or a PNG.
-static bool
-refuse_picture(const char *path, struct err *err)
-{
-    struct err ignored = {0};
-    size_t size = 0;
-    char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, &ignored);
-    bool picture = data && codec_recognise(data, size, path, &ignored);
-    free(data);
-    return !picture ||
-           err_set(err, ERR_INPUT, "%s is a picture, but no PNG: only a PNG holds an instruction",
-                   path);
-}
-
-static bool
-read_template(const struct generate *g, struct template *t, struct err *err)
-{
-    char *path = refuse_picture(g->source, err) ? template_locate(g->source, err) : NULL;
-    bool ok = path && template_read(t, path, err);
-    for (int i = 0; ok && i < g->sets.count; i++) {
-        const char *equals = strchr(g->sets.items[i], '=');
-        char *name =
-            equals ? mem_strndup(g->sets.items[i], (size_t)(equals - g->sets.items[i])) : NULL;
-        ok = name ? template_set(t, name, equals + 1, err)
-                  : err_set(err, ERR_INPUT, "--set is '%.60s', but must be NAME=VALUE",
-                            g->sets.items[i]);
-        free(name);
-    }
-    for (int i = 0; ok && i < g->refs.count; i++) {
-        int marker = 0;
-        const char *image = NULL;
-        ok = numbered(g->refs.items[i], "--ref", &marker, &image, err);
-        bool found = false;
-        for (int k = 0; ok && k < t->reference_count; k++)
-            if (t->references[k].use == JOB_REFERENCE && t->references[k].marker == marker) {
-                found = true;
-                free(t->references[k].image);
-                t->references[k].image = realpath(image, NULL);
-                t->references[k].typed = true;
-                if (!t->references[k].image)
-                    ok = err_errno(err, ERR_INPUT, "%s", image);
-            }
-        if (ok && !found)
-            ok = err_set(err, ERR_INPUT, "%s has no reference %d", path, marker);
-    }
-    free(path);
-    return ok;
-}
-
-// IMAGE[@LOADER[:KEY=VALUE,…]]; an existing file with an @ in its name is taken as it is.
-static bool
-read_picture(struct job_reference *r, const char *text, struct err *err)
-{
-    r->file = mem_strdup(text);
-    char *at = file_exists(r->file) ? NULL : strrchr(r->file, '@');
-    bool ok = true;
-    if (at) {
-        *at++ = 0;
-        char *list = strchr(at, ':'), *left = NULL;
-        if (list)
-            *list++ = 0;
-        r->loader = *at ? mem_strdup(at) : NULL;
-        for (char *one = list ? strtok_r(list, ",", &left) : NULL; ok && one;
-             one = strtok_r(NULL, ",", &left)) {
-            ok = r->setting_count < LIMIT_TEMPLATE_SETTINGS ||
-                 err_set(err, ERR_INPUT, "too many settings for the loader of %s", r->file);
-            if (ok)
-                r->settings[r->setting_count++] = mem_strdup(one);
-        }
-    }
-    return ok;
-}
-
-static bool
-add_reference(struct job *j, const char *text, struct err *err)
-{
-    int marker = 0;
-    const char *rest = NULL;
-    if (!numbered(text, "--ref", &marker, &rest, err))
-        return false;
-    struct job_reference *r = job_add(j, marker);
-    if (!r)
-        return err_set(err, ERR_INPUT, "more than %d references", LIMIT_INSTRUCTION_REFERENCES);
-    return read_picture(r, rest, err);
-}
-
-// In place of the one that there is.
-static bool
-set_picture(struct job *j, enum job_use use, int marker, const char *text, struct err *err)
-{
-    for (int i = j->reference_count - 1; i >= 0; i--)
-        if (j->references[i].use == use && j->references[i].marker == marker)
-            job_remove(j, i);
-    struct job_reference *r = job_add_for(j, use, marker);
-    if (!r)
-        return err_set(err, ERR_INPUT, "more than %d pictures to steer away from", LIMIT_JOB_AWAY);
-    return read_picture(r, text, err);
-}
-
-// --start, --mask and --negative-ref.
-static bool
-set_pictures(const struct generate *g, struct job *j, struct err *err)
-{
-    bool ok = (!g->start || set_picture(j, JOB_START, 0, g->start, err)) &&
-              (!g->mask || set_picture(j, JOB_MASK, 0, g->mask, err));
-    for (int i = 0; ok && i < g->away.count; i++)
-        ok = set_picture(j, JOB_AWAY, i + 1, g->away.items[i], err);
-    return ok;
-}
-
-// What --ref-text says of references that are there.
-static bool
-set_words(const struct generate *g, struct job *j, struct err *err)
-{
-    bool ok = true;
-    for (int i = 0; ok && i < g->ref_texts.count; i++) {
-        int marker = 0;
-        const char *words = NULL;
-        ok = numbered(g->ref_texts.items[i], "--ref-text", &marker, &words, err);
-        struct job_reference *r = ok ? job_find(j, marker) : NULL;
-        if (r) {
-            free(r->words);
-            r->words = mem_strdup(words);
-        } else if (ok) {
-            ok = err_set(err, ERR_INPUT, "--ref-text is '%.60s', but there is no reference %d",
-                         g->ref_texts.items[i], marker);
-        }
-    }
-    return ok;
-}
-
-static bool
-from_command_line(const struct generate *g, struct job *j, struct err *err)
-{
-    j->instruction = mem_strdup(g->source);
-    bool ok = true;
-    for (int i = 0; ok && i < g->refs.count; i++)
-        ok = add_reference(j, g->refs.items[i], err);
-    return ok && job_check(j, err);
-}
-
-// What the old picture of a reference went through, the new one goes through, unless another loader
-// is named ("IMAGE@": none). The loader is the picture's wish, so it is said.
-static void
-keep_loader(const struct generate *g, struct job_reference *r, struct job_reference *old,
-            bool as_it_is)
-{
-    if (!r->words) {
-        r->words = old->words;
-        old->words = NULL;
-    }
-    if (r->loader || !old->loader || as_it_is)
-        return;
-    r->loader = old->loader;
-    old->loader = NULL;
-    char *all = mem_strdup("");
-    for (int i = 0; i < old->setting_count; i++) {
-        char *longer = mem_printf("%s %s", all, old->settings[i]);
-        free(all);
-        all = longer;
-        r->settings[r->setting_count++] = old->settings[i];
-        old->settings[i] = NULL;
-    }
-    if (!g->draw.quiet) {
-        char *text = mem_printf("limn: reference %d goes through the loader %s%s, as %s has it",
-                                r->marker, r->loader, all, g->source);
-        fprintf(stderr, "%s\n", command_harmless(text));
-        free(text);
-    }
-    free(all);
-}
-
-// Another picture for a reference that the instruction has; it keeps its place among them.
-static bool
-exchange_reference(const struct generate *g, struct job *j, const char *text, struct err *err)
-{
-    int marker = 0;
-    const char *rest = NULL;
-    struct job one = JOB_EMPTY;
-    bool ok = numbered(text, "--ref", &marker, &rest, err) && add_reference(&one, text, err);
-    struct job_reference *old = ok ? job_find(j, marker) : NULL, taken;
-    if (ok && !old)
-        ok = err_set(err, ERR_INPUT, "%s has no reference %d", g->source, marker);
-    if (ok) {
-        keep_loader(g, &one.references[0], old, *rest && rest[strlen(rest) - 1] == '@');
-        taken = *old;
-        *old = one.references[0];
-        one.references[0] = taken;
-    }
-    job_finish(&one);
-    return ok;
-}
-
-static bool
-from_picture(const struct generate *g, struct job *j, struct err *err)
-{
-    struct err own = {0};
-    if (job_from_png(j, g->source, &own)) {
-        if (g->sets.count)
-            return err_set(err, ERR_INPUT,
-                           "%s is a picture and has no variables for --set '%.60s': --ref and "
-                           "--ref-text change its references",
-                           g->source, g->sets.items[0]);
-        bool ok = true;
-        for (int i = 0; ok && i < g->refs.count; i++)
-            ok = exchange_reference(g, j, g->refs.items[i], err);
-        return ok;
-    }
-    if (own.code != ERR_NONE)
-        return err_set(err, own.code, "%s", own.text);
-    return err_set(err, ERR_INPUT,
-                   "%s: limn did not make this picture: it contains no instruction", g->source);
-}
 
 // What the command line says wins over what the template or picture says, but for what is swept,
 // which stays as it is in each cell.
@@ -378,7 +134,8 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             ok = template_job(t, &item->job, err);
         else
             job_copy(&item->job, base);
-        ok = ok && set_words(g, &item->job, err) && set_pictures(g, &item->job, err);
+        ok = ok && generate_ref_texts(g, &item->job, err) &&
+             generate_pictures_beside(g, &item->job, err);
         if (ok) {
             override_cell(&item->job, &g->given, swept_in_sweep, s);
             if (cells && item->job.seed < 0)
@@ -393,52 +150,95 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
     return ok;
 }
 
+// What is drawn: pictures of a template, of an instruction, or the cells of a sheet.
+struct drawings {
+    struct job base; // of an instruction, from the command line or a picture
+    struct template *template; // NULL: none
+    struct sweep sweep;
+    struct sweep_sheet sheet;
+    bool again; // all of the sheet
+    struct draw_item *items;
+    int count;
+};
+
+static bool
+read_source(struct drawings *d, const struct generate *g, bool instruct, struct err *err)
+{
+    struct err own = {0};
+    if (instruct)
+        return generate_instruction(g, &d->base, err);
+    d->again = sweep_sheet_read(&d->sheet, g->source, &own);
+    if (d->again)
+        say_what_it_asks(g, &d->sheet);
+    if (own.code != ERR_NONE)
+        return err_set(err, own.code, "%s", own.text);
+    if (d->again)
+        return true;
+    if (job_is_png(g->source))
+        return generate_picture(g, &d->base, err);
+    d->template = mem_zalloc(sizeof *d->template); // a small stack has no room for it
+    return generate_template(g, d->template, err);
+}
+
+static bool
+settle_sweep(struct drawings *d, const struct generate *g, struct err *err)
+{
+    return d->again || (read_sweep(g, d->template, &d->sweep, err) &&
+                        (!g->lots || sweep_draw_lots(&d->sweep, g->lots, MAX(g->given.seed, 0),
+                                                     err)) &&
+                        sweep_fits(&d->sweep, err));
+}
+
+static bool
+list_drawings(struct drawings *d, const struct generate *g, struct err *err)
+{
+    int room = d->again ? d->sheet.count : sweep_cells(&d->sweep);
+    d->items = mem_zalloc((size_t)MAX(room, 1) * sizeof *d->items);
+    return d->again ? items_of_sheet(g, &d->sheet, d->items, &d->count, err)
+                    : make_items(g, d->template, &d->base, &d->sweep, d->items, &d->count, err);
+}
+
+static bool
+draw_all(const struct drawings *d, const struct generate *g, struct err *err)
+{
+    int columns = d->again ? d->sheet.columns : sweep_columns(&d->sweep);
+    struct jv *about = d->again ? jv_copy(d->sheet.about)
+                                : sweep_json(&d->sweep, d->template, &d->base);
+    bool ok = draw(d->items, d->count, columns, about, &g->draw, err);
+    jv_free(about);
+    return ok;
+}
+
+static void
+drawings_finish(struct drawings *d)
+{
+    for (int i = 0; i < d->count; i++) {
+        job_finish(&d->items[i].job);
+        free(d->items[i].label);
+    }
+    free(d->items);
+    sweep_sheet_finish(&d->sheet);
+    sweep_finish(&d->sweep);
+    if (d->template)
+        template_finish(d->template);
+    free(d->template);
+    job_finish(&d->base);
+}
+
 static int
 run(const struct command_line *line, bool instruct)
 {
     struct err err = {0};
     struct generate g = *(const struct generate *)line->values;
-    struct job base = JOB_EMPTY;
-    struct template *t = mem_zalloc(sizeof *t); // a small stack has no room for it
-    struct sweep s = {0};
-    struct sweep_sheet sheet = {0};
+    struct drawings d = {.base = JOB_EMPTY};
     g.source = line->words[0];
-    bool ok = true;
-    bool from_file = ok && !instruct && !job_is_png(g.source);
-    bool from_sheet = ok && !instruct && sweep_sheet_read(&sheet, g.source, &err);
-    if (from_sheet)
-        say_what_it_asks(&g, &sheet);
-    ok = ok && err.code == ERR_NONE;
-    if (ok && !from_sheet)
-        ok = instruct    ? from_command_line(&g, &base, &err)
-             : from_file ? read_template(&g, t, &err)
-                         : from_picture(&g, &base, &err);
-    ok = ok && (from_sheet || read_sweep(&g, from_file ? t : NULL, &s, &err));
-    if (ok && g.lots && !from_sheet)
-        ok = sweep_draw_lots(&s, g.lots, MAX(g.given.seed, 0), &err);
-    ok = ok && sweep_fits(&s, &err);
-    int count = 0, room = MAX(!ok ? 1 : from_sheet ? sheet.count : sweep_cells(&s), 1);
-    struct draw_item *items = mem_zalloc((size_t)room * sizeof *items);
-    struct jv *about = from_sheet ? jv_copy(sheet.about)
-                       : ok       ? sweep_json(&s, from_file ? t : NULL, &base)
-                                  : NULL;
-    if (ok)
-        ok = from_sheet ? items_of_sheet(&g, &sheet, items, &count, &err)
-                        : make_items(&g, from_file ? t : NULL, &base, &s, items, &count, &err);
-    int columns = from_sheet ? sheet.columns : sweep_columns(&s);
-    g.draw.source = instruct ? NULL : from_file && t->path ? t->path : g.source;
-    ok = ok && draw(items, count, columns, about, &g.draw, &err);
-    jv_free(about);
-    sweep_sheet_finish(&sheet);
-    for (int i = 0; i < count; i++) {
-        job_finish(&items[i].job);
-        free(items[i].label);
-    }
-    free(items);
-    sweep_finish(&s);
-    template_finish(t);
-    free(t);
-    job_finish(&base);
+    bool ok = read_source(&d, &g, instruct, &err) && settle_sweep(&d, &g, &err) &&
+              list_drawings(&d, &g, &err);
+    g.draw.source = instruct                        ? NULL
+                    : d.template && d.template->path ? d.template->path
+                                                     : g.source;
+    ok = ok && draw_all(&d, &g, &err);
+    drawings_finish(&d);
     return ok ? 0 : command_failed(&err);
 }
 
