@@ -64,6 +64,7 @@ main(int argc, char **argv)
     struct command_line line;
     int code = 0;
     command_start(argv);
+    command_will_compute();
     command_open_doors();
     if (!command_line_read(&line, &command_program, false, argc - 1, argv + 1, &err))
         code = command_failed(&err);

@@ -179,9 +179,11 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
 }
 
 // libgomp's threads spin for a long time before they sleep, which on a machine with other work to
-// do makes a step many times slower: the thread that is waited for is not running. libgomp reads
-// its settings before main(), so the program starts itself again with a short spin, once; with none
-// where more wants to run already than there are cores.
+// do makes a step many times slower: the thread that is waited for is not running. A short spin is
+// better; none at all where more wants to run already than there are cores. libgomp reads its
+// settings before main(), so this is for the processes that this one starts.
+static char **untamed; // the command line of a process that was started without them
+
 static void
 tame_threads(char **argv)
 {
@@ -189,8 +191,14 @@ tame_threads(char **argv)
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
     bool busy = getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN);
-    setenv("GOMP_SPINCOUNT", busy ? "0" : "3000", 1);
-    execv("/proc/self/exe", argv); // if that fails we go on as we are
+    untamed = setenv("GOMP_SPINCOUNT", busy ? "0" : "3000", 1) == 0 ? argv : NULL;
+}
+
+void
+command_will_compute(void)
+{
+    if (untamed)
+        execv("/proc/self/exe", untamed); // if that fails we go on as we are
 }
 
 // A sentence and an exit code, past streams and handlers of exit, which may want memory in their

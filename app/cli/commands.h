@@ -38,8 +38,13 @@ void command_set_terminal(int fd);
 // The name of this machine, put before errors for people on another one; NULL: they are here.
 extern const char *command_where;
 
-// Called first: sets up signals, threads and $LIMN_LOG.
+// Called first: sets up signals, $LIMN_LOG and what processes started from here read of threads.
+// argv: the whole command line, kept.
 void command_start(char **argv);
+// Called before this process computes, when nothing is open yet: what threads need must be there
+// before main(), so a process that was started without it starts again, once. Most commands only
+// start others that compute, and are spared that: it doubles the time a command takes to start.
+void command_will_compute(void);
 
 // From here on whatever this process prints goes through a filter (text.h): no string from outside
 // (a file's name, an instruction in a picture, another machine's words) controls the terminal.

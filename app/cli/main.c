@@ -147,9 +147,11 @@ static int
 run(const struct command_line *line, bool away)
 {
     const struct command *c = command_of(line);
+    bool here = !away || !c->computes || (c->together && !line->host && launched_together());
+    if (here && c->computes)
+        command_will_compute();
     if (c != &command_program) // the UI's screen is curses'
         command_open_doors();
-    bool here = !away || !c->computes || (c->together && !line->host && launched_together());
     return here ? c->run(line) : through(line);
 }
 

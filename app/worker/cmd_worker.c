@@ -301,6 +301,7 @@ static int
 run_worker(const struct command_line *line)
 {
     const struct worker_options *o = line->values;
+    command_will_compute();
     if (o->run)
         return run_child_command(line, o);
     if (!o->stdio || line->word_count) {

@@ -5,7 +5,7 @@
 import hashlib, os, pathlib, signal, socket, struct, subprocess, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import frames
-from limn_test import LIMN, MODEL, SOURCE, check, environment, run, work
+from limn_test import LIMN, MODEL, SOURCE, check, environment, run, until, work
 
 home = pathlib.Path(work.name)
 env = environment(home, XDG_STATE_HOME=str(home / 'state'), XDG_DATA_HOME=str(home / 'data'), LIMN_MODEL=str(MODEL))
@@ -57,6 +57,18 @@ class Worker:
         rc = self.p.wait(timeout)
         check(b'Sanitizer' not in (said := self.p.stderr.read()), said.decode()[-2000:])
         return rc
+
+
+def threads():
+    # libgomp reads before main() how long its threads spin: a worker that nobody told starts itself again.
+    ours = dict(env)
+    try:
+        env.pop('GOMP_SPINCOUNT', None)
+        w = Worker()
+        check(b'\0GOMP_SPINCOUNT=' in b'\0' + pathlib.Path(f'/proc/{w.p.pid}/environ').read_bytes(), 'a short spin')
+        w.end()
+    finally:
+        env.update(ours)
 
 
 def pictures_and_content():
@@ -273,12 +285,8 @@ def killed_under_generate():
     child = int(open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()[0])
     p.kill()
     p.wait()
-    for _ in range(100):
-        if not os.path.exists(f'/proc/{child}') or open(f'/proc/{child}/stat').read().split()[2] == 'Z':
-            break
-        time.sleep(0.1)
-    else:
-        check(False, 'the worker outlived its command')
+    gone = lambda: not os.path.exists(f'/proc/{child}') or open(f'/proc/{child}/stat').read().split()[2] == 'Z'
+    until(gone, 'the worker ends with its command')
 
 
-run(list((pictures_and_content, refusals, cancelling, outliving, through_ssh, killed_under_generate)))
+run(list((threads, pictures_and_content, refusals, cancelling, outliving, through_ssh, killed_under_generate)))
