@@ -34,7 +34,9 @@ start(void)
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoadSvg", FALSE);
     vips_operation_block_set("VipsForeignLoadPpm", FALSE);
-    vips_operation_block_set("VipsForeignLoadMagick", FALSE); // for BMP alone: loader_allowed()
+    // For BMP alone: loader_allowed(). Its class is called after ImageMagick's version.
+    vips_operation_block_set("VipsForeignLoadMagick", FALSE);
+    vips_operation_block_set("VipsForeignLoadMagick7", FALSE);
 }
 
 bool
