@@ -181,9 +181,15 @@ def scaled_fp8(tensors, across=None, ending='.weight_scale', dtype='F32'):
     return out
 
 
+def line(*args):
+    """A command line; models' commands as a worker's child runs them, without limn and its worker around it."""
+    direct = args[0] == 'models' and args[1] != 'list'
+    return [limn, *(['worker', '--run'] if direct else []), *map(str, args)]
+
+
 def check(folder, golden, good=True, tolerance=1e-4):
-    r = subprocess.run([limn, 'models', 'check', folder, '--golden', source / golden, '--json',
-                        '--tolerance', str(tolerance)],
+    r = subprocess.run(line('models', 'check', folder, '--golden', source / golden, '--json',
+                            '--tolerance', str(tolerance)),
                        capture_output=True, text=True, env={**os.environ, **HERE})
     assert (r.returncode == 0) == good, f'{folder} {golden}: {r.stdout}{r.stderr}'
     return r.stdout + r.stderr
@@ -266,7 +272,7 @@ with tempfile.TemporaryDirectory() as temp:
     (home / '.local/share').mkdir(parents=True)
 
     def run(*args, code=0, says=''):
-        r = subprocess.run([limn, *map(str, args)], capture_output=True, text=True, cwd=temp,
+        r = subprocess.run(line(*args), capture_output=True, text=True, cwd=temp,
                            env={**os.environ, **HERE, 'HOME': str(home), 'XDG_CACHE_HOME': '', 'XDG_DATA_HOME': ''})
         assert r.returncode == code and says in r.stdout + r.stderr, f'{args}: {r.returncode}: {r.stdout}{r.stderr}'
         assert code == 0 or len(r.stderr.splitlines()) == 1, f'{args}: one sentence: {r.stderr}'
