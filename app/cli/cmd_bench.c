@@ -355,7 +355,7 @@ run_ui(const struct command_line *line)
 }
 
 static const struct option options[] = {
-    {OPTION_TEXT("device", "NAME", struct bench, device, "what computes (see limn devices)"),
+    {OPTION_TEXT("device", "NAME", struct bench, device, "device to compute on (see limn devices)"),
      .fallback = "cpu"},
     {OPTION_TEXT("model", "FOLDER", struct bench, model,
                  "the denoiser of a model, and its training"),
@@ -377,15 +377,15 @@ static const struct option options[] = {
     {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
      .fallback = "bf16"},
     {OPTION_CHOICE("quantise", "TYPE", dtype_quantised, struct bench, quantise,
-                   "the pass has its weights in 8 or 4 bits")},
+                   "run the pass with weights in 8 or 4 bits")},
     {OPTION_WHOLE("repeats", "N", 1, 1000, struct bench, repeats, "runs; the fastest counts"),
      .fallback = "3"},
-    {OPTION_SWITCH("forward", struct bench, only_forward, "the forward pass alone")},
-    {OPTION_SWITCH("train", struct bench, only_train, "the training step alone")},
+    {OPTION_SWITCH("forward", struct bench, only_forward, "only the forward pass")},
+    {OPTION_SWITCH("train", struct bench, only_train, "only the training step")},
     {OPTION_SWITCH("checkpoint", struct bench, checkpoint,
-                   "the training step computes activations again instead of keeping them")},
+                   "recompute activations in the training step instead of keeping them")},
     {OPTION_SWITCH("nodes", struct bench, nodes,
-                   "the time of every op and shape, as limn bench ops")},
+                   "print the time of every op and shape, as limn bench ops does")},
     {0},
 };
 

@@ -196,7 +196,7 @@ static const struct option pack_options[] = {
                  "or none"),
      .fallback = DATA_ROLES_DEFAULT},
     {OPTION_SWITCH("names", struct pack_options, names,
-                   "call a picture without a caption by its file's name: fox-face.png is a fox "
+                   "name pictures without a caption after their files: fox-face.png is a fox "
                    "face")},
     {OPTION_WHOLE("workers", "N", 1, 64, struct pack_options, workers,
                   "processes; default: one per processor")},

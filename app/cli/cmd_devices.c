@@ -41,7 +41,7 @@ run(const struct command_line *line)
 
 const struct command command_devices = {
     .name = "devices",
-    .summary = "list what can compute here",
+    .summary = "list the devices to compute on",
     .run = run,
     .computes = true,
     .away = "they are that machine's",

@@ -208,7 +208,7 @@ run_eval(const struct command_line *line)
 
 static const struct option eval_options[] = {
     {OPTION_SWITCH("quick", struct eval_options, quick,
-                   "with recognisers made from the pack (the only kind so far)")},
+                   "use recognisers made from the pack (the only kind so far)")},
     {OPTION_TEXT("tasks", "FILE", struct eval_options, tasks,
                  "the mixture of tasks; default: limn's own"),
      .complete = COMPLETE_FILE, .group = "What is drawn"},
@@ -218,7 +218,7 @@ static const struct option eval_options[] = {
      .fallback = "40"},
     {OPTION_WHOLE("retrieve", "N", 0, LIMIT_INSTRUCTION_REFERENCES, struct eval_options,
                   retrieve,
-                  "sentences without references get up to N pictures of the model's index"),
+                  "give sentences without references up to N pictures of the model's index"),
      .fallback = "0"},
     {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
                    "which held-out pictures: of pairs, subjects or styles"),
@@ -228,7 +228,7 @@ static const struct option eval_options[] = {
     {OPTION_WHOLE("seed", "N", 0, 1000000000, struct eval_options, seed,
                   "seed of the first picture of a task"),
      .fallback = "1"},
-    {OPTION_TEXT("device", "NAME", struct eval_options, device, "what computes"),
+    {OPTION_TEXT("device", "NAME", struct eval_options, device, "device to compute on"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
     {OPTION_SWITCH("json", struct eval_options, json, "as JSON"), .group = "Output"},
     {0},

@@ -103,7 +103,7 @@ static const struct option index_options[] = {
                  "whose features the pictures are compared by: a name from limn models, or a "
                  "folder"),
      .complete = COMPLETE_MODEL},
-    {OPTION_TEXT("device", "NAME", struct index_options, device, "what computes"),
+    {OPTION_TEXT("device", "NAME", struct index_options, device, "device to compute on"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
     {OPTION_LIST("style", "NAME", struct index_options, styles,
                  "only pictures of this style; may be given several times"),
@@ -133,7 +133,7 @@ const struct command command_index = {
     .summary = "make an index of pictures, to find them and to draw from them",
     .about =
         "Make an index of a folder, an archive or a pack: small copies of the pictures, what they "
-        "show, and what they look like to the model. Pictures without a caption beside them are "
+        "show, and their features in the model. Pictures without a caption beside them are "
         "named after their files. Held-out pictures of a pack are left out, and so is every "
         "picture that looks like another of the same name.\n\n"
         "  limn index my-icons\n"

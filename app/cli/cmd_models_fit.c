@@ -68,7 +68,8 @@ run_fit(const struct command_line *line)
 }
 
 static const struct option fit_options[] = {
-    {OPTION_TEXT("device", "NAME", struct options, device, "what computes (see limn devices)"),
+    {OPTION_TEXT("device", "NAME", struct options, device,
+                 "device to compute on (see limn devices)"),
      .fallback = "auto"},
     {0},
 };
@@ -84,9 +85,9 @@ const struct command command_models_fit = {
     .summary = "fit a model's quick previews",
     .about = "Fit a linear map from a model's latents to colours, by least squares, to what its "
              "own decoder makes of pictures: those given (a few dozen are enough), or drawn ones. "
-             "Estimates are then shown by it after each step instead of being decoded. The map is "
-             "kept as preview.safetensors in the model's folder, or in "
-             "$XDG_DATA_HOME/limn/previews where nothing can be written there.",
+             "After each step the estimate is then shown through this map instead of being "
+             "decoded. The map is kept as preview.safetensors in the model's folder, or in "
+             "$XDG_DATA_HOME/limn/previews if that folder cannot be written to.",
     .options = fit_options,
     .arguments = fit_words,
     .size = sizeof(struct options),

@@ -236,9 +236,9 @@ const struct command command_models_get = {
     .summary = "fetch a model",
     .about = "Fetch a model from a hub (Hugging Face's, or the one of $HF_ENDPOINT) into "
              "$XDG_DATA_HOME/limn/models: only the files that limn reads, checked by size and "
-             "checksum. A download that was interrupted continues where it stopped. For a gated "
-             "model, accept its terms at the hub and put a token into $HF_TOKEN, or log in with "
-             "the hub's own program. An https address of a single file goes to "
+             "checksum. An interrupted download continues where it stopped. For a gated model, "
+             "accept its terms at the hub and put a token into $HF_TOKEN, or log in with the "
+             "hub's own program. A single file, given by its https address, goes to "
              "$XDG_DATA_HOME/limn/files. Without MODEL, list the models that limn knows by name.",
     .options = get_options,
     .arguments = get_words,

@@ -274,9 +274,10 @@ run_retrieve(const struct command_line *line)
 
 #define SEARCH_OPTIONS                                                                             \
     {OPTION_TEXT("model", "FOLDER", struct retrieve_options, model,                                \
-                 "the model whose index it is, or that looked at its pictures"),                   \
+                 "the model whose index it is, or whose features are in the index"),               \
      .complete = COMPLETE_MODEL},                                                                  \
-        {OPTION_TEXT("device", "NAME", struct retrieve_options, device, "what computes"),          \
+        {OPTION_TEXT("device", "NAME", struct retrieve_options, device,                            \
+                     "device to compute on"),                                                      \
          .fallback = "auto", .complete = COMPLETE_DEVICE},                                         \
     {                                                                                              \
         OPTION_WHOLE("count", "N", 1, INDEX_FOUND_MAX, struct retrieve_options, count,             \

@@ -112,7 +112,8 @@ static const struct option options[] = {
 const struct command command_templates = {
     .name = "templates",
     .summary = "list the templates",
-    .about = "List what limn generate can draw from, with variables and references.",
+    .about = "List the templates that limn generate draws from, with their variables and "
+             "references.",
     .options = options,
     .size = sizeof(struct list),
     .run = run,

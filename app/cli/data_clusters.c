@@ -65,13 +65,13 @@ static const struct option clusters_options[] = {
                  "whose features the pictures are compared by: a name from limn models, or a "
                  "folder"),
      .complete = COMPLETE_MODEL},
-    {OPTION_TEXT("device", "NAME", struct clusters_options, device, "what computes"),
+    {OPTION_TEXT("device", "NAME", struct clusters_options, device, "device to compute on"),
      .fallback = "auto", .complete = COMPLETE_DEVICE},
     {OPTION_WHOLE("nearest", "N", 2, 1000, struct clusters_options, nearest,
-                  "how many of the pictures nearest to each are looked at, itself among them"),
+                  "how many of the nearest pictures to consider for each, itself included"),
      .fallback = "10"},
     {OPTION_WHOLE("keep", "N", 2, LIMIT_CLUSTER_PICTURES, struct clusters_options, keep,
-                  "pictures of a cluster; smaller ones are dropped"),
+                  "pictures in a cluster; smaller clusters are dropped"),
      .fallback = "5"},
     {OPTION_REAL("duplicate", "X", 0, 2, struct clusters_options, duplicate,
                  "pictures at most this far apart (1 - cosine) count as one"),
@@ -89,10 +89,10 @@ static const struct argument clusters_words[] = {
 const struct command command_data_clusters = {
     .name = "clusters",
     .summary = "add clusters of pictures that are alike to a pack",
-    .about = "Copy a pack and add clusters: for each picture for training, those that look "
-             "most like it to a model, without those that are the same. Tasks whose references are "
-             "neighbours, as in recipes/retrieval.yaml, learn from them to draw a picture with "
-             "others like it as references.",
+    .about = "Copy a pack and add clusters: for each training picture, the pictures that a model "
+             "finds most like it, duplicates left out. From them, tasks whose references are "
+             "neighbours (recipes/retrieval.yaml) learn to draw a picture with similar ones as "
+             "references.",
     .options = clusters_options,
     .arguments = clusters_words,
     .size = sizeof(struct clusters_options),

@@ -172,8 +172,8 @@ use_help(enum job_use use)
 {
     switch (use) {
     case JOB_REFERENCE: return "the sentence refers to it by its number";
-    case JOB_AWAY: return "guidance keeps away from what it shows";
-    case JOB_START: return "the drawing starts from it; strength says how far it goes";
+    case JOB_AWAY: return "guidance steers away from what it shows";
+    case JOB_START: return "the drawing starts from it; strength says how far it departs";
     case JOB_MASK: return "of the start: white is redrawn, black is kept";
     case JOB_USE_COUNT: break;
     }
@@ -209,8 +209,8 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
         add_param(f, jv_at(params, i), r);
     form_choices(form_add(f, FIELD_CHOICE, USE, "use", uses[r->use], use_help(r->use)), uses);
     form_add_file(f, browser_pictures, NULL, PICTURE, "picture", r->embedded ? "" : r->file,
-                  r->embedded ? "it came out of a picture; another file takes its place"
-                              : "its file; another takes its place");
+                  r->embedded ? "it came from a picture; another file replaces it"
+                              : "its file; another one replaces it");
     struct compose *c = compose_of(ui);
     if (!c->has_before)
         session_shown(ui, &c->before);

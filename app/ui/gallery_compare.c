@@ -116,9 +116,9 @@ put_differences(const struct gallery *g, int at, char *out, size_t size)
     if (!n)
         snprintf(out, size, "%s",
                  g->unread[at]     ? ""
-                 : !g->read[at]    ? "it is a sheet: what it was drawn with is in its cells"
+                 : !g->read[at]    ? "it is a sheet: its cells hold what they were drawn with"
                  : words_differ(g) ? "the same but for the words"
-                                   : "the same in all that was asked for");
+                                   : "the same instruction and settings");
 }
 
 // --- the difference of two

@@ -134,7 +134,7 @@ gallery_draw(struct ui *ui, const struct area *a)
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM, "reading the library \u2026");
     } else if (!p) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *g->search ? "no picture has all of this; / changes it, Esc shows all"
+                  *g->search ? "no picture matches all of this; / changes it, Esc shows all"
                              : "what you draw is kept here");
     } else if (g->large && g->compared) {
         gallery_draw_compared(ui, &rest);

@@ -122,14 +122,14 @@ void
 keys_print(FILE *out)
 {
     fputs("# The keys of limn's terminal UI. A file of such lines at $XDG_CONFIG_HOME/limn/keys\n"
-          "# (~/.config/limn/keys) changes them; it needs no lines but those that differ.\n"
+          "# (~/.config/limn/keys) changes them; only lines that differ are needed.\n"
           "#\n"
-          "# A line is a view, or all; what is asked for; and its keys, which replace those that\n"
-          "# it had there. A line without keys takes them away. Keys of a view go before those of\n"
-          "# all. Keys are characters or Enter Esc Tab S-Tab Space Backsp Del Ins Up Down Left\n"
-          "# Right PgUp PgDn Home End ^A to ^_ F1 to F12. Characters are text while a text is\n"
-          "# being written.\n"
-          "# What each of them does is in the help, F1, and behind the colon.\n",
+          "# A line has a view, or all; an action; and its keys, which replace those it had.\n"
+          "# A line without keys removes them. Keys of a view come before those of all.\n"
+          "# Keys are characters or Enter Esc Tab S-Tab Space Backsp Del Ins Up Down Left\n"
+          "# Right PgUp PgDn Home End ^A to ^_ F1 to F12. While a text is being written,\n"
+          "# characters are text.\n"
+          "# The help (F1) and the list after the colon say what each action does.\n",
           out);
     print_view(out, KEYS_ALL);
     for (int view = 0; view < VIEW_COUNT; view++)

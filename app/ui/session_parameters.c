@@ -99,7 +99,7 @@ add_pictures(struct ui *ui, struct form *f)
         const struct job_reference *r = job_find_for(j, pictures[i].use, 0);
         bool kept = r && !*file_of(r);
         form_add_file(f, browser_pictures, NULL, pictures[i].id, pictures[i].label, file_of(r),
-                      kept ? "one that came out of a picture; another file takes its place"
+                      kept ? "it came from a picture; another file replaces it"
                            : pictures[i].help);
     }
 }

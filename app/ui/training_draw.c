@@ -175,7 +175,8 @@ training_draw(struct ui *ui, const struct area *a)
         training_ask(ui);
     if (!run) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "n begins a training, a adds the output folder of one (limn train RECIPE.yaml)");
+                  "n starts a training run, a adds the output folder of one "
+                  "(limn train RECIPE.yaml)");
         return;
     }
     struct trainlog *log = &t->runs[t->selected].log;

@@ -112,7 +112,7 @@ form_done(struct ui *ui, struct form *f, bool taken)
 void
 training_form(struct ui *ui)
 {
-    struct form *f = form_new("begin a training");
+    struct form *f = form_new("start a training run");
     if (!ui_machine(ui))
         client_describe(ui_client(ui));
     char **places = places_of("recipes"), *recipe = NULL;
@@ -138,11 +138,12 @@ training_form(struct ui *ui)
     for (size_t i = 0, n = 1; i < jv_size(devices) && n < 64; i++)
         if (!*jv_string(jv_get(jv_at(devices, i), "reason"), ""))
             names[n++] = jv_string(jv_get(jv_at(devices, i), "name"), "?");
-    form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "what computes"), names);
+    form_choices(form_add(f, FIELD_CHOICE, "device", "device", "auto", "device to compute on"),
+                 names);
     form_add(f, FIELD_BOOL, "resume", "resume", "0",
              "yes: continue from the checkpoint in its output");
     form_add(f, FIELD_BOOL, "force", "start over", "0",
-             "yes: also where its output holds a training, which is lost");
+             "yes: replace a training run in its output, which is lost");
     form_add(f, FIELD_TEXT, "options", "more options", "",
              "as limn train has them: --set steps=500 --until 100");
     f->done = form_done;

@@ -20,7 +20,8 @@ trainlog_open(struct trainlog *t, const char *folder, struct err *err)
     char *file = file_join(folder, "log.jsonl");
     struct stat s;
     if (stat(file, &s) != 0 || !S_ISREG(s.st_mode)) {
-        err_set(err, ERR_INPUT, "%s: there is no training in this folder (no log.jsonl)", folder);
+        err_set(err, ERR_INPUT, "%s: there is no training run in this folder (no log.jsonl)",
+                folder);
         free(file);
         return false;
     }

@@ -54,12 +54,12 @@ stop_all(struct ui *ui)
 {
     char question[120];
     int n = tasks_unfinished(ui) + tasks_offered(ui);
-    snprintf(question, sizeof question, "stop and forget all %d that are under way or to do? y",
+    snprintf(question, sizeof question, "stop drawing and clear the queue (%d)? y",
              n);
     if (n)
         ui_ask(ui, question, "y", stop_answered);
     else
-        ui_say(ui, ROLE_STATUS, "nothing is under way");
+        ui_say(ui, ROLE_STATUS, "nothing is being drawn");
 }
 
 // One line of what is known: state, step, time left, speed, where.

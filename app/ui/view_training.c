@@ -370,7 +370,7 @@ stop_answered(struct ui *ui, char answer)
     if (answer != 'y' || !r || !r->job)
         return;
     client_interrupt(ui_client(ui), id_of(r));
-    ui_say(ui, ROLE_STATUS, "it saves and stops after its step");
+    ui_say(ui, ROLE_STATUS, "it saves and stops after this step");
 }
 
 static void
@@ -414,7 +414,7 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_EARLIER: t->back++; break;
     case REQUEST_RIGHT:
     case REQUEST_LATER: t->back--; break;
-    case REQUEST_ADD: ui_prompt(ui, "folder of a training: ", "", add_done); break;
+    case REQUEST_ADD: ui_prompt(ui, "folder of a training run: ", "", add_done); break;
     case REQUEST_NEW: training_form(ui); break;
     case REQUEST_REMOVE:
         if (r)

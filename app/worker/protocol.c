@@ -207,7 +207,7 @@ protocol_rule(const struct protocol_field *f, char *out, size_t size)
         break;
     case PROTOCOL_OBJECT: snprintf(out, size, "an object"); break;
     case PROTOCOL_LIST: snprintf(out, size, "a list of at most %.0f objects", f->high); break;
-    case PROTOCOL_WHOLE: snprintf(out, size, "what reads it checks it"); break;
+    case PROTOCOL_WHOLE: snprintf(out, size, "checked where it is used"); break;
     case PROTOCOL_END: snprintf(out, size, "nothing"); break;
     }
 }

@@ -6,12 +6,12 @@
 #include "engine/base/require.h"
 
 static const struct choice kinds[GUIDANCE_KIND_COUNT] = {
-    [GUIDANCE_KIND_NONE] = {"none", "what the model predicts, nothing strengthened"},
+    [GUIDANCE_KIND_NONE] = {"none", "the model's prediction as it is"},
     [GUIDANCE_KIND_CFG] = {"cfg", "strengthens text and references together in every step"},
-    [GUIDANCE_KIND_OSCILLATING] = {"oscillating", "as cfg in every other step, none between"},
-    [GUIDANCE_KIND_SEPARATE] = {"separate", "own strengths for the text and for the references"},
+    [GUIDANCE_KIND_OSCILLATING] = {"oscillating", "cfg in every other step, none in between"},
+    [GUIDANCE_KIND_SEPARATE] = {"separate", "separate strengths for text and references"},
     [GUIDANCE_KIND_INTERLEAVED] = {"interleaved",
-                                   "strengthens the text and the references in turns"},
+                                   "strengthens the text and the references in turn"},
 };
 
 const char *

@@ -38,7 +38,7 @@ step(const struct sampler_step *s, struct err *err)
 
 const struct sampler sampler_ddpm = {
     .name = "ddpm",
-    .help = "ancestral sampling, the paper's; noise in every step, wants 100 to 256 steps",
+    .help = "ancestral sampling as in the paper; noise in every step, good from 100 to 256 steps",
     .stochastic = true,
     .step = step,
 };

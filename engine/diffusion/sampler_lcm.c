@@ -24,7 +24,7 @@ step(const struct sampler_step *s, struct err *err)
 
 const struct sampler sampler_lcm = {
     .name = "lcm",
-    .help = "2 to 8 steps, for models distilled to consistency",
+    .help = "for consistency-distilled models; 2 to 8 steps",
     .stochastic = true,
     .step = step,
 };

@@ -21,7 +21,7 @@ static const struct choice spacings[SPACING_COUNT] = {
     [SPACING_TRAILING] = {"trailing", "even steps from pure noise"},
     [SPACING_LINSPACE] = {"linspace", "even steps with both ends"},
     [SPACING_KARRAS] = {"karras", "more steps where the picture is nearly clean"},
-    [SPACING_EXPONENTIAL] = {"exponential", "each step takes the same share of the noise"},
+    [SPACING_EXPONENTIAL] = {"exponential", "each step removes the same share of the noise"},
 };
 
 // Published with IF's code; counts go from the clean end to the noisy end.

@@ -284,7 +284,7 @@ def trainings():
     # The form.
     shutil.rmtree(folder / 'run')
     s.keys('n')
-    s.expect('begin a training', 'the form')
+    s.expect('start a training run', 'the form')
     s.type('small.yaml')
     s.keys('Tab', 'Tab')
     s.type('run')
