@@ -239,7 +239,7 @@ def trainings():
     s = Screen((120, 40), folder=folder, env=env)
     s.expect('references', 'start')
     s.keys('6')
-    s.expect('n begins a training', 'the view says how')
+    s.expect('n starts a training', 'the view says how')
     s.keys(':')
     s.type('train none.yaml')
     s.keys('Enter')
@@ -280,7 +280,7 @@ def trainings():
     s.keys('x', 'y')
     s.expect('stopped +step', 'and stopped', 30)
     s.keys('x')
-    s.expect('n begins a training|at rest', 'and forgotten', 20)
+    s.expect('n starts a training|at rest', 'and forgotten', 20)
     # The form.
     shutil.rmtree(folder / 'run')
     s.keys('n')
