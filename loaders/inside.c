@@ -252,6 +252,18 @@ run_loader(int fd, const char *path, const struct inside_order *o, uint8_t *pixe
 
 // --- pictures
 
+// The square in the middle, of that size.
+static struct image *
+middle(const struct image *image, int side, struct err *err)
+{
+    int w = image->width, h = image->height, shorter = MIN(w, h);
+    struct image *part =
+        image_crop(image, (w - shorter) / 2, (h - shorter) / 2, shorter, shorter, err);
+    struct image *out = part ? codec_reduce(part, side, side, err) : NULL;
+    image_unref(part);
+    return out;
+}
+
 // The wanted size, where the picture is larger. Takes over `image`.
 static struct image *
 reduce(struct image *image, const struct inside_order *o, struct err *err)
@@ -263,10 +275,9 @@ reduce(struct image *image, const struct inside_order *o, struct err *err)
         return image;
     double f = (double)o->side / longer;
     if (o->cover)
-        out = codec_resize(image, square, square, CODEC_COVER, 0xFFFFFF, err);
+        out = middle(image, square, err);
     else
-        out = codec_resize(image, MAX(1, (int)lround(w * f)), MAX(1, (int)lround(h * f)),
-                           CODEC_STRETCH, 0xFFFFFF, err);
+        out = codec_reduce(image, MAX(1, (int)lround(w * f)), MAX(1, (int)lround(h * f)), err);
     image_unref(image);
     return out;
 }

@@ -72,6 +72,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     struct image *rgba = image_convert(d->image, IMAGE_RGBA8, d->background, err);
     if (!rgba)
         return false;
+    chafa_set_n_threads(1); // more would be waited for for ever where none can be made
     ChafaSymbolMap *symbols = chafa_symbol_map_new();
     chafa_symbol_map_add_by_tags(symbols, symbols_of(d));
     ChafaCanvasConfig *config = chafa_canvas_config_new();

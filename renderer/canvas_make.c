@@ -9,7 +9,6 @@
 #include "engine/base/mem.h"
 #include "renderer/canvas.h"
 #include "renderer/canvas_parts.h"
-#include "renderer/image/codec.h"
 
 void
 canvas_bytes_add(struct canvas_bytes *b, const void *data, size_t size)
@@ -86,11 +85,11 @@ canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_c
     double width = image->width * cell->aspect, height = image->height;
     double scale = MIN(room_x / width, room_y / height);
     int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
-    enum codec_fit fit = CODEC_STRETCH;
+    enum image_fit fit = IMAGE_STRETCH;
     if (how == CANVAS_COVER) {
         w = (int)room_x;
         h = (int)room_y;
-        fit = CODEC_COVER;
+        fit = IMAGE_COVER;
     }
     int columns = MIN(rect->columns, (w + cell->width - 1) / cell->width);
     int rows = MIN(rect->rows, (h + cell->height - 1) / cell->height);
@@ -100,7 +99,7 @@ canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_c
     }
     rect->rows = rows;
     rect->columns = columns;
-    struct image *sized = codec_resize(image, w, h, fit, background, NULL);
+    struct image *sized = image_resize(image, w, h, fit, background, NULL);
     struct image *rgb = sized ? on_ground(sized, cell) : NULL;
     image_unref(sized);
     return rgb;

@@ -8,7 +8,7 @@
 
 #include "renderer/canvas.h"
 #include "renderer/canvas_encoder.h"
-#include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 enum {
     LINES_MAX = 512,          // of a screen

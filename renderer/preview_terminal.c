@@ -18,7 +18,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
-#include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 #include "renderer/preview.h"
 #include "renderer/preview_terminal.h"
 
@@ -146,7 +146,7 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
         for (int i = 0; i < t->rows; i++)
             canvas_bytes_printf(&bytes, "\n");
     }
-    struct image *sized = codec_resize(image, t->width, t->height, CODEC_CONTAIN, 0xFFFFFF, err);
+    struct image *sized = image_resize(image, t->width, t->height, IMAGE_CONTAIN, 0xFFFFFF, err);
     int squares = t->encoder->kind == CANVAS_CELLS ? 0 : IMAGE_SQUARE;
     struct image *rgb = sized ? image_shown(sized, squares, err) : NULL;
     struct canvas_drawing d = {.image = rgb,

@@ -13,6 +13,7 @@
 #include "engine/base/require.h"
 #include "loaders/look.h"
 #include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 static struct image *
 run_loader(const struct job_reference *ref, const char *name, const struct loader_host *loaders,
@@ -51,8 +52,8 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
     if (longer > side) {
         double f = (double)side / longer;
         struct image *next =
-            codec_resize(image, MAX(1, (int)lround(image->width * f)),
-                         MAX(1, (int)lround(image->height * f)), CODEC_STRETCH, 0xFFFFFF, &own);
+            image_resize(image, MAX(1, (int)lround(image->width * f)),
+                         MAX(1, (int)lround(image->height * f)), IMAGE_STRETCH, 0xFFFFFF, &own);
         image_unref(image);
         image = next;
     }

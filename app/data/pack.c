@@ -26,7 +26,7 @@
 #include "engine/base/mem.h"
 #include "engine/tensor/safetensors.h"
 #include "loaders/look.h"
-#include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 enum { WORKER_MAX = 64, COLUMNS = 9 /* before the pictures */ };
 enum { SPOOL_PICTURES = 0, SPOOL_ALPHA, SPOOL_ROLES, SPOOL_MAX = SPOOL_ROLES + LIMIT_PACK_ROLES };
@@ -119,7 +119,7 @@ store(struct maker *m, int k, struct image *in, size_t record, struct err *err, 
 {
     struct image *small = in;
     if (in && (in->width != m->size || in->height != m->size)) {
-        small = codec_resize(in, m->size, m->size, CODEC_STRETCH, 0xFFFFFF, err);
+        small = image_resize(in, m->size, m->size, IMAGE_STRETCH, 0xFFFFFF, err);
         image_unref(in);
     }
     if (!small)

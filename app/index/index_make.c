@@ -15,6 +15,7 @@
 #include "engine/draw/pipeline.h"
 #include "engine/train/pack.h"
 #include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 enum {
     DIMENSION = PACK_LOOKS_DIMENSION,
@@ -258,7 +259,7 @@ encode(const struct making *k, int record, size_t *size, struct err *err)
                           .pixels = (uint8_t *)(uintptr_t)pack_image(k->pack, record)};
     if (side == want)
         return codec_encode_webp(&whole, QUALITY, size, err);
-    struct image *small = codec_resize(&whole, want, want, CODEC_STRETCH, 0xFFFFFF, err);
+    struct image *small = image_resize(&whole, want, want, IMAGE_STRETCH, 0xFFFFFF, err);
     void *data = small ? codec_encode_webp(small, QUALITY, size, err) : NULL;
     image_unref(small);
     return data;

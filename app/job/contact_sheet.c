@@ -5,7 +5,7 @@
 
 #include "engine/base/mem.h"
 #include "loaders/look.h"
-#include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 enum { GAP = 8, LABEL_HEIGHT = 18, HEAD_WIDTH = 140, WHITE = 0xFFFFFF };
 
@@ -24,7 +24,7 @@ put_picture(struct sheet *s, struct image *picture, int x, int y, struct err *er
     double f = longer * factor <= s->side ? factor : (double)s->side / longer;
     int w = MAX(1, (int)(picture->width * f + 0.5)), h = MAX(1, (int)(picture->height * f + 0.5));
     struct image *rgb = image_convert(picture, IMAGE_RGB8, WHITE, err);
-    struct image *fit = rgb ? codec_resize(rgb, w, h, CODEC_STRETCH, WHITE, err) : NULL;
+    struct image *fit = rgb ? image_resize(rgb, w, h, IMAGE_STRETCH, WHITE, err) : NULL;
     if (fit)
         image_paste(s->image, fit, x + (s->side - w) / 2, y + (s->side - h) / 2);
     bool ok = fit != NULL;

@@ -5,114 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
-
-static double
-cubic(double x)
-{
-    x = fabs(x);
-    if (x < 1)
-        return (1.5 * x - 2.5) * x * x + 1;
-    return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-}
-
-static double
-lanczos(double x)
-{
-    x = fabs(x) * M_PI;
-    return x == 0 ? 1 : x < 3 * M_PI ? 3 * sin(x) * sin(x / 3) / (x * x) : 0;
-}
-
-struct filter {
-    double (*value)(double x);
-    double radius; // 0 from there on
-};
-static const struct filter bicubic = {cubic, 2}, lanczos3 = {lanczos, 3};
-
-// Weights of the `length` source samples for each of `side` results: w (side,length). The support
-// is widened when the picture shrinks.
-static double *
-weights(const struct filter *f, int length, int side, struct err *err)
-{
-    double *w = mem_try_calloc((size_t)side * (size_t)length, sizeof *w, "a picture", err);
-    double scale = (double)length / side, stretch = MAX(scale, 1.0);
-    for (int i = 0; w && i < side; i++) {
-        double centre = (i + 0.5) * scale, sum = 0, *row = w + (size_t)i * (size_t)length;
-        int first = MAX((int)floor(centre - f->radius * stretch), 0);
-        int last = MIN((int)ceil(centre + f->radius * stretch), length);
-        for (int k = first; k < last; k++)
-            sum += row[k] = f->value((k + 0.5 - centre) / stretch);
-        for (int k = first; k < last; k++)
-            row[k] /= sum;
-    }
-    return w;
-}
-
-// Range of non-zero weights of a row.
-static void
-support(const double *row, int length, int *first, int *last)
-{
-    for (*first = 0; *first < length && row[*first] == 0; ++*first)
-        ;
-    for (*last = length; *last > *first && row[*last - 1] == 0; --*last)
-        ;
-}
-
-// A part of a picture, and the size it gets.
-struct resampling {
-    const uint8_t *rgb;
-    int width;                        // of the whole picture
-    int left, top, columns, rows;     // the part
-    int to_columns, to_rows;
-};
-
-// rows x to_columns; NULL: no memory.
-static float *
-resample_rows(const struct resampling *r, const struct filter *f, struct err *err)
-{
-    double *w = weights(f, r->columns, r->to_columns, err);
-    float *wide = w ? mem_try_calloc((size_t)r->rows * (size_t)r->to_columns, 3 * sizeof *wide,
-                                     "a picture", err)
-                    : NULL;
-    for (int x = 0; wide && x < r->to_columns; x++) {
-        const double *row = w + (size_t)x * (size_t)r->columns;
-        int first, last;
-        support(row, r->columns, &first, &last);
-        for (int y = 0; y < r->rows; y++)
-            for (int c = 0; c < 3; c++) {
-                double sum = 0;
-                size_t line = (size_t)(r->top + y) * (size_t)r->width + (size_t)r->left;
-                for (int k = first; k < last; k++)
-                    sum += row[k] * r->rgb[(line + (size_t)k) * 3 + (size_t)c];
-                wide[((size_t)y * (size_t)r->to_columns + (size_t)x) * 3 + (size_t)c] = (float)sum;
-            }
-    }
-    free(w);
-    return wide;
-}
-
-// out (to_rows,to_columns,3), 0 to 255
-static bool
-resample(const struct resampling *r, const struct filter *f, float *out, struct err *err)
-{
-    float *wide = resample_rows(r, f, err);
-    double *w = wide ? weights(f, r->rows, r->to_rows, err) : NULL;
-    size_t line = 3 * (size_t)r->to_columns;
-    bool ok = w != NULL;
-    for (int y = 0; ok && y < r->to_rows; y++) {
-        const double *row = w + (size_t)y * (size_t)r->rows;
-        int first, last;
-        support(row, r->rows, &first, &last);
-        for (size_t i = 0; i < line; i++) {
-            double sum = 0;
-            for (int k = first; k < last; k++)
-                sum += row[k] * wide[(size_t)k * line + i];
-            out[(size_t)y * line + i] = (float)MIN(MAX(sum, 0), 255);
-        }
-    }
-    free(w);
-    free(wide);
-    return ok;
-}
+#include "engine/base/resample.h"
 
 bool
 resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, float *out,
@@ -122,8 +15,9 @@ resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, fl
     int64_t across = (int64_t)width * rows, along = (int64_t)height * columns;
     int w = across > along ? MAX((int)(along / rows), 1) : width;
     int h = along > across ? MAX((int)(across / columns), 1) : height;
-    struct resampling r = {rgb, width, (width - w) / 2, (height - h) / 2, w, h, columns, rows};
-    if (!resample(&r, &bicubic, out, err))
+    struct resampling r = {rgb, 3 * (size_t)width, 3, false, (width - w) / 2, (height - h) / 2,
+                           w, h, columns, rows};
+    if (!resample(&r, RESAMPLE_CUBIC, out, err))
         return false;
     for (size_t i = 0; i < 3 * (size_t)columns * (size_t)rows; i++)
         out[i] = (float)(out[i] / 127.5 - 1);
@@ -152,10 +46,11 @@ resize_cropped(const uint8_t *rgb, int width, int height, int64_t pixels, int co
     resize_within(width, height, pixels, 1, &scaled_columns, &scaled_rows);
     scaled_columns = MAX(scaled_columns, columns);
     scaled_rows = MAX(scaled_rows, rows);
-    struct resampling r = {rgb, width, 0, 0, width, height, scaled_columns, scaled_rows};
+    struct resampling r = {rgb, 3 * (size_t)width, 3, false, 0, 0, width, height,
+                           scaled_columns, scaled_rows};
     float *all = mem_try_calloc((size_t)scaled_columns * (size_t)scaled_rows, 3 * sizeof *all,
                                 "a picture", err);
-    bool ok = all && resample(&r, &lanczos3, all, err);
+    bool ok = all && resample(&r, RESAMPLE_LANCZOS, all, err);
     size_t left = (size_t)(scaled_columns - columns) / 2, top = (size_t)(scaled_rows - rows) / 2;
     for (size_t y = 0; ok && y < (size_t)rows; y++)
         for (size_t i = 0; i < 3 * (size_t)columns; i++) {

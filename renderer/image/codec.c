@@ -12,7 +12,6 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "renderer/image/png_text.h"
 #include "renderer/image/tiff.h"
 
 static char start_fault[200]; // "": none
@@ -376,9 +375,8 @@ from_image(const struct image *image)
     return v;
 }
 
-// Exactly width x height, with alpha premultiplied while pixels are mixed.
-static struct image *
-stretch(const struct image *image, int width, int height, struct err *err)
+struct image *
+codec_reduce(const struct image *image, int width, int height, struct err *err)
 {
     bool alpha = image->format == IMAGE_RGBA8;
     if (!codec_start(err))
@@ -410,106 +408,4 @@ stretch(const struct image *image, int width, int height, struct err *err)
         if (chain[i])
             g_object_unref(chain[i]);
     return out;
-}
-
-struct image *
-codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
-             uint32_t background, struct err *err)
-{
-    // Before libvips makes them: a square of the longest side would be a gigabyte.
-    if (width < 1 || height < 1 || width > LIMIT_PICTURE_SIDE || height > LIMIT_PICTURE_SIDE ||
-        (int64_t)width * height > LIMIT_PICTURE_PIXELS) {
-        err_set(err, ERR_INPUT,
-                "cannot resize to %d x %d pixels, the limit is %d a side and %d in all", width,
-                height, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_PIXELS);
-        return NULL;
-    }
-    double sx = (double)width / image->width, sy = (double)height / image->height;
-    double scale = fit == CODEC_COVER ? MAX(sx, sy) : MIN(sx, sy);
-    if (fit == CODEC_STRETCH || sx == sy)
-        return stretch(image, width, height, err);
-    int w = MAX(1, (int)(image->width * scale + 0.5)),
-        h = MAX(1, (int)(image->height * scale + 0.5));
-    if (fit == CODEC_COVER) { // what is cut off need not be scaled
-        int cw = MIN(image->width, MAX(1, (int)(width / scale + 0.5)));
-        int ch = MIN(image->height, MAX(1, (int)(height / scale + 0.5)));
-        struct image *part =
-            image_crop(image, (image->width - cw) / 2, (image->height - ch) / 2, cw, ch, err);
-        struct image *out = part ? stretch(part, width, height, err) : NULL;
-        image_unref(part);
-        return out;
-    }
-    struct image *small = stretch(image, MIN(w, width), MIN(h, height), err);
-    struct image *out = small ? image_create(width, height, small->format, err) : NULL;
-    if (out && out->format != IMAGE_RGBA8) {
-        int n = image_channels(out->format);
-        for (int64_t i = 0; i < (int64_t)width * height; i++)
-            for (int c = 0; c < n; c++)
-                out->pixels[i * n + c] = (uint8_t)(background >> (n == 1 ? 0 : 8 * (2 - c)));
-    }
-    if (out)
-        image_paste(out, small, (width - small->width) / 2, (height - small->height) / 2);
-    image_unref(small);
-    return out;
-}
-
-void *
-codec_encode_png(const struct image *image, const char *const *texts, size_t *size, struct err *err)
-{
-    if (!codec_start(err))
-        return NULL;
-    VipsImage *v = from_image(image);
-    void *data = NULL, *copy = NULL;
-    size_t n = 0;
-    if (!v || vips_pngsave_buffer(v, &data, &n, "compression", 6, "strip", TRUE, NULL)) {
-        vips_lacks(err, "no PNG can be made");
-    } else {
-        copy = png_text_insert(data, n, texts, size, err);
-    }
-    g_free(data);
-    if (v)
-        g_object_unref(v);
-    return copy;
-}
-
-// The picture alone, without what libvips puts beside it (RFC 9649, 2.5 "simple file format"): for
-// small pictures that is a quarter of the file. NULL: it is not such a file.
-static uint8_t *
-bare_webp(const uint8_t *file, size_t size, size_t *bare)
-{
-    enum { HEAD = 12, CHUNK = 8 };
-    for (size_t at = HEAD; at + CHUNK <= size;) {
-        uint32_t n;
-        memcpy(&n, file + at + 4, sizeof n);
-        size_t whole = CHUNK + (size_t)le32toh(n) + (le32toh(n) & 1);
-        if (whole > size - at)
-            break;
-        if (memcmp(file + at, "VP8 ", 4) == 0) {
-            uint32_t rest = htole32((uint32_t)(4 + whole));
-            uint8_t *out = mem_alloc(HEAD + whole);
-            memcpy(out, "RIFF....WEBP", HEAD);
-            memcpy(out + 4, &rest, sizeof rest);
-            memcpy(out + HEAD, file + at, whole);
-            *bare = HEAD + whole;
-            return out;
-        }
-        at += whole;
-    }
-    return NULL;
-}
-
-void *
-codec_encode_webp(const struct image *image, int quality, size_t *size, struct err *err)
-{
-    VipsImage *v = codec_start(err) && image->format == IMAGE_RGB8 ? from_image(image) : NULL;
-    void *data = NULL, *copy = NULL;
-    size_t n = 0;
-    if (v && vips_webpsave_buffer(v, &data, &n, "Q", quality, "strip", TRUE, NULL) == 0)
-        copy = bare_webp(data, n, size);
-    if (!copy)
-        vips_lacks(err, "no WebP can be made");
-    g_free(data);
-    if (v)
-        g_object_unref(v);
-    return copy;
 }

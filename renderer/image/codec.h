@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Picture files: every format libvips reads, PNG out. The only door to libvips.
+// Picture files: every format libvips reads, PNG and WebP out. The only door to libvips.
 //
 // Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
 // file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
 // of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it
 // cannot.
 //
-// Decoders are where strangers' bytes do harm: the program calls codec_decode() and
-// codec_check_in() only in a child of the sandbox (loaders/look.h). What libvips calls untrusted
-// is switched off, but for SVG; docs/security.md has the list.
+// Decoders are where strangers' bytes do harm, and libvips and GLib end a process that has no
+// memory: the program calls what decodes, reduces and draws letters only in a child of the sandbox
+// (loaders/look.h). What libvips calls untrusted is switched off, but for SVG; docs/security.md has
+// the list. Writing needs neither (codec_encode.c).
 #ifndef LIMN_RENDERER_IMAGE_CODEC_H
 #define LIMN_RENDERER_IMAGE_CODEC_H
 
@@ -39,14 +40,9 @@ bool codec_check_in(const void *data, size_t size, const char *name, struct err 
 // only, decodes nothing.
 bool codec_is_vector(const void *data, size_t size);
 
-enum codec_fit {
-    CODEC_STRETCH = 0, // exactly width x height
-    CODEC_COVER,       // fills it, the middle is kept
-    CODEC_CONTAIN,     // fits inside, padded with `background` (or transparent for RGBA)
-};
-// High-quality reduction and enlargement (Lanczos 3, alpha premultiplied).
-struct image *codec_resize(const struct image *image, int width, int height, enum codec_fit fit,
-                           uint32_t background, struct err *err);
+// Exactly width x height: Lanczos with three lobes, after averages where much is reduced, which is
+// fast for photographs; alpha premultiplied. ERR_INPUT, ERR_MEMORY.
+struct image *codec_reduce(const struct image *image, int width, int height, struct err *err);
 
 // Letters. pango and fontconfig draw them, and end the process when they get no memory: the program
 // has this done in the sandbox (loaders/look.h), with the system's fonts.

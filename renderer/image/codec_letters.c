@@ -130,7 +130,7 @@ struct image *
 codec_letter(const char *character, int width, int height, bool bold, struct err *err)
 {
     struct image *large = codec_start(err) ? between_blocks(character, height, bold) : NULL;
-    struct image *out = large ? codec_resize(large, width, height, CODEC_STRETCH, 0, err) : NULL;
+    struct image *out = large ? codec_reduce(large, width, height, err) : NULL;
     image_unref(large);
     return out ? out : image_create(width, height, IMAGE_GRAY8, err);
 }

@@ -7,6 +7,7 @@
 
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 
 // Stripes of two colours, 0xRRGGBB: one of them is seen on any picture.
 #define STRIPE_DARK  0xC8107A
@@ -124,8 +125,8 @@ bool
 mask_replace(struct mask *m, const struct image *image, struct err *err)
 {
     struct image *grey = image_convert(image, IMAGE_GRAY8, 0, err);
-    struct image *sized = grey ? codec_resize(grey, m->white->width, m->white->height,
-                                              CODEC_STRETCH, 0, err)
+    struct image *sized = grey ? image_resize(grey, m->white->width, m->white->height,
+                                              IMAGE_STRETCH, 0, err)
                                : NULL;
     image_unref(grey);
     if (!sized)

@@ -106,7 +106,7 @@ class Generate(Scenario):
 
 
 class Sweep(Generate):
-    """Its sheet is written by limn itself, with libvips and GLib; the letters on it are drawn by a child."""
+    """Its sheet is put together and written by limn itself; the letters on it are drawn by a child."""
     name = 'generate a sweep'
     roles = ('limn', 'look')
     kinds = ('memory', 'map', 'write-file', 'thread')

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
 #include "tests/fuzz/fuzz.h"
 
 void
@@ -14,7 +15,7 @@ fuzz_begin(void)
 static void
 use(const struct image *image)
 {
-    struct image *small = codec_resize(image, 64, 64, CODEC_COVER, 0xFFFFFF, NULL);
+    struct image *small = image_resize(image, 64, 64, IMAGE_COVER, 0xFFFFFF, NULL);
     struct image *flat = image_convert(image, IMAGE_RGB8, 0xFFFFFF, NULL);
     if (small)
         fuzz_use(small->pixels, small->stride * 64);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Picture files: what is read, what is refused before it is decoded, how pictures are resized.
+// Picture files: what is read, what is refused before it is decoded, what is written.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -412,98 +411,6 @@ nothing_is_printed(void **state)
     assert_int_equal(n, 0);
 }
 
-// --- resizing
-
-static void
-resize_keeps_flat_colours(void **state)
-{
-    static const int sizes[][2] = {{1, 1}, {3, 200}, {64, 64}, {333, 17}};
-    for (enum image_format f = IMAGE_GRAY8; f < IMAGE_FORMAT_COUNT; f++)
-        for (size_t i = 0; i < COUNT_OF(sizes); i++)
-            for (enum codec_fit fit = CODEC_STRETCH; fit <= CODEC_COVER; fit++) {
-                struct image *a = image_create(50, 30, f, NULL);
-                memset(a->pixels, 77, a->stride * 30);
-                struct err err = {0};
-                struct image *b = codec_resize(a, sizes[i][0], sizes[i][1], fit, 0, &err);
-                if (!b)
-                    fail_msg("%s", err.text);
-                assert_int_equal(b->format, f);
-                assert_int_equal(b->width, sizes[i][0]);
-                assert_int_equal(b->height, sizes[i][1]);
-                for (size_t k = 0; k < b->stride * (size_t)b->height; k++)
-                    assert_in_range(b->pixels[k], 76, 78);
-                image_unref(a);
-                image_unref(b);
-            }
-}
-
-// Red on transparent green: no green may show at the rim.
-static void
-resize_premultiplies_alpha(void **state)
-{
-    struct image *a = image_create(64, 64, IMAGE_RGBA8, NULL);
-    for (int y = 0; y < 64; y++)
-        for (int x = 0; x < 64; x++)
-            memcpy(image_row(a, y) + 4 * x, x < 31 ? "\xFF\0\0\xFF" : "\0\xFF\0\0", 4);
-    struct image *b = codec_resize(a, 16, 16, CODEC_STRETCH, 0, NULL);
-    bool mixed = false;
-    for (int x = 0; x < 16; x++) {
-        const uint8_t *p = image_row(b, 8) + 4 * x;
-        mixed = mixed || (p[3] > 20 && p[3] < 235);
-        if (p[3] > 8)
-            assert_near(p, 255, 0, 0, 2);
-    }
-    assert_true(mixed);
-    image_unref(a);
-    image_unref(b);
-}
-
-static void
-contain_pads_and_cover_cuts(void **state)
-{
-    struct image *a = image_create(40, 20, IMAGE_RGB8, NULL); // red, blue in the outer quarters
-    for (int y = 0; y < 20; y++)
-        for (int x = 0; x < 40; x++)
-            image_row(a, y)[3 * x + (x < 10 || x >= 30 ? 2 : 0)] = 255;
-    struct image *b = codec_resize(a, 32, 32, CODEC_CONTAIN, 0x102030, NULL);
-    assert_near(image_row(b, 0) + 3 * 16, 0x10, 0x20, 0x30, 0);
-    assert_near(image_row(b, 31) + 3 * 16, 0x10, 0x20, 0x30, 0);
-    assert_near(image_row(b, 16) + 3 * 16, 255, 0, 0, 2);
-    assert_near(image_row(b, 16) + 3 * 2, 0, 0, 255, 2);
-    struct image *c = codec_resize(a, 32, 32, CODEC_COVER, 0, NULL);
-    for (int x = 3; x < 29; x++) // the blue quarters lie outside
-        assert_near(image_row(c, 16) + 3 * x, 255, 0, 0, 4);
-    assert_null(codec_resize(a, 0, 5, CODEC_STRETCH, 0, NULL));
-    assert_null(codec_resize(a, 5, LIMIT_PICTURE_SIDE + 1, CODEC_STRETCH, 0, NULL));
-    // Both sides are allowed, the picture is not, and none of its gigabyte is made first.
-    struct rusage before, after;
-    getrusage(RUSAGE_SELF, &before);
-    struct err err = {0};
-    assert_null(codec_resize(a, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_SIDE, CODEC_STRETCH, 0, &err));
-    getrusage(RUSAGE_SELF, &after);
-    assert_int_equal(err.code, ERR_INPUT);
-    assert_true(after.ru_maxrss - before.ru_maxrss < 100 << 10); // KiB
-    image_unref(a);
-    image_unref(b);
-    image_unref(c);
-}
-
-// A pattern finer than the result becomes its mean, not a moiré.
-static void
-reduction_does_not_alias(void **state)
-{
-    struct image *a = image_create(256, 256, IMAGE_GRAY8, NULL);
-    for (int y = 0; y < 256; y++)
-        for (int x = 0; x < 256; x++)
-            image_row(a, y)[x] = (x + y) % 2 ? 255 : 0;
-    struct image *b = codec_resize(a, 60, 60, CODEC_STRETCH, 0, NULL);
-    for (int y = 4; y < 56; y++)
-        for (int x = 4; x < 56; x++)
-            assert_in_range(image_row(b, y)[x], 120, 135);
-    image_unref(a);
-    image_unref(b);
-}
-
 // A small WebP is a header, one chunk and nothing else, and shows what went in.
 static void
 webp(void **state)
@@ -560,10 +467,7 @@ main(int argc, char **argv)
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(ycbcr_tiff_is_refused),
         cmocka_unit_test(nothing_is_printed),
-        cmocka_unit_test(resize_keeps_flat_colours),
-        cmocka_unit_test(resize_premultiplies_alpha),
-        cmocka_unit_test(contain_pads_and_cover_cuts),
-        cmocka_unit_test(webp), cmocka_unit_test(reduction_does_not_alias),
+        cmocka_unit_test(webp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

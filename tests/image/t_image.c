@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: MIT
-// Pictures in memory: limits, conversions with known values, crops, clipped pastes.
+// Pictures in memory: limits, conversions with known values, crops, clipped pastes, other sizes.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
 #include "engine/base/limits.h"
-#include "renderer/image/image.h"
+#include "engine/base/mem.h"
+#include "renderer/image/codec.h"
+#include "renderer/image/resize.h"
+
+static void
+assert_near(const uint8_t *pixel, int r, int g, int b, int tolerance)
+{
+    const int expected[3] = {r, g, b};
+    for (int i = 0; i < 3; i++)
+        if (abs(pixel[i] - expected[i]) > tolerance)
+            fail_msg("(%d,%d,%d) instead of (%d,%d,%d)", pixel[0], pixel[1], pixel[2], r, g, b);
+}
 
 static void
 limits_are_sentences(void **state)
@@ -132,6 +146,145 @@ transparent_pictures_are_seen(void **state)
     image_unref(opaque);
 }
 
+// --- resizing
+
+static void
+resize_keeps_flat_colours(void **state)
+{
+    static const int sizes[][2] = {{1, 1}, {3, 200}, {64, 64}, {333, 17}};
+    for (enum image_format f = IMAGE_GRAY8; f < IMAGE_FORMAT_COUNT; f++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++)
+            for (enum image_fit fit = IMAGE_STRETCH; fit <= IMAGE_COVER; fit++) {
+                struct image *a = image_create(50, 30, f, NULL);
+                memset(a->pixels, 77, a->stride * 30);
+                struct err err = {0};
+                struct image *b = image_resize(a, sizes[i][0], sizes[i][1], fit, 0, &err);
+                if (!b)
+                    fail_msg("%s", err.text);
+                assert_int_equal(b->format, f);
+                assert_int_equal(b->width, sizes[i][0]);
+                assert_int_equal(b->height, sizes[i][1]);
+                for (size_t k = 0; k < b->stride * (size_t)b->height; k++)
+                    assert_in_range(b->pixels[k], 76, 78);
+                image_unref(a);
+                image_unref(b);
+            }
+}
+
+// Red on transparent green: no green may show at the rim.
+static void
+resize_premultiplies_alpha(void **state)
+{
+    struct image *a = image_create(64, 64, IMAGE_RGBA8, NULL);
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 64; x++)
+            memcpy(image_row(a, y) + 4 * x, x < 31 ? "\xFF\0\0\xFF" : "\0\xFF\0\0", 4);
+    struct image *b = image_resize(a, 16, 16, IMAGE_STRETCH, 0, NULL);
+    bool mixed = false;
+    for (int x = 0; x < 16; x++) {
+        const uint8_t *p = image_row(b, 8) + 4 * x;
+        mixed = mixed || (p[3] > 20 && p[3] < 235);
+        if (p[3] > 8)
+            assert_near(p, 255, 0, 0, 2);
+    }
+    assert_true(mixed);
+    image_unref(a);
+    image_unref(b);
+}
+
+static void
+contain_pads_and_cover_cuts(void **state)
+{
+    struct image *a = image_create(40, 20, IMAGE_RGB8, NULL); // red, blue in the outer quarters
+    for (int y = 0; y < 20; y++)
+        for (int x = 0; x < 40; x++)
+            image_row(a, y)[3 * x + (x < 10 || x >= 30 ? 2 : 0)] = 255;
+    struct image *b = image_resize(a, 32, 32, IMAGE_CONTAIN, 0x102030, NULL);
+    assert_near(image_row(b, 0) + 3 * 16, 0x10, 0x20, 0x30, 0);
+    assert_near(image_row(b, 31) + 3 * 16, 0x10, 0x20, 0x30, 0);
+    assert_near(image_row(b, 16) + 3 * 16, 255, 0, 0, 2);
+    assert_near(image_row(b, 16) + 3 * 2, 0, 0, 255, 2);
+    struct image *c = image_resize(a, 32, 32, IMAGE_COVER, 0, NULL);
+    for (int x = 3; x < 29; x++) // the blue quarters lie outside
+        assert_near(image_row(c, 16) + 3 * x, 255, 0, 0, 4);
+    assert_null(image_resize(a, 0, 5, IMAGE_STRETCH, 0, NULL));
+    assert_null(image_resize(a, 5, LIMIT_PICTURE_SIDE + 1, IMAGE_STRETCH, 0, NULL));
+    // Both sides are allowed, the picture is not, and none of its gigabyte is made first.
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    struct err err = {0};
+    assert_null(image_resize(a, LIMIT_PICTURE_SIDE, LIMIT_PICTURE_SIDE, IMAGE_STRETCH, 0, &err));
+    getrusage(RUSAGE_SELF, &after);
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 100 << 10); // KiB
+    image_unref(a);
+    image_unref(b);
+    image_unref(c);
+}
+
+// A wave in x and y in each of three channels; x and y from the corner, in a picture's sides.
+static double
+wave(double x, double y, int channel)
+{
+    return 127 + 60 * sin(6.3 * x * (channel + 1)) + 60 * cos(9.0 * y);
+}
+
+static struct image *
+waves(int width, int height)
+{
+    struct image *a = image_create(width, height, IMAGE_RGB8, NULL);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            for (int c = 0; c < 3; c++)
+                image_row(a, y)[3 * x + c] =
+                    (uint8_t)(wave((x + 0.5) / width, (y + 0.5) / height, c) + 0.5);
+    return a;
+}
+
+// What is smooth is at each size what it would be had it been made at that size, but for the rim;
+// and libvips, which reduces in the sandbox, reduces it to the same.
+static void
+waves_stay_waves(void **state)
+{
+    enum { RIM = 8 };
+    static const int sizes[][2] = {{120, 80}, {60, 40}, {61, 90},
+                                   {240, 160}, {363, 40}, {500, 500}};
+    struct image *a = waves(120, 80);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        int w = sizes[i][0], h = sizes[i][1];
+        struct image *b = image_resize(a, w, h, IMAGE_STRETCH, 0, NULL), *truth = waves(w, h);
+        struct image *c = w <= 120 && h <= 80 ? codec_reduce(a, w, h, NULL) : image_ref(truth);
+        assert_true(b && c && b->format == c->format && b->stride == c->stride);
+        for (int y = RIM; y < h - RIM; y++)
+            for (int x = 3 * RIM; x < 3 * (w - RIM); x++) {
+                int ours = image_row(b, y)[x], wanted = image_row(truth, y)[x];
+                if (abs(ours - wanted) > 2 || abs(ours - image_row(c, y)[x]) > 2)
+                    fail_msg("%d x %d at %d,%d: %d, not %d (libvips %d)", w, h, x / 3, y, ours,
+                             wanted, image_row(c, y)[x]);
+            }
+        image_unref(b);
+        image_unref(c);
+        image_unref(truth);
+    }
+    image_unref(a);
+}
+
+// A pattern finer than the result becomes its mean, not a moiré.
+static void
+reduction_does_not_alias(void **state)
+{
+    struct image *a = image_create(256, 256, IMAGE_GRAY8, NULL);
+    for (int y = 0; y < 256; y++)
+        for (int x = 0; x < 256; x++)
+            image_row(a, y)[x] = (x + y) % 2 ? 255 : 0;
+    struct image *b = image_resize(a, 60, 60, IMAGE_STRETCH, 0, NULL);
+    for (int y = 4; y < 56; y++)
+        for (int x = 4; x < 56; x++)
+            assert_in_range(image_row(b, y)[x], 120, 135);
+    image_unref(a);
+    image_unref(b);
+}
+
 int
 main(void)
 {
@@ -142,6 +295,11 @@ main(void)
         cmocka_unit_test(crop_copies_the_part),
         cmocka_unit_test(paste_is_clipped),
         cmocka_unit_test(transparent_pictures_are_seen),
+        cmocka_unit_test(resize_keeps_flat_colours),
+        cmocka_unit_test(waves_stay_waves),
+        cmocka_unit_test(resize_premultiplies_alpha),
+        cmocka_unit_test(contain_pads_and_cover_cuts),
+        cmocka_unit_test(reduction_does_not_alias),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,8 +84,11 @@ tested |= {name for name, (file, words) in BY_ANOTHER.items() if words in (sourc
 faults += [f'{name} is tested at no edge' for name in values if name not in tested and name not in NO_EDGE]
 faults += [f'{name} has an edge that is tested after all, or is none' for name in NO_EDGE if name in tested or
            name not in values]
-for file in (source / 'app').rglob('*.[ch]'):
-    for call in re.findall(r'\bcodec_(?:decode|decode_as|check_in|text|letter)\(', file.read_text()):
+# What libvips does, it does in children of the sandbox: it decodes strangers' bytes, and ends a process without memory.
+for file in [f for folder in ('app', 'renderer', 'loaders') for f in (source / folder).rglob('*.[ch]')]:
+    if str(file.relative_to(source)) in ('loaders/inside.c', 'loaders/look.c', 'loaders/look.h') or 'renderer/image' in str(file):
+        continue
+    for call in re.findall(r'\bcodec_(?:start|decode|check_in|reduce|text|letter)\(', file.read_text()):
         faults.append(f'{file.relative_to(source)} calls {call[:-1]}: loaders/look.h decodes pictures and draws letters')
 # A file whose name can be guessed may be there already, put by another user: mktemp makes one.
 for file in (source / 'run', source / 'check', *source.glob('*/*/*.sh'), *source.glob('tests/*/run')):
