@@ -16,7 +16,7 @@ start(void *self, const char *argument, struct err *err)
 {
     struct files *f = self;
     f->folder = mem_strdup(argument ? argument : "preview");
-    return file_make_folders(f->folder, err);
+    return file_make_folders(f->folder, err) && file_no_links(f->folder, 0, err);
 }
 
 static bool

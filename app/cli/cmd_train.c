@@ -410,10 +410,11 @@ is_there(const char *folder, const char *name)
 }
 
 // The folder of a run: made, without what dead ones left, and not that of another training that
-// would be lost.
+// would be lost. It may have come with a stranger's recipe: no link in it leads elsewhere.
 static bool
 take_folder(const struct train *o, const struct recipe *r, struct err *err)
 {
+    enum { RUN_DEPTH = 4 }; // of the model's parts, and one more
     if (o->resume && o->force)
         return err_set(err, ERR_INPUT,
                        "--resume continues a training run, --force starts over: give "
@@ -423,7 +424,7 @@ take_folder(const struct train *o, const struct recipe *r, struct err *err)
         return err_set(err, ERR_INPUT, "%s already holds a training run: --resume continues it, "
                        "--force starts over and loses it, --set output=FOLDER writes elsewhere",
                        r->output);
-    if (!file_make_folders(r->output, err))
+    if (!file_make_folders(r->output, err) || !file_no_links(r->output, RUN_DEPTH, err))
         return false;
     file_sweep(r->output);
     return true;

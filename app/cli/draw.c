@@ -81,39 +81,53 @@ numbered_name(const char *path, int number)
     return mem_printf("%.*s-%d%s", (int)stem, path, number, path + stem);
 }
 
+// STEM-SEED.png, or STEM-SEED-2.png and so on, which nothing has, not even a link to nowhere.
+static char *
+unused_name(const char *stem, int64_t seed)
+{
+    char *name = mem_printf("%s-%" PRId64 ".png", stem, seed);
+    for (int k = 2; file_is_taken(name); k++) {
+        free(name);
+        name = mem_printf("%s-%" PRId64 "-%d.png", stem, seed, k);
+    }
+    return name;
+}
+
 // FILE, or FILE-1.png, FILE-2.png … for several; without -o limn-SEED.png, made unique.
 static char *
 output_name(const struct drawing *d, int i)
 {
     const char *output = d->params->output;
     int64_t seed = d->job->seed + i;
-    if (!output) {
-        char *name = mem_printf("limn-%" PRId64 ".png", seed);
-        for (int k = 2; file_exists(name); k++) {
-            free(name);
-            name = mem_printf("limn-%" PRId64 "-%d.png", seed, k);
-        }
-        return name;
-    }
+    if (!output)
+        return unused_name("limn", seed);
     if (d->job->count == 1 && !d->sheet.count)
         return mem_strdup(output);
     return numbered_name(output, (d->sheet.count ? d->current : i) + 1);
 }
 
-// FILE-sheet.png, or limn-sheet-SEED.png.
+// FILE-sheet.png; without -o limn-sheet-SEED.png, made unique.
 static char *
 sheet_name(const struct drawing *d)
 {
     const char *output = d->params->output;
     size_t stem = output ? stem_length(output) : 0;
-    return output ? mem_printf("%.*s-sheet%s", (int)stem, output, output + stem)
-                  : mem_printf("limn-sheet-%" PRId64 ".png", d->items[0].job.seed);
+    if (output)
+        return mem_printf("%.*s-sheet%s", (int)stem, output, output + stem);
+    return unused_name("limn-sheet", d->items[0].job.seed);
 }
 
 static bool
 check_file(const struct drawing *d, const char *name, struct err *err)
 {
+    const char *typed = d->params->output;
+    char to[1];
     bool ok = output_check(name, d->params->source, err);
+    if (ok && !(typed && strcmp(name, typed) == 0) && readlink(name, to, sizeof to) >= 0)
+        ok = err_set(err, ERR_INPUT,
+                     "%s is a symbolic link, and its name was not given: remove it, or name "
+                     "another file",
+                     name);
     for (int i = 0; ok && i < d->job->reference_count; i++) {
         const char *file = d->job->references[i].file;
         if (file && file_same(name, file))

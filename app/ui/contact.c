@@ -47,7 +47,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
     struct contact_cell cells[MARKS_MAX] = {{0}};
     const struct look_want want = {.side = c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
     (void)library;
-    if (file_exists(c->to)) {
+    if (file_is_taken(c->to)) {
         err_set(&c->err, ERR_INPUT, "%s already exists: choose another name", c->to);
         return;
     }

@@ -170,7 +170,7 @@ static bool
 export_to(const char *from, const char *to, struct err *err)
 {
     size_t size = 0, plain = 0;
-    if (file_exists(to))
+    if (file_is_taken(to))
         return err_set(err, ERR_INPUT, "%s already exists: choose another name", to);
     char *png = file_read(from, LIMIT_PICTURE_BYTES, &size, err);
     void *out = png ? png_text_remove(png, size, &plain, err) : NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -128,6 +129,40 @@ file_exists(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0;
+}
+
+bool
+file_is_taken(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+bool
+file_no_links(const char *folder, int depth, struct err *err)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, NULL, NULL);
+    bool ok = n >= 0 || errno == ENOENT || errno == ENOTDIR ||
+              err_errno(err, ERR_IO, "%s", folder);
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        struct stat st;
+        char *path = file_join(folder, name);
+        bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+        bool there = ok && !dots && lstat(path, &st) == 0;
+        if (there && S_ISLNK(st.st_mode))
+            ok = err_set(err, ERR_INPUT,
+                         "%s is a symbolic link: limn writes here only to files of the folder "
+                         "itself; remove it, or name another folder",
+                         path);
+        else if (there && S_ISDIR(st.st_mode) && depth > 0)
+            ok = file_no_links(path, depth - 1, err);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return ok;
 }
 
 static bool

@@ -74,6 +74,10 @@ void file_out_abort(struct file_out *out);
 
 // Whether a file could be written there now, to be asked before long work; sweeps the folder.
 bool file_out_check(const char *path, struct err *err);
+// Whether a folder, and those in it down to `depth`, hold no symbolic link. Asked before files
+// are written there whose names no person typed: in a folder from elsewhere a link could lead them
+// to other files. ERR_INPUT names it. A folder that is not there holds none.
+bool file_no_links(const char *folder, int depth, struct err *err);
 // Removes temporary files of this user's dead processes from a folder; returns how many.
 int file_sweep(const char *folder);
 
@@ -88,6 +92,7 @@ void file_out_abort_all(void);
 // --- names
 
 bool file_exists(const char *path);
+bool file_is_taken(const char *path); // the same, or by a link that leads nowhere
 bool file_same(const char *a, const char *b); // one file, whatever leads to it
 bool file_make_folders(const char *path, struct err *err); // as mkdir -p
 bool file_make_private(const char *path, struct err *err); // what is made is mode 0700

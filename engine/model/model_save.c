@@ -169,16 +169,20 @@ forget(const char *from, const char *to, struct err *err)
 
 // A model of parts that do not belong together would draw, and badly. So all of it is written, and
 // is on the disk, before the first file takes its place, the index last; what a dead process left
-// of this goes.
+// of this goes. Links would lead all of that elsewhere.
 bool
 model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
 {
+    enum { DEPTH = 3 }; // of a folder of a part in .limn-new, and one more
     char *stage = file_join(s->path, ".limn-new");
     struct model_folder_save staged = *s;
     staged.path = stage;
-    drain(stage, stage, forget, NULL);
-    bool ok = save_all(m, &staged, err) && drain(stage, s->path, move, err);
-    drain(stage, stage, forget, NULL);
+    bool ours = file_no_links(s->path, DEPTH, err);
+    if (ours)
+        drain(stage, stage, forget, NULL);
+    bool ok = ours && save_all(m, &staged, err) && drain(stage, s->path, move, err);
+    if (ours)
+        drain(stage, stage, forget, NULL);
     free(stage);
     return ok;
 }

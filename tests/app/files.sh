@@ -246,6 +246,23 @@ kept=$(sed -n 's/.*the picture is kept as \(.*\.png\).*/\1/p' "$work/err")
 checks=$((checks + 1))
 [[ -n $kept ]] && is_png "$kept" || fail "where the picture lies is not said, or it is not there: $(cat "$work/err")"
 
+# --- names that limn chooses: no file is written over, no link followed
+ln -s "$work/elsewhere.png" limn-7.png
+said 0 "" generate text --steps 1 --size 64 --seed 7 --preview none
+[[ ! -e $work/elsewhere.png && -f limn-7-2.png ]] || fail "a link to nowhere was followed: $(ls)"
+for axis in steps=1,2 guidance=none,separate; do
+  said 0 "" generate text --steps 1 --size 64 --seed 7 --preview none --sweep "$axis"
+done
+[[ -f limn-sheet-7.png && -f limn-sheet-7-2.png ]] || fail "a second sheet took the first one's place: $(ls)"
+rm limn-*.png
+ln -s "$work/elsewhere.png" s-2.png
+said 2 "s-2.png is a symbolic link" generate text --steps 1 --size 64 --seed 7 --preview none --count 2 -o s.png
+mkdir preview
+ln -s "$work/elsewhere.png" preview/step-0001.png
+said 2 "preview/step-0001.png is a symbolic link" generate text --steps 1 --size 64 --seed 7 --preview file -o s.png
+[[ ! -e $work/elsewhere.png ]] || fail "a link that nobody named was followed"
+rm -r s-2.png preview
+
 # --- what a dead process left goes, what a living one writes stays
 touch .limn-abcdef.part
 exec 9>.limn-ghijkl.part

@@ -122,6 +122,28 @@ limn(*TRAIN, '--until', '1')
 check((run / 'notes.txt').read_text() == 'mine', 'a folder without a training is taken, and what is in it stays')
 
 
+# --- a folder that came with a stranger's recipe: its links lead nothing elsewhere
+shutil.rmtree(run)
+mine = home / 'mine'
+mine.mkdir()
+(mine / 'notes.txt').write_text('mine\n' * 1000)
+(mine / 'config.json').write_text('{"mine": true}\n')
+before = {f: f.read_bytes() for f in mine.iterdir()}
+for link, to in (('log.jsonl', 'notes.txt'), ('checkpoint.safetensors', 'notes.txt'), ('sheet-000002.png', 'notes.txt'),
+                 ('lora.safetensors', 'notes.txt'), ('model', '.'), ('model/.limn-new', '.'), ('model/unet', '.'),
+                 ('model/unet/config.json', 'config.json'), ('log.jsonl', 'nothing')):
+    (run / link).parent.mkdir(parents=True, exist_ok=True)
+    os.symlink(mine / to, run / link)
+    limn(*TRAIN, '--until', '2', '--force', code=2, says=f'{link} is a symbolic link')
+    check({f: f.read_bytes() for f in mine.iterdir()} == before, f'{link}: what it leads to has changed')
+    shutil.rmtree(run)
+limn(*TRAIN, '--until', '2')
+os.symlink(mine, run / 'model/.limn-new')
+limn(*TRAIN, '--until', '4', '--resume', code=2, says='is a symbolic link')
+check({f: f.read_bytes() for f in mine.iterdir()} == before, 'what a link leads to has changed')
+os.unlink(run / 'model/.limn-new')
+
+
 # --- a model that is cut under a drawing: the picture is whole, or a sentence says why there is none
 shutil.rmtree(run)
 limn(*TRAIN, '--until', '2')
