@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/data/source.h"
+#include "engine/base/beneath.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -77,7 +78,7 @@ archive_of(struct data_source *s, const char *folder, const char *style, struct 
         return NULL;
     }
     char *file = mem_printf("%s.tar", style), *path = file_join(folder, file);
-    bool ok = data_tar_open(&s->archives[k], path, err);
+    bool ok = data_tar_open(&s->archives[k], path, LIMIT_TAR_ENTRIES, err);
     s->archive_count += ok;
     free(file);
     free(path);
@@ -143,14 +144,12 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
 {
     char *catalogue = file_join(folder, "catalog.jsonl"),
          *splits_path = file_join(folder, "splits.json");
-    char *licences = file_join(folder, "LICENSES.md");
     size_t size = 0;
     char *text = file_read(catalogue, LIMIT_CATALOGUE_BYTES, &size, err);
     struct jv *said = text ? jv_read(splits_path, err) : NULL;
     struct splits splits = read_splits(said);
     bool ok = said != NULL;
-    if (file_exists(licences))
-        s->licence = file_read(licences, 1 << 20, NULL, NULL);
+    s->licence = beneath_read(folder, "LICENSES.md", 1 << 20, NULL, NULL); // NULL: there is none
     s->archives = mem_zalloc(STYLE_MAX * sizeof *s->archives);
     for (char *line = text; ok && *line;) {
         size_t n = strcspn(line, "\n");
@@ -166,6 +165,5 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
     free(text);
     free(catalogue);
     free(splits_path);
-    free(licences);
     return ok;
 }

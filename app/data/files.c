@@ -18,6 +18,7 @@ struct item {
     size_t stem;  // bytes of the name before the first dot of its last part
     const unsigned char *data; // in the archive
     size_t size;
+    bool outside; // a link led out of the folder to it
 };
 
 struct items {
@@ -26,38 +27,68 @@ struct items {
 };
 
 static void
-add_item(struct items *list, char *name, const unsigned char *data, size_t size)
+add_item(struct items *list, char *name, const unsigned char *data, size_t size, bool outside)
 {
     const char *last = file_last(name);
-    struct item item = {name, (size_t)(last - name) + strcspn(last, "."), data, size};
+    struct item item = {name, (size_t)(last - name) + strcspn(last, "."), data, size, outside};
     ARRAY_PUSH(list->items, list->count, list->capacity, item);
 }
 
+struct listing {
+    struct items *list;
+    const char *root;
+    char *real;  // where it is, without links
+    size_t most; // files
+};
+
 static bool
-list_folder(struct items *list, const char *folder, int depth, struct err *err)
+leads_out(const struct listing *l, const char *link)
+{
+    char *real = realpath(link, NULL);
+    size_t n = l->real ? strlen(l->real) : 0;
+    bool below = real && n && strncmp(real, l->real, n) == 0 &&
+                 (real[n] == '/' || l->real[n - 1] == '/');
+    free(real);
+    return !below;
+}
+
+static bool list_folder(const struct listing *l, const char *folder, int depth, bool outside,
+                        struct err *err);
+
+// Takes over `path`.
+static bool
+list_entry(const struct listing *l, char *path, int depth, bool outside, struct err *err)
+{
+    struct stat st;
+    bool ok = true, there = lstat(path, &st) == 0;
+    if (there && S_ISLNK(st.st_mode)) {
+        outside = outside || leads_out(l, path);
+        there = stat(path, &st) == 0; // not there: a link to nowhere
+    }
+    if (there && S_ISREG(st.st_mode) && l->list->count < l->most) {
+        add_item(l->list, path, NULL, 0, outside);
+        return true;
+    }
+    if (there && S_ISREG(st.st_mode))
+        ok = err_set(err, ERR_INPUT, "%s: more than %zu files below it", l->root, l->most);
+    else if (there && S_ISDIR(st.st_mode) && depth == LIMIT_SOURCE_DEPTH)
+        ok = err_set(err, ERR_INPUT, "%s: more than %d folders deep", path, LIMIT_SOURCE_DEPTH);
+    else if (there && S_ISDIR(st.st_mode))
+        ok = list_folder(l, path, depth + 1, outside, err);
+    free(path);
+    return ok;
+}
+
+static bool
+list_folder(const struct listing *l, const char *folder, int depth, bool outside, struct err *err)
 {
     DIR *dir = opendir(folder);
     if (!dir)
         return err_errno(err, ERR_INPUT, "%s", folder);
     bool ok = true;
-    for (struct dirent *e; ok && (e = readdir(dir));) {
-        struct stat st;
-        if (e->d_name[0] == '.')
-            continue;
-        char *path = file_join(folder, e->d_name);
-        if (stat(path, &st) != 0) {
-            free(path); // a link to nowhere
-        } else if (S_ISDIR(st.st_mode)) {
-            ok = depth < LIMIT_SOURCE_DEPTH ? list_folder(list, path, depth + 1, err)
-                                   : err_set(err, ERR_INPUT, "%s: more than %d folders deep", path,
-                                             LIMIT_SOURCE_DEPTH);
-            free(path);
-        } else if (S_ISREG(st.st_mode) && list->count < LIMIT_SOURCE_FILES) {
-            add_item(list, path, NULL, 0);
-        } else {
-            free(path);
-        }
-    }
+    for (struct dirent *e; ok && (e = readdir(dir));)
+        ok = e->d_name[0] == '.' ||
+             list_entry(l, file_join(folder, e->d_name), depth, outside, err);
     closedir(dir);
     return ok;
 }
@@ -168,20 +199,33 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
     return ok;
 }
 
-// What a file beside a picture tells of it. Where that is no UTF-8, or wrong JSON, *left_out is
-// true: it costs this picture only, which is counted. False: the file cannot be read.
+// Words go into packs and pictures, which people share: those of a folder from elsewhere are not
+// taken through links from files that are not its own.
+static char *
+text_beside(const struct item *item, size_t *size, struct err *own, struct err *err)
+{
+    if (!item->outside)
+        return item_text(item, size, err);
+    err_set(own, ERR_INPUT,
+            "%s: a link to it leads out of the folder, and words are taken only from files in it",
+            item->name);
+    return NULL;
+}
+
+// What a file beside a picture tells of it. Where that is no UTF-8, or wrong JSON, or lies outside,
+// *left_out is true: it costs this picture only, which is counted. False: the file cannot be read.
 static bool
 read_beside(struct data_source *s, struct data_record *r, const struct item *item, bool json,
             bool *left_out, struct err *err)
 {
     struct err own = {0};
     size_t size = 0;
-    char *text = item_text(item, &size, err);
-    if (!text)
+    char *text = text_beside(item, &size, &own, err);
+    if (!text && !item->outside)
         return false;
-    size_t mark = utf8_mark(text, size);
-    bool ok = utf8_valid(text + mark, size - mark) ||
-              err_set(&own, ERR_INPUT, "%s: not UTF-8", item->name);
+    size_t mark = text ? utf8_mark(text, size) : 0;
+    bool ok = text && (utf8_valid(text + mark, size - mark) ||
+                       err_set(&own, ERR_INPUT, "%s: not UTF-8", item->name));
     if (ok)
         ok = json ? read_json(s, r, item, text + mark, size - mark, &own)
                   : read_words(&r->caption, text + mark, LIMIT_CAPTION_BYTES, item->name, &own);
@@ -240,35 +284,55 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
     return ok;
 }
 
-bool
-data_source_open_files(struct data_source *s, const char *path, bool archive, struct err *err)
+static bool
+add_records(struct data_source *s, struct items *list, struct err *err)
 {
-    struct items list = {0};
-    bool ok;
-    if (archive) {
-        s->archives = mem_zalloc(sizeof *s->archives);
-        ok = data_tar_open(&s->archives[0], path, err);
-        s->archive_count = ok;
-        for (size_t i = 0; ok && i < s->archives[0].count; i++) {
-            const struct data_tar_entry *e = &s->archives[0].entries[i];
-            add_item(&list, mem_strdup(e->name), e->data, e->size);
-        }
-    } else {
-        ok = list_folder(&list, path, 0, err);
-    }
-    if (ok && list.count)
-        qsort(list.items, list.count, sizeof *list.items, compare_items);
-    for (size_t first = 0, last; ok && first < list.count; first = last) {
-        const struct item *a = &list.items[first];
-        for (last = first + 1; last < list.count; last++) {
-            const struct item *b = &list.items[last];
+    bool ok = true;
+    if (list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_items);
+    for (size_t first = 0, last; ok && first < list->count; first = last) {
+        const struct item *a = &list->items[first];
+        for (last = first + 1; last < list->count; last++) {
+            const struct item *b = &list->items[last];
             if (a->stem != b->stem || memcmp(a->name, b->name, a->stem) != 0)
                 break;
         }
-        ok = add_record(s, list.items, first, last, err);
+        ok = add_record(s, list->items, first, last, err);
     }
-    for (size_t i = 0; i < list.count; i++)
-        free(list.items[i].name);
-    free(list.items);
+    return ok;
+}
+
+static void
+free_items(struct items *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i].name);
+    free(list->items);
+}
+
+bool
+data_source_open_archive(struct data_source *s, const char *path, size_t most, struct err *err)
+{
+    struct items list = {0};
+    s->archives = mem_zalloc(sizeof *s->archives);
+    bool ok = data_tar_open(&s->archives[0], path, most, err);
+    s->archive_count = ok;
+    for (size_t i = 0; ok && i < s->archives[0].count; i++) {
+        const struct data_tar_entry *e = &s->archives[0].entries[i];
+        add_item(&list, mem_strdup(e->name), e->data, e->size, false);
+    }
+    ok = ok && add_records(s, &list, err);
+    free_items(&list);
+    return ok;
+}
+
+bool
+data_source_open_folder(struct data_source *s, const char *path, size_t most, struct err *err)
+{
+    struct items list = {0};
+    const struct listing all = {&list, path, realpath(path, NULL), most};
+    bool ok = list_folder(&all, path, 0, false, err) && add_records(s, &list, err);
+    free(all.real);
+    free_items(&list);
     return ok;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 bool
@@ -16,11 +17,11 @@ data_source_open(struct data_source *s, const char *path, bool names, struct err
         return err_errno(err, ERR_INPUT, "%s", path);
     bool ok;
     if (!S_ISDIR(st.st_mode)) {
-        ok = data_source_open_files(s, path, true, err);
+        ok = data_source_open_archive(s, path, LIMIT_TAR_ENTRIES, err);
     } else {
         char *catalogue = file_join(path, "catalog.jsonl");
         ok = file_exists(catalogue) ? data_source_open_emoji(s, path, err)
-                                    : data_source_open_files(s, path, false, err);
+                                    : data_source_open_folder(s, path, LIMIT_SOURCE_FILES, err);
         free(catalogue);
     }
     if (ok && s->count == 0 && s->bad_captions)

@@ -37,7 +37,8 @@ struct data_source {
     struct jv *style_numbers, *subject_numbers; // by name; NULL: there are none
     bool names;             // as in data_source_open()
     size_t without_caption; // pictures left out for having none
-    size_t bad_captions;    // pictures left out: no UTF-8, or wrong JSON, beside them; the first:
+    size_t bad_captions;    // pictures left out: no UTF-8, wrong JSON, or a link that leads out of
+                            // the folder, beside them; the first:
     struct err first_bad_caption;
     char *licence;          // text of LICENSES.md beside the data; may be NULL
     struct data_tar *archives;
@@ -59,7 +60,11 @@ bool data_source_check(const struct data_source *s, struct err *err);
 
 // For the readers of the kinds.
 bool data_source_open_emoji(struct data_source *s, const char *folder, struct err *err);
-bool data_source_open_files(struct data_source *s, const char *path, bool archive, struct err *err);
+// `most`: files, LIMIT_SOURCE_FILES or LIMIT_TAR_ENTRIES (tests give less); one more is an error.
+bool data_source_open_folder(struct data_source *s, const char *path, size_t most,
+                             struct err *err);
+bool data_source_open_archive(struct data_source *s, const char *path, size_t most,
+                              struct err *err);
 // The number of a style or subject, which is added if new.
 int data_source_style(struct data_source *s, const char *name);
 int data_source_subject(struct data_source *s, const char *name);

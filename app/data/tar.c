@@ -94,6 +94,12 @@ unpacker(const struct file_map *map)
     return NULL;
 }
 
+static bool
+is_file(const unsigned char *h)
+{
+    return h[AT_TYPE] == '0' || h[AT_TYPE] == 0 || h[AT_TYPE] == '7';
+}
+
 // After the entries: the archive is whole, or it is said what is wrong with it. `end`: its two
 // blocks of zeros, or some of them, were there.
 static bool
@@ -108,7 +114,7 @@ check_end(const struct file_map *map, size_t at, bool end, const char *path, str
 }
 
 bool
-data_tar_open(struct data_tar *tar, const char *path, struct err *err)
+data_tar_open(struct data_tar *tar, const char *path, size_t most, struct err *err)
 {
     *tar = (struct data_tar){0};
     char *long_name = NULL;
@@ -130,9 +136,10 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
         if (!checksum_fits(h) || !read_number(h + AT_SIZE, 12, &size)) {
             ok = err_set(err, ERR_INPUT, "%s: not a tar archive, or damaged at byte %zu", path,
                          at - BLOCK);
-        } else if (size > tar->map.size - at || tar->count >= LIMIT_TAR_ENTRIES) {
-            ok = err_set(err, ERR_INPUT, "%s: the archive ends inside an entry (or has too many)",
-                         path);
+        } else if (size > tar->map.size - at) {
+            ok = err_set(err, ERR_INPUT, "%s: the archive ends inside an entry", path);
+        } else if (is_file(h) && tar->count == most) {
+            ok = err_set(err, ERR_INPUT, "%s: more than %zu files in it", path, most);
         } else if (h[AT_TYPE] == 'L' || h[AT_TYPE] == 'x') {
             free(long_name);
             long_name = h[AT_TYPE] == 'x'
@@ -145,7 +152,7 @@ data_tar_open(struct data_tar *tar, const char *path, struct err *err)
             if (strncmp(name, "./", 2) == 0)
                 memmove(name, name + 2, strlen(name) - 1);
             struct data_tar_entry e = {name, tar->map.data + at, (size_t)size};
-            if (h[AT_TYPE] == '0' || h[AT_TYPE] == 0 || h[AT_TYPE] == '7')
+            if (is_file(h))
                 ARRAY_PUSH(tar->entries, tar->count, tar->capacity, e);
             else
                 free(name); // folders, links, devices

@@ -21,8 +21,9 @@ struct data_tar {
     const struct data_tar_entry **by_name; // NULL until one is looked for
 };
 
-// Every header's checksum and size is checked; an archive that ends early is an error.
-bool data_tar_open(struct data_tar *tar, const char *path, struct err *err);
+// Every header's checksum and size is checked; an archive that ends early is an error. `most`:
+// files in it, LIMIT_TAR_ENTRIES (tests give less); one more is an error.
+bool data_tar_open(struct data_tar *tar, const char *path, size_t most, struct err *err);
 void data_tar_close(struct data_tar *tar); // zeroed is fine
 // NULL: none. If several have the name, one of them.
 const struct data_tar_entry *data_tar_find(struct data_tar *tar, const char *name);

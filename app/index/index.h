@@ -32,6 +32,9 @@ struct index_about {
 
 // ERR_INPUT: no index, or a damaged one; ERR_UNSUPPORTED: of another version.
 struct index *index_open(const char *path, struct err *err);
+// Whether an index, or what one is made of, may have so many pictures: 1 to `most`, which is
+// LIMIT_INDEX_PICTURES (tests give less). ERR_INPUT.
+bool index_count_allowed(const char *name, int64_t pictures, int64_t most, struct err *err);
 void index_close(struct index *x); // NULL is fine
 const struct index_about *index_about(const struct index *x);
 

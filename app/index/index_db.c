@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,16 @@ about_number(struct index *x, const char *key, int most)
     return ok ? (int)v : 0;
 }
 
+bool
+index_count_allowed(const char *name, int64_t pictures, int64_t most, struct err *err)
+{
+    if (pictures < 1)
+        return err_set(err, ERR_INPUT, "%s: no picture for an index", name);
+    return pictures <= most ||
+           err_set(err, ERR_INPUT, "%s: %" PRId64 " pictures, an index holds at most %" PRId64,
+                   name, pictures, most);
+}
+
 // Rows are numbered from 1 without a hole.
 static bool
 count_pictures(struct index *x, struct err *err)
@@ -220,8 +231,8 @@ count_pictures(struct index *x, struct err *err)
     sqlite3_stmt *s = prepare(x, "SELECT count(*), min(id), max(id) FROM picture", err);
     bool ended = false, ok = s && step(x, s, &ended, err);
     int64_t n = ok ? sqlite3_column_int64(s, 0) : 0;
-    if (ok && (n < 1 || n > LIMIT_INDEX_PICTURES || sqlite3_column_int64(s, 1) != 1 ||
-               sqlite3_column_int64(s, 2) != n))
+    ok = ok && index_count_allowed(x->path, n, LIMIT_INDEX_PICTURES, err);
+    if (ok && (sqlite3_column_int64(s, 1) != 1 || sqlite3_column_int64(s, 2) != n))
         ok = damaged(x, "its pictures are not numbered from 1", err);
     x->about.pictures = n;
     sqlite3_finalize(s);

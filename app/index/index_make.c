@@ -166,9 +166,8 @@ choose(struct making *k, struct err *err)
     if (!k->count)
         return err_set(err, ERR_INPUT, "%s has no picture for an index%s", k->m->source,
                        k->report->held_out ? ": all of them are held out" : "");
-    if (k->count > LIMIT_INDEX_PICTURES)
-        return err_set(err, ERR_INPUT, "%s: %zu pictures, an index holds %d", k->m->source,
-                       k->count, LIMIT_INDEX_PICTURES);
+    if (!index_count_allowed(k->m->source, (int64_t)k->count, LIMIT_INDEX_PICTURES, err))
+        return false;
     number_names(k);
     return true;
 }

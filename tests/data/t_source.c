@@ -16,6 +16,7 @@
 
 #include "app/data/pack.h"
 #include "app/data/source.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
@@ -116,7 +117,7 @@ test_tar(void **state)
     char *path = in_folder("a.tar");
     struct data_tar tar;
     struct err err = {0};
-    assert_true(data_tar_open(&tar, path, &err));
+    assert_true(data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err));
     assert_int_equal(tar.count, 4);
     assert_string_equal(tar.entries[0].name, "one.txt");
     assert_memory_equal(tar.entries[0].data, "first", 5);
@@ -128,12 +129,12 @@ test_tar(void **state)
     data_tar_close(&tar);
     // Whole without its last blocks; cut off inside a header it is not, wherever that is.
     put("a.tar", a.bytes, a.size);
-    assert_true(data_tar_open(&tar, path, &err));
+    assert_true(data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err));
     assert_int_equal(tar.count, 4);
     data_tar_close(&tar);
     for (size_t size = 1; size < 512; size += 51) {
         put("a.tar", a.bytes, 1024 + size); // one.txt and its block are before
-        assert_false(data_tar_open(&tar, path, &err));
+        assert_false(data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err));
         assert_non_null(strstr(err.text, "the archive ends inside a header, at byte "));
         err_clear(&err);
     }
@@ -148,7 +149,7 @@ test_tar(void **state)
                   {"PK\3\4", 4, "unzip"}};
     for (size_t i = 0; i < COUNT_OF(packed); i++) {
         put("a.tar", packed[i].bytes, packed[i].size);
-        assert_false(data_tar_open(&tar, path, &err));
+        assert_false(data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err));
         assert_non_null(strstr(err.text, "this archive is compressed: unpack it first with "));
         assert_non_null(strstr(err.text, packed[i].command));
         err_clear(&err);
@@ -156,7 +157,7 @@ test_tar(void **state)
     // Cut anywhere inside an entry, and damaged headers.
     for (size_t size = a.size - 1000; size < a.size; size += 77) {
         put("a.tar", a.bytes, size);
-        if (data_tar_open(&tar, path, &err)) { // cut between entries is a shorter archive
+        if (data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err)) { // cut between entries: shorter
             assert_true(tar.count < 4);
             data_tar_close(&tar);
         } else {
@@ -167,13 +168,93 @@ test_tar(void **state)
     for (size_t at = 0; at < 512; at += 13) {
         a.bytes[at] ^= 0x55;
         put("a.tar", a.bytes, a.size);
-        assert_false(data_tar_open(&tar, path, &err));
+        assert_false(data_tar_open(&tar, path, LIMIT_TAR_ENTRIES, &err));
         assert_int_equal(err.code, ERR_INPUT);
         err_clear(&err);
         a.bytes[at] ^= 0x55;
     }
     free(a.bytes);
     free(path);
+}
+
+// As many files as are allowed are taken, one more is an error: with limits that can be reached.
+// (What the program gives is LIMIT_SOURCE_FILES and LIMIT_TAR_ENTRIES: tests/layers/limits.py.)
+static void
+files_are_counted(void **state)
+{
+    (void)state;
+    struct archive a = {0};
+    struct err err = {0};
+    char *sub = in_folder("some/below"), *path = in_folder("some"), *tar = in_folder("some.tar");
+    assert_true(file_make_folders(sub, &err));
+    static const char *const names[] = {"a.png", "a.txt", "below/b.png", "below/b.txt"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char *name = mem_printf("some/%s", names[i]);
+        put_text(name, "a word");
+        tar_add(&a, names[i], '0', "a word", 6);
+        tar_add(&a, "folder/", '5', "", 0); // is no file
+        free(name);
+    }
+    put("some.tar", a.bytes, a.size + 1024);
+    for (size_t most = 3; most <= 5; most++) {
+        struct data_source folder_of = {0}, archive = {0};
+        bool ok = data_source_open_folder(&folder_of, path, most, &err);
+        assert_int_equal(ok, most >= 4);
+        assert_true(ok || strstr(err.text, "some: more than 3 files below it"));
+        assert_int_equal(folder_of.count, ok ? 2 : 0);
+        err_clear(&err);
+        ok = data_source_open_archive(&archive, tar, most, &err);
+        assert_int_equal(ok, most >= 4);
+        assert_true(ok || strstr(err.text, "some.tar: more than 3 files in it"));
+        assert_int_equal(archive.count, ok ? 2 : 0);
+        err_clear(&err);
+        data_source_close(&folder_of);
+        data_source_close(&archive);
+    }
+    free(a.bytes);
+    free(sub);
+    free(path);
+    free(tar);
+}
+
+// Words are taken from files of the folder only, whatever its links lead to.
+static void
+links_lead_to_no_words(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct data_source s;
+    char *sub = in_folder("linked/sub"), *path = in_folder("linked"), *of = in_folder("of");
+    assert_true(file_make_folders(sub, &err) && file_make_folders(of, &err));
+    put_text("of/secret.txt", "secret words");
+    put_text("of/secret.png", "not looked at yet");
+    put_text("linked/kept.txt", "own words");
+    static const char *const links[][2] = {{"../of/secret.txt", "linked/a.txt"},
+                                           {"../../of/secret.txt", "linked/sub/b.json"},
+                                           {"../of", "linked/folder"},
+                                           {"kept.txt", "linked/c.txt"},
+                                           {"../of/none.txt", "linked/d.txt"}};
+    for (size_t i = 0; i < COUNT_OF(links); i++) {
+        char *link = in_folder(links[i][1]);
+        assert_int_equal(symlink(links[i][0], link), 0);
+        free(link);
+    }
+    static const char *const pictures[] = {"a", "sub/b", "c", "d"};
+    for (size_t i = 0; i < COUNT_OF(pictures); i++) {
+        char *name = mem_printf("linked/%s.png", pictures[i]);
+        put_text(name, "not looked at yet");
+        free(name);
+    }
+    assert_true(data_source_open(&s, path, false, &err));
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.records[0].caption, "own words");
+    assert_int_equal(s.bad_captions, 3);
+    assert_non_null(strstr(s.first_bad_caption.text, "leads out of the folder"));
+    assert_int_equal(s.without_caption, 1);
+    data_source_close(&s);
+    free(sub);
+    free(path);
+    free(of);
 }
 
 static void
@@ -457,6 +538,8 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tar),
+        cmocka_unit_test(files_are_counted),
+        cmocka_unit_test(links_lead_to_no_words),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_several_sources),

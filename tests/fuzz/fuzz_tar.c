@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/data/tar.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -40,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *bytes = mem_zalloc(size + 1);
     memcpy(bytes, data, size);
     mend(bytes, size);
-    bool ok = data_tar_open(&tar, fuzz_file("a.tar", bytes, size), &err);
+    bool ok = data_tar_open(&tar, fuzz_file("a.tar", bytes, size), LIMIT_TAR_ENTRIES, &err);
     fuzz_said(ok ? "" : NULL, &err);
     for (size_t i = 0; ok && i < tar.count; i++) {
         fuzz_use_text(tar.entries[i].name);

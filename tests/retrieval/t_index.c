@@ -85,6 +85,28 @@ write_index(const char *path)
         fail_msg("%s", err.text);
 }
 
+// At the edge, with a limit that is given and with the one that the program gives.
+static void
+pictures_are_counted(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    static const struct {
+        int64_t pictures, most;
+        const char *fault;
+    } cases[] = {{3, 3, NULL}, {1, 3, NULL}, {4, 3, "x: 4 pictures, an index holds at most 3"},
+                 {0, 3, "x: no picture"}, {-1, 3, "x: no picture"},
+                 {LIMIT_INDEX_PICTURES, LIMIT_INDEX_PICTURES, NULL},
+                 {LIMIT_INDEX_PICTURES + 1, LIMIT_INDEX_PICTURES, "x: 8000001 pictures"},
+                 {INT64_MAX, LIMIT_INDEX_PICTURES, "an index holds at most 8000000"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        bool ok = index_count_allowed("x", cases[i].pictures, cases[i].most, &err);
+        if (ok != !cases[i].fault || (!ok && !strstr(err.text, cases[i].fault)))
+            fail_msg("%zu: %s", i, err.text);
+        err_clear(&err);
+    }
+}
+
 static struct index *
 open_good(void)
 {
@@ -443,9 +465,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_it_was_written), cmocka_unit_test(sentences),
-        cmocka_unit_test(long_sentences),    cmocka_unit_test(changed),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(as_it_was_written), cmocka_unit_test(pictures_are_counted),
+        cmocka_unit_test(sentences),         cmocka_unit_test(long_sentences),
+        cmocka_unit_test(changed),           cmocka_unit_test(limits),
         cmocka_unit_test(other_files),       cmocka_unit_test(nothing_beside),
     };
     if (!mkdtemp(folder))
