@@ -180,8 +180,9 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
 
 // libgomp's threads spin for a long time before they sleep, which on a machine with other work to
 // do makes a step many times slower: the thread that is waited for is not running. A short spin is
-// better; none at all where more wants to run already than there are cores. libgomp reads its
-// settings before main(), so this is for the processes that this one starts.
+// better, a shorter one where more wants to run already than there are cores: neither costs much
+// where the load is not what it was (docs/performance.md). libgomp reads its settings before
+// main(), so this is for the processes that this one starts.
 static char **untamed; // the command line of a process that was started without them
 
 static void
@@ -191,7 +192,7 @@ tame_threads(char **argv)
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
     bool busy = getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN);
-    untamed = setenv("GOMP_SPINCOUNT", busy ? "0" : "3000", 1) == 0 ? argv : NULL;
+    untamed = setenv("GOMP_SPINCOUNT", busy ? "1000" : "3000", 1) == 0 ? argv : NULL;
 }
 
 void
