@@ -53,6 +53,8 @@ class Picture:
 
 DRAWN = '''keys :
 type size 64
+keys Enter :
+type steps 4
 keys Enter 4 End F9
 wait done in
 settle

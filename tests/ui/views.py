@@ -185,6 +185,8 @@ def material():
 
 SMALL = '''keys :
 type size 64
+keys Enter :
+type steps 4
 keys Enter i
 type a red apple
 keys Esc F9
