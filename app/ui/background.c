@@ -26,8 +26,9 @@ struct background {
     struct queue waiting, done;
     size_t bytes; // of what waits or is worked on
     int count;    // of them
+    int awaited;  // of them, those that are not aside
     int fd;
-    bool put; // something, since background_settle()
+    bool put; // something that is awaited, since background_settle()
     atomic_int hurry;
     bool stop;
 };
@@ -64,11 +65,13 @@ work(void *arg)
             continue;
         }
         size_t bytes = w->bytes;
+        bool awaited = !w->aside;
         pthread_mutex_unlock(&b->lock);
         w->run(w, b->library, &b->hurry);
         pthread_mutex_lock(&b->lock);
         b->bytes -= bytes;
         b->count--;
+        b->awaited -= awaited;
         push(&b->done, w);
         pthread_cond_signal(&b->through);
         uint64_t wake = 1;
@@ -152,7 +155,8 @@ background_put(struct background *b, struct work *w)
     push(&b->waiting, w);
     b->bytes += w->bytes;
     b->count++;
-    b->put = true;
+    b->awaited += !w->aside;
+    b->put = b->put || !w->aside;
     pthread_cond_signal(&b->wake);
     pthread_mutex_unlock(&b->lock);
 }
@@ -187,7 +191,7 @@ background_next(struct background *b)
     return w;
 }
 
-bool
+void
 background_settle(struct background *b, int ms)
 {
     struct timespec until;
@@ -196,12 +200,10 @@ background_settle(struct background *b, int ms)
     until.tv_sec += ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&b->lock);
-    bool put = b->put;
-    while (put && b->count && pthread_cond_timedwait(&b->through, &b->lock, &until) == 0)
+    while (b->put && b->awaited && pthread_cond_timedwait(&b->through, &b->lock, &until) == 0)
         ;
     b->put = false;
     pthread_mutex_unlock(&b->lock);
-    return put;
 }
 
 struct work *

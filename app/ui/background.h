@@ -22,6 +22,7 @@ struct work {
     void (*done)(struct ui *ui, struct work *w); // on the UI's thread
     void (*release)(struct work *w);             // frees it, whether it was run or not
     size_t bytes;                                // that it holds while it waits
+    bool aside; // no key and no screen waits for it: background_settle() does not
     struct work *next;                           // the queue's own
 };
 
@@ -40,9 +41,9 @@ void background_put(struct background *b, struct work *w); // from mem_zalloc();
 bool background_full(struct background *b);
 bool background_busy(struct background *b); // something waits, or has not been handed out
 struct work *background_next(struct background *b); // NULL: none now; freed with release()
-// Waits, at most `ms` milliseconds, until what was added since the last call is done, so that quick
-// work seems immediate. False: nothing was added.
-bool background_settle(struct background *b, int ms);
+// Waits, at most `ms` milliseconds, until what was added since the last call and is not aside is
+// done, so that quick work seems immediate.
+void background_settle(struct background *b, int ms);
 // At the end, in a hurry: runs and returns the next piece of work. NULL: that was all, or ui_now()
 // has reached `until`.
 struct work *background_last(struct background *b, double until);

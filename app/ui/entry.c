@@ -72,6 +72,14 @@ put(struct ui *ui, struct entry *e)
     background_put(ui_chores(ui), &e->work);
 }
 
+// What nobody waits for: a disk may take longer to write it than a key may take.
+static void
+put_aside(struct ui *ui, struct entry *e)
+{
+    e->work.aside = true;
+    put(ui, e);
+}
+
 // --- jobs
 
 static bool
@@ -111,7 +119,7 @@ entry_state(struct ui *ui, const char *job, enum library_state state, const char
     struct entry *e = entry_new(write_state, job);
     e->state = state;
     e->text = error && *error ? mem_strdup(error) : NULL;
-    put(ui, e);
+    put_aside(ui, e);
 }
 
 static bool
@@ -123,7 +131,7 @@ write_owner(struct library *l, const struct entry *e, struct err *err)
 void
 entry_own(struct ui *ui, const char *job)
 {
-    put(ui, entry_new(write_owner, job));
+    put_aside(ui, entry_new(write_owner, job));
 }
 
 static bool
@@ -163,7 +171,7 @@ entry_text(struct ui *ui, const char *key, const char *text)
     struct entry *e = entry_new(write_text, "");
     e->key = mem_strdup(key);
     e->text = mem_strdup(text);
-    put(ui, e);
+    put_aside(ui, e);
 }
 
 static bool
@@ -184,6 +192,7 @@ entry_instruction(struct ui *ui, struct background *b)
     struct entry *e = entry_new(write_instruction, "");
     job_copy(&e->job, &session_of(ui)->job);
     e->then = instruction_written;
+    e->work.aside = true;
     background_put(b, &e->work);
 }
 

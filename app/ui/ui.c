@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/base/threads.h"
 #include "app/cli/commands.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
@@ -469,6 +470,7 @@ ui_run(const struct ui_params *params)
 {
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
+    threads_take_short_turns();
     ui->screen.preview = params->plain ? "none" : params->preview;
     draw_plainly(params->plain);
     ui->worker.host = params->host ? mem_strdup(params->host) : NULL;
