@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-// The kitty graphics protocol: pixels in base 64, kept by the terminal under a number of ours.
+// The kitty graphics protocol: pixels, deflated (o=z) and in base 64, kept by the terminal under a
+// number of ours.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <zlib.h>
 
 #include "engine/base/base64.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 
 enum {
-    CHUNK = 3072,           // bytes of pixels in one sequence (4096 in base 64)
+    CHUNK = 3072,           // bytes in one sequence (4096 in base 64)
     FIRST_NUMBER = 0x6c696d, // of our pictures, so that those of others are left alone
 };
 
@@ -30,23 +33,40 @@ add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n, struct err *err
     return text != NULL;
 }
 
+// The pixels as a zlib stream (RFC 1950), freed with free(): the fastest level, which makes icons
+// and photographs a tenth and two thirds of what they are.
+static uint8_t *
+deflated(const struct image *rgb, size_t *size, struct err *err)
+{
+    size_t row = (size_t)rgb->width * 3, total = row * (size_t)rgb->height;
+    uLongf used = compressBound(total);
+    uint8_t *pixels = mem_alloc(total), *out = mem_alloc(used);
+    for (int y = 0; y < rgb->height; y++)
+        memcpy(pixels + (size_t)y * row, image_row(rgb, y), row);
+    int failed = compress2(out, &used, pixels, total, Z_BEST_SPEED);
+    free(pixels);
+    *size = used;
+    if (failed == Z_OK)
+        return out;
+    free(out);
+    err_set(err, ERR_MEMORY, "not enough memory to send a picture");
+    return NULL;
+}
+
 // Chunks of one picture may not be parted by another picture's, but text may come between them; the
 // last one places it, so all of it appears at once. q=2: the terminal answers nothing.
 static bool
 encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
 {
     const struct image *rgb = d->image;
-    bool ok = true;
-    size_t total = (size_t)rgb->width * (size_t)rgb->height * 3, sent = 0;
-    uint8_t *pixels = mem_alloc(total);
-    for (int y = 0; y < rgb->height; y++)
-        memcpy(pixels + (size_t)y * (size_t)rgb->width * 3, image_row(rgb, y),
-               (size_t)rgb->width * 3);
+    size_t total = 0, sent = 0;
+    uint8_t *pixels = deflated(rgb, &total, err);
+    bool ok = pixels != NULL;
     while (ok && sent < total) {
         size_t n = MIN((size_t)CHUNK, total - sent);
         bool last = sent + n == total;
         if (sent == 0)
-            canvas_bytes_printf(out, "\033_Ga=t,q=2,f=24,s=%d,v=%d,i=%d,m=%d;", rgb->width,
+            canvas_bytes_printf(out, "\033_Ga=t,q=2,f=24,o=z,s=%d,v=%d,i=%d,m=%d;", rgb->width,
                                 rgb->height, FIRST_NUMBER + d->slot, !last);
         else
             canvas_bytes_printf(out, "\033_Gm=%d;", !last);

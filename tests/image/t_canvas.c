@@ -15,6 +15,9 @@
 
 #include <cmocka.h>
 
+#include <zlib.h>
+
+#include "engine/base/base64.h"
 #include "engine/base/mem.h"
 #include "renderer/canvas.h"
 
@@ -384,6 +387,47 @@ kitty_cleans_up(void **state)
     close_terminal(&t);
 }
 
+// All chunks of the first picture in `text`, out of base 64 and inflated.
+static void
+inflate_kitty(const char *text, uint8_t *pixels, size_t size)
+{
+    char *coded = mem_zalloc(strlen(text) + 1);
+    for (const char *p = text; (p = strstr(p, "\033_G")); p++) {
+        const char *body = strchr(p, ';'), *end = strstr(p, "\033\\");
+        if (body && end && body < end)
+            strncat(coded, body + 1, (size_t)(end - body - 1));
+    }
+    size_t n = 0;
+    uLongf got = size;
+    uint8_t *packed = base64_decode(coded, &n, NULL);
+    assert_non_null(packed);
+    assert_int_equal(uncompress(pixels, &got, packed, n), Z_OK);
+    assert_int_equal(got, size);
+    free(packed);
+    free(coded);
+}
+
+// A picture of just its place is sent pixel for pixel, in a fraction of its bytes.
+static void
+kitty_sends_the_pixels(void **state)
+{
+    (void)state;
+    enum { WIDTH = 12 * CELL_WIDTH, HEIGHT = 6 * CELL_HEIGHT, BYTES = WIDTH * HEIGHT * 3 };
+    static uint8_t pixels[BYTES];
+    struct terminal t;
+    open_terminal(&t, CANVAS_KITTY);
+    struct image *image = fields(WIDTH, HEIGHT);
+    canvas_put(t.canvas, 7, image, &(struct canvas_place){.rect = {2, 3, 6, 12}});
+    flush(&t);
+    assert_int_equal(count(t.text, "f=24,o=z,s=120,v=120,"), 1);
+    assert_true(t.size < BYTES / 10);
+    inflate_kitty(t.text, pixels, BYTES);
+    for (int y = 0; y < HEIGHT; y++)
+        assert_memory_equal(pixels + y * WIDTH * 3, image_row(image, y), WIDTH * 3);
+    image_unref(image);
+    close_terminal(&t);
+}
+
 static void
 a_terminal_that_is_gone_is_an_error(void **state)
 {
@@ -417,6 +461,7 @@ main(void)
         cmocka_unit_test(text_over_pictures_is_seen),
         cmocka_unit_test(bright_greys_have_no_tint),
         cmocka_unit_test(kitty_cleans_up),
+        cmocka_unit_test(kitty_sends_the_pixels),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
