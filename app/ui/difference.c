@@ -7,159 +7,95 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/pen.h"
 #include "app/ui/theme.h"
 #include "engine/base/mem.h"
 
 enum {
-    COLOUR_TEXT = 32,  // "38;5;253", and what a direct colour takes
-    STYLE_TEXT = 160,
     BRIDGE = 4,        // unchanged cells that are printed again rather than jumped over
     ERASE_LEAST = 8,   // blanks from which an erasure is shorter than they are
+    TAIL_LEAST = 4,    // changed cells from which the erasure of a row's end is
+    TRIED_RUNS = 160,  // of as many at most two orders are tried: more are a screen of its own
     SCROLL_ROWS = 4,   // that are found elsewhere, and cells fewer that are printed then, from
     SCROLL_CELLS = 250, // which scrolling is worth its bytes
 };
 
-// As it is sent: colours as curses numbers them, -1 the terminal's own.
-struct style {
-    attr_t attributes;
-    int fg, bg;
+// Changed cells of a row that are written together: letters of one style, or blanks of one ground
+// that an erasure makes.
+enum run_kind { RUN_CELLS = 0, RUN_BLANKS, RUN_TAIL };
+struct run {
+    enum run_kind kind;
+    int row, from, to; // columns; to is behind them
+    bool blank;        // nothing but blanks: of the style only the ground counts
+    bool sent;
+    struct pen_style style;
 };
 
 static struct {
-    bool able, columns, erases, fills, scrolls; // fills: what is erased gets the ground in use
-    attr_t not_with_colour;            // attributes that cannot be had together with colours
-} terminal;
+    struct run *items;
+    int count, capacity;
+} runs;
 
-// Where the terminal is: row -1 where that is not certain.
-static struct {
-    FILE *out;
-    int row, column;
-    struct style style;
-} at;
+static const struct pen_means *means;
+static struct pen pen;
 
 // The row in hand, a cell a column; what a wide character takes besides is zero. packed: as curses
 // hands it out, a cell a character.
 static cchar_t *wanted, *shown, *packed;
-static int room;
-
-// --- what the terminal can
-
-static bool
-is_control(const char *name, const char *text)
-{
-    const char *has = tigetstr(name);
-    return has && has != (char *)-1 && strncmp(has, text, strlen(text)) == 0;
-}
-
-// The attributes of terminfo's no_color_video.
-static attr_t
-refused_attributes(void)
-{
-    static const attr_t bits[] = {A_STANDOUT, A_UNDERLINE, A_REVERSE, A_BLINK, A_DIM, A_BOLD};
-    int mask = tigetnum("ncv");
-    attr_t out = 0;
-    for (size_t i = 0; mask > 0 && i < COUNT_OF(bits); i++)
-        out |= mask >> i & 1 ? bits[i] : 0;
-    return out;
-}
+static int room, wanted_row; // of cells; which row `wanted` is, -1: none
 
 void
 difference_begin(void)
 {
-    bool colours = !has_colors() || (is_control("setaf", "\033[") && is_control("setab", "\033[") &&
-                                     is_control("op", "\033[39;49m"));
-    terminal.able = colours && is_control("cup", "\033[%i%p1%d;%p2%dH") &&
-                    is_control("el", "\033[K") && is_control("bold", "\033[1m") &&
-                    tigetflag("xenl") > 0 && tigetnum("xmc") < 0;
-    terminal.columns = is_control("hpa", "\033[%i%p1%dG");
-    terminal.erases = is_control("ech", "\033[%p1%dX");
-    terminal.fills = tigetflag("bce") > 0;
-    terminal.scrolls = is_control("csr", "\033[%i%p1%d;%p2%dr") && is_control("ri", "\033M") &&
-                       is_control("ind", "\n") && !(tigetflag("ndscr") > 0);
-    terminal.not_with_colour = refused_attributes();
+    means = pen_begin();
 }
 
-// --- where to
+// --- a row
 
-static int
-digits(int n)
-{
-    return n < 10 ? 1 : n < 100 ? 2 : 3;
-}
-
-// In the row where it is.
 static void
-go_along(int column)
+load_row(WINDOW *w, int row, cchar_t *cells)
 {
-    int by = column - at.column;
-    if (by == 0)
-        return;
-    if (by == 1)
-        fputs("\033[C", at.out);
-    else if (column == 0)
-        fputc('\r', at.out);
-    else if (by < 0 && by > -4)
-        fprintf(at.out, "%.*s", -by, "\b\b\b");
-    else if (terminal.columns && digits(column + 1) < digits(abs(by)))
-        fprintf(at.out, "\033[%dG", column + 1);
-    else
-        fprintf(at.out, "\033[%d%c", abs(by), by > 0 ? 'C' : 'D');
+    memset(cells, 0, (size_t)COLS * sizeof *cells);
+    memset(packed, 0, (size_t)(COLS + 1) * sizeof *packed);
+    mvwin_wchnstr(w, row, 0, packed, COLS);
+    for (int i = 0, x = 0; x < COLS && i < COLS; x += pen_width_of(&packed[i++]))
+        cells[x] = packed[i];
 }
 
-// A line feed keeps the column: curses has turned its translation off (newterm()).
 static void
-go(int row, int column)
+load_wanted(int row)
 {
-    int down = row - at.row;
-    if (at.row >= 0 && down >= 0 && down < 3) {
-        fprintf(at.out, "%.*s", down, "\n\n");
-        go_along(column);
-    } else {
-        fprintf(at.out, "\033[%d;%dH", row + 1, column + 1);
-    }
-    at.row = row;
-    at.column = column;
-}
-
-// --- how it looks
-
-static struct style
-style_of(const cchar_t *cell)
-{
-    wchar_t text[CCHARW_MAX + 1];
-    struct style s = {.fg = -1, .bg = -1};
-    short pair = 0;
-    int extended = 0;
-    getcchar(cell, text, &s.attributes, &pair, &extended);
-    extended_pair_content(extended ? extended : pair, &s.fg, &s.bg);
-    s.attributes &= A_BOLD | A_DIM | A_UNDERLINE | A_REVERSE | A_BLINK | A_INVIS;
-    if (s.fg >= 0 || s.bg >= 0)
-        s.attributes &= ~terminal.not_with_colour;
-    return s;
+    if (row != wanted_row)
+        load_row(newscr, row, wanted);
+    wanted_row = row;
 }
 
 static bool
-same_style(const struct style *a, const struct style *b)
+same_cell(const cchar_t *a, const cchar_t *b)
 {
-    return a->attributes == b->attributes && a->fg == b->fg && a->bg == b->bg;
+    return memcmp(a, b, sizeof *a) == 0;
 }
 
-static wchar_t
-letter_of(const cchar_t *cell, attr_t *attributes)
-{
-    wchar_t text[CCHARW_MAX + 1];
-    short pair;
-    int extended;
-    getcchar(cell, text, attributes, &pair, &extended);
-    return text[0] == L' ' && text[1] ? L'?' : text[0]; // with marks on it: no blank
-}
-
-// A blank without strokes: of its style only the ground is seen.
+// Also of blanks with other letters' colours, and with another number for the same ground: what a
+// picture has left there is made a cell that nothing looks like (frame.c).
 static bool
-is_blank(const cchar_t *cell)
+looks_same(const cchar_t *a, const cchar_t *b)
 {
-    attr_t attributes;
-    return letter_of(cell, &attributes) == L' ' && !(attributes & (A_REVERSE | A_UNDERLINE));
+    if (same_cell(a, b))
+        return true;
+    wchar_t one = pen_letter_of(a), other = pen_letter_of(b);
+    if ((one != L' ' && one != 0xA0) || (other != L' ' && other != 0xA0))
+        return false;
+    struct pen_style s = pen_style_of(a), t = pen_style_of(b);
+    bool strokes = (s.attributes | t.attributes) & (A_REVERSE | A_UNDERLINE);
+    return s.bg == t.bg && !strokes;
+}
+
+static bool
+is_rest_of_wide(const cchar_t *cell)
+{
+    static const cchar_t zero;
+    return same_cell(cell, &zero);
 }
 
 // What stands for a picture: a picture may be there, which printing would erase.
@@ -174,160 +110,17 @@ is_reserved(const cchar_t *cell)
     return text[0] == 0xA0 || (filler && (extended ? extended : pair) == filler);
 }
 
-// The parameters of a colour, as terminfo has them between CSI and m.
-static void
-put_colour(char *text, bool ground, int colour)
-{
-    if (colour < 0) {
-        strcat(text, ground ? ";49" : ";39");
-        return;
-    }
-    const char *said = tiparm(tigetstr(ground ? "setab" : "setaf"), colour);
-    size_t used = strlen(text), n = said ? strcspn(said, "m") : 0;
-    if (n > 2 && used + n < STYLE_TEXT)
-        sprintf(text + used, ";%.*s", (int)n - 2, said + 2);
-}
-
-static void
-put_attributes(char *text, attr_t before, attr_t after)
-{
-    static const struct {
-        attr_t bits;
-        const char *off;
-    } groups[] = {{A_BOLD | A_DIM, ";22"}, {A_UNDERLINE, ";24"}, {A_BLINK, ";25"},
-                  {A_REVERSE, ";27"}, {A_INVIS, ";28"}};
-    static const struct {
-        attr_t bit;
-        const char *on;
-    } bits[] = {{A_BOLD, ";1"},  {A_DIM, ";2"},     {A_UNDERLINE, ";4"},
-                {A_BLINK, ";5"}, {A_REVERSE, ";7"}, {A_INVIS, ";8"}};
-    for (size_t i = 0; i < COUNT_OF(groups); i++)
-        if (before & ~after & groups[i].bits) {
-            strcat(text, groups[i].off);
-            before &= ~groups[i].bits;
-        }
-    for (size_t i = 0; i < COUNT_OF(bits); i++)
-        if (after & ~before & bits[i].bit)
-            strcat(text, bits[i].on);
-}
-
-static const struct style plain_style = {0, -1, -1};
-
-static void
-use_style(const struct style *s)
-{
-    char text[STYLE_TEXT] = "";
-    if (same_style(s, &at.style))
-        return;
-    if (same_style(s, &plain_style)) {
-        fputs("\033[m", at.out);
-    } else {
-        // Terminals without colours may not know how to end one attribute alone.
-        bool ends = at.style.attributes & ~s->attributes;
-        if (ends && !has_colors()) {
-            strcat(text, ";0");
-            at.style = plain_style;
-        }
-        put_attributes(text, at.style.attributes, s->attributes);
-        if (s->fg != at.style.fg)
-            put_colour(text, false, s->fg);
-        if (s->bg != at.style.bg)
-            put_colour(text, true, s->bg);
-        fprintf(at.out, "\033[%sm", text + 1);
-    }
-    at.style = *s;
-}
-
-// Of a blank nothing but its ground matters, so letters keep their colour over it.
-static void
-use_style_of(const cchar_t *cell)
-{
-    struct style s = style_of(cell);
-    bool strokes = at.style.attributes & (A_REVERSE | A_UNDERLINE);
-    if (is_blank(cell) && s.bg == at.style.bg && !strokes)
-        return;
-    if (is_blank(cell) && !strokes) {
-        s.attributes = at.style.attributes;
-        s.fg = at.style.fg;
-    }
-    use_style(&s);
-}
-
-// --- a row
-
-static int
-cell_width(const cchar_t *cell)
-{
-    attr_t attributes;
-    wchar_t letter = letter_of(cell, &attributes);
-    return MAX(letter ? wcwidth(letter) : 1, 1);
-}
-
-static void
-load_row(WINDOW *w, int row, cchar_t *cells)
-{
-    memset(cells, 0, (size_t)COLS * sizeof *cells);
-    memset(packed, 0, (size_t)(COLS + 1) * sizeof *packed);
-    mvwin_wchnstr(w, row, 0, packed, COLS);
-    for (int i = 0, x = 0; x < COLS && i < COLS; x += cell_width(&packed[i++]))
-        cells[x] = packed[i];
-}
-
-static bool
-same_cell(const cchar_t *a, const cchar_t *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-// Also of blanks with other letters' colours, and with another number for the same ground: what a
-// picture has left there is made a cell that nothing looks like (frame.c).
-static bool
-looks_same(const cchar_t *a, const cchar_t *b)
-{
-    attr_t attributes;
-    if (same_cell(a, b))
-        return true;
-    wchar_t one = letter_of(a, &attributes), other = letter_of(b, &attributes);
-    if ((one != L' ' && one != 0xA0) || (other != L' ' && other != 0xA0))
-        return false;
-    struct style s = style_of(a), t = style_of(b);
-    bool strokes = (s.attributes | t.attributes) & (A_REVERSE | A_UNDERLINE);
-    return s.bg == t.bg && !strokes;
-}
-
-static bool
-is_rest_of_wide(const cchar_t *cell)
-{
-    static const cchar_t zero;
-    return same_cell(cell, &zero);
-}
-
-static void
-put_cell(int x)
-{
-    wchar_t text[CCHARW_MAX + 1];
-    attr_t attributes;
-    short pair;
-    int extended;
-    use_style_of(&wanted[x]);
-    getcchar(&wanted[x], text, &attributes, &pair, &extended);
-    fprintf(at.out, "%ls", text);
-    at.column += cell_width(&wanted[x]);
-    if (at.column >= COLS) // terminals differ in where it is then
-        at.row = -1;
-}
-
 // The first column of the blanks that end the row, which one sequence erases.
 static int
 tail_of_row(void)
 {
     const cchar_t *last = &wanted[COLS - 1];
     int from = COLS;
-    if (!is_blank(last) || is_reserved(last) || !(terminal.fills || style_of(last).bg < 0))
+    if (!pen_is_blank(last) || is_reserved(last) || !(means->fills || pen_style_of(last).bg < 0))
         return COLS;
-    struct style ground = style_of(last);
-    while (from > 0 && is_blank(&wanted[from - 1]) && !is_reserved(&wanted[from - 1]) &&
-           style_of(&wanted[from - 1]).bg == ground.bg)
+    struct pen_style ground = pen_style_of(last);
+    while (from > 0 && pen_is_blank(&wanted[from - 1]) && !is_reserved(&wanted[from - 1]) &&
+           pen_style_of(&wanted[from - 1]).bg == ground.bg)
         from--;
     return from;
 }
@@ -346,33 +139,58 @@ static int
 blanks_from(int x)
 {
     int from = x;
-    struct style ground = style_of(&wanted[x]);
-    if (!(terminal.fills || ground.bg < 0))
+    struct pen_style ground = pen_style_of(&wanted[x]);
+    if (!(means->fills || ground.bg < 0))
         return 0;
-    for (; x < COLS && is_blank(&wanted[x]) && !looks_same(&wanted[x], &shown[x]); x++)
-        if (style_of(&wanted[x]).bg != ground.bg)
+    for (; x < COLS && pen_is_blank(&wanted[x]) && !looks_same(&wanted[x], &shown[x]); x++)
+        if (pen_style_of(&wanted[x]).bg != ground.bg)
             break;
     return x - from;
 }
 
-// Prints the unchanged cells between the cursor and x again, where that is shorter than a jump.
+// --- runs of a row
+
 static void
-bridge_to(int row, int x)
+add_run(enum run_kind kind, int row, int from, int to)
 {
-    if (at.row != row || at.column >= x || x - at.column > BRIDGE)
-        return;
-    for (int i = at.column; i < x; i++) {
-        struct style s = style_of(&wanted[i]);
-        bool fits = is_blank(&wanted[i]) ? s.bg == at.style.bg : same_style(&s, &at.style);
-        if (!fits || is_reserved(&wanted[i]) || is_rest_of_wide(&wanted[i]))
-            return;
-    }
-    while (at.row == row && at.column < x)
-        put_cell(at.column);
+    struct run r = {kind, row, from, to, pen_is_blank(&wanted[from]), false,
+                    pen_style_of(&wanted[from])};
+    ARRAY_PUSH(runs.items, runs.count, runs.capacity, r);
+}
+
+// Whether a cell can be written with the run before it.
+static bool
+joins(struct run *r, int row, int x)
+{
+    struct pen_style s = pen_style_of(&wanted[x]);
+    bool blank = pen_is_blank(&wanted[x]);
+    if (r->kind != RUN_CELLS || r->row != row || r->to != x)
+        return false;
+    if ((blank || r->blank) && r->style.bg != s.bg)
+        return false;
+    if (!blank && !r->blank && !pen_same_style(&r->style, &s))
+        return false;
+    if (blank && (r->style.attributes & (A_REVERSE | A_UNDERLINE)))
+        return false;
+    if (!blank && r->blank)
+        r->style = s;
+    r->blank = r->blank && blank;
+    return true;
 }
 
 static void
-send_row(int row)
+add_cell(int row, int x)
+{
+    struct run *last = runs.count ? &runs.items[runs.count - 1] : NULL;
+    int width = pen_width_of(&wanted[x]);
+    if (last && joins(last, row, x))
+        last->to += width;
+    else
+        add_run(RUN_CELLS, row, x, x + width);
+}
+
+static void
+add_row(int row)
 {
     int tail = tail_of_row();
     for (int x = 0; x < COLS;) {
@@ -380,24 +198,136 @@ send_row(int row)
             x++;
             continue;
         }
-        int blanks = is_blank(&wanted[x]) ? blanks_from(x) : 0;
-        bridge_to(row, x);
-        go(row, x);
-        if (x >= tail && changed_from(x) > 3) {
-            use_style_of(&wanted[x]);
-            fputs("\033[K", at.out);
+        if (x >= tail && changed_from(x) >= TAIL_LEAST) {
+            add_run(RUN_TAIL, row, x, COLS);
             return;
         }
-        if (terminal.erases && blanks >= ERASE_LEAST) {
-            use_style_of(&wanted[x]);
-            fprintf(at.out, "\033[%dX", blanks);
+        int blanks = pen_is_blank(&wanted[x]) ? blanks_from(x) : 0;
+        if (means->erases && blanks >= ERASE_LEAST) {
+            add_run(RUN_BLANKS, row, x, x + blanks);
             x += blanks;
             continue;
         }
-        int width = cell_width(&wanted[x]);
-        put_cell(x);
-        x += width;
+        add_cell(row, x);
+        x += pen_width_of(&wanted[x]);
     }
+}
+
+// --- sending runs
+
+// Prints the cells between the pen and x again, where that is shorter than a jump.
+static void
+bridge_to(int row, int x)
+{
+    if (pen.row != row || pen.column >= x || x - pen.column > BRIDGE)
+        return;
+    for (int i = pen.column; i < x; i++) {
+        struct pen_style s = pen_style_of(&wanted[i]);
+        bool fits = pen_is_blank(&wanted[i]) ? s.bg == pen.style.bg
+                                             : pen_same_style(&s, &pen.style);
+        if (!fits || is_reserved(&wanted[i]) || is_rest_of_wide(&wanted[i]))
+            return;
+    }
+    while (pen.row == row && pen.column < x)
+        pen_put(&pen, &wanted[pen.column]);
+}
+
+static void
+send_run(struct run *r)
+{
+    load_wanted(r->row);
+    bridge_to(r->row, r->from);
+    pen_go(&pen, r->row, r->from);
+    r->sent = true;
+    if (r->kind == RUN_CELLS) {
+        for (int x = r->from; x < r->to; x += pen_width_of(&wanted[x]))
+            pen_put(&pen, &wanted[x]);
+        return;
+    }
+    pen_use_of(&pen, &wanted[r->from]);
+    if (r->kind == RUN_TAIL)
+        fputs("\033[K", pen.out);
+    else
+        fprintf(pen.out, "\033[%dX", r->to - r->from);
+}
+
+static void
+send_in_order(void)
+{
+    for (int i = 0; i < runs.count; i++)
+        send_run(&runs.items[i]);
+}
+
+// Whether a run is written in the style in use.
+static bool
+suits(const struct run *r)
+{
+    bool strokes = pen.style.attributes & (A_REVERSE | A_UNDERLINE);
+    return r->blank ? r->style.bg == pen.style.bg && !strokes
+                    : pen_same_style(&r->style, &pen.style);
+}
+
+// All of one style, then all of the next: in lists, where columns of different colours change in
+// many rows, a jump is shorter than a change of colours.
+static void
+send_by_style(void)
+{
+    for (int i = 0; i < runs.count; i++) {
+        if (runs.items[i].sent)
+            continue;
+        send_run(&runs.items[i]);
+        for (int k = i + 1; k < runs.count; k++)
+            if (!runs.items[k].sent && suits(&runs.items[k]))
+                send_run(&runs.items[k]);
+    }
+}
+
+struct attempt {
+    char *text; // NULL: there is none
+    size_t size;
+    struct pen pen; // afterwards
+};
+
+// What `send` would send, from the pen as it is.
+static struct attempt
+try_to(void (*send)(void))
+{
+    struct attempt a = {0};
+    struct pen before = pen;
+    for (int i = 0; i < runs.count; i++)
+        runs.items[i].sent = false;
+    pen.out = open_memstream(&a.text, &a.size);
+    if (pen.out) {
+        send();
+        if (fclose(pen.out) != 0) {
+            free(a.text);
+            a.text = NULL;
+        }
+    }
+    a.pen = pen;
+    a.pen.out = before.out;
+    pen = before;
+    return a;
+}
+
+// In whichever order is shorter.
+static void
+send_runs(void)
+{
+    struct attempt order = {0}, style = {0};
+    if (runs.count > 1 && runs.count <= TRIED_RUNS) {
+        order = try_to(send_in_order);
+        style = try_to(send_by_style);
+    }
+    if (order.text && style.text) {
+        const struct attempt *best = style.size < order.size ? &style : &order;
+        fwrite(best->text, 1, best->size, pen.out);
+        pen = best->pen;
+    } else {
+        send_in_order();
+    }
+    free(order.text);
+    free(style.text);
 }
 
 // --- scrolling
@@ -450,12 +380,12 @@ static void
 scroll_rows(int top, int bottom, int by)
 {
     cchar_t never;
-    use_style(&plain_style);
-    fprintf(at.out, "\033[%d;%dr\033[%d;1H", top + 1, bottom + 1, (by > 0 ? bottom : top) + 1);
+    pen_use(&pen, &pen_plain);
+    fprintf(pen.out, "\033[%d;%dr\033[%d;1H", top + 1, bottom + 1, (by > 0 ? bottom : top) + 1);
     for (int i = 0; i < abs(by); i++)
-        fputs(by > 0 ? "\n" : "\033M", at.out);
-    fputs("\033[r", at.out);
-    at.row = -1;
+        fputs(by > 0 ? "\n" : "\033M", pen.out);
+    fputs("\033[r", pen.out);
+    pen.row = -1;
     scrollok(curscr, TRUE);
     wsetscrreg(curscr, top, bottom);
     wscrl(curscr, by);
@@ -512,27 +442,28 @@ make_room(void)
 void
 difference_send(FILE *out, bool scroll, bool cursor)
 {
-    if (!terminal.able || isendwin() || is_cleared(newscr) || is_cleared(curscr)) {
+    if (!means || !means->able || isendwin() || is_cleared(newscr) || is_cleared(curscr)) {
         doupdate();
         return;
     }
     int row, column;
     getyx(newscr, row, column); // reading its rows moves it
     make_room();
-    at.out = out;
-    at.row = -1;
-    at.style = plain_style;
-    if (scroll && terminal.scrolls)
+    pen = (struct pen){.out = out, .row = -1, .style = pen_plain};
+    runs.count = 0;
+    wanted_row = -1;
+    if (scroll && means->scrolls)
         scroll_if_shorter();
     for (int y = 0; y < LINES; y++) {
-        load_row(newscr, y, wanted);
+        load_wanted(y);
         load_row(curscr, y, shown);
         if (memcmp(wanted, shown, (size_t)COLS * sizeof *wanted) != 0)
-            send_row(y);
+            add_row(y);
     }
+    send_runs();
     if (cursor)
-        go(row, column);
-    use_style(&plain_style);
+        pen_go(&pen, row, column);
+    pen_use(&pen, &pen_plain);
     overwrite(newscr, curscr);
     untouchwin(newscr);
     untouchwin(curscr);

@@ -5,6 +5,8 @@
 // finds elsewhere on the screen, pictures included. So curses paints screens whole, at the start
 // and whenever they were lost, and all that changes in between is sent from here.
 //
+// No half of a wide character may stand alone (halves.h).
+//
 // It needs a terminal of ECMA-48's kind, as terminfo describes it; on any other doupdate() sends
 // all. For the thread of curses.
 #ifndef LIMN_APP_UI_DIFFERENCE_H

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "app/ui/halves.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
@@ -237,6 +238,7 @@ frame_show(struct ui *ui, struct err *err)
         ui->wake = 0;
         bool before = shows_pictures(&ui->screen);
         draw_screen(ui);
+        halves_mend();
         ui->screen.cursor = curs_set(0) == 1;
         for (int i = 0; i < CANVAS_SLOTS; i++)
             if (!ui->screen.slot_used[i]) {
