@@ -414,6 +414,14 @@ def on_another_machine(sshd):
           f'a script through ssh: {p.returncode}', p.stdout + p.stderr)
     check(size_of(there / 'screen.png') == (800, 480) and len(list(there.rglob('pictures/*.png'))) > 8,
           'and its picture lies there')
+    # The same played here, drawn there: the picture comes, and the screen says where it was drawn.
+    p = subprocess.run([LIMN, *at, '--script', '-'], env=dict(env, **sshd.more), cwd=here, capture_output=True,
+                       text=True, timeout=120 * SLOW,
+                       input=f'limit {30 * SLOW:.0f}\nwait 127.0.0.1\nkeys :\ntype size 64\nkeys Enter :\n'
+                             'type steps 2\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nkeys 5\nwait models on\nsave -\n')
+    check(p.returncode == 0 and f'models on {sshd.host}' in p.stdout, f'a script with --host: {p.returncode}',
+          p.stdout + p.stderr)
+    check(len(list((home / 'data').rglob('pictures/*.png'))) == 1, 'and its picture lies here')
     # One sentence for what is not there, and for what is not here.
     recipe = f'{SOURCE}/app/recipes/limn-icons.yaml'  # whose model is limn's own
     for args, code, words in ((('train', recipe, '--set', 'pack=small.pack', '--set', 'output=o', '--set',
