@@ -11,6 +11,7 @@
 #include "app/ui/files.h"
 #include "app/ui/painter.h"
 #include "app/ui/screen.h"
+#include "app/ui/training.h"
 #include "app/ui/ui_parts.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
@@ -140,6 +141,9 @@ ui_request(struct ui *ui, enum request request)
     case REQUEST_BELL:
         tasks_turn_bell(ui);
         return true;
+    case REQUEST_CURVE:
+        training_turn_curve(ui);
+        return true;
     case REQUEST_REDRAW:
         screen_changed(ui);
         return true;
@@ -186,7 +190,14 @@ command_set(struct ui *ui, const char *name, const char *value)
     else
         parameter_clear(p, &ui->session->job);
     session_check(ui);
-    ui_say(ui, ok ? ROLE_GOOD : ROLE_ERROR, "%s", ok ? "set" : err.text);
+    char *now = ok ? parameter_text(p, &ui->session->job) : NULL;
+    if (!ok)
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    else if (now)
+        ui_say(ui, ROLE_GOOD, "%s: %s, for the next drawing", p->label, now);
+    else
+        ui_say(ui, ROLE_GOOD, "%s: limn chooses, for the next drawing", p->label);
+    free(now);
     return true;
 }
 

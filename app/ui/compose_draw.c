@@ -64,7 +64,9 @@ draw_looks(struct ui *ui, const struct area *a)
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
     compose_ask_for_look(ui);
-    if (!r || a->rows < 3)
+    if (r && draw_is_plain() && *c->trouble)
+        draw_wrapped(a, ROLE_WARNING, c->trouble);
+    if (!r || a->rows < 3 || draw_is_plain())
         return;
     // Side by side, or one under the other where the place is tall.
     int width, height;
@@ -83,7 +85,9 @@ draw_looks(struct ui *ui, const struct area *a)
     draw_text(first.y, first.x, first.columns, ROLE_DIM, "before");
     draw_format(second.y, second.x, second.columns, ROLE_DIM, "%s%s",
                 r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
-    first.y++, first.rows--, second.y++, second.rows--;
+    first.y++, second.y++;
+    first.rows = MIN(first.rows - 1, draw_square_rows(ui, first.columns)); // right below its word
+    second.rows = MIN(second.rows - 1, draw_square_rows(ui, second.columns));
     if (r->embedded || !r->file)
         draw_text(first.y, first.x, first.columns, ROLE_DIM,
                   "kept in the picture it came from");
@@ -139,7 +143,8 @@ welcome_of(const struct compose *c)
         return "i to write: Draw [ref#1] in the style of [ref#2]: \u2026";
     return "limn makes pictures from a sentence and the pictures that it refers to.\n"
            "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.\n"
-           "i to write: Draw [ref#1] in the style of [ref#2]: \u2026   F1 helps.";
+           "i to write: Draw [ref#1] in the style of [ref#2]: \u2026\n"
+           "? helps, q leaves.";
 }
 
 // As many lines as the text has, and one to go on in, so that pictures have the rest.

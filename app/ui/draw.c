@@ -205,6 +205,13 @@ draw_message(int y, int x, int columns, enum role role, const char *text)
 }
 
 void
+draw_caption(int y, int x, int columns, enum role role, const char *text)
+{
+    int spare = plain ? 0 : MAX(columns - text_width(text, SIZE_MAX), 0);
+    draw_text(y, x + spare / 2, columns - spare / 2, role, text);
+}
+
+void
 draw_format(int y, int x, int columns, enum role role, const char *format, ...)
 {
     char text[1024];
@@ -363,6 +370,14 @@ draw_cell(const struct ui *ui, int *width, int *height)
     *height = ui->screen.term.cell_height;
 }
 
+int
+draw_square_rows(const struct ui *ui, int columns)
+{
+    int width, height;
+    draw_cell(ui, &width, &height);
+    return (columns * width + height - 1) / height;
+}
+
 void
 draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live)
 {
@@ -488,4 +503,20 @@ draw_wrapped(const struct area *a, enum role role, const char *said)
     }
     free(spelled);
     theme_use(ROLE_TEXT);
+}
+
+void
+draw_field(const struct area *a, const struct field *f)
+{
+    const char *text = f->text, *cursor = f->text + f->cursor;
+    int at = text_width(text, f->cursor);
+    draw_fill(a, ROLE_INPUT);
+    while (at > a->columns - 2 && text < cursor) {
+        size_t n = text_char(text, NULL);
+        at -= text_width(text, n);
+        text += n;
+    }
+    draw_text(a->y, a->x, a->columns, ROLE_INPUT, text);
+    curs_set(1);
+    move(a->y, a->x + MIN(at, MAX(a->columns - 1, 0)));
 }

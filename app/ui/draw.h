@@ -10,6 +10,7 @@
 #include "app/ui/theme.h"
 #include "renderer/canvas.h"
 
+struct field;
 struct ui;
 
 struct area {
@@ -32,6 +33,9 @@ void draw_split(const struct area *a, int columns, struct area *list, struct are
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 // The message line. A message's role has the line's background there, and only there.
 void draw_message(int y, int x, int columns, enum role role, const char *text);
+// In the middle of so many columns, as the pictures are whose caption it is; from the first one on
+// for screen readers, and where it is too long.
+void draw_caption(int y, int x, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) void draw_format(int y, int x, int columns, enum role role,
                                                        const char *format, ...);
 // As much of the path's end as fits, from the start of a name if possible; the home folder is ~.
@@ -46,6 +50,8 @@ void draw_gauge(int y, int x, int columns, double part);
 int draw_scroll(int count, int selected, int rows, int top);
 // The size of a terminal cell in pixels, for the proportions of pictures.
 void draw_cell(const struct ui *ui, int *width, int *height);
+// Rows of a square picture of so many columns.
+int draw_square_rows(const struct ui *ui, int columns);
 // Reserves cells for pictures: they are printed in few bytes even while there is no picture.
 void draw_reserve(const struct area *a);
 // A picture in an area. live: one of many frames. The caller keeps the image.
@@ -57,6 +63,8 @@ void draw_file(struct ui *ui, int slot, const struct area *a,
 // Text with its [ref#k] markers, wrapped; the cursor at byte `cursor` when it is not SIZE_MAX.
 void draw_instruction(struct ui *ui, const struct area *a, const char *text, size_t cursor);
 void draw_wrapped(const struct area *a, enum role role, const char *text);
+// A line that is being written, with the cursor in it: of a long one the part around the cursor.
+void draw_field(const struct area *a, const struct field *f);
 
 // Slots of the canvas, by their user.
 enum {

@@ -214,6 +214,7 @@ form_draw(struct ui *ui)
 {
     struct form *f = ui->dialogue.form;
     struct area a = form_area(f), inner = {a.y + 1, a.x + 1, a.rows - 2, a.columns - 2};
+    struct area edited = {0};
     int label = 8, rows = a.rows - FRAME_ROWS;
     for (int i = 0; i < f->count; i++)
         label = MAX(label, text_width(f->fields[i].label, SIZE_MAX));
@@ -227,13 +228,10 @@ form_draw(struct ui *ui)
         const struct form_field *d = &f->fields[i];
         bool here = i == f->selected;
         draw_text(y, a.x + 2, label, here ? ROLE_SELECTION : ROLE_POPUP, d->label);
-        if (here && f->editing) {
-            struct area line = {y, x, 1, width};
-            draw_fill(&line, ROLE_INPUT);
-            draw_text(y, x, width, ROLE_INPUT, f->edit.text);
-            continue;
-        }
-        draw_value(d, here, y, x, width);
+        if (here && f->editing)
+            edited = (struct area){y, x, 1, width};
+        else
+            draw_value(d, here, y, x, width);
     }
     const struct form_field *d = f->count ? &f->fields[f->selected] : NULL;
     char range[80] = "";
@@ -244,11 +242,8 @@ form_draw(struct ui *ui)
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
     draw_wrapped(&help, ROLE_POPUP, text);
     draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, keys_here(f, a.columns - 4));
-    if (f->editing) {
-        int at = text_width(f->edit.text, f->edit.cursor);
-        curs_set(1);
-        move(a.y + 1 + f->selected - f->top, MIN(a.x + label + 4 + at, COLS - 1));
-    }
+    if (edited.rows) // last: the cursor stays in it
+        draw_field(&edited, &f->edit);
     struct canvas_rect cover = {a.y, a.x, a.rows, a.columns};
     if (ui->screen.canvas)
         canvas_cover(ui->screen.canvas, &cover, 1);

@@ -13,7 +13,7 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { FLUSH_MS = 8 };
+enum { FLUSH_MS = 2 }; // then keys have their turn
 
 static void
 draw_title(struct ui *ui)
@@ -49,16 +49,7 @@ draw_status(struct ui *ui)
         int label = text_width(d->prompt_label, SIZE_MAX);
         draw_text(LINES - 2, 1, label, ROLE_STATUS, d->prompt_label);
         struct area input = {LINES - 2, label + 1, 1, COLS - label - 2};
-        draw_fill(&input, ROLE_INPUT);
-        // The end of a long text is what is being written.
-        const char *text = d->prompt.text;
-        while (text_width(text, d->prompt.cursor - (size_t)(text - d->prompt.text)) >
-               input.columns - 2)
-            text += text_char(text, NULL);
-        draw_text(LINES - 2, input.x, input.columns, ROLE_INPUT, text);
-        curs_set(1);
-        move(LINES - 2,
-             input.x + text_width(text, d->prompt.cursor - (size_t)(text - d->prompt.text)));
+        draw_field(&input, &d->prompt);
     } else if (d->asking) {
         draw_message(LINES - 2, 1, COLS - 2, ROLE_WARNING, d->question);
     } else if (d->message[0]) {
@@ -75,13 +66,22 @@ hint_word(const struct ui *ui, enum request r)
     return request_name(r);
 }
 
+static bool
+is_typing(const struct ui *ui)
+{
+    const struct view *v = views[ui->view];
+    return v->typing && v->typing(ui);
+}
+
 // The first of a request's keys, and what it does; x of 0 only measures. Returns the columns.
 static int
 draw_hint(struct ui *ui, int x, enum request r)
 {
     char keys[80];
-    const char *word = hint_word(ui, r);
-    snprintf(keys, sizeof keys, "%s", request_keys(ui->view, r));
+    const char *word = hint_word(ui, r), *first = request_keys(ui->view, r);
+    while (is_typing(ui) && first[0] && first[1] == ' ') // it would be a letter of the text
+        first += 2;
+    snprintf(keys, sizeof keys, "%s", first);
     keys[strcspn(keys, " ")] = 0;
     int width = text_width(keys, SIZE_MAX), words = text_width(word, SIZE_MAX);
     if (x > 0) {
@@ -123,13 +123,13 @@ draw_hints(struct ui *ui)
     if (ui->dialogue.form) { // its own keys stand in it
         if (form_browser(ui))
             draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
-                      "Enter takes it   Left Right folders   / filter   s sort   . hidden   "
-                      "b places   Esc back");
+                      "Enter OK  Left Right folders  / filter  s sort  . hidden  b places  "
+                      "Esc back");
         return;
     }
     draw_hint(ui, MAX(end, 1), last);
     const struct view *v = views[ui->view];
-    if (v->typing_hint && v->typing && v->typing(ui) && !ui->dialogue.form) {
+    if (v->typing_hint && is_typing(ui)) {
         draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint(ui));
         return;
     }

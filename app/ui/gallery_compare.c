@@ -206,7 +206,7 @@ gallery_draw_compared(struct ui *ui, const struct area *a)
         draw_one(ui, g->side, SLOT_SHEET, a);
         return;
     }
-    int across = MAX(1, MIN(g->compared, a->columns / NARROWEST));
+    int across = draw_is_plain() ? 1 : MAX(1, MIN(g->compared, a->columns / NARROWEST));
     if (g->compared > 3)
         across = MIN(across, (g->compared + 1) / 2);
     int rows = (g->compared + across - 1) / across;

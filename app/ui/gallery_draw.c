@@ -41,12 +41,28 @@ draw_about(const struct library_picture *p, const struct area *a)
         draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
 }
 
+// For a screen reader: a line says one picture.
+static void
+draw_line(const struct library_picture *p, const struct area *a, bool marked, bool here)
+{
+    char stars[24] = "";
+    if (p->rating)
+        snprintf(stars, sizeof stars, ", %d %s", p->rating, p->rating == 1 ? "star" : "stars");
+    draw_format(a->y, a->x + 1, a->columns - 1, here ? ROLE_SELECTION : ROLE_TEXT,
+                "picture %" PRId64 "%s%s: %s", p->id, stars, marked ? ", marked" : "",
+                p->instruction);
+}
+
 static void
 draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct area *a, bool here)
 {
     const struct gallery *g = gallery_of(ui);
     char rating[32], line[80];
     bool marked = gallery_is_marked(g, p->id);
+    if (draw_is_plain()) {
+        draw_line(p, a, marked, here);
+        return;
+    }
     struct area picture = {a->y, a->x + 1, a->rows - 1, a->columns - 2};
     gallery_stars(rating, p->rating);
     snprintf(line, sizeof line, "%s%" PRId64 " %s", marked ? "+" : "", p->id, rating);
@@ -59,7 +75,7 @@ draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct
         draw_file(ui, slot, &picture, p->file);
 }
 
-// Cells of a tile by how far it is zoomed, pictures being twice as wide as high in them.
+// Cells of a tile by how far it is zoomed.
 static int
 tile_columns(int zoom)
 {
@@ -67,20 +83,28 @@ tile_columns(int zoom)
     return sizes[zoom + ZOOM_MAX];
 }
 
+// Square pictures, each with its caption below it.
 static void
-lay_out(struct gallery *g, const struct area *a)
+lay_out(const struct ui *ui, struct gallery *g, const struct area *a)
 {
-    int columns = tile_columns(g->zoom);
-    g->across = MAX(1, a->columns / columns);
-    g->down = MAX(1, (a->rows + columns / 6) / (columns / 2)); // rather a little lower than none
+    g->tiles = *a;
+    if (draw_is_plain()) {
+        g->across = 1;
+        g->down = MAX(1, a->rows);
+        return;
+    }
+    g->across = MAX(1, a->columns / tile_columns(g->zoom));
+    int high = draw_square_rows(ui, a->columns / g->across - 2) + 1;
+    g->down = MAX(1, (a->rows + high / 3) / high); // rather a little lower than none
+    g->tiles.rows = g->down * MIN(high, a->rows / g->down);
 }
 
 // As large as all of them can be, where they are few and nobody has chosen a size.
 static void
-zoom_few(struct gallery *g, const struct area *a)
+zoom_few(const struct ui *ui, struct gallery *g, const struct area *a)
 {
     for (g->zoom = ZOOM_MAX - 1; g->zoom > 0; g->zoom--) {
-        lay_out(g, a);
+        lay_out(ui, g, a);
         if (g->across * g->down >= g->list.count)
             break;
     }
@@ -91,10 +115,9 @@ draw_tiles(struct ui *ui, const struct area *a)
 {
     struct gallery *g = gallery_of(ui);
     if (!g->zoomed)
-        zoom_few(g, a);
-    lay_out(g, a);
-    g->tiles = *a;
-    int width = a->columns / g->across, height = a->rows / g->down;
+        zoom_few(ui, g, a);
+    lay_out(ui, g, a);
+    int width = a->columns / g->across, height = g->tiles.rows / g->down;
     int rows = (g->list.count + g->across - 1) / g->across;
     g->top = draw_scroll(rows, g->selected / g->across, g->down, g->top);
     for (int i = 0; i < g->across * g->down; i++) {

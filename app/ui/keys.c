@@ -47,6 +47,9 @@ static const struct binding as_they_come[] = {
     {VIEW_TRAINING, CHAR('a'), REQUEST_ADD},      {VIEW_TRAINING, CHAR('n'), REQUEST_NEW},
     {VIEW_TRAINING, CHAR('R'), REQUEST_RESUME},
 
+    // Hints name the first key: many terminals keep F1 and F10 for themselves.
+    {ANY, CHAR('?'), REQUEST_HELP},
+    {ANY, CHAR('q'), REQUEST_QUIT},
     {ANY, F(1), REQUEST_HELP},
     {ANY, F(2), REQUEST_LIVE},
     {ANY, F(3), REQUEST_GALLERY},
@@ -59,9 +62,7 @@ static const struct binding as_they_come[] = {
     {ANY, F(10), REQUEST_QUIT},
     {ANY, CTRL('G'), REQUEST_DRAW},
     {ANY, CTRL('L'), REQUEST_REDRAW},
-    {ANY, CHAR('?'), REQUEST_HELP},
     {ANY, CHAR(':'), REQUEST_COMMAND},
-    {ANY, CHAR('q'), REQUEST_QUIT},
     {ANY, CHAR('1'), REQUEST_COMPOSE},
     {ANY, CHAR('2'), REQUEST_LIVE},
     {ANY, CHAR('3'), REQUEST_GALLERY},

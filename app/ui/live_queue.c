@@ -126,7 +126,8 @@ live_draw_queue(struct ui *ui, const struct area *a)
     struct live *l = live_of(ui);
     char title[40];
     put_title(ui, title, sizeof title);
-    draw_heading(a, true, title);
+    bool narrow = text_width(title, SIZE_MAX) > a->columns - 4;
+    draw_heading(a, true, narrow && strncmp(title, "queue: ", 7) == 0 ? title + 7 : title);
     l->row = draw_is_plain() ? 1 : 2;
     l->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     int rows = MAX(l->list.rows / l->row, 1);

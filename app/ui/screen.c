@@ -196,7 +196,6 @@ settle_in(struct ui *ui, const char *preview)
     screen_canvas(ui, preview);
 }
 
-// A script's screen without a terminal: curses has what swallows all, and no keys.
 // curses does not tell a description that cannot be read from a name that it does not know: here
 // the means that it needed are asked for once more.
 static bool
@@ -223,6 +222,7 @@ make_screen(const char *term, FILE *out, FILE *in, struct err *err)
     return unknown_terminal(term, err);
 }
 
+// A script's screen without a terminal: curses has what swallows all, and no keys.
 static bool
 start_unseen(struct ui *ui, struct err *err)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The parts of the templates view: list and form (view_templates.c), sweeps over variables
-// (templates_sweep.c), and the user's own files (templates_own.c).
+// The parts of the templates view: list and form (view_templates.c), drawing (templates_draw.c),
+// sweeps over variables (templates_sweep.c), and the user's own files (templates_own.c).
 #ifndef LIMN_APP_UI_TEMPLATES_H
 #define LIMN_APP_UI_TEMPLATES_H
 
 #include <stdbool.h>
 
 #include "app/job/template.h"
+#include "app/ui/draw.h"
 #include "app/ui/form.h"
 #include "app/ui/keys.h"
 
@@ -42,7 +43,20 @@ struct templates_own {
     struct template_entry composed; // the last of them; path NULL: the chosen one is swept
 };
 
+struct templates {
+    struct template_entry *entries;
+    int count, capacity, selected, top;
+    struct area list;
+    char filter[80];
+    bool all; // those for one family of models too: a model was chosen, or a filter is written
+    struct templates_own own;
+    struct template filled; // the chosen one with what its form has
+    int filled_form;        // that form's serial; 0: none was changed yet
+};
+
+struct templates *templates_of(const struct ui *ui);
 struct templates_own *templates_own_of(const struct ui *ui);
+void templates_draw(struct ui *ui, const struct area *a);
 void templates_reload(struct ui *ui, const char *path); // and chooses that one; NULL: as it is
 // `path`: of the chosen one, NULL: there is none. False: it is none of its requests.
 bool templates_own_request(struct ui *ui, enum request request, const char *path);

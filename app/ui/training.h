@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The view of training runs, in four files: the list (view_training.c), curve and sheets
-// (training_draw.c), the form that starts one (training_form.c), and copies of another machine's
-// logs (training_copies.c).
+// The view of training runs, in five files: the list (view_training.c), losses and sheets
+// (training_draw.c, training_curve.c), the form that starts one (training_form.c), and copies of
+// another machine's logs (training_copies.c).
 #ifndef LIMN_APP_UI_TRAINING_H
 #define LIMN_APP_UI_TRAINING_H
 
@@ -28,6 +28,7 @@ struct training {
     double asked;            // when the worker was
     char begun[JOB_ID_TEXT]; // the last one that was begun here
     bool able;               // the worker runs trainings
+    bool blocks;             // curves in blocks, for fonts without braille
 };
 
 // view_training.c
@@ -48,6 +49,11 @@ void training_use(struct ui *ui, const struct run *r);
 
 // training_draw.c
 void training_draw(struct ui *ui, const struct area *a);
+
+// training_curve.c
+void training_draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a);
+void training_restore_curve(struct ui *ui); // as it was chosen before
+void training_turn_curve(struct ui *ui);    // in blocks or in braille, also for later limns
 
 // training_form.c
 void training_form(struct ui *ui);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A training on the screen: the loss as a curve in cells, the loss by task, the sheets.
+// A training on the screen: the list, what draws with its result, the loss by task, the sheets.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,70 +12,13 @@
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 
-enum { CURVE_COLUMNS_MAX = 1024, SMOOTH_STEPS = 50 };
+static const char none_yet[] =
+    "n starts a training run. The recipe my-style.yaml makes a style of about twenty icons of "
+    "yours, in minutes; limn-icons.yaml trains the whole model.\n\n"
+    "a adds the output folder of one that limn train has started elsewhere.\n\n"
+    "docs/training.md tells what to prepare; limn data pack makes a pack of a folder of pictures.";
+
 #define ASK_SECONDS 2.0 // between questions how the worker's trainings are
-
-// One cell of braille: dots of its two columns, four rows each, from the top.
-static void
-put_dots(int y, int x, unsigned dots, bool unicode)
-{
-    char cell[5];
-    if (unicode) {
-        unsigned c = 0x2800 + dots;
-        snprintf(cell, sizeof cell, "%c%c%c", (char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 63)),
-                 (char)(0x80 | (c & 63)));
-    } else {
-        unsigned upper = dots & (0x01 | 0x02 | 0x08 | 0x10),
-                 lower = dots & (0x04 | 0x40 | 0x20 | 0x80);
-        snprintf(cell, sizeof cell, "%s", upper && lower ? "|" : upper ? "'" : ".");
-    }
-    draw_text(y, x, 1, ROLE_CURVE, cell);
-}
-
-static void
-draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a)
-{
-    static const unsigned char bits[2][4] = {{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}};
-    double means[CURVE_COLUMNS_MAX], low = INFINITY, high = -INFINITY;
-    int label = 8, columns = MIN(a->columns - label, CURVE_COLUMNS_MAX / 2), rows = a->rows - 1;
-    if (columns < 4 || rows < 2)
-        return;
-    int count = trainlog_curve(log, columns * 2, SMOOTH_STEPS, means);
-    if (!count) {
-        draw_text(a->y, a->x, a->columns, ROLE_DIM, "its curve begins with the first step");
-        return;
-    }
-    // The first steps of a training are far above all others: the scale is that of the rest.
-    for (int i = count > 20 ? count / 20 : 0; i < count; i++) {
-        low = MIN(low, means[i]);
-        high = MAX(high, means[i]);
-    }
-    if (!(high > low))
-        high = low + 1e-6;
-    unsigned char *dots = mem_zalloc((size_t)(rows * columns));
-    int before = -1;
-    for (int i = 0; i < count; i++) {
-        int at = (int)lround((high - MIN(means[i], high)) / (high - low) * (rows * 4 - 1));
-        // From the one before to this: a line without gaps.
-        int from = before < 0 ? at : MIN(at, before + (before < at)),
-            to = before < 0 ? at : MAX(at, before - (before > at));
-        for (int k = MAX(from, 0); k <= to && k < rows * 4; k++)
-            dots[k / 4 * columns + i / 2] |= bits[i % 2][k % 4];
-        before = at;
-    }
-    for (int y = 0; y < rows; y++)
-        for (int x = 0; x < columns; x++)
-            if (dots[y * columns + x])
-                put_dots(a->y + y, a->x + label + x, dots[y * columns + x], draw_has_font());
-    free(dots);
-    draw_format(a->y, a->x, label, ROLE_DIM, "%.4f", high);
-    draw_format(a->y + rows - 1, a->x, label, ROLE_DIM, "%.4f", low);
-    draw_format(a->y + rows, a->x + label, columns, ROLE_DIM, "step 1");
-    char last[40];
-    snprintf(last, sizeof last, "%" PRId64, log->step);
-    draw_text(a->y + rows, a->x + label + columns - (int)strlen(last), (int)strlen(last), ROLE_DIM,
-              last);
-}
 
 static void
 draw_tasks(const struct trainlog *log, const struct area *a)
@@ -165,6 +108,40 @@ draw_result(const struct ui *ui, const struct run *r, const struct area *line)
     free(made);
 }
 
+// Curve, losses and sheet: the sheet beside both, or, on a narrow screen, beside the losses.
+static void
+draw_log(struct ui *ui, const struct trainlog *log, const struct area *a)
+{
+    bool wide = a->columns >= 98;
+    int half = a->columns / 2 - 1;
+    int rows = wide ? MAX(a->rows * 3 / 5, a->rows - log->task_count - 3) : a->rows * 2 / 5;
+    struct area curve = {a->y, a->x, rows, wide ? half : a->columns};
+    training_draw_curve(ui, log, &curve);
+    struct area tasks = {curve.y + curve.rows + 1, a->x, a->rows - curve.rows - 1, half};
+    struct area sheet = {a->y, a->x + half + 1, a->rows, half};
+    if (!wide) {
+        sheet.y = tasks.y;
+        sheet.rows = tasks.rows;
+    }
+    if (tasks.rows > 1)
+        draw_tasks(log, &tasks);
+    if (sheet.rows > 2)
+        draw_sheet(ui, log, &sheet);
+}
+
+// One below the other: a line says one thing.
+static void
+draw_log_plainly(struct ui *ui, const struct trainlog *log, const struct area *a)
+{
+    struct area curve = {a->y, a->x, a->rows / 2, a->columns};
+    training_draw_curve(ui, log, &curve);
+    struct area tasks = {curve.y + curve.rows, a->x, MIN(a->rows / 2 - 1, log->task_count + 1),
+                         a->columns};
+    struct area sheet = {tasks.y + tasks.rows, a->x, 1, a->columns};
+    draw_tasks(log, &tasks);
+    draw_sheet(ui, log, &sheet);
+}
+
 void
 training_draw(struct ui *ui, const struct area *a)
 {
@@ -174,9 +151,8 @@ training_draw(struct ui *ui, const struct area *a)
     if (ui_now() > t->asked + ASK_SECONDS)
         training_ask(ui);
     if (!run) {
-        draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM,
-                  "n starts a training run, a adds the output folder of one "
-                  "(limn train RECIPE.yaml)");
+        struct area text = {a->y + 2, a->x + 1, a->rows - 2, MIN(a->columns - 2, 76)};
+        draw_wrapped(&text, ROLE_DIM, none_yet);
         return;
     }
     struct trainlog *log = &t->runs[t->selected].log;
@@ -197,21 +173,9 @@ training_draw(struct ui *ui, const struct area *a)
     }
     struct area result = {a->y + rows + 1, a->x, 1, a->columns};
     draw_result(ui, run, &result);
-    int y = a->y + rows + 3, left = a->rows - rows - 3;
-    bool wide = a->columns >= 100;
-    struct area curve = {y, a->x + 1, wide ? left * 3 / 5 : left * 2 / 5,
-                         wide ? a->columns / 2 - 2 : a->columns - 2};
-    draw_curve(ui, log, &curve);
-    struct area tasks = {curve.y + curve.rows + 1, a->x + 1,
-                         a->y + a->rows - curve.y - curve.rows - 1, curve.columns};
-    struct area sheet = {y, a->x + a->columns / 2, left, a->columns / 2 - 1};
-    if (!wide) {
-        tasks.columns = a->columns / 2 - 2;
-        sheet.y = tasks.y;
-        sheet.rows = tasks.rows;
-    }
-    if (tasks.rows > 1)
-        draw_tasks(log, &tasks);
-    if (sheet.rows > 2)
-        draw_sheet(ui, log, &sheet);
+    struct area rest = {a->y + rows + 3, a->x + 1, a->rows - rows - 3, a->columns - 2};
+    if (draw_is_plain())
+        draw_log_plainly(ui, log, &rest);
+    else
+        draw_log(ui, log, &rest);
 }

@@ -262,11 +262,11 @@ on_request(struct ui *ui, enum request request)
 }
 
 static const enum request hints[] = {
-    REQUEST_DRAW,   REQUEST_NEXT_PANE, REQUEST_ADD,  REQUEST_INSTRUCTION, REQUEST_PARAMETERS,
-    REQUEST_FILTER, REQUEST_SAVE,      REQUEST_HELP, REQUEST_QUIT,        REQUEST_NONE};
+    REQUEST_DRAW, REQUEST_NEXT_PANE, REQUEST_ADD,  REQUEST_INSTRUCTION, REQUEST_PARAMETERS,
+    REQUEST_QUIT, REQUEST_FILTER,    REQUEST_SAVE, REQUEST_HELP,        REQUEST_NONE};
 
 static const struct view_word words[] = {
-    {REQUEST_NEXT_PANE, "next pane"},
+    {REQUEST_NEXT_PANE, "pane"},
     {REQUEST_INSTRUCTION, "write"},
     {REQUEST_NONE, NULL},
 };

@@ -92,6 +92,8 @@ grid_columns(const struct ui *ui, const struct area *a, int count)
     int best = 1, width, height;
     double best_side = 0;
     draw_cell(ui, &width, &height);
+    if (draw_is_plain()) // a line each
+        return 1;
     for (int columns = 1; columns <= count; columns++) {
         int rows = (count + columns - 1) / columns;
         double w = (double)(a->columns / columns - 1) * width;
@@ -122,12 +124,16 @@ draw_tile(struct ui *ui, const struct task *t, int i, int slot, const struct are
 {
     struct live *l = live_of(ui);
     struct area picture = {tile->y, tile->x, tile->rows - 1, tile->columns};
-    if (t->unwanted[i])
-        draw_text(tile->y + tile->rows / 2, tile->x, tile->columns, ROLE_WARNING, "not kept");
+    bool plain = draw_is_plain();
+    if (t->unwanted[i] && !plain)
+        draw_caption(tile->y + tile->rows / 2, tile->x, tile->columns, ROLE_WARNING, "not kept");
     else
         draw_picture(ui, slot, &picture, l->tiles[i], t->state == TASK_RUNNING && !l->back);
-    draw_format(tile->y + tile->rows - 1, tile->x, tile->columns,
-                l->picture == i ? ROLE_SELECTION : ROLE_DIM, "seed %" PRId64, t->job.seed + i);
+    char text[64];
+    snprintf(text, sizeof text, "seed %" PRId64 "%s", t->job.seed + i,
+             t->unwanted[i] && plain ? ", not kept" : "");
+    draw_caption(tile->y + tile->rows - 1, tile->x, tile->columns,
+                 l->picture == i ? ROLE_SELECTION : ROLE_DIM, text);
 }
 
 static void
@@ -136,13 +142,13 @@ draw_several(struct ui *ui, const struct task *t, struct image *frame, const str
     struct live *l = live_of(ui);
     int count = t->job.count, columns = grid_columns(ui, a, count);
     int rows = (count + columns - 1) / columns;
-    int width = a->columns / columns, height = a->rows / rows;
+    int width = a->columns / columns, height = MAX(1, a->rows / rows);
     take_apart(l, frame, count);
     if (l->alone) {
         draw_tile(ui, t, MAX(l->picture, 0), SLOT_LIVE, a);
         return;
     }
-    for (int i = 0; i < count && SLOT_GRID + i < SLOT_QUEUE; i++) {
+    for (int i = 0; i < MIN(count, a->rows * columns) && SLOT_GRID + i < SLOT_QUEUE; i++) {
         struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height,
                             width - 1};
         draw_tile(ui, t, i, SLOT_GRID + i, &tile);
@@ -189,8 +195,8 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
             continue;
         struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
                             width - 1};
-        draw_text(tile.y + height - 1, tile.x, width - 1,
-                  k == tasks->shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
+        draw_caption(tile.y + height - 1, tile.x, width - 1,
+                     k == tasks->shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
         if (live_newest(t) && SLOT_GRID + i < SLOT_QUEUE)
             draw_picture(ui, SLOT_GRID + i, &tile, live_newest(t), t->state == TASK_RUNNING);
         else
@@ -240,7 +246,7 @@ draw_live(struct ui *ui, const struct area *a)
     else
         draw_end(t, l->back, right.y + 4, right.x + 1, right.columns - 2);
     struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
-    if (t->sweep && !l->alone)
+    if (t->sweep && !l->alone && !draw_is_plain()) // there the queue says it all
         draw_sweep(ui, t->sweep, &picture);
     else
         draw_one(ui, t, &picture);

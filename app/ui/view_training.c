@@ -121,6 +121,7 @@ training_load(struct ui *ui)
     if (t->loaded)
         return;
     t->loaded = true;
+    training_restore_curve(ui);
     if (ui_host(ui))
         training_tidy_copies(ui);
     struct library *library = ui_library(ui);

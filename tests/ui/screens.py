@@ -35,7 +35,7 @@ def views_at_every_size():
                 s.keys('Escape', key)
                 s.expect(mark, f'{locale} {size} view {key}')
                 well_formed(s, f'{locale} {size} view {key}')
-                check(re.search('Esc back$' if key == '8' else 'F1 help$', s.text().rstrip()),
+                check(re.search('Esc back$' if key == '8' else r'\? help$', s.text().rstrip()),
                       f'{locale} {size} view {key}: the way to help is told', s)
                 if locale == 'C':
                     check(s.text().isascii(), f'{locale} {size} view {key}: only ASCII', s)

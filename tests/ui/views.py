@@ -48,7 +48,7 @@ def own_keys():
     check(h.limn('--print-keys').stdout == shipped, 'the shipped file changes nothing')
     own.write_text('# mine\n\nall gallery 3 Z\nall help\ncompose add +\ngallery mark Space c\n')
     screen = h.play('keys Z\nwait newest first\nsave -\nkeys 1 +\nwait \\[ref#1\\]\nkeys 8\nsave -', 'own keys')
-    check('F1 help' not in screen.split('instruction')[0], 'one that was taken away', screen)
+    check('? help' not in screen.split('instruction')[0], 'one that was taken away', screen)
     screen = h.play('keys a\nsave -', 'a key that is free')
     check('a: there is nothing to' in screen or 'a does nothing here' in screen, 'says so', screen)
     check('compose    add            +' in h.limn('--print-keys').stdout, 'and they are printed')
@@ -448,12 +448,27 @@ def log():
            'wait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
 
 
-def before_its_first_step():
+def curve():
     h = Home()
     (h.path / 'begun').mkdir()
-    (h.path / 'begun/log.jsonl').touch()
-    screen = h.play(f'keys 6 a\ntype {h.path}/begun\nkeys Enter\nwait its curve begins with the first step\nsave -', 'it')
+    log = h.path / 'begun/log.jsonl'
+    log.touch()
+    screen = h.play(f'keys 6 a\ntype {h.path}/begun\nkeys Enter\nwait its curve begins with the first step\nsave -',
+                    'before the first step')
     check('inf' not in screen and 'no steps yet' in screen, 'no numbers that are none', screen)
+    # From 1.0 down to 0.1, evenly: the line falls from the upper left corner to the lower right one.
+    log.write_text(''.join(f'{{"step": {i}, "loss": {1.0 - 0.9 * (i - 1) / 299}}}\n' for i in range(1, 301)))
+    for args, sign in (('', '[\u2801-\u28ff]'), (':\ntype curve\nkeys Enter', '[\u2580\u2584\u2588]')):
+        screen = h.play(f'keys 6 {args}\nwait ^ +step 1 +300\nsave -', 'a curve')
+        columns = [[m.start() for m in re.finditer(sign, line)] for line in screen.split('\n')]
+        columns = [c for c in columns if c]
+        check(len(columns) > 4 and all(a[-1] <= b[0] + 1 for a, b in zip(columns, columns[1:])),
+              'it falls evenly', screen)
+        check(columns[0][0] <= 10 and columns[-1][-1] > 43, 'through all of its half', screen)
+    screen = h.play('keys 6\nwait mean loss\nsave -', 'in words', args=('--plain',))
+    told = [float(x) for x in re.findall(r'step \d+: ([\d.]+)', screen)]
+    check(len(told) > 3 and told == sorted(told, reverse=True) and told[0] > 0.9 > 0.2 > told[-1], f'{told}', screen)
+    check(not re.search('[\u2500-\u28ff]', screen), 'without lines and dots', screen)
 
 
 def one_of_several():
@@ -465,6 +480,14 @@ def one_of_several():
                     'keys Tab Tab y s\nwait copied: 40\nkeys S-Tab Enter\nsave -', 'three, and two of them kept')
     check([p[4] for p in pictures(h)] == [40, 42], f'not that one: {[p[4] for p in pictures(h)]}', screen)
     check('not kept' in screen, 'which its place says', screen)
+    # For a screen reader a line says one picture, or one thing.
+    screen = h.play('keys 3\nwait 2 pictures\nsettle\nsave -\nkeys * 4\nwait 4 stars\nkeys Space Down Space '
+                    'Enter\nsettle\nsave -',
+                    'read aloud', args=('--plain',))
+    list_, both = screen.split('\n')[:30], screen.split('\n')[30:]
+    check([re.match(r' picture (\d): a .*hen', l)[1] for l in list_[2:4]] == ['2', '1'], f'a list: {list_[2:4]}', screen)
+    check(sum('seed 40' in l for l in both) == sum('seed 42' in l for l in both) == 1, 'a comparison in one column',
+          screen)
 
 
 def several():
@@ -519,4 +542,4 @@ def composed():
 
 if __name__ == '__main__':
     run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
-         templates, files, choosing, models, log, before_its_first_step, one_of_several, several, sweep, composed])
+         templates, files, choosing, models, log, curve, one_of_several, several, sweep, composed])

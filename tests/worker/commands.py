@@ -418,7 +418,8 @@ def on_another_machine(sshd):
     p = subprocess.run([LIMN, *at, '--script', '-'], env=dict(env, **sshd.more), cwd=here, capture_output=True,
                        text=True, timeout=120 * SLOW,
                        input=f'limit {30 * SLOW:.0f}\nwait 127.0.0.1\nkeys :\ntype size 64\nkeys Enter :\n'
-                             'type steps 2\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nkeys 5\nwait models on\nsave -\n')
+                             'type steps 2\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nkeys 5\n'
+                             'wait models on\nsave -\n')
     check(p.returncode == 0 and f'models on {sshd.host}' in p.stdout, f'a script with --host: {p.returncode}',
           p.stdout + p.stderr)
     check(len(list((home / 'data').rglob('pictures/*.png'))) == 1, 'and its picture lies here')
