@@ -52,7 +52,8 @@ add_file(struct errand *e, const char *before, const struct errand_file *file, s
     if (e->file_count == (int)COUNT_OF(e->files) ||
         (file->result && e->result_count == LIMIT_ORDER_RESULTS)) {
         free(file->data);
-        return err_set(err, ERR_INPUT, "%s is one file too many", file->path);
+        return err_set(err, ERR_INPUT, "%s is one file too many: a command takes at most %d",
+                       file->path, file->result ? LIMIT_ORDER_RESULTS : (int)COUNT_OF(e->files));
     }
     struct jv *word = jv_object();
     char *name = mem_printf("%d-%s", e->file_count, last + cut);

@@ -49,11 +49,11 @@ table(void)
     FILE *out = open_memstream(&text, &size);
     fputs("| message | field | what it is | needed |\n|---|---|---|---|\n", out);
     for (const struct protocol_message *m = protocol_messages; m->type; m++) {
-        fprintf(out, "| %s `%s` |  | behind it %s", m->from ? "worker" : "limn", m->type,
+        fprintf(out, "| %s `%s` |  | followed by %s", m->from ? "worker" : "limn", m->type,
                 payloads[m->payload]);
         if (m->room)
             fprintf(out, ", at most %zu bytes", m->room);
-        fprintf(out, "%s | |\n", m->ends ? "; ends the connection when refused" : "");
+        fprintf(out, "%s | |\n", m->ends ? "; ends the connection if refused" : "");
         put_fields(out, m, m->fields, "");
     }
     fclose(out);
