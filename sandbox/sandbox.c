@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -299,8 +300,9 @@ keep(struct keeper *k)
     return !fds[0].revents || take_order(k);
 }
 
+// `prepared`: counts keepers that are; shared with the watch.
 _Noreturn static void
-be_keeper(sandbox_serve *serve, void (*prepare)(void))
+be_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
 {
     static struct keeper k;
     sigset_t child;
@@ -316,6 +318,8 @@ be_keeper(sandbox_serve *serve, void (*prepare)(void))
         raise(SIGKILL); // its parent tries again
     if (prepare)
         prepare();
+    if (prepared)
+        atomic_fetch_add(prepared, 1);
     while (k.signals >= 0 && keep(&k))
         ;
     for (int i = 0; i < CHILDREN_MAX; i++)
@@ -337,7 +341,9 @@ end_descendants(void)
     }
 }
 
-// The parent of keepers, one after the other, until one ends by itself.
+// The parent of keepers, one after the other, until one ends by itself. Where preparing ends them
+// (a library without memory), requests would wait for ever: the next one does without, and what
+// lacks is then said by the children.
 _Noreturn static void
 be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
 {
@@ -349,19 +355,24 @@ be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
     default_signals();
     if (!keep_only(its_control))
         _exit(1);
+    void *page = mmap(NULL, sizeof(atomic_int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                      -1, 0);
+    atomic_int *prepared = page == MAP_FAILED ? NULL : page;
     for (;;) {
         struct pollfd fd = {3, 0, 0};
-        int status = 0;
+        int status = 0, before = prepared ? atomic_load(prepared) : 0;
         if (poll(&fd, 1, 0) > 0) // its owner has gone
             _exit(0);
         pid_t pid = fork();
         if (pid == 0)
-            be_keeper(serve, prepare);
+            be_keeper(serve, prepare, prepared);
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
         end_descendants();
         if (pid > 0 && WIFEXITED(status))
             _exit(0);
+        if (pid > 0 && (!prepared || atomic_load(prepared) == before))
+            prepare = NULL;
         usleep(PAUSE_US);
     }
 }

@@ -23,10 +23,12 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "sandbox/confine.h"
+#include "sandbox/sandbox.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 // What has no memory gets NULL, as without the sanitizer, and not the end of the process.
@@ -420,6 +422,39 @@ time_is_limited(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+static void
+says_yes(int fd, const char *const *readable)
+{
+    if (write(fd, "yes", 3) != 3)
+        _exit(1);
+}
+
+static void
+ends_itself(void)
+{
+    raise(SIGKILL);
+}
+
+// A keeper whose preparation ends it, as a library does without memory, holds nothing up.
+static void
+keepers_do_without(void **state)
+{
+    enum { PATIENCE = 120 };
+    const struct sandbox_params params = {.megabytes = 100, .processor_seconds = 10};
+    const struct sandbox_wait wait = {clock_seconds() + PATIENCE, NULL};
+    struct err err = {0};
+    for (int i = 0; i < 2; i++) {
+        char said[4] = "";
+        assert_true(sandbox_start(says_yes, ends_itself, &err));
+        struct sandbox *s = sandbox_open(&params, &err);
+        if (!s)
+            fail_msg("%s", err.text);
+        assert_int_equal(sandbox_read(s, said, 3, &wait), SANDBOX_DONE);
+        assert_string_equal(said, "yes");
+        sandbox_close(s);
+    }
+}
+
 static int
 set_up(void **state)
 {
@@ -448,6 +483,7 @@ main(void)
         cmocka_unit_test(what_is_forbidden_fails),
         cmocka_unit_test(other_calls_fail),
         cmocka_unit_test(time_is_limited),
+        cmocka_unit_test(keepers_do_without),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
