@@ -146,7 +146,7 @@ data_tar_open(struct data_tar *tar, const char *path, size_t most, struct err *e
                             ? pax_path(tar->map.data + at, (size_t)size)
                             : mem_strndup((const char *)tar->map.data + at,
                                           MIN((size_t)size, (size_t)LIMIT_TAR_NAME_BYTES));
-        } else {
+        } else if (h[AT_TYPE] != 'K' && h[AT_TYPE] != 'g') { // a long link's, or of all entries
             char *name = long_name ? long_name : header_name(h);
             long_name = NULL;
             if (strncmp(name, "./", 2) == 0)

@@ -106,6 +106,7 @@ test_tar(void **state)
     tar_add(&a, "folder/", '5', "", 0);
     tar_add(&a, "link", '2', "", 0);
     tar_add(&a, "././@LongLink", 'L', long_name, 201);
+    tar_add(&a, "././@LongLink", 'K', "to where", 9); // says nothing of the next name
     tar_add(&a, "cut", '0', "long", 4);
     snprintf(pax, sizeof pax, "210 path=%s\n", long_name);
     tar_add(&a, "pax", 'x', pax, strlen(pax));
