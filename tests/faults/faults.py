@@ -10,7 +10,8 @@
 # --fault FAULT: that one, with all that it says
 # --short: each kind of call and each way to fail once, in one scenario or another
 # --part K/N: each N-th of what is to be done, so that a long run can be made in pieces
-import argparse, collections, re, sys, time
+# SIGTERM: it ends after the call that fails at the moment, as when its time is up
+import argparse, collections, re, signal, sys, time
 
 import harness, scenarios
 from harness import HOWS, WORDS
@@ -146,6 +147,7 @@ part, parts = map(int, asked.part.split('/'))
 todo = todo[part - 1::parts]
 print(f'{len(todo)} calls are to fail' + (f', {sum(places.values())} places: {dict(places)}' if places else ''),
       flush=True)
+signal.signal(signal.SIGTERM, lambda *_: setattr(asked, 'seconds', 0))
 # One that ends early for time has gone over all kinds alike, each time from the same place.
 left = 0
 for i in range(len(todo)):
