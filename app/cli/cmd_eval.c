@@ -13,11 +13,13 @@
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "engine/diffusion/sampler.h"
 #include "loaders/look.h"
 
 struct eval_options {
-    const char *tasks, *only, *split, *device;
+    const char *tasks, *only, *split, *sampler, *device;
     int examples, steps, seed, retrieve;
+    double scale;
     bool quick, json;
 };
 
@@ -26,6 +28,13 @@ split_name(int i)
 {
     static const char *const names[] = {"pair", "subject", "style"};
     return i < (int)COUNT_OF(names) ? names[i] : NULL;
+}
+
+static const char *
+sampler_name(int i)
+{
+    struct choice c;
+    return sampler_choice((size_t)i, &c) ? c.name : NULL;
 }
 
 static void
@@ -190,6 +199,7 @@ run_eval(const struct command_line *line)
     const struct eval_params p = {
         .models = {folders[0], folders[1]}, .pack = line->words[models], .device = o->device,
         .tasks = tasks, .only = o->only, .examples = o->examples, .steps = o->steps,
+        .sampler = o->sampler, .scale = o->scale,
         .seed = o->seed, .retrieve = o->retrieve, .split = split_of(o->split),
         .cancel = &command_interrupted,
         .progress = command_terminal(STDERR_FILENO) ? show_progress : NULL,
@@ -223,8 +233,13 @@ static const struct option eval_options[] = {
     {OPTION_CHOICE("split", "KIND", split_name, struct eval_options, split,
                    "which held-out pictures: of pairs, subjects or styles"),
      .fallback = "pair"},
-    {OPTION_WHOLE("steps", "N", 1, 1000, struct eval_options, steps, "denoising steps"),
-     .fallback = "12"},
+    {OPTION_WHOLE("steps", "N", 0, 1000, struct eval_options, steps,
+                  "denoising steps; 0: the model's own"),
+     .fallback = "0"},
+    {OPTION_CHOICE("sampler", "NAME", sampler_name, struct eval_options, sampler,
+                   "how noise becomes a picture; default: the model's own")},
+    {OPTION_REAL("scale", "X", 0, 100, struct eval_options, scale,
+                 "guidance scale; default: the model's own")},
     {OPTION_WHOLE("seed", "N", 0, 1000000000, struct eval_options, seed,
                   "seed of the first picture of a task"),
      .fallback = "1"},
@@ -233,6 +248,8 @@ static const struct option eval_options[] = {
     {OPTION_SWITCH("json", struct eval_options, json, "as JSON"), .group = "Output"},
     {0},
 };
+
+static const struct eval_options eval_initial = {.scale = -1};
 
 static const struct argument eval_words[] = {
     {"MODEL", "a name from limn models, or a folder; two are compared", COMPLETE_MODEL},
@@ -258,6 +275,7 @@ const struct command command_eval = {
     .options = eval_options,
     .arguments = eval_words,
     .size = sizeof(struct eval_options),
+    .initial = &eval_initial,
     .run = run_eval,
     .computes = true,
     .away = "models and pack are that machine's",

@@ -114,7 +114,8 @@ draw_one(struct evaluation *e, int which, struct pipeline *p, int i, uint8_t *ou
                                  .steps = e->p->steps,
                                  .width = info.size,
                                  .height = info.size,
-                                 .scale = -1,
+                                 .sampler = e->p->sampler,
+                                 .scale = e->p->scale,
                                  .context_scale = -1,
                                  .cancel = e->p->cancel};
     ok = ok && pipeline_run(p, &r, &result, err);

@@ -30,7 +30,10 @@ struct eval_params {
     const struct jv *tasks; // the mixture
     const char *only;       // name of a task; NULL: all
     int examples;           // of a task
-    int steps, seed;
+    int steps;           // 0: the model's own
+    const char *sampler; // a sampler_choice(); NULL: the model's own
+    double scale;        // of guidance; < 0: the model's own
+    int seed;
     // Examples without references are given up to so many pictures from the model's own index
     // (app/job/job_retrieve.h); 0: none. If not 0, call look_start() (loaders/look.h) first.
     int retrieve;

@@ -63,6 +63,17 @@ check('retrieved' not in text, 'said where it was asked for')
 (with_index / 'index.db').unlink()
 check('no index' in limn('eval', with_index, 'shapes.pack', *args, '--retrieve', 1, code=2).stderr, 'without an index')
 
+# A sampler, steps and a scale that are asked for are as if they were the model's own.
+own = home / 'own'
+shutil.copytree(model, own)
+index = json.loads((own / 'model_index.json').read_text())
+index['limn'] |= {'sampler': 'euler', 'steps': 3, 'scale': 1.5}
+(own / 'model_index.json').write_text(json.dumps(index))
+few = ('--quick', '--tasks', tasks, '--task', 'mask', '--examples', 2, '--device', 'cpu', '--json')
+asked = limn('eval', model, 'shapes.pack', *few, '--sampler', 'euler', '--steps', 3, '--scale', 1.5).stdout
+check(asked == limn('eval', own, 'shapes.pack', *few).stdout, "as the model's own")
+check(asked != limn('eval', model, 'shapes.pack', *few, '--steps', 3).stdout, 'which are others')
+
 # Beside itself a model is no worse; with its weights turned round it is.
 both = json.loads(limn('eval', model, model, 'shapes.pack', *args).stdout)
 check(not any(t[m]['worse'] for t in both for m in ('edges', 'areas', 'thumbnail')) and
