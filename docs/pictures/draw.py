@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws every picture of this folder from the weights that are committed.
+"""Draws every picture of this folder, and the samples beside the templates, from the weights that are committed.
 
     draw.py [--icons FOLDER] LIMN PACK [NAME.png …]     PACK: what limn data pack makes of the sets of docs/training.md
     draw.py --check                    are the pictures of these weights? Exit code 1: no
 
-LIMN is the program that was built. FOLDER: the icons that my-style.png learns from; without them it stays as it is.
+LIMN is the program that was built. FOLDER: the icons that my-style learns from; without them its pictures stay as they are.
 Photographs need Xvfb, xterm and ImageMagick. What the pictures were
 drawn from is kept in drawn.json: the SHA-256 of the model's files and of each picture; a test runs --check."""
 import hashlib
@@ -20,6 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
+TEMPLATES = SOURCE / 'app/templates'
 MODEL = SOURCE / 'app/models/limn-icons'
 DRAWN = HERE / 'drawn.json'
 NAMES = 'fox,rocket,mushroom,guitar,umbrella,owl,house,pizza,bicycle,cat,sailboat,crown'  # the first that came to mind
@@ -82,17 +83,29 @@ def words(studio, to, *more):
     shutil.copy(studio.home / 'words-sheet.png', to)
 
 
-def my_style(studio, to):
-    """Before and after a LoRA that is trained here, in ten minutes or so."""
+def learn_style(studio):
+    """A LoRA that is trained here, in ten minutes or so."""
     if not studio.icons:
-        raise SystemExit(f'{to.name} needs --icons: the twenty that docs/training.md names')
+        raise SystemExit('my-style needs --icons: the twenty that docs/training.md names')
     studio.run('data', 'pack', studio.icons, 'my-style.pack', '--size', 64, '--names')
     studio.run('train', SOURCE / 'app/recipes/my-style.yaml', '--set', f'model={MODEL}', '--set',
                f'pack={studio.home}/my-style.pack', '--set', f'output={studio.home}/my-style')
+
+
+def my_style(studio, to):
+    """Before and after, and the template's sample."""
+    learn_style(studio)
     studio.run('generate', 'my-style', '--no-library', '--quiet', '--seed', 1, '--sweep',
                'lora=my-style/lora.safetensors:0,my-style/lora.safetensors', '--sweep',
                'subject=red apple,house,rocket,mushroom,guitar,lion', '-o', 'my.png')
     shutil.copy(studio.home / 'my-sheet.png', to)
+    sample(studio, path_of('results/my-style.png'), '--lora', 'my-style/lora.safetensors')
+
+
+def sample(studio, to, *more):
+    """What a template draws, small: the template view shows it."""
+    studio.run('generate', to.stem, '--no-library', '--quiet', '--seed', 1, '-o', 'sample.png', *more)
+    subprocess.run(['convert', studio.home / 'sample.png', '-resize', '160x160', '-strip', to], check=True)
 
 
 def compose(studio, to):
@@ -116,9 +129,17 @@ def screen(studio, to):
     shutil.copy(studio.home / 'samples' / to.name, to)
 
 
-PICTURES = {'sheet.png': sheet, 'text.png': words, 'text-alone.png': lambda s, to: words(s, to, '--retrieve', 0),
+# The samples first: photographs show them.
+PICTURES = {**dict.fromkeys([f'results/{t}.png' for t in ('edge', 'mask', 'sketch', 'style', 'style-transfer',
+                                                          'styled-subject', 'subject', 'text')], sample),
+            'sheet.png': sheet, 'text.png': words, 'text-alone.png': lambda s, to: words(s, to, '--retrieve', 0),
             'my-style.png': my_style, 'ui-compose.png': compose, 'ui-live.png': live, 'ui-gallery.png': gallery,
             **dict.fromkeys(('ui-templates.png', 'ui-mask.png', 'ui-sweep.png'), screen)}
+TOGETHER = {'my-style.png': ['results/my-style.png']}  # what else one draws
+
+
+def path_of(name):
+    return (TEMPLATES if name.startswith('results/') else HERE) / name
 
 
 def digest(path):
@@ -137,9 +158,9 @@ def check():
     changed = [f for f in sorted(now.keys() | kept['model'].keys()) if now.get(f) != kept['model'].get(f)]
     if changed:
         wrong.append(f'the pictures are of other weights than those in {MODEL.name}: {", ".join(changed)} changed')
-    there = {f.name for f in HERE.glob('*.png')}
+    there = {f.name for f in HERE.glob('*.png')} | {f'results/{f.name}' for f in TEMPLATES.glob('results/*.png')}
     for name in sorted(there | PICTURES.keys() | kept['pictures'].keys()):
-        if name not in there or kept['pictures'].get(name) != digest(HERE / name):
+        if name not in there or kept['pictures'].get(name) != digest(path_of(name)):
             wrong.append(f'{name} is not what draw.py drew')
     return wrong
 
@@ -159,8 +180,9 @@ def main():
         kept = {'model': model_digests(), 'pictures': {}}
     for name in words[2:] or [p for p in PICTURES if icons or p != 'my-style.png']:
         print(name, flush=True)
-        PICTURES[name](Studio(*words[:2], icons), HERE / name)
-        kept['pictures'][name] = digest(HERE / name)
+        PICTURES[name](Studio(*words[:2], icons), path_of(name))
+        for drawn in [name, *TOGETHER.get(name, [])]:
+            kept['pictures'][drawn] = digest(path_of(drawn))
         DRAWN.write_text(json.dumps(kept, indent=1, sort_keys=True) + '\n')
 
 

@@ -5,7 +5,7 @@
 import pathlib, shutil, subprocess, sys, tempfile
 
 source = pathlib.Path(sys.argv[1])
-MODEL, PICTURES = 'app/models/limn-icons', 'docs/pictures'
+MODEL, PICTURES, SAMPLES = 'app/models/limn-icons', 'docs/pictures', 'app/templates/results'
 
 
 def check(root, code):
@@ -18,7 +18,7 @@ def check(root, code):
 check(source, 0)
 with tempfile.TemporaryDirectory() as work:
     root = pathlib.Path(work)
-    for part in (MODEL, PICTURES):
+    for part in (MODEL, PICTURES, SAMPLES):
         shutil.copytree(source / part, root / part)
     check(root, 0)
     weights = root / MODEL / 'unet/diffusion_pytorch_model.safetensors'
@@ -30,6 +30,7 @@ with tempfile.TemporaryDirectory() as work:
     shutil.copy(source / MODEL / 'unet/diffusion_pytorch_model.safetensors', weights)
     shutil.copy(root / PICTURES / 'text.png', root / PICTURES / 'sheet.png')
     shutil.copy(root / PICTURES / 'text.png', root / PICTURES / 'more.png')
+    shutil.copy(root / SAMPLES / 'text.png', root / SAMPLES / 'edge.png')
     said = check(root, 1)
-    if 'sheet.png is not' not in said or 'more.png is not' not in said or 'weights' in said:
-        sys.exit(f'another picture, and one more: {said}')
+    if any(f'{name} is not' not in said for name in ('sheet.png', 'more.png', 'results/edge.png')) or 'weights' in said:
+        sys.exit(f'other pictures, and one more: {said}')
