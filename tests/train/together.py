@@ -51,7 +51,7 @@ def far(a, b):
 together(1, 'alone')
 alone = log('alone')
 check([line['step'] for line in alone] == list(range(1, STEPS + 1)), 'the truth has its steps', str(alone))
-for count in (2, 3):
+for count in (2, 4):
     said = together(count, f'of{count}')
     curve = log(f'of{count}')
     check(len(curve) == STEPS and far(curve, alone) < 1e-3, f'{count} processes have the same curve',
