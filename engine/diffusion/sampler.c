@@ -89,7 +89,8 @@ struct sampler_run {
     const struct sampler_params *p;
     size_t size; // floats in x
     float *prediction, *x0, *variance, *noise;
-    float *magnitude; // of one picture, for its threshold
+    float *other_noise; // of one picture, for variations
+    float *magnitude;   // of one picture, for its threshold
     float *history[SAMPLER_HISTORY_MAX], *own[SAMPLER_OWN_MAX];
 };
 
@@ -170,8 +171,13 @@ fill_noise(struct sampler_run *r, int step)
     }
     size_t elements = r->size / p->n;
     uint64_t stream = RNG_STREAM_SAMPLER + 16 * ((uint64_t)step + 1);
-    for (size_t i = 0; i < p->n; i++)
+    if (r->other_noise != NULL)
+        rng_fill_normal(p->variation_seed, stream, 0, r->other_noise, elements);
+    for (size_t i = 0; i < p->n; i++) {
         rng_fill_normal(p->seeds[i], stream, 0, r->noise + i * elements, elements);
+        if (r->other_noise != NULL)
+            sampler_turn(r->noise + i * elements, r->other_noise, elements, p->variation);
+    }
 }
 
 // This step's estimate becomes the latest of the history; the oldest is where the next one goes.
@@ -255,6 +261,7 @@ make_arrays(struct sampler_run *r, struct err *err)
         {&r->magnitude, p->threshold == THRESHOLD_DYNAMIC ? r->size / p->n : 0},
         {&r->variance, p->variance == VARIANCE_LEARNED_RANGE ? r->size : 0},
         {&r->noise, p->sampler->stochastic ? r->size : 0},
+        {&r->other_noise, p->sampler->stochastic && p->variation > 0 ? r->size / p->n : 0},
         {&r->history[0], p->sampler->history > 0 ? r->size : 0},
         {&r->history[1], p->sampler->history > 1 ? r->size : 0},
         {&r->own[0], p->sampler->own > 0 ? r->size : 0},
@@ -275,6 +282,7 @@ free_arrays(struct sampler_run *r)
     free(r->magnitude);
     free(r->variance);
     free(r->noise);
+    free(r->other_noise);
     for (int i = 0; i < SAMPLER_HISTORY_MAX; i++)
         free(r->history[i]);
     for (int i = 0; i < SAMPLER_OWN_MAX; i++)

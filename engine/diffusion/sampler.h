@@ -141,7 +141,11 @@ struct sampler_params {
     // drawn anew, 0 is kept. Each estimate is mixed with it, so a sample that began as
     // sampler_start() leaves it goes on as the noised picture there. NULL: all is drawn.
     const float *kept, *mask;
-    const uint64_t *seeds;     // n: noise of picture i depends on seeds[i] and the step only
+    const uint64_t *seeds; // n: noise of picture i depends on seeds[i], the step and the next two
+    // The noise of the steps is turned towards that of another seed, as sampler_vary() does it with
+    // the starting noise; variation 0: not at all.
+    uint64_t variation_seed;
+    double variation;
     denoise_fn *denoise;
     void *denoise_ctx;
     sampler_progress_fn *progress; // may be NULL

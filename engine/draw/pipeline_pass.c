@@ -276,7 +276,8 @@ pass_run(const struct pass *p, float *x, struct err *err)
         .pixels = pixels, .channels = l.channels, .model_channels = l.model_channels,
         .prediction = c->prediction, .variance = c->variance, .threshold = c->threshold,
         .threshold_max = c->threshold_max, .threshold_quantile = c->threshold_quantile,
-        .seeds = p->seeds, .denoise = denoise, .denoise_ctx = &w, .progress = p->progress,
+        .seeds = p->seeds, .variation_seed = p->variation_seed, .variation = p->variation,
+        .denoise = denoise, .denoise_ctx = &w, .progress = p->progress,
         .progress_ctx = p->progress_ctx, .cancel = p->cancel,
         .kept = p->mask ? p->start : NULL, .mask = p->mask,
     };

@@ -30,6 +30,8 @@ def draw(name, *args):
 plain, nine = draw('plain.png', '--seed', '3'), draw('nine.png', '--seed', '9')
 check(draw('zero.png', '--seed', '3', '--variation', '9:0') == plain, 'a variation of 0 changes no bit')
 check(draw('one.png', '--seed', '3', '--variation', '9:1') == nine, 'one of 1 is the other seed')
+smooth = [draw('smooth.png', '--sampler', 'dpm++', *more) for more in (('--seed', '3', '--variation', '9:1'), ('--seed', '9'))]
+check(smooth[0] == smooth[1] != nine, 'with and without noise in every step')
 some = draw('some.png', '--seed', '3', '--variation', '9:0.2')
 check(some not in (plain, nine), 'one between them is another picture')
 check(text_of('some.png')['variation'] == '9:0.2' and 'variation' not in text_of('plain.png'), 'it is in the picture')
