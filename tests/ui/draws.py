@@ -64,7 +64,7 @@ def drawing():
     s.keys('/')
     s.type("'\"(*) -")
     s.keys('Enter')
-    s.expect('no picture has all of this|2 pictures', 'a search of signs is harmless')
+    s.expect('no picture matches all of this|2 pictures', 'a search of signs is harmless')
     s.close()
 
 

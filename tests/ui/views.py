@@ -432,7 +432,7 @@ def models():
     h = Home()
     screen = h.play('size 120x40\nkeys 5\nwait limn-icons\nsave -\nkeys Enter\nsave -\nkeys 1\nsave -\nkeys p ' +
                     'Down ' * 3 + '\nsave -', 'the card')
-    for words in ('256 x 256 pixels, or 64 x 64', 'up to 8', r'24 steps of dpm\+\+', 'MiB; cpu has', 'mit',
+    for words in ('256 x 256 pixels, or 64 x 64', 'up to 8', r'24 steps of euler-a', 'MiB; cpu has', 'mit',
                   'app/models/limn-icons'):
         check(re.search(words, screen), f'{words} is on the card', screen)
     check('* limn-icons' in screen and 'model limn-icons' in screen, 'Enter chooses it', screen)
