@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // oneDNN's products against plain loops in double over the values the kernel really got (bf16
 // inputs are rounded first), over shapes at the edges: size 1, primes, odd channels.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
+#include "engine/device/cpu/tiles.h"
 #include "tests/ops/blocks.h"
 
 static int taken, refused;
@@ -473,6 +475,88 @@ test_blocks(void **state)
     assert_true(taken > before);
 }
 
+// One element of what a product of weights (columns,inner) should be.
+static double
+element(const struct node *n, const struct tensor *src, int64_t at)
+{
+    int64_t inner = dim(n->source[0], 1), columns = dim(n, 1);
+    const double *x = src[0].value + at / columns * inner;
+    const double *w = src[1].value + at % columns * inner;
+    double sum = n->source_count > 2 ? src[2].value[at % columns] : 0;
+    for (int64_t k = 0; k < inner; k++)
+        sum += x[k] * w[k];
+    return sum;
+}
+
+// Elements all over the result, its last one too, against sums in double.
+static void
+check_some(const struct node *n, const struct cpu_kernel *kernel)
+{
+    enum { TRIED = 1000 };
+    struct cpu_step s = {.node = n, .kernel = kernel};
+    struct tensor src[OP_SRC_MAX] = {0}, dst = tensor_make(n, 1);
+    double most = 0, error = 0;
+    assert_true(kernel->prepare(&s));
+    for (int i = 0; i < n->source_count; i++)
+        src[i] = tensor_make(n->source[i], (uint64_t)i + 77);
+    memset(dst.data, 0xff, dtype_bytes(n->dtype, dst.count));
+    run_step(&s, dst.data, src);
+    for (int64_t i = 0; i < TRIED; i++) {
+        int64_t at = i ? (i * 1000003 + i * i * 17) % dst.count : dst.count - 1;
+        double truth = element(n, src, at), off = fabs(dtype_load(n->dtype, dst.data, at) - truth);
+        most = MAX(most, fabs(truth));
+        error = off <= error ? error : off; // also NaN
+    }
+    bool rounded = dtype_is_packed(n->source[1]->dtype);
+    assert_true(error <= most * (n->dtype != DTYPE_F32 ? 1e-2 : rounded ? 4e-3 : 1e-5));
+    kernel->release(&s);
+    for (int i = 0; i < n->source_count; i++)
+        tensor_free(&src[i]);
+    tensor_free(&dst);
+}
+
+// Rows that fill no block, weights in one stretch and in several, deeper than a block of rows is
+// brought into order at a time; by one thread and by several, which share the columns of few rows.
+static void
+test_units(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t rows, columns, inner;
+        enum dtype weights, result;
+        int threads;
+        size_t stretch;
+    } cases[] = {
+        {293, 1024, 2080, DTYPE_BF16, DTYPE_BF16, 1, 32 << 20},
+        {260, 1056, 2080, DTYPE_BF16, DTYPE_F32, 3, 1 << 20},
+        {256, 544, 4128, DTYPE_BF16, DTYPE_F32, 4, 2 << 20},
+        {513, 640, 3328, DTYPE_Q8_0, DTYPE_F32, 1, 32 << 20},
+        {256, 1024, 2048, DTYPE_Q4_K, DTYPE_BF16, 3, 3 << 20},
+    };
+    struct cpu_table *table = calloc(1, sizeof *table);
+    cpu_add_fast(table);
+    const struct cpu_kernel *kernel = table->kernels[OP_matmul][0];
+    free(table);
+    if (!kernel || strcmp(kernel->name, "matrix units") != 0)
+        skip();
+    int threads = cpu_threads();
+    size_t stretch = tiles_stretch_bytes;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (int bias = 0; bias < 2; bias++) {
+            struct graph *g = graph_create();
+            struct node *x = graph_input(g, "x", SHAPE(cases[i].rows, cases[i].inner), DTYPE_BF16);
+            struct node *w = graph_input(g, "w", SHAPE(cases[i].columns, cases[i].inner),
+                                         cases[i].weights);
+            struct node *b = graph_input(g, "bias", SHAPE(cases[i].columns), DTYPE_F32);
+            cpu_threads_set(cases[i].threads);
+            tiles_stretch_bytes = cases[i].stretch;
+            check_some(op_matmul(g, x, false, w, true, bias ? b : NULL, cases[i].result), kernel);
+            graph_destroy(g);
+        }
+    cpu_threads_set(threads);
+    tiles_stretch_bytes = stretch;
+}
+
 static void
 test_rate(void **state)
 {
@@ -498,6 +582,7 @@ main(void)
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_packed_once),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_units),
         cmocka_unit_test(test_rate),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

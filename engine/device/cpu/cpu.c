@@ -51,6 +51,14 @@ cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k)
     t->kernels[op][i] = k;
 }
 
+void
+cpu_table_first(struct cpu_table *t, enum op op, const struct cpu_kernel *k)
+{
+    require(!t->kernels[op][CPU_KERNELS_PER_OP - 1]);
+    memmove(&t->kernels[op][1], &t->kernels[op][0], (CPU_KERNELS_PER_OP - 1) * sizeof k);
+    t->kernels[op][0] = k;
+}
+
 static void
 processor_name(char *name, size_t size)
 {
@@ -323,8 +331,10 @@ static size_t
 cpu_copies(const struct device *d, const struct node *n)
 {
     const struct cpu_table *t = d->state;
-    const struct cpu_kernel *first = t->kernels[n->op][0];
-    return first && first->keeps && first->keeps(n) ? tried(d, n).packed : 0;
+    bool may = false;
+    for (int i = 0; i < CPU_KERNELS_PER_OP && t->kernels[n->op][i]; i++)
+        may = may || (t->kernels[n->op][i]->keeps && t->kernels[n->op][i]->keeps(n));
+    return may ? tried(d, n).packed : 0;
 }
 
 static void *

@@ -43,6 +43,7 @@ struct cpu_table {
     const struct cpu_kernel *kernels[OP_COUNT][CPU_KERNELS_PER_OP + 1];
 };
 void cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k); // appends
+void cpu_table_first(struct cpu_table *t, enum op op, const struct cpu_kernel *k);
 
 // Each family of kernels adds what it has (fast_*.c, dnnl_*.c).
 void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; nothing without oneDNN

@@ -3,8 +3,11 @@
 #include "engine/device/cpu/attention_rows.h"
 #include "engine/device/cpu/dnnl.h"
 #include "engine/device/cpu/fast.h"
+#include "engine/device/cpu/tiles.h"
 
 #include <stdlib.h>
+
+size_t tiles_stretch_bytes = 32 << 20;
 
 enum isa { ISA_BASELINE, ISA_V3, ISA_V4, ISA_BF16 };
 
@@ -75,6 +78,9 @@ cpu_add_fast(struct cpu_table *t)
         onednn_add_attention_grad(t, &fast_attention_tile_bf16);
         fast_add_attention_bf16_products(t);
         ADD_ALL(bf16);
+#ifdef FAST_TILES
+        tiles_add(t, fast_unpack_bf16);
+#endif
 #endif
         break;
     }

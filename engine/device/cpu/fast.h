@@ -15,6 +15,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/cpu.h"
+#include "engine/device/cpu/packed_rows.h"
 
 #define FAST_JOIN(a, b)  a##_##b
 #define FAST_JOIN2(a, b) FAST_JOIN(a, b)
@@ -34,7 +35,8 @@
     void fast_add_optimise_##isa(struct cpu_table *t);                                             \
     void fast_add_attention_##isa(struct cpu_table *t);                                            \
     void fast_add_transformer_##isa(struct cpu_table *t);                                          \
-    void fast_add_packed_##isa(struct cpu_table *t);
+    void fast_add_packed_##isa(struct cpu_table *t);                                               \
+    packed_rows_fn fast_unpack_##isa;
 FAST_FAMILIES(baseline)
 FAST_FAMILIES(v3)
 FAST_FAMILIES(v4)

@@ -110,8 +110,8 @@ block_of(enum dtype t)
     }
 }
 
-static void
-unpack(enum dtype to, void *dst, enum dtype from, const void *blocks, int64_t count)
+void
+FAST(fast_unpack)(enum dtype to, void *dst, enum dtype from, const void *blocks, int64_t count)
 {
     const struct packed_type *p = packed_type_of(from);
     block_fn *one = block_of(from);
@@ -129,5 +129,5 @@ unpack(enum dtype to, void *dst, enum dtype from, const void *blocks, int64_t co
 void
 FAST(fast_add_packed)(struct cpu_table *t)
 {
-    onednn_add_packed(t, unpack);
+    onednn_add_packed(t, FAST(fast_unpack));
 }
