@@ -96,6 +96,11 @@ struct model_folder_save {
 };
 bool model_folder_save(const struct model_folder *m, const struct model_folder_save *s,
                        struct err *err);
+// Whether `m` has nothing that model_folder_save() refuses to copy: links that lead out of their
+// folder, but to the store of a hub's cache. ERR_INPUT: the first that does. To be asked before
+// hours of training.
+bool model_folder_can_save(const struct model_folder *m, const struct params *params,
+                           struct err *err);
 
 // Compares config and weights of a part without a device. parameters: how many numbers the config
 // asks for. A part without weights is an error.

@@ -24,16 +24,37 @@ write_json(const char *folder, const char *name, const struct jv *json, struct e
     return ok;
 }
 
-// A file of m as it is; nothing when it has none of that name.
+// Whether the file is in the folder where its name is, or in the store of a hub's cache that the
+// folder belongs to (STORE/blobs, STORE/snapshots/…). A model from elsewhere could have links to
+// anything, and what is made from it would be passed on with what they lead to.
+static bool
+is_of_the_model(const char *path)
+{
+    char *folder = file_folder(path), *home = realpath(folder, NULL), *file = realpath(path, NULL);
+    char *lies = file ? file_folder(file) : NULL, *blobs = lies ? strrchr(lies, '/') : NULL;
+    bool ok = home && lies && strcmp(home, lies) == 0;
+    if (!ok && home && blobs && strcmp(blobs, "/blobs") == 0)
+        ok = strncmp(home, lies, (size_t)(blobs + 1 - lies)) == 0;
+    free(folder);
+    free(home);
+    free(file);
+    free(lies);
+    return ok;
+}
+
+// A file of m as it is; nothing when it has none of that name. to NULL: only whether it may be.
 static bool
 copy_file(const struct model_folder *m, const char *to, const char *name, struct err *err)
 {
     enum { LIMIT = 256 << 20 };
-    char *from = model_folder_path(m, name), *path = file_join(to, name), *data = NULL;
-    char *folder = file_folder(path);
+    char *from = model_folder_path(m, name), *path = to ? file_join(to, name) : NULL;
+    char *folder = to ? file_folder(path) : NULL, *data = NULL;
     size_t size = 0;
-    bool ok = true;
-    if (file_exists(from)) {
+    bool there = file_exists(from), ok = true;
+    if (there && !is_of_the_model(from))
+        ok = err_set(err, ERR_INPUT, "%s is a link that leads out of its folder, and a model made "
+                     "from this one would hold a copy: put the file itself there", from);
+    if (there && to && ok) {
         data = file_read(from, LIMIT, &size, err);
         ok = data && file_make_folders(folder, err) && file_write(path, data, size, err);
     }
@@ -75,12 +96,9 @@ copy_part(const struct model_folder *m, const struct part *p, const char *to, st
 }
 
 static bool
-save_part(const struct model_folder *m, const struct part *p, const struct model_folder_save *s,
-          struct err *err)
+save_part(const struct part *p, const struct model_folder_save *s, struct err *err)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
-    if (!params_has_part(s->params, p->prefix))
-        return copy_part(m, p, s->path, err);
     char *folder = file_join(s->path, p->name);
     char *path = mem_printf("%s/%s.safetensors", folder, p->net->weights);
     struct jv *config = p->net->write(p->config);
@@ -104,18 +122,37 @@ copy_tokenizer(const struct model_folder *m, const char *to, struct err *err)
     return ok;
 }
 
+// All files that are not written anew. to NULL: only whether they may be copied.
 static bool
-save_all(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
+copy_rest(const struct model_folder *m, const struct params *params, const char *to,
+          struct err *err)
 {
     static const char *const copied[] = {
         "scheduler/scheduler_config.json",
         "super_resolution/scheduler_config.json",
     };
-    bool ok = file_make_folders(s->path, err) && copy_tokenizer(m, s->path, err);
+    bool ok = copy_tokenizer(m, to, err);
     for (int i = 0; ok && i < m->parts.count; i++)
-        ok = save_part(m, &m->parts.at[i], s, err);
+        if (!params_has_part(params, m->parts.at[i].prefix))
+            ok = copy_part(m, &m->parts.at[i], to, err);
     for (size_t i = 0; ok && i < COUNT_OF(copied); i++)
-        ok = copy_file(m, s->path, copied[i], err);
+        ok = copy_file(m, to, copied[i], err);
+    return ok;
+}
+
+bool
+model_folder_can_save(const struct model_folder *m, const struct params *params, struct err *err)
+{
+    return copy_rest(m, params, NULL, err);
+}
+
+static bool
+save_all(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
+{
+    bool ok = file_make_folders(s->path, err) && copy_rest(m, s->params, s->path, err);
+    for (int i = 0; ok && i < m->parts.count; i++)
+        if (params_has_part(s->params, m->parts.at[i].prefix))
+            ok = save_part(&m->parts.at[i], s, err);
     const struct jv *index = s->index ? s->index : m->index;
     return ok && (!index || write_json(s->path, "model_index.json", index, err));
 }

@@ -309,7 +309,8 @@ trainer_create(const struct recipe *r, struct device *device, bool resume, struc
     struct trainer *t = mem_zalloc(sizeof *t);
     t->recipe = r;
     t->device = device;
-    bool ok = open_sources(t, err) && build(t, resume, err);
+    bool ok = open_sources(t, err) && build(t, resume, err) &&
+              model_folder_can_save(t->folder, t->params, err);
     for (int i = 0; ok && i < REFERENCE_COUNTS; i++)
         if (tasks_share(t->tasks, i) > 0)
             ok = build_plan(t, plan_for(t, i), err);

@@ -143,6 +143,26 @@ limn(*TRAIN, '--until', '4', '--resume', code=2, says='is a symbolic link')
 check({f: f.read_bytes() for f in mine.iterdir()} == before, 'what a link leads to has changed')
 os.unlink(run / 'model/.limn-new')
 
+# --- a stranger's model: what its links lead to is in no model made from it; a hub's cache is nothing but links
+for link in ('tokenizer/merges.txt', 'tokenizer/tokenizer.json'):
+    shutil.rmtree(run)
+    (here / 'model' / link).parent.mkdir(exist_ok=True)
+    os.symlink(mine / 'notes.txt', here / 'model' / link)
+    limn(*TRAIN, '--until', '2', code=2, says=f'{link} is a link that leads out of its folder')
+    check(not (run / 'log.jsonl').exists(), f'{link}: refused after the training had begun')
+    os.unlink(here / 'model' / link)
+    limn(*TRAIN, '--until', '2')
+store = here / 'models--me--small'
+shutil.copytree(here / 'model', store / 'snapshots/1')
+(store / 'blobs').mkdir()
+for i, f in enumerate(sorted(f for f in (store / 'snapshots/1').rglob('*') if f.is_file())):
+    f.rename(store / f'blobs/{i}')
+    f.symlink_to(os.path.relpath(store / f'blobs/{i}', f.parent))
+shutil.rmtree(run)
+limn(*TRAIN, '--until', '2', '--set', f'model={store}/snapshots/1')
+check((run / 'model/tokenizer/spiece.model').read_bytes() == (here / 'model/tokenizer/spiece.model').read_bytes(),
+      'the tokenizer of a model in a hub cache')
+
 
 # --- a model that is cut under a drawing: the picture is whole, or a sentence says why there is none
 shutil.rmtree(run)
