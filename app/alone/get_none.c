@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn-engine fetches nothing, puts nothing together and reads no pictures.
+// limn-engine does not download or assemble models, and reads no pictures.
 #include "app/cli/commands.h"
 
 static int

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// limn-engine: what of limn needs the engine alone, for bare GPU machines: no libyaml, libvips,
-// curses, SQLite. Recipes are JSON (limn train RECIPE.yaml --print makes one), packs come from
-// elsewhere.
+// limn-engine: the commands that need only the engine, for bare GPU machines without libyaml,
+// libvips, curses and SQLite. Recipes are JSON (made by limn train RECIPE.yaml --print); packs are
+// made elsewhere.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Of nettle: it allocates nothing, so that nothing fails once a sum is begun.
+// Uses nettle, which allocates nothing, so a checksum cannot fail once begun.
 #include "app/base/digest.h"
 
 #include <nettle/base16.h>

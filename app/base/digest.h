@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checksums of bytes that come in pieces.
+// Checksums of data that arrives in pieces.
 #ifndef LIMN_APP_BASE_DIGEST_H
 #define LIMN_APP_BASE_DIGEST_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// "FILE[:WEIGHT],FILE[:WEIGHT],…" as people write the changes of a model (engine/model/lora.h).
+// "FILE[:WEIGHT],FILE[:WEIGHT],…" as a person writes the LoRAs to apply to a model
+// (engine/model/lora.h).
 #ifndef LIMN_APP_BASE_LORAS_H
 #define LIMN_APP_BASE_LORAS_H
 
@@ -16,8 +17,8 @@ struct loras {
 // loras_finish() in any case.
 bool loras_find(struct loras *l, const char *text, struct err *err);
 void loras_finish(struct loras *l);
-// The same without folders: what a picture stores, and all that somebody else's template or picture
-// may say. Freed with free(); NULL for NULL.
+// The same text with the folders removed: this is what a picture stores, and all that a template or
+// picture from elsewhere may name. Freed with free(); NULL for NULL.
 char *loras_names(const char *text);
 
 #endif

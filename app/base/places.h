@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where things are: XDG folders, the installed data, and the source tree when the program runs from
-// its build folder.
+// Where templates and models are found: XDG folders, the installed data, and the source tree when
+// the program runs from its build folder.
 #ifndef LIMN_APP_BASE_PLACES_H
 #define LIMN_APP_BASE_PLACES_H
 
@@ -17,13 +17,13 @@ void places_free(char **places);
 // $LIMN_MODEL, else limn-icons. Freed with free(). ERR_INPUT if it does not exist.
 char *places_model(const char *given, struct err *err);
 
-// Calls `see` once for each model that has a name, with its folder, or NULL and why it cannot be
+// Calls `see` once for each named model, with its folder, or with NULL and the reason it cannot be
 // used.
 void places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
                                    const struct err *why),
                        void *ctx);
-// Makes the model folder that a NAME.yaml describes; the path is freed with free(). Set by programs
-// that can; while it is NULL, such models do not exist.
+// Makes the model folder that a NAME.yaml describes; the path is freed with free(). Set at startup
+// by programs that can do so; while it is NULL, such models do not exist.
 extern char *(*places_assembled)(const char *yaml, struct err *err);
 
 // A path as a person typed it: ~ and ~/… become the home folder. Freed with free().

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-// The name in the NULL-terminated list that differs from `word` by the fewest letters, at most two
-// (one if the word has three letters or fewer). NULL: none is near enough.
+// The name in the NULL-terminated list at the smallest edit distance from `word`, at most two (one
+// if the word has three bytes or fewer). NULL: none is near enough.
 const char *suggest(const char *word, const char *const *names);
 
 #endif

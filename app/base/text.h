@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text from outside (names of files, instructions in pictures, another machine's words): its
-// characters, and the doors through which it goes to a terminal.
+// Text from outside (file names, instructions in pictures, messages from another machine): its
+// characters, and the filters it passes on its way to a terminal.
 #ifndef LIMN_APP_BASE_TEXT_H
 #define LIMN_APP_BASE_TEXT_H
 
@@ -21,11 +21,12 @@ bool text_harmless(wchar_t c);
 // included, becomes '?'. It never grows. Returns text.
 char *text_line(char *text);
 
-// A stream of bytes to a terminal, in pieces that may end in the middle of a character. Line feeds,
-// carriage returns, tabs and the sequence that clears a line pass; else as text_line(). With
-// `bytes`, invalid UTF-8 passes too, except controls: scripts need the names of files unchanged.
+// Filters a stream of bytes bound for a terminal, in pieces that may end in the middle of a
+// character. Line feeds, carriage returns, tabs and the sequence that clears a line pass; the rest
+// is treated as by text_line(). With `bytes`, invalid UTF-8 passes too, except controls: scripts
+// need file names unchanged.
 struct text_stream {
-    char held[8]; // of a character or sequence that the next piece may continue
+    char held[8]; // start of a character or sequence that the next piece may continue
     size_t held_count;
 };
 // `out` has room for n + sizeof held bytes; returns how many were written.

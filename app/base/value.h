@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Values as people write them: what one may be, how it is read, how it is written again. Options of
-// the command line, parameters of a drawing and fields of a form are told apart by this one type,
-// so that a range or a list of names is said once and refused in the same words everywhere.
+// Values as people write them: which are allowed, how they are read and written. Options of the
+// command line, parameters of a drawing and fields of a form share this one type, so a range or a
+// list of names is given once and its error message is the same everywhere.
 #ifndef LIMN_APP_BASE_VALUE_H
 #define LIMN_APP_BASE_VALUE_H
 
@@ -54,7 +54,7 @@ enum completion {
 };
 
 struct value_size {
-    int width, height; // pixels; both 0: not said
+    int width, height; // pixels; both 0: not given
 };
 
 struct value_list {
@@ -65,7 +65,7 @@ struct value_list {
 struct value_type {
     enum value_kind kind;
     double low, high; // of numbers, VALUE_SIZE, VALUE_WEIGHTED and VALUE_WEIGHTS; low <= high
-    const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL behind the last
+    const char *(*name)(int i); // VALUE_CHOICE: its i-th name, NULL after the last
 };
 
 // Reads `text` and stores the value at `at`; texts are stored as the pointer that was given.
@@ -78,8 +78,8 @@ char *value_text(const struct value_type *type, const void *at);
 // Both halves of a VALUE_WEIGHTED. False: not a valid one.
 bool value_weighted(const char *text, int64_t *whole, double *weight);
 
-// One part of a VALUE_WEIGHTS: reference K counts `weight` times as much from `from` to `to` of the
-// steps, shares in [0,1], and nothing in the others.
+// One part of a VALUE_WEIGHTS: reference K counts `weight` times as much in the steps between
+// `from` and `to`, fractions of all steps in [0,1], and not at all in the others.
 struct value_weight {
     int number; // 1..LIMIT_INSTRUCTION_MARKER
     double weight, from, to;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// YAML as a tree that remembers the place of every node, so that errors can give file, line and
-// column. The only door to libyaml.
+// YAML as a tree that remembers the position of every node, so that errors can give file, line and
+// column. The only file that uses libyaml is yaml_tree.c.
 //
 // Only YAML's plain core is read: one document of maps, lists and scalars. Anchors, aliases, tags
 // and merge keys are refused: no template needs them, and a few lines of them can expand to

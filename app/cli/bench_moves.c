@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How many bytes a move in a list takes, in every view: with the signs around pictures, without the
-// pictures. The lists are longer than the screen, so that some moves scroll them.
+// Bytes sent per cursor move in a list, in every view, counting the text around pictures but not
+// the pictures. The lists are longer than the screen, so some moves scroll them.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where the time of a plan goes: what `limn bench ops` prints of it, on standard output.
+// Where the time of a plan goes, as `limn bench ops` prints it on standard output.
 #ifndef LIMN_APP_CLI_BENCH_NODES_H
 #define LIMN_APP_CLI_BENCH_NODES_H
 

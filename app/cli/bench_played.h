@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A terminal with sixels, played on a pseudo-terminal, with limn in it: what `limn bench ui` types
-// into and reads from.
+// A sixel terminal emulated on a pseudo-terminal with limn running in it: `limn bench ui` types
+// into it and reads from it.
 #ifndef LIMN_APP_CLI_BENCH_PLAYED_H
 #define LIMN_APP_CLI_BENCH_PLAYED_H
 
@@ -22,26 +22,27 @@ enum {
 struct played {
     int fd;
     pid_t pid;
-    uint64_t bytes, text_bytes; // that came; without sixels
-    bool sixels;                // are coming
+    uint64_t bytes, text_bytes; // received: all; without sixels
+    bool sixels;                // inside a sixel sequence
     char before;                // the last byte
-    char tail[PLAYED_TAIL + 1]; // what came last
+    char tail[PLAYED_TAIL + 1]; // the last bytes received
     size_t held;
-    double last; // when something came last
+    double last; // when something was last received, clock_seconds()
 };
 
-// limn with everything that is kept in the folder `home`.
+// Starts limn with all its files in the folder `home`.
 bool played_start(struct played *s, const char *home, const char *preview, struct err *err);
 void played_finish(struct played *s); // it quits, or is killed after ten seconds
 void played_put(struct played *s, const char *keys);
-// Takes in what comes within `seconds`; false: nothing did. Questions are answered.
+// Reads what arrives within `seconds` and answers the terminal queries in it; false: nothing
+// arrived.
 bool played_take(struct played *s, double seconds);
-// Until the text comes by; the time it took, or -1.
+// Reads until `text` appears; returns the seconds it took, or -1.
 double played_wait_for(struct played *s, const char *text, double seconds);
-void played_settle(struct played *s, double quiet); // until nothing has come for so many seconds
+void played_settle(struct played *s, double quiet); // until `quiet` seconds pass without output
 
-// Bytes of a move in every view that has a list: makes lists of some length, moves in them, prints
-// a line a view.
+// Measures the bytes sent per cursor move in every view that has a list: fills the lists, moves in
+// them, prints one line per view.
 bool bench_moves(const char *home, struct err *err);
 
 #endif

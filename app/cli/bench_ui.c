@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // limn bench ui: the terminal UI as a person feels it. This program plays a terminal with sixels
-// (pixel size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types,
-// and takes the time until what was typed comes back on the screen. A program that does nothing but
-// send back what it reads is asked the same beside it: what that takes, no program can do better.
+// (pixel size, answers to what is asked) on a pseudo-terminal, starts limn in it, draws, types, and
+// takes the time until what was typed comes back on the screen. The same is measured for a program
+// that only echoes its input, as a lower bound.
 #include <dirent.h>
 #include <pty.h>
 #include <signal.h>

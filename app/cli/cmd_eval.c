@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn eval: what a model draws of pictures that were kept from training, in figures; or two models
-// side by side.
+// limn eval: scores a model on pictures held out from training, or compares two models.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

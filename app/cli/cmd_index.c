@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn index: pictures with their words to an index, to find and to draw from.
+// limn index: makes an index of captioned pictures, for searching and for retrieval-augmented
+// drawing.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

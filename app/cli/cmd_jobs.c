@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn jobs: commands that go on by themselves (limn train --detach), here or on another machine:
-// listed, looked at, stopped, gone on with.
+// limn jobs: lists, follows, stops and resumes commands that run in the background (limn train
+// --detach), here or on another machine.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

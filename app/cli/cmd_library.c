@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn library: what was drawn, from the command line.
+// limn library: the library of finished pictures, from the command line.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn loaders: what there is. limn load: one loader on one picture.
+// limn loaders: lists the loaders. limn load: runs one loader on one picture.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

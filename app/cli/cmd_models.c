@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn models list | check DIR: what model folders are, whether they are whole, and whether they
-// compute what another implementation computed.
+// limn models list | check DIR: lists model folders, and checks that they are complete and
+// reproduce the results of another implementation.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

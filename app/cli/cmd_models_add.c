@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn models add: a model of files in several places.
+// limn models add: assembles a model from single files.
 #include <stdlib.h>
 
 #include "app/cli/commands.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn models fit-preview: how a model's estimates are shown without its decoder.
+// limn models fit-preview: fits the linear map that previews estimates without the decoder.
 #include <stdlib.h>
 #include <string.h>
 

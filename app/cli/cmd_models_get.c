@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn models get: a model, or a file of one, from a hub.
+// limn models get: downloads a model, or a file of one, from a hub.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn models merge: a model with the changes of LoRAs in its weights.
+// limn models merge: writes a model with LoRAs merged into its weights.
 #include <stdlib.h>
 #include <unistd.h>
 

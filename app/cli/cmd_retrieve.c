@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// limn retrieve: what an index has for some words, or for a picture. Words need no model and are
-// looked up here; what a picture is like to one is computed by limn nearest, in a worker's child.
+// limn retrieve: searches an index by words or by a picture. Words need no model and are looked up
+// here; a picture's features need one and are computed by limn nearest, in a worker's child.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

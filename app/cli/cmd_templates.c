@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn templates: what there is to draw from, with variables and references.
+// limn templates: lists templates with their variables and references.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

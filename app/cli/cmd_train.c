@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn train: runs a recipe, shows how it goes, saves what it needs to go on.
+// limn train: runs a recipe, shows progress, saves the state it needs to resume.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -23,7 +23,8 @@ extern const struct command command_models_get, command_models_add, command_mode
 
 int bench_ui(void); // limn bench ui
 
-// Whether the command of that name is run by a worker (app/cli/through.h); all such names.
+// Whether the command of that name is run by a worker (app/cli/through.h), and the list of all such
+// names.
 bool command_computes(const char *name);
 struct jv *command_computing(void);
 // Reads a command line without the program's name, and runs it in this process.
@@ -38,17 +39,17 @@ void command_set_terminal(int fd);
 // The name of this machine, put before errors for people on another one; NULL: they are here.
 extern const char *command_where;
 
-// Called first: sets up signals, $LIMN_LOG and what processes started from here read of threads.
+// Called first: sets up signals, $LIMN_LOG and the thread settings that child processes inherit.
 // argv: the whole command line, kept.
 void command_start(char **argv);
-// Called before this process computes, when nothing is open yet: what threads need must be there
-// before main(), so a process that was started without it starts again, once. Most commands only
-// start others that compute, and are spared that: it doubles the time a command takes to start.
+// Called before this process computes, while nothing is open yet: the threading settings must be in
+// the environment before main(), so a process that lacks them executes itself again, once. Most
+// commands only start other processes that compute and skip this: it doubles their start-up time.
 void command_will_compute(void);
 
-// From here on whatever this process prints goes through a filter (text.h): no string from outside
-// (a file's name, an instruction in a picture, another machine's words) controls the terminal.
-// Not for the UI, whose screen is curses' own.
+// From here on everything this process prints goes through a filter (text.h): no string from
+// outside (a file's name, an instruction in a picture, another machine's words) controls the
+// terminal. Not for the UI, whose screen is curses' own.
 void command_open_doors(void);
 // Prints a line that contains text from outside: formatted, then made harmless (text_line()).
 __attribute__((format(printf, 2, 3))) void command_say(FILE *out, const char *format, ...);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// limn data examples: what a mixture of tasks makes of a pack, before anything is trained on it.
+// limn data examples: shows the training examples that a mixture of tasks makes from a pack.
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -7,9 +7,9 @@
 
 struct draw_params {
     const char *host;    // through ssh; NULL: here
-    const char *source;  // file of the template or picture, which is not written over; NULL: none
-    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …; "-": on
-                         // standard output, where nothing else goes then, and in no library
+    const char *source;  // file of the template or picture; never overwritten; NULL: none
+    const char *output;  // file; NULL: limn-SEED.png. Several: FILE-1.png, FILE-2.png …; "-":
+                         // standard output, which then carries nothing else; not in the library
     const char *preview; // renderer/preview.h
     bool json, quiet;
     bool no_library; // do not record the job and its pictures (a library that fails is only a

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What limn generate and limn instruct are given, and how it becomes a template or a job
-// (generate_source.c); what is drawn of it, and the commands' tables, are in cmd_generate.c.
-// Private to app/cli. Errors are ERR_INPUT, or of the file that is read.
+// The arguments of limn generate and limn instruct, and how they become a template or a job
+// (generate_source.c). Drawing and the commands' tables are in cmd_generate.c. Private to app/cli.
+// Errors are ERR_INPUT, or of the file that is read.
 #ifndef LIMN_APP_CLI_GENERATE_H
 #define LIMN_APP_CLI_GENERATE_H
 
@@ -25,9 +25,9 @@ struct generate {
 bool generate_template(const struct generate *g, struct template *t, struct err *err);
 // The instruction on the command line, with its references.
 bool generate_instruction(const struct generate *g, struct job *j, struct err *err);
-// The instruction inside a PNG that limn drew; --ref exchanges pictures of its references.
+// The instruction inside a PNG that limn drew; --ref replaces its reference pictures.
 bool generate_picture(const struct generate *g, struct job *j, struct err *err);
-// What goes for all of them: --ref-text, and --start, --mask and --negative-ref.
+// Options that apply to all of these: --ref-text; --start, --mask and --negative-ref.
 bool generate_ref_texts(const struct generate *g, struct job *j, struct err *err);
 bool generate_pictures_beside(const struct generate *g, struct job *j, struct err *err);
 

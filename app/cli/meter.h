@@ -12,7 +12,7 @@ struct meter {
 };
 
 struct meter meter_open(void);
-// "12 of 300 WHAT"; `ctx` is a meter. At most ten times a second, and at the end.
+// Shows "12 of 300 WHAT", at most ten times a second and at the end. `ctx`: a struct meter.
 void meter_show(void *ctx, const char *what, size_t done, size_t total);
 
 #endif

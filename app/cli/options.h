@@ -32,9 +32,9 @@ struct option {
     struct value_type type;
     const char *argument; // what help calls the value: "FILE"; NULL: a switch
     const char *help;     // a phrase, without a stop; NULL: not shown to people
-    const char *fallback; // value when it is not given, in text; NULL: what `initial` has
+    const char *fallback; // default, as text; NULL: the value in `initial`
     size_t offset;        // of the value in the struct of the command
-    const char *group;    // heading that begins with it in help; NULL: none
+    const char *group;    // heading printed before it in help; NULL: none
     enum completion complete;
     enum option_file file;
 };
@@ -45,28 +45,28 @@ struct argument {
     const char *help;
     enum completion complete;
     bool optional; // only the last ones
-    bool many;     // one of them: it takes what the others leave
+    bool many;     // at most one per command: takes all words the others leave
 };
 
 struct command;
 enum { COMMAND_DEPTH_MAX = 3, OPTIONS_TABLES_MAX = 3 };
 
-// A command line as it was read. Texts point into argv.
+// A parsed command line. Texts point into argv.
 struct command_line {
     const struct command *path[COMMAND_DEPTH_MAX]; // from the program down: limn, models, check
     int depth;
     void *values;       // struct of the command; options write into it
-    const char **words; // what is no option, without the names of commands; NULL behind the last
+    const char **words; // all but options and command names; NULL after the last
     int word_count;
     const char *host; // --host of a command that computes
     bool detach, help;
-    // What was given, in its order, for those who send it elsewhere.
+    // Options and words in the order given, for sending the command elsewhere.
     struct given {
         const struct option *option; // NULL: a word
-        const char *value;           // NULL: of a switch
+        const char *value;           // NULL: a switch
     } *given;
     int given_count;
-    char **joined; // values of options that were given in parts
+    char **joined; // values of options that accumulate, joined
     int joined_count, joined_room;
 };
 
@@ -76,22 +76,22 @@ struct command {
                        // space; NULL: the summary says enough
     const struct option *options; // may be NULL
     const struct argument *arguments;
-    const struct command *const *commands; // which it has below it, NULL at the end; NULL: none
-    const struct command *usual; // which of them is meant where none is named; NULL: one must be
-    size_t size;                 // of its struct of values, zeroed before
-    const void *initial;         // what it begins as instead; may be NULL
-    int (*run)(const struct command_line *line); // NULL: it only has commands below it
+    const struct command *const *commands; // subcommands, NULL at the end; NULL: none
+    const struct command *usual; // the default subcommand; NULL: one must be named
+    size_t size;                 // bytes of its struct of values, which starts zeroed
+    const void *initial;         // copied into it instead; may be NULL
+    int (*run)(const struct command_line *line); // NULL: it only has subcommands
     bool together;       // processes that were started together run it here (app/base/launched.h)
     bool computes;        // in a worker's child, here or on another machine (--host)
-    bool detaches;        // there with --detach, too
+    bool detaches;        // also takes --detach
     bool first_word_ends; // what follows its first word belongs to another command
-    bool hidden;          // not for people
+    bool hidden;          // internal: not shown in help
     const char *away;     // what --host means for it: a phrase
 };
 
 // --- tables
 
-// Where in STRUCT the value lies; does not compile where FIELD has another type than TYPE.
+// Offset of FIELD in STRUCT; does not compile unless FIELD has type TYPE.
 #define OPTION_AT(STRUCT, FIELD, TYPE)                                                             \
     (offsetof(STRUCT, FIELD) + _Generic(&((STRUCT *)0)->FIELD, TYPE *: 0))
 
@@ -120,12 +120,12 @@ struct command {
 // --- reading
 
 // A command line without the program's name; `program` is the command above all. `away`: commands
-// that compute take --host and --detach. To be finished also after a failure.
+// that compute take --host and --detach. Call command_line_finish() in any case.
 bool command_line_read(struct command_line *line, const struct command *program, bool away,
                        int argc, char **argv, struct err *err);
 void command_line_finish(struct command_line *line);
 
-// The command that is meant: the last of its path.
+// The command to run: the last of its path.
 const struct command *command_of(const struct command_line *line);
 // "limn models check", freed with free(). Of the first `depth` commands of its path; < 0: of all.
 char *command_name(const struct command_line *line, int depth);

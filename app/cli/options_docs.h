@@ -6,13 +6,13 @@
 
 #include "app/cli/options.h"
 
-// The text of the page with the lines .\" SYNOPSIS and .\" COMMANDS replaced by what the tables
-// say.
+// The text of the page with the lines .\" SYNOPSIS and .\" COMMANDS replaced by text made from the
+// tables.
 bool docs_man(const struct command *program, const char *page, FILE *out, struct err *err);
 // All commands and options, in Markdown.
 void docs_markdown(const struct command *program, FILE *out);
 
-// "bash", "zsh", "fish"; NULL behind the last.
+// "bash", "zsh", "fish"; NULL after the last.
 const char *docs_shell(int i);
 void docs_completions(const struct command *program, const char *shell, FILE *out);
 

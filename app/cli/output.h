@@ -11,8 +11,8 @@
 
 bool output_is_standard(const char *path); // NULL: no
 
-// Before the work begins: whether the file can be written. `source` (may be NULL) is the file that
-// is read, which must not be overwritten.
+// Checks, before the work begins, that the file can be written. `source` (may be NULL) is the input
+// file, which must not be overwritten.
 bool output_check(const char *path, const char *source, struct err *err);
 bool output_write(const char *path, const void *data, size_t size, struct err *err);
 

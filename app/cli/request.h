@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The worker's side of a job: pictures decoded, loaders run, ready for the pipeline; and the text
-// that goes into what was drawn.
+// The worker's side of a job: decodes its pictures and runs their loaders for the pipeline, and
+// makes the text stored in the finished picture.
 #ifndef LIMN_APP_CLI_REQUEST_H
 #define LIMN_APP_CLI_REQUEST_H
 
@@ -15,12 +15,12 @@
 struct image *request_picture(const struct job_reference *ref, const struct loader_host *loaders,
                               int side, const atomic_int *stop, struct err *err);
 
-// A job as a pipeline takes it. Every picture has its data.
+// A job in the form a pipeline takes. Every picture of the job must have its data.
 struct request {
     struct instruction instruction, negative; // `negative` is empty if nothing is to be avoided
     bool away;                                // `negative` is not empty
-    struct image *start, *mask; // as they came; NULL: none
-    struct image *start_rgb, *start_alpha, *mask_rgb; // what the pipeline's pictures lie in
+    struct image *start, *mask; // as decoded; NULL: none
+    struct image *start_rgb, *start_alpha, *mask_rgb; // pixels that the pictures below borrow
     struct pipeline_picture start_picture, mask_picture; // the same for the pipeline
     struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES];
     int weight_count;
@@ -33,7 +33,8 @@ void request_finish(struct request *r); // zeroed is fine
 // The pipeline's request, which borrows from both. The caller sets callbacks and `cancel`.
 struct pipeline_request request_pipeline(const struct request *r, const struct job *j);
 
-// The job as JSON text for the PNG, with what the pipeline chose and made. Freed with free().
+// The job as JSON text for the PNG, with the model, device and parameters that the pipeline used.
+// Freed with free().
 struct request_made {
     const char *model, *model_hash, *device;
     struct job used; // its parameters as they were used; texts are borrowed

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Commands that compute do so not in the process that was called but in a child of a worker, here
-// or on another machine (--host): a crash of a driver is then an error message, and one command
-// line serves for both. What the child writes is written here, byte for byte; Ctrl-C is passed on;
-// its exit code becomes this process's.
+// Commands that compute run not in the calling process but in a child of a worker, here or on
+// another machine (--host): a driver that crashes is then only an error message, and the command
+// line is the same for both. The child's output is written here byte for byte, Ctrl-C is passed on,
+// and its exit code becomes this process's.
 #ifndef LIMN_APP_CLI_THROUGH_H
 #define LIMN_APP_CLI_THROUGH_H
 
@@ -14,11 +14,11 @@
 struct errand {
     const char *host; // NULL: this machine
     struct jv *words;
-    struct jv *about; // for the list of jobs (docs/worker.md), of one that is detached
+    struct jv *about; // if detached: for the list of jobs (docs/worker.md)
     struct errand_file {
         char *path; // as named here
         bool result;
-        void *data; // of one that is sent
+        void *data; // if it is sent
         size_t size;
         char hash[JOB_HASH_TEXT];
     } files[32];
@@ -31,7 +31,8 @@ void errand_word(struct errand *e, const char *text);
 // The argument `before` ("tasks=", "") and the name of a file here, whose content is sent along.
 // ERR_INPUT names it.
 bool errand_send(struct errand *e, const char *before, const char *path, struct err *err);
-// Sends the message `command` under that id. The client keeps what it needs of the errand.
+// Sends the message `command` under that id. The client copies what it needs, so the errand may be
+// finished.
 void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
 
 // Adds an option with its value, or an argument, as given on a command line. Where the command runs
@@ -39,8 +40,8 @@ void errand_start(const struct errand *e, struct client *c, const char *id, bool
 // left out.
 bool errand_given(struct errand *e, const struct given *given, struct err *err);
 
-// Fills an errand from a command line; checks what can be checked here. Commands that name files of
-// their own kind have a function for it.
+// Fills an errand from a command line and checks what can be checked here. Commands whose words
+// name files in their own syntax have a function of their own.
 bool errand_from(struct errand *e, const struct command_line *line, struct err *err);
 // limn train's (train_errand.c).
 bool train_errand(struct errand *e, const struct command_line *line, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The command line of limn train, also for sending it elsewhere (app/cli/train_errand.c).
+// The command line of limn train, parsed; also used to send it elsewhere (app/cli/train_errand.c).
 #ifndef LIMN_APP_CLI_TRAIN_H
 #define LIMN_APP_CLI_TRAIN_H
 
@@ -15,7 +15,7 @@ struct train_look {
     int64_t until;
 };
 
-// Reads and checks a command line with its recipe; nothing is trained. Call train_look_finish()
+// Reads and checks a command line and its recipe, without training. Call train_look_finish()
 // afterwards, after a failure too.
 bool train_look(struct train_look *look, const struct command_line *line, struct err *err);
 void train_look_finish(struct train_look *look);

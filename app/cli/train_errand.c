@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A training that is sent elsewhere: what of its command line and recipe goes along, and what is
-// there.
+// A training run sent to another machine: which files its command line and recipe send along, and
+// which are expected there.
 #include <stdlib.h>
 #include <string.h>
 

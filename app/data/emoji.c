@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The emoji set as a source. A subject's caption is its name; which records are never trained on
-// is what splits.json says, a held-out style before a held-out subject before a held-out pair.
+// The emoji set as a source. A subject's caption is its name; splits.json says which records are
+// held out; a held-out style takes precedence over a held-out subject, and that over a held-out
+// pair.
 #include <stdlib.h>
 #include <string.h>
 

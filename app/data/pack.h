@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Making a pack (engine/train/pack.h) from pictures: decode, compose on white, make square, run the
 // loaders of the roles, reduce, write. Several processes share the work; the result does not depend
-// on how many. It forks: call it before the program has other threads, and so before it touches any
-// picture, as libvips starts threads.
+// on how many. It forks, so call it before the program starts threads, which includes any use of
+// libvips.
 #ifndef LIMN_APP_DATA_PACK_H
 #define LIMN_APP_DATA_PACK_H
 
@@ -16,10 +16,10 @@ struct data_pack_params {
     size_t source_count;
     const char *out;
     int size;          // pixels a side, 0: 64
-    const char *roles; // as in data_roles.h; NULL: the default
-    int workers;       // processes, 0: one a processor
-    bool names;        // a picture without a caption gets its file's name
-    void (*progress)(void *ctx, size_t done, size_t total); // now and then; may be NULL
+    const char *roles; // as in app/data/roles.h; NULL: the default
+    int workers;       // processes, 0: one per processor
+    bool names;        // a picture without a caption is captioned with its file name
+    void (*progress)(void *ctx, size_t done, size_t total); // may be NULL
     void *ctx;
     const atomic_int *cancel; // not 0: stop with ERR_CANCELLED; may be NULL
 };
@@ -27,7 +27,7 @@ struct data_pack_params {
 struct data_pack_report {
     size_t pictures;        // in the pack
     size_t without_caption; // left out
-    size_t bad_captions;    // left out for captions that are not UTF-8 or wrong JSON; the first:
+    size_t bad_captions;    // left out: caption not UTF-8, or invalid JSON; the first:
     struct err first_bad_caption;
     size_t unreadable;      // left out; the first of them:
     struct err first_unreadable;

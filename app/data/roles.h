@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What a pack's role pictures are made with: loaders and their settings, as written on the command
-// line: "edge:thickness=8..20:detail=0.3..0.7,mask,sketch". A setting with two values is drawn
-// between them for each record (the same in every run), so that a model learns lines of any width;
-// the other settings have the loader's defaults.
+// The loaders that make a pack's role pictures, and their settings, as written on the command line:
+// "edge:thickness=8..20:detail=0.3..0.7,mask,sketch". A setting with two values is drawn between
+// them for each record (the same in every run), so that a model learns lines of any width; other
+// settings have the loader's defaults.
 #ifndef LIMN_APP_DATA_ROLES_H
 #define LIMN_APP_DATA_ROLES_H
 

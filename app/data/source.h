@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where training pictures come from: pictures with their words, not decoded yet. Three kinds:
+// Sources of training pictures: pictures with captions, not decoded yet. Three kinds:
 //
 //   the emoji set   a folder with catalog.jsonl, splits.json and STYLE.tar
 //   a folder        pictures anywhere below it, each with NAME.txt (its caption) or NAME.json
@@ -9,7 +9,7 @@
 // NAME.json: {"caption": text, "keywords": [text, …] or "a, b", "subject": text, "style": text,
 // "split": "train" | "heldout_subject" | "heldout_pair" | "heldout_style"}; only caption (or
 // "text") is needed. Pictures with the same "subject" show the same thing; those with the same
-// "style" are by the same hand.
+// "style" were drawn in the same style.
 #ifndef LIMN_APP_DATA_SOURCE_H
 #define LIMN_APP_DATA_SOURCE_H
 
@@ -37,8 +37,8 @@ struct data_source {
     struct jv *style_numbers, *subject_numbers; // by name; NULL: there are none
     bool names;             // as in data_source_open()
     size_t without_caption; // pictures left out for having none
-    size_t bad_captions;    // pictures left out: no UTF-8, wrong JSON, or a link that leads out of
-                            // the folder, beside them; the first:
+    size_t bad_captions;    // pictures left out: caption not UTF-8, invalid JSON, or behind a link
+                            // that leads out of the folder; the first:
     struct err first_bad_caption;
     char *licence;          // text of LICENSES.md beside the data; may be NULL
     struct data_tar *archives;
@@ -55,7 +55,8 @@ bool data_source_gather(struct data_source *s, const char *const *paths, size_t 
 // share drawings. pixels[i]: a digest of record i's pixels; 0: record i is not used.
 void data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels);
 void data_source_close(struct data_source *s); // zeroed is fine
-// False with ERR_IO if an archive has been cut short meanwhile: what was read then is not its data.
+// False with ERR_IO if an archive has been truncated since it was opened: data read from it is not
+// to be trusted.
 bool data_source_check(const struct data_source *s, struct err *err);
 
 // For the readers of the kinds.

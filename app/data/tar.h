@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tar archives (ustar, GNU long names, pax names), mapped; entries are where they are in the file.
+// Tar archives (ustar, GNU long names, pax names), mapped; entries point into the mapping.
 #ifndef LIMN_APP_DATA_TAR_H
 #define LIMN_APP_DATA_TAR_H
 

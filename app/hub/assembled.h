@@ -9,7 +9,8 @@
 //     vae: /elsewhere/flux2-vae.safetensors
 //     tokenizer: /elsewhere/tokenizer.json
 //
-// When the model is opened, limn makes a folder of links from it in the cache, and draws with that.
+// When the model is opened, limn makes a folder of links to these files in the cache and opens that
+// as a model folder.
 #ifndef LIMN_APP_HUB_ASSEMBLED_H
 #define LIMN_APP_HUB_ASSEMBLED_H
 

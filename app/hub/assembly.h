@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an assembled model (app/hub/assembled.h) is made of, and how files are told apart: by their
-// tensors, whatever stands before their names.
+// The files of an assembled model (app/hub/assembled.h). Files are recognised by their tensors,
+// whatever prefix the tensor names have.
 #ifndef LIMN_APP_HUB_ASSEMBLY_H
 #define LIMN_APP_HUB_ASSEMBLY_H
 
@@ -8,7 +8,7 @@
 
 struct assembly {
     const struct family *family; // of the files so far; NULL: none yet
-    const char *only;            // the one part to take from a file that has several; NULL: all
+    const char *only;            // take only this part from files that hold several; NULL: all
     bool distilled;
     char *files[PARTS_MAX];      // by the family's parts: weights, or the index of shards; owned
     struct jv *configs[PARTS_MAX];
@@ -16,7 +16,7 @@ struct assembly {
 };
 
 // Takes a file of weights, a shard or the index of shards, a folder with these, or a tokenizer.
-// ERR_INPUT says what else it is.
+// ERR_INPUT if it is none of these; the error says what it is.
 bool assembly_take(struct assembly *a, const char *given, struct err *err);
 void assembly_finish(struct assembly *a); // zeroed is fine
 
@@ -24,8 +24,8 @@ int assembly_part(const struct family *f, const char *part); // its place in `fi
 bool assembly_is_packed(const char *path);                   // a GGUF file
 bool assembly_is_index(const char *path);                    // of shards
 bool assembly_ends_with(const char *text, const char *ending);
-// From the root on, freed with free(); links stay: the hub's cache has files whose names say
-// nothing, and links to them which have the right ones. NULL: it cannot be read.
+// The absolute path, freed with free(). Links are not resolved: in the hub's cache the links have
+// the meaningful names, the files they lead to do not. NULL: it cannot be read.
 char *assembly_absolute(const char *path, struct err *err);
 
 #endif

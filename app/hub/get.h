@@ -11,8 +11,8 @@ struct get {
     const char *folder, *token;
     int patience; // seconds without data after which it gives up
     const atomic_int *cancel;
-    // Bytes so far and in all; `why` is the reason while it waits before a retry, else NULL. The
-    // callback may be NULL.
+    // Bytes so far and in total; `why`: the reason for a retry while waiting for it, else NULL.
+    // The callback may be NULL.
     void (*progress)(void *ctx, int64_t done, int64_t total, const char *why);
     void *ctx;
     int64_t done, total; // private

@@ -16,12 +16,12 @@ struct hub_file {
     int64_t size;    // bytes
     // Hexadecimal: SHA-256 of the bytes, or git's SHA-1 of the blob; "": none.
     char digest[65];
-    bool needed;     // to draw with it
+    bool needed;     // limn needs it to draw
 };
 
 struct hub_model {
     char *name;     // "ORG/NAME"
-    char *commit;   // of its main branch
+    char *commit;   // hash of the head of its main branch
     char *licence;  // from its card, with its link if there is one; NULL: not given
     bool gated;     // the user must have accepted its terms on the hub
     struct hub_file *files;
@@ -34,7 +34,7 @@ struct hub_known {
     const char *name;              // "flux2-klein-4b"
     const char *model;             // "black-forest-labs/FLUX.2-klein-4B"
     const char *licence;
-    double gigabytes, memory;      // to download; GB of graphics memory in bf16
+    double gigabytes, memory;      // GB to download; GB of GPU memory in bf16
     const char *says;
 };
 extern const struct hub_known hub_known[];

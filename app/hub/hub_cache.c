@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The cache of the hub's own programs: models--ORG--NAME/snapshots/COMMIT/… of links into blobs/,
-// and refs/main, which holds the commit that was the newest when it was last asked.
+// and refs/main, which holds the newest commit as of the last query.
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

@@ -20,9 +20,9 @@ struct cluster_make {
 };
 
 struct cluster_make_report {
-    size_t pictures, clusters; // for training; of `keep` each
+    size_t pictures, clusters; // training pictures; clusters of `keep` each
     size_t clustered;          // pictures that are in one or more
-    double same_subject, same_style; // shares of neighbours that have it in common with the first
+    double same_subject, same_style; // shares of neighbours with the first picture's subject, style
 };
 
 // The new pack appears whole or not at all.

@@ -25,15 +25,16 @@ struct index;
 
 struct index_about {
     int64_t pictures;
-    int dimension, features;   // of the vectors; of the model's features, that they are made of
-    int side;                  // pixels of the copies
+    int dimension, features;   // of a vector; of the model's features it was made from
+    int side;                  // pixels a side of the copies
     char model[128], hash[17]; // which model's features the vectors are (pipeline_info)
 };
 
-// ERR_INPUT: no index, or a damaged one; ERR_UNSUPPORTED: of another version.
+// ERR_INPUT: not an index, or a damaged one; ERR_UNSUPPORTED: a version that this limn does not
+// read.
 struct index *index_open(const char *path, struct err *err);
-// Whether an index, or what one is made of, may have so many pictures: 1 to `most`, which is
-// LIMIT_INDEX_PICTURES (tests give less). ERR_INPUT.
+// Whether an index, or the source of one, may have this many pictures: 1 to `most`, which is
+// LIMIT_INDEX_PICTURES except in tests. ERR_INPUT if not.
 bool index_count_allowed(const char *name, int64_t pictures, int64_t most, struct err *err);
 void index_close(struct index *x); // NULL is fine
 const struct index_about *index_about(const struct index *x);
@@ -43,7 +44,7 @@ struct index_picture {
     int64_t row;
     char *name;            // what it shows: "snail"
     char *style;           // "noto"; "": not known
-    char *source, *credit; // the file it was made of; whose it is. "": not known
+    char *source, *credit; // the original file; its author. "": not known
     uint8_t *data;         // a picture file
     size_t size;
 };
@@ -58,19 +59,19 @@ bool index_looks(struct index *x, struct looks *out, struct err *err);
 // --- by words (index_words.c)
 
 // The pictures that a sentence asks for, best first. A picture matches by its name and its
-// keywords, both stemmed (FTS5, porter); a style that the sentence names decides between pictures
-// of the same thing. What is to be drawn are the last words of each phrase between prepositions and
-// the like ("a red FOX on a HILL"): one of them must match.
+// keywords, both stemmed (FTS5, porter); a style named in the sentence decides between pictures of
+// the same thing. The things to draw are the last words of the phrases between prepositions and the
+// like ("a red FOX on a HILL"): one of them must match.
 enum { INDEX_FOUND_MAX = 64 };
 struct index_found {
     struct index_hit {
         int64_t row;
-        size_t at; // where in the sentence the words begin that it was found by
+        size_t at; // byte of the sentence at which the words that matched begin
         double score;
-        bool loose; // by its keywords alone
+        bool loose; // only its keywords matched
     } items[INDEX_FOUND_MAX];
     int count;
-    char missing[128]; // what is to be drawn and was not found: "quokka"; "": everything was
+    char missing[128]; // a thing to draw that was not found: "quokka"; "": all were found
 };
 // At most `count`: one picture for each thing named, then more of the first.
 bool index_find(struct index *x, const char *sentence, int count, struct index_found *out,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writing an index. All of it is in memory until it is written, whole or not at all.
+// Writing an index. Everything is kept in memory until index_writer_commit() writes the file, whole
+// or not at all.
 #ifndef LIMN_APP_INDEX_INDEX_WRITE_H
 #define LIMN_APP_INDEX_INDEX_WRITE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What pictures of a pack look like to a model, as vectors that can be compared: the features of
-// each (engine/draw/pipeline.h), projected (engine/retrieval/looks.h). Mean and deviation of the
+// What the pictures of a pack look like to a model, as vectors that can be compared: the features
+// of each (engine/draw/pipeline.h), projected (engine/retrieval/looks.h). Mean and deviation of the
 // features are estimated from up to 2,048 of the pictures, spread evenly.
 #ifndef LIMN_APP_INDEX_PACK_LOOKS_H
 #define LIMN_APP_INDEX_PACK_LOOKS_H
@@ -16,7 +16,7 @@ struct pack_looks {
     struct pipeline *pipeline; // of a model that takes references
     const int *records;        // of the pack, `count` of them, >= 1
     size_t count;
-    // Now and then; false: stop with the error that it has set. May not be NULL.
+    // Called repeatedly; false: stop with the error it has set. Must not be NULL.
     bool (*progress)(void *ctx, const char *what, size_t done, size_t total, struct err *err);
     void *ctx;
 };

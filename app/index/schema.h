@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The tables of an index, word for word what a file must have (docs/retrieval.md). Private to
+// The tables of an index; a file must have them word for word (docs/retrieval.md). Private to
 // app/index.
 #ifndef LIMN_APP_INDEX_SCHEMA_H
 #define LIMN_APP_INDEX_SCHEMA_H

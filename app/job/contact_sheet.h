@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Contact sheets: many small pictures in a grid, each with its label, if it has one, below. The
-// letters are drawn in a child of the sandbox (loaders/look.h). Any thread.
+// Contact sheets: many small pictures in a grid, each with an optional label below. The letters are
+// drawn in a child of the sandbox (loaders/look.h). Any thread.
 #ifndef LIMN_APP_JOB_CONTACT_SHEET_H
 #define LIMN_APP_JOB_CONTACT_SHEET_H
 
@@ -11,7 +11,7 @@ struct contact_cell {
     const char *label;   // UTF-8; NULL: none. An ellipsis in the middle if it is too long
 };
 
-// What stands above the columns and before the rows; NULL: nothing. As many as there are of them.
+// Headings above the columns and to the left of the rows, one for each; NULL: none.
 struct contact_heads {
     const char *const *columns, *const *rows;
 };

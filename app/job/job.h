@@ -19,9 +19,9 @@ enum { JOB_HASH_TEXT = 64 + 1, JOB_ID_TEXT = 40 };
 // What a picture is for.
 enum job_use {
     JOB_REFERENCE = 0, // [ref#K] of the instruction
-    JOB_AWAY,          // to keep away from, beside `negative`, in which it is [ref#K]
+    JOB_AWAY,          // to steer away from, with `negative`, in which it is [ref#K]
     JOB_START,         // where the drawing starts; `strength` says how far it goes
-    JOB_MASK,          // what of it is drawn anew (white) and what is kept (black)
+    JOB_MASK,          // which parts of it are redrawn (white) or kept (black)
     JOB_USE_COUNT
 };
 
@@ -31,13 +31,13 @@ struct job_reference {
     char *words;  // own text; NULL: the loader's role, or "image"
     char *file;   // path, for people and records; only its last part leaves this machine
     char *within; // folder that `file` must lie below: a template named it; NULL: a person did
-    bool embedded; // the data came inside a picture: `file` is what it was called there, no path
+    bool embedded; // the data came inside a picture: `file` is only its name there, not a path
     char *where;  // "FILE:LINE:COLUMN", put before errors about it; NULL: none
     char *loader; // NULL: the picture as it is
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
-    char *credit; // whose picture it is, of one from an index; NULL: not known
-    bool processed; // the loader has been run: the data are its result
+    char *credit; // author, if it came from an index; NULL: not known
+    bool processed; // the loader has been run: `data` is its result
     uint8_t *data;  // the picture file's bytes; NULL: not read yet
     size_t size;
     char hash[JOB_HASH_TEXT]; // SHA-256 of the data in hexadecimal; "": not read yet
@@ -48,9 +48,9 @@ struct job {
     char *instruction;
     struct job_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
-    char *model_hash; // of a picture that is drawn again; else NULL
-    char *drawn_by;   // the name that the model of such a picture had where it was drawn; NULL
-    char *template;   // the name of the one that it was made from; NULL: none is known
+    char *model_hash; // of the model that drew the picture being redrawn; else NULL
+    char *drawn_by;   // the name of that model where the picture was drawn; else NULL
+    char *template;   // the name of the template it was made from; NULL: not known
     // Parameters. What is not set is decided by the model, the machine or, for the seed,
     // job_settle().
 #define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
@@ -71,7 +71,8 @@ enum job_use job_use_from_name(const char *name); // JOB_USE_COUNT: none
 // What people call it: "[ref#2]", "the mask".
 void job_reference_name(const struct job_reference *r, char *out, size_t size);
 
-// What a drawing's text calls it, or its key: "[ref#2]", "away-1", "start", "mask".
+// Its name in the text of a drawing: "[ref#2]" for a reference, otherwise its key: "away-1",
+// "start", "mask".
 enum { JOB_KEY_TEXT = 16 };
 void job_reference_label(const struct job_reference *r, char out[JOB_KEY_TEXT]);
 // Its key in templates, and its name among the files of a saved one: "2", "away-1", "start",
@@ -90,9 +91,11 @@ int job_count(const struct job *j, enum job_use use);
 
 // Drops its bytes, so that job_read() reads the file again, which may have changed.
 void job_unread(struct job_reference *r);
-// Marks what came inside a picture: its file is only a name, its bytes are all there is.
+// Marks a picture that came inside another one: its file is only a name, and its bytes are the only
+// copy.
 void job_embed(struct job_reference *r, const char *path);
-// Clears what only the user may decide: model, device, number type, where weights are kept.
+// Clears the parameters that only the user may decide: model, device, number type, where weights
+// are kept.
 void job_disobey(struct job *j);
 // Whether the text inside a picture has a format known to this version (limn writes format 1).
 bool job_check_format(const struct jv *root, const char *name, struct err *err);
@@ -114,14 +117,14 @@ bool job_instruction(const struct job *j, enum job_use use, struct instruction *
                      struct err *err);
 // Checks what can be checked without pictures: markers match references, parameters are in range.
 bool job_check(const struct job *j, struct err *err);
-// The same for a job that is to be drawn: parameters about pictures (strength, ref_weight) must
-// have their pictures too, which a template may leave to the person who uses it.
+// The same for a job about to be drawn: parameters that apply to pictures (strength, ref_weight)
+// must have those pictures, which a template may leave to its user.
 bool job_check_whole(const struct job *j, struct err *err);
 // Fills in what must be decided before it is sent: id, seed, count.
 void job_settle(struct job *j);
 void job_name(struct job *j); // a new id
 bool job_is_hash(const char *text); // 64 digits of lower case
-bool job_is_id(const char *text); // what an id may be: it becomes part of file names
+bool job_is_id(const char *text); // valid as an id, which becomes part of file names
 
 // JSON without the pictures' bytes; job_parse() is the inverse. `full`: with paths and places, for
 // storing; otherwise with the files' names alone, for sending. `name` begins errors, among them

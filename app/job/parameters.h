@@ -16,7 +16,7 @@ enum parameter_where { // bits
 
 struct parameter {
     const char *name;     // "context_scale"
-    const char *argument; // "X"; NULL: of a switch
+    const char *argument; // "X"; NULL: a switch
     const char *label, *help;
     struct value_type type;
     size_t offset;  // in struct job
@@ -24,9 +24,9 @@ struct parameter {
     enum completion names;
 };
 
-extern const struct parameter parameters[]; // name NULL behind the last
+extern const struct parameter parameters[]; // name NULL after the last
 
-// The names of choices, from the engine's own tables; NULL behind the last.
+// The names of choices, from the engine's own tables; NULL after the last.
 const char *parameter_sampler(int i);
 const char *parameter_spacing(int i);
 const char *parameter_guidance(int i);

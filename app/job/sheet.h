@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Sheets of held-out examples: what a model makes of instructions whose true picture is known.
+// Sheets of held-out examples: what a model draws for instructions whose true picture is known.
 //
-// One row a task, in the order of the mixture; in a row `columns` examples, each as four tiles:
-// first reference, second reference, the model's picture, the truth (missing references are grey).
-// Splits alternate: held-out pair, held-out subject and, if asked for, held-out style. A task of
-// which the pack holds nothing out, as with a small folder of one's own, shows training examples.
+// One row per task, in the order of the mixture, of `columns` examples, each as four tiles: first
+// reference, second reference, the model's picture, the truth (missing references are grey). Splits
+// alternate: held-out pair, held-out subject and, if asked for, held-out style. A task for which
+// the pack holds nothing out, as is usual with a small folder of one's own, shows training
+// examples.
 #ifndef LIMN_APP_JOB_SHEET_H
 #define LIMN_APP_JOB_SHEET_H
 
@@ -23,7 +24,7 @@ struct sheet_params {
     bool styles;           // with the held-out style
     int first;             // examples to skip in each split
     const char *path;      // PNG to write
-    const char *texts_path;      // NULL, or a file that gets one line an example: its instruction
+    const char *texts_path;      // NULL, or a file that gets the instructions, one per line
 };
 
 // Whether this program can draw sheets; limn-engine cannot.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sweeps: one instruction drawn with many values of its variables, as a grid or as random cells of
-// it. Each cell is a job of its own, which its picture can repeat.
+// Sweeps: one instruction drawn with many values of its variables, over a whole grid or random
+// cells of it. Each cell is a job of its own, which its picture can repeat.
 //
 // Values are written
 //   a, b, c     these
@@ -44,8 +44,8 @@ bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
 bool sweep_fits(const struct sweep *s, struct err *err);
 // The number of cells, at most LIMIT_SWEEP_CELLS; 0: nothing is swept.
 int sweep_cells(const struct sweep *s);
-// Columns of the sheet: the number of values of the last axis; for random cells, what makes it
-// nearly square.
+// Columns of the sheet: the number of values of the last axis; for random cells, chosen so that the
+// sheet is nearly square.
 int sweep_columns(const struct sweep *s);
 // The job of a cell: from the template, whose variables it sets, or a copy of `base` when t is
 // NULL. The label ("style=blob seed=3") is freed with free().

@@ -9,7 +9,7 @@
 #include "renderer/image/image.h"
 
 struct sheet_cell {
-    struct job job;      // of a cell that was drawn: as its picture has it (job_from_png_in)
+    struct job job;      // if drawn: as stored in its picture (job_from_png_in())
     char *label;
     struct image *image; // NULL: not drawn, or the sheet was read
 };
@@ -18,7 +18,7 @@ struct sweep_sheet {
     struct sheet_cell *cells;
     int count, columns;
     struct jv *about; // sweep_json()
-    char *asked; // of one that was read: "model X, device Y", which is not followed; NULL: nothing
+    char *asked; // of a sheet that was read: "model X, device Y", ignored; NULL: none
 };
 
 void sweep_sheet_begin(struct sweep_sheet *s, int count, int columns); // empty cells

@@ -27,13 +27,13 @@ struct template_variable {
     int line, column;
 };
 
-// A picture that plays a part in the instruction.
+// A picture that the instruction uses.
 struct template_reference {
     enum job_use use;
     int marker; // 0 for JOB_START and JOB_MASK
-    char *text;   // own words; variables not filled in yet
+    char *text;   // its own text; variables not filled in yet
     char *image;  // path as written (relative to the template) or with {{variable}}
-    bool typed;   // by a person, in place of the template's: any file
+    bool typed;   // given by a person in place of the template's: may be any file
     char *loader; // NULL: the picture as it is
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
@@ -57,7 +57,7 @@ struct template {
     int variable_count;
     struct template_reference references[LIMIT_JOB_INPUTS];
     int reference_count;
-    struct job parameters; // only those are set in it
+    struct job parameters; // only its parameters are set
     struct template_sweep sweeps[LIMIT_SWEEP_AXES];
     int sweep_count;
 };
@@ -93,14 +93,14 @@ bool template_job(const struct template *t, struct job *j, struct err *err);
 bool template_save(struct job *j, const char *folder, const char *name, const char *summary,
                    struct err *err);
 
-// --- files of one's own, in $XDG_DATA_HOME/limn/templates (template_files.c). Paths that are
-// returned are freed with free(); NULL or false: ERR_INPUT or ERR_IO, and nothing has changed.
+// --- the user's own templates, in $XDG_DATA_HOME/limn/templates (template_files.c). Returned paths
+// are freed with free(). NULL or false: ERR_INPUT or ERR_IO, and nothing has changed.
 bool template_is_own(const char *path);
 char *template_begin(const char *name, struct err *err); // a new one, to be filled in
-// Copies the pictures and lists it names too, to the same places below one's own folder.
+// Also copies the pictures and lists it names, to the same relative paths below the user's folder.
 char *template_duplicate(const char *path, const char *name, struct err *err);
 char *template_rename(const char *path, const char *name, struct err *err);
-bool template_remove(const char *path, struct err *err); // PATH~ keeps it
+bool template_remove(const char *path, struct err *err); // renamed to PATH~
 bool template_bring_back(const char *path, struct err *err);
 
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source

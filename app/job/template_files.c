@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Templates as files of a person: begun, copied, renamed, taken away and brought back.
+// The user's own template files: created, copied, renamed, removed and restored.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

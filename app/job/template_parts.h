@@ -13,7 +13,7 @@ const struct template_variable *template_find_variable(const struct template *t,
 bool template_error_at(const struct template *t, int line, int column, struct err *err,
                        const char *text);
 
-bool template_name_check(const char *name, struct err *err); // ERR_INPUT: it cannot be one's
+bool template_name_check(const char *name, struct err *err); // ERR_INPUT: not a valid template name
 bool template_reads_back(const char *path, struct err *err); // as a job, with its defaults
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What was drawn, and what was to be: jobs, pictures, ratings, tags and the half-written
-// instruction, in SQLite (WAL) at $XDG_DATA_HOME/limn/library.db; pictures are files beside it, and
-// each holds its own instruction, so that the library can always be rebuilt from them.
-// docs/library.md has the tables.
+// The library: finished and unfinished jobs, pictures, ratings, tags and the half-written
+// instruction, in SQLite (WAL) at $XDG_DATA_HOME/limn/library.db. Pictures are files beside it, and
+// each holds its own instruction, so the library can always be rebuilt from them. docs/library.md
+// has the tables.
 //
-// Several processes may have it open. Every call is one transaction: after a crash it has happened
-// or it has not. Errors are ERR_IO; the program continues without a library. One thread at a time;
-// other threads use library_open_again().
+// Several processes may have it open. Every call is one transaction: after a crash it has either
+// happened or not. Errors are ERR_IO; the program continues without a library. One thread at a
+// time; other threads use library_open_again().
 #ifndef LIMN_APP_LIBRARY_LIBRARY_H
 #define LIMN_APP_LIBRARY_LIBRARY_H
 
@@ -20,7 +20,7 @@
 struct library;
 
 enum {
-    LIBRARY_BUSY_MS = 3000, // how long another process's lock is waited for
+    LIBRARY_BUSY_MS = 3000, // how long to wait for another process's lock
     LIBRARY_RATING_MAX = 5,
 };
 
@@ -33,13 +33,13 @@ struct library *library_open(const char *path, char **notice, struct err *err);
 // Opens the same library for another thread, without looking for damage. NULL on failure.
 struct library *library_open_again(const struct library *l, struct err *err);
 void library_close(struct library *l); // NULL is fine
-char *library_folder(struct err *err); // of new pictures, exists, or NULL; freed with free()
+char *library_folder(struct err *err); // for new pictures, created if needed; freed with free()
 
-// --- jobs: kept whole, pictures by content, from the moment they are asked for until they are done
+// --- jobs: stored whole, pictures by content, from the request until they are done
 enum library_state { LIBRARY_QUEUED = 0, LIBRARY_DONE, LIBRARY_FAILED, LIBRARY_CANCELLED };
 struct library_job {
     const char *id, *request; // job_json(full), and "sweep" for one of a sweep
-    const char *host;         // where it is drawn; "" here
+    const char *host;         // where it is drawn; "": this machine
     const char *owner;        // process_name() of the limn that waits for it
     enum library_state state;
 };
@@ -49,18 +49,18 @@ bool library_job_add(struct library *l, const struct job *job, const char *host,
                      const struct jv *sweep, struct err *err);
 // The calling process becomes its owner.
 bool library_job_own(struct library *l, const char *job, struct err *err);
-// The same, unless another process has taken it from `owner` or ended it meanwhile: false.
+// The same, but false if another process has meanwhile taken it from `owner` or ended it.
 bool library_job_claim(struct library *l, const char *job, const char *owner);
 bool library_job_state(struct library *l, const char *job, enum library_state state,
                        const char *error, struct err *err);
 // Whether that job was sent to that host (NULL: this machine).
 bool library_job_known(struct library *l, const char *job, const char *host);
-// Jobs that were asked for and neither finished nor failed, in their order; with `sweep` (its "id")
-// all jobs of that sweep.
+// Calls `each` for every job that has neither finished nor failed, in the order requested; with
+// `sweep` (its "id"), for all jobs of that sweep.
 bool library_job_each(struct library *l, const char *sweep,
                       void (*each)(const struct library_job *job, void *ctx), void *ctx,
                       struct err *err);
-// A job as it was asked for, with its pictures if they are still kept; *sweep (may be NULL) is set
+// A job as it was requested, with its pictures if they are still kept; *sweep (may be NULL) is set
 // as in library_job_add().
 bool library_job_restore(struct library *l, const char *id, struct job *out, struct jv **sweep,
                          struct err *err);
@@ -78,12 +78,12 @@ struct library_picture {
 
 // A file that is there already is updated. Returns the id; -1 on failure.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
-// What a PNG says about itself, for library_picture_add(); `job` may be NULL. ERR_UNSUPPORTED if
-// limn did not make it, another code if it cannot be read. Any thread.
+// Reads what a PNG stores about itself, for library_picture_add(); `job` may be NULL.
+// ERR_UNSUPPORTED if limn did not make it, another code if it cannot be read. Any thread.
 bool library_picture_read(const char *file, const char *job, struct library_picture *out,
                           struct err *err);
 void library_picture_finish(struct library_picture *p); // zeroed is fine
-// Both in turn. Returns the id; -1 on failure.
+// library_picture_read(), then library_picture_add(). Returns the id; -1 on failure.
 int64_t library_picture_import(struct library *l, const char *file, const char *job,
                                struct err *err);
 
@@ -95,7 +95,7 @@ enum library_sort {
     LIBRARY_SORT_COUNT
 };
 struct library_filter {
-    const char *search; // words, all of which must occur; any text is harmless; NULL or "": all.
+    const char *search; // words, all of which must occur; any text is safe; NULL or "": all.
                         // `#word` is a tag, `*3` three stars and more, `seed:7` a seed,
                         // `since:DATE`, `until:DATE` and `on:DATE` (2026, 2026-11, 2026-11-30)
                         // when it was drawn, `model:NAME` and `template:NAME` a part of the
@@ -124,8 +124,8 @@ int library_purge(struct library *l, struct err *err); // removes hidden picture
 
 // --- the session: named texts, written often
 
-// The instruction that is being written, with the pictures it has read, by content: those that came
-// out of another picture have no file to be read from again.
+// The instruction being written, with the pictures it has read, by content: pictures that came out
+// of another one have no file to be read from again.
 bool library_keep_instruction(struct library *l, const struct job *job, struct err *err);
 // False if there is none or it is damaged. A reference whose picture was not kept has no data.
 bool library_kept_instruction(struct library *l, struct job *out);
@@ -133,8 +133,8 @@ bool library_keep(struct library *l, const char *key, const char *text, struct e
 char *library_kept(struct library *l, const char *key,
                    struct err *err); // NULL: none; freed with free()
 
-// Adds every picture below a folder that limn made. False if the library cannot take more; what was
-// added stays.
+// Adds every picture made by limn below a folder. False if the library cannot take more; pictures
+// already added stay.
 struct library_scanned {
     int pictures, unread; // files and folders that could not be read
     struct err first;     // why the first of them could not

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Opening the library, and making it again from the pictures where it is damaged.
+// Opening the library, and rebuilding it from the pictures if it is damaged.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

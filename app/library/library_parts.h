@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the library is made of: opening and mending (library_open.c), statements (library_sql.c),
-// jobs (library.c), pictures (library_pictures.c), what a session keeps (library_session.c).
+// The parts of the library: opening and repair (library_open.c), SQL statements (library_sql.c),
+// jobs (library.c), pictures (library_pictures.c), the state of a session (library_session.c).
 // Private to app/library.
 #ifndef LIMN_APP_LIBRARY_LIBRARY_PARTS_H
 #define LIMN_APP_LIBRARY_LIBRARY_PARTS_H
@@ -12,10 +12,10 @@
 struct library {
     sqlite3 *db;
     char *path;
-    bool unlockable; // its disk has no locks: each try would take SQLite ten seconds
+    bool unlockable; // its file system has no locks: SQLite would wait ten seconds at each try
 };
 
-// What a search says besides its words (library_search.c).
+// A parsed search (library_search.c).
 struct library_wanted {
     char *match;          // for FTS5: every word quoted, so that none is an operator; NULL: all
     int rating;           // at least

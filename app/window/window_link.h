@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The program's side of the window beside the terminal: starts limn-window and sends it frames.
-// Nothing waits: a slow window gets fewer frames. One thread.
+// The program's side of the window beside the terminal: starts limn-window and sends it frames. No
+// call blocks: a slow window gets fewer frames. One thread.
 #ifndef LIMN_APP_WINDOW_WINDOW_LINK_H
 #define LIMN_APP_WINDOW_WINDOW_LINK_H
 
@@ -13,8 +13,8 @@ struct window_link *window_link_open(struct err *err);
 void window_link_close(struct window_link *l); // closes the window; NULL is fine
 void window_link_detach(struct window_link *l); // lets it stay until it is closed by hand
 void window_link_frame(struct window_link *l, const struct image *image, int step, int total);
-// Lets a mask (GRAY8) be painted over the picture; call it again when the mask has changed here.
-// NULL NULL ends it.
+// Starts painting a mask (GRAY8) over the picture; call it again when the caller has changed the
+// mask. Both NULL: ends painting.
 void window_link_paint(struct window_link *l, const struct image *picture,
                        const struct image *white);
 // The mask as painted there since the last call, GRAY8, freed with image_unref(); NULL: unchanged.

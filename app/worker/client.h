@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The client's side of the worker protocol: starts a worker, here or through ssh, sends jobs and
-// pictures, and returns the answers as events. No call waits, unless it takes a time. One thread.
+// pictures, and returns the answers as events. Only calls that take a timeout wait. One thread.
 //
 //     c = client_open(&params, &err);
 //     client_submit(c, &job);
 //     while (client_wait(c, -1)) while (client_next(c, &event)) …, client_event_free(&event);
 //
-// If the worker ends by itself there is one CLIENT_LOST event, whose error says how;
+// If the worker ends unexpectedly there is one CLIENT_LOST event, whose error says how;
 // client_restart() starts another one, to which jobs can be submitted again.
 #ifndef LIMN_APP_WORKER_CLIENT_H
 #define LIMN_APP_WORKER_CLIENT_H
@@ -20,11 +20,11 @@ struct client;
 
 struct client_params {
     const char *host; // "user@gpu": through ssh; NULL: here
-    // The worker ends when this process does, and never joins one that still finishes jobs.
-    // Otherwise it finishes its jobs, and the next client that is not alone finds it.
+    // Use a worker of its own, which ends with this process. Otherwise a worker that is still
+    // finishing jobs is joined, and the worker finishes its jobs when this process ends.
     bool alone;
-    bool quiet_ssh; // ssh must not ask anything (its questions would go over the screen)
-    // Of the worker. NULL: this very program; through ssh $LIMN_REMOTE or "limn".
+    bool quiet_ssh; // ssh must not ask questions (they would overwrite the screen)
+    // The worker's program. NULL: this one; through ssh, $LIMN_REMOTE or "limn".
     const char *program;
 };
 
@@ -39,7 +39,7 @@ int client_fds(struct client *c, struct pollfd *fds); // what to poll (room for 
 // Waits until something has come, at most `milliseconds` (-1: for ever). False: nothing came, or a
 // signal did.
 bool client_wait(struct client *c, int milliseconds);
-// Whether something has come that was not handled yet: do not wait then.
+// Whether something has arrived that was not handled yet: then do not wait.
 bool client_holds(const struct client *c);
 bool client_alive(const struct client *c);
 bool client_ready(const struct client *c); // it has said hello
@@ -66,15 +66,15 @@ enum client_event_type {
     CLIENT_LOST,      // err: how it ended
 };
 
-// `data` has passed protocol.h: the fields that docs/worker.md lists, each of its type and in its
-// range, texts of one line without controls. Answers to nothing that was asked, second answers, and
-// more than LIMIT_HOST_LOGS_A_SECOND lines of log are dropped.
+// `data` has passed protocol_check(): the fields that docs/worker.md lists, each of the right type
+// and in range, texts of one line without controls. Unsolicited and repeated answers, and log lines
+// beyond LIMIT_HOST_LOGS_A_SECOND, are dropped.
 struct client_event {
     enum client_event_type type;
     char job[JOB_ID_TEXT], id[64];
     int step, total, index;
     double seconds;
-    bool late; // a result of before: fetched from the spool
+    bool late; // a result of an earlier connection, from the spool
     struct image *image;
     uint8_t *png; // or other bytes
     size_t png_size;
@@ -88,8 +88,8 @@ struct client_event {
 bool client_next(struct client *c, struct client_event *event);
 void client_event_free(struct client_event *event);
 
-// Sends a job that job_read() and job_settle() have seen. Pictures are sent once, by content. The
-// job may be freed: the client keeps what the worker may still ask for.
+// Sends a job on which job_read() and job_settle() were called. Pictures are sent once, by content.
+// The job may be freed: the client keeps what the worker may still ask for.
 void client_submit(struct client *c, const struct job *j, bool previews);
 // Takes over a job that an earlier client submitted and this worker has.
 void client_expect(struct client *c, const char *job, int count);
@@ -100,7 +100,7 @@ void client_stored(struct client *c, const char *job, int index); // a result is
 void client_load(struct client *c, const char *id, const struct job_reference *ref, int side);
 void client_describe(struct client *c);
 
-// Keeps what the worker may ask for by its hash.
+// Copies and keeps data that the worker may request by its hash.
 void client_give(struct client *c, const void *data, size_t size, const char *hash);
 
 // Commands that a worker runs (docs/worker.md). Answered by CLIENT_RUNNING, _OUTPUT, _FILE, _ENDED.
@@ -113,7 +113,7 @@ void client_command(struct client *c, const char *id, const struct client_comman
 void client_interrupt(struct client *c, const char *id);
 void client_pause(struct client *c, const char *id, bool on);
 // For detached commands.
-void client_commands(struct client *c); // CLIENT_COMMANDS; asked again only when it was answered
+void client_commands(struct client *c); // CLIENT_COMMANDS; at most one request is outstanding
 void client_follow(struct client *c, const char *id);
 void client_again(struct client *c, const char *id);
 void client_remove(struct client *c, const char *id);

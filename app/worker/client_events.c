@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What comes from the worker: nothing is believed that was not asked for.
+// Messages from the worker. Unsolicited answers are ignored.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The parts of the client: the worker's process (client.c), what comes from it (client_events.c),
-// what it is asked (client_requests.c). Private to app/worker.
+// The parts of the client: the worker's process (client.c), messages from it (client_events.c),
+// requests to it (client_requests.c). Private to app/worker.
 #ifndef LIMN_APP_WORKER_CLIENT_PARTS_H
 #define LIMN_APP_WORKER_CLIENT_PARTS_H
 
@@ -12,10 +12,10 @@
 
 enum {
     STDERR_KEPT = 4096,
-    GOODBYE_MS = 2000, // at the end of limn: until its worker has ended
-    LOST_MS = 500,     // the same of one that is lost already, while people wait for keys
-    ASKED_MAX = 8192,      // questions that are remembered
-    ROOM_BYTES = 1 << 20,  // of the queue to the worker: then blobs and `seen` wait
+    GOODBYE_MS = 2000, // how long to wait at exit for the worker to end
+    LOST_MS = 500,     // the same for a lost worker, while the UI waits
+    ASKED_MAX = 8192,      // outstanding requests
+    ROOM_BYTES = 1 << 20,  // queued for the worker; above this, blobs and `seen` wait
     LOGS_AT_ONCE = 200,
 };
 #define TURN_SECONDS 0.02
@@ -26,7 +26,7 @@ struct kept {
     uint8_t *data;
     size_t size;
     bool wanted, sent; // since it was given last
-    uint64_t given;    // when that was: the greater, the later; 0: nothing is here
+    uint64_t given;    // order in which it was given, larger is later; 0: empty slot
 };
 
 // What this client waits for.
@@ -44,15 +44,15 @@ struct client {
     pid_t pid; // 0: none
     int in, out, errors; // its standard output, input, error; -1: closed
     struct wire *wire;
-    bool ready, ended, gone; // gone: nothing more comes, but what came may wait
+    bool ready, ended, gone; // gone: nothing more arrives, but unread messages may remain
     struct asked *asked;
     int asked_count, asked_capacity;
     bool commands_asked, commands_again, describe_asked;
     double turn_began; // seconds
     int turn_events;
-    double logs, logs_at; // how many may come now, and when that was
+    double logs, logs_at; // log lines allowed now (token bucket), and as of when
     int logs_left_out, refused;
-    char said[STDERR_KEPT]; // the end of what it said on standard error
+    char said[STDERR_KEPT]; // the last of its standard error
     size_t said_size;
     struct kept blobs[LIMIT_CLIENT_BLOBS];
     uint64_t given;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // limn worker --stdio: computes for a limn that talks to it over standard input and output.
 //
-// One thread reads, answers and hands work to the lanes. When its limn goes away it either stops
-// (a command of the command line) or finishes its jobs (a UI): then it listens on a socket, where
-// the next `limn worker --stdio` finds it and becomes a mere relay.
+// One thread reads, answers and hands work to the lanes. When its client goes away it either stops
+// (after a command) or finishes its jobs (after a UI) and meanwhile listens on a socket, where the
+// next `limn worker --stdio` finds it and becomes a mere relay.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -33,14 +33,14 @@ struct lanes {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t drawer, loader;
-    bool draws, loads_run; // they were started
+    bool draws, loads_run; // the threads that were started
     bool stop;
     struct task *tasks; // all of them, in the order they came
     struct load *loads, *loading; // waiting; the one that runs
     struct loader_host *host;
     bool host_ready;
 
-    // The drawer's own: the model that is open, and what it was opened with.
+    // Of the drawing thread alone: the open model, and what it was opened with.
     struct pipeline *pipeline;
     struct device *device;
     char *opened;
@@ -50,8 +50,7 @@ void lanes_post_message(struct lanes *l, struct jv *head, const void *payload, s
 void lanes_set_error(struct jv *head, const struct err *err); // "code" and "text"
 struct jv *lanes_job_message(const char *type, const struct task *t);
 
-// On the drawer's thread: draws, and posts "started", "progress" and "result", and "done" in the
-// end.
+// On the drawer's thread: draws, and posts "started", "progress" and "result", and finally "done".
 bool lanes_draw_task(struct lanes *l, struct task *t, struct err *err);
 void lanes_close_model(struct lanes *l); // the open one; none is fine
 

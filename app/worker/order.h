@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A command of the command line that a limn asks its worker to run: the message `command`, checked.
-// Its words are texts, files that were sent by content, and places for files that are fetched when
-// it is done.
+// A command line that a client asks its worker to run: the message `command`, checked. Its words
+// are texts, input files sent by content, and output files to be fetched when it is done.
 #ifndef LIMN_APP_WORKER_ORDER_H
 #define LIMN_APP_WORKER_ORDER_H
 
@@ -27,14 +26,14 @@ struct order {
     char *folder; // where it runs; NULL: where the worker was started
     char *environment[LIMIT_ORDER_ENVIRONMENT + 1]; // "NAME=VALUE", NULL at the end
     bool terminal[3]; // by descriptor: what is written there goes to a terminal
-    bool detach;      // goes on when its limn goes
-    bool again;       // one that was detached and has ended goes on: it keeps its id and its files
+    bool detach;      // keeps running when its client goes
+    bool again;       // resumes a detached command that has ended, with its id and files
     char *where;      // what errors call this machine; NULL: nothing
-    struct jv *about; // what its limn wants to find in the list of jobs again; may be NULL
+    struct jv *about; // the client's own data for the list of jobs; may be NULL
 };
 
-// ERR_INPUT on anything that limn would not send: the message comes from another process, maybe
-// from another machine.
+// ERR_INPUT on anything that limn would not send: the message comes from another process, perhaps
+// on another machine.
 bool order_parse(struct order *o, const struct jv *head, struct err *err);
 // The order that resumes the command of a record (records.h).
 bool order_again(struct order *o, const struct jv *record, const char *id, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the messages of docs/worker.md may contain: one table for both directions, and the check
-// between the wire and the program. After it a head has the fields of the table and no others, each
-// of its type and in its range, and no text can control a terminal.
+// between the wire and the program. A checked head has the fields of the table and no others, each
+// of the right type and in range, and no text that can control a terminal.
 #ifndef LIMN_APP_WORKER_PROTOCOL_H
 #define LIMN_APP_WORKER_PROTOCOL_H
 
@@ -20,8 +20,8 @@ enum protocol_kind {
     PROTOCOL_LINES,  // `high` lines at most
     PROTOCOL_TABLE,  // names with a line each, `high` at most
     PROTOCOL_OBJECT, // of the fields `inside`
-    PROTOCOL_LIST,   // `high` such objects at most; those behind, and those refused, are left out
-    PROTOCOL_WHOLE,  // taken as it is: what reads it checks it
+    PROTOCOL_LIST,   // at most `high` such objects; refused and surplus ones are dropped
+    PROTOCOL_WHOLE,  // passed on unchecked: its reader checks it
 };
 
 struct protocol_field {
@@ -41,15 +41,15 @@ struct protocol_message {
     const struct protocol_field *fields;
     enum protocol_payload payload;
     size_t room; // bytes of payload at most
-    bool ends;   // one that is refused ends the connection: somebody waits for it
+    bool ends;   // refusing it ends the connection, because the other side waits for it
 };
 extern const struct protocol_message protocol_messages[]; // type NULL at the end
 
 enum protocol_verdict {
     PROTOCOL_TAKEN = 0,
-    PROTOCOL_UNKNOWN, // of a later version: to be ignored
-    PROTOCOL_REFUSED, // err says why; the connection may go on
-    PROTOCOL_BROKEN,  // err says why; it may not
+    PROTOCOL_UNKNOWN, // from a later version: ignore it
+    PROTOCOL_REFUSED, // err says why; the connection continues
+    PROTOCOL_BROKEN,  // err says why; close the connection
 };
 
 // Replaces the head by a checked copy. err is also set if the message was taken but something in a

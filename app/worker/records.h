@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Commands that run on without a client (limn train --detach): each has a folder in
+// Commands that run without a client (limn train --detach): each has a folder in
 // $XDG_STATE_HOME/limn/jobs (engine/base/xdg.h) with the order (record.json), its output (output)
 // and the files that were sent for it. Every worker of this machine can read them, so a job is
 // found, followed and stopped through any worker, even if the one that started it has gone.
@@ -10,7 +10,7 @@
 
 #include "engine/base/jv.h"
 
-enum { RECORDS_KEPT = 100 }; // of those that have ended; older ones go
+enum { RECORDS_KEPT = 100 }; // of ended commands; older ones are removed
 
 char *record_file(const char *id, const char *name); // in its folder; freed with free()
 bool record_make(const char *id, struct err *err);   // its folder, mode 0700
@@ -24,7 +24,7 @@ bool record_lend(const char *id, struct err *err);
 void records_tidy(void); // what dead workers left
 
 // Records how it ended (a status of waitpid()), for the list of jobs: "code", or "signal" and
-// "text". What is recorded already stays. A command does this itself; its worker does it for one
+// "text". An end already recorded is kept. A command does this itself; its worker does it for one
 // that crashed.
 void record_end(const char *id, const char *command, int status);
 void record_put_end(struct jv *out, const char *command, int status);
@@ -33,9 +33,10 @@ char *record_output(const struct jv *record);
 
 // The process that runs it; 0: it has ended, or is another machine's.
 pid_t record_process(const struct jv *record);
-// "running", "done", "stopped", "failed", or "lost": it ended when nobody could see how.
+// "running", "done", "stopped", "failed", or "lost": it ended unobserved.
 const char *record_state(const struct jv *record);
-// Every record, the newest first, with "id" and "state"; removes what is older than RECORDS_KEPT.
+// Every record, the newest first, with "id" and "state"; removes all but the newest RECORDS_KEPT
+// that have ended.
 struct jv *records_list(void);
 
 #endif

@@ -9,7 +9,7 @@
 // Listens on worker-PID.sock. *path, freed with free(), is for socket_remove().
 int socket_listen(char **path, struct err *err); // -1: failed
 void socket_remove(char *path);                   // unlinks and frees; NULL is fine
-int socket_accept(int listener);                  // -1: nobody, or not this user
+int socket_accept(int listener);                  // -1: no connection, or not this user
 // Connects to a worker that waits; removes the sockets of dead ones. -1: there is none.
 int socket_find(void);
 

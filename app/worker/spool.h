@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Finished pictures that nobody has fetched yet: files JOB-INDEX.png in $XDG_STATE_HOME/limn/spool
-// (or ~/.local/state/limn/spool). A picture is written, whole, before it is sent, and removed when
-// the receiver says it is stored. So neither a lost connection nor a dead UI loses one.
+// Finished pictures that no client has fetched yet: files JOB-INDEX.png in
+// $XDG_STATE_HOME/limn/spool (or ~/.local/state/limn/spool). A picture is written, whole, before it
+// is sent, and removed when the receiver says it is stored. So neither a lost connection nor a dead
+// UI loses one.
 #ifndef LIMN_APP_WORKER_SPOOL_H
 #define LIMN_APP_WORKER_SPOOL_H
 
@@ -10,7 +11,7 @@
 
 #include "app/job/job.h"
 
-char *spool_file(const char *job, int index); // where it lies, or would; freed with free()
+char *spool_file(const char *job, int index); // its path, existing or not; freed with free()
 bool spool_put(const char *job, int index, const void *png, size_t size, struct err *err);
 void *spool_get(const char *job, int index, size_t *size, struct err *err); // freed with free()
 void spool_drop(const char *job, int index);

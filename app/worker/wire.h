@@ -16,7 +16,7 @@ enum {
     WIRE_PROTOCOL = 2,            // raised when a message changes its meaning
 };
 
-// What a worker prints first. Anything before it comes from a login shell.
+// The first line a worker prints. Anything before it comes from a login shell.
 #define WIRE_GREETING "limn-worker\n"
 
 struct wire;
@@ -25,8 +25,8 @@ struct wire;
 struct wire *wire_open(int in, int out);
 void wire_close(struct wire *w); // NULL is fine
 
-// How many bytes may follow a head of that type; without such a function LIMIT_WIRE_PAYLOAD_BYTES.
-// A message that announces more is WIRE_BROKEN.
+// The maximum payload, in bytes, of a message of that type; without such a function
+// LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is WIRE_BROKEN.
 typedef size_t wire_room(const char *type);
 void wire_limit(struct wire *w, wire_room *room);
 
@@ -50,7 +50,7 @@ enum wire_state { WIRE_OK = 0, WIRE_IDLE, WIRE_END, WIRE_BROKEN };
 enum wire_state wire_receive(struct wire *w, struct err *err);
 // Takes the next whole message; false: none yet. A malformed one sets err.
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
-bool wire_holds(const struct wire *w); // something was read that was not looked at yet
+bool wire_holds(const struct wire *w); // something was read but not examined yet
 
 // Queues a message; takes over `head`, copies the payload. Any thread. False: no memory for the
 // payload; nothing was queued.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The parts of the worker: its loop (cmd_worker.c), messages (worker_messages.c), and pictures by
-// content, for which jobs wait (worker_blobs.c). Private to app/worker.
+// The parts of the worker: its loop (cmd_worker.c), messages (worker_messages.c), and files by
+// content that jobs wait for (worker_blobs.c). Private to app/worker.
 #ifndef LIMN_APP_WORKER_WORKER_PARTS_H
 #define LIMN_APP_WORKER_WORKER_PARTS_H
 
@@ -19,7 +19,7 @@ struct blob {
     char hash[JOB_HASH_TEXT];
     uint8_t *data;
     size_t size;
-    uint64_t used; // when, for forgetting the oldest
+    uint64_t used; // time of last use, for evicting the oldest
 };
 
 // A job, a loader run or a command that waits for its files.
@@ -38,16 +38,16 @@ struct worker {
     pthread_mutex_t lock; // of `wire`, which the lanes' threads send to
     struct wire *wire;    // NULL while nobody is there
     int in, out;          // of it
-    int wake;             // eventfd: a lane has something to say
+    int wake;             // eventfd: a lane has posted a message
     struct lanes *lanes;
     struct children *children;
     struct blob blobs[LIMIT_WORKER_BLOBS];
     int blob_count;
     uint64_t clock;
     struct pending *pending;
-    bool finish_jobs; // when the other side goes
+    bool finish_jobs; // when the client goes
     bool quit;
-    bool leaving; // its limn has gone; only children are waited for
+    bool leaving; // the client has gone; only waiting for children
     int listener; // -1: none
     char *socket_path;
 };
