@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What goes between the program and a child of its sandbox: an order and its bytes, an answer and
-// its bytes, until the program closes its side. Both run the same program, so structs go as they
-// are; but the answer is checked as a stranger's.
+// The protocol between the program and a child of its sandbox: an order and its bytes, an answer
+// and its bytes, until the program closes its side. Both run the same executable, so structs are
+// sent as they are; but the answer is checked like any untrusted input.
 #ifndef LIMN_LOADERS_INSIDE_H
 #define LIMN_LOADERS_INSIDE_H
 
@@ -60,8 +60,8 @@ void inside_serve(int fd, const char *const *readable);
 // NULL: the description is fit for use. Of a struct that can be read whole.
 const char *loader_check(const struct limn_loader *l);
 
-// In the program: sends the order and `bytes`, waits for the answer. Its text is one harmless line
-// then.
+// In the program: sends the order and `bytes`, waits for the answer. The answer's text is then one
+// harmless line.
 enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order,
                               const void *bytes, struct inside_answer *answer,
                               const struct sandbox_wait *wait);

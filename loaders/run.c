@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Running a loader, in a child of the sandbox that may crash, hang or eat memory as it likes.
+// Running a loader, in a child of the sandbox that may crash, hang or use up its memory.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

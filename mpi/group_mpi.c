@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A group (engine/train/group.h) of processes that an MPI launcher has started. A module of its
-// own, so that limn depends on no MPI: it is loaded by processes that were started so, and by no
-// other. MPI's own handler of errors stays, which ends all processes.
+// own, so that limn does not depend on MPI: only processes started by a launcher load it. MPI's
+// default error handler stays, which aborts all processes.
 #include <mpi.h>
 
 #include "engine/base/mem.h"

@@ -18,12 +18,11 @@
 //
 // The last row of the screen is never drawn in: a rectangle that reaches it is cut.
 //
-// Live pictures (previews) are what slow lines go without: fewer frames, then coarser ones, so
-// that no more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always
-// drawn whole. Pictures are scaled and encoded on a thread of the canvas's own, so that a flush
-// never takes longer than it takes to write. All functions are for one thread. Rows and columns
-// count from 0. Slots are small numbers that the caller chooses, one a picture: 0 to CANVAS_SLOTS
-// - 1.
+// On slow lines, live pictures (previews) give way: fewer frames, then coarser ones, so that no
+// more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always drawn whole.
+// Pictures are scaled and encoded on a thread of the canvas's own, so that a flush never takes
+// longer than it takes to write. All functions are for one thread. Rows and columns count from 0.
+// Slots are small numbers that the caller chooses, one a picture: 0 to CANVAS_SLOTS - 1.
 #ifndef LIMN_RENDERER_CANVAS_H
 #define LIMN_RENDERER_CANVAS_H
 
@@ -63,9 +62,9 @@ struct canvas_params {
     bool ascii;          // no characters but ASCII (cells only); else the locale decides
     uint32_t background; // 0xRRGGBB behind transparent pictures and around whole ones
     // The caller reads the terminal's answers: whenever CANVAS_ANSWER comes in among the keys, it
-    // calls canvas_answer(). (curses: define_key(CANVAS_ANSWER, some key code).) Only so can a line
-    // whose buffers hide its slowness, as that of ssh, be measured. Without it the time of write()
-    // is used.
+    // calls canvas_answer(). (curses: define_key(CANVAS_ANSWER, some key code).) This is the only
+    // way to measure a line whose buffers hide its slowness, such as ssh. Without it the duration
+    // of write() is used.
     bool answers;
 };
 
@@ -98,7 +97,7 @@ void canvas_remove(struct canvas *canvas, int slot);
 // picture touched by one is not drawn while it is (cells: the part outside still is).
 void canvas_cover(struct canvas *canvas, const struct canvas_rect *rects, int count);
 
-// All off the screen until hidden is false again, e.g. for $EDITOR.
+// Takes all pictures off the screen until hidden is false again, e.g. for $EDITOR.
 void canvas_hide(struct canvas *canvas, bool hidden);
 
 // The screen was cleared or redrawn (resize, ^L, back from a stop): nothing of what was sent is
@@ -126,6 +125,6 @@ void canvas_compose(const struct canvas *canvas, struct image *screen, int cell_
                     int cell_height);
 
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
-int canvas_questions(const struct canvas *canvas); // that were not answered yet
+int canvas_questions(const struct canvas *canvas); // not answered yet
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures out of characters and colours, for every terminal: libchafa chooses them. Its only door.
+// Pictures out of characters and colours, for every terminal: libchafa chooses them; only this file
+// uses it.
 #include <stdlib.h>
 #include <string.h>
 

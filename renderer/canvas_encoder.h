@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a kind of canvas must know: how a scaled picture becomes pieces of output. Private to
+// What each kind of canvas provides: how a scaled picture becomes pieces of output. Private to
 // canvas*.c.
 #ifndef LIMN_RENDERER_CANVAS_ENCODER_H
 #define LIMN_RENDERER_CANVAS_ENCODER_H
@@ -39,7 +39,7 @@ struct canvas_encoder {
     // Pixels of a picture for a cell: the terminal's, or what a symbol can show.
     void (*cell_size)(const struct term_info *term, int *width, int *height);
     bool (*encode)(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err);
-    // Takes a picture away without help of the text; NULL: text is printed over it.
+    // Erases a picture by itself; NULL: text printed over it erases it.
     void (*erase)(int slot, struct canvas_bytes *out);
 };
 

@@ -24,10 +24,10 @@ struct term_info {
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown
-    bool light;                  // its ground is nearer to white than to black, it answered
+    bool light;                  // it reported a background nearer to white than to black
     char typed[128];             // what the user typed meanwhile
     size_t typed_count;
-    bool said_cells;             // the size of a cell was its answer
+    bool said_cells;             // the cell size is its answer, not a guess
     int outstanding;             // answers that have not come yet
     int64_t asked;               // when they were asked for (milliseconds of the monotonic clock)
 };

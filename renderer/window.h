@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An SDL2 window for pictures as they come out of the noise: zoom with the wheel or + and -, move
+// An SDL2 window that shows pictures while they are denoised: zoom with the wheel or + and -, move
 // with the mouse, 0 fits the picture again; the slider below, or left and right, goes through the
 // steps; files can be dropped on it. One thread, the one that opened it.
 #ifndef LIMN_RENDERER_WINDOW_H

@@ -27,8 +27,8 @@ struct confine_rules {
     int megabytes;               // MiB of address space beyond what the process has now
 };
 
-// Call it while there is one thread. ERR_UNSUPPORTED if the kernel does not do what it offers: then
-// do not continue.
+// Call it while there is one thread. ERR_UNSUPPORTED if a feature the kernel offers fails: then do
+// not handle any input.
 bool confine_self(const struct confine_rules *rules, const struct confine_kernel *kernel,
                   struct err *err);
 

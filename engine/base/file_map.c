@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Mappings, and what happens when the file behind one is cut. A page that is no longer there
-// raises SIGBUS where it is read. The handler puts zeros into the place of all that is missing and
-// marks the mapping, so that whoever reads goes on, and finds out when it asks with
-// file_map_check().
+// Mappings, and their behaviour when the file is truncated. Reading a page that no longer exists
+// raises SIGBUS. The handler maps zeros in place of the missing pages and marks the mapping: the
+// reader continues and learns of it from file_map_check().
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Files that appear whole or not at all. What is written goes to ".limn-XXXXXX.part" in the folder
 // of the file, whatever the length of its name; its process holds a lock on it (flock) for as long
-// as it lives, so that what a dead one left is known for it on any machine that shares the folder.
+// as it lives, so that leftovers of dead processes are recognised on any machine that shares the
+// folder.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The head of a GGUF file (llama.cpp): magic, version, two counts, then keys and values. The
 // tensors that follow belong to engine/tensor/gguf.h, the tokenizer in the values to engine/text.
-// No count is trusted: nothing is allocated by it, and reading stops at the end of the file.
+// No count is trusted: none sizes an allocation, and reading stops at the end of the file.
 #ifndef LIMN_ENGINE_BASE_GGUF_VALUES_H
 #define LIMN_ENGINE_BASE_GGUF_VALUES_H
 
@@ -17,7 +17,7 @@ enum gguf_type { GGUF_U32 = 4, GGUF_I32 = 5, GGUF_STRING = 8, GGUF_ARRAY = 9, GG
 struct gguf_reader {
     const unsigned char *data;
     size_t size, at;
-    bool short_; // more was asked for than there is
+    bool short_; // a read went past the end
 };
 uint64_t gguf_whole(struct gguf_reader *r, int bytes);
 
@@ -35,11 +35,11 @@ struct gguf_value {
     enum gguf_type type; // of an element
     bool array;
     uint64_t count;              // of an array, else 1
-    struct gguf_reader elements; // at the first; that all of them lie in the file has been seen
+    struct gguf_reader elements; // at the first; all are known to lie inside the file
 };
 
 struct gguf_values {
-    struct gguf_reader r; // behind what was read
+    struct gguf_reader r; // after what was read
     const char *path;
     uint64_t tensors, left; // values
     uint64_t at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where this program runs from, decided by the build folder it was compiled in and the program's
-// own file.
+// Whether this program runs from its build folder, told by comparing the folder it was built in
+// with its own file.
 #ifndef LIMN_ENGINE_BASE_INSTALL_H
 #define LIMN_ENGINE_BASE_INSTALL_H
 

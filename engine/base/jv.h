@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// JSON values. The only door to jansson: no other file includes its header.
+// JSON values. Only jv.c includes the header of jansson.
 //
 // A `struct jv` is owned by the root that jv_parse() or jv_object() returned; values reached
 // through jv_get() and jv_at() are borrowed from it. Every reader takes NULL for "not there" and
@@ -34,15 +34,15 @@ bool jv_is_integer(const struct jv *v);
 bool jv_is_bool(const struct jv *v);
 bool jv_is_null(const struct jv *v); // also true for NULL
 
-struct jv *jv_get(const struct jv *object, const char *key); // NULL: no such key, no object
-struct jv *jv_at(const struct jv *array, size_t i);          // NULL: out of range, no array
+struct jv *jv_get(const struct jv *object, const char *key); // NULL: no such key, not an object
+struct jv *jv_at(const struct jv *array, size_t i);          // NULL: out of range, not an array
 size_t jv_size(const struct jv *v);                            // of an array or object
-// In the file's order; "": none, no object.
+// In the file's order; "": out of range, not an object.
 const char *jv_key_at(const struct jv *object, size_t i);
 struct jv *jv_value_at(const struct jv *object, size_t i);
 
 // Walking a large object in linear time: for (void *it = jv_iterator(o); it; it = jv_next(o, it)).
-void *jv_iterator(const struct jv *object); // NULL: empty or no object
+void *jv_iterator(const struct jv *object); // NULL: empty, or not an object
 void *jv_next(const struct jv *object, void *iterator);
 const char *jv_iterator_key(void *iterator);
 struct jv *jv_iterator_value(void *iterator);
@@ -52,7 +52,7 @@ double jv_number(const struct jv *v, double fallback); // integer or real
 int64_t jv_integer(const struct jv *v, int64_t fallback);
 bool jv_bool(const struct jv *v, bool fallback);
 
-// Building. jv_set()/jv_append() take over `value`. A key that exists is replaced.
+// Building. jv_set() and jv_append() take ownership of `value`. An existing key is replaced.
 struct jv *jv_object(void);
 struct jv *jv_array(void);
 struct jv *jv_from_string(const char *text); // invalid UTF-8 becomes U+FFFD

@@ -11,11 +11,11 @@
 
 #include "engine/base/err.h"
 
-// Sets what is called, in place of abort(), when a small allocation fails: it must not allocate or
-// return, and may be called from any thread. For programs, at their start.
+// Sets the function called instead of abort() when a small allocation fails: it must not allocate
+// or return, and may be called from any thread. For programs, at startup.
 void mem_end_with(void (*end)(void));
-// Lets failures of allocation inside libraries end the process in the same way: uncaught C++
-// exceptions, and GLib's trap (SIGTRAP).
+// Makes failed allocations inside libraries, which raise uncaught C++ exceptions or GLib's trap
+// (SIGTRAP), end the process in the same way.
 void mem_end_uncaught(void);
 
 // What to append to an error about a library that failed without a reason: "; ulimit -v leaves limn

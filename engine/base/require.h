@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// require(): a condition for which the programmer is responsible, not the world. If it is false
-// there is a bug: expression, file and line are reported and the process stops, in every build,
-// because continuing with a broken graph would draw garbage. Never use it on input.
+// require(): a condition that the code itself guarantees, whatever the input. If it is false there
+// is a bug: expression, file and line are reported and the process stops, in every build, because
+// continuing with a broken graph would draw garbage. Never use it on input.
 #ifndef LIMN_ENGINE_BASE_REQUIRE_H
 #define LIMN_ENGINE_BASE_REQUIRE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures at another size: separable filters whose support is widened when a picture shrinks, so
-// that every pixel counts, like Pillow's. Any thread; what they allocate, they return an error for.
+// Resampling of pictures: separable filters whose support is widened when a picture shrinks, so
+// that every pixel counts, as in Pillow. Any thread. A failed allocation is returned as an error.
 #ifndef LIMN_ENGINE_BASE_RESAMPLE_H
 #define LIMN_ENGINE_BASE_RESAMPLE_H
 
@@ -11,11 +11,11 @@
 #include "engine/base/err.h"
 
 enum resample_filter {
-    RESAMPLE_CUBIC,   // of Keys, a = -1/2: support 2
+    RESAMPLE_CUBIC,   // Keys 1981, a = -1/2: support 2
     RESAMPLE_LANCZOS, // three lobes: support 3
 };
 
-// A part of a picture, and the size it gets; all sides >= 1.
+// A part of a picture, and its new size; all sides >= 1.
 struct resampling {
     const uint8_t *pixels; // of the whole picture, rows of `stride` bytes
     size_t stride;

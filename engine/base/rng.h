@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11): a
-// counter-based generator. The value at (seed, stream, index) depends on nothing else, so the same
-// noise comes out on every device, in every order, with any number of threads.
+// counter-based generator. The value at (seed, stream, index) depends on nothing else, so the noise
+// is the same on every device, in any order and with any number of threads.
 #ifndef LIMN_ENGINE_BASE_RNG_H
 #define LIMN_ENGINE_BASE_RNG_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What counts as a text file: UTF-8 without zero bytes, perhaps with a byte order mark, which some
-// editors write and which is not part of the text.
+// What limn accepts as a text file: UTF-8 without zero bytes. A byte order mark, as some editors
+// write it, may precede the text and is not part of it.
 #ifndef LIMN_ENGINE_BASE_UTF8_H
 #define LIMN_ENGINE_BASE_UTF8_H
 

@@ -20,13 +20,14 @@ enum xdg {
 // none. Freed with free().
 char *xdg_home(void);
 
-// FOLDER/limn/NAME, or FOLDER/limn for "" (of the runtime folder's stand-in /tmp/limn-UID/NAME),
-// whether it exists or not. A variable with a relative path counts as unset. Freed with free().
+// FOLDER/limn/NAME, or FOLDER/limn for "", whether it exists or not (without $XDG_RUNTIME_DIR the
+// runtime path is /tmp/limn-UID/NAME). A variable with a relative path counts as unset. Freed with
+// free().
 char *xdg_path(enum xdg kind, const char *name);
 
-// The same, and makes missing folders with mode 0700, whatever the umask. NULL and an error if it
-// cannot be made, or if FOLDER/limn belongs to another user or others can write to it: they could
-// have put files there that limn trusts.
+// The same, and makes missing folders with mode 0700, whatever the umask. NULL and an error if that
+// fails, or if FOLDER/limn belongs to another user or is writable by others, who could have planted
+// files that limn trusts.
 char *xdg_make(enum xdg kind, const char *name, struct err *err);
 
 #endif

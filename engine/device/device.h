@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Devices and plans.
 //
-// A device is a const table of functions. A plan is a graph made ready for one device: which nodes
+// A device is a const table of functions. A plan is a graph compiled for one device: which nodes
 // run, in which order, where each tensor lives (one arena, shared by tensors whose lifetimes do not
-// meet), and whatever the device prepared (primitives, command buffers). It is made once and run
-// many times. Memory of a device is reached only through these calls, never by pointer.
+// overlap), and whatever the device prepared (primitives, command buffers). It is made once and run
+// many times. Device memory is accessed only through these calls, never by pointer.
 #ifndef LIMN_ENGINE_DEVICE_DEVICE_H
 #define LIMN_ENGINE_DEVICE_DEVICE_H
 
@@ -23,23 +23,23 @@ struct device_limits {
     size_t alignment;    // of tensors in buffers, bytes
 };
 
-// What the device can do at most, measured now: takes a second.
+// The device's peak rates (its roofline), measured when asked for, which takes about a second.
 struct device_ceilings {
-    double flops;    // multiply-adds of products, 2 each, a second
-    double bytes;    // read and written by a copy of a large tensor, a second
+    double flops;    // of products, per second; a multiply-add counts as 2
+    double bytes;    // per second, read plus written, copying a large tensor
     const char *how; // what was measured: "oneDNN matmul 2048", "multiply-adds in registers"
 };
 
 // "vulkan" (the best GPU), "vulkan:N" (the Nth), "cpu", "null"; "auto" takes a real GPU, else the
 // CPU. ERR_INPUT for any other name.
 struct device *device_open(const char *name, struct err *err);
-// What there is to open, usable or not.
+// A device that could be opened, usable or not.
 struct device_info {
     char name[24];    // for device_open(): "vulkan:0"
     char text[200];   // what it is
     char reason[300]; // why it cannot be used; "" when it can
     size_t memory, available; // bytes, 0: unknown
-    bool f32, f16, bf16, matrix; // types of products, and whether it has units for them
+    bool f32, f16, bf16, matrix; // types of products; whether it has matrix units
     bool emulated;               // a software driver: `auto` does not take it
 };
 int device_list(struct device_info *list, int max); // best first; returns the count
@@ -47,49 +47,50 @@ int device_list(struct device_info *list, int max); // best first; returns the c
 void device_close(struct device *d); // NULL is fine; destroy its buffers and plans first
 const struct device_limits *device_limits(const struct device *d);
 
-// Waits until everything is done; plan_run() may return earlier. Measured times must end with it.
+// Waits until all submitted work is done; plan_run() may return earlier, so timings must end with
+// this call.
 bool device_wait(struct device *d, struct err *err);
 bool device_measure(struct device *d, enum dtype dtype, struct device_ceilings *ceilings,
                     struct err *err);
 
-// Zeroed memory. Sizes and offsets in bytes; reads and writes wait for what is running.
+// Zeroed memory. Sizes and offsets are in bytes; reads and writes wait for running work.
 struct buffer *buffer_create(struct device *d, size_t size, const char *what, struct err *err);
 void buffer_destroy(struct buffer *b);
-// A buffer for weights (SLOT_PARAMS). Under offload it lies outside the device's memory, and plans
-// bring what each step needs as they run, the next while this one computes: slower, for models
-// larger than the device. A device with memory of its own keeps it in the host's; one that has the
-// host's reads it from its files (device_reads(), buffer_create_from()). It holds for buffers of
-// weights that are made from then on.
+// Offload keeps buffers of weights (SLOT_PARAMS) outside the device's memory; plans stream in the
+// weights of the next step while the current one computes. Slower; for models larger than the
+// device. A device with its own memory keeps the weights in host memory; one that uses host memory
+// reads them from their files (device_reads(), buffer_create_from()). Applies to buffers of weights
+// created from then on.
 void device_set_offload(struct device *d, bool on);
 bool device_offload(const struct device *d);
-bool device_streams(const struct device *d); // whether offload does something there
-bool device_reads(const struct device *d);   // whether buffer_create_from() is what it does
-// Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is held in
-// parts, whose ends are multiples of this many bytes. A plan cannot read a tensor that crosses
-// one.
+bool device_streams(const struct device *d); // whether offload has an effect there
+bool device_reads(const struct device *d);   // whether it offloads by buffer_create_from()
+// Many drivers allocate no more than 2 or 4 GiB at once: a larger buffer of weights is split at
+// multiples of this many bytes. A plan cannot read a tensor that crosses such a boundary.
 enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);
-// Where weights come from that stay in their files. Offsets and sizes in bytes of the buffer. A
-// plan that is bound to it calls find() while it is made, bring() from a thread of its own, one
-// call at a time, and check() after each run.
+// A source of weights that stay in their files. Offsets and sizes are in bytes of the buffer. A
+// plan bound to it calls find() while it is created, bring() from a thread of its own, one call at
+// a time, and check() after each run.
 struct weights_source {
     void *ctx;
-    // Where these bytes lie as they are in the buffer, in memory that can be dropped and read again
-    // (a mapped file) and that lives as long as the source; aligned to the element. NULL: nowhere.
+    // The address of these bytes, if they exist in exactly this form in memory that the system can
+    // drop and reread (a mapped file) and that lives as long as the source; aligned to the element.
+    // NULL: bring() must convert them.
     const void *(*find)(void *ctx, size_t offset, size_t size);
     // Writes them to `to`: whole parameters, or whole rows of a table.
     bool (*bring)(void *ctx, size_t offset, size_t size, void *to, struct err *err);
     // Whether the files are still what they were when the source was made.
     bool (*check)(void *ctx, struct err *err);
 };
-// A buffer of weights that holds nothing: it cannot be read, written or copied. For devices that
-// read; the source outlives it.
+// A buffer of weights without memory of its own: it cannot be read, written or copied. For devices
+// with device_reads(); the source must outlive it.
 struct buffer *buffer_create_from(struct device *d, size_t size,
                                   const struct weights_source *source);
 size_t buffer_size(const struct buffer *b);
-bool buffer_streamed(const struct buffer *b); // weights that do not lie in the device's memory
-// Bytes available for weights now without taking them from others; SIZE_MAX: not known.
+bool buffer_streamed(const struct buffer *b); // weights outside the device's memory
+// Bytes free for weights now, without displacing anything else; SIZE_MAX: not known.
 size_t device_room(struct device *d);
 bool buffer_write(struct buffer *b, size_t offset, const void *data, size_t size, struct err *err);
 bool buffer_read(struct buffer *b, size_t offset, void *data, size_t size, struct err *err);
@@ -102,16 +103,16 @@ struct plan_params {
     struct device *device;
     struct buffer *slots[SLOT_COUNT]; // for bound tensors; SLOT_ARENA stays NULL
     bool constant_params; // SLOT_PARAMS will not change while the plan lives: weights may be packed
-    bool plain;           // only plain kernels: the definition, slow
+    bool plain;           // only plain kernels: the reference definitions, slow
 };
 
 // Bytes of the arena that a plan of this graph would have.
 size_t plan_arena(struct graph *g, const struct device *d, struct err *err);
-// Bytes of the copies of constant weights that such a plan would keep, packed for its products.
+// Bytes of the repacked copies of constant weights that such a plan would keep for its products.
 size_t plan_copies(const struct graph *g, const struct device *d);
 // Bytes of working memory of its kernels; 0 on devices that know only when it is made.
 size_t plan_scratch(const struct graph *g, const struct device *d);
-// The most bytes of its weights that are in memory at once where they come from this source.
+// Peak bytes of weights in memory at once when they come from this source.
 size_t plan_streamed(struct graph *g, const struct device *d, const struct weights_source *source);
 struct plan *plan_create(struct graph *g, const struct plan_params *params, struct err *err);
 void plan_destroy(struct plan *p); // before its graph; NULL is fine
@@ -137,24 +138,25 @@ bool plan_restore(struct plan *to, const struct node *input, size_t at, struct b
 
 bool plan_run(struct plan *p, struct err *err);
 
-// From now on each run tells `made` of every step that has changed bytes [first, last) of a buffer
-// that the plan is bound to: on the CPU when that step is done, while the others still run; on
-// other devices when all are. On the thread that runs. NULL: no more.
+// From now on each run calls `made` for every step that has changed bytes [first, last) of the
+// buffer bound at `slot`: on the CPU as soon as that step is done, while later steps still have to
+// run; on other devices when all are done. Called on the thread of plan_run(). made NULL: stop.
 typedef void plan_made_fn(void *ctx, size_t first, size_t last);
 void plan_watch(struct plan *p, enum slot slot, plan_made_fn *made, void *ctx);
 
 struct plan_stats {
     int steps;          // nodes that run
-    size_t arena;       // bytes the planner laid out
-    size_t lower_bound; // bytes live at the worst moment: no layout can need less
+    size_t arena;       // bytes of the arena as laid out
+    size_t lower_bound; // peak bytes live at one step: no layout can need less
     size_t scratch;     // bytes of working memory of kernels
     size_t packed;      // bytes of packed weights
-    size_t streamed;    // the most bytes of weights that come and go
-    double flops;       // of products, one run
+    size_t streamed;    // peak bytes of streamed weights
+    double flops;       // of products in one run
 };
 void plan_stats(const struct plan *p, struct plan_stats *stats);
 
-// Seconds of each step in the last runs: plan_profile(p, true) turns counting on (and to zero).
+// Time of each step: plan_profile(p, true) starts measuring, from zero; plan_times() reads the
+// totals.
 void plan_profile(struct plan *p, bool on);
 struct plan_time {
     const struct node *node;

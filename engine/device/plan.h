@@ -17,7 +17,7 @@ struct plan {
     struct plan_params params;
     struct buffer *slots[SLOT_COUNT]; // params.slots and the plan's own arena
     struct place *places;             // by node id; views and in-place results resolved
-    bool *live;                       // by node id: runs, or is read by one that runs
+    bool *live;                       // by node id: runs, or is read by a node that runs
     struct node **steps;              // what runs, in order
     int step_count;
     size_t arena_size, lower_bound;
@@ -31,7 +31,7 @@ struct plan {
     } watch;
 };
 
-// A step is done: tells who watches.
+// Reports a finished step to the watcher.
 void plan_tell(const struct plan *p, int step);
 
 // Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes. A
@@ -54,15 +54,15 @@ struct buffer {
     struct device *device;
     size_t size;
     void *memory; // the device's own: on the CPU the address
-    bool streamed; // weights that do not lie in the device's memory
-    const struct weights_source *source; // they come from; NULL: they are there
+    bool streamed; // weights outside the device's memory
+    const struct weights_source *source; // of streamed weights; NULL: they are in `memory`
 };
 
 // A device. Offsets and sizes have been checked by device.c.
 struct device_table {
     const char *kind;
     int (*list)(struct device_info *list, int max); // NULL: one, as open() says
-    bool (*likely)(void); // quick: whether `auto` should try at all. NULL: yes
+    bool (*likely)(void); // quick test whether `auto` should try to open it. NULL: yes
     bool (*open)(struct device *d, struct err *err);
     void (*close)(struct device *d);
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
@@ -76,7 +76,8 @@ struct device_table {
                  size_t size, struct err *err);
     bool (*zero)(struct buffer *b, struct err *err);
     bool (*wait)(struct device *d, struct err *err); // NULL: nothing is ever under way
-    // Multiply-adds a second (2 each), and what was measured. NULL: cannot tell.
+    // FLOP per second of products (a multiply-add counts as 2), and what was measured. NULL: cannot
+    // tell.
     bool (*rate)(struct device *d, enum dtype dtype, double *flops, const char **how,
                  struct err *err);
     // Bytes of the copy of its constant weights that a node keeps; NULL: none keeps any.

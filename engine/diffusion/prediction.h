@@ -6,8 +6,8 @@
 //     sample      x_0                         x_0 = y
 //     velocity    noise - x_0                 x_0 = (x - sigma*y) / (alpha + sigma)
 //
-// v is of variance-preserving schedules. Velocity is what flow matching learns: the derivative of x
-// along its straight line.
+// v applies to variance-preserving schedules. Velocity is the target of flow matching: the
+// derivative of x along its straight path.
 #ifndef LIMN_ENGINE_DIFFUSION_PREDICTION_H
 #define LIMN_ENGINE_DIFFUSION_PREDICTION_H
 
@@ -49,8 +49,8 @@ prediction_x0(enum prediction p, const struct sampler_point *at, double x, doubl
 void prediction_target(enum prediction p, struct sampler_point at, const float *x0,
                        const float *noise, float *out, size_t n);
 
-// What an error of 1 in x_0 costs in the answer, squared, from the signal-to-noise ratio
-// (alpha/sigma)^2: snr, snr + 1, 1, (1 + sqrt(snr))^2.
+// The squared error in the prediction that corresponds to an error of 1 in x_0, from the
+// signal-to-noise ratio (alpha/sigma)^2: snr, snr + 1, 1, (1 + sqrt(snr))^2.
 double prediction_cost(enum prediction p, double snr);
 
 #endif

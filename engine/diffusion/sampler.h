@@ -37,10 +37,11 @@ typedef bool denoise_fn(void *ctx, const float *x, double t, int step, float *ou
 // would be as of now; valid during the call.
 typedef void sampler_progress_fn(void *ctx, int step, int total, const float *x0);
 
-// Noise of a step, out (N,H,W,C) f32: for tests that bring their own.
+// Noise of a step, out (N,H,W,C) f32: for tests that supply their own.
 typedef void sampler_noise_fn(void *ctx, int step, float *out);
 
-// What is done to the estimate x0 before it is used: strong guidance drives it out of [-1,1].
+// How the estimate x0 is brought back into range before it is used: strong guidance drives it out
+// of [-1,1].
 enum threshold {
     THRESHOLD_NONE = 0,
     THRESHOLD_CLIP,    // clamp to [-max, max]
@@ -97,16 +98,17 @@ struct sampler_step {
 bool sampler_estimate(const struct sampler_step *s, struct sampler_point at, const float *x,
                       float *x0, struct err *err);
 
-// For samplers: how little noise is left after the step, (sigma/alpha at next) / (sigma/alpha at
-// this point), in [0,1); right where alpha is 0 and where sigma_next is. exp(-h) for those who
-// count in lambda = log(alpha/sigma), h = lambda_next - lambda.
+// For samplers: the ratio of noise after the step to noise before it, (sigma/alpha at next) /
+// (sigma/alpha at this point), in [0,1); also valid where alpha or sigma_next is 0. It is exp(-h)
+// in terms of lambda = log(alpha/sigma), h = lambda_next - lambda.
 static inline double
 sampler_ratio(const struct sampler_step *s)
 {
     return s->next.sigma * s->at.alpha / (s->at.sigma * s->next.alpha);
 }
 
-// Whether this point is of flow matching, where the way from noise to picture is a straight line.
+// Whether this point belongs to flow matching, where the path from noise to picture is a straight
+// line.
 static inline bool
 sampler_is_straight(struct sampler_point p)
 {
@@ -137,12 +139,12 @@ struct sampler_params {
     enum threshold threshold;
     double threshold_max;      // clip: 0 means 1; dynamic: upper bound of s, 0 means no bound
     double threshold_quantile; // dynamic, in (0,1]; 0 means 0.995
-    // Inpainting: a picture (H,W,C) whose pixels stay as far as mask (H,W), in [0,1], says: 1 is
-    // drawn anew, 0 is kept. Each estimate is mixed with it, so a sample that began as
-    // sampler_start() leaves it goes on as the noised picture there. NULL: all is drawn.
+    // Inpainting: a picture (H,W,C) and a mask (H,W) in [0,1]: 1 is redrawn, 0 is kept, values
+    // between are blended. Each estimate is mixed with the picture, so where the mask is 0 a sample
+    // prepared by sampler_start() remains the noised picture. NULL: all is drawn.
     const float *kept, *mask;
     const uint64_t *seeds; // n: noise of picture i depends on seeds[i], the step and the next two
-    // The noise of the steps is turned towards that of another seed, as sampler_vary() does it with
+    // The noise of the steps is rotated towards that of another seed, as sampler_vary() does with
     // the starting noise; variation 0: not at all.
     uint64_t variation_seed;
     double variation;
@@ -157,20 +159,21 @@ struct sampler_params {
 
 // The starting noise: x (N,elements) f32, picture i from seeds[i], stream RNG_STREAM_NOISE.
 void sampler_noise(float *x, size_t n, size_t elements, const uint64_t *seeds);
-// The same for pictures of any size, so that a seed gives the composition it gives at the base's
-// size: x (N,height,width,channels), white, of which the coarse part is that of the base's noise.
-// At the base's size it is sampler_noise() bit for bit. ERR_MEMORY.
+// The same for pictures of any size, so that a seed gives the same composition as at the base's
+// size: x (N,height,width,channels), white noise whose coarse part is that of the base's noise. At
+// the base's size it equals sampler_noise() bit for bit. ERR_MEMORY.
 struct noise_shape {
     int height, width, channels;
     int base_height, base_width; // of the size that the model was trained at
 };
 bool sampler_noise_at(float *x, size_t n, const struct noise_shape *shape, const uint64_t *seeds,
                       struct err *err);
-// x at `amount` in [0,1] of the angle to y, n values each, with its length going from x's to y's.
+// Rotates x towards y by the fraction `amount` in [0,1] of the angle between them, n values each;
+// its length goes from x's to y's.
 void sampler_turn(float *x, const float *y, size_t n, double amount);
-// Turns each picture's starting noise towards that of another seed, on the circle through both, so
-// that it stays as long as noise is: `amount` in [0,1] of the angle between them. 0 changes no
-// bit, 1 is the other seed's noise. ERR_MEMORY.
+// Rotates each picture's starting noise towards that of another seed by the fraction `amount` in
+// [0,1] of the angle between them (spherical interpolation, which keeps the norm of noise). 0
+// changes no bit, 1 is the other seed's noise. ERR_MEMORY.
 bool sampler_vary(float *x, size_t n, const struct noise_shape *shape, uint64_t seed, double amount,
                   struct err *err);
 
@@ -181,7 +184,7 @@ void sampler_start(float *x, size_t n, size_t pixels, int channels, struct sampl
                    const float *picture, const float *mask);
 
 // x (N,H,W,C) f32: noise in, pictures out (about [-1,1]). On failure x holds the last finished
-// step. A prediction that is not finite ends the run (ERR_DEVICE): nothing after it could be.
+// step. A prediction that is not finite ends the run with ERR_DEVICE.
 bool sampler_run(const struct sampler_params *params, float *x, struct err *err);
 
 // Thresholds x0 in place: n pictures of `elements` floats each. For pipelines that show or use an

@@ -18,8 +18,8 @@
 
 #include "engine/base/err.h"
 
-// A place on the way from noise to picture. t is what the model is told, in training steps; it need
-// not be whole.
+// A point on the path from noise to picture. t is the time given to the model, in training steps;
+// it need not be whole.
 struct sampler_point {
     double t, alpha, sigma;
 };
@@ -59,8 +59,7 @@ struct sampler_point schedule_clean(void);
 struct sampler_point schedule_point_at_ratio(const struct schedule *s, double ratio);
 double schedule_snr(const struct schedule *s, int t); // (alpha/sigma)^2
 
-// Of variance-preserving schedules only. t in [-1,T): before the first step, -1, is the clean
-// picture, alpha_bar = 1.
+// For variance-preserving schedules only. t in [-1,T): t = -1 is the clean picture, alpha_bar = 1.
 double schedule_alpha_bar(const struct schedule *s, int t);
 double schedule_lambda(const struct schedule *s, int t); // log(alpha/sigma), half log-SNR; t >= 0
 

@@ -33,7 +33,7 @@ struct spacing_params {
     // extra_point only. -5.1 is usual for the cosine schedule. Trailing may then give fewer steps.
     double lambda_min;
     // Flow matching: sigma becomes s*sigma / (1 + (s-1)*sigma), so that larger pictures spend more
-    // steps in noise (Esser et al. 2024, 23); exp(mu) for who counts in mu. 0 means 1: no shift.
+    // steps in noise (Esser et al. 2024, 23); exp(mu) in terms of mu. 0 means 1: no shift.
     double shift;
     // Not NULL: respacing as in IF, count and spacing are ignored. Either a list "10,6,4" (the
     // training steps are cut in as many equal sections, each section gets so many steps), or the

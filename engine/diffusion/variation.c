@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Looking around a picture: between the noises of two seeds. The straight line between them goes
-// through shorter vectors, which are no noise a model has seen; the circle does not.
+// Variations of a picture: spherical interpolation between the noises of two seeds. Linear
+// interpolation passes through vectors shorter than any noise the model has seen.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

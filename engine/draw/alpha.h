@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Pictures with alpha. A network draws their colours on white and, beside them, alpha; so a model
-// of opaque pictures can learn transparent ones without unlearning anything.
+// Pictures with alpha. A network draws their colours composed on white, and alpha as a fourth
+// channel, so that a model of opaque pictures can learn transparent ones without unlearning
+// anything.
 #ifndef LIMN_ENGINE_DRAW_ALPHA_H
 #define LIMN_ENGINE_DRAW_ALPHA_H
 
@@ -10,8 +11,9 @@
 
 #include "engine/base/err.h"
 
-// The network's noise, of 255: alpha up to ALPHA_GRAIN becomes 0, and from 255 - ALPHA_GRAIN on
-// 255. Where alpha is 0, colours from 255 - ALPHA_WHITE_GRAIN on are white.
+// Thresholds for the network's noise, in steps of 1/255: alpha up to ALPHA_GRAIN becomes 0, and
+// from 255 - ALPHA_GRAIN on 255. Where alpha is 0, colours from 255 - ALPHA_WHITE_GRAIN on are
+// white.
 enum { ALPHA_GRAIN = 10, ALPHA_WHITE_GRAIN = 24 };
 
 // Removes that noise from rgba (n,4), colours on white, as a network drew them.

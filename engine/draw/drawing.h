@@ -28,8 +28,8 @@ struct drawing {
     const struct pass *pass;
     int step_offset;
     struct picture_size now, base, final; // of the current pass, the base pass, the result
-    bool apart;  // the second pass enlarges colours and alpha as two pictures
-    float *kept; // latents of an earlier run that did not finish; NULL: none
+    bool apart;  // the second pass enlarges colours and alpha separately
+    float *kept; // latents of an earlier, unfinished run; NULL: none
     double start;
     uint8_t *pixels;
 };
@@ -40,7 +40,7 @@ drawing_pixels(struct picture_size s)
     return (size_t)s.height * (size_t)s.width;
 }
 
-// How many numbers all pictures of a size have.
+// The number of values in all pictures of a size.
 static inline size_t
 drawing_values(const struct drawing *d, struct picture_size s)
 {
@@ -50,7 +50,7 @@ drawing_values(const struct drawing *d, struct picture_size s)
 // Fills in what the request leaves open, and begins the result. ERR_INPUT: no sampler, spacing or
 // guidance has that name, or guidance does not use what is to be avoided.
 bool drawing_settle(struct drawing *d, struct err *err);
-// The first pass, from whose settings the second starts.
+// The first pass; the second starts from a copy of its settings.
 struct pass drawing_base_pass(struct drawing *d);
 // pass_run() from a start picture; NULL: from noise.
 bool drawing_run_from(struct pass *pass, const struct start *from, float *x, struct err *err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Previews without a decoder: a linear map turns each token of a latent into a few pixels. It is
-// fitted, by least squares, to what the model's own decoder makes of pictures. Private to
-// engine/draw.
+// fitted, by least squares, to the output of the model's own decoder. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_LINEAR_PREVIEW_H
 #define LIMN_ENGINE_DRAW_LINEAR_PREVIEW_H
 

@@ -53,7 +53,8 @@ struct pipeline_weight {
     double weight, from, to;
 };
 
-// How guidance combines predictions; engine/diffusion/guidance.h holds the formulas.
+// What to draw. Everything it points to is borrowed until pipeline_run() returns. Guidance is
+// defined in engine/diffusion/guidance.h.
 struct pipeline_request {
     const struct instruction *instruction; // checked by the caller; pictures of any size, not NULL
     uint64_t seed;                         // picture i of the batch uses seed + i
@@ -105,11 +106,11 @@ struct pipeline_result {
 // dtype: DTYPE_NONE chooses the fastest on the device. The whole folder is checked as it is read.
 struct pipeline *pipeline_open(const char *folder, struct device *device, enum dtype dtype,
                                struct err *err);
-// How a model's weights are stored. Zeroed: as pipeline_open() does it.
+// How a model's weights are stored. Zeroed: as by pipeline_open().
 struct pipeline_storage {
     enum dtype dtype;
-    enum dtype blocks; // dtype_quantised() to pack matrices into; those that are quantised in their
-                       // files keep the file's type
+    enum dtype blocks; // quantise matrices to this type (dtype_quantised()); those quantised in
+                       // their files keep the file's type
     const struct lora_file *changes; // change_count of them (engine/model/lora.h)
     int change_count;
     size_t memory; // bytes that weights and plans may have; 0: what the device has
@@ -120,19 +121,19 @@ void pipeline_close(struct pipeline *p); // NULL is fine
 // Whether the model belongs to this family (engine/families/families.def), NULL: any; ERR_INPUT.
 bool pipeline_is_of(const struct pipeline *p, const char *family, struct err *err);
 void pipeline_info(const struct pipeline *p, struct pipeline_info *info);
-// What a drawing takes of the device's memory (on a CPU: the machine's), known before any is taken:
-// weights, plans, what goes from one to the other, pictures; on a CPU with all else that the
-// process has. In bytes.
+// The device memory that a drawing will use (on a CPU: the machine's), in bytes, computed without
+// allocating: weights, plans, values passed between plans, pictures; on a CPU also whatever else
+// the process holds.
 struct pipeline_need {
-    size_t own;       // of each of these: what the process had before, on a CPU
-    size_t least;     // parts follow each other and leave; it cannot be drawn with less
-    size_t most;      // everything stays for the next picture
-    size_t room;      // what there is for it now; SIZE_MAX: nobody knows
+    size_t own;       // part of each of these: what the process held before, on a CPU
+    size_t least;     // minimum, with parts loaded one after another and evicted
+    size_t most;      // with everything kept for the next picture
+    size_t room;      // available now; SIZE_MAX: unknown
     size_t planned;   // what will be taken at the most: what is between these two is used if there
-    char part[32];    // whose stage `least` is of; "": the model is not planned for
-    bool streamed;    // with a part's weights in the host's memory
+    char part[32];    // the part whose stage needs `least`; "": not computed for this model
+    bool streamed;    // with weights of a part kept in host memory
 };
-// For models that draw any size; of others all is 0. The request as for pipeline_run().
+// For models that draw any size; all zeros for others. The request as for pipeline_run().
 bool pipeline_need(struct pipeline *p, const struct pipeline_request *request,
                    struct pipeline_need *need, struct err *err);
 // The same of a model that is not open, for one picture of a size from text and `references`
@@ -140,15 +141,15 @@ bool pipeline_need(struct pipeline *p, const struct pipeline_request *request,
 bool pipeline_need_of(const char *folder, struct device *device, enum dtype blocks, int width,
                       int height, int references, struct pipeline_need *need, struct err *err);
 
-// ERR_MEMORY before anything is done where pipeline_need() finds too little room, with what would
-// fit.
+// ERR_MEMORY before anything is drawn if pipeline_need() finds too little room; the error says what
+// would fit.
 bool pipeline_run(struct pipeline *p, const struct pipeline_request *request,
                   struct pipeline_result *result, struct err *err);
 
-// Fits the linear map that shows estimates without the decoder, to what encoder and decoder make of
-// `count` pictures, or, of 0, of some of its own; stores it beside the model, and uses it from then
-// on. *explained: the share of the variance that it accounts for. *path, freed with free(): where
-// it lies. ERR_UNSUPPORTED of models that draw pixels.
+// Fits the linear map that previews estimates without the decoder, to the latents and decoded
+// pixels of `count` pictures (0: of pictures made here); stores it beside the model and uses it
+// from then on. *explained: the share of variance explained, in [0,1]. *path: the file, freed with
+// free(). ERR_UNSUPPORTED for models that draw in pixels.
 bool pipeline_fit_preview(struct pipeline *p, const struct pipeline_picture *pictures, int count,
                           double *explained, char **path, struct err *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whether a model can draw a request, and at what size. Private to engine/draw.
+// Checks that a model can draw a request, and finds at what size. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_CHECK_H
 #define LIMN_ENGINE_DRAW_PIPELINE_CHECK_H
 

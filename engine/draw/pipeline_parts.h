@@ -23,12 +23,12 @@ struct pipeline {
 bool pipeline_need_check(struct pipeline *p, const struct pipeline_request *r, bool decoded,
                          struct err *err);
 
-// Texts are encoded in two steps, so that the text encoder reads all of them before the denoiser is
-// loaded: if memory has no room for both, each is loaded once. Adds to `set` what the text encoder
-// makes of `text` …
+// Texts are encoded in two steps, so that the text encoder is done with all of them before the
+// denoiser is loaded: if memory has no room for both, each is loaded only once. Adds to `set` the
+// outputs of the text encoder for `text` …
 bool pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set,
                         struct err *err);
-// … and what the denoiser makes of that before its steps. An empty set stays empty.
+// … and what the denoiser derives from them before its steps. An empty set stays empty.
 bool pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err);
 
 // The same for references. Reads the text of each into one of `texts` (zeroed, one per reference),

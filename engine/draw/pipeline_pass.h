@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One denoiser under a sampler: from noise to pictures. The base model and the one that enlarges
-// are two such passes. Private to engine/draw.
+// One denoiser run by a sampler: from noise to pictures. The base model and the enlarging model are
+// two such passes. Private to engine/draw.
 #ifndef LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 #define LIMN_ENGINE_DRAW_PIPELINE_PASS_H
 
@@ -21,7 +21,7 @@ struct pass {
     int batch;
     const uint64_t *seeds;       // batch of them
     const struct port_set *text, *no_text; // of the instruction and of the empty text
-    const struct port_set *negative; // what guidance pulls away from; NULL: the empty text
+    const struct port_set *negative; // what guidance steers away from; NULL: the empty text
     // The outputs of the references' stage for the pictures to steer away from; NULL: none.
     const struct port_set *away;
     int away_count;
@@ -53,7 +53,8 @@ struct pass {
 // x (N,h,w,C) f32, of the shape of the family's latent(): overwritten with what is drawn.
 bool pass_run(const struct pass *p, float *x, struct err *err);
 
-// x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory where sizes are.
+// x (N,h,w,C) -> picture (N,H,W,3) f32 in about [-1,1]; may be the same memory if the sizes are
+// equal.
 bool pass_decode(const struct pass *p, const float *x, float *picture, struct err *err);
 
 // Turns an estimate x0 (N,h,w,C) into rgb (N,H,W,3), as the family's row says: it is a picture

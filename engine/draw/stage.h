@@ -27,10 +27,10 @@ struct stages {
     const struct model_folder *folder;
     struct device *device;
     enum dtype dtype; // of parts whose family row does not set one
-    enum dtype blocks; // that matrices were asked to be in; DTYPE_NONE: as they are
+    enum dtype blocks; // requested quantised type of matrices; DTYPE_NONE: as in the files
     struct weights weights;
     size_t memory; // bytes that weights and plans may use; 0: all of the device's
-    size_t beside; // bytes that a drawing takes beside them
+    size_t beside; // bytes that a drawing uses besides weights and plans
     // Private.
     size_t peak;
     struct stage **list;
@@ -47,18 +47,18 @@ bool stages_init(struct stages *s, const struct model_folder *folder, struct dev
 struct stage *stages_get(struct stages *s, const struct stage_key *key, struct err *err);
 void stage_release(struct stage *t); // NULL is fine
 void stages_finish(struct stages *s);
-// Parts whose files were written to since they were opened to stay there leave, with their stages.
+// Unloads streamed parts whose files have changed since they were opened, and their stages.
 void stages_renew(struct stages *s);
-// What the plan of a stage takes, whether it is there or not: nothing is loaded or made for it.
+// The memory that a stage's plan uses, whether the stage exists or not; nothing is loaded or made.
 struct stage_need {
     const struct part_weights *weights; // that it binds; NULL: none
     size_t plan;                        // bytes of arena, scratch and packed weights
     size_t streamed;                    // bytes in place of the weights' own if they are streamed
-    size_t outputs;                     // bytes of its outputs, which are kept beside
+    size_t outputs;                     // bytes of its outputs, which are kept separately
 };
 bool stages_need(struct stages *s, const struct stage_key *key, struct stage_need *need,
                  struct err *err);
-// Bytes that there are for weights and plans, those that are there included; SIZE_MAX: unknown.
+// Bytes available for weights and plans, including those already loaded; SIZE_MAX: unknown.
 size_t stages_room(const struct stages *s);
 // Bytes of weights on the device and of all plans: arenas, scratch, packed weights.
 size_t stages_memory(const struct stages *s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The weights of a model, part by part: how large each is is known when the folder is opened, and
-// each is loaded on the device when it is needed and may leave it when others need the room.
-// Private to engine/draw; stage.c decides which.
+// The weights of a model, part by part. Their sizes are known when the folder is opened; each part
+// is loaded on the device when needed and may be evicted when others need the room. Private to
+// engine/draw; stage.c decides which.
 #ifndef LIMN_ENGINE_DRAW_WEIGHTS_H
 #define LIMN_ENGINE_DRAW_WEIGHTS_H
 
@@ -13,7 +13,7 @@ struct part_weights {
     struct params *params; // laid out
     struct buffer *block;  // NULL: not on the device
     struct model_reader *reader; // of weights that stay in their files; NULL: not asked for
-    uint64_t used;         // when, for the choice of who leaves
+    uint64_t used;         // time of last use, for eviction
 };
 
 struct weights {
@@ -29,16 +29,16 @@ struct weights {
 // config says. Call weights_finish() after a failure, too.
 bool weights_init(struct weights *w, const struct model_folder *folder, struct device *device,
                   enum dtype dtype, enum dtype blocks, struct err *err);
-void weights_finish(struct weights *w); // plans that have them bound are to be gone before
+void weights_finish(struct weights *w); // destroy plans that bind them first
 
 struct part_weights *weights_find(struct weights *w, const char *part); // NULL: no such part
 bool weights_load(struct weights *w, struct part_weights *p, struct err *err);
 // Where its weights come from if they stay in their files. NULL: error.
 const struct weights_source *weights_source(struct weights *w, struct part_weights *p,
                                             struct err *err);
-bool weights_are_old(const struct part_weights *p); // the files of its source were written to
-void weights_forget(struct part_weights *p);        // closes the source; it has left
-void weights_leave(struct part_weights *p); // no plan may have them bound
+bool weights_are_old(const struct part_weights *p); // the files of its source have changed
+void weights_forget(struct part_weights *p);        // closes the source of an evicted part
+void weights_leave(struct part_weights *p); // evicts it; no plan may bind it
 
 size_t weights_bytes(const struct weights *w); // of the parts that are on the device
 size_t weights_count(const struct weights *w); // numbers in all parts

@@ -137,7 +137,7 @@ struct family {
     // For families that draw any size: both sides are multiples of so many pixels. NULL: only the
     // sizes of sizes().
     int (*grain)(const struct parts *parts);
-    // What is put before and after texts, and the word for [ref#k] in them: "image" gives "image
+    // Text put before and after each prompt, and the word for [ref#k] in it: "image" gives "image
     // r", r the marker's rank. NULL: nothing; markers are tokens of the vocabulary.
     const char *before, *after, *marker_word;
     int text_tokens;               // length to which texts are padded; 0: 77

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Ports: the ends of a stage's graph, inputs and outputs by name. The code that runs stages joins
-// each output to the inputs with its name (engine/draw/stage.h), so a family says what flows where
-// by names alone.
+// Ports: the named inputs and outputs of a stage's graph. The code that runs stages connects each
+// output to the inputs of the same name (engine/draw/stage.h), so a family wires its stages by
+// names alone.
 #ifndef LIMN_ENGINE_FAMILIES_PORT_H
 #define LIMN_ENGINE_FAMILIES_PORT_H
 

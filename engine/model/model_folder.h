@@ -52,8 +52,8 @@ char *model_folder_path(const struct model_folder *m, const char *name);
 bool model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
                           struct err *err);
 
-// Before params_layout(): which matrices of a part stay in the blocks that its files have them in,
-// and, with a wish, are brought into its (engine/nn/params.h).
+// Before params_layout(): which matrices of a part stay quantised as in its files and, given
+// `wish`, which are quantised to that type (engine/nn/params.h).
 bool model_folder_choose_blocks(const struct model_folder *m, const char *part,
                                 struct params *params, enum dtype wish, struct err *err);
 
@@ -107,8 +107,8 @@ bool model_folder_can_save(const struct model_folder *m, const struct params *pa
 bool model_folder_compare(const struct model_folder *m, const char *part,
                           struct params_report *report, size_t *parameters, struct err *err);
 
-// 16 hex digits over names, shapes and bytes of all weights; the same however they are sharded.
-// Of large models it is kept in the user's cache, for as long as the files are the same.
+// 16 hex digits over names, shapes and bytes of all weights; the same however they are sharded. For
+// large models it is cached in the user's cache folder while the files are unchanged.
 bool model_folder_hash(const struct model_folder *m, char out[17], struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A part of a model, compared with numbers of another implementation.
+// A part of a model, compared with the output of another implementation.
 //
 // A golden is a safetensors file: metadata `part` names the folder ("unet", "text_encoder"), of an
 // autoencoder with what it does ("vae_encoder", "vae_decoder"); tensors are named as diffusers and
@@ -22,7 +22,7 @@ struct model_golden_params {
     const char *golden; // file
     struct device *device;
     enum dtype dtype;   // DTYPE_NONE: f32
-    bool plain;         // the defining kernels only
+    bool plain;         // only plain kernels (struct plan_params)
 };
 
 struct model_golden_result {
@@ -35,9 +35,9 @@ struct model_golden_result {
 bool model_golden_run(const struct model_golden_params *params, struct model_golden_result *result,
                       struct err *err);
 
-// For whoever else reads goldens: a whole number of the metadata, 0 where it is none; n values as a
-// golden has them that is stored in a type; the first n ids of a tensor, ERR_INPUT with the file's
-// name where one is no whole number of 32 bits.
+// For other readers of goldens: parses a whole number of the metadata, 0 if it is not one; rounds n
+// values to the type a golden is stored in; reads the first n ids of a tensor, ERR_INPUT with the
+// file's name if one is not a 32-bit integer.
 int64_t model_golden_number(const char *text);
 void model_golden_round(enum dtype type, float *values, int64_t n);
 bool model_golden_ids(const struct tensor_view *t, int64_t n, int32_t *to, const char *golden,

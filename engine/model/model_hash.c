@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What tells one model from another: a hash over all weights. Of large ones reading every byte
-// takes longer than opening them does otherwise, so what came out is kept, with what tells their
-// files from others and from themselves after a change.
+// A model's identity: a hash over all its weights. Hashing a large model takes longer than opening
+// it, so the hash is cached together with a stamp of the files (safetensors_stamp()).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -18,7 +18,7 @@ struct scheduler_config {
     int offset;
     double lambda_min;             // 0: none
     double shift;                  // of flow matching
-    bool dynamic_shift;            // instead: one that the family counts from the picture's size
+    bool dynamic_shift;            // instead: the family computes it from the picture's size
     const struct sampler *sampler; // of _class_name; ddpm where it names none of ours
 };
 

@@ -12,7 +12,7 @@ struct config_reader {
     const struct jv *json;
     const char *name; // the file
     struct err *err;
-    bool ok;          // set to true by who begins
+    bool ok;          // the caller sets it to true at the start
 };
 
 void config_refuse(struct config_reader *r, const char *key, const struct jv *value,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The kinds of network limn knows, as a table: what their config.json looks like, which parameters
-// they have, how a golden of one is run. Code that reads, writes, checks or lists models asks the
-// row and knows no network. A new kind is its files and one row of nets.def.
+// The kinds of network limn knows, as a table: the format of their config.json, their parameters,
+// and how to run a golden. Code that reads, writes, checks or lists models goes through this table
+// and knows no particular network. A new kind is its files and one row of nets.def.
 #ifndef LIMN_ENGINE_NETS_NET_H
 #define LIMN_ENGINE_NETS_NET_H
 

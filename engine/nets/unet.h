@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The U-Net as graph: diffusers' UNet2DConditionModel of the Imagen family, and the multi-modal
+// The U-Net as a graph: diffusers' UNet2DConditionModel of the Imagen family, and the multi-modal
 // context that makes it Instruct-Imagen (docs/model.md).
 //
 //     reference (picture, its own text)          noisy picture, timestep, instruction
@@ -65,7 +65,7 @@ struct unet_context {
 struct unet_inputs {
     struct node *sample;       // (N,H,W,in_channels), any float
     struct node *timestep;     // (N) f32
-    struct node *text;         // (N,T,encoder_hid_dim), any float; NULL where none is heard
+    struct node *text;         // (N,T,encoder_hid_dim), any float; NULL if it takes none
     struct node *class_labels; // (N) f32; NULL unless the config has class_timestep
     // Of unet_thumbnail(), with references that of the empty text unless the config has
     // text_thumbnail_with_references; NULL: as if there were none.

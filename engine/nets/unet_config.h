@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // config.json of a U-Net, in diffusers' keys with diffusers' defaults, plus the keys of limn's
 // multi-modal context. Only what limn can compute is accepted: any other value is an error that
-// names key and value, so a model is drawn right or not at all.
+// names key and value, so a model is computed correctly or not at all.
 //
 // Keys of our own, all absent in a plain text-to-image model:
 //     "context_levels": [2, 3]        levels (0 is the picture's own resolution) whose attention
@@ -71,7 +71,7 @@ bool unet_config_read(struct unet_config *c, const struct jv *json, const char *
 struct jv *unet_config_json(const struct unet_config *c);
 
 int unet_config_text_width(const struct unet_config *c); // numbers a token
-// Whether the text reaches any layer. One that enlarges pictures may go by the picture alone.
+// Whether the text reaches any layer; an enlarging model may depend on the picture alone.
 bool unet_config_hears_text(const struct unet_config *c);
 bool unet_config_has_context(const struct unet_config *c);
 bool unet_config_has_style(const struct unet_config *c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the words alone foretell of the picture: a small picture of text_thumbnail_size pixels a
-// side, made from the text, enlarged and given to the first layer of the U-Net beside the noise.
+// A coarse picture predicted from the text alone: text_thumbnail_size pixels a side, enlarged and
+// given to the first layer of the U-Net beside the noise.
 //
 //     key, value = to_k( token ), tanh( to_v( token ) ), four times as wide as the token
 //     thumbnail  = proj( what a learned query finds in the tokens that are not padding )

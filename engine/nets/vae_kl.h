@@ -32,9 +32,9 @@ int vae_kl_width(const struct vae_kl_config *c);  // of a token
 // picture (N,H,W,3) f32 in [-1,1], sides multiples of the factor -> (N,T,width) f32 tokens, row by
 // row: the mean of the posterior, folded (channel c*4 + dy*2 + dx) and normalised.
 struct node *vae_kl_encode(struct nn *nn, const struct vae_kl_config *c, struct node *picture);
-// The levels next to the picture are computed in strips where it has more than 512 x 512 pixels;
-// the answer is that of whole maps within rounding.
-// tokens (N,rows*columns,width) f32 -> (N,H,W,3) f32 in about [-1,1].
+// Both directions compute the levels next to the picture in strips if it has more than 512 x 512
+// pixels; the result equals that of whole maps within rounding. tokens (N,rows*columns,width) f32
+// -> (N,H,W,3) f32 in about [-1,1].
 struct node *vae_kl_decode(struct nn *nn, const struct vae_kl_config *c, struct node *tokens,
                            int64_t rows, int64_t columns);
 

@@ -8,10 +8,10 @@
 //     graph_output(g, y);
 //     struct plan *p = plan_create(g, &(struct plan_params){.device = device}, &err);
 //
-// Node numbers grow, sources come before their users: the order of creation is an order of
-// execution. A builder whose shapes do not fit records the first error in the graph and returns
-// a node of its best guess, so that model code needs no checks; graph_error() and plan_create()
-// report it. Node pointers live as long as the graph. One thread at a time.
+// Ids increase, and sources come before their users: creation order is a valid execution order. A
+// builder whose shapes do not fit records the first error in the graph and returns a node of the
+// most plausible shape, so that model code needs no checks; graph_error() and plan_create() report
+// it. Node pointers live as long as the graph. One thread at a time.
 #ifndef LIMN_ENGINE_OPS_GRAPH_H
 #define LIMN_ENGINE_OPS_GRAPH_H
 

@@ -12,12 +12,12 @@
 enum kernel_kind { KERNEL_VIEW = 1, KERNEL_PLAIN, KERNEL_EACH, KERNEL_INPLACE };
 
 // Fills n->shape and n->dtype from sources and params, or sets err and returns false. For ops whose
-// result shape or dtype is chosen by the caller these hold the wish on entry.
+// result shape or dtype the caller chooses, they hold the requested values on entry.
 typedef bool op_shape_fn(struct node *n, struct err *err);
 // Adds the gradient: dy is d(target)/d(n), same shape as n. dx[i] is left NULL where no gradient
 // flows; broadcasting and dtype are undone by the caller (grad.c).
 typedef void op_grad_fn(struct graph *g, struct node *n, struct node *dy, struct node **dx);
-// What the node means in core ops.
+// The node expressed in core ops.
 typedef struct node *op_expand_fn(struct graph *g, struct node *n);
 typedef double op_flops_fn(const struct node *n);
 
@@ -32,7 +32,7 @@ struct op_row {
     double tolerance;
 };
 extern const struct op_row op_rows[OP_COUNT];
-// The multiply-adds of a node's products, 2 each; 0: it has none.
+// FLOPs of a node's products (a multiply-add counts as 2); 0: it has none.
 double op_flops(const struct node *n);
 
 // Elementwise with NumPy broadcasting. Mixed f32 with bf16/f16 is allowed: the result has the

@@ -49,7 +49,7 @@ arg_count(const struct op_args *a)
     return shape_count(&a->node->shape);
 }
 
-// Shorthands of the rules.
+// Shorthands for the rules.
 static inline const struct shape *
 source_shape(const struct node *n, int k)
 {

@@ -11,8 +11,8 @@ struct clusters_params {
     int nearest; // of each picture, itself among them; 0: 10, the paper's
     int keep;    // of these, the nearest first; clusters of fewer are dropped. 0: 5, the paper's
     double duplicate;      // nearer than this is the same picture; >= 0
-    const int64_t *source; // where each picture comes from (a number for each address); equal ones,
-                           // but for those below 0, are duplicates; NULL: not known
+    const int64_t *source; // origin of each picture as a number; pictures with equal numbers >= 0
+                           // are duplicates; NULL: not known
 };
 
 struct clusters {

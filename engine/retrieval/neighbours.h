@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Exact nearest neighbours among unit vectors: every vector is compared, by products of blocks on a
-// device. Products in f32 only choose candidates, with a margin for rounding; those are measured
-// again in double, so that the answer is that of the definition
+// device. Products in f32 only choose candidates, with a margin for rounding; their distances are
+// recomputed in double, so the result is that of the definition
 //
 //     distance(q, v) = 1 - q·v / (|q| |v|)
 //
-// in double, whatever the device rounds. Ties go to the vector that comes first.
+// in double, however the device rounds. Ties go to the vector that comes first.
 #ifndef LIMN_ENGINE_RETRIEVAL_NEIGHBOURS_H
 #define LIMN_ENGINE_RETRIEVAL_NEIGHBOURS_H
 

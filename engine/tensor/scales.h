@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Numbers of 8 bits are mostly stored with scales in a tensor beside them, by which they are to be
-// multiplied: one for all, one for each row, or one for each block of rows and columns (128 x 128
-// in the files of language models).
+// 8-bit weights usually come with a separate tensor of scales to multiply them by: one for all, one
+// for each row, or one for each block of rows and columns (128 x 128 in the files of language
+// models).
 #ifndef LIMN_ENGINE_TENSOR_SCALES_H
 #define LIMN_ENGINE_TENSOR_SCALES_H
 
@@ -21,7 +21,7 @@ bool scales_fit(const struct scales *s);
 char *scales_misfit(const struct scales *s);
 // values: `count` of the weights from element `at` on. scales_fit().
 void scales_apply(const struct scales *s, int64_t at, int64_t count, float *values);
-// Whether a tensor of this name stands beside weights in 8 bits, and is none itself.
+// Whether a tensor of this name holds scales of 8-bit weights rather than weights.
 bool scales_are(const char *name);
 
 #endif

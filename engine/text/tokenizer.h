@@ -28,16 +28,15 @@ char *tokenizer_find(const char *folder);
 struct tokenizer *tokenizer_open(const char *path, struct err *err);
 void tokenizer_close(struct tokenizer *t); // NULL is fine
 
-// From now on every text stands between these, in which special tokens count
-// ("<|im_start|>user\n"). What a text itself spells never becomes a special token. ERR_INPUT: the
+// From now on every text is put between `before` and `after`, in which special tokens are
+// recognised ("<|im_start|>user\n"). The text itself never yields special tokens. ERR_INPUT: the
 // kind has none.
 bool tokenizer_set_frame(struct tokenizer *t, const char *before, const char *after,
                          struct err *err);
 
 // ids[0..max): the text's ids, then its end where the kind has one, then padding. A longer text is
 // cut before its end. Returns how many ids the whole text has with its end (so more than max means
-// it was cut), -1 on error (too long to be a text). What is no UTF-8 in it is read as U+FFFD.
-// Thread-safe.
+// it was cut), -1 on error (too long to be a text). Invalid UTF-8 is read as U+FFFD. Thread-safe.
 int tokenizer_encode(const struct tokenizer *t, const char *text, int32_t *ids, int max,
                      struct err *err);
 

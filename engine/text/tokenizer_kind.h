@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A kind of tokenizer, as a row: how its files are called, and how they turn words into ids. What
-// all kinds do alike (checking the text, reference markers, cutting, padding) is in tokenizer.c.
+// A kind of tokenizer, as a row: the names of its files, and how they turn text into ids. What all
+// kinds do alike (checking the text, reference markers, cutting, padding) is in tokenizer.c.
 // Private to engine/text; a new kind is one file and one row of tokenizers.def (docs/families.md).
 #ifndef LIMN_ENGINE_TEXT_TOKENIZER_KIND_H
 #define LIMN_ENGINE_TEXT_TOKENIZER_KIND_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Picture files: every format libvips reads, PNG and WebP out. The only door to libvips.
+// Picture files: every format libvips reads, PNG and WebP out. All use of libvips is behind it.
 //
 // Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
 // file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
@@ -15,7 +15,7 @@
 
 #include "renderer/image/image.h"
 
-// Starts libvips now, for whoever wants it started before something is asked of it.
+// Starts libvips now rather than at the first call that needs it.
 bool codec_start(struct err *err);
 
 struct codec_want {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Of the codec, what writes pictures, without libvips: limn's own process and the worker do this
-// too, and a want of memory must be an error there. The only door to libpng and libwebp.
+// The codec's encoders, without libvips: limn's own process and the worker call them, where a
+// failed allocation must be an error. Only this file uses libpng and libwebp.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Of the codec, what needs no libvips: PNG files, and the text inside them.
+// The part of the codec that needs no libvips: PNG files, and the text inside them.
 #include <stdlib.h>
 
 #include "engine/base/file.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Of the codec, what draws letters: labels of sheets, and the cells of a screen.
+// The part of the codec that draws letters: labels of sheets, and the cells of a screen.
 #include <stdlib.h>
 #include <string.h>
 

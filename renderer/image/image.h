@@ -20,7 +20,7 @@ enum image_format {
     IMAGE_FORMAT_COUNT
 };
 
-// Named limits: nothing larger is decoded or made.
+// No picture may be larger than LIMIT_PICTURE_SIDE and LIMIT_PICTURE_PIXELS (engine/base/limits.h).
 
 struct image {
     int width, height; // pixels, >= 1
@@ -35,7 +35,7 @@ int image_channels(enum image_format format);
 // Zeroed pixels (transparent black). ERR_INPUT over the limits.
 struct image *image_create(int width, int height, enum image_format format, struct err *err);
 struct image *image_ref(struct image *image); // the same picture, shared
-void image_unref(struct image *image);        // NULL is fine; the last one frees
+void image_unref(struct image *image);        // NULL is fine; frees it with the last reference
 
 // Copies in another format: alpha is composed on `background` (0xRRGGBB), grey becomes three equal
 // channels, colours become Rec. 709 luma.

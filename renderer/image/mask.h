@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A mask as it is painted over a picture: white is drawn anew, black is kept. One thread. Places
-// are pixels of the mask, from its upper left corner, and may lie outside.
+// A mask being painted over a picture: white is redrawn, black is kept. One thread. Places are
+// pixels of the mask, from its upper left corner, and may lie outside.
 #ifndef LIMN_RENDERER_IMAGE_MASK_H
 #define LIMN_RENDERER_IMAGE_MASK_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures at another size, in limn's own process: no library, and no memory but what is returned
-// an error for. (Pictures just decoded are reduced in the sandbox: codec_reduce().)
+// Resizing in limn's own process: without a library, so that a failed allocation is returned as an
+// error. (Pictures just decoded are reduced in the sandbox: codec_reduce().)
 #ifndef LIMN_RENDERER_IMAGE_RESIZE_H
 #define LIMN_RENDERER_IMAGE_RESIZE_H
 

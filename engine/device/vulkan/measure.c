@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the device can do at most: multiply-adds that touch no memory, on matrix units where
-// products of the type go to them.
+// The device's peak rate: multiply-adds that touch no memory, on matrix units if products of the
+// type use them.
 #include <string.h>
 
 #include "engine/base/clock.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Builders by family; ops.c puts them into the table. Each adds the dispatches of one node.
+// Builders by family of ops, for the table in ops.c. Each adds the dispatches of one node.
 #ifndef LIMN_ENGINE_DEVICE_VULKAN_OPS_H
 #define LIMN_ENGINE_DEVICE_VULKAN_OPS_H
 

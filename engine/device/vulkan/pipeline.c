@@ -2,8 +2,8 @@
 // Shaders to pipelines, one for each set of constants that is asked for, and the driver's cache of
 // them on disk.
 //
-// The cache file is ours around the driver's bytes: magic, a check sum, what device and driver it
-// is of. Drivers check their own header, but not all survive damage behind it.
+// The cache file is ours around the driver's bytes: magic, a checksum, the device and driver it
+// belongs to. Drivers check their own header, but not all survive damage after it.
 #include <stdlib.h>
 #include <string.h>
 

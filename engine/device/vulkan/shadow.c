@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Shadow mode (LIMN_SHADOW=1): every node runs alone, and on the CPU with its plain kernel too; the
 // first that differs by more than its row of ops.def allows stops the plan, with op, shapes, the
-// worst element and its two values. For hunting a driver's or a shader's fault; slow.
+// worst element and its two values. For finding faults in drivers and shaders; slow.
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

@@ -15,8 +15,8 @@
 //   device.c    the table engine/device/plan.h asks for
 //   ops_*.c     what each op dispatches
 //
-// One queue, one thread. Work is ordered by submission; the host waits only in vk_wait(), which
-// reads, host writes and the end of a plan that can report bad data call.
+// One queue, one thread. Work is ordered by submission; the host waits only in vk_wait(), called by
+// reads, by host writes and at the end of a plan that can report bad data.
 #ifndef LIMN_ENGINE_DEVICE_VULKAN_VK_H
 #define LIMN_ENGINE_DEVICE_VULKAN_VK_H
 
@@ -57,8 +57,8 @@ enum {
     VK_PUSH_WORDS = 32,      // 128 bytes, what every device has
     VK_QUERIES_MAX = 1 << 15,
     VK_STAGING_BYTES = 16 << 20,
-    // Rounds of all loops of one invocation. Mesa's llvmpipe ends a shader's loops after 65535
-    // without a word, so builders split longer work on serial devices.
+    // Rounds of all loops of one invocation. Mesa's llvmpipe silently ends a shader's loops after
+    // 65535, so builders split longer work on serial devices.
     VK_ROUNDS_MAX = 32768,
 };
 
@@ -76,7 +76,7 @@ struct vk_offer {
     uint32_t api;
     size_t memory;        // bytes of the largest device-local heap
     size_t available;     // bytes of it that are free, as far as the driver says; else = memory
-    size_t allocation_max; // bytes that can surely be allocated at once, as far as there are any
+    size_t allocation_max; // bytes of one allocation that the driver guarantees
     size_t memory_max;    // of the largest buffer: drivers may grant more at once than they promise
     size_t buffer_max;    // bytes one binding can reach
     uint32_t offset_alignment;
@@ -86,16 +86,16 @@ struct vk_offer {
     struct vk_unit f16_unit, bf16_unit; // into f32, by subgroup
     uint32_t shared_bytes, group_max;
     uint32_t grid_max;    // workgroups in x
-    int queue_family;     // -1: none that computes
+    int queue_family;     // with compute; -1: none
     bool storage16, f16_arithmetic, memory_budget, timestamps;
-    float tick;           // nanoseconds
+    float tick;           // nanoseconds per timestamp
     char refusal[160];    // why it cannot be used, "" when it can
 };
 
 struct vk_pipeline; // in pipeline.c
 
-// Whether products of a type go to matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 alone)
-// is for tests.
+// Whether products of a type use matrix units. EMULATED (LIMN_VULKAN_MATRIX=emulate, f16 only) is
+// for tests.
 enum vk_matrix { VK_MATRIX_NONE = 0, VK_MATRIX_UNITS, VK_MATRIX_EMULATED };
 
 struct vk_device {
@@ -119,7 +119,7 @@ struct vk_device {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     size_t cache_loaded; // bytes
-    size_t part;         // bytes of a part of weights, a test's; 0: what the device allows
+    size_t part;         // bytes of a part of weights, set by tests; 0: as the device allows
     struct vk_pipeline *pipelines;
     int pipeline_count, pipeline_capacity;
     VkShaderModule modules[VK_SHADER_COUNT];
@@ -145,7 +145,7 @@ struct vk_memory {
     size_t size;
     void *mapped; // NULL: the host cannot reach it
     struct vk_memory *next;    // the bytes behind this one's, see vk_weights_create()
-    struct vk_packing *packed; // what of it is packed now (packing.c)
+    struct vk_packing *packed; // ranges of it that are packed now (packing.c)
     int packed_count, packed_capacity;
 };
 
@@ -178,7 +178,7 @@ bool vk_failed(struct vk_device *d, VkResult result, const char *what, struct er
 enum vk_use { VK_USE_DEVICE = 0, VK_USE_HOST }; // HOST: mapped, for staging
 struct vk_memory *vk_memory_create(struct vk_device *d, size_t size, enum vk_use use,
                                    const char *what, struct err *err);
-size_t vk_room(struct vk_device *d); // bytes of device memory that nobody uses now
+size_t vk_room(struct vk_device *d); // bytes of device memory that are free now
 // Weights may be larger than one allocation (2 to 4 GiB on many drivers): then they are several
 // parts, linked by `next`, of multiples of BUFFER_SEGMENT bytes. Other memory is one part.
 struct vk_memory *vk_weights_create(struct vk_device *d, size_t size, enum vk_use use,
@@ -213,7 +213,7 @@ struct vk_variant {
     enum vk_shader shader;
     uint32_t spec[VK_SPEC_MAX];
     int spec_count;
-    uint32_t subgroup; // full subgroups of this many invocations; 0: as the driver likes
+    uint32_t subgroup; // full subgroups of this many invocations; 0: driver's choice
 };
 bool vk_pipelines_open(struct vk_device *d, struct err *err);
 void vk_pipelines_close(struct vk_device *d); // writes the cache when it has grown
@@ -249,7 +249,7 @@ struct vk_builder {
     int constant_count, constant_capacity;
     bool reports;        // may report bad data through the status word
     bool constant;       // weights may be packed in place
-    struct vk_packing *packing; // those that the plan wants so
+    struct vk_packing *packing; // weights that the plan wants packed
     int packing_count, packing_capacity;
     struct err *err;
 };
@@ -266,9 +266,9 @@ void vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, s
 // Numbers known when the plan is made; copied.
 void vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                       size_t count);
-// Binds bytes [offset, offset+size) of any memory.
 // Bytes of what shaders count a binding's first element in: elements, or half words of blocks.
 size_t vk_unit_bytes(enum dtype type);
+// Binds bytes [offset, offset+size) of any memory.
 void vk_bind_memory(struct vk_builder *b, struct vk_dispatch *x, int slot, struct vk_memory *m,
                     size_t offset, size_t size, enum dtype type);
 // The step's result becomes zeros.
@@ -316,14 +316,14 @@ struct vk_dispatch *vk_add_reorder(struct vk_builder *b, const uint32_t size[3],
 size_t vk_packing_size(const struct vk_packing *p); // bytes
 // Puts those of these weights that are not packed yet into packed order.
 bool vk_pack(struct vk_device *d, const struct vk_packing *list, int count, struct err *err);
-// Puts everything in this part back into the order of checkpoints. To be called before it is read
+// Puts everything in this part back into the order of checkpoints. Call it before the part is read
 // or written in any other way.
 bool vk_unpack(struct vk_device *d, struct vk_memory *m, struct err *err);
 
 // --- offload.c
 // Bytes of the ring for these dispatches, 0: none of them reads `weights`.
 size_t vk_offload_ring(const struct vk_dispatch *list, int count, const struct vk_memory *weights);
-// Puts the copies in; the list is replaced.
+// Inserts the copies before the dispatches that need them; replaces the list.
 void vk_offload_apply(struct vk_dispatch **list, int *count, const struct vk_memory *weights,
                       struct vk_memory *ring);
 
@@ -335,8 +335,8 @@ bool vk_shadow_step(struct plan *p, int step,
 
 // --- measure.c
 
-// Multiply-adds a second, 2 each, of products whose sources have this type; *how: what was
-// measured.
+// FLOP per second (a multiply-add counts as 2) of products whose sources have this type; *how: what
+// was measured.
 bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how,
              struct err *err);
 // Whether products of this type go to matrix units, and the sizes of their matrices.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Numbers that C and GLSL must agree on: both include this file, which therefore holds nothing but
-// #define. Those of head.glsl, which shaders that come compiled are made of, are compared in ops.c.
+// #define. The constants of head.glsl, which is compiled into prebuilt shaders, are checked in
+// ops.c.
 #ifndef LIMN_ENGINE_DEVICE_VULKAN_SHADERS_SHARED_H
 #define LIMN_ENGINE_DEVICE_VULKAN_SHADERS_SHARED_H
 
