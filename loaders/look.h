@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Decodes untrusted pictures, runs loaders on them, and draws letters, in a child of the sandbox
-// (sandbox/sandbox.h) with limits on time, memory and size. The program does these things in no
-// other way. Whatever the child does, the worst result is a wrong picture of an allowed size, or an
+// (sandbox/sandbox.h) with limits on time, memory and size. The program does these things nowhere
+// else. Whatever the child does, the worst result is a wrong picture of an allowed size, or an
 // error message.
 #ifndef LIMN_LOADERS_LOOK_H
 #define LIMN_LOADERS_LOOK_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whether code may be taken from a place: nobody but the user and root can have put it there, or
-// can change it.
+// Whether code at a path may be loaded: only the user and root may have put it there or be able to
+// change it.
 #ifndef LIMN_LOADERS_PLACE_H
 #define LIMN_LOADERS_PLACE_H
 
@@ -19,7 +19,8 @@ enum place_kind {
 //
 // It must be absolute, belong to root or to whoever runs limn (PLACE_BUILT: or to whoever owns
 // limn), and not be writable by others; nor, for PLACE_OWN, may any folder above it, unless that
-// has the sticky bit. A group of the user alone, as many systems make them, is no other.
+// has the sticky bit. Write access for the user's private group, as many systems create it, is
+// allowed.
 char *place_resolve(const char *path, enum place_kind kind, struct err *err);
 
 #endif

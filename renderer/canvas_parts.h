@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the canvas is made of: what is wanted (canvas.c), pictures made on a thread (canvas_make.c),
-// and their bytes on the way to the terminal (canvas_send.c). Private to renderer.
+// The parts of the canvas: the wanted state (canvas.c), scaling and encoding on a thread
+// (canvas_make.c), and sending to the terminal (canvas_send.c). Private to renderer.
 #ifndef LIMN_RENDERER_CANVAS_PARTS_H
 #define LIMN_RENDERER_CANVAS_PARTS_H
 
@@ -12,11 +12,11 @@
 
 enum {
     LINES_MAX = 512,          // of a screen
-    QUESTION_BYTES = 32 << 10, // after so many the terminal is asked whether it has seen them
+    QUESTION_BYTES = 32 << 10, // sent between status queries (CSI 5 n) to the terminal
     QUESTIONS_MAX = 2,        // unanswered ones; more would pile up in the line's buffers
     COARSE_MAX = 2,
 };
-#define ANSWER_SECONDS 4.0 // a terminal that needs longer does not answer at all
+#define ANSWER_SECONDS 4.0 // after this the terminal counts as not answering
 #define SLOW_FRAME     0.7 // seconds; live frames that take longer become coarser
 
 struct slot {
@@ -27,8 +27,9 @@ struct slot {
     struct canvas_rect shown;
 };
 
-// Scaling and encoding a picture takes longer than a key may wait: a thread does it, one picture
-// at a time. Its fields belong to the thread while it is MAKER_BUSY, else to the canvas.
+// Scaling and encoding a picture takes too long for a thread that answers keys, so a separate one
+// does it, one picture at a time. Its fields belong to the thread while it is MAKER_BUSY, else to
+// the canvas.
 enum maker_state { MAKER_IDLE = 0, MAKER_BUSY, MAKER_READY };
 struct maker {
     pthread_t thread;

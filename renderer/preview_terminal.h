@@ -2,7 +2,8 @@
 #ifndef LIMN_RENDERER_PREVIEW_TERMINAL_H
 #define LIMN_RENDERER_PREVIEW_TERMINAL_H
 
-// Waits for the terminal's answers to a driver's probe(), so that they are not left to the shell.
+// Waits for the terminal's outstanding answers to a driver's probe(), so that the shell does not
+// read them as input.
 void preview_terminal_settle(void);
 
 #endif

@@ -44,8 +44,8 @@ bool term_answer(const char *sequence, struct term_info *info);
 bool term_typed_ahead(int fd);
 // Gives typed keys back to the terminal's next reader, if the system allows it.
 void term_give_back(int fd, struct term_info *info);
-// At the end: waits, until TERM_LATE_MS after the question, for answers that have not come, so that
-// they are not left to the shell. `more`: other answers (CSI 0 n) that the caller waits for. Keys
+// At the end: waits, until TERM_LATE_MS after the query, for outstanding answers, so that the shell
+// does not read them as input. `more`: other answers (CSI 0 n) that the caller waits for. Keys
 // typed meanwhile are given back.
 void term_settle(int fd, struct term_info *info, int more);
 

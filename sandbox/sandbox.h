@@ -21,8 +21,8 @@ typedef void sandbox_serve(int fd, const char *const *readable);
 
 // Starts the keeper; later calls do nothing. Call it from the main thread before others start.
 // Forked processes may share the keeper. `prepare` (may be NULL) runs in the keeper, which never
-// sees untrusted input, so that its children need not repeat it; if that ends the keeper, the next
-// one does without.
+// sees untrusted input, so that its children need not repeat it; if it crashes the keeper, the next
+// keeper skips it.
 bool sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err);
 
 struct sandbox_params {

@@ -9,8 +9,8 @@
 //     diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight    ai-toolkit, ComfyUI; no alpha
 //     lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight       kohya, musubi; .alpha
 //
-// Modules are looked up by every name that files may use for a parameter (struct net, `place`), so
-// that a change to a fused projection reaches its parts.
+// Modules are looked up under every name that files may use for a parameter (`place` of struct
+// net), so a change to a fused projection reaches all its parts.
 #ifndef LIMN_ENGINE_MODEL_LORA_H
 #define LIMN_ENGINE_MODEL_LORA_H
 

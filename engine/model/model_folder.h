@@ -29,7 +29,7 @@ struct model_folder {
     struct scheduler_config scheduler, super_scheduler; // the second defaults to the first
     int text_tokens, reference_tokens; // length texts are padded to
     struct jv *index;                  // model_index.json, NULL: none
-    struct lora *lora;                 // what the denoiser's weights are changed by; NULL: nothing
+    struct lora *lora;                 // added to the denoiser's weights; NULL: none
 };
 
 // Reads the configs, not the weights. ERR_INPUT if its family or a network is unknown, if it has no
@@ -72,13 +72,13 @@ struct model_reader *model_folder_read(const struct model_folder *m, const char 
 void model_reader_close(struct model_reader *r); // NULL is fine
 const struct weights_source *model_reader_source(const struct model_reader *r);
 
-// Whether a part has all the weights that `params` declares for it, without reading them. Missing
-// and misshapen ones are an error, surplus ones a line in the log.
+// Checks, without reading them, that a part has all the weights that `params` declares for it.
+// Missing and misshapen ones are an error, surplus ones a line in the log.
 bool model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
                         struct err *err);
 
-// Loads the weights of the folder that have the right name and shape, and leaves the rest of the
-// block as it is: for training that starts from another model, or from nothing.
+// Loads the weights of the folder that have the right name and shape and leaves the rest of the
+// block unchanged: for training that starts from another model or from scratch.
 bool model_folder_load_present(const struct model_folder *m, const struct params *params,
                                struct buffer *block, struct err *err);
 

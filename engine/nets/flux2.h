@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The transformer of FLUX.2 (Black Forest Labs 2025; Flux2Transformer2DModel of diffusers): tokens
-// of a noisy picture and of clean references, beside text, to the velocity of the noisy ones.
+// The transformer of FLUX.2 (Black Forest Labs 2025; Flux2Transformer2DModel of diffusers): maps
+// tokens of a noisy picture and of clean references, together with text, to the velocity of the
+// noisy ones.
 //
 // Double blocks keep a stream for text and one for tokens, with weights of their own, and attend
 // over both; single blocks treat both as one and compute attention and the gated unit side by side.

@@ -7,7 +7,7 @@
 #include "engine/base/jv.h"
 #include "engine/nn/params.h"
 
-// A file, and what stands before all names of the network in it.
+// A file, and the prefix of all names of the network in it.
 struct guess {
     const struct safetensors *file;
     char prefix[PARAMS_PREFIX_MAX];

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Qwen3, a decoder of text, as an encoder: token ids to the hidden states after some of its layers
-// (Yang et al. 2025). RMS norms, grouped queries, RMS norm over the heads of q and k, rotate-half
-// rotary positions, SwiGLU, no bias. Each token attends to those before it that are not padding.
+// Qwen3 (Yang et al. 2025), a decoder-only language model, used as a text encoder: token ids to the
+// hidden states after some of its layers. RMS norms, grouped queries, RMS norm over the heads of q
+// and k, rotate-half rotary positions, SwiGLU, no bias. Each token attends to those before it that
+// are not padding.
 #ifndef LIMN_ENGINE_NETS_QWEN3_H
 #define LIMN_ENGINE_NETS_QWEN3_H
 
 #include "engine/base/jv.h"
 #include "engine/nn/nn.h"
 
-enum { QWEN3_TAPS_MAX = 8, QWEN3_TOKENS_MAX = 8192 }; // tokens: what sees what is their square
+enum { QWEN3_TAPS_MAX = 8, QWEN3_TOKENS_MAX = 8192 }; // the attention mask is tokens x tokens
 
 struct qwen3_config {
     int vocab_size, hidden_size, intermediate_size, num_layers, heads, kv_heads, head_dim;

@@ -24,9 +24,9 @@ struct jv *t5_config_json(const struct t5_config *c); // freed by the caller
 bool t5_declare(struct params *params, const char *part, const struct t5_config *c,
                 struct err *err);
 
-// ids (N,T) i32 -> (N,T,d_model) f32. Products have nn->dtype, everything between them is f32:
-// T5's residual stream grows large and its scores are not scaled, so narrow types lose too much.
-// mask (N,T) f32: tokens with 0 are seen by nobody, with 1 by all; NULL: all are seen.
+// ids (N,T) i32 -> (N,T,d_model) f32. Products have nn->dtype, everything between them is f32: T5's
+// residual stream grows large and its scores are not scaled, so narrow types lose too much. mask
+// (N,T) f32: no token attends to one with 0, all attend to one with 1; NULL: no mask.
 struct node *t5_build(struct nn *nn, const struct t5_config *c, struct node *ids,
                       struct node *mask);
 

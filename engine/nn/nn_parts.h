@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the files of layers share. Private to engine/nn.
+// Shared by the files of layers. Private to engine/nn.
 #ifndef LIMN_ENGINE_NN_NN_PARTS_H
 #define LIMN_ENGINE_NN_NN_PARTS_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The name table: all weights of a model, the place of each in one block of memory, how it is
-// initialised, and how it is read from files and written to them.
+// The parameter table: all weights of a model by name, the offset of each in one block of memory,
+// and how it is initialised, loaded and saved.
 //
 //     struct params *params = params_create(DTYPE_F32);
 //     … build the model's graphs once with an nn (engine/nn/nn.h): declares every name …
@@ -98,7 +98,7 @@ bool params_initialise(const struct params *p, uint64_t seed, struct buffer *blo
 
 // --- Files ------------------------------------------------------------------------------------
 
-// Names that make a folder incomplete. Zeroed is empty.
+// Differences between a table and the weights in files. Zeroed is empty.
 struct params_report {
     char **missing, **surplus, **misshapen; // "down_blocks.0…weight"; misshapen: with both shapes
     int missing_count, surplus_count, misshapen_count;

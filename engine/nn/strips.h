@@ -25,7 +25,8 @@ struct strips {
 struct strips strips_cut(struct nn *nn, struct node *x, int count, int64_t unit);
 struct node *strips_join(struct nn *nn, const struct strips *s);
 
-// What a norm does to each strip; made of the whole map before its first strip changes.
+// The gain and offset that a norm applies to each strip, computed from the whole map before its
+// first strip changes.
 struct strips_norm {
     struct node *gain[STRIPS_MAX], *offset[STRIPS_MAX];
     struct group_norm norm; // without scale_shift

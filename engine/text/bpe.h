@@ -33,8 +33,8 @@ struct bpe_vocab {
 };
 
 // tokenizer.json, or vocab.json with merges.txt and, for special tokens, added_tokens.json or
-// tokenizer_config.json beside it. What it says of normal form and words must be what is here:
-// anything else is refused by key and value. ERR_INPUT.
+// tokenizer_config.json beside it. Its normalisation and word pattern must be the ones implemented
+// here: any other is refused by key and value. ERR_INPUT.
 bool bpe_vocab_read(struct bpe_vocab *v, const char *path, struct err *err);
 // The same of a language model's GGUF file.
 bool bpe_vocab_read_gguf(struct bpe_vocab *v, const char *path, struct err *err);
@@ -42,8 +42,8 @@ void bpe_vocab_finish(struct bpe_vocab *v); // what was read so far; zeroed is f
 const struct bpe_merge *bpe_vocab_merge(const struct bpe_vocab *v, int32_t left, int32_t right);
 int32_t bpe_vocab_special(const struct bpe_vocab *v, const char *text); // -1: none
 
-// What all kinds of files come down to: texts of tokens with their ids, and the list of merges,
-// "left right" or [left, right]; special tokens one by one.
+// Fills a vocabulary from what all kinds of files hold: token texts with their ids, and the list of
+// merges, "left right" or [left, right]; special tokens one by one.
 struct jv;
 bool bpe_vocab_fill(struct bpe_vocab *v, const struct jv *vocab, const struct jv *merges,
                     const char *path, struct err *err);

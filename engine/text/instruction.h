@@ -51,7 +51,7 @@ bool instruction_add(struct instruction *n, int marker, const char *words, int w
                      const uint8_t *rgb, struct err *err);
 // Place of a reference among the others in the order of their markers, from 0 on.
 int instruction_rank(const struct instruction *n, int marker);
-// The text for models that know pictures by words: [ref#k] becomes "WORD r", r its rank + 1. A
+// The text for models that refer to pictures by words: [ref#k] becomes "WORD r", r its rank + 1. A
 // marker without a reference stays as it is. Freed with free(); NULL: the markers are not well
 // formed.
 char *instruction_in_words(const struct instruction *n, const char *word, struct err *err);

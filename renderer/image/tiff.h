@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What libvips gets wrong in TIFF files, known from their first directory.
+// Recognises TIFF files that libvips decodes wrongly, from their first directory.
 #ifndef LIMN_RENDERER_IMAGE_TIFF_H
 #define LIMN_RENDERER_IMAGE_TIFF_H
 

@@ -301,7 +301,9 @@ void vk_push_f(struct vk_dispatch *x, int word, float value);
 typedef bool vk_build_fn(struct vk_builder *b, const struct node *n);
 extern vk_build_fn *const vk_build[OP_COUNT];
 
-// A set whose first binding is all of m.
+// --- record.c
+
+// A descriptor set whose first binding is all of m.
 bool vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *pool,
                 VkDescriptorSet *set, struct err *err);
 
@@ -339,8 +341,12 @@ bool vk_shadow_step(struct plan *p, int step,
 // was measured.
 bool vk_rate(struct vk_device *d, enum dtype type, double *flops, const char **how,
              struct err *err);
-// Whether products of this type go to matrix units, and the sizes of their matrices.
+// --- ops_product.c
+
+// Whether products of this type use matrix units, and the sizes of their matrices.
 enum vk_matrix vk_matrix_of(const struct vk_device *d, enum dtype type, struct vk_unit *unit);
+
+// --- record.c: a plan, for the table in device.c
 
 bool vk_plan_prepare(struct plan *p, struct err *err);
 size_t vk_step_scratch(const struct device *d, const struct node *n); // bytes; makes nothing
