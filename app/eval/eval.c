@@ -23,11 +23,11 @@ struct evaluation {
     struct recogniser *recogniser;
     struct device *device;
     bool clear[2]; // the models draw alpha
-    struct index *index[2]; // of the models; NULL: nothing is retrieved
-    int retrieved[2];       // examples of the task that something was retrieved for
-    uint8_t *mean; // of the training part
+    struct index *index[2]; // of the models; NULL: no retrieval
+    int retrieved[2];       // examples of the task with retrieved pictures
+    uint8_t *mean; // of the training split
     size_t bytes;  // of a picture
-    // Of one task: its examples, what was drawn of them, and the values measured.
+    // For one task: its examples, the drawings of them, and the measured values.
     struct example *examples;
     int count;
     uint8_t *drawn[2]; // (count,bytes)
@@ -78,7 +78,7 @@ instruction_of(const struct evaluation *e, const struct example *x, struct instr
     return true;
 }
 
-// What a person's sentence alone becomes.
+// The instruction of an example without references, with pictures retrieved by its text.
 static bool
 retrieve(struct evaluation *e, int which, const struct example *x, struct instruction *n,
          struct err *err)
@@ -212,8 +212,8 @@ summarise(const struct evaluation *e, struct eval_task *t)
 bool
 eval_is_worse(const struct eval_task *t, enum eval_measure m)
 {
-    // Thirteen tasks of six measures: 3.43 deviations instead of 1.96 leave 2 % for a false alarm
-    // in all of them.
+    // Thirteen tasks by six measures: 3.43 standard deviations instead of 1.96 leave a 2 % chance
+    // of any false alarm among them.
     static const double wider = 1.75;
     const struct measured *d = &t->difference[m];
     double end = m == EVAL_THUMBNAIL ? d->low : d->high, beyond = d->mean + wider * (end - d->mean);
@@ -222,7 +222,7 @@ eval_is_worse(const struct eval_task *t, enum eval_measure m)
 
 // --- Tasks --------------------------------------------------------------------------------------
 
-// So many of a task's held-out examples, spread over all of them.
+// Up to p->examples of a task's held-out examples, spread evenly over all of them.
 static void
 take_examples(struct evaluation *e, int task)
 {
@@ -239,7 +239,7 @@ is_measured(const struct evaluation *e, int task)
     return !e->p->only || strcmp(tasks_name(e->tasks, task), e->p->only) == 0;
 }
 
-// Before anything is loaded.
+// Checks the task's name before anything is loaded.
 static bool
 knows_task(const struct evaluation *e, struct err *err)
 {
@@ -277,7 +277,7 @@ run_tasks(struct evaluation *e, struct pipeline *const pipelines[2], struct eval
     return ok && pack_check(e->pack, err);
 }
 
-// The index in a model's folder.
+// Opens the index in a model's folder.
 static bool
 open_index(struct evaluation *e, int which, struct err *err)
 {

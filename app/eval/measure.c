@@ -42,7 +42,7 @@ is_near(const bool *edges, int side, int y, int x)
     return false;
 }
 
-// The share of a's edges that lie near one of b; *count: how many a has.
+// The share of a's edge pixels that are near one of b's; *count: how many a has.
 static double
 found(const bool *a, const bool *b, int side, int *count)
 {

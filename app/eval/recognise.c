@@ -16,17 +16,17 @@ enum {
     PATTERNS = 256,
     BINS = 8,
     STYLE_FEATURES = COLOURS + PATTERNS + 3 * BINS + 1 + 1, // the last is always 1
-    OFTEN = 3, // pictures that a subject must have to say how they scatter
+    OFTEN = 3, // pictures that a subject needs to count in the scatter
 };
 
 struct recogniser {
     const struct pack *pack;
     int side, styles, subjects;
-    // Style: what is subtracted, divided by, and the weights of each style.
+    // Style: mean and scale of the features, and the weights of each style.
     double style_mean[STYLE_FEATURES], style_scale[STYLE_FEATURES];
     double *style_weights; // (styles,STYLE_FEATURES)
-    // Subject: mean, the lower triangle by which features are whitened, each picture so, and their
-    // sums.
+    // Subject: mean, the Cholesky factor that whitens features, each picture's whitened features,
+    // and their sums by subject.
     double mean[SUBJECT_FEATURES];
     double *lower;   // (SUBJECT_FEATURES,SUBJECT_FEATURES)
     float *pictures; // (records,SUBJECT_FEATURES), of length 1
@@ -36,7 +36,7 @@ struct recogniser {
 
 // --- Linear algebra -----------------------------------------------------------------------------
 
-// a (n,n), symmetric and positive: its lower triangle becomes that of L L' = a.
+// a (n,n), symmetric and positive definite: its lower triangle becomes L, with L L' = a.
 static void
 cholesky(double *a, int n)
 {
@@ -101,7 +101,7 @@ add_ridge(double *a, int n, double share)
 
 // --- Features -----------------------------------------------------------------------------------
 
-// A picture in numbers of 0 to 1: grey, its gradient, and what is not ground.
+// A picture as numbers in 0..1: grey, its gradient, and what is not ground.
 struct view {
     int side;
     const uint8_t *rgb;
@@ -163,7 +163,7 @@ subject_features(const uint8_t *rgb, int side, double *out)
         }
     for (int i = 0; i < GROUND; i++)
         norm += out[i];
-    for (int i = 0; i < GROUND; i++) // roots of a sum of 1: of length 1
+    for (int i = 0; i < GROUND; i++) // square roots of values that sum to 1: a unit vector
         out[i] = 3 * sqrt(out[i] / fmax(norm, 1e-6));
     view_close(&v);
 }
@@ -255,7 +255,7 @@ learn_scales(struct recogniser *r, const double *all, int n)
         r->style_scale[i] = sqrt(fmax(square[i] - r->style_mean[i] * r->style_mean[i], 0)) + 1e-3;
 }
 
-// Ridge regression on 1 for a picture's style and -1 for the others, rare styles counting more.
+// Ridge regression on 1 for a picture's style and -1 for the others, with rare styles weighted up.
 static void
 learn_style(struct recogniser *r, const int *records, int n)
 {
@@ -321,7 +321,7 @@ whitened(const struct recogniser *r, const uint8_t *rgb, float *out)
         out[i] = (float)(x[i] / sqrt(fmax(square, 1e-12)));
 }
 
-// The scatter of pictures about the mean of their subject's, to its triangle.
+// The scatter of pictures about their subject's mean, replaced by its Cholesky factor.
 static void
 learn_scatter(struct recogniser *r, const int *records, int n)
 {
@@ -369,7 +369,7 @@ gather_subjects(struct recogniser *r)
     }
 }
 
-// The cosine with a subject's mean, without one of its pictures; < -1: there is no other.
+// The cosine with a subject's mean, leaving out one of its pictures; < -1: there is no other.
 static double
 likeness(const struct recogniser *r, const float *x, int subject, int without)
 {
@@ -404,7 +404,7 @@ recognise_rank(const struct recogniser *r, const uint8_t *rgb, int record)
 
 // --- Both ---------------------------------------------------------------------------------------
 
-// Room for what it learns of a pack, which may be large.
+// Allocates what is learned from a pack, which may be large.
 static bool
 make_room(struct recogniser *r, struct err *err)
 {

@@ -6,7 +6,7 @@
 
 #include "engine/base/mem.h"
 
-// The shapes that files have: of convolutions both halves are convolutions.
+// Shapes in the file: both factors of a convolution are convolutions.
 static struct shape
 file_shape(const struct param *w, const struct param *half, bool is_a)
 {

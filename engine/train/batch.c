@@ -58,8 +58,8 @@ to_signed(const uint8_t *bytes, float *out, size_t n)
         out[i] = (float)bytes[i] / 127.5f - 1.0f;
 }
 
-// The picture of an example, its channels side by side. *own: to be freed, NULL: it lies in the
-// pack. NULL on ERR_MEMORY.
+// The picture of an example, with alpha interleaved if it is drawn. *own: to be freed; NULL: the
+// result points into the pack. NULL on ERR_MEMORY.
 static const uint8_t *
 picture_of(const struct batch *b, const struct example *e, uint8_t **own, struct err *err)
 {
@@ -97,7 +97,7 @@ batch_shrink(const uint8_t *bytes, int from, int channels, float *out, int to)
             }
 }
 
-// An example of the stage `words`: its sentence and its picture, small.
+// An example of the stage `words`: its text and its picture, shrunk.
 static bool
 fill_words(struct batch *b, const struct example *e, int i, struct err *err)
 {
@@ -109,7 +109,7 @@ fill_words(struct batch *b, const struct example *e, int i, struct err *err)
     return encode(b, e->text, b->text + i * r->text_tokens, r->text_tokens, err);
 }
 
-// The square of side w->side of a picture (from,from,channels), in [-1,1].
+// A square crop, w->side a side, of a picture (from,from,channels), in [-1,1].
 static void
 cut(const uint8_t *bytes, int from, int channels, const struct cascade_window *w, float *out)
 {
@@ -119,8 +119,8 @@ cut(const uint8_t *bytes, int from, int channels, const struct cascade_window *w
                   out + (size_t)y * line, line);
 }
 
-// An example of the stage `enlarger`: a square of its picture, and the same square of the picture
-// made small and enlarged again, noised by some part of the schedule.
+// An example of the stage `enlarger`: a crop of its picture, and the same crop of the picture
+// shrunk and enlarged again, noised to some share of the schedule.
 static bool
 fill_enlarger(struct batch *b, const struct example *e, int i, int at, uint64_t noise_at,
               struct err *err)
@@ -193,7 +193,7 @@ batch_fill(struct batch *b, const struct example *e, int i, int references, int 
     return true;
 }
 
-// What the family's graph reads, by name.
+// The inputs of the family's graph, by name.
 static bool
 write_inputs(const struct batch *b, const struct network *n, struct plan *p, struct err *err)
 {

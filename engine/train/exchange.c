@@ -16,7 +16,7 @@ struct range {
     bool *made_by; // by graph
 };
 
-struct start { // of a range, to find it by
+struct start { // of a range, for the binary search
     size_t first;
     int range;
 };
@@ -27,19 +27,19 @@ struct exchange {
     struct start *starts; // the same, by their first byte
     int range_count, bucket_count;
     size_t bucket_bytes; // of the largest
-    int *bucket_first;   // by bucket, and one more: its ranges
+    int *bucket_first;   // by bucket: its first range; one more entry marks the end
     float *staging;
-    struct plan *plan; // that is watched
+    struct plan *plan; // being watched
     pthread_t thread;
     bool threaded;
     pthread_mutex_t lock; // of all below
     pthread_cond_t changed;
-    int *awaited;      // by bucket: ranges that the running plan has still to make
-    bool going, quits; // a step's exchange; the end
+    int *awaited;      // by bucket: ranges that the running plan has yet to compute
+    bool going, quits; // an exchange is under way; the thread must end
     struct err err;
 };
 
-// --- which gradients there are
+// --- the gradients
 
 static int
 by_first(const void *a, const void *b)
@@ -55,7 +55,8 @@ makes_gradient(const struct node *n)
            n->source[0]->slot == SLOT_GRADS;
 }
 
-// Appends those of one graph that no fuller one has, in the order in which it makes them.
+// Appends the gradients of one graph that none with more references has, in the order in which it
+// computes them.
 static void
 add_ranges(struct exchange *e, int which)
 {
@@ -78,7 +79,7 @@ add_ranges(struct exchange *e, int which)
     }
 }
 
-// Neighbours in the order of sending that are some MiB together.
+// Groups ranges, in the order of sending, into buckets of a few MiB.
 static void
 make_buckets(struct exchange *e)
 {
@@ -101,7 +102,7 @@ make_buckets(struct exchange *e)
 
 // --- the thread that sends
 
-// The ranges of a bucket side by side, or back from there.
+// Copies the ranges of a bucket into the staging buffer, or back.
 static bool
 move_bucket(struct exchange *e, int bucket, bool back, size_t *count, struct err *err)
 {
@@ -118,7 +119,7 @@ move_bucket(struct exchange *e, int bucket, bool back, size_t *count, struct err
     return ok;
 }
 
-// Whatever goes wrong here, the others' numbers are added: they wait for this one's.
+// Takes part in the sum even after an error here, because the other processes wait for it.
 static void
 send_bucket(struct exchange *e, int bucket)
 {
@@ -240,7 +241,7 @@ exchange_end(struct exchange *e, struct err *err)
     if (e->plan)
         plan_watch(e->plan, SLOT_GRADS, NULL, NULL);
     pthread_mutex_lock(&e->lock);
-    // What a failed run has not made is sent as it is.
+    // Gradients that a failed run has not computed are sent as they are.
     memset(e->awaited, 0, (size_t)e->bucket_count * sizeof *e->awaited);
     e->going = e->going || !e->plan;
     pthread_cond_broadcast(&e->changed);

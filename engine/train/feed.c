@@ -11,7 +11,7 @@
 
 enum { THREADS_MAX = 16 };
 
-// One micro-batch, filled or on its way.
+// One micro-batch, filled or being filled.
 struct filling {
     struct feed *feed;
     struct batch batch;
@@ -19,17 +19,17 @@ struct filling {
     int references;
     double shift;
     bool begun;
-    atomic_int next; // the example that is to be filled next
+    atomic_int next; // the next example to fill
     pthread_t threads[THREADS_MAX];
     int running;
     pthread_mutex_t lock; // of err
-    struct err err;       // the first that a thread met
+    struct err err;       // the first error of a thread
 };
 
 struct feed {
     struct feed_params p;
-    struct filling fillings[2]; // this micro-batch and the next, in turns
-    int turn;                   // where this one is
+    struct filling fillings[2]; // this micro-batch and the next, alternating
+    int turn;                   // which of them is the current one
 };
 
 struct feed *
@@ -108,7 +108,7 @@ fill_one(struct filling *s, int i, struct err *err)
            batch_fill(&s->batch, &e, i, s->references, objective_step(f->p.objective, u), at, err);
 }
 
-// Examples as long as there are some that nobody has begun.
+// Fills examples until all have been taken.
 static void *
 fill(void *argument)
 {
@@ -149,7 +149,7 @@ begin_ahead(struct filling *s, uint64_t index)
     begin(s, index);
     while (s->running < s->feed->p.threads &&
            pthread_create(&s->threads[s->running], NULL, fill, s) == 0)
-        s->running++; // with fewer, or none, feed_take() does the rest
+        s->running++; // if threads cannot start, feed_take() does their work
 }
 
 struct batch *
@@ -162,7 +162,7 @@ feed_take(struct feed *f, uint64_t index, uint64_t next, struct err *err)
         join(s);
         begin(s, index);
     }
-    fill(s); // what no thread has begun
+    fill(s); // what no thread has taken
     join(s);
     s->begun = false;
     if (s->err.code != ERR_NONE) {

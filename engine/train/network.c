@@ -46,7 +46,8 @@ struct weights {
     struct node **of;
 };
 
-// Into the step's sum at once: nothing of it has to live until the walk is over.
+// Adds each gradient to the step's sum at once, so that none has to stay in memory until the end of
+// the backward pass.
 static void
 accumulate(void *ctx, int i, struct node *gradient)
 {

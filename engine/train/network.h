@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The training graph: what the family builds (struct family_training), loss and gradients in one
-// graph, for a fixed number of examples that all have the same number of references. Gradients are
-// added to SLOT_GRADS, laid out as the weights are.
+// The training graph: the family's network (struct family_training), the loss and the gradients in
+// one graph, for a fixed number of examples with the same number of references each. Gradients are
+// added to SLOT_GRADS, which is laid out like the weights.
 #ifndef LIMN_ENGINE_TRAIN_NETWORK_H
 #define LIMN_ENGINE_TRAIN_NETWORK_H
 
@@ -22,7 +22,7 @@ struct network {
     struct graph *g;
     struct nn nn;
     struct ports ports; // inputs: the family's, and these two:
-    struct node *target;     // (N,S,S,C) f32: what is to be predicted
+    struct node *target;     // (N,S,S,C) f32: what should be predicted
     struct node *weight;     // (N,1,1,1) f32: weight of each example's loss times 1/accumulate
     // Outputs.
     struct node *loss;       // () f32: mean over the batch of weighted squared error
@@ -30,15 +30,15 @@ struct network {
     struct node *prediction; // as target
 };
 
-// On failure network_finish() is still due. After plan_create() the plan needs
-// nn_constants_write(&n->nn, …) once. ERR_INPUT where nothing is learned from words alone.
+// Call network_finish() even on failure. After plan_create() call nn_constants_write(&n->nn, …)
+// once. ERR_INPUT if the model has nothing that the stage could train.
 bool network_build(struct network *n, const struct network_params *p, struct err *err);
 void network_finish(struct network *n);
 
-// Whether a name starts with one of these; a list that ends with NULL, or NULL for none.
+// Whether `name` starts with one of `starts`, a list that ends with NULL; NULL: an empty list.
 bool network_is_one_of(const char *name, const char *const *starts);
 
-// What a stage trains: whether it is a parameter of these.
+// Whether a stage trains parameter q.
 struct network_trained {
     const struct family_training *family;
     enum train_stage stage;
@@ -46,8 +46,8 @@ struct network_trained {
 };
 bool network_trains(const struct network_trained *t, const struct param *q);
 
-// Gradients of the loss for every parameter that the graph uses and that is trained (NULL: all of
-// them), added to SLOT_GRADS at the parameter's own offset.
+// Adds to the graph the gradients of the loss for every parameter that it uses and that is trained
+// (trained NULL: all of them). They are added to SLOT_GRADS at the parameter's own offset.
 bool network_add_gradients(struct graph *g, const struct nn *nn, struct node *loss,
                            const struct network_trained *trained, struct err *err);
 

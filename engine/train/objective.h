@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What training asks of the network: the noisy picture it sees, the answer it should give and how
-// much that example counts. All of it follows from the model's scheduler: its noise schedule and
-// what it predicts.
+// The training objective: the noisy picture the network sees, the target it should predict and the
+// weight of the example. All of it follows from the model's scheduler: its noise schedule and
+// prediction type.
 #ifndef LIMN_ENGINE_TRAIN_OBJECTIVE_H
 #define LIMN_ENGINE_TRAIN_OBJECTIVE_H
 
@@ -10,18 +10,19 @@
 struct objective {
     const struct schedule *schedule;
     enum prediction prediction;
-    // 0: plain mean squared error of the answer. > 0: min-SNR weights (Hang et al. 2023), which is
-    // the error of x_0 weighted by the signal-to-noise ratio, at most this.
+    // 0: plain mean squared error of the prediction. > 0: min-SNR weights (Hang et al. 2023): the
+    // error of x_0 weighted by the signal-to-noise ratio, clamped to this.
     double snr_gamma;
 };
 
-// u in [0,1) to a training step: [0,T), of flow matching [1,T], for at 0 there is no noise.
+// Maps u in [0,1) to a training timestep in [0,T); for flow matching in [1,T], because its timestep
+// 0 has no noise.
 int objective_step(const struct objective *o, double u);
 
 double objective_weight(const struct objective *o, int t);
 
-// sample becomes the noisy picture at step t, x0 the answer. n floats each; returns the time that
-// the network is told.
+// Writes the noisy picture at timestep t into `sample` and replaces x0 by the target; n floats
+// each. Returns the timestep to give to the network.
 double objective_apply(const struct objective *o, int t, float *x0, const float *noise,
                        float *sample, size_t n);
 

@@ -45,8 +45,8 @@ find(const struct pack *p, const char *name, enum dtype dtype, int rank, const c
     return v;
 }
 
-// Numbers that others are found by are copied before they are checked: a file that another program
-// changes meanwhile changes pictures, not where they are looked for.
+// Numbers used as offsets or indices are copied before they are checked: if another program then
+// changes the file, pictures change, but no read goes out of bounds.
 static void *
 copy_of(const struct tensor_view *v, const char *path, struct err *err)
 {

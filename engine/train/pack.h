@@ -2,19 +2,18 @@
 // A pack: training pictures as one mapped safetensors file.
 //
 //     images            u8 [n,S,S,3]   pictures on white, sRGB
-//     alpha             u8 [n,S,S]     how much of each pixel is there, 255 all of it; where 0 the
-//                                      white is but its ground. May be missing
-//     role.NAME         u8 [n,S,S,3]   the same pictures as a loader sees them: edge, mask, sketch
-//     subject, style    i32 [n]        which subject, which way of drawing; -1: not known
+//     alpha             u8 [n,S,S]     opacity, 255: opaque; where it is 0, `images` has the white
+//                                      ground. May be missing
+//     role.NAME         u8 [n,S,S,3]   the pictures after a loader: edge, mask, sketch
+//     subject, style    i32 [n]        subject and drawing style, numbered; -1: unknown
 //     split             u8 [n]         enum pack_split
-//     clusters          i32 [m,k]      sets of k records that are alike, all of them for training
+//     clusters          i32 [m,k]      sets of k similar records, all of split PACK_TRAIN
 //                                      (engine/retrieval/clusters.h). May be missing
-//     text.NAME         u8 [bytes]     UTF-8 texts of caption, keywords and source (the file a
-//     picture
-//                                      was made of; may be missing), one behind the other …
-//     text.NAME.ends    i64 [n]        … and where each ends
-//     metadata          format "limn pack 1", size, styles (JSON list of names), how roles were
-//     made
+//     text.NAME         u8 [bytes]     UTF-8 texts of NAME (caption, keywords, or source: the file
+//                                      the picture was made from, may be missing), concatenated
+//     text.NAME.ends    i64 [n]        where each of them ends
+//     metadata          format "limn pack 1", size, styles (JSON list of names), how the roles
+//                       were made
 //
 // keywords are separated by commas. 2 <= k <= LIMIT_CLUSTER_PICTURES. Read-only; any thread.
 #ifndef LIMN_ENGINE_TRAIN_PACK_H
@@ -27,7 +26,7 @@
 
 enum pack_split {
     PACK_TRAIN = 0,
-    PACK_HELDOUT_SUBJECT, // a subject no style of which is trained on
+    PACK_HELDOUT_SUBJECT, // a subject that is not trained on in any style
     PACK_HELDOUT_PAIR,    // this subject in this style is not trained on
     PACK_HELDOUT_STYLE,   // a style that is not trained on
     PACK_SPLIT_COUNT
@@ -36,17 +35,16 @@ extern const char *const pack_split_names[PACK_SPLIT_COUNT];
 
 struct pack;
 
-// Every size, offset, index and text of the file is checked here, so that the calls below cannot
-// fail. ERR_INPUT with the file's name.
+// Checks every size, offset, index and text of the file, so that the accessors below cannot fail.
+// NULL: ERR_INPUT with the file's name.
 struct pack *pack_open(const char *path, struct err *err);
 void pack_close(struct pack *p); // NULL is fine
-// Pictures and texts are read where they lie in the file. False with ERR_IO once the file was cut
-// short meanwhile: what was read since is not to be used. All else was copied and stays as it was
-// checked.
+// Pictures and texts are read directly from the mapped file. False with ERR_IO if the file has been
+// truncated since: discard what was read from it. Everything else was copied when it was checked.
 bool pack_check(const struct pack *p, struct err *err);
 
 int pack_count(const struct pack *p);
-int pack_size(const struct pack *p); // pixels a side
+int pack_size(const struct pack *p); // S, pixels a side
 const uint8_t *pack_image(const struct pack *p, int record);
 const uint8_t *pack_alpha(const struct pack *p, int record); // S*S; NULL: the pack has none
 const uint8_t *pack_role(const struct pack *p, const char *role, int record); // NULL: no such role
@@ -61,10 +59,10 @@ int pack_cluster_count(const struct pack *p); // 0: it has none
 int pack_cluster_size(const struct pack *p);  // k
 const int32_t *pack_cluster(const struct pack *p, int cluster); // k different records
 
-// Copies at most size-1 bytes, whole characters of valid UTF-8, and a 0; returns text.
+// Copies at most size-1 bytes, in whole UTF-8 characters, and a final 0; returns `text`.
 char *pack_caption(const struct pack *p, int record, char *text, size_t size);
 char *pack_keywords(const struct pack *p, int record, char *text, size_t size);
-char *pack_source(const struct pack *p, int record, char *text, size_t size); // "": not known
+char *pack_source(const struct pack *p, int record, char *text, size_t size); // "": unknown
 
 const char *pack_metadata(const struct pack *p, const char *key); // NULL: none
 // Entry i of the metadata; NULL when there are no more.

@@ -11,7 +11,7 @@
 
 enum kind { KIND_TEXT, KIND_INT64, KIND_INT, KIND_REAL, KIND_BOOL, KIND_OTHER };
 
-// One row a key: name, kind, place, default, range.
+// One row per key: name, kind, place, default, range.
 struct key {
     const char *name;
     enum kind kind;
@@ -72,7 +72,7 @@ find_key(const char *name)
     return NULL;
 }
 
-// Which of words[1 … count-1] the key has, the first when it is missing; 0 after an error.
+// The index in words[1 … count-1] of the key's value; 1 if the key is missing; 0 after an error.
 static int
 read_word(const struct jv *json, const char *key, const char *const *words, int count,
           const char *name, struct err *err)
@@ -221,7 +221,8 @@ recipe_lr(const struct recipe *r, int64_t t)
     return lr;
 }
 
-// The normal law's quantile, by halving: 48 rounds, for a handful of numbers a step.
+// The quantile of the standard normal distribution, by 48 bisections: only a few are needed per
+// step.
 static double
 normal_quantile(double u)
 {

@@ -80,8 +80,8 @@ load_slot(const struct train_state *s, const struct safetensors *file, const cha
     return true;
 }
 
-// The newest that is there: on a disk without hard links a crash can leave only the older one.
-// Freed with free().
+// The path of the newest checkpoint that exists: on a disk without hard links a crash can leave
+// only the older one. Freed with free().
 static char *
 checkpoint_of(const char *folder)
 {
@@ -129,7 +129,7 @@ train_state_load(struct train_state *s, const char *folder, struct err *err)
 
 // --- of several processes
 
-// What rank 0 has in a buffer, to all.
+// Broadcasts rank 0's contents of a buffer.
 static bool
 share_buffer(const struct group *g, struct buffer *b, struct err *err)
 {

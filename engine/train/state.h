@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The checkpoint of a training run: everything needed to go on bit for bit.
+// The checkpoint of a training run: everything needed to resume it with bit-identical results.
 #ifndef LIMN_ENGINE_TRAIN_STATE_H
 #define LIMN_ENGINE_TRAIN_STATE_H
 
@@ -13,16 +13,16 @@ struct train_state {
 };
 
 // FOLDER/checkpoint.safetensors: weights, both moments and averages in f32 under "weights/NAME",
-// "moment1/…", "moment2/…", "average/…", step in the metadata. The one before it is kept as
-// checkpoint.previous.safetensors. The new one is on the disk before anything is renamed: at every
-// moment a whole one is there.
+// "moment1/…", "moment2/…", "average/…", step in the metadata. The previous one is kept as
+// checkpoint.previous.safetensors. The new one is on the disk before anything is renamed, so that a
+// complete one exists at every moment.
 bool train_state_save(const struct train_state *s, const char *folder, struct err *err);
-bool train_state_exists(const char *folder); // one of the two
+bool train_state_exists(const char *folder); // either of the two
 // Fills the slots and s->step. The names and shapes must be those of the params.
 bool train_state_load(struct train_state *s, const char *folder, struct err *err);
 
-// Of a group of processes: what rank 0 has, to all; and whether all have the same weights, bit for
-// bit (ERR_DEVICE). As group_well(), one of them says what is wrong.
+// In a group of processes: copies rank 0's state to all; and checks that all have bit-identical
+// weights (ERR_DEVICE). As in group_well(), only one process reports what is wrong.
 bool train_state_share(struct train_state *s, const struct group *g, struct err *err);
 bool train_state_same(const struct train_state *s, const struct group *g, struct err *err);
 

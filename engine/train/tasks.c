@@ -11,7 +11,7 @@
 
 // --- indexing the pack
 
-// False with an error where there is no memory; `g` is the tasks' in any case.
+// False with an error if there is no memory; the tasks own `g` even then.
 static bool
 group_records(struct groups *g, const struct pack *p, int groups,
               int (*key)(const struct pack *, int), struct err *err)
@@ -32,7 +32,7 @@ group_records(struct groups *g, const struct pack *p, int groups,
     return true;
 }
 
-// Which clusters each record is in.
+// The clusters that each record is in.
 static bool
 group_clusters(struct groups *g, const struct pack *p, struct err *err)
 {
@@ -51,7 +51,7 @@ group_clusters(struct groups *g, const struct pack *p, struct err *err)
     return true;
 }
 
-// What the pack keeps from training, and what it does not.
+// Splits the records into those for training and those held out.
 static bool
 split_records(struct tasks *t, struct err *err)
 {
@@ -66,7 +66,7 @@ split_records(struct tasks *t, struct err *err)
         else
             t->heldout[t->heldout_count++] = i;
     }
-    // A fixed shuffle, so that the first held-out examples are of all kinds.
+    // A fixed shuffle, so that the first held-out examples cover all kinds.
     struct rng rng;
     rng_init(&rng, 20240103, RNG_STREAM_DATA);
     for (int i = t->heldout_count - 1; i > 0; i--) {
@@ -151,7 +151,7 @@ pick_from(const struct tasks *t, const struct groups *g, int k, int record, bool
                                    : pack_subject(t->pack, r) != pack_subject(t->pack, record);
         bool allowed = pack_split(t->pack, r) == PACK_TRAIN ||
                        (!training && pack_split(t->pack, r) != PACK_HELDOUT_PAIR);
-        // A held-out style shows itself only when it is what is measured.
+        // A held-out style is shown only when that style is being measured.
         if (other_style && pack_split(t->pack, r) == PACK_HELDOUT_STYLE)
             allowed = false;
         if (r != record && differs && allowed)
@@ -170,7 +170,7 @@ shown_before(const struct example *e, int k, int record)
     return false;
 }
 
-// Another picture of the example's cluster, which is chosen with its first. -1: none.
+// Another picture of the example's cluster, which is chosen with the first neighbour. -1: none.
 static int
 pick_neighbour(const struct tasks *t, struct example *e, int k, struct rng *rng)
 {
@@ -206,7 +206,7 @@ pick_reference(const struct tasks *t, const struct task_reference *r, struct exa
         from = pick_from(t, &t->by_subject, pack_subject(t->pack, e->record), e->record, true,
                          training, rng);
         break;
-    case PICTURE_STYLE: // several of one style are several pictures
+    case PICTURE_STYLE: // several references of one style show different pictures
         for (int i = 0; i < 8 && (from < 0 || shown_before(e, k, from)); i++)
             from = pick_from(t, &t->by_style, pack_style(t->pack, e->record), e->record, false,
                              training, rng);
@@ -238,7 +238,7 @@ pick_markers(struct example *e, int count, struct rng *rng)
     }
 }
 
-// A word of two to four syllables that means nothing.
+// A meaningless word of two to four syllables.
 static void
 invent_word(struct rng *rng, char out[16])
 {
@@ -252,7 +252,7 @@ invent_word(struct rng *rng, char out[16])
     out[n] = 0;
 }
 
-// Whether a reference shows what the picture is to be of.
+// Whether a reference shows the subject of the picture.
 static bool
 shows_subject(const struct task *k)
 {
@@ -354,7 +354,7 @@ pick_task(const struct tasks *t, int references, struct rng *rng)
     return last;
 }
 
-// A training record, by the weights of the styles.
+// Draws a training record by the weights of the styles.
 static int
 pick_record(const struct tasks *t, struct rng *rng)
 {
@@ -362,7 +362,7 @@ pick_record(const struct tasks *t, struct rng *rng)
         return t->train[rng_below(rng, (uint64_t)t->train_count)];
     double at = rng_uniform(rng) * t->train_until[t->train_count - 1];
     int low = 0, high = t->train_count - 1;
-    while (low < high) { // the first whose sum is above it
+    while (low < high) { // finds the first running sum above it
         int middle = (low + high) / 2;
         if (t->train_until[middle] > at)
             high = middle;
@@ -378,8 +378,8 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
 {
     struct rng rng;
     rng_init(&rng, seed, RNG_STREAM_DATA + 16 * (index + 1));
-    // The mixture decides the task, then a record is found that fits it; only a task that fits
-    // hardly any record is given up for another.
+    // Draws a task by the mixture, then a record that fits it; only if almost no record fits is
+    // another task drawn.
     for (int attempt = 0; attempt < 8; attempt++) {
         int task = pick_task(t, references, &rng);
         bool made = false;
@@ -403,7 +403,7 @@ tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
     return err_set(err, ERR_INPUT, "the pack has no example with %d references", references);
 }
 
-// "style, style transfer": those with that many references.
+// "style, style transfer": the names of the tasks with that many references.
 static void
 list_tasks(const struct tasks *t, int references, char *out, size_t size)
 {
@@ -442,7 +442,7 @@ tasks_heldout_of(const struct tasks *t, int task, enum pack_split split, int i, 
             struct rng rng;
             rng_init(&rng, 1, RNG_STREAM_DATA + 16 * ((uint64_t)t->heldout[k] + 1));
             if (!make_example(t, task, t->heldout[k], false, &rng, e))
-                continue; // no reference for this one: the next takes its place
+                continue; // this record has no such reference: take the next
             return 1;
         }
         seen++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The mixture of tasks (Instruct-Imagen, Table 1 and A.3.2): a pack's pictures to examples of
-// multi-modal instructions. A task is data, written as YAML; the program hands it over as JSON:
+// The mixture of tasks (Instruct-Imagen, Table 1 and A.3.2), which makes examples of multi-modal
+// instructions from the pictures of a pack. People write it as YAML; the program passes it as JSON:
 //
 //   drop_all: 0.1
 //   drop_context: 0.1
@@ -13,24 +13,24 @@
 //       references: [{slot: edge, picture: role.edge, texts: [edge map, "outline of {subject}"]}]
 //       texts: ["Draw {subject} along {edge}", …]
 //
-// A reference's picture is "role.NAME" (the target as that loader sees it), "subject" (the
+// A reference's picture is "role.NAME" (the target, processed by that loader), "subject" (the
 // target's subject in another style), "style" (another subject in the target's style) or
 // "neighbour" (another picture of a cluster that the target is in: retrieval-augmented training,
-// paper, section 3.2; the neighbours of one example are of one cluster). In texts,
-// {subject} is the caption, {last word} what it ends with, {keyword} one of the record's keywords,
-// {style} the name of the style in plain words, {style name} as the pack spells it; {a subject}
-// and so on are the same behind "a" or "an". {SLOT} is the reference: its marker and its own
-// words, as in "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at
-// random and references come in random order.
+// paper, section 3.2; all neighbours of an example come from the same cluster). In texts, {subject}
+// is the caption, {last word} its last word, {keyword} one of the record's keywords, {style} the
+// name of the style in plain words, {style name} as the pack spells it; {a subject} and so on are
+// the same with "a" or "an" in front. {SLOT} is the reference, its marker and its own text, as in
+// "[ref#1] edge map"; {SLOT.marker} is the marker alone. Marker numbers are drawn at random and
+// references come in random order.
 //
-// style_weights: how often pictures of a style are targets, beside 1 for those not named. With
-// probability unknown_subject an example with references calls its subject by a word that does not
-// exist: what it looks like is then in the references alone. compound: the task asks for several
-// things at once, of which each has a task of its own; a model that is to be measured on what it
-// was never taught leaves these out (recipe.h: zero_shot).
+// style_weights: how often pictures of a style are targets, relative to 1 for styles not named.
+// With probability unknown_subject an example with references calls its subject by an invented
+// word, so that only the references show what it looks like. compound: the task combines several
+// things that each have a task of their own; leave these out to measure a model on what it was
+// never taught (recipe.h: zero_shot).
 //
 // With probability drop_all an example loses text and context, with drop_context only the context
-// (paper, section 3.2). What an example is depends on (seed, index) alone. Any thread.
+// (paper, section 3.2). An example depends on (seed, index, references) alone. Any thread.
 #ifndef LIMN_ENGINE_TRAIN_TASKS_H
 #define LIMN_ENGINE_TRAIN_TASKS_H
 
@@ -50,39 +50,39 @@ struct example {
     } refs[EXAMPLE_REFERENCE_MAX];
     const uint8_t *target; // S*S*3, in the pack
     const uint8_t *alpha;  // S*S, in the pack; NULL: it has none
-    char unknown[16];      // what its subject is called instead of its name; "": by its name
-    int task, record, cluster; // cluster: whose pictures its neighbours are; -1: it has none
+    char unknown[16];      // the invented word for its subject; "": the real one
+    int task, record, cluster; // cluster: of its neighbours; -1: it has none
     bool text_dropped, context_dropped;
 };
 
 struct tasks;
 
-// Keeps `pack`, copies what it needs of the description. zero_shot: compound tasks get no share,
-// but can be measured. Errors name task and key.
+// Keeps `pack`, copies what it needs of the description. zero_shot: compound tasks are never drawn,
+// but can be measured. NULL: the error names task and key.
 struct tasks *tasks_create(const struct pack *pack, const struct jv *description, bool zero_shot,
                            struct err *err);
 void tasks_destroy(struct tasks *t); // NULL is fine
 int tasks_count(const struct tasks *t);
 const char *tasks_name(const struct tasks *t, int task);
 
-// Before the first step: whether the pack has an example for each number of references that the
-// mixture asks for. ERR_INPUT names the tasks for which it has none.
+// Call it before training: whether the pack has an example for each number of references that the
+// mixture asks for. ERR_INPUT names the tasks that have none.
 bool tasks_check(const struct tasks *t, struct err *err);
 // Probability that an example of the mixture has this many references after dropping.
 double tasks_share(const struct tasks *t, int references);
 
-// Example `index` among those with `references` references. Fails only when the pack has no
-// picture that fits (no two styles of one subject).
+// Example `index` among those with `references` references. Fails only if no picture of the pack
+// fits (for instance, no subject has two styles).
 bool tasks_draw(const struct tasks *t, uint64_t seed, uint64_t index, int references,
                 struct example *e, struct err *err);
 
-// Examples for measuring: targets from the held-out splits, every task that has this many
-// references in turn, nothing dropped. i in [0, tasks_heldout_count()). Tasks with neighbours have
-// none: what is held out is in no cluster.
+// Examples for measuring: targets from the held-out splits, the tasks with this many references in
+// turn, nothing dropped. i in [0, tasks_heldout_count()). Tasks with neighbours have none, because
+// clusters hold only training records.
 int tasks_heldout_count(const struct tasks *t, int references);
 bool tasks_heldout(const struct tasks *t, int references, int i, struct example *e,
                    struct err *err);
-// The same for one task and split; returns how many there are when e is NULL.
+// The same for one task and split; with e NULL, returns how many there are.
 int tasks_heldout_of(const struct tasks *t, int task, enum pack_split split, int i,
                      struct example *e);
 

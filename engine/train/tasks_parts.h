@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What tasks.c is made of: the description as it was read (tasks_read.c), and texts filled in
+// What the files of tasks share: reading the description (tasks_read.c) and filling in texts
 // (tasks_text.c). Private to engine/train.
 #ifndef LIMN_ENGINE_TRAIN_TASKS_PARTS_H
 #define LIMN_ENGINE_TRAIN_TASKS_PARTS_H
@@ -16,7 +16,7 @@ enum picture_kind {
 };
 
 struct task_reference {
-    char *slot, *role; // role: of PICTURE_ROLE
+    char *slot, *role; // role: NULL unless PICTURE_ROLE
     enum picture_kind kind;
     const struct jv *texts;
 };
@@ -43,17 +43,17 @@ struct tasks {
     double drop_all, drop_context, unknown_subject;
     struct groups by_subject, by_style, clusters_of;
     int *train, train_count, *heldout, heldout_count;
-    double *train_until; // weights of the training records so far, added up; NULL: all alike
+    double *train_until; // running sum of the weights of `train`; NULL: all equal
 };
 
-// Everything of t but what is made from the pack. ERR_INPUT, which names the task.
+// Fills in everything of t that does not come from the pack. ERR_INPUT names the task.
 bool tasks_read(struct tasks *t, bool zero_shot, struct err *err);
-// Writes `pattern` with its {names} filled in, as they are for `record`.
+// Writes `pattern` with its {names} filled in for `record`.
 void tasks_expand(const struct tasks *t, const struct example *e, const struct task *task,
                   int record, const char *pattern, struct rng *rng, char out[EXAMPLE_TEXT_MAX]);
-// Cuts a character that a full buffer left incomplete.
+// Removes a last character that was cut off by the end of a full buffer.
 void tasks_whole_characters(char *text);
-// Any of the texts; of a record whose style nobody knows, any that does not speak of it.
+// One of the texts at random; for a record of unknown style, one that does not mention style.
 const char *tasks_pick_text(const struct tasks *t, const struct jv *texts, int record,
                             struct rng *rng);
 

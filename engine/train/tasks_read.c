@@ -115,7 +115,7 @@ read_chances(struct tasks *t, struct err *err)
             err_set(err, ERR_INPUT, "tasks: drop_all and drop_context are more than 1 together"));
 }
 
-// A list of weights may name styles that this pack lacks: it serves packs of several sets.
+// A list of weights may name styles that this pack lacks, so that one list serves several packs.
 static bool
 read_style_weights(struct tasks *t, struct err *err)
 {

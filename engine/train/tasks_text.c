@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Texts of examples: one of a list, with its {names} filled in.
+// Texts of examples: one from a list, with its {names} filled in.
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "engine/base/rng.h"
 #include "engine/train/tasks_parts.h"
 
-// A name of a style or an emoji as people write it: dashes are spaces.
+// A style's name in plain words: dashes become spaces.
 static void
 plain_words(char *text)
 {
@@ -34,7 +34,7 @@ pick_keyword(const struct tasks *t, int record, struct rng *rng, char *out, size
         pack_caption(t->pack, record, out, size);
 }
 
-// Words of the record itself; false: the name is none of these.
+// Names that stand for words of the record; false: `name` is not one of them.
 static bool
 fill_words(const struct tasks *t, const struct example *e, int record, const char *name,
            struct rng *rng, char out[EXAMPLE_TEXT_MAX])
@@ -115,7 +115,7 @@ tasks_expand(const struct tasks *t, const struct example *e, const struct task *
     out[used] = 0;
 }
 
-// Cuts a character that a full buffer left incomplete.
+// Removes a last character that was cut off by the end of a full buffer.
 void
 tasks_whole_characters(char *text)
 {
@@ -129,7 +129,7 @@ tasks_whole_characters(char *text)
         text[k - 1] = 0;
 }
 
-// Any of the texts; of a record whose style nobody knows, any that does not speak of it.
+// One of the texts at random; for a record of unknown style, one that does not mention style.
 const char *
 tasks_pick_text(const struct tasks *t, const struct jv *texts, int record, struct rng *rng)
 {

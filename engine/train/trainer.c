@@ -2,8 +2,8 @@
 // The step, in order: for each micro-batch draw how many references its examples have, draw the
 // examples, noise them at random timesteps, run the plan for that number of references, which adds
 // its gradients to SLOT_GRADS; then the update plan: norm of the gradients, AdamW, averaged
-// weights; then the gradients are zeroed. In a group each process does some of the micro-batches,
-// and the sums of gradients and losses go round before the update.
+// weights; then the gradients are zeroed. In a group each process computes some of the
+// micro-batches, and gradients and losses are summed over the group before the update.
 #include "engine/train/trainer.h"
 
 #include <math.h>
@@ -39,13 +39,13 @@ struct trainer {
     struct params *params;
     struct buffer *slots[SLOT_COUNT];
     struct network networks[REFERENCE_COUNTS];
-    struct plan *plans[REFERENCE_COUNTS]; // made when first needed
+    struct plan *plans[REFERENCE_COUNTS]; // created when first needed
     bool built[REFERENCE_COUNTS];
     struct update update;
     struct feed *feed;
     const struct group *group; // NULL: alone
     struct exchange *exchange; // of gradients, in a group
-    struct batch heldout; // what trainer_validate() looks at
+    struct batch heldout; // for trainer_validate()
     enum dtype dtype;
     bool checkpointing;
     int64_t done;
@@ -78,7 +78,7 @@ build_plan(struct trainer *t, int references, struct err *err)
     if (t->plans[references])
         return true;
     struct network_params np = network_params(t, references);
-    t->built[references] = true; // as far as it comes
+    t->built[references] = true; // even if incomplete: network_finish() is needed
     if (!network_build(&t->networks[references], &np, err))
         return false;
     struct plan_params pp = {.device = t->device};
@@ -88,13 +88,13 @@ build_plan(struct trainer *t, int references, struct err *err)
            nn_constants_write(&t->networks[references].nn, t->plans[references], err);
 }
 
-// Whether the largest plan would fill most of the machine with everything kept.
+// Whether the largest plan, keeping all activations, would fill most of the machine's memory.
 static bool
 memory_asks_for_checkpointing(struct trainer *t, struct err *err)
 {
     size_t memory = device_limits(t->device)->memory;
     if (!recipe_of_pictures(t->recipe))
-        return false; // sentences and crops are small
+        return false; // texts and crops need little memory
     struct device *null = device_open("null", err);
     struct network_params np = network_params(t, 0);
     while (np.key.references + 1 < REFERENCE_COUNTS &&
@@ -129,7 +129,7 @@ make_buffers(struct trainer *t, struct err *err)
     return true;
 }
 
-// What the folder has weights for starts from them, the rest as its rules say.
+// Parameters start from the folder's weights, if it has them, else by their initialisers.
 static bool
 load_weights(struct trainer *t, bool resume, struct err *err)
 {
@@ -146,7 +146,7 @@ load_weights(struct trainer *t, bool resume, struct err *err)
                        err);
 }
 
-// Whether crops of the second pass's pictures can be made.
+// Checks that crops of the second pass's pictures can be made.
 static bool
 check_enlarger(const struct model_folder *m, const struct recipe *r, struct err *err)
 {
@@ -230,7 +230,8 @@ open_sources(struct trainer *t, struct err *err)
     return true;
 }
 
-// Threads that fill batches while the device computes: none where it computes on the same cores.
+// The number of threads that fill batches while the device computes: none if it computes on the
+// same cores.
 static int
 threads_beside(const struct device *d)
 {
@@ -296,7 +297,8 @@ describe(struct trainer *t)
              (double)s.lower_bound / 0x1p20, t->checkpointing ? ", recomputed" : "");
 }
 
-// The plan that runs examples with this many references: one for all where they are not read.
+// The index of the plan for examples with this many references; 0 for all in stages that do not
+// read references.
 static int
 plan_for(const struct trainer *t, int references)
 {
@@ -356,7 +358,7 @@ run(struct trainer *t, struct batch *b, int references, double *loss, struct err
     return batch_run(b, &t->networks[k], t->plans[k], loss, err);
 }
 
-// Micro-batch `index`, before `next`; with `last`, its gradients complete this process's sum.
+// Micro-batch `index`, before `next`; with `last`, it is this process's last one of the step.
 static bool
 micro_batch(struct trainer *t, uint64_t index, uint64_t next, bool last,
             struct trainer_step *result, struct err *err)
@@ -395,11 +397,12 @@ micro_batches(struct trainer *t, struct trainer_step *result, struct err *err)
         if (!micro_batch(t, first + i, next, last, result, err))
             return false;
     }
-    // Before what was read of a pack that has been cut gets into the weights.
+    // Before data read from a truncated pack gets into the weights.
     return pack_check(t->pack, err);
 }
 
-// The sums over all processes of a step that has gone well here or not; whether it has everywhere.
+// Sums a step's results over all processes; `ok`: whether it succeeded here. Returns whether it
+// succeeded everywhere.
 static bool
 add_up(struct trainer *t, struct trainer_step *s, bool ok, struct err *err)
 {
@@ -499,7 +502,7 @@ bool
 trainer_export(struct trainer *t, const char *folder, struct err *err)
 {
     struct jv *index = t->folder->index ? jv_copy(t->folder->index) : jv_object();
-    if (recipe_of_pictures(t->recipe)) { // words are taught at any length
+    if (recipe_of_pictures(t->recipe)) { // the stage `words` accepts any length
         jv_set(index, "text_tokens", jv_from_integer(t->recipe->text_tokens));
         jv_set(index, "reference_tokens", jv_from_integer(t->recipe->reference_tokens));
     }
@@ -532,8 +535,8 @@ trainer_export_adapters(struct trainer *t, const char *path, struct err *err)
 bool
 trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
 {
-    // The averaged weights stand in for the weights while the held-out batches run; gradients that
-    // the plans leave behind are zeroed.
+    // The averaged weights replace the weights while the held-out batches run; the gradients that
+    // this leaves are zeroed.
     size_t bytes = params_bytes(t->params);
     struct buffer *kept = buffer_create(t->device, bytes, "validation", err);
     if (!kept)

@@ -7,8 +7,8 @@
 #include "engine/ops/op.h"
 #include "engine/train/network.h"
 
-// The learning rate that a parameter gets, the text encoder's own or that of all others; NULL: this
-// run leaves it as it is.
+// A parameter's learning rate, the text encoder's or that of all others; NULL: this run does not
+// train it.
 static struct node *
 hyper_of(const struct update *u, const struct param *q)
 {
@@ -51,7 +51,7 @@ update_build(struct update *u, struct err *err)
     u->decay = graph_input(g, "decay", SHAPE_SCALAR, DTYPE_F32);
     u->norm = op_sumsq(g, bound(g, "all gradients", SLOT_GRADS, 0, all));
     graph_output(g, u->norm);
-    // One operation for each run of neighbours with the same rate.
+    // One operation per contiguous range with the same rate.
     for (int i = 0, n = params_entries(u->params); i < n; i++) {
         struct node *own = hyper_of(u, params_at(u->params, i));
         bool ends = i + 1 == n || hyper_of(u, params_at(u->params, i + 1)) != own;

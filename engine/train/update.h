@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The update: norm of the gradients, AdamW and averaged weights, one graph over the whole block.
+// The optimiser's update: gradient norm, AdamW and averaged weights, as one graph over the whole
+// block of parameters.
 #ifndef LIMN_ENGINE_TRAIN_UPDATE_H
 #define LIMN_ENGINE_TRAIN_UPDATE_H
 
@@ -18,11 +19,12 @@ struct update {
     struct plan *plan;
 };
 
-// The fields above are set. update_finish() is due in any case.
+// Set the fields above `Private` first. Call update_finish() even on failure.
 bool update_build(struct update *u, struct err *err);
 void update_finish(struct update *u);
 
-// One optimiser step with the gradients that are there, which are zeroed. `done`: steps before it.
+// One optimiser step with the accumulated gradients, which it then zeroes. `done`: steps before it.
+// *lr and *grad_norm: what was used.
 bool update_run(struct update *u, int64_t done, double *lr, double *grad_norm, struct err *err);
 
 #endif
