@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Pictures that come into the UI, from a worker or from people: kept, read, entered into the
-// library and decoded in the background (ui->arrivals), so that neither a disk nor a decoder holds
-// up a key.
+// Pictures that enter the UI, from a worker or from the user. They are written, read, entered into
+// the library and decoded in the background (ui->arrivals), so that no key waits for a disk or a
+// decoder.
 #ifndef LIMN_APP_UI_ARRIVALS_H
 #define LIMN_APP_UI_ARRIVALS_H
 
@@ -10,10 +10,10 @@
 #include "renderer/image/image.h"
 
 enum arrival_kind {
-    ARRIVAL_RESULT = 0, // a worker's: `png` becomes `file`, enters the library, and is decoded
-    ARRIVAL_LOOK,       // what a loader made, `png`: decoded
-    ARRIVAL_EARLIER,    // a result that `file` has held since an earlier limn: decoded
-    ARRIVAL_ADDED,      // `file` is to be a reference: whether it is a picture
+    ARRIVAL_RESULT = 0, // a worker's: `png` is written to `file`, entered, and decoded
+    ARRIVAL_LOOK,       // a loader's output, `png`: decoded
+    ARRIVAL_EARLIER,    // a result in `file`, from an earlier run of limn: decoded
+    ARRIVAL_ADDED,      // `file` will be a reference: checks that it is a picture
 };
 
 struct arrival {
@@ -26,16 +26,16 @@ struct arrival {
     uint8_t *png; // owned; NULL: it arrived without its data
     size_t png_size;
 
-    // What came of it.
+    // Results.
     bool kept;          // RESULT: `file` holds it. ADDED: it can be read
-    bool differs;       // RESULT: `file` was there, with other bytes, and stays as it was
+    bool differs;       // RESULT: `file` existed with other bytes, and is left unchanged
     struct err refused; // why it was not kept
     struct err unentered; // RESULT: why it is not in the library
-    struct image *image;          // NULL: it could not be decoded, or was not to be
+    struct image *image;          // NULL: not decoded, or failed to decode
 };
 
-// Empty; to be filled and put (background_put()).
+// An empty one; fill it in and pass it to background_put().
 struct arrival *arrival_new(enum arrival_kind kind);
-void ui_arrived(struct ui *ui, struct arrival *a); // ui.c: tasks, session and views are told
+void ui_arrived(struct ui *ui, struct arrival *a); // ui.c: informs tasks, session and views
 
 #endif

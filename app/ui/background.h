@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Work that may take long (a large file, a slow disk, a library that another process has locked, a
-// decoder), done on a thread of its own, in the order it was given, so that no key waits for it.
-// Results are handed out in the same order, once, to the UI's thread.
+// A queue of work that may take long (a large file, a slow disk, a library locked by another
+// process, a decoder), done in order on a thread of its own, so that no key waits for it. Results
+// are returned in the same order, once each, on the UI's thread.
 #ifndef LIMN_APP_UI_BACKGROUND_H
 #define LIMN_APP_UI_BACKGROUND_H
 
@@ -14,35 +14,35 @@
 struct library;
 struct ui;
 
-// A piece of work begins with this struct, so that a pointer to one is a pointer to the other.
+// Must be the first member of each kind of work, so that a pointer to one converts to the other.
 struct work {
-    // Runs on the thread: uses what it holds and `library`, the thread's own connection (NULL:
-    // there is none). *hurry: limn is ending, so do only what must not be lost.
+    // Runs on the queue's thread: uses only the work itself and `library`, the thread's own
+    // connection (NULL: none). *hurry becomes true when limn is ending: then do only what must not
+    // be lost.
     void (*run)(struct work *w, struct library *library, const atomic_int *hurry);
     void (*done)(struct ui *ui, struct work *w); // on the UI's thread
     void (*release)(struct work *w);             // frees it, whether it was run or not
-    size_t bytes;                                // that it holds while it waits
-    bool aside; // no key and no screen waits for it: background_settle() does not
+    size_t bytes;                                // that it holds while it is queued
+    bool aside; // background_settle() does not wait for it
     struct work *next;                           // the queue's own
 };
 
 struct background;
 
-// `library` is opened again for the thread; NULL: none. Returns NULL if there is no thread or
-// descriptor, or the library cannot be opened.
+// Opens `library` once more for the thread; NULL: none. Returns NULL if the thread or a descriptor
+// cannot be created, or the library cannot be opened.
 struct background *background_open(const struct library *library, struct err *err);
-// Drops what has not been handed out. NULL is fine.
+// Drops all results not yet returned. NULL is fine.
 void background_close(struct background *b);
 int background_fd(const struct background *b); // readable when background_next() has something
 
-void background_put(struct background *b, struct work *w); // from mem_zalloc(); takes it over
-// Whether so much is waiting that nothing should be added until background_next() has returned
-// some.
+void background_put(struct background *b, struct work *w); // takes ownership; from mem_zalloc()
+// Whether so much is queued that nothing should be added until background_next() has returned some.
 bool background_full(struct background *b);
-bool background_busy(struct background *b); // something waits, or has not been handed out
+bool background_busy(struct background *b); // work is queued, or not yet returned
 struct work *background_next(struct background *b); // NULL: none now; freed with release()
-// Waits, at most `ms` milliseconds, until what was added since the last call and is not aside is
-// done, so that quick work seems immediate.
+// Waits up to `ms` milliseconds until the work added since the last call, except that marked
+// `aside`, is done, so that quick work appears immediate.
 void background_settle(struct background *b, int ms);
 // At the end, in a hurry: runs and returns the next piece of work. NULL: that was all, or ui_now()
 // has reached `until`.

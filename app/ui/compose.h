@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The parts of the view that assembles an instruction: requests (view_compose.c), files
+// The composer, the view that assembles an instruction: requests (view_compose.c), files
 // (compose_files.c), the chosen reference's look and form (compose_reference.c), drawing
 // (compose_draw.c), writing (compose_write.c).
 #ifndef LIMN_APP_UI_COMPOSE_H
@@ -16,21 +16,21 @@ enum { LOOK_SIDE = 256 };
 
 struct compose {
     struct browser browser;
-    char *chosen_in; // the folder of the last file that was chosen in a form; NULL: none was
-    char *bookmarks; // folders, one a line; NULL: not read yet
+    char *chosen_in; // the folder of the last file chosen in a form; NULL: none yet
+    char *bookmarks; // folders, one per line; NULL: not read yet
     enum pane pane;
     int reference, top;
-    // What the loader made of the chosen reference: the latest answer, and what it was asked.
+    // The loader's output for the chosen reference: the latest answer, and the request it was for.
     struct image *after;
     char asked[400];
     char trouble[ERR_TEXT_MAX];
     bool waiting;
     bool newcomer; // nothing has been drawn yet
-    bool written; // something, since the text has the keys
+    bool written; // something was typed since the text got the keys
     struct job_reference removed; // for undo
     int removed_at;               // its place in the list
     bool has_removed;
-    struct job before; // what the form of a reference was opened on, for Esc
+    struct job before; // state before a reference's form was opened, for Esc
     bool has_before;
     struct painter *painter; // of a mask; NULL: none is being painted
     struct area files, text, references; // where they were drawn, for the mouse

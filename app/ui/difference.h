@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-// What has changed on the screen, in as few bytes as it takes: a move must not cost more than a
-// slow line carries at once (docs/performance.md). curses' own doupdate() says the colours of
-// letters and ground anew wherever one of them changes, resets all to end bold, and scrolls what it
-// finds elsewhere on the screen, pictures included. So curses paints screens whole, at the start
-// and whenever they were lost, and all that changes in between is sent from here.
+// Sends the changes of the screen in as few bytes as possible: a move of the selection must not
+// cost more than a slow line carries at once (docs/performance.md). curses' own doupdate() sends
+// both colours again whenever one of them changes, resets all attributes to end bold, and scrolls
+// rows that it finds elsewhere on the screen, pictures included. So curses paints whole screens, at
+// the start and after the screen was lost, and all changes in between are sent from here.
 //
-// No half of a wide character may stand alone (halves.h).
+// There must be no lone half of a wide character (halves.h).
 //
-// It needs a terminal of ECMA-48's kind, as terminfo describes it; on any other doupdate() sends
-// all. For the thread of curses.
+// It needs an ECMA-48 terminal, by its terminfo entry; on any other it calls doupdate(). Call it on
+// the thread that uses curses.
 #ifndef LIMN_APP_UI_DIFFERENCE_H
 #define LIMN_APP_UI_DIFFERENCE_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-// Call it after newterm(): what this terminal can.
+// Call it after newterm(): finds out what this terminal can do.
 void difference_begin(void);
-// What wnoutrefresh() has left to be shown goes to the terminal; `out` is not flushed. scroll: rows
-// that are found further up or down may be moved there, since no picture is on the screen. cursor:
-// it is to be seen, and has to be in its place.
+// Writes to `out`, without flushing, what wnoutrefresh() has left to be shown. scroll: rows may be
+// moved by scrolling, because no picture is on the screen. cursor: the cursor is visible, so leave
+// it in its place.
 void difference_send(FILE *out, bool scroll, bool cursor);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the UI writes into its library, in the background (ui->chores), so that no key waits for a
-// slow disk or another process's lock. Written in the order of the calls; failures go to the log.
-// Without a library these do nothing.
+// Writes to the UI's library in the background (ui->chores), in the order of the calls, so that no
+// key waits for a slow disk or another process's lock. Failures go to the log. Without a library
+// these do nothing.
 #ifndef LIMN_APP_UI_ENTRY_H
 #define LIMN_APP_UI_ENTRY_H
 
@@ -18,13 +18,13 @@ struct task;
 void entry_job(struct ui *ui, const struct task *t);
 void entry_state(struct ui *ui, const char *job, enum library_state state, const char *error);
 void entry_own(struct ui *ui, const char *job);
-// Drops a job that was offered, unless another process has claimed it from `owner` meanwhile.
+// Drops an offered job, unless another process has claimed it from `owner` meanwhile.
 void entry_drop(struct ui *ui, const char *job, const char *owner);
 void entry_text(struct ui *ui, const char *key, const char *text); // of the session
 void entry_instruction(struct ui *ui, struct background *b); // in hand, on b's thread; then
                                                              // session_kept()
 
-// The gallery's changes of pictures, after which it is read again.
+// The gallery's changes to pictures; the gallery is read again afterwards.
 void entry_rating(struct ui *ui, int64_t picture, int rating);
 void entry_tag(struct ui *ui, int64_t picture, const char *tag, bool on);
 void entry_deleted(struct ui *ui, int64_t picture, bool deleted);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lists of files on the screen, in the composer and for fields of forms, with folders, a filter, an
-// order and bookmarks.
+// File lists on the screen, for the composer and for form fields: folders, filter, sort order and
+// bookmarks.
 #ifndef LIMN_APP_UI_FILES_H
 #define LIMN_APP_UI_FILES_H
 
@@ -13,7 +13,7 @@
 // browser_clamp().
 bool files_request(struct ui *ui, struct browser *b, int rows, enum request request,
                    struct err *err);
-// Goes to a folder as typed (~ is the home), in the list that has the keys.
+// Opens a folder as typed (~ is the home folder) in the list that has the keys.
 void files_go(struct ui *ui, const char *folder);
 // Draws the list and the chosen picture, below it or, in a wide area, beside it; returns the area
 // of the lines, for the mouse.

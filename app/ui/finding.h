@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Searches the library in the background (ui->chores): after what was entered before, and so that
+// Searches of the library in the background (ui->chores), so that they see all earlier entries and
 // no key waits for a disk or another process's lock.
 #ifndef LIMN_APP_UI_FINDING_H
 #define LIMN_APP_UI_FINDING_H
@@ -14,9 +14,9 @@ struct finding {
     int limit;
     int64_t number; // the caller's
     void (*then)(struct ui *ui, struct finding *f); // on the UI's thread; may take `list`
-    // What came of it.
+    // Results.
     struct library_list list;
-    struct err err; // ERR_NONE: it was read
+    struct err err; // ERR_NONE: `list` was read
 };
 
 // Does nothing without a library.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Forms in front of the view: lines of a label and a value, found by id. One at a time. Enter
-// confirms, Esc cancels, Tab moves; typing replaces a value. A form is at the bottom, so that what
-// it is about can be read above it.
+// confirms, Esc cancels, Tab moves; typing replaces a value. A form is at the bottom of the screen,
+// so that what it refers to stays visible above it.
 #ifndef LIMN_APP_UI_FORM_H
 #define LIMN_APP_UI_FORM_H
 
@@ -21,9 +21,9 @@ struct form_field {
     enum field_kind kind;
     double minimum, maximum; // FIELD_INT, FIELD_FLOAT
     char **choices;          // FIELD_CHOICE, NULL at the end
-    const char *const *files; // FIELD_TEXT: the file's suffixes, NULL at the end; NULL: it is none
-    char *usual;             // what an empty value, or "auto", comes to; NULL: not known
-    char *folder;            // that a relative path of it lies in; NULL: the current one
+    const char *const *files; // FIELD_TEXT: a file's suffixes, NULL at the end; NULL: no file
+    char *usual;             // what an empty value, or "auto", means; NULL: unknown
+    char *folder;            // that relative paths start from; NULL: the current one
 };
 enum { FORM_FIELDS_MAX = 48 };
 struct form {
@@ -34,14 +34,14 @@ struct form {
     struct field edit;
     // After each change of a value. May be NULL.
     void (*changed)(struct ui *ui, struct form *form, int field);
-    // When it is confirmed (taken) or left with Esc. May open another form. False: its values
-    // cannot be used, which has been reported; the form stays, at the chosen field.
+    // Called when the form is confirmed (taken) or left with Esc. May open another form. False: the
+    // values cannot be used, and `done` has reported why; the form stays open at the chosen field.
     bool (*done)(struct ui *ui, struct form *form, bool taken);
     int number; // the caller's
-    int serial; // no other form of this UI has it; 0: it was never open
+    int serial; // unique in this UI; 0: never opened
     bool picture_beside; // leaves the right half of the screen to the view
-    struct browser *browser; // that the field's file is being chosen from; NULL: none is
-    struct area lines;       // where its lines are, or the fields
+    struct browser *browser; // the list a file is being chosen from; NULL: none
+    struct area lines;       // where the browser's lines, or the fields, are drawn
 };
 
 struct form *form_new(const char *title);
@@ -49,35 +49,35 @@ struct form_field *form_add(struct form *f, enum field_kind kind, const char *id
                             const char *value, const char *help);
 // Sets the choices, NULL at the end; they are copied.
 void form_choices(struct form_field *field, const char *const *choices);
-const char *form_value(const struct form *f, const char *id); // "" when there is none
-void form_open(struct ui *ui, struct form *f); // takes over
+const char *form_value(const struct form *f, const char *id); // "" if there is none
+void form_open(struct ui *ui, struct form *f); // takes ownership
 void form_close(struct ui *ui, bool taken);
-// Chooses the field with this id, to show where something is wrong; false if there is none.
+// Selects the field with this id, to show where something is wrong; false if there is none.
 bool form_select(struct form *f, const char *id);
-// A field for the name of a file, for which Space opens a list. `suffixes`: static, NULL at the
-// end. `folder`: where relative names begin, copied; NULL: the current folder.
+// A field for a file name; Space opens a list of files. `suffixes`: static, NULL at the end.
+// `folder`: what relative names start from, copied; NULL: the current folder.
 struct form_field *form_add_file(struct form *f, const char *const *suffixes, const char *folder,
                                  const char *id, const char *label, const char *value,
                                  const char *help);
 void form_free(struct form *f);
 bool form_is_open(const struct ui *ui);
 struct form *form_open_now(const struct ui *ui); // NULL: none is
-int form_top(const struct ui *ui);    // the first line that it covers; LINES: none is open
+int form_top(const struct ui *ui);    // the first line of the screen it covers; LINES: none is open
 int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
 void form_key(struct ui *ui, wint_t key, bool code, enum request request);
 // A click, or a turn of the wheel (-1 or 1).
 void form_mouse(struct ui *ui, int y, int x, int turn, bool twice);
-struct browser *form_browser(const struct ui *ui); // of the field whose file is chosen; NULL: none
+struct browser *form_browser(const struct ui *ui); // while a file is being chosen; NULL: none
 
-// form_files.c, for form.c and the screen.
+// form_files.c, choosing a file, for form.c and the screen.
 void form_browse(struct ui *ui, struct form *f); // the chosen field's file
 void form_browse_end(struct form *f);
 void form_browse_draw(struct ui *ui, const struct area *a); // in place of the view
 void form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code);
 void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice);
 void form_set(struct ui *ui, struct form *f, const char *value); // of the chosen field
-// Pastes into the chosen value, if it is a text.
+// Pastes into the selected value, if it is text.
 void form_paste(struct ui *ui, const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the gallery is made of: its list and requests (view_gallery.c), drawing (gallery_draw.c),
-// and the comparison of what is marked (gallery_compare.c).
+// The parts of the gallery: its list and requests (view_gallery.c), drawing (gallery_draw.c), and
+// the comparison of marked pictures (gallery_compare.c).
 #ifndef LIMN_APP_UI_GALLERY_H
 #define LIMN_APP_UI_GALLERY_H
 
@@ -8,7 +8,7 @@
 #include "app/ui/draw.h"
 #include "app/ui/view.h"
 
-// What a search may say besides words and tags.
+// The syntax of a search, shown as its hint.
 #define GALLERY_SEARCH                                                                            \
     "words  #tag  *3  model:icons  template:edge  seed:7  on:2026-11  since: until:"
 
@@ -17,23 +17,23 @@ enum { MARKS_MAX = 256, COMPARED_MAX = 6, UNDO_MAX = 256, ZOOM_MAX = 5, SEARCH_T
 struct gallery {
     struct library_list list;
     bool listed;   // it has been read
-    int64_t asked; // how often it was asked for: what is not the last answer is old
-    int64_t choose; // when it comes; 0: what is chosen stays chosen
+    int64_t asked; // number of the latest search; earlier answers are dropped
+    int64_t choose; // id to select when the list arrives; 0: keep the selection
     int selected, top; // top: row of tiles
     int across, down;  // tiles that were drawn
     int zoom;          // of ZOOM_MAX sizes; 0 is the usual one, below it smaller ones
-    bool zoomed;       // a person chose it; else few pictures are larger
-    char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: what Esc brings back
+    bool zoomed;       // chosen by the user; else few pictures are shown larger
+    char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: restored by Esc
     enum library_sort sort;
     int64_t marked[MARKS_MAX]; // in the order they were marked
     int mark_count;
-    bool large; // one picture, or, while `compared`, those that are marked
-    // The comparison: what is inside the first of the marked.
+    bool large; // one picture or, if `compared`, the marked ones
+    // The comparison: the jobs inside the first marked pictures.
     struct job jobs[COMPARED_MAX];
-    bool read[COMPARED_MAX], unread[COMPARED_MAX]; // it has a job; that is not known yet
+    bool read[COMPARED_MAX], unread[COMPARED_MAX]; // it has a job; it has not been read yet
     int compared; // how many; 0: it is one picture
     int side;     // which of them is chosen
-    bool in_place, difference; // one at a time in the same place; where the first two differ
+    bool in_place, difference; // one at a time in the same place; the difference of the first two
     struct image *differs;     // that difference; NULL: not made yet
     struct { int64_t id; int batch; } removed[UNDO_MAX];
     int removed_count, batch;
@@ -50,9 +50,9 @@ void gallery_draw(struct ui *ui, const struct area *a);
 
 void gallery_stars(char *out, int rating); // at most 3 bytes each
 
-void gallery_contact_sheet(struct ui *ui); // asks for its file (contact.c)
+void gallery_contact_sheet(struct ui *ui); // prompts for its file name (contact.c)
 
-void gallery_compare(struct ui *ui, int64_t chosen); // what is marked
+void gallery_compare(struct ui *ui, int64_t chosen); // compares the marked pictures
 void gallery_compare_end(struct gallery *g);
 void gallery_draw_compared(struct ui *ui, const struct area *a);
 bool gallery_compare_request(struct ui *ui, enum request request); // false: it is not its own

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The earlier instructions of the composer: opening a picture, a template or an empty one replaces
-// the instruction, but loses nothing. Steps through them like a shell's history. The UI's thread.
+// The composer's earlier instructions, so that replacing the instruction (by that of a picture, by
+// a template or by an empty one) loses nothing. Works like a shell's history. The UI's thread.
 #ifndef LIMN_APP_UI_HISTORY_H
 #define LIMN_APP_UI_HISTORY_H
 
@@ -13,12 +13,12 @@ enum { HISTORY_MAX = 64 };
 // Zeroed is empty.
 struct history {
     struct job items[HISTORY_MAX]; // the oldest first
-    int count, at;                 // at == count: what is shown is no item
+    int count, at;                 // at == count: what is shown is not an item
     struct job newest;             // what was shown before the first step back
 };
 
 void history_finish(struct history *h);
-// Keeps a copy of what is about to be replaced, unless it is empty or the last item already.
+// Adds a copy of what is about to be replaced, unless it is empty or equal to the last item.
 void history_put(struct history *h, const struct job *shown);
 // One step back (-1) or forward (1) from what is shown, which is kept. The history owns the job;
 // NULL: there is none.

@@ -10,13 +10,13 @@
 struct ui;
 
 struct input {
-    char partial[8]; // bytes of a character whose rest has not come
+    char partial[8]; // bytes of an incomplete character
     int partial_count;
-    wint_t pushed; // a key that was read too early; 0: none
-    char *paste;   // text that is being pasted; NULL: none
+    wint_t pushed; // a key put back by input_unget(); 0: none
+    char *paste;   // text being pasted; NULL: none
     size_t paste_size;
-    double paste_came; // the last of it
-    char sequence[64]; // one that curses does not know, while it comes in; "": none (dispatch.c)
+    double paste_came; // when the last of it came, by ui_now()
+    char sequence[64]; // an unknown one, while it is incomplete; "": none (dispatch.c)
     double sequence_began;
 };
 
@@ -26,6 +26,6 @@ void input_unget(struct ui *ui, wint_t key); // one
 void input_paste_begin(struct ui *ui);
 void input_paste_key(struct ui *ui, wint_t key);
 void input_paste_end(struct ui *ui);
-bool input_paste_is_late(const struct ui *ui); // its end does not come
+bool input_paste_is_late(const struct ui *ui); // its end is overdue
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests: what keys, commands and hints ask for (requests.def). The keys of each view are rows in
-// keys.c. Knows nothing of the screen.
+// Requests (requests.def): the actions behind keys, commands and hints. The keys of each view are
+// rows in keys.c. Independent of the screen.
 #ifndef LIMN_APP_UI_KEYS_H
 #define LIMN_APP_UI_KEYS_H
 
@@ -36,14 +36,14 @@ const char *request_keys(enum view_id view, enum request r);
 enum { KEYS_ALL = VIEW_COUNT };
 // "F9 ^G": the keys of a request in that view alone; in a static buffer.
 const char *keys_of(int view, enum request request);
-void keys_clear(int view, enum request request); // it has none there any more
-// Gives the key to a request, and takes it from the one that had it in that view. False: no room.
+void keys_clear(int view, enum request request); // removes all its keys there
+// Binds a key to a request in that view, replacing any earlier binding of it. False: no room.
 bool keys_give(int view, wint_t key, bool code, enum request request);
 
-// --- files of keys (keys_file.c): a person's own are $XDG_CONFIG_HOME/limn/keys
+// --- files of keys (keys_file.c): the user's own is $XDG_CONFIG_HOME/limn/keys
 
 // True also if there is no such file. ERR_INPUT: "FILE:LINE: …"; the lines before it apply.
 bool keys_load(struct err *err);
-void keys_print(FILE *out); // those that are in force, as such a file
+void keys_print(FILE *out); // prints the keys in force, as such a file
 
 #endif

@@ -10,12 +10,12 @@
 
 struct live {
     int top;
-    int back;   // frames before the newest one that are looked at; 0: as it comes
-    bool alone; // one of a sweep, or of a job's several, by itself
-    int picture; // of a job's several, that was chosen; -1: none, keys act on the job
+    int back;   // how many frames before the newest is shown; 0: follow the newest
+    bool alone; // shows one picture of a sweep or of a job by itself
+    int picture; // the chosen one of a job's; -1: none, keys act on the job
     struct area list;
-    int row; // lines of a job in it
-    // Of a job with several pictures: a frame, and its parts.
+    int row; // lines per job in it
+    // For a job with several pictures: a frame, and its parts.
     struct image *tiles_of, *tiles[LIMIT_JOB_PICTURES];
 };
 

@@ -9,11 +9,11 @@
 struct material { // what a question, a prompt or the worker's answer is about
     char *file;
     int64_t seed;
-    bool to_upscale; // when the worker has said what its models can
+    bool to_upscale; // once the worker has described its models
 };
 struct material *material_of(const struct ui *ui);
 
-// Whether there is a job inside it; if not, the reason is reported.
+// Whether the picture contains a job; if not, reports the reason.
 bool material_has_job(struct ui *ui, const struct opening *o);
 
 // Draws the same picture larger (upscale.c). If the worker has not described its models yet it is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Painting a mask over the picture that the drawing starts from: with a brush or a rectangle in
-// cells, with the mouse, or in the window beside the terminal. While it is open it gets the
-// composer's keys. The result becomes the instruction's mask; u undoes that.
+// Paints a mask over the picture that the drawing starts from: with a brush or rectangle in cells,
+// with the mouse, or in the window beside the terminal. While it is open it gets the composer's
+// keys. The result becomes the instruction's mask; u undoes that.
 #ifndef LIMN_APP_UI_PAINTER_H
 #define LIMN_APP_UI_PAINTER_H
 
@@ -11,7 +11,7 @@
 
 struct painter;
 
-// Opens in front of the composer; without a picture to start from it says how to get one.
+// Opens in front of the composer; without a picture to start from, it says how to choose one.
 void painter_open(struct ui *ui);
 void painter_free(struct painter *p); // NULL is fine
 bool painter_is_open(const struct ui *ui);
@@ -21,7 +21,7 @@ void painter_draw(struct ui *ui, const struct area *a);
 bool painter_key(struct ui *ui, wint_t key, bool code);
 // y, x: cells of the screen; `turn`: of the wheel; `drags`: the button was down before.
 void painter_mouse(struct ui *ui, int y, int x, int turn, bool drags);
-// Of the window: what is painted there; `ended` closes the painter as Enter does.
+// Takes what was painted in the window; `ended` closes the painter as Enter does.
 void painter_take_window(struct ui *ui, const struct image *white, bool ended);
 const char *painter_hint(const struct ui *ui);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A pen on a terminal of ECMA-48's kind: where it is and how it writes, changed in as few bytes as
-// that takes. For difference.c, which knows what is to be written where.
+// The cursor and text attributes of an ECMA-48 terminal, moved and changed in as few bytes as
+// possible. For difference.c, which decides what is written where.
 #ifndef LIMN_APP_UI_PEN_H
 #define LIMN_APP_UI_PEN_H
 
@@ -23,26 +23,26 @@ struct pen {
     struct pen_style style;
 };
 
-// What this terminal can, by terminfo. fills: what is erased gets the ground in use.
+// What this terminal can do, by terminfo. fills: erased cells get the current background.
 struct pen_means {
-    bool able; // everything that a pen needs
+    bool able; // everything that a pen needs is there
     bool columns, erases, fills, scrolls;
-    attr_t lacks, not_with_colour; // attributes that cannot be had, or not together with colours
+    attr_t lacks, not_with_colour; // attributes it lacks, or lacks together with colours
 };
 
 const struct pen_means *pen_begin(void); // after newterm()
 
 struct pen_style pen_style_of(const cchar_t *cell);
 bool pen_same_style(const struct pen_style *a, const struct pen_style *b);
-// A blank without strokes: of its style only the ground is seen.
+// A blank without underline or the like: only the background of its style is visible.
 bool pen_is_blank(const cchar_t *cell);
-wchar_t pen_letter_of(const cchar_t *cell); // a blank with marks on it is a '?'
+wchar_t pen_letter_of(const cchar_t *cell); // '?' for a blank with combining marks
 int pen_width_of(const cchar_t *cell);      // columns
 
 void pen_go(struct pen *pen, int row, int column);
 void pen_use(struct pen *pen, const struct pen_style *style);
-// As the cell is to look: letters keep their colour over blanks.
+// Sets the cell's style; for a blank only what is visible, so that the letters' colour can stay.
 void pen_use_of(struct pen *pen, const cchar_t *cell);
-void pen_put(struct pen *pen, const cchar_t *cell); // in that style
+void pen_put(struct pen *pen, const cchar_t *cell); // prints it in that style
 
 #endif

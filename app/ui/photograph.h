@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The screen as a picture, as a graphical terminal shows it: curses' cells in fixed-width letters
-// and the theme's colours, and the canvas's pictures in their places.
+// The screen as a picture, as a graphical terminal would show it: curses' cells in a fixed-width
+// font and the theme's colours, with the canvas's pictures in their places.
 #ifndef LIMN_APP_UI_PHOTOGRAPH_H
 #define LIMN_APP_UI_PHOTOGRAPH_H
 
@@ -8,7 +8,8 @@
 
 struct ui;
 
-// RGB8, cells of the terminal's size in pixels. Its cursor is not in it.
+// RGB8, in cells of the terminal's own pixel size, without the cursor. The caller frees it. NULL:
+// error.
 struct image *photograph_screen(const struct ui *ui, struct err *err);
 
 #endif

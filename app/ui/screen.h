@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The terminal that the UI is on, and the canvas on it (screen.c).
+// The UI's terminal and the canvas on it (screen.c).
 #ifndef LIMN_APP_UI_SCREEN_H
 #define LIMN_APP_UI_SCREEN_H
 
@@ -8,33 +8,33 @@
 
 #include "app/ui/ui.h"
 
-// Not keys: sequences that the terminal sends by itself, as curses reports them.
+// Not keys: sequences that the terminal sends on its own, by the numbers given to curses.
 enum { ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, PASTE_KEY, PASTED_KEY };
 
-// Asks the terminal what it can do, and starts curses. ERR_INPUT: no screen can be made on it.
+// Asks the terminal what it can do, and starts curses. ERR_INPUT: curses cannot use it.
 bool screen_start(struct ui *ui, const char *preview, struct err *err);
-// Takes the theme for light grounds where the terminal has said that its ground is, and nobody has
-// chosen a theme. Whether it did.
+// Switches to the light theme if the terminal reported a light background and the user has chosen
+// no theme; returns whether it did.
 bool screen_suit_ground(struct ui *ui);
 void screen_stop(struct ui *ui);
 void screen_copy(const char *text); // to the clipboard, where the terminal allows it (OSC 52)
-void screen_ring(void); // its bell
-// What has been drawn since goes to the terminal (difference.h).
+void screen_ring(void); // the bell
+// Sends what has been drawn since to the terminal (difference.h).
 void screen_update(bool scroll, bool cursor);
-// Call it when the window has another size or its contents are gone.
+// Call it when the terminal's size has changed or its contents are lost.
 void screen_changed(struct ui *ui);
-bool screen_gone(void); // it hung up
-void screen_pause_if_asked(struct ui *ui); // ^Z: until the shell lets us continue
+bool screen_gone(void); // the terminal has hung up
+void screen_pause_if_asked(struct ui *ui); // ^Z: stops until the shell continues limn
 
-// Makes the canvas again, after the terminal has told more about itself.
+// Creates the canvas again, after the terminal has told more about itself.
 void screen_canvas(struct ui *ui, const char *preview);
-// Whether the terminal reports movements of the mouse with a button down, or clicks alone.
+// Lets the terminal report movements of the mouse with a button down, or only clicks.
 void screen_track_mouse(bool on);
-bool screen_mouse_drags(void); // what was said last is such a way, not a click
+bool screen_mouse_drags(void); // the last report was a movement, not a click
 void screen_mouse_said(bool drags);
 void screen_watch_focus(const struct ui *ui, bool on);
 
-// Whether terminfo knows it; asked before the terminal is queried.
+// Whether terminfo knows it; checked before the terminal is queried.
 bool screen_terminal_known(const char *term);
 
 #endif

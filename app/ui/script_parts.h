@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A script as it was read (script_read.c), for playing it (script.c).
+// A parsed script (script_read.c), for running it (script.c).
 #ifndef LIMN_APP_UI_SCRIPT_PARTS_H
 #define LIMN_APP_UI_SCRIPT_PARTS_H
 
@@ -9,7 +9,7 @@
 #include "app/ui/script.h"
 
 enum step_kind {
-    STEP_KEYS = 0, // one of them
+    STEP_KEYS = 0, // one key
     STEP_TYPE,
     STEP_PASTE,
     STEP_WAIT,
@@ -37,8 +37,8 @@ struct script {
     bool unseen;
     struct step *steps;
     int count, capacity, at;
-    double limit, until; // seconds; until: of the step that waits, 0: none does
-    char *failed_on;     // the screen; NULL: it did not fail
+    double limit, until; // seconds; until: deadline of the waiting step, 0: none
+    char *failed_on;     // the text of the screen then; NULL: it did not fail
 };
 
 #endif

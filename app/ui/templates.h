@@ -15,32 +15,32 @@ struct ui;
 
 struct template_entry {
     char *path, *stem;
-    char *result; // a picture of what it draws, results/STEM.png beside it; NULL: none
+    char *result; // an example of what it draws, results/STEM.png; NULL: none
     struct template template; // valid when fault is empty
     char fault[ERR_TEXT_MAX];
 };
 struct template_entry *templates_chosen(const struct ui *ui); // NULL: none
-// A copy of the template with its variables bound to the form's values; the listed one does not
-// change. Call template_finish() afterwards, after a failure too.
+// Copies the template into `t` and binds its variables to the form's values; the listed one does
+// not change. Call template_finish() afterwards, even on failure.
 bool templates_bind(struct form *f, const struct template_entry *e, struct template *t,
                     struct err *err);
 void templates_add_variables(struct form *f, const struct template *t);
 void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its form
 // The same for the composer's instruction, as if it were a template (sweep_composed.c).
 void templates_sweep_composed(struct ui *ui);
-// What the form of a sweep is about: that instruction, or the chosen template. NULL: neither.
+// The subject of the sweep's form: the composed instruction, or the chosen template. NULL: neither.
 struct template_entry *templates_swept(const struct ui *ui);
-void templates_forget_entry(struct ui *ui);    // that instruction
+void templates_forget_entry(struct ui *ui);    // the composed instruction
 void templates_forget_composed(struct ui *ui); // all of them, and their folder
-// Takes what a template does not say (model, device, LoRA) from the composer's instruction.
+// Fills in what a template leaves open (model, device, LoRA) from the composer's instruction.
 void templates_complete(const struct ui *ui, struct job *j);
 
 struct templates_own {
-    char *subject; // path of the one that a prompt is about
-    char *removed; // path of the last that was taken away
-    char *folder;  // of instructions in hand that were swept; NULL: none yet
+    char *subject; // path of the template that a prompt is about
+    char *removed; // path of the last one removed, for undo
+    char *folder;  // for swept instructions; NULL: none yet
     int written;   // how many
-    struct template_entry composed; // the last of them; path NULL: the chosen one is swept
+    struct template_entry composed; // the last one; path NULL: the chosen template is swept
 };
 
 struct templates {
@@ -48,17 +48,17 @@ struct templates {
     int count, capacity, selected, top;
     struct area list;
     char filter[80];
-    bool all; // those for one family of models too: a model was chosen, or a filter is written
+    bool all; // also lists those for one model family: a model is chosen, or a filter set
     struct templates_own own;
-    struct template filled; // the chosen one with what its form has
-    int filled_form;        // that form's serial; 0: none was changed yet
+    struct template filled; // the chosen template with its form's values
+    int filled_form;        // that form's serial; 0: no value changed yet
 };
 
 struct templates *templates_of(const struct ui *ui);
 struct templates_own *templates_own_of(const struct ui *ui);
 void templates_draw(struct ui *ui, const struct area *a);
-void templates_reload(struct ui *ui, const char *path); // and chooses that one; NULL: as it is
-// `path`: of the chosen one, NULL: there is none. False: it is none of its requests.
+void templates_reload(struct ui *ui, const char *path); // chooses that one; NULL: as before
+// `path`: of the chosen template; NULL: none. False: not one of its requests.
 bool templates_own_request(struct ui *ui, enum request request, const char *path);
 
 #endif

@@ -31,8 +31,8 @@ struct theme {
 
 // Roles that a file does not name look like `text`. ERR_INPUT: "FILE:LINE:COLUMN: …".
 bool theme_read(struct theme *t, const char *path, struct err *err);
-// By name ("dark") from $XDG_CONFIG_HOME/limn/themes, the source tree's themes/, the installed
-// ones; or a path. ERR_INPUT lists the names.
+// `name`: of a theme ("dark") in $XDG_CONFIG_HOME/limn/themes, the source tree's themes/ or the
+// installed ones; or a path. ERR_INPUT lists the names.
 bool theme_find(struct theme *t, const char *name, struct err *err);
 // Names, each once, sorted; NULL at the end. Freed with places_free().
 char **theme_names(void);
@@ -40,20 +40,21 @@ char **theme_names(void);
 // The nearest of 8, 16 or 256 terminal colours, by distance in CIE L*a*b*.
 int theme_nearest(uint32_t rgb, int colours);
 
-// After curses has started: makes colour pairs. `mono`: no colours, only bold, underline, reverse.
+// Creates the colour pairs; call it after curses has started. `mono`: no colours, only bold,
+// underline and reverse.
 void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
-void theme_use_message(enum role role); // the same, in the line of messages
-// A colour pair that looks like text's but has another number, for cells under pictures; 0: none,
-// without colours.
+void theme_use_message(enum role role); // the same, with the message line's background
+// A colour pair that looks like text's but has another number, for cells under pictures; 0 without
+// colours.
 short theme_filler(void);
 // Background of text, 0xRRGGBB as this terminal shows it; black if it is the terminal's own. Call
 // it after theme_apply().
 uint32_t theme_background(const struct theme *t);
 
-// The colour of curses' number, 0xRRGGBB as terminals usually show it; `own` for the terminal's own
-// (-1). Call it after theme_apply().
+// The colour with that number in curses, 0xRRGGBB as terminals usually show it; `own` for the
+// terminal's default (-1). Call it after theme_apply().
 uint32_t theme_colour(int number, uint32_t own);
 
 #endif

@@ -13,38 +13,40 @@ enum { TRAININGS_MAX = 32 };
 
 struct run {
     char *folder;        // where its log and sheets are, here
-    struct trainlog log; // folder NULL: there is none yet
-    struct jv *job;      // as the worker lists it; NULL: not begun by itself
+    struct trainlog log; // folder NULL: no log yet
+    struct jv *job;      // as the worker lists it; NULL: not the worker's
     bool copied;         // folder is a copy of another machine's
-    char *asked;         // of which file a piece is on its way; NULL: none
-    off_t from;          // and from which byte on
+    char *asked;         // the file a piece of which was asked for; NULL: none
+    off_t from;          // from which byte on
 };
 
 struct training {
     struct run runs[TRAININGS_MAX];
     int count, selected;
     bool loaded;
-    int back;                // sheets before the newest
-    double asked;            // when the worker was
-    char begun[JOB_ID_TEXT]; // the last one that was begun here
-    bool able;               // the worker runs trainings
-    bool blocks;             // curves in blocks, for fonts without braille
+    int back;                // how many sheets before the newest is shown
+    double asked;            // when the worker was last asked, by ui_now()
+    char begun[JOB_ID_TEXT]; // the last run started here
+    bool able;               // the worker can run training
+    bool blocks;             // curves of block characters, for fonts without braille
 };
 
 // view_training.c
 struct training *training_of(const struct ui *ui);
 struct run *training_chosen(const struct ui *ui);              // NULL: there is none
-struct run *training_run(const struct ui *ui, const char *id); // of a job; NULL: not listed
-void training_ask(struct ui *ui);                              // how the worker's trainings are
-const char *training_state(const struct run *r); // as the worker has it; "": not its own
+struct run *training_run(const struct ui *ui, const char *id); // by job; NULL: not listed
+void training_ask(struct ui *ui);                              // the worker for its runs
+const char *training_state(const struct run *r); // the worker's word; "": not its own
 bool training_is_running(const struct run *r);
-void training_load(struct ui *ui); // those that are kept, once
+void training_load(struct ui *ui); // lists the stored runs; only the first call acts
 // The result of a training run, a path on the worker's machine: a model's folder, or a LoRA's file.
 // NULL: nothing yet. Freed with free().
 char *training_result(const struct ui *ui, const struct run *r, bool *is_lora);
-// The models made by training runs, each freed with free(); returns how many, at most `room`.
+// Fills `out` with the models made by training runs, each freed with free(); returns how many, at
+// most `room`.
 int training_models(struct ui *ui, char **out, int room);
-// The next drawing uses its result; called again, limn's own choice.
+// Makes the next drawing use the run's result; called again for the same one, goes back to limn's
+// own choice of model.
 void training_use(struct ui *ui, const struct run *r);
 
 // training_draw.c
@@ -52,21 +54,22 @@ void training_draw(struct ui *ui, const struct area *a);
 
 // training_curve.c
 void training_draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a);
-void training_restore_curve(struct ui *ui); // as it was chosen before
-void training_turn_curve(struct ui *ui);    // in blocks or in braille, also for later limns
+void training_restore_curve(struct ui *ui); // restores the chosen style
+void training_turn_curve(struct ui *ui);    // between blocks and braille, also for later sessions
 
 // training_form.c
 void training_form(struct ui *ui);
 
 // training_copies.c
 char *training_copy_folder(const struct ui *ui, const char *id); // freed with free()
-// Whether a run's folder is the one for copies of its job; only there may files be written or
-// removed.
+// Whether the run's folder is the one for copies of its job, the only one in which files may be
+// written or removed.
 bool training_is_copy(const struct ui *ui, const struct run *r);
 void training_ask_log(struct ui *ui, struct run *r);
 void training_take_piece(struct ui *ui, const struct client_event *e);
 void training_remove_copy(const char *folder);
-// Removes the copies of the oldest runs; the other machine still has them.
+// Removes the copies of all but the newest LIMIT_COPIED_RUNS runs; the other machine still has the
+// originals.
 void training_tidy_copies(const struct ui *ui);
 
 #endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The parts of the UI, for the files that are the UI itself: the loop (ui.c), requests (actions.c),
-// the way of a key (dispatch.c, input.c), messages and questions (dialogue.c, form.c), what is
-// around a view (frame.c), the screen (screen.c, draw.c). Views and what they share use ui.h;
-// docs/layers.txt holds them to it.
+// The internals of the UI: the loop (ui.c), requests (actions.c), the handling of keys (dispatch.c,
+// input.c), messages and questions (dialogue.c, form.c), the frame around a view (frame.c), the
+// screen (screen.c, draw.c). Views and what they share use ui.h; docs/layers.txt enforces it.
 #ifndef LIMN_APP_UI_UI_PARTS_H
 #define LIMN_APP_UI_UI_PARTS_H
 
@@ -33,21 +32,21 @@ struct hint {
 // screen.c
 struct screen {
     struct theme theme;
-    bool theme_suits;             // nobody has chosen it: it is the one that suits the terminal
+    bool theme_suits;             // not chosen by the user: may be switched to suit the terminal
     struct canvas *canvas;
     struct term_info term;
     bool mono;
-    bool cursor;                  // is to be seen once the pictures are there
+    bool cursor;                  // visible once the pictures are drawn
     bool slot_used[CANVAS_SLOTS]; // since it was last drawn
     bool slot_awaited[CANVAS_SLOTS]; // its picture is being decoded
-    struct area slot_area[CANVAS_SLOTS];  // where; rows 0: nowhere
-    double slot_stale[CANVAS_SLOTS];      // since when it waits for another picture; 0: it does not
+    struct area slot_area[CANVAS_SLOTS];  // rows 0: nowhere
+    double slot_stale[CANVAS_SLOTS];      // since when it waits for a new picture; 0: not waiting
     struct hint hints[SCREEN_HINTS_MAX];
     int hint_count;
-    const char *preview;          // what was asked for, as pictures in the terminal
+    const char *preview;          // the requested way of showing pictures
 };
 
-// The process that computes.
+// The worker process, which computes.
 struct ui_worker {
     struct client *client;
     char *host;
@@ -57,7 +56,7 @@ struct ui_worker {
     int failures;
 };
 
-// What is said and asked, over the view and below it.
+// Messages, prompts and questions, over the view and below it.
 struct dialogue {
     enum role message_role;
     double message_said; // when
@@ -66,15 +65,15 @@ struct dialogue {
     int log_count;
     struct form *form; // NULL: none
     int forms;         // that were opened
-    // A line to be filled in, in place of the message.
+    // A prompt, in place of the message.
     bool prompting;
     char prompt_label[80];
     struct field prompt;
     void (*prompt_done)(struct ui *ui, const char *text); // NULL text: left with Esc
-    void (*prompt_changed)(struct ui *ui, const char *text); // after each key; NULL: nobody asks
+    void (*prompt_changed)(struct ui *ui, const char *text); // after each key; may be NULL
     struct palette *palette;                                 // over the line; NULL: none
     const char *prompt_hint;                                 // ui_prompt_hint(); NULL: none
-    // A question with one letter for an answer.
+    // A question answered by one letter.
     bool asking;
     char question[ERR_TEXT_MAX], answers[16];
     void (*answered)(struct ui *ui, char answer); // 0: none of them
@@ -98,18 +97,18 @@ struct ui {
     enum view_id view, view_before;
     void *state[VIEW_COUNT];
 
-    int keys; // that were pressed
+    int keys; // pressed so far
     bool dirty, quit;
     double first_frame; // seconds; 0: none yet
-    double wake;        // a view wants to be drawn again then; 0: not
+    double wake;        // when a view wants to be redrawn; 0: never
 };
 
-void dialogue_line_changed(struct ui *ui);       // dialogue.c: what is typed in it
+void dialogue_line_changed(struct ui *ui);       // dialogue.c: the prompt's text has changed
 void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
-bool keys_read(struct ui *ui);                   // dispatch.c: those that have come
+bool keys_read(struct ui *ui);                   // dispatch.c: handles all that have come
 void keys_press(struct ui *ui, wint_t key, bool code); // one, as curses gives it
-// What was done in the background; what was just put there is waited for, a moment (ui.c).
+// Handles results of background work, after waiting a moment for work just queued (ui.c).
 void ui_take_done(struct ui *ui);
-bool frame_show(struct ui *ui, struct err *err); // frame.c: what has changed, text before pictures
+bool frame_show(struct ui *ui, struct err *err); // frame.c: the changes, text before pictures
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A view: a table of functions. A new one is a file view_NAME.c and a row in views.def.
+// A view: a table of functions, all called on the UI's thread. To add one, write a file view_NAME.c
+// and a row in views.def.
 #ifndef LIMN_APP_UI_VIEW_H
 #define LIMN_APP_UI_VIEW_H
 
@@ -19,21 +20,22 @@ struct view_word {
 struct view {
     const char *name, *title;
     size_t state_size; // of ui->state[…], zeroed
-    void (*open)(struct ui *ui);  // each time it comes up. May be NULL
+    void (*open)(struct ui *ui);  // each time it is opened. May be NULL
     void (*close)(struct ui *ui); // once, at the end: frees what the state holds. May be NULL
     void (*draw)(struct ui *ui, const struct area *a);
-    bool (*request)(struct ui *ui, enum request request); // true: it was for this view
-    // Characters go to it before they become requests. NULL: it has no text.
+    bool (*request)(struct ui *ui, enum request request); // true: handled
+    // Whether characters go to key() before they become requests. NULL: never.
     bool (*typing)(const struct ui *ui);
-    const char *(*typing_hint)(const struct ui *ui); // in place of the hints while it is
+    const char *(*typing_hint)(const struct ui *ui); // in place of the hints while typing
     bool (*key)(struct ui *ui, wint_t key, bool code);
     void (*paste)(struct ui *ui, const char *text); // while it is typing. May be NULL
     void (*event)(struct ui *ui, struct client_event *e); // also when not open. May be NULL
     void (*arrived)(struct ui *ui, struct arrival *a);    // the same
-    // A click, or a turn of the wheel (turn -1 or 1), at a place of its area. May be NULL
+    // A click (turn 0) or a turn of the wheel (-1 or 1) at a place in its area. May be NULL
     void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
     const enum request *hints; // shown in the last line, REQUEST_NONE at the end
-    // What some of them do in this view, REQUEST_NONE at the end; others by name. May be NULL
+    // Words for some of the hints in this view, REQUEST_NONE at the end; others show the request's
+    // name. May be NULL
     const struct view_word *words;
 };
 
