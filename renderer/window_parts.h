@@ -18,24 +18,24 @@ struct window {
     struct image *frames[WINDOW_FRAMES_MAX];
     int steps[WINDOW_FRAMES_MAX];
     int count, shown, total;
-    double zoom, x, y; // of the picture's middle, in pixels of the window from its middle
-    bool sliding, moving, dirty, fresh, closed; // fresh: the texture is of another frame
+    double zoom, x, y; // x, y: the picture's centre from the window's, in window pixels
+    bool sliding, moving, dirty, fresh, closed; // fresh: the texture must be updated
     char *drops[DROPS_MAX];
     int drop_count;
-    // A mask that is painted over a picture; NULL: none is, and the frames are shown.
+    // The mask being painted over a picture; NULL: none, the frames are shown.
     struct mask *mask;
     struct image *under;
-    double brush;                        // its radius, in pixels of the window
-    double last[2];                      // where a stroke has come to
-    bool painting, black, painted, ended; // painted: since it was last asked for; ended: with Enter
+    double brush;                        // radius, in pixels of the window
+    double last[2];                      // where the stroke has got to
+    bool painting, black, painted, ended; // painted: changed since last read; ended: by Enter
 };
 
-// What is shown now; NULL: nothing yet.
+// The picture shown now; NULL: none yet.
 const struct image *window_picture(const struct window *w);
-// Where the picture's first pixel lies in the window, and the window's pixels for one of its.
+// The place of the picture's first pixel in the window, and the window's pixels per picture pixel.
 void window_place(const struct window *w, double *left, double *top, double *scale);
 
-// While a mask is painted: true if the event belonged to the brush.
+// While a mask is being painted: true if the brush handled the event.
 bool window_paint_event(struct window *w, const union SDL_Event *e);
 struct image *window_paint_texture(const struct window *w); // RGB8, NULL: no memory
 

@@ -5,7 +5,7 @@
 
 #include "engine/base/mem.h"
 
-// The two pixels of `from` that pixel i of `to` lies between, and its share of the second.
+// The two pixels of `from` between which pixel i of `to` lies, and the weight of the second.
 static void
 between(int i, int from, int to, int *a, int *b, float *share)
 {

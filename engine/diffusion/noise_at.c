@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
-// One seed, one composition at every size. Starting noise is white, and its coarse part decides
-// where things come to lie: so noise of another size is made from the noise of the model's own
-// size.
+// One seed, one composition at every size. The coarse part of the starting noise decides where
+// things are placed, so noise of another size is derived from the noise of the model's own size.
 //
-// A cell of noise is the white noise of its area by the root of that area. Along one side, let A
-// be what coarse cells are of fine ones, A_ij = overlap_ij / sqrt(width_i width_j), and A A' = L
-// L' (L lower bidiagonal, as a coarse cell meets its neighbours only in a fine cell that both
-// share). Then, with fresh white z,
+// A cell of noise is white noise integrated over the cell's area, divided by the root of that area.
+// Along one side, let A map fine cells to coarse ones, A_ij = overlap_ij / sqrt(width_i width_j),
+// and A A' = L L' (L is lower bidiagonal, because neighbouring coarse cells share at most one fine
+// cell). Then, with fresh white z,
 //
 //     finer:    x = z + A' (A A')^-1 (L b - A z)      the fine noise whose coarse part is b's
 //     coarser:  x = L^-1 A b                          the coarse part of b
 //
 // are white again, exactly: E[x x'] = I - A'(AA')^-1 A + A'(AA')^-1 LL' (AA')^-1 A = I, and L^-1 A
-// A' L^-T = I. Where the sizes divide each other L is I, and every coarse cell is the sum of its
-// fine ones by the root of their number. Height first, then width.
+// A' L^-T = I. If one size divides the other, L is I, and every coarse cell is the sum of its fine
+// ones divided by the root of their number. Height first, then width.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@
 // Streams that no sampler uses: step "-1", of which the enlarging pass has the first.
 enum { STREAM_HEIGHT = RNG_STREAM_SAMPLER + 4, STREAM_WIDTH = RNG_STREAM_SAMPLER + 8 };
 
-// Along one side: `coarse` cells and `fine` ones, of one length.
+// One side divided into `coarse` cells and into `fine` ones.
 struct side {
     int coarse, fine;
     double *diagonal, *below; // of L
@@ -40,7 +39,7 @@ overlap(const struct side *s, int i, int j)
     return fmax(to - from, 0) * sqrt((double)s->coarse * s->fine);
 }
 
-// The fine cells that coarse cell i meets.
+// The fine cells that coarse cell i overlaps.
 static void
 meets(const struct side *s, int i, int *first, int *last)
 {
@@ -48,7 +47,7 @@ meets(const struct side *s, int i, int *first, int *last)
     *last = (int)(((int64_t)(i + 1) * s->fine + s->coarse - 1) / s->coarse);
 }
 
-// Row i of A with row k of A.
+// The inner product of rows i and k of A.
 static double
 product(const struct side *s, int i, int k)
 {
@@ -101,12 +100,13 @@ solve_lower(const struct side *s, double *v)
         v[i] = (v[i] - (i ? s->below[i] * v[i - 1] : 0)) / s->diagonal[i];
 }
 
-// One line to finer cells: b (coarse), x (fine) fresh noise before; both with `step` between cells.
+// Refines one line: b (coarse) to x (fine), which holds fresh noise before; both with `step` floats
+// between cells.
 static void
 refine(const struct side *s, const float *b, float *x, size_t step, double *work)
 {
     coarse_part(s, x, step, work);
-    for (int i = s->coarse - 1; i >= 0; i--) // L b - A z, then (L L')^-1 of it
+    for (int i = s->coarse - 1; i >= 0; i--) // L b - A z; then (L L')^-1 is applied
         work[i] = s->diagonal[i] * b[(size_t)i * step] +
                   (i ? s->below[i] * b[(size_t)(i - 1) * step] : 0) - work[i];
     solve_lower(s, work);
@@ -150,7 +150,7 @@ resize(const float *b, float *x, size_t outer, int from, int to, size_t inner, u
     return ok;
 }
 
-// One picture. Sides that are the base's own are not touched.
+// One picture. Sides of the base's own length are left as they are.
 static bool
 fill(float *x, const struct noise_shape *s, uint64_t seed, struct err *err)
 {

@@ -7,7 +7,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
-// Each name, then others it goes by. Diffusers' come first.
+// The names of each type, diffusers' first.
 static const char *const names[PREDICTION_COUNT][2] = {
     [PREDICTION_NONE] = {"none", NULL},
     [PREDICTION_EPSILON] = {"epsilon", NULL},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The loop that all samplers share: ask the model, work out the estimate of the clean picture,
+// The loop that all samplers share: run the model, compute the estimate of the clean picture,
 // threshold it, let the sampler take its step.
 #include "engine/diffusion/sampler.h"
 
@@ -114,14 +114,15 @@ convert(struct sampler_run *r, const struct sampler_point *at, const float *x, f
 static bool
 all_finite(const float *x, size_t n)
 {
-    // A sum of products with zero is zero unless one of them is not finite; no branch per element.
+    // A sum of products with zero is zero unless an element is not finite; this needs no branch per
+    // element.
     float sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += x[i] * 0.0f;
     return sum == 0;
 }
 
-// Each estimate is what the picture is where it is kept.
+// Replaces each estimate by the given picture where the mask keeps it.
 static void
 keep(const struct sampler_params *p, float *x0)
 {
@@ -180,7 +181,7 @@ fill_noise(struct sampler_run *r, int step)
     }
 }
 
-// This step's estimate becomes the latest of the history; the oldest is where the next one goes.
+// Makes this step's estimate the latest of the history; the next one will overwrite the oldest.
 static void
 remember(struct sampler_run *r)
 {

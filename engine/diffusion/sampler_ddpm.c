@@ -6,7 +6,7 @@
 // is what the step adds to the noise: sigma^2 - (alpha/alpha_next)^2*sigma_next^2.
 #include "engine/diffusion/sampler_rows.h"
 
-// Where the posterior is a point, the range of learned variances would start at log(0).
+// If the posterior is a point, the range of learned variances would start at log(0).
 static const double VARIANCE_MIN = 1e-20;
 
 static bool

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// DPM-Solver++ of order two, multistep (Lu et al. 2022, algorithm 2, midpoint form). With
-// lambda = log(alpha/sigma) and h = lambda_next - lambda, the path is integrated exactly but for
-// the estimate x0, which is extrapolated linearly in lambda from this step and the one before:
+// DPM-Solver++ of order two, multistep (Lu et al. 2022, algorithm 2, midpoint form). With lambda =
+// log(alpha/sigma) and h = lambda_next - lambda, the path is integrated exactly except for the
+// estimate x0, which is extrapolated linearly in lambda from this step and the one before:
 //     D  = x0 + h/(2*h_last) * (x0 - x0_last)
 //     x' = sigma_next/sigma * x + alpha_next*(1 - exp(-h)) * D
 // The first step has no past and the last goes to lambda = infinity, where extrapolation would

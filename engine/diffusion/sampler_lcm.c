@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Latent consistency sampling (Luo et al. 2023): the estimate is taken for the picture, and noise
-// is put on it for the next point. For models that were distilled to it; two to eight steps. Close
-// to the clean end the picture is trusted more than the model:
+// Latent consistency sampling (Luo et al. 2023): the estimate is taken as the picture and noised
+// again for the next point. For models distilled for it; two to eight steps. Close to the clean end
+// the sample is trusted more than the model:
 //     x0' = c_out*x0 + c_skip*x,   c_skip = d^2/(T^2 + d^2),   c_out = T/sqrt(T^2 + d^2)
 // with T = 10*t and d = 1/2, the spread of data.
 #include "engine/diffusion/sampler_rows.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // UniPC of order two, B(h) = exp(h) - 1 (Zhao et al. 2023; diffusers' bh2, predict_x0): a multistep
-// predictor, and before it a corrector, which does the step before once more with the estimate that
-// this step's sample has given: it costs nothing, for that estimate is needed anyway.
+// predictor, preceded by a corrector, which repeats the previous step with the estimate at this
+// step's sample. That costs no evaluation, because the estimate is needed anyway.
 //
 // With lambda = log(alpha/sigma), h the step of it, r = exp(-h), and slopes D_k = (x0_k - m)/r_k in
 // which r_k = (lambda_k - lambda)/h and m is the estimate at the start of the step:
@@ -13,7 +13,7 @@
 
 #include "engine/diffusion/sampler_rows.h"
 
-// From x at a point, where the estimate was m, to another one.
+// A step from x at one point, where the estimate was m, to another point.
 struct leg {
     struct sampler_point from, to;
     const float *x, *m;
@@ -52,7 +52,7 @@ travel(const struct leg *l, size_t size, float *out)
     }
 }
 
-// The leg's slope into the past, where there is one: not behind pure noise, whose lambda is minus
+// The leg's slope into the past, if there is one: not from pure noise, whose lambda is minus
 // infinity.
 static void
 look_back(struct leg *l, struct sampler_point before, const float *estimate)

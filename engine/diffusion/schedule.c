@@ -32,7 +32,7 @@ schedule_kind_from_name(const char *name)
 {
     if (name != NULL && strcmp(name, "cosine") == 0)
         return SCHEDULE_COSINE;
-    // From 1: the first row is "none", which nobody may ask for.
+    // From 1: the first row is "none", which is not a valid choice.
     for (int i = 1; name != NULL && i < SCHEDULE_KIND_COUNT; i++)
         if (strcmp(kind_names[i], name) == 0)
             return (enum schedule_kind)i;
@@ -183,7 +183,7 @@ schedule_snr(const struct schedule *s, int t)
 struct sampler_point
 schedule_point_at_ratio(const struct schedule *s, double ratio)
 {
-    // The ratio grows with t: the last step that is not above it, and its neighbour.
+    // The ratio grows with t: finds the last step that is not above it, and its neighbour.
     double wanted = -log(ratio);
     int low = 0, high = s->train_steps - 1;
     while (high - low > 1) {

@@ -88,8 +88,8 @@ parse_sections(const char *text, int *counts, int *section_count, struct err *er
     return true;
 }
 
-// Each section gets its steps evenly, first and last step of the section among them; a section of
-// one step gets its first. Written from the noisy end, since points go that way.
+// The steps of each section are spread evenly, including its first and last; a section of one step
+// gets its first. Written from the noisy end, as the points are ordered.
 static struct sampler_point *
 respaced(const struct schedule *s, const char *sections, int *count, struct err *err)
 {
@@ -130,7 +130,8 @@ usable_steps(const struct schedule *s, double lambda_min)
     return last;
 }
 
-// Training steps, falling; returns how many. `points` are laid out and the last `skip` left out.
+// Training timesteps, descending; returns how many. `points` are spaced, and the last `skip`
+// omitted.
 static int
 even_steps(enum spacing spacing, const struct spacing_params *p, int train_steps, int usable,
            int skip, int *out)
@@ -211,8 +212,8 @@ curved(const struct schedule *s, const struct spacing_params *p, int *count, str
     return out;
 }
 
-// Flow matching: sigma from 1 to 1/count, shifted; the curves go through sigma itself. All even
-// spacings are one.
+// Flow matching: sigma from 1 to 1/count, shifted; the curves are in sigma itself. All even
+// spacings are the same.
 static struct sampler_point *
 straight(const struct schedule *s, const struct spacing_params *p, int *count)
 {

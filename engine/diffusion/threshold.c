@@ -15,8 +15,9 @@ swap(float *a, float *b)
     *b = t;
 }
 
-// Moves the k-th smallest to v[k], none larger before it, none smaller after it (Hoare's find).
-// The pivot is the median of three, so that sorted pictures (flat areas, gradients) are no trap.
+// Moves the k-th smallest to v[k], none larger before it, none smaller after it (Hoare's
+// quickselect). The pivot is the median of three, so that sorted values (flat areas, gradients) do
+// not make it slow.
 static void
 select_kth(float *v, size_t n, size_t k)
 {
@@ -40,7 +41,7 @@ select_kth(float *v, size_t n, size_t k)
                 break;
             swap(&v[i++], &v[j--]);
         }
-        // v[low..j] <= pivot <= v[j+1..high]; where the scans met on the pivot, j is that place.
+        // v[low..j] <= pivot <= v[j+1..high]; if the scans met on the pivot, j is its place.
         if (k <= j)
             high = j;
         else

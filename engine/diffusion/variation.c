@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Variations of a picture: spherical interpolation between the noises of two seeds. Linear
-// interpolation passes through vectors shorter than any noise the model has seen.
+// interpolation would pass through vectors shorter than any noise the model has seen.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ sampler_turn(float *x, const float *y, size_t n, double amount)
     }
     double length_x = sqrt(dot(x, x, n)), length_y = sqrt(dot(y, y, n));
     double cosine = dot(x, y, n) / (length_x * length_y), angle = acos(fmin(fmax(cosine, -1), 1));
-    // Where they lie on one line there is no one circle; the line itself is as good.
+    // Collinear vectors define no single great circle; then linear interpolation serves.
     bool line = !(sin(angle) > 1e-6);
     double a = line ? 1 - amount : sin((1 - amount) * angle) / sin(angle);
     double b = line ? amount : sin(amount * angle) / sin(angle);

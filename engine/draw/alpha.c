@@ -6,7 +6,7 @@
 
 #include "engine/base/mem.h"
 
-// Grain at both ends is taken away, what lies between stretched over it.
+// Alpha near 0 and 255 is clamped to them to remove grain, and the range between is stretched.
 static int
 without_grain(int alpha)
 {
@@ -15,7 +15,7 @@ without_grain(int alpha)
     return MIN(MAX(v, 0), 255);
 }
 
-// Alpha that the colours cannot do without.
+// The least alpha with which the colours can be unmixed from white.
 static int
 needed_by(const uint8_t p[4])
 {

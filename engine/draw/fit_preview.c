@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A model's linear preview, fitted to its own decoder.
+// Fits a model's linear preview to its own decoder.
 #include <math.h>
 #include <stdlib.h>
 
@@ -11,8 +11,8 @@
 
 enum { GRAINS = 16, LEAVES = 400, OWN_PICTURES = 24 };
 
-// A picture of dead leaves (Lee, Mumford, Huang 2001): discs of all sizes and colours that hide one
-// another, which has the statistics of photographs. out (side,side,3) in [-1,1].
+// A dead-leaves picture (Lee, Mumford, Huang 2001): overlapping discs of all sizes and colours,
+// with statistics like those of photographs. out (side,side,3) in [-1,1].
 static void
 draw_leaves(uint64_t seed, int side, float *out)
 {
@@ -59,7 +59,7 @@ struct fitting {
     struct linear_fit *fit;
 };
 
-// f->picture there and back.
+// Encodes f->picture and decodes it again.
 static bool
 add_one(struct fitting *f, struct err *err)
 {

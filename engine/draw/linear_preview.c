@@ -186,8 +186,8 @@ linear_fit_add(struct linear_fit *f, const float *x, const float *wanted, size_t
     f->tokens += tokens;
 }
 
-// l (n,n), its lower half: the matrix; becomes its Cholesky factor. A little is added to the
-// diagonal, so that a direction without tokens has no say.
+// Replaces the matrix in the lower half of l (n,n) by its Cholesky factor. A little is added to the
+// diagonal, so that directions absent from the tokens have no effect.
 static void
 factorise(double *l, size_t n)
 {
@@ -205,7 +205,7 @@ factorise(double *l, size_t n)
         }
 }
 
-// x (n), every `step`-th of a column: L L^T x = x, in place.
+// Solves L L^T x = b in place: x (n), one every `step` elements, is b before.
 static void
 solve(const double *l, size_t n, double *x, size_t step)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How much memory a drawing will take: planned from its stages, without allocating, and the weights
-// they bind.
+// How much memory a drawing will take: computed from the plans of its stages and the weights they
+// bind, without allocating.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +13,17 @@
 #include "engine/draw/resize.h"
 #include "engine/draw/stage.h"
 
-// What decides how much memory a drawing takes.
+// What the memory of a drawing depends on.
 struct need_facts {
     struct picture_size size;
     int count;    // pictures
     bool starts;  // from a picture
-    bool decoded; // the latents are there already
+    bool decoded; // the latents exist already
     int references;
-    struct picture_size reference[LIMIT_INSTRUCTION_REFERENCES]; // as they are encoded
+    struct picture_size reference[LIMIT_INSTRUCTION_REFERENCES]; // sizes as encoded
 };
 
-// Text, references, what it starts from, steps, decoding.
+// Text, references, the picture it starts from, steps, decoding.
 enum { KEYS_MAX = LIMIT_INSTRUCTION_REFERENCES + 4 };
 
 static struct stage_key
@@ -64,8 +64,8 @@ keys_of(const struct stages *s, const struct need_facts *f, struct stage_key key
     return n;
 }
 
-// Latents, pictures as floats and as bytes, previews, one encoded file. 0 on a device with memory
-// of its own: they are on the host.
+// Latents, pictures as floats and as bytes, previews, one encoded file. 0 on a device with its own
+// memory, because these are in the host's.
 static size_t
 pictures_bytes(const struct stages *s, const struct need_facts *f)
 {
@@ -75,8 +75,8 @@ pictures_bytes(const struct stages *s, const struct need_facts *f)
     return BYTES_PER_PIXEL * (size_t)f->count * drawing_pixels(f->size);
 }
 
-// The rest of this process: code, libraries, memory of its other threads; and what libraries take
-// when they are first used, for code that they make and tables.
+// The rest of this process: code, libraries, memory of other threads; and what libraries allocate
+// at first use, for generated code and tables.
 static size_t
 own_bytes(const struct stages *s)
 {
@@ -85,7 +85,7 @@ own_bytes(const struct stages *s)
     return all > held ? all - held + LATER : 0;
 }
 
-// Adds one stage: what it takes beside what all have.
+// Adds the memory of one stage, beside what is shared by all.
 static void
 add_stage(const struct stages *s, const struct stage_need *one, struct pipeline_need *need,
           size_t beside)
@@ -116,7 +116,7 @@ need_of(struct stages *s, const struct need_facts *f, struct pipeline_need *need
     for (int i = 0; i < count; i++) {
         if (!stages_need(s, &keys[i], &stages[i], err))
             return false;
-        // Of each text and each reference until the last step.
+        // Outputs for each text and each reference are kept until the last step.
         int times = keys[i].kind == STAGE_TEXT ? 2 : keys[i].kind == STAGE_REFERENCES;
         beside += (size_t)times * stages[i].outputs;
     }
@@ -142,13 +142,13 @@ fits_in_blocks(const struct stages *s, const struct need_facts *f, enum dtype bl
     bool ok = stages_init(&other, s->folder, s->device, s->dtype, blocks, &err);
     other.memory = s->memory;
     ok = ok && need_of(&other, f, need, &err);
-    size_t held = s->memory ? 0 : stages_memory(s); // which would go
+    size_t held = s->memory ? 0 : stages_memory(s); // can be freed
     ok = ok && need->least <= (need->room == SIZE_MAX ? SIZE_MAX : need->room + held);
     stages_finish(&other);
     return ok;
 }
 
-// A smaller size of about the same shape; false: none of them fits.
+// A smaller size of about the same aspect ratio; false: none fits.
 static bool
 smaller_fits(struct stages *s, const struct need_facts *f, struct need_facts *smaller,
              struct pipeline_need *need)
@@ -192,7 +192,7 @@ what_fits(struct stages *s, const struct need_facts *f)
     return out;
 }
 
-// ERR_MEMORY if there is too little room, with the name of the model and what would fit.
+// ERR_MEMORY if there is too little room: names the model and what would fit.
 static bool
 need_check(struct stages *s, const char *name, const struct need_facts *f,
            const struct pipeline_need *need, struct err *err)
@@ -208,7 +208,7 @@ need_check(struct stages *s, const char *name, const struct need_facts *f,
     return false;
 }
 
-// --- From outside -------------------------------------------------------------------------------
+// --- The interface -------------------------------------------------------------------------------
 
 static struct need_facts
 facts_of(const struct pipeline *p, const struct pipeline_request *r)

@@ -20,7 +20,7 @@
 
 // --- Opening ----------------------------------------------------------------------------------
 
-// Whether a pass's scheduler fits what its network gives.
+// Checks that a pass's scheduler fits its network's output.
 static bool
 check_variance(const struct model_folder *m, const char *part, const struct scheduler_config *c,
                struct err *err)
@@ -34,7 +34,7 @@ check_variance(const struct model_folder *m, const char *part, const struct sche
                    l.model_channels);
 }
 
-// What drawing needs besides the networks.
+// Checks the rest of what drawing needs besides the networks.
 static bool
 check_folder(const struct model_folder *m, struct err *err)
 {
@@ -48,7 +48,7 @@ check_folder(const struct model_folder *m, struct err *err)
            check_variance(m, m->family->enlarger, &m->super_scheduler, err);
 }
 
-enum { REFERENCES_USUAL = 8 }; // where the family does not say
+enum { REFERENCES_USUAL = 8 }; // if the family gives no number
 
 static bool
 describe(struct pipeline *p, struct err *err)
@@ -171,7 +171,7 @@ clean(const struct drawing *d, const struct pipeline_pictures *p, struct err *er
     return ok;
 }
 
-// As they are given out: transparent ones no longer on white.
+// The finished pictures as returned: transparent ones are no longer on white.
 static void
 finish_colours(const struct pipeline_pictures *p)
 {
@@ -179,7 +179,7 @@ finish_colours(const struct pipeline_pictures *p)
         alpha_take_off_white(p->pixels, (size_t)p->count * (size_t)p->height * (size_t)p->width);
 }
 
-// The estimate as bytes, its channels together. False: there is no memory for it.
+// The estimate as interleaved bytes. False: no memory.
 static bool
 show_estimate(const struct drawing *d, const float *x0, const struct pipeline_pictures *out)
 {
@@ -210,14 +210,13 @@ report(void *ctx, int step, int total, const float *x0)
     if (!show_estimate(d, x0, &now) || !clean(d, &now, &err))
         return; // no memory
     finish_colours(&now);
-    // The pass may have fewer steps than asked for; its last one is still the last.
+    // The pass may have fewer steps than asked for; its last one counts as the last.
     int all = d->step_offset ? d->step_offset + total : total + d->super_steps;
     d->r->progress(d->r->ctx, d->step_offset + step, all, clock_seconds() - d->start, &now);
     d->steps = d->step_offset ? d->steps : total;
 }
 
-// The empty text is read where guidance asks for it, and where the denoiser works out something of
-// it.
+// The empty text is encoded if guidance or the denoiser needs it.
 static bool
 needs_no_text(const struct drawing *d)
 {
@@ -227,14 +226,14 @@ needs_no_text(const struct drawing *d)
            m->family->has(&m->parts, STAGE_CONDITION);
 }
 
-// Texts on their way to the denoiser, beside those of struct drawing.
+// Texts to be encoded, beside those of struct drawing.
 struct texts {
-    bool empty; // is needed and not there yet
+    bool empty; // needed and not encoded yet
     struct port_set no_text;
     struct port_set references[LIMIT_INSTRUCTION_REFERENCES], away[LIMIT_INSTRUCTION_REFERENCES];
 };
 
-// The instruction's text, in words where the family knows pictures by them.
+// The instruction's text, with markers as words if the family refers to pictures by words.
 static bool
 encode_words(struct pipeline *p, const struct instruction *n, struct port_set *set, struct err *err)
 {
@@ -245,7 +244,7 @@ encode_words(struct pipeline *p, const struct instruction *n, struct port_set *s
     return ok;
 }
 
-// Every text there is, by the text encoder.
+// Runs the text encoder on every text.
 static bool
 read_texts(struct drawing *d, struct texts *t, struct err *err)
 {
@@ -259,7 +258,7 @@ read_texts(struct drawing *d, struct texts *t, struct err *err)
            (alone || !away || pipeline_read_references(p, away, t->away, err));
 }
 
-// What the denoiser makes of them. The empty one, once it is whole, is kept.
+// Runs STAGE_CONDITION on them. The empty text's outputs are kept once complete.
 static bool
 hear_texts(struct drawing *d, struct texts *t, struct err *err)
 {
@@ -272,7 +271,7 @@ hear_texts(struct drawing *d, struct texts *t, struct err *err)
     return pipeline_hear_text(d->p, &d->text, err) && pipeline_hear_text(d->p, &d->negative, err);
 }
 
-// The pictures that guidance pulls away from, then those of the instruction.
+// First the references that guidance steers away from, then those of the instruction.
 static bool
 see_pictures(struct drawing *d, const struct texts *t, struct err *err)
 {
@@ -336,7 +335,7 @@ drawing_base_pass(struct drawing *d)
     };
 }
 
-// mask (height,width) to the latent's places, each the mean of its pixels.
+// Reduces mask (height,width) to the latent's positions, each the mean of its pixels.
 static float *
 shrink_mask(const float *mask, int width, const struct latent *l, struct err *err)
 {
@@ -371,7 +370,7 @@ drawing_run_from(struct pass *pass, const struct start *from, float *x, struct e
     return ok;
 }
 
-// Strength 0: as many copies of the picture as there would be drawings.
+// Strength 0: as many copies of the starting picture as drawings were asked for.
 static bool
 give_back(struct drawing *d, struct err *err)
 {
@@ -403,7 +402,7 @@ base_latent(const struct drawing *d)
     return m->family->latent(&m->parts, m->family->denoiser, d->base);
 }
 
-// The latents that are kept of this request; whether there are any.
+// Takes the latents kept from an equal request; false: there are none.
 static bool
 take_kept(struct drawing *d)
 {
@@ -416,7 +415,7 @@ take_kept(struct drawing *d)
     return d->kept;
 }
 
-// The steps of the base pass, or what was kept of them.
+// Runs the steps of the base pass, or takes their kept result.
 static bool
 make_latents(struct drawing *d, struct pass *pass, float *x, struct err *err)
 {
@@ -462,7 +461,7 @@ draw(struct drawing *d, struct err *err)
     return ok;
 }
 
-// Whether it can be drawn is known before anything is.
+// Everything is checked before anything is drawn.
 static bool
 have_room(struct drawing *d, struct err *err)
 {

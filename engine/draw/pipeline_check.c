@@ -31,7 +31,7 @@ check_size(const struct pipeline_info *i, int width, int height, struct err *err
                          i->name, i->size, i->size, width, height);
 }
 
-// What families that draw any size have no way for.
+// Refuses what families that draw any size do not support.
 static bool
 check_any_size(const struct pipeline_info *i, const struct pipeline_request *r, struct err *err)
 {
@@ -104,7 +104,7 @@ pipeline_check(const struct pipeline_info *i, const struct pipeline_request *r, 
            check_weights(r, err) && (!i->grain || check_any_size(i, r, err));
 }
 
-// A picture's, made to fit as a reference is, and within what can be drawn.
+// A picture's size, fitted as a reference's is and limited to what can be drawn.
 static struct picture_size
 size_like(int grain, int width, int height)
 {

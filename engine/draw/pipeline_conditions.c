@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Texts and references on their way to the denoiser, and what pictures are like.
+// Encodes texts and references for the denoiser, and computes features of pictures.
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "engine/draw/pipeline_parts.h"
 #include "engine/draw/resize.h"
 
-// The stage that has read `text`, held; NULL: it failed.
+// Runs the text stage on `text` and returns it, held; NULL: error.
 static struct stage *
 encode(struct pipeline *p, const char *text, int tokens, struct err *err)
 {
@@ -29,7 +29,7 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
     return NULL;
 }
 
-// One that has been read by `tokens` of its ids.
+// Encodes `text`, padded to `tokens` ids, and takes the outputs into `set`.
 static bool
 read_into(struct pipeline *p, const char *text, int tokens, struct port_set *set, struct err *err)
 {
@@ -73,7 +73,7 @@ pipeline_read_references(struct pipeline *p, const struct instruction *n, struct
     return ok;
 }
 
-// The texts of the references, each a row of what the stage takes.
+// The references' texts, each a row of the stage's input.
 static bool
 give_reference_texts(const struct port_set *texts, int count, struct stage *to, struct err *err)
 {
@@ -118,7 +118,7 @@ pipeline_see_references(struct pipeline *p, const struct instruction *n,
 
 // --- Features ---------------------------------------------------------------------------------
 
-// The stage that looks at so many pictures, each with the empty text, held.
+// The feature stage for so many pictures, each with the empty text, held.
 static struct stage *
 feature_stage(struct pipeline *p, int count, struct err *err)
 {

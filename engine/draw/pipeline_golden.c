@@ -10,7 +10,7 @@
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_pass.h"
 
-enum { TOKENS_MOST = 4096 }; // as of model_index.json
+enum { TOKENS_MOST = 4096 }; // as in model_index.json
 
 struct run {
     const struct model_golden_params *params;
@@ -25,7 +25,7 @@ struct run {
     float *x, *picture; // the sample; what it is decoded to
 };
 
-enum { PICTURE_CHANNELS = 3 }; // transparent ones are not compared
+enum { PICTURE_CHANNELS = 3 }; // alpha is not compared
 
 bool
 pipeline_golden_is(const char *path)
@@ -45,7 +45,7 @@ find(const struct run *r, const char *name)
     return t && t->size > 0 && t->dtype != DTYPE_NONE ? t : NULL;
 }
 
-// A whole number of the metadata; where they have none, `other`.
+// An integer of the metadata; `other` if it is missing.
 static bool
 number(const struct run *r, const char *key, int64_t other, int most, int *out, struct err *err)
 {
@@ -57,7 +57,7 @@ number(const struct run *r, const char *key, int64_t other, int most, int *out, 
                    r->params->golden, key, most);
 }
 
-// A dimension from the last one on, 0; 1 where there is none.
+// A dimension, counted from the last one, 0; 1 if there is none.
 static int64_t
 dim_from_end(const struct tensor_view *t, int i)
 {
@@ -141,7 +141,7 @@ read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
     return ok;
 }
 
-// Guidance, where the golden has a scale.
+// Guidance, if the golden has a scale.
 static bool
 read_guidance(struct run *r, struct err *err)
 {

@@ -11,17 +11,17 @@
 #include "engine/draw/resize.h"
 #include "engine/draw/start.h"
 
-// One way to ask the model: a stage and what it holds.
+// One way to query the model: a stage and the inputs it holds.
 struct asked {
     struct stage *stage;
     const struct port_set *text; // now in the plan
-    bool sample;                 // that of this estimate is, too
+    bool sample;                 // this estimate's sample is in the plan, too
 };
 
 struct passing {
     const struct pass *p;
     struct latent latent;
-    struct asked with, without, away;     // references, none, those to keep away from
+    struct asked with, without, away;     // with references, without, with those to avoid
     float weights[LIMIT_INSTRUCTION_REFERENCES]; // logarithms, as `with` has them
     bool weighted;                        // it has some
     float *branch[GUIDANCE_BRANCH_COUNT]; // (N,h,w,model_channels)
@@ -29,7 +29,7 @@ struct passing {
     int total;                            // steps
 };
 
-#define WEIGHT_NONE -1e9f // the logarithm of no weight at all: what it is added to vanishes
+#define WEIGHT_NONE -1e9f // the logarithm of weight 0: removes a reference from attention
 
 static bool
 uses_context(enum guidance_branch b)
@@ -37,14 +37,15 @@ uses_context(enum guidance_branch b)
     return b == GUIDANCE_FULL || b == GUIDANCE_NO_TEXT;
 }
 
-// Whether this way asks for something to keep away from.
+// Whether this branch is that of something to avoid.
 static bool
 is_away(enum guidance_branch b)
 {
     return b == GUIDANCE_UNCOND;
 }
 
-// The references' weights in this step to the stage that has them, where they have changed.
+// Writes this step's weights of the references into the stage that reads them, if they have
+// changed.
 static bool
 give_weights(struct passing *w, int step, int total, struct err *err)
 {
@@ -76,7 +77,7 @@ asked_of(struct passing *w, enum guidance_branch b)
                                          : &w->without;
 }
 
-// The text that a branch asks with.
+// The text that a branch is conditioned on.
 static const struct port_set *
 text_of(const struct pass *p, enum guidance_branch b)
 {
@@ -112,8 +113,8 @@ ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct 
            stage_read(a->stage, "prediction", w->branch[b], err);
 }
 
-// First the branches whose text the stages hold from the estimate before, so that a stage with two
-// texts changes between them once an estimate, not twice.
+// Runs the branches first whose text the stages still hold from the previous estimate, so that a
+// stage used with two texts switches once per estimate, not twice.
 static bool
 denoise(void *ctx, const float *x, double t, int step, float *out, struct err *err)
 {
@@ -138,7 +139,7 @@ denoise(void *ctx, const float *x, double t, int step, float *out, struct err *e
     return true;
 }
 
-// What stays the same in all steps goes in here.
+// Writes the inputs that stay the same in all steps.
 static bool
 open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct err *err)
 {
@@ -153,7 +154,7 @@ open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct e
                         stage_fill(s, "noise_level", p->noise_level, err)));
 }
 
-// The plan that has the references, which were encoded one by one.
+// The plan with the references, which were encoded one by one.
 static bool
 open_with_alone(struct passing *w, struct err *err)
 {
@@ -164,7 +165,7 @@ open_with_alone(struct passing *w, struct err *err)
            port_set_give(&r->values, "", w->with.stage, err);
 }
 
-// Only the plans that the guidance will ask for.
+// Only the plans that the guidance method needs.
 static bool
 open_stages(struct passing *w, struct err *err)
 {
@@ -203,7 +204,7 @@ open_stages(struct passing *w, struct err *err)
     return true;
 }
 
-// Families that draw any size make their noise from that of the size they like best.
+// Families that draw any size derive their noise from that of their preferred size.
 static struct noise_shape
 noise_shape(const struct pass *p, const struct latent *l)
 {
@@ -217,8 +218,8 @@ noise_shape(const struct pass *p, const struct latent *l)
     return (struct noise_shape){l->height, l->width, l->channels, base.height, base.width};
 }
 
-// x, all noise, becomes what the first of the steps that run takes; how many are left out, -1:
-// error.
+// Turns x, pure noise, into the input of the first step that runs; returns how many steps are
+// skipped, -1: error.
 static int
 begin(const struct pass *p, const struct latent *l, const struct sampler_params *s, float *x,
       struct err *err)
@@ -239,7 +240,7 @@ begin(const struct pass *p, const struct latent *l, const struct sampler_params 
     return skipped;
 }
 
-// Where the scheduler leaves the shift to who knows the picture's size.
+// For schedulers whose shift depends on the picture's size.
 static bool
 find_shift(const struct pass *p, const struct latent *l, double *shift, struct err *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Estimates on the way to a picture, as the family's row shows them.
+// Previews of the estimates during drawing, as the family's row defines them.
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
@@ -20,7 +20,7 @@ latent_means(const float *x, int n, const struct latent *l, int times, struct er
     return out;
 }
 
-// Decoded from fewer places of the latent than a picture is. Where no memory is left, rgb stays.
+// Decodes a latent of reduced size. If there is no memory, leaves rgb unchanged.
 static void
 decode_small(const struct pass *p, const struct latent *l, int times, const float *x0, uint8_t *rgb)
 {

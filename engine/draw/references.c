@@ -7,7 +7,7 @@
 #include "engine/base/mem.h"
 #include "engine/draw/resize.h"
 
-// As FLUX.2's pipeline has them.
+// The limits of FLUX.2's pipeline.
 enum { SIDE_LEAST = 64, LONGER_MOST = 8 };
 
 bool

@@ -11,7 +11,7 @@ bool
 resize_part(const uint8_t *rgb, int width, int height, int columns, int rows, float *out,
             struct err *err)
 {
-    // The side that is too long for the shape is cut.
+    // Crops the side that is too long for the aspect ratio.
     int64_t across = (int64_t)width * rows, along = (int64_t)height * columns;
     int w = across > along ? MAX((int)(along / rows), 1) : width;
     int h = along > across ? MAX((int)(across / columns), 1) : height;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The pass that enlarges what the base has drawn.
+// The super-resolution pass, which enlarges the base pass's pictures.
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
 #include "engine/draw/alpha.h"
 #include "engine/draw/drawing.h"
 
-#define OTHER_NOISE 0x9E3779B97F4A7C15u // the second pass's seeds are others than the base's
+#define OTHER_NOISE 0x9E3779B97F4A7C15u // gives the second pass other seeds than the base's
 
 static struct pass
 second_pass(struct drawing *d, uint64_t seeds[2 * LIMIT_JOB_PICTURES])
@@ -30,7 +30,7 @@ second_pass(struct drawing *d, uint64_t seeds[2 * LIMIT_JOB_PICTURES])
     return pass;
 }
 
-// base (N,s,s,C) -> x (N,S,S,C), of a second pass that draws C channels
+// base (N,s,s,C) -> x (N,S,S,C), for a second pass that draws C channels
 static bool
 enlarge(struct drawing *d, struct pass *pass, const float *base, float *x, struct err *err)
 {
@@ -46,8 +46,8 @@ enlarge(struct drawing *d, struct pass *pass, const float *base, float *x, struc
     return ok;
 }
 
-// The same of one that draws opaque pictures: colours and alpha are enlarged as two pictures, with
-// the same noise, so that their outlines come out alike.
+// The same for a pass that draws opaque pictures: colours and alpha are enlarged as two pictures,
+// with the same noise, so that their outlines agree.
 static bool
 enlarge_apart(struct drawing *d, struct pass *pass, const float *base, float *x, struct err *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// From a request and the model's defaults to what is drawn.
+// Combines a request with the model's defaults into complete settings.
 #include <stdio.h>
 
 #include "engine/base/log.h"
@@ -7,7 +7,7 @@
 #include "engine/draw/drawing.h"
 #include "engine/draw/pipeline_check.h"
 
-// Each reference's own; 1 all the time if nothing else was asked for.
+// Each reference's own weight; 1 in all steps unless set.
 static void
 settle_weights(struct drawing *d)
 {
@@ -22,7 +22,7 @@ settle_weights(struct drawing *d)
     }
 }
 
-// What the request leaves open is the model's default.
+// What the request leaves open comes from the model's defaults.
 static void
 settle_guidance(struct drawing *d)
 {
@@ -53,7 +53,7 @@ check_names(const struct drawing *d, struct err *err)
            err_set(err, ERR_INPUT, "no guidance is called '%s'", r->guidance);
 }
 
-// What is to be avoided is only heard in a branch of guidance.
+// Things to avoid need a guidance branch.
 static bool
 check_negative(const struct drawing *d, struct err *err)
 {
@@ -78,7 +78,7 @@ settle_sizes(struct drawing *d)
     d->strength = !r->start ? 1 : r->strength >= 0 ? r->strength : r->mask ? 1 : 0.75;
     d->final = pipeline_picture_size(info, r);
     d->base = info->grain ? d->final : (struct picture_size){info->size, info->size};
-    // Who asks for a few steps wants to see soon.
+    // Few steps mean that the user wants a quick result.
     d->super_steps = d->final.width > d->base.width ? MIN(d->p->defaults.super_steps, d->steps) : 0;
     for (int i = 0; i < d->count; i++)
         d->seeds[i] = r->seed + (uint64_t)i;

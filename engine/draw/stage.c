@@ -8,9 +8,9 @@
 #include "engine/base/mem.h"
 #include "engine/base/require.h"
 
-// One picture needs at most: two lengths of text, what the denoiser makes of one, one reference
-// plan, steps with and without context and with what is to be avoided, the second pass, and four
-// that decode or encode.
+// One picture needs at most: two lengths of text, one condition stage, one reference plan, steps
+// with and without context and with things to avoid, the second pass, and four that decode or
+// encode.
 enum { STAGES_MAX = 16 };
 
 static void
@@ -61,8 +61,7 @@ evict(struct stages *s, struct part_weights *p)
     weights_leave(p);
 }
 
-// The part that has not been used for longest, and that nobody needs now; never `but`. False: there
-// is none.
+// Evicts the least recently used part that is not needed now; never `but`. False: there is none.
 static bool
 evict_oldest(struct stages *s, const struct part_weights *but)
 {
@@ -93,7 +92,7 @@ stages_room(const struct stages *s)
     return s->memory || left == SIZE_MAX ? left : left + stages_memory(s);
 }
 
-// Of those nobody holds; false: all are held.
+// Drops the least recently used stage that is not held; false: all are held.
 static bool
 drop_oldest(struct stages *s)
 {
@@ -124,8 +123,8 @@ largest_matrix(const struct part_weights *p)
     return largest;
 }
 
-// What a plan takes of weights that do not lie in the device's memory. Elsewhere than on devices
-// that read them they come into a ring (engine/device/vulkan/offload.c).
+// The memory a plan needs for weights that are not in the device's memory. Except on devices with
+// device_reads() they are streamed through a ring (engine/device/vulkan/offload.c).
 static size_t
 streamed_bytes(struct stages *s, struct graph *g, struct part_weights *p, struct err *err)
 {
@@ -135,7 +134,7 @@ streamed_bytes(struct stages *s, struct graph *g, struct part_weights *p, struct
     return source ? plan_streamed(g, s->device, source) : 0;
 }
 
-// What is needed is known before any memory is taken.
+// Frees stages and parts until `need` bytes fit, before any memory is allocated.
 static void
 make_room(struct stages *s, size_t need, const struct part_weights *but)
 {
@@ -143,7 +142,7 @@ make_room(struct stages *s, size_t need, const struct part_weights *but)
         ;
 }
 
-// The weights stay where they are where the device has no room for them even alone.
+// The weights are streamed if the device has no room for them even alone.
 static bool
 load(struct stages *s, struct part_weights *p, size_t need, struct err *err)
 {
@@ -160,7 +159,7 @@ load(struct stages *s, struct part_weights *p, size_t need, struct err *err)
     return ok;
 }
 
-// Loads the part of a stage whose graph has been built, in whatever room can be made.
+// Loads the part of a stage whose graph has been built, after making as much room as possible.
 static bool
 make_resident(struct stages *s, const struct stage *t, struct err *err)
 {
@@ -195,7 +194,7 @@ make_plan(struct stages *s, struct stage *t, struct err *err)
 
 // --- Made and kept ----------------------------------------------------------------------------
 
-// Of a step it is the pass's.
+// For steps it is the part of the pass.
 static struct part_weights *
 weights_of(struct stages *s, const struct stage_key *key)
 {

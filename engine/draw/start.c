@@ -12,7 +12,7 @@ bool
 start_check(const struct pipeline_picture *picture, const struct pipeline_picture *mask,
             struct err *err)
 {
-    // The same shape as far as whole pixels can say it.
+    // The same aspect ratio, up to rounding to whole pixels.
     double a = picture->width, b = picture->height;
     if (!mask || fabs(mask->width * b - mask->height * a) <= MAX(a, b) + mask->width + mask->height)
         return true;
@@ -22,7 +22,7 @@ start_check(const struct pipeline_picture *picture, const struct pipeline_pictur
                    mask->width, mask->height, picture->width, picture->height);
 }
 
-// Brightness by Rec. 709 of (n,3) in [-1,1] -> (n) in [0,1].
+// Luma by Rec. 709: (n,3) in [-1,1] -> (n) in [0,1].
 static void
 brightness(const float *rgb, size_t n, float *out)
 {
@@ -33,7 +33,7 @@ brightness(const float *rgb, size_t n, float *out)
     }
 }
 
-// Three equal channels, as which alpha is resampled.
+// Alpha as three equal channels, for resampling.
 static uint8_t *
 as_grey(const uint8_t *alpha, size_t n, struct err *err)
 {
@@ -43,7 +43,7 @@ as_grey(const uint8_t *alpha, size_t n, struct err *err)
     return out;
 }
 
-// Beside the colours of s->picture, which lie there with 3 channels: room is for 4.
+// Interleaves alpha with the colours of s->picture, which has 3 channels but room for 4.
 static bool
 add_alpha(struct start *s, const struct pipeline_picture *picture, int columns, int rows,
           struct err *err)

@@ -92,7 +92,7 @@ weights_load(struct weights *w, struct part_weights *p, struct err *err)
     p->block = buffer_create_weights(w->device, params_bytes(p->params), "weights", err);
     bool ok = p->block && model_folder_load(w->folder, p->part->name, p->params, p->block, &report,
                                             err);
-    params_report_finish(&report); // weights_init() has said what it says
+    params_report_finish(&report); // weights_init() has reported it already
     if (!ok)
         weights_leave(p);
     return ok;

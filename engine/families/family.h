@@ -64,18 +64,18 @@ struct family_part {
     const struct net *net; // for models assembled from files; NULL: not supported
 };
 
-// What a pass draws, before it is decoded.
+// The size of what a pass draws, before it is decoded.
 struct latent {
     int height, width, channels;
     int model_channels; // of a prediction: channels, or twice as many with learned variance
 };
 
-// What a graph of training is made for.
+// What distinguishes one training graph from another.
 struct training_key {
     int batch, references;             // N examples, each with R references
     int text_tokens, reference_tokens; // T and U
-    int32_t end, pad;                  // ids of the tokenizer; the empty text is an end and padding
-    int side;                          // pixels of the crops that a second pass learns from
+    int32_t end, pad;                  // the tokenizer's ids; the empty text is `end` and padding
+    int side;                          // pixels a side of the second pass's crops
 };
 
 // How a family is trained: the text encoder and the denoiser in one graph.
@@ -88,15 +88,15 @@ struct family_training {
     // Returns the prediction (N,h,w,C).
     struct node *(*pictures)(struct nn *nn, const struct parts *parts,
                              const struct training_key *key, struct ports *ports);
-    // Pixels a side of the pictures S that are learned from words alone; 0: not supported, because
-    // it needs words_need, a phrase for error messages.
+    // S, pixels a side of the pictures predicted from text alone; 0: not supported by a model that
+    // lacks words_need, a phrase for error messages.
     int (*words_size)(const struct parts *parts);
     const char *words_need;
     // in: text (N,T) i32. Returns pictures (N,S,S,3) f32.
     struct node *(*from_words)(struct nn *nn, const struct parts *parts,
                                const struct training_key *key, struct ports *ports);
-    // Pixels a side of what the second pass draws, if it can be trained; 0: not supported, because
-    // it needs enlarged_need.
+    // Pixels a side of what the second pass draws, if it can be trained; 0: not supported by a
+    // model that lacks enlarged_need.
     int (*enlarged_size)(const struct parts *parts);
     const char *enlarged_need;
     // in: sample, low (N,side,side,C) f32, timestep, noise_level (N) f32. Returns the prediction.
@@ -118,8 +118,8 @@ struct family {
     const char *name;              // "limn"
     const char *const *classes;    // _class_name of model_index.json; ends with NULL
     const struct family_part *parts; // in the order of their weights; ends with a zeroed one
-    const char *denoiser, *text;   // of these, what is trained and listed
-    const char *enlarger;          // the second pass, where a model has it; NULL: never
+    const char *denoiser, *text;   // parts that are trained and listed
+    const char *enlarger;          // part of the second pass, if a model has it; NULL: never
     // scheduler_config.json for models assembled from files; NULL: not supported.
     const char *scheduler;
     // How a picture is aligned when it is enlarged: by pixel centres (engine/diffusion/cascade.h),
@@ -127,14 +127,14 @@ struct family {
     bool enlarged_by_centres;
     // Whether the parts fit each other and suffice for drawing; each was checked on its own before.
     bool (*check)(const struct parts *parts, const char *folder, struct err *err);
-    // Pixels a side of what the denoiser and, if there is one, the enlarger draws; 0 without a
+    // Pixels a side that the denoiser draws and, if there is an enlarger, that it does; 0 without a
     // denoiser.
     void (*sizes)(const struct parts *parts, int *size, int *final_size);
     // size: for families that draw any size.
     struct latent (*latent)(const struct parts *parts, const char *part, struct picture_size size);
-    // Of a picture: 4 with alpha, whose colours are then on white. NULL: 3.
+    // Channels of a picture: 4 with alpha, with colours on white. NULL: 3.
     int (*channels)(const struct parts *parts);
-    // For families that draw any size: both sides are multiples of so many pixels. NULL: only the
+    // For families that draw any size: both sides are multiples of this many pixels. NULL: only the
     // sizes of sizes().
     int (*grain)(const struct parts *parts);
     // Text put before and after each prompt, and the word for [ref#k] in it: "image" gives "image
@@ -143,17 +143,17 @@ struct family {
     int text_tokens;               // length to which texts are padded; 0: 77
     int references;                // at most; 0: 8
     bool guided_with_references;   // the branch without text keeps the references
-    // Flow matching's shift for a picture with so many tokens; NULL: the scheduler's own.
+    // Flow matching's shift for a picture with this many tokens; NULL: the scheduler's own.
     double (*shift)(int64_t tokens, int steps);
     struct family_defaults (*defaults)(const struct jv *index); // index: model_index.json, or NULL
     // For previews: how many positions of the latent, in each direction, are averaged before
     // decoding, so that a preview costs little. NULL: an estimate is already a picture.
     int (*preview)(const struct latent *latent);
     int (*vocabulary)(const struct parts *parts);  // size of the text encoder's vocabulary
-    // Whether a model with these parts has such a stage; without STAGE_REFERENCES it takes no
+    // Whether a model with these parts has such a stage; without STAGE_REFERENCES it accepts no
     // references.
     bool (*has)(const struct parts *parts, enum stage_kind kind);
-    // The one part whose weights a stage binds; a step's is key->part. NULL: none. While such a
+    // The only part whose weights a stage uses; for STAGE_STEP it is key->part. NULL: none. While a
     // stage is held its part is on the device; otherwise the part may be unloaded.
     const char *part[STAGE_KIND_COUNT];
     const struct family_training *training; // NULL: it cannot be trained
@@ -167,12 +167,12 @@ struct family {
 #include "engine/families/families.def"
 #undef FAMILY
 
-const struct family *family_number(int i); // from 0 on; NULL: there are fewer
+const struct family *family_number(int i); // from 0; NULL: there are fewer
 // The family whose models can be assembled from files and have a part with this network; *part:
-// which. NULL: none.
+// that part's name. NULL: none.
 const struct family *family_with(const struct net *net, const char **part);
-// The family of a model_index.json, NULL: of a folder without one. ERR_INPUT when no family draws
-// its _class_name. `name` (the file) starts the error.
+// The family of a model_index.json (NULL: of a folder without one). ERR_INPUT if no family
+// implements its _class_name. `name` (the file) starts the error.
 const struct family *family_of(const struct jv *index, const char *name, struct err *err);
 
 #endif

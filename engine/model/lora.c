@@ -13,13 +13,13 @@
 
 enum { NAME_ROOM = 256 };
 
-// What a file changes: a product of the network.
+// A module, a product of the network, that a file changes.
 struct module {
-    char *name;                          // as the file has it, without what says A or B
-    char *plain;                         // without prefixes, with _ for every dot
+    char *name;                          // as in the file, without the suffix for A or B
+    char *plain;                         // without prefixes, dots replaced by _
     const struct tensor_view *a, *b;
-    double alpha;                        // < 0: not said
-    bool used, foreign;                  // foreign: a tensor that is nothing of a LoRA
+    double alpha;                        // < 0: not given
+    bool used, foreign;                  // foreign: not a LoRA's tensor
 };
 
 struct reading {
@@ -56,7 +56,8 @@ cut_start(char *text, const char *start)
     return true;
 }
 
-// The name without what programs put before it, dots as the dialect without them has them.
+// The name without the prefixes that programs add, and with dots replaced by _, as one dialect
+// writes it.
 static char *
 plain_name(const char *name)
 {
@@ -67,7 +68,7 @@ plain_name(const char *name)
     char *out = mem_strdup(name);
     for (size_t i = 0; i < COUNT_OF(starts); i++)
         cut_start(out, starts[i]);
-    if (strncmp(out, "sformer_blocks.", 15) == 0) { // as some programs write it
+    if (strncmp(out, "sformer_blocks.", 15) == 0) { // some programs shorten it so
         char *longer = mem_printf("tran%s", out);
         free(out);
         out = longer;
@@ -79,7 +80,7 @@ plain_name(const char *name)
 
 enum role { ROLE_NONE = 0, ROLE_A, ROLE_B, ROLE_ALPHA, ROLE_OTHER };
 
-// What a tensor is to its module; *stem: bytes of the module's name.
+// The role of a tensor in its module; *stem: length of the module's name in bytes.
 static enum role
 role_of(const char *name, size_t *stem)
 {
@@ -108,7 +109,7 @@ role_of(const char *name, size_t *stem)
     return ROLE_NONE;
 }
 
-// A product's, or a convolution's, which is one of rows and everything else.
+// The shape of a product, or of a convolution as rows by everything else.
 static bool
 is_matrix(const struct shape *s)
 {
@@ -121,7 +122,7 @@ columns_of(const struct shape *s)
     return s->dim[0] > 0 ? shape_count(s) / s->dim[0] : 0;
 }
 
-// The one of that name, made if need be: mostly the last. NULL: there are too many.
+// The module of that name, added if needed; usually it is the last. NULL: too many.
 static struct module *
 module_of(struct reading *r, const char *name, size_t n, struct err *err)
 {
@@ -153,7 +154,7 @@ finish_reading(struct reading *r)
     safetensors_close(r->tensors);
 }
 
-// PEFT keeps what it was trained with in the file's metadata, or in a file beside it.
+// PEFT stores the training settings in the file's metadata, or in a file beside it.
 static struct jv *
 read_said(const struct reading *r)
 {
@@ -228,7 +229,7 @@ read_file(struct reading *r, struct err *err)
     return ok;
 }
 
-// PEFT's alpha_pattern names modules whole, or by the last of their names: "to_q".
+// PEFT's alpha_pattern names modules in full, or by their last component: "to_q".
 static double
 pattern_alpha(const struct reading *r, const char *module, double fallback)
 {
@@ -274,7 +275,7 @@ all_finite(const float *values, int64_t n)
     return all;
 }
 
-// `place.rows` 0: the module is the parameter's alone.
+// `place.rows` 0: the module covers the whole parameter.
 static bool
 add_delta(struct lora *l, const struct reading *r, const struct module *m, const struct param *q,
           const struct param_place *place, struct err *err)
@@ -317,7 +318,7 @@ find_module(struct reading *r, const char *name)
     return found;
 }
 
-// Under its own name, and under those that other files have for it: both may be there.
+// Looks under the parameter's own name and under those used by other files: both may exist.
 static bool
 match(struct lora *l, struct reading *r, const struct part *part, const struct param *q,
       struct err *err)
@@ -342,7 +343,7 @@ match(struct lora *l, struct reading *r, const struct part *part, const struct p
     return ok;
 }
 
-// How much of the file is used, and what is not.
+// Reports how much of the file is used, and what is not.
 static bool
 say_matched(const struct reading *r, struct err *err)
 {
@@ -396,7 +397,7 @@ find(void *ctx, const char *name)
     return NULL;
 }
 
-// values (count) of one row, from a column on, += the row of B A.
+// Adds that row of B A to `values`, `count` of one row from a column on.
 static void
 add_row(const struct delta *d, int64_t row, int64_t column, int64_t count, float *values)
 {

@@ -99,7 +99,7 @@ last_name(const char *path)
     return mem_strndup(path + start, n - start);
 }
 
-// A snapshot in the hub's cache, models--ORG--NAME/snapshots/COMMIT, is called NAME.
+// The name of a snapshot in the hub's cache, models--ORG--NAME/snapshots/COMMIT, is NAME.
 static char *
 name_of(const char *path)
 {
@@ -112,7 +112,7 @@ name_of(const char *path)
     return named ? mem_strndup(name + 2, (size_t)(end - name - 2)) : last_name(path);
 }
 
-// GGUF files of language models have it in them.
+// GGUF files of language models contain their tokenizer.
 static char *
 tokenizer_of_text_encoder(const struct model_folder *m)
 {
@@ -121,7 +121,7 @@ tokenizer_of_text_encoder(const struct model_folder *m)
     return dot && strcasecmp(dot, ".gguf") == 0 ? mem_strdup(p->weights) : NULL;
 }
 
-// Whether a part is there that is of the network which the family names for it.
+// Whether a part exists and has the network that the family names for it.
 static bool
 has_part(const struct model_folder *m, const struct family_part *p)
 {
@@ -133,7 +133,7 @@ has_part(const struct model_folder *m, const struct family_part *p)
     return has;
 }
 
-// By model_index.json, or, of parts that were saved by themselves, by what they are.
+// Finds the family by model_index.json or, for parts saved without one, by their networks.
 static const struct family *
 find_family(const struct model_folder *m, struct err *err)
 {
@@ -204,7 +204,7 @@ model_folder_path(const struct model_folder *m, const char *name)
     return mem_printf("%s/%s", m->path, name);
 }
 
-// Whether `part`, NULL: all, means this one.
+// Whether `part` means this one; NULL means all.
 static bool
 is_meant(const char *part, const struct part *p)
 {
@@ -272,7 +272,7 @@ open_weights(const struct model_folder *m, const struct part *p, struct err *err
     return NULL;
 }
 
-// Missing and misshapen weights cannot be drawn with; surplus ones can.
+// Missing and misshapen weights are an error; surplus ones are only logged.
 static bool
 insist(const struct part *p, struct params_report *report, struct err *err)
 {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 // A model on disk, in diffusers' layout:
 //
-//     model_index.json     _class_name says which family it is of (without it the parts do); of our
-//                          own keys: text_tokens, reference_tokens (77 each when absent) and
+//     model_index.json     _class_name: the family (if absent, told by the parts); limn's own keys:
+//                          text_tokens, reference_tokens (77 each if absent) and
 //                          "limn", defaults of drawing (engine/draw/pipeline_defaults.h)
 //     PART/                config.json and weights, for each part of the family: unet/,
 //                          text_encoder/, super_resolution/ (a second stage, which may hold a
 //                          scheduler_config.json of its own)
-//     tokenizer/           the files of a kind of tokenizer (engine/text/tokenizers.def)
+//     tokenizer/           the files of one kind of tokenizer (engine/text/tokenizers.def)
 //     scheduler/scheduler_config.json
 //
 // Weights may be sharded (….safetensors.index.json) or a variant (….bf16.safetensors, ….fp16…, and
-// their shards under both names that have been in use). Any part may be absent; code that needs one
-// reports it.
+// their shards in either of the two naming schemes in use). Any part may be absent; code that needs
+// one reports it.
 #ifndef LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 #define LIMN_ENGINE_MODEL_MODEL_FOLDER_H
 
@@ -32,40 +32,41 @@ struct model_folder {
     struct lora *lora;                 // added to the denoiser's weights; NULL: none
 };
 
-// Reads the configs, not the weights. ERR_INPUT if its family or a network is unknown, if it has no
-// parts, or if one is not understood.
+// Reads the configs, not the weights. ERR_INPUT if the family or a network is unknown, if there are
+// no parts, or if a config is not supported.
 struct model_folder *model_folder_open(const char *path, struct err *err);
 void model_folder_close(struct model_folder *m); // NULL is fine
 
-// The weights of that stem ("diffusion_pytorch_model") in a part's folder, whole, as the index of
-// shards, or as a variant; freed with free(). NULL: none.
+// The weights file with that stem ("diffusion_pytorch_model") in a part's folder: a single file,
+// the index of shards, or a variant; freed with free(). NULL: none.
 char *model_weights_find(const char *folder, const char *stem);
 
-// From here on the denoiser's weights are loaded with these changes (engine/model/lora.h). Once.
+// Makes all later loads of the denoiser's weights add these LoRA files (engine/model/lora.h). Call
+// it at most once.
 bool model_folder_change(struct model_folder *m, const struct lora_file *files, int count,
                          struct err *err);
 
-// A file of the folder, whether it exists or not. Freed with free().
+// The path of a file in the folder, whether it exists or not. Freed with free().
 char *model_folder_path(const struct model_folder *m, const char *name);
 
-// Declares the parameters of one part, or of all that are there for NULL.
+// Declares the parameters of one part; part NULL: of all that exist.
 bool model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
                           struct err *err);
 
-// Before params_layout(): which matrices of a part stay quantised as in its files and, given
-// `wish`, which are quantised to that type (engine/nn/params.h).
+// Call it before params_layout(): decides which matrices of a part stay quantised as in its files
+// and, given `wish`, which are quantised to that type (engine/nn/params.h).
 bool model_folder_choose_blocks(const struct model_folder *m, const char *part,
                                 struct params *params, enum dtype wish, struct err *err);
 
-// Fills the block from the weights of a part (NULL: of all that are declared and have
-// weights). `report` gets what was missing, surplus or misshapen (the others are loaded); where it
-// is NULL, missing and misshapen ones are an error, and surplus ones a line in the log.
+// Fills the block from the weights of a part (NULL: of all that are declared and have weights).
+// `report` lists missing, surplus and misshapen weights (the others are loaded); if it is NULL,
+// missing and misshapen weights are an error, and surplus ones a line in the log.
 bool model_folder_load(const struct model_folder *m, const char *part,
                        const struct params *params, struct buffer *block,
                        struct params_report *report, struct err *err);
 
-// The same for weights that stay in their files: of one part, to be read piece by piece
-// (engine/nn/params.h). The folder and `params` outlive it.
+// The same for the weights of one part that stay in their files, to be read piece by piece
+// (engine/nn/params.h). The folder and `params` must outlive it.
 struct model_reader;
 struct model_reader *model_folder_read(const struct model_folder *m, const char *part,
                                        const struct params *params, struct err *err);
@@ -73,7 +74,7 @@ void model_reader_close(struct model_reader *r); // NULL is fine
 const struct weights_source *model_reader_source(const struct model_reader *r);
 
 // Checks, without reading them, that a part has all the weights that `params` declares for it.
-// Missing and misshapen ones are an error, surplus ones a line in the log.
+// Missing and misshapen weights are an error, surplus ones a line in the log.
 bool model_folder_check(const struct model_folder *m, const char *part, const struct params *params,
                         struct err *err);
 
@@ -82,11 +83,11 @@ bool model_folder_check(const struct model_folder *m, const char *part, const st
 bool model_folder_load_present(const struct model_folder *m, const struct params *params,
                                struct buffer *block, struct err *err);
 
-// Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the
-// weights of every part that is declared in `params` from a block laid out as it; the files of
-// other parts are copied. Matrices and tables in `dtype`. index: model_index.json in place of the
-// folder's own; NULL: that one. The folder is made if it is not there; what is in it stays until
-// all of the new model is written, and is then replaced file by file, the index last.
+// Writes a whole model: configs, index, tokenizer and scheduler as they are in `m`, and the weights
+// of every part declared in `params`, from a block with that layout; the files of other parts are
+// copied. Matrices and tables are written in `dtype`. index: replaces the folder's own
+// model_index.json; NULL: keeps it. Creates the folder if needed; its old files stay until all of
+// the new model is written, and are then replaced one by one, the index last.
 struct model_folder_save {
     const char *path;
     const struct params *params;
@@ -96,19 +97,19 @@ struct model_folder_save {
 };
 bool model_folder_save(const struct model_folder *m, const struct model_folder_save *s,
                        struct err *err);
-// Whether `m` has nothing that model_folder_save() refuses to copy: links that lead out of their
-// folder, but to the store of a hub's cache. ERR_INPUT: the first that does. To be asked before
-// hours of training.
+// Whether `m` has nothing that model_folder_save() refuses to copy: links out of their folder,
+// except to the store of a hub's cache. ERR_INPUT names the first. Call it before hours of
+// training.
 bool model_folder_can_save(const struct model_folder *m, const struct params *params,
                            struct err *err);
 
-// Compares config and weights of a part without a device. parameters: how many numbers the config
-// asks for. A part without weights is an error.
+// Compares a part's config with its weights, without a device. *parameters: how many numbers the
+// config asks for. A part without weights is an error.
 bool model_folder_compare(const struct model_folder *m, const char *part,
                           struct params_report *report, size_t *parameters, struct err *err);
 
-// 16 hex digits over names, shapes and bytes of all weights; the same however they are sharded. For
-// large models it is cached in the user's cache folder while the files are unchanged.
+// A hash, as 16 hex digits, of names, shapes and bytes of all weights, however they are sharded.
+// For large models it is cached in the user's cache folder as long as the files are unchanged.
 bool model_folder_hash(const struct model_folder *m, char out[17], struct err *err);
 
 #endif

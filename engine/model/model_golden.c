@@ -8,7 +8,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
-// Input and answer of a run that hides some tokens.
+// Input and expected output of a run with an attention mask.
 static const char MASK[] = "attention_mask";
 
 struct run {
@@ -90,8 +90,8 @@ model_golden_ids(const struct tensor_view *t, int64_t n, int32_t *to, const char
     return true;
 }
 
-// As f32; pictures (N,C,H,W), as whose a node of four dimensions wants it, become (N,H,W,C); N may
-// be left out. NULL: no memory.
+// A tensor as f32. For a node of four dimensions it is a picture (N,C,H,W) and becomes (N,H,W,C); N
+// may be missing. NULL: no memory.
 static float *
 values(const struct tensor_view *t, const struct node *as, struct err *err)
 {
@@ -112,7 +112,7 @@ values(const struct tensor_view *t, const struct node *as, struct err *err)
     return out;
 }
 
-// Where all samples have the same ids, the file may hold them for each.
+// Ids shared by all samples may be repeated in the file for each.
 static bool
 write_ids(struct run *r, struct node *input, const struct tensor_view *t, struct err *err)
 {
@@ -124,7 +124,8 @@ write_ids(struct run *r, struct node *input, const struct tensor_view *t, struct
     return ok;
 }
 
-// The mask's ones, ids as they are, one number for all N, everything else as it is.
+// Fills an input: a mask (ones in a run without it), ids as integers, one number repeated for all
+// N, all else unchanged.
 static bool
 write_input(struct run *r, struct node *input, struct err *err)
 {
@@ -169,7 +170,7 @@ make_plan(struct run *r, struct err *err)
     return r->plan && nn_constants_write(&r->nn, r->plan, err);
 }
 
-// The answer's shape as the reference writes it: (N,H,W,C) is (N,C,H,W).
+// The output's shape as the reference writes it: (N,C,H,W) for (N,H,W,C).
 static struct shape
 answer_shape(const struct run *r)
 {
@@ -179,7 +180,7 @@ answer_shape(const struct run *r)
     return s;
 }
 
-// But for dimensions of 1 in front.
+// Equal except for leading dimensions of 1.
 static bool
 same_shape(struct shape a, struct shape b)
 {
@@ -218,7 +219,7 @@ compare(struct run *r, const char *name, struct model_golden_result *result, str
         size += (double)want[i] * want[i];
     }
     double error = sqrt(difference / size);
-    if (!(error <= result->relative_error)) // NaN is the worst of all
+    if (!(error <= result->relative_error)) // NaN counts as the largest
         result->relative_error = error;
     free(want);
     free(got);
@@ -241,7 +242,7 @@ run(struct run *r, struct model_golden_result *result, struct err *err)
     return write_inputs(r, &golden, err) && compare(r, "output_masked", result, err);
 }
 
-// The part that a golden is for: its folder's name, perhaps with what of it, "vae_encoder".
+// The part that a golden is for: its folder's name, perhaps with the half, as in "vae_encoder".
 static const struct part *
 find_part(struct run *r, const char *name)
 {

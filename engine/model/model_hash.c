@@ -11,7 +11,7 @@
 #include "engine/base/xdg.h"
 #include "engine/model/model_folder.h"
 
-enum { KEPT_FROM = 64 << 20 }; // bytes of weights; fewer are read in no time
+enum { KEPT_FROM = 64 << 20 }; // bytes of weights; fewer are quick to hash
 
 static int
 by_name(const void *a, const void *b)
@@ -67,9 +67,9 @@ tensor_bytes(const struct safetensors *file)
     return sum;
 }
 
-// --- What came out, kept ----------------------------------------------------------------------
+// --- The cache ----------------------------------------------------------------------
 
-// One small file a folder of a model. NULL: there is no place for it.
+// One small file per model folder. NULL: there is no cache folder.
 static char *
 kept_path(const struct model_folder *m)
 {

@@ -24,9 +24,9 @@ write_json(const char *folder, const char *name, const struct jv *json, struct e
     return ok;
 }
 
-// Whether the file is in the folder where its name is, or in the store of a hub's cache that the
-// folder belongs to (STORE/blobs, STORE/snapshots/…). A model from elsewhere could have links to
-// anything, and what is made from it would be passed on with what they lead to.
+// Whether the file really lies in its folder, or in the store of the hub's cache that the folder
+// belongs to (STORE/blobs, STORE/snapshots/…). A model from elsewhere could link to any file of the
+// user's, which would then be passed on with the models made from it.
 static bool
 is_of_the_model(const char *path)
 {
@@ -42,7 +42,7 @@ is_of_the_model(const char *path)
     return ok;
 }
 
-// A file of m as it is; nothing when it has none of that name. to NULL: only whether it may be.
+// Copies a file of m, if it has one of that name. to NULL: only checks that this is allowed.
 static bool
 copy_file(const struct model_folder *m, const char *to, const char *name, struct err *err)
 {
@@ -65,8 +65,7 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
     return ok;
 }
 
-// Its configuration and its weights, whole, in shards, and their index. Whatever else lies there
-// was not asked for.
+// Whether it is a part's config, weights, shard or index. Other files are not copied.
 static bool
 belongs(const struct part *p, const char *name)
 {
@@ -74,7 +73,7 @@ belongs(const struct part *p, const char *name)
            strncmp(name, p->net->weights, strlen(p->net->weights)) == 0;
 }
 
-// The files of a part as they are.
+// Copies the files of a part.
 static bool
 copy_part(const struct model_folder *m, const struct part *p, const char *to, struct err *err)
 {
@@ -122,7 +121,7 @@ copy_tokenizer(const struct model_folder *m, const char *to, struct err *err)
     return ok;
 }
 
-// All files that are not written anew. to NULL: only whether they may be copied.
+// Copies all files that are not written anew. to NULL: only checks that this is allowed.
 static bool
 copy_rest(const struct model_folder *m, const struct params *params, const char *to,
           struct err *err)
@@ -159,8 +158,8 @@ save_all(const struct model_folder *m, const struct model_folder_save *s, struct
 
 typedef bool each_file(const char *from, const char *to, struct err *err);
 
-// Calls each() for the files of a folder and those of its folders first, then removes it if it is
-// empty.
+// Calls each() for the files in a folder's folders, then for its own, then removes the folder if it
+// is empty.
 static bool
 drain(const char *from, const char *to, each_file *each, struct err *err)
 {
@@ -204,13 +203,13 @@ forget(const char *from, const char *to, struct err *err)
     return true;
 }
 
-// A model of parts that do not belong together would draw, and badly. So all of it is written, and
-// is on the disk, before the first file takes its place, the index last; what a dead process left
-// of this goes. Links would lead all of that elsewhere.
+// A model of parts that do not belong together would draw badly, without an error. So all of the
+// new model is on the disk before its first file replaces an old one, the index last. Leftovers of
+// a dead process are removed. Links are refused, because they would redirect all of that.
 bool
 model_folder_save(const struct model_folder *m, const struct model_folder_save *s, struct err *err)
 {
-    enum { DEPTH = 3 }; // of a folder of a part in .limn-new, and one more
+    enum { DEPTH = 3 }; // of a part's folder in .limn-new, plus one
     char *stage = file_join(s->path, ".limn-new");
     struct model_folder_save staged = *s;
     staged.path = stage;

@@ -11,15 +11,15 @@
 // Whether a class clips its estimates to [-1,1].
 enum clips { CLIPS_NEVER, CLIPS_WHEN_TOLD, CLIPS_UNLESS_TOLD };
 
-// The first row is what an unknown class gets: other classes differ in the sampler only.
+// Unknown classes get the first row, since they differ only in the sampler.
 static const struct class {
     const char *class_name, *sampler;
     enum spacing spacing; // the class's default
     enum clips clips;
     bool flow;            // flow matching: no betas, predicts velocity
-    bool whole_range;     // its Karras and exponential curves have the schedule's ends
-    const char *betas;    // their schedule, where it is not linear
-    double beta_start, beta_end; // where they are not 0.0001 and 0.02
+    bool whole_range;     // its Karras and exponential curves span the whole schedule
+    const char *betas;    // their schedule, if it is not linear
+    double beta_start, beta_end; // if they are not 0.0001 and 0.02
 } classes[] = {
     {"DDPMScheduler", "ddpm", SPACING_LEADING, CLIPS_UNLESS_TOLD},
     {"DDIMScheduler", "ddim", SPACING_LEADING, CLIPS_UNLESS_TOLD},
@@ -35,13 +35,13 @@ static const struct class {
     {"FlowMatchHeunDiscreteScheduler", "heun", SPACING_TRAILING, CLIPS_NEVER, .flow = true},
 };
 
-// Switches of diffusers that change the numbers and have no counterpart here.
+// Options of diffusers that change the results and are not supported here.
 static const char *const refused[] = {
     "rescale_betas_zero_snr", "use_beta_sigmas", "use_lu_lambdas",     "use_flow_sigmas",
     "invert_sigmas",          "stochastic_sampling",
 };
 
-// Words of which limn knows one. Absent and null are that one.
+// Options of which limn supports one value, which is also that of absent and null.
 static const struct {
     const char *key, *only;
 } words[] = {

@@ -94,8 +94,8 @@ product(struct nn *nn, struct node *x, int64_t out, enum dtype dtype, const char
     return nn_linear(nn, x, &l, "%s", name);
 }
 
-// What stands at the ends and what speaks to all blocks: small beside them, and rounding it costs
-// most, so that files with weights in blocks have it wide as well.
+// The first and last layers and the modulations shared by all blocks: they are small, and rounding
+// them costs the most quality, so that quantised files keep them wide as well.
 static struct node *
 kept_product(struct nn *nn, struct node *x, int64_t out, enum dtype dtype, const char *name)
 {
@@ -103,7 +103,7 @@ kept_product(struct nn *nn, struct node *x, int64_t out, enum dtype dtype, const
     return nn_linear(nn, x, &l, "%s", name);
 }
 
-// --- Time, guidance and what they say to the blocks
+// --- Time, guidance and modulation
 
 // value (N) -> (N,width) f32
 static struct node *
@@ -117,7 +117,7 @@ embed_number(struct nn *nn, const struct flux2_config *c, struct node *value, co
     return kept_product(nn, x, flux2_width(c), DTYPE_F32, nn_name(layer, "%s.linear_2", name));
 }
 
-// silu of the embedding, (N,width) f32: all modulations are products of it.
+// silu of the embedding, (N,width) f32: the input of all modulation layers.
 static struct node *
 conditioning(struct nn *nn, const struct flux2_config *c, const struct flux2_inputs *in)
 {
@@ -130,7 +130,7 @@ conditioning(struct nn *nn, const struct flux2_config *c, const struct flux2_inp
 }
 
 struct modulation {
-    struct node *shift, *scale, *gate; // (N,width) f32; scale has its 1, gate is (N,1,width)
+    struct node *shift, *scale, *gate; // (N,width) f32; scale includes its 1, gate is (N,1,width)
 };
 
 // Part `i` of a row of shifts, scales and gates.
@@ -164,7 +164,7 @@ struct heads {
     struct node *q, *k, *v; // (N,T,width)
 };
 
-// How a stream's products are called.
+// The names of a stream's products.
 struct stream {
     const char *q, *k, *v, *norm_q, *norm_k, *out, *feed_forward;
 };
@@ -203,7 +203,7 @@ both(struct nn *nn, struct node *text, struct node *tokens)
     return op_concat(nn->g, (struct node *[]){text, tokens}, 2, 1);
 }
 
-// A stream after attention: what it attended to, then the gated unit.
+// The rest of a stream's block after attention: projection, then the gated unit.
 static struct node *
 finish_stream(struct nn *nn, const struct flux2_config *c, struct node *x, struct node *attended,
               struct node *mod, const struct stream *s, const char *block)
@@ -258,7 +258,7 @@ single_block(struct nn *nn, const struct flux2_config *c, struct node *x, const 
     return add_gated(nn, x, &m, y);
 }
 
-// --- The whole
+// --- The network
 
 static struct state
 begin(struct nn *nn, const struct flux2_config *c, const struct flux2_inputs *in,

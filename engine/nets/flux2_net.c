@@ -10,8 +10,8 @@
 
 // --- Names -------------------------------------------------------------------------------------
 
-// A parameter in the original names, behind the number of its block. Fused ones have rows of three
-// widths (q, k, v), or of those and a gated unit.
+// A parameter in the original names, after the number of its block. Fused ones have the rows of q,
+// k and v, or of those and a gated unit.
 enum fused { ALONE, OF_QKV, OF_QKV_MLP };
 
 struct spelling {
@@ -93,8 +93,8 @@ find_spelling(const char *name, const struct table **table, char number[16])
     return NULL;
 }
 
-// Where files in the original names, and diffusers' fused ones, keep a parameter. Of a single block
-// diffusers keeps one projection, too.
+// The place of a parameter in files with the original names, and in diffusers' fused ones. In
+// single blocks diffusers, too, has one fused projection.
 static bool
 place(const void *config, const char *name, int way, struct param_place *out)
 {
@@ -119,7 +119,7 @@ place(const void *config, const char *name, int way, struct param_place *out)
 
 // --- Without a config --------------------------------------------------------------------------
 
-// Shared by all blocks: what tells it from FLUX.1.
+// Modulation shared by all blocks distinguishes it from FLUX.1.
 static const char *const anchors[] = {"double_stream_modulation_img.lin.weight",
                                       "double_stream_modulation_img.linear.weight", NULL};
 
@@ -210,7 +210,7 @@ describe(const void *config, char *out, size_t size)
              c->guidance ? ", with guidance" : "");
 }
 
-// (T,4), or (N,T,4) for n samples, which the reference takes the first of.
+// (T,4), or (N,T,4) for N samples, of which the reference takes the first.
 static bool
 fits_ids(const struct shape *ids, int64_t tokens, int64_t n)
 {

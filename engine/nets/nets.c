@@ -34,8 +34,8 @@ net_of(const struct jv *json, const char *name, struct err *err)
     return NULL;
 }
 
-// Bytes before the anchor that a name ends with; -1: it ends with none, or what stands there is too
-// long.
+// The length in bytes of the prefix before the anchor that a name ends with; -1: it ends with none,
+// or the prefix is too long.
 static int
 before_anchor(const struct net *net, const char *name)
 {

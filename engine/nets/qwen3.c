@@ -77,7 +77,7 @@ qwen3_width(const struct qwen3_config *c)
     return c->tap_count * c->hidden_size;
 }
 
-// (N|1,1,T,T) f32: 0 where a query sees a key, else so low that nothing is left of it.
+// (N|1,1,T,T) f32: 0 where a query sees a key, else low enough to make its weight 0.
 static struct node *
 visibility(struct nn *nn, struct node *mask, int64_t tokens)
 {
@@ -147,7 +147,8 @@ feed_forward(struct nn *nn, const struct qwen3_config *c, struct node *x, const 
     return op_add(nn->g, x, nn_linear(nn, h, &out, "%s.mlp.down_proj", name));
 }
 
-// Rows of a table that is as narrow as the products: it is the largest tensor of the small ones.
+// The token table, in the type of the products and not in f32: it is the largest tensor of those
+// that are never quantised.
 static struct node *
 embed(struct nn *nn, const struct qwen3_config *c, struct node *ids)
 {
@@ -157,7 +158,7 @@ embed(struct nn *nn, const struct qwen3_config *c, struct node *ids)
     return op_cast(nn->g, op_gather(nn->g, rows, ids), DTYPE_F32);
 }
 
-// What follows the last layer is given behind the final norm, as transformers gives it.
+// The last layer's output is returned after the final norm, as in transformers.
 static struct node *
 tapped(struct nn *nn, const struct qwen3_config *c, struct node *x, int layer)
 {

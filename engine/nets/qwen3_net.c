@@ -56,7 +56,7 @@ static const struct spelling outside[] = {
     {"model.norm.weight", "output_norm.weight"},
 };
 
-// Behind the number of a layer.
+// After the number of a layer.
 static const struct spelling in_layer[] = {
     {"input_layernorm.weight", "attn_norm.weight"},
     {"self_attn.q_proj.weight", "attn_q.weight"},
@@ -71,7 +71,7 @@ static const struct spelling in_layer[] = {
     {"mlp.down_proj.weight", "ffn_down.weight"},
 };
 
-// What a model that is saved without its head has not before its names.
+// The prefix that names lack in a model saved without its head.
 static const char HEAD[] = "model.";
 
 static bool
@@ -101,7 +101,7 @@ place(const void *config, const char *name, int way, struct param_place *out)
     return false;
 }
 
-// What comes behind the last layer that is read.
+// What follows the last layer that is read.
 static bool
 unread(const void *config, const char *tensor)
 {

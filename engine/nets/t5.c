@@ -92,8 +92,9 @@ t5_config_json(const struct t5_config *c)
     return o;
 }
 
-// Half of the buckets for each direction; of these the first half exact, the rest on a logarithmic
-// scale up to max_distance. In float, as the reference computes it: borders must fall alike.
+// Half of the buckets are for each direction; the first half of those is exact, the rest is on a
+// logarithmic scale up to max_distance. Computed in float, as in the reference, so that the
+// boundaries agree.
 int
 t5_bucket(const struct t5_config *c, int distance)
 {
@@ -136,7 +137,7 @@ static struct node *
 attention(struct nn *nn, const struct t5_config *c, struct node *x, struct node *bias,
           const char *name)
 {
-    // q and k are f32: the scores, which nothing divides, magnify their rounding.
+    // q and k are f32, because the scores are not scaled down and magnify their rounding.
     int64_t inner = (int64_t)c->num_heads * c->d_kv;
     double std = 1 / sqrt((double)c->d_model);
     struct linear wide = {.out = inner, .no_bias = true, .std = std, .wide = true};

@@ -6,7 +6,7 @@
 #include "engine/nets/net.h"
 #include "engine/nets/t5.h"
 
-// By model_type, which t5_config_read() then judges, or the keys that T5 alone has.
+// By model_type, which t5_config_read() then checks, or by keys that only T5 has.
 static bool
 accepts(const struct jv *json)
 {

@@ -25,7 +25,7 @@ fold(struct graph *g, struct node *x, int n)
     return op_reshape(g, x, SHAPE(s.dim[0], height, width, n * n * s.dim[3]));
 }
 
-// What fold() did, undone.
+// The inverse of fold().
 static struct node *
 unfold(struct graph *g, struct node *x, int n)
 {
@@ -151,7 +151,7 @@ unet_build(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     return h;
 }
 
-// With all that the config allows.
+// With everything that the config has.
 static struct node *
 build_whole(struct nn *nn, const void *config)
 {

@@ -8,7 +8,7 @@
 #include "engine/base/mem.h"
 #include "engine/nets/config_reader.h"
 
-// A number for all levels or a list with one for each.
+// A number for all levels, or a list with one per level.
 static void
 per_level(struct config_reader *r, const char *key, int fallback, int levels,
           int out[UNET_LEVEL_MAX])
@@ -122,7 +122,7 @@ read_own(struct config_reader *r, struct unet_config *c)
     }
 }
 
-// Options of diffusers that would change the numbers and that no model of the Imagen family uses.
+// Options of diffusers that would change the results and that no model of the Imagen family uses.
 static void
 refuse_foreign(struct config_reader *r)
 {
@@ -249,7 +249,7 @@ read_text(struct config_reader *r, struct unet_config *c)
                                                                                     NULL};
     c->cross_attention_dim = config_whole(r, "cross_attention_dim", 1280, 1, 1 << 20);
     c->encoder_hid_dim = config_whole(r, "encoder_hid_dim", 0, 0, 1 << 20);
-    // diffusers takes text_proj when only the width is given.
+    // diffusers defaults to text_proj if only the width is given.
     if (c->encoder_hid_dim)
         config_word(r, "encoder_hid_dim_type", projections, 0);
     else if (config_get(r, "encoder_hid_dim_type"))

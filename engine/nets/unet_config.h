@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 // config.json of a U-Net, in diffusers' keys with diffusers' defaults, plus the keys of limn's
-// multi-modal context. Only what limn can compute is accepted: any other value is an error that
+// multi-modal context. Only values that limn implements are accepted: any other is an error that
 // names key and value, so a model is computed correctly or not at all.
 //
-// Keys of our own, all absent in a plain text-to-image model:
+// Keys of limn's own, all absent in a plain text-to-image model:
 //     "context_levels": [2, 3]        levels (0 is the picture's own resolution) whose attention
 //                                     blocks, and the mid block if the last level is among them,
 //                                     get a context attention
 //     "context_attention_head_dim": n width of its heads; absent: attention_head_dim
-//     "text_thumbnail_size": n        pixels a side of a small picture that is made from the text
+//     "text_thumbnail_size": n        pixels a side of a small picture predicted from the text
 //                                     and given to the first layer; absent: none
-//     "text_thumbnail_with_references": true   also beside references; absent: there that of the
-//                                     empty text stands in its place
-//     "style_levels": [0, 1]          levels of the references' pass whose statistics go to the
-//                                     time embedding (unet_style.c); absent: none
-//     "pixel_unshuffle": n            squares of n x n pixels are one place of n*n times as many
-//                                     channels for the network: level 0 has sample_size / n places
-//                                     a side; absent: 1
-//     "plain_upsampling": true        the up half doubles by repeating pixels, without a residual
-//                                     block of its own; absent: with one, as in diffusers
+//     "text_thumbnail_with_references": true   also with references; absent: they get
+//                                     that of the empty text instead
+//     "style_levels": [0, 1]          levels of the references' pass whose statistics are added to
+//                                     the time embedding (unet_style.c); absent: none
+//     "pixel_unshuffle": n            n x n pixels become one position with n*n times the
+//                                     channels: level 0 has sample_size / n positions a side;
+//                                     absent: 1
+//     "plain_upsampling": true        the up half upsamples by repeating pixels, without a residual
+//                                     block for it; absent: with one, as in diffusers
 #ifndef LIMN_ENGINE_NETS_UNET_CONFIG_H
 #define LIMN_ENGINE_NETS_UNET_CONFIG_H
 
@@ -47,7 +47,7 @@ struct unet_config {
     double out_scale, mid_scale; // sums of residual blocks are divided by this
     bool skip_time_act;          // the blocks do not activate the embedding again
     bool scale_shift;            // the embedding scales and shifts; else it is added
-    enum activation time_act;    // over the finished embedding; ACT_NONE: none
+    enum activation time_act;    // applied to the finished embedding; ACT_NONE: none
     int time_embedding_dim;
     bool flip_sin_to_cos;
     double freq_shift;
@@ -70,12 +70,12 @@ bool unet_config_read(struct unet_config *c, const struct jv *json, const char *
 // The same as JSON, complete; freed by the caller. Reading it gives the same config.
 struct jv *unet_config_json(const struct unet_config *c);
 
-int unet_config_text_width(const struct unet_config *c); // numbers a token
-// Whether the text reaches any layer; an enlarging model may depend on the picture alone.
+int unet_config_text_width(const struct unet_config *c); // numbers per token
+// Whether any layer reads the text; a super-resolution model may depend on the picture alone.
 bool unet_config_hears_text(const struct unet_config *c);
 bool unet_config_has_context(const struct unet_config *c);
 bool unet_config_has_style(const struct unet_config *c);
-// Places a side at a level: sample_size / fold / 2^level.
+// Positions a side at a level: sample_size / fold / 2^level.
 int unet_config_side(const struct unet_config *c, int level);
 
 #endif

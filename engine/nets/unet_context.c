@@ -2,20 +2,20 @@
 // The multi-modal context: the layers, and the attention that reads the keys and values of
 // references (unet_references.c makes them).
 //
-// A reference goes through the down half of the U-Net like a picture with no noise on it,
-// conditioned on its own text; its marker is in that text, and that is all that tells references
-// apart. At each context level the features are tokens:
+// A reference passes through the down half of the U-Net like a picture without noise, conditioned
+// on its own text; the marker in that text is all that distinguishes references. At each context
+// level the features become tokens:
 //
 //     key   = to_k( layer_norm(feature) ) + position      value = to_v( layer_norm(feature) )
 //     query = to_q( group_norm(picture) ) + position
 //
-// Queries and keys share one learned table of row and column positions a level. It is added after
-// the projections, so the product of two tables is part of the score whatever to_q and to_k are,
-// and it starts as sinusoids in half of the heads (INIT_PLACE): these look at the same place in
-// the reference from the first step, the others at all of it alike. One learned null token stands
-// before the tokens, without a position: without references it is all there is, and a softmax
-// over one key is 1, so the layer is its value, projected. to_out starts as zeros: the model is
-// the text-to-image model until training says otherwise.
+// Queries and keys share one learned table of row and column positions per level. It is added after
+// the projections, so the product of two positions is part of the score whatever to_q and to_k are.
+// In half of the heads it starts as sinusoids (INIT_PLACE): these attend to the same place in the
+// reference from the first step, the others to all of it equally. One learned null token precedes
+// the tokens, without a position: without references it is the only key, its softmax weight is 1,
+// and the layer's output is its projected value. to_out starts as zeros, so that the model starts
+// as the text-to-image model.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +81,7 @@ unet_add_positions(struct nn *nn, const struct unet_config *c, int level, struct
     return op_reshape(g, x, s);
 }
 
-// (N|1,R) -> what is added to the scores of the null token and of `tokens` others,
-// (N|1,1,1,1+tokens).
+// (N|1,R) -> the bias on the scores of the null token and `tokens` others, (N|1,1,1,1+tokens).
 static struct node *
 weights_as_bias(struct graph *g, struct node *log_weight, int64_t tokens)
 {
@@ -114,7 +113,7 @@ unet_context_attention(struct nn *nn, const struct unet_config *c, struct node *
     struct node *q = nn_linear(nn, h, &(struct linear){.out = l->width}, "%s.to_q", l->name);
     q = unet_add_positions(nn, c, l->level, q);
     if (v->shape.dim[1] == 1) {
-        h = v; // only the null token: whatever the query is, the answer is its value
+        h = v; // only the null token: the result is its value, whatever the query
     } else {
         if (k->shape.dim[0] != s.dim[0]) {
             struct shape full = SHAPE(s.dim[0], k->shape.dim[1], k->shape.dim[2]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// References to keys and values, by way of the U-Net's own down half: see unet_context.c.
+// Turns references into keys and values with the U-Net's own down half: see unet_context.c.
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
@@ -38,8 +38,8 @@ keys_and_values(struct nn *nn, const struct unet_config *c, const struct unet_co
     }
 }
 
-// Pictures (R,S,S,3) as a network of `channels` takes them: one that knows alpha sees them opaque,
-// on the ground they were laid on.
+// Converts pictures (R,S,S,3) to a network's `channels`: with alpha they are opaque, on the
+// background they were composed on.
 static struct node *
 opaque(struct graph *g, struct node *image, int channels)
 {
@@ -49,7 +49,7 @@ opaque(struct graph *g, struct node *image, int channels)
     return op_concat(g, (struct node *[]){image, one}, 2, 3);
 }
 
-// The references through the down half at timestep 0, to the last level that is asked for.
+// Runs the references through the down half at timestep 0, up to the last level needed.
 static struct unet_embedding
 encode(struct nn *nn, const struct unet_config *c, const struct unet_references *in, int last,
        struct unet_skips *skips)
@@ -99,7 +99,7 @@ deepest_context(const struct unet_config *c)
     return last;
 }
 
-// Cells a side: as many as divide it, four at most.
+// Cells a side: the largest number up to four that divides it.
 static int64_t
 pooled_cells(const struct unet_config *c, int level)
 {

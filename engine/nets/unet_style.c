@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The style embedding: statistics of references, by channel, added to the time embedding of the
-// picture, so that scale and shift of every residual block hear it.
+// The style embedding: statistics of the references, by channel, added to the time embedding of the
+// picture, so that they reach the scale and shift of every residual block.
 //
 //     look   = norm( mean and deviation over the places of the features of style_levels )
 //     hidden = act( linear_1( look, time embedding of the reference's pass ) )
@@ -8,18 +8,17 @@
 //     style  = sum over the references of softmax( role(hidden) + log weight, 0 ) value
 //     time   = time + proj( style )
 //
-// Context attention finds places in a reference; colour, outline and shading belong to none. A
-// picture's statistics by channel are its texture (Gatys et al. 2016; Huang & Belongie 2017), and
-// the time embedding is where they are given to a picture. Which reference speaks of style stands
-// in its own text, which the time embedding of its pass holds. The 0 in the softmax is a null with
-// nothing to say: one reference, or three, may all be unheard, and none is the same as that.
+// Context attention finds places in a reference; colour, outline and shading have no place. A
+// picture's statistics by channel describe its texture (Gatys et al. 2016; Huang & Belongie 2017),
+// and the time embedding is how they are applied to a picture. Which reference is one of style is
+// told by its own text, which the time embedding of its pass contains. The 0 in the softmax is a
+// null entry without a value: all references may be ignored, which equals having none.
 //
-// proj starts as zeros: the model draws what it drew until training says otherwise. What it begins
-// to hear is of size 1 by norm_out: linear_2 gives a tenth of that, and all would be learned ten
-// times slower.
+// proj starts as zeros, so that the model's output is unchanged at first. norm_out scales its input
+// to size 1: the output of linear_2 is a tenth of that, and learning would be ten times slower.
 #include "engine/nets/unet_block.h"
 
-// Below the deviation of any feature that says something; keeps the root's slope finite.
+// Below the deviation of any informative feature; keeps the derivative of the root finite.
 static const double variance_eps = 1e-4;
 
 // x (N,H,W,C) -> (N,2C) f32
@@ -35,7 +34,7 @@ statistics(struct graph *g, struct node *x)
     return op_reshape(g, both, SHAPE(n, 2 * width));
 }
 
-// (N*R,T) f32 of each, and how much each is heard -> (N,T) f32
+// (N*R,T) f32 of each, and the weight of each -> (N,T) f32
 static struct node *
 combine(struct graph *g, struct node *each, struct node *role, const struct unet_references *in)
 {

@@ -6,25 +6,24 @@
 //     thumbnail  = proj( what a learned query finds in the tokens that are not padding )
 //     h          = conv_in( noisy picture ) + conv_thumbnail( thumbnail, enlarged )
 //
-// Attention and the pooled text of the time embedding carry words as sums of vectors that have no
-// place: where in the picture they belong must be found out from noise alone, for every name anew.
-// The thumbnail has places, and it can be taught without noise, from sentences and pictures
-// (engine/train/words.c). Each token is bent before the sum, not after it: so each word adds a
-// picture of its own from the first step, and what words mean together is the text encoder's part.
-// Padding is hidden: three words among 45 of it would hardly be heard, and it would be the
-// greater part of every gradient.
+// Attention and the pooled text of the time embedding carry words as sums of vectors without
+// positions: where in the picture they belong must be learned from noise alone, separately for
+// every name. The thumbnail has positions, and it can be trained without noise, from texts and
+// pictures (the stage TRAIN_WORDS, engine/train/recipe.h). The nonlinearity comes before the sum
+// over tokens, not after it, so that each word adds a picture of its own from the first step; the
+// meaning of words in combination is left to the text encoder. Padding is masked: among 45 tokens
+// of it three words would have little effect, and it would dominate every gradient.
 //
-// conv_thumbnail starts as zeros: the model is the same without it until training says otherwise.
-// Where there are references, they say what the picture looks like, and a thumbnail of a subject
-// that training never named would speak against them: it is then that of the empty text, as in the
-// unconditional branch of guidance, which so differs in nothing but what is asked for. A model
-// whose training taught it to believe the reference where they disagree gets it there too:
-// text_thumbnail_with_references.
+// conv_thumbnail starts as zeros, so that the model's output is unchanged at first. With
+// references, these show what the picture looks like, and the thumbnail of a subject that training
+// never named would contradict them: the empty text's thumbnail is used instead, as in the
+// unconditional branch of guidance. A model trained to trust the reference if they disagree gets
+// the thumbnail there too: text_thumbnail_with_references.
 #include <math.h>
 
 #include "engine/nets/unet_block.h"
 
-enum { HEAD_DIM = 32, POOLED_SCALE = 3 }; // the second makes a mean of some ten tokens near 1
+enum { HEAD_DIM = 32, POOLED_SCALE = 3 }; // the second brings a mean of about ten tokens near 1
 
 struct node *
 unet_thumbnail(struct nn *nn, const struct unet_config *c, struct node *text, struct node *mask)

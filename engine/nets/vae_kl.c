@@ -159,8 +159,8 @@ residual_block(struct nn *nn, const struct vae_kl_config *c, const struct strips
     return strips_conv(nn, &h, &second, nn_name(name, "%s.conv2", block));
 }
 
-// Attention of one head as wide as the picture has channels, a stretch of queries at a time, so
-// that no more than so many scores are there at once.
+// Attention with one head of all channels, over a slice of the queries at a time, to limit the
+// memory for scores.
 static struct node *
 attend(struct nn *nn, struct node *q, struct node *k, struct node *v)
 {
@@ -197,7 +197,7 @@ attention_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, co
     return op_add(nn->g, x, op_reshape(nn->g, h, s));
 }
 
-// Always whole: every token sees all.
+// Never in strips: every token attends to all others.
 static struct strips
 mid_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const char *side)
 {
@@ -213,7 +213,7 @@ mid_block(struct nn *nn, const struct vae_kl_config *c, struct node *x, const ch
 
 // --- The fold and the statistics
 
-// Mean and deviation of each channel of a token, (width) f32.
+// Mean and deviation of each channel of the tokens, (width) f32.
 static void
 statistics(struct nn *nn, const struct vae_kl_config *c, struct node **mean, struct node **spread)
 {
@@ -245,9 +245,9 @@ unfold(struct nn *nn, struct node *tokens, int64_t rows, int64_t columns)
     return op_reshape(nn->g, z, SHAPE(n, rows * VAE_KL_FOLD, columns * VAE_KL_FOLD, c));
 }
 
-// --- The whole
+// --- The network
 
-// The two levels next to the picture are in strips: they are nearly all of the memory.
+// The two levels at the picture's end run in strips, because they take nearly all of the memory.
 enum { LEVELS_IN_STRIPS = 2 };
 
 static int

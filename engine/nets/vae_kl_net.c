@@ -11,7 +11,7 @@
 
 // --- Names -------------------------------------------------------------------------------------
 
-// Ours and the original ones, the first that fits; the rest of the name is kept.
+// limn's prefixes and the original ones; the first match applies, and the rest of the name is kept.
 static const struct {
     const char *ours, *original;
 } inner[] = {
@@ -65,7 +65,7 @@ side_name(const struct vae_kl_config *c, const char *name, char *out, size_t siz
     snprintf(out, size, "%s", name);
 }
 
-// Where files in the original names keep a parameter.
+// The place of a parameter in files with the original names.
 static bool
 place(const void *config, const char *name, int way, struct param_place *out)
 {
@@ -203,7 +203,7 @@ encoder_golden(struct nn *nn, const struct vae_kl_config *c, struct net_golden *
     return vae_kl_encode(nn, c, net_golden_input(golden, nn, "sample", s, DTYPE_F32));
 }
 
-// A side in pixels: of the metadata, or of the picture that is expected.
+// A side in pixels: from the metadata, or from the expected picture.
 static int64_t
 golden_side(const struct net_golden *golden, const char *key, int from_end)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Inside the CPU device: what a kernel is. Private to engine/device/cpu.
+// Kernels of the CPU device, and its threads. Private to engine/device/cpu.
 #ifndef LIMN_ENGINE_DEVICE_CPU_CPU_H
 #define LIMN_ENGINE_DEVICE_CPU_CPU_H
 
 #include "engine/ops/op.h"
 
-// One node made ready. Pointers are to dense row-major memory, aligned to 64 bytes (views made by
-// op_part: to the element). dst may equal src[i] only where the planner allows it: elementwise
-// kernels whose row is read at the same index as it is written (see cpu_may_overwrite()).
+// One node prepared to run. Pointers are to dense row-major memory, aligned to 64 bytes (views made
+// by op_part: to the element). dst may equal src[i] only where the planner allows it: for
+// elementwise kernels that read and write the same index (see cpu_may_overwrite()).
 struct cpu_step {
     const struct node *node;
     void *dst;
@@ -15,18 +15,18 @@ struct cpu_step {
     void *scratch;           // scratch_size bytes, 64-byte aligned, contents undefined
     size_t scratch_size;     // set by prepare()
     void *state;             // the kernel's own, made by prepare(), freed by release()
-    bool constant[OP_SRC_MAX]; // src[i] never changes while the plan lives: it may be packed once
+    bool constant[OP_SRC_MAX]; // src[i] never changes during the plan's life: may be packed once
     size_t packed;           // bytes of packed weights in state, set by prepare() or the first run
     const struct cpu_kernel *kernel; // NULL: plain
 };
 
-// The address given to all tensors of a step that is prepared only to learn what it needs: nothing
-// is read from it or kept.
+// The address of all tensors of a step that is prepared only to learn what memory it needs: nothing
+// is read from there or kept.
 extern const char cpu_nowhere[];
 
-// A fast kernel. `prepare` says whether it takes the node (shapes, dtypes) and reserves scratch and
-// state; pointers in the step are not set yet when it runs. False is not an error: the next
-// candidate or the plain kernel takes the node. `release` may be NULL. `keeps` says whether it
+// A fast kernel. `prepare` returns whether it supports the node (shapes, dtypes), and reserves
+// scratch and state; the step's pointers are not set yet. False is not an error: the next candidate
+// or the plain kernel gets the node. `release` may be NULL. `keeps` returns whether the kernel
 // would keep a copy of a constant source 1, of the same size; NULL: never.
 struct cpu_kernel {
     const char *name;
@@ -45,20 +45,20 @@ struct cpu_table {
 void cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k); // appends
 void cpu_table_first(struct cpu_table *t, enum op op, const struct cpu_kernel *k);
 
-// Each family of kernels adds what it has (fast_*.c, dnnl_*.c).
-void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; nothing without oneDNN
-void cpu_add_fast(struct cpu_table *t);  // everything else, for the best instruction set here
+// Each family of kernels (fast_*.c, dnnl_*.c) adds its own.
+void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; none without oneDNN
+void cpu_add_fast(struct cpu_table *t);  // everything else, for the best instruction set available
 
-// The plain kernels: the definition. They fail only on bad data (gather ids out of range).
+// The plain kernels: the reference definitions. They fail only on bad data (gather ids out of
+// range).
 typedef bool cpu_plain_fn(const struct cpu_step *s, struct err *err);
 extern cpu_plain_fn *const cpu_plain[OP_COUNT];
 
 // Threads. Runs body(ctx, first, last) over [0,n) split in contiguous pieces of at least `grain`,
-// at most cpu_threads() of them, always the same split for the same n, grain and thread count.
-// Nested calls run on the calling thread. (OpenMP underneath, which oneDNN uses too, so that there
-// is one pool.)
+// at most cpu_threads() of them; the split depends on n, grain and the thread count alone. Nested
+// calls run on the calling thread. (Based on OpenMP, as oneDNN is, so that both share one pool.)
 int cpu_threads(void);
-int cpu_threads_set(int n); // of what this thread does from now on; how many there were before
+int cpu_threads_set(int n); // for the calling thread, from now on; returns the old number
 void cpu_parallel(int64_t n, int64_t grain, void (*body)(void *ctx, int64_t first, int64_t last),
                   void *ctx);
 

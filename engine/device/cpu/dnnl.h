@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
-// oneDNN behind one door: no other header of limn knows the library. It covers both of its C APIs
-// (2.x and 3.x). Names start with onednn_ because dnnl_ belongs to the library.
+// The interface to oneDNN, for both of its C APIs (2.x and 3.x). Only dnnl_api.h, which serves
+// dnnl*.c, includes the library's own header. Names start with onednn_ because dnnl_ belongs to the
+// library.
 //
-// A call is one product made ready: a primitive, with a reorder for each argument whose layout is
-// not the one the primitive wants. Tensors keep the engine's layouts (channels last, weights as in
-// checkpoints); layouts of the library's own choice exist only inside a call.
+// A call is one prepared product: a primitive, with a reorder for each argument whose layout is not
+// the one the primitive wants. Tensors keep the engine's layouts (channels last, weights as in
+// checkpoints); layouts chosen by the library exist only inside a call.
 //
-//     struct onednn_call *c = onednn_call_create(&params);   // NULL: the library does not take it
+//     struct onednn_call *c = onednn_call_create(&params);   // NULL: not supported
 //     size_t n = onednn_call_scratch(c);                      // working memory of a run
 //     onednn_call_run(c, (void *[]){x, w, bias, y}, scratch);
 //     onednn_call_destroy(c);
 //
-// Calls are independent of each other; one call is run by one thread at a time (and uses the
-// OpenMP pool inside).
+// Calls are independent of each other; each may be run by one thread at a time (it uses the OpenMP
+// pool).
 #ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_H
 #define LIMN_ENGINE_DEVICE_CPU_DNNL_H
 
@@ -22,27 +23,27 @@ enum onednn_kind {
     ONEDNN_NONE = 0,
     ONEDNN_MATMUL,
     ONEDNN_CONV,        // forward
-    ONEDNN_CONV_GRAD_X, // SOURCE is what is computed, from WEIGHTS and RESULT
-    ONEDNN_CONV_GRAD_W, // WEIGHTS is what is computed, from SOURCE and RESULT
+    ONEDNN_CONV_GRAD_X, // computes SOURCE from WEIGHTS and RESULT
+    ONEDNN_CONV_GRAD_W, // computes WEIGHTS from SOURCE and RESULT
     ONEDNN_KIND_COUNT
 };
 
-// Named as in the forward direction, whichever of them is computed.
+// Named by their place in the forward direction, whichever of them is computed.
 enum onednn_which { ONEDNN_SOURCE, ONEDNN_WEIGHTS, ONEDNN_BIAS, ONEDNN_RESULT, ONEDNN_ARGS };
 
 enum { ONEDNN_RANK_MAX = 4 };
 
-// One tensor. Dimensions in the library's order: pictures (N,C,H,W), convolution weights
-// (K,C,k,k), matrices (M,K) (K,N) (M,N) or with one leading batch; strides in elements say how they
-// really lie.
+// One tensor. Dimensions in the library's order: pictures (N,C,H,W), convolution weights (K,C,k,k),
+// matrices (M,K) (K,N) (M,N) or with one leading batch; strides, in elements, give their actual
+// layout.
 struct onednn_arg {
     int rank; // 0: this argument is absent (bias)
     int64_t dim[ONEDNN_RANK_MAX], stride[ONEDNN_RANK_MAX];
     enum dtype dtype;  // f32 or bf16
-    enum dtype inside; // what the primitive computes with, DTYPE_NONE: dtype, or f32 if it must
-    bool any;          // the library chooses the layout, the call reorders
-    bool constant;     // never changes: reordered in the first run only, and kept
-    const void *at;    // of a constant: where it lies while the call lives; NULL: not known yet
+    enum dtype inside; // the primitive's own type; DTYPE_NONE: dtype, or f32 if it must
+    bool any;          // the library chooses the layout, and the call reorders
+    bool constant;     // never changes: reordered once, in the first run, and kept
+    const void *at;    // of a constant: its address during the call's life; NULL: not known yet
 };
 
 struct onednn_params {
@@ -55,31 +56,32 @@ struct onednn_call;
 
 bool onednn_available(void);
 
-// NULL if the library has nothing better than its reference loops, or is not built in.
+// NULL if the library has only its slow reference implementation for this, or is not built in.
 struct onednn_call *onednn_call_create(const struct onednn_params *params);
 void onednn_call_destroy(struct onednn_call *c); // NULL is fine
 
 size_t onednn_call_scratch(const struct onednn_call *c); // bytes, 64-byte aligned
-// Bytes it keeps for constant arguments, without what it shares with an earlier call.
+// Bytes of packed constant arguments that it keeps, without those shared with an earlier call.
 size_t onednn_call_packed(const struct onednn_call *c);
 
 // data[i]: the tensors in the order of enum onednn_which, NULL where absent.
 void onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch);
 
-// "brgconv:avx512_core_bf16", and which arguments are reordered; for benchmarks and logs.
+// "brgconv:avx512_core_bf16", and which arguments are reordered; for benchmarks and logs. The
+// call's.
 const char *onednn_call_name(const struct onednn_call *c);
 
-// FLOP/s of a large square matrix product of this type, the best of several after a warm-up; `limn
-// bench` calls it the machine's own rate. 0 and an error if it cannot be measured.
+// FLOP/s of a large square matrix product of this type, the best of several after a warm-up: the
+// machine's own rate in `limn bench`. 0 and an error if it cannot be measured.
 double cpu_matmul_rate(enum dtype dtype, struct err *err);
 
 // The version as text, "2.6.3"; "" without the library.
 const char *onednn_version(void);
 
-// Whether the library multiplies bf16 in matrix units (AMX) here.
+// Whether the library uses this processor's matrix units (AMX) for bf16.
 bool onednn_has_matrix_units(void);
 
-// What the two files of kernels add to the table.
+// Each file of kernels adds its own to the table.
 void onednn_add_conv(struct cpu_table *t);
 void onednn_add_matmul(struct cpu_table *t);
 // Attention and its gradient, with this processor's kernels between the products

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// oneDNN's two C APIs as one: layouts of tensors and descriptors of primitives. For dnnl*.c, which
-// are the library's only users; without the library nothing is here.
+// One interface to oneDNN's two C APIs: layouts of tensors and descriptors of primitives. For
+// dnnl*.c, the library's only users; empty without the library.
 #ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_API_H
 #define LIMN_ENGINE_DEVICE_CPU_DNNL_API_H
 
@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// 2.x passes memory descriptors as pointers to structs and makes primitives in two steps (operation
-// descriptor, then primitive descriptor); 3.x passes handles and makes them in one. `layout_ref` is
-// what functions take, `LAYOUT(x)` makes one from an owned `dnnl_memory_desc_t x`.
+// 2.x passes memory descriptors as pointers to structs and creates primitives in two steps
+// (operation descriptor, then primitive descriptor); 3.x passes handles and creates them in one.
+// `layout_ref` is what functions take; `LAYOUT(x)` makes one from an owned `dnnl_memory_desc_t x`.
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef const_dnnl_memory_desc_t layout_ref;
@@ -25,7 +25,7 @@ typedef const dnnl_memory_desc_t *layout_ref;
 #define LAYOUT(x) (&(x))
 #endif
 
-// As a format tag says.
+// The layout of a format tag.
 static inline bool
 layout_init_tag(dnnl_memory_desc_t *md, int rank, const int64_t *dim, dnnl_data_type_t type,
                 dnnl_format_tag_t tag)
@@ -140,9 +140,9 @@ conv_grad_w_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, layout_ref src, 
 #endif
 }
 
-dnnl_engine_t onednn_engine(void); // NULL: the library does not work here
+dnnl_engine_t onednn_engine(void); // NULL: the library does not work on this machine
 
-// A memory object without memory.
+// A memory object without memory behind it; the data handle is set for each run.
 static inline bool
 memory_init(dnnl_memory_t *m, layout_ref md)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Products of the library as parts of a kernel of ours: between matrices whose rows lie anywhere,
-// in memory that a thread of the kernel has to itself. Private to engine/device/cpu.
+// oneDNN's products as building blocks of limn's own kernels: between matrices with any row pitch,
+// each run by one thread of the kernel with working memory of its own. Private to
+// engine/device/cpu.
 #ifndef LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 #define LIMN_ENGINE_DEVICE_CPU_DNNL_PRODUCT_H
 
@@ -9,7 +10,7 @@
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
 
-// (rows,columns), a row every `pitch` elements.
+// A matrix (rows,columns), one row every `pitch` elements.
 static inline struct onednn_arg
 product_matrix(int64_t rows, int64_t columns, int64_t pitch, enum dtype dtype)
 {
@@ -24,9 +25,9 @@ product_transposed(struct onednn_arg a)
                                .stride = {a.stride[0], 1, a.stride[1]}, .dtype = a.dtype};
 }
 
-// result = left right, on the thread that runs it: the library divides a product by the threads
-// there are when it is made. NULL if it does not take it. *pad becomes large enough for its working
-// memory.
+// result = left right, computed by the thread that runs it alone: the library splits a product over
+// the number of threads set when it is created. NULL if not supported. Raises *pad to the bytes of
+// working memory it needs.
 static inline struct onednn_call *
 product_create(struct onednn_arg left, struct onednn_arg right, struct onednn_arg result,
                size_t *pad)
@@ -42,7 +43,7 @@ product_create(struct onednn_arg left, struct onednn_arg right, struct onednn_ar
     return call;
 }
 
-// NULL is fine, and so are products that are NULL.
+// Also frees the array. NULL is fine, and so are entries that are NULL.
 static inline void
 product_destroy_all(struct onednn_call **calls, int64_t count)
 {
@@ -51,16 +52,17 @@ product_destroy_all(struct onednn_call **calls, int64_t count)
     free(calls);
 }
 
-// n, up to a multiple of `unit`. The matrix units take rows by 16 and what is summed by 32, and the
-// library's products of other sizes cost two to three times as much: better some zeros more.
+// n rounded up to a multiple of `unit`. Matrix units take 16 rows and sums of 32 products at a
+// time, and the library's products of other sizes cost two to three times as much, so padding with
+// zeros pays.
 static inline int64_t
 product_padded(int64_t n, int64_t unit)
 {
     return (n + unit - 1) / unit * unit;
 }
 
-// The size of blocks that share `all` evenly and are near `each`, a multiple of `unit`: the last
-// one is filled up with zeros.
+// The size, a multiple of `unit`, of blocks near `each` that divide `all` evenly; the last one is
+// padded with zeros.
 static inline int64_t
 product_block(int64_t all, int64_t each, int64_t unit)
 {
@@ -68,7 +70,7 @@ product_block(int64_t all, int64_t each, int64_t unit)
     return product_padded((all + blocks - 1) / blocks, unit);
 }
 
-// The next piece of memory, for vectors; base NULL: only counted in *used.
+// The next `bytes` of `base`, aligned to 64 bytes; base NULL: only counts them in *used.
 static inline void *
 product_take(char *base, size_t *used, size_t bytes)
 {

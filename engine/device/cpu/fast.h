@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What the fast kernels share. Private to fast_*.c.
+// Helpers shared by the fast kernels. Private to fast_*.c.
 //
-// Every fast_*.c but fast.c is compiled once for each instruction set, with FAST_ISA naming it; the
-// compiler does the vectorising. Kernels compute in f32 whatever the tensors hold: a tile of the
-// sources is widened into a buffer of the stack that stays in the nearest cache, and the result is
-// narrowed from there; f32 tensors are used where they lie. So one body serves f32, bf16 and f16.
+// Every fast_*.c but fast.c is compiled once for each instruction set, named by FAST_ISA; the
+// compiler vectorises. Kernels compute in f32 whatever the tensors hold: a tile of the sources is
+// widened into a buffer on the stack that stays in the first-level cache, and the result is
+// narrowed from there; f32 tensors are used in place. So one body serves f32, bf16 and f16.
 #ifndef LIMN_ENGINE_DEVICE_CPU_FAST_H
 #define LIMN_ENGINE_DEVICE_CPU_FAST_H
 
@@ -23,7 +23,7 @@
 #define INLINE           static inline __attribute__((always_inline, unused))
 #define SIMD             _Pragma("omp simd")
 
-// Families in each instruction set.
+// The families of kernels for each instruction set.
 #define FAST_FAMILIES(isa)                                                                         \
     void fast_add_elementwise_##isa(struct cpu_table *t);                                          \
     void fast_add_binary_##isa(struct cpu_table *t);                                               \
@@ -43,9 +43,9 @@ FAST_FAMILIES(v4)
 FAST_FAMILIES(bf16) // v4 with AVX512-BF16
 void fast_add_attention_bf16_products(struct cpu_table *t);
 
-// Elements of a tile: a few buffers of this size fit in the first-level cache.
+// Elements per tile: a few buffers of this size fit in the first-level cache.
 enum { TILE = 1024 };
-// Bytes of tensor below which another thread is not worth waking.
+// Bytes of a tensor below which another thread is not worth waking.
 enum { FAST_GRAIN_BYTES = 1 << 16 };
 
 INLINE bool
@@ -54,7 +54,7 @@ is_fast(enum dtype t)
     return t == DTYPE_F32 || t == DTYPE_BF16 || t == DTYPE_F16;
 }
 
-// The node and all its sources hold f32, bf16 or f16.
+// Whether the node and all its sources are f32, bf16 or f16.
 INLINE bool
 all_fast(const struct node *n)
 {
@@ -80,8 +80,8 @@ bits_of(float f)
     return u;
 }
 
-// f16 without tables or branches, so that loops of it are vectorised. The exponent is rebased by a
-// multiplication, which also makes subnormals right.
+// f16 to f32 without tables or branches, so that loops of it are vectorised. The exponent is
+// rebased by a multiplication, which also handles subnormals.
 INLINE float
 widen_f16(uint16_t h)
 {
@@ -91,8 +91,8 @@ widen_f16(uint16_t h)
     return float_of(u | (uint32_t)(h & 0x8000u) << 16);
 }
 
-// Round to nearest even. Subnormal results are rounded by the adder: 0.5 + |f| has exactly the
-// last place of an f16 subnormal.
+// Rounds to nearest even. For subnormal results the addition rounds: the last place of 0.5 + |f| is
+// exactly that of an f16 subnormal.
 INLINE uint16_t
 narrow_f16(float f)
 {
@@ -116,7 +116,7 @@ INLINE void
 narrow_bf16_row(uint16_t *restrict to, const float *restrict from, int64_t n)
 {
     int64_t done = 0;
-#ifdef __AVX512BF16__ // the instruction rounds alike, but takes subnormals for zero
+#ifdef __AVX512BF16__ // the instruction rounds alike, but flushes subnormals to zero
     for (; done + 32 <= n; done += 32)
         _mm512_storeu_si512(to + done,
                             (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + done + 16),
@@ -126,7 +126,7 @@ narrow_bf16_row(uint16_t *restrict to, const float *restrict from, int64_t n)
         to[i] = bf16_from_f32(from[i]);
 }
 
-// Elements [at, at+n) of a tensor as f32: where they lie, or widened into `buffer`.
+// Elements [at, at+n) of a tensor as f32: in place, or widened into `buffer`.
 static inline __attribute__((unused)) const float *
 fetch(enum dtype t, const void *base, int64_t at, int64_t n, float *restrict buffer)
 {
@@ -149,7 +149,7 @@ target(enum dtype t, void *base, int64_t at, float *buffer)
     return t == DTYPE_F32 ? (float *)base + at : buffer;
 }
 
-// Narrows what target() gave. `from` may be any f32 row.
+// Narrows `from`, which target() gave, into the result; it may be any f32 row.
 static inline __attribute__((unused)) void
 commit(enum dtype t, void *base, int64_t at, int64_t n, const float *from)
 {
@@ -167,7 +167,7 @@ commit(enum dtype t, void *base, int64_t at, int64_t n, const float *from)
     }
 }
 
-// `times` copies of a row of n, side by side.
+// Writes `times` copies of a row of n, side by side.
 INLINE void
 repeat_row(float *restrict wide, const float *restrict row, int64_t n, int64_t times)
 {
@@ -176,8 +176,8 @@ repeat_row(float *restrict wide, const float *restrict row, int64_t n, int64_t t
             wide[r * n + i] = row[i];
 }
 
-// Work that needs memory of its own in each worker: prepare() reserves `bytes` a worker with
-// reserve(); at the run each of workers() takes items [worker_first(), worker_first(w + 1)).
+// For work that needs memory of its own in each worker: prepare() calls reserve() with the bytes
+// per worker; in the run, worker w of workers() takes items [worker_first(w), worker_first(w + 1)).
 INLINE size_t
 aligned_bytes(size_t bytes)
 {
@@ -203,7 +203,7 @@ worker_memory(const struct cpu_step *s, size_t bytes, int64_t worker)
     return (char *)s->scratch + (size_t)worker * aligned_bytes(bytes);
 }
 
-// Rows of `bytes` each that one thread should get at least.
+// The least number of rows of `bytes` each that one thread should get.
 INLINE int64_t
 grain_of(int64_t bytes)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // exp, log, tanh, erf and the activations in straight-line f32 arithmetic, so that loops of them
-// are vectorised. NaN gives NaN. Largest errors, measured over the whole range by t_fast, are
-// below 2 units in the last place for exp, log; 4 for tanh and erf.
+// are vectorised. NaN gives NaN. The largest errors, measured over the whole range by t_fast, are
+// below 2 units in the last place for exp and log, and below 4 for tanh and erf.
 #ifndef LIMN_ENGINE_DEVICE_CPU_FAST_MATH_H
 #define LIMN_ENGINE_DEVICE_CPU_FAST_MATH_H
 
@@ -26,7 +26,7 @@ exp_reduced(float x, float *shifted)
     return p * r + 1.0f;
 }
 
-// exp where the ends of the range do not matter: below -87 it gives exp(-87), infinity from 88.4.
+// exp where the ends of the range do not matter: gives exp(-87) below -87, and infinity from 88.4.
 INLINE float
 exp_near(float x)
 {
