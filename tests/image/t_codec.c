@@ -17,6 +17,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
+#include "tests/image/near.h"
 
 static const char *data_folder;
 
@@ -37,15 +38,6 @@ read_sample(const char *name, struct err *err)
     struct image *image = codec_read(path, err);
     free(path);
     return image;
-}
-
-static void
-assert_near(const uint8_t *pixel, int r, int g, int b, int tolerance)
-{
-    const int expected[3] = {r, g, b};
-    for (int i = 0; i < 3; i++)
-        if (abs(pixel[i] - expected[i]) > tolerance)
-            fail_msg("(%d,%d,%d) instead of (%d,%d,%d)", pixel[0], pixel[1], pixel[2], r, g, b);
 }
 
 // --- round trips

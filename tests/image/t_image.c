@@ -15,15 +15,7 @@
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 #include "renderer/image/resize.h"
-
-static void
-assert_near(const uint8_t *pixel, int r, int g, int b, int tolerance)
-{
-    const int expected[3] = {r, g, b};
-    for (int i = 0; i < 3; i++)
-        if (abs(pixel[i] - expected[i]) > tolerance)
-            fail_msg("(%d,%d,%d) instead of (%d,%d,%d)", pixel[0], pixel[1], pixel[2], r, g, b);
-}
+#include "tests/image/near.h"
 
 static void
 limits_are_sentences(void **state)
