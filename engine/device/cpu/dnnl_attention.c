@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Attention in bf16 whose products are the library's, for processors on which these have matrix
-// units (AMX) and ours have not: some ten times as fast. Formulas are in engine/ops/attention.c.
+// Attention in bf16 with oneDNN's products, for processors on which these use matrix units (AMX)
+// and ours do not: some ten times as fast. The formulas are in engine/ops/attention.c.
 //
-// Each thread has heads of its own: their keys and values are packed once, in tiles of keys; then
-// for each block of queries tile after tile is multiplied, weighed by a running softmax and
-// multiplied with the values, all of it in the cache of one core, and no thread waits for another
-// before the end. So memory is that of a head and a tile of scores a thread, however many tokens
-// there are. Where threads would be left over, a head's queries are split among several.
+// Each thread has heads of its own. It packs a head's keys and values once, in tiles of keys; then
+// for each block of queries it multiplies tile after tile, weighs the scores by an online softmax
+// and multiplies them by the values, all in the cache of one core; threads wait for each other only
+// at the end. So a thread's memory is one packed head and one tile of scores, never all scores. If
+// threads would be left idle, a head's queries are split among several.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +18,11 @@
 enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
 
 struct sizes {
-    int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
-    int64_t queries, keys;            // of a block and of a tile, the last ones filled up
-    int64_t blocks, tiles;            // of a head
-    int64_t splits;                   // of a head's blocks of queries
-    int64_t items, workers;           // parts of heads; threads
+    int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels per head and of all
+    int64_t queries, keys;            // per block and per tile, the last ones padded
+    int64_t blocks, tiles;            // per head
+    int64_t splits;                   // parts that a head's blocks are split into
+    int64_t items, workers;           // parts of all heads; threads
 };
 
 enum product { SCORE, VALUE, PRODUCTS };
@@ -37,7 +37,8 @@ struct attention {
 
 static const struct attention_tile *the_tile;
 
-// The least that keeps nine of ten threads at work, or else keeps most of them.
+// The least number of parts that keeps nine of ten threads busy, or else the one that keeps most
+// busy.
 static int64_t
 splits_of(int64_t heads, int64_t blocks)
 {
@@ -149,7 +150,7 @@ source(const struct place *p, int which, int64_t token)
            p->head * z->width;
 }
 
-// Keys and values of a head, with zeros for those that the last tile lacks.
+// Packs a head's keys and values, with zeros for what the last tile lacks.
 static void
 pack_head(const struct place *p)
 {
@@ -164,7 +165,7 @@ pack_head(const struct place *p)
         memcpy(p->m.v + j * z->width, source(p, 2, j), (size_t)z->width * 2);
 }
 
-// Queries into one block, and nothing summed yet.
+// Copies the queries of a block and clears its sums.
 static void
 begin_block(const struct place *p)
 {
@@ -229,7 +230,7 @@ run_block(struct place *p)
     p->a->tile->finish(out, z->c, p->m.sum, p->m.total, z->width, 0, p->rows);
 }
 
-// A worker's items, in order: those of one head follow each other.
+// A worker's items, in order: those of one head are consecutive.
 static void
 run_items(struct place *p, int64_t first, int64_t last)
 {

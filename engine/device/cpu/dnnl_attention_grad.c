@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The gradient of attention in bf16 whose five products are the library's, for processors on which
-// these have matrix units (AMX): three times as fast as our own. Formulas are in
-// engine/ops/attention.c.
+// The gradient of attention in bf16 with five products by oneDNN, for processors on which these use
+// matrix units (AMX): three times as fast as our own. The formulas are in engine/ops/attention.c.
 //
 // Each thread has heads of its own and takes a head's queries in blocks, each against all keys, so
-// that scores and what is made of them stay in the cache of one core. What keys and values get from
-// several blocks is summed in f32.
+// that scores and what is computed from them stay in the cache of one core. The gradients of keys
+// and values are summed over the blocks in f32.
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +13,16 @@
 #include "engine/device/cpu/dnnl_product.h"
 
 enum {
-    QUERIES = 256,   // most of a block
-    SCORES = 131072, // most of a block, where it has more than FEW queries
-    FEW = 16,        // fewer queries or keys are the other kernel's
+    QUERIES = 256,   // at most per block
+    SCORES = 131072, // at most per block if it has more than FEW queries
+    FEW = 16,        // with fewer queries or keys the other kernel runs
     WIDEST = 512,
     BIAS = 4, // the source
 };
 
 struct sizes {
-    int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels of one and of all
-    int64_t queries, keys;            // of a block, the last one filled up; all, likewise
+    int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels per head and of all
+    int64_t queries, keys;            // per block; all keys; both padded
     int64_t workers;
 };
 
@@ -134,7 +133,7 @@ struct place {
     int64_t sample, head, first, rows; // the last two: queries
 };
 
-// Where row `token` of this head lies in a tensor of so many tokens a sample.
+// This head's row `token` of a tensor with `tokens` tokens per sample.
 static uint16_t *
 row_of(const struct place *p, const void *base, int64_t tokens, int64_t token)
 {
@@ -142,7 +141,7 @@ row_of(const struct place *p, const void *base, int64_t tokens, int64_t token)
            p->head * p->a->z.width;
 }
 
-// Rows of this head, one after another, with zeros up to `padded`.
+// Copies this head's rows one after another, with zeros up to `padded` rows.
 static void
 gather(const struct place *p, uint16_t *to, const uint16_t *from, int64_t rows, int64_t padded)
 {
@@ -168,7 +167,7 @@ multiply(const struct place *p, enum product which, const void *left, const void
                                                 NULL, result}, p->m.pad);
 }
 
-// Queries that the block lacks weigh nothing.
+// The weights of queries that the block lacks are zero.
 static void
 weigh(const struct place *p)
 {
@@ -185,7 +184,7 @@ weigh(const struct place *p)
     memset(p->m.ds + p->rows * z->keys, 0, lacking);
 }
 
-// What the block adds to a gradient of keys.
+// Adds the block's part to the gradient of the keys or values.
 static void
 add_to(const struct place *p, float *sum, const uint16_t *left, const uint16_t *right)
 {

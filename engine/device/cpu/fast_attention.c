@@ -2,7 +2,8 @@
 // Attention with f32 products, for any float type.
 #include "engine/device/cpu/fast.h"
 
-// Register tiles that the instruction set holds: MR*NZ sums, NZ vectors of B, one of A.
+// Register tiles that fit into the instruction set's registers: MR*NZ sums, NZ vectors of B, one of
+// A.
 #if defined(__AVX512F__)
 enum { KP = 1, VW = 16, MR = 8, NZ = 3 };
 #elif defined(__AVX__)
@@ -42,7 +43,7 @@ elements(enum dtype t, const void *base, int64_t at, int64_t n, element *buffer)
     return fetch(t, base, at, n, buffer);
 }
 
-// Scores are their own operands.
+// Scores are used as operands as they are.
 INLINE void
 narrow_row(word *to, const float *from, int64_t n)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Attention with bf16 products (AVX512-BF16), summed in f32. Probabilities and score gradients are
 // rounded to bf16 as operands, so results differ from the f32 kernel's by up to a unit in the last
-// place of bf16; rows too short to average that out are left to it.
+// place of bf16; that kernel takes rows with too few keys to average out the difference.
 #include "engine/device/cpu/attention_rows.h"
 #include "engine/device/cpu/fast.h"
 
@@ -51,7 +51,7 @@ narrow_row(word *to, const float *from, int64_t n)
                                 (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
 }
 
-// Two rows, element by element.
+// Pairs of elements of two rows.
 INLINE void
 narrow_pair(word *to, const float *from, int64_t n)
 {
@@ -71,7 +71,7 @@ narrow_pair(word *to, const float *from, int64_t n)
 
 // --- Tiles between products of the library: attention_rows.h
 
-// Pairs of columns of sixteen rows at a time.
+// Takes pairs of columns of sixteen rows at a time.
 static void
 tile_transpose(uint16_t *to, int64_t to_pitch, const uint16_t *from, int64_t pitch, int64_t rows,
                int64_t columns)
@@ -90,7 +90,8 @@ tile_transpose(uint16_t *to, int64_t to_pitch, const uint16_t *from, int64_t pit
     }
 }
 
-// The largest of a row of scores, scaled; with a bias they are changed to what is weighed.
+// The largest of a row's scores, scaled and with the bias. If there is a bias, s becomes these
+// scores.
 static float
 row_top(const struct attention_rows *r, float *s, const float *bias)
 {
@@ -106,10 +107,10 @@ row_top(const struct attention_rows *r, float *s, const float *bias)
 #pragma omp simd reduction(max : top)
     for (int64_t j = 0; j < r->keys; j++)
         top = s[j] > top ? s[j] : top;
-    return top * scale; // which is positive
+    return top * scale; // scale > 0
 }
 
-// exp_softmax() of sixteen: 2^n by the instruction, and nothing clamped, as what is below is cut.
+// exp_softmax() of sixteen: an instruction applies 2^n, and x below -87 is not clamped but masked.
 INLINE __m512
 exp_softmax_16(__m512 x)
 {
@@ -128,7 +129,7 @@ exp_softmax_16(__m512 x)
     return _mm512_maskz_scalef_ps(kept, p, n);
 }
 
-// exp of what is scaled (a product rounded by itself) less the top.
+// exp(s scale - top); the product is rounded by itself.
 INLINE __m512
 weight_16(__m512 s, float scale, float top)
 {
@@ -137,8 +138,8 @@ weight_16(__m512 s, float scale, float top)
     return exp_softmax_16(_mm512_sub_ps(x, _mm512_set1_ps(top)));
 }
 
-// Weights of a row as operands, zeros up to a multiple of 32; their sum as they are multiplied: a
-// pair in a word is widened by a shift and by a mask.
+// Writes a row's weights as operands, with zeros up to a multiple of 32, and returns the sum of the
+// rounded weights. A pair in a word is widened by a shift and by a mask.
 static float
 row_weights(const float *s, uint16_t *to, int64_t n, float scale, float top)
 {
@@ -182,7 +183,7 @@ tile_weigh(const struct attention_rows *r, int64_t first, int64_t last)
     }
 }
 
-// Scores become exp(score - top). Their sum, and in *dot that of their products with dp.
+// Turns scores into exp(score - top). Returns their sum, and in *dot their dot product with dp.
 static float
 row_exponentials(float *s, const float *dp, int64_t n, float scale, float top, float *dot)
 {
@@ -198,7 +199,8 @@ row_exponentials(float *s, const float *dp, int64_t n, float scale, float top, f
     return _mm512_reduce_add_ps(sum);
 }
 
-// Sixteen weights and score gradients of a row at j, zeros where there are no keys.
+// Sixteen weights and score gradients of a row, zeros where there are no keys. factors: 1/sum,
+// dot/sum, scale.
 INLINE void
 row_gradients(const float *s, const float *dp, uint16_t *weights, uint16_t *ds, __mmask16 some,
               const float factors[3])
