@@ -17,7 +17,7 @@
 #include "engine/device/plan.h"
 #include "engine/ops/rules.h"
 
-// Each row's plain kernel under the CPU device's own calling form.
+// Each op's plain kernel with the CPU device's signature.
 #define OP(n, ...)                                                                                 \
     static bool plain_##n(const struct cpu_step *s, struct err *err)                               \
     {                                                                                              \
@@ -38,7 +38,7 @@ struct exec {
     struct cpu_step *steps;
     double *seconds; // by step, while profiling
     void *scratch;
-    struct cpu_stream *stream; // of weights that stay in their files; NULL: they are there
+    struct cpu_stream *stream; // loads weights that stay in their files; NULL: all are in memory
 };
 
 void
@@ -152,8 +152,8 @@ cpu_release(struct plan *p)
     p->exec = NULL;
 }
 
-// A kernel that could not be made for want of memory is like one that there is none of; the
-// definition would then compute for minutes what takes milliseconds.
+// A kernel that cannot be prepared for lack of memory looks like one that does not support the
+// node; the plain kernel would then take minutes instead of milliseconds.
 static bool
 is_short_of_memory(void)
 {
@@ -165,7 +165,7 @@ is_short_of_memory(void)
     return false;
 }
 
-// Tells the stream whose weights a step reads in the first run only.
+// Tells the stream if a step reads its weights only in the first run.
 static void
 tell_of_copy(const struct exec *e, const struct cpu_step *s)
 {
@@ -304,7 +304,7 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
 
 const char cpu_nowhere[64] __attribute__((aligned(64)));
 
-// A step made ready, and given up, for what it then says of itself.
+// Prepares and releases a step, to learn how much memory it needs.
 static struct cpu_step
 tried(const struct device *d, const struct node *n)
 {
@@ -326,7 +326,7 @@ cpu_scratch(const struct device *d, const struct node *n)
     return tried(d, n).scratch_size;
 }
 
-// As the library lays them out, in whole tiles.
+// Bytes of packed weights, in the library's layout of whole tiles.
 static size_t
 cpu_copies(const struct device *d, const struct node *n)
 {

@@ -17,17 +17,18 @@ struct cpu_step {
     void *state;             // the kernel's own, made by prepare(), freed by release()
     bool constant[OP_SRC_MAX]; // src[i] never changes during the plan's life: may be packed once
     size_t packed;           // bytes of packed weights in state, set by prepare() or the first run
-    const struct cpu_kernel *kernel; // NULL: plain
+    const struct cpu_kernel *kernel; // NULL: the plain kernel
 };
 
-// The address of all tensors of a step that is prepared only to learn what memory it needs: nothing
-// is read from there or kept.
+// The address of every tensor of a step that is prepared only to learn how much memory it needs;
+// nothing is read from it or kept.
 extern const char cpu_nowhere[];
 
 // A fast kernel. `prepare` returns whether it supports the node (shapes, dtypes), and reserves
-// scratch and state; the step's pointers are not set yet. False is not an error: the next candidate
-// or the plain kernel gets the node. `release` may be NULL. `keeps` returns whether the kernel
-// would keep a copy of a constant source 1, of the same size; NULL: never.
+// scratch and state; dst and src are set, but their contents and scratch are not there yet. False
+// is not an error: the next candidate or the plain kernel gets the node. `release` may be NULL.
+// `keeps` returns whether the kernel would keep a packed copy of a constant source 1, as large as
+// the source; NULL: never.
 struct cpu_kernel {
     const char *name;
     bool (*prepare)(struct cpu_step *s);
@@ -36,14 +37,14 @@ struct cpu_kernel {
     bool (*keeps)(const struct node *n);
 };
 
-// Candidates for an op, best first, NULL at the end; filled by cpu_fast_table() at start-up for
-// this processor. An op without candidates has only its plain kernel.
+// Candidates for an op, best first, NULL at the end; filled for this processor when the device is
+// opened. An op without candidates has only its plain kernel.
 enum { CPU_KERNELS_PER_OP = 3 };
 struct cpu_table {
     const struct cpu_kernel *kernels[OP_COUNT][CPU_KERNELS_PER_OP + 1];
 };
 void cpu_table_add(struct cpu_table *t, enum op op, const struct cpu_kernel *k); // appends
-void cpu_table_first(struct cpu_table *t, enum op op, const struct cpu_kernel *k);
+void cpu_table_first(struct cpu_table *t, enum op op, const struct cpu_kernel *k); // at the front
 
 // Each family of kernels (fast_*.c, dnnl_*.c) adds its own.
 void cpu_add_dnnl(struct cpu_table *t);  // matmul, conv2d and its gradients; none without oneDNN

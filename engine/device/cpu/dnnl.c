@@ -23,9 +23,9 @@
 enum { ALIGNMENT = 64 };
 
 struct argument {
-    dnnl_memory_t outer, inner;   // as the tensor lies; as the primitive wants it (may be the same)
+    dnnl_memory_t outer, inner;   // in the tensor's layout; in the primitive's (may be the same)
     dnnl_primitive_t reorder;     // NULL: inner is outer
-    dnnl_memory_t via;            // NULL, or a layout between, see needs_detour()
+    dnnl_memory_t via;            // in a layout between the two, see needs_detour(); or NULL
     dnnl_primitive_t detour;      // outer to via; then `reorder` is via to inner
     size_t via_offset, via_size;
     void *at;                     // where outer points now
@@ -69,8 +69,7 @@ data_type(enum dtype t)
     return t == DTYPE_F32 ? dnnl_f32 : t == DTYPE_BF16 ? dnnl_bf16 : dnnl_data_type_undef;
 }
 
-// What the library calls an argument of this kind of call: when executing, and when asked for its
-// layout.
+// The library's numbers for an argument of this kind of call: to pass it, and to query its layout.
 struct arg_id {
     int exec;
     dnnl_query_t query;
@@ -138,7 +137,7 @@ describe(const struct onednn_params *p, dnnl_primitive_attr_t attr)
     layout_ref src = LAYOUT(md[ONEDNN_SOURCE]), w = LAYOUT(md[ONEDNN_WEIGHTS]);
     layout_ref bias = has_bias ? LAYOUT(md[ONEDNN_BIAS]) : NULL, dst = LAYOUT(md[ONEDNN_RESULT]);
     if (p->kind == ONEDNN_CONV_GRAD_X || p->kind == ONEDNN_CONV_GRAD_W) {
-        // Backward primitives want to see the forward one; its weights are of the sources' type.
+        // Backward primitives need the forward one as a hint; its weights have the result's type.
         if (!layout_init(&hint_weights, weights->rank, weights->dim,
                          data_type(inside_of(&p->arg[ONEDNN_RESULT])), NULL) ||
             conv_pd(&hint, engine, src, LAYOUT(hint_weights), NULL, dst, &g, NULL) != dnnl_success)
@@ -195,9 +194,9 @@ align(size_t n)
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-// The forward primitives for bf16 want weights as AcdB..a2b, and the library walks from the layout
-// of checkpoints to that at 3 to 7 GB/s. Through ABcd8b16a2b, whose 16x16 tiles suit both sides, it
-// is three times as fast, which shows where pictures are small and weights are large.
+// The forward primitives for bf16 want weights as AcdB..a2b, and the library reorders from the
+// checkpoints' layout to that at 3 to 7 GB/s. Through ABcd8b16a2b, whose 16x16 tiles suit both
+// sides, it is three times as fast, which matters where pictures are small and weights large.
 static bool
 needs_detour(const struct onednn_params *p, int i)
 {
@@ -329,9 +328,9 @@ call_create(const struct onednn_params *p)
     return c;
 }
 
-// oneDNN writes the code that it makes without a look whether there was memory for it, and dies
-// where address space is limited (ulimit -v). One call takes less than this; where that is not to
-// be had the node is left to the plain kernels.
+// oneDNN does not check whether it got memory for the code it generates, and crashes where address
+// space is limited (ulimit -v). One call takes less than ROOM; if that much is not free, the node
+// is left to the plain kernels.
 static bool
 has_room(void)
 {
@@ -352,7 +351,8 @@ onednn_call_create(const struct onednn_params *p)
     if (c != NULL || p->arg[computed(p->kind)].inside != DTYPE_NONE)
         return c;
     // Processors without bf16: compute in f32 and convert on the way in and out. Much slower than a
-    // model in f32 would be (2.x converts element by element), still far above the plain kernels.
+    // model in f32 would be (2.x converts element by element), but still much faster than the plain
+    // kernels.
     struct onednn_params wide = *p;
     for (int i = 0; i < ONEDNN_ARGS; i++)
         wide.arg[i].inside = DTYPE_F32;
@@ -436,7 +436,7 @@ reorder(struct onednn_call *c, const struct argument *a)
 void
 onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scratch)
 {
-    // Pointers rarely change from run to run, and telling the library is not free.
+    // Pointers rarely change from run to run, and passing them to the library takes time.
     if (c->scratch_at != scratch && scratch != NULL) {
         dnnl_memory_set_data_handle(c->pad, scratch);
         for (int i = 0; i < ONEDNN_ARGS; i++) {
@@ -458,7 +458,7 @@ onednn_call_run(struct onednn_call *c, void *const data[ONEDNN_ARGS], void *scra
         }
         if (a->reorder == NULL || a->result || a->ready)
             continue;
-        // Kept copies are made in the first run, when the weights are there.
+        // Kept copies are filled in the first run, when the weights are in memory.
         if (!a->kept || onednn_kept_begin(a->kept)) {
             reorder(c, a);
             onednn_kept_end(a->kept);

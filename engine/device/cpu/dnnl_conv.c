@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Convolution and its two gradients by oneDNN.
 //
-// Pictures are handed over as they lie (channels last); weights are reordered into the layout the
-// library likes best, once when they are constant. Weight gradients come back the same way.
+// Pictures are passed as they are (channels last); weights are reordered into the layout the
+// library prefers, just once if they are constant. Weight gradients are reordered back.
 #include "engine/device/cpu/dnnl.h"
 
 static struct onednn_arg

@@ -12,7 +12,7 @@ enum { ALIGNMENT = 64 };
 
 struct onednn_kept {
     struct onednn_kept *next;
-    const void *at;             // the tensor; NULL: not to be shared
+    const void *at;             // the tensor; NULL: not shared
     dnnl_memory_t outer, inner; // their layouts
     void *data;
     size_t size;

@@ -19,8 +19,8 @@ struct onednn_kept *onednn_kept_get(const void *at, dnnl_memory_t outer, dnnl_me
 void onednn_kept_release(struct onednn_kept *k); // the last release frees it; NULL is fine
 void *onednn_kept_data(const struct onednn_kept *k);
 
-// True if the copy has not been filled yet: then the caller fills it and calls onednn_kept_end()
-// (NULL is fine), until when other threads wait here.
+// True if the copy has not been filled yet: the caller then fills it and calls onednn_kept_end()
+// (NULL is fine); until then other threads wait here.
 bool onednn_kept_begin(struct onednn_kept *k);
 void onednn_kept_end(struct onednn_kept *k);
 

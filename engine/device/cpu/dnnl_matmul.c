@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Matrix products by oneDNN.
 //
-// A transposed operand is only another pair of strides. Leading dimensions become one batch, or,
-// when b is shared, more rows of one product.
+// A transposed operand is just another pair of strides. Leading dimensions become one batch, or, if
+// b is shared, more rows of one product.
 #include "engine/device/cpu/dnnl.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "engine/base/mem.h"
 
-// (…,rows,columns) as it lies, transposed: (…,columns,rows) in memory.
+// A matrix (…,rows,columns); transposed: stored as (…,columns,rows).
 static struct onednn_arg
 matrix(int64_t batch, int64_t rows, int64_t columns, bool transposed, enum dtype dtype)
 {
@@ -24,10 +24,11 @@ matrix(int64_t batch, int64_t rows, int64_t columns, bool transposed, enum dtype
                                .dtype = dtype};
 }
 
-// A copy in the library's layout is what few rows need, and small weights are a fifth faster for
-// it. Large ones are not, and the copy would be as large as they are: in bf16 with AMX, 2.6 walks a
-// copy of 18 MB and more at half the rate of the weights as they lie, whatever the rows; in f32
-// both are as fast (AVX2 and AVX-512, 2,560 rows).
+// Whether to keep a copy in the library's layout. Products of few rows need it, and those with
+// small weights are a fifth faster with it. Products of many rows with large weights are not, and
+// the copy would take as much memory again: in bf16 with AMX, oneDNN 2.6 reads a copy of 18 MB or
+// more at half the rate of the original, whatever the number of rows; in f32 both are equally fast
+// (AVX2 and AVX-512, 2,560 rows).
 static bool
 matmul_keeps(const struct node *n)
 {
@@ -54,9 +55,9 @@ release(struct cpu_step *s)
     s->state = NULL;
 }
 
-// The columns of a product in two halves, which the library then multiplies by another of its ways:
-// along rows of 24 KB and more it is a tenth faster than the one that it takes for all of them.
-// NULL: it is not, or there are no halves.
+// A product of half the columns, for which the library may choose another implementation (gemm)
+// than for all of them; the whole is then a tenth faster (12,288 deep). NULL: it does not choose
+// that one, or the product is not to be split.
 static struct onednn_call *
 half_call(const struct node *n, const struct onednn_params *whole)
 {

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Matrix products whose right side lies in blocks of a few bits a weight: a tile of its rows at a
-// time is unpacked into the type of the product, by all threads, and oneDNN multiplies with it. So
-// what is unpacked is a few MiB, however large the model, and is unpacked once for all rows of the
-// left side, which is what makes it cheap: with a thousand of them it is a few hundredths of the
-// product. Where the result is bf16 the tile is the whole matrix if that is not too large: columns
-// of a wider result oneDNN 2.6 sums up in f32 beside it, which takes as much memory and a tenth of
-// the time.
+// Matrix products with quantised weights on the right: all threads unpack a tile of rows of the
+// weights into the type of the product, and oneDNN multiplies with it. So only some 24 MiB are
+// unpacked at a time, however large the model, and each weight once for all rows of the left side,
+// which makes it cheap: with a thousand rows it takes a few hundredths of the product's time. If
+// the result is bf16, the tile is the whole matrix if that is not too large: for a part of the
+// columns of a wider bf16 result oneDNN 2.6 sums in a separate f32 buffer, which takes as much
+// memory and a tenth of the time.
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
 #include "engine/device/cpu/dnnl.h"
 #include "engine/device/cpu/packed_rows.h"
 
-// Of the unpacked tile. Each tile reads the whole left side once, so it must not be too narrow.
+// Limits of the unpacked tile. The whole left side is read for each tile, so it must not be too
+// narrow.
 enum { TILE_BYTES = 24 << 20, TILE_COLUMNS = 2048, WHOLE_BYTES = 128 << 20 };
 
 struct packed_product {
-    struct onednn_call *whole, *rest; // a tile's, the last one's where it is narrower
+    struct onednn_call *whole, *rest; // for a tile; for the last one if it is narrower, or NULL
     int64_t tile;                     // columns
-    size_t offset;                    // of what the calls need in scratch, behind the tile
+    size_t offset;                    // of the calls' memory in scratch, after the tile
 };
 
 static packed_rows_fn *unpack_rows;
@@ -96,7 +97,7 @@ struct unpacking {
     enum dtype to, from;
     char *dst;
     const char *src;
-    int64_t inner; // weights of a row
+    int64_t inner; // weights per row
 };
 
 static void

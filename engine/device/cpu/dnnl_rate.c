@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The machine's own rate: what a large matrix product reaches here.
+// The rate of a large matrix product on this machine.
 
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"

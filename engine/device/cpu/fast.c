@@ -11,7 +11,7 @@ size_t tiles_stretch_bytes = 32 << 20;
 
 enum isa { ISA_BASELINE, ISA_V3, ISA_V4, ISA_BF16 };
 
-// What the processor has; LIMN_CPU_ISA=baseline|v3|v4|bf16 asks for less.
+// The best that the processor has; LIMN_CPU_ISA=baseline|v3|v4|bf16 asks for less.
 static enum isa
 choose_isa(void)
 {

@@ -177,7 +177,7 @@ repeat_row(float *restrict wide, const float *restrict row, int64_t n, int64_t t
 }
 
 // For work that needs memory of its own in each worker: prepare() calls reserve() with the bytes
-// per worker; in the run, worker w of workers() takes items [worker_first(w), worker_first(w + 1)).
+// per worker; in the run, worker w of the workers() uses worker_memory(w).
 INLINE size_t
 aligned_bytes(size_t bytes)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// add, sub, mul, div and broadcast, over any broadcasting.
+// add, sub, mul, div and broadcast, with any broadcasting.
 //
-// Shapes are first brought to few dimensions: neighbours through which both operands run on evenly
-// become one. The last two that remain, rows and columns, are cut in tiles; each operand is laid
-// out as a full f32 tile (where it lies, when it is contiguous f32; else widened, repeated or
-// spread), and the arithmetic sees only full tiles. A tile that repeats, like a bias row or a
-// scalar, is laid out once a thread.
+// First, adjacent axes that both operands step through evenly are merged. The last two axes left,
+// rows and columns, are cut into tiles; each operand is laid out as a full f32 tile (used in place
+// if it is contiguous f32; otherwise widened, repeated or broadcast), so that the arithmetic sees
+// only full tiles. A tile that repeats, like a bias row or a scalar, is laid out once per thread.
 #include "engine/device/cpu/fast.h"
 
 enum { OPERANDS = 2 };
@@ -53,7 +52,7 @@ layout_of(const struct node *n)
     return l;
 }
 
-// One operand's tile, and what it holds when that can be used again.
+// One operand's tile, and which one the buffer holds, so that it can be used again.
 struct operand {
     enum dtype dtype;
     const void *base;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Elementwise kernels of one source, and of two of one shape: activations and their gradients.
+// Elementwise kernels of one source, and of two sources of the same shape: activations and their
+// gradients.
 #include "engine/device/cpu/fast_math.h"
 
 typedef void tile_fn(const struct cpu_step *s, const float *x, const float *other, float *y,
@@ -44,7 +45,7 @@ prepare(struct cpu_step *s)
     return all_fast(s->node);
 }
 
-// y[i] may be x[i]'s or other[i]'s own memory, which `omp simd` allows: same index.
+// y may be the same memory as x or other: each index is read before it is written.
 #define KERNEL(name, expression)                                                                   \
     static void name##_tile(const struct cpu_step *s, const float *x, const float *other,          \
                             float *y, int64_t n)                                                   \

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Group norm with its activation, and its backward pass; the formulas are in engine/ops/norm.c.
 //
-// A sample is read once for its statistics and again, still in the cache, to be normalised. With at
-// least as many samples as threads each thread has samples of its own; otherwise all threads share
-// the positions of one sample after the other and their partial sums are added in order.
+// A sample is read once for its statistics and again, still in the cache, to be normalised. If
+// samples divide evenly among the threads or are many, or pictures are tiny, each thread has
+// samples of its own; otherwise all threads share the positions of one sample after the other, and
+// their partial sums are added in order.
 //
-// Statistics: sums of (x - k) and (x - k)^2 in f32 over short chunks, joined in double, where k is
-// the channel's value at the first position. That keeps the variance exact to f32 even when the
-// mean is large against it. Channels are joined to groups by the parallel-variance formula.
+// Statistics: sums of (x - k) and (x - k)^2 in f32 over short chunks, added up in double, where k
+// is the channel's value at the first position. That keeps the variance exact to f32 even if the
+// mean is large in comparison. Channels are joined to groups by the parallel-variance formula.
 #include <math.h>
 
 #include "engine/device/cpu/fast_math.h"
@@ -41,7 +42,6 @@ view_of(const struct cpu_step *s)
     return v;
 }
 
-// Per worker, in floats: wide arrays for channel constants, sums and buffers.
 enum { WIDE_ARRAYS = 10 };
 
 // A worker's memory: its wide arrays and two sums for each channel.
@@ -71,7 +71,7 @@ worker_of(const struct view *v, int64_t index)
     return w;
 }
 
-// --- a pass over positions: pairs of sums a channel
+// --- a pass over positions: two sums per channel
 
 enum pass { PASS_STATISTICS, PASS_BACKWARD };
 
@@ -209,8 +209,8 @@ load_gain(const struct view *v, const struct worker *w, int64_t n)
     spread(v, w, OFFSET);
 }
 
-// From a sample's sums (in w->sums) and shifts to mean and 1/sqrt(var + eps) a channel; what
-// rounding took from the mean goes to SUM_A.
+// From a sample's sums (in w->sums) and shifts to mean and 1/sqrt(var + eps) per channel; SUM_A
+// gets what the mean lost by rounding.
 static void
 finish_statistics(const struct view *v, const struct worker *w)
 {
@@ -398,7 +398,7 @@ run_forward(struct cpu_step *s)
     }
 }
 
-// --- dx: r a dz - r G1/M - xhat r G2/M, elementwise once the sums are there
+// --- dx: r a dz - r G1/M - xhat r G2/M, elementwise once the sums are known
 
 INLINE void
 grad_tile(const struct worker *w, enum activation act, const float *x, const float *dy, float *dx,
@@ -457,7 +457,7 @@ grad_pass(const struct view *v, const struct worker *w, int64_t n, int64_t first
     }
 }
 
-// Positions of all samples in one line, cut among the threads.
+// The positions of all samples in one sequence, split among the threads.
 static void
 grad_range(void *ctx, int64_t first, int64_t last)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// exp, log, tanh, erf and the activations in straight-line f32 arithmetic, so that loops of them
+// exp, log, tanh, erf and the activations in straight-line f32 arithmetic, so that loops over them
 // are vectorised. NaN gives NaN. The largest errors, measured over the whole range by t_fast, are
 // below 2 units in the last place for exp and log, and below 4 for tanh and erf.
 #ifndef LIMN_ENGINE_DEVICE_CPU_FAST_MATH_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// concat, slice, pad, permute, gather and its gradient: bytes are moved, whatever they mean (but
-// for the gradient, which adds).
+// concat, slice, pad, permute, gather and its gradient. All but the gradient, which adds, move
+// bytes, whatever their type.
 #include "engine/device/cpu/fast.h"
 
 // --- runs: `count` pieces of `run` bytes from one pitch to another
@@ -9,7 +9,7 @@ struct copy {
     char *to;
     const char *from; // NULL: zeros
     size_t run, to_pitch, from_pitch;
-    int64_t cuts; // each run is cut in so many work items
+    int64_t cuts; // work items per run
 };
 
 static void
@@ -102,7 +102,7 @@ struct permutation {
     int rank;
     int64_t dim[SHAPE_RANK_MAX + 1];    // of the result, merged
     int64_t stride[SHAPE_RANK_MAX + 1]; // in the source, elements
-    int fast;                           // axis of the result that runs fastest in the source
+    int fast;                           // the result's axis that is contiguous in the source
     int64_t blocks;                     // of that axis
 };
 
@@ -139,7 +139,7 @@ permutation_of(const struct cpu_step *s)
     return p;
 }
 
-// Offsets of outer index `index`, an odometer over all axes but the last and `fast`.
+// Offsets of outer index `index`, which counts over all axes but the last and `fast`.
 static void
 outer_offsets(const struct permutation *p, int64_t index, int64_t *to, int64_t *from)
 {
@@ -155,7 +155,7 @@ outer_offsets(const struct permutation *p, int64_t index, int64_t *to, int64_t *
     }
 }
 
-// The last axis stays: runs.
+// If the last axis stays the last: copies runs.
 static void
 permute_runs(void *ctx, int64_t first, int64_t last)
 {
@@ -247,8 +247,8 @@ gather_run(struct cpu_step *s)
     cpu_parallel(shape_leading(&s->node->shape), grain_of(row), gather_range, s);
 }
 
-// Each thread owns rows of the table and looks through all ids for them: no two threads add to one
-// row, and each row is added up in the order of the ids.
+// Each thread owns rows of the table and scans all ids for them: no two threads add to the same
+// row, and each row is summed in the order of the ids.
 static void
 gather_grad_range(void *ctx, int64_t first, int64_t last)
 {

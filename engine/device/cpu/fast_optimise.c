@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Training steps in place, f32: one pass over memory each.
+// The ops of a training step that work in place, in f32, each in one pass over memory.
 #include <math.h>
 
 #include "engine/device/cpu/fast.h"

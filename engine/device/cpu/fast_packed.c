@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Weights in blocks to numbers: the types that files mostly hold in loops that vectorise, the
-// others as engine/tensor/packed.c defines them.
+// Unpacks quantised weights: the types that are common in files in loops that are vectorised, the
+// others by their definitions in engine/tensor/packed.c.
 #include "engine/device/cpu/fast.h"
 #include "engine/device/cpu/packed_rows.h"
 #include "engine/tensor/packed.h"
@@ -41,7 +41,7 @@ scale_and_least(const uint8_t *s, int j, float *scale, float *least)
     *least = (float)(j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4);
 }
 
-// high: a fifth bit of each weight; NULL: none.
+// high: the fifth bits of the weights; NULL: none.
 INLINE void
 k45(const uint8_t *restrict b, const uint8_t *restrict q, const uint8_t *restrict high,
     float *restrict out)

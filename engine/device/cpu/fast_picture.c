@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Pictures: doubling, halving, timestep sinusoids.
+// Doubling and halving pictures; timestep sinusoids.
 #include <math.h>
 
 #include "engine/device/cpu/fast.h"
 
-// One row of the result, [first, last) counted over all samples.
 static void
 upsample_range(void *ctx, int64_t first, int64_t last)
 {
     const struct cpu_step *s = ctx;
     const struct shape *x = &s->node->source[0]->shape;
     size_t pixel = (size_t)x->dim[3] * dtype_size(s->node->dtype), line = (size_t)x->dim[2] * pixel;
-    for (int64_t row = first; row < last; row++) { // rows of the source: two of the result
+    for (int64_t row = first; row < last; row++) { // of the source: two of the result
         const char *from = (const char *)s->src[0] + (size_t)row * line;
         char *to = (char *)s->dst + (size_t)row * 4 * line;
         for (int64_t i = 0; i < x->dim[2]; i++) {
@@ -76,7 +75,7 @@ downsample_run(struct cpu_step *s)
     cpu_parallel(y->dim[0] * y->dim[1], grain_of(bytes), downsample_range, s);
 }
 
-// Few values, so the library's sine is good enough.
+// Few values, so libm's sine is fast enough.
 static void
 timestep_run(struct cpu_step *s)
 {

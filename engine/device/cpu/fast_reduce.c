@@ -139,8 +139,8 @@ join_row(enum reduction kind, float *restrict sum, const float *restrict x, int6
     }
 }
 
-// Columns [column, column+width) of rows [begin, end) of one outer index. Few columns are summed in
-// several lanes side by side, so that the loop is as wide as the registers: whole rows only.
+// Columns [column, column+width) of rows [begin, end) of one outer index. If whole rows are short,
+// several are summed side by side, so that the loop is as wide as the registers.
 static void
 reduce_columns(const struct job *j, int64_t outer, int64_t begin, int64_t end, int64_t column,
                int64_t width, double *total)

@@ -61,8 +61,8 @@ prepare(struct cpu_step *s)
     return all_fast(s->node) && reserve(s, worker_bytes(s));
 }
 
-// Sums of a row are taken over blocks and then added up, so that they are as exact where the
-// compiler does not vectorise them.
+// Rows are summed in blocks, whose sums are then added up, to be as exact if the compiler does not
+// vectorise the loop.
 enum { BLOCK = 256 };
 
 #define ROW_SUM(total, n, expression)                                                              \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kernels of engine/ops/transformer.c: a row is widened once into the worker's memory, and written
-// from there.
+// Kernels for the ops of engine/ops/transformer.c. A row is widened once into the worker's memory,
+// and its result is written from there.
 #include <math.h>
 
 #include "engine/device/cpu/fast_math.h"
@@ -52,7 +52,7 @@ prepare(struct cpu_step *s)
     return all_fast(s->node) && reserve(s, worker_bytes(s));
 }
 
-// Sums are taken over blocks, so that they are as exact where they are not vectorised.
+// Sums are taken over blocks, to be as exact if they are not vectorised.
 static float
 squares(const float *x, float mean, int64_t n)
 {
@@ -130,7 +130,7 @@ swiglu_row(const struct cpu_step *s, int64_t r, float *memory, int64_t pitch)
     commit(n->dtype, s->dst, r * width, width, y);
 }
 
-// One head, pairs side by side: the sines are repeated with their signs, neighbours change places.
+// One head: rotates the pairs (0,1), (2,3) …
 INLINE void
 turn_pairs(const float *restrict x, float *restrict y, const float *restrict c,
            const float *restrict s, int64_t half)
@@ -142,6 +142,7 @@ turn_pairs(const float *restrict x, float *restrict y, const float *restrict c,
     }
 }
 
+// One head: rotates the pairs (0,half), (1,half+1) …
 INLINE void
 turn_halves(const float *restrict x, float *restrict y, const float *restrict c,
             const float *restrict s, int64_t half)

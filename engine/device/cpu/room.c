@@ -11,7 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-// What a version of control groups calls its files.
+// The file names of one version of control groups.
 struct version {
     const char *mount, *used, *limits[2];
     const char *files[2]; // keys of memory.stat
@@ -24,7 +24,7 @@ static const struct version second = {
     "/sys/fs/cgroup", "memory.current", {"memory.max", "memory.high"},
     {"inactive_file ", "active_file "}};
 
-// The number behind a key that a line begins with; 0 where there is none: "max" is none.
+// The number after `key` at the beginning of a line; 0 if there is none ("max" is none).
 static uint64_t
 number_of(const char *path, const char *key)
 {
@@ -55,8 +55,8 @@ less(uint64_t from, uint64_t by)
     return from > by ? from - by : 0;
 }
 
-// What one group's limits leave. Most groups have none: version 1 then names its largest number.
-// What is used is only asked where it matters: the kernel adds it up anew for each answer.
+// The bytes that one group's limits leave; UINT64_MAX: it has no limit, for which version 1 gives a
+// huge number. Usage is read only if there is a limit, because the kernel sums it up for each read.
 static uint64_t
 group_room(const char *folder, const struct version *v)
 {
@@ -73,7 +73,8 @@ group_room(const char *folder, const struct version *v)
     return less(most, used);
 }
 
-// Of a group and of all above it. A container sees its own as the first of all, whatever its path.
+// The least room of a group and of all above it. A container sees its own group as the root,
+// whatever its path.
 static uint64_t
 groups_room(const char *root, const struct version *v, const char *path)
 {

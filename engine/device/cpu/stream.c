@@ -12,18 +12,18 @@
 #include "engine/base/require.h"
 
 enum {
-    STAYS = 4 << 10,   // bytes up to which a piece stays in memory
-    AROUND = 64 << 10, // the kernel maps so much around a page that is touched
+    STAYS = 4 << 10,   // pieces of up to so many bytes stay in memory
+    AROUND = 64 << 10, // what the kernel maps around a touched page (fault-around)
 };
 
 struct piece {
     const struct node *node; // bound
-    const char *found;       // in a mapped file; NULL: it is brought to memory + at
+    const char *found;       // its address in a mapped file; NULL: it is loaded to memory + at
     size_t at, size;
-    int first, last;         // steps
-    int readers, keepers;    // steps that read it; of those that read a copy after the first run
+    int first, last;         // steps that read it
+    int readers, keepers;    // steps that read it; those of them that keep a packed copy
     bool stays;
-    bool rows;               // it is only gathered from
+    bool rows;               // only gathered from: loaded by rows
     bool there;
 };
 
@@ -32,20 +32,20 @@ struct cpu_stream {
     const struct plan *plan;
     struct piece *pieces; // in the order in which steps first read them
     int count;
-    int *of;              // by node id: piece + 1; 0: none
-    char *memory;         // address space for what is not found; pages come and go
+    int *of;              // by node id: index of its piece + 1; 0: none
+    char *memory;         // address space of pieces that are not found; pages come and go
     size_t reserved;
-    size_t limit;         // bytes that may be there at once, without what stays and rows
-    bool ran;             // once, to its end
+    size_t limit;         // bytes that may be loaded at once, without rows and what stays
+    bool ran;             // a run has finished
 
-    pthread_mutex_t bringing; // the source answers one at a time
+    pthread_mutex_t bringing; // the source serves one call at a time
     pthread_t thread;
     bool started;
 
-    // Of the thread and the run, under the lock.
+    // Shared by the thread and the run, under the lock.
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int next;             // to be brought
+    int next;             // the piece to load next
     size_t used;
     bool busy, ends, failed;
     struct err why;
@@ -100,7 +100,7 @@ rows_bytes(const struct cpu_stream *s, const struct piece *p)
     return MIN(ids * each, pages(p->size));
 }
 
-// Pieces that the thread brings and that leave again.
+// Whether the thread loads the piece, and drops it after its last step.
 static bool
 comes(const struct cpu_stream *s, const struct piece *p)
 {
@@ -115,7 +115,7 @@ next_that_comes(const struct cpu_stream *s, int i)
     return i;
 }
 
-// What some step reads, and the piece that comes after it: so the thread is always one ahead.
+// The most that is live at a step, and the piece after it, so that the thread is always one ahead.
 static size_t
 limit_of(const struct cpu_stream *s)
 {
@@ -131,7 +131,7 @@ limit_of(const struct cpu_stream *s)
     return most;
 }
 
-// The next place for what is not found.
+// Gives a piece that is not found the next address.
 static void
 lay(struct cpu_stream *s, struct piece *p, size_t alignment)
 {
@@ -186,10 +186,10 @@ cpu_stream_bytes(const struct plan *p, const struct weights_source *source)
     return size;
 }
 
-// --- Coming and leaving ------------------------------------------------------------------------
+// --- Loading and dropping ----------------------------------------------------------------------
 
-// Reads what is mapped: at once where the kernel knows how (since 5.14), page by page elsewhere. A
-// page that is no longer there is found by the kernel that reads it, as in every mapping.
+// Reads a mapped range: in one call if the kernel can (since 5.14), otherwise page by page. A page
+// that is evicted before it is used is read again on access, as in every mapping.
 static void
 page_in(const char *data, size_t size)
 {
@@ -220,12 +220,12 @@ static void
 drop(const struct cpu_stream *s, const struct piece *p)
 {
     if (p->found)
-        file_map_forget(p->found, p->size + pages(1)); // with the page at its end
+        file_map_forget(p->found, p->size + pages(1)); // and the page it ends in
     else
         madvise(s->memory + p->at, pages(p->size), MADV_DONTNEED);
 }
 
-// Whether the thread has something to do; -1: it is to end.
+// 1: the thread has a piece to load; 0: it waits; -1: it ends.
 static int
 may_bring(const struct cpu_stream *s)
 {
@@ -268,7 +268,7 @@ bring_ahead(void *ctx)
     return NULL;
 }
 
-// --- Made and gone -----------------------------------------------------------------------------
+// --- Creating and destroying -------------------------------------------------------------------
 
 static bool
 reserve_space(struct cpu_stream *s, struct err *err)
@@ -370,7 +370,7 @@ cpu_stream_start(struct cpu_stream *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-// The rows that a step gathers; ids out of range have been refused.
+// Loads the rows that a step gathers. Its ids have been checked.
 static bool
 bring_rows(struct cpu_stream *s, const struct piece *p, const struct node *step,
            const int32_t *ids, struct err *err)
@@ -395,7 +395,7 @@ bring_what_is_gathered(struct cpu_stream *s, int step, struct err *err)
     return !p || !p->rows || bring_rows(s, p, n, (const int32_t *)(const void *)at, err);
 }
 
-// Whether all that the step reads is there.
+// Whether all that the step reads is loaded.
 static bool
 is_there(const struct cpu_stream *s, int step)
 {
@@ -416,7 +416,7 @@ cpu_stream_begin(struct cpu_stream *s, int step, struct err *err)
     return ok && bring_what_is_gathered(s, step, err);
 }
 
-// Under the lock.
+// Call with the lock held.
 static void
 leave(struct cpu_stream *s, struct piece *p)
 {

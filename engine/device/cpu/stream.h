@@ -19,18 +19,17 @@ void cpu_stream_destroy(struct cpu_stream *s); // NULL is fine
 
 // The address of a bound weight tensor while a step that reads it runs; the same in every run.
 const char *cpu_stream_at(const struct cpu_stream *s, const struct node *bound);
-// Tells it that a step's kernel keeps a packed copy of that tensor from its first run on.
+// Says that a step's kernel keeps a packed copy of that tensor from its first run on.
 void cpu_stream_kept(struct cpu_stream *s, const struct node *bound);
 
-// One run: start; begin and end for each step; finish. After an error call stop instead of the
-// rest.
+// One run: start; begin and end for each step; finish. After an error, stop instead of the rest.
 void cpu_stream_start(struct cpu_stream *s);
 bool cpu_stream_begin(struct cpu_stream *s, int step, struct err *err);
 void cpu_stream_end(struct cpu_stream *s, int step);
 bool cpu_stream_finish(struct cpu_stream *s, struct err *err);
 void cpu_stream_stop(struct cpu_stream *s);
 
-// Peak bytes of such a plan's weights in memory at once.
+// Peak bytes of the plan's weights in memory.
 size_t cpu_stream_bytes(const struct plan *p, const struct weights_source *source);
 
 #endif

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Products of many rows with large matrices in the processor's matrix units (AMX), in bf16 or with
-// weights in blocks. oneDNN 2.6 reaches a quarter of what the units can do, as it waits for memory.
+// Products of many rows with large matrices by the processor's matrix units (AMX), in bf16 or with
+// quantised weights. oneDNN 2.6 reaches a quarter of the units' rate, because it waits for memory.
 //
-// A stretch of the result's columns at a time, their weights are brought into the order of the
-// units, once for all rows of the left side: strips of 32 columns, in which 32 x 32 numbers are two
-// tiles of 1 KB side by side. Then each thread takes blocks of 128 rows, brings them into the same
-// order in its second-level cache, and multiplies them with strip after strip, 256 numbers deep at
-// a time: that much of a strip stays in the first-level cache while the rows go by. Sums are f32
-// and are taken in the same order whatever the threads.
+// The columns of the result are taken in stretches. The weights of a stretch are brought into the
+// units' order once for all rows of the left side: in strips of 32 columns, where 32 x 32 elements
+// are two tiles of 1 KB side by side. Then each thread takes blocks of 128 rows, brings them into
+// the same order in its second-level cache, and multiplies them by strip after strip, 256 elements
+// deep at a time: that much of a strip stays in the first-level cache while the rows go by. Sums
+// are f32 and taken in the same order however many threads there are.
 #include "engine/device/cpu/tiles.h"
 
 #include <cpuid.h>
@@ -20,13 +20,13 @@
 #include "engine/base/mem.h"
 
 enum {
-    SIDE = 32,             // rows and columns that are multiplied at a time: 2 x 2 tiles
-    TILE = 512,            // numbers of a tile: 16 x 32 rows, 16 x 16 pairs of weights
+    SIDE = 32,             // rows and columns multiplied at a time: 2 x 2 tiles
+    TILE = 512,            // elements of a tile: 16 rows of 32, or 16 x 16 pairs of weights
     SUMS = SIDE * SIDE,    // in four tiles of 16 x 16
-    DEEP = 256,            // at a time
-    DEEPEST = 3072,        // of a block of rows that is in order at a time
+    DEEP = 256,            // depth multiplied at a time
+    DEEPEST = 3072,        // depth of a block of rows brought into order at a time
     ROWS = 128,            // of a block
-    ROWS_LEAST = 256,      // with fewer it does not pay to bring weights into order
+    ROWS_LEAST = 256,      // with fewer, bringing weights into order does not pay
     WEIGHTS_LEAST = 2 << 20,
     INNER_MOST = 1 << 19,
 };
@@ -36,8 +36,8 @@ struct tiles_product {
     int64_t stretch;        // columns
     int64_t blocks, groups; // of rows; of a stretch's columns, so that all threads have work
     int64_t workers;
-    size_t worker;          // bytes of one
-    size_t strips;          // bytes of a stretch in order
+    size_t worker;          // bytes per worker
+    size_t strips;          // bytes of a stretch's weights in order
 };
 
 static packed_rows_fn *unpack_rows;
@@ -71,7 +71,8 @@ units_available(void)
     return has && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-// sums (four tiles) += rows x columns, `steps` times 32 deep. `next`: what is read soon.
+// sums (four tiles) += rows x columns, `steps` times 32 deep; `first`: from zero. `next`: memory to
+// prefetch.
 static inline void
 multiply(const uint16_t *a, const uint16_t *b, float *sums, int64_t steps, bool first,
          const char *next)
@@ -108,9 +109,9 @@ multiply(const uint16_t *a, const uint16_t *b, float *sums, int64_t steps, bool 
     __asm__ volatile("" : : : "memory");
 }
 
-// --- Their order
+// --- The units' order
 
-// Sixteen rows of sixteen words, transposed.
+// Transposes sixteen rows of sixteen words.
 static inline void
 transpose_words(uint32_t *to, const uint32_t *from, int64_t pitch)
 {
@@ -137,7 +138,7 @@ transpose_words(uint32_t *to, const uint32_t *from, int64_t pitch)
     }
 }
 
-// Weights of 32 columns, a row of `inner` each.
+// Weights of 32 columns, each a row of `inner` elements.
 static void
 order_weights(uint16_t *to, const uint16_t *from, int64_t inner)
 {
@@ -148,7 +149,7 @@ order_weights(uint16_t *to, const uint16_t *from, int64_t inner)
                             inner / 2);
 }
 
-// 32 rows, of which the last may be missing.
+// 32 rows; those beyond `rows` become zeros.
 static void
 order_rows(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, int64_t deep)
 {
@@ -194,7 +195,7 @@ order_some(void *ctx, int64_t first, int64_t last)
         }
 }
 
-// Sums with a strip to the result, with the bias of its columns.
+// Writes up to 32 rows of sums with a strip to the result, and adds the bias of its columns.
 static void
 write_sums(const struct job *j, const float *sums, int64_t row, int64_t rows, int64_t column)
 {
@@ -221,10 +222,11 @@ struct block {
     uint16_t *rows;       // in order
     float *sums;          // of the block with one strip, or with all of a group
     int64_t first, count; // rows
-    int64_t at, deep;     // of the inner dimension
+    int64_t at, deep;     // the part of the inner dimension
 };
 
-// A block's sums with one strip of columns, as deep as the block is in order.
+// Multiplies a block of rows, to the depth that is in order, by one strip of columns; after the
+// last part of the inner dimension writes the result.
 static void
 multiply_strip(const struct job *j, const struct block *b, int64_t column, float *sums)
 {
@@ -251,7 +253,7 @@ order_block(const struct job *j, const struct block *b)
                    b->count - s * SIDE, b->deep);
 }
 
-// A block of rows with a group of the stretch's columns.
+// Multiplies a block of rows by a group of the stretch's columns.
 static void
 run_item(const struct job *j, int64_t item, char *memory)
 {
@@ -296,7 +298,7 @@ run(struct cpu_step *s)
     }
 }
 
-// --- Making ready
+// --- Preparing
 
 static size_t
 padded(size_t bytes)
@@ -312,7 +314,7 @@ lay_out(struct tiles_product *p)
     p->stretch = MIN(p->columns, MAX(most, SIDE));
     p->blocks = (p->rows + ROWS - 1) / ROWS;
     p->workers = cpu_threads();
-    // Four items a thread, or one where they divide evenly.
+    // Some four items per thread; one group if the blocks divide evenly among the threads.
     bool even = p->blocks % p->workers == 0;
     p->groups = even ? 1 : (4 * p->workers + p->blocks - 1) / p->blocks;
     p->groups = MAX(1, MIN(p->groups, p->stretch / SIDE));

@@ -5,7 +5,7 @@
 
 #include "engine/device/cpu/packed_rows.h"
 
-extern size_t tiles_stretch_bytes; // of weights reordered at a time; smaller in tests
+extern size_t tiles_stretch_bytes; // weights reordered at a time; tests make it smaller
 
 // Makes this product the first candidate in the table, if the processor has such units and the
 // system lets this process use them. `unpack`: for quantised weights.
