@@ -12,7 +12,7 @@
 #include "renderer/canvas_encoder.h"
 #include "renderer/canvas_parts.h"
 
-// --- life
+// --- creating and destroying
 
 // One row per kind; without an encoder: none is needed, or this build has none.
 static const struct {
@@ -40,7 +40,7 @@ canvas_kind_name(enum canvas_kind kind)
     return kind < CANVAS_KIND_COUNT ? kinds[kind].name : "?";
 }
 
-// A description of our own: non-blocking writes must not make the shell's terminal non-blocking.
+// Opens the terminal anew: O_NONBLOCK on the caller's descriptor would also apply to the shell's.
 static void
 open_fd(struct canvas *c)
 {
@@ -158,7 +158,7 @@ add_span(struct span *s, int from, int to)
     s->to = empty ? to : MAX(s->to, to);
 }
 
-// Text will be printed over what a slot shows.
+// Takes what a slot shows off the screen: by an erasure, or by text printed again in its cells.
 void
 canvas_take_off(struct canvas *c, struct slot *s)
 {
@@ -190,7 +190,7 @@ canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_
     bool same_shape = s->image && (int64_t)s->image->width * image->height ==
                                       (int64_t)image->width * s->image->height;
     if (s->visible && (moved || !same_shape))
-        canvas_take_off(c, s); // the new one need not cover the old one
+        canvas_take_off(c, s); // the new one may not cover the old one
     image_ref(image);
     image_unref(s->image);
     s->image = image;

@@ -3,7 +3,7 @@
 //
 // The text screen (curses) knows nothing of pictures. Each turn of its loop goes like this:
 //
-//     canvas_put(), canvas_remove(), canvas_cover() …      what shall be seen; sends nothing
+//     canvas_put(), canvas_remove(), canvas_cover() …      what is to be shown; sends nothing
 //     n = canvas_damage(c, rects, MAX)                     cells that text must print again
 //     wrefresh() that prints each of them, fflush()        text first
 //     canvas_flush(c, milliseconds, &err)                  then pictures, changed ones only
@@ -19,10 +19,10 @@
 // The last row of the screen is never drawn in: a rectangle that reaches it is cut.
 //
 // On slow lines, live pictures (previews) give way: fewer frames, then coarser ones, so that no
-// more than CANVAS_LIVE_SHARE of the time goes into them; pictures at rest are always drawn whole.
+// more than CANVAS_LIVE_SHARE of the time goes into them; still pictures are always drawn whole.
 // Pictures are scaled and encoded on a thread of the canvas's own, so that a flush never takes
 // longer than it takes to write. All functions are for one thread. Rows and columns count from 0.
-// Slots are small numbers that the caller chooses, one a picture: 0 to CANVAS_SLOTS - 1.
+// Slots are small numbers that the caller chooses, one per picture: 0 to CANVAS_SLOTS - 1.
 #ifndef LIMN_RENDERER_CANVAS_H
 #define LIMN_RENDERER_CANVAS_H
 
@@ -32,7 +32,7 @@
 enum {
     CANVAS_SLOTS = 256,
     CANVAS_COVERS = 8,
-    CANVAS_LIVE_SHARE = 20, // one part in so many of the time, for live pictures: 5 %
+    CANVAS_LIVE_SHARE = 20, // live pictures get at most 1/20 of the time: 5 %
 };
 
 enum canvas_kind {
@@ -78,7 +78,7 @@ struct canvas *canvas_create(const struct canvas_params *params, struct err *err
 // NULL is fine.
 void canvas_destroy(struct canvas *canvas);
 
-enum canvas_kind canvas_kind(const struct canvas *canvas); // what was chosen
+enum canvas_kind canvas_kind(const struct canvas *canvas); // the chosen one
 const char *canvas_kind_name(enum canvas_kind kind);
 
 struct canvas_place {
@@ -100,9 +100,9 @@ void canvas_cover(struct canvas *canvas, const struct canvas_rect *rects, int co
 // Takes all pictures off the screen until hidden is false again, e.g. for $EDITOR.
 void canvas_hide(struct canvas *canvas, bool hidden);
 
-// The screen was cleared or redrawn (resize, ^L, back from a stop): nothing of what was sent is
-// there any more. `columns`, `rows`: the new size in cells; 0 0: as before. `width`, `height`: the
-// new size of the window in pixels, 0 when unknown.
+// The screen was cleared or redrawn (resize, ^L, resumed): nothing that was sent is on it any more.
+// `columns`, `rows`: the new size in cells; 0 0: as before. `width`, `height`: the new size of the
+// window in pixels, 0 when unknown.
 void canvas_invalidate(struct canvas *canvas, int columns, int rows, int width, int height);
 
 // Cells that must be printed again before the next flush, because a picture is to disappear from
@@ -110,7 +110,7 @@ void canvas_invalidate(struct canvas *canvas, int columns, int rows, int width, 
 // them, joined when there are more.
 int canvas_damage(struct canvas *canvas, struct canvas_rect *rects, int max);
 
-// Text has printed these cells again for its own reasons: pictures on them are sent anew.
+// The caller has printed text in these cells for its own reasons: pictures on them are sent again.
 void canvas_printed(struct canvas *canvas, const struct canvas_rect *rect);
 
 // Sends what has changed, for about `milliseconds` at most. ERR_IO when the terminal is gone.

@@ -8,7 +8,7 @@
 
 #include "renderer/canvas_encoder.h"
 
-// What libchafa gets for a cell: enough for it to tell the shapes of symbols.
+// Pixels per cell for libchafa: enough to tell the shapes of symbols.
 static void
 cell_size(const struct term_info *term, int *width, int *height)
 {
@@ -17,7 +17,8 @@ cell_size(const struct term_info *term, int *width, int *height)
     *height = 16;
 }
 
-// The Linux console's fonts have 256 or 512 characters: of blocks, those that PCs always had.
+// The Linux console's fonts have 256 or 512 characters, and of the blocks only those that PCs have
+// always had.
 static bool
 is_console(void)
 {
@@ -46,8 +47,7 @@ mode_of(const struct canvas_drawing *d)
         return CHAFA_CANVAS_MODE_TRUECOLOR;
     if (term && (strstr(term, "direct") || strstr(term, "kitty") || strstr(term, "foot")))
         return CHAFA_CANVAS_MODE_TRUECOLOR;
-    // screen and tmux know 256 colours whatever their name says, and find the nearest of the
-    // terminal's.
+    // screen and tmux know 256 colours whatever TERM says, and map them to the terminal's nearest.
     if ((term && strstr(term, "256")) || d->term->multiplexer)
         return CHAFA_CANVAS_MODE_INDEXED_240;
     if (is_console())
@@ -73,7 +73,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     struct image *rgba = image_convert(d->image, IMAGE_RGBA8, d->background, err);
     if (!rgba)
         return false;
-    chafa_set_n_threads(1); // more would be waited for for ever where none can be made
+    chafa_set_n_threads(1); // with more, it waits for ever where none can be created
     ChafaSymbolMap *symbols = chafa_symbol_map_new();
     chafa_symbol_map_add_by_tags(symbols, symbols_of(d));
     ChafaCanvasConfig *config = chafa_canvas_config_new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The canvas as a picture, for those who are not at the terminal.
+// The canvas as a picture, for screens that are saved instead of shown.
 #include "renderer/canvas_parts.h"
 
 void

@@ -21,7 +21,7 @@ void canvas_bytes_end_piece(struct canvas_bytes *b);
 void canvas_bytes_free(struct canvas_bytes *b);
 
 struct canvas_drawing {
-    const struct image *image; // RGB8, exactly as large as it is to be seen
+    const struct image *image; // RGB8, exactly as large as it is shown
     struct canvas_rect rect;   // cells it covers, its first pixel in the first cell's corner
     const struct term_info *term;
     // > 0: rect.row counts from the top of this many rows above the cursor, wherever that is.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kitty graphics protocol: pixels, deflated (o=z) and in base 64, kept by the terminal under a
-// number of ours.
+// The kitty graphics protocol: pixels, deflated (o=z) and in base 64, which the terminal keeps
+// under an id of ours.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 enum {
     CHUNK = 3072,           // bytes in one sequence (4096 in base 64)
-    FIRST_NUMBER = 0x6c696d, // of our pictures, so that those of others are left alone
+    FIRST_NUMBER = 0x6c696d, // of our ids, so that other programs' pictures are left alone
 };
 
 static void
@@ -33,8 +33,8 @@ add_base64(struct canvas_bytes *out, const uint8_t *p, size_t n, struct err *err
     return text != NULL;
 }
 
-// The pixels as a zlib stream (RFC 1950), freed with free(): the fastest level, which makes icons
-// and photographs a tenth and two thirds of what they are.
+// The pixels as a zlib stream (RFC 1950), freed with free(): the fastest level, which reduces icons
+// to a tenth and photographs to two thirds.
 static uint8_t *
 deflated(const struct image *rgb, size_t *size, struct err *err)
 {
@@ -53,8 +53,8 @@ deflated(const struct image *rgb, size_t *size, struct err *err)
     return NULL;
 }
 
-// Chunks of one picture may not be parted by another picture's, but text may come between them; the
-// last one places it, so all of it appears at once. q=2: the terminal answers nothing.
+// Chunks of one picture must not be interleaved with another picture's, but text may come between
+// them; a placement at the end shows all of it at once. q=2: the terminal does not answer.
 static bool
 encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err)
 {

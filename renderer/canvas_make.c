@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Making pictures: fitted to their cells and encoded, on a thread.
+// Makes pictures: fits them to their cells and encodes them, on a thread.
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,8 +69,7 @@ canvas_forget_bytes(struct canvas *c)
 
 // --- making pictures
 
-// The one place where what is transparent gets a ground: every picture that is shown passes here.
-// Symbols are too coarse for a board of squares.
+// Puts what is transparent on a ground. Symbols are too coarse for a checkerboard.
 static struct image *
 on_ground(const struct image *image, const struct canvas_cell *cell)
 {
@@ -105,7 +104,7 @@ canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_c
     return rgb;
 }
 
-// Cells of symbols are reckoned at 1:2; a terminal's own may differ, and round must stay round.
+// Symbols count with cells of 1:2; the terminal's may differ, and circles must stay round.
 static struct canvas_cell
 cell_of(const struct maker *m)
 {
@@ -117,8 +116,8 @@ cell_of(const struct maker *m)
     return cell;
 }
 
-// Many pieces are shown at once, where the terminal has synchronised output; of few, as a small
-// picture has them, nobody sees one without the others.
+// Where the terminal has synchronised output, many pieces appear at once; few, as a small picture
+// has, look the same without.
 enum { FEW_PIECES = 2 };
 
 static void
@@ -152,8 +151,8 @@ canvas_make_pictures(void *arg)
         m->drawing.image = rgb;
         m->drawing.rect = m->rect;
         m->drawing.term = &m->term;
-        // kitty shows a picture at once when all of it is there; and what its 0.26 holds back for
-        // synchronised output it does not always read again: pictures were missing.
+        // kitty shows a picture all at once anyway, and 0.26 does not always read what it holds
+        // back for synchronised output: pictures were missing.
         bool held = m->encoder->kind != CANVAS_KITTY;
         m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
         if (held && m->out.piece_count > FEW_PIECES)

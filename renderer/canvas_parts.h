@@ -51,7 +51,7 @@ struct canvas {
     struct canvas_params params;
     struct term_info term;
     const struct canvas_encoder *encoder; // NULL: none
-    int fd;                               // ours alone, non-blocking; or the caller's
+    int fd;                               // our own, non-blocking; or the caller's
     bool own_fd;
     struct slot slots[CANVAS_SLOTS];
     struct canvas_rect covers[CANVAS_COVERS];
@@ -74,7 +74,7 @@ struct canvas {
     int coarseness;
     bool answers;
     int questions;
-    double asked[QUESTIONS_MAX + 1]; // times of questions not answered, oldest first
+    double asked[QUESTIONS_MAX + 1]; // times of unanswered questions, oldest first
     size_t since_question;           // bytes
     double round_trip;               // seconds, the shortest seen; 0: not known
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sending: a piece at a time, never more than the terminal has shown that it takes.
+// Sends pictures a piece at a time, never more than the terminal has been seen to take.
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -20,7 +20,7 @@ may_draw(const struct canvas *c, const struct slot *s, double time)
     return r.rows > 0 && r.columns > 0 && !canvas_covered(c, &r);
 }
 
-// Pictures at rest first: they are what people wait for.
+// Still pictures first: they are what people wait for.
 static int
 next_slot(const struct canvas *c)
 {
@@ -36,7 +36,7 @@ next_slot(const struct canvas *c)
     return live;
 }
 
-// Has the pieces of a slot's picture made.
+// Lets the maker begin a slot's picture.
 static void
 begin(struct canvas *c, int slot)
 {
@@ -58,8 +58,8 @@ begin(struct canvas *c, int slot)
     canvas_set_maker_state(m, MAKER_BUSY);
 }
 
-// Takes over what was made, unless it is not wanted any more. Of a live picture an older frame is
-// better than none.
+// Takes over the finished pieces, unless they are no longer wanted. For a live picture an older
+// frame is better than none.
 static void
 take_made(struct canvas *c)
 {
@@ -76,9 +76,9 @@ take_made(struct canvas *c)
     m->slot.image = NULL;
     canvas_forget_bytes(c);
     if (wanted && s->visible && !canvas_same_rect(&rect, &s->shown))
-        canvas_take_off(c, s); // should the caller have changed the cells' size
+        canvas_take_off(c, s); // in case the caller has changed the cells' size
     if (wanted && same)
-        s->dirty = false; // also when it cannot be drawn
+        s->dirty = false; // even if it cannot be drawn
     if (wanted && m->ok && m->out.piece_count) {
         struct canvas_bytes empty = c->out;
         c->out = m->out;
@@ -106,7 +106,7 @@ finish_frame(struct canvas *c)
     canvas_forget_bytes(c);
 }
 
-// Asks the terminal to say when it has come this far.
+// Asks the terminal to answer when it has read this far.
 static void
 ask(struct canvas *c)
 {
@@ -153,7 +153,7 @@ write_piece(struct canvas *c)
     size_t from = (c->piece ? c->out.ends[c->piece - 1] : 0) + c->written;
     size_t end = c->out.ends[c->piece];
     while (from < end) {
-        // Without a description of our own a write may wait: then in small bites.
+        // On the caller's descriptor a write may block: so in small parts.
         ssize_t n = write(c->fd, c->out.data + from, c->own_fd ? end - from : MIN(end - from, 512));
         if (n < 0 && errno == EINTR)
             continue;
@@ -174,7 +174,7 @@ something_to_send(const struct canvas *c)
     return c->piece < c->out.piece_count;
 }
 
-// Between pictures: what is to go becomes pieces like any other.
+// Between pictures: erasures become pieces like any other.
 static bool
 begin_erasures(struct canvas *c)
 {

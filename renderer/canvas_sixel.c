@@ -9,8 +9,8 @@
 #include "engine/base/mem.h"
 #include "renderer/canvas_encoder.h"
 
-// Strips are made so high that they come near so many bytes, of which a palette takes 4000; of the
-// first one a byte a pixel is expected, which is more than nearly all pictures take.
+// Strips are as high as brings them near PIECE_BYTES, 4000 of them for the palette; for the first
+// strip a byte per pixel is assumed, which is more than nearly all pictures take.
 enum { PIECE_BYTES = 16000, BAND = 6 };
 
 static void
@@ -25,8 +25,8 @@ struct sixels {
     bool begun;
 };
 
-// What a terminal keeps free of a strip's last cells stays as it is (P2 = 1); libsixel's own
-// beginning has some fill it with a colour.
+// P2 = 1: what a strip leaves of its last cells stays as it is. With libsixel's own header some
+// terminals fill it with a colour.
 static int
 on_sixels(char *data, int size, void *ctx)
 {
@@ -42,7 +42,7 @@ on_sixels(char *data, int size, void *ctx)
     return size;
 }
 
-// The colour of the ground must be that of the text beside, not one that is near.
+// The background must have exactly the colour of the text beside it, not a similar one.
 static void
 keep_ground(unsigned char *palette, int count, uint32_t ground)
 {
@@ -61,8 +61,9 @@ keep_ground(unsigned char *palette, int count, uint32_t ground)
         palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
 }
 
-// White is white, and a bright grey has no colour: of 5 bits a channel one step (8) is seen, and
-// near white two are. The squares behind what is transparent are such a grey.
+// Palette colours have 5 bits per channel, and a tint of one step (8), near white of two, is
+// visible: such colours become grey or white. The checkerboard behind transparent pictures is such
+// a grey.
 static void
 snap_white(unsigned char *palette, int count)
 {
@@ -87,8 +88,8 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
                                          d->coarseness ? SIXEL_QUALITY_LOW : SIXEL_QUALITY_HIGH);
     if (SIXEL_FAILED(status))
         return status;
-    // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: what was cut off
-    // is put back, so that 0 stays 0 and 248 becomes 255.
+    // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: the lost bits
+    // are put back, so that 0 stays 0 and 248 becomes 255.
     unsigned char *palette = sixel_dither_get_palette(*dither);
     for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(*dither); i++)
         palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
@@ -99,8 +100,9 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     return status;
 }
 
-// Whole cells, the rest of them in the colour of the ground: mlterm fills what a picture leaves of
-// its last cells with white, and libsixel begins what is lower than a band with an empty one.
+// The picture on whole cells, the rest of them in the background's colour: mlterm fills what a
+// picture leaves of its last cells with white, and libsixel begins what is lower than a band with
+// an empty band.
 static struct image *
 fill_cells(const struct canvas_drawing *d, struct err *err)
 {
@@ -119,7 +121,8 @@ static SIXELSTATUS
 encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither, int y,
              int height, struct canvas_bytes *out)
 {
-    // The position is saved and restored: where a terminal leaves its cursor after a sixel differs.
+    // The position is saved and restored: terminals differ in where they leave the cursor after a
+    // sixel.
     canvas_bytes_go(out, d, y / d->term->cell_height);
     sixel_output_t *output = NULL;
     struct sixels sixels = {.out = out};
@@ -133,10 +136,10 @@ encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t
     return status;
 }
 
-// tmux keeps a sixel image as a picture of its own: its height is rounded up to bands, what it then
-// takes in cells is erased, and what is drawn is scaled to the bands that fit into these cells. So
-// images are whole in both, cells and bands, and the last one may lie over the one before. It keeps
-// ten of them: no strips.
+// tmux keeps a sixel image itself: it rounds the height up to bands, erases the cells that these
+// take, and scales what it draws to the bands that fit into these cells. So images are whole in
+// both cells and bands, and the last one may overlap the one before. It keeps only ten images: no
+// strips.
 static SIXELSTATUS
 encode_for_tmux(const struct canvas_drawing *d, struct image *image, sixel_dither_t *dither,
                 struct canvas_bytes *out)
@@ -170,7 +173,7 @@ encode_in_strips(const struct canvas_drawing *d, struct image *image, sixel_dith
             height = image->height - y;
         status = encode_strip(d, image, dither, y, height, out);
         y += height;
-        // The next strip as high as this one's bytes let hope.
+        // The next strip's height is estimated from this one's bytes per row.
         int rows = (height + cell - 1) / cell;
         size_t row_bytes = MAX(1, (out->size - before) / (size_t)rows);
         strip = MAX(strip, cell * (int)(PIECE_BYTES / row_bytes));

@@ -40,6 +40,6 @@ bool preview_frame(struct preview *preview, const struct image *image, int step,
 // Leaves the last frame and puts the cursor below it. NULL is fine.
 void preview_close(struct preview *preview);
 
-const char *preview_name(const struct preview *preview); // of the driver that was chosen
+const char *preview_name(const struct preview *preview); // of the chosen driver
 
 #endif

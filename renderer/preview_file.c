@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Each frame as a PNG: FOLDER/step-0001.png and so on; the folder is made when it is missing.
+// Each frame as a PNG: FOLDER/step-0001.png and so on; the folder is created if it is missing.
 #include <stdlib.h>
 
 #include "engine/base/file.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Pictures in a plain scrolling terminal: kitty's protocol, sixels, or symbols in cells.
 //
-// Before the first frame as many rows as the picture needs are made by line feeds, and from then on
-// the cursor rests in the row beneath. Each frame goes up that many rows, draws, and comes back by
-// the saved position: where a terminal leaves its cursor after a picture differs, and because the
-// picture ends above the cursor's row it never makes the screen scroll. Whoever writes a progress
-// line meanwhile writes it under the picture.
+// Before the first frame line feeds make room for the picture, and from then on the cursor rests in
+// the row below. Each frame goes up to its first row, draws, and returns to the saved position:
+// terminals differ in where they leave the cursor after a picture, and because the picture ends
+// above the cursor's row, it never makes the screen scroll. A progress line that is written
+// meanwhile appears under the picture.
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -26,7 +26,7 @@ enum {
     SMALLEST_SIDE = 256, // pixels: smaller frames are enlarged
     HIGHEST_CELLS = 24,  // rows of symbols
     REST_SHARE = 4,      // a frame that took t is followed by a pause of this many t
-    PROCESS_NUMBERS = 100000, // pictures of kitty's protocol are known by one
+    PROCESS_NUMBERS = 100000, // ids of pictures in kitty's protocol
 };
 
 struct terminal {
@@ -37,11 +37,11 @@ struct terminal {
     bool mono, ascii;
 };
 
-// What the terminal behind standard output said, which is asked once.
+// What the terminal behind standard output answered; it is asked once.
 static struct term_info known;
 static bool known_ok, known_asked;
 
-// Its name is opened anew because standard output may be open for writing only.
+// Opens it by name, because standard output may be open for writing only.
 static int
 open_terminal(void)
 {
@@ -51,7 +51,7 @@ open_terminal(void)
     return open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
-// With keys waiting for whoever comes after limn nothing is asked: the answer would come behind
+// Nothing is asked while keys are waiting for whatever runs after limn: the answer would come after
 // them.
 static bool
 ask(struct term_info *info)
@@ -79,8 +79,8 @@ preview_terminal_settle(void)
     close(fd);
 }
 
-// Asked for by name it draws whatever the terminal says, so that pictures can be piped and
-// recorded.
+// A driver that is asked for by name draws whatever the terminal says, so that pictures can be
+// piped and recorded.
 static bool
 start(struct terminal *t, const struct canvas_encoder *encoder)
 {

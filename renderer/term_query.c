@@ -16,8 +16,8 @@
 #include "engine/base/mem.h"
 
 enum {
-    AFTERWARDS_MS = 50,    // for an answer out of turn
-    NO_ANSWER_BYTES = 256, // more at once is neither an answer nor typed
+    AFTERWARDS_MS = 50,    // for an answer out of order
+    NO_ANSWER_BYTES = 256, // more at once are neither an answer nor typed
 };
 
 #define ASK_KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -47,7 +47,7 @@ keep_typed(struct term_info *info, const char *text, size_t n)
     info->typed_count += n;
 }
 
-// The first number of DA1's answer is the terminal's class, the others are what it can do.
+// The first number of DA1's answer is the terminal's class, the others its abilities.
 static bool
 has_attribute(const char *text, int wanted)
 {
@@ -78,7 +78,7 @@ is_light(const char *text)
     return sum > 0.5;
 }
 
-// A size of cells, if it can be one.
+// Takes a cell's size if it is plausible.
 static void
 take_cell(struct term_info *info, int width, int height)
 {
@@ -88,7 +88,7 @@ take_cell(struct term_info *info, int width, int height)
     info->cell_height = height;
 }
 
-// A whole sequence ESC [ … final, or a string. True when it was an answer.
+// Takes a whole sequence: ESC [ … final, or a string. True if it was an answer.
 static bool
 take_answer(struct parser *p, struct term_info *info)
 {
@@ -144,7 +144,7 @@ feed(struct parser *p, struct term_info *info, char c)
         p->n = 0;
     }
     p->text[p->n++] = c;
-    bool string = is_string(p); // up to ESC and a backslash, or, of an ESC ], a bell
+    bool string = is_string(p); // ends with ESC and a backslash or, after ESC ], a bell
     bool open = p->text[0] == '\033' && (p->n == 1 || p->text[1] == '[' || string);
     bool terminated = p->n > 2 && ((c == '\\' && p->text[p->n - 2] == '\033') ||
                                    (c == '\a' && p->text[1] == ']'));
@@ -172,8 +172,8 @@ write_all(int fd, const char *text)
     return true;
 }
 
-// Reads one byte at a time, so that what follows the last answer stays where it is. Until `done` is
-// set or the deadline.
+// Reads until `done` is set or the deadline; one byte at a time, so that what follows the last
+// answer stays unread.
 static void
 read_answers(int fd, struct parser *p, int64_t deadline, const bool *done, struct term_info *info)
 {
@@ -262,7 +262,7 @@ term_typed_ahead(int fd)
     return typed;
 }
 
-// Newer systems leave it to root.
+// Newer kernels allow it only to root.
 static bool
 can_give_back(void)
 {
@@ -299,13 +299,13 @@ term_settle(int fd, struct term_info *info, int more)
     int lines = 0;
     info->outstanding += more;
     int64_t deadline = MAX(info->asked + TERM_LATE_MS, milliseconds() + (more ? TERM_QUERY_MS : 0));
-    // A whole line there was typed: rather an answer too many than that it is lost.
+    // A whole line there was typed: better a stray answer than losing it.
     bool keep = ioctl(fd, FIONREAD, &lines) == 0 && lines > 0 && !can_give_back();
     if (info->outstanding < 1 || keep || !enter(fd, &m))
         return;
     while (info->outstanding > 0 && before_deadline(fd, deadline))
         read_answers(fd, &p, deadline, &p.done, info), p.done = false;
-    if (!info->said_cells && before_deadline(fd, milliseconds() + AFTERWARDS_MS)) // out of turn
+    if (!info->said_cells && before_deadline(fd, milliseconds() + AFTERWARDS_MS)) // out of order
         read_answers(fd, &p, milliseconds() + AFTERWARDS_MS, &info->said_cells, info);
     term_give_back(fd, info);
     leave(fd, &m);
@@ -334,9 +334,9 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     if (!enter(fd, &m))
         return false;
     int64_t deadline = milliseconds() + timeout_ms;
-    // The query of kitty's protocol: one pixel, not kept. Others swallow the string, but screen
-    // and tmux take it for their window's title. The colour of the ground: Linux's console before
-    // 6.0 prints what follows.
+    // kitty's query sends one pixel, which is not kept. Others swallow the string, but screen and
+    // tmux take it for their window's title. The Linux console before 6.0 prints the rest of the
+    // query for the background.
     bool ok = ask(fd,
                   info->multiplexer             ? "\033[16t\033[c"
                   : strcmp(term, "linux") == 0 ? ASK_KITTY "\033[16t\033[c"

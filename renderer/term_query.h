@@ -10,7 +10,7 @@
 
 enum {
     TERM_QUERY_MS = 300,          // for all answers together
-    TERM_LATE_MS = 1500,          // after which an answer is not waited for any more
+    TERM_LATE_MS = 1500,          // after which no answer is waited for
     TERM_CELL_WIDTH_GUESS = 10,   // pixels, for terminals that do not say
     TERM_CELL_HEIGHT_GUESS = 20,
     TERM_COLOURS_GUESS = 256,
@@ -20,7 +20,7 @@ struct term_info {
     bool answered;               // the terminal answered DA1
     bool sixel;                  // its answer contains 4
     bool kitty;                  // it answered the query of kitty's graphics protocol
-    bool multiplexer;            // screen or tmux is between: it draws what it understood, anew
+    bool multiplexer;            // screen or tmux is in between: it redraws what it understood
     int columns, rows;           // 80 x 24 when unknown
     int cell_width, cell_height; // pixels, guessed when unknown
     int colours;                 // sixel colour registers, guessed when unknown

@@ -15,7 +15,7 @@ enum { SIDE = 640, MARGIN = 12, KNOB = 10 };
 struct window *
 window_open(const char *title, struct err *err)
 {
-    // What happens to the terminal is not this window's affair.
+    // Signals from the terminal are not for this window.
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (SDL_Init(SDL_INIT_VIDEO) != 0) {
@@ -94,7 +94,7 @@ window_frame(struct window *w, struct image *image, int step, int total)
         forget_frames(w);
         newest = true;
     }
-    if (w->count == WINDOW_FRAMES_MAX) { // the oldest goes
+    if (w->count == WINDOW_FRAMES_MAX) { // drops the oldest
         image_unref(w->frames[0]);
         memmove(w->frames, w->frames + 1, (WINDOW_FRAMES_MAX - 1) * sizeof *w->frames);
         memmove(w->steps, w->steps + 1, (WINDOW_FRAMES_MAX - 1) * sizeof *w->steps);
@@ -105,7 +105,7 @@ window_frame(struct window *w, struct image *image, int step, int total)
     w->steps[w->count++] = step;
     w->total = total;
     w->fresh = w->fresh || newest;
-    if (w->mask) // is seen when that is painted
+    if (w->mask) // shown when the mask is done
         w->shown = newest ? w->count - 1 : w->shown;
     else
         show(w, newest ? w->count - 1 : w->shown);
@@ -140,7 +140,7 @@ make_texture(struct window *w)
     return w->texture != NULL;
 }
 
-// Pixels of the window for one of the picture, when it fits and nothing was zoomed.
+// Window pixels per picture pixel when the picture fits and is not zoomed.
 static double
 fit(const struct window *w, int width, int height)
 {
@@ -208,7 +208,7 @@ draw(struct window *w)
 
 // --- events
 
-// The place under the mouse stays where it is.
+// The point under the mouse stays where it is.
 static void
 zoom_at(struct window *w, double factor, int x, int y)
 {

@@ -11,7 +11,7 @@ enum { WINDOW_FRAMES_MAX = 1000 };
 
 struct window;
 
-// ERR_UNSUPPORTED with SDL's own words when there is no display.
+// ERR_UNSUPPORTED with SDL's message when there is no display.
 struct window *window_open(const char *title, struct err *err);
 void window_close(struct window *w); // NULL is fine
 
@@ -26,10 +26,10 @@ bool window_turn(struct window *w, int milliseconds);
 char *
 window_dropped(struct window *w); // a file that was dropped on it, freed with free(); NULL: none
 
-// A mask (GRAY8, white is drawn anew) is painted over `picture` from now on: the left button
-// paints, the right one takes away, the middle one moves; [ and ] change the brush, i inverts, u
-// undoes, Enter ends. With a mask that is being painted, `white` takes its place. NULL NULL: the
-// frames are shown again.
+// Lets the user paint a mask (GRAY8, white is redrawn) over `picture`: the left button paints, the
+// right one erases, the middle one moves the picture; [ and ] change the brush, i inverts, u
+// undoes, Enter ends. `white` replaces a mask that is being painted. NULL NULL: shows the frames
+// again.
 void window_paint(struct window *w, struct image *picture, const struct image *white);
 // The mask, if a stroke has ended since the last call; else NULL. Borrowed until the next turn.
 // *ended: Enter was pressed.

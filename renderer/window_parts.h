@@ -26,7 +26,7 @@ struct window {
     struct mask *mask;
     struct image *under;
     double brush;                        // radius, in pixels of the window
-    double last[2];                      // where the stroke has got to
+    double last[2];                      // the stroke's last point, in mask pixels
     bool painting, black, painted, ended; // painted: changed since last read; ended: by Enter
 };
 

@@ -19,7 +19,7 @@ static char start_fault[200]; // "": none
 static void
 start(void)
 {
-    // libvips warns on stderr through GLib; everything worth saying comes back as an error here.
+    // libvips warns on stderr through GLib; whatever matters comes back as an error here.
     g_setenv("VIPS_WARNING", "1", TRUE);
     if (VIPS_INIT("limn")) {
         g_snprintf(start_fault, sizeof start_fault, "%.150s", vips_error_buffer());
@@ -33,7 +33,7 @@ start(void)
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoadSvg", FALSE);
     vips_operation_block_set("VipsForeignLoadPpm", FALSE);
-    // For BMP alone: loader_allowed(). Its class is called after ImageMagick's version.
+    // For BMP only: loader_allowed(). The class is named after ImageMagick's version.
     vips_operation_block_set("VipsForeignLoadMagick", FALSE);
     vips_operation_block_set("VipsForeignLoadMagick7", FALSE);
 }
@@ -67,7 +67,7 @@ vips_failed(struct err *err, const char *name)
                    *text ? text : "unknown format");
 }
 
-// Of pixels of our own: what is lacking is memory, or a thread.
+// For pixels of our own: only memory or a thread can be lacking.
 static bool
 vips_lacks(struct err *err, const char *what)
 {
@@ -156,8 +156,7 @@ to_image(VipsImage *v, bool grey, const char *name, struct err *err)
 bool
 codec_is_vector(const void *data, size_t size)
 {
-    // As libvips looks for it, which is within the first 1000 bytes; compressed, it may be
-    // anything.
+    // As libvips looks for it, within the first 1000 bytes; compressed, it may be anything.
     enum { HEAD = 1024 };
     static const unsigned char gzip[] = {0x1f, 0x8b};
     const char *head = data;
@@ -166,7 +165,7 @@ codec_is_vector(const void *data, size_t size)
     for (size_t i = 0; i + 4 <= MIN(size, HEAD); i++)
         if (g_ascii_strncasecmp(head + i, "<svg", 4) == 0)
             return true;
-    // UTF-16 and UTF-32 are XML too.
+    // XML may also be UTF-16 or UTF-32.
     return size >= 2 && memchr(data, 0, MIN(size, HEAD)) &&
            memmem(data, MIN(size, HEAD), "s\0v", 3);
 }
@@ -177,7 +176,7 @@ is_png(const void *data, size_t size)
     return size >= 8 && memcmp(data, "\x89PNG\r\n\x1A\n", 8) == 0;
 }
 
-// PBM, PGM, PPM, PFM. libvips has them, but where it is given bytes it would ask ImageMagick.
+// PBM, PGM, PPM, PFM. libvips reads them, but given bytes it would ask ImageMagick.
 static bool
 is_pnm(const char *data, size_t size)
 {
@@ -185,7 +184,7 @@ is_pnm(const char *data, size_t size)
            strchr(" \t\r\n#", data[2]);
 }
 
-// Its second header says first how long it is; text may begin with BM, too.
+// The second header begins with its own length; text may begin with BM, too.
 static bool
 is_bmp(const char *data, size_t size)
 {
@@ -194,9 +193,8 @@ is_bmp(const char *data, size_t size)
            memcmp(data + 15, "\0\0\0", 3) == 0;
 }
 
-// A loader that is blocked in libvips has opened the file before it is refused (a PDF goes through
-// poppler), so that it must not be come to at all. ImageMagick reads a hundred formats; it is there
-// for one of them.
+// libvips refuses a blocked loader only after it has opened the file (a PDF goes through poppler),
+// so it must not get that far. ImageMagick reads a hundred formats; it is used for one of them.
 static bool
 loader_allowed(const void *data, size_t size, const char *name, struct err *err)
 {
@@ -220,8 +218,8 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
            err_set(err, ERR_INPUT, "%s: an SVG that does not begin like one", name);
 }
 
-// Not asked of libvips, which would ask every library that it has, ImageMagick too: this is for
-// processes that no stranger's decoder should run in.
+// libvips is not asked, because it would ask every library it has, ImageMagick too: this runs in
+// processes in which no decoder should see untrusted bytes.
 static bool
 begins_as_picture(const char *data, size_t size)
 {
@@ -260,8 +258,8 @@ bytes_allowed(const void *data, size_t size, const char *name, bool png, struct 
            codec_start(err) && loader_allowed(data, size, name, err);
 }
 
-// One that gets pixels only here, as many as are wanted. Takes over `v`. What a drawing says of its
-// size is rounded, so that the scale which it suggests may make it larger than it may be.
+// Renders a vector drawing at the wanted size. Takes over `v`. A drawing's size is rounded, so the
+// scale computed from it may make it too large: then once more.
 static VipsImage *
 rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *want)
 {
@@ -295,8 +293,8 @@ open_pnm(const void *data, size_t size)
     return v;
 }
 
-// Opened and its head read; NULL with an error, which starts with `name`. In memory: what has more
-// than 100 MB of pixels would go to a temporary file, which a child of the sandbox cannot write.
+// Opens it and reads its head; NULL with an error that starts with `name`. In memory: libvips would
+// put more than 100 MB of pixels into a temporary file, which a child of the sandbox cannot write.
 static VipsImage *
 open_head(const void *data, size_t size, const char *name, struct err *err)
 {
@@ -337,7 +335,7 @@ codec_decode(const void *data, size_t size, const char *name, const struct codec
         return NULL;
     if (codec_is_vector(data, size))
         v = rasterise(v, data, size, want);
-    if (v && !size_allowed(v, name, err)) { // as it was made
+    if (v && !size_allowed(v, name, err)) { // as it was rendered
         g_object_unref(v);
         return NULL;
     }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Picture files: every format libvips reads, PNG and WebP out. All use of libvips is behind it.
 //
-// Formats are known by content, never by suffix. Sizes are checked before pixels are decoded; a
-// file that ends early is an error. What comes out is 8-bit sRGB, upright (EXIF), the first frame
-// of an animation. Any thread. libvips starts with the first call that needs it: ERR_IO where it
-// cannot.
+// Formats are recognised by content, never by suffix. Sizes are checked before pixels are decoded;
+// a truncated file is an error. The result is 8-bit sRGB, upright (EXIF), the first frame of an
+// animation. Any thread. libvips starts with the first call that needs it, which fails with ERR_IO
+// if it cannot start.
 //
-// Decoders are where strangers' bytes do harm, and libvips and GLib end a process that has no
-// memory: the program calls what decodes, reduces and draws letters only in a child of the sandbox
-// (loaders/look.h). What libvips calls untrusted is switched off, but for SVG; docs/security.md has
-// the list. Writing needs neither (codec_encode.c).
+// Decoders are where untrusted bytes do harm, and libvips and GLib end a process that runs out of
+// memory: the program decodes, reduces and draws letters only in a child of the sandbox
+// (loaders/look.h). What libvips calls untrusted is switched off, except for SVG, PNM and BMP;
+// docs/security.md has the list. Encoding uses neither library (codec_encode.c).
 #ifndef LIMN_RENDERER_IMAGE_CODEC_H
 #define LIMN_RENDERER_IMAGE_CODEC_H
 
@@ -19,9 +19,9 @@
 bool codec_start(struct err *err);
 
 struct codec_want {
-    bool png;        // nothing but a PNG
-    // Drawings without pixels of their own (SVG) are made as large as they say, but their longer
-    // side at least and at most so many pixels; 0: no such bound.
+    bool png;        // only a PNG
+    // Vector drawings (SVG) are rendered at the size they declare, but their longer side has at
+    // least and at most so many pixels; 0: no such bound.
     int vector_least, vector_most;
 };
 // RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
@@ -32,22 +32,22 @@ struct image *codec_decode(const void *data, size_t size, const char *name,
 // Whether the bytes begin like a picture of a supported kind; calls no decoder. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether the bytes begin like a picture that can be read; its pixels are not decoded. ERR_INPUT
-// says why not.
+// Whether the head is that of a picture that can be read; no pixels are decoded. ERR_INPUT says why
+// not.
 bool codec_check_in(const void *data, size_t size, const char *name, struct err *err);
 
-// Whether they may be a vector drawing, which a few bytes can make costly. Looks at the beginning
-// only, decodes nothing.
+// Whether the bytes may be a vector drawing, which can be short and yet costly. Looks only at the
+// beginning, decodes nothing.
 bool codec_is_vector(const void *data, size_t size);
 
-// Exactly width x height: Lanczos with three lobes, after averages where much is reduced, which is
-// fast for photographs; alpha premultiplied. ERR_INPUT, ERR_MEMORY.
+// Resizes to exactly width x height: Lanczos with three lobes, after averaging for large
+// reductions, which is fast for photographs; alpha premultiplied. ERR_INPUT, ERR_MEMORY.
 struct image *codec_reduce(const struct image *image, int width, int height, struct err *err);
 
-// Letters. pango and fontconfig draw them, and end the process when they get no memory: the program
-// has this done in the sandbox (loaders/look.h), with the system's fonts.
-// One line of text in sans-serif letters, black on white, in a picture of that size; an ellipsis in
-// the middle where it is too long. RGB8.
+// Letters. pango and fontconfig draw them, and end the process if they get no memory: the program
+// does this only in the sandbox (loaders/look.h), with the system's fonts. One line of text in
+// sans-serif letters, black on white, in a picture of that size; with an ellipsis in the middle if
+// it is too long. RGB8.
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 // One character in fixed-width letters, as it fills the cell of a screen: GRAY8, 255 where there is
 // ink; empty if the system has no such letter.

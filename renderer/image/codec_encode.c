@@ -11,7 +11,7 @@
 #include "renderer/image/codec.h"
 #include "renderer/image/png_text.h"
 
-// Without texts; freed with free(). libpng fails with a message where malloc() does.
+// Without texts; freed with free(). If malloc() fails, libpng fails with a message.
 static void *
 bare_png(const struct image *image, size_t *size, struct err *err)
 {
@@ -47,8 +47,8 @@ codec_encode_png(const struct image *image, const char *const *texts, size_t *si
     return out;
 }
 
-// libwebp's simple interface puts nothing into the file but the picture (RFC 9649, 2.5 "simple file
-// format"): for small pictures what others add is a quarter of it.
+// libwebp's simple interface writes only the picture (RFC 9649, 2.5 "simple file format"): in small
+// files a quarter is what other encoders add.
 void *
 codec_encode_webp(const struct image *image, int quality, size_t *size, struct err *err)
 {

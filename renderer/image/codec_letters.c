@@ -35,8 +35,8 @@ label_letters(const char *text, int height)
     return letters(text, font);
 }
 
-// As many letters of both ends as fit, found by halving: what differs between paths and numbers
-// is often at their end.
+// As many letters of both ends as fit, found by bisection: paths and numbers often differ at the
+// end.
 static VipsImage *
 letters_within(const char *text, int width, int height)
 {
@@ -106,8 +106,8 @@ codec_text(const char *text, int width, int height, struct err *err)
     return out;
 }
 
-// What a line of text covers is cut down to its ink: full blocks at both ends keep the line's
-// height, and the place of what is between them.
+// libvips crops a line of text to its ink: full blocks at both ends keep the line's height, and the
+// place of what is between them.
 static struct image *
 between_blocks(const char *character, int height, bool bold)
 {

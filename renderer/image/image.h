@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Pictures in host memory: the currency between loaders, previews and the program.
+// Pictures in host memory, as loaders, previews and the program exchange them.
 //
-// 8 bits a channel, sRGB, rows from top to bottom. Reference-counted: whoever creates a picture may
-// write it until it is first shared with image_ref(); from then on it is read-only.
+// 8 bits per channel, sRGB, rows from top to bottom. Reference-counted: whoever creates a picture
+// may write to it until it is first shared with image_ref(); from then on it is read-only.
 #ifndef LIMN_RENDERER_IMAGE_IMAGE_H
 #define LIMN_RENDERER_IMAGE_IMAGE_H
 

@@ -9,7 +9,7 @@
 #include "renderer/image/codec.h"
 #include "renderer/image/resize.h"
 
-// Stripes of two colours, 0xRRGGBB: one of them is seen on any picture.
+// Stripes of two colours, 0xRRGGBB: one of them stands out on any picture.
 #define STRIPE_DARK  0xC8107A
 #define STRIPE_LIGHT 0x60FFE0
 enum { STRIPE = 6 }; // pixels across, slanting

@@ -9,7 +9,7 @@
 enum { MASK_SIDE = 512, MASK_UNDO_MAX = 64 };
 
 struct mask {
-    struct image *white; // GRAY8, 255 what is drawn anew, else 0
+    struct image *white; // GRAY8, 255: redrawn, 0: kept
     struct image *before[MASK_UNDO_MAX]; // the oldest first
     int before_count;
 };

@@ -33,7 +33,7 @@ is_ascii(const char *text)
     return true;
 }
 
-// A zTXt chunk where the text is ASCII, as more programs keep it: keyword 0, method 0, deflate
+// A zTXt chunk if the text is ASCII, because more programs keep those: keyword 0, method 0, deflate
 // data. Else iTXt: keyword 0, compressed 1, method 0, language 0, translated keyword 0, deflate
 // data.
 static unsigned char *
@@ -125,7 +125,7 @@ inflate_text(const unsigned char *data, size_t size, size_t limit, const char *n
     }
 }
 
-// tEXt and zTXt are Latin-1, what comes out is UTF-8. Takes over `text`.
+// From Latin-1, as in tEXt and zTXt, to UTF-8. Takes over `text`.
 static char *
 from_latin1(char *text, const char *name, struct err *err)
 {
@@ -136,10 +136,10 @@ from_latin1(char *text, const char *name, struct err *err)
         *o++ = (char)(*p >= 0x80 ? 0x80 | (*p & 0x3F) : *p);
     }
     free(text);
-    return out; // its end is 0
+    return out; // zeroed, so it ends with 0
 }
 
-// The text in a chunk whose keyword matched; p points behind the keyword's 0.
+// The text of a chunk whose keyword matched; p points past the keyword's 0.
 static char *
 chunk_text(const unsigned char *type, const unsigned char *p, const unsigned char *end,
            const char *name, size_t limit, struct err *err)
@@ -205,7 +205,7 @@ png_text_find(const void *png, size_t size, const char *name, const char *keywor
     return NULL;
 }
 
-// Length, name and sum of the chunk at `at` fit; its bytes in all, 0: they do not.
+// The bytes of the whole chunk at `at`; 0: it reaches past the end.
 static size_t
 chunk_bytes(const unsigned char *png, size_t size, size_t at)
 {

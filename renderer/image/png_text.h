@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text chunks of PNG files (PNG specification 11.3.3): zTXt (ASCII) and iTXt written, tEXt too
-// read.
+// Text chunks of PNG files (PNG specification 11.3.3): writes zTXt (ASCII) and iTXt, also reads
+// tEXt.
 #ifndef LIMN_RENDERER_IMAGE_PNG_TEXT_H
 #define LIMN_RENDERER_IMAGE_PNG_TEXT_H
 
@@ -18,7 +18,7 @@ void *png_text_insert(const void *png, size_t size, const char *const *texts, si
 char *png_text_find(const void *png, size_t size, const char *name, const char *keyword,
                     size_t limit, struct err *err);
 
-// A copy of the PNG without any text: the picture alone. ERR_INPUT where its chunks do not fit.
+// A copy of the PNG without any text: the picture alone. ERR_INPUT if a chunk reaches past the end.
 // Freed with free().
 void *png_text_remove(const void *png, size_t size, size_t *out_size, struct err *err);
 
