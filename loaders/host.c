@@ -62,7 +62,8 @@ is_elf(const char *path, struct err *err)
                  err_set(err, ERR_INPUT, "not a shared object"));
 }
 
-// The child's words: its texts end, are harmless, and what they say is checked here once more.
+// Takes a child's description: its texts get an end and become harmless, and all is checked once
+// more.
 static bool
 take_card(struct found *f, struct err *err)
 {
@@ -92,7 +93,7 @@ take_card(struct found *f, struct err *err)
     return !fault || err_set(err, ERR_INPUT, "%s", fault);
 }
 
-// Loads the file in a child and reads what it says of itself. An error: why it is refused.
+// Loads the file in a child and reads its description. An error says why the file is refused.
 static bool
 describe(struct found *f, struct err *err)
 {
@@ -175,7 +176,7 @@ by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-// Its files that are called *.so, in the order of their names.
+// The folder's *.so files, sorted by name.
 static char **
 list_folder(struct loader_host *h, const char *folder, int *count)
 {
@@ -197,7 +198,7 @@ list_folder(struct loader_host *h, const char *folder, int *count)
     return paths;
 }
 
-// What is not there is no fault.
+// A missing folder is no fault.
 static void
 search_folder(struct loader_host *h, const char *folder, enum place_kind kind)
 {
@@ -302,8 +303,8 @@ loader_host_find(const struct loader_host *h, const char *name)
     return NULL;
 }
 
-// Why the file that this loader should be in is refused: "PATH: reason"; without such a file, of
-// any, where there is no loader at all. NULL: nothing was refused.
+// Why the file that this loader should be in is refused: "PATH: reason"; if there is no such file
+// and no loader at all, the first refusal. NULL: nothing was refused.
 static const char *
 refusal_of(const struct loader_host *h, const char *name)
 {

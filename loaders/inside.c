@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The child's side. It is confined already; nothing here needs to defend itself, all that matters
-// is that honest loaders and decoders get honest answers.
+// The child's side. It is confined already, so this code need not defend itself: it only has to
+// give honest loaders and decoders correct answers.
 #include "loaders/inside.h"
 
 #include <dlfcn.h>
@@ -17,7 +17,7 @@
 #include "renderer/image/codec.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-// What has no memory gets NULL, as without the sanitizer, and not the end of the process.
+// A failed allocation returns NULL, as without the sanitizer, instead of ending the process.
 const char *__asan_default_options(void);
 const char *
 __asan_default_options(void)
@@ -143,7 +143,7 @@ loader_check(const struct limn_loader *l)
     return NULL;
 }
 
-// The symbol as the file declares it, checked against what it says of itself.
+// The loader's description, whose size is checked against the symbol's in the file.
 static const struct limn_loader *
 open_loader(const char *path, struct err *err)
 {
@@ -152,7 +152,7 @@ open_loader(const char *path, struct err *err)
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const char *said = handle ? NULL : dlerror();
     const size_t n = strlen(path);
-    if (!handle) { // the linker's sentences start with the path
+    if (!handle) { // the linker's messages start with the path
         bool named = said && strncmp(said, path, n) == 0 && strncmp(said + n, ": ", 2) == 0;
         err_set(err, ERR_INPUT, "%.400s", said ? said + (named ? n + 2 : 0) : "cannot be loaded");
         return NULL;
@@ -252,7 +252,7 @@ run_loader(int fd, const char *path, const struct inside_order *o, uint8_t *pixe
 
 // --- pictures
 
-// The square in the middle, of that size.
+// The square in the middle, resized to `side`.
 static struct image *
 middle(const struct image *image, int side, struct err *err)
 {
@@ -264,7 +264,8 @@ middle(const struct image *image, int side, struct err *err)
     return out;
 }
 
-// The wanted size, where the picture is larger. Takes over `image`.
+// Brings the picture to the wanted size, if it has another; only squares are enlarged. Takes over
+// `image`.
 static struct image *
 reduce(struct image *image, const struct inside_order *o, struct err *err)
 {

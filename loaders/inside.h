@@ -38,8 +38,8 @@ struct inside_answer {
     char text[ERR_TEXT_MAX];       // why it was refused
 };
 
-// DECODE_RUN: the bytes of a picture file, whose pixels stay in the child. Two answers: of the
-// decoder, behind which nothing follows, and, if that one was not refused, of the loader.
+// DECODE_RUN: the bytes of a picture file, whose pixels stay in the child. Two answers: the
+// decoder's, which nothing follows, and, unless that is a refusal, the loader's.
 
 // DESCRIBE: follows the answer.
 struct inside_card {
@@ -57,7 +57,7 @@ struct inside_card {
 // In the child.
 void inside_serve(int fd, const char *const *readable);
 
-// NULL: the description is fit for use. Of a struct that can be read whole.
+// NULL: the description can be used; else what is wrong with it. The whole struct must be readable.
 const char *loader_check(const struct limn_loader *l);
 
 // In the program: sends the order and `bytes`, waits for the answer. The answer's text is then one
@@ -68,7 +68,7 @@ enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *orde
 // Waits for an answer; inside_ask() does.
 enum sandbox_state inside_hear(struct sandbox *s, struct inside_answer *answer,
                                const struct sandbox_wait *wait);
-// The pixels behind an answer; *image is NULL with an error when their size is not allowed.
+// The pixels after an answer; *image is NULL with an error when their size is not allowed.
 enum sandbox_state inside_pixels(struct sandbox *s, const struct inside_answer *answer,
                                  struct image **image, const struct sandbox_wait *wait,
                                  struct err *err);
@@ -78,8 +78,8 @@ enum { INSIDE_READABLE_MAX = 64 };
 int inside_readable(const char *file, char *paths[INSIDE_READABLE_MAX + 1]);
 void inside_free_readable(char *paths[INSIDE_READABLE_MAX + 1]);
 
-// loader_run() in a child that is there, whose `file`-th readable file is the loader's; *s
-// is NULL afterwards when the child can no longer be used.
+// loader_run() in an open child, whose `file`-th readable file is the loader's; *s becomes NULL if
+// the child can no longer be used.
 struct image *loader_run_in(struct sandbox **s, int file, const struct loader_entry *e,
                             const struct image *in, const struct loader_values *values,
                             const struct loader_limits *limits, struct err *err);
@@ -88,7 +88,7 @@ struct image *loader_run_in(struct sandbox **s, int file, const struct loader_en
 struct image *loader_run_heard(struct sandbox **s, const struct loader_entry *e,
                                const struct loader_limits *limits, struct err *err);
 
-// One line without control characters, valid UTF-8: what is not becomes '?'.
+// Makes it one line of valid UTF-8 without control characters: what is not becomes '?'.
 void inside_harmless(char *text);
 
 #endif

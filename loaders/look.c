@@ -18,7 +18,7 @@
 
 enum { CHECK_SECONDS = 5 };
 
-// In the keeper: children find libvips started. Where it cannot be, each says so.
+// In the keeper, so that children find libvips started. If it cannot start, each child says so.
 static void
 prepare(void)
 {
@@ -177,7 +177,7 @@ is_as_wanted(const struct inside_order *o, const struct image *i)
     return !most || MAX(i->width, i->height) <= most;
 }
 
-// An order that one child carries out. `*s` is NULL afterwards when the child can no longer be
+// Sends the child an order and waits for the answer. *s becomes NULL if the child can no longer be
 // used.
 static struct image *
 ask(struct sandbox **s, const struct inside_order *o, const void *data, const char *name,
@@ -205,7 +205,7 @@ ask(struct sandbox **s, const struct inside_order *o, const void *data, const ch
         say_end(o, state, status, seconds, name, err);
     else if (strange)
         err_set(err, ERR_INPUT, "%s: %s gave %s", name, maker(o), own.text);
-    else if (a.refused) // its sentences begin with ": ", for it does not know the name
+    else if (a.refused) // its messages begin with ": ", as it does not know the name
         err_set(err, ERR_INPUT, "%s%s%s", name, a.text[0] == ':' ? "" : ": ",
                 *a.text ? a.text : "cannot be read as a picture");
     return image;
@@ -271,7 +271,7 @@ look_file(const char *path, const struct look_want *want, struct err *err)
     return image;
 }
 
-// Both in one child, from which only what the loader made comes out.
+// Both in one child, of which only the loader's result comes back.
 static struct image *
 run_together(const void *data, size_t size, const char *name, const struct loader_entry *e,
              const struct loader_values *values, const struct loader_limits *limits,
@@ -305,7 +305,7 @@ look_run(const void *data, size_t size, const char *name, const struct loader_en
     const struct look_want want = {.stop = limits->stop};
     if (!size_allowed(size, name, err))
         return NULL;
-    // One child has one limit of memory, and drawings have one of processor time.
+    // One child has one memory limit, and vector drawings have a limit of processor time.
     if (limits->megabytes == LIMIT_LOOK_MEGABYTES && !codec_is_vector(data, size))
         return run_together(data, size, name, e, values, limits, err);
     struct image *image = look_at(data, size, name, &want, err);
@@ -317,7 +317,7 @@ look_run(const void *data, size_t size, const char *name, const struct loader_en
 struct image *
 look_result(const void *png, size_t size, const char *name, const atomic_int *stop, struct err *err)
 {
-    // Its head tells how long it may take at most, before anything is decoded.
+    // The size in its head bounds the time, before anything is decoded.
     const unsigned char *p = png;
     static const unsigned char start[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR";
     const struct look_want want = {.png = true, .side = LIMIT_RESULT_SIDE,
@@ -349,7 +349,7 @@ look_check(const char *path, const atomic_int *stop, struct err *err)
 // --- many pictures
 
 struct looker {
-    struct sandbox *s; // NULL: none has been begun
+    struct sandbox *s; // NULL: none has been started
     char *paths[INSIDE_READABLE_MAX + 1];
     const struct loader_entry *loaders[LIMIT_PACK_ROLES];
     int file[LIMIT_PACK_ROLES]; // of each in paths
@@ -392,7 +392,7 @@ struct image *
 looker_at(struct looker *l, const void *data, size_t size, const char *name,
           const struct look_want *want, struct err *err)
 {
-    // What a few bytes can make costly gets a child with a limit of its own.
+    // A vector drawing, which can be short and yet costly, gets a child with a limit of its own.
     if (codec_is_vector(data, size))
         return look_at(data, size, name, want, err);
     const struct inside_order o = decode_order(size, want);
@@ -419,7 +419,7 @@ looker_run(struct looker *l, const struct loader_entry *e, const struct image *i
 
 // --- letters
 
-// Of a long text both ends, which are all that a label shows of it.
+// Of a long text only both ends, which are all that a label shows of it.
 static struct image *
 write_letters(struct looker *l, struct inside_order o, const char *text, struct err *err)
 {

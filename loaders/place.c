@@ -11,7 +11,8 @@
 
 #include "engine/base/mem.h"
 
-// The user's own group: of his name, his first, and nobody else in it.
+// Whether it is the user's private group: it has the user's name, is the primary one, and has no
+// other members.
 static bool
 is_private(gid_t group, uid_t user)
 {
@@ -36,11 +37,11 @@ is_trusted(uid_t owner, enum place_kind kind)
            (kind == PLACE_BUILT && stat("/proc/self/exe", &limn) == 0 && owner == limn.st_uid);
 }
 
-// `above`: a folder on the way, in which only what is there must stay as it is.
+// `above`: a folder on the way, of which only what it contains of the path must stay as it is.
 static bool
 check(const char *path, enum place_kind kind, bool above, struct err *err)
 {
-    // Below it they are the system's, and who is in them is root's choice.
+    // Groups with lower numbers are the system's, and root chooses their members.
     enum { SYSTEM_GROUPS = 1000 };
     struct stat st;
     if (stat(path, &st) != 0)

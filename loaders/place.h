@@ -9,13 +9,13 @@
 #include "engine/base/err.h"
 
 enum place_kind {
-    PLACE_OWN = 0, // named by the user: everything on the way to it counts too
+    PLACE_OWN = 0, // named by the user: the folders above it are checked too
     PLACE_BUILT,   // limn's own, where it was installed or built: as safe as limn itself
 };
 
 // The folder or file with its links resolved, freed with free(). NULL when it must not be used:
-// ERR_INPUT "its folder /x belongs to another user" (no path before it); ERR_IO when it is not
-// there.
+// ERR_INPUT "its folder /x belongs to another user" (no path before it); ERR_IO when it does not
+// exist.
 //
 // It must be absolute, belong to root or to whoever runs limn (PLACE_BUILT: or to whoever owns
 // limn), and not be writable by others; nor, for PLACE_OWN, may any folder above it, unless that

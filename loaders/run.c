@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Running a loader, in a child of the sandbox that may crash, hang or use up its memory.
+// Runs a loader in a child of the sandbox, which may crash, hang or use up its memory.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,7 @@ say_end(enum sandbox_state state, int status, const struct loader_entry *e,
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", name, e->path);
 }
 
-// What follows an answer. *s is NULL afterwards when the child can no longer be used.
+// Takes what follows an answer. *s becomes NULL if the child can no longer be used.
 static struct image *
 take_result(struct sandbox **s, enum sandbox_state state, const struct inside_answer *a,
             const struct loader_entry *e, const struct loader_limits *limits,

@@ -49,7 +49,7 @@ limn_group_join(void)
     static struct group group = {.add_floats = add_floats, .add_doubles = add_doubles,
                                  .share = share, .leave = leave};
     int given;
-    // The trainer's thread and the one that sends gradients call in turns, never together.
+    // The trainer's thread and the one that sends gradients take turns, and never call together.
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &given) != MPI_SUCCESS ||
         given < MPI_THREAD_SERIALIZED)
         return NULL;

@@ -56,7 +56,7 @@ fs_rights(int version)
     return ((uint64_t)1 << count) - 1;
 }
 
-// What a library or decoder may need, whatever it is; nothing of it is anyone's own.
+// What any library or decoder may need; nothing in it is private.
 static const char *const system_places[] = {
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
     "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
@@ -65,7 +65,7 @@ static const char *const system_places[] = {
     "/usr/share/zoneinfo", "/dev/null", "/dev/zero", "/dev/urandom", "/sys/devices/system/cpu",
 };
 
-// A place that is not there needs no rule.
+// A missing place needs no rule.
 static void
 allow_reading(int ruleset, const char *path)
 {
@@ -113,7 +113,7 @@ static const char *const allowed_calls[] = {
     // time
     "clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep", "nanosleep",
     "gettimeofday", "time", "times", "restart_syscall",
-    // what it is
+    // what it and the machine are
     "getpid", "getppid", "gettid", "getpgrp", "getuid", "geteuid", "getgid", "getegid", "getresuid",
     "getresgid", "getrlimit", "ugetrlimit", "getrusage", "getpriority", "sysinfo", "uname",
     "getrandom",
@@ -132,13 +132,13 @@ static bool
 allow(scmp_filter_ctx filter, const char *name, unsigned count, const struct scmp_arg_cmp *args)
 {
     int call = seccomp_syscall_resolve_name(name);
-    // A call that this machine's kind does not have needs no rule.
+    // A call that this architecture lacks needs no rule.
     if (call == __NR_SCMP_ERROR || call < 0)
         return true;
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, args) == 0;
 }
 
-// Calls that are harmless with some arguments only.
+// Calls that are harmless only with some arguments.
 static bool
 allow_in_part(scmp_filter_ctx filter)
 {
@@ -171,8 +171,8 @@ allow_in_part(scmp_filter_ctx filter)
 static bool
 restrict_calls(struct err *err)
 {
-    // What is refused fails as it would for lack of rights; "unknown" lets the C library fall back
-    // to calls whose arguments a filter can see.
+    // A refused call fails as for lack of rights; "unknown" lets the C library fall back to calls
+    // whose arguments a filter can see.
     static const char *const unknown_calls[] = {"clone3", "openat2"};
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     bool ok = filter != NULL;
@@ -211,8 +211,8 @@ seccomp_here(void)
 
 // --- limits
 
-// Bytes of address space this process has already; one under a sanitizer has terabytes of shadow,
-// for which what it looks at is not to blame.
+// Bytes of address space this process has already; a sanitizer's shadow memory takes terabytes,
+// which must not count.
 static rlim_t
 address_space(void)
 {
@@ -243,7 +243,7 @@ set_limits(const struct confine_rules *rules)
     limit(RLIMIT_MEMLOCK, 0);
     limit(RLIMIT_MSGQUEUE, 0);
     limit(RLIMIT_AS, address_space() + ((rlim_t)rules->megabytes << 20));
-    // The timer is exact, the limit cannot be put off.
+    // The timer is exact; the limit cannot be put off.
     limit(RLIMIT_CPU, (rlim_t)ceil(seconds) + 1);
     setitimer(ITIMER_PROF, &timer, NULL);
 }

@@ -3,10 +3,11 @@
 // undone: call it in a child.
 //
 // Landlock: only the given files (and the system's libraries, fonts and colour profiles) can be
-// read, none written, no TCP, no signals to, and no sockets of, outside processes. seccomp: a list
-// of system calls; no sockets, no programs, no processes (threads are allowed), no tracing, signals
-// only to itself, no namespaces, no opening for writing. Limits (setrlimit): memory, processor
-// time, no file writes, few descriptors, no core dumps. Landlock and seccomp apply to root too.
+// read, none written; no TCP; no signals to outside processes, and no connections to their abstract
+// sockets. seccomp: a list of system calls; no sockets, no programs, no processes (threads are
+// allowed), no tracing, signals only to itself, no namespaces, no opening for writing. Limits
+// (setrlimit): memory, processor time, no file writes, few descriptors, no core dumps. Landlock and
+// seccomp apply to root too.
 #ifndef LIMN_SANDBOX_CONFINE_H
 #define LIMN_SANDBOX_CONFINE_H
 

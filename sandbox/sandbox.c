@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Three sockets. "control" goes from any process of ours to the keeper: one message a child, with
+// Three sockets. "control" goes from any process of ours to the keeper: one message per child, with
 // two descriptors. "data" is between an owner and its child. The "leash" is between an owner and
-// the keeper: when its owner's end closes or half closes the child's group is killed; the child's
-// status comes back over it. The keeper has a parent, the watch, which does nothing but begin
-// another keeper when this one was killed: no process of ours with threads may fork one.
+// the keeper: when the owner's end closes or half-closes, the child's group is killed; the child's
+// status comes back over it. The keeper's parent, the watch, only starts another keeper when this
+// one has been killed, because no process of ours with threads may fork one.
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -60,7 +60,7 @@ struct keeper {
     struct ward wards[CHILDREN_MAX];
 };
 
-// Everything from descriptor `first` on; a kernel before 5.9 has no call for that.
+// Closes everything from descriptor `first` on; a kernel before 5.9 has no call for that.
 static void
 close_from(int first)
 {
@@ -71,7 +71,7 @@ close_from(int first)
         close(i);
 }
 
-// Only `kept` stays open, as descriptor 3; 0, 1 and 2 lead nowhere.
+// Only `kept` stays open, as descriptor 3; 0, 1 and 2 become /dev/null.
 static bool
 keep_only(int kept)
 {
@@ -97,8 +97,8 @@ default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-// Wipes the environment and the command line that this process was given: nothing of them is a
-// decoder's business, and people who look at processes see what this one is.
+// Wipes the environment and the command line of this process: decoders must not see them, and ps
+// shows what the process is.
 static void
 forget_start(const char *name)
 {
@@ -109,7 +109,7 @@ forget_start(const char *name)
     if (f)
         fclose(f);
     text[n] = 0;
-    part = strrchr(text, ')'); // behind the name: field 3
+    part = strrchr(text, ')'); // after the name: field 3
     for (int field = 2; part && field < 51; field++) {
         part = strchr(part + 1, ' ');
         if (part && field >= 47)
@@ -123,8 +123,7 @@ forget_start(const char *name)
     snprintf((char *)at[0], at[1] - at[0], "%s", name);
 }
 
-// When the machine runs out of memory this process is the one to end, and not the keeper or its
-// owner.
+// If the machine runs out of memory, this process is killed rather than the keeper or its owner.
 static void
 go_first(void)
 {
@@ -222,8 +221,8 @@ take_order(struct keeper *k)
     return true;
 }
 
-// Processes of a child that left its group, where the kernel has no seccomp to prevent it: they
-// have become the keeper's own children.
+// Kills processes that have left a child's group, where the kernel has no seccomp to prevent it:
+// they have become the keeper's own children.
 static void
 end_strays(const struct keeper *k)
 {
@@ -262,7 +261,7 @@ bury(struct keeper *k)
     }
 }
 
-// One round of the loop; false: nobody can ask for anything any more.
+// One round of the loop; false: no owner is left.
 static bool
 keep(struct keeper *k)
 {
@@ -280,7 +279,7 @@ keep(struct keeper *k)
     if (fds[1].revents && read(k->signals, &info, sizeof info) < 0)
         return false;
     for (nfds_t i = 2; i < count; i++)
-        if (fds[i].revents && of[i]->pid) { // nothing is ever sent this way: it is the end
+        if (fds[i].revents && of[i]->pid) { // owners send nothing: this is the end
             kill(-of[i]->pid, SIGKILL);
             kill(of[i]->pid, SIGKILL);
             if (fds[i].revents & (POLLHUP | POLLERR)) {
@@ -300,7 +299,7 @@ keep(struct keeper *k)
     return !fds[0].revents || take_order(k);
 }
 
-// `prepared`: counts keepers that are; shared with the watch.
+// `prepared`: counts keepers that have been prepared; shared with the watch.
 _Noreturn static void
 be_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
 {
@@ -329,7 +328,7 @@ be_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
     _exit(0);
 }
 
-// What a keeper that was killed has left: its children die with it, but not processes of theirs.
+// Kills what a killed keeper has left: its children die with it, but their children do not.
 static void
 end_descendants(void)
 {
@@ -341,9 +340,9 @@ end_descendants(void)
     }
 }
 
-// The parent of keepers, one after the other, until one ends by itself. Where preparing ends them
-// (a library without memory), requests would wait for ever: the next one does without, and what
-// lacks is then said by the children.
+// The parent of keepers, one after another, until one ends by itself. If preparing ends a keeper (a
+// library without memory), the next one does without it: requests would wait for ever. The children
+// then report what is missing.
 _Noreturn static void
 be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
 {
@@ -377,7 +376,7 @@ be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
     }
 }
 
-// At exit: nothing is left when this process has ended.
+// At exit: ends the keeper and waits for it, so that nothing outlives this process.
 static void
 dismiss(void)
 {
@@ -396,7 +395,7 @@ sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_errno(err, ERR_IO, "no socket for the sandbox");
     fflush(NULL);
-    // The watch is no child of this process, whose children are its own affair.
+    // The watch is not a child of this process, which may wait for any child of its own.
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
@@ -510,7 +509,7 @@ sandbox_open(const struct sandbox_params *params, struct err *err)
     return s;
 }
 
-// Waits until `events` may be; SANDBOX_DONE: try.
+// Waits until `events` are possible; SANDBOX_DONE: try.
 static enum sandbox_state
 wait_for(const struct sandbox *s, short events, const struct sandbox_wait *wait)
 {
@@ -581,7 +580,7 @@ sandbox_close(struct sandbox *s)
     if (!s)
         return -1;
     close(s->data);
-    // Whoever has ended by itself is given the moment to be told apart from one that is ended here.
+    // Half-closed, the leash makes the keeper end the child, if it still runs, and send its status.
     struct pollfd fd = {s->leash, POLLIN, 0};
     shutdown(s->leash, SHUT_WR);
     double until = clock_seconds() + STATUS_MS / 1000.0;

@@ -42,8 +42,8 @@ plane_channel(struct plane *p, const struct limn_picture *in, int channel)
 enum { PASSES = 4 };
 
 // Wide Gaussians as four box means one after another, whose cost does not grow with sigma: large
-// photographs would take minutes otherwise. A box of 2r+1 pixels plus a share f of the two next
-// ones has the variance ((2r+1)^3/12 - (2r+1)/12 + 2f(r+1)^2) / (2r+1+2f); r and f are chosen so
+// photographs would take minutes otherwise. A box of 2r+1 pixels plus a share f of the two next to
+// them has the variance ((2r+1)^3/12 - (2r+1)/12 + 2f(r+1)^2) / (2r+1+2f); r and f are chosen so
 // that four of them have sigma^2.
 static void
 box_shape(float sigma, int *radius, float *share)

@@ -13,7 +13,7 @@ struct plane {
     float *v; // row-major
 };
 
-bool plane_create(struct plane *p, int width, int height);
+bool plane_create(struct plane *p, int width, int height); // zeros; false: no memory
 void plane_free(struct plane *p);
 static inline float
 plane_at(const struct plane *p, int x, int y) // clamped to the border
@@ -29,12 +29,13 @@ picture_at(const struct limn_picture *in, int x, int y)
     return in->pixels + (size_t)y * in->stride + 4 * (size_t)x;
 }
 
-// One channel (0..2) composed on white, in [0,1]; 3: alpha in [0,1].
+// Creates *p. One channel (0..2) composed on white, in [0,1]; 3: alpha in [0,1]. False, here and
+// below: no memory.
 bool plane_channel(struct plane *p, const struct limn_picture *in, int channel);
-bool plane_blur(struct plane *p, float sigma); // Gaussian, pixels
+bool plane_blur(struct plane *p, float sigma); // Gaussian, sigma in pixels
 
-// What is object and what is ground, in [0,1]: alpha where there is any, else distance from the
-// colour of the border when the border is plain, else contrast with the border's colours.
+// Creates *p: how far each pixel is object and not ground, in [0,1]. GROUND_AUTO: by alpha if there
+// is any, else by the distance from the border's colour if the border is plain, else by contrast.
 enum ground { GROUND_AUTO = 0, GROUND_ALPHA, GROUND_BORDER, GROUND_SALIENCY };
 bool plane_object(struct plane *p, const struct limn_picture *in, enum ground ground);
 

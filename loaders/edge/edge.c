@@ -28,9 +28,9 @@ struct field {
     uint8_t *kind;      // 0 none, 1 weak, 2 strong
 };
 
-// What the operator below answers to a step of height 1 between two pixels after a blur. Gradients
-// are divided by it: the blur grows with the picture and flattens every step, and a threshold must
-// mean the same step in a small drawing and in a large photograph.
+// The response of the operator below to a step of height 1 between two pixels after a blur.
+// Gradients are divided by it: the blur grows with the picture and flattens every step, and a
+// threshold must mean the same step in a small drawing and in a large photograph.
 static float
 step_response(float sigma)
 {
@@ -114,9 +114,9 @@ connect(struct field *f)
 }
 
 // Distances from each pixel to the nearest edge pixel, squared, in place of the magnitudes: along
-// the columns by two sweeps, then along the rows as the lower envelope of one parabola a pixel
-// (Felzenszwalb and Huttenlocher 2012), so that thick lines cost what thin ones cost. Nothing
-// beyond `reach` is told apart, which also keeps the squares exact in floats.
+// the columns by two sweeps, then along the rows as the lower envelope of one parabola per pixel
+// (Felzenszwalb and Huttenlocher 2012), so that thick lines cost what thin ones cost. Distances
+// beyond `reach` are not told apart, which also keeps the squares exact in floats.
 static void
 sweep_columns(struct field *f, float reach)
 {
@@ -131,7 +131,7 @@ sweep_columns(struct field *f, float reach)
         f->magnitude[i] *= f->magnitude[i];
 }
 
-// Where the parabola over x comes to lie below the one over the earlier `before`.
+// Where the parabola over x falls below the one over the earlier `before`.
 static double
 meet(const float *height, int before, int x)
 {
@@ -214,7 +214,7 @@ run(const struct limn_picture *in, const double *values, struct limn_picture *ou
         }
     }
     float radius = fmaxf(0.5f, (float)(values[THICKNESS] * longer / 2000.0));
-    // detail 0.5: an edge starts at a step of 0.194 and goes on down to 0.078.
+    // detail 0.5: an edge starts at a step of 0.194 and continues down to one of 0.078.
     float high = 0.194f * powf(0.06f, (float)values[DETAIL] - 0.5f);
     if (ok) {
         thin(&f, 0.4f * high, high);

@@ -2,9 +2,8 @@
 // A sketch: thick smooth contours, dark on white, as from a soft pen.
 //
 // Where colours change, the gradient of the smoothed picture is a ridge one pen wide. Divided by
-// its own mean around, every ridge has the same height whatever its contrast, so that one
-// threshold gives lines of one width; a floor under the divisor keeps the faintest from being
-// drawn.
+// its own mean around, every ridge has the same height whatever its contrast, so that one threshold
+// gives lines of one width; a constant added to the divisor keeps the faintest from being drawn.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

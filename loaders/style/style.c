@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A style picture: the square that tells most about colours and strokes, and, on request, with its
-// layout destroyed, so that only palette and texture are left to imitate.
+// A style picture: the square with the most colours and strokes, and, on request, with its layout
+// destroyed, so that only palette and texture are left to imitate.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@ static const struct limn_param params[PARAM_COUNT] = {
                  32, 8, NULL},
 };
 
-// How much a square tells: the entropy of its colours (64 bins) plus its edge energy, both counted
-// on a coarse grid of its pixels; empty ground scores 0.
+// The score of a square: the entropy of its colours (64 bins) plus its edge energy, both counted on
+// a coarse grid of its pixels; empty ground scores 0.
 static double
 tells(const struct limn_picture *in, int left, int top, int side)
 {
@@ -52,7 +52,7 @@ best_square(const struct limn_picture *in, int side, int *left, int *top)
     for (int j = 0; j <= steps; j++)
         for (int i = 0; i <= steps; i++) {
             int x = (in->width - side) * i / steps, y = (in->height - side) * j / steps;
-            // The middle wins a draw.
+            // The middle wins a tie.
             double score = tells(in, x, y, side) - 1e-6 * (abs(i - steps / 2) + abs(j - steps / 2));
             if (score > best) {
                 best = score;
