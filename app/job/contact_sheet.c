@@ -33,7 +33,7 @@ put_picture(struct sheet *s, struct image *picture, int x, int y, struct err *er
     return ok;
 }
 
-// False: a label was asked for and cannot be made.
+// False: the label cannot be drawn.
 static bool
 put_text(struct sheet *s, const char *text, int x, int y, int width, struct err *err)
 {

@@ -16,9 +16,9 @@ struct contact_heads {
     const char *const *columns, *const *rows;
 };
 
-// `columns` tiles a row, each `side` pixels (enlarged by whole numbers where the picture is
-// small), dark letters on white; `heads` may be NULL. RGB8. ERR_INPUT over the limits of image.h,
-// or when the letters cannot be drawn.
+// `columns` tiles per row, each `side` pixels (small pictures are enlarged by whole numbers), dark
+// letters on white; `heads` may be NULL. RGB8. ERR_INPUT over the limits of image.h, or when the
+// letters cannot be drawn.
 struct image *contact_sheet(const struct contact_cell *cells, int count, int columns, int side,
                             const struct contact_heads *heads, struct err *err);
 

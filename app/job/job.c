@@ -83,7 +83,7 @@ job_copy(struct job *out, const struct job *j)
         r->credit = copy_text(from->credit);
         for (int k = 0; k < from->setting_count; k++)
             r->settings[k] = mem_strdup(from->settings[k]);
-        // Without memory for it, it is a reference whose picture is not here (job_read()).
+        // Without memory it becomes a reference whose picture has not been read (job_read()).
         r->data = from->data ? mem_try_calloc(from->size, 1, "a reference", NULL) : NULL;
         r->size = r->data ? from->size : 0;
         if (r->data)
@@ -171,7 +171,7 @@ job_read_key(const char *key, enum job_use *use, int *marker)
             return false;
         r.marker = (int)k;
     }
-    job_reference_key(&r, back); // "1x", "+1" and "01" are none
+    job_reference_key(&r, back); // "1x", "+1" and "01" are no keys
     *use = r.use;
     *marker = r.marker;
     return strcmp(back, key) == 0;
@@ -250,7 +250,7 @@ job_settle(struct job *j)
     }
 }
 
-// The name of its file from the folder that it must lie below.
+// The file's name relative to the folder that it must lie below.
 static const char *
 name_within(const struct job_reference *r)
 {
@@ -290,7 +290,7 @@ job_read(struct job *j, struct err *err)
         if (!r->data && !read_file(r, &own)) {
             if (r->where)
                 err_prefix(&own, "%s", r->where);
-            return err_set(err, ERR_INPUT, "%s", own.text); // a missing file is the user's to mend
+            return err_set(err, ERR_INPUT, "%s", own.text); // a missing file is for the user to fix
         }
         if (!r->hash[0])
             job_hash(r->data, r->size, r->hash);
@@ -298,7 +298,7 @@ job_read(struct job *j, struct err *err)
     return true;
 }
 
-// What is to be kept away from: the text, and a marker for each picture that it does not name.
+// What to steer away from: the text, and a marker for each picture that it does not name.
 static char *
 away_text(const struct job *j)
 {
@@ -349,14 +349,14 @@ job_check(const struct job *j, struct err *err)
                      LIMIT_INSTRUCTION_BYTES);
     if (ok && (j->negative || job_count(j, JOB_AWAY)) && !check_instruction(j, JOB_AWAY, err))
         ok = err_prefix(err, "negative");
-    int64_t last = j->seed + MAX(j->count, 1) - 1; // several have seeds one after the other
+    int64_t last = j->seed + MAX(j->count, 1) - 1; // several have consecutive seeds
     if (ok && last > JOB_SEED_MAX)
         ok = err_set(err, ERR_INPUT, "the %sseed is %" PRId64 ", but must be at most %" PRId64,
                      last > j->seed ? "last picture's " : "", last, JOB_SEED_MAX);
     return ok;
 }
 
-// What the parameters say of pictures has them.
+// Parameters that apply to pictures need those pictures.
 bool
 job_check_whole(const struct job *j, struct err *err)
 {

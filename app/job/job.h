@@ -79,7 +79,7 @@ void job_reference_label(const struct job_reference *r, char out[JOB_KEY_TEXT]);
 // "mask".
 void job_reference_key(const struct job_reference *r, char out[JOB_KEY_TEXT]);
 bool job_read_key(const char *key, enum job_use *use,
-                  int *marker); // its inverse; false: it is none
+                  int *marker); // its inverse; false: not a key
 
 // A new, empty picture. NULL if the job has job_use_limit() of that use already.
 struct job_reference *job_add_for(struct job *j, enum job_use use, int marker);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Names of jobs.
+// Ids of jobs.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ job_name(struct job *j)
         chance = (uint32_t)getpid() * 2654435761u;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct tm day = {0}; // of a clock that is far off, too
+    struct tm day = {0}; // gmtime_r() fails if the clock is far off
     gmtime_r(&now.tv_sec, &day);
     char date[24];
     strftime(date, sizeof date, "%Y%m%d-%H%M%S", &day);

@@ -96,7 +96,7 @@ static const struct key reference_keys[] = {
     {"settings", TYPE_LIST},  {"credit", TYPE_TEXT},
 };
 
-// What is there has the type it must have; null is as if it were not there.
+// Whether the keys present have the right types; null counts as absent.
 static bool
 check_types(const struct jv *o, const struct key *keys, size_t count, const char *name,
             struct err *err)

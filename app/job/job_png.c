@@ -40,7 +40,7 @@ job_check_format(const struct jv *root, const char *name, struct err *err)
     return err_set(err, ERR_INPUT, "%s: its format must be %d", name, FORMAT);
 }
 
-// The text of a reference in a picture has its marker before it, which is said elsewhere.
+// In a picture a reference's text begins with its marker, which is also stored by itself.
 static void
 forget_marker(struct job_reference *r)
 {
@@ -50,7 +50,7 @@ forget_marker(struct job_reference *r)
         memmove(r->words, r->words + n, strlen(r->words + n) + 1);
 }
 
-// References in a picture are whole: their PNG data in base 64, after the loader.
+// References in a picture are complete: the loader's result as a PNG, in base 64.
 static bool
 unpack_reference(struct job_reference *r, const struct jv *v, const char *path, struct err *err)
 {
@@ -81,7 +81,7 @@ job_embed(struct job_reference *r, const char *path)
     r->embedded = true;
 }
 
-// From the text of a picture; takes it over. NULL: there was none, or it was an error.
+// From a picture's text, which it frees; NULL: there was none, or it could not be read.
 static bool
 job_from_text(struct job *j, char *text, const char *path, struct err *err)
 {
@@ -94,7 +94,7 @@ job_from_text(struct job *j, char *text, const char *path, struct err *err)
     for (int i = 0; ok && i < j->reference_count; i++)
         ok = unpack_reference(&j->references[i], jv_at(references, (size_t)i), path, err);
     if (ok) {
-        // "model" in a picture is a name for people; what draws is the user's to say.
+        // "model" in a picture is a name for people; which model draws is for the user to say.
         j->drawn_by = j->model ? mem_strdup(j->model) : NULL;
         job_disobey(j);
         j->count = 1;

@@ -20,7 +20,7 @@ free_marker(struct job *j)
     return marker;
 }
 
-// What of the index goes into a reference.
+// Moves what the index has of a picture into a reference.
 static void
 take(struct job_reference *r, struct index_picture *p)
 {
@@ -39,7 +39,7 @@ take(struct job_reference *r, struct index_picture *p)
     p->credit = r->credit ? NULL : p->credit;
 }
 
-// Who is told what.
+// Who gets the notices.
 struct listener {
     job_say *say;
     void *ctx;
@@ -128,7 +128,7 @@ job_retrieve_here(struct job *j, job_say *say, void *ctx, struct err *err)
 {
     if (!j->index || j->retrieve == 0)
         return true;
-    j->retrieve = j->retrieve < 0 ? 1 : j->retrieve; // who names an index wants a picture of it
+    j->retrieve = j->retrieve < 0 ? 1 : j->retrieve; // naming an index asks for a picture of it
     struct index *x = index_open(j->index, err);
     bool ok = x && job_retrieve(j, x, say, ctx, err);
     index_close(x);

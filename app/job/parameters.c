@@ -149,7 +149,7 @@ parameter_check(const struct parameter *p, const struct job *j, const char *as, 
     return ok;
 }
 
-// A square is its side, as sizes were written before there were others.
+// A square is written as its side, as all sizes once were.
 static struct jv *
 size_json(const struct parameter *p, const struct job *j)
 {
@@ -175,7 +175,7 @@ parameter_to_json(const struct parameter *p, const struct job *j, struct jv *obj
                                          : jv_from_string(*(char *const *)at));
 }
 
-// As text, whose reader knows the ranges; NULL: another kind of value.
+// As text, so that the reader of texts checks it; NULL: a value of the wrong type.
 static char *
 json_text(const struct parameter *p, const struct jv *v)
 {
@@ -203,7 +203,7 @@ parameter_from_json(const struct parameter *p, struct job *j, const struct jv *o
     if (jv_is_null(v))
         return true;
     char *text = json_text(p, v), *empty = value_text(&p->type, field(p, &job_empty));
-    // What earlier versions wrote where nobody had said anything.
+    // Earlier versions also wrote parameters that were not set.
     bool ok = text && !is_text(p) && strcmp(text, empty) == 0;
     if (!ok && text)
         ok = parameter_read(p, j, p->name, text, &own);

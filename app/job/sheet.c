@@ -34,7 +34,6 @@ put_tile(struct sheet *s, const uint8_t *rgb, int x, int y)
     image_paste(s->image, &tile, x, y);
 }
 
-// In place, as a sheet shows them.
 static void
 lay_on_white(const struct pipeline_pictures *p)
 {
@@ -80,7 +79,7 @@ any_held_out(const struct sheet *s, int task)
     return count > 0;
 }
 
-// The i-th example of a task that is trained on, where nothing of it is held out.
+// The i-th training example of a task, for tasks that have nothing held out.
 static bool
 trained_example(const struct sheet *s, int task, int i, struct example *e)
 {

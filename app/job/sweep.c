@@ -60,11 +60,12 @@ push(struct sweep_axis *a, int *capacity, char *value, struct err *err)
     return true;
 }
 
-// A range as written: FIRST..LAST or FIRST..LAST:STEP. False: it is none.
+// A range as written: FIRST..LAST or FIRST..LAST:STEP.
 struct range {
     char first[32], last[32], step[32]; // step "": 1, or -1 downwards
 };
 
+// False: it is not a range.
 static bool
 split_range(const char *text, struct range *r)
 {
@@ -105,7 +106,7 @@ steps_fit(const struct sweep_axis *a, const char *text, double steps, struct err
                    a->name, text, LIMIT_LIST_LINES);
 }
 
-// Whole numbers stay exactly what they are.
+// Whole numbers stay exact.
 static bool
 add_whole_range(struct sweep_axis *a, int *capacity, const char *text, int64_t first, int64_t last,
                 int64_t step, struct err *err)
@@ -118,7 +119,7 @@ add_whole_range(struct sweep_axis *a, int *capacity, const char *text, int64_t f
     return ok;
 }
 
-// "1..5", "0..1:0.25"; false without error: it is no range.
+// "1..5", "0..1:0.25"; false without error: it is not a range.
 static bool
 add_range(struct sweep_axis *a, int *capacity, const char *text, struct err *err)
 {
@@ -158,7 +159,7 @@ add_words(struct sweep_axis *a, int *capacity, const char *text, struct err *err
     return ok;
 }
 
-// `own_words`: the template wrote it, not a person.
+// `own_words`: they are the template's, not typed by a person.
 static bool
 expand(struct sweep_axis *a, const struct template *t, const char *text, bool own_words,
        struct err *err)
@@ -213,7 +214,7 @@ begin_axis(struct sweep *s, const struct template *t, const char *name, struct e
     return true;
 }
 
-// Whether its values are what it may be, at once and not when they are drawn.
+// Checks the values now, not when they are drawn.
 static bool
 end_axis(struct sweep *s, const struct template *t, struct err *err)
 {
@@ -265,7 +266,7 @@ has(const struct sweep *s, const char *const *fixed, const char *name)
     return false;
 }
 
-// What a template says itself names no folder of this machine.
+// A template must not name folders of this machine.
 static bool
 check_own(const struct sweep_axis *a, struct err *err)
 {
@@ -306,7 +307,8 @@ sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixe
     return true;
 }
 
-// Where a deck is not as it was sorted, which is at few places: it may be larger than memory.
+// The few places where a shuffled deck differs from the sorted one: a whole one may be larger than
+// memory.
 struct moved {
     int64_t at, card;
 };

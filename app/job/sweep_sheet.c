@@ -63,7 +63,7 @@ add_pictures(struct jv *pictures, const struct job *j)
     return true;
 }
 
-// Nothing that depends on when and where it was drawn: the same sweep gives the same sheet.
+// Leaves out what depends on when and where it was drawn: the same sweep gives the same sheet.
 static struct jv *
 cell_json(const struct sheet_cell *c)
 {
@@ -132,8 +132,8 @@ free_heads(char **heads)
     free(heads);
 }
 
-// Of a whole grid over two axes: the second goes across, the first down, and what a tile is is said
-// once, above and beside it. Otherwise its label says it.
+// For a whole grid over two axes, the second goes across and the first down, and their values are
+// written once, above and beside the tiles. Otherwise each tile has its label.
 static struct image *
 draw_sheet(const struct sweep_sheet *s, struct contact_cell *cells, struct err *err)
 {
@@ -162,7 +162,8 @@ sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err
     struct image *sheet = draw_sheet(s, cells, err);
     char *text = is_whole(s) ? sheet_text(s) : NULL;
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
-    // One whose references would not fit, or are not known here, is a picture all the same.
+    // A sheet whose references do not fit, or are not known here, is still written, as a picture
+    // only.
     bool fits = text && strlen(text) < LIMIT_PNG_TEXT_BYTES;
     bool ok = sheet && codec_write_png(sheet, file, fits ? texts : NULL, err);
     image_unref(sheet);
@@ -195,7 +196,7 @@ unpack(struct job *j, const struct jv *pictures, const char *path, struct err *e
     return true;
 }
 
-// What it asks for that is the user's to say, in one line.
+// What it asks for that is for the user to decide, in one line.
 static char *
 asked_by(const struct job *j)
 {

@@ -105,7 +105,7 @@ template_set(struct template *t, const char *name, const char *value, struct err
     return true;
 }
 
-// Adds n bytes to a text of *used bytes, with a 0 behind them.
+// Adds n bytes to a text of *used bytes, and a 0 after them.
 static bool
 add_bytes(char **out, size_t *used, const char *bytes, size_t n)
 {
@@ -146,7 +146,8 @@ template_fill(const struct template *t, const char *text, int line, int column, 
     return NULL;
 }
 
-// The variable that is all of the reference's image; NULL: another text.
+// The variable that is the whole of the reference's image; NULL: it is more than a variable, or
+// none.
 static const struct template_variable *
 image_variable(const struct template *t, const struct template_reference *r)
 {
@@ -163,7 +164,7 @@ template_image_typed(const struct template *t, const struct template_reference *
     return r->typed || (v && v->typed);
 }
 
-// What to write on the command line to allow it.
+// The error says what to write on the command line to use the file anyway.
 static bool
 name_failed(const struct template *t, const struct template_reference *r, const char *name,
             struct err *fault, struct err *err)

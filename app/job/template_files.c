@@ -24,7 +24,7 @@ static const char begun[] =
     "    default: noto\n"
     "    choices: [noto, blob, twemoji]\n";
 
-// Where a person's own lie; freed with free().
+// The folder of the user's own templates; freed with free().
 static char *
 own_folder(void)
 {
@@ -44,7 +44,7 @@ template_is_own(const char *path)
     return own;
 }
 
-// FOLDER/NAME.yaml of one's own, free to be written. NULL: an error.
+// The path of a new template of the user's own. NULL: an error.
 static char *
 free_path(const char *name, struct err *err)
 {
@@ -71,8 +71,9 @@ template_begin(const char *name, struct err *err)
     return NULL;
 }
 
-// A picture or list that the template names, into the same place below the other folder. A name
-// that leads out of the template's folder, by links too, would be inside of the copy's.
+// Copies a picture or list that the template names to the same place below the other folder. A name
+// that leads out of the template's folder is skipped, or an error if it does so through a link: in
+// the copy it would lie inside.
 static bool
 copy_beside(const char *from, const char *to, const char *name, struct err *err)
 {

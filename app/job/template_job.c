@@ -74,9 +74,9 @@ put_scalar(FILE *out, const char *text)
     fputc('"', out);
 }
 
-// A template names files below its own folder only, so a saved one takes its pictures with it:
-// NAME/1.png beside NAME.yaml. What came out of a picture is saved as it was there. Freed with
-// free().
+// A template may only name files below its own folder, so a saved one takes its pictures with it:
+// NAME/1.png beside NAME.yaml. A picture that came out of another is saved as it was there. Freed
+// with free().
 static char *
 kept_name(const char *name, const struct job_reference *r)
 {
@@ -116,7 +116,7 @@ put_reference(FILE *out, const char *name, const struct job_reference *r)
         fputs("\n    text: ", out);
         put_scalar(out, r->words);
     }
-    bool runs = r->loader && !r->processed; // one that has run is in the picture
+    bool runs = r->loader && !r->processed; // one that has run is part of the picture
     if (runs) {
         fputs("\n    loader:\n      name: ", out);
         put_scalar(out, r->loader);
@@ -127,7 +127,7 @@ put_reference(FILE *out, const char *name, const struct job_reference *r)
             continue;
         char *setting = mem_strndup(r->settings[i], (size_t)(equals - r->settings[i]));
         fputs("\n      ", out);
-        put_scalar(out, setting); // it may come out of a picture
+        put_scalar(out, setting); // it may come from a stranger's picture
         fputs(": ", out);
         put_scalar(out, equals + 1);
         free(setting);
@@ -165,8 +165,7 @@ variable_at(const char *text, const char **name)
     return n && strncmp(end, "}}", 2) == 0 ? n : 0;
 }
 
-// A {{word}} in the instruction is to be filled in by who draws from it: a variable, which is its
-// own name until then.
+// A {{word}} in the instruction becomes a variable, whose default is its own name.
 static void
 put_variables(FILE *out, const char *text)
 {
@@ -210,7 +209,7 @@ template_text(const struct job *j, const char *name, const char *summary, size_t
     return NULL;
 }
 
-// What was written is read again: braces in a text, which would be a variable there, are found so.
+// Reads what was written: this finds braces in a text, which would be a variable there.
 bool
 template_reads_back(const char *path, struct err *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading a template: every key, every value, with its place in the file where it is wrong.
+// Reads a template: checks every key and value, and says where in the file one is wrong.
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ check_keys(const struct yaml *map, const char *file, const char *what, const cha
     return true;
 }
 
-// A text in *out (NULL when the key is not there).
+// A text in *out (NULL if the key is absent).
 static bool
 read_text(const struct yaml *map, const char *key, const char *file, char **out, struct err *err)
 {
@@ -314,7 +314,8 @@ read_sweep(struct template *t, const struct yaml *map, struct err *err)
     return true;
 }
 
-// The next {{name}} at or after `from`: its place and name. False: none. Malformed: error set.
+// The next {{name}} at or after `from`: its place and name. False: none, or it is malformed, and
+// *fault says why.
 bool
 template_next_variable(const char *text, size_t from, size_t *at, size_t *length, char name[32],
               char *fault, size_t fault_size)
@@ -354,7 +355,7 @@ template_error_at(const struct template *t, int line, int column, struct err *er
     return err_set(err, ERR_INPUT, "%s:%d:%d: %s", t->path, line, column, text);
 }
 
-// Every {{name}} in the text is declared.
+// Checks that every {{name}} in the text is declared, and marks it as used.
 static bool
 check_text(const struct template *t, const char *text, int line, int column, bool *used,
            struct err *err)
@@ -378,7 +379,7 @@ check_text(const struct template *t, const char *text, int line, int column, boo
     return !*fault || template_error_at(t, line, column, err, fault);
 }
 
-// Markers and references belong together; variables are used and declared.
+// Checks that markers match references, and that variables are declared and used.
 static bool
 check_whole(const struct template *t, const struct yaml *root, struct err *err)
 {

@@ -42,7 +42,7 @@ static const char schema[] =
     " INSERT INTO found(rowid, instruction, words, tags)"
     " VALUES(new.id, new.instruction, new.words, new.tags); END;";
 
-// What came with version 2: whose a job is, and its pictures for as long as it is not done.
+// Added in version 2: a job's owner, and its pictures until it is done.
 static const char to_version_2[] =
     "ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE job ADD COLUMN host TEXT NOT NULL DEFAULT '';"
@@ -52,8 +52,7 @@ static const char to_version_2[] =
     " DELETE FROM job_input WHERE job=new.id;"
     " DELETE FROM input WHERE hash NOT IN (SELECT hash FROM job_input); END;";
 
-// What came with version 3: what drew a picture, and what it was made from; "" where that is not
-// known.
+// Added in version 3: what drew a picture, and what it was made from; "" if that is not known.
 static const char to_version_3[] =
     "ALTER TABLE picture ADD COLUMN model TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE picture ADD COLUMN template TEXT NOT NULL DEFAULT '';";
@@ -68,7 +67,7 @@ library_folder(struct err *err)
 
 // --- opening
 
-// The file is made here, so that it is this user's alone; its log and index get its mode.
+// Creates the file itself, so that it is private; SQLite gives its log and index the same mode.
 static bool
 open_database(struct library *l, struct err *err)
 {
@@ -94,9 +93,8 @@ number(struct library *l, const char *sql)
     return v;
 }
 
-// What SQLite says of the file: damaged, or sound; false when it cannot say, because it cannot
-// read. Being locked is no damage, and neither are a full disk, too little memory, or a broken
-// one.
+// Whether SQLite finds the file damaged; false: it cannot tell, because it cannot read. A lock is
+// no damage, nor are a full or failing disk and too little memory.
 static bool
 look_for_damage(struct library *l, bool *damaged, struct err *err)
 {
@@ -112,8 +110,7 @@ look_for_damage(struct library *l, bool *damaged, struct err *err)
     return ok;
 }
 
-// A name that nothing has yet. The file is there under both for a moment, and at no moment under
-// none.
+// Renames to a name that must be free. For a moment the file may have both names, but never none.
 static bool
 move_to_new(const char *from, const char *to)
 {
@@ -122,8 +119,8 @@ move_to_new(const char *from, const char *to)
     return errno != EEXIST && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
 }
 
-// Also its log: what SQLite has not yet brought into the file is in there. NULL: it stays where it
-// is.
+// Moves the file aside, and its log, which has what SQLite has not yet written into the file. NULL:
+// it stays where it is.
 static char *
 move_aside(const char *path, struct err *err)
 {
@@ -161,7 +158,7 @@ prepare_schema(struct library *l, struct err *err)
     if (!library_execute(
             l, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", err))
         return false;
-    // A library in use is not written to: someone else may hold it for long.
+    // A library that is up to date is not written to: another process may hold its lock for long.
     if (number(l, "PRAGMA user_version") == SCHEMA_VERSION)
         return true;
     if (!library_execute(l, "BEGIN IMMEDIATE", err))
@@ -187,7 +184,7 @@ prepare_schema(struct library *l, struct err *err)
     return library_end(l, ok, err);
 }
 
-// The folder of the library: the usual one is this user's alone.
+// Creates the library's folder; the usual one is private.
 static bool
 make_folder(const struct library *l, bool usual, struct err *err)
 {
@@ -204,7 +201,8 @@ make_folder(const struct library *l, bool usual, struct err *err)
     return ok;
 }
 
-// After a damaged one was moved to `moved`: what is known of the pictures comes from themselves.
+// Fills the new library from the pictures, after the damaged one was moved to `moved`. Returns the
+// notice.
 static char *
 fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
 {
@@ -223,8 +221,8 @@ fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
     return text;
 }
 
-// Whoever finds damage looks again while nobody else does: the file may be a new one by now.
-// Returns where it was moved to, or NULL; the database is open unless *ok is false.
+// Whoever finds damage looks again under a lock: the file may be a new one by now. Returns where it
+// was moved to, or NULL; the database is open unless *ok is false.
 static char *
 replace_damaged(struct library *l, bool *ok, struct err *err)
 {

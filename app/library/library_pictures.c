@@ -58,7 +58,7 @@ add_words(char **words, const struct job *j)
     }
 }
 
-// The sheet of a sweep is known by the sweep's instruction and its labels.
+// The sheet of a sweep is found by the sweep's instruction and its labels.
 static bool
 read_sheet(const char *file, struct job *j, char **words, struct err *err)
 {
@@ -221,7 +221,7 @@ library_tag(struct library *l, int64_t id, const char *tag, bool on, struct err 
 {
     if (!*tag || strpbrk(tag, " \t\r\n") || strlen(tag) > 60)
         return err_set(err, ERR_INPUT, "'%.60s' is not a tag: one word of at most 60 bytes", tag);
-    // Taken out first, so that it is there once.
+    // Removed first, so that it occurs once.
     sqlite3_stmt *s = library_prepare(
         l, err,
         "UPDATE picture SET tags=trim(replace(' '||tags||' ', ' '||?2||' ', ' ')||?3) WHERE id=?1",

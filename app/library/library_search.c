@@ -10,7 +10,7 @@
 
 static const char blanks[] = " \t\r\n";
 
-// The first second of a year, a month or a day, and the first after it. False: it is no date.
+// The first second of a year, a month or a day, and the first after it. False: it is not a date.
 static bool
 read_date(const char *text, int64_t *begin, int64_t *end)
 {
@@ -53,7 +53,7 @@ take_name(char **out, const char *name)
     return true;
 }
 
-// False: it is a word to be found.
+// False: it is a word to search for.
 static bool
 read_condition(const char *word, struct library_wanted *out)
 {

@@ -25,7 +25,7 @@ library_kept(struct library *l, const char *key, struct err *err)
     return text;
 }
 
-#define SESSION "session" // among jobs: the one that is being written
+#define SESSION "session" // in job_input: the instruction that is being written
 
 static bool
 replace_inputs(struct library *l, const struct job *job, struct err *err)
@@ -68,7 +68,7 @@ library_kept_instruction(struct library *l, struct job *out)
     return ok;
 }
 
-// A picture that limn did not make is passed over; one that cannot be read is counted.
+// A picture that limn did not make is skipped; one that cannot be read is counted.
 static bool
 scan_picture(struct library *l, const char *path, struct library_scanned *found, struct err *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Statements: prepared with their values, run, and their errors in words.
+// SQL statements: prepares them with their values, runs them, and puts their errors into words.
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -21,7 +21,7 @@ library_fail(struct library *l, struct err *err)
         return err_set(err, ERR_IO, "%s: the disk is full", l->path);
     if (code == SQLITE_NOMEM)
         return err_set(err, ERR_MEMORY, "%s: there is not enough memory", l->path);
-    // SQLite tries this and that before it gives up, and then knows the last try's error only.
+    // SQLite tries several things before it gives up, and keeps only the last error.
     if (number == ENOENT && file_exists(l->path))
         number = 0;
     if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && number)
@@ -51,12 +51,12 @@ library_prepare(struct library *l, struct err *err, const char *sql, const char 
     va_end(args);
     if (code == SQLITE_OK)
         return s;
-    library_fail(l, err); // what is not bound would be NULL
+    library_fail(l, err); // an unbound value would be NULL
     sqlite3_finalize(s);
     return NULL;
 }
 
-// Runs a statement that returns nothing, and ends it.
+// Runs a statement that returns nothing, and finalizes it.
 bool
 library_run(struct library *l, sqlite3_stmt *s, struct err *err)
 {
@@ -74,7 +74,7 @@ library_execute(struct library *l, const char *sql, struct err *err)
            library_fail(l, err);
 }
 
-// A transaction that cannot be committed would be the next one's too.
+// A transaction left open would swallow the next one.
 bool
 library_end(struct library *l, bool ok, struct err *err)
 {
