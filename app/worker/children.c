@@ -86,9 +86,9 @@ children_refuse(struct children *c, const char *id, const struct err *err)
     c->say(c->ctx, head, NULL, 0);
 }
 
-// --- what they say
+// --- output
 
-// Takes what a stream has; false: it has ended.
+// Reads what a stream has; false: it has ended.
 static bool
 take(struct children *c, struct child *k, int stream)
 {
@@ -165,7 +165,7 @@ turn_follower(struct children *c, struct follower *f)
         struct jv *head = children_head("ended", f->id);
         if (jv_get(record, "code"))
             jv_set(head, "code", jv_copy(jv_get(record, "code")));
-        else if (jv_get(record, "text")) // what it said itself has been shown
+        else if (jv_get(record, "text")) // its own output has been shown
             jv_set(head, "text", jv_copy(jv_get(record, "text")));
         if (strcmp(record_state(record), "lost") == 0) {
             jv_set(head, "code", jv_from_integer(1));
@@ -216,7 +216,7 @@ children_interrupt(struct children *c, const char *id)
         if (strcmp(k->id, id) == 0 && !k->gone) {
             k->interrupted = true;
             kill(k->pid, SIGINT);
-            kill(k->pid, SIGCONT); // should it be paused
+            kill(k->pid, SIGCONT); // in case it is paused
             return;
         }
     struct jv *record = record_read(id, NULL);
@@ -270,7 +270,7 @@ only_sheets(const struct dirent *e)
     return is_sheet(e->d_name);
 }
 
-// The file of a job's folder that may be looked at from elsewhere: its log, its sheets.
+// A file in a job's folder that a client may read: its log or a sheet; NULL: another.
 static char *
 readable(const char *folder, const char *name)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Starting a command: its words, its streams, its record.
+// Starts a command: its words, its streams, its record.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -56,7 +56,7 @@ words_of(const struct order *o, struct child *k, struct err *err)
     return NULL;
 }
 
-// In the child: ends in another program, or not at all.
+// In the child: becomes another program, or exits.
 static void
 become(const struct order *o, char **argv, const int *streams)
 {
@@ -99,7 +99,7 @@ open_streams(const struct order *o, int *ours, int *theirs, struct err *err)
     return true;
 }
 
-// What others need to find it, written before its limn hears that it runs.
+// Writes what others need to find it, before its client hears that it runs.
 static bool
 write_record(const struct order *o, pid_t pid, struct err *err)
 {
@@ -140,7 +140,7 @@ folder_is_free(const struct order *o, struct err *err)
     return ok;
 }
 
-// Why it cannot begin: it runs, or another one has its name.
+// Whether it may start: it is not running, and its id and folder are free.
 static bool
 may_start(const struct children *c, const struct order *o, struct err *err)
 {
@@ -167,8 +167,8 @@ has_files(const struct order *o)
     return false;
 }
 
-// An interrupt that comes before the child is another program would go to a handler of this one's,
-// and be lost: from its first moment on the child is ended by it.
+// An interrupt before the child has become another program would go to a handler of this one and be
+// lost: so it ends the child from the first moment on.
 static pid_t
 fork_for_command(void)
 {
@@ -201,9 +201,9 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     if (ok && k->pid < 0)
         ok = err_errno(err, ERR_IO, "no process for a command");
     if (k->pid == 0) {
-        // A worker that dies takes nothing along that could be saved. Each thread of it that dies
-        // may say so, and a second SIGINT would be obeyed at once: SIGHUP counts but once
-        // (cmd_worker.c).
+        // When the worker dies, its commands are interrupted, so that they save their work. The
+        // signal may come once for each thread that dies, and a second SIGINT would end a command
+        // at once: SIGHUP counts only once (cmd_worker.c).
         if (!o->detach)
             prctl(PR_SET_PDEATHSIG, SIGHUP);
         become(o, argv, theirs);

@@ -77,12 +77,12 @@ run_child(char **argv, int in, int out, int errors, bool keep_terminal)
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    // Out of the terminal's reach: Ctrl-C and a closed window are this side's affair. But an ssh
-    // that may ask for a password needs the terminal.
+    // Out of the terminal's reach: this side handles Ctrl-C and a closed window. But an ssh that
+    // may ask for a password needs the terminal.
     if (!keep_terminal)
         setsid();
     else
-        signal(SIGINT, SIG_IGN); // Ctrl-C is obeyed at the other end, through this ssh
+        signal(SIGINT, SIG_IGN); // it must carry the interrupt to the other end
     signal(SIGPIPE, SIG_DFL);
     execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
@@ -138,8 +138,8 @@ start(struct client *c, struct err *err)
     return true;
 }
 
-// HOST or USER@HOST, without what a shell would take for more than a name: ssh's own configuration
-// may hand both to one, and only newer versions of ssh look first.
+// HOST or USER@HOST, without characters that mean something to a shell: ssh's own configuration may
+// pass both to one, and only newer versions of ssh check them first.
 static bool
 names_a_host(const char *host)
 {
@@ -194,7 +194,7 @@ client_read_errors(struct client *c)
     }
 }
 
-// The last line with words in it, made harmless.
+// The last line that is not empty, made harmless.
 static void
 last_line(const char *text, char *out, size_t size)
 {
@@ -211,7 +211,7 @@ last_line(const char *text, char *out, size_t size)
     text_line(out);
 }
 
-// What is known of a worker's end, as a sentence.
+// How a worker ended, as an error.
 void
 client_describe_end(struct client *c, int status, struct err *err)
 {
@@ -250,12 +250,12 @@ close_ends(struct client *c)
     }
 }
 
-// Reaps the child, which has closed its end or is to go: by itself, or after `ms` milliseconds.
+// Waits for the child, which has closed its end or is to end, and kills it after `ms` milliseconds.
 int
 client_reap(struct client *c, int ms)
 {
     int status = 0;
-    close(c->out); // tells it, should it still be there
+    close(c->out); // tells it to end, if it has not
     c->out = -1;
     for (int i = 0; c->pid > 0 && i < ms / 10; i++) {
         if (waitpid(c->pid, &status, WNOHANG) != 0) {
@@ -284,10 +284,11 @@ client_close(struct client *c)
         if (c->host && !c->ready)
             kill(c->pid, SIGTERM); // it may be asking for a password
         if (c->alone) {
-            // It may be in the middle of a step; it ends after it. Nobody waits for that long.
+            // It may be in the middle of a step, and ends after it, or is killed if that takes too
+            // long.
             client_reap(c, GOODBYE_MS);
         } else {
-            // It goes on by itself when it has jobs; then it is nobody's child.
+            // With jobs to finish it continues on its own, and is no longer waited for.
             close(c->out);
             c->out = -1;
             for (int i = 0; i < 50 && waitpid(c->pid, NULL, WNOHANG) == 0; i++)

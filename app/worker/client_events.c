@@ -62,7 +62,7 @@ client_remember(struct client *c, enum asked_kind kind, const char *id, int inde
     ARRAY_PUSH(c->asked, c->asked_count, c->asked_capacity, one);
 }
 
-// A picture of a job of this limn, within its count, once; or one that was fetched.
+// Whether it is a picture of a job of ours, within its count and not seen before, or was fetched.
 static bool
 is_asked_result(struct client *c, const struct client_event *e)
 {
@@ -127,7 +127,7 @@ is_asked_for(struct client *c, const struct client_event *e)
 
 // --- files for the worker
 
-// Each once for every time that it was given, one after the other.
+// Sends each file once for every time that it was given, while there is room in the queue.
 static void
 send_wanted(struct client *c)
 {
@@ -201,7 +201,7 @@ on_hello(struct client *c, const struct jv *head)
                 WIRE_PROTOCOL);
 }
 
-// A line of the log, unless there were too many: what is left out is counted in the next.
+// A line of the log, unless there were too many: those left out are counted in the next.
 static bool
 log_event(struct client *c, const char *level, const char *text, struct client_event *e)
 {
@@ -245,13 +245,13 @@ take_frame(struct client *c, const struct wire_message *m, struct client_event *
                            (int)jv_integer(jv_get(m->head, "count"), 0),
                            (int)jv_integer(jv_get(m->head, "channels"), 3));
     if (wire_queued(c->wire) > ROOM_BYTES)
-        return; // it does not read what it is told
+        return; // it does not read what it is sent
     struct jv *seen = wire_head("seen");
     jv_set(seen, "job", jv_from_string(e->job));
     wire_send(c->wire, seen, NULL, 0);
 }
 
-// The fields that are more than data.
+// The fields that events have as members.
 static void
 take_fields(const struct wire_message *m, struct client_event *e)
 {
@@ -268,7 +268,7 @@ take_fields(const struct wire_message *m, struct client_event *e)
     set_err(&e->err, m->head);
 }
 
-// Turns a message that was checked into an event; false: it is none.
+// Turns a checked message into an event; false: it makes none.
 static bool
 event_of(struct client *c, struct wire_message *m, struct client_event *e)
 {
@@ -313,7 +313,7 @@ take_message(struct client *c, struct wire_message *m, struct client_event *e)
         return false;
     bool is_event = event_of(c, m, e);
     struct client_event line = {0};
-    // What was left out of a list is only worth a line where nothing else is to be handed out.
+    // What was left out of a list is only logged if there is no other event to return.
     if (!is_event && why.code != ERR_NONE && complain(c, &why, false, &line)) {
         client_event_free(e);
         *e = line;

@@ -35,7 +35,7 @@ struct asked {
     enum asked_kind kind;
     char id[64];
     int index, count; // of results
-    uint64_t got;     // those that came
+    uint64_t got;     // bits of those that came
 };
 
 struct client {

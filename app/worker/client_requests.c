@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the worker is asked.
+// Requests to the worker.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 void
 client_give(struct client *c, const void *data, size_t size, const char *hash)
 {
-    struct kept *k = c->blobs; // the one that was given longest ago
+    struct kept *k = c->blobs; // the oldest
     for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++) {
         struct kept *one = &c->blobs[i];
         if (one->data && strcmp(one->hash, hash) == 0) {
@@ -29,7 +29,7 @@ client_give(struct client *c, const void *data, size_t size, const char *hash)
     *k = (struct kept){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost),
                        .size = size,
                        .given = ++c->given};
-    if (!k->data) // the worker would wait for it
+    if (!k->data) // c->lost ends the connection: the worker would wait for it
         return;
     memcpy(k->data, data, size);
     snprintf(k->hash, sizeof k->hash, "%s", hash);

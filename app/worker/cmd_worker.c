@@ -29,7 +29,8 @@
 #include "loaders/look.h"
 #include "sandbox/sandbox.h"
 
-// A picture that is not sent would be waited for; it lies in the spool, and the next worker has it.
+// The client would wait for a message that is not sent; a picture lies in the spool, where the next
+// worker finds it.
 static void
 send_or_end(struct worker *w, struct jv *head, const void *payload, size_t size)
 {
@@ -104,8 +105,8 @@ unfinished(const struct worker *w)
     return lanes_unfinished(w->lanes) + children_unfinished(w->children);
 }
 
-// Its limn has gone. With jobs to finish it waits for the next one, otherwise it ends, when what it
-// had begun for the one that has gone has ended.
+// The client has gone. With jobs to finish the worker waits for the next client; otherwise it ends
+// when the commands that it runs have ended.
 static void
 on_hangup(struct worker *w)
 {
@@ -117,7 +118,7 @@ on_hangup(struct worker *w)
         w->listener = socket_listen(&w->socket_path, NULL);
 }
 
-// The next limn is there; others start a worker of their own.
+// The next client is there; others start workers of their own.
 static void
 on_accept(struct worker *w)
 {
@@ -160,7 +161,7 @@ turn(struct worker *w)
     }
     count += children_fds(w->children, fds + count, hold);
     if (poll(fds, (nfds_t)count, children_wait(w->children)) < 0)
-        return; // a signal; the loop looks at what it meant
+        return; // a signal; the loop checks what it meant
     uint64_t wakes;
     if (fds[0].revents && read(w->wake, &wakes, sizeof wakes) < 0)
         return;
@@ -175,7 +176,7 @@ turn(struct worker *w)
 
 static int child_wake = -1;
 
-// A child has ended: poll() is to return, now or when it is next called.
+// A child has ended: poll() must return, now or when it is next called.
 static void
 on_child(int number)
 {
@@ -188,7 +189,7 @@ on_child(int number)
     errno = kept;
 }
 
-// A last message ("quit" refused, a failed job) still goes out, for a moment.
+// Gives a last message ("quit" refused, a failed job) a moment to go out.
 static void
 drain(struct worker *w)
 {
@@ -255,7 +256,7 @@ serve(void)
     return err.code == ERR_NONE ? 0 : command_failed(&err);
 }
 
-// The worker of a command has gone: to be obeyed as an interrupt, but only once.
+// The worker of a command has gone: this counts as an interrupt, but only once.
 static void
 on_worker_gone(int number)
 {
@@ -266,13 +267,13 @@ on_worker_gone(int number)
 
 struct worker_options {
     bool stdio, alone, run;
-    struct value_list terminals; // descriptors of the child that lead to one
+    struct value_list terminals; // descriptors of the child that lead to a terminal
     const char *where, *record;
     int worker;
 };
 
-// --run: what children.c starts, as a child of the worker with that process id, or of none for one
-// that is recorded.
+// --run: what children.c starts, as a child of the worker with that process id, or of none for a
+// command that is recorded.
 static int
 run_child_command(const struct command_line *line, const struct worker_options *o)
 {
@@ -283,13 +284,13 @@ run_child_command(const struct command_line *line, const struct worker_options *
         command_set_terminal(atoi(o->terminals.items[i]));
     command_where = o->where;
     if (o->worker && getppid() != o->worker)
-        on_worker_gone(SIGHUP); // before it could be heard
+        on_worker_gone(SIGHUP); // it went before the handler was set
     if (!line->word_count || !command_computes(line->words[0])) {
         fprintf(stderr, "limn: a worker does not run '%.40s'\n",
                 line->word_count ? line->words[0] : "");
         return 2;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0); // whoever reads it wants to see it come
+    setvbuf(stdout, NULL, _IOLBF, 0); // its reader wants each line as it comes
     int code = command_run(line->word_count, (char **)(uintptr_t)line->words);
     fflush(NULL);
     if (record)
@@ -313,7 +314,8 @@ run_worker(const struct command_line *line)
         fputs("limn: a worker talks to limn, not to people: start limn instead\n", stderr);
         return 2;
     }
-    // A terminal that goes away is its limn's affair: the end of standard input says enough.
+    // The end of standard input says that the client has gone; a terminal that goes away says
+    // nothing more.
     signal(SIGHUP, SIG_IGN);
     int other = o->alone ? -1 : socket_find();
     return other >= 0 ? relay(STDIN_FILENO, STDOUT_FILENO, other) : serve();

@@ -89,8 +89,8 @@ devices_json(void)
     return list;
 }
 
-// The value of a key in the head of a model card, README.md, lines between two of --- (Hugging Face
-// Hub, "Model cards"). Freed with free(); NULL: it is not there.
+// The value of a key in the metadata of a model card, README.md: the lines between two of ---
+// (Hugging Face Hub, "Model cards"). Freed with free(); NULL: there is none.
 static char *
 card_value(const char *card, const char *key)
 {
@@ -106,7 +106,7 @@ card_value(const char *card, const char *key)
     return NULL;
 }
 
-// As its card says, where the folder has one.
+// The licence that the folder's card names; NULL: none. Freed with free().
 static char *
 licence_of(const struct model_folder *m)
 {
@@ -123,7 +123,7 @@ licence_of(const struct model_folder *m)
     return licence;
 }
 
-// Of a part's weights in its files.
+// Bytes of a part's weights in its files.
 static int64_t
 weight_bytes(const struct part *p)
 {
@@ -134,7 +134,7 @@ weight_bytes(const struct part *p)
         return 0;
     if (n < 5 || strcmp(p->weights + n - 5, ".json") != 0)
         return s.st_size;
-    char *text = file_read(p->weights, INDEX_BYTES, &size, NULL); // where its pieces are
+    char *text = file_read(p->weights, INDEX_BYTES, &size, NULL); // the list of its pieces
     struct jv *index = text ? jv_parse(text, size, p->weights, NULL) : NULL;
     int64_t total = jv_integer(jv_get(jv_get(index, "metadata"), "total_size"), 0);
     jv_free(index);
@@ -142,7 +142,7 @@ weight_bytes(const struct part *p)
     return MAX(total, 0);
 }
 
-// How it is drawn with where nobody says otherwise, as far as its folder or its family does.
+// The defaults for drawing with it, as far as its folder or its family has them.
 static void
 add_usual(struct jv *o, const struct model_folder *m)
 {
@@ -159,7 +159,7 @@ add_usual(struct jv *o, const struct model_folder *m)
         jv_set(o, "scale", jv_from_number(jv_number(jv_get(own, "scale"), d.scale)));
 }
 
-// What it can, and what it takes.
+// What it can do, and what it needs.
 static void
 add_abilities(struct jv *o, const struct model_folder *m)
 {
@@ -181,8 +181,8 @@ add_abilities(struct jv *o, const struct model_folder *m)
     add_usual(o, m);
 }
 
-// What a picture from text takes at a few sizes, and in blocks at the model's own: [{"size",
-// "quantise", "bytes"}]. On a processor; a card needs as much but for what the library keeps.
+// The memory that a picture from text takes at a few sizes and, quantised, at the model's own:
+// [{"size", "quantise", "bytes"}]. On the CPU; a GPU needs as much, but for oneDNN's packed copies.
 static struct jv *
 memory_json(const char *folder, int size)
 {

@@ -21,7 +21,7 @@ struct load {
     struct job_reference ref;
     int side;
     atomic_int stop; // a newer one with its id has come
-    bool describe; // not a picture: say what there is here
+    bool describe; // not a picture: describe the machine
 };
 
 void
@@ -76,7 +76,7 @@ run_task(struct lanes *l, struct task *t)
         lanes_set_error(head, &t->err);
         lanes_post_message(l, head, NULL, 0);
     }
-    // Whoever waits for the last job must find it finished.
+    // Wakes the worker's loop, which may be waiting for the last job to finish.
     lanes_post_message(l, NULL, NULL, 0);
     pthread_mutex_lock(&l->lock);
 }
@@ -335,7 +335,7 @@ struct jv *
 lanes_jobs(struct lanes *l)
 {
     struct jv *list = jv_array();
-    int more = -LIMIT_HOST_LIST; // older ones than a list may have
+    int more = -LIMIT_HOST_LIST; // jobs beyond the length of a list: the oldest are left out
     pthread_mutex_lock(&l->lock);
     for (struct task *t = l->tasks; t; t = t->next)
         more++;
@@ -349,7 +349,7 @@ lanes_jobs(struct lanes *l)
         jv_set(o, "total", jv_from_integer(t->total));
         if (t->err.code != ERR_NONE)
             lanes_set_error(o, &t->err);
-        t->unseen = 0; // previews sent to whoever was there before are not coming back
+        t->unseen = 0; // an earlier client will not confirm its previews
         jv_append(list, o);
     }
     pthread_mutex_unlock(&l->lock);

@@ -38,7 +38,7 @@ say_notice(void *ctx, const char *text)
     lanes_post_message(ctx, log, NULL, 0);
 }
 
-// A type that the device only imitates, which takes hundreds of times as long.
+// Warns of a type that the device only emulates, which takes hundreds of times as long.
 static void
 warn_of_type(struct lanes *l, enum dtype dtype)
 {
@@ -133,7 +133,7 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     pipeline_info(l->pipeline, &info);
     struct request_made made = {.model = info.name, .model_hash = info.hash,
                                 .device = device_limits(l->device)->name, .used = t->job};
-    // What the job left open, as it was chosen.
+    // What the job left open gets the values that were used.
     made.used.seed = t->job.seed + i;
     made.used.steps = result->steps;
     made.used.size = (struct value_size){result->pictures.width, result->pictures.height};
@@ -153,7 +153,7 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     image_unref(image);
     struct err kept = {0};
     if (png && !spool_put(t->id, i, png, size, &kept)) {
-        // It can still be sent; only a lost line would lose it.
+        // It can still be sent, but a lost connection would lose it.
         struct jv *log = wire_head("log");
         jv_set(log, "level", jv_from_string("warning"));
         jv_set(log, "text", jv_from_string(kept.text));

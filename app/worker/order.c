@@ -106,7 +106,7 @@ order_again(struct order *o, const struct jv *record, const char *id, struct err
         const char *word = jv_string(jv_at(before, i), "");
         size_t n = strlen(word);
         if (n > 3 && n <= strlen("--force") && strncmp(word, "--force", n) == 0)
-            continue; // what it began anew is gone on with
+            continue; // what it began anew is resumed
         resumes = resumes || strcmp(word, "--resume") == 0;
         jv_append(words, jv_from_string(word));
     }

@@ -366,7 +366,7 @@ protocol_is_png(const void *data, size_t size)
     return false;
 }
 
-// What several fields say together, and what follows them.
+// Checks fields against each other, and the payload.
 static bool
 check_whole(const struct protocol_message *row, const struct wire_message *m, struct err *err)
 {

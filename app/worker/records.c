@@ -50,7 +50,7 @@ record_make(const char *id, struct err *err)
     return ok;
 }
 
-// A record is a command that limn would run: what another user could have written is none.
+// limn would run the command of a record: what another user could have written is not one.
 static const char *
 why_not_ours(const char *path, bool folder)
 {
@@ -69,7 +69,7 @@ why_not_ours(const char *path, bool folder)
 static bool
 is_ours(const char *id, const char *file)
 {
-    static char said[JOB_ID_TEXT]; // a word once, not at every look
+    static char said[JOB_ID_TEXT]; // one warning per record, not one per look
     char *folder = record_folder(id);
     const char *why = why_not_ours(folder, true);
     why = why ? why : why_not_ours(file, false);
@@ -173,7 +173,7 @@ record_state(const struct jv *record)
     return lives ? "running" : "lost";
 }
 
-// The last line that it said: why it failed.
+// Records the last line of its output, which says why it failed.
 static void
 put_last_words(struct jv *record, const char *id)
 {

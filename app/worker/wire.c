@@ -23,10 +23,10 @@ struct wire {
     int in, out;
     uint8_t *have; // received, not taken yet: have[start..end)
     size_t start, end, capacity;
-    struct wire_message coming; // its head is here, of its payload `got` bytes
+    struct wire_message coming; // its head has come, and `got` bytes of its payload
     size_t got;
     wire_room *room;
-    bool looked; // all that was read was looked at: more has to come first
+    bool looked; // all that was read has been examined: more must come first
     bool greeting; // still waiting for it
     char *noise;
     size_t noise_size;
@@ -155,7 +155,7 @@ find_greeting(struct wire *w, struct err *err)
     return true;
 }
 
-// A large payload is read to its place; all else into `have`.
+// Reads a large payload straight to its place, all else into `have`.
 static ssize_t
 read_some(struct wire *w)
 {
@@ -261,7 +261,7 @@ wire_holds(const struct wire *w)
 
 // --- sending
 
-// Small ones end the process where there is no memory; of those with a payload it is NULL.
+// Without memory: ends the process if there is no payload, otherwise returns NULL.
 static struct piece *
 new_piece(size_t head, size_t payload)
 {

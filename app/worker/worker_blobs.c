@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pictures by content: what a job lacks is asked for, and it starts when all of it is there.
+// Files by content: asks for what a job lacks, and starts it when all of it is there.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size
     return true;
 }
 
-// Gives it the bytes that are here; true when none is missing. ERR_MEMORY: they cannot be given.
+// Copies the bytes that are here into it; true when none is missing. ERR_MEMORY.
 static bool
 fill(struct worker *w, struct pending *p, struct err *err)
 {

@@ -268,7 +268,7 @@ worker_log_to_client(enum log_level level, const char *module, const char *text,
     worker_post(data, head, NULL, 0);
 }
 
-// A message that is refused is a line of the log, and nothing else happens.
+// A refused message is logged, and nothing else happens.
 void
 worker_take(struct worker *w, struct wire_message *m)
 {

@@ -12,7 +12,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 
-enum { HOLD_BYTES = 1 << 20 };
+enum { HOLD_BYTES = 1 << 20 }; // queued for the client: above this, children wait
 
 // A picture file some job needs or needed, by its hash.
 struct blob {
@@ -36,7 +36,7 @@ struct pending {
 
 struct worker {
     pthread_mutex_t lock; // of `wire`, which the lanes' threads send to
-    struct wire *wire;    // NULL while nobody is there
+    struct wire *wire;    // NULL without a client
     int in, out;          // of it
     int wake;             // eventfd: a lane has posted a message
     struct lanes *lanes;
