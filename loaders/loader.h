@@ -19,8 +19,8 @@
  * and with it the symbol's name, so that an old loader lacks the symbol and is refused with an
  * error message.
  *
- * Where it runs: constructors, probe() and run() are called from one thread of a child process that
- * does nothing else and may be killed at any moment. There, if the kernel supports it (Landlock,
+ * Where it runs: constructors and run() are called from one thread of a child process that does
+ * nothing else and may be killed at any moment. There, if the kernel supports it (Landlock,
  * seccomp):
  *   - files: the loader's own file, the shared objects beside it, and the system's libraries, fonts
  *     and colour profiles can be read; nothing can be written; the picture is passed as pixels, not
@@ -75,7 +75,8 @@ struct limn_loader {
     const struct limn_param *params;
     uint32_t param_count; /* at most 16 */
 
-    /* How well this loader suits the picture: 0 not at all, 100 made for it. May be NULL: 50. */
+    /* How well this loader suits the picture: 0 not at all, 100 made for it. May be NULL: 50.
+     * This version of limn does not call it. */
     int32_t (*probe)(const struct limn_picture *in);
 
     /* Makes `out` from `in`. values[i] belongs to params[i] and lies in its range. Returns 0 and

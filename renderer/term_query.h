@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Asks a terminal what it can do: escape queries with a time limit; the terminal's mode is always
-// restored. If TERM is dumb, nothing is asked.
+// restored. If TERM is dumb or not set, nothing is asked.
 #ifndef LIMN_RENDERER_TERM_QUERY_H
 #define LIMN_RENDERER_TERM_QUERY_H
 
@@ -40,7 +40,7 @@ bool term_query(int fd, int timeout_ms, struct term_info *info);
 // question of term_query(), *info is updated; true.
 bool term_answer(const char *sequence, struct term_info *info);
 
-// Whether the user has typed something that nobody has read yet.
+// Whether the user has typed something that has not been read yet.
 bool term_typed_ahead(int fd);
 // Gives typed keys back to the terminal's next reader, if the system allows it.
 void term_give_back(int fd, struct term_info *info);

@@ -76,7 +76,7 @@ struct library_picture {
     bool deleted;
 };
 
-// A file that is there already is updated. Returns the id; -1 on failure.
+// A file that the library has already is updated. Returns the id; -1 on failure.
 int64_t library_picture_add(struct library *l, const struct library_picture *p, struct err *err);
 // Reads what a PNG stores about itself, for library_picture_add(); `job` may be NULL.
 // ERR_UNSUPPORTED if limn did not make it, another code if it cannot be read. Any thread.

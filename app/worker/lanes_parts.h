@@ -36,7 +36,7 @@ struct lanes {
     bool draws, loads_run; // the threads that were started
     bool stop;
     struct task *tasks; // all of them, in the order they came
-    struct load *loads, *loading; // waiting; the one that runs
+    struct load *loads, *loading; // waiting; running
     struct loader_host *host;
     bool host_ready;
 

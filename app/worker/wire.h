@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Frames between a client and its worker: a JSON object followed by bytes. docs/worker.md lists the
 // messages. Layout: "LMN1", u32 bytes of JSON, u64 bytes of payload (little-endian), JSON, payload.
-// Neither side ever blocks on the other: reads take what is there, writes are queued.
+// Neither side ever blocks on the other: reads take what has arrived, writes are queued.
 #ifndef LIMN_APP_WORKER_WIRE_H
 #define LIMN_APP_WORKER_WIRE_H
 

@@ -21,7 +21,7 @@ bool codec_start(struct err *err);
 struct codec_want {
     bool png;        // only a PNG
     // Vector drawings (SVG) are rendered at the size they declare, but their longer side has at
-    // least and at most so many pixels; 0: no such bound.
+    // least vector_least and at most vector_most pixels; 0: no bound.
     int vector_least, vector_most;
 };
 // RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.

@@ -10,7 +10,7 @@
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
 
-enum { OVERSIZE = 2 }; // letters are drawn so many times as large as their cell, then reduced
+enum { OVERSIZE = 2 }; // letters are drawn this many times as large as their cell, then reduced
 
 // One channel, white letters on black. NULL: the system has no letters.
 static VipsImage *

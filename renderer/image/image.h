@@ -51,7 +51,7 @@ struct image *image_shown(const struct image *image, int side, struct err *err);
 // The alpha channel as GRAY8; 255 everywhere for a picture without one.
 struct image *image_alpha(const struct image *image, struct err *err);
 
-// A copy of a part that lies inside.
+// A copy of a part, which must lie inside.
 struct image *image_crop(const struct image *image, int x, int y, int width, int height,
                          struct err *err);
 

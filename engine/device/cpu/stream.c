@@ -12,7 +12,7 @@
 #include "engine/base/require.h"
 
 enum {
-    STAYS = 4 << 10,   // pieces of up to so many bytes stay in memory
+    STAYS = 4 << 10,   // pieces of at most this many bytes stay in memory
     AROUND = 64 << 10, // what the kernel maps around a touched page (fault-around)
 };
 
