@@ -390,7 +390,8 @@ check_whole(const struct template *t, const struct yaml *root, struct err *err)
     for (int i = 0; ok && i < t->reference_count; i++) {
         const struct template_reference *r = &t->references[i];
         ok = check_text(t, r->text, r->line, r->column, used, err) &&
-             check_text(t, r->image, r->line, r->column, used, err);
+             check_text(t, r->image, r->line, r->column, used, err) &&
+             (!r->loader || check_text(t, r->loader, r->line, r->column, used, err));
         for (int k = 0; ok && k < r->setting_count; k++)
             ok = check_text(t, r->settings[k], r->line, r->column, used, err);
         if (r->use == JOB_REFERENCE)

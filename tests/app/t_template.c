@@ -216,6 +216,26 @@ a_template_becomes_its_struct(void **state)
 }
 
 static void
+a_loader_may_be_a_variable(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct template t;
+    static const char text[] = HEAD REF "    loader: \"{{how}}\"\nvariables:\n"
+                                        "  how: {default: edge, choices: [edge, sketch]}\n";
+    write_text(text, strlen(text));
+    if (!template_read(&t, path, &err))
+        fail_msg("%s", err.text);
+    assert_true(template_set(&t, "how", "sketch", &err));
+    char *loader = template_fill(&t, t.references[0].loader, 1, 1, &err);
+    assert_string_equal(loader, "sketch");
+    free(loader);
+    template_finish(&t);
+    refused(HEAD REF "    loader: \"{{hwo}}\"\nvariables:\n  how: edge\n",
+            "4:12: {{hwo}} is not among the variables, did you mean {{how}}?");
+}
+
+static void
 what_is_filled_in_has_a_limit(void **state)
 {
     (void)state;
@@ -369,6 +389,7 @@ main(void)
         cmocka_unit_test(faults_have_line_and_column),
         cmocka_unit_test(yaml_that_is_not_plain_is_refused),
         cmocka_unit_test(a_template_becomes_its_struct),
+        cmocka_unit_test(a_loader_may_be_a_variable),
         cmocka_unit_test(what_is_filled_in_has_a_limit),
         cmocka_unit_test(keys_are_compared_in_linear_time),
         cmocka_unit_test(marks_and_line_ends_of_other_systems),
