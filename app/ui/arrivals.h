@@ -20,14 +20,15 @@ struct arrival {
     struct work work;
     enum arrival_kind kind;
     char job[JOB_ID_TEXT]; // RESULT, EARLIER
-    int index;
-    bool late;
+    int index; // of the picture in its job
+    bool late; // RESULT: of an earlier connection, from the worker's spool
     char *file;   // owned; NULL: none
     uint8_t *png; // owned; NULL: it arrived without its data
     size_t png_size;
 
     // Results.
-    bool kept;          // RESULT: `file` holds it. ADDED: it can be read
+    bool kept;          // RESULT: `file` holds it. ADDED: it can be read; for the views: it is
+                        // now the last reference
     bool differs;       // RESULT: `file` existed with other bytes, and is left unchanged
     struct err refused; // why it was not kept
     struct err unentered; // RESULT: why it is not in the library

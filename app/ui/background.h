@@ -22,7 +22,7 @@ struct work {
     void (*run)(struct work *w, struct library *library, const atomic_int *hurry);
     void (*done)(struct ui *ui, struct work *w); // on the UI's thread
     void (*release)(struct work *w);             // frees it, whether it was run or not
-    size_t bytes;                                // that it holds while it is queued
+    size_t bytes;                                // held until it has run
     bool aside; // background_settle() does not wait for it
     struct work *next;                           // the queue's own
 };
@@ -32,7 +32,7 @@ struct background;
 // Opens `library` once more for the thread; NULL: none. Returns NULL if the thread or a descriptor
 // cannot be created, or the library cannot be opened.
 struct background *background_open(const struct library *library, struct err *err);
-// Drops all results not yet returned. NULL is fine.
+// Waits for the work in progress; drops what is queued or not yet returned. NULL is fine.
 void background_close(struct background *b);
 int background_fd(const struct background *b); // readable when background_next() has something
 
@@ -40,12 +40,14 @@ void background_put(struct background *b, struct work *w); // takes ownership; f
 // Whether so much is queued that nothing should be added until background_next() has returned some.
 bool background_full(struct background *b);
 bool background_busy(struct background *b); // work is queued, or not yet returned
-struct work *background_next(struct background *b); // NULL: none now; freed with release()
+// The next result, freed with release(). NULL: none now; call it until then, as background_fd()
+// reports all results at once.
+struct work *background_next(struct background *b);
 // Waits up to `ms` milliseconds until the work added since the last call, except that marked
 // `aside`, is done, so that quick work appears immediate.
 void background_settle(struct background *b, int ms);
-// At the end, in a hurry: runs and returns the next piece of work. NULL: that was all, or ui_now()
-// has reached `until`.
+// At exit: sets *hurry, then waits for the next result and returns it. NULL: that was all, or
+// ui_now() has reached `until`.
 struct work *background_last(struct background *b, double until);
 
 #endif

@@ -28,7 +28,7 @@ struct browser {
     int all_count;
     int *seen; // those that pass the filter
     int count, selected, top;
-    char filter[128]; // letters that must occur, in any case
+    char filter[128]; // what names must contain, in any case
     bool hidden;      // whether names that begin with a dot are shown
     enum browser_sort sort;
     int mark_count;
@@ -39,18 +39,19 @@ bool browser_open(struct browser *b, const char *folder,
                   struct err *err); // keeps the old folder on failure
 void browser_finish(struct browser *b);
 void browser_filter(struct browser *b, const char *filter);
-// Opens the chosen folder; false if it is not one.
+// Opens the selected folder; false if it is not one, or cannot be opened (then `err` is set).
 bool browser_enter(struct browser *b, struct err *err);
-bool browser_up(struct browser *b, struct err *err); // chooses the folder it came from
-const struct browser_entry *browser_chosen(const struct browser *b); // NULL: none
-// Reads the folder again with changed settings; the chosen entry stays chosen.
+bool browser_up(struct browser *b, struct err *err); // selects the folder it came from
+// The selected entry; NULL: none.
+const struct browser_entry *browser_chosen(const struct browser *b);
+// Reads the folder again with changed settings; keeps the filter and the selection.
 bool browser_again(struct browser *b, struct err *err);
-void browser_mark(struct browser *b); // marks the chosen picture, or unmarks it
+void browser_mark(struct browser *b); // marks the selected file, or unmarks it
 // Path of the first marked entry, which is unmarked; NULL: none is marked. Freed with free().
 char *browser_next_marked(struct browser *b);
 void browser_clamp(struct browser *b); // moves `selected` into the list's range
-// Chooses the entry of that name, if it is shown.
+// Selects the entry of that name, if it is shown.
 void browser_select(struct browser *b, const char *name);
-char *browser_path(const struct browser *b); // of the chosen one, freed with free(); NULL: none
+char *browser_path(const struct browser *b); // of the selected entry, freed with free(); NULL: none
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The composer, the view that assembles an instruction: requests (view_compose.c), files
-// (compose_files.c), the chosen reference's look and form (compose_reference.c), drawing
+// (compose_files.c), the selected reference's look and form (compose_reference.c), drawing
 // (compose_draw.c), writing (compose_write.c).
 #ifndef LIMN_APP_UI_COMPOSE_H
 #define LIMN_APP_UI_COMPOSE_H
@@ -12,21 +12,21 @@
 struct painter;
 
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
-enum { LOOK_SIDE = 256 };
+enum { LOOK_SIDE = 256 }; // pixels, of the look asked of the worker
 
 struct compose {
     struct browser browser;
-    char *chosen_in; // the folder of the last file chosen in a form; NULL: none yet
+    char *chosen_in; // the folder of the last file picked in a form; NULL: none yet
     char *bookmarks; // folders, one per line; NULL: not read yet
     enum pane pane;
-    int reference, top;
-    // The loader's output for the chosen reference: the latest answer, and the request it was for.
+    int reference, top; // the selected reference; the first one shown
+    // The loader's output for the selected reference: the latest answer, and the current request.
     struct image *after;
     char asked[400];
-    char trouble[ERR_TEXT_MAX];
-    bool waiting;
+    char trouble[ERR_TEXT_MAX]; // why there is no output; "": nothing
+    bool waiting;  // for that answer
     bool newcomer; // nothing has been drawn yet
-    bool written; // something was typed since the text got the keys
+    bool written; // something was typed since the text got the focus
     struct job_reference removed; // for undo
     int removed_at;               // its place in the list
     bool has_removed;

@@ -21,12 +21,12 @@ struct area {
 bool draw_unicode(void); // the locale encodes Unicode, so stars and lines can be used
 // The font has them too: consoles' fonts have lines and blocks, but no ellipsis and no braille.
 bool draw_has_font(void);
-// For screen readers: no lines or frames; remembers the place of the chosen item.
+// For screen readers: no lines or frames; remembers the place of the selected item.
 void draw_plainly(bool plain);
 bool draw_is_plain(void);
-void draw_begin(void); // starts a screen, or a popup: forgets the chosen item's place
-bool draw_chosen_place(int *y, int *x); // in plain mode; false: nothing is chosen
-// Where to read from if nothing is chosen; the first call for a screen counts.
+void draw_begin(void); // starts a screen, or a popup: forgets the selected item's place
+bool draw_chosen_place(int *y, int *x); // in plain mode; false: nothing is selected
+// Where to read from if nothing is selected; the first call for a screen counts.
 void draw_read_from(int y, int x);
 // Splits an area into a list of `columns` columns and the rest beside it, with a line between them;
 // in plain mode one above the other, because screen readers read whole lines.
@@ -46,7 +46,7 @@ void draw_heading(const struct area *a, bool focus, const char *title); // the a
 void draw_rule(int y, int x, int columns);
 void draw_upright(int y, int x, int rows);
 void draw_box(const struct area *a, const char *title); // a frame; leaves its inside as it is
-void draw_gauge(int y, int x, int columns, double part);
+void draw_gauge(int y, int x, int columns, double part); // part: 0 to 1
 // Scrolls a list to its selection; returns the first line to show.
 int draw_scroll(int count, int selected, int rows, int top);
 // The size of a terminal cell in pixels, for the proportions of pictures.
@@ -57,7 +57,8 @@ int draw_square_rows(const struct ui *ui, int columns);
 void draw_reserve(const struct area *a);
 // A picture, fitted into an area. live: a frame of a sequence. The caller keeps the image.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
-// A file's picture, at most 640 pixels a side, borrowed until the next call; NULL: not decoded yet.
+// A file's picture, at most 640 pixels a side, borrowed until the next call; NULL: not decoded yet,
+// or it cannot be.
 struct image *draw_image(struct ui *ui, const char *file);
 void draw_file(struct ui *ui, int slot, const struct area *a,
                const char *file); // decoded on another thread (pictures.h), so not shown at once

@@ -7,6 +7,6 @@
 
 struct ui;
 
-bool editor_run(struct ui *ui, const char *file); // false if it failed
+bool editor_run(struct ui *ui, const char *file); // false if the editor failed
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writes to the UI's library in the background (ui->chores), in the order of the calls, so that no
 // key waits for a slow disk or another process's lock. Failures go to the log. Without a library
-// these do nothing.
+// nothing is written.
 #ifndef LIMN_APP_UI_ENTRY_H
 #define LIMN_APP_UI_ENTRY_H
 
@@ -17,12 +17,12 @@ struct task;
 // A new job with its pictures; then task_recorded() is called.
 void entry_job(struct ui *ui, const struct task *t);
 void entry_state(struct ui *ui, const char *job, enum library_state state, const char *error);
-void entry_own(struct ui *ui, const char *job);
+void entry_own(struct ui *ui, const char *job); // makes this process its owner
 // Drops an offered job, unless another process has claimed it from `owner` meanwhile.
 void entry_drop(struct ui *ui, const char *job, const char *owner);
 void entry_text(struct ui *ui, const char *key, const char *text); // of the session
-void entry_instruction(struct ui *ui, struct background *b); // in hand, on b's thread; then
-                                                             // session_kept()
+// The composer's instruction, on b's thread; then session_kept() is called.
+void entry_instruction(struct ui *ui, struct background *b);
 
 // The gallery's changes to pictures; the gallery is read again afterwards.
 void entry_rating(struct ui *ui, int64_t picture, int rating);

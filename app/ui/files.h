@@ -9,13 +9,13 @@
 #include "app/ui/keys.h"
 
 // Handles requests that move, open folders, filter, sort or go to bookmarks. `rows`: visible lines.
-// False: another request. The caller reports errors; the chosen line may be out of range until
+// False: another request. The caller reports errors; the selection may be out of range until
 // browser_clamp().
 bool files_request(struct ui *ui, struct browser *b, int rows, enum request request,
                    struct err *err);
 // Opens a folder as typed (~ is the home folder) in the list that has the keys.
 void files_go(struct ui *ui, const char *folder);
-// Draws the list and the chosen picture, below it or, in a wide area, beside it; returns the area
+// Draws the list and the selected picture, below it or, in a wide area, beside it; returns the area
 // of the lines, for the mouse.
 struct area files_draw(struct ui *ui, struct browser *b, bool focus, const struct area *a);
 

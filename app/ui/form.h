@@ -19,7 +19,7 @@ struct form_field {
     char *id; // what form_value() finds it by
     char *label, *help, *value;
     enum field_kind kind;
-    double minimum, maximum; // FIELD_INT, FIELD_FLOAT
+    double minimum, maximum; // FIELD_INT, FIELD_FLOAT; minimum > maximum: any
     char **choices;          // FIELD_CHOICE, NULL at the end
     const char *const *files; // FIELD_TEXT: a file's suffixes, NULL at the end; NULL: no file
     char *usual;             // what an empty value, or "auto", means; NULL: unknown
@@ -35,16 +35,18 @@ struct form {
     // After each change of a value. May be NULL.
     void (*changed)(struct ui *ui, struct form *form, int field);
     // Called when the form is confirmed (taken) or left with Esc. May open another form. False: the
-    // values cannot be used, and `done` has reported why; the form stays open at the chosen field.
+    // values cannot be used, and `done` has reported why; the form stays open at the selected
+    // field.
     bool (*done)(struct ui *ui, struct form *form, bool taken);
     int number; // the caller's
     int serial; // unique in this UI; 0: never opened
     bool picture_beside; // leaves the right half of the screen to the view
-    struct browser *browser; // the list a file is being chosen from; NULL: none
+    struct browser *browser; // the list a file is being picked from; NULL: none
     struct area lines;       // where the browser's lines, or the fields, are drawn
 };
 
 struct form *form_new(const char *title);
+// Adds a field; all texts are copied. A full form (FORM_FIELDS_MAX) ignores it.
 struct form_field *form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
                             const char *value, const char *help);
 // Sets the choices, NULL at the end; they are copied.
@@ -59,7 +61,7 @@ bool form_select(struct form *f, const char *id);
 struct form_field *form_add_file(struct form *f, const char *const *suffixes, const char *folder,
                                  const char *id, const char *label, const char *value,
                                  const char *help);
-void form_free(struct form *f);
+void form_free(struct form *f); // NULL is fine
 bool form_is_open(const struct ui *ui);
 struct form *form_open_now(const struct ui *ui); // NULL: none is
 int form_top(const struct ui *ui);    // the first line of the screen it covers; LINES: none is open
@@ -68,15 +70,15 @@ void form_draw(struct ui *ui);
 void form_key(struct ui *ui, wint_t key, bool code, enum request request);
 // A click, or a turn of the wheel (-1 or 1).
 void form_mouse(struct ui *ui, int y, int x, int turn, bool twice);
-struct browser *form_browser(const struct ui *ui); // while a file is being chosen; NULL: none
+struct browser *form_browser(const struct ui *ui); // while a file is being picked; NULL: none
 
-// form_files.c, choosing a file, for form.c and the screen.
-void form_browse(struct ui *ui, struct form *f); // the chosen field's file
+// form_files.c, picking a file, for form.c and the screen.
+void form_browse(struct ui *ui, struct form *f); // the selected field's file
 void form_browse_end(struct form *f);
 void form_browse_draw(struct ui *ui, const struct area *a); // in place of the view
 void form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code);
 void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice);
-void form_set(struct ui *ui, struct form *f, const char *value); // of the chosen field
+void form_set(struct ui *ui, struct form *f, const char *value); // of the selected field
 // Pastes into the selected value, if it is text.
 void form_paste(struct ui *ui, const char *text);
 

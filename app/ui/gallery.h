@@ -21,18 +21,18 @@ struct gallery {
     int64_t choose; // id to select when the list arrives; 0: keep the selection
     int selected, top; // top: row of tiles
     int across, down;  // tiles that were drawn
-    int zoom;          // of ZOOM_MAX sizes; 0 is the usual one, below it smaller ones
-    bool zoomed;       // chosen by the user; else few pictures are shown larger
+    int zoom;          // 2 - ZOOM_MAX to ZOOM_MAX; 0: the usual size; negative: smaller
+    bool zoomed;       // by the user; else few pictures are shown larger
     char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: restored by Esc
     enum library_sort sort;
-    int64_t marked[MARKS_MAX]; // in the order they were marked
+    int64_t marked[MARKS_MAX]; // in the order they were marked; compared ones come first
     int mark_count;
     bool large; // one picture or, if `compared`, the marked ones
     // The comparison: the jobs inside the first marked pictures.
     struct job jobs[COMPARED_MAX];
     bool read[COMPARED_MAX], unread[COMPARED_MAX]; // it has a job; it has not been read yet
     int compared; // how many; 0: it is one picture
-    int side;     // which of them is chosen
+    int side;     // which of them is selected
     bool in_place, difference; // one at a time in the same place; the difference of the first two
     struct image *differs;     // that difference; NULL: not made yet
     struct { int64_t id; int batch; } removed[UNDO_MAX];
@@ -43,7 +43,7 @@ struct gallery {
 struct gallery *gallery_of(const struct ui *ui);
 // NULL: it is not listed.
 struct library_picture *gallery_by_id(const struct gallery *g, int64_t id);
-struct library_picture *gallery_chosen(const struct ui *ui); // what keys act on; NULL: none
+struct library_picture *gallery_chosen(const struct ui *ui); // the selected one; NULL: none
 bool gallery_is_marked(const struct gallery *g, int64_t id);
 
 void gallery_draw(struct ui *ui, const struct area *a);

@@ -13,14 +13,14 @@ enum { HISTORY_MAX = 64 };
 // Zeroed is empty.
 struct history {
     struct job items[HISTORY_MAX]; // the oldest first
-    int count, at;                 // at == count: what is shown is not an item
-    struct job newest;             // what was shown before the first step back
+    int count, at;                 // at: the item shown; count: none of them
+    struct job newest;             // the instruction before the first step back
 };
 
 void history_finish(struct history *h);
-// Adds a copy of what is about to be replaced, unless it is empty or equal to the last item.
+// Adds a copy of the instruction shown, about to be replaced, unless it is empty or known.
 void history_put(struct history *h, const struct job *shown);
-// One step back (-1) or forward (1) from what is shown, which is kept. The history owns the job;
+// One step back (-1) or forward (1) from the one shown, which is kept. The history owns the job;
 // NULL: there is none.
 const struct job *history_step(struct history *h, const struct job *shown, int by);
 

@@ -15,14 +15,14 @@ struct input {
     wint_t pushed; // a key put back by input_unget(); 0: none
     char *paste;   // text being pasted; NULL: none
     size_t paste_size;
-    double paste_came; // when the last of it came, by ui_now()
+    double paste_came; // when its last character arrived, by ui_now()
     char sequence[64]; // an unknown one, while it is incomplete; "": none (dispatch.c)
     double sequence_began;
 };
 
 // OK, KEY_CODE_YES or ERR, like get_wch().
 int input_key(struct ui *ui, wint_t *key);
-void input_unget(struct ui *ui, wint_t key); // one
+void input_unget(struct ui *ui, wint_t key); // at most one
 void input_paste_begin(struct ui *ui);
 void input_paste_key(struct ui *ui, wint_t key);
 void input_paste_end(struct ui *ui);

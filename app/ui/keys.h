@@ -25,16 +25,18 @@ enum view_id {
     VIEW_COUNT
 };
 
+// The request bound to a key in a view. While `typing` characters are text: only other keys,
+// control characters among them, are requests.
 enum request key_request(enum view_id view, wint_t key, bool code, bool typing);
 const char *request_name(enum request r);
 const char *request_help(enum request r);
-enum request request_find(const char *name);
-// "F9, ^G": the keys of a request in a view; in a static buffer.
+enum request request_find(const char *name); // REQUEST_NONE: unknown
+// "F9 ^G": the keys that make a request in a view; in a static buffer.
 const char *request_keys(enum view_id view, enum request r);
 
 // --- keys of a view, or of all of them
 enum { KEYS_ALL = VIEW_COUNT };
-// "F9 ^G": the keys of a request in that view alone; in a static buffer.
+// "F9 ^G": the keys bound to a request in that view alone; in a static buffer.
 const char *keys_of(int view, enum request request);
 void keys_clear(int view, enum request request); // removes all its keys there
 // Binds a key to a request in that view, replacing any earlier binding of it. False: no room.

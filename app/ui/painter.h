@@ -11,7 +11,7 @@
 
 struct painter;
 
-// Opens in front of the composer; without a picture to start from, it says how to choose one.
+// Opens in front of the composer; without a picture to start from, says how to set one.
 void painter_open(struct ui *ui);
 void painter_free(struct painter *p); // NULL is fine
 bool painter_is_open(const struct ui *ui);

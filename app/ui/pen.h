@@ -25,7 +25,7 @@ struct pen {
 
 // What this terminal can do, by terminfo. fills: erased cells get the current background.
 struct pen_means {
-    bool able; // everything that a pen needs is there
+    bool able; // the terminal has all that a pen needs
     bool columns, erases, fills, scrolls;
     attr_t lacks, not_with_colour; // attributes it lacks, or lacks together with colours
 };

@@ -11,7 +11,7 @@ struct pictures;
 enum { PICTURES_KEPT = 400, PICTURES_BYTES_MAX = 96 << 20 };
 
 struct pictures *pictures_open(struct err *err); // NULL: no thread
-void pictures_close(struct pictures *p); // NULL is fine
+void pictures_close(struct pictures *p); // waits for the decoder; NULL is fine
 int
 pictures_fd(const struct pictures *p); // when it is readable, call pictures_ready()
 void pictures_ready(struct pictures *p);

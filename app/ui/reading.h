@@ -16,7 +16,7 @@ struct reading {
     int count;
     char owner[PROCESS_NAME_MAX]; // former owner of the first job, which is claimed; "": none
     char *subject;                // the caller's; owned
-    int form;                     // the serial of the form that asked for it; 0: none did
+    int form;                     // the serial of the form that requested it; 0: none
     bool idle;                    // may be dropped when limn ends
     void (*then)(struct ui *ui, struct reading *r); // on the UI's thread
     // Results.
@@ -30,7 +30,7 @@ struct reading *reading_new(int count, void (*then)(struct ui *ui, struct readin
 void reading_put(struct ui *ui, struct reading *r); // takes ownership
 // Whether no key was pressed since it was queued, so that its result may come into view.
 bool reading_is_awaited(const struct ui *ui, const struct reading *r);
-// Closes the form that asked for it. False: the form was cancelled meanwhile, so drop the result.
+// Closes the form that requested it. False: the form was cancelled meanwhile, so drop the result.
 bool reading_closes_form(struct ui *ui, const struct reading *r);
 
 #endif

@@ -11,9 +11,10 @@
 // Not keys: sequences that the terminal sends on its own, by the numbers given to curses.
 enum { ANSWER_KEY = KEY_MAX + 1, FOCUS_KEY, BLUR_KEY, PASTE_KEY, PASTED_KEY };
 
-// Asks the terminal what it can do, and starts curses. ERR_INPUT: curses cannot use it.
+// Asks the terminal what it can do, and starts curses. ERR_INPUT: there is no terminal, or curses
+// cannot use it; ERR_IO; ERR_MEMORY.
 bool screen_start(struct ui *ui, const char *preview, struct err *err);
-// Switches to the light theme if the terminal reported a light background and the user has chosen
+// Switches to the light theme if the terminal reported a light background and the user has set
 // no theme; returns whether it did.
 bool screen_suit_ground(struct ui *ui);
 void screen_stop(struct ui *ui);
@@ -26,7 +27,7 @@ void screen_changed(struct ui *ui);
 bool screen_gone(void); // the terminal has hung up
 void screen_pause_if_asked(struct ui *ui); // ^Z: stops until the shell continues limn
 
-// Creates the canvas again, after the terminal has told more about itself.
+// Creates the canvas, by what is known of the terminal now.
 void screen_canvas(struct ui *ui, const char *preview);
 // Lets the terminal report movements of the mouse with a button down, or only clicks.
 void screen_track_mouse(bool on);

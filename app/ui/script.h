@@ -23,8 +23,8 @@ bool script_unseen(const struct script *s); // its screen is in memory only; fal
 // The size set by its first `size` command.
 void script_size(const struct script *s, int *columns, int *rows);
 
-// Runs commands until the screen must be redrawn or something waited for. False: a wait timed out,
-// or a command failed. At the end of the script limn exits if the screen is unseen; in a terminal
+// Runs commands until the screen must be redrawn, or one has to wait. False: a wait timed out, or a
+// command failed. At the end of the script limn exits if the screen is unseen; in a terminal
 // the user takes over.
 bool script_turn(struct script *s, struct ui *ui, struct err *err);
 // Seconds until its wait fails; < 0: it is not waiting.

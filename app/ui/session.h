@@ -17,7 +17,7 @@ struct session {
     struct field text; // of the instruction; its pictures and parameters are in `job`
     struct job job;
     struct history history; // earlier instructions
-    char fault[ERR_TEXT_MAX]; // what is wrong with it now; "": nothing
+    char fault[ERR_TEXT_MAX]; // the text's current error; "": none
     bool dirty;
     bool keeping;             // a write to the library is under way
     bool unkept;              // the last write failed
@@ -37,13 +37,12 @@ void session_set(struct ui *ui, const struct job *j);
 // Steps to the one before (-1) or after (1); false: there is none.
 bool session_step(struct ui *ui, int by);
 void session_job(struct ui *ui, struct job *out); // a copy for job_read()
-// Queues a write to the library if it changed or the last write failed; unless `now`, at most once
-// every few seconds.
+// Queues a write to the library if it changed or the last write failed: unless `now`, at most once
+// a second, and not for ten seconds after a failure.
 void session_keep(struct ui *ui, bool now);
-void session_keep_beside(struct ui *ui); // at the end, on the other queue
+void session_keep_beside(struct ui *ui); // at exit, on the other queue
 void session_kept(struct ui *ui, const struct err *err); // the write is done, or failed with `err`
-// At the end: whether it is saved, else ERR_IO or the write's error. all: no write is queued any
-// more.
+// At exit: whether it is saved, else ERR_IO or the write's error. all: no more writes are queued.
 bool session_kept_last(struct ui *ui, bool all, struct err *err);
 void session_restore(struct ui *ui);
 // Opens the instruction inside a picture that limn made or, with `draw`, draws it with another

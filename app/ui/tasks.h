@@ -49,19 +49,19 @@ struct task {
     bool offered;               // its worker crashed once; a second time it fails
     bool recording;             // being entered into the library; the worker gets it afterwards
     int arriving;               // pictures that are being kept and decoded (arrivals.h)
-    int awaited;                // pictures in the worker's spool that were asked for
+    int awaited;                // pictures being fetched from the worker's spool
     bool drawn;                 // the worker is done; the task is done once its pictures arrive
     bool sheet_waits;           // the sweep's sheet waits for those pictures
 };
 
 struct tasks {
     struct task *items[UI_TASKS_MAX]; // the oldest first
-    int count, shown;                 // shown: index of the one in the live view
+    int count, shown;                 // shown: index of the task in the live view
     int sweeps;                       // how many were started
     bool paused;                      // nothing is submitted to the worker
-    bool reading_left; // what earlier limns left: nothing is taken from the worker before it is
-                       // known, for it may be about that
-    bool silent;                      // no bell at the end
+    bool reading_left; // jobs of earlier sessions are being read; the worker's events, which may
+                       // concern them, wait until then
+    bool silent;                      // no bell at the end of the queue
     double pace;                      // seconds the last picture took, in any session; 0: unknown
     double busy_since;                // of ui_now(); 0: nothing is under way
 };
@@ -91,7 +91,7 @@ bool task_drop_picture(struct ui *ui, struct task *t, int index);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
 void sheet_write(struct ui *ui, int sweep); // if all pictures of that sweep have come
-// tasks_left.c: by earlier limns, in the background
+// tasks_left.c: reads the jobs of earlier sessions in the background, and takes them over
 void tasks_left(struct ui *ui, const struct jv *hello);
 void task_offer_again(struct ui *ui); // the jobs of a worker that has died
 void tasks_forget_finished(struct tasks *tasks);

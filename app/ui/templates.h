@@ -19,7 +19,7 @@ struct template_entry {
     struct template template; // valid when fault is empty
     char fault[ERR_TEXT_MAX];
 };
-struct template_entry *templates_chosen(const struct ui *ui); // NULL: none
+struct template_entry *templates_chosen(const struct ui *ui); // the selected one; NULL: none
 // Copies the template into `t` and binds its variables to the form's values; the listed one does
 // not change. Call template_finish() afterwards, even on failure.
 bool templates_bind(struct form *f, const struct template_entry *e, struct template *t,
@@ -28,7 +28,7 @@ void templates_add_variables(struct form *f, const struct template *t);
 void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its form
 // The same for the composer's instruction, as if it were a template (sweep_composed.c).
 void templates_sweep_composed(struct ui *ui);
-// The subject of the sweep's form: the composed instruction, or the chosen template. NULL: neither.
+// The subject of the sweep's form: the composed instruction, or the selected template. NULL: none.
 struct template_entry *templates_swept(const struct ui *ui);
 void templates_forget_entry(struct ui *ui);    // the composed instruction
 void templates_forget_composed(struct ui *ui); // all of them, and their folder
@@ -40,7 +40,7 @@ struct templates_own {
     char *removed; // path of the last one removed, for undo
     char *folder;  // for swept instructions; NULL: none yet
     int written;   // how many
-    struct template_entry composed; // the last one; path NULL: the chosen template is swept
+    struct template_entry composed; // the last one; path NULL: the selected template is swept
 };
 
 struct templates {
@@ -48,17 +48,17 @@ struct templates {
     int count, capacity, selected, top;
     struct area list;
     char filter[80];
-    bool all; // also lists those for one model family: a model is chosen, or a filter set
+    bool all; // also lists those for one model family: a model or a filter is set
     struct templates_own own;
-    struct template filled; // the chosen template with its form's values
+    struct template filled; // the selected template with its form's values
     int filled_form;        // that form's serial; 0: no value changed yet
 };
 
 struct templates *templates_of(const struct ui *ui);
 struct templates_own *templates_own_of(const struct ui *ui);
 void templates_draw(struct ui *ui, const struct area *a);
-void templates_reload(struct ui *ui, const char *path); // chooses that one; NULL: as before
-// `path`: of the chosen template; NULL: none. False: not one of its requests.
+void templates_reload(struct ui *ui, const char *path); // selects that one; NULL: as before
+// `path`: of the selected template; NULL: none. False: not one of its requests.
 bool templates_own_request(struct ui *ui, enum request request, const char *path);
 
 #endif

@@ -29,7 +29,7 @@ struct theme {
     struct theme_style styles[ROLE_COUNT];
 };
 
-// Roles that a file does not name look like `text`. ERR_INPUT: "FILE:LINE:COLUMN: …".
+// Roles that a file does not name look like `text`. ERR_INPUT: "FILE:LINE: …".
 bool theme_read(struct theme *t, const char *path, struct err *err);
 // `name`: of a theme ("dark") in $XDG_CONFIG_HOME/limn/themes, the source tree's themes/ or the
 // installed ones; or a path. ERR_INPUT lists the names.
@@ -37,7 +37,8 @@ bool theme_find(struct theme *t, const char *name, struct err *err);
 // Names, each once, sorted; NULL at the end. Freed with places_free().
 char **theme_names(void);
 
-// The nearest of 8, 16 or 256 terminal colours, by distance in CIE L*a*b*.
+// The nearest of 8, 16 or 256 terminal colours, by distance in CIE L*a*b*. Of 256 the first 16,
+// which users change, are left out.
 int theme_nearest(uint32_t rgb, int colours);
 
 // Creates the colour pairs; call it after curses has started. `mono`: no colours, only bold,
@@ -49,8 +50,8 @@ void theme_use_message(enum role role); // the same, with the message line's bac
 // A colour pair that looks like text's but has another number, for cells under pictures; 0 without
 // colours.
 short theme_filler(void);
-// Background of text, 0xRRGGBB as this terminal shows it; black if it is the terminal's own. Call
-// it after theme_apply().
+// Background of text, 0xRRGGBB as this terminal shows it; if it is the terminal's own, white for a
+// light theme, else black. Call it after theme_apply().
 uint32_t theme_background(const struct theme *t);
 
 // The colour with that number in curses, 0xRRGGBB as terminals usually show it; `own` for the

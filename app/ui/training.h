@@ -16,8 +16,8 @@ struct run {
     struct trainlog log; // folder NULL: no log yet
     struct jv *job;      // as the worker lists it; NULL: not the worker's
     bool copied;         // folder is a copy of another machine's
-    char *asked;         // the file a piece of which was asked for; NULL: none
-    off_t from;          // from which byte on
+    char *asked;         // the file of which a piece was requested; NULL: none
+    off_t from;          // the first byte of that piece
 };
 
 struct training {
@@ -33,9 +33,9 @@ struct training {
 
 // view_training.c
 struct training *training_of(const struct ui *ui);
-struct run *training_chosen(const struct ui *ui);              // NULL: there is none
+struct run *training_chosen(const struct ui *ui);              // the selected one; NULL: none
 struct run *training_run(const struct ui *ui, const char *id); // by job; NULL: not listed
-void training_ask(struct ui *ui);                              // the worker for its runs
+void training_ask(struct ui *ui);                              // asks the worker for its runs
 const char *training_state(const struct run *r); // the worker's word; "": not its own
 bool training_is_running(const struct run *r);
 void training_load(struct ui *ui); // lists the stored runs; only the first call acts
@@ -54,7 +54,7 @@ void training_draw(struct ui *ui, const struct area *a);
 
 // training_curve.c
 void training_draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a);
-void training_restore_curve(struct ui *ui); // restores the chosen style
+void training_restore_curve(struct ui *ui); // restores the style last set
 void training_turn_curve(struct ui *ui);    // between blocks and braille, also for later sessions
 
 // training_form.c

@@ -32,7 +32,7 @@ struct hint {
 // screen.c
 struct screen {
     struct theme theme;
-    bool theme_suits;             // not chosen by the user: may be switched to suit the terminal
+    bool theme_suits;             // not set by the user: may be switched to suit the terminal
     struct canvas *canvas;
     struct term_info term;
     bool mono;
@@ -52,14 +52,14 @@ struct ui_worker {
     char *host;
     struct jv *loaders, *machine; // as it described them; NULL: not yet
     bool lost;
-    double restart; // when
+    double restart; // when to restart it, by ui_now()
     int failures;
 };
 
 // Messages, prompts and questions, over the view and below it.
 struct dialogue {
     enum role message_role;
-    double message_said; // when
+    double message_said; // when, by ui_now()
     char message[ERR_TEXT_MAX];
     struct log_entry log[UI_LOG_MAX];
     int log_count;
@@ -87,7 +87,7 @@ struct ui {
     struct session *session;
     struct tasks *tasks;
 
-    struct library *library; // NULL: none to be had
+    struct library *library; // NULL: it could not be opened
     struct pictures *pictures;
     struct background *arrivals, *chores; // ui_arrivals(), ui_chores()
     struct material *material;
@@ -105,8 +105,8 @@ struct ui {
 
 void dialogue_line_changed(struct ui *ui);       // dialogue.c: the prompt's text has changed
 void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
-bool keys_read(struct ui *ui);                   // dispatch.c: handles all that have come
-void keys_press(struct ui *ui, wint_t key, bool code); // one, as curses gives it
+bool keys_read(struct ui *ui);                   // dispatch.c: handles pending keys
+void keys_press(struct ui *ui, wint_t key, bool code); // one key, as curses gives it
 // Handles results of background work, after waiting a moment for work just queued (ui.c).
 void ui_take_done(struct ui *ui);
 bool frame_show(struct ui *ui, struct err *err); // frame.c: the changes, text before pictures

@@ -46,7 +46,7 @@ struct view {
 // The command `:train RECIPE …`: starts a training run (view_training.c).
 bool training_command(struct ui *ui, const char *line);
 
-// The library's pictures have changed; chooses `choose`, unless it is 0 (view_gallery.c).
+// The library's pictures have changed; selects picture `choose`, unless it is 0 (view_gallery.c).
 void gallery_changed(struct ui *ui, int64_t choose);
 
 extern const struct view *const views[VIEW_COUNT];

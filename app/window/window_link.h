@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The program's side of the window beside the terminal: starts limn-window and sends it frames. No
-// call blocks: a slow window gets fewer frames. One thread.
+// The program's side of the window beside the terminal: starts limn-window and sends it frames.
+// Sending never blocks: a slow window gets fewer frames. One thread.
 #ifndef LIMN_APP_WINDOW_WINDOW_LINK_H
 #define LIMN_APP_WINDOW_WINDOW_LINK_H
 
@@ -8,10 +8,12 @@
 
 struct window_link;
 
-// ERR_UNSUPPORTED if limn was built without SDL.
+// ERR_UNSUPPORTED: there is no display, or limn was built without SDL. ERR_IO.
 struct window_link *window_link_open(struct err *err);
-void window_link_close(struct window_link *l); // closes the window; NULL is fine
-void window_link_detach(struct window_link *l); // lets it stay until it is closed by hand
+// Closes the window, and waits up to about a second for its process. NULL is fine.
+void window_link_close(struct window_link *l);
+// Waits until the user closes the window. NULL is fine.
+void window_link_detach(struct window_link *l);
 void window_link_frame(struct window_link *l, const struct image *image, int step, int total);
 // Starts painting a mask (GRAY8) over the picture; call it again when the caller has changed the
 // mask. Both NULL: ends painting.
