@@ -50,7 +50,7 @@ by_size(const void *a, const void *b)
     return x->size < y->size ? 1 : -1;
 }
 
-// Kind, size and time of a name in a folder; a link is what it leads to.
+// Kind, size and time of an entry; links are followed.
 static struct browser_entry
 look_at(const char *folder, const char *name)
 {
@@ -132,7 +132,7 @@ void
 browser_filter(struct browser *b, const char *filter)
 {
     char copy[sizeof b->filter];
-    snprintf(copy, sizeof copy, "%s", filter); // may be b->filter itself
+    snprintf(copy, sizeof copy, "%s", filter); // `filter` may be b->filter itself
     memcpy(b->filter, copy, sizeof copy);
     free(b->seen);
     b->seen = mem_alloc(sizeof *b->seen * (size_t)MAX(b->all_count, 1));

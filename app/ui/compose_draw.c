@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Drawing the view that assembles an instruction.
+// Drawing the composer.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ draw_references(struct ui *ui, const struct area *a)
         char marker[JOB_KEY_TEXT];
         job_reference_label(r, marker);
         bool used = r->use != JOB_REFERENCE || strstr(session->text.text, marker);
-        bool looked_up = !used && r->credit; // and is left out then
+        bool looked_up = !used && r->credit; // retrieved, but no longer mentioned: left out
         role = looked_up && !here ? ROLE_DIM : role;
         if (here)
             draw_fill(&line, role);
@@ -68,7 +68,7 @@ draw_looks(struct ui *ui, const struct area *a)
         draw_wrapped(a, ROLE_WARNING, c->trouble);
     if (!r || a->rows < 3 || draw_is_plain())
         return;
-    // Side by side, or one under the other where the place is tall.
+    // Side by side, or one above the other in a tall area.
     int width, height;
     draw_cell(ui, &width, &height);
     bool beside = a->columns * width > a->rows * height;
@@ -76,7 +76,7 @@ draw_looks(struct ui *ui, const struct area *a)
     if (beside) {
         first.columns = a->columns / 2 - 1;
         second.x += a->columns / 2;
-        second.columns = first.columns; // as large as the other
+        second.columns = first.columns; // the same size
     } else {
         first.rows = a->rows / 2;
         second.y += a->rows / 2;
@@ -86,7 +86,7 @@ draw_looks(struct ui *ui, const struct area *a)
     draw_format(second.y, second.x, second.columns, ROLE_DIM, "%s%s",
                 r->loader ? r->loader : "as the model sees it", c->waiting ? " \u2026" : "");
     first.y++, second.y++;
-    first.rows = MIN(first.rows - 1, draw_square_rows(ui, first.columns)); // right below its word
+    first.rows = MIN(first.rows - 1, draw_square_rows(ui, first.columns)); // right below its label
     second.rows = MIN(second.rows - 1, draw_square_rows(ui, second.columns));
     if (r->embedded || !r->file)
         draw_text(first.y, first.x, first.columns, ROLE_DIM,
@@ -99,7 +99,7 @@ draw_looks(struct ui *ui, const struct area *a)
         draw_picture(ui, SLOT_AFTER, &second, c->after, false);
 }
 
-// Appends "name value" where it fits; what is left to limn is the first to go.
+// Appends "name value"; if it does not fit, a value left to limn (NULL) is omitted.
 static void
 put_parameter(char *out, size_t size, int columns, const char *name, const char *value)
 {
@@ -135,7 +135,7 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
     put_parameter(out, size, columns, "device", j->device);
 }
 
-// An empty composer says what can be done; to who has drawn nothing yet, what limn is.
+// What an empty composer shows: how to begin and, before the first drawing, what limn is.
 static const char *
 welcome_of(const struct compose *c)
 {
@@ -147,7 +147,7 @@ welcome_of(const struct compose *c)
            "? helps, q leaves.";
 }
 
-// As many lines as the text has, and one to go on in, so that pictures have the rest.
+// As many lines as the text has, and an empty one to continue in; the rest is for pictures.
 static int
 rows_of_text(const char *text, int columns, int rows)
 {

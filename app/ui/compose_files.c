@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the files of the view that assembles an instruction are for: added, marked, opened, started
-// from.
+// The composer's requests on files: add, mark, open, start from.
 #include <stdlib.h>
 
 #include "app/ui/compose.h"
@@ -9,7 +8,7 @@
 #include "app/ui/painter.h"
 #include "app/ui/session.h"
 
-// The chosen picture is where the drawing starts, in place of another one.
+// Makes the selected picture the one the drawing starts from, in place of any other.
 static void
 start_from(struct ui *ui, enum request request)
 {

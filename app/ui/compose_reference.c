@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The chosen reference: what its loader makes of it, and its form.
+// The selected reference: its loader's output, and its form.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-// One line that says what would be shown: the same line needs no second look.
+// Identifies a reference's look in one line: while that is the same, it need not be asked again.
 static void
 describe_look(const struct job_reference *r, char *out, size_t size)
 {
@@ -25,7 +25,7 @@ describe_look(const struct job_reference *r, char *out, size_t size)
         n += snprintf(out + n, size - (size_t)n, "|%s", r->settings[i]);
 }
 
-// If it is still the one that is wanted, the worker shows what its loader makes of it.
+// Asks the worker for the loader's output, if this reference is still the wanted one.
 static void
 look_read(struct ui *ui, struct reading *r)
 {
@@ -57,7 +57,7 @@ compose_ask_for_look(struct ui *ui)
     c->waiting = false;
     if (!r)
         return;
-    // The file may have changed since it was read last; it is read again when it is drawn.
+    // The file may have changed since it was last read; drawing reads it again, too.
     struct reading *reading = reading_new(1, look_read);
     struct job *one = &reading->jobs[0];
     job_copy(one, &session->job);
@@ -127,8 +127,7 @@ setting_of(const struct job_reference *r, const char *name)
     return NULL;
 }
 
-// Fields of the form: of the reference by these, of its loader's parameters by PARAM and their
-// names.
+// Ids of the form's fields; those of the loader's parameters are PARAM and their names.
 #define USE "use"
 #define WORDS "words"
 #define LOADER "loader"
@@ -183,7 +182,8 @@ use_help(enum job_use use)
 static void reference_changed(struct ui *ui, struct form *f, int field);
 static bool reference_done(struct ui *ui, struct form *f, bool taken);
 
-// `number`: its place. Fields: words, loader, what the loader says of itself, what it is for.
+// The form's `number` is the reference's index. Fields: words, loader, the loader's parameters,
+// use, file.
 void
 compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected)
 {
@@ -223,7 +223,7 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
     form_open(ui, f);
 }
 
-// Its place in the list; NULL: it has gone.
+// The reference that the form is about; NULL: it was removed.
 static struct job_reference *
 form_reference(struct ui *ui, const struct form *f)
 {
@@ -231,7 +231,7 @@ form_reference(struct ui *ui, const struct form *f)
     return f->number < session->job.reference_count ? &session->job.references[f->number] : NULL;
 }
 
-// Another use, another number: the first that is free among those of its kind.
+// Gives it another use, and with it the first free number of that use.
 static void
 take_use(struct ui *ui, struct job_reference *r, enum job_use use)
 {
@@ -252,7 +252,7 @@ take_use(struct ui *ui, struct job_reference *r, enum job_use use)
     char text[JOB_KEY_TEXT];
     job_reference_label(r, text);
     const char *at = r->use == JOB_REFERENCE ? strstr(session->text.text, text) : NULL;
-    if (at) { // a picture that has another use is no part of the sentence
+    if (at) { // only references are part of the sentence
         size_t from = (size_t)(at - session->text.text);
         field_replace(&session->text, from, from + strlen(text), "");
     }
@@ -293,13 +293,13 @@ reference_changed(struct ui *ui, struct form *f, int field)
     take_form(ui, r, f);
     const char *id = f->fields[field].id;
     if (strcmp(id, LOADER) == 0 ||
-        strcmp(id, USE) == 0) { // another loader, another form; the old one is freed by its opening
+        strcmp(id, USE) == 0) { // these change the form: opening the new one frees this one
         compose_open_reference_form(ui, r, field);
         return;
     }
 }
 
-// Each change has shown itself already; Esc takes all of them back.
+// All changes have already been applied; Esc reverts them.
 static bool
 reference_done(struct ui *ui, struct form *f, bool taken)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Writing the text of an instruction, and the mouse.
+// The composer's text, while it is written, and its mouse.
 #define NCURSES_WIDECHAR 1
 #include <ctype.h>
 #include <curses.h>
@@ -30,7 +30,7 @@ compose_typing_hint(const struct ui *ui)
     return "writing: Esc ends it   Tab completes [ref#\u2026]   ^V variable   F9 draws";
 }
 
-// The marker right before the cursor becomes the next reference's.
+// Replaces the marker right before the cursor with that of the next reference.
 static bool
 next_marker(struct ui *ui)
 {
@@ -58,8 +58,8 @@ next_marker(struct ui *ui)
     return true;
 }
 
-// "[", "[re", "[ref#" and the like before the cursor become the marker that is meant: the first
-// reference that the text does not have yet, or the next in turn.
+// Completes "[", "[re", "[ref#" and the like before the cursor to a marker: the typed number, else
+// the first reference that the text does not mention, else the first one.
 static bool
 complete(struct ui *ui)
 {
@@ -102,7 +102,7 @@ is_word(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '-';
 }
 
-// The word at the cursor becomes a {{variable}}, or a word again.
+// Turns the word at the cursor into a {{variable}}, or back.
 static void
 turn_variable(struct ui *ui)
 {
@@ -143,7 +143,7 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
         return turn_variable(ui), true;
     if (!code && key == '\t') {
         bool done = (c->written && next_marker(ui)) || complete(ui);
-        if (!done && c->written) // who writes stays in the text: what follows would be commands
+        if (!done && c->written) // keep the focus: the next keys typed would be commands elsewhere
             ui_say(ui, ROLE_STATUS,
                    "Tab after [ completes a marker, again takes the next; Esc ends writing");
         c->written = c->written || done;
@@ -155,7 +155,7 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
                                key == KEY_UP ? -1 : 1),
                true;
     size_t cursor = session->text.cursor;
-    // A word right behind a marker, as after pictures were added, is meant to stand apart.
+    // A word typed right after a marker, as when pictures were just added, gets a space.
     if (!code && iswalnum(key) && cursor > 0 && session->text.text[cursor - 1] == ']')
         field_insert(&session->text, " ");
     bool used = field_key(&session->text, key, code);

@@ -19,7 +19,7 @@ run(void *ctx)
     e->ok = system(e->command) == 0;
 }
 
-// One word for the shell, whatever is in it.
+// Quotes any text as one word for the shell.
 static char *
 quoted(const char *text)
 {

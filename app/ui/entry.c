@@ -13,7 +13,7 @@
 struct entry {
     struct work work;
     bool (*write)(struct library *l, const struct entry *e, struct err *err);
-    void (*then)(struct ui *ui, const struct entry *e); // NULL: a failure is a line of the log
+    void (*then)(struct ui *ui, const struct entry *e); // NULL: just log a failure
     char id[JOB_ID_TEXT];
     struct job job;
     struct jv *sweep;
@@ -21,7 +21,7 @@ struct entry {
     enum library_state state;
     int64_t picture;
     int number;
-    struct err err; // ERR_NONE: it is written
+    struct err err; // ERR_NONE: it was written
 };
 
 static void
@@ -72,7 +72,7 @@ put(struct ui *ui, struct entry *e)
     background_put(ui_chores(ui), &e->work);
 }
 
-// What nobody waits for: a disk may take longer to write it than a key may take.
+// For writes whose result the screen does not show: no key waits for them.
 static void
 put_aside(struct ui *ui, struct entry *e)
 {

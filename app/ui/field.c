@@ -33,7 +33,7 @@ text_width(const char *text, size_t n)
     return width;
 }
 
-// --- life, undo
+// --- contents, undo
 
 static void
 clear_states(struct field_state *states, int *count)
@@ -165,7 +165,7 @@ before(const struct field *f, size_t at)
         if ((f->text[at] & 0xC0) != 0x80)
             break;
     }
-    // Combining marks go with their letter.
+    // Combining marks belong to their letter.
     wchar_t c;
     text_char(f->text + at, &c);
     return at > 0 && c && char_width(c) == 0 ? before(f, at) : at;
@@ -291,7 +291,7 @@ field_wrap(const char *text, int width, struct field_line *lines, int max)
         }
         int w = char_width(c);
         if (used + w > width && at > start) {
-            size_t end = space > start ? space : at; // behind the last space, or in the word
+            size_t end = space > start ? space : at; // after the last space, or inside the word
             lines[count++] = (struct field_line){start, end - start};
             start = space = end;
             used = text_width(text + start, at - start);

@@ -15,7 +15,7 @@
 
 enum { BOOKMARKS_MAX = 9, FILES_BESIDE = 60 };
 
-// The list that keys act on, also when a question is answered: a form's, else the composer's.
+// The list that keys and answers act on: a form's, else the composer's.
 static struct browser *
 in_use(const struct ui *ui)
 {
@@ -29,7 +29,7 @@ filter_changed(struct ui *ui, const char *text)
     browser_filter(in_use(ui), text ? text : "");
 }
 
-// --- bookmarks: folders of the library's session, one a line
+// --- bookmarks: folders, kept in the library's session, one per line
 
 static int
 read_bookmarks(struct ui *ui, char *out[BOOKMARKS_MAX])
@@ -53,7 +53,7 @@ free_bookmarks(char *list[BOOKMARKS_MAX], int count)
         free(list[i]);
 }
 
-// The folder that is open becomes one, or is no longer.
+// Bookmarks the open folder, or removes its bookmark.
 static void
 turn_bookmark(struct ui *ui)
 {
@@ -178,7 +178,7 @@ turn_hidden(struct ui *ui, struct browser *b)
                b->hidden ? "hidden files are shown" : "hidden files are not shown");
 }
 
-// By how many lines a request moves; false: it moves none.
+// Moves the selection, which may leave the list's range; false: not such a request.
 static bool
 move(struct browser *b, int rows, enum request request)
 {
@@ -216,7 +216,7 @@ files_request(struct ui *ui, struct browser *b, int rows, enum request request, 
 
 // --- drawing
 
-// Name and, where there is room, size: "1.5M".
+// Name and, if there is room, size: "1.5M".
 static void
 draw_file_line(const struct browser_entry *e, const struct area *a, enum role role)
 {
@@ -236,7 +236,7 @@ draw_file_line(const struct browser_entry *e, const struct area *a, enum role ro
               role == ROLE_TEXT ? ROLE_DIM : role, size);
 }
 
-// The folder, how it is sorted, and what is filtered.
+// The heading: folder, sort order and filter.
 static void
 draw_folder(const struct browser *b, bool focus, const struct area *a)
 {

@@ -21,7 +21,7 @@ struct form_field *
 form_add(struct form *f, enum field_kind kind, const char *id, const char *label,
          const char *value, const char *help)
 {
-    static struct form_field spare; // a form that is full goes on without
+    static struct form_field spare; // for fields that a full form ignores
     if (f->count == FORM_FIELDS_MAX)
         return &spare;
     struct form_field *field = &f->fields[f->count++];
@@ -142,7 +142,8 @@ form_serial(const struct ui *ui)
 
 // --- drawing
 
-// A line above the fields, and below them an empty one, help of two, keys and a line.
+// The frame's line above the fields; below them an empty line, two of help, the keys, the frame's
+// line.
 enum { FRAME_ROWS = 6 };
 
 static struct area
@@ -173,7 +174,7 @@ turns(const struct form_field *d)
     return d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
 }
 
-// What keys do with the chosen field.
+// The keys for the selected field.
 static const char *
 keys_here(const struct form *f, int columns)
 {
@@ -199,7 +200,7 @@ draw_value(const struct form_field *d, bool here, int y, int x, int columns)
                         : *d->value             ? d->value
                         : d->kind == FIELD_TEXT ? "(empty)"
                                                 : "(not set)";
-    if (d->files && *d->value) { // the end of a path says more
+    if (d->files && *d->value) { // the end of a path tells more
         draw_short_path(d->value, columns, path, sizeof path);
         value = path;
     }
@@ -242,7 +243,7 @@ form_draw(struct ui *ui)
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
     draw_wrapped(&help, ROLE_POPUP, text);
     draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, keys_here(f, a.columns - 4));
-    if (edited.rows) // last: the cursor stays in it
+    if (edited.rows) // last, so that the cursor stays there
         draw_field(&edited, &f->edit);
     struct canvas_rect cover = {a.y, a.x, a.rows, a.columns};
     if (ui->screen.canvas)
@@ -278,7 +279,7 @@ form_set(struct ui *ui, struct form *f, const char *value)
     take_value(ui, f, value);
 }
 
-// 1, 2 or 5 times a power of ten, of about a twentieth of the range.
+// 1, 2 or 5 times a power of ten, near a twentieth of the range.
 static double
 step_of(const struct form_field *d)
 {
@@ -323,7 +324,7 @@ move_by(struct form *f, int by)
     f->selected = MAX(0, MIN(f->selected + by, f->count - 1));
 }
 
-// By how many fields a key leaves the one that is edited; 0: it does not.
+// By how many fields a key moves on from the edited one; 0: it is not such a key.
 static int
 leaves_by(wint_t key, bool code)
 {
@@ -362,8 +363,8 @@ form_paste(struct ui *ui, const char *text)
     field_insert(&f->edit, text);
 }
 
-// Characters begin a new value; Backspace, and in a text the arrows, go on with the old one. False:
-// the key is something else.
+// A character starts a new value; Backspace and, in a text, the arrows edit the old one. False: the
+// key does neither.
 static bool
 begin_editing(struct form *f, wint_t key, bool code, enum request request)
 {
@@ -441,7 +442,7 @@ form_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     }
     bool inside = y >= f->lines.y && y < f->lines.y + f->lines.rows && x >= f->lines.x &&
                   x < f->lines.x + f->lines.columns && f->top + y - f->lines.y < f->count;
-    if (f->editing) // as Tab: what is written is taken before another field is
+    if (f->editing) // as with Tab, the edited value is accepted first
         edit_key(ui, f, KEY_ENTER, true, REQUEST_NONE);
     if (f->editing || !(inside || turn))
         return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The file of a form's field, chosen from a list that takes the place of the view. Its keys are
-// those of the composer's files.
+// Picking the file of a form's field from a list in place of the view. Its keys are those of the
+// composer's files.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,7 @@ form_browse_end(struct form *f)
     f->browser = NULL;
 }
 
-// Where the field's file lies, else where the last one lay that was chosen, else where the composer
-// is.
+// Opens the folder of the field's file, else that of the last file picked, else the composer's.
 static bool
 open_folder(struct ui *ui, struct browser *b, const struct form_field *d, struct err *err)
 {

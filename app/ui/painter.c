@@ -19,17 +19,17 @@ enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
 struct painter {
     struct image *picture; // NULL: not decoded yet
     struct image *shown;   // with mask and cursor; NULL: to be made
-    struct mask *mask;     // NULL: there is no picture yet
+    struct mask *mask;     // NULL: no picture yet
     struct area place;     // cells that the picture covers
-    double scale_x, scale_y; // pixels of the mask for a cell
+    double scale_x, scale_y; // mask pixels per cell
     int column, row;         // of the cursor, in cells of the place
-    int radius;              // of the brush, in rows; 0: one cell
+    int radius;              // of the brush, in rows, plus half a row; 0: one cell
     bool down;               // the brush paints wherever it is moved
-    bool black;              // it takes away
-    bool anchored;           // a rectangle has its first corner
+    bool black;              // it erases
+    bool anchored;           // the first corner of a rectangle is set
     int anchor_column, anchor_row;
-    double last[2];          // where the mouse was
-    bool untold;             // the window has an older mask
+    double last[2];          // the mouse's last place, in mask pixels
+    bool untold;             // the window does not have this mask yet
 };
 
 static struct painter *
@@ -92,7 +92,7 @@ close_painter(struct ui *ui)
     ui_redraw(ui);
 }
 
-// What was painted becomes the instruction's mask; with nothing painted there is none.
+// Makes what was painted the instruction's mask; if nothing was, the instruction has none.
 static bool
 take(struct ui *ui)
 {
@@ -133,7 +133,7 @@ take(struct ui *ui)
 
 // --- drawing
 
-// The picture to start from: its file, or, where it came out of a picture, as the worker shows it.
+// The picture to start from: its file or, if it is embedded in another picture, the worker's look.
 static struct image *
 find_picture(struct ui *ui)
 {
@@ -143,7 +143,7 @@ find_picture(struct ui *ui)
     return r->file && !r->embedded ? draw_image(ui, r->file) : compose_of(ui)->after;
 }
 
-// A mask that is there already, from a file, is gone on with.
+// Starts with the instruction's mask, if that is a file; else with an empty one.
 static void
 begin_mask(struct ui *ui, struct painter *p)
 {
@@ -180,12 +180,12 @@ put_frame(struct image *image, int left, int top, int right, int bottom)
     for (int y = MAX(top, 0); y <= MIN(bottom, image->height - 1); y++)
         for (int x = MAX(left, 0); x <= MIN(right, image->width - 1); x++) {
             bool edge = x - left < 2 || right - x < 2 || y - top < 2 || bottom - y < 2;
-            if (edge) // seen on white and on black
+            if (edge) // visible on white and on black
                 memset(image_row(image, y) + (size_t)x * 3, (x + y) / 4 % 2 ? 255 : 0, 3);
         }
 }
 
-// What the cursor would paint: from the anchor, or the brush.
+// Frames what would be painted: the rectangle from its first corner, or the brush's square.
 static void
 frame_cursor(const struct painter *p, struct image *image)
 {
@@ -262,7 +262,7 @@ changed(struct ui *ui, struct painter *p, bool mask)
     ui_redraw(ui);
 }
 
-// A cell's corner, or its middle, in pixels of the mask.
+// A place in cells (corners at whole numbers) in mask pixels.
 static void
 mask_place(const struct painter *p, double column, double row, double out[2])
 {
@@ -312,7 +312,7 @@ move_by(struct painter *p, int columns, int rows)
     }
 }
 
-// False: it is no key that moves.
+// False: not a key that moves.
 static bool
 move_key(struct painter *p, wint_t key, bool code)
 {
@@ -344,7 +344,7 @@ turn_brush_down(struct painter *p)
     }
 }
 
-// What changes the mask or the brush; false: nothing does.
+// Changes the mask or the brush; false: not such a key.
 static bool
 paint_key(struct ui *ui, struct painter *p, wint_t key)
 {
@@ -368,7 +368,7 @@ paint_key(struct ui *ui, struct painter *p, wint_t key)
     return true;
 }
 
-// Esc puts down what was begun, then leaves.
+// Esc ends a rectangle or lifts the brush; else it closes the painter.
 static void
 go_back(struct ui *ui, struct painter *p)
 {
@@ -388,7 +388,7 @@ painter_key(struct ui *ui, wint_t key, bool code)
     bool draws = code ? key == KEY_F(9) : key == ('G' & 0x1f);
     bool enter = code ? key == KEY_ENTER : key == '\r' || key == '\n';
     if (draws || enter)
-        return take(ui) && enter; // then F9 draws
+        return take(ui) && enter; // F9 and ^G also draw
     if (!code && key == 27)
         return go_back(ui, p), true;
     if (!code && key == 'W')

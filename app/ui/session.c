@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The instruction being assembled: checked as it changes, kept in the library so that a crash, a
-// hang-up or a power cut leaves it as it was, saved as a template, made into jobs.
+// The instruction being assembled: checks it as it changes, keeps it in the library in case of a
+// crash, hang-up or power cut, saves it as a template, and makes jobs of it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #include "engine/base/mem.h"
 
 #define KEEP_SECONDS  1.0
-#define RETRY_SECONDS 10.0 // after a failure, as of a library that another program has locked
+#define RETRY_SECONDS 10.0 // after a failure, as when another program has locked the library
 #define SAMPLE        "styled-subject"
 
 struct session *
@@ -44,8 +44,7 @@ session_free(struct session *s)
     free(s);
 }
 
-// A picture that was looked up in an index for words goes with the words: who writes others has
-// asked for none.
+// Drops pictures retrieved from an index for words that are no longer in the text.
 static void
 drop_unmentioned(struct job *j)
 {
@@ -195,8 +194,8 @@ session_kept_last(struct ui *ui, bool all, struct err *err)
                    session->why.text);
 }
 
-// A reference with a file is read from it again; one that came out of a picture is what was kept
-// of it.
+// A reference with a file of its own is read again from it; another one needs its data, or is
+// dropped.
 static void
 forget_or_reread(struct job *j, int i)
 {
@@ -252,7 +251,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
 {
     struct session *session = session_of(ui);
     const char *file = a->file;
-    if (!a->kept) { // without its folder, which would push the reason off the line
+    if (!a->kept) { // without the folder, which would push the reason off the line
         const char *slash = strrchr(file, '/'), *why = a->refused.text;
         bool named = slash && strncmp(why, file, strlen(file)) == 0;
         ui_say(ui, ROLE_ERROR, "%s", why + (named ? slash + 1 - file : 0));
@@ -271,7 +270,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
     char text[24];
     snprintf(text, sizeof text, "[ref#%d]", marker);
     if (!strstr(session->text.text, text)) {
-        // Into the text where the cursor is, with a space to each side.
+        // Insert it at the cursor, with spaces around it.
         size_t at = session->text.cursor;
         bool left = at > 0 && !strchr(" \n", session->text.text[at - 1]);
         bool right = session->text.text[at] && !strchr(" \n.,:;!?)", session->text.text[at]);
@@ -287,7 +286,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
 
 // --- drawing
 
-// What is drawn when nothing has been written: a template that shows what limn is for.
+// Drawn from an empty composer: a template that shows what limn is for.
 static bool
 sample_job(struct job *j, struct err *err)
 {
@@ -322,7 +321,7 @@ begin_sample(struct ui *ui, struct reading *r)
         ui_say(ui, ROLE_GOOD, "a sample: 4 lists templates, 1 is where you write your own");
 }
 
-// A {{word}}, which a template or a sweep fills in, is drawn as itself.
+// Removes the braces of {{variables}}: without a template or a sweep they are plain words.
 static void
 unbrace(char *text)
 {
@@ -347,8 +346,8 @@ session_model(const struct ui *ui)
     return NULL;
 }
 
-// A small model follows pictures better than words. limn's own has an index, also before the worker
-// has said so.
+// Small models follow pictures better than words. limn's own model is known to have an index even
+// before the worker has described it.
 void
 session_look_words_up(const struct ui *ui, struct job *j)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The instruction in a picture that limn made, and those on the sheet of a sweep: read in the
-// background, for a stranger's picture may hold much.
+// Opens the instruction in a picture that limn made, and those on a sweep's sheet. They are read in
+// the background, as a stranger's picture may contain a lot (opening.h).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +54,9 @@ opening_begin(struct ui *ui, const char *file, void (*then)(struct ui *ui, struc
     background_put(ui_chores(ui), &o->work);
 }
 
-// --- as the instruction in hand, or as tasks; `number`: whether they are drawn at once
+// --- as the composer's instruction, or as tasks; `number`: draw them at once
 
-// What each job of the sweep keeps of it.
+// What each job of the sweep keeps about it (struct task), but its label.
 static struct jv *
 sweep_of(const struct opening *o, const struct job *fresh)
 {
@@ -88,7 +88,7 @@ open_sheet(struct ui *ui, struct opening *o)
     char why[ERR_TEXT_MAX];
     const char *slash = strrchr(o->file, '/');
     int first = tasks_of(ui)->count, started = 0;
-    job_settle(&fresh); // a name for the sweep, and its new seed
+    job_settle(&fresh); // an id and a new seed for the sweep
     struct jv *sweep = sweep_of(o, &fresh);
     snprintf(why, sizeof why, "from %s", slash ? slash + 1 : o->file);
     for (int i = 0; i < o->sheet.count; i++) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The form of what a drawing has besides its words and references: its parameters, and the pictures
-// that it starts from and is kept to.
+// The form of a drawing's parameters, and of the picture that it starts from and its mask.
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +25,7 @@ static const struct {
     {JOB_MASK, "mask:file", "mask", "of that picture: white is drawn anew, black is kept"},
 };
 
-// What a field shows of a picture: one that came out of another picture has no file.
+// A field's value for a picture; "" for one embedded in another picture.
 static const char *
 file_of(const struct job_reference *r)
 {
@@ -62,7 +61,7 @@ session_take_file(struct job_reference *r, const char *typed)
     return other;
 }
 
-// Without a start there is nothing to be kept by a mask, and no strength.
+// Without a start, a mask and a strength make no sense: they are removed with it.
 static void
 remove_picture(struct job *j, struct job_reference *r)
 {
@@ -75,7 +74,7 @@ remove_picture(struct job *j, struct job_reference *r)
         j->strength = -1;
 }
 
-// An empty field takes a picture with a file off; one without has nothing to be emptied.
+// An emptied field removes a picture with a file; an embedded one, whose field was empty, stays.
 static void
 take_picture(struct job *j, enum job_use use, const char *typed)
 {
@@ -138,7 +137,7 @@ parameters_done(struct ui *ui, struct form *f, bool taken)
     return true;
 }
 
-// "auto", the names there are, and the one that is set, known or not.
+// Choices: "auto", all names, and the value that is set, even if it is unknown.
 static void
 add_names(struct form_field *d, const char *set, const char *const *names, int count)
 {
@@ -155,7 +154,7 @@ add_names(struct form_field *d, const char *set, const char *const *names, int c
     form_choices(d, all);
 }
 
-// What the worker has of `key`: "models", "devices"; only what can be used.
+// The usable names in the worker's list `key`, "models" or "devices".
 static int
 worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOICE_NAMES + 1])
 {
@@ -167,7 +166,7 @@ worker_names(const struct ui *ui, const char *key, const char *names[LIMIT_CHOIC
     return n;
 }
 
-// What the worker has, and what was trained here; `trained` holds the names of the latter.
+// The worker's models and those trained here; `trained` owns the names of the latter.
 static int
 model_names(struct ui *ui, const char *names[LIMIT_CHOICE_NAMES + 1], char *trained[TRAININGS_MAX])
 {
@@ -177,8 +176,7 @@ model_names(struct ui *ui, const char *names[LIMIT_CHOICE_NAMES + 1], char *trai
     return n;
 }
 
-// What the model that is chosen now makes of a parameter that is left open. NULL: not known. Freed
-// with free().
+// What the current model uses for a parameter that is not set. NULL: unknown. Freed with free().
 static char *
 usual_of(const struct ui *ui, const struct parameter *p)
 {
@@ -213,7 +211,7 @@ session_memory(const struct jv *model)
     return out;
 }
 
-// The field of the size says what sizes cost.
+// The help of the size tells how much memory sizes take.
 static void
 say_memory(const struct ui *ui, struct form_field *d, const struct parameter *p)
 {
@@ -223,7 +221,7 @@ say_memory(const struct ui *ui, struct form_field *d, const struct parameter *p)
     free(memory);
 }
 
-// What there is to choose from, and what is made of what is left open, as far as it is known now.
+// Fills in the choices, and what an unset value means, as far as known.
 static void
 fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
 {
@@ -281,7 +279,7 @@ add_parameter(struct ui *ui, struct form *f, const struct parameter *p)
         d->kind == FIELD_INT || d->kind == FIELD_FLOAT || p->type.kind == VALUE_SIZE;
     d->minimum = number ? p->type.low : 1;
     d->maximum = number ? p->type.high : 0;
-    if (p->names == COMPLETE_FILE && !ui_host(ui)) // else it is no file of this machine
+    if (p->names == COMPLETE_FILE && !ui_host(ui)) // else the file is on the other machine
         d->files = strcmp(p->name, "lora") == 0 ? loras : indices;
     fill_in(ui, d, p);
     free(text);
@@ -294,7 +292,7 @@ session_parameters(struct ui *ui)
     if (!ui_machine(ui))
         client_describe(ui_client(ui));
     for (const struct parameter *p = parameters; p->name; p++) {
-        if (strcmp(p->name, "strength") == 0) // what it says how far to go from
+        if (strcmp(p->name, "strength") == 0) // strength refers to them
             add_pictures(ui, f);
         add_parameter(ui, f, p);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A sweep over the instruction in hand. It becomes a template in a folder of its own, which is gone
-// when limn ends: a {{word}} in it is a variable there, its own name until it has values.
+// Sweeps over the composer's instruction, saved as a template in a temporary folder, which is
+// removed when limn exits. A {{word}} becomes a variable whose value is its name.
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +86,7 @@ void
 templates_complete(const struct ui *ui, struct job *j)
 {
     const char *from = session_of(ui)->job.template;
-    free(j->template); // it is called by the file that the instruction lies in
+    free(j->template); // the temporary file's name
     j->template = from ? mem_strdup(from) : NULL;
     for (const struct parameter *p = parameters; p->name; p++) {
         char *text = p->where & PARAMETER_TEMPLATE ? NULL
@@ -98,7 +98,7 @@ templates_complete(const struct ui *ui, struct job *j)
     session_look_words_up(ui, j);
 }
 
-// Files, and one folder of files for each instruction with pictures.
+// Removes a folder with its files and, `depth` levels deep, its folders.
 static void
 remove_folder(const char *folder, int depth)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Assembling an instruction: files on the left; on the right its text, its references, and the
-// chosen reference before and after its loader.
+// The composer: files on the left; on the right the instruction's text, its references, and the
+// selected reference before and after its loader.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +144,7 @@ bring_back(struct ui *ui)
             ui_say(ui, ROLE_STATUS, "there is no instruction before this one");
         return;
     }
-    // Into its place again, and those behind it one further.
+    // Back into its place; later ones move up by one.
     struct job *j = &session->job;
     int at = MIN(c->removed_at, j->reference_count - 1);
     memmove(&j->references[at + 1], &j->references[at],
@@ -157,7 +157,7 @@ bring_back(struct ui *ui)
     ui_hush(ui);
 }
 
-// Through what was in the composer before.
+// Steps through the composer's earlier instructions.
 static void
 step(struct ui *ui, int by)
 {
@@ -186,7 +186,7 @@ compose_in_references(struct ui *ui, enum request request)
     }
 }
 
-// $EDITOR gets the instruction in a file; the screen is given back meanwhile.
+// Opens the instruction's text in $EDITOR, which gets the screen meanwhile.
 static void
 edit_outside(struct ui *ui)
 {
