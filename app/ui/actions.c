@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What can be asked of the UI: requests, and lines typed behind ":".
+// Carries out requests, and commands typed after ":".
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,11 @@
 void
 ui_open_view(struct ui *ui, enum view_id view)
 {
-    screen_track_mouse(false); // who follows it asks for that
+    screen_track_mouse(false); // a view that follows the mouse turns it on again
     if (view != ui->view && ui->view != VIEW_HELP)
         ui->view_before = ui->view;
     ui->view = view;
-    if (ui->first_frame > 0) // what was said at the start stays to be read
+    if (ui->first_frame > 0) // messages of the start stay readable
         ui->dialogue.message[0] = 0;
     if (views[view]->open)
         views[view]->open(ui);
@@ -66,7 +66,7 @@ command_done(struct ui *ui, const char *text)
     ui_command(ui, text);
 }
 
-// Opens the window, with the steps of the job that is shown so far, or closes it.
+// Opens the window with the frames so far of the job in the live view, or closes it.
 static void
 toggle_window(struct ui *ui)
 {
@@ -175,8 +175,7 @@ command_theme(struct ui *ui, const char *name)
     return true;
 }
 
-// `seed 7`, `steps 20`; `seed` alone: a new one each time, as before it was set. False: it is no
-// parameter.
+// `seed 7`, `steps 20`; `seed` alone resets it: a new seed each time. False: not a parameter.
 static bool
 command_set(struct ui *ui, const char *name, const char *value)
 {
@@ -201,7 +200,7 @@ command_set(struct ui *ui, const char *name, const char *value)
     return true;
 }
 
-// The only request that begins so: `q` is quit.
+// The only request whose name starts with `name`, as `q` for quit; REQUEST_NONE: none, or several.
 static enum request
 request_begins(const char *name)
 {

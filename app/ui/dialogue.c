@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the UI says and asks: messages and their log, a line to be filled in, a question.
+// Messages and their log, prompts, questions.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ ui_prompt(struct ui *ui, const char *label, const char *text,
           void (*done)(struct ui *ui, const char *text))
 {
     struct dialogue *d = &ui->dialogue;
-    palette_free(d->palette); // of a line that this one takes the place of
+    palette_free(d->palette); // of the prompt that this one replaces
     d->palette = NULL;
     snprintf(d->prompt_label, sizeof d->prompt_label, "%s", label);
     d->prompt.limit = 1024;

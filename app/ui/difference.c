@@ -12,21 +12,21 @@
 #include "engine/base/mem.h"
 
 enum {
-    BRIDGE = 4,        // unchanged cells that are printed again rather than jumped over
-    ERASE_LEAST = 8,   // blanks from which an erasure is shorter than they are
-    TAIL_LEAST = 4,    // changed cells from which the erasure of a row's end is
-    TRIED_RUNS = 160,  // of as many at most two orders are tried: more are a screen of its own
-    SCROLL_ROWS = 4,   // that are found elsewhere, and cells fewer that are printed then, from
-    SCROLL_CELLS = 250, // which scrolling is worth its bytes
+    BRIDGE = 4,         // up to so many unchanged cells are printed again rather than skipped
+    ERASE_LEAST = 8,    // from so many blanks on, erasing takes fewer bytes than printing
+    TAIL_LEAST = 4,     // from so many changed cells on, erasing the rest of a row does
+    TRIED_RUNS = 160,   // with more runs only one order is tried: that is nearly a new screen
+    SCROLL_ROWS = 4,    // scrolling pays if it moves at least so many rows into place,
+    SCROLL_CELLS = 250, // and saves printing at least so many cells
 };
 
-// Changed cells of a row that are written together: letters of one style, or blanks of one ground
-// that an erasure makes.
+// Changed cells of a row that are written together: characters of one style, or blanks of one
+// background, which are erased.
 enum run_kind { RUN_CELLS = 0, RUN_BLANKS, RUN_TAIL };
 struct run {
     enum run_kind kind;
-    int row, from, to; // columns; to is behind them
-    bool blank;        // nothing but blanks: of the style only the ground counts
+    int row, from, to; // columns [from, to)
+    bool blank;        // only blanks: of the style only the background matters
     bool sent;
     struct pen_style style;
 };
@@ -39,10 +39,10 @@ static struct {
 static const struct pen_means *means;
 static struct pen pen;
 
-// The row in hand, a cell a column; what a wide character takes besides is zero. packed: as curses
-// hands it out, a cell a character.
+// The current row, one cell per column; the second cell of a wide character is zero. packed: as
+// curses returns it, one cell per character.
 static cchar_t *wanted, *shown, *packed;
-static int room, wanted_row; // of cells; which row `wanted` is, -1: none
+static int room, wanted_row; // columns allocated; the row in `wanted`, -1: none
 
 void
 difference_begin(void)
@@ -76,8 +76,8 @@ same_cell(const cchar_t *a, const cchar_t *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-// Also of blanks with other letters' colours, and with another number for the same ground: what a
-// picture has left there is made a cell that nothing looks like (frame.c).
+// Blanks look the same if their backgrounds do, whatever their foregrounds and colour pairs. (Cells
+// that a picture has damaged differ from everything: frame.c.)
 static bool
 looks_same(const cchar_t *a, const cchar_t *b)
 {
@@ -98,7 +98,7 @@ is_rest_of_wide(const cchar_t *cell)
     return same_cell(cell, &zero);
 }
 
-// What stands for a picture: a picture may be there, which printing would erase.
+// Whether the cell is reserved for a picture (draw_reserve()), which printing would erase.
 static bool
 is_reserved(const cchar_t *cell)
 {
@@ -110,7 +110,7 @@ is_reserved(const cchar_t *cell)
     return text[0] == 0xA0 || (filler && (extended ? extended : pair) == filler);
 }
 
-// The first column of the blanks that end the row, which one sequence erases.
+// The first column of the blanks at the end of the row, which one sequence erases; COLS: none.
 static int
 tail_of_row(void)
 {
@@ -134,7 +134,7 @@ changed_from(int x)
     return n;
 }
 
-// Changed blanks of one ground from here on.
+// The number of changed blanks of one background from column x on, if erasing can make them.
 static int
 blanks_from(int x)
 {
@@ -158,7 +158,7 @@ add_run(enum run_kind kind, int row, int from, int to)
     ARRAY_PUSH(runs.items, runs.count, runs.capacity, r);
 }
 
-// Whether a cell can be written with the run before it.
+// Whether a cell can be written with the preceding run, whose style may become the cell's.
 static bool
 joins(struct run *r, int row, int x)
 {
@@ -215,7 +215,7 @@ add_row(int row)
 
 // --- sending runs
 
-// Prints the cells between the pen and x again, where that is shorter than a jump.
+// Prints the cells between the pen and x again if that is shorter than moving the cursor.
 static void
 bridge_to(int row, int x)
 {
@@ -258,7 +258,7 @@ send_in_order(void)
         send_run(&runs.items[i]);
 }
 
-// Whether a run is written in the style in use.
+// Whether a run can be written in the pen's current style.
 static bool
 suits(const struct run *r)
 {
@@ -267,8 +267,8 @@ suits(const struct run *r)
                     : pen_same_style(&r->style, &pen.style);
 }
 
-// All of one style, then all of the next: in lists, where columns of different colours change in
-// many rows, a jump is shorter than a change of colours.
+// All runs of one style, then all of the next: in lists, whose columns differ in colour and change
+// in many rows, moving the cursor takes fewer bytes than changing the colours.
 static void
 send_by_style(void)
 {
@@ -283,12 +283,12 @@ send_by_style(void)
 }
 
 struct attempt {
-    char *text; // NULL: there is none
+    char *text; // NULL: it failed
     size_t size;
     struct pen pen; // afterwards
 };
 
-// What `send` would send, from the pen as it is.
+// What `send` would send from the pen's current state.
 static struct attempt
 try_to(void (*send)(void))
 {
@@ -310,7 +310,7 @@ try_to(void (*send)(void))
     return a;
 }
 
-// In whichever order is shorter.
+// Sends the runs in whichever order takes fewer bytes.
 static void
 send_runs(void)
 {
@@ -342,7 +342,7 @@ hash_of(const cchar_t *cells)
     return h;
 }
 
-// How many rows fewer have to be printed when those from top to bottom go up by so many.
+// How many fewer rows change if rows top to bottom move up by `by`.
 static int
 gain_of(const uint64_t *new, const uint64_t *old, int top, int bottom, int by)
 {
@@ -355,7 +355,7 @@ gain_of(const uint64_t *new, const uint64_t *old, int top, int bottom, int by)
     return gain;
 }
 
-// How many cells fewer that is.
+// How many fewer cells that prints.
 static int
 cells_saved(int top, int bottom, int by)
 {
@@ -374,8 +374,8 @@ cells_saved(int top, int bottom, int by)
     return saved;
 }
 
-// The terminal moves the rows, and what curses knows of them is moved as well; what comes in is
-// what nothing is, so that it is printed.
+// Scrolls the rows in the terminal and in curses' record of it. Rows that enter get a cell that
+// nothing equals, so that they are printed.
 static void
 scroll_rows(int top, int bottom, int by)
 {
@@ -447,7 +447,7 @@ difference_send(FILE *out, bool scroll, bool cursor)
         return;
     }
     int row, column;
-    getyx(newscr, row, column); // reading its rows moves it
+    getyx(newscr, row, column); // reading rows moves the cursor
     make_room();
     pen = (struct pen){.out = out, .row = -1, .style = pen_plain};
     runs.count = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whose a key is: part of a sequence that curses does not know, of a text that is pasted, the
-// mouse's, a question's, a prompt's, a form's, the view's, or a request.
+// Where a key goes: it is part of pasted text or of a sequence that curses does not know, a mouse
+// event, or for a question, a prompt, a form or the view; else it makes a request.
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +74,7 @@ on_mouse(struct ui *ui)
     }
 }
 
-// The terminal has said what it can do, but later than it was waited for, as over a slow line.
+// Handles an answer of the terminal that arrived after the wait for it, as over a slow line.
 static void
 learn_late(struct ui *ui)
 {
@@ -97,31 +97,31 @@ learn_late(struct ui *ui)
 
 static void on_key(struct ui *ui, wint_t key, bool code);
 
-// Sequences that curses does not know (late answers, keys that the terminal's description lacks)
-// are no text and no Esc followed by letters. True: the key was part of one.
+// Collects sequences that curses does not know (late answers, keys that the terminfo entry lacks),
+// so that they are not taken for text, or for Esc and letters. True: the key was part of one.
 static bool
 part_of_sequence(struct ui *ui, wint_t key, bool code)
 {
     struct input *in = &ui->input;
-    // Seconds until the rest does not come; nobody types the beginning of an answer.
+    // How many seconds the rest may take; longer for answers, which no one types.
     size_t n = strlen(in->sequence);
     bool string = in->sequence[1] == '_' || in->sequence[1] == ']';
     bool answer = string || in->sequence[2] == '?';
     double patience = answer ? 3 : 0.5;
     if (code)
-        return false; // what curses does know may come in between
+        return false; // known keys may come in between
     if (n && ((key == 27 && !string) || n + 1 == sizeof in->sequence ||
               ui_now() - in->sequence_began > patience))
         in->sequence[n = 0] = 0;
-    // Of the answers to private questions few letters are the end; another one is a key.
+    // Answers to private queries end with one of few letters; any other letter is a key.
     if (n && answer && !string && key >= 0x40 && !(key < 128 && strchr("cSnuy", (int)key)))
         in->sequence[n = 0] = 0;
     if (!n) {
         wint_t next = 0;
         if (key != 27)
             return false;
-        int kind = input_key(ui, &next); // Esc alone has nothing right behind it
-        // Esc and ] may be two keys, where no answer is awaited.
+        int kind = input_key(ui, &next); // nothing follows the Esc key at once
+        // If no answer is expected, Esc and ] may be two keys.
         const char *begins = ui->screen.term.outstanding > 0 ? "[_]O" : "[_O";
         if (kind == OK && next < 128 && strchr(begins, (int)next)) {
             snprintf(in->sequence, sizeof in->sequence, "\033%c", (char)next);
@@ -144,8 +144,8 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
         snprintf(sequence, sizeof sequence, "%s", in->sequence);
         learn_late(ui);
         in->sequence[0] = 0;
-        // A key that was pressed before curses began: what it did not read itself it does not put
-        // together. Then cursor keys were still said with [.
+        // Perhaps a key pressed before curses started, pushed back byte by byte, which curses does
+        // not assemble. Cursor keys were still sent with [ then.
         int known = key_defined(sequence);
         if (known <= 0 && n == 2 && sequence[1] == '[') {
             sequence[1] = 'O';
@@ -157,7 +157,7 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
-// True: it is of a text that is being pasted.
+// True: the key is part of pasted text.
 static bool
 part_of_paste(struct ui *ui, wint_t key, bool code)
 {
@@ -172,7 +172,7 @@ part_of_paste(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
-// A key that does nothing says so; what was said before of more weight stays.
+// Says that a key does nothing, unless a more important message is shown.
 static void
 say_unused(struct ui *ui, wint_t key, bool code, enum request request)
 {
@@ -211,7 +211,7 @@ on_key(struct ui *ui, wint_t key, bool code)
     enum request request = key_request(ui->view, key, code, typing);
     ui->dirty = true;
     ui->keys++;
-    // News is old when somebody has gone on; what is wrong stays longer, to be read.
+    // A key clears an old message; errors and warnings stay longer.
     bool news = d->message_role == ROLE_GOOD || d->message_role == ROLE_STATUS;
     if (ui_now() - d->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
         d->message[0] = 0;
@@ -240,7 +240,7 @@ keys_press(struct ui *ui, wint_t key, bool code)
 bool
 keys_read(struct ui *ui)
 {
-    for (int i = 0; i < 256 && !ui->quit; i++) { // then the screen's turn, however fast they come
+    for (int i = 0; i < 256 && !ui->quit; i++) { // then draw, however fast keys come
         wint_t key = 0;
         int kind = input_key(ui, &key);
         if (kind == ERR)

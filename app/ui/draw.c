@@ -11,8 +11,8 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-enum { PICTURE_SIDE = 640 }; // of the largest that are shown
-#define STALE_SECONDS 0.5 // that a picture may stay in the place of another
+enum { PICTURE_SIDE = 640 }; // pixels, of the largest pictures shown
+#define STALE_SECONDS 0.5 // how long the old picture may stay while the new one is decoded
 
 bool
 draw_unicode(void)
@@ -33,7 +33,7 @@ draw_has_font(void)
     return draw_unicode() && !is_console();
 }
 
-// With three stops where it has an ellipsis that cannot be shown; NULL where it has none.
+// A copy with three dots in place of each ellipsis, if the font lacks it; NULL: no change.
 static char *
 without_ellipsis(const char *text)
 {
@@ -46,7 +46,7 @@ without_ellipsis(const char *text)
     return out;
 }
 
-// What stands for a character that must not or cannot be shown.
+// The character to show: a substitute for one that must not or cannot be shown.
 static wchar_t
 shown(wchar_t c)
 {
@@ -75,7 +75,7 @@ add_character(const char **text, const char *end, int room)
         *text = end;
         return 0;
     }
-    if (width == 0) { // a mark with nothing to sit on
+    if (width == 0) { // a combining mark without a letter
         cell[0] = L' ';
         cell[n++] = shown(c);
         width = 1;
@@ -169,7 +169,7 @@ draw_chosen_place(int *y, int *x)
     return plain && chosen_y >= 0;
 }
 
-// In the role that is in use; an end that is cut off is shown to be.
+// Text in the current role; an ellipsis or > marks a cut end.
 static void
 put_text(int y, int x, int columns, const char *said)
 {
@@ -294,7 +294,7 @@ draw_upright(int y, int x, int rows)
     put_upright(y, x, rows, ROLE_BORDER);
 }
 
-// Of one ground with what is within.
+// In ROLE_POPUP, as its content.
 void
 draw_box(const struct area *a, const char *title)
 {
@@ -321,7 +321,7 @@ draw_gauge(int y, int x, int columns, double part)
     struct area a = {y, x, 1, done}, rest = {y, x + done, 1, columns - done};
     draw_fill(&a, ROLE_GAUGE);
     draw_fill(&rest, ROLE_GAUGE_REST);
-    snprintf(text, sizeof text, "%d %%", (int)(part * 100 + 1e-6)); // 100 is when it is done
+    snprintf(text, sizeof text, "%d %%", (int)(part * 100 + 1e-6)); // 100 only when done
     int at = (columns - (int)strlen(text)) / 2;
     for (int i = 0; text[i]; i++) {
         char one[2] = {text[i], 0};
@@ -339,10 +339,9 @@ draw_scroll(int count, int selected, int rows, int top)
     return MAX(0, MIN(top, count - rows));
 }
 
-// Cells under a picture hold what nothing else does, so that curses prints them where a picture is
-// to be, and never clears them with the blanks of a line's end: blanks of colours of their own,
-// which a terminal is told in a few bytes, and at the screen's edges, to which lines are cleared, a
-// character that is no blank.
+// Cells under a picture hold what no other cell does, so that they are printed when a picture needs
+// them, and never erased with the end of a line: blanks with a colour pair of their own, which take
+// few bytes, and no-break spaces at the screen's edges, up to which lines are erased.
 void
 draw_reserve(const struct area *a)
 {
@@ -391,9 +390,9 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
     ui->screen.slot_stale[slot] = 0;
 }
 
-// While another picture is being decoded for the same place, what is there stays for a moment, and
-// an empty place stays empty: that is calmer, and over a slow line a sign that goes at once need
-// not be sent.
+// While the picture of a slot is being decoded, what the place shows (the old picture, or nothing)
+// stays for a moment: that flickers less, and a short-lived ellipsis need not be sent. False: it
+// has taken too long.
 static bool
 is_soon_there(struct ui *ui, int slot, const struct area *a)
 {
@@ -428,7 +427,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
     struct image *image = pictures_get(ui->pictures, file, side, &failed);
     if (image)
         draw_picture(ui, slot, a, image, false);
-    else if (failed) // the reason; the name is said elsewhere, and may be long
+    else if (failed) // only the reason: the name is shown elsewhere, and may be long
         draw_wrapped(a, ROLE_DIM,
                      strncmp(failed, file, strlen(file)) == 0 && failed[strlen(file)] == ':'
                          ? failed + strlen(file) + 2
@@ -447,7 +446,7 @@ has_reference(const struct ui *ui, int marker)
     return false;
 }
 
-// The role of a byte of an instruction: its markers stand out.
+// The role of a byte of an instruction: markers stand out.
 static enum role
 role_at(const struct ui *ui, const char *text, size_t at)
 {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is around a view: its title, messages and hints; and the order in which a screen comes
-// about.
+// The frame around a view (title, messages, hints), and the order in which a screen is drawn.
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { FLUSH_MS = 2 }; // then keys have their turn
+enum { FLUSH_MS = 2 }; // of sending pictures before keys are read
 
 static void
 draw_title(struct ui *ui)
@@ -73,13 +72,13 @@ is_typing(const struct ui *ui)
     return v->typing && v->typing(ui);
 }
 
-// The first of a request's keys, and what it does; x of 0 only measures. Returns the columns.
+// A request's first key, and what it does. Returns the columns; x 0: only measures.
 static int
 draw_hint(struct ui *ui, int x, enum request r)
 {
     char keys[80];
     const char *word = hint_word(ui, r), *first = request_keys(ui->view, r);
-    while (is_typing(ui) && first[0] && first[1] == ' ') // it would be a letter of the text
+    while (is_typing(ui) && first[0] && first[1] == ' ') // a character would be text
         first += 2;
     snprintf(keys, sizeof keys, "%s", first);
     keys[strcspn(keys, " ")] = 0;
@@ -109,7 +108,7 @@ draw_prompt_hint(const struct ui *ui, int x)
         draw_text(LINES - 1, x + width, COLS - 2, ROLE_FOCUS, keys);
 }
 
-// The way to all other keys has its place, however narrow the screen is.
+// The help's key (in the help: back's) always has its place at the right: it leads to all others.
 static void
 draw_hints(struct ui *ui)
 {
@@ -120,7 +119,7 @@ draw_hints(struct ui *ui)
         draw_prompt_hint(ui, x);
         return;
     }
-    if (ui->dialogue.form) { // its own keys stand in it
+    if (ui->dialogue.form) { // it shows its own keys
         if (form_browser(ui))
             draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
                       "Enter OK  Left Right folders  / filter  s sort  . hidden  b places  "
@@ -144,7 +143,7 @@ draw_hints(struct ui *ui)
     }
 }
 
-// The first line with something in it, below a view's heading.
+// The first line below a view's heading that is not empty.
 static int
 first_line(void)
 {
@@ -155,7 +154,8 @@ first_line(void)
     return 2;
 }
 
-// Where a text is written, else, for a screen reader, at what is chosen, or read first.
+// The cursor's place: in the text being written, else, for screen readers, at the selected item, or
+// where to read from.
 static void
 place_cursor(int y, int x)
 {
@@ -199,14 +199,14 @@ draw_screen(struct ui *ui)
     }
     if (ui->dialogue.palette)
         palette_draw(ui);
-    draw_status(ui); // where one types there the cursor stays
+    draw_status(ui); // a prompt keeps the cursor
     if (!ui->dialogue.prompting)
         place_cursor(y, x);
     pictures_turn(ui->pictures);
 }
 
-// What curses believes to be in these cells is made what it never draws, so that it prints them,
-// and none beside them, whatever shall be there.
+// Records in curses' image of the terminal that these cells hold something that is never drawn, so
+// that they, and no others, are printed again.
 static void
 print_again(const struct canvas_rect *r)
 {
@@ -228,8 +228,8 @@ shows_pictures(const struct screen *s)
     return false;
 }
 
-// Text first, then pictures: see renderer/canvas.h. The cursor is hidden until both are there:
-// where it has stood a terminal prints the cell again, and over a picture that is a hole in it.
+// Text first, then pictures: see renderer/canvas.h. The cursor stays hidden until both are drawn:
+// when it moves, a terminal prints the cell under it again, which would leave a hole in a picture.
 bool
 frame_show(struct ui *ui, struct err *err)
 {
@@ -251,7 +251,8 @@ frame_show(struct ui *ui, struct err *err)
         int count = canvas_damage(ui->screen.canvas, rects, 16);
         for (int i = 0; i < count; i++)
             print_again(&rects[i]);
-        // Where no filler keeps curses off the pictures, changed lines send them again.
+        // Without Unicode nothing keeps text off the pictures' cells: send those in changed lines
+        // again.
         for (int y = 0; !draw_unicode() && y < LINES; y++)
             if (is_linetouched(stdscr, y))
                 canvas_printed(ui->screen.canvas, &(struct canvas_rect){y, 0, 1, COLS});

@@ -8,7 +8,7 @@
 
 #include "engine/base/mem.h"
 
-// Which column of its character a cell is, as curses has it: 0 of a narrow one, else 1, 2.
+// Which column of its character a cell is, as curses stores it: 0 of a narrow one, else 1 or 2.
 static int
 part_of(const cchar_t *cell)
 {

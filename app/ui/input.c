@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Bytes to keys, and pasted text. curses puts characters together by the locale, and where that
-// cannot read a byte it loses those behind it too: here a byte that is no character costs that
-// letter.
+// Turns bytes into keys and pasted text. curses decodes characters by the locale, and after an
+// invalid byte drops the following ones, too; here such a byte costs only its own character.
 #include <curses.h>
 #include <langinfo.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include "engine/base/mem.h"
 
 enum { PASTE_MAX = 64 << 10 };
-#define PASTE_SECONDS 2.0 // without its end
+#define PASTE_SECONDS 2.0 // without input; then a paste counts as ended
 
 void
 input_unget(struct ui *ui, wint_t key)
@@ -21,7 +20,7 @@ input_unget(struct ui *ui, wint_t key)
     ui->input.pushed = key;
 }
 
-// A byte of a character that has more; true: *key is whole.
+// Adds a byte of a multi-byte character; true: *key is complete.
 static bool
 add_byte(struct ui *ui, int byte, wint_t *key)
 {
@@ -29,7 +28,7 @@ add_byte(struct ui *ui, int byte, wint_t *key)
     wchar_t c = 0;
     bool goes_on = (byte & 0xC0) == 0x80;
     if (!goes_on)
-        in->partial_count = 0; // of the one before the rest did not come
+        in->partial_count = 0; // the previous character was incomplete
     if (goes_on && !in->partial_count)
         return false;
     in->partial[in->partial_count++] = (char)byte;
@@ -41,7 +40,8 @@ add_byte(struct ui *ui, int byte, wint_t *key)
     return c != 0;
 }
 
-// A locale whose characters are bytes; what sends more than ASCII in C or POSIX sends UTF-8.
+// Whether the locale's characters are single bytes. Not C or POSIX: a terminal that sends more than
+// ASCII there sends UTF-8.
 static bool
 has_bytes(void)
 {
@@ -70,7 +70,7 @@ input_key(struct ui *ui, wint_t *key)
     return ERR;
 }
 
-// --- pasted text (CSI ? 2004 h): never keys
+// --- pasted text (CSI ? 2004 h), which is never taken for keys
 
 void
 input_paste_begin(struct ui *ui)
@@ -97,7 +97,7 @@ input_paste_is_late(const struct ui *ui)
     return ui->input.paste && ui_now() - ui->input.paste_came > PASTE_SECONDS;
 }
 
-// Into the field that is being written, whole; nowhere else.
+// Inserts the text, as a whole, into the text that is being written, if any.
 void
 input_paste_end(struct ui *ui)
 {

@@ -13,7 +13,7 @@
 
 enum { FUNCTION_KEYS = 12 };
 
-// The first of a name is the key that it means; the others are shown so, too.
+// A name stands for the first key that has it; the others are only shown by it.
 static const struct {
     wint_t key;
     bool code;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which key asks for what. Rows for one view go before those for all. These are the keys as they
-// come; a person's own replace them (keys_file.c).
+// The default keys, and the keys in force. Bindings of a view take precedence over those of all
+// views. The user's own replace them (keys_file.c).
 #include <curses.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,7 +133,7 @@ begin(void)
     binding_count = (int)COUNT_OF(as_they_come);
 }
 
-// Whether a text that is being written leaves it to requests: characters are its own.
+// Whether the key makes requests even while text is being written: characters do not.
 static bool
 is_always(const struct binding *b)
 {
@@ -144,7 +144,7 @@ enum request
 key_request(enum view_id view, wint_t key, bool code, bool typing)
 {
     begin();
-    bool enter = code ? key == KEY_ENTER : key == '\n'; // it has three codes
+    bool enter = code ? key == KEY_ENTER : key == '\n'; // Enter has three codes
     key = enter ? '\r' : key;
     code = code && !enter;
     for (int pass = 0; pass < 2; pass++)
@@ -204,7 +204,7 @@ request_find(const char *name)
     return REQUEST_NONE;
 }
 
-// Appends a name that is not there yet.
+// Appends the key's name, unless it is there already.
 static void
 put_name(const struct binding *b, char *out, size_t size)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Keys as a text file: on each line a view or `all`, what is asked for, and its keys. A line
-// replaces the keys that the request had in that view; with none it has none.
+// Key files: each line has a view or `all`, a request, and its keys, which replace those that the
+// request had in that view. A line without keys removes them.
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-// A view has the name of the request that opens it.
+// A view is named after the request that opens it.
 static const char *
 view_name(int view)
 {

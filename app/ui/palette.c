@@ -18,19 +18,19 @@ enum { ROWS_MAX = 12, COMMANDS_KEPT = 64, FILES_MAX = 2000, NAME_COLUMNS = 18, K
 
 struct item {
     char *text, *help, *keys;
-    bool more; // something follows it
-    int score; // how near to what was typed, 0 is nearest; -1: it is not offered
+    bool more; // takes an argument
+    int score; // how well it matches the typed text, 0 is best; -1: not offered
 };
 
 struct palette {
     struct item *items;
     int count, capacity;
-    char *prefix;   // what the items are offered behind: "theme "
+    char *prefix;   // of the line, before the items: "theme "
     struct item **seen;
-    int seen_count, selected, top; // selected -1: what is typed
+    int seen_count, selected, top; // selected -1: the typed text
     char *history[COMMANDS_KEPT];    // the oldest first
-    int history_count, back;       // back: how far in it; 0: what is typed
-    char *typed;                   // before Tab or an arrow changed the line
+    int history_count, back;       // back: entries from the newest, 1 is it; 0: the typed text
+    char *typed;                   // the line before Tab or an arrow changed it; NULL: unchanged
 };
 
 static const struct {
@@ -78,7 +78,7 @@ offer(struct palette *p, const char *text, const char *help, const char *keys, b
     ARRAY_PUSH(p->items, p->count, p->capacity, item);
 }
 
-// --- what there is
+// --- all items
 
 static void
 offer_names(struct ui *ui, struct palette *p)
@@ -120,7 +120,7 @@ by_name(const void *a, const void *b)
     return strverscmp(((const struct item *)a)->text, ((const struct item *)b)->text);
 }
 
-// Names in the folder that was typed so far; hidden ones when their dot was.
+// Names in the folder typed so far; hidden ones only after a dot.
 static void
 offer_files(struct palette *p, const char *typed)
 {
@@ -145,7 +145,7 @@ offer_files(struct palette *p, const char *typed)
     free(begin);
 }
 
-// What may stand where the cursor is: names first, behind a name what it takes.
+// Lists what the line may continue with: names, or after a name its arguments.
 static void
 fill(struct ui *ui, struct palette *p, const char *line)
 {
@@ -176,7 +176,7 @@ fill(struct ui *ui, struct palette *p, const char *line)
     free(name);
 }
 
-// --- what is near
+// --- matching items
 
 static int
 score(const struct item *item, const char *typed)
@@ -214,7 +214,7 @@ palette_changed(struct ui *ui)
     choose(ui, p, ui->dialogue.prompt.text);
 }
 
-// --- what was asked before
+// --- earlier commands
 
 static void
 read_history(struct ui *ui, struct palette *p)
@@ -226,7 +226,7 @@ read_history(struct ui *ui, struct palette *p)
     free(kept);
 }
 
-// The newest last, each once.
+// Keeps the newest last, each command once.
 void
 palette_remember(struct ui *ui, const char *line)
 {
@@ -266,7 +266,7 @@ keep_typed(struct ui *ui, struct palette *p)
         p->typed = mem_strdup(ui->dialogue.prompt.text);
 }
 
-// The next of what is offered comes into the line; behind the last what was typed.
+// Puts the next item into the line; after the last one, the typed text.
 static void
 complete(struct ui *ui, struct palette *p, int by)
 {
@@ -280,11 +280,11 @@ complete(struct ui *ui, struct palette *p, int by)
                       : mem_strdup(p->typed);
     field_set(&ui->dialogue.prompt, line);
     free(line);
-    if (p->seen_count == 1) // nothing else fits: what it takes comes next
+    if (p->seen_count == 1) // the only match: offer its arguments
         palette_changed(ui);
 }
 
-// Through what was asked and begins as what is typed.
+// Steps through the earlier commands that start with the typed text.
 static void
 step_back(struct ui *ui, struct palette *p, int by)
 {
@@ -318,7 +318,7 @@ palette_key(struct ui *ui, wint_t key, bool code)
     return true;
 }
 
-// --- on the screen
+// --- drawing
 
 static void
 draw_item(const struct item *item, int y, bool here)

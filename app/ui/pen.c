@@ -8,13 +8,13 @@
 
 #include "engine/base/mem.h"
 
-enum { STYLE_TEXT = 160 }; // of a style, in bytes
+enum { STYLE_TEXT = 160 }; // bytes of the longest style's parameters
 
 const struct pen_style pen_plain = {0, -1, -1};
 
 static struct pen_means terminal;
 
-// --- what the terminal can
+// --- the terminal's capabilities
 
 static bool
 is_control(const char *name, const char *text)
@@ -23,7 +23,7 @@ is_control(const char *name, const char *text)
     return has && has != (char *)-1 && strncmp(has, text, strlen(text)) == 0;
 }
 
-// The attributes of terminfo's no_color_video.
+// The attributes in terminfo's no_color_video.
 static attr_t
 refused_attributes(void)
 {
@@ -67,7 +67,7 @@ pen_begin(void)
     return &terminal;
 }
 
-// --- where to
+// --- moving
 
 static int
 digits(int n)
@@ -75,7 +75,7 @@ digits(int n)
     return n < 10 ? 1 : n < 100 ? 2 : 3;
 }
 
-// In the row where it is.
+// Moves within the row.
 static void
 go_along(struct pen *pen, int column)
 {
@@ -94,7 +94,7 @@ go_along(struct pen *pen, int column)
         fprintf(pen->out, "\033[%d%c", abs(by), by > 0 ? 'C' : 'D');
 }
 
-// A line feed keeps the column: curses has turned its translation off (newterm()).
+// A line feed keeps the column: newterm() turns off its translation.
 void
 pen_go(struct pen *pen, int row, int column)
 {
@@ -109,7 +109,7 @@ pen_go(struct pen *pen, int row, int column)
     pen->column = column;
 }
 
-// --- how a cell looks
+// --- styles of cells
 
 struct pen_style
 pen_style_of(const cchar_t *cell)
@@ -164,9 +164,9 @@ pen_width_of(const cchar_t *cell)
     return MAX(letter ? wcwidth(letter) : 1, 1);
 }
 
-// --- how it writes
+// --- writing
 
-// The parameters of a colour, as terminfo has them between CSI and m.
+// Appends a colour's parameters: what terminfo puts between CSI and m.
 static void
 put_colour(char *text, bool ground, int colour)
 {
@@ -212,7 +212,7 @@ pen_use(struct pen *pen, const struct pen_style *s)
     if (pen_same_style(s, &pen_plain)) {
         fputs("\033[m", pen->out);
     } else {
-        // Terminals without colours may not know how to end one attribute alone.
+        // Terminals without colours may be unable to end a single attribute.
         bool ends = pen->style.attributes & ~s->attributes;
         if (ends && !has_colors()) {
             strcat(text, ";0");
@@ -253,6 +253,6 @@ pen_put(struct pen *pen, const cchar_t *cell)
     getcchar(cell, text, &attributes, &pair, &extended);
     fprintf(pen->out, "%ls", text);
     pen->column += pen_width_of(cell);
-    if (pen->column >= COLS) // terminals differ in where it is then
+    if (pen->column >= COLS) // terminals differ in the cursor's place then
         pen->row = -1;
 }

@@ -10,9 +10,9 @@
 #include "engine/base/mem.h"
 #include "loaders/look.h"
 
-enum { OWN_TEXT = 0xE5E5E5, OWN_GROUND = 0x000000 }; // of a terminal whose colours are its own
+enum { OWN_TEXT = 0xE5E5E5, OWN_GROUND = 0x000000 }; // for the terminal's default colours
 
-// A letter as it was drawn once: a screen has a hundred different ones in thousands of cells.
+// A letter, drawn once: a screen has about a hundred different ones in thousands of cells.
 struct letter {
     wchar_t character;
     bool bold;
@@ -21,8 +21,8 @@ struct letter {
 
 struct photograph {
     struct image *out;
-    struct looker *looker; // draws them
-    struct err err;        // they cannot be drawn
+    struct looker *looker; // draws the letters
+    struct err err;        // why the picture cannot be made
     int width, height; // of a cell
     struct letter *letters;
     int count, capacity;
@@ -48,7 +48,7 @@ struct ink {
     bool bold, underline;
 };
 
-// What the attributes and the colour pair of a cell look like.
+// The colours and attributes of a cell.
 static struct ink
 ink_of(attr_t attributes, int pair)
 {
@@ -61,7 +61,7 @@ ink_of(attr_t attributes, int pair)
         ink.letter = ink.ground;
         ink.ground = kept;
     }
-    if (attributes & A_DIM) // half way to the ground, in each channel
+    if (attributes & A_DIM) // halfway to the background, in each channel
         ink.letter = ((ink.letter & 0xFEFEFE) >> 1) + ((ink.ground & 0xFEFEFE) >> 1);
     return ink;
 }

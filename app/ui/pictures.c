@@ -44,7 +44,7 @@ free_entry(struct entry *e)
     free(e);
 }
 
-// The one asked for last is what people look at now.
+// The entry asked for last, as that is on the screen now.
 static struct entry *
 next_waiting(struct pictures *p)
 {
@@ -77,7 +77,7 @@ work(void *arg)
         e->state = image ? ENTRY_READY : ENTRY_FAILED;
         uint64_t one = 1;
         if (write(p->fd, &one, sizeof one) < 0) {
-            // The counter is full of wakes already.
+            // The counter is full, so the UI wakes anyway.
         }
     }
     pthread_mutex_unlock(&p->lock);
@@ -135,7 +135,7 @@ pictures_ready(struct pictures *p)
         ;
 }
 
-// Drops the entry least wanted; one that is being worked on stays.
+// Drops the least recently used entry, but not the one being decoded.
 static bool
 drop_oldest(struct pictures *p)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The terminal: taken from the shell at the start, given back whatever happens.
+// Takes the terminal over at the start and restores it at the end, however limn ends.
 #define NCURSES_WIDECHAR 1
 #include "app/ui/screen.h"
 
@@ -20,13 +20,12 @@
 #include "app/ui/ui_parts.h"
 #include "engine/base/mem.h"
 
-static FILE *terminal; // stdout, or what swallows a screen that nobody sees
+static FILE *terminal; // stdout; /dev/null for an unseen screen
 static struct termios first_mode;
 static bool mode_known;
 static volatile sig_atomic_t stop_asked, hung_up;
 
-// Whatever ends the process, the terminal is as it was. Only what may be called in a signal
-// handler.
+// Restores the terminal's state. Called in signal handlers, so only async-signal-safe functions.
 static void
 give_back(void)
 {
@@ -34,7 +33,7 @@ give_back(void)
         "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
         "\033[0m\033[?25h\033[?1l\033>\r\n";
     if (terminal == stdout && write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) {
-        // Nobody is there to see it.
+        // The terminal is gone.
     }
     if (mode_known)
         tcsetattr(STDIN_FILENO, TCSANOW, &first_mode);
@@ -79,7 +78,7 @@ watch_signals(void)
         sigaction(crashes[i], &a, NULL);
     }
     struct sigaction stop = {.sa_handler = on_stop}, gone = {.sa_handler = on_hangup};
-    sigaction(SIGTSTP, &stop, NULL); // instead of curses' own, which knows nothing of pictures
+    sigaction(SIGTSTP, &stop, NULL); // curses' own handler knows nothing of pictures
     sigaction(SIGHUP, &gone, NULL);
 }
 
@@ -104,8 +103,8 @@ screen_canvas(struct ui *ui, const char *preview)
     }
 }
 
-// tmux forgets pictures while another of its windows is seen, and says when ours is again, where it
-// was told to (focus-events on).
+// tmux drops pictures while another of its windows is shown. With `focus-events on` it reports when
+// ours is shown again.
 void
 screen_watch_focus(const struct ui *ui, bool on)
 {
@@ -133,7 +132,7 @@ screen_mouse_drags(void)
     return dragging;
 }
 
-// Clicks and the wheel, as curses asks the terminal for them.
+// Lets curses ask the terminal for clicks and the wheel.
 static void
 watch_clicks(bool moves)
 {
@@ -157,7 +156,7 @@ screen_track_mouse(bool on)
     fflush(terminal);
 }
 
-// Pasted text comes between two sequences of its own.
+// Bracketed paste: pasted text arrives between two sequences.
 static void
 watch_pastes(bool on)
 {
@@ -169,7 +168,7 @@ watch_pastes(bool on)
     fflush(terminal);
 }
 
-// What holds of every screen, once curses has begun.
+// Setup of any screen after newterm().
 static void
 settle_in(struct ui *ui, const char *preview)
 {
@@ -196,8 +195,8 @@ settle_in(struct ui *ui, const char *preview)
     screen_canvas(ui, preview);
 }
 
-// curses does not tell a description that cannot be read from a name that it does not know: here
-// the means that it needed are asked for once more.
+// curses reports an unreadable terminfo entry like an unknown name. Opening a file here finds out
+// whether descriptors are lacking.
 static bool
 unknown_terminal(const char *term, struct err *err)
 {
@@ -208,7 +207,7 @@ unknown_terminal(const char *term, struct err *err)
     return err_set(err, ERR_INPUT, "the terminal '%s' is unknown: set TERM to a known one", term);
 }
 
-// What failed once is tried once more, as in screen_terminal_known().
+// Tries twice, as screen_terminal_known() does.
 static bool
 make_screen(const char *term, FILE *out, FILE *in, struct err *err)
 {
@@ -222,7 +221,7 @@ make_screen(const char *term, FILE *out, FILE *in, struct err *err)
     return unknown_terminal(term, err);
 }
 
-// A script's screen without a terminal: curses has what swallows all, and no keys.
+// A script's screen without a terminal: curses writes to /dev/null, and gets no keys.
 static bool
 start_unseen(struct ui *ui, struct err *err)
 {
@@ -233,7 +232,7 @@ start_unseen(struct ui *ui, struct err *err)
     setenv("COLUMNS", text, 1);
     snprintf(text, sizeof text, "%d", rows);
     setenv("LINES", text, 1);
-    ui->screen.term.cell_width = 10; // as most fonts have them
+    ui->screen.term.cell_width = 10; // as in most fonts
     ui->screen.term.cell_height = 20;
     terminal = fopen("/dev/null", "r+e");
     if (!terminal)
@@ -279,7 +278,7 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
         close(fd);
     screen_suit_ground(ui);
     ui->screen.mono = no_colour && *no_colour;
-    unsetenv("COLUMNS"); // the terminal knows its own size, now and later
+    unsetenv("COLUMNS"); // else curses would not follow the terminal's size
     unsetenv("LINES");
     if (!make_screen(term, stdout, stdin, err))
         return false;
@@ -324,7 +323,6 @@ screen_update(bool scroll, bool cursor)
     fflush(terminal);
 }
 
-// The window has another size, or what was on it is gone.
 void
 screen_changed(struct ui *ui)
 {
@@ -354,7 +352,7 @@ ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
     screen_changed(ui);
 }
 
-// ^Z: stopped until the shell lets us go on.
+// ^Z: stops until the shell continues the process.
 static void
 stop_here(void *ctx)
 {

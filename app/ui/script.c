@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Playing a script on the screen.
+// Runs a script.
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <stdio.h>
@@ -21,10 +21,10 @@ static size_t
 put_line(int y, char *out)
 {
     wchar_t cells[1024];
-    char *p = out, *end = out; // of the last character that is no blank
+    char *p = out, *end = out; // after the last non-blank character
     int n = mvinnwstr(y, 0, cells, MIN(COLS, (int)COUNT_OF(cells) - 1));
     for (int i = 0; i < n; i++) {
-        wchar_t c = cells[i] == 0xA0 ? L' ' : cells[i]; // what keeps the place of a picture
+        wchar_t c = cells[i] == 0xA0 ? L' ' : cells[i]; // reserved for a picture
         p += text_put(c, p);
         if (c != L' ')
             end = p;
@@ -33,7 +33,7 @@ put_line(int y, char *out)
     return (size_t)(end - out);
 }
 
-// Lines without the blanks at their ends; freed with free().
+// The screen's lines without trailing blanks; freed with free().
 static char *
 screen_text(void)
 {
@@ -130,7 +130,7 @@ is_wait(const struct step *step)
     return step->kind == STEP_WAIT || step->kind == STEP_GONE || step->kind == STEP_SETTLE;
 }
 
-// The last thing that went wrong, "" where nothing did: a script may wait for what it prevents.
+// The last warning or error, "" if none: it may explain why what a script waits for does not come.
 static const char *
 last_warning(const struct ui *ui)
 {
@@ -141,7 +141,7 @@ last_warning(const struct ui *ui)
     return count > 0 ? log[count - 1].text : "";
 }
 
-// It waits longer: true until its time is up.
+// Continues waiting; false once the time is up.
 static bool
 wait_on(struct script *s, const struct ui *ui, const struct step *step, struct err *err)
 {
@@ -160,7 +160,7 @@ wait_on(struct script *s, const struct ui *ui, const struct step *step, struct e
                    *warning ? "; limn said: " : "", warning);
 }
 
-// Once; what is waited for is not among them.
+// Performs a step other than a wait.
 static bool
 take_step(struct script *s, struct ui *ui, const struct step *step, struct err *err)
 {
@@ -172,7 +172,7 @@ take_step(struct script *s, struct ui *ui, const struct step *step, struct err *
     case STEP_LIMIT: s->limit = step->number; break;
     case STEP_QUIT: ui->quit = true; break;
     case STEP_SIZE:
-        if (!s->unseen) // a terminal has its own
+        if (!s->unseen) // a terminal keeps its size
             break;
         resizeterm(step->rows, (int)step->number);
         screen_changed(ui);
@@ -196,7 +196,7 @@ script_turn(struct script *s, struct ui *ui, struct err *err)
     }
     if (s->at == s->count && s->unseen && !ui->dirty)
         ui->quit = true;
-    ui->dirty = ui->dirty || ui->quit; // nothing is waited for any more
+    ui->dirty = ui->dirty || ui->quit; // so that the loop does not wait
     return true;
 }
 

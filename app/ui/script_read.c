@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scripts: a word and what it takes on each line; # begins a comment.
+// Parses scripts: on each line a word and its argument, or a comment after #.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum { SIDE_MAX = 500, LIMIT_MAX_S = 3600 };
 static const struct word {
     const char *name;
     enum step_kind kind;
-    bool takes; // something behind it
+    bool takes; // an argument
 } words[] = {{"keys", STEP_KEYS, true},      {"type", STEP_TYPE, true},
              {"paste", STEP_PASTE, true},    {"wait", STEP_WAIT, true},
              {"gone", STEP_GONE, true},      {"settle", STEP_SETTLE, false},
@@ -49,7 +49,7 @@ unknown_word(const char *where, const char *name, struct err *err)
                    where, name);
 }
 
-// A step for each of the keys.
+// Adds a step for each key.
 static bool
 read_keys(struct script *s, int line, char *rest, const char *where, struct err *err)
 {
@@ -88,8 +88,8 @@ read_limit(struct step *step, const char *rest, const char *where, struct err *e
     return true;
 }
 
-// regcomp() takes any time, memory and stack for what repeats repetitions, or is nested without
-// end. Whatever stands in brackets or behind a \\ counts alike.
+// Repetitions of repetitions and deep nesting can cost regcomp() any amount of time, memory and
+// stack. The count is rough: it includes characters in brackets or after a backslash.
 static bool
 is_small_pattern(const char *text)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Alone, because <term.h> makes macros of words like lines and columns.
+// In a file of its own because <term.h> defines macros like `lines` and `columns`.
 #include "app/ui/screen.h"
 
 #include <curses.h>
@@ -10,7 +10,7 @@ bool
 screen_terminal_known(const char *term)
 {
     int found = 0;
-    // curses does not tell want of memory from a name that it does not know: it is asked twice.
+    // curses reports a lack of memory like an unknown name, so ask twice.
     return setupterm(term, STDOUT_FILENO, &found) == OK ||
            setupterm(term, STDOUT_FILENO, &found) == OK;
 }

@@ -141,7 +141,7 @@ theme_read(struct theme *t, const char *path, struct err *err)
     for (int i = 0; i < ROLE_COUNT; i++) {
         if (!set[i])
             t->styles[i] = *plain;
-        else if (t->styles[i].bg == COLOUR_NAMED + 99) // not said: the ground
+        else if (t->styles[i].bg == COLOUR_NAMED + 99) // not given: the text's background
             t->styles[i].bg = plain->bg;
     }
     free(text);
@@ -275,7 +275,7 @@ theme_nearest(uint32_t rgb, int colours)
     double want[3], have[3], least = 1e30;
     int best = 0;
     to_lab(rgb, want);
-    // Of 256, the first sixteen are left out: people change them.
+    // Of 256, the first sixteen are left out: users change them.
     for (int i = colours >= 256 ? 16 : 0; i < MIN(colours, 256); i++) {
         to_lab(colour_at(i), have);
         double d =
@@ -301,13 +301,13 @@ curses_colour(int32_t colour)
         return n < COLORS ? n : n % 8;
     }
     if (COLORS >= 1 << 24)
-        return colour >= 8 ? colour : 8; // the first eight of direct colours are the terminal's own
+        return colour >= 8 ? colour : 8; // even with direct colours, 0 to 7 are the terminal's own
     return theme_nearest((uint32_t)colour, COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8);
 }
 
-// With 8 or 16 colours, whose shades are the person's own: shades of a theme would come out as
-// black and white, so roles have the colours by name that programs give them, on the terminal's
-// own ground. A theme's named colours stay what they are.
+// Styles for terminals of 8 or 16 colours, whose shades the user has set. A theme's shades would
+// become mere black and white there, so roles have the usual named colours on the terminal's own
+// background. Roles to which a theme gives only named colours keep them.
 enum { BLACK = COLOUR_NAMED, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE };
 static const struct theme_style few[ROLE_COUNT] = {
     [ROLE_TEXT] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
@@ -341,7 +341,7 @@ is_shade(int32_t colour)
     return colour >= 0 && colour < COLOUR_NAMED;
 }
 
-// Of a theme with dark letters on a light ground.
+// Whether the theme's background is light.
 static bool
 is_light(const struct theme *t)
 {
@@ -349,14 +349,14 @@ is_light(const struct theme *t)
     return is_shade(ground) && (ground >> 8 & 255) > 128;
 }
 
-// On a light ground yellow, cyan and green are hardly seen.
+// Replaces yellow, cyan and green, which are hard to see on a light background.
 static int32_t
 on_light(int32_t colour)
 {
     return colour == YELLOW ? MAGENTA : colour == CYAN || colour == GREEN ? BLUE : colour;
 }
 
-// As this terminal can show it.
+// The role's style as this terminal can show it.
 static struct theme_style
 style_here(const struct theme *t, int role)
 {
@@ -374,7 +374,8 @@ make_pair(int number, int32_t fg, int32_t bg)
     return init_extended_pair(number, curses_colour(fg), curses_colour(bg)) == OK ? number : 0;
 }
 
-// Roles of messages have the ground of the line that messages are in; elsewhere that of the text.
+// Whether the role is a message's: it has its own background in the message line, elsewhere the
+// text's.
 static bool
 is_of_message(int role)
 {
@@ -395,7 +396,7 @@ theme_apply(const struct theme *t, bool mono)
     }
     struct theme_style text = style_here(t, ROLE_TEXT);
     filler_pair = colours ? make_pair(2 * ROLE_COUNT + 1, text.fg, text.bg) : 0;
-    if (!colours) { // what colours say must be said without them
+    if (!colours) { // attributes replace colours
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
         static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,
                                          ROLE_FOLDER};
@@ -433,11 +434,11 @@ uint32_t
 theme_background(const struct theme *t)
 {
     int32_t bg = style_here(t, ROLE_TEXT).bg;
-    if (bg == COLOUR_DEFAULT) // the terminal's own, which the theme was chosen for
+    if (bg == COLOUR_DEFAULT) // the terminal's own, which presumably suits the theme
         return is_light(t) ? 0xFFFFFF : 0;
     if (bg >= COLOUR_NAMED)
         return sixteen[(bg - COLOUR_NAMED) & 15];
-    // The same as the text has it.
+    // As the text's background is shown.
     return COLORS >= 1 << 24 ? (uint32_t)bg : colour_at(curses_colour(bg));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The UI from its start to its end: what is waited for, and what the worker says.
+// The UI's start, its loop, the worker's events, and its end.
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ ui_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// --- its parts, for the views
+// --- the UI's parts, for the views
 
 void
 ui_redraw(struct ui *ui)
@@ -185,7 +185,7 @@ void
 ui_take_done(struct ui *ui)
 {
     struct work *w;
-    // What is done at once comes before the next key: who types ahead finds what was to be there.
+    // Take quick results before the next key, so that keys typed ahead find the expected state.
     background_settle(ui->chores, SETTLE_MS);
     while ((w = background_next(ui->chores)) || (w = background_next(ui->arrivals)))
         finish_work(ui, w);
@@ -197,14 +197,14 @@ take_until(struct ui *ui, double until)
     struct work *w;
     while ((w = background_last(ui->arrivals, until)) || (w = background_last(ui->chores, until))) {
         finish_work(ui, w);
-        if (!ui->session->unkept) // it may have changed while it was written
+        if (!ui->session->unkept) // it may have changed during the write
             session_keep(ui, true);
     }
 }
 
-// What came is kept, and what was asked for and the instruction in hand are written down: of what
-// then waits still, a library that another program has locked, or a disk that does not answer, is
-// the reason. False: something waits still.
+// Keeps at exit what has arrived, the changes to the library, and the composer's instruction. What
+// then still waits is held up by a locked library or a disk that does not respond. False: something
+// does.
 static bool
 take_last(struct ui *ui, struct err *err)
 {
@@ -272,7 +272,7 @@ timeout_of(const struct ui *ui)
     return wait > 3000 ? -1 : (int)(wait * 1e3 + 0.999);
 }
 
-// Whether the worker's messages have to wait: as many as may are being dealt with.
+// Whether the worker's events must wait, because enough work is queued.
 static bool
 is_full(const struct ui *ui)
 {
@@ -293,7 +293,7 @@ wait_for_something(struct ui *ui)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
     bool now = ui->dirty || (!full && client_holds(ui->worker.client));
     if (poll(fds, (nfds_t)count, now ? 0 : timeout_of(ui)) < 0)
-        return true; // a signal: the loop looks what it meant
+        return true; // a signal, which the loop handles
     if (fds[1].revents) {
         pictures_ready(ui->pictures);
         ui->dirty = true;
@@ -378,7 +378,7 @@ start_background(struct ui *ui, struct err *err)
     return ui->chores != NULL;
 }
 
-// The threads write into the library by themselves: where they cannot open it, there is none.
+// The threads open the library for themselves; if they cannot, limn continues without it.
 static bool
 open_background(struct ui *ui, struct err *err)
 {
@@ -394,7 +394,7 @@ open_background(struct ui *ui, struct err *err)
     return start_background(ui, err);
 }
 
-// An ssh that asks for a password does so before the screen is taken.
+// Before the screen is taken over, so that ssh can ask for a password.
 static bool
 connect_worker(struct ui *ui, struct err *err)
 {
@@ -422,7 +422,7 @@ connect_worker(struct ui *ui, struct err *err)
     return true;
 }
 
-// As some terminals say it: "15;0", letters and ground; 7 and 15 are white.
+// By $COLORFGBG, which some terminals set: "15;0", foreground and background; 7 and 15 are white.
 static bool
 ground_is_light(void)
 {
@@ -430,7 +430,7 @@ ground_is_light(void)
     return ground && (strcmp(ground, ";7") == 0 || strcmp(ground, ";15") == 0);
 }
 
-// What was asked for, else what was chosen before, else what suits the terminal.
+// The option, else $LIMN_THEME, else the last one set, else one that suits the terminal.
 static bool
 choose_theme(struct ui *ui, const char *asked, struct err *err)
 {
@@ -442,7 +442,7 @@ choose_theme(struct ui *ui, const char *asked, struct err *err)
                                                      : ground_is_light() ? "light" : "dark";
     ui->screen.theme_suits = name != asked && name != environment && name != kept;
     bool ok = theme_find(&ui->screen.theme, name, err);
-    if (!ok && !asked) { // a theme that is gone must not keep limn from starting
+    if (!ok && !asked) { // a missing theme must not keep limn from starting
         err_clear(err);
         ok = theme_find(&ui->screen.theme, "dark", err);
     }
@@ -501,7 +501,7 @@ ui_run(const struct ui_params *params)
     }
     client_close(ui->worker.client);
     int code = err.code == ERR_NONE ? 0 : command_failed(&err);
-    if (!all) // a thread that waits for a disk cannot be waited for
+    if (!all) // joining a thread that waits for a disk could take forever
         _exit(code);
     finish(ui);
     return code;
