@@ -22,7 +22,7 @@ release(struct work *w)
 
 // --- on the thread
 
-// A picture that is there already stays as it is, whatever comes under its name.
+// Writes the picture, unless its file exists: that is never replaced.
 static bool
 keep(struct arrival *one)
 {
@@ -37,7 +37,7 @@ keep(struct arrival *one)
     return true;
 }
 
-// One that says nothing of itself is kept all the same.
+// Enters the picture into the library; one without limn's data stays a mere file.
 static void
 enter(struct arrival *one, struct library *library)
 {

@@ -21,14 +21,14 @@ struct queue {
 struct background {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake, through; // something waits; something is through
+    pthread_cond_t wake, through; // work was queued; work is done
     struct library *library;      // the thread's
     struct queue waiting, done;
-    size_t bytes; // of what waits or is worked on
-    int count;    // of them
-    int awaited;  // of them, those that are not aside
+    size_t bytes; // of all work that is queued or running
+    int count;    // of such work
+    int awaited;  // of it, not `aside`
     int fd;
-    bool put; // something that is awaited, since background_settle()
+    bool put; // work not `aside` was queued since background_settle()
     atomic_int hurry;
     bool stop;
 };
@@ -76,7 +76,7 @@ work(void *arg)
         pthread_cond_signal(&b->through);
         uint64_t wake = 1;
         if (write(b->fd, &wake, sizeof wake) < 0) {
-            // The counter is full of wakes already.
+            // The counter is full, so the UI wakes anyway.
         }
     }
     pthread_mutex_unlock(&b->lock);
@@ -99,7 +99,7 @@ free_all(struct background *b)
     free(b);
 }
 
-// Its waits end at a time of the clock that nobody sets.
+// Timed waits use the monotonic clock, which cannot be set.
 static void
 init_through(pthread_cond_t *through)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A contact sheet: one picture of all that are marked, or listed, each with its number, stars and
-// words, decoded, put together and written in the background.
+// A contact sheet: the marked pictures, or else all listed ones, on one sheet, each with its
+// number, stars and instruction. Decoded, composed and written in the background.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,8 +22,8 @@ struct contact {
     struct work work;
     char *to;
     char *files[MARKS_MAX], *captions[MARKS_MAX];
-    int count, missing; // missing: files that cannot be read any more
-    struct err err;     // ERR_NONE: it is written
+    int count, missing; // missing: files that cannot be read
+    struct err err;     // ERR_NONE: it was written
 };
 
 static void

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures side by side, with what differs between them written out; one at a time in the same
-// place, so that the eye sees what moves; and the difference of two.
+// Compares pictures: side by side, with the parameters in which they differ; one at a time in the
+// same place, so that the eye sees what changes; or as the difference of the first two.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ gallery_compare_end(struct gallery *g)
     g->in_place = g->difference = false;
 }
 
-// What one of them was drawn from, if it is still compared.
+// Takes the job inside one of the pictures, if it is still compared.
 static void
 take_job(struct ui *ui, struct opening *o)
 {
@@ -49,10 +49,10 @@ gallery_compare(struct ui *ui, int64_t chosen)
     gallery_compare_end(g);
     for (int i = 0; i < g->mark_count && g->compared < COMPARED_MAX; i++) {
         const struct library_picture *p = gallery_by_id(g, g->marked[i]);
-        if (!p) // a filter hides it
+        if (!p) // the search hides it
             continue;
         int at = g->compared++;
-        g->marked[at] = g->marked[i]; // those that are shown are the first
+        g->marked[at] = g->marked[i]; // the shown ones come first
         g->jobs[at] = JOB_EMPTY;
         g->read[at] = false;
         g->unread[at] = true;
@@ -100,7 +100,7 @@ words_differ(const struct gallery *g)
     return false;
 }
 
-// "seed 5, steps 20": what this one has of all in which they differ.
+// "seed 5, steps 20": this picture's values of the parameters in which they differ.
 static void
 put_differences(const struct gallery *g, int at, char *out, size_t size)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Drawing the gallery: thumbnails, or one picture large.
+// Draws the gallery: thumbnails, or one large picture.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@ gallery_stars(char *out, int rating)
         strcat(out, draw_unicode() ? "\u2605" : "*");
 }
 
-// Instruction, rating, seed, date, place and tags in the area's lines.
+// Instruction, rating, seed, date, template, model, path and tags.
 static void
 draw_about(const struct library_picture *p, const struct area *a)
 {
@@ -32,7 +32,7 @@ draw_about(const struct library_picture *p, const struct area *a)
     char line[320], path[4200];
     snprintf(line, sizeof line, "seed %" PRId64 "  %s%s%.100s%s%.100s  ", p->seed, date,
              *p->template ? "  " : "", p->template, *p->model ? "  " : "", p->model);
-    if (text_width(line, SIZE_MAX) > a->columns / 2) // the file is worth more
+    if (text_width(line, SIZE_MAX) > a->columns / 2) // the path matters more
         snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
     int x = a->x + width + (width > 0), room = a->x + a->columns - tags - (tags ? 2 : 1) - x;
     draw_short_path(p->file, MAX(room - text_width(line, SIZE_MAX), 1), path, sizeof path);
@@ -41,7 +41,7 @@ draw_about(const struct library_picture *p, const struct area *a)
         draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
 }
 
-// For a screen reader: a line says one picture.
+// For screen readers: one line per picture.
 static void
 draw_line(const struct library_picture *p, const struct area *a, bool marked, bool here)
 {
@@ -75,7 +75,7 @@ draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct
         draw_file(ui, slot, &picture, p->file);
 }
 
-// Cells of a tile by how far it is zoomed.
+// The width of a tile in cells.
 static int
 tile_columns(int zoom)
 {
@@ -95,11 +95,11 @@ lay_out(const struct ui *ui, struct gallery *g, const struct area *a)
     }
     g->across = MAX(1, a->columns / tile_columns(g->zoom));
     int high = draw_square_rows(ui, a->columns / g->across - 2) + 1;
-    g->down = MAX(1, (a->rows + high / 3) / high); // rather a little lower than none
+    g->down = MAX(1, (a->rows + high / 3) / high); // rather a slightly lower row than one fewer
     g->tiles.rows = g->down * MIN(high, a->rows / g->down);
 }
 
-// As large as all of them can be, where they are few and nobody has chosen a size.
+// Without a size set by the user: the largest at which all pictures fit, if they are few.
 static void
 zoom_few(const struct ui *ui, struct gallery *g, const struct area *a)
 {

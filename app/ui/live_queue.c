@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The queue, as the view of pictures as they come has it on its left: a job in two lines, with its
-// picture, its words and what tells it from the others.
+// The queue at the left of the live view. Each job takes two lines: its picture, state, seed, and
+// the words that tell it from the job above.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ live_newest(const struct task *t)
     return t->frame_count ? t->frames[t->frame_count - 1] : NULL;
 }
 
-// What is left, and for how long.
+// How many jobs are left, and the time they take.
 static void
 put_title(const struct ui *ui, char *out, size_t size)
 {
@@ -54,7 +54,7 @@ words_of(const struct task *t)
     return t->label ? t->label : t->job.instruction ? t->job.instruction : t->job.id;
 }
 
-// Its words from where they differ from those of the job above it, when both begin alike.
+// The job's words; if they begin like those of the job above, from the word that differs.
 static void
 put_words(const struct tasks *tasks, int at, char *out, size_t size)
 {
@@ -78,7 +78,7 @@ put_state(const struct task *t, char *out, size_t size)
         snprintf(out, size, "%s", live_state_name(t));
 }
 
-// State, and at the line's end the seed: of the same words it tells one from another.
+// The state and, at the right, the seed, which tells jobs with the same words apart.
 static void
 draw_first_line(const struct task *t, const struct area *a, bool here)
 {
@@ -107,7 +107,7 @@ draw_row(struct ui *ui, int at, const struct area *a)
     if (here)
         draw_fill(&ground, ROLE_SELECTION);
     put_words(tasks, at, words, sizeof words);
-    if (a->rows == 1) { // a line each: for screen readers
+    if (a->rows == 1) { // one line per job, for screen readers
         draw_text(a->y, text.x, 9, here ? ROLE_SELECTION : live_state_role(t), live_state_name(t));
         draw_text(a->y, text.x + 9, text.columns - 9, here ? ROLE_SELECTION : ROLE_TEXT, words);
         return;

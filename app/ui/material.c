@@ -61,16 +61,16 @@ material_has_job(struct ui *ui, const struct opening *o)
     return false;
 }
 
-// --- to draw from
+// --- drawing from a picture
 
-// With a number a mask is painted first: what is white in it is then drawn from nothing.
+// If `number`, a mask is painted first, and its white part drawn from pure noise.
 static void
 start_from(struct ui *ui, struct opening *o)
 {
     struct job *j = &o->job;
     if (!material_has_job(ui, o))
         return;
-    for (int i = j->reference_count - 1; i >= 0; i--) // a start and a mask of its own go
+    for (int i = j->reference_count - 1; i >= 0; i--) // its own start and mask are dropped
         if (j->references[i].use == JOB_START || j->references[i].use == JOB_MASK)
             job_remove(j, i);
     struct job_reference *r = job_add_for(j, JOB_START, 0);
@@ -100,7 +100,7 @@ begin_variation(struct ui *ui, struct reading *r)
                request_keys(ui_view(ui), REQUEST_LIVE));
 }
 
-// Begun at once: the same seed, with some of another one's noise. The composer stays as it is.
+// Starts at once: the same seed, with some of another one's noise. Leaves the composer unchanged.
 static void
 vary(struct ui *ui, struct opening *o)
 {
@@ -163,7 +163,7 @@ copy_answered(struct ui *ui, char answer)
 struct exporting {
     struct work work;
     char *from, *to;
-    struct err err; // ERR_NONE: it is written
+    struct err err; // ERR_NONE: it was written
 };
 
 static bool
@@ -230,7 +230,7 @@ export(struct ui *ui)
     free(text);
 }
 
-// A child of a child, so that nobody waits for it and it outlives limn. It has no terminal.
+// Runs it as a grandchild, without a terminal: no one has to wait for it, and it outlives limn.
 static void
 run_viewer(const char *viewer, const char *file)
 {

@@ -44,8 +44,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
         err_set(&r->err, ERR_CANCELLED, "stopped");
         return;
     }
-    // Two limns that were started at once are both offered what was interrupted; one of them has
-    // it.
+    // Two limn processes started together both offer interrupted jobs; the first claim wins.
     r->taken = *r->owner && !(library && library_job_claim(library, r->jobs[0].id, r->owner));
     for (int i = 0; !r->taken && i < r->count && r->err.code == ERR_NONE; i++) {
         struct job *j = &r->jobs[i];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All pictures of a sweep on one labelled sheet, when the last of them has ended: composed, encoded
+// Puts all pictures of a sweep on one labelled sheet once the last job has ended: composed, encoded
 // and written in the background.
 #include <stdlib.h>
 
@@ -13,10 +13,10 @@
 struct sheet {
     struct work work;
     struct sweep_sheet sheet;
-    char **files; // of each cell; NULL: none, or it was not drawn
+    char **files; // of each cell; NULL: no picture
     char *file;   // of the sheet
     int drawn;
-    struct err err, unentered; // ERR_NONE: it is written; it is in the library
+    struct err err, unentered; // ERR_NONE: it was written; it is in the library
 };
 
 static void
@@ -31,7 +31,7 @@ release(struct work *w)
     free(s);
 }
 
-// A cell is as its picture has it, where there is time to read that.
+// Replaces the cell's job by the one that its picture contains, if any.
 static void
 read_cell(struct sheet_cell *c, const char *file)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Jobs of this UI: the queue, what the worker says of them, and the files they become.
+// The UI's jobs: the queue, the worker's events, and the resulting files.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ tasks_unfinished(const struct ui *ui)
     return n;
 }
 
-// The oldest finished ones make room: their pictures are in the library.
+// Drops the oldest finished task, whose pictures are in the library, if the list is full.
 static bool
 make_room(struct ui *ui)
 {
@@ -148,11 +148,11 @@ task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
     return t;
 }
 
-// The worker has it when the library has: what is drawn is known of.
+// The worker gets it once the library has it, so that nothing unknown is ever drawn.
 void
 task_submit(struct ui *ui, struct task *t)
 {
-    if (tasks_of(ui)->paused) { // as if it had been taken back
+    if (tasks_of(ui)->paused) { // as if it had been withdrawn
         t->state = TASK_OFFERED;
         t->withdrawn = WITHDRAWN_TO_MOVE;
         snprintf(t->error, sizeof t->error, "paused");
@@ -186,7 +186,7 @@ task_start(struct ui *ui, const struct job *job, const struct jv *sweep)
     if (!t)
         return false;
     task_submit(ui, t);
-    // The one that runs stays in view; a new one alone comes into it.
+    // A running task stays in view; otherwise the new one is shown.
     if (tasks_unfinished(ui) == 1 || tasks->items[tasks->shown]->state > TASK_RUNNING)
         tasks->shown = tasks->count - 1;
     return true;
@@ -296,7 +296,7 @@ frame_bytes(const struct ui *ui)
     return n;
 }
 
-// Of the job with the most steps to look back at, one is left out; false: there is none to spare.
+// Drops a frame of the job with the most frames; false: none can be spared.
 static bool
 drop_frame(struct ui *ui)
 {
@@ -324,7 +324,7 @@ keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
     if (ui_window(ui) && tasks->shown < tasks->count && tasks->items[tasks->shown] == t)
         window_link_frame(ui_window(ui), image, step, t->total);
 
-    if (t->frame_count == UI_FRAMES_MAX) { // every second one will do
+    if (t->frame_count == UI_FRAMES_MAX) { // keep every second one
         int n = 0;
         for (int i = 0; i < UI_FRAMES_MAX; i++) {
             if (i % 2) {
@@ -342,7 +342,7 @@ keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
     }
 }
 
-// Its picture is written and decoded elsewhere, and is the task's with task_arrived(). Takes the
+// Has the picture written and decoded in the background; then task_arrived() is called. Takes the
 // bytes.
 static void
 take_result(struct ui *ui, struct client_event *e)
@@ -375,7 +375,7 @@ take_result(struct ui *ui, struct client_event *e)
     free(folder);
 }
 
-// It is kept, and in the library as far as it can be: only then the worker may forget it.
+// The picture is written and, if possible, in the library: only now may the worker forget it.
 static void
 forget_result(struct ui *ui, const struct arrival *a)
 {
@@ -393,8 +393,8 @@ forget_result(struct ui *ui, const struct arrival *a)
     }
 }
 
-// Of finished jobs but the newest ones only the picture stays: frames of hundreds would fill the
-// memory.
+// Finished jobs, except the newest, keep only their last frame: those of hundreds of jobs would
+// fill the memory.
 static void
 trim_frames(struct ui *ui)
 {
@@ -424,14 +424,14 @@ after_end(struct ui *ui, struct task *t)
     t->withdrawn = WITHDRAWN_NOT;
     tasks_give_again(ui);
     tasks_watch_end(ui);
-    // The next one that runs comes into view.
+    // Show the next one that will run.
     for (int i = 0; i < tasks->count; i++)
         if (tasks->items[i] == t && tasks->shown == i && i + 1 < tasks->count &&
             tasks->items[i + 1]->state == TASK_QUEUED)
             tasks->shown = i + 1;
 }
 
-// What became of it, for the log; errors are there already.
+// Logs how a job ended; errors are logged elsewhere.
 static void
 log_end(struct ui *ui, const struct task *t)
 {
@@ -457,7 +457,7 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
     after_end(ui, t);
 }
 
-// Once the worker is done and its pictures are here.
+// Ends the task if the worker is done and all its pictures have arrived.
 static void
 end_when_whole(struct ui *ui, struct task *t)
 {
@@ -507,7 +507,7 @@ void
 task_cancel(struct ui *ui, struct task *t)
 {
     t->withdrawn = WITHDRAWN_NOT;
-    if (t->recording) // the worker does not know it
+    if (t->recording) // the worker does not have it yet
         end_task(ui, t, TASK_CANCELLED, NULL);
     else if (t->state == TASK_QUEUED || t->state == TASK_RUNNING)
         client_cancel(ui_client(ui), t->job.id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What earlier limns left, and this worker says hello with: jobs that it has still, that were
-// drawn meanwhile, or that were interrupted, and pictures that wait in its spool.
+// Takes over what earlier sessions left: jobs that this worker still has, that were drawn
+// meanwhile, or that were interrupted, and pictures in the worker's spool.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +33,12 @@ waiting_results(const struct jv *results, const char *id)
     return n;
 }
 
-// One of them, as the library has it.
+// A job of an earlier session, as the library has it.
 struct left_job {
     char *id, *owner, *sweep_id;
-    char *picture; // of one that was drawn: its file; NULL: none
-    bool mine;     // nobody else waits for it
-    bool known;    // `job` and `sweep` are as they were asked for
+    char *picture; // the file of its picture, if it was drawn; NULL: none
+    bool mine;     // of this host, and its owner has exited
+    bool known;    // `job` and `sweep` could be read from the library
     struct job job;
     struct jv *sweep;
     enum library_state state;
@@ -50,13 +50,13 @@ struct left_jobs {
     int count, capacity;
 };
 
-// What is read in the background: a library may be long, its disk slow.
+// Read in the background: the library may be large, its disk slow.
 struct left {
     struct work work;
     struct jv *hello;
     char *host; // "": here
     struct left_jobs jobs;
-    bool *fetched; // of the results that wait: whether they are of jobs that were asked for here
+    bool *fetched; // for each result in the spool: whether to fetch it
 };
 
 static void
@@ -117,7 +117,7 @@ has(const struct left_jobs *l, const char *id)
     return false;
 }
 
-// Takes over what `one` holds, with all that the library knows of it.
+// Adds the job, with what the library knows of it; takes over its members.
 static void
 add(struct left_jobs *l, struct library *library, struct left_job *one)
 {
@@ -138,8 +138,8 @@ add_once(struct left_jobs *l, struct library *library, struct left_job *one)
         add(l, library, one);
 }
 
-// Jobs the library has as open, and with one of a sweep the others of it, so that its sheet is
-// whole.
+// Reads the library's open jobs and, so that its sheet becomes complete, the other jobs of each
+// one's sweep.
 static void
 read_jobs(struct left *l, struct library *library, const atomic_int *hurry)
 {
@@ -177,7 +177,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
 
 // --- for the UI
 
-// The picture of a job of a sweep that was drawn before: the sheet will need it.
+// A job of a sweep that is already drawn: reads its picture for the sheet.
 static void
 take_done(struct ui *ui, struct task *t, const char *picture)
 {
@@ -191,7 +191,7 @@ take_done(struct ui *ui, struct task *t, const char *picture)
     background_put(ui_arrivals(ui), &a->work);
 }
 
-// A job that an earlier limn left: in this worker, finished meanwhile, or interrupted.
+// Adds a task for a job that is still in this worker, was drawn meanwhile, or was interrupted.
 static void
 take_left(struct ui *ui, struct left_job *left, const struct jv *hello)
 {
@@ -226,8 +226,8 @@ take_left(struct ui *ui, struct left_job *left, const struct jv *hello)
         entry_state(ui, left->id, *state == 'f' ? LIBRARY_FAILED : LIBRARY_CANCELLED,
                     jv_string(jv_get(job, "text"), NULL));
     } else if (*state || (left->known && results >= MAX(j->count, 1))) {
-        // It was drawn meanwhile; its pictures are on their way, and of a sweep they belong on the
-        // sheet.
+        // It was drawn meanwhile, and its pictures are being fetched. Those of a sweep belong on
+        // its sheet.
         struct task *t = left->sweep && results ? task_add(ui, j, left->sweep) : NULL;
         if (t) {
             t->state = TASK_RUNNING;
@@ -242,7 +242,8 @@ take_left(struct ui *ui, struct left_job *left, const struct jv *hello)
     }
 }
 
-// Pictures that wait in the worker's spool: of another machine only those that were asked for here.
+// Fetches pictures from the worker's spool; from another machine's only those of jobs in this
+// library.
 static void
 fetch_waiting(struct ui *ui, const struct left *l)
 {

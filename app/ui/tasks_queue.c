@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The order of the queue, its pause, its end. The worker has each job from the moment it is asked
-// for and draws them in that order; so a job that is to wait is taken back from it, and given to it
-// again, under another name, when its answer has come. What had begun meanwhile begins anew: the
-// same seed, the same picture.
+// The order of the queue, its pause and its end. The worker gets each job at once and draws them in
+// order. So a job that is to move or wait is withdrawn from the worker and, once that has confirmed
+// it, submitted again under another id. If the worker has begun it meanwhile it starts over: the
+// same seed makes the same picture.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,9 @@
 #include "app/worker/client.h"
 #include "engine/base/mem.h"
 
-#define BELL_SECONDS 10.0 // a queue that took less was watched
+#define BELL_SECONDS 10.0 // the shortest queue whose end rings
 
-// --- taken back, and given again
+// --- withdrawing and resubmitting
 
 static void
 withdraw(struct ui *ui, struct task *t, enum withdrawal why)
@@ -26,11 +26,11 @@ withdraw(struct ui *ui, struct task *t, enum withdrawal why)
     if (t->state != TASK_QUEUED || t->withdrawn != WITHDRAWN_NOT)
         return;
     t->withdrawn = why;
-    if (!t->recording) // otherwise the worker does not get it
+    if (!t->recording) // else the worker has not got it yet, and will not
         client_cancel(ui_client(ui), t->job.id);
 }
 
-// The worker and the library know the old name as stopped.
+// The worker and the library know the old id as cancelled.
 void
 task_rename(struct ui *ui, struct task *t)
 {
@@ -39,7 +39,7 @@ task_rename(struct ui *ui, struct task *t)
     job_name(&t->job);
 }
 
-// In the order of the list, once every answer is there.
+// Submits them in the order of the list, once the worker has confirmed all withdrawals.
 void
 tasks_give_again(struct ui *ui)
 {
@@ -118,7 +118,7 @@ tasks_stop_all(struct ui *ui)
 {
     const struct tasks *tasks = tasks_of(ui);
     int n = 0;
-    for (int i = tasks->count - 1; i >= 0; i--) { // the last first, so that none begins meanwhile
+    for (int i = tasks->count - 1; i >= 0; i--) { // backwards, so that none begins meanwhile
         struct task *t = tasks->items[i];
         n += t->state <= TASK_RUNNING || t->state == TASK_OFFERED;
         task_cancel(ui, t);
@@ -148,7 +148,7 @@ double
 tasks_seconds_left(const struct ui *ui)
 {
     const struct tasks *tasks = tasks_of(ui);
-    double one = 0, left = 0; // one: of the job that was timed last
+    double one = 0, left = 0; // one: seconds of the job that was timed last
     int waiting = 0;
     for (int i = 0; i < tasks->count; i++) {
         const struct task *t = tasks->items[i];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Drawing the view of templates: the list, what the chosen one says, and its pictures.
+// Draws the templates view: the list, the selected template's text, variables and pictures.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ put_wrapped(const struct area *a, int y, enum role role, const char *text)
     return y + MAX(rows, 0);
 }
 
-// For a screen reader: a line each.
+// For screen readers: one line each.
 static void
 draw_pictures_plainly(const struct template *t, const struct area *a)
 {
@@ -83,8 +83,8 @@ draw_reference(struct ui *ui, const struct template *t, int i, const struct area
     free(file);
 }
 
-// Its pictures, and what it draws of them as it is. Where they stand is the same for all that are
-// listed: a move sends pictures then, and no cells under them.
+// The template's pictures, and an example of what it draws. Their places are the same for all
+// templates of the list, so that moving the selection sends pictures but no cells under them.
 static void
 draw_pictures(struct ui *ui, const struct template_entry *e, const struct template *shown,
               int tiles, const struct area *a)
@@ -116,7 +116,7 @@ rows_of(const char *text, int columns)
     return text ? field_wrap(text, MAX(1, columns), lines, 16) : 0;
 }
 
-// The most rows of words, and the most pictures, that one of those listed has.
+// The most rows of text, and (in *tiles) the most pictures, of all listed templates.
 static int
 measure(const struct templates *t, int columns, int *tiles)
 {
@@ -133,7 +133,7 @@ measure(const struct templates *t, int columns, int *tiles)
     return rows;
 }
 
-// Names, values and what they are, in columns; returns the line behind them.
+// Names, values and help texts, in columns; returns the next free line.
 static int
 draw_variables(const struct template *t, const struct area *a, int y)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Templates of one's own: begun, edited, copied, renamed, taken away.
+// The user's own templates: create, edit, copy, rename, remove.
 #include "app/ui/templates.h"
 
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
 
-// What became of a file: it is chosen, and said, or why it could not be. Takes over `path`.
+// Selects a template that was changed, and says `what`; NULL: reports the error. Takes ownership of
+// `path`.
 static void
 show(struct ui *ui, char *path, const struct err *err, const char *what)
 {
@@ -35,7 +36,7 @@ edit(struct ui *ui, const char *path)
                request_keys(ui_view(ui), REQUEST_DUPLICATE));
         return;
     }
-    char *kept = mem_strdup(path); // the list is read again
+    char *kept = mem_strdup(path); // reading the list again frees `path`
     bool ok = editor_run(ui, kept);
     templates_reload(ui, kept);
     if (!ok)

@@ -20,7 +20,7 @@ axis_id(int axis, bool values, char id[80])
     return id;
 }
 
-// The pictures of all cells are read.
+// Starts the jobs once the pictures of all cells have been read.
 static void
 begin_sweep(struct ui *ui, struct reading *r)
 {
@@ -35,7 +35,7 @@ begin_sweep(struct ui *ui, struct reading *r)
     while (started < r->count && task_start(ui, &r->jobs[started], r->sweeps[started]))
         started++;
     if (started < r->count)
-        return; // there is no room for more, which is said
+        return; // no room for more, which was reported
     tasks->shown = tasks->count - 1;
     for (int i = tasks->count - 1; i >= 0 && tasks->items[i]->sweep == tasks->sweeps; i--)
         tasks->shown = i;
@@ -59,7 +59,7 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
             ok = sweep_add(&s, &t, name, form_value(f, axis_id(i, true, id)), err) ||
                  (form_select(f, id), false);
     }
-    // One seed for all, so that what differs is what was swept.
+    // The same seed for all, so that only the swept values differ.
     struct job seed = JOB_EMPTY;
     seed.seed = session->job.seed;
     job_settle(&seed);
@@ -67,7 +67,7 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
     if (ok && *lots)
         ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
     ok = ok && sweep_fits(&s, err);
-    struct jv *kept = jv_object(); // of the sweep, in each of its jobs
+    struct jv *kept = jv_object(); // what each job keeps about the sweep
     jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
     jv_set(kept, "about", sweep_json(&s, &t, &seed));
     struct reading *r = reading_new(ok ? sweep_cells(&s) : 0, begin_sweep);
@@ -109,10 +109,10 @@ sweep_done(struct ui *ui, struct form *f, bool taken)
         return true;
     if (!start_sweep(ui, f, e, &err))
         ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));
-    return false; // the form closes when the pictures are read
+    return false; // the form closes once the pictures have been read
 }
 
-// How many pictures it will have, and how long they take at the pace of the last one.
+// Says how many pictures the sweep has, and how long they take at the pace of the last one.
 static void
 say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
 {
@@ -123,7 +123,7 @@ say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
         char id[80];
         const char *name = form_value(f, axis_id(i, false, id));
         const char *values = form_value(f, axis_id(i, true, id));
-        if (strcmp(name, "nothing") != 0) // a file of values is read when it is drawn
+        if (strcmp(name, "nothing") != 0) // a file of values is not read yet
             ok = *values != '@' && sweep_add(&s, &e->template, name, values, NULL);
     }
     n = ok ? sweep_cells(&s) : 0;
@@ -136,7 +136,7 @@ say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
     sweep_finish(&s);
 }
 
-// What is likely wanted of the axis that was chosen.
+// Fills in likely values for the axis that was set.
 static void
 offer_values(struct form *f, int field, const struct template *t)
 {
@@ -184,7 +184,7 @@ templates_open_sweep(struct ui *ui, const struct template_entry *e)
         char label[20], id[80];
         const struct template_sweep *own =
             i < e->template.sweep_count ? &e->template.sweeps[i] : NULL;
-        const struct template_variable *first = // a word that was made one is what is meant
+        const struct template_variable *first = // most likely the word just made a variable
             composed && i == 0 && e->template.variable_count ? e->template.variables : NULL;
         snprintf(label, sizeof label, "sweep over (%d)", i + 1);
         form_choices(form_add(f, FIELD_CHOICE, axis_id(i, false, id), label,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Logs and sheets of another machine's trainings, copied piece by piece to a folder of this one,
-// which is then looked at.
+// Copies logs and sheets of another machine's training runs, piece by piece, to a folder of this
+// machine, from which they are shown.
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,9 +20,9 @@
 #include "engine/base/mem.h"
 #include "engine/base/xdg.h"
 
-enum { SHEETS_COPIED_MAX = 24 }; // of another machine's training, the newest
+enum { SHEETS_COPIED_MAX = 24 }; // per run, the newest
 
-// Where the logs of another machine's trainings are copied to.
+// The folder for copies from this host.
 static char *
 copies_folder(const struct ui *ui)
 {
@@ -44,7 +44,6 @@ training_copy_folder(const struct ui *ui, const char *id)
     return folder;
 }
 
-// Whether a run lies where copies of its job do; only there anything is written or removed.
 bool
 training_is_copy(const struct ui *ui, const struct run *r)
 {
@@ -64,7 +63,7 @@ ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
     r->from = from;
 }
 
-// Bytes of a file that are here; 0 when there is none, -1 when it is no file that can be added to.
+// The size of a file here; 0: there is none; -1: it is not a regular file.
 static off_t
 bytes_here(const char *file)
 {
@@ -90,7 +89,7 @@ is_sheet_name(const char *name)
            strcmp(name + n - 4, ".png") == 0;
 }
 
-// The newest sheet that has not been copied.
+// Asks for the newest sheet that has not been copied.
 static void
 ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
 {
@@ -107,14 +106,14 @@ ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
     }
 }
 
-// --- a piece is written in the background: the disk may be slow, a sheet is looked through
+// --- writing a piece, in the background: the disk may be slow, and sheets are checked
 
 struct piece {
     struct work work;
     char *id, *name; // of the job, of the file
-    char *file, *part; // where it goes; a log grows in its place
+    char *file, *part; // its destination, and where it is written; the same for a log
     bool log, added;
-    off_t from, size; // of the whole, as the worker has it
+    off_t from, size; // size: of the whole file, as the worker has it
     uint8_t *bytes;
     size_t count;
     struct jv *sheets;
@@ -139,7 +138,7 @@ most_of(const struct piece *p)
     return p->log ? LIMIT_COPIED_LOG_BYTES : LIMIT_COPIED_SHEET_BYTES;
 }
 
-// Behind what is here; false: it does not fit there.
+// Appends the piece; false: the file does not end where it starts, or it cannot be written.
 static bool
 add_piece(const struct piece *p)
 {
@@ -153,7 +152,7 @@ add_piece(const struct piece *p)
     return ok;
 }
 
-// A sheet that is whole: a PNG, or it is not kept.
+// Keeps a complete sheet if it is a PNG.
 static void
 keep_sheet(const char *part, const char *file)
 {
@@ -173,9 +172,9 @@ write_piece(struct work *w, struct library *library, const atomic_int *hurry)
     (void)library, (void)hurry;
     p->added = p->count && make_folder_of(p->file) && add_piece(p);
     if (p->size < p->from && truncate(p->part, 0) < 0) {
-        // A log that was begun anew; the next question starts from what is there.
+        // The log was started over, and the copy could not be emptied.
     }
-    // A sheet that is too large stays a part, so that it is not asked for again.
+    // A sheet that is too large stays a partial file, so that it is not requested again.
     off_t here = p->from + (off_t)(p->added ? p->count : 0);
     if (!p->log && here >= p->size && p->size > 0 && p->size <= most_of(p))
         keep_sheet(p->part, p->file);
@@ -217,7 +216,7 @@ training_take_piece(struct ui *ui, const struct client_event *e)
     struct run *r = training_run(ui, e->id);
     const char *name = jv_string(jv_get(e->data, "name"), "");
     off_t from = (off_t)jv_integer(jv_get(e->data, "from"), 0);
-    // Only what was asked for, of a copy, and where it goes on.
+    // Only the requested piece, and only for a copy.
     if (!r || !r->copied || !r->asked || strcmp(r->asked, name) != 0 || r->from != from)
         return;
     struct piece *p = mem_zalloc(sizeof *p);
@@ -235,7 +234,7 @@ training_take_piece(struct ui *ui, const struct client_event *e)
     if (p->count)
         memcpy(p->bytes, e->png, p->count);
     p->sheets = jv_copy(jv_get(e->data, "sheets"));
-    r->from = -1; // no other piece is taken meanwhile
+    r->from = -1; // accept no other piece meanwhile
     background_put(ui_arrivals(ui), &p->work);
 }
 
@@ -266,7 +265,6 @@ training_remove_copy(const char *folder)
     rmdir(folder);
 }
 
-// Copies of the oldest trainings go: they are there still.
 void
 training_tidy_copies(const struct ui *ui)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The loss of a training as a curve in cells: in dots of braille, eight a cell; where the font has
-// none, in halves of blocks; in ASCII elsewhere; for screen readers in words. No terminal says
-// which characters its font has, so `:curve` chooses between the first two (docs/ui.md).
+// The loss of a training run as a curve in cells: of braille dots, eight per cell; of half blocks
+// for fonts without braille; of ASCII; for screen readers as numbers. No terminal reports which
+// characters its font has, so `:curve` switches between the first two (docs/ui.md).
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,11 +17,11 @@
 
 enum { PLACES_MAX = 1024, SMOOTH_STEPS = 50, LABEL_COLUMNS = 8, WORDS_MAX = 8 };
 
-// What a cell is made of: dots in `across` columns and `down` rows, each with a bit.
+// The dots of a cell: `across` columns of `down` rows, with a bit for each.
 struct dots {
     int across, down;
     unsigned char bits[2][4];
-    void (*put)(unsigned bits, char *cell); // their character, in UTF-8 of at most four bytes
+    void (*put)(unsigned bits, char *cell); // their character, in UTF-8: at most four bytes
 };
 
 static void
@@ -62,7 +62,7 @@ struct curve {
     int count;
 };
 
-// The first steps of a training are far above all others: the scale is that of the rest.
+// The losses of the first steps are far above all others, so the scale leaves them out.
 static bool
 read_curve(const struct trainlog *log, int places, struct curve *c)
 {
@@ -78,7 +78,7 @@ read_curve(const struct trainlog *log, int places, struct curve *c)
     return c->count > 0;
 }
 
-// A line without gaps: from the dot before to this one.
+// Draws a line without gaps from the previous dot to this one.
 static void
 join(unsigned char *cells, int columns, const struct dots *d, int i, int before, int at)
 {
@@ -120,7 +120,7 @@ draw_axes(const struct curve *c, int64_t steps, const struct area *a)
     draw_text(a->y + a->rows, a->x + a->columns - width, width, ROLE_DIM, last);
 }
 
-// Some places of it, a line each.
+// A few points of the curve, one line each.
 static void
 draw_words(const struct trainlog *log, const struct area *a)
 {

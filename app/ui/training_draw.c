@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A training on the screen: the list, what draws with its result, the loss by task, the sheets.
+// Draws the view of training runs: the list, how to draw with the result, losses by task, sheets.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static const char none_yet[] =
     "a adds the output folder of one that limn train has started elsewhere.\n\n"
     "docs/training.md tells what to prepare; limn data pack makes a pack of a folder of pictures.";
 
-#define ASK_SECONDS 2.0 // between questions how the worker's trainings are
+#define ASK_SECONDS 2.0 // between requests for the worker's list of runs
 
 static void
 draw_tasks(const struct trainlog *log, const struct area *a)
@@ -90,7 +90,7 @@ draw_row(const struct run *r, const struct area *line, bool here)
                     r->log.step, steps, r->log.rate, r->log.seconds, place);
 }
 
-// How to draw with what it has made.
+// How to draw with the run's result.
 static void
 draw_result(const struct ui *ui, const struct run *r, const struct area *line)
 {
@@ -108,7 +108,7 @@ draw_result(const struct ui *ui, const struct run *r, const struct area *line)
     free(made);
 }
 
-// Curve, losses and sheet: the sheet beside both, or, on a narrow screen, beside the losses.
+// Curve, losses and sheet; the sheet is beside both or, on a narrow screen, beside the losses.
 static void
 draw_log(struct ui *ui, const struct trainlog *log, const struct area *a)
 {
@@ -129,7 +129,7 @@ draw_log(struct ui *ui, const struct trainlog *log, const struct area *a)
         draw_sheet(ui, log, &sheet);
 }
 
-// One below the other: a line says one thing.
+// One below the other, for screen readers.
 static void
 draw_log_plainly(struct ui *ui, const struct trainlog *log, const struct area *a)
 {

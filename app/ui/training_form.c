@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Beginning a training: from a form, or a line behind ":".
+// Starts training runs: from a form, or from a command after ":".
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ begin(struct ui *ui, int argc, char **argv)
     errand_finish(&e);
 }
 
-// Words as a shell splits them at spaces; quotes keep them together.
+// Splits a line into words at spaces, as a shell does; quotes keep words together.
 static int
 split(char *line, char **words, int room)
 {
@@ -130,7 +130,7 @@ training_form(struct ui *ui)
     form_add_file(f, recipes, NULL, "recipe", "recipe", recipe,
                   "a YAML file of this machine (docs/training.md)");
     struct form_field *pack = form_add(f, FIELD_TEXT, "pack", "pack", "", there);
-    pack->files = ui_host(ui) ? NULL : packs; // else it is no file of this machine
+    pack->files = ui_host(ui) ? NULL : packs; // else the file is on the other machine
     form_add(f, FIELD_TEXT, "output", "output", "", help);
     form_add(f, FIELD_TEXT, "model", "model", "", there);
     const char *names[66] = {"auto"};

@@ -127,7 +127,7 @@ trainlog_read(struct trainlog *t)
         }
         held = size - from;
         if (held > LIMIT_TRAINLOG_LINE_BYTES)
-            held = 0; // no line of ours is that long
+            held = 0; // not a line of a log
         memmove(text, text + from, held);
     }
     fclose(f);
@@ -141,8 +141,7 @@ trainlog_read(struct trainlog *t)
     return true;
 }
 
-// The first `filled` (at least one) of `columns` values, drawn out over all of them: backwards, as
-// it is in place.
+// Stretches the first `filled` (at least one) values over all `columns`; in place, so backwards.
 static void
 stretch(double *means, int filled, int columns)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A picture drawn again, larger: the same seed, so the same composition. A model with a second pass
-// draws what it drew small as large as that makes it; one that draws any size, at twice the size.
+// Draws a picture again, larger: the same seed keeps the composition. A model with a second pass
+// draws it at that pass's size; a model that draws any size, at twice the size.
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "app/worker/client.h"
 #include "engine/base/mem.h"
 
-// The model that the instruction in hand would be drawn with; NULL: it is not known.
+// The model of the composer's next drawing; NULL: unknown.
 static const struct jv *
 model_here(const struct ui *ui)
 {
@@ -39,7 +39,7 @@ begin_larger(struct ui *ui, struct reading *r)
                request_keys(ui_view(ui), REQUEST_LIVE));
 }
 
-// What the job says of its size becomes a larger one; false: there is none, which is said.
+// Sets a larger size; false: there is none, which is reported.
 static bool
 take_size(struct ui *ui, const struct jv *model, struct job *j)
 {

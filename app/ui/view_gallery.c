@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What was drawn: pictures of the library, found, rated, tagged, compared, as material for more.
+// The gallery: the library's pictures, to find, rate, tag, compare, and draw more from.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,12 +77,12 @@ take_list(struct ui *ui, struct finding *f)
         if (g->list.items[i].id == id)
             g->selected = i;
     g->selected = MAX(0, MIN(g->selected, g->list.count - 1));
-    if (!gallery_chosen(ui)) // what was compared is gone
+    if (!gallery_chosen(ui)) // a compared picture is gone
         end_comparison(g);
     ui_redraw(ui);
 }
 
-// Has the library read again; the chosen picture stays chosen.
+// Reads the library again in the background; the selection stays.
 static void
 reload(struct ui *ui)
 {
@@ -101,7 +101,7 @@ static void
 open_gallery(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
-    g->large = g->large && g->compared; // what was drawn meanwhile is to be seen
+    g->large = g->large && g->compared; // show what was drawn meanwhile
     reload(ui);
 }
 
@@ -119,7 +119,8 @@ on_arrival(struct ui *ui, struct arrival *a)
         reload(ui);
 }
 
-// --- what keys act on: all that are marked, else the chosen one; in a comparison the chosen one
+// --- what keys act on: the marked pictures, if any; in large view, or without marks, the selected
+// one
 
 static void
 each_target(struct ui *ui,
@@ -262,7 +263,7 @@ remove_pictures(struct ui *ui)
         end_comparison(g);
 }
 
-// What was removed together comes back together.
+// Restores the pictures that were last removed together.
 static void
 bring_back(struct ui *ui)
 {
@@ -284,7 +285,7 @@ bring_back(struct ui *ui)
         ui_say(ui, ROLE_GOOD, "%d pictures are back", count);
 }
 
-// One of several that are marked is shown beside the others; any other one alone.
+// Compares the marked pictures if this is one of several; else shows it alone.
 static void
 enter(struct ui *ui, const struct library_picture *p)
 {
@@ -326,7 +327,7 @@ back(struct ui *ui)
     return true;
 }
 
-// By how many pictures a request moves; 0: it moves none.
+// By how many pictures a request moves; 0: not such a request.
 static int
 step_of(const struct gallery *g, enum request request)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Help, made from the tables of requests and keys: first the view one came from, then all requests.
+// The help, made from the tables of requests and keys: first those of the previous view, then all.
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 struct help {
     int top, rows, lines;
-    char filter[80]; // only lines that have it, in any case
+    char filter[80]; // shows only lines that contain it, in any case
 };
 
 static const char *const commands[][2] = {
@@ -29,7 +29,7 @@ static const char *const writing[][2] = {
     {"Esc", "back to the lists, where letters are commands"},
 };
 
-// One line at its place if it is on the screen.
+// Draws a line if it passes the filter and is on the screen; counts it.
 static void
 put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left,
     const char *right)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pictures as they come: the queue on the left, the chosen job's picture on the right. A sweep is
-// shown as one sheet of its pictures with their labels.
+// The live view: the queue on the left, the selected job's picture on the right. A sweep is shown
+// as a sheet of its pictures with their labels.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ stop_all(struct ui *ui)
         ui_say(ui, ROLE_STATUS, "nothing is being drawn");
 }
 
-// One line of what is known: state, step, time left, speed, where.
+// One line: state, step, time left, speed, device.
 static void
 draw_progress(const struct task *t, int y, int x, int columns)
 {
@@ -85,14 +85,14 @@ draw_progress(const struct task *t, int y, int x, int columns)
     draw_text(y, x, columns, live_state_role(t), text);
 }
 
-// As many columns as make the tiles largest.
+// The number of columns that makes the tiles largest.
 static int
 grid_columns(const struct ui *ui, const struct area *a, int count)
 {
     int best = 1, width, height;
     double best_side = 0;
     draw_cell(ui, &width, &height);
-    if (draw_is_plain()) // a line each
+    if (draw_is_plain()) // one line each
         return 1;
     for (int columns = 1; columns <= count; columns++) {
         int rows = (count + columns - 1) / columns;
@@ -106,7 +106,7 @@ grid_columns(const struct ui *ui, const struct area *a, int count)
     return best;
 }
 
-// The pictures of one job come side by side in one frame; taken apart once for each frame.
+// Splits a frame, in which the job's pictures are side by side; once per frame.
 static void
 take_apart(struct live *l, struct image *frame, int count)
 {
@@ -205,7 +205,7 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
     }
 }
 
-// Of a job that has ended: the step that is looked at, and where its picture lies.
+// Of a job that is not running: which step is shown, and the path of its picture.
 static void
 draw_end(const struct task *t, int back, int y, int x, int columns)
 {
@@ -246,7 +246,7 @@ draw_live(struct ui *ui, const struct area *a)
     else
         draw_end(t, l->back, right.y + 4, right.x + 1, right.columns - 2);
     struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
-    if (t->sweep && !l->alone && !draw_is_plain()) // there the queue says it all
+    if (t->sweep && !l->alone && !draw_is_plain()) // in plain mode the queue shows its jobs
         draw_sweep(ui, t->sweep, &picture);
     else
         draw_one(ui, t, &picture);
@@ -267,7 +267,7 @@ has_several(const struct task *t)
     return t && t->job.count > 1 && t->job.count <= LIMIT_JOB_PICTURES;
 }
 
-// Through the pictures of a job, then to the job as a whole.
+// Steps through the job's pictures and the job as a whole.
 static void
 choose_picture(struct ui *ui, const struct task *t, int by)
 {
@@ -320,7 +320,7 @@ again(struct ui *ui, const struct task *t)
     reading_put(ui, r);
 }
 
-// What is asked of the job that is shown.
+// Requests on the shown job.
 static bool
 on_task_request(struct ui *ui, struct task *t, enum request request)
 {

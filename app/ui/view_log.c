@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What limn and its worker said, the newest last.
+// The log view: messages of limn and its worker, the newest last.
 #include "app/base/time_text.h"
 #include "app/ui/field.h"
 #include "app/ui/view.h"
@@ -8,11 +8,11 @@
 enum { TIME_COLUMNS = 9 };
 
 struct log_view {
-    int back; // lines above the last one
+    int back; // how many messages the last shown one is before the newest
     int rows;
 };
 
-// Lines that few messages leave: then the first one stands at the top.
+// The lines that few messages leave empty at the bottom.
 static int
 spare_rows(const struct log_entry *log, int count, const struct area *a)
 {
@@ -35,7 +35,7 @@ draw_log(struct ui *ui, const struct area *a)
     l->back = MAX(0, MIN(l->back, count - l->rows));
     if (!count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, "no messages yet");
-    // From the last line upwards, each as high as it is when wrapped.
+    // From the last line upwards, each message wrapped.
     int y = a->y + a->rows - spare_rows(log, count, a);
     for (int i = count - 1 - l->back; i >= 0 && y > a->y + 1; i--) {
         struct field_line lines[8];

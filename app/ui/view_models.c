@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What there is to draw with: models, what was trained here, devices, as the worker describes its
-// machine; a card of the chosen one; loaders.
+// The models view: the worker's models, those trained here, and devices; a card of the selected
+// one; loaders.
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 enum { ROWS_MAX = 1024 + TRAININGS_MAX + 64, WIDE = 90, LABEL_COLUMNS = 12 };
 
-// A line that can be chosen.
+// A line of the list.
 struct row {
     enum { ROW_MODEL, ROW_TRAINED, ROW_DEVICE } kind;
     const struct jv *about;  // MODEL, DEVICE
@@ -27,7 +27,7 @@ struct models {
     int selected, top;
     bool asked;
     struct row rows[ROWS_MAX];
-    int count, of_models; // of them, models and trained ones
+    int count, of_models; // the first of_models rows are models and trained ones
     struct area list;
 };
 
@@ -47,8 +47,7 @@ open_models(struct ui *ui)
     training_load(ui);
 }
 
-// Models, then what trainings have made, then devices, but not the one that computes nothing, which
-// is the last and for tests.
+// Models, results of training runs, devices; not the `null` device, which computes nothing.
 static void
 list_rows(const struct ui *ui)
 {
@@ -85,7 +84,7 @@ is_unusable(const struct row *r)
     return r->kind == ROW_DEVICE && *value_of(r, "reason");
 }
 
-// Whether the next drawing is made with it.
+// Whether the next drawing is set to use it.
 static bool
 is_in_use(const struct ui *ui, const struct row *r)
 {
@@ -146,7 +145,7 @@ draw_list(const struct ui *ui, const struct area *a)
     }
 }
 
-// "references  up to 8", wrapped; the line behind it.
+// Draws a label and wrapped text: "references  up to 8"; returns the next line.
 __attribute__((format(printf, 4, 5))) static int
 put(const struct area *a, int y, const char *label, const char *format, ...)
 {
@@ -179,8 +178,8 @@ put_sizes(const struct jv *o, char *out, size_t size)
         snprintf(out, size, "%" PRId64 " x %" PRId64 " pixels", side, side);
 }
 
-// Of the device that drawings are made on now: the one that was chosen, else the first usable that
-// is no software driver.
+// The device of the next drawing: the one that was set, else the first usable one that is not a
+// software driver. NULL: none.
 static const struct row *
 device_in_use(const struct ui *ui)
 {
@@ -296,7 +295,7 @@ draw_loaders(const struct ui *ui, const struct area *a)
     }
 }
 
-// The card of what is chosen, and below it the loaders.
+// The selected row's card, and below it the loaders.
 static void
 draw_right(const struct ui *ui, const struct area *a)
 {
@@ -315,7 +314,7 @@ draw_right(const struct ui *ui, const struct area *a)
                                        : "Enter: the next drawing uses it");
         y++;
     }
-    // At the bottom, so that they stay where they are from one card to the next.
+    // At the bottom, so that they stay in place when the card changes.
     y = MAX(y, a->y + a->rows - 1 - (int)jv_size(ui_loaders(ui)));
     struct area loaders = {y, a->x, a->y + a->rows - y, a->columns};
     if (loaders.rows > 1)
@@ -345,7 +344,7 @@ draw_models(struct ui *ui, const struct area *a)
 
 // --- requests
 
-// The next drawing is made with what was chosen; once more: the worker chooses again.
+// Makes the next drawing use the row's model or device; if it does already, leaves that to limn.
 static void
 choose(struct ui *ui, const struct row *r)
 {
@@ -393,7 +392,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct models *m = models_of(ui);
     int row = m->top + y - m->list.y;
-    bool device = row > m->of_models; // behind the heading of devices
+    bool device = row > m->of_models; // below the devices' heading
     if (turn)
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
     else if (x < m->list.x + m->list.columns && row >= 0 && row != m->of_models &&

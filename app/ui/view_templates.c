@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Templates: the list, what the chosen one says, and a form of its variables.
+// The templates view: the list, and the form of a template's variables.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ is_hidden(const struct templates *t, const struct template_entry *e)
     return other || (!strcasestr(e->stem, t->filter) && !strcasestr(summary, t->filter));
 }
 
-// One's own come first and hide those of the same name.
+// The user's own templates come first and hide others of the same name.
 static bool
 add_template(const char *path, void *ctx)
 {
@@ -91,7 +91,7 @@ add_template(const char *path, void *ctx)
     return true;
 }
 
-// Those for one family of models alone behind those for any, both as they were.
+// Moves templates for one family of models behind those for any, otherwise keeping the order.
 static void
 others_last(struct templates *t)
 {
@@ -151,7 +151,7 @@ templates_chosen(const struct ui *ui)
 
 // --- the form of variables
 
-// Fields of the forms: of variables and of axes.
+// The id of a variable's field, in this form and in that of a sweep.
 static const char *
 variable_id(const char *name, char id[80])
 {
@@ -159,7 +159,6 @@ variable_id(const char *name, char id[80])
     return id;
 }
 
-// A template of one's own to bind variables in: the listed one stays as it is.
 bool
 templates_bind(struct form *f, const struct template_entry *e, struct template *t,
                struct err *err)
@@ -180,7 +179,7 @@ templates_bind(struct form *f, const struct template_entry *e, struct template *
     return ok;
 }
 
-// Without the template's own place before it: what is wrong was typed into the form.
+// An error without the template's path and line: the fault is in what was typed into the form.
 static const char *
 without_place(const char *path, const char *text)
 {
@@ -191,7 +190,7 @@ without_place(const char *path, const char *text)
     return end ? end + 2 : text;
 }
 
-// A template's job, whose pictures are there, in place of the instruction.
+// Puts a template's job, whose pictures can be read, into the composer.
 static void
 show_job(struct ui *ui, struct reading *r)
 {
@@ -222,7 +221,7 @@ variables_done(struct ui *ui, struct form *f, bool taken)
     if (!taken || !e)
         return true;
     bool ok = templates_bind(f, e, &t, &err) && template_job(&t, &j, &err);
-    if (ok) { // pictures are read when it is drawn; that they are there is known before
+    if (ok) { // read its pictures now, so that a missing one is reported here
         struct reading *r = reading_new(1, show_job);
         r->subject = mem_strdup(e->path);
         r->form = f->serial;
@@ -233,7 +232,7 @@ variables_done(struct ui *ui, struct form *f, bool taken)
     }
     job_finish(&j);
     template_finish(&t);
-    return false; // the form closes when the pictures are read
+    return false; // the form closes once the pictures have been read
 }
 
 void
@@ -263,7 +262,7 @@ templates_add_variables(struct form *f, const struct template *t)
     }
 }
 
-// The sentence and its pictures above the form are those that it would draw.
+// Shows the sentence and the pictures above the form with the form's values.
 static void
 variables_changed(struct ui *ui, struct form *f, int field)
 {
@@ -272,7 +271,7 @@ variables_changed(struct ui *ui, struct form *f, int field)
     struct template filled = {0};
     struct err err = {0};
     bool ok = e && templates_bind(f, e, &filled, &err);
-    f->selected = field; // also where another one is wrong: that is said at the end
+    f->selected = field; // even if another one is invalid, which is reported at the end
     if (!ok) {
         template_finish(&filled);
         return;
@@ -298,7 +297,7 @@ use_template(struct ui *ui, struct template_entry *e)
     }
 }
 
-// As it is, without a word: its defaults are its first picture. What it lacks is asked for.
+// Draws a template with its defaults; if a value is missing, opens its form.
 static void
 draw_template(struct ui *ui, struct template_entry *e)
 {

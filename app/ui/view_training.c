@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Trainings, running or finished. Their folders are kept in the library; where a training runs
-// now, the curve follows it. Those that run in the background (limn train --detach) are the
-// worker's to tell of: they are begun, stopped and continued with here.
+// The view of training runs, running or finished. The library keeps their folders; curves follow
+// logs as they grow. Runs in the background (limn train --detach) are listed by the worker, and
+// started, stopped and resumed here.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,7 @@ take_off(struct ui *ui, int at)
     keep(ui);
 }
 
-// The one in a folder, new at the end of the list where there was none; NULL: the list is full.
+// The run in a folder, added at the end of the list if it is new; NULL: the list is full.
 static struct run *
 run_in(struct ui *ui, const char *folder, struct err *err)
 {
@@ -128,9 +128,9 @@ training_load(struct ui *ui)
     char *kept = library ? library_kept(library, "trainings", NULL) : NULL, *left = NULL;
     for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
          line = strtok_r(NULL, "\n", &left))
-        add(ui, line, NULL); // one that is gone is left out
+        add(ui, line, NULL); // missing ones are left out
     free(kept);
-    add(ui, "run", NULL); // the place of limn train, when limn was started beside it
+    add(ui, "run", NULL); // limn train's default output, in the current folder
     t->selected = 0;
 }
 
@@ -151,9 +151,9 @@ close_training(struct ui *ui)
         free_run(&t->runs[i]);
 }
 
-// --- the worker's trainings
+// --- the worker's runs
 
-// The folder a job writes to, as it is seen from here.
+// The folder of a job's log on this machine; NULL: unknown.
 static char *
 folder_of(const struct ui *ui, const struct jv *job)
 {
@@ -177,7 +177,7 @@ training_run(const struct ui *ui, const char *id)
     return NULL;
 }
 
-// One job: the newest in a folder is that folder's.
+// Assigns a job to the run in its folder, unless that has a newer one.
 static void
 take_job(struct ui *ui, const struct jv *job)
 {
@@ -207,8 +207,8 @@ id_of(const struct run *r)
     return jv_string(jv_get(r->job, "id"), "");
 }
 
-// The newest first, in this limn and in the next; what no job tells of (ids begin with the time)
-// comes behind, as it was. What is chosen stays chosen.
+// Sorts the newest first (ids begin with the time), in a stable order across sessions; runs without
+// a job come last, in their previous order. The selection stays.
 static void
 sort_runs(struct training *t)
 {
@@ -227,7 +227,7 @@ take_jobs(struct ui *ui, const struct jv *jobs)
     struct training *t = training_of(ui);
     for (size_t i = 0; i < jv_size(jobs); i++) // the newest first
         take_job(ui, jv_at(jobs, i));
-    // One that was forgotten elsewhere is a folder like others, or nothing.
+    // A job that the worker no longer lists leaves a mere folder, or nothing.
     for (int i = t->count - 1; i >= 0; i--) {
         bool listed = false;
         for (size_t k = 0; t->runs[i].job && k < jv_size(jobs); k++)
@@ -282,9 +282,9 @@ on_event(struct ui *ui, struct client_event *e)
         training_take_piece(ui, e);
 }
 
-// --- what has been made
+// --- results
 
-// Of another machine's training no more is known than where it writes to, and that it has ended.
+// Of another machine's run only the output folder is known, and whether the run is done.
 static char *
 result_there(const struct run *r)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// limn-window: the window beside the terminal, a program of its own, so that limn starts without
-// SDL and outlives a display that goes away. Frames come in on standard input as messages of
-// app/worker/wire.h: "frame" (step, total, width, height; RGB behind), "paint" (width, height of a
-// picture, mask_width, mask_height; RGB and the mask's bytes behind; without them: no longer).
-// "dropped" (file) and "painted" (width, height, ended; the mask's bytes behind) go out on standard
-// output.
+// limn-window: the window beside the terminal, a separate program, so that limn starts without SDL
+// and survives the loss of the display. It reads messages (app/worker/wire.h) from standard input:
+// "frame" (step, total, width, height; payload: RGB) and "paint" (width, height, mask_width,
+// mask_height; payload: the picture's RGB, then the mask's bytes; without them painting ends). It
+// writes to standard output: "dropped" (file) and "painted" (width, height, ended; payload: the
+// mask's bytes).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 enum { TURN_MS = 15 };
 
-// A side by its name; 0: it is none that a picture has.
+// A side by its name; 0: not a picture's side.
 static int
 side_of(const struct wire_message *m, const char *name)
 {

@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 #include "renderer/image/mask.h"
 
-enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; of 10 ms
+enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; files; of 10 ms each
 
 struct window_link {
     pid_t pid;
@@ -22,11 +22,11 @@ struct window_link {
     struct wire *wire;
     char *drops[DROPS_MAX];
     int drop_count;
-    struct image *painted; // not asked for yet; NULL: nothing
+    struct image *painted; // the newest mask not yet taken; NULL: none
     bool ended;
 };
 
-// In the build folder, when limn runs from there, or where it was installed.
+// In the build folder if limn runs from there, else where it was installed.
 static char *
 find_program(void)
 {
@@ -85,11 +85,11 @@ window_link_close(struct window_link *l)
     if (!l)
         return;
     wire_close(l->wire);
-    close(l->fd); // it ends by itself
+    close(l->fd); // it exits by itself
     close(l->errors);
     for (int i = 0; l->pid > 0 && waitpid(l->pid, NULL, WNOHANG) == 0; i++) {
         if (i == GOODBYE_TURNS)
-            kill(l->pid, SIGKILL); // a display that does not answer must not hold limn up
+            kill(l->pid, SIGKILL); // a hung display must not hold up limn
         usleep(10000);
     }
     while (l->drop_count)
@@ -147,7 +147,7 @@ window_link_paint(struct window_link *l, const struct image *picture, const stru
     image_unref(rgb);
 }
 
-// The newest one counts.
+// Keeps only the newest mask.
 static void
 take_painted(struct window_link *l, const struct wire_message *m)
 {
