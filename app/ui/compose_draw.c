@@ -144,7 +144,7 @@ welcome_of(const struct compose *c)
     return "limn makes pictures from a sentence and the pictures that it refers to.\n"
            "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.\n"
            "i to write: Draw [ref#1] in the style of [ref#2]: \u2026\n"
-           "? helps, q leaves.";
+           "? shows help, q quits.";
 }
 
 // As many lines as the text has, and an empty one to continue in; the rest is for pictures.

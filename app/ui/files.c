@@ -149,7 +149,7 @@ ask_where(struct ui *ui)
     }
     if (!count) {
         size_t n = strlen(question);
-        snprintf(question + n, sizeof question - n, "   (B keeps the folder that is open)");
+        snprintf(question + n, sizeof question - n, "   (B bookmarks the open folder)");
     }
     ui_ask(ui, question, answers, go_answered);
     free_bookmarks(list, count);
@@ -272,7 +272,7 @@ draw_lines(struct browser *b, bool focus, const struct area *a)
     struct area words = {a->y, a->x + 1, a->rows, a->columns - 2};
     if (!b->count)
         draw_wrapped(&words, ROLE_DIM,
-                     *b->filter    ? "no name has that"
+                     *b->filter    ? "no name matches"
                      : b->suffixes ? "no such files here"
                                    : "no pictures here; b and s: the samples that come with limn");
 }

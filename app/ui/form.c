@@ -180,7 +180,7 @@ keys_here(const struct form *f, int columns)
 {
     const struct form_field *d = &f->fields[f->selected];
     if (f->editing)
-        return "Enter and Tab take it   Esc takes it back";
+        return "Enter or Tab accepts   Esc discards";
     if (!f->count)
         return "Enter OK   Esc cancel";
     if (d->files)

@@ -97,9 +97,9 @@ static void
 draw_prompt_hint(const struct ui *ui, int x)
 {
     const struct dialogue *d = &ui->dialogue;
-    const char *keys = d->palette ? "Tab completes   Up what was asked before   Enter does it"
+    const char *keys = d->palette ? "Tab completes   Up earlier commands   Enter runs it"
                                     "   Esc cancels"
-                                  : "Enter takes it   Esc cancels";
+                                  : "Enter accepts   Esc cancels";
     int width = d->prompt_hint ? text_width(d->prompt_hint, SIZE_MAX) + 3 : 0;
     bool fits = x + width + text_width(keys, SIZE_MAX) < COLS;
     if (width)

@@ -152,7 +152,7 @@ gallery_draw(struct ui *ui, const struct area *a)
     draw_title(g, a);
     if (!ui_library(ui)) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_WARNING,
-                  "the library cannot be opened (7 has why)");
+                  "the library cannot be opened: 7 shows why");
     } else if (!g->listed) {
         draw_text(a->y + 2, a->x + 1, a->columns - 2, ROLE_DIM, "reading the library \u2026");
     } else if (!p) {

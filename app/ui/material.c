@@ -57,7 +57,7 @@ material_has_job(struct ui *ui, const struct opening *o)
         return true;
     ui_say(ui, ROLE_ERROR, "%s",
            o->err.code ? o->err.text
-                       : "it is a sheet, or not limn's: it holds no single instruction");
+                       : "it is a sheet, or limn did not make it: it has no single instruction");
     return false;
 }
 
@@ -290,7 +290,7 @@ material_request(struct ui *ui, enum request request, const char *file, int64_t 
     if (!is_mine(request))
         return false;
     if (!file) {
-        ui_say(ui, ROLE_STATUS, "the picture is not there yet");
+        ui_say(ui, ROLE_STATUS, "there is no picture yet");
         return true;
     }
     remember(ui, file, seed);

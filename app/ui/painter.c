@@ -124,8 +124,8 @@ take(struct ui *ui)
     job_finish(&j);
     close_painter(ui);
     if (r)
-        ui_say(ui, ROLE_GOOD, "%.0f %% of the picture is drawn anew: i and write what, then F9; u "
-                              "takes the mask back", MAX(share * 100, 1));
+        ui_say(ui, ROLE_GOOD, "%.0f %% of the picture is redrawn: i and write what, then F9; u "
+                              "removes the mask", MAX(share * 100, 1));
     else
         ui_say(ui, ROLE_STATUS, "nothing was painted: there is no mask");
     return true;
@@ -212,9 +212,9 @@ tell_window(struct ui *ui, struct painter *p)
 static void
 draw_head(const struct painter *p, const struct area *a)
 {
-    draw_heading(a, true, "mask: what is painted is drawn anew, the rest stays");
+    draw_heading(a, true, "mask: what is painted is redrawn, the rest stays");
     char text[200];
-    snprintf(text, sizeof text, "%s, brush %d   %s   %.2f %% is drawn anew   %d,%d",
+    snprintf(text, sizeof text, "%s, brush %d   %s   %.2f %% is redrawn   %d,%d",
              p->black ? "erases" : "paints", 2 * p->radius + 1,
              p->anchored ? "rectangle: r at its other corner" : p->down ? "brush down" : "brush up",
              p->mask ? 100 * mask_share(p->mask) : 0, p->column + 1, p->row + 1);
@@ -361,7 +361,7 @@ paint_key(struct ui *ui, struct painter *p, wint_t key)
     case 'c': mask_remember(p->mask), mask_fill(p->mask, false); break;
     case 'u':
         if (!mask_undo(p->mask))
-            ui_say(ui, ROLE_STATUS, "nothing was painted before this");
+            ui_say(ui, ROLE_STATUS, "there is nothing to undo");
         break;
     default: return false;
     }
@@ -378,7 +378,7 @@ go_back(struct ui *ui, struct painter *p)
         return;
     }
     close_painter(ui);
-    ui_say(ui, ROLE_STATUS, "the mask is as it was");
+    ui_say(ui, ROLE_STATUS, "the mask is unchanged");
 }
 
 bool

@@ -344,7 +344,7 @@ palette_draw(struct ui *ui)
     struct canvas_rect cover = {y - 1, 0, rows + 1, COLS};
     if (rows > 0) {
         draw_fill(&head, ROLE_POPUP);
-        draw_heading(&head, true, *p->prefix ? "what it takes" : "commands");
+        draw_heading(&head, true, *p->prefix ? "arguments" : "commands");
     }
     if (rows > 0)
         canvas_cover(ui->screen.canvas, &cover, 1);

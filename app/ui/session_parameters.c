@@ -22,7 +22,7 @@ static const struct {
     const char *id, *label, *help;
 } pictures[] = {
     {JOB_START, "start:file", "start from", "a picture to draw from (img2img); empty: from noise"},
-    {JOB_MASK, "mask:file", "mask", "of that picture: white is drawn anew, black is kept"},
+    {JOB_MASK, "mask:file", "mask", "of that picture: white is redrawn, black is kept"},
 };
 
 // A field's value for a picture; "" for one embedded in another picture.

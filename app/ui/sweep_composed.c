@@ -44,7 +44,7 @@ make_folder(struct templates_own *own, struct err *err)
     if (own->folder)
         return true;
     if (!mkdtemp(path))
-        return err_errno(err, ERR_IO, "no folder for the sweep's instruction can be made in /tmp");
+        return err_errno(err, ERR_IO, "cannot create a folder for the sweep in /tmp");
     own->folder = mem_strdup(path);
     return true;
 }

@@ -22,7 +22,7 @@ draw_list(struct ui *ui, const struct area *a)
     draw_heading(a, true, title);
     if (!t->count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
-                  *t->filter ? "none has that" : "n begins one");
+                  *t->filter ? "none matches" : "n creates one");
     t->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     t->top = draw_scroll(t->count, t->selected, t->list.rows, t->top);
     for (int row = 0; row < t->list.rows && t->top + row < t->count; row++) {

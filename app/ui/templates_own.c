@@ -32,7 +32,7 @@ edit(struct ui *ui, const char *path)
     struct template t = {0};
     struct err err = {0};
     if (!template_is_own(path)) {
-        ui_say(ui, ROLE_ERROR, "it comes with limn: %s makes a copy of it that is yours",
+        ui_say(ui, ROLE_ERROR, "it comes with limn: %s makes a copy that you can edit",
                request_keys(ui_view(ui), REQUEST_DUPLICATE));
         return;
     }
@@ -78,7 +78,7 @@ rename_done(struct ui *ui, const char *name)
     struct err err = {0};
     if (name && *name)
         show(ui, template_rename(templates_own_of(ui)->subject, name, &err), &err,
-             "is its name now");
+             "is its new name");
 }
 
 static void

@@ -172,5 +172,5 @@ training_turn_curve(struct ui *ui)
     t->blocks = !t->blocks;
     entry_text(ui, "curve", t->blocks ? "blocks" : "dots");
     ui_say(ui, ROLE_GOOD, t->blocks ? "curves are drawn in blocks, which every font has"
-                                    : "curves are drawn in dots of braille");
+                                    : "curves are drawn in braille dots");
 }

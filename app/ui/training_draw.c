@@ -15,8 +15,8 @@
 static const char none_yet[] =
     "n starts a training run. The recipe my-style.yaml makes a style of about twenty icons of "
     "yours, in minutes; limn-icons.yaml trains the whole model.\n\n"
-    "a adds the output folder of one that limn train has started elsewhere.\n\n"
-    "docs/training.md tells what to prepare; limn data pack makes a pack of a folder of pictures.";
+    "a adds the output folder of a run that limn train started elsewhere.\n\n"
+    "docs/training.md explains what to prepare; limn data pack packs a folder of pictures.";
 
 #define ASK_SECONDS 2.0 // between requests for the worker's list of runs
 
@@ -64,7 +64,9 @@ static void
 draw_row(const struct run *r, const struct area *line, bool here)
 {
     static const char *const shown[][2] = {{"lost", "cut off"}};
-    const char *state = r->job ? training_state(r) : training_is_running(r) ? "running" : "at rest";
+    const char *state = r->job                   ? training_state(r)
+                        : training_is_running(r) ? "running"
+                                                 : "inactive";
     const char *place =
         r->copied ? jv_string(jv_get(jv_get(r->job, "about"), "output"), "?") : r->folder;
     const char *text = jv_string(jv_get(r->job, "text"), "");

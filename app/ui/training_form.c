@@ -35,7 +35,7 @@ begin(struct ui *ui, int argc, char **argv)
     if (ok && errand_from(&e, &line, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
         errand_start(&e, ui_client(ui), id.id, true);
-        ui_say(ui, ROLE_STATUS, "the training begins \u2026");
+        ui_say(ui, ROLE_STATUS, "starting the training run \u2026");
     } else {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     }

@@ -142,8 +142,8 @@ on_lost(struct ui *ui, const char *how)
         ui_say(ui, ROLE_ERROR,
                "%s; it will not be restarted: quit limn and start it again", how);
     } else {
-        ui_say(ui, ROLE_ERROR, "%s; it is started again%s", how,
-               tasks_unfinished(ui) ? ", and its jobs are offered to it" : "");
+        ui_say(ui, ROLE_ERROR, "%s; restarting it%s", how,
+               tasks_unfinished(ui) ? " and resubmitting its jobs" : "");
     }
 }
 

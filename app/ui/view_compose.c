@@ -195,7 +195,7 @@ edit_outside(struct ui *ui)
     int fd = mkstemp(path);
     struct err err = {0};
     if (fd < 0) {
-        ui_say(ui, ROLE_ERROR, "no file for the editor can be made in /tmp");
+        ui_say(ui, ROLE_ERROR, "cannot create a file for the editor in /tmp");
         return;
     }
     bool ok = write(fd, session->text.text, strlen(session->text.text)) >= 0;

@@ -89,7 +89,7 @@ draw_help(struct ui *ui, const struct area *a)
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (!is_hint(views[ui_view_before(ui)], (enum request)r))
             put_request(h, a, &line, ui_view_before(ui), (enum request)r);
-    put(h, a, &line, ROLE_TEXT, "commands, behind a colon", NULL);
+    put(h, a, &line, ROLE_TEXT, "commands, after a colon", NULL);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         put(h, a, &line, ROLE_KEY, commands[i][0], commands[i][1]);
     put(h, a, &line, ROLE_TEXT, "while writing", NULL);

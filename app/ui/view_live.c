@@ -75,7 +75,7 @@ draw_progress(const struct task *t, int y, int x, int columns)
     } else if (t->state == TASK_FAILED) {
         snprintf(text, sizeof text, "%s", t->error);
     } else if (t->state == TASK_OFFERED) {
-        snprintf(text, sizeof text, "r draws it, R all that are to do, x drops it (%s)", t->error);
+        snprintf(text, sizeof text, "r draws it, R draws all to do, x drops it (%s)", t->error);
     } else if (t->state == TASK_DONE) {
         snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds,
                  t->job.seed, *t->device ? t->device : "?");
@@ -290,7 +290,7 @@ stop(struct ui *ui, struct task *t)
            t->state == TASK_RUNNING   ? "it stops after this step"
            : t->state == TASK_QUEUED  ? "it will not be drawn"
            : t->state == TASK_OFFERED ? "forgotten"
-                                      : "it has ended already; c forgets the finished ones");
+                                      : "it has already ended; c clears finished jobs");
     task_cancel(ui, t);
     task_drop(ui, t);
 }

@@ -272,7 +272,7 @@ on_event(struct ui *ui, struct client_event *e)
         training_ask(ui);
     if (e->type == CLIENT_RUNNING && ours)
         ui_say(ui, ROLE_GOOD,
-               "the training is running in the background, even without limn: x stops it");
+               "running in the background, even after limn exits: x stops it");
     if (e->type == CLIENT_ENDED && ours)
         ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not start"));
     if (e->type == CLIENT_LOST)
@@ -337,8 +337,8 @@ training_use(struct ui *ui, const struct run *r)
     char *made = training_result(ui, r, &is_lora);
     char **field = is_lora ? &j->lora : &j->model;
     if (!made) {
-        ui_say(ui, ROLE_STATUS, "it has not made a model yet: that comes with its first sheet, and "
-                                "at its end");
+        ui_say(ui, ROLE_STATUS, "it has no model yet: it saves one with its first sheet and at its "
+                                "end");
         return;
     }
     bool same = *field && strcmp(*field, made) == 0;
@@ -378,7 +378,7 @@ static void
 remove_run(struct ui *ui, struct run *r)
 {
     if (r->job && training_is_running(r)) {
-        ui_ask(ui, "save and stop this training? y", "y", stop_answered);
+        ui_ask(ui, "save and stop this training run? y", "y", stop_answered);
         return;
     }
     if (r->job)
@@ -394,7 +394,7 @@ resume(struct ui *ui, struct run *r)
     if (!r->job) {
         ui_say(ui, ROLE_ERROR, "limn's worker did not start it: start one with n and `resume`");
     } else if (training_is_running(r)) {
-        ui_say(ui, ROLE_ERROR, "it runs");
+        ui_say(ui, ROLE_ERROR, "it is already running");
     } else {
         snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
         client_again(ui_client(ui), id_of(r));

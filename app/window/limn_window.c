@@ -109,7 +109,7 @@ main(int argc, char **argv)
     (void)argv;
     streams_open();
     if (argc > 1) {
-        fputs("limn-window: limn starts it; see limn --help\n", stderr);
+        fputs("limn-window is started by limn; see limn --help\n", stderr);
         return 2;
     }
     struct window *w = window_open("limn", &err);

@@ -273,19 +273,19 @@ def the_mouse_paints():
     t = Terminal(WINDOWS_BEFORE, size=(100, 40))
     check(t.run(15, lambda out: 'instruction' in t.text()), 'start')
     t.send(b'M')
-    check(t.run(10, lambda out: '0.00 % is drawn anew' in t.text()), f'the painter ({t.text()[-300:]!r})')
+    check(t.run(10, lambda out: '0.00 % is redrawn' in t.text()), f'the painter ({t.text()[-300:]!r})')
     check(t.run(5, lambda out: b'\x1b[?1002h' in t.out), 'the mouse is followed')
     t.send(b'\x1b[<0;45;15M')
     for x in range(45, 60):
         t.send(b'\x1b[<32;%d;15M' % x, 0.01 * (x - 40))
     t.send(b'\x1b[<0;60;15m', 0.3)
     t.send(b'\x0c', 0.6) # the screen whole
-    check(t.run(5, lambda out: re.search(r'[1-9]\d*\.\d\d % is drawn', t.text())), f'a stroke ({t.text()[-300:]!r})')
+    check(t.run(5, lambda out: re.search(r'[1-9]\d*\.\d\d % is redrawn', t.text())), f'a stroke ({t.text()[-300:]!r})')
     t.send(b'u')
     t.run(0.5)
     before = t.out.count(b'\x1b[?1002l')
     t.send(b'\x1b')
-    check(t.run(5, lambda out: 'the mask is as it was' in t.text()), 'Esc leaves it')
+    check(t.run(5, lambda out: 'the mask is unchanged' in t.text()), 'Esc leaves it')
     check(t.out.count(b'\x1b[?1002l') == before + 1, 'and the mouse is followed no more')
     t.close()
 

@@ -64,7 +64,7 @@ def interrupted():
     s.expect('3 drawings were interrupted', 'the next limn says so', 20)
     s.keys('2')
     s.expect('to do(?s:.*)to do(?s:.*)to do', 'the queue has them')
-    s.expect('r draws it, R all', 'and how to go on')
+    s.expect('r draws it, R draws all', 'and how to go on')
     # Another limn beside this one does not take them again.
     s.keys('End', 'r')
     s.expect('done in', 'the last one is drawn again', 60)
@@ -280,7 +280,7 @@ def trainings():
     s.keys('x', 'y')
     s.expect('stopped +step', 'and stopped', 30)
     s.keys('x')
-    s.expect('n starts a training|at rest', 'and forgotten', 20)
+    s.expect('n starts a training|inactive', 'and forgotten', 20)
     # The form.
     shutil.rmtree(folder / 'run')
     s.keys('n')

@@ -196,7 +196,7 @@ settle
 
 
 def painting():
-    # A mask in cells: only what is white in it is drawn anew; u takes it back, and it is there at the next start.
+    # A mask in cells: only what is white in it is redrawn; u takes it back, and it is there at the next start.
     h = Home()
     h.play(SMALL, 'one')
     (_, _, _, _, _, file), = pictures(h)
@@ -205,14 +205,14 @@ def painting():
                     'keys a\nsave -\nkeys i\nsave -\n'
                     'keys r L L j j j j r\nsave -\nkeys b Down Down b\nsave -\nkeys c Enter\nwait there is no mask',
                     'keys')
-    shares = [float(x) for x in re.findall(r'([\d.]+) % is drawn anew', screen)]
+    shares = [float(x) for x in re.findall(r'([\d.]+) % is redrawn', screen)]
     check(shares[1:4] == [0, 100, 0] and 0 < shares[0] < 1 < shares[4] <= shares[5],
           f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
     screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\n'
-                    'save -\nkeys Enter\nwait is drawn anew: i and write\n'
+                    'save -\nkeys Enter\nwait is redrawn: i and write\n'
                     'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
                     'keys Esc\nsettle', 'the upper half')
-    half = float(re.search(r'([\d.]+) % is drawn anew', screen)[1])
+    half = float(re.search(r'([\d.]+) % is redrawn', screen)[1])
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
     screen = h.play('wait blue whale\nsave -\nkeys F9\nwait done in\nsettle', 'the next day')
     check(re.search('mask .*painted.png', screen), 'the mask is still there', screen)
@@ -425,7 +425,7 @@ def choosing():
                     'type nonesuch.png\nkeys Enter Enter\nwait there is no file nonesuch.png\nsave -\nkeys Esc p ' +
                     start + 'Backsp ^U Enter Enter\n'
                     'gone snail-noto', 'references', folder=str(folder))
-    check('white is drawn anew' in screen, 'what is no file keeps the form', screen)
+    check('white is redrawn' in screen, 'what is no file keeps the form', screen)
 
 
 def models():

@@ -401,7 +401,7 @@ def painting():
     s.expect('references', 'start')
     s.keys('M')
     s.expect('mask: what is painted', 'a picture of the list is painted over')
-    s.expect('0.00 % is drawn anew', 'nothing yet')
+    s.expect('0.00 % is redrawn', 'nothing yet')
     s.keys('W')
     w = d.window()
     check(w is not None, 'the window beside it')
@@ -409,7 +409,7 @@ def painting():
     while near(d.pixels(w)(320, 320), GROUND) and time.monotonic() < end:
         time.sleep(0.05)
     d.click(w, 320, 320)
-    s.expect(r'[1-9]\d*\.\d+ % is drawn anew|0\.[1-9]\d % is', 'a click in the window paints')
+    s.expect(r'[1-9]\d*\.\d+ % is redrawn|0\.[1-9]\d % is', 'a click in the window paints')
     d.key(w, 'Return')
     s.expect('mask .*painted.png', 'Enter there takes it')
     s.close()
