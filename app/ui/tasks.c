@@ -563,10 +563,8 @@ task_event(struct ui *ui, struct client_event *e)
         if (e->err.code == ERR_CANCELLED && task_withdrawn(ui, t))
             break;
         end_task(ui, t, e->err.code == ERR_CANCELLED ? TASK_CANCELLED : TASK_FAILED, e->err.text);
-        if (e->err.code != ERR_CANCELLED) {
+        if (e->err.code != ERR_CANCELLED)
             ui_say(ui, ROLE_ERROR, "%s", e->err.text);
-            ui_log(ui, ROLE_ERROR, e->err.text);
-        }
         break;
     case CLIENT_HELLO:
     case CLIENT_LOADERS:

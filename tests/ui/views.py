@@ -462,6 +462,9 @@ def curve():
         screen = h.play(f'keys 6 {args}\nwait ^ +step 1 +300\nsave -', 'a curve')
         columns = [[m.start() for m in re.finditer(sign, line)] for line in screen.split('\n')]
         columns = [c for c in columns if c]
+    screen = h.play('keys :\ntype model nonesuch\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait there is no model .nonesuch\n'
+                    'keys 7\nsave -', 'a job that fails')
+    check(screen.count("there is no model 'nonesuch'") == 1, 'is in the log once', screen)
         check(len(columns) > 4 and all(a[-1] <= b[0] + 1 for a, b in zip(columns, columns[1:])),
               'it falls evenly', screen)
         check(columns[0][0] <= 10 and columns[-1][-1] > 43, 'through all of its half', screen)
