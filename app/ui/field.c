@@ -247,8 +247,8 @@ field_key(struct field *f, wint_t key, bool code)
         return true;
     }
     switch (key) {
-    case 'A' & CTRL: f->cursor = line_start(f); return true;
-    case 'E' & CTRL: f->cursor = line_end(f); return true;
+    case 'A' & CTRL: f->typing = false, f->cursor = line_start(f); return true;
+    case 'E' & CTRL: f->typing = false, f->cursor = line_end(f); return true;
     case 'U' & CTRL: erase_bytes(f, line_start(f), at); return true;
     case 'K' & CTRL: erase_bytes(f, at, line_end(f)); return true;
     case 'W' & CTRL: erase_bytes(f, word_before(f, at), at); return true;

@@ -34,6 +34,8 @@ def palette():
     screen = h.play('keys :\npaste steps 9\nsave -\nkeys Esc Y\nsave -', 'pasted')
     check(':steps 9' in screen and 'Y does nothing here' in screen, 'a paste goes in; a key without use says so',
           screen)
+    screen = h.play('keys :\ntype abc\nkeys ^A\ntype x\nsave -\nkeys ^_\nsave -', 'undone')
+    check(':xabc' in screen and re.search('^ :abc$', screen, re.M), 'what was typed since the cursor moved', screen)
 
 
 def own_keys():
