@@ -47,12 +47,15 @@ gallery_compare(struct ui *ui, int64_t chosen)
 {
     struct gallery *g = gallery_of(ui);
     gallery_compare_end(g);
+    g->side = 0;
     for (int i = 0; i < g->mark_count && g->compared < COMPARED_MAX; i++) {
-        const struct library_picture *p = gallery_by_id(g, g->marked[i]);
+        int64_t id = g->marked[i];
+        const struct library_picture *p = gallery_by_id(g, id);
         if (!p) // the search hides it
             continue;
         int at = g->compared++;
-        g->marked[at] = g->marked[i]; // the shown ones come first
+        g->marked[i] = g->marked[at]; // the shown ones come first
+        g->marked[at] = id;
         g->jobs[at] = JOB_EMPTY;
         g->read[at] = false;
         g->unread[at] = true;

@@ -79,6 +79,9 @@ def gallery():
                     'marked')
     check([p[1:3] for p in pictures(h)] == [(4, 'best'), (0, ''), (4, 'best')], f'both that are marked: {pictures(h)}',
           screen)
+    h.play('keys 3\nsettle\nkeys Right Space Left Space End Space /\ntype *4\nkeys Enter\nwait 2 pictures, \n'
+           'keys Enter\nsettle\nkeys Esc / ^U Enter\nwait 3 pictures, .*3 marked\nkeys x\nwait 0 pictures, \nkeys u\n'
+           'wait 3 pictures, ', 'a mark that a search hides outlives a comparison of the others')
     h.play('keys 3\nsettle\nkeys Space Right Right Space x\nwait removed 2 pictures\nwait 1 picture,\nkeys u\n'
            'wait 3 pictures\nkeys x\n'
            'wait 2 pictures\n', 'removed')
