@@ -411,9 +411,9 @@ is_soon_there(struct ui *ui, int slot, const struct area *a)
 }
 
 struct image *
-draw_image(struct ui *ui, const char *file)
+draw_image(struct ui *ui, const char *file, const char **failed)
 {
-    return pictures_get(ui->pictures, file, PICTURE_SIDE, NULL);
+    return pictures_get(ui->pictures, file, PICTURE_SIDE, failed);
 }
 
 void

@@ -57,9 +57,9 @@ int draw_square_rows(const struct ui *ui, int columns);
 void draw_reserve(const struct area *a);
 // A picture, fitted into an area. live: a frame of a sequence. The caller keeps the image.
 void draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image, bool live);
-// A file's picture, at most 640 pixels a side, borrowed until the next call; NULL: not decoded yet,
-// or it cannot be.
-struct image *draw_image(struct ui *ui, const char *file);
+// A file's picture, at most 640 pixels a side, borrowed until the next call. NULL: not decoded yet,
+// or it cannot be: then *failed (failed may be NULL) is the reason.
+struct image *draw_image(struct ui *ui, const char *file, const char **failed);
 void draw_file(struct ui *ui, int slot, const struct area *a,
                const char *file); // decoded on another thread (pictures.h), so not shown at once
 // Text with its [ref#k] markers, wrapped; the cursor is at byte `cursor`, SIZE_MAX: none.

@@ -155,9 +155,9 @@ draw_difference(struct ui *ui, const struct area *a)
     struct gallery *g = gallery_of(ui);
     const struct library_picture *p = gallery_by_id(g, g->marked[0]),
                                  *q = gallery_by_id(g, g->marked[1]);
-    struct image *one = p && !g->differs ? draw_image(ui, p->file) : NULL;
+    struct image *one = p && !g->differs ? draw_image(ui, p->file, NULL) : NULL;
     struct image *kept = one ? image_ref(one) : NULL;
-    struct image *two = kept && q ? draw_image(ui, q->file) : NULL;
+    struct image *two = kept && q ? draw_image(ui, q->file, NULL) : NULL;
     if (kept && two) {
         g->differs = difference_of(ui, kept, two);
         g->difference = g->differs != NULL;

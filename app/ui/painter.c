@@ -19,7 +19,8 @@ enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
 struct painter {
     struct image *picture; // NULL: not decoded yet
     struct image *shown;   // with mask and cursor; NULL: to be made
-    struct mask *mask;     // NULL: no picture yet
+    struct mask *mask;     // NULL: no picture yet, or it could not be made
+    bool refused;          // it could not be made
     struct area place;     // cells that the picture covers
     double scale_x, scale_y; // mask pixels per cell
     int column, row;         // of the cursor, in cells of the place
@@ -134,27 +135,37 @@ take(struct ui *ui)
 // --- drawing
 
 // The picture to start from: its file or, if it is embedded in another picture, the worker's look.
+// NULL: not there yet, or, with *failed, never.
 static struct image *
-find_picture(struct ui *ui)
+find_picture(struct ui *ui, const char **failed)
 {
     const struct job_reference *r = find_use(ui, JOB_START);
+    const struct compose *c = compose_of(ui);
     if (!r)
         return NULL;
-    return r->file && !r->embedded ? draw_image(ui, r->file) : compose_of(ui)->after;
+    if (r->file && !r->embedded)
+        return draw_image(ui, r->file, failed);
+    *failed = *c->trouble ? c->trouble : NULL;
+    return c->after;
 }
 
-// Starts with the instruction's mask, if that is a file; else with an empty one.
+// Starts with an empty mask or, once it is decoded, with the instruction's, if that is a file.
 static void
 begin_mask(struct ui *ui, struct painter *p)
 {
     struct err err = {0};
+    const char *failed = NULL;
     const struct job_reference *r = find_use(ui, JOB_MASK);
-    struct image *kept = r && r->file && !r->embedded ? draw_image(ui, r->file) : NULL;
+    bool has_file = r && r->file && !r->embedded;
+    struct image *kept = has_file ? draw_image(ui, r->file, &failed) : NULL;
+    if (has_file && !kept && !failed)
+        return;
     p->mask = mask_new(p->picture, &err);
     if (p->mask && kept)
         mask_replace(p->mask, kept, &err);
-    if (!p->mask)
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+    p->refused = !p->mask;
+    if (failed || err.code != ERR_NONE)
+        ui_say(ui, ROLE_ERROR, "%s", failed ? failed : err.text);
 }
 
 static void
@@ -226,14 +237,16 @@ painter_draw(struct ui *ui, const struct area *a)
 {
     struct painter *p = painter_of(ui);
     struct area room = {a->y + HEAD_ROWS, a->x + 1, a->rows - HEAD_ROWS, a->columns - 2};
-    struct image *picture = p->picture ? NULL : find_picture(ui);
+    const char *failed = NULL;
+    struct image *picture = p->picture ? NULL : find_picture(ui, &failed);
     draw_head(p, a);
-    if (picture) {
+    if (picture)
         p->picture = image_ref(picture);
+    if (p->picture && !p->mask && !p->refused)
         begin_mask(ui, p);
-    }
     if (!p->mask) {
-        draw_text(room.y, room.x, room.columns, ROLE_DIM, "reading the picture \u2026");
+        draw_wrapped(&room, failed ? ROLE_WARNING : ROLE_DIM,
+                     failed ? failed : "reading the picture \u2026");
         return;
     }
     screen_track_mouse(true);

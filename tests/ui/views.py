@@ -4,7 +4,7 @@
 # usage: views.py LIMN SOURCE LOADERS [NAME...]
 import os, pathlib, re, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import SANITIZED, SLOW, SOURCE, check, run, skip
+from limn_test import SANITIZED, SLOW, SOURCE, check, drawn, png, run, skip
 from script import DRAWN, Home, Picture
 
 
@@ -200,6 +200,12 @@ settle
 '''
 
 
+def to_start():
+    """Keys from the first field of the form of parameters to the picture to start from; the mask is the next one."""
+    rows = re.findall(r'^PARAMETER\(\w+, (\w+)', (pathlib.Path(SOURCE) / 'app/job/parameters.def').read_text(), re.M)
+    return 'Down ' * [r for r in rows if r != 'dummy'].index('strength')
+
+
 def painting():
     # A mask in cells: only what is white in it is redrawn; u takes it back, and it is there at the next start.
     h = Home()
@@ -228,6 +234,13 @@ def painting():
     check(not any(differ[rows + 1:]), 'what is black is as it was, to the rounding of its colours')
     # Rows of nothing but transparent ground are alike in both.
     check(sum(d > 0 for d in differ[:rows - 1]) > 0.7 * rows, f'and what is white is not: {differ}')
+    # A mask from a file is painted further; a picture that has gone says so.
+    (h.path / 'half.png').write_bytes(png((64, 64), drawn((64, 64), lambda x, y: 255 * (y < 32))))
+    shutil.copy(file, h.path / 'start.png')
+    h.play(f'size 100x40\nkeys n Esc p {to_start()}\ntype {h.path}/start.png\nkeys Enter Down\ntype {h.path}/half.png\n'
+           'keys Enter Enter\nwait mask .*half.png\nsettle\nkeys M\nwait 50.00 % is redrawn\nkeys Esc', 'half.png')
+    (h.path / 'start.png').unlink()
+    h.play('wait start.png\nkeys M\nwait start.png: No such file', 'without its file')
     screen = h.play('wait references\nkeys n Esc M\nsave -', 'without a picture to start from')
     check('a mask is painted over the picture to start from' in screen, 'how to get one is said', screen)
 
@@ -417,9 +430,7 @@ def choosing():
     check(sum('.png' in l for l in filtered) == 1, 'a filter as in the composer', screen)
     check(any(re.search(r'\[ref#2\] .*dog-twemoji.png', l) for l in composed), 'what was chosen', screen)
     # Another picture in a reference's place; a picture to start from, and a mask; what is no file keeps the form.
-    rows = [r for r in re.findall(r'^PARAMETER\(\w+, (\w+)',
-                                  (pathlib.Path(SOURCE) / 'app/job/parameters.def').read_text(), re.M) if r != 'dummy']
-    start = 'Down ' * rows.index('strength')
+    start = to_start()
     h = Home()
     screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\n'
                     'keys End Space Down Enter\n'
@@ -451,6 +462,9 @@ def log():
           'has what was drawn, and when', screen)
     h.play('keys :\ntype dtype f16\nkeys Enter :\ntype device cpu\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
            'wait f16 is very slow on this device\nkeys X y', 'a slow type is said before it is waited for')
+    screen = h.play('keys :\ntype model nonesuch\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait there is no model .nonesuch\n'
+                    'keys 7\nsave -', 'a job that fails')
+    check(screen.count("there is no model 'nonesuch'") == 1, 'is in the log once', screen)
 
 
 def curve():
@@ -467,9 +481,6 @@ def curve():
         screen = h.play(f'keys 6 {args}\nwait ^ +step 1 +300\nsave -', 'a curve')
         columns = [[m.start() for m in re.finditer(sign, line)] for line in screen.split('\n')]
         columns = [c for c in columns if c]
-    screen = h.play('keys :\ntype model nonesuch\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait there is no model .nonesuch\n'
-                    'keys 7\nsave -', 'a job that fails')
-    check(screen.count("there is no model 'nonesuch'") == 1, 'is in the log once', screen)
         check(len(columns) > 4 and all(a[-1] <= b[0] + 1 for a, b in zip(columns, columns[1:])),
               'it falls evenly', screen)
         check(columns[0][0] <= 10 and columns[-1][-1] > 43, 'through all of its half', screen)
