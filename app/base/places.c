@@ -154,9 +154,10 @@ char *
 places_model(const char *given, struct err *err)
 {
     const char *environment = getenv("LIMN_MODEL");
-    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
+    const char *named = given ? given : environment && *environment ? environment : NULL;
+    const char *name = named ? named : "limn-icons";
     struct err own = {0};
-    if ((given || environment) && is_model(name))
+    if (named && is_model(name)) // never a folder that nobody named
         return mem_strdup(name);
     char *found = strchr(name, '/') ? NULL : placed(name, &own);
     if (!found && own.code == ERR_NONE)

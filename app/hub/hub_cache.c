@@ -18,11 +18,23 @@ variable(const char *name)
     return v && *v ? mem_strdup(v) : NULL;
 }
 
+// As elsewhere relative values are ignored: nothing is taken from the current folder.
+static char *
+folder_variable(const char *name)
+{
+    char *v = variable(name);
+    if (!v || v[0] == '/')
+        return v;
+    free(v);
+    return NULL;
+}
+
 // $HF_HOME, $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface.
 static char *
 hub_home(void)
 {
-    char *home = variable("HF_HOME"), *cache = home ? NULL : variable("XDG_CACHE_HOME");
+    char *home = folder_variable("HF_HOME");
+    char *cache = home ? NULL : folder_variable("XDG_CACHE_HOME");
     if (!home && !cache) {
         char *user = xdg_home();
         cache = file_join(user, ".cache");
@@ -37,9 +49,9 @@ hub_home(void)
 static char *
 cache_folder(void)
 {
-    char *folder = variable("HF_HUB_CACHE");
+    char *folder = folder_variable("HF_HUB_CACHE");
     if (!folder)
-        folder = variable("HUGGINGFACE_HUB_CACHE");
+        folder = folder_variable("HUGGINGFACE_HUB_CACHE");
     if (folder)
         return folder;
     char *home = hub_home();
@@ -64,7 +76,7 @@ first_line(const char *path)
 char *
 hub_token(void)
 {
-    char *token = variable("HF_TOKEN"), *path = token ? NULL : variable("HF_TOKEN_PATH");
+    char *token = variable("HF_TOKEN"), *path = token ? NULL : folder_variable("HF_TOKEN_PATH");
     if (token)
         return token;
     if (!path) {
