@@ -41,14 +41,10 @@ index_path(const struct retrieve_options *o, struct err *err)
 {
     if (o->index)
         return mem_strdup(o->index);
-    char *folder = places_model(o->model, err),
-         *path = folder ? file_join(folder, INDEX_FILE) : NULL;
-    if (path && !file_exists(path)) {
+    char *folder = places_model(o->model, err), *path = folder ? index_of_model(folder, err) : NULL;
+    if (folder && !path) // or a reason that is known
         err_set(err, ERR_INPUT, "%s has no index: make one with limn index, or name one with "
                                 "--index", folder);
-        free(path);
-        path = NULL;
-    }
     free(folder);
     return path;
 }

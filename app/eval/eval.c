@@ -283,10 +283,10 @@ open_index(struct evaluation *e, int which, struct err *err)
 {
     if (!e->p->retrieve)
         return true;
-    char *path = file_join(e->p->models[which], INDEX_FILE);
-    if (file_exists(path))
+    char *path = index_of_model(e->p->models[which], err);
+    if (path)
         e->index[which] = index_open(path, err);
-    else
+    else // or a reason that is known
         err_set(err, ERR_INPUT, "%s has no index to retrieve from: make one with 'limn index'",
                 e->p->models[which]);
     free(path);

@@ -23,6 +23,11 @@
 
 struct index;
 
+// The path of the index in a model's folder, freed with free(). NULL: there is none (no error), or
+// it is a link that leads out of the folder (ERR_INPUT): the pictures it has become part of what is
+// drawn, so that a model from elsewhere could take those of the user's own index.
+char *index_of_model(const char *folder, struct err *err);
+
 struct index_about {
     int64_t pictures;
     int dimension, features;   // of a vector; of the model's features it was made from

@@ -16,6 +16,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
+#include "engine/model/model_folder.h"
 
 struct index {
     sqlite3 *db;
@@ -83,6 +84,20 @@ text_of(sqlite3_stmt *s, int column, size_t limit)
 }
 
 // --- opening
+
+char *
+index_of_model(const char *folder, struct err *err)
+{
+    char *path = file_join(folder, INDEX_FILE);
+    bool there = file_exists(path), holds = there && model_folder_holds(path);
+    if (there && !holds)
+        err_set(err, ERR_INPUT, "%s is a link that leads out of the model's folder, and is not "
+                "used: to use what it leads to, name that with --index", path);
+    if (holds)
+        return path;
+    free(path);
+    return NULL;
+}
 
 // As it is, whatever lies beside it: a URI in which every byte of the path stands for itself.
 static char *

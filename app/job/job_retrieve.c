@@ -144,13 +144,15 @@ job_retrieve_there(struct job *j, job_say *say, void *ctx, struct err *err)
     if (j->retrieve <= 0)
         return true;
     char *folder = places_model(j->model, err);
-    char *path = folder ? file_join(folder, INDEX_FILE) : NULL;
+    struct err fault = {0};
+    char *path = folder ? index_of_model(folder, &fault) : NULL;
     struct index *x = NULL;
-    bool there = path && file_exists(path), ok = path != NULL;
-    if (there)
+    bool ok = folder != NULL;
+    if (path)
         ok = (x = index_open(path, err)) && job_retrieve(j, x, say, ctx, err);
-    else if (path)
-        tell(&l, "the model has no index: drawn from the words alone");
+    else if (folder)
+        tell(&l, "%s: drawn from the words alone", fault.code == ERR_NONE ? "the model has no index"
+                                                                            : fault.text);
     j->retrieve = 0;
     ok = ok && job_check_whole(j, err);
     index_close(x);

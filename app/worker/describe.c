@@ -175,8 +175,8 @@ add_abilities(struct jv *o, const struct model_folder *m)
     if (licence)
         jv_set(o, "licence", jv_from_string(licence));
     free(licence);
-    char *index = model_folder_path(m, INDEX_FILE);
-    jv_set(o, "index", jv_from_bool(file_exists(index)));
+    char *index = index_of_model(m->path, NULL);
+    jv_set(o, "index", jv_from_bool(index != NULL));
     free(index);
     add_usual(o, m);
 }

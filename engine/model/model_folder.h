@@ -49,6 +49,11 @@ bool model_folder_change(struct model_folder *m, const struct lora_file *files, 
 // The path of a file in the folder, whether it exists or not. Freed with free().
 char *model_folder_path(const struct model_folder *m, const char *name);
 
+// Whether a file of a model's folder really lies there, or in the store of the hub's cache that the
+// folder belongs to (STORE/blobs, STORE/snapshots/…). A model from elsewhere could link to any file
+// of the user's, whose content would be passed on with what is made from the model.
+bool model_folder_holds(const char *path);
+
 // Declares the parameters of one part; part NULL: of all that exist.
 bool model_folder_declare(const struct model_folder *m, const char *part, struct params *params,
                           struct err *err);

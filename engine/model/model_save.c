@@ -24,11 +24,8 @@ write_json(const char *folder, const char *name, const struct jv *json, struct e
     return ok;
 }
 
-// Whether the file really lies in its folder, or in the store of the hub's cache that the folder
-// belongs to (STORE/blobs, STORE/snapshots/…). A model from elsewhere could link to any file of the
-// user's, which would then be passed on with the models made from it.
-static bool
-is_of_the_model(const char *path)
+bool
+model_folder_holds(const char *path)
 {
     char *folder = file_folder(path), *home = realpath(folder, NULL), *file = realpath(path, NULL);
     char *lies = file ? file_folder(file) : NULL, *blobs = lies ? strrchr(lies, '/') : NULL;
@@ -51,7 +48,7 @@ copy_file(const struct model_folder *m, const char *to, const char *name, struct
     char *folder = to ? file_folder(path) : NULL, *data = NULL;
     size_t size = 0;
     bool there = file_exists(from), ok = true;
-    if (there && !is_of_the_model(from))
+    if (there && !model_folder_holds(from))
         ok = err_set(err, ERR_INPUT, "%s is a link that leads out of its folder, and a model made "
                      "from this one would hold a copy: put the file itself there", from);
     if (there && to && ok) {

@@ -163,6 +163,22 @@ shutil.copy(index, own / 'index.db')
 said, about = draw('--retrieve', 1, '--set', 'subject=horse', LIMN_MODEL=str(own))
 check(len(about['references']) == 1 and "drawn after 'horse'" in said.stderr, f'its own: {said.stderr}')
 
+# A model from elsewhere could lead to an index of one's own, whose pictures would be in what is drawn.
+(own / 'index.db').unlink()
+(own / 'index.db').symlink_to(index)
+said, about = draw('--retrieve', 1, '--set', 'subject=horse', LIMN_MODEL=str(own))
+check(not about['references'] and 'is a link that leads out' in said.stderr, f'a link: {said.stderr}')
+check('is a link that leads out' in limn('retrieve', 'horse', '--model', own, code=2).stderr, 'retrieve: a link')
+snapshot = home / 'hub/models--a--b/snapshots/1'
+shutil.copytree(own, snapshot, symlinks=True)
+(snapshot / 'index.db').unlink()
+(snapshot.parent.parent / 'blobs').mkdir()
+shutil.copy(index, snapshot.parent.parent / 'blobs/0')
+(snapshot / 'index.db').symlink_to('../../blobs/0')
+limn('retrieve', 'horse', '--model', snapshot)
+(own / 'index.db').unlink()
+shutil.copy(index, own / 'index.db')
+
 # Another machine: a stand-in for ssh runs the command here, where no file of ours is known.
 ssh = home / 'ssh'
 ssh.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift 2; cd /; exec sh -c "$*"\n')
