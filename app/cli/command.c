@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/base/streams.h"
 #include "app/base/text.h"
 #include "app/cli/commands.h"
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
@@ -182,17 +184,67 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
 // do makes a step many times slower: the thread that is waited for is not running. A short spin is
 // better, a shorter one where more wants to run already than there are cores: neither costs much
 // where the load is not what it was (docs/performance.md). libgomp reads its settings before
-// main(), so this is for the processes that this one starts.
+// main(), so this is for the processes that this one starts. So are the number of threads and their
+// stacks, where the environment asks for what the machine does not have.
 static char **untamed; // the command line of a process that was started without them
+
+static bool
+tame_spinning(void)
+{
+    double load = 0;
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return false;
+    bool busy = getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN);
+    return setenv("GOMP_SPINCOUNT", busy ? "1000" : "3000", 1) == 0;
+}
+
+// libgomp ends the process when it cannot have as many threads as it was told.
+static bool
+tame_count(void)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    long most = MAX(LIMIT_THREADS, sysconf(_SC_NPROCESSORS_ONLN));
+    char number[24];
+    snprintf(number, sizeof number, "%ld", most);
+    return text && strtol(text, NULL, 10) > most && setenv("OMP_NUM_THREADS", number, 1) == 0;
+}
+
+// As libgomp reads it: a number of KiB, or with a letter behind it of bytes, KiB, MiB or GiB. 0: it
+// is none.
+static double
+stack_megabytes(const char *text)
+{
+    char *end;
+    double v = strtod(text, &end) / 1024;
+    switch (end[strspn(end, " \t")]) {
+    case 'b': case 'B': return v / 1024;
+    case 'k': case 'K': case 0: return v;
+    case 'm': case 'M': return v * 1024;
+    case 'g': case 'G': return v * 1024 * 1024;
+    default: return 0;
+    }
+}
+
+// In a stack of a few KiB oneDNN ends by a signal; terabytes are not to be had. Without a wish it
+// is that of `ulimit -s`.
+static bool
+tame_stacks(void)
+{
+    const char *own = getenv("OMP_STACKSIZE"), *text = own ? own : getenv("GOMP_STACKSIZE");
+    struct rlimit usual = {RLIM_INFINITY, RLIM_INFINITY};
+    getrlimit(RLIMIT_STACK, &usual);
+    double mb = text ? stack_megabytes(text) : (double)usual.rlim_cur / (1 << 20);
+    if (!text && usual.rlim_cur == RLIM_INFINITY)
+        return false;
+    return !(mb >= LIMIT_STACK_LEAST_MEGABYTES && mb <= LIMIT_STACK_MOST_MEGABYTES) &&
+           setenv("OMP_STACKSIZE", "8M", 1) == 0;
+}
 
 static void
 tame_threads(char **argv)
 {
-    double load = 0;
-    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
-        return;
-    bool busy = getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN);
-    untamed = setenv("GOMP_SPINCOUNT", busy ? "1000" : "3000", 1) == 0 ? argv : NULL;
+    bool spins = tame_spinning(), count = tame_count(), stacks = tame_stacks();
+    untamed = spins || count || stacks ? argv : NULL;
 }
 
 void

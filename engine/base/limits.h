@@ -22,6 +22,13 @@ enum {
     LIMIT_CHOICE_NAMES = 63, // of an option, a parameter, a field
 };
 
+// Threads that compute, whatever OMP_NUM_THREADS and OMP_STACKSIZE say.
+enum {
+    LIMIT_THREADS = 64,               // or as many as there are processors
+    LIMIT_STACK_LEAST_MEGABYTES = 1,  // of a thread; with less, or more than the next, it gets 8
+    LIMIT_STACK_MOST_MEGABYTES = 1024,
+};
+
 // Pictures.
 enum {
     LIMIT_PICTURE_BYTES = 256 << 20, // of a picture file, of any format

@@ -5,7 +5,7 @@
 import hashlib, os, pathlib, signal, socket, struct, subprocess, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import frames
-from limn_test import LIMN, MODEL, SOURCE, check, environment, run, until, work
+from limn_test import LIMN, MODEL, SOURCE, check, environment, limits, run, until, work
 
 home = pathlib.Path(work.name)
 env = environment(home, XDG_STATE_HOME=str(home / 'state'), XDG_DATA_HOME=str(home / 'data'), LIMN_MODEL=str(MODEL))
@@ -67,6 +67,23 @@ def threads():
         w = Worker()
         check(b'\0GOMP_SPINCOUNT=' in b'\0' + pathlib.Path(f'/proc/{w.p.pid}/environ').read_bytes(), 'a short spin')
         w.end()
+        # Nor is it given more threads than LIMIT_THREADS, or stacks beyond LIMIT_STACK_LEAST_MEGABYTES and
+        # LIMIT_STACK_MOST_MEGABYTES.
+        most = max(limits()['THREADS'], os.cpu_count())
+        least, largest = limits()['STACK_LEAST_MEGABYTES'], limits()['STACK_MOST_MEGABYTES']
+        for name, value, want in (('OMP_NUM_THREADS', f'{most}', f'{most}'), ('OMP_NUM_THREADS', f'{most + 1},2', f'{most}'),
+                                  ('OMP_NUM_THREADS', '9' * 30, f'{most}'), ('OMP_STACKSIZE', f'{least} M', f'{least} M'),
+                                  ('OMP_STACKSIZE', f'{least * 1024 - 1}', '8M'), ('OMP_STACKSIZE', '1B', '8M'),
+                                  ('OMP_STACKSIZE', f'{largest}m', f'{largest}m'),
+                                  ('OMP_STACKSIZE', f'{largest * 1024 + 1}k', '8M'),
+                                  ('OMP_STACKSIZE', '1T', '8M')):
+            env.update(ours)
+            env[name] = value
+            w = Worker()
+            seen = pathlib.Path(f'/proc/{w.p.pid}/environ').read_bytes().decode().split('\0')
+            check(f'{name}={want}' in seen, f'{name}={value}: {[s for s in seen if s.startswith("OMP")]}, not {want}')
+            w.end()
+            del env[name]
     finally:
         env.update(ours)
 
