@@ -150,7 +150,7 @@ turn_follower(struct children *c, struct follower *f)
     bool running = record && strcmp(record_state(record), "running") == 0;
     char *file = record ? record_file(f->id, "output") : NULL;
     uint8_t *bytes = mem_alloc(PIECE_MAX);
-    int fd = file ? file_open(file, O_RDONLY, NULL) : -1;
+    int fd = file ? file_open(file, O_RDONLY | O_NOFOLLOW, NULL) : -1;
     ssize_t n = fd >= 0 ? pread(fd, bytes, PIECE_MAX, f->at) : 0;
     if (fd >= 0)
         close(fd);

@@ -50,12 +50,13 @@ record_make(const char *id, struct err *err)
     return ok;
 }
 
-// limn would run the command of a record: what another user could have written is not one.
+// limn would run the command of a record: what another user could have written, or put in its
+// place, is not one.
 static const char *
-why_not_ours(const char *path, bool folder)
+why_not_ours(const char *path, bool folder, bool linked)
 {
     struct stat st;
-    if (lstat(path, &st) != 0)
+    if ((linked ? stat : lstat)(path, &st) != 0)
         return "it cannot be looked at";
     if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
         return folder ? "it is not a folder" : "its record is not a regular file";
@@ -70,14 +71,21 @@ static bool
 is_ours(const char *id, const char *file)
 {
     static char said[JOB_ID_TEXT]; // one warning per record, not one per look
-    char *folder = record_folder(id);
-    const char *why = why_not_ours(folder, true);
-    why = why ? why : why_not_ours(file, false);
+    char *folder = record_folder(id), *all = records_folder(), *own = xdg_path(XDG_STATE, "");
+    const char *why = why_not_ours(own, true, true), *at = own; // it may be a link of the user's
+    if (!why)
+        why = why_not_ours(at = all, true, true);
+    if (!why)
+        why = why_not_ours(at = folder, true, false);
+    if (!why)
+        why = why_not_ours(file, false, false);
     if (why && strcmp(said, id) != 0) {
-        log_line(LOG_WARN, "jobs", "%s is ignored: %s", folder, why);
+        log_line(LOG_WARN, "jobs", "%s is ignored: %s", at, why);
         snprintf(said, sizeof said, "%s", id);
     }
     free(folder);
+    free(all);
+    free(own);
     return !why;
 }
 
@@ -178,7 +186,7 @@ static void
 put_last_words(struct jv *record, const char *id)
 {
     char *file = record_file(id, "output"), text[1024];
-    int fd = file_open(file, O_RDONLY, NULL);
+    int fd = file_open(file, O_RDONLY | O_NOFOLLOW, NULL);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
     off_t from = MAX(end - (off_t)sizeof text + 1, 0);
     ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, from) : 0;

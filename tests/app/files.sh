@@ -120,6 +120,19 @@ part_records() {
   [[ $("$limn" jobs 2>"$work/err") != *planted* ]] || fail "another user's record is listed"
   grep -q "is ignored" "$work/err" || fail "no word of the record that is ignored: $(cat "$work/err")"
   said 2 "there is no job" jobs resume $id
+  chown 0 "$record"
+  for folder in "$work/state/limn" "$work/state/limn/jobs"; do
+    chown 65534 "$folder"
+    [[ $("$limn" jobs 2>"$work/err") != *planted* ]] || fail "a record is listed that others could have put there"
+    grep -q "belongs to another user" "$work/err" || fail "no word of $folder: $(cat "$work/err")"
+    chown 0 "$folder"
+    chmod 777 "$folder"
+    [[ $("$limn" jobs 2>/dev/null) != *planted* ]] || fail "a record in a folder that others can write to is listed"
+    chmod 700 "$folder"
+  done
+  [[ $("$limn" jobs 2>/dev/null) == *planted* ]] || fail "a record of one's own is no longer listed"
+  echo words >"$work/state/limn/elsewhere" && ln -s "$work/state/limn/elsewhere" "${record%/*}/output"
+  [[ $("$limn" jobs attach $id 2>&1) != *words* ]] || fail "a link in place of a job's output is followed"
 }
 
 if [[ -n $part ]]; then
