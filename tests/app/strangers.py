@@ -251,6 +251,22 @@ def nothing_is_loaded_from_where_it_stands():
     shutil.rmtree(root)
 
 
+def a_model_is_named_or_the_usual_one():
+    """A folder that has the usual model's name, or a hub's cache, in the current folder is nobody's choice."""
+    here = home / 'here'
+    shutil.copytree(GOLDEN / 't5', here / 'limn-icons')
+    shutil.copytree(GOLDEN / 't5', here / 'cache/huggingface/hub/models--a--planted/snapshots/1')
+    for more in ({}, dict(LIMN_MODEL='')):
+        limn(*DRAW, cwd=here, more=more)
+    hub = 'cache/huggingface/hub'
+    for name, folder in (('XDG_CACHE_HOME', 'cache'), ('HF_HOME', 'cache/huggingface'), ('HF_HUB_CACHE', hub),
+                         ('HUGGINGFACE_HUB_CACHE', hub)):
+        for value, seen in ((folder, False), (f'{here}/{folder}', True)):
+            p = limn('models', 'list', cwd=here, more={name: value})
+            check(('planted' in p.stdout) == seen, f'{name}={value}: {p.stdout}')
+    shutil.rmtree(here)
+
+
 def environments_of_others():
     """Variables that are empty, relative, lead nowhere or speak to the terminal cost at most a sentence."""
     (home / 'file').write_text('')
@@ -318,6 +334,19 @@ def little_memory():
         check(not p.returncode or len(said) == 1, f'{mb} MiB: {p.stderr}')
 
 
+def threads_that_nobody_has():
+    """More threads than a machine has, stacks too small or too large for them: it is drawn all the same."""
+    for name, value in (('OMP_NUM_THREADS', '100000'), ('OMP_STACKSIZE', '1k'), ('OMP_STACKSIZE', '900G'),
+                        ('GOMP_STACKSIZE', '16')):
+        more = dict(dict(OMP_NUM_THREADS='2'), **{name: value})
+        (home / 'x.png').unlink(missing_ok=True)
+        limn(*DRAW, more=more)
+        check((home / 'x.png').exists(), f'{name}={value}: no picture')
+    if not SANITIZED:
+        little = (64 << 10, 64 << 10)
+        limn(*DRAW, more=dict(OMP_NUM_THREADS='2'), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, little))
+
+
 def stopped_and_continued():
     """What SIGSTOP and SIGCONT interrupt goes on: every loader is found as often as it is tried."""
     right = limn('loaders').stdout
@@ -383,6 +412,7 @@ def the_terminal_is_what_it_is():
 
 limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, lists_in_place_of_maps,
                weights_by_other_names, times_that_are_none,
-         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, environments_of_others,
+         captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, a_model_is_named_or_the_usual_one,
+               environments_of_others,
                standard_input_is_closed, no_thread_can_be_made, small_stacks,
-         little_memory, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])
+         little_memory, threads_that_nobody_has, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])
