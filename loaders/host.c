@@ -121,8 +121,8 @@ describe(struct found *f, struct err *err)
     if (state == SANDBOX_LATE)
         return err_set(err, ERR_INPUT, "it hangs while loading");
     if (code == SANDBOX_UNCONFINED || code == SANDBOX_NO_MEMORY)
-        return err_set(err, ERR_IO, "it cannot be tried: too little memory, too few descriptors, "
-                       "or the kernel refuses the sandbox");
+        return err_set(err, ERR_IO, "it cannot be tried: too little memory, too few descriptors or "
+                       "processes, or the kernel refuses the sandbox");
     if (state != SANDBOX_DONE)
         return err_set(err, ERR_INPUT, "it crashes while loading");
     if (a.refused)

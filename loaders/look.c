@@ -154,8 +154,8 @@ say_end(const struct inside_order *o, enum sandbox_state state, int status, doub
         err_set(err, ERR_INPUT, "%s: %s took more than %g seconds and was stopped",
                 name, who, seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
-        err_set(err, ERR_IO, "%s: its sandbox could not be created: too "
-                "little memory, too few descriptors, or the kernel refuses it", name);
+        err_set(err, ERR_IO, "%s: its sandbox could not be created: too little "
+                "memory, too few descriptors or processes, or the kernel refuses it", name);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_NO_MEMORY)
         err_set(err, ERR_MEMORY, "%s: %s ran out of memory", name, who);
     else if (number == SIGPROF || number == SIGXCPU)

@@ -53,9 +53,8 @@ say_end(enum sandbox_state state, int status, const struct loader_entry *e,
     else if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "loader %s was stopped", name);
     else if (code == SANDBOX_UNCONFINED)
-        err_set(err, ERR_IO, "loader %s: its sandbox could not be created: too little memory, too "
-                             "few "
-                "descriptors, or the kernel refuses it", name);
+        err_set(err, ERR_IO, "loader %s: its sandbox could not be created: too little memory, "
+                "too few descriptors or processes, or the kernel refuses it", name);
     else if (code == SANDBOX_NO_MEMORY)
         err_set(err, ERR_MEMORY, "loader %s got no memory", name);
     else

@@ -4,7 +4,7 @@
 // the keeper: when the owner's end closes or half-closes, the child's group is killed; the child's
 // status comes back over it. The keeper's parent, the watch, only starts another keeper when this
 // one has been killed, because no process of ours with threads may fork one.
-#include "sandbox/sandbox.h"
+#include "sandbox/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "sandbox/confine.h"
 #include "sandbox/stack.h"
 
 enum {
-    CHILDREN_MAX = 128, LOOK_MS = 50, STATUS_MS = 2000, DISMISS_MS = 300,
+    CHILDREN_MAX = 128, DISMISS_MS = 300,
     PATHS_MAX = 64, PATHS_BYTES = 32 << 10,
 };
 
@@ -37,10 +36,6 @@ struct birth {
     int32_t megabytes, path_count;
     double processor_seconds;
     char text[PATHS_BYTES];
-};
-
-struct sandbox {
-    int data, leash;
 };
 
 static int control = -1; // our end of it; -1: there is no keeper
@@ -189,11 +184,16 @@ give_birth(struct keeper *k, const struct birth *b, int data, int leash)
     pid_t self = getpid(), pid = w < k->wards + CHILDREN_MAX ? fork() : -1;
     if (pid == 0)
         be_child(k, b, data, self);
+    const int none = SANDBOX_UNCONFINED << 8; // as waitpid() has it
     close(data);
-    if (pid < 0)
-        close(leash); // its owner sees that
-    else
+    if (pid > 0) {
         *w = (struct ward){pid, leash};
+        return;
+    }
+    if (send(leash, &none, sizeof none, MSG_NOSIGNAL) < 0) {
+        // Its owner has gone.
+    }
+    close(leash);
 }
 
 static bool
@@ -340,13 +340,26 @@ end_descendants(void)
     }
 }
 
+// Answers pending requests where there is no process for a keeper either.
+static void
+refuse_orders(void)
+{
+    static struct keeper full = {.control = 3};
+    struct pollfd fd = {3, POLLIN, 0};
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        full.wards[i].pid = -1;
+    while (poll(&fd, 1, 0) > 0 && fd.revents & POLLIN && take_order(&full))
+        ;
+}
+
 // The parent of keepers, one after another, until one ends by itself. If preparing ends a keeper (a
 // library without memory), the next one does without it: requests would wait for ever. The children
 // then report what is missing.
 _Noreturn static void
 be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
 {
-    enum { PAUSE_US = 100000 };
+    enum { PAUSE_US = 100000, TRIES = 3 };
+    int failures = 0;
     setsid(); // Ctrl-C is for its owner
     prctl(PR_SET_NAME, "limn-sandbox");
     forget_start("limn-sandbox");
@@ -365,6 +378,9 @@ be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
         pid_t pid = fork();
         if (pid == 0)
             be_keeper(serve, prepare, prepared);
+        failures = pid < 0 ? failures + 1 : 0;
+        if (failures >= TRIES)
+            refuse_orders();
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
         end_descendants();
@@ -507,90 +523,4 @@ sandbox_open(const struct sandbox_params *params, struct err *err)
     *s = (struct sandbox){data[0], leash[0]};
     fcntl(s->data, F_SETFL, O_NONBLOCK);
     return s;
-}
-
-// Waits until `events` are possible; SANDBOX_DONE: try.
-static enum sandbox_state
-wait_for(const struct sandbox *s, short events, const struct sandbox_wait *wait)
-{
-    for (;;) {
-        double left = wait->deadline - clock_seconds();
-        struct pollfd fd = {s->data, events, 0};
-        if (wait->stop && atomic_load(wait->stop))
-            return SANDBOX_STOPPED;
-        if (left <= 0)
-            return SANDBOX_LATE;
-        int ms = left > 1000 ? 1000000 : (int)(left * 1000) + 1;
-        if (poll(&fd, 1, wait->stop ? MIN(ms, LOOK_MS) : ms) > 0)
-            return SANDBOX_DONE;
-    }
-}
-
-enum sandbox_state
-sandbox_write(struct sandbox *s, const void *data, size_t size, const struct sandbox_wait *wait)
-{
-    for (const char *p = data; size > 0;) {
-        ssize_t n = send(s->data, p, size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EAGAIN) {
-            enum sandbox_state state = wait_for(s, POLLOUT, wait);
-            if (state != SANDBOX_DONE)
-                return state;
-        } else if (n < 0 && errno != EINTR) {
-            return SANDBOX_ENDED;
-        } else if (n > 0) {
-            p += n;
-            size -= (size_t)n;
-        }
-    }
-    return SANDBOX_DONE;
-}
-
-enum sandbox_state
-sandbox_read(struct sandbox *s, void *data, size_t size, const struct sandbox_wait *wait)
-{
-    for (char *p = data; size > 0;) {
-        enum sandbox_state state = wait_for(s, POLLIN, wait);
-        if (state != SANDBOX_DONE)
-            return state;
-        ssize_t n = read(s->data, p, size);
-        if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
-            return SANDBOX_ENDED;
-        if (n > 0) {
-            p += n;
-            size -= (size_t)n;
-        }
-    }
-    return SANDBOX_DONE;
-}
-
-void
-sandbox_let_go(struct sandbox *s)
-{
-    if (!s)
-        return;
-    close(s->data);
-    close(s->leash);
-    free(s);
-}
-
-int
-sandbox_close(struct sandbox *s)
-{
-    int status = -1;
-    if (!s)
-        return -1;
-    close(s->data);
-    // Half-closed, the leash makes the keeper end the child, if it still runs, and send its status.
-    struct pollfd fd = {s->leash, POLLIN, 0};
-    shutdown(s->leash, SHUT_WR);
-    double until = clock_seconds() + STATUS_MS / 1000.0;
-    int ready;
-    do
-        ready = poll(&fd, 1, (int)MAX(0, (until - clock_seconds()) * 1000));
-    while (ready < 0 && errno == EINTR);
-    if (ready <= 0 || recv(s->leash, &status, sizeof status, MSG_DONTWAIT) != sizeof status)
-        status = -1;
-    close(s->leash);
-    free(s);
-    return status;
 }

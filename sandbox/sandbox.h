@@ -53,8 +53,8 @@ enum sandbox_state sandbox_write(struct sandbox *s, const void *data, size_t siz
 enum sandbox_state sandbox_read(struct sandbox *s, void *data, size_t size,
                                 const struct sandbox_wait *wait);
 
-// Exit codes of a child: it could not be prepared or confined, and has seen no input; it ran out of
-// memory.
+// Exit codes of a child: it could not be created, prepared or confined, and has seen no input; it
+// ran out of memory.
 enum { SANDBOX_UNCONFINED = 71, SANDBOX_NO_MEMORY = 72 };
 // Kills the child and its group. Returns the status of waitpid(), or -1 if unknown; a child that
 // was still running has ended with SIGKILL. NULL: -1.
