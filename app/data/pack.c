@@ -471,12 +471,7 @@ data_is_pack(const char *path, struct err *err)
 static bool
 is_of_source(const char *out, const char *source)
 {
-    char *whole = realpath(source, NULL), *out_whole = realpath(out, NULL);
-    size_t n = whole ? strlen(whole) : 0;
-    bool below = whole && out_whole && strncmp(out_whole, whole, n) == 0 && out_whole[n] == '/';
-    free(whole);
-    free(out_whole);
-    return file_same(source, out) || (below && !data_is_pack(out, NULL));
+    return file_same(source, out) || (file_lies_below(out, source) && !data_is_pack(out, NULL));
 }
 
 static bool

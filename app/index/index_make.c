@@ -308,15 +308,34 @@ write_index(struct making *k, struct err *err)
     return ok;
 }
 
+static bool
+is_database(const char *path)
+{
+    char head[16] = "";
+    FILE *f = file_stream(path, "r", NULL);
+    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return n == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0;
+}
+
+// The source is not to be written over, nor a file in its folder that is no index of an earlier
+// time.
+static bool
+spares_source(const struct index_make *m, struct err *err)
+{
+    bool spared = !file_same(m->out, m->source) &&
+                  (!file_lies_below(m->out, m->source) || is_database(m->out));
+    return spared || err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
+}
+
 bool
 index_make(const struct index_make *m, struct index_make_report *report, struct err *err)
 {
     struct making k = {.m = m, .report = report};
     *report = (struct index_make_report){0};
-    if (file_exists(m->out) && file_same(m->out, m->source))
-        return err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
-    bool ok = file_out_check(m->out, err) && open_all(&k, err) && choose(&k, err) &&
-              look_at_all(&k, err) && leave_out_duplicates(&k, err);
+    bool ok = spares_source(m, err) && file_out_check(m->out, err) && open_all(&k, err) &&
+              choose(&k, err) && look_at_all(&k, err) && leave_out_duplicates(&k, err);
     if (ok)
         leave_out_surplus(&k);
     ok = ok && write_index(&k, err);

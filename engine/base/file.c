@@ -204,6 +204,17 @@ file_same(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+bool
+file_lies_below(const char *path, const char *folder)
+{
+    char *whole = realpath(folder, NULL), *file = realpath(path, NULL);
+    size_t n = whole ? strlen(whole) : 0;
+    bool below = whole && file && strncmp(file, whole, n) == 0 && file[n] == '/';
+    free(whole);
+    free(file);
+    return below;
+}
+
 char *
 file_folder(const char *path)
 {

@@ -198,6 +198,11 @@ done
 cmp -s whole.tar pictures.tar || fail "the archive was written over"
 said 2 "is an input" data pack pictures pictures/snail-noto.png --size 16 --roles none
 cmp -s pictures/snail-noto.png snail.png || fail "a picture of the source was written over"
+said 2 "is an input" index pictures -o pictures/snail-noto.png --device cpu
+said 2 "is an input" index pictures -o pictures/snail-noto.txt --device cpu
+cmp -s pictures/snail-noto.png snail.png || fail "a picture of the index's source was written over"
+said 0 "" index pictures -o pictures/own.index --device cpu
+said 0 "" index pictures -o pictures/own.index --device cpu
 said 0 "" data pack pictures pictures/own.pack --size 16 --roles none
 said 0 "" data pack pictures pictures/own.pack --size 16 --roles none
 head -c 2660 pictures.tar >cut.tar
