@@ -28,7 +28,7 @@ copies_folder(const struct ui *ui)
 {
     char *host = mem_strdup(ui_host(ui));
     for (char *c = host; *c; c++)
-        if (*c == '/')
+        if (*c == '/' || (*c == '.' && c == host)) // no other folder, and none that is hidden
             *c = '_';
     char *name = mem_printf("trainings/%s", host), *folder = xdg_path(XDG_CACHE, name);
     free(name);

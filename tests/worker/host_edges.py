@@ -87,11 +87,11 @@ class Home:
             d.chmod(0o700)
         return folder
 
-    def limn(self, words, typed='', **plan):
+    def limn(self, words, typed='', host='h', **plan):
         (self.path / 'plan.json').write_text(json.dumps(dict(plan, asked=str(self.asked))))
         env = environment(self.path, GOMP_SPINCOUNT='3000',
                           LIMN_SSH=f'{sys.executable} -S -E {os.path.abspath(__file__)} --host {self.path}/plan.json')
-        return subprocess.run([LIMN, *words, '--host', 'h'], input=typed, text=True, capture_output=True,
+        return subprocess.run([LIMN, *words, '--host', host], input=typed, text=True, capture_output=True,
                               timeout=120 * SLOW, cwd=self.path / 'here', env=env)
 
     def play(self, script, **plan):
@@ -149,6 +149,15 @@ def trainings():
         check(left == {'Notes', *ids[-L['COPIED_RUNS']:]}, f'COPIED_RUNS: of {n} {len(left) - 1} are left')
 
 
+def names_of_hosts():
+    """What is copied lies in a folder of the host's own, whatever it is called."""
+    for host, folder in (('..', '_.'), ('.', '_'), ('a/../../b', 'a_.._.._b')):
+        home = Home()
+        home.play(LOOKS, host=host, jobs=[JOB], files={'log.jsonl': dict(size=3, data='7b7d0a')})
+        found = [str(f.relative_to(home.path)) for f in home.path.rglob('log.jsonl')]
+        check(found == [f'.cache/limn/trainings/{folder}/{JOB}/log.jsonl'], f'--host {host}: {found}')
+
+
 def steps():
     """Pixels of steps that fill the room to its last but one byte, and one pixel more: then a step in the middle
     goes."""
@@ -190,4 +199,4 @@ def file_of_a_command():
               f'ORDER_FILE_BYTES and {more}: {home.asked.read_text()!r} came')
 
 
-run(list((log, sheet, trainings, steps, folder, file_of_a_command)))
+run(list((log, sheet, trainings, names_of_hosts, steps, folder, file_of_a_command)))
