@@ -306,6 +306,28 @@ def no_thread_can_be_made():
     check(b'no thread can be made' in out, f'the UI: {out[-300:]}')
 
 
+def no_process_can_be_made():
+    """Where a user may have only so many processes, that is said, and no file is blamed."""
+    other = ('setpriv', '--reuid', '65534', LIMN, '--version')
+    if (SANITIZED or os.geteuid() or not shutil.which(other[0]) or not shutil.which('prlimit') or
+            subprocess.run(other, env=env, capture_output=True).returncode):
+        return skip('no process: only root can be another user, who then needs to see this folder')
+    said = set()
+    os.chmod(home, 0o755)
+    for most in range(3, 13):
+        own = home / f'processes{most}'
+        own.mkdir()
+        os.chown(own, 65000 + most, 65534) # one who has no process
+        more = {k: str(own) for k in ('HOME', 'XDG_RUNTIME_DIR')}
+        p = limn_test.limn('--reuid', 65000 + most, '--regid', 65534, '--clear-groups', 'prlimit', f'--nproc={most}',
+                           LIMN, 'load', 'edge', SAMPLE, own / 'x.png', env=env, more=more, code=None,
+                           program='setpriv', timeout=15, cwd=own)
+        lacks = re.search('too few (threads|descriptors or processes)|no (process|thread) ', p.stderr)
+        check(p.returncode == 0 or lacks and 'crashe' not in p.stderr and 'hangs' not in p.stderr, f'{most}: {p.stderr}')
+        said.add(bool(p.returncode))
+    check(True in said, 'a few processes are too few')
+
+
 def small_stacks():
     if SANITIZED:
         return skip('small stacks: the sanitizers take more')
@@ -414,5 +436,5 @@ limn_test.run([names_do_not_speak_to_the_terminal, heads_may_not_hold_too_much, 
                weights_by_other_names, times_that_are_none,
          captions_of_another_alphabet, nothing_is_loaded_from_where_it_stands, a_model_is_named_or_the_usual_one,
                environments_of_others,
-               standard_input_is_closed, no_thread_can_be_made, small_stacks,
+               standard_input_is_closed, no_thread_can_be_made, no_process_can_be_made, small_stacks,
          little_memory, threads_that_nobody_has, stopped_and_continued, bench_is_interrupted, the_terminal_is_what_it_is])
