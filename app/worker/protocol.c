@@ -74,7 +74,7 @@ static fields progress = {ID("job"), STEPS, NUMBER("seconds", 0, SECONDS_MAX),
                           INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
                           INTEGER("channels", NO, 3, 4), END};
 static fields result = {ID("job"), INDEX, INTEGER("count", NO, 1, LIMIT_JOB_PICTURES),
-                        INTEGER("seed", NO, 0, EXACT), BOOL("late"), END};
+                        INTEGER("seed", NO, 0, JOB_SEED_MAX), BOOL("late"), END};
 static fields done = {ID("job"), INTEGER("steps", NO, 0, LIMIT_HOST_STEPS), LINE("sampler", NO, 64),
                       LINE("spacing", NO, 64), LINE("guidance", NO, 64),
                       NUMBER("text_seconds", 0, SECONDS_MAX),

@@ -297,6 +297,7 @@ if [[ -s $model/unet/diffusion_pytorch_model.safetensors ]]; then
   accept generate text --count 2 --seed 5 --steps 2 --size 64 -o d.png
   [[ -s d-1.png && -s d-2.png ]] || fail "--count 2 did not write two pictures"
   accept generate text --seed 6 --steps 2 --size 64 -o e.png
+  accept generate text --seed 9007199254740992 --steps 1 --size 64 -o last.png # the largest that there may be
   mkdir sweep && cd sweep
   accept generate text --sweep "subject=red apple, fox" --sweep seed=1..2 --steps 1 --size 64 -o s.png
   [[ $(echo s-[1-4].png) == "s-1.png s-2.png s-3.png s-4.png" && -s s-sheet.png ]] || fail "a sweep of 2 x 2: $(ls)"
