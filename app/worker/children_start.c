@@ -83,7 +83,7 @@ open_streams(const struct order *o, int *ours, int *theirs, struct err *err)
 {
     if (o->detach) {
         char *file = record_file(o->id, "output");
-        int fd = file_open(file, O_WRONLY | O_CREAT | O_APPEND, err);
+        int fd = file_open_private(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, err);
         theirs[0] = theirs[1] = fd;
         free(file);
         return fd >= 0;

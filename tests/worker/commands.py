@@ -13,8 +13,8 @@ env = environment(home, XDG_STATE_HOME=str(home / 'state'), XDG_DATA_HOME=str(ho
 (there / 'run').mkdir(mode=0o700, parents=True)
 
 
-def limn(*args, code=0, cwd=home, more={}, timeout=120):
-    p = limn_test.limn(*args, env=env, code=None, cwd=cwd, more=more, timeout=timeout)
+def limn(*args, code=0, cwd=home, more={}, timeout=120, **how):
+    p = limn_test.limn(*args, env=env, code=None, cwd=cwd, more=more, timeout=timeout, **how)
     check(code is None or p.returncode == code, f'{args}: exit {p.returncode}', f'{p.stdout[-300:]} {p.stderr[-500:]}')
     return p
 
@@ -502,8 +502,11 @@ def by_itself():
     def jobs():
         return json.loads(limn('jobs', '--json').stdout)
     clean(here / 'run')
-    p = limn(*TRAIN, '--json', '--detach', cwd=here)
+    p = limn(*TRAIN, '--json', '--detach', cwd=here, umask=0)
     id = p.stdout.split()[0]
+    kept = home / 'state/limn/jobs'
+    open_to_others = [str(f) for f in (kept / id, *(kept / id).iterdir()) if f.stat().st_mode & 0o77]
+    check(not open_to_others, f'whatever the umask: {open_to_others}')
     check(len(list((home / 'run/limn').glob('worker-*.sock'))) == 1, 'its worker waits behind a socket')
     job = jobs()[0]
     check(job['id'] == id and job['state'] == 'running' and job['about']['output'] == 'run', f'{job}')
