@@ -24,7 +24,8 @@ constexpr size_t kModelMax = 64 << 20; // bytes
 
 const char *const kFiles[] = {"spiece.model", "tokenizer_config.json", nullptr};
 
-// sentencepiece throws on some damaged models (a piece of no length). `why` says what is wrong.
+// sentencepiece throws on some damaged models (a piece of no length). `why` says what is wrong with
+// it; nothing is where memory ran out.
 bool
 load(SentencePieceProcessor *sp, const std::string &bytes, std::string *why)
 {
@@ -33,7 +34,7 @@ load(SentencePieceProcessor *sp, const std::string &bytes, std::string *why)
         *why = status.ToString();
         return status.ok();
     } catch (const std::bad_alloc &) {
-        *why = "not enough memory to read it";
+        why->clear();
         return false;
     } catch (const std::exception &e) {
         *why = e.what();
@@ -72,7 +73,10 @@ open_model(const char *path, struct tokenizer_facts *facts, struct err *err)
         find_out(*sp, facts);
         return sp;
     }
-    err_set(err, ERR_INPUT, "%s: not a sentencepiece model (%.200s)", path, why.c_str());
+    if (why.empty())
+        err_set(err, ERR_MEMORY, "%s: not enough memory to read it", path);
+    else
+        err_set(err, ERR_INPUT, "%s: not a sentencepiece model (%.200s)", path, why.c_str());
     delete sp;
     return nullptr;
 }

@@ -349,7 +349,7 @@ def little_memory():
     depths."""
     if SANITIZED:
         return skip('little memory: the sanitizers have terabytes')
-    for mb in (250, 300, 450):
+    for mb in (230, 240, 250, 260, 270, 300, 450):
         p = limn(*DRAW, code=None, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mb << 20, mb << 20)))
         check('signal 11' not in p.stderr and p.returncode in (0, 1, 127), f'{mb} MiB: exit {p.returncode}, {p.stderr}')
         said = [line for line in p.stderr.splitlines() if not line.startswith('limn: drawn after')]
