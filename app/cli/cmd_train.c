@@ -43,6 +43,23 @@ add_setting(struct train *t, const char *text, struct err *err)
     return value != NULL;
 }
 
+// Options that say something of a sheet, without one; those that have a default are not told apart.
+static bool
+check_sheet(const struct train *t, struct err *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } options[] = {{"model", t->sheet.model},        {"task", t->sheet.only_task},
+                   {"texts", t->sheet.texts_path}, {"first", t->sheet.first > 0},
+                   {"scale", t->sheet.scale > 0},  {"styles", t->sheet.styles}};
+    for (size_t i = 0; i < COUNT_OF(options) && !t->sheet.path; i++)
+        if (options[i].given)
+            return err_set(err, ERR_INPUT, "--%s is for a sheet, and there is no --sheet: it would "
+                           "change nothing in the training", options[i].name);
+    return true;
+}
+
 // What the command line says, with its settings read; those are to be freed.
 static bool
 take_line(struct train *t, const struct command_line *line, struct err *err)
@@ -53,7 +70,7 @@ take_line(struct train *t, const struct command_line *line, struct err *err)
     bool ok = true;
     for (int i = 0; ok && i < t->sets.count; i++)
         ok = add_setting(t, t->sets.items[i], err);
-    return ok;
+    return ok && check_sheet(t, err);
 }
 
 // A model may be called by its name, as limn models lists it, where there is no such folder.

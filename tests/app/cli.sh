@@ -115,6 +115,9 @@ refuse 2 "'third' is one argument too many" data stats one third
 refuse 2 "--golden here, check has it" models list --golden x
 refuse 2 "--tolerance is 'inf', but must be a number in 0.." models check x --tolerance inf
 refuse 2 "--columns is '0', but must be a whole number in 1..60" train r.yaml --sheet x.png --columns=0
+for args in "--texts x.txt" "--model limn-icons" "--task text" "--first 3" "--scale 2" --styles; do
+  refuse 2 "${args%% *} is for a sheet, and there is no --sheet" train r.yaml $args
+done
 refuse 2 "--minutes is '1h'" train r.yaml --minutes 1h
 refuse 2 "--sort is 'age', but must be one of newest" library --sort=age
 refuse 2 "--limit is '5 ', but must be a whole number" library list --limit "5 "
