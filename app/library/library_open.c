@@ -67,6 +67,23 @@ library_folder(struct err *err)
 
 // --- opening
 
+// SQLite opens its files beside the library whatever they are, and would wait for a pipe.
+static bool
+check_beside(const struct library *l, struct err *err)
+{
+    static const char *const endings[] = {"-journal", "-wal", "-shm"};
+    bool ok = true;
+    for (size_t i = 0; ok && i < COUNT_OF(endings); i++) {
+        struct stat st;
+        char *path = mem_printf("%s%s", l->path, endings[i]);
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+            ok = err_set(err, ERR_IO, "%s is %s, not a part of the library", path,
+                         file_kind(st.st_mode));
+        free(path);
+    }
+    return ok;
+}
+
 // Creates the file itself, so that it is private; SQLite gives its log and index the same mode.
 static bool
 open_database(struct library *l, struct err *err)
@@ -77,6 +94,8 @@ open_database(struct library *l, struct err *err)
         close(fd);
     if (stat(l->path, &st) == 0 && !S_ISREG(st.st_mode))
         return err_set(err, ERR_IO, "%s is %s, not a library", l->path, file_kind(st.st_mode));
+    if (!check_beside(l, err))
+        return false;
     if (sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK)
         return library_fail(l, err);

@@ -222,6 +222,10 @@ for args in "generate pipe" "generate a.png" "generate b.yaml" "instruct x --ref
   rc=$?
   [[ $rc -eq 1 || $rc -eq 2 ]] || fail "limn $args: exit code $rc: $(head -c 300 "$work/err")"
 done
+for ending in -journal -wal -shm; do
+  mkdir -p -m 700 "$work/beside$ending/limn" && mkfifo "$work/beside$ending/limn/library.db$ending"
+  XDG_DATA_HOME=$work/beside$ending said 1 "library.db$ending is a pipe" library list
+done
 mkdir import && mkfifo import/a.png && cp target.png import/b.png
 said 0 "" library import import
 
