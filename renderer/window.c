@@ -75,6 +75,8 @@ window_picture(const struct window *w)
 static void
 show(struct window *w, int frame)
 {
+    if (w->mask) // painting has no steps
+        return;
     frame = MAX(0, MIN(frame, w->count - 1));
     w->fresh = w->fresh || frame != w->shown;
     w->shown = frame;
@@ -281,7 +283,8 @@ on_event(struct window *w, const SDL_Event *e)
     case SDL_MOUSEBUTTONUP: w->sliding = w->moving = false; break;
     case SDL_MOUSEWHEEL:
         SDL_GetMouseState(&x, &y);
-        zoom_at(w, e->wheel.y > 0 ? 1.25 : 0.8, x, y);
+        if (e->wheel.y) // not a horizontal wheel
+            zoom_at(w, e->wheel.y > 0 ? 1.25 : 0.8, x, y);
         break;
     case SDL_MOUSEMOTION:
         if (w->sliding) {

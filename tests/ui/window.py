@@ -277,6 +277,12 @@ def looking():
         d.click(a.w, 285, 320, 5)
     a.until(lambda p: near(p(20, 320), GROUND) and near(p(620, 320), GROUND), 'and makes it smaller')
     d.key(a.w, '0')
+    a.until(lambda p: near(p(20, 320), RED), 'it fits before a horizontal wheel')
+    for _ in range(6):
+        d.click(a.w, 285, 320, 6), d.click(a.w, 285, 320, 7)
+    d.key(a.w, 'plus')
+    a.until(lambda p: near(p(100, 320), RED) and near(p(365, 320), BLUE), 'a horizontal wheel does not zoom')
+    d.key(a.w, '0')
     a.until(lambda p: near(p(320, 320), BLUE) and near(p(100, 100), RED), 'fits')
     # Moving it.
     d.point(a.w, 320, 320)
@@ -358,6 +364,10 @@ def painting():
     a.p.stdin.write(b'LMN1' + struct.pack('<IQ', len(head), len(body)) + head + body)
     a.p.stdin.flush()
     a.until(lambda p: near(p(320, 320), RED), 'the picture to paint over')
+    title = a.w.get_wm_name()
+    d.key(a.w, 'Left'), d.key(a.w, '0')
+    a.title(title, 'a key for the steps does nothing while a mask is painted')
+    check('paint' in title, title)
 
     def painted():
         """The newest message: whether Enter was pressed, and the mask's white pixels."""
