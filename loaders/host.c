@@ -142,7 +142,7 @@ examine(const struct loader_host *h, struct found *f, enum place_kind kind, stru
     if (!is_elf(f->file, err) || !describe(f, err))
         return false;
     return !loader_host_find(h, f->loader.name) ||
-           err_set(err, ERR_INPUT, "a loader of that name was found before");
+           err_set(err, ERR_INPUT, "another loader of that name was found first");
 }
 
 static void

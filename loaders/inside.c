@@ -127,9 +127,9 @@ loader_check(const struct limn_loader *l)
     if (!is_name(l->name))
         return "it has no proper name";
     if (!l->role || !*l->role || !l->summary)
-        return "it does not say what it makes";
+        return "it has no role or no summary";
     if (!fits(l->role, LIMIT_LOADER_ROLE_BYTES) || !fits(l->summary, LIMIT_LOADER_SUMMARY_BYTES))
-        return "what it says of itself is too long";
+        return "its role or summary is too long";
     if (l->param_count > LIMIT_LOADER_PARAMS || (l->param_count && !l->params))
         return "its table of parameters is broken";
     for (uint32_t i = 0; i < l->param_count; i++) {
@@ -138,7 +138,7 @@ loader_check(const struct limn_loader *l)
             return fault;
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(l->params[i].name, l->params[k].name) == 0)
-                return "it has two parameters of one name";
+                return "it has two parameters of the same name";
     }
     return NULL;
 }

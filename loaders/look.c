@@ -137,7 +137,7 @@ is_letters(const struct inside_order *o)
 static const char *
 maker(const struct inside_order *o)
 {
-    return is_letters(o) ? "what draws them" : "its decoder";
+    return is_letters(o) ? "the text renderer" : "its decoder";
 }
 
 // Why there is no picture. `seconds`: how long it was waited for.

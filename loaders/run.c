@@ -56,7 +56,7 @@ say_end(enum sandbox_state state, int status, const struct loader_entry *e,
         err_set(err, ERR_IO, "loader %s: its sandbox could not be created: too little memory, "
                 "too few descriptors or processes, or the kernel refuses it", name);
     else if (code == SANDBOX_NO_MEMORY)
-        err_set(err, ERR_MEMORY, "loader %s got no memory", name);
+        err_set(err, ERR_MEMORY, "loader %s ran out of memory", name);
     else
         err_set(err, ERR_INPUT, "loader %s crashed (%s)", name, e->path);
 }

@@ -231,7 +231,7 @@ cells_start(void *self, const char *argument, struct err *err)
 
 const struct preview_driver preview_driver_cells = {
     .name = "cells",
-    .description = "in the terminal, as symbols; any terminal with colours can",
+    .description = "in the terminal, as symbols; works in any terminal with colours",
     .private_size = sizeof(struct terminal),
     .open = cells_start,
     .frame = frame,

@@ -15,7 +15,7 @@
 static void
 set_title(struct window *w)
 {
-    SDL_SetWindowTitle(w->window, w->mask ? "limn: paint what is drawn anew; [ ] brush, Enter OK"
+    SDL_SetWindowTitle(w->window, w->mask ? "limn: paint what to redraw; [ ] brush, Enter OK"
                                           : "limn");
 }
 

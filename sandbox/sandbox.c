@@ -441,8 +441,7 @@ sandbox_lacks(void)
     struct confine_kernel k = confine_kernel();
     if (!k.landlock && !k.seccomp)
         return "this kernel has neither Landlock nor seccomp: decoders and loaders run with limits "
-               "of "
-               "time and memory only";
+               "of time and memory only";
     if (!k.landlock)
         return "this kernel has no Landlock: decoders and loaders can read your files, though not "
                "write or send them";
@@ -508,7 +507,7 @@ sandbox_open(const struct sandbox_params *params, struct err *err)
              socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, leash) != 0)
         err_errno(err, ERR_IO, "no socket for the sandbox");
     else if (!send_birth(b, size, data[1], leash[1]))
-        err_errno(err, ERR_IO, "the sandbox has ended, start limn again");
+        err_errno(err, ERR_IO, "the sandbox has ended; start limn again");
     else
         s = mem_alloc(sizeof *s);
     free(b);

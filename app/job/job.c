@@ -130,7 +130,7 @@ job_reference_name(const struct job_reference *r, char *out, size_t size)
     switch (r->use) {
     case JOB_START: snprintf(out, size, "the picture to start from"); break;
     case JOB_MASK: snprintf(out, size, "the mask"); break;
-    case JOB_AWAY: snprintf(out, size, "picture %d to keep away from", r->marker); break;
+    case JOB_AWAY: snprintf(out, size, "picture %d to steer away from", r->marker); break;
     case JOB_REFERENCE:
     case JOB_USE_COUNT: snprintf(out, size, "reference %d", r->marker); break;
     }

@@ -333,7 +333,7 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
         return err_set(err, ERR_INPUT,
                        "--random has nothing to choose from: say with --sweep what varies");
     if (count < 1 || count > LIMIT_SWEEP_CELLS)
-        return err_set(err, ERR_INPUT, "%d random pictures were asked for, there may be 1 to %d",
+        return err_set(err, ERR_INPUT, "%d random pictures were asked for; 1 to %d are allowed",
                        count, LIMIT_SWEEP_CELLS);
     rng_init(&rng, (uint64_t)seed, RNG_STREAM_DATA);
     for (int i = 0; i < count; i++) {

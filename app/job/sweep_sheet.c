@@ -244,7 +244,7 @@ sweep_sheet_read(struct sweep_sheet *s, const char *path, struct err *err)
     const struct jv *sweep = jv_get(root, "sweep"), *cells = jv_get(sweep, "cells");
     bool ok = sweep && job_check_format(root, path, err);
     if (ok && (jv_size(cells) < 1 || jv_size(cells) > LIMIT_SWEEP_CELLS))
-        ok = err_set(err, ERR_INPUT, "%s: the sweep in it has %zu pictures, there may be 1 to %d",
+        ok = err_set(err, ERR_INPUT, "%s: the sweep in it has %zu pictures; 1 to %d are allowed",
                      path, jv_size(cells), LIMIT_SWEEP_CELLS);
     if (ok)
         sweep_sheet_begin(s, (int)jv_size(cells), 1);

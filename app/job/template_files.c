@@ -13,7 +13,7 @@
 #include "engine/base/mem.h"
 
 static const char begun[] =
-    "# A template: docs/template.md has all that can stand here.\n"
+    "# A template. docs/template.md describes every key.\n"
     "summary: what it draws\n"
     "instruction: \"Draw {{subject}} in {{style}} style.\"\n"
     "variables:\n"

@@ -226,7 +226,8 @@ template_name_check(const char *name, struct err *err)
 {
     return (*name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name)) ||
            err_set(err, ERR_INPUT,
-                   "'%.40s' is not a name for a template: small letters, digits and dashes", name);
+                   "'%.40s' is not a name for a template: use lower-case letters, digits, - and _",
+                   name);
 }
 
 bool

@@ -44,8 +44,8 @@ warn_of_type(struct lanes *l, enum dtype dtype)
 {
     const struct device_limits *limits = device_limits(l->device);
     bool slow = (dtype == DTYPE_F16 && !limits->f16) || (dtype == DTYPE_BF16 && !limits->bf16);
-    char *text = slow ? mem_printf("%s is very slow on this device, which only imitates it: "
-                                   "without a type the fastest is taken",
+    char *text = slow ? mem_printf("%s is very slow on this device, which only emulates it: "
+                                   "without a type limn uses the fastest",
                                    dtype_name(dtype))
                       : NULL;
     if (text)

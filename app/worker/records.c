@@ -57,7 +57,7 @@ why_not_ours(const char *path, bool folder, bool linked)
 {
     struct stat st;
     if ((linked ? stat : lstat)(path, &st) != 0)
-        return "it cannot be looked at";
+        return "it cannot be examined";
     if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
         return folder ? "it is not a folder" : "its record is not a regular file";
     if (st.st_uid != geteuid())

@@ -17,8 +17,8 @@ enum { THICKNESS, DETAIL, PARAM_COUNT };
 static const struct limn_param params[PARAM_COUNT] = {
     [THICKNESS] = {"thickness", "Width of the lines in thousandths of the longer side.",
                    LIMN_PARAM_FLOAT, 1, 50, 8, NULL},
-    [DETAIL] = {"detail", "How faint an edge may be to be drawn.", LIMN_PARAM_FLOAT, 0, 1, 0.5,
-                NULL},
+    [DETAIL] = {"detail", "How faint an edge may be and still be drawn.", LIMN_PARAM_FLOAT, 0, 1,
+                0.5, NULL},
 };
 
 struct field {

@@ -9,7 +9,7 @@ enum { MODE, THRESHOLD, INVERT, PARAM_COUNT };
 static const struct limn_param params[PARAM_COUNT] = {
     [MODE] =
         {"mode",
-         "What tells the object: alpha, the colour of the border, contrast, or whichever fits.",
+         "How the object is found: by alpha, the border's colour, contrast, or whichever fits.",
          LIMN_PARAM_CHOICE, 0, 3, 0, "auto|alpha|border|saliency"},
     [THRESHOLD] = {"threshold", "How sure a pixel must be to count as object.", LIMN_PARAM_FLOAT, 0,
                    1, 0.5, NULL},

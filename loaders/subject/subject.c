@@ -9,9 +9,9 @@
 enum { CUT, BACKGROUND, MARGIN, CENTRE, PARAM_COUNT };
 
 static const struct limn_param params[PARAM_COUNT] = {
-    [CUT] = {"cut", "How the subject is told from its ground; none keeps the ground.",
+    [CUT] = {"cut", "How the subject is cut from its background; none keeps the background.",
              LIMN_PARAM_CHOICE, 0, 4, 0, "auto|alpha|border|saliency|none"},
-    [BACKGROUND] = {"background", "What is put behind the subject.", LIMN_PARAM_CHOICE, 0, 2, 0,
+    [BACKGROUND] = {"background", "The new background.", LIMN_PARAM_CHOICE, 0, 2, 0,
                     "white|grey|black"},
     [MARGIN] = {"margin", "Free space around the subject, as a share of the side.",
                 LIMN_PARAM_FLOAT, 0, 0.4, 0.05, NULL},

@@ -306,7 +306,7 @@ cpu_stream_create(const struct plan *p, const struct weights_source *source, str
     if (s->started)
         return s;
     if (ok)
-        err_set(err, ERR_MEMORY, "weights: no thread could be made to read them");
+        err_set(err, ERR_MEMORY, "weights: cannot start a thread to read them");
     cpu_stream_destroy(s);
     return NULL;
 }
