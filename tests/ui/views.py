@@ -356,7 +356,7 @@ def templates():
     p = h.limn('generate', 'my-styled-subject', '--steps', '1', '--size', '64', '--preview', 'none', '--no-library',
                '-o', f'{h.path}/x.png')
     check(p.returncode == 0, f'it draws: {p.stderr}')
-    h.play('keys 4 /\ntype my-st\nkeys Enter m ^U\ntype second\nkeys Enter\nwait second is its name', 'another name')
+    h.play('keys 4 /\ntype my-st\nkeys Enter m ^U\ntype second\nkeys Enter\nwait second is its new name', 'another name')
     check((own / 'second.yaml').exists() and not (own / 'my-styled-subject.yaml').exists(), 'it has it')
     screen = h.play('keys 4 /\ntype second\nkeys Enter x\nwait removed; u brings it back\nsave -\nkeys u\n'
                     'wait second is back\nsave -', 'taken away')
