@@ -150,12 +150,25 @@ from_hub(const char *name, struct err *err)
     return found;
 }
 
+// NULL: nobody named one.
+static const char *
+named_model(const char *given)
+{
+    const char *environment = getenv("LIMN_MODEL");
+    return given ? given : environment && *environment ? environment : NULL;
+}
+
+const char *
+places_model_name(const char *given)
+{
+    const char *named = named_model(given);
+    return named ? named : PLACES_OWN_MODEL;
+}
+
 char *
 places_model(const char *given, struct err *err)
 {
-    const char *environment = getenv("LIMN_MODEL");
-    const char *named = given ? given : environment && *environment ? environment : NULL;
-    const char *name = named ? named : "limn-icons";
+    const char *named = named_model(given), *name = places_model_name(given);
     struct err own = {0};
     if (named && is_model(name)) // never a folder that nobody named
         return mem_strdup(name);

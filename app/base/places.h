@@ -12,9 +12,13 @@
 char **places_of(const char *kind);
 void places_free(char **places);
 
-// The model folder: `given` (a path; a name in places_of("models"), where NAME.yaml lists the files
-// of a model; limn's own name for one, ORG/NAME or NAME alone, there or in the hub's cache), else
-// $LIMN_MODEL, else limn-icons. Freed with free(). ERR_INPUT if it does not exist.
+#define PLACES_OWN_MODEL "limn-icons" // comes with limn
+
+// `given`, else $LIMN_MODEL, else PLACES_OWN_MODEL.
+const char *places_model_name(const char *given);
+// Its folder: the name is a path, a name in places_of("models"), where NAME.yaml lists the files of
+// a model, or limn's own name for one, ORG/NAME or NAME alone, there or in the hub's cache. Freed
+// with free(). ERR_INPUT if it does not exist.
 char *places_model(const char *given, struct err *err);
 
 // Calls `see` once for each named model, with its folder, or with NULL and the reason it cannot be

@@ -335,14 +335,25 @@ unbrace(char *text)
     *out = 0;
 }
 
+const char *
+session_model_name(const struct ui *ui)
+{
+    const char *given = session_of(ui)->job.model;
+    const char *here = ui_host(ui) ? PLACES_OWN_MODEL : places_model_name(NULL);
+    return given ? given : jv_string(jv_get(ui_machine(ui), "model"), here);
+}
+
 const struct jv *
 session_model(const struct ui *ui)
 {
-    const char *chosen = session_of(ui)->job.model ? session_of(ui)->job.model : "limn-icons";
+    const char *name = session_model_name(ui);
     const struct jv *models = jv_get(ui_machine(ui), "models");
-    for (size_t i = 0; i < jv_size(models); i++)
-        if (strcmp(jv_string(jv_get(jv_at(models, i), "name"), ""), chosen) == 0)
-            return jv_at(models, i);
+    for (size_t i = 0; i < jv_size(models); i++) {
+        const struct jv *m = jv_at(models, i);
+        if (strcmp(jv_string(jv_get(m, "name"), ""), name) == 0 ||
+            strcmp(jv_string(jv_get(m, "folder"), ""), name) == 0)
+            return m;
+    }
     return NULL;
 }
 
@@ -351,7 +362,7 @@ session_model(const struct ui *ui)
 void
 session_look_words_up(const struct ui *ui, struct job *j)
 {
-    bool own = !ui_machine(ui) && !j->model;
+    bool own = !ui_machine(ui) && strcmp(session_model_name(ui), PLACES_OWN_MODEL) == 0;
     if (j->retrieve < 0 && !job_count(j, JOB_REFERENCE) && *j->instruction &&
         jv_bool(jv_get(session_model(ui), "index"), own))
         j->retrieve = 1;

@@ -56,8 +56,10 @@ bool session_save_template(struct ui *ui, const char *name, struct err *err);
 // Lets an instruction without references retrieve pictures from the model's index, unless a
 // parameter says otherwise.
 void session_look_words_up(const struct ui *ui, struct job *j);
-// The worker's description of the next drawing's model. NULL: not received yet, or an unknown
-// model.
+// The next drawing's model: the chosen one, else the one that the worker uses, which before it has
+// described itself is taken to be the one that would be used here.
+const char *session_model_name(const struct ui *ui);
+// The worker's description of it. NULL: not received yet, or an unknown model.
 const struct jv *session_model(const struct ui *ui);
 void session_parameters(struct ui *ui); // opens their form
 // The memory that drawing with a model takes, as the worker described it: "8.60 GB at 512, …"; "":

@@ -13,22 +13,6 @@
 #include "app/worker/client.h"
 #include "engine/base/mem.h"
 
-// The model of the composer's next drawing; NULL: unknown.
-static const struct jv *
-model_here(const struct ui *ui)
-{
-    const char *environment = getenv("LIMN_MODEL"), *given = session_of(ui)->job.model;
-    const char *name = given ? given : environment && *environment ? environment : "limn-icons";
-    const struct jv *models = jv_get(ui_machine(ui), "models");
-    for (size_t i = 0; i < jv_size(models); i++) {
-        const struct jv *m = jv_at(models, i);
-        if (strcmp(jv_string(jv_get(m, "name"), ""), name) == 0 ||
-            strcmp(jv_string(jv_get(m, "folder"), ""), name) == 0)
-            return m;
-    }
-    return NULL;
-}
-
 static void
 begin_larger(struct ui *ui, struct reading *r)
 {
@@ -66,12 +50,12 @@ take_size(struct ui *ui, const struct jv *model, struct job *j)
 static void
 draw_larger(struct ui *ui, struct opening *o)
 {
-    const struct jv *model = model_here(ui);
+    const struct jv *model = session_model(ui);
     if (!material_has_job(ui, o))
         return;
     if (!model) {
         ui_say(ui, ROLE_ERROR, "the model '%s' is not among the worker's (5 lists them)",
-               session_of(ui)->job.model ? session_of(ui)->job.model : "limn-icons");
+               session_model_name(ui));
         return;
     }
     struct reading *r = reading_new(1, begin_larger);

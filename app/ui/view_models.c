@@ -108,6 +108,8 @@ draw_row(const struct ui *ui, const struct row *r, const struct area *line, bool
         draw_fill(line, ROLE_SELECTION);
     if (r->kind == ROW_TRAINED)
         draw_short_path(r->run->folder, MAX(line->columns - 12, 4), name, sizeof name);
+    else if (*value_of(r, "name") == '/')
+        draw_short_path(value_of(r, "name"), MAX(line->columns - 4, 4), name, sizeof name);
     else
         snprintf(name, sizeof name, "%s", value_of(r, "name"));
     draw_format(line->y, line->x + 1, line->columns - 2,

@@ -112,7 +112,8 @@ open_templates(struct ui *ui)
     struct templates *t = templates_of(ui);
     char *chosen = t->selected < t->count ? mem_strdup(t->entries[t->selected].stem) : NULL;
     forget(t);
-    t->all = session_of(ui)->job.model || *t->filter;
+    t->all = *t->filter || session_of(ui)->job.model ||
+             strcmp(session_model_name(ui), PLACES_OWN_MODEL) != 0;
     template_each(add_template, t);
     others_last(t);
     for (int i = 0; chosen && i < t->count; i++)

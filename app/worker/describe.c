@@ -259,11 +259,31 @@ models_json(void)
     return list;
 }
 
+// The model of drawings that name none, by its name in the list, to which it is added if it is in
+// none of limn's folders. If there is no such model: what it would be called.
+static struct jv *
+usual_model(struct jv *list)
+{
+    char *found = places_model(NULL, NULL), *folder = found ? realpath(found, NULL) : NULL;
+    struct jv *name = NULL;
+    for (size_t i = 0; folder && !name && i < jv_size(list); i++)
+        if (file_same(jv_string(jv_get(jv_at(list, i), "folder"), ""), folder))
+            name = jv_copy(jv_get(jv_at(list, i), "name"));
+    if (folder && !name) {
+        add_model(list, folder, folder, NULL);
+        name = jv_from_string(folder);
+    }
+    free(folder);
+    free(found);
+    return name ? name : jv_from_string(places_model_name(NULL));
+}
+
 struct jv *
 describe_machine(void)
 {
-    struct jv *head = wire_head("described");
+    struct jv *head = wire_head("described"), *models = models_json();
     jv_set(head, "devices", devices_json());
-    jv_set(head, "models", models_json());
+    jv_set(head, "model", usual_model(models));
+    jv_set(head, "models", models);
     return head;
 }

@@ -11,8 +11,8 @@
 // and for what was refused {refused: "PATH: reason"}.
 struct jv *describe_loaders(const struct loader_host *host);
 // A "described" message: {devices: [{name, text, reason, memory, available, types, matrix}],
-// models: [{name, folder, size, final, grain, memory, bytes}]}. Opens drivers, which may take
-// seconds.
+// models: [{name, folder, size, final, grain, memory, bytes}], model: the name of the one that
+// draws if none is named}. Opens drivers, which may take seconds.
 struct jv *describe_machine(void);
 // Reports, through `say`, how much memory a drawing will take, for models that plan it; allocates
 // nothing. false: the request is wrong.

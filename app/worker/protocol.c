@@ -57,7 +57,8 @@ static fields a_device = {LINE("name", YES, 256), LINE("text", NO, 512), LINE("r
                           LINES("types", 8), BOOL("matrix"), BOOL("emulated"), END};
 static fields memory_at = {INTEGER("size", NO, 0, 65536), LINE("quantise", NO, 16),
                            INTEGER("bytes", NO, 0, EXACT), END};
-static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
+static fields a_model = {LINE("name", YES, LIMIT_HOST_LINE_BYTES),
+                         LINE("folder", NO, LIMIT_HOST_LINE_BYTES),
                          INTEGER("size", NO, 0, 65536), INTEGER("final", NO, 0, 65536),
                          INTEGER("grain", NO, 0, 65536), LIST("memory", 16, memory_at),
                          INTEGER("bytes", NO, 0, EXACT), LINE("family", NO, 64),
@@ -65,7 +66,8 @@ static fields a_model = {LINE("name", YES, 256), LINE("folder", NO, LIMIT_HOST_L
                          LINE("sampler", NO, 64), LINE("guidance", NO, 64),
                          NUMBER("scale", -REAL_MAX, REAL_MAX), LINE("licence", NO, 256),
                          BOOL("index"), END};
-static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model), END};
+static fields described = {LIST("devices", 64, a_device), LIST("models", 1024, a_model),
+                           LINE("model", NO, LIMIT_HOST_LINE_BYTES), END};
 static fields queued = {ID("job"), INTEGER("ahead", NO, 0, 1000000), END};
 static fields started = {ID("job"), LINE("model", NO, 256), LINE("model_hash", NO, 256),
                          LINE("device", NO, 256), END};
