@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/base/places.h"
 #include "app/job/parameters.h"
@@ -120,6 +121,16 @@ by_name(const void *a, const void *b)
     return strverscmp(((const struct item *)a)->text, ((const struct item *)b)->text);
 }
 
+// A link to a folder, or one that the file system does not tell from other entries, too.
+static bool
+leads_to_folder(DIR *d, const struct dirent *e)
+{
+    struct stat s;
+    if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
+        return e->d_type == DT_DIR;
+    return fstatat(dirfd(d), e->d_name, &s, 0) == 0 && S_ISDIR(s.st_mode);
+}
+
 // Names in the folder typed so far; hidden ones only after a dot.
 static void
 offer_files(struct palette *p, const char *typed)
@@ -132,7 +143,7 @@ offer_files(struct palette *p, const char *typed)
         bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
         if (dots || (e->d_name[0] == '.' && *name != '.'))
             continue;
-        bool is_folder = e->d_type == DT_DIR;
+        bool is_folder = leads_to_folder(d, e);
         char *text = mem_printf("%s%s%s", begin, e->d_name, is_folder ? "/" : "");
         offer(p, text, "", "", false);
         free(text);

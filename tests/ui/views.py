@@ -24,6 +24,10 @@ def palette():
     check('heun' in screen and 'ddim' in screen, 'the names of a parameter\'s values', screen)
     screen = h.play('keys :\ntype open ca\nkeys Tab\nsave -', 'files')
     check(':open cat-noto.png' in screen, 'files are completed', screen)
+    (h.path / 'real').mkdir()
+    (h.path / 'link').symlink_to('real')
+    screen = h.play('keys :\ntype cd ~/\nkeys Tab\nsave -\n', 'folders')
+    check(re.search('^ +~/link/', screen, re.M) and re.search('~/real/', screen), 'links to them, too', screen)
     h.play('keys :\ntype steps 7\nkeys Enter\nwait steps 7', 'one is set')
     screen = h.play('keys : Up\nsave -\nkeys Esc :\ntype st\nkeys Up\nsave -\nkeys Down\nsave -', 'later')
     check(screen.count(':steps 7') == 2 and ':st\n' in screen,
