@@ -37,8 +37,11 @@ material_new(void)
 void
 material_free(struct material *m)
 {
-    if (m)
-        free(m->file);
+    if (!m)
+        return;
+    material_forget_upscales(m);
+    free(m->to_upscale);
+    free(m->file);
     free(m);
 }
 

@@ -9,7 +9,8 @@
 struct material { // what a question, a prompt or the worker's answer is about
     char *file;
     int64_t seed;
-    bool to_upscale; // once the worker has described its models
+    char **to_upscale; // pictures to enlarge once the worker has described its models
+    int to_upscale_count, to_upscale_room;
 };
 struct material *material_of(const struct ui *ui);
 
@@ -19,5 +20,6 @@ bool material_has_job(struct ui *ui, const struct opening *o);
 // Draws the same picture larger (upscale.c). If the worker has not described its models yet it is
 // asked, and material_described() continues.
 void material_upscale(struct ui *ui, const char *file);
+void material_forget_upscales(struct material *m);
 
 #endif

@@ -74,19 +74,30 @@ draw_larger(struct ui *ui, struct opening *o)
 void
 material_upscale(struct ui *ui, const char *file)
 {
-    material_of(ui)->to_upscale = !ui_machine(ui);
+    struct material *m = material_of(ui);
     if (ui_machine(ui)) {
         opening_begin(ui, file, draw_larger, 0);
         return;
     }
+    ARRAY_PUSH(m->to_upscale, m->to_upscale_count, m->to_upscale_room, mem_strdup(file));
     client_describe(ui_client(ui));
     ui_say(ui, ROLE_STATUS, "asking the worker what its models can do \u2026");
 }
 
 void
+material_forget_upscales(struct material *m)
+{
+    for (int i = 0; i < m->to_upscale_count; i++)
+        free(m->to_upscale[i]);
+    m->to_upscale_count = 0;
+}
+
+void
 material_described(struct ui *ui)
 {
-    const struct material *m = material_of(ui);
-    if (m->to_upscale && m->file)
-        material_upscale(ui, m->file);
+    struct material *m = material_of(ui);
+    int count = m->to_upscale_count;
+    for (int i = 0; i < count; i++)
+        material_upscale(ui, m->to_upscale[i]);
+    material_forget_upscales(m);
 }

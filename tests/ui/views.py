@@ -4,7 +4,7 @@
 # usage: views.py LIMN SOURCE LOADERS [NAME...]
 import json, os, pathlib, re, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import MODEL, SANITIZED, SLOW, SOURCE, check, drawn, png, run, skip
+from limn_test import LIMN, MODEL, SANITIZED, SLOW, SOURCE, check, drawn, png, run, skip
 from script import DRAWN, Home, Picture
 
 
@@ -285,6 +285,24 @@ def larger():
     far = [abs(sum(large.at(4 * x + i, 4 * y + k)[c] for i in range(4) for k in range(4)) / 16 - small.at(x, y)[c])
            for x in range(0, 64, 4) for y in range(0, 64, 4) for c in range(3)]
     check(sum(far) / len(far) < 12, f'and the same composition: {sum(far) / len(far)}')
+    # Before the worker has said what its models can do, which it is asked here once the viewer has run: the pictures
+    # that U was pressed on, whatever other keys are about by then.
+    go = h.path / 'go'
+    held = f"""#!{sys.executable}
+import os, subprocess, time
+worker = subprocess.Popen([{LIMN!r}, 'worker', '--stdio'], stdin=subprocess.PIPE, bufsize=0)
+while data := os.read(0, 65536):
+    while b'"describe"' in data and os.path.isdir({str(h.path)!r}) and not os.path.exists({str(go)!r}):
+        time.sleep(0.02)
+    worker.stdin.write(data)
+"""
+    for name, text in ('ssh', held), ('viewer', f'#!/bin/sh\ntouch {go}\n'):
+        (h.path / name).write_text(text)
+        (h.path / name).chmod(0o755)
+    h.play('keys 3\nsettle\nkeys End U U Home O\nwait being drawn larger\nkeys 3\nwait 4 pictures, \nsettle',
+           'asked early', args=('--host', 'slow'), LIMN_SSH=f'{h.path}/ssh', LIMN_VIEWER=f'{h.path}/viewer')
+    widths = [Picture(p[5]).width for p in pictures(h)]
+    check(widths == [64, 256, 256, 256], f'both are drawn: {widths}')
 
 
 def queue():
