@@ -33,7 +33,8 @@ struct compose {
     struct job before; // state before a reference's form was opened, for Esc
     bool has_before;
     struct painter *painter; // of a mask; NULL: none is being painted
-    struct area files, text, references; // where they were drawn, for the mouse
+    // Where they were drawn, for the mouse; `files` is the list in its pane.
+    struct area pane_of_files, files, text, references;
 };
 
 struct compose *compose_of(const struct ui *ui);

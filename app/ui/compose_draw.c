@@ -172,6 +172,7 @@ compose_draw(struct ui *ui, const struct area *a)
     draw_split(a, left, &files, &right);
     text_rows = rows_of_text(welcome ? welcome_of(c) : session->text.text, right.columns - 2,
                              a->rows);
+    c->pane_of_files = files;
     c->files = files_draw(ui, &c->browser, c->pane == PANE_FILES, &files);
     struct area text = {right.y + 1, right.x + 1, text_rows, right.columns - 2};
     struct area head = {right.y, right.x, 1, right.columns};

@@ -185,23 +185,25 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         painter_mouse(ui, y, x, turn, screen_mouse_drags());
         return;
     }
-    if (x < c->files.x + c->files.columns) {
+    if (draw_hits(&c->pane_of_files, y, x)) {
         compose_turn_to(c, PANE_FILES);
         int row = c->browser.top + y - c->files.y;
+        bool hit = !turn && draw_hits(&c->files, y, x) && row < c->browser.count;
         if (turn)
             compose_in_files(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
-        else if (y >= c->files.y && y < c->files.y + c->files.rows && row < c->browser.count)
+        if (hit)
             c->browser.selected = row;
-        if (twice)
+        if (hit && twice)
             compose_in_files(ui, REQUEST_ENTER);
-    } else if (y >= c->references.y && y < c->references.y + c->references.rows) {
+    } else if (draw_hits(&c->references, y, x)) {
         compose_turn_to(c, PANE_REFERENCES);
         int row = c->top + y - c->references.y;
-        if (row < session->job.reference_count)
+        bool hit = !turn && row < session->job.reference_count;
+        if (hit)
             c->reference = row;
-        if (twice)
+        if (hit && twice)
             compose_in_references(ui, REQUEST_ENTER);
-    } else if (y >= c->text.y && y < c->text.y + c->text.rows) {
+    } else if (draw_hits(&c->text, y, x)) {
         compose_turn_to(c, PANE_TEXT);
     }
 }

@@ -238,6 +238,12 @@ draw_short_path(const char *path, int columns, char *out, size_t size)
     }
 }
 
+bool
+draw_hits(const struct area *a, int y, int x)
+{
+    return y >= a->y && y < a->y + a->rows && x >= a->x && x < a->x + a->columns;
+}
+
 void
 draw_fill(const struct area *a, enum role role)
 {

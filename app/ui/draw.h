@@ -18,6 +18,7 @@ struct area {
     int y, x, rows, columns;
 };
 
+bool draw_hits(const struct area *a, int y, int x); // the cell lies in the area
 bool draw_unicode(void); // the locale encodes Unicode, so stars and lines can be used
 // The font has them too: consoles' fonts have lines and blocks, but no ellipsis and no braille.
 bool draw_has_font(void);

@@ -408,7 +408,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
     else if (turn)
         show(ui, tasks->shown + turn);
-    else if (x < l->list.x + l->list.columns && y >= l->list.y &&
+    else if (draw_hits(&l->list, y, x) &&
              l->top + (y - l->list.y) / MAX(l->row, 1) < tasks->count)
         show(ui, l->top + (y - l->list.y) / MAX(l->row, 1));
 }

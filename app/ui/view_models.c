@@ -135,7 +135,7 @@ draw_list(const struct ui *ui, const struct area *a)
                   "asking the worker \u2026");
     int rows = a->rows - 1 - (m->of_models < m->count);
     m->top = draw_scroll(m->count, m->selected, rows, m->top);
-    m->list = (struct area){a->y + 1, a->x, rows, a->columns};
+    m->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     int y = a->y + 1;
     for (int i = m->top; i < m->count && i < m->top + rows; i++, y++) {
         if (i == m->of_models) {
@@ -395,11 +395,13 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     struct models *m = models_of(ui);
     int row = m->top + y - m->list.y;
     bool device = row > m->of_models; // below the devices' heading
-    if (turn)
+    if (turn) {
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
-    else if (x < m->list.x + m->list.columns && row >= 0 && row != m->of_models &&
-             row - device < m->count)
-        m->selected = row - device;
+        return;
+    }
+    if (!draw_hits(&m->list, y, x) || row == m->of_models || row - device >= m->count)
+        return;
+    m->selected = row - device;
     if (twice)
         on_request(ui, REQUEST_ENTER);
 }

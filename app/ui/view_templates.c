@@ -387,10 +387,14 @@ static void
 on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct templates *t = templates_of(ui);
-    if (turn)
+    int row = t->top + y - t->list.y;
+    if (turn) {
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
-    else if (x < t->list.x + t->list.columns && y >= t->list.y && t->top + y - t->list.y < t->count)
-        t->selected = t->top + y - t->list.y;
+        return;
+    }
+    if (!draw_hits(&t->list, y, x) || row >= t->count)
+        return;
+    t->selected = row;
     if (twice)
         on_request(ui, REQUEST_ENTER);
 }

@@ -271,6 +271,9 @@ def mouse():
         # As terminals that are called `screen` say it: ESC [ M, then button, column and row from 33 up.
         for b in (button, 3) if button < 64 else (button,):
             s.type('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y))
+
+    def at_twice(x, y):
+        s.type(''.join('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y) for b in (0, 3, 0, 3)))
     s.expect('references', 'start')
     at(s.text().split('\n')[0].index('gallery'), 0)
     s.expect('0 pictures', 'a click on a name opens the view')
@@ -283,6 +286,35 @@ def mouse():
     at(4, row, 64 + 1)
     s.keys('a')
     s.expect(r'\[ref#2\] +image.*dolphin', 'the wheel goes on')
+    # A double click acts on the row that it hits, and beside the list on none.
+    at(s.text().split('\n')[0].index('templates'), 0)
+    s.expect('what it draws', 'the templates')
+    row = next(i for i, l in enumerate(s.text().split('\n')) if l.startswith(' mask '))
+    for x, y in (70, 20), (4, 27):
+        at_twice(x, y)
+        time.sleep(0.5)
+    at(4, row)
+    s.expect('─ mask ─', 'a click chooses one')
+    check('Esc cancel' not in s.text(), 'and the double clicks opened no form', s)
+    time.sleep(0.5)
+    at_twice(4, row)
+    s.expect('Esc cancel', 'a double click fills it in')
+    s.keys('Escape')
+    s.expect('Esc cancel', 'the form is closed', gone=True)
+    at(s.text().split('\n')[0].index('models'), 0)
+    s.expect('limn-icons', 'the models')
+    at_twice(70, 20)
+    time.sleep(0.5)
+    at(4, next(i for i, l in enumerate(s.text().split('\n')) if 'cpu' in l))
+    s.expect('computes in', 'the card of a device')
+    check('\n * ' not in s.text(), 'nothing was chosen beside the list', s)
+    s.close()
+    # Panes are one above the other for screen readers.
+    s = Screen((100, 40), args='--plain')
+    s.expect('references', 'start')
+    at(10, next(i for i, l in enumerate(s.text().split('\n')) if l.strip(' :') == 'instruction') + 1)
+    s.expect('writing: Esc ends it', 'a click on the text writes in it')
+    s.keys('Escape')
     s.close()
 
 
