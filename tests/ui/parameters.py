@@ -4,11 +4,12 @@
 # range or names, on the command line, in help, in the manual page, in docs/commands.md, in the completions of
 # three shells and in the form of the UI. What the manual and the docs say is what the program says.
 # usage: parameters.py LIMN SOURCE LOADERS [NAME...]
-import os, pathlib, re, shutil, subprocess, sys
+import json, os, pathlib, re, shutil, subprocess, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import limn_test
-from limn_test import GOLDEN, SOURCE, check, environment, run, work
+from limn_test import GOLDEN, MODEL, SOURCE, check, environment, run, work
 from screen import Screen
+from script import DRAWN, Home
 
 source = pathlib.Path(SOURCE)
 ROW = re.compile(r'^PARAMETER\((\w+),\s(\w+),\s[^,]+,\s([^,]+),\s([^,]+),\s(\w+),\s(NULL|"[^"]*"),\s(\w+),\s+([^,]+),\s+'
@@ -158,5 +159,33 @@ def form():
     s.close()
 
 
+def own_model():
+    """$LIMN_MODEL, a folder of one's own: the UI goes by it, not by limn-icons."""
+    h = Home()
+    folder = h.path / 'quick-icons'
+    folder.mkdir()
+    for part in MODEL.iterdir():
+        if part.name not in ('index.db', 'model_index.json'):
+            (folder / part.name).symlink_to(part)
+    index = json.loads((MODEL / 'model_index.json').read_text())
+    index['limn']['steps'] = 7
+    (folder / 'model_index.json').write_text(json.dumps(index))
+    h.play(DRAWN, 'one of limn-icons')
+    own = dict(LIMN_MODEL=str(folder))
+    screen = h.play('size 120x40\nkeys 4 End\nsettle\nsave -\nkeys 5\nwait quick-icons\n'
+                    'keys 1 n Esc p\nwait steps\nsave -', 'the form', **own)
+    check('auto (7)' in screen and 'auto (24)' not in screen, 'has its defaults', screen)
+    check('1 for words without references' not in screen, 'and no index', screen)
+    check('klein-' in screen, 'templates for any model are listed', screen)
+    # Words are not looked up in an index that it lacks, whether the worker has described it or not.
+    for first in 'keys 5\nwait quick-icons\nkeys 1\n', '':
+        screen = h.play(f'{first}keys n Esc :\ntype size 64\nkeys Enter :\ntype steps 1\nkeys Enter i\n'
+                        'type a red apple\nkeys Esc F9\nwait done in\nsettle\nkeys 7\nwait drawn in\nsave -',
+                        'a drawing', **own)
+        check('has no index' not in screen, 'is not looked up where nothing is', screen)
+    h.play('keys 5\nwait limn-icons\nkeys 3\nsettle\nkeys U\nwait the model .nonesuch. is not among the worker',
+           'a model that is not there', LIMN_MODEL='nonesuch')
+
+
 if __name__ == '__main__':
-    run([command_line, documents, completions, form])
+    run([command_line, documents, completions, form, own_model])

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The views of the terminal UI, played through its second door (script.py): what keys do and what is then on the screen.
 # usage: views.py LIMN SOURCE LOADERS [NAME...]
-import json, os, pathlib, re, shutil, sqlite3, sys, time
+import os, pathlib, re, shutil, sqlite3, sys, time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import LIMN, MODEL, SANITIZED, SLOW, SOURCE, check, drawn, png, run, skip
+from limn_test import LIMN, SANITIZED, SLOW, SOURCE, check, drawn, png, run, skip
 from script import DRAWN, Home, Picture
 
 
@@ -477,34 +477,6 @@ def models():
     check('auto (24)' in screen, 'the form of parameters says what it does unless it is told', screen)
 
 
-def own_model():
-    """$LIMN_MODEL, a folder of one's own: the UI goes by it, not by limn-icons."""
-    h = Home()
-    folder = h.path / 'quick-icons'
-    folder.mkdir()
-    for part in MODEL.iterdir():
-        if part.name not in ('index.db', 'model_index.json'):
-            (folder / part.name).symlink_to(part)
-    index = json.loads((MODEL / 'model_index.json').read_text())
-    index['limn']['steps'] = 7
-    (folder / 'model_index.json').write_text(json.dumps(index))
-    h.play(SMALL, 'one of limn-icons')
-    own = dict(LIMN_MODEL=str(folder))
-    screen = h.play('size 120x40\nkeys 4 End\nsettle\nsave -\nkeys 5\nwait quick-icons\n'
-                    'keys 1 n Esc p\nwait steps\nsave -', 'the form', **own)
-    check('auto (7)' in screen and 'auto (24)' not in screen, 'has its defaults', screen)
-    check('1 for words without references' not in screen, 'and no index', screen)
-    check('klein-' in screen, 'templates for any model are listed', screen)
-    # Words are not looked up in an index that it lacks, whether the worker has described it or not.
-    for first in 'keys 5\nwait quick-icons\nkeys 1\n', '':
-        screen = h.play(f'{first}keys n Esc :\ntype size 64\nkeys Enter :\ntype steps 1\nkeys Enter i\n'
-                        'type a red apple\nkeys Esc F9\nwait done in\nsettle\nkeys 7\nwait drawn in\nsave -',
-                        'a drawing', **own)
-        check('has no index' not in screen, 'is not looked up where nothing is', screen)
-    h.play('keys 5\nwait limn-icons\nkeys 3\nsettle\nkeys U\nwait the model .nonesuch. is not among the worker',
-           'a model that is not there', LIMN_MODEL='nonesuch')
-
-
 def log():
     h = Home()
     screen = h.play(DRAWN + 'keys 7\nsave -', 'the log')
@@ -611,4 +583,4 @@ def composed():
 
 if __name__ == '__main__':
     run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
-         templates, files, choosing, models, own_model, log, curve, one_of_several, several, sweep, composed])
+         templates, files, choosing, models, log, curve, one_of_several, several, sweep, composed])
