@@ -98,7 +98,7 @@ bad_files_are_refused_one_by_one(void **state)
         {"bad-range.so", "range"},             {"bad-choice.so", "choice"},
         {"bad-twice.so", "two parameters"},    {"bad-table.so", "table of parameters"},
         {"bad-symbol.so", "nobody_defines"},   {"text.so", "not a shared object"},
-        {"folder.so", "not a regular file"},   {"second/bad-duplicate.so", "found before"},
+        {"folder.so", "not a regular file"},   {"second/bad-duplicate.so", "found first"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
         char *path = file_join(path_folder, expected[i].file);
