@@ -20,7 +20,7 @@ struct arrival {
     struct work work;
     enum arrival_kind kind;
     char job[JOB_ID_TEXT]; // RESULT, EARLIER
-    int index; // of the picture in its job
+    int index; // of the picture in its job; LOOK: its number
     bool late; // RESULT: of an earlier connection, from the worker's spool
     char *file;   // owned; NULL: none
     uint8_t *png; // owned; NULL: it arrived without its data

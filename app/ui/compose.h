@@ -24,7 +24,8 @@ struct compose {
     struct image *after;
     char asked[400];
     char trouble[ERR_TEXT_MAX]; // why there is no output; "": nothing
-    bool waiting;  // for that answer
+    int looks;     // how many were requested so far
+    bool waiting;  // for the last of them
     bool newcomer; // nothing has been drawn yet
     bool written; // something was typed since the text got the focus
     struct job_reference removed; // for undo
@@ -45,6 +46,7 @@ bool compose_in_references(struct ui *ui, enum request request);
 void compose_ask_for_look(struct ui *ui);
 void compose_on_event(struct ui *ui, struct client_event *e);
 void compose_on_arrival(struct ui *ui, struct arrival *a);
+bool compose_waits(const struct ui *ui);
 const struct jv *compose_loader_json(const struct ui *ui, const char *name);
 void compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected);
 void compose_draw(struct ui *ui, const struct area *a);

@@ -15,6 +15,8 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
+#define LOOK "look/" // begins the ids of these requests to the worker; a number follows
+
 // Identifies a reference's look in one line: while that is the same, it need not be asked again.
 static void
 describe_look(const struct job_reference *r, char *out, size_t size)
@@ -35,8 +37,10 @@ look_read(struct ui *ui, struct reading *r)
     if (strcmp(wanted, c->asked) != 0)
         return;
     c->waiting = r->err.code == ERR_NONE;
+    char id[sizeof((struct client_event *)0)->id];
+    snprintf(id, sizeof id, LOOK "%d", c->looks);
     if (c->waiting)
-        client_load(ui_client(ui), "look", &r->jobs[0].references[0], LOOK_SIDE);
+        client_load(ui_client(ui), id, &r->jobs[0].references[0], LOOK_SIDE);
     else
         snprintf(c->trouble, sizeof c->trouble, "%s", r->err.text);
 }
@@ -53,6 +57,7 @@ compose_ask_for_look(struct ui *ui)
     if (strcmp(wanted, c->asked) == 0)
         return;
     memcpy(c->asked, wanted, sizeof wanted);
+    c->looks++;
     c->trouble[0] = 0;
     c->waiting = false;
     if (!r)
@@ -71,17 +76,23 @@ compose_ask_for_look(struct ui *ui)
     reading_put(ui, reading);
 }
 
+static void loaders_known(struct ui *ui);
+
 void
 compose_on_event(struct ui *ui, struct client_event *e)
 {
     struct compose *c = compose_of(ui);
+    if (e->type == CLIENT_LOADERS)
+        loaders_known(ui);
     if (e->type == CLIENT_LOST) {
         c->asked[0] = 0;
+        c->waiting = false;
         return;
     }
-    if (e->type != CLIENT_LOADED || strcmp(e->id, "look") != 0)
+    if (e->type != CLIENT_LOADED || strncmp(e->id, LOOK, strlen(LOOK)) != 0)
         return;
     struct arrival *a = arrival_new(ARRIVAL_LOOK);
+    a->index = atoi(e->id + strlen(LOOK));
     a->png = e->png;
     a->png_size = a->work.bytes = e->png_size;
     a->refused = e->err;
@@ -97,13 +108,19 @@ compose_on_arrival(struct ui *ui, struct arrival *a)
     if (a->kind == ARRIVAL_ADDED && a->kept && ui_view(ui) == VIEW_COMPOSE)
         c->reference = MAX(0, session->job.reference_count - 1);
     c->newcomer = c->newcomer && a->kind != ARRIVAL_RESULT;
-    if (a->kind != ARRIVAL_LOOK)
-        return;
+    if (a->kind != ARRIVAL_LOOK || a->index != c->looks)
+        return; // another reference or loader has been chosen since
     c->waiting = false;
     image_unref(c->after);
     c->after = a->image;
     a->image = NULL;
     snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : a->refused.text);
+}
+
+bool
+compose_waits(const struct ui *ui)
+{
+    return compose_of(ui)->waiting;
 }
 
 // --- the reference's form
@@ -203,7 +220,7 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
             names[n++] = jv_string(jv_get(jv_at(ui_loaders(ui), i), "name"), "");
     const struct jv *l = compose_loader_json(ui, r->loader);
     form_choices(form_add(f, FIELD_CHOICE, LOADER, "loader", r->loader ? r->loader : "none",
-                          l ? jv_string(jv_get(l, "summary"), "") : "the picture as it is"), names);
+                          l ? jv_string(jv_get(l, "summary"), "") : "the picture unchanged"), names);
     const struct jv *params = jv_get(l, "params");
     for (size_t i = 0; i < jv_size(params); i++)
         add_param(f, jv_at(params, i), r);
@@ -261,25 +278,45 @@ take_use(struct ui *ui, struct job_reference *r, enum job_use use)
 }
 
 static void
+forget_settings(struct job_reference *r)
+{
+    for (int i = 0; i < r->setting_count; i++)
+        free(r->settings[i]);
+    r->setting_count = 0;
+}
+
+// Where the form shows none there are none, or the worker has not yet said which: they stay.
+static void
+take_settings(struct job_reference *r, const struct form *f)
+{
+    bool shown = false;
+    for (int i = 0; i < f->count; i++) {
+        const struct form_field *d = &f->fields[i];
+        if (strncmp(d->id, PARAM, strlen(PARAM)) != 0)
+            continue;
+        if (!shown)
+            forget_settings(r);
+        shown = true;
+        if (r->setting_count < LIMIT_TEMPLATE_SETTINGS)
+            r->settings[r->setting_count++] = mem_printf("%s=%s", d->id + strlen(PARAM), d->value);
+    }
+}
+
+static void
 take_form(struct ui *ui, struct job_reference *r, const struct form *f)
 {
     take_use(ui, r, job_use_from_name(form_value(f, USE)));
     const char *words = form_value(f, WORDS), *loader = form_value(f, LOADER);
     free(r->words);
     r->words = *words ? mem_strdup(words) : NULL;
-    bool same = strcmp(loader, r->loader ? r->loader : "none") == 0;
-    for (int i = 0; i < r->setting_count; i++)
-        free(r->settings[i]);
-    r->setting_count = 0;
-    if (!same) {
+    if (strcmp(loader, r->loader ? r->loader : "none") != 0) {
+        forget_settings(r);
         free(r->loader);
         r->loader = strcmp(loader, "none") == 0 ? NULL : mem_strdup(loader);
         r->processed = false;
+    } else {
+        take_settings(r, f);
     }
-    for (int i = 0; same && i < f->count && r->setting_count < LIMIT_TEMPLATE_SETTINGS; i++)
-        if (strncmp(f->fields[i].id, PARAM, strlen(PARAM)) == 0)
-            r->settings[r->setting_count++] =
-                mem_printf("%s=%s", f->fields[i].id + strlen(PARAM), f->fields[i].value);
     session_take_file(r, form_value(f, PICTURE));
     session_check(ui);
 }
@@ -318,4 +355,24 @@ reference_done(struct ui *ui, struct form *f, bool taken)
     job_finish(&c->before);
     c->has_before = false;
     return true;
+}
+
+// A form that was opened before the worker had said which loaders there are gets them.
+static void
+loaders_known(struct ui *ui)
+{
+    struct form *f = form_open_now(ui);
+    struct job_reference *r = f && f->changed == reference_changed ? form_reference(ui, f) : NULL;
+    if (!r || f->browser)
+        return;
+    bool editing = f->editing;
+    size_t cursor = f->edit.cursor;
+    char *id = mem_strdup(f->fields[f->selected].id), *text = mem_strdup(editing ? f->edit.text : "");
+    compose_open_reference_form(ui, r, 0);
+    f = form_open_now(ui);
+    form_select(f, id);
+    if (editing)
+        form_edit(f, text, cursor);
+    free(text);
+    free(id);
 }

@@ -310,12 +310,19 @@ turn_value(struct ui *ui, struct form *f, int by)
     }
 }
 
-static void
-start_editing(struct form *f)
+void
+form_edit(struct form *f, const char *text, size_t cursor)
 {
     f->editing = true;
     f->edit.limit = 4096;
-    field_set(&f->edit, f->fields[f->selected].value);
+    field_set(&f->edit, text);
+    f->edit.cursor = MIN(cursor, strlen(f->edit.text));
+}
+
+static void
+start_editing(struct form *f)
+{
+    form_edit(f, f->fields[f->selected].value, SIZE_MAX);
 }
 
 static void

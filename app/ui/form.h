@@ -61,6 +61,8 @@ bool form_select(struct form *f, const char *id);
 struct form_field *form_add_file(struct form *f, const char *const *suffixes, const char *folder,
                                  const char *id, const char *label, const char *value,
                                  const char *help);
+// Edits the selected field: a text that is not taken yet, and the cursor's place in it.
+void form_edit(struct form *f, const char *text, size_t cursor);
 void form_free(struct form *f); // NULL is fine
 bool form_is_open(const struct ui *ui);
 struct form *form_open_now(const struct ui *ui); // NULL: none is

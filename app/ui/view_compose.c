@@ -238,6 +238,7 @@ on_request(struct ui *ui, enum request request)
             return compose_in_files(ui, request);
         painter_open(ui);
         return true;
+    case REQUEST_ADD: return compose_in_files(ui, request); // wherever the keys go
     case REQUEST_UNDO: bring_back(ui); return true;
     case REQUEST_EARLIER: step(ui, -1); return true;
     case REQUEST_LATER: step(ui, 1); return true;
@@ -250,7 +251,8 @@ on_request(struct ui *ui, enum request request)
         return true;
     }
     case REQUEST_BACK:
-        compose_turn_to(c, c->pane == PANE_TEXT ? PANE_REFERENCES : PANE_FILES);
+        compose_turn_to(c, c->pane == PANE_TEXT && compose_chosen(ui) ? PANE_REFERENCES
+                                                                      : PANE_FILES);
         if (c->pane == PANE_FILES && *c->browser.filter)
             browser_filter(&c->browser, "");
         return true;
@@ -285,6 +287,7 @@ const struct view view_compose = {
     .key = compose_on_key,
     .event = compose_on_event,
     .arrived = compose_on_arrival,
+    .waits = compose_waits,
     .mouse = compose_on_mouse,
     .hints = hints,
     .words = words,

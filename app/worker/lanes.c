@@ -20,7 +20,7 @@ struct load {
     char id[64];
     struct job_reference ref;
     int side;
-    atomic_int stop; // a newer one with its id has come
+    atomic_int stop; // a newer one for its place has come
     bool describe; // not a picture: describe the machine
 };
 
@@ -291,15 +291,23 @@ lanes_unfinished(struct lanes *l)
     return n;
 }
 
+// What is before the slash of an id names the place where the result will be shown.
+static bool
+is_same_place(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "/");
+    return n == strcspn(b, "/") && memcmp(a, b, n) == 0;
+}
+
 static void
 add_load(struct lanes *l, struct load *d)
 {
     pthread_mutex_lock(&l->lock);
     struct load **end = &l->loads;
-    if (l->loading && !d->describe && strcmp(l->loading->id, d->id) == 0)
+    if (l->loading && !d->describe && is_same_place(l->loading->id, d->id))
         atomic_store(&l->loading->stop, 1);
     while (*end) {
-        if (!d->describe && !(*end)->describe && strcmp((*end)->id, d->id) == 0) {
+        if (!d->describe && !(*end)->describe && is_same_place((*end)->id, d->id)) {
             struct load *old = *end;
             *end = old->next;
             free_load(old);
