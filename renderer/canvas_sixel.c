@@ -76,16 +76,34 @@ snap_white(unsigned char *palette, int count)
     }
 }
 
+// The image with as much of the ground below it as gets a colour of its own: of a few columns of it
+// at the edge libsixel's palette would keep none, and they would take the nearest of the picture's.
+static struct image *
+with_ground(const struct canvas_drawing *d, const struct image *image)
+{
+    struct image *more = image_create(image->width, image->height + MAX(1, image->height / 4),
+                                      IMAGE_RGB8, NULL);
+    for (size_t i = 0; more && i < more->stride * (size_t)more->height; i++)
+        more->pixels[i] = (uint8_t)(d->background >> 8 * (2 - i % 3));
+    if (more)
+        image_paste(more, image, 0, 0);
+    return more;
+}
+
 static SIXELSTATUS
 make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dither_t **dither)
 {
     int colours = MAX(16, MIN(d->term->colours, 256) >> 2 * d->coarseness);
+    bool filled = rgb->width != d->image->width || rgb->height != d->image->height;
+    struct image *more = filled ? with_ground(d, rgb) : NULL;
+    const struct image *seen = more ? more : rgb;
     SIXELSTATUS status = sixel_dither_new(dither, colours, NULL);
     if (SIXEL_SUCCEEDED(status))
-        status = sixel_dither_initialize(*dither, rgb->pixels, rgb->width, rgb->height,
+        status = sixel_dither_initialize(*dither, seen->pixels, seen->width, seen->height,
                                          SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
                                          SIXEL_REP_AVERAGE_PIXELS,
                                          d->coarseness ? SIXEL_QUALITY_LOW : SIXEL_QUALITY_HIGH);
+    image_unref(more);
     if (SIXEL_FAILED(status))
         return status;
     // libsixel chooses its palette from colours cut to 5 bits, whose white is 248: the lost bits

@@ -369,6 +369,34 @@ bright_greys_have_no_tint(void **state)
     close_terminal(&t);
 }
 
+// A picture that ends within its last column of cells: the rest of them is ground, however few its
+// pixels are among many colours.
+static void
+what_is_left_of_a_cell_is_ground(void **state)
+{
+    (void)state;
+#ifdef LIMN_HAVE_SIXEL
+    struct terminal t;
+    open_terminal(&t, CANVAS_SIXEL);
+    struct image *image = image_create(61, 64, IMAGE_RGB8, NULL);
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 61; x++) {
+            uint8_t colour[3] = {(uint8_t)(200 + (x + y) % 56), (uint8_t)(3 * x), (uint8_t)(4 * y)};
+            memcpy(image_row(image, y) + 3 * x, colour, 3);
+        }
+    canvas_put(t.canvas, 0, image, &(struct canvas_place){.rect = {2, 2, 3, 6}});
+    flush(&t);
+    uint8_t *screen = mem_zalloc((size_t)COLUMNS * CELL_WIDTH * ROWS * CELL_HEIGHT * 3);
+    play(t.text, screen);
+    for (int y = 2 * CELL_HEIGHT; y < 5 * CELL_HEIGHT; y++)
+        for (int x = 2 * CELL_WIDTH + 58; x < 8 * CELL_WIDTH; x++)
+            assert_pixel(screen, x, y, 0x10, 0x20, 0x30);
+    free(screen);
+    image_unref(image);
+    close_terminal(&t);
+#endif
+}
+
 static void
 kitty_cleans_up(void **state)
 {
@@ -460,6 +488,7 @@ main(void)
         cmocka_unit_test(what_goes_is_printed_over),
         cmocka_unit_test(text_over_pictures_is_seen),
         cmocka_unit_test(bright_greys_have_no_tint),
+        cmocka_unit_test(what_is_left_of_a_cell_is_ground),
         cmocka_unit_test(kitty_cleans_up),
         cmocka_unit_test(kitty_sends_the_pixels),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
