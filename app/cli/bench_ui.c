@@ -230,9 +230,11 @@ bench_ui(void)
 {
     struct err err = {0};
     struct times typed = {0}, without = {0}, with = {0};
-    char home[] = "/tmp/limn-bench-XXXXXX";
+    const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    char *home = mem_printf("%s/limn-bench-XXXXXX", temporary);
     if (!mkdtemp(home)) {
-        err_errno(&err, ERR_IO, "/tmp");
+        err_errno(&err, ERR_IO, "%s", temporary);
+        free(home);
         return command_failed(&err);
     }
     setlinebuf(stdout);
@@ -260,9 +262,10 @@ bench_ui(void)
         printf("%d steps: %.2f s without previews, %.2f s with (%+.1f %%), %.1f MB of previews\n",
                STEPS, sums[0] / 3, sums[1] / 3, 100 * (sums[1] / sums[0] - 1), (double)bytes / 1e6);
     ok = ok && bench_moves(home, &err);
-    char *command = mem_printf("rm -rf %s", home);
-    if (system(command) != 0)
+    char *command = mem_printf("rm -rf '%s'", home);
+    if (strchr(home, '\'') || system(command) != 0)
         fprintf(stderr, "limn: %s stays\n", home);
     free(command);
+    free(home);
     return ok ? 0 : command_failed(&err);
 }

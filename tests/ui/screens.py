@@ -3,10 +3,10 @@
 # The terminal UI from outside, in tmux: what is on the screen at several sizes, locales and terminals, and
 # what keys, mouse and names from outside make of it.
 # usage: screens.py LIMN SOURCE LOADERS [NAME...]
-import os, pathlib, re, shutil, signal, sys, tempfile, time, unicodedata
+import os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time, unicodedata
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import SLOW, SOURCE, check, run, until, work
-from screen import Screen
+from limn_test import LIMN, SANITIZED, SLOW, SOURCE, check, environment, run, skip, until, work
+from screen import Screen, command
 
 VIEWS = {'1': 'references', '2': 'queue', '3': 'picture', '4': 'styled-subject', '5': 'limn-icons',
          '6': 'training runs', '7': 'log', '8': 'all commands'}
@@ -286,6 +286,18 @@ def mouse():
     at(4, row, 64 + 1)
     s.keys('a')
     s.expect(r'\[ref#2\] +image.*dolphin', 'the wheel goes on')
+    lines = s.text().split('\n')
+    row = next(i for i, l in enumerate(lines) if 'lion-noto' in l)
+    at_twice(4, row)
+    s.expect(r'\[ref#3\] +image.*lion-noto', 'a double click adds')
+    row, hints = next((i, l) for i, l in enumerate(lines) if '? help' in l)
+    at(hints.index('? help'), row)
+    s.expect('all commands, with their keys', 'a click on a hint is its key')
+    s.keys('/')
+    s.type('upscale')
+    s.expect('as large as its model can draw it', 'the help can be searched')
+    check('redraw' not in s.text(), 'what does not match is left out', s)
+    s.keys('Escape', 'Escape')
     # A double click acts on the row that it hits, and beside the list on none.
     at(s.text().split('\n')[0].index('templates'), 0)
     s.expect('what it draws', 'the templates')
@@ -356,6 +368,55 @@ def idle():
     s.close()
 
 
+def messages():
+    """A notice goes with the first key after 4 s, an error with the first after 10 s."""
+    s = Screen((80, 24))
+    s.expect('references', 'start')
+
+    def last(words):
+        check(s.wait(words), f'{words!r} is said', s)
+        began = time.monotonic()
+        while re.search(words, s.text(), re.M) and time.monotonic() < began + 30 * SLOW:
+            s.keys('Down', 'Up')
+        return time.monotonic() - began
+    s.keys('Y')
+    seconds = last('Y does nothing here')
+    check(3 < seconds < 10 * SLOW, f'a notice stays {seconds:.1f} s', s)
+    command(s, 'steps 99999')
+    seconds = last("steps is '99999'")
+    check(9 < seconds < 16 * SLOW, f'an error stays {seconds:.1f} s', s)
+    s.close()
+
+
+def measured_in_a_used_home():
+    """limn bench ui needs the keys as limn has them, and uses none of the person's files."""
+    if SANITIZED:
+        skip('measured_in_a_used_home: no key may take more than a second')
+        return
+    home = pathlib.Path(tempfile.mkdtemp(dir=work.name))
+    own = home / 'config/limn'
+    own.mkdir(parents=True)
+    (own / 'keys').write_text('all draw\nall templates Z\nall command ;\n')
+    env = environment(home, XDG_CONFIG_HOME=f'{home}/config', XDG_DATA_HOME=f'{home}/data',
+                      XDG_STATE_HOME=f'{home}/state', TMPDIR=str(home))
+    p = subprocess.Popen([LIMN, 'bench', 'ui'], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = ''
+    for line in p.stdout:
+        said += line
+        if 'a program that only echoes' in line:
+            break
+    # What follows takes minutes; the limn that it plays with is in a session of its own.
+    for process in pathlib.Path('/proc').glob('[0-9]*'):
+        try:
+            if f'TMPDIR={home}'.encode() in (process / 'environ').read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError: # another's, or it has just ended
+            pass
+    p.communicate()
+    check('key to screen while drawing, 300 keys' in said, 'all keys come back', said)
+    check(list(home.glob('limn-bench-*')) and not list(home.glob('data/**/*.db')), 'in a home of its own')
+
+
 def terminals():
     for term, what in (('dumb', 'cannot place the cursor'), ('no-such-terminal', 'is unknown')):
         s = Screen((80, 24), env={}, before=f'TERM={term}')
@@ -380,7 +441,8 @@ def terminals():
         s.close()
 
 
-tests = [views_at_every_size, plainly, differences, forms, hostile_names, writing, mouse, colours, idle, terminals]
+tests = [views_at_every_size, plainly, differences, forms, hostile_names, writing, mouse, colours, idle, messages,
+         measured_in_a_used_home, terminals]
 
 
 if __name__ == '__main__':
