@@ -50,8 +50,8 @@ quit(struct ui *ui)
         return true;
     }
     snprintf(question, sizeof question,
-             "%d %s not finished. f: leave and let the worker finish   "
-             "s: stop and leave   other: stay",
+             "%d %s not finished. f: leave, and the worker finishes   s: stop and leave   "
+             "any other key: stay",
              n, n == 1 ? "job is" : "jobs are");
     ui_ask(ui, question, "fs", quit_answered);
     return true;

@@ -14,6 +14,8 @@
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
+enum { FAULT_ROWS = 3 };
+
 static void
 draw_references(struct ui *ui, const struct area *a)
 {
@@ -53,7 +55,7 @@ draw_references(struct ui *ui, const struct area *a)
                             : r->loader && l ? jv_string(jv_get(l, "role"), "image")
                                            : "image";
         draw_format(line.y, a->x + 10, a->columns - 11, role, "%s  %s%s  %s", words,
-                    r->loader ? "through " : "as it is", r->loader ? r->loader : "",
+                    r->loader ? "through " : "unchanged", r->loader ? r->loader : "",
                     slash ? slash + 1 : r->file ? r->file : "");
     }
 }
@@ -140,10 +142,10 @@ static const char *
 welcome_of(const struct compose *c)
 {
     if (!c->newcomer)
-        return "i to write: Draw [ref#1] in the style of [ref#2]: \u2026";
+        return "Press i and write, for example: Draw [ref#1] in the style of [ref#2]: a hat";
     return "limn makes pictures from a sentence and the pictures that it refers to.\n"
            "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.\n"
-           "i to write: Draw [ref#1] in the style of [ref#2]: \u2026\n"
+           "Press i and write, for example: Draw [ref#1] in the style of [ref#2]: a hat\n"
            "? shows help, q quits.";
 }
 
@@ -181,12 +183,14 @@ compose_draw(struct ui *ui, const struct area *a)
     int y = text.y + text_rows;
     if (welcome)
         draw_wrapped(&text, ROLE_DIM, welcome_of(c));
-    draw_text(y, right.x + 1, right.columns - 2, *session->fault ? ROLE_FAULT : ROLE_DIM,
-              *session->fault ? session->fault : "");
+    struct field_line lines[FAULT_ROWS];
+    struct area fault = {y, right.x + 1, 1, right.columns - 2};
+    fault.rows = MAX(1, field_wrap(session->fault, MAX(fault.columns, 1), lines, FAULT_ROWS));
+    draw_wrapped(&fault, ROLE_FAULT, session->fault);
+    y += fault.rows;
     char line[300];
     parameters_line(ui, right.columns - 2, line, sizeof line);
-    draw_text(y + 1, right.x + 1, right.columns - 2, ROLE_DIM, line);
-    y += 2;
+    draw_text(y++, right.x + 1, right.columns - 2, ROLE_DIM, line);
     int reference_rows = MIN(MAX(session->job.reference_count, 1) + 1, MAX(3, a->rows / 4));
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);

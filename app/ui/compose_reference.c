@@ -220,7 +220,8 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
             names[n++] = jv_string(jv_get(jv_at(ui_loaders(ui), i), "name"), "");
     const struct jv *l = compose_loader_json(ui, r->loader);
     form_choices(form_add(f, FIELD_CHOICE, LOADER, "loader", r->loader ? r->loader : "none",
-                          l ? jv_string(jv_get(l, "summary"), "") : "the picture unchanged"), names);
+                          l ? jv_string(jv_get(l, "summary"), "") : "the picture unchanged"),
+                 names);
     const struct jv *params = jv_get(l, "params");
     for (size_t i = 0; i < jv_size(params); i++)
         add_param(f, jv_at(params, i), r);
@@ -367,7 +368,8 @@ loaders_known(struct ui *ui)
         return;
     bool editing = f->editing;
     size_t cursor = f->edit.cursor;
-    char *id = mem_strdup(f->fields[f->selected].id), *text = mem_strdup(editing ? f->edit.text : "");
+    char *id = mem_strdup(f->fields[f->selected].id);
+    char *text = mem_strdup(editing ? f->edit.text : "");
     compose_open_reference_form(ui, r, 0);
     f = form_open_now(ui);
     form_select(f, id);

@@ -3,9 +3,11 @@
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
+#include "app/ui/field.h"
 #include "app/ui/halves.h"
 #include "app/ui/screen.h"
 #include "app/ui/ui_parts.h"
@@ -38,6 +40,20 @@ draw_title(struct ui *ui)
         draw_text(0, COLS - width, width, ROLE_TITLE, right);
 }
 
+// A question, else a message; "": neither.
+static const char *
+said(const struct dialogue *d)
+{
+    return d->asking ? d->question : d->message;
+}
+
+// What is too long for one line takes that of the hints, too: it is to be read to its end.
+static bool
+takes_two_lines(const struct dialogue *d)
+{
+    return !d->prompting && text_width(said(d), SIZE_MAX) > COLS - 2;
+}
+
 static void
 draw_status(struct ui *ui)
 {
@@ -49,11 +65,22 @@ draw_status(struct ui *ui)
         draw_text(LINES - 2, 1, label, ROLE_STATUS, d->prompt_label);
         struct area input = {LINES - 2, label + 1, 1, COLS - label - 2};
         draw_field(&input, &d->prompt);
-    } else if (d->asking) {
-        draw_message(LINES - 2, 1, COLS - 2, ROLE_WARNING, d->question);
-    } else if (d->message[0]) {
-        draw_message(LINES - 2, 1, COLS - 2, d->message_role, d->message);
+        return;
     }
+    const char *text = said(d);
+    enum role role = d->asking ? ROLE_WARNING : d->message_role;
+    struct field_line lines[2];
+    if (!takes_two_lines(d)) {
+        draw_message(LINES - 2, 1, COLS - 2, role, text);
+        return;
+    }
+    line.y++;
+    draw_fill(&line, ROLE_STATUS);
+    field_wrap(text, COLS - 2, lines, 2);
+    char *first = mem_strndup(text, lines[0].length);
+    draw_message(LINES - 2, 1, COLS - 2, role, first);
+    draw_message(LINES - 1, 1, COLS - 2, role, text + lines[1].start);
+    free(first);
 }
 
 static const char *
@@ -93,6 +120,22 @@ draw_hint(struct ui *ui, int x, enum request r)
     return width + 1 + words;
 }
 
+// Hints that are a text, with two spaces or more between them: as many as there is room for, whole.
+static void
+draw_whole_hints(int x, int columns, enum role role, const char *text)
+{
+    char *shown = mem_strdup(text);
+    for (char *end = shown + strlen(shown); end > shown && text_width(shown, SIZE_MAX) > columns;) {
+        while (end > shown && strncmp(end - 1, "  ", 2) != 0)
+            end--;
+        while (end > shown && end[-1] == ' ')
+            end--;
+        *end = 0;
+    }
+    draw_text(LINES - 1, x, columns, role, shown);
+    free(shown);
+}
+
 static void
 draw_prompt_hint(const struct ui *ui, int x)
 {
@@ -103,9 +146,9 @@ draw_prompt_hint(const struct ui *ui, int x)
     int width = d->prompt_hint ? text_width(d->prompt_hint, SIZE_MAX) + 3 : 0;
     bool fits = x + width + text_width(keys, SIZE_MAX) < COLS;
     if (width)
-        draw_text(LINES - 1, x, COLS - 2, ROLE_DIM, d->prompt_hint);
+        draw_whole_hints(x, COLS - 2, ROLE_DIM, d->prompt_hint);
     if (fits || !width)
-        draw_text(LINES - 1, x + width, COLS - 2, ROLE_FOCUS, keys);
+        draw_whole_hints(x + width, COLS - 2 - width, ROLE_FOCUS, keys);
 }
 
 // The help's key (in the help: back's) always has its place at the right: it leads to all others.
@@ -115,21 +158,23 @@ draw_hints(struct ui *ui)
     enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
     ui->screen.hint_count = 0;
+    if (takes_two_lines(&ui->dialogue))
+        return;
     if (ui->dialogue.prompting) {
         draw_prompt_hint(ui, x);
         return;
     }
     if (ui->dialogue.form) { // it shows its own keys
         if (form_browser(ui))
-            draw_text(LINES - 1, x, COLS - 2, ROLE_FOCUS,
-                      "Enter OK  Left Right folders  / filter  s sort  . hidden  b places  "
-                      "Esc back");
+            draw_whole_hints(x, COLS - 2, ROLE_FOCUS,
+                             "Enter OK  Esc back  Left Right folders  / filter  s sort  . hidden  "
+                             "b places");
         return;
     }
     draw_hint(ui, MAX(end, 1), last);
     const struct view *v = views[ui->view];
     if (v->typing_hint && is_typing(ui)) {
-        draw_text(LINES - 1, x, end - x - 1, ROLE_FOCUS, v->typing_hint(ui));
+        draw_whole_hints(x, end - x - 1, ROLE_FOCUS, v->typing_hint(ui));
         return;
     }
     for (const enum request *h = views[ui->view]->hints; *h; h++) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/job/parameters.h"
+#include "app/ui/field.h"
 #include "app/ui/gallery.h"
 #include "app/ui/opening.h"
 #include "engine/base/mem.h"
@@ -181,8 +182,7 @@ draw_one(struct ui *ui, int at, int slot, const struct area *a)
     bool here = g->side == at;
     struct area picture = {a->y, a->x, a->rows - CAPTION_ROWS, a->columns};
     struct area caption = {a->y + a->rows - CAPTION_ROWS, a->x, 1, a->columns};
-    struct area what = {caption.y + 1, a->x + 1, words_differ(g) ? 1 : 3, a->columns - 2};
-    struct area words = {caption.y + 2, a->x + 1, 2, a->columns - 2};
+    struct field_line lines[2];
     if (!p)
         return;
     if (here)
@@ -191,6 +191,11 @@ draw_one(struct ui *ui, int at, int slot, const struct area *a)
     draw_format(caption.y, caption.x + 1, caption.columns - 1, here ? ROLE_SELECTION : ROLE_KEY,
                 "%" PRId64 "  %s%s%s", p->id, rating, *p->tags ? "  #" : "", p->tags);
     put_differences(g, at, text, sizeof text);
+    struct area what = {caption.y + 1, a->x + 1, CAPTION_ROWS - 1, a->columns - 2}, words = what;
+    if (words_differ(g)) // a line of them, or two
+        what.rows = field_wrap(text, MAX(what.columns, 1), lines, 2);
+    words.y += what.rows;
+    words.rows -= what.rows;
     draw_wrapped(&what, ROLE_TEXT, text);
     if (words_differ(g))
         draw_wrapped(&words, ROLE_DIM, p->instruction);

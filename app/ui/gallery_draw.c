@@ -7,6 +7,7 @@
 #include "app/base/time_text.h"
 #include "app/ui/field.h"
 #include "app/ui/gallery.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 void
@@ -34,9 +35,12 @@ draw_about(const struct library_picture *p, const struct area *a)
              *p->template ? "  " : "", p->template, *p->model ? "  " : "", p->model);
     if (text_width(line, SIZE_MAX) > a->columns / 2) // the path matters more
         snprintf(line, sizeof line, "seed %" PRId64 "  %s  ", p->seed, date);
+    bool gone = !file_exists(p->file);
+    if (gone)
+        snprintf(line, sizeof line, "its file is gone; x removes the entry: ");
     int x = a->x + width + (width > 0), room = a->x + a->columns - tags - (tags ? 2 : 1) - x;
     draw_short_path(p->file, MAX(room - text_width(line, SIZE_MAX), 1), path, sizeof path);
-    draw_format(y, x, room, ROLE_DIM, "%s%s", line, path);
+    draw_format(y, x, room, gone ? ROLE_WARNING : ROLE_DIM, "%s%s", line, path);
     if (tags)
         draw_format(y, a->x + a->columns - tags, tags, ROLE_KEY, "#%s", p->tags);
 }
@@ -95,7 +99,7 @@ lay_out(const struct ui *ui, struct gallery *g, const struct area *a)
     }
     g->across = MAX(1, a->columns / tile_columns(g->zoom));
     int high = draw_square_rows(ui, a->columns / g->across - 2) + 1;
-    g->down = MAX(1, (a->rows + high / 3) / high); // rather a slightly lower row than one fewer
+    g->down = MAX(1, (a->rows + high * 2 / 5) / high); // rather a slightly lower row than one fewer
     g->tiles.rows = g->down * MIN(high, a->rows / g->down);
 }
 

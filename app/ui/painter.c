@@ -456,6 +456,6 @@ const char *
 painter_hint(const struct ui *ui)
 {
     (void)ui;
-    return "Enter OK  Esc cancel  Space dab  b brush  r box  e erase  +- size  u undo  "
+    return "Enter OK  Esc cancel  Space dab  b brush  r box  e erase  u undo  +- size  "
            "i invert  a all  c none  W window";
 }

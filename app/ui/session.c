@@ -279,7 +279,7 @@ session_arrived(struct ui *ui, const struct arrival *a)
         free(padded);
     }
     session_check(ui);
-    ui_say(ui, ROLE_GOOD, "%s is %s: Enter sets its role and loader", text,
+    ui_say(ui, ROLE_GOOD, "%s is %s; its loader is set in the references", text,
            strrchr(r->file, '/') ? strrchr(r->file, '/') + 1 : r->file);
     return true;
 }
@@ -383,7 +383,7 @@ session_draw(struct ui *ui)
         ok = sample_job(j, &err);
         r->then = begin_sample;
     } else if (!*j->instruction) {
-        ok = err_set(&err, ERR_INPUT, "there is no instruction yet: i to write one");
+        ok = err_set(&err, ERR_INPUT, "there is no instruction yet; press i to write one");
     }
     if (ok) {
         job_settle(j);

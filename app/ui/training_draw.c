@@ -170,7 +170,7 @@ training_draw(struct ui *ui, const struct area *a)
     if (training_is_running(run) || log->more)
         ui_wake(ui, ui_now() + (log->more ? 0.01 : 1));
     if (!log->folder) {
-        draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "it has no log yet");
+        draw_text(a->y + rows + 2, a->x + 1, a->columns - 2, ROLE_DIM, "no steps yet");
         return;
     }
     struct area result = {a->y + rows + 1, a->x, 1, a->columns};

@@ -300,7 +300,7 @@ with_picture(struct ui *ui, enum request request, const struct library_picture *
 {
     switch (request) {
     case REQUEST_ENTER: enter(ui, p); return true;
-    case REQUEST_TAG: ui_prompt(ui, "tags to give or take away: ", "", tag_done); return true;
+    case REQUEST_TAG: ui_prompt(ui, "toggle tags: ", "", tag_done); return true;
     case REQUEST_RATE:
         ui_ask(ui, "how many stars? 0 to 5", "012345", rate_answered);
         return true;

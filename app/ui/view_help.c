@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The help, made from the tables of requests and keys: first those of the previous view, then all.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "app/ui/field.h"
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
+
+enum { NAME_COLUMNS = 15, LINES_MAX = 4 };
 
 struct help {
     int top, rows, lines;
@@ -29,25 +33,43 @@ static const char *const writing[][2] = {
     {"Esc", "back to the lists, where letters are commands"},
 };
 
-// Draws a line if it passes the filter and is on the screen; counts it.
-static void
-put(struct help *h, const struct area *a, int *line, enum role left_role, const char *left,
-    const char *right)
+static bool
+is_on_screen(const struct area *a, int y)
 {
-    bool wanted = !right || strcasestr(left, h->filter) || strcasestr(right, h->filter);
-    int y = a->y + *line - h->top;
-    if (!wanted)
+    return y >= a->y && y < a->y + a->rows;
+}
+
+static void
+put_heading(struct help *h, const struct area *a, int *line, const char *text)
+{
+    struct area head = {a->y + (*line)++ - h->top, a->x, 1, a->columns};
+    if (is_on_screen(a, head.y))
+        draw_heading(&head, false, text);
+}
+
+// Keys, a name ("": none) and what it does, in as many lines as that takes.
+static void
+put(struct help *h, const struct area *a, int *line, const char *keys, const char *name,
+    const char *text)
+{
+    struct field_line lines[LINES_MAX];
+    if (!strcasestr(keys, h->filter) && !strcasestr(name, h->filter) &&
+        !strcasestr(text, h->filter))
         return;
-    (*line)++;
-    if (y < a->y || y >= a->y + a->rows)
-        return;
-    int width = MIN(a->columns < 100 ? 16 : 28, a->columns / 3);
-    if (right) {
-        draw_text(y, a->x + 2, width, left_role, left);
-        draw_text(y, a->x + width + 4, a->columns - width - 5, ROLE_TEXT, right);
-    } else {
-        struct area head = {y, a->x, 1, a->columns};
-        draw_heading(&head, false, left);
+    int width = MIN(a->columns < 100 ? 16 : 28, a->columns / 3), x = a->x + width + 4;
+    int from = *name ? x + NAME_COLUMNS : x, columns = MAX(a->x + a->columns - 1 - from, 1);
+    int rows = field_wrap(text, columns, lines, LINES_MAX);
+    for (int i = 0; i < rows; i++) {
+        int y = a->y + (*line)++ - h->top;
+        if (!is_on_screen(a, y))
+            continue;
+        if (i == 0) {
+            draw_text(y, a->x + 2, width, ROLE_KEY, keys);
+            draw_text(y, x, NAME_COLUMNS - 1, ROLE_TEXT, name);
+        }
+        char *part = mem_strndup(text + lines[i].start, lines[i].length);
+        draw_text(y, from, columns, ROLE_TEXT, part);
+        free(part);
     }
 }
 
@@ -63,11 +85,8 @@ is_hint(const struct view *view, enum request r)
 static void
 put_request(struct help *h, const struct area *a, int *line, enum view_id view, enum request r)
 {
-    char left[120], right[160];
     const char *keys = request_keys(view, r);
-    snprintf(left, sizeof left, "%s", *keys ? keys : ":");
-    snprintf(right, sizeof right, "%-14s %s", request_name(r), request_help(r));
-    put(h, a, line, ROLE_KEY, left, right);
+    put(h, a, line, *keys ? keys : ":", request_name(r), request_help(r));
 }
 
 static void
@@ -81,20 +100,20 @@ draw_help(struct ui *ui, const struct area *a)
     h->rows = a->rows;
     snprintf(title, sizeof title, "%s: %s", views[ui_view_before(ui)]->name,
              views[ui_view_before(ui)]->title);
-    put(h, a, &line, ROLE_TEXT, title, NULL);
+    put_heading(h, a, &line, title);
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (is_hint(views[ui_view_before(ui)], (enum request)r))
             put_request(h, a, &line, ui_view_before(ui), (enum request)r);
-    put(h, a, &line, ROLE_TEXT, "all commands, with their keys here", NULL);
+    put_heading(h, a, &line, "all commands, with their keys here");
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (!is_hint(views[ui_view_before(ui)], (enum request)r))
             put_request(h, a, &line, ui_view_before(ui), (enum request)r);
-    put(h, a, &line, ROLE_TEXT, "commands, after a colon", NULL);
+    put_heading(h, a, &line, "commands, after a colon");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        put(h, a, &line, ROLE_KEY, commands[i][0], commands[i][1]);
-    put(h, a, &line, ROLE_TEXT, "while writing", NULL);
+        put(h, a, &line, commands[i][0], "", commands[i][1]);
+    put_heading(h, a, &line, "while writing");
     for (size_t i = 0; i < COUNT_OF(writing); i++)
-        put(h, a, &line, ROLE_KEY, writing[i][0], writing[i][1]);
+        put(h, a, &line, writing[i][0], "", writing[i][1]);
     h->lines = line;
 }
 

@@ -72,10 +72,10 @@ draw_progress(const struct task *t, int y, int x, int columns)
         snprintf(text, sizeof text, "step %d of %d   %.1f s left   %.2f steps/s   on %s", t->step,
                  t->total, speed > 0 ? (t->total - t->step) / speed : 0, speed,
                  *t->device ? t->device : "?");
-    } else if (t->state == TASK_FAILED) {
+    } else if (t->state == TASK_FAILED && t->frame_count) {
         snprintf(text, sizeof text, "%s", t->error);
     } else if (t->state == TASK_OFFERED) {
-        snprintf(text, sizeof text, "r draws it, R draws all to do, x drops it (%s)", t->error);
+        snprintf(text, sizeof text, "r draws it, R draws all to do, x removes it (%s)", t->error);
     } else if (t->state == TASK_DONE) {
         snprintf(text, sizeof text, "done in %.1f s   seed %" PRId64 "   on %s", t->seconds,
                  t->job.seed, *t->device ? t->device : "?");
@@ -166,6 +166,9 @@ draw_one(struct ui *ui, const struct task *t, const struct area *a)
         draw_several(ui, t, t->frames[at], a);
     else if (t->frame_count)
         draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
+    else if (t->state == TASK_FAILED) // in place of the picture: it may take several lines
+        draw_wrapped(&(struct area){a->y + 1, a->x, a->rows - 1, a->columns}, ROLE_WARNING,
+                     t->error);
     else
         draw_text(a->y + a->rows / 2, a->x + 1, a->columns - 2, ROLE_DIM,
                   t->state == TASK_QUEUED    ? "waiting for its turn"

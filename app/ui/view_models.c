@@ -314,7 +314,8 @@ draw_right(const struct ui *ui, const struct area *a)
             draw_text(y++, card.x, card.columns, ROLE_GOOD,
                       is_in_use(ui, r) ? "the next drawing uses it; Enter leaves that to limn"
                                        : "Enter: the next drawing uses it");
-        y++;
+        // A blank line where there is room.
+        y += y + 1 < a->y + a->rows - (int)jv_size(ui_loaders(ui));
     }
     // At the bottom, so that they stay in place when the card changes.
     y = MAX(y, a->y + a->rows - 1 - (int)jv_size(ui_loaders(ui)));

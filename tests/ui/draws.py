@@ -127,7 +127,7 @@ def strangers_picture():
     s.keys('Down', 'Right')
     s.expect('< none >', 'another loader')
     s.keys('F9')
-    s.expect('as it is', 'the loader is changed')
+    s.expect('unchanged', 'the loader is changed')
     s.keys('F9')
     s.expect('done in', 'drawn by the host', 30)
     s.close()

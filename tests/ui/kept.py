@@ -90,7 +90,7 @@ def forms():
         s.keys('Escape', 'Enter', 'Down')
     s.expect('< (edge|mask|sketch|style|subject)', 'another loader')
     s.keys('Escape')
-    s.expect('as it is', 'Esc takes it back')
+    s.expect('unchanged', 'Esc takes it back')
     # A wrong value keeps the form with what else was written.
     s.keys('4', 'Home')
     s.expect('mask-horse|edges-fox|style-', 'templates')
@@ -181,7 +181,7 @@ def first_seconds():
     s.expect('a sample: 4 lists templates', 'F9 draws it')
     s.expect('done', 'and it comes', 60)
     s.keys('1')
-    s.expect('i to write', 'the composer is empty still')
+    s.expect('Press i and write', 'the composer is empty still')
     check('a sample now' not in s.text(), 'and the welcome has gone', s)
     s.keys('i')
     s.expect('writing: Esc ends it', 'writing is a mode that can be seen')

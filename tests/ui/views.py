@@ -109,6 +109,15 @@ def gallery():
     check([p[1] for p in pictures(h)][:2] == [5, 0], f'a key acts on the chosen one: {pictures(h)}')
 
 
+def gone():
+    h = Home()
+    h.play(DRAWN, 'one')
+    os.unlink(pictures(h)[0][5])
+    screen = h.play('keys 3\nwait its file is gone; x removes the entry\nsettle\nsave -\nkeys x\nwait 0 pictures',
+                    'a picture without its file')
+    check('No such file' in screen, 'its place says why it is empty', screen)
+
+
 def zoom():
     h = Home()
     folder = h.path / 'pictures'
@@ -456,7 +465,7 @@ def choosing():
     h = Home()
     screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\n'
                     'keys End Space Down Enter\n'
-                    'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait as it is +dog-twemoji.png\nkeys p ' + start +
+                    'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait unchanged +dog-twemoji.png\nkeys p ' + start +
                     '\nwait a picture to draw from\n'
                     'keys Space Home Enter Enter\nwait pictures/deep/snail-noto.png\nkeys Enter\n'
                     'wait start .*snail-noto.png\nkeys p ' + start + 'Down\n'
@@ -582,5 +591,5 @@ def composed():
 
 
 if __name__ == '__main__':
-    run([palette, own_keys, gallery, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
+    run([palette, own_keys, gallery, gone, zoom, ten_thousand, material, painting, sheet_of_contacts, larger, queue,
          templates, files, choosing, models, log, curve, one_of_several, several, sweep, composed])

@@ -171,7 +171,7 @@ def dropping():
     if w is None:
         return s.close()
     check(d.drop(w, uris([folder / names[0]])) == (True, True), 'the window takes a file')
-    s.expect(r'\[ref#1\] +image +as it is +plain\.png', 'it is a reference')
+    s.expect(r'\[ref#1\] +image +unchanged +plain\.png', 'it is a reference')
     s.expect(r'^.*│ *\[ref#1\]', 'and in the instruction')
     check(d.drop(w, uris(folder / n for n in names[1:])) == (True, True), 'it takes several at once')
     s.expect(r'\[ref#2\] .*with spaces and \(signs\) #1 %41 100%\.png', 'spaces, signs and percents in a name')
@@ -190,7 +190,7 @@ def dropping():
     d.drop(w, b'', seconds=2)
     check(d.drop(w, b'x', kind='image/x-nothing', seconds=3)[1] is False, 'a kind it does not know is refused')
     check(d.drop(w, uris([folder / names[0]])) == (True, True), 'after all that it takes files as before')
-    s.expect(r'\[ref#5\] +image +as it is +plain\.png', 'and limn has it')
+    s.expect(r'\[ref#5\] +image +unchanged +plain\.png', 'and limn has it')
     s.keys('W')
     end = time.monotonic() + 10 * SLOW
     while d.window(0.1) is not None and time.monotonic() < end:
