@@ -254,7 +254,7 @@ def painting():
            'keys Enter Enter\nwait mask .*half.png\nsettle\nkeys M\nwait 50.00 % is redrawn\nkeys Esc', 'half.png')
     (h.path / 'start.png').unlink()
     h.play('wait start.png\nkeys M\nwait start.png: No such file', 'without its file')
-    screen = h.play('wait references\nkeys n Esc M\nsave -', 'without a picture to start from')
+    screen = h.play('wait references\nkeys n Esc S-Tab M\nsave -', 'without a picture to start from')
     check('a mask is painted over the picture to start from' in screen, 'how to get one is said', screen)
 
 
