@@ -269,8 +269,8 @@ def mouse():
 
     def at(x, y, button=0):
         # As terminals that are called `screen` say it: ESC [ M, then button, column and row from 33 up.
-        for b in (button, 3) if button < 64 else (button,):
-            s.type('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y))
+        buttons = (button, 3) if button < 64 else (button,)
+        s.type(''.join('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y) for b in buttons))
 
     def at_twice(x, y):
         s.type(''.join('\x1b[M' + chr(32 + b) + chr(33 + x) + chr(33 + y) for b in (0, 3, 0, 3)))
