@@ -78,6 +78,12 @@ is_letter(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
 }
 
+static char
+lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
 static void
 add_word(struct sentence *s, const char *text, size_t at, size_t size, bool breaks)
 {
@@ -86,8 +92,7 @@ add_word(struct sentence *s, const char *text, size_t at, size_t size, bool brea
     struct word *w = &s->words[s->count++];
     *w = (struct word){.at = at, .breaks = breaks};
     for (size_t i = 0; i < size; i++)
-        w->text[i] =
-            text[at + i] >= 'A' && text[at + i] <= 'Z' ? (char)(text[at + i] + 32) : text[at + i];
+        w->text[i] = lower(text[at + i]);
     w->kind = is_one_of(function_words, w->text)  ? WORD_FUNCTION
               : is_one_of(request_words, w->text) ? WORD_REQUEST
               : is_one_of(light_words, w->text)   ? WORD_LIGHT
@@ -152,7 +157,7 @@ matches_style(const struct sentence *s, int first, const char *name)
         }
         const char *have = first + n < s->count ? s->words[first + n].text : "";
         for (size_t i = 0; i < k; i++)
-            if ((name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]) != have[i])
+            if (lower(name[i]) != have[i])
                 return 0;
         if (have[k])
             return 0;
@@ -258,8 +263,11 @@ find_content(struct sentence *s)
 
 struct entry {
     int64_t id;
-    uint32_t name, keywords; // which of the words looked for are in them
-    int length;              // words of its name
+    uint32_t name, keywords;  // which of the words looked for are in them
+    uint32_t head, like_head; // which of them the name is about; but for its ending
+    int length;               // words of its name
+    int pictures;             // 0: not counted yet
+    bool styled;              // one of them is in the style asked for
 };
 
 struct search {
@@ -284,6 +292,36 @@ word_count(const char *text)
     return MAX(n, 1);
 }
 
+// The word that says what a name is about: the last in front of "with", "of" and the like.
+static void
+head_of(const char *name, char out[TEXT_MAX])
+{
+    char word[TEXT_MAX];
+    *out = 0;
+    while (*name) {
+        size_t n = 0;
+        for (; is_letter((unsigned char)name[n]); n++)
+            if (n + 1 < TEXT_MAX)
+                word[n] = lower(name[n]);
+        word[MIN(n, TEXT_MAX - 1)] = 0;
+        if (n && *out && is_one_of(function_words, word))
+            return;
+        if (n)
+            memcpy(out, word, sizeof word);
+        name += n + !n;
+    }
+}
+
+// Whether one is the other, but for its ending: "cup", "cups".
+static bool
+same_stem(const char *a, const char *b)
+{
+    size_t same = 0, na = strlen(a), nb = strlen(b);
+    while (a[same] && a[same] == b[same])
+        same++;
+    return MAX(na, nb) <= same + 2 && 2 * same > MAX(na, nb);
+}
+
 static void
 on_match(void *ctx, int64_t id, const char *name)
 {
@@ -298,6 +336,11 @@ on_match(void *ctx, int64_t id, const char *name)
     }
     struct entry *e = &s->entries[s->slots[slot] - 1];
     *(s->keywords ? &e->keywords : &e->name) |= 1u << s->word;
+    const char *word = s->s->words[s->s->content[s->word]].text;
+    char head[TEXT_MAX];
+    head_of(name, head);
+    if (!s->keywords && same_stem(head, word))
+        *(strcmp(head, word) == 0 ? &e->head : &e->like_head) |= 1u << s->word;
 }
 
 static bool
@@ -313,12 +356,18 @@ match_all(struct search *s, struct err *err)
     return ok;
 }
 
-// How well an entry answers the words of `wanted`. A name says more than keywords, which are loose,
-// and a name that says nothing else more than a longer one.
+// What an entry gains by a picture in the style asked for, and by each of up to nine pictures: what
+// many sets draw is what people mean.
+static const double styled_gain = 0.2, picture_gain = 0.01;
+enum { PICTURES_COUNTED = 9 };
+
+// How well an entry answers the words of `wanted`, its pictures aside. A name says more than
+// keywords, which are loose; a name that says nothing else more than a longer one; and the name of
+// what is wanted more than that of something else (a red apple, an apple maggot).
 static double
 score(const struct search *s, const struct entry *e, uint32_t wanted)
 {
-    double sum = 0;
+    double sum = 0, about = 0;
     int named = 0;
     bool head = false;
     for (int i = 0; i < s->s->content_count; i++) {
@@ -328,17 +377,52 @@ score(const struct search *s, const struct entry *e, uint32_t wanted)
         sum += name ? weight : keyword ? 0.6 * weight : 0;
         named += name;
         head |= (name || keyword) && w->head;
+        if (w->head && (e->head | e->like_head) & wanted & 1u << i)
+            about = MAX(about, e->head & 1u << i ? 0.25 : 0.15);
     }
-    return head ? sum + 0.5 * MIN(named, e->length) / e->length : 0;
+    return head ? sum + 0.5 * MIN(named, e->length) / e->length + about : 0;
 }
 
-static const struct entry *
-best_entry(const struct search *s, uint32_t wanted, double *most)
+struct count {
+    int pictures, style;
+    bool styled;
+};
+
+static void
+on_counted(void *ctx, int64_t row, int style)
 {
-    const struct entry *best = NULL;
+    struct count *c = ctx;
+    (void)row;
+    c->pictures++;
+    c->styled |= style == c->style && style >= 0;
+}
+
+static bool
+add_pictures(const struct search *s, struct entry *e, double *v, struct err *err)
+{
+    if (!e->pictures) {
+        struct count c = {.style = s->s->style};
+        if (!index_entry(s->x, e->id, on_counted, &c, err))
+            return false;
+        e->pictures = MAX(c.pictures, 1);
+        e->styled = c.styled;
+    }
+    *v += picture_gain * MIN(e->pictures, PICTURES_COUNTED) + (e->styled ? styled_gain : 0);
+    return true;
+}
+
+// Pictures are counted only where they can decide. NULL: none, or an error.
+static struct entry *
+best_entry(const struct search *s, uint32_t wanted, double *most, struct err *err)
+{
+    struct entry *best = NULL;
     *most = 0;
     for (size_t i = 0; i < s->count; i++) {
         double v = score(s, &s->entries[i], wanted);
+        if (v <= 0 || v + styled_gain + PICTURES_COUNTED * picture_gain <= *most)
+            continue;
+        if (!add_pictures(s, &s->entries[i], &v, err))
+            return NULL;
         if (v > *most) {
             *most = v;
             best = &s->entries[i];
@@ -419,7 +503,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     const struct entry *first = NULL;
     double v = 0, most = 0;
     while (out->count < count && (left & heads)) {
-        const struct entry *e = best_entry(s, left, &v);
+        const struct entry *e = best_entry(s, left, &v, &own);
         if (!e || !take_picture(s, e, v, place_of(s, e), out, &own))
             break;
         most = first ? most : v;

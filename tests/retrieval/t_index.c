@@ -49,6 +49,10 @@ static const struct made {
     {"cr\xc3\xa8me br\xc3\xbbl\xc3\xa9"
      "e",
      "dessert", 1},
+    {"apple maggot", "insect", 1},
+    {"bonsai tree", "plant", 1},
+    {"evergreen tree", "plant,pine", 6},
+    {"tree with a swing", "garden", 4},
 };
 
 static void
@@ -199,7 +203,14 @@ static const struct asked {
     {"Fox in fluent 3d style", 1, "fox/fluent-3d@0"},
     {"a fox in the style of fluent-3d", 1, "fox/fluent-3d@2"},
     {"Draw a red apple.", 1, "red apple/noto@7"},
-    {"an apple", 1, "green apple/noto@3"},
+    {"an apple", 1, "red apple/noto@3"}, // no maggot, and what more sets have
+    {"apples", 1, "red apple/noto@0"},
+    {"a maggot", 1, "apple maggot/noto@2"},
+    {"a tree", 1, "evergreen tree/fluent-3d@2"},
+    {"a tree in noto style", 1, "bonsai tree/noto@2"}, // what there is in the style
+    {"a tree in fluent 3d style", 1, "evergreen tree/fluent-3d@2"},
+    {"a cat in fluent 3d style", 1, "cat/noto@2"}, // no other cat for its style's sake
+    {"a swing", 1, "tree with a swing/blob@2"},
     {"two green apples, blob style", 1, "green apple/noto@4"},
     {"a cat", 1, "cat/noto@2"},
     {"cat in blob style", 1, "cat/blob@0"},
