@@ -88,24 +88,52 @@ read_limit(struct step *step, const char *rest, const char *where, struct err *e
     return true;
 }
 
-// Repetitions of repetitions and deep nesting can cost regcomp() any amount of time, memory and
-// stack. The count is rough: it includes characters in brackets or after a backslash.
+// The last character of a bracket expression that begins at `c`.
+static const char *
+end_of_set(const char *c)
+{
+    c += c[1] == '^' ? 2 : 1;
+    for (c += *c == ']'; *c && *c != ']'; c++)
+        if (*c == '[' && c[1] && strchr(":.=", c[1])) { // [:alpha:]
+            const char close[] = {c[1], ']', 0}, *end = strstr(c + 2, close);
+            c = end ? end + 1 : c;
+        }
+    return c;
+}
+
+// The most that a repetition such as {2,5} repeats.
+static long
+most_times(const char *c)
+{
+    const char *comma = c + 1 + strspn(c + 1, "0123456789");
+    long least = strtol(c + 1, NULL, 10), most = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
+    return MAX(MAX(least, most), 1);
+}
+
+// Repetitions of repetitions can cost regcomp() any amount of time, memory and stack: glibc's
+// doubles what x+ repeats, and follows every way through what may be empty.
 static bool
 is_small_pattern(const char *text)
 {
-    long times = 1, groups = 0;
+    // Repetitions inside one another, in each open group and in what a repetition would repeat.
+    int nested[LIMIT_PATTERN_GROUPS + 1] = {0}, last = 0;
+    int open = 0, groups = 0;
+    long times = 1;
     for (const char *c = text; *c; c++) {
-        bool again = c > text && strchr("*+?{", *c) && strchr("*+?}", c[-1]);
-        groups += *c == '(' || again; // x** is (x*)*
-        if (*c == '{') {
-            const char *comma = c + 1 + strspn(c + 1, "0123456789");
-            long least = strtol(c + 1, NULL, 10);
-            long most = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
-            most = MAX(MAX(least, most), 1);
-            times = most > LIMIT_PATTERN_TIMES ? most : times * most;
-        }
-        if (groups > LIMIT_PATTERN_GROUPS || times > LIMIT_PATTERN_TIMES)
+        bool again = strchr("*+?{", *c);
+        if (*c == '(' && ++groups <= LIMIT_PATTERN_GROUPS)
+            nested[++open] = 0;
+        last = again ? last + 1 : *c == ')' ? nested[open] : 0;
+        open -= *c == ')' && open > 0;
+        nested[open] = MAX(nested[open], last);
+        if (*c == '{')
+            times = MIN(times, LIMIT_PATTERN_TIMES) * MIN(most_times(c), LIMIT_PATTERN_TIMES + 1);
+        if (groups > LIMIT_PATTERN_GROUPS || times > LIMIT_PATTERN_TIMES ||
+            last > LIMIT_PATTERN_NESTING)
             return false;
+        c = *c == '[' ? end_of_set(c) : *c == '\\' && c[1] ? c + 1 : c;
+        if (!*c)
+            break;
     }
     return true;
 }
@@ -117,9 +145,10 @@ read_pattern(struct step *step, const char *rest, const char *where, struct err 
     if (strlen(rest) > LIMIT_PATTERN_BYTES || !is_small_pattern(rest))
         return err_set(err, ERR_INPUT,
                        "%s: '%.40s…' asks for too much: a regular expression has at most %d bytes, "
-                       "%d groups, and %d for what its {} make when multiplied",
+                       "%d groups, %d repetitions inside one another, and %d for what its {} make "
+                       "when multiplied",
                        where, rest, LIMIT_PATTERN_BYTES, LIMIT_PATTERN_GROUPS,
-                       LIMIT_PATTERN_TIMES);
+                       LIMIT_PATTERN_NESTING, LIMIT_PATTERN_TIMES);
     int code = regcomp(&step->pattern, rest, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
     if (code == 0)
         return true;

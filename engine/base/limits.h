@@ -88,7 +88,8 @@ enum {
     LIMIT_KEYS_BYTES = 64 << 10,
     LIMIT_SCRIPT_BYTES = 1 << 20, // of the UI, limn --script
     LIMIT_PATTERN_BYTES = 400,    // a regular expression of a script
-    LIMIT_PATTERN_GROUPS = 40,    // in it; x** counts as (x*)*
+    LIMIT_PATTERN_GROUPS = 40,    // in it
+    LIMIT_PATTERN_NESTING = 3,    // repetitions inside repetitions: ((x+)?)* has three, as has x+?*
     LIMIT_PATTERN_TIMES = 1000,   // the product of its {} counts
     LIMIT_TRAINLOG_LINE_BYTES = 16384,
     LIMIT_TRAINLOG_TASKS = 16,

@@ -113,6 +113,8 @@ def limits():
                          ('LIMIT_PATTERN_BYTES',
                           lambda n: 'wait ' + '(a|references)' + '|b' * ((n - 14) // 2) + '|' * (n % 2)),
                          ('LIMIT_PATTERN_GROUPS', lambda n: 'wait references' + '(a*)' * n),
+                         ('LIMIT_PATTERN_NESTING', lambda n: 'wait (references|' + '(' * n + 'a' + '+)' * n + ')'),
+                         ('LIMIT_PATTERN_NESTING', lambda n: 'wait (references|a' + '?' * n + ')'),
                          ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|a{1,%d})' % n),
                          ('LIMIT_PATTERN_TIMES', lambda n: 'wait (references|((a{10}){3,%d})+)' % (n // 10 + n % 10))):
         most = eval(L[name[6:]])
@@ -120,7 +122,11 @@ def limits():
             p = h.limn('--script', '-', stdin=script(n))
             check(p.returncode == beyond and ('at most' in p.stderr) == bool(beyond),
                   f'{name} at {n}: exit {p.returncode}', p.stderr[-400:])
-    for bomb in ('((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', '(e)$t' + '*' * 113,
+    for harmless in (r'(references|\\*\\*\\*\\*\\*)', '(references|[*+?(]{2}[]*+?(][^]*+?()][[:alpha:]*+?(])'):
+        p = h.limn('--script', '-', stdin=f'wait {harmless}\n')
+        check(p.returncode == 0, f'{harmless}: exit {p.returncode}', p.stderr[-400:])
+    for bomb in ('(' * 8 + 'x' + '+)?)' * 4, '(' * 24 + 'x' + '+)' * 24,
+                 '((((a{1,255}){1,255}){1,255}){1,255})', '(' * 390 + ')', '(e)$t' + '*' * 113,
                  'a{99999999999999999999}', 'a{1,99999999999999999999}'):
         p = h.limn('--script', '-', stdin=f'wait {bomb}\n')
         check(p.returncode == 2 and 'asks for too much' in p.stderr, f'{bomb[:40]}: exit {p.returncode}',
