@@ -87,6 +87,8 @@ add_to(struct instruction *n, const struct job_reference *ref, const struct load
     const char *words = ref->words && *ref->words ? ref->words : e ? e->loader->role : "image";
     bool ok = instruction_add(n, ref->marker, words, rgb->width, rgb->height, rgb->pixels, err);
     image_unref(rgb);
+    if (ok)
+        n->references[n->reference_count - 1].retrieved = ref->retrieved;
     return ok;
 }
 
@@ -188,6 +190,8 @@ picture_json(const struct job_reference *s, const char *words, const struct imag
         jv_set(out, "file", jv_from_string(file_last(s->file)));
     if (s->credit)
         jv_set(out, "credit", jv_from_string(s->credit));
+    if (s->retrieved)
+        jv_set(out, "retrieved", jv_from_bool(true));
     if (s->loader)
         jv_set(out, "loader", jv_from_string(s->loader));
     if (s->setting_count) {

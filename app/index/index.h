@@ -71,7 +71,7 @@ enum { INDEX_FOUND_MAX = 64 };
 struct index_found {
     struct index_hit {
         int64_t row;
-        size_t at; // byte of the sentence at which the words that matched begin
+        size_t at, end; // bytes of the sentence: the words that matched, as far as they adjoin
         double score;
         bool loose; // only its keywords matched
     } items[INDEX_FOUND_MAX];

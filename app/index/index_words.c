@@ -451,29 +451,37 @@ on_picture(void *ctx, int64_t row, int style)
     c->styled = c->styled < 0 && style == c->style ? row : c->styled;
 }
 
+// The first words of the sentence that an entry matches, as far as they adjoin.
+static void
+find_place(const struct search *s, const struct entry *e, struct index_hit *hit)
+{
+    const struct sentence *t = s->s;
+    int last = -1;
+    for (int i = 0; i < t->content_count; i++) {
+        const struct word *w = &t->words[t->content[i]];
+        bool adjoins = last < 0 || (t->content[i] == last + 1 && !w->breaks);
+        if (!((e->name | e->keywords) & 1u << i) || !adjoins)
+            continue;
+        hit->at = last < 0 ? w->at : hit->at;
+        hit->end = w->at + strlen(w->text);
+        last = t->content[i];
+    }
+}
+
 // One more picture of an entry; whether there was one.
 static bool
-take_picture(const struct search *s, const struct entry *e, double v, size_t at,
-             struct index_found *out, struct err *err)
+take_picture(const struct search *s, const struct entry *e, double v, struct index_found *out,
+             struct err *err)
 {
     struct pick c = {out, s->s->style, -1, -1};
     if (!index_entry(s->x, e->id, on_picture, &c, err) || c.row < 0)
         return false;
     int k = out->count++;
     out->items[k].row = c.style >= 0 && c.styled >= 0 ? c.styled : c.row;
-    out->items[k].at = at;
+    find_place(s, e, &out->items[k]);
     out->items[k].score = v;
     out->items[k].loose = !e->name;
     return true;
-}
-
-static size_t
-place_of(const struct search *s, const struct entry *e)
-{
-    for (int i = 0; i < s->s->content_count; i++)
-        if ((e->name | e->keywords) & 1u << i)
-            return s->s->words[s->s->content[i]].at;
-    return 0;
 }
 
 static uint32_t
@@ -504,7 +512,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     double v = 0, most = 0;
     while (out->count < count && (left & heads)) {
         const struct entry *e = best_entry(s, left, &v, &own);
-        if (!e || !take_picture(s, e, v, place_of(s, e), out, &own))
+        if (!e || !take_picture(s, e, v, out, &own))
             break;
         most = first ? most : v;
         first = first ? first : e;
@@ -513,7 +521,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     if (out->count < count)
         say_missing(s->s, left & heads, out);
     while (first && out->count < count &&
-           take_picture(s, first, most, place_of(s, first), out, &own))
+           take_picture(s, first, most, out, &own))
         ;
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }

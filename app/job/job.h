@@ -37,6 +37,7 @@ struct job_reference {
     char *settings[LIMIT_TEMPLATE_SETTINGS]; // "key=value"
     int setting_count;
     char *credit; // author, if it came from an index; NULL: not known
+    bool retrieved; // it was chosen for `words`, from an index
     bool processed; // the loader has been run: `data` is its result
     uint8_t *data;  // the picture file's bytes; NULL: not read yet
     size_t size;

@@ -29,6 +29,8 @@ reference_json(const struct job_reference *r, bool full)
         set_text(o, "where", r->where);
     set_text(o, "loader", r->loader);
     set_text(o, "credit", r->credit);
+    if (r->retrieved)
+        jv_set(o, "retrieved", jv_from_bool(true));
     if (r->hash[0])
         jv_set(o, "hash", jv_from_string(r->hash));
     if (r->processed)
@@ -93,7 +95,7 @@ static const struct key reference_keys[] = {
     {"marker", TYPE_WHOLE},   {"text", TYPE_TEXT},        {"file", TYPE_TEXT},
     {"where", TYPE_TEXT},     {"within", TYPE_TEXT},      {"loader", TYPE_TEXT},
     {"hash", TYPE_TEXT},      {"processed", TYPE_SWITCH}, {"embedded", TYPE_SWITCH},
-    {"settings", TYPE_LIST},  {"credit", TYPE_TEXT},
+    {"settings", TYPE_LIST},  {"credit", TYPE_TEXT},      {"retrieved", TYPE_SWITCH},
 };
 
 // Whether the keys present have the right types; null counts as absent.
@@ -136,6 +138,7 @@ parse_reference(struct job *j, const struct jv *v, const char *name, struct err 
     r->where = text_of(v, "where");
     r->loader = word_of(v, "loader");
     r->credit = text_of(v, "credit");
+    r->retrieved = jv_bool(jv_get(v, "retrieved"), false);
     r->processed = jv_bool(jv_get(v, "processed"), false);
     snprintf(r->hash, sizeof r->hash, "%s", hash);
     for (size_t i = 0; i < jv_size(settings); i++)

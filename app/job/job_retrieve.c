@@ -20,11 +20,12 @@ free_marker(struct job *j)
     return marker;
 }
 
-// Moves what the index has of a picture into a reference.
+// Moves what the index has of a picture into a reference, which takes over its words.
 static void
-take(struct job_reference *r, struct index_picture *p)
+take(struct job_reference *r, char *words, struct index_picture *p)
 {
-    r->words = p->name;
+    r->words = words;
+    r->retrieved = true;
     r->credit = *p->credit ? p->credit : NULL;
     r->file = *p->source ? mem_strdup(p->source)
                          : mem_printf("%s%s%s", p->name, *p->style ? ", " : "", p->style);
@@ -34,7 +35,6 @@ take(struct job_reference *r, struct index_picture *p)
     r->data = p->data;
     r->size = p->size;
     job_hash(r->data, r->size, r->hash);
-    p->name = NULL;
     p->data = NULL;
     p->credit = r->credit ? NULL : p->credit;
 }
@@ -65,13 +65,16 @@ tell_taken(const struct listener *l, const struct index_picture *p, bool loose)
          *p->credit ? ")" : "");
 }
 
-static void
-insert_marker(struct job *j, size_t at, int marker)
+// Puts a marker in front of the words in [at, at + size), and returns them.
+static char *
+insert_marker(struct job *j, size_t at, size_t size, int marker)
 {
     char *text =
         mem_printf("%.*s[ref#%d] %s", (int)at, j->instruction, marker, j->instruction + at);
+    char *words = mem_printf("%.*s", (int)size, j->instruction + at);
     free(j->instruction);
     j->instruction = text;
+    return words;
 }
 
 // In the order of the sentence, so that markers count up along it.
@@ -92,15 +95,16 @@ fill(struct job *j, struct index *x, const struct index_found *found, const stru
 {
     size_t inserted = 0;
     for (int i = 0; i < found->count; i++) {
+        const struct index_hit *hit = &found->items[i];
         struct index_picture p;
-        if (!index_picture(x, found->items[i].row, &p, err))
+        if (!index_picture(x, hit->row, &p, err))
             return false;
-        tell_taken(l, &p, found->items[i].loose);
+        tell_taken(l, &p, hit->loose);
         int marker = free_marker(j);
         size_t before = strlen(j->instruction);
-        insert_marker(j, found->items[i].at + inserted, marker);
+        char *words = insert_marker(j, hit->at + inserted, hit->end - hit->at, marker);
         inserted += strlen(j->instruction) - before;
-        take(job_add(j, marker), &p);
+        take(job_add(j, marker), words, &p);
         index_picture_finish(&p);
     }
     return true;

@@ -4,6 +4,7 @@
 //
 //     "a red fox on a hill"  ->  "a red [ref#1] fox on a hill"      [ref#1] "fox", a picture of one
 //
+// Those words become the reference's own, and the reference stands for them (guidance.h, MARKERS).
 // Words that have a reference already are left alone. The origin of each picture is kept in the
 // reference (file, credit), stored in the drawing and reported in a notice. So is anything not
 // found, which is drawn from the words alone.

@@ -39,7 +39,7 @@ draw_references(struct ui *ui, const struct area *a)
         char marker[JOB_KEY_TEXT];
         job_reference_label(r, marker);
         bool used = r->use != JOB_REFERENCE || strstr(session->text.text, marker);
-        bool looked_up = !used && r->credit; // retrieved, but no longer mentioned: left out
+        bool looked_up = !used && r->retrieved; // retrieved, but no longer mentioned: left out
         role = looked_up && !here ? ROLE_DIM : role;
         if (here)
             draw_fill(&line, role);

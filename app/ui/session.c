@@ -52,7 +52,7 @@ drop_unmentioned(struct job *j)
         const struct job_reference *r = &j->references[i];
         char label[JOB_KEY_TEXT];
         job_reference_label(r, label);
-        if (r->use == JOB_REFERENCE && r->credit && !strstr(j->instruction, label))
+        if (r->use == JOB_REFERENCE && r->retrieved && !strstr(j->instruction, label))
             job_remove(j, i);
     }
 }

@@ -53,7 +53,9 @@ session_take_file(struct job_reference *r, const char *typed)
         free(r->within);
         free(r->where);
         r->within = r->where = NULL;
-        r->embedded = r->processed = false;
+        free(r->credit);
+        r->credit = NULL;
+        r->embedded = r->processed = r->retrieved = false;
         job_unread(r);
     }
     free(whole);

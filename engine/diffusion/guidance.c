@@ -80,7 +80,9 @@ guidance_plan(const struct guidance *g, int step)
         uncond += no_text;
         no_context = no_text = 0;
     }
-    struct guidance_plan plan = {.weight = {[GUIDANCE_FULL] = full,
+    double words = g->has_context && g->by_markers && full > g->words ? g->words : full;
+    struct guidance_plan plan = {.weight = {[GUIDANCE_FULL] = words,
+                                            [GUIDANCE_MARKERS] = full - words,
                                             [GUIDANCE_NO_CONTEXT] = no_context,
                                             [GUIDANCE_NO_TEXT] = no_text,
                                             [GUIDANCE_UNCOND] = uncond}};

@@ -7,6 +7,8 @@
 //     NO_CONTEXT f(text, -)
 //     NO_TEXT    f(-, context)
 //     UNCOND     f(-, -)
+// and, where references were retrieved for words of the text, a fifth:
+//     MARKERS    f(text', context), text' with the references in place of those words
 //
 // none          FULL
 // cfg           w*FULL + (1-w)*UNCOND
@@ -25,6 +27,12 @@
 //               condition while the other stays. Even steps are text steps. Needs a model trained
 //               with the text dropped alone.
 //
+// With `by_markers` MARKERS takes from FULL what its weight has above `words`:
+//               words*FULL + (w-words)*MARKERS + (1-w)*UNCOND for cfg
+//               A chain as in InstructPix2Pix, section 3.2: first the pictures that were found,
+//               then what the words add to them. A small model knows a word from many pictures and
+//               draws their mean; the picture that was found is one of them.
+//
 // A weight of 1 is no guidance and costs one evaluation. Pure functions, no state.
 #ifndef LIMN_ENGINE_DIFFUSION_GUIDANCE_H
 #define LIMN_ENGINE_DIFFUSION_GUIDANCE_H
@@ -36,6 +44,7 @@
 
 enum guidance_branch { // index of a branch
     GUIDANCE_FULL = 0,
+    GUIDANCE_MARKERS,
     GUIDANCE_NO_CONTEXT,
     GUIDANCE_NO_TEXT,
     GUIDANCE_UNCOND,
@@ -58,6 +67,8 @@ struct guidance {
     // False when the picture has no references: then FULL is NO_CONTEXT and NO_TEXT is UNCOND, and
     // the plan asks for the cheaper name of each pair: FULL and UNCOND.
     bool has_context;
+    bool by_markers; // some references were retrieved; only with has_context
+    double words;    // >= 0, with by_markers: the most that FULL weighs
 };
 
 // The plan of one step. Branches outside the mask have weight 0 and need not be evaluated; at least

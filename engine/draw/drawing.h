@@ -17,7 +17,8 @@ struct drawing {
     struct guidance guidance;
     int count, steps, super_steps; // super_steps 0: no second stage
     uint64_t seeds[LIMIT_JOB_PICTURES];
-    struct port_set text, negative, away; // the last two: empty if nothing is to be avoided
+    struct port_set text, markers; // of the instruction; with retrieved references for their words
+    struct port_set negative, away; // empty if nothing is to be avoided
     struct stage *references; // held; NULL: none
     struct references alone;  // instead, for families that draw any size
     struct pipeline_weight weights[LIMIT_INSTRUCTION_REFERENCES]; // in the references' order

@@ -221,7 +221,7 @@ static bool
 needs_no_text(const struct drawing *d)
 {
     const struct model_folder *m = d->p->folder;
-    unsigned without = 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_UNCOND;
+    unsigned without = 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_UNCOND | 1u << GUIDANCE_MARKERS;
     return guidance_mask(&d->guidance, d->steps, NULL) & without ||
            m->family->has(&m->parts, STAGE_CONDITION);
 }
@@ -244,6 +244,18 @@ encode_words(struct pipeline *p, const struct instruction *n, struct port_set *s
     return ok;
 }
 
+// The text by its markers, where guidance asks for it.
+static bool
+encode_markers(struct drawing *d, struct err *err)
+{
+    if (!(guidance_mask(&d->guidance, d->steps, NULL) & 1u << GUIDANCE_MARKERS))
+        return true;
+    char *text = instruction_by_markers(d->r->instruction);
+    bool ok = pipeline_read_text(d->p, text, &d->markers, err);
+    free(text);
+    return ok;
+}
+
 // Runs the text encoder on every text.
 static bool
 read_texts(struct drawing *d, struct texts *t, struct err *err)
@@ -252,7 +264,7 @@ read_texts(struct drawing *d, struct texts *t, struct err *err)
     const struct instruction *n = d->r->instruction, *away = d->r->negative;
     bool alone = p->info.grain; // such references have no texts
     return (!t->empty || pipeline_read_text(p, "", &t->no_text, err)) &&
-           encode_words(p, n, &d->text, err) &&
+           encode_words(p, n, &d->text, err) && encode_markers(d, err) &&
            (!away || encode_words(p, away, &d->negative, err)) &&
            (alone || pipeline_read_references(p, n, t->references, err)) &&
            (alone || !away || pipeline_read_references(p, away, t->away, err));
@@ -322,7 +334,7 @@ drawing_base_pass(struct drawing *d)
         .scheduler = &p->folder->scheduler, .sampler = d->sampler, .spacing = d->spacing,
         .steps = d->steps,
         .guidance = d->guidance,
-        .batch = d->count, .seeds = d->seeds, .text = &d->text,
+        .batch = d->count, .seeds = d->seeds, .text = &d->text, .markers = &d->markers,
         .no_text = &p->no_text, .negative = d->r->negative ? &d->negative : NULL,
         .variation_seed = d->r->variation_seed, .variation = d->r->variation,
         .tokens = p->folder->text_tokens, .references = d->references,
@@ -486,6 +498,7 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
              !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);
+    port_set_finish(&d.markers);
     port_set_finish(&d.negative);
     port_set_finish(&d.away);
     references_finish(&d.alone);

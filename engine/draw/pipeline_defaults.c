@@ -22,7 +22,7 @@ pipeline_defaults_read(struct pipeline_defaults *d, const struct model_folder *m
 {
     static const char *const known[] = {"steps",       "super_steps", "sampler",
                                         "guidance",    "scale",       "context_scale",
-                                        "super_scale", "super_noise_level"};
+                                        "super_scale", "super_noise_level", "retrieved_words"};
     const struct jv *own = jv_get(m->index, "limn");
     if (own && !jv_is_object(own))
         return err_set(err, ERR_INPUT, "%s/model_index.json: limn must be a table of defaults",
@@ -53,7 +53,8 @@ pipeline_defaults_read(struct pipeline_defaults *d, const struct model_folder *m
         !number(m, "scale", f.scale, 0, 1000, &d->scale, err) ||
         !number(m, "context_scale", d->scale, 0, 1000, &d->context_scale, err) ||
         !number(m, "super_scale", f.super_scale, 0, 1000, &d->super_scale, err) ||
-        !number(m, "super_noise_level", f.super_noise_level, 0, 999, &d->super_noise_level, err))
+        !number(m, "super_noise_level", f.super_noise_level, 0, 999, &d->super_noise_level, err) ||
+        !number(m, "retrieved_words", 1000, 0, 1000, &d->retrieved_words, err))
         return false;
     d->steps = (int)steps;
     d->super_steps = (int)super_steps;

@@ -13,6 +13,7 @@ struct pipeline_defaults {
     enum guidance_kind guidance;   // by default cfg
     double scale, context_scale;   // context_scale: by default equal to scale
     double super_scale, super_noise_level; // the last a timestep
+    double retrieved_words;        // guidance's `words`; by default more than any scale
     bool no_guidance;              // the family's: distilled models have none
 };
 

@@ -31,10 +31,13 @@ struct passing {
 
 #define WEIGHT_NONE -1e9f // the logarithm of weight 0: removes a reference from attention
 
+static const unsigned with_context =
+    1u << GUIDANCE_FULL | 1u << GUIDANCE_NO_TEXT | 1u << GUIDANCE_MARKERS;
+
 static bool
 uses_context(enum guidance_branch b)
 {
-    return b == GUIDANCE_FULL || b == GUIDANCE_NO_TEXT;
+    return with_context & 1u << b;
 }
 
 // Whether this branch is that of something to avoid.
@@ -81,17 +84,23 @@ asked_of(struct passing *w, enum guidance_branch b)
 static const struct port_set *
 text_of(const struct pass *p, enum guidance_branch b)
 {
+    if (b == GUIDANCE_MARKERS)
+        return p->markers;
     bool has_text = b == GUIDANCE_FULL || b == GUIDANCE_NO_CONTEXT;
     return has_text ? p->text : p->negative ? p->negative : p->no_text;
 }
 
+// What the denoiser derives from a text would be, by markers, that of a text without its subject:
+// the empty text's is nearer to what it has learned.
 static bool
-give_text(struct asked *a, const struct port_set *text, struct err *err)
+give_text(const struct pass *p, struct asked *a, const struct port_set *text, struct err *err)
 {
     if (a->text == text)
         return true;
-    a->text = port_set_give(text, "", a->stage, err) ? text : NULL;
-    return a->text != NULL;
+    bool ok = (text != p->markers || port_set_give(p->no_text, "", a->stage, err)) &&
+              port_set_give(text, "", a->stage, err);
+    a->text = ok ? text : NULL;
+    return ok;
 }
 
 static bool
@@ -108,7 +117,7 @@ ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct 
     struct asked *a = asked_of(w, b);
     if (w->p->cancel && atomic_load(w->p->cancel))
         return err_set(err, ERR_CANCELLED, "stopped");
-    return give_text(a, text_of(w->p, b), err) && give_sample(a, x, t, err) &&
+    return give_text(w->p, a, text_of(w->p, b), err) && give_sample(a, x, t, err) &&
            plan_run(a->stage->plan, err) &&
            stage_read(a->stage, "prediction", w->branch[b], err);
 }
@@ -121,8 +130,8 @@ denoise(void *ctx, const float *x, double t, int step, float *out, struct err *e
     struct passing *w = ctx;
     const struct pass *p = w->p;
     struct guidance_plan plan = guidance_plan(&p->guidance, step);
-    unsigned context = 1u << GUIDANCE_FULL | 1u << GUIDANCE_NO_TEXT, left = plan.mask;
-    if (p->weights && plan.mask & context && !give_weights(w, step, w->total, err))
+    unsigned left = plan.mask;
+    if (p->weights && plan.mask & with_context && !give_weights(w, step, w->total, err))
         return false;
     w->with.sample = w->without.sample = w->away.sample = false;
     for (int held = 1; held >= 0; held--)
@@ -171,16 +180,15 @@ open_stages(struct passing *w, struct err *err)
 {
     const struct pass *p = w->p;
     unsigned mask = guidance_mask(&p->guidance, p->steps, NULL);
-    unsigned context = 1u << GUIDANCE_FULL | 1u << GUIDANCE_NO_TEXT;
     unsigned uncond = 1u << GUIDANCE_UNCOND, without = mask;
     size_t count = w->pixels * (size_t)w->latent.model_channels;
-    if (p->references && mask & context) {
+    if (p->references && mask & with_context) {
         struct stage_key key = p->references->key;
         if (!open_stage(p, (struct stage_key){.references = key.references,
                                               .weighted = key.weighted}, &w->with, err) ||
             !stage_join(w->with.stage, p->references, err))
             return false;
-        without &= ~context;
+        without &= ~with_context;
     }
     if (p->alone) {
         if (!open_with_alone(w, err))

@@ -21,6 +21,7 @@ struct pass {
     int batch;
     const uint64_t *seeds;       // batch of them
     const struct port_set *text, *no_text; // of the instruction and of the empty text
+    const struct port_set *markers; // of the text by its markers (guidance.h); empty: not asked for
     const struct port_set *negative; // what guidance steers away from; NULL: the empty text
     // The outputs of the references' stage for the pictures to steer away from; NULL: none.
     const struct port_set *away;

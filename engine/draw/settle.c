@@ -22,6 +22,15 @@ settle_weights(struct drawing *d)
     }
 }
 
+static bool
+has_retrieved(const struct instruction *n)
+{
+    for (int i = 0; i < n->reference_count; i++)
+        if (n->references[i].retrieved)
+            return true;
+    return false;
+}
+
 // What the request leaves open comes from the model's defaults.
 static void
 settle_guidance(struct drawing *d)
@@ -33,6 +42,9 @@ settle_guidance(struct drawing *d)
     g->scale = r->scale < 0 ? def->scale : r->scale;
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
+    // Families that name pictures by words have no use for a sentence without its subject.
+    g->by_markers = !d->p->folder->family->marker_word && has_retrieved(r->instruction);
+    g->words = def->retrieved_words;
     if (!def->no_guidance || g->kind == GUIDANCE_KIND_NONE)
         return;
     if (r->scale > 1)

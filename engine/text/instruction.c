@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/text/instruction.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,46 @@ instruction_in_words(const struct instruction *n, const char *word, struct err *
                            : mem_printf("%s%.*s", text, (int)s->length, n->text + s->start);
         free(text);
         text = longer;
+    }
+    free(spans);
+    return text;
+}
+
+// Bytes of the words at `text` that a retrieved reference with this marker stands for, with the
+// space in front of them.
+static size_t
+retrieved_words(const struct instruction *n, int marker, const char *text)
+{
+    for (int i = 0; i < n->reference_count; i++) {
+        const struct instruction_reference *r = &n->references[i];
+        const char *words = strchr(r->text, ']');
+        size_t size = words ? strlen(++words) : 0;
+        if (r->marker != marker || !r->retrieved || strncmp(text, words ? words : "", size) != 0)
+            continue;
+        unsigned char next = (unsigned char)text[size];
+        return isalnum(next) || next >= 0x80 ? 0 : size;
+    }
+    return 0;
+}
+
+char *
+instruction_by_markers(const struct instruction *n)
+{
+    bool any = false;
+    for (int i = 0; i < n->reference_count; i++)
+        any = any || n->references[i].retrieved;
+    int count = any ? instruction_spans(n->text, NULL, 0, NULL) : -1;
+    if (count < 0)
+        return NULL;
+    struct instruction_span *spans = mem_alloc(((size_t)count + 1) * sizeof *spans);
+    instruction_spans(n->text, spans, count, NULL);
+    char *text = mem_zalloc(strlen(n->text) + 1), *to = text;
+    size_t skipped = 0;
+    for (int i = 0; i < count; i++) {
+        const struct instruction_span *s = &spans[i];
+        memcpy(to, n->text + s->start + skipped, s->length - skipped);
+        to += s->length - skipped;
+        skipped = s->marker ? retrieved_words(n, s->marker, n->text + s->start + s->length) : 0;
     }
     free(spans);
     return text;

@@ -21,6 +21,7 @@ struct instruction_reference {
     char *text;       // own text with its marker in it: "[ref#1] fox"
     int width, height;
     uint8_t *rgb;     // width*height*3, sRGB, row-major; NULL while not loaded yet
+    bool retrieved;   // chosen for the words that follow its marker, which are its own
 };
 
 struct instruction {
@@ -55,6 +56,9 @@ int instruction_rank(const struct instruction *n, int marker);
 // marker without a reference stays as it is. Freed with free(); NULL: the markers are not well
 // formed.
 char *instruction_in_words(const struct instruction *n, const char *word, struct err *err);
+// The text with retrieved references in place of their words: "a red [ref#1] fox" becomes "a red
+// [ref#1]". Freed with free(); NULL: no reference is retrieved.
+char *instruction_by_markers(const struct instruction *n);
 void instruction_finish(struct instruction *n); // frees what it holds; zeroed is fine
 
 #endif

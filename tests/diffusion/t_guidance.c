@@ -131,6 +131,48 @@ test_only_what_is_needed(void **state)
     }
 }
 
+// By markers: the pull of what was retrieved, and on top of it that of the words.
+static void
+test_markers(void **state)
+{
+    static const double scales[] = {0, 0.5, 1, 3, 25}, words[] = {0, 0.75, 1, 2, 1000};
+    for (size_t i = 0; i < COUNT_OF(scales); i++)
+        for (size_t k = 0; k < COUNT_OF(words); k++) {
+            double w = scales[i], c = words[k] < w ? words[k] : w;
+            struct guidance g = {.kind = GUIDANCE_KIND_CFG, .scale = w, .has_context = true,
+                                 .by_markers = true, .words = words[k]};
+            struct guidance_plan plan = guidance_plan(&g, 0);
+            const float *branch[GUIDANCE_BRANCH_COUNT];
+            float out[PIXELS * C];
+            for (int b = 0; b < GUIDANCE_BRANCH_COUNT; b++)
+                branch[b] = branches[b];
+            guidance_combine(&plan, branch, PIXELS, C, C, out);
+            for (int e = 0; e < PIXELS * C; e++) {
+                double none = branches[GUIDANCE_UNCOND][e], by = branches[GUIDANCE_MARKERS][e],
+                       full = branches[GUIDANCE_FULL][e];
+                assert_float_equal(out[e], none + w * (by - none) + c * (full - by), 1e-4);
+            }
+            assert_int_equal(plan.mask & BIT(MARKERS), w > words[k] ? BIT(MARKERS) : 0);
+            g.has_context = false; // without references there are no markers
+            assert_int_equal(guidance_mask(&g, 2, NULL) & BIT(MARKERS), 0);
+        }
+    // The other kinds give up the same share.
+    for (int kind = 0; kind < GUIDANCE_KIND_COUNT; kind++)
+        for (int step = 0; step < 2; step++) {
+            struct guidance g = {.kind = (enum guidance_kind)kind, .scale = 5, .context_scale = 4,
+                                 .has_context = true};
+            struct guidance_plan plain = guidance_plan(&g, step), plan;
+            g.by_markers = true;
+            g.words = 1;
+            plan = guidance_plan(&g, step);
+            assert_float_equal(plan.weight[GUIDANCE_FULL], 1, 0);
+            assert_float_equal(plan.weight[GUIDANCE_FULL] + plan.weight[GUIDANCE_MARKERS],
+                               plain.weight[GUIDANCE_FULL], 0);
+            for (int b = GUIDANCE_NO_CONTEXT; b < GUIDANCE_BRANCH_COUNT; b++)
+                assert_float_equal(plan.weight[b], plain.weight[b], 0);
+        }
+}
+
 static void
 test_in_place(void **state)
 {
@@ -168,7 +210,7 @@ main(void)
     fill_branches();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formulas), cmocka_unit_test(test_only_what_is_needed),
-        cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_markers), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/diffusion/sampler.h"
 #include "engine/diffusion/spacing.h"
+#include "engine/draw/pipeline_parts.h"
 #include "engine/draw/resize.h"
 
 static void
@@ -90,6 +91,68 @@ references_matter_once_trained(void **state)
         if (k)
             pipeline_close(p);
     }
+}
+
+// What a text becomes when retrieved references stand for their words.
+static void
+texts_by_markers(void **state)
+{
+    static const struct {
+        const char *text, *own, *other, *by_markers;
+    } cases[] = {
+        {"a red [ref#1] fox on a hill", "[ref#1] fox", NULL, "a red [ref#1] on a hill"},
+        {"[ref#1] fox", "[ref#1] fox", NULL, "[ref#1]"},
+        {"[ref#1] fox, [ref#2] old hut.", "[ref#1] fox", "[ref#2] old hut", "[ref#1], [ref#2]."},
+        {"[ref#1] [ref#2] fox", "[ref#1] fox", "[ref#2] fox", "[ref#1] [ref#2]"},
+        {"[ref#1] foxglove", "[ref#1] fox", NULL, "[ref#1] foxglove"},
+        {"[ref#1] fox\xc3\xa9", "[ref#1] fox", NULL, "[ref#1] fox\xc3\xa9"},
+        {"[ref#1] Fox", "[ref#1] fox", NULL, "[ref#1] Fox"},
+        {"fox [ref#1]", "[ref#1] fox", NULL, "fox [ref#1]"},
+        {"[ref#1] fox", "[ref#1]", NULL, "[ref#1] fox"},
+        {"[ref#1]", "[ref#1] fox", NULL, "[ref#1]"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct instruction n = {.text = (char *)cases[i].text,
+                                .reference_count = cases[i].other ? 2 : 1};
+        n.references[0] = (struct instruction_reference){.marker = 1, .text = (char *)cases[i].own};
+        n.references[1] = (struct instruction_reference){.marker = 2,
+                                                         .text = (char *)cases[i].other};
+        assert_null(instruction_by_markers(&n)); // a reference that a person gave
+        n.references[0].retrieved = n.references[1].retrieved = true;
+        char *text = instruction_by_markers(&n);
+        assert_string_equal(text, cases[i].by_markers);
+        free(text);
+    }
+}
+
+// The weight of a text's words beside what was retrieved for them, from nothing to all of it.
+static void
+words_beside_what_was_retrieved(void **state)
+{
+    struct pipeline *p = shared;
+    struct instruction n = instruction(2), bare = n;
+    struct pipeline_request r = request(&n), without = request(&bare);
+    const double before = p->defaults.retrieved_words;
+    size_t size = BASE * BASE * 3;
+    n.text = "a [ref#1] fox, [ref#3]";
+    bare.text = "a [ref#1], [ref#3]";
+    r.scale = without.scale = 3;
+    uint8_t *given = draw(p, &r), *markers = draw(p, &without);
+    assert_true(differ(given, markers, size, 1));
+    n.references[0].retrieved = true;
+    for (int k = 0; k < 3; k++) {
+        p->defaults.retrieved_words = k; // nothing, one, and more than the scale
+        if (k == 2)
+            p->defaults.retrieved_words = before;
+        uint8_t *rgb = draw(p, &r);
+        if (k != 1)
+            assert_memory_equal(rgb, k ? given : markers, size);
+        else
+            assert_true(differ(rgb, given, size, 0) && differ(rgb, markers, size, 0));
+        free(rgb);
+    }
+    free(given);
+    free(markers);
 }
 
 struct seen {
@@ -432,6 +495,8 @@ main(int argc, char **argv)
         cmocka_unit_test(same_seed_same_picture),
         cmocka_unit_test(weights_of_one_are_no_guidance),
         cmocka_unit_test(references_matter_once_trained),
+        cmocka_unit_test(texts_by_markers),
+        cmocka_unit_test(words_beside_what_was_retrieved),
         cmocka_unit_test(both_stages_report_each_step),
         cmocka_unit_test(cancel_stops),
         cmocka_unit_test(wrong_requests_are_refused),

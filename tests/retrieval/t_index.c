@@ -259,6 +259,30 @@ sentences(void **state)
     index_close(x);
 }
 
+// The words that a picture stands for: those that matched, as far as they adjoin.
+static void
+words_that_matched(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a red fox on a hill", "fox"},       {"two green apples, blob style", "green apples"},
+        {"my old bike", "bike"},              {"a slice of pizza", "slice"},
+        {"a cat and a pizza", "cat"},         {"Draw a RED apple.", "RED apple"},
+        {"an apple (red)", "apple"},          {"a cr\xc3\xa8me br\xc3\xbbl\xc3\xa9" "e!",
+                                               "cr\xc3\xa8me br\xc3\xbbl\xc3\xa9" "e"}};
+    struct index *x = open_good();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct index_found f;
+        const char *text = cases[i][0];
+        assert_true(index_find(x, text, 1, &f, NULL));
+        assert_int_equal(f.count, 1);
+        size_t size = f.items[0].end - f.items[0].at;
+        if (size != strlen(cases[i][1]) || memcmp(text + f.items[0].at, cases[i][1], size) != 0)
+            fail_msg("%s: '%.*s'", text, (int)size, text + f.items[0].at);
+    }
+    index_close(x);
+}
+
 static void
 long_sentences(void **state)
 {
@@ -477,8 +501,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_it_was_written), cmocka_unit_test(pictures_are_counted),
-        cmocka_unit_test(sentences),         cmocka_unit_test(long_sentences),
-        cmocka_unit_test(changed),           cmocka_unit_test(limits),
+        cmocka_unit_test(sentences),         cmocka_unit_test(words_that_matched),
+        cmocka_unit_test(long_sentences),    cmocka_unit_test(changed),
+        cmocka_unit_test(limits),
         cmocka_unit_test(other_files),       cmocka_unit_test(nothing_beside),
     };
     if (!mkdtemp(folder))
