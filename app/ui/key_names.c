@@ -63,9 +63,11 @@ key_from_name(const char *name, wint_t *key, bool *code)
     if (name[0] == 'F' && isdigit((unsigned char)name[1])) {
         char *end;
         long n = strtol(name + 1, &end, 10);
+        if (*end || n < 1 || n > FUNCTION_KEYS)
+            return false;
         *code = true;
         *key = (wint_t)KEY_F(n);
-        return !*end && n >= 1 && n <= FUNCTION_KEYS;
+        return true;
     }
     size_t n = text_char(name, &c);
     *key = (wint_t)c;
