@@ -130,13 +130,17 @@ def draw(*args, code=0, **more):
 said, about = draw('--index', index, '--set', 'subject=horse')
 check(about['instruction'] == '[ref#1] horse in fluent 3d style', f"the words: {about['instruction']}")
 reference = about['references'][0]
-check(reference['text'] == '[ref#1] horse' and reference['file'] == 'horse.png' and reference['credit'] == 'me, CC0',
-      f'{reference}')
+check(reference['text'] == '[ref#1] horse' and reference['file'] == 'horse.png' and reference['credit'] == 'me, CC0' and
+      reference['retrieved'] is True, f'{reference}')
 check("drawn after 'horse' in flat (me, CC0)" in said.stderr, f'what was taken is said: {said.stderr}')
 first = (home / 'out.png').read_bytes()
 index.rename(home / 'gone.index')
 limn('generate', 'out.png', '-o', 'twice.png', '--device', 'cpu', '--no-library', '--preview', 'none')
 (home / 'gone.index').rename(index)
+# A picture that is given for the same words was not retrieved.
+limn('instruct', about['instruction'], '--ref', f'1={samples}/horse-fluent-flat.png', '--steps', 1, '--size', 64,
+     '--seed', 3, '--device', 'cpu', '-o', 'given.png', '--no-library', '--preview', 'none')
+check('retrieved' not in text_of('given.png')['references'][0], 'a reference that is given is none that was retrieved')
 check(text_of('twice.png') == about and (home / 'twice.png').read_bytes() == first, 'drawn again without the index')
 
 said, about = draw('--index', index, '--set', 'subject=quokka')
