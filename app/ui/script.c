@@ -11,7 +11,6 @@
 #include "app/ui/screen.h"
 #include "app/ui/script_parts.h"
 #include "app/ui/ui_parts.h"
-#include "app/ui/view.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "renderer/image/codec.h"
@@ -105,21 +104,11 @@ paste(struct ui *ui, const char *text)
     input_paste_end(ui);
 }
 
-static bool
-is_view_waiting(const struct ui *ui)
-{
-    for (int i = 0; i < VIEW_COUNT; i++)
-        if (views[i]->waits && views[i]->waits(ui))
-            return true;
-    return false;
-}
-
 // Nothing is being drawn, read or decoded, and the worker has answered.
 static bool
 is_settled(struct ui *ui)
 {
-    return !tasks_unfinished(ui) && client_ready(ui->worker.client) && ui->worker.loaders &&
-           !client_waits(ui->worker.client) && !is_view_waiting(ui) &&
+    return !tasks_unfinished(ui) && client_ready(ui->worker.client) &&
            !background_busy(ui->arrivals) && !background_busy(ui->chores) &&
            !pictures_busy(ui->pictures) && !canvas_pending(ui->screen.canvas);
 }
