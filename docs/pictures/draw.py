@@ -37,7 +37,7 @@ class Studio:
         (self.home / 'run').mkdir(mode=0o700)
         shutil.copytree(SOURCE / 'app/templates/samples', self.home / 'samples')
         self.env = {'PATH': os.environ['PATH'], 'HOME': str(self.home), 'XDG_RUNTIME_DIR': str(self.home / 'run'),
-                    'LC_ALL': 'C.UTF-8', 'LIMN_MODEL': str(MODEL), 'SHELL': '/bin/sh', 'OMP_WAIT_POLICY': 'passive'}
+                    'LC_ALL': 'C.UTF-8', 'SHELL': '/bin/sh', 'OMP_WAIT_POLICY': 'passive'}
 
     def run(self, *args):
         subprocess.run([self.limn, *map(str, args)], check=True, cwd=self.home, env=self.env)
