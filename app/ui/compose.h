@@ -22,7 +22,7 @@ struct compose {
     int reference, top; // the selected reference; the first one shown
     // The loader's output for the selected reference: the latest answer, and the current request.
     struct image *after;
-    char asked[400];
+    char asked[8 << 10];
     char trouble[ERR_TEXT_MAX]; // why there is no output; "": nothing
     int looks;     // how many were requested so far
     bool waiting;  // for the last of them

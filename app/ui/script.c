@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "app/ui/compose.h"
 #include "app/ui/photograph.h"
 #include "app/ui/screen.h"
 #include "app/ui/script_parts.h"
@@ -104,11 +105,11 @@ paste(struct ui *ui, const char *text)
     input_paste_end(ui);
 }
 
-// Nothing is being drawn, read or decoded, and the worker has answered.
+// Nothing is being drawn, read or decoded, and no loader's picture is still to come.
 static bool
 is_settled(struct ui *ui)
 {
-    return !tasks_unfinished(ui) && client_ready(ui->worker.client) &&
+    return !tasks_unfinished(ui) && client_ready(ui->worker.client) && !compose_waits(ui) &&
            !background_busy(ui->arrivals) && !background_busy(ui->chores) &&
            !pictures_busy(ui->pictures) && !canvas_pending(ui->screen.canvas);
 }

@@ -31,8 +31,6 @@ struct view {
     void (*paste)(struct ui *ui, const char *text); // while it is typing. May be NULL
     void (*event)(struct ui *ui, struct client_event *e); // also when not open. May be NULL
     void (*arrived)(struct ui *ui, struct arrival *a);    // the same
-    // Whether the worker has yet to send something that it shows. May be NULL: never.
-    bool (*waits)(const struct ui *ui);
     // A click (turn 0) or a turn of the wheel (-1 or 1) at a place in its area. May be NULL
     void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
     const enum request *hints; // shown in the last line, REQUEST_NONE at the end

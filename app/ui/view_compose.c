@@ -287,7 +287,6 @@ const struct view view_compose = {
     .key = compose_on_key,
     .event = compose_on_event,
     .arrived = compose_on_arrival,
-    .waits = compose_waits,
     .mouse = compose_on_mouse,
     .hints = hints,
     .words = words,

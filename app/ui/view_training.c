@@ -434,16 +434,6 @@ on_request(struct ui *ui, enum request request)
     return true;
 }
 
-static bool
-is_copying(const struct ui *ui)
-{
-    const struct training *t = training_of(ui);
-    for (int i = 0; i < t->count; i++)
-        if (t->runs[i].asked)
-            return true;
-    return false;
-}
-
 static const enum request hints[] = {REQUEST_NEW,  REQUEST_ENTER, REQUEST_ADD, REQUEST_REMOVE,
                                      REQUEST_RESUME, REQUEST_EARLIER, REQUEST_LATER,
                                      REQUEST_BACK, REQUEST_HELP,  REQUEST_NONE};
@@ -466,7 +456,6 @@ const struct view view_training = {
     .draw = training_draw,
     .request = on_request,
     .event = on_event,
-    .waits = is_copying,
     .hints = hints,
     .words = words,
 };

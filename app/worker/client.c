@@ -327,12 +327,6 @@ client_ready(const struct client *c)
     return client_alive(c) && c->ready;
 }
 
-bool
-client_waits(const struct client *c)
-{
-    return client_alive(c) && (c->describe_asked || c->commands_asked);
-}
-
 // --- waiting
 
 static void

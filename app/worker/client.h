@@ -43,7 +43,6 @@ bool client_wait(struct client *c, int milliseconds);
 bool client_holds(const struct client *c);
 bool client_alive(const struct client *c);
 bool client_ready(const struct client *c); // it has said hello
-bool client_waits(const struct client *c); // for a list of what there is, or of commands
 
 enum client_event_type {
     CLIENT_HELLO = 1, // data: protocol, version, host, jobs

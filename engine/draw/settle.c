@@ -22,15 +22,6 @@ settle_weights(struct drawing *d)
     }
 }
 
-static bool
-has_retrieved(const struct instruction *n)
-{
-    for (int i = 0; i < n->reference_count; i++)
-        if (n->references[i].retrieved)
-            return true;
-    return false;
-}
-
 // What the request leaves open comes from the model's defaults.
 static void
 settle_guidance(struct drawing *d)
@@ -43,7 +34,7 @@ settle_guidance(struct drawing *d)
     g->context_scale = r->context_scale < 0 ? def->context_scale : r->context_scale;
     g->has_context = r->instruction->reference_count > 0;
     // Families that name pictures by words have no use for a sentence without its subject.
-    g->by_markers = !d->p->folder->family->marker_word && has_retrieved(r->instruction);
+    g->by_markers = !d->p->folder->family->marker_word && instruction_is_retrieved(r->instruction);
     g->words = def->retrieved_words;
     if (!def->no_guidance || g->kind == GUIDANCE_KIND_NONE)
         return;

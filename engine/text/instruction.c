@@ -245,13 +245,19 @@ retrieved_words(const struct instruction *n, int marker, const char *text)
     return 0;
 }
 
+bool
+instruction_is_retrieved(const struct instruction *n)
+{
+    for (int i = 0; i < n->reference_count; i++)
+        if (n->references[i].retrieved)
+            return true;
+    return false;
+}
+
 char *
 instruction_by_markers(const struct instruction *n)
 {
-    bool any = false;
-    for (int i = 0; i < n->reference_count; i++)
-        any = any || n->references[i].retrieved;
-    int count = any ? instruction_spans(n->text, NULL, 0, NULL) : -1;
+    int count = instruction_is_retrieved(n) ? instruction_spans(n->text, NULL, 0, NULL) : -1;
     if (count < 0)
         return NULL;
     struct instruction_span *spans = mem_alloc(((size_t)count + 1) * sizeof *spans);

@@ -56,6 +56,8 @@ int instruction_rank(const struct instruction *n, int marker);
 // marker without a reference stays as it is. Freed with free(); NULL: the markers are not well
 // formed.
 char *instruction_in_words(const struct instruction *n, const char *word, struct err *err);
+// Whether some reference was retrieved.
+bool instruction_is_retrieved(const struct instruction *n);
 // The text with retrieved references in place of their words: "a red [ref#1] fox" becomes "a red
 // [ref#1]". Freed with free(); NULL: no reference is retrieved.
 char *instruction_by_markers(const struct instruction *n);

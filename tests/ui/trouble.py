@@ -165,7 +165,18 @@ def bad_loaders():
     s.close()
 
 
-tests = [faults, hang_up, damaged_library, full_disk, clock_changed, bad_loaders]
+def slow_loader():
+    """`settle` of a script waits until the loader of the chosen reference has ended."""
+    bad = pathlib.Path(LOADERS).parent / 'tests/loaders/bad-none.so'
+    h, folder = Home(), tempfile.mkdtemp(dir=work.name)
+    os.symlink(bad, f'{folder}/bad-none.so')
+    screen = h.play('size 100x40\nwait references\nkeys a\nwait ref#1. is\nkeys S-Tab Enter\nwait what it is\nsettle\n'
+                    'keys Down Right Down Right Right\nwait do +< hang\nsettle\nsave -', 'a loader that hangs',
+                    LIMN_LOADER_PATH=folder, LIMN_LOADER_SECONDS='1')
+    check('loader bad-none took more than 1' in screen, 'is waited for', screen)
+
+
+tests = [faults, hang_up, damaged_library, full_disk, clock_changed, bad_loaders, slow_loader]
 
 
 if __name__ == '__main__':
