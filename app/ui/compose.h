@@ -34,6 +34,8 @@ struct compose {
     struct job before; // state before a reference's form was opened, for Esc
     bool has_before;
     struct painter *painter; // of a mask; NULL: none is being painted
+    struct image *painted;   // the last mask that was painted; NULL: none
+    char painted_hash[JOB_HASH_TEXT]; // of its PNG
     // Where they were drawn, for the mouse; `files` is the list in its pane.
     struct area pane_of_files, files, text, references;
 };

@@ -21,6 +21,7 @@ struct painter {
     struct image *shown;   // with mask and cursor; NULL: to be made
     struct mask *mask;     // NULL: no picture yet, or it could not be made
     bool refused;          // it could not be made
+    bool unknown;          // the instruction has another mask, which is only bytes here
     struct area place;     // cells that the picture covers
     double scale_x, scale_y; // mask pixels per cell
     int column, row;         // of the cursor, in cells of the place
@@ -97,10 +98,15 @@ close_painter(struct ui *ui)
 static bool
 take(struct ui *ui)
 {
+    struct compose *c = compose_of(ui);
     struct painter *p = painter_of(ui);
     struct job j = JOB_EMPTY;
     struct err err = {0};
-    double share = p->mask ? mask_share(p->mask) : 0;
+    if (!p->mask || (p->unknown && !p->mask->before_count)) { // nothing was done: all stays as it is
+        close_painter(ui);
+        return true;
+    }
+    double share = mask_share(p->mask);
     size_t size = 0;
     uint8_t *png = share > 0 ? mask_png(p->mask, &size, &err) : NULL;
     if (err.code != ERR_NONE) {
@@ -118,6 +124,9 @@ take(struct ui *ui)
         r->data = png;
         r->size = size;
         job_hash(png, size, r->hash);
+        image_unref(c->painted);
+        c->painted = image_ref(p->mask->white);
+        memcpy(c->painted_hash, r->hash, sizeof c->painted_hash);
         png = NULL;
     }
     free(png);
@@ -149,21 +158,25 @@ find_picture(struct ui *ui, const char **failed)
     return c->after;
 }
 
-// Starts with an empty mask or, once it is decoded, with the instruction's, if that is a file.
+// Starts with the instruction's mask, if it is a file, once it is decoded, or was painted here; else
+// with an empty one.
 static void
 begin_mask(struct ui *ui, struct painter *p)
 {
     struct err err = {0};
     const char *failed = NULL;
     const struct job_reference *r = find_use(ui, JOB_MASK);
+    const struct compose *c = compose_of(ui);
     bool has_file = r && r->file && !r->embedded;
-    struct image *kept = has_file ? draw_image(ui, r->file, &failed) : NULL;
+    bool painted = r && c->painted && strcmp(r->hash, c->painted_hash) == 0;
+    struct image *kept = has_file ? draw_image(ui, r->file, &failed) : painted ? c->painted : NULL;
     if (has_file && !kept && !failed)
         return;
     p->mask = mask_new(p->picture, &err);
     if (p->mask && kept)
         mask_replace(p->mask, kept, &err);
     p->refused = !p->mask;
+    p->unknown = r && !kept;
     if (failed || err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", failed ? failed : err.text);
 }

@@ -88,6 +88,7 @@ close_compose(struct ui *ui)
     painter_free(c->painter);
     free(c->bookmarks);
     free(c->chosen_in);
+    image_unref(c->painted);
     image_unref(c->after);
 }
 

@@ -234,10 +234,11 @@ def painting():
           f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
     screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\n'
                     'save -\nkeys Enter\nwait is redrawn: i and write\n'
-                    'save -\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
+                    'save -\nkeys M\nwait [45][0-9].[0-9]+ % is redrawn\nkeys Enter\nwait painted.png\nkeys u\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
                     'keys Esc\nsettle', 'the upper half')
     half = float(re.search(r'([\d.]+) % is redrawn', screen)[1])
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
+    h.play('wait blue whale\nkeys M\nwait mask:\nsettle\nkeys Enter\nwait mask .*painted.png', 'left as it was')
     screen = h.play('wait blue whale\nsave -\nkeys F9\nwait done in\nsettle', 'the next day')
     check(re.search('mask .*painted.png', screen), 'the mask is still there', screen)
     first, second = Picture(file), Picture(pictures(h)[1][5])
