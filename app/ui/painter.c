@@ -102,7 +102,7 @@ take(struct ui *ui)
     struct painter *p = painter_of(ui);
     struct job j = JOB_EMPTY;
     struct err err = {0};
-    if (!p->mask || (p->unknown && !p->mask->before_count)) { // nothing was done: all stays as it is
+    if (!p->mask || (p->unknown && !p->mask->before_count)) { // nothing was done
         close_painter(ui);
         return true;
     }
@@ -158,7 +158,7 @@ find_picture(struct ui *ui, const char **failed)
     return c->after;
 }
 
-// Starts with the instruction's mask, if it is a file, once it is decoded, or was painted here; else
+// Starts with the instruction's mask if it was painted here or is a file, once that is decoded; else
 // with an empty one.
 static void
 begin_mask(struct ui *ui, struct painter *p)
@@ -168,8 +168,10 @@ begin_mask(struct ui *ui, struct painter *p)
     const struct job_reference *r = find_use(ui, JOB_MASK);
     const struct compose *c = compose_of(ui);
     bool has_file = r && r->file && !r->embedded;
-    bool painted = r && c->painted && strcmp(r->hash, c->painted_hash) == 0;
-    struct image *kept = has_file ? draw_image(ui, r->file, &failed) : painted ? c->painted : NULL;
+    bool ours = r && c->painted && strcmp(r->hash, c->painted_hash) == 0;
+    struct image *kept = has_file  ? draw_image(ui, r->file, &failed)
+                         : ours    ? c->painted
+                                   : NULL;
     if (has_file && !kept && !failed)
         return;
     p->mask = mask_new(p->picture, &err);

@@ -234,7 +234,8 @@ def painting():
           f'a dab, undone, all, inverted, a rectangle, a brush: {shares}', screen)
     screen = h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\n{corner}r {"L " * 12}{"j " * 18}r\n'
                     'save -\nkeys Enter\nwait is redrawn: i and write\n'
-                    'save -\nkeys M\nwait [45][0-9].[0-9]+ % is redrawn\nkeys Enter\nwait painted.png\nkeys u\nkeys u\ngone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
+                    'save -\nkeys M\nwait [45][0-9].[0-9]+ % is redrawn\nkeys Enter\nwait painted.png\nkeys u\nkeys u\n'
+                    'gone painted.png\nkeys ]\nwait painted.png\nkeys i ^U\ntype a blue whale\n'
                     'keys Esc\nsettle', 'the upper half')
     half = float(re.search(r'([\d.]+) % is redrawn', screen)[1])
     check(40 < half < 60 and re.search('mask .*painted.png', screen), f'half of it: {half}', screen)
