@@ -107,20 +107,23 @@ codec_text(const char *text, int width, int height, struct err *err)
 }
 
 // libvips crops a line of text to its ink: full blocks at both ends keep the line's height, and the
-// place of what is between them.
+// place of what is between them. The character stands there three times, and the middle one is
+// taken: where the font's width is no whole number of pixels the blocks reach into their
+// neighbours, and lines such as ─ end within their cell.
 static struct image *
 between_blocks(const char *character, int height, bool bold)
 {
     static const char block[] = "\u2588";
-    char font[48], text[48];
+    char font[48], text[64];
     g_snprintf(font, sizeof font, "monospace %s%d", bold ? "bold " : "", height * OVERSIZE * 5 / 6);
     g_snprintf(text, sizeof text, "%s%s", block, block);
     struct image *blocks = coverage(letters(text, font));
-    g_snprintf(text, sizeof text, "%s%.16s%s", block, character, block);
+    g_snprintf(text, sizeof text, "%s%.16s%.16s%.16s%s", block, character, character, character,
+               block);
     struct image *line = blocks ? coverage(letters(text, font)) : NULL;
-    int width = line ? line->width - blocks->width : 0;
-    struct image *out =
-        width > 0 ? image_crop(line, blocks->width / 2, 0, width, line->height, NULL) : NULL;
+    int width = line ? (line->width - blocks->width + 1) / 3 : 0;
+    int left = blocks ? blocks->width / 2 + width : 0;
+    struct image *out = width > 0 ? image_crop(line, left, 0, width, line->height, NULL) : NULL;
     image_unref(blocks);
     image_unref(line);
     return out;

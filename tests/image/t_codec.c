@@ -440,6 +440,33 @@ webp(void **state)
     image_unref(in);
 }
 
+// A cell holds its own character alone, whatever the font's width is: nothing at the sides of a
+// point, and a line from side to side.
+static void
+letters_fill_their_cells(void **state)
+{
+    (void)state;
+    for (int width = 6; width <= 14; width++) {
+        int height = 2 * width, reached = 0;
+        bool drawn = false;
+        struct image *point = codec_letter(".", width, height, false, NULL),
+                     *line = codec_letter("\u2500", width, height, false, NULL);
+        assert_true(point && line && point->width == width && line->height == height);
+        for (int y = 0; y < height; y++) {
+            const uint8_t *row = image_row(line, y);
+            drawn |= row[width / 2] > 0;
+            assert_in_range(image_row(point, y)[0], 0, 8); // what reducing spreads
+            assert_in_range(image_row(point, y)[width - 1], 0, 8);
+            reached = MAX(reached, MIN(row[0], row[width - 1]));
+            for (int x = 0; x < width; x++)
+                assert_true(row[x] >= row[width / 2] / 2);
+        }
+        assert_true(reached > 60 || !drawn); // a system without fonts draws nothing
+        image_unref(point);
+        image_unref(line);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -447,6 +474,7 @@ main(int argc, char **argv)
     if (!codec_start(NULL))
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(letters_fill_their_cells),
         cmocka_unit_test(png_comes_back),
         cmocka_unit_test(file_appears_whole),
         cmocka_unit_test(formats_are_known_by_content),
