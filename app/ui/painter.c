@@ -158,8 +158,8 @@ find_picture(struct ui *ui, const char **failed)
     return c->after;
 }
 
-// Starts with the instruction's mask if it was painted here or is a file, once that is decoded; else
-// with an empty one.
+// Starts with the instruction's mask if it was painted here or is a file, once that is decoded;
+// else with an empty one.
 static void
 begin_mask(struct ui *ui, struct painter *p)
 {
