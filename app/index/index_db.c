@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/base/database.h"
 #include "app/base/text.h"
 #include "app/index/schema.h"
 #include "engine/base/file.h"
@@ -31,22 +32,29 @@ struct index {
 // --- SQLite
 
 static bool
-damaged(const struct index *x, const char *what, struct err *err)
+fail_with(const struct index *x, int code, const char *why, struct err *err)
 {
-    return err_set(err, ERR_INPUT, "%s: a damaged index (%s)", x->path, what);
-}
-
-static bool
-fail(const struct index *x, struct err *err)
-{
-    int code = sqlite3_errcode(x->db) & 0xFF;
     if (code == SQLITE_NOMEM)
         return err_set(err, ERR_MEMORY, "%s: there is not enough memory", x->path);
     if (code == SQLITE_NOTADB)
         return err_set(err, ERR_INPUT, "%s is not an index: limn index makes one", x->path);
     if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
-        return err_set(err, ERR_IO, "%s: %s", x->path, sqlite3_errmsg(x->db));
-    return damaged(x, sqlite3_errmsg(x->db), err);
+        return err_set(err, ERR_IO, "%s: %s", x->path, why);
+    return err_set(err, ERR_INPUT, "%s: a damaged index (%s)", x->path, why);
+}
+
+static bool
+fail(const struct index *x, struct err *err)
+{
+    return fail_with(x, sqlite3_errcode(x->db) & 0xFF, sqlite3_errmsg(x->db), err);
+}
+
+// A value that is not what it must be; one that there was no memory for is no damage.
+static bool
+damaged(const struct index *x, const char *what, struct err *err)
+{
+    bool short_of_memory = (sqlite3_errcode(x->db) & 0xFF) == SQLITE_NOMEM;
+    return fail_with(x, short_of_memory ? SQLITE_NOMEM : SQLITE_CORRUPT, what, err);
 }
 
 static sqlite3_stmt *
@@ -196,13 +204,10 @@ check_schema(struct index *x, struct err *err)
 static bool
 check_pages(struct index *x, struct err *err)
 {
-    sqlite3_stmt *s = prepare(x, "PRAGMA quick_check(1)", err);
-    bool ended = false, ok = s && step(x, s, &ended, err);
-    const char *said = ok && !ended ? (const char *)sqlite3_column_text(s, 0) : NULL;
-    if (ok && (!said || strcmp(said, "ok") != 0))
-        ok = damaged(x, "SQLite's quick_check", err);
-    sqlite3_finalize(s);
-    return ok;
+    int code = database_check(x->db);
+    if (code == SQLITE_CORRUPT)
+        return damaged(x, "SQLite's quick_check", err);
+    return code == SQLITE_OK || fail_with(x, code, sqlite3_errstr(code), err);
 }
 
 // A line of `about`; NULL: it is not there.

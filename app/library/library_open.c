@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/base/time_text.h"
+#include "app/base/database.h"
 #include "app/library/library_parts.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
@@ -117,16 +118,11 @@ number(struct library *l, const char *sql)
 static bool
 look_for_damage(struct library *l, bool *damaged, struct err *err)
 {
-    sqlite3_stmt *s = NULL;
-    int code = sqlite3_prepare_v2(l->db, "PRAGMA quick_check(1)", -1, &s, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(s);
-    const char *row = code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
-    *damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || (row && strcmp(row, "ok") != 0);
+    int code = database_check(l->db);
+    *damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
     bool locked = code == SQLITE_BUSY || code == SQLITE_LOCKED;
-    bool ok = *damaged || row || locked || library_fail(l, err);
-    sqlite3_finalize(s);
-    return ok;
+    return code == SQLITE_OK || *damaged || locked ||
+           library_fail_with(l, code, sqlite3_errstr(code), err);
 }
 
 // Renames to a name that must be free. For a moment the file may have both names, but never none.

@@ -29,7 +29,9 @@ void library_wanted_finish(struct library_wanted *w);
 bool library_add_input(struct library *l, const char *job, const struct job_reference *r,
                        struct err *err);
 void library_restore_input(struct library *l, struct job_reference *r);
+// Puts SQLite's last error into words, or the given result code and text. Returns false.
 bool library_fail(struct library *l, struct err *err);
+bool library_fail_with(struct library *l, int code, const char *why, struct err *err);
 sqlite3_stmt *library_prepare(struct library *l, struct err *err, const char *sql,
                               const char *kinds, ...);
 bool library_run(struct library *l, sqlite3_stmt *s, struct err *err);

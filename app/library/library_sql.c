@@ -11,7 +11,13 @@
 bool
 library_fail(struct library *l, struct err *err)
 {
-    int code = sqlite3_errcode(l->db), number = sqlite3_system_errno(l->db);
+    return library_fail_with(l, sqlite3_errcode(l->db), sqlite3_errmsg(l->db), err);
+}
+
+bool
+library_fail_with(struct library *l, int code, const char *why, struct err *err)
+{
+    int number = sqlite3_system_errno(l->db);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return err_set(err, ERR_IO, "%s is locked by another program", l->path);
     l->unlockable = l->unlockable || code == SQLITE_PROTOCOL;
@@ -25,9 +31,8 @@ library_fail(struct library *l, struct err *err)
     if (number == ENOENT && file_exists(l->path))
         number = 0;
     if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && number)
-        return err_set(err, ERR_IO, "%s: %s (%s)", l->path, sqlite3_errmsg(l->db),
-                       strerror(number));
-    return err_set(err, ERR_IO, "%s: %s", l->path, sqlite3_errmsg(l->db));
+        return err_set(err, ERR_IO, "%s: %s (%s)", l->path, why, strerror(number));
+    return err_set(err, ERR_IO, "%s: %s", l->path, why);
 }
 
 // A prepared statement with its values: 't' text (may be NULL), 'i' int64_t.

@@ -151,8 +151,11 @@ limn('library', 'import', str(folder))
 limn('library', 'rate', '1', '5')
 
 
-def stays(what, *args, says, before=(), **how):
-    """`says`: what the sentence must have, one of several; None: it may succeed, or name the library."""
+FEW = ['Too many open files', 'unable to open']
+
+
+def stays(what, *args, says, or_says=FEW, before=(), **how):
+    """`says`: what the sentence must have, one of several; None: it may succeed, or says one of `or_says`."""
     inode = DB.stat().st_ino
     p = subprocess.run([*before, LIMN, *args], env=dict(env, **how.pop('variables', {})), capture_output=True,
                        text=True, timeout=120, **how)
@@ -160,13 +163,12 @@ def stays(what, *args, says, before=(), **how):
     fine = p.returncode == 0 and not says
     check(fine or (p.returncode == 1 and p.stderr.startswith(f'limn: {DB}: ') and p.stderr.count('\n') == 1),
           f'{what}: {p.returncode} {p.stderr}')
-    check(fine or any(s in p.stderr for s in says or FEW), f'{what}: {p.stderr}')
+    check(fine or any(s in p.stderr for s in says or or_says), f'{what}: {p.stderr}')
     check(rows('SELECT rating FROM picture WHERE id=1') == [(5,)], f'{what}: its ratings too')
     return p
 
 
-# SQLite's own file system, whose n-th read, write, sync or opening fails: it says FULL, IOERR, CANTOPEN, NOMEM.
-FEW = ['Too many open files', 'unable to open']
+# SQLite's own file system, whose reads, writes, syncs or openings fail: it says FULL, IOERR, CANTOPEN, NOMEM.
 shim = home / 'faults.c'
 shim.write_text(r'''
 #define _GNU_SOURCE
@@ -187,8 +189,9 @@ static int of_library(int fd) {
     return readlink(name, to, sizeof to - 1) > 0 && strstr(to, "library.db") != NULL;
 }
 static int fault(const char *call) {
-    const char *wish = getenv("FAULT"), *number = getenv("FAULT_ERRNO");
-    if (!wish || strcmp(wish, call) != 0) return 0;
+    static int done;
+    const char *wish = getenv("FAULT"), *number = getenv("FAULT_ERRNO"), *after = getenv("FAULT_AFTER");
+    if (!wish || strcmp(wish, call) != 0 || done++ < (after ? atoi(after) : 0)) return 0;
     errno = atoi(number);
     return 1;
 }
@@ -232,6 +235,9 @@ if not SANITIZED:
                                ('read', 12, 'Cannot allocate memory')):
         stays(f'{call} fails with {number}', 'library', 'rate', '2', '3', says=[says],
               variables={'LD_PRELOAD': str(faults), 'FAULT': call, 'FAULT_ERRNO': str(number)})
+    for after in range(24): # while it is looked for damage, too
+        stays(f'reading fails after {after} times', 'library', 'list', says=None, or_says=['disk I/O error'],
+              variables={'LD_PRELOAD': str(faults), 'FAULT': 'read', 'FAULT_ERRNO': '5', 'FAULT_AFTER': str(after)})
 else:
     skip('faults of its disk: the sanitizers come before the shim')
 for descriptors in range(4, 12):

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,12 +109,61 @@ a_drawing_outlives_the_instruction(void **state)
     job_finish(&more);
 }
 
+static int
+set_aside(void)
+{
+    DIR *d = opendir(folder);
+    int n = 0;
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += strstr(e->d_name, "damaged") != NULL;
+    closedir(d);
+    return n;
+}
+
+// With too little memory SQLite's quick_check calls pages damaged that it cannot get. The library
+// is sound: it opens, or it does not, and it stays where it is with all that is in it.
+static void
+want_of_memory_is_no_damage(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct library *l = library_open(path, NULL, &err);
+    char *words = mem_alloc(3000);
+    memset(words, 'w', 2999);
+    words[2999] = 0;
+    for (int i = 0; i < 100; i++) {
+        char *key = mem_printf("many %d", i);
+        assert_true(library_keep(l, key, words, &err));
+        free(key);
+    }
+    library_close(l);
+    free(words);
+    int opened = 0, refused = 0;
+    for (int kib = 8; kib <= 1024; kib += 8) {
+        char *notice = NULL;
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + kib * 1024);
+        l = library_open(path, &notice, &err);
+        sqlite3_hard_heap_limit64(0);
+        if (notice)
+            fail_msg("%d KiB: %s", kib, notice);
+        if (!l && !strstr(err.text, "memory"))
+            fail_msg("%d KiB: %s", kib, err.text);
+        if (l)
+            opened++, library_close(l);
+        else
+            refused++;
+    }
+    assert_true(opened > 0 && refused > 0);
+    assert_int_equal(set_aside(), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drawing_ends_before_the_instruction),
         cmocka_unit_test(a_drawing_outlives_the_instruction),
+        cmocka_unit_test(want_of_memory_is_no_damage),
     };
     if (!mkdtemp(folder))
         return 1;

@@ -245,6 +245,26 @@ static const struct asked {
 };
 
 static void
+want_of_memory_is_no_damage(void **state)
+{
+    (void)state;
+    int opened = 0, refused = 0;
+    for (int kib = 4; kib <= 512; kib += 2) {
+        struct err err = {0};
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + kib * 1024);
+        struct index *x = index_open(path_of("good.index"), &err);
+        sqlite3_hard_heap_limit64(0);
+        if (!x && !strstr(err.text, "there is not enough memory"))
+            fail_msg("%d KiB: %s", kib, err.text);
+        if (x)
+            opened++, index_close(x);
+        else
+            refused++;
+    }
+    assert_true(opened > 0 && refused > 0);
+}
+
+static void
 sentences(void **state)
 {
     (void)state;
@@ -503,7 +523,7 @@ main(void)
         cmocka_unit_test(as_it_was_written), cmocka_unit_test(pictures_are_counted),
         cmocka_unit_test(sentences),         cmocka_unit_test(words_that_matched),
         cmocka_unit_test(long_sentences),    cmocka_unit_test(changed),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(limits),            cmocka_unit_test(want_of_memory_is_no_damage),
         cmocka_unit_test(other_files),       cmocka_unit_test(nothing_beside),
     };
     if (!mkdtemp(folder))
