@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What every program with commands does: signals, threads, the log, errors.
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -254,6 +255,16 @@ command_will_compute(void)
         execv("/proc/self/exe", untamed); // if that fails we go on as we are
 }
 
+// Where address space is limited, one arena: glibc gives every thread one of its own and takes 128
+// MiB to lay it out, which another thread then lacks for its code (oneDNN crashes) or its stack.
+static void
+tame_arenas(void)
+{
+    struct rlimit memory;
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
+}
+
 // A sentence and an exit code, past streams and handlers of exit, which may want memory in their
 // turn.
 void
@@ -272,6 +283,7 @@ command_start(char **argv)
 {
     streams_open();
     tame_threads(argv);
+    tame_arenas();
     mem_end_with(command_end_without_memory);
     mem_end_uncaught();
     const char *verbose = getenv("LIMN_LOG");
