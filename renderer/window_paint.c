@@ -56,7 +56,10 @@ window_painted(struct window *w, bool *ended)
 struct image *
 window_paint_texture(const struct window *w)
 {
-    return mask_over(w->mask, w->under, NULL);
+    struct image *over = mask_over(w->mask, w->under, NULL);
+    struct image *shown = over ? image_shown(over, IMAGE_SQUARE, NULL) : NULL;
+    image_unref(over);
+    return shown;
 }
 
 static void

@@ -9,6 +9,7 @@
 
 #include "app/ui/compose.h"
 #include "renderer/image/mask.h"
+#include "renderer/image/resize.h"
 #include "app/ui/screen.h"
 #include "app/ui/session.h"
 #include "app/window/window_link.h"
@@ -18,7 +19,8 @@ enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
 
 struct painter {
     struct image *picture; // NULL: not decoded yet
-    struct image *shown;   // with mask and cursor; NULL: to be made
+    struct image *sized;   // as large as its place, in pixels; NULL: to be made
+    struct image *shown;   // that, with mask and cursor; NULL: to be made
     struct mask *mask;     // NULL: no picture yet, or it could not be made
     bool refused;          // it could not be made
     bool unknown;          // the instruction has another mask, which is only bytes here
@@ -52,6 +54,7 @@ painter_free(struct painter *p)
     if (!p)
         return;
     image_unref(p->picture);
+    image_unref(p->sized);
     image_unref(p->shown);
     mask_free(p->mask);
     free(p);
@@ -206,8 +209,11 @@ put_frame(struct image *image, int left, int top, int right, int bottom)
     for (int y = MAX(top, 0); y <= MIN(bottom, image->height - 1); y++)
         for (int x = MAX(left, 0); x <= MIN(right, image->width - 1); x++) {
             bool edge = x - left < 2 || right - x < 2 || y - top < 2 || bottom - y < 2;
-            if (edge) // visible on white and on black
-                memset(image_row(image, y) + (size_t)x * 3, (x + y) / 4 % 2 ? 255 : 0, 3);
+            uint8_t *pixel = image_row(image, y) + (size_t)x * 4;
+            if (edge) { // visible on white and on black
+                memset(pixel, (x + y) / 4 % 2 ? 255 : 0, 3);
+                pixel[3] = 255;
+            }
         }
 }
 
@@ -224,6 +230,28 @@ frame_cursor(const struct painter *p, struct image *image)
               (int)((MIN(from_row, p->row) - wider) * y),
               (int)((MAX(from_column, p->column) + 1) * x + wider * y) - 1,
               (int)((MAX(from_row, p->row) + 1 + wider) * y) - 1);
+}
+
+// Makes what is shown in the pixels of the screen, so that stripes, frame and the ground of what is
+// transparent are as sharp and as large on any picture.
+static void
+show_sized(struct ui *ui, struct painter *p)
+{
+    int width, height;
+    draw_cell(ui, &width, &height);
+    double scale = MIN((double)p->place.columns * width / p->picture->width,
+                       (double)p->place.rows * height / p->picture->height);
+    int w = MAX(1, (int)(p->picture->width * scale + 0.5));
+    int h = MAX(1, (int)(p->picture->height * scale + 0.5));
+    if (p->sized && (p->sized->width != w || p->sized->height != h)) { // the terminal was resized
+        image_unref(p->sized);
+        image_unref(p->shown);
+        p->sized = p->shown = NULL;
+    }
+    if (!p->sized)
+        p->sized = image_resize(p->picture, w, h, IMAGE_STRETCH, 0, NULL);
+    if (!p->shown && p->sized && (p->shown = mask_over(p->mask, p->sized, NULL)))
+        frame_cursor(p, p->shown);
 }
 
 static void
@@ -271,8 +299,7 @@ painter_draw(struct ui *ui, const struct area *a)
         p->column = p->place.columns / 2;
         p->row = p->place.rows / 2;
     }
-    if (!p->shown && (p->shown = mask_over(p->mask, p->picture, NULL)))
-        frame_cursor(p, p->shown);
+    show_sized(ui, p);
     draw_picture(ui, SLOT_SHEET, &p->place, p->shown, false);
     tell_window(ui, p);
     curs_set(1);

@@ -146,19 +146,28 @@ mask_share(const struct mask *m)
     return (double)white / (double)n;
 }
 
+// Half the pixel, on white, and half the stripe.
+static void
+put_stripe(uint8_t *p, uint32_t stripe)
+{
+    for (int c = 0; c < 3; c++) {
+        int on_white = 255 - (255 - p[c]) * p[3] / 255;
+        p[c] = (uint8_t)((on_white + (int)(stripe >> 8 * (2 - c) & 255)) / 2);
+    }
+    p[3] = 255;
+}
+
 struct image *
 mask_over(const struct mask *m, const struct image *picture, struct err *err)
 {
-    struct image *out = image_shown(picture, IMAGE_SQUARE, err);
+    struct image *out = image_convert(picture, IMAGE_RGBA8, 0, err);
     for (int y = 0; out && y < out->height; y++) {
         const uint8_t *white =
             image_row(m->white, (int)((int64_t)y * m->white->height / out->height));
         uint8_t *p = image_row(out, y);
-        for (int x = 0; x < out->width; x++, p += 3) {
-            uint32_t stripe = (x + y) / STRIPE % 2 ? STRIPE_DARK : STRIPE_LIGHT;
-            for (int c = 0; white[(int64_t)x * m->white->width / out->width] && c < 3; c++)
-                p[c] = (uint8_t)((p[c] + (stripe >> 8 * (2 - c) & 255)) / 2);
-        }
+        for (int x = 0; x < out->width; x++, p += 4)
+            if (white[(int64_t)x * m->white->width / out->width])
+                put_stripe(p, (x + y) / STRIPE % 2 ? STRIPE_DARK : STRIPE_LIGHT);
     }
     return out;
 }

@@ -34,7 +34,7 @@ void mask_invert(struct mask *m);
 bool mask_replace(struct mask *m, const struct image *image, struct err *err);
 
 double mask_share(const struct mask *m); // of white, 0 to 1
-// The picture, RGB8, with stripes over the white part. NULL: no memory.
+// The picture, RGBA8, with stripes over the white part, which are opaque. NULL: no memory.
 struct image *mask_over(const struct mask *m, const struct image *picture, struct err *err);
 // As a PNG file's bytes, freed with free().
 void *mask_png(const struct mask *m, size_t *size, struct err *err);

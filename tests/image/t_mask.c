@@ -132,13 +132,34 @@ the_rest_of_the_picture_is_seen(void **state)
     mask_rectangle(m, from, to, true);
     struct image *seen = mask_over(m, picture, NULL);
     int changed = 0;
+    assert_int_equal(seen->format, IMAGE_RGBA8);
     for (int y = 0; y < 64; y++)
         for (int x = 0; x < 128; x++) {
-            bool same = memcmp(image_row(seen, y) + 3 * x, picture->pixels, 3) == 0;
+            bool same = memcmp(image_row(seen, y) + 4 * x, picture->pixels, 3) == 0;
             assert_true(same || x < 64);
             changed += !same;
         }
     assert_int_equal(changed, 64 * 64);
+    image_unref(seen);
+    image_unref(picture);
+    mask_free(m);
+}
+
+// The ground of what is transparent belongs to the screen, whose pixels may be larger or smaller.
+static void
+what_is_transparent_stays_so_until_painted(void **state)
+{
+    struct image *picture = image_create(64, 64, IMAGE_RGBA8, NULL);
+    struct mask *m = mask_new(picture, NULL);
+    const double from[2] = {0, 0}, to[2] = {32, 64};
+    mask_rectangle(m, from, to, true);
+    struct image *seen = mask_over(m, picture, NULL);
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 64; x++) {
+            const uint8_t *p = image_row(seen, y) + 4 * x;
+            assert_int_equal(p[3], x < 32 ? 255 : 0);
+            assert_true(x >= 32 || MIN(MIN(p[0], p[1]), p[2]) >= 127); // a stripe on white
+        }
     image_unref(seen);
     image_unref(picture);
     mask_free(m);
@@ -154,6 +175,7 @@ main(void)
         cmocka_unit_test(undo_brings_back_each_step),
         cmocka_unit_test(its_file_is_what_was_painted),
         cmocka_unit_test(the_rest_of_the_picture_is_seen),
+        cmocka_unit_test(what_is_transparent_stays_so_until_painted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
