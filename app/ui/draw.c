@@ -205,6 +205,13 @@ draw_message(int y, int x, int columns, enum role role, const char *text)
 }
 
 void
+draw_popup_key(int y, int x, int columns, const char *text)
+{
+    theme_use_popup_key();
+    put_text(y, x, columns, text);
+}
+
+void
 draw_caption(int y, int x, int columns, enum role role, const char *text)
 {
     int spare = plain ? 0 : MAX(columns - text_width(text, SIZE_MAX), 0);
@@ -381,6 +388,17 @@ draw_square_rows(const struct ui *ui, int columns)
     int width, height;
     draw_cell(ui, &width, &height);
     return (columns * width + height - 1) / height;
+}
+
+struct area
+draw_fitted(const struct ui *ui, const struct area *a, int width, int height, int below)
+{
+    int cell_width, cell_height, room = MAX(a->rows - below, 0);
+    draw_cell(ui, &cell_width, &cell_height);
+    double scale = (double)a->columns * cell_width / MAX(width, 1);
+    int rows = (int)MIN((height * scale + cell_height - 1) / cell_height, room);
+    rows = plain ? room : MAX(rows, MIN(room, 1));
+    return (struct area){a->y + (room - rows) / 2, a->x, rows, a->columns};
 }
 
 void

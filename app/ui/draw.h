@@ -35,6 +35,7 @@ void draw_split(const struct area *a, int columns, struct area *list, struct are
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 // Text of the message line: the role's colour on that line's background.
 void draw_message(int y, int x, int columns, enum role role, const char *text);
+void draw_popup_key(int y, int x, int columns, const char *text); // ROLE_KEY in a popup
 // Centres a caption in so many columns, as its picture is; left-aligned in plain mode or if it is
 // too long.
 void draw_caption(int y, int x, int columns, enum role role, const char *text);
@@ -54,6 +55,10 @@ int draw_scroll(int count, int selected, int rows, int top);
 void draw_cell(const struct ui *ui, int *width, int *height);
 // The rows that a square picture of so many columns takes.
 int draw_square_rows(const struct ui *ui, int columns);
+// The part of an area that a picture of this shape covers once it is fitted into it, all columns of
+// it, and centred with `below` more rows of text under it.
+struct area draw_fitted(const struct ui *ui, const struct area *a, int width, int height,
+                        int below);
 // Reserves cells for pictures, so that they cost few bytes even while there is no picture.
 void draw_reserve(const struct area *a);
 // A picture, fitted into an area. live: a frame of a sequence. The caller keeps the image.

@@ -69,6 +69,13 @@ form_value(const struct form *f, const char *id)
     return "";
 }
 
+const char *
+form_typed_value(const struct form *f, const char *id)
+{
+    bool here = f->editing && strcmp(f->fields[f->selected].id, id) == 0;
+    return here ? f->edit.text : form_value(f, id);
+}
+
 bool
 form_select(struct form *f, const char *id)
 {
@@ -341,6 +348,13 @@ leaves_by(wint_t key, bool code)
 }
 
 static void
+was_typed(struct ui *ui, struct form *f)
+{
+    if (f->typed)
+        f->typed(ui, f);
+}
+
+static void
 edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request request)
 {
     bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
@@ -354,8 +368,10 @@ edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request requ
             form_close(ui, true);
     } else if (!code && key == 27) {
         f->editing = false;
+        was_typed(ui, f);
     } else {
         field_key(&f->edit, key, code);
+        was_typed(ui, f);
     }
 }
 
@@ -368,12 +384,13 @@ form_paste(struct ui *ui, const char *text)
     if (!f->editing)
         start_editing(f);
     field_insert(&f->edit, text);
+    was_typed(ui, f);
 }
 
 // A character starts a new value; Backspace and, in a text, the arrows edit the old one. False: the
 // key does neither.
 static bool
-begin_editing(struct form *f, wint_t key, bool code, enum request request)
+begin_editing(struct ui *ui, struct form *f, wint_t key, bool code, enum request request)
 {
     const struct form_field *d = &f->fields[f->selected];
     bool back = code ? key == KEY_BACKSPACE : key == 127 || key == 8;
@@ -386,6 +403,7 @@ begin_editing(struct form *f, wint_t key, bool code, enum request request)
         field_set(&f->edit, "");
     if (!arrow || character)
         field_key(&f->edit, key, code);
+    was_typed(ui, f);
     return true;
 }
 
@@ -411,7 +429,7 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
         edit_key(ui, f, key, code, request);
         return;
     }
-    if (begin_editing(f, key, code, request))
+    if (begin_editing(ui, f, key, code, request))
         return;
     if (key == ' ' && !code) {
         turn_or_browse(ui, f);

@@ -34,6 +34,8 @@ struct form {
     struct field edit;
     // After each change of a value. May be NULL.
     void (*changed)(struct ui *ui, struct form *form, int field);
+    // After each change of the text that is typed, before it is a value. May be NULL.
+    void (*typed)(struct ui *ui, struct form *form);
     // Called when the form is confirmed (taken) or left with Esc. May open another form. False: the
     // values cannot be used, and `done` has reported why; the form stays open at the selected
     // field.
@@ -52,6 +54,8 @@ struct form_field *form_add(struct form *f, enum field_kind kind, const char *id
 // Sets the choices, NULL at the end; they are copied.
 void form_choices(struct form_field *field, const char *const *choices);
 const char *form_value(const struct form *f, const char *id); // "" if there is none
+// The same, or what is being typed there.
+const char *form_typed_value(const struct form *f, const char *id);
 void form_open(struct ui *ui, struct form *f); // takes ownership
 void form_close(struct ui *ui, bool taken);
 // Selects the field with this id, to show where something is wrong; false if there is none.

@@ -83,10 +83,23 @@ draw_status(struct ui *ui)
     free(first);
 }
 
+static const enum request *
+hints_of(const struct ui *ui, const struct view_word **words)
+{
+    const struct view *v = views[ui->view];
+    const enum request *hints = v->hints;
+    *words = v->words;
+    if (v->hints_now)
+        v->hints_now(ui, &hints, words);
+    return hints;
+}
+
 static const char *
 hint_word(const struct ui *ui, enum request r)
 {
-    for (const struct view_word *w = views[ui->view]->words; w && w->request; w++)
+    const struct view_word *words;
+    hints_of(ui, &words);
+    for (const struct view_word *w = words; w && w->request; w++)
         if (w->request == r)
             return w->word;
     return request_name(r);
@@ -177,7 +190,8 @@ draw_hints(struct ui *ui)
         draw_whole_hints(x, end - x - 1, ROLE_FOCUS, v->typing_hint(ui));
         return;
     }
-    for (const enum request *h = views[ui->view]->hints; *h; h++) {
+    const struct view_word *words;
+    for (const enum request *h = hints_of(ui, &words); *h; h++) {
         if (*h == last)
             continue;
         int width = draw_hint(ui, 0, *h);

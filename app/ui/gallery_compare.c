@@ -180,18 +180,21 @@ draw_one(struct ui *ui, int at, int slot, const struct area *a)
     const struct library_picture *p = gallery_by_id(g, g->marked[at]);
     char text[600], rating[32];
     bool here = g->side == at;
-    struct area picture = {a->y, a->x, a->rows - CAPTION_ROWS, a->columns};
-    struct area caption = {a->y + a->rows - CAPTION_ROWS, a->x, 1, a->columns};
     struct field_line lines[2];
     if (!p)
         return;
+    const struct image *shape = draw_image(ui, p->file, NULL);
+    struct area inner = {a->y, a->x + 1, a->rows, a->columns - 1};
+    struct area picture =
+        draw_fitted(ui, &inner, shape ? shape->width : 1, shape ? shape->height : 1, CAPTION_ROWS);
+    struct area caption = {picture.y + picture.rows, inner.x, 1, inner.columns};
     if (here)
         draw_fill(&caption, ROLE_SELECTION);
     gallery_stars(rating, p->rating);
-    draw_format(caption.y, caption.x + 1, caption.columns - 1, here ? ROLE_SELECTION : ROLE_KEY,
+    draw_format(caption.y, caption.x, caption.columns, here ? ROLE_SELECTION : ROLE_KEY,
                 "%" PRId64 "  %s%s%s", p->id, rating, *p->tags ? "  #" : "", p->tags);
     put_differences(g, at, text, sizeof text);
-    struct area what = {caption.y + 1, a->x + 1, CAPTION_ROWS - 1, a->columns - 2}, words = what;
+    struct area what = {caption.y + 1, inner.x, CAPTION_ROWS - 1, inner.columns}, words = what;
     if (words_differ(g)) // a line of them, or two
         what.rows = field_wrap(text, MAX(what.columns, 1), lines, 2);
     words.y += what.rows;
@@ -239,7 +242,10 @@ gallery_compare_request(struct ui *ui, enum request request)
     case REQUEST_DOWN: g->side = (g->side + 1) % g->compared; return true;
     case REQUEST_FIRST: g->side = 0; return true;
     case REQUEST_LAST: g->side = g->compared - 1; return true;
-    case REQUEST_ENTER: g->in_place = !g->in_place; return true;
+    case REQUEST_ENTER:
+        g->in_place = !g->in_place && !g->difference; // from the difference, back to all of them
+        g->difference = false;
+        return true;
     case REQUEST_DIFFERENCE:
         g->difference = !g->difference;
         return true;

@@ -32,6 +32,23 @@ live_newest(const struct task *t)
     return t->frame_count ? t->frames[t->frame_count - 1] : NULL;
 }
 
+// The newest frame's picture or, of several, which are side by side, the first.
+static struct image *
+thumbnail_of(struct task *t)
+{
+    struct image *frame = live_newest(t);
+    int count = t->job.count;
+    if (!frame || count < 2 || count > LIMIT_JOB_PICTURES || frame->width % count != 0)
+        return frame;
+    if (t->first_of != frame) {
+        image_unref(t->first);
+        image_unref(t->first_of);
+        t->first = image_crop(frame, 0, 0, frame->width / count, frame->height, NULL);
+        t->first_of = image_ref(frame);
+    }
+    return t->first;
+}
+
 // How many jobs are left, and the time they take.
 static void
 put_title(const struct ui *ui, char *out, size_t size)
@@ -95,7 +112,7 @@ static void
 draw_row(struct ui *ui, int at, const struct area *a)
 {
     const struct tasks *tasks = tasks_of(ui);
-    const struct task *t = tasks->items[at];
+    struct task *t = tasks->items[at];
     bool here = at == tasks->shown, thumb = a->rows > 1 && a->columns >= WIDE_FROM;
     struct area text = {a->y, a->x + 1, a->rows, a->columns - 2};
     char words[600];
@@ -115,8 +132,9 @@ draw_row(struct ui *ui, int at, const struct area *a)
     draw_first_line(t, &text, here);
     draw_text(a->y + 1, text.x, text.columns, here ? ROLE_SELECTION : ROLE_TEXT, words);
     struct area picture = {a->y, a->x + 1, a->rows, THUMB_COLUMNS};
-    if (thumb && live_newest(t))
-        draw_picture(ui, SLOT_QUEUE + a->y, &picture, live_newest(t), t->state == TASK_RUNNING);
+    struct image *small = thumb ? thumbnail_of(t) : NULL;
+    if (small)
+        draw_picture(ui, SLOT_QUEUE + a->y, &picture, small, t->state == TASK_RUNNING);
 }
 
 void

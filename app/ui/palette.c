@@ -339,7 +339,10 @@ draw_item(const struct item *item, int y, bool here)
     int name = MIN(MAX(text_width(item->text, SIZE_MAX), NAME_COLUMNS), COLS - 2), x = name + 3;
     draw_fill(&line, plain);
     draw_text(y, 2, name, plain, item->text);
-    draw_text(y, x, MIN(KEYS_COLUMNS, COLS - x), here ? plain : ROLE_KEY, item->keys);
+    if (here)
+        draw_text(y, x, MIN(KEYS_COLUMNS, COLS - x), plain, item->keys);
+    else
+        draw_popup_key(y, x, MIN(KEYS_COLUMNS, COLS - x), item->keys);
     draw_text(y, x + KEYS_COLUMNS + 1, COLS - x - KEYS_COLUMNS - 2, plain, item->help);
 }
 

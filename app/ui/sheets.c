@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Puts all pictures of a sweep on one labelled sheet once the last job has ended: composed, encoded
 // and written in the background.
+#include <limits.h>
 #include <stdlib.h>
 
 #include "app/job/sweep_sheet.h"
 #include "app/library/library.h"
 #include "app/ui/background.h"
+#include "app/ui/draw.h"
 #include "app/ui/tasks.h"
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
@@ -63,7 +65,9 @@ done(struct ui *ui, struct work *w)
         ui_say(ui, ROLE_ERROR, "the sheet could not be written: %s", s->err.text);
         return;
     }
-    ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", s->drawn, s->sheet.count, s->file);
+    char file[4200];
+    draw_short_path(s->file, INT_MAX, file, sizeof file); // from ~, so that its end is seen
+    ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", s->drawn, s->sheet.count, file);
     ui_log(ui, ROLE_GOOD, ui_message(ui));
     if (s->unentered.code != ERR_NONE)
         ui_log(ui, ROLE_WARNING, s->unentered.text);

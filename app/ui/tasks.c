@@ -38,6 +38,9 @@ forget_frames(struct task *t)
 {
     for (int i = 0; i < t->frame_count; i++)
         image_unref(t->frames[i]);
+    image_unref(t->first);
+    image_unref(t->first_of);
+    t->first = t->first_of = NULL;
     t->frame_count = 0;
 }
 

@@ -39,6 +39,7 @@ struct task {
     struct image *frames[UI_FRAMES_MAX]; // as they came; the last is the finished picture
     int frame_steps[UI_FRAMES_MAX];
     int frame_count;
+    struct image *first, *first_of; // of several pictures in a frame, cut out; NULL: not yet
     char *files[LIMIT_JOB_PICTURES]; // finished pictures, NULL until then
     bool unwanted[LIMIT_JOB_PICTURES]; // of several: discarded when they come
     struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())

@@ -117,12 +117,12 @@ static void
 say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
 {
     struct sweep s = {0};
-    int lots = atoi(form_value(f, "random")), n;
+    int lots = atoi(form_typed_value(f, "random")), n;
     bool ok = true;
     for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
         char id[80];
         const char *name = form_value(f, axis_id(i, false, id));
-        const char *values = form_value(f, axis_id(i, true, id));
+        const char *values = form_typed_value(f, axis_id(i, true, id));
         if (strcmp(name, "nothing") != 0) // a file of values is not read yet
             ok = *values != '@' && sweep_add(&s, &e->template, name, values, NULL);
     }
@@ -133,6 +133,8 @@ say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
         ui_say(ui, ROLE_STATUS, "%d %s, about %.0f s", n, n == 1 ? "picture" : "pictures", seconds);
     else if (n > 0)
         ui_say(ui, ROLE_STATUS, "%d %s", n, n == 1 ? "picture" : "pictures");
+    else // no longer as many as it said
+        ui_say(ui, ROLE_STATUS, "%s", "");
     sweep_finish(&s);
 }
 
@@ -160,6 +162,14 @@ sweep_changed(struct ui *ui, struct form *f, int field)
     const struct template_entry *e = templates_swept(ui);
     if (e && strncmp(f->fields[field].id, "axis:", 5) == 0)
         offer_values(f, field, &e->template);
+    if (e)
+        say_count(ui, f, e);
+}
+
+static void
+sweep_typed(struct ui *ui, struct form *f)
+{
+    const struct template_entry *e = templates_swept(ui);
     if (e)
         say_count(ui, f, e);
 }
@@ -210,6 +220,7 @@ templates_open_sweep(struct ui *ui, const struct template_entry *e)
     lots->maximum = LIMIT_SWEEP_CELLS;
     templates_add_variables(f, &e->template);
     f->changed = sweep_changed;
+    f->typed = sweep_typed;
     f->done = sweep_done;
     form_open(ui, f);
 }

@@ -289,7 +289,7 @@ theme_nearest(uint32_t rgb, int colours)
 }
 
 static attr_t attributes[ROLE_COUNT];
-static int pairs[ROLE_COUNT], message_pairs[ROLE_COUNT], filler_pair;
+static int pairs[ROLE_COUNT], message_pairs[ROLE_COUNT], filler_pair, popup_key_pair;
 
 static int
 curses_colour(int32_t colour)
@@ -396,6 +396,9 @@ theme_apply(const struct theme *t, bool mono)
     }
     struct theme_style text = style_here(t, ROLE_TEXT);
     filler_pair = colours ? make_pair(2 * ROLE_COUNT + 1, text.fg, text.bg) : 0;
+    popup_key_pair = colours ? make_pair(2 * ROLE_COUNT + 2, style_here(t, ROLE_KEY).fg,
+                                         style_here(t, ROLE_POPUP).bg)
+                             : 0;
     if (!colours) { // attributes replace colours
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
         static const enum role bold[] = {ROLE_FOCUS, ROLE_KEY, ROLE_MARKER, ROLE_ERROR,
@@ -428,6 +431,12 @@ void
 theme_use_message(enum role role)
 {
     attr_set(attributes[role], (short)message_pairs[role], NULL);
+}
+
+void
+theme_use_popup_key(void)
+{
+    attr_set(attributes[ROLE_KEY], (short)popup_key_pair, NULL);
 }
 
 uint32_t

@@ -47,6 +47,7 @@ void theme_apply(const struct theme *t, bool mono);
 // Switches curses' standard screen to a role.
 void theme_use(enum role role);
 void theme_use_message(enum role role); // the same, with the message line's background
+void theme_use_popup_key(void); // ROLE_KEY with ROLE_POPUP's background
 // A colour pair that looks like text's but has another number, for cells under pictures; 0 without
 // colours.
 short theme_filler(void);

@@ -37,6 +37,9 @@ struct view {
     // Words for some of the hints in this view, REQUEST_NONE at the end; others show the request's
     // name. May be NULL
     const struct view_word *words;
+    // Other hints and words while it shows something else. May be NULL, and may leave them.
+    void (*hints_now)(const struct ui *ui, const enum request **hints,
+                      const struct view_word **words);
 };
 
 #define VIEW(id, variable, request) extern const struct view variable;

@@ -413,6 +413,40 @@ static const struct view_word words[] = {
     {REQUEST_NONE, NULL},
 };
 
+// What keys do where one picture is shown large, or several are compared.
+static void
+hints_now(const struct ui *ui, const enum request **out, const struct view_word **out_words)
+{
+    static const enum request large[] = {REQUEST_ENTER, REQUEST_LEFT,   REQUEST_RIGHT,
+                                         REQUEST_OPEN,  REQUEST_REPEAT,  REQUEST_RATE,
+                                         REQUEST_TAG,   REQUEST_REMOVE,  REQUEST_HELP,
+                                         REQUEST_NONE};
+    static const enum request compared[] = {REQUEST_ENTER,      REQUEST_LEFT,  REQUEST_RIGHT,
+                                            REQUEST_DIFFERENCE, REQUEST_BACK,  REQUEST_OPEN,
+                                            REQUEST_RATE,       REQUEST_HELP,  REQUEST_NONE};
+    static const struct view_word of_large[] = {{REQUEST_ENTER, "all"},
+                                                {REQUEST_LEFT, "previous"},
+                                                {REQUEST_RIGHT, "next"},
+                                                {REQUEST_OPEN, "open instruction"},
+                                                {REQUEST_REPEAT, "another seed"},
+                                                {REQUEST_NONE, NULL}};
+    static const struct view_word beside[] = {{REQUEST_ENTER, "one at a time"},
+                                              {REQUEST_LEFT, "previous"},
+                                              {REQUEST_RIGHT, "next"},
+                                              {REQUEST_BACK, "all"},
+                                              {REQUEST_NONE, NULL}};
+    static const struct view_word in_place[] = {{REQUEST_ENTER, "side by side"},
+                                                {REQUEST_LEFT, "previous"},
+                                                {REQUEST_RIGHT, "next"},
+                                                {REQUEST_BACK, "side by side"},
+                                                {REQUEST_NONE, NULL}};
+    const struct gallery *g = gallery_of(ui);
+    if (!g->large)
+        return;
+    *out = g->compared ? compared : large;
+    *out_words = !g->compared ? of_large : g->in_place || g->difference ? in_place : beside;
+}
+
 const struct view view_gallery = {
     .name = "gallery",
     .title = "what was drawn",
@@ -425,4 +459,5 @@ const struct view view_gallery = {
     .mouse = on_mouse,
     .hints = hints,
     .words = words,
+    .hints_now = hints_now,
 };

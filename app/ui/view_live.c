@@ -54,8 +54,9 @@ stop_all(struct ui *ui)
 {
     char question[120];
     int n = tasks_unfinished(ui) + tasks_offered(ui);
-    snprintf(question, sizeof question, "stop drawing and clear the queue (%d)? y",
-             n);
+    snprintf(question, sizeof question,
+             "stop drawing and clear the queue (%d %s)? y: yes   any other key: no", n,
+             n == 1 ? "job" : "jobs");
     if (n)
         ui_ask(ui, question, "y", stop_answered);
     else
@@ -123,7 +124,9 @@ static void
 draw_tile(struct ui *ui, const struct task *t, int i, int slot, const struct area *tile)
 {
     struct live *l = live_of(ui);
-    struct area picture = {tile->y, tile->x, tile->rows - 1, tile->columns};
+    const struct image *shape = l->tiles[i];
+    struct area picture =
+        draw_fitted(ui, tile, shape ? shape->width : 1, shape ? shape->height : 1, 1);
     bool plain = draw_is_plain();
     if (t->unwanted[i] && !plain)
         draw_caption(tile->y + tile->rows / 2, tile->x, tile->columns, ROLE_WARNING, "not kept");
@@ -132,7 +135,7 @@ draw_tile(struct ui *ui, const struct task *t, int i, int slot, const struct are
     char text[64];
     snprintf(text, sizeof text, "seed %" PRId64 "%s", t->job.seed + i,
              t->unwanted[i] && plain ? ", not kept" : "");
-    draw_caption(tile->y + tile->rows - 1, tile->x, tile->columns,
+    draw_caption(picture.y + picture.rows, tile->x, tile->columns,
                  l->picture == i ? ROLE_SELECTION : ROLE_DIM, text);
 }
 
@@ -196,14 +199,17 @@ draw_sweep(struct ui *ui, int sweep, const struct area *a)
         const struct task *t = tasks->items[k];
         if (t->sweep != sweep)
             continue;
-        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height - 1,
+        struct area tile = {a->y + i / columns * height, a->x + i % columns * width, height,
                             width - 1};
-        draw_caption(tile.y + height - 1, tile.x, width - 1,
+        struct image *frame = live_newest(t);
+        struct area picture =
+            draw_fitted(ui, &tile, frame ? frame->width : 1, frame ? frame->height : 1, 1);
+        draw_caption(picture.y + picture.rows, tile.x, tile.columns,
                      k == tasks->shown ? ROLE_SELECTION : ROLE_DIM, t->label ? t->label : "");
-        if (live_newest(t) && SLOT_GRID + i < SLOT_QUEUE)
-            draw_picture(ui, SLOT_GRID + i, &tile, live_newest(t), t->state == TASK_RUNNING);
+        if (frame && SLOT_GRID + i < SLOT_QUEUE)
+            draw_picture(ui, SLOT_GRID + i, &picture, frame, t->state == TASK_RUNNING);
         else
-            draw_text(tile.y + tile.rows / 2, tile.x + width / 2 - 1, 1, ROLE_DIM, "\u2026");
+            draw_text(picture.y + picture.rows / 2, tile.x + width / 2 - 1, 1, ROLE_DIM, "\u2026");
         i++;
     }
 }

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Pictures and what belongs to them: they stand on their captions, the queue shows one picture of a job, the painter's
+# are sharp, and hints and counts fit what is shown.
+# usage: places.py LIMN SOURCE LOADERS [NAME...]
+import os, re, sys
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+
+from limn_test import check, run
+from script import DRAWN, Home, Picture
+
+WIDE, HIGH = 10, 20 # a cell of a saved screen
+
+
+def rows_of(screen, what):
+    """The lines of the screen where that is."""
+    return [y for y, l in enumerate(screen.split('\n')) if re.search(what, l)]
+
+
+def ink(picture, x, y, width, height):
+    """How many pixels there are much brighter than the dark theme's ground."""
+    return sum(n for c, n in picture.colours(x, y, width, height).items() if max(c) > 150)
+
+
+def stands_on(picture, row, columns, why):
+    """The line of cells above this one is covered by pictures, to its lower half."""
+    n = ink(picture, 0, row * HIGH - HIGH // 2, picture.width, HIGH // 2)
+    check(n > columns * WIDE * HIGH // 4, f'{why}: {n} pixels of a picture above row {row}')
+
+
+def compared():
+    h = Home()
+    shot = h.path / 'screen.png'
+    h.play(DRAWN + 'keys r\nwait done in\nsettle', 'two')
+    screen = h.play('size 80x40\nkeys 3\nsettle\nkeys Space Right Space Enter\nsettle\n'
+                    f'save -\nsave {shot}\nkeys Enter\nsettle\nsave -\nkeys D\nwait differ, 4\nkeys Enter\nsettle\nsave -\n'
+                    'keys Esc c Enter\nsettle\nsave -', 'compared')
+    both, one, again, large = (s for s in re.split(r'(?m)^(?= *1 compose)', screen) if s)
+    row = rows_of(both, r'^ 2 +1$')
+    check(len(row) == 1, 'captions', both)
+    stands_on(Picture(shot), row[0], 60, 'side by side')
+    check(ink(Picture(shot), 0, 3 * HIGH, WIDE, 34 * HIGH) == 0, 'the first begins where its caption does')
+    check(len(rows_of(again, r'^ 2 +1$')) == 1, 'Enter leads from the difference to both', again)
+    check('Enter one at a time' in both and 'Enter side by side' in one and 'Enter all' in large,
+          'hints say what Enter does there', screen)
+
+
+def swept():
+    h = Home()
+    shot = h.path / 'screen.png'
+    screen = h.play('size 80x24\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter 4 End s Right Tab\n'
+                    'type a\nsave -\ntype , b, c\nsave -\nkeys Enter\nkeys Enter\nwait 3 of 3 pictures on\nsettle\n'
+                    f'save -\nsave {shot}', 'three in a row')
+    check(re.findall(r'^ (\d) pictures?\b', screen, re.M)[:2] == ['1', '3'], 'counted while they are typed', screen)
+    check(re.search('on\n? ~/.*sheet-[^ ]*png', screen), 'the name of the sheet is seen to its end', screen)
+    last = screen[screen.rindex('1 compose'):]
+    row = rows_of(last, 'subject=a .*subject=b .*subject=c')
+    check(len(row) == 1, 'captions', last)
+    stands_on(Picture(shot), row[0], 40, 'a sweep')
+
+
+def queued():
+    h = Home()
+    shot = h.path / 'screen.png'
+    h.play('size 80x24\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter :\ntype count 4\nkeys Enter i\n'
+           f'type a hen\nkeys Esc F9\nwait done in\nsettle\nsave {shot}', 'four of a job')
+    # Of four in a row only a quarter of the square would be covered.
+    part = [ink(Picture(shot), WIDE, 2 * HIGH + i * 10, 4 * WIDE, 10) for i in range(4)]
+    check(min(part) > 100, f'the first of them fills its place in the queue: {part}')
+
+
+def painted():
+    # A small picture's ground has squares as large and as sharp as any other's.
+    h = Home()
+    shot = h.path / 'screen.png'
+    h.play(DRAWN, 'a small picture')
+    h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\nkeys - -\nsettle\nsave {shot}', 'painting')
+    p = Picture(shot)
+    corner = p.colours(p.width // 2 - 330, 3 * HIGH + 4, 40, 40)
+    check(len(corner) == 2 and min(sum(c) for c in corner) > 600, f'white and a light grey alone: {corner}')
+
+
+if __name__ == '__main__':
+    run([compared, swept, queued, painted])
