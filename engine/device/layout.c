@@ -19,6 +19,7 @@ struct span {
     int id;          // node that owns the memory
     int first, last; // steps, inclusive
     size_t size, offset;
+    int into;        // the span that took it over, or -1
 };
 
 const struct node *
@@ -56,7 +57,7 @@ find_spans(struct plan *p, struct span *spans, int *owner)
         if (plan_root(n) == n && !(n->flags & NODE_BOUND)) {
             owner[id] = count;
             spans[count++] = (struct span){.id = id, .first = step, .last = step,
-                                           .size = node_bytes(n)};
+                                           .size = node_bytes(n), .into = -1};
             if (n->flags & NODE_INPUT) {
                 spans[owner[id]].first = 0;
                 spans[owner[id]].last = last_step;
@@ -76,6 +77,14 @@ find_spans(struct plan *p, struct span *spans, int *owner)
     return count;
 }
 
+static int
+resolve(const struct span *spans, int k)
+{
+    while (k >= 0 && spans[k].into >= 0)
+        k = spans[k].into;
+    return k;
+}
+
 // Lets elementwise steps write over a source that dies with them: the two spans become one.
 static void
 share_memory(struct plan *p, struct span *spans, int *owner)
@@ -85,11 +94,11 @@ share_memory(struct plan *p, struct span *spans, int *owner)
         const struct node *n = graph_node(p->graph, id);
         if (!p->live[id] || n->op == OP_NONE || op_rows[n->op].kind == KERNEL_VIEW)
             continue;
-        int now = step++;
-        if (op_rows[n->op].kind != KERNEL_EACH || owner[id] < 0)
+        int now = step++, to = owner[id];
+        if (op_rows[n->op].kind != KERNEL_EACH || to < 0)
             continue;
         for (int k = 0; k < n->source_count; k++) {
-            int from = owner[n->source[k]->id], to = owner[id];
+            int from = resolve(spans, owner[n->source[k]->id]);
             if (from < 0 || from == to || spans[from].last != now ||
                 spans[from].size != spans[to].size ||
                 shape_count(&n->source[k]->shape) != shape_count(&n->shape) ||
@@ -97,13 +106,13 @@ share_memory(struct plan *p, struct span *spans, int *owner)
                 continue;
             // The same source twice (x*x) is fine: both are read at the index that is written.
             spans[from].last = spans[to].last;
-            spans[to].size = 0; // merged
-            for (int other = id; other < graph_count(p->graph); other++)
-                if (p->live[other] && plan_root(graph_node(p->graph, other))->id == id)
-                    owner[other] = from;
+            spans[to].size = 0;
+            spans[to].into = from;
             break;
         }
     }
+    for (int id = 0; id < graph_count(p->graph); id++)
+        owner[id] = resolve(spans, owner[id]);
 }
 
 static int
