@@ -308,7 +308,7 @@ def no_thread_can_be_made():
 
 def no_process_can_be_made():
     """Where a user may have only so many processes, that is said, and no file is blamed."""
-    other = ('setpriv', '--reuid', '65534', LIMN, '--version')
+    other = ('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', 'env', LIMN, '--version')
     if (SANITIZED or os.geteuid() or not shutil.which(other[0]) or not shutil.which('prlimit') or
             subprocess.run(other, env=env, capture_output=True).returncode):
         return skip('no process: only root can be another user, who then needs to see this folder')
