@@ -282,12 +282,12 @@ painter_draw(struct ui *ui, const struct area *a)
     struct area room = {a->y + HEAD_ROWS, a->x + 1, a->rows - HEAD_ROWS, a->columns - 2};
     const char *failed = NULL;
     struct image *picture = p->picture ? NULL : find_picture(ui, &failed);
-    draw_head(p, a);
     if (picture)
         p->picture = image_ref(picture);
     if (p->picture && !p->mask && !p->refused)
         begin_mask(ui, p);
     if (!p->mask) {
+        draw_head(p, a);
         draw_wrapped(&room, failed ? ROLE_WARNING : ROLE_DIM,
                      failed ? failed : "reading the picture \u2026");
         return;
@@ -299,6 +299,7 @@ painter_draw(struct ui *ui, const struct area *a)
         p->column = p->place.columns / 2;
         p->row = p->place.rows / 2;
     }
+    draw_head(p, a); // once mask and cursor are there: nothing may come that draws it again
     show_sized(ui, p);
     draw_picture(ui, SLOT_SHEET, &p->place, p->shown, false);
     tell_window(ui, p);

@@ -48,13 +48,14 @@ def compared():
 def swept():
     h = Home()
     shot = h.path / 'screen.png'
-    screen = h.play('size 80x24\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter 4 End s Right Tab\n'
+    screen = h.play('size 80x24\nkeys :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter :\ntype retrieve 0\n'
+                    'keys Enter i\ntype a fox\nkeys ^V\nwait fox is a variable\nkeys Esc\nwait [{]fox\nkeys X Tab\n'
                     'type a\nsave -\ntype , b, c\nsave -\nkeys Enter\nkeys Enter\nwait 3 of 3 pictures on\nsettle\n'
                     f'save -\nsave {shot}', 'three in a row')
     check(re.findall(r'^ (\d) pictures?\b', screen, re.M)[:2] == ['1', '3'], 'counted while they are typed', screen)
     check(re.search('on\n? ~/.*sheet-[^ ]*png', screen), 'the name of the sheet is seen to its end', screen)
     last = screen[screen.rindex('1 compose'):]
-    row = rows_of(last, 'subject=a .*subject=b .*subject=c')
+    row = rows_of(last, 'fox=a .*fox=b .*fox=c')
     check(len(row) == 1, 'captions', last)
     stands_on(Picture(shot), row[0], 40, 'a sweep')
 
