@@ -424,6 +424,7 @@ hints_now(const struct ui *ui, const enum request **out, const struct view_word 
     static const enum request compared[] = {REQUEST_ENTER,      REQUEST_LEFT,  REQUEST_RIGHT,
                                             REQUEST_DIFFERENCE, REQUEST_BACK,  REQUEST_OPEN,
                                             REQUEST_RATE,       REQUEST_HELP,  REQUEST_NONE};
+    static const enum request difference[] = {REQUEST_ENTER, REQUEST_HELP, REQUEST_NONE};
     static const struct view_word of_large[] = {{REQUEST_ENTER, "all"},
                                                 {REQUEST_LEFT, "previous"},
                                                 {REQUEST_RIGHT, "next"},
@@ -443,7 +444,7 @@ hints_now(const struct ui *ui, const enum request **out, const struct view_word 
     const struct gallery *g = gallery_of(ui);
     if (!g->large)
         return;
-    *out = g->compared ? compared : large;
+    *out = !g->compared ? large : g->difference ? difference : compared;
     *out_words = !g->compared ? of_large : g->in_place || g->difference ? in_place : beside;
 }
 
