@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/job/parameters.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,37 @@ parameter_find(const char *name)
         if (strcmp(p->name, name) == 0)
             return p;
     return NULL;
+}
+
+// How many bytes of the line the name is; 0: the line does not begin with it.
+static size_t
+begins_with(const char *line, const char *name)
+{
+    size_t n = 0;
+    for (; name[n]; n++) {
+        bool joint = strchr("_- ", name[n]) && line[n] && strchr("_- ", line[n]);
+        if (!joint && tolower((unsigned char)line[n]) != tolower((unsigned char)name[n]))
+            return 0;
+    }
+    return line[n] == 0 || line[n] == ' ' || line[n] == '=' ? n : 0;
+}
+
+const struct parameter *
+parameter_named(const char *line, const char **value)
+{
+    const struct parameter *found = NULL;
+    size_t longest = 0;
+    for (const struct parameter *p = parameters; p->name; p++) {
+        size_t name = begins_with(line, p->name), label = begins_with(line, p->label);
+        if (MAX(name, label) > longest) {
+            longest = MAX(name, label);
+            found = p;
+        }
+    }
+    *value = line + longest + strspn(line + longest, " ");
+    if (**value == '=')
+        *value += 1 + strspn(*value + 1, " ");
+    return found;
 }
 
 static bool

@@ -33,6 +33,9 @@ const char *parameter_guidance(int i);
 const char *parameter_quantise(int i); // "none", then dtype_quantised()
 
 const struct parameter *parameter_find(const char *name); // NULL: none
+// The one whose name or label begins the line, in any case, with `-` or a space for `_`: "pictures
+// 3", "guidance-scale=2". `value` is what follows, after blanks and one `=`. NULL: none.
+const struct parameter *parameter_named(const char *line, const char **value);
 
 // Whether it has been given a value.
 bool parameter_is_set(const struct parameter *p, const struct job *j);

@@ -163,6 +163,11 @@ command_theme(struct ui *ui, const char *name)
 {
     struct theme theme;
     struct err err = {0};
+    if (!*name) {
+        ui_say(ui, ROLE_STATUS, "theme: %s; Tab after 'theme ' lists the others",
+               ui->screen.theme.name);
+        return true;
+    }
     if (!theme_find(&theme, name, &err)) {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
@@ -175,17 +180,19 @@ command_theme(struct ui *ui, const char *name)
     return true;
 }
 
-// `seed 7`, `steps 20`; `seed` alone resets it: a new seed each time. False: not a parameter.
+// `seed 7`, `steps=20`, `pictures 3`; `seed` alone resets it: a new seed each time. False: the line
+// names no parameter.
 static bool
-command_set(struct ui *ui, const char *name, const char *value)
+command_set(struct ui *ui, const char *line)
 {
     struct err err = {0};
-    const struct parameter *p = parameter_find(name);
+    const char *value;
+    const struct parameter *p = parameter_named(line, &value);
     bool ok = true;
     if (!p)
         return false;
     if (*value)
-        ok = parameter_read(p, &ui->session->job, name, value, &err);
+        ok = parameter_read(p, &ui->session->job, p->label, value, &err);
     else
         parameter_clear(p, &ui->session->job);
     session_check(ui);
@@ -217,9 +224,15 @@ request_begins(const char *name)
 static void
 refuse(struct ui *ui, const char *name, enum request request)
 {
-    const char *names[REQUEST_COUNT] = {0};
+    enum { NAMES_MAX = REQUEST_COUNT + 100 };
+    const char *names[NAMES_MAX] = {0};
+    int n = 0;
     for (int r = 1; r < REQUEST_COUNT; r++)
-        names[r - 1] = request_name((enum request)r);
+        names[n++] = request_name((enum request)r);
+    for (const struct parameter *p = parameters; p->name && n + 2 < NAMES_MAX; p++) {
+        names[n++] = p->name;
+        names[n++] = p->label;
+    }
     const char *near = suggest(name, names);
     if (request)
         ui_say(ui, ROLE_ERROR, "%s does nothing here", request_name(request));
@@ -229,13 +242,74 @@ refuse(struct ui *ui, const char *name, enum request request)
         ui_say(ui, ROLE_ERROR, "unknown command '%s'; Tab after the colon lists them", name);
 }
 
+// What people of other programs type.
+static const char *
+usual_name(const char *name)
+{
+    static const struct {
+        const char *typed, *name;
+    } usual[] = {{"e", "open"}, {"h", "help"}, {"q!", "quit"}, {"w", "save"}, {"wq", "quit"}};
+    for (size_t i = 0; i < COUNT_OF(usual); i++)
+        if (strcmp(name, usual[i].typed) == 0)
+            return usual[i].name;
+    return name;
+}
+
+static bool
+takes_value(enum request request)
+{
+    switch (request) {
+    case REQUEST_ADD:
+    case REQUEST_CONTACT:
+    case REQUEST_COPY:
+    case REQUEST_DUPLICATE:
+    case REQUEST_EXPORT:
+    case REQUEST_FILTER:
+    case REQUEST_GO:
+    case REQUEST_NEW:
+    case REQUEST_RATE:
+    case REQUEST_RENAME:
+    case REQUEST_SAVE:
+    case REQUEST_TAG: return true;
+    default: return false;
+    }
+}
+
+// Makes the request, and gives `value` to what it asks for: `tag fox`, `rate 4`.
+static bool
+request_with(struct ui *ui, enum request request, const char *value)
+{
+    struct dialogue *d = &ui->dialogue;
+    if (*value && !takes_value(request)) {
+        ui_say(ui, ROLE_ERROR, "%s takes no value", request_name(request));
+        return true;
+    }
+    if (!ui_request(ui, request))
+        return false;
+    if (*value && d->asking) {
+        if (!value[1] && strchr(d->answers, *value)) {
+            d->asking = false;
+            d->answered(ui, *value);
+        } // else the question stays, with its answers
+    } else if (*value && d->prompting) {
+        field_set(&d->prompt, value);
+        dialogue_line_changed(ui);
+        d->prompting = false;
+        d->prompt_done(ui, value);
+    }
+    return true;
+}
+
 bool
 ui_command(struct ui *ui, const char *line)
 {
-    char name[40];
+    char typed[40];
+    line += strspn(line, " ");
+    if (strncmp(line, "set ", 4) == 0)
+        line += 4 + strspn(line + 4, " ");
     size_t n = strcspn(line, " ");
-    snprintf(name, sizeof name, "%.*s", (int)MIN(n, sizeof name - 1), line);
-    const char *rest = line + n + strspn(line + n, " ");
+    snprintf(typed, sizeof typed, "%.*s", (int)MIN(n, sizeof typed - 1), line);
+    const char *rest = line + n + strspn(line + n, " "), *name = usual_name(typed);
     enum request request = request_find(name);
     struct err err = {0};
     if (strcmp(name, "theme") == 0)
@@ -247,7 +321,7 @@ ui_command(struct ui *ui, const char *line)
     }
     if (strcmp(name, "train") == 0)
         return training_command(ui, rest);
-    if (command_set(ui, name, rest))
+    if (command_set(ui, line))
         return true;
     if ((strcmp(name, "open") == 0 || strcmp(name, "add") == 0) && *rest) {
         char *file = places_typed(rest);
@@ -267,7 +341,7 @@ ui_command(struct ui *ui, const char *line)
     }
     if (!request)
         request = request_begins(name);
-    if (request && ui_request(ui, request))
+    if (request && request_with(ui, request, rest))
         return true;
     refuse(ui, name, request);
     return false;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Drawing the composer.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/job/parameters.h"
 #include "app/ui/browser.h"
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
@@ -14,7 +14,7 @@
 #include "app/ui/session.h"
 #include "engine/base/mem.h"
 
-enum { FAULT_ROWS = 3 };
+enum { FAULT_ROWS = 3, PARAMETER_ROWS = 3 };
 
 static void
 draw_references(struct ui *ui, const struct area *a)
@@ -101,25 +101,35 @@ draw_looks(struct ui *ui, const struct area *a)
         draw_picture(ui, SLOT_AFTER, &second, c->after, false);
 }
 
-// Appends "name value"; if it does not fit, a value left to limn (NULL) is omitted.
+// Appends "name value". In a full row, one left to limn (NULL) is omitted; others begin a new row.
 static void
 put_parameter(char *out, size_t size, int columns, const char *name, const char *value)
 {
-    char more[300];
+    enum { VALUE_CELLS = 32 };
+    char more[200];
+    const char *text = value ? value : "auto";
+    struct field_line line; // of a long value, its beginning
     size_t n = strlen(out);
-    snprintf(more, sizeof more, "%s%s %s", n ? "  " : "", name, value ? value : "auto");
-    if (value || text_width(out, SIZE_MAX) + text_width(more, SIZE_MAX) <= columns)
-        snprintf(out + n, size - n, "%s", more);
+    const char *row = strrchr(out, '\n');
+    int used = text_width(row ? row + 1 : out, SIZE_MAX);
+    field_wrap(text, VALUE_CELLS, &line, 1);
+    snprintf(more, sizeof more, "%.*s%s", (int)line.length, text,
+             line.length < strlen(text) ? "\u2026" : "");
+    bool fits = used + 3 + text_width(name, SIZE_MAX) + text_width(more, SIZE_MAX) <= columns;
+    if (value || fits)
+        snprintf(out + n, size - n, "%s%s %s", !n ? "" : fits ? "  " : "\n", name, more);
 }
 
+// First the usual ones, then whatever else is set.
 static void
 parameters_line(const struct ui *ui, int columns, char *out, size_t size)
 {
+    static const char *const usual[] = {"seed", "steps", "guidance", "scale", "sampler", "count",
+                                        "model", "device"};
     const struct job *j = &session_of(ui)->job;
-    char seed[32] = "new", steps[16], guidance[80], count[16];
+    char steps[16], guidance[80], count[16];
+    char *seed = parameter_text(parameter_find("seed"), j);
     const char *model = j->model ? j->model : "", *slash = strrchr(model, '/');
-    if (j->seed >= 0)
-        snprintf(seed, sizeof seed, "%" PRId64, j->seed);
     snprintf(steps, sizeof steps, "%d", j->steps);
     snprintf(count, sizeof count, "%d", MAX(j->count, 1));
     snprintf(guidance, sizeof guidance, "%s", j->guidance ? j->guidance : "");
@@ -127,7 +137,8 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
         snprintf(guidance + strlen(guidance), sizeof guidance - strlen(guidance), "%s%g",
                  j->guidance ? " " : "", j->scale);
     *out = 0;
-    put_parameter(out, size, columns, "seed", seed);
+    put_parameter(out, size, columns, "seed", seed ? seed : "new");
+    free(seed);
     put_parameter(out, size, columns, "steps", j->steps ? steps : NULL);
     put_parameter(out, size, columns, "guidance", *guidance ? guidance : NULL);
     if (j->sampler)
@@ -135,6 +146,15 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
     put_parameter(out, size, columns, "pictures", count);
     put_parameter(out, size, columns, "model", *model ? slash ? slash + 1 : model : NULL);
     put_parameter(out, size, columns, "device", j->device);
+    for (const struct parameter *p = parameters; p->name; p++) {
+        bool shown = false;
+        for (size_t i = 0; i < COUNT_OF(usual); i++)
+            shown = shown || strcmp(p->name, usual[i]) == 0;
+        char *value = shown ? NULL : parameter_text(p, j);
+        if (value)
+            put_parameter(out, size, columns, p->label, value);
+        free(value);
+    }
 }
 
 // What an empty composer shows: how to begin and, before the first drawing, what limn is.
@@ -188,9 +208,12 @@ compose_draw(struct ui *ui, const struct area *a)
     fault.rows = MAX(1, field_wrap(session->fault, MAX(fault.columns, 1), lines, FAULT_ROWS));
     draw_wrapped(&fault, ROLE_FAULT, session->fault);
     y += fault.rows;
-    char line[300];
+    char line[800];
     parameters_line(ui, right.columns - 2, line, sizeof line);
-    draw_text(y++, right.x + 1, right.columns - 2, ROLE_DIM, line);
+    struct area set = {y, right.x + 1, 1, right.columns - 2};
+    set.rows = field_wrap(line, MAX(set.columns, 1), lines, PARAMETER_ROWS);
+    draw_wrapped(&set, ROLE_DIM, line);
+    y += set.rows;
     int reference_rows = MIN(MAX(session->job.reference_count, 1) + 1, MAX(3, a->rows / 4));
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);

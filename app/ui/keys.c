@@ -85,6 +85,8 @@ static const struct binding as_they_come[] = {
     {ANY, CODE(KEY_NPAGE), REQUEST_PAGE_DOWN},
     {ANY, CTRL('B'), REQUEST_PAGE_UP},
     {ANY, CTRL('F'), REQUEST_PAGE_DOWN},
+    {ANY, CTRL('U'), REQUEST_PAGE_UP},
+    {ANY, CTRL('D'), REQUEST_PAGE_DOWN},
     {ANY, CODE(KEY_HOME), REQUEST_FIRST},
     {ANY, CODE(KEY_END), REQUEST_LAST},
     {ANY, CHAR('g'), REQUEST_FIRST},

@@ -92,8 +92,12 @@ offer_names(struct ui *ui, struct palette *p)
             strcmp(request_name((enum request)r), "save") != 0)
             offer(p, request_name((enum request)r), request_help((enum request)r),
                   request_keys(ui->view, (enum request)r), false);
-    for (const struct parameter *d = parameters; d->name; d++)
-        offer(p, d->name, d->help, "", true);
+    for (const struct parameter *d = parameters; d->name; d++) {
+        bool same = strcasecmp(d->label, d->name) == 0;
+        char *help = mem_printf("%s: %s", d->label, d->help);
+        offer(p, d->name, same ? d->help : help, "", true);
+        free(help);
+    }
 }
 
 static void
@@ -163,11 +167,12 @@ fill(struct ui *ui, struct palette *p, const char *line)
     const char *space = strchr(line, ' ');
     char *prefix = mem_strndup(line, space ? (size_t)(space + 1 - line) : 0);
     char *name = mem_strndup(line, strcspn(line, " "));
-    bool files =
-        strcmp(name, "open") == 0 || strcmp(name, "add") == 0 ||
-                 strcmp(name, "train") == 0 || strcmp(name, "cd") == 0;
+    bool files = strcmp(name, "open") == 0 || strcmp(name, "e") == 0 ||
+                 strcmp(name, "add") == 0 || strcmp(name, "train") == 0 ||
+                 strcmp(name, "cd") == 0;
     bool same = p->prefix && strcmp(p->prefix, prefix) == 0 && !files;
-    const struct parameter *d = parameter_find(name);
+    const char *value;
+    const struct parameter *d = parameter_named(name, &value);
     free(p->prefix);
     p->prefix = prefix;
     if (!same)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/base/places.h"
+#include "app/job/parameters.h"
 #include "app/job/template.h"
 #include "app/library/library.h"
 #include "app/ui/arrivals.h"
@@ -286,13 +287,17 @@ session_arrived(struct ui *ui, const struct arrival *a)
 
 // --- drawing
 
-// Drawn from an empty composer: a template that shows what limn is for.
+// Drawn from an empty composer: a template that shows what limn is for, with the parameters that
+// have been set.
 static bool
-sample_job(struct job *j, struct err *err)
+sample_job(const struct ui *ui, struct job *j, struct err *err)
 {
     char *path = template_locate(SAMPLE, err);
     struct template t = {0};
     bool ok = path && template_read(&t, path, err) && template_job(&t, j, err);
+    for (const struct parameter *p = parameters; p->name; p++)
+        if (parameter_is_set(p, &session_of(ui)->job))
+            parameter_copy(p, j, &session_of(ui)->job);
     template_finish(&t);
     free(path);
     return ok;
@@ -380,7 +385,7 @@ session_draw(struct ui *ui)
     bool ok = true;
     if (!*j->instruction && !j->reference_count) {
         job_finish(j);
-        ok = sample_job(j, &err);
+        ok = sample_job(ui, j, &err);
         r->then = begin_sample;
     } else if (!*j->instruction) {
         ok = err_set(&err, ERR_INPUT, "there is no instruction yet; press i to write one");
