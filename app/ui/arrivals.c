@@ -9,6 +9,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "loaders/look.h"
+#include "renderer/image/mask.h"
 
 static void
 release(struct work *w)
@@ -65,10 +66,14 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
     struct arrival *one = (struct arrival *)w;
     const struct look_want earlier = {.png = true, .side = LIMIT_RESULT_SIDE,
                                       .seconds = LIMIT_RESULT_SECONDS, .stop = hurry};
+    const struct look_want mask = {.side = MASK_SIDE, .stop = hurry};
     switch (one->kind) {
     case ARRIVAL_RESULT: take_result(one, library, hurry); break;
     case ARRIVAL_LOOK:
         one->image = one->png ? look_result(one->png, one->png_size, "look", hurry, NULL) : NULL;
+        break;
+    case ARRIVAL_MASK:
+        one->image = look_at(one->png, one->png_size, "the mask", &mask, &one->refused);
         break;
     case ARRIVAL_EARLIER: one->image = look_file(one->file, &earlier, NULL); break;
     case ARRIVAL_ADDED: one->kept = look_check(one->file, hurry, &one->refused); break;

@@ -13,6 +13,7 @@ enum arrival_kind {
     ARRIVAL_RESULT = 0, // a worker's: `png` is written to `file`, entered, and decoded
     ARRIVAL_LOOK,       // a loader's output, `png`: decoded
     ARRIVAL_EARLIER,    // a result in `file`, from an earlier run of limn: decoded
+    ARRIVAL_MASK,       // a mask inside an instruction, `png`, which any picture may be: decoded
     ARRIVAL_ADDED,      // `file` will be a reference: checks that it is a picture
 };
 
@@ -20,7 +21,7 @@ struct arrival {
     struct work work;
     enum arrival_kind kind;
     char job[JOB_ID_TEXT]; // RESULT, EARLIER
-    int index; // of the picture in its job; LOOK: its number
+    int index; // of the picture in its job; LOOK, MASK: its number
     bool late; // RESULT: of an earlier connection, from the worker's spool
     char *file;   // owned; NULL: none
     uint8_t *png; // owned; NULL: it arrived without its data

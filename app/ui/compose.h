@@ -34,6 +34,7 @@ struct compose {
     struct job before; // state before a reference's form was opened, for Esc
     bool has_before;
     struct painter *painter; // of a mask; NULL: none is being painted
+    int masks;               // how many of them were decoded for it so far
     struct image *painted;   // the last mask that was painted; NULL: none
     char painted_hash[JOB_HASH_TEXT]; // of its PNG
     // Where they were drawn, for the mouse; `files` is the list in its pane.

@@ -9,6 +9,7 @@
 #include "app/ui/compose.h"
 #include "app/ui/field.h"
 #include "app/ui/form.h"
+#include "app/ui/painter.h"
 #include "app/ui/reading.h"
 #include "app/ui/session.h"
 #include "app/worker/client.h"
@@ -108,6 +109,8 @@ compose_on_arrival(struct ui *ui, struct arrival *a)
     if (a->kind == ARRIVAL_ADDED && a->kept && ui_view(ui) == VIEW_COMPOSE)
         c->reference = MAX(0, session->job.reference_count - 1);
     c->newcomer = c->newcomer && a->kind != ARRIVAL_RESULT;
+    if (a->kind == ARRIVAL_MASK && a->index == c->masks)
+        painter_arrived(ui, a);
     if (a->kind != ARRIVAL_LOOK || a->index != c->looks)
         return; // another reference or loader has been chosen since
     c->waiting = false;

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/job/parameters.h"
+#include "app/ui/arrivals.h"
 #include "app/ui/compose.h"
+#include "app/ui/reading.h"
 #include "renderer/image/mask.h"
 #include "renderer/image/resize.h"
 #include "app/ui/screen.h"
@@ -23,7 +26,9 @@ struct painter {
     struct image *shown;   // that, with mask and cursor; NULL: to be made
     struct mask *mask;     // NULL: no picture yet, or it could not be made
     bool refused;          // it could not be made
-    bool unknown;          // the instruction has another mask, which is only bytes here
+    bool asked;            // for the instruction's mask, which is only bytes
+    struct image *given;   // that mask; NULL: not decoded yet, or it cannot be
+    struct err trouble;    // why it cannot be
     struct area place;     // cells that the picture covers
     double scale_x, scale_y; // mask pixels per cell
     int column, row;         // of the cursor, in cells of the place
@@ -54,6 +59,7 @@ painter_free(struct painter *p)
     if (!p)
         return;
     image_unref(p->picture);
+    image_unref(p->given);
     image_unref(p->sized);
     image_unref(p->shown);
     mask_free(p->mask);
@@ -105,7 +111,7 @@ take(struct ui *ui)
     struct painter *p = painter_of(ui);
     struct job j = JOB_EMPTY;
     struct err err = {0};
-    if (!p->mask || (p->unknown && !p->mask->before_count)) { // nothing was done
+    if (!p->mask || (find_use(ui, JOB_MASK) && !p->mask->before_count)) { // nothing was done
         close_painter(ui);
         return true;
     }
@@ -161,8 +167,58 @@ find_picture(struct ui *ui, const char **failed)
     return c->after;
 }
 
-// Starts with the instruction's mask if it was painted here or is a file, once that is decoded;
-// else with an empty one.
+static void
+mask_read(struct ui *ui, struct reading *r)
+{
+    struct painter *p = painter_of(ui);
+    const struct job_reference *mask = job_find_for(&r->jobs[0], JOB_MASK, 0);
+    if (!p || atoi(r->subject) != compose_of(ui)->masks)
+        return; // closed meanwhile
+    if (r->err.code == ERR_NONE && mask && mask->data) {
+        struct arrival *a = arrival_new(ARRIVAL_MASK);
+        a->index = compose_of(ui)->masks;
+        a->png = mem_alloc(mask->size);
+        a->png_size = a->work.bytes = mask->size;
+        memcpy(a->png, mask->data, mask->size);
+        background_put(ui_arrivals(ui), &a->work);
+        return;
+    }
+    p->trouble = r->err;
+    if (p->trouble.code == ERR_NONE)
+        err_set(&p->trouble, ERR_INPUT, "the instruction's mask is missing");
+    ui_redraw(ui);
+}
+
+// Reads the mask, as the library may hold its bytes, and has it decoded: it may be anybody's.
+static void
+ask_for_mask(struct ui *ui, struct painter *p)
+{
+    struct reading *r = reading_new(1, mask_read);
+    struct job *one = &r->jobs[0];
+    job_copy(one, &session_of(ui)->job);
+    for (int i = one->reference_count - 1; i >= 0; i--)
+        if (one->references[i].use != JOB_MASK)
+            job_remove(one, i);
+    parameter_clear(parameter_find("index"), one);
+    r->subject = mem_printf("%d", ++compose_of(ui)->masks);
+    r->idle = p->asked = true;
+    reading_put(ui, r);
+}
+
+void
+painter_arrived(struct ui *ui, struct arrival *a)
+{
+    struct painter *p = painter_of(ui);
+    if (!p)
+        return;
+    image_unref(p->given);
+    p->given = a->image;
+    a->image = NULL;
+    p->trouble = a->refused;
+    ui_redraw(ui);
+}
+
+// Starts with the instruction's mask, once that is decoded; else with an empty one.
 static void
 begin_mask(struct ui *ui, struct painter *p)
 {
@@ -172,16 +228,20 @@ begin_mask(struct ui *ui, struct painter *p)
     const struct compose *c = compose_of(ui);
     bool has_file = r && r->file && !r->embedded;
     bool ours = r && c->painted && strcmp(r->hash, c->painted_hash) == 0;
-    struct image *kept = has_file  ? draw_image(ui, r->file, &failed)
-                         : ours    ? c->painted
-                                   : NULL;
-    if (has_file && !kept && !failed)
+    bool inside = r && !has_file && !ours;
+    struct image *kept = has_file ? draw_image(ui, r->file, &failed)
+                         : ours   ? c->painted
+                                  : p->given;
+    if (inside && !p->asked)
+        ask_for_mask(ui, p);
+    if (inside && p->trouble.code != ERR_NONE)
+        failed = p->trouble.text;
+    if ((has_file || inside) && !kept && !failed)
         return;
     p->mask = mask_new(p->picture, &err);
     if (p->mask && kept)
         mask_replace(p->mask, kept, &err);
     p->refused = !p->mask;
-    p->unknown = r && !kept;
     if (failed || err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", failed ? failed : err.text);
 }

@@ -9,6 +9,7 @@
 
 #include "app/ui/draw.h"
 
+struct arrival;
 struct painter;
 
 // Opens in front of the composer; without a picture to start from, says how to set one.
@@ -23,6 +24,8 @@ bool painter_key(struct ui *ui, wint_t key, bool code);
 void painter_mouse(struct ui *ui, int y, int x, int turn, bool drags);
 // Takes what was painted in the window; `ended` closes the painter as Enter does.
 void painter_take_window(struct ui *ui, const struct image *white, bool ended);
+// The instruction's mask, which had only been bytes, or why it cannot be decoded.
+void painter_arrived(struct ui *ui, struct arrival *a);
 const char *painter_hint(const struct ui *ui);
 
 #endif

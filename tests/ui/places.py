@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Pictures and what belongs to them: they stand on their captions, the queue shows one picture of a job, the painter's
-# are sharp, and hints and counts fit what is shown.
+# are sharp, and hints and counts fit what is shown, and a
+# mask inside a picture is seen.
 # usage: places.py LIMN SOURCE LOADERS [NAME...]
 import os, re, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from limn_test import check, run
+from limn_test import SAMPLES, check, drawn, png, run
 from script import DRAWN, Home, Picture
 
 WIDE, HIGH = 10, 20 # a cell of a saved screen
@@ -81,5 +82,22 @@ def painted():
     check(len(corner) == 2 and min(sum(c) for c in corner) > 600, f'white and a light grey alone: {corner}')
 
 
+def given():
+    # The mask inside somebody's picture is seen and painted further, also at the next start; unpainted, it is left alone.
+    h, other = Home(), Home()
+    half, drawn_with = h.path / 'half.png', other.path / 'theirs.png'
+    half.write_bytes(png((64, 64), drawn((64, 64), lambda x, y: 255 * (y < 32))))
+    start = os.path.join(SAMPLES, 'fox-fluent-3d.png')
+    p = h.limn('generate', 'text', '--set', 'subject=fox', '--size', '64', '--steps', '2', '--preview', 'none',
+               '--start', start, '--mask', str(half), '-o', str(drawn_with))
+    check(p.returncode == 0, 'drawn with a mask', p.stderr)
+    half.unlink()
+    screen = other.play(f'keys :\ntype open {drawn_with}\nkeys Enter\nwait mask .*half\nsettle\nkeys M\n'
+                        'wait 50.00 % is redrawn\nkeys Enter\nwait mask .*half\nsettle\nsave -', 'as it came')
+    check('painted.png' not in screen, 'what was not painted is left alone', screen)
+    other.play('wait mask .*half\nsettle\nkeys M\nwait 50.00 % is redrawn\nkeys i\nkeys Space\nwait (4[0-9]|5[1-9]).*redrawn\n'
+               'keys Enter\nwait mask .*painted.png', 'at the next start')
+
+
 if __name__ == '__main__':
-    run([compared, swept, queued, painted])
+    run([compared, swept, queued, painted, given])
