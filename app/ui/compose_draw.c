@@ -26,6 +26,8 @@ draw_references(struct ui *ui, const struct area *a)
     c->references = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     c->reference = MAX(0, MIN(c->reference, j->reference_count - 1));
     c->top = draw_scroll(j->reference_count, c->reference, a->rows - 1, c->top);
+    if (!j->reference_count && c->pane == PANE_REFERENCES)
+        draw_read_from(a->y + 1, a->x + 1);
     if (!j->reference_count)
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
                   "select a picture and press a to add it");

@@ -163,9 +163,10 @@ form_area(const struct form *f)
     }
     int room = f->picture_beside ? COLS / 2 : COLS - 4;
     int columns = MIN(MAX(label + value + 8, 72), MAX(room, 32));
-    int rows = MIN(f->count + FRAME_ROWS, LINES - 3);
-    return (struct area){MAX(1, LINES - 2 - rows),
-                         f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
+    int rows = MIN(f->count + FRAME_ROWS, LINES - 3), y = MAX(1, LINES - 2 - rows);
+    if (draw_is_plain()) // nothing of the view beside it in the same line
+        return (struct area){y, 0, rows, COLS};
+    return (struct area){y, f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
                          MIN(columns, COLS)};
 }
 

@@ -213,12 +213,17 @@ first_line(void)
     return 2;
 }
 
-// The cursor's place: in the text being written, else, for screen readers, at the selected item, or
-// where to read from.
+// The cursor's place: in the text being written, else, for screen readers, at a question, the
+// selected item, or where to read from.
 static void
-place_cursor(int y, int x)
+place_cursor(const struct ui *ui, int y, int x)
 {
     int chosen_y, chosen_x;
+    if (ui->dialogue.asking) {
+        curs_set(1);
+        move(LINES - 2, 1);
+        return;
+    }
     draw_read_from(draw_is_plain() ? first_line() : 2, 1);
     if (draw_chosen_place(&chosen_y, &chosen_x) && curs_set(1) != 1) {
         y = chosen_y;
@@ -260,7 +265,7 @@ draw_screen(struct ui *ui)
         palette_draw(ui);
     draw_status(ui); // a prompt keeps the cursor
     if (!ui->dialogue.prompting)
-        place_cursor(y, x);
+        place_cursor(ui, y, x);
     pictures_turn(ui->pictures);
 }
 

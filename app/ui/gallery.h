@@ -48,7 +48,9 @@ bool gallery_is_marked(const struct gallery *g, int64_t id);
 
 void gallery_draw(struct ui *ui, const struct area *a);
 
+enum { GALLERY_RATING_TEXT = 32 };
 void gallery_stars(char *out, int rating); // at most 3 bytes each
+void gallery_rating(char *out, int rating); // the same; for screen readers "4 stars"
 
 void gallery_contact_sheet(struct ui *ui); // prompts for its file name (contact.c)
 

@@ -190,7 +190,7 @@ draw_one(struct ui *ui, int at, int slot, const struct area *a)
     struct area caption = {picture.y + picture.rows, inner.x, 1, inner.columns};
     if (here)
         draw_fill(&caption, ROLE_SELECTION);
-    gallery_stars(rating, p->rating);
+    gallery_rating(rating, p->rating);
     draw_format(caption.y, caption.x, caption.columns, here ? ROLE_SELECTION : ROLE_KEY,
                 "%" PRId64 "  %s%s%s", p->id, rating, *p->tags ? "  #" : "", p->tags);
     put_differences(g, at, text, sizeof text);

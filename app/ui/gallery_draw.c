@@ -18,13 +18,22 @@ gallery_stars(char *out, int rating)
         strcat(out, draw_unicode() ? "\u2605" : "*");
 }
 
+void
+gallery_rating(char *out, int rating)
+{
+    if (draw_is_plain() && rating > 0)
+        snprintf(out, GALLERY_RATING_TEXT, "%d %s ", rating, rating == 1 ? "star" : "stars");
+    else
+        gallery_stars(out, rating);
+}
+
 // Instruction, rating, seed, date, template, model, path and tags.
 static void
 draw_about(const struct library_picture *p, const struct area *a)
 {
-    char date[TIME_TEXT_MAX], rating[32];
+    char date[TIME_TEXT_MAX], rating[GALLERY_RATING_TEXT];
     time_text(p->created, "%Y-%m-%d %H:%M", date);
-    gallery_stars(rating, p->rating);
+    gallery_rating(rating, p->rating);
     struct area text = {a->y, a->x, a->rows - 1, a->columns};
     draw_wrapped(&text, ROLE_TEXT, p->instruction);
     int y = a->y + a->rows - 1, width = text_width(rating, SIZE_MAX);

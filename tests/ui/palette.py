@@ -4,8 +4,8 @@
 # usage: palette.py LIMN SOURCE LOADERS [NAME...]
 import os, pathlib, re, sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from limn_test import SOURCE, check, drawn, run
-from script import DRAWN, Home
+from limn_test import SOURCE, check, run
+from script import Home
 
 
 def palette():
@@ -68,6 +68,9 @@ def own_keys():
         check('keys:2' in screen, 'and says what is wrong', screen)
 
 
+SAMPLE = 'keys 1 :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter F9\nwait done in\nsettle\n'
+
+
 def says(h, line, keys='1'):
     """What the last lines of the screen are after a command."""
     return h.play(f'keys {keys} :\ntype {line}\nkeys Enter\nsave -', line)
@@ -98,12 +101,14 @@ def habits():
     check('keys of' in says(h, 'h').lower() or 'commands' in says(h, 'h'), 'help')
     check('quit takes no value' in says(h, 'quit now'), 'a value too many')
     check('the instruction is empty' in says(h, 'w mine'), ':w saves')
-    screen = h.play(DRAWN + 'keys 3\nwait newest\nkeys :\ntype rate 4\nkeys Enter :\ntype tag fox\nkeys Enter\n'
+    screen = h.play(SAMPLE + 'keys 3\nwait newest\nkeys :\ntype rate 4\nkeys Enter :\ntype tag fox\nkeys Enter\n'
                     'wait fox\nsave -\nkeys :\ntype filter nothing-like-it\nkeys Enter\nwait with: nothing-like-it\nsave -',
                     'rated, tagged, filtered')
     check('****' in screen or '\u2605\u2605\u2605\u2605' in screen, 'four stars', screen)
-    screen = h.play(DRAWN + 'keys 3\nwait newest\nkeys :\ntype rate 9\nkeys Enter\nsave -', 'no such rating')
+    screen = h.play('keys 3\nwait newest\nkeys :\ntype rate 9\nkeys Enter\nsave -', 'no such rating')
     check('how many stars? 0 to 5' in screen, 'a value that is none is asked for', screen)
+    screen = h.play('keys 3\nwait newest\nkeys End\nsettle\nsave -', 'read aloud', args=('--plain',))
+    check(re.search('^ 4 stars +seed', screen, re.M), 'stars are a number', screen)
 
 
 def sample_as_set():
