@@ -169,6 +169,15 @@ draw_chosen_place(int *y, int *x)
     return plain && chosen_y >= 0;
 }
 
+int
+draw_width(const char *text)
+{
+    char *spelled = without_ellipsis(text);
+    int width = text_width(spelled ? spelled : text, SIZE_MAX);
+    free(spelled);
+    return width;
+}
+
 // Text in the current role; an ellipsis or > marks a cut end.
 static void
 put_text(int y, int x, int columns, const char *said)

@@ -35,6 +35,7 @@ void draw_split(const struct area *a, int columns, struct area *list, struct are
 void draw_text(int y, int x, int columns, enum role role, const char *text);
 // Text of the message line: the role's colour on that line's background.
 void draw_message(int y, int x, int columns, enum role role, const char *text);
+int draw_width(const char *text); // the columns it takes, also where the font lacks the ellipsis
 void draw_popup_key(int y, int x, int columns, const char *text); // ROLE_KEY in a popup
 // Centres a caption in so many columns, as its picture is; left-aligned in plain mode or if it is
 // too long.

@@ -195,7 +195,7 @@ keys_here(const struct form *f, int columns)
         return columns < 52 ? "Space: files   Enter OK   Esc cancel"
                             : "Space chooses a file   or type   Enter OK   Esc cancel";
     return turns(d)                ? "< > change   Enter OK   Esc cancel"
-           : columns < 47          ? "type to change   Enter OK   Esc cancel"
+           : columns < 47          ? "type a value   Enter OK   Esc cancel"
            : d->kind == FIELD_TEXT ? "type, or Right to edit   Enter OK   Esc cancel"
                                    : "type, or < >   Enter OK   Esc cancel";
 }

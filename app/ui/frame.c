@@ -138,7 +138,7 @@ static void
 draw_whole_hints(int x, int columns, enum role role, const char *text)
 {
     char *shown = mem_strdup(text);
-    for (char *end = shown + strlen(shown); end > shown && text_width(shown, SIZE_MAX) > columns;) {
+    for (char *end = shown + strlen(shown); end > shown && draw_width(shown) > columns;) {
         while (end > shown && strncmp(end - 1, "  ", 2) != 0)
             end--;
         while (end > shown && end[-1] == ' ')

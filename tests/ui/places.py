@@ -82,6 +82,16 @@ def painted():
     check(len(corner) == 2 and min(sum(c) for c in corner) > 600, f'white and a light grey alone: {corner}')
 
 
+def hinted():
+    # Hints end with a whole one: in a narrow form, and where an ellipsis is three dots.
+    h = Home()
+    screen = h.play('size 80x24\nkeys a\nwait \\[ref#1\\] +image\nsettle\nkeys Tab Tab Enter\nwait what it is\nsave -', 'a form')
+    check('type a value   Enter OK   Esc cancel' in screen, 'of a reference', screen)
+    screen = h.play('size 80x24\nkeys i\nsave -', 'on a console', TERM='linux')
+    last = [l for l in screen.split('\n') if l.startswith(' writing:')]
+    check(len(last) == 1 and '...' in last[0] and '>' not in last[0], f'of the editor: {last}', screen)
+
+
 def given():
     # The mask inside somebody's picture is seen and painted further, also at the next start; unpainted, it is left alone.
     h, other = Home(), Home()
@@ -100,4 +110,4 @@ def given():
 
 
 if __name__ == '__main__':
-    run([compared, swept, queued, painted, given])
+    run([compared, swept, queued, painted, hinted, given])
