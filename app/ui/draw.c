@@ -391,6 +391,12 @@ draw_cell(const struct ui *ui, int *width, int *height)
     *height = ui->screen.term.cell_height;
 }
 
+bool
+draw_in_symbols(const struct ui *ui)
+{
+    return ui->screen.canvas && canvas_kind(ui->screen.canvas) == CANVAS_CELLS;
+}
+
 int
 draw_square_rows(const struct ui *ui, int columns)
 {

@@ -54,6 +54,7 @@ void draw_gauge(int y, int x, int columns, double part); // part: 0 to 1
 int draw_scroll(int count, int selected, int rows, int top);
 // The size of a terminal cell in pixels, for the proportions of pictures.
 void draw_cell(const struct ui *ui, int *width, int *height);
+bool draw_in_symbols(const struct ui *ui); // pictures are characters
 // The rows that a square picture of so many columns takes.
 int draw_square_rows(const struct ui *ui, int columns);
 // The part of an area that a picture of this shape covers once it is fitted into it, all columns of

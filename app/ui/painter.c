@@ -19,6 +19,8 @@
 #include "engine/base/mem.h"
 
 enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
+// Across a cell where pictures are symbols: a stripe is two cells, the frame less than one.
+enum { SYMBOL_PIXELS = 3 };
 
 struct painter {
     struct image *picture; // NULL: not decoded yet
@@ -299,8 +301,9 @@ show_sized(struct ui *ui, struct painter *p)
 {
     int width, height;
     draw_cell(ui, &width, &height);
-    double scale = MIN((double)p->place.columns * width / p->picture->width,
-                       (double)p->place.rows * height / p->picture->height);
+    double fine = draw_in_symbols(ui) ? (double)SYMBOL_PIXELS / width : 1; // less is lost in them
+    double scale = fine * MIN((double)p->place.columns * width / p->picture->width,
+                              (double)p->place.rows * height / p->picture->height);
     int w = MAX(1, (int)(p->picture->width * scale + 0.5));
     int h = MAX(1, (int)(p->picture->height * scale + 0.5));
     if (p->sized && (p->sized->width != w || p->sized->height != h)) { // the terminal was resized

@@ -79,6 +79,11 @@ def painted():
     h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\nkeys - -\nsettle\nsave {shot}', 'painting')
     p = Picture(shot)
     corner = p.colours(p.width // 2 - 330, 3 * HIGH + 4, 40, 40)
+    h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\nkeys a\nsettle\nsave {shot}', 'all of it')
+    painting = Picture(shot)
+    pink = [c[0] > c[1] for c in (painting.at(x, 5 * HIGH) for x in range(250, 750))]
+    wide = len(pink) / max(1, sum(a != b for a, b in zip(pink, pink[1:])))
+    check(5 < wide < 8, f'stripes of {wide:.1f} pixels')
     check(len(corner) == 2 and min(sum(c) for c in corner) > 600, f'white and a light grey alone: {corner}')
 
 
