@@ -187,8 +187,8 @@ check_parts(const struct assembly *a, struct err *err)
              err_set(err, ERR_INPUT, "the files include no %s, which %s needs", part,
                      a->family->classes[0]);
         ok = ok && parts_add(&parts, part, a->configs[i], a->files[i], err);
-        char *longer = ok ? mem_printf("%s%s%.80s", names, *names ? " with " : "",
-                                       file_last(a->files[i]))
+        char *longer = ok ? mem_printf("%s%s%.80s (%s)", names, *names ? " with " : "",
+                                       file_last(a->files[i]), part)
                           : mem_strdup("");
         free(names);
         names = longer;

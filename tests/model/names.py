@@ -373,7 +373,7 @@ with tempfile.TemporaryDirectory() as temp:
     for files, code, says in ((('klein.safetensors', 'qwen.safetensors'), 2, 'the files include no vae'),
                               (('klein.safetensors', 'klein-bfl.safetensors'), 2, 'are both a transformer'),
                               (('dev.safetensors', 'qwen.safetensors', 'vae.safetensors'), 2,
-                               'dev.safetensors with qwen.safetensors'),
+                               'dev.safetensors (transformer) with qwen.safetensors (text_encoder)'),
                               (('klein.safetensors', 'qwen.safetensors', 'narrow.safetensors'), 2,
                                "it is another model's"),
                               (('klein.safetensors', 'flux1.safetensors'), 2,
