@@ -83,6 +83,29 @@ template_lines(const struct template *t, const char *name, char ***lines, int *c
     return ok;
 }
 
+static char
+plain(char c)
+{
+    return c == '-' || c == '_' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+// The choice that was meant: "fluent-3d" and "Fluent 3D" are "fluent 3d" where nothing else is.
+static const char *
+choice_meant(const struct template_variable *v, const char *value)
+{
+    const char *meant = value;
+    for (int i = 0; v->type == VARIABLE_CHOICE && i < v->choice_count; i++) {
+        const char *a = v->choices[i], *b = value;
+        while (*a && plain(*a) == plain(*b))
+            a++, b++;
+        if (strcmp(v->choices[i], value) == 0)
+            return value;
+        if (!*a && !*b)
+            meant = v->choices[i];
+    }
+    return meant;
+}
+
 bool
 template_set(struct template *t, const char *name, const char *value, struct err *err)
 {
@@ -97,6 +120,7 @@ template_set(struct template *t, const char *name, const char *value, struct err
         return err_set(err, ERR_INPUT, "%s has no variable '%.40s'%s%s%s", t->path, name,
                        near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
+    value = choice_meant(v, value);
     if (!template_check_value(v, value, why, sizeof why))
         return err_set(err, ERR_INPUT, "%s is '%.60s', %s", name, value, why);
     free(v->value);

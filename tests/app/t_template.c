@@ -236,6 +236,32 @@ a_loader_may_be_a_variable(void **state)
 }
 
 static void
+choices_are_found_however_written(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"fluent 3d", "fluent 3d"}, {"fluent-3d", "fluent 3d"},
+                                           {"Fluent_3D", "fluent 3d"}, {"a-b", "a-b"},
+                                           {"a b", "a b"},             {"fluent3d", NULL},
+                                           {"fluent", NULL},           {"fluent 3d ", NULL}};
+    struct err err = {0};
+    struct template t;
+    static const char text[] = "instruction: \"{{s}}\"\nvariables:\n"
+                               "  s: {default: a b, choices: [a b, a-b, fluent 3d]}\n";
+    write_text(text, strlen(text));
+    if (!template_read(&t, path, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(template_set(&t, "s", cases[i][0], &err), cases[i][1] != NULL);
+        if (!cases[i][1])
+            continue;
+        char *filled = template_fill(&t, t.text, 1, 14, &err);
+        assert_string_equal(filled, cases[i][1]);
+        free(filled);
+    }
+    template_finish(&t);
+}
+
+static void
 what_is_filled_in_has_a_limit(void **state)
 {
     (void)state;
@@ -390,6 +416,7 @@ main(void)
         cmocka_unit_test(yaml_that_is_not_plain_is_refused),
         cmocka_unit_test(a_template_becomes_its_struct),
         cmocka_unit_test(a_loader_may_be_a_variable),
+        cmocka_unit_test(choices_are_found_however_written),
         cmocka_unit_test(what_is_filled_in_has_a_limit),
         cmocka_unit_test(keys_are_compared_in_linear_time),
         cmocka_unit_test(marks_and_line_ends_of_other_systems),
