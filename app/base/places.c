@@ -143,7 +143,7 @@ from_hub(const char *name, struct err *err)
 {
     char *full = hub_name(name), *found = NULL;
     if (full && !strchr(name, '/'))
-        found = placed(file_last(full), err);
+        found = placed(file_basename(full), err);
     if (!found)
         found = full ? hub_cached(full) : hub_cached_as(name);
     free(full);

@@ -187,7 +187,7 @@ picture_json(const struct job_reference *s, const char *words, const struct imag
         jv_set(out, "text", jv_from_string(words));
     jv_set(out, "png", jv_from_string(text));
     if (s->file)
-        jv_set(out, "file", jv_from_string(file_last(s->file)));
+        jv_set(out, "file", jv_from_string(file_basename(s->file)));
     if (s->credit)
         jv_set(out, "credit", jv_from_string(s->credit));
     if (s->retrieved)

@@ -47,7 +47,7 @@ errand_word(struct errand *e, const char *text)
 static bool
 add_file(struct errand *e, const char *before, const struct errand_file *file, struct err *err)
 {
-    const char *last = file_last(file->path);
+    const char *last = file_basename(file->path);
     size_t length = strlen(last), cut = length > 80 ? length - 80 : 0;
     if (e->file_count == (int)COUNT_OF(e->files) ||
         (file->result && e->result_count == LIMIT_ORDER_RESULTS)) {

@@ -72,9 +72,9 @@ name_of_model(const char *path)
     char *whole = realpath(path, NULL), *name = NULL;
     char **places = places_of("models");
     for (int i = 0; whole && places[i] && !name; i++) {
-        char *own = file_join(places[i], file_last(whole)), *own_whole = realpath(own, NULL);
+        char *own = file_join(places[i], file_basename(whole)), *own_whole = realpath(own, NULL);
         if (own_whole && strcmp(own_whole, whole) == 0)
-            name = mem_strdup(file_last(whole));
+            name = mem_strdup(file_basename(whole));
         free(own_whole);
         free(own);
     }
@@ -147,7 +147,7 @@ train_errand(struct errand *e, const struct command_line *line, struct err *err)
     ok = ok && add_line(e, line, err) && (!e->host || add_paths(e, &o, err));
     if (ok) {
         jv_set(e->about, "output", jv_from_string(output_of(&o, e->host)));
-        jv_set(e->about, "recipe", jv_from_string(file_last(o.file)));
+        jv_set(e->about, "recipe", jv_from_string(file_basename(o.file)));
         jv_set(e->about, "steps",
                jv_from_integer(o.until ? MIN(o.until, o.recipe.steps) : o.recipe.steps));
     }

@@ -29,7 +29,7 @@ struct items {
 static void
 add_item(struct items *list, char *name, const unsigned char *data, size_t size, bool outside)
 {
-    const char *last = file_last(name);
+    const char *last = file_basename(name);
     struct item item = {name, (size_t)(last - name) + strcspn(last, "."), data, size, outside};
     ARRAY_PUSH(list->items, list->count, list->capacity, item);
 }
@@ -240,7 +240,7 @@ read_beside(struct data_source *s, struct data_record *r, const struct item *ite
 static char *
 words_of_name(const struct item *item)
 {
-    const char *last = file_last(item->name);
+    const char *last = file_basename(item->name);
     char *name = mem_strndup(last, item->stem - (size_t)(last - item->name));
     for (char *p = name; *p; p++)
         if (*p == '-' || *p == '_')

@@ -471,7 +471,7 @@ data_is_pack(const char *path, struct err *err)
 static bool
 is_of_source(const char *out, const char *source)
 {
-    return file_same(source, out) || (file_lies_below(out, source) && !data_is_pack(out, NULL));
+    return file_same(source, out) || (file_is_below(out, source) && !data_is_pack(out, NULL));
 }
 
 static bool

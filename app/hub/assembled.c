@@ -117,7 +117,7 @@ put_tokenizer(const char *folder, const char *file, struct err *err)
 {
     static const char packed[] = "tokenizer.gguf";
     char *place = file_join(folder, "tokenizer");
-    char *from = mem_strndup(file, (size_t)(file_last(file) - file));
+    char *from = mem_strndup(file, (size_t)(file_basename(file) - file));
     bool ok = file_make_private(place, err);
     const char *name;
     for (int i = 0; ok && (name = tokenizer_file(i)); i++) {
@@ -188,7 +188,7 @@ check_parts(const struct assembly *a, struct err *err)
                      a->family->classes[0]);
         ok = ok && parts_add(&parts, part, a->configs[i], a->files[i], err);
         char *longer = ok ? mem_printf("%s%s%.80s (%s)", names, *names ? " with " : "",
-                                       file_last(a->files[i]), part)
+                                       file_basename(a->files[i]), part)
                           : mem_strdup("");
         free(names);
         names = longer;
@@ -323,7 +323,7 @@ static bool
 says_base(const struct assembly *a)
 {
     for (int i = 0; i < PARTS_MAX; i++)
-        if (a->files[i] && (strcasestr(file_last(a->files[i]), "base") ||
+        if (a->files[i] && (strcasestr(file_basename(a->files[i]), "base") ||
                             strcasestr(a->files[i], "klein-base")))
             return true;
     return false;
@@ -394,7 +394,7 @@ assembled_folder(const char *yaml, struct err *err)
     ok = ok && read_file(&a, family, root, "tokenizer", yaml, err);
     a.distilled = jv_bool(jv_get(root, "distilled"), true);
     ok = ok && (check_parts(&a, err) || err_prefix(err, "%s", yaml));
-    const char *last = file_last(yaml);
+    const char *last = file_basename(yaml);
     char *name = mem_strndup(last, strcspn(last, ".") ? (size_t)(strrchr(last, '.') - last) : 0);
     char *folder = ok ? make_folder(&a, name, err) : NULL;
     free(name);

@@ -58,7 +58,7 @@ is_tokenizer(const char *path)
 {
     const char *name;
     for (int i = 0; (name = tokenizer_file(i)); i++)
-        if (strcmp(file_last(path), name) == 0)
+        if (strcmp(file_basename(path), name) == 0)
             return true;
     return false;
 }
@@ -66,7 +66,7 @@ is_tokenizer(const char *path)
 bool
 assembly_is_packed(const char *path)
 {
-    const char *dot = strrchr(file_last(path), '.');
+    const char *dot = strrchr(file_basename(path), '.');
     return dot && strcasecmp(dot, ".gguf") == 0;
 }
 
@@ -102,10 +102,10 @@ is_folder(const char *path)
 static char *
 whole_of(const char *path)
 {
-    const char *of = strstr(file_last(path), "-of-"), *number = of;
-    while (number && number > file_last(path) && number[-1] != '-')
+    const char *of = strstr(file_basename(path), "-of-"), *number = of;
+    while (number && number > file_basename(path) && number[-1] != '-')
         number--;
-    if (!of || number == file_last(path) || !assembly_ends_with(path, ".safetensors"))
+    if (!of || number == file_basename(path) || !assembly_ends_with(path, ".safetensors"))
         return mem_strdup(path);
     char *index = mem_printf("%.*s.safetensors.index.json", (int)(number - 1 - path), path);
     if (file_exists(index))

@@ -170,7 +170,7 @@ static void
 see_name(void *ctx, const char *name, const char *folder)
 {
     struct search *s = ctx;
-    if (!s->found && strcasecmp(file_last(name), s->name) == 0)
+    if (!s->found && strcasecmp(file_basename(name), s->name) == 0)
         s->found = mem_strdup(folder);
 }
 

@@ -325,7 +325,7 @@ static bool
 spares_source(const struct index_make *m, struct err *err)
 {
     bool spared = !file_same(m->out, m->source) &&
-                  (!file_lies_below(m->out, m->source) || is_database(m->out));
+                  (!file_is_below(m->out, m->source) || is_database(m->out));
     return spared || err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
 }
 

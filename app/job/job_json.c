@@ -24,7 +24,7 @@ reference_json(const struct job_reference *r, bool full)
         jv_set(o, "use", jv_from_string(job_use_name(r->use)));
     jv_set(o, "marker", jv_from_integer(r->marker));
     set_text(o, "text", r->words);
-    set_text(o, "file", r->file && !full ? file_last(r->file) : r->file);
+    set_text(o, "file", r->file && !full ? file_basename(r->file) : r->file);
     if (full) // paths of this machine
         set_text(o, "where", r->where);
     set_text(o, "loader", r->loader);

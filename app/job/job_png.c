@@ -71,7 +71,7 @@ unpack_reference(struct job_reference *r, const struct jv *v, const char *path, 
 void
 job_embed(struct job_reference *r, const char *path)
 {
-    char *name = r->file ? mem_strdup(file_last(r->file)) : NULL;
+    char *name = r->file ? mem_strdup(file_basename(r->file)) : NULL;
     free(r->file);
     free(r->within);
     free(r->where);

@@ -269,7 +269,7 @@ struct search {
 char *
 template_stem(const char *path)
 {
-    const char *stem = file_last(path);
+    const char *stem = file_basename(path);
     size_t n = strlen(stem);
     return mem_strndup(stem, n > 5 ? n - 5 : n);
 }

@@ -24,13 +24,13 @@ struct walk {
 };
 
 static void
-enter(struct walk *w, int folder)
+push_folder(struct walk *w, int folder)
 {
     ARRAY_PUSH(w->folders, w->depth, w->capacity, folder);
 }
 
 static bool
-failed(int number)
+fail_with(int number)
 {
     errno = number;
     return false;
@@ -55,19 +55,19 @@ follow(struct walk *w, int link)
     ssize_t n = readlinkat(link, "", text, sizeof text);
     size_t rest = strlen(w->rest);
     if (n <= 0 || (size_t)n + rest >= sizeof w->rest)
-        return failed(n < 0 ? errno : ENAMETOOLONG);
+        return fail_with(n < 0 ? errno : ENAMETOOLONG);
     if (text[0] == '/')
-        return failed(EXDEV);
+        return fail_with(EXDEV);
     memmove(w->rest + n, w->rest, rest + 1);
     memcpy(w->rest, text, (size_t)n);
     return true;
 }
 
 static bool
-leave(struct walk *w)
+pop_folder(struct walk *w)
 {
     if (w->depth == 1)
-        return failed(EXDEV);
+        return fail_with(EXDEV);
     close(w->folders[--w->depth]);
     return true;
 }
@@ -81,17 +81,17 @@ step(struct walk *w, const char *part, int flags, int *links, int *found)
     if (strcmp(part, ".") == 0 || !*part)
         return true;
     if (strcmp(part, "..") == 0)
-        return leave(w);
+        return pop_folder(w);
     int fd = openat(here, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     bool ok = fd >= 0 && fstat(fd, &st) == 0, last = !w->rest[strspn(w->rest, "/")];
     if (ok && S_ISDIR(st.st_mode)) {
-        enter(w, fd);
+        push_folder(w, fd);
         return true;
     }
     if (ok && S_ISLNK(st.st_mode))
-        ok = ++*links <= LIMIT_LINKS ? follow(w, fd) : failed(ELOOP);
+        ok = ++*links <= LIMIT_LINKS ? follow(w, fd) : fail_with(ELOOP);
     else if (ok && !last)
-        ok = failed(ENOTDIR);
+        ok = fail_with(ENOTDIR);
     else if (ok)
         ok = (*found = openat(here, part, flags | O_NOFOLLOW | O_CLOEXEC)) >= 0;
     int number = errno;
@@ -111,7 +111,7 @@ beneath_walk(int root, const char *name, int flags)
         return -1;
     }
     memcpy(w.rest, name, strlen(name) + 1);
-    enter(&w, fcntl(root, F_DUPFD_CLOEXEC, 0));
+    push_folder(&w, fcntl(root, F_DUPFD_CLOEXEC, 0));
     bool ok = w.folders[0] >= 0;
     while (ok && found < 0 && w.rest[strspn(w.rest, "/")]) {
         char part[NAME_MAX + 1];

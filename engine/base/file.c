@@ -205,7 +205,7 @@ file_same(const char *a, const char *b)
 }
 
 bool
-file_lies_below(const char *path, const char *folder)
+file_is_below(const char *path, const char *folder)
 {
     char *whole = realpath(folder, NULL), *file = realpath(path, NULL);
     size_t n = whole ? strlen(whole) : 0;
@@ -218,13 +218,13 @@ file_lies_below(const char *path, const char *folder)
 char *
 file_folder(const char *path)
 {
-    const char *last = file_last(path);
+    const char *last = file_basename(path);
     size_t n = (size_t)(last - path);
     return mem_strndup(path, n > 1 ? n - 1 : n);
 }
 
 const char *
-file_last(const char *path)
+file_basename(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

@@ -96,7 +96,7 @@ void file_out_abort_all(void);
 bool file_exists(const char *path);
 bool file_is_taken(const char *path); // the same, also true for a dangling link
 bool file_same(const char *a, const char *b); // whether both paths lead to the same file
-bool file_lies_below(const char *path, const char *folder); // wherever links lead; both exist
+bool file_is_below(const char *path, const char *folder);  // wherever links lead; both exist
 bool file_make_folders(const char *path, struct err *err); // as mkdir -p
 bool file_make_private(const char *path, struct err *err); // new folders get mode 0700
 
@@ -105,6 +105,6 @@ char *file_join(const char *folder, const char *name);
 // "a/b" of "a/b/c", "" of "c", "/" of "/c"; freed with free().
 char *file_folder(const char *path);
 // "c" of "a/b/c" and of "c": within `path`.
-const char *file_last(const char *path);
+const char *file_basename(const char *path);
 
 #endif

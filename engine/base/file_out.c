@@ -31,7 +31,7 @@ static _Atomic(char *) out_names[OUT_MAX];
 static atomic_int out_owner;
 
 static void
-remember(char *name)
+register_part(char *name)
 {
     int self = (int)getpid(), before = atomic_exchange(&out_owner, self);
     if (before && before != self) // a copy: these are its parent's
@@ -45,7 +45,7 @@ remember(char *name)
 }
 
 static void
-forget(char *name)
+unregister_part(char *name)
 {
     for (int i = 0; i < OUT_MAX; i++) {
         char *same = name;
@@ -214,7 +214,7 @@ open_out(struct file_out *out, const char *path, bool private, struct err *err)
         return false;
     }
     out->path = target;
-    remember(out->temporary);
+    register_part(out->temporary);
     if (mode && !private)
         fchmod(out->fd, mode & 0777); // as it was, whatever the umask
     return true;
@@ -263,7 +263,7 @@ file_out_abort(struct file_out *out)
         close(out->fd);
     if (out->temporary) {
         unlink(out->temporary);
-        forget(out->temporary);
+        unregister_part(out->temporary);
     }
     free(out->temporary);
     free(out->path);
@@ -306,7 +306,7 @@ file_out_commit_keeping(struct file_out *out, const char *previous, struct err *
     if (ok && rename(out->temporary, out->path) != 0)
         ok = err_errno(err, ERR_IO, "%s: cannot rename into place", out->path);
     if (ok) {
-        forget(out->temporary);
+        unregister_part(out->temporary);
         free(out->temporary);
         out->temporary = NULL;
         sync_folder_of(out->path);

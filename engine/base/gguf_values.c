@@ -8,7 +8,7 @@ static const size_t value_size[GGUF_TYPES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8
 
 // The next bytes; NULL: they are not there.
 static const unsigned char *
-take(struct gguf_reader *r, uint64_t size)
+read_bytes(struct gguf_reader *r, uint64_t size)
 {
     if (r->short_ || size > r->size - r->at) {
         r->short_ = true;
@@ -21,7 +21,7 @@ take(struct gguf_reader *r, uint64_t size)
 uint64_t
 gguf_whole(struct gguf_reader *r, int bytes)
 {
-    const unsigned char *p = take(r, (uint64_t)bytes);
+    const unsigned char *p = read_bytes(r, (uint64_t)bytes);
     uint64_t n = 0;
     for (int i = bytes - 1; p && i >= 0; i--)
         n = n << 8 | p[i];
@@ -32,7 +32,7 @@ struct gguf_text
 gguf_text(struct gguf_reader *r)
 {
     uint64_t n = gguf_whole(r, 8);
-    const unsigned char *p = take(r, n);
+    const unsigned char *p = read_bytes(r, n);
     return (struct gguf_text){(const char *)p, p ? (size_t)n : 0};
 }
 
@@ -69,7 +69,7 @@ pass_elements(struct gguf_values *v, const struct gguf_value *value)
     uint64_t bytes;
     if (value->type != GGUF_STRING)
         return !__builtin_mul_overflow(value->count, (uint64_t)value_size[value->type], &bytes) &&
-               take(&v->r, bytes);
+               read_bytes(&v->r, bytes);
     for (uint64_t i = 0; i < value->count && !v->r.short_; i++)
         gguf_text(&v->r);
     return true;

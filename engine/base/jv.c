@@ -28,7 +28,7 @@ out(json_t *v)
 // Where memory is short, jansson says nothing, or that the text is wrong. While a text is read that
 // is remembered here; what is built would lack a value that nobody misses, and so takes its memory
 // as all small allocations do.
-static _Thread_local bool reading, lacking;
+static _Thread_local bool reading, out_of_memory;
 
 static void *
 remember(size_t size)
@@ -36,7 +36,7 @@ remember(size_t size)
     if (!reading)
         return mem_alloc(size);
     void *p = malloc(size);
-    lacking = lacking || !p;
+    out_of_memory = out_of_memory || !p;
     return p;
 }
 
@@ -78,11 +78,11 @@ jv_parse_within(const char *text, size_t n, size_t values, const char *name, str
         return NULL;
     }
     size_t mark = utf8_mark(text, n);
-    lacking = false;
+    out_of_memory = false;
     reading = true;
     json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     reading = false;
-    if (lacking) { // what came of it may lack a value
+    if (out_of_memory) { // what came of it may lack a value
         json_decref(root);
         root = NULL;
         err_set(err, ERR_MEMORY, "%s: not enough memory to read it", name);

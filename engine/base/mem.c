@@ -19,31 +19,31 @@ require_failed(const char *expression, const char *file, int line)
     abort();
 }
 
-static void (*ending)(void);
+static void (*failure_hook)(void);
 
 void
 mem_end_with(void (*end)(void))
 {
-    ending = end;
+    failure_hook = end;
 }
 
 void
 mem_failed(void)
 {
-    if (ending)
-        ending();
+    if (failure_hook)
+        failure_hook();
     fputs("limn: out of memory\n", stderr);
     abort();
 }
 
-enum { LITTLE_STACK = 1 << 20 }; // libraries may overflow it
+enum { STACK_MIN = 1 << 20 }; // libraries may overflow it
 
 const char *
 mem_limited(char out[MEM_LIMITED_TEXT])
 {
     struct rlimit memory, stack;
     out[0] = 0;
-    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < LITTLE_STACK)
+    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < STACK_MIN)
         snprintf(out, MEM_LIMITED_TEXT, "; ulimit -s leaves limn %llu KiB of stack",
                  (unsigned long long)stack.rlim_cur >> 10);
     if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)

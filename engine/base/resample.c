@@ -114,7 +114,7 @@ resample_rows(const struct resampling *r, const struct filter *f, struct err *er
 }
 
 static double
-within(double v)
+clamp(double v)
 {
     return MIN(MAX(v, 0), 255);
 }
@@ -124,7 +124,7 @@ static void
 divide_by_alpha(double *row, size_t n, size_t channels)
 {
     for (size_t i = 0; i < n; i += channels) {
-        double alpha = within(row[i + channels - 1]);
+        double alpha = clamp(row[i + channels - 1]);
         for (size_t c = 0; c + 1 < channels; c++)
             row[i + c] = alpha > 0 ? row[i + c] * 255 / alpha : 0;
     }
@@ -134,9 +134,9 @@ static void
 put_row(const double *row, size_t n, float *out, uint8_t *bytes)
 {
     for (size_t i = 0; out && i < n; i++)
-        out[i] = (float)within(row[i]);
+        out[i] = (float)clamp(row[i]);
     for (size_t i = 0; bytes && i < n; i++)
-        bytes[i] = (uint8_t)(within(row[i]) + 0.5);
+        bytes[i] = (uint8_t)(clamp(row[i]) + 0.5);
 }
 
 // One of `out` and `bytes` is NULL.

@@ -163,7 +163,7 @@ read_said(const struct reading *r)
         return jv_parse(text, strlen(text), r->file->path, NULL);
     char *folder = file_folder(r->file->path);
     char *beside = file_join(folder, "adapter_config.json");
-    bool own = strcmp(file_last(r->file->path), "adapter_model.safetensors") == 0;
+    bool own = strcmp(file_basename(r->file->path), "adapter_model.safetensors") == 0;
     struct jv *said = own && file_exists(beside) ? jv_read(beside, NULL) : NULL;
     free(beside);
     free(folder);

@@ -228,9 +228,9 @@ a_path_is_its_folder_and_its_last_part(void **state)
         {"./c", ".", "c"},     {"a/", "a", ""}, {"/", "/", ""},  {"", "", ""}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        char *of = file_folder(rows[i][0]), *joined = file_join(of, file_last(rows[i][0]));
+        char *of = file_folder(rows[i][0]), *joined = file_join(of, file_basename(rows[i][0]));
         assert_string_equal(of, rows[i][1]);
-        assert_string_equal(file_last(rows[i][0]), rows[i][2]);
+        assert_string_equal(file_basename(rows[i][0]), rows[i][2]);
         assert_string_equal(joined, rows[i][0]);
         free(joined);
         free(of);
