@@ -374,7 +374,7 @@ static const struct option options[] = {
      .fallback = "512"},
     {OPTION_WHOLE("height", "N", 16, 4096, struct bench, height, "height in pixels, likewise"),
      .fallback = "512"},
-    {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct bench, type, "element type"),
+    {OPTION_CHOICE("dtype", "TYPE", dtype_compute, struct bench, type, "element type"),
      .fallback = "bf16"},
     {OPTION_CHOICE("quantise", "TYPE", dtype_quantised, struct bench, quantise,
                    "run the pass with weights in 8 or 4 bits")},

@@ -309,7 +309,7 @@ static const struct option check_options[] = {
     {OPTION_TEXT("device", "NAME", struct options, device,
                  "device to compute on (see limn devices)"),
      .fallback = "auto"},
-    {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type, "element type"),
+    {OPTION_CHOICE("dtype", "TYPE", dtype_compute, struct options, type, "element type"),
      .fallback = "f32"},
     {OPTION_REAL("tolerance", "X", 0, 1e6, struct options, tolerance,
                  "largest relative error that passes; default: 1e-4 for f32, else 2e-2")},

@@ -69,7 +69,7 @@ static const struct option merge_options[] = {
     {OPTION_TEXT("lora", "FILE[:WEIGHT]", struct options, lora,
                  "LoRAs to merge, separated by commas: files, or names in limn's folder loras"),
      .complete = COMPLETE_FILE},
-    {OPTION_CHOICE("dtype", "TYPE", dtype_computing, struct options, type,
+    {OPTION_CHOICE("dtype", "TYPE", dtype_compute, struct options, type,
                    "element type of the weights that are written"),
      .fallback = "bf16"},
     {0},

@@ -140,7 +140,7 @@ is_known(const struct params *p, const char *part, const struct params_spelling 
     char *full = mem_printf("%s%s", part, canonical(name));
     bool known = params_find(p, full);
     free(full);
-    return known || scales_are(name) ||
+    return known || scales_is_scale(name) ||
            (spelling && spelling->unread && spelling->unread(spelling->config, name));
 }
 

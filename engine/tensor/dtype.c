@@ -58,7 +58,7 @@ dtype_name(enum dtype t)
 }
 
 const char *
-dtype_computing(int i)
+dtype_compute(int i)
 {
     static const enum dtype computing[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
     return i < (int)(sizeof computing / sizeof *computing) ? dtype_name(computing[i]) : NULL;

@@ -44,7 +44,7 @@ dtype_from_name(const char *name); // "f32", or safetensors' "F32"; DTYPE_NONE: 
 enum dtype dtype_from_quantised(const char *name);
 int dtype_is_float(enum dtype t);  // of single numbers, not of blocks
 int dtype_is_packed(enum dtype t); // quantised
-const char *dtype_computing(int i); // the names of types that models compute in; NULL ends the list
+const char *dtype_compute(int i);  // the names of types that models compute in; NULL ends the list
 const char *dtype_quantised(int i); // the names of types that weights can be quantised to: "q8_0"…
 
 static inline float

@@ -27,7 +27,7 @@ unpack_q8_0(const unsigned char *b, float *out)
 }
 
 static void
-put_half(unsigned char *p, float f)
+store_half(unsigned char *p, float f)
 {
     uint16_t h = f16_from_f32(f);
     p[0] = (unsigned char)h;
@@ -36,7 +36,7 @@ put_half(unsigned char *p, float f)
 
 // Without end or no number: a stranger's weights are brought into blocks, too.
 static float
-within(float v, float low, float high)
+clamp(float v, float low, float high)
 {
     return v >= high ? high : v >= low ? v : low;
 }
@@ -48,9 +48,9 @@ pack_q8_0(const float *in, unsigned char *b)
     for (int i = 0; i < 32; i++)
         most = MAX(most, fabsf(in[i]));
     float d = most / 127, by = d > 0 ? 1 / d : 0;
-    put_half(b, d);
+    store_half(b, d);
     for (int i = 0; i < 32; i++)
-        b[2 + i] = (unsigned char)(int8_t)roundf(within(in[i] * by, -127, 127));
+        b[2 + i] = (unsigned char)(int8_t)roundf(clamp(in[i] * by, -127, 127));
 }
 
 // Four bits of weight i of 32: low halves first, then high ones; perhaps a fifth bit of `high`.
@@ -77,10 +77,10 @@ pack_q4_0(const float *in, unsigned char *b)
     for (int i = 0; i < 32; i++)
         most = fabsf(in[i]) > fabsf(most) ? in[i] : most;
     float d = most / -8, by = d != 0 ? 1 / d : 0;
-    put_half(b, d);
+    store_half(b, d);
     for (int i = 0; i < 16; i++) {
-        int low = (int)within(in[i] * by + 8.5f, 0, 15);
-        int high = (int)within(in[i + 16] * by + 8.5f, 0, 15);
+        int low = (int)clamp(in[i] * by + 8.5f, 0, 15);
+        int high = (int)clamp(in[i + 16] * by + 8.5f, 0, 15);
         b[2 + i] = (unsigned char)(low | high << 4);
     }
 }
@@ -88,9 +88,9 @@ pack_q4_0(const float *in, unsigned char *b)
 static void
 unpack_q4_1(const unsigned char *b, float *out)
 {
-    float d = half(b), least = half(b + 2);
+    float d = half(b), min = half(b + 2);
     for (int i = 0; i < 32; i++)
-        out[i] = d * (float)nibble(b + 4, NULL, i) + least;
+        out[i] = d * (float)nibble(b + 4, NULL, i) + min;
 }
 
 static void
@@ -104,21 +104,21 @@ unpack_q5_0(const unsigned char *b, float *out)
 static void
 unpack_q5_1(const unsigned char *b, float *out)
 {
-    float d = half(b), least = half(b + 2);
+    float d = half(b), min = half(b + 2);
     for (int i = 0; i < 32; i++)
-        out[i] = d * (float)nibble(b + 8, b + 4, i) + least;
+        out[i] = d * (float)nibble(b + 8, b + 4, i) + min;
 }
 
 // Scale and minimum of part j of 8: six bits each, packed in twelve bytes.
 static void
-scale_and_least(const unsigned char *s, int j, int *scale, int *least)
+scale_and_min(const unsigned char *s, int j, int *scale, int *min)
 {
     if (j < 4) {
         *scale = s[j] & 63;
-        *least = s[j + 4] & 63;
+        *min = s[j + 4] & 63;
     } else {
         *scale = (s[j + 4] & 15) | (s[j - 4] >> 6) << 4;
-        *least = s[j + 4] >> 4 | (s[j] >> 6) << 4;
+        *min = s[j + 4] >> 4 | (s[j] >> 6) << 4;
     }
 }
 
@@ -126,11 +126,11 @@ scale_and_least(const unsigned char *s, int j, int *scale, int *least)
 static void
 unpack_k45(const unsigned char *b, const unsigned char *q, const unsigned char *high, float *out)
 {
-    float d = half(b), d_least = half(b + 2);
+    float d = half(b), dmin = half(b + 2);
     for (int j = 0; j < 8; j++) {
-        int scale, least;
-        scale_and_least(b + 4, j, &scale, &least);
-        float by = d * (float)scale, from = d_least * (float)least;
+        int scale, min;
+        scale_and_min(b + 4, j, &scale, &min);
+        float by = d * (float)scale, from = dmin * (float)min;
         for (int i = 0; i < 32; i++) {
             int byte = q[j / 2 * 32 + i], n = j % 2 ? byte >> 4 : byte & 15;
             if (high)
@@ -191,23 +191,23 @@ static void
 unpack_q2_k(const unsigned char *b, float *out)
 {
     const unsigned char *scales = b, *q = b + 16;
-    float d = half(b + 80), d_least = half(b + 82);
+    float d = half(b + 80), dmin = half(b + 82);
     for (int i = 0; i < 256; i++) {
         int n = q[i / 128 * 32 + i % 32] >> 2 * (i / 32 % 4) & 3, s = scales[i / 16];
-        out[i] = d * (float)(s & 15) * (float)n - d_least * (float)(s >> 4);
+        out[i] = d * (float)(s & 15) * (float)n - dmin * (float)(s >> 4);
     }
 }
 
 // Four bits that name one of sixteen numbers, closer to each other near 0.
-static const int8_t uneven[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                  1,    13,   25,  38,  53,  69,  89,  113};
+static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                      1,    13,   25,  38,  53,  69,  89,  113};
 
 static void
 unpack_iq4_nl(const unsigned char *b, float *out)
 {
     float d = half(b);
     for (int i = 0; i < 32; i++)
-        out[i] = d * (float)uneven[nibble(b + 2, NULL, i)];
+        out[i] = d * (float)iq4_values[nibble(b + 2, NULL, i)];
 }
 
 // Eight parts of 32 weights, with a scale of six bits each: four in `low`, two in `high`.
@@ -221,7 +221,7 @@ unpack_iq4_xs(const unsigned char *b, float *out)
         int scale = (low[j / 2] >> 4 * (j % 2) & 15) | (int)(high >> 2 * j & 3) << 4;
         float by = d * (float)(scale - 32);
         for (int i = 0; i < 32; i++)
-            out[j * 32 + i] = by * (float)uneven[nibble(q + 16 * j, NULL, i)];
+            out[j * 32 + i] = by * (float)iq4_values[nibble(q + 16 * j, NULL, i)];
     }
 }
 

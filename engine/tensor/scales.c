@@ -78,7 +78,7 @@ scales_apply(const struct scales *s, int64_t at, int64_t count, float *values)
 }
 
 bool
-scales_are(const char *name)
+scales_is_scale(const char *name)
 {
     static const char *const endings[] = {".weight_scale", ".scale_weight", ".weight_scale_inv",
                                           ".input_scale",  ".scale_input",  ".comfy_quant",

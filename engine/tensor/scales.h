@@ -22,6 +22,6 @@ char *scales_misfit(const struct scales *s);
 // values: `count` of the weights from element `at` on. scales_fit().
 void scales_apply(const struct scales *s, int64_t at, int64_t count, float *values);
 // Whether a tensor of this name holds scales of 8-bit weights rather than weights.
-bool scales_are(const char *name);
+bool scales_is_scale(const char *name);
 
 #endif
