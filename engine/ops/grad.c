@@ -13,7 +13,7 @@ struct walk {
     struct node **sum;     // by id: gradient so far
     struct node **copy;    // by id: the node made again for the backward pass, NULL: itself
     int *first, *last;     // by segment: its range of ids
-    bool *made;            // by segment
+    bool *recomputed;      // by segment
     int segments;
 };
 
@@ -59,9 +59,9 @@ backward_form(struct walk *w, struct node *n)
 
 // Makes the nodes of a segment again, reading the originals from outside the segment.
 static void
-make_again(struct walk *w, int segment)
+recompute(struct walk *w, int segment)
 {
-    w->made[segment] = true;
+    w->recomputed[segment] = true;
     for (int id = w->first[segment]; id <= w->last[segment]; id++) {
         struct node *n = graph_node(w->g, id);
         if (n->segment != segment || n->op == OP_NONE || n->flags & (NODE_KEEP | NODE_EFFECT))
@@ -81,7 +81,7 @@ find_segments(struct walk *w)
         w->segments = MAX(w->segments, graph_node(w->g, id)->segment + 1);
     w->first = mem_zalloc((size_t)w->segments * sizeof *w->first);
     w->last = mem_zalloc((size_t)w->segments * sizeof *w->last);
-    w->made = mem_zalloc((size_t)w->segments);
+    w->recomputed = mem_zalloc((size_t)w->segments);
     for (int id = w->count - 1; id >= 0; id--) {
         int s = graph_node(w->g, id)->segment;
         w->first[s] = id;
@@ -90,13 +90,13 @@ find_segments(struct walk *w)
 }
 
 static bool
-step_back(struct walk *w, struct node *n, struct err *err)
+backward_step(struct walk *w, struct node *n, struct err *err)
 {
     const struct op_row *row = &op_rows[n->op];
     if (!row->grad)
         return err_set(err, ERR_UNSUPPORTED, "op %s (node %d) has no gradient", row->name, n->id);
-    if (n->segment && !w->made[n->segment])
-        make_again(w, n->segment);
+    if (n->segment && !w->recomputed[n->segment])
+        recompute(w, n->segment);
     struct node *dy = w->sum[n->id], *dx[OP_SRC_MAX] = {0};
     if (n->op != OP_cast)
         dy = op_cast(w->g, dy, n->dtype);
@@ -138,7 +138,7 @@ grad_each(struct graph *g, struct node *loss, struct node *const *of, int count,
         if (asked[id]) // what reads it has been walked
             take(ctx, asked[id] - 1, w.sum[id]);
         if (n->op != OP_NONE)
-            ok = step_back(&w, n, err);
+            ok = backward_step(&w, n, err);
     }
     if (ok && graph_error(g)->code != ERR_NONE)
         ok = err_set(err, graph_error(g)->code, "gradient: %s", graph_error(g)->text);
@@ -148,12 +148,12 @@ grad_each(struct graph *g, struct node *loss, struct node *const *of, int count,
     free(w.copy);
     free(w.first);
     free(w.last);
-    free(w.made);
+    free(w.recomputed);
     return ok;
 }
 
 static void
-keep(void *ctx, int i, struct node *gradient)
+store_gradient(void *ctx, int i, struct node *gradient)
 {
     struct node **kept = ctx;
     kept[i] = gradient;
@@ -165,5 +165,5 @@ grad_add(struct graph *g, struct node *loss, struct node *const *of, int count,
 {
     for (int i = 0; i < count; i++)
         gradient[i] = NULL;
-    return grad_each(g, loss, of, count, keep, gradient, err);
+    return grad_each(g, loss, of, count, store_gradient, gradient, err);
 }
