@@ -26,13 +26,13 @@
 enum { STREAM_HEIGHT = RNG_STREAM_SAMPLER + 4, STREAM_WIDTH = RNG_STREAM_SAMPLER + 8 };
 
 // One side divided into `coarse` cells and into `fine` ones.
-struct side {
+struct axis {
     int coarse, fine;
     double *diagonal, *below; // of L
 };
 
 static double
-overlap(const struct side *s, int i, int j)
+overlap(const struct axis *s, int i, int j)
 {
     double from = fmax((double)i / s->coarse, (double)j / s->fine);
     double to = fmin((i + 1.0) / s->coarse, (j + 1.0) / s->fine);
@@ -41,7 +41,7 @@ overlap(const struct side *s, int i, int j)
 
 // The fine cells that coarse cell i overlaps.
 static void
-meets(const struct side *s, int i, int *first, int *last)
+fine_range(const struct axis *s, int i, int *first, int *last)
 {
     *first = (int)((int64_t)i * s->fine / s->coarse);
     *last = (int)(((int64_t)(i + 1) * s->fine + s->coarse - 1) / s->coarse);
@@ -49,20 +49,20 @@ meets(const struct side *s, int i, int *first, int *last)
 
 // The inner product of rows i and k of A.
 static double
-product(const struct side *s, int i, int k)
+product(const struct axis *s, int i, int k)
 {
     int first, last;
     double sum = 0;
-    meets(s, i, &first, &last);
+    fine_range(s, i, &first, &last);
     for (int j = first; j < last; j++)
         sum += overlap(s, i, j) * overlap(s, k, j);
     return sum;
 }
 
 static bool
-side_make(struct side *s, int coarse, int fine, struct err *err)
+axis_init(struct axis *s, int coarse, int fine, struct err *err)
 {
-    *s = (struct side){.coarse = coarse, .fine = fine};
+    *s = (struct axis){.coarse = coarse, .fine = fine};
     s->diagonal = mem_try_calloc((size_t)coarse, sizeof(double), "noise", err);
     s->below = s->diagonal ? mem_try_calloc((size_t)coarse, sizeof(double), "noise", err) : NULL;
     for (int i = 0; s->below && i < coarse; i++) {
@@ -73,7 +73,7 @@ side_make(struct side *s, int coarse, int fine, struct err *err)
 }
 
 static void
-side_finish(struct side *s)
+axis_finish(struct axis *s)
 {
     free(s->diagonal);
     free(s->below);
@@ -81,11 +81,11 @@ side_finish(struct side *s)
 
 // out (coarse) = A v, v (fine) with `step` floats between its cells.
 static void
-coarse_part(const struct side *s, const float *v, size_t step, double *out)
+coarse_part(const struct axis *s, const float *v, size_t step, double *out)
 {
     for (int i = 0; i < s->coarse; i++) {
         int first, last;
-        meets(s, i, &first, &last);
+        fine_range(s, i, &first, &last);
         out[i] = 0;
         for (int j = first; j < last; j++)
             out[i] += overlap(s, i, j) * v[(size_t)j * step];
@@ -94,7 +94,7 @@ coarse_part(const struct side *s, const float *v, size_t step, double *out)
 
 // L^-1 in place.
 static void
-solve_lower(const struct side *s, double *v)
+solve_lower(const struct axis *s, double *v)
 {
     for (int i = 0; i < s->coarse; i++)
         v[i] = (v[i] - (i ? s->below[i] * v[i - 1] : 0)) / s->diagonal[i];
@@ -103,7 +103,7 @@ solve_lower(const struct side *s, double *v)
 // Refines one line: b (coarse) to x (fine), which holds fresh noise before; both with `step` floats
 // between cells.
 static void
-refine(const struct side *s, const float *b, float *x, size_t step, double *work)
+refine(const struct axis *s, const float *b, float *x, size_t step, double *work)
 {
     coarse_part(s, x, step, work);
     for (int i = s->coarse - 1; i >= 0; i--) // L b - A z; then (L L')^-1 is applied
@@ -115,14 +115,14 @@ refine(const struct side *s, const float *b, float *x, size_t step, double *work
             (work[i] - (i + 1 < s->coarse ? s->below[i + 1] * work[i + 1] : 0)) / s->diagonal[i];
     for (int i = 0; i < s->coarse; i++) {
         int first, last;
-        meets(s, i, &first, &last);
+        fine_range(s, i, &first, &last);
         for (int j = first; j < last; j++)
             x[(size_t)j * step] += (float)(overlap(s, i, j) * work[i]);
     }
 }
 
 static void
-coarsen(const struct side *s, const float *b, float *x, size_t step, double *work)
+coarsen(const struct axis *s, const float *b, float *x, size_t step, double *work)
 {
     coarse_part(s, b, step, work);
     solve_lower(s, work);
@@ -135,9 +135,9 @@ static bool
 resize(const float *b, float *x, size_t outer, int from, int to, size_t inner, uint64_t seed,
        uint64_t stream, struct err *err)
 {
-    struct side s = {0};
+    struct axis s = {0};
     double *work = mem_try_calloc((size_t)MIN(from, to), sizeof *work, "noise", err);
-    bool ok = work && side_make(&s, MIN(from, to), MAX(from, to), err);
+    bool ok = work && axis_init(&s, MIN(from, to), MAX(from, to), err);
     if (ok && from < to)
         rng_fill_normal(seed, stream, 0, x, outer * (size_t)to * inner);
     for (size_t line = 0; ok && line < outer * inner; line++) {
@@ -145,7 +145,7 @@ resize(const float *b, float *x, size_t outer, int from, int to, size_t inner, u
         (from < to ? refine : coarsen)(&s, b + o * (size_t)from * inner + i,
                                        x + o * (size_t)to * inner + i, inner, work);
     }
-    side_finish(&s);
+    axis_finish(&s);
     free(work);
     return ok;
 }

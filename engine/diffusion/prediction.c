@@ -73,7 +73,7 @@ prediction_target(enum prediction p, struct sampler_point at, const float *x0, c
 }
 
 double
-prediction_cost(enum prediction p, double snr)
+prediction_loss_scale(enum prediction p, double snr)
 {
     switch (p) {
     case PREDICTION_EPSILON:

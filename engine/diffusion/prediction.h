@@ -51,6 +51,6 @@ void prediction_target(enum prediction p, struct sampler_point at, const float *
 
 // The squared error in the prediction that corresponds to an error of 1 in x_0, from the
 // signal-to-noise ratio (alpha/sigma)^2: snr, snr + 1, 1, (1 + sqrt(snr))^2.
-double prediction_cost(enum prediction p, double snr);
+double prediction_loss_scale(enum prediction p, double snr);
 
 #endif

@@ -124,7 +124,7 @@ all_finite(const float *x, size_t n)
 
 // Replaces each estimate by the given picture where the mask keeps it.
 static void
-keep(const struct sampler_params *p, float *x0)
+apply_mask(const struct sampler_params *p, float *x0)
 {
     size_t channels = (size_t)p->channels;
     for (size_t i = 0; p->mask && i < p->n * p->pixels; i++) {
@@ -151,7 +151,7 @@ estimate(struct sampler_run *r, struct sampler_point at, int step, const float *
     double quantile = p->threshold_quantile == 0 ? 0.995 : p->threshold_quantile;
     sampler_threshold(p->threshold, quantile, p->threshold_max, x0, p->n, r->size / p->n,
                       r->magnitude);
-    keep(p, x0);
+    apply_mask(p, x0);
     return true;
 }
 
@@ -183,7 +183,7 @@ fill_noise(struct sampler_run *r, int step)
 
 // Makes this step's estimate the latest of the history; the next one will overwrite the oldest.
 static void
-remember(struct sampler_run *r)
+push_history(struct sampler_run *r)
 {
     int n = r->p->sampler->history;
     if (n == 0)
@@ -224,7 +224,7 @@ run_step(struct sampler_run *r, int step, float *x, struct err *err)
         return false;
     if (p->progress != NULL)
         p->progress(p->progress_ctx, step + 1, p->count, r->x0);
-    remember(r);
+    push_history(r);
     return true;
 }
 

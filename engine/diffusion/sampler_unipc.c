@@ -14,7 +14,7 @@
 #include "engine/diffusion/sampler_rows.h"
 
 // A step from x at one point, where the estimate was m, to another point.
-struct leg {
+struct transition {
     struct sampler_point from, to;
     const float *x, *m;
     const float *past, *end; // estimates at the point before and at `to`; NULL: not used
@@ -23,7 +23,7 @@ struct leg {
 
 // Weights of the two slopes.
 static void
-weights(const struct leg *l, double h, double *past, double *end)
+weights(const struct transition *l, double h, double *past, double *end)
 {
     *past = l->past ? 0.5 : 0;
     *end = l->end ? 0.5 : 0;
@@ -36,7 +36,7 @@ weights(const struct leg *l, double h, double *past, double *end)
 }
 
 static void
-travel(const struct leg *l, size_t size, float *out)
+advance(const struct transition *l, size_t size, float *out)
 {
     double h = sampler_lambda(l->to) - sampler_lambda(l->from), past, end;
     double from_x = l->to.sigma / l->from.sigma;
@@ -55,7 +55,7 @@ travel(const struct leg *l, size_t size, float *out)
 // The leg's slope into the past, if there is one: not from pure noise, whose lambda is minus
 // infinity.
 static void
-look_back(struct leg *l, struct sampler_point before, const float *estimate)
+set_previous(struct transition *l, struct sampler_point before, const float *estimate)
 {
     double at = sampler_lambda(l->from);
     l->r_past = (sampler_lambda(before) - at) / (sampler_lambda(l->to) - at);
@@ -67,16 +67,16 @@ step(const struct sampler_step *s, struct err *err)
 {
     float *start = s->own[0]; // x at the start of the step before, then of this one
     if (s->step > 0) {
-        struct leg again = {s->before[0], s->at, start, s->history[0], NULL, s->x0, 0};
+        struct transition again = {s->before[0], s->at, start, s->history[0], NULL, s->x0, 0};
         if (s->step > 1)
-            look_back(&again, s->before[1], s->history[1]);
-        travel(&again, s->size, s->x);
+            set_previous(&again, s->before[1], s->history[1]);
+        advance(&again, s->size, s->x);
     }
     memcpy(start, s->x, s->size * sizeof *start);
-    struct leg ahead = {s->at, s->next, start, s->x0, NULL, NULL, 0};
+    struct transition ahead = {s->at, s->next, start, s->x0, NULL, NULL, 0};
     if (s->step > 0 && s->step + 1 < s->total)
-        look_back(&ahead, s->before[0], s->history[0]);
-    travel(&ahead, s->size, s->x);
+        set_previous(&ahead, s->before[0], s->history[0]);
+    advance(&ahead, s->size, s->x);
     return true;
 }
 

@@ -73,7 +73,7 @@ clamp_and_scale(float *x, size_t n, double s, double divisor)
 }
 
 static void
-dynamic(double q, double max, float *x0, size_t n, size_t elements, float *magnitude)
+dynamic_threshold(double q, double max, float *x0, size_t n, size_t elements, float *magnitude)
 {
     for (size_t picture = 0; picture < n; picture++) {
         float *x = x0 + picture * elements;
@@ -98,7 +98,7 @@ sampler_threshold(enum threshold kind, double quantile, double max, float *x0, s
         clamp_and_scale(x0, n * elements, max == 0 ? 1 : max, 1);
         return;
     case THRESHOLD_DYNAMIC:
-        dynamic(quantile, max, x0, n, elements, scratch);
+        dynamic_threshold(quantile, max, x0, n, elements, scratch);
         return;
     case THRESHOLD_COUNT:
         break;

@@ -16,7 +16,7 @@ objective_weight(const struct objective *o, int t)
     if (!(o->snr_gamma > 0))
         return 1;
     double snr = schedule_snr(o->schedule, t);
-    return fmin(snr, o->snr_gamma) / prediction_cost(o->prediction, snr);
+    return fmin(snr, o->snr_gamma) / prediction_loss_scale(o->prediction, snr);
 }
 
 double

@@ -61,7 +61,7 @@ test_targets_agree(void **state)
                     double got = prediction_x0(p, &at, x[i], y[i]);
                     assert_float_equal(got, x0[i], 1e-6 / at.alpha);
                     double moved = prediction_x0(p, &at, x[i], y[i] + 1);
-                    double cost = prediction_cost(p, schedule_snr(s, t));
+                    double cost = prediction_loss_scale(p, schedule_snr(s, t));
                     assert_float_equal(fabs(moved - got), 1 / sqrt(cost), 2e-6 / at.alpha);
                 }
             }
