@@ -37,7 +37,7 @@ open_best(struct err *err)
 {
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
         struct err ignored = {0};
-        if (tables[i]->likely && !tables[i]->likely())
+        if (tables[i]->probe && !tables[i]->probe())
             continue;
         struct device *d = open_table(tables[i], NULL, tables[i] == &device_cpu ? err : &ignored);
         if (d && !d->limits.emulated)
@@ -317,7 +317,7 @@ plan_copies(const struct graph *g, const struct device *d)
 
 // What a kernel is chosen by.
 static bool
-alike(const struct node *a, const struct node *b)
+same_kernel(const struct node *a, const struct node *b)
 {
     bool same = a->op == b->op && a->dtype == b->dtype && a->source_count == b->source_count &&
                 shape_equal(&a->shape, &b->shape) &&
@@ -340,7 +340,7 @@ plan_scratch(const struct graph *g, const struct device *d)
         const struct node *n = graph_node(g, id);
         bool known = n->op == OP_NONE || op_rows[n->op].kind == KERNEL_VIEW;
         for (int i = count - 1; i >= 0 && !known; i--)
-            known = alike(seen[i], n);
+            known = same_kernel(seen[i], n);
         if (known)
             continue;
         seen[count++] = n;
@@ -476,18 +476,18 @@ plan_restore(struct plan *to, const struct node *input, size_t at, struct buffer
 }
 
 void
-plan_watch(struct plan *p, enum slot slot, plan_made_fn *made, void *ctx)
+plan_watch(struct plan *p, enum slot slot, plan_ready_fn *ready, void *ctx)
 {
-    p->watch = (struct plan_watch){slot, made, ctx};
+    p->watch = (struct plan_watch){slot, ready, ctx};
 }
 
 void
-plan_tell(const struct plan *p, int step)
+plan_notify(const struct plan *p, int step)
 {
     const struct node *n = p->steps[step];
     const struct place *at = &p->places[n->id];
-    if (p->watch.made && at->slot == p->watch.slot)
-        p->watch.made(p->watch.ctx, at->offset, at->offset + node_bytes(n));
+    if (p->watch.ready && at->slot == p->watch.slot)
+        p->watch.ready(p->watch.ctx, at->offset, at->offset + node_bytes(n));
 }
 
 bool
@@ -496,11 +496,11 @@ plan_run(struct plan *p, struct err *err)
     const struct device_table *table = p->params.device->table;
     if (!table->run(p, err))
         return false;
-    if (!p->watch.made || table->tells)
+    if (!p->watch.ready || table->notifies)
         return true;
     bool ok = device_wait(p->params.device, err);
     for (int i = 0; ok && i < p->step_count; i++)
-        plan_tell(p, i);
+        plan_notify(p, i);
     return ok;
 }
 

@@ -71,16 +71,16 @@ enum { BUFFER_SEGMENT = 1 << 30 };
 struct buffer *buffer_create_weights(struct device *d, size_t size, const char *what,
                                      struct err *err);
 // A source of weights that stay in their files. Offsets and sizes are in bytes of the buffer. A
-// plan bound to it calls find() while it is created, bring() from a thread of its own, one call at
+// plan bound to it calls find() while it is created, load() from a thread of its own, one call at
 // a time, and check() after each run.
 struct weights_source {
     void *ctx;
     // The address of these bytes, if they exist in exactly this form in memory that the system can
     // drop and reread (a mapped file) and that lives as long as the source; aligned to the element.
-    // NULL: bring() must convert them.
+    // NULL: load() must convert them.
     const void *(*find)(void *ctx, size_t offset, size_t size);
     // Writes them to `to`: whole parameters, or whole rows of a table.
-    bool (*bring)(void *ctx, size_t offset, size_t size, void *to, struct err *err);
+    bool (*load)(void *ctx, size_t offset, size_t size, void *to, struct err *err);
     // Whether the files are still what they were when the source was made.
     bool (*check)(void *ctx, struct err *err);
 };
@@ -138,11 +138,11 @@ bool plan_restore(struct plan *to, const struct node *input, size_t at, struct b
 
 bool plan_run(struct plan *p, struct err *err);
 
-// From now on each run calls `made` for every step that has changed bytes [first, last) of the
+// From now on each run calls `ready` for every step that has changed bytes [first, last) of the
 // buffer bound at `slot`: on the CPU as soon as that step is done, while later steps still have to
-// run; on other devices when all are done. Called on the thread of plan_run(). made NULL: stop.
-typedef void plan_made_fn(void *ctx, size_t first, size_t last);
-void plan_watch(struct plan *p, enum slot slot, plan_made_fn *made, void *ctx);
+// run; on other devices when all are done. Called on the thread of plan_run(). ready NULL: stop.
+typedef void plan_ready_fn(void *ctx, size_t first, size_t last);
+void plan_watch(struct plan *p, enum slot slot, plan_ready_fn *ready, void *ctx);
 
 struct plan_stats {
     int steps;          // nodes that run

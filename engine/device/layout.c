@@ -160,7 +160,7 @@ place_spans(struct plan *p, struct span *spans, int count, size_t alignment)
 }
 
 static size_t
-worst_moment(const struct plan *p, const struct span *spans, int count)
+peak_bytes(const struct plan *p, const struct span *spans, int count)
 {
     size_t *change = mem_zalloc((size_t)(p->step_count + 2) * sizeof *change), worst = 0, now = 0;
     for (int i = 0; i < count; i++) {
@@ -240,7 +240,7 @@ plan_layout(struct plan *p, size_t alignment, struct err *err)
     int count = find_spans(p, spans, owner);
     share_memory(p, spans, owner);
     place_spans(p, spans, count, alignment);
-    p->lower_bound = worst_moment(p, spans, count);
+    p->lower_bound = peak_bytes(p, spans, count);
     verify_no_overlap(spans, count);
     bool ok = find_places(p, spans, owner, err);
     free(spans);

@@ -26,13 +26,13 @@ struct plan {
     bool profiling;
     struct plan_watch {
         enum slot slot;
-        plan_made_fn *made; // NULL: nobody watches
+        plan_ready_fn *ready; // NULL: nobody watches
         void *ctx;
     } watch;
 };
 
 // Reports a finished step to the watcher.
-void plan_tell(const struct plan *p, int step);
+void plan_notify(const struct plan *p, int step);
 
 // Lays the graph out: fills places, live, steps, arena_size, lower_bound. `alignment` in bytes. A
 // plan without a device is only measured: it needs no buffers.
@@ -62,7 +62,7 @@ struct buffer {
 struct device_table {
     const char *kind;
     int (*list)(struct device_info *list, int max); // NULL: one, as open() says
-    bool (*likely)(void); // quick test whether `auto` should try to open it. NULL: yes
+    bool (*probe)(void); // quick test whether `auto` should try to open it. NULL: yes
     bool (*open)(struct device *d, struct err *err);
     void (*close)(struct device *d);
     void *(*memory_create)(struct device *d, size_t size, const char *what, struct err *err);
@@ -89,7 +89,7 @@ struct device_table {
     bool (*prepare)(struct plan *p, struct err *err);
     void (*release)(struct plan *p); // exec may be NULL
     bool (*run)(struct plan *p, struct err *err);
-    bool tells; // run() calls plan_tell() itself, step by step
+    bool notifies; // run() calls plan_notify() itself, step by step
     int (*times)(const struct plan *p, struct plan_time *times, int max); // NULL: cannot tell
     void (*profile)(struct plan *p, bool on);                              // NULL: cannot tell
 };

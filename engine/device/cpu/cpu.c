@@ -167,10 +167,10 @@ is_short_of_memory(void)
 
 // Tells the stream if a step reads its weights only in the first run.
 static void
-tell_of_copy(const struct exec *e, const struct cpu_step *s)
+note_packed_weights(const struct exec *e, const struct cpu_step *s)
 {
     if (e->stream && s->constant[1] && s->kernel && s->kernel->keeps && s->kernel->keeps(s->node))
-        cpu_stream_kept(e->stream, plan_root(s->node->source[1]));
+        cpu_stream_packed(e->stream, plan_root(s->node->source[1]));
 }
 
 static bool
@@ -203,7 +203,7 @@ cpu_prepare(struct plan *p, struct err *err)
         if (!prepare_step(p, t, s) && !p->params.plain && t->kernels[s->node->op][0] &&
             is_short_of_memory())
             return err_set(err, ERR_MEMORY, "not enough memory for the device's kernels");
-        tell_of_copy(e, s);
+        note_packed_weights(e, s);
         p->scratch = MAX(p->scratch, s->scratch_size);
     }
     e->scratch = mem_try_aligned(MAX(p->scratch, 64), 64, "kernel memory", err);
@@ -256,7 +256,7 @@ run_steps(struct plan *p, struct err *err)
             return false;
         if (p->profiling)
             e->seconds[i] += clock_seconds() - start;
-        plan_tell(p, i);
+        plan_notify(p, i);
     }
     return true;
 }
@@ -302,16 +302,16 @@ cpu_times(const struct plan *p, struct plan_time *times, int max)
     return MIN(p->step_count, max);
 }
 
-const char cpu_nowhere[64] __attribute__((aligned(64)));
+const char cpu_dummy_data[64] __attribute__((aligned(64)));
 
 // Prepares and releases a step, to learn how much memory it needs.
 static struct cpu_step
-tried(const struct device *d, const struct node *n)
+dry_run(const struct device *d, const struct node *n)
 {
     const struct cpu_table *t = d->state;
-    struct cpu_step s = {.node = n, .dst = (void *)(uintptr_t)cpu_nowhere};
+    struct cpu_step s = {.node = n, .dst = (void *)(uintptr_t)cpu_dummy_data};
     for (int k = 0; k < n->source_count; k++)
-        s.src[k] = cpu_nowhere;
+        s.src[k] = cpu_dummy_data;
     struct plan like = {.params.constant_params = true};
     if (!prepare_step(&like, t, &s))
         s.packed = s.scratch_size = 0;
@@ -323,7 +323,7 @@ tried(const struct device *d, const struct node *n)
 static size_t
 cpu_scratch(const struct device *d, const struct node *n)
 {
-    return tried(d, n).scratch_size;
+    return dry_run(d, n).scratch_size;
 }
 
 // Bytes of packed weights, in the library's layout of whole tiles.
@@ -334,7 +334,7 @@ cpu_copies(const struct device *d, const struct node *n)
     bool may = false;
     for (int i = 0; i < CPU_KERNELS_PER_OP && t->kernels[n->op][i]; i++)
         may = may || (t->kernels[n->op][i]->keeps && t->kernels[n->op][i]->keeps(n));
-    return may ? tried(d, n).packed : 0;
+    return may ? dry_run(d, n).packed : 0;
 }
 
 static void *
@@ -418,7 +418,7 @@ const struct device_table device_cpu = {
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,
-    .tells = true,
+    .notifies = true,
     .times = cpu_times,
     .profile = cpu_profile,
 };

@@ -22,7 +22,7 @@ struct cpu_step {
 
 // The address of every tensor of a step that is prepared only to learn how much memory it needs;
 // nothing is read from it or kept.
-extern const char cpu_nowhere[];
+extern const char cpu_dummy_data[];
 
 // A fast kernel. `prepare` returns whether it supports the node (shapes, dtypes), and reserves
 // scratch and state; dst and src are set, but their contents and scratch are not there yet. False

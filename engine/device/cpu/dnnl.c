@@ -292,7 +292,7 @@ call_init(struct onednn_call *c, const struct onednn_params *p, dnnl_primitive_a
         if (used < (int)sizeof c->name - 8)
             used += snprintf(c->name + used, sizeof c->name - (size_t)used, " %c%s", "xwby"[i],
                              a->constant ? "(once)" : "");
-        if (a->constant && p->arg[i].at == cpu_nowhere) {
+        if (a->constant && p->arg[i].at == cpu_dummy_data) {
             c->packed += a->size;
         } else if (a->constant) {
             a->kept = onednn_kept_get(p->arg[i].at, a->outer, a->inner, a->size, &c->packed);
@@ -335,9 +335,9 @@ static bool
 has_room(void)
 {
     enum { ROOM = 32 << 20 };
-    static atomic_flag said = ATOMIC_FLAG_INIT;
+    static atomic_flag warned = ATOMIC_FLAG_INIT;
     void *p = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED && !atomic_flag_test_and_set(&said))
+    if (p == MAP_FAILED && !atomic_flag_test_and_set(&warned))
         log_line(LOG_WARN, "cpu", "memory is short: matrix products will be slow");
     return p != MAP_FAILED && munmap(p, ROOM) == 0;
 }

@@ -15,7 +15,7 @@
 #include "engine/device/cpu/attention_rows.h"
 #include "engine/device/cpu/dnnl_product.h"
 
-enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDEST = 512, SPLITS_MOST = 4 };
+enum { QUERIES = 256, KEYS = 256, FEW = 32, WIDTH_MAX = 512, SPLITS_MAX = 4 };
 
 struct sizes {
     int64_t n, t, s, heads, width, c; // samples, queries, keys, heads, channels per head and of all
@@ -44,7 +44,7 @@ splits_of(int64_t heads, int64_t blocks)
 {
     int64_t threads = cpu_threads(), best = 1;
     double most = 0;
-    for (int64_t splits = 1; splits <= MIN(blocks, SPLITS_MOST) && most < 0.9; splits++) {
+    for (int64_t splits = 1; splits <= MIN(blocks, SPLITS_MAX) && most < 0.9; splits++) {
         int64_t items = heads * splits, turns = (items + threads - 1) / threads;
         double busy = (double)items / (double)(turns * threads);
         best = busy > most ? splits : best;
@@ -278,7 +278,7 @@ prepare(struct cpu_step *s)
     struct sizes z = sizes_of(n);
     bool fits = onednn_has_matrix_units() && n->dtype == DTYPE_BF16 &&
                 n->params.attention.scale > 0 && z.t >= FEW &&
-                z.s >= FEW && z.width >= 32 && z.width % 2 == 0 && z.width <= WIDEST &&
+                z.s >= FEW && z.width >= 32 && z.width % 2 == 0 && z.width <= WIDTH_MAX &&
                 (n->source_count < 4 || n->source[3]->dtype == DTYPE_F32);
     if (!fits)
         return false;

@@ -16,7 +16,7 @@ enum {
     QUERIES = 256,   // at most per block
     SCORES = 131072, // at most per block if it has more than FEW queries
     FEW = 16,        // with fewer queries or keys the other kernel runs
-    WIDEST = 512,
+    WIDTH_MAX = 512,
     BIAS = 4, // the source
 };
 
@@ -63,7 +63,7 @@ make_calls(struct attention *a)
 {
     const struct sizes *z = &a->z;
     struct onednn_arg queries = product_matrix(z->queries, z->width, z->width, DTYPE_BF16),
-                      turned = product_matrix(z->width, z->keys, z->keys, DTYPE_BF16),
+                      transposed = product_matrix(z->width, z->keys, z->keys, DTYPE_BF16),
                       keys = product_matrix(z->keys, z->width, z->width, DTYPE_BF16),
                       sum = product_matrix(z->keys, z->width, z->width, DTYPE_F32),
                       scores = product_matrix(z->queries, z->keys, z->keys, DTYPE_F32),
@@ -72,7 +72,7 @@ make_calls(struct attention *a)
     a->calls = mem_zalloc((size_t)z->workers * PRODUCTS * sizeof *a->calls);
     for (int64_t w = 0; ok && w < z->workers; w++) {
         struct onednn_call **c = a->calls + w * PRODUCTS;
-        c[SCORE] = product_create(queries, turned, scores, &a->pad);
+        c[SCORE] = product_create(queries, transposed, scores, &a->pad);
         c[QUERY] = product_create(weights, keys, queries, &a->pad);
         c[KEY] = product_create(product_transposed(weights), queries, sum, &a->pad);
         ok = c[SCORE] && c[QUERY] && c[KEY];
@@ -91,7 +91,7 @@ free_attention(struct attention *a)
 
 struct memory {
     void *pad;
-    uint16_t *k, *k_turned, *v_turned; // (keys,width), (width,keys) twice: of the head
+    uint16_t *k, *k_transposed, *v_transposed; // (keys,width), (width,keys) twice: of the head
     uint16_t *q, *dy, *dq;             // (queries,width): of the block
     float *scores, *dp;                // (queries,keys)
     uint16_t *weights, *ds;            // (queries,keys)
@@ -107,8 +107,8 @@ lay_out(const struct attention *a, char *base, struct memory *m)
            scores = (size_t)(z->queries * z->keys);
     m->pad = product_take(base, &used, a->pad);
     m->k = product_take(base, &used, keys * 2);
-    m->k_turned = product_take(base, &used, keys * 2);
-    m->v_turned = product_take(base, &used, keys * 2);
+    m->k_transposed = product_take(base, &used, keys * 2);
+    m->v_transposed = product_take(base, &used, keys * 2);
     m->q = product_take(base, &used, rows * 2);
     m->dy = product_take(base, &used, rows * 2);
     m->dq = product_take(base, &used, rows * 2);
@@ -152,7 +152,7 @@ gather(const struct place *p, uint16_t *to, const uint16_t *from, int64_t rows, 
 }
 
 static void
-turn(const struct place *p, uint16_t *to, const uint16_t *from)
+transpose(const struct place *p, uint16_t *to, const uint16_t *from)
 {
     const struct sizes *z = &p->a->z;
     memset(to, 0, (size_t)(z->width * z->keys) * 2);
@@ -201,8 +201,8 @@ run_block(const struct place *p)
     uint16_t *dq = row_of(p, p->step->dst, z->t, p->first);
     gather(p, p->m.q, row_of(p, p->step->src[0], z->t, p->first), p->rows, z->queries);
     gather(p, p->m.dy, row_of(p, p->step->src[3], z->t, p->first), p->rows, z->queries);
-    multiply(p, SCORE, p->m.q, p->m.k_turned, p->m.scores);
-    multiply(p, SCORE, p->m.dy, p->m.v_turned, p->m.dp);
+    multiply(p, SCORE, p->m.q, p->m.k_transposed, p->m.scores);
+    multiply(p, SCORE, p->m.dy, p->m.v_transposed, p->m.dp);
     weigh(p);
     multiply(p, QUERY, p->m.ds, p->m.k, p->m.dq);
     for (int64_t r = 0; r < p->rows; r++)
@@ -219,8 +219,8 @@ run_head(struct place *p)
                    *v = row_of(p, p->step->src[2], z->s, 0);
     uint16_t *dk = (uint16_t *)p->step->dst + z->n * z->t * z->c, *dv = dk + z->n * z->s * z->c;
     gather(p, p->m.k, k, z->s, z->keys);
-    turn(p, p->m.k_turned, k);
-    turn(p, p->m.v_turned, v);
+    transpose(p, p->m.k_transposed, k);
+    transpose(p, p->m.v_transposed, v);
     for (p->first = 0; p->first < z->t; p->first += z->queries) {
         p->rows = MIN(z->queries, z->t - p->first);
         run_block(p);
@@ -262,7 +262,7 @@ prepare(struct cpu_step *s)
     struct sizes z = sizes_of(n);
     bool fits = onednn_has_matrix_units() && n->dtype == DTYPE_BF16 &&
                 n->params.attention.scale > 0 && z.t >= FEW && z.s >= FEW && z.width >= 16 &&
-                z.width % 2 == 0 && z.width <= WIDEST &&
+                z.width % 2 == 0 && z.width <= WIDTH_MAX &&
                 (n->source_count <= BIAS || n->source[BIAS]->dtype == DTYPE_F32);
     if (!fits)
         return false;

@@ -16,7 +16,7 @@ struct onednn_kept {
     dnnl_memory_t outer, inner; // their layouts
     void *data;
     size_t size;
-    int holders;
+    int refs;
     bool ready;
 };
 
@@ -83,7 +83,7 @@ onednn_kept_get(const void *at, dnnl_memory_t outer, dnnl_memory_t inner, size_t
         all = k;
     }
     if (k)
-        k->holders++;
+        k->refs++;
     pthread_mutex_unlock(&lock);
     return k;
 }
@@ -94,7 +94,7 @@ onednn_kept_release(struct onednn_kept *k)
     if (!k)
         return;
     pthread_mutex_lock(&lock);
-    if (--k->holders == 0) {
+    if (--k->refs == 0) {
         struct onednn_kept **link = &all;
         while (*link != k)
             link = &(*link)->next;

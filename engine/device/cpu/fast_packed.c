@@ -35,10 +35,10 @@ q4_0(const uint8_t *restrict b, float *restrict out)
 
 // Scale and minimum of part j of 8, as in engine/tensor/packed.c.
 INLINE void
-scale_and_least(const uint8_t *s, int j, float *scale, float *least)
+scale_and_min(const uint8_t *s, int j, float *scale, float *min)
 {
     *scale = (float)(j < 4 ? s[j] & 63 : (s[j + 4] & 15) | (s[j - 4] >> 6) << 4);
-    *least = (float)(j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4);
+    *min = (float)(j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4);
 }
 
 // high: the fifth bits of the weights; NULL: none.
@@ -46,11 +46,11 @@ INLINE void
 k45(const uint8_t *restrict b, const uint8_t *restrict q, const uint8_t *restrict high,
     float *restrict out)
 {
-    float d = half_at(b), d_least = half_at(b + 2);
+    float d = half_at(b), dmin = half_at(b + 2);
     for (int j = 0; j < 8; j++) {
-        float scale, least;
-        scale_and_least(b + 4, j, &scale, &least);
-        float by = d * scale, from = d_least * least;
+        float scale, min;
+        scale_and_min(b + 4, j, &scale, &min);
+        float by = d * scale, from = dmin * min;
         const uint8_t *at = q + j / 2 * 32;
         int shift = 4 * (j % 2);
         SIMD for (int i = 0; i < 32; i++) {

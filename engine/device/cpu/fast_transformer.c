@@ -132,8 +132,8 @@ swiglu_row(const struct cpu_step *s, int64_t r, float *memory, int64_t pitch)
 
 // One head: rotates the pairs (0,1), (2,3) …
 INLINE void
-turn_pairs(const float *restrict x, float *restrict y, const float *restrict c,
-           const float *restrict s, int64_t half)
+rotate_pairs(const float *restrict x, float *restrict y, const float *restrict c,
+             const float *restrict s, int64_t half)
 {
     SIMD for (int64_t i = 0; i < half; i++) {
         float x0 = x[2 * i], x1 = x[2 * i + 1];
@@ -144,8 +144,8 @@ turn_pairs(const float *restrict x, float *restrict y, const float *restrict c,
 
 // One head: rotates the pairs (0,half), (1,half+1) …
 INLINE void
-turn_halves(const float *restrict x, float *restrict y, const float *restrict c,
-            const float *restrict s, int64_t half)
+rotate_halves(const float *restrict x, float *restrict y, const float *restrict c,
+              const float *restrict s, int64_t half)
 {
     SIMD for (int64_t i = 0; i < half; i++) {
         float x0 = x[i], x1 = x[half + i];
@@ -167,9 +167,9 @@ rope_row(const struct cpu_step *s, int64_t r, float *memory, int64_t pitch)
         sines[i] = sign * table[width / 2 + i];
     for (int64_t at = 0; at < all; at += width)
         if (n->params.rope.interleaved)
-            turn_pairs(x + at, y + at, table, sines, width / 2);
+            rotate_pairs(x + at, y + at, table, sines, width / 2);
         else
-            turn_halves(x + at, y + at, table, sines, width / 2);
+            rotate_halves(x + at, y + at, table, sines, width / 2);
     commit(n->dtype, s->dst, r * all, all, y);
 }
 

@@ -12,19 +12,19 @@
 #include "engine/base/require.h"
 
 enum {
-    STAYS = 4 << 10,   // pieces of at most this many bytes stay in memory
-    AROUND = 64 << 10, // what the kernel maps around a touched page (fault-around)
+    PINNED_MAX = 4 << 10,    // pieces of at most this many bytes stay in memory
+    FAULT_AROUND = 64 << 10, // what the kernel maps around a touched page (fault-around)
 };
 
 struct piece {
     const struct node *node; // bound
-    const char *found;       // its address in a mapped file; NULL: it is loaded to memory + at
+    const char *mapped;      // its address in a mapped file; NULL: it is loaded to memory + at
     size_t at, size;
     int first, last;         // steps that read it
-    int readers, keepers;    // steps that read it; those of them that keep a packed copy
-    bool stays;
-    bool rows;               // only gathered from: loaded by rows
-    bool there;
+    int readers, packers;    // steps that read it; those of them that keep a packed copy
+    bool pinned;
+    bool by_rows; // only gathered from: loaded by rows
+    bool loaded;
 };
 
 struct cpu_stream {
@@ -32,13 +32,13 @@ struct cpu_stream {
     const struct plan *plan;
     struct piece *pieces; // in the order in which steps first read them
     int count;
-    int *of;              // by node id: index of its piece + 1; 0: none
-    char *memory;         // address space of pieces that are not found; pages come and go
+    int *index;   // by node id: index of its piece + 1; 0: none
+    char *memory; // address space of pieces that are not mapped; pages come and go
     size_t reserved;
-    size_t limit;         // bytes that may be loaded at once, without rows and what stays
-    bool ran;             // a run has finished
+    size_t limit; // bytes that may be loaded at once, without rows and pinned pieces
+    bool has_run; // a run has finished
 
-    pthread_mutex_t bringing; // the source serves one call at a time
+    pthread_mutex_t source_lock; // the source serves one call at a time
     pthread_t thread;
     bool started;
 
@@ -47,8 +47,8 @@ struct cpu_stream {
     pthread_cond_t changed;
     int next;             // the piece to load next
     size_t used;
-    bool busy, ends, failed;
-    struct err why;
+    bool busy, quit, failed;
+    struct err error;
 };
 
 static size_t
@@ -67,22 +67,22 @@ is_streamed(const struct node *root)
 // --- What a plan reads, and when ---------------------------------------------------------------
 
 static void
-note(struct cpu_stream *s, const struct node *step, int i, int k, int *capacity)
+add_read(struct cpu_stream *s, const struct node *step, int i, int k, int *capacity)
 {
     const struct node *root = plan_root(step->source[k]);
     if (!is_streamed(root))
         return;
     bool gathers = step->op == OP_gather && k == 0 && step->source[0] == root;
-    int *of = &s->of[root->id];
-    if (!*of) {
-        struct piece p = {.node = root, .size = node_bytes(root), .first = i, .rows = true};
-        p.found = s->source->find(s->source->ctx, root->offset, p.size);
-        p.stays = p.size <= STAYS;
+    int *index = &s->index[root->id];
+    if (!*index) {
+        struct piece p = {.node = root, .size = node_bytes(root), .first = i, .by_rows = true};
+        p.mapped = s->source->find(s->source->ctx, root->offset, p.size);
+        p.pinned = p.size <= PINNED_MAX;
         ARRAY_PUSH(s->pieces, s->count, *capacity, p);
-        *of = s->count;
+        *index = s->count;
     }
-    struct piece *p = &s->pieces[*of - 1];
-    p->rows = p->rows && gathers && !p->stays;
+    struct piece *p = &s->pieces[*index - 1];
+    p->by_rows = p->by_rows && gathers && !p->pinned;
     p->readers++;
     p->last = i;
 }
@@ -96,93 +96,93 @@ rows_bytes(const struct cpu_stream *s, const struct piece *p)
         if (n->op == OP_gather && n->source[0] == p->node)
             ids += (size_t)shape_count(&n->shape) / (size_t)shape_last(&n->shape);
     }
-    size_t each = p->found ? MAX(2 * (size_t)AROUND, pages(row)) : pages(row) + pages(1);
+    size_t each = p->mapped ? MAX(2 * (size_t)FAULT_AROUND, pages(row)) : pages(row) + pages(1);
     return MIN(ids * each, pages(p->size));
 }
 
 // Whether the thread loads the piece, and drops it after its last step.
 static bool
-comes(const struct cpu_stream *s, const struct piece *p)
+is_prefetched(const struct cpu_stream *s, const struct piece *p)
 {
-    return !p->stays && !p->rows && !(s->ran && p->keepers == p->readers);
+    return !p->pinned && !p->by_rows && !(s->has_run && p->packers == p->readers);
 }
 
 static int
-next_that_comes(const struct cpu_stream *s, int i)
+next_prefetched(const struct cpu_stream *s, int i)
 {
-    while (i < s->count && !comes(s, &s->pieces[i]))
+    while (i < s->count && !is_prefetched(s, &s->pieces[i]))
         i++;
     return i;
 }
 
 // The most that is live at a step, and the piece after it, so that the thread is always one ahead.
 static size_t
-limit_of(const struct cpu_stream *s)
+prefetch_limit(const struct cpu_stream *s)
 {
     size_t most = 0;
-    for (int i = next_that_comes(s, 0); i < s->count; i = next_that_comes(s, i + 1)) {
+    for (int i = next_prefetched(s, 0); i < s->count; i = next_prefetched(s, i + 1)) {
         size_t live = 0;
-        int next = next_that_comes(s, i + 1);
+        int next = next_prefetched(s, i + 1);
         for (int k = 0; k <= i; k++)
-            if (comes(s, &s->pieces[k]) && s->pieces[k].last >= s->pieces[i].first)
+            if (is_prefetched(s, &s->pieces[k]) && s->pieces[k].last >= s->pieces[i].first)
                 live += pages(s->pieces[k].size);
         most = MAX(most, live + (next < s->count ? pages(s->pieces[next].size) : 0));
     }
     return most;
 }
 
-// Gives a piece that is not found the next address.
+// Gives a piece that is not mapped the next address.
 static void
-lay(struct cpu_stream *s, struct piece *p, size_t alignment)
+place_piece(struct cpu_stream *s, struct piece *p, size_t alignment)
 {
     p->at = s->reserved;
-    s->reserved += p->found ? 0 : (p->size + alignment - 1) / alignment * alignment;
+    s->reserved += p->mapped ? 0 : (p->size + alignment - 1) / alignment * alignment;
 }
 
 static void
-look(struct cpu_stream *s, const struct plan *p, const struct weights_source *source)
+plan_pieces(struct cpu_stream *s, const struct plan *p, const struct weights_source *source)
 {
     int capacity = 0;
     *s = (struct cpu_stream){.source = source, .plan = p};
-    s->of = mem_zalloc(((size_t)graph_count(p->graph) + 1) * sizeof *s->of);
+    s->index = mem_zalloc(((size_t)graph_count(p->graph) + 1) * sizeof *s->index);
     for (int i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i]->source_count; k++)
-            note(s, p->steps[i], i, k, &capacity);
+            add_read(s, p->steps[i], i, k, &capacity);
     for (int i = 0; i < s->count; i++)
-        if (s->pieces[i].stays)
-            lay(s, &s->pieces[i], 64);
+        if (s->pieces[i].pinned)
+            place_piece(s, &s->pieces[i], 64);
     s->reserved = pages(s->reserved);
     for (int i = 0; i < s->count; i++)
-        if (!s->pieces[i].stays)
-            lay(s, &s->pieces[i], pages(1));
-    s->limit = limit_of(s);
+        if (!s->pieces[i].pinned)
+            place_piece(s, &s->pieces[i], pages(1));
+    s->limit = prefetch_limit(s);
 }
 
 static size_t
-bytes_of(const struct cpu_stream *s)
+peak_bytes(const struct cpu_stream *s)
 {
     size_t sum = s->limit;
     for (int i = 0; i < s->count; i++)
-        sum += s->pieces[i].stays  ? s->pieces[i].size
-               : s->pieces[i].rows ? rows_bytes(s, &s->pieces[i])
-                                   : 0;
+        sum += s->pieces[i].pinned    ? s->pieces[i].size
+               : s->pieces[i].by_rows ? rows_bytes(s, &s->pieces[i])
+                                      : 0;
     return sum;
 }
 
 static void
-forget(struct cpu_stream *s)
+free_pieces(struct cpu_stream *s)
 {
     free(s->pieces);
-    free(s->of);
+    free(s->index);
 }
 
 size_t
 cpu_stream_bytes(const struct plan *p, const struct weights_source *source)
 {
     struct cpu_stream s;
-    look(&s, p, source);
-    size_t size = bytes_of(&s);
-    forget(&s);
+    plan_pieces(&s, p, source);
+    size_t size = peak_bytes(&s);
+    free_pieces(&s);
     return size;
 }
 
@@ -203,64 +203,64 @@ page_in(const char *data, size_t size)
 }
 
 static bool
-bring(struct cpu_stream *s, const struct piece *p, size_t first, size_t size, struct err *err)
+load_piece(struct cpu_stream *s, const struct piece *p, size_t first, size_t size, struct err *err)
 {
-    if (p->found) {
-        page_in(p->found + first, size);
+    if (p->mapped) {
+        page_in(p->mapped + first, size);
         return true;
     }
-    pthread_mutex_lock(&s->bringing);
-    bool ok = s->source->bring(s->source->ctx, p->node->offset + first, size,
-                               s->memory + p->at + first, err);
-    pthread_mutex_unlock(&s->bringing);
+    pthread_mutex_lock(&s->source_lock);
+    bool ok = s->source->load(s->source->ctx, p->node->offset + first, size,
+                              s->memory + p->at + first, err);
+    pthread_mutex_unlock(&s->source_lock);
     return ok;
 }
 
 static void
 drop(const struct cpu_stream *s, const struct piece *p)
 {
-    if (p->found)
-        file_map_forget(p->found, p->size + pages(1)); // and the page it ends in
+    if (p->mapped)
+        file_map_forget(p->mapped, p->size + pages(1)); // and the page it ends in
     else
         madvise(s->memory + p->at, pages(p->size), MADV_DONTNEED);
 }
 
 // 1: the thread has a piece to load; 0: it waits; -1: it ends.
 static int
-may_bring(const struct cpu_stream *s)
+prefetch_state(const struct cpu_stream *s)
 {
-    if (s->ends)
+    if (s->quit)
         return -1;
     return s->next < s->count && !s->failed &&
            s->used + pages(s->pieces[s->next].size) <= s->limit;
 }
 
 static void *
-bring_ahead(void *ctx)
+prefetch_thread(void *ctx)
 {
     struct cpu_stream *s = ctx;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        int may = may_bring(s);
-        if (may < 0)
+        int state = prefetch_state(s);
+        if (state < 0)
             break;
-        if (!may) {
+        if (!state) {
             pthread_cond_wait(&s->changed, &s->lock);
             continue;
         }
         struct piece *p = &s->pieces[s->next];
-        struct err why = {0};
+        struct err error = {0};
         s->used += pages(p->size);
         s->busy = true;
         pthread_mutex_unlock(&s->lock);
-        bool ok = bring(s, p, 0, p->size, &why);
+        bool ok = load_piece(s, p, 0, p->size, &error);
         pthread_mutex_lock(&s->lock);
         s->busy = false;
-        p->there = true;
-        s->next = next_that_comes(s, s->next + 1);
+        p->loaded = true;
+        s->next = next_prefetched(s, s->next + 1);
         if (!ok && !s->failed) {
             s->failed = true;
-            s->why = why;
+            s->error = error;
         }
         pthread_cond_broadcast(&s->changed);
     }
@@ -284,10 +284,10 @@ reserve_space(struct cpu_stream *s, struct err *err)
 }
 
 static bool
-bring_what_stays(struct cpu_stream *s, struct err *err)
+load_pinned(struct cpu_stream *s, struct err *err)
 {
     for (int i = 0; i < s->count; i++)
-        if (s->pieces[i].stays && !bring(s, &s->pieces[i], 0, s->pieces[i].size, err))
+        if (s->pieces[i].pinned && !load_piece(s, &s->pieces[i], 0, s->pieces[i].size, err))
             return false;
     return true;
 }
@@ -296,13 +296,13 @@ struct cpu_stream *
 cpu_stream_create(const struct plan *p, const struct weights_source *source, struct err *err)
 {
     struct cpu_stream *s = mem_zalloc(sizeof *s);
-    look(s, p, source);
-    pthread_mutex_init(&s->bringing, NULL);
+    plan_pieces(s, p, source);
+    pthread_mutex_init(&s->source_lock, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->next = s->count;
-    bool ok = reserve_space(s, err) && bring_what_stays(s, err);
-    s->started = ok && pthread_create(&s->thread, NULL, bring_ahead, s) == 0;
+    bool ok = reserve_space(s, err) && load_pinned(s, err);
+    s->started = ok && pthread_create(&s->thread, NULL, prefetch_thread, s) == 0;
     if (s->started)
         return s;
     if (ok)
@@ -319,27 +319,27 @@ cpu_stream_destroy(struct cpu_stream *s)
     if (s->started) {
         cpu_stream_stop(s);
         pthread_mutex_lock(&s->lock);
-        s->ends = true;
+        s->quit = true;
         pthread_cond_broadcast(&s->changed);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
     }
     for (int i = 0; i < s->count; i++)
-        if (s->pieces[i].found)
+        if (s->pieces[i].mapped)
             drop(s, &s->pieces[i]);
     if (s->memory)
         munmap(s->memory, s->reserved);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
-    pthread_mutex_destroy(&s->bringing);
-    forget(s);
+    pthread_mutex_destroy(&s->source_lock);
+    free_pieces(s);
     free(s);
 }
 
 static struct piece *
 piece_of(const struct cpu_stream *s, const struct node *root)
 {
-    return is_streamed(root) && s->of[root->id] ? &s->pieces[s->of[root->id] - 1] : NULL;
+    return is_streamed(root) && s->index[root->id] ? &s->pieces[s->index[root->id] - 1] : NULL;
 }
 
 const char *
@@ -347,15 +347,15 @@ cpu_stream_at(const struct cpu_stream *s, const struct node *bound)
 {
     const struct piece *p = piece_of(s, bound);
     require(p);
-    return p->found ? p->found : s->memory + p->at;
+    return p->mapped ? p->mapped : s->memory + p->at;
 }
 
 void
-cpu_stream_kept(struct cpu_stream *s, const struct node *bound)
+cpu_stream_packed(struct cpu_stream *s, const struct node *bound)
 {
     struct piece *p = piece_of(s, bound);
     if (p)
-        p->keepers++;
+        p->packers++;
 }
 
 // --- A run -------------------------------------------------------------------------------------
@@ -365,26 +365,26 @@ cpu_stream_start(struct cpu_stream *s)
 {
     pthread_mutex_lock(&s->lock);
     s->failed = false;
-    s->next = next_that_comes(s, 0);
+    s->next = next_prefetched(s, 0);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 
 // Loads the rows that a step gathers. Its ids have been checked.
 static bool
-bring_rows(struct cpu_stream *s, const struct piece *p, const struct node *step,
-           const int32_t *ids, struct err *err)
+load_rows(struct cpu_stream *s, const struct piece *p, const struct node *step, const int32_t *ids,
+          struct err *err)
 {
     size_t row = p->size / (size_t)p->node->shape.dim[0];
     int64_t count = shape_count(&step->source[1]->shape);
     for (int64_t i = 0; i < count; i++)
-        if (!bring(s, p, (size_t)ids[i] * row, row, err))
+        if (!load_piece(s, p, (size_t)ids[i] * row, row, err))
             return false;
     return true;
 }
 
 static bool
-bring_what_is_gathered(struct cpu_stream *s, int step, struct err *err)
+load_gathered(struct cpu_stream *s, int step, struct err *err)
 {
     const struct node *n = s->plan->steps[step];
     if (n->op != OP_gather)
@@ -392,15 +392,15 @@ bring_what_is_gathered(struct cpu_stream *s, int step, struct err *err)
     const struct piece *p = piece_of(s, plan_root(n->source[0]));
     const struct place *ids = &s->plan->places[n->source[1]->id];
     const char *at = (const char *)s->plan->slots[ids->slot]->memory + ids->offset;
-    return !p || !p->rows || bring_rows(s, p, n, (const int32_t *)(const void *)at, err);
+    return !p || !p->by_rows || load_rows(s, p, n, (const int32_t *)(const void *)at, err);
 }
 
 // Whether all that the step reads is loaded.
 static bool
-is_there(const struct cpu_stream *s, int step)
+is_loaded(const struct cpu_stream *s, int step)
 {
     for (int i = 0; i < s->count && s->pieces[i].first <= step; i++)
-        if (s->pieces[i].last >= step && comes(s, &s->pieces[i]) && !s->pieces[i].there)
+        if (s->pieces[i].last >= step && is_prefetched(s, &s->pieces[i]) && !s->pieces[i].loaded)
             return false;
     return true;
 }
@@ -409,19 +409,19 @@ bool
 cpu_stream_begin(struct cpu_stream *s, int step, struct err *err)
 {
     pthread_mutex_lock(&s->lock);
-    while (!s->failed && !is_there(s, step))
+    while (!s->failed && !is_loaded(s, step))
         pthread_cond_wait(&s->changed, &s->lock);
-    bool ok = !s->failed || err_set(err, s->why.code, "%s", s->why.text);
+    bool ok = !s->failed || err_set(err, s->error.code, "%s", s->error.text);
     pthread_mutex_unlock(&s->lock);
-    return ok && bring_what_is_gathered(s, step, err);
+    return ok && load_gathered(s, step, err);
 }
 
 // Call with the lock held.
 static void
-leave(struct cpu_stream *s, struct piece *p)
+evict(struct cpu_stream *s, struct piece *p)
 {
     drop(s, p);
-    p->there = false;
+    p->loaded = false;
     s->used -= pages(p->size);
 }
 
@@ -431,9 +431,9 @@ cpu_stream_end(struct cpu_stream *s, int step)
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < s->count && s->pieces[i].first <= step; i++) {
         struct piece *p = &s->pieces[i];
-        if (p->last == step && p->there)
-            leave(s, p);
-        else if (p->last == step && p->rows)
+        if (p->last == step && p->loaded)
+            evict(s, p);
+        else if (p->last == step && p->by_rows)
             drop(s, p);
     }
     pthread_cond_broadcast(&s->changed);
@@ -443,7 +443,7 @@ cpu_stream_end(struct cpu_stream *s, int step)
 bool
 cpu_stream_finish(struct cpu_stream *s, struct err *err)
 {
-    s->ran = true;
+    s->has_run = true;
     return s->source->check(s->source->ctx, err);
 }
 
@@ -455,7 +455,7 @@ cpu_stream_stop(struct cpu_stream *s)
     while (s->busy)
         pthread_cond_wait(&s->changed, &s->lock);
     for (int i = 0; i < s->count; i++)
-        if (s->pieces[i].there)
-            leave(s, &s->pieces[i]);
+        if (s->pieces[i].loaded)
+            evict(s, &s->pieces[i]);
     pthread_mutex_unlock(&s->lock);
 }

@@ -20,7 +20,7 @@ void cpu_stream_destroy(struct cpu_stream *s); // NULL is fine
 // The address of a bound weight tensor while a step that reads it runs; the same in every run.
 const char *cpu_stream_at(const struct cpu_stream *s, const struct node *bound);
 // Says that a step's kernel keeps a packed copy of that tensor from its first run on.
-void cpu_stream_kept(struct cpu_stream *s, const struct node *bound);
+void cpu_stream_packed(struct cpu_stream *s, const struct node *bound);
 
 // One run: start; begin and end for each step; finish. After an error, stop instead of the rest.
 void cpu_stream_start(struct cpu_stream *s);

@@ -2,7 +2,7 @@
 // Products of many rows with large matrices by the processor's matrix units (AMX), in bf16 or with
 // quantised weights. oneDNN 2.6 reaches a quarter of the units' rate, because it waits for memory.
 //
-// The columns of the result are taken in stretches. The weights of a stretch are brought into the
+// The columns of the result are taken in stretches. The weights of a stretch are packed in the
 // units' order once for all rows of the left side: in strips of 32 columns, where 32 x 32 elements
 // are two tiles of 1 KB side by side. Then each thread takes blocks of 128 rows, brings them into
 // the same order in its second-level cache, and multiplies them by strip after strip, 256 elements
@@ -20,15 +20,15 @@
 #include "engine/base/mem.h"
 
 enum {
-    SIDE = 32,             // rows and columns multiplied at a time: 2 x 2 tiles
-    TILE = 512,            // elements of a tile: 16 rows of 32, or 16 x 16 pairs of weights
-    SUMS = SIDE * SIDE,    // in four tiles of 16 x 16
-    DEEP = 256,            // depth multiplied at a time
-    DEEPEST = 3072,        // depth of a block of rows brought into order at a time
-    ROWS = 128,            // of a block
-    ROWS_LEAST = 256,      // with fewer, bringing weights into order does not pay
-    WEIGHTS_LEAST = 2 << 20,
-    INNER_MOST = 1 << 19,
+    SIDE = 32,          // rows and columns multiplied at a time: 2 x 2 tiles
+    TILE = 512,         // elements of a tile: 16 rows of 32, or 16 x 16 pairs of weights
+    SUMS = SIDE * SIDE, // in four tiles of 16 x 16
+    DEPTH = 256,        // depth multiplied at a time
+    DEPTH_MAX = 3072,   // depth of a block of rows packed at a time
+    ROWS = 128,         // of a block
+    ROWS_MIN = 256,     // with fewer, packing weights does not pay
+    WEIGHTS_MIN = 2 << 20,
+    INNER_MAX = 1 << 19,
 };
 
 struct tiles_product {
@@ -37,7 +37,7 @@ struct tiles_product {
     int64_t blocks, groups; // of rows; of a stretch's columns, so that all threads have work
     int64_t workers;
     size_t worker;          // bytes per worker
-    size_t strips;          // bytes of a stretch's weights in order
+    size_t strips;          // bytes of a stretch's weights, packed
 };
 
 static packed_rows_fn *unpack_rows;
@@ -140,7 +140,7 @@ transpose_words(uint32_t *to, const uint32_t *from, int64_t pitch)
 
 // Weights of 32 columns, each a row of `inner` elements.
 static void
-order_weights(uint16_t *to, const uint16_t *from, int64_t inner)
+pack_weights(uint16_t *to, const uint16_t *from, int64_t inner)
 {
     for (int64_t k = 0; k < inner; k += 32)
         for (int half = 0; half < 2; half++, to += TILE)
@@ -151,9 +151,9 @@ order_weights(uint16_t *to, const uint16_t *from, int64_t inner)
 
 // 32 rows; those beyond `rows` become zeros.
 static void
-order_rows(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, int64_t deep)
+pack_rows(uint16_t *to, const uint16_t *from, int64_t pitch, int64_t rows, int64_t depth)
 {
-    for (int64_t k = 0; k < deep; k += 32)
+    for (int64_t k = 0; k < depth; k += 32)
         for (int64_t r = 0; r < SIDE; r++, to += 32)
             _mm512_store_si512(to, r < rows ? _mm512_loadu_si512(from + r * pitch + k)
                                             : _mm512_setzero_si512());
@@ -175,7 +175,7 @@ memory_of(const struct job *j, int64_t worker)
 }
 
 static void
-order_some(void *ctx, int64_t first, int64_t last)
+pack_weights_range(void *ctx, int64_t first, int64_t last)
 {
     const struct job *j = ctx;
     const struct node *w = j->step->node->source[1];
@@ -191,7 +191,7 @@ order_some(void *ctx, int64_t first, int64_t last)
                 unpack_rows(DTYPE_BF16, wide, w->dtype, from, SIDE * inner);
                 from = wide;
             }
-            order_weights(to, from, inner);
+            pack_weights(to, from, inner);
         }
 }
 
@@ -219,13 +219,13 @@ write_sums(const struct job *j, const float *sums, int64_t row, int64_t rows, in
 }
 
 struct block {
-    uint16_t *rows;       // in order
+    uint16_t *rows;       // packed
     float *sums;          // of the block with one strip, or with all of a group
     int64_t first, count; // rows
-    int64_t at, deep;     // the part of the inner dimension
+    int64_t at, depth;    // the part of the inner dimension
 };
 
-// Multiplies a block of rows, to the depth that is in order, by one strip of columns; after the
+// Multiplies a block of rows, to the depth that is packed, by one strip of columns; after the
 // last part of the inner dimension writes the result.
 static void
 multiply_strip(const struct job *j, const struct block *b, int64_t column, float *sums)
@@ -233,24 +233,24 @@ multiply_strip(const struct job *j, const struct block *b, int64_t column, float
     const uint16_t *strip =
         (const uint16_t *)j->step->scratch + (column - j->first) * j->p->inner + b->at * SIDE;
     int64_t strips = (b->count + SIDE - 1) / SIDE;
-    for (int64_t k = 0; k < b->deep; k += DEEP) {
-        int64_t deep = MIN(DEEP, b->deep - k);
-        const char *next = (const char *)(strip + (k + deep) * SIDE);
+    for (int64_t k = 0; k < b->depth; k += DEPTH) {
+        int64_t depth = MIN(DEPTH, b->depth - k);
+        const char *next = (const char *)(strip + (k + depth) * SIDE);
         for (int64_t s = 0; s < strips; s++)
-            multiply(b->rows + (s * b->deep + k) * SIDE, strip + k * SIDE, sums + s * SUMS,
-                     deep / 32, b->at + k == 0, next + s * deep / 32 * 512);
+            multiply(b->rows + (s * b->depth + k) * SIDE, strip + k * SIDE, sums + s * SUMS,
+                     depth / 32, b->at + k == 0, next + s * depth / 32 * 512);
     }
-    for (int64_t s = 0; s < strips && b->at + b->deep == j->p->inner; s++)
+    for (int64_t s = 0; s < strips && b->at + b->depth == j->p->inner; s++)
         write_sums(j, sums + s * SUMS, b->first + s * SIDE, b->count - s * SIDE, column);
 }
 
 static void
-order_block(const struct job *j, const struct block *b)
+pack_block(const struct job *j, const struct block *b)
 {
     const uint16_t *from = (const uint16_t *)j->step->src[0] + b->first * j->p->inner + b->at;
     for (int64_t s = 0; s * SIDE < b->count; s++)
-        order_rows(b->rows + s * SIDE * b->deep, from + s * SIDE * j->p->inner, j->p->inner,
-                   b->count - s * SIDE, b->deep);
+        pack_rows(b->rows + s * SIDE * b->depth, from + s * SIDE * j->p->inner, j->p->inner,
+                  b->count - s * SIDE, b->depth);
 }
 
 // Multiplies a block of rows by a group of the stretch's columns.
@@ -262,11 +262,11 @@ run_item(const struct job *j, int64_t item, char *memory)
     int64_t first = strips * group / p->groups, last = strips * (group + 1) / p->groups;
     struct block b = {.rows = (uint16_t *)memory, .first = item / p->groups * ROWS};
     b.count = MIN(ROWS, p->rows - b.first);
-    b.sums = (float *)(memory + (size_t)ROWS * (size_t)MIN(p->inner, DEEPEST) * 2);
-    bool once = p->inner <= DEEPEST;
-    for (b.at = 0; b.at < p->inner; b.at += b.deep) {
-        b.deep = MIN(DEEPEST, p->inner - b.at);
-        order_block(j, &b);
+    b.sums = (float *)(memory + (size_t)ROWS * (size_t)MIN(p->inner, DEPTH_MAX) * 2);
+    bool once = p->inner <= DEPTH_MAX;
+    for (b.at = 0; b.at < p->inner; b.at += b.depth) {
+        b.depth = MIN(DEPTH_MAX, p->inner - b.at);
+        pack_block(j, &b);
         for (int64_t s = first; s < last; s++)
             multiply_strip(j, &b, j->first + s * SIDE,
                            b.sums + (once ? 0 : (s - first) * ROWS * SIDE));
@@ -293,7 +293,7 @@ run(struct cpu_step *s)
     struct job j = {.step = s, .p = p, .workers = (char *)s->scratch + p->strips};
     for (j.first = 0; j.first < p->columns; j.first += p->stretch) {
         j.count = MIN(p->stretch, p->columns - j.first);
-        cpu_parallel(p->workers, 1, order_some, &j);
+        cpu_parallel(p->workers, 1, pack_weights_range, &j);
         cpu_parallel(p->workers, 1, run_some, &j);
     }
 }
@@ -309,7 +309,7 @@ padded(size_t bytes)
 static void
 lay_out(struct tiles_product *p)
 {
-    size_t inner = (size_t)p->inner, deep = (size_t)MIN(p->inner, DEEPEST);
+    size_t inner = (size_t)p->inner, depth = (size_t)MIN(p->inner, DEPTH_MAX);
     int64_t most = (int64_t)(tiles_stretch_bytes / (2 * inner)) / SIDE * SIDE;
     p->stretch = MIN(p->columns, MAX(most, SIDE));
     p->blocks = (p->rows + ROWS - 1) / ROWS;
@@ -318,16 +318,16 @@ lay_out(struct tiles_product *p)
     bool even = p->blocks % p->workers == 0;
     p->groups = even ? 1 : (4 * p->workers + p->blocks - 1) / p->blocks;
     p->groups = MAX(1, MIN(p->groups, p->stretch / SIDE));
-    size_t columns = p->inner <= DEEPEST
+    size_t columns = p->inner <= DEPTH_MAX
                          ? SIDE
                          : (size_t)(p->stretch / SIDE + p->groups - 1) / (size_t)p->groups * SIDE;
-    size_t block = ROWS * deep * 2 + ROWS * columns * 4;
+    size_t block = ROWS * depth * 2 + ROWS * columns * 4;
     p->worker = padded(MAX(block, SIDE * inner * 2));
     p->strips = padded((size_t)p->stretch * inner * 2);
 }
 
 static bool
-takes(const struct node *n)
+supports(const struct node *n)
 {
     const struct node *a = n->source[0], *b = n->source[1];
     bool sides = !n->params.matmul.transpose_a && n->params.matmul.transpose_b &&
@@ -336,15 +336,15 @@ takes(const struct node *n)
     bool result = (n->dtype == DTYPE_BF16 || n->dtype == DTYPE_F32) &&
                   (n->source_count < 3 || n->source[2]->dtype == DTYPE_F32);
     return sides && result && b->shape.dim[0] % SIDE == 0 && b->shape.dim[1] % 32 == 0 &&
-           shape_count(&b->shape) >= WEIGHTS_LEAST && b->shape.dim[1] <= INNER_MOST &&
-           shape_count(&n->shape) / shape_last(&n->shape) >= ROWS_LEAST;
+           shape_count(&b->shape) >= WEIGHTS_MIN && b->shape.dim[1] <= INNER_MAX &&
+           shape_count(&n->shape) / shape_last(&n->shape) >= ROWS_MIN;
 }
 
 static bool
 prepare(struct cpu_step *s)
 {
     const struct node *n = s->node, *b = n->source[1];
-    if (!takes(n))
+    if (!supports(n))
         return false;
     struct tiles_product *p = s->state = mem_zalloc(sizeof *p);
     p->columns = b->shape.dim[0];

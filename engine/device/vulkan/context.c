@@ -105,7 +105,7 @@ instance_has(struct vk_device *d, const char *layer, const char *extension)
 }
 
 static bool
-speaks_enough(struct vk_device *d, struct err *err)
+check_version(struct vk_device *d, struct err *err)
 {
     uint32_t version = 0;
     d->vk.EnumerateInstanceVersion(&version);
@@ -122,7 +122,7 @@ open_instance(struct vk_device *d, struct err *err)
     bool validate = wanted && strcmp(wanted, "0") != 0;
     if (validate && !instance_has(d, layer, NULL))
         return vk_failed(d, VK_ERROR_LAYER_NOT_PRESENT, "LIMN_VULKAN_VALIDATE", err);
-    if (!speaks_enough(d, err))
+    if (!check_version(d, err))
         return false;
     VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                              .pApplicationName = "limn",
@@ -238,7 +238,7 @@ choose(struct vk_device *d, const char *name, struct err *err)
 }
 
 int
-vk_offers(struct vk_offer *list, int max, struct err *err)
+vk_list_offers(struct vk_offer *list, int max, struct err *err)
 {
     struct vk_device *d = mem_zalloc(sizeof *d);
     VkPhysicalDevice all[DEVICES_MAX];

@@ -45,7 +45,7 @@ units_multiply(struct device *d, enum dtype type, bool lines, bool *right, struc
 }
 
 static bool
-try_units(struct device *d, enum dtype type, enum vk_matrix *units, struct err *err)
+check_units(struct device *d, enum dtype type, enum vk_matrix *units, struct err *err)
 {
     struct vk_device *v = vk_of(d);
     bool lines, places;
@@ -64,7 +64,7 @@ try_units(struct device *d, enum dtype type, enum vk_matrix *units, struct err *
 }
 
 static bool
-give_up(struct vk_device *v)
+discard(struct vk_device *v)
 {
     vk_context_close(v);
     free(v);
@@ -76,16 +76,16 @@ device_open_vulkan(struct device *d, struct err *err)
 {
     struct vk_device *v = d->state = mem_zalloc(sizeof *v);
     if (!vk_context_open(v, d->number, err))
-        return give_up(v);
+        return discard(v);
     const struct vk_offer *o = &v->offer;
     snprintf(d->limits.name, sizeof d->limits.name, "vulkan: %.80s, %s", o->name,
              o->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? "a software driver" : "16-bit storage");
     d->limits.emulated = o->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     d->limits.memory = o->memory;
     d->limits.alignment = MAX(64, o->offset_alignment);
-    if (!try_units(d, DTYPE_F16, &v->matrix_f16, err) ||
-        !try_units(d, DTYPE_BF16, &v->matrix_bf16, err))
-        return give_up(v);
+    if (!check_units(d, DTYPE_F16, &v->matrix_f16, err) ||
+        !check_units(d, DTYPE_BF16, &v->matrix_bf16, err))
+        return discard(v);
     // Both halves save memory, and bf16 is the safer, but not where only f16 has matrix units.
     d->limits.f16 = !v->serial;
     d->limits.bf16 =
@@ -96,7 +96,7 @@ device_open_vulkan(struct device *d, struct err *err)
 // Loading a driver takes a tenth of a second and 40 MiB, also where it is a software one: Linux
 // has a node for every real one.
 static bool
-likely(void)
+probe(void)
 {
 #ifdef __linux__
     static const char *const nodes[] = {"/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/kgsl-3d0",
@@ -113,10 +113,10 @@ likely(void)
 static int
 device_list_vulkan(struct device_info *list, int max)
 {
-    enum { MOST = 16 };
+    enum { OFFERS_MAX = 16 };
     struct err err = {0};
-    struct vk_offer *offers = mem_zalloc(MOST * sizeof *offers);
-    int count = vk_offers(offers, MIN(max, MOST), &err);
+    struct vk_offer *offers = mem_zalloc(OFFERS_MAX * sizeof *offers);
+    int count = vk_list_offers(offers, MIN(max, OFFERS_MAX), &err);
     for (int i = 0; i < count; i++) {
         const struct vk_offer *o = &offers[i];
         list[i] = (struct device_info){.memory = o->memory, .available = o->available,
@@ -247,7 +247,7 @@ rate(struct device *d, enum dtype dtype, double *flops, const char **how, struct
 const struct device_table device_vulkan = {
     .kind = "vulkan",
     .list = device_list_vulkan,
-    .likely = likely,
+    .probe = probe,
     .open = device_open_vulkan,
     .close = device_close_vulkan,
     .memory_create = memory_create,

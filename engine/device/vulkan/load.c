@@ -8,7 +8,7 @@
 void (*vk_test_hook)(struct vk_calls *vk);
 
 static bool
-missing(const char *name, struct err *err)
+missing_call(const char *name, struct err *err)
 {
     return err_set(err, ERR_UNSUPPORTED, "the Vulkan library has no vk%s: it is older than 1.2",
                    name);
@@ -25,11 +25,11 @@ vk_load(struct vk_calls *vk, void **library, struct err *err)
                                              "the graphics card's driver)");
     *(void **)&vk->GetInstanceProcAddr = dlsym(*library, "vkGetInstanceProcAddr");
     if (!vk->GetInstanceProcAddr)
-        return missing("GetInstanceProcAddr", err);
+        return missing_call("GetInstanceProcAddr", err);
 #define GLOBAL(name)                                                                               \
     vk->name = (PFN_vk##name)vk->GetInstanceProcAddr(NULL, "vk" #name);                            \
     if (!vk->name)                                                                                 \
-        return missing(#name, err);
+        return missing_call(#name, err);
 #define INSTANCE(name)
 #define DEVICE(name)
 #include "engine/device/vulkan/calls.def"
@@ -46,7 +46,7 @@ vk_load_instance(struct vk_calls *vk, VkInstance instance, struct err *err)
 #define INSTANCE(name)                                                                             \
     vk->name = (PFN_vk##name)vk->GetInstanceProcAddr(instance, "vk" #name);                        \
     if (!vk->name)                                                                                 \
-        return missing(#name, err);
+        return missing_call(#name, err);
 #define DEVICE(name)
 #include "engine/device/vulkan/calls.def"
 #undef GLOBAL
@@ -72,7 +72,7 @@ vk_load_device(struct vk_calls *vk, VkDevice device, struct err *err)
 #define DEVICE(name)                                                                               \
     vk->name = (PFN_vk##name)vk->GetDeviceProcAddr(device, "vk" #name);                            \
     if (!vk->name)                                                                                 \
-        return missing(#name, err);
+        return missing_call(#name, err);
 #include "engine/device/vulkan/calls.def"
 #undef GLOBAL
 #undef INSTANCE

@@ -42,7 +42,7 @@ memory_type(const struct vk_device *d, uint32_t allowed, enum vk_use use)
 
 // Bytes of a type's heap that nobody uses now, as far as the driver says; *all: of the whole heap.
 static size_t
-unused(struct vk_device *d, int type, size_t *all)
+heap_free(struct vk_device *d, int type, size_t *all)
 {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
@@ -62,13 +62,13 @@ vk_room(struct vk_device *d)
 {
     size_t all;
     int type = memory_type(d, ~0u, VK_USE_DEVICE);
-    return type < 0 ? 0 : unused(d, type, &all);
+    return type < 0 ? 0 : heap_free(d, type, &all);
 }
 
 static bool
-no_memory(struct vk_device *d, size_t size, int type, const char *what, struct err *err)
+out_of_memory(struct vk_device *d, size_t size, int type, const char *what, struct err *err)
 {
-    size_t all = d->offer.memory, left = type >= 0 ? unused(d, type, &all) : all;
+    size_t all = d->offer.memory, left = type >= 0 ? heap_free(d, type, &all) : all;
     char missing[64] = "and the driver gives none";
     if (size > left)
         snprintf(missing, sizeof missing, "%.1f MiB too many", (double)(size - left) / 0x1p20);
@@ -103,13 +103,13 @@ allocate(struct vk_device *d, size_t size, int type, VkDeviceMemory *memory, voi
     size_t all;
     // Beyond its budget a driver may take the machine's memory, or another program's, without a
     // word.
-    if (type < 0 || size > unused(d, type, &all))
-        return no_memory(d, size, type, what, err);
+    if (type < 0 || size > heap_free(d, type, &all))
+        return out_of_memory(d, size, type, what, err);
     VkResult r = d->vk.AllocateMemory(d->device, &info, NULL, memory);
     if (r != VK_SUCCESS) {
         *memory = VK_NULL_HANDLE;
         bool full = r == VK_ERROR_OUT_OF_DEVICE_MEMORY || r == VK_ERROR_OUT_OF_HOST_MEMORY;
-        return full ? no_memory(d, size, type, what, err) : vk_failed(d, r, what, err);
+        return full ? out_of_memory(d, size, type, what, err) : vk_failed(d, r, what, err);
     }
     if (d->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
         r = d->vk.MapMemory(d->device, *memory, 0, VK_WHOLE_SIZE, 0, mapped);
@@ -173,7 +173,7 @@ vk_memory_create(struct vk_device *d, size_t size, enum vk_use use, const char *
         return NULL;
     }
     if (d->offer.memory_max && size > d->offer.memory_max) {
-        no_memory(d, size, -1, what, err);
+        out_of_memory(d, size, -1, what, err);
         return NULL;
     }
     struct vk_memory *m = mem_zalloc(sizeof *m);
@@ -186,7 +186,7 @@ vk_memory_create(struct vk_device *d, size_t size, enum vk_use use, const char *
     VkResult r = d->vk.CreateBuffer(d->device, &info, NULL, &m->buffer);
     if (r != VK_SUCCESS) {
         m->buffer = VK_NULL_HANDLE;
-        no_memory(d, size, -1, what, err);
+        out_of_memory(d, size, -1, what, err);
         goto failed;
     }
     VkMemoryRequirements need;
@@ -218,8 +218,8 @@ vk_weights_create(struct vk_device *d, size_t size, enum vk_use use, struct err 
         return vk_memory_create(d, size, use, what, err);
     size_t part = most >= BUFFER_SEGMENT ? most / BUFFER_SEGMENT * BUFFER_SEGMENT : most;
     int type = memory_type(d, UINT32_MAX, use); // so that an error speaks of the whole
-    if (type < 0 || size > unused(d, type, &all)) {
-        no_memory(d, size, type, what, err);
+    if (type < 0 || size > heap_free(d, type, &all)) {
+        out_of_memory(d, size, type, what, err);
         return NULL;
     }
     struct vk_memory *first = NULL, **last = &first;
@@ -248,7 +248,7 @@ static void
 destroy_part(struct vk_device *d, struct vk_memory *m)
 {
     if (m->memory || m->block)
-        vk_settle(d);
+        vk_wait_idle(d);
     if (m->buffer)
         d->vk.DestroyBuffer(d->device, m->buffer, NULL);
     if (m->memory)
@@ -324,7 +324,7 @@ vk_wait(struct vk_device *d, struct err *err)
 }
 
 void
-vk_settle(struct vk_device *d)
+vk_wait_idle(struct vk_device *d)
 {
     struct err ignored = {0};
     // A lost device may still be at work; the driver knows.

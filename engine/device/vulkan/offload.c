@@ -17,7 +17,7 @@ padded(size_t size)
 }
 
 static bool
-stays(const struct vk_dispatch *x, int slot, const struct vk_memory *weights)
+is_offloaded(const struct vk_dispatch *x, int slot, const struct vk_memory *weights)
 {
     const struct vk_memory *m = weights;
     while (m && m != x->range[slot].memory)
@@ -32,7 +32,7 @@ vk_offload_ring(const struct vk_dispatch *list, int count, const struct vk_memor
     for (int i = 0; i < count; i++) {
         size_t need = 0;
         for (int k = 0; k < VK_BINDINGS; k++)
-            need += stays(&list[i], k, weights) ? padded(list[i].range[k].size) : 0;
+            need += is_offloaded(&list[i], k, weights) ? padded(list[i].range[k].size) : 0;
         largest = MAX(largest, need);
     }
     return 2 * largest;
@@ -48,7 +48,7 @@ vk_offload_apply(struct vk_dispatch **list, int *count, const struct vk_memory *
     for (int i = 0; i < *count; i++) {
         struct vk_dispatch x = (*list)[i];
         for (int k = 0; k < VK_BINDINGS; k++) {
-            if (!stays(&x, k, weights))
+            if (!is_offloaded(&x, k, weights))
                 continue;
             struct vk_range from = x.range[k];
             if (at + padded(from.size) > ring->size)

@@ -21,7 +21,7 @@ struct exec {
     double *seconds; // by step
     struct vk_memory *scratch, *constants, *ring;
     struct vk_memory *status; // one word: 0, or 1 + step that found bad data
-    bool reports;
+    bool uses_status;
     struct vk_packing *packing; // weights that are to be packed when it runs
     int packing_count;
 };
@@ -31,7 +31,7 @@ vk_bind_status(struct vk_builder *b, struct vk_dispatch *x, int slot)
 {
     vk_bind_memory(b, x, slot, ((struct exec *)b->plan->exec)->status, 0, 4, DTYPE_I32);
     x->writes |= 1u << slot;
-    b->reports = true;
+    b->uses_status = true;
 }
 
 // --- barriers
@@ -218,7 +218,7 @@ vk_run_once(struct vk_device *d, struct vk_dispatch *list, int count, struct err
 {
     struct exec e = {.list = list, .count = count};
     bool ok = make_commands(d, &e, err) && vk_submit(d, e.commands, err) && vk_wait(d, err);
-    vk_settle(d);
+    vk_wait_idle(d);
     free_commands(d, &e);
     return ok;
 }
@@ -256,7 +256,7 @@ vk_one_set(struct vk_device *d, const struct vk_memory *m, VkDescriptorPool *poo
 }
 
 static bool
-takes(const struct vk_builder *b, const struct node *n, struct err *err)
+supports(const struct vk_builder *b, const struct node *n, struct err *err)
 {
     const struct vk_device *d = b->d;
     char text[SHAPE_TEXT_MAX];
@@ -289,7 +289,7 @@ takes(const struct vk_builder *b, const struct node *n, struct err *err)
 
 // Whether weights that the plan wants packed are also read, or written, as they were.
 static bool
-used_otherwise(const struct vk_builder *b)
+read_unpacked(const struct vk_builder *b)
 {
     for (int i = 0; i < b->count; i++)
         for (int k = 0; k < VK_BINDINGS; k++) {
@@ -317,10 +317,10 @@ build_steps(struct vk_builder *b, struct plan *p)
 again:
     for (int i = 0; i < p->step_count; i++) {
         b->step = i;
-        if (!takes(b, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
+        if (!supports(b, p->steps[i], b->err) || !vk_build[p->steps[i]->op](b, p->steps[i]))
             return false;
     }
-    if (!b->packing_count || !used_otherwise(b))
+    if (!b->packing_count || !read_unpacked(b))
         return true;
     b->constant = false;
     b->count = b->constant_count = b->packing_count = 0;
@@ -345,7 +345,7 @@ vk_step_scratch(const struct device *d, const struct node *n)
     for (int i = 0; i < SLOT_COUNT; i++)
         like.slots[i] = &all;
     b.constant = !b.d->serial && !b.d->shadow;
-    if (takes(&b, n, &err))
+    if (supports(&b, n, &err))
         vk_build[n->op](&b, n);
     free(like.places);
     free(b.list);
@@ -367,7 +367,7 @@ vk_plan_prepare(struct plan *p, struct err *err)
     bool ok = build_steps(&b, p);
     e->list = b.list;
     e->count = b.count;
-    e->reports = b.reports;
+    e->uses_status = b.uses_status;
     e->packing = b.packing;
     e->packing_count = b.packing_count;
     e->seconds = mem_zalloc((size_t)MAX(p->step_count, 1) * sizeof *e->seconds);
@@ -398,9 +398,9 @@ vk_plan_prepare(struct plan *p, struct err *err)
     for (int i = 0; i < e->count; i++)
         for (int k = 0; k < VK_BINDINGS; k++) {
             struct vk_range *r = &e->list[i].range[k];
-            r->memory = r->memory == &vk_scratch_to_be     ? e->scratch
-                        : r->memory == &vk_constants_to_be ? e->constants
-                                                        : r->memory;
+            r->memory = r->memory == &vk_scratch_placeholder     ? e->scratch
+                        : r->memory == &vk_constants_placeholder ? e->constants
+                                                                 : r->memory;
         }
     return make_commands(d, e, err);
 }
@@ -410,7 +410,7 @@ vk_plan_release(struct plan *p)
 {
     struct vk_device *d = vk_of(p->params.device);
     struct exec *e = p->exec;
-    vk_settle(d);
+    vk_wait_idle(d);
     free_commands(d, e);
     if (e->queries)
         d->vk.DestroyQueryPool(d->device, e->queries, NULL);
@@ -476,7 +476,7 @@ vk_plan_run(struct plan *p, struct err *err)
     e->last = d->submitted;
     if (timed && !collect_times(d, e, err))
         return false;
-    if (!e->reports)
+    if (!e->uses_status)
         return true;
     if (!vk_wait(d, err))
         return false;

@@ -166,8 +166,8 @@ bool vk_has_units(const struct vk_offer *o); // for matrices
 
 // --- context.c
 // What every physical device offers, usable or not: at most max; the count, -1 without a driver.
-int vk_offers(struct vk_offer *list, int max, struct err *err);
-// "vulkan" takes the best device, "vulkan:N" the Nth that vk_offers() lists.
+int vk_list_offers(struct vk_offer *list, int max, struct err *err);
+// "vulkan" takes the best device, "vulkan:N" the Nth that vk_list_offers() lists.
 bool vk_context_open(struct vk_device *d, const char *name, struct err *err);
 void vk_context_close(struct vk_device *d); // of whatever is open
 // Sets the error of a failed call: what could not be done, and why. Notes a lost device. Returns
@@ -202,7 +202,7 @@ bool vk_submit(struct vk_device *d, VkCommandBuffer commands, struct err *err);
 bool vk_wait(struct vk_device *d, struct err *err);
 bool vk_wait_for(struct vk_device *d, uint64_t value, struct err *err);
 // Waits, before something is freed, until nothing is running, even on a lost device.
-void vk_settle(struct vk_device *d);
+void vk_wait_idle(struct vk_device *d);
 // Makes everything before visible to everything after, on the device.
 void vk_barrier(const struct vk_device *d, VkCommandBuffer commands);
 // Makes everything before visible to the host once it has waited: the end of every submission.
@@ -247,7 +247,7 @@ struct vk_builder {
     size_t scratch;      // bytes of working memory the largest step asks for
     float *constants;    // of all steps
     int constant_count, constant_capacity;
-    bool reports;        // may report bad data through the status word
+    bool uses_status;    // may report bad data through the status word
     bool constant;       // weights may be packed in place
     struct vk_packing *packing; // weights that the plan wants packed
     int packing_count, packing_capacity;
@@ -291,7 +291,7 @@ enum { VK_SPEC_X = 0, VK_SPEC_Y, VK_SPEC_TYPE, VK_SPEC_OWN = VK_SPEC_TYPE + VK_B
 // Words of the push constants every shader has: first element of each binding, then the op's own.
 enum { VK_PUSH_OWN = VK_BINDINGS };
 // Memories of a plan that do not exist yet while builders run.
-extern struct vk_memory vk_scratch_to_be, vk_constants_to_be;
+extern struct vk_memory vk_scratch_placeholder, vk_constants_placeholder;
 // Own constants and words, in order.
 void vk_spec(struct vk_dispatch *x, uint32_t value);
 void vk_push(struct vk_dispatch *x, int word, uint32_t value);  // word counted from VK_PUSH_OWN
