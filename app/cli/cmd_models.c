@@ -60,20 +60,20 @@ check_part(const struct model_folder *m, const struct part *part, struct jv *jso
         struct jv *o = jv_object();
         jv_set(o, "is", jv_from_string(text));
         jv_set(o, "parameters", jv_from_integer((int64_t)parameters));
-        jv_set(o, "whole", jv_from_bool(params_report_whole(&r)));
+        jv_set(o, "whole", jv_from_bool(params_report_is_empty(&r)));
         add_list(o, "missing", r.missing, r.missing_count);
-        add_list(o, "surplus", r.surplus, r.surplus_count);
-        add_list(o, "misshapen", r.misshapen, r.misshapen_count);
+        add_list(o, "surplus", r.unexpected, r.unexpected_count);
+        add_list(o, "misshapen", r.mismatched, r.mismatched_count);
         jv_set(json, part->name, o);
     } else if (ok) {
         printf("  %s: %s, %.1f M parameters, %s\n", part->name, text,
-               (double)parameters / 1e6, params_report_whole(&r) ? "whole" : "NOT whole");
+               (double)parameters / 1e6, params_report_is_empty(&r) ? "whole" : "NOT whole");
         print_list("missing", r.missing, r.missing_count);
-        print_list("surplus", r.surplus, r.surplus_count);
-        print_list("misshapen", r.misshapen, r.misshapen_count);
+        print_list("surplus", r.unexpected, r.unexpected_count);
+        print_list("misshapen", r.mismatched, r.mismatched_count);
     }
     if (ok)
-        *whole &= params_report_whole(&r);
+        *whole &= params_report_is_empty(&r);
     params_report_finish(&r);
     return ok;
 }

@@ -208,7 +208,7 @@ check_weights(const char *folder, const struct assembly *a, struct err *err)
         struct params_report report = {0};
         size_t parameters;
         ok = model_folder_compare(m, m->parts.at[i].name, &report, &parameters, err);
-        if (ok && (report.missing_count || report.misshapen_count)) {
+        if (ok && (report.missing_count || report.mismatched_count)) {
             char *text = params_report_text(&report);
             ok = err_set(err, ERR_INPUT, "%s is not a complete %s: %.300s", a->files[i],
                          m->parts.at[i].name, text);

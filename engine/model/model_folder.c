@@ -276,7 +276,7 @@ open_weights(const struct model_folder *m, const struct part *p, struct err *err
 static bool
 insist(const struct part *p, struct params_report *report, struct err *err)
 {
-    bool usable = !report->missing_count && !report->misshapen_count;
+    bool usable = !report->missing_count && !report->mismatched_count;
     char *text = params_report_text(report);
     if (!usable)
         err_set(err, ERR_INPUT, "%s does not fit its config: %.300s", p->weights, text);
@@ -331,7 +331,7 @@ model_folder_read(const struct model_folder *m, const char *part, const struct p
     r->spelling = spelling_of(p, r->file);
     if (r->file)
         params_compare(params, p->prefix, r->file, &r->spelling, &report);
-    bool fits = !report.missing_count && !report.misshapen_count;
+    bool fits = !report.missing_count && !report.mismatched_count;
     bool ok = r->file && (fits || insist(p, &report, err));
     params_report_finish(&report);
     if (ok) {

@@ -100,12 +100,13 @@ bool params_initialise(const struct params *p, uint64_t seed, struct buffer *blo
 
 // Differences between a table and the weights in files. Zeroed is empty.
 struct params_report {
-    char **missing, **surplus, **misshapen; // "down_blocks.0…weight"; misshapen: with both shapes
-    int missing_count, surplus_count, misshapen_count;
-    int missing_capacity, surplus_capacity, misshapen_capacity;
+    char **missing, **unexpected; // "down_blocks.0…weight"
+    char **mismatched;            // with both shapes
+    int missing_count, unexpected_count, mismatched_count;
+    int missing_capacity, unexpected_capacity, mismatched_capacity;
 };
 void params_report_finish(struct params_report *r);
-bool params_report_whole(const struct params_report *r); // nothing in it
+bool params_report_is_empty(const struct params_report *r); // nothing in it
 // "3 missing (first: a.weight), 1 misshapen (b.weight is [2,3], needs [3,2])"; "" when whole.
 // Freed with free().
 char *params_report_text(const struct params_report *r);
@@ -128,7 +129,7 @@ struct params_spelling {
     // The way-th other place of a parameter (0, 1, …); both names without the part. false: no more.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
     // Whether limn knowingly ignores a tensor, so that it is not reported as surplus.
-    bool (*unread)(const void *config, const char *tensor);
+    bool (*ignored)(const void *config, const char *tensor);
     const struct params_change *change; // added to what is loaded; NULL: nothing
     // Before every name in the file ("model.diffusion_model."), where a file holds several
     // networks; what has another is not this network's. The functions see names without it.
@@ -163,7 +164,7 @@ bool params_load(const struct params *p, const char *part, const struct safetens
 
 // The same, of weights that stay in their file (engine/device/device.h, buffer_create_from()):
 // converted as params_load() does it, piece by piece when a plan asks. Everything given outlives
-// the reader; one thread at a time may bring.
+// the reader; one thread at a time may load.
 struct params_reader;
 struct params_reader *params_reader_create(const struct params *p, const char *part,
                                            const struct safetensors *file,

@@ -53,8 +53,8 @@ struct found {
 };
 
 static const struct tensor_view *
-find_behind(const struct safetensors *file, const struct params_spelling *spelling,
-            const char *name)
+find_prefixed(const struct safetensors *file, const struct params_spelling *spelling,
+              const char *name)
 {
     if (!spelling || !*spelling->prefix)
         return find_tensor(file, name);
@@ -67,12 +67,12 @@ find_behind(const struct safetensors *file, const struct params_spelling *spelli
 static struct found
 find_param(const struct safetensors *file, const char *name, const struct params_spelling *spelling)
 {
-    struct found f = {.tensor = find_behind(file, spelling, name)};
+    struct found f = {.tensor = find_prefixed(file, spelling, name)};
     for (int way = 0; !f.tensor && spelling && spelling->place; way++) {
         f.place = (struct param_place){0};
         if (!spelling->place(spelling->config, name, way, &f.place))
             break;
-        f.tensor = find_behind(file, spelling, f.place.name);
+        f.tensor = find_prefixed(file, spelling, f.place.name);
     }
     if (f.tensor)
         f.scales = scales_find(file, f.tensor);
@@ -81,7 +81,7 @@ find_param(const struct safetensors *file, const char *name, const struct params
 
 // [K,C,1,1] is [K,C]: products that other files keep as convolutions.
 static struct shape
-without_ones(struct shape s)
+squeeze(struct shape s)
 {
     while (s.rank > 2 && s.dim[s.rank - 1] == 1)
         s.rank--;
@@ -91,7 +91,7 @@ without_ones(struct shape s)
 static bool
 fits(const struct param *q, const struct found *f)
 {
-    struct shape has = without_ones(f->tensor->shape), want = without_ones(q->shape);
+    struct shape has = squeeze(f->tensor->shape), want = squeeze(q->shape);
     bool fused = f->place.rows != 0;
     if (fused && (has.rank == 0 || has.dim[0] != f->place.rows))
         return false;
@@ -141,7 +141,7 @@ is_known(const struct params *p, const char *part, const struct params_spelling 
     bool known = params_find(p, full);
     free(full);
     return known || scales_is_scale(name) ||
-           (spelling && spelling->unread && spelling->unread(spelling->config, name));
+           (spelling && spelling->ignored && spelling->ignored(spelling->config, name));
 }
 
 void
@@ -160,7 +160,7 @@ params_compare(const struct params *p, const char *part, const struct safetensor
             ARRAY_PUSH(report->missing, report->missing_count, report->missing_capacity,
                        mem_strdup(q->name));
         else if (!fits(q, &f))
-            ARRAY_PUSH(report->misshapen, report->misshapen_count, report->misshapen_capacity,
+            ARRAY_PUSH(report->mismatched, report->mismatched_count, report->mismatched_capacity,
                        misfit(q, &f));
         if (f.tensor)
             ARRAY_PUSH(used, used_count, capacity, f.tensor);
@@ -168,7 +168,7 @@ params_compare(const struct params *p, const char *part, const struct safetensor
     for (size_t i = 0; i < safetensors_count(file); i++) {
         const struct tensor_view *t = safetensors_at(file, i);
         if (!is_known(p, part, spelling, t, used, used_count))
-            ARRAY_PUSH(report->surplus, report->surplus_count, report->surplus_capacity,
+            ARRAY_PUSH(report->unexpected, report->unexpected_count, report->unexpected_capacity,
                        mem_printf("%s%s", part, t->name));
     }
     free(used);
@@ -186,15 +186,15 @@ void
 params_report_finish(struct params_report *r)
 {
     free_list(r->missing, r->missing_count);
-    free_list(r->surplus, r->surplus_count);
-    free_list(r->misshapen, r->misshapen_count);
+    free_list(r->unexpected, r->unexpected_count);
+    free_list(r->mismatched, r->mismatched_count);
     *r = (struct params_report){0};
 }
 
 bool
-params_report_whole(const struct params_report *r)
+params_report_is_empty(const struct params_report *r)
 {
-    return !r->missing_count && !r->surplus_count && !r->misshapen_count;
+    return !r->missing_count && !r->unexpected_count && !r->mismatched_count;
 }
 
 char *
@@ -205,8 +205,8 @@ params_report_text(const struct params_report *r)
         char **list;
         int count;
     } rows[] = {{"missing", r->missing, r->missing_count},
-                {"misshapen", r->misshapen, r->misshapen_count},
-                {"surplus", r->surplus, r->surplus_count}};
+                {"misshapen", r->mismatched, r->mismatched_count},
+                {"surplus", r->unexpected, r->unexpected_count}};
     char *text = mem_strdup("");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (!rows[i].count)
@@ -259,7 +259,7 @@ struct sink {
 };
 
 static bool
-put(const struct sink *to, size_t offset, const void *data, size_t size, struct err *err)
+sink_write(const struct sink *to, size_t offset, const void *data, size_t size, struct err *err)
 {
     if (!to->memory)
         return buffer_write(to->block, offset, data, size, err);
@@ -269,8 +269,8 @@ put(const struct sink *to, size_t offset, const void *data, size_t size, struct 
 
 // To the parameter's type by way of f32, in `piece`: packed weights, and what is added to.
 static bool
-load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
-          void *piece, const struct sink *sink, struct err *err)
+load_converted(const struct param *q, const struct found *f, int64_t at, int64_t to, int64_t count,
+               void *piece, const struct sink *sink, struct err *err)
 {
     const struct tensor_view *t = f->tensor;
     float *wide = (float *)piece + PIECE; // behind what is narrowed
@@ -286,8 +286,8 @@ load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, 
         if (f->added)
             f->change->add(f->change->ctx, f->added, to + done, n, wide);
         dtype_convert(q->dtype, piece, DTYPE_F32, wide, n);
-        if (!put(sink, q->offset + dtype_bytes(q->dtype, to + done), piece,
-                 dtype_bytes(q->dtype, n), err))
+        if (!sink_write(sink, q->offset + dtype_bytes(q->dtype, to + done), piece,
+                        dtype_bytes(q->dtype, n), err))
             return false;
     }
     return true;
@@ -295,7 +295,7 @@ load_wide(const struct param *q, const struct found *f, int64_t at, int64_t to, 
 
 // Whether the file holds the parameter's numbers as the block does.
 static bool
-is_alike(const struct param *q, const struct found *f)
+same_format(const struct param *q, const struct found *f)
 {
     const struct tensor_view *t = f->tensor;
     return !f->added && (t->packed ? t->packed->dtype == q->dtype : t->dtype == q->dtype);
@@ -310,17 +310,17 @@ load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, i
     if (!count)
         return true;
     size_t offset = q->offset + dtype_bytes(q->dtype, to);
-    if (is_alike(q, f))
-        return put(sink, offset, (const char *)t->data + dtype_bytes(q->dtype, at),
-                   dtype_bytes(q->dtype, count), err);
+    if (same_format(q, f))
+        return sink_write(sink, offset, (const char *)t->data + dtype_bytes(q->dtype, at),
+                          dtype_bytes(q->dtype, count), err);
     if (t->packed || f->added || dtype_is_packed(q->dtype))
-        return load_wide(q, f, at, to, count, piece, sink, err);
+        return load_converted(q, f, at, to, count, piece, sink, err);
     size_t from_size = dtype_size(t->dtype), to_size = dtype_size(q->dtype);
     const char *source = (const char *)t->data + (size_t)at * from_size;
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t n = MIN(count - done, PIECE);
         dtype_convert(q->dtype, piece, t->dtype, source + (size_t)done * from_size, n);
-        if (!put(sink, offset + (size_t)done * to_size, piece, (size_t)n * to_size, err))
+        if (!sink_write(sink, offset + (size_t)done * to_size, piece, (size_t)n * to_size, err))
             return false;
     }
     return true;
@@ -328,7 +328,7 @@ load_run(const struct param *q, const struct found *f, int64_t at, int64_t to, i
 
 // The element of the tensor at which the parameter starts.
 static int64_t
-first_of(const struct param *q, const struct found *f)
+first_element(const struct param *q, const struct found *f)
 {
     int64_t rows = q->shape.rank ? q->shape.dim[0] : 1;
     return f->place.first * (shape_count(&q->shape) / MAX(rows, 1));
@@ -336,10 +336,11 @@ first_of(const struct param *q, const struct found *f)
 
 // `count` elements of the parameter from `from` on.
 static bool
-load_some(const struct param *q, const struct found *f, int64_t from, int64_t count, void *piece,
-          const struct sink *sink, struct err *err)
+load_range(const struct param *q, const struct found *f, int64_t from, int64_t count, void *piece,
+           const struct sink *sink, struct err *err)
 {
-    int64_t n = shape_count(&q->shape), half = n / 2, first = first_of(q, f), end = from + count;
+    int64_t n = shape_count(&q->shape), half = n / 2, first = first_element(q, f),
+            end = from + count;
     if (!f->place.swap_halves)
         return load_run(q, f, first + from, from, count, piece, sink, err);
     int64_t cut = MIN(MAX(n - half, from), end); // from there on what comes first in the tensor
@@ -349,8 +350,8 @@ load_some(const struct param *q, const struct found *f, int64_t from, int64_t co
 
 // Where a parameter is in the file, and what is added to it; no tensor: it cannot be loaded.
 static struct found
-find_whole(const struct param *q, const char *part, const struct safetensors *file,
-           const struct params_spelling *spelling)
+find_loadable(const struct param *q, const char *part, const struct safetensors *file,
+              const struct params_spelling *spelling)
 {
     const char *name = file_name(q, part);
     struct found f = {0};
@@ -374,10 +375,10 @@ params_load(const struct params *p, const char *part, const struct safetensors *
     bool ok = true;
     for (int i = 0; ok && i < params_entries(p); i++) {
         const struct param *q = params_at(p, i);
-        struct found f = find_whole(q, part, file, spelling);
+        struct found f = find_loadable(q, part, file, spelling);
         if (!f.tensor)
             continue;
-        ok = load_some(q, &f, 0, shape_count(&q->shape), piece, &sink, err);
+        ok = load_range(q, &f, 0, shape_count(&q->shape), piece, &sink, err);
         file_map_forget(f.tensor->data, f.tensor->size);
     }
     free(piece);
@@ -396,7 +397,7 @@ struct params_reader {
 
 // The parameter in which bytes of the block lie, -1: none.
 static int
-param_around(const struct params_reader *r, size_t offset, size_t size)
+param_at_offset(const struct params_reader *r, size_t offset, size_t size)
 {
     int low = 0, high = params_entries(r->params);
     while (high - low > 1) {
@@ -416,14 +417,14 @@ static const void *
 reader_find(void *ctx, size_t offset, size_t size)
 {
     const struct params_reader *r = ctx;
-    int i = param_around(r, offset, size);
+    int i = param_at_offset(r, offset, size);
     const struct found *f = i < 0 ? NULL : &r->found[i];
     const struct param *q = f ? params_at(r->params, i) : NULL;
-    if (!f || !is_alike(q, f) || f->place.swap_halves)
+    if (!f || !same_format(q, f) || f->place.swap_halves)
         return NULL;
     const char *data = f->tensor->data;
     size_t element = dtype_is_packed(q->dtype) ? 1 : dtype_size(q->dtype);
-    data += dtype_bytes(q->dtype, first_of(q, f)) + (offset - q->offset);
+    data += dtype_bytes(q->dtype, first_element(q, f)) + (offset - q->offset);
     return (uintptr_t)data % element == 0 ? data : NULL;
 }
 
@@ -436,16 +437,16 @@ elements(enum dtype t, size_t bytes)
 }
 
 static bool
-reader_bring(void *ctx, size_t offset, size_t size, void *to, struct err *err)
+reader_load(void *ctx, size_t offset, size_t size, void *to, struct err *err)
 {
     const struct params_reader *r = ctx;
-    int i = param_around(r, offset, size);
+    int i = param_at_offset(r, offset, size);
     if (i < 0)
         return err_set(err, ERR_INPUT, "no weights are at bytes %zu..%zu", offset, offset + size);
     const struct param *q = params_at(r->params, i);
     const struct sink sink = {.memory = to, .first = offset};
-    bool ok = load_some(q, &r->found[i], elements(q->dtype, offset - q->offset),
-                        elements(q->dtype, size), r->piece, &sink, err);
+    bool ok = load_range(q, &r->found[i], elements(q->dtype, offset - q->offset),
+                         elements(q->dtype, size), r->piece, &sink, err);
     if (size == q->size)
         file_map_forget(r->found[i].tensor->data, r->found[i].tensor->size);
     return ok;
@@ -468,8 +469,8 @@ params_reader_create(const struct params *p, const char *part, const struct safe
     r->found = mem_zalloc((size_t)(params_entries(p) + 1) * sizeof *r->found);
     r->piece = mem_alloc(PIECE * sizeof(double));
     for (int i = 0; i < params_entries(p); i++)
-        r->found[i] = find_whole(params_at(p, i), part, file, spelling);
-    r->source = (struct weights_source){r, reader_find, reader_bring, reader_check};
+        r->found[i] = find_loadable(params_at(p, i), part, file, spelling);
+    r->source = (struct weights_source){r, reader_find, reader_load, reader_check};
     return r;
 }
 

@@ -68,7 +68,7 @@ row_of(struct nn *nn, struct node *sums, int row)
 
 // sum + share * x; sum NULL: 0.
 static struct node *
-plus(struct nn *nn, struct node *sum, double share, struct node *x)
+add(struct nn *nn, struct node *sum, double share, struct node *x)
 {
     x = op_affine(nn->g, x, share, 0);
     return sum ? op_add(nn->g, sum, x) : x;
@@ -106,12 +106,12 @@ strips_norm(struct nn *nn, const struct strips *x, const struct group_norm *norm
     for (int i = 0; i < x->count; i++)
         all += rows(x->at[i]);
     for (int i = 0; i < x->count; i++)
-        middle = plus(nn, middle, (double)rows(x->at[i]) / (double)all, mean[i]);
+        middle = add(nn, middle, (double)rows(x->at[i]) / (double)all, mean[i]);
     for (int i = 0; i < x->count; i++) {
         mean[i] = op_sub(g, mean[i], middle);
         struct node *of_both = op_add(g, op_mul(g, spread[i], spread[i]),
                                       op_mul(g, mean[i], mean[i]));
-        square = plus(nn, square, (double)rows(x->at[i]) / (double)all, of_both);
+        square = add(nn, square, (double)rows(x->at[i]) / (double)all, of_both);
     }
     struct node *whole = op_sqrt(g, square);
     for (int i = 0; i < x->count; i++) {
@@ -137,8 +137,8 @@ prepared(struct nn *nn, const struct strips *x, const struct strips_conv *c, int
 
 // One strip between what borders on it; NULL: the picture ends there.
 static struct node *
-between(struct nn *nn, struct node *above, struct node *here, struct node *below,
-        const struct conv *c, const char *name)
+concat_neighbours(struct nn *nn, struct node *above, struct node *here, struct node *below,
+                  const struct conv *c, const char *name)
 {
     struct node *list[3];
     int count = 0;
@@ -164,7 +164,7 @@ strips_conv(struct nn *nn, const struct strips *x, const struct strips_conv *c, 
         next = prepared(nn, x, c, i + 1);
         if (next && reach)
             below = op_slice(nn->g, next, 1, 0, reach);
-        struct node *y = between(nn, above, here, below, &c->conv, name);
+        struct node *y = concat_neighbours(nn, above, here, below, &c->conv, name);
         if (reach)
             above = next ? op_slice(nn->g, here, 1, rows(here) - reach, reach) : NULL;
         if (c->beside)
