@@ -45,7 +45,7 @@ pixels_check(const struct parts *parts, const char *folder, struct err *err)
                        "%s/unet is not a base model: it takes %d channels, not the 3 of a picture "
                        "or the 4 of one with alpha", folder, channels);
     if (unet_config_text_width(c) != t->d_model ||
-        (s && unet_config_hears_text(s) && unet_config_text_width(s) != t->d_model))
+        (s && unet_config_uses_text(s) && unet_config_text_width(s) != t->d_model))
         return err_set(err, ERR_INPUT, "%s: the text encoder gives %d numbers a token, not what "
                        "the U-Net takes", folder, t->d_model);
     return (!s || check_enlarger(s, c, folder, err)) &&

@@ -123,7 +123,7 @@ pixels_build_step(struct nn *nn, const struct parts *parts, const struct stage_k
     nn->part = prefix_of(parts, key->part);
     in.sample = port_input(ports, nn, "sample", picture, DTYPE_F32);
     in.timestep = port_input(ports, nn, "timestep", SHAPE(n), DTYPE_F32);
-    if (unet_config_hears_text(c))
+    if (unet_config_uses_text(c))
         in.text = port_input(ports, nn, "text",
                              SHAPE(n, key->tokens, unet_config_text_width(c)), DTYPE_F32);
     if (c->class_timestep) {

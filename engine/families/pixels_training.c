@@ -124,7 +124,7 @@ static int
 enlarged_size(const struct parts *parts)
 {
     const struct unet_config *c = parts_config(parts, "super_resolution", &net_unet);
-    return c && !unet_config_hears_text(c) ? c->sample_size : 0;
+    return c && !unet_config_uses_text(c) ? c->sample_size : 0;
 }
 
 static struct node *

@@ -290,7 +290,7 @@ insist(const struct part *p, struct params_report *report, struct err *err)
 static struct params_spelling
 spelling_of(const struct part *p, const struct safetensors *file)
 {
-    struct params_spelling s = {p->config, p->net->place, p->net->unread, p->change, ""};
+    struct params_spelling s = {p->config, p->net->place, p->net->ignored, p->change, ""};
     if (file)
         net_prefix(p->net, file, s.prefix);
     return s;

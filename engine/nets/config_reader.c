@@ -24,7 +24,7 @@ config_get(struct config_reader *r, const char *key)
 }
 
 int
-config_whole(struct config_reader *r, const char *key, int fallback, int low, int high)
+config_int(struct config_reader *r, const char *key, int fallback, int low, int high)
 {
     const struct jv *v = config_get(r, key);
     int64_t n = jv_integer(v, fallback);
@@ -38,7 +38,7 @@ config_whole(struct config_reader *r, const char *key, int fallback, int low, in
 }
 
 double
-config_real(struct config_reader *r, const char *key, double fallback, double low, double high)
+config_double(struct config_reader *r, const char *key, double fallback, double low, double high)
 {
     const struct jv *v = config_get(r, key);
     double x = jv_number(v, fallback);
@@ -50,7 +50,7 @@ config_real(struct config_reader *r, const char *key, double fallback, double lo
 }
 
 bool
-config_flag(struct config_reader *r, const char *key, bool fallback)
+config_bool(struct config_reader *r, const char *key, bool fallback)
 {
     const struct jv *v = config_get(r, key);
     if (v && !jv_is_bool(v))
@@ -59,7 +59,7 @@ config_flag(struct config_reader *r, const char *key, bool fallback)
 }
 
 int
-config_word(struct config_reader *r, const char *key, const char *const *words, int none)
+config_choice(struct config_reader *r, const char *key, const char *const *words, int none)
 {
     const struct jv *v = config_get(r, key);
     if (!v && none >= 0)
@@ -97,8 +97,8 @@ config_list(struct config_reader *r, const char *key, int most, int high, int *o
 }
 
 void
-config_only(struct config_reader *r, const char *key, const char *only)
+config_expect(struct config_reader *r, const char *key, const char *only)
 {
     const char *const words[] = {only, NULL};
-    config_word(r, key, words, 0);
+    config_choice(r, key, words, 0);
 }

@@ -18,15 +18,15 @@ struct config_reader {
 void config_refuse(struct config_reader *r, const char *key, const struct jv *value,
                    const char *wanted);
 const struct jv *config_get(struct config_reader *r, const char *key); // NULL: absent or null
-int config_whole(struct config_reader *r, const char *key, int fallback, int low, int high);
-double config_real(struct config_reader *r, const char *key, double fallback, double low,
-                   double high);
-bool config_flag(struct config_reader *r, const char *key, bool fallback);
+int config_int(struct config_reader *r, const char *key, int fallback, int low, int high);
+double config_double(struct config_reader *r, const char *key, double fallback, double low,
+                     double high);
+bool config_bool(struct config_reader *r, const char *key, bool fallback);
 // The index of one of some words, NULL at the end. `none`: returned if absent; -1: not allowed.
-int config_word(struct config_reader *r, const char *key, const char *const *words, int none);
+int config_choice(struct config_reader *r, const char *key, const char *const *words, int none);
 // A list of 1..most whole numbers from 1 to `high`: how many.
 int config_list(struct config_reader *r, const char *key, int most, int high, int *out);
 // Refuses any value but absent or this word.
-void config_only(struct config_reader *r, const char *key, const char *only);
+void config_expect(struct config_reader *r, const char *key, const char *only);
 
 #endif

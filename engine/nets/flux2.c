@@ -27,20 +27,20 @@ flux2_config_read(struct flux2_config *c, const struct jv *json, const char *nam
     struct config_reader r = {json, name, err, true};
     int count = FLUX2_AXES;
     *c = (struct flux2_config){.axes = {32, 32, 32, 32}};
-    if (config_whole(&r, "patch_size", 1, 1, 1024) != 1)
+    if (config_int(&r, "patch_size", 1, 1, 1024) != 1)
         config_refuse(&r, "patch_size", config_get(&r, "patch_size"), "1 is known");
-    c->in_channels = config_whole(&r, "in_channels", 128, 1, WIDEST);
-    c->out_channels = config_whole(&r, "out_channels", c->in_channels, 1, WIDEST);
-    c->num_layers = config_whole(&r, "num_layers", 8, 0, 1024);
-    c->num_single_layers = config_whole(&r, "num_single_layers", 48, 0, 1024);
-    c->head_dim = config_whole(&r, "attention_head_dim", 128, 2, 512);
-    c->heads = config_whole(&r, "num_attention_heads", 48, 1, 1024);
-    c->joint_dim = config_whole(&r, "joint_attention_dim", 15360, 1, WIDEST);
-    c->time_channels = config_whole(&r, "timestep_guidance_channels", 256, 2, WIDEST);
-    c->mlp_ratio = config_real(&r, "mlp_ratio", 3, 0.01, 64);
-    c->rope_theta = config_whole(&r, "rope_theta", 2000, 1, 1 << 30);
-    c->eps = config_real(&r, "eps", 1e-6, 1e-12, 0.1);
-    c->guidance = config_flag(&r, "guidance_embeds", true);
+    c->in_channels = config_int(&r, "in_channels", 128, 1, WIDEST);
+    c->out_channels = config_int(&r, "out_channels", c->in_channels, 1, WIDEST);
+    c->num_layers = config_int(&r, "num_layers", 8, 0, 1024);
+    c->num_single_layers = config_int(&r, "num_single_layers", 48, 0, 1024);
+    c->head_dim = config_int(&r, "attention_head_dim", 128, 2, 512);
+    c->heads = config_int(&r, "num_attention_heads", 48, 1, 1024);
+    c->joint_dim = config_int(&r, "joint_attention_dim", 15360, 1, WIDEST);
+    c->time_channels = config_int(&r, "timestep_guidance_channels", 256, 2, WIDEST);
+    c->mlp_ratio = config_double(&r, "mlp_ratio", 3, 0.01, 64);
+    c->rope_theta = config_int(&r, "rope_theta", 2000, 1, 1 << 30);
+    c->eps = config_double(&r, "eps", 1e-6, 1e-12, 0.1);
+    c->guidance = config_bool(&r, "guidance_embeds", true);
     if (config_get(&r, "axes_dims_rope"))
         count = config_list(&r, "axes_dims_rope", FLUX2_AXES, 512, c->axes);
     if (r.ok)
@@ -198,7 +198,7 @@ attend(struct nn *nn, const struct flux2_config *c, const struct heads *h, struc
 }
 
 static struct node *
-both(struct nn *nn, struct node *text, struct node *tokens)
+join_streams(struct nn *nn, struct node *text, struct node *tokens)
 {
     return op_concat(nn->g, (struct node *[]){text, tokens}, 2, 1);
 }
@@ -234,7 +234,8 @@ double_block(struct nn *nn, const struct flux2_config *c, struct state *s, const
     struct modulation mt = modulation(nn, s->text_mod, 0, width);
     struct heads h = heads_of(nn, c, modulated(nn, c, s->tokens, &m), &tokens_stream, block);
     struct heads ht = heads_of(nn, c, modulated(nn, c, s->text, &mt), &text_stream, block);
-    h = (struct heads){both(nn, ht.q, h.q), both(nn, ht.k, h.k), both(nn, ht.v, h.v)};
+    h = (struct heads){join_streams(nn, ht.q, h.q), join_streams(nn, ht.k, h.k),
+                       join_streams(nn, ht.v, h.v)};
     struct node *o = attend(nn, c, &h, s->table);
     struct node *of_text = op_slice(nn->g, o, 1, 0, text);
     struct node *of_tokens = op_slice(nn->g, o, 1, text, tokens);
@@ -302,7 +303,7 @@ flux2_build(struct nn *nn, const struct flux2_config *c, const struct flux2_inpu
         nn_segment(nn);
         double_block(nn, c, &s, nn_name(name, "transformer_blocks.%d", i));
     }
-    struct node *x = both(nn, s.text, s.tokens);
+    struct node *x = join_streams(nn, s.text, s.tokens);
     for (int i = 0; i < c->num_single_layers; i++) {
         nn_segment(nn);
         x = single_block(nn, c, x, &s, nn_name(name, "single_transformer_blocks.%d", i));

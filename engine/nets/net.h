@@ -50,7 +50,7 @@ struct net {
     void (*describe)(const void *config, char *out, size_t size);
     // Other names that files use for the parameters: see struct params_spelling. NULL: none.
     bool (*place)(const void *config, const char *name, int way, struct param_place *out);
-    bool (*unread)(const void *config, const char *tensor);
+    bool (*ignored)(const void *config, const char *tensor);
     // Tensor names, ending with NULL, one of which is in every file of such a network. Other
     // programs' files may have a prefix before it and all others (net_prefix()). NULL: never a
     // prefix.

@@ -12,10 +12,10 @@ read_theta(struct config_reader *r)
 {
     const struct jv *rope = config_get(r, "rope_parameters");
     if (!rope)
-        return config_real(r, "rope_theta", 10000, 1, 1e12);
+        return config_double(r, "rope_theta", 10000, 1, 1e12);
     struct config_reader inner = {rope, r->name, r->err, true};
-    config_only(&inner, "rope_type", "default");
-    double theta = config_real(&inner, "rope_theta", 10000, 1, 1e12);
+    config_expect(&inner, "rope_type", "default");
+    double theta = config_double(&inner, "rope_theta", 10000, 1, 1e12);
     r->ok = r->ok && inner.ok;
     return theta;
 }
@@ -26,25 +26,25 @@ qwen3_config_read(struct qwen3_config *c, const struct jv *json, const char *nam
     enum { WIDEST = 1 << 20 };
     struct config_reader r = {json, name, err, true};
     *c = (struct qwen3_config){.taps = {9, 18, 27}, .tap_count = 3};
-    config_only(&r, "model_type", "qwen3");
-    config_only(&r, "hidden_act", "silu");
-    c->vocab_size = config_whole(&r, "vocab_size", 151936, 1, 1 << 24);
-    c->hidden_size = config_whole(&r, "hidden_size", 4096, 1, WIDEST);
-    c->intermediate_size = config_whole(&r, "intermediate_size", 22016, 1, WIDEST);
-    c->num_layers = config_whole(&r, "num_hidden_layers", 32, c->taps[c->tap_count - 1], 1024);
-    c->heads = config_whole(&r, "num_attention_heads", 32, 1, 1024);
-    c->kv_heads = config_whole(&r, "num_key_value_heads", 32, 1, 1024);
-    c->head_dim = config_whole(&r, "head_dim", 128, 2, 512);
-    c->eps = config_real(&r, "rms_norm_eps", 1e-6, 1e-12, 0.1);
+    config_expect(&r, "model_type", "qwen3");
+    config_expect(&r, "hidden_act", "silu");
+    c->vocab_size = config_int(&r, "vocab_size", 151936, 1, 1 << 24);
+    c->hidden_size = config_int(&r, "hidden_size", 4096, 1, WIDEST);
+    c->intermediate_size = config_int(&r, "intermediate_size", 22016, 1, WIDEST);
+    c->num_layers = config_int(&r, "num_hidden_layers", 32, c->taps[c->tap_count - 1], 1024);
+    c->heads = config_int(&r, "num_attention_heads", 32, 1, 1024);
+    c->kv_heads = config_int(&r, "num_key_value_heads", 32, 1, 1024);
+    c->head_dim = config_int(&r, "head_dim", 128, 2, 512);
+    c->eps = config_double(&r, "rms_norm_eps", 1e-6, 1e-12, 0.1);
     c->rope_theta = read_theta(&r);
     if (c->heads % c->kv_heads)
         config_refuse(&r, "num_key_value_heads", config_get(&r, "num_key_value_heads"),
                       "it must divide num_attention_heads");
     if (c->head_dim % 2)
         config_refuse(&r, "head_dim", config_get(&r, "head_dim"), "it must be even");
-    if (config_flag(&r, "attention_bias", false))
+    if (config_bool(&r, "attention_bias", false))
         config_refuse(&r, "attention_bias", config_get(&r, "attention_bias"), "no bias is known");
-    if (config_flag(&r, "use_sliding_window", false))
+    if (config_bool(&r, "use_sliding_window", false))
         config_refuse(&r, "use_sliding_window", config_get(&r, "use_sliding_window"),
                       "every token must see all before it");
     if (config_get(&r, "rope_scaling"))

@@ -103,7 +103,7 @@ place(const void *config, const char *name, int way, struct param_place *out)
 
 // What follows the last layer that is read.
 static bool
-unread(const void *config, const char *tensor)
+is_ignored(const void *config, const char *tensor)
 {
     static const char *const rest[] = {"norm.weight", "lm_head.weight", "output_norm.weight",
                                        "output.weight", "logit_scale"};
@@ -187,7 +187,7 @@ const struct net net_qwen3 = {
     .declare = declare,
     .describe = describe,
     .place = place,
-    .unread = unread,
+    .ignored = is_ignored,
     .anchors = anchors,
     .guess = guess,
     .masked = true,

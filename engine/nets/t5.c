@@ -9,8 +9,8 @@
 #include "engine/nets/net.h"
 
 static bool
-whole(const struct jv *json, const char *key, int fallback, int *out, const char *name,
-      struct err *err)
+read_int(const struct jv *json, const char *key, int fallback, int *out, const char *name,
+         struct err *err)
 {
     const struct jv *v = jv_get(json, key);
     int64_t n = jv_integer(v, fallback);
@@ -22,8 +22,8 @@ whole(const struct jv *json, const char *key, int fallback, int *out, const char
 }
 
 static bool
-word_is(const struct jv *json, const char *key, const char *only, bool needed, const char *name,
-        struct err *err)
+check_string(const struct jv *json, const char *key, const char *only, bool needed,
+             const char *name, struct err *err)
 {
     const struct jv *v = jv_get(json, key);
     if (jv_is_null(v) && !needed)
@@ -40,16 +40,16 @@ t5_config_read(struct t5_config *c, const struct jv *json, const char *name, str
     *c = (struct t5_config){0};
     if (!jv_is_object(json))
         return err_set(err, ERR_INPUT, "%s: not a JSON object", name);
-    if (!word_is(json, "model_type", "t5", false, name, err) ||
-        !word_is(json, "feed_forward_proj", "gated-gelu", true, name, err) ||
-        !whole(json, "vocab_size", 32128, &c->vocab_size, name, err) ||
-        !whole(json, "d_model", 512, &c->d_model, name, err) ||
-        !whole(json, "d_kv", 64, &c->d_kv, name, err) ||
-        !whole(json, "d_ff", 2048, &c->d_ff, name, err) ||
-        !whole(json, "num_layers", 6, &c->num_layers, name, err) ||
-        !whole(json, "num_heads", 8, &c->num_heads, name, err) ||
-        !whole(json, "relative_attention_num_buckets", 32, &c->num_buckets, name, err) ||
-        !whole(json, "relative_attention_max_distance", 128, &c->max_distance, name, err))
+    if (!check_string(json, "model_type", "t5", false, name, err) ||
+        !check_string(json, "feed_forward_proj", "gated-gelu", true, name, err) ||
+        !read_int(json, "vocab_size", 32128, &c->vocab_size, name, err) ||
+        !read_int(json, "d_model", 512, &c->d_model, name, err) ||
+        !read_int(json, "d_kv", 64, &c->d_kv, name, err) ||
+        !read_int(json, "d_ff", 2048, &c->d_ff, name, err) ||
+        !read_int(json, "num_layers", 6, &c->num_layers, name, err) ||
+        !read_int(json, "num_heads", 8, &c->num_heads, name, err) ||
+        !read_int(json, "relative_attention_num_buckets", 32, &c->num_buckets, name, err) ||
+        !read_int(json, "relative_attention_max_distance", 128, &c->max_distance, name, err))
         return false;
     if (c->num_buckets % 4 || c->max_distance <= c->num_buckets / 4)
         return err_set(err, ERR_INPUT,

@@ -164,7 +164,7 @@ build_whole(struct nn *nn, const void *config)
         .sample = graph_input(g, "sample", SHAPE(1, side, side, c->in_channels), DTYPE_F32),
         .timestep = graph_input(g, "timestep", SHAPE(1), DTYPE_F32),
     };
-    if (unet_config_hears_text(c))
+    if (unet_config_uses_text(c))
         in.text = graph_input(g, "text", SHAPE(1, 2, width), DTYPE_F32);
     if (c->class_timestep)
         in.class_labels = graph_input(g, "class_labels", SHAPE(1), DTYPE_F32);

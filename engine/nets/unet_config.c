@@ -34,7 +34,7 @@ activation(struct config_reader *r, const char *key, int none)
 {
     static const char *const words[] = {"silu", "swish", "gelu", NULL};
     static const enum activation acts[] = {ACT_SILU, ACT_SILU, ACT_GELU, ACT_NONE};
-    return acts[config_word(r, key, words, none)];
+    return acts[config_choice(r, key, words, none)];
 }
 
 static void
@@ -88,7 +88,7 @@ static void
 read_context(struct config_reader *r, struct unet_config *c)
 {
     const struct jv *v = config_get(r, "context_levels");
-    c->context_head_dim = config_whole(r, "context_attention_head_dim", 0, 0, 4096);
+    c->context_head_dim = config_int(r, "context_attention_head_dim", 0, 0, 4096);
     if (v && !jv_is_array(v))
         config_refuse(r, "context_levels", v, "a list of levels is needed");
     for (size_t i = 0; r->ok && i < jv_size(v); i++) {
@@ -107,10 +107,10 @@ static void
 read_own(struct config_reader *r, struct unet_config *c)
 {
     const struct jv *v = config_get(r, "style_levels");
-    c->thumbnail_size = config_whole(r, "text_thumbnail_size", 0, 0, 256);
-    c->thumbnail_with_references = config_flag(r, "text_thumbnail_with_references", false);
-    c->fold = config_whole(r, "pixel_unshuffle", 1, 1, 8);
-    c->plain_upsampling = config_flag(r, "plain_upsampling", false);
+    c->thumbnail_size = config_int(r, "text_thumbnail_size", 0, 0, 256);
+    c->thumbnail_with_references = config_bool(r, "text_thumbnail_with_references", false);
+    c->fold = config_int(r, "pixel_unshuffle", 1, 1, 8);
+    c->plain_upsampling = config_bool(r, "plain_upsampling", false);
     if (v && !jv_is_array(v))
         config_refuse(r, "style_levels", v, "a list of levels is needed");
     for (size_t i = 0; r->ok && i < jv_size(v); i++) {
@@ -124,7 +124,7 @@ read_own(struct config_reader *r, struct unet_config *c)
 
 // Options of diffusers that would change the results and that no model of the Imagen family uses.
 static void
-refuse_foreign(struct config_reader *r)
+refuse_unsupported(struct config_reader *r)
 {
     static const struct {
         const char *key, *harmless;
@@ -158,7 +158,7 @@ refuse_foreign(struct config_reader *r)
 
 // RGB, or RGB and alpha.
 static bool
-draws_pictures(const struct unet_config *c)
+is_pixel_space(const struct unet_config *c)
 {
     return c->in_channels == 3 || c->in_channels == 4;
 }
@@ -169,7 +169,7 @@ check_own(struct config_reader *r, const struct unet_config *c)
     int enlarged = c->thumbnail_size, side = c->sample_size / c->fold;
     while (enlarged && enlarged < side)
         enlarged *= 2;
-    if (enlarged && (enlarged != side || c->class_timestep || !draws_pictures(c)))
+    if (enlarged && (enlarged != side || c->class_timestep || !is_pixel_space(c)))
         config_refuse(r, "text_thumbnail_size", config_get(r, "text_thumbnail_size"),
                "it must double up to sample_size / pixel_unshuffle, in a base model of 3 or 4 "
                "input channels");
@@ -201,7 +201,7 @@ check_sizes(struct config_reader *r, const struct unet_config *c)
         if (c->layers_per_block[i] > UNET_LAYER_MAX)
             config_refuse(r, "layers_per_block", config_get(r, "layers_per_block"),
                           "at most 16 are possible");
-    if (r->ok && unet_config_has_context(c) && (c->class_timestep || !draws_pictures(c)))
+    if (r->ok && unet_config_has_context(c) && (c->class_timestep || !is_pixel_space(c)))
         config_refuse(r, "context_levels", config_get(r, "context_levels"),
                "context needs a base model: 3 or 4 input channels, no class embedding");
     if (r->ok && c->mid_plain && c->context[c->levels - 1])
@@ -230,16 +230,16 @@ read_embeddings(struct config_reader *r, struct unet_config *c)
 {
     static const char *const added[] = {"text", NULL}, *const classes[] = {"timestep", NULL};
     static const char *const shifts[] = {"scale_shift", "default", NULL};
-    c->flip_sin_to_cos = config_flag(r, "flip_sin_to_cos", true);
-    c->freq_shift = config_real(r, "freq_shift", 0, -1, 1);
+    c->flip_sin_to_cos = config_bool(r, "flip_sin_to_cos", true);
+    c->freq_shift = config_double(r, "freq_shift", 0, -1, 1);
     c->time_embedding_dim =
-        config_whole(r, "time_embedding_dim", 4 * c->block_out_channels[0], 1, 1 << 20);
+        config_int(r, "time_embedding_dim", 4 * c->block_out_channels[0], 1, 1 << 20);
     c->time_act = activation(r, "time_embedding_act_fn", 3);
-    c->class_timestep = config_word(r, "class_embed_type", classes, 1) == 0;
-    c->pooled_text = config_word(r, "addition_embed_type", added, 1) == 0;
-    c->pooled_heads = config_whole(r, "addition_embed_type_num_heads", 64, 1, 65536);
-    c->skip_time_act = config_flag(r, "resnet_skip_time_act", false);
-    c->scale_shift = config_word(r, "resnet_time_scale_shift", shifts, 1) == 0;
+    c->class_timestep = config_choice(r, "class_embed_type", classes, 1) == 0;
+    c->pooled_text = config_choice(r, "addition_embed_type", added, 1) == 0;
+    c->pooled_heads = config_int(r, "addition_embed_type_num_heads", 64, 1, 65536);
+    c->skip_time_act = config_bool(r, "resnet_skip_time_act", false);
+    c->scale_shift = config_choice(r, "resnet_time_scale_shift", shifts, 1) == 0;
 }
 
 static void
@@ -247,17 +247,17 @@ read_text(struct config_reader *r, struct unet_config *c)
 {
     static const char *const projections[] = {"text_proj", NULL}, *const norms[] = {"group_norm",
                                                                                     NULL};
-    c->cross_attention_dim = config_whole(r, "cross_attention_dim", 1280, 1, 1 << 20);
-    c->encoder_hid_dim = config_whole(r, "encoder_hid_dim", 0, 0, 1 << 20);
+    c->cross_attention_dim = config_int(r, "cross_attention_dim", 1280, 1, 1 << 20);
+    c->encoder_hid_dim = config_int(r, "encoder_hid_dim", 0, 0, 1 << 20);
     // diffusers defaults to text_proj if only the width is given.
     if (c->encoder_hid_dim)
-        config_word(r, "encoder_hid_dim_type", projections, 0);
+        config_choice(r, "encoder_hid_dim_type", projections, 0);
     else if (config_get(r, "encoder_hid_dim_type"))
         config_refuse(r, "encoder_hid_dim", NULL, "encoder_hid_dim_type needs it");
-    c->cross_attention_norm = config_word(r, "cross_attention_norm", norms, 1) == 0;
-    c->only_cross_attention = config_flag(r, "only_cross_attention", false);
+    c->cross_attention_norm = config_choice(r, "cross_attention_norm", norms, 1) == 0;
+    c->only_cross_attention = config_bool(r, "only_cross_attention", false);
     c->mid_only_cross_attention =
-        config_flag(r, "mid_block_only_cross_attention", c->only_cross_attention);
+        config_bool(r, "mid_block_only_cross_attention", c->only_cross_attention);
 }
 
 bool
@@ -269,24 +269,24 @@ unet_config_read(struct unet_config *c, const struct jv *json, const char *name,
     *c = (struct unet_config){0};
     if (!r.ok)
         return err_set(err, ERR_INPUT, "%s: not a JSON object", name);
-    config_word(&r, "_class_name", classes, 0);
+    config_choice(&r, "_class_name", classes, 0);
     read_levels(&r, c);
     if (!r.ok)
         return false;
-    c->mid_plain = config_word(&r, "mid_block_type", mids, -1) == 1;
-    c->sample_size = config_whole(&r, "sample_size", 0, 1, 8192);
-    c->in_channels = config_whole(&r, "in_channels", 4, 1, 4096);
-    c->out_channels = config_whole(&r, "out_channels", 4, 1, 4096);
-    c->norm_num_groups = config_whole(&r, "norm_num_groups", 32, 1, 65536);
-    c->norm_eps = config_real(&r, "norm_eps", 1e-5, 0, 1);
+    c->mid_plain = config_choice(&r, "mid_block_type", mids, -1) == 1;
+    c->sample_size = config_int(&r, "sample_size", 0, 1, 8192);
+    c->in_channels = config_int(&r, "in_channels", 4, 1, 4096);
+    c->out_channels = config_int(&r, "out_channels", 4, 1, 4096);
+    c->norm_num_groups = config_int(&r, "norm_num_groups", 32, 1, 65536);
+    c->norm_eps = config_double(&r, "norm_eps", 1e-5, 0, 1);
     c->act = activation(&r, "act_fn", 0);
-    c->out_scale = config_real(&r, "resnet_out_scale_factor", 1, 1e-3, 1e3);
-    c->mid_scale = config_real(&r, "mid_block_scale_factor", 1, 1e-3, 1e3);
+    c->out_scale = config_double(&r, "resnet_out_scale_factor", 1, 1e-3, 1e3);
+    c->mid_scale = config_double(&r, "mid_block_scale_factor", 1, 1e-3, 1e3);
     read_text(&r, c);
     read_embeddings(&r, c);
     read_context(&r, c);
     read_own(&r, c);
-    refuse_foreign(&r);
+    refuse_unsupported(&r);
     check_sizes(&r, c);
     return r.ok;
 }
@@ -298,7 +298,7 @@ unet_config_text_width(const struct unet_config *c)
 }
 
 bool
-unet_config_hears_text(const struct unet_config *c)
+unet_config_uses_text(const struct unet_config *c)
 {
     bool attention = !c->mid_plain;
     for (int i = 0; i < c->levels; i++)
@@ -331,7 +331,7 @@ unet_config_side(const struct unet_config *c, int level)
 }
 
 static struct jv *
-numbers(const int *values, int count)
+int_array(const int *values, int count)
 {
     struct jv *a = jv_array();
     for (int i = 0; i < count; i++)
@@ -399,11 +399,11 @@ unet_config_json(const struct unet_config *c)
     jv_set(o, "sample_size", jv_from_integer(c->sample_size));
     jv_set(o, "in_channels", jv_from_integer(c->in_channels));
     jv_set(o, "out_channels", jv_from_integer(c->out_channels));
-    jv_set(o, "block_out_channels", numbers(c->block_out_channels, c->levels));
-    jv_set(o, "layers_per_block", numbers(c->layers_per_block, c->levels));
+    jv_set(o, "block_out_channels", int_array(c->block_out_channels, c->levels));
+    jv_set(o, "layers_per_block", int_array(c->layers_per_block, c->levels));
     write_blocks(c, o);
     write_own(c, o);
-    jv_set(o, "attention_head_dim", numbers(c->attention_head_dim, c->levels));
+    jv_set(o, "attention_head_dim", int_array(c->attention_head_dim, c->levels));
     jv_set(o, "norm_num_groups", jv_from_integer(c->norm_num_groups));
     jv_set(o, "norm_eps", jv_from_number(c->norm_eps));
     jv_set(o, "act_fn", act_json(c->act));

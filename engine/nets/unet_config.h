@@ -72,7 +72,7 @@ struct jv *unet_config_json(const struct unet_config *c);
 
 int unet_config_text_width(const struct unet_config *c); // numbers per token
 // Whether any layer reads the text; a super-resolution model may depend on the picture alone.
-bool unet_config_hears_text(const struct unet_config *c);
+bool unet_config_uses_text(const struct unet_config *c);
 bool unet_config_has_context(const struct unet_config *c);
 bool unet_config_has_style(const struct unet_config *c);
 // Positions a side at a level: sample_size / fold / 2^level.

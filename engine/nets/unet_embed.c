@@ -51,8 +51,8 @@ unet_embed(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     if (c->class_timestep)
         time = op_add(g, time,
                       perceptron(nn, c, sinusoids(nn, c, in->class_labels), "class_embedding"));
-    bool hears = unet_config_hears_text(c);
-    struct node *text = hears ? op_cast(g, in->text, nn->dtype) : NULL;
+    bool uses_text = unet_config_uses_text(c);
+    struct node *text = uses_text ? op_cast(g, in->text, nn->dtype) : NULL;
     if (c->pooled_text) {
         struct node *p = nn_layer_norm(nn, text, 1e-5, "add_embedding.norm1");
         p = pool_text(nn, p, c->pooled_heads);
@@ -65,7 +65,7 @@ unet_embed(struct nn *nn, const struct unet_config *c, const struct unet_inputs 
     time = nn_activation(nn, time, c->time_act);
     if (!c->skip_time_act)
         time = nn_activation(nn, time, c->act);
-    if (hears && c->encoder_hid_dim)
+    if (uses_text && c->encoder_hid_dim)
         text = nn_linear(nn, text, &(struct linear){.out = c->cross_attention_dim},
                          "encoder_hid_proj");
     return (struct unet_embedding){.time = op_cast(g, time, nn->dtype), .text = text};

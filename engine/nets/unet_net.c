@@ -50,11 +50,12 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
 {
     const struct unet_config *c = config;
     const struct shape *sample = golden->shape(golden->ctx, "sample");
-    bool hears = unet_config_hears_text(c);
+    bool uses_text = unet_config_uses_text(c);
     const struct shape *text = golden->shape(golden->ctx, "encoder_hidden_states");
     int step = MAX(c->fold, 1) << (c->levels - 1);
-    bool fits = !hears || (text && text->rank == 3 && sample && text->dim[0] == sample->dim[0] &&
-                           text->dim[2] == unet_config_text_width(c));
+    bool fits =
+        !uses_text || (text && text->rank == 3 && sample && text->dim[0] == sample->dim[0] &&
+                       text->dim[2] == unet_config_text_width(c));
     if (!sample || !fits || sample->rank != 4 || sample->dim[1] != c->in_channels ||
         sample->dim[2] % step || sample->dim[3] % step) {
         err_set(err, ERR_INPUT, "sample (N,%d,H,W) and encoder_hidden_states (N,T,%d) are needed",
@@ -66,7 +67,7 @@ golden(struct nn *nn, const void *config, struct net_golden *golden, struct err 
         .sample = net_golden_input(golden, nn, "sample", SHAPE(s[0], s[2], s[3], s[1]), DTYPE_F32),
         .timestep = net_golden_input(golden, nn, "timestep", SHAPE(s[0]), DTYPE_F32),
     };
-    if (hears)
+    if (uses_text)
         in.text = net_golden_input(golden, nn, "encoder_hidden_states", *text, DTYPE_F32);
     if (c->class_timestep)
         in.class_labels = net_golden_input(golden, nn, "class_labels", SHAPE(s[0]), DTYPE_F32);

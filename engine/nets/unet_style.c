@@ -43,9 +43,9 @@ combine(struct graph *g, struct node *each, struct node *role, const struct unet
     if (in->log_weight)
         scores = op_add(g, scores, in->log_weight);
     struct node *null = op_affine(g, op_slice(g, scores, 1, 0, 1), 0, 0);
-    struct node *heard = op_softmax(g, op_concat(g, (struct node *[]){scores, null}, 2, 1));
-    heard = op_reshape(g, op_slice(g, heard, 1, 0, count), SHAPE(batch, count, 1));
-    struct node *all = op_mul(g, op_reshape(g, each, SHAPE(batch, count, width)), heard);
+    struct node *weights = op_softmax(g, op_concat(g, (struct node *[]){scores, null}, 2, 1));
+    weights = op_reshape(g, op_slice(g, weights, 1, 0, count), SHAPE(batch, count, 1));
+    struct node *all = op_mul(g, op_reshape(g, each, SHAPE(batch, count, width)), weights);
     return op_reshape(g, op_sum(g, all, 2), SHAPE(batch, width));
 }
 

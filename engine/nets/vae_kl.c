@@ -48,24 +48,24 @@ vae_kl_config_read(struct vae_kl_config *c, const struct jv *json, const char *n
     struct config_reader r = {json, name, err, true};
     *c = (struct vae_kl_config){0};
     read_channels(&r, c);
-    config_only(&r, "act_fn", "silu");
+    config_expect(&r, "act_fn", "silu");
     check_blocks(&r, "down_block_types", "DownEncoderBlock2D", c->levels);
     check_blocks(&r, "up_block_types", "UpDecoderBlock2D", c->levels);
-    if (config_whole(&r, "in_channels", 3, 1, 64) != 3 ||
-        config_whole(&r, "out_channels", 3, 1, 64) != 3)
+    if (config_int(&r, "in_channels", 3, 1, 64) != 3 ||
+        config_int(&r, "out_channels", 3, 1, 64) != 3)
         config_refuse(&r, "in_channels", config_get(&r, "in_channels"), "pictures have 3 channels");
     int fold[2] = {VAE_KL_FOLD, VAE_KL_FOLD};
     if (config_get(&r, "patch_size"))
         config_list(&r, "patch_size", 2, 64, fold);
     if (fold[0] != VAE_KL_FOLD || fold[1] != VAE_KL_FOLD)
         config_refuse(&r, "patch_size", config_get(&r, "patch_size"), "[2,2] is known");
-    c->layers = config_whole(&r, "layers_per_block", 2, 1, 16);
-    c->latent_channels = config_whole(&r, "latent_channels", 32, 1, 1 << 12);
-    c->groups = config_whole(&r, "norm_num_groups", 32, 1, 1 << 12);
-    c->quant = config_flag(&r, "use_quant_conv", true);
-    c->post_quant = config_flag(&r, "use_post_quant_conv", true);
-    c->mid_attention = config_flag(&r, "mid_block_add_attention", true);
-    c->norm_eps = config_real(&r, "batch_norm_eps", 1e-4, 0, 1);
+    c->layers = config_int(&r, "layers_per_block", 2, 1, 16);
+    c->latent_channels = config_int(&r, "latent_channels", 32, 1, 1 << 12);
+    c->groups = config_int(&r, "norm_num_groups", 32, 1, 1 << 12);
+    c->quant = config_bool(&r, "use_quant_conv", true);
+    c->post_quant = config_bool(&r, "use_post_quant_conv", true);
+    c->mid_attention = config_bool(&r, "mid_block_add_attention", true);
+    c->norm_eps = config_double(&r, "batch_norm_eps", 1e-4, 0, 1);
     check_groups(&r, c);
     return r.ok;
 }

@@ -181,7 +181,7 @@ describe(const void *config, char *out, size_t size)
 }
 
 static bool
-unread(const void *config, const char *tensor)
+is_ignored(const void *config, const char *tensor)
 {
     (void)config;
     return strcmp(tensor, "bn.num_batches_tracked") == 0;
@@ -252,7 +252,7 @@ const struct net net_vae_kl = {
     .declare = declare,
     .describe = describe,
     .place = place,
-    .unread = unread,
+    .ignored = is_ignored,
     .anchors = anchors,
     .guess = guess,
     .golden = golden,
