@@ -40,7 +40,7 @@ read_head(struct head *h, const struct file_map *map, const char *path, struct e
 }
 
 static bool
-says(const struct gguf_value *v, const char *text)
+is_string(const struct gguf_value *v, const char *text)
 {
     struct gguf_reader r = v->elements;
     return v->key.at && !v->array && v->type == GGUF_STRING && gguf_text_is(gguf_text(&r), text);
@@ -57,7 +57,7 @@ check_head(const struct head *h, const char *path, struct err *err)
 {
     if (!h->tokens.key.at)
         return err_set(err, ERR_INPUT, "%s: this file contains no tokenizer", path);
-    if (!says(&h->model, "gpt2") || !says(&h->pre, "qwen2"))
+    if (!is_string(&h->model, "gpt2") || !is_string(&h->pre, "qwen2"))
         return err_set(err, ERR_INPUT, "%s: its tokenizer is not Qwen's (tokenizer.ggml.model "
                        "gpt2, tokenizer.ggml.pre qwen2), the only kind in GGUF that limn reads",
                        path);
@@ -70,7 +70,7 @@ check_head(const struct head *h, const char *path, struct err *err)
 
 // The next text, terminated and freed with free(); NULL: it is broken.
 static char *
-next_text(struct gguf_reader *r, const char *path, uint64_t number, struct err *err)
+next_string(struct gguf_reader *r, const char *path, uint64_t number, struct err *err)
 {
     struct gguf_text t = gguf_text(r);
     if (t.at && utf8_valid(t.at, t.size) && !memchr(t.at, 0, t.size))
@@ -89,7 +89,7 @@ read_tokens(struct bpe_vocab *v, const struct head *h, const char *path, struct 
     bool ok = true;
     for (uint64_t i = 0; ok && i < h->tokens.count; i++) {
         uint64_t type = gguf_whole(&types, 4);
-        char *text = next_text(&texts, path, i, err);
+        char *text = next_string(&texts, path, i, err);
         ok = text != NULL;
         if (ok && type == TOKEN_NORMAL && *text)
             jv_set(vocab, text, jv_from_integer((int64_t)i));
@@ -109,7 +109,7 @@ read_merges(const struct head *h, const char *path, struct err *err)
     struct gguf_reader texts = h->merges.elements;
     struct jv *list = jv_array();
     for (uint64_t i = 0; i < h->merges.count; i++) {
-        char *text = next_text(&texts, path, i, err);
+        char *text = next_string(&texts, path, i, err);
         if (!text) {
             jv_free(list);
             return NULL;

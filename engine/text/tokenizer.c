@@ -50,7 +50,7 @@ tokenizer_find(const char *folder)
 }
 
 static const char *
-ending(const char *name)
+extension(const char *name)
 {
     const char *slash = strrchr(name, '/'), *dot = strrchr(slash ? slash : name, '.');
     return dot ? dot : "";
@@ -61,7 +61,7 @@ kind_of(const char *path)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         for (int k = 0; k < MAX(kinds[i]->openers, 1); k++)
-            if (strcasecmp(ending(path), ending(kinds[i]->files[k])) == 0)
+            if (strcasecmp(extension(path), extension(kinds[i]->files[k])) == 0)
                 return kinds[i];
     return kinds[0];
 }

@@ -34,7 +34,7 @@ struct word {
 };
 
 static bool
-comes_before(const struct candidate *a, const struct candidate *b)
+precedes(const struct candidate *a, const struct candidate *b)
 {
     return a->rank != b->rank ? a->rank < b->rank : a->at < b->at;
 }
@@ -43,8 +43,7 @@ static void
 push(struct word *w, struct candidate c)
 {
     ARRAY_PUSH(w->heap, w->heap_count, w->heap_capacity, c);
-    for (int i = w->heap_count - 1; i > 0 && comes_before(&c, &w->heap[(i - 1) / 2]);
-         i = (i - 1) / 2) {
+    for (int i = w->heap_count - 1; i > 0 && precedes(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2) {
         w->heap[i] = w->heap[(i - 1) / 2];
         w->heap[(i - 1) / 2] = c;
     }
@@ -56,9 +55,9 @@ pop(struct word *w)
     struct candidate top = w->heap[0], last = w->heap[--w->heap_count];
     int i = 0;
     for (int child; (child = 2 * i + 1) < w->heap_count; i = child) {
-        if (child + 1 < w->heap_count && comes_before(&w->heap[child + 1], &w->heap[child]))
+        if (child + 1 < w->heap_count && precedes(&w->heap[child + 1], &w->heap[child]))
             child++;
-        if (!comes_before(&w->heap[child], &last))
+        if (!precedes(&w->heap[child], &last))
             break;
         w->heap[i] = w->heap[child];
     }
@@ -67,7 +66,7 @@ pop(struct word *w)
 }
 
 static void
-consider(const struct bpe_vocab *v, struct word *w, int at)
+push_merge(const struct bpe_vocab *v, struct word *w, int at)
 {
     int next = at < 0 ? -1 : w->symbols[at].next;
     if (next < 0)
@@ -91,8 +90,8 @@ merge(const struct bpe_vocab *v, struct word *w, const struct candidate *c)
     w->symbols[gone].id = -1;
     if (s->next >= 0)
         w->symbols[s->next].previous = c->at;
-    consider(v, w, s->previous);
-    consider(v, w, c->at);
+    push_merge(v, w, s->previous);
+    push_merge(v, w, c->at);
 }
 
 static void
@@ -107,7 +106,7 @@ encode_word(const struct bpe_vocab *v, struct word *w, const char *bytes, int si
         w->symbols[i] = (struct symbol){v->byte[(unsigned char)bytes[i]], i - 1,
                                         i + 1 < size ? i + 1 : -1};
     for (int i = 0; i + 1 < size; i++)
-        consider(v, w, i);
+        push_merge(v, w, i);
     while (w->heap_count) {
         struct candidate c = pop(w);
         merge(v, w, &c);
