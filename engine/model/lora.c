@@ -11,21 +11,21 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 
-enum { NAME_ROOM = 256 };
+enum { NAME_SIZE = 256 };
 
 // A module, a product of the network, that a file changes.
 struct module {
     char *name;                          // as in the file, without the suffix for A or B
-    char *plain;                         // without prefixes, dots replaced by _
+    char *canonical;                     // without prefixes, dots replaced by _
     const struct tensor_view *a, *b;
     double alpha;                        // < 0: not given
-    bool used, foreign;                  // foreign: not a LoRA's tensor
+    bool used, unsupported;              // unsupported: not a LoRA's tensor
 };
 
-struct reading {
+struct lora_reader {
     const struct lora_file *file;
     struct safetensors *tensors;
-    struct jv *said; // lora_adapter_metadata or adapter_config.json; NULL: neither
+    struct jv *config; // lora_adapter_metadata or adapter_config.json; NULL: neither
     struct module *modules;
     int count, capacity;
 };
@@ -47,7 +47,7 @@ struct lora {
 // --- Names
 
 static bool
-cut_start(char *text, const char *start)
+strip_prefix(char *text, const char *start)
 {
     size_t n = strlen(start);
     if (strncmp(text, start, n) != 0)
@@ -59,7 +59,7 @@ cut_start(char *text, const char *start)
 // The name without the prefixes that programs add, and with dots replaced by _, as one dialect
 // writes it.
 static char *
-plain_name(const char *name)
+canonical_name(const char *name)
 {
     static const char *const starts[] = {"base_model.model.", "model.diffusion_model.",
                                          "diffusion_model.",  "transformer.", "unet.",
@@ -67,7 +67,7 @@ plain_name(const char *name)
                                          "lycoris_"};
     char *out = mem_strdup(name);
     for (size_t i = 0; i < COUNT_OF(starts); i++)
-        cut_start(out, starts[i]);
+        strip_prefix(out, starts[i]);
     if (strncmp(out, "sformer_blocks.", 15) == 0) { // some programs shorten it so
         char *longer = mem_printf("tran%s", out);
         free(out);
@@ -124,7 +124,7 @@ columns_of(const struct shape *s)
 
 // The module of that name, added if needed; usually it is the last. NULL: too many.
 static struct module *
-module_of(struct reading *r, const char *name, size_t n, struct err *err)
+module_of(struct lora_reader *r, const char *name, size_t n, struct err *err)
 {
     for (int i = r->count - 1; i >= 0; i--)
         if (strncmp(r->modules[i].name, name, n) == 0 && !r->modules[i].name[n])
@@ -135,7 +135,7 @@ module_of(struct reading *r, const char *name, size_t n, struct err *err)
         return NULL;
     }
     struct module m = {.name = mem_strndup(name, n), .alpha = -1};
-    m.plain = plain_name(m.name);
+    m.canonical = canonical_name(m.name);
     ARRAY_PUSH(r->modules, r->count, r->capacity, m);
     return &r->modules[r->count - 1];
 }
@@ -143,20 +143,20 @@ module_of(struct reading *r, const char *name, size_t n, struct err *err)
 // --- Reading
 
 static void
-finish_reading(struct reading *r)
+lora_reader_finish(struct lora_reader *r)
 {
     for (int i = 0; i < r->count; i++) {
         free(r->modules[i].name);
-        free(r->modules[i].plain);
+        free(r->modules[i].canonical);
     }
     free(r->modules);
-    jv_free(r->said);
+    jv_free(r->config);
     safetensors_close(r->tensors);
 }
 
 // PEFT stores the training settings in the file's metadata, or in a file beside it.
 static struct jv *
-read_said(const struct reading *r)
+read_config(const struct lora_reader *r)
 {
     const char *text = safetensors_metadata(r->tensors, "lora_adapter_metadata");
     if (text)
@@ -164,23 +164,23 @@ read_said(const struct reading *r)
     char *folder = file_folder(r->file->path);
     char *beside = file_join(folder, "adapter_config.json");
     bool own = strcmp(file_basename(r->file->path), "adapter_model.safetensors") == 0;
-    struct jv *said = own && file_exists(beside) ? jv_read(beside, NULL) : NULL;
+    struct jv *config = own && file_exists(beside) ? jv_read(beside, NULL) : NULL;
     free(beside);
     free(folder);
-    return said;
+    return config;
 }
 
 static const struct jv *
-said_of(const struct reading *r, const char *key)
+config_value(const struct lora_reader *r, const char *key)
 {
     char longer[64];
     snprintf(longer, sizeof longer, "transformer.%s", key);
-    const struct jv *v = jv_get(r->said, longer);
-    return v ? v : jv_get(r->said, key);
+    const struct jv *v = jv_get(r->config, longer);
+    return v ? v : jv_get(r->config, key);
 }
 
 static bool
-take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
+take_tensor(struct lora_reader *r, const struct tensor_view *t, struct err *err)
 {
     size_t stem;
     enum role role = role_of(t->name, &stem);
@@ -189,7 +189,7 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
                        "DoRA): only LoRA", r->file->path, t->name);
     if (role == ROLE_NONE) {
         struct module *m = module_of(r, t->name, strlen(t->name), err);
-        return m && (m->foreign = true);
+        return m && (m->unsupported = true);
     }
     if (!dtype_is_float(t->dtype) || (role == ROLE_ALPHA ? shape_count(&t->shape) != 1
                                                          : !is_matrix(&t->shape)))
@@ -205,7 +205,7 @@ take_tensor(struct reading *r, const struct tensor_view *t, struct err *err)
 }
 
 static bool
-read_file(struct reading *r, struct err *err)
+read_file(struct lora_reader *r, struct err *err)
 {
     r->tensors = safetensors_open(r->file->path, err);
     bool ok = r->tensors != NULL;
@@ -213,27 +213,27 @@ read_file(struct reading *r, struct err *err)
     for (size_t i = 0; ok && i < safetensors_count(r->tensors); i++)
         ok = take_tensor(r, safetensors_at(r->tensors, i), err);
     for (int i = 0; i < r->count; i++)
-        changes += !r->modules[i].foreign;
+        changes += !r->modules[i].unsupported;
     if (ok && !changes)
         ok = err_set(err, ERR_INPUT, "%s is not a LoRA: it has no lora_A, lora_B, lora_down or "
                      "lora_up", r->file->path);
     for (int i = 0; ok && i < r->count; i++) {
         const struct module *m = &r->modules[i];
-        if (!m->foreign && (!m->a || !m->b || m->a->shape.dim[0] < 1 ||
-                            m->a->shape.dim[0] != columns_of(&m->b->shape)))
+        if (!m->unsupported && (!m->a || !m->b || m->a->shape.dim[0] < 1 ||
+                                m->a->shape.dim[0] != columns_of(&m->b->shape)))
             ok = err_set(err, ERR_INPUT, "%s: the halves of %s do not fit each other",
                          r->file->path, m->name);
     }
     if (ok)
-        r->said = read_said(r);
+        r->config = read_config(r);
     return ok;
 }
 
 // PEFT's alpha_pattern names modules in full, or by their last component: "to_q".
 static double
-pattern_alpha(const struct reading *r, const char *module, double fallback)
+pattern_alpha(const struct lora_reader *r, const char *module, double fallback)
 {
-    const struct jv *pattern = said_of(r, "alpha_pattern");
+    const struct jv *pattern = config_value(r, "alpha_pattern");
     for (const char *name = module; name; name = strchr(name, '.')) {
         name += *name == '.';
         const struct jv *alpha = jv_get(pattern, name);
@@ -244,13 +244,13 @@ pattern_alpha(const struct reading *r, const char *module, double fallback)
 }
 
 static double
-scale_of(const struct reading *r, const struct module *m)
+scale_of(const struct lora_reader *r, const struct module *m)
 {
     double rank = (double)m->a->shape.dim[0];
-    double alpha = m->alpha >= 0 ? m->alpha : jv_number(said_of(r, "lora_alpha"), rank);
+    double alpha = m->alpha >= 0 ? m->alpha : jv_number(config_value(r, "lora_alpha"), rank);
     if (m->alpha < 0)
         alpha = pattern_alpha(r, m->name, alpha);
-    bool root = jv_bool(said_of(r, "use_rslora"), false);
+    bool root = jv_bool(config_value(r, "use_rslora"), false);
     return r->file->weight * alpha / (root ? sqrt(rank) : rank);
 }
 
@@ -277,8 +277,8 @@ all_finite(const float *values, int64_t n)
 
 // `place.rows` 0: the module covers the whole parameter.
 static bool
-add_delta(struct lora *l, const struct reading *r, const struct module *m, const struct param *q,
-          const struct param_place *place, struct err *err)
+add_delta(struct lora *l, const struct lora_reader *r, const struct module *m,
+          const struct param *q, const struct param_place *place, struct err *err)
 {
     int64_t rank = m->a->shape.dim[0], columns = columns_of(&m->a->shape);
     int64_t has = m->b->shape.dim[0];
@@ -302,16 +302,16 @@ add_delta(struct lora *l, const struct reading *r, const struct module *m, const
 }
 
 static struct module *
-find_module(struct reading *r, const char *name)
+find_module(struct lora_reader *r, const char *name)
 {
     static const char ending[] = ".weight";
     size_t n = strlen(name), k = sizeof ending - 1;
     if (n <= k || strcmp(name + n - k, ending) != 0)
         return NULL;
-    char *stem = mem_strndup(name, n - k), *plain = plain_name(stem);
+    char *stem = mem_strndup(name, n - k), *plain = canonical_name(stem);
     struct module *found = NULL;
     for (int i = 0; i < r->count && !found; i++)
-        if (!r->modules[i].foreign && strcmp(r->modules[i].plain, plain) == 0)
+        if (!r->modules[i].unsupported && strcmp(r->modules[i].canonical, plain) == 0)
             found = &r->modules[i];
     free(plain);
     free(stem);
@@ -320,7 +320,7 @@ find_module(struct reading *r, const char *name)
 
 // Looks under the parameter's own name and under those used by other files: both may exist.
 static bool
-match(struct lora *l, struct reading *r, const struct part *part, const struct param *q,
+match(struct lora *l, struct lora_reader *r, const struct part *part, const struct param *q,
       struct err *err)
 {
     const char *name = q->name + strlen(part->prefix);
@@ -345,7 +345,7 @@ match(struct lora *l, struct reading *r, const struct part *part, const struct p
 
 // Reports how much of the file is used, and what is not.
 static bool
-say_matched(const struct reading *r, struct err *err)
+say_matched(const struct lora_reader *r, struct err *err)
 {
     enum { SHOWN = 3 };
     char unknown[400] = "";
@@ -373,7 +373,7 @@ static bool
 add_file(struct lora *l, const struct lora_file *file, const struct part *part,
          const struct params *params, struct err *err)
 {
-    struct reading r = {.file = file};
+    struct lora_reader r = {.file = file};
     bool ok = read_file(&r, err);
     for (int i = 0; ok && i < params_entries(params); i++) {
         const struct param *q = params_at(params, i);
@@ -381,7 +381,7 @@ add_file(struct lora *l, const struct lora_file *file, const struct part *part,
             ok = match(l, &r, part, q, err);
     }
     ok = ok && safetensors_check(r.tensors, err) && say_matched(&r, err);
-    finish_reading(&r);
+    lora_reader_finish(&r);
     return ok;
 }
 

@@ -13,7 +13,7 @@
 #include "engine/text/tokenizer.h"
 
 static char *
-existing(const char *folder, const char *sub, const char *name)
+existing_path(const char *folder, const char *sub, const char *name)
 {
     char *path = *sub ? mem_printf("%s/%s/%s", folder, sub, name)
                       : mem_printf("%s/%s", folder, name);
@@ -33,7 +33,7 @@ model_weights_find(const char *folder, const char *stem)
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         char name[96];
         snprintf(name, sizeof name, "%s%s", stem, endings[i]);
-        char *path = existing(folder, "", name);
+        char *path = existing_path(folder, "", name);
         if (path)
             return path;
     }
@@ -43,7 +43,7 @@ model_weights_find(const char *folder, const char *stem)
 static bool
 open_part(struct model_folder *m, const char *name, struct err *err)
 {
-    char *path = existing(m->path, name, "config.json");
+    char *path = existing_path(m->path, name, "config.json");
     if (!path)
         return true;
     struct jv *json = jv_read(path, err);
@@ -62,8 +62,8 @@ open_part(struct model_folder *m, const char *name, struct err *err)
 static bool
 open_schedulers(struct model_folder *m, struct err *err)
 {
-    char *base = existing(m->path, "scheduler", "scheduler_config.json");
-    char *second = existing(m->path, "super_resolution", "scheduler_config.json");
+    char *base = existing_path(m->path, "scheduler", "scheduler_config.json");
+    char *second = existing_path(m->path, "super_resolution", "scheduler_config.json");
     m->has_scheduler = base;
     bool ok = !base || scheduler_config_load(base, &m->scheduler, err);
     m->super_scheduler = m->scheduler;
@@ -88,7 +88,7 @@ read_length(const struct model_folder *m, const char *key, int *out, struct err 
 }
 
 static char *
-last_name(const char *path)
+base_name(const char *path)
 {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
@@ -109,7 +109,7 @@ name_of(const char *path)
         start = at + sizeof before - 1;
     const char *name = start ? strstr(start, "--") : NULL;
     bool named = name && name + 2 < end && !memchr(start, '/', (size_t)(end - start));
-    return named ? mem_strndup(name + 2, (size_t)(end - name - 2)) : last_name(path);
+    return named ? mem_strndup(name + 2, (size_t)(end - name - 2)) : base_name(path);
 }
 
 // GGUF files of language models contain their tokenizer.
@@ -125,7 +125,7 @@ tokenizer_of_text_encoder(const struct model_folder *m)
 static bool
 has_part(const struct model_folder *m, const struct family_part *p)
 {
-    char *path = p->net ? existing(m->path, p->name, "config.json") : NULL;
+    char *path = p->net ? existing_path(m->path, p->name, "config.json") : NULL;
     struct jv *json = path ? jv_read(path, NULL) : NULL;
     bool has = json && p->net->accepts(json);
     jv_free(json);
@@ -151,7 +151,7 @@ find_family(const struct model_folder *m, struct err *err)
 static bool
 open_all(struct model_folder *m, struct err *err)
 {
-    char *index = existing(m->path, "", "model_index.json");
+    char *index = existing_path(m->path, "", "model_index.json");
     bool ok = !index || (m->index = jv_read(index, err));
     free(index);
     m->family = ok ? find_family(m, err) : NULL;
@@ -206,7 +206,7 @@ model_folder_path(const struct model_folder *m, const char *name)
 
 // Whether `part` means this one; NULL means all.
 static bool
-is_meant(const char *part, const struct part *p)
+is_selected(const char *part, const struct part *p)
 {
     return !part || strcmp(part, p->name) == 0;
 }
@@ -217,7 +217,7 @@ model_folder_declare(const struct model_folder *m, const char *part, struct para
 {
     for (int i = 0; i < m->parts.count; i++) {
         const struct part *p = &m->parts.at[i];
-        if (is_meant(part, p) && !p->net->declare(params, p->prefix, p->config, err))
+        if (is_selected(part, p) && !p->net->declare(params, p->prefix, p->config, err))
             return err_prefix(err, "%s/%s", m->path, p->name);
     }
     return true;
@@ -250,7 +250,7 @@ has_pickle(const struct model_folder *m, const struct part *p)
                                         "pytorch_model.bin", "pytorch_model.bin.index.json"};
     bool found = false;
     for (size_t i = 0; i < COUNT_OF(names) && !found; i++) {
-        char *path = existing(m->path, p->name, names[i]);
+        char *path = existing_path(m->path, p->name, names[i]);
         found = path != NULL;
         free(path);
     }
@@ -274,7 +274,7 @@ open_weights(const struct model_folder *m, const struct part *p, struct err *err
 
 // Missing and misshapen weights are an error; surplus ones are only logged.
 static bool
-insist(const struct part *p, struct params_report *report, struct err *err)
+check_report(const struct part *p, struct params_report *report, struct err *err)
 {
     bool usable = !report->missing_count && !report->mismatched_count;
     char *text = params_report_text(report);
@@ -305,7 +305,7 @@ load_part(const struct model_folder *m, const struct part *p, const struct param
     struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_compare(params, p->prefix, file, &spelling, r);
-    bool ok = file && (report || insist(p, r, err)) &&
+    bool ok = file && (report || check_report(p, r, err)) &&
               params_load(params, p->prefix, file, &spelling, block, err) &&
               safetensors_check(file, err);
     params_report_finish(&own);
@@ -332,7 +332,7 @@ model_folder_read(const struct model_folder *m, const char *part, const struct p
     if (r->file)
         params_compare(params, p->prefix, r->file, &r->spelling, &report);
     bool fits = !report.missing_count && !report.mismatched_count;
-    bool ok = r->file && (fits || insist(p, &report, err));
+    bool ok = r->file && (fits || check_report(p, &report, err));
     params_report_finish(&report);
     if (ok) {
         r->reader = params_reader_create(params, p->prefix, r->file, &r->spelling);
@@ -383,7 +383,7 @@ model_folder_check(const struct model_folder *m, const char *part, const struct 
     struct params_spelling spelling = spelling_of(p, file);
     if (file)
         params_compare(params, p->prefix, file, &spelling, &report);
-    bool ok = file && insist(p, &report, err);
+    bool ok = file && check_report(p, &report, err);
     params_report_finish(&report);
     safetensors_close(file);
     return ok;
@@ -395,7 +395,8 @@ model_folder_load(const struct model_folder *m, const char *part, const struct p
 {
     for (int i = 0; i < m->parts.count; i++) {
         const struct part *p = &m->parts.at[i];
-        bool wanted = part ? is_meant(part, p) : p->weights && params_has_part(params, p->prefix);
+        bool wanted =
+            part ? is_selected(part, p) : p->weights && params_has_part(params, p->prefix);
         if (wanted && !load_part(m, p, params, block, report, err))
             return false;
     }

@@ -11,7 +11,7 @@
 #include "engine/base/xdg.h"
 #include "engine/model/model_folder.h"
 
-enum { KEPT_FROM = 64 << 20 }; // bytes of weights; fewer are quick to hash
+enum { CACHE_FROM = 64 << 20 }; // bytes of weights; fewer are quick to hash
 
 static int
 by_name(const void *a, const void *b)
@@ -21,7 +21,7 @@ by_name(const void *a, const void *b)
 }
 
 static uint64_t
-mix(uint64_t h, const void *data, size_t size)
+hash_update(uint64_t h, const void *data, size_t size)
 {
     const unsigned char *at = data;
     uint64_t word = 0;
@@ -48,10 +48,10 @@ hash_tensors(uint64_t h, const struct safetensors *file)
     for (size_t i = 0; i < n; i++) {
         const struct tensor_view *t = sorted[i];
         const char *type = t->dtype == DTYPE_NONE ? t->type : dtype_name(t->dtype);
-        h = mix(h, t->name, strlen(t->name));
-        h = mix(h, type, strlen(type));
-        h = mix(h, t->shape.dim, (size_t)t->shape.rank * sizeof t->shape.dim[0]);
-        h = mix(h, t->data, t->size);
+        h = hash_update(h, t->name, strlen(t->name));
+        h = hash_update(h, type, strlen(type));
+        h = hash_update(h, t->shape.dim, (size_t)t->shape.rank * sizeof t->shape.dim[0]);
+        h = hash_update(h, t->data, t->size);
         file_map_forget(t->data, t->size);
     }
     free(sorted);
@@ -71,14 +71,14 @@ tensor_bytes(const struct safetensors *file)
 
 // One small file per model folder. NULL: there is no cache folder.
 static char *
-kept_path(const struct model_folder *m)
+cache_path(const struct model_folder *m)
 {
     struct err err = {0};
     char *folder = xdg_make(XDG_CACHE, "hashes", &err), *whole = realpath(m->path, NULL);
     char *path = NULL;
     if (folder && whole)
         path = mem_printf("%s/%016llx", folder,
-                          (unsigned long long)mix(0x6c696d6e, whole, strlen(whole)));
+                          (unsigned long long)hash_update(0x6c696d6e, whole, strlen(whole)));
     else
         log_line(LOG_INFO, "model", "hashes are not saved: %s", folder ? m->path : err.text);
     free(folder);
@@ -87,7 +87,7 @@ kept_path(const struct model_folder *m)
 }
 
 static bool
-read_kept(const char *path, uint64_t stamp, char out[17])
+cache_read(const char *path, uint64_t stamp, char out[17])
 {
     char want[18];
     size_t size = 0;
@@ -102,7 +102,7 @@ read_kept(const char *path, uint64_t stamp, char out[17])
 }
 
 static void
-keep(const char *path, uint64_t stamp, const char hash[17])
+cache_write(const char *path, uint64_t stamp, const char hash[17])
 {
     struct err err = {0};
     char *text = mem_printf("%016llx %s\n", (unsigned long long)stamp, hash);
@@ -122,7 +122,7 @@ hash_parts(const struct model_folder *m, struct safetensors *const *files, char 
         const char *name = m->parts.at[i].name;
         if (!files[i])
             continue;
-        h = hash_tensors(mix(h, name, strlen(name)), files[i]);
+        h = hash_tensors(hash_update(h, name, strlen(name)), files[i]);
         if (!safetensors_check(files[i], err))
             return false;
     }
@@ -141,12 +141,12 @@ hash_files(const struct model_folder *m, struct safetensors *const *files, char 
         bytes += files[i] ? tensor_bytes(files[i]) : 0;
         certain = certain && (!files[i] || safetensors_stamp(files[i], &stamps[i]));
     }
-    stamp = mix(0, stamps, sizeof stamps);
-    char *path = bytes >= KEPT_FROM ? kept_path(m) : NULL;
-    bool known = path && certain && read_kept(path, stamp, out);
+    stamp = hash_update(0, stamps, sizeof stamps);
+    char *path = bytes >= CACHE_FROM ? cache_path(m) : NULL;
+    bool known = path && certain && cache_read(path, stamp, out);
     bool ok = known || hash_parts(m, files, out, err);
     if (ok && path && certain && !known)
-        keep(path, stamp, out);
+        cache_write(path, stamp, out);
     free(path);
     return ok;
 }

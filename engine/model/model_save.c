@@ -158,7 +158,7 @@ typedef bool each_file(const char *from, const char *to, struct err *err);
 // Calls each() for the files in a folder's folders, then for its own, then removes the folder if it
 // is empty.
 static bool
-drain(const char *from, const char *to, each_file *each, struct err *err)
+for_each_file(const char *from, const char *to, each_file *each, struct err *err)
 {
     struct dirent **entries = NULL;
     int n = scandir(from, &entries, NULL, alphasort);
@@ -171,7 +171,7 @@ drain(const char *from, const char *to, each_file *each, struct err *err)
             bool other =
                 strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(source, &st) == 0;
             if (other && folders == S_ISDIR(st.st_mode))
-                ok = folders ? drain(source, target, each, err) : each(source, target, err);
+                ok = folders ? for_each_file(source, target, each, err) : each(source, target, err);
             free(source);
             free(target);
         }
@@ -183,7 +183,7 @@ drain(const char *from, const char *to, each_file *each, struct err *err)
 }
 
 static bool
-move(const char *from, const char *to, struct err *err)
+move_file(const char *from, const char *to, struct err *err)
 {
     char *folder = file_folder(to);
     bool ok = file_make_folders(folder, err) &&
@@ -193,7 +193,7 @@ move(const char *from, const char *to, struct err *err)
 }
 
 static bool
-forget(const char *from, const char *to, struct err *err)
+remove_file(const char *from, const char *to, struct err *err)
 {
     (void)to, (void)err;
     unlink(from);
@@ -212,10 +212,10 @@ model_folder_save(const struct model_folder *m, const struct model_folder_save *
     staged.path = stage;
     bool ours = file_no_links(s->path, DEPTH, err);
     if (ours)
-        drain(stage, stage, forget, NULL);
-    bool ok = ours && save_all(m, &staged, err) && drain(stage, s->path, move, err);
+        for_each_file(stage, stage, remove_file, NULL);
+    bool ok = ours && save_all(m, &staged, err) && for_each_file(stage, s->path, move_file, err);
     if (ours)
-        drain(stage, stage, forget, NULL);
+        for_each_file(stage, stage, remove_file, NULL);
     free(stage);
     return ok;
 }

@@ -9,7 +9,7 @@
 #include "engine/base/mem.h"
 
 // Whether a class clips its estimates to [-1,1].
-enum clips { CLIPS_NEVER, CLIPS_WHEN_TOLD, CLIPS_UNLESS_TOLD };
+enum clips { CLIPS_NEVER, CLIPS_IF_SET, CLIPS_BY_DEFAULT };
 
 // Unknown classes get the first row, since they differ only in the sampler.
 static const struct class {
@@ -21,15 +21,15 @@ static const struct class {
     const char *betas;    // their schedule, if it is not linear
     double beta_start, beta_end; // if they are not 0.0001 and 0.02
 } classes[] = {
-    {"DDPMScheduler", "ddpm", SPACING_LEADING, CLIPS_UNLESS_TOLD},
-    {"DDIMScheduler", "ddim", SPACING_LEADING, CLIPS_UNLESS_TOLD},
+    {"DDPMScheduler", "ddpm", SPACING_LEADING, CLIPS_BY_DEFAULT},
+    {"DDIMScheduler", "ddim", SPACING_LEADING, CLIPS_BY_DEFAULT},
     {"DPMSolverMultistepScheduler", "dpm++", SPACING_LINSPACE, CLIPS_NEVER, .whole_range = true},
     {"UniPCMultistepScheduler", "unipc", SPACING_LINSPACE, CLIPS_NEVER, .whole_range = true},
     {"EulerDiscreteScheduler", "euler", SPACING_LINSPACE, CLIPS_NEVER},
     {"EulerAncestralDiscreteScheduler", "euler-a", SPACING_LINSPACE, CLIPS_NEVER},
-    {"HeunDiscreteScheduler", "heun", SPACING_LINSPACE, CLIPS_WHEN_TOLD, .beta_start = 0.00085,
+    {"HeunDiscreteScheduler", "heun", SPACING_LINSPACE, CLIPS_IF_SET, .beta_start = 0.00085,
      .beta_end = 0.012},
-    {"LCMScheduler", "lcm", SPACING_LEADING, CLIPS_WHEN_TOLD,
+    {"LCMScheduler", "lcm", SPACING_LEADING, CLIPS_IF_SET,
      .betas = "scaled_linear", .beta_start = 0.00085, .beta_end = 0.012},
     {"FlowMatchEulerDiscreteScheduler", "euler", SPACING_TRAILING, CLIPS_NEVER, .flow = true},
     {"FlowMatchHeunDiscreteScheduler", "heun", SPACING_TRAILING, CLIPS_NEVER, .flow = true},
@@ -179,7 +179,7 @@ scheduler_config_read(const struct jv *json, const char *name, struct scheduler_
     // Absent and null both mean minus infinity: no limit.
     c.lambda_min = jv_number(jv_get(json, "lambda_min_clipped"), 0);
     bool clips = class->clips != CLIPS_NEVER &&
-                 jv_bool(jv_get(json, "clip_sample"), class->clips == CLIPS_UNLESS_TOLD);
+                 jv_bool(jv_get(json, "clip_sample"), class->clips == CLIPS_BY_DEFAULT);
     if (jv_bool(jv_get(json, "thresholding"), false)) {
         c.threshold = THRESHOLD_DYNAMIC;
         c.threshold_max = sample_max;
