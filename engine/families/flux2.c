@@ -162,7 +162,7 @@ build_references(struct nn *nn, const struct parts *parts, const struct stage_ke
 
 // Rows (time, row, column, 0) of a grid; returns behind the last.
 static int32_t *
-put_places(int32_t *at, int time, int rows, int columns)
+put_positions(int32_t *at, int time, int rows, int columns)
 {
     for (int y = 0; y < rows; y++)
         for (int x = 0; x < columns; x++, at += FLUX2_AXES) {
@@ -182,20 +182,20 @@ tokens_of(struct picture_size size, int factor)
 
 // Of the picture's tokens and the references', whose times are 10, 20, …
 static struct node *
-token_places(struct nn *nn, const struct stage_key *key, int factor, int64_t count)
+token_positions(struct nn *nn, const struct stage_key *key, int factor, int64_t count)
 {
     struct node *ids;
     int32_t *at = nn_constant_i32(nn, "flux2.places", SHAPE(count, FLUX2_AXES), &ids);
     if (at)
-        at = put_places(at, 0, key->size.height / factor, key->size.width / factor);
+        at = put_positions(at, 0, key->size.height / factor, key->size.width / factor);
     for (int k = 0; at && k < key->references; k++)
-        at = put_places(at, 10 * (k + 1), key->reference[k].height / factor,
-                        key->reference[k].width / factor);
+        at = put_positions(at, 10 * (k + 1), key->reference[k].height / factor,
+                           key->reference[k].width / factor);
     return ids;
 }
 
 static struct node *
-text_places(struct nn *nn, int tokens)
+text_positions(struct nn *nn, int tokens)
 {
     struct node *ids;
     int32_t *places = nn_constant_i32(nn, "flux2.text", SHAPE(tokens, FLUX2_AXES), &ids);
@@ -228,8 +228,8 @@ build_step(struct nn *nn, const struct parts *parts, const struct stage_key *key
         in.tokens = op_concat(nn->g, (struct node *[]){in.tokens, r}, 2, 1);
         count += more;
     }
-    in.token_ids = token_places(nn, key, factor, count);
-    in.text_ids = text_places(nn, key->tokens);
+    in.token_ids = token_positions(nn, key, factor, count);
+    in.text_ids = text_positions(nn, key->tokens);
     struct node *v = flux2_build(nn, c, &in);
     port_output(ports, nn, "prediction", op_reshape(nn->g, v, sample->shape));
 }

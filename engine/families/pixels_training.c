@@ -60,8 +60,8 @@ encode_instruction(struct nn *nn, const struct parts *parts, const struct traini
         return text;
     struct node *nothing = thumbnail_of_nothing(nn, parts, key);
     if (own) {
-        struct node *heard = port_input(ports, nn, "heard", SHAPE(key->batch, 1, 1, 1), DTYPE_F32);
-        struct node *more = op_mul(nn->g, op_sub(nn->g, *thumbnail, nothing), heard);
+        struct node *mask = port_input(ports, nn, "heard", SHAPE(key->batch, 1, 1, 1), DTYPE_F32);
+        struct node *more = op_mul(nn->g, op_sub(nn->g, *thumbnail, nothing), mask);
         nothing = op_add(nn->g, nothing, more);
     }
     *thumbnail = nothing;
