@@ -46,16 +46,16 @@ linear_preview_apply(const struct linear_preview *p, const float *x, size_t toke
 
 // --- Files --------------------------------------------------------------------------------------
 
-static const char said_hash[] = "model";
+static const char hash_key[] = "model";
 
 static char *
-beside(const struct model_folder *m)
+path_in_model(const struct model_folder *m)
 {
     return file_join(m->path, "preview.safetensors");
 }
 
 static char *
-elsewhere(const char *hash)
+path_in_data(const char *hash)
 {
     char *name = mem_printf("previews/%s.safetensors", hash), *path = xdg_path(XDG_DATA, name);
     free(name);
@@ -63,7 +63,7 @@ elsewhere(const char *hash)
 }
 
 static bool
-take(const struct safetensors *file, const char *name, struct shape want, float *out)
+read_tensor(const struct safetensors *file, const char *name, struct shape want, float *out)
 {
     const struct tensor_view *t = safetensors_find(file, name);
     if (!t || t->dtype != DTYPE_F32 || !shape_equal(&t->shape, &want))
@@ -80,10 +80,10 @@ read_file(const char *path, const char *hash, int channels)
 {
     struct err err = {0};
     struct safetensors *file = file_exists(path) ? safetensors_open(path, &err) : NULL;
-    const char *of = file ? safetensors_metadata(file, said_hash) : NULL;
+    const char *of = file ? safetensors_metadata(file, hash_key) : NULL;
     struct linear_preview *p = of && strcmp(of, hash) == 0 ? create(channels) : NULL;
-    bool ok = p && take(file, "weight", SHAPE(LINEAR_PREVIEW_OUT, channels), p->weight) &&
-              take(file, "bias", SHAPE(LINEAR_PREVIEW_OUT), p->bias) &&
+    bool ok = p && read_tensor(file, "weight", SHAPE(LINEAR_PREVIEW_OUT, channels), p->weight) &&
+              read_tensor(file, "bias", SHAPE(LINEAR_PREVIEW_OUT), p->bias) &&
               safetensors_check(file, &err);
     safetensors_close(file);
     if (ok)
@@ -97,7 +97,7 @@ read_file(const char *path, const char *hash, int channels)
 struct linear_preview *
 linear_preview_find(const struct model_folder *m, const char *hash, int channels)
 {
-    char *paths[] = {beside(m), elsewhere(hash)};
+    char *paths[] = {path_in_model(m), path_in_data(hash)};
     struct linear_preview *p = NULL;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         p = p ? p : read_file(paths[i], hash, channels);
@@ -109,7 +109,7 @@ linear_preview_find(const struct model_folder *m, const char *hash, int channels
 static bool
 write_file(const struct linear_preview *p, const char *path, const char *hash, struct err *err)
 {
-    const char *const metadata[] = {said_hash, hash, NULL};
+    const char *const metadata[] = {hash_key, hash, NULL};
     struct tensor_view views[] = {
         {.name = "weight", .dtype = DTYPE_F32, .data = p->weight,
          .shape = SHAPE(LINEAR_PREVIEW_OUT, p->channels)},
@@ -124,11 +124,11 @@ linear_preview_store(const struct linear_preview *p, const struct model_folder *
                      const char *hash, struct err *err)
 {
     struct err ignored = {0};
-    char *path = beside(m);
+    char *path = path_in_model(m);
     if (access(m->path, W_OK) == 0 && write_file(p, path, hash, &ignored))
         return path;
     free(path);
-    path = elsewhere(hash);
+    path = path_in_data(hash);
     char *folder = xdg_make(XDG_DATA, "previews", err);
     bool ok = folder && write_file(p, path, hash, err);
     free(folder);
@@ -224,7 +224,7 @@ solve(const double *l, size_t n, double *x, size_t step)
 // 1 - |wanted - map|^2 / |wanted - mean|^2 over all outputs; at the minimum the first is
 // |wanted|^2 - map . mixed.
 static double
-explained_by(const struct linear_fit *f, const double *map)
+r_squared(const struct linear_fit *f, const double *map)
 {
     double left = 0, all = 0;
     for (size_t o = 0; o < LINEAR_PREVIEW_OUT; o++) {
@@ -256,7 +256,7 @@ linear_fit_solve(const struct linear_fit *f, double *explained, struct err *err)
             p->weight[o * (n - 1) + i] = (float)map[i * LINEAR_PREVIEW_OUT + o];
         p->bias[o] = (float)map[(n - 1) * LINEAR_PREVIEW_OUT + o];
     }
-    *explained = explained_by(f, map);
+    *explained = r_squared(f, map);
     free(map);
     free(l);
     return p;

@@ -160,7 +160,7 @@ smaller_fits(struct stages *s, const struct need_facts *f, struct need_facts *sm
         *smaller = *f;
         smaller->size.height = f->size.height * eighths[i] / 8 / grain * grain;
         smaller->size.width = f->size.width * eighths[i] / 8 / grain * grain;
-        if (MIN(smaller->size.height, smaller->size.width) < PIPELINE_SIDE_LEAST)
+        if (MIN(smaller->size.height, smaller->size.width) < PIPELINE_SIDE_MIN)
             return false;
         if (need_of(s, smaller, need, &err) && need->least <= need->room)
             return true;

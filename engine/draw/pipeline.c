@@ -239,7 +239,7 @@ encode_words(struct pipeline *p, const struct instruction *n, struct port_set *s
 {
     const char *word = p->folder->family->marker_word;
     char *text = word ? instruction_in_words(n, word, err) : NULL;
-    bool ok = (text || !word) && pipeline_read_text(p, text ? text : n->text, set, err);
+    bool ok = (text || !word) && pipeline_encode_text(p, text ? text : n->text, set, err);
     free(text);
     return ok;
 }
@@ -251,47 +251,48 @@ encode_markers(struct drawing *d, struct err *err)
     if (!(guidance_mask(&d->guidance, d->steps, NULL) & 1u << GUIDANCE_MARKERS))
         return true;
     char *text = instruction_by_markers(d->r->instruction);
-    bool ok = pipeline_read_text(d->p, text, &d->markers, err);
+    bool ok = pipeline_encode_text(d->p, text, &d->markers, err);
     free(text);
     return ok;
 }
 
 // Runs the text encoder on every text.
 static bool
-read_texts(struct drawing *d, struct texts *t, struct err *err)
+encode_texts(struct drawing *d, struct texts *t, struct err *err)
 {
     struct pipeline *p = d->p;
     const struct instruction *n = d->r->instruction, *away = d->r->negative;
     bool alone = p->info.grain; // such references have no texts
-    return (!t->empty || pipeline_read_text(p, "", &t->no_text, err)) &&
+    return (!t->empty || pipeline_encode_text(p, "", &t->no_text, err)) &&
            encode_words(p, n, &d->text, err) && encode_markers(d, err) &&
            (!away || encode_words(p, away, &d->negative, err)) &&
-           (alone || pipeline_read_references(p, n, t->references, err)) &&
-           (alone || !away || pipeline_read_references(p, away, t->away, err));
+           (alone || pipeline_encode_reference_texts(p, n, t->references, err)) &&
+           (alone || !away || pipeline_encode_reference_texts(p, away, t->away, err));
 }
 
 // Runs STAGE_CONDITION on them. The empty text's outputs are kept once complete.
 static bool
-hear_texts(struct drawing *d, struct texts *t, struct err *err)
+condition_texts(struct drawing *d, struct texts *t, struct err *err)
 {
-    if (!pipeline_hear_text(d->p, &t->no_text, err))
+    if (!pipeline_condition_text(d->p, &t->no_text, err))
         return false;
     if (t->empty) {
         d->p->no_text = t->no_text;
         t->no_text = (struct port_set){0};
     }
-    return pipeline_hear_text(d->p, &d->text, err) && pipeline_hear_text(d->p, &d->negative, err);
+    return pipeline_condition_text(d->p, &d->text, err) &&
+           pipeline_condition_text(d->p, &d->negative, err);
 }
 
 // First the references that guidance steers away from, then those of the instruction.
 static bool
-see_pictures(struct drawing *d, const struct texts *t, struct err *err)
+encode_pictures(struct drawing *d, const struct texts *t, struct err *err)
 {
     struct pipeline *p = d->p;
     const struct instruction *n = d->r->instruction, *away = d->r->negative;
     if (away && away->reference_count) {
-        struct stage *s = pipeline_see_references(p, away, t->away, false, err);
-        bool ok = s && port_set_take(&d->away, "", s, err);
+        struct stage *s = pipeline_encode_references(p, away, t->away, false, err);
+        bool ok = s && port_set_read(&d->away, "", s, err);
         stage_release(s);
         if (!ok)
             return false;
@@ -299,7 +300,7 @@ see_pictures(struct drawing *d, const struct texts *t, struct err *err)
     if (p->info.grain)
         return references_encode(&d->alone, &p->stages, n, err);
     if (n->reference_count)
-        d->references = pipeline_see_references(p, n, t->references, d->weighted, err);
+        d->references = pipeline_encode_references(p, n, t->references, d->weighted, err);
     return !n->reference_count || d->references;
 }
 
@@ -308,11 +309,11 @@ condition(struct drawing *d, struct err *err)
 {
     struct texts t = {.empty = !d->p->no_text.count && needs_no_text(d)};
     double start = clock_seconds();
-    bool ok = read_texts(d, &t, err) && hear_texts(d, &t, err);
+    bool ok = encode_texts(d, &t, err) && condition_texts(d, &t, err);
     d->result->text_seconds = clock_seconds() - start;
     if (ok && !cancelled(d->r, err)) {
         start = clock_seconds();
-        ok = see_pictures(d, &t, err);
+        ok = encode_pictures(d, &t, err);
         d->result->reference_seconds = clock_seconds() - start;
     } else {
         ok = false;
@@ -384,7 +385,7 @@ drawing_run_from(struct pass *pass, const struct start *from, float *x, struct e
 
 // Strength 0: as many copies of the starting picture as drawings were asked for.
 static bool
-give_back(struct drawing *d, struct err *err)
+copy_start(struct drawing *d, struct err *err)
 {
     struct pipeline_pictures *out = &d->result->pictures;
     size_t n = drawing_values(d, d->final) / (size_t)d->count;
@@ -416,7 +417,7 @@ base_latent(const struct drawing *d)
 
 // Takes the latents kept from an equal request; false: there are none.
 static bool
-take_kept(struct drawing *d)
+load_latents(struct drawing *d)
 {
     if (!d->r->latents || !d->p->info.grain)
         return false;
@@ -465,7 +466,7 @@ draw(struct drawing *d, struct err *err)
         d->result->pictures.pixels = d->pixels;
         d->pixels = NULL;
         ok = clean(d, &d->result->pictures, err);
-        start_put_back(&d->last, d->count, drawing_pixels(d->final), d->result->pictures.pixels);
+        start_restore(&d->last, d->count, drawing_pixels(d->final), d->result->pictures.pixels);
         finish_colours(&d->result->pictures);
     }
     free(x);
@@ -475,9 +476,9 @@ draw(struct drawing *d, struct err *err)
 
 // Everything is checked before anything is drawn.
 static bool
-have_room(struct drawing *d, struct err *err)
+check_memory(struct drawing *d, struct err *err)
 {
-    bool kept = take_kept(d);
+    bool kept = load_latents(d);
     stages_renew(&d->p->stages);
     return pipeline_need_check(d->p, d->r, kept, err);
 }
@@ -492,9 +493,9 @@ pipeline_run(struct pipeline *p, const struct pipeline_request *request,
     bool ok = pipeline_check(&p->info, request, err) && drawing_settle(&d, err) &&
               !cancelled(request, err) && make_starts(&d, err);
     if (ok && request->start && d.strength <= 0)
-        ok = give_back(&d, err);
+        ok = copy_start(&d, err);
     else
-        ok = ok && have_room(&d, err) && (d.kept || condition(&d, err)) &&
+        ok = ok && check_memory(&d, err) && (d.kept || condition(&d, err)) &&
              !cancelled(request, err) && draw(&d, err);
     result->peak_bytes = stages_peak(&p->stages, false);
     port_set_finish(&d.text);

@@ -16,7 +16,7 @@
 struct pipeline;
 
 // Limits of a picture's sides for models that draw any size, pixels.
-enum { PIPELINE_SIDE_LEAST = 64, PIPELINE_SIDE_MOST = 2048 };
+enum { PIPELINE_SIDE_MIN = 64, PIPELINE_SIDE_MAX = 2048 };
 
 struct pipeline_info {
     char name[128];        // of the model folder

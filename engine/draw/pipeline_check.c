@@ -10,7 +10,7 @@
 static bool
 is_side(const struct pipeline_info *i, int side)
 {
-    return side >= PIPELINE_SIDE_LEAST && side <= PIPELINE_SIDE_MOST && side % i->grain == 0;
+    return side >= PIPELINE_SIDE_MIN && side <= PIPELINE_SIDE_MAX && side % i->grain == 0;
 }
 
 static bool
@@ -21,8 +21,8 @@ check_size(const struct pipeline_info *i, int width, int height, struct err *err
               (i->grain ? is_side(i, width) && is_side(i, height) : one);
     if (!ok && i->grain)
         return err_set(err, ERR_INPUT, "%s draws pictures of %d to %d pixels a side that are "
-                       "multiples of %d, not %d x %d", i->name, PIPELINE_SIDE_LEAST,
-                       PIPELINE_SIDE_MOST, i->grain, width, height);
+                       "multiples of %d, not %d x %d", i->name, PIPELINE_SIDE_MIN,
+                       PIPELINE_SIDE_MAX, i->grain, width, height);
     if (!ok && i->size != i->final_size)
         return err_set(err, ERR_INPUT, "%s draws pictures of %d x %d or, enlarged, of %d x %d "
                        "pixels, not %d x %d", i->name, i->size, i->size, i->final_size,
@@ -109,8 +109,8 @@ static struct picture_size
 size_like(int grain, int width, int height)
 {
     struct picture_size s;
-    int least = (PIPELINE_SIDE_LEAST + grain - 1) / grain * grain;
-    int most = PIPELINE_SIDE_MOST / grain * grain;
+    int least = (PIPELINE_SIDE_MIN + grain - 1) / grain * grain;
+    int most = PIPELINE_SIDE_MAX / grain * grain;
     resize_within(width, height, REFERENCE_PIXELS, grain, &s.width, &s.height);
     return (struct picture_size){MIN(MAX(s.height, least), most), MIN(MAX(s.width, least), most)};
 }

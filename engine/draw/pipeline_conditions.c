@@ -31,10 +31,10 @@ encode(struct pipeline *p, const char *text, int tokens, struct err *err)
 
 // Encodes `text`, padded to `tokens` ids, and takes the outputs into `set`.
 static bool
-read_into(struct pipeline *p, const char *text, int tokens, struct port_set *set, struct err *err)
+encode_into(struct pipeline *p, const char *text, int tokens, struct port_set *set, struct err *err)
 {
     struct stage *s = encode(p, text, tokens, err);
-    bool ok = s && port_set_take(set, "", s, err);
+    bool ok = s && port_set_read(set, "", s, err);
     stage_release(s);
     if (!ok)
         port_set_finish(set);
@@ -42,21 +42,21 @@ read_into(struct pipeline *p, const char *text, int tokens, struct port_set *set
 }
 
 bool
-pipeline_read_text(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
+pipeline_encode_text(struct pipeline *p, const char *text, struct port_set *set, struct err *err)
 {
-    return read_into(p, text, p->folder->text_tokens, set, err);
+    return encode_into(p, text, p->folder->text_tokens, set, err);
 }
 
 bool
-pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err)
+pipeline_condition_text(struct pipeline *p, struct port_set *set, struct err *err)
 {
     const struct model_folder *m = p->folder;
     struct stage_key key = {.kind = STAGE_CONDITION, .tokens = m->text_tokens};
     if (!set->count || !m->family->has(&m->parts, STAGE_CONDITION))
         return true;
     struct stage *s = stages_get(&p->stages, &key, err);
-    bool ok = s && port_set_give(set, "", s, err) && plan_run(s->plan, err) &&
-              port_set_take(set, "", s, err);
+    bool ok = s && port_set_write(set, "", s, err) && plan_run(s->plan, err) &&
+              port_set_read(set, "", s, err);
     stage_release(s);
     if (!ok)
         port_set_finish(set);
@@ -64,22 +64,22 @@ pipeline_hear_text(struct pipeline *p, struct port_set *set, struct err *err)
 }
 
 bool
-pipeline_read_references(struct pipeline *p, const struct instruction *n, struct port_set *texts,
-                         struct err *err)
+pipeline_encode_reference_texts(struct pipeline *p, const struct instruction *n,
+                                struct port_set *texts, struct err *err)
 {
     bool ok = true;
     for (int i = 0; ok && i < n->reference_count; i++)
-        ok = read_into(p, n->references[i].text, p->folder->reference_tokens, &texts[i], err);
+        ok = encode_into(p, n->references[i].text, p->folder->reference_tokens, &texts[i], err);
     return ok;
 }
 
 // The references' texts, each a row of the stage's input.
 static bool
-give_reference_texts(const struct port_set *texts, int count, struct stage *to, struct err *err)
+write_reference_texts(const struct port_set *texts, int count, struct stage *to, struct err *err)
 {
     bool ok = true;
     for (int i = 0; ok && i < count; i++)
-        ok = port_set_give_row(&texts[i], "reference.", i, to, err);
+        ok = port_set_write_row(&texts[i], "reference.", i, to, err);
     return ok;
 }
 
@@ -102,13 +102,13 @@ write_reference_images(struct pipeline *p, const struct instruction *n, struct s
 }
 
 struct stage *
-pipeline_see_references(struct pipeline *p, const struct instruction *n,
-                        const struct port_set *texts, bool weighted, struct err *err)
+pipeline_encode_references(struct pipeline *p, const struct instruction *n,
+                           const struct port_set *texts, bool weighted, struct err *err)
 {
     struct stage_key key = {.kind = STAGE_REFERENCES, .references = n->reference_count,
                             .tokens = p->folder->reference_tokens, .weighted = weighted};
     struct stage *s = stages_get(&p->stages, &key, err);
-    if (s && give_reference_texts(texts, n->reference_count, s, err) &&
+    if (s && write_reference_texts(texts, n->reference_count, s, err) &&
         write_reference_images(p, n, s, err) &&
         (!weighted || stage_fill(s, "log_weight", 0, err)) && plan_run(s->plan, err))
         return s;

@@ -10,7 +10,7 @@
 #include "engine/base/mem.h"
 #include "engine/draw/pipeline_pass.h"
 
-enum { TOKENS_MOST = 4096 }; // as in model_index.json
+enum { TOKENS_MAX = 4096 }; // as in model_index.json
 
 struct run {
     const struct model_golden_params *params;
@@ -116,7 +116,7 @@ read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
     const struct tensor_view *mask =
         find(r, negative ? "negative_attention_mask" : "attention_mask");
     int64_t count = ids ? dim_from_end(ids, 0) : 0;
-    if (!ids || count < 1 || count > TOKENS_MOST || shape_count(&ids->shape) != count ||
+    if (!ids || count < 1 || count > TOKENS_MAX || shape_count(&ids->shape) != count ||
         (mask && shape_count(&mask->shape) != count))
         return err_set(err, ERR_INPUT, "%s: input_ids (1,T) and an attention_mask like it or none "
                        "are needed, and such negative ones for guidance", r->params->golden);
@@ -134,7 +134,7 @@ read_text(struct run *r, bool negative, struct port_set *set, struct err *err)
     bool ok = whole && s && plan_write(s->plan, ports_find_input(&s->ports, "ids"), id, err) &&
               stage_write(s, "mask", seen, err) &&
               (plan_run(s->plan, err) || err_prefix(err, "%s", r->params->golden)) &&
-              port_set_take(set, "", s, err);
+              port_set_read(set, "", s, err);
     free(seen);
     free(id);
     stage_release(s);
@@ -166,7 +166,7 @@ read_reference(struct run *r, int k, const struct tensor_view *t, struct err *er
     struct stage *s = stages_get(&r->stages, &key, err);
     float *image = s ? picture_of(t, err) : NULL;
     bool ok = image && stage_write(s, "image", image, err) && plan_run(s->plan, err) &&
-              port_set_take(&r->references.values, before, s, err);
+              port_set_read(&r->references.values, before, s, err);
     r->references.size[k] = size;
     r->references.count = k + 1;
     free(image);

@@ -12,21 +12,21 @@
 #include "engine/draw/start.h"
 
 // One way to query the model: a stage and the inputs it holds.
-struct asked {
+struct query {
     struct stage *stage;
     const struct port_set *text; // now in the plan
     bool sample;                 // this estimate's sample is in the plan, too
 };
 
-struct passing {
+struct pass_run_state {
     const struct pass *p;
     struct latent latent;
-    struct asked with, without, away;     // with references, without, with those to avoid
+    struct query with, without, away;            // with references, without, with those to avoid
     float weights[LIMIT_INSTRUCTION_REFERENCES]; // logarithms, as `with` has them
-    bool weighted;                        // it has some
-    float *branch[GUIDANCE_BRANCH_COUNT]; // (N,h,w,model_channels)
-    size_t pixels;                        // N*h*w
-    int total;                            // steps
+    bool weighted;                               // it has some
+    float *branch[GUIDANCE_BRANCH_COUNT];        // (N,h,w,model_channels)
+    size_t pixels;                               // N*h*w
+    int total;                                   // steps
 };
 
 #define WEIGHT_NONE -1e9f // the logarithm of weight 0: removes a reference from attention
@@ -42,7 +42,7 @@ uses_context(enum guidance_branch b)
 
 // Whether this branch is that of something to avoid.
 static bool
-is_away(enum guidance_branch b)
+is_uncond(enum guidance_branch b)
 {
     return b == GUIDANCE_UNCOND;
 }
@@ -50,7 +50,7 @@ is_away(enum guidance_branch b)
 // Writes this step's weights of the references into the stage that reads them, if they have
 // changed.
 static bool
-give_weights(struct passing *w, int step, int total, struct err *err)
+write_weights(struct pass_run_state *w, int step, int total, struct err *err)
 {
     const struct pass *p = w->p;
     float now[LIMIT_INSTRUCTION_REFERENCES] = {0};
@@ -71,13 +71,13 @@ give_weights(struct passing *w, int step, int total, struct err *err)
 }
 
 // The stage that answers a branch.
-static struct asked *
-asked_of(struct passing *w, enum guidance_branch b)
+static struct query *
+query_of(struct pass_run_state *w, enum guidance_branch b)
 {
     bool with = uses_context(b) || w->p->stages->folder->family->guided_with_references;
     return with && w->with.stage           ? &w->with
-           : is_away(b) && w->away.stage ? &w->away
-                                         : &w->without;
+           : is_uncond(b) && w->away.stage ? &w->away
+                                           : &w->without;
 }
 
 // The text that a branch is conditioned on.
@@ -93,18 +93,18 @@ text_of(const struct pass *p, enum guidance_branch b)
 // What the denoiser derives from a text would be, by markers, that of a text without its subject:
 // the empty text's is nearer to what it has learned.
 static bool
-give_text(const struct pass *p, struct asked *a, const struct port_set *text, struct err *err)
+write_text(const struct pass *p, struct query *a, const struct port_set *text, struct err *err)
 {
     if (a->text == text)
         return true;
-    bool ok = (text != p->markers || port_set_give(p->no_text, "", a->stage, err)) &&
-              port_set_give(text, "", a->stage, err);
+    bool ok = (text != p->markers || port_set_write(p->no_text, "", a->stage, err)) &&
+              port_set_write(text, "", a->stage, err);
     a->text = ok ? text : NULL;
     return ok;
 }
 
 static bool
-give_sample(struct asked *a, const float *x, double t, struct err *err)
+write_sample(struct query *a, const float *x, double t, struct err *err)
 {
     a->sample = a->sample || (stage_write(a->stage, "sample", x, err) &&
                               stage_fill(a->stage, "timestep", t, err));
@@ -112,14 +112,14 @@ give_sample(struct asked *a, const float *x, double t, struct err *err)
 }
 
 static bool
-ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct err *err)
+run_branch(struct pass_run_state *w, enum guidance_branch b, const float *x, double t,
+           struct err *err)
 {
-    struct asked *a = asked_of(w, b);
+    struct query *a = query_of(w, b);
     if (w->p->cancel && atomic_load(w->p->cancel))
         return err_set(err, ERR_CANCELLED, "stopped");
-    return give_text(w->p, a, text_of(w->p, b), err) && give_sample(a, x, t, err) &&
-           plan_run(a->stage->plan, err) &&
-           stage_read(a->stage, "prediction", w->branch[b], err);
+    return write_text(w->p, a, text_of(w->p, b), err) && write_sample(a, x, t, err) &&
+           plan_run(a->stage->plan, err) && stage_read(a->stage, "prediction", w->branch[b], err);
 }
 
 // Runs the branches first whose text the stages still hold from the previous estimate, so that a
@@ -127,19 +127,19 @@ ask(struct passing *w, enum guidance_branch b, const float *x, double t, struct 
 static bool
 denoise(void *ctx, const float *x, double t, int step, float *out, struct err *err)
 {
-    struct passing *w = ctx;
+    struct pass_run_state *w = ctx;
     const struct pass *p = w->p;
     struct guidance_plan plan = guidance_plan(&p->guidance, step);
     unsigned left = plan.mask;
-    if (p->weights && plan.mask & with_context && !give_weights(w, step, w->total, err))
+    if (p->weights && plan.mask & with_context && !write_weights(w, step, w->total, err))
         return false;
     w->with.sample = w->without.sample = w->away.sample = false;
     for (int held = 1; held >= 0; held--)
         for (int i = 0; i < GUIDANCE_BRANCH_COUNT; i++) {
             enum guidance_branch b = (enum guidance_branch)i;
-            if (!(left & 1u << b) || (held && asked_of(w, b)->text != text_of(p, b)))
+            if (!(left & 1u << b) || (held && query_of(w, b)->text != text_of(p, b)))
                 continue;
-            if (!ask(w, b, x, t, err))
+            if (!run_branch(w, b, x, t, err))
                 return false;
             left &= ~(1u << b);
         }
@@ -150,7 +150,7 @@ denoise(void *ctx, const float *x, double t, int step, float *out, struct err *e
 
 // Writes the inputs that stay the same in all steps.
 static bool
-open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct err *err)
+open_stage(const struct pass *p, struct stage_key key, struct query *a, struct err *err)
 {
     key.kind = STAGE_STEP;
     key.part = p->part;
@@ -158,25 +158,25 @@ open_stage(const struct pass *p, struct stage_key key, struct asked *a, struct e
     key.tokens = p->tokens;
     key.size = p->size;
     struct stage *s = a->stage = stages_get(p->stages, &key, err);
-    return s && port_set_give(p->no_text, "empty.", s, err) &&
+    return s && port_set_write(p->no_text, "empty.", s, err) &&
            (!p->low || (stage_write(s, "low", p->low, err) &&
                         stage_fill(s, "noise_level", p->noise_level, err)));
 }
 
 // The plan with the references, which were encoded one by one.
 static bool
-open_with_alone(struct passing *w, struct err *err)
+open_with_alone(struct pass_run_state *w, struct err *err)
 {
     const struct references *r = w->p->alone;
     struct stage_key key = {.references = r->count};
     memcpy(key.reference, r->size, sizeof key.reference);
     return open_stage(w->p, key, &w->with, err) &&
-           port_set_give(&r->values, "", w->with.stage, err);
+           port_set_write(&r->values, "", w->with.stage, err);
 }
 
 // Only the plans that the guidance method needs.
 static bool
-open_stages(struct passing *w, struct err *err)
+open_stages(struct pass_run_state *w, struct err *err)
 {
     const struct pass *p = w->p;
     unsigned mask = guidance_mask(&p->guidance, p->steps, NULL);
@@ -199,7 +199,7 @@ open_stages(struct passing *w, struct err *err)
         // A copy: the same number of references would be the same plan.
         if (!open_stage(p, (struct stage_key){.references = p->away_count, .copy = 1}, &w->away,
                         err) ||
-            !port_set_give(p->away, "", w->away.stage, err))
+            !port_set_write(p->away, "", w->away.stage, err))
             return false;
         without &= ~uncond;
     }
@@ -274,7 +274,7 @@ pass_run(const struct pass *p, float *x, struct err *err)
     if (!find_shift(p, &l, &shift, err))
         return false;
     size_t pixels = (size_t)l.height * (size_t)l.width;
-    struct passing w = {.p = p, .latent = l, .pixels = (size_t)p->batch * pixels};
+    struct pass_run_state w = {.p = p, .latent = l, .pixels = (size_t)p->batch * pixels};
     struct schedule *schedule = schedule_create(&c->schedule, err);
     struct sampler_point *points =
         schedule ? scheduler_config_points(c, schedule, p->sampler, p->spacing, p->steps, shift,

@@ -8,7 +8,7 @@
 #include "engine/draw/resize.h"
 
 // The limits of FLUX.2's pipeline.
-enum { SIDE_LEAST = 64, LONGER_MOST = 8 };
+enum { SIDE_MIN = 64, LONGER_SIDE_MAX = 8 };
 
 bool
 references_check(const struct instruction *n, struct err *err)
@@ -16,10 +16,11 @@ references_check(const struct instruction *n, struct err *err)
     for (int i = 0; i < n->reference_count; i++) {
         const struct instruction_reference *r = &n->references[i];
         int least = MIN(r->width, r->height), most = MAX(r->width, r->height);
-        if (least < SIDE_LEAST || most / LONGER_MOST > least)
-            return err_set(err, ERR_INPUT, "[ref#%d] has %dx%d pixels: sides of at least %d, the "
-                           "longer at most %d times the shorter, are needed", r->marker, r->width,
-                           r->height, SIDE_LEAST, LONGER_MOST);
+        if (least < SIDE_MIN || most / LONGER_SIDE_MAX > least)
+            return err_set(err, ERR_INPUT,
+                           "[ref#%d] has %dx%d pixels: sides of at least %d, the "
+                           "longer at most %d times the shorter, are needed",
+                           r->marker, r->width, r->height, SIDE_MIN, LONGER_SIDE_MAX);
     }
     return true;
 }
@@ -43,7 +44,7 @@ encode_one(struct references *r, struct stages *s, const struct instruction_refe
                resize_cropped(from->rgb, from->width, from->height, REFERENCE_PIXELS, columns,
                               rows, image, err);
     ok = ok && stage_write(stage, "image", image, err) && plan_run(stage->plan, err) &&
-         port_set_take(&r->values, before, stage, err);
+         port_set_read(&r->values, before, stage, err);
     free(image);
     stage_release(stage);
     return ok;

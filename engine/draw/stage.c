@@ -45,7 +45,7 @@ static bool
 is_held(const struct stages *s, const struct part_weights *p)
 {
     for (int i = 0; i < s->count; i++)
-        if (s->list[i]->weights == p && s->list[i]->holders)
+        if (s->list[i]->weights == p && s->list[i]->refs)
             return true;
     return false;
 }
@@ -58,7 +58,7 @@ evict(struct stages *s, struct part_weights *p)
             stage_destroy(s->list[i]);
             s->list[i] = s->list[--s->count];
         }
-    weights_leave(p);
+    weights_unload(p);
 }
 
 // Evicts the least recently used part that is not needed now; never `but`. False: there is none.
@@ -98,8 +98,7 @@ drop_oldest(struct stages *s)
 {
     int oldest = -1;
     for (int i = 0; i < s->count; i++)
-        if (s->list[i]->holders == 0 &&
-            (oldest < 0 || s->list[i]->used < s->list[oldest]->used))
+        if (s->list[i]->refs == 0 && (oldest < 0 || s->list[i]->used < s->list[oldest]->used))
             oldest = i;
     if (oldest < 0)
         return false;
@@ -296,7 +295,7 @@ stages_get(struct stages *s, const struct stage_key *key, struct err *err)
     t->used = ++s->clock;
     if (t->weights)
         t->weights->used = t->used;
-    t->holders++;
+    t->refs++;
     stages_peak(s, false);
     return t;
 }
@@ -306,8 +305,8 @@ stage_release(struct stage *t)
 {
     if (!t)
         return;
-    require(t->holders > 0);
-    t->holders--;
+    require(t->refs > 0);
+    t->refs--;
 }
 
 void
@@ -325,9 +324,9 @@ void
 stages_renew(struct stages *s)
 {
     for (int i = 0; i < s->weights.count; i++)
-        if (!is_held(s, &s->weights.list[i]) && weights_are_old(&s->weights.list[i])) {
+        if (!is_held(s, &s->weights.list[i]) && weights_are_stale(&s->weights.list[i])) {
             evict(s, &s->weights.list[i]);
-            weights_forget(&s->weights.list[i]);
+            weights_close_reader(&s->weights.list[i]);
         }
 }
 
@@ -456,7 +455,7 @@ stage_join_row(struct stage *to, int row, const char *before, struct stage *from
 }
 
 bool
-port_set_take(struct port_set *set, const char *before, struct stage *from, struct err *err)
+port_set_read(struct port_set *set, const char *before, struct stage *from, struct err *err)
 {
     for (int i = 0; i < from->ports.output_count; i++) {
         struct node *n = from->ports.outputs[i];
@@ -471,7 +470,7 @@ port_set_take(struct port_set *set, const char *before, struct stage *from, stru
 }
 
 bool
-port_set_give(const struct port_set *set, const char *before, struct stage *to, struct err *err)
+port_set_write(const struct port_set *set, const char *before, struct stage *to, struct err *err)
 {
     for (int i = 0; i < set->count; i++) {
         struct node *input = find_joined(to, before, set->list[i].name);
@@ -484,8 +483,8 @@ port_set_give(const struct port_set *set, const char *before, struct stage *to, 
 }
 
 bool
-port_set_give_row(const struct port_set *set, const char *before, int row, struct stage *to,
-                  struct err *err)
+port_set_write_row(const struct port_set *set, const char *before, int row, struct stage *to,
+                   struct err *err)
 {
     for (int i = 0; i < set->count; i++) {
         struct node *input = find_joined(to, before, set->list[i].name);

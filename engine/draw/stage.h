@@ -20,7 +20,7 @@ struct stage {
     struct device *device;
     struct part_weights *weights; // bound by the plan; NULL: none
     uint64_t used; // time of last use
-    int holders;   // while > 0 the stage is kept
+    int refs;      // while > 0 the stage is kept
 };
 
 struct stages {
@@ -90,13 +90,13 @@ struct port_set {
 };
 
 // Adds all outputs of `from`, a batch of one, with `before` put before their names.
-bool port_set_take(struct port_set *set, const char *before, struct stage *from, struct err *err);
+bool port_set_read(struct port_set *set, const char *before, struct stage *from, struct err *err);
 // Copies each value to every row of the input whose name is `before` and the value's name.
-bool port_set_give(const struct port_set *set, const char *before, struct stage *to,
-                   struct err *err);
+bool port_set_write(const struct port_set *set, const char *before, struct stage *to,
+                    struct err *err);
 // The same, to one row.
-bool port_set_give_row(const struct port_set *set, const char *before, int row, struct stage *to,
-                       struct err *err);
+bool port_set_write_row(const struct port_set *set, const char *before, int row, struct stage *to,
+                        struct err *err);
 void port_set_finish(struct port_set *set); // zeroed is fine
 
 #endif

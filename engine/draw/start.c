@@ -96,7 +96,7 @@ start_finish(struct start *s)
 }
 
 void
-start_put_back(const struct start *s, int count, size_t pixels, uint8_t *out)
+start_restore(const struct start *s, int count, size_t pixels, uint8_t *out)
 {
     size_t channels = (size_t)s->channels;
     for (size_t i = 0; s->mask && i < (size_t)count * pixels; i++) {

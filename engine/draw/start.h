@@ -24,7 +24,7 @@ bool start_make(struct start *s, const struct pipeline_picture *picture,
 void start_finish(struct start *s); // zeroed is fine
 
 // Restores what the mask keeps in out (count,pixels,channels): exactly, where the mask is black.
-void start_put_back(const struct start *s, int count, size_t pixels, uint8_t *out);
+void start_restore(const struct start *s, int count, size_t pixels, uint8_t *out);
 
 // How many of `steps` steps are skipped at this strength in [0,1]: all at 0, none at 1, and above 0
 // never the last one.

@@ -36,8 +36,8 @@ void
 weights_finish(struct weights *w)
 {
     for (int i = 0; i < w->count; i++) {
-        weights_leave(&w->list[i]);
-        weights_forget(&w->list[i]);
+        weights_unload(&w->list[i]);
+        weights_close_reader(&w->list[i]);
         params_destroy(w->list[i].params);
     }
     w->count = 0;
@@ -61,7 +61,7 @@ weights_source(struct weights *w, struct part_weights *p, struct err *err)
 }
 
 bool
-weights_are_old(const struct part_weights *p)
+weights_are_stale(const struct part_weights *p)
 {
     const struct weights_source *s = p->reader ? model_reader_source(p->reader) : NULL;
     struct err changed = {0};
@@ -69,14 +69,14 @@ weights_are_old(const struct part_weights *p)
 }
 
 void
-weights_forget(struct part_weights *p)
+weights_close_reader(struct part_weights *p)
 {
     model_reader_close(p->reader);
     p->reader = NULL;
 }
 
 static bool
-leave_in_files(struct weights *w, struct part_weights *p, struct err *err)
+bind_to_files(struct weights *w, struct part_weights *p, struct err *err)
 {
     const struct weights_source *s = weights_source(w, p, err);
     p->block = s ? buffer_create_from(w->device, params_bytes(p->params), s) : NULL;
@@ -88,18 +88,18 @@ weights_load(struct weights *w, struct part_weights *p, struct err *err)
 {
     struct params_report report = {0};
     if (device_offload(w->device) && device_reads(w->device))
-        return leave_in_files(w, p, err);
+        return bind_to_files(w, p, err);
     p->block = buffer_create_weights(w->device, params_bytes(p->params), "weights", err);
     bool ok = p->block && model_folder_load(w->folder, p->part->name, p->params, p->block, &report,
                                             err);
     params_report_finish(&report); // weights_init() has reported it already
     if (!ok)
-        weights_leave(p);
+        weights_unload(p);
     return ok;
 }
 
 void
-weights_leave(struct part_weights *p)
+weights_unload(struct part_weights *p)
 {
     buffer_destroy(p->block);
     p->block = NULL;

@@ -36,9 +36,9 @@ bool weights_load(struct weights *w, struct part_weights *p, struct err *err);
 // Where its weights come from if they stay in their files. NULL: error.
 const struct weights_source *weights_source(struct weights *w, struct part_weights *p,
                                             struct err *err);
-bool weights_are_old(const struct part_weights *p); // the files of its source have changed
-void weights_forget(struct part_weights *p);        // closes the source of an evicted part
-void weights_leave(struct part_weights *p); // evicts it; no plan may bind it
+bool weights_are_stale(const struct part_weights *p); // the files of its source have changed
+void weights_close_reader(struct part_weights *p);    // closes the source of an evicted part
+void weights_unload(struct part_weights *p);          // evicts it; no plan may bind it
 
 size_t weights_bytes(const struct weights *w); // of the parts that are on the device
 size_t weights_count(const struct weights *w); // numbers in all parts
