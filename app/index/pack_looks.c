@@ -32,10 +32,10 @@ learn(const struct pack_looks *p, struct looks *looks, float *features, struct e
         size_t n = MIN(all - done, (size_t)TOGETHER);
         ok = features_of(p, done * step, step, n, features, err);
         if (ok)
-            looks_learn(looks, features, (int)n);
+            looks_accumulate(looks, features, (int)n);
         ok = ok && p->progress(p->ctx, "pictures learned from", done + n, all, err);
     }
-    looks_learned(looks);
+    looks_finish_statistics(looks);
     return ok;
 }
 

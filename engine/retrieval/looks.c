@@ -44,7 +44,7 @@ looks_close(struct looks *l)
 }
 
 void
-looks_learn(struct looks *l, const float *x, int count)
+looks_accumulate(struct looks *l, const float *x, int count)
 {
     for (int i = 0; i < count; i++)
         for (int f = 0; f < l->features; f++) {
@@ -56,7 +56,7 @@ looks_learn(struct looks *l, const float *x, int count)
 }
 
 void
-looks_learned(struct looks *l)
+looks_finish_statistics(struct looks *l)
 {
     double n = (double)MAX(l->learned, 1);
     for (int f = 0; f < l->features; f++) {

@@ -25,10 +25,11 @@ struct looks {
 // Fails with ERR_MEMORY. Call looks_close() in any case.
 bool looks_open(struct looks *l, int features, int dimension, struct err *err);
 void looks_close(struct looks *l); // zeroed is fine
-// Estimates mean and deviation from pictures, x (count,features); looks_learned() ends that. A
-// constant feature gets deviation 1. Known values are written into mean and deviation directly.
-void looks_learn(struct looks *l, const float *x, int count);
-void looks_learned(struct looks *l);
+// Estimates mean and deviation from pictures, x (count,features); looks_finish_statistics() ends
+// that. A constant feature gets deviation 1. Known values are written into mean and deviation
+// directly.
+void looks_accumulate(struct looks *l, const float *x, int count);
+void looks_finish_statistics(struct looks *l);
 // x (features) -> out (dimension)
 void looks_of(const struct looks *l, const float *x, float *out);
 

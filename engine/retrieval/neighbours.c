@@ -69,7 +69,7 @@ by_score(const void *a, const void *b)
 
 // Leaves those that may be among the best k, however the scores were rounded.
 static void
-sort_out(struct candidates *c, int k, float slack)
+prune(struct candidates *c, int k, float slack)
 {
     qsort(c->list, c->count, sizeof *c->list, by_score);
     if (c->count < (size_t)k)
@@ -95,7 +95,7 @@ struct search {
 // |fl(x·y) - x·y| <= D eps |x| |y| for any order of summing (Higham 2002, 3.1); the length of a row
 // and the division by it add less than another eps.
 static float
-slack_of(int dimension)
+rounding_slack(int dimension)
 {
     return 2 * (float)(dimension + 4) * FLT_EPSILON;
 }
@@ -104,7 +104,7 @@ static bool
 search_open(struct search *s, struct device *d, const struct vectors *v, struct err *err)
 {
     int64_t dim = v->dimension;
-    *s = (struct search){.g = graph_create(), .v = v, .slack = slack_of(v->dimension)};
+    *s = (struct search){.g = graph_create(), .v = v, .slack = rounding_slack(v->dimension)};
     s->block = graph_input(s->g, "block", SHAPE(BLOCK, dim), DTYPE_F32);
     s->queries = graph_input(s->g, "queries", SHAPE(QUERIES, dim), DTYPE_F32);
     s->scores = op_matmul(s->g, s->block, false, s->queries, true, NULL, DTYPE_F32);
@@ -130,7 +130,7 @@ search_close(struct search *s)
 
 // A query of length 1, or of zeros.
 static void
-put_query(struct search *s, int q, const float *query)
+set_query(struct search *s, int q, const float *query)
 {
     int dim = s->v->dimension;
     float *unit = s->unit + (size_t)q * (size_t)dim;
@@ -167,7 +167,7 @@ gather(struct search *s, int64_t first, int64_t rows, int queries)
             if (scores[q] < c->low)
                 continue;
             if (s->k && c->count == c->capacity)
-                sort_out(c, s->k, s->slack);
+                prune(c, s->k, s->slack);
             struct candidate new = {first + r, scores[q]};
             ARRAY_PUSH(c->list, c->count, c->capacity, new);
         }
@@ -210,7 +210,7 @@ by_distance(const void *a, const void *b)
 }
 
 static void
-answer(const struct search *s, int q, const float *query, struct neighbour *out)
+write_nearest(const struct search *s, int q, const float *query, struct neighbour *out)
 {
     const struct candidates *c = &s->of[q];
     struct neighbour *all = mem_alloc((c->count + 1) * sizeof *all);
@@ -236,18 +236,19 @@ neighbours_find(struct device *d, const struct vectors *v, const float *queries,
         int n = MIN(count - first, QUERIES);
         const float *these = queries + (size_t)first * (size_t)v->dimension;
         for (int q = 0; q < n; q++)
-            put_query(&s, q, these + (size_t)q * (size_t)v->dimension);
+            set_query(&s, q, these + (size_t)q * (size_t)v->dimension);
         ok = search_run(&s, n, -2, err);
         for (int q = 0; ok && q < n; q++)
-            answer(&s, q, these + (size_t)q * (size_t)v->dimension,
-                   out + (size_t)(first + q) * (size_t)k);
+            write_nearest(&s, q, these + (size_t)q * (size_t)v->dimension,
+                          out + (size_t)(first + q) * (size_t)k);
     }
     search_close(&s);
     return ok;
 }
 
 static void
-tell(const struct search *s, int q, int64_t of, double radius, neighbours_each *each, void *ctx)
+report_within(const struct search *s, int q, int64_t of, double radius, neighbours_each *each,
+              void *ctx)
 {
     const struct vectors *v = s->v;
     size_t dim = (size_t)v->dimension;
@@ -277,7 +278,7 @@ neighbours_within(struct device *d, const struct vectors *v, const int64_t *rows
             unpack(v, rows[first + q], 1, s.unit + (size_t)q * dim);
         ok = search_run(&s, n, (float)(1 - radius) - s.slack, err);
         for (int q = 0; ok && q < n; q++)
-            tell(&s, q, rows[first + q], radius, each, ctx);
+            report_within(&s, q, rows[first + q], radius, each, ctx);
     }
     search_close(&s);
     return ok;

@@ -42,7 +42,7 @@ fuzz_begin(void)
     struct looks looks;
     if (!looks_open(&looks, FEATURES, DIMENSION, NULL))
         abort();
-    looks_learned(&looks);
+    looks_finish_statistics(&looks);
     const struct index_about about = {.side = 64, .model = "tiny", .hash = "0123456789abcdef"};
     struct index_writer *w = index_writer_open(&about, &looks, NULL);
     bool ok = w && fill(w) && index_writer_commit(w, fuzz_path("good.index"), NULL);

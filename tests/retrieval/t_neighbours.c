@@ -258,9 +258,9 @@ looks(void **state)
         x[i][7] = 6; // says nothing
     struct looks l;
     assert_true(looks_open(&l, FEATURES, DIM, NULL));
-    looks_learn(&l, x[0], COUNT / 2);
-    looks_learn(&l, x[COUNT / 2], COUNT / 2);
-    looks_learned(&l);
+    looks_accumulate(&l, x[0], COUNT / 2);
+    looks_accumulate(&l, x[COUNT / 2], COUNT / 2);
+    looks_finish_statistics(&l);
     for (int i = 0; i < COUNT; i++)
         looks_of(&l, x[i], y[i]);
     looks_close(&l);
