@@ -374,12 +374,12 @@ step(const struct train *o, struct trainer *t, const struct recipe *r, struct de
     bool ok = trainer_step(t, &s, err);
     if (!ok && writes)
         keep_what_is_done(t, r, log, err);
-    ok = group_well(o->group, ok, err);
+    ok = group_all_ok(o->group, ok, err);
     if (ok && r->save_every && s.step % r->save_every == 0)
-        ok = trainer_agrees(t, err);
+        ok = trainer_in_sync(t, err);
     if (ok && writes)
         ok = record(o, t, r, d, &s, m, log, err);
-    return group_well(o->group, ok, err);
+    return group_all_ok(o->group, ok, err);
 }
 
 static bool
@@ -388,7 +388,7 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
 {
     bool writes = group_rank(o->group) == 0;
     FILE *log = writes ? open_log(o, r, trainer_done(t), err) : NULL;
-    bool ok = group_well(o->group, log || !writes, err);
+    bool ok = group_all_ok(o->group, log || !writes, err);
     struct meter m = {clock_seconds(), NAN, 0, command_terminal(STDOUT_FILENO)};
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
     while (ok && trainer_done(t) < end && !stops(o, &m))
@@ -479,10 +479,10 @@ static bool
 train(const struct train *o, const struct recipe *r, struct err *err)
 {
     bool writes = group_rank(o->group) == 0;
-    bool ok = group_well(o->group, !writes || take_folder(o, r, err), err);
+    bool ok = group_all_ok(o->group, !writes || take_folder(o, r, err), err);
     struct device *d = ok ? device_open(o->device, err) : NULL;
     struct trainer *t = d ? trainer_create(r, d, o->resume && writes, err) : NULL;
-    ok = group_well(o->group, t != NULL, err) && trainer_join(t, o->group, err);
+    ok = group_all_ok(o->group, t != NULL, err) && trainer_join(t, o->group, err);
     if (ok && writes && !o->json)
         introduce(o, t, d);
     ok = ok && run(o, t, r, d, err);
@@ -502,7 +502,7 @@ run_train(const struct command_line *line)
         return print(&o);
     if (!o.sheet.path)
         ok = ok && launched_join(&o.group, &err);
-    ok = group_well(o.group, ok && read_recipe(&o, &r, &err), &err);
+    ok = group_all_ok(o.group, ok && read_recipe(&o, &r, &err), &err);
     if (ok)
         ok = o.sheet.path ? draw(&o, &r, &err) : train(&o, &r, &err);
     recipe_finish(&r);

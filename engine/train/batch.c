@@ -28,7 +28,7 @@ batch_init(struct batch *b, struct err *err)
         {(void **)&b->noise_level, n, 1, sizeof(float)},
         {(void **)&b->weight, n, 1, sizeof(float)},
         {(void **)&b->timestep, n, 1, sizeof(float)},
-        {(void **)&b->heard, n, 1, sizeof(float)},
+        {(void **)&b->thumbnail_mask, n, 1, sizeof(float)},
         {(void **)&b->each, n, 1, sizeof(float)},
         {(void **)&b->task, n, 1, sizeof(int)},
         {(void **)&b->text, n, (size_t)r->text_tokens, sizeof(int32_t)},
@@ -44,9 +44,10 @@ batch_init(struct batch *b, struct err *err)
 void
 batch_finish(struct batch *b)
 {
-    void *const owned[] = {b->sample, b->target, b->noise, b->weight, b->timestep, b->each,
-                           b->task,   b->text,   b->image, b->reference_text, b->heard,
-                           b->low,    b->noise_level};
+    void *const owned[] = {b->sample,     b->target,         b->noise,          b->weight,
+                           b->timestep,   b->each,           b->task,           b->text,
+                           b->image,      b->reference_text, b->thumbnail_mask, b->low,
+                           b->noise_level};
     for (size_t i = 0; i < COUNT_OF(owned); i++)
         free(owned[i]);
 }
@@ -200,8 +201,9 @@ write_inputs(const struct batch *b, const struct network *n, struct plan *p, str
     const struct {
         const char *name;
         const void *data;
-    } rows[] = {{"sample", b->sample}, {"timestep", b->timestep}, {"text", b->text},
-                {"heard", b->heard},   {"image", b->image}, {"reference.text", b->reference_text},
+    } rows[] = {{"sample", b->sample}, {"timestep", b->timestep},
+                {"text", b->text},     {"heard", b->thumbnail_mask},
+                {"image", b->image},   {"reference.text", b->reference_text},
                 {"low", b->low},       {"noise_level", b->noise_level}};
     bool ok = true;
     for (size_t i = 0; ok && i < COUNT_OF(rows); i++) {

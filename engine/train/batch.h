@@ -22,7 +22,7 @@ struct batch {
     int words_side; // pixels, of the thumbnails of the stage `words`
     int low_side;   // pixels, of the input of the second pass
     // The graph's inputs, with room for the largest number of references.
-    float *sample, *target, *weight, *timestep, *heard, *image, *noise, *low, *noise_level;
+    float *sample, *target, *weight, *timestep, *thumbnail_mask, *image, *noise, *low, *noise_level;
     int32_t *text, *reference_text;
     int *task;   // by example
     float *each; // by example: its unweighted loss, once the batch has run

@@ -34,8 +34,8 @@ struct exchange {
     bool threaded;
     pthread_mutex_t lock; // of all below
     pthread_cond_t changed;
-    int *awaited;      // by bucket: ranges that the running plan has yet to compute
-    bool going, quits; // an exchange is under way; the thread must end
+    int *pending;      // by bucket: ranges that the running plan has yet to compute
+    bool active, quit; // an exchange is under way; the thread must end
     struct err err;
 };
 
@@ -49,7 +49,7 @@ by_first(const void *a, const void *b)
 }
 
 static bool
-makes_gradient(const struct node *n)
+accumulates_gradient(const struct node *n)
 {
     return n->op == OP_accumulate && n->source[0]->flags & NODE_BOUND &&
            n->source[0]->slot == SLOT_GRADS;
@@ -63,7 +63,7 @@ add_ranges(struct exchange *e, int which)
     const struct graph *g = e->p.graphs[which];
     for (int id = 0; g && id < graph_count(g); id++) {
         const struct node *n = graph_node(g, id);
-        if (!makes_gradient(n))
+        if (!accumulates_gradient(n))
             continue;
         size_t first = n->source[0]->offset;
         int at = 0;
@@ -104,7 +104,7 @@ make_buckets(struct exchange *e)
 
 // Copies the ranges of a bucket into the staging buffer, or back.
 static bool
-move_bucket(struct exchange *e, int bucket, bool back, size_t *count, struct err *err)
+copy_bucket(struct exchange *e, int bucket, bool back, size_t *count, struct err *err)
 {
     bool ok = true;
     char *at = (char *)e->staging;
@@ -125,9 +125,9 @@ send_bucket(struct exchange *e, int bucket)
 {
     struct err err = {0};
     size_t count;
-    bool ok = move_bucket(e, bucket, false, &count, &err);
+    bool ok = copy_bucket(e, bucket, false, &count, &err);
     e->p.group->add_floats(e->staging, count);
-    ok = ok && move_bucket(e, bucket, true, &count, &err);
+    ok = ok && copy_bucket(e, bucket, true, &count, &err);
     pthread_mutex_lock(&e->lock);
     if (!ok && e->err.code == ERR_NONE)
         e->err = err;
@@ -140,18 +140,18 @@ send_all(void *argument)
     struct exchange *e = argument;
     pthread_mutex_lock(&e->lock);
     for (;;) {
-        while (!e->going && !e->quits)
+        while (!e->active && !e->quit)
             pthread_cond_wait(&e->changed, &e->lock);
-        if (e->quits)
+        if (e->quit)
             break;
         for (int b = 0; b < e->bucket_count; b++) {
-            while (e->awaited[b] > 0)
+            while (e->pending[b] > 0)
                 pthread_cond_wait(&e->changed, &e->lock);
             pthread_mutex_unlock(&e->lock);
             send_bucket(e, b);
             pthread_mutex_lock(&e->lock);
         }
-        e->going = false;
+        e->active = false;
         pthread_cond_broadcast(&e->changed);
     }
     pthread_mutex_unlock(&e->lock);
@@ -168,7 +168,7 @@ exchange_create(const struct exchange_params *p, struct err *err)
     for (int i = p->graph_count - 1; i >= 0; i--)
         add_ranges(e, i);
     make_buckets(e);
-    e->awaited = mem_zalloc((size_t)(e->bucket_count + 1) * sizeof *e->awaited);
+    e->pending = mem_zalloc((size_t)(e->bucket_count + 1) * sizeof *e->pending);
     e->staging = mem_try_calloc(1, e->bucket_bytes + 1, "gradients on their way", err);
     int failed = e->staging ? pthread_create(&e->thread, NULL, send_all, e) : -1;
     if (failed > 0)
@@ -186,7 +186,7 @@ exchange_destroy(struct exchange *e)
     if (!e)
         return;
     pthread_mutex_lock(&e->lock);
-    e->quits = true;
+    e->quit = true;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);
     if (e->threaded)
@@ -198,7 +198,7 @@ exchange_destroy(struct exchange *e)
     free(e->ranges);
     free(e->starts);
     free(e->bucket_first);
-    free(e->awaited);
+    free(e->pending);
     free(e->staging);
     free(e);
 }
@@ -206,7 +206,7 @@ exchange_destroy(struct exchange *e)
 // --- a step
 
 static void
-made(void *ctx, size_t first, size_t last)
+range_ready(void *ctx, size_t first, size_t last)
 {
     struct exchange *e = ctx;
     struct start wanted = {.first = first};
@@ -215,7 +215,7 @@ made(void *ctx, size_t first, size_t last)
     if (!found)
         return;
     pthread_mutex_lock(&e->lock);
-    if (--e->awaited[e->ranges[found->range].bucket] == 0)
+    if (--e->pending[e->ranges[found->range].bucket] == 0)
         pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);
 }
@@ -224,15 +224,15 @@ void
 exchange_begin(struct exchange *e, struct plan *plan, int which)
 {
     pthread_mutex_lock(&e->lock);
-    memset(e->awaited, 0, (size_t)e->bucket_count * sizeof *e->awaited);
+    memset(e->pending, 0, (size_t)e->bucket_count * sizeof *e->pending);
     for (int i = 0; i < e->range_count; i++)
-        e->awaited[e->ranges[i].bucket] += e->ranges[i].made_by[which];
+        e->pending[e->ranges[i].bucket] += e->ranges[i].made_by[which];
     e->err = (struct err){0};
-    e->going = true;
+    e->active = true;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);
     e->plan = plan;
-    plan_watch(plan, SLOT_GRADS, made, e);
+    plan_watch(plan, SLOT_GRADS, range_ready, e);
 }
 
 bool
@@ -242,10 +242,10 @@ exchange_end(struct exchange *e, struct err *err)
         plan_watch(e->plan, SLOT_GRADS, NULL, NULL);
     pthread_mutex_lock(&e->lock);
     // Gradients that a failed run has not computed are sent as they are.
-    memset(e->awaited, 0, (size_t)e->bucket_count * sizeof *e->awaited);
-    e->going = e->going || !e->plan;
+    memset(e->pending, 0, (size_t)e->bucket_count * sizeof *e->pending);
+    e->active = e->active || !e->plan;
     pthread_cond_broadcast(&e->changed);
-    while (e->going)
+    while (e->active)
         pthread_cond_wait(&e->changed, &e->lock);
     bool ok = e->err.code == ERR_NONE;
     if (!ok)

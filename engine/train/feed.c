@@ -139,12 +139,12 @@ begin(struct filling *s, uint64_t index)
     rng_init(&rng, r->seed, RNG_STREAM_TIMESTEP + 16 * (2 * index + 2));
     s->shift = rng_uniform(&rng);
     for (int i = 0; i < r->micro_batch; i++)
-        s->batch.heard[i] = !s->references || rng_uniform(&rng) >= r->thumbnail_drop;
+        s->batch.thumbnail_mask[i] = !s->references || rng_uniform(&rng) >= r->thumbnail_drop;
     atomic_store(&s->next, 0);
 }
 
 static void
-begin_ahead(struct filling *s, uint64_t index)
+prefetch(struct filling *s, uint64_t index)
 {
     begin(s, index);
     while (s->running < s->feed->p.threads &&
@@ -170,6 +170,6 @@ feed_take(struct feed *f, uint64_t index, uint64_t next, struct err *err)
         return NULL;
     }
     if (ahead)
-        begin_ahead(&f->fillings[!f->turn], next);
+        prefetch(&f->fillings[!f->turn], next);
     return &s->batch;
 }

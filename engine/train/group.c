@@ -24,17 +24,17 @@ group_first(const struct group *g, bool here)
     int size = group_size(g), first = -1;
     if (!g)
         return here ? 0 : -1;
-    double *said = mem_zalloc((size_t)size * sizeof *said); // by rank
-    said[g->rank] = here;
-    g->add_doubles(said, (size_t)size);
+    double *failed = mem_zalloc((size_t)size * sizeof *failed); // by rank
+    failed[g->rank] = here;
+    g->add_doubles(failed, (size_t)size);
     for (int i = size - 1; i >= 0; i--)
-        first = said[i] > 0 ? i : first;
-    free(said);
+        first = failed[i] > 0 ? i : first;
+    free(failed);
     return first;
 }
 
 bool
-group_well(const struct group *g, bool ok, struct err *err)
+group_all_ok(const struct group *g, bool ok, struct err *err)
 {
     int first = g ? group_first(g, !ok) : -1;
     if (first < 0)

@@ -31,7 +31,7 @@ int group_size(const struct group *g);
 int group_first(const struct group *g, bool here);
 // Whether `ok` is true in every process; waits for all. If not, the failed process of lowest rank
 // keeps its `err`, and all others get ERR_CANCELLED, so that only one reports the reason.
-bool group_well(const struct group *g, bool ok, struct err *err);
+bool group_all_ok(const struct group *g, bool ok, struct err *err);
 // Whether all processes have the same bytes, by a 64-bit hash; waits for all.
 bool group_same(const struct group *g, const void *data, size_t bytes);
 

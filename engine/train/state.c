@@ -136,12 +136,12 @@ share_buffer(const struct group *g, struct buffer *b, struct err *err)
     size_t size = buffer_size(b);
     void *bytes = mem_try_calloc(1, size, "weights to share", err);
     bool ok = bytes && (g->rank || buffer_read(b, 0, bytes, size, err));
-    ok = group_well(g, ok, err);
+    ok = group_all_ok(g, ok, err);
     if (ok)
         g->share(bytes, size);
     ok = ok && (!g->rank || buffer_write(b, 0, bytes, size, err));
     free(bytes);
-    return group_well(g, ok, err);
+    return group_all_ok(g, ok, err);
 }
 
 bool
@@ -161,11 +161,15 @@ train_state_same(const struct train_state *s, const struct group *g, struct err 
     size_t size = params_bytes(s->params);
     void *weights = mem_try_calloc(1, size, "weights to compare", err);
     bool ok = weights && buffer_read(s->slots[SLOT_PARAMS], 0, weights, size, err);
-    ok = group_well(g, ok, err);
+    ok = group_all_ok(g, ok, err);
     if (ok && !group_same(g, weights, size))
-        ok = group_well(g, err_set(err, ERR_DEVICE, "after step %lld the processes have different "
-                                   "weights: the memory or the network of one of them gives wrong "
-                                   "numbers", (long long)s->step), err);
+        ok = group_all_ok(g,
+                          err_set(err, ERR_DEVICE,
+                                  "after step %lld the processes have different "
+                                  "weights: the memory or the network of one of them gives wrong "
+                                  "numbers",
+                                  (long long)s->step),
+                          err);
     free(weights);
     return ok;
 }

@@ -22,7 +22,7 @@ bool train_state_exists(const char *folder); // either of the two
 bool train_state_load(struct train_state *s, const char *folder, struct err *err);
 
 // In a group of processes: copies rank 0's state to all; and checks that all have bit-identical
-// weights (ERR_DEVICE). As in group_well(), only one process reports what is wrong.
+// weights (ERR_DEVICE). As in group_all_ok(), only one process reports what is wrong.
 bool train_state_share(struct train_state *s, const struct group *g, struct err *err);
 bool train_state_same(const struct train_state *s, const struct group *g, struct err *err);
 

@@ -90,7 +90,7 @@ build_plan(struct trainer *t, int references, struct err *err)
 
 // Whether the largest plan, keeping all activations, would fill most of the machine's memory.
 static bool
-memory_asks_for_checkpointing(struct trainer *t, struct err *err)
+needs_checkpointing(struct trainer *t, struct err *err)
 {
     size_t memory = device_limits(t->device)->memory;
     if (!recipe_of_pictures(t->recipe))
@@ -178,7 +178,7 @@ declare(struct trainer *t, struct err *err)
 
 // What is learned to be drawn.
 static struct latent
-drawn_by(const struct trainer *t)
+trained_latent(const struct trainer *t)
 {
     const struct family *f = t->folder->family;
     const char *part = t->recipe->stage == TRAIN_ENLARGER ? f->enlarger : f->denoiser;
@@ -214,7 +214,7 @@ open_sources(struct trainer *t, struct err *err)
     if (!t->schedule)
         return false;
     t->objective = (struct objective){t->schedule, scheduler->prediction, r->snr_gamma};
-    struct latent l = drawn_by(t);
+    struct latent l = trained_latent(t);
     if (pack_size(t->pack) != l.width)
         return err_set(err, ERR_INPUT, "%s holds pictures of %d pixels, the model draws %d",
                        r->pack, pack_size(t->pack), l.width);
@@ -233,7 +233,7 @@ open_sources(struct trainer *t, struct err *err)
 // The number of threads that fill batches while the device computes: none if it computes on the
 // same cores.
 static int
-threads_beside(const struct device *d)
+feed_threads(const struct device *d)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     bool apart = device_limits(d)->threads == 0 && !device_limits(d)->emulated;
@@ -254,20 +254,20 @@ build(struct trainer *t, bool resume, struct err *err)
     if (!make_buffers(t, err))
         return false;
     t->checkpointing = r->checkpoint_activations == 1 ||
-                       (r->checkpoint_activations < 0 && memory_asks_for_checkpointing(t, err));
+                       (r->checkpoint_activations < 0 && needs_checkpointing(t, err));
     int low_side = 0, final_side = 0;
     t->folder->family->sizes(&t->folder->parts, &low_side, &final_side);
-    int channels = drawn_by(t).channels;
+    int channels = trained_latent(t).channels;
     struct feed_params feed = {.recipe = r,
                                .tasks = t->tasks,
                                .tokenizer = t->tokenizer,
                                .objective = &t->objective,
                                .side = pack_size(t->pack),
                                .channels = channels,
-                               .words_side = t->folder->family->training->words_size(
-                                   &t->folder->parts),
+                               .words_side =
+                                   t->folder->family->training->words_size(&t->folder->parts),
                                .low_side = low_side,
-                               .threads = threads_beside(t->device)};
+                               .threads = feed_threads(t->device)};
     t->feed = feed_create(&feed, err);
     t->heldout = (struct batch){.recipe = r,
                                 .tokenizer = t->tokenizer,
@@ -404,7 +404,7 @@ micro_batches(struct trainer *t, struct trainer_step *result, struct err *err)
 // Sums a step's results over all processes; `ok`: whether it succeeded here. Returns whether it
 // succeeded everywhere.
 static bool
-add_up(struct trainer *t, struct trainer_step *s, bool ok, struct err *err)
+reduce_step(struct trainer *t, struct trainer_step *s, bool ok, struct err *err)
 {
     enum { TASKS = COUNT_OF(s->task_loss) };
     double numbers[1 + 2 * TASKS] = {s->loss};
@@ -421,7 +421,7 @@ add_up(struct trainer *t, struct trainer_step *s, bool ok, struct err *err)
         s->task_loss[k] = numbers[1 + k];
         s->task_examples[k] = (int)numbers[1 + TASKS + k];
     }
-    return group_well(t->group, ok, err);
+    return group_all_ok(t->group, ok, err);
 }
 
 bool
@@ -430,7 +430,7 @@ trainer_step(struct trainer *t, struct trainer_step *result, struct err *err)
     double start = clock_seconds();
     *result = (struct trainer_step){.examples = t->recipe->micro_batch * t->recipe->accumulate};
     bool ok = micro_batches(t, result, err);
-    ok = add_up(t, result, ok, err);
+    ok = reduce_step(t, result, ok, err);
     if (!ok || !update_run(&t->update, t->done, &result->lr, &result->grad_norm, err))
         return false;
     result->task_count = MIN(tasks_count(t->tasks), (int)COUNT_OF(result->task_name));
@@ -466,14 +466,14 @@ trainer_join(struct trainer *t, const struct group *group, struct err *err)
                                 .graphs = graphs, .graph_count = REFERENCE_COUNTS};
     t->exchange = ok ? exchange_create(&p, err) : NULL;
     struct train_state s = {.slots = t->slots, .params = t->params, .step = t->done};
-    if (!group_well(group, t->exchange != NULL, err) || !train_state_share(&s, group, err))
+    if (!group_all_ok(group, t->exchange != NULL, err) || !train_state_share(&s, group, err))
         return false;
     t->done = s.step;
     return true;
 }
 
 bool
-trainer_agrees(struct trainer *t, struct err *err)
+trainer_in_sync(struct trainer *t, struct err *err)
 {
     struct train_state s = {.slots = t->slots, .params = t->params, .step = t->done};
     return !t->group || train_state_same(&s, t->group, err);
@@ -553,7 +553,7 @@ trainer_validate(struct trainer *t, int count, double *loss, struct err *err)
                 struct example e;
                 int at = objective_step(&t->objective, ((double)i + 0.5) / n);
                 uint64_t noise_at = ((uint64_t)1 << 40) + (uint64_t)(first + i);
-                t->heldout.heard[i] = 1;
+                t->heldout.thumbnail_mask[i] = 1;
                 ok = tasks_heldout(t->tasks, references, (first + i) % available, &e, err) &&
                      batch_fill(&t->heldout, &e, i, references, at, noise_at, err);
             }

@@ -50,7 +50,7 @@ void trainer_destroy(struct trainer *t); // NULL is fine
 // ERR_CANCELLED, and none updates.
 bool trainer_join(struct trainer *t, const struct group *group, struct err *err);
 // Checks that all processes have bit-identical weights, as they must; ERR_DEVICE if not.
-bool trainer_agrees(struct trainer *t, struct err *err);
+bool trainer_in_sync(struct trainer *t, struct err *err);
 
 bool trainer_step(struct trainer *t, struct trainer_step *result, struct err *err);
 int64_t trainer_done(const struct trainer *t); // steps done

@@ -152,7 +152,7 @@ batches_are_the_same_however_they_are_filled(void **state)
         assert_memory_equal(a->image, b->image, pixels * (size_t)k);
         assert_memory_equal(a->text, b->text, 7 * 12 * sizeof(int32_t));
         assert_memory_equal(a->timestep, b->timestep, 7 * sizeof(float));
-        assert_memory_equal(a->heard, b->heard, 7 * sizeof(float));
+        assert_memory_equal(a->thumbnail_mask, b->thumbnail_mask, 7 * sizeof(float));
         assert_memory_equal(a->task, b->task, 7 * sizeof(int));
     }
     assert_in_range(references, 1, COUNT_OF(order) - 1); // plans of both kinds were fed
