@@ -214,7 +214,7 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
     struct form *f = form_new(title);
     for (int i = 0; i < JOB_USE_COUNT; i++)
         uses[i] = job_use_name((enum job_use)i);
-    form_add(f, FIELD_TEXT, WORDS, "what it is", r->words,
+    form_add(f, FIELD_TEXT, WORDS, "role", r->words,
              "in a word or two: fox, style image; empty: the loader's");
     const char *names[66] = {"none"};
     int n = 1;

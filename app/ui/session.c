@@ -397,7 +397,9 @@ session_draw(struct ui *ui)
     if (ok) {
         reading_put(ui, r);
     } else {
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
+        bool shown = ui_view(ui) == VIEW_COMPOSE && strcmp(session_of(ui)->fault, err.text) == 0;
+        ui_say(ui, ROLE_ERROR, "%s",
+               shown ? "not drawn: the reason is below the instruction" : err.text);
         r->work.release(&r->work);
     }
     session_keep(ui, true);

@@ -185,6 +185,10 @@ usual_of(const struct ui *ui, const struct parameter *p)
     const struct jv *model = session_model(ui);
     if (strcmp(p->name, "retrieve") == 0 && jv_bool(jv_get(model, "index"), false))
         return mem_strdup("1 for words without references");
+    if (strcmp(p->name, "seed") == 0)
+        return mem_strdup("a new one");
+    if (strcmp(p->name, "count") == 0)
+        return mem_strdup("1");
     const struct jv *v = jv_get(model, strcmp(p->name, "size") == 0 ? "final" : p->name);
     bool known = strcmp(p->name, "size") == 0 || strcmp(p->name, "steps") == 0 ||
                  strcmp(p->name, "scale") == 0 || strcmp(p->name, "sampler") == 0 ||

@@ -123,7 +123,7 @@ def strangers_picture():
     s.expect('a .*stranger', 'its instruction is open')
     s.expect('through edge', 'with its loader')
     s.keys('Tab', 'Tab', 'Enter')
-    s.expect('what it is', 'the form of the reference')
+    s.expect('role {3}', 'the form of the reference')
     s.keys('Down', 'Right')
     s.expect('< none >', 'another loader')
     s.keys('F9')

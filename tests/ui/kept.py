@@ -81,7 +81,7 @@ def forms():
     composed(s)
     # Esc takes back what the form of a reference did.
     s.keys('Enter')
-    s.expect('what it is', 'the form of the reference')
+    s.expect('role {3}', 'the form of the reference')
     s.keys('Down')
     for _ in range(20):  # until the worker has said which there are
         s.keys('Right')

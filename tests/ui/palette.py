@@ -71,6 +71,20 @@ def own_keys():
 SAMPLE = 'keys 1 :\ntype size 64\nkeys Enter :\ntype steps 2\nkeys Enter F9\nwait done in\nsettle\n'
 
 
+def helped():
+    screen = Home().play('keys 8 /\ntype sweep\nkeys Enter\nsave -', 'the help')
+    check('every value of a variable' in screen and 'contact-sheet' not in screen, 'can be filtered', screen)
+
+
+def said_once():
+    screen = Home().play('keys i\ntype Draw [ref#3]\nkeys Esc F9\nsave -\nkeys 3 F9\nsave -', 'no such reference')
+    first, second = screen.split(' 8 help')[1:3]
+    fault = 'the instruction mentions [ref#3], but no reference 3 is given'
+    check(first.count(fault) == 1 and 'not drawn: the reason is below the instruction' in first,
+          'what is wrong is said below the text', screen)
+    check(fault in second, 'and, where the text is not shown, in the last lines', screen)
+
+
 def says(h, line, keys='1'):
     """What the last lines of the screen are after a command."""
     return h.play(f'keys {keys} :\ntype {line}\nkeys Enter\nsave -', line)
@@ -102,7 +116,8 @@ def habits():
     check('quit takes no value' in says(h, 'quit now'), 'a value too many')
     check('the instruction is empty' in says(h, 'w mine'), ':w saves')
     screen = h.play(SAMPLE + 'keys 3\nwait newest\nkeys :\ntype rate 4\nkeys Enter :\ntype tag fox\nkeys Enter\n'
-                    'wait fox\nsave -\nkeys :\ntype filter nothing-like-it\nkeys Enter\nwait with: nothing-like-it\nsave -',
+                    'wait fox\nsave -\nkeys :\ntype filter nothing-like-it\nkeys Enter\n'
+                    'wait with: nothing-like-it\nsave -',
                     'rated, tagged, filtered')
     check('****' in screen or '\u2605\u2605\u2605\u2605' in screen, 'four stars', screen)
     screen = h.play('keys 3\nwait newest\nkeys :\ntype rate 9\nkeys Enter\nsave -', 'no such rating')
@@ -119,4 +134,4 @@ def sample_as_set():
 
 
 if __name__ == '__main__':
-    run([palette, own_keys, names, habits, sample_as_set])
+    run([palette, own_keys, helped, said_once, names, habits, sample_as_set])

@@ -258,7 +258,7 @@ def writing():
     s.type('\u65e5\u672c\u8a9e e\u0301')
     s.expect('\u65e5\u672c\u8a9e', 'wide characters can be written')
     s.keys('Escape', 'Enter')
-    s.expect('what it is', 'the form of the reference')
+    s.expect('role {3}', 'the form of the reference')
     s.keys('Down', 'Right')
     s.expect('edge', 'a loader is chosen')
     s.keys('F9')

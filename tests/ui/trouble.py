@@ -138,7 +138,7 @@ def bad_loaders():
                env={'LIMN_LOADER_PATH': f'{LOADERS}:{folder}', 'LIMN_LOADER_SECONDS': '4', 'LIMN_LOADER_MEMORY': '200'})
     s.expect('references', 'start')
     s.keys('a', 'Tab', 'Tab', 'Enter')
-    s.expect('what it is', 'the form')
+    s.expect('role {3}', 'the form')
     s.keys('Down')
     for _ in range(8):
         if re.search('loader +< bad-none', s.text()):
@@ -170,7 +170,7 @@ def slow_loader():
     bad = pathlib.Path(LOADERS).parent / 'tests/loaders/bad-none.so'
     h, folder = Home(), tempfile.mkdtemp(dir=work.name)
     os.symlink(bad, f'{folder}/bad-none.so')
-    screen = h.play('size 100x40\nwait references\nkeys a\nwait ref#1. is\nkeys S-Tab Enter\nwait what it is\nsettle\n'
+    screen = h.play('size 100x40\nwait references\nkeys a\nwait ref#1. is\nkeys S-Tab Enter\nwait role {3}\nsettle\n'
                     'keys Down Right Down Right Right\nwait do +< hang\nsettle\nsave -', 'a loader that hangs',
                     LIMN_LOADER_PATH=folder, LIMN_LOADER_SECONDS='1')
     check('loader bad-none took more than 1' in screen, 'is waited for', screen)

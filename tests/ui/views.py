@@ -405,7 +405,7 @@ def choosing():
     # Another picture in a reference's place; a picture to start from, and a mask; what is no file keeps the form.
     start = to_start()
     h = Home()
-    screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait what it is\n'
+    screen = h.play('size 100x30\nkeys Down a\nwait \\[ref#1\\] is\nkeys Tab Tab Enter\nwait role {3}\n'
                     'keys End Space Down Enter\n'
                     'wait …/pictures/dog-twemoji.png\nkeys Enter\nwait unchanged +dog-twemoji.png\nkeys p ' + start +
                     '\nwait a picture to draw from\n'
@@ -425,7 +425,8 @@ def models():
                   'app/models/limn-icons'):
         check(re.search(words, screen), f'{words} is on the card', screen)
     check('* limn-icons' in screen and 'model limn-icons' in screen, 'Enter chooses it', screen)
-    check('auto (24)' in screen, 'the form of parameters says what it does unless it is told', screen)
+    for words in ('auto (a new one)', 'auto (24)', 'auto (1)'):
+        check(words in screen, f'the form of parameters says what it does unless it is told: {words}', screen)
 
 
 def log():
