@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/base/database.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ meaning_of(const char *row)
 }
 
 int
-database_check(sqlite3 *db)
+database_check(struct sqlite3 *db)
 {
     sqlite3_stmt *s = NULL;
     int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);

@@ -140,7 +140,7 @@ def form():
     s = Screen((100, 40))
     s.expect('instruction', 'the UI')
     s.keys('Escape', 'p')
-    s.expect(f"{rows[0]['label']} +\\(not set\\)", 'the form')
+    s.expect(f"{rows[0]['label']} +auto \\(a new one\\)", 'the form')
     for row in rows:
         if row['name'] == 'strength': # behind the pictures that it is about
             s.expect('a picture to draw from', 'the form has the picture to start from')

@@ -90,7 +90,7 @@ def painted():
 def hinted():
     # Hints end with a whole one: in a narrow form, and where an ellipsis is three dots.
     h = Home()
-    screen = h.play('size 80x24\nkeys a\nwait \\[ref#1\\] +image\nsettle\nkeys Tab Tab Enter\nwait what it is\nsave -', 'a form')
+    screen = h.play('size 80x24\nkeys a\nwait \\[ref#1\\] +image\nsettle\nkeys Tab Tab Enter\nwait role\nsave -', 'a form')
     check('type a value   Enter OK   Esc cancel' in screen, 'of a reference', screen)
     screen = h.play('size 80x24\nkeys i\nsave -', 'on a console', TERM='linux')
     last = [l for l in screen.split('\n') if l.startswith(' writing:')]
