@@ -52,16 +52,18 @@ refused(const char *text, const char *sentence)
 #define REF  "references:\n  1:\n    image: a.png\n"
 
 static int allowed = -1; // allocations of libyaml until all fail; below 0: none does
+static int taken;        // allocations that came here
 
 static bool
 lacking(void)
 {
+    taken++;
     if (allowed > 0)
         allowed--;
     return allowed == 0;
 }
 
-// libyaml takes these for its own.
+// libyaml takes these for its own, unless it was linked to take none but its own (Ubuntu's).
 void *yaml_malloc(size_t size);
 void *yaml_realloc(void *p, size_t size);
 
@@ -97,6 +99,8 @@ no_memory_is_no_fault_of_the_template(void **state)
         if (!read && (err.code != ERR_MEMORY || !strstr(err.text, "memory")))
             fail_msg("allocation %d: %d, %s", n, (int)err.code, err.text);
     }
+    if (taken == 0)
+        skip();
     assert_true(n > 10);
 }
 
