@@ -151,7 +151,7 @@ say_end(const struct inside_order *o, enum sandbox_state state, int status, doub
     if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "stopped");
     else if (state == SANDBOX_LATE)
-        err_set(err, ERR_INPUT, "%s: %s took more than %g seconds and was stopped",
+        err_set(err, ERR_INPUT, "%s: %s took more than %g s and was stopped",
                 name, who, seconds);
     else if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == SANDBOX_UNCONFINED)
         err_set(err, ERR_IO, "%s: its sandbox could not be created: too little "

@@ -48,7 +48,7 @@ say_end(enum sandbox_state state, int status, const struct loader_entry *e,
     const char *name = e->loader->name;
     int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (state == SANDBOX_LATE)
-        err_set(err, ERR_INPUT, "loader %s took more than %g seconds and was stopped", name,
+        err_set(err, ERR_INPUT, "loader %s took more than %g s and was stopped", name,
                 limits->seconds);
     else if (state == SANDBOX_STOPPED)
         err_set(err, ERR_CANCELLED, "loader %s was stopped", name);

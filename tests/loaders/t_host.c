@@ -298,7 +298,7 @@ limits_come_from_the_environment(void **state)
     assert_true(loader_set_value(good()->loader, &v, "do", "hang", NULL));
     struct loader_limits limits = loader_limits_here(NULL);
     assert_null(loader_run(good(), in, &v, &limits, &err));
-    assert_non_null(strstr(err.text, "bad-none took more than 0.3 seconds and was stopped"));
+    assert_non_null(strstr(err.text, "bad-none took more than 0.3 s and was stopped"));
     err_clear(&err);
     setenv("LIMN_LOADER_SECONDS", "20", 1);
     assert_true(loader_set_value(good()->loader, &v, "do", "eat", NULL));

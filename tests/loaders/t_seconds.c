@@ -116,7 +116,7 @@ decoders_that_stand_still(void **state)
     }
     for (int i = 0; i < CASES; i++) {
         int limit = p[i].result ? LIMIT_RESULT_SECONDS : LIMIT_LOOK_SECONDS;
-        char *says = mem_printf("picture: its decoder took more than %d seconds", limit);
+        char *says = mem_printf("picture: its decoder took more than %d s", limit);
         pthread_join(p[i].thread, NULL);
         if (p[i].still < 0 ? !p[i].image : p[i].image || !strstr(p[i].err.text, says))
             fail_msg("case %d after %.2f s: %s", i, p[i].took, p[i].err.text);

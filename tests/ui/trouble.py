@@ -152,7 +152,7 @@ def bad_loaders():
     began = time.monotonic()
     s.keys('Up')
     s.expect('loader +< bad-none', 'limn goes on while it hangs', 3)
-    s.expect('loader bad-none took more than 4 seconds', 'a hang is ended and named', 20)
+    s.expect('loader bad-none took more than 4 s', 'a hang is ended and named', 20)
     check(3 < time.monotonic() - began < 10 * SLOW, f'at the limit: {time.monotonic() - began:.1f} s')
     s.keys('Down', 'Right')
     s.expect('loader bad-none.*no memory after', 'a glutton is named', 60)
