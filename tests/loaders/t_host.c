@@ -209,7 +209,7 @@ static void
 misbehaviour_is_a_sentence(void **state)
 {
     static const char *const cases[][2] = {
-        {"crash", "crashed"}, {"hang", "0.4 seconds"}, {"size", "impossible size"},
+        {"crash", "crashed"}, {"hang", "0.4 s and"}, {"size", "impossible size"},
         {"null", "impossible size"}, {"stride", "impossible size"}, {"fail", "not to its taste"},
         {"shout", "xxxx"}, {"exit", "crashed"},
         {"eat", "no memory after 1"},

@@ -169,7 +169,7 @@ answers_may_be_lies(void **state)
     static const struct {
         const char *what, *sentence;
     } cases[] = {{"answer-size", "impossible size"}, {"answer-text", "?]0;owned???"},
-                 {"close", "crashed"}, {"spin", "0.5 seconds"}, {"stop", "0.5 seconds"}};
+                 {"close", "crashed"}, {"spin", "0.5 s and"}, {"stop", "0.5 s and"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct err err = {0};
         double start = clock_seconds();
