@@ -21,16 +21,16 @@
 #include "loaders/inside.h"
 #include "loaders/place.h"
 
-struct found {
+struct module {
     struct loader_entry entry;
     char *path, *file;
     struct limn_loader loader;
     struct limn_param params[LIMIT_LOADER_PARAMS];
-    struct inside_card card; // what `loader` and `params` point into
+    struct inside_description description; // what `loader` and `params` point into
 };
 
 struct loader_host {
-    struct found **found;
+    struct module **modules;
     int count, capacity;
     char **refusals;
     int refusal_count, refusal_capacity;
@@ -43,7 +43,7 @@ refuse(struct loader_host *h, const char *path, const char *reason)
     if (strncmp(reason, path, n) == 0 && strncmp(reason + n, ": ", 2) == 0)
         reason += n + 2;
     char *line = mem_printf("%s: %s", path, reason);
-    inside_harmless(line);
+    inside_sanitise(line);
     log_line(LOG_WARN, "loaders", "%s", line);
     ARRAY_PUSH(h->refusals, h->refusal_count, h->refusal_capacity, line);
 }
@@ -54,53 +54,53 @@ static bool
 is_elf(const char *path, struct err *err)
 {
     unsigned char head[SELFMAG] = {0};
-    FILE *f = file_stream(path, "r", err);
-    size_t n = f ? fread(head, 1, SELFMAG, f) : 0;
-    if (f)
-        fclose(f);
-    return f && ((n == SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0) ||
+    FILE *m = file_stream(path, "r", err);
+    size_t n = m ? fread(head, 1, SELFMAG, m) : 0;
+    if (m)
+        fclose(m);
+    return m && ((n == SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0) ||
                  err_set(err, ERR_INPUT, "not a shared object"));
 }
 
 // Takes a child's description: its texts get an end and become harmless, and all is checked once
 // more.
 static bool
-take_card(struct found *f, struct err *err)
+take_description(struct module *m, struct err *err)
 {
-    struct inside_card *c = &f->card;
+    struct inside_description *c = &m->description;
     char *const texts[] = {c->name, c->role, c->summary};
     const size_t sizes[] = {sizeof c->name, sizeof c->role, sizeof c->summary};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         texts[i][sizes[i] - 1] = 0;
-        inside_harmless(texts[i]);
+        inside_sanitise(texts[i]);
     }
-    f->loader = (struct limn_loader){.size = sizeof f->loader, .name = c->name, .role = c->role,
-                                     .summary = c->summary, .params = f->params,
+    m->loader = (struct limn_loader){.size = sizeof m->loader, .name = c->name, .role = c->role,
+                                     .summary = c->summary, .params = m->params,
                                      .param_count = c->param_count};
     for (uint32_t i = 0; i < c->param_count && i < LIMIT_LOADER_PARAMS; i++) {
         c->params[i].name[sizeof c->params[i].name - 1] = 0;
         c->params[i].help[sizeof c->params[i].help - 1] = 0;
         c->params[i].choices[sizeof c->params[i].choices - 1] = 0;
-        inside_harmless(c->params[i].help);
-        inside_harmless(c->params[i].choices);
-        f->params[i] = (struct limn_param){
+        inside_sanitise(c->params[i].help);
+        inside_sanitise(c->params[i].choices);
+        m->params[i] = (struct limn_param){
             .name = c->params[i].name, .help = c->params[i].help, .kind = c->params[i].kind,
             .minimum = c->params[i].minimum, .maximum = c->params[i].maximum,
             .fallback = c->params[i].fallback,
             .choices = c->params[i].kind == LIMN_PARAM_CHOICE ? c->params[i].choices : NULL};
     }
-    const char *fault = loader_check(&f->loader);
+    const char *fault = loader_check(&m->loader);
     return !fault || err_set(err, ERR_INPUT, "%s", fault);
 }
 
 // Loads the file in a child and reads its description. An error says why the file is refused.
 static bool
-describe(struct found *f, struct err *err)
+read_description(struct module *m, struct err *err)
 {
     char *paths[INSIDE_READABLE_MAX + 1] = {0};
     const double seconds = LIMIT_LOADER_LOAD_MS / 1000.0;
-    const struct inside_order o = {.what = INSIDE_DESCRIBE,
-                                   .file = inside_readable(f->file, paths)};
+    const struct inside_request r = {.type = INSIDE_DESCRIBE,
+                                     .file = inside_readable(m->file, paths)};
     const struct sandbox_params params = {.readable = (const char *const *)paths,
                                           .megabytes = LIMIT_LOADER_MEGABYTES,
                                           .processor_seconds = seconds};
@@ -111,13 +111,13 @@ describe(struct found *f, struct err *err)
     inside_free_readable(paths);
     if (!s)
         return err_prefix(err, "it cannot be tried");
-    state = inside_ask(s, &o, NULL, &a, &wait);
+    state = inside_ask(s, &r, NULL, &a, &wait);
     if (state == SANDBOX_DONE && !a.refused)
-        state = sandbox_read(s, &f->card, sizeof f->card, &wait);
+        state = sandbox_read(s, &m->description, sizeof m->description, &wait);
     int status = state == SANDBOX_ENDED ? sandbox_close(s) : -1;
     int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (state != SANDBOX_ENDED)
-        sandbox_let_go(s);
+        sandbox_kill(s);
     if (state == SANDBOX_LATE)
         return err_set(err, ERR_INPUT, "it hangs while loading");
     if (code == SANDBOX_UNCONFINED || code == SANDBOX_NO_MEMORY)
@@ -127,51 +127,51 @@ describe(struct found *f, struct err *err)
         return err_set(err, ERR_INPUT, "it crashes while loading");
     if (a.refused)
         return err_set(err, ERR_INPUT, "%s", a.text);
-    return take_card(f, err);
+    return take_description(m, err);
 }
 
 static bool
-examine(const struct loader_host *h, struct found *f, enum place_kind kind, struct err *err)
+check_module(const struct loader_host *h, struct module *m, enum place_kind kind, struct err *err)
 {
     struct stat st;
-    if (stat(f->path, &st) != 0 || !S_ISREG(st.st_mode))
+    if (stat(m->path, &st) != 0 || !S_ISREG(st.st_mode))
         return err_set(err, ERR_INPUT, "not a regular file");
-    f->file = place_resolve(f->path, kind, err);
-    if (!f->file)
+    m->file = place_resolve(m->path, kind, err);
+    if (!m->file)
         return false;
-    if (!is_elf(f->file, err) || !describe(f, err))
+    if (!is_elf(m->file, err) || !read_description(m, err))
         return false;
-    return !loader_host_find(h, f->loader.name) ||
+    return !loader_host_find(h, m->loader.name) ||
            err_set(err, ERR_INPUT, "another loader of that name was found first");
 }
 
 static void
-found_free(struct found *f)
+module_free(struct module *m)
 {
-    free(f->path);
-    free(f->file);
-    free(f);
+    free(m->path);
+    free(m->file);
+    free(m);
 }
 
 static void
-add(struct loader_host *h, const char *path, enum place_kind kind)
+add_module(struct loader_host *h, const char *path, enum place_kind kind)
 {
     struct err err = {0};
-    struct found *f = mem_zalloc(sizeof *f);
-    f->path = mem_strdup(path);
-    if (!examine(h, f, kind, &err)) {
+    struct module *m = mem_zalloc(sizeof *m);
+    m->path = mem_strdup(path);
+    if (!check_module(h, m, kind, &err)) {
         refuse(h, path, err.text);
-        found_free(f);
+        module_free(m);
         return;
     }
-    f->entry = (struct loader_entry){.loader = &f->loader, .path = f->path, .file = f->file};
-    ARRAY_PUSH(h->found, h->count, h->capacity, f);
+    m->entry = (struct loader_entry){.loader = &m->loader, .path = m->path, .file = m->file};
+    ARRAY_PUSH(h->modules, h->count, h->capacity, m);
 }
 
 // --- searching
 
 static int
-by_text(const void *a, const void *b)
+compare_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -194,7 +194,7 @@ list_folder(struct loader_host *h, const char *folder, int *count)
     if (d)
         closedir(d);
     if (*count)
-        qsort(paths, (size_t)*count, sizeof *paths, by_text);
+        qsort(paths, (size_t)*count, sizeof *paths, compare_text);
     return paths;
 }
 
@@ -212,7 +212,7 @@ search_folder(struct loader_host *h, const char *folder, enum place_kind kind)
     free(real);
     char **paths = list_folder(h, folder, &count);
     for (int i = 0; i < count; i++) {
-        add(h, paths[i], kind);
+        add_module(h, paths[i], kind);
         free(paths[i]);
     }
     free(paths);
@@ -241,7 +241,7 @@ search_home(struct loader_host *h)
 
 // limn's own loaders.
 static void
-search_own(struct loader_host *h)
+search_builtin(struct loader_host *h)
 {
     const char *build = install_build_folder();
     char *folder = build ? mem_printf("%s/loaders", build) : mem_strdup(LIMN_LOADER_DIR);
@@ -250,9 +250,9 @@ search_own(struct loader_host *h)
 }
 
 static int
-by_name(const void *a, const void *b)
+compare_names(const void *a, const void *b)
 {
-    const struct found *const *x = a, *const *y = b;
+    const struct module *const *x = a, *const *y = b;
     return strcmp((*x)->loader.name, (*y)->loader.name);
 }
 
@@ -262,9 +262,9 @@ loader_host_open(void)
     struct loader_host *h = mem_zalloc(sizeof *h);
     search_path(h, getenv("LIMN_LOADER_PATH"));
     search_home(h);
-    search_own(h);
+    search_builtin(h);
     if (h->count)
-        qsort(h->found, (size_t)h->count, sizeof *h->found, by_name);
+        qsort(h->modules, (size_t)h->count, sizeof *h->modules, compare_names);
     return h;
 }
 
@@ -274,10 +274,10 @@ loader_host_close(struct loader_host *h)
     if (!h)
         return;
     for (int i = 0; i < h->count; i++)
-        found_free(h->found[i]);
+        module_free(h->modules[i]);
     for (int i = 0; i < h->refusal_count; i++)
         free(h->refusals[i]);
-    free(h->found);
+    free(h->modules);
     free(h->refusals);
     free(h);
 }
@@ -291,15 +291,15 @@ loader_host_count(const struct loader_host *h)
 const struct loader_entry *
 loader_host_at(const struct loader_host *h, int i)
 {
-    return i >= 0 && i < h->count ? &h->found[i]->entry : NULL;
+    return i >= 0 && i < h->count ? &h->modules[i]->entry : NULL;
 }
 
 const struct loader_entry *
 loader_host_find(const struct loader_host *h, const char *name)
 {
     for (int i = 0; i < h->count; i++)
-        if (strcmp(h->found[i]->entry.loader->name, name) == 0)
-            return &h->found[i]->entry;
+        if (strcmp(h->modules[i]->entry.loader->name, name) == 0)
+            return &h->modules[i]->entry;
     return NULL;
 }
 
@@ -322,12 +322,12 @@ loader_host_need(const struct loader_host *h, const char *name, struct err *err)
     const struct loader_entry *e = loader_host_find(h, name);
     char all[256] = "";
     for (int i = 0; !e && i < h->count; i++)
-        if (strcmp(h->found[i]->entry.loader->role, name) == 0)
-            e = &h->found[i]->entry;
+        if (strcmp(h->modules[i]->entry.loader->role, name) == 0)
+            e = &h->modules[i]->entry;
     for (int i = 0; !e && i < h->count; i++) {
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "",
-                 h->found[i]->entry.loader->name);
+                 h->modules[i]->entry.loader->name);
     }
     const char *refused = e ? NULL : refusal_of(h, name);
     if (refused)

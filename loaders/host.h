@@ -59,7 +59,7 @@ struct loader_limits {
 };
 // The usual limits, or those of $LIMN_LOADER_SECONDS (0.1..86400) and $LIMN_LOADER_MEMORY
 // (1..1000000); an invalid value is ignored with one warning.
-struct loader_limits loader_limits_here(const atomic_int *stop);
+struct loader_limits loader_limits_from_env(const atomic_int *stop);
 
 // Runs the loader in a child of the sandbox within these limits; a crash, a hang or a result of
 // impossible size is an error that names the loader. RGBA8 result.

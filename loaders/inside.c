@@ -57,7 +57,7 @@ read_all(int fd, void *data, size_t size)
 }
 
 static bool
-answer(int fd, const struct image *image, const struct err *err)
+send_answer(int fd, const struct image *image, const struct err *err)
 {
     struct inside_answer a = {.refused = err->code != ERR_NONE};
     snprintf(a.text, sizeof a.text, "%s", err->text);
@@ -150,11 +150,13 @@ open_loader(const char *path, struct err *err)
     Dl_info info;
     ElfW(Sym) *symbol = NULL;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const char *said = handle ? NULL : dlerror();
+    const char *message = handle ? NULL : dlerror();
     const size_t n = strlen(path);
     if (!handle) { // the linker's messages start with the path
-        bool named = said && strncmp(said, path, n) == 0 && strncmp(said + n, ": ", 2) == 0;
-        err_set(err, ERR_INPUT, "%.400s", said ? said + (named ? n + 2 : 0) : "cannot be loaded");
+        bool named =
+            message && strncmp(message, path, n) == 0 && strncmp(message + n, ": ", 2) == 0;
+        err_set(err, ERR_INPUT, "%.400s",
+                message ? message + (named ? n + 2 : 0) : "cannot be loaded");
         return NULL;
     }
     const struct limn_loader *l = dlsym(handle, LIMN_LOADER_SYMBOL);
@@ -187,8 +189,8 @@ describe(int fd, const char *path)
     struct err err = {0};
     const struct limn_loader *l = open_loader(path, &err);
     if (!l)
-        return answer(fd, NULL, &err);
-    struct inside_card *c = mem_zalloc(sizeof *c);
+        return send_answer(fd, NULL, &err);
+    struct inside_description *c = mem_zalloc(sizeof *c);
     copy(c->name, sizeof c->name, l->name);
     copy(c->role, sizeof c->role, l->role);
     copy(c->summary, sizeof c->summary, l->summary);
@@ -204,13 +206,13 @@ describe(int fd, const char *path)
         c->params[i].maximum = p->maximum;
         c->params[i].fallback = p->fallback;
     }
-    bool ok = answer(fd, NULL, &err) && write_all(fd, c, sizeof *c);
+    bool ok = send_answer(fd, NULL, &err) && write_all(fd, c, sizeof *c);
     free(c);
     return ok;
 }
 
 static bool
-acceptable(const struct limn_picture *p)
+is_valid_picture(const struct limn_picture *p)
 {
     return p->pixels && p->width >= 1 && p->height >= 1 && p->width <= LIMIT_PICTURE_SIDE &&
            p->height <= LIMIT_PICTURE_SIDE &&
@@ -219,15 +221,15 @@ acceptable(const struct limn_picture *p)
 }
 
 static struct image *
-run(const struct limn_loader *l, const struct inside_order *o, uint8_t *pixels, struct err *err)
+run(const struct limn_loader *l, const struct inside_request *r, uint8_t *pixels, struct err *err)
 {
-    struct limn_picture from = {o->width, o->height, 4 * (size_t)o->width, pixels}, out = {0};
+    struct limn_picture from = {r->width, r->height, 4 * (size_t)r->width, pixels}, out = {0};
     struct image *result = NULL;
     char error[256] = "";
-    if (l->run(&from, o->values, &out, error, sizeof error) != 0) {
+    if (l->run(&from, r->values, &out, error, sizeof error) != 0) {
         error[sizeof error - 1] = 0;
         err_set(err, ERR_INPUT, "loader %s: %s", l->name, *error ? error : "failed");
-    } else if (!acceptable(&out)) {
+    } else if (!is_valid_picture(&out)) {
         err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", l->name);
     } else {
         result = image_create(out.width, out.height, IMAGE_RGBA8, err);
@@ -240,12 +242,12 @@ run(const struct limn_loader *l, const struct inside_order *o, uint8_t *pixels, 
 }
 
 static bool
-run_loader(int fd, const char *path, const struct inside_order *o, uint8_t *pixels)
+run_loader(int fd, const char *path, const struct inside_request *r, uint8_t *pixels)
 {
     struct err err = {0};
     const struct limn_loader *l = open_loader(path, &err);
-    struct image *out = l ? run(l, o, pixels, &err) : NULL;
-    bool ok = answer(fd, out, &err);
+    struct image *out = l ? run(l, r, pixels, &err) : NULL;
+    bool ok = send_answer(fd, out, &err);
     image_unref(out);
     return ok;
 }
@@ -254,7 +256,7 @@ run_loader(int fd, const char *path, const struct inside_order *o, uint8_t *pixe
 
 // The square in the middle, resized to `side`.
 static struct image *
-middle(const struct image *image, int side, struct err *err)
+centre_square(const struct image *image, int side, struct err *err)
 {
     int w = image->width, h = image->height, shorter = MIN(w, h);
     struct image *part =
@@ -267,16 +269,16 @@ middle(const struct image *image, int side, struct err *err)
 // Brings the picture to the wanted size, if it has another; only squares are enlarged. Takes over
 // `image`.
 static struct image *
-reduce(struct image *image, const struct inside_order *o, struct err *err)
+reduce(struct image *image, const struct inside_request *r, struct err *err)
 {
     int w = image->width, h = image->height, longer = MAX(w, h);
-    int square = MAX(o->cover_least, MIN(o->cover, MIN(w, h)));
+    int square = MAX(r->cover_least, MIN(r->cover, MIN(w, h)));
     struct image *out = NULL;
-    if (o->cover ? w == square && h == square : !o->side || longer <= o->side)
+    if (r->cover ? w == square && h == square : !r->side || longer <= r->side)
         return image;
-    double f = (double)o->side / longer;
-    if (o->cover)
-        out = middle(image, square, err);
+    double f = (double)r->side / longer;
+    if (r->cover)
+        out = centre_square(image, square, err);
     else
         out = codec_reduce(image, MAX(1, (int)lround(w * f)), MAX(1, (int)lround(h * f)), err);
     image_unref(image);
@@ -284,75 +286,75 @@ reduce(struct image *image, const struct inside_order *o, struct err *err)
 }
 
 static bool
-decode(int fd, const struct inside_order *o, const uint8_t *bytes)
+decode(int fd, const struct inside_request *r, const uint8_t *bytes)
 {
-    const struct codec_want want = {.png = o->png != 0, .vector_least = o->vector_least,
-                                    .vector_most = o->vector_most};
+    const struct codec_options options = {.png = r->png != 0, .vector_least = r->vector_least,
+                                          .vector_most = r->vector_most};
     struct err err = {0};
-    struct image *image = codec_decode(bytes, o->size, "", &want, &err);
-    image = image ? reduce(image, o, &err) : NULL;
-    bool ok = answer(fd, image, &err);
+    struct image *image = codec_decode(bytes, r->size, "", &options, &err);
+    image = image ? reduce(image, r, &err) : NULL;
+    bool ok = send_answer(fd, image, &err);
     image_unref(image);
     return ok;
 }
 
 static bool
-decode_and_run(int fd, const char *path, struct inside_order o, const uint8_t *bytes)
+decode_and_run(int fd, const char *path, struct inside_request r, const uint8_t *bytes)
 {
-    const struct codec_want want = {.png = o.png != 0};
+    const struct codec_options options = {.png = r.png != 0};
     struct err err = {0};
-    struct image *image = codec_decode(bytes, o.size, "", &want, &err);
+    struct image *image = codec_decode(bytes, r.size, "", &options, &err);
     struct image *rgba = image ? image_convert(image, IMAGE_RGBA8, 0xFFFFFF, &err) : NULL;
     image_unref(image);
-    bool ok = answer(fd, NULL, &err);
+    bool ok = send_answer(fd, NULL, &err);
     if (rgba && ok) {
-        o.width = rgba->width;
-        o.height = rgba->height;
-        ok = run_loader(fd, path, &o, rgba->pixels);
+        r.width = rgba->width;
+        r.height = rgba->height;
+        ok = run_loader(fd, path, &r, rgba->pixels);
     }
     image_unref(rgba);
     return ok;
 }
 
 static bool
-check(int fd, const struct inside_order *o, const uint8_t *bytes)
+check(int fd, const struct inside_request *r, const uint8_t *bytes)
 {
     struct err err = {0};
-    codec_check_in(bytes, o->size, "", &err);
-    return answer(fd, NULL, &err);
+    codec_check_in(bytes, r->size, "", &err);
+    return send_answer(fd, NULL, &err);
 }
 
 // --- letters
 
 static bool
-write_letters(int fd, const struct inside_order *o, const char *text)
+draw_text(int fd, const struct inside_request *r, const char *text)
 {
     struct err err = {0};
-    struct image *image = o->what == INSIDE_TEXT
-                              ? codec_text(text, o->width, o->height, &err)
-                              : codec_letter(text, o->width, o->height, o->bold != 0, &err);
-    bool ok = answer(fd, image, &err);
+    struct image *image = r->type == INSIDE_TEXT
+                              ? codec_text(text, r->width, r->height, &err)
+                              : codec_glyph(text, r->width, r->height, r->bold != 0, &err);
+    bool ok = send_answer(fd, image, &err);
     image_unref(image);
     return ok;
 }
 
 static bool
-obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t *bytes)
+handle(int fd, const struct inside_request *r, const char *const *readable, uint8_t *bytes)
 {
-    switch ((enum inside_what)o->what) {
+    switch ((enum inside_type)r->type) {
     case INSIDE_CHECK:
-        return check(fd, o, bytes);
+        return check(fd, r, bytes);
     case INSIDE_DECODE:
-        return decode(fd, o, bytes);
+        return decode(fd, r, bytes);
     case INSIDE_DESCRIBE:
-        return describe(fd, readable[o->file]);
+        return describe(fd, readable[r->file]);
     case INSIDE_RUN:
-        return run_loader(fd, readable[o->file], o, bytes);
+        return run_loader(fd, readable[r->file], r, bytes);
     case INSIDE_DECODE_RUN:
-        return decode_and_run(fd, readable[o->file], *o, bytes);
+        return decode_and_run(fd, readable[r->file], *r, bytes);
     case INSIDE_TEXT:
-    case INSIDE_LETTER:
-        return write_letters(fd, o, (const char *)bytes);
+    case INSIDE_GLYPH:
+        return draw_text(fd, r, (const char *)bytes);
     }
     return false;
 }
@@ -360,13 +362,13 @@ obey(int fd, const struct inside_order *o, const char *const *readable, uint8_t 
 void
 inside_serve(int fd, const char *const *readable)
 {
-    struct inside_order o;
+    struct inside_request r;
     bool ok = true;
-    while (ok && read_all(fd, &o, sizeof o)) {
+    while (ok && read_all(fd, &r, sizeof r)) {
         struct err err = {0};
-        uint8_t *bytes = mem_try_calloc(MAX(o.size, 1), 1, "the picture", &err);
-        ok = bytes ? read_all(fd, bytes, o.size) && obey(fd, &o, readable, bytes)
-                   : answer(fd, NULL, &err) && false;
+        uint8_t *bytes = mem_try_calloc(MAX(r.size, 1), 1, "the picture", &err);
+        ok = bytes ? read_all(fd, bytes, r.size) && handle(fd, &r, readable, bytes)
+                   : send_answer(fd, NULL, &err) && false;
         free(bytes);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The protocol between the program and a child of its sandbox: an order and its bytes, an answer
+// The protocol between the program and a child of its sandbox: a request and its bytes, an answer
 // and its bytes, until the program closes its side. Both run the same executable, so structs are
 // sent as they are; but the answer is checked like any untrusted input.
 #ifndef LIMN_LOADERS_INSIDE_H
@@ -11,30 +11,30 @@
 #include "loaders/look.h"
 #include "sandbox/sandbox.h"
 
-enum inside_what {
+enum inside_type {
     INSIDE_CHECK = 1,
     INSIDE_DECODE,
     INSIDE_DESCRIBE,
     INSIDE_RUN,
     INSIDE_DECODE_RUN,
     INSIDE_TEXT,
-    INSIDE_LETTER
+    INSIDE_GLYPH
 };
 
-struct inside_order {
-    int32_t what;
-    int32_t file;                  // DESCRIBE, RUN, DECODE_RUN: which of the readable files
-    int32_t width, height;         // RUN: of the pixels, RGBA8, that follow; TEXT, LETTER: wanted
-    int32_t bold;                  // LETTER
-    int32_t png, side, cover;      // DECODE: see struct look_want
+struct inside_request {
+    int32_t type;
+    int32_t file;             // DESCRIBE, RUN, DECODE_RUN: which of the readable files
+    int32_t width, height;    // RUN: of the pixels, RGBA8, that follow; TEXT, GLYPH: wanted
+    int32_t bold;             // GLYPH
+    int32_t png, side, cover; // DECODE: see struct look_options
     int32_t cover_least, vector_least, vector_most;
-    uint64_t size;                 // bytes that follow; TEXT, LETTER: UTF-8 with its NUL
+    uint64_t size;                 // bytes that follow; TEXT, GLYPH: UTF-8 with its NUL
     double values[LIMIT_LOADER_PARAMS];
 };
 
 struct inside_answer {
     int32_t refused;               // 0: what was asked for follows
-    int32_t width, height, format; // DECODE, RUN, TEXT, LETTER: pixels follow
+    int32_t width, height, format; // DECODE, RUN, TEXT, GLYPH: pixels follow
     char text[ERR_TEXT_MAX];       // why it was refused
 };
 
@@ -42,7 +42,7 @@ struct inside_answer {
 // decoder's, which nothing follows, and, unless that is a refusal, the loader's.
 
 // DESCRIBE: follows the answer.
-struct inside_card {
+struct inside_description {
     char name[LIMIT_LOADER_NAME_BYTES + 1], role[LIMIT_LOADER_ROLE_BYTES + 1],
         summary[LIMIT_LOADER_SUMMARY_BYTES + 1];
     uint32_t param_count;
@@ -60,14 +60,14 @@ void inside_serve(int fd, const char *const *readable);
 // NULL: the description can be used; else what is wrong with it. The whole struct must be readable.
 const char *loader_check(const struct limn_loader *l);
 
-// In the program: sends the order and `bytes`, waits for the answer. The answer's text is then one
-// harmless line.
-enum sandbox_state inside_ask(struct sandbox *s, const struct inside_order *order,
+// In the program: sends the request and `bytes`, waits for the answer. The answer's text is then
+// one harmless line.
+enum sandbox_state inside_ask(struct sandbox *s, const struct inside_request *request,
                               const void *bytes, struct inside_answer *answer,
                               const struct sandbox_wait *wait);
 // Waits for an answer; inside_ask() does.
-enum sandbox_state inside_hear(struct sandbox *s, struct inside_answer *answer,
-                               const struct sandbox_wait *wait);
+enum sandbox_state inside_receive(struct sandbox *s, struct inside_answer *answer,
+                                  const struct sandbox_wait *wait);
 // The pixels after an answer; *image is NULL with an error when their size is not allowed.
 enum sandbox_state inside_pixels(struct sandbox *s, const struct inside_answer *answer,
                                  struct image **image, const struct sandbox_wait *wait,
@@ -84,11 +84,11 @@ struct image *loader_run_in(struct sandbox **s, int file, const struct loader_en
                             const struct image *in, const struct loader_values *values,
                             const struct loader_limits *limits, struct err *err);
 
-// The loader's part of a DECODE_RUN whose decoder's answer has been heard; *s as above.
-struct image *loader_run_heard(struct sandbox **s, const struct loader_entry *e,
-                               const struct loader_limits *limits, struct err *err);
+// The loader's part of a DECODE_RUN whose decoder's answer has been received; *s as above.
+struct image *loader_receive_result(struct sandbox **s, const struct loader_entry *e,
+                                    const struct loader_limits *limits, struct err *err);
 
 // Makes it one line of valid UTF-8 without control characters: what is not becomes '?'.
-void inside_harmless(char *text);
+void inside_sanitise(char *text);
 
 #endif

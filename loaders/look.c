@@ -34,34 +34,34 @@ look_start(struct err *err)
 // --- talking to a child
 
 void
-inside_harmless(char *text)
+inside_sanitise(char *text)
 {
     bool valid = utf8_valid(text, strlen(text));
     for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        bool second = valid && p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0; // U+0080..9F
+        bool c1 = valid && p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0; // U+0080..9F
         if (*p < 0x20 || *p == 0x7F || (*p >= 0x80 && !valid))
             *p = '?';
-        else if (second)
+        else if (c1)
             p[0] = p[1] = '?';
     }
 }
 
 enum sandbox_state
-inside_ask(struct sandbox *s, const struct inside_order *order, const void *bytes,
+inside_ask(struct sandbox *s, const struct inside_request *request, const void *bytes,
            struct inside_answer *answer, const struct sandbox_wait *wait)
 {
-    enum sandbox_state state = sandbox_write(s, order, sizeof *order, wait);
+    enum sandbox_state state = sandbox_write(s, request, sizeof *request, wait);
     if (state == SANDBOX_DONE)
-        state = sandbox_write(s, bytes, order->size, wait);
-    return state == SANDBOX_DONE ? inside_hear(s, answer, wait) : state;
+        state = sandbox_write(s, bytes, request->size, wait);
+    return state == SANDBOX_DONE ? inside_receive(s, answer, wait) : state;
 }
 
 enum sandbox_state
-inside_hear(struct sandbox *s, struct inside_answer *answer, const struct sandbox_wait *wait)
+inside_receive(struct sandbox *s, struct inside_answer *answer, const struct sandbox_wait *wait)
 {
     enum sandbox_state state = sandbox_read(s, answer, sizeof *answer, wait);
     answer->text[sizeof answer->text - 1] = 0;
-    inside_harmless(answer->text);
+    inside_sanitise(answer->text);
     return state;
 }
 
@@ -129,23 +129,23 @@ processors(void)
 }
 
 static bool
-is_letters(const struct inside_order *o)
+is_text(const struct inside_request *r)
 {
-    return o->what == INSIDE_TEXT || o->what == INSIDE_LETTER;
+    return r->type == INSIDE_TEXT || r->type == INSIDE_GLYPH;
 }
 
 static const char *
-maker(const struct inside_order *o)
+producer(const struct inside_request *r)
 {
-    return is_letters(o) ? "the text renderer" : "its decoder";
+    return is_text(r) ? "the text renderer" : "its decoder";
 }
 
 // Why there is no picture. `seconds`: how long it was waited for.
 static void
-say_end(const struct inside_order *o, enum sandbox_state state, int status, double seconds,
-        const char *name, struct err *err)
+set_failure(const struct inside_request *r, enum sandbox_state state, int status, double seconds,
+            const char *name, struct err *err)
 {
-    const char *who = maker(o);
+    const char *who = producer(r);
     int number = WIFSIGNALED(status) && status >= 0 ? WTERMSIG(status) : 0;
     char limited[MEM_LIMITED_TEXT];
     if (state == SANDBOX_STOPPED)
@@ -168,74 +168,79 @@ say_end(const struct inside_order *o, enum sandbox_state state, int status, doub
 }
 
 static bool
-is_as_wanted(const struct inside_order *o, const struct image *i)
+has_requested_size(const struct inside_request *r, const struct image *i)
 {
-    int most = o->cover ? MAX(o->cover, o->cover_least) : o->side;
-    if (is_letters(o))
-        return i->width == o->width && i->height == o->height &&
-               i->format == (o->what == INSIDE_TEXT ? IMAGE_RGB8 : IMAGE_GRAY8);
+    int most = r->cover ? MAX(r->cover, r->cover_least) : r->side;
+    if (is_text(r))
+        return i->width == r->width && i->height == r->height &&
+               i->format == (r->type == INSIDE_TEXT ? IMAGE_RGB8 : IMAGE_GRAY8);
     return !most || MAX(i->width, i->height) <= most;
 }
 
-// Sends the child an order and waits for the answer. *s becomes NULL if the child can no longer be
+// Sends the child a request and waits for the answer. *s becomes NULL if the child can no longer be
 // used.
 static struct image *
-ask(struct sandbox **s, const struct inside_order *o, const void *data, const char *name,
+ask(struct sandbox **s, const struct inside_request *r, const void *data, const char *name,
     double seconds, const atomic_int *stop, struct err *err)
 {
     struct sandbox_wait wait = {clock_seconds() + seconds, stop};
     struct inside_answer a = {0};
     struct image *image = NULL;
     struct err own = {0};
-    enum sandbox_state state = inside_ask(*s, o, data, &a, &wait);
-    if (state == SANDBOX_DONE && !a.refused && (o->what == INSIDE_DECODE || is_letters(o)))
+    enum sandbox_state state = inside_ask(*s, r, data, &a, &wait);
+    if (state == SANDBOX_DONE && !a.refused && (r->type == INSIDE_DECODE || is_text(r)))
         state = inside_pixels(*s, &a, &image, &wait, &own);
-    if (image && !is_as_wanted(o, image)) {
+    if (image && !has_requested_size(r, image)) {
         image_unref(image);
         image = NULL;
         err_set(&own, ERR_INPUT, "a picture of impossible size");
     }
-    bool strange = own.code != ERR_NONE;
+    bool invalid = own.code != ERR_NONE;
     int status = -1;
-    if (state != SANDBOX_DONE || strange) {
+    if (state != SANDBOX_DONE || invalid) {
         status = sandbox_close(*s);
         *s = NULL;
     }
     if (state != SANDBOX_DONE)
-        say_end(o, state, status, seconds, name, err);
-    else if (strange)
-        err_set(err, ERR_INPUT, "%s: %s gave %s", name, maker(o), own.text);
+        set_failure(r, state, status, seconds, name, err);
+    else if (invalid)
+        err_set(err, ERR_INPUT, "%s: %s gave %s", name, producer(r), own.text);
     else if (a.refused) // its messages begin with ": ", as it does not know the name
         err_set(err, ERR_INPUT, "%s%s%s", name, a.text[0] == ':' ? "" : ": ",
                 *a.text ? a.text : "cannot be read as a picture");
     return image;
 }
 
-static struct inside_order
-decode_order(size_t size, const struct look_want *w)
+static struct inside_request
+decode_request(size_t size, const struct look_options *options)
 {
-    int largest = w->side ? w->side : LIMIT_PICTURE_SIDE;
-    struct inside_order o = {.what = INSIDE_DECODE, .size = size, .png = w->png, .side = largest,
-                             .cover = w->cover, .cover_least = w->cover_least};
+    int largest = options->side ? options->side : LIMIT_PICTURE_SIDE;
+    struct inside_request r = {.type = INSIDE_DECODE,
+                               .size = size,
+                               .png = options->png,
+                               .side = largest,
+                               .cover = options->cover,
+                               .cover_least = options->cover_least};
     // What is cut to a square loses some of its longer side.
-    o.vector_least = w->cover ? 2 * MAX(w->cover, w->cover_least) : MIN(largest, LIMIT_VECTOR_SIDE);
-    o.vector_most = w->cover ? LIMIT_PICTURE_SIDE : largest;
-    return o;
+    r.vector_least = options->cover ? 2 * MAX(options->cover, options->cover_least)
+                                    : MIN(largest, LIMIT_VECTOR_SIDE);
+    r.vector_most = options->cover ? LIMIT_PICTURE_SIDE : largest;
+    return r;
 }
 
 // In a child of its own.
 static bool
-ask_once(const struct inside_order *o, const void *data, const char *name, double seconds,
-         const atomic_int *stop, struct image **image, struct err *err)
+ask_new_child(const struct inside_request *r, const void *data, const char *name, double seconds,
+              const atomic_int *stop, struct image **image, struct err *err)
 {
-    bool vector = codec_is_vector(data, o->size);
+    bool vector = codec_is_vector(data, r->size);
     const struct sandbox_params params = {
         .megabytes = LIMIT_LOOK_MEGABYTES,
         .processor_seconds = vector ? LIMIT_LOOK_VECTOR_MS / 1000.0 : seconds * processors()};
     struct err own = {0};
     struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
-    *image = s ? ask(&s, o, data, name, seconds, stop, &own) : NULL;
-    sandbox_let_go(s);
+    *image = s ? ask(&s, r, data, name, seconds, stop, &own) : NULL;
+    sandbox_kill(s);
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }
 
@@ -248,50 +253,50 @@ size_allowed(size_t size, const char *name, struct err *err)
 }
 
 struct image *
-look_at(const void *data, size_t size, const char *name, const struct look_want *want,
-        struct err *err)
+look_decode(const void *data, size_t size, const char *name, const struct look_options *options,
+            struct err *err)
 {
-    static const struct look_want anything;
-    want = want ? want : &anything;
-    const struct inside_order o = decode_order(size, want);
+    static const struct look_options defaults;
+    options = options ? options : &defaults;
+    const struct inside_request r = decode_request(size, options);
     struct image *image = NULL;
     if (size_allowed(size, name, err))
-        ask_once(&o, data, name, want->seconds > 0 ? want->seconds : LIMIT_LOOK_SECONDS, want->stop,
-                 &image, err);
+        ask_new_child(&r, data, name, options->seconds > 0 ? options->seconds : LIMIT_LOOK_SECONDS,
+                      options->stop, &image, err);
     return image;
 }
 
 struct image *
-look_file(const char *path, const struct look_want *want, struct err *err)
+look_decode_file(const char *path, const struct look_options *options, struct err *err)
 {
     size_t size;
     char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
-    struct image *image = data ? look_at(data, size, path, want, err) : NULL;
+    struct image *image = data ? look_decode(data, size, path, options, err) : NULL;
     free(data);
     return image;
 }
 
 // Both in one child, of which only the loader's result comes back.
 static struct image *
-run_together(const void *data, size_t size, const char *name, const struct loader_entry *e,
-             const struct loader_values *values, const struct loader_limits *limits,
-             struct err *err)
+decode_and_run(const void *data, size_t size, const char *name, const struct loader_entry *e,
+               const struct loader_values *values, const struct loader_limits *limits,
+               struct err *err)
 {
     char *paths[INSIDE_READABLE_MAX + 1] = {0};
-    struct inside_order o = {.what = INSIDE_DECODE_RUN, .size = size,
-                             .file = inside_readable(e->file, paths)};
+    struct inside_request r = {.type = INSIDE_DECODE_RUN, .size = size,
+                               .file = inside_readable(e->file, paths)};
     const struct sandbox_params params = {
         .readable = (const char *const *)paths, .megabytes = limits->megabytes,
         .processor_seconds = (LIMIT_LOOK_SECONDS + limits->seconds) * processors() + 1};
     struct image *out = NULL;
     struct err own = {0};
-    memcpy(o.values, values->v, sizeof o.values);
+    memcpy(r.values, values->v, sizeof r.values);
     struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
     if (s)
-        ask(&s, &o, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
+        ask(&s, &r, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
     if (s && own.code == ERR_NONE)
-        out = loader_run_heard(&s, e, limits, &own);
-    sandbox_let_go(s);
+        out = loader_receive_result(&s, e, limits, &own);
+    sandbox_kill(s);
     inside_free_readable(paths);
     if (!out)
         err_set(err, own.code, "%s", own.text);
@@ -299,56 +304,58 @@ run_together(const void *data, size_t size, const char *name, const struct loade
 }
 
 struct image *
-look_run(const void *data, size_t size, const char *name, const struct loader_entry *e,
-         const struct loader_values *values, const struct loader_limits *limits, struct err *err)
+look_decode_run(const void *data, size_t size, const char *name, const struct loader_entry *e,
+                const struct loader_values *values, const struct loader_limits *limits,
+                struct err *err)
 {
-    const struct look_want want = {.stop = limits->stop};
+    const struct look_options options = {.stop = limits->stop};
     if (!size_allowed(size, name, err))
         return NULL;
     // One child has one memory limit, and vector drawings have a limit of processor time.
     if (limits->megabytes == LIMIT_LOOK_MEGABYTES && !codec_is_vector(data, size))
-        return run_together(data, size, name, e, values, limits, err);
-    struct image *image = look_at(data, size, name, &want, err);
+        return decode_and_run(data, size, name, e, values, limits, err);
+    struct image *image = look_decode(data, size, name, &options, err);
     struct image *out = image ? loader_run(e, image, values, limits, err) : NULL;
     image_unref(image);
     return out;
 }
 
 struct image *
-look_result(const void *png, size_t size, const char *name, const atomic_int *stop, struct err *err)
+look_decode_result(const void *png, size_t size, const char *name, const atomic_int *stop,
+                   struct err *err)
 {
     // The size in its head bounds the time, before anything is decoded.
     const unsigned char *p = png;
     static const unsigned char start[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR";
-    const struct look_want want = {.png = true, .side = LIMIT_RESULT_SIDE,
-                                   .seconds = LIMIT_RESULT_SECONDS, .stop = stop};
+    const struct look_options options = {.png = true, .side = LIMIT_RESULT_SIDE,
+                                         .seconds = LIMIT_RESULT_SECONDS, .stop = stop};
     if (size < 24 || memcmp(p, start, 16) != 0 || p[16] || p[17] || p[20] || p[21] ||
         (p[18] << 8 | p[19]) > LIMIT_RESULT_SIDE || (p[22] << 8 | p[23]) > LIMIT_RESULT_SIDE) {
         err_set(err, ERR_INPUT, "%s: not a PNG of at most %d pixels a side", name,
                 LIMIT_RESULT_SIDE);
         return NULL;
     }
-    return look_at(png, size, name, &want, err);
+    return look_decode(png, size, name, &options, err);
 }
 
 bool
 look_check(const char *path, const atomic_int *stop, struct err *err)
 {
-    struct inside_order o = {.what = INSIDE_CHECK};
+    struct inside_request r = {.type = INSIDE_CHECK};
     struct image *none;
     size_t size;
     char *data = file_read(path, LIMIT_PICTURE_BYTES, &size, err);
     if (!data)
         return false;
-    o.size = size;
-    bool ok = ask_once(&o, data, path, CHECK_SECONDS, stop, &none, err);
+    r.size = size;
+    bool ok = ask_new_child(&r, data, path, CHECK_SECONDS, stop, &none, err);
     free(data);
     return ok;
 }
 
 // --- many pictures
 
-struct looker {
+struct look_child {
     struct sandbox *s; // NULL: none has been started
     char *paths[INSIDE_READABLE_MAX + 1];
     const struct loader_entry *loaders[LIMIT_PACK_ROLES];
@@ -356,10 +363,10 @@ struct looker {
     int count;
 };
 
-struct looker *
-looker_open(const struct loader_entry *const *loaders)
+struct look_child *
+look_child_open(const struct loader_entry *const *loaders)
 {
-    struct looker *l = mem_zalloc(sizeof *l);
+    struct look_child *l = mem_zalloc(sizeof *l);
     for (; loaders && loaders[l->count] && l->count < LIMIT_PACK_ROLES; l->count++) {
         l->loaders[l->count] = loaders[l->count];
         l->file[l->count] = inside_readable(loaders[l->count]->file, l->paths);
@@ -368,49 +375,49 @@ looker_open(const struct loader_entry *const *loaders)
 }
 
 void
-looker_close(struct looker *l)
+look_child_close(struct look_child *l)
 {
     if (!l)
         return;
-    sandbox_let_go(l->s);
+    sandbox_kill(l->s);
     inside_free_readable(l->paths);
     free(l);
 }
 
 static bool
-looker_begin(struct looker *l, struct err *err)
+look_child_start(struct look_child *l, struct err *err)
 {
-    enum { LIFE_SECONDS = 1000000 }; // each picture is limited by the clock
+    enum { UNLIMITED_SECONDS = 1000000 }; // each picture is limited by the clock
     const struct sandbox_params params = {(const char *const *)l->paths,
-                                          LIMIT_LOOK_MEGABYTES, LIFE_SECONDS};
+                                          LIMIT_LOOK_MEGABYTES, UNLIMITED_SECONDS};
     if (!l->s && look_start(err))
         l->s = sandbox_open(&params, err);
     return l->s != NULL;
 }
 
 struct image *
-looker_at(struct looker *l, const void *data, size_t size, const char *name,
-          const struct look_want *want, struct err *err)
+look_child_decode(struct look_child *l, const void *data, size_t size, const char *name,
+                  const struct look_options *options, struct err *err)
 {
     // A vector drawing, which can be short and yet costly, gets a child with a limit of its own.
     if (codec_is_vector(data, size))
-        return look_at(data, size, name, want, err);
-    const struct inside_order o = decode_order(size, want);
-    if (!size_allowed(size, name, err) || !looker_begin(l, err))
+        return look_decode(data, size, name, options, err);
+    const struct inside_request r = decode_request(size, options);
+    if (!size_allowed(size, name, err) || !look_child_start(l, err))
         return NULL;
-    return ask(&l->s, &o, data, name, want->seconds > 0 ? want->seconds : LIMIT_LOOK_SECONDS,
-               want->stop, err);
+    return ask(&l->s, &r, data, name, options->seconds > 0 ? options->seconds : LIMIT_LOOK_SECONDS,
+               options->stop, err);
 }
 
 struct image *
-looker_run(struct looker *l, const struct loader_entry *e, const struct image *in,
-           const struct loader_values *values, struct err *err)
+look_child_run(struct look_child *l, const struct loader_entry *e, const struct image *in,
+               const struct loader_values *values, struct err *err)
 {
-    const struct loader_limits limits = loader_limits_here(NULL);
+    const struct loader_limits limits = loader_limits_from_env(NULL);
     int i = 0;
     while (i < l->count && l->loaders[i] != e)
         i++;
-    if (i == l->count || l->file[i] < 0 || !looker_begin(l, err)) {
+    if (i == l->count || l->file[i] < 0 || !look_child_start(l, err)) {
         err_set(err, ERR_INPUT, "loader %s is none of this child's", e->loader->name);
         return NULL;
     }
@@ -421,33 +428,34 @@ looker_run(struct looker *l, const struct loader_entry *e, const struct image *i
 
 // Of a long text only both ends, which are all that a label shows of it.
 static struct image *
-write_letters(struct looker *l, struct inside_order o, const char *text, struct err *err)
+draw_text(struct look_child *l, struct inside_request r, const char *text, struct err *err)
 {
     enum { HALF = LIMIT_LETTERS_BYTES / 2 };
     size_t n = strlen(text);
-    char *both = n > LIMIT_LETTERS_BYTES ? mem_printf("%.*s%s", HALF, text, text + n - HALF) : NULL;
-    const char *of = both ? both : text;
-    o.size = strlen(of) + 1;
-    struct image *image = looker_begin(l, err)
-                              ? ask(&l->s, &o, of, "letters", LIMIT_LOOK_SECONDS, NULL, err)
+    char *ends = n > LIMIT_LETTERS_BYTES ? mem_printf("%.*s%s", HALF, text, text + n - HALF) : NULL;
+    const char *of = ends ? ends : text;
+    r.size = strlen(of) + 1;
+    struct image *image = look_child_start(l, err)
+                              ? ask(&l->s, &r, of, "letters", LIMIT_LOOK_SECONDS, NULL, err)
                               : NULL;
-    free(both);
+    free(ends);
     return image;
 }
 
 struct image *
-looker_text(struct looker *l, const char *text, int width, int height, struct err *err)
+look_child_text(struct look_child *l, const char *text, int width, int height, struct err *err)
 {
-    return write_letters(
-        l, (struct inside_order){.what = INSIDE_TEXT, .width = width, .height = height}, text, err);
+    return draw_text(l,
+                     (struct inside_request){.type = INSIDE_TEXT, .width = width, .height = height},
+                     text, err);
 }
 
 struct image *
-looker_letter(struct looker *l, const char *character, int width, int height, bool bold,
-              struct err *err)
+look_child_glyph(struct look_child *l, const char *character, int width, int height, bool bold,
+                 struct err *err)
 {
-    return write_letters(l,
-                         (struct inside_order){.what = INSIDE_LETTER, .width = width,
-                                               .height = height, .bold = bold},
-                         character, err);
+    return draw_text(l,
+                     (struct inside_request){.type = INSIDE_GLYPH, .width = width,
+                                             .height = height, .bold = bold},
+                     character, err);
 }

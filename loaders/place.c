@@ -18,9 +18,9 @@ is_private(gid_t group, uid_t user)
 {
     char text[4096], more[4096];
     struct passwd p, *found = NULL;
-    struct group g, *its = NULL;
+    struct group g, *primary = NULL;
     if (getpwuid_r(user, &p, text, sizeof text, &found) != 0 || !found || p.pw_gid != group ||
-        getgrgid_r(group, &g, more, sizeof more, &its) != 0 || !its ||
+        getgrgid_r(group, &g, more, sizeof more, &primary) != 0 || !primary ||
         strcmp(g.gr_name, p.pw_name) != 0)
         return false;
     for (char **m = g.gr_mem; *m; m++)

@@ -32,7 +32,7 @@ limit_from(const char *variable, double usual, double least, double most)
 }
 
 struct loader_limits
-loader_limits_here(const atomic_int *stop)
+loader_limits_from_env(const atomic_int *stop)
 {
     return (struct loader_limits){
         .seconds = limit_from("LIMN_LOADER_SECONDS", LIMIT_LOADER_SECONDS, 0.1, 86400),
@@ -42,8 +42,8 @@ loader_limits_here(const atomic_int *stop)
 
 // Why there is no picture.
 static void
-say_end(enum sandbox_state state, int status, const struct loader_entry *e,
-        const struct loader_limits *limits, struct err *err)
+set_failure(enum sandbox_state state, int status, const struct loader_entry *e,
+            const struct loader_limits *limits, struct err *err)
 {
     const char *name = e->loader->name;
     int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -82,7 +82,7 @@ take_result(struct sandbox **s, enum sandbox_state state, const struct inside_an
         *s = NULL;
     }
     if (state != SANDBOX_DONE)
-        say_end(state, status, e, limits, err);
+        set_failure(state, status, e, limits, err);
     else if (own.code != ERR_NONE)
         err_set(err, ERR_INPUT, "loader %s gave a picture of impossible size", e->loader->name);
     else if (a->refused)
@@ -98,23 +98,23 @@ loader_run_in(struct sandbox **s, int file, const struct loader_entry *e, const 
     struct image *rgba = image_convert(in, IMAGE_RGBA8, 0xFFFFFF, err);
     if (!rgba)
         return NULL;
-    struct inside_order o = {.what = INSIDE_RUN, .file = file, .width = rgba->width,
-                             .height = rgba->height, .size = rgba->stride * (size_t)rgba->height};
+    struct inside_request r = {.type = INSIDE_RUN, .file = file, .width = rgba->width,
+                               .height = rgba->height, .size = rgba->stride * (size_t)rgba->height};
     struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
     struct inside_answer a = {0};
-    memcpy(o.values, values->v, sizeof o.values);
-    enum sandbox_state state = inside_ask(*s, &o, rgba->pixels, &a, &wait);
+    memcpy(r.values, values->v, sizeof r.values);
+    enum sandbox_state state = inside_ask(*s, &r, rgba->pixels, &a, &wait);
     image_unref(rgba);
     return take_result(s, state, &a, e, limits, &wait, err);
 }
 
 struct image *
-loader_run_heard(struct sandbox **s, const struct loader_entry *e,
-                 const struct loader_limits *limits, struct err *err)
+loader_receive_result(struct sandbox **s, const struct loader_entry *e,
+                      const struct loader_limits *limits, struct err *err)
 {
     const struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
     struct inside_answer a = {0};
-    enum sandbox_state state = inside_hear(*s, &a, &wait);
+    enum sandbox_state state = inside_receive(*s, &a, &wait);
     return take_result(s, state, &a, e, limits, &wait, err);
 }
 
@@ -135,7 +135,7 @@ loader_run(const struct loader_entry *e, const struct image *in,
         out = loader_run_in(&s, file, e, in, values, limits, err);
     else
         err_prefix(err, "loader %s", e->loader->name);
-    sandbox_let_go(s);
+    sandbox_kill(s);
     inside_free_readable(paths);
     return out;
 }

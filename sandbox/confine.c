@@ -57,7 +57,7 @@ fs_rights(int version)
 }
 
 // What any library or decoder may need; nothing in it is private.
-static const char *const system_places[] = {
+static const char *const system_paths[] = {
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
     "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
     "/etc/fonts", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig",
@@ -89,8 +89,8 @@ restrict_files(const struct confine_rules *rules, int version, struct err *err)
     int fd = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
     if (fd < 0)
         return err_errno(err, ERR_UNSUPPORTED, "Landlock");
-    for (size_t i = 0; i < COUNT_OF(system_places); i++)
-        allow_reading(fd, system_places[i]);
+    for (size_t i = 0; i < COUNT_OF(system_paths); i++)
+        allow_reading(fd, system_paths[i]);
     for (int i = 0; rules->readable && rules->readable[i]; i++)
         allow_reading(fd, rules->readable[i]);
     bool ok = syscall(SYS_landlock_restrict_self, fd, 0) == 0 ||
@@ -140,7 +140,7 @@ allow(scmp_filter_ctx filter, const char *name, unsigned count, const struct scm
 
 // Calls that are harmless only with some arguments.
 static bool
-allow_in_part(scmp_filter_ctx filter)
+allow_by_arguments(scmp_filter_ctx filter)
 {
     enum { CLONE_THREAD_BIT = 0x00010000, PRCTL_SET_VMA = 0x53564d41 };
     const scmp_datum_t writing =
@@ -148,22 +148,23 @@ allow_in_part(scmp_filter_ctx filter)
     const struct scmp_arg_cmp thread[] = {
         {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD_BIT, CLONE_THREAD_BIT}};
     const struct scmp_arg_cmp own_signal[] = {{0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0}};
-    const struct scmp_arg_cmp open_reading[] = {{1, SCMP_CMP_MASKED_EQ, writing, 0}};
-    const struct scmp_arg_cmp openat_reading[] = {{2, SCMP_CMP_MASKED_EQ, writing, 0}};
-    const struct scmp_arg_cmp only_ask[] = {{0, SCMP_CMP_EQ, 0, 0}, {2, SCMP_CMP_EQ, 0, 0}};
+    const struct scmp_arg_cmp open_read_only[] = {{1, SCMP_CMP_MASKED_EQ, writing, 0}};
+    const struct scmp_arg_cmp openat_read_only[] = {{2, SCMP_CMP_MASKED_EQ, writing, 0}};
+    const struct scmp_arg_cmp query_only[] = {{0, SCMP_CMP_EQ, 0, 0}, {2, SCMP_CMP_EQ, 0, 0}};
     static const int descriptor_calls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
                                            F_SETFD, F_GETFL,         F_SETFL};
     static const int name_calls[] = {PR_SET_NAME, PR_GET_NAME, PRCTL_SET_VMA};
     bool ok = allow(filter, "clone", 1, thread) && allow(filter, "tgkill", 1, own_signal) &&
-              allow(filter, "open", 1, open_reading) &&
-              allow(filter, "openat", 1, openat_reading) && allow(filter, "prlimit64", 2, only_ask);
+              allow(filter, "open", 1, open_read_only) &&
+              allow(filter, "openat", 1, openat_read_only) &&
+              allow(filter, "prlimit64", 2, query_only);
     for (size_t i = 0; ok && i < COUNT_OF(descriptor_calls); i++) {
-        const struct scmp_arg_cmp is[] = {{1, SCMP_CMP_EQ, (scmp_datum_t)descriptor_calls[i], 0}};
-        ok = allow(filter, "fcntl", 1, is);
+        const struct scmp_arg_cmp args[] = {{1, SCMP_CMP_EQ, (scmp_datum_t)descriptor_calls[i], 0}};
+        ok = allow(filter, "fcntl", 1, args);
     }
     for (size_t i = 0; ok && i < COUNT_OF(name_calls); i++) {
-        const struct scmp_arg_cmp is[] = {{0, SCMP_CMP_EQ, (scmp_datum_t)name_calls[i], 0}};
-        ok = allow(filter, "prctl", 1, is);
+        const struct scmp_arg_cmp args[] = {{0, SCMP_CMP_EQ, (scmp_datum_t)name_calls[i], 0}};
+        ok = allow(filter, "prctl", 1, args);
     }
     return ok;
 }
@@ -183,14 +184,14 @@ restrict_calls(struct err *err)
     }
     for (size_t i = 0; ok && i < COUNT_OF(allowed_calls); i++)
         ok = allow(filter, allowed_calls[i], 0, NULL);
-    ok = ok && allow_in_part(filter) && seccomp_load(filter) == 0;
+    ok = ok && allow_by_arguments(filter) && seccomp_load(filter) == 0;
     if (filter)
         seccomp_release(filter);
     return ok || err_set(err, ERR_UNSUPPORTED, "seccomp refuses the filter");
 }
 
 static bool
-seccomp_here(void)
+seccomp_available(void)
 {
     unsigned action = SECCOMP_RET_ERRNO;
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
@@ -253,7 +254,7 @@ confine_kernel(void)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
     return (struct confine_kernel){.landlock = version > 0 ? (int)version : 0,
-                                   .seccomp = seccomp_here()};
+                                   .seccomp = seccomp_available()};
 }
 
 bool

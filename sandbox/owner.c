@@ -11,7 +11,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
-enum { LOOK_MS = 50, STATUS_MS = 2000 };
+enum { POLL_MS = 50, STATUS_MS = 2000 };
 
 // Waits until `events` are possible; SANDBOX_DONE: try.
 static enum sandbox_state
@@ -25,7 +25,7 @@ wait_for(const struct sandbox *s, short events, const struct sandbox_wait *wait)
         if (left <= 0)
             return SANDBOX_LATE;
         int ms = left > 1000 ? 1000000 : (int)(left * 1000) + 1;
-        if (poll(&fd, 1, wait->stop ? MIN(ms, LOOK_MS) : ms) > 0)
+        if (poll(&fd, 1, wait->stop ? MIN(ms, POLL_MS) : ms) > 0)
             return SANDBOX_DONE;
     }
 }
@@ -68,12 +68,12 @@ sandbox_read(struct sandbox *s, void *data, size_t size, const struct sandbox_wa
 }
 
 void
-sandbox_let_go(struct sandbox *s)
+sandbox_kill(struct sandbox *s)
 {
     if (!s)
         return;
     close(s->data);
-    close(s->leash);
+    close(s->lifetime);
     free(s);
 }
 
@@ -84,17 +84,17 @@ sandbox_close(struct sandbox *s)
     if (!s)
         return -1;
     close(s->data);
-    // Half-closed, the leash makes the keeper end the child, if it still runs, and send its status.
-    struct pollfd fd = {s->leash, POLLIN, 0};
-    shutdown(s->leash, SHUT_WR);
+    // Half-closed, it makes the keeper end the child, if it still runs, and send its status.
+    struct pollfd fd = {s->lifetime, POLLIN, 0};
+    shutdown(s->lifetime, SHUT_WR);
     double until = clock_seconds() + STATUS_MS / 1000.0;
     int ready;
     do
         ready = poll(&fd, 1, (int)MAX(0, (until - clock_seconds()) * 1000));
     while (ready < 0 && errno == EINTR);
-    if (ready <= 0 || recv(s->leash, &status, sizeof status, MSG_DONTWAIT) != sizeof status)
+    if (ready <= 0 || recv(s->lifetime, &status, sizeof status, MSG_DONTWAIT) != sizeof status)
         status = -1;
-    close(s->leash);
+    close(s->lifetime);
     free(s);
     return status;
 }

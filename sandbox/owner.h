@@ -7,7 +7,7 @@
 
 // Two sockets: what goes to the child and comes from it; what ends it, and tells its status.
 struct sandbox {
-    int data, leash;
+    int data, lifetime;
 };
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Three sockets. "control" goes from any process of ours to the keeper: one message per child, with
-// two descriptors. "data" is between an owner and its child. The "leash" is between an owner and
-// the keeper: when the owner's end closes or half-closes, the child's group is killed; the child's
-// status comes back over it. The keeper's parent, the watch, only starts another keeper when this
-// one has been killed, because no process of ours with threads may fork one.
+// two descriptors. "data" is between an owner and its child. The "lifetime" socket is between an
+// owner and the keeper: when the owner's end closes or half-closes, the child's group is killed;
+// the child's status comes back over it. The keeper's parent, the supervisor, only starts another
+// keeper when this one has been killed, because no process of ours with threads may fork one.
 #include "sandbox/owner.h"
 
 #include <errno.h>
@@ -27,12 +27,12 @@
 #include "sandbox/stack.h"
 
 enum {
-    CHILDREN_MAX = 128, DISMISS_MS = 300,
+    CHILDREN_MAX = 128, STOP_MS = 300,
     PATHS_MAX = 64, PATHS_BYTES = 32 << 10,
 };
 
 // What the keeper is told of a child; the paths follow one another in `text`, each with its 0.
-struct birth {
+struct spawn_request {
     int32_t megabytes, path_count;
     double processor_seconds;
     char text[PATHS_BYTES];
@@ -44,15 +44,15 @@ static pid_t owner; // of the keeper
 
 // --- the keeper
 
-struct ward {
+struct child {
     pid_t pid; // 0: none
-    int leash;
+    int lifetime;
 };
 
 struct keeper {
     int control, signals;
     sandbox_serve *serve;
-    struct ward wards[CHILDREN_MAX];
+    struct child children[CHILDREN_MAX];
 };
 
 // Closes everything from descriptor `first` on; a kernel before 5.9 has no call for that.
@@ -66,16 +66,16 @@ close_from(int first)
         close(i);
 }
 
-// Only `kept` stays open, as descriptor 3; 0, 1 and 2 become /dev/null.
+// Only `fd` stays open, as descriptor 3; 0, 1 and 2 become /dev/null.
 static bool
-keep_only(int kept)
+keep_descriptor(int fd)
 {
-    int moved = fcntl(kept, F_DUPFD, 4);
-    int nowhere = open("/dev/null", O_RDWR);
-    if (moved < 0 || nowhere < 0)
+    int moved = fcntl(fd, F_DUPFD, 4);
+    int null_fd = open("/dev/null", O_RDWR);
+    if (moved < 0 || null_fd < 0)
         return false;
     for (int i = 0; i < 3; i++)
-        dup2(nowhere, i);
+        dup2(null_fd, i);
     dup2(moved, 3);
     close_from(4);
     fcntl(3, F_SETFD, FD_CLOEXEC);
@@ -95,7 +95,7 @@ default_signals(void)
 // Wipes the environment and the command line of this process: decoders must not see them, and ps
 // shows what the process is.
 static void
-forget_start(const char *name)
+wipe_arguments(const char *name)
 {
     char text[2048], *part = NULL;
     unsigned long at[4] = {0}; // start and end of the arguments, then of the environment
@@ -120,7 +120,7 @@ forget_start(const char *name)
 
 // If the machine runs out of memory, this process is killed rather than the keeper or its owner.
 static void
-go_first(void)
+prefer_for_oom(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "1000", 4) != 4) {
@@ -136,77 +136,77 @@ end_without_memory(void)
     _exit(SANDBOX_NO_MEMORY);
 }
 
-struct turn {
+struct serve_call {
     sandbox_serve *serve;
     const char *const *paths;
 };
 
 static void
-take_turn(void *turn)
+run_serve(void *call)
 {
-    const struct turn *t = turn;
-    t->serve(3, t->paths);
+    const struct serve_call *c = call;
+    c->serve(3, c->paths);
 }
 
 _Noreturn static void
-be_child(const struct keeper *k, const struct birth *b, int data, pid_t keeper)
+run_child(const struct keeper *k, const struct spawn_request *r, int data, pid_t keeper)
 {
     const char *paths[PATHS_MAX + 1] = {0};
-    const char *at = b->text, *end = b->text + sizeof b->text;
+    const char *at = r->text, *end = r->text + sizeof r->text;
     struct err err = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL); // before anything else: it does not outlive its keeper
     setsid();
     prctl(PR_SET_NAME, "limn-look");
-    go_first();
+    prefer_for_oom();
     default_signals();
     mem_end_with(end_without_memory);
     mem_end_uncaught();
-    if (getppid() != keeper || !keep_only(data))
+    if (getppid() != keeper || !keep_descriptor(data))
         _exit(SANDBOX_UNCONFINED);
-    for (int i = 0; i < b->path_count && i < PATHS_MAX && at < end; i++) {
+    for (int i = 0; i < r->path_count && i < PATHS_MAX && at < end; i++) {
         paths[i] = at;
         at += strnlen(at, (size_t)(end - at)) + 1;
     }
-    const struct confine_rules rules = {paths, b->processor_seconds, b->megabytes};
+    const struct confine_rules rules = {paths, r->processor_seconds, r->megabytes};
     if (!confine_self(&rules, &kernel, &err))
         _exit(SANDBOX_UNCONFINED);
-    struct turn turn = {k->serve, paths};
-    stack_run(take_turn, &turn);
+    struct serve_call call = {k->serve, paths};
+    stack_run(run_serve, &call);
     _exit(0);
 }
 
 static void
-give_birth(struct keeper *k, const struct birth *b, int data, int leash)
+spawn_child(struct keeper *k, const struct spawn_request *r, int data, int lifetime)
 {
-    struct ward *w = k->wards;
-    while (w < k->wards + CHILDREN_MAX && w->pid)
-        w++;
-    pid_t self = getpid(), pid = w < k->wards + CHILDREN_MAX ? fork() : -1;
+    struct child *c = k->children;
+    while (c < k->children + CHILDREN_MAX && c->pid)
+        c++;
+    pid_t self = getpid(), pid = c < k->children + CHILDREN_MAX ? fork() : -1;
     if (pid == 0)
-        be_child(k, b, data, self);
+        run_child(k, r, data, self);
     const int none = SANDBOX_UNCONFINED << 8; // as waitpid() has it
     close(data);
     if (pid > 0) {
-        *w = (struct ward){pid, leash};
+        *c = (struct child){pid, lifetime};
         return;
     }
-    if (send(leash, &none, sizeof none, MSG_NOSIGNAL) < 0) {
+    if (send(lifetime, &none, sizeof none, MSG_NOSIGNAL) < 0) {
         // Its owner has gone.
     }
-    close(leash);
+    close(lifetime);
 }
 
 static bool
-take_order(struct keeper *k)
+receive_request(struct keeper *k)
 {
-    static struct birth b;
+    static struct spawn_request r;
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE(2 * sizeof(int))];
-    } aside = {0};
-    struct iovec piece = {&b, sizeof b};
-    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &aside,
-                       .msg_controllen = sizeof aside};
+    } ancillary = {0};
+    struct iovec piece = {&r, sizeof r};
+    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &ancillary,
+                       .msg_controllen = sizeof ancillary};
     ssize_t n = recvmsg(k->control, &m, MSG_CMSG_CLOEXEC);
     if (n == 0)
         return false;
@@ -215,16 +215,16 @@ take_order(struct keeper *k)
     if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof fds))
         return n > 0 || errno == EINTR || errno == EAGAIN;
     memcpy(fds, CMSG_DATA(head), sizeof fds);
-    if ((size_t)n < sizeof b)
-        memset((char *)&b + n, 0, sizeof b - (size_t)n);
-    give_birth(k, &b, fds[0], fds[1]);
+    if ((size_t)n < sizeof r)
+        memset((char *)&r + n, 0, sizeof r - (size_t)n);
+    spawn_child(k, &r, fds[0], fds[1]);
     return true;
 }
 
 // Kills processes that have left a child's group, where the kernel has no seccomp to prevent it:
 // they have become the keeper's own children.
 static void
-end_strays(const struct keeper *k)
+kill_orphans(const struct keeper *k)
 {
     char path[64];
     long pid;
@@ -233,7 +233,7 @@ end_strays(const struct keeper *k)
     while (f && fscanf(f, "%ld", &pid) == 1) {
         bool ours = false;
         for (int i = 0; i < CHILDREN_MAX; i++)
-            ours = ours || k->wards[i].pid == (pid_t)pid;
+            ours = ours || k->children[i].pid == (pid_t)pid;
         if (!ours && pid > 1) {
             kill((pid_t)pid, SIGKILL);
             waitpid((pid_t)pid, NULL, 0);
@@ -244,34 +244,34 @@ end_strays(const struct keeper *k)
 }
 
 static void
-bury(struct keeper *k)
+reap_children(struct keeper *k)
 {
     int status;
-    for (struct ward *w = k->wards; w < k->wards + CHILDREN_MAX; w++) {
-        if (!w->pid || waitpid(w->pid, &status, WNOHANG) != w->pid)
+    for (struct child *c = k->children; c < k->children + CHILDREN_MAX; c++) {
+        if (!c->pid || waitpid(c->pid, &status, WNOHANG) != c->pid)
             continue;
-        kill(-w->pid, SIGKILL);
-        w->pid = 0;
-        end_strays(k);
-        if (w->leash >= 0 && send(w->leash, &status, sizeof status, MSG_NOSIGNAL) < 0) {
+        kill(-c->pid, SIGKILL);
+        c->pid = 0;
+        kill_orphans(k);
+        if (c->lifetime >= 0 && send(c->lifetime, &status, sizeof status, MSG_NOSIGNAL) < 0) {
             // Its owner has gone.
         }
-        if (w->leash >= 0)
-            close(w->leash);
+        if (c->lifetime >= 0)
+            close(c->lifetime);
     }
 }
 
 // One round of the loop; false: no owner is left.
 static bool
-keep(struct keeper *k)
+keeper_turn(struct keeper *k)
 {
     struct pollfd fds[2 + CHILDREN_MAX] = {{k->control, POLLIN, 0}, {k->signals, POLLIN, 0}};
-    struct ward *of[2 + CHILDREN_MAX];
+    struct child *of[2 + CHILDREN_MAX];
     nfds_t count = 2;
-    for (struct ward *w = k->wards; w < k->wards + CHILDREN_MAX; w++)
-        if (w->pid && w->leash >= 0) {
-            of[count] = w;
-            fds[count++] = (struct pollfd){w->leash, POLLIN, 0};
+    for (struct child *c = k->children; c < k->children + CHILDREN_MAX; c++)
+        if (c->pid && c->lifetime >= 0) {
+            of[count] = c;
+            fds[count++] = (struct pollfd){c->lifetime, POLLIN, 0};
         }
     if (poll(fds, count, -1) < 0)
         return errno == EINTR;
@@ -283,25 +283,25 @@ keep(struct keeper *k)
             kill(-of[i]->pid, SIGKILL);
             kill(of[i]->pid, SIGKILL);
             if (fds[i].revents & (POLLHUP | POLLERR)) {
-                close(of[i]->leash);
-                of[i]->leash = -1;
+                close(of[i]->lifetime);
+                of[i]->lifetime = -1;
             } else {
                 int status;
                 while (waitpid(of[i]->pid, &status, 0) < 0 && errno == EINTR)
                     ;
                 of[i]->pid = 0;
-                end_strays(k);
-                send(of[i]->leash, &status, sizeof status, MSG_NOSIGNAL);
-                close(of[i]->leash);
+                kill_orphans(k);
+                send(of[i]->lifetime, &status, sizeof status, MSG_NOSIGNAL);
+                close(of[i]->lifetime);
             }
         }
-    bury(k);
-    return !fds[0].revents || take_order(k);
+    reap_children(k);
+    return !fds[0].revents || receive_request(k);
 }
 
-// `prepared`: counts keepers that have been prepared; shared with the watch.
+// `prepared`: counts keepers that have been prepared; shared with the supervisor.
 _Noreturn static void
-be_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
+run_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
 {
     static struct keeper k;
     sigset_t child;
@@ -319,36 +319,36 @@ be_keeper(sandbox_serve *serve, void (*prepare)(void), atomic_int *prepared)
         prepare();
     if (prepared)
         atomic_fetch_add(prepared, 1);
-    while (k.signals >= 0 && keep(&k))
+    while (k.signals >= 0 && keeper_turn(&k))
         ;
     for (int i = 0; i < CHILDREN_MAX; i++)
-        if (k.wards[i].pid)
-            kill(-k.wards[i].pid, SIGKILL);
-    end_strays(&k);
+        if (k.children[i].pid)
+            kill(-k.children[i].pid, SIGKILL);
+    kill_orphans(&k);
     _exit(0);
 }
 
 // Kills what a killed keeper has left: its children die with it, but their children do not.
 static void
-end_descendants(void)
+kill_descendants(void)
 {
     enum { ROUNDS = 1000 };
-    static const struct keeper nobody;
+    static const struct keeper empty;
     for (int i = 0; i < ROUNDS && waitpid(-1, NULL, WNOHANG) >= 0; i++) {
-        end_strays(&nobody);
+        kill_orphans(&empty);
         usleep(100);
     }
 }
 
 // Answers pending requests where there is no process for a keeper either.
 static void
-refuse_orders(void)
+refuse_requests(void)
 {
     static struct keeper full = {.control = 3};
     struct pollfd fd = {3, POLLIN, 0};
     for (int i = 0; i < CHILDREN_MAX; i++)
-        full.wards[i].pid = -1;
-    while (poll(&fd, 1, 0) > 0 && fd.revents & POLLIN && take_order(&full))
+        full.children[i].pid = -1;
+    while (poll(&fd, 1, 0) > 0 && fd.revents & POLLIN && receive_request(&full))
         ;
 }
 
@@ -356,16 +356,16 @@ refuse_orders(void)
 // library without memory), the next one does without it: requests would wait for ever. The children
 // then report what is missing.
 _Noreturn static void
-be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
+run_supervisor(int control_fd, sandbox_serve *serve, void (*prepare)(void))
 {
     enum { PAUSE_US = 100000, TRIES = 3 };
     int failures = 0;
     setsid(); // Ctrl-C is for its owner
     prctl(PR_SET_NAME, "limn-sandbox");
-    forget_start("limn-sandbox");
+    wipe_arguments("limn-sandbox");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     default_signals();
-    if (!keep_only(its_control))
+    if (!keep_descriptor(control_fd))
         _exit(1);
     void *page = mmap(NULL, sizeof(atomic_int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                       -1, 0);
@@ -377,13 +377,13 @@ be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
             _exit(0);
         pid_t pid = fork();
         if (pid == 0)
-            be_keeper(serve, prepare, prepared);
+            run_keeper(serve, prepare, prepared);
         failures = pid < 0 ? failures + 1 : 0;
         if (failures >= TRIES)
-            refuse_orders();
+            refuse_requests();
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        end_descendants();
+        kill_descendants();
         if (pid > 0 && WIFEXITED(status))
             _exit(0);
         if (pid > 0 && (!prepared || atomic_load(prepared) == before))
@@ -394,44 +394,44 @@ be_watch(int its_control, sandbox_serve *serve, void (*prepare)(void))
 
 // At exit: ends the keeper and waits for it, so that nothing outlives this process.
 static void
-dismiss(void)
+stop_keeper(void)
 {
     struct pollfd fd = {control, POLLIN, 0};
     if (getpid() == owner && shutdown(control, SHUT_WR) == 0)
-        poll(&fd, 1, DISMISS_MS);
+        poll(&fd, 1, STOP_MS);
 }
 
 bool
 sandbox_start(sandbox_serve *serve, void (*prepare)(void), struct err *err)
 {
-    int ends[2];
+    int sockets[2];
     if (control >= 0)
         return true;
     kernel = confine_kernel();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
         return err_errno(err, ERR_IO, "no socket for the sandbox");
     fflush(NULL);
-    // The watch is not a child of this process, which may wait for any child of its own.
+    // The supervisor is not a child of this process, which may wait for any child of its own.
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        pid_t watch = fork();
-        if (watch == 0)
-            be_watch(ends[1], serve, prepare);
-        _exit(watch < 0 ? errno : 0);
+        pid_t supervisor = fork();
+        if (supervisor == 0)
+            run_supervisor(sockets[1], serve, prepare);
+        _exit(supervisor < 0 ? errno : 0);
     }
     int failed = errno;
-    close(ends[1]);
+    close(sockets[1]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (pid < 0 || status != 0) {
-        close(ends[0]);
+        close(sockets[0]);
         errno = pid < 0 ? failed : WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
         return err_errno(err, ERR_IO, "no process for the sandbox");
     }
-    control = ends[0];
+    control = sockets[0];
     owner = getpid();
-    atexit(dismiss);
+    atexit(stop_keeper);
     return true;
 }
 
@@ -452,16 +452,16 @@ sandbox_lacks(void)
 // --- owners
 
 static bool
-send_birth(const struct birth *b, size_t size, int data, int leash)
+send_request(const struct spawn_request *r, size_t size, int data, int lifetime)
 {
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE(2 * sizeof(int))];
-    } aside = {0};
-    const int fds[2] = {data, leash};
-    struct iovec piece = {(void *)b, size};
-    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &aside,
-                       .msg_controllen = sizeof aside};
+    } ancillary = {0};
+    const int fds[2] = {data, lifetime};
+    struct iovec piece = {(void *)r, size};
+    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &ancillary,
+                       .msg_controllen = sizeof ancillary};
     struct cmsghdr *head = CMSG_FIRSTHDR(&m);
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
@@ -474,52 +474,53 @@ send_birth(const struct birth *b, size_t size, int data, int leash)
     return n == (ssize_t)size;
 }
 
-// `b` and its size in bytes; false: too many or too long.
+// `r` and its size in bytes; false: too many or too long.
 static bool
-fill_birth(struct birth *b, size_t *size, const struct sandbox_params *p)
+fill_request(struct spawn_request *r, size_t *size, const struct sandbox_params *p)
 {
     size_t used = 0;
-    *b = (struct birth){.megabytes = p->megabytes, .processor_seconds = p->processor_seconds};
+    *r = (struct spawn_request){.megabytes = p->megabytes,
+                                .processor_seconds = p->processor_seconds};
     for (int i = 0; p->readable && p->readable[i]; i++) {
         size_t n = strlen(p->readable[i]) + 1;
-        if (b->path_count == PATHS_MAX || n > sizeof b->text - used)
+        if (r->path_count == PATHS_MAX || n > sizeof r->text - used)
             return false;
-        memcpy(b->text + used, p->readable[i], n);
+        memcpy(r->text + used, p->readable[i], n);
         used += n;
-        b->path_count++;
+        r->path_count++;
     }
-    *size = offsetof(struct birth, text) + used;
+    *size = offsetof(struct spawn_request, text) + used;
     return true;
 }
 
 struct sandbox *
 sandbox_open(const struct sandbox_params *params, struct err *err)
 {
-    int data[2] = {-1, -1}, leash[2] = {-1, -1};
+    int data[2] = {-1, -1}, lifetime[2] = {-1, -1};
     size_t size;
-    struct birth *b = mem_alloc(sizeof *b);
+    struct spawn_request *r = mem_alloc(sizeof *r);
     struct sandbox *s = NULL;
     if (control < 0)
         err_set(err, ERR_IO, "the sandbox has not been started");
-    else if (!fill_birth(b, &size, params))
+    else if (!fill_request(r, &size, params))
         err_set(err, ERR_INPUT, "more than %d files, or too long names, for a sandbox", PATHS_MAX);
     else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, data) != 0 ||
-             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, leash) != 0)
+             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lifetime) != 0)
         err_errno(err, ERR_IO, "no socket for the sandbox");
-    else if (!send_birth(b, size, data[1], leash[1]))
+    else if (!send_request(r, size, data[1], lifetime[1]))
         err_errno(err, ERR_IO, "the sandbox has ended; start limn again");
     else
         s = mem_alloc(sizeof *s);
-    free(b);
+    free(r);
     for (int i = s ? 1 : 0; i < 2; i++) {
         if (data[i] >= 0)
             close(data[i]);
-        if (leash[i] >= 0)
-            close(leash[i]);
+        if (lifetime[i] >= 0)
+            close(lifetime[i]);
     }
     if (!s)
         return NULL;
-    *s = (struct sandbox){data[0], leash[0]};
+    *s = (struct sandbox){data[0], lifetime[0]};
     fcntl(s->data, F_SETFL, O_NONBLOCK);
     return s;
 }

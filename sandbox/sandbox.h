@@ -60,7 +60,7 @@ enum { SANDBOX_UNCONFINED = 71, SANDBOX_NO_MEMORY = 72 };
 // was still running has ended with SIGKILL. NULL: -1.
 int sandbox_close(struct sandbox *s);
 // The same without waiting, if the status does not matter. NULL is fine.
-void sandbox_let_go(struct sandbox *s);
+void sandbox_kill(struct sandbox *s);
 
 // Which parts of the sandbox this kernel or build lacks, as a sentence; NULL: none.
 const char *sandbox_lacks(void);

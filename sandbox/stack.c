@@ -14,7 +14,7 @@ struct call {
 };
 
 static void *
-make_call(void *call)
+run_call(void *call)
 {
     const struct call *c = call;
     c->run(c->arg);
@@ -28,10 +28,10 @@ stack_run(void (*run)(void *), void *arg)
     struct rlimit stack;
     pthread_attr_t attr;
     pthread_t thread;
-    bool little = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < STACK_BYTES;
-    if (little && pthread_attr_init(&attr) == 0 &&
+    bool small = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < STACK_BYTES;
+    if (small && pthread_attr_init(&attr) == 0 &&
         pthread_attr_setstacksize(&attr, STACK_BYTES) == 0 &&
-        pthread_create(&thread, &attr, make_call, &call) == 0)
+        pthread_create(&thread, &attr, run_call, &call) == 0)
         pthread_join(thread, NULL);
     else
         run(arg);

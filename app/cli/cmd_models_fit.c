@@ -19,7 +19,7 @@ enum { SIDE = 1024 }; // the longer one of a picture that is looked at: it is ma
 static bool
 read_picture(const char *path, struct pipeline_picture *picture, struct err *err)
 {
-    struct image *whole = look_file(path, &(struct look_want){.side = SIDE}, err);
+    struct image *whole = look_decode_file(path, &(struct look_options){.side = SIDE}, err);
     struct image *image = whole ? image_convert(whole, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     size_t row = image ? 3 * (size_t)image->width : 0;
     uint8_t *rgb = image ? mem_try_calloc(row, (size_t)image->height, "a picture", err) : NULL;

@@ -80,8 +80,8 @@ look_of_file(const struct retrieve_options *o, struct index *x, const char *imag
              struct err *err)
 {
     const struct index_about *about = index_about(x);
-    const struct look_want want = {.cover = 4 * about->side, .cover_least = about->side};
-    struct image *whole = look_file(image, &want, err);
+    const struct look_options want = {.cover = 4 * about->side, .cover_least = about->side};
+    struct image *whole = look_decode_file(image, &want, err);
     struct image *rgb = whole ? image_convert(whole, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     float *features = mem_zalloc((size_t)about->features * sizeof *features);
     struct looks looks = {0};
@@ -200,7 +200,7 @@ picture_json(const struct index_picture *p, const struct hit *h)
 static bool
 paste(struct image *sheet, const struct index_picture *p, int number, int side, struct err *err)
 {
-    struct image *one = look_at(p->data, p->size, p->name, NULL, err);
+    struct image *one = look_decode(p->data, p->size, p->name, NULL, err);
     struct image *rgb = one ? image_convert(one, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     if (rgb)
         image_paste(sheet, rgb, number % 8 * side, number / 8 * side);

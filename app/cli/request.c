@@ -19,7 +19,7 @@ static struct image *
 run_loader(const struct job_reference *ref, const char *name, const struct loader_host *loaders,
            const atomic_int *stop, struct err *err)
 {
-    const struct loader_limits limits = loader_limits_here(stop);
+    const struct loader_limits limits = loader_limits_from_env(stop);
     struct loader_values values;
     struct err own = {0};
     const struct loader_entry *e = loader_host_need(loaders, ref->loader, &own);
@@ -34,7 +34,7 @@ run_loader(const struct job_reference *ref, const char *name, const struct loade
         err_set(err, own.code, "%s", own.text);
         return NULL;
     }
-    return look_run(ref->data, ref->size, name, e, &values, &limits, err);
+    return look_decode_run(ref->data, ref->size, name, e, &values, &limits, err);
 }
 
 struct image *
@@ -44,10 +44,10 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
     struct err own = {0};
     const char *name = ref->file ? ref->file : "the picture";
     // A loader sees the picture whole; without one only the pixels that are wanted come out.
-    const struct look_want want = {.side = side, .stop = stop};
+    const struct look_options want = {.side = side, .stop = stop};
     struct image *image = ref->loader && !ref->processed
                               ? run_loader(ref, name, loaders, stop, &own)
-                              : look_at(ref->data, ref->size, name, &want, &own);
+                              : look_decode(ref->data, ref->size, name, &want, &own);
     int longer = image ? MAX(image->width, image->height) : 0;
     if (longer > side) {
         double f = (double)side / longer;

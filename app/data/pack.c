@@ -36,8 +36,8 @@ enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
 struct shared {
     atomic_size_t next, done; // records
     atomic_int failed_taken, unreadable_taken;
-    struct err failed;     // of the system: ends the work
-    struct err unreadable; // the first picture left out
+    struct err failed;              // of the system: ends the work
+    struct err unreadable;          // the first picture left out
     volatile size_t at[WORKER_MAX]; // what each worker is working on; SIZE_MAX: nothing
     volatile uint8_t state[];       // enum record_state, by record
 };
@@ -51,8 +51,8 @@ struct maker {
     int spool[SPOOL_MAX]; // -1: not open
     struct shared *shared;
     size_t shared_size;
-    pid_t pid[WORKER_MAX]; // 0: gone
-    struct looker *looker; // of each worker, where pictures are decoded and loaders run
+    pid_t pid[WORKER_MAX];         // 0: gone
+    struct look_child *look_child; // of each worker, where pictures are decoded and loaders run
 };
 
 static int
@@ -96,12 +96,13 @@ spool_get(int fd, uint8_t *data, size_t size, size_t record, struct err *err)
 static struct image *
 load(const struct maker *m, const struct data_record *r, struct err *err)
 {
-    const struct look_want want = {.cover = 4 * m->size, .cover_least = m->size};
+    const struct look_options want = {.cover = 4 * m->size, .cover_least = m->size};
     if (r->data)
-        return looker_at(m->looker, r->data, r->size, r->name, &want, err);
+        return look_child_decode(m->look_child, r->data, r->size, r->name, &want, err);
     size_t size;
     char *data = file_read(r->name, LIMIT_PICTURE_BYTES, &size, err);
-    struct image *in = data ? looker_at(m->looker, data, size, r->name, &want, err) : NULL;
+    struct image *in =
+        data ? look_child_decode(m->look_child, data, size, r->name, &want, err) : NULL;
     free(data);
     return in;
 }
@@ -144,7 +145,7 @@ make_record(struct maker *m, size_t record, struct err *err, struct err *io)
                      io);
     ok = ok && store(m, SPOOL_ALPHA, image_alpha(in, err), record, err, io);
     for (int k = 0; ok && k < m->roles.count; k++)
-        ok = store(m, SPOOL_ROLES + k, data_roles_run(&m->roles, m->looker, k, in, record, err),
+        ok = store(m, SPOOL_ROLES + k, data_roles_run(&m->roles, m->look_child, k, in, record, err),
                    record, err, io);
     image_unref(in);
     return ok;
@@ -159,7 +160,7 @@ work(struct maker *m, int worker)
     const struct loader_entry *loaders[LIMIT_PACK_ROLES + 1] = {0};
     for (int k = 0; k < m->roles.count; k++)
         loaders[k] = m->roles.roles[k].entry;
-    m->looker = looker_open(loaders);
+    m->look_child = look_child_open(loaders);
     while (!stop && !(m->p->cancel && atomic_load(m->p->cancel))) {
         size_t record = atomic_fetch_add(&s->next, 1);
         if (record >= m->source.count)
@@ -176,7 +177,7 @@ work(struct maker *m, int worker)
             s->failed = io;
         atomic_fetch_add(&s->done, 1);
     }
-    looker_close(m->looker);
+    look_child_close(m->look_child);
     _exit(stop);
 }
 

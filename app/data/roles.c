@@ -80,8 +80,8 @@ data_roles_close(struct data_roles *r)
 }
 
 struct image *
-data_roles_run(struct data_roles *r, struct looker *looker, int role, const struct image *in,
-               uint64_t record, struct err *err)
+data_roles_run(struct data_roles *r, struct look_child *look_child, int role,
+               const struct image *in, uint64_t record, struct err *err)
 {
     struct data_role *k = &r->roles[role];
     const struct limn_loader *l = k->entry->loader;
@@ -95,7 +95,7 @@ data_roles_run(struct data_roles *r, struct looker *looker, int role, const stru
         else if (low < high)
             values.v[i] = fmin(high, floor(low + u * (high - low + 1)));
     }
-    struct image *rgba = looker_run(looker, k->entry, in, &values, err);
+    struct image *rgba = look_child_run(look_child, k->entry, in, &values, err);
     struct image *rgb = rgba ? image_convert(rgba, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     image_unref(rgba);
     return rgb;

@@ -27,9 +27,9 @@ struct data_roles {
 bool data_roles_open(struct data_roles *r, const char *text, struct err *err);
 void data_roles_close(struct data_roles *r); // zeroed is fine
 
-// The picture as loader `role` sees it, RGB8. `record` decides drawn settings. `looker` was opened
-// with the roles' loaders. One thread at a time.
-struct image *data_roles_run(struct data_roles *r, struct looker *looker, int role,
+// The picture as loader `role` sees it, RGB8. `record` decides drawn settings. `look_child` was
+// opened with the roles' loaders. One thread at a time.
+struct image *data_roles_run(struct data_roles *r, struct look_child *look_child, int role,
                              const struct image *in, uint64_t record, struct err *err);
 
 #endif

@@ -11,7 +11,7 @@ enum { GAP = 8, LABEL_HEIGHT = 18, HEAD_WIDTH = 140, WHITE = 0xFFFFFF };
 
 struct sheet {
     struct image *image;
-    struct looker *letters;
+    struct look_child *letters;
     int side;      // of a tile
     int row;       // from one row of tiles to the next
     int left, top; // where the first tile's corner is
@@ -38,7 +38,7 @@ static bool
 put_text(struct sheet *s, const char *text, int x, int y, int width, struct err *err)
 {
     struct image *label =
-        text && *text ? looker_text(s->letters, text, width, LABEL_HEIGHT, err) : NULL;
+        text && *text ? look_child_text(s->letters, text, width, LABEL_HEIGHT, err) : NULL;
     if (label)
         image_paste(s->image, label, x, y);
     image_unref(label);
@@ -90,11 +90,11 @@ contact_sheet(const struct contact_cell *cells, int count, int columns, int side
     if (!s.image)
         return NULL;
     memset(s.image->pixels, 255, s.image->stride * (size_t)s.image->height);
-    s.letters = looker_open(NULL);
+    s.letters = look_child_open(NULL);
     bool ok = put_heads(&s, heads, across, down, err);
     for (int i = 0; ok && i < count; i++)
         ok = put_cell(&s, &cells[i], i % across, i / across, err);
-    looker_close(s.letters);
+    look_child_close(s.letters);
     if (!ok) {
         image_unref(s.image);
         s.image = NULL;

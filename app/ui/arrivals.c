@@ -57,25 +57,26 @@ take_result(struct arrival *one, struct library *library, const atomic_int *hurr
     if (one->kept)
         enter(one, library);
     if (one->png && !atomic_load(hurry))
-        one->image = look_result(one->png, one->png_size, one->file, hurry, NULL);
+        one->image = look_decode_result(one->png, one->png_size, one->file, hurry, NULL);
 }
 
 static void
 run(struct work *w, struct library *library, const atomic_int *hurry)
 {
     struct arrival *one = (struct arrival *)w;
-    const struct look_want earlier = {.png = true, .side = LIMIT_RESULT_SIDE,
-                                      .seconds = LIMIT_RESULT_SECONDS, .stop = hurry};
-    const struct look_want mask = {.side = MASK_SIDE, .stop = hurry};
+    const struct look_options earlier = {.png = true, .side = LIMIT_RESULT_SIDE,
+                                         .seconds = LIMIT_RESULT_SECONDS, .stop = hurry};
+    const struct look_options mask = {.side = MASK_SIDE, .stop = hurry};
     switch (one->kind) {
     case ARRIVAL_RESULT: take_result(one, library, hurry); break;
     case ARRIVAL_LOOK:
-        one->image = one->png ? look_result(one->png, one->png_size, "look", hurry, NULL) : NULL;
+        one->image =
+            one->png ? look_decode_result(one->png, one->png_size, "look", hurry, NULL) : NULL;
         break;
     case ARRIVAL_MASK:
-        one->image = look_at(one->png, one->png_size, "the mask", &mask, &one->refused);
+        one->image = look_decode(one->png, one->png_size, "the mask", &mask, &one->refused);
         break;
-    case ARRIVAL_EARLIER: one->image = look_file(one->file, &earlier, NULL); break;
+    case ARRIVAL_EARLIER: one->image = look_decode_file(one->file, &earlier, NULL); break;
     case ARRIVAL_ADDED: one->kept = look_check(one->file, hurry, &one->refused); break;
     }
     free(one->png);

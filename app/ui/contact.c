@@ -45,7 +45,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
 {
     struct contact *c = (struct contact *)w;
     struct contact_cell cells[MARKS_MAX] = {{0}};
-    const struct look_want want = {.side = c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
+    const struct look_options want = {.side = c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
     (void)library;
     if (file_is_taken(c->to)) {
         err_set(&c->err, ERR_INPUT, "%s already exists: choose another name", c->to);
@@ -53,7 +53,7 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
     }
     for (int i = 0; i < c->count && !atomic_load(hurry); i++) {
         cells[i].label = c->captions[i];
-        cells[i].image = look_file(c->files[i], &want, NULL);
+        cells[i].image = look_decode_file(c->files[i], &want, NULL);
         c->missing += cells[i].image == NULL;
     }
     if (!atomic_load(hurry))

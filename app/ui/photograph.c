@@ -21,7 +21,7 @@ struct letter {
 
 struct photograph {
     struct image *out;
-    struct looker *looker; // draws the letters
+    struct look_child *look_child; // draws the letters
     struct err err;        // why the picture cannot be made
     int width, height; // of a cell
     struct letter *letters;
@@ -38,7 +38,7 @@ letter_of(struct photograph *p, wchar_t c, int cells, bool bold)
     text[text_put(c, text)] = 0;
     struct letter l = {c, bold, NULL};
     if (p->err.code == ERR_NONE)
-        l.ink = looker_letter(p->looker, text, cells * p->width, p->height, bold, &p->err);
+        l.ink = look_child_glyph(p->look_child, text, cells * p->width, p->height, bold, &p->err);
     ARRAY_PUSH(p->letters, p->count, p->capacity, l);
     return l.ink;
 }
@@ -112,12 +112,12 @@ photograph_screen(const struct ui *ui, struct err *err)
                            .height = ui->screen.term.cell_height};
     int y, x;
     p.out = image_create(COLS * p.width, LINES * p.height, IMAGE_RGB8, &p.err);
-    p.looker = looker_open(NULL);
+    p.look_child = look_child_open(NULL);
     getyx(stdscr, y, x);
     for (int row = 0; p.out && row < LINES; row++)
         put_row(&p, row);
     move(y, x);
-    looker_close(p.looker);
+    look_child_close(p.look_child);
     if (p.err.code == ERR_NONE) {
         canvas_compose(ui->screen.canvas, p.out, p.width, p.height);
     } else {

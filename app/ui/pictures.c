@@ -69,8 +69,8 @@ work(void *arg)
         e->state = ENTRY_WORKING;
         pthread_mutex_unlock(&p->lock);
         struct err err = {0};
-        const struct look_want want = {.side = e->side};
-        struct image *image = look_file(e->file, &want, &err);
+        const struct look_options want = {.side = e->side};
+        struct image *image = look_decode_file(e->file, &want, &err);
         pthread_mutex_lock(&p->lock);
         e->image = image;
         e->reason = image ? NULL : mem_strdup(err.text);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 // Differences in a channel below half of this are ground.
-#define LEAST_CONTRAST 0.16f
+#define MIN_CONTRAST 0.16f
 
 bool
 plane_create(struct plane *p, int width, int height)
@@ -38,7 +38,8 @@ plane_channel(struct plane *p, const struct limn_picture *in, int channel)
     return true;
 }
 
-#define WIDE 8.0f // pixels: from this sigma on four box means are close enough and much cheaper
+// Pixels: from this sigma on four box means are close enough and much cheaper.
+#define WIDE_SIGMA 8.0f
 enum { PASSES = 4 };
 
 // Wide Gaussians as four box means one after another, whose cost does not grow with sigma: large
@@ -121,7 +122,7 @@ plane_blur(struct plane *p, float sigma)
 {
     if (sigma < 0.1f)
         return true;
-    if (sigma > WIDE)
+    if (sigma > WIDE_SIGMA)
         return blur_wide(p, sigma);
     int radius = (int)ceilf(3 * sigma), longer = p->width > p->height ? p->width : p->height;
     size_t w = (size_t)p->width;
@@ -229,7 +230,7 @@ enum { RIM = 2 }; // pixels over which an outline may be blurred
 // Distances from the ground's colour become shares: a pixel on the outline is half object when it
 // is half as far from the ground as its neighbours inside, whatever the object's colour.
 static bool
-share_of_neighbours(struct plane *p)
+normalise_by_neighbours(struct plane *p)
 {
     struct plane d;
     if (!plane_create(&d, p->width, p->height))
@@ -237,7 +238,7 @@ share_of_neighbours(struct plane *p)
     memcpy(d.v, p->v, (size_t)p->width * (size_t)p->height * sizeof *d.v);
     for (int y = 0; y < p->height; y++)
         for (int x = 0; x < p->width; x++) {
-            float top = LEAST_CONTRAST;
+            float top = MIN_CONTRAST;
             for (int j = -RIM; j <= RIM; j++)
                 for (int i = -RIM; i <= RIM; i++)
                     top = fmaxf(top, plane_at(&d, x + i, y + j));
@@ -261,7 +262,7 @@ near_reached(const uint8_t *reached, int width, int height, int x, int y)
 // Ground is what the border reaches: a white eye on a white ground belongs to the animal.
 // Everything else is object, wholly so unless it lies on the rim.
 static bool
-keep_reached(struct plane *p)
+fill_unreached(struct plane *p)
 {
     size_t w = (size_t)p->width, total = w * (size_t)p->height, top = 0;
     uint32_t *stack = malloc(total * sizeof *stack);
@@ -327,7 +328,7 @@ plane_object(struct plane *p, const struct limn_picture *in, enum ground ground)
                 d = fmaxf(d, fabsf((float)c[k] / 255.0f - border[k]));
             p->v[(size_t)y * (size_t)p->width + (size_t)x] = d;
         }
-    if (share_of_neighbours(p) && keep_reached(p))
+    if (normalise_by_neighbours(p) && fill_unreached(p))
         return true;
     plane_free(p);
     return false;

@@ -23,7 +23,7 @@ static const struct limn_param params[PARAM_COUNT] = {
 
 struct field {
     int width, height;
-    float *magnitude;   // in heights of a step; after measure() squared distances
+    float *magnitude;   // in heights of a step; after distance_transform() squared distances
     uint8_t *direction; // 0: horizontal gradient, 1: down-right, 2: vertical, 3: down-left
     uint8_t *kind;      // 0 none, 1 weak, 2 strong
 };
@@ -69,7 +69,7 @@ magnitude_at(const struct field *f, int x, int y)
 
 // Keeps ridges: pixels not weaker than both neighbours across the edge.
 static void
-thin(struct field *f, float low, float high)
+suppress_non_maxima(struct field *f, float low, float high)
 {
     static const int step[4][2] = {{1, 0}, {1, 1}, {0, 1}, {-1, 1}};
     for (int y = 0; y < f->height; y++)
@@ -85,7 +85,7 @@ thin(struct field *f, float low, float high)
 
 // Weak pixels connected to strong ones become strong (flood fill with an explicit stack).
 static bool
-connect(struct field *f)
+trace_hysteresis(struct field *f)
 {
     size_t total = (size_t)f->width * (size_t)f->height, top = 0;
     uint32_t *stack = malloc(total * sizeof *stack);
@@ -133,7 +133,7 @@ sweep_columns(struct field *f, float reach)
 
 // Where the parabola over x falls below the one over the earlier `before`.
 static double
-meet(const float *height, int before, int x)
+intersection(const float *height, int before, int x)
 {
     return ((double)height[x] - height[before] + (double)x * x - (double)before * before) /
            (2.0 * (x - before));
@@ -148,9 +148,9 @@ envelope(float *row, int n, float *height, double *from, int *at)
     memcpy(height, row, (size_t)n * sizeof *row);
     at[0] = 0;
     for (int x = 1; x < n; x++) {
-        while (last > 0 && meet(height, at[last], x) <= from[last])
+        while (last > 0 && intersection(height, at[last], x) <= from[last])
             last--;
-        from[last + 1] = meet(height, at[last], x);
+        from[last + 1] = intersection(height, at[last], x);
         at[++last] = x;
     }
     for (int x = 0, k = 0; x < n; x++) {
@@ -162,7 +162,7 @@ envelope(float *row, int n, float *height, double *from, int *at)
 }
 
 static bool
-measure(struct field *f, float reach)
+distance_transform(struct field *f, float reach)
 {
     size_t w = (size_t)f->width;
     float *height = malloc(w * sizeof *height);
@@ -217,8 +217,8 @@ run(const struct limn_picture *in, const double *values, struct limn_picture *ou
     // detail 0.5: an edge starts at a step of 0.194 and continues down to one of 0.078.
     float high = 0.194f * powf(0.06f, (float)values[DETAIL] - 0.5f);
     if (ok) {
-        thin(&f, 0.4f * high, high);
-        ok = connect(&f) && measure(&f, ceilf(radius + 0.5f) + 1);
+        suppress_non_maxima(&f, 0.4f * high, high);
+        ok = trace_hysteresis(&f) && distance_transform(&f, ceilf(radius + 0.5f) + 1);
     }
     if (!ok)
         snprintf(error, error_size, "no memory for %d x %d pixels", in->width, in->height);

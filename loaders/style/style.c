@@ -21,7 +21,7 @@ static const struct limn_param params[PARAM_COUNT] = {
 // The score of a square: the entropy of its colours (64 bins) plus its edge energy, both counted on
 // a coarse grid of its pixels; empty ground scores 0.
 static double
-tells(const struct limn_picture *in, int left, int top, int side)
+detail_score(const struct limn_picture *in, int left, int top, int side)
 {
     int bins[64] = {0}, n = 0, stride = side / 48 > 0 ? side / 48 : 1;
     double edges = 0, entropy = 0;
@@ -53,7 +53,8 @@ best_square(const struct limn_picture *in, int side, int *left, int *top)
         for (int i = 0; i <= steps; i++) {
             int x = (in->width - side) * i / steps, y = (in->height - side) * j / steps;
             // The middle wins a tie.
-            double score = tells(in, x, y, side) - 1e-6 * (abs(i - steps / 2) + abs(j - steps / 2));
+            double score =
+                detail_score(in, x, y, side) - 1e-6 * (abs(i - steps / 2) + abs(j - steps / 2));
             if (score > best) {
                 best = score;
                 *left = x;

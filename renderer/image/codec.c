@@ -48,7 +48,7 @@ codec_start(struct err *err)
 
 // The first line of libvips' error text, which is then cleared.
 static void
-vips_said(char *text, size_t size)
+vips_error_line(char *text, size_t size)
 {
     g_strlcpy(text, vips_error_buffer(), size);
     vips_error_clear();
@@ -59,7 +59,7 @@ static bool
 vips_failed(struct err *err, const char *name)
 {
     char text[200];
-    vips_said(text, sizeof text);
+    vips_error_line(text, sizeof text);
     if (strstr(text, "creating thread") || strstr(text, "out of memory"))
         return err_set(err, ERR_INPUT, "%s: too little memory or too few threads to decode it (%s)",
                        name, text);
@@ -69,10 +69,10 @@ vips_failed(struct err *err, const char *name)
 
 // For pixels of our own: only memory or a thread can be lacking.
 static bool
-vips_lacks(struct err *err, const char *what)
+vips_out_of_memory(struct err *err, const char *what)
 {
     char text[200];
-    vips_said(text, sizeof text);
+    vips_error_line(text, sizeof text);
     return err_set(err, ERR_MEMORY, "%s: not enough memory or threads for it%s%s%s", what,
                    *text ? " (" : "", text, *text ? ")" : "");
 }
@@ -221,7 +221,7 @@ loader_allowed(const void *data, size_t size, const char *name, struct err *err)
 // libvips is not asked, because it would ask every library it has, ImageMagick too: this runs in
 // processes in which no decoder should see untrusted bytes.
 static bool
-begins_as_picture(const char *data, size_t size)
+has_known_signature(const char *data, size_t size)
 {
     static const struct {
         size_t at, length;
@@ -242,7 +242,7 @@ begins_as_picture(const char *data, size_t size)
 bool
 codec_recognise(const void *data, size_t size, const char *name, struct err *err)
 {
-    return begins_as_picture(data, size) || codec_is_vector(data, size) ||
+    return has_known_signature(data, size) || codec_is_vector(data, size) ||
            err_set(err, ERR_INPUT, "%s: not a picture in a supported format", name);
 }
 
@@ -261,11 +261,11 @@ bytes_allowed(const void *data, size_t size, const char *name, bool png, struct 
 // Renders a vector drawing at the wanted size. Takes over `v`. A drawing's size is rounded, so the
 // scale computed from it may make it too large: then once more.
 static VipsImage *
-rasterise(VipsImage *v, const void *data, size_t size, const struct codec_want *want)
+rasterise(VipsImage *v, const void *data, size_t size, const struct codec_options *options)
 {
     enum { TRIES = 3 };
     int longer = MAX(vips_image_get_width(v), vips_image_get_height(v));
-    int side = MAX(longer, want->vector_least), most = want->vector_most;
+    int side = MAX(longer, options->vector_least), most = options->vector_most;
     double scale = (double)(most ? MIN(side, most) : side) / longer;
     for (int i = 0; i < TRIES && scale != 1; i++) {
         g_object_unref(v);
@@ -322,19 +322,19 @@ open_head(const void *data, size_t size, const char *name, struct err *err)
 }
 
 struct image *
-codec_decode(const void *data, size_t size, const char *name, const struct codec_want *want,
+codec_decode(const void *data, size_t size, const char *name, const struct codec_options *options,
              struct err *err)
 {
-    static const struct codec_want anything;
+    static const struct codec_options anything;
     struct image *image = NULL;
-    want = want ? want : &anything;
-    VipsImage *v = bytes_allowed(data, size, name, want->png, err)
+    options = options ? options : &anything;
+    VipsImage *v = bytes_allowed(data, size, name, options->png, err)
                        ? open_head(data, size, name, err)
                        : NULL;
     if (!v)
         return NULL;
     if (codec_is_vector(data, size))
-        v = rasterise(v, data, size, want);
+        v = rasterise(v, data, size, options);
     if (v && !size_allowed(v, name, err)) { // as it was rendered
         g_object_unref(v);
         return NULL;
@@ -394,7 +394,7 @@ codec_reduce(const struct image *image, int width, int height, struct err *err)
         ok = !vips_cast(chain[n], &chain[n + 1], VIPS_FORMAT_UCHAR, NULL) && ++n;
     struct image *out = NULL;
     if (!ok) {
-        vips_lacks(err, "a picture cannot be resized");
+        vips_out_of_memory(err, "a picture cannot be resized");
     } else if (vips_image_get_width(chain[n]) != width ||
                vips_image_get_height(chain[n]) != height) {
         err_set(err, ERR_INPUT, "cannot resize %d x %d pixels to %d x %d", image->width,

@@ -18,16 +18,16 @@
 // Starts libvips now rather than at the first call that needs it.
 bool codec_start(struct err *err);
 
-struct codec_want {
-    bool png;        // only a PNG
+struct codec_options {
+    bool png; // only a PNG
     // Vector drawings (SVG) are rendered at the size they declare, but their longer side has at
     // least vector_least and at most vector_most pixels; 0: no bound.
     int vector_least, vector_most;
 };
 // RGB8, or RGBA8 where the file has alpha. `name` starts the errors. ERR_INPUT for bad files.
-// `want` may be NULL.
+// `options` may be NULL.
 struct image *codec_decode(const void *data, size_t size, const char *name,
-                           const struct codec_want *want, struct err *err);
+                           const struct codec_options *options, struct err *err);
 
 // Whether the bytes begin like a picture of a supported kind; calls no decoder. ERR_INPUT.
 bool codec_recognise(const void *data, size_t size, const char *name, struct err *err);
@@ -51,8 +51,7 @@ struct image *codec_reduce(const struct image *image, int width, int height, str
 struct image *codec_text(const char *text, int width, int height, struct err *err);
 // One character in fixed-width letters, as it fills the cell of a screen: GRAY8, 255 where there is
 // ink; empty if the system has no such letter.
-struct image *codec_letter(const char *character, int width, int height, bool bold,
-                           struct err *err);
+struct image *codec_glyph(const char *character, int width, int height, bool bold, struct err *err);
 
 // PNG in memory, freed with free(). `texts`: pairs keyword, UTF-8 text, …, NULL; may be NULL. Keys
 // are 1 to 79 Latin-1 characters. Stored compressed (zTXt, or iTXt where they are not ASCII).

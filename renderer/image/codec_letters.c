@@ -14,7 +14,7 @@ enum { OVERSIZE = 2 }; // letters are drawn this many times as large as their ce
 
 // One channel, white letters on black. NULL: the system has no letters.
 static VipsImage *
-letters(const char *text, const char *font)
+render_text(const char *text, const char *font)
 {
     VipsImage *out = NULL;
     char *valid = g_utf8_make_valid(text, -1), *escaped = g_markup_escape_text(valid, -1);
@@ -28,19 +28,19 @@ letters(const char *text, const char *font)
 }
 
 static VipsImage *
-label_letters(const char *text, int height)
+render_label(const char *text, int height)
 {
     char font[32];
     g_snprintf(font, sizeof font, "sans %d", MAX(6, height * 5 / 9));
-    return letters(text, font);
+    return render_text(text, font);
 }
 
 // As many letters of both ends as fit, found by bisection: paths and numbers often differ at the
 // end.
 static VipsImage *
-letters_within(const char *text, int width, int height)
+fit_label(const char *text, int width, int height)
 {
-    VipsImage *best = label_letters(text, height);
+    VipsImage *best = render_label(text, height);
     if (!best || vips_image_get_width(best) <= width)
         return best;
     g_object_unref(best);
@@ -52,7 +52,7 @@ letters_within(const char *text, int width, int height)
         char *start = g_utf8_substring(valid, 0, middle - middle / 2);
         const char *end = g_utf8_offset_to_pointer(valid, length - middle / 2);
         char *cut = g_strconcat(start, "\u2026", end, NULL);
-        VipsImage *one = label_letters(cut, height);
+        VipsImage *one = render_label(cut, height);
         if (one && vips_image_get_width(one) <= width) {
             low = middle;
             if (best)
@@ -95,7 +95,7 @@ codec_text(const char *text, int width, int height, struct err *err)
     if (!out)
         return NULL;
     memset(out->pixels, 255, out->stride * (size_t)height);
-    struct image *mask = coverage(letters_within(text, width, height));
+    struct image *mask = coverage(fit_label(text, width, height));
     int left = mask ? MAX(0, (width - mask->width) / 2) : 0;
     int top = mask ? MAX(0, (height - mask->height) / 2) : 0;
     for (int y = 0; mask && y < MIN(mask->height, height); y++)
@@ -111,16 +111,16 @@ codec_text(const char *text, int width, int height, struct err *err)
 // taken: where the font's width is no whole number of pixels the blocks reach into their
 // neighbours, and lines such as ─ end within their cell.
 static struct image *
-between_blocks(const char *character, int height, bool bold)
+render_character(const char *character, int height, bool bold)
 {
     static const char block[] = "\u2588";
     char font[48], text[64];
     g_snprintf(font, sizeof font, "monospace %s%d", bold ? "bold " : "", height * OVERSIZE * 5 / 6);
     g_snprintf(text, sizeof text, "%s%s", block, block);
-    struct image *blocks = coverage(letters(text, font));
+    struct image *blocks = coverage(render_text(text, font));
     g_snprintf(text, sizeof text, "%s%.16s%.16s%.16s%s", block, character, character, character,
                block);
-    struct image *line = blocks ? coverage(letters(text, font)) : NULL;
+    struct image *line = blocks ? coverage(render_text(text, font)) : NULL;
     int width = line ? (line->width - blocks->width + 1) / 3 : 0;
     int left = blocks ? blocks->width / 2 + width : 0;
     struct image *out = width > 0 ? image_crop(line, left, 0, width, line->height, NULL) : NULL;
@@ -130,9 +130,9 @@ between_blocks(const char *character, int height, bool bold)
 }
 
 struct image *
-codec_letter(const char *character, int width, int height, bool bold, struct err *err)
+codec_glyph(const char *character, int width, int height, bool bold, struct err *err)
 {
-    struct image *large = codec_start(err) ? between_blocks(character, height, bold) : NULL;
+    struct image *large = codec_start(err) ? render_character(character, height, bold) : NULL;
     struct image *out = large ? codec_reduce(large, width, height, err) : NULL;
     image_unref(large);
     return out ? out : image_create(width, height, IMAGE_GRAY8, err);

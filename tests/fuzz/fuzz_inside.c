@@ -22,7 +22,7 @@ enum sandbox_state __wrap_sandbox_write(struct sandbox *s, const void *data, siz
 enum sandbox_state __wrap_sandbox_read(struct sandbox *s, void *data, size_t size,
                                        const struct sandbox_wait *wait);
 int __wrap_sandbox_close(struct sandbox *s);
-void __wrap_sandbox_let_go(struct sandbox *s);
+void __wrap_sandbox_kill(struct sandbox *s);
 
 static const uint8_t *said;
 static size_t said_size;
@@ -79,7 +79,7 @@ __wrap_sandbox_close(struct sandbox *s)
 }
 
 void
-__wrap_sandbox_let_go(struct sandbox *s)
+__wrap_sandbox_kill(struct sandbox *s)
 {
     children -= s != NULL;
 }
@@ -95,7 +95,7 @@ static const char picture[] = "P6 1 1 255 abc";
 
 // Each pixel can be read, and there are no more of them than was wanted.
 static void
-take(struct image *image, const struct look_want *want, const struct err *err)
+take(struct image *image, const struct look_options *want, const struct err *err)
 {
     int most = want->cover ? MAX(want->cover, want->cover_least) : want->side;
     fuzz_said(image, err);
@@ -136,21 +136,22 @@ use_loaders(void)
 
 // A child that is kept for several pictures.
 static void
-look_twice(const struct look_want *want)
+look_twice(const struct look_options *want)
 {
     const struct loader_entry *const loaders[] = {&entry, NULL};
-    struct looker *l = looker_open(loaders);
+    struct look_child *l = look_child_open(loaders);
     struct loader_values values;
     loader_defaults(&loader, &values);
     for (int i = 0; i < 2; i++) {
         struct err err = {0}, more = {0};
-        struct image *image = looker_at(l, picture, sizeof picture, "a picture", want, &err);
-        struct image *out = image ? looker_run(l, &entry, image, &values, &more) : NULL;
+        struct image *image =
+            look_child_decode(l, picture, sizeof picture, "a picture", want, &err);
+        struct image *out = image ? look_child_run(l, &entry, image, &values, &more) : NULL;
         if (image)
-            take(out, &(struct look_want){0}, &more);
+            take(out, &(struct look_options){0}, &more);
         take(image, want, &err);
     }
-    looker_close(l);
+    look_child_close(l);
 }
 
 static void
@@ -158,18 +159,18 @@ take_letters(struct image *image, int width, int height, const struct err *err)
 {
     if (image && (image->width != width || image->height != height))
         abort();
-    take(image, &(struct look_want){0}, err);
+    take(image, &(struct look_options){0}, err);
 }
 
 // A label of some size, and a letter in the child that is left, or in another.
 static void
 write_letters(int width, int height)
 {
-    struct looker *l = looker_open(NULL);
+    struct look_child *l = look_child_open(NULL);
     struct err err = {0}, more = {0};
-    take_letters(looker_text(l, "a label", width, height, &err), width, height, &err);
-    take_letters(looker_letter(l, "x", width, height, true, &more), width, height, &more);
-    looker_close(l);
+    take_letters(look_child_text(l, "a label", width, height, &err), width, height, &err);
+    take_letters(look_child_glyph(l, "x", width, height, true, &more), width, height, &more);
+    look_child_close(l);
 }
 
 static void
@@ -180,8 +181,8 @@ run_loader(void)
     struct loader_values values;
     loader_defaults(&loader, &values);
     struct image *out =
-        look_run(picture, sizeof picture, "a picture", &entry, &values, &limits, &err);
-    take(out, &(struct look_want){0}, &err);
+        look_decode_run(picture, sizeof picture, "a picture", &entry, &values, &limits, &err);
+    take(out, &(struct look_options){0}, &err);
 }
 
 void
@@ -199,14 +200,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     if (size < HEAD)
         return 0;
-    const struct look_want want = {.side = data[2], .cover = data[3] % 64,
-                                   .cover_least = data[3] / 64 * 20};
+    const struct look_options want = {.side = data[2], .cover = data[3] % 64,
+                                      .cover_least = data[3] / 64 * 20};
     said = data + HEAD;
     said_size = size - HEAD;
     ending = data[1];
     children = 0;
     switch (data[0] % KINDS) {
-    case LOOK: take(look_at(picture, sizeof picture, "a picture", &want, &err), &want, &err); break;
+    case LOOK:
+        take(look_decode(picture, sizeof picture, "a picture", &want, &err), &want, &err);
+        break;
     case CHECK: fuzz_said(look_check(fuzz_path("p.ppm"), NULL, &err) ? "" : NULL, &err); break;
     case RUN: run_loader(); break;
     case DESCRIBE: use_loaders(); break;
@@ -214,8 +217,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case LETTERS: write_letters(1 + data[2], 1 + data[3]); break;
     default: {
         static const unsigned char png[24] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\1\0\0\0";
-        struct look_want most = {.side = LIMIT_RESULT_SIDE};
-        take(look_result(png, sizeof png, "a result", NULL, &err), &most, &err);
+        struct look_options most = {.side = LIMIT_RESULT_SIDE};
+        take(look_decode_result(png, sizeof png, "a result", NULL, &err), &most, &err);
     }
     }
     if (children)

@@ -30,9 +30,10 @@ SCREEN *__wrap_newterm(const char *term, FILE *out, FILE *in);
 SCREEN *__real_newterm(const char *term, FILE *out, FILE *in);
 int __wrap_isatty(int fd);
 bool __wrap_term_query(int fd, int ms, struct term_info *info);
-void __wrap_term_settle(int fd, struct term_info *info, int more);
+void __wrap_term_drain(int fd, struct term_info *info, int more);
 int __wrap_system(const char *command);
-struct image *__wrap_look_file(const char *path, const struct look_want *want, struct err *err);
+struct image *__wrap_look_decode_file(const char *path, const struct look_options *options,
+                                      struct err *err);
 bool __wrap_look_check(const char *path, const atomic_int *stop, struct err *err);
 
 static const uint8_t *keys;
@@ -123,7 +124,7 @@ __wrap_term_query(int fd, int ms, struct term_info *info)
 }
 
 void
-__wrap_term_settle(int fd, struct term_info *info, int more)
+__wrap_term_drain(int fd, struct term_info *info, int more)
 {
     (void)fd, (void)info, (void)more;
 }
@@ -136,9 +137,9 @@ __wrap_system(const char *command)
 }
 
 struct image *
-__wrap_look_file(const char *path, const struct look_want *want, struct err *err)
+__wrap_look_decode_file(const char *path, const struct look_options *options, struct err *err)
 {
-    (void)path, (void)want;
+    (void)path, (void)options;
     return image_create(8, 8, IMAGE_RGB8, err);
 }
 

@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool vector = codec_is_vector(data + 1, size - 1);
     if (vector ? may_repeat(data, size) : memcmp(data + 1, "BM", MIN(size - 1, 2)) != 0)
         return 0;
-    const struct codec_want want = {.vector_least = data[0] & 1 ? SIDE : 0, .vector_most = SIDE};
+    const struct codec_options want = {.vector_least = data[0] & 1 ? SIDE : 0, .vector_most = SIDE};
     struct image *image = codec_decode(data + 1, size - 1, "a picture", &want, &err);
     fuzz_said(image, &err);
     if (image && vector && MAX(image->width, image->height) > SIDE)

@@ -169,7 +169,7 @@ drawings_keep_to_their_size(void **state)
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3.4 1'><path d='M0 0h3v1z'/></svg>"};
     for (size_t i = 0; i < COUNT_OF(drawings); i++)
         for (int most = 5; most < 200; most += 39) {
-            const struct codec_want want = {.vector_least = most, .vector_most = most};
+            const struct codec_options want = {.vector_least = most, .vector_most = most};
             struct image *image =
                 codec_decode(drawings[i], strlen(drawings[i]), "x", &want, NULL);
             if (image && MAX(image->width, image->height) > most)
@@ -449,8 +449,8 @@ letters_fill_their_cells(void **state)
     for (int width = 6; width <= 14; width++) {
         int height = 2 * width, reached = 0;
         bool drawn = false;
-        struct image *point = codec_letter(".", width, height, false, NULL),
-                     *line = codec_letter("\u2500", width, height, false, NULL);
+        struct image *point = codec_glyph(".", width, height, false, NULL),
+                     *line = codec_glyph("\u2500", width, height, false, NULL);
         assert_true(point && line && point->width == width && line->height == height);
         for (int y = 0; y < height; y++) {
             const uint8_t *row = image_row(line, y);

@@ -285,7 +285,7 @@ limits_come_from_the_environment(void **state)
             setenv("LIMN_LOADER_SECONDS", cases[i].seconds, 1);
             setenv("LIMN_LOADER_MEMORY", cases[i].memory, 1);
         }
-        struct loader_limits limits = loader_limits_here(NULL);
+        struct loader_limits limits = loader_limits_from_env(NULL);
         if (limits.seconds != cases[i].expected_seconds ||
             limits.megabytes != cases[i].expected_memory)
             fail_msg("case %zu: %g seconds, %d MiB", i, limits.seconds, limits.megabytes);
@@ -296,13 +296,13 @@ limits_come_from_the_environment(void **state)
     struct err err = {0};
     loader_defaults(good()->loader, &v);
     assert_true(loader_set_value(good()->loader, &v, "do", "hang", NULL));
-    struct loader_limits limits = loader_limits_here(NULL);
+    struct loader_limits limits = loader_limits_from_env(NULL);
     assert_null(loader_run(good(), in, &v, &limits, &err));
     assert_non_null(strstr(err.text, "bad-none took more than 0.3 s and was stopped"));
     err_clear(&err);
     setenv("LIMN_LOADER_SECONDS", "20", 1);
     assert_true(loader_set_value(good()->loader, &v, "do", "eat", NULL));
-    limits = loader_limits_here(NULL);
+    limits = loader_limits_from_env(NULL);
     assert_null(loader_run(good(), in, &v, &limits, &err));
     assert_non_null(strstr(err.text, "no memory after 1"));
     unsetenv("LIMN_LOADER_SECONDS");

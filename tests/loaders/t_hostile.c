@@ -278,7 +278,7 @@ run_on(const void *data, size_t size, const char *what, int megabytes, struct er
     struct loader_values v;
     loader_defaults(e->loader, &v);
     assert_true(loader_set_value(e->loader, &v, "do", what, NULL));
-    return look_run(data, size, "x.png", e, &v, &limits, err);
+    return look_decode_run(data, size, "x.png", e, &v, &limits, err);
 }
 
 // The decoder and the loader in one child or two: the same picture, the same sentences.
@@ -326,12 +326,12 @@ results_have_limits(void **state)
             struct image *a = image_create(tall ? 1 : side, tall ? side : 1, IMAGE_RGB8, NULL);
             size_t size;
             void *png = codec_encode_png(a, NULL, &size, NULL);
-            struct image *b = look_result(png, size, "result", NULL, &err);
+            struct image *b = look_decode_result(png, size, "result", NULL, &err);
             assert_int_equal(b != NULL, !over);
             image_unref(a), image_unref(b);
             free(png);
         }
-    assert_null(look_result("GIF89a", 6, "result", NULL, NULL));
+    assert_null(look_decode_result("GIF89a", 6, "result", NULL, NULL));
 }
 
 // --- letters
@@ -349,36 +349,36 @@ has_ink(const struct image *i, int ground)
 static void
 letters_are_drawn_in_the_sandbox(void **state)
 {
-    struct looker *l = looker_open(NULL);
+    struct look_child *l = look_child_open(NULL);
     struct err err = {0};
     pid_t child = 0;
-    struct image *label = looker_text(l, "a <label> \xff", 80, 18, &err);
-    struct image *letter = looker_letter(l, "M", 8, 16, true, &err);
+    struct image *label = look_child_text(l, "a <label> \xff", 80, 18, &err);
+    struct image *letter = look_child_glyph(l, "M", 8, 16, true, &err);
     assert_int_equal(err.code, ERR_NONE);
     assert_true(label->width == 80 && label->height == 18 && label->format == IMAGE_RGB8);
     assert_true(letter->width == 8 && letter->height == 16 && letter->format == IMAGE_GRAY8);
     assert_int_equal(processes("limn-look", &child), 1);
-    struct image *outside = codec_letter("M", 8, 16, true, NULL);
+    struct image *outside = codec_glyph("M", 8, 16, true, NULL);
     if (has_ink(outside, 0)) // the system has fonts
         assert_true(has_ink(label, 255) && has_ink(letter, 0));
     image_unref(outside), image_unref(label), image_unref(letter);
     assert_int_equal(kill(child, SIGKILL), 0);
-    assert_null(looker_text(l, "b", 80, 18, &err));
+    assert_null(look_child_text(l, "b", 80, 18, &err));
     assert_non_null(strstr(err.text, "letters: the text renderer crashed"));
     err_clear(&err);
-    label = looker_text(l, "c", 80, 18, &err);
+    label = look_child_text(l, "c", 80, 18, &err);
     assert_non_null(label);
     image_unref(label);
-    looker_close(l);
+    look_child_close(l);
     assert_no_harm();
 }
 
 static struct image *
-label_of(struct looker *l, size_t bytes, char last)
+label_of(struct look_child *l, size_t bytes, char last)
 {
     char *text = letters(bytes);
     text[bytes - 1] = last;
-    struct image *out = looker_text(l, text, 80, 18, NULL);
+    struct image *out = look_child_text(l, text, 80, 18, NULL);
     free(text);
     assert_non_null(out);
     return out;
@@ -396,7 +396,7 @@ same(struct image *a, struct image *b)
 static void
 long_labels(void **state)
 {
-    struct looker *l = looker_open(NULL);
+    struct look_child *l = look_child_open(NULL);
     for (size_t over = 0; over <= 1; over++) {
         size_t n = LIMIT_LETTERS_BYTES + over;
         assert_true(same(label_of(l, n, 'x'), label_of(l, LIMIT_LETTERS_BYTES, 'x')));
@@ -408,7 +408,7 @@ long_labels(void **state)
     assert_int_equal(
         same(label_of(l, LIMIT_LETTERS_BYTES, 'x'), label_of(l, LIMIT_LETTERS_BYTES, 'W')), !fonts);
     assert_true(same(label_of(l, 8 << 20, 'W'), label_of(l, LIMIT_LETTERS_BYTES, 'W')));
-    looker_close(l);
+    look_child_close(l);
     assert_no_harm();
 }
 
@@ -513,16 +513,16 @@ pictures_are_looked_at(void **state)
         assert_false(look_check(bad[i], NULL, &err));
         if (strncmp(err.text, bad[i], strlen(bad[i])) != 0 || strstr(err.text, ": : "))
             fail_msg("%s: '%s'", bad[i], err.text);
-        assert_null(look_file(bad[i], NULL, NULL));
+        assert_null(look_decode_file(bad[i], NULL, NULL));
     }
-    const struct look_want small = {.side = 5}, png = {.png = true},
-                           square = {.cover = 6, .cover_least = 3};
-    struct image *a = look_file(jpeg, &small, &err), *b = look_file(odd, &png, &err),
-                 *c = look_file(upright, &square, &err);
+    const struct look_options small = {.side = 5}, png = {.png = true},
+                              square = {.cover = 6, .cover_least = 3};
+    struct image *a = look_decode_file(jpeg, &small, &err), *b = look_decode_file(odd, &png, &err),
+                 *c = look_decode_file(upright, &square, &err);
     assert_true(a && MAX(a->width, a->height) == 5);
     assert_true(b && c && c->width == c->height && c->width <= 6);
     err_clear(&err);
-    assert_null(look_file(jpeg, &png, &err));
+    assert_null(look_decode_file(jpeg, &png, &err));
     assert_non_null(strstr(err.text, "not a PNG"));
     image_unref(a), image_unref(b), image_unref(c);
     free(command), free(odd), free(text), free(none), free(empty), free(jpeg), free(upright);
@@ -545,10 +545,10 @@ drawings_are_made_to_measure(void **state)
     static const int sides[][2] = {{0, LIMIT_VECTOR_SIDE}, {4096, LIMIT_VECTOR_SIDE}, {100, 100}};
     struct err err = {0};
     enum { PATIENCE = 600 }; // seconds
-    const struct look_want patient = {.seconds = PATIENCE};
+    const struct look_options patient = {.seconds = PATIENCE};
     for (size_t i = 0; i < COUNT_OF(sides); i++) {
-        const struct look_want want = {.side = sides[i][0], .seconds = PATIENCE};
-        struct image *a = look_at(icon, sizeof icon - 1, "icon.svg", &want, &err);
+        const struct look_options want = {.side = sides[i][0], .seconds = PATIENCE};
+        struct image *a = look_decode(icon, sizeof icon - 1, "icon.svg", &want, &err);
         if (!a)
             fail_msg("%s", err.text);
         assert_int_equal(a->width, sides[i][1]);
@@ -559,7 +559,7 @@ drawings_are_made_to_measure(void **state)
         image_unref(a);
     }
     // Of processor time: on a busy machine a second of it takes long.
-    assert_null(look_at(slow, sizeof slow - 1, "slow.svg", &patient, &err));
+    assert_null(look_decode(slow, sizeof slow - 1, "slow.svg", &patient, &err));
     assert_non_null(strstr(err.text, "slow.svg: it takes more than 1 s to draw"));
     assert_no_harm();
 }

@@ -68,7 +68,7 @@ run_loader(const char *name, const struct image *in, const char *const *settings
     for (int i = 0; settings && settings[i]; i++)
         if (!loader_set(e->loader, &v, settings[i], &err))
             fail_msg("%s", err.text);
-    const struct loader_limits limits = loader_limits_here(NULL);
+    const struct loader_limits limits = loader_limits_from_env(NULL);
     struct image *out = loader_run(e, in, &v, &limits, &err);
     if (!out)
         fail_msg("%s", err.text);

@@ -42,8 +42,8 @@ look(void *arg)
 {
     struct patience *p = arg;
     double began = clock_seconds();
-    p->image = p->result ? look_result(png, png_size, "picture", NULL, &p->err)
-                         : look_at(png, png_size, "picture", NULL, &p->err);
+    p->image = p->result ? look_decode_result(png, png_size, "picture", NULL, &p->err)
+                         : look_decode(png, png_size, "picture", NULL, &p->err);
     p->took = clock_seconds() - began;
     atomic_store(&p->done, true);
     return NULL;
